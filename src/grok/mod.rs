@@ -1,0 +1,55 @@
+//! Grok: named, composable patterns that turn a line into fields.
+//!
+//! The seam to the rest of the program is small. A [`Library`] holds pattern definitions and formats; it compiles text
+//! to a [`Pattern`]; a pattern makes a [`Matcher`] for each thread; a matcher answers with [`Captures`], which are
+//! spans into the line. Which engine does the matching is known to `engine.rs` alone.
+
+/// The type a captured text is converted to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FieldType {
+    /// Text, as it stood in the line.
+    #[default]
+    Text,
+    /// A 64-bit signed integer (`int`, `long`).
+    Int,
+    /// A 64-bit floating-point number (`float`, `double`).
+    Float,
+    /// `true` or `false` (`bool`, `boolean`).
+    Bool,
+    /// A point in time, in milliseconds UTC (`date`).
+    Date,
+    /// An IP address, kept as text (`ip`).
+    Ip,
+}
+
+/// One field of a pattern's documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Its name, one part a level: `[http][request]` is `["http", "request"]`, `clientip` is `["clientip"]`.
+    pub path: Vec<String>,
+    /// What its text is converted to.
+    pub kind: FieldType,
+    /// The capture slots that feed it, in the order of the pattern. Several when the name is repeated: if more than
+    /// one of them took part in a match with a text that is not empty, the field is an array.
+    pub slots: Vec<usize>,
+}
+
+/// Where a capture stands in its line: `start..end` in bytes, or nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// First byte; `u32::MAX` when the capture took no part in the match.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// The span of a capture that took no part in the match.
+    pub const NONE: Span = Span { start: u32::MAX, end: u32::MAX };
+
+    /// The text of the span in `line`; `None` when it took no part or is empty.
+    #[inline]
+    pub fn text<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
+        if self.start >= self.end { None } else { line.get(self.start as usize..self.end as usize) }
+    }
+}

@@ -1,0 +1,67 @@
+//! Splitting bytes into lines, the one way it is done everywhere.
+//!
+//! A line is the bytes between two newlines, the newline not included. One carriage return before the newline belongs
+//! to the line's end, not to the line, so that files written on Windows give the same documents. A final line without
+//! a newline is a line; nothing after a final newline is not.
+
+use memchr::memchr;
+
+/// A line and where it starts in the bytes it was split from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// Offset of the first byte.
+    pub start: usize,
+    /// The line without its end.
+    pub bytes: &'a [u8],
+}
+
+/// Iterates over the lines of `data`.
+pub fn lines(data: &[u8]) -> Lines<'_> {
+    Lines { data, position: 0 }
+}
+
+/// The iterator that [`lines`] makes.
+#[derive(Debug, Clone)]
+pub struct Lines<'a> {
+    data: &'a [u8],
+    position: usize,
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Line<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Line<'a>> {
+        let start = self.position;
+        let rest = &self.data[start..];
+        if rest.is_empty() {
+            return None;
+        }
+        let length = match memchr(b'\n', rest) {
+            Some(newline) => {
+                self.position = start + newline + 1;
+                newline
+            }
+            None => {
+                self.position = self.data.len();
+                rest.len()
+            }
+        };
+        Some(Line { start, bytes: without_carriage_return(&rest[..length]) })
+    }
+}
+
+/// `line` without the one carriage return that belongs to its end.
+#[inline]
+pub fn without_carriage_return(line: &[u8]) -> &[u8] {
+    match line {
+        [rest @ .., b'\r'] => rest,
+        _ => line,
+    }
+}
+
+/// How many lines `data` holds: its newlines, and one more when it does not end with one.
+pub fn count(data: &[u8]) -> usize {
+    let newlines = memchr::memchr_iter(b'\n', data).count();
+    newlines + usize::from(data.last().is_some_and(|&byte| byte != b'\n'))
+}
