@@ -5,7 +5,13 @@
 
 pub mod batch;
 pub mod document;
+pub mod endpoint;
 pub mod error;
 pub mod grok;
 pub mod lines;
+pub mod queue;
+pub mod receipt;
 pub mod sink;
+pub mod source;
+pub mod stop;
+pub mod wire;

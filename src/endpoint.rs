@@ -1,0 +1,190 @@
+//! ZeroMQ addresses, and who may use them.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// Where a queue listens, and workers look for one, unless they are told otherwise.
+pub const DEFAULT: &str = "ipc:///tmp/logator";
+
+/// A checked ZeroMQ address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `ipc://PATH`: a socket in the file system of this machine.
+    Ipc(PathBuf),
+    /// `tcp://HOST:PORT`.
+    Tcp {
+        /// As given: a name, an address, `*` or an interface.
+        host: String,
+        /// A number, or `*` when binding: a free one.
+        port: String,
+    },
+}
+
+impl Endpoint {
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// A usage error that says what an address looks like.
+    pub fn parse(text: &str) -> Result<Endpoint> {
+        let wrong = |why: &str| {
+            Error::usage(format!("{text}: {why}; an endpoint is ipc://PATH or tcp://HOST:PORT, such as {DEFAULT}"))
+        };
+        if let Some(path) = text.strip_prefix("ipc://") {
+            if path.is_empty() {
+                return Err(wrong("the path is missing"));
+            }
+            return Ok(Endpoint::Ipc(PathBuf::from(path)));
+        }
+        let Some(address) = text.strip_prefix("tcp://") else {
+            return Err(wrong("not an endpoint"));
+        };
+        let Some((host, port)) = address.rsplit_once(':') else {
+            return Err(wrong("the port is missing"));
+        };
+        if host.is_empty() {
+            return Err(wrong("the host is missing"));
+        }
+        if port != "*" && port.parse::<u16>().is_err() {
+            return Err(wrong("the port is not a number from 0 to 65535"));
+        }
+        Ok(Endpoint::Tcp { host: host.to_owned(), port: port.to_owned() })
+    }
+
+    /// Whether only processes of this machine can be at the other end.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Endpoint::Ipc(_) => true,
+            Endpoint::Tcp { host, .. } => {
+                let bare = host.trim_start_matches('[').trim_end_matches(']');
+                bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+            }
+        }
+    }
+
+    /// Refuses what would let strangers in.
+    ///
+    /// # Errors
+    /// A usage error for TCP beyond this machine, unless `insecure`.
+    pub fn check_reach(&self, insecure: bool) -> Result<()> {
+        if insecure || self.is_local() {
+            return Ok(());
+        }
+        Err(Error::usage(format!(
+            "{self}: lines would cross the network unencrypted, and anybody who reaches the port could take them; \
+             carry the endpoint over ssh or a VPN to a loopback address, or say --insecure if the network is trusted"
+        )))
+    }
+
+    /// Before binding: refuses a path that another queue listens on, or that is no socket. libzmq would silently take
+    /// the place of either.
+    ///
+    /// # Errors
+    /// A wire error when the endpoint is in use, a usage error when it cannot be bound.
+    pub fn check_free(&self) -> Result<()> {
+        let Endpoint::Ipc(path) = self else { return Ok(()) };
+        match path.symlink_metadata() {
+            Ok(data) if !data.file_type().is_socket() => {
+                return Err(Error::usage(format!("{self}: a file that is not a socket is there; it is left alone")));
+            }
+            Ok(_) if UnixStream::connect(path).is_ok() => return Err(in_use(self)),
+            Ok(_) => {
+                // What a queue left that was killed.
+                let gone = std::fs::remove_file(path);
+                gone.map_err(|error| Error::usage(format!("{self}: an old socket is in the way")).because(error))?;
+            }
+            Err(_) => {}
+        }
+        // libzmq has no words for many of the ways a path can be wrong.
+        let probe = UnixListener::bind(path);
+        probe.map_err(|error| Error::usage(format!("{self}: cannot listen there")).because(error))?;
+        std::fs::remove_file(path).map_err(|error| Error::system(format!("{self}: cannot be removed")).because(error))
+    }
+
+    /// Before connecting: whether something listens, and whether it is ours.
+    ///
+    /// # Errors
+    /// A usage error for a socket that another user owns.
+    pub fn check_owner(&self) -> Result<bool> {
+        let Endpoint::Ipc(path) = self else { return Ok(true) };
+        let Ok(data) = path.symlink_metadata() else { return Ok(false) };
+        let us = nix::unistd::geteuid().as_raw();
+        if data.uid() != us {
+            return Err(Error::usage(format!(
+                "{self}: the socket belongs to user {}, not to this one ({us}); a stranger's queue is not trusted",
+                data.uid()
+            )));
+        }
+        Ok(true)
+    }
+
+    /// The path of a socket in the file system.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Endpoint::Ipc(path) => Some(path),
+            Endpoint::Tcp { .. } => None,
+        }
+    }
+
+    /// Whether `host` needs libzmq's IPv6 option.
+    pub fn is_ipv6(&self) -> bool {
+        match self {
+            Endpoint::Ipc(_) => false,
+            Endpoint::Tcp { host, port } => format!("{host}:{port}").parse::<SocketAddr>().is_ok_and(|a| a.is_ipv6()),
+        }
+    }
+}
+
+/// The error for an endpoint that somebody else has.
+pub fn in_use(endpoint: &Endpoint) -> Error {
+    Error::usage(format!("{endpoint}: in use by another process; stop it, or --bind another endpoint"))
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Endpoint::Ipc(path) => write!(f, "ipc://{}", path.display()),
+            Endpoint::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_reached_without_insecure() {
+        for (text, local) in [
+            ("ipc:///tmp/x", true),
+            ("tcp://127.0.0.1:1", true),
+            ("tcp://127.8.8.8:1", true),
+            ("tcp://[::1]:1", true),
+            ("tcp://localhost:1", true),
+            ("tcp://*:1", false),
+            ("tcp://0.0.0.0:1", false),
+            ("tcp://[::]:1", false),
+            ("tcp://192.0.2.1:1", false),
+            ("tcp://localhost.example.com:1", false),
+            ("tcp://eth0:1", false),
+        ] {
+            let endpoint = Endpoint::parse(text).unwrap();
+            assert_eq!(endpoint.is_local(), local, "{text}");
+            assert_eq!(endpoint.check_reach(false).is_ok(), local, "{text}");
+            assert!(endpoint.check_reach(true).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_is_no_endpoint_is_said_to_be_none() {
+        for text in
+            ["", "ipc://", "tcp://", "tcp://host", "tcp://:1", "tcp://host:http", "udp://host:1", "/tmp/logator"]
+        {
+            let error = Endpoint::parse(text).expect_err(text);
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
+}

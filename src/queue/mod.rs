@@ -1,0 +1,306 @@
+//! The queue: what is ready, what is out on lease and until when, and what became of it.
+//!
+//! [`Queue`] is a pure state machine. Time is an argument, peers are numbers, and nothing in it blocks, so that every
+//! race can be written down as a test. [`shared::SharedQueue`] puts it behind a lock for readers and workers.
+
+pub mod shared;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+use crate::batch::Batch;
+use crate::receipt::Tally;
+
+/// The name of one lease. Never used twice.
+pub type LeaseId = u64;
+
+/// Who asked: one connection of a server, one thread of a process.
+pub type PeerId = u64;
+
+/// What a peer says of a lease it has finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ack {
+    /// The lease.
+    pub lease: LeaseId,
+    /// What became of its lines.
+    pub tally: Tally,
+}
+
+/// The bounds of a queue.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Time to run: how long a lease is good. Peers of one process have none, they cannot be lost alone.
+    pub lease: Option<Duration>,
+    /// Readers wait while this many bytes are ready.
+    pub ready_bytes: usize,
+    /// Peers wait while this many bytes are out on lease.
+    pub leased_bytes: usize,
+    /// Leases one peer may hold at a time.
+    pub leases_per_peer: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            lease: Some(Duration::from_secs(30)),
+            ready_bytes: 8 << 20,
+            leased_bytes: 16 << 20,
+            leases_per_peer: 8,
+        }
+    }
+}
+
+/// The answer to a peer that asks for work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reserved {
+    /// Work, under a lease.
+    Batch(LeaseId, Batch),
+    /// Nothing now: nothing is ready, or a bound is reached.
+    Wait,
+    /// Everything is acknowledged and nothing more will come.
+    End,
+}
+
+#[derive(Debug)]
+struct Lease {
+    batch: Batch,
+    peer: PeerId,
+    /// Since the queue's start; `Duration::MAX` where leases do not run out.
+    deadline: Duration,
+}
+
+/// The lease table and the accounts. See the [module](self).
+#[derive(Debug)]
+pub struct Queue {
+    limits: Limits,
+    ready: VecDeque<Batch>,
+    ready_bytes: usize,
+    leases: HashMap<LeaseId, Lease>,
+    leased_bytes: usize,
+    deadlines: BTreeSet<(Duration, LeaseId)>,
+    held: HashMap<PeerId, usize>,
+    next_lease: LeaseId,
+    input_open: bool,
+    counts: Counts,
+}
+
+/// Everything a queue counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Lines taken in.
+    pub read: u64,
+    /// Bytes taken in.
+    pub bytes: u64,
+    /// What became of lines.
+    pub tally: Tally,
+    /// Leases that ran out, and those given back.
+    pub redelivered: u64,
+    /// Acks of leases that were gone.
+    pub late_acks: u64,
+}
+
+impl Queue {
+    /// An empty queue. Leases are numbered from `first_lease` on; a number drawn at random keeps the acks of workers
+    /// that knew an earlier queue from meaning anything here.
+    pub fn new(limits: Limits, first_lease: LeaseId) -> Self {
+        Queue {
+            limits,
+            ready: VecDeque::new(),
+            ready_bytes: 0,
+            leases: HashMap::new(),
+            leased_bytes: 0,
+            deadlines: BTreeSet::new(),
+            held: HashMap::new(),
+            next_lease: first_lease,
+            input_open: true,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Takes in a batch from a reader.
+    pub fn offer(&mut self, batch: Batch) {
+        self.counts.read += u64::from(batch.lines);
+        self.counts.bytes += batch.data.len() as u64;
+        self.ready_bytes += batch.data.len();
+        self.ready.push_back(batch);
+    }
+
+    /// Counts lines that the reader itself set aside, `bytes` long with their ends.
+    pub fn count_dead_letter(&mut self, bytes: u64) {
+        self.counts.read += 1;
+        self.counts.bytes += bytes;
+        self.counts.tally.dead_lettered += 1;
+    }
+
+    /// Whether readers should go on.
+    pub fn wants_input(&self) -> bool {
+        self.ready_bytes < self.limits.ready_bytes
+    }
+
+    /// No `offer` will follow.
+    pub fn end_input(&mut self) {
+        self.input_open = false;
+    }
+
+    /// Whether every line taken in is accounted for and none will come.
+    pub fn is_finished(&self) -> bool {
+        !self.input_open && self.ready.is_empty() && self.leases.is_empty()
+    }
+
+    /// The counts so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// How many leases are out.
+    pub fn leased(&self) -> usize {
+        self.leases.len()
+    }
+
+    /// Bytes that wait to be handed out, and bytes out on lease.
+    pub fn held_bytes(&self) -> (usize, usize) {
+        (self.ready_bytes, self.leased_bytes)
+    }
+
+    /// The time to run of a lease, for the peer that gets one.
+    pub fn lease_time(&self) -> Option<Duration> {
+        self.limits.lease
+    }
+
+    /// Hands out the next batch.
+    pub fn reserve(&mut self, peer: PeerId, now: Duration) -> Reserved {
+        match self.refuse(peer) {
+            Some(answer) => answer,
+            None => match self.pop_ready() {
+                Some(batch) => self.lease(batch, peer, now),
+                None => Reserved::Wait,
+            },
+        }
+    }
+
+    /// Hands out the next line that is not empty as a batch of its own. Empty lines are counted as filtered: in the
+    /// line dialogue an empty reply means the end.
+    pub fn reserve_line(&mut self, peer: PeerId, now: Duration) -> Reserved {
+        if let Some(answer) = self.refuse(peer) {
+            return answer;
+        }
+        while let Some(mut batch) = self.pop_ready() {
+            let line = match batch.split_first_line() {
+                Some(line) => {
+                    self.push_front(batch);
+                    line
+                }
+                None => batch,
+            };
+            if crate::lines::lines(&line.data).all(|line| line.bytes.is_empty()) {
+                self.counts.tally.filtered += 1;
+                continue;
+            }
+            return self.lease(line, peer, now);
+        }
+        if self.is_finished() { Reserved::End } else { Reserved::Wait }
+    }
+
+    fn refuse(&self, peer: PeerId) -> Option<Reserved> {
+        if self.is_finished() {
+            return Some(Reserved::End);
+        }
+        let full = self.leased_bytes >= self.limits.leased_bytes
+            || self.held.get(&peer).is_some_and(|&held| held >= self.limits.leases_per_peer);
+        full.then_some(Reserved::Wait)
+    }
+
+    fn pop_ready(&mut self) -> Option<Batch> {
+        let batch = self.ready.pop_front()?;
+        self.ready_bytes -= batch.data.len();
+        Some(batch)
+    }
+
+    fn push_front(&mut self, batch: Batch) {
+        self.ready_bytes += batch.data.len();
+        self.ready.push_front(batch);
+    }
+
+    fn lease(&mut self, batch: Batch, peer: PeerId, now: Duration) -> Reserved {
+        let id = self.next_lease;
+        self.next_lease = self.next_lease.wrapping_add(1);
+        let deadline = self.deadline(now);
+        self.leased_bytes += batch.data.len();
+        self.deadlines.insert((deadline, id));
+        *self.held.entry(peer).or_default() += 1;
+        self.leases.insert(id, Lease { batch: batch.clone(), peer, deadline });
+        Reserved::Batch(id, batch)
+    }
+
+    fn deadline(&self, now: Duration) -> Duration {
+        self.limits.lease.map_or(Duration::MAX, |lease| now.saturating_add(lease))
+    }
+
+    fn take(&mut self, id: LeaseId) -> Option<Batch> {
+        let lease = self.leases.remove(&id)?;
+        self.deadlines.remove(&(lease.deadline, id));
+        self.leased_bytes -= lease.batch.data.len();
+        if let Some(held) = self.held.get_mut(&lease.peer) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(&lease.peer);
+            }
+        }
+        Some(lease.batch)
+    }
+
+    /// Finishes a lease. `false` when it is gone: its batch went to another peer, which accounts for it.
+    pub fn ack(&mut self, ack: &Ack) -> bool {
+        if self.take(ack.lease).is_none() {
+            self.counts.late_acks += 1;
+            return false;
+        }
+        self.counts.tally += ack.tally;
+        true
+    }
+
+    /// Starts the time to run of a lease anew. `false` when it is gone.
+    pub fn touch(&mut self, id: LeaseId, now: Duration) -> bool {
+        let deadline = self.deadline(now);
+        let Some(lease) = self.leases.get_mut(&id) else { return false };
+        self.deadlines.remove(&(lease.deadline, id));
+        lease.deadline = deadline;
+        self.deadlines.insert((deadline, id));
+        true
+    }
+
+    /// Gives a lease back: its batch is the next to be handed out. `false` when it is gone.
+    pub fn release(&mut self, id: LeaseId) -> bool {
+        let Some(batch) = self.take(id) else { return false };
+        self.counts.redelivered += 1;
+        self.push_front(batch);
+        true
+    }
+
+    /// Gives back all that `peer` holds; how many that were.
+    pub fn release_all(&mut self, peer: PeerId) -> usize {
+        let mut ids: Vec<LeaseId> =
+            self.leases.iter().filter(|(_, lease)| lease.peer == peer).map(|(&id, _)| id).collect();
+        // Later leases first, so that the earliest batch ends up in front.
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        ids.iter().filter(|&&id| self.release(id)).count()
+    }
+
+    /// Takes back the leases whose time has run out; how many that were.
+    pub fn expire(&mut self, now: Duration) -> usize {
+        let mut expired = Vec::new();
+        while let Some(&(deadline, id)) = self.deadlines.first() {
+            if deadline > now {
+                break;
+            }
+            self.deadlines.pop_first();
+            expired.push(id);
+        }
+        expired.iter().rev().filter(|&&id| self.release(id)).count()
+    }
+
+    /// When the next lease runs out, since the queue's start; `None` when none can.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.deadlines.first().map(|&(deadline, _)| deadline).filter(|&deadline| deadline < Duration::MAX)
+    }
+}

@@ -1,0 +1,239 @@
+//! The queue behind a lock: readers put batches in and wait while it is full, workers or the server take them out.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Ack, Counts, LeaseId, Limits, PeerId, Queue, Reserved};
+use crate::batch::Batch;
+
+/// Called when there may be something new to hand out.
+pub type Notify = Box<dyn Fn() + Send + Sync>;
+
+/// A [`Queue`] shared by the threads of one process. Its methods are those of the queue, with the time filled in.
+pub struct SharedQueue {
+    queue: Mutex<State>,
+    /// Readers wait here for room.
+    room: Condvar,
+    /// Workers of the same process wait here for work.
+    work: Condvar,
+    started: Instant,
+    /// Tells a server that waits on sockets.
+    notify: Option<Notify>,
+}
+
+struct State {
+    queue: Queue,
+    /// No further input is wanted, though there may be some.
+    stopped: bool,
+    /// When the latest ack came.
+    last_ack: Duration,
+}
+
+impl SharedQueue {
+    /// A new queue. `notify` is called, outside the lock, when a batch came in or the input ended.
+    pub fn new(limits: Limits, notify: Option<Notify>) -> Self {
+        SharedQueue {
+            queue: Mutex::new(State {
+                queue: Queue::new(limits, fastrand::u64(..)),
+                stopped: false,
+                last_ack: Duration::ZERO,
+            }),
+            room: Condvar::new(),
+            work: Condvar::new(),
+            started: Instant::now(),
+            notify,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A thread that panicked between two statements of the queue leaves counts that may be off; the receipt
+        // compares them, so going on is safe.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn announce(&self) {
+        self.work.notify_all();
+        if let Some(notify) = &self.notify {
+            notify();
+        }
+    }
+
+    /// Puts a batch in, waiting while the queue is full. `false` when the queue was [stopped](Self::stop): the batch
+    /// was not taken, and the reader should end.
+    pub fn offer(&self, batch: Batch) -> bool {
+        let mut state = self.lock();
+        while !state.stopped && !state.queue.wants_input() {
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.stopped {
+            return false;
+        }
+        state.queue.offer(batch);
+        drop(state);
+        self.work.notify_one();
+        if let Some(notify) = &self.notify {
+            notify();
+        }
+        true
+    }
+
+    /// Counts a line that the reader set aside itself.
+    pub fn count_dead_letter(&self, bytes: u64) {
+        self.lock().queue.count_dead_letter(bytes);
+    }
+
+    /// No `offer` will follow.
+    pub fn end_input(&self) {
+        self.lock().queue.end_input();
+        self.announce();
+    }
+
+    /// Stops taking input. What is in the queue is still handed out.
+    pub fn stop(&self) {
+        let mut state = self.lock();
+        state.stopped = true;
+        state.queue.end_input();
+        drop(state);
+        self.room.notify_all();
+        self.announce();
+    }
+
+    /// Whether [`stop`](Self::stop) was called.
+    pub fn is_stopped(&self) -> bool {
+        self.lock().stopped
+    }
+
+    /// See [`Queue::reserve`].
+    pub fn reserve(&self, peer: PeerId) -> Reserved {
+        let now = self.now();
+        let mut state = self.lock();
+        let reserved = state.queue.reserve(peer, now);
+        self.after_take(state);
+        reserved
+    }
+
+    /// See [`Queue::reserve_line`].
+    pub fn reserve_line(&self, peer: PeerId) -> Reserved {
+        let now = self.now();
+        let mut state = self.lock();
+        let reserved = state.queue.reserve_line(peer, now);
+        self.after_take(state);
+        reserved
+    }
+
+    /// As [`reserve`](Self::reserve), but waits until there is work, the end, or `give_up` answers true. `give_up` is
+    /// asked again after each [`wake`](Self::wake).
+    pub fn reserve_waiting(&self, peer: PeerId, give_up: impl Fn() -> bool) -> Reserved {
+        let mut state = self.lock();
+        loop {
+            let now = self.now();
+            match state.queue.reserve(peer, now) {
+                Reserved::Wait if !give_up() => {
+                    state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+                reserved => {
+                    self.after_take(state);
+                    return reserved;
+                }
+            }
+        }
+    }
+
+    fn after_take(&self, state: MutexGuard<'_, State>) {
+        let room = state.queue.wants_input();
+        drop(state);
+        if room {
+            self.room.notify_all();
+        }
+    }
+
+    /// Makes those who wait look again.
+    pub fn wake(&self) {
+        self.room.notify_all();
+        self.announce();
+    }
+
+    /// See [`Queue::ack`].
+    pub fn ack(&self, acks: &[Ack]) -> usize {
+        if acks.is_empty() {
+            return 0;
+        }
+        let mut state = self.lock();
+        state.last_ack = self.now();
+        let accepted = acks.iter().filter(|ack| state.queue.ack(ack)).count();
+        drop(state);
+        self.work.notify_all();
+        accepted
+    }
+
+    /// See [`Queue::touch`].
+    pub fn touch(&self, leases: &[LeaseId]) -> usize {
+        let now = self.now();
+        let mut state = self.lock();
+        leases.iter().filter(|&&lease| state.queue.touch(lease, now)).count()
+    }
+
+    /// See [`Queue::release`].
+    pub fn release(&self, leases: &[LeaseId]) -> usize {
+        let mut state = self.lock();
+        let released = leases.iter().rev().filter(|&&lease| state.queue.release(lease)).count();
+        drop(state);
+        self.announce();
+        released
+    }
+
+    /// See [`Queue::release_all`].
+    pub fn release_all(&self, peer: PeerId) -> usize {
+        let released = self.lock().queue.release_all(peer);
+        self.announce();
+        released
+    }
+
+    /// See [`Queue::expire`].
+    pub fn expire(&self) -> usize {
+        let now = self.now();
+        let expired = self.lock().queue.expire(now);
+        if expired > 0 {
+            self.announce();
+        }
+        expired
+    }
+
+    /// How long until the next lease runs out.
+    pub fn until_next_deadline(&self) -> Option<Duration> {
+        let now = self.now();
+        self.lock().queue.next_deadline().map(|deadline| deadline.saturating_sub(now))
+    }
+
+    /// See [`Queue::is_finished`].
+    pub fn is_finished(&self) -> bool {
+        self.lock().queue.is_finished()
+    }
+
+    /// The counts so far.
+    pub fn counts(&self) -> Counts {
+        *self.lock().queue.counts()
+    }
+
+    /// How many leases are out.
+    pub fn leased(&self) -> usize {
+        self.lock().queue.leased()
+    }
+
+    /// The time to run of leases.
+    pub fn lease_time(&self) -> Option<Duration> {
+        self.lock().queue.lease_time()
+    }
+
+    /// From the start to the last ack, or to now while there was none.
+    pub fn working_time(&self) -> Duration {
+        match self.lock().last_ack {
+            Duration::ZERO => self.now(),
+            last => last,
+        }
+    }
+}

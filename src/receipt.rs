@@ -1,0 +1,172 @@
+//! The receipt: the closing account of a run, whose two sides must agree.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What became of lines. Each line is counted in exactly one place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Matched and stored, not there before.
+    pub stored: u64,
+    /// Already in the sink.
+    pub duplicate: u64,
+    /// Matched no pattern, and stored with the tag `_grokparsefailure`.
+    pub unmatched: u64,
+    /// Set aside with a reason.
+    pub dead_lettered: u64,
+    /// Dropped because the user asked for it.
+    pub filtered: u64,
+}
+
+impl Tally {
+    /// The number of lines accounted for.
+    pub fn total(&self) -> u64 {
+        let Tally { stored, duplicate, unmatched, dead_lettered, filtered } = *self;
+        stored
+            .saturating_add(duplicate)
+            .saturating_add(unmatched)
+            .saturating_add(dead_lettered)
+            .saturating_add(filtered)
+    }
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Tally) {
+        self.stored += other.stored;
+        self.duplicate += other.duplicate;
+        self.unmatched += other.unmatched;
+        self.dead_lettered += other.dead_lettered;
+        self.filtered += other.filtered;
+    }
+}
+
+/// The account of one run of a queue, of `logator run`, or of one worker process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Lines taken in: the left side.
+    pub read: u64,
+    /// What became of them: the right side.
+    #[serde(flatten)]
+    pub tally: Tally,
+    /// Bytes of lines taken in, decompressed, newlines included.
+    pub bytes: u64,
+    /// Wall-clock time from the start of the work to its last ack.
+    pub seconds: f64,
+    /// `read / seconds`.
+    pub lines_per_second: f64,
+    /// Whether the two sides agree.
+    pub agrees: bool,
+    /// Whether the work came to its end; `false` after a signal, damaged input or a failed sink.
+    pub finished: bool,
+    /// Processor seconds, user and system, of this process.
+    pub cpu_seconds: f64,
+    /// The most memory this process held, in bytes.
+    pub peak_memory_bytes: u64,
+    /// What went wrong, one sentence each.
+    pub errors: Vec<String>,
+}
+
+impl Receipt {
+    /// Closes the account.
+    pub fn new(read: u64, bytes: u64, tally: Tally, elapsed: Duration, errors: Vec<String>) -> Self {
+        let seconds = elapsed.as_secs_f64();
+        let (cpu_seconds, peak_memory_bytes) = resource_usage();
+        Receipt {
+            read,
+            tally,
+            bytes,
+            seconds,
+            lines_per_second: if seconds > 0.0 { read as f64 / seconds } else { 0.0 },
+            agrees: read == tally.total(),
+            finished: errors.is_empty(),
+            cpu_seconds,
+            peak_memory_bytes,
+            errors,
+        }
+    }
+
+    /// The exit code that says the same as the receipt: 0 all stored, 1 some dead-lettered, 3 unfinished or unequal.
+    pub fn exit_code(&self) -> u8 {
+        if !self.agrees || !self.finished {
+            3
+        } else if self.tally.dead_lettered > 0 {
+            1
+        } else {
+            0
+        }
+    }
+}
+
+/// Processor seconds and peak resident bytes of this process.
+fn resource_usage() -> (f64, u64) {
+    use nix::sys::resource::{UsageWho, getrusage};
+    use nix::sys::time::TimeValLike;
+    match getrusage(UsageWho::RUSAGE_SELF) {
+        Ok(usage) => {
+            let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+            // Linux counts ru_maxrss in KiB.
+            (micros as f64 / 1e6, usage.max_rss().unsigned_abs() * 1024)
+        }
+        Err(_) => (0.0, 0),
+    }
+}
+
+impl fmt::Display for Receipt {
+    /// The block for people. It ends without a newline.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let t = &self.tally;
+        let mark = if self.agrees { "=" } else { "≠" };
+        writeln!(f, "receipt")?;
+        writeln!(f, "  read           {:>14}", grouped(self.read))?;
+        writeln!(f, "{mark} stored         {:>14}", grouped(t.stored))?;
+        writeln!(f, "+ duplicate      {:>14}", grouped(t.duplicate))?;
+        writeln!(f, "+ unmatched      {:>14}", grouped(t.unmatched))?;
+        writeln!(f, "+ dead-lettered  {:>14}", grouped(t.dead_lettered))?;
+        writeln!(f, "+ filtered       {:>14}", grouped(t.filtered))?;
+        write!(
+            f,
+            "  {} in {:.3} s: {} lines/s",
+            human_bytes(self.bytes),
+            self.seconds,
+            grouped(self.lines_per_second.round() as u64)
+        )?;
+        if !self.agrees {
+            write!(
+                f,
+                "\n  the two sides differ by {}: lines are unaccounted for",
+                grouped(self.read.abs_diff(t.total()))
+            )?;
+        }
+        if !self.finished {
+            write!(f, "\n  not finished")?;
+        }
+        Ok(())
+    }
+}
+
+/// `1234567` as `1,234,567`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Bytes with a decimal unit, as disks and networks count: `237.1 MB`.
+pub fn human_bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}

@@ -1,0 +1,121 @@
+//! Telling a compression by its first bytes, and undoing it.
+
+use std::io::{self, BufRead, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::gzip::GzipReader;
+
+/// How content is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip, RFC 1952.
+    Gzip,
+    /// Zstandard, RFC 8878; several frames and skippable frames included.
+    Zstd,
+    /// bzip2, one or more streams.
+    Bzip2,
+    /// xz, one or more streams.
+    Xz,
+}
+
+/// As many bytes as it takes to tell every compression.
+pub const MAGIC_BYTES: usize = 6;
+
+impl Compression {
+    /// Tells the compression from how the content begins.
+    pub fn of(beginning: &[u8]) -> Compression {
+        match beginning {
+            [0x1f, 0x8b, 0x08, ..] => Compression::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31 | 0x17, ..] => Compression::Bzip2,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Compression::Xz,
+            _ => Compression::None,
+        }
+    }
+
+    /// Whether `beginning` may still turn out to be the beginning of a compressed content.
+    fn is_magic_so_far(beginning: &[u8]) -> bool {
+        const MAGICS: [&[u8]; 4] = [&[0x1f, 0x8b, 0x08], &[0x28, 0xb5, 0x2f, 0xfd], b"BZh", b"\xfd7zXZ\0"];
+        let skippable = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .zip([0x50..=0x5f, 0x2a..=0x2a, 0x4d..=0x4d, 0x18..=0x18])
+                .all(|(byte, range)| range.contains(byte))
+        };
+        MAGICS.iter().any(|magic| beginning.iter().zip(*magic).all(|(a, b)| a == b)) || skippable(beginning)
+    }
+
+    /// Whether more bytes are needed to [tell](Compression::of) the compression of what begins with `beginning`.
+    pub fn may_begin(beginning: &[u8]) -> bool {
+        Compression::of(beginning) == Compression::None && Self::is_magic_so_far(beginning)
+    }
+
+    /// The name a message uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Compression::None => "plain",
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "zstd",
+            Compression::Bzip2 => "bzip2",
+            Compression::Xz => "xz",
+        }
+    }
+
+    /// A reader of the content of `input`.
+    pub fn reader<'a, R: BufRead + Send + 'a>(self, input: R) -> io::Result<Box<dyn Read + Send + 'a>> {
+        Ok(match self {
+            Compression::None => Box::new(input),
+            Compression::Gzip => Box::new(GzipReader::new(input)),
+            Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(input)?),
+            Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
+            Compression::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(input)),
+        })
+    }
+}
+
+/// A buffered reader that tells how far its reader has come, in bytes of the file, to whoever watches.
+pub struct Tracked<R> {
+    input: R,
+    position: Arc<AtomicU64>,
+}
+
+impl<R> Tracked<R> {
+    /// Adds what is consumed to `position`.
+    pub fn new(input: R, position: Arc<AtomicU64>) -> Self {
+        Tracked { input, position }
+    }
+}
+
+impl<R: BufRead> Read for Tracked<R> {
+    fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
+        let length = self.input.read(output)?;
+        self.position.fetch_add(length as u64, Ordering::Relaxed);
+        Ok(length)
+    }
+}
+
+impl<R: BufRead> BufRead for Tracked<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.input.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.position.fetch_add(amount as u64, Ordering::Relaxed);
+        self.input.consume(amount);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_text_are_never_taken_for_a_compression() {
+        for text in [&b""[..], b"BZh is how bzip2 begins", b"(text", b"\x1f", b"7zXZ", b"PK"] {
+            assert_eq!(Compression::of(text), Compression::None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Sources: from what a user names to batches of lines.
+//!
+//! `inputs` finds what to read, `decompress` (with `gzip`) undoes compressions told by their first bytes, `reader`
+//! cuts contents into batches, `origin` names them. [`read_all`] puts them together, several contents side by side.
+
+pub mod decompress;
+mod gzip;
+pub mod inputs;
+pub mod origin;
+pub mod reader;
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use self::decompress::{Compression, MAGIC_BYTES, Tracked};
+use self::inputs::Input;
+use self::origin::OriginRule;
+use self::reader::{BatchReader, BatchSize, BlockPool, End, Intake};
+use crate::batch::Origin;
+use crate::error::{Error, Result};
+
+/// What is read before it is decompressed, at a time.
+const FILE_BUFFER: usize = 128 << 10;
+
+/// How long a live input may be quiet before what it gave is handed out.
+const QUIET: Duration = Duration::from_millis(20);
+
+/// How to read.
+#[derive(Debug, Clone, Default)]
+pub struct ReadOptions {
+    /// How contents are cut.
+    pub size: BatchSize,
+    /// How contents are named.
+    pub origin: OriginRule,
+}
+
+/// How far all readers together have come.
+#[derive(Debug, Default)]
+pub struct Position {
+    /// Bytes of files read, as they stand on the disk.
+    pub read: Arc<AtomicU64>,
+    /// Bytes of all files; 0 while unknown, as for standard input.
+    pub total: AtomicU64,
+}
+
+impl Position {
+    /// A position in `inputs`. The total is unknown as soon as one of them is not a regular file.
+    pub fn of(inputs: &[Input]) -> Self {
+        let size = |input: &Input| match input {
+            Input::Stdin => None,
+            Input::File(path) => path.metadata().ok().filter(|data| data.is_file()).map(|data| data.len()),
+        };
+        let total = inputs.iter().map(size).sum::<Option<u64>>().unwrap_or(0);
+        Position { read: Arc::default(), total: AtomicU64::new(total) }
+    }
+
+    /// Bytes read, and bytes in all if known.
+    pub fn get(&self) -> (u64, Option<u64>) {
+        let total = self.total.load(Ordering::Relaxed);
+        (self.read.load(Ordering::Relaxed), (total > 0).then_some(total))
+    }
+}
+
+/// Reads `inputs` into `intake`, as many side by side as there are processors, each in its own order.
+///
+/// Returns what could not be read, one error an input. The other inputs are read all the same.
+pub fn read_all(inputs: &[Input], options: &ReadOptions, intake: &dyn Intake, position: &Position) -> Vec<Error> {
+    let pool = Arc::new(BlockPool::default());
+    let read = |input: &Input| read_input(input, options, &pool, intake, position);
+    if let [input] = inputs {
+        return read(input).err().into_iter().collect();
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(inputs.len());
+    let workers = match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
+        Ok(workers) => workers,
+        Err(error) => return vec![Error::system("no threads to read with").because(error)],
+    };
+    let errors = std::sync::Mutex::new(Vec::new());
+    workers.scope_fifo(|scope| {
+        for input in inputs {
+            let (read, errors) = (&read, &errors);
+            scope.spawn_fifo(move |_| {
+                if let Err(error) = read(input) {
+                    errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(error);
+                }
+            });
+        }
+    });
+    errors.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn read_input(
+    input: &Input,
+    options: &ReadOptions,
+    pool: &Arc<BlockPool>,
+    intake: &dyn Intake,
+    position: &Position,
+) -> Result<()> {
+    let name = input.name();
+    match input {
+        Input::Stdin => {
+            let stdin = std::io::stdin();
+            // The lock's own buffer is bypassed: the descriptor is read directly, so that `idle` can ask it.
+            let file = File::from(
+                stdin
+                    .as_fd()
+                    .try_clone_to_owned()
+                    .map_err(|error| Error::input("-: standard input cannot be read").because(error))?,
+            );
+            read_file(&file, input, &name, options, pool, intake, position)
+        }
+        Input::File(path) => {
+            let file =
+                File::open(path).map_err(|error| Error::input(format!("{name}: cannot be opened")).because(error))?;
+            read_file(&file, input, &name, options, pool, intake, position)
+        }
+    }
+}
+
+fn read_file(
+    file: &File,
+    input: &Input,
+    name: &str,
+    options: &ReadOptions,
+    pool: &Arc<BlockPool>,
+    intake: &dyn Intake,
+    position: &Position,
+) -> Result<()> {
+    // Bytes of this input alone, for messages; the shared position adds up all inputs.
+    let consumed = Arc::new(AtomicU64::new(0));
+    let mut raw = Shared { file, total: Arc::clone(&position.read) };
+    let magic = beginning(&mut raw).map_err(|error| Error::input(format!("{name}: cannot be read")).because(error))?;
+    let compression = Compression::of(&magic);
+    let buffered = BufReader::with_capacity(FILE_BUFFER, std::io::Cursor::new(magic).chain(raw));
+    let live = compression == Compression::None && !file.metadata().is_ok_and(|data| data.is_file());
+    let tracked = Tracked::new(buffered, Arc::clone(&consumed));
+    let damaged = |error: std::io::Error, lines: u64, offset: u64| {
+        let at = consumed.load(Ordering::Relaxed);
+        let what = match compression {
+            Compression::None => "cannot be read further".to_owned(),
+            _ => format!("damaged {} data", compression.name()),
+        };
+        Error::input(format!(
+            "{name}: {what} at byte {at}; the {lines} lines before it (content bytes 0 to {offset}) were delivered, \
+             the rest was not"
+        ))
+        .because(error)
+    };
+    let mut content = compression.reader(tracked).map_err(|error| damaged(error, 0, 0))?;
+    let reader = BatchReader {
+        size: &options.size,
+        pool,
+        intake,
+        name: &|beginning| Origin { id: options.origin.id(input, beginning), name: name.to_owned() },
+        idle: &|| live && is_quiet(file.as_fd()),
+    };
+    match reader.read(&mut content)? {
+        End::Complete | End::Stopped => Ok(()),
+        End::Damaged { error, lines, offset } => Err(damaged(error, lines, offset)),
+    }
+}
+
+/// Reads the first bytes of a stream, only as many as it takes to tell its compression: a live input whose first line
+/// is short is not held up.
+fn beginning(input: &mut impl Read) -> std::io::Result<Vec<u8>> {
+    let mut magic = Vec::with_capacity(MAGIC_BYTES);
+    let mut byte = [0];
+    while Compression::may_begin(&magic) && magic.len() < MAGIC_BYTES {
+        match input.read(&mut byte) {
+            Ok(0) => break,
+            Ok(_) => magic.push(byte[0]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(magic)
+}
+
+/// Whether `fd` gives nothing for a moment.
+fn is_quiet(fd: BorrowedFd<'_>) -> bool {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let timeout = PollTimeout::try_from(QUIET).unwrap_or(PollTimeout::ZERO);
+    matches!(poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], timeout), Ok(0))
+}
+
+/// A file whose reads are added to a shared count.
+struct Shared<'a> {
+    file: &'a File,
+    total: Arc<AtomicU64>,
+}
+
+impl Read for Shared<'_> {
+    fn read(&mut self, output: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.file.read(output)?;
+        self.total.fetch_add(length as u64, Ordering::Relaxed);
+        Ok(length)
+    }
+}

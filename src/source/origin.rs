@@ -1,0 +1,83 @@
+//! Naming a source by its content, so that a renamed, rotated or re-compressed file is the same source.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::inputs::Input;
+use crate::lines::without_carriage_return;
+
+/// How many bytes of the first line count at most.
+pub const FINGERPRINT_BYTES: usize = 4096;
+
+/// What `--origin` says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum OriginRule {
+    /// The content's first line names it. Stable while the file grows, is renamed, or is compressed.
+    #[default]
+    Fingerprint,
+    /// The absolute path names it: for files whose lines are all alike.
+    Path,
+    /// The user names it.
+    Name(String),
+}
+
+impl OriginRule {
+    /// Reads the flag's value: `fingerprint`, `path`, or a name.
+    pub fn parse(text: &str) -> OriginRule {
+        match text {
+            "fingerprint" => OriginRule::Fingerprint,
+            "path" => OriginRule::Path,
+            name => OriginRule::Name(name.to_owned()),
+        }
+    }
+
+    /// The number that stands for `input`, whose content starts with `beginning`.
+    ///
+    /// `beginning` must hold the whole first line, or [`FINGERPRINT_BYTES`] of it.
+    pub fn id(&self, input: &Input, beginning: &[u8]) -> u64 {
+        match (self, input) {
+            (OriginRule::Name(name), _) => xxh3_64(format!("name:{name}").as_bytes()),
+            (OriginRule::Path, Input::File(path)) => {
+                use std::os::unix::ffi::OsStrExt;
+                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                xxh3_64(&[b"path:", path.as_os_str().as_bytes()].concat())
+            }
+            // Standard input has no path.
+            (OriginRule::Path | OriginRule::Fingerprint, _) => fingerprint(beginning),
+        }
+    }
+}
+
+/// The fingerprint of content that starts with `beginning`: the hash of its first line, at most [`FINGERPRINT_BYTES`]
+/// of it. No more than the first line can count: a file that has but one line today must keep its name tomorrow.
+pub fn fingerprint(beginning: &[u8]) -> u64 {
+    let window = &beginning[..beginning.len().min(FINGERPRINT_BYTES)];
+    let line = match memchr::memchr(b'\n', window) {
+        Some(newline) => without_carriage_return(&window[..newline]),
+        None => window,
+    };
+    xxh3_64(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fingerprint_stays_while_a_file_grows() {
+        let content = b"first line\nsecond line\nthird line\n";
+        let whole = fingerprint(content);
+        for length in b"first line\n".len()..content.len() {
+            assert_eq!(fingerprint(&content[..length]), whole);
+        }
+        assert_eq!(fingerprint(b"first line"), whole, "a first line that lacked its newline when it was read");
+        assert_ne!(fingerprint(b"First line\n"), whole);
+    }
+
+    #[test]
+    fn a_long_first_line_counts_by_its_beginning() {
+        let mut long = vec![b'x'; FINGERPRINT_BYTES];
+        let short = fingerprint(&long);
+        long.extend_from_slice(b"and more\nlines\n");
+        assert_eq!(fingerprint(&long), short);
+    }
+}
