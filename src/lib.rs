@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 pub mod batch;
+pub mod client;
 pub mod document;
 pub mod endpoint;
 pub mod error;
@@ -11,7 +12,9 @@ pub mod grok;
 pub mod lines;
 pub mod queue;
 pub mod receipt;
+pub mod server;
 pub mod sink;
 pub mod source;
 pub mod stop;
 pub mod wire;
+pub mod worker;

@@ -4,6 +4,8 @@
 //! answer is durable: after the write concern is satisfied, the file is synced, the transaction committed. All workers
 //! of a process share one sink, so `store` takes `&self` and may be called from several threads at once.
 
+pub mod backoff;
+
 use crate::document::Documents;
 use crate::error::Result;
 
