@@ -45,8 +45,10 @@ impl std::ops::AddAssign for Tally {
 /// The account of one run of a queue, of `logator run`, or of one worker process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// Lines taken in: the left side.
+    /// Lines taken in and worked on: the left side.
     pub read: u64,
+    /// Lines that were read ahead and given back because the work ended early. They are not part of `read`.
+    pub left: u64,
     /// What became of them: the right side.
     #[serde(flatten)]
     pub tally: Tally,
@@ -69,12 +71,14 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// Closes the account.
-    pub fn new(read: u64, bytes: u64, tally: Tally, elapsed: Duration, errors: Vec<String>) -> Self {
+    /// Closes the account of `taken` lines, of which `left` were given back.
+    pub fn new(taken: u64, left: u64, bytes: u64, tally: Tally, elapsed: Duration, errors: Vec<String>) -> Self {
+        let read = taken.saturating_sub(left);
         let seconds = elapsed.as_secs_f64();
         let (cpu_seconds, peak_memory_bytes) = resource_usage();
         Receipt {
             read,
+            left,
             tally,
             bytes,
             seconds,
@@ -141,6 +145,9 @@ impl fmt::Display for Receipt {
         }
         if !self.finished {
             write!(f, "\n  not finished")?;
+            if self.left > 0 {
+                write!(f, ": {} lines were read ahead and not stored", grouped(self.left))?;
+            }
         }
         Ok(())
     }

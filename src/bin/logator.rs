@@ -1,1 +1,31 @@
-fn main() {}
+//! `logator`: everything in one process.
+
+use std::process::ExitCode;
+
+use logator::cli::{self, Commands};
+use logator::console::{Console, LogFormat};
+use logator::jobs;
+
+fn main() -> ExitCode {
+    match cli::logator().command {
+        Commands::Run(arguments) => {
+            let console = arguments.report.console("logator");
+            let source = arguments.source.options();
+            if cli::waits_for_typing(&source.inputs) {
+                console.say("reading standard input; end it with Ctrl-D (see logator run --help for files)");
+            }
+            let result = jobs::run::run(&source, &arguments.work_options(), console.clone());
+            cli::conclude(&console, arguments.report.receipt.as_deref(), result)
+        }
+        Commands::Bench(arguments) => {
+            let console = Console::new("logator", LogFormat::Text, false);
+            match jobs::bench::bench(&arguments.options(), &console) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    console.error(error.to_string());
+                    ExitCode::from(error.exit_code())
+                }
+            }
+        }
+    }
+}

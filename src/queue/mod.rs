@@ -157,6 +157,12 @@ impl Queue {
         self.leases.len()
     }
 
+    /// Lines that were taken in and are not accounted for: ready, or out on lease.
+    pub fn outstanding_lines(&self) -> u64 {
+        let leased = self.leases.values().map(|lease| &lease.batch);
+        self.ready.iter().chain(leased).map(|batch| u64::from(batch.lines)).sum()
+    }
+
     /// Bytes that wait to be handed out, and bytes out on lease.
     pub fn held_bytes(&self) -> (usize, usize) {
         (self.ready_bytes, self.leased_bytes)

@@ -219,6 +219,11 @@ impl SharedQueue {
         *self.lock().queue.counts()
     }
 
+    /// See [`Queue::outstanding_lines`].
+    pub fn outstanding_lines(&self) -> u64 {
+        self.lock().queue.outstanding_lines()
+    }
+
     /// How many leases are out.
     pub fn leased(&self) -> usize {
         self.lock().queue.leased()

@@ -1,0 +1,28 @@
+//! `logator-queue`: reads logs and hands their lines to workers.
+
+use std::process::ExitCode;
+
+use logator::cli;
+use logator::jobs;
+
+fn main() -> ExitCode {
+    let arguments = cli::queue();
+    let console = arguments.report.console("logator-queue");
+    let source = arguments.source.options();
+    let file = arguments.report.receipt.as_deref();
+    let mut written = Ok(());
+    let result = arguments.options().and_then(|options| {
+        // Shown when the work is done, not when the last late worker knows it.
+        jobs::serve::serve(&source, &options, console.clone(), &mut |receipt| {
+            console.receipt(receipt);
+            written = cli::write_receipt(file, receipt);
+        })
+    });
+    match (result, written) {
+        (Ok(receipt), Ok(())) => ExitCode::from(receipt.exit_code()),
+        (Err(error), _) | (_, Err(error)) => {
+            console.error(error.to_string());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! `logator-worker`: asks queues for lines, parses them and stores the documents.
+
+use std::process::ExitCode;
+
+use logator::cli;
+use logator::jobs;
+
+fn main() -> ExitCode {
+    let arguments = cli::worker();
+    let console = arguments.report.console("logator-worker");
+    let result = arguments.options().and_then(|options| jobs::work::work(&arguments.from, &options, console.clone()));
+    cli::conclude(&console, arguments.report.receipt.as_deref(), result)
+}

@@ -1,0 +1,347 @@
+//! The arguments, as clap reads them.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::size;
+use crate::console::{Console, LogFormat};
+use crate::endpoint::{self, Endpoint};
+use crate::error::Result;
+use crate::jobs::bench::BenchOptions;
+use crate::jobs::serve::ServeOptions;
+use crate::jobs::spawn::SpawnOptions;
+use crate::jobs::{DEAD_LETTERS, RuleSpec, SourceOptions, WorkOptions};
+use crate::sink::spec::SinkSpec;
+use crate::source::ReadOptions;
+use crate::source::origin::OriginRule;
+use crate::source::reader::BatchSize;
+use crate::worker::parser::Unmatched;
+
+const EXIT_CODES: &str = "Exit codes: 0 every line accounted for, none dead-lettered; 1 finished, some lines \
+dead-lettered; 2 usage or configuration; 3 could not finish, what is not acknowledged can be done again.
+Every flag can also be given as LOGATOR_NAME in the environment, or in the --config file.";
+
+/// `logator COMMAND`
+#[derive(Parser, Debug)]
+#[command(name = "logator", version, about = "Turns logs into documents on every core, and proves that it lost none")]
+#[command(after_help = EXIT_CODES)]
+pub struct LogatorArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Commands,
+}
+
+/// The commands of `logator`.
+#[derive(Subcommand, Debug)]
+pub enum Commands {
+    /// Read, parse and store logs: queue and workers in one process
+    Run(RunArgs),
+    /// Measure lines a second for each number of workers
+    Bench(BenchArgs),
+}
+
+/// `logator run`
+#[derive(Args, Debug)]
+#[command(after_help = EXIT_CODES)]
+pub struct RunArgs {
+    /// What to read.
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// How to parse.
+    #[command(flatten)]
+    pub parse: ParseArgs,
+    /// Sink (repeatable): ndjson:FILE[.gz|.zst], - (standard output), sqlite:FILE,
+    /// mongodb://HOST/DB.COLLECTION, null:
+    #[arg(long = "to", value_name = "SINK", value_parser = sink, default_value = "-")]
+    pub sinks: Vec<SinkSpec>,
+    /// Worker threads, or auto for one a core
+    #[arg(short = 'j', long, value_name = "N|auto", default_value = "auto", value_parser = size::workers)]
+    pub jobs: usize,
+    /// Where lines go that cannot be stored; made at the first one
+    #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS)]
+    pub dead_letters: PathBuf,
+    /// How to report.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// `logator-queue`
+#[derive(Parser, Debug)]
+#[command(name = "logator-queue", version, about = "Reads logs and hands their lines to workers over ZeroMQ")]
+#[command(after_help = EXIT_CODES)]
+pub struct QueueArgs {
+    /// What to read.
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Where workers ask (repeatable): ipc://PATH or tcp://HOST:PORT
+    #[arg(long, value_name = "ENDPOINT", value_parser = endpoint, default_value = endpoint::DEFAULT)]
+    pub bind: Vec<Endpoint>,
+    /// Allow tcp:// beyond this machine, unencrypted and open to all who reach it
+    #[arg(long)]
+    pub insecure: bool,
+    /// Start local workers, as many as cores unless told; what follows -- are their arguments
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "auto",
+          value_parser = size::workers)]
+    pub spawn: Option<usize>,
+    /// How long a worker may keep a batch without a sign of life
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = size::lease)]
+    pub lease: Duration,
+    /// How long to stay after the last line for workers that come late
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = size::seconds)]
+    pub linger: Duration,
+    /// How long workers may finish after SIGTERM or SIGINT
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = size::seconds)]
+    pub drain: Duration,
+    /// Where lines go that are too long; made at the first one
+    #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS)]
+    pub dead_letters: PathBuf,
+    /// How to report.
+    #[command(flatten)]
+    pub report: ReportArgs,
+    /// Arguments of the workers that --spawn starts: -- -f combined --to mongodb://…
+    #[arg(last = true, value_name = "WORKER_ARGUMENT", requires = "spawn", hide = true)]
+    pub worker_arguments: Vec<OsString>,
+}
+
+/// `logator-worker`
+#[derive(Parser, Debug)]
+#[command(name = "logator-worker", version, about = "Asks queues for lines, parses them and stores the documents")]
+#[command(after_help = EXIT_CODES)]
+pub struct WorkerArgs {
+    /// Queue to ask (repeatable): ipc://PATH or tcp://HOST:PORT
+    #[arg(long, value_name = "ENDPOINT", value_parser = endpoint, default_value = endpoint::DEFAULT)]
+    pub from: Vec<Endpoint>,
+    /// Allow tcp:// beyond this machine, unencrypted
+    #[arg(long)]
+    pub insecure: bool,
+    /// How to parse.
+    #[command(flatten)]
+    pub parse: ParseArgs,
+    /// Sink (repeatable): mongodb://HOST/DB.COLLECTION, sqlite:FILE, ndjson:FILE[.gz|.zst], - (standard output), null:
+    #[arg(long = "to", value_name = "SINK", value_parser = sink, default_value = "mongodb://localhost/logator.logs")]
+    pub sinks: Vec<SinkSpec>,
+    /// Worker threads, or auto for one a core
+    #[arg(short = 'j', long, value_name = "N|auto", default_value = "auto", value_parser = size::workers)]
+    pub jobs: usize,
+    /// Where lines go that cannot be stored; made at the first one
+    #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS)]
+    pub dead_letters: PathBuf,
+    /// How to report.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// `logator bench`
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// Files to read, again in each run
+    #[arg(value_name = "INPUT", required = true)]
+    pub inputs: Vec<String>,
+    /// How to parse.
+    #[command(flatten)]
+    pub parse: ParseArgs,
+    /// Sink; every run stores under ids of its own
+    #[arg(long = "to", value_name = "SINK", value_parser = sink, default_value = "null:")]
+    pub sinks: Vec<SinkSpec>,
+    /// Numbers of workers to compare, as 1,2,4 (default: 1 and one a core)
+    #[arg(short = 'j', long, value_name = "N,…", value_delimiter = ',', value_parser = size::workers)]
+    pub jobs: Vec<usize>,
+    /// Counted runs for each number of workers, after one that is not counted
+    #[arg(long, value_name = "N", default_value = "5", value_parser = size::count)]
+    pub runs: usize,
+    /// Take flags from this TOML file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// What to read.
+#[derive(Args, Debug)]
+pub struct SourceArgs {
+    /// Files, directories, globs, or - for standard input (the default); gzip, zstd, bzip2 and xz are recognised
+    #[arg(value_name = "INPUT", id = "input")]
+    pub inputs: Vec<String>,
+    /// The most lines in a batch
+    #[arg(long, value_name = "N", default_value = "2000", value_parser = size::count)]
+    pub batch_lines: usize,
+    /// The most bytes in a batch
+    #[arg(long, value_name = "BYTES", default_value = "256KiB", value_parser = size::bytes)]
+    pub batch_bytes: usize,
+    /// The longest line; longer ones are dead letters
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size::bytes)]
+    pub max_line: usize,
+    /// What names an input in its documents' ids: fingerprint (how its content begins), path, or a name of yours
+    #[arg(long, value_name = "fingerprint|path|NAME", default_value = "fingerprint")]
+    pub origin: String,
+}
+
+/// How to parse.
+#[derive(Args, Debug)]
+pub struct ParseArgs {
+    /// Format by name (repeatable, tried in order), or auto: told from the lines (the default)
+    #[arg(short = 'f', long = "format", value_name = "FORMAT", id = "format")]
+    pub formats: Vec<String>,
+    /// Grok pattern, as '%{IP:client} %{GREEDYDATA:rest}' (repeatable, tried after the formats)
+    #[arg(short = 'p', long = "pattern", value_name = "PATTERN", id = "pattern")]
+    pub patterns: Vec<String>,
+    /// Folder of pattern files (repeatable)
+    #[arg(long, value_name = "DIR", id = "patterns-dir")]
+    pub patterns_dir: Vec<PathBuf>,
+    /// What to do with a line that matches nothing
+    #[arg(long, value_name = "WHAT", default_value = "keep")]
+    pub unmatched: UnmatchedArg,
+}
+
+/// `--unmatched`
+#[derive(ValueEnum, Debug, Clone, Copy)]
+pub enum UnmatchedArg {
+    /// Store it as message, tagged _grokparsefailure
+    Keep,
+    /// Set it aside
+    DeadLetter,
+    /// Drop it and count it as filtered
+    Drop,
+}
+
+/// How to report.
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// Write the receipt as JSON
+    #[arg(long, value_name = "FILE")]
+    pub receipt: Option<PathBuf>,
+    /// How messages are written
+    #[arg(long, value_name = "text|json", default_value = "text")]
+    pub log_format: LogFormatArg,
+    /// Say nothing but errors
+    #[arg(short = 'q', long)]
+    pub quiet: bool,
+    /// Take flags from this TOML file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `--log-format`
+#[derive(ValueEnum, Debug, Clone, Copy)]
+pub enum LogFormatArg {
+    /// Sentences
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, String> {
+    Endpoint::parse(text).map_err(|error| error.to_string())
+}
+
+fn sink(text: &str) -> Result<SinkSpec, String> {
+    SinkSpec::parse(text).map_err(|error| error.to_string())
+}
+
+impl SourceArgs {
+    /// The options of a source.
+    pub fn options(&self) -> SourceOptions {
+        let size = BatchSize { lines: self.batch_lines, bytes: self.batch_bytes, max_line: self.max_line };
+        SourceOptions {
+            inputs: self.inputs.clone(),
+            read: ReadOptions { size, origin: OriginRule::parse(&self.origin) },
+        }
+    }
+}
+
+impl ParseArgs {
+    /// The options of workers that store in `sinks`.
+    pub fn options(&self, sinks: &[SinkSpec], workers: usize, dead_letters: PathBuf) -> WorkOptions {
+        let formats = self.formats.iter().filter(|name| *name != "auto").cloned().map(RuleSpec::Format);
+        let patterns = self.patterns.iter().cloned().map(RuleSpec::Pattern);
+        WorkOptions {
+            rules: formats.chain(patterns).collect(),
+            patterns_dirs: self.patterns_dir.clone(),
+            unmatched: match self.unmatched {
+                UnmatchedArg::Keep => Unmatched::Keep,
+                UnmatchedArg::DeadLetter => Unmatched::DeadLetter,
+                UnmatchedArg::Drop => Unmatched::Drop,
+            },
+            sinks: sinks.to_vec(),
+            dead_letters,
+            workers,
+        }
+    }
+}
+
+impl ReportArgs {
+    /// The console of `program`.
+    pub fn console(&self, program: &'static str) -> Console {
+        let format = match self.log_format {
+            LogFormatArg::Text => LogFormat::Text,
+            LogFormatArg::Json => LogFormat::Json,
+        };
+        Console::new(program, format, self.quiet)
+    }
+}
+
+impl RunArgs {
+    /// The options of the workers.
+    pub fn work_options(&self) -> WorkOptions {
+        self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone())
+    }
+}
+
+impl QueueArgs {
+    /// The options of the queue.
+    ///
+    /// # Errors
+    /// An endpoint that strangers could reach.
+    pub fn options(&self) -> Result<ServeOptions> {
+        self.bind.iter().try_for_each(|endpoint| endpoint.check_reach(self.insecure))?;
+        let spawn = self.spawn.map(|workers| SpawnOptions {
+            workers: match workers {
+                0 => std::thread::available_parallelism().map_or(1, usize::from),
+                workers => workers,
+            },
+            arguments: self.worker_arguments.clone(),
+        });
+        Ok(ServeOptions {
+            endpoints: self.bind.clone(),
+            lease: self.lease,
+            linger: self.linger,
+            drain: self.drain,
+            dead_letters: self.dead_letters.clone(),
+            spawn,
+        })
+    }
+}
+
+impl WorkerArgs {
+    /// The options of the workers.
+    ///
+    /// # Errors
+    /// An endpoint that strangers could have.
+    pub fn options(&self) -> Result<WorkOptions> {
+        self.from.iter().try_for_each(|endpoint| endpoint.check_reach(self.insecure))?;
+        Ok(self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone()))
+    }
+}
+
+impl BenchArgs {
+    /// The options of the measurement.
+    pub fn options(&self) -> BenchOptions {
+        let all = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut workers: Vec<usize> = self.jobs.iter().map(|&jobs| if jobs == 0 { all } else { jobs }).collect();
+        if workers.is_empty() {
+            workers = if all > 1 { vec![1, all] } else { vec![1] };
+        }
+        let mut arguments = self.inputs.clone();
+        for (flag, values) in [("--format", &self.parse.formats), ("--pattern", &self.parse.patterns)] {
+            arguments.extend(values.iter().map(|value| format!("{flag}={value}")));
+        }
+        let unmatched = self.parse.unmatched.to_possible_value().map(|value| value.get_name().to_owned());
+        arguments.extend(unmatched.map(|value| format!("--unmatched={value}")));
+        let mut arguments: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
+        for directory in &self.parse.patterns_dir {
+            arguments.extend([OsString::from("--patterns-dir"), directory.clone().into()]);
+        }
+        BenchOptions { arguments, sinks: self.sinks.clone(), workers, runs: self.runs }
+    }
+}

@@ -1,0 +1,113 @@
+//! The command line: typed arguments, and how they become the options of [`jobs`](crate::jobs). Nothing else knows
+//! clap.
+
+mod args;
+mod size;
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+pub use self::args::{BenchArgs, Commands, LogatorArgs, QueueArgs, RunArgs, WorkerArgs};
+use crate::config;
+use crate::console::{Console, LogFormat};
+use crate::error::{Error, Result};
+use crate::receipt::Receipt;
+
+/// Reads the arguments of `logator`: one of its commands.
+pub fn logator() -> LogatorArgs {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let program = match arguments.iter().skip(1).find(|argument| !argument.to_string_lossy().starts_with('-')) {
+        Some(command) if command == "bench" => "bench",
+        _ => "run",
+    };
+    let mut command = LogatorArgs::command().mut_subcommands(config::with_environment);
+    if let Some(path) = config::file_of(&arguments) {
+        let others = others(program);
+        let subcommand = command.find_subcommand(program).cloned().unwrap_or_default();
+        match config::with_file(subcommand, &path, program, &others) {
+            Ok(configured) => command = command.mut_subcommand(program, |_| configured),
+            Err(error) => fail("logator", &error),
+        }
+    }
+    parse(command, arguments)
+}
+
+/// Reads the arguments of `logator-queue`.
+pub fn queue() -> QueueArgs {
+    program(QueueArgs::command(), "queue", "logator-queue")
+}
+
+/// Reads the arguments of `logator-worker`.
+pub fn worker() -> WorkerArgs {
+    program(WorkerArgs::command(), "worker", "logator-worker")
+}
+
+fn program<T: FromArgMatches>(command: clap::Command, program: &str, name: &'static str) -> T {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let mut command = config::with_environment(command);
+    if let Some(path) = config::file_of(&arguments) {
+        match config::with_file(command, &path, program, &others(program)) {
+            Ok(configured) => command = configured,
+            Err(error) => fail(name, &error),
+        }
+    }
+    parse(command, arguments)
+}
+
+/// The commands of the other programs, whose keys a shared file may hold.
+fn others(program: &str) -> Vec<clap::Command> {
+    let run = || LogatorArgs::command().find_subcommand("run").cloned().unwrap_or_default();
+    let bench = || LogatorArgs::command().find_subcommand("bench").cloned().unwrap_or_default();
+    let all = [("run", run()), ("bench", bench()), ("queue", QueueArgs::command()), ("worker", WorkerArgs::command())];
+    all.into_iter().filter(|(name, _)| *name != program).map(|(_, command)| command).collect()
+}
+
+fn parse<T: FromArgMatches>(command: clap::Command, arguments: Vec<OsString>) -> T {
+    let matches = command.get_matches_from(arguments);
+    T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+fn fail(program: &'static str, error: &Error) -> ! {
+    Console::new(program, LogFormat::Text, false).error(error.to_string());
+    std::process::exit(i32::from(error.exit_code()))
+}
+
+/// Says how a job ended, writes its receipt, and gives the exit code.
+pub fn conclude(console: &Console, receipt_file: Option<&Path>, result: Result<Receipt>) -> ExitCode {
+    match result {
+        Ok(receipt) => {
+            console.receipt(&receipt);
+            match write_receipt(receipt_file, &receipt) {
+                Ok(()) => ExitCode::from(receipt.exit_code()),
+                Err(error) => {
+                    console.error(error.to_string());
+                    ExitCode::from(error.exit_code())
+                }
+            }
+        }
+        Err(error) => {
+            console.error(error.to_string());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Writes a receipt as JSON, if a file is asked for.
+pub fn write_receipt(file: Option<&Path>, receipt: &Receipt) -> Result<()> {
+    let Some(path) = file else { return Ok(()) };
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+        Error::system(format!("{}: the receipt cannot be written", path.display())).because(error)
+    };
+    let mut json = serde_json::to_vec_pretty(receipt).map_err(|error| failed(error.into()))?;
+    json.push(b'\n');
+    std::fs::write(path, json).map_err(|error| failed(error.into()))
+}
+
+/// Whether nothing was named to read while a person sits at the terminal: they want help rather than silence.
+pub fn waits_for_typing(inputs: &[String]) -> bool {
+    inputs.is_empty() && std::io::stdin().is_terminal()
+}

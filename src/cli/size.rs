@@ -1,0 +1,72 @@
+//! Numbers as people write them on a command line.
+
+use std::time::Duration;
+
+/// Bytes: `262144`, `256KiB`, `1M`, `2GB`. `K`, `M` and `G` alone are binary, as in `dd` and `sort`.
+pub fn bytes(text: &str) -> Result<usize, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit: usize = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        unit => return Err(format!("no unit is called {unit}; write 262144, 256KiB, 1MiB or 1GB")),
+    };
+    let number: usize = digits.parse().map_err(|_| "not a number of bytes; write 262144, 256KiB or 1MiB".to_owned())?;
+    number.checked_mul(unit).filter(|&bytes| bytes > 0).ok_or_else(|| "out of range".to_owned())
+}
+
+/// Seconds: `30`, `0.5`.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "not a number of seconds from 0 on".to_owned())
+}
+
+/// A lease: seconds, more than none and no longer than the wire can say.
+pub fn lease(text: &str) -> Result<Duration, String> {
+    let lease = seconds(text)?;
+    let range = Duration::from_millis(100)..=Duration::from_secs(7 * 24 * 3600);
+    if range.contains(&lease) { Ok(lease) } else { Err("a lease is 0.1 seconds to 7 days".to_owned()) }
+}
+
+/// Worker threads: a number, or `auto` for one a core (0 here).
+pub fn workers(text: &str) -> Result<usize, String> {
+    match text {
+        "auto" => Ok(0),
+        number => match number.parse() {
+            Ok(workers @ 1..=1024) => Ok(workers),
+            _ => Err("a number of workers from 1 to 1024, or auto for one a core".to_owned()),
+        },
+    }
+}
+
+/// A count of at least one.
+pub fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "a whole number from 1 on is expected".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, expected) in
+            [("1", 1), ("256KiB", 256 << 10), ("1M", 1 << 20), ("2mb", 2_000_000), ("3GiB", 3 << 30)]
+        {
+            assert_eq!(bytes(text), Ok(expected), "{text}");
+        }
+        for text in ["", "0", "-1", "1.5M", "KiB", "1 KiB", "99999999999999999999", "9999999999999G", "1XB"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_lease_is_never_zero_or_endless() {
+        assert!(lease("0").is_err() && lease("1e9").is_err() && lease("NaN").is_err() && lease("-1").is_err());
+        assert_eq!(lease("0.5"), Ok(Duration::from_millis(500)));
+    }
+}

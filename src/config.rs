@@ -1,0 +1,122 @@
+//! The configuration file and the environment: the flags' names, weaker than the flags.
+//!
+//! Precedence: flag, then `LOGATOR_NAME` in the environment, then the file. The file is TOML: a key is a flag's long
+//! name, at the top for every program that knows it, or in a table `[run]`, `[queue]`, `[worker]`, `[bench]` for one
+//! program. A flag that may be repeated takes an array; a flag without a value takes `true` or `false`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgAction, Command};
+
+use crate::error::{Error, Result};
+
+/// The tables a file may have, and so the programs it may be for.
+const PROGRAMS: [&str; 4] = ["run", "queue", "worker", "bench"];
+
+/// Lets every flag of `command` also be given as `LOGATOR_NAME`.
+pub fn with_environment(command: Command) -> Command {
+    command.mut_args(|arg| match arg.get_long().map(variable) {
+        Some(name) => arg.env(name).hide_env_values(true),
+        None => arg,
+    })
+}
+
+/// The environment variable of a flag.
+fn variable(long: &str) -> String {
+    format!("LOGATOR_{}", long.replace('-', "_").to_uppercase())
+}
+
+/// The file that `arguments` or the environment name, if any. Looked for before the arguments are understood, because
+/// the file decides what they may leave out.
+pub fn file_of(arguments: &[std::ffi::OsString]) -> Option<PathBuf> {
+    let mut arguments = arguments.iter().take_while(|argument| *argument != "--");
+    while let Some(argument) = arguments.next() {
+        if argument == "--config" {
+            return arguments.next().map(PathBuf::from);
+        }
+        if let Some(path) = argument.to_str().and_then(|text| text.strip_prefix("--config=")) {
+            return Some(PathBuf::from(path));
+        }
+    }
+    std::env::var_os("LOGATOR_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// Gives `command` the values in the file at `path` as defaults. `program` is the table that is meant for it;
+/// `others` are the commands of the other programs, which know keys of their own.
+///
+/// # Errors
+/// A usage error that names file, line and key.
+pub fn with_file(mut command: Command, path: &Path, program: &str, others: &[Command]) -> Result<Command> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Error::usage(format!("{shown}: the configuration cannot be read")).because(error))?;
+    let table: toml::Table =
+        text.parse().map_err(|error: toml::de::Error| Error::usage(format!("{shown}: not TOML: {error}")))?;
+    let key_line = |key: &str| {
+        let found = text.lines().position(|line| line.trim_start().trim_start_matches('"').starts_with(key));
+        found.map_or(1, |line| line + 1)
+    };
+    // The program's own table is stronger than the top of the file, so it is applied last.
+    let (tables, top): (Vec<_>, Vec<_>) =
+        table.iter().partition(|(key, value)| value.is_table() && PROGRAMS.contains(&key.as_str()));
+    let own = tables.iter().filter(|(key, _)| key.as_str() == program);
+    let own = own.filter_map(|(_, value)| value.as_table()).flatten();
+    for (key, value, only_here) in top.into_iter().map(|(k, v)| (k, v, false)).chain(own.map(|(k, v)| (k, v, true))) {
+        let place = format!("{shown}:{}", key_line(key));
+        if let Some(id) = id_of(&command, key) {
+            let (values, list) = texts(value)
+                .ok_or_else(|| Error::usage(format!("{place}: {key}: a text, number, boolean or array is expected")))?;
+            let arg = command.get_arguments().find(|arg| arg.get_id() == id.as_str());
+            if list && !arg.is_some_and(repeats) {
+                return Err(Error::usage(format!("{place}: {key}: one value is expected, not an array")));
+            }
+            command = command.mut_arg(id, |arg| arg.default_values(values).required(false));
+        } else if only_here || !others.iter().any(|other| id_of(other, key).is_some()) {
+            let all: Vec<&Command> = std::iter::once(&command).chain(if only_here { &[][..] } else { others }).collect();
+            return Err(Error::usage(format!("{place}: unknown key {key}{}", suggestion(key, &all))));
+        }
+    }
+    Ok(command)
+}
+
+fn repeats(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Append)
+}
+
+fn names(command: &Command) -> impl Iterator<Item = (&str, String)> {
+    command
+        .get_arguments()
+        .filter(|arg| !arg.is_hide_set() && !["help", "version", "config"].contains(&arg.get_id().as_str()))
+        .filter_map(|arg| {
+            let positional = arg.is_positional().then(|| arg.get_id().as_str());
+            Some((arg.get_long().or(positional)?, arg.get_id().to_string()))
+        })
+}
+
+fn id_of(command: &Command, key: &str) -> Option<String> {
+    names(command).find(|(name, _)| *name == key).map(|(_, id)| id)
+}
+
+fn suggestion(key: &str, commands: &[&Command]) -> String {
+    let known = commands.iter().flat_map(|command| names(command)).map(|(name, _)| name);
+    let nearest = known.map(|name| (strsim::damerau_levenshtein(key, name), name)).min();
+    match nearest {
+        Some((distance, name)) if distance <= 3 => format!("; did you mean {name}?"),
+        _ => "; the keys are the long names of the flags (see --help)".to_owned(),
+    }
+}
+
+/// A value as the command line would give it, and whether it was an array.
+fn texts(value: &toml::Value) -> Option<(Vec<String>, bool)> {
+    let text = |value: &toml::Value| match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
+        toml::Value::Boolean(truth) => Some(truth.to_string()),
+        _ => None,
+    };
+    match value {
+        toml::Value::Array(values) => values.iter().map(text).collect::<Option<_>>().map(|texts| (texts, true)),
+        value => text(value).map(|text| (vec![text], false)),
+    }
+}

@@ -1,0 +1,163 @@
+//! What people are told: sentences, the progress bar and the receipt, all on standard error.
+
+use std::io::IsTerminal;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::error::{Error, Result};
+use crate::receipt::{Receipt, grouped};
+
+/// How sentences are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// `program: sentence`.
+    #[default]
+    Text,
+    /// One JSON object a line: `time`, `level`, `program`, `message`.
+    Json,
+}
+
+/// Standard error of one program. Cloning shares the progress bar.
+#[derive(Clone)]
+pub struct Console {
+    program: &'static str,
+    format: LogFormat,
+    quiet: bool,
+    bar: ProgressBar,
+}
+
+/// How often the bar is drawn.
+const REDRAW: Duration = Duration::from_millis(200);
+
+impl Console {
+    /// The console of `program`. A quiet one passes errors on and nothing else.
+    pub fn new(program: &'static str, format: LogFormat, quiet: bool) -> Self {
+        Console { program, format, quiet, bar: ProgressBar::hidden() }
+    }
+
+    /// Says what a user may want to know.
+    pub fn say(&self, sentence: impl AsRef<str>) {
+        if !self.quiet {
+            self.write("info", sentence.as_ref());
+        }
+    }
+
+    /// Says what went wrong.
+    pub fn error(&self, sentence: impl AsRef<str>) {
+        self.write("error", sentence.as_ref());
+    }
+
+    fn write(&self, level: &str, message: &str) {
+        let line = match self.format {
+            LogFormat::Text => format!("{}: {message}", self.program),
+            LogFormat::Json => {
+                let time = crate::document::date::Timestamp::now().to_string();
+                let program = self.program;
+                serde_json::json!({"time": time, "level": level, "program": program, "message": message}).to_string()
+            }
+        };
+        self.bar.suspend(|| write_stderr(&line));
+    }
+
+    /// Shows the receipt.
+    pub fn receipt(&self, receipt: &Receipt) {
+        self.bar.finish_and_clear();
+        match self.format {
+            LogFormat::Text if self.quiet => {}
+            LogFormat::Text => write_stderr(&receipt.to_string()),
+            LogFormat::Json => {
+                let receipt = serde_json::json!({"level": "info", "program": self.program, "receipt": receipt});
+                write_stderr(&receipt.to_string());
+            }
+        }
+    }
+
+    /// Draws a bar until the returned guard is dropped, if standard error is a terminal. `look` tells bytes of files
+    /// read, bytes of all files if known, and lines done.
+    pub fn progress(&mut self, look: impl Fn() -> (u64, Option<u64>, u64) + Send + 'static) -> Option<Progress> {
+        if self.quiet || self.format == LogFormat::Json || !std::io::stderr().is_terminal() {
+            return None;
+        }
+        self.bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let stop = Arc::new((Mutex::new(false), Condvar::new()));
+        let (bar, stopped) = (self.bar.clone(), Arc::clone(&stop));
+        let draw = move || {
+            let total = look().1;
+            bar.set_style(style(total.is_some()));
+            if let Some(total) = total {
+                bar.set_length(total);
+            }
+            loop {
+                let (read, _, lines) = look();
+                bar.set_position(read);
+                let seconds = bar.elapsed().as_secs_f64().max(1e-3);
+                bar.set_message(format!("{} lines, {}/s", grouped(lines), grouped((lines as f64 / seconds) as u64)));
+                let (lock, changed) = &*stopped;
+                let stop = lock.lock().unwrap_or_else(PoisonError::into_inner);
+                let waited = changed.wait_timeout(stop, REDRAW).unwrap_or_else(PoisonError::into_inner);
+                if *waited.0 {
+                    bar.finish_and_clear();
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("progress".into()).spawn(draw).ok();
+        Some(Progress { stop, thread })
+    }
+}
+
+/// With a known total a bar and the time left, from the position in the files as they stand on the disk; without, a
+/// count.
+fn style(total_known: bool) -> ProgressStyle {
+    let template = match total_known {
+        true => "{wide_bar} {bytes}/{total_bytes} {msg}, {eta} left",
+        false => "{spinner} {bytes} {msg}",
+    };
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Ends the progress bar when dropped.
+pub struct Progress {
+    stop: Arc<(Mutex<bool>, Condvar)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        *self.stop.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.stop.1.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Nobody reads a closed standard error; that is no reason to panic, as `eprintln!` would.
+fn write_stderr(line: &str) {
+    use std::io::Write;
+    let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+}
+
+/// Prints rows on standard output, columns right-aligned. A closed standard output ends quietly.
+///
+/// # Errors
+/// When standard output fails otherwise.
+pub fn print_table<const N: usize>(rows: &[[String; N]]) -> Result<()> {
+    use std::io::Write;
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in rows {
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}")).collect();
+        text += &format!("{}\n", cells.join("  "));
+    }
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::system("standard output cannot be written").because(error))
+        }
+        _ => Ok(()),
+    }
+}

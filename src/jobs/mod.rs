@@ -1,0 +1,177 @@
+//! Jobs: what one process does from start to receipt, put together from the other modules.
+//!
+//! | job | sources | queue | workers |
+//! |---|---|---|---|
+//! | [`run`] | here | in memory | here |
+//! | [`serve`] | here | here, on a socket | elsewhere |
+//! | [`work`] | – | elsewhere | here |
+//! | [`bench`](mod@bench) | `run` again and again | | |
+
+pub mod bench;
+pub mod run;
+pub mod serve;
+pub mod spawn;
+pub mod work;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+
+use crate::batch::Batch;
+use crate::console::Console;
+use crate::dead_letter::{DeadLetters, Letter, Reason};
+use crate::document::DocumentId;
+use crate::error::{Error, Result};
+use crate::grok::{Format, Library};
+use crate::queue::shared::SharedQueue;
+use crate::receipt::Receipt;
+use crate::sink::Sink;
+use crate::sink::spec::SinkSpec;
+use crate::source::inputs::Inputs;
+use crate::source::reader::{Intake, LongLine};
+use crate::source::{Position, ReadOptions, read_all};
+use crate::worker::parser::{Formats, Unmatched};
+
+/// Where dead letters go unless told otherwise. The file is made when there is a first one.
+pub const DEAD_LETTERS: &str = "dead-letters.ndjson";
+
+/// What to read.
+#[derive(Debug, Clone, Default)]
+pub struct SourceOptions {
+    /// As the user names them; none means standard input.
+    pub inputs: Vec<String>,
+    /// How.
+    pub read: ReadOptions,
+}
+
+/// How to parse and where to store.
+#[derive(Debug, Clone, Default)]
+pub struct WorkOptions {
+    /// Formats and patterns, in order; none: told from the lines.
+    pub rules: Vec<RuleSpec>,
+    /// Folders of pattern files, in order.
+    pub patterns_dirs: Vec<PathBuf>,
+    /// What to do with lines that match none.
+    pub unmatched: Unmatched,
+    /// Sinks; a document goes to each.
+    pub sinks: Vec<SinkSpec>,
+    /// The file of dead letters.
+    pub dead_letters: PathBuf,
+    /// Worker threads; 0 means one a core.
+    pub workers: usize,
+}
+
+/// A format or a pattern, as the user gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuleSpec {
+    /// `--format NAME`; `auto` is no rule but the absence of one.
+    Format(String),
+    /// `--pattern PATTERN`.
+    Pattern(String),
+}
+
+impl WorkOptions {
+    /// Compiles the patterns.
+    pub(crate) fn formats(&self, console: &Console) -> Result<Arc<Formats>> {
+        let mut library = Library::stock();
+        for directory in &self.patterns_dirs {
+            library.add_dir(directory)?;
+        }
+        let compile = |rule: &RuleSpec| match rule {
+            RuleSpec::Format(name) => library.format(name),
+            RuleSpec::Pattern(text) => library.pattern(text),
+        };
+        let formats: Vec<Format> = self.rules.iter().map(compile).collect::<Result<_>>()?;
+        let console = console.clone();
+        Ok(Arc::new(Formats::new(formats, library, self.unmatched, move |sentence| console.say(sentence))))
+    }
+
+    /// Opens the sinks.
+    pub(crate) fn open_sinks(&self) -> Result<Vec<Arc<dyn Sink>>> {
+        self.sinks.iter().map(SinkSpec::open).collect()
+    }
+
+    /// The number of worker threads.
+    pub(crate) fn worker_count(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            count => count,
+        }
+    }
+}
+
+/// Reads into a queue, and sets aside lines that are too long.
+struct QueueIntake {
+    queue: Arc<SharedQueue>,
+    dead_letters: Arc<DeadLetters>,
+    max_line: usize,
+}
+
+impl Intake for QueueIntake {
+    fn batch(&self, batch: Batch) -> bool {
+        self.queue.offer(batch)
+    }
+
+    fn long_line(&self, line: LongLine) -> Result<()> {
+        let id = DocumentId::from_hash(line.origin.id, line.offset, line.hash);
+        let detail = format!("the line has {} bytes, --max-line allows {}", line.length, self.max_line);
+        let letter = Letter::new(id, &line.origin, line.offset, Reason::TooLong, detail, None, &line.beginning)
+            .cut_from(line.length);
+        self.dead_letters.write(&[letter])?;
+        self.queue.count_dead_letter(line.length_with_end);
+        Ok(())
+    }
+}
+
+/// A reading thread.
+pub(crate) struct Reading {
+    /// How far it has come.
+    pub(crate) position: Arc<Position>,
+    errors: Receiver<Vec<Error>>,
+}
+
+impl Reading {
+    /// Reads `inputs` into `queue` in a thread of its own, and ends the queue's input when it is done.
+    pub(crate) fn start(
+        inputs: Inputs,
+        options: ReadOptions,
+        queue: Arc<SharedQueue>,
+        dead_letters: Arc<DeadLetters>,
+    ) -> Result<Reading> {
+        let position = Arc::new(Position::of(&inputs.inputs));
+        let (send, errors) = channel();
+        let reading = Reading { position: Arc::clone(&position), errors };
+        let read = move || {
+            let intake = QueueIntake { queue: Arc::clone(&queue), dead_letters, max_line: options.size.max_line };
+            let mut errors = inputs.errors;
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                read_all(&inputs.inputs, &options, &intake, &position)
+            }));
+            errors.extend(result.unwrap_or_else(|_| vec![Error::internal("a reader panicked")]));
+            // Before the end of the input is known, so that whoever sees the end finds the errors.
+            let _ = send.send(errors);
+            queue.end_input();
+        };
+        std::thread::Builder::new()
+            .name("reader".into())
+            .spawn(read)
+            .map_err(|error| Error::system("no thread to read with").because(error))?;
+        Ok(reading)
+    }
+
+    /// What could not be read; `None` while the reader is still at it, perhaps waiting for standard input.
+    pub(crate) fn errors(&self) -> Option<Vec<Error>> {
+        self.errors.try_recv().ok()
+    }
+}
+
+/// Says the errors, closes the account of a queue and shows it.
+pub(crate) fn close_account(queue: &SharedQueue, errors: Vec<Error>, console: &Console) -> Receipt {
+    for error in &errors {
+        console.error(error.to_string());
+    }
+    let counts = queue.counts();
+    let errors = errors.iter().map(ToString::to_string).collect();
+    let left = queue.outstanding_lines();
+    Receipt::new(counts.read, left, counts.bytes, counts.tally, queue.working_time(), errors)
+}

@@ -1,0 +1,76 @@
+//! `logator run`: queue and workers in one process, in memory, without sockets.
+
+use std::sync::Arc;
+
+use super::{Reading, SourceOptions, WorkOptions, close_account};
+use crate::console::Console;
+use crate::dead_letter::DeadLetters;
+use crate::error::{Error, Result};
+use crate::queue::Limits;
+use crate::queue::shared::SharedQueue;
+use crate::receipt::Receipt;
+use crate::source::inputs;
+use crate::stop::Stop;
+use crate::worker::feed::LocalFeed;
+use crate::worker::storer::Storer;
+use crate::worker::{Crew, WorkerCounts};
+
+/// Bytes read ahead of the workers.
+const READY_BYTES: usize = 4 << 20;
+
+/// Reads, parses and stores everything. The receipt says what became of it, errors included.
+///
+/// # Errors
+/// Only what keeps it from starting: a wrong pattern, an input that is not there, a sink that cannot be opened.
+pub fn run(source: &SourceOptions, work: &WorkOptions, mut console: Console) -> Result<Receipt> {
+    let formats = work.formats(&console)?;
+    let inputs = inputs::find(&source.inputs)?;
+    source.check_origin(&inputs)?;
+    let sinks = work.open_sinks()?;
+    let dead_letters = Arc::new(DeadLetters::new(&work.dead_letters));
+
+    // Leases of threads do not run out: a thread cannot be lost alone.
+    let limits = Limits { lease: None, ready_bytes: READY_BYTES, leased_bytes: usize::MAX, leases_per_peer: usize::MAX };
+    let queue = Arc::new(SharedQueue::new(limits, None));
+    let interrupt = Stop::new()?;
+    interrupt.on_signals({
+        let (queue, console) = (Arc::clone(&queue), console.clone());
+        move |signal| {
+            console.say(format!("{signal}: reading stops, what was read is finished; a second signal ends at once"));
+            queue.stop();
+        }
+    })?;
+
+    let reading = Reading::start(inputs, source.read.clone(), Arc::clone(&queue), Arc::clone(&dead_letters))?;
+    let counts = Arc::new(WorkerCounts::default());
+    let progress = console.progress({
+        let (position, counts) = (Arc::clone(&reading.position), Arc::clone(&counts));
+        move || {
+            let (read, total) = position.get();
+            (read, total, counts.get().0)
+        }
+    });
+    let stop = Stop::new()?;
+    let crew = Crew {
+        workers: work.worker_count(),
+        formats,
+        storer: Arc::new(Storer::new(sinks.clone(), dead_letters)),
+        counts,
+        stop: stop.clone(),
+    };
+    let mut errors = crew.work(
+        &|index| Box::new(LocalFeed::new(Arc::clone(&queue), index as u64, stop.clone())),
+        &|| queue.stop(),
+    );
+    drop(progress);
+
+    match reading.errors() {
+        Some(read_errors) => errors.splice(0..0, read_errors).for_each(drop),
+        None if errors.is_empty() => {
+            errors.push(Error::input("interrupted: the rest of the input was not read"));
+        }
+        None => {}
+    }
+    errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
+    Ok(close_account(&queue, errors, &console))
+}

@@ -1,0 +1,132 @@
+//! `logator-queue`: reads, and hands out to workers elsewhere.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::spawn::{SpawnOptions, Spawned};
+use super::{Reading, SourceOptions, close_account};
+use crate::console::Console;
+use crate::dead_letter::DeadLetters;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, Result};
+use crate::queue::Limits;
+use crate::queue::shared::SharedQueue;
+use crate::receipt::{Receipt, grouped};
+use crate::server::Server;
+use crate::source::inputs;
+use crate::stop::{Stop, Waker};
+
+/// How a queue serves.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// Where it listens.
+    pub endpoints: Vec<Endpoint>,
+    /// The time to run of leases.
+    pub lease: Duration,
+    /// How long it stays after the last ack, for workers that come late.
+    pub linger: Duration,
+    /// How long it goes on handing out and waiting for acks after a signal.
+    pub drain: Duration,
+    /// The file of dead letters: lines that are too long.
+    pub dead_letters: std::path::PathBuf,
+    /// Workers to start.
+    pub spawn: Option<SpawnOptions>,
+}
+
+/// Serves until everything is accounted for. `on_receipt` gets the receipt as soon as it is; the queue then stays for
+/// late workers.
+///
+/// # Errors
+/// Only what keeps it from starting: an input that is not there, an endpoint in use.
+pub fn serve(
+    source: &SourceOptions,
+    options: &ServeOptions,
+    mut console: Console,
+    on_receipt: &mut dyn FnMut(&Receipt),
+) -> Result<Receipt> {
+    let inputs = inputs::find(&source.inputs)?;
+    source.check_origin(&inputs)?;
+    let server = Server::bind(&options.endpoints)?;
+    let dead_letters = Arc::new(DeadLetters::new(&options.dead_letters));
+    let waker = Arc::new(Waker::new()?);
+    let limits = Limits { lease: Some(options.lease), ..Limits::default() };
+    let notify = Arc::clone(&waker);
+    let queue = Arc::new(SharedQueue::new(limits, Some(Box::new(move || notify.wake()))));
+
+    let abort = Stop::new()?;
+    let interrupt = Stop::new()?;
+    interrupt.on_signals({
+        let (queue, console, abort, drain) = (Arc::clone(&queue), console.clone(), abort.clone(), options.drain);
+        move |signal| {
+            let seconds = drain.as_secs();
+            console.say(format!(
+                "{signal}: reading stops, workers have {seconds} s to finish what was read; a second signal ends at once"
+            ));
+            queue.stop();
+            let abort = abort.clone();
+            let wait = move || {
+                std::thread::sleep(drain);
+                abort.request();
+            };
+            let _ = std::thread::Builder::new().name("drain".into()).spawn(wait);
+        }
+    })?;
+
+    for endpoint in server.endpoints() {
+        console.say(format!("lines are handed out at {endpoint}"));
+    }
+    let reading = Reading::start(inputs, source.read.clone(), Arc::clone(&queue), dead_letters)?;
+    let progress = console.progress({
+        let (position, queue) = (Arc::clone(&reading.position), Arc::clone(&queue));
+        move || {
+            let (read, total) = position.get();
+            (read, total, queue.counts().tally.total())
+        }
+    });
+    let spawned = match &options.spawn {
+        Some(spawn) => Some(Spawned::start(spawn, &server.endpoints()[0], &abort, &console)?),
+        None => None,
+    };
+
+    let mut progress = progress;
+    let mut receipt = None;
+    let mut finish = |failure: Option<Error>| {
+        drop(progress.take());
+        if receipt.is_some() {
+            return;
+        }
+        let mut errors = Vec::new();
+        match reading.errors() {
+            Some(read_errors) => errors.extend(read_errors),
+            None => errors.push(Error::input("interrupted: the rest of the input was not read")),
+        }
+        if queue.outstanding_lines() > 0 {
+            errors.push(Error::wire("the workers did not finish what was read"));
+        }
+        errors.extend(failure);
+        let closed = close_account(&queue, errors, &console);
+        on_receipt(&closed);
+        receipt = Some(closed);
+    };
+    let served = server.serve(&queue, &waker, &abort, options.linger, &mut || finish(None));
+    let strangers = served.as_ref().map(|strangers| *strangers).unwrap_or_default();
+    let failures = spawned.map(|spawned| spawned.finish()).unwrap_or_default();
+    finish(served.err().or(failures));
+    if strangers.dropped + strangers.refused > 0 {
+        console.say(format!(
+            "{} messages of strangers were dropped, {} malformed requests refused",
+            grouped(strangers.dropped),
+            grouped(strangers.refused)
+        ));
+    }
+    let counts = queue.counts();
+    if counts.redelivered > 0 {
+        console.say(format!(
+            "{} batches were handed out again; {} acks came too late",
+            grouped(counts.redelivered),
+            grouped(counts.late_acks)
+        ));
+    }
+    drop(server);
+    receipt.ok_or_else(|| Error::internal("a queue ended without its receipt"))
+}

@@ -1,0 +1,61 @@
+//! `logator-worker`: workers that ask queues elsewhere.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::WorkOptions;
+use crate::client::Client;
+use crate::console::Console;
+use crate::dead_letter::DeadLetters;
+use crate::endpoint::Endpoint;
+use crate::error::Result;
+use crate::receipt::Receipt;
+use crate::stop::Stop;
+use crate::worker::feed::Feed;
+use crate::worker::storer::Storer;
+use crate::worker::{Crew, WorkerCounts};
+
+/// Works for the queues at `endpoints` until all of them have ended.
+///
+/// # Errors
+/// Only what keeps it from starting: a wrong pattern, a sink that cannot be opened, a queue that is a stranger's.
+pub fn work(endpoints: &[Endpoint], options: &WorkOptions, console: Console) -> Result<Receipt> {
+    let formats = options.formats(&console)?;
+    let stop = Stop::new()?;
+    stop.on_signals({
+        let console = console.clone();
+        move |signal| console.say(format!("{signal}: finishing what is in hand; a second signal ends at once"))
+    })?;
+    let context = zmq::Context::new();
+    let client = |_index: usize| {
+        let console = console.clone();
+        Client::new(&context, endpoints, stop.clone(), move |sentence| console.say(sentence))
+    };
+    // Known to the queue before the sink is opened, which may take longer than a short input.
+    let mut first = client(0);
+    first.hello()?;
+    let sinks = options.open_sinks().inspect_err(|_| first.bye(Vec::new()))?;
+    let counts = Arc::new(WorkerCounts::default());
+    let crew = Crew {
+        workers: options.worker_count(),
+        formats,
+        storer: Arc::new(Storer::new(sinks.clone(), Arc::new(DeadLetters::new(&options.dead_letters)))),
+        counts: Arc::clone(&counts),
+        stop: stop.clone(),
+    };
+    let started = Instant::now();
+    let first = std::sync::Mutex::new(Some(first));
+    let feed = |index: usize| -> Box<dyn Feed> {
+        let first = first.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        Box::new(first.unwrap_or_else(|| client(index)))
+    };
+    let mut errors = crew.work(&feed, &|| {});
+    let elapsed = started.elapsed();
+    errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
+    for error in &errors {
+        console.error(error.to_string());
+    }
+    let (lines, bytes, tally) = counts.get();
+    let errors = errors.iter().map(ToString::to_string).collect();
+    Ok(Receipt::new(lines, 0, bytes, tally, elapsed, errors))
+}

@@ -1,0 +1,269 @@
+//! From the lines of a batch to encoded documents.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::batch::{Batch, Origin};
+use crate::dead_letter::Reason;
+use crate::document::{DocumentId, Documents, Encoder};
+use crate::error::{Error, Result};
+use crate::grok::{Format, Library, Matcher, Rule as FormatRule, Span};
+use crate::lines;
+use crate::sink::Encoding;
+
+/// Lines looked at to tell a format.
+const SAMPLE: usize = 200;
+
+/// What to do with a line that matches no pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unmatched {
+    /// Store it as `message`, tagged.
+    #[default]
+    Keep,
+    /// Set it aside.
+    DeadLetter,
+    /// Drop it, and count it as filtered.
+    Drop,
+}
+
+/// What became of a line so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It matched and is a document.
+    Matched,
+    /// It matched nothing and is a document all the same.
+    Unmatched,
+    /// It is set aside.
+    DeadLettered,
+    /// It is dropped.
+    Filtered,
+}
+
+/// A line to be set aside: its index in the batch, why, in whose words, by which pattern.
+pub type SetAside = (u32, Reason, String, Option<String>);
+
+/// The documents of a batch.
+pub struct Parsed {
+    /// One for each encoding that a sink wants; all hold the documents of the same lines.
+    documents: Vec<Documents>,
+    fates: Vec<Fate>,
+    /// Lines that cannot become documents.
+    pub letters: Vec<SetAside>,
+}
+
+impl Parsed {
+    /// How many documents there are.
+    pub fn documents(&self) -> usize {
+        self.documents.first().map_or(0, Documents::len)
+    }
+
+    /// What became of each line.
+    pub fn fates(&self) -> &[Fate] {
+        &self.fates
+    }
+
+    /// The documents in `encoding`, which is one of those the parser was made for.
+    pub fn encoded(&self, encoding: Encoding) -> &Documents {
+        let found = self.documents.iter().find(|documents| documents.encoding() == encoding);
+        found.expect("a parser is made for the encodings of all sinks")
+    }
+
+    fn clear(&mut self) {
+        self.documents.iter_mut().for_each(Documents::clear);
+        self.fates.clear();
+        self.letters.clear();
+    }
+}
+
+/// What all parsers of a process share: which formats, and what was found out about inputs.
+pub struct Formats {
+    choice: Choice,
+    unmatched: Unmatched,
+    say: Box<dyn Fn(String) + Send + Sync>,
+}
+
+enum Choice {
+    /// Tried in order.
+    Given(Vec<Format>),
+    /// Told from the first batch of each origin, and remembered.
+    Auto { library: Library, told: Mutex<HashMap<u64, Option<Format>>> },
+}
+
+/// The most origins whose format is remembered; beyond, it is told anew.
+const REMEMBERED: usize = 100_000;
+
+impl Formats {
+    /// These formats, in order; with none, each input's format is told from its lines. `say` gets a sentence for the
+    /// user when that happens.
+    pub fn new(
+        given: Vec<Format>,
+        library: Library,
+        unmatched: Unmatched,
+        say: impl Fn(String) + Send + Sync + 'static,
+    ) -> Self {
+        let choice = match given.is_empty() {
+            true => Choice::Auto { library, told: Mutex::default() },
+            false => Choice::Given(given),
+        };
+        Formats { choice, unmatched, say: Box::new(say) }
+    }
+
+    /// A parser for one thread, for sinks that want `encodings`.
+    ///
+    /// # Errors
+    /// When the fields of a format cannot be documents.
+    pub fn parser(self: &Arc<Self>, encodings: &[Encoding]) -> Result<Parser> {
+        let mut wanted: Vec<Encoding> = Vec::new();
+        for encoding in encodings {
+            if !wanted.contains(encoding) {
+                wanted.push(*encoding);
+            }
+        }
+        let rules = match &self.choice {
+            Choice::Given(formats) => formats.iter().map(Rule::new).collect::<Result<_>>()?,
+            Choice::Auto { .. } => Vec::new(),
+        };
+        // A parser that has no rule yet still needs to encode lines that match nothing.
+        let plain = Encoder::new(&[], None)?;
+        Ok(Parser { formats: Arc::clone(self), encodings: wanted, rules, plain, told_for: None, spans: Vec::new() })
+    }
+
+    /// The format of what `origin` begins with, told from `data` at the first call.
+    fn tell(&self, library: &Library, told: &Mutex<HashMap<u64, Option<Format>>>, batch: &Batch) -> Option<Format> {
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(format) = told.get(&batch.origin.id) {
+            return format.clone();
+        }
+        let sample: Vec<&[u8]> = lines::lines(&batch.data).take(SAMPLE).map(|line| line.bytes).collect();
+        let format = library.detect(&sample);
+        let Origin { id, name } = &*batch.origin;
+        (self.say)(match &format {
+            Some(format) => format!("{name}: format {}", format.name),
+            None => format!(
+                "{name}: no format fits; its lines are stored unparsed, as message (name one with --format, or give a \
+                 --pattern)"
+            ),
+        });
+        if told.len() >= REMEMBERED {
+            told.clear();
+        }
+        told.insert(*id, format.clone());
+        format
+    }
+}
+
+/// A format in the hands of one thread.
+struct Rule {
+    name: String,
+    matcher: Option<Matcher>,
+    slots: usize,
+    encoder: Encoder,
+}
+
+impl Rule {
+    fn new(format: &Format) -> Result<Rule> {
+        let in_format = |error: Error| Error::new(error.kind(), format!("format {}: {error}", format.name));
+        let date = format.date.as_ref();
+        let (matcher, slots, encoder) = match &format.rule {
+            FormatRule::Pattern(pattern) => {
+                (Some(pattern.matcher()), pattern.slots(), Encoder::new(pattern.fields(), date).map_err(in_format)?)
+            }
+            FormatRule::JsonObject => (None, 0, Encoder::json_object(date).map_err(in_format)?),
+        };
+        Ok(Rule { name: format.name.clone(), matcher, slots, encoder })
+    }
+}
+
+/// Parses batches, one thread's own.
+pub struct Parser {
+    formats: Arc<Formats>,
+    encodings: Vec<Encoding>,
+    rules: Vec<Rule>,
+    plain: Encoder,
+    /// The origin that `rules` were told for.
+    told_for: Option<u64>,
+    spans: Vec<Span>,
+}
+
+impl Parser {
+    /// An empty buffer to parse into.
+    pub fn buffer(&self) -> Parsed {
+        let documents = self.encodings.iter().map(|&encoding| Documents::new(encoding)).collect();
+        Parsed { documents, fates: Vec::new(), letters: Vec::new() }
+    }
+
+    /// Parses the lines of `batch` into `parsed`, whose earlier content is forgotten.
+    ///
+    /// # Errors
+    /// When the fields of a format that was just told cannot be documents.
+    pub fn parse(&mut self, batch: &Batch, parsed: &mut Parsed) -> Result<()> {
+        parsed.clear();
+        self.tell_format(batch)?;
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_ms = i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX);
+        for (index, line) in lines::lines(&batch.data).enumerate() {
+            let id = DocumentId::new(&batch.origin, batch.offset + line.start as u64, line.bytes);
+            let fate = self.parse_line(index as u32, &id, line.bytes, now_ms, parsed);
+            parsed.fates.push(fate);
+        }
+        Ok(())
+    }
+
+    fn tell_format(&mut self, batch: &Batch) -> Result<()> {
+        let Choice::Auto { library, told } = &self.formats.choice else { return Ok(()) };
+        if self.told_for == Some(batch.origin.id) {
+            return Ok(());
+        }
+        let format = self.formats.tell(library, told, batch);
+        self.rules = format.iter().map(Rule::new).collect::<Result<_>>()?;
+        self.told_for = Some(batch.origin.id);
+        Ok(())
+    }
+
+    #[inline]
+    fn parse_line(&mut self, index: u32, id: &DocumentId, line: &[u8], now_ms: i64, parsed: &mut Parsed) -> Fate {
+        for rule in &mut self.rules {
+            if let Some(matcher) = &mut rule.matcher {
+                match matcher.captures(line) {
+                    Ok(Some(captures)) => {
+                        self.spans.clear();
+                        self.spans.extend((0..rule.slots).map(|slot| captures.span(slot)));
+                    }
+                    Ok(None) => continue,
+                    Err(stopped) => {
+                        let (words, pattern) = (stopped.to_string(), Some(rule.name.clone()));
+                        parsed.letters.push((index, Reason::Limit, words, pattern));
+                        return Fate::DeadLettered;
+                    }
+                }
+            }
+            let (spans, encoder) = (&self.spans, &mut rule.encoder);
+            let encoded = parsed.documents.iter_mut().all(|documents| {
+                let encoding = documents.encoding();
+                documents.push(index, *id, |out| encoder.encode(encoding, id, line, spans, now_ms, out))
+            });
+            if encoded {
+                return Fate::Matched;
+            }
+        }
+        match self.formats.unmatched {
+            Unmatched::Keep => {
+                for documents in &mut parsed.documents {
+                    let encoding = documents.encoding();
+                    documents.push(index, *id, |out| {
+                        self.plain.encode_unmatched(encoding, id, line, out);
+                        true
+                    });
+                }
+                Fate::Unmatched
+            }
+            Unmatched::DeadLetter => {
+                let words = "no pattern matches the line".to_owned();
+                parsed.letters.push((index, Reason::Unmatched, words, None));
+                Fate::DeadLettered
+            }
+            Unmatched::Drop => Fate::Filtered,
+        }
+    }
+}

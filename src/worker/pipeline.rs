@@ -1,0 +1,154 @@
+//! One worker: a thread that asks, parses and acknowledges, and a thread that stores. While one batch is being
+//! written, the next is being parsed.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use super::WorkerCounts;
+use super::feed::{Feed, Next, Ticket};
+use super::parser::{Parsed, Parser};
+use super::storer::{Stored, Storer};
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::receipt::Tally;
+
+/// Batches a worker holds at a time: one being stored, one parsed and waiting for it.
+const IN_FLIGHT: usize = 2;
+
+/// A parsed batch on its way to the storing thread.
+struct Job {
+    ticket: Ticket,
+    batch: Batch,
+    parsed: Parsed,
+}
+
+/// What the storing thread says of it.
+struct Done {
+    ticket: Ticket,
+    lines: u32,
+    bytes: usize,
+    stored: Result<Stored>,
+    /// The buffers, to be used again.
+    parsed: Parsed,
+}
+
+/// Works until the feed says that there is no more, a stop is requested, or the work fails.
+///
+/// Whatever happens, what is durable is acknowledged and the rest given back before this returns.
+///
+/// # Errors
+/// When the feed or a sink fails for good.
+pub fn work(feed: &mut dyn Feed, parser: &mut Parser, storer: Arc<Storer>, counts: &WorkerCounts) -> Result<()> {
+    let (to_storer, jobs) = sync_channel::<Job>(1);
+    let (results, done) = channel::<Done>();
+    thread::scope(|scope| {
+        let storing = thread::Builder::new()
+            .name("store".into())
+            .spawn_scoped(scope, move || store(&storer, &jobs, &results))
+            .map_err(|error| Error::system("no thread to store with").because(error))?;
+        let mut worker = Worker { feed, counts, in_flight: Vec::new(), finished: Vec::new(), spare: Vec::new() };
+        let mut result = worker.run(parser, &to_storer, &done);
+        // The storing thread ends when it has nothing left; what it finished meanwhile is still acknowledged.
+        drop(to_storer);
+        while let Ok(message) = done.recv() {
+            result = result.and(worker.take(message));
+        }
+        worker.leave();
+        match storing.join() {
+            Ok(()) => result,
+            Err(_) => Err(Error::internal("the storing thread panicked; its batch goes to another worker")),
+        }
+    })
+}
+
+/// The storing thread.
+fn store(storer: &Storer, jobs: &Receiver<Job>, results: &Sender<Done>) {
+    let mut outcomes = Vec::new();
+    for Job { ticket, batch, mut parsed } in jobs {
+        let stored = storer.store(&batch, &mut parsed, &mut outcomes);
+        let done = Done { ticket, lines: batch.lines, bytes: batch.data.len(), stored, parsed };
+        if results.send(done).is_err() {
+            return;
+        }
+    }
+}
+
+struct Worker<'a> {
+    feed: &'a mut dyn Feed,
+    counts: &'a WorkerCounts,
+    /// Leases that are held and not durable.
+    in_flight: Vec<(Ticket, Duration)>,
+    /// Durable, and not yet acknowledged.
+    finished: Vec<(Ticket, Tally)>,
+    spare: Vec<Parsed>,
+}
+
+impl Worker<'_> {
+    fn run(&mut self, parser: &mut Parser, to_storer: &SyncSender<Job>, done: &Receiver<Done>) -> Result<()> {
+        loop {
+            while let Ok(message) = done.try_recv() {
+                self.take(message)?;
+            }
+            if self.in_flight.len() >= IN_FLIGHT {
+                self.wait_for_storer(done)?;
+                continue;
+            }
+            let acks = std::mem::take(&mut self.finished);
+            match self.feed.next(acks, self.in_flight.is_empty())? {
+                Next::Batch { ticket, ttr, batch } => {
+                    self.in_flight.push((ticket, ttr));
+                    let mut parsed = self.spare.pop().unwrap_or_else(|| parser.buffer());
+                    parser.parse(&batch, &mut parsed)?;
+                    if to_storer.send(Job { ticket, batch, parsed }).is_err() {
+                        return Err(Error::internal("the storing thread is gone"));
+                    }
+                }
+                Next::Wait(_) if !self.in_flight.is_empty() => self.wait_for_storer(done)?,
+                Next::Wait(pause) => thread::sleep(pause),
+                // What is in flight is still finished and acknowledged, by the farewell.
+                Next::End | Next::Stopped => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits until a batch is durable, keeping the leases alive meanwhile.
+    fn wait_for_storer(&mut self, done: &Receiver<Done>) -> Result<()> {
+        let shortest = self.in_flight.iter().map(|(_, ttr)| *ttr).min().unwrap_or(Duration::MAX);
+        loop {
+            match done.recv_timeout(shortest / 3) {
+                Ok(message) => return self.take(message),
+                Err(RecvTimeoutError::Timeout) => {
+                    let tickets: Vec<Ticket> = self.in_flight.iter().map(|(ticket, _)| *ticket).collect();
+                    self.feed.touch(&tickets)?;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(Error::internal("the storing thread is gone")),
+            }
+        }
+    }
+
+    fn take(&mut self, done: Done) -> Result<()> {
+        let Done { ticket, lines, bytes, stored, parsed } = done;
+        self.spare.push(parsed);
+        match stored {
+            Ok(stored) => {
+                self.in_flight.retain(|(held, _)| *held != ticket);
+                self.counts.add(u64::from(lines), bytes as u64, stored.tally);
+                self.finished.push((ticket, stored.tally));
+                Ok(())
+            }
+            // The lease stays among those in flight, and is given back by the farewell.
+            Err(error) => Err(error),
+        }
+    }
+
+    fn leave(&mut self) {
+        let held: Vec<Ticket> = self.in_flight.iter().map(|(ticket, _)| *ticket).collect();
+        if !held.is_empty() {
+            // If the queue cannot be told, the leases run out by themselves.
+            let _ = self.feed.release(&held);
+        }
+        self.feed.bye(std::mem::take(&mut self.finished));
+    }
+}
