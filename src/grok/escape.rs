@@ -27,7 +27,7 @@ impl Expander<'_> {
             'v' => self.emit(frame, at, "\\x0b"),
             'n' | 'r' | 't' | 'f' | 'a' | 'e' | 'b' => self.copy(frame, at, &r.text[at..r.at]),
             'B' | 'A' | 'z' | 'Z' | 'G' | 'K' | 'R' | 'X' if !in_class => self.copy(frame, at, &r.text[at..r.at]),
-            'x' | 'u' => self.code_point(r, at, c),
+            'x' | 'u' => self.code_point(r, at, c, in_class),
             '0' => self.octal(r, at),
             '1'..='7' if in_class => self.octal(r, at),
             '1'..='9' if !in_class => {
@@ -60,7 +60,7 @@ impl Expander<'_> {
     }
 
     /// `\xHH`, `\x{H…}`, `\uHHHH`.
-    fn code_point(&mut self, r: &mut Reader<'_>, at: usize, kind: char) -> Result<()> {
+    fn code_point(&mut self, r: &mut Reader<'_>, at: usize, kind: char, in_class: bool) -> Result<()> {
         let rest = r.rest();
         let braced = rest.strip_prefix('{').filter(|_| kind == 'x').and_then(|inner| inner.split_once('}'));
         let (digits, length) = match braced {
@@ -76,6 +76,9 @@ impl Expander<'_> {
             return Err(self.fault(r.frame, at, "this is not the hexadecimal number of a character"));
         };
         r.at += length;
+        if !point.is_ascii() && !in_class {
+            return self.emit(r.frame, at, &format!("(?:{point})"));
+        }
         self.needs_utf |= !point.is_ascii();
         self.emit(r.frame, at, &format!("\\x{{{:x}}}", u32::from(point)))
     }
