@@ -1,0 +1,201 @@
+//! The library: pattern definitions and formats, stock ones and the user's.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::grok::engine::Pattern;
+use crate::grok::expand::{Definitions, expand};
+use crate::grok::fault::{Written, did_you_mean};
+use crate::grok::format::{Format, Rule, Spec, is_json_object, parse_formats};
+use crate::grok::pattern_file::{self, Definition};
+
+/// The stock, compiled in: file name and content.
+const STOCK: [(&str, &str); 3] = [
+    ("base", include_str!("../../patterns/base")),
+    ("httpd", include_str!("../../patterns/httpd")),
+    ("syslog", include_str!("../../patterns/syslog")),
+];
+
+pub(crate) const STOCK_FORMATS: (&str, &str) =
+    ("stock formats.toml", include_str!("../../patterns/formats.toml"));
+
+/// What a directory's own formats are called.
+const FORMATS_FILE: &str = "formats.toml";
+
+/// Pattern definitions and formats by name. Made once; [`Pattern`]s compiled from it do not need it any more.
+#[derive(Clone)]
+pub struct Library {
+    definitions: Definitions,
+    /// In the order in which `--format auto` prefers them.
+    formats: Vec<Spec>,
+}
+
+impl Library {
+    /// logator's own definitions and formats.
+    pub fn stock() -> Library {
+        let mut library = Library { definitions: Definitions::new(), formats: Vec::new() };
+        for (name, content) in STOCK {
+            library.add_definitions(&format!("stock {name}"), content.as_bytes()).expect("a test reads the stock");
+        }
+        library.formats = parse_formats(STOCK_FORMATS.0, STOCK_FORMATS.1).expect("a test reads the stock formats");
+        library
+    }
+
+    /// Adds every file of `directory` as a pattern file, in the order of their names; a definition takes the place of
+    /// an earlier one of the same name. The formats of a `formats.toml` in it are added too. Hidden files, those whose
+    /// names end with `~`, and folders are passed over.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage), naming the file (and line), when it cannot be read or is malformed.
+    pub fn add_dir(&mut self, directory: &Path) -> Result<()> {
+        let shown = directory.display();
+        let unreadable =
+            |error| Error::usage(format!("the patterns directory {shown} cannot be read")).because(error);
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if !name.starts_with('.') && !name.ends_with('~') && path.is_file() {
+                files.push((name, path));
+            }
+        }
+        files.sort();
+        for (name, path) in files {
+            let shown = path.display().to_string();
+            let content = std::fs::read(&path)
+                .map_err(|error| Error::usage(format!("the pattern file {shown} cannot be read")).because(error))?;
+            if name != FORMATS_FILE {
+                self.add_definitions(&shown, &content)?;
+                continue;
+            }
+            let Ok(text) = std::str::from_utf8(&content) else {
+                return Err(Error::usage(format!("{shown}: the file is not UTF-8 text")));
+            };
+            for spec in parse_formats(&shown, text)? {
+                self.formats.retain(|known| known.name != spec.name);
+                self.formats.push(spec);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the definitions of one pattern file; `file` is what errors call it.
+    pub fn add_definitions(&mut self, file: &str, content: &[u8]) -> Result<()> {
+        for definition in pattern_file::parse(file, content)? {
+            self.definitions.insert(Arc::from(definition.name()), definition);
+        }
+        Ok(())
+    }
+
+    /// The names of all definitions, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.definitions.keys().map(|name| &**name)
+    }
+
+    /// The definition of `name`.
+    pub fn definition(&self, name: &str) -> Option<&Definition> {
+        self.definitions.get(name)
+    }
+
+    /// Compiles a pattern given with `-p`.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage), showing the text with a caret under the fault, and the file and line
+    /// of the definition it stands in.
+    pub fn compile(&self, text: &str) -> Result<Pattern> {
+        self.compile_as(text, Written::new("pattern given with -p", text))
+    }
+
+    /// The format called `name`, compiled.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) when there is none (with the nearest name and the list), or when its
+    /// pattern, its types or its date are wrong.
+    pub fn format(&self, name: &str) -> Result<Format> {
+        match self.formats.iter().find(|spec| spec.name == name) {
+            Some(spec) => self.build(spec),
+            None => {
+                let hint = did_you_mean(name, self.formats());
+                let known: Vec<&str> = self.formats().collect();
+                Err(Error::usage(format!("there is no format \"{name}\"{hint} (known: {}, auto)", known.join(", "))))
+            }
+        }
+    }
+
+    /// A pattern given with `-p` as a format: no types but those in the pattern, no date.
+    pub fn pattern(&self, text: &str) -> Result<Format> {
+        let pattern = self.compile(text)?;
+        Ok(Format { name: pattern.name().to_owned(), rule: Rule::Pattern(pattern), date: None })
+    }
+
+    /// The names of all formats, in the order in which [`detect`](Library::detect) prefers them.
+    pub fn formats(&self) -> impl Iterator<Item = &str> {
+        self.formats.iter().map(|spec| spec.name.as_str())
+    }
+
+    /// `--format auto`: the format that matches most of the `lines`, empty ones aside, and at least half of them. Of
+    /// formats that match equally many, the one that stands first in `formats.toml`.
+    pub fn detect(&self, lines: &[&[u8]]) -> Option<Format> {
+        let lines: Vec<&[u8]> = lines.iter().copied().filter(|line| !line.is_empty()).collect();
+        let mut best: Option<(usize, Format)> = None;
+        for spec in &self.formats {
+            // A format that does not compile cannot be the one; asking for it by name says why.
+            let Ok(format) = self.build(spec) else { continue };
+            let Ok(sign) = spec.sign.as_ref().map(|sign| self.compile(sign)).transpose() else { continue };
+            let matched = count_matches(&format.rule, sign.as_ref(), &lines);
+            if 2 * matched >= lines.len() && matched > best.as_ref().map_or(0, |(most, _)| *most) {
+                best = Some((matched, format));
+            }
+        }
+        best.map(|(_, format)| format)
+    }
+
+    fn compile_as(&self, name: &str, written: Written) -> Result<Pattern> {
+        let expanded = expand(&written, &self.definitions)?;
+        // A pattern that is but one reference is known by the name of what it refers to.
+        let inner = name.strip_prefix("%{").and_then(|rest| rest.strip_suffix('}'));
+        let name = inner.filter(|inner| self.definitions.contains_key(*inner)).unwrap_or(name);
+        Pattern::new(name, expanded)
+    }
+
+    pub(crate) fn build(&self, spec: &Spec) -> Result<Format> {
+        let rule = match &spec.pattern {
+            None => Rule::JsonObject,
+            Some(text) => {
+                let place = format!("{}, {}.pattern", spec.file, spec.name);
+                let pattern = self.compile_as(&spec.name, Written::new(place, text.as_str()))?;
+                spec.check_fields(pattern.fields())?;
+                Rule::Pattern(pattern.retyped(|field| spec.type_of(&field.path)))
+            }
+        };
+        Ok(Format { name: spec.name.clone(), rule, date: spec.date.clone() })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn definitions(&self) -> &Definitions {
+        &self.definitions
+    }
+
+    #[cfg(test)]
+    pub(crate) fn specs(&self) -> &[Spec] {
+        &self.formats
+    }
+}
+
+fn count_matches(rule: &Rule, sign: Option<&Pattern>, lines: &[&[u8]]) -> usize {
+    let mut sign = sign.map(Pattern::matcher);
+    let mut wanted = lines.iter().filter(|line| match &mut sign {
+        Some(matcher) => matches!(matcher.captures(line), Ok(Some(_))),
+        None => true,
+    });
+    match rule {
+        Rule::JsonObject => wanted.filter(|line| is_json_object(line)).count(),
+        Rule::Pattern(pattern) => {
+            let mut matcher = pattern.matcher();
+            let mut count = 0;
+            wanted.by_ref().for_each(|line| count += usize::from(matches!(matcher.captures(line), Ok(Some(_)))));
+            count
+        }
+    }
+}

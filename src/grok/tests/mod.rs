@@ -1,0 +1,31 @@
+//! Tests of the language, the stock and the formats.
+
+//mod errors;
+//mod formats;
+mod golden;
+//mod language;
+//mod limits;
+
+use super::{Field, Library, Pattern};
+
+/// What `pattern` captures from `line`, as `name=text` in the order of the fields; a repeated name gives several.
+/// `None` when the line does not match.
+fn captures(pattern: &Pattern, line: &[u8]) -> Option<Vec<String>> {
+    let mut matcher = pattern.matcher();
+    let captures = matcher.captures(line).expect("no limit is hit")?;
+    let texts = |field: &Field| -> Vec<String> {
+        let name = match &field.path[..] {
+            [name] => name.clone(),
+            levels => format!("[{}]", levels.join("][")),
+        };
+        let texts = field.slots.iter().filter_map(|&slot| captures.span(slot).text(line));
+        texts.map(|text| format!("{name}={}", String::from_utf8_lossy(text))).collect()
+    };
+    Some(pattern.fields().iter().flat_map(texts).collect())
+}
+
+/// The same for a pattern text on the stock.
+fn run(pattern: &str, line: &str) -> Option<Vec<String>> {
+    let pattern = Library::stock().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
+    captures(&pattern, line.as_bytes())
+}
