@@ -214,8 +214,10 @@ impl Admin {
     /// A client for `uri`; connects when it is first used.
     pub fn connect(uri: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let client =
-            runtime.block_on(async { Client::with_uri_str(uri).await }).unwrap_or_else(|error| panic!("{error}"));
+        // The kit puts options together without looking whether there are any.
+        let uri = uri.trim_end_matches(['?', '&']);
+        let client = runtime.block_on(async { Client::with_uri_str(uri).await });
+        let client = client.unwrap_or_else(|error| panic!("{uri}: {error}"));
         Admin { client, runtime }
     }
 

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 /// held by the test and closes with it, however it ends.
 const KEEPER: &str = r#"
 exec 3<&0
-"$@" 3<&- 4>&- </dev/null >&4 & pid=$!
+"$@" </dev/null >&4 3<&- 4>&- & pid=$!
 echo $pid
 ( cat <&3 >/dev/null; kill -9 $pid ) >/dev/null 2>&1 4>&- & watch=$!
 wait $pid; status=$?
