@@ -5,6 +5,8 @@
 //! of a process share one sink, so `store` takes `&self` and may be called from several threads at once.
 
 pub mod backoff;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
 
 use crate::document::Documents;
 use crate::error::Result;

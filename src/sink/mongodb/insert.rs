@@ -1,0 +1,187 @@
+//! One `store`: commands, replies, further tries for what is not settled, and the deadline over all of it.
+
+use std::time::{Duration, Instant};
+
+use mongodb::bson::Document;
+
+use super::MongoSink;
+use super::reply::{self, Failure, Refusal};
+use crate::document::Documents;
+use crate::error::{Error, Result};
+use crate::sink::Outcome;
+use crate::sink::backoff::Backoff;
+
+const FIRST_DELAY: Duration = Duration::from_millis(50);
+const MAX_DELAY: Duration = Duration::from_secs(3);
+
+/// A document without an outcome yet.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    index: usize,
+    /// An earlier try of this call wrote it, or may have: then a duplicate is our own.
+    maybe_ours: bool,
+}
+
+/// The state of one `store`.
+pub(super) struct Insert<'a> {
+    sink: &'a MongoSink,
+    documents: &'a Documents,
+    outcomes: &'a mut [Outcome],
+    /// What is still to be sent, a command each, the next one last.
+    commands: Vec<Vec<Open>>,
+    backoff: Backoff,
+    deadline: Instant,
+}
+
+impl<'a> Insert<'a> {
+    /// `outcomes` has an entry for each document; what they say is overwritten.
+    pub(super) fn new(sink: &'a MongoSink, documents: &'a Documents, outcomes: &'a mut [Outcome]) -> Self {
+        let mut insert = Insert {
+            sink,
+            documents,
+            outcomes,
+            commands: Vec::new(),
+            backoff: Backoff::new(FIRST_DELAY, MAX_DELAY),
+            deadline: Instant::now() + sink.target.deadline,
+        };
+        insert.split();
+        insert
+    }
+
+    /// Cuts the documents into commands; what no server of this kind takes is refused here.
+    fn split(&mut self) {
+        let limit = self.sink.limits.document;
+        let mut open = Vec::with_capacity(self.documents.len());
+        for (index, document) in self.documents.iter().enumerate() {
+            let size = document.bytes.len();
+            if size > limit {
+                self.outcomes[index] =
+                    Outcome::Rejected(format!("the document has {size} bytes; the server takes {limit} at most"));
+            } else {
+                open.push(Open { index, maybe_ours: false });
+            }
+        }
+        let mut rest = open.as_slice();
+        while !rest.is_empty() {
+            let sizes = rest.iter().map(|open| self.documents.get(open.index).bytes.len());
+            let (command, later) = rest.split_at(self.sink.limits.first_command(sizes));
+            self.commands.push(command.to_vec());
+            rest = later;
+        }
+        self.commands.reverse();
+    }
+
+    /// Sends until everything has an outcome or the deadline has passed.
+    pub(super) async fn run(mut self) -> Result<()> {
+        while let Some(command) = self.commands.pop() {
+            let words = match self.send(&command).await {
+                Ok(reply) => self.settle(command, &reply)?,
+                Err(Failure::Transient { words, maybe_written }) => {
+                    let again = command.into_iter();
+                    self.commands.push(
+                        again.map(|open| Open { maybe_ours: open.maybe_ours || maybe_written, ..open }).collect(),
+                    );
+                    Some(words)
+                }
+                Err(Failure::Unreadable(words)) => {
+                    self.halve(command, words);
+                    None
+                }
+                Err(Failure::Hopeless(words)) => return Err(self.hopeless(&words)),
+            };
+            match words {
+                None => {
+                    self.sink.trouble.is_over();
+                    self.backoff = Backoff::new(FIRST_DELAY, MAX_DELAY);
+                }
+                Some(words) => {
+                    let words = self.sink.explain(&words);
+                    let left = self.deadline.saturating_duration_since(Instant::now());
+                    let delay = self.backoff.next_delay();
+                    if delay >= left {
+                        self.give_up(&words);
+                        return Ok(());
+                    }
+                    self.sink.trouble.has_come(&words, left);
+                    tokio::time::sleep(delay).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&self, command: &[Open]) -> Result<Document, Failure> {
+        let size = command.iter().map(|open| self.documents.get(open.index).bytes.len()).sum();
+        let documents = command.iter().map(|open| self.documents.get(open.index).bytes);
+        let body = match self.sink.head.command(documents, size) {
+            Ok(body) => body,
+            Err(error) => return Err(Failure::Unreadable(error.to_string())),
+        };
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        match tokio::time::timeout(left, self.sink.database.run_raw_command(body).into_future()).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(error)) => Err(reply::judge(&error)),
+            Err(_) => Err(Failure::Transient { words: "no answer in time".to_owned(), maybe_written: true }),
+        }
+    }
+
+    /// Takes the outcomes out of a reply. What needs another try is put back, and the reason returned.
+    fn settle(&mut self, command: Vec<Open>, document: &Document) -> Result<Option<String>> {
+        let reply = match reply::read(document, command.len()) {
+            Ok(reply) => reply,
+            Err(Failure::Hopeless(words) | Failure::Unreadable(words)) => return Err(self.hopeless(&words)),
+            Err(Failure::Transient { words, .. }) => {
+                self.commands.push(command.into_iter().map(|open| Open { maybe_ours: true, ..open }).collect());
+                return Ok(Some(words));
+            }
+        };
+        let mut again = Vec::new();
+        let mut reason = None;
+        let mut refusals = vec![None; if reply.refusals.is_empty() { 0 } else { command.len() }];
+        for (position, refusal) in reply.refusals {
+            refusals[position] = Some(refusal);
+        }
+        for (position, open) in command.into_iter().enumerate() {
+            match refusals.get_mut(position).and_then(Option::take) {
+                Some(Refusal::Permanent(words)) => self.outcomes[open.index] = Outcome::Rejected(words),
+                Some(Refusal::Transient(words)) => {
+                    again.push(open);
+                    reason = Some(words);
+                }
+                // Written, now or before, but not durable yet: the same insert again waits for it, even though it
+                // only meets the document, because a server then waits for everything it has written so far.
+                Some(Refusal::IdExists) if reply.not_durable.is_some() => again.push(open),
+                None if reply.not_durable.is_some() => again.push(Open { maybe_ours: true, ..open }),
+                Some(Refusal::IdExists) if !open.maybe_ours => self.outcomes[open.index] = Outcome::Duplicate,
+                Some(Refusal::IdExists) | None => self.outcomes[open.index] = Outcome::Stored,
+            }
+        }
+        if !again.is_empty() {
+            self.commands.push(again);
+        }
+        Ok(reply.not_durable.map(|words| format!("the write concern is not satisfied: {words}")).or(reason))
+    }
+
+    /// Looks for the one document that a server cannot read.
+    fn halve(&mut self, mut command: Vec<Open>, words: String) {
+        if let [open] = command.as_slice() {
+            self.outcomes[open.index] = Outcome::Rejected(words);
+            return;
+        }
+        let second = command.split_off(command.len() / 2);
+        self.commands.push(second);
+        self.commands.push(command);
+    }
+
+    /// The deadline has passed: what is still open has failed.
+    fn give_up(&mut self, words: &str) {
+        let seconds = self.sink.target.deadline.as_secs_f64();
+        for open in self.commands.drain(..).flatten() {
+            self.outcomes[open.index] = Outcome::Failed(format!("not stored within {seconds} s: {words}"));
+        }
+    }
+
+    fn hopeless(&self, words: &str) -> Error {
+        Error::sink(self.sink.target.mask(&format!("{}: {words}", self.sink.target.name)))
+    }
+}

@@ -1,0 +1,245 @@
+//! What a server's answer means for each document, and what its absence means for all of them.
+
+use mongodb::bson::{Bson, Document};
+use mongodb::error::{Error as DriverError, ErrorKind, NO_WRITES_PERFORMED, SYSTEM_OVERLOADED_ERROR};
+
+/// Longest text taken over from a server. Some servers repeat the whole command in their errors.
+const MAX_WORDS: usize = 600;
+
+const DUPLICATE_KEY: i32 = 11000;
+
+/// Trouble that passes: the retryable errors of the drivers' specification, its lists for servers that recover or have
+/// lost their primacy, and what a later try can meet differently: time limits, locks, conflicts, a full disk.
+const TRANSIENT: [i32; 33] = [
+    6, 7, 24, 46, 50, 63, 64, 84, 89, 91, 112, 117, 133, 134, 150, 189, 202, 225, 262, 314, 365, 462, 8000, 9001,
+    10058, 10107, 11600, 11601, 11602, 13388, 13435, 13436, 14031,
+];
+
+/// Nothing about single documents: no permission (13), login refused (18), no such namespace or write concern (73, 79),
+/// more members asked for than there are (100), a view (166), and options that the deployment refuses (20, 72).
+const HOPELESS: [i32; 8] = [13, 18, 20, 72, 73, 79, 100, 166];
+
+/// The server could not even read the command: bytes that are no BSON (22), nested too deep (15), too large (10334).
+/// One document is the cause, and the others do not deserve its fate.
+const UNREADABLE: [i32; 3] = [15, 22, 10334];
+
+/// What the server said about one document it did not insert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Its `_id` is there already.
+    IdExists,
+    /// It will never be taken.
+    Permanent(String),
+    /// It was not written; the next try may fare better.
+    Transient(String),
+}
+
+/// A parsed reply to an `insert` that was carried out.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Reply {
+    /// Index in the command, and why it was not inserted. All others were.
+    pub(super) refusals: Vec<(usize, Refusal)>,
+    /// What was written is not durable as far as the write concern goes.
+    pub(super) not_durable: Option<String>,
+}
+
+/// Why a try has no reply to each document.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// Worth another try. `maybe_written`: the server may have carried it out all the same.
+    Transient { words: String, maybe_written: bool },
+    /// One of the documents cannot be read by the server.
+    Unreadable(String),
+    /// No try will do better.
+    Hopeless(String),
+}
+
+/// Reads the reply to a command that carried `documents` documents.
+pub(super) fn read(reply: &Document, documents: usize) -> Result<Reply, Failure> {
+    let mut read = Reply::default();
+    if let Ok(errors) = reply.get_array("writeErrors") {
+        for error in errors.iter().filter_map(Bson::as_document) {
+            let index = number(error.get("index")).and_then(|index| usize::try_from(index).ok());
+            let Some(index) = index.filter(|index| *index < documents) else {
+                return Err(Failure::Transient {
+                    words: "the server's reply names a document that was not sent".to_owned(),
+                    maybe_written: true,
+                });
+            };
+            read.refusals.push((index, refusal(error)?));
+        }
+    }
+    if let Ok(error) = reply.get_document("writeConcernError") {
+        let code = code_of(error);
+        if HOPELESS.contains(&code) {
+            return Err(Failure::Hopeless(words_of(error)));
+        }
+        read.not_durable = Some(words_of(error));
+    }
+    Ok(read)
+}
+
+fn refusal(error: &Document) -> Result<Refusal, Failure> {
+    let code = code_of(error);
+    let words = words_of(error);
+    if code == DUPLICATE_KEY && is_id_index(error) {
+        return Ok(Refusal::IdExists);
+    }
+    if HOPELESS.contains(&code) {
+        return Err(Failure::Hopeless(words));
+    }
+    Ok(if TRANSIENT.contains(&code) { Refusal::Transient(words) } else { Refusal::Permanent(words) })
+}
+
+/// Whether a duplicate key is that of `_id`: told by `keyPattern` (MongoDB 4.2 and later) or by the index's name in the
+/// message.
+fn is_id_index(error: &Document) -> bool {
+    match error.get_document("keyPattern") {
+        Ok(pattern) => pattern.len() == 1 && pattern.contains_key("_id"),
+        Err(_) => error.get_str("errmsg").is_ok_and(|words| words.contains("index: _id_ ")),
+    }
+}
+
+/// Judges a driver's error.
+pub(super) fn judge(error: &DriverError) -> Failure {
+    let words = words(error);
+    let transient = |maybe_written| Failure::Transient { words: words.clone(), maybe_written };
+    match error.kind.as_ref() {
+        // The driver puts this label on what fails while a connection is made: nothing was sent.
+        ErrorKind::Io(_) => transient(!error.contains_label(SYSTEM_OVERLOADED_ERROR)),
+        // Also given to commands under way when another one finds the server gone.
+        ErrorKind::ConnectionPoolCleared { .. } | ErrorKind::InvalidResponse { .. } => transient(true),
+        ErrorKind::ServerSelection { .. } | ErrorKind::DnsResolve { .. } => transient(false),
+        ErrorKind::Command(command) if UNREADABLE.contains(&command.code) => Failure::Unreadable(words),
+        ErrorKind::Command(command)
+            if TRANSIENT.contains(&command.code)
+                || error.contains_label("RetryableWriteError")
+                || error.contains_label("RetryableError") =>
+        {
+            transient(!error.contains_label(NO_WRITES_PERFORMED))
+        }
+        _ => Failure::Hopeless(words),
+    }
+}
+
+/// Whether this error is one of logging in, and not of the network.
+pub(super) fn is_refused_login(error: &DriverError) -> bool {
+    match error.kind.as_ref() {
+        ErrorKind::Authentication { .. } => true,
+        ErrorKind::Command(command) => matches!(command.code, 13 | 18),
+        _ => false,
+    }
+}
+
+/// The driver's error as words for a person: without labels, replies and the state of every server.
+pub(super) fn words(error: &DriverError) -> String {
+    match error.kind.as_ref() {
+        ErrorKind::Io(io) => io_words(io),
+        ErrorKind::Command(command) => {
+            shorten(&format!("{} (code {} {})", command.message, command.code, command.code_name))
+        }
+        ErrorKind::ConnectionPoolCleared { .. } => "the connection was lost".to_owned(),
+        ErrorKind::ServerSelection { .. } => "no server to write to".to_owned(),
+        kind => shorten(&kind.to_string()),
+    }
+}
+
+fn io_words(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        std::io::ErrorKind::UnexpectedEof => "the server closed the connection".to_owned(),
+        std::io::ErrorKind::TimedOut => "timed out".to_owned(),
+        _ => shorten(&error.to_string()),
+    }
+}
+
+fn words_of(error: &Document) -> String {
+    let mut words = match error.get_str("errmsg") {
+        Ok(message) if !message.is_empty() => message.to_owned(),
+        // A server that has many errors to tell leaves the text of the later ones out.
+        _ => "refused by the server".to_owned(),
+    };
+    words.push_str(&format!(" (code {})", code_of(error)));
+    // A validator's reasons are here, and nowhere else.
+    if let Some(details) = error.get_document("errInfo").ok().and_then(|info| info.get("details")) {
+        words.push_str(&format!(": {details}"));
+    }
+    shorten(&words)
+}
+
+fn shorten(words: &str) -> String {
+    if words.len() <= MAX_WORDS {
+        return words.to_owned();
+    }
+    let mut end = MAX_WORDS;
+    while !words.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &words[..end])
+}
+
+fn code_of(error: &Document) -> i32 {
+    number(error.get("code")).and_then(|code| i32::try_from(code).ok()).unwrap_or(0)
+}
+
+fn number(value: Option<&Bson>) -> Option<i64> {
+    match value? {
+        Bson::Int32(number) => Some(i64::from(*number)),
+        Bson::Int64(number) => Some(*number),
+        Bson::Double(number) => Some(*number as i64),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::doc;
+
+    use super::*;
+
+    fn one(error: Document) -> Result<Reply, Failure> {
+        read(&doc! { "ok": 1, "n": 0, "writeErrors": [error] }, 1)
+    }
+
+    #[test]
+    fn a_clean_reply_refuses_nothing() {
+        assert_eq!(read(&doc! { "ok": 1.0, "n": 3 }, 3), Ok(Reply::default()));
+    }
+
+    #[test]
+    fn only_the_index_of_the_id_makes_a_duplicate() {
+        let key =
+            |pattern: Document| one(doc! { "index": 0, "code": 11000, "errmsg": "E11000", "keyPattern": pattern });
+        assert_eq!(key(doc! { "_id": 1 }).unwrap().refusals, [(0, Refusal::IdExists)]);
+        for other in [doc! { "email": 1 }, doc! { "_id": 1, "day": 1 }] {
+            assert!(matches!(key(other).unwrap().refusals[0].1, Refusal::Permanent(_)));
+        }
+        let old = |index| one(doc! { "index": 0, "code": 11000, "errmsg": format!("E11000 … index: {index} dup key") });
+        assert_eq!(old("_id_").unwrap().refusals, [(0, Refusal::IdExists)]);
+        assert!(matches!(old("x_id_1").unwrap().refusals[0].1, Refusal::Permanent(_)));
+    }
+
+    #[test]
+    fn every_code_has_one_meaning() {
+        for code in TRANSIENT {
+            assert!(!HOPELESS.contains(&code) && !UNREADABLE.contains(&code), "{code}");
+            let reply = one(doc! { "index": 0_i64, "code": code, "errmsg": "later" }).unwrap();
+            assert_eq!(reply.refusals, [(0, Refusal::Transient(format!("later (code {code})")))]);
+        }
+        for code in HOPELESS {
+            assert!(matches!(one(doc! { "index": 0, "code": code }), Err(Failure::Hopeless(_))), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_reply_about_a_document_that_was_not_sent_settles_nothing() {
+        let reply = read(&doc! { "writeErrors": [{ "index": 4, "code": 121 }] }, 4);
+        assert!(matches!(reply, Err(Failure::Transient { maybe_written: true, .. })), "{reply:?}");
+    }
+
+    #[test]
+    fn words_are_cut_at_a_character() {
+        let cut = shorten(&"é".repeat(MAX_WORDS));
+        assert!(cut.len() <= MAX_WORDS + '…'.len_utf8() && cut.ends_with('…'));
+    }
+}

@@ -1,0 +1,151 @@
+//! Connecting: the driver's options, the first question to the server, and clear words when there is no answer.
+
+use std::time::Duration;
+
+use mongodb::bson::{Bson, Document, doc};
+use mongodb::error::{Error as DriverError, ErrorKind};
+use mongodb::event::EventHandler;
+use mongodb::event::sdam::SdamEvent;
+use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
+use mongodb::{Client, Database};
+
+use super::Weather;
+use super::command::Limits;
+use super::reply;
+use super::target::Target;
+use crate::error::{Error, Result};
+
+/// How long a server may take to be found, at the start and by each try later on.
+const SELECTION: Duration = Duration::from_secs(5);
+/// How often a waiting start looks at what the monitors saw.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// Connects and asks for the server's limits. Runs inside the runtime that the driver's monitors will live in.
+pub(super) async fn connect(target: &Target, weather: Weather) -> Result<(Database, WriteConcern, Limits)> {
+    let mut options = ClientOptions::parse(&target.uri).await.map_err(|error| bad_address(target, &error))?;
+    let write_concern = write_concern(target, options.write_concern.take())?;
+    let patience = *options.server_selection_timeout.get_or_insert(SELECTION);
+    options.connect_timeout.get_or_insert(patience);
+    options.app_name.get_or_insert_with(|| "logator".to_owned());
+    let monitor = weather.clone();
+    options.sdam_event_handler = Some(EventHandler::callback(move |event| watch(&monitor, &event)));
+
+    let client = Client::with_options(options).map_err(|error| bad_address(target, &error))?;
+    let database = client.database(&target.database);
+    let mut asking = std::pin::pin!(ask(database.clone(), &target.collection));
+    let mut waited = Duration::ZERO;
+    let hello = loop {
+        match tokio::time::timeout(GLANCE, &mut asking).await {
+            Ok(Ok(hello)) => break hello,
+            Ok(Err(error)) => return Err(no_entry(target, &weather, patience, &error)),
+            Err(_) => {
+                waited += GLANCE;
+                if let Some(words) = weather.hopeless() {
+                    return Err(Error::sink(target.mask(&format!("{}: TLS failed: {words}", target.hosts))));
+                }
+                // Server selection has its own time; this is for a server that takes a connection and never speaks.
+                if waited > patience * 2 {
+                    return Err(nobody(target, patience, "it takes connections and says nothing"));
+                }
+            }
+        }
+    };
+    let limit = |name, usual| match hello.get(name) {
+        Some(Bson::Int32(number)) => usize::try_from(*number).unwrap_or(usual),
+        Some(Bson::Int64(number)) => usize::try_from(*number).unwrap_or(usual),
+        _ => usual,
+    };
+    let limits = Limits {
+        document: limit("maxBsonObjectSize", 16 * 1024 * 1024),
+        documents: limit("maxWriteBatchSize", 100_000),
+    };
+    Ok((database, write_concern, limits))
+}
+
+/// The server's limits, and a question that a server which wants a login does not answer without one.
+async fn ask(database: Database, collection: &str) -> mongodb::error::Result<Document> {
+    let hello = database.run_command(doc! { "hello": 1 }).await?;
+    database
+        .run_command(doc! {
+            "listCollections": 1,
+            "nameOnly": true,
+            "authorizedCollections": true,
+            "filter": { "name": collection },
+        })
+        .await?;
+    Ok(hello)
+}
+
+fn write_concern(target: &Target, asked: Option<WriteConcern>) -> Result<WriteConcern> {
+    let mut concern = asked.unwrap_or_default();
+    match concern.w.get_or_insert(Acknowledgment::Majority) {
+        Acknowledgment::Nodes(0) => {
+            return Err(Error::usage(format!(
+                "{}: w=0 asks for no answer, so nothing could be called stored; leave it out for w=majority",
+                target.name
+            )));
+        }
+        // The server decides, by writeConcernMajorityJournalDefault, and its default is the journal.
+        Acknowledgment::Majority => {}
+        _ => {
+            concern.journal.get_or_insert(true);
+        }
+    }
+    Ok(concern)
+}
+
+/// Notes what the monitors meet.
+fn watch(weather: &Weather, event: &SdamEvent) {
+    match event {
+        SdamEvent::ServerHeartbeatFailed(failed) => {
+            weather.failed(
+                format!("{}: {}", failed.server_address, reply::words(&failed.failure)),
+                is_tls(&failed.failure),
+            );
+        }
+        SdamEvent::ServerHeartbeatSucceeded(_) => weather.cleared(),
+        _ => {}
+    }
+}
+
+/// rustls reports every failed handshake and certificate as invalid data; the network itself never does.
+fn is_tls(error: &DriverError) -> bool {
+    match error.kind.as_ref() {
+        ErrorKind::Io(io) => io.kind() == std::io::ErrorKind::InvalidData,
+        ErrorKind::InvalidTlsConfig { .. } => true,
+        _ => false,
+    }
+}
+
+fn bad_address(target: &Target, error: &DriverError) -> Error {
+    let message = target.mask(&format!("{}: {}", target.name, reply::words(error)));
+    match error.kind.as_ref() {
+        ErrorKind::DnsResolve { .. } => Error::sink(message),
+        _ => Error::usage(message),
+    }
+}
+
+fn no_entry(target: &Target, weather: &Weather, patience: Duration, error: &DriverError) -> Error {
+    let words = reply::words(error);
+    if reply::is_refused_login(error) {
+        let hint = match &target.implied_auth_source {
+            Some(database) if database != "admin" => {
+                format!(" (looked up in database {database}; add authSource=admin if it is defined there)")
+            }
+            _ => String::new(),
+        };
+        return Error::sink(target.mask(&format!("{}: the login is refused: {words}{hint}", target.name)));
+    }
+    if let Some(words) = weather.hopeless() {
+        return Error::sink(target.mask(&format!("{}: TLS failed: {words}", target.hosts)));
+    }
+    match error.kind.as_ref() {
+        ErrorKind::Command(_) => Error::sink(target.mask(&format!("{}: {words}", target.name))),
+        _ => nobody(target, patience, &weather.last_failure().unwrap_or(words)),
+    }
+}
+
+fn nobody(target: &Target, patience: Duration, words: &str) -> Error {
+    let seconds = patience.as_secs_f64();
+    Error::sink(target.mask(&format!("{}: nobody answers within {seconds} s ({words})", target.hosts)))
+}

@@ -1,0 +1,114 @@
+//! What the tests share: programs, processes, ports, waiting, and real servers.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `LOGATOR_TEST_MONGODB` | address of a MongoDB to use for the tests that only store and read (`mongodb://HOST:PORT`) |
+//! | `LOGATOR_TEST_MONGOD` | path of a `mongod`, for the tests that start, stop and break their own |
+//! | `LOGATOR_TEST_PYTHON` | a Python 3 that can `import zmq`, for the old peers |
+
+// Not every set of features uses all of it.
+#![allow(dead_code)]
+
+#[cfg(feature = "mongodb")]
+pub mod mongod;
+pub mod process;
+pub mod proxy;
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use self::process::Process;
+
+/// How long anything may take before a test fails. Long, because a busy machine is no reason to fail.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A directory of its own for one test, gone at its end.
+pub fn temp_dir() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("logator-test-").tempdir().expect("a temporary directory")
+}
+
+/// A TCP port of 127.0.0.1 that was free a moment ago.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
+
+/// Asks `condition` until it has an answer. The pause between two questions is the only sleep of all tests.
+///
+/// # Panics
+/// When `deadline` passes first; `what` says what was waited for.
+pub fn wait_for<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = condition() {
+            return answer;
+        }
+        assert!(start.elapsed() < deadline, "waited {deadline:?} for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The built program `name` of this package.
+pub fn program(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_logator")).with_file_name(name);
+    assert!(path.exists(), "{} is not built", path.display());
+    path
+}
+
+/// What a program that has ended left behind.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// Its standard output, as text.
+    pub stdout: String,
+    /// Its standard error, as text.
+    pub stderr: String,
+}
+
+/// Runs `name` with `arguments`, feeds it `input`, and waits for its end.
+///
+/// # Panics
+/// When it cannot be started or does not end within [`PATIENCE`].
+pub fn run(name: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>, input: &[u8]) -> Ran {
+    let mut child = Command::new(program(name))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    let mut stdin = child.stdin.take().expect("its input is ours");
+    let stdout = child.stdout.take().expect("its output is ours");
+    let stderr = child.stderr.take().expect("its errors are ours");
+    std::thread::scope(|scope| {
+        // A program may end without reading all of its input.
+        scope.spawn(move || stdin.write_all(input).ok());
+        let stdout = scope.spawn(|| std::io::read_to_string(stdout).expect("UTF-8 on its output"));
+        let stderr = scope.spawn(|| std::io::read_to_string(stderr).expect("UTF-8 on its errors"));
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().expect("its state") {
+                break status;
+            }
+            if start.elapsed() > PATIENCE {
+                child.kill().expect("it ends when killed");
+                let (out, err) = (stdout.join().unwrap(), stderr.join().unwrap());
+                panic!("{name} did not end within {PATIENCE:?}\nstdout: {out}\nstderr: {err}");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        Ran { code: status.code(), stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+    })
+}
+
+/// Starts `name` with `arguments` and lets it run; it ends with the answer, or with this process.
+pub fn start(name: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Process {
+    let mut command = Command::new(program(name));
+    command.args(arguments);
+    Process::start(&command)
+}

@@ -1,0 +1,252 @@
+//! A real `mongod` for one test, and a client to look into it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use mongodb::bson::{Document, doc};
+use mongodb::{Client, Database};
+use tokio::runtime::Runtime;
+
+use super::process::Process;
+use super::{PATIENCE, free_port, temp_dir, wait_for};
+
+/// The reason given by every test that needs a server: what cargo prints beside its name.
+pub const BINARY: &str = "LOGATOR_TEST_MONGOD";
+const SERVER: &str = "LOGATOR_TEST_MONGODB";
+
+/// What kind of server to start.
+#[derive(Default, Clone)]
+pub struct Setup {
+    /// A replica set of this one member.
+    pub replica_set: bool,
+    /// Logins are asked for.
+    pub auth: bool,
+    /// Further options.
+    pub options: Vec<String>,
+    /// What an address needs to reach it (`tls=true&…`), for the kit's own client.
+    pub client_options: String,
+}
+
+/// A server of the test's own, gone with it.
+pub struct Mongod {
+    process: Process,
+    directory: tempfile::TempDir,
+    port: u16,
+    setup: Setup,
+}
+
+impl Mongod {
+    /// A single server.
+    pub fn standalone() -> Self {
+        Mongod::start(Setup::default())
+    }
+
+    /// A replica set of one, which is its own majority.
+    pub fn replica_set() -> Self {
+        Mongod::start(Setup { replica_set: true, ..Setup::default() })
+    }
+
+    /// Starts a server and waits until it answers (a replica set: until it can be written to).
+    pub fn start(setup: Setup) -> Self {
+        let directory = temp_dir();
+        let port = free_port();
+        let process = launch(directory.path(), port, &setup);
+        let mut server = Mongod { process, directory, port, setup };
+        server.wait_until_it_answers();
+        if server.setup.replica_set {
+            let members = doc! { "_id": "rs0", "members": [{ "_id": 0, "host": server.host() }] };
+            server.admin().run("admin", doc! { "replSetInitiate": members });
+            server.wait_until_writable();
+        }
+        server
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.host().parse().expect("an address")
+    }
+
+    /// The address of a collection in it: `rest` is `DB.COLLECTION`, with options if need be.
+    pub fn uri(&self, rest: &str) -> String {
+        format!("mongodb://{}/{rest}", self.host())
+    }
+
+    /// A client for looking and for breaking things.
+    pub fn admin(&self) -> Admin {
+        Admin::connect(&format!("{}?directConnection=true&{}", self.uri(""), self.setup.client_options))
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again, on the same port and the same files.
+    pub fn restart(&mut self) {
+        self.process = launch(self.directory.path(), self.port, &self.setup);
+        self.wait_until_it_answers();
+        if self.setup.replica_set {
+            self.wait_until_writable();
+        }
+    }
+
+    /// Until a replica set has a primary.
+    pub fn wait_until_writable(&self) {
+        let admin = self.admin();
+        wait_for("a primary", PATIENCE, || {
+            let hello = admin.try_run("admin", doc! { "hello": 1 }).ok()?;
+            hello.get_bool("isWritablePrimary").ok()?.then_some(())
+        });
+    }
+
+    fn wait_until_it_answers(&mut self) {
+        let admin = self.admin();
+        let log = self.directory.path().join("log");
+        wait_for("mongod to answer", PATIENCE, || {
+            if let Some(status) = self.process.ended() {
+                let log = std::fs::read_to_string(&log).unwrap_or_default();
+                let tail: Vec<&str> = log.lines().rev().take(15).collect();
+                panic!("mongod ended with {status}; the end of its log, last line first:\n{}", tail.join("\n"));
+            }
+            admin.try_run("admin", doc! { "ping": 1 }).ok()
+        });
+    }
+}
+
+fn launch(directory: &Path, port: u16, setup: &Setup) -> Process {
+    let data = directory.join("data");
+    std::fs::create_dir_all(&data).expect("a data directory");
+    let mut command = Command::new(binary());
+    command.arg("--dbpath").arg(data).arg("--logpath").arg(directory.join("log")).arg("--logappend");
+    command.args(["--bind_ip", "127.0.0.1", "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25"]);
+    command.arg("--port").arg(port.to_string());
+    // failCommand and its kin.
+    command.args(["--setParameter", "enableTestCommands=1"]);
+    command.args(["--setParameter", "diagnosticDataCollectionEnabled=false"]);
+    if setup.replica_set {
+        command.args(["--replSet", "rs0"]);
+    }
+    if setup.auth {
+        command.arg("--auth");
+    }
+    command.args(&setup.options);
+    Process::start(&command)
+}
+
+fn binary() -> PathBuf {
+    match std::env::var_os(BINARY) {
+        Some(path) if Path::new(&path).is_file() => PathBuf::from(path),
+        Some(path) => panic!("{BINARY}={path:?} is no file"),
+        None => panic!("this test starts a MongoDB of its own: run ./test, or set {BINARY} to the path of a mongod"),
+    }
+}
+
+/// A server that a test may only store into and read from: the one of `LOGATOR_TEST_MONGODB`, or one of its own. Each
+/// test gets a database of its own in it.
+pub struct AnyServer {
+    base: String,
+    options: String,
+    database: String,
+    _own: Option<Mongod>,
+}
+
+impl AnyServer {
+    /// Finds or starts it.
+    pub fn get() -> Self {
+        let unique = format!("logator_test_{}_{}", std::process::id(), fastrand::u32(..));
+        match std::env::var(SERVER) {
+            Ok(uri) => {
+                let (base, options) = uri.split_once('?').unwrap_or((&uri, ""));
+                let base = base.trim_end_matches('/').to_owned();
+                AnyServer { base, options: options.to_owned(), database: unique, _own: None }
+            }
+            Err(_) => {
+                let own = Mongod::standalone();
+                let base = format!("mongodb://{}", own.host());
+                AnyServer { base, options: String::new(), database: unique, _own: Some(own) }
+            }
+        }
+    }
+
+    /// This test's database.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// The address of a collection in this test's database.
+    pub fn uri(&self, collection: &str) -> String {
+        format!("{}/{}.{collection}?{}", self.base, self.database, self.options)
+    }
+
+    /// A client for looking.
+    pub fn admin(&self) -> Admin {
+        Admin::connect(&format!("{}/?{}", self.base, self.options))
+    }
+}
+
+impl Drop for AnyServer {
+    fn drop(&mut self) {
+        if self._own.is_none() {
+            // Best effort: the test has its result already.
+            let _ = self.admin().try_run(&self.database.clone(), doc! { "dropDatabase": 1 });
+        }
+    }
+}
+
+/// A blocking client.
+pub struct Admin {
+    client: Client,
+    runtime: Runtime,
+}
+
+impl Admin {
+    /// A client for `uri`; connects when it is first used.
+    pub fn connect(uri: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        // The kit puts options together without looking whether there are any.
+        let uri = uri.trim_end_matches(['?', '&']);
+        let client = runtime.block_on(async { Client::with_uri_str(uri).await });
+        let client = client.unwrap_or_else(|error| panic!("{uri}: {error}"));
+        Admin { client, runtime }
+    }
+
+    /// Runs a command.
+    pub fn run(&self, database: &str, command: Document) -> Document {
+        self.try_run(database, command).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Runs a command that may fail.
+    pub fn try_run(&self, database: &str, command: Document) -> mongodb::error::Result<Document> {
+        let database: Database = self.client.database(database);
+        self.runtime.block_on(database.run_command(command).into_future())
+    }
+
+    /// How many documents a collection has.
+    pub fn count(&self, database: &str, collection: &str) -> u64 {
+        let collection = self.client.database(database).collection::<Document>(collection);
+        self.runtime.block_on(collection.count_documents(doc! {}).into_future()).unwrap()
+    }
+
+    /// One document.
+    pub fn find_one(&self, database: &str, collection: &str, filter: Document) -> Option<Document> {
+        let collection = self.client.database(database).collection::<Document>(collection);
+        self.runtime.block_on(collection.find_one(filter).into_future()).unwrap()
+    }
+
+    /// Makes the next `times` inserts fail in the way `data` says (`errorCode`, `closeConnection`, `writeConcernError`).
+    pub fn fail_inserts(&self, times: i32, mut data: Document) {
+        data.insert("failCommands", ["insert"].map(String::from).to_vec());
+        self.run("admin", doc! { "configureFailPoint": "failCommand", "mode": { "times": times }, "data": data });
+    }
+}

@@ -1,0 +1,85 @@
+//! A process that never outlives the test that started it, not even when the test is killed.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Starts the real program, tells its process id, and kills it when its own input ends: the other end of that pipe is
+/// held by the test and closes with it, however it ends.
+const KEEPER: &str = r#"
+exec 3<&0
+"$@" </dev/null >&4 3<&- 4>&- & pid=$!
+echo $pid
+( cat <&3 >/dev/null; kill -9 $pid ) >/dev/null 2>&1 4>&- & watch=$!
+wait $pid; status=$?
+kill $watch 2>/dev/null
+exit $status
+"#;
+
+/// A running program.
+pub struct Process {
+    keeper: Child,
+    /// Held open for as long as the program may live.
+    _leash: ChildStdin,
+    pid: Pid,
+}
+
+impl Process {
+    /// Starts `command` (program, arguments, environment). Its output goes to our standard error, its input is empty.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start(command: &Command) -> Self {
+        let mut keeper = Command::new("sh");
+        // 4 is where the program's own output goes: the keeper's is needed for the process id.
+        keeper.arg("-c").arg(format!("exec 4>&2\n{KEEPER}")).arg("keeper").arg(command.get_program());
+        keeper.args(command.get_args());
+        for (key, value) in command.get_envs() {
+            match value {
+                Some(value) => keeper.env(key, value),
+                None => keeper.env_remove(key),
+            };
+        }
+        if let Some(directory) = command.get_current_dir() {
+            keeper.current_dir(directory);
+        }
+        let mut keeper = keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh starts");
+        let leash = keeper.stdin.take().expect("its input is ours");
+        let mut line = String::new();
+        BufReader::new(keeper.stdout.take().expect("its output is ours")).read_line(&mut line).expect("a process id");
+        let pid = Pid::from_raw(line.trim().parse().expect("a process id is a number"));
+        Process { keeper, _leash: leash, pid }
+    }
+
+    /// The program's own process id.
+    pub fn id(&self) -> i32 {
+        self.pid.as_raw()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid, signal).expect("the process is there");
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub fn kill(&mut self) {
+        if self.ended().is_none() {
+            // It may have ended by itself between the two lines.
+            let _ = kill(self.pid, Signal::SIGKILL);
+        }
+        self.keeper.wait().expect("the keeper ends with the program");
+    }
+
+    /// How it ended, if it has: 128 and the signal's number for one that a signal ended.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.keeper.try_wait().expect("the keeper is our child")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,8 @@
+//! The promises of logator, one module each, kept by the real programs and real servers.
+//!
+//! `cargo test` runs what needs nothing but this machine and names the rest as ignored, with the reason. `./test` brings
+//! the servers and runs everything: there, a test that does not find its server fails.
+
+mod kit;
+#[cfg(feature = "mongodb")]
+mod mongodb;
