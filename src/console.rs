@@ -54,7 +54,7 @@ impl Console {
         let line = match self.format {
             LogFormat::Text => format!("{}: {message}", self.program),
             LogFormat::Json => {
-                let time = crate::document::date::Timestamp::now().to_string();
+                let time = now_iso();
                 let program = self.program;
                 serde_json::json!({"time": time, "level": level, "program": program, "message": message}).to_string()
             }
@@ -161,3 +161,5 @@ pub fn print_table<const N: usize>(rows: &[[String; N]]) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+fn now_iso() -> String { String::new() }

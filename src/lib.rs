@@ -4,11 +4,16 @@
 #![warn(missing_docs)]
 
 pub mod batch;
+pub mod cli;
 pub mod client;
+pub mod config;
+pub mod console;
+pub mod dead_letter;
 pub mod document;
 pub mod endpoint;
 pub mod error;
 pub mod grok;
+pub mod jobs;
 pub mod lines;
 pub mod queue;
 pub mod receipt;

@@ -5,7 +5,7 @@
 //! about = "one line for `logator patterns list`"
 //! pattern = '^%{IPORHOST:clientip} …'     # or: json = true, for lines that already are JSON objects
 //! types = { response = "int" }            # fields by name, [a][b] for nested ones
-//! date = { field = "timestamp", formats = ["%d/%b/%Y:%H:%M:%S %z"] }
+//! date = { field = "timestamp", formats = ["%d/%b/%Y:%H:%M:%S %z"] }   # or: field = ["a", "b"], the first there
 //! sign = '…'                              # --format auto counts only lines that match this as well
 //! no_match = ["a line that must not match"]
 //! [[combined.golden]]
@@ -44,11 +44,11 @@ pub enum Rule {
     JsonObject,
 }
 
-/// The field that holds the line's own time, and how it is written.
+/// The field that holds the line's own time and becomes `@timestamp`, and how it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DateRule {
-    /// The name of the field, one part a level.
-    pub path: Vec<String>,
+    /// The candidates, each a field's name with one part a level; the first that is present and reads is taken.
+    pub paths: Vec<Vec<String>>,
     /// How the time is written: tried in order, the first that fits counts. `strftime`'s letters
     /// (`%Y %y %m %d %e %b %B %a %A %H %M %S %z %Z %p %I %j`), `%f` for the digits of a fraction, `%s` for Unix seconds,
     /// or the word `ISO8601` for any ISO 8601 time.
@@ -102,8 +102,15 @@ struct Raw {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawDate {
-    field: String,
+    field: OneOrMore,
     formats: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
 }
 
 /// The formats of a `formats.toml`, in the order in which they stand there; `file` is what errors call it.
@@ -135,7 +142,14 @@ fn spec(file: &str, name: String, raw: Raw) -> Result<Spec> {
     let date = match raw.date {
         None => None,
         Some(date) if date.formats.is_empty() => return Err(wrong("date.formats", "no format is given")),
-        Some(date) => Some(DateRule { path: path("date.field", &date.field)?, formats: date.formats }),
+        Some(date) => {
+            let fields = match date.field {
+                OneOrMore::One(field) => vec![field],
+                OneOrMore::More(fields) => fields,
+            };
+            let paths = fields.iter().map(|field| path("date.field", field)).collect::<Result<_>>()?;
+            Some(DateRule { paths, formats: date.formats })
+        }
     };
     let file = file.to_owned();
     let (pattern, sign, golden, no_match) = (raw.pattern, raw.sign, raw.golden, raw.no_match);
@@ -151,7 +165,7 @@ impl Spec {
     /// Whether the fields that `types` and `date` name are there.
     pub(crate) fn check_fields(&self, fields: &[Field]) -> Result<()> {
         let types = self.types.iter().map(|(path, _)| ("types", path));
-        let date = self.date.iter().map(|date| ("date.field", &date.path));
+        let date = self.date.iter().flat_map(|date| &date.paths).map(|path| ("date.field", path));
         for (key, path) in types.chain(date) {
             if !fields.iter().any(|field| field.path == *path) {
                 let names: Vec<String> = fields.iter().map(|field| shown(&field.path)).collect();

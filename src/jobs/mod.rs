@@ -28,6 +28,7 @@ use crate::receipt::Receipt;
 use crate::sink::Sink;
 use crate::sink::spec::SinkSpec;
 use crate::source::inputs::Inputs;
+use crate::source::origin::OriginRule;
 use crate::source::reader::{Intake, LongLine};
 use crate::source::{Position, ReadOptions, read_all};
 use crate::worker::parser::{Formats, Unmatched};
@@ -42,6 +43,19 @@ pub struct SourceOptions {
     pub inputs: Vec<String>,
     /// How.
     pub read: ReadOptions,
+}
+
+impl SourceOptions {
+    /// A name stands for one input: under it, the same offset of two inputs would be one place.
+    pub(crate) fn check_origin(&self, inputs: &Inputs) -> Result<()> {
+        match &self.read.origin {
+            OriginRule::Name(name) if inputs.inputs.len() > 1 => Err(Error::usage(format!(
+                "--origin {name}: a name is for one input, and there are {}; use --origin path",
+                inputs.inputs.len()
+            ))),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// How to parse and where to store.
