@@ -1,0 +1,163 @@
+//! The queue alone: a plain file, `logator-queue`, and clients that acknowledge and count but parse nothing.
+//!
+//! `LOGATOR_BENCH_LOG` names a file to hand out; without it one of a million lines is made. Prints lines a second for
+//! the batch dialogue over ipc with one and two clients, for the line dialogue with one and two REQ peers, and, to
+//! compare the latter with, what a bare REQ/REP pair of libzmq sockets does in the same run. The queue's memory comes
+//! from its receipt.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use logator::client::Client;
+use logator::endpoint::Endpoint;
+use logator::receipt::{Receipt, Tally, grouped, human_bytes};
+use logator::stop::Stop;
+use logator::worker::feed::{Feed, Next};
+
+const RUNS: usize = 5;
+
+fn main() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = match std::env::var_os("LOGATOR_BENCH_LOG") {
+        Some(path) => PathBuf::from(path),
+        None => make_log(folder.path()),
+    };
+    println!("queue alone, {}, medians of {RUNS}", log.display());
+    for clients in [1, 2] {
+        report(&format!("batch dialogue, ipc, {clients} clients"), folder.path(), || {
+            hand_out(folder.path(), &log, clients, batch_client)
+        });
+    }
+    report("batch dialogue, ipc, 2 clients that are slow", folder.path(), || {
+        hand_out(folder.path(), &log, 2, slow_client)
+    });
+    let short = folder.path().join("short.log");
+    let head: Vec<u8> = std::fs::read(&log).expect("the log").split_inclusive(|&b| b == b'\n').take(20_000).flatten().copied().collect();
+    std::fs::write(&short, head).expect("a short log");
+    for clients in [1, 2] {
+        report(&format!("line dialogue, ipc, {clients} REQ peers"), folder.path(), || {
+            hand_out(folder.path(), &short, clients, line_client)
+        });
+        report(&format!("bare REQ/REP, ipc, {clients} REQ peers"), folder.path(), || bare_req_rep(folder.path(), clients));
+    }
+}
+
+fn report(name: &str, _folder: &Path, run: impl Fn() -> (f64, u64)) {
+    let mut rates: Vec<(f64, u64)> = (0..RUNS).map(|_| run()).collect();
+    rates.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (rate, memory) = rates[RUNS / 2];
+    let memory = if memory > 0 { format!(", queue {}", human_bytes(memory)) } else { String::new() };
+    println!("{name:<46} {:>12} lines/s{memory}", grouped(rate as u64));
+}
+
+fn make_log(folder: &Path) -> PathBuf {
+    let path = folder.join("access.log");
+    let mut file = std::io::BufWriter::new(std::fs::File::create(&path).expect("a log"));
+    for number in 0..1_000_000_u32 {
+        let (host, page, size) = (number % 251, number % 9973, number % 65_521);
+        writeln!(
+            file,
+            "192.0.2.{host} - - [17/May/2024:10:05:03 +0000] \"GET /pages/{page}/index.html HTTP/1.1\" 200 {size} \
+             \"http://www.example.com/pages/{page}\" \"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like \
+             Gecko) Chrome/120.0.0.0 Safari/537.36\""
+        )
+        .expect("a line");
+    }
+    path
+}
+
+/// One run: lines a second from the first request to the last ack, and the queue's peak memory.
+fn hand_out(folder: &Path, log: &Path, clients: usize, client: fn(&Endpoint) -> u64) -> (f64, u64) {
+    let endpoint = format!("ipc://{}", folder.join("queue").display());
+    let receipt = folder.join("receipt.json");
+    let mut queue = Command::new(env!("CARGO_BIN_EXE_logator-queue"))
+        .arg(log)
+        .args(["--quiet", "--linger", "0", "--bind", &endpoint, "--receipt"])
+        .arg(&receipt)
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("a queue");
+    let endpoint = Endpoint::parse(&endpoint).expect("an endpoint");
+    let lines: u64 = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..clients).map(|_| scope.spawn(|| client(&endpoint))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a client")).sum()
+    });
+    assert!(queue.wait().expect("the queue's end").success());
+    let receipt: Receipt = serde_json::from_slice(&std::fs::read(receipt).expect("a receipt")).expect("a receipt");
+    assert_eq!(receipt.read, lines, "every line was handed out once");
+    (receipt.lines_per_second, receipt.peak_memory_bytes)
+}
+
+fn batch_client(endpoint: &Endpoint) -> u64 {
+    drain(endpoint, Duration::ZERO)
+}
+
+fn slow_client(endpoint: &Endpoint) -> u64 {
+    drain(endpoint, Duration::from_millis(2))
+}
+
+fn drain(endpoint: &Endpoint, pause: Duration) -> u64 {
+    let context = zmq::Context::new();
+    let stop = Stop::new().expect("a stop");
+    let mut client = Client::new(&context, std::slice::from_ref(endpoint), stop, |_| {});
+    let (mut lines, mut acks) = (0, Vec::new());
+    loop {
+        match client.next(std::mem::take(&mut acks), true).expect("an answer") {
+            Next::Batch { ticket, batch, .. } => {
+                lines += u64::from(batch.lines);
+                std::thread::sleep(pause);
+                acks.push((ticket, Tally { stored: u64::from(batch.lines), ..Tally::default() }));
+            }
+            Next::Wait(pause) => std::thread::sleep(pause),
+            Next::End | Next::Stopped => return lines,
+        }
+    }
+}
+
+fn line_client(endpoint: &Endpoint) -> u64 {
+    while !endpoint.path().expect("ipc").exists() {
+        std::thread::yield_now();
+    }
+    let context = zmq::Context::new();
+    let socket = context.socket(zmq::REQ).expect("a socket");
+    socket.connect(&endpoint.to_string()).expect("a connection");
+    let mut lines = 0;
+    loop {
+        socket.send(&b""[..], 0).expect("a request");
+        if socket.recv_bytes(0).expect("a reply").is_empty() {
+            return lines;
+        }
+        lines += 1;
+    }
+}
+
+/// What libzmq itself does with the same messages.
+fn bare_req_rep(folder: &Path, clients: usize) -> (f64, u64) {
+    const LINES: u64 = 20_000;
+    let endpoint = format!("ipc://{}", folder.join("bare").display());
+    let context = zmq::Context::new();
+    let server = context.socket(zmq::REP).expect("a socket");
+    server.bind(&endpoint).expect("an endpoint");
+    let line = [b'x'; 237];
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..clients {
+            let endpoint = Endpoint::parse(&endpoint).expect("an endpoint");
+            scope.spawn(move || line_client(&endpoint));
+        }
+        let (mut sent, mut ended) = (0, 0);
+        while ended < clients {
+            server.recv_bytes(0).expect("a request");
+            if sent < LINES {
+                sent += 1;
+                server.send(&line[..], 0).expect("a line");
+            } else {
+                ended += 1;
+                server.send(&b""[..], 0).expect("the end");
+            }
+        }
+    });
+    (LINES as f64 / started.elapsed().as_secs_f64(), 0)
+}
