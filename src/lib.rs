@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 pub mod batch;
+pub mod dead_letter;
 pub mod document;
 pub mod error;
 pub mod grok;

@@ -88,20 +88,12 @@ impl AppendFile {
             _ => 0,
         };
         let written = Mutex::new(Written { bytes, blocks: 0 });
-        Ok(AppendFile {
-            file,
-            name,
-            regular,
-            cut: regular,
-            written,
-            synced: Mutex::default(),
-            woken: Condvar::new(),
-        })
+        Ok(AppendFile { file, name, regular, cut: regular, written, synced: Mutex::default(), woken: Condvar::new() })
     }
 
-    /// How messages call it.
-    pub fn name(&self) -> &str {
-        &self.name
+    /// Whether it is a regular file with nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.regular && lock(&self.written).bytes == 0
     }
 
     /// Appends `block` and returns when it is durable.
@@ -120,12 +112,8 @@ impl AppendFile {
     fn write(&self, block: &[u8]) -> Result<u64> {
         let mut written = lock(&self.written);
         if let Err(e) = (&self.file).write_all(block) {
-            let mut message = format!(
-                "{}: {} bytes could not be written after byte {}",
-                self.name,
-                block.len(),
-                written.bytes
-            );
+            let mut message =
+                format!("{}: {} bytes could not be written after byte {}", self.name, block.len(), written.bytes);
             if self.cut {
                 match self.file.set_len(written.bytes) {
                     Ok(()) => message.push_str(" and the file was cut back to there"),

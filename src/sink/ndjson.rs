@@ -60,6 +60,16 @@ impl NdjsonSink {
         Ok(NdjsonSink { name: "-".into(), file: AppendFile::stdout()?, packing: None, buffers: Mutex::default() })
     }
 
+    fn append_packed(&self, packing: Packing, bytes: &[u8]) -> Result<()> {
+        let mut buffer = self.buffers().pop().unwrap_or_default();
+        buffer.clear();
+        let packed = packing.pack(bytes, &mut buffer);
+        packed.map_err(|e| Error::system(format!("{}: a batch could not be compressed", self.name)).because(e))?;
+        let result = self.file.append(&buffer);
+        self.buffers().push(buffer);
+        result
+    }
+
     fn buffers(&self) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -81,18 +91,19 @@ impl Sink for NdjsonSink {
         }
         match self.packing {
             None => self.file.append(documents.bytes())?,
-            Some(packing) => {
-                let mut buffer = self.buffers().pop().unwrap_or_default();
-                buffer.clear();
-                let packed = packing.pack(documents.bytes(), &mut buffer);
-                packed.map_err(|e| Error::system(format!("{}: a batch could not be compressed", self.name)).because(e))?;
-                let result = self.file.append(&buffer);
-                self.buffers().push(buffer);
-                result?;
-            }
+            Some(packing) => self.append_packed(packing, documents.bytes())?,
         }
         outcomes.resize(documents.len(), Outcome::Stored);
         Ok(())
+    }
+
+    /// Every batch is whole already; but a compressed file of no batch gets one empty member, because a file of no
+    /// bytes is not what `gunzip` takes.
+    fn close(&self) -> Result<()> {
+        match self.packing {
+            Some(packing) if self.file.is_empty() => self.append_packed(packing, &[]),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -4,9 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::Sink;
 use super::ndjson::NdjsonSink;
 use super::null::NullSink;
-use super::Sink;
 use crate::error::{Error, Result};
 
 /// The table of a SQLite sink that names none.
@@ -122,7 +122,7 @@ fn unknown(text: &str) -> Error {
     let nearest = SCHEMES.iter().min_by_key(|known| near(known)).filter(|known| near(known) <= 2);
     let hint = match nearest {
         Some(nearest) => format!("did you mean {nearest}…? "),
-        None if !text.contains(':') && !text.is_empty() => format!("did you mean ndjson:{text}? "),
+        None if !text.contains(':') && !text.is_empty() => format!("did you mean ndjson:{}? ", masked(text)),
         None => String::new(),
     };
     Error::usage(format!("sink {:?} is not known; {hint}{}", masked(text), known()))
@@ -150,7 +150,9 @@ pub fn masked(uri: &str) -> String {
         None => return format!("{scheme}{login}{rest}"),
     };
     let options = query.split('&').map(|option| match option.split_once('=') {
-        Some((key, _)) if SECRETS.iter().any(|secret| key.to_ascii_lowercase().contains(secret)) => format!("{key}=***"),
+        Some((key, _)) if SECRETS.iter().any(|secret| key.to_ascii_lowercase().contains(secret)) => {
+            format!("{key}=***")
+        }
         _ => option.to_string(),
     });
     format!("{scheme}{login}{place}?{}", options.collect::<Vec<_>>().join("&"))
@@ -241,8 +243,14 @@ mod tests {
             ("mongodb://joe:hush@h:1,i:2/d.c", "mongodb://joe:***@h:1,i:2/d.c"),
             ("mongodb://joe@h/d.c", "mongodb://joe@h/d.c"),
             ("mongodb://joe:hu@sh/x?y@h/d.c", "mongodb://joe:***@h/d.c"),
-            ("mongodb+srv://joe:hush@h/?tlsCertificateKeyFilePassword=hush&w=1", "mongodb+srv://joe:***@h/?tlsCertificateKeyFilePassword=***&w=1"),
-            ("mongodb://h/d?authMechanismProperties=AWS_SESSION_TOKEN:hush", "mongodb://h/d?authMechanismProperties=***"),
+            (
+                "mongodb+srv://joe:hush@h/?tlsCertificateKeyFilePassword=hush&w=1",
+                "mongodb+srv://joe:***@h/?tlsCertificateKeyFilePassword=***&w=1",
+            ),
+            (
+                "mongodb://h/d?authMechanismProperties=AWS_SESSION_TOKEN:hush",
+                "mongodb://h/d?authMechanismProperties=***",
+            ),
         ] {
             let spec = SinkSpec::parse(text).unwrap();
             assert_eq!(spec.to_string(), shown);

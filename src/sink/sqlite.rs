@@ -127,7 +127,9 @@ impl Sink for SqliteSink {
         match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
             Ok(()) => Ok(()),
             // Somebody is reading: the log stays, and is part of the database.
-            Err(e) if matches!(e.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => Ok(()),
+            Err(e) if matches!(e.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => {
+                Ok(())
+            }
             Err(e) => Err(explain(&self.name, "its log could not be merged", e)),
         }
     }
