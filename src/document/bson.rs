@@ -79,7 +79,7 @@ impl Form for Bson<'_> {
     #[inline]
     fn key(&mut self, key: &Key) {
         self.kind_at = self.out.len();
-        self.out.extend_from_slice(&key.bson);
+        key.bson.write(self.out);
     }
 
     fn name(&mut self, name: &str) {

@@ -3,6 +3,8 @@
 //! Our own reader, because numbers have to stay what they are: integers apart from floats, and floats correctly
 //! rounded, which `serde_json` only does with a feature that costs every other user of it.
 
+use super::json::plain_blocks;
+
 /// Deepest nesting of objects and arrays.
 pub(super) const MAX_DEPTH: usize = 128;
 
@@ -248,6 +250,7 @@ impl Scanner<'_> {
     /// Goes on to the next quote, backslash or control character; answers where that is.
     #[inline]
     fn plain(&mut self) -> usize {
+        self.at += plain_blocks(&self.bytes[self.at..]);
         let stops = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
         let length = self.bytes[self.at..].iter().position(|&byte| stops(byte));
         self.at += length.unwrap_or(self.bytes.len() - self.at);
