@@ -86,6 +86,12 @@ impl Error {
         matches!(self.kind, Kind::Sink | Kind::Wire)
     }
 
+    /// Whether the reader of standard output went away: the program ends quietly.
+    pub fn is_broken_pipe(&self) -> bool {
+        let source = self.source.as_deref().and_then(|e| e.downcast_ref::<std::io::Error>());
+        source.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
     /// The process exit code of the documented contract.
     pub fn exit_code(&self) -> u8 {
         match self.kind {

@@ -1,7 +1,46 @@
 //! Documents: the fields of one line, typed, with a stable `_id`, encoded straight from the line's spans.
+//!
+//! # The shape of a document
+//! `_id`, then `@timestamp`, then the fields in the order of the pattern, then `tags`. JSON and BSON documents of a line
+//! hold the same.
+//!
+//! * **Fields.** A capture that is empty or took no part is left out, and so is an object with nothing in it. A name
+//!   that captured more than once is an array.
+//! * **Types.** `int` is a 64-bit integer, `float` a double (never NaN or infinite), `bool` is `true` or `false` in any
+//!   case, `date` a BSON date or an ISO text (`2015-05-17T10:05:03.000Z`), `ip` a text. What does not convert stays text
+//!   and the document is tagged `_typefailure`.
+//! * **`@timestamp`** is the point in time of the date rule's field: UTC, in milliseconds, a BSON date or an ISO text.
+//!   When the field is there but is no date, there is no `@timestamp` and the tag is `_dateparsefailure`. The field
+//!   itself stays as captured. [`date`] lists the formats.
+//! * **Keys.** In each part of a name leading `$` signs, `.` and NUL become `_`. `_id`, `@timestamp` and `tags` are
+//!   logator's own: a field of that name at the top gets a `_` at its end (`tags_`).
+//! * **Text** that is not UTF-8 has its wrong bytes replaced by U+FFFD, and the tag is `_invalid_utf8`. NUL and control
+//!   characters are kept.
+//! * **Unmatched lines** are `_id`, `message` (the whole line, even if empty) and the tag `_grokparsefailure`.
+//!
+//! # Lines that are JSON objects
+//! With [`Encoder::json_object`] a line must be one JSON object, at most 128 levels deep; any other line is unmatched.
+//! Its members follow `_id` and `@timestamp` in their order; the rule for keys holds on every level.
+//! Integers of 64 bits stay integers, all other numbers become doubles, those beyond every double become text
+//! (`_typefailure`). Half of a surrogate pair is replaced like wrong UTF-8. Of members with the same name the last is
+//! kept. A line's own `@timestamp` is replaced when the date rule reads it, and is `@timestamp_` otherwise.
 
+mod bson;
+pub mod date;
+mod encoder;
+mod form;
 pub mod id;
+mod json;
+mod keys;
+mod object;
+mod plan;
+mod scan;
+// The BSON documents are checked with the driver's own reader.
+#[cfg(all(test, feature = "mongodb"))]
+mod tests;
+mod value;
 
+pub use encoder::{DateRule, Encoder};
 pub use id::DocumentId;
 
 use crate::sink::Encoding;

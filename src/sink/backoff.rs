@@ -1,26 +1,43 @@
-//! How long to wait before the next try.
+//! Waiting longer and longer, with jitter, so that many workers do not knock at the same moment.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Delays that double from `first` up to `max`, each drawn from its upper half, so that workers which lost the same
-/// server do not come back all at once.
+/// Delays that double from `first` to `max`, each drawn between half of its step and the whole of it.
 #[derive(Debug, Clone)]
 pub struct Backoff {
-    next: Duration,
+    first: Duration,
     max: Duration,
+    step: Duration,
+    random: fastrand::Rng,
 }
 
 impl Backoff {
-    /// The first delay is at most `first`, no delay is over `max`.
-    pub fn new(first: Duration, max: Duration) -> Self {
-        Backoff { next: first.min(max), max }
+    /// Delays from `first` up to `max`.
+    pub fn new(first: Duration, max: Duration) -> Backoff {
+        Backoff::with_seed(first, max, fastrand::u64(..))
     }
 
-    /// The delay to wait now: between half of the current step and the whole of it. The step then doubles.
+    /// The same with jitter that can be repeated.
+    pub fn with_seed(first: Duration, max: Duration, seed: u64) -> Backoff {
+        Backoff { first, max, step: first.min(max), random: fastrand::Rng::with_seed(seed) }
+    }
+
+    /// How long to wait before the next attempt.
     pub fn next_delay(&mut self) -> Duration {
-        let step = self.next;
-        self.next = step.saturating_mul(2).min(self.max);
-        step.div_f64(2.0) + step.div_f64(2.0).mul_f64(fastrand::f64())
+        let delay = self.step.mul_f64(0.5 + self.random.f64() / 2.0);
+        self.step = self.step.saturating_mul(2).min(self.max);
+        delay
+    }
+
+    /// The same, cut so that it ends at `deadline` at the latest; `None` when that has come.
+    pub fn next_delay_before(&mut self, deadline: Instant, now: Instant) -> Option<Duration> {
+        let left = deadline.saturating_duration_since(now);
+        if left.is_zero() { None } else { Some(self.next_delay().min(left)) }
+    }
+
+    /// Starts from `first` again, after a success.
+    pub fn reset(&mut self) {
+        self.step = self.first.min(self.max);
     }
 }
 
@@ -28,13 +45,27 @@ impl Backoff {
 mod tests {
     use super::*;
 
+    const MS: Duration = Duration::from_millis(1);
+
     #[test]
-    fn delays_double_up_to_the_maximum_and_keep_to_their_upper_half() {
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(350));
-        for step in [100, 200, 350, 350] {
-            let delay = backoff.next_delay();
-            assert!(delay >= Duration::from_millis(step / 2), "{delay:?} of step {step}");
-            assert!(delay <= Duration::from_millis(step), "{delay:?} of step {step}");
+    fn delays_double_up_to_the_longest_with_jitter_of_half_a_step() {
+        for seed in 0..200 {
+            let mut backoff = Backoff::with_seed(10 * MS, 60 * MS, seed);
+            for step in [10, 20, 40, 60, 60] {
+                let delay = backoff.next_delay();
+                assert!(delay >= step * MS / 2 && delay <= step * MS, "{delay:?} of {step} ms");
+            }
+            backoff.reset();
+            assert!(backoff.next_delay() <= 10 * MS);
         }
+    }
+
+    #[test]
+    fn no_delay_goes_beyond_the_deadline() {
+        let now = Instant::now();
+        let mut backoff = Backoff::with_seed(100 * MS, 100 * MS, 1);
+        assert_eq!(backoff.next_delay_before(now + MS, now), Some(MS));
+        assert_eq!(backoff.next_delay_before(now, now), None);
+        assert_eq!(backoff.next_delay_before(now, now + MS), None);
     }
 }

@@ -4,9 +4,21 @@
 //! answer is durable: after the write concern is satisfied, the file is synced, the transaction committed. All workers
 //! of a process share one sink, so `store` takes `&self` and may be called from several threads at once.
 
+pub(crate) mod append;
 pub mod backoff;
+pub mod memory;
 #[cfg(feature = "mongodb")]
 pub mod mongodb;
+pub mod ndjson;
+pub mod null;
+pub(crate) mod repair;
+pub mod spec;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+#[cfg(test)]
+mod tests;
+
+pub use spec::SinkSpec;
 
 use crate::document::Documents;
 use crate::error::Result;

@@ -1,0 +1,143 @@
+//! From spans to documents, and from texts to dates. The lines are made here, in the shape of an Apache access log.
+
+use divan::counter::{BytesCount, ItemsCount};
+use divan::{Bencher, black_box};
+use logator::batch::Origin;
+use logator::document::date::Formats;
+use logator::document::{DateRule, DocumentId, Encoder};
+use logator::grok::{Field, FieldType, Span};
+use logator::sink::Encoding;
+
+fn main() {
+    divan::main();
+}
+
+const LINES: usize = 1000;
+const AGENT: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_9_1) AppleWebKit/537.36 (KHTML, like Gecko) \
+                     Chrome/32.0.1700.77 Safari/537.36";
+
+/// A line, its spans and its id. Twelve fields are captured, of which `ident` and `auth` are `-`.
+fn lines() -> Vec<(Vec<u8>, Vec<Span>, DocumentId)> {
+    let origin = Origin { id: 1, name: "bench".into() };
+    let mut random = fastrand::Rng::with_seed(1);
+    let line = |number: usize| {
+        let time = format!("17/May/2015:10:{:02}:{:02} +0000", number / 600 % 60, number / 10 % 60);
+        let pieces = [
+            ("", format!("83.149.{}.{}", random.u8(..), random.u8(..))),
+            (" ", "-".into()),
+            (" ", "-".into()),
+            (" [", time),
+            ("] \"", "GET".into()),
+            (" ", format!("/presentations/logstash-monitorama-2013/images/kibana-{}.png", random.u16(..))),
+            (" HTTP/", "1.1".into()),
+            ("\" ", ["200", "304", "404"][random.usize(..3)].into()),
+            (" ", random.u32(..200_000).to_string()),
+            (" \"", "http://semicomplete.com/presentations/logstash-monitorama-2013/".into()),
+            ("\" \"", AGENT.into()),
+        ];
+        let (mut line, mut spans) = (String::new(), Vec::new());
+        for (between, text) in pieces {
+            line.push_str(between);
+            let start = line.len() as u32;
+            line.push_str(&text);
+            spans.push(Span { start, end: line.len() as u32 });
+        }
+        line.push('"');
+        spans.insert(7, Span::NONE);
+        let id = DocumentId::new(&origin, number as u64 * 240, line.as_bytes());
+        (line.into_bytes(), spans, id)
+    };
+    (0..LINES).map(line).collect()
+}
+
+fn encoder() -> Encoder {
+    let fields: Vec<_> = [
+        ("clientip", FieldType::Ip),
+        ("ident", FieldType::Text),
+        ("auth", FieldType::Text),
+        ("timestamp", FieldType::Text),
+        ("verb", FieldType::Text),
+        ("request", FieldType::Text),
+        ("httpversion", FieldType::Text),
+        ("rawrequest", FieldType::Text),
+        ("response", FieldType::Int),
+        ("bytes", FieldType::Int),
+        ("referrer", FieldType::Text),
+        ("agent", FieldType::Text),
+    ]
+    .into_iter()
+    .enumerate()
+    .map(|(slot, (name, kind))| Field { path: vec![name.into()], kind, slots: vec![slot] })
+    .collect();
+    let date = DateRule { paths: vec![vec!["timestamp".into()]], formats: vec!["%d/%b/%Y:%H:%M:%S %z".into()] };
+    Encoder::new(&fields, Some(&date)).expect("the plan compiles")
+}
+
+#[divan::bench(args = ["json", "bson"])]
+fn access_log(bencher: Bencher<'_, '_>, name: &str) {
+    let encoding = if name == "json" { Encoding::Json } else { Encoding::Bson };
+    let (lines, mut encoder) = (lines(), encoder());
+    let mut out = Vec::with_capacity(1 << 20);
+    let bytes: usize = lines.iter().map(|(line, ..)| line.len()).sum();
+    bencher.counter(ItemsCount::new(LINES)).counter(BytesCount::new(bytes)).bench_local(|| {
+        out.clear();
+        for (line, spans, id) in black_box(&lines) {
+            encoder.encode(encoding, id, line, spans, 0, &mut out);
+        }
+        black_box(out.len())
+    });
+}
+
+#[divan::bench(args = ["json", "bson"])]
+fn json_lines(bencher: Bencher<'_, '_>, name: &str) {
+    let encoding = if name == "json" { Encoding::Json } else { Encoding::Bson };
+    let mut of_fields = encoder();
+    let lines: Vec<_> = lines()
+        .into_iter()
+        .map(|(line, spans, id)| {
+            let mut object = Vec::new();
+            of_fields.encode(Encoding::Json, &id, &line, &spans, 0, &mut object);
+            (object, id)
+        })
+        .collect();
+    let date = DateRule { paths: vec![vec!["@timestamp".into()]], formats: vec!["ISO8601".into()] };
+    let mut encoder = Encoder::json_object(Some(&date)).expect("the rule compiles");
+    let mut out = Vec::with_capacity(1 << 20);
+    let bytes: usize = lines.iter().map(|(line, _)| line.len()).sum();
+    bencher.counter(ItemsCount::new(LINES)).counter(BytesCount::new(bytes)).bench_local(|| {
+        out.clear();
+        for (line, id) in black_box(&lines) {
+            assert!(encoder.encode(encoding, id, line, &[], 0, &mut out));
+        }
+        black_box(out.len())
+    });
+}
+
+#[divan::bench]
+fn ids(bencher: Bencher<'_, '_>) {
+    let origin = Origin { id: 1, name: "bench".into() };
+    let lines = lines();
+    bencher.counter(ItemsCount::new(LINES)).bench_local(|| {
+        for (line, ..) in &lines {
+            black_box(DocumentId::new(&origin, 12, black_box(line)));
+        }
+    });
+}
+
+/// Two texts in turn, so that the memory of the last one never helps.
+#[divan::bench(args = ["%d/%b/%Y:%H:%M:%S %z", "ISO8601", "%b %e %H:%M:%S"])]
+fn dates(bencher: Bencher<'_, '_>, format: &str) {
+    let texts = match format {
+        "ISO8601" => ["2015-05-17T10:05:03.123Z", "2015-05-17T10:05:04.123Z"],
+        "%b %e %H:%M:%S" => ["May 17 10:05:03", "May 17 10:05:04"],
+        _ => ["17/May/2015:10:05:03 +0000", "17/May/2015:10:05:04 +0000"],
+    };
+    let mut formats = Formats::new(&[format]).expect("it compiles");
+    bencher.counter(ItemsCount::new(2_u32 * 500)).bench_local(|| {
+        for _ in 0..500 {
+            for text in texts {
+                black_box(formats.read(black_box(text.as_bytes()), 1_710_028_800_000));
+            }
+        }
+    });
+}

@@ -1,0 +1,174 @@
+//! Points in time out of the text of a log line.
+//!
+//! A [`Formats`] is compiled once from a list of format texts and tries them in order. A format text is literal but for
+//! the word `ISO8601` and these:
+//!
+//! | item | reads |
+//! |---|---|
+//! | `%Y`, `%y` | year: four digits; two digits, 69–99 are 1969–1999 and 00–68 are 2000–2068 |
+//! | `%m`, `%b`, `%B` | month: one or two digits; an English name, short or whole, in any case (both items read both) |
+//! | `%d`, `%e` | day of the month: one or two digits, one leading space allowed |
+//! | `%j` | day of the year: one to three digits |
+//! | `%a`, `%A` | an English weekday, short or whole; it is read but not checked against the date |
+//! | `%H`, `%M`, `%S` | hour 0–23, minute, second 0–60: one or two digits |
+//! | `%I`, `%p` | hour 1–12 and `AM` or `PM` |
+//! | `%f` | a fraction of a second, any number of digits; what follows the third is cut off |
+//! | `%z` | zone: `Z`, `+hh`, `+hhmm`, `+hh:mm` (or with `-`) |
+//! | `%Z` | zone by name: `UTC`, `UT`, `GMT`, `Z` and the fixed zones of the USA (`EST`, `EDT`, … `PDT`) |
+//! | `%s` | Unix time in seconds, perhaps negative, perhaps with a fraction |
+//! | `%%` | a percent sign |
+//! | `ISO8601` | `2015-05-17T10:05:03.000+02:00`: `T` or a space; colons, seconds, fraction and zone may be missing |
+//!
+//! The whole text must be read. A time without a zone is UTC. A second of 60 (a leap second) counts as the second
+//! after it, as Unix time does. What no calendar has (30 February, hour 24) is not a date. Years are 0 to 9999.
+//!
+//! A format without a year (classic syslog) takes the latest year that is not after tomorrow: `Dec 31` read on
+//! 1 January is last year's. `now` is therefore an argument.
+
+mod calendar;
+mod read;
+
+pub use calendar::{MS_PER_DAY, write_iso};
+
+use crate::error::{Error, Result};
+use read::Item;
+
+/// Date formats, compiled; they are tried in order.
+#[derive(Debug, Clone)]
+pub struct Formats {
+    formats: Vec<Format>,
+    /// The last text that a format with a year read, and its date: the lines of a log repeat the same second.
+    last_text: Vec<u8>,
+    last_date: i64,
+}
+
+#[derive(Debug, Clone)]
+struct Format {
+    items: Vec<Item>,
+    /// Whether the result depends on the text alone and not on the current year.
+    has_year: bool,
+}
+
+/// The formats a field of type `date` is read with when no rule names others: ISO 8601, the web servers' formats, mail's
+/// (RFC 2822) and syslog's.
+pub const COMMON: [&str; 8] = [
+    "ISO8601",
+    "%d/%b/%Y:%H:%M:%S %z",
+    "%a, %d %b %Y %H:%M:%S %z",
+    "%a, %d %b %Y %H:%M:%S %Z",
+    "%a %b %e %H:%M:%S.%f %Y",
+    "%a %b %e %H:%M:%S %Y",
+    "%Y/%m/%d %H:%M:%S",
+    "%b %e %H:%M:%S",
+];
+
+/// Longest text whose date is remembered; longer ones are read anew.
+const REMEMBERED: usize = 64;
+
+impl Formats {
+    /// Compiles `formats`.
+    ///
+    /// # Errors
+    /// A usage error that shows the format and says what is allowed.
+    pub fn new<S: AsRef<str>>(formats: &[S]) -> Result<Formats> {
+        let formats = formats.iter().map(|text| Format::new(text.as_ref())).collect::<Result<Vec<_>>>()?;
+        if formats.is_empty() {
+            return Err(Error::usage("a date needs at least one format, for instance ISO8601 or %d/%b/%Y:%H:%M:%S %z"));
+        }
+        Ok(Formats { formats, last_text: Vec::with_capacity(REMEMBERED), last_date: 0 })
+    }
+
+    /// The date in `text` in milliseconds since 1970 UTC; `None` when no format reads the whole of it.
+    #[inline]
+    pub fn read(&mut self, text: &[u8], now_ms: i64) -> Option<i64> {
+        if text == self.last_text.as_slice() && !text.is_empty() {
+            return Some(self.last_date);
+        }
+        self.read_anew(text, now_ms)
+    }
+
+    fn read_anew(&mut self, text: &[u8], now_ms: i64) -> Option<i64> {
+        for format in &self.formats {
+            if let Some(date) = read::read(&format.items, text, now_ms) {
+                if format.has_year && text.len() <= REMEMBERED {
+                    self.last_text.clear();
+                    self.last_text.extend_from_slice(text);
+                    self.last_date = date;
+                }
+                return Some(date);
+            }
+        }
+        None
+    }
+}
+
+impl Format {
+    fn new(text: &str) -> Result<Format> {
+        let items = compile(text)?;
+        let has = |wanted: &[Item]| items.iter().any(|item| wanted.contains(item));
+        let whole = has(&[Item::Iso8601, Item::UnixSeconds]);
+        let day = has(&[Item::DayOfYear]) || (has(&[Item::Month, Item::MonthName]) && has(&[Item::Day]));
+        if !whole && !day {
+            let hint = if text.contains('%') { "" } else { "; items are written with %, as in %Y-%m-%d %H:%M:%S" };
+            return Err(Error::usage(format!(
+                "date format {text:?} names no day: it needs a month and a day (%m or %b, and %d), or %j, or %s, or \
+                 ISO8601{hint}"
+            )));
+        }
+        if has(&[Item::Hour12]) != has(&[Item::AmPm]) {
+            return Err(Error::usage(format!("date format {text:?}: %I and %p go together (%H reads 24 hours)")));
+        }
+        Ok(Format { has_year: whole || has(&[Item::Year, Item::ShortYear]), items })
+    }
+}
+
+fn compile(text: &str) -> Result<Vec<Item>> {
+    const ISO: &[u8] = b"ISO8601";
+    let mut items = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        if let Some(after) = rest.strip_prefix(ISO) {
+            items.push(Item::Iso8601);
+            rest = after;
+            continue;
+        }
+        if first != b'%' {
+            items.push(Item::Literal(first));
+            rest = after;
+            continue;
+        }
+        let item = match after.first() {
+            Some(b'Y') => Item::Year,
+            Some(b'y') => Item::ShortYear,
+            Some(b'm') => Item::Month,
+            Some(b'b' | b'B') => Item::MonthName,
+            Some(b'd' | b'e') => Item::Day,
+            Some(b'j') => Item::DayOfYear,
+            Some(b'a' | b'A') => Item::Weekday,
+            Some(b'H') => Item::Hour,
+            Some(b'I') => Item::Hour12,
+            Some(b'M') => Item::Minute,
+            Some(b'S') => Item::Second,
+            Some(b'p') => Item::AmPm,
+            Some(b'f') => Item::Fraction,
+            Some(b'z') => Item::Offset,
+            Some(b'Z') => Item::ZoneName,
+            Some(b's') => Item::UnixSeconds,
+            Some(b'%') => Item::Literal(b'%'),
+            _ => {
+                let at = text.len() - rest.len();
+                let wrong = text[at + 1..].chars().next().map_or("% at its end".into(), |c| format!("%{c}"));
+                return Err(Error::usage(format!(
+                    "date format {text:?}: {wrong} is not known; there are %Y %y %m %b %B %d %e %j %a %A %H %I %p %M %S \
+                     %f %z %Z %s %% and the word ISO8601"
+                )));
+            }
+        };
+        items.push(item);
+        rest = &after[1..];
+    }
+    Ok(items)
+}
+
+#[cfg(test)]
+mod tests;

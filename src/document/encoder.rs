@@ -1,0 +1,195 @@
+//! [`Encoder`]: one thread's way from a line and its spans to a document.
+
+use crate::error::{Error, Result};
+use crate::grok::{Field, Span};
+use crate::sink::Encoding;
+
+use super::DocumentId;
+use super::bson::Bson;
+use super::date::{COMMON, Formats};
+use super::form::{Form, Tags};
+use super::json::Json;
+use super::keys::{self, Key};
+use super::object::Passage;
+use super::plan::{Captured, Plan, write_text};
+
+/// Which field `@timestamp` is read from, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DateRule {
+    /// The candidates, each a field's name with one part a level; the first that is present and reads is taken.
+    pub paths: Vec<Vec<String>>,
+    /// The formats, tried in order; see [`date`](super::date).
+    pub formats: Vec<String>,
+}
+
+/// Encodes lines as documents. It has memory of its own (the date last read, room to work in): compile one, then clone
+/// it for every thread.
+#[derive(Debug, Clone)]
+pub struct Encoder {
+    shape: Shape,
+    /// Formats of `@timestamp`.
+    dates: Formats,
+    /// Formats of fields of type `date`.
+    field_dates: Formats,
+    timestamp: Key,
+    message: Key,
+}
+
+#[derive(Debug, Clone)]
+enum Shape {
+    /// The fields of a pattern; the slots that `@timestamp` may be read from.
+    Fields { plan: Plan, date_slots: Vec<usize> },
+    /// Lines that are JSON objects; the paths that `@timestamp` may be read from, as stored.
+    JsonObject { paths: Vec<Vec<String>>, passage: Passage },
+}
+
+impl Encoder {
+    /// An encoder for the lines that a pattern with these fields matches.
+    ///
+    /// Fields of type `date` are read by the rule's formats and then by [`COMMON`].
+    ///
+    /// # Errors
+    /// A usage error when two fields exclude each other, when none of the date rule's paths is a field, or when a
+    /// format is wrong.
+    pub fn new(fields: &[Field], date: Option<&DateRule>) -> Result<Encoder> {
+        let plan = Plan::new(fields)?;
+        let mut date_slots = Vec::new();
+        for path in date.iter().flat_map(|rule| &rule.paths) {
+            date_slots.extend(fields.iter().filter(|field| field.path == *path).flat_map(|field| &field.slots));
+        }
+        if let Some(rule) = date
+            && date_slots.is_empty()
+        {
+            let wanted: Vec<_> = rule.paths.iter().map(|path| keys::shown(path)).collect();
+            let known: Vec<_> = fields.iter().map(|field| keys::shown(&field.path)).collect();
+            return Err(Error::usage(format!(
+                "the date is to be read from {}, which the pattern does not capture; it captures {}",
+                wanted.join(" or "),
+                if known.is_empty() { "nothing".into() } else { known.join(", ") },
+            )));
+        }
+        Encoder::with_shape(Shape::Fields { plan, date_slots }, date)
+    }
+
+    /// An encoder for lines that are JSON objects already.
+    ///
+    /// # Errors
+    /// A usage error when a date format is wrong.
+    pub fn json_object(date: Option<&DateRule>) -> Result<Encoder> {
+        let stored = |path: &Vec<String>| {
+            let parts = path.iter().enumerate();
+            parts.map(|(depth, part)| keys::stored(part, depth == 0).into_owned()).collect()
+        };
+        let paths = date.iter().flat_map(|rule| &rule.paths).filter(|path| !path.is_empty()).map(stored).collect();
+        Encoder::with_shape(Shape::JsonObject { paths, passage: Passage::default() }, date)
+    }
+
+    fn with_shape(shape: Shape, date: Option<&DateRule>) -> Result<Encoder> {
+        let common = COMMON.map(String::from);
+        let own = date.map_or(&common[..], |rule| &rule.formats);
+        let dates = Formats::new(own)?;
+        let field_dates = Formats::new(&[own, &common].concat())?;
+        let (timestamp, message) = (Key::new("@timestamp"), Key::new("message"));
+        Ok(Encoder { shape, dates, field_dates, timestamp, message })
+    }
+
+    /// Appends the document of `line` to `out`, in JSON without a newline after it.
+    ///
+    /// `spans` are the pattern's captures, by slot; for JSON objects they are not looked at. `now_ms` is the time in
+    /// milliseconds since 1970; it only matters to dates without a year.
+    ///
+    /// Answers `false`, and appends nothing, when the encoder is for JSON objects and the line is none: it counts as
+    /// unmatched.
+    #[inline]
+    pub fn encode(
+        &mut self,
+        encoding: Encoding,
+        id: &DocumentId,
+        line: &[u8],
+        spans: &[Span],
+        now_ms: i64,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        match &mut self.shape {
+            Shape::Fields { .. } => {
+                out.reserve(line.len() * 2 + 256);
+                match encoding {
+                    Encoding::Json => {
+                        let mut form = Json::begin(out, id);
+                        self.write_fields(&mut form, line, spans, now_ms);
+                        form.end();
+                    }
+                    Encoding::Bson => {
+                        let mut form = Bson::begin(out, id);
+                        self.write_fields(&mut form, line, spans, now_ms);
+                        form.end();
+                    }
+                }
+                true
+            }
+            Shape::JsonObject { paths, passage } => {
+                let Some(object) = passage.read(line, paths, &mut self.dates, now_ms) else { return false };
+                out.reserve(line.len() + 128);
+                match encoding {
+                    Encoding::Json => {
+                        let mut form = Json::begin(out, id);
+                        object.write(&mut form);
+                        form.end();
+                    }
+                    Encoding::Bson => {
+                        let mut form = Bson::begin(out, id);
+                        object.write(&mut form);
+                        form.end();
+                    }
+                }
+                true
+            }
+        }
+    }
+
+    /// Appends the document of a line that matched no pattern: its whole text as `message`, and the tag.
+    pub fn encode_unmatched(&self, encoding: Encoding, id: &DocumentId, line: &[u8], out: &mut Vec<u8>) {
+        match encoding {
+            Encoding::Json => {
+                let mut form = Json::begin(out, id);
+                write_unmatched(&mut form, &self.message, line);
+                form.end();
+            }
+            Encoding::Bson => {
+                let mut form = Bson::begin(out, id);
+                write_unmatched(&mut form, &self.message, line);
+                form.end();
+            }
+        }
+    }
+
+    #[inline]
+    fn write_fields<F: Form>(&mut self, form: &mut F, line: &[u8], spans: &[Span], now_ms: i64) {
+        let Shape::Fields { plan, date_slots } = &self.shape else { return };
+        let captured = Captured { line, spans, ascii: line.is_ascii(), now_ms };
+        let mut tags = Tags::default();
+        let mut present = false;
+        for &slot in date_slots {
+            let Some(text) = captured.text(slot) else { continue };
+            present = true;
+            if let Some(date) = self.dates.read(text, now_ms) {
+                form.key(&self.timestamp);
+                form.date(date);
+                present = false;
+                break;
+            }
+        }
+        if present {
+            tags.add(Tags::DATE);
+        }
+        plan.write(form, &captured, &mut self.field_dates, &mut tags);
+        tags.write(form);
+    }
+}
+
+fn write_unmatched<F: Form>(form: &mut F, message: &Key, line: &[u8]) {
+    let mut tags = Tags::UNMATCHED;
+    form.key(message);
+    write_text(line, form, line.is_ascii(), &mut tags);
+    tags.write(form);
+}

@@ -1,0 +1,86 @@
+//! What the two encodings have in common: a document is written once, to a [`Form`], so that JSON and BSON cannot differ.
+
+use super::keys::Key;
+
+/// One document under construction at the end of a buffer.
+///
+/// Each value is preceded by [`key`](Form::key) or [`name`](Form::name) in an object and by [`item`](Form::item) in an
+/// array. Texts given as bytes are UTF-8 unless said otherwise.
+pub(super) trait Form {
+    /// Where an object or array began.
+    type Mark: Copy;
+
+    /// The key of the next value, encoded beforehand.
+    fn key(&mut self, key: &Key);
+    /// The key of the next value, encoded now; it holds no NUL.
+    fn name(&mut self, name: &str);
+    /// The next value is the `index`th of an array.
+    fn item(&mut self, index: usize);
+
+    fn null(&mut self);
+    fn bool(&mut self, value: bool);
+    fn int(&mut self, value: i64);
+    /// `value` is finite.
+    fn float(&mut self, value: f64);
+    /// Milliseconds since 1970, in the years 0 to 9999.
+    fn date(&mut self, ms: i64);
+    /// UTF-8.
+    fn text(&mut self, text: &[u8]);
+    /// Any bytes: what is not UTF-8 becomes U+FFFD.
+    fn lossy_text(&mut self, text: &[u8]);
+
+    fn open_object(&mut self) -> Self::Mark;
+    fn close_object(&mut self, mark: Self::Mark);
+    fn open_array(&mut self) -> Self::Mark;
+    fn close_array(&mut self, mark: Self::Mark);
+
+    /// The position to go back to with [`undo`](Form::undo).
+    fn position(&self) -> usize;
+    /// Takes back what was written since `position`.
+    fn undo(&mut self, position: usize);
+    /// Whether nothing was written into the object or array since it was opened.
+    fn is_empty(&self, mark: Self::Mark) -> bool;
+}
+
+/// The marks a document can bear in its `tags`, in the order they are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Tags(u8);
+
+impl Tags {
+    pub const UNMATCHED: Tags = Tags(1);
+    pub const TYPE: Tags = Tags(2);
+    pub const DATE: Tags = Tags(4);
+    pub const UTF8: Tags = Tags(8);
+
+    const NAMES: [(Tags, &'static str); 4] = [
+        (Tags::UNMATCHED, "_grokparsefailure"),
+        (Tags::TYPE, "_typefailure"),
+        (Tags::DATE, "_dateparsefailure"),
+        (Tags::UTF8, "_invalid_utf8"),
+    ];
+
+    #[inline]
+    pub fn add(&mut self, tag: Tags) {
+        self.0 |= tag.0;
+    }
+
+    /// Writes `tags` if there are any.
+    #[inline]
+    pub fn write<F: Form>(self, form: &mut F) {
+        if self != Tags::default() {
+            self.write_all(form);
+        }
+    }
+
+    #[cold]
+    fn write_all<F: Form>(self, form: &mut F) {
+        form.name("tags");
+        let mark = form.open_array();
+        let present = Self::NAMES.iter().filter(|(tag, _)| self.0 & tag.0 != 0);
+        for (index, (_, name)) in present.enumerate() {
+            form.item(index);
+            form.text(name.as_bytes());
+        }
+        form.close_array(mark);
+    }
+}

@@ -1,0 +1,228 @@
+//! JSON: one object on one line.
+
+use super::DocumentId;
+use super::date::write_iso;
+use super::form::Form;
+use super::keys::Key;
+
+/// A JSON object at the end of a buffer. Every value is followed by a comma; closing an object or array turns the last
+/// one into the bracket.
+pub(super) struct Json<'a> {
+    out: &'a mut Vec<u8>,
+}
+
+impl<'a> Json<'a> {
+    /// Begins a document with its `_id`.
+    #[inline]
+    pub fn begin(out: &'a mut Vec<u8>, id: &DocumentId) -> Self {
+        const START: &[u8; 8] = b"{\"_id\":\"";
+        let mut head = [0; START.len() + DocumentId::LENGTH + 2];
+        head[..START.len()].copy_from_slice(START);
+        head[START.len()..START.len() + DocumentId::LENGTH].copy_from_slice(id.as_bytes());
+        head[START.len() + DocumentId::LENGTH..].copy_from_slice(b"\",");
+        out.extend_from_slice(&head);
+        Json { out }
+    }
+
+    /// Ends the document.
+    #[inline]
+    pub fn end(self) {
+        if let Some(last) = self.out.last_mut() {
+            *last = b'}';
+        }
+    }
+
+    fn close(&mut self, bracket: u8) {
+        match self.out.last_mut() {
+            Some(last) if *last == b',' => *last = bracket,
+            _ => self.out.push(bracket),
+        }
+        self.out.push(b',');
+    }
+}
+
+impl Form for Json<'_> {
+    type Mark = usize;
+
+    #[inline]
+    fn key(&mut self, key: &Key) {
+        key.json.write(self.out);
+    }
+
+    fn name(&mut self, name: &str) {
+        self.out.push(b'"');
+        write_escaped(name.as_bytes(), self.out);
+        self.out.extend_from_slice(b"\":");
+    }
+
+    fn item(&mut self, _index: usize) {}
+
+    fn null(&mut self) {
+        self.out.extend_from_slice(b"null,");
+    }
+
+    fn bool(&mut self, value: bool) {
+        self.out.extend_from_slice(if value { b"true," } else { b"false," });
+    }
+
+    #[inline]
+    fn int(&mut self, value: i64) {
+        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self.out.push(b',');
+    }
+
+    fn float(&mut self, value: f64) {
+        // The shortest text that reads back as the same number, always with a point or an exponent.
+        serde_json::to_writer(&mut *self.out, &value).expect("a number is written to memory");
+        self.out.push(b',');
+    }
+
+    #[inline]
+    fn date(&mut self, ms: i64) {
+        let mut text = [b'"'; 27];
+        text[1..25].copy_from_slice(&write_iso(ms));
+        text[26] = b',';
+        self.out.extend_from_slice(&text);
+    }
+
+    #[inline]
+    fn text(&mut self, text: &[u8]) {
+        self.out.push(b'"');
+        write_escaped(text, self.out);
+        self.out.extend_from_slice(b"\",");
+    }
+
+    #[cold]
+    fn lossy_text(&mut self, text: &[u8]) {
+        self.out.push(b'"');
+        for chunk in text.utf8_chunks() {
+            write_escaped(chunk.valid().as_bytes(), self.out);
+            if !chunk.invalid().is_empty() {
+                self.out.extend_from_slice("\u{FFFD}".as_bytes());
+            }
+        }
+        self.out.extend_from_slice(b"\",");
+    }
+
+    fn open_object(&mut self) -> usize {
+        self.out.push(b'{');
+        self.out.len()
+    }
+
+    fn close_object(&mut self, _mark: usize) {
+        self.close(b'}');
+    }
+
+    fn open_array(&mut self) -> usize {
+        self.out.push(b'[');
+        self.out.len()
+    }
+
+    fn close_array(&mut self, _mark: usize) {
+        self.close(b']');
+    }
+
+    fn position(&self) -> usize {
+        self.out.len()
+    }
+
+    fn undo(&mut self, position: usize) {
+        self.out.truncate(position);
+    }
+
+    fn is_empty(&self, mark: usize) -> bool {
+        self.out.len() == mark
+    }
+}
+
+/// Whether `byte` cannot stand in a JSON string as it is.
+#[inline(always)]
+fn needs_escape(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+/// Whether any of 8 bytes needs an escape. Each test leaves the top bit of a byte set where it holds; a borrow can only
+/// set bits above a byte for which it does.
+#[inline(always)]
+fn any_of_8(bytes: [u8; 8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(bytes);
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    let found = control | (quote.wrapping_sub(ONES) & !quote) | (backslash.wrapping_sub(ONES) & !backslash);
+    found & (ONES << 7) != 0
+}
+
+/// Whether any of 16 bytes needs an escape, without a branch a byte: the compiler makes vector code of it.
+#[inline(always)]
+fn any_of_16(block: &[u8; 16]) -> bool {
+    block.iter().fold(0_u8, |found, &byte| found | u8::from(needs_escape(byte))) != 0
+}
+
+/// How many of the first bytes of `text` need no escape, at least: whole blocks only.
+#[inline]
+pub(super) fn plain_blocks(text: &[u8]) -> usize {
+    text.as_chunks::<16>().0.iter().take_while(|block| !any_of_16(block)).count() * 16
+}
+
+/// Whether no byte of `text` needs an escape. The last block overlaps the one before it, so that there is no rest.
+#[inline]
+fn is_plain(text: &[u8]) -> bool {
+    if let Some(last) = text.last_chunk::<16>() {
+        return plain_blocks(text) == text.len() / 16 * 16 && !any_of_16(last);
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        return !any_of_8(*first) && !any_of_8(*last);
+    }
+    !text.iter().any(|&byte| needs_escape(byte))
+}
+
+/// Appends `text` (UTF-8) as the inside of a JSON string.
+#[inline]
+pub(super) fn write_escaped(text: &[u8], out: &mut Vec<u8>) {
+    if is_plain(text) { out.extend_from_slice(text) } else { write_with_escapes(text, out) }
+}
+
+#[cold]
+fn write_with_escapes(text: &[u8], out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut run = 0;
+    for (index, &byte) in text.iter().enumerate() {
+        if !needs_escape(byte) {
+            continue;
+        }
+        out.extend_from_slice(&text[run..index]);
+        run = index + 1;
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            _ => {
+                let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            }
+        }
+    }
+    out.extend_from_slice(&text[run..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_told_plain_or_not_at_every_place_of_every_length() {
+        for length in 1..40 {
+            for at in 0..length {
+                for byte in 0..=255 {
+                    let mut text = vec![b'a'; length];
+                    text[at] = byte;
+                    assert_eq!(is_plain(&text), !needs_escape(byte), "{byte} at {at} of {length}");
+                }
+            }
+        }
+    }
+}

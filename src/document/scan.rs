@@ -1,0 +1,406 @@
+//! Reading a line that is a JSON object (RFC 8259) into a flat list of nodes, whose memory is kept from line to line.
+//!
+//! Our own reader, because numbers have to stay what they are: integers apart from floats, and floats correctly
+//! rounded, which `serde_json` only does with a feature that costs every other user of it.
+
+use super::json::plain_blocks;
+
+/// Deepest nesting of objects and arrays.
+pub(super) const MAX_DEPTH: usize = 128;
+
+/// One step of a JSON text, in its order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Node {
+    Null,
+    Bool(bool),
+    /// The number's text and value.
+    Int(Text, i64),
+    Float(Text, f64),
+    /// A number beyond every double.
+    Huge(Text),
+    Text(Text),
+    /// A member's name, followed by its value. `kept` is false when a later member has the same stored name.
+    Name {
+        text: Text,
+        kept: bool,
+    },
+    /// The nodes up to `end` (exclusive) are its items.
+    Array {
+        end: u32,
+    },
+    /// The nodes up to `end` (exclusive) are its names and values.
+    Object {
+        end: u32,
+    },
+}
+
+/// A piece of text: `start..end` of the line, or of the unescaped texts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Text {
+    start: u32,
+    end: u32,
+    unescaped: bool,
+}
+
+/// The nodes of one line.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tape {
+    pub nodes: Vec<Node>,
+    /// Texts that had escapes, or a name that is stored as another.
+    pub unescaped: String,
+    /// Whether a `\u` escape was half of a surrogate pair, and became U+FFFD.
+    pub lone_surrogate: bool,
+}
+
+impl Tape {
+    /// The text of a piece, in the line that was scanned.
+    #[inline]
+    pub fn text<'a>(&'a self, line: &'a str, text: Text) -> &'a str {
+        let from = if text.unescaped { self.unescaped.as_str() } else { line };
+        &from[text.start as usize..text.end as usize]
+    }
+
+    /// Stores `text` apart from the line.
+    pub fn keep(&mut self, text: &str) -> Text {
+        let start = self.unescaped.len() as u32;
+        self.unescaped.push_str(text);
+        Text { start, end: self.unescaped.len() as u32, unescaped: true }
+    }
+
+    /// The index after the value at `index`.
+    #[inline]
+    pub fn after(&self, index: usize) -> usize {
+        match self.nodes[index] {
+            Node::Array { end } | Node::Object { end } => end as usize,
+            _ => index + 1,
+        }
+    }
+
+    /// Reads `line`; `None` unless it is one JSON object with nothing but white space around it.
+    pub fn scan(&mut self, line: &str) -> Option<()> {
+        self.nodes.clear();
+        self.unescaped.clear();
+        self.lone_surrogate = false;
+        // Positions are 32 bits wide, and renaming can lengthen names.
+        if line.len() > u32::MAX as usize / 4 {
+            return None;
+        }
+        let mut scanner = Scanner { line, bytes: line.as_bytes(), at: 0, tape: self };
+        scanner.space();
+        if scanner.peek()? != b'{' {
+            return None;
+        }
+        scanner.value(MAX_DEPTH)?;
+        scanner.space();
+        (scanner.at == line.len()).then_some(())
+    }
+}
+
+struct Scanner<'a> {
+    line: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    tape: &'a mut Tape,
+}
+
+impl Scanner<'_> {
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    #[inline]
+    fn space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn expect(&mut self, word: &[u8]) -> Option<()> {
+        self.bytes[self.at..].starts_with(word).then(|| self.at += word.len())
+    }
+
+    fn value(&mut self, depth: usize) -> Option<()> {
+        let node = match self.peek()? {
+            b'"' => Node::Text(self.string()?),
+            b'{' => return self.object(depth.checked_sub(1)?),
+            b'[' => return self.array(depth.checked_sub(1)?),
+            b't' => self.expect(b"true").map(|()| Node::Bool(true))?,
+            b'f' => self.expect(b"false").map(|()| Node::Bool(false))?,
+            b'n' => self.expect(b"null").map(|()| Node::Null)?,
+            _ => self.number()?,
+        };
+        self.tape.nodes.push(node);
+        Some(())
+    }
+
+    fn object(&mut self, depth: usize) -> Option<()> {
+        let start = self.tape.nodes.len();
+        self.tape.nodes.push(Node::Object { end: 0 });
+        self.at += 1;
+        self.space();
+        if self.peek()? != b'}' {
+            loop {
+                self.space();
+                if self.peek()? != b'"' {
+                    return None;
+                }
+                let text = self.string()?;
+                self.tape.nodes.push(Node::Name { text, kept: true });
+                self.space();
+                self.expect(b":")?;
+                self.space();
+                self.value(depth)?;
+                self.space();
+                match self.peek()? {
+                    b',' => self.at += 1,
+                    b'}' => break,
+                    _ => return None,
+                }
+            }
+        }
+        self.at += 1;
+        self.tape.nodes[start] = Node::Object { end: self.tape.nodes.len() as u32 };
+        Some(())
+    }
+
+    fn array(&mut self, depth: usize) -> Option<()> {
+        let start = self.tape.nodes.len();
+        self.tape.nodes.push(Node::Array { end: 0 });
+        self.at += 1;
+        self.space();
+        if self.peek()? != b']' {
+            loop {
+                self.space();
+                self.value(depth)?;
+                self.space();
+                match self.peek()? {
+                    b',' => self.at += 1,
+                    b']' => break,
+                    _ => return None,
+                }
+            }
+        }
+        self.at += 1;
+        self.tape.nodes[start] = Node::Array { end: self.tape.nodes.len() as u32 };
+        Some(())
+    }
+
+    fn number(&mut self) -> Option<Node> {
+        let start = self.at;
+        let digits = |scanner: &mut Self| {
+            let from = scanner.at;
+            while scanner.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+                scanner.at += 1;
+            }
+            scanner.at - from
+        };
+        let _sign = self.expect(b"-");
+        let leading_zero = self.peek() == Some(b'0');
+        let whole = digits(self);
+        if whole == 0 || (leading_zero && whole > 1) {
+            return None;
+        }
+        let mut is_int = true;
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            is_int = false;
+            if digits(self) == 0 {
+                return None;
+            }
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            is_int = false;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            if digits(self) == 0 {
+                return None;
+            }
+        }
+        let number = &self.line[start..self.at];
+        let text = Text { start: start as u32, end: self.at as u32, unescaped: false };
+        // The integer zero has no sign; -0 as a double keeps it.
+        if is_int
+            && number != "-0"
+            && let Some(value) = super::value::int(number.as_bytes())
+        {
+            return Some(Node::Int(text, value));
+        }
+        let value: f64 = number.parse().ok()?;
+        Some(if value.is_finite() { Node::Float(text, value) } else { Node::Huge(text) })
+    }
+
+    /// A string, from its opening quote on.
+    fn string(&mut self) -> Option<Text> {
+        self.at += 1;
+        let start = self.at;
+        let end = self.plain();
+        match self.peek()? {
+            b'"' => {
+                self.at += 1;
+                Some(Text { start: start as u32, end: end as u32, unescaped: false })
+            }
+            b'\\' => self.escaped_string(start),
+            _ => None,
+        }
+    }
+
+    /// Goes on to the next quote, backslash or control character; answers where that is.
+    #[inline]
+    fn plain(&mut self) -> usize {
+        self.at += plain_blocks(&self.bytes[self.at..]);
+        let stops = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+        let length = self.bytes[self.at..].iter().position(|&byte| stops(byte));
+        self.at += length.unwrap_or(self.bytes.len() - self.at);
+        self.at
+    }
+
+    fn escaped_string(&mut self, mut run: usize) -> Option<Text> {
+        let start = self.tape.unescaped.len() as u32;
+        loop {
+            let end = self.plain();
+            self.tape.unescaped.push_str(&self.line[run..end]);
+            match self.peek()? {
+                b'"' => break,
+                b'\\' => {
+                    self.at += 1;
+                    let c = self.escape()?;
+                    self.tape.unescaped.push(c);
+                    run = self.at;
+                }
+                _ => return None,
+            }
+        }
+        self.at += 1;
+        Some(Text { start, end: self.tape.unescaped.len() as u32, unescaped: true })
+    }
+
+    /// The character of an escape, from after its backslash on.
+    fn escape(&mut self) -> Option<char> {
+        let kind = self.peek()?;
+        self.at += 1;
+        Some(match kind {
+            b'"' | b'\\' | b'/' => char::from(kind),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => {
+                let unit = self.four_hex_digits()?;
+                if let Some(c) = char::from_u32(unit) {
+                    return Some(c);
+                }
+                let second = self.at;
+                if unit < 0xDC00 && self.expect(b"\\u").is_some() {
+                    let low = self.four_hex_digits()?;
+                    if (0xDC00..0xE000).contains(&low) {
+                        return char::from_u32(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00));
+                    }
+                    self.at = second;
+                }
+                self.tape.lone_surrogate = true;
+                char::REPLACEMENT_CHARACTER
+            }
+            _ => return None,
+        })
+    }
+
+    fn four_hex_digits(&mut self) -> Option<u32> {
+        let digits = self.bytes.get(self.at..self.at + 4)?;
+        let mut value = 0;
+        for &digit in digits {
+            value = value * 16 + char::from(digit).to_digit(16)?;
+        }
+        self.at += 4;
+        Some(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn accepts(line: &str) -> bool {
+        Tape::default().scan(line).is_some()
+    }
+
+    #[test]
+    fn one_object_with_white_space_around_it_is_accepted() {
+        for line in ["{}", " {} ", "\t{\"a\":1}\r", r#"{"a":{"b":[1,-2.5e3,true,false,null,"x",[],{}]}}"#] {
+            assert!(accepts(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_object_is_not() {
+        for line in [
+            "",
+            " ",
+            "{",
+            "}",
+            "[]",
+            "1",
+            "\"a\"",
+            "null",
+            "{} {}",
+            "{},",
+            "{a:1}",
+            "{'a':1}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{\"a\":[1,]}",
+            "{\"a\":01}",
+            "{\"a\":1.}",
+            "{\"a\":.5}",
+            "{\"a\":+1}",
+            "{\"a\":1e}",
+            "{\"a\":NaN}",
+            "{\"a\":tru}",
+            "{\"a\":\"\u{1}\"}",
+            "{\"a\":\"\\x\"}",
+            "{\"a\":\"\\u12\"}",
+            "{\"a\":\"",
+            "{\"a\":\"\\",
+            "{\"a\":-}",
+            "{\"a\":[}",
+        ] {
+            assert!(!accepts(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn nesting_ends_at_its_limit() {
+        let nested = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1));
+        assert!(accepts(&nested(MAX_DEPTH)));
+        assert!(!accepts(&nested(MAX_DEPTH + 1)));
+        assert!(!accepts(&nested(100_000)));
+    }
+
+    #[test]
+    fn escapes_become_their_characters_and_a_lone_surrogate_is_replaced() {
+        let line = r#"{"a":"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00|\ud83d|\ud83d\u0041|\ude00"}"#;
+        let mut tape = Tape::default();
+        tape.scan(line).unwrap();
+        let Node::Text(text) = tape.nodes[2] else { panic!("a text") };
+        assert_eq!(tape.text(line, text), "\"\\/\u{8}\u{c}\n\r\té😀|\u{FFFD}|\u{FFFD}A|\u{FFFD}");
+        assert!(tape.lone_surrogate);
+    }
+
+    proptest! {
+        #[test]
+        fn serde_json_accepts_the_same_lines(line in r#"\{("[a\\"\u{1}é]{0,3}"[:,]?|[{}\[\],:0-9eE.+\- ]|true|null|"a":){0,8}\}"#) {
+            let theirs = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&line);
+            let mut tape = Tape::default();
+            let ours = tape.scan(&line);
+            let huge = tape.nodes.iter().any(|node| matches!(node, Node::Huge(_)));
+            if !huge && !tape.lone_surrogate {
+                prop_assert_eq!(ours.is_some(), theirs.is_ok(), "{}", line);
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! A sink in memory: the oracle of tests. It can be told to refuse documents.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{Encoding, Outcome, Sink};
+use crate::document::{DocumentId, Documents};
+use crate::error::Result;
+
+/// Documents by their id.
+#[derive(Debug)]
+pub struct MemorySink {
+    encoding: Encoding,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    documents: HashMap<DocumentId, Vec<u8>>,
+    rejected: HashMap<DocumentId, String>,
+    failing: HashMap<DocumentId, (u32, String)>,
+}
+
+impl MemorySink {
+    /// An empty sink that asks for `encoding`.
+    pub fn new(encoding: Encoding) -> MemorySink {
+        MemorySink { encoding, state: Mutex::default() }
+    }
+
+    /// From now on the document `id` is rejected with `words`.
+    pub fn reject(&self, id: DocumentId, words: &str) {
+        self.state().rejected.insert(id, words.into());
+    }
+
+    /// The next `times` attempts at the document `id` fail with `words`.
+    pub fn fail(&self, id: DocumentId, times: u32, words: &str) {
+        self.state().failing.insert(id, (times, words.into()));
+    }
+
+    /// Number of documents.
+    pub fn len(&self) -> usize {
+        self.state().documents.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The encoded bytes of the document `id`.
+    pub fn get(&self, id: &DocumentId) -> Option<Vec<u8>> {
+        self.state().documents.get(id).cloned()
+    }
+
+    /// All documents, in the order of their ids.
+    pub fn all(&self) -> Vec<(DocumentId, Vec<u8>)> {
+        let mut all: Vec<_> = self.state().documents.iter().map(|(id, bytes)| (*id, bytes.clone())).collect();
+        all.sort_unstable_by_key(|(id, _)| *id);
+        all
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for MemorySink {
+    fn name(&self) -> &str {
+        "memory:"
+    }
+
+    fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()> {
+        let mut state = self.state();
+        outcomes.clear();
+        outcomes.extend(documents.iter().map(|document| {
+            if let Some(words) = state.rejected.get(&document.id) {
+                return Outcome::Rejected(words.clone());
+            }
+            if let Some((times, words)) = state.failing.get_mut(&document.id)
+                && *times > 0
+            {
+                *times -= 1;
+                return Outcome::Failed(words.clone());
+            }
+            if state.documents.contains_key(&document.id) {
+                return Outcome::Duplicate;
+            }
+            state.documents.insert(document.id, document.bytes.to_vec());
+            Outcome::Stored
+        }));
+        Ok(())
+    }
+}

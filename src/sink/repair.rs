@@ -1,0 +1,106 @@
+//! Mending the end of a file that a crash or a full disk left torn, before anything is appended to it.
+//!
+//! Only what was never acknowledged can be torn, because a block is synced before it is. So a torn end may be cut off;
+//! but only when it is surely ours: nothing else is ever cut out of a file that somebody named by mistake.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+
+use super::ndjson::Packing;
+use crate::error::{Error, Result};
+
+/// How every document of ours begins, and every dead letter.
+const BEGINNING: &[u8] = b"{\"_id\":\"";
+
+/// The longest torn line that is looked at: far beyond any line's limit.
+const LONGEST: u64 = 256 << 20;
+
+/// Mends lines of JSON: a last line without its newline gets one if it is whole, else it is cut off. Bytes of value 0,
+/// which some file systems leave after a power failure, count as torn.
+pub(crate) fn plain(name: &str, file: &File, length: u64) -> Result<()> {
+    let failed = |e: io::Error| Error::sink(format!("{name}: its end cannot be read and mended")).because(e);
+    let mut last = [0];
+    if length == 0 || (file.read_exact_at(&mut last, length - 1).is_ok() && last == *b"\n") {
+        return Ok(());
+    }
+    let start = last_line(file, length).map_err(failed)?;
+    let refuse = || {
+        Error::sink(format!(
+            "{name}: the line that begins at byte {start} has no end and is not logator's; is this the right file? \
+             If so, cut it back with: truncate -s {start} FILE"
+        ))
+    };
+    if length - start > LONGEST {
+        return Err(refuse());
+    }
+    let mut tail = vec![0; (length - start) as usize];
+    file.read_exact_at(&mut tail, start).map_err(failed)?;
+    let text = tail.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
+    let whole = text == tail.len() && serde_json::from_slice::<serde_json::Map<_, _>>(&tail).is_ok();
+    let shown = text.min(BEGINNING.len());
+    if whole {
+        // The file is opened for appending: this goes to its end.
+        io::Write::write_all(&mut &*file, b"\n").and_then(|()| file.sync_data()).map_err(failed)
+    } else if tail[..shown] == BEGINNING[..shown] {
+        file.set_len(start).and_then(|()| file.sync_data()).map_err(failed)
+    } else {
+        Err(refuse())
+    }
+}
+
+/// Where the last line begins.
+fn last_line(file: &File, length: u64) -> io::Result<u64> {
+    let mut block = vec![0; 64 << 10];
+    let mut end = length;
+    while end > 0 {
+        let start = end.saturating_sub(block.len() as u64);
+        let block = &mut block[..(end - start) as usize];
+        file.read_exact_at(block, start)?;
+        if let Some(at) = memchr::memrchr(b'\n', block) {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+/// Mends a compressed file: its members are read one after the other, and a last one that is cut short, or bytes of
+/// value 0 after the last whole one, are cut off. Damage of any other kind is an error that names the byte.
+///
+/// This reads the file once, at the speed of decompression.
+pub(crate) fn compressed(name: &str, file: &File, packing: Packing) -> Result<()> {
+    let failed = |e: io::Error| Error::sink(format!("{name}: its end cannot be read and mended")).because(e);
+    let mut reader = BufReader::with_capacity(1 << 18, file);
+    loop {
+        let start = reader.stream_position().map_err(failed)?;
+        if reader.fill_buf().map_err(failed)?.is_empty() {
+            return Ok(());
+        }
+        let Err(e) = packing.skip_member(&mut reader) else { continue };
+        let cut_short = reader.fill_buf().is_ok_and(<[u8]>::is_empty) && e.kind() == io::ErrorKind::UnexpectedEof;
+        reader.seek(SeekFrom::Start(start)).map_err(failed)?;
+        if cut_short || only_zeros(&mut reader).map_err(failed)? {
+            return file.set_len(start).and_then(|()| file.sync_data()).map_err(failed);
+        }
+        return Err(Error::sink(format!(
+            "{name}: damaged at byte {start}, so nothing is appended to it; write to another file, or cut it back \
+             with: truncate -s {start} FILE"
+        ))
+        .because(e));
+    }
+}
+
+fn only_zeros(reader: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let bytes = reader.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(true);
+        }
+        if bytes.iter().any(|&byte| byte != 0) {
+            return Ok(false);
+        }
+        let length = bytes.len();
+        reader.consume(length);
+    }
+}

@@ -1,0 +1,263 @@
+//! What a user writes after `--to`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Sink;
+use super::ndjson::NdjsonSink;
+use super::null::NullSink;
+use crate::error::{Error, Result};
+
+/// The table of a SQLite sink that names none.
+pub const DEFAULT_TABLE: &str = "logs";
+
+/// A sink as named on the command line; nothing is opened yet.
+///
+/// `Display` and `Debug` show no secret.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SinkSpec {
+    /// `-` or `ndjson:-`: standard output.
+    Stdout,
+    /// `ndjson:PATH`.
+    Ndjson(PathBuf),
+    /// `sqlite:FILE` or `sqlite:FILE?table=NAME`.
+    Sqlite {
+        /// The database file.
+        file: PathBuf,
+        /// The table: letters, digits and underscores.
+        table: String,
+    },
+    /// `mongodb://…` or `mongodb+srv://…`: the whole URI.
+    MongoDb(String),
+    /// `null:`.
+    Null,
+}
+
+/// The beginnings of all sinks.
+const SCHEMES: [&str; 5] = ["ndjson:", "sqlite:", "mongodb://", "mongodb+srv://", "null:"];
+
+impl SinkSpec {
+    /// Reads `text`.
+    ///
+    /// # Errors
+    /// A usage error that says what there is.
+    pub fn parse(text: &str) -> Result<SinkSpec> {
+        if text == "-" {
+            return Ok(SinkSpec::Stdout);
+        }
+        if text.starts_with("mongodb://") || text.starts_with("mongodb+srv://") {
+            return Ok(SinkSpec::MongoDb(text.into()));
+        }
+        let Some((scheme, rest)) = text.split_once(':') else { return Err(unknown(text)) };
+        match (scheme, rest) {
+            ("null", "") => Ok(SinkSpec::Null),
+            ("null", _) => Err(Error::usage(format!("sink {text:?}: nothing follows null:"))),
+            ("ndjson", "-") => Ok(SinkSpec::Stdout),
+            ("ndjson", "") => Err(Error::usage("sink ndjson: needs a path, as in ndjson:out.ndjson, or - for stdout")),
+            ("ndjson", path) => Ok(SinkSpec::Ndjson(path.into())),
+            ("sqlite", rest) => sqlite(rest),
+            ("mongodb" | "mongodb+srv", _) => Err(Error::usage(format!(
+                "sink {}: a MongoDB sink is written mongodb://HOST/DATABASE.COLLECTION",
+                masked(text)
+            ))),
+            (scheme, _) if scheme == "kafka" || scheme.starts_with("elasticsearch") => {
+                Err(Error::usage(format!("sink {}: {scheme} is not in this build yet; {}", masked(text), known())))
+            }
+            _ => Err(unknown(text)),
+        }
+    }
+
+    /// Opens the sink.
+    ///
+    /// # Errors
+    /// [`Error::sink`] when it cannot be opened; a usage error when this build was made without it.
+    pub fn open(&self) -> Result<Arc<dyn Sink>> {
+        Ok(match self {
+            SinkSpec::Stdout => Arc::new(NdjsonSink::stdout()?),
+            SinkSpec::Ndjson(path) => Arc::new(NdjsonSink::open(path)?),
+            SinkSpec::Null => Arc::new(NullSink::new()),
+            #[cfg(feature = "sqlite")]
+            SinkSpec::Sqlite { file, table } => Arc::new(super::sqlite::SqliteSink::open(file, table)?),
+            #[cfg(feature = "mongodb")]
+            SinkSpec::MongoDb(uri) => super::mongodb::open(uri)?,
+            #[cfg(not(all(feature = "sqlite", feature = "mongodb")))]
+            other => return Err(Error::usage(format!("sink {other}: this build was made without it"))),
+        })
+    }
+}
+
+fn sqlite(rest: &str) -> Result<SinkSpec> {
+    let (file, options) = rest.rsplit_once('?').unwrap_or((rest, ""));
+    if file.is_empty() {
+        return Err(Error::usage("sink sqlite: needs a file, as in sqlite:logs.db"));
+    }
+    if file.starts_with(":memory:") {
+        return Err(Error::usage("sink sqlite: a database in memory keeps nothing; name a file, or use null:"));
+    }
+    let mut table = DEFAULT_TABLE;
+    for option in options.split('&').filter(|option| !option.is_empty()) {
+        match option.split_once('=') {
+            Some(("table", name)) => table = name,
+            _ => return Err(Error::usage(format!("sink sqlite:{rest}: {option:?} is not known; there is table=NAME"))),
+        }
+    }
+    let plain = table.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let starts = table.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
+    if !plain || !starts || table.len() > 64 || table.to_ascii_lowercase().starts_with("sqlite_") {
+        return Err(Error::usage(format!(
+            "sink sqlite:{rest}: a table's name is letters, digits and underscores, and does not begin with a digit or sqlite_"
+        )));
+    }
+    Ok(SinkSpec::Sqlite { file: file.into(), table: table.into() })
+}
+
+fn known() -> String {
+    format!("there are ndjson:PATH, - (stdout), sqlite:FILE, {} and null:", "mongodb://HOST/DATABASE.COLLECTION")
+}
+
+fn unknown(text: &str) -> Error {
+    let scheme = text.split_inclusive(':').next().unwrap_or(text);
+    let near = |known: &&str| strsim::damerau_levenshtein(scheme, known.split_inclusive(':').next().unwrap_or(known));
+    let nearest = SCHEMES.iter().min_by_key(|known| near(known)).filter(|known| near(known) <= 2);
+    let hint = match nearest {
+        Some(nearest) => format!("did you mean {nearest}…? "),
+        None if !text.contains(':') && !text.is_empty() => format!("did you mean ndjson:{}? ", masked(text)),
+        None => String::new(),
+    };
+    Error::usage(format!("sink {:?} is not known; {hint}{}", masked(text), known()))
+}
+
+/// `uri` without its password: what stands between the first `:` and the last `@` after the scheme, and the values of
+/// options whose name speaks of a secret, are shown as `***`.
+pub fn masked(uri: &str) -> String {
+    const SECRETS: [&str; 8] =
+        ["password", "passwd", "pwd", "passphrase", "secret", "token", "credential", "authmechanismproperties"];
+    let (scheme, rest) = match uri.split_once("://") {
+        Some((scheme, rest)) => (&uri[..scheme.len() + 3], rest),
+        None => ("", uri),
+    };
+    // A password may hold any character when its owner forgot to escape it: better too much is hidden than too little.
+    let (login, rest) = match rest.rsplit_once('@') {
+        Some((login, rest)) => {
+            let shown = login.split_once(':').map_or(login.to_string(), |(user, _)| format!("{user}:***"));
+            (format!("{shown}@"), rest)
+        }
+        None => (String::new(), rest),
+    };
+    let (place, query) = match rest.split_once('?') {
+        Some((place, query)) => (place, query),
+        None => return format!("{scheme}{login}{rest}"),
+    };
+    let options = query.split('&').map(|option| match option.split_once('=') {
+        Some((key, _)) if SECRETS.iter().any(|secret| key.to_ascii_lowercase().contains(secret)) => {
+            format!("{key}=***")
+        }
+        _ => option.to_string(),
+    });
+    format!("{scheme}{login}{place}?{}", options.collect::<Vec<_>>().join("&"))
+}
+
+impl fmt::Display for SinkSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SinkSpec::Stdout => f.write_str("-"),
+            SinkSpec::Ndjson(path) => write!(f, "ndjson:{}", path.display()),
+            SinkSpec::Sqlite { file, table } if table == DEFAULT_TABLE => write!(f, "sqlite:{}", file.display()),
+            SinkSpec::Sqlite { file, table } => write!(f, "sqlite:{}?table={table}", file.display()),
+            SinkSpec::MongoDb(uri) => f.write_str(&masked(uri)),
+            SinkSpec::Null => f.write_str("null:"),
+        }
+    }
+}
+
+impl fmt::Debug for SinkSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SinkSpec({self})")
+    }
+}
+
+impl std::str::FromStr for SinkSpec {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<SinkSpec> {
+        SinkSpec::parse(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn every_sink_of_the_manual_is_read_and_shown_again() {
+        for (text, shown) in [
+            ("-", "-"),
+            ("ndjson:-", "-"),
+            ("ndjson:out.gz", "ndjson:out.gz"),
+            ("ndjson:/a:b?c", "ndjson:/a:b?c"),
+            ("sqlite:a.db", "sqlite:a.db"),
+            ("sqlite:a.db?table=logs", "sqlite:a.db"),
+            ("sqlite:a.db?table=access_1", "sqlite:a.db?table=access_1"),
+            ("null:", "null:"),
+            ("mongodb://h/d.c?w=1", "mongodb://h/d.c?w=1"),
+            ("mongodb+srv://h/d.c", "mongodb+srv://h/d.c"),
+        ] {
+            let spec = SinkSpec::parse(text).unwrap();
+            assert_eq!(spec.to_string(), shown);
+            assert_eq!(SinkSpec::parse(shown).unwrap(), spec);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_sink_is_a_usage_error_that_helps() {
+        for (text, words) in [
+            ("", "there are ndjson:PATH"),
+            ("out.json", "did you mean ndjson:out.json?"),
+            ("njson:x", "did you mean ndjson:…?"),
+            ("sqllite:x", "did you mean sqlite:…?"),
+            ("mongdb://h/d.c", "did you mean mongodb://…?"),
+            ("mongodb:h", "mongodb://HOST/DATABASE.COLLECTION"),
+            ("kafka://b/t", "kafka is not in this build yet"),
+            ("elasticsearch+http://h/i", "elasticsearch+http is not in this build yet"),
+            ("ndjson:", "needs a path"),
+            ("null:x", "nothing follows"),
+            ("sqlite:", "needs a file"),
+            ("sqlite::memory:", "keeps nothing"),
+            ("sqlite:a?tabel=x", "there is table=NAME"),
+            ("sqlite:a?table=x;drop", "letters, digits"),
+            ("sqlite:a?table=1x", "letters, digits"),
+            ("sqlite:a?table=", "letters, digits"),
+            ("sqlite:a?table=sqlite_master", "letters, digits"),
+        ] {
+            let error = SinkSpec::parse(text).unwrap_err();
+            assert_eq!(error.kind(), Kind::Usage);
+            assert!(error.to_string().contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_ever_shown() {
+        for (text, shown) in [
+            ("mongodb://joe:hush@h:1,i:2/d.c", "mongodb://joe:***@h:1,i:2/d.c"),
+            ("mongodb://joe@h/d.c", "mongodb://joe@h/d.c"),
+            ("mongodb://joe:hu@sh/x?y@h/d.c", "mongodb://joe:***@h/d.c"),
+            (
+                "mongodb+srv://joe:hush@h/?tlsCertificateKeyFilePassword=hush&w=1",
+                "mongodb+srv://joe:***@h/?tlsCertificateKeyFilePassword=***&w=1",
+            ),
+            (
+                "mongodb://h/d?authMechanismProperties=AWS_SESSION_TOKEN:hush",
+                "mongodb://h/d?authMechanismProperties=***",
+            ),
+        ] {
+            let spec = SinkSpec::parse(text).unwrap();
+            assert_eq!(spec.to_string(), shown);
+            assert!(!format!("{spec:?}").contains("hush"));
+        }
+        for text in ["kafka://joe:hush@b/t", "mongo://joe:hush@h/d", "mongodb:joe:hush@h", "x?password=hush"] {
+            assert!(!SinkSpec::parse(text).unwrap_err().to_string().contains("hush"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! `sqlite:FILE`: one row a document in a table `logs(_id, doc)`, `doc` being JSON text.
+//!
+//! ```sql
+//! select doc->>'response' as response, count(*) from logs group by 1;
+//! ```
+//!
+//! A batch is one transaction, in WAL mode with full synchronisation: committed is durable. A document whose `_id` is
+//! in the table already is a duplicate and changes nothing. `doc` is UTF-8 and may hold `\u0000` escapes.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+
+use super::backoff::Backoff;
+use super::{Encoding, Outcome, Sink};
+use crate::document::Documents;
+use crate::error::{Error, Result};
+
+/// How long a batch waits for another process's lock before it is given back.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A SQLite database.
+#[derive(Debug)]
+pub struct SqliteSink {
+    name: String,
+    path: PathBuf,
+    insert: String,
+    deadline: Duration,
+    connection: Mutex<Connection>,
+}
+
+impl SqliteSink {
+    /// Opens the database at `path`, and creates it and `table` if need be. `table` is a plain name (letters, digits,
+    /// underscores).
+    ///
+    /// # Errors
+    /// [`Error::sink`] when the file is no database, cannot be written, or its table has another shape.
+    pub fn open(path: &Path, table: &str) -> Result<SqliteSink> {
+        SqliteSink::with_deadline(path, table, DEADLINE)
+    }
+
+    fn with_deadline(path: &Path, table: &str, deadline: Duration) -> Result<SqliteSink> {
+        let name = match table {
+            super::spec::DEFAULT_TABLE => format!("sqlite:{}", path.display()),
+            _ => format!("sqlite:{}?table={table}", path.display()),
+        };
+        let connection = Connection::open(path).map_err(|e| explain(&name, "cannot be opened", e))?;
+        prepare(&connection, &name, table, deadline)?;
+        // A new key at its place in the tree: half the size of a table with a separate index, and faster to fill.
+        let insert = format!("INSERT INTO {table}(_id, doc) VALUES(?1, ?2) ON CONFLICT DO NOTHING");
+        Ok(SqliteSink { name, path: path.into(), insert, deadline, connection: Mutex::new(connection) })
+    }
+
+    /// Where the database is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn insert(
+        &self,
+        connection: &mut Connection,
+        documents: &Documents,
+        outcomes: &mut Vec<Outcome>,
+    ) -> rusqlite::Result<()> {
+        outcomes.clear();
+        // Immediate: waiting for the lock comes first, so that a batch is never half done when it has to wait.
+        let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
+        {
+            let mut insert = transaction.prepare_cached(&self.insert)?;
+            for document in documents.iter() {
+                let text = ToSqlOutput::Borrowed(ValueRef::Text(document.bytes));
+                outcomes.push(match insert.execute((document.id.as_str(), text)) {
+                    Ok(0) => Outcome::Duplicate,
+                    Ok(_) => Outcome::Stored,
+                    Err(e) if e.sqlite_error_code() == Some(ErrorCode::TooBig) => Outcome::Rejected(e.to_string()),
+                    Err(e) => return Err(e),
+                });
+            }
+        }
+        transaction.commit()
+    }
+}
+
+impl Sink for SqliteSink {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn encoding(&self) -> Encoding {
+        Encoding::Json
+    }
+
+    fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()> {
+        if documents.is_empty() {
+            outcomes.clear();
+            return Ok(());
+        }
+        let mut connection = self.connection();
+        let deadline = Instant::now() + self.deadline;
+        let mut backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(500));
+        loop {
+            let Err(e) = self.insert(&mut connection, documents, outcomes) else { return Ok(()) };
+            outcomes.clear();
+            if !matches!(e.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) {
+                return Err(explain(&self.name, "a batch could not be stored", e));
+            }
+            match backoff.next_delay_before(deadline, Instant::now()) {
+                Some(delay) => std::thread::sleep(delay),
+                None => {
+                    outcomes.resize(documents.len(), Outcome::Failed(e.to_string()));
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Moves what is in the write-ahead log into the database, so that the one file is all there is.
+    fn close(&self) -> Result<()> {
+        let connection = self.connection();
+        match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+            Ok(()) => Ok(()),
+            // Somebody is reading: the log stays, and is part of the database.
+            Err(e) if matches!(e.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => {
+                Ok(())
+            }
+            Err(e) => Err(explain(&self.name, "its log could not be merged", e)),
+        }
+    }
+}
+
+fn prepare(connection: &Connection, name: &str, table: &str, deadline: Duration) -> Result<()> {
+    let failed = |e| explain(name, "cannot be prepared", e);
+    connection.busy_timeout(deadline.min(Duration::from_secs(5))).map_err(failed)?;
+    let shape: Vec<(String, String, bool)> = connection
+        .prepare("SELECT name, type, pk FROM pragma_table_info(?1)")
+        .and_then(|mut query| {
+            query.query_map([table], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)? > 0)))?.collect()
+        })
+        .map_err(failed)?;
+    let ours = [("_id".into(), "TEXT".into(), true), ("doc".into(), "TEXT".into(), false)];
+    if !shape.is_empty() && shape != ours {
+        let columns: Vec<_> = shape.iter().map(|(name, ..)| name.as_str()).collect();
+        return Err(Error::sink(format!(
+            "{name}: its table {table} has the columns {}, not _id (its key) and doc; name another with ?table=NAME",
+            columns.join(", ")
+        )));
+    }
+    connection
+        .execute_batch(&format!(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=8000;
+             CREATE TABLE IF NOT EXISTS {table}(_id TEXT PRIMARY KEY NOT NULL, doc TEXT NOT NULL) WITHOUT ROWID;"
+        ))
+        .map_err(failed)
+}
+
+/// The sentence for a failure of the whole database.
+fn explain(name: &str, what: &str, e: rusqlite::Error) -> Error {
+    let hint = match e.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => "; the file is not a SQLite database, name another",
+        Some(ErrorCode::DiskFull) => "; make room and run it again, nothing acknowledged is lost",
+        Some(ErrorCode::ReadOnly) => "; it may not be written to, check its permissions and its folder's",
+        Some(ErrorCode::CannotOpen) => "; check that its folder is there and may be written to",
+        Some(ErrorCode::DatabaseCorrupt) => "; look at it with: sqlite3 FILE 'pragma integrity_check'",
+        _ => "",
+    };
+    Error::sink(format!("{name}: {what}{hint}")).because(e)
+}
+
+#[cfg(test)]
+#[path = "sqlite_tests.rs"]
+mod tests;
