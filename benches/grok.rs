@@ -153,9 +153,8 @@ mod regex_with_captures {
             .build()
             .expect("combined needs no look-around");
         let mut locations = regex.capture_locations();
-        counted(bencher, lines).bench_local(|| {
-            lines.iter().filter(|line| regex.captures_read(&mut locations, line).is_some()).count()
-        });
+        counted(bencher, lines)
+            .bench_local(|| lines.iter().filter(|line| regex.captures_read(&mut locations, line).is_some()).count());
     }
 
     #[divan::bench(sample_count = 20)]

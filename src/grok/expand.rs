@@ -210,7 +210,11 @@ impl<'d> Expander<'d> {
         let inner = &text[start..close];
         let name = &inner[..inner.find(|c| !is_name_char(c)).unwrap_or(inner.len())];
         if name.is_empty() {
-            return Err(self.fault(frame, start, "a pattern name is expected after %{ (write \\%{ for the characters)"));
+            return Err(self.fault(
+                frame,
+                start,
+                "a pattern name is expected after %{ (write \\%{ for the characters)",
+            ));
         }
         let after = start + name.len();
         let rest = &text[after..close];
