@@ -113,6 +113,13 @@ fn grokish() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
+/// Found by the property below: the place of a fault was added up beyond what a number holds.
+#[test]
+fn a_fault_that_the_engine_puts_behind_the_expression_is_shown_at_its_end() {
+    let expanded = expand(&Written::new("here", "é a"), Library::stock().definitions()).expect("it is well formed");
+    assert_eq!(expanded.fault(usize::MAX, "wrong").to_string(), "here: wrong\n  é a\n     ^");
+}
+
 proptest! {
     #[test]
     fn the_expander_never_panics_and_is_bounded(text in prop_oneof![any::<String>(), grokish()]) {
