@@ -12,7 +12,8 @@ impl Expander<'_> {
             return Err(self.fault(frame, at, "a backslash at the end escapes nothing"));
         };
         r.at += 1 + c.len_utf8();
-        let unsupported = |this: &Self, what: &str| -> Error { this.fault(frame, at, &format!("{what} not supported")) };
+        let unsupported =
+            |this: &Self, what: &str| -> Error { this.fault(frame, at, &format!("{what} not supported")) };
         match c {
             'h' => self.emit(frame, at, if in_class { "0-9A-Fa-f" } else { "[0-9A-Fa-f]" }),
             'w' => self.emit(frame, at, if in_class { "0-9A-Za-z_" } else { "[0-9A-Za-z_]" }),
@@ -30,6 +31,7 @@ impl Expander<'_> {
             'x' | 'u' => self.code_point(r, at, c, in_class),
             '0' => self.octal(r, at),
             '1'..='7' if in_class => self.octal(r, at),
+            '1'..='7' if r.peek().is_some_and(|c| ('0'..='7').contains(&c)) => self.octal(r, at),
             '1'..='9' if !in_class => {
                 while r.peek().is_some_and(|c| c.is_ascii_digit()) {
                     r.at += 1;

@@ -83,6 +83,8 @@ pub(crate) fn expand(written: &Written, definitions: &Definitions) -> Result<Exp
 impl Expanded {
     /// The error for a fault that the engine found `offset` bytes into the expression.
     pub(crate) fn fault(&self, offset: usize, message: &str) -> Error {
+        // Whatever the engine says, the caret stays in the text.
+        let offset = offset.min(self.regex.len());
         let index = self.marks.partition_point(|mark| mark.out <= offset).saturating_sub(1);
         let (frame, at) = match self.marks.get(index) {
             Some(mark) if mark.verbatim => (mark.frame, mark.at + offset.saturating_sub(mark.out)),
@@ -210,7 +212,11 @@ impl<'d> Expander<'d> {
         let inner = &text[start..close];
         let name = &inner[..inner.find(|c| !is_name_char(c)).unwrap_or(inner.len())];
         if name.is_empty() {
-            return Err(self.fault(frame, start, "a pattern name is expected after %{ (write \\%{ for the characters)"));
+            return Err(self.fault(
+                frame,
+                start,
+                "a pattern name is expected after %{ (write \\%{ for the characters)",
+            ));
         }
         let after = start + name.len();
         let rest = &text[after..close];

@@ -17,8 +17,7 @@ const STOCK: [(&str, &str); 3] = [
     ("syslog", include_str!("../../patterns/syslog")),
 ];
 
-pub(crate) const STOCK_FORMATS: (&str, &str) =
-    ("stock formats.toml", include_str!("../../patterns/formats.toml"));
+pub(crate) const STOCK_FORMATS: (&str, &str) = ("stock formats.toml", include_str!("../../patterns/formats.toml"));
 
 /// What a directory's own formats are called.
 const FORMATS_FILE: &str = "formats.toml";
@@ -50,8 +49,7 @@ impl Library {
     /// [`Kind::Usage`](crate::error::Kind::Usage), naming the file (and line), when it cannot be read or is malformed.
     pub fn add_dir(&mut self, directory: &Path) -> Result<()> {
         let shown = directory.display();
-        let unreadable =
-            |error| Error::usage(format!("the patterns directory {shown} cannot be read")).because(error);
+        let unreadable = |error| Error::usage(format!("the patterns directory {shown} cannot be read")).because(error);
         let mut files = Vec::new();
         for entry in std::fs::read_dir(directory).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();

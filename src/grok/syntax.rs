@@ -16,6 +16,7 @@
 //! | `[a[bc]]` | `[abc]` | a class inside a class is a union |
 //! | `\Q`, `\N` and letters without a meaning | the letter | |
 //! | `\k<name>` | the group's number | the latest of several of that name that took part |
+//! | `\101` | `\x41` | two or more octal digits are a character, one digit is a back-reference |
 //! | `\u00e9`, `\p{Alpha}` | `\x{e9}`, `[[:alpha:]]` | |
 //!
 //! Not translated yet, each an error that says so: class intersections (`[a&&b]`), negated classes inside classes,

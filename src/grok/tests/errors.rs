@@ -1,0 +1,92 @@
+//! Errors of patterns: where, what, and the caret.
+
+use super::Library;
+use crate::error::Kind;
+
+/// A pattern and the error it gives: the sentence, and the offset of the caret.
+#[test]
+fn a_wrong_pattern_is_shown_with_a_caret_under_the_fault() {
+    let cases = [
+        ("a %{WROD:x}", 4, "there is no pattern %{WROD}; did you mean WORD?"),
+        ("%{QQQQQQQQ}", 2, "there is no pattern %{QQQQQQQQ}"),
+        ("%{}", 2, "a pattern name is expected after %{ (write \\%{ for the characters)"),
+        ("%{ WORD}", 2, "a pattern name is expected after %{ (write \\%{ for the characters)"),
+        ("a%{WORD", 1, "this %{ is not closed"),
+        ("%{WORD:}", 7, "a field name is missing"),
+        ("%{WORD:[a}", 7, "this [ of a field name is not closed"),
+        ("%{WORD:[a]b}", 10, "a nested field name is written [outer][inner]"),
+        ("%{WORD-x}", 6, "a name is followed by } or by :field"),
+        ("%{WORD=x}", 6, "a definition inside a pattern is not supported; use a pattern file"),
+        ("%{INT:n:itn}", 8, "unknown type \"itn\"; known are int, long, float, double, bool, boolean, date, ip"),
+        ("a(b", 1, "this ( is not closed"),
+        ("a(?<x>b", 1, "this ( is not closed"),
+        ("a)b", 1, "this ) closes nothing"),
+        ("(?i)a)b", 5, "this ) closes nothing"),
+        ("ab[cd", 2, "this [ is not closed"),
+        ("[a[b]", 0, "this [ is not closed"),
+        ("a|*b", 2, "there is nothing to repeat here"),
+        ("(+a)", 1, "there is nothing to repeat here"),
+        ("{2}", 0, "there is nothing to repeat here"),
+        ("ab\\", 2, "a backslash at the end escapes nothing"),
+        ("(?<x", 0, "the name of this group is not closed"),
+        ("(?<>a)", 3, "a field name is missing"),
+        ("a(?#b", 1, "this comment is not closed"),
+        ("(?Xa)", 2, "a group of this kind is not known"),
+        ("(?(1)a|b)", 0, "a conditional is not supported"),
+        ("(?~a)", 0, "an absent operator is not supported"),
+        ("(?i", 0, "this ( is not closed"),
+        ("[a-z&&b]", 4, "an intersection of classes is not supported"),
+        ("[a[^b]]", 2, "a negated class inside a class is not supported"),
+        ("a\\g<x>", 1, "calling a group is not supported"),
+        ("a\\k<x>", 4, "no group (?<name>…) of this name stands before"),
+        ("a\\kx", 1, "a back-reference is written \\k<name>"),
+        ("\\u12", 0, "this is not the hexadecimal number of a character"),
+        ("\\pL", 0, "a property is written \\p{Name}"),
+        ("ä%{WROD}", 3, "there is no pattern %{WROD}; did you mean WORD?"),
+        // These the engine finds.
+        ("ab[z-a]", 4, "range out of order in character class"),
+        ("a{3,2}", 1, "numbers out of order in {} quantifier"),
+        ("a\\p{Nix}b", 7, "unknown property after \\P or \\p"),
+    ];
+    let library = Library::stock();
+    for (pattern, caret, message) in cases {
+        let error = library.compile(pattern).expect_err(pattern);
+        assert_eq!(error.kind(), Kind::Usage);
+        let expected = format!("pattern given with -p: {message}\n  {pattern}\n  {}^", " ".repeat(caret));
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
+fn a_numbered_back_reference_beside_fields_says_what_to_do() {
+    let error = Library::stock().compile(r"(a)\1%{INT:n}").expect_err("it is wrong").to_string();
+    assert!(error.contains(r"write \k<name>"), "{error}");
+    assert!(error.ends_with("\n     ^"), "{error}");
+}
+
+#[test]
+fn a_fault_in_a_definition_names_its_file_its_line_and_the_way_to_it() {
+    let mut library = Library::stock();
+    let content = b"# mine\nINNER a(b\nMIDDLE x%{INNER}\n\nOUTER %{MIDDLE:m}\nRANGE c[z-a]d";
+    library.add_definitions("dir/mine", content).expect("it is well formed");
+    let error = |pattern| library.compile(pattern).expect_err("it is wrong").to_string();
+    assert_eq!(
+        error("%{OUTER}"),
+        "dir/mine, line 2 (INNER): this ( is not closed (used through OUTER > MIDDLE)\n  a(b\n   ^"
+    );
+    assert_eq!(error("%{INNER}"), "dir/mine, line 2 (INNER): this ( is not closed\n  a(b\n   ^");
+    // Found by the engine, far into the expanded expression.
+    assert_eq!(
+        error(r"\d\d%{IP}%{RANGE}"),
+        "dir/mine, line 6 (RANGE): range out of order in character class\n  c[z-a]d\n     ^"
+    );
+}
+
+#[test]
+fn a_cycle_is_shown_as_the_chain_of_its_names() {
+    let mut library = Library::stock();
+    library.add_definitions("f", b"A %{B}\nB x%{C}\nC %{B}\nSELF %{SELF}").expect("it is well formed");
+    let error = |pattern| library.compile(pattern).expect_err("it is wrong").to_string();
+    assert_eq!(error("%{A}"), "f, line 3 (C): the pattern uses itself: B > C > B (used through A > B)\n  %{B}\n    ^");
+    assert_eq!(error("%{SELF}"), "f, line 4 (SELF): the pattern uses itself: SELF > SELF\n  %{SELF}\n    ^");
+}

@@ -1,0 +1,161 @@
+//! The language: references, fields, types, and what Oniguruma means by its syntax.
+
+use super::{Library, captures, run};
+use crate::grok::{FieldType, Span};
+
+fn some(expected: &[&str]) -> Option<Vec<String>> {
+    Some(expected.iter().map(|&text| text.to_owned()).collect())
+}
+
+#[test]
+fn references_inline_groups_and_nested_names_become_fields() {
+    let cases: [(&str, &str, &[&str]); 14] = [
+        ("%{INT}", "7", &[]),
+        ("%{INT:n}", "a7", &["n=7"]),
+        ("%{INT:n:int} %{WORD:w}", "-7 up", &["n=-7", "w=up"]),
+        ("%{INT:[a][b]:int}", "7", &["[a][b]=7"]),
+        ("%{WORD:foo-bar}", "hello world", &["foo-bar=hello"]),
+        ("%{WORD:@a.b_1}", "x", &["@a.b_1=x"]),
+        ("%{WORD - what follows a blank is a remark}", "x", &[]),
+        ("(?<a>x)(?P<b>y)(?'c'z)", "xyz", &["a=x", "b=y", "c=z"]),
+        ("(?<[a][b]>x)(?<n:int>1)", "x1", &["[a][b]=x", "n=1"]),
+        ("%{INT:n}|%{WORD:n}", "12 x", &["n=12"]),
+        ("%{WORD:n}-%{WORD:n}", "a-b", &["n=a", "n=b"]),
+        ("(?:%{INT:n} ?)+", "1 2 3", &["n=3"]),
+        (r"\%{INT}", "%{INT}", &[]),
+        ("%{WORD:a}(?# a remark)%{INT:b}", "x1 y2 -3 z-4", &["a=z", "b=-4"]),
+    ];
+    for (pattern, line, expected) in cases {
+        assert_eq!(run(pattern, line), some(expected), "{pattern} on {line}");
+    }
+}
+
+#[test]
+fn types_are_known_by_every_name_and_the_first_one_written_counts() {
+    let pattern = Library::stock()
+        .compile("%{INT:a:int}%{INT:b:long}%{NUMBER:c:float}%{NUMBER:d:double}%{WORD:e:bool}%{WORD:f:boolean}%{DATA:g:date}%{IP:h:ip}%{INT:a:float}%{WORD:i}%{INT:i:int}")
+        .expect("it is well formed");
+    use FieldType::{Bool, Date, Float, Int, Ip};
+    let kinds: Vec<FieldType> = pattern.fields().iter().map(|field| field.kind).collect();
+    assert_eq!(kinds, [Int, Int, Float, Float, Bool, Bool, Date, Ip, Int]);
+    assert_eq!(pattern.fields()[0].slots, [0, 8]);
+    assert_eq!(pattern.slots(), 11);
+}
+
+#[test]
+fn types_inside_definitions_count_and_a_later_definition_replaces_an_earlier_one() {
+    let mut library = Library::stock();
+    library.add_definitions("mine", b"SIZE %{INT:size:int}\nINT [0-7]+").expect("it is well formed");
+    let pattern = library.compile("%{SIZE}").expect("it is well formed");
+    assert_eq!(pattern.name(), "SIZE");
+    assert_eq!(pattern.fields()[0].kind, FieldType::Int);
+    assert_eq!(captures(&pattern, b"size 9178"), some(&["size=17"]));
+    assert_eq!(library.definition("INT").map(|d| (d.file(), d.line(), d.text())), Some(("mine", 2, "[0-7]+")));
+}
+
+/// Each row: a pattern, a line, and what the group `x` captures, or no match.
+#[test]
+fn the_syntax_means_what_it_means_to_oniguruma() {
+    let cases: [(&str, &str, Option<&str>); 49] = [
+        ("(?<x>a.b)", "a\nb", Some("a\nb")),
+        ("^(?<x>b)$", "a\nb\nc", Some("b")),
+        ("(a)(?<x>b)", "ab", Some("b")),
+        ("(?<x>a(?i)b|c)", "aC", Some("aC")),
+        ("(?<x>a(?i)b|c)", "C", None),
+        ("(?<x>(?i:a)b)", "Ab", Some("Ab")),
+        ("(?<x>(?i:a)b)", "AB", None),
+        ("(?<x>a(?-m).)", "a\n", None),
+        ("(?<x>(?x) a b # remark\n c)", "abc", Some("abc")),
+        ("(?x: a )(?<x>b c)", "ab c", Some("b c")),
+        (r"(?<x>\h+)\H", "xyfaceg", Some("face")),
+        (r"(?<x>[\h-]+)", "xyz1-f", Some("1-f")),
+        (r"(?<x>\w+)", "é a_1é", Some("a_1")),
+        (r"(?<x>\d\s\S\D\W)", "1 xx-", Some("1 xx-")),
+        (r"(?<x>[\w-.]+)", "!a-.b!", Some("a-.b")),
+        (r"(?<x>[+-\d]+)", "a+-1,", Some("+-1")),
+        (r"(?<x>[\s\S]+)", "a b", Some("a b")),
+        (r"(?<x>a{,2}b)", "aaab", Some("aab")),
+        (r"(?<x>a{2}+)b", "aaaab", Some("aaaa")),
+        (r"^(?<x>a{2}?)$", "", Some("")),
+        (r"^(?<x>a**)$", "aa", Some("aa")),
+        (r"(?<x>a++)a", "aa", None),
+        (r"(?<x>(?>a+))a", "aa", None),
+        ("(?<x>a{)", "a{", Some("a{")),
+        ("(?<x>a{x})", "a{x}", Some("a{x}")),
+        ("(?<x>a{,})", "a{,}", Some("a{,}")),
+        (r"(?<x>\v)", "\n\x0b", Some("\x0b")),
+        (r"(?<x>\Q\E)", "QE", Some("QE")),
+        (r"(?<x>\x41\u0042\103\0)", "ABC\0", Some("ABC\0")),
+        (r"(?<x>\u00e9+)", "aéé", Some("éé")),
+        (r"(?<x>é+)", "aéé", Some("éé")),
+        (r"(?<x>[é-ü]+)", "aéü", Some("éü")),
+        (r"(?<x>[é]*a)", "ba", Some("a")),
+        (r"(?<x>.)$", "ä", Some("ä")),
+        (r"(?<x>(?i)Ä)", "ä", Some("ä")),
+        (r"\b(?<x>ä)", "ä", Some("ä")),
+        (r"(?<x>[[:alpha:]]+)", "1ä", Some("ä")),
+        (r"(?<x>\p{Alpha}+)", "1ab", Some("ab")),
+        (r"(?<x>\p{^Digit}+)", "1ab2", Some("ab")),
+        (r"(?<x>[^\P{Digit}]+)", "a12", Some("12")),
+        (r"(?<x>[a[bc]d]+)", "xabcd", Some("abcd")),
+        (r"(?<x>[[:digit:][:upper:]_]+)", "aB1_", Some("B1_")),
+        (r"(?<x>[]a]+)", "x]a", Some("]a")),
+        (r"(?<x>[^]a]+)", "]xa", Some("x")),
+        (r"(?<x>a|b)\k<x>", "abb", Some("b")),
+        (r"(?<x>(?<=a)b(?=c)(?!d)(?<!b))", "abc", None),
+        (r"(?<x>(?<=a)b(?=c))", "abc", Some("b")),
+        ("(?<x>a|ab)", "ab", Some("a")),
+        ("(?<x>x*)", "aax", Some("")),
+    ];
+    for (pattern, line, expected) in cases {
+        let pattern = Library::stock().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
+        let mut matcher = pattern.matcher();
+        let found = matcher.captures(line.as_bytes()).expect("no limit is hit").map(|captures| captures.span(0));
+        let found = found.map(|span| &line[span.start as usize..span.end as usize]);
+        assert_eq!(found, expected, "{} on {line:?}", pattern.name());
+    }
+}
+
+#[test]
+fn plain_groups_are_numbered_only_where_nothing_is_named() {
+    assert_eq!(run(r"(a|b)\1", "abb"), some(&[]));
+    assert_eq!(run(r"(a|b)\1", "ab"), None);
+}
+
+#[test]
+fn the_latest_of_several_groups_of_a_name_is_the_one_referred_to() {
+    let pattern = r"^(?:(?<x>a)|(?<x>b))+\k<x>$";
+    assert_eq!(run(pattern, "abb"), some(&["x=a", "x=b"]));
+    assert_eq!(run(pattern, "bb"), some(&["x=b"]));
+}
+
+#[test]
+fn a_line_that_is_not_utf8_is_matched_as_bytes() {
+    let library = Library::stock();
+    let compile = |text| library.compile(text).expect("it is well formed");
+    let line = b"a \xff\xfe z";
+    let pattern = compile("^%{WORD:a} (?<x>..) %{WORD:z}$");
+    let mut matcher = pattern.matcher();
+    let captures = matcher.captures(line).expect("no limit is hit").expect("it matches");
+    let span = captures.span(1);
+    assert_eq!((span.start, span.end), (2, 4));
+    // A pattern that names characters beyond ASCII in a class matches around the invalid bytes only.
+    let mut matcher = compile("(?<x>[äz])").matcher();
+    let captures = matcher.captures(line).expect("no limit is hit").expect("it matches");
+    assert_eq!((captures.span(0).start, captures.span(0).end), (5, 6));
+}
+
+#[test]
+fn one_matcher_takes_lines_of_every_kind_in_turn() {
+    let pattern = Library::stock().compile("^(?<x>.)(?<y>b)?$").expect("it is well formed");
+    let mut matcher = pattern.matcher();
+    for (line, x, y) in
+        [(&b"ab"[..], (0, 1), true), ("äb".as_bytes(), (0, 2), true), (b"\xffb", (0, 1), true), (b"a", (0, 1), false)]
+    {
+        let captures = matcher.captures(line).expect("no limit is hit").expect("it matches");
+        assert_eq!((captures.span(0).start, captures.span(0).end), x, "{line:?}");
+        assert_eq!(captures.span(1) != Span::NONE, y, "{line:?}");
+        assert_eq!(captures.span(2), Span::NONE);
+    }
+    assert!(matcher.captures(b"").expect("no limit is hit").is_none());
+}

@@ -1,0 +1,158 @@
+//! Bounds: of expansion, of matching, and what arbitrary text can do.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::Library;
+use crate::grok::expand::{MAX_DEPTH, MAX_SIZE, expand};
+use crate::grok::fault::Written;
+
+#[test]
+fn expansion_ends_at_a_depth_and_says_so() {
+    let mut library = Library::stock();
+    let chain: String = (0..=MAX_DEPTH).map(|n| format!("D{n} %{{D{}}}\n", n + 1)).collect();
+    library.add_definitions("f", format!("{chain}D{} x", MAX_DEPTH + 1).as_bytes()).expect("it is well formed");
+    let error = library.compile("%{D0}").expect_err("it is too deep").to_string();
+    assert!(error.contains("patterns use each other more than 64 deep"), "{error}");
+    library.compile("%{D3}").expect("this one is not too deep");
+}
+
+#[test]
+fn expansion_ends_at_a_size_and_says_so() {
+    let mut library = Library::stock();
+    let double: String = (0..40).map(|n| format!("E{n} %{{E{0}}}%{{E{0}}}\n", n + 1)).collect();
+    library.add_definitions("f", format!("{double}E40 x").as_bytes()).expect("it is well formed");
+    let error = library.compile("%{E0}").expect_err("it is too large").to_string();
+    assert!(error.contains("grows beyond 256 KiB"), "{error}");
+}
+
+#[test]
+fn a_line_that_costs_too_much_is_stopped_with_the_name_of_the_pattern() {
+    let mut library = Library::stock();
+    library.add_definitions("f", b"NESTED ^(?:(?:a+)+)+[bc]$\nDEEP ^(?:a|b)*$").expect("it is well formed");
+    for (name, line, reason) in [
+        ("NESTED", "a".repeat(1000), "matching took more than 4000000 steps"),
+        ("DEEP", "ab".repeat(1 << 20), "matching took more than 4 MiB to back-track in"),
+    ] {
+        let mut matcher = library.compile(&format!("%{{{name}}}")).expect("it is well formed").matcher();
+        let begin = Instant::now();
+        let stopped = matcher.captures(line.as_bytes()).err().expect("it is stopped");
+        assert_eq!((&*stopped.pattern, stopped.reason.as_str()), (name, reason));
+        // Not a measurement: without the limit the first would take longer than the universe has lasted.
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        // The matcher goes on.
+        assert!(matcher.captures(b"xyz").expect("no limit is hit").is_none());
+    }
+}
+
+#[test]
+fn a_long_line_is_no_reason_to_stop() {
+    let line = format!(
+        "192.0.2.1 - - [03/Feb/2024:04:05:06 +0000] \"GET /{} HTTP/1.1\" 200 1 \"-\" \"-\"",
+        "a".repeat(1 << 20)
+    );
+    for pattern in ["%{COMBINEDAPACHELOG}", "%{DATA:a} %{GREEDYDATA:b} \"%{DATA:c}\"$", "%{QS:q}"] {
+        let pattern = Library::stock().compile(pattern).expect("it is well formed");
+        assert!(pattern.matcher().captures(line.as_bytes()).expect("no limit is hit").is_some());
+    }
+}
+
+/// Text made of what the language is made of, so that it gets past the first character.
+fn grokish() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        any::<char>().prop_map(String::from),
+        proptest::sample::select(
+            &[
+                "%{",
+                "}",
+                "%{INT}",
+                "%{WORD:a}",
+                "%{INT:[a][b]:int}",
+                "(",
+                ")",
+                "(?:",
+                "(?<n>",
+                "(?<=",
+                "(?i)",
+                "(?x)",
+                "(?m-i:",
+                "[",
+                "]",
+                "[^",
+                "[:alpha:]",
+                "\\",
+                "\\h",
+                "\\w",
+                "\\1",
+                "\\k<n>",
+                "\\p{L}",
+                "\\x{",
+                "\\u00e9",
+                "{2}",
+                "{,3}",
+                "{",
+                "*",
+                "+",
+                "?",
+                "|",
+                "^",
+                "$",
+                "#",
+                "-",
+                "&&",
+                "é",
+                "a",
+                " ",
+                ":",
+                "\n",
+            ][..]
+        )
+        .prop_map(str::to_owned),
+    ];
+    proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+/// Found by the property below: the place of a fault was added up beyond what a number holds.
+#[test]
+fn a_fault_that_the_engine_puts_behind_the_expression_is_shown_at_its_end() {
+    let expanded = expand(&Written::new("here", "é a"), Library::stock().definitions()).expect("it is well formed");
+    assert_eq!(expanded.fault(usize::MAX, "wrong").to_string(), "here: wrong\n  é a\n     ^");
+}
+
+proptest! {
+    #[test]
+    fn the_expander_never_panics_and_is_bounded(text in prop_oneof![any::<String>(), grokish()]) {
+        let library = Library::stock();
+        if let Ok(expanded) = expand(&Written::new("here", text.as_str()), library.definitions()) {
+            prop_assert!(expanded.regex.len() <= MAX_SIZE + 3 * text.len());
+            // Any fault the engine may find can be shown.
+            for offset in [0, expanded.regex.len() / 2, expanded.regex.len(), usize::MAX] {
+                prop_assert!(!expanded.fault(offset, "wrong").to_string().is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_compiles_matches_without_panic_and_its_spans_stand_in_the_line(
+        text in grokish(),
+        line in proptest::collection::vec(any::<u8>(), 0..40),
+    ) {
+        if let Ok(pattern) = Library::stock().compile(&text) {
+            let mut matcher = pattern.matcher();
+            if let Ok(Some(captures)) = matcher.captures(&line) {
+                for slot in pattern.fields().iter().flat_map(|field| &field.slots) {
+                    prop_assert!(*slot < pattern.slots());
+                    let span = captures.span(*slot);
+                    prop_assert!(span == crate::grok::Span::NONE || span.end as usize <= line.len());
+                }
+            };
+        }
+    }
+
+    #[test]
+    fn pattern_files_of_any_content_are_read_or_refused(content in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let mut library = Library::stock();
+        let _ = library.add_definitions("file", &content);
+    }
+}

@@ -1,10 +1,10 @@
 //! Tests of the language, the stock and the formats.
 
-//mod errors;
-//mod formats;
+mod errors;
+mod formats;
 mod golden;
-//mod language;
-//mod limits;
+mod language;
+mod limits;
 
 use super::{Field, Library, Pattern};
 
