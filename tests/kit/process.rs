@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 /// held by the test and closes with it, however it ends.
 const KEEPER: &str = r#"
 exec 3<&0
-"$@" </dev/null >&4 3<&- 4>&- & pid=$!
+"$@" </dev/null >&4 2>&4 3<&- 4>&- & pid=$!
 echo $pid
 ( cat <&3 >/dev/null; kill -9 $pid ) >/dev/null 2>&1 4>&- & watch=$!
 wait $pid; status=$?
@@ -33,8 +33,9 @@ impl Process {
     /// When it cannot be started.
     pub fn start(command: &Command) -> Self {
         let mut keeper = Command::new("sh");
-        // 4 is where the program's own output goes: the keeper's is needed for the process id.
-        keeper.arg("-c").arg(format!("exec 4>&2\n{KEEPER}")).arg("keeper").arg(command.get_program());
+        // 4 is where the program's own output goes: the keeper's is needed for the process id, and nobody needs the
+        // shell's remark that a program was killed.
+        keeper.arg("-c").arg(format!("exec 4>&2 2>/dev/null\n{KEEPER}")).arg("keeper").arg(command.get_program());
         keeper.args(command.get_args());
         for (key, value) in command.get_envs() {
             match value {
