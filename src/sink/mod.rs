@@ -4,7 +4,7 @@
 //! answer is durable: after the write concern is satisfied, the file is synced, the transaction committed. All workers
 //! of a process share one sink, so `store` takes `&self` and may be called from several threads at once.
 
-mod backoff;
+pub mod backoff;
 #[cfg(feature = "mongodb")]
 pub mod mongodb;
 
