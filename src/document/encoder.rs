@@ -1,7 +1,7 @@
 //! [`Encoder`]: one thread's way from a line and its spans to a document.
 
 use crate::error::{Error, Result};
-use crate::grok::{Field, Span};
+use crate::grok::{DateRule, Field, Span};
 use crate::sink::Encoding;
 
 use super::DocumentId;
@@ -12,15 +12,6 @@ use super::json::Json;
 use super::keys::{self, Key};
 use super::object::Passage;
 use super::plan::{Captured, Plan, write_text};
-
-/// Which field `@timestamp` is read from, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DateRule {
-    /// The candidates, each a field's name with one part a level; the first that is present and reads is taken.
-    pub paths: Vec<Vec<String>>,
-    /// The formats, tried in order; see [`date`](super::date).
-    pub formats: Vec<String>,
-}
 
 /// Encodes lines as documents. It has memory of its own (the date last read, room to work in): compile one, then clone
 /// it for every thread.

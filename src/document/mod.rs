@@ -40,7 +40,7 @@ mod scan;
 mod tests;
 mod value;
 
-pub use encoder::{DateRule, Encoder};
+pub use encoder::Encoder;
 pub use id::DocumentId;
 
 use crate::sink::Encoding;

@@ -141,7 +141,7 @@ fn launch(directory: &Path, port: u16, setup: &Setup) -> Process {
         command.arg("--auth");
     }
     command.args(&setup.options);
-    Process::start(&command)
+    Process::start_quiet(&command)
 }
 
 fn binary() -> PathBuf {

@@ -10,9 +10,9 @@ use nix::unistd::Pid;
 /// held by the test and closes with it, however it ends.
 const KEEPER: &str = r#"
 exec 3<&0
-"$@" </dev/null >&4 3<&- 4>&- & pid=$!
+"$@" </dev/null >&4 2>&5 3<&- 4>&- 5>&- & pid=$!
 echo $pid
-( cat <&3 >/dev/null; kill -9 $pid ) >/dev/null 2>&1 4>&- & watch=$!
+( cat <&3 >/dev/null; kill -9 $pid ) >/dev/null 2>&1 4>&- 5>&- & watch=$!
 wait $pid; status=$?
 kill $watch 2>/dev/null
 exit $status
@@ -32,10 +32,20 @@ impl Process {
     /// # Panics
     /// When it cannot be started.
     pub fn start(command: &Command) -> Self {
+        Process::launch(command, "&2")
+    }
+
+    /// [`Process::start`], with its output thrown away and only its errors shown.
+    pub fn start_quiet(command: &Command) -> Self {
+        Process::launch(command, "/dev/null")
+    }
+
+    fn launch(command: &Command, output: &str) -> Self {
         let mut keeper = Command::new("sh");
-        // 4 is where the program's own output goes: the keeper's is needed for the process id.
-        keeper.arg("-c").arg(format!("exec 4>&2\n{KEEPER}")).arg("keeper").arg(command.get_program());
-        keeper.args(command.get_args());
+        // 4 and 5 are where the program's output and errors go: the keeper's own output is needed for the process id,
+        // and nobody needs the shell's remark that a program was killed.
+        keeper.arg("-c").arg(format!("exec 4>{output} 5>&2 2>/dev/null\n{KEEPER}"));
+        keeper.arg("keeper").arg(command.get_program()).args(command.get_args());
         for (key, value) in command.get_envs() {
             match value {
                 Some(value) => keeper.env(key, value),

@@ -144,8 +144,14 @@ pub(super) fn words(error: &DriverError) -> String {
     }
 }
 
+/// A server that hangs up while TLS is being agreed on, in the words of tokio-rustls.
+pub(super) fn is_end_of_handshake(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::UnexpectedEof && error.to_string().contains("tls handshake")
+}
+
 fn io_words(error: &std::io::Error) -> String {
     match error.kind() {
+        _ if is_end_of_handshake(error) => "the server hangs up; does it speak TLS?".to_owned(),
         std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
         std::io::ErrorKind::UnexpectedEof => "the server closed the connection".to_owned(),
         std::io::ErrorKind::TimedOut => "timed out".to_owned(),

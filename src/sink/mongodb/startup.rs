@@ -17,8 +17,15 @@ use crate::error::{Error, Result};
 
 /// How long a server may take to be found, at the start and by each try later on.
 const SELECTION: Duration = Duration::from_secs(5);
+/// How long a monitor waits for news. The driver's own 10 seconds are what a writer loses after an error that makes the
+/// driver doubt a server which in truth has not changed.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How often a waiting start looks at what the monitors saw.
 const GLANCE: Duration = Duration::from_millis(50);
+
+/// Most documents of one command, whatever more the server would take: its reply holds up to 200 bytes for each of them
+/// when all are duplicates, has to stay under 16 MiB, and must come before a deadline.
+const MAX_DOCUMENTS: usize = 10_000;
 
 /// Connects and asks for the server's limits. Runs inside the runtime that the driver's monitors will live in.
 pub(super) async fn connect(target: &Target, weather: Weather) -> Result<(Database, WriteConcern, Limits)> {
@@ -26,6 +33,7 @@ pub(super) async fn connect(target: &Target, weather: Weather) -> Result<(Databa
     let write_concern = write_concern(target, options.write_concern.take())?;
     let patience = *options.server_selection_timeout.get_or_insert(SELECTION);
     options.connect_timeout.get_or_insert(patience);
+    options.heartbeat_freq.get_or_insert(HEARTBEAT);
     options.app_name.get_or_insert_with(|| "logator".to_owned());
     let monitor = weather.clone();
     options.sdam_event_handler = Some(EventHandler::callback(move |event| watch(&monitor, &event)));
@@ -57,7 +65,7 @@ pub(super) async fn connect(target: &Target, weather: Weather) -> Result<(Databa
     };
     let limits = Limits {
         document: limit("maxBsonObjectSize", 16 * 1024 * 1024),
-        documents: limit("maxWriteBatchSize", 100_000),
+        documents: limit("maxWriteBatchSize", 100_000).min(MAX_DOCUMENTS),
     };
     Ok((database, write_concern, limits))
 }
@@ -108,10 +116,11 @@ fn watch(weather: &Weather, event: &SdamEvent) {
     }
 }
 
-/// rustls reports every failed handshake and certificate as invalid data; the network itself never does.
+/// rustls reports every failed handshake and certificate as invalid data, which the network itself never does; a server
+/// that speaks no TLS hangs up in the handshake.
 fn is_tls(error: &DriverError) -> bool {
     match error.kind.as_ref() {
-        ErrorKind::Io(io) => io.kind() == std::io::ErrorKind::InvalidData,
+        ErrorKind::Io(io) => io.kind() == std::io::ErrorKind::InvalidData || reply::is_end_of_handshake(io),
         ErrorKind::InvalidTlsConfig { .. } => true,
         _ => false,
     }
