@@ -34,13 +34,21 @@ fn main() {
         hand_out(folder.path(), &log, 2, slow_client)
     });
     let short = folder.path().join("short.log");
-    let head: Vec<u8> = std::fs::read(&log).expect("the log").split_inclusive(|&b| b == b'\n').take(20_000).flatten().copied().collect();
+    let head: Vec<u8> = std::fs::read(&log)
+        .expect("the log")
+        .split_inclusive(|&b| b == b'\n')
+        .take(20_000)
+        .flatten()
+        .copied()
+        .collect();
     std::fs::write(&short, head).expect("a short log");
     for clients in [1, 2] {
         report(&format!("line dialogue, ipc, {clients} REQ peers"), folder.path(), || {
             hand_out(folder.path(), &short, clients, line_client)
         });
-        report(&format!("bare REQ/REP, ipc, {clients} REQ peers"), folder.path(), || bare_req_rep(folder.path(), clients));
+        report(&format!("bare REQ/REP, ipc, {clients} REQ peers"), folder.path(), || {
+            bare_req_rep(folder.path(), clients)
+        });
     }
 }
 

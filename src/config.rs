@@ -72,7 +72,8 @@ pub fn with_file(mut command: Command, path: &Path, program: &str, others: &[Com
             }
             command = command.mut_arg(id, |arg| arg.default_values(values).required(false));
         } else if only_here || !others.iter().any(|other| id_of(other, key).is_some()) {
-            let all: Vec<&Command> = std::iter::once(&command).chain(if only_here { &[][..] } else { others }).collect();
+            let all: Vec<&Command> =
+                std::iter::once(&command).chain(if only_here { &[][..] } else { others }).collect();
             return Err(Error::usage(format!("{place}: unknown key {key}{}", suggestion(key, &all))));
         }
     }

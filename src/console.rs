@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::document::date;
 use crate::error::{Error, Result};
 use crate::receipt::{Receipt, grouped};
 
@@ -54,7 +55,8 @@ impl Console {
         let line = match self.format {
             LogFormat::Text => format!("{}: {message}", self.program),
             LogFormat::Json => {
-                let time = now_iso();
+                let time = date::write_iso(date::now_ms());
+                let time = String::from_utf8_lossy(&time);
                 let program = self.program;
                 serde_json::json!({"time": time, "level": level, "program": program, "message": message}).to_string()
             }
@@ -161,5 +163,3 @@ pub fn print_table<const N: usize>(rows: &[[String; N]]) -> Result<()> {
         _ => Ok(()),
     }
 }
-
-fn now_iso() -> String { String::new() }

@@ -29,7 +29,8 @@ pub struct BenchOptions {
 /// When a run fails.
 pub fn bench(options: &BenchOptions, console: &Console) -> Result<()> {
     let total = options.workers.len() * (options.runs + 1);
-    let mut table = vec![["workers", "lines/s", "per worker", "of 1st", "min", "max", "cpu s", "memory"].map(str::to_owned)];
+    let mut table =
+        vec![["workers", "lines/s", "per worker", "of 1st", "min", "max", "cpu s", "memory"].map(str::to_owned)];
     let mut first = None;
     let mut done = 0;
     for &workers in &options.workers {
@@ -77,11 +78,11 @@ fn measure(options: &BenchOptions, workers: usize, run: usize) -> Result<Receipt
     command.arg("run").arg("--quiet").arg("--receipt").arg(&file);
     command.arg("--jobs").arg(workers.to_string());
     // A name is only for one input; several are told apart by their content, and stored once.
-    if options.sinks.iter().any(SinkSpec::keeps_documents) {
+    if options.sinks.iter().any(SinkSpec::knows_duplicates) {
         command.arg("--origin").arg(format!("bench-{}-{run}", std::process::id()));
     }
     for sink in &options.sinks {
-        command.arg("--to").arg(sink.as_given());
+        command.arg("--to").arg(sink.to_argument());
     }
     command.args(&options.arguments).stdin(Stdio::null()).stdout(Stdio::null());
     let status = command.status().map_err(|error| Error::system("a run cannot be started").because(error))?;

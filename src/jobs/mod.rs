@@ -20,7 +20,7 @@ use std::sync::mpsc::{Receiver, channel};
 use crate::batch::Batch;
 use crate::console::Console;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
-use crate::document::DocumentId;
+use crate::document::{DocumentId, date};
 use crate::error::{Error, Result};
 use crate::grok::{Format, Library};
 use crate::queue::shared::SharedQueue;
@@ -101,8 +101,12 @@ impl WorkOptions {
     }
 
     /// Opens the sinks.
-    pub(crate) fn open_sinks(&self) -> Result<Vec<Arc<dyn Sink>>> {
-        self.sinks.iter().map(SinkSpec::open).collect()
+    pub(crate) fn open_sinks(&self, console: &Console) -> Result<Vec<Arc<dyn Sink>>> {
+        let open = |spec: &SinkSpec| {
+            let console = console.clone();
+            spec.open(Box::new(move |sentence| console.say(sentence)))
+        };
+        self.sinks.iter().map(open).collect()
     }
 
     /// The number of worker threads.
@@ -129,9 +133,17 @@ impl Intake for QueueIntake {
     fn long_line(&self, line: LongLine) -> Result<()> {
         let id = DocumentId::from_hash(line.origin.id, line.offset, line.hash);
         let detail = format!("the line has {} bytes, --max-line allows {}", line.length, self.max_line);
-        let letter = Letter::new(id, &line.origin, line.offset, Reason::TooLong, detail, None, &line.beginning)
-            .cut_from(line.length);
-        self.dead_letters.write(&[letter])?;
+        self.dead_letters.write(&[Letter {
+            id,
+            origin: &line.origin,
+            offset: line.offset,
+            time_ms: date::now_ms(),
+            reason: Reason::TooLong,
+            detail: &detail,
+            pattern: None,
+            raw: &line.beginning,
+            length: line.length,
+        }])?;
         self.queue.count_dead_letter(line.length_with_end);
         Ok(())
     }

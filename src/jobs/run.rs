@@ -26,11 +26,12 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, mut console: Console) -> 
     let formats = work.formats(&console)?;
     let inputs = inputs::find(&source.inputs)?;
     source.check_origin(&inputs)?;
-    let sinks = work.open_sinks()?;
+    let sinks = work.open_sinks(&console)?;
     let dead_letters = Arc::new(DeadLetters::new(&work.dead_letters));
 
     // Leases of threads do not run out: a thread cannot be lost alone.
-    let limits = Limits { lease: None, ready_bytes: READY_BYTES, leased_bytes: usize::MAX, leases_per_peer: usize::MAX };
+    let limits =
+        Limits { lease: None, ready_bytes: READY_BYTES, leased_bytes: usize::MAX, leases_per_peer: usize::MAX };
     let queue = Arc::new(SharedQueue::new(limits, None));
     let interrupt = Stop::new()?;
     interrupt.on_signals({
@@ -58,10 +59,8 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, mut console: Console) -> 
         counts,
         stop: stop.clone(),
     };
-    let mut errors = crew.work(
-        &|index| Box::new(LocalFeed::new(Arc::clone(&queue), index as u64, stop.clone())),
-        &|| queue.stop(),
-    );
+    let mut errors =
+        crew.work(&|index| Box::new(LocalFeed::new(Arc::clone(&queue), index as u64, stop.clone())), &|| queue.stop());
     drop(progress);
 
     match reading.errors() {

@@ -34,7 +34,7 @@ pub fn work(endpoints: &[Endpoint], options: &WorkOptions, console: Console) -> 
     // Known to the queue before the sink is opened, which may take longer than a short input.
     let mut first = client(0);
     first.hello()?;
-    let sinks = options.open_sinks().inspect_err(|_| first.bye(Vec::new()))?;
+    let sinks = options.open_sinks(&console).inspect_err(|_| first.bye(Vec::new()))?;
     let counts = Arc::new(WorkerCounts::default());
     let crew = Crew {
         workers: options.worker_count(),

@@ -37,6 +37,9 @@ pub enum Outcome {
     Failed(String),
 }
 
+/// Told in a sentence when a sink's server goes away in mid-run, and when it is back.
+pub type Notify = Box<dyn Fn(&str) + Send + Sync>;
+
 /// How a sink wants its documents encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {

@@ -1,12 +1,13 @@
 //! What a user writes after `--to`.
 
+use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Sink;
 use super::ndjson::NdjsonSink;
 use super::null::NullSink;
+use super::{Notify, Sink};
 use crate::error::{Error, Result};
 
 /// The table of a SQLite sink that names none.
@@ -68,11 +69,34 @@ impl SinkSpec {
         }
     }
 
-    /// Opens the sink.
+    /// Whether a second run meets the documents of the first.
+    pub fn knows_duplicates(&self) -> bool {
+        matches!(self, SinkSpec::Sqlite { .. } | SinkSpec::MongoDb(_))
+    }
+
+    /// The text that [`parse`](SinkSpec::parse) reads as this sink, secrets included: for the command line of another
+    /// process.
+    pub fn to_argument(&self) -> OsString {
+        let with = |scheme: &str, path: &Path, rest: &str| {
+            let mut text = OsString::from(scheme);
+            text.push(path);
+            text.push(rest);
+            text
+        };
+        match self {
+            SinkSpec::Stdout => "-".into(),
+            SinkSpec::Ndjson(path) => with("ndjson:", path, ""),
+            SinkSpec::Sqlite { file, table } => with("sqlite:", file, &format!("?table={table}")),
+            SinkSpec::MongoDb(uri) => uri.into(),
+            SinkSpec::Null => "null:".into(),
+        }
+    }
+
+    /// Opens the sink. `notify` is told when its server goes away in mid-run, and when it is back.
     ///
     /// # Errors
     /// [`Error::sink`] when it cannot be opened; a usage error when this build was made without it.
-    pub fn open(&self) -> Result<Arc<dyn Sink>> {
+    pub fn open(&self, notify: Notify) -> Result<Arc<dyn Sink>> {
         Ok(match self {
             SinkSpec::Stdout => Arc::new(NdjsonSink::stdout()?),
             SinkSpec::Ndjson(path) => Arc::new(NdjsonSink::open(path)?),
@@ -80,7 +104,7 @@ impl SinkSpec {
             #[cfg(feature = "sqlite")]
             SinkSpec::Sqlite { file, table } => Arc::new(super::sqlite::SqliteSink::open(file, table)?),
             #[cfg(feature = "mongodb")]
-            SinkSpec::MongoDb(uri) => super::mongodb::open(uri)?,
+            SinkSpec::MongoDb(uri) => super::mongodb::open_with(uri, notify)?,
             #[cfg(not(all(feature = "sqlite", feature = "mongodb")))]
             other => return Err(Error::usage(format!("sink {other}: this build was made without it"))),
         })

@@ -95,7 +95,7 @@ fn on_every_sink(scenario: impl Fn(&dyn Fn() -> Arc<dyn Sink>) -> Vec<Outcome>) 
         let folder = tempfile::tempdir().unwrap();
         let spec = SinkSpec::parse(&(subject.spec)(folder.path())).unwrap();
         let answers = scenario(&|| {
-            let sink = spec.open().unwrap();
+            let sink = spec.open(Box::new(|_| ())).unwrap();
             assert_eq!(sink.name(), spec.to_string());
             assert_eq!(sink.encoding(), Encoding::Json);
             sink

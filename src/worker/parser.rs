@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::batch::{Batch, Origin};
 use crate::dead_letter::Reason;
-use crate::document::{DocumentId, Documents, Encoder};
+use crate::document::{DocumentId, Documents, Encoder, date};
 use crate::error::{Error, Result};
 use crate::grok::{Format, Library, Matcher, Rule as FormatRule, Span};
 use crate::lines;
@@ -200,8 +199,7 @@ impl Parser {
     pub fn parse(&mut self, batch: &Batch, parsed: &mut Parsed) -> Result<()> {
         parsed.clear();
         self.tell_format(batch)?;
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now_ms = i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX);
+        let now_ms = date::now_ms();
         for (index, line) in lines::lines(&batch.data).enumerate() {
             let id = DocumentId::new(&batch.origin, batch.offset + line.start as u64, line.bytes);
             let fate = self.parse_line(index as u32, &id, line.bytes, now_ms, parsed);

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::parser::{Fate, Parsed};
+use super::parser::{Fate, Parsed, SetAside};
 use crate::batch::Batch;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
-use crate::document::DocumentId;
+use crate::document::{DocumentId, date};
 use crate::error::{Error, Result};
 use crate::lines::Line;
 use crate::receipt::Tally;
@@ -81,18 +81,28 @@ impl Storer {
     }
 
     /// Writes dead letters; durable when this returns.
-    fn set_aside(&self, batch: &Batch, letters: Vec<(u32, Reason, String, Option<String>)>) -> Result<()> {
+    fn set_aside(&self, batch: &Batch, letters: Vec<SetAside>) -> Result<()> {
         if letters.is_empty() {
             return Ok(());
         }
         let lines: Vec<Line<'_>> = crate::lines::lines(&batch.data).collect();
-        let letters: Vec<Letter> = letters
-            .into_iter()
+        let time_ms = date::now_ms();
+        let letters: Vec<Letter<'_>> = letters
+            .iter()
             .map(|(line, reason, detail, pattern)| {
-                let Line { start, bytes } = lines[line as usize];
+                let Line { start, bytes: raw } = lines[*line as usize];
                 let offset = batch.offset + start as u64;
-                let id = DocumentId::new(&batch.origin, offset, bytes);
-                Letter::new(id, &batch.origin, offset, reason, detail, pattern, bytes)
+                Letter {
+                    id: DocumentId::new(&batch.origin, offset, raw),
+                    origin: &batch.origin,
+                    offset,
+                    time_ms,
+                    reason: *reason,
+                    detail,
+                    pattern: pattern.as_deref(),
+                    raw,
+                    length: raw.len() as u64,
+                }
             })
             .collect();
         self.dead_letters.write(&letters)

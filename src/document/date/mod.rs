@@ -30,6 +30,12 @@ mod read;
 
 pub use calendar::{MS_PER_DAY, write_iso};
 
+/// The time now, in milliseconds since 1970.
+pub fn now_ms() -> i64 {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
+}
+
 use crate::error::{Error, Result};
 use read::Item;
 

@@ -43,10 +43,6 @@ use crate::error::{Error, Result};
 /// Threads that serve the driver's sockets and monitors. Commands themselves run on the threads that call `store`.
 const RUNTIME_THREADS: usize = 1;
 
-/// Is told, in one sentence with no secret in it, when a server goes away and when it is back. Called from the threads
-/// that call `store`, once for each change however many of them wait.
-pub type Notify = Box<dyn Fn(&str) + Send + Sync>;
-
 /// Connects to the server of `uri` and checks that it answers and accepts the login.
 ///
 /// # Errors
