@@ -112,7 +112,7 @@ impl Packing {
     fn pack(self, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         match self {
             Packing::Gzip => {
-                // Level 3 halves the time of the usual 6 for a tenth more bytes.
+                // On an access log level 3 takes half the time of the usual 6, for 15 % more bytes.
                 let mut encoder = flate2::write::GzEncoder::new(out, flate2::Compression::new(3));
                 encoder.write_all(bytes)?;
                 encoder.finish().map(drop)

@@ -49,7 +49,6 @@ impl SqliteSink {
         };
         let connection = Connection::open(path).map_err(|e| explain(&name, "cannot be opened", e))?;
         prepare(&connection, &name, table, deadline)?;
-        // A new key at its place in the tree: half the size of a table with a separate index, and faster to fill.
         let insert = format!("INSERT INTO {table}(_id, doc) VALUES(?1, ?2) ON CONFLICT DO NOTHING");
         Ok(SqliteSink { name, path: path.into(), insert, deadline, connection: Mutex::new(connection) })
     }
@@ -135,6 +134,8 @@ impl Sink for SqliteSink {
     }
 }
 
+// WITHOUT ROWID, measured with 400,000 documents of 400 bytes: a tenth smaller than a table with an index beside it; 6 %
+// faster to fill from one source (whose ids ascend), 4 % slower from four in turn.
 fn prepare(connection: &Connection, name: &str, table: &str, deadline: Duration) -> Result<()> {
     let failed = |e| explain(name, "cannot be prepared", e);
     connection.busy_timeout(deadline.min(Duration::from_secs(5))).map_err(failed)?;
