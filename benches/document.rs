@@ -4,8 +4,8 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use logator::batch::Origin;
 use logator::document::date::Formats;
-use logator::document::{DateRule, DocumentId, Encoder};
-use logator::grok::{Field, FieldType, Span};
+use logator::document::{DocumentId, Encoder};
+use logator::grok::{DateRule, Field, FieldType, Span};
 use logator::sink::Encoding;
 
 fn main() {

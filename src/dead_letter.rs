@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::batch::Origin;
 use crate::document::{DocumentId, date};
 use crate::error::{Error, Result};
-use crate::sink::append::AppendFile;
+use crate::sink::append::{AppendFile, Others};
 use crate::sink::repair;
 
 /// Why a line became a dead letter.
@@ -122,17 +122,20 @@ struct StoredOrigin<T> {
     name: T,
 }
 
-/// The file that dead letters of this process go to. It is created with the first letter.
+/// The file that dead letters go to. It is created with the first letter.
+///
+/// It is opened and locked for each write only, so that a queue and several workers can share it.
 #[derive(Debug)]
 pub struct DeadLetters {
     path: PathBuf,
-    file: Mutex<Option<std::sync::Arc<AppendFile>>>,
+    /// Locks of files do not keep threads apart.
+    turn: Mutex<()>,
 }
 
 impl DeadLetters {
     /// Letters for the file at `path`, which is not touched yet.
     pub fn new(path: impl Into<PathBuf>) -> DeadLetters {
-        DeadLetters { path: path.into(), file: Mutex::new(None) }
+        DeadLetters { path: path.into(), turn: Mutex::new(()) }
     }
 
     /// Where they go.
@@ -153,17 +156,10 @@ impl DeadLetters {
         for letter in letters {
             letter.write(&mut block)?;
         }
-        self.file()?.append(&block)
-    }
-
-    fn file(&self) -> Result<std::sync::Arc<AppendFile>> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = &*file {
-            return Ok(file.clone());
-        }
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let name = format!("dead letters {}", self.path.display());
-        let opened = AppendFile::open(&self.path, name.clone(), |file, length| repair::plain(&name, file, length))?;
-        Ok(file.insert(opened.into()).clone())
+        let mend = |file: &_, length| repair::plain(&name, file, length);
+        AppendFile::open(&self.path, name.clone(), Others::Wait, mend)?.append(&block)
     }
 }
 

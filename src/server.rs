@@ -27,8 +27,9 @@ const FORGET_AFTER: Duration = Duration::from_secs(600);
 /// The longest to stay for peers that were never told the end.
 const LONGEST_LINGER: Duration = Duration::from_secs(10);
 
-/// Replies libzmq may hold for one peer that does not read them.
-const REPLIES_A_PEER: i32 = 16;
+/// Replies libzmq may hold for one peer that does not read them. Far more than a peer can ask for within the
+/// millisecond or so in which libzmq does not look whether earlier ones were taken; leases bound how many are large.
+const REPLIES_A_PEER: i32 = 256;
 
 type Identity = Vec<u8>;
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::batch::Origin;
-use crate::grok::{Field, FieldType, Span};
+use crate::grok::{DateRule, Field, FieldType, Span};
 
 /// 2024-03-10T00:00:00Z.
 const NOW: i64 = 1_710_028_800_000;

@@ -23,6 +23,15 @@ pub(crate) struct AppendFile {
     woken: Condvar,
 }
 
+/// What to do when another process has the file open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// Refuse to open it.
+    Refuse,
+    /// Wait until it has not.
+    Wait,
+}
+
 #[derive(Debug, Default)]
 struct Written {
     /// Bytes up to the end of the last whole block.
@@ -42,8 +51,13 @@ struct Synced {
 
 impl AppendFile {
     /// Opens `path` for appending, creates it if need be, and lets `repair` mend what a crash left at its end.
-    /// `name` is how messages call it.
-    pub fn open(path: &Path, name: String, repair: impl FnOnce(&File, u64) -> Result<()>) -> Result<AppendFile> {
+    /// `name` is how messages call it. While it is open no other process can have it: `others` says what to do about one.
+    pub fn open(
+        path: &Path,
+        name: String,
+        others: Others,
+        repair: impl FnOnce(&File, u64) -> Result<()>,
+    ) -> Result<AppendFile> {
         let opening = |e: io::Error| Error::sink(format!("{name}: cannot be opened for writing")).because(e);
         let before = match path.metadata() {
             Ok(metadata) => Some(metadata),
@@ -54,7 +68,11 @@ impl AppendFile {
         // Reading is for the repair; a pipe opened for both would never be told that its reader left.
         let file = OpenOptions::new().append(true).read(regular).create(true).open(path).map_err(opening)?;
         if regular {
-            match file.try_lock() {
+            let locked = match others {
+                Others::Refuse => file.try_lock(),
+                Others::Wait => file.lock().map_err(TryLockError::Error),
+            };
+            match locked {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
                     return Err(Error::sink(format!(

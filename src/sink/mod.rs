@@ -37,7 +37,8 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// Told in a sentence when a sink's server goes away in mid-run, and when it is back.
+/// Is told, in one sentence with no secret in it, when a sink's server goes away in mid-run and when it is back. Called
+/// from the threads that call `store`, once for each change however many of them wait.
 pub type Notify = Box<dyn Fn(&str) + Send + Sync>;
 
 /// How a sink wants its documents encoded.

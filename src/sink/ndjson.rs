@@ -11,7 +11,7 @@ use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use super::append::AppendFile;
+use super::append::{AppendFile, Others};
 use super::{Encoding, Outcome, Sink, repair};
 use crate::document::Documents;
 use crate::error::{Error, Result};
@@ -45,7 +45,7 @@ impl NdjsonSink {
             Some("zst") => Some(Packing::Zstd),
             _ => None,
         };
-        let file = AppendFile::open(path, name.clone(), |file, length| match packing {
+        let file = AppendFile::open(path, name.clone(), Others::Refuse, |file, length| match packing {
             None => repair::plain(&name, file, length),
             Some(packing) => repair::compressed(&name, file, packing),
         })?;

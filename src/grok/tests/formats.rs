@@ -32,7 +32,7 @@ fn a_format_brings_types_and_a_date() {
     assert_eq!(kind("response"), Some(FieldType::Int));
     assert_eq!(kind("agent"), Some(FieldType::Text));
     let formats = vec!["%d/%b/%Y:%H:%M:%S %z".to_owned()];
-    assert_eq!(format.date, Some(DateRule { path: vec!["timestamp".to_owned()], formats }));
+    assert_eq!(format.date, Some(DateRule { paths: vec![vec!["timestamp".to_owned()]], formats }));
 }
 
 #[test]

@@ -36,7 +36,7 @@ use tokio::runtime::Runtime;
 use self::command::{CommandHead, Limits};
 use self::insert::Insert;
 use self::target::Target;
-use super::{Encoding, Outcome, Sink};
+use super::{Encoding, Notify, Outcome, Sink};
 use crate::document::Documents;
 use crate::error::{Error, Result};
 
