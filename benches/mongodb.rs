@@ -28,6 +28,10 @@ use mongodb::bson::{DateTime, Document, RawDocumentBuf, doc, rawdoc};
 use mongodb::options::{Acknowledgment, WriteConcern};
 use mongodb::{Client, Collection};
 
+// As the programs do, so that the bare loop has what the job has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ROUNDS: usize = 3;
 
 fn main() {
