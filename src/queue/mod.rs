@@ -315,3 +315,6 @@ impl Queue {
         self.deadlines.first().map(|&(deadline, _)| deadline).filter(|&deadline| deadline < Duration::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests;
