@@ -12,6 +12,7 @@
 pub mod logs;
 #[cfg(feature = "mongodb")]
 pub mod mongod;
+pub mod peer;
 pub mod place;
 pub mod process;
 pub mod proxy;

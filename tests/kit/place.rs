@@ -80,6 +80,21 @@ impl Place {
         running.end()
     }
 
+    /// A queue at [`Place::endpoint`] that listens already. Its receipt goes to `queue.json`.
+    pub fn queue(&self, arguments: &[&str]) -> Running {
+        let endpoint = self.endpoint();
+        let mut queue =
+            self.start("logator-queue", &[&["--bind", &endpoint, "--receipt", "queue.json"], arguments].concat());
+        queue.says("lines are handed out at");
+        queue
+    }
+
+    /// A worker of one thread for that queue.
+    pub fn worker(&self, arguments: &[&str]) -> Running {
+        let endpoint = self.endpoint();
+        self.start("logator-worker", &[&["--from", &endpoint, "-j", "1"], arguments].concat())
+    }
+
     /// `logator run`, with its receipt in `receipt`.
     pub fn logator(&self, arguments: &[&str], input: &[u8]) -> (Ran, Receipt) {
         let ran = self.run("logator", &[&["run", "--receipt", "receipt"], arguments].concat(), input);
@@ -156,6 +171,11 @@ impl Running {
     pub fn feed(&mut self, input: &[u8]) {
         let stdin = self.stdin.as_mut().expect("its input is open");
         let _ = stdin.write_all(input).and_then(|()| stdin.flush());
+    }
+
+    /// Ends its input.
+    pub fn close_input(&mut self) {
+        self.stdin = None;
     }
 
     /// Its process id.
