@@ -42,6 +42,9 @@ pub struct Client {
     connections: Vec<Connection>,
     turn: usize,
     stop: Stop,
+    /// Acks of which a stop has left unknown whether their queues have them. They go with the farewell; a queue that
+    /// has them already ignores them.
+    unsure: Vec<(Ticket, Tally)>,
 }
 
 impl Client {
@@ -61,7 +64,7 @@ impl Client {
             lost: false,
             ended: false,
         };
-        Client { connections: endpoints.iter().map(connection).collect(), turn: 0, stop }
+        Client { connections: endpoints.iter().map(connection).collect(), turn: 0, stop, unsure: Vec::new() }
     }
 }
 
@@ -83,6 +86,10 @@ impl Feed for Client {
         // A queue that is lost must not keep the others waiting.
         let manner = if open > 1 { Manner::Once } else { Manner::Patient };
         let mut all_acks = acks;
+        if self.stop.is_requested() {
+            self.unsure.append(&mut all_acks);
+            return Ok(Next::Stopped);
+        }
         let mut pause = Duration::from_millis(250);
         for _ in 0..self.connections.len() {
             let index = self.turn % self.connections.len();
@@ -91,7 +98,8 @@ impl Feed for Client {
             if connection.ended {
                 continue;
             }
-            let acks = take_acks(&mut all_acks, index);
+            let sent: Vec<_> = all_acks.extract_if(.., |(ticket, _)| ticket.queue == index).collect();
+            let acks = queue_acks(&sent);
             match connection.request(&Request::Reserve { wait, acks }, wait + GRACE, manner)? {
                 Some(Reply::Batch { lease, ttr, batch }) => {
                     self.acknowledge(all_acks)?;
@@ -100,7 +108,10 @@ impl Feed for Client {
                 Some(Reply::Wait(pause_there)) => pause = pause.min(pause_there),
                 Some(Reply::End) => connection.ended = true,
                 Some(reply) => return Err(connection.unexpected(&reply)),
-                None if self.stop.is_requested() => return Ok(Next::Stopped),
+                None if self.stop.is_requested() => {
+                    self.unsure.extend(sent.into_iter().chain(all_acks));
+                    return Ok(Next::Stopped);
+                }
                 None => {}
             }
         }
@@ -110,18 +121,19 @@ impl Feed for Client {
     }
 
     fn touch(&mut self, tickets: &[Ticket]) -> Result<()> {
-        self.each(tickets, Request::Touch)
+        self.each(tickets, Request::Touch, GRACE, Manner::Once)
     }
 
     fn release(&mut self, tickets: &[Ticket]) -> Result<()> {
-        self.each(tickets, Request::Release)
+        self.each(tickets, Request::Release, FAREWELL, Manner::Farewell)
     }
 
     fn bye(&mut self, acks: Vec<(Ticket, Tally)>) {
-        let mut all_acks = acks;
+        let mut all_acks = std::mem::take(&mut self.unsure);
+        all_acks.extend(acks);
         for (index, connection) in self.connections.iter_mut().enumerate() {
             let acks = take_acks(&mut all_acks, index);
-            if connection.line.is_some() {
+            if connection.line.is_some() || !acks.is_empty() {
                 // Nothing more can be done for acks a queue does not take: it gives the lines to another worker, and
                 // the sink knows them.
                 let _ = connection.request(&Request::Bye(acks), FAREWELL, Manner::Farewell);
@@ -132,8 +144,12 @@ impl Feed for Client {
 
 /// Takes the acks that belong to the queue at `index`.
 fn take_acks(acks: &mut Vec<(Ticket, Tally)>, index: usize) -> Vec<Ack> {
-    let ours = acks.extract_if(.., |(ticket, _)| ticket.queue == index);
-    ours.map(|(ticket, tally)| Ack { lease: ticket.lease, tally }).collect()
+    let ours: Vec<_> = acks.extract_if(.., |(ticket, _)| ticket.queue == index).collect();
+    queue_acks(&ours)
+}
+
+fn queue_acks(acks: &[(Ticket, Tally)]) -> Vec<Ack> {
+    acks.iter().map(|(ticket, tally)| Ack { lease: ticket.lease, tally: *tally }).collect()
 }
 
 impl Client {
@@ -153,12 +169,18 @@ impl Client {
         Ok(())
     }
 
-    fn each(&mut self, tickets: &[Ticket], request: fn(Vec<LeaseId>) -> Request) -> Result<()> {
+    fn each(
+        &mut self,
+        tickets: &[Ticket],
+        request: fn(Vec<LeaseId>) -> Request,
+        patience: Duration,
+        manner: Manner,
+    ) -> Result<()> {
         for (index, connection) in self.connections.iter_mut().enumerate() {
             let leases: Vec<LeaseId> =
                 tickets.iter().filter(|ticket| ticket.queue == index).map(|ticket| ticket.lease).collect();
             if !leases.is_empty() && !connection.ended {
-                connection.request(&request(leases), GRACE, Manner::Once)?;
+                connection.request(&request(leases), patience, manner)?;
             }
         }
         Ok(())
@@ -180,7 +202,7 @@ enum Manner {
     Patient,
     /// Once, unless a stop is requested.
     Once,
-    /// Once, in spite of a stop.
+    /// Once, in spite of a stop, and saying nothing.
     Farewell,
 }
 
@@ -296,7 +318,11 @@ impl Connection {
             return Ok(Attempt::Lost("the queue cannot be asked"));
         }
         let mut asked = Instant::now();
+        // A question that is not kept waiting for work is answered at once, and the answer may be a lease: a stop does
+        // not cut it short.
+        let waits = matches!(request, Request::Reserve { wait, .. } if !wait.is_zero());
         loop {
+            let heeds_stop = manner != Manner::Farewell && (waits || !line.connected);
             // Before there is a connection, silence means nothing.
             let bound = match (line.connected || manner != Manner::Patient, self.lost) {
                 (true, _) => Some(patience),
@@ -316,7 +342,7 @@ impl Connection {
                 line.monitor.as_poll_item(zmq::POLLIN),
                 zmq::PollItem::from_fd(self.stop.descriptor(), zmq::POLLIN),
             ];
-            let watched = if manner == Manner::Farewell { 2 } else { 3 };
+            let watched = if heeds_stop { 3 } else { 2 };
             match zmq::poll(&mut items[..watched], remaining.map_or(-1, |time| time.as_millis() as i64 + 1)) {
                 Ok(_) | Err(zmq::Error::EINTR) => {}
                 Err(error) => return Err(Error::wire("waiting for the queue failed").because(error)),
@@ -335,7 +361,7 @@ impl Connection {
                     return Ok(Attempt::Lost("the queue is gone"));
                 }
             }
-            if manner != Manner::Farewell && self.stop.is_requested() {
+            if heeds_stop && self.stop.is_requested() {
                 return Ok(Attempt::Stopped);
             }
         }

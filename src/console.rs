@@ -1,6 +1,7 @@
 //! What people are told: sentences, the progress bar and the receipt, all on standard error.
 
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,12 +22,13 @@ pub enum LogFormat {
     Json,
 }
 
-/// Standard error of one program. Cloning shares the progress bar.
+/// Standard error of one program. Cloning shares the progress bar and the silence.
 #[derive(Clone)]
 pub struct Console {
     program: &'static str,
     format: LogFormat,
     quiet: bool,
+    hushed: Arc<AtomicBool>,
     bar: ProgressBar,
 }
 
@@ -36,7 +38,12 @@ const REDRAW: Duration = Duration::from_millis(200);
 impl Console {
     /// The console of `program`. A quiet one passes errors on and nothing else.
     pub fn new(program: &'static str, format: LogFormat, quiet: bool) -> Self {
-        Console { program, format, quiet, bar: ProgressBar::hidden() }
+        Console { program, format, quiet, hushed: Arc::default(), bar: ProgressBar::hidden() }
+    }
+
+    /// Says nothing more, not even errors, here and in all clones.
+    pub fn hush(&self) {
+        self.hushed.store(true, Ordering::Relaxed);
     }
 
     /// Says what a user may want to know.
@@ -52,6 +59,9 @@ impl Console {
     }
 
     fn write(&self, level: &str, message: &str) {
+        if self.hushed.load(Ordering::Relaxed) {
+            return;
+        }
         let line = match self.format {
             LogFormat::Text => format!("{}: {message}", self.program),
             LogFormat::Json => {
@@ -67,6 +77,9 @@ impl Console {
     /// Shows the receipt.
     pub fn receipt(&self, receipt: &Receipt) {
         self.bar.finish_and_clear();
+        if self.hushed.load(Ordering::Relaxed) {
+            return;
+        }
         match self.format {
             LogFormat::Text if self.quiet => {}
             LogFormat::Text => write_stderr(&receipt.to_string()),

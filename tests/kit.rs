@@ -9,8 +9,11 @@
 // Not every set of features uses all of it.
 #![allow(dead_code)]
 
+pub mod logs;
 #[cfg(feature = "mongodb")]
 pub mod mongod;
+pub mod peer;
+pub mod place;
 pub mod process;
 pub mod proxy;
 

@@ -21,7 +21,8 @@ use crate::source::reader::BatchSize;
 use crate::worker::parser::Unmatched;
 
 const EXIT_CODES: &str = "Exit codes: 0 every line accounted for, none dead-lettered; 1 finished, some lines \
-dead-lettered; 2 usage or configuration; 3 could not finish, what is not acknowledged can be done again.
+dead-lettered; 2 usage or configuration; 3 could not finish, what is not acknowledged can be done again \
+(quietly when the reader of standard output leaves, as head does).
 Every flag can also be given as LOGATOR_NAME in the environment, or in the --config file.";
 
 /// `logator COMMAND`

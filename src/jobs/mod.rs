@@ -210,8 +210,17 @@ impl Reading {
     }
 }
 
+/// Whoever left standard output (`logator run … | head`) has what they wanted: neither an error nor a receipt is shown
+/// to them. The exit code and the receipt's file still say that the work is not finished.
+pub(crate) fn hush_if_nobody_reads(errors: &[Error], console: &Console) {
+    if errors.iter().any(Error::is_broken_pipe) {
+        console.hush();
+    }
+}
+
 /// Says the errors, closes the account of a queue and shows it.
 pub(crate) fn close_account(queue: &SharedQueue, errors: Vec<Error>, console: &Console) -> Receipt {
+    hush_if_nobody_reads(&errors, console);
     for error in &errors {
         console.error(error.to_string());
     }

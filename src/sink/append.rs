@@ -130,6 +130,9 @@ impl AppendFile {
     fn write(&self, block: &[u8]) -> Result<u64> {
         let mut written = lock(&self.written);
         if let Err(e) = (&self.file).write_all(block) {
+            if !self.regular && e.kind() == io::ErrorKind::BrokenPipe {
+                return Err(Error::sink(format!("{}: its reader left", self.name)).because(e));
+            }
             let mut message =
                 format!("{}: {} bytes could not be written after byte {}", self.name, block.len(), written.bytes);
             if self.cut {

@@ -1,0 +1,10 @@
+//! What may go wrong besides the input: endpoints, strangers, signals, full disks, and processes that die.
+
+#[cfg(feature = "mongodb")]
+mod databases;
+mod disks;
+mod endpoints;
+mod signals;
+mod spawn;
+mod strangers;
+mod workers;

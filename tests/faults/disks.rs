@@ -1,0 +1,90 @@
+//! Disks that are full.
+
+use std::process::Command;
+
+use crate::kit::logs::access;
+use crate::kit::place::{Place, Running, account};
+
+#[test]
+fn a_full_disk_under_ndjson_ends_the_run_and_nothing_counts_as_stored() {
+    let place = Place::new();
+    let (ran, receipt) = place.logator(&["-f", "combined", "--to", "ndjson:/dev/full"], &access(0..5000));
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert_eq!(account(&receipt), [0; 6]);
+    assert!(receipt.agrees && !receipt.finished && receipt.left > 0, "{receipt:?}");
+    assert!(!receipt.errors.is_empty());
+    for error in &receipt.errors {
+        assert!(error.starts_with("ndjson:/dev/full: "), "{error}");
+        assert!(error.contains("make room and run it again, nothing acknowledged is lost"), "{error}");
+        assert!(error.ends_with("No space left on device (os error 28)"), "{error}");
+    }
+}
+
+/// `logator run` that may write no file larger than `blocks` of 512 bytes: a disk that is full there.
+fn limited(place: &Place, blocks: u32, arguments: &[&str]) -> Running {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""), "limited"]);
+    command.arg(crate::kit::program("logator")).args(["run", "--receipt", "receipt", "-f", "combined"]);
+    command.args(arguments).current_dir(place.path("."));
+    Running::start(command)
+}
+
+#[test]
+fn a_file_that_cannot_grow_holds_whole_batches_only() {
+    let place = Place::new();
+    place.write("access.log", access(0..5000));
+    let ran = limited(&place, 800, &["access.log", "--batch-lines", "500", "-j", "1", "--to", "ndjson:out"]).end();
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    let receipt = place.receipt("receipt");
+    let stored = receipt.tally.stored;
+    assert_eq!(account(&receipt), [stored, stored, 0, 0, 0, 0]);
+    assert!(receipt.agrees && stored > 0 && stored < 5000 && receipt.left > 0, "{receipt:?}");
+    assert_eq!(place.objects("out").len() as u64, stored, "what is in the file is what the receipt says");
+    assert!(receipt.errors[0].contains("and the file was cut back to there"), "{receipt:?}");
+}
+
+#[test]
+#[cfg(feature = "sqlite")]
+fn a_full_disk_under_sqlite_ends_the_run_and_a_second_run_completes_it() {
+    let place = Place::new();
+    place.write("access.log", access(0..5000));
+    let to = ["access.log", "--batch-lines", "500", "-j", "1", "--to", "sqlite:logs.db"];
+    let ran = limited(&place, 800, &to).end();
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    let receipt = place.receipt("receipt");
+    let stored = receipt.tally.stored;
+    assert_eq!(account(&receipt), [stored, stored, 0, 0, 0, 0]);
+    assert!(receipt.agrees && stored < 5000 && receipt.left > 0, "{receipt:?}");
+    assert!(receipt.errors[0].starts_with("sqlite:logs.db: a batch could not be stored"), "{receipt:?}");
+    let (ran, receipt) = place.logator(&[&to[..], &["-f", "combined"]].concat(), b"");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(account(&receipt), [5000, 5000 - stored, stored, 0, 0, 0]);
+}
+
+#[test]
+fn a_full_disk_under_the_dead_letters_loses_none_of_them() {
+    let place = Place::new();
+    let arguments = ["-f", "combined", "--unmatched", "dead-letter", "--dead-letters", "/dev/full", "--to", "null:"];
+    let (ran, receipt) = place.logator(&arguments, b"no access line\n");
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert_eq!((account(&receipt), receipt.left), ([0; 6], 1));
+    assert!(receipt.errors[0].contains("No space left on device"), "{receipt:?}");
+}
+
+#[test]
+fn sinks_that_cannot_be_opened_are_said_before_anything_is_read() {
+    let place = Place::new();
+    place.write("text", "no database\n".repeat(1000));
+    let missing = place.at("ndjson:", "no/such/folder/out");
+    let mut cases = vec![(missing.as_str(), "cannot be opened for writing")];
+    if cfg!(feature = "sqlite") {
+        cases.push(("sqlite:text", "the file is not a SQLite database, name another"));
+        cases.push(("sqlite:no/such/folder/logs.db", "check that its folder is there"));
+    }
+    for (sink, words) in cases {
+        let ran = place.run("logator", &["run", "--to", sink], &access(0..5));
+        assert_eq!(ran.code, Some(3), "{sink}: {}", ran.stderr);
+        assert!(ran.stderr.starts_with(&format!("logator: {sink}: ")), "{}", ran.stderr);
+        assert!(ran.stderr.contains(words) && ran.stderr.lines().count() == 1, "{}", ran.stderr);
+    }
+}

@@ -1,0 +1,90 @@
+//! Where a queue listens.
+
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+
+use crate::kit::free_port;
+use crate::kit::logs::access;
+use crate::kit::place::{Place, account};
+
+#[test]
+fn an_endpoint_in_use_is_refused_and_the_first_queue_is_unharmed() {
+    let place = Place::new();
+    let port = free_port();
+    let tcp = format!("tcp://127.0.0.1:{port}");
+    let mut first = place.queue(&["--bind", &tcp]);
+    for endpoint in [place.endpoint(), tcp] {
+        let second = place.run("logator-queue", &["--bind", &endpoint], &access(0..5));
+        assert_eq!(second.code, Some(2));
+        let words = format!("{endpoint}: in use by another process; stop it, or --bind another endpoint");
+        assert_eq!(second.stderr, format!("logator-queue: {words}\n"));
+    }
+    first.feed(&access(0..100));
+    let worker = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
+    let first = first.end();
+    assert_eq!((first.code, worker.end().code), (Some(0), Some(0)), "{}", first.stderr);
+    assert_eq!(account(&place.receipt("queue.json")), [100, 100, 0, 0, 0, 0]);
+    assert!(!place.path("q").exists(), "it leaves no socket behind");
+}
+
+#[test]
+fn a_file_at_the_path_is_left_alone() {
+    let place = Place::new();
+    place.write("q", "precious");
+    let ran = place.run("logator-queue", &["--bind", &place.endpoint()], b"");
+    assert_eq!(ran.code, Some(2));
+    let words =
+        format!("logator-queue: {}: a file that is not a socket is there; it is left alone\n", place.endpoint());
+    assert_eq!((ran.stderr, place.text("q").as_str()), (words, "precious"));
+}
+
+#[test]
+fn the_socket_of_a_killed_queue_is_taken_over() {
+    let place = Place::new();
+    place.queue(&[]).kill();
+    assert!(place.path("q").symlink_metadata().unwrap().file_type().is_socket());
+    let mut queue = place.queue(&[]);
+    queue.feed(&access(0..10));
+    let worker = place.worker(&["-f", "combined", "--to", "null:"]);
+    assert_eq!((queue.end().code, worker.end().code), (Some(0), Some(0)));
+}
+
+#[test]
+fn only_the_user_may_use_the_socket() {
+    let place = Place::new();
+    let queue = place.queue(&[]);
+    let mode = place.path("q").symlink_metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(queue.end().code, Some(0));
+}
+
+#[test]
+fn another_machine_is_not_let_in_unless_asked_for() {
+    let place = Place::new();
+    for endpoint in ["tcp://*:5999", "tcp://0.0.0.0:5999", "tcp://192.0.2.1:5999"] {
+        for (program, flag) in [("logator-queue", "--bind"), ("logator-worker", "--from")] {
+            let ran = place.run(program, &[flag, endpoint], b"");
+            assert_eq!(ran.code, Some(2), "{program} {endpoint}: {}", ran.stderr);
+            let words = format!("{program}: {endpoint}: lines would cross the network unencrypted");
+            assert!(ran.stderr.starts_with(&words) && ran.stderr.contains("--insecure"), "{}", ran.stderr);
+        }
+    }
+    let endpoint = format!("tcp://0.0.0.0:{}", free_port());
+    let mut queue = place.start("logator-queue", &["--bind", &endpoint, "--insecure"]);
+    queue.says("lines are handed out at");
+    assert_eq!(queue.end().code, Some(0));
+}
+
+#[test]
+fn an_endpoint_that_cannot_be_is_a_usage_error() {
+    let place = Place::new();
+    for (endpoint, words) in [
+        (place.at("ipc://", "no/such/folder/q"), "cannot listen there"),
+        (format!("ipc:///{}", "x".repeat(200)), "cannot listen there"),
+        ("udp://127.0.0.1:1".to_owned(), "not an endpoint"),
+        ("tcp://127.0.0.1".to_owned(), "the port is missing"),
+    ] {
+        let ran = place.run("logator-queue", &["--bind", &endpoint], b"");
+        assert_eq!(ran.code, Some(2), "{endpoint}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{endpoint}: {}", ran.stderr);
+    }
+}

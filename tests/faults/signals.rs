@@ -1,0 +1,159 @@
+//! SIGTERM, SIGINT, and a standard output that nobody reads any more.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::process::Stdio;
+
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+
+use crate::kit::logs::access;
+use crate::kit::place::{Place, account};
+use crate::kit::{PATIENCE, wait_for};
+
+const INTERRUPTED: &str = "interrupted: the rest of the input was not read";
+
+#[test]
+fn a_signal_ends_a_run_whose_input_is_still_open_with_a_receipt() {
+    for (signal, name) in [(Signal::SIGTERM, "SIGTERM"), (Signal::SIGINT, "SIGINT")] {
+        let place = Place::new();
+        let mut run = place.start("logator", &["run", "-f", "combined", "--receipt", "receipt"]);
+        run.feed(&access(0..100));
+        wait_for("the documents", PATIENCE, || (run.stdout().lines().count() == 100).then_some(()));
+        run.signal(signal);
+        let ran = run.end_with_input_open();
+        assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("logator: {name}: reading stops")), "{}", ran.stderr);
+        let receipt = place.receipt("receipt");
+        assert_eq!(account(&receipt), [100, 100, 0, 0, 0, 0]);
+        assert!(receipt.agrees && !receipt.finished);
+        assert_eq!(receipt.errors, [INTERRUPTED]);
+        assert!(ran.stderr.contains("receipt\n") && ran.stderr.contains(INTERRUPTED), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_signal_ends_a_queue_when_its_workers_have_finished_what_was_read() {
+    let place = Place::new();
+    let mut queue = place.queue(&["--drain", "60"]);
+    queue.feed(&access(0..100));
+    let mut worker = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
+    wait_for("the documents", PATIENCE, || {
+        (std::fs::read_to_string(place.path("out")).unwrap_or_default().lines().count() == 100).then_some(())
+    });
+    queue.signal(Signal::SIGTERM);
+    let ran = queue.end_with_input_open();
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert!(ran.stderr.contains("SIGTERM: reading stops, workers have 60 s to finish"), "{}", ran.stderr);
+    let receipt = place.receipt("queue.json");
+    assert_eq!(account(&receipt), [100, 100, 0, 0, 0, 0]);
+    assert_eq!(receipt.errors, [INTERRUPTED]);
+    worker.close_input();
+    assert_eq!(worker.end().code, Some(0), "it was told the end");
+}
+
+#[test]
+fn a_queue_without_workers_ends_when_the_time_to_drain_is_over() {
+    let place = Place::new();
+    let mut queue = place.queue(&["--drain", "0.2"]);
+    queue.feed(&access(0..100));
+    let peer = crate::kit::peer::Peer::connect(&place.endpoint());
+    assert!(matches!(peer.reserve(), logator::wire::Reply::Batch { .. }));
+    queue.signal(Signal::SIGTERM);
+    let ran = queue.end_with_input_open();
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    let receipt = place.receipt("queue.json");
+    assert_eq!(account(&receipt), [0; 6]);
+    assert!(receipt.agrees && receipt.left > 0, "{receipt:?}");
+    assert!(receipt.errors.iter().any(|error| error == "the workers did not finish what was read"), "{receipt:?}");
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let place = Place::new();
+    let mut queue = place.queue(&["--drain", "3600"]);
+    queue.feed(&access(0..100));
+    let peer = crate::kit::peer::Peer::connect(&place.endpoint());
+    assert!(matches!(peer.reserve(), logator::wire::Reply::Batch { .. }));
+    queue.signal(Signal::SIGTERM);
+    queue.says("SIGTERM: reading stops");
+    queue.signal(Signal::SIGTERM);
+    assert_eq!(queue.end_with_input_open().code, Some(3));
+}
+
+#[test]
+fn a_signal_ends_a_worker_that_waits_and_the_queue_does_not_wait_for_it() {
+    let place = Place::new();
+    let mut queue = place.queue(&["--linger", "0"]);
+    let mut worker = place.worker(&["-f", "combined", "--to", "ndjson:out", "--receipt", "worker.json"]);
+    queue.feed(&access(0..100));
+    wait_for("the documents", PATIENCE, || {
+        (std::fs::read_to_string(place.path("out")).unwrap_or_default().lines().count() == 100).then_some(())
+    });
+    worker.signal(Signal::SIGTERM);
+    worker.says("SIGTERM: finishing what is in hand");
+    let worker = worker.end_with_input_open();
+    assert_eq!(worker.code, Some(0), "{}", worker.stderr);
+    assert_eq!(account(&place.receipt("worker.json")), [100, 100, 0, 0, 0, 0]);
+    let queue = queue.end();
+    assert_eq!(queue.code, Some(0));
+    assert!(!queue.stderr.contains("handed out again"), "{}", queue.stderr);
+    assert_eq!(account(&place.receipt("queue.json")), [100, 100, 0, 0, 0, 0]);
+}
+
+/// A worker that gets a signal while it stores: what it holds is finished and acknowledged, not left to the lease.
+#[test]
+fn a_signal_lets_a_worker_finish_and_acknowledge_what_it_holds() {
+    let place = Place::new();
+    // Storing into a pipe takes as long as nobody reads it.
+    nix::unistd::mkfifo(&place.path("pipe"), Mode::from_bits_truncate(0o600)).unwrap();
+    let lines = 4000;
+    let mut queue = place.queue(&["--linger", "0", "--lease", "3600", "--batch-lines", "1000"]);
+    queue.feed(&access(0..lines));
+    queue.close_input();
+    let mut worker = place.worker(&["-f", "combined", "--to", "ndjson:pipe", "--receipt", "worker.json"]);
+    // Open now: the worker has its sink, and will be stuck in it.
+    let mut pipe = File::open(place.path("pipe")).unwrap();
+    let mut text = vec![0; 10];
+    pipe.read_exact(&mut text).unwrap();
+    worker.signal(Signal::SIGTERM);
+    worker.says("SIGTERM: finishing what is in hand");
+    let mut rest = Vec::new();
+    pipe.read_to_end(&mut rest).unwrap();
+    let stored = text.iter().chain(&rest).filter(|&&byte| byte == b'\n').count();
+    let worker = worker.end_with_input_open();
+    assert_eq!(worker.code, Some(0), "{}", worker.stderr);
+    let done = place.receipt("worker.json");
+    assert_eq!(account(&done), [stored as u64, stored as u64, 0, 0, 0, 0]);
+    assert!(stored > 0 && stored < lines, "{stored} lines in hand");
+    // The lease is an hour: only what was given back at once can be had by another worker.
+    let other = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
+    let queue = queue.end();
+    assert_eq!((queue.code, other.end().code), (Some(0), Some(0)), "{}", queue.stderr);
+    assert_eq!(account(&place.receipt("queue.json")), [4000, 4000, 0, 0, 0, 0]);
+    assert_eq!(place.objects("out").len() + stored, lines, "no line was stored twice");
+}
+
+#[test]
+fn a_reader_that_leaves_standard_output_ends_the_run_quietly() {
+    let place = Place::new();
+    let content = access(0..20_000);
+    place.write("access.log", &content);
+    let mut command = place.command("logator", &["run", "access.log", "-f", "combined", "--receipt", "receipt"]);
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut first = [0; 1];
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut first).unwrap();
+    drop(stdout);
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(ended.stderr).unwrap(), "");
+    // Not everything was stored, and the code says so to who asks with pipefail.
+    assert_eq!((first[0], ended.status.code()), (b'{', Some(3)));
+    let receipt = place.receipt("receipt");
+    assert!(receipt.agrees && !receipt.finished && !receipt.errors.is_empty(), "{receipt:?}");
+    // One for each worker that met it.
+    for error in &receipt.errors {
+        assert_eq!(error, "standard output: its reader left: Broken pipe (os error 32)");
+    }
+}

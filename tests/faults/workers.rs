@@ -1,0 +1,131 @@
+//! Queues and workers that come, go, and come back.
+
+use std::time::{Duration, Instant};
+
+use logator::wire::Reply;
+
+use crate::kit::logs::{access, access_line};
+use crate::kit::peer::Peer;
+use crate::kit::place::{Place, account};
+
+#[test]
+fn a_worker_may_start_before_its_queue() {
+    let place = Place::new();
+    let mut worker = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
+    worker.says("no queue is there; waiting for it");
+    let mut queue = place.queue(&[]);
+    queue.feed(&access(0..100));
+    assert_eq!(queue.end().code, Some(0));
+    let worker = worker.end();
+    assert_eq!(worker.code, Some(0));
+    assert_eq!(worker.stderr.matches("waiting for it").count(), 1, "{}", worker.stderr);
+    assert_eq!(worker.stderr.matches("the queue answers").count(), 1, "{}", worker.stderr);
+    assert_eq!(account(&place.receipt("queue.json")), [100, 100, 0, 0, 0, 0]);
+    assert_eq!(place.objects("out").len(), 100);
+}
+
+#[test]
+fn a_queue_that_is_killed_and_restarted_is_found_again_and_that_is_said_once() {
+    let place = Place::new();
+    let mut queue = place.queue(&["--lease", "0.5"]);
+    queue.feed(&access(0..10));
+    let mut worker = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
+    crate::kit::wait_for("the first documents", crate::kit::PATIENCE, || {
+        (std::fs::read_to_string(place.path("out")).unwrap_or_default().lines().count() == 10).then_some(())
+    });
+    queue.kill();
+    worker.says("the queue is gone; waiting for it");
+    let mut queue = place.queue(&["--lease", "0.5"]);
+    worker.says("the queue answers");
+    queue.feed(&access(10..100));
+    assert_eq!(queue.end().code, Some(0));
+    let worker = worker.end();
+    assert_eq!(worker.code, Some(0), "{}", worker.stderr);
+    assert_eq!(worker.stderr.matches("waiting for it").count(), 1, "{}", worker.stderr);
+    assert_eq!(worker.stderr.matches("the queue answers").count(), 1, "{}", worker.stderr);
+    assert_eq!(account(&place.receipt("queue.json")), [90, 90, 0, 0, 0, 0]);
+    assert_eq!(place.objects("out").len(), 100);
+}
+
+#[test]
+fn the_batch_of_a_worker_that_died_goes_to_another_when_its_lease_has_run_out() {
+    let place = Place::new();
+    let mut queue = place.queue(&["--lease", "0.3", "--linger", "0", "--batch-lines", "10"]);
+    queue.feed(&access(0..100));
+    let dead = Peer::connect(&place.endpoint());
+    let Reply::Batch { batch, .. } = dead.reserve() else { panic!("no batch") };
+    drop(dead);
+    let worker = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
+    let (queue, worker) = (queue.end(), worker.end());
+    assert_eq!((queue.code, worker.code), (Some(0), Some(0)), "{}", queue.stderr);
+    assert!(queue.stderr.contains("1 batches were handed out again"), "{}", queue.stderr);
+    assert_eq!(account(&place.receipt("queue.json")), [100, 100, 0, 0, 0, 0]);
+    assert_eq!(place.objects("out").len(), 100);
+    assert!(batch.lines > 0);
+}
+
+#[test]
+fn a_trickling_input_is_handed_out_line_by_line_though_the_batch_is_not_full() {
+    let place = Place::new();
+    let mut queue = place.queue(&["--linger", "0"]);
+    let peer = Peer::connect(&place.endpoint());
+    let mut fastest = Duration::MAX;
+    // The best of several: a busy machine may be late, a queue that waits for a full batch is late each time.
+    for index in 0..20 {
+        peer.send(&[b""]);
+        assert_eq!(peer.receive_within(Duration::from_millis(1)), None);
+        let start = Instant::now();
+        queue.feed(format!("{}\n", access_line(index)).as_bytes());
+        assert_eq!(peer.receive(), [access_line(index).into_bytes()]);
+        fastest = fastest.min(start.elapsed());
+    }
+    assert!(fastest < Duration::from_millis(100), "{fastest:?}");
+    // The next request acknowledges the last line.
+    peer.send(&[b""]);
+    assert_eq!(queue.end().code, Some(0));
+    assert_eq!(peer.receive(), [b""]);
+    assert_eq!(account(&place.receipt("queue.json")), [20, 20, 0, 0, 0, 0]);
+}
+
+#[test]
+fn the_line_dialogue_gives_every_line_in_order_and_counts_empty_ones_as_filtered() {
+    let place = Place::new();
+    let mut queue = place.queue(&["--linger", "0.5", "--batch-lines", "7"]);
+    queue.feed(b"\n\n");
+    queue.feed(&access(0..50));
+    queue.feed(b"\r\n\n");
+    queue.feed(&access(50..100));
+    let peer = Peer::connect(&place.endpoint());
+    for index in 0..100 {
+        assert_eq!(peer.line(), Some(access_line(index)));
+        if index == 98 {
+            // The end is known only when the last line has been asked for.
+            queue.close_input();
+        }
+    }
+    assert_eq!(peer.line(), None);
+    // One that comes late is told as well.
+    assert_eq!(Peer::connect(&place.endpoint()).line(), None);
+    assert_eq!(peer.line(), None);
+    assert_eq!(queue.end().code, Some(0));
+    assert_eq!(account(&place.receipt("queue.json")), [104, 100, 0, 0, 0, 4]);
+}
+
+#[test]
+fn a_line_peer_that_dies_holding_a_line_loses_it_to_another_after_the_lease() {
+    let place = Place::new();
+    let mut queue = place.queue(&["--lease", "0.3", "--linger", "0"]);
+    queue.feed(&access(0..3));
+    queue.close_input();
+    let dead = Peer::connect(&place.endpoint());
+    assert_eq!(dead.line(), Some(access_line(0)));
+    drop(dead);
+    let peer = Peer::connect(&place.endpoint());
+    let mut lines: Vec<String> = std::iter::from_fn(|| peer.line()).collect();
+    lines.sort();
+    assert_eq!(lines, [access_line(0), access_line(1), access_line(2)]);
+    let queue = queue.end();
+    assert_eq!(queue.code, Some(0));
+    assert!(queue.stderr.contains("1 batches were handed out again; 0 acks came too late"), "{}", queue.stderr);
+    assert_eq!(account(&place.receipt("queue.json")), [3, 3, 0, 0, 0, 0]);
+}

@@ -1,0 +1,5 @@
+//! What can be read: compressions, directories, growing and renamed files, and content that is not as it should be.
+
+mod content;
+mod damage;
+mod identity;

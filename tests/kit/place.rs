@@ -1,0 +1,242 @@
+//! A folder of its own for one test, and the programs run in it.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use logator::receipt::Receipt;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{PATIENCE, Ran, program, temp_dir, wait_for};
+
+/// A folder. Programs run in it, so that what they leave behind (dead letters) is gone with it.
+pub struct Place {
+    directory: tempfile::TempDir,
+}
+
+impl Place {
+    /// An empty folder.
+    pub fn new() -> Self {
+        Place { directory: temp_dir() }
+    }
+
+    /// The path of `name` in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// `SCHEME` and the path of `name`, as a sink or an endpoint is written.
+    pub fn at(&self, scheme: &str, name: &str) -> String {
+        format!("{scheme}{}", self.path(name).display())
+    }
+
+    /// The endpoint of this test's queue.
+    pub fn endpoint(&self) -> String {
+        self.at("ipc://", "q")
+    }
+
+    /// Writes a file; missing folders are made.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+        std::fs::write(&path, content).unwrap_or_else(|error| panic!("{name}: {error}"));
+        path
+    }
+
+    /// What is in a text file.
+    pub fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// The objects in an NDJSON file.
+    pub fn objects(&self, name: &str) -> Vec<serde_json::Value> {
+        objects(&self.text(name))
+    }
+
+    /// The receipt in a file.
+    pub fn receipt(&self, name: &str) -> Receipt {
+        serde_json::from_str(&self.text(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// A command of the built program `name`, to be run here.
+    pub fn command(&self, name: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program(name));
+        command.args(arguments).current_dir(self.directory.path());
+        command
+    }
+
+    /// Starts a program with its input open and its output kept.
+    pub fn start(&self, name: &str, arguments: &[&str]) -> Running {
+        Running::start(self.command(name, arguments))
+    }
+
+    /// Runs a program to its end.
+    pub fn run(&self, name: &str, arguments: &[&str], input: &[u8]) -> Ran {
+        let mut running = self.start(name, arguments);
+        running.feed(input);
+        running.end()
+    }
+
+    /// A queue at [`Place::endpoint`] that listens already. Its receipt goes to `queue.json`.
+    pub fn queue(&self, arguments: &[&str]) -> Running {
+        let endpoint = self.endpoint();
+        let mut queue =
+            self.start("logator-queue", &[&["--bind", &endpoint, "--receipt", "queue.json"], arguments].concat());
+        queue.says("lines are handed out at");
+        queue
+    }
+
+    /// A worker of one thread for that queue.
+    pub fn worker(&self, arguments: &[&str]) -> Running {
+        let endpoint = self.endpoint();
+        self.start("logator-worker", &[&["--from", &endpoint, "-j", "1"], arguments].concat())
+    }
+
+    /// `logator run`, with its receipt in `receipt`.
+    pub fn logator(&self, arguments: &[&str], input: &[u8]) -> (Ran, Receipt) {
+        let ran = self.run("logator", &[&["run", "--receipt", "receipt"], arguments].concat(), input);
+        let receipt = match self.path("receipt").exists() {
+            true => self.receipt("receipt"),
+            false => panic!("no receipt: {ran:?}"),
+        };
+        (ran, receipt)
+    }
+}
+
+/// The objects of NDJSON text.
+pub fn objects(text: &str) -> Vec<serde_json::Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
+}
+
+/// The counts of a receipt, in the order of its block: read, stored, duplicate, unmatched, dead-lettered, filtered.
+pub fn account(receipt: &Receipt) -> [u64; 6] {
+    let tally = receipt.tally;
+    [receipt.read, tally.stored, tally.duplicate, tally.unmatched, tally.dead_lettered, tally.filtered]
+}
+
+/// A program that runs. It is killed when dropped.
+pub struct Running {
+    name: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Output,
+    stderr: Output,
+}
+
+/// What a program has written so far, and the thread that reads it.
+struct Output {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Output {
+    fn of(mut pipe: impl std::io::Read + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&bytes);
+        let read = move || {
+            let mut buffer = [0; 16 << 10];
+            while let Ok(length @ 1..) = pipe.read(&mut buffer) {
+                kept.lock().unwrap().extend_from_slice(&buffer[..length]);
+            }
+        };
+        Output { bytes, thread: Some(std::thread::spawn(read)) }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.bytes.lock().unwrap().clone()).expect("UTF-8")
+    }
+
+    fn whole(&mut self) -> String {
+        self.thread.take().map(JoinHandle::join);
+        self.text()
+    }
+}
+
+impl Running {
+    /// Starts `command` with its input open.
+    pub fn start(mut command: Command) -> Self {
+        let name = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let stdin = child.stdin.take();
+        let stdout = Output::of(child.stdout.take().expect("its output is ours"));
+        let stderr = Output::of(child.stderr.take().expect("its errors are ours"));
+        Running { name, child, stdin, stdout, stderr }
+    }
+
+    /// Gives it input. One that ended without reading all of it is no fault here.
+    pub fn feed(&mut self, input: &[u8]) {
+        let stdin = self.stdin.as_mut().expect("its input is open");
+        let _ = stdin.write_all(input).and_then(|()| stdin.flush());
+    }
+
+    /// Ends its input.
+    pub fn close_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).expect("the process is there");
+    }
+
+    /// What it has written to standard error so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// What it has written to standard output so far.
+    pub fn stdout(&self) -> String {
+        self.stdout.text()
+    }
+
+    /// Waits until it has written `words` to standard error.
+    pub fn says(&mut self, words: &str) {
+        let start = std::time::Instant::now();
+        wait_for(&format!("{} to say {words:?}", self.name), 2 * PATIENCE, || {
+            let said = self.stderr.text();
+            let ended = self.child.try_wait().expect("its state");
+            let late = start.elapsed() > PATIENCE;
+            assert!(said.contains(words) || (ended.is_none() && !late), "{} did not say {words:?}:\n{said}", self.name);
+            said.contains(words).then_some(())
+        });
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Closes its input and waits for its end.
+    pub fn end(mut self) -> Ran {
+        self.stdin = None;
+        self.end_with_input_open()
+    }
+
+    /// Waits for its end with its input left open.
+    pub fn end_with_input_open(mut self) -> Ran {
+        let start = std::time::Instant::now();
+        let status = wait_for(&format!("the end of {}", self.name), 2 * PATIENCE, || {
+            let ended = self.child.try_wait().expect("its state");
+            let late = start.elapsed() > PATIENCE;
+            assert!(ended.is_some() || !late, "{} does not end; it said:\n{}", self.name, self.stderr.text());
+            ended
+        });
+        Ran { code: status.code(), stdout: self.stdout.whole(), stderr: self.stderr.whole() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
