@@ -96,6 +96,7 @@ impl SinkSpec {
     ///
     /// # Errors
     /// [`Error::sink`] when it cannot be opened; a usage error when this build was made without it.
+    #[cfg_attr(not(feature = "mongodb"), allow(unused_variables, reason = "no other sink has a server"))]
     pub fn open(&self, notify: Notify) -> Result<Arc<dyn Sink>> {
         Ok(match self {
             SinkSpec::Stdout => Arc::new(NdjsonSink::stdout()?),

@@ -1,0 +1,19 @@
+//! Any text as a pattern, any bytes as a line: an error or captures within the line, never a panic.
+#![no_main]
+
+use std::sync::OnceLock;
+
+use libfuzzer_sys::fuzz_target;
+use logator::grok::Library;
+
+fuzz_target!(|input: (&str, &[u8])| {
+    static LIBRARY: OnceLock<Library> = OnceLock::new();
+    let (text, line) = input;
+    let Ok(pattern) = LIBRARY.get_or_init(Library::stock).compile(text) else { return };
+    let mut matcher = pattern.matcher();
+    let Ok(Some(captures)) = matcher.captures(line) else { return };
+    for slot in 0..pattern.slots() {
+        let span = captures.span(slot);
+        assert!(span.start > span.end || span.start == u32::MAX || span.end as usize <= line.len());
+    }
+});

@@ -1,0 +1,59 @@
+//! Any bytes, as any compression says they are, cut with any bounds: no panic, and no line lost or doubled.
+#![no_main]
+
+use std::sync::{Arc, Mutex};
+
+use libfuzzer_sys::fuzz_target;
+use logator::batch::{Batch, Origin};
+use logator::source::decompress::Compression;
+use logator::source::reader::{BatchReader, BatchSize, End, Intake, LongLine};
+
+#[derive(Default)]
+struct Count(Mutex<(u64, u64)>);
+
+impl Intake for Count {
+    fn batch(&self, batch: Batch) -> bool {
+        assert_eq!(logator::lines::count(&batch.data), batch.lines as usize);
+        let mut count = self.0.lock().unwrap();
+        assert_eq!(batch.offset, count.1, "batches follow one another");
+        count.0 += u64::from(batch.lines);
+        count.1 += batch.data.len() as u64;
+        true
+    }
+
+    fn long_line(&self, line: LongLine) -> logator::error::Result<()> {
+        let mut count = self.0.lock().unwrap();
+        assert_eq!(line.offset, count.1);
+        count.0 += 1;
+        count.1 += line.length_with_end;
+        Ok(())
+    }
+}
+
+fuzz_target!(|input: &[u8]| {
+    let [lines, bytes, max_line, content @ ..] = input else { return };
+    let bound = |byte: &u8| usize::from(*byte) + 1;
+    let size = BatchSize { lines: bound(lines), bytes: bound(bytes), max_line: bound(max_line) };
+    let count = Count::default();
+    let compression = Compression::of(content);
+    // A bomb is cut off: its content only has to be cut right, not to end.
+    let Ok(reader) = compression.reader(content) else { return };
+    let mut limited = std::io::Read::take(reader, 1 << 20);
+    let reader = BatchReader {
+        size: &size,
+        pool: &Arc::default(),
+        intake: &count,
+        name: &|_| Origin { id: 0, name: String::new() },
+        idle: &|| lines % 2 == 0,
+    };
+    let end = reader.read(&mut limited).expect("the intake does not fail");
+    let (lines, bytes) = count.0.into_inner().unwrap();
+    match end {
+        End::Damaged { lines: said, offset, .. } => assert_eq!((said, offset), (lines, bytes)),
+        End::Stopped => panic!("nobody stopped it"),
+        End::Complete if compression == Compression::None && content.len() <= 1 << 20 => {
+            assert_eq!((lines, bytes), (logator::lines::count(content) as u64, content.len() as u64));
+        }
+        End::Complete => {}
+    }
+});
