@@ -1,19 +1,36 @@
 //! The MongoDB sink beside a bare loop: the same driver, documents, write concern and batch size.
 //!
+//! With `LOGATOR_BENCH_LOG=FILE`, the whole job beside it: `logator run FILE -f combined --to mongodb://…` against the bare
+//! loop inserting the very documents that job makes of the file, encoded beforehand. The options are then the runs of
+//! each, then batch sizes.
+//!
 //! `LOGATOR_TEST_MONGODB=mongodb://HOST:PORT cargo bench --bench mongodb`, or with `LOGATOR_TEST_MONGOD=PATH` to start a
 //! `mongod` for it. Options after `--`: number of documents (default 200000), then batch sizes. For each batch size and
 //! number of clients it prints documents a second of `insert_many` on `RawDocumentBuf`, unordered, and of our `store`,
 //! each the median of three runs that take turns, and their ratio.
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use logator::batch::Batch;
 use logator::document::{DocumentId, Documents};
+use logator::grok::Library;
+use logator::receipt::Receipt;
 use logator::sink::{Encoding, Outcome, mongodb as sink};
+use logator::source::inputs::Input;
+use logator::source::reader::{BatchSize, Intake, LongLine};
+use logator::source::{Position, ReadOptions, read_all};
+use logator::worker::parser::{Formats, Unmatched};
 use mongodb::bson::{DateTime, Document, RawDocumentBuf, doc, rawdoc};
 use mongodb::options::{Acknowledgment, WriteConcern};
 use mongodb::{Client, Collection};
+
+// As the programs do, so that the bare loop has what the job has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const ROUNDS: usize = 3;
 
@@ -26,6 +43,10 @@ fn main() {
     let batches = if numbers.len() > 1 { numbers[1..].to_vec() } else { vec![500, 1000, 2000, 5000] };
     let batches = if real { batches } else { vec![500] };
     let server = Server::find();
+    if let Some(log) = std::env::var_os("LOGATOR_BENCH_LOG").filter(|_| real) {
+        let batches = if numbers.len() > 1 { &numbers[1..] } else { &[1000, 2000][..] };
+        return job(&server.uri, log.as_ref(), numbers.first().copied().unwrap_or(5), batches);
+    }
     let bench = Bench::new(&server.uri, documents);
     println!("{} documents of about {} bytes, w=majority, median of {rounds}", documents, document(0).as_bytes().len());
     println!("batch  clients  insert_many/s   store/s  ratio");
@@ -41,6 +62,56 @@ fn main() {
             println!("{batch:5}  {clients:7}  {bare:13.0}  {ours:8.0}  {:5.2}", ours / bare);
         }
     }
+}
+
+/// The whole job beside the bare loop.
+fn job(uri: &str, log: &Path, rounds: u64, batches: &[u64]) {
+    println!("batch  workers  insert_many/s     job/s  ratio   ({})", log.display());
+    for &batch in batches {
+        let ready = encode(log, batch as usize);
+        let bench = Bench::new(uri, ready.iter().map(|batch| batch.len() as u64).sum());
+        for workers in [1, 2] {
+            let (mut bare, mut ours) = (Vec::new(), Vec::new());
+            for _ in 0..rounds {
+                bare.push(bench.insert(&ready, workers));
+                ours.push(bench.run_job(log, batch, workers));
+            }
+            let ratios = bare.iter().zip(&ours).map(|(bare, ours)| ours / bare).collect();
+            let (bare, ours, ratio) = (median(bare), median(ours), median(ratios));
+            println!("{batch:5}  {workers:7}  {bare:13.0}  {ours:8.0}  {ratio:5.2}");
+        }
+    }
+}
+
+/// The documents that the job makes of `log`, batch by batch.
+fn encode(log: &Path, batch_lines: usize) -> Vec<Vec<RawDocumentBuf>> {
+    struct Collect(Mutex<Vec<Batch>>);
+    impl Intake for Collect {
+        fn batch(&self, batch: Batch) -> bool {
+            self.0.lock().expect("a lock").push(batch);
+            true
+        }
+        fn long_line(&self, _: LongLine) -> logator::error::Result<()> {
+            panic!("no line of a bench is so long")
+        }
+    }
+    let inputs = [Input::File(log.to_owned())];
+    let size = BatchSize { lines: batch_lines, bytes: 1 << 20, ..BatchSize::default() };
+    let collect = Collect(Mutex::default());
+    let options = ReadOptions { size, ..ReadOptions::default() };
+    assert!(read_all(&inputs, &options, &collect, &Position::default()).is_empty());
+    let library = Library::stock();
+    let format = library.format("combined").expect("a stock format");
+    let formats = Arc::new(Formats::new(vec![format], library, Unmatched::Keep, |_| ()));
+    let mut parser = formats.parser(&[Encoding::Bson]).expect("a parser");
+    let mut parsed = parser.buffer();
+    let batches = collect.0.into_inner().expect("a lock");
+    let encode = |batch: &Batch| {
+        parser.parse(batch, &mut parsed).expect("parsed");
+        let documents = parsed.encoded(Encoding::Bson).iter();
+        documents.map(|one| RawDocumentBuf::from_bytes(one.bytes.to_vec()).expect("BSON")).collect()
+    };
+    batches.iter().map(encode).collect()
 }
 
 fn median(mut rates: Vec<f64>) -> f64 {
@@ -100,19 +171,19 @@ impl Bench {
         self.try_run(doc! { "create": "documents" }).expect("an empty collection");
     }
 
-    /// Runs `work(first line, lines)` for every batch on as many threads as `clients`; documents a second.
-    fn time(&self, batch: u64, clients: usize, work: impl Fn(usize) + Sync) -> f64 {
+    /// Runs `work(number)` for every batch on as many threads as `clients`; documents a second.
+    fn time(&self, batches: usize, clients: usize, work: impl Fn(usize) + Sync) -> f64 {
         let start = Instant::now();
-        let next = AtomicU64::new(0);
+        let next = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for _ in 0..clients {
                 scope.spawn(|| {
                     loop {
                         let number = next.fetch_add(1, Ordering::Relaxed);
-                        if number * batch >= self.documents {
+                        if number >= batches {
                             break;
                         }
-                        work(number as usize);
+                        work(number);
                     }
                 });
             }
@@ -126,21 +197,47 @@ impl Bench {
     }
 
     fn insert_many(&self, batch: u64, clients: usize) -> f64 {
+        let ready: Vec<Vec<RawDocumentBuf>> = self.batches(batch).map(|lines| lines.map(document).collect()).collect();
+        self.insert(&ready, clients)
+    }
+
+    /// The bare loop.
+    fn insert(&self, ready: &[Vec<RawDocumentBuf>], clients: usize) -> f64 {
         self.fresh_collection();
         let concern = WriteConcern::builder().w(Acknowledgment::Majority).build();
         let collection: Collection<RawDocumentBuf> = self.client.database("logator_bench").collection("documents");
-        let ready: Vec<Vec<RawDocumentBuf>> = self.batches(batch).map(|lines| lines.map(document).collect()).collect();
-        self.time(batch, clients, |number| {
+        self.time(ready.len(), clients, |number| {
             let insert = collection.insert_many(&ready[number]).ordered(false).write_concern(concern.clone());
             self.runtime.block_on(insert.into_future()).expect("inserted");
         })
     }
 
+    /// `logator run`, by its own receipt.
+    fn run_job(&self, log: &Path, batch: u64, workers: usize) -> f64 {
+        self.fresh_collection();
+        let folder = tempfile::tempdir().expect("a folder");
+        let receipt = folder.path().join("receipt.json");
+        let status = Command::new(env!("CARGO_BIN_EXE_logator"))
+            .args(["run", "--quiet", "-f", "combined", "--batch-bytes", "1MiB"])
+            .args(["--batch-lines", &batch.to_string(), "-j", &workers.to_string()])
+            .args(["--to", &self.address("documents"), "--receipt"])
+            .args([&receipt, &log.to_owned()])
+            .status()
+            .expect("the job runs");
+        assert!(status.success(), "{status}");
+        let receipt: Receipt = serde_json::from_slice(&std::fs::read(receipt).expect("a receipt")).expect("JSON");
+        assert_eq!(receipt.tally.duplicate, 0);
+        receipt.lines_per_second
+    }
+
+    fn address(&self, collection: &str) -> String {
+        let (base, options) = self.uri.split_once('?').unwrap_or((&self.uri, ""));
+        format!("{}/logator_bench.{collection}?{options}", base.trim_end_matches('/'))
+    }
+
     fn store(&self, batch: u64, clients: usize) -> f64 {
         self.fresh_collection();
-        let (base, options) = self.uri.split_once('?').unwrap_or((&self.uri, ""));
-        let address = format!("{}/logator_bench.documents?{options}", base.trim_end_matches('/'));
-        let sink = sink::open(&address).expect("the sink opens");
+        let sink = sink::open(&self.address("documents")).expect("the sink opens");
         let ready: Vec<Documents> = self
             .batches(batch)
             .map(|lines| {
@@ -154,7 +251,7 @@ impl Bench {
                 documents
             })
             .collect();
-        self.time(batch, clients, |number| {
+        self.time(ready.len(), clients, |number| {
             let mut outcomes = Vec::new();
             sink.store(&ready[number], &mut outcomes).expect("stored");
             assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Stored));

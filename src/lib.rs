@@ -1,4 +1,32 @@
 //! logator turns logs into documents, on every core of every machine you have, and can prove that it lost none.
+//!
+//! # The way of a line
+//!
+//! ```text
+//! source → lines → batch → queue (lease) → wire → worker → grok → document → sink → ack
+//! ```
+//!
+//! [`source`] reads and decompresses, and cuts contents into batches. A [`queue`] holds batches until they are
+//! acknowledged; [`server`] and [`client`] carry them over ZeroMQ as [`wire`] spells them out. A [`worker`] parses lines
+//! with [`grok`], encodes [`document`]s and gives them to [`sink`]s. The [`receipt`] accounts for every line. [`jobs`] puts
+//! the pieces together; the programs call those.
+//!
+//! # Words
+//!
+//! | word | meaning |
+//! |---|---|
+//! | source | where lines come from; it has an *origin*, a stable name for its content, and byte offsets |
+//! | line | the bytes between two newlines, the newline not included; bytes, not text, until matched |
+//! | batch | consecutive lines of one source, with the offset of the first; the unit of work |
+//! | lease | a batch handed to one worker until a deadline (time to run, TTR) |
+//! | ack, release, touch | finished, given back, deadline extended |
+//! | pattern | a named grok definition, `NAME regex` in a pattern file |
+//! | format | a pattern plus types, date and tests: what a user names with `--format combined` |
+//! | document | the fields of one line, typed, with a stable `_id` |
+//! | sink | where documents go; it answers for each: stored, duplicate, rejected (for good), failed (for now) |
+//! | dead letter | a line that could not be stored, kept with its reason |
+//! | tally | lines by what became of them |
+//! | receipt | the closing account: read = stored + duplicate + unmatched + dead-lettered + filtered |
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

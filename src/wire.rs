@@ -320,3 +320,6 @@ impl<'a> Input<'a> {
         if self.0.is_empty() { Ok(()) } else { Err(Malformed(format!("{} bytes are left over", self.0.len()))) }
     }
 }
+
+#[cfg(test)]
+mod tests;

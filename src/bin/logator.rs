@@ -6,6 +6,9 @@ use logator::cli::{self, Commands};
 use logator::console::{Console, LogFormat};
 use logator::jobs;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match cli::logator().command {
         Commands::Run(arguments) => {

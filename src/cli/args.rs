@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::jobs::bench::BenchOptions;
 use crate::jobs::serve::ServeOptions;
 use crate::jobs::spawn::SpawnOptions;
-use crate::jobs::{DEAD_LETTERS, RuleSpec, SourceOptions, WorkOptions};
+use crate::jobs::{DEAD_LETTERS, RuleSpec, SourceOptions, WorkOptions, Workers};
 use crate::sink::spec::SinkSpec;
 use crate::source::ReadOptions;
 use crate::source::origin::OriginRule;
@@ -58,9 +58,9 @@ pub struct RunArgs {
     /// mongodb://HOST/DB.COLLECTION, null:
     #[arg(long = "to", value_name = "SINK", value_parser = sink, default_value = "-")]
     pub sinks: Vec<SinkSpec>,
-    /// Worker threads, or auto for one a core
-    #[arg(short = 'j', long, value_name = "N|auto", default_value = "auto", value_parser = size::workers)]
-    pub jobs: usize,
+    /// Worker threads, auto for one a core, or MIN..MAX: more when reading gets ahead
+    #[arg(short = 'j', long, value_name = "N|auto|MIN..MAX", default_value = "auto", value_parser = size::worker_range)]
+    pub jobs: Workers,
     /// Where lines go that cannot be stored; made at the first one
     #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS)]
     pub dead_letters: PathBuf,
@@ -86,7 +86,7 @@ pub struct QueueArgs {
     /// Start local workers, as many as cores unless told; what follows -- are their arguments
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "auto",
           value_parser = size::workers)]
-    pub spawn: Option<usize>,
+    pub spawn: Option<Workers>,
     /// How long a worker may keep a batch without a sign of life
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = size::lease)]
     pub lease: Duration,
@@ -126,7 +126,7 @@ pub struct WorkerArgs {
     pub sinks: Vec<SinkSpec>,
     /// Worker threads, or auto for one a core
     #[arg(short = 'j', long, value_name = "N|auto", default_value = "auto", value_parser = size::workers)]
-    pub jobs: usize,
+    pub jobs: Workers,
     /// Where lines go that cannot be stored; made at the first one
     #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS)]
     pub dead_letters: PathBuf,
@@ -149,7 +149,7 @@ pub struct BenchArgs {
     pub sinks: Vec<SinkSpec>,
     /// Numbers of workers to compare, as 1,2,4 (default: 1 and one a core)
     #[arg(short = 'j', long, value_name = "N,…", value_delimiter = ',', value_parser = size::workers)]
-    pub jobs: Vec<usize>,
+    pub jobs: Vec<Workers>,
     /// Counted runs for each number of workers, after one that is not counted
     #[arg(long, value_name = "N", default_value = "5", value_parser = size::count)]
     pub runs: usize,
@@ -253,7 +253,7 @@ impl SourceArgs {
 
 impl ParseArgs {
     /// The options of workers that store in `sinks`.
-    pub fn options(&self, sinks: &[SinkSpec], workers: usize, dead_letters: PathBuf) -> WorkOptions {
+    pub fn options(&self, sinks: &[SinkSpec], workers: Workers, dead_letters: PathBuf) -> WorkOptions {
         let formats = self.formats.iter().filter(|name| *name != "auto").cloned().map(RuleSpec::Format);
         let patterns = self.patterns.iter().cloned().map(RuleSpec::Pattern);
         WorkOptions {
@@ -296,13 +296,8 @@ impl QueueArgs {
     /// An endpoint that strangers could reach.
     pub fn options(&self) -> Result<ServeOptions> {
         self.bind.iter().try_for_each(|endpoint| endpoint.check_reach(self.insecure))?;
-        let spawn = self.spawn.map(|workers| SpawnOptions {
-            workers: match workers {
-                0 => std::thread::available_parallelism().map_or(1, usize::from),
-                workers => workers,
-            },
-            arguments: self.worker_arguments.clone(),
-        });
+        let spawn =
+            self.spawn.map(|workers| SpawnOptions { workers: workers.most, arguments: self.worker_arguments.clone() });
         Ok(ServeOptions {
             endpoints: self.bind.clone(),
             lease: self.lease,
@@ -328,8 +323,8 @@ impl WorkerArgs {
 impl BenchArgs {
     /// The options of the measurement.
     pub fn options(&self) -> BenchOptions {
-        let all = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut workers: Vec<usize> = self.jobs.iter().map(|&jobs| if jobs == 0 { all } else { jobs }).collect();
+        let all = Workers::one_a_core().most;
+        let mut workers: Vec<usize> = self.jobs.iter().map(|jobs| jobs.most).collect();
         if workers.is_empty() {
             workers = if all > 1 { vec![1, all] } else { vec![1] };
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::jobs::Workers;
+
 /// Bytes: `262144`, `256KiB`, `1M`, `2GB`. `K`, `M` and `G` alone are binary, as in `dd` and `sort`.
 pub fn bytes(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
@@ -32,15 +34,25 @@ pub fn lease(text: &str) -> Result<Duration, String> {
     if range.contains(&lease) { Ok(lease) } else { Err("a lease is 0.1 seconds to 7 days".to_owned()) }
 }
 
-/// Worker threads: a number, or `auto` for one a core (0 here).
-pub fn workers(text: &str) -> Result<usize, String> {
+/// Workers: a number, or `auto` for one a core.
+pub fn workers(text: &str) -> Result<Workers, String> {
     match text {
-        "auto" => Ok(0),
+        "auto" => Ok(Workers::one_a_core()),
         number => match number.parse() {
-            Ok(workers @ 1..=1024) => Ok(workers),
+            Ok(workers @ 1..=1024) => Ok(Workers::fixed(workers)),
             _ => Err("a number of workers from 1 to 1024, or auto for one a core".to_owned()),
         },
     }
+}
+
+/// Workers that may become more: also `MIN..MAX`.
+pub fn worker_range(text: &str) -> Result<Workers, String> {
+    let Some((first, most)) = text.split_once("..") else { return workers(text) };
+    let (first, most) = (workers(first)?.first, workers(most)?.most);
+    if first > most {
+        return Err("in MIN..MAX the first number is the smaller one".to_owned());
+    }
+    Ok(Workers { first, most })
 }
 
 /// A count of at least one.

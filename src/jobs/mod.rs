@@ -71,8 +71,35 @@ pub struct WorkOptions {
     pub sinks: Vec<SinkSpec>,
     /// The file of dead letters.
     pub dead_letters: PathBuf,
-    /// Worker threads; 0 means one a core.
-    pub workers: usize,
+    /// Worker threads.
+    pub workers: Workers,
+}
+
+/// How many worker threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Workers {
+    /// At work from the start.
+    pub first: usize,
+    /// At work once the readers get ahead.
+    pub most: usize,
+}
+
+impl Workers {
+    /// Always `count`.
+    pub fn fixed(count: usize) -> Workers {
+        Workers { first: count, most: count }
+    }
+
+    /// One a core.
+    pub fn one_a_core() -> Workers {
+        Workers::fixed(std::thread::available_parallelism().map_or(1, usize::from))
+    }
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Workers::one_a_core()
+    }
 }
 
 /// A format or a pattern, as the user gave it.
@@ -107,14 +134,6 @@ impl WorkOptions {
             spec.open(Box::new(move |sentence| console.say(sentence)))
         };
         self.sinks.iter().map(open).collect()
-    }
-
-    /// The number of worker threads.
-    pub(crate) fn worker_count(&self) -> usize {
-        match self.workers {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            count => count,
-        }
     }
 }
 

@@ -53,14 +53,19 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, mut console: Console) -> 
     });
     let stop = Stop::new()?;
     let crew = Crew {
-        workers: work.worker_count(),
+        workers: work.workers.most,
         formats,
         storer: Arc::new(Storer::new(sinks.clone(), dead_letters)),
         counts,
         stop: stop.clone(),
     };
-    let mut errors =
-        crew.work(&|index| Box::new(LocalFeed::new(Arc::clone(&queue), index as u64, stop.clone())), &|| queue.stop());
+    let mut errors = crew.work(
+        &|index| {
+            let reserve = index >= work.workers.first;
+            Box::new(LocalFeed::new(Arc::clone(&queue), index as u64, stop.clone(), reserve))
+        },
+        &|| queue.stop(),
+    );
     drop(progress);
 
     match reading.errors() {

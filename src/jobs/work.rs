@@ -37,7 +37,7 @@ pub fn work(endpoints: &[Endpoint], options: &WorkOptions, console: Console) -> 
     let sinks = options.open_sinks(&console).inspect_err(|_| first.bye(Vec::new()))?;
     let counts = Arc::new(WorkerCounts::default());
     let crew = Crew {
-        workers: options.worker_count(),
+        workers: options.workers.most,
         formats,
         storer: Arc::new(Storer::new(sinks.clone(), Arc::new(DeadLetters::new(&options.dead_letters)))),
         counts: Arc::clone(&counts),

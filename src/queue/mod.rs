@@ -137,6 +137,11 @@ impl Queue {
         self.ready_bytes < self.limits.ready_bytes
     }
 
+    /// Whether more may be offered.
+    pub fn input_is_open(&self) -> bool {
+        self.input_open
+    }
+
     /// No `offer` will follow.
     pub fn end_input(&mut self) {
         self.input_open = false;
@@ -310,3 +315,6 @@ impl Queue {
         self.deadlines.first().map(|&(deadline, _)| deadline).filter(|&deadline| deadline < Duration::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,8 @@ pub struct SharedQueue {
     room: Condvar,
     /// Workers of the same process wait here for work.
     work: Condvar,
+    /// Workers in reserve wait here until the readers are ahead.
+    backlog: Condvar,
     started: Instant,
     /// Tells a server that waits on sockets.
     notify: Option<Notify>,
@@ -40,6 +42,7 @@ impl SharedQueue {
             }),
             room: Condvar::new(),
             work: Condvar::new(),
+            backlog: Condvar::new(),
             started: Instant::now(),
             notify,
         }
@@ -57,6 +60,7 @@ impl SharedQueue {
 
     fn announce(&self) {
         self.work.notify_all();
+        self.backlog.notify_all();
         if let Some(notify) = &self.notify {
             notify();
         }
@@ -73,8 +77,12 @@ impl SharedQueue {
             return false;
         }
         state.queue.offer(batch);
+        let full = !state.queue.wants_input();
         drop(state);
         self.work.notify_one();
+        if full {
+            self.backlog.notify_one();
+        }
         if let Some(notify) = &self.notify {
             notify();
         }
@@ -140,6 +148,14 @@ impl SharedQueue {
                     return reserved;
                 }
             }
+        }
+    }
+
+    /// Waits until the queue is full, which means that more workers would help, or has ended, or `give_up` answers true.
+    pub fn wait_for_backlog(&self, give_up: impl Fn() -> bool) {
+        let mut state = self.lock();
+        while state.queue.wants_input() && state.queue.input_is_open() && !give_up() {
+            state = self.backlog.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 

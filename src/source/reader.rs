@@ -364,3 +364,6 @@ impl LineHash {
         (self.length, self.length + u64::from(self.carriage_return) + newline, self.hash.digest())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,12 +65,15 @@ pub struct LocalFeed {
     queue: Arc<SharedQueue>,
     peer: PeerId,
     stop: Stop,
+    /// Not called upon yet.
+    reserve: bool,
 }
 
 impl LocalFeed {
-    /// A feed for the worker called `peer`. Whoever requests `stop` must also [wake](SharedQueue::wake) the queue.
-    pub fn new(queue: Arc<SharedQueue>, peer: PeerId, stop: Stop) -> Self {
-        LocalFeed { queue, peer, stop }
+    /// A feed for the worker called `peer`. Whoever requests `stop` must also [wake](SharedQueue::wake) the queue. A
+    /// worker in `reserve` gets nothing until the queue is full for the first time.
+    pub fn new(queue: Arc<SharedQueue>, peer: PeerId, stop: Stop, reserve: bool) -> Self {
+        LocalFeed { queue, peer, stop, reserve }
     }
 }
 
@@ -85,6 +88,9 @@ fn queue_acks(acks: Vec<(Ticket, Tally)>) -> Vec<Ack> {
 impl Feed for LocalFeed {
     fn next(&mut self, acks: Vec<(Ticket, Tally)>, may_wait: bool) -> Result<Next> {
         self.queue.ack(&queue_acks(acks));
+        if std::mem::take(&mut self.reserve) {
+            self.queue.wait_for_backlog(|| self.stop.is_requested());
+        }
         if self.stop.is_requested() {
             return Ok(Next::Stopped);
         }

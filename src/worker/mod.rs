@@ -100,3 +100,6 @@ impl Crew {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! Workers with sinks in memory and a feed that follows a script.
+
+use std::collections::VecDeque;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::feed::{Next, Ticket};
+use super::parser::{Parser, Unmatched};
+use super::*;
+use crate::batch::{Batch, Origin};
+use crate::dead_letter::{self, DeadLetters, Reason};
+use crate::document::{DocumentId, Documents};
+use crate::grok::Library;
+use crate::lines;
+use crate::sink::memory::MemorySink;
+use crate::sink::{Encoding, Outcome, Sink};
+
+fn batch(offset: u64, content: &str) -> Batch {
+    let data = Bytes::copy_from_slice(content.as_bytes());
+    Batch { origin: Arc::new(Origin { id: 5, name: "x".into() }), offset, lines: lines::count(&data) as u32, data }
+}
+
+fn ids(batch: &Batch) -> Vec<DocumentId> {
+    let id = |line: lines::Line<'_>| DocumentId::new(&batch.origin, batch.offset + line.start as u64, line.bytes);
+    lines::lines(&batch.data).map(id).collect()
+}
+
+/// A parser of words followed by a number.
+fn parser(unmatched: Unmatched, encodings: &[Encoding]) -> Parser {
+    let library = Library::stock();
+    let format = library.pattern("^%{WORD:word} %{INT:number:int}$").unwrap();
+    Arc::new(Formats::new(vec![format], library, unmatched, |_| ())).parser(encodings).unwrap()
+}
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Place { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn storer(&self, sinks: Vec<Arc<dyn Sink>>) -> Storer {
+        Storer::new(sinks, Arc::new(DeadLetters::new(self.folder.path().join("dead"))))
+    }
+
+    fn letters(&self) -> Vec<dead_letter::DeadLetter> {
+        match dead_letter::read(&self.folder.path().join("dead")) {
+            Ok(letters) => letters.map(Result::unwrap).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+}
+
+const LINES: &str = "one 1\ntwo 2\nno number\nfour 4\n";
+
+#[test]
+fn each_line_is_counted_by_what_all_sinks_say() {
+    let batch = batch(100, LINES);
+    let id = ids(&batch);
+    let (json, bson) = (MemorySink::new(Encoding::Json), MemorySink::new(Encoding::Bson));
+    // The second line is refused by one sink.
+    bson.reject(id[1], "refused in words");
+    let (json, bson) = (Arc::new(json), Arc::new(bson));
+    let place = Place::new();
+    let storer = place.storer(vec![json.clone(), bson.clone()]);
+    let mut parser = parser(Unmatched::Keep, &[Encoding::Json, Encoding::Bson]);
+    let (mut parsed, mut outcomes) = (parser.buffer(), Vec::new());
+    parser.parse(&batch, &mut parsed).unwrap();
+    let first = storer.store(&batch, &mut parsed, &mut outcomes).unwrap().tally;
+    assert_eq!(first, Tally { stored: 2, unmatched: 1, dead_lettered: 1, ..Tally::default() });
+    assert_eq!((json.len(), bson.len()), (4, 3));
+    let letters = place.letters();
+    assert_eq!(letters.len(), 1);
+    assert_eq!((letters[0].id.as_str(), letters[0].offset, &letters[0].raw[..]), (id[1].as_str(), 106, &b"two 2"[..]));
+    assert_eq!(letters[0].reason, Reason::Rejected);
+    assert!(letters[0].detail.ends_with("refused in words"), "{}", letters[0].detail);
+
+    parser.parse(&batch, &mut parsed).unwrap();
+    let again = storer.store(&batch, &mut parsed, &mut outcomes).unwrap().tally;
+    assert_eq!(again, Tally { duplicate: 3, dead_lettered: 1, ..Tally::default() });
+    assert_eq!(again.total(), u64::from(batch.lines));
+}
+
+#[test]
+fn a_line_that_matches_nothing_goes_where_the_user_said() {
+    let batch = batch(0, LINES);
+    for (unmatched, expected, letters) in [
+        (Unmatched::Keep, Tally { stored: 3, unmatched: 1, ..Tally::default() }, 0),
+        (Unmatched::Drop, Tally { stored: 3, filtered: 1, ..Tally::default() }, 0),
+        (Unmatched::DeadLetter, Tally { stored: 3, dead_lettered: 1, ..Tally::default() }, 1),
+    ] {
+        let place = Place::new();
+        let storer = place.storer(vec![Arc::new(MemorySink::new(Encoding::Json))]);
+        let mut parser = parser(unmatched, &[Encoding::Json]);
+        let mut parsed = parser.buffer();
+        parser.parse(&batch, &mut parsed).unwrap();
+        assert_eq!(storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap().tally, expected);
+        let found = place.letters();
+        assert_eq!(found.len(), letters);
+        assert!(found.iter().all(|letter| letter.reason == Reason::Unmatched && letter.raw == b"no number"));
+    }
+}
+
+#[test]
+fn a_batch_of_which_one_document_failed_is_not_acknowledged() {
+    let batch = batch(0, LINES);
+    let sink = MemorySink::new(Encoding::Json);
+    sink.fail(ids(&batch)[3], 1, "the server is away");
+    let place = Place::new();
+    let storer = place.storer(vec![Arc::new(sink)]);
+    let mut parser = parser(Unmatched::Keep, &[Encoding::Json]);
+    let mut parsed = parser.buffer();
+    parser.parse(&batch, &mut parsed).unwrap();
+    let error = storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap_err();
+    assert!(error.is_retryable() && error.to_string().ends_with("not stored: the server is away"), "{error}");
+    // Whoever gets it next meets the three that were stored.
+    let tally = storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap().tally;
+    assert_eq!(tally.duplicate, 3);
+    assert_eq!(tally.total(), 4);
+}
+
+/// Hands out batches, and writes down what it is told.
+struct Script {
+    batches: VecDeque<Batch>,
+    ttr: Duration,
+    next_lease: u64,
+    told: mpsc::Sender<String>,
+}
+
+impl Script {
+    fn say(&self, what: &str, tickets: &[Ticket]) {
+        for ticket in tickets {
+            self.told.send(format!("{what} {}", ticket.lease)).unwrap();
+        }
+    }
+
+    fn acks(&self, acks: &[(Ticket, Tally)]) {
+        for (ticket, tally) in acks {
+            self.told.send(format!("ack {} of {}", ticket.lease, tally.total())).unwrap();
+        }
+    }
+}
+
+impl Feed for Script {
+    fn next(&mut self, acks: Vec<(Ticket, Tally)>, may_wait: bool) -> Result<Next> {
+        self.acks(&acks);
+        let Some(batch) = self.batches.pop_front() else {
+            // A queue says END only when everything is acknowledged.
+            return Ok(if may_wait { Next::End } else { Next::Wait(Duration::ZERO) });
+        };
+        self.next_lease += 1;
+        Ok(Next::Batch { ticket: Ticket { queue: 0, lease: self.next_lease }, ttr: self.ttr, batch })
+    }
+
+    fn touch(&mut self, tickets: &[Ticket]) -> Result<()> {
+        self.say("touch", tickets);
+        Ok(())
+    }
+
+    fn release(&mut self, tickets: &[Ticket]) -> Result<()> {
+        self.say("release", tickets);
+        Ok(())
+    }
+
+    fn bye(&mut self, acks: Vec<(Ticket, Tally)>) {
+        self.acks(&acks);
+        self.told.send("bye".into()).unwrap();
+    }
+}
+
+fn run(sink: Arc<dyn Sink>, batches: &[Batch], ttr: Duration, told: mpsc::Sender<String>) -> Result<()> {
+    let place = Place::new();
+    let mut script = Script { batches: batches.iter().cloned().collect(), ttr, next_lease: 0, told };
+    let mut parser = parser(Unmatched::Keep, &[sink.encoding()]);
+    pipeline::work(&mut script, &mut parser, Arc::new(place.storer(vec![sink])), &WorkerCounts::default())
+}
+
+#[test]
+fn every_batch_is_acknowledged_once_and_in_full() {
+    let batches: Vec<Batch> = (0..9).map(|index| batch(index * 100, LINES)).collect();
+    let (told, said) = mpsc::channel();
+    run(Arc::new(MemorySink::new(Encoding::Bson)), &batches, Duration::MAX, told).unwrap();
+    let said: Vec<String> = said.iter().collect();
+    let expected = (1..=9).map(|lease| format!("ack {lease} of 4")).chain(["bye".to_owned()]);
+    assert_eq!(said, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_batch_that_cannot_be_stored_is_given_back_and_the_earlier_ones_are_acknowledged() {
+    let batches: Vec<Batch> = (0..3).map(|index| batch(index * 100, LINES)).collect();
+    let sink = MemorySink::new(Encoding::Json);
+    sink.fail(ids(&batches[1])[0], 9, "away");
+    let (told, said) = mpsc::channel();
+    let error = run(Arc::new(sink), &batches, Duration::MAX, told).unwrap_err();
+    assert!(error.to_string().contains("away"), "{error}");
+    let said: Vec<String> = said.iter().collect();
+    assert!(said.contains(&"ack 1 of 4".to_owned()) && said.contains(&"release 2".to_owned()), "{said:?}");
+    assert!(!said.iter().any(|what| what.starts_with("ack 2")), "{said:?}");
+    assert_eq!(said.last().unwrap(), "bye");
+}
+
+/// Stores nothing until it is let.
+struct Gate {
+    inner: MemorySink,
+    open: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Sink for Gate {
+    fn name(&self) -> &str {
+        "gate"
+    }
+
+    fn encoding(&self) -> Encoding {
+        self.inner.encoding()
+    }
+
+    fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()> {
+        self.open.lock().unwrap().recv().unwrap();
+        self.inner.store(documents, outcomes)
+    }
+}
+
+#[test]
+fn while_one_batch_is_stored_the_next_is_fetched_and_both_leases_are_kept_alive() {
+    let batches: Vec<Batch> = (0..2).map(|index| batch(index * 100, LINES)).collect();
+    let (told, said) = mpsc::channel();
+    let (open, gate) = mpsc::channel();
+    let sink = Arc::new(Gate { inner: MemorySink::new(Encoding::Json), open: Mutex::new(gate) });
+    thread::scope(|scope| {
+        let working = scope.spawn(|| run(sink, &batches, Duration::from_millis(30), told));
+        let mut touched = std::collections::BTreeSet::new();
+        while touched.len() < 2 {
+            let what = said.recv().unwrap();
+            assert!(what.starts_with("touch"), "nothing else can be told while nothing is stored: {what}");
+            touched.insert(what);
+        }
+        open.send(()).unwrap();
+        open.send(()).unwrap();
+        working.join().unwrap().unwrap();
+    });
+    let said: Vec<String> = said.iter().filter(|what| !what.starts_with("touch")).collect();
+    assert_eq!(said, ["ack 1 of 4", "ack 2 of 4", "bye"]);
+}
