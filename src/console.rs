@@ -77,11 +77,10 @@ impl Console {
     /// Shows the receipt.
     pub fn receipt(&self, receipt: &Receipt) {
         self.bar.finish_and_clear();
-        if self.hushed.load(Ordering::Relaxed) {
+        if self.quiet || self.hushed.load(Ordering::Relaxed) {
             return;
         }
         match self.format {
-            LogFormat::Text if self.quiet => {}
             LogFormat::Text => write_stderr(&receipt.to_string()),
             LogFormat::Json => {
                 let receipt = serde_json::json!({"level": "info", "program": self.program, "receipt": receipt});

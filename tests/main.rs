@@ -3,8 +3,11 @@
 //! `cargo test` runs what needs nothing but this machine and names the rest as ignored, with the reason. `./test` brings
 //! the servers and runs everything: there, a test that does not find its server fails.
 
+mod cli;
+mod end_to_end;
 mod faults;
 mod inputs;
 mod kit;
 #[cfg(feature = "mongodb")]
 mod mongodb;
+mod receipts;

@@ -9,6 +9,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches};
 
 pub use self::args::{BenchArgs, Commands, LogatorArgs, QueueArgs, RunArgs, WorkerArgs};
@@ -16,6 +17,7 @@ use crate::config;
 use crate::console::{Console, LogFormat};
 use crate::error::{Error, Result};
 use crate::receipt::Receipt;
+use crate::sink::spec::masked;
 
 /// Reads the arguments of `logator`: one of its commands.
 pub fn logator() -> LogatorArgs {
@@ -67,8 +69,23 @@ fn others(program: &str) -> Vec<clap::Command> {
 }
 
 fn parse<T: FromArgMatches>(command: clap::Command, arguments: Vec<OsString>) -> T {
-    let matches = command.get_matches_from(arguments);
-    T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    let matches = command.try_get_matches_from(arguments).unwrap_or_else(|error| without_secrets(error).exit());
+    T::from_arg_matches(&matches).unwrap_or_else(|error| without_secrets(error).exit())
+}
+
+/// clap repeats what was written, and a sink's address may hold a password.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let written: Vec<(ContextKind, String)> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) if text.contains("://") => Some((kind, masked(text))),
+            _ => None,
+        })
+        .collect();
+    for (kind, text) in written {
+        error.insert(kind, ContextValue::String(text));
+    }
+    error
 }
 
 fn fail(program: &'static str, error: &Error) -> ! {

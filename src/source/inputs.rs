@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::sink::spec::masked;
 
 /// One thing to read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -56,7 +57,9 @@ pub fn find(names: &[String]) -> Result<Inputs> {
         } else if let Some(reserved) = reserved(name) {
             return Err(Error::usage(format!("{name}: {reserved}")));
         } else {
-            return Err(Error::usage(format!("{name}: no such file or directory")));
+            // Perhaps a sink's address that lacks its --to, with a password in it.
+            let shown = if name.contains("://") { masked(name) } else { name.clone() };
+            return Err(Error::usage(format!("{shown}: no such file or directory")));
         }
     }
     Ok(found)

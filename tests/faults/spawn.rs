@@ -16,6 +16,7 @@ fn children(parent: u32) -> Vec<i32> {
 }
 
 #[test]
+#[cfg(feature = "sqlite")]
 fn spawned_workers_do_the_work_and_end_with_it() {
     let place = Place::new();
     let to = place.at("sqlite:", "logs.db");
@@ -34,8 +35,8 @@ fn spawned_workers_do_the_work_and_end_with_it() {
 #[test]
 fn a_spawned_worker_that_is_killed_is_started_again() {
     let place = Place::new();
-    let to = place.at("sqlite:", "logs.db");
-    let mut queue = place.queue(&["--spawn=1", "--linger", "0", "--lease", "0.5", "--", "-f", "combined", "--to", &to]);
+    let mut queue =
+        place.queue(&["--spawn=1", "--linger", "0", "--lease", "0.5", "--", "-f", "combined", "--to", "null:"]);
     let first = wait_for("a worker", PATIENCE, || children(queue.id()).first().copied());
     kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
     queue.says("a worker ended with signal 9; another is started");

@@ -1,0 +1,108 @@
+//! The receipt: one block for people, one JSON object for programs, and both sides agree.
+
+use crate::kit::logs::access;
+use crate::kit::place::{Place, account};
+
+#[test]
+fn the_json_receipt_and_the_block_say_the_same() {
+    let place = Place::new();
+    let content = [access(0..1200), b"no access line\n".to_vec()].concat();
+    let (ran, receipt) = place.logator(&["-f", "combined", "--to", "null:"], &content);
+    assert_eq!(ran.code, Some(0));
+    assert_eq!(account(&receipt), [1201, 1200, 0, 1, 0, 0]);
+    let json: serde_json::Value = serde_json::from_str(&place.text("receipt")).unwrap();
+    let mut keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    let expected = [
+        "agrees",
+        "bytes",
+        "cpu_seconds",
+        "dead_lettered",
+        "duplicate",
+        "errors",
+        "filtered",
+        "finished",
+        "left",
+        "lines_per_second",
+        "peak_memory_bytes",
+        "read",
+        "seconds",
+        "stored",
+        "unmatched",
+    ];
+    assert_eq!(keys, expected);
+    assert_eq!(
+        (json["agrees"].clone(), json["finished"].clone(), json["left"].clone()),
+        (true.into(), true.into(), 0.into())
+    );
+    assert_eq!(json["bytes"], content.len());
+    let block: Vec<Vec<&str>> = ran
+        .stderr
+        .lines()
+        .filter(|line| !line.starts_with("logator:"))
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let rows = [
+        vec!["receipt"],
+        vec!["read", "1,201"],
+        vec!["=", "stored", "1,200"],
+        vec!["+", "duplicate", "0"],
+        vec!["+", "unmatched", "1"],
+        vec!["+", "dead-lettered", "0"],
+        vec!["+", "filtered", "0"],
+    ];
+    assert_eq!(block[..7], rows);
+    assert!(block[7].ends_with(&["lines/s"]) && block.len() == 8, "{block:?}");
+}
+
+#[test]
+fn every_kind_of_line_is_counted_in_one_place() {
+    let place = Place::new();
+    let long = "x".repeat(300);
+    let content = [access(0..10), format!("{long}\nno access line\n").into_bytes(), access(10..20)].concat();
+    let arguments = ["-f", "combined", "--max-line", "200", "--to", "null:", "--unmatched"];
+    for (unmatched, expected) in
+        [("keep", [22, 20, 0, 1, 1, 0]), ("dead-letter", [22, 20, 0, 0, 2, 0]), ("drop", [22, 20, 0, 0, 1, 1])]
+    {
+        let (ran, receipt) = place.logator(&[&arguments[..], &[unmatched]].concat(), &content);
+        assert_eq!((ran.code, account(&receipt)), (Some(1), expected), "{unmatched}: {}", ran.stderr);
+        assert!(receipt.agrees && receipt.finished);
+        assert_eq!(receipt.bytes, content.len() as u64);
+    }
+}
+
+#[test]
+fn dead_letters_of_workers_and_of_the_queue_are_exit_code_1_of_both() {
+    let place = Place::new();
+    let mut queue = place.queue(&["--max-line", "200", "--dead-letters", "queue-letters"]);
+    queue.feed(&[access(0..10), format!("{}\nno access line\n", "x".repeat(300)).into_bytes()].concat());
+    let worker = place.worker(&[
+        "-f",
+        "combined",
+        "--unmatched",
+        "dead-letter",
+        "--dead-letters",
+        "worker-letters",
+        "--to",
+        "null:",
+        "--receipt",
+        "worker.json",
+    ]);
+    let (queue, worker) = (queue.end(), worker.end());
+    assert_eq!((queue.code, worker.code), (Some(1), Some(1)), "{}{}", queue.stderr, worker.stderr);
+    assert_eq!(account(&place.receipt("queue.json")), [12, 10, 0, 0, 2, 0]);
+    assert_eq!(account(&place.receipt("worker.json")), [11, 10, 0, 0, 1, 0]);
+    let letters = [place.objects("queue-letters"), place.objects("worker-letters")];
+    assert_eq!((letters[0].len(), letters[1].len()), (1, 1));
+    assert_eq!((&letters[0][0]["reason"], &letters[1][0]["reason"]), (&"too_long".into(), &"unmatched".into()));
+    assert_eq!(letters[0][0]["origin"], letters[1][0]["origin"]);
+}
+
+#[test]
+fn a_receipt_that_cannot_be_written_is_exit_code_3() {
+    let place = Place::new();
+    let missing = place.at("", "no/such/folder/receipt");
+    let ran = place.run("logator", &["run", "-f", "combined", "--to", "null:", "--receipt", &missing], &access(0..10));
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("{missing}: the receipt cannot be written: No such file")), "{}", ran.stderr);
+}
