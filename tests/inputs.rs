@@ -2,4 +2,5 @@
 
 mod content;
 mod damage;
+#[cfg(feature = "sqlite")]
 mod identity;

@@ -4,7 +4,6 @@ use crate::kit::logs::{access, access_line, bzip2, gzip, xz, zstd};
 use crate::kit::place::{Place, account, objects};
 
 #[test]
-#[cfg(feature = "sqlite")]
 fn a_renamed_or_recompressed_file_is_the_same_source() {
     let place = Place::new();
     let content = access(0..300);
@@ -27,7 +26,6 @@ fn a_renamed_or_recompressed_file_is_the_same_source() {
 }
 
 #[test]
-#[cfg(feature = "sqlite")]
 fn of_a_file_that_grew_only_the_new_lines_are_stored() {
     let place = Place::new();
     let to = place.at("sqlite:", "logs.db");
@@ -41,7 +39,6 @@ fn of_a_file_that_grew_only_the_new_lines_are_stored() {
 }
 
 #[test]
-#[cfg(feature = "sqlite")]
 fn of_two_files_with_the_same_header_only_the_identical_header_line_itself_counts_as_one() {
     let place = Place::new();
     let header = b"#Fields: date time c-ip cs-method cs-uri-stem sc-status\n".to_vec();
@@ -56,7 +53,6 @@ fn of_two_files_with_the_same_header_only_the_identical_header_line_itself_count
 }
 
 #[test]
-#[cfg(feature = "sqlite")]
 fn origin_path_keeps_identical_files_apart() {
     let place = Place::new();
     place.write("a.log", access(0..100));
@@ -98,7 +94,6 @@ fn identical_lines_of_one_file_stand_at_different_offsets_and_are_all_kept() {
     assert_eq!(ids.len(), 100);
 }
 
-#[cfg(feature = "sqlite")]
 fn rows(place: &Place) -> u64 {
     let database = rusqlite::Connection::open(place.path("logs.db")).unwrap();
     database.query_row("select count(*) from logs", [], |row| row.get(0)).unwrap()
