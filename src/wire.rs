@@ -12,6 +12,9 @@ use crate::batch::{Batch, Origin};
 use crate::queue::{Ack, LeaseId};
 use crate::receipt::Tally;
 
+#[cfg(test)]
+mod tests;
+
 /// Frame 0 of every message of the batch dialogue.
 pub const MAGIC: &[u8; 8] = b"logator1";
 

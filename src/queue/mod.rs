@@ -4,6 +4,8 @@
 //! race can be written down as a test. [`shared::SharedQueue`] puts it behind a lock for readers and workers.
 
 pub mod shared;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
