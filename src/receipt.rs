@@ -177,3 +177,82 @@ pub fn human_bytes(bytes: u64) -> String {
     }
     if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(stored: u64, dead_lettered: u64) -> Tally {
+        Tally { stored, dead_lettered, ..Tally::default() }
+    }
+
+    fn receipt(taken: u64, left: u64, tally: Tally, errors: &[&str]) -> Receipt {
+        let errors = errors.iter().map(|&error| error.into()).collect();
+        Receipt::new(taken, left, 1_234_567, tally, Duration::from_millis(1500), errors)
+    }
+
+    #[test]
+    fn the_exit_code_says_the_same_as_the_receipt() {
+        for (taken, left, tally, errors, code) in [
+            (3, 0, tally(3, 0), &[][..], 0),
+            (0, 0, tally(0, 0), &[], 0),
+            (3, 0, tally(2, 1), &[], 1),
+            (3, 1, tally(2, 0), &["stopped"], 3),
+            (3, 0, tally(2, 1), &["stopped"], 3),
+            (3, 0, tally(2, 0), &[], 3),
+            (3, 0, tally(4, 0), &[], 3),
+            (3, 0, tally(1, 1), &[], 3),
+        ] {
+            assert_eq!(receipt(taken, left, tally, errors).exit_code(), code, "{taken} {left} {tally:?} {errors:?}");
+        }
+    }
+
+    #[test]
+    fn each_place_of_the_tally_counts() {
+        let tally = Tally { stored: 1, duplicate: 20, unmatched: 300, dead_lettered: 4000, filtered: 50000 };
+        assert_eq!(tally.total(), 54321);
+        assert!(receipt(54321, 0, tally, &[]).agrees);
+        assert!(!receipt(54320, 0, tally, &[]).agrees);
+        let mut sum = tally;
+        sum += tally;
+        assert_eq!(sum.total(), 2 * 54321);
+    }
+
+    #[test]
+    fn people_read_one_account() {
+        let tally =
+            Tally { stored: 1_000_000, duplicate: 200_000, unmatched: 30_000, dead_lettered: 4_000, filtered: 567 };
+        let expected = "\
+receipt
+  read                1,234,567
+= stored              1,000,000
++ duplicate             200,000
++ unmatched              30,000
++ dead-lettered           4,000
++ filtered                  567
+  1.2 MB in 1.500 s: 823,045 lines/s";
+        assert_eq!(receipt(1_234_567, 0, tally, &[]).to_string(), expected);
+        let unequal = receipt(1_234_570, 0, tally, &[]).to_string();
+        assert!(unequal.contains("\n≠ stored"), "{unequal}");
+        assert!(unequal.ends_with("\n  the two sides differ by 3: lines are unaccounted for"), "{unequal}");
+        let unfinished = receipt(1_235_567, 1_000, tally, &["stopped"]).to_string();
+        assert!(unfinished.ends_with("\n  not finished: 1,000 lines were read ahead and not stored"), "{unfinished}");
+    }
+
+    #[test]
+    fn a_receipt_is_read_back_as_it_was_written() {
+        let receipt = receipt(5, 1, tally(3, 1), &["the disk is full"]);
+        let json = serde_json::to_string(&receipt).unwrap();
+        assert_eq!(serde_json::from_str::<Receipt>(&json).unwrap(), receipt);
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        for key in ["read", "stored", "duplicate", "unmatched", "dead_lettered", "filtered", "agrees", "finished"] {
+            assert!(value.get(key).is_some(), "{key} is at the top");
+        }
+    }
+
+    #[test]
+    fn numbers_are_grouped_and_bytes_have_units() {
+        assert_eq!([0, 999, 1000, 1_000_000].map(grouped), ["0", "999", "1,000", "1,000,000"]);
+        assert_eq!([0, 999, 1000, 237_100_000].map(human_bytes), ["0 B", "999 B", "1.0 kB", "237.1 MB"]);
+    }
+}
