@@ -173,7 +173,11 @@ fn put_leases(out: &mut Vec<u8>, leases: &[LeaseId]) {
 
 /// `text` cut at a character so that its length fits 16 bits.
 fn put_text(out: &mut Vec<u8>, text: &str) {
-    let text = &text[..text.floor_char_boundary(usize::from(u16::MAX))];
+    let mut end = text.len().min(usize::from(u16::MAX));
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let text = &text[..end];
     out.extend_from_slice(&(text.len() as u16).to_be_bytes());
     out.extend_from_slice(text.as_bytes());
 }

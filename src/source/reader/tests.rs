@@ -21,7 +21,7 @@ struct Trickle<'a> {
 impl Read for Trickle<'_> {
     fn read(&mut self, output: &mut [u8]) -> std::io::Result<usize> {
         self.step += 1;
-        if self.step % 5 == 0 {
+        if self.step.is_multiple_of(5) {
             return Err(std::io::ErrorKind::Interrupted.into());
         }
         let end = self.breaks_at.unwrap_or(self.content.len()).min(self.content.len());
@@ -69,7 +69,8 @@ fn read(content: &[u8], size: &BatchSize, steps: &[usize], breaks_at: Option<usi
         assert_eq!(named.fetch_add(1, Ordering::Relaxed), 0, "an origin is named once");
         Origin { id: super::super::origin::fingerprint(beginning), name: "x".into() }
     };
-    let reader = BatchReader { size, pool: &Arc::default(), intake: &kept, name: &name, idle: &|| steps[0] % 2 == 0 };
+    let reader =
+        BatchReader { size, pool: &Arc::default(), intake: &kept, name: &name, idle: &|| steps[0].is_multiple_of(2) };
     let end = reader.read(&mut Trickle { content, steps, step: 0, given: 0, breaks_at }).unwrap();
     Outcome { batches: kept.batches.into_inner().unwrap(), long: kept.long.into_inner().unwrap(), end }
 }
