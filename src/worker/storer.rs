@@ -129,3 +129,72 @@ fn add_up(fates: &[Fate], verdicts: &[Verdict]) -> Tally {
     }
     tally
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Origin;
+    use crate::grok::Library;
+    use crate::sink::Encoding;
+    use crate::sink::memory::MemorySink;
+    use crate::worker::parser::{Formats, Unmatched};
+
+    fn batch() -> Batch {
+        let origin = Arc::new(Origin { id: 1, name: "x".into() });
+        Batch { origin, offset: 0, lines: 4, data: bytes::Bytes::from_static(b"a\nb\nc\nd\n") }
+    }
+
+    fn id(number: u64) -> DocumentId {
+        DocumentId::new(&batch().origin, number * 2, &[b'a' + number as u8])
+    }
+
+    /// Stores the batch in `sinks`; every line is one that matches nothing and is kept.
+    fn store(sinks: &[Arc<MemorySink>], dead_letters: &std::path::Path) -> Result<Tally> {
+        let formats = Arc::new(Formats::new(Vec::new(), Library::stock(), Unmatched::Keep, |_| {}));
+        let mut parser = formats.parser(&[Encoding::Json])?;
+        let mut parsed = parser.buffer();
+        parser.parse(&batch(), &mut parsed)?;
+        let sinks = sinks.iter().map(|sink| Arc::clone(sink) as Arc<dyn Sink>).collect();
+        let storer = Storer::new(sinks, Arc::new(DeadLetters::new(dead_letters)));
+        storer.store(&batch(), &mut parsed, &mut Vec::new()).map(|stored| stored.tally)
+    }
+
+    fn sink() -> Arc<MemorySink> {
+        Arc::new(MemorySink::new(Encoding::Json))
+    }
+
+    #[test]
+    fn each_line_is_counted_once_and_a_second_delivery_as_duplicates() {
+        let folder = tempfile::tempdir().unwrap();
+        let (sinks, letters) = ([sink()], folder.path().join("letters"));
+        sinks[0].reject(id(1), "no");
+        let first = store(&sinks, &letters).unwrap();
+        assert_eq!(first, Tally { unmatched: 3, dead_lettered: 1, ..Tally::default() });
+        let again = store(&sinks, &letters).unwrap();
+        assert_eq!(again, Tally { duplicate: 3, dead_lettered: 1, ..Tally::default() });
+        assert_eq!(sinks[0].len(), 3);
+    }
+
+    #[test]
+    fn a_document_that_failed_leaves_the_batch_unacknowledged_until_it_is_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let (sinks, letters) = ([sink()], folder.path().join("letters"));
+        sinks[0].reject(id(0), "no");
+        sinks[0].fail(id(2), 1, "later");
+        assert!(store(&sinks, &letters).is_err());
+        assert!(!letters.exists(), "nothing is set aside before all else is durable");
+        let tally = store(&sinks, &letters).unwrap();
+        assert_eq!(tally, Tally { unmatched: 1, duplicate: 2, dead_lettered: 1, ..Tally::default() });
+    }
+
+    #[test]
+    fn two_sinks_that_answer_differently_count_a_line_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (sinks, letters) = ([sink(), sink()], folder.path().join("letters"));
+        store(&sinks[..1], &letters).unwrap();
+        sinks[1].reject(id(3), "no");
+        let tally = store(&sinks, &letters).unwrap();
+        assert_eq!(tally, Tally { unmatched: 3, dead_lettered: 1, ..Tally::default() });
+        assert_eq!((sinks[0].len(), sinks[1].len()), (4, 3));
+    }
+}
