@@ -152,3 +152,7 @@ impl Worker<'_> {
         self.feed.bye(std::mem::take(&mut self.finished));
     }
 }
+
+#[cfg(test)]
+#[path = "pipeline_tests.rs"]
+mod tests;
