@@ -53,8 +53,11 @@ pub fn with_file(mut command: Command, path: &Path, program: &str, others: &[Com
     let table: toml::Table =
         text.parse().map_err(|error: toml::de::Error| Error::usage(format!("{shown}: not TOML: {error}")))?;
     let key_line = |key: &str| {
-        let found = text.lines().position(|line| line.trim_start().trim_start_matches('"').starts_with(key));
-        found.map_or(1, |line| line + 1)
+        let is_key = |line: &str| {
+            let name = line.split(['=', '.']).next().unwrap_or_default();
+            name.trim().trim_matches(['"', '\'', '[', ']']).trim() == key
+        };
+        text.lines().position(is_key).map_or(1, |line| line + 1)
     };
     // The program's own table is stronger than the top of the file, so it is applied last.
     let (tables, top): (Vec<_>, Vec<_>) =
@@ -69,6 +72,9 @@ pub fn with_file(mut command: Command, path: &Path, program: &str, others: &[Com
             let arg = command.get_arguments().find(|arg| arg.get_id() == id.as_str());
             if list && !arg.is_some_and(repeats) {
                 return Err(Error::usage(format!("{place}: {key}: one value is expected, not an array")));
+            }
+            if values.is_empty() {
+                return Err(Error::usage(format!("{place}: {key}: an empty array; leave the key out instead")));
             }
             command = command.mut_arg(id, |arg| arg.default_values(values).required(false));
         } else if only_here || !others.iter().any(|other| id_of(other, key).is_some()) {
@@ -121,3 +127,6 @@ fn texts(value: &toml::Value) -> Option<(Vec<String>, bool)> {
         value => text(value).map(|text| (vec![text], false)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,18 +107,14 @@ impl Receipt {
 fn resource_usage() -> (f64, u64) {
     use nix::sys::resource::{UsageWho, getrusage};
     use nix::sys::time::TimeValLike;
-    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return (0.0, 0) };
-    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    // Linux keeps ru_maxrss across exec, so that it may be that of the process which started this one; it counts KiB.
-    let peak = peak_of_this_program().unwrap_or(usage.max_rss().unsigned_abs() * 1024);
-    (micros as f64 / 1e6, peak)
-}
-
-/// `VmHWM` of `/proc/self/status`, in bytes.
-fn peak_of_this_program() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    match getrusage(UsageWho::RUSAGE_SELF) {
+        Ok(usage) => {
+            let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+            // Linux counts ru_maxrss in KiB.
+            (micros as f64 / 1e6, usage.max_rss().unsigned_abs() * 1024)
+        }
+        Err(_) => (0.0, 0),
+    }
 }
 
 impl fmt::Display for Receipt {
@@ -186,64 +182,77 @@ pub fn human_bytes(bytes: u64) -> String {
 mod tests {
     use super::*;
 
-    fn receipt(read: u64, tally: Tally, errors: &[&str]) -> Receipt {
-        let errors = errors.iter().map(|&error| error.to_owned()).collect();
-        Receipt::new(read, 0, 1_234_567, tally, Duration::from_millis(500), errors)
+    fn tally(stored: u64, dead_lettered: u64) -> Tally {
+        Tally { stored, dead_lettered, ..Tally::default() }
+    }
+
+    fn receipt(taken: u64, left: u64, tally: Tally, errors: &[&str]) -> Receipt {
+        let errors = errors.iter().map(|&error| error.into()).collect();
+        Receipt::new(taken, left, 1_234_567, tally, Duration::from_millis(1500), errors)
     }
 
     #[test]
-    fn the_exit_code_says_what_the_receipt_says() {
-        let tally = Tally { stored: 1, duplicate: 2, unmatched: 3, dead_lettered: 0, filtered: 4 };
-        let letters = Tally { dead_lettered: 1, ..tally };
-        for (read, tally, errors, code) in [
-            (10, tally, &[][..], 0),
-            (0, Tally::default(), &[], 0),
-            (11, letters, &[], 1),
-            (11, tally, &[], 3),
-            (9, tally, &[], 3),
-            (10, letters, &[], 3),
-            (10, tally, &["the disk is full"], 3),
-            (11, letters, &["the disk is full"], 3),
+    fn the_exit_code_says_the_same_as_the_receipt() {
+        for (taken, left, tally, errors, code) in [
+            (3, 0, tally(3, 0), &[][..], 0),
+            (0, 0, tally(0, 0), &[], 0),
+            (3, 0, tally(2, 1), &[], 1),
+            (3, 1, tally(2, 0), &["stopped"], 3),
+            (3, 0, tally(2, 1), &["stopped"], 3),
+            (3, 0, tally(2, 0), &[], 3),
+            (3, 0, tally(4, 0), &[], 3),
+            (3, 0, tally(1, 1), &[], 3),
         ] {
-            let receipt = receipt(read, tally, errors);
-            assert_eq!(receipt.exit_code(), code, "{receipt}");
-            assert_eq!(receipt.agrees, read == tally.total());
+            assert_eq!(receipt(taken, left, tally, errors).exit_code(), code, "{taken} {left} {tally:?} {errors:?}");
         }
     }
 
     #[test]
-    fn lines_that_were_given_back_are_on_neither_side() {
-        let receipt =
-            Receipt::new(15, 5, 0, Tally { stored: 10, ..Tally::default() }, Duration::ZERO, vec!["cut".into()]);
-        assert!(receipt.agrees && receipt.read == 10 && receipt.exit_code() == 3);
-        assert!(receipt.to_string().ends_with("not finished: 5 lines were read ahead and not stored"));
+    fn each_place_of_the_tally_counts() {
+        let tally = Tally { stored: 1, duplicate: 20, unmatched: 300, dead_lettered: 4000, filtered: 50000 };
+        assert_eq!(tally.total(), 54321);
+        assert!(receipt(54321, 0, tally, &[]).agrees);
+        assert!(!receipt(54320, 0, tally, &[]).agrees);
+        let mut sum = tally;
+        sum += tally;
+        assert_eq!(sum.total(), 2 * 54321);
     }
 
     #[test]
-    fn people_read_it_as_an_addition() {
-        let tally = Tally { stored: 1_000_000, duplicate: 20, unmatched: 3, dead_lettered: 1, filtered: 0 };
+    fn people_read_one_account() {
+        let tally =
+            Tally { stored: 1_000_000, duplicate: 200_000, unmatched: 30_000, dead_lettered: 4_000, filtered: 567 };
         let expected = "\
 receipt
-  read                1,000,024
+  read                1,234,567
 = stored              1,000,000
-+ duplicate                  20
-+ unmatched                   3
-+ dead-lettered               1
-+ filtered                    0
-  1.2 MB in 0.500 s: 2,000,048 lines/s";
-        assert_eq!(receipt(1_000_024, tally, &[]).to_string(), expected);
-        let unequal = receipt(1_000_000, tally, &[]).to_string();
-        assert!(
-            unequal.contains("≠ stored") && unequal.contains("differ by 24: lines are unaccounted for"),
-            "{unequal}"
-        );
++ duplicate             200,000
++ unmatched              30,000
++ dead-lettered           4,000
++ filtered                  567
+  1.2 MB in 1.500 s: 823,045 lines/s";
+        assert_eq!(receipt(1_234_567, 0, tally, &[]).to_string(), expected);
+        let unequal = receipt(1_234_570, 0, tally, &[]).to_string();
+        assert!(unequal.contains("\n≠ stored"), "{unequal}");
+        assert!(unequal.ends_with("\n  the two sides differ by 3: lines are unaccounted for"), "{unequal}");
+        let unfinished = receipt(1_235_567, 1_000, tally, &["stopped"]).to_string();
+        assert!(unfinished.ends_with("\n  not finished: 1,000 lines were read ahead and not stored"), "{unfinished}");
     }
 
     #[test]
-    fn as_json_it_is_read_as_it_was_written() {
-        let receipt = receipt(3, Tally { stored: 3, ..Tally::default() }, &["one", "two"]);
+    fn a_receipt_is_read_back_as_it_was_written() {
+        let receipt = receipt(5, 1, tally(3, 1), &["the disk is full"]);
         let json = serde_json::to_string(&receipt).unwrap();
         assert_eq!(serde_json::from_str::<Receipt>(&json).unwrap(), receipt);
-        assert!(json.starts_with(r#"{"read":3,"left":0,"stored":3,"duplicate":0,"#), "{json}");
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        for key in ["read", "stored", "duplicate", "unmatched", "dead_lettered", "filtered", "agrees", "finished"] {
+            assert!(value.get(key).is_some(), "{key} is at the top");
+        }
+    }
+
+    #[test]
+    fn numbers_are_grouped_and_bytes_have_units() {
+        assert_eq!([0, 999, 1000, 1_000_000].map(grouped), ["0", "999", "1,000", "1,000,000"]);
+        assert_eq!([0, 999, 1000, 237_100_000].map(human_bytes), ["0 B", "999 B", "1.0 kB", "237.1 MB"]);
     }
 }

@@ -12,6 +12,9 @@ use crate::batch::{Batch, Origin};
 use crate::queue::{Ack, LeaseId};
 use crate::receipt::Tally;
 
+#[cfg(test)]
+mod tests;
+
 /// Frame 0 of every message of the batch dialogue.
 pub const MAGIC: &[u8; 8] = b"logator1";
 
@@ -320,6 +323,3 @@ impl<'a> Input<'a> {
         if self.0.is_empty() { Ok(()) } else { Err(Malformed(format!("{} bytes are left over", self.0.len()))) }
     }
 }
-
-#[cfg(test)]
-mod tests;

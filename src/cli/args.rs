@@ -139,7 +139,7 @@ pub struct WorkerArgs {
 #[derive(Args, Debug)]
 pub struct BenchArgs {
     /// Files to read, again in each run
-    #[arg(value_name = "INPUT", required = true)]
+    #[arg(value_name = "INPUT", id = "input", required = true)]
     pub inputs: Vec<String>,
     /// How to parse.
     #[command(flatten)]

@@ -4,6 +4,8 @@
 //! race can be written down as a test. [`shared::SharedQueue`] puts it behind a lock for readers and workers.
 
 pub mod shared;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -315,6 +317,3 @@ impl Queue {
         self.deadlines.first().map(|&(deadline, _)| deadline).filter(|&deadline| deadline < Duration::MAX)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -8,6 +8,8 @@ mod gzip;
 pub mod inputs;
 pub mod origin;
 pub mod reader;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io::{BufReader, Read};

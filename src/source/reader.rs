@@ -272,14 +272,12 @@ impl BatchReader<'_> {
         let lines_a_piece = lines.div_ceil(pieces);
         let mut start = 0;
         while start < data.len() {
-            let end = if pieces == 1 {
-                data.len()
-            } else {
-                let newlines = memchr::memchr_iter(b'\n', &data[start..]);
-                newlines.take(lines_a_piece).last().map_or(data.len(), |newline| start + newline + 1)
+            let (length, count) = match pieces {
+                1 => (data.len(), lines),
+                _ => piece(&data[start..], lines_a_piece, self.size.bytes),
             };
+            let end = start + length;
             let piece = data.slice(start..end);
-            let count = if pieces == 1 { lines } else { crate::lines::count(&piece) };
             // A block is far smaller than 4 GiB.
             let batch = Batch { origin: Arc::clone(origin), offset: progress.offset, lines: count as u32, data: piece };
             progress.offset += (end - start) as u64;
@@ -328,6 +326,21 @@ impl BatchReader<'_> {
         self.intake.long_line(LongLine { origin, offset, beginning, length, length_with_end, hash })?;
         Ok(end.map_or(Skipped::More(rest), Skipped::End))
     }
+}
+
+/// The length of the longest run of lines at the beginning of `data` that has at most `lines` lines and `bytes` bytes,
+/// or of its first line if that is longer; and how many lines it has.
+fn piece(data: &[u8], lines: usize, bytes: usize) -> (usize, usize) {
+    let newlines = memchr::memchr_iter(b'\n', data).map(|newline| newline + 1);
+    let last = (data.last() != Some(&b'\n')).then_some(data.len());
+    let (mut length, mut count) = (0, 0);
+    for end in newlines.chain(last).take(lines) {
+        if count > 0 && end > bytes {
+            break;
+        }
+        (length, count) = (end, count + 1);
+    }
+    (length, count)
 }
 
 enum Skipped {

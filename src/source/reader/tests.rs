@@ -1,193 +1,211 @@
-//! Cutting, with the smallest bounds and the worst reads.
+//! However content is cut, and however it arrives: every line is delivered once, as it stands in the content.
 
-use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::*;
-use crate::lines;
+use crate::document::DocumentId;
+use crate::lines::{self, count};
 
-/// Gives a few bytes at a time, and an error where it is told to.
-struct Dribble<'a> {
+/// Gives a few bytes at a time, and breaks where it is told to.
+struct Trickle<'a> {
     content: &'a [u8],
+    steps: &'a [usize],
     step: usize,
-    broken_at: Option<usize>,
-    position: usize,
+    given: usize,
+    breaks_at: Option<usize>,
 }
 
-impl Read for Dribble<'_> {
-    fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
-        let end = self.broken_at.unwrap_or(self.content.len());
-        if self.position >= end && self.broken_at.is_some() {
-            return Err(io::Error::other("broken"));
+impl Read for Trickle<'_> {
+    fn read(&mut self, output: &mut [u8]) -> std::io::Result<usize> {
+        self.step += 1;
+        if self.step.is_multiple_of(5) {
+            return Err(std::io::ErrorKind::Interrupted.into());
         }
-        let length = output.len().min(self.step).min(end - self.position);
-        output[..length].copy_from_slice(&self.content[self.position..self.position + length]);
-        self.position += length;
+        let end = self.breaks_at.unwrap_or(self.content.len()).min(self.content.len());
+        let length = self.steps[self.step % self.steps.len()].min(output.len()).min(end - self.given);
+        if length == 0 && self.breaks_at.is_some() {
+            return Err(std::io::Error::other("damage"));
+        }
+        output[..length].copy_from_slice(&self.content[self.given..self.given + length]);
+        self.given += length;
         Ok(length)
     }
 }
 
-#[derive(Default)]
-struct Collect {
-    got: Mutex<(Vec<Batch>, Vec<LongLine>)>,
-    /// The most batches wanted.
-    most: Option<usize>,
+/// Keeps what it gets, and wants no more after a number of batches.
+struct Kept {
+    batches: Mutex<Vec<Batch>>,
+    long: Mutex<Vec<LongLine>>,
+    wanted: usize,
 }
 
-impl Intake for Collect {
+impl Intake for Kept {
     fn batch(&self, batch: Batch) -> bool {
-        let mut got = self.got.lock().unwrap();
-        if self.most.is_some_and(|most| got.0.len() >= most) {
-            return false;
-        }
-        got.0.push(batch);
-        true
+        let mut batches = self.batches.lock().unwrap();
+        assert!(batches.len() < self.wanted, "a batch after no more was wanted");
+        batches.push(batch);
+        batches.len() < self.wanted
     }
 
     fn long_line(&self, line: LongLine) -> Result<()> {
-        self.got.lock().unwrap().1.push(line);
+        self.long.lock().unwrap().push(line);
         Ok(())
     }
 }
 
-fn read(size: &BatchSize, collect: &Collect, content: &mut dyn Read, idle: bool) -> End {
-    let reader = BatchReader {
-        size,
-        pool: &Arc::default(),
-        intake: collect,
-        name: &|beginning| Origin { id: super::super::origin::fingerprint(beginning), name: "x".into() },
-        idle: &|| idle,
+struct Outcome {
+    batches: Vec<Batch>,
+    long: Vec<LongLine>,
+    end: End,
+}
+
+fn read(content: &[u8], size: &BatchSize, steps: &[usize], breaks_at: Option<usize>, wanted: usize) -> Outcome {
+    let kept = Kept { batches: Mutex::default(), long: Mutex::default(), wanted };
+    let named = AtomicUsize::new(0);
+    let name = |beginning: &[u8]| {
+        assert_eq!(named.fetch_add(1, Ordering::Relaxed), 0, "an origin is named once");
+        Origin { id: super::super::origin::fingerprint(beginning), name: "x".into() }
     };
-    reader.read(content).unwrap()
+    let reader =
+        BatchReader { size, pool: &Arc::default(), intake: &kept, name: &name, idle: &|| steps[0].is_multiple_of(2) };
+    let end = reader.read(&mut Trickle { content, steps, step: 0, given: 0, breaks_at }).unwrap();
+    Outcome { batches: kept.batches.into_inner().unwrap(), long: kept.long.into_inner().unwrap(), end }
 }
 
-/// Content of short and long lines with every kind of end.
-fn contents() -> impl Strategy<Value = Vec<u8>> {
-    let line = prop_oneof![
-        6 => prop::collection::vec(prop::sample::select(&b"ab\r\0\xff"[..]), 0..6),
-        1 => prop::collection::vec(prop::sample::select(&b"ab\r"[..]), 0..60),
-        // Longer than the 4096 bytes that are looked at to name a content.
-        1 => (4000_usize..9000).prop_map(|length| vec![b'z'; length]),
+/// Lines with the delicate bytes often in them; a few are longer than a fingerprint.
+fn content() -> impl Strategy<Value = Vec<u8>> {
+    let byte = prop_oneof![3 => Just(b'\n'), 2 => Just(b'\r'), 6 => b'a'..=b'c', 1 => any::<u8>()];
+    let piece = prop_oneof![
+        30 => prop::collection::vec(byte, 0..12),
+        1 => (4000usize..4200).prop_map(|length| vec![b'x'; length]),
+        1 => (8000usize..9000).prop_map(|length| vec![b'y'; length]),
     ];
-    let ends = prop::sample::select(vec![&b"\n"[..], b"\r\n"]);
-    (prop::collection::vec((line, ends), 0..12), any::<bool>()).prop_map(|(lines, last_end)| {
-        let mut content: Vec<u8> = lines.iter().flat_map(|(line, end)| [line, *end].concat()).collect();
-        if !last_end && content.last() == Some(&b'\n') {
-            content.pop();
-        }
-        content
-    })
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 
-/// The lines of `content`: offset, bytes without the end, bytes with it.
-fn all_lines(content: &[u8]) -> Vec<(u64, &[u8], &[u8])> {
-    let starts: Vec<_> = lines::lines(content).collect();
-    let ends = starts.iter().skip(1).map(|line| line.start).chain([content.len()]);
-    starts.iter().zip(ends).map(|(line, end)| (line.start as u64, line.bytes, &content[line.start..end])).collect()
+fn size() -> impl Strategy<Value = BatchSize> {
+    let few = || prop_oneof![4 => 1usize..8, 1 => 8usize..200, 1 => 4000usize..9000];
+    (few(), few(), few()).prop_map(|(lines, bytes, max_line)| BatchSize { lines, bytes, max_line })
+}
+
+fn steps() -> impl Strategy<Value = Vec<usize>> {
+    prop_oneof![3 => prop::collection::vec(1usize..4, 1..6), 1 => Just(vec![1000]), 1 => Just(vec![1, 5000, 3])]
+}
+
+/// What must have come of the first `whole` bytes of `content`, cut as `size` says.
+fn check(content: &[u8], whole: usize, size: &BatchSize, outcome: &Outcome) {
+    let mut pieces: Vec<(u64, Vec<u8>)> =
+        outcome.batches.iter().map(|batch| (batch.offset, batch.data.to_vec())).collect();
+    let origin = super::super::origin::fingerprint(content);
+    for batch in &outcome.batches {
+        assert_eq!(batch.origin.id, origin);
+        assert_eq!(batch.lines as usize, count(&batch.data));
+        assert!(batch.lines > 0 && batch.lines as usize <= size.lines, "{} lines", batch.lines);
+        assert!(batch.data.len() <= size.bytes || batch.lines == 1, "{} bytes in {size:?}", batch.data.len());
+        assert!(lines::lines(&batch.data).all(|line| line.bytes.len() <= size.max_line));
+    }
+    for long in &outcome.long {
+        let start = long.offset as usize;
+        let line = lines::lines(&content[start..]).next().unwrap().bytes;
+        assert!(line.len() > size.max_line);
+        assert_eq!((long.length, long.hash), (line.len() as u64, xxh3_64(line)));
+        assert_eq!(long.beginning, line[..size.max_line]);
+        let id = DocumentId::from_hash(origin, long.offset, long.hash);
+        assert_eq!(id, DocumentId::new(&long.origin, long.offset, line), "the same id as with a larger bound");
+        pieces.push((long.offset, content[start..start + long.length_with_end as usize].to_vec()));
+    }
+    pieces.sort();
+    let mut joined = Vec::new();
+    for (offset, piece) in &pieces {
+        assert_eq!(*offset as usize, joined.len(), "no gap and no overlap");
+        joined.extend_from_slice(piece);
+    }
+    assert!(joined == content[..whole], "{} bytes were delivered, not {whole}", joined.len());
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_line_is_in_one_batch_or_set_aside_and_in_its_place(
-        content in contents(),
-        (lines, bytes, max_line) in (1_usize..5, 1_usize..40, 1_usize..50),
-        step in prop::sample::select(vec![1_usize, 2, 3, 7, 5000, 1 << 20]),
-        idle: bool,
-    ) {
-        let size = BatchSize { lines, bytes, max_line };
-        let collect = Collect::default();
-        let mut dribble = Dribble { content: &content, step, broken_at: None, position: 0 };
-        prop_assert!(matches!(read(&size, &collect, &mut dribble, idle), End::Complete));
-        let (batches, long) = collect.got.into_inner().unwrap();
-        let expected = all_lines(&content);
-        let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
-        for batch in &batches {
-            prop_assert!(batch.lines > 0 && batch.lines as usize <= lines, "{} lines", batch.lines);
-            prop_assert_eq!(batch.lines as usize, lines::count(&batch.data));
-            prop_assert_eq!(batch.origin.id, super::super::origin::fingerprint(&content));
-            for (start, _, whole) in all_lines(&batch.data) {
-                found.push((batch.offset + start, whole.to_vec()));
-            }
-        }
-        let short: Vec<_> = expected.iter().filter(|line| line.1.len() <= max_line).collect();
-        prop_assert_eq!(found, short.iter().map(|line| (line.0, line.2.to_vec())).collect::<Vec<_>>());
-        let too_long: Vec<_> = expected.iter().filter(|line| line.1.len() > max_line).collect();
-        prop_assert_eq!(long.len(), too_long.len());
-        for (long, (offset, line, whole)) in long.iter().zip(too_long) {
-            prop_assert_eq!(long.offset, *offset);
-            prop_assert_eq!(&long.beginning[..], &line[..max_line]);
-            prop_assert_eq!(long.length, line.len() as u64);
-            prop_assert_eq!(long.length_with_end, whole.len() as u64);
-            prop_assert_eq!(long.hash, xxh3_64(line), "the id it would have had with a larger bound");
-        }
+    fn every_line_is_delivered_once_as_it_stands(content in content(), size in size(), steps in steps()) {
+        let outcome = read(&content, &size, &steps, None, usize::MAX);
+        prop_assert!(matches!(outcome.end, End::Complete), "{:?}", outcome.end);
+        check(&content, content.len(), &size, &outcome);
+        let long = lines::lines(&content).filter(|line| line.bytes.len() > size.max_line).count();
+        prop_assert_eq!(outcome.long.len(), long);
     }
 
     #[test]
-    fn damage_loses_no_whole_line_before_it_and_delivers_no_cut_one(
-        content in contents(),
-        (lines, bytes, max_line) in (1_usize..5, 1_usize..40, 1_usize..50),
-        step in prop::sample::select(vec![1_usize, 3, 5000]),
-        at: prop::sample::Index,
+    fn damage_loses_no_whole_line_before_it(
+        content in content(), size in size(), steps in steps(), at in any::<prop::sample::Index>(),
     ) {
-        let broken_at = at.index(content.len() + 1);
-        let size = BatchSize { lines, bytes, max_line };
-        let collect = Collect::default();
-        let mut dribble = Dribble { content: &content, step, broken_at: Some(broken_at), position: 0 };
-        let end = read(&size, &collect, &mut dribble, false);
-        let whole = memchr::memrchr(b'\n', &content[..broken_at]).map_or(0, |newline| newline + 1);
-        let (batches, long) = collect.got.into_inner().unwrap();
-        let delivered: usize = batches.iter().map(|batch| batch.data.len()).sum();
-        let set_aside: u64 = long.iter().map(|line| line.length_with_end).sum();
-        prop_assert_eq!(delivered as u64 + set_aside, whole as u64);
-        match end {
-            End::Damaged { lines, offset, .. } => {
-                prop_assert_eq!(offset, whole as u64);
-                prop_assert_eq!(lines, lines::count(&content[..whole]) as u64);
-            }
-            end => prop_assert!(false, "{end:?}"),
+        let breaks_at = at.index(content.len() + 1);
+        let outcome = read(&content, &size, &steps, Some(breaks_at), usize::MAX);
+        let whole = memchr::memrchr(b'\n', &content[..breaks_at]).map_or(0, |newline| newline + 1);
+        check(&content, whole, &size, &outcome);
+        let End::Damaged { lines, offset, .. } = outcome.end else { panic!("{:?}", outcome.end) };
+        prop_assert_eq!((lines as usize, offset as usize), (count(&content[..whole]), whole));
+    }
+
+    #[test]
+    fn a_reader_stops_at_the_batch_after_which_no_more_is_wanted(
+        content in content(), size in size(), steps in steps(), wanted in 1usize..5,
+    ) {
+        let all = read(&content, &size, &steps, None, usize::MAX);
+        let outcome = read(&content, &size, &steps, None, wanted);
+        prop_assert_eq!(outcome.batches.len(), all.batches.len().min(wanted));
+        prop_assert_eq!(&outcome.batches[..], &all.batches[..outcome.batches.len()]);
+        prop_assert_eq!(matches!(outcome.end, End::Stopped), all.batches.len() >= wanted);
+    }
+
+    #[test]
+    fn lines_of_chunks_are_the_lines_of_the_whole(content in content(), size in size(), steps in steps()) {
+        let size = BatchSize { max_line: 1 << 20, ..size };
+        let outcome = read(&content, &size, &steps, None, usize::MAX);
+        let got: Vec<(u64, Vec<u8>)> = outcome.batches.iter().flat_map(|batch| {
+            lines::lines(&batch.data).map(|line| (batch.offset + line.start as u64, line.bytes.to_vec()))
+        }).collect();
+        // The rule once more, in the plainest words.
+        let mut expected = Vec::new();
+        let mut offset = 0;
+        for line in content.split_inclusive(|&byte| byte == b'\n') {
+            let bare = line.strip_suffix(b"\n").unwrap_or(line);
+            expected.push((offset, bare.strip_suffix(b"\r").unwrap_or(bare).to_vec()));
+            offset += line.len() as u64;
         }
+        prop_assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn a_batch_taken_apart_line_by_line_is_the_same_lines(content in content()) {
+        prop_assume!(!content.is_empty());
+        let origin = Arc::new(Origin { id: 1, name: "x".into() });
+        let mut rest = Batch { origin, offset: 7, lines: count(&content) as u32, data: content.clone().into() };
+        let (mut joined, mut lines) = (Vec::new(), 1);
+        while let Some(first) = rest.split_first_line() {
+            prop_assert_eq!((first.offset, first.lines), (7 + joined.len() as u64, 1));
+            joined.extend_from_slice(&first.data);
+            lines += 1;
+        }
+        prop_assert_eq!((rest.offset, rest.lines), (7 + joined.len() as u64, 1));
+        joined.extend_from_slice(&rest.data);
+        prop_assert_eq!(lines, count(&content));
+        prop_assert_eq!(joined, content);
     }
 }
 
 #[test]
-fn a_reader_that_is_not_wanted_any_more_stops() {
-    let content = b"a\n".repeat(1000);
-    for most in [0, 1, 7] {
-        let collect = Collect { most: Some(most), ..Collect::default() };
-        let size = BatchSize { lines: 3, bytes: 16, max_line: 10 };
-        assert!(matches!(read(&size, &collect, &mut &content[..], false), End::Stopped));
-        assert_eq!(collect.got.into_inner().unwrap().0.len(), most);
+fn a_carriage_return_at_the_border_of_two_reads_belongs_to_the_line_s_end() {
+    let mut content = vec![b'z'; 5000];
+    content.extend_from_slice(b"\r\nshort\r\n");
+    for border in 4998..5003 {
+        let size = BatchSize { lines: 10, bytes: 16, max_line: 100 };
+        let outcome = read(&content, &size, &[border, border, 1], None, usize::MAX);
+        check(&content, content.len(), &size, &outcome);
+        assert_eq!(outcome.long[0].length, 5000);
+        assert_eq!(outcome.long[0].length_with_end, 5002);
     }
-}
-
-#[test]
-fn what_is_there_is_handed_out_while_a_live_input_is_quiet() {
-    let collect = Collect::default();
-    let mut dribble = Dribble { content: b"one\ntwo\nthr", step: 4, broken_at: Some(11), position: 0 };
-    read(&BatchSize::default(), &collect, &mut dribble, true);
-    let batches = collect.got.into_inner().unwrap().0;
-    let texts: Vec<&[u8]> = batches.iter().map(|batch| &batch.data[..]).collect();
-    assert_eq!(texts, [&b"one\n"[..], b"two\n"], "each when it came, not when a batch was full");
-}
-
-#[test]
-fn blocks_are_used_again() {
-    let pool = Arc::new(BlockPool::default());
-    let content = b"line\n".repeat(10_000);
-    let collect = Collect::default();
-    let reader = BatchReader {
-        size: &BatchSize { lines: 10, bytes: 64, max_line: 64 },
-        pool: &pool,
-        intake: &collect,
-        name: &|_| Origin { id: 0, name: String::new() },
-        idle: &|| false,
-    };
-    reader.read(&mut &content[..]).unwrap();
-    assert!(pool.free.lock().unwrap().len() <= 1, "all are out with batches");
-    collect.got.lock().unwrap().0.clear();
-    assert_eq!(pool.free.lock().unwrap().len(), FREE_BLOCKS);
 }

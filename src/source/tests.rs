@@ -1,0 +1,186 @@
+//! Compressed files, read as `logator` reads them.
+
+use std::io::Write;
+use std::sync::Mutex;
+
+use super::reader::LongLine;
+use super::*;
+use crate::batch::Batch;
+
+#[derive(Default)]
+struct Kept(Mutex<Vec<u8>>);
+
+impl Intake for Kept {
+    fn batch(&self, batch: Batch) -> bool {
+        let mut content = self.0.lock().unwrap();
+        assert_eq!(batch.offset as usize, content.len());
+        content.extend_from_slice(&batch.data);
+        true
+    }
+
+    fn long_line(&self, _: LongLine) -> Result<()> {
+        panic!("no line is too long here")
+    }
+}
+
+const ALL: [Compression; 5] =
+    [Compression::None, Compression::Gzip, Compression::Zstd, Compression::Bzip2, Compression::Xz];
+
+fn compress(compression: Compression, content: &[u8]) -> Vec<u8> {
+    match compression {
+        Compression::None => content.to_vec(),
+        Compression::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(content).unwrap();
+            encoder.finish().unwrap()
+        }
+        Compression::Zstd => {
+            // With a checksum, as the program zstd writes.
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.include_checksum(true).unwrap();
+            encoder.write_all(content).unwrap();
+            encoder.finish().unwrap()
+        }
+        Compression::Bzip2 => {
+            let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+            encoder.write_all(content).unwrap();
+            encoder.finish().unwrap()
+        }
+        Compression::Xz => {
+            let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 1);
+            encoder.write_all(content).unwrap();
+            encoder.finish().unwrap()
+        }
+    }
+}
+
+/// Lines that do not compress to nothing.
+fn content(lines: usize) -> Vec<u8> {
+    let line = |number: usize| format!("{number} {:016x}\n", xxhash_rust::xxh3::xxh3_64(&number.to_le_bytes()));
+    (0..lines).map(line).collect::<String>().into_bytes()
+}
+
+fn read_file(bytes: &[u8]) -> (Vec<u8>, Vec<Error>) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(bytes).unwrap();
+    let inputs = [Input::File(file.path().to_owned())];
+    let (kept, position) = (Kept::default(), Position::of(&inputs));
+    let errors = read_all(&inputs, &ReadOptions::default(), &kept, &position);
+    (kept.0.into_inner().unwrap(), errors)
+}
+
+/// What can be decompressed before the damage: one byte at a time, so that no error takes bytes with it.
+fn decodable(compression: Compression, bytes: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    if let Ok(mut reader) = compression.reader(bytes) {
+        let mut byte = [0];
+        while let Ok(1) = reader.read(&mut byte) {
+            content.push(byte[0]);
+        }
+    }
+    content
+}
+
+#[test]
+fn every_compression_is_told_by_its_beginning_and_undone() {
+    for compression in ALL {
+        for lines in [1, 2, 30_000] {
+            let content = content(lines);
+            let bytes = compress(compression, &content);
+            assert_eq!(Compression::of(&bytes[..bytes.len().min(MAGIC_BYTES)]), compression);
+            let mut rest = &bytes[..];
+            let told = beginning(&mut rest).unwrap();
+            assert_eq!(Compression::of(&told), compression, "told by single bytes");
+            assert_eq!([&told[..], rest].concat(), bytes, "no byte is taken for good");
+            let (read, errors) = read_file(&bytes);
+            assert!(errors.is_empty(), "{errors:?}");
+            assert!(read == content, "{} of {lines} lines", compression.name());
+        }
+    }
+}
+
+#[test]
+fn files_that_were_joined_are_read_as_one() {
+    for compression in ALL {
+        let parts = [content(3), content(5000), content(1)];
+        let joined: Vec<u8> = parts.iter().flat_map(|part| compress(compression, part)).collect();
+        let (read, errors) = read_file(&joined);
+        assert!(errors.is_empty(), "{}: {errors:?}", compression.name());
+        assert!(read == parts.concat(), "{}", compression.name());
+    }
+}
+
+#[test]
+fn an_empty_content_has_no_line_and_is_no_error() {
+    for compression in ALL {
+        let (read, errors) = read_file(&compress(compression, b""));
+        assert!(read.is_empty() && errors.is_empty(), "{}: {errors:?}", compression.name());
+    }
+}
+
+#[test]
+fn padding_of_gzip_and_xz_and_skippable_zstd_frames_are_passed_over() {
+    let text = content(10);
+    let gzip = compress(Compression::Gzip, &text);
+    let xz = compress(Compression::Xz, &text);
+    let zstd = compress(Compression::Zstd, &text);
+    let skippable = [0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
+    let twice = [text.clone(), text].concat();
+    for bytes in [
+        [&gzip[..], &[0; 100], &gzip, &[0; 512]].concat(),
+        [&xz[..], &[0; 8], &xz, &[0; 4]].concat(),
+        [&skippable[..], &zstd, &skippable, &zstd, &skippable].concat(),
+    ] {
+        let (read, errors) = read_file(&bytes);
+        assert!(errors.is_empty(), "{errors:?}");
+        assert!(read == twice);
+    }
+}
+
+/// What is delivered of `bytes`: every whole line that can be decompressed, and an error.
+fn check_damaged(compression: Compression, bytes: &[u8], what: &str) {
+    let (read, errors) = read_file(bytes);
+    let before = decodable(compression, bytes);
+    let whole = memchr::memrchr(b'\n', &before).map_or(0, |newline| newline + 1);
+    assert_eq!(errors.len(), 1, "{what}: an error is said");
+    assert!(read.len() >= whole, "{what}: {} bytes of {whole} were delivered", read.len());
+    assert!(read.starts_with(&before[..whole]), "{what}");
+}
+
+#[test]
+fn a_truncated_file_gives_every_whole_line_that_was_there_and_an_error() {
+    for compression in ALL.into_iter().filter(|&compression| compression != Compression::None) {
+        let bytes = [compress(compression, &content(4000)), compress(compression, &content(300))].concat();
+        let first = compress(compression, &content(4000)).len();
+        let mut cuts: Vec<usize> = (8..bytes.len()).step_by(bytes.len() / 40).collect();
+        cuts.extend([first - 1, first - 9, first + 5, first + 20, bytes.len() - 1, bytes.len() - 5]);
+        for cut in cuts.into_iter().filter(|&cut| cut != first) {
+            check_damaged(compression, &bytes[..cut], &format!("{} cut to {cut}", compression.name()));
+        }
+    }
+}
+
+/// Only gzip keeps this promise: the readers of the other libraries drop what the read that meets the damage had already
+/// decompressed. The lines are not counted as delivered, and an error is said.
+#[test]
+fn a_wrong_byte_in_the_middle_of_gzip_takes_no_line_before_it_along() {
+    let first = compress(Compression::Gzip, &content(4000));
+    let mut bytes = [&first[..], &first].concat();
+    for byte in &mut bytes[first.len() + first.len() / 2..][..40] {
+        *byte ^= 0x55;
+    }
+    check_damaged(Compression::Gzip, &bytes, "gzip");
+}
+
+#[test]
+fn a_wrong_byte_is_an_error_in_every_compression() {
+    for compression in ALL.into_iter().filter(|&compression| compression != Compression::None) {
+        let text = content(4000);
+        let mut bytes = compress(compression, &text);
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x55;
+        let (read, errors) = read_file(&bytes);
+        assert_eq!(errors.len(), 1, "{}", compression.name());
+        assert!(read.len() <= text.len(), "{}", compression.name());
+    }
+}
