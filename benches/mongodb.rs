@@ -128,15 +128,15 @@ fn document(line: u64) -> RawDocumentBuf {
     rawdoc! {
         "_id": id(line).as_str(),
         "@timestamp": DateTime::from_millis(1_431_857_103_000 + line as i64),
-        "clientip": "83.149.9.216",
+        "clientip": "192.0.2.216",
         "ident": "-",
         "auth": "-",
         "verb": "GET",
-        "request": "/presentations/logstash-monitorama-2013/images/kibana-search.png",
+        "request": "/presentations/logs-on-every-core-2026/images/first-chart.png",
         "httpversion": "1.1",
         "response": 200_i64,
         "bytes": 203_023_i64 + line as i64,
-        "referrer": "http://semicomplete.com/presentations/logstash/",
+        "referrer": "http://www.example.com/presentations/logs/2026/",
         "agent": "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_9_1)",
     }
 }
