@@ -23,16 +23,16 @@ fn lines() -> Vec<(Vec<u8>, Vec<Span>, DocumentId)> {
     let line = |number: usize| {
         let time = format!("17/May/2015:10:{:02}:{:02} +0000", number / 600 % 60, number / 10 % 60);
         let pieces = [
-            ("", format!("83.149.{}.{}", random.u8(..), random.u8(..))),
+            ("", format!("198.51.{}.{}", random.u8(..), random.u8(..))),
             (" ", "-".into()),
             (" ", "-".into()),
             (" [", time),
             ("] \"", "GET".into()),
-            (" ", format!("/presentations/logstash-monitorama-2013/images/kibana-{}.png", random.u16(..))),
+            (" ", format!("/presentations/logs-on-every-core-2026/images/chart-{}.png", random.u16(..))),
             (" HTTP/", "1.1".into()),
             ("\" ", ["200", "304", "404"][random.usize(..3)].into()),
             (" ", random.u32(..200_000).to_string()),
-            (" \"", "http://semicomplete.com/presentations/logstash-monitorama-2013/".into()),
+            (" \"", "http://www.example.com/presentations/logs-on-every-core-in-2026/".into()),
             ("\" \"", AGENT.into()),
         ];
         let (mut line, mut spans) = (String::new(), Vec::new());

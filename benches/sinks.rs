@@ -24,11 +24,11 @@ fn batch(first: u64) -> Documents {
         let id = DocumentId::new(&origin, number * 240, &number.to_le_bytes());
         documents.push(line, id, |out| {
             let document = format!(
-                "{{\"_id\":\"{id}\",\"@timestamp\":\"2015-05-17T10:05:03.000Z\",\"clientip\":\"83.149.9.{}\",\
+                "{{\"_id\":\"{id}\",\"@timestamp\":\"2015-05-17T10:05:03.000Z\",\"clientip\":\"192.0.2.{}\",\
                  \"ident\":\"-\",\"auth\":\"-\",\"timestamp\":\"17/May/2015:10:05:03 +0000\",\"verb\":\"GET\",\
-                 \"request\":\"/presentations/logstash-monitorama-2013/images/kibana-{number}.png\",\
+                 \"request\":\"/presentations/logs-on-every-core-2026/images/chart-{number}.png\",\
                  \"httpversion\":\"1.1\",\"response\":200,\"bytes\":{},\
-                 \"referrer\":\"http://semicomplete.com/presentations/logstash-monitorama-2013/\",\
+                 \"referrer\":\"http://www.example.com/presentations/logs-on-every-core-in-2026/\",\
                  \"agent\":\"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_9_1) AppleWebKit/537.36 (KHTML, like Gecko) \
                  Chrome/32.0.1700.77 Safari/537.36\"}}",
                 number % 255,

@@ -73,6 +73,22 @@ impl Process {
         kill(self.pid, signal).expect("the process is there");
     }
 
+    /// SIGSTOP, and waits until every thread stands still: the signal alone is only on its way.
+    #[cfg_attr(not(feature = "mongodb"), allow(dead_code, reason = "only servers are stopped"))]
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+        let tasks = format!("/proc/{}/task", self.pid);
+        let stopped = |task: std::io::Result<std::fs::DirEntry>| {
+            let stat = std::fs::read_to_string(task.ok()?.path().join("stat")).ok()?;
+            // The state follows the name, which stands in parentheses.
+            stat.rsplit_once(") ").map(|(_, rest)| rest.starts_with('T'))
+        };
+        super::wait_for("every thread to stop", std::time::Duration::from_secs(10), || {
+            let mut tasks = std::fs::read_dir(&tasks).ok()?;
+            tasks.all(|task| stopped(task) == Some(true)).then_some(())
+        });
+    }
+
     /// `kill -9`, and waits until it is gone.
     pub fn kill(&mut self) {
         if self.ended().is_none() {

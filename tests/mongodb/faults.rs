@@ -182,7 +182,7 @@ fn a_server_that_hangs_fails_the_documents_at_the_deadline() {
     let mut server = Mongod::standalone();
     let sink = open(&server.uri("logs.access?sinkDeadlineMS=700"));
     all(&store(&*sink, &plain(0..10)), &Outcome::Stored);
-    server.process().signal(Signal::SIGSTOP);
+    server.process().freeze();
     let start = Instant::now();
     let outcomes = store(&*sink, &plain(10..20));
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
