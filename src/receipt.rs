@@ -107,14 +107,18 @@ impl Receipt {
 fn resource_usage() -> (f64, u64) {
     use nix::sys::resource::{UsageWho, getrusage};
     use nix::sys::time::TimeValLike;
-    match getrusage(UsageWho::RUSAGE_SELF) {
-        Ok(usage) => {
-            let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-            // Linux counts ru_maxrss in KiB.
-            (micros as f64 / 1e6, usage.max_rss().unsigned_abs() * 1024)
-        }
-        Err(_) => (0.0, 0),
-    }
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return (0.0, 0) };
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    // Linux keeps ru_maxrss across exec, so that it may be that of the process which started this one; it counts KiB.
+    let peak = peak_of_this_program().unwrap_or(usage.max_rss().unsigned_abs() * 1024);
+    (micros as f64 / 1e6, peak)
+}
+
+/// `VmHWM` of `/proc/self/status`, in bytes.
+fn peak_of_this_program() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 impl fmt::Display for Receipt {
