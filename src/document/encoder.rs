@@ -1,8 +1,8 @@
 //! [`Encoder`]: one thread's way from a line and its spans to a document.
 
+use crate::document::Encoding;
 use crate::error::{Error, Result};
 use crate::grok::{DateRule, Field, Span};
-use crate::sink::Encoding;
 
 use super::DocumentId;
 use super::bson::Bson;

@@ -43,7 +43,14 @@ mod value;
 pub use encoder::Encoder;
 pub use id::DocumentId;
 
-use crate::sink::Encoding;
+/// How documents are encoded: as their sink wants them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// One JSON object a document, each closed by a newline.
+    Json,
+    /// BSON documents back to back.
+    Bson,
+}
 
 /// The encoded documents of one batch.
 ///

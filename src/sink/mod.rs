@@ -21,6 +21,7 @@ mod tests;
 pub use spec::SinkSpec;
 
 use crate::document::Documents;
+pub use crate::document::Encoding;
 use crate::error::Result;
 
 /// What became of one document.
@@ -40,15 +41,6 @@ pub enum Outcome {
 /// Is told, in one sentence with no secret in it, when a sink's server goes away in mid-run and when it is back. Called
 /// from the threads that call `store`, once for each change however many of them wait.
 pub type Notify = Box<dyn Fn(&str) + Send + Sync>;
-
-/// How a sink wants its documents encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// One JSON object a document, each closed by a newline.
-    Json,
-    /// BSON documents back to back.
-    Bson,
-}
 
 /// A destination of documents.
 pub trait Sink: Send + Sync {
