@@ -17,7 +17,7 @@ use crate::receipt::Tally;
 use crate::sink::backoff::Backoff;
 use crate::stop::Stop;
 use crate::wire::{self, Reply, Request};
-use crate::worker::feed::{Feed, Next, Ticket};
+use crate::worker::feed::{Feed, Next, Ticket, queue_acks};
 
 /// How long a worker without work waits for some before it asks again.
 const WAIT: Duration = Duration::from_secs(5);
@@ -146,10 +146,6 @@ impl Feed for Client {
 fn take_acks(acks: &mut Vec<(Ticket, Tally)>, index: usize) -> Vec<Ack> {
     let ours: Vec<_> = acks.extract_if(.., |(ticket, _)| ticket.queue == index).collect();
     queue_acks(&ours)
-}
-
-fn queue_acks(acks: &[(Ticket, Tally)]) -> Vec<Ack> {
-    acks.iter().map(|(ticket, tally)| Ack { lease: ticket.lease, tally: *tally }).collect()
 }
 
 impl Client {

@@ -210,22 +210,23 @@ impl Reading {
     }
 }
 
+/// Says the errors, and gives them back as the sentences of a receipt.
+///
 /// Whoever left standard output (`logator run … | head`) has what they wanted: neither an error nor a receipt is shown
 /// to them. The exit code and the receipt's file still say that the work is not finished.
-pub(crate) fn hush_if_nobody_reads(errors: &[Error], console: &Console) {
+pub(crate) fn say_errors(errors: &[Error], console: &Console) -> Vec<String> {
     if errors.iter().any(Error::is_broken_pipe) {
         console.hush();
     }
+    let sentences: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    sentences.iter().for_each(|sentence| console.error(sentence));
+    sentences
 }
 
-/// Says the errors, closes the account of a queue and shows it.
-pub(crate) fn close_account(queue: &SharedQueue, errors: Vec<Error>, console: &Console) -> Receipt {
-    hush_if_nobody_reads(&errors, console);
-    for error in &errors {
-        console.error(error.to_string());
-    }
+/// Says the errors and closes the account of a queue.
+pub(crate) fn close_account(queue: &SharedQueue, errors: &[Error], console: &Console) -> Receipt {
+    let errors = say_errors(errors, console);
     let counts = queue.counts();
-    let errors = errors.iter().map(ToString::to_string).collect();
     let left = queue.outstanding_lines();
     Receipt::new(counts.read, left, counts.bytes, counts.tally, queue.working_time(), errors)
 }

@@ -76,5 +76,5 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, mut console: Console) -> 
         None => {}
     }
     errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
-    Ok(close_account(&queue, errors, &console))
+    Ok(close_account(&queue, &errors, &console))
 }

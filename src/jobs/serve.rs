@@ -104,7 +104,7 @@ pub fn serve(
             errors.push(Error::wire("the workers did not finish what was read"));
         }
         errors.extend(failure);
-        let closed = close_account(&queue, errors, &console);
+        let closed = close_account(&queue, &errors, &console);
         on_receipt(&closed);
         receipt = Some(closed);
     };

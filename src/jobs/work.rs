@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{WorkOptions, hush_if_nobody_reads};
+use super::{WorkOptions, say_errors};
 use crate::client::Client;
 use crate::console::Console;
 use crate::dead_letter::DeadLetters;
@@ -52,11 +52,7 @@ pub fn work(endpoints: &[Endpoint], options: &WorkOptions, console: Console) -> 
     let mut errors = crew.work(&feed, &|| {});
     let elapsed = started.elapsed();
     errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
-    hush_if_nobody_reads(&errors, &console);
-    for error in &errors {
-        console.error(error.to_string());
-    }
+    let errors = say_errors(&errors, &console);
     let (lines, bytes, tally) = counts.get();
-    let errors = errors.iter().map(ToString::to_string).collect();
     Ok(Receipt::new(lines, 0, bytes, tally, elapsed, errors))
 }

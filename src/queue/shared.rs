@@ -110,11 +110,6 @@ impl SharedQueue {
         self.announce();
     }
 
-    /// Whether [`stop`](Self::stop) was called.
-    pub fn is_stopped(&self) -> bool {
-        self.lock().stopped
-    }
-
     /// See [`Queue::reserve`].
     pub fn reserve(&self, peer: PeerId) -> Reserved {
         let now = self.now();
@@ -134,7 +129,7 @@ impl SharedQueue {
     }
 
     /// As [`reserve`](Self::reserve), but waits until there is work, the end, or `give_up` answers true. `give_up` is
-    /// asked again after each [`wake`](Self::wake).
+    /// asked again after each [`stop`](Self::stop).
     pub fn reserve_waiting(&self, peer: PeerId, give_up: impl Fn() -> bool) -> Reserved {
         let mut state = self.lock();
         loop {
@@ -165,12 +160,6 @@ impl SharedQueue {
         if room {
             self.room.notify_all();
         }
-    }
-
-    /// Makes those who wait look again.
-    pub fn wake(&self) {
-        self.room.notify_all();
-        self.announce();
     }
 
     /// See [`Queue::ack`].
@@ -238,11 +227,6 @@ impl SharedQueue {
     /// See [`Queue::outstanding_lines`].
     pub fn outstanding_lines(&self) -> u64 {
         self.lock().queue.outstanding_lines()
-    }
-
-    /// How many leases are out.
-    pub fn leased(&self) -> usize {
-        self.lock().queue.leased()
     }
 
     /// The time to run of leases.

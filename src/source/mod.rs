@@ -46,7 +46,7 @@ pub struct Position {
     /// Bytes of files read, as they stand on the disk.
     pub read: Arc<AtomicU64>,
     /// Bytes of all files; 0 while unknown, as for standard input.
-    pub total: AtomicU64,
+    pub total: u64,
 }
 
 impl Position {
@@ -57,13 +57,12 @@ impl Position {
             Input::File(path) => path.metadata().ok().filter(|data| data.is_file()).map(|data| data.len()),
         };
         let total = inputs.iter().map(size).sum::<Option<u64>>().unwrap_or(0);
-        Position { read: Arc::default(), total: AtomicU64::new(total) }
+        Position { read: Arc::default(), total }
     }
 
     /// Bytes read, and bytes in all if known.
     pub fn get(&self) -> (u64, Option<u64>) {
-        let total = self.total.load(Ordering::Relaxed);
-        (self.read.load(Ordering::Relaxed), (total > 0).then_some(total))
+        (self.read.load(Ordering::Relaxed), (self.total > 0).then_some(self.total))
     }
 }
 

@@ -70,7 +70,7 @@ pub struct LocalFeed {
 }
 
 impl LocalFeed {
-    /// A feed for the worker called `peer`. Whoever requests `stop` must also [wake](SharedQueue::wake) the queue. A
+    /// A feed for the worker called `peer`. Whoever requests `stop` must also [stop](SharedQueue::stop) the queue. A
     /// worker in `reserve` gets nothing until the queue is full for the first time.
     pub fn new(queue: Arc<SharedQueue>, peer: PeerId, stop: Stop, reserve: bool) -> Self {
         LocalFeed { queue, peer, stop, reserve }
@@ -81,13 +81,14 @@ fn leases(tickets: &[Ticket]) -> Vec<LeaseId> {
     tickets.iter().map(|ticket| ticket.lease).collect()
 }
 
-fn queue_acks(acks: Vec<(Ticket, Tally)>) -> Vec<Ack> {
-    acks.into_iter().map(|(ticket, tally)| Ack { lease: ticket.lease, tally }).collect()
+/// Acks as one queue knows them.
+pub(crate) fn queue_acks(acks: &[(Ticket, Tally)]) -> Vec<Ack> {
+    acks.iter().map(|&(ticket, tally)| Ack { lease: ticket.lease, tally }).collect()
 }
 
 impl Feed for LocalFeed {
     fn next(&mut self, acks: Vec<(Ticket, Tally)>, may_wait: bool) -> Result<Next> {
-        self.queue.ack(&queue_acks(acks));
+        self.queue.ack(&queue_acks(&acks));
         if std::mem::take(&mut self.reserve) {
             self.queue.wait_for_backlog(|| self.stop.is_requested());
         }
@@ -118,7 +119,7 @@ impl Feed for LocalFeed {
     }
 
     fn bye(&mut self, acks: Vec<(Ticket, Tally)>) {
-        self.queue.ack(&queue_acks(acks));
+        self.queue.ack(&queue_acks(&acks));
         self.queue.release_all(self.peer);
     }
 }

@@ -121,8 +121,8 @@ fn add_up(fates: &[Fate], verdicts: &[Verdict]) -> Tally {
                 (Some(Verdict::Stored), Fate::Matched) => tally.stored += 1,
                 (Some(Verdict::Stored), _) => tally.unmatched += 1,
                 (Some(Verdict::Duplicate), _) => tally.duplicate += 1,
-                // A document without a verdict would be a bug; the receipt then does not agree, and says so.
                 (Some(Verdict::Rejected), _) => tally.dead_lettered += 1,
+                // A document without a verdict would be a bug; the receipt then does not agree, and says so.
                 (None, _) => {}
             },
         }
