@@ -1,0 +1,126 @@
+//! Sets of characters: what a class, an escape or a single character of a pattern can match.
+
+/// A set of characters.
+///
+/// A line is bytes; what is not part of valid UTF-8 in it is read as one *raw* byte at a time, which is a character
+/// without a number: it belongs to `.` and to negated classes only.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Set {
+    /// Sorted, disjoint and not touching, both ends included, at most [`Set::LAST`].
+    ranges: Vec<(u32, u32)>,
+    raw: bool,
+}
+
+impl Set {
+    /// The last code point.
+    pub(crate) const LAST: u32 = char::MAX as u32;
+
+    /// The set of no character.
+    pub(crate) fn empty() -> Set {
+        Set::default()
+    }
+
+    /// The set of every character, raw bytes too.
+    pub(crate) fn any() -> Set {
+        Set { ranges: vec![(0, Set::LAST)], raw: true }
+    }
+
+    /// The set of one character.
+    pub(crate) fn one(c: char) -> Set {
+        Set { ranges: vec![(c as u32, c as u32)], raw: false }
+    }
+
+    /// The union of `ranges`, both ends included, in any order.
+    pub(crate) fn ranges(ranges: impl IntoIterator<Item = (u32, u32)>) -> Set {
+        let mut sorted: Vec<(u32, u32)> = ranges.into_iter().filter(|(low, high)| low <= high).collect();
+        sorted.sort_unstable();
+        let mut merged: Vec<(u32, u32)> = Vec::with_capacity(sorted.len());
+        for (low, high) in sorted {
+            match merged.last_mut() {
+                Some(last) if low <= last.1.saturating_add(1) => last.1 = last.1.max(high),
+                _ => merged.push((low, high.min(Set::LAST))),
+            }
+        }
+        Set { ranges: merged, raw: false }
+    }
+
+    /// What is in either.
+    pub(crate) fn union(&self, other: &Set) -> Set {
+        let mut set = Set::ranges(self.ranges.iter().chain(&other.ranges).copied());
+        set.raw = self.raw || other.raw;
+        set
+    }
+
+    /// What is in both.
+    pub(crate) fn intersect(&self, other: &Set) -> Set {
+        self.negate().union(&other.negate()).negate()
+    }
+
+    /// What is not in it; raw bytes are in exactly one of a set and its negation.
+    pub(crate) fn negate(&self) -> Set {
+        let mut ranges = Vec::with_capacity(self.ranges.len() + 1);
+        let mut next = 0;
+        for &(low, high) in &self.ranges {
+            if next < low {
+                ranges.push((next, low - 1));
+            }
+            next = high + 1;
+        }
+        if next <= Set::LAST {
+            ranges.push((next, Set::LAST));
+        }
+        Set { ranges, raw: !self.raw }
+    }
+
+    /// Whether no character is in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ranges.is_empty() && !self.raw
+    }
+
+    /// Whether the two have no character in common.
+    pub(crate) fn is_disjoint(&self, other: &Set) -> bool {
+        self.intersect(other).is_empty()
+    }
+
+    /// Whether the code point is in it.
+    pub(crate) fn contains(&self, c: u32) -> bool {
+        let index = self.ranges.partition_point(|&(_, high)| high < c);
+        self.ranges.get(index).is_some_and(|&(low, _)| low <= c)
+    }
+
+    /// Whether raw bytes are in it.
+    pub(crate) fn contains_raw(&self) -> bool {
+        self.raw
+    }
+
+    /// Its ranges of code points: sorted, disjoint, both ends included.
+    pub(crate) fn as_ranges(&self) -> &[(u32, u32)] {
+        &self.ranges
+    }
+
+    /// The character, when it is a set of exactly one.
+    pub(crate) fn as_char(&self) -> Option<char> {
+        match self.ranges[..] {
+            [(low, high)] if low == high && !self.raw => char::from_u32(low),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_obey_the_laws_of_sets() {
+        let letters = Set::ranges([(0x61, 0x7a), (0x41, 0x5a), (0x5b, 0x5c)]);
+        assert_eq!(letters.as_ranges(), [(0x41, 0x5c), (0x61, 0x7a)]);
+        assert_eq!(letters.negate().negate(), letters);
+        assert_eq!(letters.union(&letters.negate()), Set::any());
+        assert!(letters.is_disjoint(&letters.negate()));
+        assert!(letters.contains(0x5c) && !letters.contains(0x5d) && !letters.contains_raw());
+        assert_eq!(Set::any().negate(), Set::empty());
+        assert_eq!(Set::one('x').as_char(), Some('x'));
+        assert_eq!(letters.intersect(&Set::one('b')), Set::one('b'));
+    }
+}
