@@ -8,6 +8,7 @@
 //! matches a newline, `^` and `$` stand at lines. How that is given to the engine, and what is not translated yet, is
 //! told in `syntax.rs`.
 
+mod ast;
 mod engine;
 mod escape;
 mod expand;
@@ -15,7 +16,9 @@ mod fault;
 mod field;
 mod format;
 mod library;
+mod linear;
 mod pattern_file;
+mod set;
 mod syntax;
 #[cfg(test)]
 mod tests;

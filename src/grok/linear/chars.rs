@@ -1,0 +1,277 @@
+//! Characters of a line, and the compiled form of a set of them.
+//!
+//! A line is read as UTF-8, and where it is none, a raw byte at a time. As no byte of a valid sequence is the beginning
+//! of another, reading forwards and backwards finds the same characters.
+
+use std::sync::OnceLock;
+
+use crate::grok::set::Set;
+
+/// One character: its code point, or [`RAW`] for a byte that is not part of valid UTF-8.
+pub(super) type Char = u32;
+
+/// The number of every raw byte.
+pub(super) const RAW: Char = Set::LAST + 1;
+
+/// The character at `at`, and its length; `at` must be inside the line.
+#[inline]
+pub(super) fn decode(line: &[u8], at: usize) -> (Char, usize) {
+    match line[at] {
+        b if b < 0x80 => (u32::from(b), 1),
+        _ => decode_long(&line[at..]),
+    }
+}
+
+#[cold]
+fn decode_long(rest: &[u8]) -> (Char, usize) {
+    let length = match rest[0] {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => return (RAW, 1),
+    };
+    let text = rest.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok());
+    text.and_then(|text| text.chars().next()).map_or((RAW, 1), |c| (c as u32, length))
+}
+
+/// The character that ends at `at`, and its length; `at` must not be 0.
+#[inline]
+pub(super) fn decode_last(line: &[u8], at: usize) -> (Char, usize) {
+    match line[at - 1] {
+        b if b < 0x80 => (u32::from(b), 1),
+        _ => decode_last_long(line, at),
+    }
+}
+
+#[cold]
+fn decode_last_long(line: &[u8], at: usize) -> (Char, usize) {
+    for length in 2..=at.min(4) {
+        let start = at - length;
+        if line[start] & 0xc0 != 0x80 {
+            let (c, found) = decode(line, start);
+            return if found == length { (c, length) } else { (RAW, 1) };
+        }
+    }
+    (RAW, 1)
+}
+
+/// Whether `c` is in `set`.
+pub(super) fn has(set: &Set, c: Char) -> bool {
+    if c == RAW { set.contains_raw() } else { set.contains(c) }
+}
+
+/// The word characters of Unicode, which `\b` stands between.
+pub(super) fn word() -> &'static Set {
+    static WORD: OnceLock<Set> = OnceLock::new();
+    WORD.get_or_init(|| {
+        let hir = regex_syntax::parse(r"\w").ok();
+        match hir.as_ref().map(regex_syntax::hir::Hir::kind) {
+            Some(regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(class))) => {
+                Set::ranges(class.iter().map(|range| (range.start() as u32, range.end() as u32)))
+            }
+            _ => Set::ranges([(0x30, 0x39), (0x41, 0x5a), (0x5f, 0x5f), (0x61, 0x7a)]),
+        }
+    })
+}
+
+/// A set made to be asked fast.
+#[derive(Debug, Clone)]
+pub(super) struct Class {
+    /// By byte: whether a character that is this byte belongs. A byte beyond ASCII is in it only when every character
+    /// beyond ASCII and every raw byte is, so that the bytes need not be read as characters.
+    table: [bool; 256],
+    /// Characters beyond ASCII, when some belong and some do not.
+    beyond: Option<Set>,
+    scan: Scan,
+}
+
+/// How the end of a run is found.
+#[derive(Debug, Clone, Copy)]
+enum Scan {
+    /// It reaches to the end of the line.
+    All,
+    /// At one of these bytes.
+    Until1(u8),
+    Until2(u8, u8),
+    Until3(u8, u8, u8),
+    /// By the table.
+    Table,
+}
+
+impl Class {
+    pub(super) fn new(set: &Set) -> Class {
+        let ascii: Vec<bool> = (0..0x80).map(|c| set.contains(c)).collect();
+        let beyond = Set::ranges([(0x80, Set::LAST)]);
+        let all = set.contains_raw() && beyond.intersect(&set.negate()).is_empty();
+        let none = !set.contains_raw() && beyond.is_disjoint(set);
+        let table = std::array::from_fn(|b| if b < 0x80 { ascii[b] } else { all });
+        let out: Vec<u8> = (0..0x80).filter(|&b| !ascii[usize::from(b)]).collect();
+        let scan = match out[..] {
+            [] if all => Scan::All,
+            [a] if all => Scan::Until1(a),
+            [a, b] if all => Scan::Until2(a, b),
+            [a, b, c] if all => Scan::Until3(a, b, c),
+            _ => Scan::Table,
+        };
+        Class { table, beyond: if all || none { None } else { Some(set.clone()) }, scan }
+    }
+
+    /// The length of the character at `at`, when it is there and belongs.
+    #[inline]
+    pub(super) fn step(&self, line: &[u8], at: usize) -> Option<usize> {
+        let byte = *line.get(at)?;
+        if byte < 0x80 {
+            return if self.table[usize::from(byte)] { Some(1) } else { None };
+        }
+        self.step_long(line, at)
+    }
+
+    #[cold]
+    fn step_long(&self, line: &[u8], at: usize) -> Option<usize> {
+        let (c, length) = decode(line, at);
+        let belongs = match &self.beyond {
+            Some(set) => has(set, c),
+            None => self.table[0x80],
+        };
+        if belongs { Some(length) } else { None }
+    }
+
+    /// Whether the character at `at` belongs; not at the end.
+    #[inline]
+    pub(super) fn at(&self, line: &[u8], at: usize) -> bool {
+        self.step(line, at).is_some()
+    }
+
+    /// Whether the character before `at` belongs; not at the beginning.
+    #[inline]
+    pub(super) fn before(&self, line: &[u8], at: usize) -> bool {
+        if at == 0 {
+            return false;
+        }
+        let byte = line[at - 1];
+        if byte < 0x80 {
+            return self.table[usize::from(byte)];
+        }
+        let (c, _) = decode_last(line, at);
+        match &self.beyond {
+            Some(set) => has(set, c),
+            None => self.table[0x80],
+        }
+    }
+
+    /// Where the run of characters that belong ends, from `at` on.
+    #[inline]
+    pub(super) fn run(&self, line: &[u8], at: usize) -> usize {
+        let rest = line.get(at..).unwrap_or_default();
+        let found = match self.scan {
+            Scan::Table => return self.run_by_table(line, at),
+            Scan::All => None,
+            Scan::Until1(a) => memchr::memchr(a, rest),
+            Scan::Until2(a, b) => memchr::memchr2(a, b, rest),
+            Scan::Until3(a, b, c) => memchr::memchr3(a, b, c, rest),
+        };
+        found.map_or(line.len(), |found| at + found)
+    }
+
+    #[inline]
+    fn run_by_table(&self, line: &[u8], mut at: usize) -> usize {
+        loop {
+            let rest = line.get(at..).unwrap_or_default();
+            at += rest.iter().position(|&byte| !self.table[usize::from(byte)]).unwrap_or(rest.len());
+            if self.beyond.is_none() || line.get(at).is_none_or(|&byte| byte < 0x80) {
+                return at;
+            }
+            match self.step_long(line, at) {
+                Some(length) => at += length,
+                None => return at,
+            }
+        }
+    }
+
+    /// Where a run of at most `most` characters ends, and how many they are.
+    pub(super) fn run_counted(&self, line: &[u8], at: usize, most: u32) -> (usize, u32) {
+        let (mut end, mut count) = (at, 0);
+        while count < most {
+            let Some(length) = self.step(line, end) else { break };
+            end += length;
+            count += 1;
+        }
+        (end, count)
+    }
+
+    /// Where the characters end that do *not* belong, from `at` on: the first that does, or the end of the line.
+    #[inline]
+    pub(super) fn find(&self, line: &[u8], mut at: usize) -> usize {
+        while at < line.len() && !self.at(line, at) {
+            at += decode(line, at).1;
+        }
+        at
+    }
+
+    /// By byte, whether a character that begins with it can belong.
+    pub(super) fn can_begin(&self) -> [bool; 256] {
+        std::array::from_fn(|b| self.table[b] || (b >= 0x80 && self.beyond.is_some()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_reads_the_same_from_both_ends() {
+        let lines: [&[u8]; 6] = [
+            "aé€😀b".as_bytes(),
+            b"\x80\xc3\xa9\xff\xe2\x82",
+            b"\xe2\x82\xac\x82\xc3",
+            b"\xf0\x9f\x98\x80\x80\xf0\x9f\x98",
+            b"\xed\xa0\x80\xc0\xaf",
+            b"",
+        ];
+        for line in lines {
+            let (mut forwards, mut at) = (Vec::new(), 0);
+            while at < line.len() {
+                let (c, length) = decode(line, at);
+                forwards.push((at, c));
+                at += length;
+            }
+            let (mut backwards, mut at) = (Vec::new(), line.len());
+            while at > 0 {
+                let (c, length) = decode_last(line, at);
+                at -= length;
+                backwards.push((at, c));
+            }
+            backwards.reverse();
+            assert_eq!(forwards, backwards, "{line:x?}");
+        }
+    }
+
+    #[test]
+    fn a_class_is_its_set_on_every_byte_and_character() {
+        let sets = [
+            Set::one('a'),
+            Set::one('a').negate(),
+            Set::any(),
+            Set::ranges([(0x61, 0x7a), (0xe9, 0xe9)]),
+            Set::ranges([(0x61, 0x7a), (0xe9, 0xe9)]).negate(),
+            Set::ranges([(0x80, Set::LAST)]),
+        ];
+        let line = "ab zé€\u{80}".bytes().chain([0xff, b'a', 0xc3]).collect::<Vec<u8>>();
+        for set in sets {
+            let class = Class::new(&set);
+            let mut at = 0;
+            while at < line.len() {
+                let (c, length) = decode(&line, at);
+                assert_eq!(class.at(&line, at), has(&set, c));
+                assert_eq!(class.before(&line, at + length), has(&set, c));
+                let mut end = at;
+                while end < line.len() && has(&set, decode(&line, end).0) {
+                    end += decode(&line, end).1;
+                }
+                assert_eq!(class.run(&line, at), end);
+                assert_eq!(class.run_counted(&line, at, u32::MAX).0, end);
+                at += length;
+            }
+        }
+    }
+}

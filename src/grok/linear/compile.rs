@@ -1,0 +1,444 @@
+//! From the tree of an expression to instructions.
+//!
+//! The tree is compiled from its end to its beginning, so that for each part it is known what comes next: its
+//! instruction, and what it can begin with ([`Lead`]). From that follows where no choice is left open: a run of
+//! characters that the next part cannot begin with is never shortened, alternatives are told apart by the next byte
+//! where it decides, and a part without captures whose end is unique becomes a [`Token`](super::token::Token).
+
+use crate::grok::ast::{Look, Node};
+use crate::grok::set::Set;
+
+use super::chars::Class;
+use super::lead::{Lead, any, has_capture, is_nullable, lead, width};
+use super::op::{At, Code, Edge, Exit, Loop, Op};
+use super::token::{self, Ends};
+
+/// The most instructions; counted repeats of groups are written out. The largest stock pattern has some 2,000.
+const MAX_OPS: usize = 60_000;
+
+/// How the instructions will be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// For speed: with tokens, without memory.
+    Fast,
+    /// For proved linear time: every choice has a memory of where it failed.
+    Careful,
+}
+
+/// Why an expression has no instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::grok) enum Refused {
+    /// It is not regular (back-references and the like).
+    NotRegular,
+    /// It is too large when it is written out.
+    TooLarge,
+}
+
+/// Compiles `node`.
+pub(super) fn compile(node: &Node, mode: Mode) -> Result<Code, Refused> {
+    let mut compiler = Compiler { code: Code::default(), mode, sets: Vec::new() };
+    let end = compiler.op(Op::Match)?;
+    let everything = Lead::anything();
+    compiler.code.entry = match node {
+        Node::Concat(parts) => compiler.concat(parts, end, &everything, true)?,
+        node => compiler.node(node, end, &everything)?,
+    };
+    Ok(compiler.code)
+}
+
+struct Compiler {
+    code: Code,
+    mode: Mode,
+    /// The sets of `code.classes`.
+    sets: Vec<Set>,
+}
+
+type Compiled = Result<At, Refused>;
+
+impl Compiler {
+    fn op(&mut self, op: Op) -> Compiled {
+        if self.code.ops.len() >= MAX_OPS {
+            return Err(Refused::TooLarge);
+        }
+        self.code.ops.push(op);
+        Ok(self.code.ops.len() as At - 1)
+    }
+
+    fn class(&mut self, set: &Set) -> u32 {
+        let known = self.sets.iter().position(|known| known == set);
+        known.unwrap_or_else(|| {
+            self.sets.push(set.clone());
+            self.code.classes.push(Class::new(set));
+            self.sets.len() - 1
+        }) as u32
+    }
+
+    fn memo(&mut self) -> u32 {
+        self.code.memos += 1;
+        self.code.memos - 1
+    }
+
+    /// `node`, then `next`, which begins with `after`.
+    fn node(&mut self, node: &Node, next: At, after: &Lead) -> Compiled {
+        match node {
+            Node::Concat(parts) => self.concat(parts, next, after, false),
+            Node::Capture { slot, node } => {
+                let end = self.op(Op::Save { slot: 2 * *slot as u32 + 1, next })?;
+                let inner = self.node(node, end, after)?;
+                self.op(Op::Save { slot: 2 * *slot as u32, next: inner })
+            }
+            node => match self.simple(node, next, after)? {
+                Some(at) => Ok(at),
+                None => match self.token(node, next, after)? {
+                    Some(at) => Ok(at),
+                    None => self.structure(node, next, after),
+                },
+            },
+        }
+    }
+
+    /// A part that one instruction does without leaving a choice open.
+    fn simple(&mut self, node: &Node, next: At, after: &Lead) -> Result<Option<At>, Refused> {
+        let op = match node {
+            Node::Empty => return Ok(Some(next)),
+            Node::Set(set) => self.one(set, next),
+            Node::Look(look) => match look {
+                Look::Start => Op::Edge { edge: Edge::Start, next },
+                Look::End => Op::Edge { edge: Edge::End, next },
+                Look::EndOrNewline => Op::Edge { edge: Edge::EndOrNewline, next },
+                Look::LineStart => Op::Edge { edge: Edge::LineStart, next },
+                Look::LineEnd => Op::Edge { edge: Edge::LineEnd, next },
+                Look::Boundary => Op::Boundary { inside: false, next },
+                Look::NotBoundary => Op::Boundary { inside: true, next },
+            },
+            Node::Around { behind, negative, node } => {
+                let Node::Set(set) = &**node else { return Ok(None) };
+                let (class, negative) = (self.class(set), *negative);
+                if *behind { Op::Behind { class, negative, next } } else { Op::Ahead { class, negative, next } }
+            }
+            Node::Repeat { node, min, max, greedy } => {
+                let Node::Set(set) = &**node else { return Ok(None) };
+                if !is_decided(set, *max, *min, *greedy, after) {
+                    return Ok(None);
+                }
+                let class = self.class(set);
+                match max {
+                    _ if after.sure && !greedy => Op::RunUpTo { class, min: *min, max: *min, next },
+                    None => Op::Run { class, min: *min, next },
+                    Some(max) => Op::RunUpTo { class, min: *min, max: *max, next },
+                }
+            }
+            Node::Atomic(inner) => {
+                let Node::Repeat { node, min, max, greedy: true } = &**inner else { return Ok(None) };
+                let Node::Set(set) = &**node else { return Ok(None) };
+                let class = self.class(set);
+                match max {
+                    None => Op::Run { class, min: *min, next },
+                    Some(max) => Op::RunUpTo { class, min: *min, max: *max, next },
+                }
+            }
+            _ => return Ok(None),
+        };
+        self.op(op).map(Some)
+    }
+
+    fn one(&mut self, set: &Set, next: At) -> Op {
+        match set.as_char() {
+            Some(c) if c.is_ascii() => Op::Byte { byte: c as u8, next },
+            Some(c) => {
+                let start = self.code.text.len() as u32;
+                self.code.text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                Op::Text { start, end: self.code.text.len() as u32, next }
+            }
+            None => Op::One { class: self.class(set), next },
+        }
+    }
+
+    /// A part whose end its own automaton knows.
+    fn token(&mut self, node: &Node, next: At, after: &Lead) -> Result<Option<At>, Refused> {
+        if self.mode == Mode::Careful {
+            return Ok(None);
+        }
+        let found = match node {
+            Node::Atomic(inner) if !has_capture(inner) => token::build(inner, Ends::First),
+            node if has_capture(node) => None,
+            node => token::build(node, Ends::Unique(after))
+                .or_else(|| if after.sure { token::build(node, Ends::First) } else { None }),
+        };
+        let Some(found) = found else { return Ok(None) };
+        self.code.tokens.push(found);
+        let token = self.code.tokens.len() as u32 - 1;
+        self.op(Op::Token { token, next }).map(Some)
+    }
+
+    /// Parts one after the other. Neighbours without captures are made a token together where that can be.
+    fn concat(&mut self, parts: &[Node], next: At, after: &Lead, is_whole: bool) -> Compiled {
+        let mut leads = vec![after.clone(); parts.len() + 1];
+        for (index, part) in parts.iter().enumerate().rev() {
+            leads[index] = lead(part, &leads[index + 1]);
+        }
+        let is_cut = |at: usize| is_whole && at == 1 && !matches!(parts[0], Node::Look(_) | Node::Set(_));
+        let (mut at, mut end) = (next, parts.len());
+        while end > 0 {
+            let start = self.plain_before(parts, end);
+            if start < end {
+                at = self.plain(&parts[start..end], &leads[start..=end], at)?;
+                end = start;
+            } else {
+                end -= 1;
+                at = self.node(&parts[end], at, &leads[end + 1])?;
+            }
+            if is_cut(end) && self.mode == Mode::Fast {
+                at = self.op(Op::Cut { next: at })?;
+            }
+        }
+        Ok(at)
+    }
+
+    /// Where the neighbours begin that end before `end` and have neither captures nor anything that only a machine with
+    /// choices can do.
+    fn plain_before(&self, parts: &[Node], end: usize) -> usize {
+        let is_plain = |node: &Node| {
+            !any(node, &mut |node| match node {
+                Node::Capture { .. } | Node::Atomic(_) | Node::Backreference { .. } => true,
+                Node::Conditional { .. } | Node::Foreign(_) | Node::Look(Look::EndOrNewline) => true,
+                Node::Around { node, .. } => !matches!(**node, Node::Set(_)),
+                _ => false,
+            })
+        };
+        parts[..end].iter().rposition(|part| !is_plain(part)).map_or(0, |last| last + 1)
+    }
+
+    /// Neighbours without captures: simple ones at both ends as they are, what is between as one token if it can be.
+    fn plain(&mut self, parts: &[Node], leads: &[Lead], next: At) -> Compiled {
+        let (mut at, mut end) = (next, parts.len());
+        while end > 0 && is_simple(&parts[end - 1], &leads[end]) {
+            at = self.simple_run(parts, leads, &mut end, at)?;
+        }
+        let start = (0..end).find(|&index| !is_simple(&parts[index], &leads[index + 1])).unwrap_or(end);
+        if end - start > 1 && let Some(token) = self.token(&Node::Concat(parts[start..end].to_vec()), at, &leads[end])? {
+            (at, end) = (token, start);
+        }
+        while end > 0 {
+            if is_simple(&parts[end - 1], &leads[end]) {
+                at = self.simple_run(parts, leads, &mut end, at)?;
+            } else {
+                end -= 1;
+                at = self.node(&parts[end], at, &leads[end + 1])?;
+            }
+        }
+        Ok(at)
+    }
+
+    /// The simple part that ends before `end`; single characters in a row become one text.
+    fn simple_run(&mut self, parts: &[Node], leads: &[Lead], end: &mut usize, next: At) -> Compiled {
+        let single = |node: &Node| match node {
+            Node::Set(set) => set.as_char(),
+            _ => None,
+        };
+        let count = parts[..*end].iter().rev().map_while(single).count();
+        if count > 1 {
+            *end -= count;
+            let start = self.code.text.len() as u32;
+            self.code.text.extend(parts[*end..*end + count].iter().filter_map(single).collect::<String>().bytes());
+            return self.op(Op::Text { start, end: self.code.text.len() as u32, next });
+        }
+        *end -= 1;
+        match self.simple(&parts[*end], next, &leads[*end + 1])? {
+            Some(at) => Ok(at),
+            None => self.node(&parts[*end], next, &leads[*end + 1]),
+        }
+    }
+
+    /// A part with choices.
+    fn structure(&mut self, node: &Node, next: At, after: &Lead) -> Compiled {
+        match node {
+            Node::Alternate(ways) => {
+                let ways = ways
+                    .iter()
+                    .map(|way| Ok((self.node(way, next, after)?, lead(way, after))))
+                    .collect::<Result<Vec<_>, _>>()?;
+                self.choose(&ways)
+            }
+            Node::Repeat { node, min, max, greedy } => self.repeat(node, *min, *max, *greedy, next, after),
+            Node::Atomic(node) => {
+                let end = self.op(Op::Committed { next })?;
+                // Whatever follows, the first way counts: inside, the end is sure to go on.
+                let inner = self.node(node, end, &Lead::anything())?;
+                self.op(Op::Commit { next: inner })
+            }
+            Node::Around { behind, negative, node } => {
+                let back = if *behind { self.behind(node)? } else { 0 };
+                let end = self.op(if *negative { Op::Unwanted } else { Op::Seen { next } })?;
+                match &**node {
+                    // Alternatives of several widths, each looked for where it would begin.
+                    Node::Alternate(ways) if *behind && width(node).is_none() => {
+                        self.behind_ways(ways, *negative, end, next)
+                    }
+                    node => {
+                        let inner = self.node(node, end, &Lead::anything())?;
+                        self.op(Op::Look { next: inner, otherwise: if *negative { next } else { At::MAX }, back })
+                    }
+                }
+            }
+            Node::Backreference { .. } | Node::Conditional { .. } | Node::Foreign(_) => Err(Refused::NotRegular),
+            Node::Empty | Node::Set(_) | Node::Look(_) | Node::Concat(_) | Node::Capture { .. } => {
+                self.node(node, next, after)
+            }
+        }
+    }
+
+    fn behind(&mut self, node: &Node) -> Result<u32, Refused> {
+        match node {
+            Node::Alternate(ways) => {
+                ways.iter().try_for_each(|way| width(way).map(|_| ()).ok_or(Refused::NotRegular))?;
+                Ok(width(node).unwrap_or(0))
+            }
+            node => width(node).ok_or(Refused::NotRegular),
+        }
+    }
+
+    fn behind_ways(&mut self, ways: &[Node], negative: bool, end: At, next: At) -> Compiled {
+        let mut at = if negative { next } else { self.op(Op::Fail)? };
+        for way in ways.iter().rev() {
+            let inner = self.node(way, end, &Lead::anything())?;
+            let back = width(way).ok_or(Refused::NotRegular)?;
+            let look = self.op(Op::Look { next: inner, otherwise: if negative { at } else { At::MAX }, back })?;
+            at = if negative { look } else { self.split(look, at)? };
+        }
+        Ok(at)
+    }
+
+    fn split(&mut self, first: At, other: At) -> Compiled {
+        let memo = self.memo();
+        self.op(Op::Split { first, other, memo })
+    }
+
+    /// The first of `ways` that matches, told apart by the next byte where it decides.
+    fn choose(&mut self, ways: &[(At, Lead)]) -> Compiled {
+        let beyond = Set::ranges([(0x80, Set::LAST)]);
+        let list = |test: &dyn Fn(&Lead) -> bool| -> Vec<At> {
+            ways.iter().filter(|(_, lead)| test(lead)).map(|(at, _)| *at).collect()
+        };
+        let mut lists: Vec<Vec<At>> = (0..0x80).map(|c| list(&|lead| lead.set.contains(c))).collect();
+        let long = list(&|lead| lead.set.contains_raw() || !lead.set.is_disjoint(&beyond));
+        lists.extend(std::iter::repeat_n(long, 0x80));
+        lists.push(list(&|lead| lead.end));
+        let mut made: Vec<(Vec<At>, At)> = Vec::new();
+        let mut table = Box::new([0; 257]);
+        for (entry, list) in table.iter_mut().zip(lists) {
+            if let Some((_, at)) = made.iter().find(|(known, _)| *known == list) {
+                *entry = *at;
+                continue;
+            }
+            *entry = match list[..] {
+                [] => self.op(Op::Fail)?,
+                [only] => only,
+                [ref some @ .., last] => {
+                    some.iter().rev().try_fold(last, |other, &first| self.split(first, other))?
+                }
+            };
+            made.push((list, *entry));
+        }
+        if let [(_, only)] = made[..] {
+            return Ok(only);
+        }
+        self.code.tables.push(table);
+        self.op(Op::Branch { table: self.code.tables.len() as u32 - 1 })
+    }
+
+    fn repeat(&mut self, node: &Node, min: u32, max: Option<u32>, greedy: bool, next: At, after: &Lead) -> Compiled {
+        if let Node::Set(set) = node {
+            return self.run(set, min, max, greedy, next, after);
+        }
+        let once = lead(node, after);
+        let in_order = |inside: (At, Lead), outside: (At, Lead)| {
+            if greedy { [inside, outside] } else { [outside, inside] }
+        };
+        let (mut at, mut before) = (next, after.clone());
+        match max {
+            None => {
+                let again = after.or(&once);
+                let head = self.op(Op::Fail)?;
+                let nullable = is_nullable(node);
+                let mut end = head;
+                let register = self.code.registers;
+                if nullable {
+                    self.code.registers += 1;
+                    end = self.op(Op::RoundEnd { register, again: head, exit: next })?;
+                }
+                let mut inner = self.node(node, end, &again)?;
+                if nullable {
+                    inner = self.op(Op::RoundStart { register, next: inner })?;
+                }
+                let choice = self.choose(&in_order((inner, lead(node, &again)), (next, after.clone())))?;
+                self.code.ops[head as usize] = match self.mode {
+                    Mode::Fast => self.code.ops[choice as usize],
+                    Mode::Careful => Op::Head { next: choice, memo: self.memo() },
+                };
+                (at, before) = (head, again);
+            }
+            Some(max) => {
+                for _ in min..max {
+                    let inner = self.node(node, at, &before)?;
+                    let inside = lead(node, &before);
+                    before = inside.or(after);
+                    at = self.choose(&in_order((inner, inside), (next, after.clone())))?;
+                }
+            }
+        }
+        for _ in 0..min {
+            let inside = lead(node, &before);
+            at = self.node(node, at, &before)?;
+            before = inside;
+        }
+        Ok(at)
+    }
+
+    /// A run of characters of `set` that may have to be shortened or made longer.
+    fn run(&mut self, set: &Set, min: u32, max: Option<u32>, greedy: bool, next: At, after: &Lead) -> Compiled {
+        let class = self.class(set);
+        let is_bounded = max.is_some() && self.mode == Mode::Careful;
+        let next = if is_bounded { let memo = self.memo(); self.op(Op::Head { next, memo })? } else { next };
+        let exit = exit(after);
+        self.code.loops.push(Loop { class, min, max: max.unwrap_or(u32::MAX), next, exit });
+        let run = self.code.loops.len() as u32 - 1;
+        let at = self.op(if greedy { Op::Greedy { run } } else { Op::Lazy { run } })?;
+        if !is_bounded {
+            return Ok(at);
+        }
+        let memo = self.memo();
+        self.op(Op::Head { next: at, memo })
+    }
+}
+
+fn exit(after: &Lead) -> Exit {
+    if after.end && after.set == Set::any() {
+        return Exit::Anywhere;
+    }
+    match after.set.as_char() {
+        Some(c) if c.is_ascii() && !after.end => Exit::Byte(c as u8),
+        _ => Exit::Bytes(Box::new(Class::new(&after.set).can_begin()), after.end),
+    }
+}
+
+/// Whether a run of `set` before `after` has one end only, as far as a match can come of it.
+fn is_decided(set: &Set, max: Option<u32>, min: u32, greedy: bool, after: &Lead) -> bool {
+    // What is sure to match after the run needs no second try; and where the next part cannot begin with a character of
+    // the run, it cannot follow before the run is at its end.
+    let _ = greedy;
+    after.sure || max == Some(min) || set.is_disjoint(&after.set)
+}
+
+/// Whether `node` before `after` is one instruction of the kind that leaves no choice open.
+fn is_simple(node: &Node, after: &Lead) -> bool {
+    match node {
+        Node::Set(_) | Node::Look(_) => true,
+        Node::Around { node, .. } => matches!(**node, Node::Set(_)),
+        Node::Repeat { node, min, max, greedy } => match &**node {
+            Node::Set(set) => is_decided(set, *max, *min, *greedy, after),
+            _ => false,
+        },
+        _ => false,
+    }
+}

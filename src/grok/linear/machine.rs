@@ -1,0 +1,521 @@
+//! The machine: runs instructions over a line, and comes back to open choices when a way fails.
+//!
+//! There are two kinds of it, made from the same source. The fast one keeps no memory of failures and may spend a budget
+//! that grows with the line; nearly every line is decided within it. When the budget is spent, the careful one begins
+//! anew, with instructions in which each choice remembers where it failed: no choice is taken up twice in one place, so
+//! that the work is the number of instructions times the length of the line at most.
+//!
+//! A failure is noted when all ways of a choice have been tried, not when it is entered: in an atomic group, a choice
+//! that has led to the group's end is cut off and not noted, and the same place means the same again.
+
+use super::chars::{decode, decode_last, has, word};
+use super::memory::{Frame, Memory, NOWHERE};
+use super::op::{At, Code, Edge, Exit, Op};
+
+/// How an attempt or a search ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::grok) enum End {
+    Found,
+    NotFound,
+    /// More work than allowed.
+    Work,
+    /// More memory than allowed.
+    Memory,
+}
+
+/// The most open choices: 16 bytes each.
+const MAX_FRAMES: usize = 4 << 20;
+/// The most bytes for the memory of failures.
+const MAX_FAILURES: usize = 128 << 20;
+
+pub(super) struct Machine<'m, const CAREFUL: bool> {
+    pub(super) code: &'m Code,
+    pub(super) line: &'m [u8],
+    pub(super) memory: &'m mut Memory,
+    /// Work left, in bytes read and choices taken up.
+    pub(super) budget: u64,
+}
+
+impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
+    /// Whether the expression matches from `start` on. Captures are in the memory's slots then.
+    pub(super) fn attempt(&mut self, start: usize) -> End {
+        let code = self.code;
+        let line = self.line;
+        let (mut pc, mut at) = (code.entry, start);
+        // Where the machine was when it last took up a choice.
+        let mut since = start;
+        // The number of frames inside of which the innermost atomic group or look-around began.
+        let mut fence = 0u32;
+        self.memory.frames.clear();
+        loop {
+            // An arm goes on with `continue`, or falls through: this way has failed.
+            match code.ops[pc as usize] {
+                Op::Byte { byte, next } => {
+                    if line.get(at) == Some(&byte) {
+                        at += 1;
+                        pc = next;
+                        continue;
+                    }
+                }
+                Op::Text { start, end, next } => {
+                    let text = &code.text[start as usize..end as usize];
+                    if line.get(at..at + text.len()) == Some(text) {
+                        at += text.len();
+                        pc = next;
+                        continue;
+                    }
+                }
+                Op::One { class, next } => {
+                    if let Some(length) = code.classes[class as usize].step(line, at) {
+                        at += length;
+                        pc = next;
+                        continue;
+                    }
+                }
+                Op::Run { class, min, next } => {
+                    let end = self.run_end(class, at);
+                    if end - at >= min as usize && (min < 2 || self.is_long_enough(class, at, min)) {
+                        at = end;
+                        pc = next;
+                        continue;
+                    }
+                }
+                Op::RunUpTo { class, min, max, next } => {
+                    let (end, count) = code.classes[class as usize].run_counted(line, at, max);
+                    if count >= min {
+                        at = end;
+                        pc = next;
+                        continue;
+                    }
+                }
+                Op::Token { token, next } => {
+                    let (end, read) = code.tokens[token as usize].run(line, at);
+                    if let Some(end) = end {
+                        at = end;
+                        pc = next;
+                        continue;
+                    }
+                    at = read;
+                }
+                Op::Save { slot, next } => {
+                    let place = &mut self.memory.slots[slot as usize];
+                    let was = std::mem::replace(place, at as u32);
+                    if !self.memory.frames.is_empty() {
+                        self.memory.frames.push(Frame::Slot { slot, was });
+                    }
+                    pc = next;
+                    continue;
+                }
+                Op::Branch { table } => {
+                    let byte = line.get(at).map_or(256, |&byte| usize::from(byte));
+                    pc = code.tables[table as usize][byte];
+                    continue;
+                }
+                Op::Split { first, other, memo } => {
+                    if !CAREFUL || !self.memory.failures.has(memo, at as u32) {
+                        if CAREFUL {
+                            self.memory.frames.push(Frame::Failed { memo, at: at as u32 });
+                        }
+                        self.memory.frames.push(Frame::Try { op: other, at: at as u32 });
+                        pc = first;
+                        continue;
+                    }
+                }
+                Op::Head { next, memo } => {
+                    if !CAREFUL || !self.memory.failures.has(memo, at as u32) {
+                        if CAREFUL {
+                            self.memory.frames.push(Frame::Failed { memo, at: at as u32 });
+                        }
+                        pc = next;
+                        continue;
+                    }
+                }
+                Op::Greedy { run } => {
+                    if let Some(to) = self.greedy(run, at) {
+                        (at, pc) = (to, code.loops[run as usize].next);
+                        continue;
+                    }
+                }
+                Op::Lazy { run } => {
+                    if let Some(to) = self.lazy(run, at) {
+                        (at, pc) = (to, code.loops[run as usize].next);
+                        continue;
+                    }
+                }
+                Op::Cut { next } => {
+                    if !self.memory.seen.pass(at as u32) {
+                        pc = next;
+                        continue;
+                    }
+                }
+                Op::RoundStart { register, next } => {
+                    let was = std::mem::replace(&mut self.memory.registers[register as usize], at as u32);
+                    self.memory.frames.push(Frame::Register { register, was });
+                    pc = next;
+                    continue;
+                }
+                Op::RoundEnd { register, again, exit } => {
+                    pc = if self.memory.registers[register as usize] == at as u32 { exit } else { again };
+                    continue;
+                }
+                Op::Edge { edge, next } => {
+                    if is_edge(edge, line, at) {
+                        pc = next;
+                        continue;
+                    }
+                }
+                Op::Boundary { inside, next } => {
+                    if is_boundary(line, at) != inside {
+                        pc = next;
+                        continue;
+                    }
+                }
+                Op::Ahead { class, negative, next } => {
+                    if code.classes[class as usize].at(line, at) != negative {
+                        pc = next;
+                        continue;
+                    }
+                }
+                Op::Behind { class, negative, next } => {
+                    if code.classes[class as usize].before(line, at) != negative {
+                        pc = next;
+                        continue;
+                    }
+                }
+                Op::Commit { next } => {
+                    self.memory.frames.push(Frame::Fence { outer: fence, at: at as u32 });
+                    fence = self.memory.frames.len() as u32;
+                    pc = next;
+                    continue;
+                }
+                Op::Committed { next } => {
+                    (fence, _) = self.leave(fence);
+                    pc = next;
+                    continue;
+                }
+                Op::Look { next, otherwise, back } => {
+                    let Some(from) = back_by(line, at, back) else {
+                        if otherwise != At::MAX {
+                            pc = otherwise;
+                            continue;
+                        }
+                        match self.resume(&mut since, at, &mut fence) {
+                            Ok(found) => (pc, at) = found,
+                            Err(end) => return end,
+                        }
+                        continue;
+                    };
+                    if otherwise != At::MAX {
+                        self.memory.frames.push(Frame::Try { op: otherwise, at: at as u32 });
+                    }
+                    self.memory.frames.push(Frame::Fence { outer: fence, at: at as u32 });
+                    fence = self.memory.frames.len() as u32;
+                    (pc, at) = (next, from);
+                    continue;
+                }
+                Op::Seen { next } => {
+                    self.spend(since, at);
+                    (fence, at) = self.leave(fence);
+                    since = at;
+                    pc = next;
+                    continue;
+                }
+                Op::Unwanted => {
+                    self.spend(since, at);
+                    (fence, at) = self.abandon(fence);
+                    since = at;
+                }
+                Op::Match => return End::Found,
+                Op::Fail => {}
+            }
+            match self.resume(&mut since, at, &mut fence) {
+                Ok(found) => (pc, at) = found,
+                Err(end) => return end,
+            }
+        }
+    }
+
+    fn spend(&mut self, since: usize, at: usize) {
+        self.budget = self.budget.saturating_sub(at.abs_diff(since) as u64 + 8);
+    }
+
+    /// Takes up the latest open choice.
+    fn resume(&mut self, since: &mut usize, at: usize, fence: &mut u32) -> Result<(At, usize), End> {
+        self.spend(*since, at);
+        if self.budget == 0 {
+            return Err(End::Work);
+        }
+        if self.memory.frames.len() > MAX_FRAMES || (CAREFUL && self.memory.failures.size() > MAX_FAILURES) {
+            return Err(End::Memory);
+        }
+        loop {
+            let (pc, at) = match self.memory.frames.pop() {
+                None => return Err(End::NotFound),
+                Some(Frame::Try { op, at }) => (op, at as usize),
+                Some(Frame::Less { run, low, at }) => {
+                    let (low, mut at) = (low as usize, at as usize);
+                    if let Some(tried) = self.tried_from(run, low) {
+                        at = at.min(tried.max(low));
+                    }
+                    match self.leave_earlier(run, low, at) {
+                        Some(to) => {
+                            self.spend(to, at);
+                            if to > low {
+                                self.memory.frames.push(Frame::Less { run, low: low as u32, at: to as u32 });
+                            }
+                            (self.code.loops[run as usize].next, to)
+                        }
+                        None => {
+                            self.spend(low, at);
+                            continue;
+                        }
+                    }
+                }
+                Some(Frame::More { run, at, left }) => match self.leave_later(run, at as usize, left) {
+                    Some(to) => (self.code.loops[run as usize].next, to),
+                    None => continue,
+                },
+                Some(Frame::Slot { slot, was }) => {
+                    self.memory.slots[slot as usize] = was;
+                    continue;
+                }
+                Some(Frame::Register { register, was }) => {
+                    self.memory.registers[register as usize] = was;
+                    continue;
+                }
+                Some(Frame::Fence { outer, .. }) => {
+                    *fence = outer;
+                    continue;
+                }
+                Some(Frame::Failed { memo, at }) => {
+                    self.memory.failures.add(memo, at);
+                    continue;
+                }
+                Some(Frame::FailedRun { run, low, high }) => {
+                    self.memory.failures.add_run(run, low, high);
+                    continue;
+                }
+            };
+            *since = at;
+            return Ok((pc, at));
+        }
+    }
+
+    /// Closes the innermost atomic group or look-around: its choices are settled. Answers the fence around it, and where
+    /// it began.
+    fn leave(&mut self, fence: u32) -> (u32, usize) {
+        let frames = &mut self.memory.frames;
+        let mut kept = fence as usize;
+        let Some(Frame::Fence { outer, at }) = kept.checked_sub(1).and_then(|last| frames.get(last)).copied() else {
+            return (0, 0);
+        };
+        kept -= 1;
+        // What was remembered must still be undone when what follows fails.
+        for index in fence as usize..frames.len() {
+            if matches!(frames[index], Frame::Slot { .. } | Frame::Register { .. }) {
+                frames[kept] = frames[index];
+                kept += 1;
+            }
+        }
+        frames.truncate(kept);
+        (outer, at as usize)
+    }
+
+    /// Closes the innermost look-around, which has found what must not be: what it remembered is undone, and its other
+    /// way out goes as well.
+    fn abandon(&mut self, fence: u32) -> (u32, usize) {
+        while self.memory.frames.len() >= fence as usize {
+            match self.memory.frames.pop() {
+                Some(Frame::Slot { slot, was }) => self.memory.slots[slot as usize] = was,
+                Some(Frame::Register { register, was }) => self.memory.registers[register as usize] = was,
+                Some(Frame::Fence { outer, at }) if self.memory.frames.len() + 1 == fence as usize => {
+                    self.memory.frames.pop();
+                    return (outer, at as usize);
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        (0, 0)
+    }
+
+    /// The first of the known places, from `at` on or around it, from which `run` has failed altogether: all its ends
+    /// from the returned place on have been tried. For runs without an upper bound.
+    fn tried_from(&self, run: u32, at: usize) -> Option<usize> {
+        let each = &self.code.loops[run as usize];
+        if !CAREFUL || each.max != u32::MAX {
+            return None;
+        }
+        let known = self.memory.failures.run_failed_near(run, at as u32)?;
+        let (low, count) = self.code.classes[each.class as usize].run_counted(self.line, known as usize, each.min);
+        (count == each.min).then_some(low)
+    }
+
+    #[inline]
+    fn run_end(&mut self, class: u32, at: usize) -> usize {
+        let (classes, line) = (&self.code.classes, self.line);
+        let find = || classes[class as usize].run(line, at);
+        if CAREFUL { self.memory.failures.run_end(class, at as u32, || find() as u32) as usize } else { find() }
+    }
+
+    /// Whether a run has `min` characters, and not just bytes.
+    fn is_long_enough(&self, class: u32, at: usize, min: u32) -> bool {
+        self.code.classes[class as usize].run_counted(self.line, at, min).1 >= min
+    }
+
+    /// Begins a greedy run: where it is left first.
+    fn greedy(&mut self, run: u32, at: usize) -> Option<usize> {
+        let code = self.code;
+        let each = &code.loops[run as usize];
+        let class = &code.classes[each.class as usize];
+        let (low, count) = if each.min == 0 { (at, 0) } else { class.run_counted(self.line, at, each.min) };
+        if count < each.min {
+            return None;
+        }
+        let end = match each.max {
+            u32::MAX => self.run_end(each.class, at).max(low),
+            max => class.run_counted(self.line, at, max).0,
+        };
+        let mut high = end;
+        if CAREFUL && each.max == u32::MAX {
+            match self.memory.failures.run_failed(run, at as u32, end as u32) {
+                Ok(()) => return None,
+                Err(known) => {
+                    self.memory.frames.push(Frame::FailedRun { run, low: at as u32, high: end as u32 });
+                    if known.is_some()
+                        && let Some(tried) = self.tried_from(run, at)
+                    {
+                        if tried <= low {
+                            return None;
+                        }
+                        high = high.min(tried - decode_last(self.line, tried).1);
+                    }
+                }
+            }
+        }
+        if each.exit.allows(self.line, high) {
+            if high > low {
+                self.memory.frames.push(Frame::Less { run, low: low as u32, at: high as u32 });
+            }
+            return Some(high);
+        }
+        self.spend(at, high);
+        let to = self.leave_earlier(run, low, high)?;
+        if to > low {
+            self.memory.frames.push(Frame::Less { run, low: low as u32, at: to as u32 });
+        }
+        Some(to)
+    }
+
+    /// The last place of `low..at` at which the run can be left.
+    fn leave_earlier(&mut self, run: u32, low: usize, mut at: usize) -> Option<usize> {
+        let exit = &self.code.loops[run as usize].exit;
+        if let Exit::Byte(byte) = exit {
+            // A byte of ASCII is never inside a character.
+            return memchr::memrchr(*byte, &self.line[low..at]).map(|found| low + found);
+        }
+        while at > low {
+            at -= decode_last(self.line, at).1;
+            if exit.allows(self.line, at) {
+                return Some(at);
+            }
+        }
+        None
+    }
+
+    /// Begins a lazy run: where it is left first.
+    fn lazy(&mut self, run: u32, at: usize) -> Option<usize> {
+        let each = &self.code.loops[run as usize];
+        let class = &self.code.classes[each.class as usize];
+        let (low, count) = if each.min == 0 { (at, 0) } else { class.run_counted(self.line, at, each.min) };
+        if count < each.min {
+            return None;
+        }
+        let left = if each.max == u32::MAX { u32::MAX } else { each.max - each.min };
+        if CAREFUL && each.max == u32::MAX {
+            let end = self.run_end(each.class, at).max(low);
+            if self.memory.failures.run_failed(run, at as u32, end as u32).is_ok() {
+                return None;
+            }
+            self.memory.frames.push(Frame::FailedRun { run, low: at as u32, high: end as u32 });
+            if self.tried_from(run, at).is_some_and(|tried| tried <= low) {
+                return None;
+            }
+        }
+        if each.exit.allows(self.line, low) {
+            self.memory.frames.push(Frame::More { run, at: low as u32, left });
+            return Some(low);
+        }
+        self.leave_later(run, low, left)
+    }
+
+    /// The next place after `at` at which the lazy run can be left, within `left` characters; the choice stays open.
+    fn leave_later(&mut self, run: u32, mut at: usize, mut left: u32) -> Option<usize> {
+        let (code, line) = (self.code, self.line);
+        let each = &code.loops[run as usize];
+        let class = &code.classes[each.class as usize];
+        let from = at;
+        let tried = self.tried_from(run, at).unwrap_or(usize::MAX);
+        if let (Exit::Byte(byte), u32::MAX) = (&each.exit, left) {
+            let end = self.run_end(each.class, at);
+            // The byte that the run is left before may be the one at its end.
+            let until = line.len().min(end + 1);
+            let found = line.get(at + 1..until).and_then(|rest| memchr::memchr(*byte, rest));
+            self.spend(from, found.map_or(end, |found| at + found));
+            let to = at + 1 + found?;
+            if to >= tried {
+                return None;
+            }
+            self.memory.frames.push(Frame::More { run, at: to as u32, left });
+            return Some(to);
+        }
+        while left > 0 {
+            let Some(length) = class.step(line, at).filter(|length| at + length < tried) else { break };
+            at += length;
+            left -= u32::from(left != u32::MAX);
+            if each.exit.allows(line, at) {
+                self.spend(from, at);
+                self.memory.frames.push(Frame::More { run, at: at as u32, left });
+                return Some(at);
+            }
+        }
+        self.spend(from, at);
+        None
+    }
+
+    /// Forgets all captures.
+    pub(super) fn reset(&mut self) {
+        self.memory.slots.fill(NOWHERE);
+    }
+}
+
+/// The place `count` characters before `at`.
+fn back_by(line: &[u8], mut at: usize, count: u32) -> Option<usize> {
+    for _ in 0..count {
+        if at == 0 {
+            return None;
+        }
+        at -= decode_last(line, at).1;
+    }
+    Some(at)
+}
+
+fn is_edge(edge: Edge, line: &[u8], at: usize) -> bool {
+    match edge {
+        Edge::Start => at == 0,
+        Edge::End => at == line.len(),
+        Edge::EndOrNewline => at == line.len() || (at + 1 == line.len() && line[at] == b'\n'),
+        Edge::LineStart => at == 0 || (line[at - 1] == b'\n' && at < line.len()),
+        Edge::LineEnd => line.get(at).is_none_or(|&byte| byte == b'\n'),
+    }
+}
+
+fn is_boundary(line: &[u8], at: usize) -> bool {
+    let is_word = |c: u32| match c {
+        c if c < 0x80 => c as u8 == b'_' || (c as u8).is_ascii_alphanumeric(),
+        c => has(word(), c),
+    };
+    let before = at > 0 && is_word(decode_last(line, at).0);
+    let after = at < line.len() && is_word(decode(line, at).0);
+    before != after
+}

@@ -1,0 +1,126 @@
+//! The instructions of a compiled expression.
+
+use super::chars::Class;
+use super::token::Token;
+
+/// The number of an instruction.
+pub(super) type At = u32;
+
+/// One instruction. `next` is what is done when it succeeds; when it fails, the latest open choice is taken up.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Op {
+    /// The end of the expression.
+    Match,
+    /// Nothing can match here.
+    Fail,
+    /// The bytes `start..end` of the pool of texts.
+    Text { start: u32, end: u32, next: At },
+    /// One byte.
+    Byte { byte: u8, next: At },
+    /// One character of a class.
+    One { class: u32, next: At },
+    /// As many characters of the class as there are, `min` at least; it has been proved that fewer cannot lead to a
+    /// match.
+    Run { class: u32, min: u32, next: At },
+    /// The same of at most `max`.
+    RunUpTo { class: u32, min: u32, max: u32, next: At },
+    /// A greedy run that may have to give back: see [`Loop`].
+    Greedy { run: u32 },
+    /// A lazy run that may have to take more: see [`Loop`].
+    Lazy { run: u32 },
+    /// A token: its end is known by its own automaton.
+    Token { token: u32, next: At },
+    /// Gives up where an earlier attempt has been: it did not come to a match from here.
+    Cut { next: At },
+    /// Remembers the place, for capture boundary `slot`.
+    Save { slot: u32, next: At },
+    /// `first`, and if that fails, `other`.
+    Split { first: At, other: At, memo: u32 },
+    /// By the next byte: the entry of `table` at the byte, or at 256 for the end.
+    Branch { table: u32 },
+    /// The beginning of a loop's round: only to be remembered when rounds fail.
+    Head { next: At, memo: u32 },
+    /// Remembers where a round began.
+    RoundStart { register: u32, next: At },
+    /// The end of a round: another one (`again`), or when it was empty, out of the loop (`exit`).
+    RoundEnd { register: u32, again: At, exit: At },
+    /// At the beginning or end of the line, or of a line in it.
+    Edge { edge: Edge, next: At },
+    /// Between a word character and another (`inside` when it must not be).
+    Boundary { inside: bool, next: At },
+    /// The next character is of the class, or is not.
+    Ahead { class: u32, negative: bool, next: At },
+    /// The character before is of the class, or is not.
+    Behind { class: u32, negative: bool, next: At },
+    /// Begins a group of which only the first way counts.
+    Commit { next: At },
+    /// Ends it.
+    Committed { next: At },
+    /// Begins a look-around; what follows is looked for, `width` characters back.
+    Look { next: At, otherwise: At, back: u32 },
+    /// Ends one that must match: back to where it began.
+    Seen { next: At },
+    /// Ends one that must not: it does, so this way fails.
+    Unwanted,
+}
+
+/// A place that [`Op::Edge`] asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edge {
+    Start,
+    End,
+    EndOrNewline,
+    LineStart,
+    LineEnd,
+}
+
+/// A run with choices: `min` to `max` characters of the class, then `next`.
+#[derive(Debug, Clone)]
+pub(super) struct Loop {
+    pub(super) class: u32,
+    pub(super) min: u32,
+    /// `u32::MAX` for no end.
+    pub(super) max: u32,
+    pub(super) next: At,
+    /// What `next` can begin with.
+    pub(super) exit: Exit,
+}
+
+/// Where a run can be left.
+#[derive(Debug, Clone)]
+pub(super) enum Exit {
+    /// Anywhere.
+    Anywhere,
+    /// Before this byte.
+    Byte(u8),
+    /// Before these, by byte, and at the end if so.
+    Bytes(Box<[bool; 256]>, bool),
+}
+
+impl Exit {
+    /// Whether the run can be left at `at`.
+    #[inline]
+    pub(super) fn allows(&self, line: &[u8], at: usize) -> bool {
+        match self {
+            Exit::Anywhere => true,
+            Exit::Byte(byte) => line.get(at) == Some(byte),
+            Exit::Bytes(table, end) => line.get(at).map_or(*end, |&byte| table[usize::from(byte)]),
+        }
+    }
+}
+
+/// A compiled expression.
+#[derive(Debug, Default)]
+pub(super) struct Code {
+    pub(super) ops: Vec<Op>,
+    /// Where it begins.
+    pub(super) entry: At,
+    pub(super) classes: Vec<Class>,
+    pub(super) text: Vec<u8>,
+    pub(super) loops: Vec<Loop>,
+    pub(super) tables: Vec<Box<[At; 257]>>,
+    pub(super) tokens: Vec<Token>,
+    /// The number of instructions with a memory of their failures.
+    pub(super) memos: u32,
+    pub(super) registers: u32,
+}

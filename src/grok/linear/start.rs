@@ -1,0 +1,138 @@
+//! Where a match can begin, as far as it is known before it is tried.
+
+use memchr::memmem::Finder;
+
+use super::chars::{Class, decode};
+use super::lead::{Lead, lead};
+use crate::grok::ast::{Look, Node};
+use crate::grok::set::Set;
+
+/// Finds the places at which an attempt is worth its while.
+#[derive(Debug)]
+pub(super) struct Starts {
+    anchor: Anchor,
+    /// Characters that a match can begin with.
+    first: Option<Class>,
+    /// Whether it can begin at the end of the line.
+    end: bool,
+    /// The text that every match begins with.
+    prefix: Option<Finder<'static>>,
+    /// A match that begins with any number of these begins before all of them.
+    not_after: Option<Class>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Anchor {
+    None,
+    /// The beginning of the line only.
+    Start,
+    /// That, and after a newline in it.
+    Line,
+}
+
+impl Starts {
+    pub(super) fn new(node: &Node) -> Starts {
+        let Lead { set, end, .. } = lead(node, &Lead::anything());
+        let text = prefix(node);
+        let everything = set == Set::any();
+        Starts {
+            anchor: anchor(node),
+            first: if everything { None } else { Some(Class::new(&set)) },
+            end,
+            prefix: if text.len() > 1 { Some(Finder::new(text.as_bytes()).into_owned()) } else { None },
+            not_after: leading_run(node).map(|set| Class::new(&set)),
+        }
+    }
+
+    /// The first such place from `at` on.
+    #[inline]
+    pub(super) fn find(&self, line: &[u8], mut at: usize) -> Option<usize> {
+        loop {
+            if at > line.len() {
+                return None;
+            }
+            at = self.candidate(line, at)?;
+            match &self.not_after {
+                Some(class) if at > 0 && class.before(line, at) => {
+                    at = class.run(line, at).max(at + 1);
+                }
+                _ => return Some(at),
+            }
+        }
+    }
+
+    #[inline]
+    fn candidate(&self, line: &[u8], at: usize) -> Option<usize> {
+        match self.anchor {
+            Anchor::Start => return (at == 0).then_some(0),
+            Anchor::Line if at > 0 => {
+                let after = memchr::memchr(b'\n', &line[at - 1..]).map(|found| at + found)?;
+                return Some(after);
+            }
+            _ => {}
+        }
+        if let Some(prefix) = &self.prefix {
+            return prefix.find(&line[at..]).map(|found| at + found);
+        }
+        let Some(first) = &self.first else { return Some(at) };
+        let found = first.find(line, at);
+        if found < line.len() || self.end { Some(found) } else { None }
+    }
+
+    /// The next place after `at`, of which all were not found to begin a match.
+    pub(super) fn after(line: &[u8], at: usize) -> usize {
+        if at < line.len() { at + decode(line, at).1 } else { at + 1 }
+    }
+}
+
+fn anchor(node: &Node) -> Anchor {
+    match node {
+        Node::Look(Look::Start) => Anchor::Start,
+        Node::Look(Look::LineStart) => Anchor::Line,
+        // What can be skipped by it was no reason to fail.
+        Node::Repeat { node, max: None, .. } if matches!(&**node, Node::Set(set) if **set == Set::any()) => Anchor::Start,
+        Node::Concat(parts) => parts.first().map_or(Anchor::None, anchor),
+        Node::Capture { node, .. } | Node::Atomic(node) => anchor(node),
+        Node::Alternate(ways) => {
+            let first = ways.first().map_or(Anchor::None, anchor);
+            if ways.iter().all(|way| anchor(way) == first) { first } else { Anchor::None }
+        }
+        _ => Anchor::None,
+    }
+}
+
+/// The text that every match of `node` begins with.
+fn prefix(node: &Node) -> String {
+    match node {
+        Node::Set(set) => set.as_char().map(String::from).unwrap_or_default(),
+        Node::Concat(parts) => {
+            let mut text = String::new();
+            for part in parts {
+                match part {
+                    Node::Set(set) => match set.as_char() {
+                        Some(c) => text.push(c),
+                        None => break,
+                    },
+                    part if text.is_empty() => return prefix(part),
+                    _ => break,
+                }
+            }
+            text
+        }
+        Node::Capture { node, .. } | Node::Atomic(node) => prefix(node),
+        _ => String::new(),
+    }
+}
+
+/// The set whose characters, any number of them, begin every match.
+fn leading_run(node: &Node) -> Option<Set> {
+    match node {
+        Node::Repeat { node, max: None, .. } => match &**node {
+            Node::Set(set) => Some((**set).clone()),
+            _ => None,
+        },
+        Node::Concat(parts) => parts.first().and_then(leading_run),
+        Node::Capture { node, .. } => leading_run(node),
+        _ => None,
+    }
+}

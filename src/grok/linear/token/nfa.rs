@@ -1,0 +1,177 @@
+//! The threads of a token: its tree as a graph of steps of one character.
+
+use super::super::chars;
+use super::super::lead::is_nullable;
+use crate::grok::ast::{Look, Node};
+use crate::grok::set::Set;
+
+/// The most nodes of a graph; counted repeats are written out in it. `EMAILADDRESS` needs 4,200.
+const MAX_NODES: usize = 12_000;
+
+/// A node.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// One character of the set of this index.
+    Set(usize, u32),
+    /// On without a character, in this order.
+    Split(Vec<u32>),
+    /// On if the place is right.
+    Test(Test, u32),
+    /// The end of the part.
+    End,
+}
+
+/// What a place has to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Test {
+    Start,
+    End,
+    /// With the index of the set of the newline.
+    LineStart(usize),
+    LineEnd(usize),
+    /// With the index of the set of word characters, and whether it must be elsewhere.
+    Boundary(usize, bool),
+    /// The next character is in the set, or is not.
+    Ahead(usize, bool),
+    /// The character before is in the set, or is not.
+    Behind(usize, bool),
+}
+
+/// The graph of a part.
+#[derive(Debug)]
+pub(super) struct Nfa {
+    pub(super) steps: Vec<Step>,
+    pub(super) start: u32,
+    pub(super) sets: Vec<Set>,
+    /// By set: whether it is asked of the character before.
+    pub(super) behind: Vec<bool>,
+    /// By step: whether something before it is asked for on the way from here to the next character.
+    pub(super) asks: Vec<bool>,
+}
+
+impl Nfa {
+    /// Of `node`; `None` when it has something that this automaton cannot do, or is too large.
+    pub(super) fn new(node: &Node) -> Option<Nfa> {
+        let mut nfa =
+            Nfa { steps: vec![Step::End], start: 0, sets: Vec::new(), behind: Vec::new(), asks: Vec::new() };
+        nfa.start = nfa.add(node, 0)?;
+        nfa.find_asking();
+        Some(nfa)
+    }
+
+    /// The index of `set`.
+    pub(super) fn set(&mut self, set: &Set, behind: bool) -> usize {
+        let index = self.sets.iter().position(|known| known == set).unwrap_or_else(|| {
+            self.sets.push(set.clone());
+            self.behind.push(false);
+            self.sets.len() - 1
+        });
+        self.behind[index] |= behind;
+        index
+    }
+
+    fn step(&mut self, step: Step) -> Option<u32> {
+        if self.steps.len() >= MAX_NODES {
+            return None;
+        }
+        self.steps.push(step);
+        Some(self.steps.len() as u32 - 1)
+    }
+
+    /// Adds `node` before `next`; answers where it begins.
+    fn add(&mut self, node: &Node, next: u32) -> Option<u32> {
+        match node {
+            Node::Empty => Some(next),
+            Node::Set(set) => {
+                let set = self.set(set, false);
+                self.step(Step::Set(set, next))
+            }
+            Node::Look(look) => {
+                let test = self.test(*look)?;
+                self.step(Step::Test(test, next))
+            }
+            Node::Concat(parts) => parts.iter().rev().try_fold(next, |next, part| self.add(part, next)),
+            Node::Alternate(ways) => {
+                let ways = ways.iter().map(|way| self.add(way, next)).collect::<Option<Vec<u32>>>()?;
+                self.step(Step::Split(ways))
+            }
+            Node::Repeat { node, min, max, greedy } => self.repeat(node, *min, *max, *greedy, next),
+            Node::Around { behind, negative, node } => {
+                let Node::Set(set) = &**node else { return None };
+                let set = self.set(set, *behind);
+                let test = if *behind { Test::Behind(set, *negative) } else { Test::Ahead(set, *negative) };
+                self.step(Step::Test(test, next))
+            }
+            Node::Capture { .. }
+            | Node::Atomic(_)
+            | Node::Backreference { .. }
+            | Node::Conditional { .. }
+            | Node::Foreign(_) => None,
+        }
+    }
+
+    fn test(&mut self, look: Look) -> Option<Test> {
+        let newline = Set::one('\n');
+        Some(match look {
+            Look::Start => Test::Start,
+            Look::End => Test::End,
+            Look::LineStart => Test::LineStart(self.set(&newline, true)),
+            Look::LineEnd => Test::LineEnd(self.set(&newline, false)),
+            Look::Boundary => Test::Boundary(self.set(chars::word(), true), false),
+            Look::NotBoundary => Test::Boundary(self.set(chars::word(), true), true),
+            // It takes two characters to see.
+            Look::EndOrNewline => return None,
+        })
+    }
+
+    fn repeat(&mut self, node: &Node, min: u32, max: Option<u32>, greedy: bool, next: u32) -> Option<u32> {
+        let split = |inside: u32, outside: u32| {
+            Step::Split(if greedy { vec![inside, outside] } else { vec![outside, inside] })
+        };
+        let mut entry = next;
+        match max {
+            None => {
+                let again = self.step(Step::Split(Vec::new()))?;
+                let inside = self.add(node, again)?;
+                self.steps[again as usize] = split(inside, next);
+                // With rounds that can be empty, the first decision is apart from the later ones: an empty round then
+                // goes on behind the loop before other ways of the round are tried.
+                entry = if is_nullable(node) { self.step(split(inside, next))? } else { again };
+                if min > 0 {
+                    entry = self.copies(node, min - 1, inside)?;
+                }
+            }
+            Some(max) => {
+                for _ in min..max {
+                    let inside = self.add(node, entry)?;
+                    entry = self.step(split(inside, next))?;
+                }
+                entry = self.copies(node, min, entry)?;
+            }
+        }
+        Some(entry)
+    }
+
+    fn copies(&mut self, node: &Node, count: u32, next: u32) -> Option<u32> {
+        (0..count).try_fold(next, |next, _| self.add(node, next))
+    }
+
+    fn find_asking(&mut self) {
+        self.asks = vec![false; self.steps.len()];
+        let mut changed = true;
+        // Steps point backwards but for loops, so that few rounds suffice.
+        while changed {
+            changed = false;
+            for index in 0..self.steps.len() {
+                let asks = match &self.steps[index] {
+                    Step::Test(Test::Ahead(..) | Test::LineEnd(_) | Test::End, next) => self.asks[*next as usize],
+                    Step::Test(..) => true,
+                    Step::Split(ways) => ways.iter().any(|&way| self.asks[way as usize]),
+                    Step::Set(..) | Step::End => false,
+                };
+                changed |= asks && !self.asks[index];
+                self.asks[index] |= asks;
+            }
+        }
+    }
+}
