@@ -1,34 +1,13 @@
-//! The seam to the matching engine: PCRE2 with its JIT compiler. No other file knows which engine it is.
-//!
-//! # Bytes and characters
-//!
-//! A line is bytes. A line of ASCII runs on a program that knows bytes only, which is the fast one. A line of valid
-//! UTF-8 beyond ASCII runs on a second program that knows characters (so that `.` is one of them and `(?i)` and `\b`
-//! work on them); it is compiled when the first such line comes, once for all matchers of the pattern. A line that is
-//! not valid UTF-8 runs on the first program again, where each byte counts as one character. Only a pattern that names
-//! characters beyond ASCII in a class or by number has but the second program; there, a match does not reach over an
-//! invalid byte. Wherever it runs, a span is in bytes of the line.
-//!
-//! # Limits
-//!
-//! A match gives up after [`STEPS`] steps of back-tracking, or when it needs more than [`STACK`] bytes to remember where
-//! to return to. That is not an error of the program but an outcome of the line: [`Stopped`].
+//! The seam to the matching engine: what a pattern is to the rest of the program. Which engine runs it is known here
+//! alone.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use pcre2::bytes::{CaptureLocations, Regex, RegexBuilder};
-
-use crate::error::{Error, Result};
-use crate::grok::expand::{Expanded, Slot};
-use crate::grok::{Field, FieldType, Span};
-
-/// Steps of back-tracking a line may cost: PCRE2's match limit, which its JIT compiler honours too. Measured, a step
-/// takes 0.8 to 1.2 ns, so that the worst line costs 5 ms; a sound line of 1 MiB may take four steps a byte.
-const STEPS: u32 = 4_000_000;
-
-/// Memory for back-tracking in the JIT-compiled program, in bytes, for each matcher. It is reserved as address space
-/// and becomes real memory only as far as a line needs it: never with the stock, and `(?:a|b)*` takes 8 bytes a round.
-const STACK: usize = 4 << 20;
+use crate::error::Result;
+use crate::grok::fault::Written;
+use crate::grok::linear::{self, End, Refused};
+use crate::grok::parse::{Parsed, Slot};
+use crate::grok::{Field, FieldType, Span, pcre};
 
 /// A compiled pattern. Cloning it is cheap and shares the program.
 #[derive(Clone)]
@@ -39,23 +18,38 @@ pub struct Pattern {
 struct Shared {
     name: Arc<str>,
     fields: Vec<Field>,
-    expression: String,
-    /// For bytes; `None` when the pattern names characters beyond ASCII.
-    bytes: Option<Regex>,
-    /// For characters; `None` inside when the engine refuses it, which leaves those lines to `bytes`.
-    text: OnceLock<Option<Regex>>,
+    parsed: Parsed,
+    program: Program,
+}
+
+/// The engine of a pattern.
+enum Program {
+    /// What is regular, in linear time.
+    Linear(linear::Program),
+    /// What is not, within limits.
+    Backtracking(pcre::Program),
+}
+
+/// What one thread needs to run a [`Program`].
+enum Memory {
+    Linear(linear::Memory),
+    Backtracking(pcre::Memory),
+}
+
+enum Found<'m> {
+    Linear(&'m linear::Memory),
+    Backtracking(pcre::Found<'m>),
 }
 
 /// Runs one pattern over lines. Each thread has its own.
 pub struct Matcher {
     shared: Arc<Shared>,
-    bytes: Option<CaptureLocations>,
-    text: Option<CaptureLocations>,
+    memory: Memory,
 }
 
 /// The captures of a line that matched.
 pub struct Captures<'m> {
-    locations: &'m CaptureLocations,
+    found: Found<'m>,
 }
 
 /// A line was given up: deciding whether it matches cost more than is allowed.
@@ -74,19 +68,36 @@ impl std::fmt::Display for Stopped {
 }
 
 impl Pattern {
-    pub(crate) fn new(name: &str, expanded: Expanded) -> Result<Pattern> {
-        let program = build(&expanded.regex, expanded.needs_utf, true);
-        let program = program.map_err(|error| match error.offset() {
-            // The engine stops behind what is wrong.
-            Some(offset) => expanded.fault(offset.saturating_sub(start_verbs().len() + 1), &plain_words(&error)),
-            None => Error::usage(format!("pattern {name} cannot be compiled")).because(error),
-        })?;
-        let (bytes, text) = match expanded.needs_utf {
-            true => (None, OnceLock::from(Some(program))),
-            false => (Some(program), OnceLock::new()),
+    /// The pattern of what `written` was parsed to.
+    pub(crate) fn new(name: &str, written: &Written, parsed: Parsed) -> Result<Pattern> {
+        let program = match linear::Program::new(&parsed.expression, parsed.slots.len()) {
+            Ok(program) => Program::Linear(program),
+            Err(Refused::NotRegular) => {
+                let program = pcre::Program::new(&parsed).map_err(|message| written.fault(0, &[], &message))?;
+                Program::Backtracking(program)
+            }
+            Err(Refused::TooLarge) => {
+                return Err(written.fault(0, &[], "the pattern is too large when its counted repeats are written out"));
+            }
         };
-        let fields = fields(&expanded.slots);
-        Ok(Pattern { shared: Arc::new(Shared { name: name.into(), fields, expression: expanded.regex, bytes, text }) })
+        let fields = fields(&parsed.slots);
+        Ok(Pattern { shared: Arc::new(Shared { name: name.into(), fields, parsed, program }) })
+    }
+
+    /// The same pattern on PCRE2 whatever it is made of: for comparisons.
+    ///
+    /// # Errors
+    /// The engine's words when it refuses the expression.
+    pub fn backtracking(&self) -> Result<Pattern, String> {
+        let Shared { name, fields, parsed, .. } = &*self.shared;
+        let program = Program::Backtracking(pcre::Program::new(parsed)?);
+        let (name, fields, parsed) = (Arc::clone(name), fields.clone(), parsed.clone());
+        Ok(Pattern { shared: Arc::new(Shared { name, fields, parsed, program }) })
+    }
+
+    /// Whether every line is decided in time linear in its length.
+    pub fn is_linear(&self) -> bool {
+        matches!(self.shared.program, Program::Linear(_))
     }
 
     /// The pattern with other types for its fields, under the name of the format that asks for it. Must be called
@@ -116,15 +127,18 @@ impl Pattern {
         self.shared.fields.iter().map(|field| field.slots.len()).sum()
     }
 
-    /// The expression given to the engine, fully expanded; for diagnostics and comparisons, in no promised form.
-    pub fn expression(&self) -> &str {
-        &self.shared.expression
+    /// The expression, fully expanded, in PCRE2's syntax; for diagnostics and comparisons, in no promised form.
+    pub fn expression(&self) -> String {
+        pcre::expression(&self.shared.parsed)
     }
 
     /// A matcher for one thread.
     pub fn matcher(&self) -> Matcher {
-        let bytes = self.shared.bytes.as_ref().map(Regex::capture_locations);
-        Matcher { shared: Arc::clone(&self.shared), bytes, text: None }
+        let memory = match &self.shared.program {
+            Program::Linear(_) => Memory::Linear(linear::Memory::default()),
+            Program::Backtracking(program) => Memory::Backtracking(program.memory()),
+        };
+        Matcher { shared: Arc::clone(&self.shared), memory }
     }
 }
 
@@ -143,34 +157,22 @@ impl Matcher {
         if line.len() >= u32::MAX as usize {
             return Err(self.shared.stopped("the line is longer than 4 GiB"));
         }
-        let ascii = line.is_ascii();
-        let found = match (&self.shared.bytes, &mut self.bytes) {
-            (Some(program), Some(locations)) if ascii => program.captures_read(locations, line),
-            _ => return self.captures_text(line),
-        };
-        match found {
-            Ok(None) => Ok(None),
-            Ok(Some(_)) => Ok(self.bytes.as_ref().map(|locations| Captures { locations })),
-            Err(error) => Err(self.shared.gave_up(&error)),
-        }
-    }
-
-    /// The same for a line beyond ASCII, or a pattern beyond ASCII.
-    #[cold]
-    fn captures_text(&mut self, line: &[u8]) -> Result<Option<Captures<'_>>, Stopped> {
-        let bytes = self.shared.bytes.as_ref();
-        let as_bytes = bytes.is_some() && std::str::from_utf8(line).is_err();
-        let text = if as_bytes { None } else { self.shared.text() };
-        let (program, locations) = match (text, bytes) {
-            (Some(program), _) => (program, self.text.get_or_insert_with(|| program.capture_locations())),
-            (None, Some(program)) => (program, self.bytes.get_or_insert_with(|| program.capture_locations())),
-            // A pattern is compiled for bytes or for characters when it is made.
-            (None, None) => return Ok(None),
-        };
-        match program.captures_read(locations, line) {
-            Ok(None) => Ok(None),
-            Ok(Some(_)) => Ok(Some(Captures { locations })),
-            Err(error) => Err(self.shared.gave_up(&error)),
+        let shared = &*self.shared;
+        match (&shared.program, &mut self.memory) {
+            (Program::Linear(program), Memory::Linear(memory)) => match program.search(memory, line) {
+                End::Found => Ok(Some(Captures { found: Found::Linear(memory) })),
+                End::NotFound => Ok(None),
+                End::Work => Err(shared.stopped("matching took more steps than a line of this length may cost")),
+                End::Memory => Err(shared.stopped("matching took more memory than a line may cost")),
+            },
+            (Program::Backtracking(program), Memory::Backtracking(memory)) => {
+                match program.captures(&shared.parsed.expression, memory, line) {
+                    Ok(found) => Ok(found.map(|found| Captures { found: Found::Backtracking(found) })),
+                    Err(reason) => Err(shared.stopped(&reason)),
+                }
+            }
+            // A matcher has the memory of its own pattern.
+            _ => Ok(None),
         }
     }
 }
@@ -179,55 +181,18 @@ impl Captures<'_> {
     /// Where the capture of `slot` stands; [`Span::NONE`] when it took no part in the match or there is no such slot.
     #[inline]
     pub fn span(&self, slot: usize) -> Span {
-        match self.locations.get(slot + 1) {
-            // A look-behind with \K inside can put the end before the start.
-            Some((start, end)) if start <= end => Span { start: start as u32, end: end as u32 },
-            _ => Span::NONE,
+        match &self.found {
+            Found::Linear(memory) => linear::Program::span(memory, slot),
+            Found::Backtracking(found) => found.span(slot),
         }
     }
 }
 
 impl Shared {
-    fn text(&self) -> Option<&Regex> {
-        self.text.get_or_init(|| build(&self.expression, true, true).ok()).as_ref()
-    }
-
+    #[cold]
     fn stopped(&self, reason: &str) -> Stopped {
         Stopped { pattern: Arc::clone(&self.name), reason: reason.to_owned() }
     }
-
-    #[cold]
-    fn gave_up(&self, error: &pcre2::Error) -> Stopped {
-        // PCRE2_ERROR_MATCHLIMIT, PCRE2_ERROR_JIT_STACKLIMIT
-        match error.code() {
-            -47 => self.stopped(&format!("matching took more than {STEPS} steps")),
-            -46 => self.stopped(&format!("matching took more than {} MiB to back-track in", STACK >> 20)),
-            _ => self.stopped(&plain_words(error)),
-        }
-    }
-}
-
-/// What stands before the expression: the newline that `^` and `$` know, and the limit.
-fn start_verbs() -> String {
-    format!("(*LF)(*LIMIT_MATCH={STEPS})")
-}
-
-/// Compiles `expression`. `.` matches a newline and `^` and `$` are line anchors, as in Logstash.
-fn build(expression: &str, text: bool, jit: bool) -> Result<Regex, pcre2::Error> {
-    RegexBuilder::new()
-        .dotall(true)
-        .multi_line(true)
-        .utf(text)
-        .ucp(text)
-        .jit_if_available(jit)
-        .max_jit_stack_size(Some(STACK))
-        .build(&format!("{}{expression}", start_verbs()))
-}
-
-/// The engine's words without its own prefix.
-fn plain_words(error: &pcre2::Error) -> String {
-    let words = error.to_string();
-    words.rsplit_once(": ").map_or(words.clone(), |(_, last)| last.to_owned())
 }
 
 /// The fields of the slots, in the order of their first slot. The first type that is written counts.

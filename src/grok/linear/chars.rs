@@ -6,6 +6,7 @@
 use std::sync::OnceLock;
 
 use crate::grok::set::Set;
+use crate::grok::unicode::posix;
 
 /// One character: its code point, or [`RAW`] for a byte that is not part of valid UTF-8.
 pub(super) type Char = u32;
@@ -62,16 +63,8 @@ pub(super) fn has(set: &Set, c: Char) -> bool {
 
 /// The word characters of Unicode, which `\b` stands between.
 pub(super) fn word() -> &'static Set {
-    static WORD: OnceLock<Set> = OnceLock::new();
-    WORD.get_or_init(|| {
-        let hir = regex_syntax::parse(r"\w").ok();
-        match hir.as_ref().map(regex_syntax::hir::Hir::kind) {
-            Some(regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(class))) => {
-                Set::ranges(class.iter().map(|range| (range.start() as u32, range.end() as u32)))
-            }
-            _ => Set::ranges([(0x30, 0x39), (0x41, 0x5a), (0x5f, 0x5f), (0x61, 0x7a)]),
-        }
-    })
+    static NONE: OnceLock<Set> = OnceLock::new();
+    posix("word").unwrap_or_else(|| NONE.get_or_init(Set::empty))
 }
 
 /// A set made to be asked fast.

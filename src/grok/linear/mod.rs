@@ -203,7 +203,7 @@ mod smoke {
                         let s = Program::span(&memory, i);
                         (s != Span::NONE).then_some((s.start as usize, s.end as usize))
                     }).collect::<Vec<_>>());
-                    if got != want {
+                    if (std::env::var("FOUND").is_ok() && got.is_some() != want.is_some()) || (std::env::var("FOUND").is_err() && got != want) {
                         bad += 1;
                         if bad < 20 { println!("careful {careful} end {end:?} {text:?} on {line:?}\n want {want:?}\n got  {got:?}"); }
                     }
