@@ -64,8 +64,8 @@ pub(super) fn lead(node: &Node, next: &Lead) -> Lead {
             if *max == Some(0) {
                 return next.clone();
             }
-            // What follows a round is another round or `next`; what matters here is only where a round is empty.
-            let inner = if is_nullable(node) { lead(node, next).or(&lead(node, &lead(node, next))) } else { lead(node, next) };
+            // A round that is empty shows what follows; another round after it shows nothing new.
+            let inner = lead(node, next);
             if *min == 0 { inner.or(next) } else { inner.unsure() }
         }
         Node::Capture { node, .. } => lead(node, next),

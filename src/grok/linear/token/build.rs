@@ -11,7 +11,7 @@ use crate::grok::ast::Node;
 /// The most states. `EMAILADDRESS` needs 4,100.
 const MAX_STATES: usize = 8_000;
 /// The most work, in steps over the graph.
-const MAX_WORK: usize = 8_000_000;
+const MAX_WORK: usize = 2_000_000;
 /// The most bytes at which a state may be left for a search of them to be faster than a step a byte.
 const MAX_LEAVES: usize = 3;
 
