@@ -95,6 +95,14 @@ impl Pattern {
         Ok(Pattern { shared: Arc::new(Shared { name, fields, parsed, program }) })
     }
 
+    #[cfg(test)]
+    pub(in crate::grok) fn linear(&self) -> Option<&linear::Program> {
+        match &self.shared.program {
+            Program::Linear(program) => Some(program),
+            Program::Backtracking(_) => None,
+        }
+    }
+
     /// Whether every line is decided in time linear in its length.
     pub fn is_linear(&self) -> bool {
         matches!(self.shared.program, Program::Linear(_))

@@ -67,6 +67,39 @@ pub(super) fn word() -> &'static Set {
     posix("word").unwrap_or_else(|| NONE.get_or_init(Set::empty))
 }
 
+/// The bytes of `table` as ranges, if they are few.
+fn ranges(table: &[bool; 256]) -> Option<[(u8, u8); RANGES]> {
+    let mut found: Vec<(u8, u8)> = Vec::new();
+    for byte in (0..=255u8).filter(|&byte| table[usize::from(byte)]) {
+        match found.last_mut() {
+            Some((_, high)) if *high + 1 == byte => *high = byte,
+            _ => found.push((byte, byte)),
+        }
+    }
+    let last = *found.last()?;
+    (found.len() <= RANGES).then(|| std::array::from_fn(|index| found.get(index).copied().unwrap_or(last)))
+}
+
+/// How many bytes at the beginning of `rest` are in the ranges, and whether that is all there is to say: bytes behind
+/// the last whole block have not been looked at.
+#[inline]
+fn skip(rest: &[u8], ranges: &[(u8, u8); RANGES]) -> (usize, bool) {
+    let (blocks, _) = rest.as_chunks::<BLOCK>();
+    for (index, block) in blocks.iter().enumerate() {
+        let mut outside = [0xff; BLOCK];
+        for &(low, high) in ranges {
+            for (outside, byte) in outside.iter_mut().zip(block) {
+                *outside &= if byte.wrapping_sub(low) <= high.wrapping_sub(low) { 0 } else { 0xff };
+            }
+        }
+        let outside = u128::from_le_bytes(outside);
+        if outside != 0 {
+            return (BLOCK * index + outside.trailing_zeros() as usize / 8, true);
+        }
+    }
+    (BLOCK * blocks.len(), false)
+}
+
 /// A set made to be asked fast.
 #[derive(Debug, Clone)]
 pub(super) struct Class {
@@ -87,9 +120,17 @@ enum Scan {
     Until1(u8),
     Until2(u8, u8),
     Until3(u8, u8, u8),
+    /// By comparing many bytes at a time with the ends of these ranges; the table finds the one.
+    Ranges([(u8, u8); RANGES]),
     /// By the table.
     Table,
 }
+
+/// The most ranges of bytes that are compared; the rest of the array repeats the last one.
+const RANGES: usize = 4;
+
+/// The bytes that are compared at a time.
+const BLOCK: usize = 16;
 
 impl Class {
     pub(super) fn new(set: &Set) -> Class {
@@ -104,7 +145,7 @@ impl Class {
             [a] if all => Scan::Until1(a),
             [a, b] if all => Scan::Until2(a, b),
             [a, b, c] if all => Scan::Until3(a, b, c),
-            _ => Scan::Table,
+            _ => ranges(&table).map_or(Scan::Table, Scan::Ranges),
         };
         Class { table, beyond: if all || none { None } else { Some(set.clone()) }, scan }
     }
@@ -158,6 +199,10 @@ impl Class {
         let rest = line.get(at..).unwrap_or_default();
         let found = match self.scan {
             Scan::Table => return self.run_by_table(line, at),
+            Scan::Ranges(ref ranges) => {
+                let (count, is_end) = skip(rest, ranges);
+                return if is_end && self.beyond.is_none() { at + count } else { self.run_by_table(line, at + count) };
+            }
             Scan::All => None,
             Scan::Until1(a) => memchr::memchr(a, rest),
             Scan::Until2(a, b) => memchr::memchr2(a, b, rest),

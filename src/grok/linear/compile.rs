@@ -16,6 +16,9 @@ use super::token::{self, Ends};
 /// The most instructions; counted repeats of groups are written out. The largest stock pattern has some 2,000.
 const MAX_OPS: usize = 60_000;
 
+/// The most characters that are looked at all at once.
+const MAX_SHAPE: usize = 48;
+
 /// How the instructions will be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -36,7 +39,7 @@ pub(in crate::grok) enum Refused {
 
 /// Compiles `node`.
 pub(super) fn compile(node: &Node, mode: Mode) -> Result<Code, Refused> {
-    let mut compiler = Compiler { code: Code::default(), mode, sets: Vec::new() };
+    let mut compiler = Compiler { code: Code::default(), mode, sets: Vec::new(), shapes: Vec::new() };
     let end = compiler.op(Op::Match)?;
     let everything = Lead::anything();
     compiler.code.entry = match node {
@@ -51,6 +54,8 @@ struct Compiler {
     mode: Mode,
     /// The sets of `code.classes`.
     sets: Vec<Set>,
+    /// The sets of `code.bits`.
+    shapes: Vec<Set>,
 }
 
 type Compiled = Result<At, Refused>;
@@ -83,9 +88,17 @@ impl Compiler {
         match node {
             Node::Concat(parts) => self.concat(parts, next, after, false),
             Node::Capture { slot, node } => {
-                let end = self.op(Op::Save { slot: 2 * *slot as u32 + 1, next })?;
+                let capture = *slot as u32;
+                let end = self.op(Op::Save { slot: 2 * capture + 1, next })?;
                 let inner = self.node(node, end, after)?;
-                self.op(Op::Save { slot: 2 * *slot as u32, next: inner })
+                // One instruction for the most frequent contents.
+                match self.code.ops[inner as usize] {
+                    Op::Token { token, next: to } if to == end => self.op(Op::TokenSaved { token, capture, next }),
+                    Op::Run { class, min, next: to } if to == end => {
+                        self.op(Op::RunSaved { class, min, capture, next })
+                    }
+                    _ => self.op(Op::Save { slot: 2 * capture, next: inner }),
+                }
             }
             node => match self.simple(node, next, after)? {
                 Some(at) => Ok(at),
@@ -124,7 +137,7 @@ impl Compiler {
                 let class = self.class(set);
                 match max {
                     _ if after.sure && !greedy => Op::RunUpTo { class, min: *min, max: *min, next },
-                    None => Op::Run { class, min: *min, next },
+                    None => Op::Run { class, min: *min, next: self.after_run(class, next) },
                     Some(max) => Op::RunUpTo { class, min: *min, max: *max, next },
                 }
             }
@@ -140,6 +153,14 @@ impl Compiler {
             _ => return Ok(None),
         };
         self.op(op).map(Some)
+    }
+
+    /// What is to be done at the end of a run of `class`: that no more of it follows need not be asked there.
+    fn after_run(&self, class: u32, next: At) -> At {
+        match self.code.ops[next as usize] {
+            Op::Ahead { class: asked, negative: true, next } if asked == class => next,
+            _ => next,
+        }
     }
 
     fn one(&mut self, set: &Set, next: At) -> Op {
@@ -166,8 +187,12 @@ impl Compiler {
                 .or_else(|| if after.sure { token::build(node, Ends::First) } else { None }),
         };
         let Some(found) = found else { return Ok(None) };
-        self.code.tokens.push(found);
-        let token = self.code.tokens.len() as u32 - 1;
+        // Fields of one kind share their automaton, and its place in the fast memory.
+        let known = self.code.tokens.iter().position(|known| *known == found);
+        let token = known.unwrap_or_else(|| {
+            self.code.tokens.push(found);
+            self.code.tokens.len() - 1
+        }) as u32;
         self.op(Op::Token { token, next }).map(Some)
     }
 
@@ -186,7 +211,19 @@ impl Compiler {
                 end = start;
             } else {
                 end -= 1;
-                at = self.node(&parts[end], at, &leads[end + 1])?;
+                let looks = parts[..end].iter().rev().take_while(|part| is_look(part)).count();
+                match &parts[end] {
+                    // What is asked of the place before an atomic group can as well be asked inside.
+                    Node::Atomic(inner) if looks > 0 => {
+                        let inner = Node::concat(parts[end - looks..end].iter().cloned().chain([(**inner).clone()]));
+                        let inner = Node::Atomic(Box::new(inner));
+                        match self.token(&inner, at, &leads[end + 1])? {
+                            Some(token) => (at, end) = (token, end - looks),
+                            None => at = self.node(&parts[end], at, &leads[end + 1])?,
+                        }
+                    }
+                    part => at = self.node(part, at, &leads[end + 1])?,
+                }
             }
             if is_cut(end) && self.mode == Mode::Fast {
                 at = self.op(Op::Cut { next: at })?;
@@ -216,7 +253,7 @@ impl Compiler {
             at = self.simple_run(parts, leads, &mut end, at)?;
         }
         let start = (0..end).find(|&index| !is_simple(&parts[index], &leads[index + 1])).unwrap_or(end);
-        if end - start > 1 && let Some(token) = self.token(&Node::Concat(parts[start..end].to_vec()), at, &leads[end])? {
+        if end > start && let Some(token) = self.token(&Node::concat(parts[start..end].to_vec()), at, &leads[end])? {
             (at, end) = (token, start);
         }
         while end > 0 {
@@ -230,8 +267,13 @@ impl Compiler {
         Ok(at)
     }
 
-    /// The simple part that ends before `end`; single characters in a row become one text.
+    /// The simple part that ends before `end`; single characters in a row become one text, those of sets one shape.
     fn simple_run(&mut self, parts: &[Node], leads: &[Lead], end: &mut usize, next: At) -> Compiled {
+        if let Some(start) = self.shape_before(&parts[..*end]) {
+            let at = self.shape(&parts[start..*end], next)?;
+            *end = start;
+            return Ok(at);
+        }
         let single = |node: &Node| match node {
             Node::Set(set) => set.as_char(),
             _ => None,
@@ -248,6 +290,51 @@ impl Compiler {
             Some(at) => Ok(at),
             None => self.node(&parts[*end], next, &leads[*end + 1]),
         }
+    }
+
+    /// Where the characters begin that end with `parts` and can be looked at all at once: sets of ASCII, some of them of
+    /// more than one character.
+    fn shape_before(&self, parts: &[Node]) -> Option<usize> {
+        let (mut start, mut length, mut single) = (parts.len(), 0, true);
+        for part in parts.iter().rev() {
+            let Some((set, count)) = fixed(part).filter(|(set, count)| is_ascii(set) && length + count <= MAX_SHAPE) else {
+                break;
+            };
+            single &= set.as_char().is_some();
+            (start, length) = (start - 1, length + count);
+        }
+        (length > 1 && !single).then_some(start)
+    }
+
+    fn shape(&mut self, parts: &[Node], next: At) -> Compiled {
+        let start = self.code.masks.len() as u32;
+        for (set, count) in parts.iter().filter_map(fixed) {
+            let Some(mask) = self.shape_mask(set) else {
+                // The bits are used up: one by one.
+                self.code.masks.truncate(start as usize);
+                return parts.iter().rev().try_fold(next, |next, part| {
+                    let (set, count) = fixed(part).ok_or(Refused::TooLarge)?;
+                    (0..count).try_fold(next, |next, _| {
+                        let op = self.one(set, next);
+                        self.op(op)
+                    })
+                });
+            };
+            self.code.masks.extend(std::iter::repeat_n(mask, count));
+        }
+        self.op(Op::Shape { start, end: self.code.masks.len() as u32, next })
+    }
+
+    fn shape_mask(&mut self, set: &Set) -> Option<u32> {
+        let index = self.shapes.iter().position(|known| known == set).unwrap_or_else(|| {
+            self.shapes.push(set.clone());
+            self.shapes.len() - 1
+        });
+        let mask = 1u32.checked_shl(index as u32)?;
+        for byte in (0..0x80).filter(|&byte| set.contains(byte)) {
+            self.code.bits.0[byte as usize] |= mask;
+        }
+        Some(mask)
     }
 
     /// A part with choices.
@@ -412,6 +499,32 @@ impl Compiler {
     }
 }
 
+fn is_look(node: &Node) -> bool {
+    match node {
+        Node::Look(look) => *look != Look::EndOrNewline,
+        Node::Around { node, .. } => matches!(**node, Node::Set(_)),
+        _ => false,
+    }
+}
+
+/// The set and the number of its characters, when `node` is a fixed number of one set.
+fn fixed(node: &Node) -> Option<(&Set, usize)> {
+    match node {
+        Node::Set(set) => Some((set, 1)),
+        Node::Repeat { node, min, max, .. } if *max == Some(*min) && *min > 0 && *min as usize <= MAX_SHAPE => {
+            match &**node {
+                Node::Set(set) => Some((set, *min as usize)),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn is_ascii(set: &Set) -> bool {
+    !set.contains_raw() && set.as_ranges().last().is_none_or(|&(_, high)| high < 0x80)
+}
+
 fn exit(after: &Lead) -> Exit {
     if after.end && after.set == Set::any() {
         return Exit::Anywhere;
@@ -433,7 +546,9 @@ fn is_decided(set: &Set, max: Option<u32>, min: u32, greedy: bool, after: &Lead)
 /// Whether `node` before `after` is one instruction of the kind that leaves no choice open.
 fn is_simple(node: &Node, after: &Lead) -> bool {
     match node {
-        Node::Set(_) | Node::Look(_) => true,
+        Node::Set(_) => true,
+        // Characters on both sides are what an automaton looks at anyway.
+        Node::Look(look) => !matches!(look, Look::Boundary | Look::NotBoundary),
         Node::Around { node, .. } => matches!(**node, Node::Set(_)),
         Node::Repeat { node, min, max, greedy } => match &**node {
             Node::Set(set) => is_decided(set, *max, *min, *greedy, after),

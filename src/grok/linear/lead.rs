@@ -70,6 +70,13 @@ pub(super) fn lead(node: &Node, next: &Lead) -> Lead {
         }
         Node::Capture { node, .. } => lead(node, next),
         Node::Atomic(node) => lead(node, next).unsure(),
+        Node::Around { behind: false, negative, node } => match &**node {
+            Node::Set(set) if *negative => {
+                Lead { set: next.set.intersect(&set.negate()), end: next.end, sure: false }
+            }
+            Node::Set(set) => Lead { set: next.set.intersect(set), end: false, sure: false },
+            _ => next.clone().unsure(),
+        },
         Node::Around { .. } => next.clone().unsure(),
         Node::Backreference { .. } | Node::Conditional { .. } | Node::Foreign(_) => Lead::unknown(),
     }

@@ -80,6 +80,35 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                         continue;
                     }
                 }
+                Op::RunSaved { class, min, capture, next } => {
+                    let end = self.run_end(class, at);
+                    if end - at >= min as usize && (min < 2 || self.is_long_enough(class, at, min)) {
+                        self.save(capture, at, end);
+                        at = end;
+                        pc = next;
+                        continue;
+                    }
+                }
+                Op::Shape { start, end, next } => {
+                    let masks = &code.masks[start as usize..end as usize];
+                    if let Some(bytes) = line.get(at..at + masks.len())
+                        && code.bits.fit(bytes, masks)
+                    {
+                        at += masks.len();
+                        pc = next;
+                        continue;
+                    }
+                }
+                Op::TokenSaved { token, capture, next } => {
+                    let (end, read) = code.tokens[token as usize].run(line, at);
+                    if let Some(end) = end {
+                        self.save(capture, at, end);
+                        at = end;
+                        pc = next;
+                        continue;
+                    }
+                    at = read;
+                }
                 Op::RunUpTo { class, min, max, next } => {
                     let (end, count) = code.classes[class as usize].run_counted(line, at, max);
                     if count >= min {
@@ -233,6 +262,18 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                 Err(end) => return end,
             }
         }
+    }
+
+    #[inline]
+    fn save(&mut self, capture: u32, start: usize, end: usize) {
+        let slot = 2 * capture as usize;
+        let memory = &mut *self.memory;
+        if !memory.frames.is_empty() {
+            memory.frames.push(Frame::Slot { slot: slot as u32, was: memory.slots[slot] });
+            memory.frames.push(Frame::Slot { slot: slot as u32 + 1, was: memory.slots[slot + 1] });
+        }
+        memory.slots[slot] = start as u32;
+        memory.slots[slot + 1] = end as u32;
     }
 
     fn spend(&mut self, since: usize, at: usize) {

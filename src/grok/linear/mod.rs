@@ -127,6 +127,7 @@ impl Program {
 mod smoke {
     use super::*;
     use crate::grok::ast::Look;
+    use crate::grok::linear::op::Op;
     use crate::grok::set::Set;
     use regex_syntax::hir::{Class, Hir, HirKind};
 
@@ -174,6 +175,31 @@ mod smoke {
             9 => format!("({})", random(r, depth - 1)),
             10 => format!("(?:{}|{}|{})", random(r, depth - 1), random(r, depth - 1), random(r, depth - 1)),
             _ => format!("(?:{}){}", random(r, depth - 1), ["*", "+", "?", "*?", "+?", "??", "{2}", "{1,3}", "{0,2}?", "{2,}"][r.below(10) as usize]),
+        }
+    }
+
+    #[test]
+    fn dump() {
+        let Ok(text) = std::env::var("DUMP") else { return };
+        let mut library = crate::grok::Library::stock();
+        if let Ok(dir) = std::env::var("DIR") { library.add_dir(std::path::Path::new(&dir)).unwrap(); }
+        let pattern = match text.strip_prefix("format=") {
+            Some(f) => match library.format(f).unwrap().rule { crate::grok::Rule::Pattern(p) => p, _ => panic!() },
+            None => library.compile(&text).unwrap(),
+        };
+        let program = pattern.linear().expect("linear");
+        let code = &program.fast;
+        println!("entry {} starts {:?}", code.entry, program.starts.describe());
+        for (i, op) in code.ops.iter().enumerate().rev() {
+            let more = match op {
+                Op::Token { token, .. } => format!("{} states", code.tokens[*token as usize].states()),
+                Op::Text { start, end, .. } => format!("{:?}", String::from_utf8_lossy(&code.text[*start as usize..*end as usize])),
+                Op::Byte { byte, .. } => format!("{:?}", *byte as char),
+                Op::Greedy { run } | Op::Lazy { run } => format!("{:?}", (code.loops[*run as usize].min, code.loops[*run as usize].max, code.loops[*run as usize].next, match &code.loops[*run as usize].exit { crate::grok::linear::op::Exit::Byte(b) => (*b as char).to_string(), crate::grok::linear::op::Exit::Anywhere => "any".into(), _ => "bytes".into() })),
+                Op::Branch { table } => { let mut t: Vec<u32> = code.tables[*table as usize].to_vec(); t.sort(); t.dedup(); format!("{t:?}") }
+                _ => String::new(),
+            };
+            println!("{i:4} {op:?} {more}");
         }
     }
 

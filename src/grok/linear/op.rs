@@ -28,8 +28,14 @@ pub(super) enum Op {
     Greedy { run: u32 },
     /// A lazy run that may have to take more: see [`Loop`].
     Lazy { run: u32 },
+    /// The same, remembered as capture `capture`.
+    RunSaved { class: u32, min: u32, capture: u32, next: At },
+    /// Characters of ASCII, each of its own class: `start..end` of the masks.
+    Shape { start: u32, end: u32, next: At },
     /// A token: its end is known by its own automaton.
     Token { token: u32, next: At },
+    /// The same, remembered as capture `capture`.
+    TokenSaved { token: u32, capture: u32, next: At },
     /// Gives up where an earlier attempt has been: it did not come to a match from here.
     Cut { next: At },
     /// Remembers the place, for capture boundary `slot`.
@@ -109,6 +115,24 @@ impl Exit {
     }
 }
 
+/// By byte, the shape classes it is in, one bit each.
+#[derive(Debug)]
+pub(super) struct Bits(pub(super) Box<[u32; 256]>);
+
+impl Default for Bits {
+    fn default() -> Self {
+        Bits(Box::new([0; 256]))
+    }
+}
+
+impl Bits {
+    /// Whether `bytes` are of the classes of `masks`, one by one.
+    #[inline]
+    pub(super) fn fit(&self, bytes: &[u8], masks: &[u32]) -> bool {
+        bytes.iter().zip(masks).fold(true, |fits, (&byte, mask)| fits & (self.0[usize::from(byte)] & mask != 0))
+    }
+}
+
 /// A compiled expression.
 #[derive(Debug, Default)]
 pub(super) struct Code {
@@ -120,6 +144,10 @@ pub(super) struct Code {
     pub(super) loops: Vec<Loop>,
     pub(super) tables: Vec<Box<[At; 257]>>,
     pub(super) tokens: Vec<Token>,
+    /// For shapes: by byte, one bit a class.
+    pub(super) bits: Bits,
+    /// For shapes: by position, the bit of its class.
+    pub(super) masks: Vec<u32>,
     /// The number of instructions with a memory of their failures.
     pub(super) memos: u32,
     pub(super) registers: u32,

@@ -22,7 +22,7 @@ pub(super) struct Starts {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Anchor {
+pub(super) enum Anchor {
     None,
     /// The beginning of the line only.
     Start,
@@ -42,6 +42,11 @@ impl Starts {
             prefix: if text.len() > 1 { Some(Finder::new(text.as_bytes()).into_owned()) } else { None },
             not_after: leading_run(node).map(|set| Class::new(&set)),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn describe(&self) -> (Anchor, bool, bool, bool) {
+        (self.anchor, self.first.is_some(), self.prefix.is_some(), self.not_after.is_some())
     }
 
     /// The first such place from `at` on.

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::super::lead::Lead;
 use super::nfa::{Nfa, Step, Test};
 use super::symbols::Symbols;
-use super::{CHAR, ENDS, STAY, STOP, Token};
+use super::minimize::minimize;
+use super::{CHAR, ENDS, STAY, STOP, Token, pack};
 use crate::grok::ast::Node;
 
 /// The most states. `EMAILADDRESS` needs 4,100.
@@ -45,10 +46,10 @@ pub(in crate::grok::linear) fn build(node: &Node, ends: Ends<'_>) -> Option<Toke
 }
 
 /// A transition under construction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Edge {
-    ends: bool,
-    next: Option<u32>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Edge {
+    pub(super) ends: bool,
+    pub(super) next: Option<u32>,
 }
 
 type Key = (Vec<u32>, u8);
@@ -197,31 +198,31 @@ impl Builder<'_> {
         live
     }
 
-    fn finish(self, starts: &[u32], live: &[bool]) -> Token {
-        let stride = self.symbols.count().next_power_of_two() as u32;
+    fn finish(mut self, starts: &[u32], live: &[bool]) -> Token {
+        for edge in self.rows.iter_mut().flatten() {
+            edge.next = edge.next.filter(|&next| live[next as usize]);
+        }
+        let (rows, class_of) = minimize(&self.rows);
+        let stride = self.symbols.count() as u32 + 1;
         let symbols = &self.symbols;
         let long = usize::from(symbols.long);
-        let mut leaves = Vec::new();
-        for (state, row) in self.rows.iter().enumerate() {
-            if live[state] && let Some(bytes) = self.leaves(state as u32, row) {
-                leaves.push((state as u32 * stride, bytes));
-            }
-        }
-        let mut transitions = vec![STOP; self.rows.len() * stride as usize];
-        for (state, row) in self.rows.iter().enumerate() {
+        let leaves: Vec<Option<Vec<u8>>> =
+            rows.iter().enumerate().map(|(state, row)| self.leaves(state as u32, row)).collect();
+        let mut transitions = vec![STOP; rows.len() * stride as usize];
+        for (state, row) in rows.iter().enumerate() {
             let entries = &mut transitions[state * stride as usize..];
             for (symbol, edge) in row.iter().enumerate() {
-                let next = edge.next.filter(|&next| live[next as usize]).map_or(STOP, |next| next * stride);
-                let stays = next != STOP && leaves.binary_search_by_key(&next, |(row, _)| *row).is_ok();
+                let next = edge.next.map_or(STOP, |next| next * stride);
+                let stays = edge.next.is_some_and(|next| leaves[next as usize].is_some());
                 entries[symbol] = next | if edge.ends { ENDS } else { 0 } | if stays { STAY } else { 0 };
             }
             let is_dead = symbols.beyond().all(|symbol| entries[usize::from(symbol)] == STOP);
             entries[long] = if is_dead { STOP } else { CHAR };
+            entries[stride as usize - 1] = leaves[state].as_deref().map_or(0, pack);
         }
-        let symbol_of =
-            std::array::from_fn(|byte| if byte < 0x80 { symbols.ascii[byte] } else { symbols.long });
-        let starts = starts.iter().map(|&start| start * stride).collect();
-        Token { symbol_of, symbols: self.symbols, transitions, stride, starts, leaves }
+        let symbol_of = std::array::from_fn(|byte| if byte < 0x80 { symbols.ascii[byte] } else { symbols.long });
+        let starts = starts.iter().map(|&start| class_of[start as usize] * stride).collect();
+        Token { symbol_of, symbols: self.symbols, transitions, stride, starts }
     }
 
     /// The bytes at which a state is left that stays as it is at all others.

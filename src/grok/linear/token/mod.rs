@@ -13,6 +13,7 @@
 //! state knows what it has to know of the one before.
 
 mod build;
+mod minimize;
 mod nfa;
 mod symbols;
 
@@ -32,18 +33,23 @@ const STAY: u32 = 1 << 28;
 const FLAGS: u32 = ENDS | STOP | CHAR | STAY;
 
 /// The automaton of a part.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(in crate::grok::linear) struct Token {
     /// The symbol of each byte; bytes beyond ASCII share one, whose transitions say [`CHAR`] or [`STOP`].
     symbol_of: [u8; 256],
     symbols: Symbols,
-    /// `states × stride` transitions: the next state's row, and flags.
+    /// By state, a row: for each symbol the next state's row, and flags; at the end of the row, for a state that stays,
+    /// where it is left.
     transitions: Vec<u32>,
     stride: u32,
     /// The first state, by what is before.
     starts: Vec<u32>,
-    /// For states that stay: the bytes that they do not stay at, by row.
-    leaves: Vec<(u32, Vec<u8>)>,
+}
+
+/// The bytes at which a state that stays is left, as they stand in its row: their number and up to three of them.
+fn pack(leaves: &[u8]) -> u32 {
+    let byte = |index: usize| leaves.get(index).copied().unwrap_or_default();
+    u32::from_le_bytes([leaves.len() as u8, byte(0), byte(1), byte(2)])
 }
 
 impl Token {
@@ -105,13 +111,12 @@ impl Token {
     #[inline]
     fn stay(&self, line: &[u8], at: usize, state: u32) -> usize {
         let rest = line.get(at..).unwrap_or_default();
-        let leaves = self.leaves.iter().find(|(row, _)| *row == state).map_or(&[][..], |(_, bytes)| bytes);
-        let found = match *leaves {
-            [] => None,
-            [a] => memchr::memchr(a, rest),
-            [a, b] => memchr::memchr2(a, b, rest),
-            [a, b, c] => memchr::memchr3(a, b, c, rest),
-            _ => Some(0),
+        let [count, a, b, c] = self.transitions[(state + self.stride - 1) as usize].to_le_bytes();
+        let found = match count {
+            0 => None,
+            1 => memchr::memchr(a, rest),
+            2 => memchr::memchr2(a, b, rest),
+            _ => memchr::memchr3(a, b, c, rest),
         };
         found.map_or(line.len(), |found| at + found)
     }

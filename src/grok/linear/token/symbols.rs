@@ -7,7 +7,7 @@ use super::BEYOND;
 use crate::grok::set::Set;
 
 /// From characters to symbols.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Symbols {
     /// By ASCII character.
     pub(super) ascii: [u8; 128],
