@@ -100,7 +100,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     }
                 }
                 Op::TokenSaved { token, capture, next } => {
-                    let (end, read) = code.tokens[token as usize].run(line, at);
+                    let (end, read) = code.tokens[token as usize].run(line, at, &mut self.memory.trails[token as usize]);
                     if let Some(end) = end {
                         self.save(capture, at, end);
                         at = end;
@@ -118,7 +118,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     }
                 }
                 Op::Token { token, next } => {
-                    let (end, read) = code.tokens[token as usize].run(line, at);
+                    let (end, read) = code.tokens[token as usize].run(line, at, &mut self.memory.trails[token as usize]);
                     if let Some(end) = end {
                         at = end;
                         pc = next;
@@ -264,7 +264,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn save(&mut self, capture: u32, start: usize, end: usize) {
         let slot = 2 * capture as usize;
         let memory = &mut *self.memory;

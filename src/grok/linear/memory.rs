@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::op::At;
+use super::token::Trail;
 
 /// The boundary of a capture that took no part.
 pub(super) const NOWHERE: u32 = u32::MAX;
@@ -35,6 +36,8 @@ pub(in crate::grok) struct Memory {
     pub(super) registers: Vec<u32>,
     pub(super) frames: Vec<Frame>,
     pub(super) seen: Seen,
+    /// By token.
+    pub(super) trails: Vec<Trail>,
     pub(super) failures: Failures,
 }
 

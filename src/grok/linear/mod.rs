@@ -30,9 +30,11 @@ use crate::grok::Span;
 use crate::grok::ast::{Expression, Node};
 
 use compile::{Mode, compile};
+use lead::Lead;
 use machine::Machine;
 use op::Code;
 use start::Starts;
+use token::Trail;
 
 pub(in crate::grok) use compile::Refused;
 pub(in crate::grok) use machine::End;
@@ -61,7 +63,7 @@ pub(in crate::grok) struct Program {
 impl Program {
     /// Compiles `expression`, of which the captures below `fields` are asked for.
     pub(in crate::grok) fn new(expression: &Expression, fields: usize) -> Result<Program, Refused> {
-        let node = simplify::simplify(&expression.node);
+        let node = simplify::prune(&simplify::simplify(&expression.node), &Lead::anything());
         let fast = compile(&node, Mode::Fast)?;
         let starts = Starts::new(&node);
         Ok(Program { fast, careful: OnceLock::new(), starts, node, slots: 2 * fields.max(expression.captures) })
@@ -96,11 +98,16 @@ impl Program {
 
     #[inline]
     fn run<const CAREFUL: bool>(&self, code: &Code, memory: &mut Memory, line: &[u8], budget: u64) -> End {
-        memory.slots.resize(self.slots, memory::NOWHERE);
-        memory.registers.resize(code.registers as usize, memory::NOWHERE);
+        if memory.slots.len() != self.slots || memory.trails.len() < code.tokens.len() {
+            memory.slots.resize(self.slots, memory::NOWHERE);
+            memory.trails.resize_with(code.tokens.len(), Trail::default);
+        }
+        if memory.registers.len() != code.registers as usize {
+            memory.registers.resize(code.registers as usize, memory::NOWHERE);
+        }
         memory.seen.clear();
         let mut machine = Machine::<CAREFUL> { code, line, memory, budget };
-        let mut at = 0;
+        let (mut at, mut last) = (0, None);
         while let Some(start) = self.starts.find(line, at) {
             machine.reset();
             match machine.attempt(start) {
@@ -109,6 +116,12 @@ impl Program {
             }
             machine.memory.seen.next_attempt();
             at = Starts::after(line, start);
+            // Lines that match do so at the first place as a rule; only for others it is worth while to look for what
+            // every match must contain.
+            match *last.get_or_insert_with(|| self.starts.last(line)) {
+                Some(last) if at <= last => {}
+                _ => break,
+            }
         }
         End::NotFound
     }

@@ -1,6 +1,6 @@
 //! Where a match can begin, as far as it is known before it is tried.
 
-use memchr::memmem::Finder;
+use memchr::memmem::{Finder, FinderRev};
 
 use super::chars::{Class, decode};
 use super::lead::{Lead, lead};
@@ -19,6 +19,8 @@ pub(super) struct Starts {
     prefix: Option<Finder<'static>>,
     /// A match that begins with any number of these begins before all of them.
     not_after: Option<Class>,
+    /// Texts that every match contains, in this order.
+    texts: Vec<FinderRev<'static>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,7 @@ impl Starts {
             end,
             prefix: if text.len() > 1 { Some(Finder::new(text.as_bytes()).into_owned()) } else { None },
             not_after: leading_run(node).map(|set| Class::new(&set)),
+            texts: texts(node).iter().map(|text| FinderRev::new(text.as_bytes()).into_owned()).collect(),
         }
     }
 
@@ -82,6 +85,11 @@ impl Starts {
         let Some(first) = &self.first else { return Some(at) };
         let found = first.find(line, at);
         if found < line.len() || self.end { Some(found) } else { None }
+    }
+
+    /// The last place where a match can begin, going by the texts that it must contain.
+    pub(super) fn last(&self, line: &[u8]) -> Option<usize> {
+        self.texts.iter().rev().try_fold(line.len(), |end, text| text.rfind(&line[..end]))
     }
 
     /// The next place after `at`, of which all were not found to begin a match.
@@ -139,5 +147,37 @@ fn leading_run(node: &Node) -> Option<Set> {
         Node::Concat(parts) => parts.first().and_then(leading_run),
         Node::Capture { node, .. } => leading_run(node),
         _ => None,
+    }
+}
+
+/// Texts that every match of `node` contains, in order and apart from each other.
+fn texts(node: &Node) -> Vec<String> {
+    let mut found = vec![String::new()];
+    collect(node, &mut found);
+    found.retain(|text| !text.is_empty());
+    found
+}
+
+/// Adds the texts of `node`; the last of `found` is still growing.
+fn collect(node: &Node, found: &mut Vec<String>) {
+    match node {
+        Node::Set(set) => match (set.as_char(), found.last_mut()) {
+            (Some(c), Some(last)) => last.push(c),
+            _ => found.push(String::new()),
+        },
+        Node::Concat(parts) => parts.iter().for_each(|part| collect(part, found)),
+        Node::Capture { node, .. } => collect(node, found),
+        Node::Atomic(node) => {
+            found.push(String::new());
+            collect(node, found);
+            found.push(String::new());
+        }
+        Node::Repeat { node, min, .. } if *min > 0 => {
+            found.push(String::new());
+            collect(node, found);
+            found.push(String::new());
+        }
+        Node::Empty | Node::Look(_) => {}
+        _ => found.push(String::new()),
     }
 }
