@@ -23,7 +23,7 @@ fn oniguruma(pattern: &str, line: &str) -> Result<Captured, String> {
     let regex = Regex::with_options(pattern, options, Syntax::ruby()).map_err(|error| error.to_string())?;
     let Some(captures) = regex.captures(line) else { return Ok(None) };
     // Where nothing is named, plain groups capture; they are no fields.
-    let groups = if regex.names_len() == 0 { 1 } else { captures.len() };
+    let groups = if regex.capture_names_len() == 0 { 1 } else { captures.len() };
     Ok(Some((1..groups).map(|group| captures.pos(group)).collect()))
 }
 
