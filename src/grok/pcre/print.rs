@@ -190,7 +190,7 @@ impl Printer<'_> {
         }
         if !self.utf {
             let ascii = set.intersect(&Set::ranges([(0, 0x7f)]));
-            if ascii.is_empty() && !set.contains_raw() && few(set) {
+            if ascii.is_empty() && !set.is_empty() && !set.contains_raw() && few(set) {
                 return self.spelled(set);
             }
             let beyond = if set.contains_raw() { Set::ranges([(0x80, 0xff)]) } else { Set::empty() };
