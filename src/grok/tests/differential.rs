@@ -286,7 +286,8 @@ fn class() -> impl Strategy<Value = String> {
             " ",
         ][..],
     );
-    proptest::collection::vec(piece, 1..8).prop_map(|pieces| pieces.concat())
+    // Of "[a-[b]]", Oniguruma holds but the b; Ruby warns of it.
+    proptest::collection::vec(piece, 1..8).prop_map(|pieces| pieces.concat().replace("-[", "-\\["))
 }
 
 proptest! {
