@@ -286,7 +286,7 @@ fn class() -> impl Strategy<Value = String> {
             " ",
         ][..],
     );
-    // Of "[a-[b]]", Oniguruma holds but the b; Ruby warns of it.
+    // Of "[a-[b]]", Oniguruma keeps the b only; Ruby warns of it.
     proptest::collection::vec(piece, 1..8).prop_map(|pieces| pieces.concat().replace("-[", "-\\["))
 }
 
