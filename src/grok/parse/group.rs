@@ -149,10 +149,6 @@ impl Parser<'_> {
     fn rest_with(&mut self, r: &mut Reader<'_>, at: usize, options: Options) -> Result<Part> {
         self.enter(r, at)?;
         let before = std::mem::replace(&mut r.options, options);
-        if let Some(quantifier) = r.peek().filter(|c| matches!(c, '*' | '+' | '?')) {
-            let message = format!("there is nothing to repeat for this {quantifier}");
-            return Err(self.fault(r.frame, r.at, &message));
-        }
         let part = self.alternatives(r)?;
         r.options = before;
         self.open -= 1;
@@ -178,27 +174,23 @@ impl Parser<'_> {
             GroupRef::Name => self.slots_named(r, name_at, name)?,
         };
         r.at = start + length + 1;
-        let mut levels = 0;
-        let part = self.inside(r, at, |this, r| {
+        self.inside(r, at, |this, r| {
             let mut branches = this.branches(r)?;
             if branches.len() > 2 {
                 return Err(this.fault(r.frame, at, "a condition has two branches at most"));
             }
-            levels = branches.iter().map(|part| part.levels).max().unwrap_or(0);
+            let levels = branches.iter().map(|part| part.levels).max().unwrap_or(0);
             let no = if branches.len() == 2 { branches.remove(1).node } else { Node::Empty };
             Ok(Part { node: conditional(&slots, branches.remove(0).node, no), levels })
-        })?;
-        Ok(part)
+        })
     }
 
     fn check_behind(&self, r: &Reader<'_>, at: usize, node: &Node) -> Result<()> {
         let message = match length(node) {
             None => "a look-behind must have a greatest length".to_owned(),
             Some((min, max)) if min == max && max > MAX_BEHIND.1 || min != max && max > MAX_BEHIND.0 => {
-                format!(
-                    "a look-behind can be {} characters long at most, or {} when it can be less long",
-                    MAX_BEHIND.1, MAX_BEHIND.0
-                )
+                let (any, fixed) = MAX_BEHIND;
+                format!("a look-behind can be {any} characters long at most, or {fixed} when its length is fixed")
             }
             Some(_) => return Ok(()),
         };
@@ -229,7 +221,7 @@ fn length(node: &Node) -> Option<(u64, u64)> {
         Node::Capture { node, .. } | Node::Atomic(node) => length(node),
         Node::Concat(nodes) => nodes.iter().map(length).try_fold((0, 0), |sum, length| {
             let length = length?;
-            Some((sum.0 + length.0, sum.1 + length.1))
+            Some((u64::saturating_add(sum.0, length.0), u64::saturating_add(sum.1, length.1)))
         }),
         Node::Alternate(nodes) => nodes.iter().map(length).reduce(either).flatten(),
         Node::Conditional { yes, no, .. } => either(length(yes), length(no)),

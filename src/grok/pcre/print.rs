@@ -27,12 +27,23 @@ enum Place {
     Repeated,
 }
 
-/// Writes `expression` for characters (`utf`) or for bytes.
-pub(super) fn print(expression: &Expression, utf: bool) -> Printed {
+/// What a program takes a line for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Alphabet {
+    Bytes,
+    Characters {
+        /// Whether the text is to be short, which PCRE2 understands from 10.43 on.
+        short: bool,
+    },
+}
+
+/// Writes `expression`.
+pub(super) fn print(expression: &Expression, alphabet: Alphabet) -> Printed {
     let mut groups = vec![Vec::new(); expression.captures];
     let mut count = 0;
     number(&expression.node, &mut count, &mut groups);
-    let mut printer = Printer { out: String::new(), groups: &groups, group: 0, utf };
+    let out = if alphabet == (Alphabet::Characters { short: true }) { "(?aDaS)" } else { "" }.to_owned();
+    let mut printer = Printer { out, groups: &groups, group: 0, alphabet };
     printer.node(&expression.node, Place::Whole);
     Printed { text: printer.out, groups }
 }
@@ -62,7 +73,7 @@ struct Printer<'a> {
     groups: &'a [Vec<usize>],
     /// Groups written so far.
     group: usize,
-    utf: bool,
+    alphabet: Alphabet,
 }
 
 impl Printer<'_> {
@@ -88,7 +99,7 @@ impl Printer<'_> {
                 self.group += 1;
                 self.enclosed(true, "(", |this| this.node(node, Place::Whole));
             }
-            Node::Atomic(node) => self.enclosed(true, "(?>", |this| this.node(node, Place::Whole)),
+            Node::Atomic(node) => self.atomic(node, place),
             Node::Around { behind, negative, node } => {
                 let opening = match (behind, negative) {
                     (false, false) => "(?=",
@@ -126,6 +137,21 @@ impl Printer<'_> {
             }
             self.node(node, Place::Part);
         }
+    }
+
+    /// `(?>…)`, or the possessive quantifier that is the same.
+    fn atomic(&mut self, node: &Node, place: Place) {
+        if let Node::Repeat { node, min: min @ 0..=1, max: None, greedy: true } = node {
+            return self.enclosed(place == Place::Repeated, "(?:", |this| {
+                this.node(node, Place::Repeated);
+                this.counts(*min, None);
+                this.out.push('+');
+            });
+        }
+        // PCRE2 (10.46) takes `A*` in `A*(?>(?:bc)?)A` for possessive: where an atomic group can end with a group that
+        // need not match, it does not look at what follows. It does not look into a group that begins like this.
+        let opening = if has_optional_group(node) { "(?>(?=)" } else { "(?>" };
+        self.enclosed(true, opening, |this| this.node(node, Place::Whole));
     }
 
     fn counts(&mut self, min: u32, max: Option<u32>) {
@@ -188,9 +214,9 @@ impl Printer<'_> {
         if let Some(c) = set.as_char() {
             return self.character(c);
         }
-        if !self.utf {
+        if self.alphabet == Alphabet::Bytes {
             let ascii = set.intersect(&Set::ranges([(0, 0x7f)]));
-            if ascii.is_empty() && !set.contains_raw() && few(set) {
+            if ascii.is_empty() && !set.is_empty() && !set.contains_raw() && few(set) {
                 return self.spelled(set);
             }
             let beyond = if set.contains_raw() { Set::ranges([(0x80, 0xff)]) } else { Set::empty() };
@@ -209,12 +235,19 @@ impl Printer<'_> {
     }
 
     fn class(&mut self, set: &Set, negated: bool) {
+        if let Some(short) = self.shorthand(set, negated) {
+            return self.out.push_str(short);
+        }
         if set.is_empty() {
-            return self.out.push_str(if negated { "." } else { "(?!)" });
+            return self.out.push_str(if negated { "." } else { "[^\\s\\S]" });
         }
         self.out.push_str(if negated { "[^" } else { "[" });
         let beyond = set.intersect(&Set::ranges([(0x80, Set::LAST)]));
-        let named = if self.utf { NAMED.iter().find(|(name, _)| is_named(set, &beyond, name)) } else { None };
+        let named = if self.alphabet != Alphabet::Bytes {
+            NAMED.iter().find(|(name, _)| is_named(set, &beyond, name))
+        } else {
+            None
+        };
         let ranges = match named {
             Some((_, properties)) => {
                 self.out.push_str(properties);
@@ -234,6 +267,17 @@ impl Printer<'_> {
         self.out.push(']');
     }
 
+    /// An escape for the class. Compiled, a class takes 33 bytes and an escape one; an expression can have 64 KiB.
+    fn shorthand(&self, set: &Set, negated: bool) -> Option<&'static str> {
+        let known = match self.alphabet {
+            Alphabet::Bytes => &SHORTHANDS[..],
+            Alphabet::Characters { short: true } => &SHORTHANDS[..2],
+            Alphabet::Characters { short: false } => &[],
+        };
+        let (positive, negative, _) = known.iter().find(|(_, _, ranges)| set.as_ranges() == *ranges)?;
+        Some(if negated { negative } else { positive })
+    }
+
     fn class_character(&mut self, c: char) {
         let _ = if c.is_ascii_alphanumeric() {
             write!(self.out, "{c}")
@@ -248,11 +292,21 @@ impl Printer<'_> {
             c if c.is_ascii_graphic() => write!(self.out, "\\{c}"),
             c if c.is_ascii() => write!(self.out, "\\x{:02x}", u32::from(c)),
             // Among bytes, a quantifier would repeat the last of them only.
-            c if self.utf => write!(self.out, "{c}"),
+            c if self.alphabet != Alphabet::Bytes => write!(self.out, "{c}"),
             c => write!(self.out, "(?:{c})"),
         };
     }
 }
+
+type Ranges = &'static [(u32, u32)];
+
+/// Escapes that mean these sets for bytes. The first two mean them for characters as well, where the expression begins
+/// with `(?aDaS)`; `\w` cannot be one of them, because `\b` would go with it.
+const SHORTHANDS: [(&str, &str, Ranges); 3] = [
+    ("\\d", "\\D", &[(0x30, 0x39)]),
+    ("\\s", "\\S", &[(0x09, 0x0d), (0x20, 0x20)]),
+    ("\\w", "\\W", &[(0x30, 0x39), (0x41, 0x5a), (0x5f, 0x5f), (0x61, 0x7a)]),
+];
 
 /// Classes that would be hundreds of ranges long, as PCRE2 can say them.
 const NAMED: [(&str, &str); 6] = [
@@ -271,6 +325,22 @@ fn is_named(set: &Set, beyond: &Set, name: &str) -> bool {
         && posix(name).is_some_and(|class| {
             class.intersect(&Set::ranges([(0x80, Set::LAST)])) == *beyond && class.intersect(set) == *class
         })
+}
+
+/// Whether something in `node` that may be written as a group need not match.
+fn has_optional_group(node: &Node) -> bool {
+    match node {
+        Node::Empty | Node::Set(_) | Node::Look(_) | Node::Backreference { .. } | Node::Foreign(_) => false,
+        Node::Concat(nodes) | Node::Alternate(nodes) => nodes.iter().any(has_optional_group),
+        Node::Repeat { node, .. } => match &**node {
+            // Among bytes, a character beyond ASCII is a group.
+            Node::Set(set) => !set.contains_raw() && !set.is_disjoint(&Set::ranges([(0x80, Set::LAST)])),
+            _ => true,
+        },
+        Node::Capture { node, .. } | Node::Atomic(node) => has_optional_group(node),
+        Node::Around { .. } => false,
+        Node::Conditional { yes, no, .. } => has_optional_group(yes) || has_optional_group(no),
+    }
 }
 
 fn few(set: &Set) -> bool {

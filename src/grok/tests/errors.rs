@@ -3,6 +3,8 @@
 use super::Library;
 use crate::error::Kind;
 
+const BEHIND: &str = "a look-behind can be 255 characters long at most, or 65535 when its length is fixed";
+
 /// A pattern and the error it gives: the sentence, and the offset of the caret.
 #[test]
 fn a_wrong_pattern_is_shown_with_a_caret_under_the_fault() {
@@ -47,6 +49,8 @@ fn a_wrong_pattern_is_shown_with_a_caret_under_the_fault() {
         ("(a)\\2", 3, "there is no group 2"),
         ("\\M-", 0, "\\c, \\C- and \\M- must be followed by an ASCII character"),
         ("a(?<=b*)", 1, "a look-behind must have a greatest length"),
+        ("(?<=a{1,256})", 0, BEHIND),
+        ("(?<=ba{65535}{65535}{65535}{65535}{65535})", 0, BEHIND),
         ("a{65536}", 1, "a repeat count can be 65535 at most"),
         ("%{D=\\}", 0, "this %{ is not closed"),
         ("a\\k<x>", 4, "no group (?<name>…) of this name stands before"),
@@ -72,6 +76,10 @@ fn a_numbered_back_reference_beside_fields_says_what_to_do() {
     let error = Library::stock().compile(r"(a)\1%{INT:n}").expect_err("it is wrong").to_string();
     assert!(error.contains(r"write \k<name>"), "{error}");
     assert!(error.ends_with("\n     ^"), "{error}");
+    for pattern in [r"(?<x>a)\1", r"(?<x>a)(b)\k<-1>", r"(?<x>a)\g<1>", "(?<x>a)(?(1)b)"] {
+        let error = Library::stock().compile(pattern).expect_err("it is wrong").to_string();
+        assert!(error.contains(r"write \k<name>"), "{error}");
+    }
 }
 
 #[test]
@@ -97,5 +105,9 @@ fn a_cycle_is_shown_as_the_chain_of_its_names() {
     library.add_definitions("f", b"A %{B}\nB x%{C}\nC %{B}\nSELF %{SELF}").expect("it is well formed");
     let error = |pattern| library.compile(pattern).expect_err("it is wrong").to_string();
     assert_eq!(error("%{A}"), "f, line 3 (C): the pattern uses itself: B > C > B (used through A > B)\n  %{B}\n    ^");
+    assert_eq!(
+        error("a%{X=b%{X}}"),
+        "pattern given with -p, definition of X at character 6: the pattern uses itself: X > X\n  b%{X}\n     ^"
+    );
     assert_eq!(error("%{SELF}"), "f, line 4 (SELF): the pattern uses itself: SELF > SELF\n  %{SELF}\n    ^");
 }

@@ -1,5 +1,6 @@
 //! Tests of the language, the stock and the formats.
 
+mod differential;
 mod errors;
 mod formats;
 mod golden;
