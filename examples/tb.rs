@@ -15,8 +15,8 @@ fn main() {
         for (name, q) in [("linear", Some(pat)), ("pcre", back)] {
             let Some(q) = q else { continue };
             let mut m = q.matcher();
-            let lines: Vec<Vec<u8>> = logator::lines::lines(&data).map(|l| l.bytes.to_vec()).filter(|l| matches!(m.captures(l), Ok(Some(_)))).collect();
-            let bad: Vec<Vec<u8>> = lines.iter().map(|l| l[..l.len().saturating_sub(cut)].to_vec()).filter(|l| matches!(m.captures(l), Ok(None))).collect();
+            let lines: Vec<&[u8]> = logator::lines::lines(&data).map(|l| l.bytes).filter(|l| matches!(m.captures(l), Ok(Some(_)))).collect();
+            let bad: Vec<&[u8]> = lines.iter().map(|l| &l[..l.len().saturating_sub(cut)]).filter(|l| matches!(m.captures(l), Ok(None))).collect();
             for (kind, ls) in [("match", &lines), ("fail", &bad)] { if std::env::var("KIND").is_ok_and(|k| k != kind) { continue; }
                 let mut best = f64::MAX; let mut n = 0usize;
                 for _ in 0..std::env::var("REPS").ok().and_then(|r| r.parse().ok()).unwrap_or(7) {

@@ -68,7 +68,7 @@ pub(super) fn word() -> &'static Set {
 }
 
 /// The bytes of `table` as ranges, if they are few.
-fn ranges(table: &[bool; 256]) -> Option<[(u8, u8); RANGES]> {
+fn ranges<const N: usize>(table: &[bool; 256]) -> Option<[(u8, u8); N]> {
     let mut found: Vec<(u8, u8)> = Vec::new();
     for byte in (0..=255u8).filter(|&byte| table[usize::from(byte)]) {
         match found.last_mut() {
@@ -77,13 +77,13 @@ fn ranges(table: &[bool; 256]) -> Option<[(u8, u8); RANGES]> {
         }
     }
     let last = *found.last()?;
-    (found.len() <= RANGES).then(|| std::array::from_fn(|index| found.get(index).copied().unwrap_or(last)))
+    (found.len() <= N).then(|| std::array::from_fn(|index| found.get(index).copied().unwrap_or(last)))
 }
 
 /// How many bytes at the beginning of `rest` are in the ranges, and whether that is all there is to say: bytes behind
 /// the last whole block have not been looked at.
 #[inline]
-fn skip(rest: &[u8], ranges: &[(u8, u8); RANGES]) -> (usize, bool) {
+fn skip<const N: usize>(rest: &[u8], ranges: &[(u8, u8); N]) -> (usize, bool) {
     let (blocks, _) = rest.as_chunks::<BLOCK>();
     for (index, block) in blocks.iter().enumerate() {
         let mut outside = [0xff; BLOCK];
@@ -101,7 +101,7 @@ fn skip(rest: &[u8], ranges: &[(u8, u8); RANGES]) -> (usize, bool) {
 }
 
 /// A set made to be asked fast.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Class {
     /// By byte: whether a character that is this byte belongs. A byte beyond ASCII is in it only when every character
     /// beyond ASCII and every raw byte is, so that the bytes need not be read as characters.
@@ -112,7 +112,7 @@ pub(super) struct Class {
 }
 
 /// How the end of a run is found.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scan {
     /// It reaches to the end of the line.
     All,
@@ -121,13 +121,15 @@ enum Scan {
     Until2(u8, u8),
     Until3(u8, u8, u8),
     /// By comparing many bytes at a time with the ends of these ranges; the table finds the one.
-    Ranges([(u8, u8); RANGES]),
+    Ranges([(u8, u8); FEW]),
+    ManyRanges([(u8, u8); MANY]),
     /// By the table.
     Table,
 }
 
-/// The most ranges of bytes that are compared; the rest of the array repeats the last one.
-const RANGES: usize = 4;
+/// The most ranges of bytes that are compared; what remains of an array repeats the last one.
+const FEW: usize = 4;
+const MANY: usize = 8;
 
 /// The bytes that are compared at a time.
 const BLOCK: usize = 16;
@@ -145,7 +147,11 @@ impl Class {
             [a] if all => Scan::Until1(a),
             [a, b] if all => Scan::Until2(a, b),
             [a, b, c] if all => Scan::Until3(a, b, c),
-            _ => ranges(&table).map_or(Scan::Table, Scan::Ranges),
+            _ => match (ranges(&table), ranges(&table)) {
+                (Some(few), _) => Scan::Ranges(few),
+                (None, Some(many)) => Scan::ManyRanges(many),
+                (None, None) => Scan::Table,
+            },
         };
         Class { table, beyond: if all || none { None } else { Some(set.clone()) }, scan }
     }
@@ -199,16 +205,19 @@ impl Class {
         let rest = line.get(at..).unwrap_or_default();
         let found = match self.scan {
             Scan::Table => return self.run_by_table(line, at),
-            Scan::Ranges(ref ranges) => {
-                let (count, is_end) = skip(rest, ranges);
-                return if is_end && self.beyond.is_none() { at + count } else { self.run_by_table(line, at + count) };
-            }
+            Scan::Ranges(ref ranges) => return self.run_by_blocks(line, at, skip(rest, ranges)),
+            Scan::ManyRanges(ref ranges) => return self.run_by_blocks(line, at, skip(rest, ranges)),
             Scan::All => None,
             Scan::Until1(a) => memchr::memchr(a, rest),
             Scan::Until2(a, b) => memchr::memchr2(a, b, rest),
             Scan::Until3(a, b, c) => memchr::memchr3(a, b, c, rest),
         };
         found.map_or(line.len(), |found| at + found)
+    }
+
+    #[inline]
+    fn run_by_blocks(&self, line: &[u8], at: usize, (count, is_end): (usize, bool)) -> usize {
+        if is_end && self.beyond.is_none() { at + count } else { self.run_by_table(line, at + count) }
     }
 
     #[inline]

@@ -10,7 +10,7 @@
 
 use super::chars::{decode, decode_last, has, word};
 use super::memory::{Frame, Memory, NOWHERE};
-use super::op::{At, Code, Edge, Exit, Op};
+use super::op::{At, Code, Content, Edge, Exit, NO_CAPTURE, Op};
 
 /// How an attempt or a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,12 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                         continue;
                     }
                 }
+                Op::Fields { start, end, next } => {
+                    if self.fields(start, end, &mut at) {
+                        pc = next;
+                        continue;
+                    }
+                }
                 Op::RunSaved { class, min, capture, next } => {
                     let end = self.run_end(class, at);
                     if end - at >= min as usize && (min < 2 || self.is_long_enough(class, at, min)) {
@@ -100,7 +106,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     }
                 }
                 Op::TokenSaved { token, capture, next } => {
-                    let (end, read) = code.tokens[token as usize].run(line, at, &mut self.memory.trails[token as usize]);
+                    let (end, read) = code.tokens[token as usize].run(line, at);
                     if let Some(end) = end {
                         self.save(capture, at, end);
                         at = end;
@@ -118,7 +124,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     }
                 }
                 Op::Token { token, next } => {
-                    let (end, read) = code.tokens[token as usize].run(line, at, &mut self.memory.trails[token as usize]);
+                    let (end, read) = code.tokens[token as usize].run(line, at);
                     if let Some(end) = end {
                         at = end;
                         pc = next;
@@ -264,16 +270,64 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         }
     }
 
+    /// Fields one after the other; where one is not there, `at` is where that was seen.
+    #[inline(always)]
+    fn fields(&mut self, start: u32, end: u32, at: &mut usize) -> bool {
+        let (code, line) = (self.code, self.line);
+        for field in &code.fields[start as usize..end as usize] {
+            if field.length > 0 {
+                if !field.fits(line, *at) {
+                    return false;
+                }
+                *at += field.length;
+            }
+            let begin = *at;
+            match field.content {
+                Content::Nothing => continue,
+                Content::Token(token) => {
+                    match code.tokens[token as usize].run(line, begin) {
+                        (Some(end), _) => *at = end,
+                        (None, read) => {
+                            *at = read;
+                            return false;
+                        }
+                    }
+                }
+                Content::Run { class, min } => {
+                    *at = self.run_end(class, begin);
+                    if *at - begin < min as usize {
+                        return false;
+                    }
+                }
+                Content::Shape { start, end } => {
+                    let masks = &code.masks[start as usize..end as usize];
+                    match line.get(begin..begin + masks.len()) {
+                        Some(bytes) if code.bits.fit(bytes, masks) => *at += masks.len(),
+                        _ => return false,
+                    }
+                }
+            }
+            if field.capture != NO_CAPTURE {
+                self.save(field.capture, begin, *at);
+            }
+        }
+        true
+    }
+
     #[inline(always)]
     fn save(&mut self, capture: u32, start: usize, end: usize) {
-        let slot = 2 * capture as usize;
         let memory = &mut *self.memory;
+        let slot = 2 * capture as usize;
+        let Some([from, to]) = memory.slots.get_mut(slot..slot + 2) else { return };
         if !memory.frames.is_empty() {
-            memory.frames.push(Frame::Slot { slot: slot as u32, was: memory.slots[slot] });
-            memory.frames.push(Frame::Slot { slot: slot as u32 + 1, was: memory.slots[slot + 1] });
+            memory.frames.push(Frame::Saved { capture, start: *from, end: *to });
         }
-        memory.slots[slot] = start as u32;
-        memory.slots[slot + 1] = end as u32;
+        (*from, *to) = (start as u32, end as u32);
+    }
+
+    fn restore(&mut self, capture: u32, start: u32, end: u32) {
+        let slot = 2 * capture as usize;
+        (self.memory.slots[slot], self.memory.slots[slot + 1]) = (start, end);
     }
 
     fn spend(&mut self, since: usize, at: usize) {
@@ -320,6 +374,10 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     self.memory.slots[slot as usize] = was;
                     continue;
                 }
+                Some(Frame::Saved { capture, start, end }) => {
+                    self.restore(capture, start, end);
+                    continue;
+                }
                 Some(Frame::Register { register, was }) => {
                     self.memory.registers[register as usize] = was;
                     continue;
@@ -353,7 +411,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         kept -= 1;
         // What was remembered must still be undone when what follows fails.
         for index in fence as usize..frames.len() {
-            if matches!(frames[index], Frame::Slot { .. } | Frame::Register { .. }) {
+            if matches!(frames[index], Frame::Slot { .. } | Frame::Saved { .. } | Frame::Register { .. }) {
                 frames[kept] = frames[index];
                 kept += 1;
             }
@@ -368,6 +426,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         while self.memory.frames.len() >= fence as usize {
             match self.memory.frames.pop() {
                 Some(Frame::Slot { slot, was }) => self.memory.slots[slot as usize] = was,
+                Some(Frame::Saved { capture, start, end }) => self.restore(capture, start, end),
                 Some(Frame::Register { register, was }) => self.memory.registers[register as usize] = was,
                 Some(Frame::Fence { outer, at }) if self.memory.frames.len() + 1 == fence as usize => {
                     self.memory.frames.pop();

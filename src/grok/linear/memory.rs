@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::op::At;
-use super::token::Trail;
 
-/// The boundary of a capture that took no part.
-pub(super) const NOWHERE: u32 = u32::MAX;
+/// The boundary of a capture that took no part. Its bytes are not all the same, so that filling a few of them is not
+/// made a call of `memset`, which takes longer than all the rest of a short match.
+pub(super) const NOWHERE: u32 = u32::MAX - 1;
 
 /// Something to come back to when the way taken fails.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +19,8 @@ pub(super) enum Frame {
     More { run: u32, at: u32, left: u32 },
     /// What a capture boundary was before.
     Slot { slot: u32, was: u32 },
+    /// What a capture was before.
+    Saved { capture: u32, start: u32, end: u32 },
     /// What a register was before.
     Register { register: u32, was: u32 },
     /// The beginning of an atomic group or of a look-around at `at`; with the fence around it.
@@ -36,8 +38,6 @@ pub(in crate::grok) struct Memory {
     pub(super) registers: Vec<u32>,
     pub(super) frames: Vec<Frame>,
     pub(super) seen: Seen,
-    /// By token.
-    pub(super) trails: Vec<Trail>,
     pub(super) failures: Failures,
 }
 

@@ -16,6 +16,7 @@
 
 mod chars;
 mod compile;
+mod fuse;
 mod lead;
 mod machine;
 mod memory;
@@ -34,7 +35,6 @@ use lead::Lead;
 use machine::Machine;
 use op::Code;
 use start::Starts;
-use token::Trail;
 
 pub(in crate::grok) use compile::Refused;
 pub(in crate::grok) use machine::End;
@@ -63,8 +63,9 @@ pub(in crate::grok) struct Program {
 impl Program {
     /// Compiles `expression`, of which the captures below `fields` are asked for.
     pub(in crate::grok) fn new(expression: &Expression, fields: usize) -> Result<Program, Refused> {
-        let node = simplify::prune(&simplify::simplify(&expression.node), &Lead::anything());
-        let fast = compile(&node, Mode::Fast)?;
+        let node = simplify::prune(&simplify::simplify(&expression.node), &Lead::anything(), &Lead::anything());
+        let mut fast = compile(&node, Mode::Fast)?;
+        fuse::fuse(&mut fast);
         let starts = Starts::new(&node);
         Ok(Program { fast, careful: OnceLock::new(), starts, node, slots: 2 * fields.max(expression.captures) })
     }
@@ -98,9 +99,8 @@ impl Program {
 
     #[inline]
     fn run<const CAREFUL: bool>(&self, code: &Code, memory: &mut Memory, line: &[u8], budget: u64) -> End {
-        if memory.slots.len() != self.slots || memory.trails.len() < code.tokens.len() {
+        if memory.slots.len() != self.slots {
             memory.slots.resize(self.slots, memory::NOWHERE);
-            memory.trails.resize_with(code.tokens.len(), Trail::default);
         }
         if memory.registers.len() != code.registers as usize {
             memory.registers.resize(code.registers as usize, memory::NOWHERE);

@@ -30,6 +30,8 @@ pub(super) enum Op {
     Lazy { run: u32 },
     /// The same, remembered as capture `capture`.
     RunSaved { class: u32, min: u32, capture: u32, next: At },
+    /// Several of the simple instructions one after the other: `start..end` of the fields.
+    Fields { start: u32, end: u32, next: At },
     /// Characters of ASCII, each of its own class: `start..end` of the masks.
     Shape { start: u32, end: u32, next: At },
     /// A token: its end is known by its own automaton.
@@ -115,6 +117,30 @@ impl Exit {
     }
 }
 
+/// A short text, and what stands behind it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Field {
+    /// The text, its first byte the lowest, and which of the bits count.
+    pub(super) text: u64,
+    pub(super) mask: u64,
+    pub(super) length: usize,
+    pub(super) content: Content,
+    /// The capture that remembers the content, or [`NO_CAPTURE`].
+    pub(super) capture: u32,
+}
+
+/// Nothing is remembered.
+pub(super) const NO_CAPTURE: u32 = u32::MAX;
+
+/// What a [`Field`] holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Content {
+    Nothing,
+    Token(u32),
+    Run { class: u32, min: u32 },
+    Shape { start: u32, end: u32 },
+}
+
 /// By byte, the shape classes it is in, one bit each.
 #[derive(Debug)]
 pub(super) struct Bits(pub(super) Box<[u32; 256]>);
@@ -144,6 +170,7 @@ pub(super) struct Code {
     pub(super) loops: Vec<Loop>,
     pub(super) tables: Vec<Box<[At; 257]>>,
     pub(super) tokens: Vec<Token>,
+    pub(super) fields: Vec<Field>,
     /// For shapes: by byte, one bit a class.
     pub(super) bits: Bits,
     /// For shapes: by position, the bit of its class.

@@ -11,9 +11,10 @@
 //!   can end, then there is no other way to be kept from. That is a property of its automaton and is proved on it: once
 //!   the content is at an end, no character leads to another end (see [`token`](super::token)).
 
+use super::chars::word;
 use super::lead::{Lead, has_capture, is_nullable, lead};
 use super::token::{self, Ends};
-use crate::grok::ast::Node;
+use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
 
 /// `node` without the atomic groups that change nothing.
@@ -68,31 +69,82 @@ fn are_apart(ways: &[Node]) -> bool {
     !ways.iter().any(is_nullable) && leads.iter().enumerate().all(apart)
 }
 
-/// `node` before `next` without look-aheads that what follows decides: what must not come next cannot come.
-pub(super) fn prune(node: &Node, next: &Lead) -> Node {
+/// `node` without the looks at a character before or after it that are decided by what stands there: `before` and
+/// `after` say what that can be.
+pub(super) fn prune(node: &Node, before: &Lead, after: &Lead) -> Node {
     match node {
         Node::Concat(parts) => {
-            let mut after = next.clone();
-            let mut pruned: Vec<Node> = Vec::with_capacity(parts.len());
+            let mut afters = vec![after.clone()];
             for part in parts.iter().rev() {
-                let part = prune(part, &after);
-                after = lead(&part, &after);
-                pruned.push(part);
+                afters.push(lead(part, &afters[afters.len() - 1]));
             }
-            pruned.reverse();
+            afters.pop();
+            let mut before = before.clone();
+            let mut pruned = Vec::with_capacity(parts.len());
+            for part in parts {
+                let after = afters.pop().unwrap_or_else(Lead::anything);
+                pruned.push(prune(part, &before, &after));
+                before = tail(part, &before);
+            }
             Node::concat(pruned)
         }
-        Node::Alternate(ways) => Node::Alternate(ways.iter().map(|way| prune(way, next)).collect()),
-        Node::Capture { slot, node } => Node::Capture { slot: *slot, node: Box::new(prune(node, next)) },
-        Node::Around { behind: false, negative: true, node: unwanted } if !is_nullable(unwanted) => {
-            let seen = lead(unwanted, &Lead::anything());
-            if seen.set.is_disjoint(&next.set) { Node::Empty } else { node.clone() }
-        }
+        Node::Alternate(ways) => Node::Alternate(ways.iter().map(|way| prune(way, before, after)).collect()),
+        Node::Capture { slot, node } => Node::Capture { slot: *slot, node: Box::new(prune(node, before, after)) },
         Node::Repeat { node, min, max, greedy } => {
-            // Another round can follow, or what comes after the loop.
-            let next = lead(node, next).or(next);
-            Node::Repeat { node: Box::new(prune(node, &next)), min: *min, max: *max, greedy: *greedy }
+            // Between two rounds stand the end of one and the beginning of another.
+            let before = tail(node, before).or(before);
+            let after = lead(node, after).or(after);
+            Node::Repeat { node: Box::new(prune(node, &before, &after)), min: *min, max: *max, greedy: *greedy }
         }
+        Node::Around { behind, negative, node: sought } => match &**sought {
+            Node::Set(set) => {
+                let there = if *behind { before } else { after };
+                let is_never = there.set.is_disjoint(set);
+                let is_always = !there.end && there.set.is_disjoint(&set.negate());
+                if (*negative && is_never) || (!*negative && is_always) { Node::Empty } else { node.clone() }
+            }
+            sought if *negative && !*behind && !is_nullable(sought) => {
+                let seen = lead(sought, &Lead::anything());
+                if seen.set.is_disjoint(&after.set) { Node::Empty } else { node.clone() }
+            }
+            _ => node.clone(),
+        },
+        Node::Look(Look::Boundary) => match (is_word(before), is_word(after)) {
+            (Some(one), Some(other)) if one != other => Node::Empty,
+            _ => node.clone(),
+        },
         node => node.clone(),
+    }
+}
+
+/// Whether what stands there is a word character, if that is known. An end of the line is none.
+fn is_word(there: &Lead) -> Option<bool> {
+    if there.set.is_disjoint(word()) {
+        Some(false)
+    } else if !there.end && there.set.is_disjoint(&word().negate()) {
+        Some(true)
+    } else {
+        None
+    }
+}
+
+/// What the character before can be behind `node`, when it was `before` in front of it. `end` says whether it can be the
+/// beginning of the line.
+fn tail(node: &Node, before: &Lead) -> Lead {
+    match node {
+        Node::Set(set) => Lead { set: (**set).clone(), end: false, sure: false },
+        Node::Concat(parts) => parts.iter().fold(before.clone(), |before, part| tail(part, &before)),
+        Node::Alternate(ways) => {
+            let mut all = ways.iter().map(|way| tail(way, before));
+            let first = all.next().unwrap_or_else(Lead::anything);
+            all.fold(first, |some, more| some.or(&more))
+        }
+        Node::Repeat { node, min, .. } => {
+            let round = tail(node, before);
+            if *min == 0 || is_nullable(node) { round.or(before) } else { round }
+        }
+        Node::Capture { node, .. } | Node::Atomic(node) => tail(node, before),
+        Node::Empty | Node::Look(_) | Node::Around { .. } => before.clone(),
+        Node::Backreference { .. } | Node::Conditional { .. } | Node::Foreign(_) => Lead::anything(),
     }
 }

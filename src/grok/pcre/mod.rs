@@ -148,7 +148,7 @@ impl Found<'_> {
 
 /// The text given to PCRE2 for bytes.
 pub(super) fn expression(parsed: &Parsed) -> String {
-    print(&parsed.expression, false).text
+    print(&parsed.expression, Alphabet::Bytes).text
 }
 
 /// What stands before the expression: the newline that `^` and `$` know, and the limit.

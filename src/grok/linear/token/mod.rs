@@ -32,63 +32,6 @@ const CHAR: u32 = 1 << 29;
 const STAY: u32 = 1 << 28;
 const FLAGS: u32 = ENDS | STOP | CHAR | STAY;
 
-/// The states that the last text of a token went through.
-///
-/// Each look-up of a transition has to wait for the one before. But times, addresses and numbers are alike from line to
-/// line: in length, in where the stops are. So the states of the last text are taken for this one's and all transitions
-/// are looked up without waiting; if each leads to the state that was taken for it, they were right.
-#[derive(Debug, Clone)]
-pub(in crate::grok::linear) struct Trail {
-    states: [u32; TRAIL],
-    /// How many bytes long it is; the rest is of earlier ones.
-    length: usize,
-    /// How many texts to pass over before it is followed again, and how many next time.
-    wait: u32,
-    pause: u32,
-}
-
-/// The most bytes of a trail.
-const TRAIL: usize = 40;
-/// The fewest for which it is worth its while.
-const SHORT: usize = 6;
-/// The most texts that are passed over after a wrong one.
-const PATIENCE: u32 = 256;
-
-impl Default for Trail {
-    fn default() -> Self {
-        Trail { states: [STOP; TRAIL], length: 0, wait: 0, pause: 1 }
-    }
-}
-
-impl Trail {
-    #[inline]
-    fn is_worth_it(&mut self) -> bool {
-        if self.wait > 0 {
-            self.wait -= 1;
-            return false;
-        }
-        self.length >= SHORT
-    }
-
-    /// How many bytes of `text` go the same way: all of the trail, or none.
-    #[inline]
-    fn follow(&mut self, token: &Token, text: &[u8]) -> usize {
-        let Some(text) = text.get(..self.length) else { return 0 };
-        let mut wrong = 0;
-        for ((&byte, &from), &to) in text.iter().zip(&self.states).zip(&self.states[1..]) {
-            let entry = token.transitions[(from + u32::from(token.symbol_of[usize::from(byte)])) as usize];
-            wrong |= entry ^ to;
-        }
-        if wrong != 0 {
-            self.wait = self.pause;
-            self.pause = (2 * self.pause).min(PATIENCE);
-            return 0;
-        }
-        self.pause = 1;
-        self.length
-    }
-}
-
 /// The automaton of a part.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::grok::linear) struct Token {
@@ -112,37 +55,26 @@ fn pack(leaves: &[u8]) -> u32 {
 impl Token {
     /// Where the token that begins at `at` ends, if it does, and how far it was read.
     #[inline]
-    pub(in crate::grok::linear) fn run(&self, line: &[u8], at: usize, trail: &mut Trail) -> (Option<usize>, usize) {
-        let start = self.start(line, at);
-        let rest = line.get(at..).unwrap_or_default();
-        let mut known = 0;
-        if trail.is_worth_it() && trail.states[0] == start {
-            known = trail.follow(self, rest);
-        }
-        let (mut state, mut pos, mut end) = (if known == 0 { start } else { trail.states[known] }, at + known, None);
-        trail.states[0] = start;
+    pub(in crate::grok::linear) fn run(&self, line: &[u8], at: usize) -> (Option<usize>, usize) {
+        let mut state = self.start(line, at);
+        let (mut pos, mut end) = (at, None);
         loop {
             let Some(&byte) = line.get(pos) else {
-                let last = self.transitions[(state + u32::from(self.symbols.end)) as usize];
-                trail.length = known.min(TRAIL - 1);
+                let last = self.entry(state, self.symbols.end);
                 return (if last & ENDS != 0 { Some(pos) } else { end }, pos);
             };
-            let entry = self.transitions[(state + u32::from(self.symbol_of[usize::from(byte)])) as usize];
+            let entry = self.entry(state, self.symbol_of[usize::from(byte)]);
+            pos += 1;
             if entry & FLAGS == 0 {
                 state = entry;
-                pos += 1;
-                known += 1;
-                if let Some(place) = trail.states.get_mut(known) {
-                    *place = state;
-                }
                 continue;
             }
+            pos -= 1;
             let (entry, length) = if entry & CHAR != 0 { self.by_char(line, pos, state) } else { (entry, 1) };
             if entry & ENDS != 0 {
                 end = Some(pos);
             }
             if entry & STOP != 0 {
-                trail.length = known.min(TRAIL - 1);
                 return (end, pos);
             }
             state = entry & !FLAGS;
@@ -150,32 +82,12 @@ impl Token {
             if entry & STAY != 0 {
                 pos = self.stay(line, pos, state);
             }
-            // Behind a flag, the places of the states are not those of the bytes.
-            return self.run_on(line, state, pos, end);
         }
     }
 
-    /// The rest of [`run`](Self::run), without a trail.
-    fn run_on(&self, line: &[u8], mut state: u32, mut pos: usize, mut end: Option<usize>) -> (Option<usize>, usize) {
-        loop {
-            let Some(&byte) = line.get(pos) else {
-                let last = self.transitions[(state + u32::from(self.symbols.end)) as usize];
-                return (if last & ENDS != 0 { Some(pos) } else { end }, pos);
-            };
-            let entry = self.transitions[(state + u32::from(self.symbol_of[usize::from(byte)])) as usize];
-            let (entry, length) = if entry & CHAR != 0 { self.by_char(line, pos, state) } else { (entry, 1) };
-            if entry & ENDS != 0 {
-                end = Some(pos);
-            }
-            if entry & STOP != 0 {
-                return (end, pos);
-            }
-            state = entry & !FLAGS;
-            pos += length;
-            if entry & STAY != 0 {
-                pos = self.stay(line, pos, state);
-            }
-        }
+    #[inline(always)]
+    fn entry(&self, state: u32, symbol: u8) -> u32 {
+        self.transitions[(state + u32::from(symbol)) as usize]
     }
 
     #[inline]
@@ -199,7 +111,7 @@ impl Token {
     #[cold]
     fn by_char(&self, line: &[u8], at: usize, state: u32) -> (u32, usize) {
         let (c, length) = decode(line, at);
-        (self.transitions[(state + u32::from(self.symbols.of(c))) as usize], length)
+        (self.entry(state, self.symbols.of(c)), length)
     }
 
     #[inline]

@@ -1,0 +1,89 @@
+//! Makes one instruction of several simple ones in a row: the processor guesses the next instruction less often.
+
+use super::op::{At, Code, Content, Field, NO_CAPTURE, Op};
+
+/// The most fields in a row.
+const MAX_FIELDS: usize = 24;
+/// The longest text of a field.
+const MAX_TEXT: usize = 8;
+
+/// Fuses the instructions of `code`.
+pub(super) fn fuse(code: &mut Code) {
+    let ops = code.ops.clone();
+    for (at, op) in ops.iter().enumerate() {
+        if step(code, *op).is_none() {
+            continue;
+        }
+        let (mut fields, mut next, mut count) = (Vec::<Field>::new(), at as At, 0);
+        while let Some((field, after)) = step(code, ops[next as usize]) {
+            if let Some(last) = fields.last_mut().filter(|last| last.takes(&field)) {
+                last.join(field);
+            } else if fields.len() == MAX_FIELDS {
+                break;
+            } else {
+                fields.push(field);
+            }
+            (next, count) = (after, count + 1);
+        }
+        if count > 1 {
+            let start = code.fields.len() as u32;
+            code.fields.extend(fields);
+            code.ops[at] = Op::Fields { start, end: code.fields.len() as u32, next };
+        }
+    }
+}
+
+/// `op` as a field, and what comes after it.
+fn step(code: &Code, op: Op) -> Option<(Field, At)> {
+    let empty = Field { text: 0, mask: 0, length: 0, content: Content::Nothing, capture: NO_CAPTURE };
+    Some(match op {
+        Op::Byte { byte, next } => (Field { text: u64::from(byte), mask: 0xff, length: 1, ..empty }, next),
+        Op::Text { start, end, next } => {
+            let text = code.text.get(start as usize..end as usize).filter(|text| text.len() <= MAX_TEXT)?;
+            let mut bytes = [0; MAX_TEXT];
+            bytes[..text.len()].copy_from_slice(text);
+            let mask = u64::MAX >> (8 * (MAX_TEXT - text.len()));
+            (Field { text: u64::from_le_bytes(bytes), mask, length: text.len(), ..empty }, next)
+        }
+        Op::Token { token, next } => (Field { content: Content::Token(token), ..empty }, next),
+        Op::TokenSaved { token, capture, next } => (Field { content: Content::Token(token), capture, ..empty }, next),
+        Op::Run { class, min, next } if min < 2 => (Field { content: Content::Run { class, min }, ..empty }, next),
+        Op::RunSaved { class, min, capture, next } if min < 2 => {
+            (Field { content: Content::Run { class, min }, capture, ..empty }, next)
+        }
+        Op::Shape { start, end, next } => (Field { content: Content::Shape { start, end }, ..empty }, next),
+        _ => return None,
+    })
+}
+
+impl Field {
+    /// Whether `next` can be part of this one: a text alone takes a content, or more text.
+    fn takes(&self, next: &Field) -> bool {
+        matches!(self.content, Content::Nothing) && self.length + next.length <= MAX_TEXT
+    }
+
+    fn join(&mut self, next: Field) {
+        // A text of eight bytes takes nothing but a content, and then there is nothing to shift.
+        let shift = 8 * self.length as u32;
+        *self = Field {
+            text: self.text | next.text.checked_shl(shift).unwrap_or(0),
+            mask: self.mask | next.mask.checked_shl(shift).unwrap_or(0),
+            length: self.length + next.length,
+            ..next
+        };
+    }
+
+    /// Whether the text stands at `at`.
+    #[inline(always)]
+    pub(super) fn fits(&self, line: &[u8], at: usize) -> bool {
+        match line.get(at..).and_then(|rest| rest.first_chunk::<MAX_TEXT>()) {
+            Some(bytes) => u64::from_le_bytes(*bytes) & self.mask == self.text,
+            None => self.fits_at_end(line, at),
+        }
+    }
+
+    #[cold]
+    fn fits_at_end(&self, line: &[u8], at: usize) -> bool {
+        line.get(at..at + self.length).is_some_and(|bytes| bytes == &self.text.to_le_bytes()[..self.length])
+    }
+}
