@@ -246,12 +246,9 @@ impl Compiler {
         parts[..end].iter().rposition(|part| !is_plain(part)).map_or(0, |last| last + 1)
     }
 
-    /// Neighbours without captures: simple ones at both ends as they are, what is between as one token if it can be.
+    /// Neighbours without captures: simple ones in front as they are, the others as one token if they can be.
     fn plain(&mut self, parts: &[Node], leads: &[Lead], next: At) -> Compiled {
         let (mut at, mut end) = (next, parts.len());
-        while end > 0 && is_simple(&parts[end - 1], &leads[end]) {
-            at = self.simple_run(parts, leads, &mut end, at)?;
-        }
         // What is asked of the place in front is for the automaton as well.
         let simple = |index: usize| is_simple(&parts[index], &leads[index + 1]);
         let mut start = (0..end).find(|&index| !simple(index)).unwrap_or(end);

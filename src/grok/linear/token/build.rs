@@ -203,26 +203,26 @@ impl Builder<'_> {
             edge.next = edge.next.filter(|&next| live[next as usize]);
         }
         let (rows, class_of) = minimize(&self.rows);
-        let stride = self.symbols.count() as u32 + 1;
-        let symbols = &self.symbols;
-        let long = usize::from(symbols.long);
+        let (states, symbols) = (rows.len(), &self.symbols);
         let leaves: Vec<Option<Vec<u8>>> =
             rows.iter().enumerate().map(|(state, row)| self.leaves(state as u32, row)).collect();
-        let mut transitions = vec![STOP; rows.len() * stride as usize];
+        let mut transitions = vec![STOP; states * (symbols.count() + 1)];
         for (state, row) in rows.iter().enumerate() {
-            let entries = &mut transitions[state * stride as usize..];
             for (symbol, edge) in row.iter().enumerate() {
-                let next = edge.next.map_or(STOP, |next| next * stride);
                 let stays = edge.next.is_some_and(|next| leaves[next as usize].is_some());
-                entries[symbol] = next | if edge.ends { ENDS } else { 0 } | if stays { STAY } else { 0 };
+                let entry = edge.next.unwrap_or(STOP) | if edge.ends { ENDS } else { 0 } | if stays { STAY } else { 0 };
+                transitions[symbol * states + state] = entry;
             }
-            let is_dead = symbols.beyond().all(|symbol| entries[usize::from(symbol)] == STOP);
-            entries[long] = if is_dead { STOP } else { CHAR };
-            entries[stride as usize - 1] = leaves[state].as_deref().map_or(0, pack);
+            let is_dead = symbols.beyond().all(|symbol| transitions[usize::from(symbol) * states + state] == STOP);
+            transitions[usize::from(symbols.long) * states + state] = if is_dead { STOP } else { CHAR };
+            transitions[symbols.count() * states + state] = leaves[state].as_deref().map_or(0, pack);
         }
-        let symbol_of = std::array::from_fn(|byte| if byte < 0x80 { symbols.ascii[byte] } else { symbols.long });
-        let starts = starts.iter().map(|&start| class_of[start as usize] * stride).collect();
-        Token { symbol_of, symbols: self.symbols, transitions, stride, starts }
+        let column_of = std::array::from_fn(|byte| {
+            let symbol = if byte < 0x80 { symbols.ascii[byte] } else { symbols.long };
+            u32::from(symbol) * states as u32
+        });
+        let starts = starts.iter().map(|&start| class_of[start as usize]).collect();
+        Token { column_of, symbols: self.symbols, transitions, states: states as u32, starts }
     }
 
     /// The bytes at which a state is left that stays as it is at all others.

@@ -35,13 +35,16 @@ const FLAGS: u32 = ENDS | STOP | CHAR | STAY;
 /// The automaton of a part.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::grok::linear) struct Token {
-    /// The symbol of each byte; bytes beyond ASCII share one, whose transitions say [`CHAR`] or [`STOP`].
-    symbol_of: [u8; 256],
+    /// By byte, where the column of its symbol begins; bytes beyond ASCII share one, whose transitions say [`CHAR`] or
+    /// [`STOP`].
+    column_of: [u32; 256],
     symbols: Symbols,
-    /// By state, a row: for each symbol the next state's row, and flags; at the end of the row, for a state that stays,
-    /// where it is left.
+    /// By symbol, a column: for each state the next state, and flags. In the last column, for states that stay, where
+    /// they are left. Columns and not rows, because the byte is known before the state is: where its column stands need
+    /// not be waited for.
     transitions: Vec<u32>,
-    stride: u32,
+    /// The number of states.
+    states: u32,
     /// The first state, by what is before.
     starts: Vec<u32>,
 }
@@ -60,10 +63,10 @@ impl Token {
         let (mut pos, mut end) = (at, None);
         loop {
             let Some(&byte) = line.get(pos) else {
-                let last = self.entry(state, self.symbols.end);
+                let last = self.entry_of(state, self.symbols.end);
                 return (if last & ENDS != 0 { Some(pos) } else { end }, pos);
             };
-            let entry = self.entry(state, self.symbol_of[usize::from(byte)]);
+            let entry = self.entry(state, self.column_of[usize::from(byte)]);
             pos += 1;
             if entry & FLAGS == 0 {
                 state = entry;
@@ -86,8 +89,14 @@ impl Token {
     }
 
     #[inline(always)]
-    fn entry(&self, state: u32, symbol: u8) -> u32 {
-        self.transitions[(state + u32::from(symbol)) as usize]
+    fn entry(&self, state: u32, column: u32) -> u32 {
+        let column = self.transitions.get(column as usize..).unwrap_or_default();
+        column.get(state as usize).copied().unwrap_or(STOP)
+    }
+
+    #[inline]
+    fn entry_of(&self, state: u32, symbol: u8) -> u32 {
+        self.entry(state, u32::from(symbol) * self.states)
     }
 
     #[inline]
@@ -102,7 +111,6 @@ impl Token {
     fn start_by_context(&self, line: &[u8], at: usize) -> u32 {
         let before = match at {
             0 => self.symbols.end,
-            _ if line[at - 1] < 0x80 => self.symbol_of[usize::from(line[at - 1])],
             _ => self.symbols.of(decode_last(line, at).0),
         };
         self.starts[usize::from(self.symbols.context[usize::from(before)])]
@@ -111,13 +119,13 @@ impl Token {
     #[cold]
     fn by_char(&self, line: &[u8], at: usize, state: u32) -> (u32, usize) {
         let (c, length) = decode(line, at);
-        (self.entry(state, self.symbols.of(c)), length)
+        (self.entry_of(state, self.symbols.of(c)), length)
     }
 
     #[inline]
     fn stay(&self, line: &[u8], at: usize, state: u32) -> usize {
         let rest = line.get(at..).unwrap_or_default();
-        let [count, a, b, c] = self.transitions[(state + self.stride - 1) as usize].to_le_bytes();
+        let [count, a, b, c] = self.entry_of(state, self.symbols.count() as u8).to_le_bytes();
         let found = match count {
             0 => None,
             1 => memchr::memchr(a, rest),
@@ -129,7 +137,7 @@ impl Token {
 
     /// The number of its states.
     pub(in crate::grok::linear) fn states(&self) -> usize {
-        self.transitions.len() / self.stride as usize
+        self.states as usize
     }
 }
 
