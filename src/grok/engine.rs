@@ -20,7 +20,7 @@ use pcre2::bytes::{CaptureLocations, Regex, RegexBuilder};
 
 use crate::error::{Error, Result};
 use crate::grok::expand::{Expanded, Slot};
-use crate::grok::{Field, FieldType, Span};
+use crate::grok::{Field, FieldSlot, FieldType, Span};
 
 /// Steps of back-tracking a line may cost: PCRE2's match limit, which its JIT compiler honours too. Measured, a step
 /// takes 0.8 to 1.2 ns, so that the worst line costs 5 ms; a sound line of 1 MiB may take four steps a byte.
@@ -95,7 +95,8 @@ impl Pattern {
         let mut shared = Arc::into_inner(self.shared).expect("a pattern is retyped before it is shared");
         for field in &mut shared.fields {
             if let Some(kind) = retype(field) {
-                field.kind = kind;
+                // A format says what the field is, wherever it comes from.
+                field.slots.iter_mut().for_each(|slot| (slot.kind, slot.again) = (kind, false));
             }
         }
         Pattern { shared: Arc::new(shared) }
@@ -230,21 +231,20 @@ fn plain_words(error: &pcre2::Error) -> String {
     words.rsplit_once(": ").map_or(words.clone(), |(_, last)| last.to_owned())
 }
 
-/// The fields of the slots, in the order of their first slot. The first type that is written counts.
+/// The fields of the slots, in the order of their first slot.
 fn fields(slots: &[Slot]) -> Vec<Field> {
     let mut fields: Vec<Field> = Vec::new();
-    let mut typed = Vec::new();
     for (index, slot) in slots.iter().enumerate() {
         let at = fields.iter().position(|field| field.path == slot.path).unwrap_or_else(|| {
-            fields.push(Field { path: slot.path.clone(), kind: FieldType::Text, slots: Vec::new() });
-            typed.push(false);
+            fields.push(Field { path: slot.path.clone(), slots: Vec::new() });
             fields.len() - 1
         });
-        fields[at].slots.push(index);
-        if let (Some(kind), false) = (slot.kind, typed[at]) {
-            fields[at].kind = kind;
-            typed[at] = true;
-        }
+        // Behind the last one that is written alike.
+        let alike = |other: &FieldSlot| slots[other.slot].name == slot.name;
+        let known = fields[at].slots.iter().rposition(alike);
+        let place = known.map_or(fields[at].slots.len(), |place| place + 1);
+        let kind = slot.kind.unwrap_or_default();
+        fields[at].slots.insert(place, FieldSlot { slot: index, kind, again: known.is_some() });
     }
     fields
 }

@@ -41,6 +41,8 @@ pub(crate) struct Expanded {
 /// A capture: the field it feeds, and the type if one was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Slot {
+    /// As it is written, `NAME:field:type`; of an inline group, the field alone.
+    pub(crate) name: String,
     pub(crate) path: Vec<String>,
     pub(crate) kind: Option<FieldType>,
 }
@@ -199,7 +201,7 @@ impl<'d> Expander<'d> {
             None => None,
             Some((at, name)) => Some(parse_type(name).map_err(|message| self.fault(frame, at, &message))?),
         };
-        self.slots.push(Slot { path, kind });
+        self.slots.push(Slot { name: name.to_owned(), path, kind });
         Ok(self.slots.len() - 1)
     }
 
@@ -238,7 +240,8 @@ impl<'d> Expander<'d> {
         let definition = self.definition(frame, start, name)?;
         match capture {
             Some((field_at, field, kind)) => {
-                self.slot(frame, field_at, field, kind)?;
+                let slot = self.slot(frame, field_at, field, kind)?;
+                self.slots[slot].name = inner[..inner.find(' ').unwrap_or(inner.len())].to_owned();
                 self.emit(frame, at, "(")?;
             }
             None => self.emit(frame, at, "(?:")?,
