@@ -37,6 +37,12 @@ impl Library {
         Library::of(&[stock::PLAIN, stock::ECS].concat(), true)
     }
 
+    /// Nothing at all.
+    #[cfg(test)]
+    pub(crate) fn empty() -> Library {
+        Library { definitions: Definitions::new(), formats: Vec::new(), ecs: false }
+    }
+
     fn of(files: &[(&str, &str)], ecs: bool) -> Library {
         let mut library = Library { definitions: Definitions::new(), formats: Vec::new(), ecs };
         for (name, content) in files {
@@ -118,7 +124,15 @@ impl Library {
     /// [`Kind::Usage`](crate::error::Kind::Usage), showing the text with a caret under the fault, and the file and line
     /// of the definition it stands in.
     pub fn compile(&self, text: &str) -> Result<Pattern> {
-        self.compile_as(text, Written::new("pattern given with -p", text))
+        self.compile_from("pattern given with -p", text)
+    }
+
+    /// The same for a pattern that was given elsewhere: `place` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`compile`](Library::compile).
+    pub fn compile_from(&self, place: &str, text: &str) -> Result<Pattern> {
+        self.compile_as(text, Written::new(place, text))
     }
 
     /// The format called `name`, compiled.

@@ -27,14 +27,38 @@ struct File {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Case {
-    pattern: String,
+pub(super) struct Case {
+    pub(super) pattern: String,
     #[serde(default)]
-    ecs: bool,
-    line: String,
+    pub(super) ecs: bool,
+    pub(super) line: String,
     expect: Option<toml::Table>,
     #[serde(rename = "differs")]
     _differs: Option<String>,
+}
+
+impl Case {
+    /// The document that is to come out; `None` when the line must not match.
+    pub(super) fn expected(&self) -> Option<Value> {
+        self.expect.as_ref().map(expected)
+    }
+}
+
+/// All cases, each with the name of its file.
+pub(super) fn golden_cases() -> Vec<(String, Case)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/grok");
+    let entries = std::fs::read_dir(directory).expect("tests/grok is there");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("it can be listed").path()).collect();
+    paths.sort();
+    let mut cases = Vec::new();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).expect("golden lines can be read");
+        let file: File = toml::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(!file.case.is_empty(), "{name} has no case");
+        cases.extend(file.case.into_iter().map(|case| (name.clone(), case)));
+    }
+    cases
 }
 
 /// What `pattern` captures from `line`, as documents have it.
@@ -93,38 +117,27 @@ fn every_stock_definition_can_do_with_bytes() {
 
 #[test]
 fn every_definition_has_golden_lines_and_they_give_their_documents() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/grok");
     let libraries = [Library::stock(), Library::stock_ecs()];
     let mut untried = [defined(stock::PLAIN), defined(stock::ECS)];
     let mut faults = Vec::new();
-    let mut ran = 0;
-    let entries = std::fs::read_dir(directory).expect("tests/grok is there");
-    let mut paths: Vec<_> = entries.map(|entry| entry.expect("it can be listed").path()).collect();
-    paths.sort();
-    for path in paths {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let text = std::fs::read_to_string(&path).expect("golden lines can be read");
-        let file: File = toml::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert!(!file.case.is_empty(), "{name} has no case");
-        for case in file.case {
-            let set = usize::from(case.ecs);
-            for name in references(&case.pattern) {
-                untried[set].remove(name);
+    let cases = golden_cases();
+    let ran = cases.len();
+    for (file, case) in cases {
+        let (set, text, line) = (usize::from(case.ecs), &case.pattern, &case.line);
+        for name in references(text) {
+            untried[set].remove(name);
+        }
+        let found = match libraries[set].compile(text) {
+            Ok(pattern) => document(&pattern, line),
+            Err(error) => {
+                faults.push(format!("{file}: {text}: {error}"));
+                continue;
             }
-            ran += 1;
-            let (text, line) = (&case.pattern, &case.line);
-            let found = match libraries[set].compile(text) {
-                Ok(pattern) => document(&pattern, line),
-                Err(error) => {
-                    faults.push(format!("{name}: {text}: {error}"));
-                    continue;
-                }
-            };
-            let wanted = case.expect.as_ref().map(expected);
-            if found != wanted {
-                let [wanted, found] = [wanted, found].map(|value| value.map_or("no match".into(), |v| v.to_string()));
-                faults.push(format!("{name}: {text} on {line}\n  wanted {wanted}\n  found  {found}"));
-            }
+        };
+        let wanted = case.expected();
+        if found != wanted {
+            let [wanted, found] = [wanted, found].map(|value| value.map_or("no match".into(), |v| v.to_string()));
+            faults.push(format!("{file}: {text} on {line}\n  wanted {wanted}\n  found  {found}"));
         }
     }
     println!("{ran} golden lines of definitions");

@@ -1,5 +1,6 @@
 //! Tests of the language, the stock and the formats.
 
+mod cases;
 mod errors;
 mod formats;
 mod golden;
