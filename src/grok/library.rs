@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::grok::engine::Pattern;
-use crate::grok::expand::{Definitions, expand};
 use crate::grok::fault::{Written, did_you_mean};
 use crate::grok::format::{Format, Rule, Spec, is_json_object, parse_formats};
+use crate::grok::parse::{Definitions, parse};
 use crate::grok::pattern_file::{self, Definition};
 use crate::grok::stock;
 
@@ -180,11 +180,11 @@ impl Library {
     }
 
     fn compile_as(&self, name: &str, written: Written) -> Result<Pattern> {
-        let expanded = expand(&written, &self.definitions)?;
+        let parsed = parse(&written, &self.definitions)?;
         // A pattern that is but one reference is known by the name of what it refers to.
         let inner = name.strip_prefix("%{").and_then(|rest| rest.strip_suffix('}'));
         let name = inner.filter(|inner| self.definitions.contains_key(*inner)).unwrap_or(name);
-        Pattern::new(name, expanded)
+        Pattern::new(name, &written, parsed)
     }
 
     pub(crate) fn build(&self, spec: &Spec) -> Result<Format> {

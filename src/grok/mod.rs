@@ -2,24 +2,27 @@
 //!
 //! The seam to the rest of the program is small. A [`Library`] holds pattern definitions and formats; it compiles text
 //! to a [`Pattern`]; a pattern makes a [`Matcher`] for each thread; a matcher answers with [`Captures`], which are
-//! spans into the line. Which engine does the matching is known to `engine.rs` alone.
+//! spans into the line. `parse` reads a text into the tree of `ast.rs`; which engine does the matching is known to
+//! `engine.rs` alone.
 //!
 //! Patterns are written in Logstash's language with Oniguruma's syntax: an unanchored search, leftmost and greedy; `.`
-//! matches a newline, `^` and `$` stand at lines. How that is given to the engine, and what is not translated yet, is
-//! told in `syntax.rs`.
+//! matches a newline, `^` and `$` stand at lines. What else means something of its own, and what is not known, is told
+//! in `parse`.
 
+mod ast;
 mod engine;
-mod escape;
-mod expand;
 mod fault;
 mod field;
 mod format;
 mod library;
+mod parse;
 mod pattern_file;
+mod pcre;
+mod set;
 mod stock;
-mod syntax;
 #[cfg(test)]
 mod tests;
+mod unicode;
 
 pub use engine::{Captures, Matcher, Pattern, Stopped};
 pub use format::{DateRule, Format, Rule};

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::Library;
-use crate::grok::expand::{MAX_DEPTH, MAX_SIZE, expand};
+use crate::grok::ast::Node;
 use crate::grok::fault::Written;
+use crate::grok::parse::{MAX_DEPTH, MAX_NESTING, MAX_PARTS, parse};
 
 #[test]
 fn expansion_ends_at_a_depth_and_says_so() {
@@ -24,7 +25,24 @@ fn expansion_ends_at_a_size_and_says_so() {
     let double: String = (0..40).map(|n| format!("E{n} %{{E{0}}}%{{E{0}}}\n", n + 1)).collect();
     library.add_definitions("f", format!("{double}E40 x").as_bytes()).expect("it is well formed");
     let error = library.compile("%{E0}").expect_err("it is too large").to_string();
-    assert!(error.contains("grows beyond 256 KiB"), "{error}");
+    assert!(error.contains("grows beyond 200000 parts"), "{error}");
+}
+
+#[test]
+fn nesting_ends_at_a_depth_and_says_so_however_it_is_written() {
+    let library = Library::stock();
+    let many = |open: &str, close: &str, n: usize| format!("{}a{}", open.repeat(n), close.repeat(n));
+    for (open, close) in
+        [("(", ")"), ("(?:b", ")*"), ("(?i)", ""), ("[", "]"), ("", "*"), ("(?=", ")"), ("b|(?i:", ")+?")]
+    {
+        let text = many(open, close, MAX_NESTING + 2);
+        let error = library.compile(&text).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("groups stand in each other more than"), "{open}: {error}");
+        let text = many(open, close, MAX_NESTING / 2);
+        library.compile(&text).unwrap_or_else(|error| panic!("{error}"));
+    }
+    let text = format!("{}*", many("(", ")*", MAX_NESTING - 1)).repeat(2);
+    parse(&Written::new("here", text), library.definitions()).expect("nothing stands too deep");
 }
 
 #[test]
@@ -113,23 +131,34 @@ fn grokish() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
-/// Found by the property below: the place of a fault was added up beyond what a number holds.
-#[test]
-fn a_fault_that_the_engine_puts_behind_the_expression_is_shown_at_its_end() {
-    let expanded = expand(&Written::new("here", "é a"), Library::stock().definitions()).expect("it is well formed");
-    assert_eq!(expanded.fault(usize::MAX, "wrong").to_string(), "here: wrong\n  é a\n     ^");
+/// The parts of a tree, and its height; an error when it breaks a promise of `ast.rs`.
+fn measure(node: &Node) -> (usize, usize) {
+    let (inner, least): (Vec<&Node>, usize) = match node {
+        Node::Concat(nodes) => {
+            assert!(!nodes.iter().any(|node| matches!(node, Node::Concat(_) | Node::Empty)), "{nodes:?}");
+            (nodes.iter().collect(), 2)
+        }
+        Node::Alternate(nodes) => (nodes.iter().collect(), 2),
+        Node::Repeat { node, min, max, .. } => {
+            assert!(max.is_none_or(|max| *min <= max));
+            (vec![node], 1)
+        }
+        Node::Capture { node, .. } | Node::Atomic(node) | Node::Around { node, .. } => (vec![node], 1),
+        Node::Conditional { yes, no, .. } => (vec![yes, no], 2),
+        Node::Empty | Node::Set(_) | Node::Look(_) | Node::Backreference { .. } | Node::Foreign(_) => (vec![], 0),
+    };
+    assert!(inner.len() >= least, "{node:?}");
+    let measured = inner.into_iter().map(measure);
+    measured.fold((1, 1), |all, one| (all.0 + one.0, all.1.max(one.1 + 1)))
 }
 
 proptest! {
     #[test]
-    fn the_expander_never_panics_and_is_bounded(text in prop_oneof![any::<String>(), grokish()]) {
+    fn the_parser_never_panics_and_is_bounded(text in prop_oneof![any::<String>(), grokish()]) {
         let library = Library::stock();
-        if let Ok(expanded) = expand(&Written::new("here", text.as_str()), library.definitions()) {
-            prop_assert!(expanded.regex.len() <= MAX_SIZE + 3 * text.len());
-            // Any fault the engine may find can be shown.
-            for offset in [0, expanded.regex.len() / 2, expanded.regex.len(), usize::MAX] {
-                prop_assert!(!expanded.fault(offset, "wrong").to_string().is_empty());
-            }
+        if let Ok(parsed) = parse(&Written::new("here", text.as_str()), library.definitions()) {
+            let (parts, height) = measure(&parsed.expression.node);
+            prop_assert!(parts <= 4 * MAX_PARTS && height <= 5 * MAX_NESTING);
         }
     }
 

@@ -1,0 +1,178 @@
+//! PCRE2, with its JIT compiler, as the engine of an expression.
+//!
+//! # Bytes and characters
+//!
+//! A line is bytes. A line of ASCII runs on a program that knows bytes only, which is the fast one. A line of valid
+//! UTF-8 beyond ASCII runs on a second program that knows characters; it is compiled when the first such line comes,
+//! once for all matchers of the pattern. A line that is not valid UTF-8 runs on the first program again, where each byte
+//! counts as one character, unless the pattern names characters beyond ASCII in a class; then a match does not reach
+//! over an invalid byte. Wherever it runs, a span is in bytes of the line.
+//!
+//! # Limits
+//!
+//! A match gives up after [`STEPS`] steps of back-tracking, or when it needs more than [`STACK`] bytes to remember where
+//! to return to. That is not an error of the program but an outcome of the line.
+
+mod print;
+
+use std::sync::OnceLock;
+
+use pcre2::bytes::{CaptureLocations, Regex, RegexBuilder};
+
+use crate::grok::Span;
+use crate::grok::ast::Expression;
+use crate::grok::parse::Parsed;
+use crate::grok::pcre::print::print;
+
+/// Steps of back-tracking a line may cost: PCRE2's match limit, which its JIT compiler honours too. Measured, a step
+/// takes 0.8 to 1.2 ns, so that the worst line costs 5 ms; a sound line of 1 MiB may take four steps a byte.
+const STEPS: u32 = 4_000_000;
+
+/// Memory for back-tracking in the JIT-compiled program, in bytes, for each matcher. It is reserved as address space
+/// and becomes real memory only as far as a line needs it: never with the stock, and `(?:a|b)*` takes 8 bytes a round.
+const STACK: usize = 4 << 20;
+
+/// An expression compiled for PCRE2.
+pub(super) struct Program {
+    expression: String,
+    bytes: Regex,
+    /// For characters; `None` inside when the engine refuses it, which leaves those lines to `bytes`.
+    text: OnceLock<Option<Regex>>,
+    /// The groups that hold each capture.
+    groups: Vec<Vec<usize>>,
+    beyond_ascii: bool,
+}
+
+/// What one thread needs to run a [`Program`].
+pub(super) struct Memory {
+    bytes: CaptureLocations,
+    text: Option<CaptureLocations>,
+}
+
+/// The captures of a match.
+pub(super) struct Found<'m> {
+    locations: &'m CaptureLocations,
+    groups: &'m [Vec<usize>],
+}
+
+impl Program {
+    /// Compiles what was parsed; an error is in the engine's words.
+    pub(super) fn new(parsed: &Parsed) -> Result<Program, String> {
+        let printed = print(&parsed.expression, false);
+        let bytes = build(&printed.text, false).map_err(|error| plain_words(&error))?;
+        Ok(Program {
+            expression: printed.text,
+            bytes,
+            text: OnceLock::new(),
+            groups: printed.groups,
+            beyond_ascii: parsed.beyond_ascii,
+        })
+    }
+
+    /// The text given to PCRE2 for bytes.
+    pub(super) fn expression(&self) -> &str {
+        &self.expression
+    }
+
+    pub(super) fn memory(&self) -> Memory {
+        Memory { bytes: self.bytes.capture_locations(), text: None }
+    }
+
+    /// Looks for the leftmost match. `expression` is the one the program was made from. The error is the reason why the
+    /// line was given up.
+    #[inline]
+    pub(super) fn captures<'m>(
+        &'m self,
+        expression: &Expression,
+        memory: &'m mut Memory,
+        line: &[u8],
+    ) -> Result<Option<Found<'m>>, String> {
+        if !line.is_ascii() {
+            return self.captures_text(expression, memory, line);
+        }
+        self.run(&self.bytes, &mut memory.bytes, line)
+    }
+
+    /// The same for a line beyond ASCII.
+    #[cold]
+    fn captures_text<'m>(
+        &'m self,
+        expression: &Expression,
+        memory: &'m mut Memory,
+        line: &[u8],
+    ) -> Result<Option<Found<'m>>, String> {
+        let as_bytes = !self.beyond_ascii && std::str::from_utf8(line).is_err();
+        let text = if as_bytes { None } else { self.text(expression) };
+        match text {
+            Some(program) => {
+                let locations = memory.text.get_or_insert_with(|| program.capture_locations());
+                self.run(program, locations, line)
+            }
+            None => self.run(&self.bytes, &mut memory.bytes, line),
+        }
+    }
+
+    fn text(&self, expression: &Expression) -> Option<&Regex> {
+        self.text.get_or_init(|| build(&print(expression, true).text, true).ok()).as_ref()
+    }
+
+    #[inline]
+    fn run<'m>(
+        &'m self,
+        program: &Regex,
+        locations: &'m mut CaptureLocations,
+        line: &[u8],
+    ) -> Result<Option<Found<'m>>, String> {
+        match program.captures_read(locations, line) {
+            Ok(None) => Ok(None),
+            Ok(Some(_)) => Ok(Some(Found { locations, groups: &self.groups })),
+            Err(error) => Err(reason(&error)),
+        }
+    }
+}
+
+impl Found<'_> {
+    /// Where the capture of `slot` stands. Of a group that is called, the one that stands last.
+    #[inline]
+    pub(super) fn span(&self, slot: usize) -> Span {
+        let groups = self.groups.get(slot).map_or(&[][..], Vec::as_slice);
+        let spans = groups.iter().filter_map(|&group| self.locations.get(group));
+        match spans.max() {
+            Some((start, end)) if start <= end => Span { start: start as u32, end: end as u32 },
+            _ => Span::NONE,
+        }
+    }
+}
+
+/// What stands before the expression: the newline that `^` and `$` know, and the limit.
+fn start_verbs() -> String {
+    format!("(*LF)(*LIMIT_MATCH={STEPS})")
+}
+
+/// Compiles `expression`. `.` matches a newline and `^` and `$` are line anchors, as in Logstash.
+fn build(expression: &str, text: bool) -> Result<Regex, pcre2::Error> {
+    RegexBuilder::new()
+        .dotall(true)
+        .multi_line(true)
+        .utf(text)
+        .ucp(text)
+        .jit_if_available(true)
+        .max_jit_stack_size(Some(STACK))
+        .build(&format!("{}{expression}", start_verbs()))
+}
+
+#[cold]
+fn reason(error: &pcre2::Error) -> String {
+    // PCRE2_ERROR_MATCHLIMIT, PCRE2_ERROR_JIT_STACKLIMIT
+    match error.code() {
+        -47 => format!("matching took more than {STEPS} steps"),
+        -46 => format!("matching took more than {} MiB to back-track in", STACK >> 20),
+        _ => plain_words(error),
+    }
+}
+
+/// The engine's words without its own prefix.
+fn plain_words(error: &pcre2::Error) -> String {
+    let words = error.to_string();
+    words.rsplit_once(": ").map_or(words.clone(), |(_, last)| last.to_owned())
+}

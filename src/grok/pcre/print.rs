@@ -1,0 +1,290 @@
+//! The tree as a text for PCRE2.
+//!
+//! Nothing is left to PCRE2's own idea of a class: a set is written as its code points. For a program that knows bytes
+//! only, a set is what it has of ASCII, and every byte beyond when it has raw bytes; a single character beyond ASCII is
+//! its bytes.
+
+use std::fmt::Write;
+
+use crate::grok::ast::{Expression, Look, Node};
+use crate::grok::set::Set;
+use crate::grok::unicode::{posix, scalars};
+
+/// The text, and which groups of it hold each capture: several where a group is called.
+pub(super) struct Printed {
+    pub(super) text: String,
+    pub(super) groups: Vec<Vec<usize>>,
+}
+
+/// Where a node stands, which tells whether it needs parentheses.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Place {
+    /// In parentheses, or nothing else is there.
+    Whole,
+    /// Beside others.
+    Part,
+    /// Before a quantifier.
+    Repeated,
+}
+
+/// Writes `expression` for characters (`utf`) or for bytes.
+pub(super) fn print(expression: &Expression, utf: bool) -> Printed {
+    let mut groups = vec![Vec::new(); expression.captures];
+    let mut count = 0;
+    number(&expression.node, &mut count, &mut groups);
+    let mut printer = Printer { out: String::new(), groups: &groups, group: 0, utf };
+    printer.node(&expression.node, Place::Whole);
+    Printed { text: printer.out, groups }
+}
+
+/// Numbers the groups in the order in which they are written.
+fn number(node: &Node, count: &mut usize, groups: &mut [Vec<usize>]) {
+    match node {
+        Node::Empty | Node::Set(_) | Node::Look(_) | Node::Backreference { .. } | Node::Foreign(_) => {}
+        Node::Concat(nodes) | Node::Alternate(nodes) => nodes.iter().for_each(|node| number(node, count, groups)),
+        Node::Repeat { node, .. } | Node::Atomic(node) | Node::Around { node, .. } => number(node, count, groups),
+        Node::Capture { slot, node } => {
+            *count += 1;
+            if let Some(group) = groups.get_mut(*slot) {
+                group.push(*count);
+            }
+            number(node, count, groups);
+        }
+        Node::Conditional { yes, no, .. } => {
+            number(yes, count, groups);
+            number(no, count, groups);
+        }
+    }
+}
+
+struct Printer<'a> {
+    out: String,
+    groups: &'a [Vec<usize>],
+    /// Groups written so far.
+    group: usize,
+    utf: bool,
+}
+
+impl Printer<'_> {
+    fn node(&mut self, node: &Node, place: Place) {
+        match node {
+            Node::Empty if place == Place::Repeated => self.out.push_str("(?:)"),
+            Node::Empty => {}
+            Node::Set(set) => self.set(set),
+            Node::Look(look) => self.enclosed(place == Place::Repeated, "(?:", |this| this.out.push_str(words(*look))),
+            Node::Foreign(words) => self.out.push_str(words),
+            Node::Concat(nodes) => self.enclosed(place == Place::Repeated, "(?:", |this| {
+                nodes.iter().for_each(|node| this.node(node, Place::Part));
+            }),
+            Node::Alternate(nodes) => self.enclosed(place != Place::Whole, "(?:", |this| this.branches(nodes)),
+            Node::Repeat { node, min, max, greedy } => self.enclosed(place == Place::Repeated, "(?:", |this| {
+                this.node(node, Place::Repeated);
+                this.counts(*min, *max);
+                if !greedy {
+                    this.out.push('?');
+                }
+            }),
+            Node::Capture { node, .. } => {
+                self.group += 1;
+                self.enclosed(true, "(", |this| this.node(node, Place::Whole));
+            }
+            Node::Atomic(node) => self.enclosed(true, "(?>", |this| this.node(node, Place::Whole)),
+            Node::Around { behind, negative, node } => {
+                let opening = match (behind, negative) {
+                    (false, false) => "(?=",
+                    (false, true) => "(?!",
+                    (true, false) => "(?<=",
+                    (true, true) => "(?<!",
+                };
+                self.enclosed(place == Place::Repeated, "(?:", |this| {
+                    this.enclosed(true, opening, |this| this.node(node, Place::Whole));
+                });
+            }
+            Node::Backreference { slots, fold } => {
+                let opening = if *fold { "(?i:" } else { "(?:" };
+                self.enclosed(true, opening, |this| this.back_reference(slots));
+            }
+            Node::Conditional { slot, yes, no } => self.conditional(*slot, yes, no),
+        }
+    }
+
+    /// Writes what `inside` writes, in a group if it `needs` one.
+    fn enclosed(&mut self, needs: bool, opening: &str, inside: impl FnOnce(&mut Self)) {
+        if needs {
+            self.out.push_str(opening);
+        }
+        inside(self);
+        if needs {
+            self.out.push(')');
+        }
+    }
+
+    fn branches(&mut self, nodes: &[Node]) {
+        for (index, node) in nodes.iter().enumerate() {
+            if index > 0 {
+                self.out.push('|');
+            }
+            self.node(node, Place::Part);
+        }
+    }
+
+    fn counts(&mut self, min: u32, max: Option<u32>) {
+        let counts = match (min, max) {
+            (0, None) => "*".to_owned(),
+            (1, None) => "+".to_owned(),
+            (0, Some(1)) => "?".to_owned(),
+            (min, None) => format!("{{{min},}}"),
+            (min, Some(max)) if min == max => format!("{{{min}}}"),
+            (min, Some(max)) => format!("{{{min},{max}}}"),
+        };
+        self.out.push_str(&counts);
+    }
+
+    fn groups_of(&self, slot: usize) -> Vec<usize> {
+        self.groups.get(slot).cloned().unwrap_or_default()
+    }
+
+    /// The last of the captures is tried first, as in Oniguruma.
+    fn back_reference(&mut self, slots: &[usize]) {
+        let mut alternatives = Vec::new();
+        for slot in slots.iter().rev() {
+            let nothing = "(?!)".to_owned();
+            // Of a group that is called, the last one that took part holds its text.
+            let text = self.groups_of(*slot).iter().fold(nothing, |rest, group| match rest.as_str() {
+                "(?!)" => format!("\\g{{{group}}}"),
+                _ => format!("(?({group})\\g{{{group}}}|{rest})"),
+            });
+            alternatives.push(text);
+        }
+        self.out.push_str(&alternatives.join("|"));
+    }
+
+    fn conditional(&mut self, slot: usize, yes: &Node, no: &Node) {
+        let groups = self.groups_of(slot);
+        if let [group] = groups[..] {
+            let _ = write!(self.out, "(?({group})");
+            self.node(yes, Place::Part);
+            self.out.push('|');
+            self.node(no, Place::Part);
+            self.out.push(')');
+            return;
+        }
+        // Any of the groups, or none of them.
+        let any = groups.iter().fold("(?!)".to_owned(), |rest, group| format!("(?({group})|{rest})"));
+        let none = groups.iter().fold(String::new(), |rest, group| format!("(?({group})(?!)|{rest})"));
+        self.out.push_str("(?:");
+        self.out.push_str(&any);
+        self.node(yes, Place::Part);
+        self.out.push('|');
+        self.out.push_str(&none);
+        self.node(no, Place::Part);
+        self.out.push(')');
+    }
+
+    fn set(&mut self, set: &Set) {
+        if *set == Set::any() {
+            return self.out.push('.');
+        }
+        if let Some(c) = set.as_char() {
+            return self.character(c);
+        }
+        if !self.utf {
+            let ascii = set.intersect(&Set::ranges([(0, 0x7f)]));
+            if ascii.is_empty() && !set.contains_raw() && few(set) {
+                return self.spelled(set);
+            }
+            let beyond = if set.contains_raw() { Set::ranges([(0x80, 0xff)]) } else { Set::empty() };
+            let rest = Set::ranges([(0, 0xff)]);
+            let (set, negated) = (ascii.union(&beyond), set.contains_raw());
+            return if negated { self.class(&set.negate().intersect(&rest), true) } else { self.class(&set, false) };
+        }
+        if set.contains_raw() { self.class(&set.negate(), true) } else { self.class(set, false) }
+    }
+
+    /// The few characters of `set` as alternatives of bytes.
+    fn spelled(&mut self, set: &Set) {
+        let characters: Vec<String> =
+            scalars(set.as_ranges()).flat_map(|(low, high)| low..=high).map(String::from).collect();
+        let _ = write!(self.out, "(?:{})", characters.join("|"));
+    }
+
+    fn class(&mut self, set: &Set, negated: bool) {
+        if set.is_empty() {
+            return self.out.push_str(if negated { "." } else { "(?!)" });
+        }
+        self.out.push_str(if negated { "[^" } else { "[" });
+        let beyond = set.intersect(&Set::ranges([(0x80, Set::LAST)]));
+        let named = if self.utf { NAMED.iter().find(|(name, _)| is_named(set, &beyond, name)) } else { None };
+        let ranges = match named {
+            Some((_, properties)) => {
+                self.out.push_str(properties);
+                set.intersect(&Set::ranges([(0, 0x7f)]))
+            }
+            None => set.clone(),
+        };
+        for (low, high) in scalars(ranges.as_ranges()) {
+            self.class_character(low);
+            if low < high {
+                if u32::from(low) + 1 < u32::from(high) {
+                    self.out.push('-');
+                }
+                self.class_character(high);
+            }
+        }
+        self.out.push(']');
+    }
+
+    fn class_character(&mut self, c: char) {
+        let _ = if c.is_ascii_alphanumeric() {
+            write!(self.out, "{c}")
+        } else {
+            write!(self.out, "\\x{{{:x}}}", u32::from(c))
+        };
+    }
+
+    fn character(&mut self, c: char) {
+        let _ = match c {
+            c if c.is_ascii_alphanumeric() || matches!(c, ' ' | '_') => write!(self.out, "{c}"),
+            c if c.is_ascii_graphic() => write!(self.out, "\\{c}"),
+            c if c.is_ascii() => write!(self.out, "\\x{:02x}", u32::from(c)),
+            // Among bytes, a quantifier would repeat the last of them only.
+            c if self.utf => write!(self.out, "{c}"),
+            c => write!(self.out, "(?:{c})"),
+        };
+    }
+}
+
+/// Classes that would be hundreds of ranges long, as PCRE2 can say them.
+const NAMED: [(&str, &str); 6] = [
+    ("alpha", r"\p{Alphabetic}"),
+    ("alnum", r"\p{Alphabetic}\p{Nd}"),
+    ("lower", r"\p{Lowercase}"),
+    ("upper", r"\p{Uppercase}"),
+    ("digit", r"\p{Nd}"),
+    ("word", r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}"),
+];
+
+/// Whether `set`, which has `beyond` beyond ASCII, has all of the class and beyond ASCII no more.
+fn is_named(set: &Set, beyond: &Set, name: &str) -> bool {
+    // Few ranges are as short as a name.
+    beyond.as_ranges().len() > 8
+        && posix(name).is_some_and(|class| {
+            class.intersect(&Set::ranges([(0x80, Set::LAST)])) == *beyond && class.intersect(set) == *class
+        })
+}
+
+fn few(set: &Set) -> bool {
+    scalars(set.as_ranges()).map(|(low, high)| u32::from(high) - u32::from(low) + 1).sum::<u32>() <= 16
+}
+
+fn words(look: Look) -> &'static str {
+    match look {
+        Look::Start => "\\A",
+        Look::End => "\\z",
+        Look::EndOrNewline => "\\Z",
+        Look::LineStart => "^",
+        Look::LineEnd => "$",
+        Look::Boundary => "\\b",
+        Look::NotBoundary => "\\B",
+    }
+}
