@@ -11,11 +11,17 @@ macro_rules! files {
 }
 
 /// The plain definitions: file name and content.
-pub(crate) const PLAIN: &[(&str, &str)] = files!("": "base" "httpd" "syslog");
+pub(crate) const PLAIN: &[(&str, &str)] = files! {
+    "":
+    "aws" "bacula" "base" "bind" "bro" "exim" "firewalls" "httpd" "junos" "nagios" "squid" "syslog"
+};
 
 /// Definitions that take the place of plain ones of the same name where fields are to be called as in the Elastic
 /// Common Schema.
-pub(crate) const ECS: &[(&str, &str)] = files!("ecs/":);
+pub(crate) const ECS: &[(&str, &str)] = files! {
+    "ecs/":
+    "aws" "bacula" "base" "bind" "bro" "exim" "firewalls" "httpd" "junos" "nagios" "squid" "syslog" "zeek"
+};
 
 /// The formats.
 pub(crate) const FORMATS: (&str, &str) = ("stock formats.toml", include_str!("../../patterns/formats.toml"));
