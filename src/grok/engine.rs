@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::grok::ast::Expression;
+use crate::grok::ast::{Expression, Node};
 use crate::grok::fault::Written;
 use crate::grok::parse::{Parsed, Slot};
 use crate::grok::pcre::{Found, Memory, Program};
@@ -88,6 +88,11 @@ impl Pattern {
     /// The expression given to the engine, fully expanded; for diagnostics and comparisons, in no promised form.
     pub fn expression(&self) -> &str {
         self.shared.program.expression()
+    }
+
+    /// What it matches, as a tree.
+    pub(crate) fn tree(&self) -> &Node {
+        &self.shared.expression.node
     }
 
     /// A matcher for one thread.

@@ -15,9 +15,11 @@ mod fault;
 mod field;
 mod format;
 mod library;
+mod literals;
 mod parse;
 mod pattern_file;
 mod pcre;
+mod select;
 mod set;
 mod stock;
 #[cfg(test)]
@@ -28,6 +30,7 @@ pub use engine::{Captures, Matcher, Pattern, Stopped};
 pub use format::{DateRule, Format, Rule};
 pub use library::Library;
 pub use pattern_file::Definition;
+pub use select::Selector;
 
 /// The type a captured text is converted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
