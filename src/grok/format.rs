@@ -41,6 +41,16 @@ pub struct Format {
     pub date: Option<DateRule>,
 }
 
+impl Format {
+    /// Its pattern, if it has one.
+    pub fn pattern(&self) -> Option<&Pattern> {
+        match &self.rule {
+            Rule::Pattern(pattern) => Some(pattern),
+            Rule::JsonObject => None,
+        }
+    }
+}
+
 /// How a line becomes fields.
 #[derive(Debug, Clone)]
 pub enum Rule {
