@@ -50,7 +50,7 @@ use crate::grok::pattern_file::Definition;
 /// How deep definitions may use each other. Logstash's own stay below 12.
 pub(crate) const MAX_DEPTH: usize = 64;
 
-/// Most parts of an expression. Logstash's own largest (`EXIM`) has some 20,000.
+/// Most parts of an expression. Logstash's own largest (`BACULA_LOGLINE`) has some 8,000.
 pub(crate) const MAX_PARTS: usize = 200_000;
 
 /// How deep groups, references and repeats of repeats may stand in each other. The tree is walked by recursion, and

@@ -97,5 +97,9 @@ fn a_cycle_is_shown_as_the_chain_of_its_names() {
     library.add_definitions("f", b"A %{B}\nB x%{C}\nC %{B}\nSELF %{SELF}").expect("it is well formed");
     let error = |pattern| library.compile(pattern).expect_err("it is wrong").to_string();
     assert_eq!(error("%{A}"), "f, line 3 (C): the pattern uses itself: B > C > B (used through A > B)\n  %{B}\n    ^");
+    assert_eq!(
+        error("a%{X=b%{X}}"),
+        "pattern given with -p, definition of X at character 6: the pattern uses itself: X > X\n  b%{X}\n     ^"
+    );
     assert_eq!(error("%{SELF}"), "f, line 4 (SELF): the pattern uses itself: SELF > SELF\n  %{SELF}\n    ^");
 }

@@ -69,7 +69,7 @@ fn captures_written_alike_stand_together_and_all_but_the_first_are_marked() {
 /// Each row: a pattern, a line, and what the group `x` captures, or no match.
 #[test]
 fn the_syntax_means_what_it_means_to_oniguruma() {
-    let cases: [(&str, &str, Option<&str>); 49] = [
+    let cases: &[(&str, &str, Option<&str>)] = &[
         ("(?<x>a.b)", "a\nb", Some("a\nb")),
         ("^(?<x>b)$", "a\nb\nc", Some("b")),
         ("(a)(?<x>b)", "ab", Some("b")),
@@ -119,14 +119,82 @@ fn the_syntax_means_what_it_means_to_oniguruma() {
         (r"(?<x>(?<=a)b(?=c))", "abc", Some("b")),
         ("(?<x>a|ab)", "ab", Some("a")),
         ("(?<x>x*)", "aax", Some("")),
+        (r"(?<x>[a-f&&[^c]]+)", "abcde", Some("ab")),
+        (r"(?<x>[^b&&a-c]+)", "babx", Some("a")),
+        (r"(?<x>[a[^b-z]]+)", "zzA1a", Some("A1a")),
+        (r"(?<x>[\H&&\w]+)", "afgz", Some("gz")),
+        (r"(?<x>[^\W_]+)", "_é9a_", Some("9a")),
+        (r"(?<x>[\D]+)", "1é2", Some("é")),
+        (r"(?<x>[\W&&[^-]]+)", "a-éb", Some("é")),
+        (r"(?u)(?<x>\w+)", "-é1", Some("é1")),
+        (r"(?u)(?<x>\d+)", "٣a", Some("٣")),
+        (r"(?u)(?<x>[\s&&[^ ]]+)", "a \u{a0}", Some("\u{a0}")),
+        (r"(?u:(?<y>\w))(?<x>\w+)", "éé1", Some("1")),
+        (r"(?<x>\s+)", "\u{a0} ", Some(" ")),
+        (r"(?a)(?<x>[[:alpha:]]+)", "éa", Some("a")),
+        (r"(?a)(?<x>[[:^alpha:]]+)", "aé", Some("é")),
+        (r"(?a)\b(?<x>a)", "éa", Some("a")),
+        (r"(?a)(?d)\b(?<x>a)", "éa", None),
+        (r"(?a)(?<x>a\B.)", "aé", None),
+        (r"(?<x>\C-a\M-i)", "\u{1}é", Some("\u{1}é")),
+        (r"(?<x>\M-\C-a\c?)", "\u{81}\u{7f}", Some("\u{81}\u{7f}")),
+        (r"(?<x>\xc3\xa9\x{e9}\xe9)", "ééé", Some("ééé")),
+        (r"(?<x>\18)", "\u{1}8", Some("\u{1}8")),
+        (r"(?<x>\X)", "e\u{301}x", Some("e\u{301}")),
+        (r"\G(?<x>b)", "ab", None),
+        (r"(?<x>a\Kb)", "ab", Some("ab")),
+        (r"(?<x>a\Rb)", "a\r\nb", Some("a\r\nb")),
+        (r"(?<x>a|b)\g<x>", "ab", Some("b")),
+        (r"(?<x>a|b)\g<x>\k<x>", "abb", Some("b")),
+        (r"(?<x>a|b)\g<x>\k<x>", "aba", None),
+        (r"(?<x>a)(?i)\g<x>", "aA", None),
+        (r"\g<x>(?i:(?<x>a))", "Aa", Some("a")),
+        (r"(?<y>a)?(?<x>(?(<y>)b|c))", "ac", Some("c")),
+        (r"(?<y>a)?(?<x>(?(<y>)b|c))", "ab", Some("b")),
+        (r"(?:(?<y>a)|(?<y>b))(?<x>(?(<y>)c|d))", "bdbc", Some("c")),
+        (r"(?<x>(?<=a{1,3})b)", "aab", Some("b")),
+        (r"(?<x>(?i)\p{Lu}+)", "-aB", Some("aB")),
+        (r"(?<x>(?i)\w+)", "-aſ", Some("a")),
+        (r"(?<x>(?i)straße)", "STRASSE", None),
+        (r"(?<x>(?i)%{DAY})", "MON", Some("MON")),
     ];
-    for (pattern, line, expected) in cases {
+    for &(pattern, line, expected) in cases {
         let pattern = Library::stock().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
         let mut matcher = pattern.matcher();
-        let found = matcher.captures(line.as_bytes()).expect("no limit is hit").map(|captures| captures.span(0));
+        let slot = pattern.fields().iter().find(|field| field.path == ["x"]).expect("x is there").slots[0];
+        let found = matcher.captures(line.as_bytes()).expect("no limit is hit").map(|captures| captures.span(slot));
         let found = found.map(|span| &line[span.start as usize..span.end as usize]);
         assert_eq!(found, expected, "{} on {line:?}", pattern.name());
     }
+}
+
+/// Each row: a pattern, a line, and what the field `x` captures.
+#[test]
+fn a_definition_inside_a_pattern_holds_from_there_on() {
+    let cases = [
+        ("%{OCT:x=[0-7]+}", "9178", "17"),
+        ("%{OCT:x:int=[0-7]+}", "9178", "17"),
+        ("%{OCT=[0-7]{2}}%{OCT:x}", "1234", "34"),
+        ("%{WORD:a} %{WORD=[0-9]}%{WORD:x}", "a 123", "2"),
+        (r"%{A=\}}%{A:x}", "}}", "}"),
+        ("%{A=b%{INT}}%{A:x}", "b1b2", "b2"),
+        // It holds in definitions that are used later as well.
+        ("%{YEAR=y}%{DATE_EU:x}", "y31.12.y", "31.12.y"),
+    ];
+    for (pattern, line, expected) in cases {
+        let compiled = Library::stock().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
+        let found = captures(&compiled, line.as_bytes()).unwrap_or_else(|| panic!("{pattern} must match {line}"));
+        assert_eq!(found.last(), Some(&format!("x={expected}")), "{pattern} on {line}");
+    }
+    let library = Library::stock();
+    library.compile("%{OCT=[0-7]}").expect("it is well formed");
+    assert!(library.compile("%{OCT}").is_err(), "it holds in its own pattern only");
+}
+
+#[test]
+fn what_logstash_ignores_behind_a_field_name_is_ignored() {
+    assert_eq!(run("%{INT:[error][code]?}", "7"), some(&["[error][code]=7"]));
+    assert_eq!(run("%{INT:n?:int} %{WORD:w - a remark}", "7 a"), some(&["n=7", "w=a"]));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tests of the language, the stock and the formats.
 
 mod cases;
+mod differential;
 mod errors;
 mod formats;
 mod golden;
