@@ -13,14 +13,16 @@ macro_rules! files {
 /// The plain definitions: file name and content.
 pub(crate) const PLAIN: &[(&str, &str)] = files! {
     "":
-    "aws" "bacula" "base" "bind" "bro" "exim" "firewalls" "httpd" "junos" "nagios" "squid" "syslog"
+    "aws" "bacula" "base" "bind" "bro" "exim" "firewalls" "haproxy" "httpd" "java" "junos" "maven"
+    "mcollective" "mongodb" "nagios" "nginx" "postfix" "postgresql" "rails" "redis" "ruby" "squid" "syslog"
 };
 
 /// Definitions that take the place of plain ones of the same name where fields are to be called as in the Elastic
 /// Common Schema.
 pub(crate) const ECS: &[(&str, &str)] = files! {
     "ecs/":
-    "aws" "bacula" "base" "bind" "bro" "exim" "firewalls" "httpd" "junos" "nagios" "squid" "syslog" "zeek"
+    "aws" "bacula" "base" "bind" "bro" "exim" "firewalls" "haproxy" "httpd" "java" "junos" "mcollective"
+    "mongodb" "nagios" "nginx" "postgresql" "rails" "redis" "ruby" "squid" "syslog" "zeek"
 };
 
 /// The formats.
