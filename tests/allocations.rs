@@ -44,6 +44,11 @@ fn access(index: usize) -> String {
 }
 
 #[test]
+fn an_allocation_would_be_seen() {
+    assert_eq!(allocation_counter::measure(|| drop(Vec::<u8>::with_capacity(1))).count_total, 1);
+}
+
+#[test]
 fn lines_of_the_stock_formats_allocate_nothing() {
     for library in [Library::stock(), Library::stock_ecs()] {
         let syslog = |index: usize| format!("<30>Feb  3 04:05:{:02} gate sshd[{index}]: opened for ada", index % 60);
