@@ -22,7 +22,7 @@ use pcre2::bytes::{CaptureLocations, Regex, RegexBuilder};
 use crate::grok::Span;
 use crate::grok::ast::Expression;
 use crate::grok::parse::Parsed;
-use crate::grok::pcre::print::print;
+use crate::grok::pcre::print::{Alphabet, print};
 
 /// Steps of back-tracking a line may cost: PCRE2's match limit, which its JIT compiler honours too. Measured, a step
 /// takes 0.8 to 1.2 ns, so that the worst line costs 5 ms; a sound line of 1 MiB may take four steps a byte.
@@ -58,7 +58,7 @@ pub(super) struct Found<'m> {
 impl Program {
     /// Compiles what was parsed; an error is in the engine's words.
     pub(super) fn new(parsed: &Parsed) -> Result<Program, String> {
-        let printed = print(&parsed.expression, false);
+        let printed = print(&parsed.expression, Alphabet::Bytes);
         let bytes = build(&printed.text, false).map_err(|error| plain_words(&error))?;
         Ok(Program {
             expression: printed.text,
@@ -113,7 +113,8 @@ impl Program {
     }
 
     fn text(&self, expression: &Expression) -> Option<&Regex> {
-        self.text.get_or_init(|| build(&print(expression, true).text, true).ok()).as_ref()
+        let compile = |short| build(&print(expression, Alphabet::Characters { short }).text, true).ok();
+        self.text.get_or_init(|| compile(true).or_else(|| compile(false))).as_ref()
     }
 
     #[inline]
@@ -175,4 +176,39 @@ fn reason(error: &pcre2::Error) -> String {
 fn plain_words(error: &pcre2::Error) -> String {
     let words = error.to_string();
     words.rsplit_once(": ").map_or(words.clone(), |(_, last)| last.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grok::Library;
+    use crate::grok::fault::Written;
+    use crate::grok::parse::parse;
+
+    #[test]
+    fn the_tree_is_written_for_bytes_and_for_characters() {
+        let cases = [
+            (r"(?:a|bc)*d", r"(?:a|bc)*d", r"(?:a|bc)*d"),
+            (r"(?<x>a{2}+\.)", r"((?:a{2})+\.)", r"((?:a{2})+\.)"),
+            (r"é+", r"(?:é)+", r"é+"),
+            (r"(?i)aé", r"[Aa](?:É|é)", r"[Aa][\x{c9}\x{e9}]"),
+            (r"[^a]\d\w", r"[^a]\d\w", r"[^a]\d[0-9A-Z\x{5f}a-z]"),
+            (r"[^é]\W", r".\W", r"[^\x{e9}][^0-9A-Z\x{5f}a-z]"),
+            (r"[[:alpha:]\-]", r"[\x{2d}A-Za-z]", r"[\p{Alphabetic}\x{2d}A-Za-z]"),
+            (r"(?<x>a)\g<x>\k<x>", r"(a)(a)(?:(?(2)\g{2}|\g{1}))", r"(a)(a)(?:(?(2)\g{2}|\g{1}))"),
+            (r"(?<x>a)?(?(<x>)b|c)", r"(a)?(?(1)b|c)", r"(a)?(?(1)b|c)"),
+            (r"(?=^)*$+\A{2}", r"(?:(?=^))*(?:$)+(?:\A){2}", r"(?:(?=^))*(?:$)+(?:\A){2}"),
+        ];
+        for (pattern, bytes, text) in cases {
+            let library = Library::stock();
+            let parsed = parse(&Written::new("here", pattern), library.definitions()).expect(pattern);
+            assert_eq!(print(&parsed.expression, Alphabet::Bytes).text, bytes);
+            let short = print(&parsed.expression, Alphabet::Characters { short: true }).text;
+            assert_eq!(short, format!("(?aDaS){text}"));
+            for short in [true, false] {
+                let printed = print(&parsed.expression, Alphabet::Characters { short });
+                build(&printed.text, true).unwrap_or_else(|error| panic!("{error}"));
+            }
+        }
+    }
 }

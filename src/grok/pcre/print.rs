@@ -27,12 +27,23 @@ enum Place {
     Repeated,
 }
 
-/// Writes `expression` for characters (`utf`) or for bytes.
-pub(super) fn print(expression: &Expression, utf: bool) -> Printed {
+/// What a program takes a line for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Alphabet {
+    Bytes,
+    Characters {
+        /// Whether the text is to be short, which PCRE2 understands from 10.43 on.
+        short: bool,
+    },
+}
+
+/// Writes `expression`.
+pub(super) fn print(expression: &Expression, alphabet: Alphabet) -> Printed {
     let mut groups = vec![Vec::new(); expression.captures];
     let mut count = 0;
     number(&expression.node, &mut count, &mut groups);
-    let mut printer = Printer { out: String::new(), groups: &groups, group: 0, utf };
+    let out = if alphabet == (Alphabet::Characters { short: true }) { "(?aDaS)" } else { "" }.to_owned();
+    let mut printer = Printer { out, groups: &groups, group: 0, alphabet };
     printer.node(&expression.node, Place::Whole);
     Printed { text: printer.out, groups }
 }
@@ -62,7 +73,7 @@ struct Printer<'a> {
     groups: &'a [Vec<usize>],
     /// Groups written so far.
     group: usize,
-    utf: bool,
+    alphabet: Alphabet,
 }
 
 impl Printer<'_> {
@@ -188,7 +199,7 @@ impl Printer<'_> {
         if let Some(c) = set.as_char() {
             return self.character(c);
         }
-        if !self.utf {
+        if self.alphabet == Alphabet::Bytes {
             let ascii = set.intersect(&Set::ranges([(0, 0x7f)]));
             if ascii.is_empty() && !set.is_empty() && !set.contains_raw() && few(set) {
                 return self.spelled(set);
@@ -217,7 +228,11 @@ impl Printer<'_> {
         }
         self.out.push_str(if negated { "[^" } else { "[" });
         let beyond = set.intersect(&Set::ranges([(0x80, Set::LAST)]));
-        let named = if self.utf { NAMED.iter().find(|(name, _)| is_named(set, &beyond, name)) } else { None };
+        let named = if self.alphabet != Alphabet::Bytes {
+            NAMED.iter().find(|(name, _)| is_named(set, &beyond, name))
+        } else {
+            None
+        };
         let ranges = match named {
             Some((_, properties)) => {
                 self.out.push_str(properties);
@@ -239,10 +254,13 @@ impl Printer<'_> {
 
     /// An escape for the class. Compiled, a class takes 33 bytes and an escape one; an expression can have 64 KiB.
     fn shorthand(&self, set: &Set, negated: bool) -> Option<&'static str> {
-        // For characters, PCRE2 is told that escapes know Unicode.
-        let ranges = set.as_ranges();
-        let found = SHORTHANDS.iter().find(|(_, _, known)| !self.utf && ranges == *known);
-        found.map(|(positive, negative, _)| if negated { *negative } else { *positive })
+        let known = match self.alphabet {
+            Alphabet::Bytes => &SHORTHANDS[..],
+            Alphabet::Characters { short: true } => &SHORTHANDS[..2],
+            Alphabet::Characters { short: false } => &[],
+        };
+        let (positive, negative, _) = known.iter().find(|(_, _, ranges)| set.as_ranges() == *ranges)?;
+        Some(if negated { negative } else { positive })
     }
 
     fn class_character(&mut self, c: char) {
@@ -259,13 +277,14 @@ impl Printer<'_> {
             c if c.is_ascii_graphic() => write!(self.out, "\\{c}"),
             c if c.is_ascii() => write!(self.out, "\\x{:02x}", u32::from(c)),
             // Among bytes, a quantifier would repeat the last of them only.
-            c if self.utf => write!(self.out, "{c}"),
+            c if self.alphabet != Alphabet::Bytes => write!(self.out, "{c}"),
             c => write!(self.out, "(?:{c})"),
         };
     }
 }
 
-/// Escapes that mean these sets for bytes.
+/// Escapes that mean these sets for bytes. The first two mean them for characters as well, where the expression begins
+/// with `(?aDaS)`; `\w` cannot be one of them, because `\b` would go with it.
 const SHORTHANDS: [(&str, &str, &[(u32, u32)]); 3] = [
     ("\\d", "\\D", &[(0x30, 0x39)]),
     ("\\s", "\\S", &[(0x09, 0x0d), (0x20, 0x20)]),
