@@ -9,8 +9,7 @@ use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, HirKind};
 
 use crate::grok::set::Set;
 
-/// The classes that `[:name:]` and `\p{Name}` know, and how they are made of properties. A minus takes away; `ascii`
-/// marks those that are not made of properties.
+/// The classes that `[:name:]` and `\p{Name}` know, and what each of them is to `regex-syntax`.
 const POSIX: [(&str, &str); 14] = [
     ("alnum", r"[\p{Alphabetic}\p{Nd}]"),
     ("alpha", r"\p{Alphabetic}"),

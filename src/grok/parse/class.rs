@@ -64,6 +64,7 @@ impl Parser<'_> {
             let Some(c) = r.peek() else {
                 return Err(self.fault(r.frame, start, "this [ is not closed"));
             };
+            // A long class costs time wherever its definition is used.
             self.grow(r, at, usize::from(at % 4 == 0))?;
             match c {
                 ']' => {

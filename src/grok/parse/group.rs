@@ -149,10 +149,6 @@ impl Parser<'_> {
     fn rest_with(&mut self, r: &mut Reader<'_>, at: usize, options: Options) -> Result<Part> {
         self.enter(r, at)?;
         let before = std::mem::replace(&mut r.options, options);
-        if let Some(quantifier) = r.peek().filter(|c| matches!(c, '*' | '+' | '?')) {
-            let message = format!("there is nothing to repeat for this {quantifier}");
-            return Err(self.fault(r.frame, r.at, &message));
-        }
         let part = self.alternatives(r)?;
         r.options = before;
         self.open -= 1;
@@ -178,17 +174,15 @@ impl Parser<'_> {
             GroupRef::Name => self.slots_named(r, name_at, name)?,
         };
         r.at = start + length + 1;
-        let mut levels = 0;
-        let part = self.inside(r, at, |this, r| {
+        self.inside(r, at, |this, r| {
             let mut branches = this.branches(r)?;
             if branches.len() > 2 {
                 return Err(this.fault(r.frame, at, "a condition has two branches at most"));
             }
-            levels = branches.iter().map(|part| part.levels).max().unwrap_or(0);
+            let levels = branches.iter().map(|part| part.levels).max().unwrap_or(0);
             let no = if branches.len() == 2 { branches.remove(1).node } else { Node::Empty };
             Ok(Part { node: conditional(&slots, branches.remove(0).node, no), levels })
-        })?;
-        Ok(part)
+        })
     }
 
     fn check_behind(&self, r: &Reader<'_>, at: usize, node: &Node) -> Result<()> {

@@ -41,7 +41,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::grok::FieldType;
-use crate::grok::ast::Expression;
+use crate::grok::ast::{Expression, Node};
 use crate::grok::fault::Written;
 use crate::grok::field::{parse_path, parse_type};
 use crate::grok::parse::call::Call;
@@ -185,7 +185,8 @@ impl<'d> Parser<'d> {
         };
         let options = Options { fold: false, newline: true, extended: false, unicode: Unicode::Default };
         let node = parser.text(0, &written.text, options)?.node;
-        if let Some((frame, at, number)) = parser.greatest.filter(|&(_, _, number)| number > parser.plain) {
+        let beyond = parser.greatest.filter(|&(_, _, number)| parser.slots.is_empty() && number > parser.plain);
+        if let Some((frame, at, number)) = beyond {
             return Err(parser.fault(frame, at, &format!("there is no group {number}")));
         }
         // Without the numbers of plain groups, a second run follows that knows them.
@@ -229,12 +230,13 @@ impl<'d> Parser<'d> {
         Ok(())
     }
 
-    /// Notes that something opens at `at` that others can stand in, with `levels` in it already.
+    /// Notes that something opens at `at` in which others can stand.
     fn enter(&mut self, r: &Reader<'_>, at: usize) -> Result<()> {
         self.open += 1;
         self.check_nesting(r, at, 0)
     }
 
+    /// Whether `levels` may stand in what is open.
     fn check_nesting(&self, r: &Reader<'_>, at: usize, levels: usize) -> Result<()> {
         if self.open + levels > MAX_NESTING {
             let message = format!("groups stand in each other more than {MAX_NESTING} deep");
@@ -260,7 +262,7 @@ impl<'d> Parser<'d> {
 
 /// A part of the tree, and how many levels of groups and of repeats stand in it.
 struct Part {
-    node: crate::grok::ast::Node,
+    node: Node,
     levels: usize,
 }
 

@@ -99,7 +99,7 @@ impl Printer<'_> {
                 self.group += 1;
                 self.enclosed(true, "(", |this| this.node(node, Place::Whole));
             }
-            Node::Atomic(node) => self.enclosed(true, "(?>", |this| this.node(node, Place::Whole)),
+            Node::Atomic(node) => self.atomic(node, place),
             Node::Around { behind, negative, node } => {
                 let opening = match (behind, negative) {
                     (false, false) => "(?=",
@@ -137,6 +137,21 @@ impl Printer<'_> {
             }
             self.node(node, Place::Part);
         }
+    }
+
+    /// `(?>…)`, or the possessive quantifier that is the same.
+    fn atomic(&mut self, node: &Node, place: Place) {
+        if let Node::Repeat { node, min: min @ 0..=1, max: None, greedy: true } = node {
+            return self.enclosed(place == Place::Repeated, "(?:", |this| {
+                this.node(node, Place::Repeated);
+                this.counts(*min, None);
+                this.out.push('+');
+            });
+        }
+        // PCRE2 (10.46) takes `A*` in `A*(?>(?:bc)?)A` for possessive: where an atomic group can end with a group that
+        // need not match, it does not look at what follows. It does not look into a group that begins like this.
+        let opening = if has_optional_group(node) { "(?>(?=)" } else { "(?>" };
+        self.enclosed(true, opening, |this| this.node(node, Place::Whole));
     }
 
     fn counts(&mut self, min: u32, max: Option<u32>) {
@@ -283,9 +298,11 @@ impl Printer<'_> {
     }
 }
 
+type Ranges = &'static [(u32, u32)];
+
 /// Escapes that mean these sets for bytes. The first two mean them for characters as well, where the expression begins
 /// with `(?aDaS)`; `\w` cannot be one of them, because `\b` would go with it.
-const SHORTHANDS: [(&str, &str, &[(u32, u32)]); 3] = [
+const SHORTHANDS: [(&str, &str, Ranges); 3] = [
     ("\\d", "\\D", &[(0x30, 0x39)]),
     ("\\s", "\\S", &[(0x09, 0x0d), (0x20, 0x20)]),
     ("\\w", "\\W", &[(0x30, 0x39), (0x41, 0x5a), (0x5f, 0x5f), (0x61, 0x7a)]),
@@ -308,6 +325,22 @@ fn is_named(set: &Set, beyond: &Set, name: &str) -> bool {
         && posix(name).is_some_and(|class| {
             class.intersect(&Set::ranges([(0x80, Set::LAST)])) == *beyond && class.intersect(set) == *class
         })
+}
+
+/// Whether something in `node` that may be written as a group need not match.
+fn has_optional_group(node: &Node) -> bool {
+    match node {
+        Node::Empty | Node::Set(_) | Node::Look(_) | Node::Backreference { .. } | Node::Foreign(_) => false,
+        Node::Concat(nodes) | Node::Alternate(nodes) => nodes.iter().any(has_optional_group),
+        Node::Repeat { node, .. } => match &**node {
+            // Among bytes, a character beyond ASCII is a group.
+            Node::Set(set) => !set.contains_raw() && !set.is_disjoint(&Set::ranges([(0x80, Set::LAST)])),
+            _ => true,
+        },
+        Node::Capture { node, .. } | Node::Atomic(node) => has_optional_group(node),
+        Node::Around { .. } => false,
+        Node::Conditional { yes, no, .. } => has_optional_group(yes) || has_optional_group(no),
+    }
 }
 
 fn few(set: &Set) -> bool {

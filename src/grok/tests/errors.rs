@@ -72,6 +72,10 @@ fn a_numbered_back_reference_beside_fields_says_what_to_do() {
     let error = Library::stock().compile(r"(a)\1%{INT:n}").expect_err("it is wrong").to_string();
     assert!(error.contains(r"write \k<name>"), "{error}");
     assert!(error.ends_with("\n     ^"), "{error}");
+    for pattern in [r"(?<x>a)\1", r"(?<x>a)(b)\k<-1>", r"(?<x>a)\g<1>", "(?<x>a)(?(1)b)"] {
+        let error = Library::stock().compile(pattern).expect_err("it is wrong").to_string();
+        assert!(error.contains(r"write \k<name>"), "{error}");
+    }
 }
 
 #[test]
