@@ -162,7 +162,8 @@ fn the_syntax_means_what_it_means_to_oniguruma() {
         let pattern = Library::stock().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
         let mut matcher = pattern.matcher();
         let slot = pattern.fields().iter().find(|field| field.path == ["x"]).expect("x is there").slots[0];
-        let found = matcher.captures(line.as_bytes()).expect("no limit is hit").map(|captures| captures.span(slot));
+        let found =
+            matcher.captures(line.as_bytes()).expect("no limit is hit").map(|captures| captures.span(slot.slot));
         let found = found.map(|span| &line[span.start as usize..span.end as usize]);
         assert_eq!(found, expected, "{} on {line:?}", pattern.name());
     }
