@@ -38,7 +38,7 @@ pub(super) struct Program {
     bytes: Regex,
     /// For characters; `None` inside when the engine refuses it, which leaves those lines to `bytes`.
     text: OnceLock<Option<Regex>>,
-    /// The groups that hold each capture.
+    /// The groups that hold each capture; empty when capture `n` is held by group `n + 1`, as it is without calls.
     groups: Vec<Vec<usize>>,
     beyond_ascii: bool,
 }
@@ -59,12 +59,13 @@ impl Program {
     /// Compiles what was parsed; an error is in the engine's words.
     pub(super) fn new(parsed: &Parsed) -> Result<Program, String> {
         let printed = print(&parsed.expression, Alphabet::Bytes);
+        let in_order = printed.groups.iter().enumerate().all(|(slot, groups)| groups[..] == [slot + 1]);
         let bytes = build(&printed.text, false).map_err(|error| plain_words(&error))?;
         Ok(Program {
             expression: printed.text,
             bytes,
             text: OnceLock::new(),
-            groups: printed.groups,
+            groups: if in_order { Vec::new() } else { printed.groups },
             beyond_ascii: parsed.beyond_ascii,
         })
     }
@@ -136,12 +137,19 @@ impl Found<'_> {
     /// Where the capture of `slot` stands. Of a group that is called, the one that stands last.
     #[inline]
     pub(super) fn span(&self, slot: usize) -> Span {
-        let groups = self.groups.get(slot).map_or(&[][..], Vec::as_slice);
-        let spans = groups.iter().filter_map(|&group| self.locations.get(group));
-        match spans.max() {
+        let found = match self.groups.is_empty() {
+            true => self.locations.get(slot + 1),
+            false => self.last_of(slot),
+        };
+        match found {
             Some((start, end)) if start <= end => Span { start: start as u32, end: end as u32 },
             _ => Span::NONE,
         }
+    }
+
+    #[cold]
+    fn last_of(&self, slot: usize) -> Option<(usize, usize)> {
+        self.groups.get(slot)?.iter().filter_map(|&group| self.locations.get(group)).max()
     }
 }
 

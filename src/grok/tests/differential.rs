@@ -286,7 +286,8 @@ fn class() -> impl Strategy<Value = String> {
             " ",
         ][..],
     );
-    proptest::collection::vec(piece, 1..8).prop_map(|pieces| pieces.concat())
+    // Of "[a-[b]]", Oniguruma keeps the b only; Ruby warns of it.
+    proptest::collection::vec(piece, 1..8).prop_map(|pieces| pieces.concat().replace("-[", "-\\["))
 }
 
 proptest! {
