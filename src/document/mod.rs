@@ -131,6 +131,7 @@ impl Documents {
     }
 
     /// Adds a document: `write` appends its bytes to the buffer. When it answers `false` what it wrote is taken back.
+    #[inline]
     pub fn push(&mut self, line: u32, id: DocumentId, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
         let start = self.bytes.len();
         if !write(&mut self.bytes) {
