@@ -189,10 +189,8 @@ impl Parser<'_> {
         let message = match length(node) {
             None => "a look-behind must have a greatest length".to_owned(),
             Some((min, max)) if min == max && max > MAX_BEHIND.1 || min != max && max > MAX_BEHIND.0 => {
-                format!(
-                    "a look-behind can be {} characters long at most, or {} when it can be less long",
-                    MAX_BEHIND.1, MAX_BEHIND.0
-                )
+                let (any, fixed) = MAX_BEHIND;
+                format!("a look-behind can be {any} characters long at most, or {fixed} when its length is fixed")
             }
             Some(_) => return Ok(()),
         };
@@ -223,7 +221,7 @@ fn length(node: &Node) -> Option<(u64, u64)> {
         Node::Capture { node, .. } | Node::Atomic(node) => length(node),
         Node::Concat(nodes) => nodes.iter().map(length).try_fold((0, 0), |sum, length| {
             let length = length?;
-            Some((sum.0 + length.0, sum.1 + length.1))
+            Some((u64::saturating_add(sum.0, length.0), u64::saturating_add(sum.1, length.1)))
         }),
         Node::Alternate(nodes) => nodes.iter().map(length).reduce(either).flatten(),
         Node::Conditional { yes, no, .. } => either(length(yes), length(no)),

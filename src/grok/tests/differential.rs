@@ -50,7 +50,7 @@ fn logator(pattern: &str, lines: &[&str]) -> Result<Vec<Captured>, String> {
         let captures = matcher.captures(line.as_bytes()).map_err(|stopped| stopped.to_string())?;
         Ok(captures.map(|captures| (0..pattern.slots()).map(|slot| place(captures.span(slot))).collect()))
     };
-    lines.iter().map(|line| search(line)).collect()
+    lines.iter().map(search).collect()
 }
 
 /// Compares all engines with Oniguruma; the error is a row for [`ROWS`] and what was found. Tells whether Oniguruma

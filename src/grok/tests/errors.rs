@@ -3,6 +3,8 @@
 use super::Library;
 use crate::error::Kind;
 
+const BEHIND: &str = "a look-behind can be 255 characters long at most, or 65535 when its length is fixed";
+
 /// A pattern and the error it gives: the sentence, and the offset of the caret.
 #[test]
 fn a_wrong_pattern_is_shown_with_a_caret_under_the_fault() {
@@ -47,6 +49,8 @@ fn a_wrong_pattern_is_shown_with_a_caret_under_the_fault() {
         ("(a)\\2", 3, "there is no group 2"),
         ("\\M-", 0, "\\c, \\C- and \\M- must be followed by an ASCII character"),
         ("a(?<=b*)", 1, "a look-behind must have a greatest length"),
+        ("(?<=a{1,256})", 0, BEHIND),
+        ("(?<=ba{65535}{65535}{65535}{65535}{65535})", 0, BEHIND),
         ("a{65536}", 1, "a repeat count can be 65535 at most"),
         ("%{D=\\}", 0, "this %{ is not closed"),
         ("a\\k<x>", 4, "no group (?<name>…) of this name stands before"),
