@@ -108,6 +108,23 @@ fn ecs_names_are_given_to_patterns_and_formats_of_every_program() {
 }
 
 #[test]
+fn every_program_that_parses_knows_which_patterns_there_are() {
+    let place = Place::new();
+    for (program, arguments) in [
+        ("logator", &["run", "--help"][..]),
+        ("logator", &["bench", "--help"]),
+        ("logator", &["grok", "--help"]),
+        ("logator-worker", &["--help"]),
+    ] {
+        let ran = place.run(program, arguments, b"");
+        for flag in ["--ecs", "--patterns-dir", "--pattern-definition"] {
+            let variable = format!("LOGATOR{}", flag[1..].replace('-', "_").to_uppercase());
+            assert!(ran.stdout.contains(flag) && ran.stdout.contains(&variable), "{program} {arguments:?}: {flag}");
+        }
+    }
+}
+
+#[test]
 fn a_file_of_flags_gives_patterns_to_run_and_none_to_grok() {
     let place = Place::new();
     place.write("c.toml", "pattern = [\"%{WORD:w}\"]\npattern-definition = [\"A=b+\"]\n[grok]\necs = false\n");
