@@ -5,7 +5,7 @@ use divan::{Bencher, black_box};
 use logator::batch::Origin;
 use logator::document::date::Formats;
 use logator::document::{DocumentId, Encoder};
-use logator::grok::{DateRule, Field, FieldType, Span};
+use logator::grok::{DateRule, Field, FieldSlot, FieldType, Span};
 use logator::sink::Encoding;
 
 fn main() {
@@ -67,7 +67,7 @@ fn encoder() -> Encoder {
     ]
     .into_iter()
     .enumerate()
-    .map(|(slot, (name, kind))| Field { path: vec![name.into()], kind, slots: vec![slot] })
+    .map(|(slot, (name, kind))| Field { path: vec![name.into()], slots: vec![FieldSlot { slot, kind, again: false }] })
     .collect();
     let date = DateRule { paths: vec![vec!["timestamp".into()]], formats: vec!["%d/%b/%Y:%H:%M:%S %z".into()] };
     Encoder::new(&fields, Some(&date)).expect("the plan compiles")

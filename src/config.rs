@@ -1,8 +1,8 @@
 //! The configuration file and the environment: the flags' names, weaker than the flags.
 //!
 //! Precedence: flag, then `LOGATOR_NAME` in the environment, then the file. The file is TOML: a key is a flag's long
-//! name, at the top for every program that knows it, or in a table `[run]`, `[queue]`, `[worker]`, `[bench]` for one
-//! program. A flag that may be repeated takes an array; a flag without a value takes `true` or `false`.
+//! name, at the top for every program that knows it, or in a table `[run]`, `[queue]`, `[worker]`, `[bench]`, `[grok]` for
+//! one program. A flag that may be repeated takes an array; a flag without a value takes `true` or `false`.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,10 @@ use clap::{Arg, ArgAction, Command};
 use crate::error::{Error, Result};
 
 /// The tables a file may have, and so the programs it may be for.
-const PROGRAMS: [&str; 4] = ["run", "queue", "worker", "bench"];
+const PROGRAMS: [&str; 5] = ["run", "queue", "worker", "bench", "grok"];
+
+/// Arguments that a file cannot give.
+const NEVER_KEYS: [&str; 4] = ["help", "version", "config", crate::cli::GROK_PATTERN];
 
 /// Lets every flag of `command` also be given as `LOGATOR_NAME`.
 pub fn with_environment(command: Command) -> Command {
@@ -91,13 +94,12 @@ fn repeats(arg: &Arg) -> bool {
 }
 
 fn names(command: &Command) -> impl Iterator<Item = (&str, String)> {
-    command
-        .get_arguments()
-        .filter(|arg| !arg.is_hide_set() && !["help", "version", "config"].contains(&arg.get_id().as_str()))
-        .filter_map(|arg| {
+    command.get_arguments().filter(|arg| !arg.is_hide_set() && !NEVER_KEYS.contains(&arg.get_id().as_str())).filter_map(
+        |arg| {
             let positional = arg.is_positional().then(|| arg.get_id().as_str());
             Some((arg.get_long().or(positional)?, arg.get_id().to_string()))
-        })
+        },
+    )
 }
 
 fn id_of(command: &Command, key: &str) -> Option<String> {

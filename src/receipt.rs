@@ -42,6 +42,21 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
+/// What one pattern has cost and given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatternCount {
+    /// The format or pattern, as it was given.
+    pub name: String,
+    /// Lines it was tried on. Of several patterns, those that cannot match a line for want of a literal are not tried.
+    pub tried: u64,
+    /// Lines that it matched.
+    pub matched: u64,
+    /// Time spent on all of them, summed over threads: an estimate from the lines that were timed, about one in 32.
+    pub nanoseconds: u64,
+    /// Lines that were given up, because deciding about them took too much.
+    pub limit_hits: u64,
+}
+
 /// The account of one run of a queue, of `logator run`, or of one worker process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Receipt {
@@ -66,6 +81,10 @@ pub struct Receipt {
     pub cpu_seconds: f64,
     /// The most memory this process held, in bytes.
     pub peak_memory_bytes: u64,
+    /// What each pattern has cost and given, in their order; nothing for a queue, which has none. Lines that were worked
+    /// on twice, because a worker was lost, count twice.
+    #[serde(default)]
+    pub patterns: Vec<PatternCount>,
     /// What went wrong, one sentence each.
     pub errors: Vec<String>,
 }
@@ -87,8 +106,14 @@ impl Receipt {
             finished: errors.is_empty(),
             cpu_seconds,
             peak_memory_bytes,
+            patterns: Vec::new(),
             errors,
         }
+    }
+
+    /// The same with the counts of patterns.
+    pub fn with_patterns(self, patterns: Vec<PatternCount>) -> Self {
+        Receipt { patterns, ..self }
     }
 
     /// The exit code that says the same as the receipt: 0 all stored, 1 some dead-lettered, 3 unfinished or unequal.
@@ -140,6 +165,7 @@ impl fmt::Display for Receipt {
             self.seconds,
             grouped(self.lines_per_second.round() as u64)
         )?;
+        self.write_patterns(f)?;
         if !self.agrees {
             write!(
                 f,
@@ -152,6 +178,37 @@ impl fmt::Display for Receipt {
             if self.left > 0 {
                 write!(f, ": {} lines were read ahead and not stored", grouped(self.left))?;
             }
+        }
+        Ok(())
+    }
+}
+
+/// The most patterns shown to people, the most expensive first.
+const SHOWN: usize = 10;
+
+/// The most characters shown of a pattern's name, which may be its whole text.
+const NAME: usize = 48;
+
+impl Receipt {
+    /// A line for each pattern, when there is something to compare or to complain about.
+    fn write_patterns(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut patterns: Vec<&PatternCount> = self.patterns.iter().filter(|pattern| pattern.tried > 0).collect();
+        if self.patterns.len() < 2 && patterns.iter().all(|pattern| pattern.limit_hits == 0) {
+            return Ok(());
+        }
+        patterns.sort_by_key(|pattern| std::cmp::Reverse(pattern.nanoseconds));
+        for pattern in patterns.iter().take(SHOWN) {
+            let PatternCount { name, tried, matched, nanoseconds, limit_hits } = pattern;
+            let cut = name.char_indices().nth(NAME).map_or(name.as_str(), |(end, _)| &name[..end]);
+            let more = if cut.len() < name.len() { "…" } else { "" };
+            let (tried, matched, each) = (grouped(*tried), grouped(*matched), grouped(nanoseconds / tried.max(&1)));
+            write!(f, "\n  {cut}{more}: {tried} tried, {matched} matched, about {each} ns each")?;
+            if *limit_hits > 0 {
+                write!(f, ", {} given up", grouped(*limit_hits))?;
+            }
+        }
+        if patterns.len() > SHOWN {
+            write!(f, "\n  and {} patterns more, in the JSON receipt", patterns.len() - SHOWN)?;
         }
         Ok(())
     }
@@ -243,9 +300,36 @@ receipt
         assert!(unfinished.ends_with("\n  not finished: 1,000 lines were read ahead and not stored"), "{unfinished}");
     }
 
+    fn pattern(name: &str, tried: u64, nanoseconds: u64, limit_hits: u64) -> PatternCount {
+        PatternCount { name: name.into(), tried, matched: tried / 2, nanoseconds, limit_hits }
+    }
+
+    #[test]
+    fn patterns_are_shown_when_there_are_several_or_one_gave_up_the_most_expensive_first() {
+        let shown = |patterns: &[PatternCount]| {
+            let receipt = receipt(1, 0, tally(1, 0), &[]).with_patterns(patterns.to_vec()).to_string();
+            let lines = receipt.lines().skip_while(|line| !line.contains("lines/s")).skip(1);
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(&[]), [""; 0]);
+        assert_eq!(shown(&[pattern("combined", 1000, 100_000, 0)]), [""; 0]);
+        assert_eq!(
+            shown(&[pattern("combined", 1000, 100_000, 7)]),
+            ["  combined: 1,000 tried, 500 matched, about 100 ns each, 7 given up"]
+        );
+        let long = "%{NOTSPACE:a} ".repeat(9);
+        let lines = shown(&[pattern("cheap", 10, 10, 0), pattern(&long, 10, 90_000, 0), pattern("untried", 0, 0, 0)]);
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].ends_with("%{NOTS…: 10 tried, 5 matched, about 9,000 ns each"), "{lines:?}");
+        assert_eq!(lines[1], "  cheap: 10 tried, 5 matched, about 1 ns each");
+        let many: Vec<PatternCount> = (0..50).map(|index| pattern("p", 1, index, 0)).collect();
+        assert_eq!(shown(&many).len(), 11);
+        assert_eq!(shown(&many)[10], "  and 40 patterns more, in the JSON receipt");
+    }
+
     #[test]
     fn a_receipt_is_read_back_as_it_was_written() {
-        let receipt = receipt(5, 1, tally(3, 1), &["the disk is full"]);
+        let receipt = receipt(5, 1, tally(3, 1), &["the disk is full"]).with_patterns(vec![pattern("a", 5, 9, 1)]);
         let json = serde_json::to_string(&receipt).unwrap();
         assert_eq!(serde_json::from_str::<Receipt>(&json).unwrap(), receipt);
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();

@@ -6,6 +6,7 @@
 mod cli;
 mod end_to_end;
 mod faults;
+mod grok;
 mod inputs;
 mod kit;
 #[cfg(feature = "mongodb")]

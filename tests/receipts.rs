@@ -24,6 +24,7 @@ fn the_json_receipt_and_the_block_say_the_same() {
         "finished",
         "left",
         "lines_per_second",
+        "patterns",
         "peak_memory_bytes",
         "read",
         "seconds",
@@ -105,4 +106,27 @@ fn a_receipt_that_cannot_be_written_is_exit_code_3() {
     let ran = place.run("logator", &["run", "-f", "combined", "--to", "null:", "--receipt", &missing], &access(0..10));
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(ran.stderr.contains(&format!("{missing}: the receipt cannot be written: No such file")), "{}", ran.stderr);
+}
+
+#[test]
+fn each_pattern_is_accounted_for_and_people_see_which_one_was_slow() {
+    let place = Place::new();
+    let mut content = access(0..3000);
+    content.extend_from_slice(b"login ada\nlogin bob\nneither of them\n");
+    content.extend_from_slice(format!("{}bc\n", "a".repeat(200)).as_bytes());
+    place.write("in", content);
+    // Only the back-reference keeps the last one from being matched in one go.
+    let slow = r"^(?<x>a)(?:a+a+)+\k<x>b$";
+    let patterns = ["in", "-j2", "-f", "combined", "-p", "login %{WORD:who}", "-p", slow, "--to", "null:"];
+    let (ran, receipt) = place.logator(&patterns, b"");
+    assert_eq!((ran.code, account(&receipt)), (Some(1), [3004, 3002, 0, 1, 1, 0]), "{}", ran.stderr);
+    let counts: Vec<_> = receipt.patterns.iter().map(|p| (p.name.as_str(), p.matched, p.limit_hits)).collect();
+    assert_eq!(counts, [("combined", 3000, 0), ("login %{WORD:who}", 2, 0), (slow, 0, 1)]);
+    assert!(receipt.patterns[0].nanoseconds > 0 && receipt.patterns[0].tried >= 3000, "{:?}", receipt.patterns);
+    let shown = |words: &str| ran.stderr.lines().any(|line| line.starts_with("  ") && line.contains(words));
+    assert!(shown("combined: 3,0") && shown(" 2 matched, about ") && shown("ns each, 1 given up"), "{}", ran.stderr);
+    // One pattern that gives no trouble needs no line.
+    let (ran, receipt) = place.logator(&["in", "-f", "combined", "--to", "null:", "--unmatched", "drop"], b"");
+    assert_eq!((receipt.patterns.len(), receipt.patterns[0].matched), (1, 3000));
+    assert!(!ran.stderr.contains("tried"), "{}", ran.stderr);
 }

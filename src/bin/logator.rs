@@ -20,6 +20,21 @@ fn main() -> ExitCode {
             let result = jobs::run::run(&source, &arguments.work_options(), console.clone());
             cli::conclude(&console, arguments.report.receipt.as_deref(), result)
         }
+        Commands::Grok(arguments) => {
+            let console = Console::new("logator", LogFormat::Text, false);
+            if cli::waits_for_typing(&arguments.inputs) {
+                console.say("reading standard input; end it with Ctrl-D");
+            }
+            let result =
+                jobs::grok::grok(&arguments.pattern, &arguments.inputs, &arguments.library.options(), &console);
+            match result {
+                Ok(code) => ExitCode::from(code),
+                Err(error) => {
+                    console.error(error.to_string());
+                    ExitCode::from(error.exit_code())
+                }
+            }
+        }
         Commands::Bench(arguments) => {
             let console = Console::new("logator", LogFormat::Text, false);
             match jobs::bench::bench(&arguments.options(), &console) {

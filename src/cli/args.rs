@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::jobs::bench::BenchOptions;
 use crate::jobs::serve::ServeOptions;
 use crate::jobs::spawn::SpawnOptions;
-use crate::jobs::{DEAD_LETTERS, RuleSpec, SourceOptions, WorkOptions, Workers};
+use crate::jobs::{DEAD_LETTERS, LibraryOptions, RuleSpec, SourceOptions, WorkOptions, Workers};
 use crate::sink::spec::SinkSpec;
 use crate::source::ReadOptions;
 use crate::source::origin::OriginRule;
@@ -24,6 +24,10 @@ const EXIT_CODES: &str = "Exit codes: 0 every line accounted for, none dead-lett
 dead-lettered; 2 usage or configuration; 3 could not finish, what is not acknowledged can be done again \
 (quietly when the reader of standard output leaves, as head does).
 Every flag can also be given as LOGATOR_NAME in the environment, or in the --config file.";
+
+/// How the pattern of `logator grok` is known inside. It is an argument and no flag, so that a file that gives patterns
+/// to `run` does not give it one.
+pub const GROK_PATTERN: &str = "grok-pattern";
 
 /// `logator COMMAND`
 #[derive(Parser, Debug)]
@@ -42,6 +46,8 @@ pub enum Commands {
     Run(RunArgs),
     /// Measure lines a second for each number of workers
     Bench(BenchArgs),
+    /// Try a pattern: what it captures from each line, as JSON
+    Grok(GrokArgs),
 }
 
 /// `logator run`
@@ -158,6 +164,26 @@ pub struct BenchArgs {
     pub config: Option<PathBuf>,
 }
 
+/// `logator grok`
+#[derive(Args, Debug)]
+#[command(after_help = "A line that does not match is {\"tags\":[\"_grokparsefailure\"]}, one that was given up \
+{\"tags\":[\"_groktimeout\"]}.
+Exit codes: 0 all lines were read; 2 usage, or a pattern that is wrong; 3 an input could not be read to its end.")]
+pub struct GrokArgs {
+    /// Grok pattern, as '%{IP:client} %{GREEDYDATA:rest}'
+    #[arg(value_name = "PATTERN", id = GROK_PATTERN)]
+    pub pattern: String,
+    /// Files, directories, globs, or - for standard input (the default); gzip, zstd, bzip2 and xz are recognised
+    #[arg(value_name = "FILE", id = "input")]
+    pub inputs: Vec<String>,
+    /// Which patterns there are.
+    #[command(flatten)]
+    pub library: LibraryArgs,
+    /// Take flags from this TOML file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
 /// What to read.
 #[derive(Args, Debug)]
 pub struct SourceArgs {
@@ -187,12 +213,26 @@ pub struct ParseArgs {
     /// Grok pattern, as '%{IP:client} %{GREEDYDATA:rest}' (repeatable, tried after the formats)
     #[arg(short = 'p', long = "pattern", value_name = "PATTERN", id = "pattern")]
     pub patterns: Vec<String>,
-    /// Folder of pattern files (repeatable)
-    #[arg(long, value_name = "DIR", id = "patterns-dir")]
-    pub patterns_dir: Vec<PathBuf>,
+    /// Which patterns there are.
+    #[command(flatten)]
+    pub library: LibraryArgs,
     /// What to do with a line that matches nothing
     #[arg(long, value_name = "WHAT", default_value = "keep")]
     pub unmatched: UnmatchedArg,
+}
+
+/// Which patterns there are.
+#[derive(Args, Debug)]
+pub struct LibraryArgs {
+    /// Field names of the Elastic Common Schema, as Logstash's ecs_compatibility => v1
+    #[arg(long)]
+    pub ecs: bool,
+    /// Folder of pattern files, Logstash's for example (repeatable)
+    #[arg(long, value_name = "DIR", id = "patterns-dir")]
+    pub patterns_dir: Vec<PathBuf>,
+    /// One definition more, stronger than those of files (repeatable)
+    #[arg(long, value_name = "NAME=REGEX", id = "pattern-definition")]
+    pub pattern_definition: Vec<String>,
 }
 
 /// `--unmatched`
@@ -258,7 +298,7 @@ impl ParseArgs {
         let patterns = self.patterns.iter().cloned().map(RuleSpec::Pattern);
         WorkOptions {
             rules: formats.chain(patterns).collect(),
-            patterns_dirs: self.patterns_dir.clone(),
+            library: self.library.options(),
             unmatched: match self.unmatched {
                 UnmatchedArg::Keep => Unmatched::Keep,
                 UnmatchedArg::DeadLetter => Unmatched::DeadLetter,
@@ -268,6 +308,24 @@ impl ParseArgs {
             dead_letters,
             workers,
         }
+    }
+}
+
+impl LibraryArgs {
+    /// The options of a library.
+    pub fn options(&self) -> LibraryOptions {
+        let LibraryArgs { ecs, patterns_dir, pattern_definition } = self;
+        LibraryOptions { ecs: *ecs, directories: patterns_dir.clone(), definitions: pattern_definition.clone() }
+    }
+
+    /// The arguments that say the same.
+    fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = self.ecs.then(|| "--ecs".into()).into_iter().collect();
+        for directory in &self.patterns_dir {
+            arguments.extend([OsString::from("--patterns-dir"), directory.clone().into()]);
+        }
+        arguments.extend(self.pattern_definition.iter().map(|text| format!("--pattern-definition={text}").into()));
+        arguments
     }
 }
 
@@ -335,9 +393,7 @@ impl BenchArgs {
         let unmatched = self.parse.unmatched.to_possible_value().map(|value| value.get_name().to_owned());
         arguments.extend(unmatched.map(|value| format!("--unmatched={value}")));
         let mut arguments: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
-        for directory in &self.parse.patterns_dir {
-            arguments.extend([OsString::from("--patterns-dir"), directory.clone().into()]);
-        }
+        arguments.extend(self.parse.library.arguments());
         BenchOptions { arguments, sinks: self.sinks.clone(), workers, runs: self.runs }
     }
 }

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches};
 
-pub use self::args::{BenchArgs, Commands, LogatorArgs, QueueArgs, RunArgs, WorkerArgs};
+pub use self::args::{BenchArgs, Commands, GROK_PATTERN, GrokArgs, LogatorArgs, QueueArgs, RunArgs, WorkerArgs};
 use crate::config;
 use crate::console::{Console, LogFormat};
 use crate::error::{Error, Result};
@@ -24,6 +24,7 @@ pub fn logator() -> LogatorArgs {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let program = match arguments.iter().skip(1).find(|argument| !argument.to_string_lossy().starts_with('-')) {
         Some(command) if command == "bench" => "bench",
+        Some(command) if command == "grok" => "grok",
         _ => "run",
     };
     let mut command = LogatorArgs::command().mut_subcommands(config::with_environment);
@@ -62,10 +63,10 @@ fn program<T: FromArgMatches>(command: clap::Command, program: &str, name: &'sta
 
 /// The commands of the other programs, whose keys a shared file may hold.
 fn others(program: &str) -> Vec<clap::Command> {
-    let run = || LogatorArgs::command().find_subcommand("run").cloned().unwrap_or_default();
-    let bench = || LogatorArgs::command().find_subcommand("bench").cloned().unwrap_or_default();
-    let all = [("run", run()), ("bench", bench()), ("queue", QueueArgs::command()), ("worker", WorkerArgs::command())];
-    all.into_iter().filter(|(name, _)| *name != program).map(|(_, command)| command).collect()
+    let logator = LogatorArgs::command();
+    let own = ["run", "bench", "grok"].map(|name| (name, logator.find_subcommand(name).cloned().unwrap_or_default()));
+    let others = [("queue", QueueArgs::command()), ("worker", WorkerArgs::command())];
+    own.into_iter().chain(others).filter(|(name, _)| *name != program).map(|(_, command)| command).collect()
 }
 
 fn parse<T: FromArgMatches>(command: clap::Command, arguments: Vec<OsString>) -> T {

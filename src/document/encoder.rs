@@ -11,7 +11,7 @@ use super::form::{Form, Tags};
 use super::json::Json;
 use super::keys::{self, Key};
 use super::object::Passage;
-use super::plan::{Captured, Plan, write_text};
+use super::plan::{Captured, Naming, Plan, write_text};
 
 /// Encodes lines as documents. It has memory of its own (the date last read, room to work in): compile one, then clone
 /// it for every thread.
@@ -43,10 +43,15 @@ impl Encoder {
     /// A usage error when two fields exclude each other, when none of the date rule's paths is a field, or when a
     /// format is wrong.
     pub fn new(fields: &[Field], date: Option<&DateRule>) -> Result<Encoder> {
-        let plan = Plan::new(fields)?;
+        let plan = Plan::new(fields, Naming::Stored)?;
         let mut date_slots = Vec::new();
         for path in date.iter().flat_map(|rule| &rule.paths) {
-            date_slots.extend(fields.iter().filter(|field| field.path == *path).flat_map(|field| &field.slots));
+            date_slots.extend(
+                fields
+                    .iter()
+                    .filter(|field| field.path == *path)
+                    .flat_map(|field| field.slots.iter().map(|slot| slot.slot)),
+            );
         }
         if let Some(rule) = date
             && date_slots.is_empty()

@@ -24,11 +24,18 @@ impl<'a> Json<'a> {
         Json { out }
     }
 
+    /// Begins an object with nothing in it.
+    pub fn begin_bare(out: &'a mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Json { out }
+    }
+
     /// Ends the document.
     #[inline]
     pub fn end(self) {
-        if let Some(last) = self.out.last_mut() {
-            *last = b'}';
+        match self.out.last_mut() {
+            Some(last) if *last == b',' => *last = b'}',
+            _ => self.out.push(b'}'),
         }
     }
 

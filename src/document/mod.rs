@@ -5,10 +5,12 @@
 //! hold the same.
 //!
 //! * **Fields.** A capture that is empty or took no part is left out, and so is an object with nothing in it. A name
-//!   that captured more than once is an array.
+//!   that captured more than once is an array. Fields of `[@metadata]` are left out.
 //! * **Types.** `int` is a 64-bit integer, `float` a double (never NaN or infinite), `bool` is `true` or `false` in any
-//!   case, `date` a BSON date or an ISO text (`2015-05-17T10:05:03.000Z`), `ip` a text. What does not convert stays text
-//!   and the document is tagged `_typefailure`.
+//!   case, `date` a BSON date or an ISO text (`2015-05-17T10:05:03.000Z`), `ip` a text. A number is read from the
+//!   beginning of its text as Logstash does, zero if there is none, and the document is tagged `_typefailure` when
+//!   something else stood there. What does not convert stays text, tagged alike. An empty number is zero. `plan.rs` has
+//!   what is Logstash's way in this and what is not.
 //! * **`@timestamp`** is the point in time of the date rule's field: UTC, in milliseconds, a BSON date or an ISO text.
 //!   When the field is there but is no date, there is no `@timestamp` and the tag is `_dateparsefailure`. The field
 //!   itself stays as captured. [`date`] lists the formats.
@@ -26,6 +28,7 @@
 //! kept. A line's own `@timestamp` is replaced when the date rule reads it, and is `@timestamp_` otherwise.
 
 mod bson;
+mod captures;
 pub mod date;
 mod encoder;
 mod form;
@@ -40,6 +43,7 @@ mod scan;
 mod tests;
 mod value;
 
+pub use captures::CaptureEncoder;
 pub use encoder::Encoder;
 pub use id::DocumentId;
 
@@ -127,6 +131,7 @@ impl Documents {
     }
 
     /// Adds a document: `write` appends its bytes to the buffer. When it answers `false` what it wrote is taken back.
+    #[inline]
     pub fn push(&mut self, line: u32, id: DocumentId, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
         let start = self.bytes.len();
         if !write(&mut self.bytes) {

@@ -1,7 +1,28 @@
 //! From the fields of a pattern to a plan of nested objects, compiled once; then from spans to a document.
+//!
+//! # Where this is Logstash's way, and where not
+//!
+//! The values are those of Logstash's grok filter, its oddities included where a log can show them:
+//!
+//! * `:int` and `:float` read as Ruby's `to_i` and `to_f` do (`12abc` is 12, `abc` is 0). Here the document is tagged
+//!   `_typefailure` when something else than a number stood there, so that the zero of `-` can be told from a zero.
+//! * An empty capture is left out, but an empty `:int` is 0 and an empty `:float` 0.0.
+//! * Of captures that are written alike (`%{INT:port:int}` twice), only the first is converted: where they stand in
+//!   different branches, the second branch gives a text.
+//! * The values of an array stand in the order of how they are written, and then of the pattern.
+//! * Fields of `[@metadata]` are captured and not written.
+//!
+//! It is not Logstash's way where that loses what the line holds:
+//!
+//! * Logstash drops every value after a number (`%{INT:a:int} %{INT:a:int}` on `1 2` is `1`). Here it is an array, all
+//!   numbers converted: `[1, 2]`.
+//! * An integer beyond 64 bits stays a text, tagged `_typefailure`: BSON has no larger ones, and JSON documents hold
+//!   the same as BSON documents.
+
+use std::borrow::Cow;
 
 use crate::error::{Error, Result};
-use crate::grok::{Field, FieldType, Span};
+use crate::grok::{Field, FieldSlot, FieldType, Span};
 
 use super::date::Formats;
 use super::form::{Form, Tags};
@@ -26,9 +47,20 @@ enum Node {
 #[derive(Debug, Clone)]
 struct Leaf {
     key: Key,
-    kind: FieldType,
-    slots: Vec<usize>,
+    slots: Vec<FieldSlot>,
 }
+
+/// How the parts of a field's name become keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// As stores can hold them; logator's own names are kept free.
+    Stored,
+    /// As they are written in the pattern.
+    Captured,
+}
+
+/// The fields that Logstash has at hand and gives to nobody.
+const UNSEEN: &str = "@metadata";
 
 /// One line's captures, as the plan reads them.
 pub(super) struct Captured<'a> {
@@ -45,6 +77,23 @@ impl<'a> Captured<'a> {
     pub fn text(&self, slot: usize) -> Option<&'a [u8]> {
         self.spans.get(slot)?.text(self.line)
     }
+
+    /// The text of `slot` that gives a value; it is empty where that is zero.
+    #[inline]
+    fn value(&self, slot: &FieldSlot) -> Option<&'a [u8]> {
+        let text = self.text(slot.slot);
+        if text.is_none() && is_number(slot) {
+            let span = self.spans.get(slot.slot)?;
+            return (*span != Span::NONE && span.start == span.end).then_some(&[]);
+        }
+        text
+    }
+}
+
+/// Whether whatever `slot` captures becomes a number.
+#[inline]
+fn is_number(slot: &FieldSlot) -> bool {
+    matches!(slot.kind, FieldType::Int | FieldType::Float) && !slot.again
 }
 
 /// A level of the plan under construction.
@@ -56,7 +105,7 @@ struct Draft {
 }
 
 enum Content {
-    Leaf(FieldType, Vec<usize>),
+    Leaf(Vec<FieldSlot>),
     Object(Vec<Draft>),
 }
 
@@ -66,9 +115,9 @@ impl Plan {
     /// # Errors
     /// A usage error that names both fields when one needs a place to be a text and another needs it to be an object,
     /// or when two names are stored as one.
-    pub fn new(fields: &[Field]) -> Result<Plan> {
+    pub fn new(fields: &[Field], naming: Naming) -> Result<Plan> {
         let mut drafts = Vec::new();
-        for field in fields {
+        for field in fields.iter().filter(|field| field.path.first().is_none_or(|name| name != UNSEEN)) {
             if field.path.is_empty() {
                 return Err(Error::usage("a field has no name"));
             }
@@ -76,7 +125,7 @@ impl Plan {
                 let name = keys::shown(&field.path);
                 return Err(Error::usage(format!("field {name} is nested more than {MAX_DEPTH} levels deep")));
             }
-            insert(&mut drafts, field, 0)?;
+            insert(&mut drafts, field, 0, naming)?;
         }
         Ok(Plan { nodes: drafts.into_iter().map(Draft::finish).collect() })
     }
@@ -88,21 +137,24 @@ impl Plan {
     }
 }
 
-fn insert(level: &mut Vec<Draft>, field: &Field, depth: usize) -> Result<()> {
-    let name = keys::stored(&field.path[depth], depth == 0);
+fn insert(level: &mut Vec<Draft>, field: &Field, depth: usize, naming: Naming) -> Result<()> {
+    let name = match naming {
+        Naming::Stored => keys::stored(&field.path[depth], depth == 0),
+        Naming::Captured => Cow::Borrowed(field.path[depth].as_str()),
+    };
     let is_last = depth + 1 == field.path.len();
     let Some(present) = level.iter_mut().find(|draft| draft.name == name) else {
-        let mut content = Content::Leaf(field.kind, field.slots.clone());
+        let mut content = Content::Leaf(field.slots.clone());
         if !is_last {
             let mut children = Vec::new();
-            insert(&mut children, field, depth + 1)?;
+            insert(&mut children, field, depth + 1, naming)?;
             content = Content::Object(children);
         }
         level.push(Draft { name: name.into_owned(), path: field.path.clone(), content });
         return Ok(());
     };
     match &mut present.content {
-        Content::Object(children) if !is_last => insert(children, field, depth + 1),
+        Content::Object(children) if !is_last => insert(children, field, depth + 1, naming),
         Content::Leaf(..) if is_last => Err(Error::usage(format!(
             "fields {} and {} would both be stored as {name}; rename one of them",
             keys::shown(&present.path),
@@ -120,7 +172,7 @@ impl Draft {
     fn finish(self) -> Node {
         let key = Key::new(&self.name);
         match self.content {
-            Content::Leaf(kind, slots) => Node::Leaf(Leaf { key, kind, slots }),
+            Content::Leaf(slots) => Node::Leaf(Leaf { key, slots }),
             Content::Object(children) => {
                 Node::Object { key, children: children.into_iter().map(Draft::finish).collect() }
             }
@@ -133,9 +185,9 @@ fn write_nodes<F: Form>(nodes: &[Node], form: &mut F, captured: &Captured<'_>, d
         match node {
             Node::Leaf(leaf) => match leaf.slots[..] {
                 [slot] => {
-                    if let Some(text) = captured.text(slot) {
+                    if let Some(text) = captured.value(&slot) {
                         form.key(&leaf.key);
-                        write_value(leaf.kind, text, form, captured, dates, tags);
+                        write_value(slot.kind, text, form, captured, dates, tags);
                     }
                 }
                 _ => write_repeated(leaf, form, captured, dates, tags),
@@ -155,18 +207,25 @@ fn write_nodes<F: Form>(nodes: &[Node], form: &mut F, captured: &Captured<'_>, d
     }
 }
 
-/// A field whose name stands in the pattern more than once: an array, or a single value when only one has a text.
+/// A field whose name stands in the pattern more than once: an array, or a single value when only one gives one.
 fn write_repeated<F: Form>(leaf: &Leaf, form: &mut F, captured: &Captured<'_>, dates: &mut Formats, tags: &mut Tags) {
-    let mut texts = leaf.slots.iter().filter_map(|&slot| captured.text(slot));
-    let Some(first) = texts.next() else { return };
+    let values = || leaf.slots.iter().filter_map(|slot| Some((slot, captured.value(slot)?)));
+    // Beside a number, Logstash would drop what comes again; kept, it is a number as well.
+    let numbers = values().any(|(slot, _)| is_number(slot));
+    let kind = |slot: &FieldSlot| match slot.kind {
+        FieldType::Int | FieldType::Float if slot.again && !numbers => FieldType::Text,
+        kind => kind,
+    };
+    let mut values = values();
+    let Some((slot, first)) = values.next() else { return };
     form.key(&leaf.key);
-    let Some(second) = texts.next() else {
-        return write_value(leaf.kind, first, form, captured, dates, tags);
+    let Some(second) = values.next() else {
+        return write_value(kind(slot), first, form, captured, dates, tags);
     };
     let mark = form.open_array();
-    for (index, text) in [first, second].into_iter().chain(texts).enumerate() {
+    for (index, (slot, text)) in [(slot, first), second].into_iter().chain(values).enumerate() {
         form.item(index);
-        write_value(leaf.kind, text, form, captured, dates, tags);
+        write_value(kind(slot), text, form, captured, dates, tags);
     }
     form.close_array(mark);
 }
@@ -182,13 +241,27 @@ fn write_value<F: Form>(
 ) {
     let written = match kind {
         FieldType::Text | FieldType::Ip => return write_text(text, form, captured.ascii, tags),
-        FieldType::Int => value::int(text).map(|value| form.int(value)),
-        FieldType::Float => value::float(text).map(|value| form.float(value)),
-        FieldType::Bool => value::bool(text).map(|value| form.bool(value)),
-        FieldType::Date => dates.read(text, captured.now_ms).map(|value| form.date(value)),
+        FieldType::Int => value::int(text).map(|number| {
+            form.int(number.value);
+            number.whole
+        }),
+        FieldType::Float => value::float(text).map(|number| {
+            form.float(number.value);
+            number.whole
+        }),
+        FieldType::Bool => value::bool(text).map(|value| {
+            form.bool(value);
+            true
+        }),
+        FieldType::Date => dates.read(text, captured.now_ms).map(|value| {
+            form.date(value);
+            true
+        }),
     };
-    if written.is_none() {
+    if written != Some(true) {
         tags.add(Tags::TYPE);
+    }
+    if written.is_none() {
         write_text(text, form, captured.ascii, tags);
     }
 }

@@ -224,7 +224,7 @@ impl Scanner<'_> {
         // The integer zero has no sign; -0 as a double keeps it.
         if is_int
             && number != "-0"
-            && let Some(value) = super::value::int(number.as_bytes())
+            && let Some(value) = super::value::plain_int(number.as_bytes())
         {
             return Some(Node::Int(text, value));
         }

@@ -1,8 +1,38 @@
 //! Converting the text of a capture to the type its field asks for.
+//!
+//! Numbers are read as Logstash reads them, with Ruby's `to_i` and `to_f`: blanks before a number do not count, nor
+//! does what follows it; single underscores may stand between its digits; a text that does not begin with a number is
+//! zero, and so is an empty one.
 
-/// A 64-bit signed integer: an optional sign and decimal digits, nothing else. `None` when it does not fit.
+use std::borrow::Cow;
+
+/// A number and whether it is the whole of its text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Number<T> {
+    pub value: T,
+    /// `false` when something else stands in the text. There is nothing else in an empty text.
+    pub whole: bool,
+}
+
+/// A 64-bit signed integer: an optional sign and decimal digits. `None` when it does not fit.
 #[inline]
-pub(super) fn int(text: &[u8]) -> Option<i64> {
+pub(super) fn int(text: &[u8]) -> Option<Number<i64>> {
+    match plain_int(text) {
+        Some(value) => Some(Number { value, whole: true }),
+        None => leading_int(text),
+    }
+}
+
+/// A finite floating-point number: `1`, `-1.5`, `.5`, `1e-3`. `None` when it is too large for one.
+pub(super) fn float(text: &[u8]) -> Option<Number<f64>> {
+    let (number, whole) = leading_float(text);
+    let value: f64 = if number.is_empty() { 0.0 } else { number.parse().ok()? };
+    value.is_finite().then_some(Number { value, whole })
+}
+
+/// An integer that is all of `text`.
+#[inline]
+pub(super) fn plain_int(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),
@@ -23,10 +53,72 @@ pub(super) fn int(text: &[u8]) -> Option<i64> {
     if negative { Some(value) } else { value.checked_neg() }
 }
 
-/// A finite floating-point number as Rust reads it: `1`, `-1.5`, `.5`, `1e-3`. `NaN` and infinities are none.
-pub(super) fn float(text: &[u8]) -> Option<f64> {
-    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    value.is_finite().then_some(value)
+#[cold]
+fn leading_int(text: &[u8]) -> Option<Number<i64>> {
+    let start = blanks(text);
+    let signed = start + sign(&text[start..]);
+    let end = signed + digits(&text[signed..]);
+    let value = match end > signed {
+        true => plain_int(without_underscores(&text[start..end]).as_bytes())?,
+        false => 0,
+    };
+    Some(Number { value, whole: text.is_empty() })
+}
+
+/// The number at the beginning of `text`, empty when there is none; and whether nothing else stands there.
+fn leading_float(text: &[u8]) -> (Cow<'_, str>, bool) {
+    let start = blanks(text);
+    let mut at = start + sign(&text[start..]);
+    let integral = digits(&text[at..]);
+    at += integral;
+    let mut fraction = 0;
+    if text.get(at) == Some(&b'.') {
+        fraction = digits(&text[at + 1..]);
+        at += if fraction > 0 { 1 + fraction } else { 0 };
+    }
+    if integral + fraction == 0 {
+        return (Cow::Borrowed(""), text.is_empty());
+    }
+    if let Some(b'e' | b'E') = text.get(at) {
+        let sign = sign(&text[at + 1..]);
+        let exponent = digits(&text[at + 1 + sign..]);
+        at += if exponent > 0 { 1 + sign + exponent } else { 0 };
+    }
+    let number = without_underscores(&text[start..at]);
+    let whole = start == 0 && at == text.len() && matches!(number, Cow::Borrowed(_));
+    (number, whole)
+}
+
+/// How many of the first bytes are blanks.
+fn blanks(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).count()
+}
+
+/// Whether the first byte is a sign, as a length.
+fn sign(text: &[u8]) -> usize {
+    usize::from(matches!(text.first(), Some(b'+' | b'-')))
+}
+
+/// The length of the digits at the beginning, single underscores between them included.
+fn digits(text: &[u8]) -> usize {
+    let mut length = 0;
+    loop {
+        let run = text[length..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        length += run;
+        match &text[length..] {
+            [b'_', next, ..] if run > 0 && next.is_ascii_digit() => length += 1,
+            _ => return length,
+        }
+    }
+}
+
+/// ASCII without its underscores.
+fn without_underscores(number: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(number) {
+        Ok(text) if !text.contains('_') => Cow::Borrowed(text),
+        Ok(text) => Cow::Owned(text.replace('_', "")),
+        Err(_) => Cow::Borrowed(""),
+    }
 }
 
 /// `true` or `false` in any case.
@@ -46,41 +138,59 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn integers_are_signed_64_bit_or_none() {
-        for (text, value) in [
-            ("0", Some(0)),
-            ("-0", Some(0)),
-            ("+7", Some(7)),
-            ("007", Some(7)),
-            ("9223372036854775807", Some(i64::MAX)),
-            ("-9223372036854775808", Some(i64::MIN)),
-            ("9223372036854775808", None),
-            ("-9223372036854775809", None),
-            ("99999999999999999999999", None),
-            ("", None),
-            ("-", None),
-            ("1.5", None),
-            ("1e3", None),
-            ("0x10", None),
-            (" 1", None),
+    fn integers_are_read_as_ruby_reads_them_and_signed_64_bit_or_none() {
+        for (text, value, whole) in [
+            ("0", Some(0), true),
+            ("-0", Some(0), true),
+            ("+7", Some(7), true),
+            ("007", Some(7), true),
+            ("9223372036854775807", Some(i64::MAX), true),
+            ("-9223372036854775808", Some(i64::MIN), true),
+            ("9223372036854775808", None, true),
+            ("-9223372036854775809", None, true),
+            ("99999999999999999999999x", None, true),
+            ("", Some(0), true),
+            ("-", Some(0), false),
+            ("abc", Some(0), false),
+            ("12abc", Some(12), false),
+            ("1.5", Some(1), false),
+            ("1e3", Some(1), false),
+            ("0x10", Some(0), false),
+            (" \t-1 ", Some(-1), false),
+            ("- 1", Some(0), false),
+            ("1_000", Some(1000), false),
+            ("1__0", Some(1), false),
+            ("_1", Some(0), false),
+            ("1_", Some(1), false),
         ] {
-            assert_eq!(int(text.as_bytes()), value, "{text:?}");
+            assert_eq!(int(text.as_bytes()), value.map(|value| Number { value, whole }), "{text:?}");
         }
+        assert_eq!(int(b"\xff1"), Some(Number { value: 0, whole: false }));
     }
 
     #[test]
-    fn floats_are_finite_or_none() {
-        for (text, value) in [
-            ("1", Some(1.0)),
-            ("-1.5e3", Some(-1500.0)),
-            (".5", Some(0.5)),
-            ("NaN", None),
-            ("inf", None),
-            ("1e400", None),
+    fn floats_are_read_as_ruby_reads_them_and_finite_or_none() {
+        for (text, value, whole) in [
+            ("1", Some(1.0), true),
+            ("-1.5e3", Some(-1500.0), true),
+            (".5", Some(0.5), true),
+            ("", Some(0.0), true),
+            ("NaN", Some(0.0), false),
+            ("inf", Some(0.0), false),
+            ("-", Some(0.0), false),
+            (".", Some(0.0), false),
+            ("1.", Some(1.0), false),
+            ("1.5.2", Some(1.5), false),
+            ("0.27s", Some(0.27), false),
+            ("2e", Some(2.0), false),
+            ("2e+", Some(2.0), false),
+            ("0x1A", Some(0.0), false),
+            (" 1_0.5_1", Some(10.51), false),
+            ("1e400", None, true),
         ] {
-            assert_eq!(float(text.as_bytes()), value, "{text:?}");
+            assert_eq!(float(text.as_bytes()), value.map(|value| Number { value, whole }), "{text:?}");
         }
-        assert_eq!(float(b"\xff1"), None);
+        assert_eq!(float(b"\xff1"), Some(Number { value: 0.0, whole: false }));
     }
 
     #[test]
@@ -90,8 +200,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_integer_is_what_the_standard_library_reads(text in "[+-]?[0-9]{0,22}") {
-            prop_assert_eq!(int(text.as_bytes()), text.parse().ok());
+        fn a_whole_integer_is_what_the_standard_library_reads(text in "[+-]?[0-9]{0,22}") {
+            let read = int(text.as_bytes()).filter(|read| read.whole && !text.is_empty()).map(|read| read.value);
+            prop_assert_eq!(read, text.parse().ok());
+        }
+
+        #[test]
+        fn a_whole_float_is_what_the_standard_library_reads(text in "[+-]?[0-9]{0,5}([.][0-9]{1,5})?(e[+-]?[0-9]{1,2})?") {
+            let read = float(text.as_bytes()).filter(|read| read.whole && !text.is_empty()).map(|read| read.value);
+            prop_assert_eq!(read, text.parse().ok());
         }
     }
 }

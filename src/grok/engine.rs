@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::grok::ast::Node;
 use crate::grok::fault::Written;
 use crate::grok::linear::{self, End, Refused};
 use crate::grok::parse::{Parsed, Slot};
-use crate::grok::{Field, FieldType, Span, pcre};
+use crate::grok::{Field, FieldSlot, FieldType, Span, pcre};
 
 /// A compiled pattern. Cloning it is cheap and shares the program.
 #[derive(Clone)]
@@ -114,7 +115,8 @@ impl Pattern {
         let mut shared = Arc::into_inner(self.shared).expect("a pattern is retyped before it is shared");
         for field in &mut shared.fields {
             if let Some(kind) = retype(field) {
-                field.kind = kind;
+                // A format says what the field is, wherever it comes from.
+                field.slots.iter_mut().for_each(|slot| (slot.kind, slot.again) = (kind, false));
             }
         }
         Pattern { shared: Arc::new(shared) }
@@ -138,6 +140,11 @@ impl Pattern {
     /// The expression, fully expanded, in PCRE2's syntax; for diagnostics and comparisons, in no promised form.
     pub fn expression(&self) -> String {
         pcre::expression(&self.shared.parsed)
+    }
+
+    /// What it matches, as a tree.
+    pub(crate) fn tree(&self) -> &Node {
+        &self.shared.parsed.expression.node
     }
 
     /// A matcher for one thread.
@@ -203,21 +210,20 @@ impl Shared {
     }
 }
 
-/// The fields of the slots, in the order of their first slot. The first type that is written counts.
+/// The fields of the slots, in the order of their first slot.
 fn fields(slots: &[Slot]) -> Vec<Field> {
     let mut fields: Vec<Field> = Vec::new();
-    let mut typed = Vec::new();
     for (index, slot) in slots.iter().enumerate() {
         let at = fields.iter().position(|field| field.path == slot.path).unwrap_or_else(|| {
-            fields.push(Field { path: slot.path.clone(), kind: FieldType::Text, slots: Vec::new() });
-            typed.push(false);
+            fields.push(Field { path: slot.path.clone(), slots: Vec::new() });
             fields.len() - 1
         });
-        fields[at].slots.push(index);
-        if let (Some(kind), false) = (slot.kind, typed[at]) {
-            fields[at].kind = kind;
-            typed[at] = true;
-        }
+        // Behind the last one that is written alike.
+        let alike = |other: &FieldSlot| slots[other.slot].name == slot.name;
+        let known = fields[at].slots.iter().rposition(alike);
+        let place = known.map_or(fields[at].slots.len(), |place| place + 1);
+        let kind = slot.kind.unwrap_or_default();
+        fields[at].slots.insert(place, FieldSlot { slot: index, kind, again: known.is_some() });
     }
     fields
 }

@@ -11,6 +11,12 @@
 //! [[combined.golden]]
 //! line = '…'
 //! expect = { clientip = "192.0.2.1", response = 200 }
+//! [combined.ecs]                          # with --ecs; what is left out here is as above, but for the types
+//! pattern = '^%{IPORHOST:[source][address]} …'
+//! types = { "[http][response][status_code]" = "int" }
+//! [[combined.ecs.golden]]
+//! line = '…'
+//! expect = { source = { address = "192.0.2.1" }, http = { response = { status_code = 200 } } }
 //! ```
 
 use std::collections::BTreeMap;
@@ -33,6 +39,16 @@ pub struct Format {
     pub rule: Rule,
     /// Which field becomes `@timestamp`; none for patterns given with `-p`.
     pub date: Option<DateRule>,
+}
+
+impl Format {
+    /// Its pattern, if it has one.
+    pub fn pattern(&self) -> Option<&Pattern> {
+        match &self.rule {
+            Rule::Pattern(pattern) => Some(pattern),
+            Rule::JsonObject => None,
+        }
+    }
 }
 
 /// How a line becomes fields.
@@ -97,6 +113,32 @@ struct Raw {
     golden: Vec<Golden>,
     #[serde(default)]
     no_match: Vec<String>,
+    ecs: Option<RawEcs>,
+}
+
+/// What a format is when fields are to be called as in the Elastic Common Schema.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEcs {
+    pattern: String,
+    #[serde(default)]
+    types: BTreeMap<String, String>,
+    date: Option<RawDate>,
+    #[serde(default)]
+    golden: Vec<Golden>,
+}
+
+impl Raw {
+    /// The format with its ECS variant in the place of what that replaces.
+    fn into_ecs(mut self) -> Raw {
+        if let Some(ecs) = self.ecs.take() {
+            self.pattern = Some(ecs.pattern);
+            self.types = ecs.types;
+            self.date = ecs.date.or(self.date);
+            self.golden = ecs.golden;
+        }
+        self
+    }
 }
 
 #[derive(Deserialize)]
@@ -113,16 +155,21 @@ enum OneOrMore {
     More(Vec<String>),
 }
 
-/// The formats of a `formats.toml`, in the order in which they stand there; `file` is what errors call it.
-pub(crate) fn parse_formats(file: &str, text: &str) -> Result<Vec<Spec>> {
+/// The formats of a `formats.toml`, in the order in which they stand there, in their ECS variants if `ecs` asks for
+/// them; `file` is what errors call it.
+pub(crate) fn parse_formats(file: &str, text: &str, ecs: bool) -> Result<Vec<Spec>> {
     let raw: BTreeMap<Spanned<String>, Raw> =
         toml::from_str(text).map_err(|error| Error::usage(file.to_owned()).because(error))?;
     let mut raw: Vec<_> = raw.into_iter().collect();
     raw.sort_by_key(|(name, _)| name.span().start);
-    raw.into_iter().map(|(name, raw)| spec(file, name.into_inner(), raw)).collect()
+    raw.into_iter().map(|(name, raw)| spec(file, name.into_inner(), raw, ecs)).collect()
 }
 
-fn spec(file: &str, name: String, raw: Raw) -> Result<Spec> {
+fn spec(file: &str, name: String, raw: Raw, ecs: bool) -> Result<Spec> {
+    if raw.json && raw.ecs.is_some() {
+        return Err(Error::usage(format!("{file}, {name}.ecs: the members of a JSON object have names of their own")));
+    }
+    let raw = if ecs { raw.into_ecs() } else { raw };
     let wrong = |key: &str, message: &str| Error::usage(format!("{file}, {name}.{key}: {message}"));
     if name == "auto" {
         return Err(Error::usage(format!("{file}: a format cannot be called auto")));

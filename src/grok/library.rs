@@ -9,15 +9,7 @@ use crate::grok::fault::{Written, did_you_mean};
 use crate::grok::format::{Format, Rule, Spec, is_json_object, parse_formats};
 use crate::grok::parse::{Definitions, parse};
 use crate::grok::pattern_file::{self, Definition};
-
-/// The stock, compiled in: file name and content.
-const STOCK: [(&str, &str); 3] = [
-    ("base", include_str!("../../patterns/base")),
-    ("httpd", include_str!("../../patterns/httpd")),
-    ("syslog", include_str!("../../patterns/syslog")),
-];
-
-pub(crate) const STOCK_FORMATS: (&str, &str) = ("stock formats.toml", include_str!("../../patterns/formats.toml"));
+use crate::grok::stock;
 
 /// What a directory's own formats are called.
 const FORMATS_FILE: &str = "formats.toml";
@@ -28,16 +20,36 @@ pub struct Library {
     definitions: Definitions,
     /// In the order in which `--format auto` prefers them.
     formats: Vec<Spec>,
+    /// Whether formats are taken in their ECS variants.
+    ecs: bool,
 }
 
 impl Library {
     /// logator's own definitions and formats.
     pub fn stock() -> Library {
-        let mut library = Library { definitions: Definitions::new(), formats: Vec::new() };
-        for (name, content) in STOCK {
+        Library::of(stock::PLAIN, false)
+    }
+
+    /// The same with the field names of the Elastic Common Schema (version 1): what `patterns/ecs` defines takes the
+    /// place of plain definitions of the same name, and formats are taken in their ECS variants, also those of
+    /// directories that are added.
+    pub fn stock_ecs() -> Library {
+        Library::of(&[stock::PLAIN, stock::ECS].concat(), true)
+    }
+
+    /// Nothing at all.
+    #[cfg(test)]
+    pub(crate) fn empty() -> Library {
+        Library { definitions: Definitions::new(), formats: Vec::new(), ecs: false }
+    }
+
+    fn of(files: &[(&str, &str)], ecs: bool) -> Library {
+        let mut library = Library { definitions: Definitions::new(), formats: Vec::new(), ecs };
+        for (name, content) in files {
             library.add_definitions(&format!("stock {name}"), content.as_bytes()).expect("a test reads the stock");
         }
-        library.formats = parse_formats(STOCK_FORMATS.0, STOCK_FORMATS.1).expect("a test reads the stock formats");
+        let (file, text) = stock::FORMATS;
+        library.formats = parse_formats(file, text, ecs).expect("a test reads the stock formats");
         library
     }
 
@@ -70,7 +82,7 @@ impl Library {
             let Ok(text) = std::str::from_utf8(&content) else {
                 return Err(Error::usage(format!("{shown}: the file is not UTF-8 text")));
             };
-            for spec in parse_formats(&shown, text)? {
+            for spec in parse_formats(&shown, text, self.ecs)? {
                 self.formats.retain(|known| known.name != spec.name);
                 self.formats.push(spec);
             }
@@ -83,6 +95,16 @@ impl Library {
         for definition in pattern_file::parse(file, content)? {
             self.definitions.insert(Arc::from(definition.name()), definition);
         }
+        Ok(())
+    }
+
+    /// Adds the definition of `--pattern-definition NAME=REGEX`; it takes the place of an earlier one of that name.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) when the name is none or nothing follows it.
+    pub fn add_definition(&mut self, text: &str) -> Result<()> {
+        let definition = pattern_file::parse_definition("--pattern-definition", text)?;
+        self.definitions.insert(Arc::from(definition.name()), definition);
         Ok(())
     }
 
@@ -102,7 +124,15 @@ impl Library {
     /// [`Kind::Usage`](crate::error::Kind::Usage), showing the text with a caret under the fault, and the file and line
     /// of the definition it stands in.
     pub fn compile(&self, text: &str) -> Result<Pattern> {
-        self.compile_as(text, Written::new("pattern given with -p", text))
+        self.compile_from("pattern given with -p", text)
+    }
+
+    /// The same for a pattern that was given elsewhere: `place` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`compile`](Library::compile).
+    pub fn compile_from(&self, place: &str, text: &str) -> Result<Pattern> {
+        self.compile_as(text, Written::new(place, text))
     }
 
     /// The format called `name`, compiled.

@@ -16,10 +16,13 @@ mod field;
 mod format;
 mod library;
 mod linear;
+mod literals;
 mod parse;
 mod pattern_file;
 mod pcre;
+mod select;
 mod set;
+mod stock;
 #[cfg(test)]
 mod tests;
 mod unicode;
@@ -28,6 +31,7 @@ pub use engine::{Captures, Matcher, Pattern, Stopped};
 pub use format::{DateRule, Format, Rule};
 pub use library::Library;
 pub use pattern_file::Definition;
+pub use select::Selector;
 
 /// The type a captured text is converted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,11 +56,28 @@ pub enum FieldType {
 pub struct Field {
     /// Its name, one part a level: `[http][request]` is `["http", "request"]`, `clientip` is `["clientip"]`.
     pub path: Vec<String>,
+    /// The capture slots that feed it, those written alike (`%{INT:port:int}`, name and type and all) one after the
+    /// other, which is the order in which Logstash takes them. Several when the name is repeated: if more than one of
+    /// them took part in a match and gives a value, the field is an array.
+    pub slots: Vec<FieldSlot>,
+}
+
+impl Field {
+    /// The first type that is written for it.
+    pub fn kind(&self) -> FieldType {
+        self.slots.iter().map(|slot| slot.kind).find(|kind| *kind != FieldType::Text).unwrap_or_default()
+    }
+}
+
+/// A capture that feeds a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldSlot {
+    /// Its slot.
+    pub slot: usize,
     /// What its text is converted to.
     pub kind: FieldType,
-    /// The capture slots that feed it, in the order of the pattern. Several when the name is repeated: if more than
-    /// one of them took part in a match with a text that is not empty, the field is an array.
-    pub slots: Vec<usize>,
+    /// Whether an earlier capture of the pattern is written alike. Logstash converts only the first of them.
+    pub again: bool,
 }
 
 /// Where a capture stands in its line: `start..end` in bytes, or nowhere.

@@ -74,6 +74,25 @@ pub(crate) fn parse(file: &str, content: &[u8]) -> Result<Vec<Definition>> {
     Ok(definitions)
 }
 
+/// One definition written as `NAME=REGEX`; `place` is what errors call it. The regex is taken as it stands, blanks
+/// included.
+pub(crate) fn parse_definition(place: &str, text: &str) -> Result<Definition> {
+    let written = Written::new(place, text);
+    let end = text.find('=').unwrap_or(text.len());
+    let (name, regex) = text.split_at(end);
+    if let Some(at) = name.find(|c: char| !is_name_char(c)) {
+        return Err(written.fault(at, &[], "a name is made of letters, digits and underscores"));
+    }
+    if name.is_empty() {
+        return Err(written.fault(0, &[], "a definition is written NAME=REGEX"));
+    }
+    let Some(regex) = regex.strip_prefix('=').filter(|regex| !regex.is_empty()) else {
+        return Err(written.fault(text.len(), &[], "a name must be followed by = and its pattern"));
+    };
+    let written = Written::new(format!("{place} ({name})"), regex);
+    Ok(Definition { name: name.into(), written, file: place.into(), line: 1 })
+}
+
 /// Whether `c` can stand in the name of a definition.
 pub(crate) fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
@@ -95,6 +114,20 @@ mod tests {
         let found = parse("f", b"A a \r\nB b#c\t").expect("it is well formed");
         assert_eq!(found[0].text(), "a ");
         assert_eq!(found[1].text(), "b#c\t");
+    }
+
+    #[test]
+    fn a_definition_on_the_command_line_is_a_name_an_equals_sign_and_a_pattern() {
+        let found = parse_definition("flag", "A_1= a=b ").expect("it is well formed");
+        assert_eq!((found.name(), found.text()), ("A_1", " a=b "));
+        for (text, message) in [
+            ("A-B=a", "flag: a name is made of letters, digits and underscores\n  A-B=a\n   ^"),
+            ("=a", "flag: a definition is written NAME=REGEX\n  =a\n  ^"),
+            ("A=", "flag: a name must be followed by = and its pattern\n  A=\n    ^"),
+            ("A", "flag: a name must be followed by = and its pattern\n  A\n   ^"),
+        ] {
+            assert_eq!(parse_definition("flag", text).expect_err("it is wrong").to_string(), message);
+        }
     }
 
     #[test]

@@ -6,8 +6,10 @@
 //! | [`serve`] | here | here, on a socket | elsewhere |
 //! | [`work`] | – | elsewhere | here |
 //! | [`bench`](mod@bench) | `run` again and again | | |
+//! | [`grok`] | here, one after the other | – | – |
 
 pub mod bench;
+pub mod grok;
 pub mod run;
 pub mod serve;
 pub mod spawn;
@@ -63,8 +65,8 @@ impl SourceOptions {
 pub struct WorkOptions {
     /// Formats and patterns, in order; none: told from the lines.
     pub rules: Vec<RuleSpec>,
-    /// Folders of pattern files, in order.
-    pub patterns_dirs: Vec<PathBuf>,
+    /// Which patterns there are.
+    pub library: LibraryOptions,
     /// What to do with lines that match none.
     pub unmatched: Unmatched,
     /// Sinks; a document goes to each.
@@ -73,6 +75,27 @@ pub struct WorkOptions {
     pub dead_letters: PathBuf,
     /// Worker threads.
     pub workers: Workers,
+}
+
+/// Which patterns there are.
+#[derive(Debug, Clone, Default)]
+pub struct LibraryOptions {
+    /// Whether fields are called as in the Elastic Common Schema.
+    pub ecs: bool,
+    /// Folders of pattern files, in order; each is stronger than the stock and those before it.
+    pub directories: Vec<PathBuf>,
+    /// Definitions, each `NAME=REGEX`; stronger than all files.
+    pub definitions: Vec<String>,
+}
+
+impl LibraryOptions {
+    /// The stock with what is added to it.
+    pub(crate) fn open(&self) -> Result<Library> {
+        let mut library = if self.ecs { Library::stock_ecs() } else { Library::stock() };
+        self.directories.iter().try_for_each(|directory| library.add_dir(directory))?;
+        self.definitions.iter().try_for_each(|definition| library.add_definition(definition))?;
+        Ok(library)
+    }
 }
 
 /// How many worker threads.
@@ -114,10 +137,7 @@ pub enum RuleSpec {
 impl WorkOptions {
     /// Compiles the patterns.
     pub(crate) fn formats(&self, console: &Console) -> Result<Arc<Formats>> {
-        let mut library = Library::stock();
-        for directory in &self.patterns_dirs {
-            library.add_dir(directory)?;
-        }
+        let library = self.library.open()?;
         let compile = |rule: &RuleSpec| match rule {
             RuleSpec::Format(name) => library.format(name),
             RuleSpec::Pattern(text) => library.pattern(text),

@@ -54,7 +54,7 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, mut console: Console) -> 
     let stop = Stop::new()?;
     let crew = Crew {
         workers: work.workers.most,
-        formats,
+        formats: Arc::clone(&formats),
         storer: Arc::new(Storer::new(sinks.clone(), dead_letters)),
         counts,
         stop: stop.clone(),
@@ -76,5 +76,5 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, mut console: Console) -> 
         None => {}
     }
     errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
-    Ok(close_account(&queue, &errors, &console))
+    Ok(close_account(&queue, &errors, &console).with_patterns(formats.counts()))
 }

@@ -38,7 +38,7 @@ pub fn work(endpoints: &[Endpoint], options: &WorkOptions, console: Console) -> 
     let counts = Arc::new(WorkerCounts::default());
     let crew = Crew {
         workers: options.workers.most,
-        formats,
+        formats: Arc::clone(&formats),
         storer: Arc::new(Storer::new(sinks.clone(), Arc::new(DeadLetters::new(&options.dead_letters)))),
         counts: Arc::clone(&counts),
         stop: stop.clone(),
@@ -54,5 +54,5 @@ pub fn work(endpoints: &[Endpoint], options: &WorkOptions, console: Console) -> 
     errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
     let errors = say_errors(&errors, &console);
     let (lines, bytes, tally) = counts.get();
-    Ok(Receipt::new(lines, 0, bytes, tally, elapsed, errors))
+    Ok(Receipt::new(lines, 0, bytes, tally, elapsed, errors).with_patterns(formats.counts()))
 }

@@ -3,6 +3,7 @@
 //! `feed` is where batches come from, `parser` makes documents of lines, `storer` gives them to the sinks, `pipeline`
 //! lets one worker do all that with two threads. [`Crew`] is the workers of one process.
 
+mod counts;
 pub mod feed;
 pub mod parser;
 pub mod pipeline;

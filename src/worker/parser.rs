@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::counts::{Clock, Sums, Trials};
 use crate::batch::{Batch, Origin};
 use crate::dead_letter::Reason;
 use crate::document::{DocumentId, Documents, Encoder, date};
 use crate::error::{Error, Result};
-use crate::grok::{Format, Library, Matcher, Rule as FormatRule, Span};
+use crate::grok::{Format, Library, Matcher, Rule as FormatRule, Selector, Span};
 use crate::lines;
+use crate::receipt::PatternCount;
 use crate::sink::Encoding;
 
 /// Lines looked at to tell a format.
@@ -79,6 +81,7 @@ impl Parsed {
 pub struct Formats {
     choice: Choice,
     unmatched: Unmatched,
+    sums: Sums,
     say: Box<dyn Fn(String) + Send + Sync>,
 }
 
@@ -101,11 +104,12 @@ impl Formats {
         unmatched: Unmatched,
         say: impl Fn(String) + Send + Sync + 'static,
     ) -> Self {
+        let sums = Sums::of(given.iter().map(|format| format.name.as_str()));
         let choice = match given.is_empty() {
             true => Choice::Auto { library, told: Mutex::default() },
             false => Choice::Given(given),
         };
-        Formats { choice, unmatched, say: Box::new(say) }
+        Formats { choice, unmatched, sums, say: Box::new(say) }
     }
 
     /// A parser for one thread, for sinks that want `encodings`.
@@ -119,13 +123,30 @@ impl Formats {
                 wanted.push(*encoding);
             }
         }
-        let rules = match &self.choice {
-            Choice::Given(formats) => formats.iter().map(Rule::new).collect::<Result<_>>()?,
-            Choice::Auto { .. } => Vec::new(),
+        let given: &[Format] = match &self.choice {
+            Choice::Given(formats) => formats,
+            Choice::Auto { .. } => &[],
         };
+        let rules = given.iter().map(Rule::new).collect::<Result<_>>()?;
         // A parser that has no rule yet still needs to encode lines that match nothing.
         let plain = Encoder::new(&[], None)?;
-        Ok(Parser { formats: Arc::clone(self), encodings: wanted, rules, plain, told_for: None, spans: Vec::new() })
+        Ok(Parser {
+            formats: Arc::clone(self),
+            encodings: wanted,
+            rules,
+            // For one pattern, looking for its literals would be looking twice.
+            selector: (given.len() > 1).then(|| Selector::new(given.iter().map(Format::pattern))),
+            first_matched: false,
+            plain,
+            told_for: None,
+            spans: Vec::new(),
+            clock: Clock::new(),
+        })
+    }
+
+    /// What each pattern has cost and given so far, in all parsers.
+    pub fn counts(&self) -> Vec<PatternCount> {
+        self.sums.get()
     }
 
     /// The format of what `origin` begins with, told from `data` at the first call.
@@ -158,6 +179,17 @@ struct Rule {
     matcher: Option<Matcher>,
     slots: usize,
     encoder: Encoder,
+    trials: Trials,
+}
+
+/// How trying a rule on a line ended.
+enum Trial {
+    /// A document was made.
+    Matched,
+    /// It did not match.
+    Failed,
+    /// It was given up, with the reason.
+    Stopped(String),
 }
 
 impl Rule {
@@ -170,7 +202,7 @@ impl Rule {
             }
             FormatRule::JsonObject => (None, 0, Encoder::json_object(date).map_err(in_format)?),
         };
-        Ok(Rule { name: format.name.clone(), matcher, slots, encoder })
+        Ok(Rule { name: format.name.clone(), matcher, slots, encoder, trials: Trials::default() })
     }
 }
 
@@ -179,10 +211,15 @@ pub struct Parser {
     formats: Arc<Formats>,
     encodings: Vec<Encoding>,
     rules: Vec<Rule>,
+    /// Tells which of several rules can match a line.
+    selector: Option<Selector>,
+    /// Whether the first rule matched the line before: then it is tried before anything else is looked at.
+    first_matched: bool,
     plain: Encoder,
     /// The origin that `rules` were told for.
     told_for: Option<u64>,
     spans: Vec<Span>,
+    clock: Clock,
 }
 
 impl Parser {
@@ -205,6 +242,9 @@ impl Parser {
             let fate = self.parse_line(index as u32, &id, line.bytes, now_ms, parsed);
             parsed.fates.push(fate);
         }
+        for (index, rule) in self.rules.iter_mut().enumerate() {
+            self.formats.sums.add(index, &rule.name, &mut rule.trials);
+        }
         Ok(())
     }
 
@@ -215,36 +255,31 @@ impl Parser {
         }
         let format = self.formats.tell(library, told, batch);
         self.rules = format.iter().map(Rule::new).collect::<Result<_>>()?;
+        self.first_matched = false;
         self.told_for = Some(batch.origin.id);
         Ok(())
     }
 
     #[inline]
     fn parse_line(&mut self, index: u32, id: &DocumentId, line: &[u8], now_ms: i64, parsed: &mut Parsed) -> Fate {
-        for rule in &mut self.rules {
-            if let Some(matcher) = &mut rule.matcher {
-                match matcher.captures(line) {
-                    Ok(Some(captures)) => {
-                        self.spans.clear();
-                        self.spans.extend((0..rule.slots).map(|slot| captures.span(slot)));
-                    }
-                    Ok(None) => continue,
-                    Err(stopped) => {
-                        let (words, pattern) = (stopped.to_string(), Some(rule.name.clone()));
-                        parsed.letters.push((index, Reason::Limit, words, pattern));
-                        return Fate::DeadLettered;
-                    }
+        let mut looked = false;
+        let mut next = if self.first_matched { Some(0) } else { self.next_rule(0, line, &mut looked) };
+        while let Some(at) = next {
+            match self.try_rule(at, index, id, line, now_ms, parsed) {
+                Trial::Matched => {
+                    self.first_matched = at == 0;
+                    return Fate::Matched;
+                }
+                Trial::Failed => {}
+                Trial::Stopped(words) => {
+                    let pattern = Some(self.rules[at].name.clone());
+                    parsed.letters.push((index, Reason::Limit, words, pattern));
+                    return Fate::DeadLettered;
                 }
             }
-            let (spans, encoder) = (&self.spans, &mut rule.encoder);
-            let encoded = parsed.documents.iter_mut().all(|documents| {
-                let encoding = documents.encoding();
-                documents.push(index, *id, |out| encoder.encode(encoding, id, line, spans, now_ms, out))
-            });
-            if encoded {
-                return Fate::Matched;
-            }
+            next = self.next_rule(at + 1, line, &mut looked);
         }
+        self.first_matched = false;
         match self.formats.unmatched {
             Unmatched::Keep => {
                 for documents in &mut parsed.documents {
@@ -263,5 +298,59 @@ impl Parser {
             }
             Unmatched::Drop => Fate::Filtered,
         }
+    }
+
+    /// The next rule from `index` on that can match `line`. With several, the line is looked at first, once.
+    #[inline]
+    fn next_rule(&mut self, index: usize, line: &[u8], looked: &mut bool) -> Option<usize> {
+        let Some(selector) = &mut self.selector else { return (index < self.rules.len()).then_some(index) };
+        if !*looked {
+            selector.look(line);
+            *looked = true;
+        }
+        selector.next(index)
+    }
+
+    #[inline]
+    fn try_rule(
+        &mut self,
+        at: usize,
+        index: u32,
+        id: &DocumentId,
+        line: &[u8],
+        now_ms: i64,
+        parsed: &mut Parsed,
+    ) -> Trial {
+        let Rule { matcher, slots, encoder, trials, .. } = &mut self.rules[at];
+        let started = trials.start(&mut self.clock);
+        if let Some(matcher) = matcher {
+            let found = matcher.captures(line);
+            trials.stop(started, &self.clock);
+            match found {
+                Ok(Some(captures)) => {
+                    self.spans.clear();
+                    self.spans.extend((0..*slots).map(|slot| captures.span(slot)));
+                }
+                Ok(None) => return Trial::Failed,
+                Err(stopped) => {
+                    trials.limit_hits += 1;
+                    return Trial::Stopped(stopped.to_string());
+                }
+            }
+        }
+        let spans = &self.spans;
+        let encoded = parsed.documents.iter_mut().all(|documents| {
+            let encoding = documents.encoding();
+            documents.push(index, *id, |out| encoder.encode(encoding, id, line, spans, now_ms, out))
+        });
+        if matcher.is_none() {
+            // Of a line that is JSON already, reading and writing are one.
+            trials.stop(started, &self.clock);
+        }
+        if !encoded {
+            return Trial::Failed;
+        }
+        trials.matched += 1;
+        Trial::Matched
     }
 }

@@ -106,6 +106,37 @@ fn a_line_that_matches_nothing_goes_where_the_user_said() {
 }
 
 #[test]
+fn of_several_patterns_the_first_that_matches_makes_the_document_and_each_is_counted() {
+    let library = Library::stock();
+    let texts =
+        ["login %{WORD:who}", "%{WORD:any} bob", "logout %{WORD:who}", "^(?<x>a)(?:a+a+)+\\k<x>b$", "%{INT:n:int}"];
+    let formats = texts.iter().map(|text| library.pattern(text).unwrap()).collect();
+    let formats = Arc::new(Formats::new(formats, library, Unmatched::Drop, |_| ()));
+    let sink = Arc::new(MemorySink::new(Encoding::Json));
+    let place = Place::new();
+    let storer = place.storer(vec![sink.clone()]);
+    let mut parser = formats.parser(&[Encoding::Json]).unwrap();
+    let mut parsed = parser.buffer();
+    let slow = format!("{}bc", "a".repeat(200));
+    let content = format!("login ada\nlogout bob\nlogout ada\nlogin bob\n12\n{slow}\n?\n");
+    parser.parse(&batch(0, &content), &mut parsed).unwrap();
+    let tally = storer.store(&batch(0, &content), &mut parsed, &mut Vec::new()).unwrap().tally;
+    assert_eq!(tally, Tally { stored: 5, dead_lettered: 1, filtered: 1, ..Tally::default() });
+    let documents = String::from_utf8(parsed.encoded(Encoding::Json).bytes().to_vec()).unwrap();
+    let fields: Vec<&str> = documents.lines().map(|line| &line[54..]).collect();
+    let expected = [r#""who":"ada"}"#, r#""any":"logout"}"#, r#""who":"ada"}"#, r#""who":"bob"}"#, r#""n":12}"#];
+    assert_eq!(fields, expected);
+    assert_eq!(place.letters()[0].pattern.as_deref(), Some(texts[3]));
+    let counts: Vec<_> = formats.counts().iter().map(|count| (count.tried, count.matched, count.limit_hits)).collect();
+    // The first one is tried once more because it matched the line before; the last two have no literal, so every line
+    // comes to them that nothing else matched.
+    assert_eq!(counts, [(4, 2, 0), (1, 1, 0), (1, 1, 0), (3, 0, 1), (2, 1, 0)]);
+    // Nothing is lost between batches, and a format that is JSON counts as well.
+    parser.parse(&batch(900, "login ada\n"), &mut parsed).unwrap();
+    assert_eq!(formats.counts()[0].tried, 5);
+}
+
+#[test]
 fn a_batch_of_which_one_document_failed_is_not_acknowledged() {
     let batch = batch(0, LINES);
     let sink = MemorySink::new(Encoding::Json);

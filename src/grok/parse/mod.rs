@@ -76,6 +76,8 @@ pub(crate) struct Parsed {
 /// A capture: the field it feeds, and the type if one was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Slot {
+    /// As it is written, `NAME:field:type`; of an inline group, the field alone.
+    pub(crate) name: String,
     pub(crate) path: Vec<String>,
     pub(crate) kind: Option<FieldType>,
 }
@@ -253,7 +255,7 @@ impl<'d> Parser<'d> {
             None => None,
             Some((at, name)) => Some(parse_type(name).map_err(|message| self.fault(frame, at, &message))?),
         };
-        self.slots.push(Slot { path, kind });
+        self.slots.push(Slot { name: name.to_owned(), path, kind });
         Ok(self.slots.len() - 1)
     }
 }

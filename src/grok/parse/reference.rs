@@ -65,7 +65,9 @@ impl Parser<'_> {
         };
         let slot = self.slot(frame, at, path, kind)?;
         // To Logstash, the group is called as the reference is written.
-        self.named.push((format!("{name}:{field}"), slot));
+        let name = format!("{name}:{field}");
+        self.slots[slot].name.clone_from(&name);
+        self.named.push((name, slot));
         Ok(slot)
     }
 

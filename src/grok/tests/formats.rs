@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{Library, captures};
-use crate::grok::{DateRule, FieldType, Rule};
+use crate::grok::{DateRule, Field, FieldType, Rule};
 
 /// A library with one directory of these files added.
 fn with_dir(files: &[(&str, &str)]) -> Result<Library, String> {
@@ -28,7 +28,7 @@ fn a_format_brings_types_and_a_date() {
     let format = Library::stock().format("combined").expect("it is in the stock");
     let Rule::Pattern(pattern) = &format.rule else { panic!("combined is a pattern") };
     assert_eq!((format.name.as_str(), pattern.name()), ("combined", "combined"));
-    let kind = |name: &str| pattern.fields().iter().find(|field| field.path == [name]).map(|field| field.kind);
+    let kind = |name: &str| pattern.fields().iter().find(|field| field.path == [name]).map(Field::kind);
     assert_eq!(kind("response"), Some(FieldType::Int));
     assert_eq!(kind("agent"), Some(FieldType::Text));
     let formats = vec!["%d/%b/%Y:%H:%M:%S %z".to_owned()];
@@ -65,7 +65,7 @@ fn a_directory_adds_patterns_and_formats_in_the_order_of_its_file_names() {
     let format = library.format("shoes").expect("it was added");
     let Rule::Pattern(pattern) = &format.rule else { panic!("shoes is a pattern") };
     assert_eq!(captures(pattern, b"shoe 42 eu"), Some(vec!["size=42".to_owned()]));
-    assert_eq!(pattern.fields()[0].kind, FieldType::Float);
+    assert_eq!(pattern.fields()[0].kind(), FieldType::Float);
     assert!(matches!(library.format("common").expect("it was replaced").rule, Rule::JsonObject));
     assert_eq!(library.formats().filter(|name| *name == "common").count(), 1);
 }

@@ -1,94 +1,159 @@
 //! The stock: its golden lines in `tests/grok/*.toml`, and those of `formats.toml`.
+//!
+//! A case is a pattern, a line and the document expected, which is left out when the line must not match. `ecs = true`
+//! runs it on the ECS stock. `differs` says where the definition that others know under the name gives something else;
+//! it is for people.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use toml::{Table, Value};
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Library, Pattern};
+use crate::document::CaptureEncoder;
+use crate::grok::Rule;
 use crate::grok::fault::Written;
 use crate::grok::format::is_json_object;
 use crate::grok::parse::parse;
-use crate::grok::{FieldType, Rule};
+use crate::grok::pattern_file::is_name_char;
+use crate::grok::stock;
 
-/// The document of a match as a TOML table: numbers where the field is one, arrays for repeated names, levels nested.
-fn document(pattern: &Pattern, line: &str) -> Option<Table> {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    case: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Case {
+    pub(super) pattern: String,
+    #[serde(default)]
+    pub(super) ecs: bool,
+    pub(super) line: String,
+    expect: Option<toml::Table>,
+    #[serde(rename = "differs")]
+    _differs: Option<String>,
+}
+
+impl Case {
+    /// The document that is to come out; `None` when the line must not match.
+    pub(super) fn expected(&self) -> Option<Value> {
+        self.expect.as_ref().map(expected)
+    }
+}
+
+/// All cases, each with the name of its file.
+pub(super) fn golden_cases() -> Vec<(String, Case)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/grok");
+    let entries = std::fs::read_dir(directory).expect("tests/grok is there");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("it can be listed").path()).collect();
+    paths.sort();
+    let mut cases = Vec::new();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).expect("golden lines can be read");
+        let file: File = toml::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(!file.case.is_empty(), "{name} has no case");
+        cases.extend(file.case.into_iter().map(|case| (name.clone(), case)));
+    }
+    cases
+}
+
+/// What `pattern` captures from `line`, as documents have it.
+pub(super) fn document(pattern: &Pattern, line: &str) -> Option<Value> {
     let mut matcher = pattern.matcher();
     let captures = matcher.captures(line.as_bytes()).unwrap_or_else(|stopped| panic!("{stopped}"))?;
-    let mut document = Table::new();
-    for field in pattern.fields() {
-        let texts = field.slots.iter().filter_map(|&slot| captures.span(slot).text(line.as_bytes()));
-        let mut values: Vec<Value> = texts
-            .map(|text| String::from_utf8_lossy(text))
-            .map(|text| match field.kind {
-                FieldType::Int => Value::Integer(text.parse().expect("an integer field holds an integer")),
-                FieldType::Float => Value::Float(text.parse().expect("a float field holds a number")),
-                _ => Value::String(text.into_owned()),
-            })
-            .collect();
-        let value = match values.len() {
-            0 => continue,
-            1 => values.remove(0),
-            _ => Value::Array(values),
-        };
-        let (leaf, levels) = field.path.split_last().expect("a field has a name");
-        let table = levels.iter().fold(&mut document, |table, level| {
-            let inner = table.entry(level).or_insert_with(|| Value::Table(Table::new()));
-            inner.as_table_mut().expect("a level is no leaf")
-        });
-        table.insert(leaf.clone(), value);
-    }
-    Some(document)
+    let spans: Vec<_> = (0..pattern.slots()).map(|slot| captures.span(slot)).collect();
+    let mut encoder = CaptureEncoder::new(pattern.fields()).unwrap_or_else(|error| panic!("{error}"));
+    let mut json = Vec::new();
+    encoder.encode(line.as_bytes(), &spans, 0, &mut json);
+    Some(serde_json::from_slice(&json).expect("it is JSON"))
+}
+
+/// A document of a TOML file, read by the same reader of numbers as ours.
+fn expected(table: &toml::Table) -> Value {
+    let json = serde_json::to_string(table).expect("a table of texts and numbers");
+    serde_json::from_str(&json).expect("it is JSON")
+}
+
+/// The names that `pattern` refers to.
+fn references(pattern: &str) -> impl Iterator<Item = &str> {
+    pattern.split("%{").skip(1).map(|rest| &rest[..rest.find(|c| !is_name_char(c)).unwrap_or(rest.len())])
+}
+
+/// The names that `files` define.
+fn defined(files: &[(&str, &str)]) -> BTreeSet<String> {
+    let definitions = files.iter().flat_map(|(name, content)| {
+        crate::grok::pattern_file::parse(name, content.as_bytes()).unwrap_or_else(|error| panic!("{error}"))
+    });
+    definitions.map(|definition| definition.name().to_owned()).collect()
 }
 
 #[test]
 fn every_stock_definition_compiles() {
-    let library = Library::stock();
-    let names: Vec<&str> = library.names().collect();
-    assert!(names.len() > 90, "only {} definitions", names.len());
-    for name in names {
-        if let Err(error) = library.compile(&format!("%{{{name}}}")) {
-            panic!("{name}: {error}");
+    for library in [Library::stock(), Library::stock_ecs()] {
+        let names: Vec<&str> = library.names().collect();
+        assert!(names.len() > 90, "only {} definitions", names.len());
+        for name in names {
+            if let Err(error) = library.compile(&format!("%{{{name}}}")) {
+                panic!("{name}: {error}");
+            }
         }
     }
 }
 
 #[test]
 fn every_stock_definition_can_do_with_bytes() {
-    let library = Library::stock();
-    for name in library.names() {
-        let written = Written::new("test", format!("%{{{name}}}"));
-        let parsed = parse(&written, library.definitions()).unwrap_or_else(|error| panic!("{error}"));
-        assert!(!parsed.beyond_ascii, "{name} would take invalid lines for text");
+    for library in [Library::stock(), Library::stock_ecs()] {
+        for name in library.names() {
+            let written = Written::new("test", format!("%{{{name}}}"));
+            let parsed = parse(&written, library.definitions()).unwrap_or_else(|error| panic!("{error}"));
+            assert!(!parsed.beyond_ascii, "{name} would take invalid lines for text");
+        }
     }
 }
 
 #[test]
-fn golden_lines_of_the_definitions_give_their_documents() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/grok");
-    let library = Library::stock();
-    let mut ran = 0;
-    for entry in std::fs::read_dir(directory).expect("tests/grok is there") {
-        let path = entry.expect("tests/grok can be listed").path();
-        let text = std::fs::read_to_string(&path).expect("golden lines can be read");
-        let file: Table = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        for case in file["case"].as_array().expect("cases are an array") {
-            let get = |key: &str| case.get(key).and_then(Value::as_str);
-            let (text, line) = (get("pattern").expect("a case has a pattern"), get("line").expect("a case has a line"));
-            let pattern = library.compile(text).unwrap_or_else(|error| panic!("{error}"));
-            let expected = case.get("expect").map(|table| table.as_table().expect("expect is a table"));
-            assert_eq!(document(&pattern, line).as_ref(), expected, "{}: {text} on {line}", path.display());
-            ran += 1;
+fn every_definition_has_golden_lines_and_they_give_their_documents() {
+    let libraries = [Library::stock(), Library::stock_ecs()];
+    let mut untried = [defined(stock::PLAIN), defined(stock::ECS)];
+    let mut faults = Vec::new();
+    let cases = golden_cases();
+    let ran = cases.len();
+    for (file, case) in cases {
+        let (set, text, line) = (usize::from(case.ecs), &case.pattern, &case.line);
+        for name in references(text) {
+            untried[set].remove(name);
+        }
+        let found = match libraries[set].compile(text) {
+            Ok(pattern) => document(&pattern, line),
+            Err(error) => {
+                faults.push(format!("{file}: {text}: {error}"));
+                continue;
+            }
+        };
+        let wanted = case.expected();
+        if found != wanted {
+            let [wanted, found] = [wanted, found].map(|value| value.map_or("no match".into(), |v| v.to_string()));
+            faults.push(format!("{file}: {text} on {line}\n  wanted {wanted}\n  found  {found}"));
         }
     }
     println!("{ran} golden lines of definitions");
+    assert!(faults.is_empty(), "{} of {ran} golden lines fail:\n{}", faults.len(), faults.join("\n"));
     assert!(ran >= 60, "only {ran} golden lines ran");
+    let [plain, ecs] = untried;
+    assert!(plain.is_empty(), "{} definitions have no golden line: {plain:?}", plain.len());
+    assert!(ecs.is_empty(), "{} ECS definitions have no golden line with ecs = true: {ecs:?}", ecs.len());
 }
 
 #[test]
 fn golden_lines_of_the_formats_give_their_documents() {
-    let library = Library::stock();
+    let libraries = [Library::stock(), Library::stock_ecs()];
+    let specs = libraries.iter().flat_map(|library| library.specs().iter().map(move |spec| (library, spec)));
     let mut ran = 0;
-    for spec in library.specs() {
+    for (library, spec) in specs {
         let format = library.build(spec).unwrap_or_else(|error| panic!("{error}"));
         assert!(spec.golden.len() >= 3, "{} has too few golden lines", spec.name);
         assert!(!spec.no_match.is_empty(), "{} has no line that must not match", spec.name);
@@ -97,7 +162,7 @@ fn golden_lines_of_the_formats_give_their_documents() {
                 Rule::JsonObject => assert!(is_json_object(golden.line.as_bytes()), "{}", golden.line),
                 Rule::Pattern(pattern) => {
                     let found = document(pattern, &golden.line);
-                    assert_eq!(found.as_ref(), Some(&golden.expect), "{} on {}", spec.name, golden.line);
+                    assert_eq!(found, Some(expected(&golden.expect)), "{} on {}", spec.name, golden.line);
                 }
             }
             ran += 1;

@@ -1,7 +1,7 @@
 //! The language: references, fields, types, and what Oniguruma means by its syntax.
 
 use super::{Library, captures, run};
-use crate::grok::{FieldType, Span};
+use crate::grok::{Field, FieldSlot, FieldType, Span};
 
 fn some(expected: &[&str]) -> Option<Vec<String>> {
     Some(expected.iter().map(|&text| text.to_owned()).collect())
@@ -31,14 +31,15 @@ fn references_inline_groups_and_nested_names_become_fields() {
 }
 
 #[test]
-fn types_are_known_by_every_name_and_the_first_one_written_counts() {
+fn types_are_known_by_every_name_and_belong_to_the_capture_they_are_written_at() {
     let pattern = Library::stock()
         .compile("%{INT:a:int}%{INT:b:long}%{NUMBER:c:float}%{NUMBER:d:double}%{WORD:e:bool}%{WORD:f:boolean}%{DATA:g:date}%{IP:h:ip}%{INT:a:float}%{WORD:i}%{INT:i:int}")
         .expect("it is well formed");
     use FieldType::{Bool, Date, Float, Int, Ip};
-    let kinds: Vec<FieldType> = pattern.fields().iter().map(|field| field.kind).collect();
+    let kinds: Vec<FieldType> = pattern.fields().iter().map(Field::kind).collect();
     assert_eq!(kinds, [Int, Int, Float, Float, Bool, Bool, Date, Ip, Int]);
-    assert_eq!(pattern.fields()[0].slots, [0, 8]);
+    let slot = |slot, kind| FieldSlot { slot, kind, again: false };
+    assert_eq!(pattern.fields()[0].slots, [slot(0, Int), slot(8, Float)]);
     assert_eq!(pattern.slots(), 11);
 }
 
@@ -48,9 +49,21 @@ fn types_inside_definitions_count_and_a_later_definition_replaces_an_earlier_one
     library.add_definitions("mine", b"SIZE %{INT:size:int}\nINT [0-7]+").expect("it is well formed");
     let pattern = library.compile("%{SIZE}").expect("it is well formed");
     assert_eq!(pattern.name(), "SIZE");
-    assert_eq!(pattern.fields()[0].kind, FieldType::Int);
+    assert_eq!(pattern.fields()[0].kind(), FieldType::Int);
     assert_eq!(captures(&pattern, b"size 9178"), some(&["size=17"]));
     assert_eq!(library.definition("INT").map(|d| (d.file(), d.line(), d.text())), Some(("mine", 2, "[0-7]+")));
+}
+
+#[test]
+fn captures_written_alike_stand_together_and_all_but_the_first_are_marked() {
+    let text = "%{INT:a:int} %{NUMBER:a:float} %{INT:a:int} (?<a>x) %{INT:a} %{INT:a:int - a remark}";
+    let pattern = Library::stock().compile(text).expect("it is well formed");
+    let slots: Vec<(usize, FieldType, bool)> =
+        pattern.fields()[0].slots.iter().map(|slot| (slot.slot, slot.kind, slot.again)).collect();
+    use FieldType::{Float, Int, Text};
+    let expected =
+        [(0, Int, false), (2, Int, true), (5, Int, true), (1, Float, false), (3, Text, false), (4, Text, false)];
+    assert_eq!(slots, expected);
 }
 
 /// Each row: a pattern, a line, and what the group `x` captures, or no match.
@@ -149,7 +162,8 @@ fn the_syntax_means_what_it_means_to_oniguruma() {
         let pattern = Library::stock().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
         let mut matcher = pattern.matcher();
         let slot = pattern.fields().iter().find(|field| field.path == ["x"]).expect("x is there").slots[0];
-        let found = matcher.captures(line.as_bytes()).expect("no limit is hit").map(|captures| captures.span(slot));
+        let found =
+            matcher.captures(line.as_bytes()).expect("no limit is hit").map(|captures| captures.span(slot.slot));
         let found = found.map(|span| &line[span.start as usize..span.end as usize]);
         assert_eq!(found, expected, "{} on {line:?}", pattern.name());
     }

@@ -185,8 +185,8 @@ proptest! {
             let mut matcher = pattern.matcher();
             if let Ok(Some(captures)) = matcher.captures(&line) {
                 for slot in pattern.fields().iter().flat_map(|field| &field.slots) {
-                    prop_assert!(*slot < pattern.slots());
-                    let span = captures.span(*slot);
+                    prop_assert!(slot.slot < pattern.slots());
+                    let span = captures.span(slot.slot);
                     prop_assert!(span == crate::grok::Span::NONE || span.end as usize <= line.len());
                 }
             };

@@ -1,5 +1,6 @@
 //! Tests of the language, the stock and the formats.
 
+mod cases;
 mod differential;
 mod errors;
 mod formats;
@@ -19,7 +20,7 @@ fn captures(pattern: &Pattern, line: &[u8]) -> Option<Vec<String>> {
             [name] => name.clone(),
             levels => format!("[{}]", levels.join("][")),
         };
-        let texts = field.slots.iter().filter_map(|&slot| captures.span(slot).text(line));
+        let texts = field.slots.iter().filter_map(|slot| captures.span(slot.slot).text(line));
         texts.map(|text| format!("{name}={}", String::from_utf8_lossy(text))).collect()
     };
     Some(pattern.fields().iter().flat_map(texts).collect())

@@ -1,0 +1,100 @@
+//! What of a capture becomes which value: Logstash's way, and where not.
+
+use super::*;
+
+#[test]
+fn an_empty_number_is_zero_and_one_that_took_no_part_is_left_out() {
+    let fields = [field("i", Int, &[0]), field("f", Float, &[1]), field("absent", Int, &[9]), field("d", Date, &[0])];
+    assert_eq!(encode(&fields, None, &["", ""]), json!({"i": 0, "f": 0.0}));
+}
+
+/// A field of several captures: type, and whether an earlier one is written alike.
+fn repeated(name: &str, slots: &[(FieldType, bool)]) -> Field {
+    let slots = slots.iter().enumerate().map(|(slot, &(kind, again))| FieldSlot { slot, kind, again });
+    Field { path: vec![name.into()], slots: slots.collect() }
+}
+
+#[test]
+fn of_captures_written_alike_the_first_is_converted_and_the_others_only_beside_a_number() {
+    let alike = [repeated("n", &[(Int, false), (Int, true), (Int, true)])];
+    let encode = |fields: &[Field], texts: &[Option<&str>]| {
+        let mut encoder = Encoder::new(fields, None).unwrap();
+        let (line, mut spans) = line_of(&texts.iter().map(|text| text.unwrap_or_default()).collect::<Vec<_>>());
+        let absent = texts.iter().zip(&mut spans).filter(|(text, _)| text.is_none());
+        absent.for_each(|(_, span)| *span = Span::NONE);
+        let id = id_of(&line);
+        Value::Object(
+            both(&id, |encoding, out| encoder.encode(encoding, &id, &line, &spans, NOW, out)).expect("it is encoded"),
+        )
+    };
+    assert_eq!(encode(&alike, &[Some("1"), None, None]), json!({"n": 1}));
+    assert_eq!(encode(&alike, &[None, Some("2"), None]), json!({"n": "2"}));
+    assert_eq!(encode(&alike, &[None, Some("2"), Some("3")]), json!({"n": ["2", "3"]}));
+    assert_eq!(encode(&alike, &[None, Some(""), None]), json!({}));
+    // Where Logstash has 1 and nothing else.
+    assert_eq!(encode(&alike, &[Some("1"), Some("2"), Some("x")]), json!({"n": [1, 2, 0], "tags": ["_typefailure"]}));
+    let mixed = [repeated("n", &[(Text, false), (Int, false), (Float, false)])];
+    assert_eq!(encode(&mixed, &[Some("a"), Some("1"), Some("2")]), json!({"n": ["a", 1, 2.0]}));
+    assert_eq!(encode(&mixed, &[Some("5"), None, None]), json!({"n": "5"}));
+}
+
+#[test]
+fn what_else_stands_with_a_number_is_tagged_and_what_does_not_convert_stays_text() {
+    for (kind, text, value) in [
+        (Int, "12abc", json!(12)),
+        (Int, "-", json!(0)),
+        (Int, "1.5", json!(1)),
+        (Float, "NaN", json!(0.0)),
+        (Float, "0.5s", json!(0.5)),
+        (Int, "99999999999999999999", json!("99999999999999999999")),
+        (Float, "1e999", json!("1e999")),
+        (Bool, "yes", json!("yes")),
+        (Date, "yesterday", json!("yesterday")),
+        (Date, "2015-02-30T00:00:00Z", json!("2015-02-30T00:00:00Z")),
+    ] {
+        let document = encode(&[field("x", kind, &[0])], None, &[text]);
+        assert_eq!(document, json!({"x": value, "tags": ["_typefailure"]}), "{kind:?} {text}");
+    }
+}
+
+#[test]
+fn metadata_is_captured_and_not_written() {
+    let fields = [field("@metadata/a/b", Text, &[0]), field("a", Text, &[1]), field("x/@metadata", Text, &[2])];
+    assert_eq!(encode(&fields, None, &["1", "2", "3"]), json!({"a": "2", "x": {"@metadata": "3"}}));
+    // It may well hold the time.
+    let date = DateRule { paths: vec![vec!["@metadata".into(), "time".into()]], formats: vec!["ISO8601".into()] };
+    let fields = [field("@metadata/time", Text, &[0])];
+    let expected = json!({"@timestamp": "2015-05-17T10:05:03.000Z"});
+    assert_eq!(encode(&fields, Some(&date), &["2015-05-17T10:05:03Z"]), expected);
+}
+
+#[test]
+fn captures_alone_have_the_values_of_documents_and_the_names_of_the_pattern() {
+    let fields = [
+        field("_id", Text, &[0]),
+        field("a.b", Int, &[1]),
+        field("tags", Text, &[2]),
+        field("x/$y", Float, &[3]),
+        field("@metadata/z", Text, &[0]),
+        field("@timestamp", Text, &[4]),
+    ];
+    let mut encoder = CaptureEncoder::new(&fields).unwrap();
+    let mut encode = |texts: &[&str]| {
+        let (line, spans) = line_of(texts);
+        let mut out = b"before".to_vec();
+        encoder.encode(&line, &spans, NOW, &mut out);
+        String::from_utf8(out).unwrap()
+    };
+    let expected = r#"before{"_id":"i","a.b":12,"tags":"t","x":{"$y":1.5},"@timestamp":"now"}"#;
+    assert_eq!(encode(&["i", "12x", "t", "1.5", "now"]), expected);
+    assert_eq!(
+        CaptureEncoder::new(&[])
+            .map(|mut encoder| {
+                let mut out = Vec::new();
+                encoder.encode(b"line", &[], NOW, &mut out);
+                out
+            })
+            .unwrap(),
+        b"{}"
+    );
+}

@@ -1,0 +1,148 @@
+//! `logator grok`: what a pattern captures from each line, as JSON on standard output, in the order of the lines.
+
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+
+use super::{LibraryOptions, say_errors};
+use crate::batch::Batch;
+use crate::console::Console;
+use crate::document::{CaptureEncoder, date};
+use crate::error::{Error, Result};
+use crate::grok::{Matcher, Span};
+use crate::lines;
+use crate::source::inputs;
+use crate::source::reader::{BatchSize, Intake, LongLine};
+use crate::source::{Position, ReadOptions, read_all};
+
+/// What Logstash writes of a line that does not match.
+const UNMATCHED: &[u8] = b"{\"tags\":[\"_grokparsefailure\"]}\n";
+
+/// What Logstash writes of a line whose matching took too long.
+const GIVEN_UP: &[u8] = b"{\"tags\":[\"_groktimeout\"]}\n";
+
+/// The longest line, in bytes. Above what `run` allows, because whoever tries a pattern has no dead letters to look at.
+const MAX_LINE: usize = 64 << 20;
+
+/// What is read and written at a time; less when the input pauses.
+const BLOCK: usize = 64 << 10;
+
+/// Matches every line of the inputs that `names` mean, one input after the other. Gives the exit code: 3 when an input
+/// could not be read to its end or standard output was left, else 0.
+///
+/// # Errors
+/// What keeps it from starting: a wrong pattern, an input that is not there.
+pub fn grok(pattern: &str, names: &[String], library: &LibraryOptions, console: &Console) -> Result<u8> {
+    let pattern = library.open()?.compile_from("the pattern", pattern)?;
+    let encoder = CaptureEncoder::new(pattern.fields())?;
+    let inputs = inputs::find(names)?;
+    let mut errors = inputs.errors;
+    let size = BatchSize { max_line: MAX_LINE, bytes: BLOCK, ..BatchSize::default() };
+    let options = ReadOptions { size, ..ReadOptions::default() };
+    let printer = Printer {
+        matcher: pattern.matcher(),
+        encoder,
+        slots: pattern.slots(),
+        spans: Vec::new(),
+        out: Vec::new(),
+        line: 0,
+        failure: None,
+    };
+    let intake = Printed { printer: Mutex::new(printer), console };
+    for input in inputs.inputs {
+        intake.lock().line = 0;
+        errors.extend(read_all(std::slice::from_ref(&input), &options, &intake, &Position::of(&[])));
+        if let Some(failure) = intake.lock().failure.take() {
+            errors.push(failure);
+            break;
+        }
+    }
+    say_errors(&errors, console);
+    Ok(if errors.is_empty() { 0 } else { 3 })
+}
+
+/// Prints what the reader hands out, in the thread that reads.
+struct Printed<'a> {
+    printer: Mutex<Printer>,
+    console: &'a Console,
+}
+
+struct Printer {
+    matcher: Matcher,
+    encoder: CaptureEncoder,
+    slots: usize,
+    spans: Vec<Span>,
+    out: Vec<u8>,
+    /// Lines of this input so far.
+    line: u64,
+    failure: Option<Error>,
+}
+
+impl Printer {
+    /// Prints a line's captures. Answers why the line was given up, if it was.
+    fn print(&mut self, line: &[u8], now_ms: i64) -> Option<String> {
+        self.line += 1;
+        match self.matcher.captures(line) {
+            Ok(Some(captures)) => {
+                self.spans.clear();
+                self.spans.extend((0..self.slots).map(|slot| captures.span(slot)));
+                self.encoder.encode(line, &self.spans, now_ms, &mut self.out);
+                self.out.push(b'\n');
+                None
+            }
+            Ok(None) => {
+                self.out.extend_from_slice(UNMATCHED);
+                None
+            }
+            Err(stopped) => {
+                self.out.extend_from_slice(GIVEN_UP);
+                Some(stopped.to_string())
+            }
+        }
+    }
+
+    /// Hands over what is printed; `false` when nobody takes it.
+    fn flush(&mut self) -> bool {
+        let mut stdout = std::io::stdout();
+        let written = stdout.write_all(&self.out).and_then(|()| stdout.flush());
+        self.out.clear();
+        match written {
+            Ok(()) => true,
+            Err(error) => {
+                self.failure = Some(Error::system("standard output cannot be written").because(error));
+                false
+            }
+        }
+    }
+}
+
+impl Printed<'_> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Printer> {
+        self.printer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Intake for Printed<'_> {
+    fn batch(&self, batch: Batch) -> bool {
+        let mut printer = self.lock();
+        let now_ms = date::now_ms();
+        for line in lines::lines(&batch.data) {
+            if let Some(reason) = printer.print(line.bytes, now_ms) {
+                self.console.error(format!("{}, line {}: {reason}", batch.origin.name, printer.line));
+            }
+            // One long line after the other: what is printed of them is not to add up.
+            if printer.out.len() >= BLOCK && !printer.flush() {
+                return false;
+            }
+        }
+        printer.flush()
+    }
+
+    fn long_line(&self, line: LongLine) -> Result<()> {
+        let mut printer = self.lock();
+        printer.line += 1;
+        printer.out.extend_from_slice(GIVEN_UP);
+        let (name, length) = (&line.origin.name, line.length);
+        self.console.error(format!("{name}, line {}: the line has {length} bytes, {MAX_LINE} are read", printer.line));
+        Ok(())
+    }
+}

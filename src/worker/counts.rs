@@ -1,0 +1,166 @@
+//! How often each pattern was tried, how often it matched, and how long that took.
+//!
+//! Everything is counted but the time: reading the clock twice takes a third of what a match takes. One trial in
+//! [`SAMPLE`] is timed, and the sum is scaled up, so `nanoseconds` is an estimate.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::receipt::PatternCount;
+
+/// One trial in so many is timed.
+const SAMPLE: u64 = 32;
+
+/// What one thread has done with one pattern since it last told.
+#[derive(Debug, Default)]
+pub(super) struct Trials {
+    tried: u64,
+    pub(super) matched: u64,
+    pub(super) limit_hits: u64,
+    timed: u64,
+    time: Duration,
+}
+
+impl Trials {
+    /// Begins a trial. `clock` decides whether it is timed.
+    #[inline]
+    pub(super) fn start(&mut self, clock: &mut Clock) -> Option<Instant> {
+        self.tried += 1;
+        clock.start()
+    }
+
+    /// Ends what [`start`](Trials::start) began.
+    #[inline]
+    pub(super) fn stop(&mut self, started: Option<Instant>, clock: &Clock) {
+        if let Some(started) = started {
+            self.timed += 1;
+            self.time += started.elapsed().saturating_sub(clock.cost);
+        }
+    }
+}
+
+/// One thread's choice of the trials that are timed.
+#[derive(Debug)]
+pub(super) struct Clock {
+    /// What reading the clock twice takes by itself.
+    cost: Duration,
+    until_next: u64,
+    random: fastrand::Rng,
+}
+
+impl Clock {
+    pub(super) fn new() -> Clock {
+        let cost = (0..32).map(|_| Instant::now().elapsed()).min().unwrap_or_default();
+        Clock { cost, until_next: 0, random: fastrand::Rng::new() }
+    }
+
+    /// Not every so many-th trial, but so many on average: lines come in rhythms, and patterns are tried in turn.
+    #[inline]
+    fn start(&mut self) -> Option<Instant> {
+        if self.until_next > 0 {
+            self.until_next -= 1;
+            return None;
+        }
+        self.until_next = self.random.u64(0..2 * SAMPLE - 1);
+        Some(Instant::now())
+    }
+}
+
+/// What all threads of a process have done with each pattern, in the order of the patterns.
+#[derive(Debug, Default)]
+pub(super) struct Sums(Mutex<Vec<Sum>>);
+
+#[derive(Debug, Default)]
+struct Sum {
+    name: String,
+    trials: Trials,
+}
+
+impl Sums {
+    /// Nothing yet, of patterns with these names.
+    pub(super) fn of<'a>(names: impl Iterator<Item = &'a str>) -> Sums {
+        let sums = names.map(|name| Sum { name: name.to_owned(), trials: Trials::default() });
+        Sums(Mutex::new(sums.collect()))
+    }
+
+    /// Adds what `trials` has counted to the pattern called `name`, which most likely stands at `index`; it starts at
+    /// nothing again.
+    pub(super) fn add(&self, index: usize, name: &str, trials: &mut Trials) {
+        let Trials { tried, matched, limit_hits, timed, time } = std::mem::take(trials);
+        if tried == 0 {
+            return;
+        }
+        let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = |sum: &Sum| sum.name == name;
+        let at = match sums.get(index).is_some_and(known) {
+            true => index,
+            false => sums.iter().position(known).unwrap_or_else(|| {
+                sums.push(Sum { name: name.to_owned(), ..Sum::default() });
+                sums.len() - 1
+            }),
+        };
+        let sum = &mut sums[at].trials;
+        sum.tried += tried;
+        sum.matched += matched;
+        sum.limit_hits += limit_hits;
+        sum.timed += timed;
+        sum.time += time;
+    }
+
+    /// The counts so far.
+    pub(super) fn get(&self) -> Vec<PatternCount> {
+        let sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = |Sum { name, trials }: &Sum| {
+            let each = trials.time.as_nanos() as f64 / trials.timed.max(1) as f64;
+            PatternCount {
+                name: name.clone(),
+                tried: trials.tried,
+                matched: trials.matched,
+                nanoseconds: (each * trials.tried as f64) as u64,
+                limit_hits: trials.limit_hits,
+            }
+        };
+        sums.iter().map(count).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_all_threads_are_added_by_place_or_name() {
+        let sums = Sums::of(["a", "b", "b"].into_iter());
+        let trials = |tried, matched| Trials { tried, matched, ..Trials::default() };
+        for (index, name, mut trials) in [(0, "a", trials(3, 1)), (2, "b", trials(5, 5)), (0, "c", trials(1, 0))] {
+            sums.add(index, name, &mut trials);
+            sums.add(index, name, &mut trials);
+        }
+        sums.add(7, "c", &mut trials(1, 1));
+        let counts: Vec<_> = sums.get().into_iter().map(|count| (count.name, count.tried, count.matched)).collect();
+        let expected = [("a", 3, 1), ("b", 0, 0), ("b", 5, 5), ("c", 2, 1)];
+        assert_eq!(counts, expected.map(|(name, tried, matched)| (name.to_owned(), tried, matched)));
+    }
+
+    #[test]
+    fn the_time_of_some_is_scaled_to_all() {
+        let sums = Sums::default();
+        let time = Duration::from_micros(30);
+        sums.add(0, "a", &mut Trials { tried: 1000, timed: 30, time, ..Trials::default() });
+        sums.add(0, "b", &mut Trials { tried: 9, ..Trials::default() });
+        let nanoseconds: Vec<u64> = sums.get().iter().map(|count| count.nanoseconds).collect();
+        assert_eq!(nanoseconds, [1_000_000, 0]);
+    }
+
+    #[test]
+    fn one_trial_in_so_many_is_timed() {
+        let mut clock = Clock::new();
+        let mut trials = Trials::default();
+        for _ in 0..100 * SAMPLE {
+            let started = trials.start(&mut clock);
+            trials.stop(started, &clock);
+        }
+        assert_eq!(trials.tried, 100 * SAMPLE);
+        assert!((70..=140).contains(&trials.timed), "{} of {} were timed", trials.timed, trials.tried);
+    }
+}

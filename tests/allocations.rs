@@ -1,0 +1,113 @@
+//! Parsing a line and encoding its document allocate nothing, once the buffers have grown to what lines need.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use logator::batch::{Batch, Origin};
+use logator::grok::{Format, Library};
+use logator::lines;
+use logator::sink::Encoding;
+use logator::worker::parser::{Formats, Unmatched};
+
+const LINES: usize = 2000;
+
+/// The numbers in `line` replaced by ones that differ from line to line.
+fn batch(line: impl Fn(usize) -> String) -> Batch {
+    let content: String = (0..LINES).map(|index| line(index) + "\n").collect();
+    let data = Bytes::from(content);
+    let origin = Arc::new(Origin { id: 1, name: "x".into() });
+    Batch { origin, offset: 0, lines: lines::count(&data) as u32, data }
+}
+
+/// How many allocations it takes to parse `batch` once more, and how many lines of it matched.
+fn allocations(formats: Vec<Format>, library: &Library, unmatched: Unmatched, batch: &Batch) -> (u64, u64) {
+    let formats = Arc::new(Formats::new(formats, library.clone(), unmatched, |_| ()));
+    let mut parser = formats.parser(&[Encoding::Json, Encoding::Bson]).expect("a parser");
+    let mut parsed = parser.buffer();
+    for _ in 0..2 {
+        parser.parse(batch, &mut parsed).expect("it is parsed");
+    }
+    let before: u64 = formats.counts().iter().map(|count| count.matched).sum();
+    let measured = allocation_counter::measure(|| parser.parse(batch, &mut parsed).expect("it is parsed"));
+    let after: u64 = formats.counts().iter().map(|count| count.matched).sum();
+    (measured.count_total, after - before)
+}
+
+fn access(index: usize) -> String {
+    format!(
+        "192.0.2.{} - - [10/Oct/2025:13:{:02}:{:02} +0200] \"GET /page/{index} HTTP/1.1\" 200 {} \"-\" \"Mozilla/5.0 (X11)\"",
+        index % 250,
+        index / 60 % 60,
+        index % 60,
+        index * 7,
+    )
+}
+
+#[test]
+fn an_allocation_would_be_seen() {
+    assert_eq!(allocation_counter::measure(|| drop(Vec::<u8>::with_capacity(1))).count_total, 1);
+}
+
+#[test]
+fn lines_of_the_stock_formats_allocate_nothing() {
+    for library in [Library::stock(), Library::stock_ecs()] {
+        let syslog = |index: usize| format!("<30>Feb  3 04:05:{:02} gate sshd[{index}]: opened for ada", index % 60);
+        let rfc5424 =
+            |index: usize| format!("<165>1 2024-02-03T04:05:06.789Z web1 shop {index} - [a b=\"c\"] accepted");
+        let json = |index: usize| format!("{{\"time\": {index}, \"level\": \"info\", \"n\": [1, 2.5, null]}}");
+        let cases: [(&str, &dyn Fn(usize) -> String); 6] = [
+            ("combined", &access),
+            ("nginx", &access),
+            ("syslog", &syslog),
+            ("rfc5424", &rfc5424),
+            ("ndjson", &json),
+            ("auto", &access),
+        ];
+        for (name, line) in cases {
+            let formats: Vec<Format> = match name {
+                "auto" => Vec::new(),
+                name => vec![library.format(name).expect("a stock format")],
+            };
+            let found = allocations(formats, &library, Unmatched::Keep, &batch(line));
+            assert_eq!(found, (0, LINES as u64), "{name}: allocations, lines that match");
+        }
+    }
+}
+
+#[test]
+fn patterns_with_types_repeated_names_and_optional_parts_allocate_nothing() {
+    let library = Library::stock();
+    let pattern = "%{WORD:[a][word]}(?: %{INT:n:int})? %{NUMBER:f:float}(?: %{IP:ip:ip})? (?<n>[a-z]+)|(?<rest>é.*)";
+    let line = |index: usize| match index % 3 {
+        0 => format!("word {index} {index}.5 192.0.2.1 x"),
+        1 => format!("word {index}.25 y"),
+        _ => format!("é and so on {index}"),
+    };
+    let formats = vec![library.pattern(pattern).expect("it is well formed")];
+    assert_eq!(allocations(formats, &library, Unmatched::Keep, &batch(line)), (0, LINES as u64));
+}
+
+#[test]
+fn lines_that_match_nothing_allocate_nothing() {
+    let library = Library::stock();
+    let cut = |index| {
+        let line = access(index);
+        line[..line.len() - 1].to_owned()
+    };
+    for unmatched in [Unmatched::Keep, Unmatched::Drop] {
+        for patterns in [&["%{COMBINEDAPACHELOG}"][..], &["%{INT:n}$", "^%{SYSLOGLINE}$", "zebra %{WORD:w}"]] {
+            let formats = patterns.iter().map(|text| library.pattern(text).expect("it is well formed")).collect();
+            assert_eq!(allocations(formats, &library, unmatched, &batch(cut)), (0, 0), "{patterns:?}");
+        }
+    }
+}
+
+#[test]
+fn choosing_among_many_patterns_allocates_nothing() {
+    let library = Library::stock();
+    let text = |index| format!("^%{{IP:ip}} %{{WORD:verb}} %{{INT:n:int}} kind{index:03}$");
+    let formats = (0..100).map(|index| library.pattern(&text(index)).expect("it is well formed")).collect();
+    let line = |index: usize| format!("192.0.2.{} GET {index} kind{:03}", index % 250, index % 110);
+    let matching = (0..LINES).filter(|index| index % 110 < 100).count() as u64;
+    assert_eq!(allocations(formats, &library, Unmatched::Drop, &batch(line)), (0, matching));
+}
