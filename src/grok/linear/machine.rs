@@ -106,7 +106,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     }
                 }
                 Op::TokenSaved { token, capture, next } => {
-                    let (end, read) = code.tokens[token as usize].run(line, at);
+                    let (end, read) = code.tokens[token as usize].run(line, at, &mut self.memory.lasts[token as usize]);
                     if let Some(end) = end {
                         self.save(capture, at, end);
                         at = end;
@@ -124,7 +124,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     }
                 }
                 Op::Token { token, next } => {
-                    let (end, read) = code.tokens[token as usize].run(line, at);
+                    let (end, read) = code.tokens[token as usize].run(line, at, &mut self.memory.lasts[token as usize]);
                     if let Some(end) = end {
                         at = end;
                         pc = next;
@@ -285,7 +285,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
             match field.content {
                 Content::Nothing => continue,
                 Content::Token(token) => {
-                    match code.tokens[token as usize].run(line, begin) {
+                    let last = &mut self.memory.lasts[token as usize];
+                    match code.tokens[token as usize].run(line, begin, last) {
                         (Some(end), _) => *at = end,
                         (None, read) => {
                             *at = read;

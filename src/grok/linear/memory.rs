@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::op::At;
+use super::token::Last;
 
 /// The boundary of a capture that took no part. Its bytes are not all the same, so that filling a few of them is not
 /// made a call of `memset`, which takes longer than all the rest of a short match.
@@ -38,6 +39,8 @@ pub(in crate::grok) struct Memory {
     pub(super) registers: Vec<u32>,
     pub(super) frames: Vec<Frame>,
     pub(super) seen: Seen,
+    /// By place of a token in the instructions: how its last text began.
+    pub(super) lasts: Vec<Last>,
     pub(super) failures: Failures,
 }
 

@@ -35,6 +35,7 @@ use lead::Lead;
 use machine::Machine;
 use op::Code;
 use start::Starts;
+use token::Last;
 
 pub(in crate::grok) use compile::Refused;
 pub(in crate::grok) use machine::End;
@@ -101,6 +102,9 @@ impl Program {
     fn run<const CAREFUL: bool>(&self, code: &Code, memory: &mut Memory, line: &[u8], budget: u64) -> End {
         if memory.slots.len() != self.slots {
             memory.slots.resize(self.slots, memory::NOWHERE);
+        }
+        if memory.lasts.len() < code.tokens.len() {
+            memory.lasts.resize_with(code.tokens.len(), Last::default);
         }
         if memory.registers.len() != code.registers as usize {
             memory.registers.resize(code.registers as usize, memory::NOWHERE);

@@ -32,6 +32,59 @@ const CHAR: u32 = 1 << 29;
 const STAY: u32 = 1 << 28;
 const FLAGS: u32 = ENDS | STOP | CHAR | STAY;
 
+/// How the last text of a token began, and the states behind that.
+///
+/// Each look-up of a transition has to wait for the one before it. But times, addresses and paths begin as they did in
+/// the line before: bytes that are the same lead to the same state.
+#[derive(Debug, Clone)]
+pub(in crate::grok::linear) struct Last {
+    start: u32,
+    /// The first eight bytes, the next eight, and the states behind them.
+    heads: [u64; 2],
+    states: [u32; 2],
+}
+
+/// The bytes that are compared at a time.
+const HALF: usize = 8;
+
+impl Default for Last {
+    fn default() -> Self {
+        Last { start: STOP, heads: [0; 2], states: [STOP; 2] }
+    }
+}
+
+impl Last {
+    /// The state to go on with, and where: behind what is the same as last time.
+    #[inline]
+    fn skip(&self, line: &[u8], at: usize, start: u32) -> (u32, usize) {
+        if self.start != start || read(line, at) != Some(self.heads[0]) {
+            return (start, at);
+        }
+        if self.states[1] != STOP && read(line, at + HALF) == Some(self.heads[1]) {
+            return (self.states[1], at + 2 * HALF);
+        }
+        (self.states[0], at + HALF)
+    }
+
+    /// Remembers that from `start` on the bytes up to `pos` led to `state`; answers where to remember the next.
+    #[inline(never)]
+    fn note(&mut self, line: &[u8], at: usize, pos: usize, start: u32, state: u32) -> usize {
+        if pos == at + HALF {
+            *self = Last { start, heads: [read(line, at).unwrap_or_default(), 0], states: [state, STOP] };
+            return at + 2 * HALF;
+        }
+        self.heads[1] = read(line, at + HALF).unwrap_or_default();
+        self.states[1] = state;
+        usize::MAX
+    }
+}
+
+/// The eight bytes at `at`.
+#[inline]
+fn read(line: &[u8], at: usize) -> Option<u64> {
+    line.get(at..)?.first_chunk::<HALF>().map(|bytes| u64::from_le_bytes(*bytes))
+}
+
 /// The automaton of a part.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::grok::linear) struct Token {
@@ -58,21 +111,27 @@ fn pack(leaves: &[u8]) -> u32 {
 impl Token {
     /// Where the token that begins at `at` ends, if it does, and how far it was read.
     #[inline]
-    pub(in crate::grok::linear) fn run(&self, line: &[u8], at: usize) -> (Option<usize>, usize) {
-        let mut state = self.start(line, at);
-        let (mut pos, mut end) = (at, None);
+    pub(in crate::grok::linear) fn run(&self, line: &[u8], at: usize, last: &mut Last) -> (Option<usize>, usize) {
+        let start = self.start(line, at);
+        let (mut state, mut pos) = last.skip(line, at, start);
+        let mut mark = if pos == at { at + HALF } else { usize::MAX };
+        let mut end = None;
         loop {
             let Some(&byte) = line.get(pos) else {
                 let last = self.entry_of(state, self.symbols.end);
                 return (if last & ENDS != 0 { Some(pos) } else { end }, pos);
             };
             let entry = self.entry(state, self.column_of[usize::from(byte)]);
-            pos += 1;
             if entry & FLAGS == 0 {
                 state = entry;
+                pos += 1;
+                if pos == mark {
+                    mark = last.note(line, at, pos, start, state);
+                }
                 continue;
             }
-            pos -= 1;
+            // From here on, a state is not that of the bytes before it alone.
+            mark = usize::MAX;
             let (entry, length) = if entry & CHAR != 0 { self.by_char(line, pos, state) } else { (entry, 1) };
             if entry & ENDS != 0 {
                 end = Some(pos);
