@@ -199,8 +199,9 @@ impl Class {
         }
     }
 
-    /// Where the run of characters that belong ends, from `at` on.
-    #[inline]
+    /// Where the run of characters that belong ends, from `at` on. Kept apart: comparing many bytes takes many registers,
+    /// which its callers would have to prepare whether they come here or not.
+    #[inline(never)]
     pub(super) fn run(&self, line: &[u8], at: usize) -> usize {
         let rest = line.get(at..).unwrap_or_default();
         let found = match self.scan {

@@ -252,7 +252,9 @@ impl Compiler {
         // What is asked of the place in front is for the automaton as well.
         let simple = |index: usize| is_simple(&parts[index], &leads[index + 1]);
         let mut start = (0..end).find(|&index| !simple(index)).unwrap_or(end);
-        start -= parts[..start].iter().rev().take_while(|part| is_look(part)).count();
+        if start < end {
+            start -= parts[..start].iter().rev().take_while(|part| is_look(part)).count();
+        }
         if end > start && let Some(token) = self.token(&Node::concat(parts[start..end].to_vec()), at, &leads[end])? {
             (at, end) = (token, start);
         }

@@ -111,21 +111,33 @@ impl Program {
         }
         memory.seen.clear();
         let mut machine = Machine::<CAREFUL> { code, line, memory, budget };
-        let (mut at, mut last) = (0, None);
-        while let Some(start) = self.starts.find(line, at) {
+        let mut at = 0;
+        if self.starts.at_beginning(line) {
+            machine.reset();
+            match machine.attempt(0) {
+                End::NotFound => {}
+                end => return end,
+            }
+            at = Starts::after(line, 0);
+        }
+        self.go_on(&mut machine, at)
+    }
+
+    /// Looks for a match from `at` on, after all places before it.
+    #[inline(never)]
+    fn go_on<const CAREFUL: bool>(&self, machine: &mut Machine<'_, CAREFUL>, mut at: usize) -> End {
+        let line = machine.line;
+        // Lines that match do so at the first place as a rule; only for others it is worth while to look for what every
+        // match must contain.
+        let Some(last) = self.starts.last(line) else { return End::NotFound };
+        while let Some(start) = self.starts.find(line, at).filter(|start| *start <= last) {
+            machine.memory.seen.next_attempt();
             machine.reset();
             match machine.attempt(start) {
                 End::NotFound => {}
                 end => return end,
             }
-            machine.memory.seen.next_attempt();
             at = Starts::after(line, start);
-            // Lines that match do so at the first place as a rule; only for others it is worth while to look for what
-            // every match must contain.
-            match *last.get_or_insert_with(|| self.starts.last(line)) {
-                Some(last) if at <= last => {}
-                _ => break,
-            }
         }
         End::NotFound
     }

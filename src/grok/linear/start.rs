@@ -52,8 +52,19 @@ impl Starts {
         (self.anchor, self.first.is_some(), self.prefix.is_some(), self.not_after.is_some())
     }
 
-    /// The first such place from `at` on.
+    /// Whether an attempt at the very beginning is worth its while. Most lines match there.
     #[inline]
+    pub(super) fn at_beginning(&self, line: &[u8]) -> bool {
+        self.prefix.is_none()
+            && match (&self.first, line.is_empty()) {
+                (None, _) => true,
+                (Some(_), true) => self.end,
+                (Some(class), false) => class.at(line, 0),
+            }
+    }
+
+    /// The first such place from `at` on.
+    #[inline(never)]
     pub(super) fn find(&self, line: &[u8], mut at: usize) -> Option<usize> {
         loop {
             if at > line.len() {
