@@ -177,8 +177,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                         continue;
                     }
                 }
-                Op::Cut { next } => {
-                    if !self.memory.seen.pass(at as u32) {
+                Op::Join { join, next } => {
+                    if !self.memory.seen[join as usize].pass(at as u32) {
                         pc = next;
                         continue;
                     }

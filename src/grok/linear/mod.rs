@@ -33,6 +33,7 @@ use crate::grok::ast::{Expression, Node};
 use compile::{Mode, compile};
 use lead::Lead;
 use machine::Machine;
+use memory::Seen;
 use op::Code;
 use start::Starts;
 use token::Last;
@@ -109,7 +110,10 @@ impl Program {
         if memory.registers.len() != code.registers as usize {
             memory.registers.resize(code.registers as usize, memory::NOWHERE);
         }
-        memory.seen.clear();
+        if memory.seen.len() != code.joins as usize {
+            memory.seen.resize_with(code.joins as usize, Seen::default);
+        }
+        memory.seen.iter_mut().for_each(Seen::clear);
         let mut machine = Machine::<CAREFUL> { code, line, memory, budget };
         let mut at = 0;
         if self.starts.at_beginning(line) {
@@ -118,7 +122,7 @@ impl Program {
                 End::NotFound => {}
                 end => return end,
             }
-            at = Starts::after(line, 0);
+            at = self.after(&machine, 0, 0);
         }
         self.go_on(&mut machine, at)
     }
@@ -131,15 +135,28 @@ impl Program {
         // match must contain.
         let Some(last) = self.starts.last(line) else { return End::NotFound };
         while let Some(start) = self.starts.find(line, at).filter(|start| *start <= last) {
-            machine.memory.seen.next_attempt();
+            let seen = machine.memory.seen.first().map_or(0, |seen| seen.last().0);
             machine.reset();
             match machine.attempt(start) {
                 End::NotFound => {}
                 end => return end,
             }
-            at = Starts::after(line, start);
+            at = self.after(machine, start, seen);
         }
         End::NotFound
+    }
+
+    /// The next place at which a match can begin when none begins at `start`; `seen` places had been noted at the first
+    /// join before.
+    fn after<const CAREFUL: bool>(&self, machine: &Machine<'_, CAREFUL>, start: usize, seen: usize) -> usize {
+        let next = Starts::after(machine.line, start);
+        let Some((behind, passed)) = machine.code.behind_first.as_ref().zip(machine.memory.seen.first()) else {
+            return next;
+        };
+        match passed.last() {
+            (count, place) if count == seen + 1 && behind.at(machine.line, place as usize) => next.max(place as usize),
+            _ => next,
+        }
     }
 
     /// Where the capture of `slot` stood in the match that was found last.
