@@ -131,6 +131,9 @@ enum Scan {
 const FEW: usize = 4;
 const MANY: usize = 8;
 
+/// The bytes that are looked at one by one before many are compared at a time.
+const NEAR: usize = 8;
+
 /// The bytes that are compared at a time.
 const BLOCK: usize = 16;
 
@@ -199,10 +202,23 @@ impl Class {
         }
     }
 
-    /// Where the run of characters that belong ends, from `at` on. Kept apart: comparing many bytes takes many registers,
-    /// which its callers would have to prepare whether they come here or not.
-    #[inline(never)]
+    /// Where the run of characters that belong ends, from `at` on.
+    #[inline(always)]
     pub(super) fn run(&self, line: &[u8], at: usize) -> usize {
+        // Most runs are short, and end before a search of many bytes has begun.
+        if let Some(near) = line.get(at..).and_then(|rest| rest.first_chunk::<NEAR>())
+            && let Some(count) = near.iter().position(|&byte| !self.table[usize::from(byte)])
+            && (self.beyond.is_none() || near[count] < 0x80)
+        {
+            return at + count;
+        }
+        self.run_far(line, at)
+    }
+
+    /// The same. Kept apart: comparing many bytes takes many registers, which callers would have to prepare whether they
+    /// come here or not.
+    #[inline(never)]
+    fn run_far(&self, line: &[u8], at: usize) -> usize {
         let rest = line.get(at..).unwrap_or_default();
         let found = match self.scan {
             Scan::Table => return self.run_by_table(line, at),
