@@ -10,6 +10,7 @@
 
 use super::chars::{decode, decode_last, has, word};
 use super::memory::{Frame, Memory, NOWHERE};
+use super::token::NO_END;
 use super::op::{At, Code, Content, Edge, Exit, NO_CAPTURE, Op};
 
 /// How an attempt or a search ended.
@@ -107,7 +108,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                 }
                 Op::TokenSaved { token, capture, next } => {
                     let (end, read) = code.tokens[token as usize].run(line, at, &mut self.memory.lasts[token as usize]);
-                    if let Some(end) = end {
+                    if end != NO_END {
                         self.save(capture, at, end);
                         at = end;
                         pc = next;
@@ -125,7 +126,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                 }
                 Op::Token { token, next } => {
                     let (end, read) = code.tokens[token as usize].run(line, at, &mut self.memory.lasts[token as usize]);
-                    if let Some(end) = end {
+                    if end != NO_END {
                         at = end;
                         pc = next;
                         continue;
@@ -287,11 +288,11 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                 Content::Token(token) => {
                     let last = &mut self.memory.lasts[token as usize];
                     match code.tokens[token as usize].run(line, begin, last) {
-                        (Some(end), _) => *at = end,
-                        (None, read) => {
+                        (NO_END, read) => {
                             *at = read;
                             return false;
                         }
+                        (end, _) => *at = end,
                     }
                 }
                 Content::Run { class, min } => {

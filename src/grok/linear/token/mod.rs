@@ -44,6 +44,9 @@ pub(in crate::grok::linear) struct Last {
     states: [u32; 2],
 }
 
+/// There is no end.
+pub(in crate::grok::linear) const NO_END: usize = usize::MAX;
+
 /// The bytes that are compared at a time.
 const HALF: usize = 8;
 
@@ -109,17 +112,17 @@ fn pack(leaves: &[u8]) -> u32 {
 }
 
 impl Token {
-    /// Where the token that begins at `at` ends, if it does, and how far it was read.
+    /// Where the token that begins at `at` ends ([`NO_END`] if it does not), and how far it was read.
     #[inline]
-    pub(in crate::grok::linear) fn run(&self, line: &[u8], at: usize, last: &mut Last) -> (Option<usize>, usize) {
+    pub(in crate::grok::linear) fn run(&self, line: &[u8], at: usize, last: &mut Last) -> (usize, usize) {
         let start = self.start(line, at);
         let (mut state, mut pos) = last.skip(line, at, start);
         let mut mark = if pos == at { at + HALF } else { usize::MAX };
-        let mut end = None;
+        let mut end = NO_END;
         loop {
             let Some(&byte) = line.get(pos) else {
                 let last = self.entry_of(state, self.symbols.end);
-                return (if last & ENDS != 0 { Some(pos) } else { end }, pos);
+                return (if last & ENDS != 0 { pos } else { end }, pos);
             };
             let entry = self.entry(state, self.column_of[usize::from(byte)]);
             if entry & FLAGS == 0 {
@@ -134,7 +137,7 @@ impl Token {
             mark = usize::MAX;
             let (entry, length) = if entry & CHAR != 0 { self.by_char(line, pos, state) } else { (entry, 1) };
             if entry & ENDS != 0 {
-                end = Some(pos);
+                end = pos;
             }
             if entry & STOP != 0 {
                 return (end, pos);
