@@ -284,15 +284,13 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
             let begin = *at;
             match field.content {
                 Content::Nothing => continue,
-                Content::Token(token) => {
-                    match code.tokens[token as usize].run(line, begin) {
-                        (Some(end), _) => *at = end,
-                        (None, read) => {
-                            *at = read;
-                            return false;
-                        }
+                Content::Token(token) => match code.tokens[token as usize].run(line, begin) {
+                    (Some(end), _) => *at = end,
+                    (None, read) => {
+                        *at = read;
+                        return false;
                     }
-                }
+                },
                 Content::Run { class, min } => {
                     *at = self.run_end(class, begin);
                     if *at - begin < min as usize {
