@@ -123,7 +123,8 @@ mod pcre2_interpreted {
 
     fn run(bencher: Bencher<'_, '_>, lines: &[Vec<u8>]) {
         let pattern = combined();
-        let regex = RegexBuilder::new().dotall(true).multi_line(true).build(&pattern.expression()).expect("it compiles");
+        let regex =
+            RegexBuilder::new().dotall(true).multi_line(true).build(&pattern.expression()).expect("it compiles");
         let mut locations = regex.capture_locations();
         counted(bencher, lines).bench_local(|| {
             lines.iter().filter(|line| matches!(regex.captures_read(&mut locations, line), Ok(Some(_)))).count()

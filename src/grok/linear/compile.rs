@@ -271,7 +271,9 @@ impl Compiler {
         if start < end {
             start -= parts[..start].iter().rev().take_while(|part| is_look(part)).count();
         }
-        if end > start && let Some(token) = self.token(&Node::concat(parts[start..end].to_vec()), at, &leads[end])? {
+        if end > start
+            && let Some(token) = self.token(&Node::concat(parts[start..end].to_vec()), at, &leads[end])?
+        {
             (at, end) = (token, start);
         }
         while end > 0 {
@@ -315,7 +317,8 @@ impl Compiler {
     fn shape_before(&self, parts: &[Node]) -> Option<usize> {
         let (mut start, mut length, mut single) = (parts.len(), 0, true);
         for part in parts.iter().rev() {
-            let Some((set, count)) = fixed(part).filter(|(set, count)| is_ascii(set) && length + count <= MAX_SHAPE) else {
+            let Some((set, count)) = fixed(part).filter(|(set, count)| is_ascii(set) && length + count <= MAX_SHAPE)
+            else {
                 break;
             };
             single &= set.as_char().is_some();
@@ -439,9 +442,7 @@ impl Compiler {
             *entry = match list[..] {
                 [] => self.op(Op::Fail)?,
                 [only] => only,
-                [ref some @ .., last] => {
-                    some.iter().rev().try_fold(last, |other, &first| self.split(first, other))?
-                }
+                [ref some @ .., last] => some.iter().rev().try_fold(last, |other, &first| self.split(first, other))?,
             };
             made.push((list, *entry));
         }
@@ -504,7 +505,12 @@ impl Compiler {
     fn run(&mut self, set: &Set, min: u32, max: Option<u32>, greedy: bool, next: At, after: &Lead) -> Compiled {
         let class = self.class(set);
         let is_bounded = max.is_some() && self.mode == Mode::Careful;
-        let next = if is_bounded { let memo = self.memo(); self.op(Op::Head { next, memo })? } else { next };
+        let next = if is_bounded {
+            let memo = self.memo();
+            self.op(Op::Head { next, memo })?
+        } else {
+            next
+        };
         let exit = exit(after);
         self.code.loops.push(Loop { class, min, max: max.unwrap_or(u32::MAX), next, exit });
         let run = self.code.loops.len() as u32 - 1;

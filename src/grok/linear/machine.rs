@@ -10,8 +10,8 @@
 
 use super::chars::{decode, decode_last, has, word};
 use super::memory::{Frame, Memory, NOWHERE};
-use super::token::NO_END;
 use super::op::{At, Code, Content, Edge, Exit, NO_CAPTURE, Op};
+use super::token::NO_END;
 
 /// How an attempt or a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

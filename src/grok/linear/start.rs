@@ -114,7 +114,9 @@ fn anchor(node: &Node) -> Anchor {
         Node::Look(Look::Start) => Anchor::Start,
         Node::Look(Look::LineStart) => Anchor::Line,
         // What can be skipped by it was no reason to fail.
-        Node::Repeat { node, max: None, .. } if matches!(&**node, Node::Set(set) if **set == Set::any()) => Anchor::Start,
+        Node::Repeat { node, max: None, .. } if matches!(&**node, Node::Set(set) if **set == Set::any()) => {
+            Anchor::Start
+        }
         Node::Concat(parts) => parts.first().map_or(Anchor::None, anchor),
         Node::Capture { node, .. } | Node::Atomic(node) => anchor(node),
         Node::Alternate(ways) => {

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::super::lead::Lead;
+use super::minimize::minimize;
 use super::nfa::{Nfa, Step, Test};
 use super::symbols::Symbols;
-use super::minimize::minimize;
 use super::{CHAR, ENDS, STAY, STOP, Token, pack};
 use crate::grok::ast::Node;
 
@@ -33,11 +33,23 @@ pub(in crate::grok::linear) fn build(node: &Node, ends: Ends<'_>) -> Option<Toke
         Ends::First => None,
     };
     let symbols = Symbols::new(&nfa.sets, &nfa.behind, nfa.asks.contains(&true))?;
-    let mut builder = Builder { nfa: &nfa, symbols, wanted, rows: Vec::new(), states: Vec::new(), known: HashMap::new(), work: 0, stamp: vec![0; nfa.steps.len()], now: 0, stack: Vec::new() };
+    let mut builder = Builder {
+        nfa: &nfa,
+        symbols,
+        wanted,
+        rows: Vec::new(),
+        states: Vec::new(),
+        known: HashMap::new(),
+        work: 0,
+        stamp: vec![0; nfa.steps.len()],
+        now: 0,
+        stack: Vec::new(),
+    };
     let starts = builder.explore()?;
     let live = builder.live();
     if wanted.is_some() {
-        let two = builder.rows.iter().flatten().any(|edge| edge.ends && edge.next.is_some_and(|next| live[next as usize]));
+        let two =
+            builder.rows.iter().flatten().any(|edge| edge.ends && edge.next.is_some_and(|next| live[next as usize]));
         if two {
             return None;
         }

@@ -52,8 +52,7 @@ pub(super) struct Nfa {
 impl Nfa {
     /// Of `node`; `None` when it has something that this automaton cannot do, or is too large.
     pub(super) fn new(node: &Node) -> Option<Nfa> {
-        let mut nfa =
-            Nfa { steps: vec![Step::End], start: 0, sets: Vec::new(), behind: Vec::new(), asks: Vec::new() };
+        let mut nfa = Nfa { steps: vec![Step::End], start: 0, sets: Vec::new(), behind: Vec::new(), asks: Vec::new() };
         nfa.start = nfa.add(node, 0)?;
         nfa.find_asking();
         Some(nfa)
@@ -125,9 +124,8 @@ impl Nfa {
     }
 
     fn repeat(&mut self, node: &Node, min: u32, max: Option<u32>, greedy: bool, next: u32) -> Option<u32> {
-        let split = |inside: u32, outside: u32| {
-            Step::Split(if greedy { vec![inside, outside] } else { vec![outside, inside] })
-        };
+        let split =
+            |inside: u32, outside: u32| Step::Split(if greedy { vec![inside, outside] } else { vec![outside, inside] });
         let mut entry = next;
         match max {
             None => {
