@@ -21,6 +21,7 @@ mod lead;
 mod machine;
 mod memory;
 mod op;
+mod scout;
 mod simplify;
 mod start;
 mod token;
@@ -35,6 +36,7 @@ use lead::Lead;
 use machine::Machine;
 use memory::Seen;
 use op::Code;
+use scout::Scout;
 use start::Starts;
 use token::Last;
 
@@ -51,6 +53,9 @@ const FAST_ANY: u64 = 4096;
 const CAREFUL_EACH: u64 = 4096;
 const CAREFUL_ANY: u64 = 4_000_000;
 
+/// The attempts after the first one before the scout is sent.
+const PATIENCE: u32 = 1;
+
 /// A compiled expression.
 #[derive(Debug)]
 pub(in crate::grok) struct Program {
@@ -58,6 +63,8 @@ pub(in crate::grok) struct Program {
     /// Made when a line first needs it.
     careful: OnceLock<Result<Code, Refused>>,
     starts: Starts,
+    /// Made when a line first fails at several places.
+    scout: OnceLock<Option<Scout>>,
     node: Node,
     slots: usize,
 }
@@ -69,7 +76,14 @@ impl Program {
         let mut fast = compile(&node, Mode::Fast)?;
         fuse::fuse(&mut fast);
         let starts = Starts::new(&node);
-        Ok(Program { fast, careful: OnceLock::new(), starts, node, slots: 2 * fields.max(expression.captures) })
+        Ok(Program {
+            fast,
+            careful: OnceLock::new(),
+            starts,
+            scout: OnceLock::new(),
+            node,
+            slots: 2 * fields.max(expression.captures),
+        })
     }
 
     /// Looks for the leftmost match in `line`. When there is one, [`span`](Self::span) answers for it until the memory
@@ -135,7 +149,15 @@ impl Program {
         // Lines that match do so at the first place as a rule; only for others it is worth while to look for what every
         // match must contain.
         let Some(last) = self.starts.last(line) else { return End::NotFound };
+        let mut tries = 0;
         while let Some(start) = self.starts.find(line, at).filter(|start| *start <= last) {
+            if tries == PATIENCE
+                && let Some(scout) = self.scout.get_or_init(|| Scout::new(&self.node))
+                && !scout.finds(line, start)
+            {
+                return End::NotFound;
+            }
+            tries += 1;
             let seen = machine.memory.seen.first().map_or(0, |seen| seen.last().0);
             machine.reset();
             match machine.attempt(start) {

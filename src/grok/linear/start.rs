@@ -2,7 +2,7 @@
 
 use memchr::memmem::Finder;
 
-use super::chars::{Class, decode};
+use super::chars::{Class, decode, word};
 use super::lead::{Lead, lead};
 use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
@@ -17,7 +17,7 @@ pub(super) struct Starts {
     end: bool,
     /// The text that every match begins with.
     prefix: Option<Finder<'static>>,
-    /// A match that begins with any number of these begins before all of them.
+    /// No match begins behind one of these.
     not_after: Option<Class>,
     /// Texts that every match contains, in this order.
     texts: Vec<Needle>,
@@ -42,7 +42,7 @@ impl Starts {
             first: if everything { None } else { Some(Class::new(&set)) },
             end,
             prefix: if text.len() > 1 { Some(Finder::new(text.as_bytes()).into_owned()) } else { None },
-            not_after: leading_run(node).map(|set| Class::new(&set)),
+            not_after: not_behind(node).filter(|set| !set.is_empty()).map(|set| Class::new(&set)),
             texts: needles(&texts(node)),
         }
     }
@@ -150,15 +150,32 @@ fn prefix(node: &Node) -> String {
     }
 }
 
-/// The set whose characters, any number of them, begin every match.
-fn leading_run(node: &Node) -> Option<Set> {
+/// The set of characters behind which no match has to be looked for: those that no match may begin behind, and those
+/// of which any number begins every match, so that it begins before all of them.
+fn not_behind(node: &Node) -> Option<Set> {
     match node {
         Node::Repeat { node, max: None, .. } => match &**node {
             Node::Set(set) => Some((**set).clone()),
             _ => None,
         },
-        Node::Concat(parts) => parts.first().and_then(leading_run),
-        Node::Capture { node, .. } => leading_run(node),
+        Node::Around { behind: true, negative: true, node } => match &**node {
+            Node::Set(set) => Some((**set).clone()),
+            _ => None,
+        },
+        Node::Concat(parts) => match parts.first()? {
+            // Between a character that is none of a word and one that is.
+            Node::Look(Look::Boundary) => {
+                let rest = parts[1..].iter().rev().fold(Lead::anything(), |after, part| lead(part, &after));
+                (!rest.end && rest.set.is_disjoint(&word().negate())).then(|| word().clone())
+            }
+            first => not_behind(first),
+        },
+        Node::Alternate(ways) => {
+            let mut sets = ways.iter().map(not_behind);
+            let first = sets.next()??;
+            sets.try_fold(first, |all, set| Some(all.intersect(&set?)))
+        }
+        Node::Capture { node, .. } => not_behind(node),
         _ => None,
     }
 }

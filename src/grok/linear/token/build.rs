@@ -8,6 +8,7 @@ use super::nfa::{Nfa, Step, Test};
 use super::symbols::Symbols;
 use super::{CHAR, ENDS, STAY, STOP, Token, pack};
 use crate::grok::ast::Node;
+use crate::grok::set::Set;
 
 /// The most states. `EMAILADDRESS` needs 4,100.
 const MAX_STATES: usize = 8_000;
@@ -23,6 +24,8 @@ pub(in crate::grok::linear) enum Ends<'l> {
     Unique(&'l Lead),
     /// That of the first way.
     First,
+    /// The first that is come to: whether there is one is all that is asked.
+    Any,
 }
 
 /// The automaton of `node`; `None` when it cannot be one.
@@ -31,7 +34,9 @@ pub(in crate::grok::linear) fn build(node: &Node, ends: Ends<'_>) -> Option<Toke
     let wanted = match ends {
         Ends::Unique(lead) => Some((nfa.set(&lead.set, false), lead.end)),
         Ends::First => None,
+        Ends::Any => Some((nfa.set(&Set::any(), false), true)),
     };
+    let is_any = matches!(ends, Ends::Any);
     let symbols = Symbols::new(&nfa.sets, &nfa.behind, nfa.asks.contains(&true))?;
     let mut builder = Builder {
         nfa: &nfa,
@@ -40,6 +45,7 @@ pub(in crate::grok::linear) fn build(node: &Node, ends: Ends<'_>) -> Option<Toke
         rows: Vec::new(),
         states: Vec::new(),
         known: HashMap::new(),
+        is_any,
         work: 0,
         stamp: vec![0; nfa.steps.len()],
         now: 0,
@@ -47,7 +53,7 @@ pub(in crate::grok::linear) fn build(node: &Node, ends: Ends<'_>) -> Option<Toke
     };
     let starts = builder.explore()?;
     let live = builder.live();
-    if wanted.is_some() {
+    if wanted.is_some() && !is_any {
         let two =
             builder.rows.iter().flatten().any(|edge| edge.ends && edge.next.is_some_and(|next| live[next as usize]));
         if two {
@@ -71,6 +77,8 @@ struct Builder<'n> {
     symbols: Symbols,
     /// The set that has to follow an end, and whether the line may end there.
     wanted: Option<(usize, bool)>,
+    /// Whether the first end is the last.
+    is_any: bool,
     /// By state, by symbol.
     rows: Vec<Vec<Edge>>,
     states: Vec<Key>,
@@ -111,7 +119,7 @@ impl Builder<'_> {
         if let Some(&known) = self.known.get(&key) {
             return Some(known);
         }
-        if self.states.len() >= MAX_STATES {
+        if self.states.len() >= if self.is_any { MAX_STATES / 4 } else { MAX_STATES } {
             return None;
         }
         let new = self.states.len() as u32;
@@ -158,10 +166,10 @@ impl Builder<'_> {
             }
         }
         self.stack = stack;
-        if self.work > MAX_WORK {
+        if self.work > if self.is_any { MAX_WORK / 4 } else { MAX_WORK } {
             return None;
         }
-        if next.is_empty() || symbol == self.symbols.end {
+        if next.is_empty() || symbol == self.symbols.end || (ends && self.is_any) {
             return Some(Edge { ends, next: None });
         }
         let context = self.symbols.context[usize::from(symbol)];
