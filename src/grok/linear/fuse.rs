@@ -24,7 +24,8 @@ pub(super) fn fuse(code: &mut Code) {
             count += if matches!(code.ops[next as usize], Op::Save { .. }) { 3 } else { 1 };
             next = after;
         }
-        if count > 1 {
+        // A text alone is compared faster as a field as well.
+        if count > 1 || (count == 1 && matches!(op, Op::Text { .. })) {
             let start = code.fields.len() as u32;
             code.fields.extend(fields);
             *op = Op::Fields { start, end: code.fields.len() as u32, next };
