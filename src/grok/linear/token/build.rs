@@ -6,7 +6,7 @@ use super::super::lead::Lead;
 use super::minimize::minimize;
 use super::nfa::{Nfa, Step, Test};
 use super::symbols::Symbols;
-use super::{CHAR, ENDS, STAY, STOP, Token, pack};
+use super::{CHAR, ENDS, HALF, STAY, STOP, Token, pack};
 use crate::grok::ast::Node;
 use crate::grok::set::Set;
 
@@ -241,8 +241,9 @@ impl Builder<'_> {
             let symbol = if byte < 0x80 { symbols.ascii[byte] } else { symbols.long };
             u32::from(symbol) * states as u32
         });
-        let starts = starts.iter().map(|&start| class_of[start as usize]).collect();
-        Token { column_of, symbols: self.symbols, transitions, states: states as u32, starts }
+        let starts: Vec<u32> = starts.iter().map(|&start| class_of[start as usize]).collect();
+        let is_long = shortest(&rows, &starts) >= HALF;
+        Token { column_of, symbols: self.symbols, transitions, states: states as u32, starts, is_long }
     }
 
     /// The bytes at which a state is left that stays as it is at all others.
@@ -255,4 +256,25 @@ impl Builder<'_> {
             (0..0x80).filter(|&byte| row[usize::from(self.symbols.ascii[usize::from(byte)])] != stay).collect();
         (leaves.len() <= MAX_LEAVES).then_some(leaves)
     }
+}
+
+/// The number of characters of the shortest text.
+fn shortest(rows: &[Vec<Edge>], starts: &[u32]) -> usize {
+    let (mut reached, mut now, mut count) = (vec![false; rows.len()], starts.to_vec(), 0);
+    while !now.is_empty() {
+        let mut next = Vec::new();
+        for state in now {
+            if std::mem::replace(&mut reached[state as usize], true) {
+                continue;
+            }
+            for edge in &rows[state as usize] {
+                if edge.ends {
+                    return count;
+                }
+                next.extend(edge.next);
+            }
+        }
+        (now, count) = (next, count + 1);
+    }
+    count
 }

@@ -69,16 +69,13 @@ impl Last {
         (self.states[0], at + HALF)
     }
 
-    /// Remembers that from `start` on the bytes up to `pos` led to `state`; answers where to remember the next.
-    #[inline(never)]
-    fn note(&mut self, line: &[u8], at: usize, pos: usize, start: u32, state: u32) -> usize {
-        if pos == at + HALF {
-            *self = Last { start, heads: [read(line, at).unwrap_or_default(), 0], states: [state, STOP] };
-            return at + 2 * HALF;
+    /// Remembers that eight bytes, the first ones or those behind them, led to `state`.
+    fn note(&mut self, bytes: u64, first: bool, start: u32, state: u32) {
+        if first {
+            *self = Last { start, heads: [bytes, 0], states: [state, STOP] };
+        } else {
+            (self.heads[1], self.states[1]) = (bytes, state);
         }
-        self.heads[1] = read(line, at + HALF).unwrap_or_default();
-        self.states[1] = state;
-        usize::MAX
     }
 }
 
@@ -96,13 +93,14 @@ pub(in crate::grok::linear) struct Token {
     column_of: [u32; 256],
     symbols: Symbols,
     /// By symbol, a column: for each state the next state, and flags. In the last column, for states that stay, where
-    /// they are left. Columns and not rows, because the byte is known before the state is: where its column stands need
-    /// not be waited for.
+    /// they are left. Columns and not rows, so that a state is its own number.
     transitions: Vec<u32>,
     /// The number of states.
     states: u32,
     /// The first state, by what is before.
     starts: Vec<u32>,
+    /// Whether it has eight bytes at least.
+    is_long: bool,
 }
 
 /// The bytes at which a state that stays is left, as they stand in its row: their number and up to three of them.
@@ -116,26 +114,49 @@ impl Token {
     #[inline]
     pub(in crate::grok::linear) fn run(&self, line: &[u8], at: usize, last: &mut Last) -> (usize, usize) {
         let start = self.start(line, at);
+        if self.is_long {
+            return self.run_long(line, at, start, last);
+        }
+        self.walk(line, at, start)
+    }
+
+    /// The same for texts of many bytes, which begin as the last one did more often than not.
+    fn run_long(&self, line: &[u8], at: usize, start: u32, last: &mut Last) -> (usize, usize) {
         let (mut state, mut pos) = last.skip(line, at, start);
-        let mut mark = if pos == at { at + HALF } else { usize::MAX };
+        while pos == at || pos == at + HALF {
+            // The next eight bytes, if no flag is among them.
+            let Some(bytes) = line.get(pos..).and_then(|rest| rest.first_chunk::<HALF>()) else { break };
+            let mut entry = state;
+            for &byte in bytes {
+                entry = self.entry(entry, self.column_of[usize::from(byte)]);
+                if entry & FLAGS != 0 {
+                    break;
+                }
+            }
+            if entry & FLAGS != 0 {
+                break;
+            }
+            (state, pos) = (entry, pos + HALF);
+            last.note(u64::from_le_bytes(*bytes), pos == at + HALF, start, state);
+        }
+        self.walk(line, pos, state)
+    }
+
+    /// From `pos` on, in `state`.
+    #[inline]
+    fn walk(&self, line: &[u8], mut pos: usize, mut state: u32) -> (usize, usize) {
         let mut end = NO_END;
-        loop {
-            let Some(&byte) = line.get(pos) else {
-                let last = self.entry_of(state, self.symbols.end);
-                return (if last & ENDS != 0 { pos } else { end }, pos);
-            };
-            let entry = self.entry(state, self.column_of[usize::from(byte)]);
+        while let Some(&byte) = line.get(pos) {
+            let mut entry = self.entry(state, self.column_of[usize::from(byte)]);
             if entry & FLAGS == 0 {
                 state = entry;
                 pos += 1;
-                if pos == mark {
-                    mark = last.note(line, at, pos, start, state);
-                }
                 continue;
             }
-            // From here on, a state is not that of the bytes before it alone.
-            mark = usize::MAX;
-            let (entry, length) = if entry & CHAR != 0 { self.by_char(line, pos, state) } else { (entry, 1) };
+            let mut length = 1;
+            if entry & CHAR != 0 {
+                (entry, length) = self.by_char(line, pos, state);
+            }
             if entry & ENDS != 0 {
                 end = pos;
             }
@@ -148,12 +169,17 @@ impl Token {
                 pos = self.stay(line, pos, state);
             }
         }
+        self.walk_end(pos, state, end)
+    }
+
+    #[inline(never)]
+    fn walk_end(&self, pos: usize, state: u32, end: usize) -> (usize, usize) {
+        (if self.entry_of(state, self.symbols.end) & ENDS != 0 { pos } else { end }, pos)
     }
 
     #[inline(always)]
     fn entry(&self, state: u32, column: u32) -> u32 {
-        let column = self.transitions.get(column as usize..).unwrap_or_default();
-        column.get(state as usize).copied().unwrap_or(STOP)
+        self.transitions[(column + state) as usize]
     }
 
     #[inline]
