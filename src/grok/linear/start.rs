@@ -47,11 +47,6 @@ impl Starts {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn describe(&self) -> (Anchor, bool, bool, bool) {
-        (self.anchor, self.first.is_some(), self.prefix.is_some(), self.not_after.is_some())
-    }
-
     /// The first such place from `at` on.
     #[inline]
     pub(super) fn find(&self, line: &[u8], mut at: usize) -> Option<usize> {
@@ -62,7 +57,8 @@ impl Starts {
             at = self.candidate(line, at)?;
             match &self.not_after {
                 Some(class) if at > 0 && class.before(line, at) => {
-                    at = class.run(line, at).max(at + 1);
+                    let end = class.run(line, at);
+                    at = if end > at { end } else { Starts::after(line, at) };
                 }
                 _ => return Some(at),
             }
