@@ -24,7 +24,7 @@ pub(super) struct Starts {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Anchor {
+enum Anchor {
     None,
     /// The beginning of the line only.
     Start,
@@ -45,11 +45,6 @@ impl Starts {
             not_after: not_behind(node).filter(|set| !set.is_empty()).map(|set| Class::new(&set)),
             texts: needles(&texts(node)),
         }
-    }
-
-    #[cfg(test)]
-    pub(super) fn describe(&self) -> (Anchor, bool, bool, bool) {
-        (self.anchor, self.first.is_some(), self.prefix.is_some(), self.not_after.is_some())
     }
 
     /// Whether an attempt at the very beginning is worth its while. Most lines match there.
@@ -73,7 +68,8 @@ impl Starts {
             at = self.candidate(line, at)?;
             match &self.not_after {
                 Some(class) if at > 0 && class.before(line, at) => {
-                    at = class.run(line, at).max(at + 1);
+                    let end = class.run(line, at);
+                    at = if end > at { end } else { Starts::after(line, at) };
                 }
                 _ => return Some(at),
             }

@@ -9,21 +9,8 @@ use std::sync::LazyLock;
 use onig::{MatchParam, Regex, RegexOptions, Region, SearchOptions, Syntax};
 use proptest::prelude::*;
 
-use super::{Library, Pattern};
-use crate::grok::{Matcher, Span};
-
-/// Where each capture stands; `None` when the line does not match.
-pub(super) type Captured = Option<Vec<Option<(usize, usize)>>>;
-
-/// A pattern on one of the engines; `None` when it is not for it.
-type Engine = (&'static str, fn(&Pattern) -> Option<Pattern>);
-
-/// What is compared with Oniguruma.
-pub(super) const ENGINES: [Engine; 3] = [
-    ("linear", |pattern| pattern.is_linear().then(|| pattern.clone())),
-    ("careful", Pattern::careful),
-    ("PCRE2", |pattern| Some(pattern.backtracking().unwrap_or_else(|error| panic!("{}: {error}", pattern.name())))),
-];
+use super::Library;
+use super::engines::{Captured, ENGINES, captured};
 
 fn oniguruma(pattern: &str, lines: &[&str]) -> Result<Vec<Captured>, String> {
     let options = RegexOptions::REGEX_OPTION_MULTILINE;
@@ -43,13 +30,6 @@ fn oniguruma(pattern: &str, lines: &[&str]) -> Result<Vec<Captured>, String> {
         Ok(None)
     };
     lines.iter().map(|line| search(line)).collect()
-}
-
-/// What each line gives; an error when the engine gives up.
-pub(super) fn captured(matcher: &mut Matcher, slots: usize, line: &[u8]) -> Result<Captured, String> {
-    let place = |span: Span| (span != Span::NONE).then_some((span.start as usize, span.end as usize));
-    let captures = matcher.captures(line).map_err(|stopped| stopped.to_string())?;
-    Ok(captures.map(|captures| (0..slots).map(|slot| place(captures.span(slot))).collect()))
 }
 
 /// Compares all engines with Oniguruma; the error is a row for [`ROWS`] and what was found. Tells whether Oniguruma
@@ -91,7 +71,10 @@ const ROWS: &[(&str, &str)] = &[
     ("(?<x>a*(?>(?:a(?:bc)?)?b?)a)", "a"),
     ("(?<x>[[:alpha:]]*é?+.)", "A"),
     ("(?<x>[[:alpha:]]*(?>b*é?).)", "A"),
-    // What a group in a loop keeps.
+    // What a group in a loop keeps; what an empty round does.
+    ("(?<x>(?:[ab]?|\\n)*)", "a\n"),
+    ("(?<x>(?:[^é])*.a)", "aéba"),
+    ("(?<x>(?:[[:alpha:]])?b(?:[ab]){,2})", "b"),
     ("(?:(?<x>a)|(?<y>b))*", "ab"),
     ("(?:(?<x>a)|b)*", "ab"),
     ("(?<x>a|b)*", "abab"),

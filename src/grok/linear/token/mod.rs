@@ -222,11 +222,6 @@ impl Token {
         };
         found.map_or(line.len(), |found| at + found)
     }
-
-    /// The number of its states.
-    pub(in crate::grok::linear) fn states(&self) -> usize {
-        self.states as usize
-    }
 }
 
 /// Characters beyond ASCII are told apart by a search; raw bytes are one of them.
