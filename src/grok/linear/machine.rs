@@ -11,6 +11,7 @@
 use super::chars::{decode, decode_last, has, word};
 use super::memory::{Frame, Memory, NOWHERE};
 use super::op::{At, Code, Content, Edge, Exit, NO_CAPTURE, Op};
+use super::token::NO_END;
 
 /// How an attempt or a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,9 @@ pub(in crate::grok) enum End {
 const MAX_FRAMES: usize = 4 << 20;
 /// The most bytes for the memory of failures.
 const MAX_FAILURES: usize = 128 << 20;
+
+/// Bytes behind its end that a token may read without paying for them.
+const FAR: usize = 64;
 
 pub(super) struct Machine<'m, const CAREFUL: bool> {
     pub(super) code: &'m Code,
@@ -106,8 +110,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     }
                 }
                 Op::TokenSaved { token, capture, next } => {
-                    let (end, read) = code.tokens[token as usize].run(line, at);
-                    if let Some(end) = end {
+                    let (end, read) = code.tokens[token as usize].run(line, at, &mut self.memory.lasts[token as usize]);
+                    if end != NO_END && self.affords(read, end) {
                         self.save(capture, at, end);
                         at = end;
                         pc = next;
@@ -124,8 +128,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     }
                 }
                 Op::Token { token, next } => {
-                    let (end, read) = code.tokens[token as usize].run(line, at);
-                    if let Some(end) = end {
+                    let (end, read) = code.tokens[token as usize].run(line, at, &mut self.memory.lasts[token as usize]);
+                    if end != NO_END && self.affords(read, end) {
                         at = end;
                         pc = next;
                         continue;
@@ -177,8 +181,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                         continue;
                     }
                 }
-                Op::Cut { next } => {
-                    if !self.memory.seen.pass(at as u32) {
+                Op::Join { join, next } => {
+                    if !self.memory.seen[join as usize].pass(at as u32) {
                         pc = next;
                         continue;
                     }
@@ -250,10 +254,13 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                 }
                 Op::Seen { next } => {
                     self.spend(since, at);
-                    (fence, at) = self.leave(fence);
-                    since = at;
-                    pc = next;
-                    continue;
+                    // With nothing left, this way fails, and that is where it is noticed.
+                    if self.budget > 0 {
+                        (fence, at) = self.leave(fence);
+                        since = at;
+                        pc = next;
+                        continue;
+                    }
                 }
                 Op::Unwanted => {
                     self.spend(since, at);
@@ -284,13 +291,17 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
             let begin = *at;
             match field.content {
                 Content::Nothing => continue,
-                Content::Token(token) => match code.tokens[token as usize].run(line, begin) {
-                    (Some(end), _) => *at = end,
-                    (None, read) => {
-                        *at = read;
-                        return false;
+                Content::Token(token) => {
+                    let last = &mut self.memory.lasts[token as usize];
+                    match code.tokens[token as usize].run(line, begin, last) {
+                        (NO_END, read) => {
+                            *at = read;
+                            return false;
+                        }
+                        (end, read) if self.affords(read, end) => *at = end,
+                        _ => return false,
                     }
-                },
+                }
                 Content::Run { class, min } => {
                     *at = self.run_end(class, begin);
                     if *at - begin < min as usize {
@@ -330,6 +341,19 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
 
     fn spend(&mut self, since: usize, at: usize) {
         self.budget = self.budget.saturating_sub(at.abs_diff(since) as u64 + 8);
+    }
+
+    /// Whether there is work left when a token that ends at `end` was read up to `read`. A token of which the first way
+    /// counts can look far ahead for it.
+    #[inline(always)]
+    fn affords(&mut self, read: usize, end: usize) -> bool {
+        read <= end + FAR || self.pay(read - end)
+    }
+
+    #[cold]
+    fn pay(&mut self, work: usize) -> bool {
+        self.budget = self.budget.saturating_sub(work as u64);
+        self.budget > 0
     }
 
     /// Takes up the latest open choice.

@@ -21,6 +21,7 @@ mod lead;
 mod machine;
 mod memory;
 mod op;
+mod scout;
 mod simplify;
 mod start;
 mod token;
@@ -33,12 +34,17 @@ use crate::grok::ast::{Expression, Node};
 use compile::{Mode, compile};
 use lead::Lead;
 use machine::Machine;
+use memory::Seen;
 use op::Code;
+use scout::Scout;
 use start::Starts;
+use token::{Fuel, Last};
 
 pub(in crate::grok) use compile::Refused;
 pub(in crate::grok) use machine::End;
 pub(in crate::grok) use memory::Memory;
+#[cfg(test)]
+pub(in crate::grok) use memory::Used;
 
 /// Work that the fast machine may do for each byte of the line, in bytes read and choices taken up, and for any line.
 const FAST_EACH: u64 = 16;
@@ -49,6 +55,9 @@ const FAST_ANY: u64 = 4096;
 const CAREFUL_EACH: u64 = 4096;
 const CAREFUL_ANY: u64 = 4_000_000;
 
+/// The attempts after the first one before the scout is sent.
+const PATIENCE: u32 = 1;
+
 /// A compiled expression.
 #[derive(Debug)]
 pub(in crate::grok) struct Program {
@@ -56,6 +65,8 @@ pub(in crate::grok) struct Program {
     /// Made when a line first needs it.
     careful: OnceLock<Result<Code, Refused>>,
     starts: Starts,
+    /// Made when a line first fails at several places.
+    scout: OnceLock<Option<Scout>>,
     node: Node,
     slots: usize,
 }
@@ -63,11 +74,22 @@ pub(in crate::grok) struct Program {
 impl Program {
     /// Compiles `expression`, of which the captures below `fields` are asked for.
     pub(in crate::grok) fn new(expression: &Expression, fields: usize) -> Result<Program, Refused> {
-        let node = simplify::prune(&simplify::simplify(&expression.node), &Lead::anything(), &Lead::anything());
+        let node = simplify::prune(
+            &simplify::simplify(&expression.node, &mut Fuel::default()),
+            &Lead::anything(),
+            &Lead::anything(),
+        );
         let mut fast = compile(&node, Mode::Fast)?;
         fuse::fuse(&mut fast);
         let starts = Starts::new(&node);
-        Ok(Program { fast, careful: OnceLock::new(), starts, node, slots: 2 * fields.max(expression.captures) })
+        Ok(Program {
+            fast,
+            careful: OnceLock::new(),
+            starts,
+            scout: OnceLock::new(),
+            node,
+            slots: 2 * fields.max(expression.captures),
+        })
     }
 
     /// Looks for the leftmost match in `line`. When there is one, [`span`](Self::span) answers for it until the memory
@@ -103,28 +125,76 @@ impl Program {
         if memory.slots.len() != self.slots {
             memory.slots.resize(self.slots, memory::NOWHERE);
         }
+        if memory.lasts.len() < code.tokens.len() {
+            memory.lasts.resize_with(code.tokens.len(), Last::default);
+        }
         if memory.registers.len() != code.registers as usize {
             memory.registers.resize(code.registers as usize, memory::NOWHERE);
         }
-        memory.seen.clear();
+        if memory.seen.len() != code.joins as usize {
+            memory.seen.resize_with(code.joins as usize, Seen::default);
+        }
+        memory.seen.iter_mut().for_each(Seen::clear);
         let mut machine = Machine::<CAREFUL> { code, line, memory, budget };
-        let (mut at, mut last) = (0, None);
-        while let Some(start) = self.starts.find(line, at) {
+        let end = self.begin(&mut machine);
+        #[cfg(test)]
+        machine.memory.used.add(budget - machine.budget, machine.memory.failures.size());
+        end
+    }
+
+    #[inline]
+    fn begin<const CAREFUL: bool>(&self, machine: &mut Machine<'_, CAREFUL>) -> End {
+        let line = machine.line;
+        let mut at = 0;
+        if self.starts.at_beginning(line) {
+            machine.reset();
+            match machine.attempt(0) {
+                End::NotFound => {}
+                end => return end,
+            }
+            at = self.after(machine, 0, 0);
+        }
+        self.go_on(machine, at)
+    }
+
+    /// Looks for a match from `at` on, after all places before it.
+    #[inline(never)]
+    fn go_on<const CAREFUL: bool>(&self, machine: &mut Machine<'_, CAREFUL>, mut at: usize) -> End {
+        let line = machine.line;
+        // Lines that match do so at the first place as a rule; only for others it is worth while to look for what every
+        // match must contain.
+        let Some(last) = self.starts.last(line) else { return End::NotFound };
+        let mut tries = 0;
+        while let Some(start) = self.starts.find(line, at).filter(|start| *start <= last) {
+            if tries == PATIENCE
+                && let Some(scout) = self.scout.get_or_init(|| Scout::new(&self.node))
+                && !scout.finds(line, start)
+            {
+                return End::NotFound;
+            }
+            tries += 1;
+            let seen = machine.memory.seen.first().map_or(0, |seen| seen.last().0);
             machine.reset();
             match machine.attempt(start) {
                 End::NotFound => {}
                 end => return end,
             }
-            machine.memory.seen.next_attempt();
-            at = Starts::after(line, start);
-            // Lines that match do so at the first place as a rule; only for others it is worth while to look for what
-            // every match must contain.
-            match *last.get_or_insert_with(|| self.starts.last(line)) {
-                Some(last) if at <= last => {}
-                _ => break,
-            }
+            at = self.after(machine, start, seen);
         }
         End::NotFound
+    }
+
+    /// The next place at which a match can begin when none begins at `start`; `seen` places had been noted at the first
+    /// join before.
+    fn after<const CAREFUL: bool>(&self, machine: &Machine<'_, CAREFUL>, start: usize, seen: usize) -> usize {
+        let next = Starts::after(machine.line, start);
+        let Some((behind, passed)) = machine.code.behind_first.as_ref().zip(machine.memory.seen.first()) else {
+            return next;
+        };
+        match passed.last() {
+            (count, place) if count == seen + 1 && behind.at(machine.line, place as usize) => next.max(place as usize),
+            _ => next,
+        }
     }
 
     /// Where the capture of `slot` stood in the match that was found last.
