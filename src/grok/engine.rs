@@ -27,6 +27,8 @@ struct Shared {
 enum Program {
     /// What is regular, in linear time.
     Linear(linear::Program),
+    /// The same, without its fast machine: for comparisons.
+    Careful(linear::Program),
     /// What is not, within limits.
     Backtracking(pcre::Program),
 }
@@ -96,17 +98,18 @@ impl Pattern {
         Ok(Pattern { shared: Arc::new(Shared { name, fields, parsed, program }) })
     }
 
-    #[cfg(test)]
-    pub(in crate::grok) fn linear(&self) -> Option<&linear::Program> {
-        match &self.shared.program {
-            Program::Linear(program) => Some(program),
-            Program::Backtracking(_) => None,
-        }
+    /// The same pattern on the machine that lines come to which the fast one does not decide within its budget: for
+    /// comparisons. `None` when the pattern is not linear.
+    pub fn careful(&self) -> Option<Pattern> {
+        let Shared { name, fields, parsed, .. } = &*self.shared;
+        let program = Program::Careful(linear::Program::new(&parsed.expression, parsed.slots.len()).ok()?);
+        let (name, fields, parsed) = (Arc::clone(name), fields.clone(), parsed.clone());
+        Some(Pattern { shared: Arc::new(Shared { name, fields, parsed, program }) })
     }
 
     /// Whether every line is decided in time linear in its length.
     pub fn is_linear(&self) -> bool {
-        matches!(self.shared.program, Program::Linear(_))
+        !matches!(self.shared.program, Program::Backtracking(_))
     }
 
     /// The pattern with other types for its fields, under the name of the format that asks for it. Must be called
@@ -150,7 +153,7 @@ impl Pattern {
     /// A matcher for one thread.
     pub fn matcher(&self) -> Matcher {
         let memory = match &self.shared.program {
-            Program::Linear(_) => Memory::Linear(linear::Memory::default()),
+            Program::Linear(_) | Program::Careful(_) => Memory::Linear(linear::Memory::default()),
             Program::Backtracking(program) => Memory::Backtracking(program.memory()),
         };
         Matcher { shared: Arc::clone(&self.shared), memory }
@@ -174,12 +177,10 @@ impl Matcher {
         }
         let shared = &*self.shared;
         match (&shared.program, &mut self.memory) {
-            (Program::Linear(program), Memory::Linear(memory)) => match program.search(memory, line) {
-                End::Found => Ok(Some(Captures { found: Found::Linear(memory) })),
-                End::NotFound => Ok(None),
-                End::Work => Err(shared.stopped("matching took more steps than a line of this length may cost")),
-                End::Memory => Err(shared.stopped("matching took more memory than a line may cost")),
-            },
+            (Program::Linear(program), Memory::Linear(memory)) => shared.found(program.search(memory, line), memory),
+            (Program::Careful(program), Memory::Linear(memory)) => {
+                shared.found(program.search_carefully(memory, line), memory)
+            }
             (Program::Backtracking(program), Memory::Backtracking(memory)) => {
                 match program.captures(&shared.parsed.expression, memory, line) {
                     Ok(found) => Ok(found.map(|found| Captures { found: Found::Backtracking(found) })),
@@ -204,6 +205,16 @@ impl Captures<'_> {
 }
 
 impl Shared {
+    #[inline]
+    fn found<'m>(&self, end: End, memory: &'m linear::Memory) -> Result<Option<Captures<'m>>, Stopped> {
+        match end {
+            End::Found => Ok(Some(Captures { found: Found::Linear(memory) })),
+            End::NotFound => Ok(None),
+            End::Work => Err(self.stopped("matching took more steps than a line of this length may cost")),
+            End::Memory => Err(self.stopped("matching took more memory than a line may cost")),
+        }
+    }
+
     #[cold]
     fn stopped(&self, reason: &str) -> Stopped {
         Stopped { pattern: Arc::clone(&self.name), reason: reason.to_owned() }

@@ -120,6 +120,8 @@ enum Scan {
     Until1(u8),
     Until2(u8, u8),
     Until3(u8, u8, u8),
+    /// At a byte below this one that is not in the table: what is above all belongs.
+    Above(u8),
     /// By comparing many bytes at a time with the ends of these ranges; the table finds the one.
     Ranges([(u8, u8); FEW]),
     ManyRanges([(u8, u8); MANY]),
@@ -130,6 +132,12 @@ enum Scan {
 /// The most ranges of bytes that are compared; what remains of an array repeats the last one.
 const FEW: usize = 4;
 const MANY: usize = 8;
+
+/// The bytes that are looked at one by one before many are compared at a time.
+const NEAR: usize = 8;
+
+/// Where bytes are so few that it is worth while to look for anything below: control characters and the blank.
+const MAX_BELOW: u8 = 0x21;
 
 /// The bytes that are compared at a time.
 const BLOCK: usize = 16;
@@ -147,6 +155,7 @@ impl Class {
             [a] if all => Scan::Until1(a),
             [a, b] if all => Scan::Until2(a, b),
             [a, b, c] if all => Scan::Until3(a, b, c),
+            [.., last] if all && last < MAX_BELOW => Scan::Above(last + 1),
             _ => match (ranges(&table), ranges(&table)) {
                 (Some(few), _) => Scan::Ranges(few),
                 (None, Some(many)) => Scan::ManyRanges(many),
@@ -200,11 +209,26 @@ impl Class {
     }
 
     /// Where the run of characters that belong ends, from `at` on.
-    #[inline]
+    #[inline(always)]
     pub(super) fn run(&self, line: &[u8], at: usize) -> usize {
+        // Most runs are short, and end before a search of many bytes has begun.
+        if let Some(near) = line.get(at..).and_then(|rest| rest.first_chunk::<NEAR>())
+            && let Some(count) = near.iter().position(|&byte| !self.table[usize::from(byte)])
+            && (self.beyond.is_none() || near[count] < 0x80)
+        {
+            return at + count;
+        }
+        self.run_far(line, at)
+    }
+
+    /// The same. Kept apart: comparing many bytes takes many registers, which callers would have to prepare whether they
+    /// come here or not.
+    #[inline(never)]
+    fn run_far(&self, line: &[u8], at: usize) -> usize {
         let rest = line.get(at..).unwrap_or_default();
         let found = match self.scan {
             Scan::Table => return self.run_by_table(line, at),
+            Scan::Above(limit) => return self.run_above(line, at, limit),
             Scan::Ranges(ref ranges) => return self.run_by_blocks(line, at, skip(rest, ranges)),
             Scan::ManyRanges(ref ranges) => return self.run_by_blocks(line, at, skip(rest, ranges)),
             Scan::All => None,
@@ -213,6 +237,26 @@ impl Class {
             Scan::Until3(a, b, c) => memchr::memchr3(a, b, c, rest),
         };
         found.map_or(line.len(), |found| at + found)
+    }
+
+    #[inline]
+    fn run_above(&self, line: &[u8], mut at: usize, limit: u8) -> usize {
+        const ONES: u64 = u64::from_le_bytes([1; 8]);
+        while let Some(bytes) = line.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let bytes = u64::from_le_bytes(*bytes);
+            // The highest bit of the first byte below the limit, and perhaps of some behind it.
+            let below = bytes.wrapping_sub(ONES * u64::from(limit)) & !bytes & (ONES << 7);
+            if below == 0 {
+                at += 8;
+                continue;
+            }
+            at += below.trailing_zeros() as usize / 8;
+            if !self.table[usize::from(line[at])] {
+                return at;
+            }
+            at += 1;
+        }
+        self.run_by_table(line, at)
     }
 
     #[inline]

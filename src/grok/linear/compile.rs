@@ -46,6 +46,19 @@ pub(super) fn compile(node: &Node, mode: Mode) -> Result<Code, Refused> {
         Node::Concat(parts) => compiler.concat(parts, end, &everything, true)?,
         node => compiler.node(node, end, &everything)?,
     };
+    // The first join in the expression is the last that was made; it is to be number 0.
+    let joins = compiler.code.joins;
+    for op in &mut compiler.code.ops {
+        if let Op::Join { join, .. } = op {
+            *join = joins - 1 - *join;
+        }
+    }
+    if let Node::Concat(parts) = node {
+        let after = parts[1..].iter().rev().fold(everything, |after, part| lead(part, &after));
+        if joins > 0 && is_one(&parts[0], &after) {
+            compiler.code.behind_first = Some(Class::new(&after.set));
+        }
+    }
     Ok(compiler.code)
 }
 
@@ -99,6 +112,9 @@ impl Compiler {
                     }
                     _ => self.op(Op::Save { slot: 2 * capture, next: inner }),
                 }
+            }
+            node if self.shape_before(std::slice::from_ref(node)).is_some() => {
+                self.shape(std::slice::from_ref(node), next)
             }
             node => match self.simple(node, next, after)? {
                 Some(at) => Ok(at),
@@ -202,7 +218,6 @@ impl Compiler {
         for (index, part) in parts.iter().enumerate().rev() {
             leads[index] = lead(part, &leads[index + 1]);
         }
-        let is_cut = |at: usize| is_whole && at == 1 && !matches!(parts[0], Node::Look(_) | Node::Set(_));
         let (mut at, mut end) = (next, parts.len());
         while end > 0 {
             let start = self.plain_before(parts, end);
@@ -225,8 +240,9 @@ impl Compiler {
                     part => at = self.node(part, at, &leads[end + 1])?,
                 }
             }
-            if is_cut(end) && self.mode == Mode::Fast {
-                at = self.op(Op::Cut { next: at })?;
+            if is_whole && self.mode == Mode::Fast && joins(parts, end, &leads) {
+                at = self.op(Op::Join { join: self.code.joins, next: at })?;
+                self.code.joins += 1;
             }
         }
         Ok(at)
@@ -252,8 +268,12 @@ impl Compiler {
         // What is asked of the place in front is for the automaton as well.
         let simple = |index: usize| is_simple(&parts[index], &leads[index + 1]);
         let mut start = (0..end).find(|&index| !simple(index)).unwrap_or(end);
-        start -= parts[..start].iter().rev().take_while(|part| is_look(part)).count();
-        if end > start && let Some(token) = self.token(&Node::concat(parts[start..end].to_vec()), at, &leads[end])? {
+        if start < end {
+            start -= parts[..start].iter().rev().take_while(|part| is_look(part)).count();
+        }
+        if end > start
+            && let Some(token) = self.token(&Node::concat(parts[start..end].to_vec()), at, &leads[end])?
+        {
             (at, end) = (token, start);
         }
         while end > 0 {
@@ -297,7 +317,8 @@ impl Compiler {
     fn shape_before(&self, parts: &[Node]) -> Option<usize> {
         let (mut start, mut length, mut single) = (parts.len(), 0, true);
         for part in parts.iter().rev() {
-            let Some((set, count)) = fixed(part).filter(|(set, count)| is_ascii(set) && length + count <= MAX_SHAPE) else {
+            let Some((set, count)) = fixed(part).filter(|(set, count)| is_ascii(set) && length + count <= MAX_SHAPE)
+            else {
                 break;
             };
             single &= set.as_char().is_some();
@@ -421,9 +442,7 @@ impl Compiler {
             *entry = match list[..] {
                 [] => self.op(Op::Fail)?,
                 [only] => only,
-                [ref some @ .., last] => {
-                    some.iter().rev().try_fold(last, |other, &first| self.split(first, other))?
-                }
+                [ref some @ .., last] => some.iter().rev().try_fold(last, |other, &first| self.split(first, other))?,
             };
             made.push((list, *entry));
         }
@@ -486,7 +505,12 @@ impl Compiler {
     fn run(&mut self, set: &Set, min: u32, max: Option<u32>, greedy: bool, next: At, after: &Lead) -> Compiled {
         let class = self.class(set);
         let is_bounded = max.is_some() && self.mode == Mode::Careful;
-        let next = if is_bounded { let memo = self.memo(); self.op(Op::Head { next, memo })? } else { next };
+        let next = if is_bounded {
+            let memo = self.memo();
+            self.op(Op::Head { next, memo })?
+        } else {
+            next
+        };
         let exit = exit(after);
         self.code.loops.push(Loop { class, min, max: max.unwrap_or(u32::MAX), next, exit });
         let run = self.code.loops.len() as u32 - 1;
@@ -497,6 +521,44 @@ impl Compiler {
         let memo = self.memo();
         self.op(Op::Head { next: at, memo })
     }
+}
+
+/// Whether it is worth while to note where part `at` begins: where the machine can come to more than once, from several
+/// places or in several ways.
+fn joins(parts: &[Node], at: usize, leads: &[Lead]) -> bool {
+    let Some(before) = at.checked_sub(1).and_then(|before| parts.get(before)) else { return false };
+    let is_fixed = matches!(before, Node::Look(_) | Node::Set(_) | Node::Around { .. });
+    if at == 1 {
+        return !is_fixed;
+    }
+    let is_open = |node: &Node| match node {
+        Node::Alternate(_) => true,
+        Node::Repeat { node, min, max, greedy } => match &**node {
+            Node::Set(set) => !is_decided(set, *max, *min, *greedy, &leads[at]),
+            _ => true,
+        },
+        _ => false,
+    };
+    match before {
+        Node::Capture { node, .. } => has_capture(node) && is_open(node),
+        node => has_capture(node) && is_open(node),
+    }
+}
+
+/// Whether `node` is at an end only before what none of its own characters is: a match that begins anywhere inside one of
+/// its texts ends where the text does.
+fn is_one(node: &Node, after: &Lead) -> bool {
+    let mut used = Set::empty();
+    let mut is_plain = true;
+    let _ = any(node, &mut |node| {
+        match node {
+            Node::Set(set) => used = used.union(set),
+            Node::Backreference { .. } | Node::Conditional { .. } | Node::Foreign(_) => is_plain = false,
+            _ => {}
+        }
+        false
+    });
+    is_plain && !after.end && used.is_disjoint(&after.set)
 }
 
 fn is_look(node: &Node) -> bool {

@@ -9,13 +9,10 @@ const MAX_TEXT: usize = 8;
 
 /// Fuses the instructions of `code`.
 pub(super) fn fuse(code: &mut Code) {
-    let ops = code.ops.clone();
-    for (at, op) in ops.iter().enumerate() {
-        if step(code, *op).is_none() {
-            continue;
-        }
+    let mut fused = code.ops.clone();
+    for (at, op) in fused.iter_mut().enumerate() {
         let (mut fields, mut next, mut count) = (Vec::<Field>::new(), at as At, 0);
-        while let Some((field, after)) = step(code, ops[next as usize]) {
+        while let Some((field, after)) = step(code, code.ops[next as usize]) {
             if let Some(last) = fields.last_mut().filter(|last| last.takes(&field)) {
                 last.join(field);
             } else if fields.len() == MAX_FIELDS {
@@ -23,14 +20,18 @@ pub(super) fn fuse(code: &mut Code) {
             } else {
                 fields.push(field);
             }
-            (next, count) = (after, count + 1);
+            // A saved content is three instructions.
+            count += if matches!(code.ops[next as usize], Op::Save { .. }) { 3 } else { 1 };
+            next = after;
         }
-        if count > 1 {
+        // A text alone is compared faster as a field as well.
+        if count > 1 || (count == 1 && matches!(op, Op::Text { .. })) {
             let start = code.fields.len() as u32;
             code.fields.extend(fields);
-            code.ops[at] = Op::Fields { start, end: code.fields.len() as u32, next };
+            *op = Op::Fields { start, end: code.fields.len() as u32, next };
         }
     }
+    code.ops = fused;
 }
 
 /// `op` as a field, and what comes after it.
@@ -52,6 +53,14 @@ fn step(code: &Code, op: Op) -> Option<(Field, At)> {
             (Field { content: Content::Run { class, min }, capture, ..empty }, next)
         }
         Op::Shape { start, end, next } => (Field { content: Content::Shape { start, end }, ..empty }, next),
+        // A content between the two boundaries of a capture.
+        Op::Save { slot, next } if slot % 2 == 0 => match step(code, code.ops[next as usize])? {
+            (field, after) if field.length == 0 && field.capture == NO_CAPTURE => match code.ops[after as usize] {
+                Op::Save { slot: end, next } if end == slot + 1 => (Field { capture: slot / 2, ..field }, next),
+                _ => return None,
+            },
+            _ => return None,
+        },
         _ => return None,
     })
 }

@@ -29,11 +29,7 @@ impl Lead {
     }
 
     pub(super) fn or(&self, other: &Lead) -> Lead {
-        Lead {
-            set: self.set.union(&other.set),
-            end: self.end || other.end,
-            sure: self.sure || other.sure,
-        }
+        Lead { set: self.set.union(&other.set), end: self.end || other.end, sure: self.sure || other.sure }
     }
 
     /// Whether no character can be the next of both.
@@ -71,9 +67,7 @@ pub(super) fn lead(node: &Node, next: &Lead) -> Lead {
         Node::Capture { node, .. } => lead(node, next),
         Node::Atomic(node) => lead(node, next).unsure(),
         Node::Around { behind: false, negative, node } => match &**node {
-            Node::Set(set) if *negative => {
-                Lead { set: next.set.intersect(&set.negate()), end: next.end, sure: false }
-            }
+            Node::Set(set) if *negative => Lead { set: next.set.intersect(&set.negate()), end: next.end, sure: false },
             Node::Set(set) => Lead { set: next.set.intersect(set), end: false, sure: false },
             _ => next.clone().unsure(),
         },
@@ -105,10 +99,9 @@ pub(super) fn any(node: &Node, test: &mut impl FnMut(&Node) -> bool) -> bool {
     test(node)
         || match node {
             Node::Concat(parts) | Node::Alternate(parts) => parts.iter().any(|part| any(part, test)),
-            Node::Repeat { node, .. }
-            | Node::Capture { node, .. }
-            | Node::Atomic(node)
-            | Node::Around { node, .. } => any(node, test),
+            Node::Repeat { node, .. } | Node::Capture { node, .. } | Node::Atomic(node) | Node::Around { node, .. } => {
+                any(node, test)
+            }
             Node::Conditional { yes, no, .. } => any(yes, test) || any(no, test),
             _ => false,
         }

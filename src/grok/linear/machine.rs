@@ -11,6 +11,7 @@
 use super::chars::{decode, decode_last, has, word};
 use super::memory::{Frame, Memory, NOWHERE};
 use super::op::{At, Code, Content, Edge, Exit, NO_CAPTURE, Op};
+use super::token::NO_END;
 
 /// How an attempt or a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,8 +107,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     }
                 }
                 Op::TokenSaved { token, capture, next } => {
-                    let (end, read) = code.tokens[token as usize].run(line, at);
-                    if let Some(end) = end {
+                    let (end, read) = code.tokens[token as usize].run(line, at, &mut self.memory.lasts[token as usize]);
+                    if end != NO_END {
                         self.save(capture, at, end);
                         at = end;
                         pc = next;
@@ -124,8 +125,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     }
                 }
                 Op::Token { token, next } => {
-                    let (end, read) = code.tokens[token as usize].run(line, at);
-                    if let Some(end) = end {
+                    let (end, read) = code.tokens[token as usize].run(line, at, &mut self.memory.lasts[token as usize]);
+                    if end != NO_END {
                         at = end;
                         pc = next;
                         continue;
@@ -177,8 +178,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                         continue;
                     }
                 }
-                Op::Cut { next } => {
-                    if !self.memory.seen.pass(at as u32) {
+                Op::Join { join, next } => {
+                    if !self.memory.seen[join as usize].pass(at as u32) {
                         pc = next;
                         continue;
                     }
@@ -285,12 +286,13 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
             match field.content {
                 Content::Nothing => continue,
                 Content::Token(token) => {
-                    match code.tokens[token as usize].run(line, begin) {
-                        (Some(end), _) => *at = end,
-                        (None, read) => {
+                    let last = &mut self.memory.lasts[token as usize];
+                    match code.tokens[token as usize].run(line, begin, last) {
+                        (NO_END, read) => {
                             *at = read;
                             return false;
                         }
+                        (end, _) => *at = end,
                     }
                 }
                 Content::Run { class, min } => {

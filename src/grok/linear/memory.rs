@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::op::At;
+use super::token::Last;
 
 /// The boundary of a capture that took no part. Its bytes are not all the same, so that filling a few of them is not
 /// made a call of `memset`, which takes longer than all the rest of a short match.
@@ -37,39 +38,41 @@ pub(in crate::grok) struct Memory {
     pub(super) slots: Vec<u32>,
     pub(super) registers: Vec<u32>,
     pub(super) frames: Vec<Frame>,
-    pub(super) seen: Seen,
+    /// By join.
+    pub(super) seen: Vec<Seen>,
+    /// By place of a token in the instructions: how its last text began.
+    pub(super) lasts: Vec<Last>,
     pub(super) failures: Failures,
 }
 
-/// Where attempts have passed the cut.
-#[derive(Debug, Default)]
+/// Where the machine has been at a join: the last few places.
+#[derive(Debug, Default, Clone)]
 pub(super) struct Seen {
-    places: [u32; 16],
+    places: [u32; 8],
     count: usize,
-    /// Of the attempts before this one.
-    earlier: usize,
 }
 
 impl Seen {
+    #[inline]
     pub(super) fn clear(&mut self) {
-        (self.count, self.earlier) = (0, 0);
+        self.count = 0;
     }
 
-    pub(super) fn next_attempt(&mut self) {
-        self.earlier = self.count;
-    }
-
-    /// Whether an earlier attempt has been at `at`; notes it for later ones. What does not fit is forgotten.
+    /// Whether the machine has been at `at` before; notes it for later. Of many places, some are forgotten.
     #[inline]
     pub(super) fn pass(&mut self, at: u32) -> bool {
-        if self.places[..self.earlier].contains(&at) {
+        let known = self.count.min(self.places.len());
+        if self.places[..known].contains(&at) {
             return true;
         }
-        if self.count < self.places.len() {
-            self.places[self.count] = at;
-            self.count += 1;
-        }
+        self.places[self.count % self.places.len()] = at;
+        self.count += 1;
         false
+    }
+
+    /// The number of places so far, and the last one.
+    pub(super) fn last(&self) -> (usize, u32) {
+        (self.count, self.places[self.count.wrapping_sub(1) % self.places.len()])
     }
 }
 

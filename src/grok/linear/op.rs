@@ -38,8 +38,8 @@ pub(super) enum Op {
     Token { token: u32, next: At },
     /// The same, remembered as capture `capture`.
     TokenSaved { token: u32, capture: u32, next: At },
-    /// Gives up where an earlier attempt has been: it did not come to a match from here.
-    Cut { next: At },
+    /// Gives up where the machine has been before: it did not come to a match from here.
+    Join { join: u32, next: At },
     /// Remembers the place, for capture boundary `slot`.
     Save { slot: u32, next: At },
     /// `first`, and if that fails, `other`.
@@ -175,6 +175,11 @@ pub(super) struct Code {
     pub(super) bits: Bits,
     /// For shapes: by position, the bit of its class.
     pub(super) masks: Vec<u32>,
+    /// The number of [`Op::Join`]s.
+    pub(super) joins: u32,
+    /// When none of the characters of the first part can be the next behind it: the class of those that can. A match
+    /// that begins inside a text of the first part then passes join 0 where that text ends.
+    pub(super) behind_first: Option<Class>,
     /// The number of instructions with a memory of their failures.
     pub(super) memos: u32,
     pub(super) registers: u32,

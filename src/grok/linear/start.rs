@@ -1,8 +1,8 @@
 //! Where a match can begin, as far as it is known before it is tried.
 
-use memchr::memmem::{Finder, FinderRev};
+use memchr::memmem::Finder;
 
-use super::chars::{Class, decode};
+use super::chars::{Class, decode, word};
 use super::lead::{Lead, lead};
 use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
@@ -17,14 +17,14 @@ pub(super) struct Starts {
     end: bool,
     /// The text that every match begins with.
     prefix: Option<Finder<'static>>,
-    /// A match that begins with any number of these begins before all of them.
+    /// No match begins behind one of these.
     not_after: Option<Class>,
     /// Texts that every match contains, in this order.
-    texts: Vec<FinderRev<'static>>,
+    texts: Vec<Needle>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Anchor {
+enum Anchor {
     None,
     /// The beginning of the line only.
     Start,
@@ -42,18 +42,24 @@ impl Starts {
             first: if everything { None } else { Some(Class::new(&set)) },
             end,
             prefix: if text.len() > 1 { Some(Finder::new(text.as_bytes()).into_owned()) } else { None },
-            not_after: leading_run(node).map(|set| Class::new(&set)),
-            texts: texts(node).iter().map(|text| FinderRev::new(text.as_bytes()).into_owned()).collect(),
+            not_after: not_behind(node).filter(|set| !set.is_empty()).map(|set| Class::new(&set)),
+            texts: needles(&texts(node)),
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn describe(&self) -> (Anchor, bool, bool, bool) {
-        (self.anchor, self.first.is_some(), self.prefix.is_some(), self.not_after.is_some())
+    /// Whether an attempt at the very beginning is worth its while. Most lines match there.
+    #[inline]
+    pub(super) fn at_beginning(&self, line: &[u8]) -> bool {
+        self.prefix.is_none()
+            && match (&self.first, line.is_empty()) {
+                (None, _) => true,
+                (Some(_), true) => self.end,
+                (Some(class), false) => class.at(line, 0),
+            }
     }
 
     /// The first such place from `at` on.
-    #[inline]
+    #[inline(never)]
     pub(super) fn find(&self, line: &[u8], mut at: usize) -> Option<usize> {
         loop {
             if at > line.len() {
@@ -62,7 +68,8 @@ impl Starts {
             at = self.candidate(line, at)?;
             match &self.not_after {
                 Some(class) if at > 0 && class.before(line, at) => {
-                    at = class.run(line, at).max(at + 1);
+                    let end = class.run(line, at);
+                    at = if end > at { end } else { Starts::after(line, at) };
                 }
                 _ => return Some(at),
             }
@@ -89,7 +96,7 @@ impl Starts {
 
     /// The last place where a match can begin, going by the texts that it must contain.
     pub(super) fn last(&self, line: &[u8]) -> Option<usize> {
-        self.texts.iter().rev().try_fold(line.len(), |end, text| text.rfind(&line[..end]))
+        self.texts.iter().rev().try_fold(line.len(), |end, text| text.find_last(&line[..end]))
     }
 
     /// The next place after `at`, of which all were not found to begin a match.
@@ -103,7 +110,9 @@ fn anchor(node: &Node) -> Anchor {
         Node::Look(Look::Start) => Anchor::Start,
         Node::Look(Look::LineStart) => Anchor::Line,
         // What can be skipped by it was no reason to fail.
-        Node::Repeat { node, max: None, .. } if matches!(&**node, Node::Set(set) if **set == Set::any()) => Anchor::Start,
+        Node::Repeat { node, max: None, .. } if matches!(&**node, Node::Set(set) if **set == Set::any()) => {
+            Anchor::Start
+        }
         Node::Concat(parts) => parts.first().map_or(Anchor::None, anchor),
         Node::Capture { node, .. } | Node::Atomic(node) => anchor(node),
         Node::Alternate(ways) => {
@@ -137,15 +146,32 @@ fn prefix(node: &Node) -> String {
     }
 }
 
-/// The set whose characters, any number of them, begin every match.
-fn leading_run(node: &Node) -> Option<Set> {
+/// The set of characters behind which no match has to be looked for: those that no match may begin behind, and those
+/// of which any number begins every match, so that it begins before all of them.
+fn not_behind(node: &Node) -> Option<Set> {
     match node {
         Node::Repeat { node, max: None, .. } => match &**node {
             Node::Set(set) => Some((**set).clone()),
             _ => None,
         },
-        Node::Concat(parts) => parts.first().and_then(leading_run),
-        Node::Capture { node, .. } => leading_run(node),
+        Node::Around { behind: true, negative: true, node } => match &**node {
+            Node::Set(set) => Some((**set).clone()),
+            _ => None,
+        },
+        Node::Concat(parts) => match parts.first()? {
+            // Between a character that is none of a word and one that is.
+            Node::Look(Look::Boundary) => {
+                let rest = parts[1..].iter().rev().fold(Lead::anything(), |after, part| lead(part, &after));
+                (!rest.end && rest.set.is_disjoint(&word().negate())).then(|| word().clone())
+            }
+            first => not_behind(first),
+        },
+        Node::Alternate(ways) => {
+            let mut sets = ways.iter().map(not_behind);
+            let first = sets.next()??;
+            sets.try_fold(first, |all, set| Some(all.intersect(&set?)))
+        }
+        Node::Capture { node, .. } => not_behind(node),
         _ => None,
     }
 }
@@ -179,5 +205,60 @@ fn collect(node: &Node, found: &mut Vec<String>) {
         }
         Node::Empty | Node::Look(_) => {}
         _ => found.push(String::new()),
+    }
+}
+
+/// A text that is looked for from the end, by its least frequent byte.
+#[derive(Debug)]
+struct Needle {
+    text: Vec<u8>,
+    /// Where in it the byte stands.
+    rare: usize,
+}
+
+/// The most texts that are looked for.
+const MAX_NEEDLES: usize = 3;
+
+/// Those of `texts` that tell most.
+fn needles(texts: &[String]) -> Vec<Needle> {
+    let mut best: Vec<(u32, usize)> = texts.iter().enumerate().map(|(index, text)| (worth(text), index)).collect();
+    best.sort_by_key(|&(worth, _)| std::cmp::Reverse(worth));
+    best.truncate(MAX_NEEDLES);
+    best.sort_by_key(|&(_, index)| index);
+    let needle = |&(_, index): &(u32, usize)| {
+        let text = texts[index].as_bytes().to_vec();
+        let rare = (0..text.len()).max_by_key(|&at| rarity(text[at])).unwrap_or(0);
+        Needle { text, rare }
+    };
+    best.iter().map(needle).collect()
+}
+
+fn worth(text: &str) -> u32 {
+    text.bytes().map(rarity).max().unwrap_or(0) + text.len().min(8) as u32
+}
+
+/// How seldom a byte is in a line, roughly.
+fn rarity(byte: u8) -> u32 {
+    match byte {
+        b' ' | b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 0,
+        b'a'..=b'z' | b'0'..=b'9' | b'.' | b'/' => 2,
+        b'A'..=b'Z' | b'-' | b':' | b',' | b'=' | b'"' => 4,
+        _ => 8,
+    }
+}
+
+impl Needle {
+    /// Where the last such text of `line` begins.
+    fn find_last(&self, line: &[u8]) -> Option<usize> {
+        let mut end = line.len().checked_sub(self.text.len() - 1 - self.rare)?;
+        loop {
+            let found = memchr::memrchr(self.text[self.rare], line.get(..end)?)?;
+            if let Some(start) = found.checked_sub(self.rare)
+                && line[start..].starts_with(&self.text)
+            {
+                return Some(start);
+            }
+            end = found;
+        }
     }
 }

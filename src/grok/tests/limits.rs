@@ -48,7 +48,9 @@ fn nesting_ends_at_a_depth_and_says_so_however_it_is_written() {
 #[test]
 fn a_line_that_costs_too_much_is_stopped_with_the_name_of_the_pattern() {
     let mut library = Library::stock();
-    library.add_definitions("f", b"NESTED ^(?:(?:a+)+)+[bc]$|(x)\\k<1>$\nDEEP ^(?:a|b)*$|(x)\\k<1>$").expect("it is well formed");
+    library
+        .add_definitions("f", b"NESTED ^(?:(?:a+)+)+[bc]$|(x)\\k<1>$\nDEEP ^(?:a|b)*$|(x)\\k<1>$")
+        .expect("it is well formed");
     for (name, line, reason) in [
         ("NESTED", "a".repeat(1000), "matching took more than 4000000 steps"),
         ("DEEP", "ab".repeat(1 << 20), "matching took more than 4 MiB to back-track in"),

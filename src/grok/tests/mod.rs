@@ -1,9 +1,12 @@
 //! Tests of the language, the stock and the formats.
 
 mod cases;
+mod definitions;
 mod differential;
+mod engines;
 mod errors;
 mod formats;
+mod generate;
 mod golden;
 mod language;
 mod limits;

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use super::super::lead::Lead;
+use super::minimize::minimize;
 use super::nfa::{Nfa, Step, Test};
 use super::symbols::Symbols;
-use super::minimize::minimize;
-use super::{CHAR, ENDS, STAY, STOP, Token, pack};
+use super::{CHAR, ENDS, HALF, STAY, STOP, Token, pack};
 use crate::grok::ast::Node;
+use crate::grok::set::Set;
 
 /// The most states. `EMAILADDRESS` needs 4,100.
 const MAX_STATES: usize = 8_000;
@@ -23,6 +24,8 @@ pub(in crate::grok::linear) enum Ends<'l> {
     Unique(&'l Lead),
     /// That of the first way.
     First,
+    /// The first that is come to: whether there is one is all that is asked.
+    Any,
 }
 
 /// The automaton of `node`; `None` when it cannot be one.
@@ -31,13 +34,28 @@ pub(in crate::grok::linear) fn build(node: &Node, ends: Ends<'_>) -> Option<Toke
     let wanted = match ends {
         Ends::Unique(lead) => Some((nfa.set(&lead.set, false), lead.end)),
         Ends::First => None,
+        Ends::Any => Some((nfa.set(&Set::any(), false), true)),
     };
+    let is_any = matches!(ends, Ends::Any);
     let symbols = Symbols::new(&nfa.sets, &nfa.behind, nfa.asks.contains(&true))?;
-    let mut builder = Builder { nfa: &nfa, symbols, wanted, rows: Vec::new(), states: Vec::new(), known: HashMap::new(), work: 0, stamp: vec![0; nfa.steps.len()], now: 0, stack: Vec::new() };
+    let mut builder = Builder {
+        nfa: &nfa,
+        symbols,
+        wanted,
+        rows: Vec::new(),
+        states: Vec::new(),
+        known: HashMap::new(),
+        is_any,
+        work: 0,
+        stamp: vec![0; nfa.steps.len()],
+        now: 0,
+        stack: Vec::new(),
+    };
     let starts = builder.explore()?;
     let live = builder.live();
-    if wanted.is_some() {
-        let two = builder.rows.iter().flatten().any(|edge| edge.ends && edge.next.is_some_and(|next| live[next as usize]));
+    if wanted.is_some() && !is_any {
+        let two =
+            builder.rows.iter().flatten().any(|edge| edge.ends && edge.next.is_some_and(|next| live[next as usize]));
         if two {
             return None;
         }
@@ -59,6 +77,8 @@ struct Builder<'n> {
     symbols: Symbols,
     /// The set that has to follow an end, and whether the line may end there.
     wanted: Option<(usize, bool)>,
+    /// Whether the first end is the last.
+    is_any: bool,
     /// By state, by symbol.
     rows: Vec<Vec<Edge>>,
     states: Vec<Key>,
@@ -99,7 +119,7 @@ impl Builder<'_> {
         if let Some(&known) = self.known.get(&key) {
             return Some(known);
         }
-        if self.states.len() >= MAX_STATES {
+        if self.states.len() >= if self.is_any { MAX_STATES / 4 } else { MAX_STATES } {
             return None;
         }
         let new = self.states.len() as u32;
@@ -146,10 +166,10 @@ impl Builder<'_> {
             }
         }
         self.stack = stack;
-        if self.work > MAX_WORK {
+        if self.work > if self.is_any { MAX_WORK / 4 } else { MAX_WORK } {
             return None;
         }
-        if next.is_empty() || symbol == self.symbols.end {
+        if next.is_empty() || symbol == self.symbols.end || (ends && self.is_any) {
             return Some(Edge { ends, next: None });
         }
         let context = self.symbols.context[usize::from(symbol)];
@@ -221,8 +241,9 @@ impl Builder<'_> {
             let symbol = if byte < 0x80 { symbols.ascii[byte] } else { symbols.long };
             u32::from(symbol) * states as u32
         });
-        let starts = starts.iter().map(|&start| class_of[start as usize]).collect();
-        Token { column_of, symbols: self.symbols, transitions, states: states as u32, starts }
+        let starts: Vec<u32> = starts.iter().map(|&start| class_of[start as usize]).collect();
+        let is_long = shortest(&rows, &starts) >= HALF;
+        Token { column_of, symbols: self.symbols, transitions, states: states as u32, starts, is_long }
     }
 
     /// The bytes at which a state is left that stays as it is at all others.
@@ -235,4 +256,25 @@ impl Builder<'_> {
             (0..0x80).filter(|&byte| row[usize::from(self.symbols.ascii[usize::from(byte)])] != stay).collect();
         (leaves.len() <= MAX_LEAVES).then_some(leaves)
     }
+}
+
+/// The number of characters of the shortest text.
+fn shortest(rows: &[Vec<Edge>], starts: &[u32]) -> usize {
+    let (mut reached, mut now, mut count) = (vec![false; rows.len()], starts.to_vec(), 0);
+    while !now.is_empty() {
+        let mut next = Vec::new();
+        for state in now {
+            if std::mem::replace(&mut reached[state as usize], true) {
+                continue;
+            }
+            for edge in &rows[state as usize] {
+                if edge.ends {
+                    return count;
+                }
+                next.extend(edge.next);
+            }
+        }
+        (now, count) = (next, count + 1);
+    }
+    count
 }

@@ -32,6 +32,59 @@ const CHAR: u32 = 1 << 29;
 const STAY: u32 = 1 << 28;
 const FLAGS: u32 = ENDS | STOP | CHAR | STAY;
 
+/// How the last text of a token began, and the states behind that.
+///
+/// Each look-up of a transition has to wait for the one before it. But times, addresses and paths begin as they did in
+/// the line before: bytes that are the same lead to the same state.
+#[derive(Debug, Clone)]
+pub(in crate::grok::linear) struct Last {
+    start: u32,
+    /// The first eight bytes, the next eight, and the states behind them.
+    heads: [u64; 2],
+    states: [u32; 2],
+}
+
+/// There is no end.
+pub(in crate::grok::linear) const NO_END: usize = usize::MAX;
+
+/// The bytes that are compared at a time.
+const HALF: usize = 8;
+
+impl Default for Last {
+    fn default() -> Self {
+        Last { start: STOP, heads: [0; 2], states: [STOP; 2] }
+    }
+}
+
+impl Last {
+    /// The state to go on with, and where: behind what is the same as last time.
+    #[inline]
+    fn skip(&self, line: &[u8], at: usize, start: u32) -> (u32, usize) {
+        if self.start != start || read(line, at) != Some(self.heads[0]) {
+            return (start, at);
+        }
+        if self.states[1] != STOP && read(line, at + HALF) == Some(self.heads[1]) {
+            return (self.states[1], at + 2 * HALF);
+        }
+        (self.states[0], at + HALF)
+    }
+
+    /// Remembers that eight bytes, the first ones or those behind them, led to `state`.
+    fn note(&mut self, bytes: u64, first: bool, start: u32, state: u32) {
+        if first {
+            *self = Last { start, heads: [bytes, 0], states: [state, STOP] };
+        } else {
+            (self.heads[1], self.states[1]) = (bytes, state);
+        }
+    }
+}
+
+/// The eight bytes at `at`.
+#[inline]
+fn read(line: &[u8], at: usize) -> Option<u64> {
+    line.get(at..)?.first_chunk::<HALF>().map(|bytes| u64::from_le_bytes(*bytes))
+}
+
 /// The automaton of a part.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::grok::linear) struct Token {
@@ -40,13 +93,14 @@ pub(in crate::grok::linear) struct Token {
     column_of: [u32; 256],
     symbols: Symbols,
     /// By symbol, a column: for each state the next state, and flags. In the last column, for states that stay, where
-    /// they are left. Columns and not rows, because the byte is known before the state is: where its column stands need
-    /// not be waited for.
+    /// they are left. Columns and not rows, so that a state is its own number.
     transitions: Vec<u32>,
     /// The number of states.
     states: u32,
     /// The first state, by what is before.
     starts: Vec<u32>,
+    /// Whether it has eight bytes at least.
+    is_long: bool,
 }
 
 /// The bytes at which a state that stays is left, as they stand in its row: their number and up to three of them.
@@ -56,26 +110,55 @@ fn pack(leaves: &[u8]) -> u32 {
 }
 
 impl Token {
-    /// Where the token that begins at `at` ends, if it does, and how far it was read.
+    /// Where the token that begins at `at` ends ([`NO_END`] if it does not), and how far it was read.
     #[inline]
-    pub(in crate::grok::linear) fn run(&self, line: &[u8], at: usize) -> (Option<usize>, usize) {
-        let mut state = self.start(line, at);
-        let (mut pos, mut end) = (at, None);
-        loop {
-            let Some(&byte) = line.get(pos) else {
-                let last = self.entry_of(state, self.symbols.end);
-                return (if last & ENDS != 0 { Some(pos) } else { end }, pos);
-            };
-            let entry = self.entry(state, self.column_of[usize::from(byte)]);
-            pos += 1;
+    pub(in crate::grok::linear) fn run(&self, line: &[u8], at: usize, last: &mut Last) -> (usize, usize) {
+        let start = self.start(line, at);
+        if self.is_long {
+            return self.run_long(line, at, start, last);
+        }
+        self.walk(line, at, start)
+    }
+
+    /// The same for texts of many bytes, which begin as the last one did more often than not.
+    fn run_long(&self, line: &[u8], at: usize, start: u32, last: &mut Last) -> (usize, usize) {
+        let (mut state, mut pos) = last.skip(line, at, start);
+        while pos == at || pos == at + HALF {
+            // The next eight bytes, if no flag is among them.
+            let Some(bytes) = line.get(pos..).and_then(|rest| rest.first_chunk::<HALF>()) else { break };
+            let mut entry = state;
+            for &byte in bytes {
+                entry = self.entry(entry, self.column_of[usize::from(byte)]);
+                if entry & FLAGS != 0 {
+                    break;
+                }
+            }
+            if entry & FLAGS != 0 {
+                break;
+            }
+            (state, pos) = (entry, pos + HALF);
+            last.note(u64::from_le_bytes(*bytes), pos == at + HALF, start, state);
+        }
+        self.walk(line, pos, state)
+    }
+
+    /// From `pos` on, in `state`.
+    #[inline]
+    fn walk(&self, line: &[u8], mut pos: usize, mut state: u32) -> (usize, usize) {
+        let mut end = NO_END;
+        while let Some(&byte) = line.get(pos) {
+            let mut entry = self.entry(state, self.column_of[usize::from(byte)]);
             if entry & FLAGS == 0 {
                 state = entry;
+                pos += 1;
                 continue;
             }
-            pos -= 1;
-            let (entry, length) = if entry & CHAR != 0 { self.by_char(line, pos, state) } else { (entry, 1) };
+            let mut length = 1;
+            if entry & CHAR != 0 {
+                (entry, length) = self.by_char(line, pos, state);
+            }
             if entry & ENDS != 0 {
-                end = Some(pos);
+                end = pos;
             }
             if entry & STOP != 0 {
                 return (end, pos);
@@ -86,12 +169,17 @@ impl Token {
                 pos = self.stay(line, pos, state);
             }
         }
+        self.walk_end(pos, state, end)
+    }
+
+    #[inline(never)]
+    fn walk_end(&self, pos: usize, state: u32, end: usize) -> (usize, usize) {
+        (if self.entry_of(state, self.symbols.end) & ENDS != 0 { pos } else { end }, pos)
     }
 
     #[inline(always)]
     fn entry(&self, state: u32, column: u32) -> u32 {
-        let column = self.transitions.get(column as usize..).unwrap_or_default();
-        column.get(state as usize).copied().unwrap_or(STOP)
+        self.transitions[(column + state) as usize]
     }
 
     #[inline]
@@ -133,11 +221,6 @@ impl Token {
             _ => memchr::memchr3(a, b, c, rest),
         };
         found.map_or(line.len(), |found| at + found)
-    }
-
-    /// The number of its states.
-    pub(in crate::grok::linear) fn states(&self) -> usize {
-        self.states as usize
     }
 }
 

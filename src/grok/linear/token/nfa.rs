@@ -52,8 +52,7 @@ pub(super) struct Nfa {
 impl Nfa {
     /// Of `node`; `None` when it has something that this automaton cannot do, or is too large.
     pub(super) fn new(node: &Node) -> Option<Nfa> {
-        let mut nfa =
-            Nfa { steps: vec![Step::End], start: 0, sets: Vec::new(), behind: Vec::new(), asks: Vec::new() };
+        let mut nfa = Nfa { steps: vec![Step::End], start: 0, sets: Vec::new(), behind: Vec::new(), asks: Vec::new() };
         nfa.start = nfa.add(node, 0)?;
         nfa.find_asking();
         Some(nfa)
@@ -125,18 +124,17 @@ impl Nfa {
     }
 
     fn repeat(&mut self, node: &Node, min: u32, max: Option<u32>, greedy: bool, next: u32) -> Option<u32> {
-        let split = |inside: u32, outside: u32| {
-            Step::Split(if greedy { vec![inside, outside] } else { vec![outside, inside] })
-        };
+        let split =
+            |inside: u32, outside: u32| Step::Split(if greedy { vec![inside, outside] } else { vec![outside, inside] });
         let mut entry = next;
         match max {
             None => {
                 let again = self.step(Step::Split(Vec::new()))?;
-                let inside = self.add(node, again)?;
+                // A round that is empty goes on behind the loop, before other ways of it are tried.
+                let inside =
+                    if is_nullable(node) { self.add_round(node, next, again)? } else { self.add(node, again)? };
                 self.steps[again as usize] = split(inside, next);
-                // With rounds that can be empty, the first decision is apart from the later ones: an empty round then
-                // goes on behind the loop before other ways of the round are tried.
-                entry = if is_nullable(node) { self.step(split(inside, next))? } else { again };
+                entry = again;
                 if min > 0 {
                     entry = self.copies(node, min - 1, inside)?;
                 }
@@ -150,6 +148,56 @@ impl Nfa {
             }
         }
         Some(entry)
+    }
+
+    /// Adds `node`, part of a round, before `empty` for when nothing has been read in the round, and else before `more`.
+    fn add_round(&mut self, node: &Node, empty: u32, more: u32) -> Option<u32> {
+        match node {
+            Node::Set(_) => self.add(node, more),
+            Node::Concat(parts) => {
+                let (mut empty, mut more) = (empty, more);
+                for (index, part) in parts.iter().enumerate().rev() {
+                    empty = self.add_round(part, empty, more)?;
+                    // Nothing goes there where no part in front can read.
+                    if index > 0 {
+                        more = self.add(part, more)?;
+                    }
+                }
+                Some(empty)
+            }
+            Node::Alternate(ways) => {
+                let ways = ways.iter().map(|way| self.add_round(way, empty, more)).collect::<Option<Vec<u32>>>()?;
+                self.step(Step::Split(ways))
+            }
+            Node::Repeat { node, min, max, greedy } => {
+                let split = |inside: u32, outside: u32| {
+                    Step::Split(if *greedy { vec![inside, outside] } else { vec![outside, inside] })
+                };
+                let left = |max: &Option<u32>, done: u32| max.map(|max| max - done);
+                let mut at = match max {
+                    None => {
+                        let again = self.repeat(node, 0, None, *greedy, more)?;
+                        let inside = self.add_round(node, empty, again)?;
+                        self.step(split(inside, empty))?
+                    }
+                    Some(max) => {
+                        let mut at = empty;
+                        for round in (*min..*max).rev() {
+                            let again = self.repeat(node, 0, left(&Some(*max), round + 1), *greedy, more)?;
+                            let inside = self.add_round(node, at, again)?;
+                            at = self.step(split(inside, empty))?;
+                        }
+                        at
+                    }
+                };
+                for round in (0..*min).rev() {
+                    let again = self.repeat(node, *min - round - 1, left(max, round + 1), *greedy, more)?;
+                    at = self.add_round(node, at, again)?;
+                }
+                Some(at)
+            }
+            node => self.add(node, empty),
+        }
     }
 
     fn copies(&mut self, node: &Node, count: u32, next: u32) -> Option<u32> {

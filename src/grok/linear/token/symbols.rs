@@ -65,7 +65,8 @@ impl Symbols {
         let mut contexts: HashMap<(bool, Vec<bool>), u8> = HashMap::new();
         let context = (0..members.len())
             .map(|symbol| {
-                let seen: Vec<bool> = members[symbol].iter().zip(behind).filter(|(_, b)| **b).map(|(m, _)| *m).collect();
+                let seen: Vec<bool> =
+                    members[symbol].iter().zip(behind).filter(|(_, b)| **b).map(|(m, _)| *m).collect();
                 let key = (asks && symbol == usize::from(end), seen);
                 let new = contexts.len() as u8;
                 *contexts.entry(key).or_insert(new)

@@ -1,0 +1,182 @@
+//! A row for each definition of the stock: what a line of it costs, and what one costs that fails near its end.
+//!
+//! Lines are the golden lines of `tests/grok`. A failing line is made from the matching one in two ways: cut as late as
+//! can be, and with one byte changed as late as can be; the dearer one counts. A definition is measured by itself
+//! (`%{NAME}`) where such a line can be made in the second half of the matching one, else as its golden lines have it
+//! (`^%{NAME:x}$`), else not at all.
+//!
+//! `cargo bench --bench grok_table [-- NAME...]`; `LOGATOR_BENCH_PATTERNS=DIR` puts the definitions of a directory in
+//! the place of those of the stock. Without `--bench` it tries a few rows, once.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use logator::grok::{Library, Pattern};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct File {
+    case: Vec<Case>,
+}
+
+#[derive(Deserialize, Clone)]
+struct Case {
+    pattern: String,
+    #[serde(default)]
+    ecs: bool,
+    line: String,
+    expect: Option<toml::Table>,
+}
+
+/// A definition, how it is written, and its lines.
+struct Row {
+    name: String,
+    /// What is measured.
+    text: String,
+    pattern: Pattern,
+    matching: Vec<u8>,
+    failing: Vec<Vec<u8>>,
+}
+
+struct Measured {
+    row: Row,
+    matching: f64,
+    failing: f64,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let whole = arguments.iter().any(|argument| argument == "--bench");
+    let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let (mut rows, skipped) = rows();
+    rows.retain(|row| wanted.is_empty() || wanted.iter().any(|name| row.name.split(' ').next() == Some(name)));
+    if !whole {
+        rows.truncate(5);
+    }
+    let time = if whole { Duration::from_millis(1) } else { Duration::ZERO };
+    let mut measured: Vec<Measured> = rows.into_iter().map(|row| measure(row, time)).collect();
+    measured.sort_by(|a, b| (b.failing / b.matching).total_cmp(&(a.failing / a.matching)));
+    println!("| definition | measured as | bytes | matching ns | failing ns | ratio |\n|---|---|---|---|---|---|");
+    for Measured { row, matching, failing } in &measured {
+        println!(
+            "| {} | `{}`{} | {} | {matching:.0} | {failing:.0} | {:.2} |",
+            row.name,
+            row.text.replace('|', "\\|"),
+            if row.pattern.is_linear() { "" } else { " (backtracking)" },
+            row.matching.len(),
+            failing / matching,
+        );
+    }
+    let dear = |limit: f64| measured.iter().filter(|row| row.failing > limit * row.matching).count();
+    println!(
+        "\n{} definitions; of {skipped} no failing line can be made of a golden one. Failing costs more than matching \
+         in {}, more than 1.1 times in {}, more than 1.5 times in {}, more than twice in {}.",
+        measured.len(),
+        dear(1.0),
+        dear(1.1),
+        dear(1.5),
+        dear(2.0),
+    );
+}
+
+/// A row for each definition that can have one, and how many cannot.
+fn rows() -> (Vec<Row>, usize) {
+    let mut libraries = [Library::stock(), Library::stock_ecs()];
+    if let Some(directory) = std::env::var_os("LOGATOR_BENCH_PATTERNS") {
+        libraries.iter_mut().for_each(|library| library.add_dir(Path::new(&directory)).expect("it can be read"));
+    }
+    // Of each definition, the cases whose pattern has it for its only reference.
+    let mut cases: BTreeMap<(String, bool), Vec<Case>> = BTreeMap::new();
+    for case in golden_cases().into_iter().filter(|case| case.expect.is_some()) {
+        let mut references = case.pattern.split("%{").skip(1);
+        let (Some(reference), None) = (references.next(), references.next()) else { continue };
+        let end = reference.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(reference.len());
+        cases.entry((reference[..end].to_owned(), case.ecs)).or_default().push(case);
+    }
+    let mut skipped = 0;
+    let mut rows = Vec::new();
+    for ((name, ecs), mut cases) in cases {
+        // The longest line has most to lose.
+        cases.sort_by_key(|case| std::cmp::Reverse(case.line.len()));
+        let library = &libraries[usize::from(ecs)];
+        let alone = cases.iter().map(|case| (format!("%{{{name}}}"), &case.line));
+        let written = cases.iter().map(|case| (case.pattern.clone(), &case.line));
+        let found = alone.chain(written).find_map(|(text, line)| {
+            let pattern = library.compile(&text).ok()?;
+            let failing = failing(&pattern, line.as_bytes());
+            (matches(&pattern, line.as_bytes()) && !failing.is_empty()).then(|| Row {
+                name: if ecs { format!("{name} (ECS)") } else { name.clone() },
+                text,
+                pattern,
+                matching: line.as_bytes().to_vec(),
+                failing,
+            })
+        });
+        match found {
+            Some(row) => rows.push(row),
+            None => skipped += 1,
+        }
+    }
+    (rows, skipped)
+}
+
+fn golden_cases() -> Vec<Case> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/grok");
+    let entries = std::fs::read_dir(directory).expect("tests/grok is there");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("it can be listed").path()).collect();
+    paths.sort();
+    let read = |path| std::fs::read_to_string(path).expect("golden lines can be read");
+    paths.into_iter().flat_map(|path| toml::from_str::<File>(&read(path)).expect("a test reads them").case).collect()
+}
+
+fn matches(pattern: &Pattern, line: &[u8]) -> bool {
+    matches!(pattern.matcher().captures(line), Ok(Some(_)))
+}
+
+/// Lines that do not match, made of one that does in its second half: cut, and with a byte changed.
+fn failing(pattern: &Pattern, line: &[u8]) -> Vec<Vec<u8>> {
+    let mut matcher = pattern.matcher();
+    let mut fails = |line: &Vec<u8>| matches!(matcher.captures(line), Ok(None));
+    let places = || (line.len().div_ceil(2)..line.len()).rev().filter(|&place| line[place].is_ascii());
+    let cut = places().map(|place| line[..place].to_vec()).find(&mut fails);
+    let changed = places()
+        .flat_map(|place| [b'~', b' ', b'x'].map(|byte| [&line[..place], &[byte], &line[place + 1..]].concat()));
+    [cut, changed.into_iter().find(&mut fails)].into_iter().flatten().collect()
+}
+
+fn measure(row: Row, time: Duration) -> Measured {
+    let matching = nanoseconds(&row.pattern, &row.matching, time);
+    let failing = row.failing.iter().map(|line| nanoseconds(&row.pattern, line, time)).fold(0.0, f64::max);
+    Measured { row, matching, failing }
+}
+
+/// What a line costs: the least of several rounds over copies of it that stand in one buffer, as those of a batch do.
+fn nanoseconds(pattern: &Pattern, line: &[u8], time: Duration) -> f64 {
+    const COPIES: usize = 64;
+    const ROUNDS: usize = 7;
+    let buffer = [line, b"\n"].concat().repeat(COPIES);
+    let mut matcher = pattern.matcher();
+    let slots = pattern.slots();
+    let mut least = f64::INFINITY;
+    for _ in 0..ROUNDS {
+        let (start, mut lines) = (Instant::now(), 0);
+        loop {
+            for line in buffer.chunks_exact(line.len() + 1).map(|line| &line[..line.len() - 1]) {
+                let mut length = 0;
+                if let Ok(Some(captures)) = matcher.captures(black_box(line)) {
+                    length +=
+                        (0..slots).map(|slot| captures.span(slot).text(line).map_or(0, <[u8]>::len)).sum::<usize>();
+                }
+                black_box(length);
+            }
+            lines += COPIES;
+            if start.elapsed() >= time {
+                break;
+            }
+        }
+        least = least.min(start.elapsed().as_nanos() as f64 / lines as f64);
+    }
+    least
+}

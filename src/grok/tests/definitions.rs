@@ -1,0 +1,178 @@
+//! Every definition on all engines, on lines made from its own structure and on mutations of its golden lines.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `PROPTEST_CASES` | lines for each definition, and mutations of each golden line |
+//! | `LOGATOR_TEST_SEED` | the number that the random ones begin with |
+//! | `LOGATOR_TEST_PATTERNS` | a folder with the folders `legacy` and `ecs-v1` of well-known pattern files |
+//! | `LOGATOR_TEST_LOGS` | a folder of logs, on every line of which the engines are compared |
+
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Path, PathBuf};
+
+use fastrand::Rng;
+use rayon::prelude::*;
+
+use super::Library;
+use super::engines::{Counts, Engines};
+use super::generate::{generate, mutate};
+use super::golden::golden_cases;
+
+/// Faults of one test that are shown.
+const SHOWN: usize = 10;
+
+fn cases(few: usize) -> usize {
+    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(few)
+}
+
+fn seed() -> u64 {
+    let given = std::env::var("LOGATOR_TEST_SEED").ok().and_then(|text| text.parse().ok());
+    given.unwrap_or_else(|| RandomState::new().hash_one(0))
+}
+
+/// A number for `text`, other for each seed.
+fn seed_of(seed: u64, text: &str) -> u64 {
+    text.bytes().fold(seed, |sum, byte| sum.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte))
+}
+
+fn report(what: &str, seed: u64, results: &[(Counts, Vec<String>)]) {
+    let counts = results.iter().fold(Counts::default(), |sum, (counts, _)| sum.add(*counts));
+    let Counts { lines, matches, pcre2, oniguruma } = counts;
+    println!(
+        "{what}: {} patterns, {lines} lines, {matches} of them matched, {pcre2} compared with PCRE2, \
+         {oniguruma} with Oniguruma (seed {seed})",
+        results.len()
+    );
+    let faults: Vec<&String> = results.iter().flat_map(|(_, faults)| faults).collect();
+    assert!(lines > 0, "no line was compared");
+    let shown: String = faults.iter().take(SHOWN).map(|fault| format!("{fault}\n")).collect();
+    assert!(faults.is_empty(), "{} disagreements (seed {seed}):\n{shown}", faults.len());
+}
+
+/// Lines of the tree and mutations of them, on all engines.
+fn on_generated(library: &Library, text: &str, count: usize, seed: u64) -> (Counts, Vec<String>) {
+    let mut random = Rng::with_seed(seed_of(seed, text));
+    let mut engines = Engines::new(library, text);
+    let mut faults = Vec::new();
+    for _ in 0..count {
+        let mut line = generate(engines.pattern.tree(), &mut random);
+        if random.bool() {
+            (0..random.u8(1..4)).for_each(|_| mutate(&mut line, &mut random));
+        }
+        faults.extend(engines.compare(&line).err());
+    }
+    (engines.counts, faults)
+}
+
+/// Every definition of `library` by itself, captured as a whole, and as a whole line.
+fn definitions(what: &str, library: &Library, count: usize, is_linear: bool) {
+    let seed = seed();
+    let names: Vec<&str> = library.names().collect();
+    let results: Vec<(Counts, Vec<String>)> = names
+        .par_iter()
+        .flat_map(|name| {
+            let pattern = library.compile(&format!("%{{{name}}}")).unwrap_or_else(|error| panic!("{error}"));
+            assert!(!is_linear || pattern.is_linear(), "{name} is not linear");
+            let mut texts = vec![format!("%{{{name}:all}}"), format!("^%{{{name}:all}}$")];
+            if pattern.slots() > 0 {
+                texts.push(format!("%{{{name}}}"));
+            }
+            texts.into_par_iter().map(|text| on_generated(library, &text, count, seed))
+        })
+        .collect();
+    report(what, seed, &results);
+}
+
+#[test]
+fn engines_agree_on_lines_made_from_every_stock_definition() {
+    definitions("stock", &Library::stock(), cases(8), true);
+    definitions("ECS stock", &Library::stock_ecs(), cases(8), true);
+}
+
+#[test]
+fn engines_agree_on_golden_lines_and_mutations_of_them() {
+    let libraries = [Library::stock(), Library::stock_ecs()];
+    let (seed, count) = (seed(), cases(4));
+    let golden = golden_cases();
+    let results: Vec<(Counts, Vec<String>)> = golden
+        .par_iter()
+        .map(|(_, case)| {
+            let mut random = Rng::with_seed(seed_of(seed, &case.line));
+            let mut engines = Engines::new(&libraries[usize::from(case.ecs)], &case.pattern);
+            let mut faults = Vec::new();
+            for index in 0..=count {
+                let mut line = case.line.clone().into_bytes();
+                (0..index.min(3)).for_each(|_| mutate(&mut line, &mut random));
+                faults.extend(engines.compare(&line).err());
+            }
+            (engines.counts, faults)
+        })
+        .collect();
+    report("golden lines", seed, &results);
+}
+
+/// The well-known definitions as they are published.
+fn well_known() -> Option<[(&'static str, Library); 2]> {
+    let folder = PathBuf::from(std::env::var_os("LOGATOR_TEST_PATTERNS")?);
+    Some(["legacy", "ecs-v1"].map(|name| {
+        let mut library = Library::empty();
+        library.add_dir(&folder.join(name)).unwrap_or_else(|error| panic!("{error}"));
+        (name, library)
+    }))
+}
+
+#[test]
+#[ignore = "needs the well-known definitions: run ./test"]
+fn engines_agree_on_lines_made_from_every_well_known_definition() {
+    for (name, library) in well_known().expect("LOGATOR_TEST_PATTERNS is set") {
+        let count = library.names().count();
+        assert!(count > 250, "only {count} definitions in {name}");
+        definitions(name, &library, cases(4), true);
+    }
+}
+
+/// The definitions of `library` that match some of the first lines and capture something.
+fn fitting(library: &Library, lines: &[&[u8]]) -> Vec<String> {
+    let fits = |name: &&str| {
+        let pattern = library.compile(&format!("%{{{name}}}")).unwrap_or_else(|error| panic!("{error}"));
+        let mut matcher = pattern.matcher();
+        let some = lines.iter().step_by(lines.len() / 40 + 1);
+        pattern.slots() > 1 && some.clone().any(|line| matches!(matcher.captures(line), Ok(Some(_))))
+    };
+    library.names().filter(fits).map(|name| format!("%{{{name}}}")).collect()
+}
+
+fn on_log(path: &Path, libraries: &[(&str, Library)]) {
+    let content = std::fs::read(path).expect("the log can be read");
+    let lines: Vec<&[u8]> = content.split(|&byte| byte == b'\n').collect();
+    for (name, library) in libraries {
+        let results: Vec<(Counts, Vec<String>)> = fitting(library, &lines)
+            .par_iter()
+            .map(|text| {
+                let mut engines = Engines::new(library, text);
+                let faults = lines.iter().filter_map(|line| engines.compare(line).err()).collect();
+                (engines.counts, faults)
+            })
+            .collect();
+        if !results.is_empty() {
+            report(&format!("{} on {name}", path.display()), 0, &results);
+        }
+    }
+}
+
+#[test]
+fn engines_agree_on_real_logs() {
+    let Some(folder) = std::env::var_os("LOGATOR_TEST_LOGS").map(PathBuf::from) else {
+        println!("skipped: LOGATOR_TEST_LOGS is not set");
+        return;
+    };
+    let mut libraries = vec![("stock", Library::stock()), ("ECS stock", Library::stock_ecs())];
+    libraries.extend(well_known().into_iter().flatten());
+    let entries = std::fs::read_dir(&folder).expect("it is a folder");
+    for path in entries
+        .map(|entry| entry.expect("it can be listed").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+    {
+        on_log(&path, &libraries);
+    }
+}
