@@ -21,6 +21,9 @@
 //! | lease | a batch handed to one worker until a deadline (time to run, TTR) |
 //! | ack, release, touch | finished, given back, deadline extended |
 //! | pattern | a named grok definition, `NAME regex` in a pattern file |
+//! | stock | the definitions that are compiled in (`patterns/`) |
+//! | golden line | a line of `tests/grok` with the document that is to come of it |
+//! | token | in the linear engine: a part of a pattern without captures, whose end an automaton knows |
 //! | format | a pattern plus types, date and tests: what a user names with `--format combined` |
 //! | document | the fields of one line, typed, with a stable `_id` |
 //! | sink | where documents go; it answers for each: stored, duplicate, rejected (for good), failed (for now) |

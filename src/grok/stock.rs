@@ -46,4 +46,40 @@ mod tests {
             assert_eq!(files, listed, "{directory} and its list in src/grok/stock.rs");
         }
     }
+
+    /// The names of all definitions as `doc/patterns.md` lists them, file by file.
+    fn listed() -> String {
+        let names = |content: &str| -> String {
+            let lines = content.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_alphanumeric()));
+            lines.filter_map(|line| line.split_whitespace().next()).fold(String::new(), |all, name| all + " " + name)
+        };
+        let mut text = String::new();
+        for (file, content) in PLAIN.iter().chain(ECS.iter().filter(|(name, _)| PLAIN.iter().all(|(n, _)| n != name))) {
+            let ecs = ECS.iter().find(|(name, _)| name == file).map(|(_, content)| names(content));
+            let is_plain = PLAIN.iter().any(|(name, _)| name == file);
+            let mut words = if is_plain { format!("- `{file}`:{}", names(content)) } else { format!("- `{file}`:") };
+            if let Some(ecs) = ecs {
+                words += &format!("{} **ECS**{ecs}", if is_plain { ";" } else { "" });
+            }
+            let mut width = 0;
+            for word in words.split(' ') {
+                if width + 1 + word.len() > 118 {
+                    text += "\n ";
+                    width = 1;
+                }
+                text += if text.is_empty() || text.ends_with('\n') { "" } else { " " };
+                text += word;
+                width += 1 + word.len();
+            }
+            text += "\n";
+        }
+        text
+    }
+
+    #[test]
+    fn the_document_lists_every_definition() {
+        let document = include_str!("../../doc/patterns.md");
+        let listed = listed();
+        assert!(document.contains(&listed), "the section \"The stock\" of doc/patterns.md has to be:\n\n{listed}");
+    }
 }

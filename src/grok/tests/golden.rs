@@ -12,12 +12,12 @@ use serde_json::Value;
 
 use super::{Library, Pattern};
 use crate::document::CaptureEncoder;
-use crate::grok::{FieldType, Rule};
 use crate::grok::fault::Written;
 use crate::grok::format::is_json_object;
 use crate::grok::parse::parse;
 use crate::grok::pattern_file::is_name_char;
 use crate::grok::stock;
+use crate::grok::{FieldType, Rule};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
