@@ -193,6 +193,17 @@ impl Matcher {
     }
 }
 
+#[cfg(test)]
+impl Matcher {
+    /// What the linear engine's searches have cost since the last call.
+    pub(in crate::grok) fn used(&mut self) -> linear::Used {
+        match &mut self.memory {
+            Memory::Linear(memory) => std::mem::take(&mut memory.used),
+            Memory::Backtracking(_) => linear::Used::default(),
+        }
+    }
+}
+
 impl Captures<'_> {
     /// Where the capture of `slot` stands; [`Span::NONE`] when it took no part in the match or there is no such slot.
     #[inline]

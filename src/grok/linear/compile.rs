@@ -11,7 +11,7 @@ use crate::grok::set::Set;
 use super::chars::Class;
 use super::lead::{Lead, any, has_capture, is_nullable, lead, width};
 use super::op::{At, Code, Edge, Exit, Loop, Op};
-use super::token::{self, Ends};
+use super::token::{self, Ends, Fuel};
 
 /// The most instructions; counted repeats of groups are written out. The largest stock pattern has some 2,000.
 const MAX_OPS: usize = 60_000;
@@ -39,7 +39,8 @@ pub(in crate::grok) enum Refused {
 
 /// Compiles `node`.
 pub(super) fn compile(node: &Node, mode: Mode) -> Result<Code, Refused> {
-    let mut compiler = Compiler { code: Code::default(), mode, sets: Vec::new(), shapes: Vec::new() };
+    let mut compiler =
+        Compiler { code: Code::default(), mode, sets: Vec::new(), shapes: Vec::new(), fuel: Fuel::default() };
     let end = compiler.op(Op::Match)?;
     let everything = Lead::anything();
     compiler.code.entry = match node {
@@ -69,6 +70,8 @@ struct Compiler {
     sets: Vec<Set>,
     /// The sets of `code.bits`.
     shapes: Vec<Set>,
+    /// For tokens.
+    fuel: Fuel,
 }
 
 type Compiled = Result<At, Refused>;
@@ -197,10 +200,10 @@ impl Compiler {
             return Ok(None);
         }
         let found = match node {
-            Node::Atomic(inner) if !has_capture(inner) => token::build(inner, Ends::First),
+            Node::Atomic(inner) if !has_capture(inner) => token::build(inner, Ends::First, &mut self.fuel),
             node if has_capture(node) => None,
-            node => token::build(node, Ends::Unique(after))
-                .or_else(|| if after.sure { token::build(node, Ends::First) } else { None }),
+            node => token::build(node, Ends::Unique(after), &mut self.fuel)
+                .or_else(|| if after.sure { token::build(node, Ends::First, &mut self.fuel) } else { None }),
         };
         let Some(found) = found else { return Ok(None) };
         // Fields of one kind share their automaton, and its place in the fast memory.

@@ -29,6 +29,9 @@ const MAX_FRAMES: usize = 4 << 20;
 /// The most bytes for the memory of failures.
 const MAX_FAILURES: usize = 128 << 20;
 
+/// Bytes behind its end that a token may read without paying for them.
+const FAR: usize = 64;
+
 pub(super) struct Machine<'m, const CAREFUL: bool> {
     pub(super) code: &'m Code,
     pub(super) line: &'m [u8],
@@ -108,7 +111,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                 }
                 Op::TokenSaved { token, capture, next } => {
                     let (end, read) = code.tokens[token as usize].run(line, at, &mut self.memory.lasts[token as usize]);
-                    if end != NO_END {
+                    if end != NO_END && self.affords(read, end) {
                         self.save(capture, at, end);
                         at = end;
                         pc = next;
@@ -126,7 +129,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                 }
                 Op::Token { token, next } => {
                     let (end, read) = code.tokens[token as usize].run(line, at, &mut self.memory.lasts[token as usize]);
-                    if end != NO_END {
+                    if end != NO_END && self.affords(read, end) {
                         at = end;
                         pc = next;
                         continue;
@@ -251,10 +254,13 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                 }
                 Op::Seen { next } => {
                     self.spend(since, at);
-                    (fence, at) = self.leave(fence);
-                    since = at;
-                    pc = next;
-                    continue;
+                    // With nothing left, this way fails, and that is where it is noticed.
+                    if self.budget > 0 {
+                        (fence, at) = self.leave(fence);
+                        since = at;
+                        pc = next;
+                        continue;
+                    }
                 }
                 Op::Unwanted => {
                     self.spend(since, at);
@@ -292,7 +298,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                             *at = read;
                             return false;
                         }
-                        (end, _) => *at = end,
+                        (end, read) if self.affords(read, end) => *at = end,
+                        _ => return false,
                     }
                 }
                 Content::Run { class, min } => {
@@ -334,6 +341,19 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
 
     fn spend(&mut self, since: usize, at: usize) {
         self.budget = self.budget.saturating_sub(at.abs_diff(since) as u64 + 8);
+    }
+
+    /// Whether there is work left when a token that ends at `end` was read up to `read`. A token of which the first way
+    /// counts can look far ahead for it.
+    #[inline(always)]
+    fn affords(&mut self, read: usize, end: usize) -> bool {
+        read <= end + FAR || self.pay(read - end)
+    }
+
+    #[cold]
+    fn pay(&mut self, work: usize) -> bool {
+        self.budget = self.budget.saturating_sub(work as u64);
+        self.budget > 0
     }
 
     /// Takes up the latest open choice.

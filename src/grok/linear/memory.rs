@@ -43,6 +43,26 @@ pub(in crate::grok) struct Memory {
     /// By place of a token in the instructions: how its last text began.
     pub(super) lasts: Vec<Last>,
     pub(super) failures: Failures,
+    #[cfg(test)]
+    pub(in crate::grok) used: Used,
+}
+
+/// What searches have cost, for tests that count it.
+#[cfg(test)]
+#[derive(Debug, Default, Clone, Copy)]
+pub(in crate::grok) struct Used {
+    /// In bytes read and choices taken up.
+    pub(in crate::grok) work: u64,
+    /// The most bytes of the memory of failures.
+    pub(in crate::grok) failures: usize,
+}
+
+#[cfg(test)]
+impl Used {
+    pub(super) fn add(&mut self, work: u64, failures: usize) {
+        self.work += work;
+        self.failures = self.failures.max(failures);
+    }
 }
 
 /// Where the machine has been at a join: the last few places.

@@ -38,11 +38,13 @@ use memory::Seen;
 use op::Code;
 use scout::Scout;
 use start::Starts;
-use token::Last;
+use token::{Fuel, Last};
 
 pub(in crate::grok) use compile::Refused;
 pub(in crate::grok) use machine::End;
 pub(in crate::grok) use memory::Memory;
+#[cfg(test)]
+pub(in crate::grok) use memory::Used;
 
 /// Work that the fast machine may do for each byte of the line, in bytes read and choices taken up, and for any line.
 const FAST_EACH: u64 = 16;
@@ -72,7 +74,11 @@ pub(in crate::grok) struct Program {
 impl Program {
     /// Compiles `expression`, of which the captures below `fields` are asked for.
     pub(in crate::grok) fn new(expression: &Expression, fields: usize) -> Result<Program, Refused> {
-        let node = simplify::prune(&simplify::simplify(&expression.node), &Lead::anything(), &Lead::anything());
+        let node = simplify::prune(
+            &simplify::simplify(&expression.node, &mut Fuel::default()),
+            &Lead::anything(),
+            &Lead::anything(),
+        );
         let mut fast = compile(&node, Mode::Fast)?;
         fuse::fuse(&mut fast);
         let starts = Starts::new(&node);
@@ -130,6 +136,15 @@ impl Program {
         }
         memory.seen.iter_mut().for_each(Seen::clear);
         let mut machine = Machine::<CAREFUL> { code, line, memory, budget };
+        let end = self.begin(&mut machine);
+        #[cfg(test)]
+        machine.memory.used.add(budget - machine.budget, machine.memory.failures.size());
+        end
+    }
+
+    #[inline]
+    fn begin<const CAREFUL: bool>(&self, machine: &mut Machine<'_, CAREFUL>) -> End {
+        let line = machine.line;
         let mut at = 0;
         if self.starts.at_beginning(line) {
             machine.reset();
@@ -137,9 +152,9 @@ impl Program {
                 End::NotFound => {}
                 end => return end,
             }
-            at = self.after(&machine, 0, 0);
+            at = self.after(machine, 0, 0);
         }
-        self.go_on(&mut machine, at)
+        self.go_on(machine, at)
     }
 
     /// Looks for a match from `at` on, after all places before it.

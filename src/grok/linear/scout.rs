@@ -5,7 +5,7 @@
 //! places at once. It knows nothing of captures, takes atomic groups for plain ones and passes over what it does not
 //! know, so that it finds all matches and perhaps more: where it finds nothing, there is nothing.
 
-use super::token::{self, Ends, NO_END, Token};
+use super::token::{self, Ends, Fuel, NO_END, Token};
 use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
 
@@ -24,7 +24,7 @@ impl Scout {
         let mut length = parts.len();
         while length > 0 {
             let sought = Node::concat([anything.clone()].into_iter().chain(parts[..length].iter().cloned()));
-            if let Some(token) = token::build(&sought, Ends::Any) {
+            if let Some(token) = token::build(&sought, Ends::Any, &mut Fuel::default()) {
                 return Some(Scout(token));
             }
             length /= 2;

@@ -13,34 +13,34 @@
 
 use super::chars::word;
 use super::lead::{Lead, has_capture, is_nullable, lead};
-use super::token::{self, Ends};
+use super::token::{self, Ends, Fuel};
 use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
 
 /// `node` without the atomic groups that change nothing.
-pub(super) fn simplify(node: &Node) -> Node {
-    let all = |parts: &[Node]| parts.iter().map(simplify).collect::<Vec<Node>>();
+pub(super) fn simplify(node: &Node, fuel: &mut Fuel) -> Node {
+    let mut all = |parts: &[Node]| parts.iter().map(|part| simplify(part, fuel)).collect::<Vec<Node>>();
     match node {
         Node::Concat(parts) => Node::concat(all(parts)),
         Node::Alternate(ways) => Node::Alternate(all(ways)),
         Node::Repeat { node, min, max, greedy } => match (min, max) {
-            (1, Some(1)) => simplify(node),
+            (1, Some(1)) => simplify(node, fuel),
             (_, Some(0)) => Node::Empty,
-            _ => Node::Repeat { node: Box::new(simplify(node)), min: *min, max: *max, greedy: *greedy },
+            _ => Node::Repeat { node: Box::new(simplify(node, fuel)), min: *min, max: *max, greedy: *greedy },
         },
-        Node::Capture { slot, node } => Node::Capture { slot: *slot, node: Box::new(simplify(node)) },
+        Node::Capture { slot, node } => Node::Capture { slot: *slot, node: Box::new(simplify(node, fuel)) },
         Node::Around { behind, negative, node } => {
-            Node::Around { behind: *behind, negative: *negative, node: Box::new(simplify(node)) }
+            Node::Around { behind: *behind, negative: *negative, node: Box::new(simplify(node, fuel)) }
         }
         Node::Conditional { slot, yes, no } => {
-            Node::Conditional { slot: *slot, yes: Box::new(simplify(yes)), no: Box::new(simplify(no)) }
+            Node::Conditional { slot: *slot, yes: Box::new(simplify(yes, fuel)), no: Box::new(simplify(no, fuel)) }
         }
-        Node::Atomic(inner) => atomic(simplify(inner)),
+        Node::Atomic(inner) => atomic(simplify(inner, fuel), fuel),
         node => node.clone(),
     }
 }
 
-fn atomic(inner: Node) -> Node {
+fn atomic(inner: Node, fuel: &mut Fuel) -> Node {
     if let Node::Repeat { node, max: None, greedy: true, .. } = &inner
         && let Node::Set(_) = &**node
     {
@@ -50,11 +50,11 @@ fn atomic(inner: Node) -> Node {
     if let Node::Alternate(ways) = &inner
         && are_apart(ways)
     {
-        return Node::Alternate(ways.iter().map(|way| atomic(way.clone())).collect());
+        return Node::Alternate(ways.iter().map(|way| atomic(way.clone(), fuel)).collect());
     }
     let everything = Lead::anything();
     if matches!(inner, Node::Set(_) | Node::Empty)
-        || (!has_capture(&inner) && token::build(&inner, Ends::Unique(&everything)).is_some())
+        || (!has_capture(&inner) && token::build(&inner, Ends::Unique(&everything), fuel).is_some())
     {
         return inner;
     }

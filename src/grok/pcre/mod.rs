@@ -153,7 +153,7 @@ pub(super) fn expression(parsed: &Parsed) -> String {
 
 /// What stands before the expression: the newline that `^` and `$` know, and the limit.
 fn start_verbs() -> String {
-    format!("(*LF)(*LIMIT_MATCH={STEPS})")
+    format!("(*NO_START_OPT)(*LF)(*LIMIT_MATCH={STEPS})")
 }
 
 /// Compiles `expression`. `.` matches a newline and `^` and `$` are line anchors, as in Logstash.

@@ -112,7 +112,7 @@ fn engines_agree_on_golden_lines_and_mutations_of_them() {
 }
 
 /// The well-known definitions as they are published.
-fn well_known() -> Option<[(&'static str, Library); 2]> {
+pub(super) fn well_known() -> Option<[(&'static str, Library); 2]> {
     let folder = PathBuf::from(std::env::var_os("LOGATOR_TEST_PATTERNS")?);
     Some(["legacy", "ecs-v1"].map(|name| {
         let mut library = Library::empty();

@@ -10,6 +10,7 @@ mod generate;
 mod golden;
 mod language;
 mod limits;
+mod linearity;
 
 use super::{Field, Library, Pattern};
 

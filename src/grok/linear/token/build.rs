@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::super::lead::Lead;
 use super::minimize::minimize;
-use super::nfa::{Nfa, Step, Test};
+use super::nfa::{MAX_NODES, Nfa, Step, Test};
 use super::symbols::Symbols;
 use super::{CHAR, ENDS, HALF, STAY, STOP, Token, pack};
 use crate::grok::ast::Node;
@@ -14,6 +14,9 @@ use crate::grok::set::Set;
 const MAX_STATES: usize = 8_000;
 /// The most work, in steps over the graph.
 const MAX_WORK: usize = 2_000_000;
+/// The most work for all tokens of an expression, those with it that come to nothing: counted repeats are written out,
+/// and each copy of what is in them is tried anew.
+const MAX_WORK_IN_ALL: usize = 40_000_000;
 /// The most bytes at which a state may be left for a search of them to be faster than a step a byte.
 const MAX_LEAVES: usize = 3;
 
@@ -29,8 +32,13 @@ pub(in crate::grok::linear) enum Ends<'l> {
 }
 
 /// The automaton of `node`; `None` when it cannot be one.
-pub(in crate::grok::linear) fn build(node: &Node, ends: Ends<'_>) -> Option<Token> {
-    let mut nfa = Nfa::new(node)?;
+pub(in crate::grok::linear) fn build(node: &Node, ends: Ends<'_>, fuel: &mut Fuel) -> Option<Token> {
+    if fuel.left == 0 {
+        return None;
+    }
+    let nfa = Nfa::new(node);
+    fuel.spend(nfa.as_ref().map_or(MAX_NODES, |nfa| nfa.steps.len()));
+    let mut nfa = nfa?;
     let wanted = match ends {
         Ends::Unique(lead) => Some((nfa.set(&lead.set, false), lead.end)),
         Ends::First => None,
@@ -51,7 +59,9 @@ pub(in crate::grok::linear) fn build(node: &Node, ends: Ends<'_>) -> Option<Toke
         now: 0,
         stack: Vec::new(),
     };
-    let starts = builder.explore()?;
+    let starts = builder.explore();
+    fuel.spend(builder.work);
+    let starts = starts?;
     let live = builder.live();
     if wanted.is_some() && !is_any {
         let two =
@@ -61,6 +71,23 @@ pub(in crate::grok::linear) fn build(node: &Node, ends: Ends<'_>) -> Option<Toke
         }
     }
     Some(builder.finish(&starts, &live))
+}
+
+/// What is left of the work for the tokens of one expression.
+pub(in crate::grok::linear) struct Fuel {
+    left: usize,
+}
+
+impl Default for Fuel {
+    fn default() -> Fuel {
+        Fuel { left: MAX_WORK_IN_ALL }
+    }
+}
+
+impl Fuel {
+    fn spend(&mut self, work: usize) {
+        self.left = self.left.saturating_sub(work);
+    }
 }
 
 /// A transition under construction.
@@ -105,6 +132,7 @@ impl Builder<'_> {
                     false => self.edge(&threads, context, symbol)?,
                 });
             }
+            self.work += row.len();
             self.rows.push(row);
         }
         Some(starts)

@@ -20,7 +20,7 @@ mod symbols;
 use super::chars::{RAW, decode, decode_last};
 use symbols::Symbols;
 
-pub(super) use build::{Ends, build};
+pub(super) use build::{Ends, Fuel, build};
 
 /// The part can end before the character that chose this transition.
 const ENDS: u32 = 1 << 31;

@@ -6,7 +6,7 @@ use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
 
 /// The most nodes of a graph; counted repeats are written out in it. `EMAILADDRESS` needs 4,200.
-const MAX_NODES: usize = 12_000;
+pub(super) const MAX_NODES: usize = 12_000;
 
 /// A node.
 #[derive(Debug)]

@@ -1,0 +1,127 @@
+//! Work grows with the line and not faster, whatever the line: counted, not timed.
+
+use super::definitions::well_known;
+use super::{Library, Pattern};
+
+/// Lengths of the lines; each is ten times the one before.
+const LENGTHS: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
+/// What the work may grow by from one to the next. The memory of runs is a tree, which adds a little to ten.
+const GROWTH: u64 = 13;
+/// The most memory of failures, for each byte of the line and for any line.
+const MEMORY_EACH: usize = 64;
+const MEMORY_ANY: usize = 1 << 20;
+
+/// Patterns and what a line that is hard for them is made of: how it begins, what is repeated, how it ends.
+const HARD: &[(&str, &str, &str, &str)] = &[
+    ("%{GREEDYDATA} %{GREEDYDATA} %{GREEDYDATA}x", "", "a ", ""),
+    ("%{GREEDYDATA:a} %{GREEDYDATA:b} %{GREEDYDATA:c} %{GREEDYDATA:d}x", "", "a ", ""),
+    ("^%{DATA:a} %{DATA:b} %{DATA:c} %{DATA:d}x$", "", "a ", ""),
+    ("%{DATA:a}=%{DATA:b},%{GREEDYDATA:c};$", "", "a=,", ""),
+    ("(?:a+)+b", "", "a", ""),
+    ("(?<x>(?:(?<y>a+))+)b", "", "a", "c"),
+    ("(?:a|a)*b", "", "a", ""),
+    ("(?:a|ab|b)*c", "", "ab", ""),
+    ("(?<x>(?:(?<y>a)|(?<z>ab)|b)*)c", "", "ab", ""),
+    ("(?:%{INT}[, ]*)+;", "", "1", ""),
+    ("(?:%{INT:n}[, ]*)+;", "", "12, 345", ""),
+    ("(?:.*?a)*b", "", "a", ""),
+    ("(?:(?<x>.*?)a)*b", "", "aac", ""),
+    ("(?:(?:a*)*)*b", "", "a", ""),
+    ("(?:(?:(?<x>a*)b?)*c?)*d", "", "ab", ""),
+    ("^(?:%{WORD} ?)+$", "", "a", "!"),
+    ("(?:%{WORD:w} ?)+$", "", "ab ", "!"),
+    ("%{HOSTNAME:h}!", "", "a", ""),
+    ("%{HOSTNAME:h}!", "", "a.", ""),
+    ("%{EMAILADDRESS:m}!", "", "a", ""),
+    ("%{EMAILADDRESS:m}!", "", "a.", "@"),
+    ("%{QUOTEDSTRING:q}!", "", "\"", ""),
+    ("%{QUOTEDSTRING:q}!", "", "\"\\", ""),
+    ("%{URI:u}!", "", "a", ""),
+    ("%{URI:u}!", "http://", "a:", ""),
+    ("%{PATH:p}!", "", "/a", ""),
+    ("%{NUMBER:n}x", "", "1.", ""),
+    ("%{IPV6:i}x", "", "a:", ""),
+    ("[a-z]+@", "", "a", ""),
+    ("(?<x>[a-z]+)(?<y>[a-y]+)@", "", "a", ""),
+    ("\\S+ x", "", "a", ""),
+    ("(?<x>\\S+) (?<y>\\S+)x", "", "a", " "),
+    ("(?<x>a{1,64})(?<y>a{1,64})b", "", "a", ""),
+    ("(?:(?<x>a{1,9}){1,9}){1,9}b", "", "a", ""),
+    ("(?:(?<x>a{1,9}?)*?){2,}b", "", "a", ""),
+    ("(?<x>.{0,64}?)(?<y>.{0,64})b", "", "é", ""),
+    ("(?:(?>a*b|a))*c", "", "a", ""),
+    ("(?:(?>a+|b)(?<x>a|b)?)*c", "", "ab", ""),
+    ("(?:a(?=.*?c))*d", "", "a", ""),
+    ("(?:a(?!.*?c))*d", "", "a", ""),
+    ("(?:a(?=(?:ab?)*c))*d", "", "a", ""),
+    ("(?:(?<=a|bc)a|b|c)*d", "", "abc", ""),
+    ("(?<x>\\b.*\\b)+!", "", "a ", ""),
+    ("%{COMBINEDAPACHELOG}", "", "a ", ""),
+    ("%{COMBINEDAPACHELOG}", "1.2.3.4 - - [10/Oct/2000:13:55:36 -0700] \"", "GET / ", ""),
+    ("%{SYSLOGLINE}", "Oct 10 13:55:36 ", "a", ""),
+    ("%{SYSLOGLINE}", "", "Oct 10 13:55:36 ", ""),
+    ("%{SYSLOGLINE}", "Oct 10 13:55:36 host ", "a-", ""),
+    ("%{NAGIOSLOGLINE}", "[1] CURRENT HOST STATE: ", "a;", ""),
+    ("%{NAGIOSLOGLINE}", "[1] EXTERNAL COMMAND: ", "DISABLE_HOST_CHECK;", ""),
+    ("%{CLOUDFRONT_ACCESS_LOG}", "2014-05-23\t01:13:11\tA\t1\t1.1.1.1\tGET\t", "a\t", ""),
+];
+
+fn line((start, middle, end): (&str, &str, &str), length: usize) -> String {
+    format!("{start}{}{end}", middle.repeat(length / middle.len()))
+}
+
+/// What each length costs; an error when a line is given up.
+fn costs(pattern: &Pattern, parts: (&str, &str, &str)) -> Result<Vec<u64>, String> {
+    let mut matcher = pattern.matcher();
+    let mut costs = Vec::new();
+    for length in LENGTHS {
+        let line = line(parts, length);
+        matcher.captures(line.as_bytes()).map_err(|stopped| format!("{length} bytes: {}", stopped.reason))?;
+        let used = matcher.used();
+        if used.failures > MEMORY_ANY + MEMORY_EACH * length {
+            return Err(format!("{length} bytes: {} bytes of memory", used.failures));
+        }
+        costs.push(used.work);
+    }
+    let grows = |pair: &[u64]| pair[1] > GROWTH * pair[0].max(LENGTHS[0] as u64);
+    match costs.windows(2).any(grows) {
+        true => Err(format!("work grows faster than the line: {costs:?}")),
+        false => Ok(costs),
+    }
+}
+
+fn check(library: &Library) {
+    let mut faults = Vec::new();
+    for (text, start, middle, end) in HARD {
+        let pattern = library.compile(text).unwrap_or_else(|error| panic!("{error}"));
+        assert!(pattern.is_linear(), "{text}");
+        let engines = [("fast", pattern.clone()), ("careful", pattern.careful().expect("it is linear"))];
+        for (name, pattern) in engines {
+            match costs(&pattern, (start, middle, end)) {
+                Ok(costs) => {
+                    println!("{name:8} {:>6} a byte  {text} on {start:?} {middle:?} {end:?}", costs[3] / 1_000_000)
+                }
+                Err(fault) => faults.push(format!("{name}: {text} on {start:?} {middle:?} {end:?}: {fault}")),
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), HARD.len(), faults.join("\n"));
+}
+
+#[test]
+fn work_grows_as_the_line_does_with_the_stock() {
+    check(&Library::stock());
+}
+
+#[test]
+#[ignore = "needs the well-known definitions: run ./test"]
+fn work_grows_as_the_line_does_with_the_well_known_definitions() {
+    let [(_, library), _] = well_known().expect("LOGATOR_TEST_PATTERNS is set");
+    check(&library);
+}
+
+#[test]
+fn a_pattern_that_is_large_when_written_out_compiles_in_bounded_time() {
+    // Each level writes the one inside nine times; the parts are tried as automata again and again.
+    let _ = Library::stock().compile("(?:(?:(?:(?:(?:a[ab]){,2}[ab]){3}[ab]){1,9}[ab]){1,9}[ab]){1,9}");
+}
