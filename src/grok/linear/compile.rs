@@ -436,7 +436,7 @@ impl Compiler {
         lists.extend(std::iter::repeat_n(long, 0x80));
         lists.push(list(&|lead| lead.end));
         let mut made: Vec<(Vec<At>, At)> = Vec::new();
-        let mut table = Box::new([0; 257]);
+        let mut table = [0; 257];
         for (entry, list) in table.iter_mut().zip(lists) {
             if let Some((_, at)) = made.iter().find(|(known, _)| *known == list) {
                 *entry = *at;

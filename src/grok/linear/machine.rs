@@ -24,8 +24,8 @@ pub(in crate::grok) enum End {
     Memory,
 }
 
-/// The most open choices: 16 bytes each.
-const MAX_FRAMES: usize = 4 << 20;
+/// The most open choices: 16 bytes each. A megabyte in loops in loops takes ten million.
+const MAX_FRAMES: usize = 16 << 20;
 /// The most bytes for the memory of failures.
 const MAX_FAILURES: usize = 128 << 20;
 
@@ -79,6 +79,10 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                 Op::Run { class, min, next } => {
                     let end = self.run_end(class, at);
                     if end - at >= min as usize && (min < 2 || self.is_long_enough(class, at, min)) {
+                        if CAREFUL {
+                            // Its end is looked for once and remembered.
+                            since += end - at;
+                        }
                         at = end;
                         pc = next;
                         continue;
@@ -93,6 +97,10 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                 Op::RunSaved { class, min, capture, next } => {
                     let end = self.run_end(class, at);
                     if end - at >= min as usize && (min < 2 || self.is_long_enough(class, at, min)) {
+                        if CAREFUL {
+                            // Its end is looked for once and remembered.
+                            since += end - at;
+                        }
                         self.save(capture, at, end);
                         at = end;
                         pc = next;
@@ -476,8 +484,15 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
     #[inline]
     fn run_end(&mut self, class: u32, at: usize) -> usize {
         let (classes, line) = (&self.code.classes, self.line);
-        let find = || classes[class as usize].run(line, at);
-        if CAREFUL { self.memory.failures.run_end(class, at as u32, || find() as u32) as usize } else { find() }
+        if !CAREFUL {
+            return classes[class as usize].run(line, at);
+        }
+        // A place where another run began is not inside of a character.
+        let find = |limit: Option<u32>| {
+            let line = limit.map_or(line, |limit| &line[..limit as usize]);
+            classes[class as usize].run(line, at) as u32
+        };
+        self.memory.failures.run_end(class, at as u32, find) as usize
     }
 
     /// Whether a run has `min` characters, and not just bytes.

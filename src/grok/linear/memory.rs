@@ -182,19 +182,24 @@ impl Failures {
         failed.insert(low, high);
     }
 
-    /// The end of the run of `class` at `at`, found with `find` unless it is known.
-    pub(super) fn run_end(&mut self, class: u32, at: u32, find: impl FnOnce() -> u32) -> u32 {
+    /// The end of the run of `class` at `at`, looked for with `find`, which is told where it may stop, unless it is known.
+    /// No place is looked at twice, in whatever order runs are asked for.
+    pub(super) fn run_end(&mut self, class: u32, at: u32, find: impl FnOnce(Option<u32>) -> u32) -> u32 {
         let ends = &mut self.ends[class as usize];
         if let Some((_, &end)) = ends.range(..=at).next_back()
             && at < end
         {
             return end;
         }
-        let end = find();
+        let next = ends.range(at..).next().map(|(&start, &end)| (start, end));
+        let mut end = find(next.map(|(start, _)| start));
         if at < end {
-            // An interval that begins later in the same run is part of this one.
-            if let Some((&start, _)) = ends.range(at..end).next() {
+            // What begins where this one ends is part of it.
+            if let Some((start, end_of_next)) = next
+                && start == end
+            {
                 ends.remove(&start);
+                end = end_of_next;
             }
             ends.insert(at, end);
         }

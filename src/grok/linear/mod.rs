@@ -52,7 +52,7 @@ const FAST_ANY: u64 = 4096;
 
 /// The same of the careful machine, which needs it only for what has no memory of failures: look-around with choices in
 /// it, and atomic groups.
-const CAREFUL_EACH: u64 = 4096;
+const CAREFUL_EACH: u64 = 512;
 const CAREFUL_ANY: u64 = 4_000_000;
 
 /// The attempts after the first one before the scout is sent.

@@ -168,7 +168,7 @@ pub(super) struct Code {
     pub(super) classes: Vec<Class>,
     pub(super) text: Vec<u8>,
     pub(super) loops: Vec<Loop>,
-    pub(super) tables: Vec<Box<[At; 257]>>,
+    pub(super) tables: Vec<[At; 257]>,
     pub(super) tokens: Vec<Token>,
     pub(super) fields: Vec<Field>,
     /// For shapes: by byte, one bit a class.

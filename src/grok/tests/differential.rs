@@ -1,5 +1,7 @@
 //! Every engine against Oniguruma, on rows and on expressions made at random.
 //!
+//! The engines are the linear one, as it runs and on its careful machine alone, and PCRE2.
+//!
 //! What cannot be compared: Oniguruma itself takes `\w`, `\d` and `\s` for Unicode where Logstash's (Joni) does not, and
 //! has no `(?d)`. An empty round ends a counted loop there, however often it was to run: `(?:é|\b){2}` takes no é from `éa`,
 //! where PCRE2 goes on. Rows of `language.rs` hold those.
@@ -289,7 +291,10 @@ proptest! {
     fn whatever_a_class_holds_to_oniguruma_it_holds_to_every_engine(inside in class(), caret: bool, fold: bool) {
         let options = if fold { "(?i)" } else { "" };
         let caret = if caret { "^" } else { "" };
-        let lines = ["a", "b", "c", "0", "-", "é", "É", "^", "&", "[", "]", "A", ":", "\n", " ", "\\"];
+        // Oniguruma loses what is beyond ASCII of a negation in a negation: "é" is not in its [^[^[:^digit:]\\H]].
+        let nested = inside.contains("[^") && (inside.contains("[:^") || inside.contains("\\H"));
+        let beyond = if nested { ["a", "A"] } else { ["é", "É"] };
+        let lines = ["a", "b", "c", "0", "-", beyond[0], beyond[1], "^", "&", "[", "]", "A", ":", "\n", " ", "\\"];
         compare(&format!("{options}(?<x>[{caret}{inside}])"), &lines).map_err(TestCaseError::fail)?;
     }
 }
