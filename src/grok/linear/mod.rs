@@ -7,9 +7,12 @@
 //! | `simplify` | takes atomic groups out where they change nothing |
 //! | `lead` | what a part can begin with |
 //! | `token` | parts without captures as automata that know their end |
+//! | `shape` | what kind of part a part is |
 //! | `compile` | from the tree to instructions, for two kinds of machine |
+//! | `fuse` | one instruction of several simple ones |
 //! | `start` | where a match can begin |
-//! | `machine` | runs the instructions |
+//! | `scout` | whether there can be a match at all behind a place |
+//! | `machine`, `runs` | runs the instructions |
 //! | `memory` | captures, open choices, places of failure |
 //!
 //! The meaning is that of a backtracking engine: the leftmost match, the first way of each choice that leads to one.
@@ -21,7 +24,9 @@ mod lead;
 mod machine;
 mod memory;
 mod op;
+mod runs;
 mod scout;
+mod shape;
 mod simplify;
 mod start;
 mod token;

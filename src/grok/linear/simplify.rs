@@ -9,7 +9,7 @@
 //!   of them.
 //! - When the content has no captures and there is, whatever the line and wherever it begins, at most one place where it
 //!   can end, then there is no other way to be kept from. That is a property of its automaton and is proved on it: once
-//!   the content is at an end, no character leads to another end (see [`token`](super::token)).
+//!   the content is at an end, no character leads to another end (see [`token`]).
 
 use super::chars::word;
 use super::lead::{Lead, has_capture, is_nullable, lead};
