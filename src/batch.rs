@@ -11,6 +11,9 @@ pub struct Origin {
     pub id: u64,
     /// How people know it: the path as given, or `-` for standard input. Not part of any identity.
     pub name: String,
+    /// Which of the contents read in this process it is, for the state directory; 0 where none is kept. It does not
+    /// travel, and is not part of any identity either.
+    pub content: u32,
 }
 
 /// Consecutive lines of one source.

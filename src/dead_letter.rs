@@ -237,7 +237,7 @@ impl DeadLetter {
             u64::from_str_radix(&stored.origin.id, 16).map_err(|_| Wrong::Words("origin.id is not hexadecimal"))?;
         Ok(DeadLetter {
             id: stored.id,
-            origin: Origin { id: origin, name: stored.origin.name },
+            origin: Origin { id: origin, name: stored.origin.name, content: 0 },
             offset: stored.offset,
             time: stored.time,
             reason: stored.reason,
@@ -270,7 +270,7 @@ mod tests {
     }
 
     fn origin() -> Origin {
-        Origin { id: 0xff, name: "access.log".into() }
+        Origin { id: 0xff, name: "access.log".into(), content: 0 }
     }
 
     #[test]
@@ -367,7 +367,7 @@ mod tests {
             time_ms in 0_i64..253_402_300_800_000,
         ) {
             let raw = if plain { text.into_bytes() } else { raw };
-            let origin = Origin { id, name };
+            let origin = Origin { id, name, content: 0 };
             let length = (raw.len() as u64).saturating_add(if plain { 0 } else { cut });
             let written = Letter {
                 offset, time_ms, length, reason: Reason::Rejected, detail: &detail, pattern: pattern.as_deref(),

@@ -51,6 +51,7 @@ pub mod receipt;
 pub mod server;
 pub mod sink;
 pub mod source;
+pub mod state;
 pub mod stop;
 pub mod wire;
 pub mod worker;

@@ -64,7 +64,13 @@ pub struct Receipt {
     pub read: u64,
     /// Lines that were read ahead and given back because the work ended early. They are not part of `read`.
     pub left: u64,
-    /// What became of them: the right side.
+    /// Lines that an earlier run settled (`--state`), and that were not delivered again. They are not part of `read`.
+    #[serde(default)]
+    pub resumed_lines: u64,
+    /// Their bytes.
+    #[serde(default)]
+    pub resumed_bytes: u64,
+    /// What became of the lines read: the right side.
     #[serde(flatten)]
     pub tally: Tally,
     /// Bytes of lines taken in, decompressed, newlines included.
@@ -98,6 +104,8 @@ impl Receipt {
         Receipt {
             read,
             left,
+            resumed_lines: 0,
+            resumed_bytes: 0,
             tally,
             bytes,
             seconds,
@@ -109,6 +117,11 @@ impl Receipt {
             patterns: Vec::new(),
             errors,
         }
+    }
+
+    /// The same with what was settled by an earlier run.
+    pub fn with_resumed(self, resumed_lines: u64, resumed_bytes: u64) -> Self {
+        Receipt { resumed_lines, resumed_bytes, ..self }
     }
 
     /// The same with the counts of patterns.
@@ -166,6 +179,13 @@ impl fmt::Display for Receipt {
             grouped(self.lines_per_second.round() as u64)
         )?;
         self.write_patterns(f)?;
+        if self.resumed_lines > 0 {
+            let (lines, bytes) = (grouped(self.resumed_lines), human_bytes(self.resumed_bytes));
+            write!(f, "\n  resumed: {lines} lines, {bytes}, were settled before and are not delivered again")?;
+            if self.read == 0 && self.finished {
+                write!(f, "; nothing was left to do")?;
+            }
+        }
         if !self.agrees {
             write!(
                 f,

@@ -202,6 +202,9 @@ pub struct SourceArgs {
     /// What names an input in its documents' ids: fingerprint (how its content begins), path, or a name of yours
     #[arg(long, value_name = "fingerprint|path|NAME", default_value = "fingerprint")]
     pub origin: String,
+    /// Remember in this directory what is done: another run delivers only the rest
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
 }
 
 /// How to parse.
@@ -286,7 +289,8 @@ impl SourceArgs {
         let size = BatchSize { lines: self.batch_lines, bytes: self.batch_bytes, max_line: self.max_line };
         SourceOptions {
             inputs: self.inputs.clone(),
-            read: ReadOptions { size, origin: OriginRule::parse(&self.origin) },
+            read: ReadOptions { size, origin: OriginRule::parse(&self.origin), memory: None },
+            state: self.state.clone(),
         }
     }
 }

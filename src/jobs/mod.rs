@@ -33,6 +33,9 @@ use crate::source::inputs::Inputs;
 use crate::source::origin::OriginRule;
 use crate::source::reader::{Intake, LongLine};
 use crate::source::{Position, ReadOptions, read_all};
+use crate::state::Memory;
+use crate::state::pieces::Piece;
+use crate::state::store::Store;
 use crate::worker::parser::{Formats, Unmatched};
 
 /// Where dead letters go unless told otherwise. The file is made when there is a first one.
@@ -45,6 +48,8 @@ pub struct SourceOptions {
     pub inputs: Vec<String>,
     /// How.
     pub read: ReadOptions,
+    /// Where it is remembered what is settled.
+    pub state: Option<PathBuf>,
 }
 
 impl SourceOptions {
@@ -58,6 +63,24 @@ impl SourceOptions {
             _ => Ok(()),
         }
     }
+
+    /// Opens the state directory, if one is asked for.
+    pub(crate) fn open_state(&self, console: &Console) -> Result<Option<Arc<Store>>> {
+        let Some(directory) = &self.state else { return Ok(None) };
+        let console = console.clone();
+        Store::open(directory, Box::new(move |sentence| console.error(sentence))).map(|store| Some(Arc::new(store)))
+    }
+}
+
+/// A queue that tells `state` what is settled.
+pub(crate) fn queue_with(state: Option<&Arc<Store>>, queue: SharedQueue) -> Arc<SharedQueue> {
+    Arc::new(match state {
+        Some(state) => {
+            let state = Arc::clone(state);
+            queue.settling(Box::new(move |batches| state.settle(batches)))
+        }
+        None => queue,
+    })
 }
 
 /// How to parse and where to store.
@@ -162,6 +185,7 @@ struct QueueIntake {
     queue: Arc<SharedQueue>,
     dead_letters: Arc<DeadLetters>,
     max_line: usize,
+    state: Option<Arc<Store>>,
 }
 
 impl Intake for QueueIntake {
@@ -184,6 +208,10 @@ impl Intake for QueueIntake {
             length: line.length,
         }])?;
         self.queue.count_dead_letter(line.length_with_end);
+        if let Some(state) = &self.state {
+            let LongLine { offset: start, length_with_end: length, sum, closed, .. } = line;
+            state.settle_line(line.origin.content, Piece { start, length, sum, closed });
+        }
         Ok(())
     }
 }
@@ -202,12 +230,16 @@ impl Reading {
         options: ReadOptions,
         queue: Arc<SharedQueue>,
         dead_letters: Arc<DeadLetters>,
+        state: Option<Arc<Store>>,
     ) -> Result<Reading> {
         let position = Arc::new(Position::of(&inputs.inputs));
         let (send, errors) = channel();
         let reading = Reading { position: Arc::clone(&position), errors };
         let read = move || {
-            let intake = QueueIntake { queue: Arc::clone(&queue), dead_letters, max_line: options.size.max_line };
+            let memory = state.clone().map(|state| state as Arc<dyn Memory>);
+            let options = ReadOptions { memory, ..options };
+            let intake =
+                QueueIntake { queue: Arc::clone(&queue), dead_letters, max_line: options.size.max_line, state };
             let mut errors = inputs.errors;
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 read_all(&inputs.inputs, &options, &intake, &position)
@@ -243,10 +275,18 @@ pub(crate) fn say_errors(errors: &[Error], console: &Console) -> Vec<String> {
     sentences
 }
 
-/// Says the errors and closes the account of a queue.
-pub(crate) fn close_account(queue: &SharedQueue, errors: &[Error], console: &Console) -> Receipt {
-    let errors = say_errors(errors, console);
+/// Says the errors and closes the account of a queue, after its state was made durable.
+pub(crate) fn close_account(
+    queue: &SharedQueue,
+    state: Option<&Store>,
+    mut errors: Vec<Error>,
+    console: &Console,
+) -> Receipt {
+    errors.extend(state.and_then(|state| state.sync().err()));
+    let errors = say_errors(&errors, console);
+    let skipped = state.map(Store::skipped).unwrap_or_default();
     let counts = queue.counts();
     let left = queue.outstanding_lines();
     Receipt::new(counts.read, left, counts.bytes, counts.tally, queue.working_time(), errors)
+        .with_resumed(skipped.lines, skipped.bytes)
 }

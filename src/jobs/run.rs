@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Reading, SourceOptions, WorkOptions, close_account};
+use super::{Reading, SourceOptions, WorkOptions, close_account, queue_with};
 use crate::console::Console;
 use crate::dead_letter::DeadLetters;
 use crate::error::{Error, Result};
@@ -26,13 +26,14 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, mut console: Console) -> 
     let formats = work.formats(&console)?;
     let inputs = inputs::find(&source.inputs)?;
     source.check_origin(&inputs)?;
+    let state = source.open_state(&console)?;
     let sinks = work.open_sinks(&console)?;
     let dead_letters = Arc::new(DeadLetters::new(&work.dead_letters));
 
     // Leases of threads do not run out: a thread cannot be lost alone.
     let limits =
         Limits { lease: None, ready_bytes: READY_BYTES, leased_bytes: usize::MAX, leases_per_peer: usize::MAX };
-    let queue = Arc::new(SharedQueue::new(limits, None));
+    let queue = queue_with(state.as_ref(), SharedQueue::new(limits, None));
     let interrupt = Stop::new()?;
     interrupt.on_signals({
         let (queue, console) = (Arc::clone(&queue), console.clone());
@@ -42,7 +43,8 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, mut console: Console) -> 
         }
     })?;
 
-    let reading = Reading::start(inputs, source.read.clone(), Arc::clone(&queue), Arc::clone(&dead_letters))?;
+    let letters = Arc::clone(&dead_letters);
+    let reading = Reading::start(inputs, source.read.clone(), Arc::clone(&queue), letters, state.clone())?;
     let counts = Arc::new(WorkerCounts::default());
     let progress = console.progress({
         let (position, counts) = (Arc::clone(&reading.position), Arc::clone(&counts));
@@ -76,5 +78,5 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, mut console: Console) -> 
         None => {}
     }
     errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
-    Ok(close_account(&queue, &errors, &console).with_patterns(formats.counts()))
+    Ok(close_account(&queue, state.as_deref(), errors, &console).with_patterns(formats.counts()))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::spawn::{SpawnOptions, Spawned};
-use super::{Reading, SourceOptions, close_account};
+use super::{Reading, SourceOptions, close_account, queue_with};
 use crate::console::Console;
 use crate::dead_letter::DeadLetters;
 use crate::endpoint::Endpoint;
@@ -46,12 +46,13 @@ pub fn serve(
 ) -> Result<Receipt> {
     let inputs = inputs::find(&source.inputs)?;
     source.check_origin(&inputs)?;
+    let state = source.open_state(&console)?;
     let server = Server::bind(&options.endpoints)?;
     let dead_letters = Arc::new(DeadLetters::new(&options.dead_letters));
     let waker = Arc::new(Waker::new()?);
     let limits = Limits { lease: Some(options.lease), ..Limits::default() };
     let notify = Arc::clone(&waker);
-    let queue = Arc::new(SharedQueue::new(limits, Some(Box::new(move || notify.wake()))));
+    let queue = queue_with(state.as_ref(), SharedQueue::new(limits, Some(Box::new(move || notify.wake()))));
 
     let abort = Stop::new()?;
     let interrupt = Stop::new()?;
@@ -75,7 +76,7 @@ pub fn serve(
     for endpoint in server.endpoints() {
         console.say(format!("lines are handed out at {endpoint}"));
     }
-    let reading = Reading::start(inputs, source.read.clone(), Arc::clone(&queue), dead_letters)?;
+    let reading = Reading::start(inputs, source.read.clone(), Arc::clone(&queue), dead_letters, state.clone())?;
     let progress = console.progress({
         let (position, queue) = (Arc::clone(&reading.position), Arc::clone(&queue));
         move || {
@@ -104,7 +105,7 @@ pub fn serve(
             errors.push(Error::wire("the workers did not finish what was read"));
         }
         errors.extend(failure);
-        let closed = close_account(&queue, &errors, &console);
+        let closed = close_account(&queue, state.as_deref(), errors, &console);
         on_receipt(&closed);
         receipt = Some(closed);
     };

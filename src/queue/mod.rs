@@ -84,6 +84,8 @@ pub struct Queue {
     next_lease: LeaseId,
     input_open: bool,
     counts: Counts,
+    /// Settled since it was last asked; `None` where nobody asks.
+    settled: Option<Vec<Batch>>,
 }
 
 /// Everything a queue counts.
@@ -116,7 +118,18 @@ impl Queue {
             next_lease: first_lease,
             input_open: true,
             counts: Counts::default(),
+            settled: None,
         }
+    }
+
+    /// Keeps what is settled, for [`take_settled`](Self::take_settled).
+    pub fn keep_settled(&mut self) {
+        self.settled.get_or_insert_default();
+    }
+
+    /// What was acknowledged or passed over since it was last asked.
+    pub fn take_settled(&mut self) -> Vec<Batch> {
+        self.settled.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Takes in a batch from a reader.
@@ -207,6 +220,7 @@ impl Queue {
             };
             if crate::lines::lines(&line.data).all(|line| line.bytes.is_empty()) {
                 self.counts.tally.filtered += 1;
+                self.settled.iter_mut().for_each(|settled| settled.push(line.clone()));
                 continue;
             }
             return self.lease(line, peer, now);
@@ -264,11 +278,14 @@ impl Queue {
 
     /// Finishes a lease. `false` when it is gone: its batch went to another peer, which accounts for it.
     pub fn ack(&mut self, ack: &Ack) -> bool {
-        if self.take(ack.lease).is_none() {
+        let Some(batch) = self.take(ack.lease) else {
             self.counts.late_acks += 1;
             return false;
-        }
+        };
         self.counts.tally += ack.tally;
+        if let Some(settled) = &mut self.settled {
+            settled.push(batch);
+        }
         true
     }
 

@@ -9,6 +9,9 @@ use crate::batch::Batch;
 /// Called when there may be something new to hand out.
 pub type Notify = Box<dyn Fn() + Send + Sync>;
 
+/// Called with the batches that were settled.
+pub type Settle = Box<dyn Fn(&[Batch]) + Send + Sync>;
+
 /// A [`Queue`] shared by the threads of one process. Its methods are those of the queue, with the time filled in.
 pub struct SharedQueue {
     queue: Mutex<State>,
@@ -21,6 +24,8 @@ pub struct SharedQueue {
     started: Instant,
     /// Tells a server that waits on sockets.
     notify: Option<Notify>,
+    /// Remembers what is settled.
+    settle: Option<Settle>,
 }
 
 struct State {
@@ -45,6 +50,20 @@ impl SharedQueue {
             backlog: Condvar::new(),
             started: Instant::now(),
             notify,
+            settle: None,
+        }
+    }
+
+    /// The same, telling `settle`, outside the lock, what is settled.
+    pub fn settling(mut self, settle: Settle) -> Self {
+        self.queue.get_mut().unwrap_or_else(PoisonError::into_inner).queue.keep_settled();
+        self.settle = Some(settle);
+        self
+    }
+
+    fn tell_settled(&self, settled: &[Batch]) {
+        if let Some(settle) = self.settle.as_ref().filter(|_| !settled.is_empty()) {
+            settle(settled);
         }
     }
 
@@ -124,7 +143,9 @@ impl SharedQueue {
         let now = self.now();
         let mut state = self.lock();
         let reserved = state.queue.reserve_line(peer, now);
+        let settled = state.queue.take_settled();
         self.after_take(state);
+        self.tell_settled(&settled);
         reserved
     }
 
@@ -170,8 +191,10 @@ impl SharedQueue {
         let mut state = self.lock();
         state.last_ack = self.now();
         let accepted = acks.iter().filter(|ack| state.queue.ack(ack)).count();
+        let settled = state.queue.take_settled();
         drop(state);
         self.work.notify_all();
+        self.tell_settled(&settled);
         accepted
     }
 

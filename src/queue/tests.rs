@@ -16,7 +16,7 @@ use crate::batch::{Batch, Origin};
 use crate::receipt::Tally;
 
 fn batch(offset: u64, data: &[u8]) -> Batch {
-    let origin = Arc::new(Origin { id: 1, name: "x".into() });
+    let origin = Arc::new(Origin { id: 1, name: "x".into(), content: 0 });
     let lines = crate::lines::count(data) as u32;
     Batch { origin, offset, lines, data: data.to_vec().into() }
 }

@@ -1,13 +1,16 @@
 //! Sources: from what a user names to batches of lines.
 //!
 //! `inputs` finds what to read, `decompress` (with `gzip`) undoes compressions told by their first bytes, `reader`
-//! cuts contents into batches, `origin` names them. [`read_all`] puts them together, several contents side by side.
+//! cuts contents into batches, `origin` names them; `resume` (with `sieve`) leaves out what earlier runs settled.
+//! [`read_all`] puts them together, several contents side by side.
 
 pub mod decompress;
 mod gzip;
 pub mod inputs;
 pub mod origin;
 pub mod reader;
+pub mod resume;
+pub mod sieve;
 #[cfg(test)]
 mod tests;
 
@@ -16,20 +19,28 @@ use std::io::{BufReader, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use self::decompress::{Compression, MAGIC_BYTES, Tracked};
 use self::inputs::Input;
 use self::origin::OriginRule;
 use self::reader::{BatchReader, BatchSize, BlockPool, End, Intake};
+use self::resume::Resuming;
 use crate::batch::Origin;
 use crate::error::{Error, Result};
+use crate::state::{Memory, Stamp};
 
 /// What is read before it is decompressed, at a time.
 const FILE_BUFFER: usize = 128 << 10;
 
 /// How long a live input may be quiet before what it gave is handed out.
 const QUIET: Duration = Duration::from_millis(20);
+
+/// How long lines of a live input are held back at most, until it is known whether they are settled.
+const HELD: Duration = Duration::from_secs(1);
+
+/// A file that changed later than this before its end was read may have changed once more without its times showing it.
+const TICK: Duration = Duration::from_secs(2);
 
 /// How to read.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +49,8 @@ pub struct ReadOptions {
     pub size: BatchSize,
     /// How contents are named.
     pub origin: OriginRule,
+    /// What earlier runs settled, which is not delivered again.
+    pub memory: Option<Arc<dyn Memory>>,
 }
 
 /// How far all readers together have come.
@@ -133,11 +146,16 @@ fn read_file(
 ) -> Result<()> {
     // Bytes of this input alone, for messages; the shared position adds up all inputs.
     let consumed = Arc::new(AtomicU64::new(0));
-    let mut raw = Shared { file, total: Arc::clone(&position.read) };
+    // What can be opened again by its name; of standard input nobody knows where reading began.
+    let stamp = || file.metadata().ok().filter(|_| *input != Input::Stdin).and_then(|data| Stamp::of(&data));
+    let resuming = options.memory.as_deref().map(|memory| Resuming::new(intake, memory, stamp()));
+    let intake = resuming.as_ref().map_or(intake, |resuming| resuming);
+    let mut raw = Shared { file, total: Arc::clone(&position.read), resuming: None, held_since: None };
     let magic = beginning(&mut raw).map_err(|error| Error::input(format!("{name}: cannot be read")).because(error))?;
     let compression = Compression::of(&magic);
-    let buffered = BufReader::with_capacity(FILE_BUFFER, std::io::Cursor::new(magic).chain(raw));
     let live = compression == Compression::None && !file.metadata().is_ok_and(|data| data.is_file());
+    raw.resuming = resuming.as_ref().filter(|_| live);
+    let buffered = BufReader::with_capacity(FILE_BUFFER, std::io::Cursor::new(magic).chain(raw));
     let tracked = Tracked::new(buffered, Arc::clone(&consumed));
     let damaged = |error: std::io::Error, lines: u64, offset: u64| {
         let at = consumed.load(Ordering::Relaxed);
@@ -156,10 +174,22 @@ fn read_file(
         size: &options.size,
         pool,
         intake,
-        name: &|beginning| Origin { id: options.origin.id(input, beginning), name: name.to_owned() },
-        idle: &|| live && is_quiet(file.as_fd()),
+        name: &|beginning| Origin { id: options.origin.id(input, beginning), name: name.to_owned(), content: 0 },
+        idle: &|| live && is_quiet(file.as_fd(), QUIET),
     };
-    match reader.read(&mut content)? {
+    let end = reader.read(&mut content);
+    if let Some(resuming) = &resuming {
+        if !matches!(end, Ok(End::Stopped)) {
+            resuming.let_go();
+        }
+        if let Some(failure) = resuming.failure() {
+            return Err(failure);
+        }
+        if matches!(end, Ok(End::Complete)) {
+            resuming.end(stamp().filter(|stamp| is_older_than(stamp, TICK)));
+        }
+    }
+    match end? {
         End::Complete | End::Stopped => Ok(()),
         End::Damaged { error, lines, offset } => Err(damaged(error, lines, offset)),
     }
@@ -181,10 +211,17 @@ fn beginning(input: &mut impl Read) -> std::io::Result<Vec<u8>> {
     Ok(magic)
 }
 
-/// Whether `fd` gives nothing for a moment.
-fn is_quiet(fd: BorrowedFd<'_>) -> bool {
+/// Whether the latest change of a file is longer ago than `age`.
+fn is_older_than(stamp: &Stamp, age: Duration) -> bool {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let latest = i128::from(stamp.modified.max(stamp.changed));
+    latest + (age.as_nanos() as i128) < now.as_nanos() as i128
+}
+
+/// Whether `fd` gives nothing for `time`.
+fn is_quiet(fd: BorrowedFd<'_>, time: Duration) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let timeout = PollTimeout::try_from(QUIET).unwrap_or(PollTimeout::ZERO);
+    let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::ZERO);
     matches!(poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], timeout), Ok(0))
 }
 
@@ -192,10 +229,31 @@ fn is_quiet(fd: BorrowedFd<'_>) -> bool {
 struct Shared<'a> {
     file: &'a File,
     total: Arc<AtomicU64>,
+    /// Set for a live input: what may not be held back for long.
+    resuming: Option<&'a Resuming<'a>>,
+    held_since: Option<Instant>,
+}
+
+impl Shared<'_> {
+    /// Before a live input is waited for: lets go what has been held back for too long.
+    fn look_after_held(&mut self) -> std::io::Result<()> {
+        let Some(resuming) = self.resuming else { return Ok(()) };
+        if !resuming.holds() {
+            self.held_since = None;
+            return Ok(());
+        }
+        let left = HELD.saturating_sub(self.held_since.get_or_insert_with(Instant::now).elapsed());
+        if left.is_zero() || is_quiet(self.file.as_fd(), left) {
+            resuming.let_go();
+            self.held_since = None;
+        }
+        if resuming.has_failed() { Err(std::io::Error::other("a line could not be set aside")) } else { Ok(()) }
+    }
 }
 
 impl Read for Shared<'_> {
     fn read(&mut self, output: &mut [u8]) -> std::io::Result<usize> {
+        self.look_after_held()?;
         let length = self.file.read(output)?;
         self.total.fetch_add(length as u64, Ordering::Relaxed);
         Ok(length)

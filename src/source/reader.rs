@@ -14,6 +14,7 @@ use super::origin::FINGERPRINT_BYTES;
 use crate::batch::{Batch, Origin};
 use crate::error::Result;
 use crate::lines::without_carriage_return;
+use crate::state::sum;
 
 /// How content is cut.
 #[derive(Debug, Clone)]
@@ -47,6 +48,10 @@ pub struct LongLine {
     pub length_with_end: u64,
     /// XXH3-64 of the whole line without its end.
     pub hash: u64,
+    /// The [sum](crate::state::sum) of the whole line with its end.
+    pub sum: u64,
+    /// Whether it has a newline; only the last line of a content may lack it.
+    pub closed: bool,
 }
 
 /// Where a reader puts what it reads.
@@ -253,6 +258,8 @@ impl BatchReader<'_> {
                     length: line.bytes.len() as u64,
                     length_with_end: (end - line.start) as u64,
                     hash: xxhash_rust::xxh3::xxh3_64(line.bytes),
+                    sum: sum::of(&data[line.start..end]),
+                    closed: data[end - 1] == b'\n',
                 })?;
                 progress.offset += (end - line.start) as u64;
                 progress.lines += 1;
@@ -302,15 +309,21 @@ impl BatchReader<'_> {
         let beginning = block[..self.size.max_line].to_vec();
         let mut hash = LineHash::default();
         hash.update(&block[..filled]);
+        let mut sum = sum::of(&block[..filled]);
+        let mut add_to_sum = |bytes: &[u8]| sum = sum::join(sum, sum::of(bytes), bytes.len() as u64);
         let (rest, end, end_length) = loop {
             match content.read(&mut block) {
                 Ok(0) => break (Vec::new(), Some(End::Complete), 0),
                 Ok(length) => match memchr::memchr(b'\n', &block[..length]) {
                     Some(newline) => {
                         hash.update(&block[..newline]);
+                        add_to_sum(&block[..=newline]);
                         break (block[newline + 1..length].to_vec(), None, 1);
                     }
-                    None => hash.update(&block[..length]),
+                    None => {
+                        hash.update(&block[..length]);
+                        add_to_sum(&block[..length]);
+                    }
                 },
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -323,7 +336,8 @@ impl BatchReader<'_> {
         let offset = progress.offset;
         progress.offset += length_with_end;
         progress.lines += 1;
-        self.intake.long_line(LongLine { origin, offset, beginning, length, length_with_end, hash })?;
+        let closed = end.is_none();
+        self.intake.long_line(LongLine { origin, offset, beginning, length, length_with_end, hash, sum, closed })?;
         Ok(end.map_or(Skipped::More(rest), Skipped::End))
     }
 }

@@ -157,7 +157,7 @@ impl Formats {
         }
         let sample: Vec<&[u8]> = lines::lines(&batch.data).take(SAMPLE).map(|line| line.bytes).collect();
         let format = library.detect(&sample);
-        let Origin { id, name } = &*batch.origin;
+        let Origin { id, name, .. } = &*batch.origin;
         (self.say)(match &format {
             Some(format) => format!("{name}: format {}", format.name),
             None => format!(

@@ -1,0 +1,168 @@
+//! Between a reader and its intake: what earlier runs settled is not delivered.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::reader::{Intake, LongLine};
+use super::sieve::{Sieve, Sifted};
+use crate::batch::{Batch, Origin};
+use crate::error::{Error, Result};
+use crate::state::{Amount, Memory, Stamp};
+
+/// Passes the lines of one content on to another intake, without those that are settled.
+pub struct Resuming<'a> {
+    intake: &'a dyn Intake,
+    memory: &'a dyn Memory,
+    /// Of the file as it was when it was opened.
+    stamp: Option<Stamp>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Named at the first line.
+    origin: Option<Arc<Origin>>,
+    /// Until nothing is left to compare with.
+    sieve: Option<Sieve>,
+    /// Whether a line was delivered, and the strand is settled with that.
+    delivered: bool,
+    /// All of this file was settled before: nothing of it is wanted.
+    whole: bool,
+    /// Where the content ends so far.
+    end: u64,
+    sifted: Vec<Sifted>,
+    /// Why a line that was held back could not be set aside.
+    failure: Option<Error>,
+}
+
+impl<'a> Resuming<'a> {
+    /// Passes a content on to `intake`. `stamp` is that of its file.
+    pub fn new(intake: &'a dyn Intake, memory: &'a dyn Memory, stamp: Option<Stamp>) -> Self {
+        Resuming { intake, memory, stamp, state: Mutex::default() }
+    }
+
+    /// Whether the reader was stopped because all of the file was settled before.
+    pub fn is_whole(&self) -> bool {
+        self.lock().whole
+    }
+
+    /// Whether lines are held back until it is known whether they are settled.
+    pub fn holds(&self) -> bool {
+        self.lock().sieve.as_ref().is_some_and(Sieve::holds)
+    }
+
+    /// Delivers what is held back; it is not settled as far as is known. What goes wrong is [told](Self::failure).
+    pub fn let_go(&self) {
+        let mut state = self.lock();
+        let mut sifted = std::mem::take(&mut state.sifted);
+        if let Some(sieve) = &mut state.sieve {
+            sieve.let_go(&mut sifted);
+        }
+        if let Err(error) = self.pass_on(&mut state, sifted) {
+            state.failure.get_or_insert(error);
+        }
+    }
+
+    /// Why a line that had been held back could not be set aside; told once.
+    pub fn failure(&self) -> Option<Error> {
+        self.lock().failure.take()
+    }
+
+    /// Whether something has gone wrong.
+    pub fn has_failed(&self) -> bool {
+        self.lock().failure.is_some()
+    }
+
+    /// The content was read to its end, and nothing is held back any more. `stamp` is that of its file now, if it can be
+    /// trusted to change with the file.
+    pub fn end(&self, stamp: Option<Stamp>) {
+        let state = self.lock();
+        if let Some(origin) = &state.origin {
+            self.memory.end(origin.content, state.end, stamp.filter(|stamp| self.stamp == Some(*stamp)));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at the first line's origin; `false` when all of the file is settled.
+    fn begin(&self, state: &mut State, origin: &Origin) -> bool {
+        if state.origin.is_some() {
+            return true;
+        }
+        if self.stamp.is_some_and(|stamp| self.memory.skip_whole(origin.id, &stamp).is_some()) {
+            state.whole = true;
+            return false;
+        }
+        let begun = self.memory.begin(origin.id);
+        state.origin = Some(Arc::new(Origin { content: begun.content, ..origin.clone() }));
+        state.sieve = (!begun.known.is_empty()).then(|| Sieve::new(begun.known));
+        true
+    }
+
+    fn pass_on(&self, state: &mut State, mut sifted: Vec<Sifted>) -> Result<bool> {
+        let Some(origin) = state.origin.clone() else { return Ok(true) };
+        if sifted.iter().any(|sifted| !matches!(sifted, Sifted::Settled(..))) && !state.delivered {
+            state.delivered = true;
+            if let Some(strand) = state.sieve.as_ref().and_then(Sieve::strand) {
+                self.memory.goes_on(origin.content, strand);
+            }
+        }
+        if state.sieve.as_ref().is_some_and(Sieve::is_through) {
+            state.sieve = None;
+        }
+        let mut wanted = true;
+        for sifted in sifted.drain(..) {
+            match sifted {
+                Sifted::Settled(start, bytes, lines) => {
+                    self.memory.skip(origin.content, start, Amount { lines, bytes });
+                }
+                Sifted::Batch(batch) if wanted => {
+                    wanted = self.intake.batch(Batch { origin: Arc::clone(&origin), ..batch });
+                }
+                Sifted::Long(line) if wanted => {
+                    self.intake.long_line(LongLine { origin: Arc::clone(&origin), ..line })?;
+                }
+                Sifted::Batch(_) | Sifted::Long(_) => {}
+            }
+        }
+        state.sifted = sifted;
+        Ok(wanted)
+    }
+}
+
+impl Intake for Resuming<'_> {
+    fn batch(&self, batch: Batch) -> bool {
+        let mut state = self.lock();
+        if state.failure.is_some() || !self.begin(&mut state, &batch.origin) {
+            return false;
+        }
+        state.end = batch.offset + batch.data.len() as u64;
+        let mut sifted = std::mem::take(&mut state.sifted);
+        match &mut state.sieve {
+            Some(sieve) => sieve.batch(batch, &mut sifted),
+            None => sifted.push(Sifted::Batch(batch)),
+        }
+        match self.pass_on(&mut state, sifted) {
+            Ok(wanted) => wanted,
+            Err(error) => {
+                state.failure.get_or_insert(error);
+                false
+            }
+        }
+    }
+
+    fn long_line(&self, line: LongLine) -> Result<()> {
+        let mut state = self.lock();
+        if !self.begin(&mut state, &line.origin) {
+            return Ok(());
+        }
+        state.end = line.offset + line.length_with_end;
+        let mut sifted = std::mem::take(&mut state.sifted);
+        match &mut state.sieve {
+            Some(sieve) => sieve.long_line(line, &mut sifted),
+            None => sifted.push(Sifted::Long(line)),
+        }
+        self.pass_on(&mut state, sifted).map(drop)
+    }
+}

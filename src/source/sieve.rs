@@ -1,0 +1,269 @@
+//! Which lines of a content are settled: compared with the pieces of earlier runs, while the content goes by.
+//!
+//! A [`Sieve`] takes the content's lines in order and gives them back in order, each run of them as settled or not. What
+//! lies in a piece that is not yet complete is held back. Pieces may overlap in any way: they may be of several contents
+//! that share an origin.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::batch::Batch;
+use crate::lines;
+use crate::source::reader::LongLine;
+use crate::state::{Known, sum};
+
+/// What comes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sifted {
+    /// Lines to be delivered.
+    Batch(Batch),
+    /// A long line to be set aside.
+    Long(LongLine),
+    /// Lines that are settled: where, how many bytes and how many lines.
+    Settled(u64, u64, u64),
+}
+
+/// What goes in.
+#[derive(Debug)]
+enum Held {
+    Batch(Batch),
+    Long(LongLine),
+}
+
+impl Held {
+    fn start(&self) -> u64 {
+        match self {
+            Held::Batch(batch) => batch.offset,
+            Held::Long(line) => line.offset,
+        }
+    }
+}
+
+/// A piece of which a part has gone by.
+#[derive(Debug)]
+struct Open {
+    /// The sum of the content before it.
+    before: u64,
+    known: Known,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Sieve {
+    /// By start.
+    known: Arc<[Known]>,
+    /// The first of them that has not begun.
+    next: usize,
+    /// Those that have begun, by start and index.
+    open: BTreeMap<(u64, usize), Open>,
+    /// The same by end.
+    ends: BTreeSet<(u64, u64, usize)>,
+    /// Where the content equals a piece, and ends behind the lines already given back.
+    equal: Vec<(u64, u64)>,
+    /// For each strand whether all that was compared agreed.
+    strands: HashMap<u32, bool>,
+    /// Bytes that have gone by, and their sum.
+    position: u64,
+    sum: u64,
+    held: VecDeque<Held>,
+}
+
+impl Sieve {
+    /// A sieve for a content that may equal `known`, which are ordered by start.
+    pub fn new(known: Arc<[Known]>) -> Sieve {
+        let mut sieve = Sieve {
+            known,
+            next: 0,
+            open: BTreeMap::new(),
+            ends: BTreeSet::new(),
+            equal: Vec::new(),
+            strands: HashMap::new(),
+            position: 0,
+            sum: sum::EMPTY,
+            held: VecDeque::new(),
+        };
+        sieve.begin_pieces();
+        sieve
+    }
+
+    /// Whether nothing can be settled from here on, and nothing is held: the sieve is not needed any more.
+    pub fn is_through(&self) -> bool {
+        self.held.is_empty() && self.open.is_empty() && self.next == self.known.len() && self.equal.is_empty()
+    }
+
+    /// Whether lines are held back.
+    pub fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// The strand that the content goes on with: the first with which all that was compared agrees.
+    pub fn strand(&self) -> Option<u32> {
+        self.strands.iter().filter(|(_, agrees)| **agrees).map(|(&strand, _)| strand).min()
+    }
+
+    /// Takes the next lines of the content.
+    pub fn batch(&mut self, batch: Batch, out: &mut Vec<Sifted>) {
+        let mut rest = &batch.data[..];
+        while !rest.is_empty() {
+            let to_mark = self
+                .next_mark()
+                .map_or(rest.len(), |mark| usize::try_from(mark - self.position).unwrap_or(usize::MAX).min(rest.len()));
+            let (chunk, behind) = rest.split_at(to_mark);
+            self.pass(chunk.len() as u64, sum::of(chunk));
+            rest = behind;
+        }
+        self.held.push_back(Held::Batch(batch));
+        self.give_back(out);
+    }
+
+    /// Takes a long line as the next of the content.
+    pub fn long_line(&mut self, line: LongLine, out: &mut Vec<Sifted>) {
+        self.pass(line.length_with_end, line.sum);
+        self.held.push_back(Held::Long(line));
+        self.give_back(out);
+    }
+
+    /// Gives back all that is held. Pieces that have begun are not waited for any longer.
+    pub fn let_go(&mut self, out: &mut Vec<Sifted>) {
+        self.open.clear();
+        self.ends.clear();
+        self.give_back(out);
+    }
+
+    /// The next position at which a piece begins or ends.
+    fn next_mark(&self) -> Option<u64> {
+        let start = self.known.get(self.next).map(|known| known.piece.start);
+        let end = self.ends.first().map(|&(end, ..)| end);
+        [start, end].into_iter().flatten().min()
+    }
+
+    /// Goes on by `length` bytes, at whose end, but not before it, pieces may begin and end.
+    fn pass(&mut self, length: u64, sum: u64) {
+        self.sum = sum::join(self.sum, sum, length);
+        self.position += length;
+        while let Some(&(end, start, index)) = self.ends.first()
+            && end <= self.position
+        {
+            self.ends.pop_first();
+            let Some(Open { before, known }) = self.open.remove(&(start, index)) else { continue };
+            // One that ended inside of a long line cannot be compared; it was written with a larger bound for lines.
+            let equals = end == self.position && sum::join(before, known.piece.sum, known.piece.length) == self.sum;
+            *self.strands.entry(known.strand).or_insert(true) &= equals;
+            if equals {
+                self.equal.push((start, end));
+            }
+        }
+        self.begin_pieces();
+    }
+
+    /// Opens the pieces that begin here.
+    fn begin_pieces(&mut self) {
+        while let Some(known) = self.known.get(self.next)
+            && known.piece.start <= self.position
+        {
+            let index = self.next;
+            self.next += 1;
+            if let Some(end) = known.piece.end()
+                && known.piece.start == self.position
+                && known.piece.length > 0
+            {
+                self.open.insert((known.piece.start, index), Open { before: self.sum, known: *known });
+                self.ends.insert((end, known.piece.start, index));
+            }
+        }
+    }
+
+    /// Gives back what is decided: lines that begin before every piece that is still open.
+    fn give_back(&mut self, out: &mut Vec<Sifted>) {
+        let decided = self.open.first_key_value().map_or(u64::MAX, |(&(start, _), _)| start);
+        while let Some(held) = self.held.front()
+            && held.start() < decided
+        {
+            match self.held.pop_front() {
+                Some(Held::Long(line)) => {
+                    let end = line.offset + line.length_with_end;
+                    out.push(match self.equal_until(line.offset) {
+                        Some(until) if until >= end => Sifted::Settled(line.offset, line.length_with_end, 1),
+                        _ => Sifted::Long(line),
+                    });
+                }
+                Some(Held::Batch(batch)) => {
+                    if let Some(rest) = self.sift(batch, decided, out) {
+                        self.held.push_front(Held::Batch(rest));
+                        break;
+                    }
+                }
+                None => break,
+            }
+        }
+        let base = self.held.front().map_or(self.position, Held::start);
+        self.equal.retain(|&(_, end)| end > base);
+    }
+
+    /// How far the content equals a piece that holds the byte at `position`.
+    fn equal_until(&self, position: u64) -> Option<u64> {
+        let holds = |&&(start, end): &&(u64, u64)| start <= position && position < end;
+        self.equal.iter().filter(holds).map(|&(_, end)| end).max()
+    }
+
+    /// Gives back the lines of `batch` that begin before `decided`, and returns the others.
+    fn sift(&self, mut batch: Batch, decided: u64, out: &mut Vec<Sifted>) -> Option<Batch> {
+        while !batch.data.is_empty() {
+            if batch.offset >= decided {
+                return Some(batch);
+            }
+            let settled = self.equal_until(batch.offset).map_or(0, |until| {
+                let within = usize::try_from(until - batch.offset).unwrap_or(usize::MAX);
+                whole_lines(&batch.data, within)
+            });
+            if settled > 0 {
+                let lines = lines::count(&batch.data[..settled]) as u64;
+                out.push(Sifted::Settled(batch.offset, settled as u64, lines));
+                cut(&mut batch, settled);
+                continue;
+            }
+            // Up to where the next piece that equals begins, or nothing is decided: at a line's beginning, or the line
+            // that reaches over it.
+            let begins = self.equal.iter().map(|&(start, _)| start).filter(|&start| start > batch.offset);
+            let border = begins.chain([decided]).min().unwrap_or(u64::MAX) - batch.offset;
+            let border = usize::try_from(border).unwrap_or(usize::MAX);
+            let length = match border {
+                border if border >= batch.data.len() => batch.data.len(),
+                border => memchr::memchr(b'\n', &batch.data[border - 1..]).map_or(batch.data.len(), |at| border + at),
+            };
+            let delivered = cut(&mut batch, length);
+            out.push(Sifted::Batch(delivered));
+        }
+        None
+    }
+}
+
+/// How many of the first `within` bytes of `data` are whole lines. A line that lacks only its end there is whole: it was the
+/// last of its content then, and its end has come since.
+fn whole_lines(data: &[u8], within: usize) -> usize {
+    if within >= data.len() {
+        return data.len();
+    }
+    match &data[within..] {
+        _ if data[within - 1] == b'\n' => within,
+        [b'\n', ..] => within + 1,
+        [b'\r', b'\n', ..] => within + 2,
+        _ => memchr::memrchr(b'\n', &data[..within]).map_or(0, |newline| newline + 1),
+    }
+}
+
+/// Takes the first `length` bytes, whole lines, off a batch.
+fn cut(batch: &mut Batch, length: usize) -> Batch {
+    let data = batch.data.split_to(length);
+    let lines = match batch.data.is_empty() {
+        true => batch.lines,
+        false => lines::count(&data) as u32,
+    };
+    let first = Batch { origin: Arc::clone(&batch.origin), offset: batch.offset, lines, data };
+    batch.offset += length as u64;
+    batch.lines -= lines;
+    first
+}
+
+#[cfg(test)]
+mod tests;

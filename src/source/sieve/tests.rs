@@ -1,0 +1,246 @@
+//! A sieve, compared with the rule of `doc/state.md` in its plainest words.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::batch::Origin;
+use crate::state::pieces::{Entry, JOINED_BYTES, Piece, Pieces};
+
+fn origin() -> Arc<Origin> {
+    Arc::new(Origin { id: 1, name: "x".into(), content: 0 })
+}
+
+fn batch(content: &[u8], start: usize, end: usize) -> Batch {
+    let data = content[start..end].to_vec();
+    Batch { origin: origin(), offset: start as u64, lines: lines::count(&data) as u32, data: data.into() }
+}
+
+fn long(content: &[u8], start: usize, end: usize) -> LongLine {
+    let line = &content[start..end];
+    LongLine {
+        origin: origin(),
+        offset: start as u64,
+        beginning: Vec::new(),
+        length: 0,
+        length_with_end: line.len() as u64,
+        hash: 0,
+        sum: sum::of(line),
+        closed: line.ends_with(b"\n"),
+    }
+}
+
+fn piece(content: &[u8], start: usize, end: usize) -> Piece {
+    let bytes = &content[start..end];
+    let (start, length) = (start as u64, bytes.len() as u64);
+    Piece { start, length, sum: sum::of(bytes), closed: bytes.ends_with(b"\n") }
+}
+
+fn known(pieces: &[(u32, Piece)]) -> Arc<[Known]> {
+    let mut known: Vec<Known> = pieces.iter().map(|&(strand, piece)| Known { piece, strand }).collect();
+    known.sort_by_key(|known| known.piece);
+    known.into()
+}
+
+/// Where the lines of `content` begin, and its length.
+fn borders(content: &[u8]) -> Vec<usize> {
+    let mut borders = vec![0];
+    borders.extend(memchr::memchr_iter(b'\n', content).map(|at| at + 1));
+    borders.extend((borders.last() != Some(&content.len())).then_some(content.len()));
+    borders
+}
+
+/// What came out, line by line: where it starts, and whether it is to be delivered. Checks that nothing is missing,
+/// doubled or changed.
+fn fates(content: &[u8], out: &[Sifted]) -> Vec<(usize, bool)> {
+    let (mut fates, mut position) = (Vec::new(), 0);
+    for sifted in out {
+        let (start, length, count, delivered) = match sifted {
+            Sifted::Batch(batch) => {
+                let start = batch.offset as usize;
+                assert_eq!(batch.data[..], content[start..start + batch.data.len()]);
+                (batch.offset, batch.data.len() as u64, u64::from(batch.lines), true)
+            }
+            Sifted::Long(line) => (line.offset, line.length_with_end, 1, true),
+            Sifted::Settled(start, length, lines) => (*start, *length, *lines, false),
+        };
+        assert_eq!(start as usize, position, "in order, without gap or overlap");
+        assert!(length > 0);
+        let part = &content[position..position + length as usize];
+        assert_eq!(lines::count(part) as u64, count);
+        fates.extend(lines::lines(part).map(|line| (position + line.start, delivered)));
+        position += length as usize;
+    }
+    assert_eq!(position, content.len());
+    fates
+}
+
+/// The rule: a line is settled when it lies in bytes that equal a piece, or lacks but its end there.
+fn expected(content: &[u8], pieces: &[(u32, Piece)]) -> Vec<(usize, bool)> {
+    let equal: Vec<(usize, usize)> = pieces
+        .iter()
+        .map(|(_, piece)| (piece.start as usize, (piece.start + piece.length) as usize, piece.sum))
+        .filter(|&(start, end, sum)| end <= content.len() && sum::of(&content[start..end]) == sum)
+        .map(|(start, end, _)| (start, end))
+        .collect();
+    let line = |pair: &[usize]| {
+        let (start, end) = (pair[0], pair[1]);
+        let within = |&(from, to): &(usize, usize)| {
+            from <= start && (end <= to || (start < to && matches!(&content[to..end], b"\n" | b"\r\n")))
+        };
+        (start, !equal.iter().any(within))
+    };
+    borders(content).windows(2).map(line).collect()
+}
+
+/// Contents that begin alike and go on in few ways, so that they often agree and often do not.
+fn contents() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let line = prop_oneof![Just("a"), Just("a"), Just("b"), Just(""), Just("ab"), Just("c\r")];
+    let lines = || prop::collection::vec(line.clone(), 1..9);
+    (lines(), prop::collection::vec((0usize..9, lines(), any::<bool>()), 1..4)).prop_map(|(first, others)| {
+        let make = |lines: &[&str], closed: bool| {
+            let text = lines.join("\n");
+            (if closed { text + "\n" } else { text }).into_bytes()
+        };
+        let mut contents = vec![make(&first, true)];
+        for (common, more, closed) in others {
+            contents.push(make(&[&first[..common.min(first.len())], &more].concat(), closed));
+        }
+        contents
+    })
+}
+
+/// Pieces of contents as runs settled them: whole lines, some joined.
+fn settled(contents: &[Vec<u8>], random: &mut fastrand::Rng) -> Vec<(u32, Piece)> {
+    let mut pieces = Pieces::default();
+    for (strand, content) in contents.iter().enumerate() {
+        let borders = borders(content);
+        let mut at = 0;
+        while at + 1 < borders.len() {
+            let to = random.usize(at + 1..borders.len());
+            if random.u8(..) < 150 {
+                let piece = piece(content, borders[at], borders[to]);
+                pieces.insert(Entry { origin: 1, strand: strand as u32, piece });
+            }
+            at = to;
+        }
+    }
+    pieces.iter().map(|entry| (entry.strand, entry.piece)).filter(|(_, piece)| piece.length > 0).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(1), ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_line_is_settled_when_and_only_when_the_rule_says_so(contents in contents(), seed in any::<u64>()) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let pieces = settled(&contents, &mut random);
+        for content in contents.iter().filter(|content| !content.is_empty()) {
+            let mut sieve = Sieve::new(known(&pieces));
+            let (mut out, borders, mut at) = (Vec::new(), borders(content), 0);
+            while at + 1 < borders.len() {
+                let to = random.usize(at + 1..borders.len());
+                sieve.batch(batch(content, borders[at], borders[to]), &mut out);
+                at = to;
+            }
+            sieve.let_go(&mut out);
+            prop_assert!(!sieve.holds());
+            prop_assert_eq!(fates(content, &out), expected(content, &pieces), "{:?} with {:?}", content, pieces);
+        }
+    }
+
+    #[test]
+    fn what_is_let_go_early_is_delivered_and_never_lost(contents in contents(), seed in any::<u64>()) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let pieces = settled(&contents, &mut random);
+        for content in contents.iter().filter(|content| !content.is_empty()) {
+            let mut sieve = Sieve::new(known(&pieces));
+            let mut out = Vec::new();
+            for pair in borders(content).windows(2) {
+                sieve.batch(batch(content, pair[0], pair[1]), &mut out);
+                if random.bool() {
+                    sieve.let_go(&mut out);
+                    prop_assert!(!sieve.holds());
+                }
+            }
+            sieve.let_go(&mut out);
+            for (got, rule) in fates(content, &out).iter().zip(expected(content, &pieces)) {
+                prop_assert!(got.1 || !rule.1, "a line that is not settled is delivered");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_gap_is_filled_exactly() {
+    let content = b"1\n2\n3\n4\n5\n6\n";
+    let pieces = [(1, piece(content, 0, 4)), (1, piece(content, 8, 10))];
+    let mut out = Vec::new();
+    let mut sieve = Sieve::new(known(&pieces));
+    sieve.batch(batch(content, 0, 12), &mut out);
+    let expected = [
+        Sifted::Settled(0, 4, 2),
+        Sifted::Batch(batch(content, 4, 8)),
+        Sifted::Settled(8, 2, 1),
+        Sifted::Batch(batch(content, 10, 12)),
+    ];
+    assert_eq!(out, expected);
+    assert!(sieve.is_through());
+    assert_eq!(sieve.strand(), Some(1));
+}
+
+#[test]
+fn long_lines_are_settled_like_others_and_a_border_inside_of_one_counts_for_nothing() {
+    let content = b"one\ntwenty-two\nthree\n";
+    let run = |pieces: &[(u32, Piece)]| {
+        let (mut sieve, mut out) = (Sieve::new(known(pieces)), Vec::new());
+        sieve.batch(batch(content, 0, 4), &mut out);
+        sieve.long_line(long(content, 4, 15), &mut out);
+        sieve.batch(batch(content, 15, 21), &mut out);
+        sieve.let_go(&mut out);
+        fates(content, &out).iter().map(|&(_, delivered)| delivered).collect::<Vec<_>>()
+    };
+    assert_eq!(run(&[(1, piece(content, 0, 15))]), [false, false, true]);
+    assert_eq!(run(&[(1, piece(content, 4, 15))]), [true, false, true]);
+    assert_eq!(run(&[(1, piece(content, 0, 21))]), [false, false, false]);
+    assert_eq!(run(&[(1, piece(content, 0, 7)), (1, piece(content, 7, 15))]), [true, true, true]);
+}
+
+#[test]
+fn a_content_goes_on_with_a_strand_only_if_all_of_it_agrees() {
+    let (a, b) = (b"h\naaa\nbbb\nnew\n", b"h\naaa\nxxx\n");
+    let pieces = [(3, piece(b, 0, 6)), (3, piece(b, 6, 10)), (5, piece(a, 0, 2)), (5, piece(a, 2, 10))];
+    let strand = |content: &[u8]| {
+        let (mut sieve, mut out) = (Sieve::new(known(&pieces)), Vec::new());
+        sieve.batch(batch(content, 0, content.len()), &mut out);
+        sieve.strand()
+    };
+    assert_eq!(strand(a), Some(5), "3 agrees at first, and then does not");
+    assert_eq!(strand(b), Some(3));
+    assert_eq!(strand(b"h\nccc\nddd\n"), None);
+}
+
+#[test]
+fn no_more_is_held_back_than_a_joined_piece_and_a_batch() {
+    let line = |index: usize| format!("{index:0>99}\n");
+    let content: Vec<u8> = (0..200_000).flat_map(|index| line(index).into_bytes()).collect();
+    let mut other = content.clone();
+    let (mut pieces, step) = (Pieces::default(), 100_000);
+    // Pieces of two contents that overlap by halves all the way.
+    for start in (0..content.len()).step_by(step) {
+        pieces.insert(Entry { origin: 1, strand: 1, piece: piece(&content, start, start + step) });
+    }
+    other[50] = b'x';
+    for start in (step / 2..content.len() - step).step_by(step) {
+        pieces.insert(Entry { origin: 1, strand: 2, piece: piece(&other, start, start + step) });
+    }
+    let pieces: Vec<(u32, Piece)> = pieces.iter().map(|entry| (entry.strand, entry.piece)).collect();
+    let (mut sieve, mut out, mut most) = (Sieve::new(known(&pieces)), Vec::new(), 0);
+    for start in (0..content.len()).step_by(step) {
+        sieve.batch(batch(&content, start, start + step), &mut out);
+        let held: usize = sieve.held.iter().map(|held| matches!(held, Held::Batch(b) if !b.data.is_empty())).count();
+        most = most.max(held * step);
+    }
+    sieve.let_go(&mut out);
+    assert!(most > step && most <= JOINED_BYTES as usize + step, "{most} bytes were held");
+    assert!(fates(&content, &out).iter().all(|&(_, delivered)| !delivered));
+}

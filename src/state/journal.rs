@@ -1,0 +1,274 @@
+//! The bytes of a journal, as `doc/state.md` spells them out. Nothing here touches a file.
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::Stamp;
+use super::pieces::{Entry, Piece};
+
+/// How every journal begins.
+const MAGIC: &[u8; 8] = b"logstate";
+
+/// The version written and read here.
+pub const VERSION: u32 = 1;
+
+/// The header's length.
+pub const HEADER: usize = 16;
+
+/// What a record has besides its payload: length, kind, check.
+const FRAME: usize = 6;
+
+/// What is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Record {
+    /// These bytes are settled.
+    Piece(Entry),
+    /// All of a file is settled.
+    Done(Done),
+}
+
+/// All of a file is settled, as long as nobody touches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Done {
+    /// The origin's number.
+    pub origin: u64,
+    /// The file.
+    pub stamp: Stamp,
+    /// Bytes of its decompressed content.
+    pub length: u64,
+    /// Lines of it.
+    pub lines: u64,
+}
+
+/// What a journal says.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// Records, and how many bytes they and the header take: behind them is nothing, or nothing that can be trusted.
+    Records(Vec<Record>, usize),
+    /// Not even the header was written whole: a new one is to be begun.
+    Unbegun,
+    /// A journal of another version.
+    Version(u32),
+    /// Something else.
+    Foreign,
+}
+
+fn check(bytes: &[u8], position: u64) -> [u8; 4] {
+    (xxh3_64_with_seed(bytes, position) as u32).to_be_bytes()
+}
+
+/// The header.
+pub fn header() -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    header[..8].copy_from_slice(MAGIC);
+    header[8..12].copy_from_slice(&VERSION.to_be_bytes());
+    let sum = check(&header[..12], 0);
+    header[12..].copy_from_slice(&sum);
+    header
+}
+
+/// Appends a record to `out`, whose first byte stands at `base` in the file.
+pub fn encode(record: &Record, base: u64, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend([0, 0]);
+    let kind = match record {
+        Record::Piece(Entry { origin, strand, piece }) => {
+            out.extend(origin.to_be_bytes());
+            out.extend(strand.to_be_bytes());
+            out.extend([piece.start, piece.length, piece.sum].iter().flat_map(|number| number.to_be_bytes()));
+            out.push(u8::from(piece.closed));
+            1
+        }
+        Record::Done(Done { origin, stamp, length, lines }) => {
+            let Stamp { device, inode, size, modified, changed } = stamp;
+            out.extend([origin, device, inode, size].iter().flat_map(|number| number.to_be_bytes()));
+            out.extend([modified, changed].iter().flat_map(|number| number.to_be_bytes()));
+            out.extend([length, lines].iter().flat_map(|number| number.to_be_bytes()));
+            2
+        }
+    };
+    // Payloads are of fixed length, the longest has 64 bytes.
+    out[start] = (out.len() - start - 2) as u8;
+    out[start + 1] = kind;
+    let sum = check(&out[start..], base + start as u64);
+    out.extend(sum);
+}
+
+/// Reads a journal up to the first record that is not whole or not right.
+pub fn decode(bytes: &[u8]) -> Decoded {
+    if bytes.len() < HEADER && header().starts_with(bytes) || bytes.iter().all(|&byte| byte == 0) {
+        return Decoded::Unbegun;
+    }
+    let Some((head, _)) = bytes.split_at_checked(HEADER) else { return Decoded::Foreign };
+    if head[..8] != MAGIC[..] || check(&head[..12], 0) != head[12..] {
+        return Decoded::Foreign;
+    }
+    let version = number(&head[8..12]) as u32;
+    if version != VERSION {
+        return Decoded::Version(version);
+    }
+    let (mut records, mut position) = (Vec::new(), HEADER);
+    while let Some(length) = bytes.get(position).map(|&length| usize::from(length)) {
+        let Some(framed) = bytes.get(position..position + FRAME + length) else { break };
+        let (covered, sum) = framed.split_at(FRAME - 4 + length);
+        if check(covered, position as u64) != sum {
+            break;
+        }
+        match record(covered[1], &covered[2..]) {
+            Ok(record) => records.extend(record),
+            Err(()) => break,
+        }
+        position += framed.len();
+    }
+    Decoded::Records(records, position)
+}
+
+fn number(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
+}
+
+/// A payload's meaning; `None` for a kind that this version does not know.
+fn record(kind: u8, payload: &[u8]) -> Result<Option<Record>, ()> {
+    let at = |start: usize| payload.get(start..start + 8).map(number);
+    let read = || match (kind, payload.len()) {
+        (1, 37) => {
+            let strand = number(&payload[8..12]) as u32;
+            let piece = Piece { start: at(12)?, length: at(20)?, sum: at(28)?, closed: payload[36] == 1 };
+            Some(Record::Piece(Entry { origin: at(0)?, strand, piece }))
+        }
+        (2, 64) => {
+            let (modified, changed) = (at(32)?.cast_signed(), at(40)?.cast_signed());
+            let stamp = Stamp { device: at(8)?, inode: at(16)?, size: at(24)?, modified, changed };
+            Some(Record::Done(Done { origin: at(0)?, stamp, length: at(48)?, lines: at(56)? }))
+        }
+        _ => None,
+    };
+    match kind {
+        1 | 2 => read().map(Some).ok_or(()),
+        _ => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn piece() -> impl Strategy<Value = Record> {
+        (any::<u64>(), any::<u32>(), any::<[u64; 3]>(), any::<bool>()).prop_map(
+            |(origin, strand, [start, length, sum], closed)| {
+                Record::Piece(Entry { origin, strand, piece: Piece { start, length, sum, closed } })
+            },
+        )
+    }
+
+    fn done() -> impl Strategy<Value = Record> {
+        (any::<[u64; 6]>(), any::<[i64; 2]>()).prop_map(|(numbers, [modified, changed])| {
+            let [origin, device, inode, size, length, lines] = numbers;
+            Record::Done(Done { origin, stamp: Stamp { device, inode, size, modified, changed }, length, lines })
+        })
+    }
+
+    fn records() -> impl Strategy<Value = Vec<Record>> {
+        prop::collection::vec(prop_oneof![3 => piece(), 1 => done()], 0..8)
+    }
+
+    /// A journal, and where each of its records ends.
+    fn journal(records: &[Record]) -> (Vec<u8>, Vec<usize>) {
+        let mut bytes = header().to_vec();
+        let mut ends = Vec::new();
+        for record in records {
+            encode(record, 0, &mut bytes);
+            ends.push(bytes.len());
+        }
+        (bytes, ends)
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_the_document() {
+        let piece = Piece { start: 0x0102, length: 3, sum: 4, closed: true };
+        let (bytes, _) = journal(&[Record::Piece(Entry { origin: 0xff, strand: 9, piece })]);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let header = "6c6f677374617465 00000001".replace(' ', "");
+        assert_eq!(hex[..24], header);
+        let expected = "25 01 00000000000000ff 00000009 0000000000000102 0000000000000003 0000000000000004 01";
+        assert_eq!(hex[32..32 + 78], expected.replace(' ', ""));
+        assert_eq!(bytes.len(), 16 + 43, "the size that the document gives");
+        let stamp = Stamp { device: 1, inode: 2, size: 3, modified: -4, changed: 5 };
+        let (bytes, _) = journal(&[Record::Done(Done { origin: 6, stamp, length: 7, lines: 8 })]);
+        assert_eq!(bytes.len(), 16 + 70);
+    }
+
+    #[test]
+    fn what_is_not_a_journal_is_told_from_one_that_was_not_begun() {
+        assert_eq!(decode(b""), Decoded::Unbegun);
+        assert_eq!(decode(&[0; 4096]), Decoded::Unbegun);
+        for length in 0..HEADER {
+            assert_eq!(decode(&header()[..length]), Decoded::Unbegun);
+        }
+        assert_eq!(decode(b"a shopping list"), Decoded::Foreign);
+        assert_eq!(decode(b"a shopping list of some length\n"), Decoded::Foreign);
+        let mut later = header();
+        later[11] = 2;
+        let sum = check(&later[..12], 0);
+        later[12..].copy_from_slice(&sum);
+        assert_eq!(decode(&later), Decoded::Version(2));
+    }
+
+    #[test]
+    fn a_kind_of_a_later_day_is_passed_over() {
+        let stamp = Stamp { device: 1, inode: 2, size: 3, modified: 4, changed: 5 };
+        let done = Record::Done(Done { origin: 6, stamp, length: 7, lines: 8 });
+        let (mut bytes, _) = journal(&[done]);
+        let start = bytes.len();
+        bytes.extend([3, 77, 1, 2, 3]);
+        let sum = check(&bytes[start..], start as u64);
+        bytes.extend(sum);
+        encode(&done, 0, &mut bytes);
+        assert_eq!(decode(&bytes), Decoded::Records(vec![done, done], bytes.len()));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(1), ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_written_is_read_and_each_truncation_gives_the_records_before_it(records in records()) {
+            let (bytes, ends) = journal(&records);
+            for length in HEADER..=bytes.len() {
+                let whole = ends.iter().filter(|&&end| end <= length).count();
+                let end = if whole == 0 { HEADER } else { ends[whole - 1] };
+                prop_assert_eq!(decode(&bytes[..length]), Decoded::Records(records[..whole].to_vec(), end));
+            }
+        }
+
+        #[test]
+        fn each_flipped_bit_gives_the_records_before_it(records in records(), bit in 0u8..8) {
+            let (bytes, ends) = journal(&records);
+            for at in 0..bytes.len() {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= 1 << bit;
+                let decoded = decode(&flipped);
+                if at < HEADER {
+                    prop_assert_eq!(decoded, Decoded::Foreign);
+                    continue;
+                }
+                let whole = ends.iter().filter(|&&end| end <= at).count();
+                let end = if whole == 0 { HEADER } else { ends[whole - 1] };
+                prop_assert_eq!(decoded, Decoded::Records(records[..whole].to_vec(), end));
+            }
+        }
+
+        #[test]
+        fn anything_can_be_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode(&bytes);
+            let _ = decode(&[&header()[..], &bytes].concat());
+        }
+
+        #[test]
+        fn a_record_at_another_place_is_none(first in piece(), second in piece()) {
+            let (bytes, ends) = journal(&[first, second]);
+            let moved = [&bytes[..HEADER], &bytes[ends[0]..]].concat();
+            prop_assert_eq!(decode(&moved), Decoded::Records(vec![], HEADER));
+        }
+    }
+}
