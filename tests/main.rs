@@ -12,3 +12,5 @@ mod kit;
 #[cfg(feature = "mongodb")]
 mod mongodb;
 mod receipts;
+#[cfg(feature = "sqlite")]
+mod resume;
