@@ -3,6 +3,8 @@
 use std::io::Write as _;
 
 use logator::receipt::Receipt;
+use logator::state::Stamp;
+use logator::state::journal::{self, Decoded, Done, Record};
 
 use crate::kit::logs::{access, access_line, bzip2, gzip, xz, zstd};
 use crate::kit::place::{Place, account};
@@ -57,7 +59,7 @@ fn a_rerun_says_that_nothing_was_left_to_do() {
     run(&place, &["access.log"], b"");
     let ran = place.run("logator", &["run", "access.log", "--state", "state", "-f", "combined"], b"");
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""));
-    let words = "resumed: 10 lines, 1.3 kB, were settled before and are not delivered again; nothing was left to do";
+    let words = "resumed: 10 lines, 1.4 kB, were settled before and are not delivered again; nothing was left to do";
     assert!(ran.stderr.contains(words), "{}", ran.stderr);
 }
 
@@ -90,9 +92,9 @@ fn a_last_line_that_has_become_longer_is_another_line_and_one_that_got_its_newli
     assert_eq!(run(&place, &["log"], b"").1, [""; 0]);
     place.write("log", "one\ntwo-and-a-half\nthree\r\nfour\r\n");
     assert_eq!(run(&place, &["log"], b"").1, ["four"]);
-    // A line was cut off: it is another line again.
+    // Cut off in the middle of a line, it is another content from the piece on in which that line lies.
     place.write("log", "one\ntw");
-    assert_eq!(run(&place, &["log"], b"").1, ["tw"]);
+    assert_eq!(run(&place, &["log"], b"").1, ["one", "tw"]);
 }
 
 #[test]
@@ -270,17 +272,54 @@ fn lines_that_were_filtered_or_set_aside_by_a_worker_are_settled() {
     }
 }
 
+/// Nanoseconds since 1970 of a file's latest change.
+fn changed(path: &std::path::Path) -> i64 {
+    let stamp = Stamp::of(&std::fs::metadata(path).unwrap()).unwrap();
+    stamp.changed.max(stamp.modified)
+}
+
 #[test]
-fn a_file_written_while_it_was_read_is_read_again_and_one_that_was_not_touched_is_not() {
+fn a_file_of_which_all_is_settled_is_not_read_until_somebody_touches_it() {
     let place = Place::new();
-    let path = place.write("log", access(0..100));
-    // Long ago, so that its times can be trusted.
-    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
-    std::fs::File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
+    let path = place.write("log.gz", gzip(&access(0..100)));
+    // Before that nobody can tell by its times that it does not change any more.
+    wait_for("two seconds without a change", PATIENCE, || {
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as i64;
+        (now - changed(&path) > 2_100_000_000).then_some(())
+    });
+    run(&place, &["log.gz"], b"");
+    let journal = std::fs::read(place.path("state/journal")).unwrap();
+    let Decoded::Records(records, _) = journal::decode(&journal) else { panic!("no journal") };
+    let [Record::Piece(_), Record::Done(done)] = records[..] else { panic!("{records:?}") };
+    assert_eq!((done.lines, done.length), (100, access(0..100).len() as u64));
+    // With that record alone there is nothing to compare with: who skips has not read.
+    let alone = |done: Done| {
+        let mut bytes = journal::header().to_vec();
+        journal::encode(&Record::Done(done), 0, &mut bytes);
+        std::fs::write(place.path("state/journal"), bytes).unwrap();
+    };
+    alone(done);
+    let (receipt, delivered) = run(&place, &["log.gz"], b"");
+    assert_eq!((receipt.resumed_lines, receipt.resumed_bytes, delivered.len()), (100, done.length, 0));
+    // Another name, by which it has another origin; another file with the same bytes; the same file, touched.
+    assert_eq!(run(&place, &["log.gz", "--origin", "web"], b"").1.len(), 100);
+    std::fs::copy(&path, place.path("copy.gz")).unwrap();
+    alone(done);
+    assert_eq!(run(&place, &["copy.gz"], b"").1.len(), 100);
+    alone(done);
+    std::fs::File::options().append(true).open(&path).unwrap().write_all(&gzip(&access(100..105))).unwrap();
+    assert_eq!(run(&place, &["log.gz"], b"").1.len(), 105);
+}
+
+#[test]
+fn a_file_that_has_just_changed_is_compared_and_not_taken_for_what_it_was() {
+    let place = Place::new();
+    place.write("log", access(0..100));
     run(&place, &["log"], b"");
-    // Its times say that it is another file, though its bytes do not.
-    let mut file = std::fs::File::options().append(true).open(&path).unwrap();
-    file.write_all(access_line(100).as_bytes()).unwrap();
-    file.set_modified(old).unwrap();
-    assert_eq!(run(&place, &["log"], b"").1, lines(100..101));
+    let journal = std::fs::read(place.path("state/journal")).unwrap();
+    assert_eq!(journal.len(), journal::HEADER + 43, "a piece, and not a word about the file");
+    // As many bytes, of which one differs, perhaps within the same tick of the clock.
+    let other = String::from_utf8(access(0..100)).unwrap().replace("GET /page/50 ", "PUT /page/50 ");
+    place.write("log", &other);
+    assert_eq!(run(&place, &["log"], b"").1.len(), 100);
 }

@@ -54,12 +54,12 @@ fn a_journal_that_could_not_be_written_to_the_end_is_exit_3_and_what_was_recorde
     assert!(receipt.agrees && receipt.read == 2000, "{receipt:?}");
     assert_eq!(receipt.errors.len(), 1);
     assert!(receipt.errors[0].starts_with("--state state: the journal could not be written to its end; what was settled"));
-    let (ran, receipt) = place.logator(&arguments[1..7], b"");
+    let (ran, receipt) = place.logator(&arguments[1..6], b"");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(receipt.read + receipt.resumed_lines, 2000);
     // 4,096 bytes hold 94 pieces, of ten lines each.
     assert!((500..=940).contains(&receipt.resumed_lines), "{receipt:?}");
-    let (_, receipt) = place.logator(&arguments[1..7], b"");
+    let (_, receipt) = place.logator(&arguments[1..6], b"");
     assert_eq!((receipt.read, receipt.resumed_lines), (0, 2000));
 }
 
