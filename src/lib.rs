@@ -8,8 +8,8 @@
 //!
 //! [`source`] reads and decompresses, and cuts contents into batches. A [`queue`] holds batches until they are
 //! acknowledged; [`server`] and [`client`] carry them over ZeroMQ as [`wire`] spells them out. A [`worker`] parses lines
-//! with [`grok`], encodes [`document`]s and gives them to [`sink`]s. The [`receipt`] accounts for every line. [`jobs`] puts
-//! the pieces together; the programs call those.
+//! with [`grok`], encodes [`document`]s and gives them to [`sink`]s. The [`receipt`] accounts for every line, and [`state`]
+//! remembers over runs which lines are settled. [`jobs`] puts all of it together; the programs call those.
 //!
 //! # Words
 //!
@@ -20,6 +20,8 @@
 //! | batch | consecutive lines of one source, with the offset of the first; the unit of work |
 //! | lease | a batch handed to one worker until a deadline (time to run, TTR) |
 //! | ack, release, touch | finished, given back, deadline extended |
+//! | settled | of a line: acknowledged, passed over or set aside; nothing more will be done about it |
+//! | piece | a run of settled lines, known by its origin, place and sum |
 //! | pattern | a named grok definition, `NAME regex` in a pattern file |
 //! | stock | the definitions that are compiled in (`patterns/`) |
 //! | golden line | a line of `tests/grok` with the document that is to come of it |

@@ -7,7 +7,7 @@ use crate::kit::logs::{access, bzip2, gzip};
 use crate::kit::place::{Place, Running};
 use crate::kit::{PATIENCE, wait_for};
 
-const LINES: usize = 30_000;
+const LINES: usize = 20_000;
 const BATCH: usize = 100;
 
 /// The most lines that are out when a process is killed: workers hold two batches each, and a batch of acks may be lost.
