@@ -29,7 +29,7 @@ use crate::queue::shared::SharedQueue;
 use crate::receipt::Receipt;
 use crate::sink::Sink;
 use crate::sink::spec::SinkSpec;
-use crate::source::inputs::Inputs;
+use crate::source::inputs::{self, Input, Inputs};
 use crate::source::origin::OriginRule;
 use crate::source::reader::{Intake, LongLine};
 use crate::source::{Position, ReadOptions, read_all};
@@ -54,7 +54,7 @@ pub struct SourceOptions {
 
 impl SourceOptions {
     /// A name stands for one input: under it, the same offset of two inputs would be one place.
-    pub(crate) fn check_origin(&self, inputs: &Inputs) -> Result<()> {
+    fn check_origin(&self, inputs: &Inputs) -> Result<()> {
         match &self.read.origin {
             OriginRule::Name(name) if inputs.inputs.len() > 1 => Err(Error::usage(format!(
                 "--origin {name}: a name is for one input, and there are {}; use --origin path",
@@ -62,6 +62,17 @@ impl SourceOptions {
             ))),
             _ => Ok(()),
         }
+    }
+
+    /// Finds what is to be read. What the state directory holds is no log, though it may lie in a directory of logs.
+    pub(crate) fn find(&self) -> Result<Inputs> {
+        let mut found = inputs::find(&self.inputs)?;
+        if let Some(state) = self.state.as_ref().and_then(|state| state.canonicalize().ok()) {
+            let in_it = |path: &PathBuf| path.canonicalize().is_ok_and(|path| path.starts_with(&state));
+            found.inputs.retain(|input| !matches!(input, Input::File(path) if in_it(path)));
+        }
+        self.check_origin(&found)?;
+        Ok(found)
     }
 
     /// Opens the state directory, if one is asked for.

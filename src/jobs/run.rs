@@ -9,7 +9,6 @@ use crate::error::{Error, Result};
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::receipt::Receipt;
-use crate::source::inputs;
 use crate::stop::Stop;
 use crate::worker::feed::LocalFeed;
 use crate::worker::storer::Storer;
@@ -24,8 +23,7 @@ const READY_BYTES: usize = 4 << 20;
 /// Only what keeps it from starting: a wrong pattern, an input that is not there, a sink that cannot be opened.
 pub fn run(source: &SourceOptions, work: &WorkOptions, mut console: Console) -> Result<Receipt> {
     let formats = work.formats(&console)?;
-    let inputs = inputs::find(&source.inputs)?;
-    source.check_origin(&inputs)?;
+    let inputs = source.find()?;
     let state = source.open_state(&console)?;
     let sinks = work.open_sinks(&console)?;
     let dead_letters = Arc::new(DeadLetters::new(&work.dead_letters));

@@ -13,7 +13,6 @@ use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::receipt::{Receipt, grouped};
 use crate::server::Server;
-use crate::source::inputs;
 use crate::stop::{Stop, Waker};
 
 /// How a queue serves.
@@ -44,8 +43,7 @@ pub fn serve(
     mut console: Console,
     on_receipt: &mut dyn FnMut(&Receipt),
 ) -> Result<Receipt> {
-    let inputs = inputs::find(&source.inputs)?;
-    source.check_origin(&inputs)?;
+    let inputs = source.find()?;
     let state = source.open_state(&console)?;
     let server = Server::bind(&options.endpoints)?;
     let dead_letters = Arc::new(DeadLetters::new(&options.dead_letters));

@@ -40,11 +40,6 @@ impl<'a> Resuming<'a> {
         Resuming { intake, memory, stamp, state: Mutex::default() }
     }
 
-    /// Whether the reader was stopped because all of the file was settled before.
-    pub fn is_whole(&self) -> bool {
-        self.lock().whole
-    }
-
     /// Whether lines are held back until it is known whether they are settled.
     pub fn holds(&self) -> bool {
         self.lock().sieve.as_ref().is_some_and(Sieve::holds)
@@ -87,8 +82,8 @@ impl<'a> Resuming<'a> {
 
     /// Looks at the first line's origin; `false` when all of the file is settled.
     fn begin(&self, state: &mut State, origin: &Origin) -> bool {
-        if state.origin.is_some() {
-            return true;
+        if state.origin.is_some() || state.whole {
+            return !state.whole;
         }
         if self.stamp.is_some_and(|stamp| self.memory.skip_whole(origin.id, &stamp).is_some()) {
             state.whole = true;

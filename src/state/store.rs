@@ -1,6 +1,6 @@
 //! The state directory: its lock, its journal, and what both say.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
@@ -54,6 +54,8 @@ struct State {
     /// By origin, device and inode.
     done: BTreeMap<(u64, u64, u64), Done>,
     contents: HashMap<u32, Content>,
+    /// Strands of earlier runs with which a content goes on.
+    strands_taken: HashSet<u32>,
     next: u32,
     skipped: Amount,
     /// Something was written and not synced.
@@ -227,7 +229,7 @@ impl Memory for Store {
     fn goes_on(&self, content: u32, strand: u32) {
         let mut state = self.shared.lock();
         // One strand for two contents of one run would join pieces of the one with those of the other.
-        if state.contents.values().all(|other| other.strand != strand)
+        if state.strands_taken.insert(strand)
             && let Some(content) = state.contents.get_mut(&content)
         {
             content.strand = strand;
@@ -336,6 +338,7 @@ impl State {
             pieces: Pieces::default(),
             done: BTreeMap::new(),
             contents: HashMap::new(),
+            strands_taken: HashSet::new(),
             next: 1,
             skipped: Amount::default(),
             unsynced: false,

@@ -299,6 +299,8 @@ fn a_file_of_which_all_is_settled_is_not_read_until_somebody_touches_it() {
         std::fs::write(place.path("state/journal"), bytes).unwrap();
     };
     alone(done);
+    let (receipt, _) = run(&place, &["log.gz", "--max-line", "50", "--batch-bytes", "100"], b"");
+    assert_eq!(receipt.resumed_lines, 100, "once, though its first line is a long one here");
     let (receipt, delivered) = run(&place, &["log.gz"], b"");
     assert_eq!((receipt.resumed_lines, receipt.resumed_bytes, delivered.len()), (100, done.length, 0));
     // Another name, by which it has another origin; another file with the same bytes; the same file, touched.

@@ -23,7 +23,9 @@ fn a_second_holder_is_refused_with_the_number_of_the_first_and_a_killed_one_hold
     let mut queue = place.queue(&["--state", "state"]);
     let words = |program: &str| {
         let pid = queue.id();
-        format!("{program}: --state state: process {pid} uses this directory; wait for its end, or name another directory\n")
+        format!(
+            "{program}: --state state: process {pid} uses this directory; wait for its end, or name another directory\n"
+        )
     };
     let ran = place.run("logator", &["run", "--state", "state"], &access(0..5));
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr), (Some(2), "", words("logator")));
@@ -102,6 +104,16 @@ fn a_place_that_cannot_be_a_state_directory_is_said_before_anything_is_read() {
     assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 5));
     let mode = std::fs::metadata(place.path("a/b/c")).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "what others may know is for the user to say");
+}
+
+#[test]
+fn a_state_directory_among_the_logs_is_not_taken_for_one_of_them() {
+    let place = Place::new();
+    place.write("logs/access.log", access(0..5));
+    for delivered in [5, 0] {
+        let ran = place.run("logator", &["run", "logs", "--state", "logs/state", "-f", "combined"], b"");
+        assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), delivered), "{}", ran.stderr);
+    }
 }
 
 #[test]

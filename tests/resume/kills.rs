@@ -203,9 +203,12 @@ fn a_queue_that_is_killed_again_and_again_while_its_workers_store_in_mongodb() {
     }
     let admin = server.admin();
     assert_eq!(admin.count(server.database(), "access") as usize, LINES, "none is lost, none is there twice");
-    let distinct = admin.run(server.database(), doc! { "aggregate": "access", "cursor": {}, "pipeline": [
-        { "$group": { "_id": "$request" } }, { "$count": "requests" },
-    ] });
+    let distinct = admin.run(
+        server.database(),
+        doc! { "aggregate": "access", "cursor": {}, "pipeline": [
+            { "$group": { "_id": "$request" } }, { "$count": "requests" },
+        ] },
+    );
     let found = distinct.get_document("cursor").unwrap().get_array("firstBatch").unwrap();
     assert_eq!(found[0].as_document().unwrap().get_i32("requests").unwrap() as usize, LINES);
     let receipt = place.receipt("queue.json");

@@ -53,7 +53,9 @@ fn a_journal_that_could_not_be_written_to_the_end_is_exit_3_and_what_was_recorde
     let receipt = place.receipt("receipt");
     assert!(receipt.agrees && receipt.read == 2000, "{receipt:?}");
     assert_eq!(receipt.errors.len(), 1);
-    assert!(receipt.errors[0].starts_with("--state state: the journal could not be written to its end; what was settled"));
+    assert!(
+        receipt.errors[0].starts_with("--state state: the journal could not be written to its end; what was settled")
+    );
     let (ran, receipt) = place.logator(&arguments[1..6], b"");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(receipt.read + receipt.resumed_lines, 2000);
