@@ -6,6 +6,7 @@ use super::reader::{Intake, LongLine};
 use super::sieve::{Sieve, Sifted};
 use crate::batch::{Batch, Origin};
 use crate::error::{Error, Result};
+use crate::state::pieces::Piece;
 use crate::state::{Amount, Memory, Stamp};
 
 /// Passes the lines of one content on to another intake, without those that are settled.
@@ -113,6 +114,7 @@ impl<'a> Resuming<'a> {
                     self.memory.skip(origin.content, start, Amount { lines, bytes });
                 }
                 Sifted::Batch(batch) if wanted => {
+                    self.memory.deliver(origin.content, Piece::of(batch.offset, &batch.data));
                     wanted = self.intake.batch(Batch { origin: Arc::clone(&origin), ..batch });
                 }
                 Sifted::Long(line) if wanted => {

@@ -22,6 +22,11 @@ pub struct Piece {
 }
 
 impl Piece {
+    /// The piece that `lines` are, which stand at `start`.
+    pub fn of(start: u64, lines: &[u8]) -> Piece {
+        Piece { start, length: lines.len() as u64, sum: sum::of(lines), closed: lines.ends_with(b"\n") }
+    }
+
     /// Where it ends; `None` for a piece that no content can have.
     pub fn end(&self) -> Option<u64> {
         self.start.checked_add(self.length)

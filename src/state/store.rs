@@ -1,6 +1,6 @@
 //! The state directory: its lock, its journal, and what both say.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
@@ -9,18 +9,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::journal::{self, Decoded, Done, Record};
-use super::pieces::{Entry, Piece, Pieces};
+use super::journal::{self, Decoded, Done};
+use super::ledger::{self, Content, Ledger};
+use super::pieces::Piece;
 use super::ranges::Ranges;
-use super::{Amount, Begun, Known, Memory, Stamp, sum};
+use super::{Amount, Begun, Known, Memory, Stamp};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 
 /// How often what was written is synced, and what could not be written is tried again.
 const INTERVAL: Duration = Duration::from_millis(500);
-
-/// A journal below this is not compacted while it is in use.
-const COMPACT_BYTES: u64 = 4 << 20;
 
 /// Says what a user should know.
 pub type Say = Box<dyn Fn(String) + Send + Sync>;
@@ -39,40 +37,9 @@ pub struct Store {
 
 struct Shared {
     directory: PathBuf,
-    state: Mutex<State>,
+    state: Mutex<Ledger>,
     wake: Condvar,
     say: Say,
-}
-
-struct State {
-    journal: Arc<File>,
-    /// How long the journal is; what stands behind that in the file does not count.
-    length: u64,
-    /// Beyond this length it is compacted.
-    compact_at: u64,
-    pieces: Pieces,
-    /// By origin, device and inode.
-    done: BTreeMap<(u64, u64, u64), Done>,
-    contents: HashMap<u32, Content>,
-    /// Strands of earlier runs with which a content goes on.
-    strands_taken: HashSet<u32>,
-    next: u32,
-    skipped: Amount,
-    /// Something was written and not synced.
-    unsynced: bool,
-    /// Why something is not in the journal.
-    failure: Option<io::Error>,
-    closing: bool,
-    buffer: Vec<u8>,
-}
-
-/// A content that is being read, or whose lines are still out.
-struct Content {
-    origin: u64,
-    strand: u32,
-    settled: Ranges,
-    lines: u64,
-    end: Option<(u64, Stamp)>,
 }
 
 impl Store {
@@ -127,14 +94,14 @@ impl Store {
             ));
             file.set_len(length as u64).map_err(|error| failed("the journal cannot be cut", error))?;
         }
-        let mut state = State::new(file, length as u64);
+        let mut state = Ledger::new(file, length as u64);
         state.take_in(&records);
         if length as u64 > 2 * state.size_needed() {
             // A full disk must not keep anybody from resuming: the old journal is as good.
             let _ = state.compact(directory);
         }
         file_synced(&state.journal, directory).map_err(|error| failed("the journal cannot be synced", error))?;
-        let (known, whole) = (known(&state.pieces), state.done.clone());
+        let (known, whole) = (ledger::known(&state.pieces), state.done.clone());
         let directory = directory.to_owned();
         let shared = Arc::new(Shared { directory, state: Mutex::new(state), wake: Condvar::new(), say });
         let keeping = Arc::clone(&shared);
@@ -147,20 +114,23 @@ impl Store {
 
     /// Records batches that are settled.
     pub fn settle(&self, batches: &[Batch]) {
-        let settled: Vec<(u32, u64, Piece)> = batches
-            .iter()
-            .map(|batch| {
-                let (start, length) = (batch.offset, batch.data.len() as u64);
-                let piece = Piece { start, length, sum: sum::of(&batch.data), closed: batch.data.ends_with(b"\n") };
-                (batch.origin.content, u64::from(batch.lines), piece)
-            })
-            .collect();
-        self.shared.settle(&settled);
+        let mut state = self.shared.lock();
+        for batch in batches {
+            let content = batch.origin.content;
+            let delivered = state.delivered.remove(&(content, batch.offset));
+            // A line that was cut off a batch was delivered with it and not for itself.
+            let piece = delivered.filter(|piece| piece.length == batch.data.len() as u64);
+            let piece = piece.unwrap_or_else(|| Piece::of(batch.offset, &batch.data));
+            state.settle(content, u64::from(batch.lines), piece);
+        }
+        self.shared.written(&mut state);
     }
 
     /// Records one line that is settled and never was in a batch.
     pub fn settle_line(&self, content: u32, piece: Piece) {
-        self.shared.settle(&[(content, 1, piece)]);
+        let mut state = self.shared.lock();
+        state.settle(content, 1, piece);
+        self.shared.written(&mut state);
     }
 
     /// How much was skipped, because an earlier run settled it.
@@ -236,6 +206,10 @@ impl Memory for Store {
         }
     }
 
+    fn deliver(&self, content: u32, piece: Piece) {
+        self.shared.lock().delivered.insert((content, piece.start), piece);
+    }
+
     fn skip(&self, content: u32, start: u64, amount: Amount) {
         let mut state = self.shared.lock();
         state.skipped += amount;
@@ -264,24 +238,12 @@ impl std::ops::AddAssign for Amount {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Ledger> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn settle(&self, settled: &[(u32, u64, Piece)]) {
-        let mut state = self.lock();
-        for &(number, lines, piece) in settled {
-            let Some(content) = state.contents.get(&number) else { continue };
-            let entry = Entry { origin: content.origin, strand: content.strand, piece };
-            state.pieces.insert(entry);
-            state.record(&Record::Piece(entry));
-            state.cover(number, piece.start, Amount { lines, bytes: piece.length });
-        }
-        self.written(&mut state);
-    }
-
     /// Hands what was recorded to the system, and says so the first time that it does not take it.
-    fn written(&self, state: &mut State) {
+    fn written(&self, state: &mut Ledger) {
         let before = state.failure.is_some();
         state.write();
         if state.length > state.compact_at && state.failure.is_none() {
@@ -292,7 +254,7 @@ impl Shared {
         self.say_failure(before, state);
     }
 
-    fn say_failure(&self, failed_before: bool, state: &State) {
+    fn say_failure(&self, failed_before: bool, state: &Ledger) {
         let shown = self.directory.display();
         match (failed_before, &state.failure) {
             (false, Some(error)) => (self.say)(format!(
@@ -329,108 +291,6 @@ impl Shared {
     }
 }
 
-impl State {
-    fn new(journal: File, length: u64) -> State {
-        State {
-            journal: Arc::new(journal),
-            length,
-            compact_at: COMPACT_BYTES,
-            pieces: Pieces::default(),
-            done: BTreeMap::new(),
-            contents: HashMap::new(),
-            strands_taken: HashSet::new(),
-            next: 1,
-            skipped: Amount::default(),
-            unsynced: false,
-            failure: None,
-            closing: false,
-            buffer: Vec::new(),
-        }
-    }
-
-    fn take_in(&mut self, records: &[Record]) {
-        for record in records {
-            match record {
-                Record::Piece(entry) => self.pieces.insert(*entry),
-                Record::Done(done) => self.take_done(*done),
-            }
-        }
-        // Four thousand million contents would have to be read to come to the end.
-        self.next = self.pieces.highest_strand().map_or(1, |strand| strand.saturating_add(1).max(1));
-    }
-
-    fn take_done(&mut self, done: Done) {
-        self.done.insert((done.origin, done.stamp.device, done.stamp.inode), done);
-    }
-
-    /// Puts a record into the buffer.
-    fn record(&mut self, record: &Record) {
-        journal::encode(record, self.length, &mut self.buffer);
-    }
-
-    /// Writes the buffer. After a failure nothing is written but all of it anew, by [`compact`](Self::compact).
-    fn write(&mut self) {
-        if self.buffer.is_empty() {
-            return;
-        }
-        if self.failure.is_none() {
-            match self.journal.write_all_at(&self.buffer, self.length) {
-                Ok(()) => {
-                    self.length += self.buffer.len() as u64;
-                    self.unsynced = true;
-                }
-                Err(error) => self.failure = Some(error),
-            }
-        }
-        self.buffer.clear();
-    }
-
-    fn cover(&mut self, number: u32, start: u64, amount: Amount) {
-        if let Some(content) = self.contents.get_mut(&number) {
-            content.settled.insert(start, start.saturating_add(amount.bytes));
-            content.lines += amount.lines;
-            self.finish(number);
-        }
-    }
-
-    /// Records a file of which all is settled.
-    fn finish(&mut self, number: u32) {
-        let Some(content) = self.contents.get(&number) else { return };
-        let Some((length, stamp)) = content.end else { return };
-        if content.settled.covers(0, length) {
-            let done = Done { origin: content.origin, stamp, length, lines: content.lines };
-            self.contents.remove(&number);
-            self.take_done(done);
-            self.record(&Record::Done(done));
-        }
-    }
-
-    fn size_needed(&self) -> u64 {
-        (journal::HEADER + 43 * self.pieces.len() + 70 * self.done.len()) as u64
-    }
-
-    /// Writes everything anew and puts it in the place of the journal.
-    fn compact(&mut self, directory: &Path) -> io::Result<()> {
-        let mut bytes = journal::header().to_vec();
-        self.pieces.iter().for_each(|entry| journal::encode(&Record::Piece(*entry), 0, &mut bytes));
-        self.done.values().for_each(|done| journal::encode(&Record::Done(*done), 0, &mut bytes));
-        let path = directory.join("journal.new");
-        let write = || -> io::Result<File> {
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-            file.write_all(&bytes)?;
-            file.sync_data()?;
-            std::fs::rename(&path, directory.join("journal"))?;
-            Ok(file)
-        };
-        let file = write().inspect_err(|_| drop(std::fs::remove_file(&path)))?;
-        self.journal = Arc::new(file);
-        self.length = bytes.len() as u64;
-        self.compact_at = COMPACT_BYTES.max(2 * self.length);
-        self.unsynced = false;
-        File::open(directory)?.sync_all()
-    }
-}
-
 /// Syncs a journal that may be new, and the directory that names it.
 fn file_synced(journal: &File, directory: &Path) -> io::Result<()> {
     journal.sync_all()?;
@@ -460,18 +320,4 @@ fn lock(directory: &Path, failed: &dyn Fn(&str, io::Error) -> Error) -> Result<F
     let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     written.map_err(|error| failed("its lock cannot be written", error))?;
     Ok(file)
-}
-
-/// The pieces of each origin by start, each once.
-fn known(pieces: &Pieces) -> HashMap<u64, Arc<[Known]>> {
-    let mut by_origin: HashMap<u64, Vec<Known>> = HashMap::new();
-    for Entry { origin, strand, piece } in pieces.iter() {
-        by_origin.entry(*origin).or_default().push(Known { piece: *piece, strand: *strand });
-    }
-    let arrange = |(origin, mut known): (u64, Vec<Known>)| {
-        known.sort_by_key(|known| known.piece);
-        known.dedup_by_key(|known| known.piece);
-        (origin, known.into())
-    };
-    by_origin.into_iter().map(arrange).collect()
 }
