@@ -320,6 +320,17 @@ receipt
         assert!(unfinished.ends_with("\n  not finished: 1,000 lines were read ahead and not stored"), "{unfinished}");
     }
 
+    #[test]
+    fn what_an_earlier_run_settled_is_told_and_not_part_of_the_account() {
+        let resumed = receipt(3, 0, tally(3, 0), &[]).with_resumed(1_000, 50_000);
+        assert!(resumed.agrees && resumed.exit_code() == 0);
+        let words = "\n  resumed: 1,000 lines, 50.0 kB, were settled before and are not delivered again";
+        assert!(resumed.to_string().ends_with(words), "{resumed}");
+        let nothing = receipt(0, 0, tally(0, 0), &[]).with_resumed(1_000, 50_000).to_string();
+        assert!(nothing.ends_with(&format!("{words}; nothing was left to do")), "{nothing}");
+        assert!(!receipt(3, 0, tally(3, 0), &[]).to_string().contains("resumed"));
+    }
+
     fn pattern(name: &str, tried: u64, nanoseconds: u64, limit_hits: u64) -> PatternCount {
         PatternCount { name: name.into(), tried, matched: tried / 2, nanoseconds, limit_hits }
     }

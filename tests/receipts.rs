@@ -27,6 +27,8 @@ fn the_json_receipt_and_the_block_say_the_same() {
         "patterns",
         "peak_memory_bytes",
         "read",
+        "resumed_bytes",
+        "resumed_lines",
         "seconds",
         "stored",
         "unmatched",

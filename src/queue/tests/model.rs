@@ -68,14 +68,18 @@ struct Oracle {
     long: u64,
     leases: BTreeMap<LeaseId, Known>,
     given: Vec<LeaseId>,
+    /// Where the lines stand that the queue said are settled.
+    settled: HashSet<u64>,
 }
 
 impl Oracle {
     fn new() -> Oracle {
         let limits =
             Limits { lease: Some(LEASE), ready_bytes: 20, leased_bytes: LEASED_BYTES, leases_per_peer: PER_PEER };
+        let mut queue = Queue::new(limits, u64::MAX - 5);
+        queue.keep_settled();
         Oracle {
-            queue: Queue::new(limits, u64::MAX - 5),
+            queue,
             now: Duration::ZERO,
             offset: 0,
             open: true,
@@ -83,6 +87,7 @@ impl Oracle {
             long: 0,
             leases: BTreeMap::new(),
             given: Vec::new(),
+            settled: HashSet::new(),
         }
     }
 
@@ -151,7 +156,20 @@ impl Oracle {
                 self.open = false;
             }
         }
+        self.take_settled();
         self.check();
+    }
+
+    fn take_settled(&mut self) {
+        for batch in self.queue.take_settled() {
+            for line in crate::lines::lines(&batch.data) {
+                let offset = batch.offset + line.start as u64;
+                assert!(matches!(self.lines[&offset].1, Place::Done(_)), "settled is what was acked or passed over");
+                assert!(self.settled.insert(offset), "and that once");
+            }
+        }
+        let done = self.lines.values().filter(|(_, place)| matches!(place, Place::Done(_))).count();
+        assert_eq!(self.settled.len(), done, "all of it");
     }
 
     fn take_back(&mut self, which: impl Fn(LeaseId, &Known) -> bool) -> usize {
