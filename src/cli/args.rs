@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::keys::{KeygenArgs, QueueKeyArgs, WorkerKeyArgs};
 use super::size;
+use crate::client::Address;
 use crate::console::{Console, LogFormat};
 use crate::endpoint::{self, Endpoint};
 use crate::error::Result;
@@ -48,6 +50,8 @@ pub enum Commands {
     Bench(BenchArgs),
     /// Try a pattern: what it captures from each line, as JSON
     Grok(GrokArgs),
+    /// Make a pair of keys, with which queues and workers know each other and encrypt
+    Keygen(KeygenArgs),
 }
 
 /// `logator run`
@@ -86,7 +90,10 @@ pub struct QueueArgs {
     /// Where workers ask (repeatable): ipc://PATH or tcp://HOST:PORT
     #[arg(long, value_name = "ENDPOINT", value_parser = endpoint, default_value = endpoint::DEFAULT)]
     pub bind: Vec<Endpoint>,
-    /// Allow tcp:// beyond this machine, unencrypted and open to all who reach it
+    /// Who may come in.
+    #[command(flatten)]
+    pub keys: QueueKeyArgs,
+    /// Allow tcp:// beyond this machine without keys: unencrypted, and open to all who reach it
     #[arg(long)]
     pub insecure: bool,
     /// Start local workers, as many as cores unless told; what follows -- are their arguments
@@ -121,7 +128,10 @@ pub struct WorkerArgs {
     /// Queue to ask (repeatable): ipc://PATH or tcp://HOST:PORT
     #[arg(long, value_name = "ENDPOINT", value_parser = endpoint, default_value = endpoint::DEFAULT)]
     pub from: Vec<Endpoint>,
-    /// Allow tcp:// beyond this machine, unencrypted
+    /// Whom to trust.
+    #[command(flatten)]
+    pub keys: WorkerKeyArgs,
+    /// Allow tcp:// beyond this machine without keys, unencrypted
     #[arg(long)]
     pub insecure: bool,
     /// How to parse.
@@ -353,11 +363,16 @@ impl QueueArgs {
     /// # Errors
     /// An endpoint that strangers could reach.
     pub fn options(&self) -> Result<ServeOptions> {
-        self.bind.iter().try_for_each(|endpoint| endpoint.check_reach(self.insecure))?;
-        let spawn =
-            self.spawn.map(|workers| SpawnOptions { workers: workers.most, arguments: self.worker_arguments.clone() });
+        let may_reach_out = self.insecure || self.keys.is_given();
+        self.bind.iter().try_for_each(|endpoint| endpoint.check_reach(may_reach_out))?;
+        let spawn = self.spawn.map(|workers| SpawnOptions {
+            workers: workers.most,
+            arguments: self.worker_arguments.clone(),
+            curve_key: self.keys.curve_key.clone(),
+        });
         Ok(ServeOptions {
             endpoints: self.bind.clone(),
+            security: self.keys.open(self.spawn.is_some())?,
             lease: self.lease,
             linger: self.linger,
             drain: self.drain,
@@ -371,10 +386,12 @@ impl WorkerArgs {
     /// The options of the workers.
     ///
     /// # Errors
-    /// An endpoint that strangers could have.
-    pub fn options(&self) -> Result<WorkOptions> {
-        self.from.iter().try_for_each(|endpoint| endpoint.check_reach(self.insecure))?;
-        Ok(self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone()))
+    /// An endpoint that strangers could have, keys that are wrong.
+    pub fn options(&self) -> Result<(Vec<Address>, WorkOptions)> {
+        let may_reach_out = self.insecure || self.keys.is_given();
+        self.from.iter().try_for_each(|endpoint| endpoint.check_reach(may_reach_out))?;
+        let addresses = self.keys.addresses(&self.from)?;
+        Ok((addresses, self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone())))
     }
 }
 

@@ -7,9 +7,11 @@
 //! | [`work`] | – | elsewhere | here |
 //! | [`bench`](mod@bench) | `run` again and again | | |
 //! | [`grok`] | here, one after the other | – | – |
+//! | [`keygen`](mod@keygen) | – | – | – |
 
 pub mod bench;
 pub mod grok;
+pub mod keygen;
 pub mod run;
 pub mod serve;
 pub mod spawn;
