@@ -48,6 +48,7 @@ pub fn serve(
 ) -> Result<Receipt> {
     let inputs = inputs::find(&source.inputs)?;
     source.check_origin(&inputs)?;
+    let connections = raise_limit();
     let server = Server::bind(&options.endpoints, options.security.as_ref())?;
     let dead_letters = Arc::new(DeadLetters::new(&options.dead_letters));
     let waker = Arc::new(Waker::new()?);
@@ -82,6 +83,12 @@ pub fn serve(
             }
             Err(error) => console.error(format!("SIGHUP: the keys stay as they were: {error}")),
         })?;
+    }
+    if connections < FEW_CONNECTIONS {
+        console.say(format!(
+            "this process may have no more than {connections} open files, and each worker thread is one; ulimit -n, or \
+             LimitNOFILE= of systemd, sets how many"
+        ));
     }
     for endpoint in server.endpoints() {
         console.say(format!("lines are handed out at {endpoint}"));
@@ -157,4 +164,18 @@ pub fn serve(
     }
     drop(server);
     receipt.ok_or_else(|| Error::internal("a queue ended without its receipt"))
+}
+
+/// Fewer are worth a word.
+const FEW_CONNECTIONS: u64 = 1024;
+
+/// Lets this process have as many open files, and so connections, as it may; how many that are. libzmq does not say when
+/// they are used up: it goes on trying to accept.
+fn raise_limit() -> u64 {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let Ok((now, most)) = getrlimit(Resource::RLIMIT_NOFILE) else { return u64::MAX };
+    match setrlimit(Resource::RLIMIT_NOFILE, most, most) {
+        Ok(()) => most,
+        Err(_) => now,
+    }
 }
