@@ -22,13 +22,6 @@ fn many() -> usize {
     10_000.min(most as usize / 2)
 }
 
-/// What /proc says of a running program, in kB: `VmHWM`, its most memory; `VmRSS`, its memory now.
-pub fn memory(of: &Running, what: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", of.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
-    line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 fn open_files(of: &Running) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", of.id())).unwrap().count()
 }
@@ -152,7 +145,7 @@ fn whoever_does_not_speak_the_protocol_costs_nothing_that_lasts() {
         }
         // The connections are closed here; the queue closes its ends when it notices.
         wait_for("the descriptors to come back", PATIENCE, || (open_files(&queue) <= before).then_some(()));
-        assert!(memory(&queue, "VmHWM") < 64 << 10, "{} kB", memory(&queue, "VmHWM"));
+        assert!(queue.most_memory().expect("it runs") < 64 << 10, "{} kB", queue.most_memory().expect("it runs"));
         let keys: &[&str] = if secret { &["--curve-key", "worker.key", "--queue-key", "queue.key.pub"] } else { &[] };
         let said = finish(&place, queue, &tcp, keys);
         assert!(said.contains(" did not introduce themselves"), "{said}");
@@ -173,7 +166,7 @@ fn ten_thousand_connections_that_say_nothing_are_closed() {
     let mut peer = introduced(port);
     assert_eq!(ask(&mut peer, &Request::Touch(Vec::new())), Reply::Ok(0), "others are served meanwhile");
     wait_for("the silent ones to be closed", 2 * PATIENCE, || (open_files(&queue) <= before + 1).then_some(()));
-    eprintln!("{count} silent connections: at most {} kB", memory(&queue, "VmHWM"));
+    eprintln!("{count} silent connections: at most {} kB", queue.most_memory().expect("it runs"));
     drop((silent, peer));
     let said = finish(&place, queue, &tcp, &[]);
     assert!(said.contains(" did not introduce themselves"), "{said}");
@@ -193,8 +186,8 @@ fn ten_thousand_workers_are_served_and_leave_nothing_behind() {
     for worker in &mut workers {
         assert_eq!(ask(worker, &Request::Touch(Vec::new())), Reply::Ok(0));
     }
-    let each = memory(&queue, "VmHWM") * 1024 / count as u64;
-    eprintln!("{count} workers: {} kB, {each} bytes each", memory(&queue, "VmHWM"));
+    let each = queue.most_memory().expect("it runs") * 1024 / count as u64;
+    eprintln!("{count} workers: {} kB, {each} bytes each", queue.most_memory().expect("it runs"));
     assert!(each < 48 << 10, "{each} bytes a worker");
     for worker in &mut workers {
         assert_eq!(ask(worker, &Request::Bye(Vec::new())), Reply::Ok(0));
@@ -216,7 +209,7 @@ fn a_thousand_idle_leases_fit_into_64_mib() {
     let reserve = Request::Reserve { wait: Duration::from_secs(5), acks: Vec::new() };
     let held = workers.iter_mut().map(|worker| ask(worker, &reserve)).filter(|reply| matches!(reply, Reply::Batch { .. })).count();
     assert_eq!(held, 1000);
-    eprintln!("1000 leases: {} kB", memory(&queue, "VmHWM"));
-    assert!(memory(&queue, "VmHWM") < 64 << 10, "{} kB", memory(&queue, "VmHWM"));
+    eprintln!("1000 leases: {} kB", queue.most_memory().expect("it runs"));
+    assert!(queue.most_memory().expect("it runs") < 64 << 10, "{} kB", queue.most_memory().expect("it runs"));
     queue.kill();
 }
