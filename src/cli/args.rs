@@ -209,6 +209,10 @@ pub struct SourceArgs {
     /// The longest line; longer ones are dead letters
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size::bytes)]
     pub max_line: usize,
+    /// The most bytes of lines to keep, those that wait and those in work together [default: 24MiB]; what is being read,
+    /// connections and documents come on top
+    #[arg(long, value_name = "BYTES", value_parser = size::memory)]
+    pub max_memory: Option<usize>,
     /// What names an input in its documents' ids: fingerprint (how its content begins), path, or a name of yours
     #[arg(long, value_name = "fingerprint|path|NAME", default_value = "fingerprint")]
     pub origin: String,
@@ -296,6 +300,7 @@ impl SourceArgs {
         let size = BatchSize { lines: self.batch_lines, bytes: self.batch_bytes, max_line: self.max_line };
         SourceOptions {
             inputs: self.inputs.clone(),
+            max_memory: self.max_memory,
             read: ReadOptions { size, origin: OriginRule::parse(&self.origin) },
         }
     }

@@ -32,7 +32,7 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, mut console: Console) -> 
     // Leases of threads do not run out: a thread cannot be lost alone.
     let limits =
         Limits { lease: None, ready_bytes: READY_BYTES, leased_bytes: usize::MAX, leases_per_peer: usize::MAX };
-    let queue = Arc::new(SharedQueue::new(limits, None));
+    let queue = Arc::new(SharedQueue::new(source.limits(limits), None));
     let interrupt = Stop::new()?;
     interrupt.on_signals({
         let (queue, console) = (Arc::clone(&queue), console.clone());

@@ -52,7 +52,7 @@ pub fn serve(
     let server = Server::bind(&options.endpoints, options.security.as_ref())?;
     let dead_letters = Arc::new(DeadLetters::new(&options.dead_letters));
     let waker = Arc::new(Waker::new()?);
-    let limits = Limits { lease: Some(options.lease), ..Limits::default() };
+    let limits = source.limits(Limits { lease: Some(options.lease), ..Limits::default() });
     let notify = Arc::clone(&waker);
     let queue = Arc::new(SharedQueue::new(limits, Some(Box::new(move || notify.wake()))));
 

@@ -12,6 +12,7 @@ pub mod mongodb;
 pub mod ndjson;
 pub mod null;
 pub(crate) mod repair;
+mod reference;
 pub mod spec;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
