@@ -92,6 +92,13 @@ impl Endpoint {
                 return Err(Error::usage(format!("{self}: a file that is not a socket is there; it is left alone")));
             }
             Ok(_) if UnixStream::connect(path).is_ok() => return Err(in_use(self)),
+            // One that may not be connected to is not one that nobody listens on.
+            Ok(data) if data.uid() != nix::unistd::geteuid().as_raw() => {
+                return Err(Error::usage(format!(
+                    "{self}: a socket of user {} is there; it is left alone, --bind another endpoint",
+                    data.uid()
+                )));
+            }
             Ok(_) => {
                 // What a queue left that was killed.
                 let gone = std::fs::remove_file(path);

@@ -209,8 +209,8 @@ pub struct SourceArgs {
     /// The longest line; longer ones are dead letters
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size::bytes)]
     pub max_line: usize,
-    /// The most bytes of lines to keep, those that wait and those in work together [default: 24MiB]; what is being read,
-    /// connections and documents come on top
+    /// The most bytes of lines that wait and are in work (a queue: 24MiB unless said); what is being read, connections
+    /// and documents come on top
     #[arg(long, value_name = "BYTES", value_parser = size::memory)]
     pub max_memory: Option<usize>,
     /// What names an input in its documents' ids: fingerprint (how its content begins), path, or a name of yours
