@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::stat::{Mode, umask};
 
-pub use self::door::Security;
 use self::door::Door;
+pub use self::door::Security;
 use self::session::Session;
 use crate::endpoint::{self, Endpoint};
 use crate::error::{Error, Result};

@@ -76,14 +76,26 @@ fn keys_that_are_incomplete_wrong_or_open_to_others_are_usage_errors() {
     for (program, arguments, words) in [
         ("logator-queue", &["--curve-key", "queue.key"][..], "--authorized-keys FILE is missing"),
         ("logator-queue", &["--authorized-keys", "authorized"], "--curve-key FILE is missing"),
-        ("logator-queue", &["--curve-key", "open.key", "--authorized-keys", "authorized"], "others can read this secret"),
+        (
+            "logator-queue",
+            &["--curve-key", "open.key", "--authorized-keys", "authorized"],
+            "others can read this secret",
+        ),
         ("logator-queue", &["--curve-key", "queue.key", "--authorized-keys", "wrong"], "wrong:1: no public key"),
         ("logator-queue", &["--curve-key", "queue.key", "--authorized-keys", "none"], "none: the keys cannot be read"),
         ("logator-worker", &["--curve-key", "worker.key"], "--queue-key KEY|FILE is missing"),
         ("logator-worker", &["--queue-key", &key], "--curve-key FILE is missing"),
-        ("logator-worker", &["--curve-key", "open.key", "--queue-key", &key], "others can read this secret key (mode 0640)"),
+        (
+            "logator-worker",
+            &["--curve-key", "open.key", "--queue-key", &key],
+            "others can read this secret key (mode 0640)",
+        ),
         ("logator-worker", &["--curve-key", "worker.key", "--queue-key", &key[1..]], "neither a public key"),
-        ("logator-worker", &["--curve-key", "worker.key", "--queue-key", &key, "--queue-key", &key], "2 keys for 1 queues"),
+        (
+            "logator-worker",
+            &["--curve-key", "worker.key", "--queue-key", &key, "--queue-key", &key],
+            "2 keys for 1 queues",
+        ),
     ] {
         let ran = place.run(program, arguments, b"");
         assert_eq!(ran.code, Some(2), "{arguments:?}: {}", ran.stderr);
@@ -201,7 +213,8 @@ fn keys_that_do_not_fit_are_said() {
         if worker_keys == other {
             keygen(&place, "again.key");
             for end in ["", ".pub"] {
-                std::fs::rename(place.path(&format!("again.key{end}")), place.path(&format!("queue.key{end}"))).unwrap();
+                std::fs::rename(place.path(&format!("again.key{end}")), place.path(&format!("queue.key{end}")))
+                    .unwrap();
             }
         }
     }

@@ -59,9 +59,9 @@ impl QueueKeyArgs {
             (None, None) => Ok(None),
             (Some(key), Some(list)) => Self::security(key, list, spawns).map(Some),
             (Some(key), None) if spawns => Self::security(key, Path::new("/dev/null"), spawns).map(Some),
-            (Some(_), None) => Err(Error::usage(
-                "--curve-key: --authorized-keys FILE is missing; without it nobody could come in",
-            )),
+            (Some(_), None) => {
+                Err(Error::usage("--curve-key: --authorized-keys FILE is missing; without it nobody could come in"))
+            }
             (None, Some(_)) => Err(Error::usage(
                 "--authorized-keys: --curve-key FILE is missing; without the queue's own key nothing is encrypted",
             )),

@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches};
 
-pub use self::keys::KeygenArgs;
 pub use self::args::{BenchArgs, Commands, GROK_PATTERN, GrokArgs, LogatorArgs, QueueArgs, RunArgs, WorkerArgs};
+pub use self::keys::KeygenArgs;
 use crate::config;
 use crate::console::{Console, LogFormat};
 use crate::error::{Error, Result};

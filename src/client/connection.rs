@@ -115,12 +115,7 @@ impl Connection {
 
     /// Sends a request and returns the reply; `None` when stopped, or when there is none and `manner` does not insist.
     /// `patience` is how long a queue that is connected may take.
-    pub(super) fn request(
-        &mut self,
-        request: &Request,
-        patience: Duration,
-        manner: Manner,
-    ) -> Result<Option<Reply>> {
+    pub(super) fn request(&mut self, request: &Request, patience: Duration, manner: Manner) -> Result<Option<Reply>> {
         // Of two answers to the same question nobody could tell which is which.
         let asks_again = matches!(request, Request::Reserve { .. });
         let mut kept = self.line.take().filter(|line| !(asks_again && line.unanswered));

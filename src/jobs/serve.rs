@@ -78,9 +78,8 @@ pub fn serve(
     if let Some(security) = &options.security {
         let (authorized, console) = (Arc::clone(&security.authorized), console.clone());
         stop::on_hangup(move || match authorized.reload() {
-            Ok(count) => {
-                console.say(format!("SIGHUP: {} has {count} keys, which count from now on", authorized.path().display()))
-            }
+            Ok(count) => console
+                .say(format!("SIGHUP: {} has {count} keys, which count from now on", authorized.path().display())),
             Err(error) => console.error(format!("SIGHUP: the keys stay as they were: {error}")),
         })?;
     }
@@ -105,7 +104,7 @@ pub fn serve(
         Some(spawn) => {
             let key = options.security.as_ref().map(|security| security.pair.public());
             Some(Spawned::start(spawn, &server.endpoints()[0], key, &abort, &console)?)
-        },
+        }
         None => None,
     };
 

@@ -171,7 +171,8 @@ impl<'a> Session<'a> {
 
     fn peer(&mut self, identity: &Identity) -> &mut Peer {
         if !self.peers.contains_key(identity) {
-            let peer = Peer { id: self.next_peer, line: None, told_end: false, parked: false, last_seen: Instant::now() };
+            let peer =
+                Peer { id: self.next_peer, line: None, told_end: false, parked: false, last_seen: Instant::now() };
             self.next_peer += 1;
             self.peers.insert(identity.clone(), peer);
         }

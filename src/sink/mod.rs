@@ -11,8 +11,8 @@ pub mod memory;
 pub mod mongodb;
 pub mod ndjson;
 pub mod null;
-pub(crate) mod repair;
 mod reference;
+pub(crate) mod repair;
 pub mod spec;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -24,9 +24,9 @@ pub(super) fn expand(text: &str, follow: &dyn Fn(&str) -> Result<String>) -> Res
     let mut expanded = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
-        let (name, after) = after.split_once('}').ok_or_else(|| {
-            Error::usage(format!("sink {}: a ${{ is not closed by a }}", super::spec::masked(text)))
-        })?;
+        let (name, after) = after
+            .split_once('}')
+            .ok_or_else(|| Error::usage(format!("sink {}: a ${{ is not closed by a }}", super::spec::masked(text))))?;
         expanded.push_str(before);
         encode(&follow(name)?, &mut expanded);
         rest = after;
@@ -92,7 +92,10 @@ mod tests {
     fn references_are_followed_in_addresses_and_nowhere_else() {
         for (text, expanded) in [
             ("mongodb://joe:${PASSWORD}@h/d.c", Some("mongodb://joe:p%40ss%2Fw%3Ard%20%C3%A4@h/d.c")),
-            ("mongodb://${PASSWORD}:${PASSWORD}@h", Some("mongodb://p%40ss%2Fw%3Ard%20%C3%A4:p%40ss%2Fw%3Ard%20%C3%A4@h")),
+            (
+                "mongodb://${PASSWORD}:${PASSWORD}@h",
+                Some("mongodb://p%40ss%2Fw%3Ard%20%C3%A4:p%40ss%2Fw%3Ard%20%C3%A4@h"),
+            ),
             ("${file:/uri}", Some("mongodb://joe:hush@h/d.c")),
             ("mongodb://h/d.c", None),
             ("ndjson:${PASSWORD}", None),

@@ -336,7 +336,9 @@ mod tests {
         assert!(error.contains("it is no sink") && !error.contains("hu"), "{error}");
         std::fs::write(&file, "mongodb://joe:hush@h/d.c\n").unwrap();
         assert_eq!(SinkSpec::parse(&text).unwrap().to_string(), "mongodb://joe:***@h/d.c");
-        for text in ["mongodb://joe:${file:/nowhere}@h/d.c", "mongodb://joe:${LOGATOR_NO_SUCH}@h/d.c", "${LOGATOR_NO_SUCH}"] {
+        for text in
+            ["mongodb://joe:${file:/nowhere}@h/d.c", "mongodb://joe:${LOGATOR_NO_SUCH}@h/d.c", "${LOGATOR_NO_SUCH}"]
+        {
             assert!(SinkSpec::parse(text).unwrap_err().to_string().contains("} in a sink: "), "{text}");
         }
         for text in ["kafka://joe:hush@b/t", "mongo://joe:hush@h/d", "mongodb:joe:hush@h", "x?password=hush"] {

@@ -85,8 +85,7 @@ impl Compression {
             Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(input)?),
             Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
             Compression::Xz => {
-                let decoder =
-                    Stream::new_stream_decoder(MOST_MEMORY_MIB << 20, liblzma::stream::CONCATENATED)?;
+                let decoder = Stream::new_stream_decoder(MOST_MEMORY_MIB << 20, liblzma::stream::CONCATENATED)?;
                 Box::new(liblzma::bufread::XzDecoder::new_stream(input, decoder))
             }
         })

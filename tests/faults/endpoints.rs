@@ -138,8 +138,7 @@ fn neither_side_has_to_do_with_a_socket_of_another_user() {
     let script = "use Socket; socket(S, PF_UNIX, SOCK_STREAM, 0); exit(connect(S, sockaddr_un($ARGV[0])) ? 0 : 9)";
     connect.args(["--reuid=65534", "--regid=65534", "--clear-groups", "perl", "-e", script]).arg(place.path("q"));
     assert_eq!(Running::start(connect).end().code, Some(9), "the kernel refuses whoever tries");
-    let second =
-        as_nobody(&place, &programs, "logator-queue", &["--bind", &endpoint, "--receipt", "/dev/null"]).end();
+    let second = as_nobody(&place, &programs, "logator-queue", &["--bind", &endpoint, "--receipt", "/dev/null"]).end();
     assert!(second.code == Some(2) && second.stderr.contains("a socket of user 0 is there"), "{}", second.stderr);
     assert_eq!(queue.end().code, Some(0));
 }

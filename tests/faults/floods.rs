@@ -207,7 +207,11 @@ fn a_thousand_idle_leases_fit_into_64_mib() {
     queue.feed(&access(0..20_000));
     let mut workers: Vec<TcpStream> = (0..1000).map(|_| introduced(port)).collect();
     let reserve = Request::Reserve { wait: Duration::from_secs(5), acks: Vec::new() };
-    let held = workers.iter_mut().map(|worker| ask(worker, &reserve)).filter(|reply| matches!(reply, Reply::Batch { .. })).count();
+    let held = workers
+        .iter_mut()
+        .map(|worker| ask(worker, &reserve))
+        .filter(|reply| matches!(reply, Reply::Batch { .. }))
+        .count();
     assert_eq!(held, 1000);
     eprintln!("1000 leases: {} kB", queue.most_memory().expect("it runs"));
     assert!(queue.most_memory().expect("it runs") < 64 << 10, "{} kB", queue.most_memory().expect("it runs"));
