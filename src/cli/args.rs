@@ -7,9 +7,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::keys::{KeygenArgs, QueueKeyArgs, WorkerKeyArgs};
+use super::report::ReportArgs;
 use super::size;
 use crate::client::Address;
-use crate::console::{Console, LogFormat};
 use crate::endpoint::{self, Endpoint};
 use crate::error::Result;
 use crate::jobs::bench::BenchOptions;
@@ -260,32 +260,6 @@ pub enum UnmatchedArg {
     Drop,
 }
 
-/// How to report.
-#[derive(Args, Debug)]
-pub struct ReportArgs {
-    /// Write the receipt as JSON
-    #[arg(long, value_name = "FILE")]
-    pub receipt: Option<PathBuf>,
-    /// How messages are written
-    #[arg(long, value_name = "text|json", default_value = "text")]
-    pub log_format: LogFormatArg,
-    /// Say nothing but errors
-    #[arg(short = 'q', long)]
-    pub quiet: bool,
-    /// Take flags from this TOML file
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-}
-
-/// `--log-format`
-#[derive(ValueEnum, Debug, Clone, Copy)]
-pub enum LogFormatArg {
-    /// Sentences
-    Text,
-    /// One JSON object a line
-    Json,
-}
-
 fn endpoint(text: &str) -> Result<Endpoint, String> {
     Endpoint::parse(text).map_err(|error| error.to_string())
 }
@@ -341,17 +315,6 @@ impl LibraryArgs {
         }
         arguments.extend(self.pattern_definition.iter().map(|text| format!("--pattern-definition={text}").into()));
         arguments
-    }
-}
-
-impl ReportArgs {
-    /// The console of `program`.
-    pub fn console(&self, program: &'static str) -> Console {
-        let format = match self.log_format {
-            LogFormatArg::Text => LogFormat::Text,
-            LogFormatArg::Json => LogFormat::Json,
-        };
-        Console::new(program, format, self.quiet)
     }
 }
 

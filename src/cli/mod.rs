@@ -3,6 +3,7 @@
 
 mod args;
 mod keys;
+mod report;
 mod size;
 
 use std::ffi::OsString;
