@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use logator::client::Client;
+use logator::client::{Address, Client};
 use logator::endpoint::Endpoint;
 use logator::receipt::{Receipt, Tally, grouped, human_bytes};
 use logator::stop::Stop;
@@ -107,7 +107,7 @@ fn slow_client(endpoint: &Endpoint) -> u64 {
 fn drain(endpoint: &Endpoint, pause: Duration) -> u64 {
     let context = zmq::Context::new();
     let stop = Stop::new().expect("a stop");
-    let mut client = Client::new(&context, std::slice::from_ref(endpoint), stop, |_| {});
+    let mut client = Client::new(&context, &[Address { endpoint: endpoint.clone(), keys: None }], stop, |_| {});
     let (mut lines, mut acks) = (0, Vec::new());
     loop {
         match client.next(std::mem::take(&mut acks), true).expect("an answer") {

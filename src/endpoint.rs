@@ -68,14 +68,15 @@ impl Endpoint {
     /// Refuses what would let strangers in.
     ///
     /// # Errors
-    /// A usage error for TCP beyond this machine, unless `insecure`.
-    pub fn check_reach(&self, insecure: bool) -> Result<()> {
-        if insecure || self.is_local() {
+    /// A usage error for TCP beyond this machine, unless it `may_reach_out`: there are keys, or the user insists.
+    pub fn check_reach(&self, may_reach_out: bool) -> Result<()> {
+        if may_reach_out || self.is_local() {
             return Ok(());
         }
         Err(Error::usage(format!(
             "{self}: lines would cross the network unencrypted, and anybody who reaches the port could take them; \
-             carry the endpoint over ssh or a VPN to a loopback address, or say --insecure if the network is trusted"
+             give both sides keys (logator keygen, --curve-key), carry the endpoint over ssh to a loopback address, or \
+             say --insecure if the network is trusted"
         )))
     }
 
@@ -91,6 +92,13 @@ impl Endpoint {
                 return Err(Error::usage(format!("{self}: a file that is not a socket is there; it is left alone")));
             }
             Ok(_) if UnixStream::connect(path).is_ok() => return Err(in_use(self)),
+            // One that may not be connected to is not one that nobody listens on.
+            Ok(data) if data.uid() != nix::unistd::geteuid().as_raw() => {
+                return Err(Error::usage(format!(
+                    "{self}: a socket of user {} is there; it is left alone, --bind another endpoint",
+                    data.uid()
+                )));
+            }
             Ok(_) => {
                 // What a queue left that was killed.
                 let gone = std::fs::remove_file(path);

@@ -47,6 +47,7 @@ pub mod endpoint;
 pub mod error;
 pub mod grok;
 pub mod jobs;
+pub mod keys;
 pub mod lines;
 pub mod queue;
 pub mod receipt;

@@ -66,6 +66,17 @@ impl Stop {
     }
 }
 
+/// Calls `react` at each SIGHUP from here on, instead of ending the process.
+pub fn on_hangup(react: impl Fn() + Send + 'static) -> Result<()> {
+    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGHUP])
+        .map_err(|error| Error::system("SIGHUP cannot be handled").because(error))?;
+    std::thread::Builder::new()
+        .name("hangup".into())
+        .spawn(move || signals.forever().for_each(|_| react()))
+        .map_err(|error| Error::system("no thread for SIGHUP").because(error))?;
+    Ok(())
+}
+
 /// Wakes a thread that waits in `poll`.
 #[derive(Debug)]
 pub struct Waker {

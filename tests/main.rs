@@ -8,6 +8,7 @@ mod end_to_end;
 mod faults;
 mod grok;
 mod inputs;
+mod keys;
 mod kit;
 #[cfg(feature = "mongodb")]
 mod mongodb;

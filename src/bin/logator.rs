@@ -35,6 +35,16 @@ fn main() -> ExitCode {
                 }
             }
         }
+        Commands::Keygen(arguments) => {
+            let console = Console::new("logator", LogFormat::Text, false);
+            match jobs::keygen::keygen(&arguments.file, &console) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    console.error(error.to_string());
+                    ExitCode::from(error.exit_code())
+                }
+            }
+        }
         Commands::Bench(arguments) => {
             let console = Console::new("logator", LogFormat::Text, false);
             match jobs::bench::bench(&arguments.options(), &console) {

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::keys::{KeygenArgs, QueueKeyArgs, WorkerKeyArgs};
+use super::report::ReportArgs;
 use super::size;
-use crate::console::{Console, LogFormat};
+use crate::client::Address;
 use crate::endpoint::{self, Endpoint};
 use crate::error::Result;
 use crate::jobs::bench::BenchOptions;
@@ -48,6 +50,8 @@ pub enum Commands {
     Bench(BenchArgs),
     /// Try a pattern: what it captures from each line, as JSON
     Grok(GrokArgs),
+    /// Make a pair of keys, with which queues and workers know each other and encrypt
+    Keygen(KeygenArgs),
 }
 
 /// `logator run`
@@ -86,7 +90,10 @@ pub struct QueueArgs {
     /// Where workers ask (repeatable): ipc://PATH or tcp://HOST:PORT
     #[arg(long, value_name = "ENDPOINT", value_parser = endpoint, default_value = endpoint::DEFAULT)]
     pub bind: Vec<Endpoint>,
-    /// Allow tcp:// beyond this machine, unencrypted and open to all who reach it
+    /// Who may come in.
+    #[command(flatten)]
+    pub keys: QueueKeyArgs,
+    /// Allow tcp:// beyond this machine without keys: unencrypted, and open to all who reach it
     #[arg(long)]
     pub insecure: bool,
     /// Start local workers, as many as cores unless told; what follows -- are their arguments
@@ -121,7 +128,10 @@ pub struct WorkerArgs {
     /// Queue to ask (repeatable): ipc://PATH or tcp://HOST:PORT
     #[arg(long, value_name = "ENDPOINT", value_parser = endpoint, default_value = endpoint::DEFAULT)]
     pub from: Vec<Endpoint>,
-    /// Allow tcp:// beyond this machine, unencrypted
+    /// Whom to trust.
+    #[command(flatten)]
+    pub keys: WorkerKeyArgs,
+    /// Allow tcp:// beyond this machine without keys, unencrypted
     #[arg(long)]
     pub insecure: bool,
     /// How to parse.
@@ -199,6 +209,10 @@ pub struct SourceArgs {
     /// The longest line; longer ones are dead letters
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size::bytes)]
     pub max_line: usize,
+    /// The most bytes of lines that wait and are in work (a queue: 24MiB unless said); what is being read, connections
+    /// and documents come on top
+    #[arg(long, value_name = "BYTES", value_parser = size::memory)]
+    pub max_memory: Option<usize>,
     /// What names an input in its documents' ids: fingerprint (how its content begins), path, or a name of yours
     #[arg(long, value_name = "fingerprint|path|NAME", default_value = "fingerprint")]
     pub origin: String,
@@ -249,32 +263,6 @@ pub enum UnmatchedArg {
     Drop,
 }
 
-/// How to report.
-#[derive(Args, Debug)]
-pub struct ReportArgs {
-    /// Write the receipt as JSON
-    #[arg(long, value_name = "FILE")]
-    pub receipt: Option<PathBuf>,
-    /// How messages are written
-    #[arg(long, value_name = "text|json", default_value = "text")]
-    pub log_format: LogFormatArg,
-    /// Say nothing but errors
-    #[arg(short = 'q', long)]
-    pub quiet: bool,
-    /// Take flags from this TOML file
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-}
-
-/// `--log-format`
-#[derive(ValueEnum, Debug, Clone, Copy)]
-pub enum LogFormatArg {
-    /// Sentences
-    Text,
-    /// One JSON object a line
-    Json,
-}
-
 fn endpoint(text: &str) -> Result<Endpoint, String> {
     Endpoint::parse(text).map_err(|error| error.to_string())
 }
@@ -291,6 +279,7 @@ impl SourceArgs {
             inputs: self.inputs.clone(),
             read: ReadOptions { size, origin: OriginRule::parse(&self.origin), memory: None },
             state: self.state.clone(),
+            max_memory: self.max_memory,
         }
     }
 }
@@ -333,17 +322,6 @@ impl LibraryArgs {
     }
 }
 
-impl ReportArgs {
-    /// The console of `program`.
-    pub fn console(&self, program: &'static str) -> Console {
-        let format = match self.log_format {
-            LogFormatArg::Text => LogFormat::Text,
-            LogFormatArg::Json => LogFormat::Json,
-        };
-        Console::new(program, format, self.quiet)
-    }
-}
-
 impl RunArgs {
     /// The options of the workers.
     pub fn work_options(&self) -> WorkOptions {
@@ -357,11 +335,16 @@ impl QueueArgs {
     /// # Errors
     /// An endpoint that strangers could reach.
     pub fn options(&self) -> Result<ServeOptions> {
-        self.bind.iter().try_for_each(|endpoint| endpoint.check_reach(self.insecure))?;
-        let spawn =
-            self.spawn.map(|workers| SpawnOptions { workers: workers.most, arguments: self.worker_arguments.clone() });
+        let may_reach_out = self.insecure || self.keys.is_given();
+        self.bind.iter().try_for_each(|endpoint| endpoint.check_reach(may_reach_out))?;
+        let spawn = self.spawn.map(|workers| SpawnOptions {
+            workers: workers.most,
+            arguments: self.worker_arguments.clone(),
+            curve_key: self.keys.curve_key.clone(),
+        });
         Ok(ServeOptions {
             endpoints: self.bind.clone(),
+            security: self.keys.open(self.spawn.is_some())?,
             lease: self.lease,
             linger: self.linger,
             drain: self.drain,
@@ -375,10 +358,12 @@ impl WorkerArgs {
     /// The options of the workers.
     ///
     /// # Errors
-    /// An endpoint that strangers could have.
-    pub fn options(&self) -> Result<WorkOptions> {
-        self.from.iter().try_for_each(|endpoint| endpoint.check_reach(self.insecure))?;
-        Ok(self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone()))
+    /// An endpoint that strangers could have, keys that are wrong.
+    pub fn options(&self) -> Result<(Vec<Address>, WorkOptions)> {
+        let may_reach_out = self.insecure || self.keys.is_given();
+        self.from.iter().try_for_each(|endpoint| endpoint.check_reach(may_reach_out))?;
+        let addresses = self.keys.addresses(&self.from)?;
+        Ok((addresses, self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone())))
     }
 }
 

@@ -2,6 +2,8 @@
 //! clap.
 
 mod args;
+mod keys;
+mod report;
 mod size;
 
 use std::ffi::OsString;
@@ -13,6 +15,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches};
 
 pub use self::args::{BenchArgs, Commands, GROK_PATTERN, GrokArgs, LogatorArgs, QueueArgs, RunArgs, WorkerArgs};
+pub use self::keys::KeygenArgs;
 use crate::config;
 use crate::console::{Console, LogFormat};
 use crate::error::{Error, Result};
@@ -25,10 +28,12 @@ pub fn logator() -> LogatorArgs {
     let program = match arguments.iter().skip(1).find(|argument| !argument.to_string_lossy().starts_with('-')) {
         Some(command) if command == "bench" => "bench",
         Some(command) if command == "grok" => "grok",
+        Some(command) if command == "keygen" => "keygen",
         _ => "run",
     };
     let mut command = LogatorArgs::command().mut_subcommands(config::with_environment);
-    if let Some(path) = config::file_of(&arguments) {
+    // A key is made once, by hand: no file has flags for that.
+    if let Some(path) = config::file_of(&arguments).filter(|_| program != "keygen") {
         let others = others(program);
         let subcommand = command.find_subcommand(program).cloned().unwrap_or_default();
         match config::with_file(subcommand, &path, program, &others) {

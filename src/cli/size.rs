@@ -21,6 +21,12 @@ pub fn bytes(text: &str) -> Result<usize, String> {
     number.checked_mul(unit).filter(|&bytes| bytes > 0).ok_or_else(|| "out of range".to_owned())
 }
 
+/// Memory for lines: bytes, enough for a batch or two.
+pub fn memory(text: &str) -> Result<usize, String> {
+    let memory = bytes(text)?;
+    if memory >= 1 << 16 { Ok(memory) } else { Err("less than 64KiB is too little".to_owned()) }
+}
+
 /// Seconds: `30`, `0.5`.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;

@@ -7,9 +7,11 @@
 //! | [`work`] | – | elsewhere | here |
 //! | [`bench`](mod@bench) | `run` again and again | | |
 //! | [`grok`] | here, one after the other | – | – |
+//! | [`keygen`](mod@keygen) | – | – | – |
 
 pub mod bench;
 pub mod grok;
+pub mod keygen;
 pub mod run;
 pub mod serve;
 pub mod spawn;
@@ -25,6 +27,7 @@ use crate::dead_letter::{DeadLetters, Letter, Reason};
 use crate::document::{DocumentId, date};
 use crate::error::{Error, Result};
 use crate::grok::{Format, Library};
+use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::receipt::Receipt;
 use crate::sink::Sink;
@@ -50,9 +53,19 @@ pub struct SourceOptions {
     pub read: ReadOptions,
     /// Where it is remembered what is settled.
     pub state: Option<PathBuf>,
+    /// Bytes of lines that may wait or be in work; `None` for what each job takes otherwise.
+    pub max_memory: Option<usize>,
 }
 
 impl SourceOptions {
+    /// The bounds of a queue, `usual` unless the user has set some: then a third is for what waits.
+    pub(crate) fn limits(&self, usual: Limits) -> Limits {
+        match self.max_memory {
+            Some(most) => Limits { ready_bytes: most / 3, leased_bytes: most - most / 3, ..usual },
+            None => usual,
+        }
+    }
+
     /// A name stands for one input: under it, the same offset of two inputs would be one place.
     fn check_origin(&self, inputs: &Inputs) -> Result<()> {
         match &self.read.origin {

@@ -31,7 +31,7 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, mut console: Console) -> 
     // Leases of threads do not run out: a thread cannot be lost alone.
     let limits =
         Limits { lease: None, ready_bytes: READY_BYTES, leased_bytes: usize::MAX, leases_per_peer: usize::MAX };
-    let queue = queue_with(state.as_ref(), SharedQueue::new(limits, None));
+    let queue = queue_with(state.as_ref(), SharedQueue::new(source.limits(limits), None));
     let interrupt = Stop::new()?;
     interrupt.on_signals({
         let (queue, console) = (Arc::clone(&queue), console.clone());

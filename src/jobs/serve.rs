@@ -12,14 +12,16 @@ use crate::error::{Error, Result};
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::receipt::{Receipt, grouped};
-use crate::server::Server;
-use crate::stop::{Stop, Waker};
+use crate::server::{Event, Security, Server};
+use crate::stop::{self, Stop, Waker};
 
 /// How a queue serves.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
     /// Where it listens.
     pub endpoints: Vec<Endpoint>,
+    /// The keys of both sides; without them everybody who reaches an endpoint comes in.
+    pub security: Option<Security>,
     /// The time to run of leases.
     pub lease: Duration,
     /// How long it stays after the last ack, for workers that come late.
@@ -45,10 +47,11 @@ pub fn serve(
 ) -> Result<Receipt> {
     let inputs = source.find()?;
     let state = source.open_state(&console)?;
-    let server = Server::bind(&options.endpoints)?;
+    let connections = raise_limit();
+    let server = Server::bind(&options.endpoints, options.security.as_ref())?;
     let dead_letters = Arc::new(DeadLetters::new(&options.dead_letters));
     let waker = Arc::new(Waker::new()?);
-    let limits = Limits { lease: Some(options.lease), ..Limits::default() };
+    let limits = source.limits(Limits { lease: Some(options.lease), ..Limits::default() });
     let notify = Arc::clone(&waker);
     let queue = queue_with(state.as_ref(), SharedQueue::new(limits, Some(Box::new(move || notify.wake()))));
 
@@ -71,6 +74,20 @@ pub fn serve(
         }
     })?;
 
+    if let Some(security) = &options.security {
+        let (authorized, console) = (Arc::clone(&security.authorized), console.clone());
+        stop::on_hangup(move || match authorized.reload() {
+            Ok(count) => console
+                .say(format!("SIGHUP: {} has {count} keys, which count from now on", authorized.path().display())),
+            Err(error) => console.error(format!("SIGHUP: the keys stay as they were: {error}")),
+        })?;
+    }
+    if connections < FEW_CONNECTIONS {
+        console.say(format!(
+            "this process may have no more than {connections} open files, and each worker thread is one; ulimit -n, or \
+             LimitNOFILE= of systemd, sets how many"
+        ));
+    }
     for endpoint in server.endpoints() {
         console.say(format!("lines are handed out at {endpoint}"));
     }
@@ -83,7 +100,10 @@ pub fn serve(
         }
     });
     let spawned = match &options.spawn {
-        Some(spawn) => Some(Spawned::start(spawn, &server.endpoints()[0], &abort, &console)?),
+        Some(spawn) => {
+            let key = options.security.as_ref().map(|security| security.pair.public());
+            Some(Spawned::start(spawn, &server.endpoints()[0], key, &abort, &console)?)
+        }
         None => None,
     };
 
@@ -107,7 +127,14 @@ pub fn serve(
         on_receipt(&closed);
         receipt = Some(closed);
     };
-    let served = server.serve(&queue, &waker, &abort, options.linger, &mut || finish(None));
+    let served = server.serve(&queue, &waker, &abort, options.linger, &mut |event| match event {
+        Event::Finished => finish(None),
+        Event::Refused { key, address } => {
+            let list = options.security.as_ref().map(|security| security.authorized.path().display().to_string());
+            let list = list.unwrap_or_default();
+            console.say(format!("a worker at {address} was refused: its key {key} is not in {list}"));
+        }
+    });
     let strangers = served.as_ref().map(|strangers| *strangers).unwrap_or_default();
     let failures = spawned.map(|spawned| spawned.finish()).unwrap_or_default();
     finish(served.err().or(failures));
@@ -116,6 +143,13 @@ pub fn serve(
             "{} messages of strangers were dropped, {} malformed requests refused",
             grouped(strangers.dropped),
             grouped(strangers.refused)
+        ));
+    }
+    if strangers.unauthorized + strangers.failed_handshakes > 0 {
+        console.say(format!(
+            "{} connections with keys that are not authorized were refused, {} did not introduce themselves",
+            grouped(strangers.unauthorized),
+            grouped(strangers.failed_handshakes)
         ));
     }
     let counts = queue.counts();
@@ -128,4 +162,18 @@ pub fn serve(
     }
     drop(server);
     receipt.ok_or_else(|| Error::internal("a queue ended without its receipt"))
+}
+
+/// Fewer are worth a word.
+const FEW_CONNECTIONS: u64 = 1024;
+
+/// Lets this process have as many open files, and so connections, as it may; how many that are. libzmq does not say when
+/// they are used up: it goes on trying to accept.
+fn raise_limit() -> u64 {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let Ok((now, most)) = getrlimit(Resource::RLIMIT_NOFILE) else { return u64::MAX };
+    match setrlimit(Resource::RLIMIT_NOFILE, most, most) {
+        Ok(()) => most,
+        Err(_) => now,
+    }
 }

@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 use crate::console::Console;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
+use crate::keys::PublicKey;
 use crate::sink::backoff::Backoff;
 use crate::stop::Stop;
 
@@ -23,6 +24,8 @@ pub struct SpawnOptions {
     pub workers: usize,
     /// Their arguments besides the endpoint: format, sink, and so on.
     pub arguments: Vec<OsString>,
+    /// The queue's own key file: they come in with it. Its name is all that the command line shows.
+    pub curve_key: Option<PathBuf>,
 }
 
 /// A worker that died is started again this many times in all.
@@ -57,11 +60,22 @@ struct State {
 
 impl Spawned {
     /// Starts workers for the queue at `endpoint`. When they cannot be kept running, `abort` is requested.
-    pub fn start(options: &SpawnOptions, endpoint: &Endpoint, abort: &Stop, console: &Console) -> Result<Spawned> {
+    pub fn start(
+        options: &SpawnOptions,
+        endpoint: &Endpoint,
+        queue_key: Option<PublicKey>,
+        abort: &Stop,
+        console: &Console,
+    ) -> Result<Spawned> {
         let here = std::env::current_exe().map_err(|error| Error::system("where am I?").because(error))?;
         let program = here.with_file_name("logator-worker");
         let mut arguments: Vec<OsString> =
             ["--from", &endpoint.to_string(), "--jobs", "1", "--quiet"].map(OsString::from).into();
+        if let (Some(file), Some(key)) = (&options.curve_key, queue_key) {
+            arguments.extend(["--curve-key".into(), file.clone().into_os_string()]);
+            // In one word: a key may begin with a hyphen.
+            arguments.push(format!("--queue-key={key}").into());
+        }
         arguments.extend(options.arguments.iter().cloned());
         let shared = Arc::new(Shared {
             program,

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{WorkOptions, say_errors};
-use crate::client::Client;
+use crate::client::{Address, Client};
 use crate::console::Console;
 use crate::dead_letter::DeadLetters;
-use crate::endpoint::Endpoint;
 use crate::error::Result;
 use crate::receipt::Receipt;
 use crate::stop::Stop;
@@ -15,11 +14,11 @@ use crate::worker::feed::Feed;
 use crate::worker::storer::Storer;
 use crate::worker::{Crew, WorkerCounts};
 
-/// Works for the queues at `endpoints` until all of them have ended.
+/// Works for the queues at `addresses` until all of them have ended.
 ///
 /// # Errors
 /// Only what keeps it from starting: a wrong pattern, a sink that cannot be opened, a queue that is a stranger's.
-pub fn work(endpoints: &[Endpoint], options: &WorkOptions, console: Console) -> Result<Receipt> {
+pub fn work(addresses: &[Address], options: &WorkOptions, console: Console) -> Result<Receipt> {
     let formats = options.formats(&console)?;
     let stop = Stop::new()?;
     stop.on_signals({
@@ -29,7 +28,7 @@ pub fn work(endpoints: &[Endpoint], options: &WorkOptions, console: Console) -> 
     let context = zmq::Context::new();
     let client = |_index: usize| {
         let console = console.clone();
-        Client::new(&context, endpoints, stop.clone(), move |sentence| console.say(sentence))
+        Client::new(&context, addresses, stop.clone(), move |sentence| console.say(sentence))
     };
     // Known to the queue before the sink is opened, which may take longer than a short input.
     let mut first = client(0);

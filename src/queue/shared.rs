@@ -237,6 +237,11 @@ impl SharedQueue {
         self.lock().queue.next_deadline().map(|deadline| deadline.saturating_sub(now))
     }
 
+    /// Whether a batch waits to be handed out.
+    pub fn has_ready(&self) -> bool {
+        self.lock().queue.held_bytes().0 > 0
+    }
+
     /// See [`Queue::is_finished`].
     pub fn is_finished(&self) -> bool {
         self.lock().queue.is_finished()

@@ -11,6 +11,7 @@ pub mod memory;
 pub mod mongodb;
 pub mod ndjson;
 pub mod null;
+mod reference;
 pub(crate) mod repair;
 pub mod spec;
 #[cfg(feature = "sqlite")]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::ndjson::NdjsonSink;
 use super::null::NullSink;
-use super::{Notify, Sink};
+use super::{Notify, Sink, reference};
 use crate::error::{Error, Result};
 
 /// The table of a SQLite sink that names none.
@@ -30,25 +30,63 @@ pub enum SinkSpec {
         table: String,
     },
     /// `mongodb://…` or `mongodb+srv://…`: the whole URI.
-    MongoDb(String),
+    MongoDb(Address),
     /// `null:`.
     Null,
+}
+
+/// The address of a server. `Display` and `Debug` show no secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    /// As the user wrote it, references to secrets included.
+    given: String,
+    /// With the references followed.
+    uri: String,
+}
+
+impl Address {
+    /// What the driver gets.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A name of a secret may be shown, wherever in the address it stands.
+        let shown = if reference::whole(&self.given).is_some() { &self.uri } else { &self.given };
+        f.write_str(&masked(shown))
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({self})")
+    }
 }
 
 /// The beginnings of all sinks.
 const SCHEMES: [&str; 5] = ["ndjson:", "sqlite:", "mongodb://", "mongodb+srv://", "null:"];
 
 impl SinkSpec {
-    /// Reads `text`.
+    /// Reads `text`, in which `${NAME}` and `${file:PATH}` stand for secrets.
     ///
     /// # Errors
     /// A usage error that says what there is.
     pub fn parse(text: &str) -> Result<SinkSpec> {
+        let Some(expanded) = reference::expand(text, &reference::follow)? else { return SinkSpec::read(text, text) };
+        // Whatever a secret turns out to be, it is not repeated.
+        SinkSpec::read(&expanded, text).map_err(|_| {
+            Error::usage(format!("sink {}: with what it refers to it is no sink; {}", masked(text), known()))
+        })
+    }
+
+    fn read(text: &str, given: &str) -> Result<SinkSpec> {
         if text == "-" {
             return Ok(SinkSpec::Stdout);
         }
         if text.starts_with("mongodb://") || text.starts_with("mongodb+srv://") {
-            return Ok(SinkSpec::MongoDb(text.into()));
+            return Ok(SinkSpec::MongoDb(Address { given: given.into(), uri: text.into() }));
         }
         let Some((scheme, rest)) = text.split_once(':') else { return Err(unknown(text)) };
         match (scheme, rest) {
@@ -74,8 +112,8 @@ impl SinkSpec {
         matches!(self, SinkSpec::Sqlite { .. } | SinkSpec::MongoDb(_))
     }
 
-    /// The text that [`parse`](SinkSpec::parse) reads as this sink, secrets included: for the command line of another
-    /// process.
+    /// The text that [`parse`](SinkSpec::parse) reads as this sink, for the command line of another process. Secrets are
+    /// in it as far as the user wrote them out.
     pub fn to_argument(&self) -> OsString {
         let with = |scheme: &str, path: &Path, rest: &str| {
             let mut text = OsString::from(scheme);
@@ -87,7 +125,7 @@ impl SinkSpec {
             SinkSpec::Stdout => "-".into(),
             SinkSpec::Ndjson(path) => with("ndjson:", path, ""),
             SinkSpec::Sqlite { file, table } => with("sqlite:", file, &format!("?table={table}")),
-            SinkSpec::MongoDb(uri) => uri.into(),
+            SinkSpec::MongoDb(address) => address.given.clone().into(),
             SinkSpec::Null => "null:".into(),
         }
     }
@@ -105,7 +143,7 @@ impl SinkSpec {
             #[cfg(feature = "sqlite")]
             SinkSpec::Sqlite { file, table } => Arc::new(super::sqlite::SqliteSink::open(file, table)?),
             #[cfg(feature = "mongodb")]
-            SinkSpec::MongoDb(uri) => super::mongodb::open_with(uri, notify)?,
+            SinkSpec::MongoDb(address) => super::mongodb::open_with(address.uri(), notify)?,
             #[cfg(not(all(feature = "sqlite", feature = "mongodb")))]
             other => return Err(Error::usage(format!("sink {other}: this build was made without it"))),
         })
@@ -190,7 +228,7 @@ impl fmt::Display for SinkSpec {
             SinkSpec::Ndjson(path) => write!(f, "ndjson:{}", path.display()),
             SinkSpec::Sqlite { file, table } if table == DEFAULT_TABLE => write!(f, "sqlite:{}", file.display()),
             SinkSpec::Sqlite { file, table } => write!(f, "sqlite:{}?table={table}", file.display()),
-            SinkSpec::MongoDb(uri) => f.write_str(&masked(uri)),
+            SinkSpec::MongoDb(address) => address.fmt(f),
             SinkSpec::Null => f.write_str("null:"),
         }
     }
@@ -280,6 +318,28 @@ mod tests {
             let spec = SinkSpec::parse(text).unwrap();
             assert_eq!(spec.to_string(), shown);
             assert!(!format!("{spec:?}").contains("hush"));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "hu/sh\n").unwrap();
+        let text = format!("mongodb://joe:${{file:{}}}@h/d.c?appName=${{file:{0}}}", file.display());
+        let spec = SinkSpec::parse(&text).unwrap();
+        let SinkSpec::MongoDb(address) = &spec else { panic!("{spec}") };
+        assert_eq!(address.uri(), "mongodb://joe:hu%2Fsh@h/d.c?appName=hu%2Fsh");
+        let shown = format!("{spec} {spec:?} {address:?}");
+        assert!(!shown.contains("hu/sh") && !shown.contains("hu%2Fsh"), "{shown}");
+        assert_eq!(SinkSpec::parse(spec.to_argument().to_str().unwrap()).unwrap(), spec);
+        assert!(!spec.to_argument().to_string_lossy().contains("sh@"));
+        // The whole address may be in the file, and a file that holds something else is not shown.
+        let text = format!("${{file:{}}}", file.display());
+        let error = SinkSpec::parse(&text).unwrap_err().to_string();
+        assert!(error.contains("it is no sink") && !error.contains("hu"), "{error}");
+        std::fs::write(&file, "mongodb://joe:hush@h/d.c\n").unwrap();
+        assert_eq!(SinkSpec::parse(&text).unwrap().to_string(), "mongodb://joe:***@h/d.c");
+        for text in
+            ["mongodb://joe:${file:/nowhere}@h/d.c", "mongodb://joe:${LOGATOR_NO_SUCH}@h/d.c", "${LOGATOR_NO_SUCH}"]
+        {
+            assert!(SinkSpec::parse(text).unwrap_err().to_string().contains("} in a sink: "), "{text}");
         }
         for text in ["kafka://joe:hush@b/t", "mongo://joe:hush@h/d", "mongodb:joe:hush@h", "x?password=hush"] {
             assert!(!SinkSpec::parse(text).unwrap_err().to_string().contains("hush"), "{text}");

@@ -4,6 +4,8 @@ use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use liblzma::stream::Stream;
+
 use super::gzip::GzipReader;
 
 /// How content is compressed.
@@ -23,6 +25,17 @@ pub enum Compression {
 
 /// As many bytes as it takes to tell every compression.
 pub const MAGIC_BYTES: usize = 6;
+
+/// What undoing a compression may keep in memory, in MiB. Nothing that xz makes needs more without being told to, and
+/// it is where zstd itself stops. gzip and bzip2 cannot ask for as much.
+pub const MOST_MEMORY_MIB: u64 = 128;
+
+/// Whether the content asks for more than [`MOST_MEMORY_MIB`].
+pub fn wants_too_much(error: &io::Error) -> bool {
+    let lzma = error.get_ref().and_then(|error| error.downcast_ref::<liblzma::stream::Error>());
+    // zstd's errors are known by their text alone.
+    matches!(lzma, Some(liblzma::stream::Error::MemLimit)) || error.to_string().contains("too much memory")
+}
 
 impl Compression {
     /// Tells the compression from how the content begins.
@@ -71,7 +84,10 @@ impl Compression {
             Compression::Gzip => Box::new(GzipReader::new(input)),
             Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(input)?),
             Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
-            Compression::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(input)),
+            Compression::Xz => {
+                let decoder = Stream::new_stream_decoder(MOST_MEMORY_MIB << 20, liblzma::stream::CONCATENATED)?;
+                Box::new(liblzma::bufread::XzDecoder::new_stream(input, decoder))
+            }
         })
     }
 }

@@ -161,6 +161,12 @@ fn read_file(
         let at = consumed.load(Ordering::Relaxed);
         let what = match compression {
             Compression::None => "cannot be read further".to_owned(),
+            _ if decompress::wants_too_much(&error) => format!(
+                "the {} data wants more than {} MiB of memory; unpack it with a program that may have as much, and pipe \
+                 it in; stopped",
+                compression.name(),
+                decompress::MOST_MEMORY_MIB
+            ),
             _ => format!("damaged {} data", compression.name()),
         };
         Error::input(format!(

@@ -88,3 +88,71 @@ fn sinks_that_cannot_be_opened_are_said_before_anything_is_read() {
         assert!(ran.stderr.contains(words) && ran.stderr.lines().count() == 1, "{}", ran.stderr);
     }
 }
+
+/// A pipe holds 64 KiB: what does not fit waits for its reader, and what the reader never had is not stored.
+#[test]
+fn a_pipe_whose_reader_leaves_ends_the_run_and_what_it_did_not_take_is_not_stored() {
+    let place = Place::new();
+    nix::unistd::mkfifo(&place.path("pipe"), nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    place.write("access.log", access(0..5000));
+    let arguments = ["run", "access.log", "-f", "combined", "-j", "1", "--batch-lines", "500", "--to", "ndjson:pipe"];
+    let run = place.start("logator", &[&arguments[..], &["--receipt", "receipt"]].concat());
+    let mut pipe = std::fs::File::open(place.path("pipe")).unwrap();
+    std::io::Read::read_exact(&mut pipe, &mut [0; 1000]).unwrap();
+    drop(pipe);
+    let ran = run.end();
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    let receipt = place.receipt("receipt");
+    assert!(receipt.agrees && !receipt.finished && receipt.left > 0, "{receipt:?}");
+    assert!(receipt.tally.stored < 1000 && receipt.errors[0].starts_with("ndjson:pipe: "), "{receipt:?}");
+}
+
+/// A folder that nobody may write to, root neither.
+#[test]
+fn a_folder_that_cannot_be_written_to_is_said_and_nothing_counts_as_stored() {
+    let place = Place::new();
+    for (arguments, words) in [
+        (&["--to", "ndjson:/proc/sys/out"][..], "ndjson:/proc/sys/out: "),
+        (&["--to", "null:", "--unmatched", "dead-letter", "--dead-letters", "/proc/sys/letters"], "/proc/sys/letters"),
+    ] {
+        let ran = place.run("logator", &[&["run", "-f", "combined"], arguments].concat(), b"no access line\n");
+        assert_eq!(ran.code, Some(3), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{arguments:?}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("stored                    1"), "{}", ran.stderr);
+    }
+    // The work is done by then; whoever asked for a receipt learns that there is none.
+    let ran = place.run("logator", &["run", "--to", "null:", "--receipt", "/proc/sys/receipt"], &access(0..5));
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert!(ran.stderr.contains("/proc/sys/receipt: the receipt cannot be written"), "{}", ran.stderr);
+}
+
+/// Lines that wait and lines in work are bounded, also when nobody takes any.
+#[test]
+fn max_memory_bounds_what_a_queue_reads_ahead_and_the_work_goes_on() {
+    let place = Place::new();
+    let content = access(0..100_000);
+    place.write("access.log", &content);
+    let mut most = Vec::new();
+    for limit in ["1MiB", "64MiB"] {
+        let bound = place.at("ipc://", limit);
+        let arguments = ["access.log", "--bind", &bound, "--linger", "0", "--max-memory", limit, "--receipt", "queue"];
+        let mut queue = place.start("logator-queue", &arguments);
+        queue.says("lines are handed out at");
+        let worker = place.start("logator-worker", &["--from", &bound, "-f", "combined", "--to", "null:", "-j", "2"]);
+        let endpoint = place.path(limit);
+        let peak = crate::kit::wait_for("the receipt", crate::kit::PATIENCE, || {
+            most.push(queue.most_memory().unwrap_or(0));
+            (place.path("queue").exists() || !endpoint.exists()).then(|| most.drain(..).max().unwrap_or(0))
+        });
+        eprintln!("--max-memory {limit}: {peak} kB");
+        let queue = queue.end();
+        assert_eq!((queue.code, worker.end().code), (Some(0), Some(0)), "{}", queue.stderr);
+        assert_eq!(account(&place.receipt("queue")), [100_000, 100_000, 0, 0, 0, 0]);
+        std::fs::remove_file(place.path("queue")).unwrap();
+        if limit == "1MiB" {
+            assert!(peak < 24 << 10, "{peak} kB");
+        }
+    }
+    let ran = place.run("logator-queue", &["--max-memory", "1KiB"], b"");
+    assert!(ran.code == Some(2) && ran.stderr.contains("less than 64KiB is too little"), "{}", ran.stderr);
+}

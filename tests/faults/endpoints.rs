@@ -1,10 +1,11 @@
 //! Where a queue listens.
 
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::process::Command;
 
 use crate::kit::free_port;
 use crate::kit::logs::access;
-use crate::kit::place::{Place, account};
+use crate::kit::place::{Place, Running, account};
 
 #[test]
 fn an_endpoint_in_use_is_refused_and_the_first_queue_is_unharmed() {
@@ -87,4 +88,57 @@ fn an_endpoint_that_cannot_be_is_a_usage_error() {
         assert_eq!(ran.code, Some(2), "{endpoint}: {}", ran.stderr);
         assert!(ran.stderr.contains(words), "{endpoint}: {}", ran.stderr);
     }
+}
+
+/// The programs where every user can run them, and a folder in which every user can make a socket.
+fn open_to_all(place: &Place) -> String {
+    let folder = place.path("programs");
+    std::fs::create_dir(&folder).unwrap();
+    for name in ["logator-queue", "logator-worker"] {
+        std::fs::copy(crate::kit::program(name), folder.join(name)).unwrap();
+    }
+    let all = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(place.path("."), all).unwrap();
+    folder.display().to_string()
+}
+
+/// `program` as the user nobody.
+fn as_nobody(place: &Place, programs: &str, program: &str, arguments: &[&str]) -> Running {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(format!("{programs}/{program}"));
+    command.args(arguments).current_dir(place.path("."));
+    Running::start(command)
+}
+
+#[test]
+fn neither_side_has_to_do_with_a_socket_of_another_user() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("left out: only root can be two users");
+        return;
+    }
+    let place = Place::new();
+    let programs = open_to_all(&place);
+    let endpoint = place.endpoint();
+    // Theirs, ours: root could use any socket, and does not.
+    let mut queue = as_nobody(&place, &programs, "logator-queue", &["--bind", &endpoint]);
+    queue.says("lines are handed out at");
+    let worker = place.run("logator-worker", &["--from", &endpoint, "--to", "null:"], b"");
+    let words = "the socket belongs to user 65534, not to this one (0); a stranger's queue is not trusted";
+    assert!(worker.code == Some(2) && worker.stderr.contains(words), "{}", worker.stderr);
+    let second = place.run("logator-queue", &["--bind", &endpoint], b"");
+    assert!(second.code == Some(2) && second.stderr.contains("in use by another process"), "{}", second.stderr);
+    queue.kill();
+    // Ours, theirs: the mode keeps them out of the socket, and they say why.
+    std::fs::remove_file(place.path("q")).unwrap();
+    let queue = place.queue(&["--linger", "0"]);
+    let worker = as_nobody(&place, &programs, "logator-worker", &["--from", &endpoint, "--to", "null:"]).end();
+    let words = "the socket belongs to user 0, not to this one (65534)";
+    assert!(worker.code == Some(2) && worker.stderr.contains(words), "{}", worker.stderr);
+    let mut connect = Command::new("setpriv");
+    let script = "use Socket; socket(S, PF_UNIX, SOCK_STREAM, 0); exit(connect(S, sockaddr_un($ARGV[0])) ? 0 : 9)";
+    connect.args(["--reuid=65534", "--regid=65534", "--clear-groups", "perl", "-e", script]).arg(place.path("q"));
+    assert_eq!(Running::start(connect).end().code, Some(9), "the kernel refuses whoever tries");
+    let second = as_nobody(&place, &programs, "logator-queue", &["--bind", &endpoint, "--receipt", "/dev/null"]).end();
+    assert!(second.code == Some(2) && second.stderr.contains("a socket of user 0 is there"), "{}", second.stderr);
+    assert_eq!(queue.end().code, Some(0));
 }

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Read as _;
 use std::process::Stdio;
 
+use logator::batch::{Batch, Origin};
+use logator::wire::{self, Reply, Request};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 
@@ -156,4 +158,69 @@ fn a_reader_that_leaves_standard_output_ends_the_run_quietly() {
     for error in &receipt.errors {
         assert_eq!(error, "standard output: its reader left: Broken pipe (os error 32)");
     }
+}
+
+/// Where a question waits for work, the goodbye goes over the same connection: the queue knows whose question it is, and
+/// what it handed out at the same moment goes back at once. (It went over a new connection before, and such a batch waited
+/// for its lease.)
+#[test]
+fn a_worker_that_is_stopped_says_goodbye_over_the_connection_on_which_its_question_waits() {
+    let place = Place::new();
+    let context = zmq::Context::new();
+    let queue = context.socket(zmq::ROUTER).unwrap();
+    queue.set_rcvtimeo(PATIENCE.as_millis() as i32).unwrap();
+    queue.bind(&place.endpoint()).unwrap();
+    let mut worker = place.worker(&["-f", "combined", "--to", "null:"]);
+    let request = |queue: &zmq::Socket| {
+        let frames = queue.recv_multipart(0).expect("a request");
+        (frames[0].clone(), Request::decode(&frames[3]).expect("of the protocol"))
+    };
+    let reply = |to: &[u8], reply: Reply, data: &[u8]| {
+        let encoded = reply.encode();
+        let frames = [to, b"", wire::MAGIC, &encoded, data];
+        queue.send_multipart(&frames[..if data.is_empty() { 4 } else { 5 }], 0).unwrap();
+    };
+    let (who, hello) = request(&queue);
+    assert_eq!(hello, Request::Touch(Vec::new()));
+    reply(&who, Reply::Ok(0), b"");
+    let (who, question) = request(&queue);
+    assert!(matches!(question, Request::Reserve { wait, .. } if !wait.is_zero()));
+    worker.signal(Signal::SIGTERM);
+    worker.says("SIGTERM: finishing what is in hand");
+    // Handed out after the signal, and before the goodbye was read.
+    let batch = Batch {
+        origin: Origin { id: 1, name: "x".into(), content: 0 }.into(),
+        offset: 0,
+        lines: 1,
+        data: access(0..1).into(),
+    };
+    reply(&who, Reply::Batch { lease: 7, ttr: PATIENCE, batch }, &access(0..1));
+    let (again, goodbye) = request(&queue);
+    assert_eq!((again, goodbye), (who.clone(), Request::Bye(Vec::new())));
+    reply(&who, Reply::Ok(0), b"");
+    assert_eq!(worker.end_with_input_open().code, Some(0));
+}
+
+/// The same with a real queue, and whatever comes first: what a worker is given while it is stopped is had by another.
+#[test]
+fn what_is_handed_out_to_a_worker_that_is_stopped_does_not_wait_for_its_lease() {
+    let place = Place::new();
+    let mut queue = place.queue(&["--linger", "0", "--lease", "3600"]);
+    let rounds = 20;
+    for round in 0..rounds {
+        let out = format!("out-{round}");
+        let worker = place.worker(&["-f", "combined", "--to", &format!("ndjson:{out}")]);
+        // Its sink is open: it asks, or is about to.
+        wait_for("the worker", PATIENCE, || place.path(&out).exists().then_some(()));
+        worker.signal(Signal::SIGTERM);
+        queue.feed(&access(round * 10..round * 10 + 10));
+        let worker = worker.end_with_input_open();
+        assert_eq!(worker.code, Some(0), "{}", worker.stderr);
+    }
+    let last = place.worker(&["-f", "combined", "--to", &format!("ndjson:out-{rounds}")]);
+    let queue = queue.end();
+    assert_eq!((queue.code, last.end().code), (Some(0), Some(0)), "{}", queue.stderr);
+    assert_eq!(account(&place.receipt("queue.json")), [10 * rounds as u64, 10 * rounds as u64, 0, 0, 0, 0]);
+    let stored: usize = (0..=rounds).map(|round| place.objects(&format!("out-{round}")).len()).sum();
+    assert_eq!(stored, 10 * rounds, "no line was stored twice");
 }

@@ -116,3 +116,33 @@ fn tls_is_spoken_and_its_failures_are_told_at_once() {
     let error = mongodb::open(&server.uri("logs.access?serverSelectionTimeoutMS=500")).err().expect("TLS is required");
     assert!(error.to_string().contains("nobody answers"), "{error}");
 }
+
+/// The password comes from a file or the environment, with characters that an address would have to escape, and neither
+/// the command line of the process nor its output has it.
+#[test]
+#[ignore = "needs a MongoDB: run ./test"]
+fn a_password_from_a_file_or_the_environment_is_nowhere_to_be_seen() {
+    let server = guarded();
+    let place = crate::kit::place::Place::new();
+    place.write("password", "p@ss/w0rd\n");
+    let from_file = format!("${{file:{}}}", place.path("password").display());
+    for (secret, collection) in [(from_file.as_str(), "one"), ("${PASSWORD_OF_THE_TEST}", "two")] {
+        let uri = format!("mongodb://writer:{secret}@{}/logs.{collection}?authSource=admin", server.host());
+        let mut command = place.command("logator", &["run", "-f", "combined", "--to", &uri, "--receipt", "receipt"]);
+        command.env("PASSWORD_OF_THE_TEST", "p@ss/w0rd");
+        let mut run = crate::kit::place::Running::start(command);
+        let seen = crate::kit::wait_for("its command line", crate::kit::PATIENCE, || {
+            let seen = std::fs::read(format!("/proc/{}/cmdline", run.id())).unwrap();
+            (!seen.is_empty()).then_some(seen)
+        });
+        run.feed(&crate::kit::logs::access(0..10));
+        let ran = run.end();
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert!(String::from_utf8_lossy(&seen).contains(&uri), "{seen:?}");
+        let told = format!("{}{}{}{}", String::from_utf8_lossy(&seen), ran.stdout, ran.stderr, place.text("receipt"));
+        for password in ["p@ss/w0rd", "p%40ss%2Fw0rd"] {
+            assert!(!told.contains(password), "{told}");
+        }
+        assert_eq!(crate::kit::place::account(&place.receipt("receipt"))[..2], [10, 10]);
+    }
+}

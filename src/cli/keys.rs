@@ -1,0 +1,114 @@
+//! The flags of keys, and what they come to.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use crate::client::{Address, WorkerKeys};
+use crate::endpoint::Endpoint;
+use crate::error::{Error, Result};
+use crate::keys::{Authorized, KeyPair, PublicKey};
+use crate::server::Security;
+
+/// `logator keygen`
+#[derive(Args, Debug)]
+#[command(after_help = "FILE gets both halves, for --curve-key, and is readable by its owner only. FILE.pub gets the \
+public half, for --queue-key and for the list of --authorized-keys; it is also shown on standard output.
+Exit codes: 0 made; 2 a file is there already, or cannot be written.")]
+pub struct KeygenArgs {
+    /// Where the pair goes; its name without the extension is the name of the key
+    #[arg(value_name = "FILE", id = "key-file", default_value = "logator.key")]
+    pub file: PathBuf,
+}
+
+/// The keys of a queue.
+#[derive(Args, Debug)]
+pub struct QueueKeyArgs {
+    /// Encrypt, and let in only workers whose key is authorized: the queue's own key, as logator keygen makes it
+    #[arg(long, value_name = "FILE")]
+    pub curve_key: Option<PathBuf>,
+    /// Public keys of the workers that may come in, one a line; SIGHUP reads it again
+    #[arg(long, value_name = "FILE")]
+    pub authorized_keys: Option<PathBuf>,
+}
+
+/// The keys of a worker.
+#[derive(Args, Debug)]
+pub struct WorkerKeyArgs {
+    /// Encrypt: this worker's own key, as logator keygen makes it
+    #[arg(long, value_name = "FILE")]
+    pub curve_key: Option<PathBuf>,
+    /// The queue's public key, or its FILE.pub (repeatable: one for all queues, or one for each --from)
+    #[arg(long, value_name = "KEY|FILE")]
+    pub queue_key: Vec<String>,
+}
+
+impl QueueKeyArgs {
+    /// Whether strangers are kept out.
+    pub fn is_given(&self) -> bool {
+        self.curve_key.is_some() || self.authorized_keys.is_some()
+    }
+
+    /// Reads the files. A queue that starts workers itself lets them in with its own key.
+    ///
+    /// # Errors
+    /// A usage error when one is missing or wrong.
+    pub fn open(&self, spawns: bool) -> Result<Option<Security>> {
+        match (&self.curve_key, &self.authorized_keys) {
+            (None, None) => Ok(None),
+            (Some(key), Some(list)) => Self::security(key, list, spawns).map(Some),
+            (Some(key), None) if spawns => Self::security(key, Path::new("/dev/null"), spawns).map(Some),
+            (Some(_), None) => {
+                Err(Error::usage("--curve-key: --authorized-keys FILE is missing; without it nobody could come in"))
+            }
+            (None, Some(_)) => Err(Error::usage(
+                "--authorized-keys: --curve-key FILE is missing; without the queue's own key nothing is encrypted",
+            )),
+        }
+    }
+
+    fn security(key: &Path, list: &Path, spawns: bool) -> Result<Security> {
+        let pair = KeyPair::load(key)?;
+        let own = spawns.then(|| pair.public());
+        Ok(Security { pair, authorized: Arc::new(Authorized::load(list, own)?) })
+    }
+}
+
+impl WorkerKeyArgs {
+    /// Whether connections are encrypted.
+    pub fn is_given(&self) -> bool {
+        self.curve_key.is_some() || !self.queue_key.is_empty()
+    }
+
+    /// Where the queues are, and their keys.
+    ///
+    /// # Errors
+    /// A usage error when a key is missing or wrong.
+    pub fn addresses(&self, endpoints: &[Endpoint]) -> Result<Vec<Address>> {
+        let own = match (&self.curve_key, &self.queue_key[..]) {
+            (None, []) => None,
+            (Some(path), [_, ..]) => Some(Arc::new(KeyPair::load(path)?)),
+            (Some(_), []) => {
+                return Err(Error::usage("--curve-key: --queue-key KEY|FILE is missing: the public key of the queue"));
+            }
+            (None, [_, ..]) => {
+                return Err(Error::usage("--queue-key: --curve-key FILE is missing: this worker's own key"));
+            }
+        };
+        let queues: Vec<PublicKey> = self.queue_key.iter().map(|text| PublicKey::named(text)).collect::<Result<_>>()?;
+        if queues.len() > 1 && queues.len() != endpoints.len() {
+            return Err(Error::usage(format!(
+                "--queue-key: {} keys for {} queues; give one for all, or one for each --from",
+                queues.len(),
+                endpoints.len()
+            )));
+        }
+        let keys = |index: usize| {
+            let queue = queues.get(index).or(queues.first())?;
+            Some(WorkerKeys { own: own.clone()?, queue: *queue })
+        };
+        let addresses = endpoints.iter().enumerate();
+        Ok(addresses.map(|(index, endpoint)| Address { endpoint: endpoint.clone(), keys: keys(index) }).collect())
+    }
+}

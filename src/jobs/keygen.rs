@@ -1,0 +1,26 @@
+//! `logator keygen`: makes a pair of keys.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::console::Console;
+use crate::error::{Error, Result};
+use crate::keys::{KeyPair, public_path};
+
+/// Makes a pair and writes its halves. The public one is shown on standard output.
+///
+/// # Errors
+/// A usage error when a file is there already or cannot be written.
+pub fn keygen(path: &Path, console: &Console) -> Result<()> {
+    let pair = KeyPair::generate()?;
+    pair.save(path)?;
+    let public = public_path(path);
+    console.say(format!("{}: both halves, for --curve-key; nobody else may read it", path.display()));
+    console.say(format!("{}: the public half, for --queue-key and --authorized-keys", public.display()));
+    match writeln!(std::io::stdout(), "{}", pair.public()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::system("standard output cannot be written").because(error))
+        }
+        _ => Ok(()),
+    }
+}

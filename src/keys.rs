@@ -1,0 +1,334 @@
+//! CURVE keys: as text, in files, and the list of those that may come in.
+//!
+//! A key is 32 bytes, written in Z85 (ZeroMQ's base 85, RFC 32): 40 characters without blanks, quotes or backslashes. A
+//! pair is two of them: the public half is a name that anybody may know, the secret half is what proves it.
+//!
+//! | file | what is in it | who may read it |
+//! |---|---|---|
+//! | key file | `public-key = "…"` and `secret-key = "…"`, a line each; certificates of CZMQ and pyzmq load as well | its owner |
+//! | public file | a line: the key, a blank, its name | anybody |
+//! | list of keys | such lines, one a worker | the queue's user |
+//!
+//! In all of them a line that begins with `#` is a comment. A key that itself begins with `#` stands in quotes.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+use crate::error::{Error, Result};
+
+/// The bytes of a key.
+const KEY_BYTES: usize = 32;
+
+/// The characters of a key.
+const KEY_TEXT: usize = 40;
+
+/// No file of keys is larger; a wrong name given for one is not read to its end.
+const LARGEST_FILE: u64 = 16 << 20;
+
+const Z85: &[u8; 85] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+
+/// The public half of a pair.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PublicKey([u8; KEY_BYTES]);
+
+impl PublicKey {
+    /// Reads 40 characters of Z85; `None` when they are none.
+    pub fn parse(text: &str) -> Option<PublicKey> {
+        decode(text).map(PublicKey)
+    }
+
+    /// A key as it comes over the wire.
+    pub fn from_bytes(bytes: &[u8]) -> Option<PublicKey> {
+        bytes.try_into().ok().map(PublicKey)
+    }
+
+    /// As libzmq takes it.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// What `--queue-key` names: a key, or a file whose first line that is no comment begins with one.
+    ///
+    /// # Errors
+    /// A usage error when it is neither.
+    pub fn named(text: &str) -> Result<PublicKey> {
+        if let Some(key) = PublicKey::parse(text) {
+            return Ok(key);
+        }
+        let path = Path::new(text);
+        if !path.exists() {
+            return Err(Error::usage(format!(
+                "{text}: neither a public key of {KEY_TEXT} characters nor a file (logator keygen makes both)"
+            )));
+        }
+        let content = read(File::open(path), path)?;
+        let mut keys = entries(&content);
+        match keys.next() {
+            Some((_, Some((key, _)))) => Ok(key),
+            // A whole key file has the public half too.
+            _ => value_of(&content, "public-key").and_then(PublicKey::parse).ok_or_else(|| {
+                Error::usage(format!("{text}: there is no public key in it (logator keygen writes one to FILE.pub)"))
+            }),
+        }
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&encode(&self.0))
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({self})")
+    }
+}
+
+/// Both halves. `Debug` shows the public one only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyPair {
+    public: PublicKey,
+    secret: [u8; KEY_BYTES],
+}
+
+impl KeyPair {
+    /// A new pair, from libsodium's random numbers. Its public half does not begin with `#`.
+    ///
+    /// # Errors
+    /// When libzmq cannot make one.
+    pub fn generate() -> Result<KeyPair> {
+        loop {
+            let made = zmq::CurveKeyPair::new()
+                .map_err(|error| Error::system("libzmq cannot make a pair of keys").because(error))?;
+            let pair = KeyPair { public: PublicKey(made.public_key), secret: made.secret_key };
+            if !pair.public.to_string().starts_with('#') {
+                return Ok(pair);
+            }
+        }
+    }
+
+    /// The half that anybody may know.
+    pub fn public(&self) -> PublicKey {
+        self.public
+    }
+
+    /// The other one, as libzmq takes it.
+    pub(crate) fn secret(&self) -> &[u8] {
+        &self.secret
+    }
+
+    /// Reads a key file.
+    ///
+    /// # Errors
+    /// A usage error when it cannot be read, when others can read it, or when it holds no pair.
+    pub fn load(path: &Path) -> Result<KeyPair> {
+        let shown = path.display();
+        let opened = File::open(path);
+        // Of the file that was opened, not of what stands at the path a moment later.
+        if let Ok(mode) = opened.as_ref().map_err(drop).and_then(|file| file.metadata().map_err(drop)) {
+            let mode = mode.permissions().mode() & 0o777;
+            if mode & 0o077 != 0 {
+                return Err(Error::usage(format!(
+                    "{shown}: others can read this secret key (mode {mode:04o}); it is not used. chmod 600 {shown}, or \
+                     make a new pair if somebody may have taken it"
+                )));
+            }
+        }
+        let content = read(opened, path)?;
+        let half = |name: &str| {
+            value_of(&content, name).and_then(decode).ok_or_else(|| {
+                Error::usage(format!(
+                    "{shown}: no {name} = \"…\" of {KEY_TEXT} characters in it; logator keygen makes such a file"
+                ))
+            })
+        };
+        Ok(KeyPair { public: PublicKey(half("public-key")?), secret: half("secret-key")? })
+    }
+
+    /// Writes the pair to `path`, for its owner's eyes only, and the public half to the [public file](public_path).
+    /// Neither may exist.
+    ///
+    /// # Errors
+    /// A usage error when one is there already, or cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let public = public_path(path);
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let name: String = name.split_whitespace().collect::<Vec<_>>().join("-");
+        let secret = encode(&self.secret);
+        let pair = format!(
+            "# A logator key pair. Whoever reads this file can pass for its owner; {} is for the others.\n\
+             public-key = \"{}\"\nsecret-key = \"{secret}\"\n",
+            public.file_name().unwrap_or_default().to_string_lossy(),
+            self.public
+        );
+        if public.symlink_metadata().is_ok() {
+            return Err(there_already(&public));
+        }
+        create(path, 0o600, &pair)?;
+        create(&public, 0o644, &format!("{} {name}\n", self.public)).inspect_err(|_| {
+            // Half a pair is of no use, and would be in the way of the next attempt.
+            let _ = std::fs::remove_file(path);
+        })
+    }
+}
+
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyPair({}, secret ***)", self.public)
+    }
+}
+
+/// Where the public half of the pair in `path` is.
+pub fn public_path(path: &Path) -> PathBuf {
+    let mut public = path.as_os_str().to_owned();
+    public.push(".pub");
+    public.into()
+}
+
+fn there_already(path: &Path) -> Error {
+    Error::usage(format!("{}: is there already, and a key is never overwritten; name another file", path.display()))
+}
+
+fn create(path: &Path, mode: u32, content: &str) -> Result<()> {
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => there_already(path),
+        _ => Error::usage(format!("{}: the key cannot be written", path.display())).because(error),
+    };
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
+    file.write_all(content.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
+        let _ = std::fs::remove_file(path);
+        failed(error)
+    })
+}
+
+fn read(opened: std::io::Result<File>, path: &Path) -> Result<String> {
+    let mut content = String::new();
+    opened
+        .and_then(|file| file.take(LARGEST_FILE).read_to_string(&mut content))
+        .map_err(|error| Error::usage(format!("{}: the keys cannot be read", path.display())).because(error))?;
+    Ok(content)
+}
+
+/// The value of `name = "…"`.
+fn value_of<'a>(content: &'a str, name: &str) -> Option<&'a str> {
+    content.lines().find_map(|line| {
+        let (left, right) = line.split_once('=')?;
+        (left.trim() == name).then(|| right.trim().trim_matches(['"', '\'']))
+    })
+}
+
+/// The lines of a list of keys, numbered from 1: each a key and its name, or `None` for what is neither key nor comment.
+fn entries(content: &str) -> impl Iterator<Item = (usize, Option<(PublicKey, &str)>)> {
+    let lines = content.lines().map(str::trim).enumerate();
+    lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).map(|(index, line)| {
+        let (key, name) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        (index + 1, PublicKey::parse(key.trim_matches('"')).map(|key| (key, name.trim())))
+    })
+}
+
+/// The keys of those who may come in.
+#[derive(Debug)]
+pub struct Authorized {
+    path: PathBuf,
+    /// Allowed whatever the file says: that of the workers which the queue starts itself.
+    own: Option<PublicKey>,
+    names: RwLock<HashMap<PublicKey, String>>,
+    /// How often the file was read.
+    edition: AtomicU64,
+}
+
+impl Authorized {
+    /// Reads the list at `path`. `own` is allowed as well.
+    ///
+    /// # Errors
+    /// A usage error that names the line which is no key.
+    pub fn load(path: &Path, own: Option<PublicKey>) -> Result<Authorized> {
+        let names = RwLock::new(list(path)?);
+        Ok(Authorized { path: path.to_owned(), own, names, edition: AtomicU64::new(0) })
+    }
+
+    /// Reads the file again, and gives the number of keys in it. When that fails, the keys stay as they were.
+    ///
+    /// # Errors
+    /// As [`load`](Authorized::load).
+    pub fn reload(&self) -> Result<usize> {
+        let names = list(&self.path)?;
+        let count = names.len();
+        *self.names.write().unwrap_or_else(PoisonError::into_inner) = names;
+        self.edition.fetch_add(1, Ordering::Release);
+        Ok(count)
+    }
+
+    /// Whether the owner of `key` may come in.
+    pub fn allows(&self, key: &PublicKey) -> bool {
+        self.own.as_ref() == Some(key) || self.names.read().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+    }
+
+    /// Changes with each [`reload`](Authorized::reload).
+    pub fn edition(&self) -> u64 {
+        self.edition.load(Ordering::Acquire)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many keys the file has.
+    pub fn len(&self) -> usize {
+        self.names.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether the file has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+fn list(path: &Path) -> Result<HashMap<PublicKey, String>> {
+    let content = read(File::open(path), path)?;
+    let mut names = HashMap::new();
+    for (line, entry) in entries(&content) {
+        let Some((key, name)) = entry else {
+            return Err(Error::usage(format!(
+                "{}:{line}: no public key; a line is KEY NAME, as logator keygen writes it to FILE.pub, and a comment \
+                 begins with #",
+                path.display()
+            )));
+        };
+        names.insert(key, name.to_owned());
+    }
+    Ok(names)
+}
+
+fn encode(bytes: &[u8; KEY_BYTES]) -> String {
+    let mut text = String::with_capacity(KEY_TEXT);
+    for chunk in bytes.as_chunks::<4>().0 {
+        let value = u32::from_be_bytes(*chunk);
+        text.extend([4, 3, 2, 1, 0].map(|power| char::from(Z85[(value / 85_u32.pow(power) % 85) as usize])));
+    }
+    text
+}
+
+fn decode(text: &str) -> Option<[u8; KEY_BYTES]> {
+    let text: &[u8; KEY_TEXT] = text.as_bytes().try_into().ok()?;
+    let mut bytes = [0; KEY_BYTES];
+    for (chunk, output) in text.as_chunks::<5>().0.iter().zip(bytes.as_chunks_mut::<4>().0) {
+        let mut value: u64 = 0;
+        for character in chunk {
+            value = value * 85 + Z85.iter().position(|known| known == character)? as u64;
+        }
+        *output = u32::try_from(value).ok()?.to_be_bytes();
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,372 @@
+//! What is said to whom: one queue's peers, and both dialogues with them.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::door::Door;
+use super::{Event, LONGEST_LINGER, Strangers};
+use crate::error::{Error, Result};
+use crate::keys::PublicKey;
+use crate::lines;
+use crate::queue::shared::SharedQueue;
+use crate::queue::{LeaseId, PeerId, Reserved};
+use crate::wire::{self, ErrorCode, Reply, Request};
+
+/// The longest a peer of the batch dialogue is kept waiting for its reply, so that it can tell a queue with nothing to
+/// hand out from one that is gone.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// What a peer is told to wait before it asks again, when its own bound or the queue's memory is the reason.
+const WAIT_AT_BOUND: Duration = Duration::from_millis(20);
+
+/// A peer that holds nothing and has been silent this long is forgotten.
+const FORGET_AFTER: Duration = Duration::from_secs(600);
+
+type Identity = Vec<u8>;
+
+struct Peer {
+    id: PeerId,
+    /// The line it was given in the line dialogue; its next request acknowledges it.
+    line: Option<LeaseId>,
+    told_end: bool,
+    /// A request of it waits.
+    parked: bool,
+    last_seen: Instant,
+}
+
+enum Dialogue {
+    Line,
+    Batch,
+}
+
+/// A request that waits for something to hand out.
+struct Parked {
+    identity: Identity,
+    dialogue: Dialogue,
+    /// When it is answered all the same; `None` for the line dialogue, which has no word for "wait".
+    until: Option<Instant>,
+}
+
+/// Messages answered between two looks at the clock.
+const MESSAGES_A_ROUND: usize = 256;
+
+/// Frames that a message of a dialogue has at most, its sender's name and the empty frame included.
+const MOST_FRAMES: usize = 4;
+
+/// Parked requests that are tried in vain before the rest is left for later: most of the time they wait for the same.
+const MOST_IN_VAIN: usize = 64;
+
+pub(super) struct Session<'a> {
+    socket: &'a zmq::Socket,
+    door: &'a Door,
+    queue: &'a SharedQueue,
+    peers: HashMap<Identity, Peer>,
+    parked: VecDeque<Parked>,
+    /// No parked request has to be answered before.
+    next_due: Option<Instant>,
+    next_peer: PeerId,
+    strangers: Strangers,
+    /// Refused keys that were told.
+    told: HashSet<PublicKey>,
+    last_sweep: Instant,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(socket: &'a zmq::Socket, door: &'a Door, queue: &'a SharedQueue) -> Self {
+        Session {
+            socket,
+            door,
+            queue,
+            peers: HashMap::new(),
+            parked: VecDeque::new(),
+            next_due: None,
+            next_peer: 0,
+            strangers: Strangers::default(),
+            told: HashSet::new(),
+            last_sweep: Instant::now(),
+        }
+    }
+
+    pub(super) fn strangers(&self) -> Strangers {
+        self.strangers
+    }
+
+    pub(super) fn open_door(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<()> {
+        self.door.serve(&mut self.told, &mut self.strangers, on_event)
+    }
+
+    pub(super) fn answer_waiting(&mut self) -> Result<()> {
+        let mut frames = Vec::new();
+        for _ in 0..MESSAGES_A_ROUND {
+            match self.receive(&mut frames) {
+                Ok(true) => self.answer(std::mem::take(&mut frames))?,
+                Ok(false) => {}
+                Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => break,
+                Err(error) => return Err(Error::wire("receiving from workers failed").because(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one message; `false` when it is none of ours. Of one with too many frames, the rest is thrown away as it
+    /// comes.
+    fn receive(&mut self, frames: &mut Vec<Vec<u8>>) -> Result<bool, zmq::Error> {
+        frames.clear();
+        let mut allowed = true;
+        let mut count = 0;
+        loop {
+            // The parts of a message arrive together.
+            let mut message = match self.socket.recv_msg(if count == 0 { zmq::DONTWAIT } else { 0 }) {
+                Err(zmq::Error::EINTR) if count > 0 => continue,
+                received => received?,
+            };
+            count += 1;
+            let more = message.get_more();
+            if count == 2 {
+                allowed = self.door.still_allows(&mut message);
+            }
+            if count <= MOST_FRAMES {
+                frames.push(message.to_vec());
+            }
+            if !more {
+                break;
+            }
+        }
+        let ours = allowed && count <= MOST_FRAMES;
+        if !ours {
+            self.strangers.dropped += 1;
+        }
+        Ok(ours)
+    }
+
+    fn answer(&mut self, mut frames: Vec<Vec<u8>>) -> Result<()> {
+        if frames.len() < 3 || !frames[1].is_empty() {
+            self.strangers.dropped += 1;
+            return Ok(());
+        }
+        let identity = std::mem::take(&mut frames[0]);
+        match &frames[2..] {
+            [_anything] => self.answer_line(identity),
+            [magic, body] if magic.starts_with(wire::MAGIC_ANY_VERSION) => {
+                let request = if magic == wire::MAGIC {
+                    Request::decode(body).map_err(|error| (ErrorCode::Malformed, error.to_string()))
+                } else {
+                    let theirs = String::from_utf8_lossy(magic).into_owned();
+                    Err((ErrorCode::Version, format!("this queue speaks logator1, not {theirs}")))
+                };
+                match request {
+                    Ok(request) => self.answer_batch(identity, request),
+                    Err((code, sentence)) => {
+                        self.strangers.refused += 1;
+                        self.reply(&identity, &Reply::Error(code, sentence)).map(drop)
+                    }
+                }
+            }
+            _ => {
+                self.strangers.dropped += 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn peer(&mut self, identity: &Identity) -> &mut Peer {
+        if !self.peers.contains_key(identity) {
+            let peer =
+                Peer { id: self.next_peer, line: None, told_end: false, parked: false, last_seen: Instant::now() };
+            self.next_peer += 1;
+            self.peers.insert(identity.clone(), peer);
+        }
+        let peer = self.peers.get_mut(identity).expect("it was just put in");
+        peer.last_seen = Instant::now();
+        peer
+    }
+
+    fn answer_line(&mut self, identity: Identity) -> Result<()> {
+        if self.is_parked(&identity) {
+            // A REQ socket cannot ask twice; whoever does gets one answer.
+            self.strangers.dropped += 1;
+            return Ok(());
+        }
+        if let Some(lease) = self.peer(&identity).line.take() {
+            let tally = crate::receipt::Tally { stored: 1, ..Default::default() };
+            self.queue.ack(&[crate::queue::Ack { lease, tally }]);
+        }
+        self.hand_out(Parked { identity, dialogue: Dialogue::Line, until: None }, true)
+    }
+
+    fn answer_batch(&mut self, identity: Identity, request: Request) -> Result<()> {
+        let peer = self.peer(&identity).id;
+        let count = |accepted: usize| Reply::Ok(u16::try_from(accepted).unwrap_or(u16::MAX));
+        match request {
+            Request::Reserve { wait, acks } => {
+                self.queue.ack(&acks);
+                let until = Some(Instant::now() + wait.min(LONGEST_WAIT));
+                let may_wait = !wait.is_zero() && !self.is_parked(&identity);
+                self.hand_out(Parked { identity, dialogue: Dialogue::Batch, until }, may_wait)
+            }
+            Request::Touch(leases) => {
+                let reply = count(self.queue.touch(&leases));
+                self.reply(&identity, &reply).map(drop)
+            }
+            Request::Release(leases) => {
+                let reply = count(self.queue.release(&leases));
+                self.reply(&identity, &reply).map(drop)
+            }
+            Request::Bye(acks) => {
+                let reply = count(self.queue.ack(&acks));
+                self.queue.release_all(peer);
+                self.peers.remove(&identity);
+                // A worker may leave while its question waits.
+                self.parked.retain(|parked| parked.identity != identity);
+                self.reply(&identity, &reply).map(drop)
+            }
+        }
+    }
+
+    fn is_parked(&self, identity: &Identity) -> bool {
+        self.peers.get(identity).is_some_and(|peer| peer.parked)
+    }
+
+    /// Answers a request for work, or parks it.
+    fn hand_out(&mut self, request: Parked, may_wait: bool) -> Result<()> {
+        if !self.try_hand_out(&request)? {
+            if may_wait {
+                self.park(request);
+            } else if matches!(request.dialogue, Dialogue::Batch) {
+                self.reply(&request.identity, &Reply::Wait(WAIT_AT_BOUND))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether `request` got its answer: work or the end.
+    fn try_hand_out(&mut self, request: &Parked) -> Result<bool> {
+        let Some(peer) = self.peers.get(&request.identity).map(|peer| peer.id) else { return Ok(true) };
+        let reserved = match request.dialogue {
+            Dialogue::Line => self.queue.reserve_line(peer),
+            Dialogue::Batch => self.queue.reserve(peer),
+        };
+        match reserved {
+            Reserved::Wait => Ok(false),
+            Reserved::End => {
+                let told = match request.dialogue {
+                    Dialogue::Line => self.send(&request.identity, [zmq::Message::new()])?,
+                    Dialogue::Batch => self.reply(&request.identity, &Reply::End)?,
+                };
+                match self.peers.get_mut(&request.identity) {
+                    Some(peer) if told => peer.told_end = true,
+                    _ => drop(self.peers.remove(&request.identity)),
+                }
+                Ok(true)
+            }
+            Reserved::Batch(lease, batch) => {
+                let taken = match request.dialogue {
+                    Dialogue::Line => {
+                        let line = lines::lines(&batch.data).next().map_or(&[][..], |line| line.bytes);
+                        self.send(&request.identity, [zmq::Message::from(line)])?
+                    }
+                    Dialogue::Batch => {
+                        let data = zmq::Message::from(&batch.data[..]);
+                        let ttr = self.queue.lease_time().unwrap_or(Duration::MAX);
+                        let header = Reply::Batch { lease, ttr, batch }.encode();
+                        self.send(
+                            &request.identity,
+                            [zmq::Message::from(&wire::MAGIC[..]), zmq::Message::from(header), data],
+                        )?
+                    }
+                };
+                if !taken {
+                    self.queue.release(&[lease]);
+                    self.peers.remove(&request.identity);
+                } else if matches!(request.dialogue, Dialogue::Line)
+                    && let Some(peer) = self.peers.get_mut(&request.identity)
+                {
+                    peer.line = Some(lease);
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    fn park(&mut self, request: Parked) {
+        if let Some(peer) = self.peers.get_mut(&request.identity) {
+            peer.parked = true;
+        }
+        self.next_due = self.next_due.into_iter().chain(request.until).min();
+        self.parked.push_back(request);
+    }
+
+    fn unpark(&mut self, identity: &Identity) {
+        if let Some(peer) = self.peers.get_mut(identity) {
+            peer.parked = false;
+        }
+    }
+
+    /// Answers parked requests, oldest first, as far as there is work, and those that have waited long enough.
+    pub(super) fn serve_parked(&mut self) -> Result<()> {
+        let mut in_vain = 0;
+        for _ in 0..self.parked.len() {
+            if in_vain == MOST_IN_VAIN || !(self.queue.has_ready() || self.queue.is_finished()) {
+                break;
+            }
+            let Some(request) = self.parked.pop_front() else { break };
+            if self.try_hand_out(&request)? {
+                self.unpark(&request.identity);
+            } else {
+                self.parked.push_back(request);
+                in_vain += 1;
+            }
+        }
+        let now = Instant::now();
+        if self.next_due.is_some_and(|due| due <= now) {
+            for _ in 0..self.parked.len() {
+                let Some(request) = self.parked.pop_front() else { break };
+                if request.until.is_some_and(|until| until <= now) {
+                    self.unpark(&request.identity);
+                    self.reply(&request.identity, &Reply::Wait(Duration::ZERO))?;
+                } else {
+                    self.parked.push_back(request);
+                }
+            }
+            self.next_due = self.parked.iter().filter_map(|parked| parked.until).min();
+        }
+        Ok(())
+    }
+
+    fn reply(&self, identity: &Identity, reply: &Reply) -> Result<bool> {
+        self.send(identity, [zmq::Message::from(&wire::MAGIC[..]), zmq::Message::from(reply.encode())])
+    }
+
+    /// Sends a reply; `false` when the peer is gone or does not read.
+    fn send<const N: usize>(&self, identity: &Identity, frames: [zmq::Message; N]) -> Result<bool> {
+        let envelope = [zmq::Message::from(&identity[..]), zmq::Message::new()];
+        match self.socket.send_multipart(envelope.into_iter().chain(frames), zmq::DONTWAIT) {
+            Ok(()) => Ok(true),
+            Err(zmq::Error::EHOSTUNREACH | zmq::Error::EAGAIN) => Ok(false),
+            Err(error) => Err(Error::wire("answering a worker failed").because(error)),
+        }
+    }
+
+    pub(super) fn all_told_end(&self) -> bool {
+        self.peers.values().all(|peer| peer.told_end)
+    }
+
+    /// Forgets peers that hold nothing and have long been silent.
+    pub(super) fn forget_silent(&mut self, now: Instant) {
+        if now - self.last_sweep > FORGET_AFTER / 10 {
+            self.last_sweep = now;
+            self.peers.retain(|_, peer| peer.line.is_some() || peer.parked || now - peer.last_seen < FORGET_AFTER);
+        }
+    }
+
+    /// How long nothing needs to be done unless somebody asks.
+    pub(super) fn timeout(&self, finished: Option<(Instant, Duration)>) -> Option<Duration> {
+        let now = Instant::now();
+        let parked = self.next_due.map(|due| due.saturating_duration_since(now));
+        let linger = finished.map(|(finished, linger)| {
+            let bound = if self.all_told_end() { linger } else { LONGEST_LINGER.max(linger) };
+            bound.saturating_sub(now - finished)
+        });
+        [parked, linger, self.queue.until_next_deadline()].into_iter().flatten().min()
+    }
+}
