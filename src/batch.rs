@@ -30,6 +30,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// The part of this batch that begins `start` bytes into it: `lines` lines, which are `data`.
+    pub(crate) fn part(&self, start: usize, lines: u32, data: Bytes) -> Batch {
+        Batch { origin: Arc::clone(&self.origin), offset: self.offset + start as u64, lines, data }
+    }
+
     /// Takes the first line off as a batch of its own; `None` when this batch has but one line.
     pub fn split_first_line(&mut self) -> Option<Batch> {
         if self.lines < 2 {
@@ -37,7 +42,7 @@ impl Batch {
         }
         let end = memchr::memchr(b'\n', &self.data)? + 1;
         let first = self.data.split_to(end);
-        let batch = Batch { origin: Arc::clone(&self.origin), offset: self.offset, lines: 1, data: first };
+        let batch = self.part(0, 1, first);
         self.offset += end as u64;
         self.lines -= 1;
         Some(batch)
