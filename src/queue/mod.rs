@@ -14,7 +14,7 @@ mod tests;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use self::suspects::{Sentence, Suspects, Waiting};
+use self::suspects::{Condemned, Sentence, Suspects, Waiting};
 use crate::batch::Batch;
 use crate::receipt::Tally;
 
@@ -95,7 +95,9 @@ pub struct Queue {
     ready: VecDeque<Waiting>,
     suspects: Suspects,
     /// Single lines that workers are lost on, to be buried.
-    condemned: VecDeque<Waiting>,
+    condemned: VecDeque<Condemned>,
+    /// The latest time at which a lease ran out that was not a suspect's.
+    last_run_out: Option<Duration>,
     /// Of all that is not out on lease: ready, suspect and condemned.
     ready_bytes: usize,
     leases: HashMap<LeaseId, Lease>,
@@ -133,6 +135,7 @@ impl Queue {
             ready: VecDeque::new(),
             suspects: Suspects::default(),
             condemned: VecDeque::new(),
+            last_run_out: None,
             ready_bytes: 0,
             leases: HashMap::new(),
             leased_bytes: 0,
@@ -197,7 +200,8 @@ impl Queue {
     /// All lines that are not accounted for.
     fn outstanding(&self) -> impl Iterator<Item = &Waiting> {
         let leased = self.leases.values().map(|lease| &lease.lines);
-        self.ready.iter().chain(&self.suspects.waiting).chain(&self.condemned).chain(leased)
+        let condemned = self.condemned.iter().map(|condemned| &condemned.line);
+        self.ready.iter().chain(&self.suspects.waiting).chain(condemned).chain(leased)
     }
 
     /// Lines that were taken in and are not accounted for: ready, out on lease, or to be buried.
@@ -374,6 +378,11 @@ impl Queue {
     /// Takes back a lease whose time has run out. Its batch goes to `again` if it is to be handed out as it is.
     fn run_out(&mut self, id: LeaseId, again: &mut Vec<Waiting>) -> bool {
         let Some(lease) = self.take(id) else { return false };
+        let (since, until) = (lease.since, lease.deadline);
+        if !lease.suspect {
+            self.last_run_out = self.last_run_out.max(Some(until));
+            self.doubt(since, until);
+        }
         match lease.lines.sentence(lease.deadline.saturating_sub(lease.since), lease.suspect) {
             Sentence::Again(lines) => again.push(lines),
             Sentence::Suspect(parts) => {
@@ -382,7 +391,10 @@ impl Queue {
             }
             Sentence::Poison(line) => {
                 self.ready_bytes += line.batch.data.len();
-                self.condemned.push_back(line);
+                self.condemned.push_back(Condemned { line, since, until });
+                if let Some(other) = self.last_run_out {
+                    self.doubt(Duration::ZERO, other);
+                }
                 return true;
             }
         }
@@ -390,16 +402,38 @@ impl Queue {
         true
     }
 
+    /// Lets off once each condemned line that may have been taken down by a batch which was out from `since` to `until`.
+    fn doubt(&mut self, since: Duration, until: Duration) {
+        for _ in 0..self.condemned.len() {
+            let Some(mut condemned) = self.condemned.pop_front() else { break };
+            let together = since < condemned.until && condemned.since < until;
+            if together && !condemned.line.record.doubted {
+                condemned.line.record.doubted = true;
+                self.counts.redelivered += 1;
+                self.suspects.waiting.push_back(condemned.line);
+            } else {
+                self.condemned.push_back(condemned);
+            }
+        }
+    }
+
     /// The next line to be buried: a batch of that line alone, and what is known against it. Its dead letter has to be
     /// durable before it is [buried](Queue::bury).
+    ///
+    /// None is told while a lease is out that may turn out to have run out with it.
     pub fn condemned(&self) -> Option<&Waiting> {
-        self.condemned.front()
+        let Condemned { line, until, .. } = self.condemned.front()?;
+        // Whoever was heard of since has outlived the line.
+        let heard = |lease: &Lease| lease.deadline.saturating_sub(self.limits.lease.unwrap_or_default());
+        let open = |lease: &Lease| !lease.suspect && lease.since < *until && heard(lease) < *until;
+        (line.record.doubted || !self.leases.values().any(open)).then_some(line)
     }
 
     /// Buries the line that [`condemned`](Queue::condemned) tells, and gives it back: it is accounted for as
     /// dead-lettered.
     pub fn bury(&mut self) -> Option<Batch> {
-        let line = self.condemned.pop_front()?;
+        self.condemned()?;
+        let Condemned { line, .. } = self.condemned.pop_front()?;
         self.ready_bytes -= line.batch.data.len();
         self.counts.tally.dead_lettered += 1;
         self.counts.buried += 1;

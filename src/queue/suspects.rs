@@ -6,7 +6,9 @@
 //!
 //! A worker that is lost takes down whatever it holds, so a suspect is handed out alone: to a peer that holds nothing
 //! else. Only a few are out at a time, because each may cost a worker. A single line is out with no other suspect
-//! beside it: when its lease runs out, no other suspect can have been the reason.
+//! beside it: when its lease runs out, no other suspect can have been the reason. A batch that nobody suspects yet can:
+//! worker threads of one process are several peers, and go together. So when another lease ran out that was out at the
+//! same time, the line is tried once more.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -34,6 +36,8 @@ pub struct Record {
     pub expired: u32,
     /// How long they were out, all together.
     pub held: Duration,
+    /// Whether it was let off once, because something else may have been the reason.
+    pub(super) doubted: bool,
 }
 
 /// A batch that is not out on lease, and its record.
@@ -43,6 +47,14 @@ pub struct Waiting {
     pub batch: Batch,
     /// What is known against them.
     pub record: Record,
+}
+
+/// A line that workers are lost on, and when the lease began and ended that told so.
+#[derive(Debug)]
+pub(super) struct Condemned {
+    pub(super) line: Waiting,
+    pub(super) since: Duration,
+    pub(super) until: Duration,
 }
 
 /// What is to become of a batch whose lease ran out.
