@@ -8,7 +8,7 @@
 //! | `origin` | `{"id": 16 hexadecimal digits, "name": …}` |
 //! | `offset` | byte offset of the line in the decompressed content |
 //! | `time` | when it was given up, `2015-05-17T10:05:03.000Z` |
-//! | `reason` | `rejected`, `too_long`, `limit`, `unmatched` or `oversize`; see [`Reason`] |
+//! | `reason` | `rejected`, `too_long`, `limit`, `unmatched`, `oversize` or `poison`; see [`Reason`] |
 //! | `detail` | the words of the store or of the engine |
 //! | `pattern` | the pattern concerned; left out when there is none |
 //! | `raw` | the line without its end; left out when it is not UTF-8 |
@@ -45,6 +45,8 @@ pub enum Reason {
     Unmatched,
     /// Its document is larger than the store takes.
     Oversize,
+    /// Workers were lost on it again and again.
+    Poison,
 }
 
 /// One letter to be written.

@@ -4,6 +4,7 @@
 mod databases;
 mod disks;
 mod endpoints;
+mod poison;
 mod signals;
 mod spawn;
 mod strangers;

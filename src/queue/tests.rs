@@ -103,7 +103,9 @@ impl Script {
                 let (expired, held) = (line.record.expired, line.record.held.as_secs_f64());
                 format!("offset={} {} expired={expired} held={held}s", line.batch.offset, shown(&line.batch))
             }),
-            "bury" => queue.bury().map_or("nothing".into(), |batch| format!("offset={} {}", batch.offset, shown(&batch))),
+            "bury" => {
+                queue.bury().map_or("nothing".into(), |batch| format!("offset={} {}", batch.offset, shown(&batch)))
+            }
             "state" => self.state(),
             other => panic!("{other}: no such command"),
         }

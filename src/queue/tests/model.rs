@@ -174,7 +174,10 @@ impl Oracle {
             Operation::Bury => {
                 let condemned = self.queue.condemned().cloned();
                 if let Some(line) = &condemned {
-                    assert!(self.last_alone.contains(&line.batch.offset), "its last lease was a suspect's, and ran out");
+                    assert!(
+                        self.last_alone.contains(&line.batch.offset),
+                        "its last lease was a suspect's, and ran out"
+                    );
                 }
                 let buried = self.queue.bury();
                 assert_eq!(condemned.as_ref().map(|line| &line.batch), buried.as_ref());
