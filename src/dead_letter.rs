@@ -158,10 +158,21 @@ impl DeadLetters {
         for letter in letters {
             letter.write(&mut block)?;
         }
+        self.append(&block)
+    }
+
+    /// Appends whole letters as they stand in another file, as [`write`](DeadLetters::write) does.
+    ///
+    /// # Errors
+    /// As [`write`](DeadLetters::write).
+    pub fn append(&self, block: &[u8]) -> Result<()> {
+        if block.is_empty() {
+            return Ok(());
+        }
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let name = format!("dead letters {}", self.path.display());
         let mend = |file: &_, length| repair::plain(&name, file, length);
-        AppendFile::open(&self.path, name.clone(), Others::Wait, mend)?.append(&block)
+        AppendFile::open(&self.path, name.clone(), Others::Wait, mend)?.append(block)
     }
 }
 
@@ -205,7 +216,7 @@ pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<DeadLetter>>> {
         number += 1;
         match reader.read_until(b'\n', &mut line) {
             Ok(0) => None,
-            Ok(_) => Some(DeadLetter::parse(&line).map_err(|e| e.at(&shown, number))),
+            Ok(_) => Some(DeadLetter::read(&line, &shown, number)),
             Err(e) => Some(Err(Error::input(format!("{shown}: line {number} cannot be read")).because(e))),
         }
     }))
@@ -228,6 +239,14 @@ impl Wrong {
 }
 
 impl DeadLetter {
+    /// Reads the letter on the line with the number `number` of `file`.
+    ///
+    /// # Errors
+    /// [`Error::input`], naming file and line, when it is none.
+    pub fn read(line: &[u8], file: &str, number: u64) -> Result<DeadLetter> {
+        DeadLetter::parse(line).map_err(|wrong| wrong.at(file, number))
+    }
+
     fn parse(line: &[u8]) -> Result<DeadLetter, Wrong> {
         let stored: Stored<String> = serde_json::from_slice(line).map_err(Wrong::Json)?;
         let raw = match (stored.raw, stored.raw_base64) {

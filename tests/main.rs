@@ -12,3 +12,4 @@ mod kit;
 #[cfg(feature = "mongodb")]
 mod mongodb;
 mod receipts;
+mod replay;

@@ -20,6 +20,11 @@ fn main() -> ExitCode {
             let result = jobs::run::run(&source, &arguments.work_options(), console.clone());
             cli::conclude(&console, arguments.report.receipt.as_deref(), result)
         }
+        Commands::Replay(arguments) => {
+            let console = arguments.report.console("logator");
+            let result = jobs::replay::replay(&arguments.replay_options(), &arguments.work_options(), console.clone());
+            cli::conclude(&console, arguments.report.receipt.as_deref(), result)
+        }
         Commands::Grok(arguments) => {
             let console = Console::new("logator", LogFormat::Text, false);
             if cli::waits_for_typing(&arguments.inputs) {

@@ -12,7 +12,9 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches};
 
-pub use self::args::{BenchArgs, Commands, GROK_PATTERN, GrokArgs, LogatorArgs, QueueArgs, RunArgs, WorkerArgs};
+pub use self::args::{
+    BenchArgs, Commands, GROK_PATTERN, GrokArgs, LogatorArgs, QueueArgs, ReplayArgs, RunArgs, WorkerArgs,
+};
 use crate::config;
 use crate::console::{Console, LogFormat};
 use crate::error::{Error, Result};
@@ -25,9 +27,10 @@ pub fn logator() -> LogatorArgs {
     let program = match arguments.iter().skip(1).find(|argument| !argument.to_string_lossy().starts_with('-')) {
         Some(command) if command == "bench" => "bench",
         Some(command) if command == "grok" => "grok",
+        Some(command) if command == "replay" => "replay",
         _ => "run",
     };
-    let mut command = LogatorArgs::command().mut_subcommands(config::with_environment);
+    let mut command = logator_command().mut_subcommands(config::with_environment);
     if let Some(path) = config::file_of(&arguments) {
         let others = others(program);
         let subcommand = command.find_subcommand(program).cloned().unwrap_or_default();
@@ -37,6 +40,12 @@ pub fn logator() -> LogatorArgs {
         }
     }
     parse(command, arguments)
+}
+
+/// The commands of `logator`. A letter that matches nothing again stays a letter unless told otherwise.
+fn logator_command() -> clap::Command {
+    let stays = |replay: clap::Command| replay.mut_arg("unmatched", |unmatched| unmatched.default_value("dead-letter"));
+    LogatorArgs::command().mut_subcommand("replay", stays)
 }
 
 /// Reads the arguments of `logator-queue`.
@@ -64,7 +73,8 @@ fn program<T: FromArgMatches>(command: clap::Command, program: &str, name: &'sta
 /// The commands of the other programs, whose keys a shared file may hold.
 fn others(program: &str) -> Vec<clap::Command> {
     let logator = LogatorArgs::command();
-    let own = ["run", "bench", "grok"].map(|name| (name, logator.find_subcommand(name).cloned().unwrap_or_default()));
+    let own = ["run", "bench", "grok", "replay"]
+        .map(|name| (name, logator.find_subcommand(name).cloned().unwrap_or_default()));
     let others = [("queue", QueueArgs::command()), ("worker", WorkerArgs::command())];
     own.into_iter().chain(others).filter(|(name, _)| *name != program).map(|(_, command)| command).collect()
 }

@@ -12,6 +12,7 @@ use crate::receipt::Receipt;
 use crate::source::inputs;
 use crate::stop::Stop;
 use crate::worker::feed::LocalFeed;
+use crate::worker::parser::Formats;
 use crate::worker::storer::Storer;
 use crate::worker::{Crew, WorkerCounts};
 
@@ -22,10 +23,22 @@ const READY_BYTES: usize = 4 << 20;
 ///
 /// # Errors
 /// Only what keeps it from starting: a wrong pattern, an input that is not there, a sink that cannot be opened.
-pub fn run(source: &SourceOptions, work: &WorkOptions, mut console: Console) -> Result<Receipt> {
+pub fn run(source: &SourceOptions, work: &WorkOptions, console: Console) -> Result<Receipt> {
     let formats = work.formats(&console)?;
     let inputs = inputs::find(&source.inputs)?;
     source.check_origin(&inputs)?;
+    work_through(work, formats, console, |queue, dead_letters| {
+        Reading::start(inputs, source.read.clone(), queue, dead_letters)
+    })
+}
+
+/// Parses and stores everything that `start` begins to read.
+pub(super) fn work_through(
+    work: &WorkOptions,
+    formats: Arc<Formats>,
+    mut console: Console,
+    start: impl FnOnce(Arc<SharedQueue>, Arc<DeadLetters>) -> Result<Reading>,
+) -> Result<Receipt> {
     let sinks = work.open_sinks(&console)?;
     let dead_letters = Arc::new(DeadLetters::new(&work.dead_letters));
 
@@ -42,7 +55,7 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, mut console: Console) -> 
         }
     })?;
 
-    let reading = Reading::start(inputs, source.read.clone(), Arc::clone(&queue), Arc::clone(&dead_letters))?;
+    let reading = start(Arc::clone(&queue), Arc::clone(&dead_letters))?;
     let counts = Arc::new(WorkerCounts::default());
     let progress = console.progress({
         let (position, counts) = (Arc::clone(&reading.position), Arc::clone(&counts));

@@ -91,10 +91,11 @@ impl Waiting {
         let Waiting { batch, record } = self;
         let lines = (batch.lines as usize).div_ceil(PARTS);
         let mut parts = Vec::new();
-        let (mut start, mut count) = (0, 0);
+        let (mut start, mut count, mut index) = (0, 0, 0);
         let mut part = |start: usize, end: usize, lines: usize| {
             let data = Bytes::copy_from_slice(&batch.data[start..end]);
-            parts.push(Waiting { batch: batch.part(start, lines as u32, data), record });
+            parts.push(Waiting { batch: batch.part(index, start, lines as u32, data), record });
+            index += lines;
         };
         for newline in memchr::memchr_iter(b'\n', &batch.data) {
             count += 1;

@@ -18,7 +18,7 @@ use crate::receipt::Tally;
 fn batch(offset: u64, data: &[u8]) -> Batch {
     let origin = Arc::new(Origin { id: 1, name: "x".into() });
     let lines = crate::lines::count(data) as u32;
-    Batch { origin, offset, lines, data: data.to_vec().into() }
+    Batch::new(origin, offset, lines, data.to_vec().into())
 }
 
 /// `30s` or `29.999s`.

@@ -149,15 +149,23 @@ impl Formats {
         self.sums.get()
     }
 
-    /// The format of what `origin` begins with, told from `data` at the first call.
-    fn tell(&self, library: &Library, told: &Mutex<HashMap<u64, Option<Format>>>, batch: &Batch) -> Option<Format> {
+    /// The format of the lines of `origin`, told from those in `batch` at the first call.
+    fn tell(
+        &self,
+        library: &Library,
+        told: &Mutex<HashMap<u64, Option<Format>>>,
+        batch: &Batch,
+        origin: &Origin,
+    ) -> Option<Format> {
         let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(format) = told.get(&batch.origin.id) {
+        if let Some(format) = told.get(&origin.id) {
             return format.clone();
         }
-        let sample: Vec<&[u8]> = lines::lines(&batch.data).take(SAMPLE).map(|line| line.bytes).collect();
+        let lines = lines::lines(&batch.data).enumerate();
+        let own = lines.filter(|(index, line)| batch.place(*index, line.start).0.id == origin.id);
+        let sample: Vec<&[u8]> = own.take(SAMPLE).map(|(_, line)| line.bytes).collect();
         let format = library.detect(&sample);
-        let Origin { id, name } = &*batch.origin;
+        let Origin { id, name } = origin;
         (self.say)(match &format {
             Some(format) => format!("{name}: format {}", format.name),
             None => format!(
@@ -235,28 +243,38 @@ impl Parser {
     /// When the fields of a format that was just told cannot be documents.
     pub fn parse(&mut self, batch: &Batch, parsed: &mut Parsed) -> Result<()> {
         parsed.clear();
-        self.tell_format(batch)?;
+        self.tell_format(batch, &batch.origin)?;
         let now_ms = date::now_ms();
         for (index, line) in lines::lines(&batch.data).enumerate() {
-            let id = DocumentId::new(&batch.origin, batch.offset + line.start as u64, line.bytes);
+            let (origin, offset) = batch.place(index, line.start);
+            if batch.places.is_some() {
+                self.tell_format(batch, origin)?;
+            }
+            let id = DocumentId::new(origin, offset, line.bytes);
             let fate = self.parse_line(index as u32, &id, line.bytes, now_ms, parsed);
             parsed.fates.push(fate);
         }
-        for (index, rule) in self.rules.iter_mut().enumerate() {
-            self.formats.sums.add(index, &rule.name, &mut rule.trials);
-        }
+        self.add_up();
         Ok(())
     }
 
-    fn tell_format(&mut self, batch: &Batch) -> Result<()> {
+    /// Hands over what the rules have counted.
+    fn add_up(&mut self) {
+        for (index, rule) in self.rules.iter_mut().enumerate() {
+            self.formats.sums.add(index, &rule.name, &mut rule.trials);
+        }
+    }
+
+    fn tell_format(&mut self, batch: &Batch, origin: &Origin) -> Result<()> {
         let Choice::Auto { library, told } = &self.formats.choice else { return Ok(()) };
-        if self.told_for == Some(batch.origin.id) {
+        if self.told_for == Some(origin.id) {
             return Ok(());
         }
-        let format = self.formats.tell(library, told, batch);
+        let format = self.formats.tell(library, told, batch, origin);
+        self.add_up();
         self.rules = format.iter().map(Rule::new).collect::<Result<_>>()?;
         self.first_matched = false;
-        self.told_for = Some(batch.origin.id);
+        self.told_for = Some(origin.id);
         Ok(())
     }
 

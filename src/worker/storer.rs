@@ -91,10 +91,10 @@ impl Storer {
             .iter()
             .map(|(line, reason, detail, pattern)| {
                 let Line { start, bytes: raw } = lines[*line as usize];
-                let offset = batch.offset + start as u64;
+                let (origin, offset) = batch.place(*line as usize, start);
                 Letter {
-                    id: DocumentId::new(&batch.origin, offset, raw),
-                    origin: &batch.origin,
+                    id: DocumentId::new(origin, offset, raw),
+                    origin,
                     offset,
                     time_ms,
                     reason: *reason,
