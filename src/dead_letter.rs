@@ -10,7 +10,9 @@
 //! | `time` | when it was given up, `2015-05-17T10:05:03.000Z` |
 //! | `reason` | `rejected`, `too_long`, `limit`, `unmatched`, `oversize` or `poison`; see [`Reason`] |
 //! | `detail` | the words of the store or of the engine |
-//! | `pattern` | the pattern concerned; left out when there is none |
+//! | `pattern` | the pattern concerned, of those that do not match the one that got furthest; left out when there is none |
+//! | `explain` | how far it got: `{"matched": text of its beginning that matches, "offset": byte of the line at which that |
+//! | | ends, "failed": text of the part that does not match there}`; left out when there is nothing to tell |
 //! | `raw` | the line without its end; left out when it is not UTF-8 |
 //! | `raw_base64` | the line where it is not UTF-8, in base64 with padding |
 //! | `length` | the line's length in bytes |
@@ -28,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::batch::Origin;
 use crate::document::{DocumentId, date};
 use crate::error::{Error, Result};
+use crate::grok::Reached;
 use crate::sink::append::{AppendFile, Others};
 use crate::sink::repair;
 
@@ -66,6 +69,8 @@ pub struct Letter<'a> {
     pub detail: &'a str,
     /// The pattern concerned.
     pub pattern: Option<&'a str>,
+    /// How far it got.
+    pub explain: Option<&'a Reached>,
     /// The line without its end, or its beginning.
     pub raw: &'a [u8],
     /// The length of the whole line in bytes.
@@ -89,12 +94,32 @@ pub struct DeadLetter {
     pub detail: String,
     /// The pattern concerned.
     pub pattern: Option<String>,
+    /// How far it got.
+    pub explain: Option<Explanation>,
     /// The line without its end, or its beginning.
     pub raw: Vec<u8>,
     /// The length of the whole line in bytes.
     pub length: u64,
     /// Whether `raw` is only the line's beginning.
     pub truncated: bool,
+}
+
+/// How far a pattern got, as it stands in a letter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The text of the pattern's beginning that matches.
+    pub matched: String,
+    /// Where that ends in the line, in bytes.
+    pub offset: u64,
+    /// The text of the part that does not match there.
+    pub failed: String,
+}
+
+impl Explanation {
+    /// What `reached` tells.
+    pub fn of(reached: &Reached) -> Explanation {
+        Explanation { matched: reached.matched(), offset: reached.offset().into(), failed: reached.failed() }
+    }
 }
 
 /// The object on a line, for both directions.
@@ -109,6 +134,8 @@ struct Stored<T> {
     detail: T,
     #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
     pattern: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
+    explain: Option<Explanation>,
     #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
     raw: Option<T>,
     #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
@@ -188,6 +215,7 @@ impl Letter<'_> {
             reason: self.reason,
             detail: self.detail,
             pattern: self.pattern,
+            explain: self.explain.map(Explanation::of),
             raw: text,
             raw_base64: text.is_none().then(|| BASE64.encode(self.raw)),
             length: self.length,
@@ -264,6 +292,7 @@ impl DeadLetter {
             reason: stored.reason,
             detail: stored.detail,
             pattern: stored.pattern,
+            explain: stored.explain,
             raw,
             length: stored.length,
             truncated: stored.truncated,
@@ -285,6 +314,7 @@ mod tests {
             reason: Reason::TooLong,
             detail: "longer than 4 bytes",
             pattern: None,
+            explain: None,
             raw,
             length,
         }
@@ -403,6 +433,7 @@ mod tests {
                 truncated: length > raw.len() as u64,
                 time: String::from_utf8(date::write_iso(time_ms).to_vec()).unwrap(),
                 reason: Reason::Rejected,
+                explain: None,
                 origin: origin.clone(), offset, detail: detail.clone(), pattern: pattern.clone(), raw: raw.clone(), length,
             });
         }

@@ -30,8 +30,10 @@ fn main() -> ExitCode {
             if cli::waits_for_typing(&arguments.inputs) {
                 console.say("reading standard input; end it with Ctrl-D");
             }
-            let result =
-                jobs::grok::grok(&arguments.pattern, &arguments.inputs, &arguments.library.options(), &console);
+            let result = {
+                let library = arguments.library.options();
+                jobs::grok::grok(&arguments.pattern, &arguments.inputs, &library, arguments.explain, &console)
+            };
             match result {
                 Ok(code) => ExitCode::from(code),
                 Err(error) => {

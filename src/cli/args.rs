@@ -172,6 +172,8 @@ pub struct BenchArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "A line that does not match is {\"tags\":[\"_grokparsefailure\"]}, one that was given up \
 {\"tags\":[\"_groktimeout\"]}.
+With --explain the former also has \"explain\": the beginning of the pattern that matches, the byte of the line at which
+that ends, and the part that does not match there.
 Exit codes: 0 all lines were read; 2 usage, or a pattern that is wrong; 3 an input could not be read to its end.")]
 pub struct GrokArgs {
     /// Grok pattern, as '%{IP:client} %{GREEDYDATA:rest}'
@@ -180,6 +182,9 @@ pub struct GrokArgs {
     /// Files, directories, globs, or - for standard input (the default); gzip, zstd, bzip2 and xz are recognised
     #[arg(value_name = "FILE", id = "input")]
     pub inputs: Vec<String>,
+    /// Say how far the pattern got with a line that does not match
+    #[arg(long)]
+    pub explain: bool,
     /// Which patterns there are.
     #[command(flatten)]
     pub library: LibraryArgs,

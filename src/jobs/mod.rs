@@ -185,6 +185,7 @@ impl Intake for QueueIntake {
             reason: Reason::TooLong,
             detail: &detail,
             pattern: None,
+            explain: None,
             raw: &line.beginning,
             length: line.length,
         }])?;

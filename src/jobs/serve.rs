@@ -161,6 +161,7 @@ fn write_poison(line: &Waiting, dead_letters: &DeadLetters, console: &Console) -
         reason: Reason::Poison,
         detail: &detail,
         pattern: None,
+        explain: None,
         raw,
         length: raw.len() as u64,
     };
