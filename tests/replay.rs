@@ -238,9 +238,9 @@ fn a_letter_says_how_far_the_pattern_got_that_got_furthest() {
     let place = Place::new();
     let mut content = access(0..3);
     content.extend_from_slice(b"192.0.2.1 - - [10/Oct/2025:13:00:00 +0200] \"GET / HTTP/1.1\" soon 12\n");
-    content.extend_from_slice(b"login of 17\nnothing of the kind\n");
+    content.extend_from_slice(b"  login of 17\n x\n");
     place.write("in", content);
-    let patterns = ["-f", "combined", "-p", "^login of (?<who>[a-z]+)$"];
+    let patterns = ["-f", "combined", "-p", "^  login of (?<who>[a-z]+)$"];
     let (ran, receipt) =
         place.logator(&[&["in", "--unmatched", "dead-letter", "--to", "null:"], &patterns[..]].concat(), b"");
     assert_eq!((ran.code, account(&receipt)), (Some(1), [6, 3, 0, 0, 3, 0]), "{}", ran.stderr);
@@ -251,8 +251,8 @@ fn a_letter_says_how_far_the_pattern_got_that_got_furthest() {
     assert!(explain["matched"].as_str().unwrap().ends_with("\" "), "{explain}");
     assert!(explain["failed"].as_str().unwrap().contains("response"), "{explain}");
     let (pattern, explain) = told(1);
-    assert_eq!(pattern, Some("^login of (?<who>[a-z]+)$"));
-    assert_eq!(explain, serde_json::json!({"matched": "^login of ", "offset": 9, "failed": "(?<who>[a-z]+)"}));
+    assert_eq!(pattern, Some("^  login of (?<who>[a-z]+)$"));
+    assert_eq!(explain, serde_json::json!({"matched": "^  login of ", "offset": 11, "failed": "(?<who>[a-z]+)"}));
     assert_eq!(told(2).1["offset"], 0);
     // It is read back, too.
     assert_eq!(replayed(&place, 0, &["dead-letters.ndjson", "-p", "(?<line>.*)", "--to", "null:"])[1], 3);
