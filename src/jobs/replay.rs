@@ -137,7 +137,7 @@ struct State {
 /// What a letter is good for.
 enum Use {
     /// It is sent.
-    Send(DeadLetter),
+    Send(Box<DeadLetter>),
     /// Its line, of this length, is not all there.
     Cut(u64),
     /// It is not asked for; the length of its line.
@@ -204,7 +204,7 @@ impl Replay {
         if id.as_str() != letter.id {
             return wrong(&format!("its _id is not that of its line, {id}"));
         }
-        Ok(if self.options.wants(letter.reason) { Use::Send(letter) } else { Use::Unwanted(letter.length) })
+        Ok(if self.options.wants(letter.reason) { Use::Send(Box::new(letter)) } else { Use::Unwanted(letter.length) })
     }
 
     /// Takes the letters of a part of a file. Gives those to be sent, and counts and keeps the others.
@@ -217,7 +217,7 @@ impl Replay {
             let used = self.judge(bytes, &batch.origin.name, state.line, torn);
             match used {
                 Ok(Use::Send(letter)) => {
-                    letters.push(letter);
+                    letters.push(*letter);
                     continue;
                 }
                 Ok(Use::Cut(length)) => {
