@@ -43,6 +43,7 @@ fn rows(place: &Place, name: &str) -> BTreeMap<String, serde_json::Value> {
 }
 
 /// Several logs, each with its own first line.
+#[cfg(feature = "sqlite")]
 fn write_logs(place: &Place) -> Vec<String> {
     let names = [("logs/a.log", 0..1500), ("logs/b.log", 1500..1510), ("logs/c.log", 1510..3000)];
     names.map(|(name, range)| place.write(name, access(range)).display().to_string()).to_vec()

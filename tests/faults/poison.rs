@@ -2,14 +2,16 @@
 //! 1 MiB: a line whose document does not fit ends the process that stores it (SIGXFSZ), in the middle of its work.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use logator::dead_letter;
 
 use crate::kit::peer::Peer;
-use crate::kit::place::{Place, Running, account};
+#[cfg(feature = "sqlite")]
+use crate::kit::place::Running;
+use crate::kit::place::{Place, account};
 
 /// Captures the line three times, so that a line of 400 kB is too much and its dead letter is not.
+#[cfg(feature = "sqlite")]
 const PATTERN: &str = "^(?<a>(?<b>(?<c>.*)))$";
 
 /// 300 lines, one of which is deadly.
@@ -22,8 +24,9 @@ fn content() -> Vec<u8> {
 }
 
 /// `program`, which may write no file larger than 1 MiB.
+#[cfg(feature = "sqlite")]
 fn limited(place: &Place, program: &str, arguments: &[&str]) -> Running {
-    let mut command = Command::new("sh");
+    let mut command = std::process::Command::new("sh");
     command.args(["-c", "ulimit -c 0; ulimit -f 2048; exec \"$@\"", "limited"]);
     command.arg(crate::kit::program(program)).args(arguments).current_dir(place.path("."));
     Running::start(command)
