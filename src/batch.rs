@@ -16,7 +16,16 @@ pub struct Origin {
     pub content: u32,
 }
 
-/// Consecutive lines of one source.
+/// Where a line stands, in a batch whose lines are from anywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The source.
+    pub origin: Arc<Origin>,
+    /// Byte offset of the line in the decompressed content.
+    pub offset: u64,
+}
+
+/// Consecutive lines of one source; or, when dead letters are replayed, lines from anywhere, each with its [`Place`].
 ///
 /// `data` holds the lines as they stood in the (decompressed) source, each closed by `\n`, except that the very last
 /// line of a source may lack it. Cloning and [splitting](Batch::split_first_line) copy no line.
@@ -30,9 +39,39 @@ pub struct Batch {
     pub lines: u32,
     /// The lines with their newlines.
     pub data: Bytes,
+    /// Where each of the lines stands, when they are not consecutive; `origin` and `offset` are those of the first then.
+    pub places: Option<Arc<[Place]>>,
 }
 
 impl Batch {
+    /// Consecutive lines of one source.
+    pub fn new(origin: Arc<Origin>, offset: u64, lines: u32, data: Bytes) -> Batch {
+        Batch { origin, offset, lines, data, places: None }
+    }
+
+    /// Lines from anywhere: `data` has as many as there are `places`. `None` when there is none.
+    pub fn gathered(places: Vec<Place>, data: Bytes) -> Option<Batch> {
+        let Place { origin, offset } = places.first()?.clone();
+        Some(Batch { origin, offset, lines: places.len() as u32, data, places: Some(places.into()) })
+    }
+
+    /// The source and the offset of the line with the number `index`, which begins `start` bytes into `data`.
+    #[inline]
+    pub fn place(&self, index: usize, start: usize) -> (&Arc<Origin>, u64) {
+        match self.places.as_ref().and_then(|places| places.get(index)) {
+            Some(place) => (&place.origin, place.offset),
+            None => (&self.origin, self.offset + start as u64),
+        }
+    }
+
+    /// The part of this batch that begins with the line numbered `index`, `start` bytes into it: `lines` lines, which are
+    /// `data`.
+    pub(crate) fn part(&self, index: usize, start: usize, lines: u32, data: Bytes) -> Batch {
+        let (origin, offset) = self.place(index, start);
+        let places = self.places.as_ref().and_then(|places| places.get(index..index + lines as usize)).map(Arc::from);
+        Batch { origin: Arc::clone(origin), offset, lines, data, places }
+    }
+
     /// Takes the first line off as a batch of its own; `None` when this batch has but one line.
     pub fn split_first_line(&mut self) -> Option<Batch> {
         if self.lines < 2 {
@@ -40,9 +79,8 @@ impl Batch {
         }
         let end = memchr::memchr(b'\n', &self.data)? + 1;
         let first = self.data.split_to(end);
-        let batch = Batch { origin: Arc::clone(&self.origin), offset: self.offset, lines: 1, data: first };
-        self.offset += end as u64;
-        self.lines -= 1;
+        let batch = self.part(0, 0, 1, first);
+        *self = self.part(1, end, self.lines - 1, self.data.clone());
         Some(batch)
     }
 }

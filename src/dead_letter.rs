@@ -8,9 +8,11 @@
 //! | `origin` | `{"id": 16 hexadecimal digits, "name": …}` |
 //! | `offset` | byte offset of the line in the decompressed content |
 //! | `time` | when it was given up, `2015-05-17T10:05:03.000Z` |
-//! | `reason` | `rejected`, `too_long`, `limit`, `unmatched` or `oversize`; see [`Reason`] |
+//! | `reason` | `rejected`, `too_long`, `limit`, `unmatched`, `oversize` or `poison`; see [`Reason`] |
 //! | `detail` | the words of the store or of the engine |
-//! | `pattern` | the pattern concerned; left out when there is none |
+//! | `pattern` | the pattern concerned, of those that do not match the one that got furthest; left out when there is none |
+//! | `explain` | how far it got: `{"matched": text of its beginning that matches, "offset": byte of the line at which that |
+//! | | ends, "failed": text of the part that does not match there}`; left out when there is nothing to tell |
 //! | `raw` | the line without its end; left out when it is not UTF-8 |
 //! | `raw_base64` | the line where it is not UTF-8, in base64 with padding |
 //! | `length` | the line's length in bytes |
@@ -28,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::batch::Origin;
 use crate::document::{DocumentId, date};
 use crate::error::{Error, Result};
+use crate::grok::Reached;
 use crate::sink::append::{AppendFile, Others};
 use crate::sink::repair;
 
@@ -45,6 +48,8 @@ pub enum Reason {
     Unmatched,
     /// Its document is larger than the store takes.
     Oversize,
+    /// Workers were lost on it again and again.
+    Poison,
 }
 
 /// One letter to be written.
@@ -64,6 +69,8 @@ pub struct Letter<'a> {
     pub detail: &'a str,
     /// The pattern concerned.
     pub pattern: Option<&'a str>,
+    /// How far it got.
+    pub explain: Option<&'a Reached>,
     /// The line without its end, or its beginning.
     pub raw: &'a [u8],
     /// The length of the whole line in bytes.
@@ -87,12 +94,32 @@ pub struct DeadLetter {
     pub detail: String,
     /// The pattern concerned.
     pub pattern: Option<String>,
+    /// How far it got.
+    pub explain: Option<Explanation>,
     /// The line without its end, or its beginning.
     pub raw: Vec<u8>,
     /// The length of the whole line in bytes.
     pub length: u64,
     /// Whether `raw` is only the line's beginning.
     pub truncated: bool,
+}
+
+/// How far a pattern got, as it stands in a letter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The text of the pattern's beginning that matches.
+    pub matched: String,
+    /// Where that ends in the line, in bytes.
+    pub offset: u64,
+    /// The text of the part that does not match there.
+    pub failed: String,
+}
+
+impl Explanation {
+    /// What `reached` tells.
+    pub fn of(reached: &Reached) -> Explanation {
+        Explanation { matched: reached.matched(), offset: reached.offset().into(), failed: reached.failed() }
+    }
 }
 
 /// The object on a line, for both directions.
@@ -107,6 +134,8 @@ struct Stored<T> {
     detail: T,
     #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
     pattern: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
+    explain: Option<Explanation>,
     #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
     raw: Option<T>,
     #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
@@ -156,10 +185,21 @@ impl DeadLetters {
         for letter in letters {
             letter.write(&mut block)?;
         }
+        self.append(&block)
+    }
+
+    /// Appends whole letters as they stand in another file, as [`write`](DeadLetters::write) does.
+    ///
+    /// # Errors
+    /// As [`write`](DeadLetters::write).
+    pub fn append(&self, block: &[u8]) -> Result<()> {
+        if block.is_empty() {
+            return Ok(());
+        }
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let name = format!("dead letters {}", self.path.display());
         let mend = |file: &_, length| repair::plain(&name, file, length);
-        AppendFile::open(&self.path, name.clone(), Others::Wait, mend)?.append(&block)
+        AppendFile::open(&self.path, name.clone(), Others::Wait, mend)?.append(block)
     }
 }
 
@@ -175,6 +215,7 @@ impl Letter<'_> {
             reason: self.reason,
             detail: self.detail,
             pattern: self.pattern,
+            explain: self.explain.map(Explanation::of),
             raw: text,
             raw_base64: text.is_none().then(|| BASE64.encode(self.raw)),
             length: self.length,
@@ -203,7 +244,7 @@ pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<DeadLetter>>> {
         number += 1;
         match reader.read_until(b'\n', &mut line) {
             Ok(0) => None,
-            Ok(_) => Some(DeadLetter::parse(&line).map_err(|e| e.at(&shown, number))),
+            Ok(_) => Some(DeadLetter::read(&line, &shown, number)),
             Err(e) => Some(Err(Error::input(format!("{shown}: line {number} cannot be read")).because(e))),
         }
     }))
@@ -226,6 +267,14 @@ impl Wrong {
 }
 
 impl DeadLetter {
+    /// Reads the letter on the line with the number `number` of `file`.
+    ///
+    /// # Errors
+    /// [`Error::input`], naming file and line, when it is none.
+    pub fn read(line: &[u8], file: &str, number: u64) -> Result<DeadLetter> {
+        DeadLetter::parse(line).map_err(|wrong| wrong.at(file, number))
+    }
+
     fn parse(line: &[u8]) -> Result<DeadLetter, Wrong> {
         let stored: Stored<String> = serde_json::from_slice(line).map_err(Wrong::Json)?;
         let raw = match (stored.raw, stored.raw_base64) {
@@ -243,6 +292,7 @@ impl DeadLetter {
             reason: stored.reason,
             detail: stored.detail,
             pattern: stored.pattern,
+            explain: stored.explain,
             raw,
             length: stored.length,
             truncated: stored.truncated,
@@ -264,6 +314,7 @@ mod tests {
             reason: Reason::TooLong,
             detail: "longer than 4 bytes",
             pattern: None,
+            explain: None,
             raw,
             length,
         }
@@ -382,6 +433,7 @@ mod tests {
                 truncated: length > raw.len() as u64,
                 time: String::from_utf8(date::write_iso(time_ms).to_vec()).unwrap(),
                 reason: Reason::Rejected,
+                explain: None,
                 origin: origin.clone(), offset, detail: detail.clone(), pattern: pattern.clone(), raw: raw.clone(), length,
             });
         }

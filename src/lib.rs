@@ -19,9 +19,10 @@
 //! | line | the bytes between two newlines, the newline not included; bytes, not text, until matched |
 //! | batch | consecutive lines of one source, with the offset of the first; the unit of work |
 //! | lease | a batch handed to one worker until a deadline (time to run, TTR) |
-//! | ack, release, touch | finished, given back, deadline extended |
 //! | settled | of a line: acknowledged, passed over or set aside; nothing more will be done about it |
 //! | piece | a run of settled lines, known by its origin, place and sum |
+//! | ack, release, touch, bury | finished, given back, deadline extended, set aside as poison |
+//! | suspect | a batch that workers may be lost on; a *condemned* line is one that they are, to be buried |
 //! | pattern | a named grok definition, `NAME regex` in a pattern file |
 //! | stock | the definitions that are compiled in (`patterns/`) |
 //! | golden line | a line of `tests/grok` with the document that is to come of it |
@@ -29,7 +30,7 @@
 //! | format | a pattern plus types, date and tests: what a user names with `--format combined` |
 //! | document | the fields of one line, typed, with a stable `_id` |
 //! | sink | where documents go; it answers for each: stored, duplicate, rejected (for good), failed (for now) |
-//! | dead letter | a line that could not be stored, kept with its reason |
+//! | dead letter | a line that could not be stored, kept with its reason so that it can be replayed |
 //! | tally | lines by what became of them |
 //! | receipt | the closing account: read = stored + duplicate + unmatched + dead-lettered + filtered |
 

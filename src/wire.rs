@@ -230,11 +230,8 @@ impl Reply {
                 if lines == 0 || counted != lines as usize {
                     return Err(Malformed(format!("a batch said to hold {lines} lines holds {counted}")));
                 }
-                Reply::Batch {
-                    lease,
-                    ttr,
-                    batch: Batch { origin: Arc::new(Origin { id, name, content: 0 }), offset, lines, data },
-                }
+                let batch = Batch::new(Arc::new(Origin { id, name, content: 0 }), offset, lines, data);
+                Reply::Batch { lease, ttr, batch }
             }
             WAIT => Reply::Wait(Duration::from_millis(u64::from(input.u32()?))),
             END => Reply::End,

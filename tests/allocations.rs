@@ -16,7 +16,7 @@ fn batch(line: impl Fn(usize) -> String) -> Batch {
     let content: String = (0..LINES).map(|index| line(index) + "\n").collect();
     let data = Bytes::from(content);
     let origin = Arc::new(Origin { id: 1, name: "x".into(), content: 0 });
-    Batch { origin, offset: 0, lines: lines::count(&data) as u32, data }
+    Batch::new(origin, 0, lines::count(&data) as u32, data)
 }
 
 /// How many allocations it takes to parse `batch` once more, and how many lines of it matched.

@@ -5,6 +5,7 @@ mod databases;
 mod disks;
 mod endpoints;
 mod floods;
+mod poison;
 mod signals;
 mod spawn;
 mod strangers;

@@ -206,3 +206,21 @@ fn damaged_input_is_printed_as_far_as_it_goes() {
     assert!(ran.stderr.starts_with("logator: damaged.gz: damaged gzip data"), "{}", ran.stderr);
     assert!(objects(&ran.stdout).len() > 5000);
 }
+
+#[test]
+fn explain_says_how_far_a_failing_line_got() {
+    let lines = b"192.0.2.17 GET 0.043\n192.0.2.17 GET soon\nnothing of the kind\n";
+    let pattern = "%{IP:client} %{WORD:verb} %{NUMBER:seconds:float}";
+    let ran = Place::new().run("logator", &["grok", "--explain", pattern], lines);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let expected = concat!(
+        r#"{"client":"192.0.2.17","verb":"GET","seconds":0.043}"#,
+        "\n",
+        r#"{"tags":["_grokparsefailure"],"explain":{"matched":"%{IP:client} %{WORD:verb} ","offset":15,"#,
+        r#""failed":"%{NUMBER:seconds:float}"}}"#,
+        "\n",
+        r#"{"tags":["_grokparsefailure"],"explain":{"matched":"","offset":0,"failed":"%{IP:client}"}}"#,
+        "\n",
+    );
+    assert_eq!(ran.stdout, expected);
+}

@@ -13,5 +13,6 @@ mod kit;
 #[cfg(feature = "mongodb")]
 mod mongodb;
 mod receipts;
+mod replay;
 #[cfg(feature = "sqlite")]
 mod resume;

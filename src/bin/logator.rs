@@ -20,13 +20,20 @@ fn main() -> ExitCode {
             let result = jobs::run::run(&source, &arguments.work_options(), console.clone());
             cli::conclude(&console, arguments.report.receipt.as_deref(), result)
         }
+        Commands::Replay(arguments) => {
+            let console = arguments.report.console("logator");
+            let result = jobs::replay::replay(&arguments.replay_options(), &arguments.work_options(), console.clone());
+            cli::conclude(&console, arguments.report.receipt.as_deref(), result)
+        }
         Commands::Grok(arguments) => {
             let console = Console::new("logator", LogFormat::Text, false);
             if cli::waits_for_typing(&arguments.inputs) {
                 console.say("reading standard input; end it with Ctrl-D");
             }
-            let result =
-                jobs::grok::grok(&arguments.pattern, &arguments.inputs, &arguments.library.options(), &console);
+            let result = {
+                let library = arguments.library.options();
+                jobs::grok::grok(&arguments.pattern, &arguments.inputs, &library, arguments.explain, &console)
+            };
             match result {
                 Ok(code) => ExitCode::from(code),
                 Err(error) => {

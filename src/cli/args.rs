@@ -10,12 +10,14 @@ use super::keys::{KeygenArgs, QueueKeyArgs, WorkerKeyArgs};
 use super::report::ReportArgs;
 use super::size;
 use crate::client::Address;
+use crate::dead_letter::Reason;
 use crate::endpoint::{self, Endpoint};
 use crate::error::Result;
 use crate::jobs::bench::BenchOptions;
+use crate::jobs::replay::ReplayOptions;
 use crate::jobs::serve::ServeOptions;
 use crate::jobs::spawn::SpawnOptions;
-use crate::jobs::{DEAD_LETTERS, LibraryOptions, RuleSpec, SourceOptions, WorkOptions, Workers};
+use crate::jobs::{DEAD_LETTERS, DEAD_LETTERS_AGAIN, LibraryOptions, RuleSpec, SourceOptions, WorkOptions, Workers};
 use crate::sink::spec::SinkSpec;
 use crate::source::ReadOptions;
 use crate::source::origin::OriginRule;
@@ -52,6 +54,8 @@ pub enum Commands {
     Grok(GrokArgs),
     /// Make a pair of keys, with which queues and workers know each other and encrypt
     Keygen(KeygenArgs),
+    /// Send dead letters through again, under the ids of their lines
+    Replay(ReplayArgs),
 }
 
 /// `logator run`
@@ -109,7 +113,7 @@ pub struct QueueArgs {
     /// How long workers may finish after SIGTERM or SIGINT
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = size::seconds)]
     pub drain: Duration,
-    /// Where lines go that are too long; made at the first one
+    /// Where lines go that are too long or that workers are lost on; made at the first one
     #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS)]
     pub dead_letters: PathBuf,
     /// How to report.
@@ -178,6 +182,8 @@ pub struct BenchArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "A line that does not match is {\"tags\":[\"_grokparsefailure\"]}, one that was given up \
 {\"tags\":[\"_groktimeout\"]}.
+With --explain the former also has \"explain\": the beginning of the pattern that matches, the byte of the line at which
+that ends, and the part that does not match there.
 Exit codes: 0 all lines were read; 2 usage, or a pattern that is wrong; 3 an input could not be read to its end.")]
 pub struct GrokArgs {
     /// Grok pattern, as '%{IP:client} %{GREEDYDATA:rest}'
@@ -186,12 +192,60 @@ pub struct GrokArgs {
     /// Files, directories, globs, or - for standard input (the default); gzip, zstd, bzip2 and xz are recognised
     #[arg(value_name = "FILE", id = "input")]
     pub inputs: Vec<String>,
+    /// Say how far the pattern got with a line that does not match
+    #[arg(long)]
+    pub explain: bool,
     /// Which patterns there are.
     #[command(flatten)]
     pub library: LibraryArgs,
     /// Take flags from this TOML file
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// `logator replay`
+#[derive(Args, Debug)]
+#[command(after_help = EXIT_CODES)]
+pub struct ReplayArgs {
+    /// Files of dead letters, directories, globs, or - for standard input; gzip, zstd, bzip2 and xz are recognised
+    #[arg(value_name = "DEAD_LETTERS", id = "input", required = true)]
+    pub inputs: Vec<String>,
+    /// How to parse.
+    #[command(flatten)]
+    pub parse: ParseArgs,
+    /// Sink (repeatable): ndjson:FILE[.gz|.zst], - (standard output), sqlite:FILE,
+    /// mongodb://HOST/DB.COLLECTION, null:
+    #[arg(long = "to", value_name = "SINK", value_parser = sink, default_value = "-")]
+    pub sinks: Vec<SinkSpec>,
+    /// Send only letters of this reason (repeatable; default: all but poison); the others are kept
+    #[arg(long = "reason", value_name = "REASON", id = "reason")]
+    pub reasons: Vec<ReasonArg>,
+    /// Worker threads, auto for one a core, or MIN..MAX: more when reading gets ahead
+    #[arg(short = 'j', long, value_name = "N|auto|MIN..MAX", default_value = "auto", value_parser = size::worker_range)]
+    pub jobs: Workers,
+    /// Where letters go that fail again or are not sent; not the file that is read
+    #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS_AGAIN)]
+    pub dead_letters: PathBuf,
+    /// How to report.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// `--reason`
+#[derive(ValueEnum, Debug, Clone, Copy)]
+pub enum ReasonArg {
+    /// A store refused the document
+    Rejected,
+    /// The line was longer than --max-line
+    TooLong,
+    /// Matching took too many steps
+    Limit,
+    /// No pattern matched
+    Unmatched,
+    /// The document was larger than the store takes
+    Oversize,
+    /// Workers were lost on the line
+    Poison,
 }
 
 /// What to read.
@@ -326,6 +380,26 @@ impl RunArgs {
     /// The options of the workers.
     pub fn work_options(&self) -> WorkOptions {
         self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone())
+    }
+}
+
+impl ReplayArgs {
+    /// The options of the workers.
+    pub fn work_options(&self) -> WorkOptions {
+        self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone())
+    }
+
+    /// What is replayed.
+    pub fn replay_options(&self) -> ReplayOptions {
+        let reason = |reason: &ReasonArg| match reason {
+            ReasonArg::Rejected => Reason::Rejected,
+            ReasonArg::TooLong => Reason::TooLong,
+            ReasonArg::Limit => Reason::Limit,
+            ReasonArg::Unmatched => Reason::Unmatched,
+            ReasonArg::Oversize => Reason::Oversize,
+            ReasonArg::Poison => Reason::Poison,
+        };
+        ReplayOptions { inputs: self.inputs.clone(), reasons: self.reasons.iter().map(reason).collect() }
     }
 }
 

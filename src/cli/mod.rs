@@ -14,7 +14,9 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches};
 
-pub use self::args::{BenchArgs, Commands, GROK_PATTERN, GrokArgs, LogatorArgs, QueueArgs, RunArgs, WorkerArgs};
+pub use self::args::{
+    BenchArgs, Commands, GROK_PATTERN, GrokArgs, LogatorArgs, QueueArgs, ReplayArgs, RunArgs, WorkerArgs,
+};
 pub use self::keys::KeygenArgs;
 use crate::config;
 use crate::console::{Console, LogFormat};
@@ -29,9 +31,10 @@ pub fn logator() -> LogatorArgs {
         Some(command) if command == "bench" => "bench",
         Some(command) if command == "grok" => "grok",
         Some(command) if command == "keygen" => "keygen",
+        Some(command) if command == "replay" => "replay",
         _ => "run",
     };
-    let mut command = LogatorArgs::command().mut_subcommands(config::with_environment);
+    let mut command = logator_command().mut_subcommands(config::with_environment);
     // A key is made once, by hand: no file has flags for that.
     if let Some(path) = config::file_of(&arguments).filter(|_| program != "keygen") {
         let others = others(program);
@@ -42,6 +45,12 @@ pub fn logator() -> LogatorArgs {
         }
     }
     parse(command, arguments)
+}
+
+/// The commands of `logator`. A letter that matches nothing again stays a letter unless told otherwise.
+fn logator_command() -> clap::Command {
+    let stays = |replay: clap::Command| replay.mut_arg("unmatched", |unmatched| unmatched.default_value("dead-letter"));
+    LogatorArgs::command().mut_subcommand("replay", stays)
 }
 
 /// Reads the arguments of `logator-queue`.
@@ -69,7 +78,8 @@ fn program<T: FromArgMatches>(command: clap::Command, program: &str, name: &'sta
 /// The commands of the other programs, whose keys a shared file may hold.
 fn others(program: &str) -> Vec<clap::Command> {
     let logator = LogatorArgs::command();
-    let own = ["run", "bench", "grok"].map(|name| (name, logator.find_subcommand(name).cloned().unwrap_or_default()));
+    let own = ["run", "bench", "grok", "replay"]
+        .map(|name| (name, logator.find_subcommand(name).cloned().unwrap_or_default()));
     let others = [("queue", QueueArgs::command()), ("worker", WorkerArgs::command())];
     own.into_iter().chain(others).filter(|(name, _)| *name != program).map(|(_, command)| command).collect()
 }

@@ -18,6 +18,8 @@ pub struct Pattern {
 
 struct Shared {
     name: Arc<str>,
+    /// As it was given.
+    text: Arc<str>,
     fields: Vec<Field>,
     parsed: Parsed,
     program: Program,
@@ -84,7 +86,8 @@ impl Pattern {
             }
         };
         let fields = fields(&parsed.slots);
-        Ok(Pattern { shared: Arc::new(Shared { name: name.into(), fields, parsed, program }) })
+        let text = Arc::clone(&written.text);
+        Ok(Pattern { shared: Arc::new(Shared { name: name.into(), text, fields, parsed, program }) })
     }
 
     /// The same pattern on PCRE2 whatever it is made of: for comparisons.
@@ -92,19 +95,21 @@ impl Pattern {
     /// # Errors
     /// The engine's words when it refuses the expression.
     pub fn backtracking(&self) -> Result<Pattern, String> {
-        let Shared { name, fields, parsed, .. } = &*self.shared;
-        let program = Program::Backtracking(pcre::Program::new(parsed)?);
-        let (name, fields, parsed) = (Arc::clone(name), fields.clone(), parsed.clone());
-        Ok(Pattern { shared: Arc::new(Shared { name, fields, parsed, program }) })
+        Ok(self.with(Program::Backtracking(pcre::Program::new(&self.shared.parsed)?)))
     }
 
     /// The same pattern on the machine that lines come to which the fast one does not decide within its budget: for
     /// comparisons. `None` when the pattern is not linear.
     pub fn careful(&self) -> Option<Pattern> {
-        let Shared { name, fields, parsed, .. } = &*self.shared;
-        let program = Program::Careful(linear::Program::new(&parsed.expression, parsed.slots.len()).ok()?);
-        let (name, fields, parsed) = (Arc::clone(name), fields.clone(), parsed.clone());
-        Some(Pattern { shared: Arc::new(Shared { name, fields, parsed, program }) })
+        let parsed = &self.shared.parsed;
+        Some(self.with(Program::Careful(linear::Program::new(&parsed.expression, parsed.slots.len()).ok()?)))
+    }
+
+    /// The same pattern with another program.
+    fn with(&self, program: Program) -> Pattern {
+        let Shared { name, text, fields, parsed, .. } = &*self.shared;
+        let (name, text, fields, parsed) = (Arc::clone(name), Arc::clone(text), fields.clone(), parsed.clone());
+        Pattern { shared: Arc::new(Shared { name, text, fields, parsed, program }) }
     }
 
     /// Whether every line is decided in time linear in its length.
@@ -128,6 +133,11 @@ impl Pattern {
     /// What errors and counters call it: a definition's or a format's name, or its own text.
     pub fn name(&self) -> &str {
         &self.shared.name
+    }
+
+    /// Its text as it was given, before definitions are put in.
+    pub fn text(&self) -> &str {
+        &self.shared.text
     }
 
     /// The fields of its documents, in the order in which they first appear in the pattern.

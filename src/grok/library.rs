@@ -200,7 +200,7 @@ impl Library {
         Ok(Format { name: spec.name.clone(), rule, date: spec.date.clone() })
     }
 
-    #[cfg(test)]
+    /// All definitions.
     pub(crate) fn definitions(&self) -> &Definitions {
         &self.definitions
     }

@@ -11,6 +11,7 @@
 
 mod ast;
 mod engine;
+mod explain;
 mod fault;
 mod field;
 mod format;
@@ -28,6 +29,7 @@ mod tests;
 mod unicode;
 
 pub use engine::{Captures, Matcher, Pattern, Stopped};
+pub use explain::{Explainer, Parts, Reached};
 pub use format::{DateRule, Format, Rule};
 pub use library::Library;
 pub use pattern_file::Definition;

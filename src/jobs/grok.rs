@@ -1,14 +1,15 @@
 //! `logator grok`: what a pattern captures from each line, as JSON on standard output, in the order of the lines.
 
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{LibraryOptions, say_errors};
 use crate::batch::Batch;
 use crate::console::Console;
+use crate::dead_letter::Explanation;
 use crate::document::{CaptureEncoder, date};
 use crate::error::{Error, Result};
-use crate::grok::{Matcher, Span};
+use crate::grok::{Explainer, Matcher, Parts, Span};
 use crate::lines;
 use crate::source::inputs;
 use crate::source::reader::{BatchSize, Intake, LongLine};
@@ -27,12 +28,15 @@ const MAX_LINE: usize = 64 << 20;
 const BLOCK: usize = 64 << 10;
 
 /// Matches every line of the inputs that `names` mean, one input after the other. Gives the exit code: 3 when an input
-/// could not be read to its end or standard output was left, else 0.
+/// could not be read to its end or standard output was left, else 0. With `explain`, lines that do not match say how far
+/// the pattern got.
 ///
 /// # Errors
 /// What keeps it from starting: a wrong pattern, an input that is not there.
-pub fn grok(pattern: &str, names: &[String], library: &LibraryOptions, console: &Console) -> Result<u8> {
-    let pattern = library.open()?.compile_from("the pattern", pattern)?;
+pub fn grok(pattern: &str, names: &[String], library: &LibraryOptions, explain: bool, console: &Console) -> Result<u8> {
+    let library = Arc::new(library.open()?);
+    let pattern = library.compile_from("the pattern", pattern)?;
+    let explainer = explain.then(|| Explainer::new(Arc::new(Parts::new(library, &pattern))));
     let encoder = CaptureEncoder::new(pattern.fields())?;
     let inputs = inputs::find(names)?;
     let mut errors = inputs.errors;
@@ -40,6 +44,7 @@ pub fn grok(pattern: &str, names: &[String], library: &LibraryOptions, console: 
     let options = ReadOptions { size, ..ReadOptions::default() };
     let printer = Printer {
         matcher: pattern.matcher(),
+        explainer,
         encoder,
         slots: pattern.slots(),
         spans: Vec::new(),
@@ -68,6 +73,8 @@ struct Printed<'a> {
 
 struct Printer {
     matcher: Matcher,
+    /// When it is to say how far lines got.
+    explainer: Option<Explainer>,
     encoder: CaptureEncoder,
     slots: usize,
     spans: Vec<Span>,
@@ -90,7 +97,18 @@ impl Printer {
                 None
             }
             Ok(None) => {
-                self.out.extend_from_slice(UNMATCHED);
+                match self.explainer.as_mut().and_then(|explainer| explainer.explain(line)) {
+                    Some(reached) => {
+                        let explain = Explanation::of(&reached);
+                        self.out.extend_from_slice(UNMATCHED.trim_ascii_end());
+                        self.out.pop();
+                        self.out.extend_from_slice(b",\"explain\":");
+                        // Three texts and a number, written to memory.
+                        let _ = serde_json::to_writer(&mut self.out, &explain);
+                        self.out.extend_from_slice(b"}\n");
+                    }
+                    None => self.out.extend_from_slice(UNMATCHED),
+                }
                 None
             }
             Err(stopped) => {

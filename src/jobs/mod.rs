@@ -8,10 +8,12 @@
 //! | [`bench`](mod@bench) | `run` again and again | | |
 //! | [`grok`] | here, one after the other | – | – |
 //! | [`keygen`](mod@keygen) | – | – | – |
+//! | [`replay`] | dead letters | in memory | here |
 
 pub mod bench;
 pub mod grok;
 pub mod keygen;
+pub mod replay;
 pub mod run;
 pub mod serve;
 pub mod spawn;
@@ -43,6 +45,9 @@ use crate::worker::parser::{Formats, Unmatched};
 
 /// Where dead letters go unless told otherwise. The file is made when there is a first one.
 pub const DEAD_LETTERS: &str = "dead-letters.ndjson";
+
+/// The same for letters that were replayed and failed again: they never go to the file that is being read.
+pub const DEAD_LETTERS_AGAIN: &str = "dead-letters-again.ndjson";
 
 /// What to read.
 #[derive(Debug, Clone, Default)]
@@ -228,6 +233,7 @@ impl Intake for QueueIntake {
             reason: Reason::TooLong,
             detail: &detail,
             pattern: None,
+            explain: None,
             raw: &line.beginning,
             length: line.length,
         }])?;
@@ -257,18 +263,27 @@ impl Reading {
         state: Option<Arc<Store>>,
     ) -> Result<Reading> {
         let position = Arc::new(Position::of(&inputs.inputs));
-        let (send, errors) = channel();
-        let reading = Reading { position: Arc::clone(&position), errors };
-        let read = move || {
-            let memory = state.clone().map(|state| state as Arc<dyn Memory>);
-            let options = ReadOptions { memory, ..options };
-            let intake =
-                QueueIntake { queue: Arc::clone(&queue), dead_letters, max_line: options.size.max_line, state };
+        let memory = state.clone().map(|state| state as Arc<dyn Memory>);
+        let options = ReadOptions { memory, ..options };
+        let intake = QueueIntake { queue: Arc::clone(&queue), dead_letters, max_line: options.size.max_line, state };
+        Reading::of(Arc::clone(&position), queue, move || {
             let mut errors = inputs.errors;
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                read_all(&inputs.inputs, &options, &intake, &position)
-            }));
-            errors.extend(result.unwrap_or_else(|_| vec![Error::internal("a reader panicked")]));
+            errors.extend(read_all(&inputs.inputs, &options, &intake, &position));
+            errors
+        })
+    }
+
+    /// The same with a way to read of one's own, which answers what it could not read.
+    pub(crate) fn of(
+        position: Arc<Position>,
+        queue: Arc<SharedQueue>,
+        read: impl FnOnce() -> Vec<Error> + Send + 'static,
+    ) -> Result<Reading> {
+        let (send, errors) = channel();
+        let reading = Reading { position, errors };
+        let read = move || {
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
+            let errors = result.unwrap_or_else(|_| vec![Error::internal("a reader panicked")]);
             // Before the end of the input is known, so that whoever sees the end finds the errors.
             let _ = send.send(errors);
             queue.end_input();

@@ -9,8 +9,10 @@ use crate::error::{Error, Result};
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::receipt::Receipt;
+use crate::state::store::Store;
 use crate::stop::Stop;
 use crate::worker::feed::LocalFeed;
+use crate::worker::parser::Formats;
 use crate::worker::storer::Storer;
 use crate::worker::{Crew, WorkerCounts};
 
@@ -21,17 +23,34 @@ const READY_BYTES: usize = 4 << 20;
 ///
 /// # Errors
 /// Only what keeps it from starting: a wrong pattern, an input that is not there, a sink that cannot be opened.
-pub fn run(source: &SourceOptions, work: &WorkOptions, mut console: Console) -> Result<Receipt> {
+pub fn run(source: &SourceOptions, work: &WorkOptions, console: Console) -> Result<Receipt> {
     let formats = work.formats(&console)?;
     let inputs = source.find()?;
     let state = source.open_state(&console)?;
+    let queue = queue_with(state.as_ref(), SharedQueue::new(source.limits(limits()), None));
+    let kept = state.clone();
+    work_through(work, formats, console, queue, state.as_deref(), |queue, dead_letters| {
+        Reading::start(inputs, source.read.clone(), queue, dead_letters, kept)
+    })
+}
+
+/// Leases of threads do not run out: a thread cannot be lost alone.
+pub(super) fn limits() -> Limits {
+    Limits { lease: None, ready_bytes: READY_BYTES, leased_bytes: usize::MAX, leases_per_peer: usize::MAX }
+}
+
+/// Parses and stores everything that `start` begins to read into `queue`.
+pub(super) fn work_through(
+    work: &WorkOptions,
+    formats: Arc<Formats>,
+    mut console: Console,
+    queue: Arc<SharedQueue>,
+    state: Option<&Store>,
+    start: impl FnOnce(Arc<SharedQueue>, Arc<DeadLetters>) -> Result<Reading>,
+) -> Result<Receipt> {
     let sinks = work.open_sinks(&console)?;
     let dead_letters = Arc::new(DeadLetters::new(&work.dead_letters));
 
-    // Leases of threads do not run out: a thread cannot be lost alone.
-    let limits =
-        Limits { lease: None, ready_bytes: READY_BYTES, leased_bytes: usize::MAX, leases_per_peer: usize::MAX };
-    let queue = queue_with(state.as_ref(), SharedQueue::new(source.limits(limits), None));
     let interrupt = Stop::new()?;
     interrupt.on_signals({
         let (queue, console) = (Arc::clone(&queue), console.clone());
@@ -41,8 +60,7 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, mut console: Console) -> 
         }
     })?;
 
-    let letters = Arc::clone(&dead_letters);
-    let reading = Reading::start(inputs, source.read.clone(), Arc::clone(&queue), letters, state.clone())?;
+    let reading = start(Arc::clone(&queue), Arc::clone(&dead_letters))?;
     let counts = Arc::new(WorkerCounts::default());
     let progress = console.progress({
         let (position, counts) = (Arc::clone(&reading.position), Arc::clone(&counts));
@@ -76,5 +94,5 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, mut console: Console) -> 
         None => {}
     }
     errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
-    Ok(close_account(&queue, state.as_deref(), errors, &console).with_patterns(formats.counts()))
+    Ok(close_account(&queue, state, errors, &console).with_patterns(formats.counts()))
 }

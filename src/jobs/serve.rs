@@ -6,11 +6,14 @@ use std::time::Duration;
 use super::spawn::{SpawnOptions, Spawned};
 use super::{Reading, SourceOptions, close_account, queue_with};
 use crate::console::Console;
-use crate::dead_letter::DeadLetters;
+use crate::dead_letter::{DeadLetters, Letter, Reason};
+use crate::document::{DocumentId, date};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
+use crate::lines;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
+use crate::queue::suspects::Waiting;
 use crate::receipt::{Receipt, grouped};
 use crate::server::{Event, Security, Server};
 use crate::stop::{self, Stop, Waker};
@@ -28,7 +31,7 @@ pub struct ServeOptions {
     pub linger: Duration,
     /// How long it goes on handing out and waiting for acks after a signal.
     pub drain: Duration,
-    /// The file of dead letters: lines that are too long.
+    /// The file of dead letters: lines that are too long, and those that workers are lost on.
     pub dead_letters: std::path::PathBuf,
     /// Workers to start.
     pub spawn: Option<SpawnOptions>,
@@ -91,7 +94,8 @@ pub fn serve(
     for endpoint in server.endpoints() {
         console.say(format!("lines are handed out at {endpoint}"));
     }
-    let reading = Reading::start(inputs, source.read.clone(), Arc::clone(&queue), dead_letters, state.clone())?;
+    let letters = Arc::clone(&dead_letters);
+    let reading = Reading::start(inputs, source.read.clone(), Arc::clone(&queue), letters, state.clone())?;
     let progress = console.progress({
         let (position, queue) = (Arc::clone(&reading.position), Arc::clone(&queue));
         move || {
@@ -102,7 +106,9 @@ pub fn serve(
     let spawned = match &options.spawn {
         Some(spawn) => {
             let key = options.security.as_ref().map(|security| security.pair.public());
-            Some(Spawned::start(spawn, &server.endpoints()[0], key, &abort, &console)?)
+            let done = Arc::clone(&queue);
+            let done = move || done.counts().tally.total();
+            Some(Spawned::start(spawn, &server.endpoints()[0], key, &abort, &console, Box::new(done))?)
         }
         None => None,
     };
@@ -127,14 +133,16 @@ pub fn serve(
         on_receipt(&closed);
         receipt = Some(closed);
     };
-    let served = server.serve(&queue, &waker, &abort, options.linger, &mut |event| match event {
+    let mut write_letter = |line: &Waiting| write_poison(line, &dead_letters, &console);
+    let mut on_event = |event| match event {
         Event::Finished => finish(None),
         Event::Refused { key, address } => {
             let list = options.security.as_ref().map(|security| security.authorized.path().display().to_string());
             let list = list.unwrap_or_default();
             console.say(format!("a worker at {address} was refused: its key {key} is not in {list}"));
         }
-    });
+    };
+    let served = server.serve(&queue, &waker, &abort, options.linger, &mut on_event, &mut write_letter);
     let strangers = served.as_ref().map(|strangers| *strangers).unwrap_or_default();
     let failures = spawned.map(|spawned| spawned.finish()).unwrap_or_default();
     finish(served.err().or(failures));
@@ -153,6 +161,10 @@ pub fn serve(
         ));
     }
     let counts = queue.counts();
+    if counts.buried > 0 {
+        let path = options.dead_letters.display();
+        console.say(format!("{} lines that workers were lost on are in {path}", grouped(counts.buried)));
+    }
     if counts.redelivered > 0 {
         console.say(format!(
             "{} batches were handed out again; {} acks came too late",
@@ -176,4 +188,37 @@ fn raise_limit() -> u64 {
         Ok(()) => most,
         Err(_) => now,
     }
+}
+
+/// Writes the dead letter of a line that workers are lost on.
+fn write_poison(line: &Waiting, dead_letters: &DeadLetters, console: &Console) -> Result<()> {
+    let Waiting { batch, record } = line;
+    let raw = lines::lines(&batch.data).next().map_or(&[][..], |line| line.bytes);
+    let detail = format!(
+        "workers were lost on the line: {} leases ran out, {:.1} s in all, the last on this line alone",
+        record.expired,
+        record.held.as_secs_f64()
+    );
+    let place = format!("{}: line at byte {}", batch.origin.name, batch.offset);
+    let letter = Letter {
+        id: DocumentId::new(&batch.origin, batch.offset, raw),
+        origin: &batch.origin,
+        offset: batch.offset,
+        time_ms: date::now_ms(),
+        reason: Reason::Poison,
+        detail: &detail,
+        pattern: None,
+        explain: None,
+        raw,
+        length: raw.len() as u64,
+    };
+    match dead_letters.write(&[letter]) {
+        Ok(()) => console.error(format!("{place}: {detail}; it is in {}", dead_letters.path().display())),
+        Err(error) => {
+            let error = Error::new(error.kind(), format!("{place}: {detail}, and it cannot be set aside: {error}"));
+            console.error(error.to_string());
+            return Err(error);
+        }
+    }
+    Ok(())
 }

@@ -28,8 +28,11 @@ pub struct SpawnOptions {
     pub curve_key: Option<PathBuf>,
 }
 
-/// A worker that died is started again this many times in all.
+/// Workers that died are started again this many times while no line is accounted for between.
 const RESTARTS: usize = 5;
+
+/// Tells how many lines are accounted for.
+pub type Done = Box<dyn Fn() -> u64 + Send + Sync>;
 
 /// How long workers may take to end after the queue has, and again after each signal.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -46,6 +49,7 @@ struct Shared {
     arguments: Vec<OsString>,
     console: Console,
     abort: Stop,
+    done: Done,
     state: Mutex<State>,
 }
 
@@ -53,19 +57,23 @@ struct Shared {
 struct State {
     running: Vec<u32>,
     restarts: usize,
+    /// Lines that were accounted for at the latest restart.
+    done: u64,
     /// The queue has ended: workers that end now are not missed.
     ending: bool,
     failure: Option<Error>,
 }
 
 impl Spawned {
-    /// Starts workers for the queue at `endpoint`. When they cannot be kept running, `abort` is requested.
+    /// Starts workers for the queue at `endpoint`. When they cannot be kept running, `abort` is requested: when they die
+    /// and die again while `done` does not grow. A line that workers are lost on takes some, and the queue gets rid of it.
     pub fn start(
         options: &SpawnOptions,
         endpoint: &Endpoint,
         queue_key: Option<PublicKey>,
         abort: &Stop,
         console: &Console,
+        done: Done,
     ) -> Result<Spawned> {
         let here = std::env::current_exe().map_err(|error| Error::system("where am I?").because(error))?;
         let program = here.with_file_name("logator-worker");
@@ -82,6 +90,7 @@ impl Spawned {
             arguments,
             console: console.clone(),
             abort: abort.clone(),
+            done,
             state: Mutex::default(),
         });
         let (watching, ended): (Sender<()>, _) = channel();
@@ -146,7 +155,11 @@ impl Shared {
             if matches!(status.code(), Some(0 | 1)) {
                 return;
             }
+            let done = (self.done)();
             let mut state = self.state();
+            if done > state.done {
+                (state.done, state.restarts) = (done, 0);
+            }
             if state.ending || self.abort.is_requested() {
                 return;
             }

@@ -2,14 +2,19 @@
 //!
 //! [`Queue`] is a pure state machine. Time is an argument, peers are numbers, and nothing in it blocks, so that every
 //! race can be written down as a test. [`shared::SharedQueue`] puts it behind a lock for readers and workers.
+//!
+//! A line that workers are lost on is found by its leases, which run out ([`suspects`]). It is *condemned* then, and
+//! stays so until whoever runs the queue has written its dead letter and [buries](Queue::bury) it.
 
 pub mod shared;
+pub mod suspects;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
+use self::suspects::{Condemned, Sentence, Suspects, Waiting};
 use crate::batch::Batch;
 use crate::receipt::Tally;
 
@@ -65,22 +70,40 @@ pub enum Reserved {
 
 #[derive(Debug)]
 struct Lease {
-    batch: Batch,
+    lines: Waiting,
     peer: PeerId,
+    /// Whether the lines are a suspect.
+    suspect: bool,
+    /// When it was given, since the queue's start.
+    since: Duration,
     /// Since the queue's start; `Duration::MAX` where leases do not run out.
     deadline: Duration,
+}
+
+/// What one peer holds.
+#[derive(Debug, Clone, Copy, Default)]
+struct Held {
+    leases: usize,
+    /// Whether it is a suspect, which is held alone.
+    suspect: bool,
 }
 
 /// The lease table and the accounts. See the [module](self).
 #[derive(Debug)]
 pub struct Queue {
     limits: Limits,
-    ready: VecDeque<Batch>,
+    ready: VecDeque<Waiting>,
+    suspects: Suspects,
+    /// Single lines that workers are lost on, to be buried.
+    condemned: VecDeque<Condemned>,
+    /// The latest time at which a lease ran out that was not a suspect's.
+    last_run_out: Option<Duration>,
+    /// Of all that is not out on lease: ready, suspect and condemned.
     ready_bytes: usize,
     leases: HashMap<LeaseId, Lease>,
     leased_bytes: usize,
     deadlines: BTreeSet<(Duration, LeaseId)>,
-    held: HashMap<PeerId, usize>,
+    held: HashMap<PeerId, Held>,
     next_lease: LeaseId,
     input_open: bool,
     counts: Counts,
@@ -99,6 +122,8 @@ pub struct Counts {
     pub tally: Tally,
     /// Leases that ran out, and those given back.
     pub redelivered: u64,
+    /// Lines that were buried, because workers were lost on them; part of the dead-lettered.
+    pub buried: u64,
     /// Acks of leases that were gone.
     pub late_acks: u64,
 }
@@ -110,6 +135,9 @@ impl Queue {
         Queue {
             limits,
             ready: VecDeque::new(),
+            suspects: Suspects::default(),
+            condemned: VecDeque::new(),
+            last_run_out: None,
             ready_bytes: 0,
             leases: HashMap::new(),
             leased_bytes: 0,
@@ -137,7 +165,7 @@ impl Queue {
         self.counts.read += u64::from(batch.lines);
         self.counts.bytes += batch.data.len() as u64;
         self.ready_bytes += batch.data.len();
-        self.ready.push_back(batch);
+        self.ready.push_back(Waiting::new(batch));
     }
 
     /// Counts lines that the reader itself set aside, `bytes` long with their ends.
@@ -164,7 +192,12 @@ impl Queue {
 
     /// Whether every line taken in is accounted for and none will come.
     pub fn is_finished(&self) -> bool {
-        !self.input_open && self.ready.is_empty() && self.leases.is_empty()
+        self.only_condemned() && self.condemned.is_empty()
+    }
+
+    /// Whether nothing but condemned lines is left, or not even that.
+    pub fn only_condemned(&self) -> bool {
+        !self.input_open && self.ready.is_empty() && self.suspects.waiting.is_empty() && self.leases.is_empty()
     }
 
     /// The counts so far.
@@ -177,10 +210,16 @@ impl Queue {
         self.leases.len()
     }
 
-    /// Lines that were taken in and are not accounted for: ready, or out on lease.
+    /// All lines that are not accounted for.
+    fn outstanding(&self) -> impl Iterator<Item = &Waiting> {
+        let leased = self.leases.values().map(|lease| &lease.lines);
+        let condemned = self.condemned.iter().map(|condemned| &condemned.line);
+        self.ready.iter().chain(&self.suspects.waiting).chain(condemned).chain(leased)
+    }
+
+    /// Lines that were taken in and are not accounted for: ready, out on lease, or to be buried.
     pub fn outstanding_lines(&self) -> u64 {
-        let leased = self.leases.values().map(|lease| &lease.batch);
-        self.ready.iter().chain(leased).map(|batch| u64::from(batch.lines)).sum()
+        self.outstanding().map(|waiting| u64::from(waiting.batch.lines)).sum()
     }
 
     /// Bytes that wait to be handed out, and bytes out on lease.
@@ -195,35 +234,43 @@ impl Queue {
 
     /// Hands out the next batch.
     pub fn reserve(&mut self, peer: PeerId, now: Duration) -> Reserved {
-        match self.refuse(peer) {
-            Some(answer) => answer,
-            None => match self.pop_ready() {
-                Some(batch) => self.lease(batch, peer, now),
-                None => Reserved::Wait,
-            },
-        }
+        self.reserve_next(peer, now, false)
     }
 
     /// Hands out the next line that is not empty as a batch of its own. Empty lines are counted as filtered: in the
     /// line dialogue an empty reply means the end.
     pub fn reserve_line(&mut self, peer: PeerId, now: Duration) -> Reserved {
+        self.reserve_next(peer, now, true)
+    }
+
+    /// Suspects go first: what they hold up is known to be late.
+    fn reserve_next(&mut self, peer: PeerId, now: Duration, line: bool) -> Reserved {
         if let Some(answer) = self.refuse(peer) {
             return answer;
         }
-        while let Some(mut batch) = self.pop_ready() {
-            let line = match batch.split_first_line() {
-                Some(line) => {
-                    self.push_front(batch);
-                    line
-                }
-                None => batch,
-            };
-            if crate::lines::lines(&line.data).all(|line| line.bytes.is_empty()) {
-                self.counts.tally.filtered += 1;
-                self.settled.iter_mut().for_each(|settled| settled.push(line.clone()));
-                continue;
+        loop {
+            let suspect = self.suspects.may_go(line);
+            if suspect && self.held.contains_key(&peer) {
+                // It has to finish what it holds first. Others may take the suspect meanwhile.
+                return Reserved::Wait;
             }
-            return self.lease(line, peer, now);
+            let Some(mut next) = self.pop(suspect) else { break };
+            if line {
+                if let Some(batch) = next.batch.split_first_line() {
+                    let rest = std::mem::replace(&mut next.batch, batch);
+                    self.push_front(Waiting { batch: rest, record: next.record }, suspect);
+                    if !suspect {
+                        // What is known is known against the batch, and may be the fault of any of its lines.
+                        next = Waiting::new(next.batch);
+                    }
+                }
+                if crate::lines::lines(&next.batch.data).all(|line| line.bytes.is_empty()) {
+                    self.counts.tally.filtered += 1;
+                    self.settled.iter_mut().for_each(|settled| settled.push(next.batch.clone()));
+                    continue;
+                }
+            }
+            return self.lease(next, suspect, peer, now);
         }
         if self.is_finished() { Reserved::End } else { Reserved::Wait }
     }
@@ -232,30 +279,39 @@ impl Queue {
         if self.is_finished() {
             return Some(Reserved::End);
         }
-        let full = self.leased_bytes >= self.limits.leased_bytes
-            || self.held.get(&peer).is_some_and(|&held| held >= self.limits.leases_per_peer);
-        full.then_some(Reserved::Wait)
+        let held = self.held.get(&peer).copied().unwrap_or_default();
+        let full = self.leased_bytes >= self.limits.leased_bytes || held.leases >= self.limits.leases_per_peer;
+        (full || held.suspect).then_some(Reserved::Wait)
     }
 
-    fn pop_ready(&mut self) -> Option<Batch> {
-        let batch = self.ready.pop_front()?;
-        self.ready_bytes -= batch.data.len();
-        Some(batch)
+    fn pop(&mut self, suspect: bool) -> Option<Waiting> {
+        let next = if suspect { self.suspects.waiting.pop_front() } else { self.ready.pop_front() }?;
+        self.ready_bytes -= next.batch.data.len();
+        Some(next)
     }
 
-    fn push_front(&mut self, batch: Batch) {
-        self.ready_bytes += batch.data.len();
-        self.ready.push_front(batch);
+    fn push_front(&mut self, waiting: Waiting, suspect: bool) {
+        self.ready_bytes += waiting.batch.data.len();
+        match suspect {
+            true => self.suspects.waiting.push_front(waiting),
+            false => self.ready.push_front(waiting),
+        }
     }
 
-    fn lease(&mut self, batch: Batch, peer: PeerId, now: Duration) -> Reserved {
+    fn lease(&mut self, lines: Waiting, suspect: bool, peer: PeerId, now: Duration) -> Reserved {
         let id = self.next_lease;
         self.next_lease = self.next_lease.wrapping_add(1);
         let deadline = self.deadline(now);
+        let batch = lines.batch.clone();
         self.leased_bytes += batch.data.len();
         self.deadlines.insert((deadline, id));
-        *self.held.entry(peer).or_default() += 1;
-        self.leases.insert(id, Lease { batch: batch.clone(), peer, deadline });
+        let held = self.held.entry(peer).or_default();
+        held.leases += 1;
+        held.suspect |= suspect;
+        if suspect {
+            self.suspects.went(&batch);
+        }
+        self.leases.insert(id, Lease { lines, peer, suspect, since: now, deadline });
         Reserved::Batch(id, batch)
     }
 
@@ -263,28 +319,31 @@ impl Queue {
         self.limits.lease.map_or(Duration::MAX, |lease| now.saturating_add(lease))
     }
 
-    fn take(&mut self, id: LeaseId) -> Option<Batch> {
+    fn take(&mut self, id: LeaseId) -> Option<Lease> {
         let lease = self.leases.remove(&id)?;
         self.deadlines.remove(&(lease.deadline, id));
-        self.leased_bytes -= lease.batch.data.len();
+        self.leased_bytes -= lease.lines.batch.data.len();
         if let Some(held) = self.held.get_mut(&lease.peer) {
-            *held -= 1;
-            if *held == 0 {
+            held.leases -= 1;
+            if held.leases == 0 {
                 self.held.remove(&lease.peer);
             }
         }
-        Some(lease.batch)
+        if lease.suspect {
+            self.suspects.came_back();
+        }
+        Some(lease)
     }
 
     /// Finishes a lease. `false` when it is gone: its batch went to another peer, which accounts for it.
     pub fn ack(&mut self, ack: &Ack) -> bool {
-        let Some(batch) = self.take(ack.lease) else {
+        let Some(lease) = self.take(ack.lease) else {
             self.counts.late_acks += 1;
             return false;
         };
         self.counts.tally += ack.tally;
         if let Some(settled) = &mut self.settled {
-            settled.push(batch);
+            settled.push(lease.lines.batch);
         }
         true
     }
@@ -301,9 +360,9 @@ impl Queue {
 
     /// Gives a lease back: its batch is the next to be handed out. `false` when it is gone.
     pub fn release(&mut self, id: LeaseId) -> bool {
-        let Some(batch) = self.take(id) else { return false };
+        let Some(lease) = self.take(id) else { return false };
         self.counts.redelivered += 1;
-        self.push_front(batch);
+        self.push_front(lease.lines, lease.suspect);
         true
     }
 
@@ -326,7 +385,77 @@ impl Queue {
             self.deadlines.pop_first();
             expired.push(id);
         }
-        expired.iter().rev().filter(|&&id| self.release(id)).count()
+        let mut again = Vec::new();
+        let count = expired.iter().filter(|&&id| self.run_out(id, &mut again)).count();
+        // Later leases first, so that the earliest batch ends up in front.
+        again.into_iter().rev().for_each(|lines| self.push_front(lines, false));
+        count
+    }
+
+    /// Takes back a lease whose time has run out. Its batch goes to `again` if it is to be handed out as it is.
+    fn run_out(&mut self, id: LeaseId, again: &mut Vec<Waiting>) -> bool {
+        let Some(lease) = self.take(id) else { return false };
+        let (since, until) = (lease.since, lease.deadline);
+        if !lease.suspect {
+            self.last_run_out = self.last_run_out.max(Some(until));
+            self.doubt(since, until);
+        }
+        match lease.lines.sentence(lease.deadline.saturating_sub(lease.since), lease.suspect) {
+            Sentence::Again(lines) => again.push(lines),
+            Sentence::Suspect(parts) => {
+                self.ready_bytes += parts.iter().map(|part| part.batch.data.len()).sum::<usize>();
+                self.suspects.waiting.extend(parts);
+            }
+            Sentence::Poison(line) => {
+                self.ready_bytes += line.batch.data.len();
+                self.condemned.push_back(Condemned { line, since, until });
+                if let Some(other) = self.last_run_out {
+                    self.doubt(Duration::ZERO, other);
+                }
+                return true;
+            }
+        }
+        self.counts.redelivered += 1;
+        true
+    }
+
+    /// Lets off once each condemned line that may have been taken down by a batch which was out from `since` to `until`.
+    fn doubt(&mut self, since: Duration, until: Duration) {
+        for _ in 0..self.condemned.len() {
+            let Some(mut condemned) = self.condemned.pop_front() else { break };
+            let together = since < condemned.until && condemned.since < until;
+            if together && !condemned.line.record.doubted {
+                condemned.line.record.doubted = true;
+                self.counts.redelivered += 1;
+                self.suspects.waiting.push_back(condemned.line);
+            } else {
+                self.condemned.push_back(condemned);
+            }
+        }
+    }
+
+    /// The next line to be buried: a batch of that line alone, and what is known against it. Its dead letter has to be
+    /// durable before it is [buried](Queue::bury).
+    ///
+    /// None is told while a lease is out that may turn out to have run out with it.
+    pub fn condemned(&self) -> Option<&Waiting> {
+        let Condemned { line, until, .. } = self.condemned.front()?;
+        // Whoever was heard of since has outlived the line.
+        let heard = |lease: &Lease| lease.deadline.saturating_sub(self.limits.lease.unwrap_or_default());
+        let open = |lease: &Lease| !lease.suspect && lease.since < *until && heard(lease) < *until;
+        (line.record.doubted || !self.leases.values().any(open)).then_some(line)
+    }
+
+    /// Buries the line that [`condemned`](Queue::condemned) tells, and gives it back: it is accounted for as
+    /// dead-lettered.
+    pub fn bury(&mut self) -> Option<Batch> {
+        self.condemned()?;
+        let Condemned { line, .. } = self.condemned.pop_front()?;
+        self.ready_bytes -= line.batch.data.len();
+        self.counts.tally.dead_lettered += 1;
+        self.counts.buried += 1;
+        self.settled.iter_mut().for_each(|settled| settled.push(line.batch.clone()));
+        Some(line.batch)
     }
 
     /// When the next lease runs out, since the queue's start; `None` when none can.

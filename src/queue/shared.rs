@@ -3,6 +3,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::suspects::Waiting;
 use super::{Ack, Counts, LeaseId, Limits, PeerId, Queue, Reserved};
 use crate::batch::Batch;
 
@@ -229,6 +230,28 @@ impl SharedQueue {
             self.announce();
         }
         expired
+    }
+
+    /// See [`Queue::condemned`].
+    pub fn condemned(&self) -> Option<Waiting> {
+        self.lock().queue.condemned().cloned()
+    }
+
+    /// See [`Queue::bury`].
+    pub fn bury(&self) -> Option<Batch> {
+        let mut state = self.lock();
+        let buried = state.queue.bury()?;
+        state.last_ack = self.now();
+        let settled = state.queue.take_settled();
+        drop(state);
+        self.announce();
+        self.tell_settled(&settled);
+        Some(buried)
+    }
+
+    /// See [`Queue::only_condemned`].
+    pub fn only_condemned(&self) -> bool {
+        self.lock().queue.only_condemned()
     }
 
     /// How long until the next lease runs out.

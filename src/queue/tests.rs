@@ -18,7 +18,7 @@ use crate::receipt::Tally;
 fn batch(offset: u64, data: &[u8]) -> Batch {
     let origin = Arc::new(Origin { id: 1, name: "x".into(), content: 0 });
     let lines = crate::lines::count(data) as u32;
-    Batch { origin, offset, lines, data: data.to_vec().into() }
+    Batch::new(origin, offset, lines, data.to_vec().into())
 }
 
 /// `30s` or `29.999s`.
@@ -99,6 +99,13 @@ impl Script {
             "release-all" => format!("{} given back", queue.release_all(number(words.next(), 'p'))),
             "expire" => format!("{} expired", queue.expire(at(words.next()))),
             "deadline" => queue.next_deadline().map_or("none".into(), |at| format!("@{}s", at.as_secs_f64())),
+            "condemned" => queue.condemned().map_or("none".into(), |line| {
+                let (expired, held) = (line.record.expired, line.record.held.as_secs_f64());
+                format!("offset={} {} expired={expired} held={held}s", line.batch.offset, shown(&line.batch))
+            }),
+            "bury" => {
+                queue.bury().map_or("nothing".into(), |batch| format!("offset={} {}", batch.offset, shown(&batch)))
+            }
             "state" => self.state(),
             other => panic!("{other}: no such command"),
         }
@@ -116,6 +123,7 @@ impl Script {
             ("dead-lettered", t.dead_lettered),
             ("filtered", t.filtered),
             ("redelivered", counts.redelivered),
+            ("buried", counts.buried),
             ("late", counts.late_acks),
             ("outstanding", self.queue.outstanding_lines()),
             ("leases", self.queue.leased() as u64),
@@ -147,13 +155,15 @@ fn held(held: bool) -> String {
     (if held { "held" } else { "gone" }).into()
 }
 
+fn shown(batch: &Batch) -> String {
+    let text = String::from_utf8_lossy(&batch.data).replace('\r', "\\r").replace('\n', "\\n");
+    assert_eq!(batch.lines as usize, crate::lines::count(&batch.data), "the lines of {text}");
+    text
+}
+
 fn reserved(reserved: Reserved) -> String {
     match reserved {
-        Reserved::Batch(lease, batch) => {
-            let text = String::from_utf8_lossy(&batch.data).replace('\r', "\\r").replace('\n', "\\n");
-            assert_eq!(batch.lines as usize, crate::lines::count(&batch.data), "the lines of {text}");
-            format!("L{lease} offset={} {text}", batch.offset)
-        }
+        Reserved::Batch(lease, batch) => format!("L{lease} offset={} {}", batch.offset, shown(&batch)),
         Reserved::Wait => "wait".into(),
         Reserved::End => "end".into(),
     }
@@ -212,8 +222,9 @@ fn every_script_gets_the_answers_it_has_written_down() {
 impl Queue {
     /// The offsets of the lines that it holds, ready or out on lease.
     fn lines_held(&self) -> Vec<u64> {
-        let leased = self.leases.values().map(|lease| &lease.batch);
-        let all = self.ready.iter().chain(leased);
-        all.flat_map(|batch| crate::lines::lines(&batch.data).map(|line| batch.offset + line.start as u64)).collect()
+        let offsets = |batch: &Batch| -> Vec<u64> {
+            crate::lines::lines(&batch.data).map(|line| batch.offset + line.start as u64).collect()
+        };
+        self.outstanding().flat_map(|waiting| offsets(&waiting.batch)).collect()
     }
 }

@@ -286,7 +286,7 @@ impl BatchReader<'_> {
             let end = start + length;
             let piece = data.slice(start..end);
             // A block is far smaller than 4 GiB.
-            let batch = Batch { origin: Arc::clone(origin), offset: progress.offset, lines: count as u32, data: piece };
+            let batch = Batch::new(Arc::clone(origin), progress.offset, count as u32, piece);
             progress.offset += (end - start) as u64;
             progress.lines += count as u64;
             if !self.intake.batch(batch) {

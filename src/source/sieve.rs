@@ -259,7 +259,7 @@ fn cut(batch: &mut Batch, length: usize) -> Batch {
         true => batch.lines,
         false => lines::count(&data) as u32,
     };
-    let first = Batch { origin: Arc::clone(&batch.origin), offset: batch.offset, lines, data };
+    let first = Batch::new(Arc::clone(&batch.origin), batch.offset, lines, data);
     batch.offset += length as u64;
     batch.lines -= lines;
     first

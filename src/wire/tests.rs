@@ -40,7 +40,7 @@ fn the_document_s_example_is_what_is_sent_and_understood() {
     }
     let wait = Duration::from_secs(5);
     let origin = Arc::new(Origin { id: 0xff, name: "x".into(), content: 0 });
-    let batch = Batch { origin, offset: 0, lines: 2, data: Bytes::from_static(b"a\nbc\n") };
+    let batch = Batch::new(origin, 0, 2, Bytes::from_static(b"a\nbc\n"));
     let expected = [
         Message::Asks(Request::Reserve { wait, acks: vec![] }),
         Message::Answers(Reply::Batch { lease: 7, ttr: Duration::from_secs(10), batch }),
@@ -142,7 +142,7 @@ fn reply() -> impl Strategy<Value = Reply> {
             Reply::Batch {
                 lease,
                 ttr,
-                batch: Batch { origin: Arc::new(Origin { id, name, content: 0 }), offset, lines, data: data.into() },
+                batch: Batch::new(Arc::new(Origin { id, name, content: 0 }), offset, lines, data.into()),
             }
         }),
         millis().prop_map(Reply::Wait),
@@ -219,7 +219,7 @@ proptest! {
         lines in 0u32..20,
     ) {
         let origin = Arc::new(Origin { id: 1, name: "x".into(), content: 0 });
-        let batch = Batch { origin, offset: 0, lines, data: data.clone().into() };
+        let batch = Batch::new(origin, 0, lines, data.clone().into());
         let frame = Reply::Batch { lease: 1, ttr: Duration::ZERO, batch }.encode();
         let right = lines > 0 && crate::lines::count(&data) == lines as usize;
         prop_assert_eq!(Reply::decode(&frame, Some(data.into())).is_ok(), right);

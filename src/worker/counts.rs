@@ -66,6 +66,33 @@ impl Clock {
     }
 }
 
+/// What one thread may spend on telling how far lines got: so much a line in the long run. That keeps a run in which
+/// nothing matches from becoming a slow one.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    lines: u32,
+    spent: Duration,
+}
+
+impl Budget {
+    /// What a line may cost.
+    const A_LINE: Duration = Duration::from_micros(10);
+
+    /// What may be spent in advance: patterns are compiled for it.
+    const ADVANCE: Duration = Duration::from_millis(500);
+
+    /// Begins with a line, if there is something left to spend.
+    pub(super) fn start(&mut self) -> Option<Instant> {
+        self.lines = self.lines.saturating_add(1);
+        (self.spent < Self::ADVANCE + Self::A_LINE * self.lines).then(Instant::now)
+    }
+
+    /// Ends what [`start`](Budget::start) began.
+    pub(super) fn stop(&mut self, started: Instant) {
+        self.spent += started.elapsed();
+    }
+}
+
 /// What all threads of a process have done with each pattern, in the order of the patterns.
 #[derive(Debug, Default)]
 pub(super) struct Sums(Mutex<Vec<Sum>>);
@@ -150,6 +177,15 @@ mod tests {
         sums.add(0, "b", &mut Trials { tried: 9, ..Trials::default() });
         let nanoseconds: Vec<u64> = sums.get().iter().map(|count| count.nanoseconds).collect();
         assert_eq!(nanoseconds, [1_000_000, 0]);
+    }
+
+    #[test]
+    fn a_budget_that_is_spent_grows_with_the_lines() {
+        let mut budget = Budget::default();
+        assert!(budget.start().is_some());
+        budget.spent = Duration::from_secs(1);
+        let waited = (1..100_000).find(|_| budget.start().is_some());
+        assert!(waited.is_some_and(|lines| lines >= 49_000), "{waited:?}");
     }
 
     #[test]

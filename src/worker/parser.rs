@@ -3,15 +3,18 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::counts::{Clock, Sums, Trials};
+use super::counts::{Budget, Clock, Sums, Trials};
 use crate::batch::{Batch, Origin};
 use crate::dead_letter::Reason;
 use crate::document::{DocumentId, Documents, Encoder, date};
 use crate::error::{Error, Result};
-use crate::grok::{Format, Library, Matcher, Rule as FormatRule, Selector, Span};
+use crate::grok::{Explainer, Format, Library, Matcher, Parts, Pattern, Reached, Rule as FormatRule, Selector, Span};
 use crate::lines;
 use crate::receipt::PatternCount;
 use crate::sink::Encoding;
+
+/// How many patterns are looked at, in their order, for how far they got with a line that none matches.
+const EXPLAINED: usize = 8;
 
 /// Lines looked at to tell a format.
 const SAMPLE: usize = 200;
@@ -41,8 +44,27 @@ pub enum Fate {
     Filtered,
 }
 
-/// A line to be set aside: its index in the batch, why, in whose words, by which pattern.
-pub type SetAside = (u32, Reason, String, Option<String>);
+/// A line to be set aside.
+#[derive(Debug)]
+pub struct SetAside {
+    /// Its index in the batch.
+    pub line: u32,
+    /// Why.
+    pub reason: Reason,
+    /// In whose words.
+    pub detail: String,
+    /// By which pattern.
+    pub pattern: Option<String>,
+    /// How far that got.
+    pub reached: Option<Reached>,
+}
+
+impl SetAside {
+    /// A line of which no pattern is to be told.
+    pub(super) fn new(line: u32, reason: Reason, detail: String) -> SetAside {
+        SetAside { line, reason, detail, pattern: None, reached: None }
+    }
+}
 
 /// The documents of a batch.
 pub struct Parsed {
@@ -80,6 +102,9 @@ impl Parsed {
 /// What all parsers of a process share: which formats, and what was found out about inputs.
 pub struct Formats {
     choice: Choice,
+    library: Arc<Library>,
+    /// Patterns taken apart, to tell how far lines got that are set aside.
+    parts: Mutex<HashMap<String, Arc<Parts>>>,
     unmatched: Unmatched,
     sums: Sums,
     say: Box<dyn Fn(String) + Send + Sync>,
@@ -89,7 +114,7 @@ enum Choice {
     /// Tried in order.
     Given(Vec<Format>),
     /// Told from the first batch of each origin, and remembered.
-    Auto { library: Library, told: Mutex<HashMap<u64, Option<Format>>> },
+    Auto { told: Mutex<HashMap<u64, Option<Format>>> },
 }
 
 /// The most origins whose format is remembered; beyond, it is told anew.
@@ -106,10 +131,11 @@ impl Formats {
     ) -> Self {
         let sums = Sums::of(given.iter().map(|format| format.name.as_str()));
         let choice = match given.is_empty() {
-            true => Choice::Auto { library, told: Mutex::default() },
+            true => Choice::Auto { told: Mutex::default() },
             false => Choice::Given(given),
         };
-        Formats { choice, unmatched, sums, say: Box::new(say) }
+        let (library, parts) = (Arc::new(library), Mutex::default());
+        Formats { choice, library, parts, unmatched, sums, say: Box::new(say) }
     }
 
     /// A parser for one thread, for sinks that want `encodings`.
@@ -141,6 +167,7 @@ impl Formats {
             told_for: None,
             spans: Vec::new(),
             clock: Clock::new(),
+            budget: Budget::default(),
         })
     }
 
@@ -149,15 +176,24 @@ impl Formats {
         self.sums.get()
     }
 
-    /// The format of what `origin` begins with, told from `data` at the first call.
-    fn tell(&self, library: &Library, told: &Mutex<HashMap<u64, Option<Format>>>, batch: &Batch) -> Option<Format> {
+    /// `pattern` taken apart, which is done once.
+    fn parts(&self, pattern: &Pattern) -> Arc<Parts> {
+        let mut known = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Parts::new(Arc::clone(&self.library), pattern));
+        Arc::clone(known.entry(pattern.name().to_owned()).or_insert_with(new))
+    }
+
+    /// The format of the lines of `origin`, told from those in `batch` at the first call.
+    fn tell(&self, told: &Mutex<HashMap<u64, Option<Format>>>, batch: &Batch, origin: &Origin) -> Option<Format> {
         let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(format) = told.get(&batch.origin.id) {
+        if let Some(format) = told.get(&origin.id) {
             return format.clone();
         }
-        let sample: Vec<&[u8]> = lines::lines(&batch.data).take(SAMPLE).map(|line| line.bytes).collect();
-        let format = library.detect(&sample);
-        let Origin { id, name, .. } = &*batch.origin;
+        let lines = lines::lines(&batch.data).enumerate();
+        let own = lines.filter(|(index, line)| batch.place(*index, line.start).0.id == origin.id);
+        let sample: Vec<&[u8]> = own.take(SAMPLE).map(|(_, line)| line.bytes).collect();
+        let format = self.library.detect(&sample);
+        let Origin { id, name, .. } = origin;
         (self.say)(match &format {
             Some(format) => format!("{name}: format {}", format.name),
             None => format!(
@@ -176,7 +212,10 @@ impl Formats {
 /// A format in the hands of one thread.
 struct Rule {
     name: String,
+    pattern: Option<Pattern>,
     matcher: Option<Matcher>,
+    /// Made when it is needed.
+    explainer: Option<Explainer>,
     slots: usize,
     encoder: Encoder,
     trials: Trials,
@@ -202,7 +241,8 @@ impl Rule {
             }
             FormatRule::JsonObject => (None, 0, Encoder::json_object(date).map_err(in_format)?),
         };
-        Ok(Rule { name: format.name.clone(), matcher, slots, encoder, trials: Trials::default() })
+        let (name, pattern) = (format.name.clone(), format.pattern().cloned());
+        Ok(Rule { name, pattern, matcher, explainer: None, slots, encoder, trials: Trials::default() })
     }
 }
 
@@ -220,6 +260,7 @@ pub struct Parser {
     told_for: Option<u64>,
     spans: Vec<Span>,
     clock: Clock,
+    budget: Budget,
 }
 
 impl Parser {
@@ -235,28 +276,38 @@ impl Parser {
     /// When the fields of a format that was just told cannot be documents.
     pub fn parse(&mut self, batch: &Batch, parsed: &mut Parsed) -> Result<()> {
         parsed.clear();
-        self.tell_format(batch)?;
+        self.tell_format(batch, &batch.origin)?;
         let now_ms = date::now_ms();
         for (index, line) in lines::lines(&batch.data).enumerate() {
-            let id = DocumentId::new(&batch.origin, batch.offset + line.start as u64, line.bytes);
+            let (origin, offset) = batch.place(index, line.start);
+            if batch.places.is_some() {
+                self.tell_format(batch, origin)?;
+            }
+            let id = DocumentId::new(origin, offset, line.bytes);
             let fate = self.parse_line(index as u32, &id, line.bytes, now_ms, parsed);
             parsed.fates.push(fate);
         }
-        for (index, rule) in self.rules.iter_mut().enumerate() {
-            self.formats.sums.add(index, &rule.name, &mut rule.trials);
-        }
+        self.add_up();
         Ok(())
     }
 
-    fn tell_format(&mut self, batch: &Batch) -> Result<()> {
-        let Choice::Auto { library, told } = &self.formats.choice else { return Ok(()) };
-        if self.told_for == Some(batch.origin.id) {
+    /// Hands over what the rules have counted.
+    fn add_up(&mut self) {
+        for (index, rule) in self.rules.iter_mut().enumerate() {
+            self.formats.sums.add(index, &rule.name, &mut rule.trials);
+        }
+    }
+
+    fn tell_format(&mut self, batch: &Batch, origin: &Origin) -> Result<()> {
+        let Choice::Auto { told } = &self.formats.choice else { return Ok(()) };
+        if self.told_for == Some(origin.id) {
             return Ok(());
         }
-        let format = self.formats.tell(library, told, batch);
+        let format = self.formats.tell(told, batch, origin);
+        self.add_up();
         self.rules = format.iter().map(Rule::new).collect::<Result<_>>()?;
         self.first_matched = false;
-        self.told_for = Some(batch.origin.id);
+        self.told_for = Some(origin.id);
         Ok(())
     }
 
@@ -273,7 +324,8 @@ impl Parser {
                 Trial::Failed => {}
                 Trial::Stopped(words) => {
                     let pattern = Some(self.rules[at].name.clone());
-                    parsed.letters.push((index, Reason::Limit, words, pattern));
+                    let letter = SetAside::new(index, Reason::Limit, words);
+                    parsed.letters.push(SetAside { pattern, ..letter });
                     return Fate::DeadLettered;
                 }
             }
@@ -293,11 +345,29 @@ impl Parser {
             }
             Unmatched::DeadLetter => {
                 let words = "no pattern matches the line".to_owned();
-                parsed.letters.push((index, Reason::Unmatched, words, None));
+                let reached = self.explain(line);
+                let pattern = reached.as_ref().map(|reached| reached.pattern().to_owned());
+                parsed.letters.push(SetAside { pattern, reached, ..SetAside::new(index, Reason::Unmatched, words) });
                 Fate::DeadLettered
             }
             Unmatched::Drop => Fate::Filtered,
         }
+    }
+
+    /// How far the rule got that got furthest with `line`, which none matches.
+    fn explain(&mut self, line: &[u8]) -> Option<Reached> {
+        let started = self.budget.start()?;
+        let mut best: Option<Reached> = None;
+        for rule in self.rules.iter_mut().take(EXPLAINED) {
+            let Some(pattern) = &rule.pattern else { continue };
+            let explainer = rule.explainer.get_or_insert_with(|| Explainer::new(self.formats.parts(pattern)));
+            let reached = explainer.explain(line);
+            if best.as_ref().is_none_or(|best| reached.as_ref().is_some_and(|it| it.offset() > best.offset())) {
+                best = reached.or(best);
+            }
+        }
+        self.budget.stop(started);
+        best
     }
 
     /// The next rule from `index` on that can match `line`. With several, the line is looked at first, once.

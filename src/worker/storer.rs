@@ -65,7 +65,7 @@ impl Storer {
                     Outcome::Duplicate => Verdict::Duplicate,
                     Outcome::Rejected(words) => {
                         let detail = format!("{}: {words}", sink.name());
-                        letters.push((documents.get(index).line, Reason::Rejected, detail, None));
+                        letters.push(SetAside::new(documents.get(index).line, Reason::Rejected, detail));
                         Verdict::Rejected
                     }
                     Outcome::Failed(words) => {
@@ -89,17 +89,18 @@ impl Storer {
         let time_ms = date::now_ms();
         let letters: Vec<Letter<'_>> = letters
             .iter()
-            .map(|(line, reason, detail, pattern)| {
+            .map(|SetAside { line, reason, detail, pattern, reached }| {
                 let Line { start, bytes: raw } = lines[*line as usize];
-                let offset = batch.offset + start as u64;
+                let (origin, offset) = batch.place(*line as usize, start);
                 Letter {
-                    id: DocumentId::new(&batch.origin, offset, raw),
-                    origin: &batch.origin,
+                    id: DocumentId::new(origin, offset, raw),
+                    origin,
                     offset,
                     time_ms,
                     reason: *reason,
                     detail,
                     pattern: pattern.as_deref(),
+                    explain: reached.as_ref(),
                     raw,
                     length: raw.len() as u64,
                 }

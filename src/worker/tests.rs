@@ -19,12 +19,7 @@ use crate::sink::{Encoding, Outcome, Sink};
 
 fn batch(offset: u64, content: &str) -> Batch {
     let data = Bytes::copy_from_slice(content.as_bytes());
-    Batch {
-        origin: Arc::new(Origin { id: 5, name: "x".into(), content: 0 }),
-        offset,
-        lines: lines::count(&data) as u32,
-        data,
-    }
+    Batch::new(Arc::new(Origin { id: 5, name: "x".into(), content: 0 }), offset, lines::count(&data) as u32, data)
 }
 
 fn ids(batch: &Batch) -> Vec<DocumentId> {

@@ -148,6 +148,7 @@ impl Parser<'_> {
     /// What is left of the enclosing group or text, alternatives too, under `options`.
     fn rest_with(&mut self, r: &mut Reader<'_>, at: usize, options: Options) -> Result<Part> {
         self.enter(r, at)?;
+        self.mark_options(r, at);
         let before = std::mem::replace(&mut r.options, options);
         let part = self.alternatives(r)?;
         r.options = before;

@@ -33,6 +33,7 @@ mod call;
 mod class;
 mod escape;
 mod group;
+pub(crate) mod marks;
 mod reference;
 mod sequence;
 
@@ -45,6 +46,7 @@ use crate::grok::ast::{Expression, Node};
 use crate::grok::fault::Written;
 use crate::grok::field::{parse_path, parse_type};
 use crate::grok::parse::call::Call;
+use crate::grok::parse::marks::Mark;
 use crate::grok::pattern_file::Definition;
 
 /// How deep definitions may use each other. Logstash's own stay below 12.
@@ -164,11 +166,13 @@ struct Parser<'d> {
     /// Groups, references and nested classes that are open.
     open: usize,
     beyond_ascii: bool,
+    /// Where the parts of the text end, when that is asked for.
+    marks: Option<Vec<Mark>>,
 }
 
 impl<'d> Parser<'d> {
-    fn run(written: &Written, definitions: &'d Definitions, plain_groups: bool) -> Result<(Self, Parsed)> {
-        let mut parser = Parser {
+    fn new(written: &Written, definitions: &'d Definitions, plain_groups: bool) -> Self {
+        Parser {
             definitions,
             own: Definitions::new(),
             plain_groups,
@@ -182,9 +186,19 @@ impl<'d> Parser<'d> {
             parts: 0,
             open: 0,
             beyond_ascii: false,
-        };
+            marks: None,
+        }
+    }
+
+    /// The text itself.
+    fn root(&mut self, written: &Written) -> Result<Node> {
         let options = Options { fold: false, newline: true, extended: false, unicode: Unicode::Default };
-        let node = parser.text(0, &written.text, options)?.node;
+        Ok(self.text(0, &written.text, options)?.node)
+    }
+
+    fn run(written: &Written, definitions: &'d Definitions, plain_groups: bool) -> Result<(Self, Parsed)> {
+        let mut parser = Parser::new(written, definitions, plain_groups);
+        let node = parser.root(written)?;
         let beyond = parser.greatest.filter(|&(_, _, number)| parser.slots.is_empty() && number > parser.plain);
         if let Some((frame, at, number)) = beyond {
             return Err(parser.fault(frame, at, &format!("there is no group {number}")));

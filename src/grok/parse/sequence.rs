@@ -41,6 +41,7 @@ impl Parser<'_> {
         let mut branches = vec![self.sequence(r)?];
         while r.peek() == Some('|') {
             self.grow(r, r.at, 1)?;
+            self.mark_bar(r);
             r.at += 1;
             branches.push(self.sequence(r)?);
         }
@@ -76,10 +77,12 @@ impl Parser<'_> {
                     return Err(self.fault(r.frame, at, "there is nothing to repeat here"));
                 };
                 r.at += quantifier.length;
+                self.mark_repeated(r);
                 last = Some(self.repeat(r, at, atom, &quantifier)?);
                 continue;
             }
             let part = self.atom(r, c)?;
+            self.mark(r, at, c);
             // A text without parts still costs time.
             self.grow(r, at, 1)?;
             if let Some(atom) = last.replace(Atom { part, quantified: false }) {

@@ -5,6 +5,7 @@ mod definitions;
 mod differential;
 mod engines;
 mod errors;
+mod explain;
 mod formats;
 mod generate;
 mod golden;

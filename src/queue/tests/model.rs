@@ -19,6 +19,7 @@ enum Operation {
     Release(usize),
     ReleaseAll(PeerId),
     Advance(u64),
+    Bury,
     EndInput,
 }
 
@@ -34,6 +35,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => (0usize..40).prop_map(Release),
         1 => (0u64..3).prop_map(ReleaseAll),
         3 => (0u64..25).prop_map(Advance),
+        2 => Just(Advance(30)),
+        1 => Just(Bury),
         1 => Just(EndInput),
     ]
 }
@@ -52,6 +55,7 @@ struct Known {
     deadline: Duration,
     lines: Vec<u64>,
     bytes: usize,
+    suspect: bool,
 }
 
 const LEASE: Duration = Duration::from_secs(30);
@@ -70,6 +74,10 @@ struct Oracle {
     given: Vec<LeaseId>,
     /// Where the lines stand that the queue said are settled.
     settled: HashSet<u64>,
+    /// Leases that ran out, by line.
+    expired: BTreeMap<u64, u32>,
+    /// Lines whose last lease was that of a suspect of one line, and ran out.
+    last_alone: HashSet<u64>,
 }
 
 impl Oracle {
@@ -88,6 +96,8 @@ impl Oracle {
             leases: BTreeMap::new(),
             given: Vec::new(),
             settled: HashSet::new(),
+            expired: BTreeMap::new(),
+            last_alone: HashSet::new(),
         }
     }
 
@@ -148,8 +158,40 @@ impl Oracle {
             }
             Operation::Advance(seconds) => {
                 self.now += Duration::from_secs(*seconds);
-                let (now, expired) = (self.now, self.queue.expire(self.now));
-                assert_eq!(expired, self.take_back(|_, known| known.deadline <= now));
+                let now = self.now;
+                let run_out: Vec<LeaseId> =
+                    self.leases.iter().filter(|(_, known)| known.deadline <= now).map(|(&id, _)| id).collect();
+                for id in &run_out {
+                    for &line in &self.leases[id].lines {
+                        *self.expired.entry(line).or_default() += 1;
+                        self.last_alone.remove(&line);
+                    }
+                    if let Known { suspect: true, lines, .. } = &self.leases[id]
+                        && let [line] = lines[..]
+                    {
+                        assert!(self.expired[&line] >= 3, "a line is condemned after three expiries at the earliest");
+                        self.last_alone.insert(line);
+                    }
+                }
+                self.take_back(|_, known| known.deadline <= now);
+                assert_eq!(self.queue.expire(now), run_out.len());
+            }
+            Operation::Bury => {
+                let condemned = self.queue.condemned().cloned();
+                if let Some(line) = &condemned {
+                    assert!(
+                        self.last_alone.contains(&line.batch.offset),
+                        "its last lease was a suspect's, and ran out"
+                    );
+                }
+                let buried = self.queue.bury();
+                assert_eq!(condemned.as_ref().map(|line| &line.batch), buried.as_ref());
+                let Some((line, record)) = buried.zip(condemned.map(|line| line.record)) else { return };
+                let (bytes, place) = self.lines.get_mut(&line.offset).expect("a line that was offered");
+                assert_eq!((&bytes[..], *place, line.lines), (&line.data[..], Place::Ready, 1));
+                assert!((3..=self.expired[&line.offset]).contains(&record.expired), "{record:?}");
+                assert!(record.held >= LEASE * record.expired, "{record:?}");
+                *place = Place::Done(3);
             }
             Operation::EndInput => {
                 self.queue.end_input();
@@ -198,8 +240,14 @@ impl Oracle {
             Reserved::Wait => {
                 let held = self.leases.values().filter(|known| known.peer == peer).count();
                 let leased: usize = self.leases.values().map(|known| known.bytes).sum();
-                let nothing_ready = self.lines.values().all(|(_, place)| *place != Place::Ready);
-                assert!(nothing_ready || held >= PER_PEER || leased >= LEASED_BYTES, "told to wait beside ready work");
+                let nothing_ready = self.queue.ready.is_empty() && !self.queue.has_suspects();
+                let suspects: Vec<&Known> = self.leases.values().filter(|known| known.suspect).collect();
+                // What it holds may be a suspect; or one waits that goes to nobody who holds something.
+                let alone = held > 0 && (suspects.iter().any(|known| known.peer == peer) || self.queue.has_suspects());
+                // All that is ready is suspect, and no more may be out.
+                let bounded = !suspects.is_empty() && self.queue.only_suspects_are_ready();
+                let full = held >= PER_PEER || leased >= LEASED_BYTES;
+                assert!(nothing_ready || full || alone || bounded, "told to wait beside ready work");
                 assert!(self.open || self.outstanding() > 0, "told to wait when all is done");
             }
             Reserved::Batch(id, batch) => {
@@ -217,7 +265,17 @@ impl Oracle {
                 assert_eq!(lines.len(), batch.lines as usize);
                 assert!(!one_line || (lines.len() == 1 && batch.data.len() > 1), "one line that is not empty");
                 let deadline = self.now + LEASE;
-                self.leases.insert(id, Known { peer, deadline, lines, bytes: batch.data.len() });
+                let suspect = self.queue.is_suspect(id);
+                let held: Vec<&Known> = self.leases.values().filter(|known| known.peer == peer).collect();
+                assert!(!suspect || held.is_empty(), "a suspect goes to who holds nothing else");
+                assert!(held.iter().all(|known| !known.suspect), "nothing is given to who holds a suspect");
+                let out: Vec<&Known> = self.leases.values().filter(|known| known.suspect).collect();
+                if suspect {
+                    assert!(out.len() < 4, "four suspects are out at a time");
+                    assert!(out.is_empty() || (lines.len() > 1 && out.iter().all(|known| known.lines.len() > 1)));
+                    assert!(lines.iter().all(|line| self.expired.get(line).is_some_and(|&expired| expired >= 2)));
+                }
+                self.leases.insert(id, Known { peer, deadline, lines, bytes: batch.data.len(), suspect });
             }
         }
     }
@@ -270,15 +328,92 @@ impl Oracle {
             self.apply(&Operation::ReleaseAll(1));
             self.apply(&Operation::ReleaseAll(2));
             self.apply(&Operation::Reserve(0));
-            if self.leases.is_empty() {
+            self.apply(&Operation::Bury);
+            if self.leases.is_empty() && self.queue.is_finished() {
                 break;
             }
-            self.apply(&Operation::Ack(self.given.len() - 1, 0));
+            if !self.leases.is_empty() {
+                self.apply(&Operation::Ack(self.given.len() - 1, 0));
+            }
         }
         assert!(self.queue.is_finished());
         assert_eq!(self.queue.reserve(99, self.now), Reserved::End, "a late peer is told the end");
         assert_eq!(self.queue.reserve_line(99, self.now), Reserved::End);
         assert_eq!(self.queue.held_bytes(), (0, 0));
+    }
+}
+
+impl Queue {
+    fn is_suspect(&self, lease: LeaseId) -> bool {
+        self.leases[&lease].suspect
+    }
+
+    fn has_suspects(&self) -> bool {
+        !self.suspects.waiting.is_empty()
+    }
+
+    fn only_suspects_are_ready(&self) -> bool {
+        self.ready.is_empty()
+    }
+}
+
+/// A process that is given a deadly line is gone, with all its threads. With one thread each, every line that is deadly
+/// is buried and no other. With two that is so for one deadly line: several can take an innocent one down twice.
+#[test]
+fn whatever_lines_are_deadly_they_are_buried_and_all_others_stored() {
+    for seed in 0..120 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let threads = seed % 2 + 1;
+        let most = if threads == 1 { usize::MAX } else { 1 };
+        let limits = Limits { lease: Some(LEASE), ..Limits::default() };
+        let mut queue = Queue::new(limits, 1);
+        let (mut offset, mut deadly, mut all) = (0, HashSet::new(), HashSet::new());
+        for _ in 0..random.usize(1..6) {
+            let mut data = Vec::new();
+            for _ in 0..random.usize(1..400) {
+                all.insert(offset + data.len() as u64);
+                if random.usize(0..150) == 0 && deadly.len() < most {
+                    deadly.insert(offset + data.len() as u64);
+                }
+                data.extend(format!("{:x}\n", random.u16(..)).into_bytes());
+            }
+            queue.offer(batch(offset, &data));
+            offset += data.len() as u64;
+        }
+        queue.end_input();
+        let (mut stored, mut buried) = (HashSet::new(), HashSet::new());
+        let (mut now, mut peer) = (Duration::ZERO, 0);
+        while !queue.is_finished() {
+            let mut lost = false;
+            let mut acks = Vec::new();
+            for thread in 0..threads {
+                let reserved = match random.u8(0..4) {
+                    0 => queue.reserve_line(peer + thread, now),
+                    _ => queue.reserve(peer + thread, now),
+                };
+                let Reserved::Batch(lease, batch) = reserved else { continue };
+                let lines: Vec<u64> =
+                    crate::lines::lines(&batch.data).map(|line| batch.offset + line.start as u64).collect();
+                lost |= lines.iter().any(|line| deadly.contains(line));
+                acks.push((lease, lines));
+            }
+            if lost {
+                peer += threads;
+                now += LEASE;
+                queue.expire(now);
+            } else {
+                for (lease, lines) in acks {
+                    let tally = Tally { stored: lines.len() as u64, ..Tally::default() };
+                    assert!(queue.ack(&Ack { lease, tally }));
+                    stored.extend(lines);
+                }
+            }
+            if let Some(batch) = queue.bury() {
+                buried.insert(batch.offset);
+            }
+        }
+        assert_eq!(buried, deadly, "seed {seed}");
+        assert_eq!(stored, &all - &deadly, "seed {seed}");
     }
 }
 

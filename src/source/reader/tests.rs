@@ -183,7 +183,7 @@ proptest! {
     fn a_batch_taken_apart_line_by_line_is_the_same_lines(content in content()) {
         prop_assume!(!content.is_empty());
         let origin = Arc::new(Origin { id: 1, name: "x".into(), content: 0 });
-        let mut rest = Batch { origin, offset: 7, lines: count(&content) as u32, data: content.clone().into() };
+        let mut rest = Batch::new(origin, 7, count(&content) as u32, content.clone().into());
         let (mut joined, mut lines) = (Vec::new(), 1);
         while let Some(first) = rest.split_first_line() {
             prop_assert_eq!((first.offset, first.lines), (7 + joined.len() as u64, 1));

@@ -12,7 +12,7 @@ fn origin() -> Arc<Origin> {
 
 fn batch(content: &[u8], start: usize, end: usize) -> Batch {
     let data = content[start..end].to_vec();
-    Batch { origin: origin(), offset: start as u64, lines: lines::count(&data) as u32, data: data.into() }
+    Batch::new(origin(), start as u64, lines::count(&data) as u32, data.into())
 }
 
 fn long(content: &[u8], start: usize, end: usize) -> LongLine {

@@ -1,0 +1,304 @@
+//! `logator replay`: sends dead letters through again, under the ids that their documents would have had.
+//!
+//! | a letter | becomes |
+//! |---|---|
+//! | that is whole | a line for the workers, as if it were read from its source |
+//! | of which only the beginning is kept (`too_long`) | the same letter in the new file: its id is that of the whole line |
+//! | whose reason is not among those asked for | the same letter in the new file |
+//! | that is damaged, or whose id is not that of its line | an error with file and line; the run is not finished |
+//!
+//! So when a replay is finished, every letter of the old file is stored or in the new one.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::run::{limits, work_through};
+use super::{Reading, WorkOptions};
+use crate::batch::{Batch, Origin, Place};
+use crate::console::Console;
+use crate::dead_letter::{DeadLetter, DeadLetters, Reason};
+use crate::document::DocumentId;
+use crate::error::{Error, Result};
+use crate::lines::{self, Line};
+use crate::queue::shared::SharedQueue;
+use crate::receipt::{Receipt, grouped};
+use crate::sink::spec::SinkSpec;
+use crate::source::inputs::{self, Input};
+use crate::source::reader::{BatchSize, Intake, LongLine};
+use crate::source::{Position, ReadOptions, read_all};
+
+/// The longest letter, in bytes: a line of 64 MiB at its worst, every byte of it escaped.
+const MAX_LETTER: usize = 400 << 20;
+
+/// Damaged letters that are named one by one, for each file; beyond, they are counted.
+const NAMED: u64 = 10;
+
+/// Sources known by name at a time.
+const ORIGINS: usize = 10_000;
+
+/// What is replayed.
+#[derive(Debug, Clone)]
+pub struct ReplayOptions {
+    /// Files of dead letters, as the user names them.
+    pub inputs: Vec<String>,
+    /// Only letters of these reasons; none means all but [`Reason::Poison`], which would take this process down.
+    pub reasons: Vec<Reason>,
+}
+
+impl ReplayOptions {
+    fn wants(&self, reason: Reason) -> bool {
+        match &self.reasons[..] {
+            [] => reason != Reason::Poison,
+            reasons => reasons.contains(&reason),
+        }
+    }
+}
+
+/// Sends the letters through. Those that fail again go to `work.dead_letters`.
+///
+/// # Errors
+/// What keeps it from starting: a wrong pattern, a file that is not there, a sink that cannot be opened, and a file that
+/// would be read and written at once.
+pub fn replay(options: &ReplayOptions, work: &WorkOptions, console: Console) -> Result<Receipt> {
+    let formats = work.formats(&console)?;
+    let inputs = inputs::find(&options.inputs)?;
+    refuse_circles(&inputs.inputs, work)?;
+    let (options, sentences, told) = (options.clone(), console.clone(), work.rules.is_empty());
+    let queue = Arc::new(SharedQueue::new(limits(), None));
+    work_through(work, formats, console, queue, None, move |queue, dead_letters| {
+        let position = Arc::new(Position::of(&inputs.inputs));
+        let files = (inputs.inputs, inputs.errors);
+        let (counted, to) = (Arc::clone(&position), Arc::clone(&queue));
+        Reading::of(position, queue, move || {
+            let replay = Replay { queue: to, dead_letters, options, told, state: Mutex::default() };
+            replay.read(&files.0, files.1, &counted, &sentences)
+        })
+    })
+}
+
+/// Refuses to write to a file that is read: what is appended to it would be read again, and again.
+fn refuse_circles(inputs: &[Input], work: &WorkOptions) -> Result<()> {
+    let identity = |path: &Path| path.metadata().ok().map(|data| (data.dev(), data.ino(), data.is_file()));
+    let read = |input: &Input| match input {
+        Input::File(path) => identity(path),
+        Input::Stdin => {
+            let file = std::io::stdin().as_fd().try_clone_to_owned().map(File::from).ok()?;
+            file.metadata().ok().map(|data| (data.dev(), data.ino(), data.is_file()))
+        }
+    };
+    let written = |path: &Path| {
+        let written = identity(path).filter(|(.., is_file)| *is_file)?;
+        inputs.iter().find(|input| read(input) == Some(written)).map(Input::name)
+    };
+    if let Some(name) = written(&work.dead_letters) {
+        return Err(Error::usage(format!(
+            "{name}: letters that fail again would go to the file that is being read; name another one with \
+             --dead-letters FILE"
+        )));
+    }
+    for sink in &work.sinks {
+        let (SinkSpec::Ndjson(file) | SinkSpec::Sqlite { file, .. }) = sink else { continue };
+        if let Some(name) = written(file) {
+            return Err(Error::usage(format!("{name}: the file is to be read and is a sink as well")));
+        }
+    }
+    Ok(())
+}
+
+struct Replay {
+    queue: Arc<SharedQueue>,
+    /// For letters that are not sent, and those that fail again.
+    dead_letters: Arc<DeadLetters>,
+    options: ReplayOptions,
+    /// Whether formats are told from the lines; then those of one source stand together.
+    told: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Lines of this file so far.
+    line: u64,
+    /// Damaged ones among them.
+    damaged: u64,
+    errors: Vec<Error>,
+    /// Letters that hold only the beginning of their line.
+    cut: u64,
+    /// Letters whose reason was not asked for.
+    unwanted: u64,
+    /// What ended the reading.
+    failure: Option<Error>,
+    origins: HashMap<u64, Arc<Origin>>,
+}
+
+/// What a letter is good for.
+enum Use {
+    /// It is sent.
+    Send(Box<DeadLetter>),
+    /// Its line, of this length, is not all there.
+    Cut(u64),
+    /// It is not asked for; the length of its line.
+    Unwanted(u64),
+}
+
+impl Replay {
+    /// Reads one file after the other, and tells what could not be read.
+    fn read(&self, files: &[Input], mut errors: Vec<Error>, position: &Position, console: &Console) -> Vec<Error> {
+        let size = BatchSize { max_line: MAX_LETTER, ..BatchSize::default() };
+        let options = ReadOptions { size, ..ReadOptions::default() };
+        for input in files {
+            let read = read_all(std::slice::from_ref(input), &options, self, position);
+            let mut state = self.lock();
+            errors.append(&mut state.errors);
+            if state.damaged > NAMED {
+                let more = grouped(state.damaged - NAMED);
+                errors.push(Error::input(format!("{}: {more} more lines are no dead letters", input.name())));
+            }
+            errors.extend(read);
+            (state.line, state.damaged) = (0, 0);
+            if let Some(failure) = state.failure.take() {
+                errors.push(failure);
+                break;
+            }
+        }
+        let state = self.lock();
+        let path = self.dead_letters.path().display();
+        if state.cut > 0 {
+            let count = grouped(state.cut);
+            console.say(format!(
+                "{count} letters hold only the beginning of a line that was too long, and stay letters, in {path}; read \
+                 their source again with a greater --max-line"
+            ));
+        }
+        if state.unwanted > 0 {
+            let count = grouped(state.unwanted);
+            let why = match self.options.reasons.is_empty() {
+                true => "workers were lost on their lines; --reason poison sends them",
+                false => "their reasons were not asked for",
+            };
+            console.say(format!("{count} letters were not sent and are in {path}: {why}"));
+        }
+        errors
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn judge(&self, line: &[u8], file: &str, number: u64, torn: bool) -> Result<Use> {
+        let letter = DeadLetter::read(line, file, number).map_err(|error| match torn {
+            true => Error::input(format!("{file}: line {number} is half a letter, as a crash leaves it")),
+            false => error,
+        })?;
+        let wrong = |what: &str| Err(Error::input(format!("{file}: line {number} is damaged: {what}")));
+        if letter.truncated || (letter.raw.len() as u64) < letter.length {
+            return Ok(Use::Cut(letter.length));
+        }
+        if letter.raw.contains(&b'\n') {
+            return wrong("there is a newline in its line");
+        }
+        let id = DocumentId::new(&letter.origin, letter.offset, &letter.raw);
+        if id.as_str() != letter.id {
+            return wrong(&format!("its _id is not that of its line, {id}"));
+        }
+        Ok(if self.options.wants(letter.reason) { Use::Send(Box::new(letter)) } else { Use::Unwanted(letter.length) })
+    }
+
+    /// Takes the letters of a part of a file. Gives those to be sent, and counts and keeps the others.
+    fn sort(&self, batch: &Batch) -> Result<Vec<DeadLetter>> {
+        let mut state = self.lock();
+        let (mut letters, mut kept, mut kept_lengths) = (Vec::new(), Vec::new(), Vec::new());
+        for Line { start, bytes } in lines::lines(&batch.data) {
+            state.line += 1;
+            let torn = start + bytes.len() == batch.data.len();
+            let used = self.judge(bytes, &batch.origin.name, state.line, torn);
+            match used {
+                Ok(Use::Send(letter)) => {
+                    letters.push(*letter);
+                    continue;
+                }
+                Ok(Use::Cut(length)) => {
+                    state.cut += 1;
+                    kept_lengths.push(length);
+                }
+                Ok(Use::Unwanted(length)) => {
+                    state.unwanted += 1;
+                    kept_lengths.push(length);
+                }
+                Err(error) => {
+                    state.damaged += 1;
+                    if state.damaged <= NAMED {
+                        state.errors.push(error);
+                    }
+                    continue;
+                }
+            }
+            kept.extend_from_slice(bytes);
+            kept.push(b'\n');
+        }
+        drop(state);
+        self.dead_letters.append(&kept)?;
+        kept_lengths.into_iter().for_each(|length| self.queue.count_dead_letter(length));
+        Ok(letters)
+    }
+
+    /// The lines of `letters`, each with its place.
+    fn gather(&self, mut letters: Vec<DeadLetter>) -> Option<Batch> {
+        if self.told {
+            letters.sort_by_key(|letter| letter.origin.id);
+        }
+        let mut state = self.lock();
+        let mut data = Vec::with_capacity(letters.iter().map(|letter| letter.raw.len() + 2).sum());
+        let mut places = Vec::with_capacity(letters.len());
+        for DeadLetter { origin, offset, raw, .. } in letters {
+            // A carriage return at a line's end belongs to the end; this one does not.
+            let end: &[u8] = if raw.ends_with(b"\r") { b"\r\n" } else { b"\n" };
+            data.extend_from_slice(&raw);
+            data.extend_from_slice(end);
+            places.push(Place { origin: state.origin(origin), offset });
+        }
+        Batch::gathered(places, data.into())
+    }
+}
+
+impl State {
+    /// The one of `origin` that others share.
+    fn origin(&mut self, origin: Origin) -> Arc<Origin> {
+        match self.origins.get(&origin.id) {
+            Some(known) if **known == origin => Arc::clone(known),
+            _ => {
+                if self.origins.len() >= ORIGINS {
+                    self.origins.clear();
+                }
+                let origin = Arc::new(origin);
+                self.origins.insert(origin.id, Arc::clone(&origin));
+                origin
+            }
+        }
+    }
+}
+
+impl Intake for Replay {
+    fn batch(&self, batch: Batch) -> bool {
+        match self.sort(&batch) {
+            Ok(letters) => self.gather(letters).is_none_or(|batch| self.queue.offer(batch)),
+            Err(error) => {
+                self.lock().failure = Some(error);
+                false
+            }
+        }
+    }
+
+    fn long_line(&self, line: LongLine) -> Result<()> {
+        let mut state = self.lock();
+        state.line += 1;
+        state.damaged += 1;
+        let (name, number, length) = (&line.origin.name, state.line, line.length);
+        state.errors.push(Error::input(format!("{name}: line {number} is no dead letter: it has {length} bytes")));
+        Ok(())
+    }
+}

@@ -1,0 +1,146 @@
+//! Suspects: batches whose leases ran out so often that one of their lines may be what workers are lost on.
+//!
+//! A suspect is cut into parts until the line is alone. A part needs one expiry to be cut further, and there are many
+//! parts, because each step costs a worker and the time of a lease: a batch of 2,000 lines is down to single lines in
+//! two steps. What is not guilty is acknowledged and done with.
+//!
+//! A worker that is lost takes down whatever it holds, so a suspect is handed out alone: to a peer that holds nothing
+//! else. Only a few are out at a time, because each may cost a worker. A single line is out with no other suspect
+//! beside it: when its lease runs out, no other suspect can have been the reason. A batch that nobody suspects yet can:
+//! worker threads of one process are several peers, and go together. So when another lease ran out that was out at the
+//! same time, the line is tried once more.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::batch::Batch;
+
+/// Expiries that make a suspect of a batch.
+const SUSPICIOUS: u32 = 3;
+
+/// The same of a batch of one line: the third lease is the one that it is alone in.
+const SUSPICIOUS_LINE: u32 = 2;
+
+/// Parts that a suspect is cut into.
+const PARTS: usize = 64;
+
+/// Suspects out at a time.
+const MOST_OUT: usize = 4;
+
+/// What is known against a batch: leases that ran out while a worker held it. Leases given back are no suspicion.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Record {
+    /// How many ran out.
+    pub expired: u32,
+    /// How long they were out, all together.
+    pub held: Duration,
+    /// Whether it was let off once, because something else may have been the reason.
+    pub(super) doubted: bool,
+}
+
+/// A batch that is not out on lease, and its record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The lines.
+    pub batch: Batch,
+    /// What is known against them.
+    pub record: Record,
+}
+
+/// A line that workers are lost on, and when the lease began and ended that told so.
+#[derive(Debug)]
+pub(super) struct Condemned {
+    pub(super) line: Waiting,
+    pub(super) since: Duration,
+    pub(super) until: Duration,
+}
+
+/// What is to become of a batch whose lease ran out.
+pub(super) enum Sentence {
+    /// It is handed out again.
+    Again(Waiting),
+    /// It is a suspect, in these parts.
+    Suspect(Vec<Waiting>),
+    /// It is one line, and workers are lost on it.
+    Poison(Waiting),
+}
+
+impl Waiting {
+    /// A batch that nothing is known against.
+    pub(super) fn new(batch: Batch) -> Waiting {
+        Waiting { batch, record: Record::default() }
+    }
+
+    /// Notes a lease that ran out after `held`, and decides. `suspect` tells whether the batch was one already.
+    pub(super) fn sentence(mut self, held: Duration, suspect: bool) -> Sentence {
+        self.record.expired = self.record.expired.saturating_add(1);
+        self.record.held = self.record.held.saturating_add(held);
+        let enough = if self.batch.lines == 1 { SUSPICIOUS_LINE } else { SUSPICIOUS };
+        match suspect {
+            false if self.record.expired < enough => Sentence::Again(self),
+            true if self.batch.lines == 1 => Sentence::Poison(self),
+            _ => Sentence::Suspect(self.parts()),
+        }
+    }
+
+    /// The lines in up to [`PARTS`] parts of about equal size, each with memory of its own: a part may wait for long, and
+    /// is not to keep the whole block alive that it was read in.
+    fn parts(self) -> Vec<Waiting> {
+        let Waiting { batch, record } = self;
+        let lines = (batch.lines as usize).div_ceil(PARTS);
+        let mut parts = Vec::new();
+        let (mut start, mut count, mut index) = (0, 0, 0);
+        let mut part = |start: usize, end: usize, lines: usize| {
+            let data = Bytes::copy_from_slice(&batch.data[start..end]);
+            parts.push(Waiting { batch: batch.part(index, start, lines as u32, data), record });
+            index += lines;
+        };
+        for newline in memchr::memchr_iter(b'\n', &batch.data) {
+            count += 1;
+            if count == lines {
+                part(start, newline + 1, count);
+                (start, count) = (newline + 1, 0);
+            }
+        }
+        if start < batch.data.len() {
+            // The last line may lack its newline.
+            let open = batch.data.last().is_some_and(|&byte| byte != b'\n');
+            part(start, batch.data.len(), count + usize::from(open));
+        }
+        parts
+    }
+}
+
+/// The suspects that wait, and how many are out.
+#[derive(Debug, Default)]
+pub(super) struct Suspects {
+    pub(super) waiting: VecDeque<Waiting>,
+    out: usize,
+    /// Whether the one that is out is a single line.
+    line_out: bool,
+}
+
+impl Suspects {
+    /// Whether the next one may be handed out, or its first line if `line`.
+    pub(super) fn may_go(&self, line: bool) -> bool {
+        match self.waiting.front() {
+            Some(next) if line || next.batch.lines == 1 => self.out == 0,
+            Some(_) => self.out < MOST_OUT && !self.line_out,
+            None => false,
+        }
+    }
+
+    /// Notes that `batch` went out.
+    pub(super) fn went(&mut self, batch: &Batch) {
+        self.out += 1;
+        self.line_out = batch.lines == 1;
+    }
+
+    /// Notes that one came back.
+    pub(super) fn came_back(&mut self) {
+        self.out -= 1;
+        self.line_out = false;
+    }
+}
