@@ -139,6 +139,9 @@ const NEAR: usize = 8;
 /// Where bytes are so few that it is worth while to look for anything below: control characters and the blank.
 const MAX_BELOW: u8 = 0x21;
 
+/// More characters of ASCII than this are free text: letters, digits and what names are made of are not.
+pub(super) const FREE: usize = 70;
+
 /// The bytes that are compared at a time.
 const BLOCK: usize = 16;
 
@@ -163,6 +166,16 @@ impl Class {
             },
         };
         Class { table, beyond: if all || none { None } else { Some(set.clone()) }, scan }
+    }
+
+    /// Whether the character of ASCII belongs.
+    pub(super) fn has_ascii(&self, byte: u8) -> bool {
+        byte < 0x80 && self.table[usize::from(byte)]
+    }
+
+    /// Whether nearly anything belongs, as in free text.
+    pub(super) fn is_free(&self) -> bool {
+        self.table[..0x80].iter().filter(|&&belongs| belongs).count() > FREE
     }
 
     /// The length of the character at `at`, when it is there and belongs.

@@ -108,14 +108,7 @@ impl Compiler {
                 let capture = *slot as u32;
                 let end = self.op(Op::Save { slot: 2 * capture + 1, next })?;
                 let inner = self.node(node, end, after)?;
-                // One instruction for the most frequent contents.
-                match self.code.ops[inner as usize] {
-                    Op::Token { token, next: to } if to == end => self.op(Op::TokenSaved { token, capture, next }),
-                    Op::Run { class, min, next: to } if to == end => {
-                        self.op(Op::RunSaved { class, min, capture, next })
-                    }
-                    _ => self.op(Op::Save { slot: 2 * capture, next: inner }),
-                }
+                self.op(Op::Save { slot: 2 * capture, next: inner })
             }
             node if self.shape_before(std::slice::from_ref(node)).is_some() => {
                 self.shape(std::slice::from_ref(node), next)

@@ -13,6 +13,7 @@ pub(super) fn fuse(code: &mut Code) {
     for (at, op) in fused.iter_mut().enumerate() {
         let (mut fields, mut next, mut count) = (Vec::<Field>::new(), at as At, 0);
         while let Some((field, after)) = step(code, code.ops[next as usize]) {
+            let is_last = is_free(code, &field);
             if let Some(last) = fields.last_mut().filter(|last| last.takes(&field)) {
                 last.join(field);
             } else if fields.len() == MAX_FIELDS {
@@ -23,6 +24,10 @@ pub(super) fn fuse(code: &mut Code) {
             // A saved content is three instructions.
             count += if matches!(code.ops[next as usize], Op::Save { .. }) { 3 } else { 1 };
             next = after;
+            // What follows is a place for traces to begin.
+            if is_last {
+                break;
+            }
         }
         // A text alone is compared faster as a field as well.
         if count > 1 || (count == 1 && matches!(op, Op::Text { .. })) {
@@ -32,6 +37,14 @@ pub(super) fn fuse(code: &mut Code) {
         }
     }
     code.ops = fused;
+}
+
+fn is_free(code: &Code, field: &Field) -> bool {
+    match field.content {
+        Content::Run { class, .. } => code.classes[class as usize].is_free(),
+        Content::Token(token) => code.tokens[token as usize].is_free(),
+        Content::Nothing | Content::Shape { .. } => false,
+    }
 }
 
 /// `op` as a field, and what comes after it.
@@ -47,11 +60,7 @@ fn step(code: &Code, op: Op) -> Option<(Field, At)> {
             (Field { text: u64::from_le_bytes(bytes), mask, length: text.len(), ..empty }, next)
         }
         Op::Token { token, next } => (Field { content: Content::Token(token), ..empty }, next),
-        Op::TokenSaved { token, capture, next } => (Field { content: Content::Token(token), capture, ..empty }, next),
         Op::Run { class, min, next } if min < 2 => (Field { content: Content::Run { class, min }, ..empty }, next),
-        Op::RunSaved { class, min, capture, next } if min < 2 => {
-            (Field { content: Content::Run { class, min }, capture, ..empty }, next)
-        }
         Op::Shape { start, end, next } => (Field { content: Content::Shape { start, end }, ..empty }, next),
         // A content between the two boundaries of a capture.
         Op::Save { slot, next } if slot % 2 == 0 => match step(code, code.ops[next as usize])? {

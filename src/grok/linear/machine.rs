@@ -12,6 +12,7 @@ use super::chars::{decode, decode_last, has, word};
 use super::memory::{Frame, Memory, NOWHERE};
 use super::op::{At, Code, Content, Edge, NO_CAPTURE, Op};
 use super::token::NO_END;
+use super::trace::Followed;
 
 /// How an attempt or a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,19 +95,6 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                         continue;
                     }
                 }
-                Op::RunSaved { class, min, capture, next } => {
-                    let end = self.run_end(class, at);
-                    if end - at >= min as usize && (min < 2 || self.is_long_enough(class, at, min)) {
-                        if CAREFUL {
-                            // Its end is looked for once and remembered.
-                            since += end - at;
-                        }
-                        self.save(capture, at, end);
-                        at = end;
-                        pc = next;
-                        continue;
-                    }
-                }
                 Op::Shape { start, end, next } => {
                     let masks = &code.masks[start as usize..end as usize];
                     if let Some(bytes) = line.get(at..at + masks.len())
@@ -116,16 +104,6 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                         pc = next;
                         continue;
                     }
-                }
-                Op::TokenSaved { token, capture, next } => {
-                    let (end, read) = code.tokens[token as usize].run(line, at, &mut self.memory.lasts[token as usize]);
-                    if end != NO_END && self.affords(read, end) {
-                        self.save(capture, at, end);
-                        at = end;
-                        pc = next;
-                        continue;
-                    }
-                    at = read;
                 }
                 Op::RunUpTo { class, min, max, next } => {
                     let (end, count) = code.classes[class as usize].run_counted(line, at, max);
@@ -189,6 +167,17 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                         continue;
                     }
                 }
+                Op::Trace { site, next } => match self.follow(site, next, at) {
+                    Followed::To(to, op) => {
+                        (at, pc) = (to, op);
+                        continue;
+                    }
+                    Followed::Nothing => {
+                        pc = next;
+                        continue;
+                    }
+                    Followed::Failed(place) => at = place,
+                },
                 Op::Join { join, next } => {
                     if !self.memory.seen[join as usize].pass(at as u32) {
                         pc = next;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::op::At;
 use super::token::Last;
+use super::trace::Site;
 
 /// The boundary of a capture that took no part. Its bytes are not all the same, so that filling a few of them is not
 /// made a call of `memset`, which takes longer than all the rest of a short match.
@@ -42,6 +43,8 @@ pub(in crate::grok) struct Memory {
     pub(super) seen: Vec<Seen>,
     /// By place of a token in the instructions: how its last text began.
     pub(super) lasts: Vec<Last>,
+    /// By site.
+    pub(super) sites: Vec<Site>,
     pub(super) failures: Failures,
     #[cfg(test)]
     pub(in crate::grok) used: Used,

@@ -30,6 +30,7 @@ mod shape;
 mod simplify;
 mod start;
 mod token;
+mod trace;
 
 use std::sync::OnceLock;
 
@@ -40,7 +41,7 @@ use compile::{Mode, compile};
 use lead::Lead;
 use machine::Machine;
 use memory::Seen;
-use op::Code;
+use op::{Code, Op};
 use scout::Scout;
 use start::Starts;
 use token::{Fuel, Last};
@@ -86,6 +87,7 @@ impl Program {
         );
         let mut fast = compile(&node, Mode::Fast)?;
         fuse::fuse(&mut fast);
+        trace::place(&mut fast);
         let starts = Starts::new(&node);
         Ok(Program {
             fast,
@@ -138,6 +140,9 @@ impl Program {
         }
         if memory.seen.len() != code.joins as usize {
             memory.seen.resize_with(code.joins as usize, Seen::default);
+        }
+        if memory.sites.len() < code.sites as usize {
+            memory.sites.resize_with(code.sites as usize, trace::Site::default);
         }
         memory.seen.iter_mut().for_each(Seen::clear);
         let mut machine = Machine::<CAREFUL> { code, line, memory, budget };
@@ -208,6 +213,33 @@ impl Program {
         match (memory.slots.get(2 * slot), memory.slots.get(2 * slot + 1)) {
             (Some(&start), Some(&end)) if start <= end && end != memory::NOWHERE => Span { start, end },
             _ => Span::NONE,
+        }
+    }
+}
+
+impl Program {
+    #[cfg(test)]
+    pub(in crate::grok) fn dump(&self) {
+        println!("entry {} starts {:?}", self.fast.entry, self.starts);
+        let mut todo = vec![self.fast.entry];
+        let mut done = std::collections::BTreeSet::new();
+        while let Some(at) = todo.pop() {
+            if !done.insert(at) { continue }
+            let op = self.fast.ops[at as usize];
+            println!("{at}: {op:?}");
+            match op {
+                Op::Fields { start, end, next } => {
+                    for f in &self.fast.fields[start as usize..end as usize] {
+                        println!("      {:?} {:?} cap {}", String::from_utf8_lossy(&f.text.to_le_bytes()[..f.length]), f.content, f.capture);
+                    }
+                    todo.push(next);
+                }
+                Op::Branch { table } => { let t = &self.fast.tables[table as usize]; let mut v: Vec<_> = t.to_vec(); v.sort(); v.dedup(); println!("      -> {v:?}"); todo.extend(v); }
+                Op::Split { first, other, .. } => { todo.push(first); todo.push(other); }
+                Op::Greedy { run } | Op::Lazy { run } => { println!("      {:?}", self.fast.loops[run as usize]); todo.push(self.fast.loops[run as usize].next); }
+                Op::Text { next, .. } | Op::Byte { next, .. } | Op::One { next, .. } | Op::Run { next, .. } | Op::RunUpTo { next, .. } | Op::Shape { next, .. } | Op::Token { next, .. } | Op::Trace { next, .. } | Op::Join { next, .. } | Op::Save { next, .. } | Op::Head { next, .. } | Op::Edge { next, .. } | Op::Boundary { next, .. } | Op::Ahead { next, .. } | Op::Behind { next, .. } | Op::Commit { next } | Op::Committed { next } | Op::Seen { next } | Op::RoundStart { next, .. } => todo.push(next),
+                _ => {}
+            }
         }
     }
 }

@@ -28,16 +28,14 @@ pub(super) enum Op {
     Greedy { run: u32 },
     /// A lazy run that may have to take more: see [`Loop`].
     Lazy { run: u32 },
-    /// The same, remembered as capture `capture`.
-    RunSaved { class: u32, min: u32, capture: u32, next: At },
     /// Several of the simple instructions one after the other: `start..end` of the fields.
     Fields { start: u32, end: u32, next: At },
     /// Characters of ASCII, each of its own class: `start..end` of the masks.
     Shape { start: u32, end: u32, next: At },
     /// A token: its end is known by its own automaton.
     Token { token: u32, next: At },
-    /// The same, remembered as capture `capture`.
-    TokenSaved { token: u32, capture: u32, next: At },
+    /// Takes the whole way from here at once if there is a trace of it; else `next`.
+    Trace { site: u32, next: At },
     /// Gives up where the machine has been before: it did not come to a match from here.
     Join { join: u32, next: At },
     /// Remembers the place, for capture boundary `slot`.
@@ -175,6 +173,8 @@ pub(super) struct Code {
     pub(super) bits: Bits,
     /// For shapes: by position, the bit of its class.
     pub(super) masks: Vec<u32>,
+    /// The number of [`Op::Trace`]s.
+    pub(super) sites: u32,
     /// The number of [`Op::Join`]s.
     pub(super) joins: u32,
     /// When none of the characters of the first part can be the next behind it: the class of those that can. A match

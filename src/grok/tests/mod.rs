@@ -11,6 +11,7 @@ mod golden;
 mod language;
 mod limits;
 mod linearity;
+mod zz;
 
 use super::{Field, Library, Pattern};
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::super::chars::FREE;
 use super::super::lead::Lead;
 use super::minimize::minimize;
 use super::nfa::{MAX_NODES, Nfa, Step, Test};
@@ -271,7 +272,9 @@ impl Builder<'_> {
         });
         let starts: Vec<u32> = starts.iter().map(|&start| class_of[start as usize]).collect();
         let is_long = shortest(&rows, &starts) >= HALF;
-        Token { column_of, symbols: self.symbols, transitions, states: states as u32, starts, is_long }
+        let stays = |state: usize, byte: &usize| rows[state][usize::from(symbols.ascii[*byte])].next == Some(state as u32);
+        let is_free = (0..rows.len()).any(|state| (0..0x80).filter(|byte| stays(state, byte)).count() > FREE);
+        Token { column_of, symbols: self.symbols, transitions, states: states as u32, starts, is_long, is_free }
     }
 
     /// The bytes at which a state is left that stays as it is at all others.

@@ -85,6 +85,15 @@ fn read(line: &[u8], at: usize) -> Option<u64> {
     line.get(at..)?.first_chunk::<HALF>().map(|bytes| u64::from_le_bytes(*bytes))
 }
 
+/// What a byte does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::grok::linear) struct Step {
+    /// The token can end before it.
+    pub(in crate::grok::linear) ends: bool,
+    /// The next state, if there is more.
+    pub(in crate::grok::linear) next: Option<u32>,
+}
+
 /// The automaton of a part.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::grok::linear) struct Token {
@@ -101,6 +110,8 @@ pub(in crate::grok::linear) struct Token {
     starts: Vec<u32>,
     /// Whether it has eight bytes at least.
     is_long: bool,
+    /// Whether it can hold free text: from a state, nearly all characters lead back to it.
+    is_free: bool,
 }
 
 /// The bytes at which a state that stays is left, as they stand in its row: their number and up to three of them.
@@ -140,6 +151,31 @@ impl Token {
             last.note(u64::from_le_bytes(*bytes), pos == at + HALF, start, state);
         }
         self.walk(line, pos, state)
+    }
+
+    /// Whether it can hold free text.
+    pub(in crate::grok::linear) fn is_free(&self) -> bool {
+        self.is_free
+    }
+
+    /// The first state, if it does not depend on what is before.
+    pub(in crate::grok::linear) fn only_start(&self) -> Option<u32> {
+        match self.starts[..] {
+            [start] => Some(start),
+            _ => None,
+        }
+    }
+
+    /// The first state behind a character of ASCII, or at the beginning of the line.
+    pub(in crate::grok::linear) fn start_after(&self, before: Option<u8>) -> u32 {
+        let before = before.map_or(self.symbols.end, |byte| self.symbols.of(u32::from(byte)));
+        self.starts[usize::from(self.symbols.context[usize::from(before)])]
+    }
+
+    /// What the byte does in `state`; `None` when it is not ASCII.
+    pub(in crate::grok::linear) fn step(&self, state: u32, byte: u8) -> Option<Step> {
+        let entry = self.entry(state, self.column_of[usize::from(byte)]);
+        byte.is_ascii().then(|| Step { ends: entry & ENDS != 0, next: (entry & STOP == 0).then_some(entry & !FLAGS) })
     }
 
     /// From `pos` on, in `state`.
