@@ -509,7 +509,7 @@ impl Compiler {
             next
         };
         let exit = exit(after);
-        self.code.loops.push(Loop { class, min, max: max.unwrap_or(u32::MAX), next, exit });
+        self.code.loops.push(Loop { class, min, max: max.unwrap_or(u32::MAX), next, exit, clears: (0, 0) });
         let run = self.code.loops.len() as u32 - 1;
         let at = self.op(if greedy { Op::Greedy { run } } else { Op::Lazy { run } })?;
         if !is_bounded {

@@ -22,7 +22,7 @@ pub(super) fn fuse(code: &mut Code) {
                 fields.push(field);
             }
             // A saved content is three instructions.
-            count += if matches!(code.ops[next as usize], Op::Save { .. }) { 3 } else { 1 };
+            count += if matches!(code.ops[next as usize], Op::Save { .. } | Op::Mark { .. }) { 3 } else { 1 };
             next = after;
             // What follows is a place for traces to begin.
             if is_last {
@@ -49,7 +49,7 @@ fn is_free(code: &Code, field: &Field) -> bool {
 
 /// `op` as a field, and what comes after it.
 fn step(code: &Code, op: Op) -> Option<(Field, At)> {
-    let empty = Field { text: 0, mask: 0, length: 0, content: Content::Nothing, capture: NO_CAPTURE };
+    let empty = Field { text: 0, mask: 0, length: 0, content: Content::Nothing, capture: NO_CAPTURE, is_noted: false };
     Some(match op {
         Op::Byte { byte, next } => (Field { text: u64::from(byte), mask: 0xff, length: 1, ..empty }, next),
         Op::Text { start, end, next } => {
@@ -63,15 +63,21 @@ fn step(code: &Code, op: Op) -> Option<(Field, At)> {
         Op::Run { class, min, next } if min < 2 => (Field { content: Content::Run { class, min }, ..empty }, next),
         Op::Shape { start, end, next } => (Field { content: Content::Shape { start, end }, ..empty }, next),
         // A content between the two boundaries of a capture.
-        Op::Save { slot, next } if slot % 2 == 0 => match step(code, code.ops[next as usize])? {
-            (field, after) if field.length == 0 && field.capture == NO_CAPTURE => match code.ops[after as usize] {
-                Op::Save { slot: end, next } if end == slot + 1 => (Field { capture: slot / 2, ..field }, next),
-                _ => return None,
-            },
-            _ => return None,
-        },
+        Op::Save { slot, next } if slot % 2 == 0 => saved(code, slot, next, true)?,
+        Op::Mark { slot, next } if slot % 2 == 0 => saved(code, slot, next, false)?,
         _ => return None,
     })
+}
+
+/// The content at `at` as a field that remembers it, if it is all that stands between the boundaries of the capture.
+fn saved(code: &Code, slot: u32, at: At, is_noted: bool) -> Option<(Field, At)> {
+    let (field, after) = step(code, code.ops[at as usize])?;
+    let next = match code.ops[after as usize] {
+        Op::Save { slot: end, next } | Op::Mark { slot: end, next } if end == slot + 1 => next,
+        _ => return None,
+    };
+    let is_content = field.length == 0 && field.capture == NO_CAPTURE;
+    is_content.then_some((Field { capture: slot / 2, is_noted, ..field }, next))
 }
 
 impl Field {

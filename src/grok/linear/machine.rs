@@ -131,6 +131,16 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     pc = next;
                     continue;
                 }
+                Op::Mark { slot, next } => {
+                    self.memory.slots[slot as usize] = at as u32;
+                    pc = next;
+                    continue;
+                }
+                Op::Clear { start, end, next } => {
+                    self.clear((start, end));
+                    pc = next;
+                    continue;
+                }
                 Op::Branch { table } => {
                     let byte = line.get(at).map_or(256, |&byte| usize::from(byte));
                     pc = code.tables[table as usize][byte];
@@ -314,21 +324,28 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                 }
             }
             if field.capture != NO_CAPTURE {
-                self.save(field.capture, begin, *at);
+                self.save(field.capture, field.is_noted, begin, *at);
             }
         }
         true
     }
 
     #[inline(always)]
-    fn save(&mut self, capture: u32, start: usize, end: usize) {
+    fn save(&mut self, capture: u32, is_noted: bool, start: usize, end: usize) {
         let memory = &mut *self.memory;
         let slot = 2 * capture as usize;
         let Some([from, to]) = memory.slots.get_mut(slot..slot + 2) else { return };
-        if !memory.frames.is_empty() {
+        if is_noted && !memory.frames.is_empty() {
             memory.frames.push(Frame::Saved { capture, start: *from, end: *to });
         }
         (*from, *to) = (start as u32, end as u32);
+    }
+
+    /// Forgets some boundaries of captures: a range of [`Code::clears`].
+    fn clear(&mut self, (start, end): (u32, u32)) {
+        for &slot in &self.code.clears[start as usize..end as usize] {
+            self.memory.slots[slot as usize] = NOWHERE;
+        }
     }
 
     fn restore(&mut self, capture: u32, start: u32, end: u32) {
@@ -373,6 +390,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     }
                     match self.leave_earlier(run, low, at) {
                         Some(to) => {
+                            self.clear(self.code.loops[run as usize].clears);
                             self.spend(to, at);
                             if to > low {
                                 self.memory.frames.push(Frame::Less { run, low: low as u32, at: to as u32 });
@@ -386,7 +404,10 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     }
                 }
                 Some(Frame::More { run, at, left }) => match self.leave_later(run, at as usize, left) {
-                    Some(to) => (self.code.loops[run as usize].next, to),
+                    Some(to) => {
+                        self.clear(self.code.loops[run as usize].clears);
+                        (self.code.loops[run as usize].next, to)
+                    }
                     None => continue,
                 },
                 Some(Frame::Slot { slot, was }) => {

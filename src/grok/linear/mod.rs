@@ -31,6 +31,7 @@ mod simplify;
 mod start;
 mod token;
 mod trace;
+mod undo;
 
 use std::sync::OnceLock;
 
@@ -41,7 +42,7 @@ use compile::{Mode, compile};
 use lead::Lead;
 use machine::Machine;
 use memory::Seen;
-use op::{Code, Op};
+use op::Code;
 use scout::Scout;
 use start::Starts;
 use token::{Fuel, Last};
@@ -86,6 +87,7 @@ impl Program {
             &Lead::anything(),
         );
         let mut fast = compile(&node, Mode::Fast)?;
+        undo::mark(&mut fast);
         fuse::fuse(&mut fast);
         trace::place(&mut fast);
         let starts = Starts::new(&node);

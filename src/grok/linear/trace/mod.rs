@@ -26,8 +26,9 @@ pub(super) use place::place;
 const WINDOW: usize = 64;
 /// The bytes that are compared at a time.
 const BLOCK: usize = 16;
-/// The most effects of a trace.
-const MAX_EFFECTS: usize = 16;
+/// The most captures of a trace, and the most other effects.
+const MAX_CAPTURES: usize = 12;
+const MAX_EFFECTS: usize = 12;
 /// The most traces of a site.
 const MAX_TRACES: usize = 128;
 /// The buckets of a site's index, and the traces in each.
@@ -49,9 +50,20 @@ const ENOUGH: u32 = TERM / 4;
 const SLEEP: u32 = 4 * TERM;
 const LONGEST_SLEEP: u32 = 256 * TERM;
 
-/// Something that a trace does, at a place counted from its beginning.
+/// A capture that is set without a note of what it was before: the slot of its beginning, and its places counted from
+/// the beginning of the trace.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Captured {
+    slot: u16,
+    start: u8,
+    end: u8,
+}
+
+/// Something else that a trace does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
+    /// Remembers one boundary of a capture without a note.
+    Mark { slot: u32, at: u8 },
     /// Remembers a capture.
     Save { capture: u32, start: u8, end: u8 },
     /// Remembers one boundary of a capture.
@@ -81,6 +93,8 @@ struct Trace {
     at_start: bool,
     /// The instruction behind.
     next: At,
+    captured: [Captured; MAX_CAPTURES],
+    captures: u8,
     effects: [Effect; MAX_EFFECTS],
     count: u8,
 }
@@ -218,36 +232,37 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         }
         place.found += 1;
         place.savings = place.savings.saturating_add(1);
-        let mut keeps = !frames.is_empty();
+        let here = at as u32;
+        for captured in &trace.captured[..usize::from(trace.captures)] {
+            let slot = usize::from(captured.slot);
+            if let Some([start, end]) = slots.get_mut(slot..slot + 2) {
+                (*start, *end) = (here + u32::from(captured.start), here + u32::from(captured.end));
+            }
+        }
         for effect in &trace.effects[..usize::from(trace.count)] {
             match *effect {
+                Effect::Mark { slot, at } => slots[slot as usize] = here + u32::from(at),
+                Effect::Join { join, at: place } => {
+                    if seen[join as usize].pass(here + u32::from(place)) {
+                        return Followed::Failed(at + usize::from(place));
+                    }
+                }
+                Effect::Try { op, at } => frames.push(Frame::Try { op, at: here + u32::from(at) }),
+                Effect::Less { run, low, at } => {
+                    frames.push(Frame::Less { run, low: here + u32::from(low), at: here + u32::from(at) });
+                }
                 Effect::Save { capture, start, end } => {
                     let slot = 2 * capture as usize;
                     let Some([from, to]) = slots.get_mut(slot..slot + 2) else { continue };
-                    if keeps {
+                    if !frames.is_empty() {
                         frames.push(Frame::Saved { capture, start: *from, end: *to });
                     }
-                    (*from, *to) = (at as u32 + u32::from(start), at as u32 + u32::from(end));
+                    (*from, *to) = (here + u32::from(start), here + u32::from(end));
                 }
-                Effect::Slot { slot, at: place } => {
-                    let Some(boundary) = slots.get_mut(slot as usize) else { continue };
-                    let was = std::mem::replace(boundary, at as u32 + u32::from(place));
-                    if keeps {
+                Effect::Slot { slot, at } => {
+                    let was = std::mem::replace(&mut slots[slot as usize], here + u32::from(at));
+                    if !frames.is_empty() {
                         frames.push(Frame::Slot { slot, was });
-                    }
-                }
-                Effect::Try { op, at: place } => {
-                    frames.push(Frame::Try { op, at: at as u32 + u32::from(place) });
-                    keeps = true;
-                }
-                Effect::Less { run, low, at: place } => {
-                    let (low, at) = (at as u32 + u32::from(low), at as u32 + u32::from(place));
-                    frames.push(Frame::Less { run, low, at });
-                    keeps = true;
-                }
-                Effect::Join { join, at: place } => {
-                    if seen[join as usize].pass(at as u32 + u32::from(place)) {
-                        return Followed::Failed(at + usize::from(place));
                     }
                 }
             }

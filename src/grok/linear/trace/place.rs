@@ -65,6 +65,8 @@ fn gain(code: &Code, at: At, seen: &mut HashSet<At>) -> usize {
         | Op::Boundary { next, .. }
         | Op::Ahead { next, .. }
         | Op::Behind { next, .. }
+        | Op::Mark { next, .. }
+        | Op::Clear { next, .. }
         | Op::Trace { next, .. } => gain(code, next, seen),
         Op::Run { next, .. } | Op::RunUpTo { next, .. } | Op::Shape { next, .. } => one + gain(code, next, seen),
         Op::Token { next, .. } => two + gain(code, next, seen),

@@ -8,7 +8,7 @@
 use super::super::chars::Class;
 use super::super::op::{At, Code, Content, Edge, Field, NO_CAPTURE, Op};
 use super::super::token::{NO_END, Token};
-use super::{Effect, MAX_EFFECTS, Trace, WINDOW, first_bits};
+use super::{Captured, Effect, MAX_CAPTURES, MAX_EFFECTS, Trace, WINDOW, first_bits};
 
 /// The most instructions of a trace.
 const MAX_STEPS: usize = 256;
@@ -35,8 +35,12 @@ struct Recorder<'r> {
     ranges: [(u8, u8); WINDOW],
     looked: usize,
     at_start: bool,
+    captured: [Captured; MAX_CAPTURES],
+    captures: usize,
     effects: [Effect; MAX_EFFECTS],
     count: usize,
+    /// By effect: how many captures there were before it.
+    before: [usize; MAX_EFFECTS],
 }
 
 /// The trace of what the machine does with `pc` at `start`, if there is any to speak of.
@@ -49,8 +53,11 @@ pub(super) fn record(code: &Code, line: &[u8], start: usize, pc: At) -> Option<T
         ranges: [(0, u8::MAX); WINDOW],
         looked: 0,
         at_start: false,
+        captured: [Captured::default(); MAX_CAPTURES],
+        captures: 0,
         effects: [nothing; MAX_EFFECTS],
         count: 0,
+        before: [0; MAX_EFFECTS],
     };
     let (mut at, mut pc) = (start, pc);
     for _ in 0..MAX_STEPS {
@@ -68,7 +75,7 @@ pub(super) fn record(code: &Code, line: &[u8], start: usize, pc: At) -> Option<T
             }
         }
     }
-    let taken = at - start; if std::env::var("TR").is_ok() { eprintln!("start {start} taken {taken} looked {} ends at {pc} {:?} count {} text {:?}", recorder.looked, code.ops[pc as usize], recorder.count, String::from_utf8_lossy(&line[start..at])); } if std::env::var("TR").is_ok() { eprintln!("start {start} taken {taken} looked {} ends at {pc} {:?} count {} text {:?}", recorder.looked, code.ops[pc as usize], recorder.count, String::from_utf8_lossy(&line[start..at])); }
+    let taken = at - start;
     (taken >= LEAST).then(|| Trace {
         shape: 0,
         bits: first_bits(recorder.looked),
@@ -78,6 +85,8 @@ pub(super) fn record(code: &Code, line: &[u8], start: usize, pc: At) -> Option<T
         taken: taken as u8,
         at_start: recorder.at_start,
         next: pc,
+        captured: recorder.captured,
+        captures: recorder.captures as u8,
         effects: recorder.effects,
         count: recorder.count as u8,
     })
@@ -126,6 +135,12 @@ impl Recorder<'_> {
                 self.note(Effect::Slot { slot, at: self.place(at) })?;
                 Way::On(at, next)
             }
+            Op::Mark { slot, next } => {
+                self.note(Effect::Mark { slot, at: self.place(at) })?;
+                Way::On(at, next)
+            }
+            // What is to be forgotten has been taken back with the way that failed.
+            Op::Clear { next, .. } => Way::On(at, next),
             Op::Split { first, other, .. } => {
                 self.note(Effect::Try { op: other, at: self.place(at) })?;
                 Way::On(at, first)
@@ -167,6 +182,7 @@ impl Recorder<'_> {
     fn resume(&mut self) -> Option<(usize, At)> {
         loop {
             self.count = self.count.checked_sub(1)?;
+            self.captures = self.before[self.count];
             match self.effects[self.count] {
                 Effect::Try { op, at } => return Some((self.start + usize::from(at), op)),
                 Effect::Less { run, low, at } => {
@@ -175,7 +191,7 @@ impl Recorder<'_> {
                         return Some((to, self.code.loops[run as usize].next));
                     }
                 }
-                Effect::Save { .. } | Effect::Slot { .. } => {}
+                Effect::Save { .. } | Effect::Slot { .. } | Effect::Mark { .. } => {}
                 // That the machine has passed here counts, even if it came to nothing.
                 Effect::Join { .. } => return None,
             }
@@ -184,7 +200,18 @@ impl Recorder<'_> {
 
     fn note(&mut self, effect: Effect) -> Option<()> {
         *self.effects.get_mut(self.count)? = effect;
+        self.before[self.count] = self.captures;
         self.count += 1;
+        Some(())
+    }
+
+    fn save(&mut self, capture: u32, is_noted: bool, start: usize, end: usize) -> Option<()> {
+        let (start, end) = (self.place(start), self.place(end));
+        if is_noted {
+            return self.note(Effect::Save { capture, start, end });
+        }
+        *self.captured.get_mut(self.captures)? = Captured { slot: u16::try_from(2 * capture).ok()?, start, end };
+        self.captures += 1;
         Some(())
     }
 
@@ -280,7 +307,7 @@ impl Recorder<'_> {
         };
         let Some(end) = end else { return Some(None) };
         if field.capture != NO_CAPTURE {
-            self.note(Effect::Save { capture: field.capture, start: self.place(start), end: self.place(end) })?;
+            self.save(field.capture, field.is_noted, start, end)?;
         }
         Some(Some(end))
     }
