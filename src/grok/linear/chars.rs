@@ -5,6 +5,8 @@
 
 use std::sync::OnceLock;
 
+use wide::{i8x16, u8x16};
+
 use crate::grok::set::Set;
 use crate::grok::unicode::posix;
 
@@ -80,28 +82,8 @@ fn ranges<const N: usize>(table: &[bool; 256]) -> Option<[(u8, u8); N]> {
     (found.len() <= N).then(|| std::array::from_fn(|index| found.get(index).copied().unwrap_or(last)))
 }
 
-/// How many bytes at the beginning of `rest` are in the ranges, and whether that is all there is to say: bytes behind
-/// the last whole block have not been looked at.
-#[inline]
-fn skip<const N: usize>(rest: &[u8], ranges: &[(u8, u8); N]) -> (usize, bool) {
-    let (blocks, _) = rest.as_chunks::<BLOCK>();
-    for (index, block) in blocks.iter().enumerate() {
-        let mut outside = [0xff; BLOCK];
-        for &(low, high) in ranges {
-            for (outside, byte) in outside.iter_mut().zip(block) {
-                *outside &= if byte.wrapping_sub(low) <= high.wrapping_sub(low) { 0 } else { 0xff };
-            }
-        }
-        let outside = u128::from_le_bytes(outside);
-        if outside != 0 {
-            return (BLOCK * index + outside.trailing_zeros() as usize / 8, true);
-        }
-    }
-    (BLOCK * blocks.len(), false)
-}
-
 /// A set made to be asked fast.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Class {
     /// By byte: whether a character that is this byte belongs. A byte beyond ASCII is in it only when every character
     /// beyond ASCII and every raw byte is, so that the bytes need not be read as characters.
@@ -112,29 +94,142 @@ pub(super) struct Class {
 }
 
 /// How the end of a run is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Scan {
     /// It reaches to the end of the line.
     All,
-    /// At one of these bytes.
-    Until1(u8),
-    Until2(u8, u8),
-    Until3(u8, u8, u8),
-    /// At a byte below this one that is not in the table: what is above all belongs.
-    Above(u8),
-    /// By comparing many bytes at a time with the ends of these ranges; the table finds the one.
-    Ranges([(u8, u8); FEW]),
-    ManyRanges([(u8, u8); MANY]),
+    /// At one of these bytes that is not in the table.
+    At(Stops),
+    /// At a byte in none of these ranges.
+    Few(Ranges<FEW>),
+    Many(Ranges<MANY>),
     /// By the table.
     Table,
+}
+
+/// A few bytes to be looked for, many places at a time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Stops {
+    /// A byte of which these bits are changed and that is less than `limit` then: low ones, and those beyond ASCII if
+    /// they are looked for.
+    flip: u8x16,
+    limit: i8x16,
+    /// Or one of these.
+    bytes: [u8x16; 3],
+}
+
+impl Stops {
+    /// What finds the bytes of ASCII that `is_stop` holds for and perhaps some other low ones; and all beyond if `beyond`.
+    /// `None` when they are too many.
+    fn new(is_stop: impl Fn(u8) -> bool, beyond: bool) -> Option<Stops> {
+        // The low ones are asked for by one comparison if that saves some.
+        let low = (0..MAX_BELOW).filter(|&byte| is_stop(byte)).max().map_or(0, |last| last + 1);
+        let above = |limit: u8| (limit..0x80).filter(|&byte| is_stop(byte)).collect::<Vec<u8>>();
+        [0, low].into_iter().find_map(|limit| {
+            let bytes = above(limit);
+            (bytes.len() <= 3).then(|| Stops::of(limit, &bytes, beyond))
+        })
+    }
+
+    /// What finds the bytes below `limit`, up to three others, and all beyond ASCII if `beyond`.
+    #[inline]
+    pub(super) fn of(limit: u8, bytes: &[u8], beyond: bool) -> Stops {
+        // Without any: one that is looked for already, or that is in no text.
+        let none = match limit {
+            _ if beyond => 0x80,
+            0 => 0xff,
+            _ => 0,
+        };
+        let byte = |index: usize| bytes.get(index).or(bytes.last()).copied().unwrap_or(none);
+        let bytes = [u8x16::splat(byte(0)), u8x16::splat(byte(1)), u8x16::splat(byte(2))];
+        let flip = if beyond { 0 } else { 0x80 };
+        Stops { flip: u8x16::splat(flip), limit: i8x16::splat((limit ^ flip) as i8), bytes }
+    }
+
+    /// Which bytes of a block are such, as bits.
+    #[inline(always)]
+    fn in_block(&self, block: &[u8; BLOCK]) -> u32 {
+        let block = u8x16::new(*block);
+        let [a, b, c] = self.bytes;
+        let equal = block.simd_eq(a) | block.simd_eq(b) | block.simd_eq(c);
+        let low = signed(block ^ self.flip).simd_lt(self.limit);
+        equal.to_bitmask() | low.to_bitmask()
+    }
+
+    /// The first such byte from `at` on, or the end of the line.
+    #[inline(always)]
+    pub(super) fn find(&self, line: &[u8], mut at: usize) -> usize {
+        while let Some(block) = line.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+            let found = self.in_block(block);
+            if found != 0 {
+                return at + found.trailing_zeros() as usize;
+            }
+            at += BLOCK;
+        }
+        // The last block of the line, without what is before.
+        let found = match line.last_chunk::<BLOCK>() {
+            Some(block) => self.in_block(block) >> (BLOCK - (line.len() - at).min(BLOCK)),
+            None => self.in_short(&line[at.min(line.len())..]),
+        };
+        if found == 0 { line.len() } else { at + found.trailing_zeros() as usize }
+    }
+
+    /// The same in a line shorter than a block.
+    #[inline(never)]
+    fn in_short(&self, rest: &[u8]) -> u32 {
+        let mut block = [0; BLOCK];
+        block[..rest.len()].copy_from_slice(rest);
+        self.in_block(&block) & ((1 << rest.len()) - 1)
+    }
+}
+
+/// Bytes of which a run consists, in a few ranges.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Ranges<const N: usize> {
+    /// The lowest bytes, and how many more belong.
+    low: [u8x16; N],
+    span: [u8x16; N],
+}
+
+impl<const N: usize> Ranges<N> {
+    fn new(ranges: [(u8, u8); N]) -> Ranges<N> {
+        Ranges { low: ranges.map(|(low, _)| u8x16::splat(low)), span: ranges.map(|(low, high)| u8x16::splat(high - low)) }
+    }
+
+    /// The first byte of a block that is in none of the ranges.
+    #[inline(always)]
+    fn outside(&self, block: &[u8; BLOCK]) -> Option<usize> {
+        let block = u8x16::new(*block);
+        let inside = self.low.iter().zip(&self.span).fold(u8x16::ZERO, |inside, (&low, &span)| {
+            let above = block - low;
+            inside | above.min(span).simd_eq(above)
+        });
+        let outside = inside.to_bitmask() ^ 0xffff;
+        (outside != 0).then_some(outside.trailing_zeros() as usize)
+    }
+
+    /// The first such byte from `at` on, or where less than a block is left.
+    #[inline(always)]
+    fn find(&self, line: &[u8], mut at: usize) -> usize {
+        while let Some(block) = line.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+            if let Some(count) = self.outside(block) {
+                return at + count;
+            }
+            at += BLOCK;
+        }
+        at
+    }
+}
+
+/// The bytes as signed ones.
+#[inline(always)]
+fn signed(bytes: u8x16) -> i8x16 {
+    i8x16::new(bytes.to_array().map(|byte| byte as i8))
 }
 
 /// The most ranges of bytes that are compared; what remains of an array repeats the last one.
 const FEW: usize = 4;
 const MANY: usize = 8;
-
-/// The bytes that are looked at one by one before many are compared at a time.
-const NEAR: usize = 8;
 
 /// Where bytes are so few that it is worth while to look for anything below: control characters and the blank.
 const MAX_BELOW: u8 = 0x21;
@@ -152,16 +247,13 @@ impl Class {
         let all = set.contains_raw() && beyond.intersect(&set.negate()).is_empty();
         let none = !set.contains_raw() && beyond.is_disjoint(set);
         let table = std::array::from_fn(|b| if b < 0x80 { ascii[b] } else { all });
-        let out: Vec<u8> = (0..0x80).filter(|&b| !ascii[usize::from(b)]).collect();
-        let scan = match out[..] {
-            [] if all => Scan::All,
-            [a] if all => Scan::Until1(a),
-            [a, b] if all => Scan::Until2(a, b),
-            [a, b, c] if all => Scan::Until3(a, b, c),
-            [.., last] if all && last < MAX_BELOW => Scan::Above(last + 1),
-            _ => match (ranges(&table), ranges(&table)) {
-                (Some(few), _) => Scan::Ranges(few),
-                (None, Some(many)) => Scan::ManyRanges(many),
+        let out = ascii.iter().filter(|&&belongs| !belongs).count();
+        let scan = match Stops::new(|byte| !ascii[usize::from(byte)], !all) {
+            _ if all && out == 0 => Scan::All,
+            Some(stops) => Scan::At(stops),
+            None => match (ranges(&table), ranges(&table)) {
+                (Some(few), _) => Scan::Few(Ranges::new(few)),
+                (None, Some(many)) => Scan::Many(Ranges::new(many)),
                 (None, None) => Scan::Table,
             },
         };
@@ -224,10 +316,19 @@ impl Class {
     /// Where the run of characters that belong ends, from `at` on.
     #[inline(always)]
     pub(super) fn run(&self, line: &[u8], at: usize) -> usize {
-        // Most runs are short, and end before a search of many bytes has begun.
-        if let Some(near) = line.get(at..).and_then(|rest| rest.first_chunk::<NEAR>())
-            && let Some(count) = near.iter().position(|&byte| !self.table[usize::from(byte)])
-            && (self.beyond.is_none() || near[count] < 0x80)
+        // Most runs are short.
+        if let Some(block) = line.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>())
+            && let Some(count) = match &self.scan {
+                Scan::At(stops) => match stops.in_block(block) {
+                    0 => None,
+                    found => Some(found.trailing_zeros() as usize),
+                },
+                Scan::Few(ranges) => ranges.outside(block),
+                _ => None,
+            }
+            && let byte = block[count]
+            && !self.table[usize::from(byte)]
+            && (byte < 0x80 || self.beyond.is_none())
         {
             return at + count;
         }
@@ -237,59 +338,27 @@ impl Class {
     /// The same. Kept apart: comparing many bytes takes many registers, which callers would have to prepare whether they
     /// come here or not.
     #[inline(never)]
-    fn run_far(&self, line: &[u8], at: usize) -> usize {
-        let rest = line.get(at..).unwrap_or_default();
-        let found = match self.scan {
-            Scan::Table => return self.run_by_table(line, at),
-            Scan::Above(limit) => return self.run_above(line, at, limit),
-            Scan::Ranges(ref ranges) => return self.run_by_blocks(line, at, skip(rest, ranges)),
-            Scan::ManyRanges(ref ranges) => return self.run_by_blocks(line, at, skip(rest, ranges)),
-            Scan::All => None,
-            Scan::Until1(a) => memchr::memchr(a, rest),
-            Scan::Until2(a, b) => memchr::memchr2(a, b, rest),
-            Scan::Until3(a, b, c) => memchr::memchr3(a, b, c, rest),
-        };
-        found.map_or(line.len(), |found| at + found)
-    }
-
-    #[inline]
-    fn run_above(&self, line: &[u8], mut at: usize, limit: u8) -> usize {
-        const ONES: u64 = u64::from_le_bytes([1; 8]);
-        while let Some(bytes) = line.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-            let bytes = u64::from_le_bytes(*bytes);
-            // The highest bit of the first byte below the limit, and perhaps of some behind it.
-            let below = bytes.wrapping_sub(ONES * u64::from(limit)) & !bytes & (ONES << 7);
-            if below == 0 {
-                at += 8;
-                continue;
-            }
-            at += below.trailing_zeros() as usize / 8;
-            if !self.table[usize::from(line[at])] {
-                return at;
-            }
-            at += 1;
-        }
-        self.run_by_table(line, at)
-    }
-
-    #[inline]
-    fn run_by_blocks(&self, line: &[u8], at: usize, (count, is_end): (usize, bool)) -> usize {
-        if is_end && self.beyond.is_none() { at + count } else { self.run_by_table(line, at + count) }
-    }
-
-    #[inline]
-    fn run_by_table(&self, line: &[u8], mut at: usize) -> usize {
+    fn run_far(&self, line: &[u8], mut at: usize) -> usize {
         loop {
-            let rest = line.get(at..).unwrap_or_default();
-            at += rest.iter().position(|&byte| !self.table[usize::from(byte)]).unwrap_or(rest.len());
-            if self.beyond.is_none() || line.get(at).is_none_or(|&byte| byte < 0x80) {
-                return at;
-            }
-            match self.step_long(line, at) {
+            at = match &self.scan {
+                Scan::All => return line.len(),
+                Scan::At(stops) => stops.find(line, at),
+                Scan::Few(ranges) => self.run_by_table(line, ranges.find(line, at)),
+                Scan::Many(ranges) => self.run_by_table(line, ranges.find(line, at)),
+                Scan::Table => self.run_by_table(line, at),
+            };
+            match self.step(line, at) {
                 Some(length) => at += length,
                 None => return at,
             }
         }
+    }
+
+    /// Where the table says that the run ends, or a character beyond ASCII begins.
+    #[inline]
+    fn run_by_table(&self, line: &[u8], at: usize) -> usize {
+        let rest = line.get(at..).unwrap_or_default();
+        at + rest.iter().position(|&byte| !self.table[usize::from(byte)]).unwrap_or(rest.len())
     }
 
     /// Where a run of at most `most` characters ends, and how many they are.

@@ -35,7 +35,7 @@ pub(super) fn mark(code: &mut Code) {
         }
     }
     let behind = graph.slots_behind(code, slots);
-    let mut clears = |code: &mut Code, from: At| {
+    let clears = |code: &mut Code, from: At| {
         let words = &behind[graph.part_of[from as usize]];
         let start = code.clears.len() as u32;
         code.clears.extend((0..slots).filter(|slot| words[slot / 64] & (1 << (slot % 64)) != 0).map(|slot| slot as u32));

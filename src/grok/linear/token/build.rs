@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::super::chars::FREE;
+use super::super::chars::{FREE, Stops};
 use super::super::lead::Lead;
 use super::minimize::minimize;
 use super::nfa::{MAX_NODES, Nfa, Step, Test};
 use super::symbols::Symbols;
-use super::{CHAR, ENDS, HALF, STAY, STOP, Token, pack};
+use super::{CHAR, ENDS, HALF, STAY, STOP, Token};
 use crate::grok::ast::Node;
 use crate::grok::set::Set;
 
@@ -255,6 +255,7 @@ impl Builder<'_> {
         let (states, symbols) = (rows.len(), &self.symbols);
         let leaves: Vec<Option<Vec<u8>>> =
             rows.iter().enumerate().map(|(state, row)| self.leaves(state as u32, row)).collect();
+        let mut stops = Vec::new();
         let mut transitions = vec![STOP; states * (symbols.count() + 1)];
         for (state, row) in rows.iter().enumerate() {
             for (symbol, edge) in row.iter().enumerate() {
@@ -264,7 +265,12 @@ impl Builder<'_> {
             }
             let is_dead = symbols.beyond().all(|symbol| transitions[usize::from(symbol) * states + state] == STOP);
             transitions[usize::from(symbols.long) * states + state] = if is_dead { STOP } else { CHAR };
-            transitions[symbols.count() * states + state] = leaves[state].as_deref().map_or(0, pack);
+            // A state that nothing leaves has none, and a number that is none's.
+            let bytes = leaves[state].as_deref().unwrap_or_default();
+            transitions[symbols.count() * states + state] = if bytes.is_empty() { u32::MAX } else { stops.len() as u32 };
+            if !bytes.is_empty() {
+                stops.push(Stops::of(0, bytes, false));
+            }
         }
         let column_of = std::array::from_fn(|byte| {
             let symbol = if byte < 0x80 { symbols.ascii[byte] } else { symbols.long };
@@ -274,7 +280,7 @@ impl Builder<'_> {
         let is_long = shortest(&rows, &starts) >= HALF;
         let stays = |state: usize, byte: &usize| rows[state][usize::from(symbols.ascii[*byte])].next == Some(state as u32);
         let is_free = (0..rows.len()).any(|state| (0..0x80).filter(|byte| stays(state, byte)).count() > FREE);
-        Token { column_of, symbols: self.symbols, transitions, states: states as u32, starts, is_long, is_free }
+        Token { column_of, symbols: self.symbols, transitions, leaves: stops, states: states as u32, starts, is_long, is_free }
     }
 
     /// The bytes at which a state is left that stays as it is at all others.

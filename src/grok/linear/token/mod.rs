@@ -17,7 +17,7 @@ mod minimize;
 mod nfa;
 mod symbols;
 
-use super::chars::{RAW, decode, decode_last};
+use super::chars::{RAW, Stops, decode, decode_last};
 use symbols::Symbols;
 
 pub(super) use build::{Ends, Fuel, build};
@@ -95,15 +95,17 @@ pub(in crate::grok::linear) struct Step {
 }
 
 /// The automaton of a part.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(in crate::grok::linear) struct Token {
     /// By byte, where the column of its symbol begins; bytes beyond ASCII share one, whose transitions say [`CHAR`] or
     /// [`STOP`].
     column_of: [u32; 256],
     symbols: Symbols,
-    /// By symbol, a column: for each state the next state, and flags. In the last column, for states that stay, where
-    /// they are left. Columns and not rows, so that a state is its own number.
+    /// By symbol, a column: for each state the next state, and flags. In the last column, for states that stay, which of
+    /// `leaves` leave them. Columns and not rows, so that a state is its own number.
     transitions: Vec<u32>,
+    /// What leaves a state that stays.
+    leaves: Vec<Stops>,
     /// The number of states.
     states: u32,
     /// The first state, by what is before.
@@ -112,12 +114,6 @@ pub(in crate::grok::linear) struct Token {
     is_long: bool,
     /// Whether it can hold free text: from a state, nearly all characters lead back to it.
     is_free: bool,
-}
-
-/// The bytes at which a state that stays is left, as they stand in its row: their number and up to three of them.
-fn pack(leaves: &[u8]) -> u32 {
-    let byte = |index: usize| leaves.get(index).copied().unwrap_or_default();
-    u32::from_le_bytes([leaves.len() as u8, byte(0), byte(1), byte(2)])
 }
 
 impl Token {
@@ -248,15 +244,10 @@ impl Token {
 
     #[inline]
     fn stay(&self, line: &[u8], at: usize, state: u32) -> usize {
-        let rest = line.get(at..).unwrap_or_default();
-        let [count, a, b, c] = self.entry_of(state, self.symbols.count() as u8).to_le_bytes();
-        let found = match count {
-            0 => None,
-            1 => memchr::memchr(a, rest),
-            2 => memchr::memchr2(a, b, rest),
-            _ => memchr::memchr3(a, b, c, rest),
-        };
-        found.map_or(line.len(), |found| at + found)
+        match self.leaves.get(self.entry_of(state, self.symbols.count() as u8) as usize) {
+            Some(leaves) => leaves.find(line, at),
+            None => line.len(),
+        }
     }
 }
 

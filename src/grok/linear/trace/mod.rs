@@ -16,6 +16,8 @@
 mod place;
 mod record;
 
+use wide::u8x16;
+
 use super::machine::Machine;
 use super::memory::{Frame, Memory};
 use super::op::At;
@@ -147,23 +149,20 @@ pub(super) enum Followed {
     Failed(usize),
 }
 
-/// Which bytes of `window` are letters, digits and the like. The bit of byte `8 * i + k` is `8 * k + i`.
-#[inline]
+/// Which bytes of `window` are digits, letters and the like, and no blanks, quotes, points or other signs below those.
+#[inline(always)]
 fn shape_of(window: &[u8; WINDOW]) -> u64 {
-    const BIT: u64 = u64::from_le_bytes([0x10; 8]);
-    let (words, _) = window.as_chunks::<8>();
-    let mut shape = 0;
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // Of ASCII, the digits have this bit, and letters the one two above it; blanks, quotes and points have neither.
-        shape |= (((word | (word >> 2)) & BIT) >> 4) << index;
-    }
-    shape
+    let zero = u8x16::splat(b'0');
+    let (blocks, _) = window.as_chunks::<BLOCK>();
+    blocks.iter().rev().fold(0, |shape, block| {
+        let block = u8x16::new(*block);
+        shape << BLOCK | u64::from(block.max(zero).simd_eq(block).to_bitmask())
+    })
 }
 
 /// The bits of the first `count` bytes in a shape.
 fn first_bits(count: usize) -> u64 {
-    (0..count.min(WINDOW)).fold(0, |bits, byte| bits | 1 << (8 * (byte % 8) + byte / 8))
+    u64::MAX >> (WINDOW - count.clamp(1, WINDOW))
 }
 
 /// Where a shape stands in the index, and what else is noted of it.
@@ -176,20 +175,11 @@ fn hash(shape: u64) -> (usize, u8) {
 impl Trace {
     #[inline]
     fn fits(&self, window: &[u8; WINDOW]) -> bool {
-        let (bytes, _) = window.as_chunks::<BLOCK>();
-        let (low, _) = self.low.as_chunks::<BLOCK>();
-        let (span, _) = self.span.as_chunks::<BLOCK>();
-        let count = usize::from(self.looked).div_ceil(BLOCK);
-        for ((bytes, low), span) in bytes.iter().zip(low).zip(span).take(count) {
-            let mut outside = [0u8; BLOCK];
-            for index in 0..BLOCK {
-                outside[index] = if bytes[index].wrapping_sub(low[index]) > span[index] { 0xff } else { 0 };
-            }
-            if u128::from_le_bytes(outside) != 0 {
-                return false;
-            }
-        }
-        true
+        let blocks = |bytes: &[u8; WINDOW], index: usize| -> u8x16 { u8x16::new(bytes.as_chunks().0[index]) };
+        (0..usize::from(self.looked).div_ceil(BLOCK)).all(|index| {
+            let above = blocks(window, index) - blocks(&self.low, index);
+            above.min(blocks(&self.span, index)).simd_eq(above).to_bitmask() == 0xffff
+        })
     }
 }
 
