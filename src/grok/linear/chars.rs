@@ -116,6 +116,8 @@ pub(super) struct Stops {
     limit: i8x16,
     /// Or one of these.
     bytes: [u8x16; 3],
+    /// Whether the first two are all.
+    is_pair: bool,
 }
 
 impl Stops {
@@ -143,7 +145,8 @@ impl Stops {
         let byte = |index: usize| bytes.get(index).or(bytes.last()).copied().unwrap_or(none);
         let bytes = [u8x16::splat(byte(0)), u8x16::splat(byte(1)), u8x16::splat(byte(2))];
         let flip = if beyond { 0 } else { 0x80 };
-        Stops { flip: u8x16::splat(flip), limit: i8x16::splat((limit ^ flip) as i8), bytes }
+        let is_pair = !beyond && limit == 0 && bytes[1] == bytes[2];
+        Stops { flip: u8x16::splat(flip), limit: i8x16::splat((limit ^ flip) as i8), bytes, is_pair }
     }
 
     /// Which bytes of a block are such, as bits.
@@ -158,9 +161,22 @@ impl Stops {
 
     /// The first such byte from `at` on, or the end of the line.
     #[inline(always)]
-    pub(super) fn find(&self, line: &[u8], mut at: usize) -> usize {
+    pub(super) fn find(&self, line: &[u8], at: usize) -> usize {
+        if self.is_pair {
+            let [a, b, _] = self.bytes;
+            self.find_with(line, at, |block| {
+                let block = u8x16::new(*block);
+                (block.simd_eq(a) | block.simd_eq(b)).to_bitmask()
+            })
+        } else {
+            self.find_with(line, at, |block| self.in_block(block))
+        }
+    }
+
+    #[inline(always)]
+    fn find_with(&self, line: &[u8], mut at: usize, in_block: impl Fn(&[u8; BLOCK]) -> u32) -> usize {
         while let Some(block) = line.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
-            let found = self.in_block(block);
+            let found = in_block(block);
             if found != 0 {
                 return at + found.trailing_zeros() as usize;
             }

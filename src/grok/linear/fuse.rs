@@ -13,7 +13,11 @@ pub(super) fn fuse(code: &mut Code) {
     for (at, op) in fused.iter_mut().enumerate() {
         let (mut fields, mut next, mut count) = (Vec::<Field>::new(), at as At, 0);
         while let Some((field, after)) = step(code, code.ops[next as usize]) {
+            // Traces end before a part that can be anything, and begin behind it.
             let is_last = is_free(code, &field);
+            if is_last && !fields.is_empty() {
+                break;
+            }
             if let Some(last) = fields.last_mut().filter(|last| last.takes(&field)) {
                 last.join(field);
             } else if fields.len() == MAX_FIELDS {
@@ -24,7 +28,6 @@ pub(super) fn fuse(code: &mut Code) {
             // A saved content is three instructions.
             count += if matches!(code.ops[next as usize], Op::Save { .. } | Op::Mark { .. }) { 3 } else { 1 };
             next = after;
-            // What follows is a place for traces to begin.
             if is_last {
                 break;
             }

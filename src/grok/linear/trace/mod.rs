@@ -42,9 +42,9 @@ const NONE: u8 = u8::MAX;
 const INDEXED: usize = 16;
 
 /// What recording a trace costs, in uses of one.
-const COST: u32 = 64;
+const COST: u32 = 512;
 /// The most recordings that can be paid for in a row.
-const SAVINGS: u32 = 32 * COST;
+const SAVINGS: u32 = 64 * COST;
 /// The look-ups after which a site is judged, and how many of them must have found a trace.
 const TERM: u32 = 1024;
 const ENOUGH: u32 = TERM / 4;
