@@ -249,8 +249,3 @@ fn fields(slots: &[Slot]) -> Vec<Field> {
     }
     fields
 }
-
-impl Pattern {
-    #[cfg(test)]
-    pub(in crate::grok) fn dump(&self) { if let Program::Linear(p) = &self.shared.program { p.dump(); } }
-}

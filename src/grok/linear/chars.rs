@@ -209,7 +209,10 @@ struct Ranges<const N: usize> {
 
 impl<const N: usize> Ranges<N> {
     fn new(ranges: [(u8, u8); N]) -> Ranges<N> {
-        Ranges { low: ranges.map(|(low, _)| u8x16::splat(low)), span: ranges.map(|(low, high)| u8x16::splat(high - low)) }
+        Ranges {
+            low: ranges.map(|(low, _)| u8x16::splat(low)),
+            span: ranges.map(|(low, high)| u8x16::splat(high - low)),
+        }
     }
 
     /// The first byte of a block that is in none of the ranges.

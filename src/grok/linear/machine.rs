@@ -114,7 +114,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     }
                 }
                 Op::Token { token, next } => {
-                    let (end, read) = code.tokens[token as usize].run(line, at, &mut self.memory.lasts[token as usize]);
+                    let (end, read) = code.tokens[token as usize].run(line, at);
                     if end != NO_END && self.affords(read, end) {
                         at = end;
                         pc = next;
@@ -179,6 +179,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                 }
                 Op::Trace { site, next } => match self.follow(site, next, at) {
                     Followed::To(to, op) => {
+                        #[cfg(test)]
+                        self.memory.used.add_trace();
                         (at, pc) = (to, op);
                         continue;
                     }
@@ -298,17 +300,14 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
             let begin = *at;
             match field.content {
                 Content::Nothing => continue,
-                Content::Token(token) => {
-                    let last = &mut self.memory.lasts[token as usize];
-                    match code.tokens[token as usize].run(line, begin, last) {
-                        (NO_END, read) => {
-                            *at = read;
-                            return false;
-                        }
-                        (end, read) if self.affords(read, end) => *at = end,
-                        _ => return false,
+                Content::Token(token) => match code.tokens[token as usize].run(line, begin) {
+                    (NO_END, read) => {
+                        *at = read;
+                        return false;
                     }
-                }
+                    (end, read) if self.affords(read, end) => *at = end,
+                    _ => return false,
+                },
                 Content::Run { class, min } => {
                     *at = self.run_end(class, begin);
                     if *at - begin < min as usize {

@@ -45,7 +45,7 @@ use memory::Seen;
 use op::Code;
 use scout::Scout;
 use start::Starts;
-use token::{Fuel, Last};
+use token::Fuel;
 
 pub(in crate::grok) use compile::Refused;
 pub(in crate::grok) use machine::End;
@@ -134,9 +134,6 @@ impl Program {
         if memory.slots.len() != self.slots {
             memory.slots.resize(self.slots, memory::NOWHERE);
         }
-        if memory.lasts.len() < code.tokens.len() {
-            memory.lasts.resize_with(code.tokens.len(), Last::default);
-        }
         if memory.registers.len() != code.registers as usize {
             memory.registers.resize(code.registers as usize, memory::NOWHERE);
         }
@@ -215,33 +212,6 @@ impl Program {
         match (memory.slots.get(2 * slot), memory.slots.get(2 * slot + 1)) {
             (Some(&start), Some(&end)) if start <= end && end != memory::NOWHERE => Span { start, end },
             _ => Span::NONE,
-        }
-    }
-}
-
-impl Program {
-    #[cfg(test)]
-    pub(in crate::grok) fn dump(&self) {
-        println!("entry {} starts {:?}", self.fast.entry, self.starts);
-        let mut todo = vec![self.fast.entry];
-        let mut done = std::collections::BTreeSet::new();
-        while let Some(at) = todo.pop() {
-            if !done.insert(at) { continue }
-            let op = self.fast.ops[at as usize];
-            println!("{at}: {op:?}");
-            match op {
-                Op::Fields { start, end, next } => {
-                    for f in &self.fast.fields[start as usize..end as usize] {
-                        println!("      {:?} {:?} cap {}", String::from_utf8_lossy(&f.text.to_le_bytes()[..f.length]), f.content, f.capture);
-                    }
-                    todo.push(next);
-                }
-                Op::Branch { table } => { let t = &self.fast.tables[table as usize]; let mut v: Vec<_> = t.to_vec(); v.sort(); v.dedup(); println!("      -> {v:?}"); todo.extend(v); }
-                Op::Split { first, other, .. } => { todo.push(first); todo.push(other); }
-                Op::Greedy { run } | Op::Lazy { run } => { println!("      {:?}", self.fast.loops[run as usize]); todo.push(self.fast.loops[run as usize].next); }
-                Op::Text { next, .. } | Op::Byte { next, .. } | Op::One { next, .. } | Op::Run { next, .. } | Op::RunUpTo { next, .. } | Op::Shape { next, .. } | Op::Token { next, .. } | Op::Trace { next, .. } | Op::Join { next, .. } | Op::Save { next, .. } | Op::Head { next, .. } | Op::Edge { next, .. } | Op::Boundary { next, .. } | Op::Ahead { next, .. } | Op::Behind { next, .. } | Op::Commit { next } | Op::Committed { next } | Op::Seen { next } | Op::RoundStart { next, .. } => todo.push(next),
-                _ => {}
-            }
         }
     }
 }

@@ -34,7 +34,7 @@ impl Scout {
 
     /// Whether a match can begin at `at` or behind it.
     pub(super) fn finds(&self, line: &[u8], at: usize) -> bool {
-        at <= line.len() && self.0.run(line, at, &mut token::Last::default()).0 != NO_END
+        at <= line.len() && self.0.run(line, at).0 != NO_END
     }
 }
 

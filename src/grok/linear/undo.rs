@@ -13,7 +13,8 @@ const MAX_WORK: usize = 1 << 22;
 
 /// Finds these captures, makes their instructions [`Op::Mark`]s, and has them cleared where choices are taken up.
 pub(super) fn mark(code: &mut Code) {
-    let saved = code.ops.iter().filter_map(|op| if let Op::Save { slot, .. } = op { Some(*slot as usize + 1) } else { None });
+    let saved =
+        code.ops.iter().filter_map(|op| if let Op::Save { slot, .. } = op { Some(*slot as usize + 1) } else { None });
     let slots = saved.max().unwrap_or(0);
     if slots == 0 || code.ops.len() * slots > MAX_WORK {
         return;
@@ -38,7 +39,8 @@ pub(super) fn mark(code: &mut Code) {
     let clears = |code: &mut Code, from: At| {
         let words = &behind[graph.part_of[from as usize]];
         let start = code.clears.len() as u32;
-        code.clears.extend((0..slots).filter(|slot| words[slot / 64] & (1 << (slot % 64)) != 0).map(|slot| slot as u32));
+        code.clears
+            .extend((0..slots).filter(|slot| words[slot / 64] & (1 << (slot % 64)) != 0).map(|slot| slot as u32));
         (start, code.clears.len() as u32)
     };
     for run in 0..code.loops.len() {

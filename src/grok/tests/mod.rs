@@ -11,7 +11,7 @@ mod golden;
 mod language;
 mod limits;
 mod linearity;
-mod zz;
+mod traces;
 
 use super::{Field, Library, Pattern};
 

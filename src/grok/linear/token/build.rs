@@ -7,7 +7,7 @@ use super::super::lead::Lead;
 use super::minimize::minimize;
 use super::nfa::{MAX_NODES, Nfa, Step, Test};
 use super::symbols::Symbols;
-use super::{CHAR, ENDS, HALF, STAY, STOP, Token};
+use super::{CHAR, ENDS, STAY, STOP, Token};
 use crate::grok::ast::Node;
 use crate::grok::set::Set;
 
@@ -267,7 +267,8 @@ impl Builder<'_> {
             transitions[usize::from(symbols.long) * states + state] = if is_dead { STOP } else { CHAR };
             // A state that nothing leaves has none, and a number that is none's.
             let bytes = leaves[state].as_deref().unwrap_or_default();
-            transitions[symbols.count() * states + state] = if bytes.is_empty() { u32::MAX } else { stops.len() as u32 };
+            transitions[symbols.count() * states + state] =
+                if bytes.is_empty() { u32::MAX } else { stops.len() as u32 };
             if !bytes.is_empty() {
                 stops.push(Stops::of(0, bytes, false));
             }
@@ -277,10 +278,10 @@ impl Builder<'_> {
             u32::from(symbol) * states as u32
         });
         let starts: Vec<u32> = starts.iter().map(|&start| class_of[start as usize]).collect();
-        let is_long = shortest(&rows, &starts) >= HALF;
-        let stays = |state: usize, byte: &usize| rows[state][usize::from(symbols.ascii[*byte])].next == Some(state as u32);
+        let stays =
+            |state: usize, byte: &usize| rows[state][usize::from(symbols.ascii[*byte])].next == Some(state as u32);
         let is_free = (0..rows.len()).any(|state| (0..0x80).filter(|byte| stays(state, byte)).count() > FREE);
-        Token { column_of, symbols: self.symbols, transitions, leaves: stops, states: states as u32, starts, is_long, is_free }
+        Token { column_of, symbols: self.symbols, transitions, leaves: stops, states: states as u32, starts, is_free }
     }
 
     /// The bytes at which a state is left that stays as it is at all others.
@@ -293,25 +294,4 @@ impl Builder<'_> {
             (0..0x80).filter(|&byte| row[usize::from(self.symbols.ascii[usize::from(byte)])] != stay).collect();
         (leaves.len() <= MAX_LEAVES).then_some(leaves)
     }
-}
-
-/// The number of characters of the shortest text.
-fn shortest(rows: &[Vec<Edge>], starts: &[u32]) -> usize {
-    let (mut reached, mut now, mut count) = (vec![false; rows.len()], starts.to_vec(), 0);
-    while !now.is_empty() {
-        let mut next = Vec::new();
-        for state in now {
-            if std::mem::replace(&mut reached[state as usize], true) {
-                continue;
-            }
-            for edge in &rows[state as usize] {
-                if edge.ends {
-                    return count;
-                }
-                next.extend(edge.next);
-            }
-        }
-        (now, count) = (next, count + 1);
-    }
-    count
 }

@@ -32,58 +32,8 @@ const CHAR: u32 = 1 << 29;
 const STAY: u32 = 1 << 28;
 const FLAGS: u32 = ENDS | STOP | CHAR | STAY;
 
-/// How the last text of a token began, and the states behind that.
-///
-/// Each look-up of a transition has to wait for the one before it. But times, addresses and paths begin as they did in
-/// the line before: bytes that are the same lead to the same state.
-#[derive(Debug, Clone)]
-pub(in crate::grok::linear) struct Last {
-    start: u32,
-    /// The first eight bytes, the next eight, and the states behind them.
-    heads: [u64; 2],
-    states: [u32; 2],
-}
-
 /// There is no end.
 pub(in crate::grok::linear) const NO_END: usize = usize::MAX;
-
-/// The bytes that are compared at a time.
-const HALF: usize = 8;
-
-impl Default for Last {
-    fn default() -> Self {
-        Last { start: STOP, heads: [0; 2], states: [STOP; 2] }
-    }
-}
-
-impl Last {
-    /// The state to go on with, and where: behind what is the same as last time.
-    #[inline]
-    fn skip(&self, line: &[u8], at: usize, start: u32) -> (u32, usize) {
-        if self.start != start || read(line, at) != Some(self.heads[0]) {
-            return (start, at);
-        }
-        if self.states[1] != STOP && read(line, at + HALF) == Some(self.heads[1]) {
-            return (self.states[1], at + 2 * HALF);
-        }
-        (self.states[0], at + HALF)
-    }
-
-    /// Remembers that eight bytes, the first ones or those behind them, led to `state`.
-    fn note(&mut self, bytes: u64, first: bool, start: u32, state: u32) {
-        if first {
-            *self = Last { start, heads: [bytes, 0], states: [state, STOP] };
-        } else {
-            (self.heads[1], self.states[1]) = (bytes, state);
-        }
-    }
-}
-
-/// The eight bytes at `at`.
-#[inline]
-fn read(line: &[u8], at: usize) -> Option<u64> {
-    line.get(at..)?.first_chunk::<HALF>().map(|bytes| u64::from_le_bytes(*bytes))
-}
 
 /// What a byte does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,8 +60,6 @@ pub(in crate::grok::linear) struct Token {
     states: u32,
     /// The first state, by what is before.
     starts: Vec<u32>,
-    /// Whether it has eight bytes at least.
-    is_long: bool,
     /// Whether it can hold free text: from a state, nearly all characters lead back to it.
     is_free: bool,
 }
@@ -119,34 +67,8 @@ pub(in crate::grok::linear) struct Token {
 impl Token {
     /// Where the token that begins at `at` ends ([`NO_END`] if it does not), and how far it was read.
     #[inline]
-    pub(in crate::grok::linear) fn run(&self, line: &[u8], at: usize, last: &mut Last) -> (usize, usize) {
-        let start = self.start(line, at);
-        if self.is_long {
-            return self.run_long(line, at, start, last);
-        }
-        self.walk(line, at, start)
-    }
-
-    /// The same for texts of many bytes, which begin as the last one did more often than not.
-    fn run_long(&self, line: &[u8], at: usize, start: u32, last: &mut Last) -> (usize, usize) {
-        let (mut state, mut pos) = last.skip(line, at, start);
-        while pos == at || pos == at + HALF {
-            // The next eight bytes, if no flag is among them.
-            let Some(bytes) = line.get(pos..).and_then(|rest| rest.first_chunk::<HALF>()) else { break };
-            let mut entry = state;
-            for &byte in bytes {
-                entry = self.entry(entry, self.column_of[usize::from(byte)]);
-                if entry & FLAGS != 0 {
-                    break;
-                }
-            }
-            if entry & FLAGS != 0 {
-                break;
-            }
-            (state, pos) = (entry, pos + HALF);
-            last.note(u64::from_le_bytes(*bytes), pos == at + HALF, start, state);
-        }
-        self.walk(line, pos, state)
+    pub(in crate::grok::linear) fn run(&self, line: &[u8], at: usize) -> (usize, usize) {
+        self.walk(line, at, self.start(line, at))
     }
 
     /// Whether it can hold free text.

@@ -72,7 +72,8 @@ fn gain(code: &Code, at: At, seen: &mut HashSet<At>) -> usize {
         Op::Token { next, .. } => two + gain(code, next, seen),
         Op::Fields { start, end, next } => {
             let fields = &code.fields[start as usize..end as usize];
-            let gained: usize = fields.iter().map(|field| if matches!(field.content, Content::Token(_)) { 2 } else { 1 }).sum();
+            let gained: usize =
+                fields.iter().map(|field| if matches!(field.content, Content::Token(_)) { 2 } else { 1 }).sum();
             gained.saturating_sub(2 - two) + gain(code, next, seen)
         }
         Op::Greedy { run } => one + gain(code, code.loops[run as usize].next, seen),

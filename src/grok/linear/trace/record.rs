@@ -302,8 +302,12 @@ impl Recorder<'_> {
         let end = match field.content {
             Content::Nothing => return Some(Some(start)),
             Content::Token(token) => self.token(token, start)?,
-            Content::Run { class, min } => Some(self.run(class, start, u32::MAX)?).filter(|end| end - start >= min as usize),
-            Content::Shape { start: from, end: to } => self.shape(from, to, start)?.then_some(start + (to - from) as usize),
+            Content::Run { class, min } => {
+                Some(self.run(class, start, u32::MAX)?).filter(|end| end - start >= min as usize)
+            }
+            Content::Shape { start: from, end: to } => {
+                self.shape(from, to, start)?.then_some(start + (to - from) as usize)
+            }
         };
         let Some(end) = end else { return Some(None) };
         if field.capture != NO_CAPTURE {
