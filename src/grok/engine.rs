@@ -198,7 +198,7 @@ impl Matcher {
     /// What the linear engine's searches have cost since the last call.
     pub(in crate::grok) fn used(&mut self) -> linear::Used {
         match &mut self.memory {
-            Memory::Linear(memory) => std::mem::take(&mut memory.used),
+            Memory::Linear(memory) => memory.used(),
             Memory::Backtracking(_) => linear::Used::default(),
         }
     }

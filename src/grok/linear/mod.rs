@@ -10,7 +10,7 @@
 //! | `shape` | what kind of part a part is |
 //! | `compile` | from the tree to instructions, for two kinds of machine |
 //! | `fuse` | one instruction of several simple ones |
-//! | `start` | where a match can begin |
+//! | `start`, `needle` | where a match can begin |
 //! | `scout` | whether there can be a match at all behind a place |
 //! | `machine`, `runs` | runs the instructions |
 //! | `memory` | captures, open choices, places of failure |
@@ -23,6 +23,7 @@ mod fuse;
 mod lead;
 mod machine;
 mod memory;
+mod needle;
 mod op;
 mod runs;
 mod scout;
@@ -47,7 +48,6 @@ use token::{Fuel, Last};
 
 pub(in crate::grok) use compile::Refused;
 pub(in crate::grok) use machine::End;
-pub(in crate::grok) use memory::Memory;
 #[cfg(test)]
 pub(in crate::grok) use memory::Used;
 
@@ -62,6 +62,45 @@ const CAREFUL_ANY: u64 = 4_000_000;
 
 /// The attempts after the first one before the scout is sent.
 const PATIENCE: u32 = 1;
+
+/// The lines in a row that must have been ruled out by what is looked for in them before the next one is looked through
+/// first and tried then. Lines of one kind come together; among others, each is tried first.
+const DOUBT: u8 = 2;
+
+/// What one thread needs to look for matches.
+#[derive(Debug, Default)]
+pub(in crate::grok) struct Memory {
+    machine: memory::Memory,
+    doubt: Doubt,
+}
+
+/// The lines of late that a look at them has ruled out.
+#[derive(Debug, Default)]
+struct Doubt {
+    /// How many in a row.
+    count: u8,
+    /// Whether the last one took the scout.
+    scout: bool,
+}
+
+impl Doubt {
+    fn ruled_out(&mut self, scout: bool) {
+        *self = Doubt { count: self.count.saturating_add(1), scout };
+    }
+}
+
+#[cfg(test)]
+impl Memory {
+    /// What searches have cost since the last call.
+    pub(in crate::grok) fn used(&mut self) -> Used {
+        std::mem::take(&mut self.machine.used)
+    }
+
+    /// Has the next line looked through before it is tried, by the scout or without it.
+    pub(in crate::grok) fn doubt(&mut self, scout: bool) {
+        self.doubt = Doubt { count: DOUBT, scout };
+    }
+}
 
 /// A compiled expression.
 #[derive(Debug)]
@@ -101,11 +140,30 @@ impl Program {
     /// is used again.
     #[inline]
     pub(in crate::grok) fn search(&self, memory: &mut Memory, line: &[u8]) -> End {
+        if memory.doubt.count >= DOUBT && self.rules_out(line, memory.doubt.scout) {
+            return End::NotFound;
+        }
         let budget = FAST_ANY + FAST_EACH * line.len() as u64;
         match self.run::<false>(&self.fast, memory, line, budget) {
             End::Work | End::Memory => self.search_carefully(memory, line),
             end => end,
         }
+    }
+
+    /// Whether a look at `line` shows that there is no match in it.
+    #[inline(never)]
+    fn rules_out(&self, line: &[u8], scout: bool) -> bool {
+        if !scout {
+            return self.starts.last(line).is_none();
+        }
+        match (self.starts.find(line, 0), self.scout()) {
+            (Some(start), Some(scout)) => !scout.finds(line, start),
+            (start, _) => start.is_none(),
+        }
+    }
+
+    fn scout(&self) -> Option<&Scout> {
+        self.scout.get_or_init(|| Scout::new(&self.node)).as_ref()
     }
 
     /// The same with the careful machine alone.
@@ -115,18 +173,19 @@ impl Program {
             Ok(code) => code,
             Err(_) => return End::Memory,
         };
-        memory.failures.prepare(code.memos, code.loops.len(), code.classes.len(), line.len());
+        memory.machine.failures.prepare(code.memos, code.loops.len(), code.classes.len(), line.len());
         let budget = CAREFUL_ANY + CAREFUL_EACH * line.len() as u64;
         let end = self.run::<true>(code, memory, line, budget);
         if line.len() > 1 << 14 {
-            memory.failures.release();
-            memory.frames = Vec::new();
+            memory.machine.failures.release();
+            memory.machine.frames = Vec::new();
         }
         end
     }
 
     #[inline]
     fn run<const CAREFUL: bool>(&self, code: &Code, memory: &mut Memory, line: &[u8], budget: u64) -> End {
+        let Memory { machine: memory, doubt } = memory;
         if memory.slots.len() != self.slots {
             memory.slots.resize(self.slots, memory::NOWHERE);
         }
@@ -141,40 +200,52 @@ impl Program {
         }
         memory.seen.iter_mut().for_each(Seen::clear);
         let mut machine = Machine::<CAREFUL> { code, line, memory, budget };
-        let end = self.begin(&mut machine);
+        let end = self.begin(&mut machine, doubt);
         #[cfg(test)]
         machine.memory.used.add(budget - machine.budget, machine.memory.failures.size());
         end
     }
 
     #[inline]
-    fn begin<const CAREFUL: bool>(&self, machine: &mut Machine<'_, CAREFUL>) -> End {
+    fn begin<const CAREFUL: bool>(&self, machine: &mut Machine<'_, CAREFUL>, doubt: &mut Doubt) -> End {
         let line = machine.line;
         let mut at = 0;
         if self.starts.at_beginning(line) {
             machine.reset();
             match machine.attempt(0) {
                 End::NotFound => {}
-                end => return end,
+                end => {
+                    doubt.count = 0;
+                    return end;
+                }
             }
             at = self.after(machine, 0, 0);
         }
-        self.go_on(machine, at)
+        self.go_on(machine, at, doubt)
     }
 
     /// Looks for a match from `at` on, after all places before it.
     #[inline(never)]
-    fn go_on<const CAREFUL: bool>(&self, machine: &mut Machine<'_, CAREFUL>, mut at: usize) -> End {
+    fn go_on<const CAREFUL: bool>(
+        &self,
+        machine: &mut Machine<'_, CAREFUL>,
+        mut at: usize,
+        doubt: &mut Doubt,
+    ) -> End {
         let line = machine.line;
         // Lines that match do so at the first place as a rule; only for others it is worth while to look for what every
         // match must contain.
-        let Some(last) = self.starts.last(line) else { return End::NotFound };
+        let Some(last) = self.starts.last(line) else {
+            doubt.ruled_out(false);
+            return End::NotFound;
+        };
         let mut tries = 0;
         while let Some(start) = self.starts.find(line, at).filter(|start| *start <= last) {
             if tries == PATIENCE
-                && let Some(scout) = self.scout.get_or_init(|| Scout::new(&self.node))
+                && let Some(scout) = self.scout()
                 && !scout.finds(line, start)
             {
+                doubt.ruled_out(true);
                 return End::NotFound;
             }
             tries += 1;
@@ -182,10 +253,14 @@ impl Program {
             machine.reset();
             match machine.attempt(start) {
                 End::NotFound => {}
-                end => return end,
+                end => {
+                    doubt.count = 0;
+                    return end;
+                }
             }
             at = self.after(machine, start, seen);
         }
+        doubt.count = 0;
         End::NotFound
     }
 
@@ -205,7 +280,7 @@ impl Program {
     /// Where the capture of `slot` stood in the match that was found last.
     #[inline]
     pub(in crate::grok) fn span(memory: &Memory, slot: usize) -> Span {
-        match (memory.slots.get(2 * slot), memory.slots.get(2 * slot + 1)) {
+        match (memory.machine.slots.get(2 * slot), memory.machine.slots.get(2 * slot + 1)) {
             (Some(&start), Some(&end)) if start <= end && end != memory::NOWHERE => Span { start, end },
             _ => Span::NONE,
         }

@@ -1,0 +1,120 @@
+//! Texts that every match contains: where one of them is not in a line, there is no match, and none begins behind the
+//! last of them. They are looked for at the speed of memory.
+
+use aho_corasick::packed::Searcher;
+
+use crate::grok::ast::Node;
+use crate::grok::literals::{Case, Needed, bits, bits_of, needed};
+
+/// What a line is looked through for.
+#[derive(Debug)]
+pub(super) struct Needles {
+    /// In the order in which they stand in a match, apart from each other.
+    ordered: Vec<Needle>,
+    /// Many texts, of which one is in every match.
+    many: Option<Searcher>,
+    /// The fewest bytes of a match.
+    least: usize,
+}
+
+/// Texts of which one stands in every match, behind so many bytes of it at least.
+#[derive(Debug)]
+struct Needle {
+    texts: Vec<Text>,
+    before: usize,
+}
+
+/// A text that is looked for from the end, by its rarest byte.
+#[derive(Debug)]
+struct Text {
+    text: Vec<u8>,
+    /// Where in it the byte stands.
+    rare: usize,
+    /// The same in small letters, when upper and lower case are the same.
+    other: Option<u8>,
+}
+
+/// The most needles in a row, and the most texts of one of them.
+const MAX_NEEDLES: usize = 4;
+const MAX_TEXTS: usize = 3;
+
+/// What many texts must tell, in bits, to be looked for.
+const WORTH: f64 = 7.0;
+
+impl Needles {
+    pub(super) fn new(node: &Node) -> Needles {
+        let (mut needs, least) = needed(node, Case::Exact);
+        let mut case = Case::Exact;
+        if needs.is_empty() {
+            case = Case::Folded;
+            needs = needed(node, case).0;
+        }
+        let many = needs.iter().filter(|need| case == Case::Exact && need.texts.len() > MAX_TEXTS);
+        let many = many.filter(|need| bits(&need.texts) >= WORTH);
+        let many = many.max_by(|a, b| bits(&a.texts).total_cmp(&bits(&b.texts)));
+        let many = many.and_then(|need| Searcher::new(&need.texts));
+        let few: Vec<&Needed> = needs.iter().filter(|need| need.texts.len() <= MAX_TEXTS).collect();
+        let mut best: Vec<usize> = (0..few.len()).collect();
+        best.sort_by(|&a, &b| bits(&few[b].texts).total_cmp(&bits(&few[a].texts)));
+        // A line that was cut lacks the last one, and that is found out at once.
+        let last = few.len().checked_sub(1).filter(|last| !best.iter().take(MAX_NEEDLES).any(|index| index == last));
+        best.truncate(MAX_NEEDLES);
+        best.extend(last);
+        best.sort_unstable();
+        let ordered = best.into_iter().map(|index| Needle::new(few[index], case)).collect();
+        Needles { ordered, many, least }
+    }
+
+    /// The last place where a match can begin, if there can be one.
+    pub(super) fn last(&self, line: &[u8]) -> Option<usize> {
+        let mut last = line.len().checked_sub(self.least)?;
+        let mut end = line.len();
+        for needle in self.ordered.iter().rev() {
+            end = needle.find_last(&line[..end])?;
+            last = last.min(end.checked_sub(needle.before)?);
+        }
+        match &self.many {
+            Some(many) if many.find(line).is_none() => None,
+            _ => Some(last),
+        }
+    }
+}
+
+impl Needle {
+    fn new(needed: &Needed, case: Case) -> Needle {
+        let text = |text: &Vec<u8>| {
+            let common = |byte: u8| (bits_of(byte) * 2.0) as u32 - u32::from(case == Case::Folded && byte.is_ascii_alphabetic());
+            let rare = (0..text.len()).max_by_key(|&at| common(text[at])).unwrap_or(0);
+            Text { text: text.clone(), rare, other: (case == Case::Folded).then(|| text[rare].to_ascii_uppercase()) }
+        };
+        Needle { texts: needed.texts.iter().map(text).collect(), before: needed.before }
+    }
+
+    /// Where the last such text of `line` begins.
+    fn find_last(&self, line: &[u8]) -> Option<usize> {
+        match &self.texts[..] {
+            [text] => text.find_last(line),
+            texts => texts.iter().filter_map(|text| text.find_last(line)).max(),
+        }
+    }
+}
+
+impl Text {
+    fn find_last(&self, line: &[u8]) -> Option<usize> {
+        let mut end = line.len().checked_sub(self.text.len() - 1 - self.rare)?;
+        loop {
+            let before = line.get(..end)?;
+            let found = match self.other {
+                None => memchr::memrchr(self.text[self.rare], before)?,
+                Some(other) => memchr::memrchr2(self.text[self.rare], other, before)?,
+            };
+            if let Some(start) = found.checked_sub(self.rare)
+                && let Some(there) = line.get(start..start + self.text.len())
+                && if self.other.is_some() { there.eq_ignore_ascii_case(&self.text) } else { there == self.text }
+            {
+                return Some(start);
+            }
+            end = found;
+        }
+    }
+}
