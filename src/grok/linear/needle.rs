@@ -35,7 +35,7 @@ struct Text {
 }
 
 /// The most needles in a row, and the most texts of one of them.
-const MAX_NEEDLES: usize = 4;
+const MAX_NEEDLES: usize = 32;
 const MAX_TEXTS: usize = 3;
 
 /// What many texts must tell, in bits, to be looked for.
