@@ -11,7 +11,8 @@
 //! | `compile` | from the tree to instructions, for two kinds of machine |
 //! | `fuse` | one instruction of several simple ones |
 //! | `start`, `needle` | where a match can begin |
-//! | `scout` | whether there can be a match at all behind a place |
+//! | `scout` | whether there can be a match at a place, or behind it |
+//! | `doubt` | what is looked at before the first attempt when lines fail |
 //! | `machine`, `runs` | runs the instructions |
 //! | `memory` | captures, open choices, places of failure |
 //!
@@ -19,6 +20,7 @@
 
 mod chars;
 mod compile;
+mod doubt;
 mod fuse;
 mod lead;
 mod machine;
@@ -38,15 +40,17 @@ use crate::grok::Span;
 use crate::grok::ast::{Expression, Node};
 
 use compile::{Mode, compile};
+use doubt::{Doubt, Lasts};
 use lead::Lead;
 use machine::Machine;
 use memory::Seen;
 use op::Code;
-use scout::Scout;
+use scout::{Reach, Scout};
 use start::Starts;
 use token::{Fuel, Last};
 
 pub(in crate::grok) use compile::Refused;
+pub(in crate::grok) use doubt::Proof;
 pub(in crate::grok) use machine::End;
 #[cfg(test)]
 pub(in crate::grok) use memory::Used;
@@ -60,33 +64,21 @@ const FAST_ANY: u64 = 4096;
 const CAREFUL_EACH: u64 = 512;
 const CAREFUL_ANY: u64 = 4_000_000;
 
-/// The attempts after the first one before the scout is sent.
+/// The places behind the first one that are tried without further ado, those that the probe is sent to first, and the
+/// length of the lines that the scout is sent over rather than the probe to some places.
 const PATIENCE: u32 = 1;
+const PROBED: u32 = 3;
+const SHORT: usize = 64;
 
-/// The lines in a row that must have been ruled out by what is looked for in them before the next one is looked through
-/// first and tried then. Lines of one kind come together; among others, each is tried first.
-const DOUBT: u8 = 2;
+/// Bytes that the probe may read for each byte of the line, and in any line.
+const PROBE_EACH: usize = 4;
+const PROBE_ANY: usize = 1024;
 
 /// What one thread needs to look for matches.
 #[derive(Debug, Default)]
 pub(in crate::grok) struct Memory {
     machine: memory::Memory,
     doubt: Doubt,
-}
-
-/// The lines of late that a look at them has ruled out.
-#[derive(Debug, Default)]
-struct Doubt {
-    /// How many in a row.
-    count: u8,
-    /// Whether the last one took the scout.
-    scout: bool,
-}
-
-impl Doubt {
-    fn ruled_out(&mut self, scout: bool) {
-        *self = Doubt { count: self.count.saturating_add(1), scout };
-    }
 }
 
 #[cfg(test)]
@@ -96,9 +88,9 @@ impl Memory {
         std::mem::take(&mut self.machine.used)
     }
 
-    /// Has the next line looked through before it is tried, by the scout or without it.
-    pub(in crate::grok) fn doubt(&mut self, scout: bool) {
-        self.doubt = Doubt { count: DOUBT, scout };
+    /// Asks `proof` about the next line before it is tried.
+    pub(in crate::grok) fn doubt(&mut self, proof: Proof) {
+        self.doubt.ask(proof);
     }
 }
 
@@ -111,6 +103,7 @@ pub(in crate::grok) struct Program {
     starts: Starts,
     /// Made when a line first fails at several places.
     scout: OnceLock<Option<Scout>>,
+    probe: OnceLock<Option<Scout>>,
     node: Node,
     slots: usize,
 }
@@ -131,6 +124,7 @@ impl Program {
             careful: OnceLock::new(),
             starts,
             scout: OnceLock::new(),
+            probe: OnceLock::new(),
             node,
             slots: 2 * fields.max(expression.captures),
         })
@@ -140,7 +134,9 @@ impl Program {
     /// is used again.
     #[inline]
     pub(in crate::grok) fn search(&self, memory: &mut Memory, line: &[u8]) -> End {
-        if memory.doubt.count >= DOUBT && self.rules_out(line, memory.doubt.scout) {
+        if let Some(proof) = memory.doubt.asks()
+            && self.rules_out(line, proof, &mut memory.doubt.lasts)
+        {
             return End::NotFound;
         }
         let budget = FAST_ANY + FAST_EACH * line.len() as u64;
@@ -150,20 +146,46 @@ impl Program {
         }
     }
 
-    /// Whether a look at `line` shows that there is no match in it.
+    /// Whether `proof` shows that there is no match in `line`.
     #[inline(never)]
-    fn rules_out(&self, line: &[u8], scout: bool) -> bool {
-        if !scout {
-            return self.starts.last(line).is_none();
-        }
-        match (self.starts.find(line, 0), self.scout()) {
-            (Some(start), Some(scout)) => !scout.finds(line, start),
-            (start, _) => start.is_none(),
+    fn rules_out(&self, line: &[u8], proof: Proof, lasts: &mut Lasts) -> bool {
+        match proof {
+            Proof::Needles => self.starts.last(line).is_none(),
+            Proof::Scout => match (self.starts.find(line, 0), self.scout()) {
+                (Some(start), Some(scout)) => !scout.finds(line, start, &mut lasts.scout).0,
+                (start, _) => start.is_none(),
+            },
+            Proof::Probe => {
+                let Some(probe) = self.probe() else { return false };
+                let Some(last) = self.starts.last(line) else { return true };
+                let mut at = 0;
+                for tries in 0..=PROBED {
+                    let Some(start) = self.starts.find(line, at).filter(|start| *start <= last) else { return true };
+                    if tries == PROBED || probe.finds(line, start, &mut lasts.probe[usize::from(tries > 0)]).0 {
+                        break;
+                    }
+                    at = Starts::after(line, start);
+                }
+                false
+            }
         }
     }
 
+    /// What shows that there is no match in `line`, in which none was found: what is quicker first.
+    fn proof(&self, line: &[u8], lasts: &mut Lasts) -> Option<Proof> {
+        let proofs = match line.len() {
+            ..=SHORT => [Proof::Needles, Proof::Scout, Proof::Probe],
+            _ => [Proof::Needles, Proof::Probe, Proof::Scout],
+        };
+        proofs.into_iter().find(|&proof| self.rules_out(line, proof, lasts))
+    }
+
     fn scout(&self) -> Option<&Scout> {
-        self.scout.get_or_init(|| Scout::new(&self.node)).as_ref()
+        self.scout.get_or_init(|| Scout::new(&self.node, Reach::Behind)).as_ref()
+    }
+
+    fn probe(&self) -> Option<&Scout> {
+        self.probe.get_or_init(|| Scout::new(&self.node, Reach::There)).as_ref()
     }
 
     /// The same with the careful machine alone.
@@ -215,7 +237,7 @@ impl Program {
             match machine.attempt(0) {
                 End::NotFound => {}
                 end => {
-                    doubt.count = 0;
+                    doubt.matched();
                     return end;
                 }
             }
@@ -226,41 +248,45 @@ impl Program {
 
     /// Looks for a match from `at` on, after all places before it.
     #[inline(never)]
-    fn go_on<const CAREFUL: bool>(
-        &self,
-        machine: &mut Machine<'_, CAREFUL>,
-        mut at: usize,
-        doubt: &mut Doubt,
-    ) -> End {
+    fn go_on<const CAREFUL: bool>(&self, machine: &mut Machine<'_, CAREFUL>, mut at: usize, doubt: &mut Doubt) -> End {
         let line = machine.line;
         // Lines that match do so at the first place as a rule; only for others it is worth while to look for what every
         // match must contain.
-        let Some(last) = self.starts.last(line) else {
-            doubt.ruled_out(false);
-            return End::NotFound;
-        };
-        let mut tries = 0;
-        while let Some(start) = self.starts.find(line, at).filter(|start| *start <= last) {
-            if tries == PATIENCE
-                && let Some(scout) = self.scout()
-                && !scout.finds(line, start)
-            {
-                doubt.ruled_out(true);
-                return End::NotFound;
-            }
-            tries += 1;
-            let seen = machine.memory.seen.first().map_or(0, |seen| seen.last().0);
-            machine.reset();
-            match machine.attempt(start) {
-                End::NotFound => {}
-                end => {
-                    doubt.count = 0;
-                    return end;
+        if let Some(last) = self.starts.last(line) {
+            let mut tries = 0;
+            // Bytes that the probe may read, so that it stays linear.
+            let mut left = PROBE_ANY + PROBE_EACH * line.len();
+            while let Some(start) = self.starts.find(line, at).filter(|start| *start <= last) {
+                tries += 1;
+                if tries == PROBED
+                    && self.scout().is_some_and(|scout| !scout.finds(line, start, &mut doubt.lasts.scout).0)
+                {
+                    break;
                 }
+                if tries > PATIENCE
+                    && left > 0
+                    && let Some(probe) = self.probe()
+                {
+                    let (is_found, read) = probe.finds(line, start, &mut doubt.lasts.probe[1]);
+                    left = left.saturating_sub(read - start);
+                    if !is_found {
+                        at = Starts::after(line, start);
+                        continue;
+                    }
+                }
+                let seen = machine.memory.seen.first().map_or(0, |seen| seen.last().0);
+                machine.reset();
+                match machine.attempt(start) {
+                    End::NotFound => {}
+                    end => {
+                        doubt.matched();
+                        return end;
+                    }
+                }
+                at = self.after(machine, start, seen);
             }
-            at = self.after(machine, start, seen);
         }
-        doubt.count = 0;
+        doubt.failed(|lasts| self.proof(line, lasts));
         End::NotFound
     }
 

@@ -83,7 +83,8 @@ impl Needles {
 impl Needle {
     fn new(needed: &Needed, case: Case) -> Needle {
         let text = |text: &Vec<u8>| {
-            let common = |byte: u8| (bits_of(byte) * 2.0) as u32 - u32::from(case == Case::Folded && byte.is_ascii_alphabetic());
+            let common =
+                |byte: u8| (bits_of(byte) * 2.0) as u32 - u32::from(case == Case::Folded && byte.is_ascii_alphabetic());
             let rare = (0..text.len()).max_by_key(|&at| common(text[at])).unwrap_or(0);
             Text { text: text.clone(), rare, other: (case == Case::Folded).then(|| text[rare].to_ascii_uppercase()) }
         };

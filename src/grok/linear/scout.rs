@@ -1,22 +1,32 @@
-//! Whether there can be a match anywhere in what is left of a line, in one walk over it.
+//! Whether there can be a match at a place, or anywhere behind it, in one walk over the line.
 //!
 //! Most lines match at their first place. In one that does not, each further place is an attempt of its own, and
-//! together they can cost many times what a match costs. The scout is an automaton that looks for a match from all
-//! places at once. It knows nothing of captures, takes atomic groups for plain ones and passes over what it does not
-//! know, so that it finds all matches and perhaps more: where it finds nothing, there is nothing.
+//! together they can cost many times what a match costs. The *scout* is an automaton that looks for a match from all
+//! places at once, the *probe* one that looks for it at one place: it comes to its end where an attempt fails, and tries
+//! no ways one after the other. Both know nothing of captures, take atomic groups for plain ones and pass over what they
+//! do not know, so that they find all matches and perhaps more: where they find nothing, there is nothing.
 //!
 //! Many an expression is too large for that as it is: an address that can begin anywhere has thousands of states. What
 //! is sought is made wider then, step by step, until its automaton is small enough: an address is any run of the
 //! characters of addresses, and in the end only how the expression begins is looked for.
 
 use super::lead::is_nullable;
-use super::token::{self, Ends, Fuel, NO_END, Token};
+use super::token::{self, Ends, Fuel, Last, NO_END, Token};
 use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
 
 /// The automaton that looks for what `node` is, or for something wider.
 #[derive(Debug)]
 pub(super) struct Scout(Token);
+
+/// Where a match is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// At the place that is asked about, and at all behind it: a scout.
+    Behind,
+    /// At that place only: a probe.
+    There,
+}
 
 /// How much wider what is sought is than the expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,15 +42,15 @@ const MAX_COUNT: u32 = 4;
 
 impl Scout {
     /// `None` when not even the beginning of `node` can be looked for.
-    pub(super) fn new(node: &Node) -> Option<Scout> {
+    pub(super) fn new(node: &Node, reach: Reach) -> Option<Scout> {
         let exact = plain(node);
         let wide = wider(&exact, Width::Counts);
         let widest = wider(&exact, Width::Runs);
-        [&exact, &wide, &widest].into_iter().find_map(Scout::of).or_else(|| {
+        [&exact, &wide, &widest].into_iter().find_map(|node| Scout::of(node, reach)).or_else(|| {
             let mut parts = parts(&widest);
             while parts > 1 {
                 parts /= 2;
-                if let Some(scout) = Scout::of(&beginning(&widest, parts)) {
+                if let Some(scout) = Scout::of(&beginning(&widest, parts), reach) {
                     return Some(scout);
                 }
             }
@@ -48,15 +58,20 @@ impl Scout {
         })
     }
 
-    fn of(node: &Node) -> Option<Scout> {
+    fn of(node: &Node, reach: Reach) -> Option<Scout> {
         let anything = Node::Repeat { node: Box::new(Node::set(Set::any())), min: 0, max: None, greedy: false };
-        let sought = Node::concat([anything, node.clone()]);
+        let sought = match reach {
+            Reach::Behind => Node::concat([anything, node.clone()]),
+            Reach::There => node.clone(),
+        };
         token::build(&sought, Ends::Any, &mut Fuel::default()).map(Scout)
     }
 
-    /// Whether a match can begin at `at` or behind it.
-    pub(super) fn finds(&self, line: &[u8], at: usize) -> bool {
-        at <= line.len() && self.0.run(line, at, &mut token::Last::default()).0 != NO_END
+    /// Whether a match can begin at `at`, or behind it; and how far that took reading.
+    #[inline(never)]
+    pub(super) fn finds(&self, line: &[u8], at: usize, last: &mut Last) -> (bool, usize) {
+        let (end, read) = self.0.run(line, at, last);
+        (end != NO_END, read)
     }
 }
 

@@ -1,0 +1,80 @@
+//! Lines that fail come together as a rule, and fail alike: what has ruled out the last ones is looked at first then.
+//!
+//! A line that matches is decided by its first attempt, and nothing that is done before it is paid back. But when lines
+//! have failed of late, the next one is first asked what showed that they cannot match: a text that was missing, or an
+//! automaton that found nothing. That is quicker than the attempt, which goes as far as the line is like a match.
+
+use super::token::Last;
+
+/// What shows that there is no match in a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::grok) enum Proof {
+    /// A text that every match contains is missing.
+    Needles,
+    /// The scout finds no match from the beginning on.
+    Scout,
+    /// The probe finds none at the few places where one can begin.
+    Probe,
+}
+
+/// The lines in a row that must have failed before the next one is doubted: among lines that match, none is.
+const ENOUGH: u8 = 2;
+
+/// The lines that go by before it is tried again to prove a failure, when it could not be done.
+const IDLE: u8 = 64;
+
+/// What is remembered of the lines of late.
+#[derive(Debug, Default)]
+pub(super) struct Doubt {
+    /// How many in a row have failed.
+    failed: u8,
+    /// What showed it of the last one.
+    proof: Option<Proof>,
+    /// Lines for which nothing is to be proved.
+    idle: u8,
+    pub(super) lasts: Lasts,
+}
+
+/// How the automatons began last time. Each has its own.
+#[derive(Debug, Default)]
+pub(super) struct Lasts {
+    pub(super) scout: Last,
+    /// At the first place, and at others.
+    pub(super) probe: [Last; 2],
+}
+
+impl Doubt {
+    /// What is to be asked about the next line before it is tried.
+    #[inline]
+    pub(super) fn asks(&self) -> Option<Proof> {
+        if self.failed < ENOUGH { None } else { self.proof }
+    }
+
+    /// A line has matched.
+    #[inline]
+    pub(super) fn matched(&mut self) {
+        self.failed = 0;
+    }
+
+    /// A line has failed. `prove` looks for what shows it; it is asked when it may be of use for the next line.
+    pub(super) fn failed(&mut self, prove: impl FnOnce(&mut Lasts) -> Option<Proof>) {
+        self.failed = self.failed.saturating_add(1);
+        if self.failed < ENOUGH {
+            return;
+        }
+        if self.idle > 0 {
+            (self.idle, self.proof) = (self.idle - 1, None);
+            return;
+        }
+        self.proof = prove(&mut self.lasts);
+        if self.proof.is_none() {
+            self.idle = IDLE;
+        }
+    }
+
+    /// Asks `proof` about the next line.
+    #[cfg(test)]
+    pub(super) fn ask(&mut self, proof: Proof) {
+        (self.failed, self.proof) = (ENOUGH, Some(proof));
+    }
+}
