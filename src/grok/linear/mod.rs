@@ -72,7 +72,7 @@ const SHORT: usize = 64;
 
 /// Bytes that the probe may read for each byte of the line, and in any line.
 const PROBE_EACH: usize = 4;
-const PROBE_ANY: usize = 1024;
+const PROBE_ANY: usize = 256;
 
 /// What one thread needs to look for matches.
 #[derive(Debug, Default)]
@@ -150,7 +150,7 @@ impl Program {
     #[inline(never)]
     fn rules_out(&self, line: &[u8], proof: Proof, lasts: &mut Lasts) -> bool {
         match proof {
-            Proof::Needles => self.starts.last(line).is_none(),
+            Proof::Needles => self.starts.last(line).is_none() || self.starts.lacks(line),
             Proof::Scout => match (self.starts.find(line, 0), self.scout()) {
                 (Some(start), Some(scout)) => !scout.finds(line, start, &mut lasts.scout).0,
                 (start, _) => start.is_none(),
@@ -158,15 +158,16 @@ impl Program {
             Proof::Probe => {
                 let Some(probe) = self.probe() else { return false };
                 let Some(last) = self.starts.last(line) else { return true };
-                let mut at = 0;
-                for tries in 0..=PROBED {
-                    let Some(start) = self.starts.find(line, at).filter(|start| *start <= last) else { return true };
-                    if tries == PROBED || probe.finds(line, start, &mut lasts.probe[usize::from(tries > 0)]).0 {
-                        break;
+                let (mut at, mut left) = (0, PROBE_ANY + PROBE_EACH * line.len());
+                while let Some(start) = self.starts.find(line, at).filter(|start| *start <= last) {
+                    let (is_found, read) = probe.finds(line, start, &mut lasts.probe[usize::from(at > 0)]);
+                    left = left.saturating_sub(read - start);
+                    if is_found || left == 0 {
+                        return false;
                     }
                     at = Starts::after(line, start);
                 }
-                false
+                true
             }
         }
     }
@@ -252,7 +253,7 @@ impl Program {
         let line = machine.line;
         // Lines that match do so at the first place as a rule; only for others it is worth while to look for what every
         // match must contain.
-        if let Some(last) = self.starts.last(line) {
+        if let Some(last) = self.starts.last(line).filter(|_| !self.starts.lacks(line)) {
             let mut tries = 0;
             // Bytes that the probe may read, so that it stays linear.
             let mut left = PROBE_ANY + PROBE_EACH * line.len();

@@ -2,15 +2,22 @@
 //! last of them. They are looked for at the speed of memory.
 
 use aho_corasick::packed::Searcher;
+use memchr::memmem::Finder;
 
 use crate::grok::ast::Node;
 use crate::grok::literals::{Case, Needed, bits, bits_of, needed};
 
-/// What a line is looked through for.
+/// What a line is looked through for: for each way in which a match can go, what it needs.
 #[derive(Debug)]
-pub(super) struct Needles {
+pub(super) struct Needles(Vec<Way>);
+
+/// What every match needs that goes this way.
+#[derive(Debug)]
+struct Way {
     /// In the order in which they stand in a match, apart from each other.
     ordered: Vec<Needle>,
+    /// The one of them that tells most: it is looked for first when there are other ways.
+    telling: Option<Finder<'static>>,
     /// Many texts, of which one is in every match.
     many: Option<Searcher>,
     /// The fewest bytes of a match.
@@ -38,11 +45,46 @@ struct Text {
 const MAX_NEEDLES: usize = 32;
 const MAX_TEXTS: usize = 3;
 
+/// The most ways that are looked at one by one.
+const MAX_WAYS: usize = 48;
+
+/// The bytes from the end that are looked at one by one before many are compared at a time.
+const NEAR: usize = 8;
+
 /// What many texts must tell, in bits, to be looked for.
 const WORTH: f64 = 7.0;
 
 impl Needles {
     pub(super) fn new(node: &Node) -> Needles {
+        let ways = match node {
+            Node::Alternate(ways) if ways.len() <= MAX_WAYS => ways.iter().map(Way::new).collect(),
+            node => vec![Way::new(node)],
+        };
+        // When nothing is known of one way, the others tell nothing.
+        let least = ways.iter().map(|way: &Way| way.least).min().unwrap_or(0);
+        match ways.iter().any(|way| way.ordered.is_empty()) {
+            true if ways.len() > 1 => Needles(vec![Way { least, ..Way::new(&Node::Empty) }]),
+            _ => Needles(ways),
+        }
+    }
+
+    /// The last place where a match can begin, if there can be one.
+    pub(super) fn last(&self, line: &[u8]) -> Option<usize> {
+        match &self.0[..] {
+            [way] => way.last(line),
+            ways => ways.iter().filter_map(|way| way.last_of_ways(line)).max(),
+        }
+    }
+
+    /// Whether the line lacks all of what every match has one of.
+    pub(super) fn lacks(&self, line: &[u8]) -> bool {
+        let [Way { many: Some(many), .. }] = &self.0[..] else { return false };
+        many.find(line).is_none()
+    }
+}
+
+impl Way {
+    fn new(node: &Node) -> Way {
         let (mut needs, least) = needed(node, Case::Exact);
         let mut case = Case::Exact;
         if needs.is_empty() {
@@ -50,33 +92,40 @@ impl Needles {
             needs = needed(node, case).0;
         }
         let many = needs.iter().filter(|need| case == Case::Exact && need.texts.len() > MAX_TEXTS);
-        let many = many.filter(|need| bits(&need.texts) >= WORTH);
+        let many = many.filter(|need| bits(&need.texts) >= WORTH && need.texts.iter().all(|text| text.len() > 1));
         let many = many.max_by(|a, b| bits(&a.texts).total_cmp(&bits(&b.texts)));
         let many = many.and_then(|need| Searcher::new(&need.texts));
         let few: Vec<&Needed> = needs.iter().filter(|need| need.texts.len() <= MAX_TEXTS).collect();
         let mut best: Vec<usize> = (0..few.len()).collect();
         best.sort_by(|&a, &b| bits(&few[b].texts).total_cmp(&bits(&few[a].texts)));
+        let telling = best.first().filter(|_| case == Case::Exact).and_then(|&index| match &few[index].texts[..] {
+            [text] => Some(Finder::new(text).into_owned()),
+            _ => None,
+        });
         // A line that was cut lacks the last one, and that is found out at once.
         let last = few.len().checked_sub(1).filter(|last| !best.iter().take(MAX_NEEDLES).any(|index| index == last));
         best.truncate(MAX_NEEDLES);
         best.extend(last);
         best.sort_unstable();
         let ordered = best.into_iter().map(|index| Needle::new(few[index], case)).collect();
-        Needles { ordered, many, least }
+        Way { ordered, telling, many, least }
     }
 
-    /// The last place where a match can begin, if there can be one.
-    pub(super) fn last(&self, line: &[u8]) -> Option<usize> {
+    fn last_of_ways(&self, line: &[u8]) -> Option<usize> {
+        match &self.telling {
+            Some(text) if text.find(line).is_none() => None,
+            _ => self.last(line),
+        }
+    }
+
+    fn last(&self, line: &[u8]) -> Option<usize> {
         let mut last = line.len().checked_sub(self.least)?;
         let mut end = line.len();
         for needle in self.ordered.iter().rev() {
             end = needle.find_last(&line[..end])?;
             last = last.min(end.checked_sub(needle.before)?);
         }
-        match &self.many {
-            Some(many) if many.find(line).is_none() => None,
-            _ => Some(last),
-        }
+        Some(last)
     }
 }
 
@@ -103,6 +152,12 @@ impl Needle {
 impl Text {
     fn find_last(&self, line: &[u8]) -> Option<usize> {
         let mut end = line.len().checked_sub(self.text.len() - 1 - self.rare)?;
+        if let ([byte], None) = (&self.text[..], self.other)
+            && let near = end.saturating_sub(NEAR)
+            && let Some(found) = line[near..end].iter().rposition(|there| there == byte)
+        {
+            return Some(near + found);
+        }
         loop {
             let before = line.get(..end)?;
             let found = match self.other {

@@ -104,6 +104,11 @@ impl Starts {
         self.needles.last(line)
     }
 
+    /// Whether a line lacks all of what every match has one of.
+    pub(super) fn lacks(&self, line: &[u8]) -> bool {
+        self.needles.lacks(line)
+    }
+
     /// The next place after `at`, of which all were not found to begin a match.
     pub(super) fn after(line: &[u8], at: usize) -> usize {
         if at < line.len() { at + decode(line, at).1 } else { at + 1 }
