@@ -64,15 +64,16 @@ const FAST_ANY: u64 = 4096;
 const CAREFUL_EACH: u64 = 512;
 const CAREFUL_ANY: u64 = 4_000_000;
 
-/// The places behind the first one that are tried without further ado, those that the probe is sent to first, and the
-/// length of the lines that the scout is sent over rather than the probe to some places.
+/// The places behind the first one that are tried without further ado, and at which one the scout is sent. Where neither
+/// is to be done, the probe is sent.
 const PATIENCE: u32 = 1;
 const PROBED: u32 = 3;
-const SHORT: usize = 64;
 
 /// Bytes that the probe may read for each byte of the line, and in any line.
-const PROBE_EACH: usize = 4;
-const PROBE_ANY: usize = 256;
+const PROBE_EACH: usize = 2;
+const PROBE_ANY: usize = 128;
+/// What sending it takes, in such bytes.
+const PROBE: usize = 8;
 
 /// What one thread needs to look for matches.
 #[derive(Debug, Default)]
@@ -135,7 +136,7 @@ impl Program {
     #[inline]
     pub(in crate::grok) fn search(&self, memory: &mut Memory, line: &[u8]) -> End {
         if let Some(proof) = memory.doubt.asks()
-            && self.rules_out(line, proof, &mut memory.doubt.lasts)
+            && self.rules_out(line, proof, &mut memory.doubt.lasts).is_some()
         {
             return End::NotFound;
         }
@@ -146,39 +147,41 @@ impl Program {
         }
     }
 
-    /// Whether `proof` shows that there is no match in `line`.
+    /// Whether `proof` shows that there is no match in `line`; with what that took, in bytes read by an automaton.
     #[inline(never)]
-    fn rules_out(&self, line: &[u8], proof: Proof, lasts: &mut Lasts) -> bool {
+    fn rules_out(&self, line: &[u8], proof: Proof, lasts: &mut Lasts) -> Option<usize> {
         match proof {
-            Proof::Needles => self.starts.last(line).is_none() || self.starts.lacks(line),
-            Proof::Scout => match (self.starts.find(line, 0), self.scout()) {
-                (Some(start), Some(scout)) => !scout.finds(line, start, &mut lasts.scout).0,
-                (start, _) => start.is_none(),
-            },
+            Proof::Needles => {
+                let is_out = self.starts.last(line).is_none() || self.starts.lacks(line);
+                is_out.then_some(self.starts.price())
+            }
+            Proof::Scout => {
+                let Some(start) = self.starts.find(line, 0) else { return Some(0) };
+                let (is_found, read) = self.scout()?.finds(line, start, &mut lasts.scout);
+                (!is_found).then_some(read - start)
+            }
             Proof::Probe => {
-                let Some(probe) = self.probe() else { return false };
-                let Some(last) = self.starts.last(line) else { return true };
-                let (mut at, mut left) = (0, PROBE_ANY + PROBE_EACH * line.len());
+                let probe = self.probe()?;
+                let Some(last) = self.starts.last(line) else { return Some(self.starts.price()) };
+                let (mut at, mut spent) = (0, self.starts.price());
                 while let Some(start) = self.starts.find(line, at).filter(|start| *start <= last) {
                     let (is_found, read) = probe.finds(line, start, &mut lasts.probe[usize::from(at > 0)]);
-                    left = left.saturating_sub(read - start);
-                    if is_found || left == 0 {
-                        return false;
+                    spent += read - start + PROBE;
+                    if is_found || spent > PROBE_ANY + PROBE_EACH * line.len() {
+                        return None;
                     }
-                    at = Starts::after(line, start);
+                    at = self.starts.after_probe(line, start, read);
                 }
-                true
+                Some(spent)
             }
         }
     }
 
-    /// What shows that there is no match in `line`, in which none was found: what is quicker first.
+    /// What shows soonest that there is no match in `line`, in which none was found.
     fn proof(&self, line: &[u8], lasts: &mut Lasts) -> Option<Proof> {
-        let proofs = match line.len() {
-            ..=SHORT => [Proof::Needles, Proof::Scout, Proof::Probe],
-            _ => [Proof::Needles, Proof::Probe, Proof::Scout],
-        };
-        proofs.into_iter().find(|&proof| self.rules_out(line, proof, lasts))
+        let proofs = [Proof::Needles, Proof::Probe, Proof::Scout].into_iter();
+        let taking = proofs.filter_map(|proof| Some((self.rules_out(line, proof, lasts)?, proof)));
+        taking.min_by_key(|&(spent, _)| spent).map(|(_, proof)| proof)
     }
 
     fn scout(&self) -> Option<&Scout> {
@@ -269,9 +272,9 @@ impl Program {
                     && let Some(probe) = self.probe()
                 {
                     let (is_found, read) = probe.finds(line, start, &mut doubt.lasts.probe[1]);
-                    left = left.saturating_sub(read - start);
+                    left = left.saturating_sub(read - start + PROBE);
                     if !is_found {
-                        at = Starts::after(line, start);
+                        at = self.starts.after_probe(line, start, read);
                         continue;
                     }
                 }

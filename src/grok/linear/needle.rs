@@ -4,6 +4,7 @@
 use aho_corasick::packed::Searcher;
 use memchr::memmem::Finder;
 
+use super::lead::has_capture;
 use crate::grok::ast::Node;
 use crate::grok::literals::{Case, Needed, bits, bits_of, needed};
 
@@ -43,7 +44,7 @@ struct Text {
 
 /// The most needles in a row, and the most texts of one of them.
 const MAX_NEEDLES: usize = 32;
-const MAX_TEXTS: usize = 3;
+const MAX_TEXTS: usize = 6;
 
 /// The most ways that are looked at one by one.
 const MAX_WAYS: usize = 48;
@@ -57,7 +58,7 @@ const WORTH: f64 = 7.0;
 impl Needles {
     pub(super) fn new(node: &Node) -> Needles {
         let ways = match node {
-            Node::Alternate(ways) if ways.len() <= MAX_WAYS => ways.iter().map(Way::new).collect(),
+            Node::Alternate(ways) if ways.len() <= MAX_WAYS && has_capture(node) => ways.iter().map(Way::new).collect(),
             node => vec![Way::new(node)],
         };
         // When nothing is known of one way, the others tell nothing.
@@ -66,6 +67,11 @@ impl Needles {
             true if ways.len() > 1 => Needles(vec![Way { least, ..Way::new(&Node::Empty) }]),
             _ => Needles(ways),
         }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.iter().map(|way| way.ordered.len()).sum()
     }
 
     /// The last place where a match can begin, if there can be one.

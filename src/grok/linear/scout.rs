@@ -35,6 +35,8 @@ enum Width {
     Counts,
     /// That, and alternatives that hold no blank are runs of their characters.
     Runs,
+    /// That, and runs that hold blanks are runs of anything: where one of them was come to, it goes on.
+    Gaps,
 }
 
 /// The most rounds of a repeat that are counted when what is sought is made wider.
@@ -45,8 +47,9 @@ impl Scout {
     pub(super) fn new(node: &Node, reach: Reach) -> Option<Scout> {
         let exact = plain(node);
         let wide = wider(&exact, Width::Counts);
-        let widest = wider(&exact, Width::Runs);
-        [&exact, &wide, &widest].into_iter().find_map(|node| Scout::of(node, reach)).or_else(|| {
+        let runs = wider(&exact, Width::Runs);
+        let widest = wider(&exact, Width::Gaps);
+        [&exact, &wide, &runs, &widest].into_iter().find_map(|node| Scout::of(node, reach)).or_else(|| {
             let mut parts = parts(&widest);
             while parts > 1 {
                 parts /= 2;
@@ -100,8 +103,12 @@ fn wider(node: &Node, width: Width) -> Node {
     };
     match node {
         Node::Concat(parts) => Node::concat(parts.iter().map(|part| wider(part, width))),
+        Node::Repeat { node: round, max: None, .. } if width == Width::Gaps && narrow(round).is_none() => {
+            Node::Repeat { node: Box::new(Node::set(Set::any())), min: 0, max: None, greedy: true }
+        }
         Node::Alternate(_) | Node::Repeat { .. }
-            if width == Width::Runs && !matches!(node, Node::Repeat { node, .. } if matches!(**node, Node::Set(_))) =>
+            if width != Width::Counts
+                && !matches!(node, Node::Repeat { node, .. } if matches!(**node, Node::Set(_))) =>
         {
             match narrow(node) {
                 Some(used) => {

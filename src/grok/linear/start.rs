@@ -5,6 +5,7 @@ use memchr::memmem::Finder;
 use super::chars::{Class, decode, word};
 use super::lead::{Lead, lead};
 use super::needle::Needles;
+use super::shape::{is_look, is_one};
 use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
 
@@ -23,6 +24,8 @@ pub(super) struct Starts {
     /// No match begins behind one of these.
     not_after: Option<Class>,
     needles: Needles,
+    /// The characters of what every match begins with, when that ends only before what is none of them.
+    head: Option<Class>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,7 @@ impl Starts {
             prefix: if text.len() > 1 { Some(Finder::new(text.as_bytes()).into_owned()) } else { None },
             not_after: not_behind(node).filter(|set| !set.is_empty()).map(|set| Class::new(&set)),
             needles: Needles::new(node),
+            head: head(node).filter(|set| !set.is_empty()).map(|set| Class::new(&set)),
         }
     }
 
@@ -104,15 +108,41 @@ impl Starts {
         self.needles.last(line)
     }
 
+    /// How much it takes to look for the texts, in bytes that an automaton reads in that time, roughly.
+    pub(super) fn price(&self) -> usize {
+        2 * self.needles.count()
+    }
+
     /// Whether a line lacks all of what every match has one of.
     pub(super) fn lacks(&self, line: &[u8]) -> bool {
         self.needles.lacks(line)
+    }
+
+    /// The next place that is worth a probe when the one at `start` has failed, having read as far as `read`. When it went
+    /// behind the end of what every match begins with, no match begins inside of that: each would go on from there.
+    pub(super) fn after_probe(&self, line: &[u8], start: usize, read: usize) -> usize {
+        let next = Starts::after(line, start);
+        match &self.head {
+            Some(head) => {
+                let end = head.run(line, start);
+                if end < read { next.max(end) } else { next }
+            }
+            None => next,
+        }
     }
 
     /// The next place after `at`, of which all were not found to begin a match.
     pub(super) fn after(line: &[u8], at: usize) -> usize {
         if at < line.len() { at + decode(line, at).1 } else { at + 1 }
     }
+}
+
+/// See [`Starts::head`].
+fn head(node: &Node) -> Option<Set> {
+    let Node::Concat(parts) = node else { return None };
+    let length = 1 + parts.iter().take_while(|part| is_look(part)).count();
+    let after = parts.get(length..)?.iter().rev().fold(Lead::anything(), |after, part| lead(part, &after));
+    is_one(&Node::concat(parts[..length].iter().cloned()), &after)
 }
 
 fn anchor(node: &Node) -> Anchor {
