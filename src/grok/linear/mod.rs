@@ -70,7 +70,7 @@ const PATIENCE: u32 = 1;
 const PROBED: u32 = 3;
 
 /// Bytes that the probe may read for each byte of the line, and in any line.
-const PROBE_EACH: usize = 2;
+const PROBE_EACH: usize = 4;
 const PROBE_ANY: usize = 128;
 /// What sending it takes, in such bytes.
 const PROBE: usize = 8;

@@ -44,7 +44,9 @@ struct Text {
 
 /// The most needles in a row, and the most texts of one of them.
 const MAX_NEEDLES: usize = 32;
-const MAX_TEXTS: usize = 6;
+const MAX_TEXTS: usize = 3;
+/// The same where there are several ways.
+const MAX_TEXTS_OF_WAYS: usize = 6;
 
 /// The most ways that are looked at one by one.
 const MAX_WAYS: usize = 48;
@@ -57,21 +59,25 @@ const WORTH: f64 = 7.0;
 
 impl Needles {
     pub(super) fn new(node: &Node) -> Needles {
-        let ways = match node {
-            Node::Alternate(ways) if ways.len() <= MAX_WAYS && has_capture(node) => ways.iter().map(Way::new).collect(),
-            node => vec![Way::new(node)],
+        let mut ways = Vec::new();
+        if has_capture(node) {
+            flatten(node, &mut ways);
+        }
+        let ways: Vec<Way> = match ways.len() {
+            2..=MAX_WAYS => ways.into_iter().map(|way| Way::new(way, MAX_TEXTS_OF_WAYS)).collect(),
+            _ => vec![Way::new(node, MAX_TEXTS)],
         };
         // When nothing is known of one way, the others tell nothing.
         let least = ways.iter().map(|way: &Way| way.least).min().unwrap_or(0);
         match ways.iter().any(|way| way.ordered.is_empty()) {
-            true if ways.len() > 1 => Needles(vec![Way { least, ..Way::new(&Node::Empty) }]),
+            true if ways.len() > 1 => Needles(vec![Way { least, ..Way::new(&Node::Empty, 0) }]),
             _ => Needles(ways),
         }
     }
 
     /// How many there are.
     pub(super) fn count(&self) -> usize {
-        self.0.iter().map(|way| way.ordered.len()).sum()
+        self.0.iter().flat_map(|way| &way.ordered).map(|needle| needle.texts.len()).sum()
     }
 
     /// The last place where a match can begin, if there can be one.
@@ -89,19 +95,27 @@ impl Needles {
     }
 }
 
+/// The alternatives that `node` is made of, those of alternatives with them.
+fn flatten<'n>(node: &'n Node, ways: &mut Vec<&'n Node>) {
+    match node {
+        Node::Alternate(all) => all.iter().for_each(|way| flatten(way, ways)),
+        way => ways.push(way),
+    }
+}
+
 impl Way {
-    fn new(node: &Node) -> Way {
+    fn new(node: &Node, most: usize) -> Way {
         let (mut needs, least) = needed(node, Case::Exact);
         let mut case = Case::Exact;
         if needs.is_empty() {
             case = Case::Folded;
             needs = needed(node, case).0;
         }
-        let many = needs.iter().filter(|need| case == Case::Exact && need.texts.len() > MAX_TEXTS);
+        let many = needs.iter().filter(|need| case == Case::Exact && need.texts.len() > most);
         let many = many.filter(|need| bits(&need.texts) >= WORTH && need.texts.iter().all(|text| text.len() > 1));
         let many = many.max_by(|a, b| bits(&a.texts).total_cmp(&bits(&b.texts)));
         let many = many.and_then(|need| Searcher::new(&need.texts));
-        let few: Vec<&Needed> = needs.iter().filter(|need| need.texts.len() <= MAX_TEXTS).collect();
+        let few: Vec<&Needed> = needs.iter().filter(|need| need.texts.len() <= most).collect();
         let mut best: Vec<usize> = (0..few.len()).collect();
         best.sort_by(|&a, &b| bits(&few[b].texts).total_cmp(&bits(&few[a].texts)));
         let telling = best.first().filter(|_| case == Case::Exact).and_then(|&index| match &few[index].texts[..] {

@@ -46,9 +46,9 @@ impl Scout {
     /// `None` when not even the beginning of `node` can be looked for.
     pub(super) fn new(node: &Node, reach: Reach) -> Option<Scout> {
         let exact = plain(node);
-        let wide = wider(&exact, Width::Counts);
-        let runs = wider(&exact, Width::Runs);
-        let widest = wider(&exact, Width::Gaps);
+        let wide = widened(&exact, Width::Counts, reach);
+        let runs = widened(&exact, Width::Runs, reach);
+        let widest = widened(&exact, Width::Gaps, reach);
         [&exact, &wide, &runs, &widest].into_iter().find_map(|node| Scout::of(node, reach)).or_else(|| {
             let mut parts = parts(&widest);
             while parts > 1 {
@@ -94,7 +94,21 @@ fn plain(node: &Node) -> Node {
     }
 }
 
-/// What matches wherever the plain `node` matches, and has fewer states.
+/// What matches wherever the plain `node` matches, and has fewer states. A probe's beginning is left as it is: most
+/// places are ruled out by it.
+fn widened(node: &Node, width: Width, reach: Reach) -> Node {
+    match node {
+        Node::Alternate(ways) => Node::Alternate(ways.iter().map(|way| widened(way, width, reach)).collect()),
+        Node::Concat(parts) if reach == Reach::There => {
+            let is_look = |part: &&Node| matches!(part, Node::Look(_) | Node::Around { .. });
+            let (head, rest) = parts.split_at(1 + parts.iter().take_while(is_look).count().min(parts.len() - 1));
+            Node::concat(head.iter().cloned().chain(rest.iter().map(|part| wider(part, width))))
+        }
+        node => wider(node, width),
+    }
+}
+
+/// The same for any part.
 fn wider(node: &Node, width: Width) -> Node {
     let narrow = |node: &Node| {
         let mut used = Set::empty();
@@ -103,7 +117,9 @@ fn wider(node: &Node, width: Width) -> Node {
     };
     match node {
         Node::Concat(parts) => Node::concat(parts.iter().map(|part| wider(part, width))),
-        Node::Repeat { node: round, max: None, .. } if width == Width::Gaps && narrow(round).is_none() => {
+        Node::Repeat { node: round, max, .. }
+            if width == Width::Gaps && max.is_none_or(|max| max > MAX_COUNT) && narrow(round).is_none() =>
+        {
             Node::Repeat { node: Box::new(Node::set(Set::any())), min: 0, max: None, greedy: true }
         }
         Node::Alternate(_) | Node::Repeat { .. }
