@@ -202,6 +202,13 @@ impl Matcher {
             Memory::Backtracking(_) => linear::Used::default(),
         }
     }
+
+    /// Has the linear engine ask `proof` about the next line before it is tried.
+    pub(in crate::grok) fn doubt(&mut self, proof: linear::Proof) {
+        if let Memory::Linear(memory) = &mut self.memory {
+            memory.doubt(proof);
+        }
+    }
 }
 
 impl Captures<'_> {

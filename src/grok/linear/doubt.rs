@@ -17,6 +17,12 @@ pub(in crate::grok) enum Proof {
     Probe,
 }
 
+#[cfg(test)]
+impl Proof {
+    /// All of them.
+    pub(in crate::grok) const ALL: [Proof; 3] = [Proof::Needles, Proof::Scout, Proof::Probe];
+}
+
 /// The lines in a row that must have failed before the next one is doubted: among lines that match, none is.
 const ENOUGH: u8 = 2;
 
