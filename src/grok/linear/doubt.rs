@@ -29,11 +29,18 @@ const ENOUGH: u8 = 2;
 /// The lines that go by before it is tried again to prove a failure, when it could not be done.
 const IDLE: u8 = 64;
 
+/// The lines that must have failed before an automaton is made, and how long a line must be for one to be made for it:
+/// making it takes milliseconds.
+const SEVERAL: u8 = 16;
+const LONG: usize = 4096;
+
 /// What is remembered of the lines of late.
 #[derive(Debug, Default)]
 pub(super) struct Doubt {
     /// How many in a row have failed.
     failed: u8,
+    /// How many have failed in all.
+    total: u8,
     /// What showed it of the last one.
     proof: Option<Proof>,
     /// Lines for which nothing is to be proved.
@@ -62,9 +69,17 @@ impl Doubt {
         self.failed = 0;
     }
 
-    /// A line has failed. `prove` looks for what shows it; it is asked when it may be of use for the next line.
-    pub(super) fn failed(&mut self, prove: impl FnOnce(&mut Lasts) -> Option<Proof>) {
+    /// Whether it is worth while to make automatons of lines like this one.
+    pub(super) fn is_usual(&self, line: &[u8]) -> bool {
+        self.total >= SEVERAL || line.len() >= LONG
+    }
+
+    /// `line` has failed. `prove` looks for what shows it, with automatons or without; it is asked when it may be of use
+    /// for the next line.
+    pub(super) fn failed(&mut self, line: &[u8], prove: impl FnOnce(bool, &mut Lasts) -> Option<Proof>) {
+        let is_usual = self.is_usual(line);
         self.failed = self.failed.saturating_add(1);
+        self.total = self.total.saturating_add(1);
         if self.failed < ENOUGH {
             return;
         }
@@ -72,8 +87,8 @@ impl Doubt {
             (self.idle, self.proof) = (self.idle - 1, None);
             return;
         }
-        self.proof = prove(&mut self.lasts);
-        if self.proof.is_none() {
+        self.proof = prove(is_usual, &mut self.lasts);
+        if self.proof.is_none() && is_usual {
             self.idle = IDLE;
         }
     }

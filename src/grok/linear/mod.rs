@@ -178,8 +178,8 @@ impl Program {
     }
 
     /// What shows soonest that there is no match in `line`, in which none was found.
-    fn proof(&self, line: &[u8], lasts: &mut Lasts) -> Option<Proof> {
-        let proofs = [Proof::Needles, Proof::Probe, Proof::Scout].into_iter();
+    fn proof(&self, line: &[u8], automatons: bool, lasts: &mut Lasts) -> Option<Proof> {
+        let proofs = [Proof::Needles, Proof::Probe, Proof::Scout].into_iter().take(if automatons { 3 } else { 1 });
         let taking = proofs.filter_map(|proof| Some((self.rules_out(line, proof, lasts)?, proof)));
         taking.min_by_key(|&(spent, _)| spent).map(|(_, proof)| proof)
     }
@@ -263,12 +263,14 @@ impl Program {
             while let Some(start) = self.starts.find(line, at).filter(|start| *start <= last) {
                 tries += 1;
                 if tries == PROBED
+                    && doubt.is_usual(line)
                     && self.scout().is_some_and(|scout| !scout.finds(line, start, &mut doubt.lasts.scout).0)
                 {
                     break;
                 }
                 if tries > PATIENCE
                     && left > 0
+                    && doubt.is_usual(line)
                     && let Some(probe) = self.probe()
                 {
                     let (is_found, read) = probe.finds(line, start, &mut doubt.lasts.probe[1]);
@@ -290,7 +292,7 @@ impl Program {
                 at = self.after(machine, start, seen);
             }
         }
-        doubt.failed(|lasts| self.proof(line, lasts));
+        doubt.failed(line, |automatons, lasts| self.proof(line, automatons, lasts));
         End::NotFound
     }
 

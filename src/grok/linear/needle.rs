@@ -30,6 +30,8 @@ struct Way {
 struct Needle {
     texts: Vec<Text>,
     before: usize,
+    /// How many of them there are in a row: the columns of a table.
+    times: usize,
 }
 
 /// A text that is looked for from the end, by its rarest byte.
@@ -50,9 +52,6 @@ const MAX_TEXTS_OF_WAYS: usize = 6;
 
 /// The most ways that are looked at one by one.
 const MAX_WAYS: usize = 48;
-
-/// The bytes from the end that are looked at one by one before many are compared at a time.
-const NEAR: usize = 8;
 
 /// What many texts must tell, in bits, to be looked for.
 const WORTH: f64 = 7.0;
@@ -75,9 +74,12 @@ impl Needles {
         }
     }
 
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
-        self.0.iter().flat_map(|way| &way.ordered).map(|needle| needle.texts.len()).sum()
+    /// How much it takes to look for them, in bytes that an automaton reads in that time, roughly.
+    pub(super) fn price(&self) -> usize {
+        match &self.0[..] {
+            [way] => way.ordered.iter().map(|needle| 4 * needle.texts.len()).sum(),
+            ways => 4 * ways.len(),
+        }
     }
 
     /// The last place where a match can begin, if there can be one.
@@ -127,7 +129,13 @@ impl Way {
         best.truncate(MAX_NEEDLES);
         best.extend(last);
         best.sort_unstable();
-        let ordered = best.into_iter().map(|index| Needle::new(few[index], case)).collect();
+        let mut ordered: Vec<Needle> = Vec::new();
+        for needle in best.into_iter().map(|index| Needle::new(few[index], case)) {
+            match ordered.last_mut() {
+                Some(last) if last.byte().is_some() && last.byte() == needle.byte() => last.times += 1,
+                _ => ordered.push(needle),
+            }
+        }
         Way { ordered, telling, many, least }
     }
 
@@ -157,11 +165,23 @@ impl Needle {
             let rare = (0..text.len()).max_by_key(|&at| common(text[at])).unwrap_or(0);
             Text { text: text.clone(), rare, other: (case == Case::Folded).then(|| text[rare].to_ascii_uppercase()) }
         };
-        Needle { texts: needed.texts.iter().map(text).collect(), before: needed.before }
+        Needle { texts: needed.texts.iter().map(text).collect(), before: needed.before, times: 1 }
     }
 
-    /// Where the last such text of `line` begins.
+    /// The byte that it is.
+    fn byte(&self) -> Option<u8> {
+        match &self.texts[..] {
+            [Text { text, other: None, .. }] if text.len() == 1 => text.first().copied(),
+            _ => None,
+        }
+    }
+
+    /// Where the last such text of `line` begins, or the first one of the last so many.
     fn find_last(&self, line: &[u8]) -> Option<usize> {
+        if let (2.., Some(byte)) = (self.times, self.byte()) {
+            let more = memchr::memchr_iter(byte, line).count().checked_sub(self.times)?;
+            return memchr::memchr_iter(byte, line).nth(more);
+        }
         match &self.texts[..] {
             [text] => text.find_last(line),
             texts => texts.iter().filter_map(|text| text.find_last(line)).max(),
@@ -172,12 +192,6 @@ impl Needle {
 impl Text {
     fn find_last(&self, line: &[u8]) -> Option<usize> {
         let mut end = line.len().checked_sub(self.text.len() - 1 - self.rare)?;
-        if let ([byte], None) = (&self.text[..], self.other)
-            && let near = end.saturating_sub(NEAR)
-            && let Some(found) = line[near..end].iter().rposition(|there| there == byte)
-        {
-            return Some(near + found);
-        }
         loop {
             let before = line.get(..end)?;
             let found = match self.other {

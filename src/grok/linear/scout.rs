@@ -13,6 +13,7 @@
 use super::lead::is_nullable;
 use super::token::{self, Ends, Fuel, Last, NO_END, Token};
 use crate::grok::ast::{Look, Node};
+use crate::grok::literals::{Case, needed};
 use crate::grok::set::Set;
 
 /// The automaton that looks for what `node` is, or for something wider.
@@ -45,11 +46,12 @@ const MAX_COUNT: u32 = 4;
 impl Scout {
     /// `None` when not even the beginning of `node` can be looked for.
     pub(super) fn new(node: &Node, reach: Reach) -> Option<Scout> {
-        let exact = plain(node);
-        let wide = widened(&exact, Width::Counts, reach);
+        let exact = plain(&ahead(node));
+        let counts = widened(&exact, Width::Counts, reach);
         let runs = widened(&exact, Width::Runs, reach);
+        let all_runs = wider(&exact, Width::Runs);
         let widest = widened(&exact, Width::Gaps, reach);
-        [&exact, &wide, &runs, &widest].into_iter().find_map(|node| Scout::of(node, reach)).or_else(|| {
+        [&exact, &counts, &runs, &all_runs, &widest].into_iter().find_map(|node| Scout::of(node, reach)).or_else(|| {
             let mut parts = parts(&widest);
             while parts > 1 {
                 parts /= 2;
@@ -75,6 +77,22 @@ impl Scout {
     pub(super) fn finds(&self, line: &[u8], at: usize, last: &mut Last) -> (bool, usize) {
         let (end, read) = self.0.run(line, at, last);
         (end != NO_END, read)
+    }
+}
+
+/// `node`, or, where it is more than what is behind it, what a look ahead sees in the place of that.
+pub(super) fn ahead(node: &Node) -> Node {
+    let Node::Concat(parts) = node else { return node.clone() };
+    let least = |node: &Node| needed(node, Case::Exact).1;
+    let seen = parts.iter().enumerate().find_map(|(index, part)| match part {
+        Node::Around { behind: false, negative: false, node } if !matches!(**node, Node::Set(_)) => Some((index, node)),
+        _ => None,
+    });
+    match seen {
+        Some((index, node)) if least(node) > parts[index + 1..].iter().map(least).sum() => {
+            Node::concat(parts[..index].iter().cloned().chain([(**node).clone()]))
+        }
+        _ => node.clone(),
     }
 }
 

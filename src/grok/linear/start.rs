@@ -5,6 +5,7 @@ use memchr::memmem::Finder;
 use super::chars::{Class, decode, word};
 use super::lead::{Lead, lead};
 use super::needle::Needles;
+use super::scout::ahead;
 use super::shape::{is_look, is_one};
 use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
@@ -49,7 +50,7 @@ impl Starts {
             end,
             prefix: if text.len() > 1 { Some(Finder::new(text.as_bytes()).into_owned()) } else { None },
             not_after: not_behind(node).filter(|set| !set.is_empty()).map(|set| Class::new(&set)),
-            needles: Needles::new(node),
+            needles: Needles::new(&ahead(node)),
             head: head(node).filter(|set| !set.is_empty()).map(|set| Class::new(&set)),
         }
     }
@@ -110,7 +111,7 @@ impl Starts {
 
     /// How much it takes to look for the texts, in bytes that an automaton reads in that time, roughly.
     pub(super) fn price(&self) -> usize {
-        2 * self.needles.count()
+        self.needles.price()
     }
 
     /// Whether a line lacks all of what every match has one of.

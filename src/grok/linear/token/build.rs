@@ -194,7 +194,7 @@ impl Builder<'_> {
             }
         }
         self.stack = stack;
-        if self.work > if self.is_any { MAX_WORK / 2 } else { MAX_WORK } {
+        if self.work > MAX_WORK {
             return None;
         }
         if next.is_empty() || symbol == self.symbols.end || (ends && self.is_any) {
