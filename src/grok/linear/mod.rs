@@ -259,7 +259,7 @@ impl Program {
         if let Some(last) = self.starts.last(line).filter(|_| !self.starts.lacks(line)) {
             let mut tries = 0;
             // Bytes that the probe may read, so that it stays linear.
-            let mut left = PROBE_ANY + PROBE_EACH * line.len();
+            let mut left = PROBE_ANY + line.len();
             while let Some(start) = self.starts.find(line, at).filter(|start| *start <= last) {
                 tries += 1;
                 if tries == PROBED

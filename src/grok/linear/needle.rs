@@ -26,7 +26,7 @@ struct Way {
 }
 
 /// Texts of which one stands in every match, behind so many bytes of it at least.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Needle {
     texts: Vec<Text>,
     before: usize,
@@ -35,7 +35,7 @@ struct Needle {
 }
 
 /// A text that is looked for from the end, by its rarest byte.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Text {
     text: Vec<u8>,
     /// Where in it the byte stands.
@@ -50,22 +50,31 @@ const MAX_TEXTS: usize = 3;
 /// The same where there are several ways.
 const MAX_TEXTS_OF_WAYS: usize = 6;
 
-/// The most ways that are looked at one by one.
+/// The most ways that are looked at one by one, and the fewest alternatives at an end that are taken for ways.
 const MAX_WAYS: usize = 48;
+const MANY_ENDS: usize = 8;
 
 /// What many texts must tell, in bits, to be looked for.
 const WORTH: f64 = 7.0;
 
 impl Needles {
     pub(super) fn new(node: &Node) -> Needles {
-        let mut ways = Vec::new();
+        let mut nodes = Vec::new();
         if has_capture(node) {
-            flatten(node, &mut ways);
+            flatten(node, &mut nodes);
         }
-        let ways: Vec<Way> = match ways.len() {
-            2..=MAX_WAYS => ways.into_iter().map(|way| Way::new(way, MAX_TEXTS_OF_WAYS)).collect(),
-            _ => vec![Way::new(node, MAX_TEXTS)],
-        };
+        let mut ways: Vec<Way> = Vec::new();
+        match nodes.len() {
+            2..=MAX_WAYS => {
+                for way in nodes.iter().map(|node| Way::new(node, MAX_TEXTS_OF_WAYS)) {
+                    // What several programs write is there several times.
+                    if !ways.iter().any(|known| known.least == way.least && known.ordered == way.ordered) {
+                        ways.push(way);
+                    }
+                }
+            }
+            _ => ways.push(Way::new(node, MAX_TEXTS)),
+        }
         // When nothing is known of one way, the others tell nothing.
         let least = ways.iter().map(|way: &Way| way.least).min().unwrap_or(0);
         match ways.iter().any(|way| way.ordered.is_empty()) {
@@ -97,11 +106,19 @@ impl Needles {
     }
 }
 
-/// The alternatives that `node` is made of, those of alternatives with them.
-fn flatten<'n>(node: &'n Node, ways: &mut Vec<&'n Node>) {
+/// The alternatives that `node` is made of or ends with, those of alternatives with them.
+fn flatten(node: &Node, ways: &mut Vec<Node>) {
     match node {
         Node::Alternate(all) => all.iter().for_each(|way| flatten(way, ways)),
-        way => ways.push(way),
+        Node::Concat(parts) => match parts.split_last() {
+            Some((Node::Alternate(ends), before)) if ends.len() >= MANY_ENDS => {
+                for end in ends {
+                    flatten(&Node::concat(before.iter().cloned().chain([end.clone()])), ways);
+                }
+            }
+            _ => ways.push(node.clone()),
+        },
+        way => ways.push(way.clone()),
     }
 }
 
