@@ -63,7 +63,8 @@ pub(crate) fn bits(texts: &[Vec<u8>]) -> f64 {
 /// How rare a byte is, in bits. Estimated from what stands in logs: small letters and digits are common, signs are between.
 pub(crate) fn bits_of(byte: u8) -> f64 {
     match byte {
-        b' ' => 1.0,
+        // Where there is a tab, there are many.
+        b' ' | b'\t' => 1.0,
         b'a' | b'e' | b'i' | b'n' | b'o' | b'r' | b's' | b't' | b'0'..=b'2' => 3.5,
         b'.' | b'/' | b':' | b'-' | b'"' | b'=' | b',' => 3.0,
         b'3'..=b'9' | b'_' | b'(' | b')' | b'[' | b']' | b'\'' => 4.0,
