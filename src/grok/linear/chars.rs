@@ -391,15 +391,6 @@ impl Class {
         (end, count)
     }
 
-    /// Where the characters end that do *not* belong, from `at` on: the first that does, or the end of the line.
-    #[inline]
-    pub(super) fn find(&self, line: &[u8], mut at: usize) -> usize {
-        while at < line.len() && !self.at(line, at) {
-            at += decode(line, at).1;
-        }
-        at
-    }
-
     /// By byte, whether a character that begins with it can belong.
     pub(super) fn can_begin(&self) -> [bool; 256] {
         std::array::from_fn(|b| self.table[b] || (b >= 0x80 && self.beyond.is_some()))

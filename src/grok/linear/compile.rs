@@ -57,7 +57,7 @@ pub(super) fn compile(node: &Node, mode: Mode) -> Result<Code, Refused> {
     }
     if let Node::Concat(parts) = node {
         let after = parts[1..].iter().rev().fold(everything, |after, part| lead(part, &after));
-        if joins > 0 && is_one(&parts[0], &after) {
+        if joins > 0 && is_one(&parts[0], &after).is_some() {
             compiler.code.behind_first = Some(Class::new(&after.set));
         }
     }

@@ -9,6 +9,7 @@ use onig::{MatchParam, Regex, RegexOptions, Region, SearchOptions, Syntax};
 
 use super::{Library, Pattern};
 use crate::grok::ast::{Look, Node};
+use crate::grok::linear::Proof;
 use crate::grok::set::Set;
 use crate::grok::{Matcher, Span};
 
@@ -31,8 +32,19 @@ const PCRE2: &str = "PCRE2";
 /// Steps that Oniguruma may take from one place; a line that takes more is not compared with it.
 const RETRIES: u32 = 100_000;
 
-/// What `line` gives; an error when the engine gives up.
+/// What `line` gives, whatever is asked about it first; an error when the engine gives up.
 pub(super) fn captured(matcher: &mut Matcher, slots: usize, line: &[u8]) -> Result<Captured, String> {
+    let found = captured_once(matcher, slots, line)?;
+    for proof in Proof::ALL {
+        matcher.doubt(proof);
+        if captured_once(matcher, slots, line)? != found {
+            return Err(format!("{proof:?} rules out what matches"));
+        }
+    }
+    Ok(found)
+}
+
+fn captured_once(matcher: &mut Matcher, slots: usize, line: &[u8]) -> Result<Captured, String> {
     let place = |span: Span| (span != Span::NONE).then_some((span.start as usize, span.end as usize));
     let captures = matcher.captures(line).map_err(|stopped| stopped.to_string())?;
     Ok(captures.map(|captures| (0..slots).map(|slot| place(captures.span(slot))).collect()))

@@ -148,7 +148,7 @@ impl Builder<'_> {
         if let Some(&known) = self.known.get(&key) {
             return Some(known);
         }
-        if self.states.len() >= if self.is_any { MAX_STATES / 4 } else { MAX_STATES } {
+        if self.states.len() >= if self.is_any { MAX_STATES / 2 } else { MAX_STATES } {
             return None;
         }
         let new = self.states.len() as u32;
@@ -195,7 +195,7 @@ impl Builder<'_> {
             }
         }
         self.stack = stack;
-        if self.work > if self.is_any { MAX_WORK / 4 } else { MAX_WORK } {
+        if self.work > MAX_WORK {
             return None;
         }
         if next.is_empty() || symbol == self.symbols.end || (ends && self.is_any) {
