@@ -9,15 +9,19 @@
 //! | `token` | parts without captures as automata that know their end |
 //! | `shape` | what kind of part a part is |
 //! | `compile` | from the tree to instructions, for two kinds of machine |
+//! | `undo` | captures that need no note of what they were |
 //! | `fuse` | one instruction of several simple ones |
-//! | `start`, `needle` | where a match can begin |
+//! | `trace` | ways that have been walked before, taken at once |
+//! | `start`, `needle` | where a match can begin; what every match contains |
 //! | `scout` | whether there can be a match at a place, or behind it |
-//! | `doubt` | what is looked at before the first attempt when lines fail |
+//! | `doubt` | what is asked about a line before it is tried |
+//! | `chars`, `blocks` | characters and sets of them; many bytes looked at at a time |
 //! | `machine`, `runs` | runs the instructions |
 //! | `memory` | captures, open choices, places of failure |
 //!
 //! The meaning is that of a backtracking engine: the leftmost match, the first way of each choice that leads to one.
 
+mod blocks;
 mod chars;
 mod compile;
 mod doubt;

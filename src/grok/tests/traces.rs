@@ -5,7 +5,7 @@ use fastrand::Rng;
 use rayon::prelude::*;
 
 use super::definitions::{cases, seed, seed_of};
-use super::engines::captured;
+use super::engines::captured_once;
 use super::generate::generate;
 use super::golden::golden_cases;
 use super::{Library, Pattern};
@@ -38,8 +38,8 @@ fn compare(pattern: &Pattern, line: &[u8], count: usize, random: &mut Rng) -> Re
     let slots = pattern.slots();
     let mut other = line.to_vec();
     for index in 0..AGAIN + count {
-        let expected = captured(&mut pattern.matcher(), slots, &other);
-        let found = captured(&mut old, slots, &other);
+        let expected = captured_once(&mut pattern.matcher(), slots, &other);
+        let found = captured_once(&mut old, slots, &other);
         if found != expected {
             let (pattern, line) = (pattern.name(), line.escape_ascii());
             let other = other.escape_ascii();

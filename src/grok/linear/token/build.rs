@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::super::chars::{FREE, Stops};
+use super::super::blocks::Stops;
+use super::super::chars::FREE;
 use super::super::lead::Lead;
 use super::minimize::minimize;
 use super::nfa::{MAX_NODES, Nfa, Step, Test};

@@ -17,7 +17,8 @@ mod minimize;
 mod nfa;
 mod symbols;
 
-use super::chars::{RAW, Stops, decode, decode_last};
+use super::blocks::Stops;
+use super::chars::{RAW, decode, decode_last};
 use symbols::Symbols;
 
 pub(super) use build::{Ends, Fuel, build};

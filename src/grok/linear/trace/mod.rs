@@ -18,6 +18,7 @@ mod record;
 
 use wide::u8x16;
 
+use super::blocks::BLOCK;
 use super::machine::Machine;
 use super::memory::{Frame, Memory};
 use super::op::At;
@@ -26,8 +27,6 @@ pub(super) use place::place;
 
 /// The most bytes that a trace looks at.
 const WINDOW: usize = 64;
-/// The bytes that are compared at a time.
-const BLOCK: usize = 16;
 /// The most captures of a trace, and the most other effects.
 const MAX_CAPTURES: usize = 12;
 const MAX_EFFECTS: usize = 12;
