@@ -3,7 +3,11 @@
 //! Lines are the golden lines of `tests/grok`. A failing line is made from the matching one in two ways: cut as late as
 //! can be, and with one byte changed as late as can be; the dearer one counts. A definition is measured by itself
 //! (`%{NAME}`) where such a line can be made in the second half of the matching one, else as its golden lines have it
-//! (`^%{NAME:x}$`), else not at all.
+//! (`^%{NAME:x}$`), else not at all. So a failing line is as like a matching one as it can be: nothing is gained from its
+//! length or its beginning. A line of another kind fails sooner.
+//!
+//! Each line is measured among lines like it, as lines of one kind come together: the engine doubts a line when those
+//! before it have failed. The last column is what the failing line costs when every other line matches.
 //!
 //! `cargo bench --bench grok_table [-- NAME...] [--lines]`; with `--lines` each row shows the failing line that cost most.
 //! `LOGATOR_BENCH_PATTERNS=DIR` puts the definitions of a directory in
@@ -45,6 +49,8 @@ struct Measured {
     row: Row,
     matching: f64,
     failing: f64,
+    /// The failing line's part when it takes turns with the matching one.
+    between: f64,
     /// The dearest.
     line: Vec<u8>,
 }
@@ -62,10 +68,11 @@ fn main() {
     let time = if whole { Duration::from_millis(1) } else { Duration::ZERO };
     let mut measured: Vec<Measured> = rows.into_iter().map(|row| measure(row, time)).collect();
     measured.sort_by(|a, b| (b.failing / b.matching).total_cmp(&(a.failing / a.matching)));
-    println!("| definition | measured as | bytes | matching ns | failing ns | ratio |\n|---|---|---|---|---|---|");
-    for Measured { row, matching, failing, line } in &measured {
+    println!("| definition | measured as | bytes | matching ns | failing ns | ratio | taking turns ns |");
+    println!("|---|---|---|---|---|---|---|");
+    for Measured { row, matching, failing, between, line } in &measured {
         println!(
-            "| {} | `{}`{} | {} | {matching:.0} | {failing:.0} | {:.2} |",
+            "| {} | `{}`{} | {} | {matching:.0} | {failing:.0} | {:.2} | {between:.0} |",
             row.name,
             row.text.replace('|', "\\|"),
             if row.pattern.is_linear() { "" } else { " (backtracking)" },
@@ -76,6 +83,13 @@ fn main() {
             println!("  {}", String::from_utf8_lossy(line));
         }
     }
+    let sum = |of: fn(&Measured) -> f64| measured.iter().map(of).sum::<f64>();
+    println!(
+        "\nAll matching lines together: {:.0} ns; all failing ones: {:.0} ns, and {:.0} ns taking turns with matching ones.",
+        sum(|row| row.matching),
+        sum(|row| row.failing),
+        sum(|row| row.between),
+    );
     let dear = |limit: f64| measured.iter().filter(|row| row.failing > limit * row.matching).count();
     println!(
         "\n{} definitions; of {skipped} no failing line can be made of a golden one. Failing costs more than matching \
@@ -154,24 +168,32 @@ fn failing(pattern: &Pattern, line: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn measure(row: Row, time: Duration) -> Measured {
-    let matching = nanoseconds(&row.pattern, &row.matching, time);
-    let each = row.failing.iter().map(|line| (nanoseconds(&row.pattern, line, time), line.clone()));
+    let matching = nanoseconds(&row.pattern, &[&row.matching], time);
+    let each = row.failing.iter().map(|line| (nanoseconds(&row.pattern, &[line], time), line.clone()));
     let (failing, line) = each.max_by(|a, b| a.0.total_cmp(&b.0)).expect("a row has a failing line");
-    Measured { row, matching, failing, line }
+    let between = 2.0 * nanoseconds(&row.pattern, &[&row.matching, &line], time) - matching;
+    Measured { row, matching, failing, between, line }
 }
 
-/// What a line costs: the least of several rounds over copies of it that stand in one buffer, as those of a batch do.
-fn nanoseconds(pattern: &Pattern, line: &[u8], time: Duration) -> f64 {
+/// What a line costs: the least of several rounds over copies of `lines` in turn that stand in one buffer, as those of a
+/// batch do.
+fn nanoseconds(pattern: &Pattern, lines: &[&[u8]], time: Duration) -> f64 {
     const COPIES: usize = 64;
     const ROUNDS: usize = 7;
-    let buffer = [line, b"\n"].concat().repeat(COPIES);
+    let buffer = lines.concat().repeat(COPIES);
+    let mut copies = Vec::new();
+    let mut at = 0;
+    for line in lines.iter().cycle().take(COPIES * lines.len()) {
+        copies.push(&buffer[at..at + line.len()]);
+        at += line.len();
+    }
     let mut matcher = pattern.matcher();
     let slots = pattern.slots();
     let mut least = f64::INFINITY;
     for _ in 0..ROUNDS {
         let (start, mut lines) = (Instant::now(), 0);
         loop {
-            for line in buffer.chunks_exact(line.len() + 1).map(|line| &line[..line.len() - 1]) {
+            for line in &copies {
                 let mut length = 0;
                 if let Ok(Some(captures)) = matcher.captures(black_box(line)) {
                     length +=
@@ -179,7 +201,7 @@ fn nanoseconds(pattern: &Pattern, line: &[u8], time: Duration) -> f64 {
                 }
                 black_box(length);
             }
-            lines += COPIES;
+            lines += copies.len();
             if start.elapsed() >= time {
                 break;
             }

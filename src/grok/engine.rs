@@ -178,7 +178,8 @@ impl std::fmt::Debug for Pattern {
 
 impl Matcher {
     /// Looks for the leftmost match in `line` (its end not included). `None` when there is none. Nothing is allocated,
-    /// except at the first line with characters beyond ASCII and at the first that needs a deep memory of its choices.
+    /// except at the first line with characters beyond ASCII, at the first that needs a deep memory of its choices, and where
+    /// lines fail often, for what makes failing cheap.
     #[inline]
     pub fn captures(&mut self, line: &[u8]) -> Result<Option<Captures<'_>>, Stopped> {
         // Spans are 32 bits wide. No line is so long: --max-line ends far below.
@@ -208,8 +209,15 @@ impl Matcher {
     /// What the linear engine's searches have cost since the last call.
     pub(in crate::grok) fn used(&mut self) -> linear::Used {
         match &mut self.memory {
-            Memory::Linear(memory) => std::mem::take(&mut memory.used),
+            Memory::Linear(memory) => memory.used(),
             Memory::Backtracking(_) => linear::Used::default(),
+        }
+    }
+
+    /// Has the linear engine ask `proof` about the next line before it is tried.
+    pub(in crate::grok) fn doubt(&mut self, proof: linear::Proof) {
+        if let Memory::Linear(memory) = &mut self.memory {
+            memory.doubt(proof);
         }
     }
 }

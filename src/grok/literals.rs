@@ -1,13 +1,30 @@
-//! What a line must hold for an expression to match it: sets of literals of which at least one occurs.
-//!
-//! Upper and lower case of ASCII are the same here: a literal is in lower case, and whoever looks for it looks in both.
-//! That makes one literal of what `(?i)` made many of, and costs little: logs differ in words, not in their case.
+//! What a line must hold for an expression to match it: sets of literals of which at least one occurs. The choice among
+//! several patterns rests on it, and the search for one.
 
 use crate::grok::ast::Node;
 use crate::grok::set::Set;
 
-/// Literals of which at least one occurs in every line that matches. None of them is empty.
-pub(crate) type Needed = Vec<Vec<u8>>;
+/// Literals of which at least one occurs in every text that matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Needed {
+    /// None of them is empty.
+    pub(crate) texts: Texts,
+    /// The fewest bytes that such a text has before the one that occurs.
+    pub(crate) before: usize,
+}
+
+/// Texts in their order, none of them twice.
+pub(crate) type Texts = Vec<Vec<u8>>;
+
+/// Whether upper and lower case of ASCII are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Case {
+    /// They are.
+    Exact,
+    /// They are not: literals are in lower case, and whoever looks for one looks in both. That makes one literal of what
+    /// `(?i)` made many of, and costs little: logs differ in words, not in their case.
+    Folded,
+}
 
 /// The most texts kept apart. Months are twelve, log levels a few dozen; what has more forms tells little.
 const MAX_TEXTS: usize = 64;
@@ -21,58 +38,72 @@ const MAX_CHARACTERS: usize = 8;
 /// What is known of the text that a part of an expression consumes.
 struct Known {
     /// It is one of these, which may be empty.
-    exact: Option<Needed>,
-    /// It holds one of each of these.
+    exact: Option<Texts>,
+    /// It holds one of each of these, in this order and apart from each other.
     needs: Vec<Needed>,
+    /// The fewest bytes it has.
+    least: usize,
 }
 
-/// Everything that a line must hold for `node` to match it, as far as it is told easily.
-pub(crate) fn needed(node: &Node) -> Vec<Needed> {
-    known(node).into_needs()
+/// Everything that a line must hold for `node` to match it, as far as it is told easily, in the order in which it stands
+/// there; and the fewest bytes of a match.
+pub(crate) fn needed(node: &Node, case: Case) -> (Vec<Needed>, usize) {
+    let known = known(node, case);
+    let least = known.least;
+    (known.into_needs(), least)
 }
 
-/// How much `needed` tells, in bits: the rarer its commonest literal, and the fewer there are, the more. Estimated from
-/// what stands in logs: letters and digits are common, capitals are not told apart, signs are between.
-pub(crate) fn bits(needed: &[Vec<u8>]) -> f64 {
-    let byte = |byte: &u8| match byte {
-        b' ' => 1.0,
+/// How much `texts` tell, in bits: the rarer the commonest of them, and the fewer there are, the more.
+pub(crate) fn bits(texts: &[Vec<u8>]) -> f64 {
+    let rarity = |literal: &Vec<u8>| literal.iter().map(|&byte| bits_of(byte)).sum::<f64>();
+    let commonest = texts.iter().map(rarity).fold(f64::INFINITY, f64::min);
+    commonest - (texts.len().max(1) as f64).log2()
+}
+
+/// How rare a byte is, in bits. Estimated from what stands in logs: small letters and digits are common, signs are between.
+pub(crate) fn bits_of(byte: u8) -> f64 {
+    match byte {
+        // Where there is a tab, there are many.
+        b' ' | b'\t' => 1.0,
         b'a' | b'e' | b'i' | b'n' | b'o' | b'r' | b's' | b't' | b'0'..=b'2' => 3.5,
         b'.' | b'/' | b':' | b'-' | b'"' | b'=' | b',' => 3.0,
         b'3'..=b'9' | b'_' | b'(' | b')' | b'[' | b']' | b'\'' => 4.0,
         _ => 5.0,
-    };
-    let rarity = |literal: &Vec<u8>| literal.iter().map(byte).sum::<f64>();
-    let commonest = needed.iter().map(rarity).fold(f64::INFINITY, f64::min);
-    commonest - (needed.len().max(1) as f64).log2()
+    }
 }
 
 impl Known {
-    fn nothing() -> Known {
-        Known { exact: None, needs: Vec::new() }
+    fn nothing(least: usize) -> Known {
+        Known { exact: None, needs: Vec::new(), least }
     }
 
-    fn exactly(texts: Needed) -> Known {
-        Known { exact: Some(texts), needs: Vec::new() }
+    fn exactly(texts: Texts) -> Known {
+        let least = shortest(&texts);
+        Known { exact: Some(texts), needs: Vec::new(), least }
     }
 
     fn into_needs(self) -> Vec<Needed> {
         match self.exact {
-            Some(texts) => close(texts).into_iter().collect(),
+            Some(texts) => close(texts, 0).into_iter().collect(),
             None => self.needs,
         }
     }
 
     /// The one that tells most.
     fn into_best(self) -> Option<Needed> {
-        self.into_needs().into_iter().max_by(|a, b| bits(a).total_cmp(&bits(b)))
+        self.into_needs().into_iter().max_by(|a, b| bits(&a.texts).total_cmp(&bits(&b.texts)))
     }
 }
 
-/// `texts` as something that is needed, unless one of them is empty and so tells nothing. Where one is part of another,
-/// it is enough to know the shorter one: optional ends fall off.
-fn close(mut texts: Needed) -> Option<Needed> {
+fn shortest(texts: &Texts) -> usize {
+    texts.iter().map(Vec::len).min().unwrap_or(0)
+}
+
+/// `texts` as something that is needed behind `before` bytes, unless one of them is empty and so tells nothing. Where one
+/// is part of another, it is enough to know the shorter one: optional ends fall off.
+fn close(mut texts: Texts, before: usize) -> Option<Needed> {
     texts.sort_unstable_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
-    let mut shortest: Needed = Vec::with_capacity(texts.len());
+    let mut shortest: Texts = Vec::with_capacity(texts.len());
     for text in texts {
         if text.is_empty() {
             return None;
@@ -81,114 +112,126 @@ fn close(mut texts: Needed) -> Option<Needed> {
             shortest.push(text);
         }
     }
-    (!shortest.is_empty()).then_some(shortest)
+    (!shortest.is_empty()).then_some(Needed { texts: shortest, before })
 }
 
-fn known(node: &Node) -> Known {
+fn known(node: &Node, case: Case) -> Known {
     match node {
         // What is looked for beside the text consumes nothing of it.
         Node::Empty | Node::Look(_) | Node::Around { .. } => Known::exactly(vec![Vec::new()]),
-        Node::Set(set) => characters(set).map_or_else(Known::nothing, Known::exactly),
-        Node::Capture { node, .. } | Node::Atomic(node) => known(node),
-        Node::Concat(parts) => concat(parts.iter().map(known)),
-        Node::Alternate(branches) => alternate(branches.iter()),
-        Node::Conditional { yes, no, .. } => alternate([&**yes, &**no].into_iter()),
-        Node::Repeat { node, min: 0, max, .. } => match (known(node).exact, max) {
+        Node::Set(set) => characters(set, case).map_or_else(|| Known::nothing(1), Known::exactly),
+        Node::Capture { node, .. } | Node::Atomic(node) => known(node, case),
+        Node::Concat(parts) => concat(parts.iter().map(|part| known(part, case))),
+        Node::Alternate(ways) => alternate(ways.iter().map(|way| known(way, case)).collect()),
+        Node::Conditional { yes, no, .. } => alternate(vec![known(yes, case), known(no, case)]),
+        Node::Repeat { node, min: 0, max, .. } => match (known(node, case).exact, max) {
             (Some(mut texts), Some(1)) if texts.len() < MAX_TEXTS => {
                 texts.push(Vec::new());
                 Known::exactly(texts)
             }
-            _ => Known::nothing(),
+            _ => Known::nothing(0),
         },
         Node::Repeat { node, min, max, .. } => {
-            let mut round = known(node);
+            let mut round = known(node, case);
+            let least = round.least.saturating_mul(*min as usize);
             match &round.exact {
                 Some(texts) if *max == Some(*min) && *min as usize <= MAX_LENGTH => {
                     let texts = texts.clone();
                     concat((0..*min).map(|_| Known::exactly(texts.clone())))
                 }
                 _ => {
-                    round.needs = round.exact.take().map_or(round.needs, |texts| close(texts).into_iter().collect());
-                    round
+                    let needs = round.exact.take().map_or(round.needs, |texts| close(texts, 0).into_iter().collect());
+                    Known { exact: None, needs, least }
                 }
             }
         }
-        Node::Backreference { .. } | Node::Foreign(_) => Known::nothing(),
+        Node::Backreference { .. } | Node::Foreign(_) => Known::nothing(0),
     }
 }
 
 /// The characters of `set` as texts, when they are few. Raw bytes have no text.
-fn characters(set: &Set) -> Option<Needed> {
+fn characters(set: &Set, case: Case) -> Option<Texts> {
     let ranges = set.as_ranges();
     let count: u32 = ranges.iter().map(|(low, high)| high - low + 1).try_fold(0, u32::checked_add)?;
     if set.contains_raw() || count as usize > MAX_CHARACTERS {
         return None;
     }
+    let folded = |c: char| if case == Case::Folded { c.to_ascii_lowercase() } else { c };
     let characters = ranges.iter().flat_map(|&(low, high)| low..=high);
     let mut texts = characters
-        .map(|code| char::from_u32(code).map(|c| c.to_ascii_lowercase().to_string().into_bytes()))
-        .collect::<Option<Needed>>()?;
-    texts.dedup();
+        .map(|code| char::from_u32(code).map(|c| folded(c).to_string().into_bytes()))
+        .collect::<Option<Texts>>()?;
     texts.sort_unstable();
     texts.dedup();
     Some(texts)
 }
 
 fn concat(parts: impl Iterator<Item = Known>) -> Known {
-    let mut run: Needed = vec![Vec::new()];
+    // What stands together, behind how many bytes.
+    let (mut run, mut before): (Texts, usize) = (vec![Vec::new()], 0);
     let mut needs = Vec::new();
     let mut exact = true;
     for part in parts {
+        let longer = part.exact.as_ref().and_then(|texts| product(&run, texts));
+        if let Some(longer) = longer {
+            run = longer;
+            continue;
+        }
+        exact = false;
+        let behind = before.saturating_add(shortest(&run));
         match part.exact {
-            Some(texts) => match product(&run, &texts) {
-                Some(longer) => run = longer,
-                None => {
-                    exact = false;
-                    needs.extend(close(std::mem::replace(&mut run, texts)));
-                }
-            },
+            Some(texts) => {
+                needs.extend(close(std::mem::replace(&mut run, texts), before));
+                before = behind;
+            }
             None => {
-                exact = false;
-                needs.extend(close(std::mem::replace(&mut run, vec![Vec::new()])));
-                needs.extend(part.needs);
+                needs.extend(close(std::mem::replace(&mut run, vec![Vec::new()]), before));
+                let moved = |need: Needed| Needed { before: need.before.saturating_add(behind), ..need };
+                needs.extend(part.needs.into_iter().map(moved));
+                before = behind.saturating_add(part.least);
             }
         }
     }
     match exact {
         true => Known::exactly(run),
         false => {
-            needs.extend(close(run));
-            Known { exact: None, needs }
+            let least = before.saturating_add(shortest(&run));
+            needs.extend(close(run, before));
+            Known { exact: None, needs, least }
         }
     }
 }
 
 /// Each of `first` with each of `second` behind it, unless those are too many or too long.
-fn product(first: &Needed, second: &Needed) -> Option<Needed> {
-    let longest = |texts: &Needed| texts.iter().map(Vec::len).max().unwrap_or(0);
+fn product(first: &Texts, second: &Texts) -> Option<Texts> {
+    let longest = |texts: &Texts| texts.iter().map(Vec::len).max().unwrap_or(0);
     if first.len() * second.len() > MAX_TEXTS || longest(first) + longest(second) > MAX_LENGTH {
         return None;
     }
-    let mut texts: Needed = first.iter().flat_map(|a| second.iter().map(move |b| [&a[..], b].concat())).collect();
+    let mut texts: Texts = first.iter().flat_map(|a| second.iter().map(move |b| [&a[..], b].concat())).collect();
     texts.sort_unstable();
     texts.dedup();
     Some(texts)
 }
 
-fn alternate<'n>(branches: impl Iterator<Item = &'n Node>) -> Known {
-    let branches: Vec<Known> = branches.map(known).collect();
-    let exact: Option<Vec<&[Vec<u8>]>> = branches.iter().map(|branch| branch.exact.as_deref()).collect();
+fn alternate(ways: Vec<Known>) -> Known {
+    let least = ways.iter().map(|way| way.least).min().unwrap_or(0);
+    let exact: Option<Vec<&[Vec<u8>]>> = ways.iter().map(|way| way.exact.as_deref()).collect();
     if let Some(exact) = exact
         && exact.iter().map(|texts| texts.len()).sum::<usize>() <= MAX_TEXTS
     {
-        let mut texts: Needed = exact.concat();
+        let mut texts: Texts = exact.concat();
         texts.sort_unstable();
         texts.dedup();
         return Known::exactly(texts);
     }
-    let best: Option<Vec<Needed>> = branches.into_iter().map(Known::into_best).collect();
-    let needed = best.and_then(|best| close(best.concat())).filter(|texts| texts.len() <= MAX_TEXTS);
-    Known { exact: None, needs: needed.into_iter().collect() }
+    let best: Option<Vec<Needed>> = ways.into_iter().map(Known::into_best).collect();
+    let needed = best.and_then(|best| {
+        let before = best.iter().map(|need| need.before).min().unwrap_or(0);
+        close(best.into_iter().flat_map(|need| need.texts).collect(), before)
+    });
+    let needed = needed.filter(|need| need.texts.len() <= MAX_TEXTS);
+    Known { exact: None, needs: needed.into_iter().collect(), least }
 }
 
 #[cfg(test)]
@@ -199,9 +242,9 @@ mod tests {
     /// What lines that match `pattern` must hold: alternatives with `|`, sets with `, `.
     fn told(pattern: &str) -> String {
         let pattern = Library::stock().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
-        let sets = needed(pattern.tree());
+        let (sets, _) = needed(pattern.tree(), Case::Folded);
         let shown = sets.iter().map(|set| {
-            let texts: Vec<_> = set.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect();
+            let texts: Vec<_> = set.texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect();
             texts.join("|")
         });
         shown.collect::<Vec<_>>().join(", ")

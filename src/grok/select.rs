@@ -10,7 +10,7 @@ use std::sync::Arc;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use crate::grok::Pattern;
-use crate::grok::literals::{Needed, bits, needed};
+use crate::grok::literals::{Case, Texts, bits, needed};
 
 /// What a set must tell, in bits, to be worth looking for: about two letters.
 const WORTH: f64 = 7.0;
@@ -43,8 +43,10 @@ struct Shared {
 impl Selector {
     /// A selector of `patterns`. What is none (a format that is no pattern) is always selected.
     pub fn new<'p>(patterns: impl IntoIterator<Item = Option<&'p Pattern>>) -> Selector {
-        let sets = patterns.into_iter().map(|pattern| pattern.map_or_else(Vec::new, |pattern| needed(pattern.tree())));
-        let sets: Vec<Vec<Needed>> = sets.collect();
+        let texts = |pattern: &Pattern| -> Vec<Texts> {
+            needed(pattern.tree(), Case::Folded).0.into_iter().map(|needed| needed.texts).collect()
+        };
+        let sets: Vec<Vec<Texts>> = patterns.into_iter().map(|pattern| pattern.map_or_else(Vec::new, texts)).collect();
         let chosen = choose(&sets);
         let mut always = vec![0; sets.len().div_ceil(64)];
         let mut literals: Vec<&[u8]> = chosen.iter().flatten().flat_map(|set| set.iter().map(|l| &l[..])).collect();
@@ -101,7 +103,7 @@ impl Selector {
 }
 
 /// One set for each pattern, the one that tells most; `None` where none tells enough.
-fn choose(sets: &[Vec<Needed>]) -> Vec<Option<&Needed>> {
+fn choose(sets: &[Vec<Texts>]) -> Vec<Option<&Texts>> {
     // How many patterns know each literal.
     let mut known = std::collections::HashMap::<&[u8], f64>::new();
     for pattern in sets {
@@ -110,11 +112,11 @@ fn choose(sets: &[Vec<Needed>]) -> Vec<Option<&Needed>> {
         literals.dedup();
         literals.into_iter().for_each(|literal| *known.entry(literal).or_default() += 1.0);
     }
-    let value = |set: &Needed| {
+    let value = |set: &Texts| {
         let most = set.iter().filter_map(|literal| known.get(&literal[..])).copied().fold(1.0, f64::max);
         bits(set) - SHARED * most.log2()
     };
-    let best = |pattern: &'_ Vec<Needed>| {
+    let best = |pattern: &'_ Vec<Texts>| {
         let worth = pattern.iter().enumerate().filter(|(_, set)| bits(set) >= WORTH);
         worth.max_by(|(_, a), (_, b)| value(a).total_cmp(&value(b))).map(|(index, _)| index)
     };

@@ -5,6 +5,7 @@
 
 use std::sync::OnceLock;
 
+use super::blocks::{BLOCK, Ranges, Stops};
 use crate::grok::set::Set;
 use crate::grok::unicode::posix;
 
@@ -80,28 +81,8 @@ fn ranges<const N: usize>(table: &[bool; 256]) -> Option<[(u8, u8); N]> {
     (found.len() <= N).then(|| std::array::from_fn(|index| found.get(index).copied().unwrap_or(last)))
 }
 
-/// How many bytes at the beginning of `rest` are in the ranges, and whether that is all there is to say: bytes behind
-/// the last whole block have not been looked at.
-#[inline]
-fn skip<const N: usize>(rest: &[u8], ranges: &[(u8, u8); N]) -> (usize, bool) {
-    let (blocks, _) = rest.as_chunks::<BLOCK>();
-    for (index, block) in blocks.iter().enumerate() {
-        let mut outside = [0xff; BLOCK];
-        for &(low, high) in ranges {
-            for (outside, byte) in outside.iter_mut().zip(block) {
-                *outside &= if byte.wrapping_sub(low) <= high.wrapping_sub(low) { 0 } else { 0xff };
-            }
-        }
-        let outside = u128::from_le_bytes(outside);
-        if outside != 0 {
-            return (BLOCK * index + outside.trailing_zeros() as usize / 8, true);
-        }
-    }
-    (BLOCK * blocks.len(), false)
-}
-
 /// A set made to be asked fast.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Class {
     /// By byte: whether a character that is this byte belongs. A byte beyond ASCII is in it only when every character
     /// beyond ASCII and every raw byte is, so that the bytes need not be read as characters.
@@ -112,19 +93,15 @@ pub(super) struct Class {
 }
 
 /// How the end of a run is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Scan {
     /// It reaches to the end of the line.
     All,
-    /// At one of these bytes.
-    Until1(u8),
-    Until2(u8, u8),
-    Until3(u8, u8, u8),
-    /// At a byte below this one that is not in the table: what is above all belongs.
-    Above(u8),
-    /// By comparing many bytes at a time with the ends of these ranges; the table finds the one.
-    Ranges([(u8, u8); FEW]),
-    ManyRanges([(u8, u8); MANY]),
+    /// At one of these bytes that is not in the table.
+    At(Stops),
+    /// At a byte in none of these ranges.
+    Few(Ranges<FEW>),
+    Many(Ranges<MANY>),
     /// By the table.
     Table,
 }
@@ -133,14 +110,8 @@ enum Scan {
 const FEW: usize = 4;
 const MANY: usize = 8;
 
-/// The bytes that are looked at one by one before many are compared at a time.
-const NEAR: usize = 8;
-
-/// Where bytes are so few that it is worth while to look for anything below: control characters and the blank.
-const MAX_BELOW: u8 = 0x21;
-
-/// The bytes that are compared at a time.
-const BLOCK: usize = 16;
+/// More characters of ASCII than this are free text: letters, digits and what names are made of are not.
+pub(super) const FREE: usize = 70;
 
 impl Class {
     pub(super) fn new(set: &Set) -> Class {
@@ -149,20 +120,27 @@ impl Class {
         let all = set.contains_raw() && beyond.intersect(&set.negate()).is_empty();
         let none = !set.contains_raw() && beyond.is_disjoint(set);
         let table = std::array::from_fn(|b| if b < 0x80 { ascii[b] } else { all });
-        let out: Vec<u8> = (0..0x80).filter(|&b| !ascii[usize::from(b)]).collect();
-        let scan = match out[..] {
-            [] if all => Scan::All,
-            [a] if all => Scan::Until1(a),
-            [a, b] if all => Scan::Until2(a, b),
-            [a, b, c] if all => Scan::Until3(a, b, c),
-            [.., last] if all && last < MAX_BELOW => Scan::Above(last + 1),
-            _ => match (ranges(&table), ranges(&table)) {
-                (Some(few), _) => Scan::Ranges(few),
-                (None, Some(many)) => Scan::ManyRanges(many),
+        let out = ascii.iter().filter(|&&belongs| !belongs).count();
+        let scan = match Stops::new(|byte| !ascii[usize::from(byte)], !all) {
+            _ if all && out == 0 => Scan::All,
+            Some(stops) => Scan::At(stops),
+            None => match (ranges(&table), ranges(&table)) {
+                (Some(few), _) => Scan::Few(Ranges::new(few)),
+                (None, Some(many)) => Scan::Many(Ranges::new(many)),
                 (None, None) => Scan::Table,
             },
         };
         Class { table, beyond: if all || none { None } else { Some(set.clone()) }, scan }
+    }
+
+    /// Whether the character of ASCII belongs.
+    pub(super) fn has_ascii(&self, byte: u8) -> bool {
+        byte < 0x80 && self.table[usize::from(byte)]
+    }
+
+    /// Whether nearly anything belongs, as in free text.
+    pub(super) fn is_free(&self) -> bool {
+        self.table[..0x80].iter().filter(|&&belongs| belongs).count() > FREE
     }
 
     /// The length of the character at `at`, when it is there and belongs.
@@ -211,10 +189,19 @@ impl Class {
     /// Where the run of characters that belong ends, from `at` on.
     #[inline(always)]
     pub(super) fn run(&self, line: &[u8], at: usize) -> usize {
-        // Most runs are short, and end before a search of many bytes has begun.
-        if let Some(near) = line.get(at..).and_then(|rest| rest.first_chunk::<NEAR>())
-            && let Some(count) = near.iter().position(|&byte| !self.table[usize::from(byte)])
-            && (self.beyond.is_none() || near[count] < 0x80)
+        // Most runs are short.
+        if let Some(block) = line.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>())
+            && let Some(count) = match &self.scan {
+                Scan::At(stops) => match stops.in_block(block) {
+                    0 => None,
+                    found => Some(found.trailing_zeros() as usize),
+                },
+                Scan::Few(ranges) => ranges.outside(block),
+                _ => None,
+            }
+            && let byte = block[count]
+            && !self.table[usize::from(byte)]
+            && (byte < 0x80 || self.beyond.is_none())
         {
             return at + count;
         }
@@ -224,59 +211,27 @@ impl Class {
     /// The same. Kept apart: comparing many bytes takes many registers, which callers would have to prepare whether they
     /// come here or not.
     #[inline(never)]
-    fn run_far(&self, line: &[u8], at: usize) -> usize {
-        let rest = line.get(at..).unwrap_or_default();
-        let found = match self.scan {
-            Scan::Table => return self.run_by_table(line, at),
-            Scan::Above(limit) => return self.run_above(line, at, limit),
-            Scan::Ranges(ref ranges) => return self.run_by_blocks(line, at, skip(rest, ranges)),
-            Scan::ManyRanges(ref ranges) => return self.run_by_blocks(line, at, skip(rest, ranges)),
-            Scan::All => None,
-            Scan::Until1(a) => memchr::memchr(a, rest),
-            Scan::Until2(a, b) => memchr::memchr2(a, b, rest),
-            Scan::Until3(a, b, c) => memchr::memchr3(a, b, c, rest),
-        };
-        found.map_or(line.len(), |found| at + found)
-    }
-
-    #[inline]
-    fn run_above(&self, line: &[u8], mut at: usize, limit: u8) -> usize {
-        const ONES: u64 = u64::from_le_bytes([1; 8]);
-        while let Some(bytes) = line.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-            let bytes = u64::from_le_bytes(*bytes);
-            // The highest bit of the first byte below the limit, and perhaps of some behind it.
-            let below = bytes.wrapping_sub(ONES * u64::from(limit)) & !bytes & (ONES << 7);
-            if below == 0 {
-                at += 8;
-                continue;
-            }
-            at += below.trailing_zeros() as usize / 8;
-            if !self.table[usize::from(line[at])] {
-                return at;
-            }
-            at += 1;
-        }
-        self.run_by_table(line, at)
-    }
-
-    #[inline]
-    fn run_by_blocks(&self, line: &[u8], at: usize, (count, is_end): (usize, bool)) -> usize {
-        if is_end && self.beyond.is_none() { at + count } else { self.run_by_table(line, at + count) }
-    }
-
-    #[inline]
-    fn run_by_table(&self, line: &[u8], mut at: usize) -> usize {
+    fn run_far(&self, line: &[u8], mut at: usize) -> usize {
         loop {
-            let rest = line.get(at..).unwrap_or_default();
-            at += rest.iter().position(|&byte| !self.table[usize::from(byte)]).unwrap_or(rest.len());
-            if self.beyond.is_none() || line.get(at).is_none_or(|&byte| byte < 0x80) {
-                return at;
-            }
-            match self.step_long(line, at) {
+            at = match &self.scan {
+                Scan::All => return line.len(),
+                Scan::At(stops) => stops.find(line, at),
+                Scan::Few(ranges) => self.run_by_table(line, ranges.find(line, at)),
+                Scan::Many(ranges) => self.run_by_table(line, ranges.find(line, at)),
+                Scan::Table => self.run_by_table(line, at),
+            };
+            match self.step(line, at) {
                 Some(length) => at += length,
                 None => return at,
             }
         }
+    }
+
+    /// Where the table says that the run ends, or a character beyond ASCII begins.
+    #[inline]
+    fn run_by_table(&self, line: &[u8], at: usize) -> usize {
+        let rest = line.get(at..).unwrap_or_default();
+        at + rest.iter().position(|&byte| !self.table[usize::from(byte)]).unwrap_or(rest.len())
     }
 
     /// Where a run of at most `most` characters ends, and how many they are.
@@ -288,15 +243,6 @@ impl Class {
             count += 1;
         }
         (end, count)
-    }
-
-    /// Where the characters end that do *not* belong, from `at` on: the first that does, or the end of the line.
-    #[inline]
-    pub(super) fn find(&self, line: &[u8], mut at: usize) -> usize {
-        while at < line.len() && !self.at(line, at) {
-            at += decode(line, at).1;
-        }
-        at
     }
 
     /// By byte, whether a character that begins with it can belong.

@@ -57,7 +57,7 @@ pub(super) fn compile(node: &Node, mode: Mode) -> Result<Code, Refused> {
     }
     if let Node::Concat(parts) = node {
         let after = parts[1..].iter().rev().fold(everything, |after, part| lead(part, &after));
-        if joins > 0 && is_one(&parts[0], &after) {
+        if joins > 0 && is_one(&parts[0], &after).is_some() {
             compiler.code.behind_first = Some(Class::new(&after.set));
         }
     }
@@ -108,14 +108,7 @@ impl Compiler {
                 let capture = *slot as u32;
                 let end = self.op(Op::Save { slot: 2 * capture + 1, next })?;
                 let inner = self.node(node, end, after)?;
-                // One instruction for the most frequent contents.
-                match self.code.ops[inner as usize] {
-                    Op::Token { token, next: to } if to == end => self.op(Op::TokenSaved { token, capture, next }),
-                    Op::Run { class, min, next: to } if to == end => {
-                        self.op(Op::RunSaved { class, min, capture, next })
-                    }
-                    _ => self.op(Op::Save { slot: 2 * capture, next: inner }),
-                }
+                self.op(Op::Save { slot: 2 * capture, next: inner })
             }
             node if self.shape_before(std::slice::from_ref(node)).is_some() => {
                 self.shape(std::slice::from_ref(node), next)
@@ -516,7 +509,7 @@ impl Compiler {
             next
         };
         let exit = exit(after);
-        self.code.loops.push(Loop { class, min, max: max.unwrap_or(u32::MAX), next, exit });
+        self.code.loops.push(Loop { class, min, max: max.unwrap_or(u32::MAX), next, exit, clears: (0, 0) });
         let run = self.code.loops.len() as u32 - 1;
         let at = self.op(if greedy { Op::Greedy { run } } else { Op::Lazy { run } })?;
         if !is_bounded {

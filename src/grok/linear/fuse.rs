@@ -13,6 +13,11 @@ pub(super) fn fuse(code: &mut Code) {
     for (at, op) in fused.iter_mut().enumerate() {
         let (mut fields, mut next, mut count) = (Vec::<Field>::new(), at as At, 0);
         while let Some((field, after)) = step(code, code.ops[next as usize]) {
+            // Traces end before a part that can be anything, and begin behind it.
+            let is_last = is_free(code, &field);
+            if is_last && !fields.is_empty() {
+                break;
+            }
             if let Some(last) = fields.last_mut().filter(|last| last.takes(&field)) {
                 last.join(field);
             } else if fields.len() == MAX_FIELDS {
@@ -21,8 +26,11 @@ pub(super) fn fuse(code: &mut Code) {
                 fields.push(field);
             }
             // A saved content is three instructions.
-            count += if matches!(code.ops[next as usize], Op::Save { .. }) { 3 } else { 1 };
+            count += if matches!(code.ops[next as usize], Op::Save { .. } | Op::Mark { .. }) { 3 } else { 1 };
             next = after;
+            if is_last {
+                break;
+            }
         }
         // A text alone is compared faster as a field as well.
         if count > 1 || (count == 1 && matches!(op, Op::Text { .. })) {
@@ -34,9 +42,17 @@ pub(super) fn fuse(code: &mut Code) {
     code.ops = fused;
 }
 
+fn is_free(code: &Code, field: &Field) -> bool {
+    match field.content {
+        Content::Run { class, .. } => code.classes[class as usize].is_free(),
+        Content::Token(token) => code.tokens[token as usize].is_free(),
+        Content::Nothing | Content::Shape { .. } => false,
+    }
+}
+
 /// `op` as a field, and what comes after it.
 fn step(code: &Code, op: Op) -> Option<(Field, At)> {
-    let empty = Field { text: 0, mask: 0, length: 0, content: Content::Nothing, capture: NO_CAPTURE };
+    let empty = Field { text: 0, mask: 0, length: 0, content: Content::Nothing, capture: NO_CAPTURE, is_noted: false };
     Some(match op {
         Op::Byte { byte, next } => (Field { text: u64::from(byte), mask: 0xff, length: 1, ..empty }, next),
         Op::Text { start, end, next } => {
@@ -47,22 +63,24 @@ fn step(code: &Code, op: Op) -> Option<(Field, At)> {
             (Field { text: u64::from_le_bytes(bytes), mask, length: text.len(), ..empty }, next)
         }
         Op::Token { token, next } => (Field { content: Content::Token(token), ..empty }, next),
-        Op::TokenSaved { token, capture, next } => (Field { content: Content::Token(token), capture, ..empty }, next),
         Op::Run { class, min, next } if min < 2 => (Field { content: Content::Run { class, min }, ..empty }, next),
-        Op::RunSaved { class, min, capture, next } if min < 2 => {
-            (Field { content: Content::Run { class, min }, capture, ..empty }, next)
-        }
         Op::Shape { start, end, next } => (Field { content: Content::Shape { start, end }, ..empty }, next),
         // A content between the two boundaries of a capture.
-        Op::Save { slot, next } if slot % 2 == 0 => match step(code, code.ops[next as usize])? {
-            (field, after) if field.length == 0 && field.capture == NO_CAPTURE => match code.ops[after as usize] {
-                Op::Save { slot: end, next } if end == slot + 1 => (Field { capture: slot / 2, ..field }, next),
-                _ => return None,
-            },
-            _ => return None,
-        },
+        Op::Save { slot, next } if slot % 2 == 0 => saved(code, slot, next, true)?,
+        Op::Mark { slot, next } if slot % 2 == 0 => saved(code, slot, next, false)?,
         _ => return None,
     })
+}
+
+/// The content at `at` as a field that remembers it, if it is all that stands between the boundaries of the capture.
+fn saved(code: &Code, slot: u32, at: At, is_noted: bool) -> Option<(Field, At)> {
+    let (field, after) = step(code, code.ops[at as usize])?;
+    let next = match code.ops[after as usize] {
+        Op::Save { slot: end, next } | Op::Mark { slot: end, next } if end == slot + 1 => next,
+        _ => return None,
+    };
+    let is_content = field.length == 0 && field.capture == NO_CAPTURE;
+    is_content.then_some((Field { capture: slot / 2, is_noted, ..field }, next))
 }
 
 impl Field {

@@ -12,6 +12,7 @@ use super::chars::{decode, decode_last, has, word};
 use super::memory::{Frame, Memory, NOWHERE};
 use super::op::{At, Code, Content, Edge, NO_CAPTURE, Op};
 use super::token::NO_END;
+use super::trace::Followed;
 
 /// How an attempt or a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,19 +95,6 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                         continue;
                     }
                 }
-                Op::RunSaved { class, min, capture, next } => {
-                    let end = self.run_end(class, at);
-                    if end - at >= min as usize && (min < 2 || self.is_long_enough(class, at, min)) {
-                        if CAREFUL {
-                            // Its end is looked for once and remembered.
-                            since += end - at;
-                        }
-                        self.save(capture, at, end);
-                        at = end;
-                        pc = next;
-                        continue;
-                    }
-                }
                 Op::Shape { start, end, next } => {
                     let masks = &code.masks[start as usize..end as usize];
                     if let Some(bytes) = line.get(at..at + masks.len())
@@ -117,16 +105,6 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                         continue;
                     }
                 }
-                Op::TokenSaved { token, capture, next } => {
-                    let (end, read) = code.tokens[token as usize].run(line, at, &mut self.memory.lasts[token as usize]);
-                    if end != NO_END && self.affords(read, end) {
-                        self.save(capture, at, end);
-                        at = end;
-                        pc = next;
-                        continue;
-                    }
-                    at = read;
-                }
                 Op::RunUpTo { class, min, max, next } => {
                     let (end, count) = code.classes[class as usize].run_counted(line, at, max);
                     if count >= min {
@@ -136,7 +114,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     }
                 }
                 Op::Token { token, next } => {
-                    let (end, read) = code.tokens[token as usize].run(line, at, &mut self.memory.lasts[token as usize]);
+                    let (end, read) = code.tokens[token as usize].run(line, at);
                     if end != NO_END && self.affords(read, end) {
                         at = end;
                         pc = next;
@@ -150,6 +128,16 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     if !self.memory.frames.is_empty() {
                         self.memory.frames.push(Frame::Slot { slot, was });
                     }
+                    pc = next;
+                    continue;
+                }
+                Op::Mark { slot, next } => {
+                    self.memory.slots[slot as usize] = at as u32;
+                    pc = next;
+                    continue;
+                }
+                Op::Clear { start, end, next } => {
+                    self.clear((start, end));
                     pc = next;
                     continue;
                 }
@@ -189,6 +177,19 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                         continue;
                     }
                 }
+                Op::Trace { site, next } => match self.follow(site, next, at) {
+                    Followed::To(to, op) => {
+                        #[cfg(test)]
+                        self.memory.used.add_trace();
+                        (at, pc) = (to, op);
+                        continue;
+                    }
+                    Followed::Nothing => {
+                        pc = next;
+                        continue;
+                    }
+                    Followed::Failed(place) => at = place,
+                },
                 Op::Join { join, next } => {
                     if !self.memory.seen[join as usize].pass(at as u32) {
                         pc = next;
@@ -299,17 +300,14 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
             let begin = *at;
             match field.content {
                 Content::Nothing => continue,
-                Content::Token(token) => {
-                    let last = &mut self.memory.lasts[token as usize];
-                    match code.tokens[token as usize].run(line, begin, last) {
-                        (NO_END, read) => {
-                            *at = read;
-                            return false;
-                        }
-                        (end, read) if self.affords(read, end) => *at = end,
-                        _ => return false,
+                Content::Token(token) => match code.tokens[token as usize].run(line, begin) {
+                    (NO_END, read) => {
+                        *at = read;
+                        return false;
                     }
-                }
+                    (end, read) if self.affords(read, end) => *at = end,
+                    _ => return false,
+                },
                 Content::Run { class, min } => {
                     *at = self.run_end(class, begin);
                     if *at - begin < min as usize {
@@ -325,21 +323,28 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                 }
             }
             if field.capture != NO_CAPTURE {
-                self.save(field.capture, begin, *at);
+                self.save(field.capture, field.is_noted, begin, *at);
             }
         }
         true
     }
 
     #[inline(always)]
-    fn save(&mut self, capture: u32, start: usize, end: usize) {
+    fn save(&mut self, capture: u32, is_noted: bool, start: usize, end: usize) {
         let memory = &mut *self.memory;
         let slot = 2 * capture as usize;
         let Some([from, to]) = memory.slots.get_mut(slot..slot + 2) else { return };
-        if !memory.frames.is_empty() {
+        if is_noted && !memory.frames.is_empty() {
             memory.frames.push(Frame::Saved { capture, start: *from, end: *to });
         }
         (*from, *to) = (start as u32, end as u32);
+    }
+
+    /// Forgets some boundaries of captures: a range of [`Code::clears`].
+    fn clear(&mut self, (start, end): (u32, u32)) {
+        for &slot in &self.code.clears[start as usize..end as usize] {
+            self.memory.slots[slot as usize] = NOWHERE;
+        }
     }
 
     fn restore(&mut self, capture: u32, start: u32, end: u32) {
@@ -384,6 +389,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     }
                     match self.leave_earlier(run, low, at) {
                         Some(to) => {
+                            self.clear(self.code.loops[run as usize].clears);
                             self.spend(to, at);
                             if to > low {
                                 self.memory.frames.push(Frame::Less { run, low: low as u32, at: to as u32 });
@@ -397,7 +403,10 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     }
                 }
                 Some(Frame::More { run, at, left }) => match self.leave_later(run, at as usize, left) {
-                    Some(to) => (self.code.loops[run as usize].next, to),
+                    Some(to) => {
+                        self.clear(self.code.loops[run as usize].clears);
+                        (self.code.loops[run as usize].next, to)
+                    }
                     None => continue,
                 },
                 Some(Frame::Slot { slot, was }) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::op::At;
-use super::token::Last;
+use super::trace::Site;
 
 /// The boundary of a capture that took no part. Its bytes are not all the same, so that filling a few of them is not
 /// made a call of `memset`, which takes longer than all the rest of a short match.
@@ -40,8 +40,8 @@ pub(in crate::grok) struct Memory {
     pub(super) frames: Vec<Frame>,
     /// By join.
     pub(super) seen: Vec<Seen>,
-    /// By place of a token in the instructions: how its last text began.
-    pub(super) lasts: Vec<Last>,
+    /// By site.
+    pub(super) sites: Vec<Site>,
     pub(super) failures: Failures,
     #[cfg(test)]
     pub(in crate::grok) used: Used,
@@ -55,6 +55,8 @@ pub(in crate::grok) struct Used {
     pub(in crate::grok) work: u64,
     /// The most bytes of the memory of failures.
     pub(in crate::grok) failures: usize,
+    /// Traces that were followed.
+    pub(in crate::grok) traces: u64,
 }
 
 #[cfg(test)]
@@ -62,6 +64,10 @@ impl Used {
     pub(super) fn add(&mut self, work: u64, failures: usize) {
         self.work += work;
         self.failures = self.failures.max(failures);
+    }
+
+    pub(super) fn add_trace(&mut self) {
+        self.traces += 1;
     }
 }
 

@@ -9,20 +9,27 @@
 //! | `token` | parts without captures as automata that know their end |
 //! | `shape` | what kind of part a part is |
 //! | `compile` | from the tree to instructions, for two kinds of machine |
+//! | `undo` | captures that need no note of what they were |
 //! | `fuse` | one instruction of several simple ones |
-//! | `start` | where a match can begin |
-//! | `scout` | whether there can be a match at all behind a place |
+//! | `trace` | ways that have been walked before, taken at once |
+//! | `start`, `needle` | where a match can begin; what every match contains |
+//! | `scout` | whether there can be a match at a place, or behind it |
+//! | `doubt` | what is asked about a line before it is tried |
+//! | `chars`, `blocks` | characters and sets of them; many bytes looked at at a time |
 //! | `machine`, `runs` | runs the instructions |
 //! | `memory` | captures, open choices, places of failure |
 //!
 //! The meaning is that of a backtracking engine: the leftmost match, the first way of each choice that leads to one.
 
+mod blocks;
 mod chars;
 mod compile;
+mod doubt;
 mod fuse;
 mod lead;
 mod machine;
 mod memory;
+mod needle;
 mod op;
 mod runs;
 mod scout;
@@ -30,6 +37,8 @@ mod shape;
 mod simplify;
 mod start;
 mod token;
+mod trace;
+mod undo;
 
 use std::sync::OnceLock;
 
@@ -37,17 +46,18 @@ use crate::grok::Span;
 use crate::grok::ast::{Expression, Node};
 
 use compile::{Mode, compile};
+use doubt::Doubt;
 use lead::Lead;
 use machine::Machine;
 use memory::Seen;
 use op::Code;
-use scout::Scout;
+use scout::{Reach, Scout};
 use start::Starts;
-use token::{Fuel, Last};
+use token::Fuel;
 
 pub(in crate::grok) use compile::Refused;
+pub(in crate::grok) use doubt::Proof;
 pub(in crate::grok) use machine::End;
-pub(in crate::grok) use memory::Memory;
 #[cfg(test)]
 pub(in crate::grok) use memory::Used;
 
@@ -60,8 +70,36 @@ const FAST_ANY: u64 = 4096;
 const CAREFUL_EACH: u64 = 512;
 const CAREFUL_ANY: u64 = 4_000_000;
 
-/// The attempts after the first one before the scout is sent.
+/// The places behind the first one that are tried without further ado, and at which one the scout is sent. Where neither
+/// is to be done, the probe is sent.
 const PATIENCE: u32 = 1;
+const PROBED: u32 = 3;
+
+/// Bytes that the probe may read for each byte of the line, and in any line.
+const PROBE_EACH: usize = 4;
+const PROBE_ANY: usize = 128;
+/// What sending it takes, in such bytes.
+const PROBE: usize = 8;
+
+/// What one thread needs to look for matches.
+#[derive(Debug, Default)]
+pub(in crate::grok) struct Memory {
+    machine: memory::Memory,
+    doubt: Doubt,
+}
+
+#[cfg(test)]
+impl Memory {
+    /// What searches have cost since the last call.
+    pub(in crate::grok) fn used(&mut self) -> Used {
+        std::mem::take(&mut self.machine.used)
+    }
+
+    /// Asks `proof` about the next line before it is tried.
+    pub(in crate::grok) fn doubt(&mut self, proof: Proof) {
+        self.doubt.ask(proof);
+    }
+}
 
 /// A compiled expression.
 #[derive(Debug)]
@@ -72,6 +110,7 @@ pub(in crate::grok) struct Program {
     starts: Starts,
     /// Made when a line first fails at several places.
     scout: OnceLock<Option<Scout>>,
+    probe: OnceLock<Option<Scout>>,
     node: Node,
     slots: usize,
 }
@@ -85,13 +124,16 @@ impl Program {
             &Lead::anything(),
         );
         let mut fast = compile(&node, Mode::Fast)?;
+        undo::mark(&mut fast);
         fuse::fuse(&mut fast);
+        trace::place(&mut fast);
         let starts = Starts::new(&node);
         Ok(Program {
             fast,
             careful: OnceLock::new(),
             starts,
             scout: OnceLock::new(),
+            probe: OnceLock::new(),
             node,
             slots: 2 * fields.max(expression.captures),
         })
@@ -101,11 +143,61 @@ impl Program {
     /// is used again.
     #[inline]
     pub(in crate::grok) fn search(&self, memory: &mut Memory, line: &[u8]) -> End {
+        if let Some(proof) = memory.doubt.asks()
+            && self.rules_out(line, proof).is_some()
+        {
+            return End::NotFound;
+        }
         let budget = FAST_ANY + FAST_EACH * line.len() as u64;
         match self.run::<false>(&self.fast, memory, line, budget) {
             End::Work | End::Memory => self.search_carefully(memory, line),
             end => end,
         }
+    }
+
+    /// Whether `proof` shows that there is no match in `line`; with what that took, in bytes read by an automaton.
+    #[inline(never)]
+    fn rules_out(&self, line: &[u8], proof: Proof) -> Option<usize> {
+        match proof {
+            Proof::Needles => {
+                let is_out = self.starts.last(line).is_none() || self.starts.lacks(line);
+                is_out.then_some(self.starts.price())
+            }
+            Proof::Scout => {
+                let Some(start) = self.starts.find(line, 0) else { return Some(0) };
+                let (is_found, read) = self.scout()?.finds(line, start);
+                (!is_found).then_some(read - start)
+            }
+            Proof::Probe => {
+                let probe = self.probe()?;
+                let Some(last) = self.starts.last(line) else { return Some(self.starts.price()) };
+                let (mut at, mut spent) = (0, self.starts.price());
+                while let Some(start) = self.starts.find(line, at).filter(|start| *start <= last) {
+                    let (is_found, read) = probe.finds(line, start);
+                    spent += read - start + PROBE;
+                    if is_found || spent > PROBE_ANY + PROBE_EACH * line.len() {
+                        return None;
+                    }
+                    at = self.starts.after_probe(line, start, read);
+                }
+                Some(spent)
+            }
+        }
+    }
+
+    /// What shows soonest that there is no match in `line`, in which none was found.
+    fn proof(&self, line: &[u8], automatons: bool) -> Option<Proof> {
+        let proofs = [Proof::Needles, Proof::Probe, Proof::Scout].into_iter().take(if automatons { 3 } else { 1 });
+        let taking = proofs.filter_map(|proof| Some((self.rules_out(line, proof)?, proof)));
+        taking.min_by_key(|&(spent, _)| spent).map(|(_, proof)| proof)
+    }
+
+    fn scout(&self) -> Option<&Scout> {
+        self.scout.get_or_init(|| Scout::new(&self.node, Reach::Behind)).as_ref()
+    }
+
+    fn probe(&self) -> Option<&Scout> {
+        self.probe.get_or_init(|| Scout::new(&self.node, Reach::There)).as_ref()
     }
 
     /// The same with the careful machine alone.
@@ -115,23 +207,21 @@ impl Program {
             Ok(code) => code,
             Err(_) => return End::Memory,
         };
-        memory.failures.prepare(code.memos, code.loops.len(), code.classes.len(), line.len());
+        memory.machine.failures.prepare(code.memos, code.loops.len(), code.classes.len(), line.len());
         let budget = CAREFUL_ANY + CAREFUL_EACH * line.len() as u64;
         let end = self.run::<true>(code, memory, line, budget);
         if line.len() > 1 << 14 {
-            memory.failures.release();
-            memory.frames = Vec::new();
+            memory.machine.failures.release();
+            memory.machine.frames = Vec::new();
         }
         end
     }
 
     #[inline]
     fn run<const CAREFUL: bool>(&self, code: &Code, memory: &mut Memory, line: &[u8], budget: u64) -> End {
+        let Memory { machine: memory, doubt } = memory;
         if memory.slots.len() != self.slots {
             memory.slots.resize(self.slots, memory::NOWHERE);
-        }
-        if memory.lasts.len() < code.tokens.len() {
-            memory.lasts.resize_with(code.tokens.len(), Last::default);
         }
         if memory.registers.len() != code.registers as usize {
             memory.registers.resize(code.registers as usize, memory::NOWHERE);
@@ -139,53 +229,78 @@ impl Program {
         if memory.seen.len() != code.joins as usize {
             memory.seen.resize_with(code.joins as usize, Seen::default);
         }
+        if memory.sites.len() < code.sites as usize {
+            memory.sites.resize_with(code.sites as usize, trace::Site::default);
+        }
         memory.seen.iter_mut().for_each(Seen::clear);
         let mut machine = Machine::<CAREFUL> { code, line, memory, budget };
-        let end = self.begin(&mut machine);
+        let end = self.begin(&mut machine, doubt);
         #[cfg(test)]
         machine.memory.used.add(budget - machine.budget, machine.memory.failures.size());
         end
     }
 
     #[inline]
-    fn begin<const CAREFUL: bool>(&self, machine: &mut Machine<'_, CAREFUL>) -> End {
+    fn begin<const CAREFUL: bool>(&self, machine: &mut Machine<'_, CAREFUL>, doubt: &mut Doubt) -> End {
         let line = machine.line;
         let mut at = 0;
         if self.starts.at_beginning(line) {
             machine.reset();
             match machine.attempt(0) {
                 End::NotFound => {}
-                end => return end,
+                end => {
+                    doubt.matched();
+                    return end;
+                }
             }
             at = self.after(machine, 0, 0);
         }
-        self.go_on(machine, at)
+        self.go_on(machine, at, doubt)
     }
 
     /// Looks for a match from `at` on, after all places before it.
     #[inline(never)]
-    fn go_on<const CAREFUL: bool>(&self, machine: &mut Machine<'_, CAREFUL>, mut at: usize) -> End {
+    fn go_on<const CAREFUL: bool>(&self, machine: &mut Machine<'_, CAREFUL>, mut at: usize, doubt: &mut Doubt) -> End {
         let line = machine.line;
         // Lines that match do so at the first place as a rule; only for others it is worth while to look for what every
         // match must contain.
-        let Some(last) = self.starts.last(line) else { return End::NotFound };
-        let mut tries = 0;
-        while let Some(start) = self.starts.find(line, at).filter(|start| *start <= last) {
-            if tries == PATIENCE
-                && let Some(scout) = self.scout.get_or_init(|| Scout::new(&self.node))
-                && !scout.finds(line, start)
-            {
-                return End::NotFound;
+        if let Some(last) = self.starts.last(line).filter(|_| !self.starts.lacks(line)) {
+            let mut tries = 0;
+            // Bytes that the probe may read, so that it stays linear.
+            let mut left = PROBE_ANY + line.len();
+            while let Some(start) = self.starts.find(line, at).filter(|start| *start <= last) {
+                tries += 1;
+                if tries == PROBED
+                    && doubt.is_usual(line)
+                    && self.scout().is_some_and(|scout| !scout.finds(line, start).0)
+                {
+                    break;
+                }
+                if tries > PATIENCE
+                    && left > 0
+                    && doubt.is_usual(line)
+                    && let Some(probe) = self.probe()
+                {
+                    let (is_found, read) = probe.finds(line, start);
+                    left = left.saturating_sub(read - start + PROBE);
+                    if !is_found {
+                        at = self.starts.after_probe(line, start, read);
+                        continue;
+                    }
+                }
+                let seen = machine.memory.seen.first().map_or(0, |seen| seen.last().0);
+                machine.reset();
+                match machine.attempt(start) {
+                    End::NotFound => {}
+                    end => {
+                        doubt.matched();
+                        return end;
+                    }
+                }
+                at = self.after(machine, start, seen);
             }
-            tries += 1;
-            let seen = machine.memory.seen.first().map_or(0, |seen| seen.last().0);
-            machine.reset();
-            match machine.attempt(start) {
-                End::NotFound => {}
-                end => return end,
-            }
-            at = self.after(machine, start, seen);
         }
+        doubt.failed(line, |automatons| self.proof(line, automatons));
         End::NotFound
     }
 
@@ -205,7 +320,7 @@ impl Program {
     /// Where the capture of `slot` stood in the match that was found last.
     #[inline]
     pub(in crate::grok) fn span(memory: &Memory, slot: usize) -> Span {
-        match (memory.slots.get(2 * slot), memory.slots.get(2 * slot + 1)) {
+        match (memory.machine.slots.get(2 * slot), memory.machine.slots.get(2 * slot + 1)) {
             (Some(&start), Some(&end)) if start <= end && end != memory::NOWHERE => Span { start, end },
             _ => Span::NONE,
         }

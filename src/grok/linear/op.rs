@@ -28,20 +28,22 @@ pub(super) enum Op {
     Greedy { run: u32 },
     /// A lazy run that may have to take more: see [`Loop`].
     Lazy { run: u32 },
-    /// The same, remembered as capture `capture`.
-    RunSaved { class: u32, min: u32, capture: u32, next: At },
     /// Several of the simple instructions one after the other: `start..end` of the fields.
     Fields { start: u32, end: u32, next: At },
     /// Characters of ASCII, each of its own class: `start..end` of the masks.
     Shape { start: u32, end: u32, next: At },
     /// A token: its end is known by its own automaton.
     Token { token: u32, next: At },
-    /// The same, remembered as capture `capture`.
-    TokenSaved { token: u32, capture: u32, next: At },
+    /// Takes the whole way from here at once if there is a trace of it; else `next`.
+    Trace { site: u32, next: At },
     /// Gives up where the machine has been before: it did not come to a match from here.
     Join { join: u32, next: At },
     /// Remembers the place, for capture boundary `slot`.
     Save { slot: u32, next: At },
+    /// The same, for a capture of which it is known that it was not set before: see [`undo`](super::undo).
+    Mark { slot: u32, next: At },
+    /// Forgets the slots `start..end` of [`Code::clears`]: a choice has been taken up.
+    Clear { start: u32, end: u32, next: At },
     /// `first`, and if that fails, `other`.
     Split { first: At, other: At, memo: u32 },
     /// By the next byte: the entry of `table` at the byte, or at 256 for the end.
@@ -92,6 +94,8 @@ pub(super) struct Loop {
     pub(super) next: At,
     /// What `next` can begin with.
     pub(super) exit: Exit,
+    /// The slots to forget when another end is tried: a range of [`Code::clears`].
+    pub(super) clears: (u32, u32),
 }
 
 /// Where a run can be left.
@@ -127,6 +131,8 @@ pub(super) struct Field {
     pub(super) content: Content,
     /// The capture that remembers the content, or [`NO_CAPTURE`].
     pub(super) capture: u32,
+    /// Whether what it was before has to be noted.
+    pub(super) is_noted: bool,
 }
 
 /// Nothing is remembered.
@@ -175,6 +181,10 @@ pub(super) struct Code {
     pub(super) bits: Bits,
     /// For shapes: by position, the bit of its class.
     pub(super) masks: Vec<u32>,
+    /// Slots that are forgotten together.
+    pub(super) clears: Vec<u32>,
+    /// The number of [`Op::Trace`]s.
+    pub(super) sites: u32,
     /// The number of [`Op::Join`]s.
     pub(super) joins: u32,
     /// When none of the characters of the first part can be the next behind it: the class of those that can. A match
@@ -183,4 +193,46 @@ pub(super) struct Code {
     /// The number of instructions with a memory of their failures.
     pub(super) memos: u32,
     pub(super) registers: u32,
+}
+
+impl Code {
+    /// The instructions that can come behind the one at `at`.
+    pub(super) fn behind(&self, at: At) -> Vec<At> {
+        match self.ops[at as usize] {
+            Op::Match | Op::Fail | Op::Unwanted => Vec::new(),
+            Op::Text { next, .. }
+            | Op::Byte { next, .. }
+            | Op::One { next, .. }
+            | Op::Run { next, .. }
+            | Op::RunUpTo { next, .. }
+            | Op::Fields { next, .. }
+            | Op::Shape { next, .. }
+            | Op::Token { next, .. }
+            | Op::Trace { next, .. }
+            | Op::Join { next, .. }
+            | Op::Save { next, .. }
+            | Op::Mark { next, .. }
+            | Op::Clear { next, .. }
+            | Op::Head { next, .. }
+            | Op::RoundStart { next, .. }
+            | Op::Edge { next, .. }
+            | Op::Boundary { next, .. }
+            | Op::Ahead { next, .. }
+            | Op::Behind { next, .. }
+            | Op::Commit { next }
+            | Op::Committed { next }
+            | Op::Seen { next }
+            | Op::Look { next, otherwise: At::MAX, .. } => vec![next],
+            Op::Look { next, otherwise, .. } => vec![next, otherwise],
+            Op::Greedy { run } | Op::Lazy { run } => vec![self.loops[run as usize].next],
+            Op::Split { first, other, .. } => vec![first, other],
+            Op::RoundEnd { again, exit, .. } => vec![again, exit],
+            Op::Branch { table } => {
+                let mut ways = self.tables[table as usize].to_vec();
+                ways.sort_unstable();
+                ways.dedup();
+                ways
+            }
+        }
+    }
 }

@@ -1,40 +1,98 @@
-//! Whether there can be a match anywhere in what is left of a line, in one walk over it.
+//! Whether there can be a match at a place, or anywhere behind it, in one walk over the line.
 //!
 //! Most lines match at their first place. In one that does not, each further place is an attempt of its own, and
-//! together they can cost many times what a match costs. The scout is an automaton that looks for a match from all
-//! places at once. It knows nothing of captures, takes atomic groups for plain ones and passes over what it does not
-//! know, so that it finds all matches and perhaps more: where it finds nothing, there is nothing.
+//! together they can cost many times what a match costs. The *scout* is an automaton that looks for a match from all
+//! places at once, the *probe* one that looks for it at one place: it comes to its end where an attempt fails, and tries
+//! no ways one after the other. Both know nothing of captures, take atomic groups for plain ones and pass over what they
+//! do not know, so that they find all matches and perhaps more: where they find nothing, there is nothing.
+//!
+//! Many an expression is too large for that as it is: an address that can begin anywhere has thousands of states. What
+//! is sought is made wider then, step by step, until its automaton is small enough: an address is any run of the
+//! characters of addresses, and in the end only how the expression begins is looked for.
 
+use super::lead::is_nullable;
 use super::token::{self, Ends, Fuel, NO_END, Token};
 use crate::grok::ast::{Look, Node};
+use crate::grok::literals::{Case, needed};
 use crate::grok::set::Set;
 
-/// The automaton that looks for `node`, or, if that is too large, for how it begins.
+/// The automaton that looks for what `node` is, or for something wider.
 #[derive(Debug)]
 pub(super) struct Scout(Token);
 
+/// Where a match is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// At the place that is asked about, and at all behind it: a scout.
+    Behind,
+    /// At that place only: a probe.
+    There,
+}
+
+/// How much wider what is sought is than the expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Width {
+    /// Long repeats have no end, and looks around are passed over.
+    Counts,
+    /// That, and alternatives that hold no blank are runs of their characters.
+    Runs,
+    /// That, and runs that hold blanks are runs of anything: where one of them was come to, it goes on.
+    Gaps,
+}
+
+/// The most rounds of a repeat that are counted when what is sought is made wider.
+const MAX_COUNT: u32 = 4;
+
 impl Scout {
     /// `None` when not even the beginning of `node` can be looked for.
-    pub(super) fn new(node: &Node) -> Option<Scout> {
-        let anything = Node::Repeat { node: Box::new(Node::set(Set::any())), min: 0, max: None, greedy: false };
-        let parts = match plain(node) {
-            Node::Concat(parts) => parts,
-            node => vec![node],
-        };
-        let mut length = parts.len();
-        while length > 0 {
-            let sought = Node::concat([anything.clone()].into_iter().chain(parts[..length].iter().cloned()));
-            if let Some(token) = token::build(&sought, Ends::Any, &mut Fuel::default()) {
-                return Some(Scout(token));
+    pub(super) fn new(node: &Node, reach: Reach) -> Option<Scout> {
+        let exact = plain(&ahead(node));
+        let counts = widened(&exact, Width::Counts, reach);
+        let runs = widened(&exact, Width::Runs, reach);
+        let all_runs = wider(&exact, Width::Runs);
+        let widest = widened(&exact, Width::Gaps, reach);
+        [&exact, &counts, &runs, &all_runs, &widest].into_iter().find_map(|node| Scout::of(node, reach)).or_else(|| {
+            let mut parts = parts(&widest);
+            while parts > 1 {
+                parts /= 2;
+                if let Some(scout) = Scout::of(&beginning(&widest, parts), reach) {
+                    return Some(scout);
+                }
             }
-            length /= 2;
-        }
-        None
+            None
+        })
     }
 
-    /// Whether a match can begin at `at` or behind it.
-    pub(super) fn finds(&self, line: &[u8], at: usize) -> bool {
-        at <= line.len() && self.0.run(line, at, &mut token::Last::default()).0 != NO_END
+    fn of(node: &Node, reach: Reach) -> Option<Scout> {
+        let anything = Node::Repeat { node: Box::new(Node::set(Set::any())), min: 0, max: None, greedy: false };
+        let sought = match reach {
+            Reach::Behind => Node::concat([anything, node.clone()]),
+            Reach::There => node.clone(),
+        };
+        token::build(&sought, Ends::Any, &mut Fuel::default()).map(Scout)
+    }
+
+    /// Whether a match can begin at `at`, or behind it; and how far that took reading.
+    #[inline(never)]
+    pub(super) fn finds(&self, line: &[u8], at: usize) -> (bool, usize) {
+        let (end, read) = self.0.run(line, at);
+        (end != NO_END, read)
+    }
+}
+
+/// `node`, or, where it is more than what is behind it, what a look ahead sees in the place of that.
+pub(super) fn ahead(node: &Node) -> Node {
+    let Node::Concat(parts) = node else { return node.clone() };
+    let least = |node: &Node| needed(node, Case::Exact).1;
+    let seen = parts.iter().enumerate().find_map(|(index, part)| match part {
+        Node::Around { behind: false, negative: false, node } if !matches!(**node, Node::Set(_)) => Some((index, node)),
+        _ => None,
+    });
+    match seen {
+        Some((index, node)) if least(node) > parts[index + 1..].iter().map(least).sum() => {
+            Node::concat(parts[..index].iter().cloned().chain([(**node).clone()]))
+        }
+        _ => node.clone(),
     }
 }
 
@@ -50,6 +108,97 @@ fn plain(node: &Node) -> Node {
         Node::Capture { node, .. } | Node::Atomic(node) => plain(node),
         Node::Around { node: sought, .. } if matches!(**sought, Node::Set(_)) => node.clone(),
         Node::Around { .. } | Node::Look(Look::EndOrNewline) => Node::Empty,
+        node => node.clone(),
+    }
+}
+
+/// What matches wherever the plain `node` matches, and has fewer states. A probe's beginning is left as it is: most
+/// places are ruled out by it.
+fn widened(node: &Node, width: Width, reach: Reach) -> Node {
+    match node {
+        Node::Alternate(ways) => Node::Alternate(ways.iter().map(|way| widened(way, width, reach)).collect()),
+        Node::Concat(parts) if reach == Reach::There => {
+            let is_look = |part: &&Node| matches!(part, Node::Look(_) | Node::Around { .. });
+            let (head, rest) = parts.split_at(1 + parts.iter().take_while(is_look).count().min(parts.len() - 1));
+            Node::concat(head.iter().cloned().chain(rest.iter().map(|part| wider(part, width))))
+        }
+        node => wider(node, width),
+    }
+}
+
+/// The same for any part.
+fn wider(node: &Node, width: Width) -> Node {
+    let narrow = |node: &Node| {
+        let mut used = Set::empty();
+        let regular = collect(node, &mut used);
+        (regular && !used.contains(u32::from(' ')) && !used.is_empty()).then_some(used)
+    };
+    match node {
+        Node::Concat(parts) => Node::concat(parts.iter().map(|part| wider(part, width))),
+        Node::Repeat { node: round, max, .. }
+            if width == Width::Gaps && max.is_none_or(|max| max > MAX_COUNT) && narrow(round).is_none() =>
+        {
+            Node::Repeat { node: Box::new(Node::set(Set::any())), min: 0, max: None, greedy: true }
+        }
+        Node::Alternate(_) | Node::Repeat { .. }
+            if width != Width::Counts
+                && !matches!(node, Node::Repeat { node, .. } if matches!(**node, Node::Set(_))) =>
+        {
+            match narrow(node) {
+                Some(used) => {
+                    let min = u32::from(!is_nullable(node));
+                    Node::Repeat { node: Box::new(Node::set(used)), min, max: None, greedy: true }
+                }
+                None => wider_inside(node, width),
+            }
+        }
+        Node::Alternate(_) | Node::Repeat { .. } => wider_inside(node, width),
+        Node::Around { .. } | Node::Look(Look::Boundary | Look::NotBoundary) => Node::Empty,
+        node => node.clone(),
+    }
+}
+
+fn wider_inside(node: &Node, width: Width) -> Node {
+    match node {
+        Node::Alternate(ways) => Node::Alternate(ways.iter().map(|way| wider(way, width)).collect()),
+        Node::Repeat { node, min, max, greedy } => Node::Repeat {
+            node: Box::new(wider(node, width)),
+            min: (*min).min(MAX_COUNT),
+            max: max.filter(|max| *max <= MAX_COUNT),
+            greedy: *greedy,
+        },
+        node => node.clone(),
+    }
+}
+
+/// Adds the characters of the texts of `node` to `used`; whether they are known.
+fn collect(node: &Node, used: &mut Set) -> bool {
+    match node {
+        Node::Set(set) => {
+            *used = used.union(set);
+            true
+        }
+        Node::Concat(parts) | Node::Alternate(parts) => parts.iter().all(|part| collect(part, used)),
+        Node::Repeat { node, .. } | Node::Capture { node, .. } | Node::Atomic(node) => collect(node, used),
+        Node::Empty | Node::Look(_) | Node::Around { .. } => true,
+        Node::Backreference { .. } | Node::Conditional { .. } | Node::Foreign(_) => false,
+    }
+}
+
+/// The number of parts of the longest way through the alternatives at its beginning.
+fn parts(node: &Node) -> usize {
+    match node {
+        Node::Concat(all) => all.len(),
+        Node::Alternate(ways) => ways.iter().map(parts).max().unwrap_or(1),
+        _ => 1,
+    }
+}
+
+/// The first `length` parts of `node`, or of each of its ways.
+fn beginning(node: &Node, length: usize) -> Node {
+    match node {
+        Node::Concat(parts) => Node::concat(parts.iter().take(length).cloned()),
+        Node::Alternate(ways) => Node::Alternate(ways.iter().map(|way| beginning(way, length)).collect()),
         node => node.clone(),
     }
 }

@@ -29,9 +29,9 @@ pub(super) fn joins(parts: &[Node], at: usize, leads: &[Lead]) -> bool {
     }
 }
 
-/// Whether `node` is at an end only before what none of its own characters is: a match that begins anywhere inside one of
-/// its texts ends where the text does.
-pub(super) fn is_one(node: &Node, after: &Lead) -> bool {
+/// The characters of `node`, when it is at an end only before what is none of them: a match that begins anywhere inside
+/// one of its texts ends where the text does.
+pub(super) fn is_one(node: &Node, after: &Lead) -> Option<Set> {
     let mut used = Set::empty();
     let mut is_plain = true;
     let _ = any(node, &mut |node| {
@@ -42,7 +42,7 @@ pub(super) fn is_one(node: &Node, after: &Lead) -> bool {
         }
         false
     });
-    is_plain && !after.end && used.is_disjoint(&after.set)
+    (is_plain && !after.end && used.is_disjoint(&after.set)).then_some(used)
 }
 
 pub(super) fn is_look(node: &Node) -> bool {

@@ -4,6 +4,9 @@ use memchr::memmem::Finder;
 
 use super::chars::{Class, decode, word};
 use super::lead::{Lead, lead};
+use super::needle::Needles;
+use super::scout::ahead;
+use super::shape::{is_look, is_one};
 use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
 
@@ -13,14 +16,17 @@ pub(super) struct Starts {
     anchor: Anchor,
     /// Characters that a match can begin with.
     first: Option<Class>,
+    /// Those that it cannot begin with: a run of them is passed over many bytes at a time.
+    others: Class,
     /// Whether it can begin at the end of the line.
     end: bool,
     /// The text that every match begins with.
     prefix: Option<Finder<'static>>,
     /// No match begins behind one of these.
     not_after: Option<Class>,
-    /// Texts that every match contains, in this order.
-    texts: Vec<Needle>,
+    needles: Needles,
+    /// The characters of what every match begins with, when that ends only before what is none of them.
+    head: Option<Class>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,10 +46,12 @@ impl Starts {
         Starts {
             anchor: anchor(node),
             first: if everything { None } else { Some(Class::new(&set)) },
+            others: Class::new(&set.negate()),
             end,
             prefix: if text.len() > 1 { Some(Finder::new(text.as_bytes()).into_owned()) } else { None },
             not_after: not_behind(node).filter(|set| !set.is_empty()).map(|set| Class::new(&set)),
-            texts: needles(&texts(node)),
+            needles: Needles::new(&ahead(node)),
+            head: head(node).filter(|set| !set.is_empty()).map(|set| Class::new(&set)),
         }
     }
 
@@ -89,20 +97,53 @@ impl Starts {
         if let Some(prefix) = &self.prefix {
             return prefix.find(&line[at..]).map(|found| at + found);
         }
-        let Some(first) = &self.first else { return Some(at) };
-        let found = first.find(line, at);
+        if self.first.is_none() {
+            return Some(at);
+        }
+        let found = self.others.run(line, at);
         if found < line.len() || self.end { Some(found) } else { None }
     }
 
     /// The last place where a match can begin, going by the texts that it must contain.
     pub(super) fn last(&self, line: &[u8]) -> Option<usize> {
-        self.texts.iter().rev().try_fold(line.len(), |end, text| text.find_last(&line[..end]))
+        self.needles.last(line)
+    }
+
+    /// How much it takes to look for the texts, in bytes that an automaton reads in that time, roughly.
+    pub(super) fn price(&self) -> usize {
+        self.needles.price()
+    }
+
+    /// Whether a line lacks all of what every match has one of.
+    pub(super) fn lacks(&self, line: &[u8]) -> bool {
+        self.needles.lacks(line)
+    }
+
+    /// The next place that is worth a probe when the one at `start` has failed, having read as far as `read`. When it went
+    /// behind the end of what every match begins with, no match begins inside of that: each would go on from there.
+    pub(super) fn after_probe(&self, line: &[u8], start: usize, read: usize) -> usize {
+        let next = Starts::after(line, start);
+        match &self.head {
+            Some(head) => {
+                let end = head.run(line, start);
+                if end < read { next.max(end) } else { next }
+            }
+            None => next,
+        }
     }
 
     /// The next place after `at`, of which all were not found to begin a match.
     pub(super) fn after(line: &[u8], at: usize) -> usize {
         if at < line.len() { at + decode(line, at).1 } else { at + 1 }
     }
+}
+
+/// See [`Starts::head`].
+fn head(node: &Node) -> Option<Set> {
+    let Node::Concat(parts) = node else { return None };
+    let length = 1 + parts.iter().take_while(|part| is_look(part)).count();
+    let after = parts.get(length..)?.iter().rev().fold(Lead::anything(), |after, part| lead(part, &after));
+    is_one(&Node::concat(parts[..length].iter().cloned()), &after)
 }
 
 fn anchor(node: &Node) -> Anchor {
@@ -173,92 +214,5 @@ fn not_behind(node: &Node) -> Option<Set> {
         }
         Node::Capture { node, .. } => not_behind(node),
         _ => None,
-    }
-}
-
-/// Texts that every match of `node` contains, in order and apart from each other.
-fn texts(node: &Node) -> Vec<String> {
-    let mut found = vec![String::new()];
-    collect(node, &mut found);
-    found.retain(|text| !text.is_empty());
-    found
-}
-
-/// Adds the texts of `node`; the last of `found` is still growing.
-fn collect(node: &Node, found: &mut Vec<String>) {
-    match node {
-        Node::Set(set) => match (set.as_char(), found.last_mut()) {
-            (Some(c), Some(last)) => last.push(c),
-            _ => found.push(String::new()),
-        },
-        Node::Concat(parts) => parts.iter().for_each(|part| collect(part, found)),
-        Node::Capture { node, .. } => collect(node, found),
-        Node::Atomic(node) => {
-            found.push(String::new());
-            collect(node, found);
-            found.push(String::new());
-        }
-        Node::Repeat { node, min, .. } if *min > 0 => {
-            found.push(String::new());
-            collect(node, found);
-            found.push(String::new());
-        }
-        Node::Empty | Node::Look(_) => {}
-        _ => found.push(String::new()),
-    }
-}
-
-/// A text that is looked for from the end, by its least frequent byte.
-#[derive(Debug)]
-struct Needle {
-    text: Vec<u8>,
-    /// Where in it the byte stands.
-    rare: usize,
-}
-
-/// The most texts that are looked for.
-const MAX_NEEDLES: usize = 3;
-
-/// Those of `texts` that tell most.
-fn needles(texts: &[String]) -> Vec<Needle> {
-    let mut best: Vec<(u32, usize)> = texts.iter().enumerate().map(|(index, text)| (worth(text), index)).collect();
-    best.sort_by_key(|&(worth, _)| std::cmp::Reverse(worth));
-    best.truncate(MAX_NEEDLES);
-    best.sort_by_key(|&(_, index)| index);
-    let needle = |&(_, index): &(u32, usize)| {
-        let text = texts[index].as_bytes().to_vec();
-        let rare = (0..text.len()).max_by_key(|&at| rarity(text[at])).unwrap_or(0);
-        Needle { text, rare }
-    };
-    best.iter().map(needle).collect()
-}
-
-fn worth(text: &str) -> u32 {
-    text.bytes().map(rarity).max().unwrap_or(0) + text.len().min(8) as u32
-}
-
-/// How seldom a byte is in a line, roughly.
-fn rarity(byte: u8) -> u32 {
-    match byte {
-        b' ' | b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 0,
-        b'a'..=b'z' | b'0'..=b'9' | b'.' | b'/' => 2,
-        b'A'..=b'Z' | b'-' | b':' | b',' | b'=' | b'"' => 4,
-        _ => 8,
-    }
-}
-
-impl Needle {
-    /// Where the last such text of `line` begins.
-    fn find_last(&self, line: &[u8]) -> Option<usize> {
-        let mut end = line.len().checked_sub(self.text.len() - 1 - self.rare)?;
-        loop {
-            let found = memchr::memrchr(self.text[self.rare], line.get(..end)?)?;
-            if let Some(start) = found.checked_sub(self.rare)
-                && line[start..].starts_with(&self.text)
-            {
-                return Some(start);
-            }
-            end = found;
-        }
     }
 }

@@ -21,17 +21,17 @@ use super::golden::golden_cases;
 /// Faults of one test that are shown.
 const SHOWN: usize = 10;
 
-fn cases(few: usize) -> usize {
+pub(super) fn cases(few: usize) -> usize {
     std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(few)
 }
 
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     let given = std::env::var("LOGATOR_TEST_SEED").ok().and_then(|text| text.parse().ok());
     given.unwrap_or_else(|| RandomState::new().hash_one(0))
 }
 
 /// A number for `text`, other for each seed.
-fn seed_of(seed: u64, text: &str) -> u64 {
+pub(super) fn seed_of(seed: u64, text: &str) -> u64 {
     text.bytes().fold(seed, |sum, byte| sum.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte))
 }
 

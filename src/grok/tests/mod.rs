@@ -12,6 +12,7 @@ mod golden;
 mod language;
 mod limits;
 mod linearity;
+mod traces;
 
 use super::{Field, Library, Pattern};
 

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
+use super::super::blocks::Stops;
+use super::super::chars::FREE;
 use super::super::lead::Lead;
 use super::minimize::minimize;
 use super::nfa::{MAX_NODES, Nfa, Step, Test};
 use super::symbols::Symbols;
-use super::{CHAR, ENDS, HALF, STAY, STOP, Token, pack};
+use super::{CHAR, ENDS, STAY, STOP, Token};
 use crate::grok::ast::Node;
 use crate::grok::set::Set;
 
@@ -147,7 +149,7 @@ impl Builder<'_> {
         if let Some(&known) = self.known.get(&key) {
             return Some(known);
         }
-        if self.states.len() >= if self.is_any { MAX_STATES / 4 } else { MAX_STATES } {
+        if self.states.len() >= if self.is_any { MAX_STATES / 2 } else { MAX_STATES } {
             return None;
         }
         let new = self.states.len() as u32;
@@ -194,7 +196,7 @@ impl Builder<'_> {
             }
         }
         self.stack = stack;
-        if self.work > if self.is_any { MAX_WORK / 4 } else { MAX_WORK } {
+        if self.work > MAX_WORK {
             return None;
         }
         if next.is_empty() || symbol == self.symbols.end || (ends && self.is_any) {
@@ -254,6 +256,7 @@ impl Builder<'_> {
         let (states, symbols) = (rows.len(), &self.symbols);
         let leaves: Vec<Option<Vec<u8>>> =
             rows.iter().enumerate().map(|(state, row)| self.leaves(state as u32, row)).collect();
+        let mut stops = Vec::new();
         let mut transitions = vec![STOP; states * (symbols.count() + 1)];
         for (state, row) in rows.iter().enumerate() {
             for (symbol, edge) in row.iter().enumerate() {
@@ -263,15 +266,23 @@ impl Builder<'_> {
             }
             let is_dead = symbols.beyond().all(|symbol| transitions[usize::from(symbol) * states + state] == STOP);
             transitions[usize::from(symbols.long) * states + state] = if is_dead { STOP } else { CHAR };
-            transitions[symbols.count() * states + state] = leaves[state].as_deref().map_or(0, pack);
+            // A state that nothing leaves has none, and a number that is none's.
+            let bytes = leaves[state].as_deref().unwrap_or_default();
+            transitions[symbols.count() * states + state] =
+                if bytes.is_empty() { u32::MAX } else { stops.len() as u32 };
+            if !bytes.is_empty() {
+                stops.push(Stops::of(0, bytes, false));
+            }
         }
         let column_of = std::array::from_fn(|byte| {
             let symbol = if byte < 0x80 { symbols.ascii[byte] } else { symbols.long };
             u32::from(symbol) * states as u32
         });
         let starts: Vec<u32> = starts.iter().map(|&start| class_of[start as usize]).collect();
-        let is_long = shortest(&rows, &starts) >= HALF;
-        Token { column_of, symbols: self.symbols, transitions, states: states as u32, starts, is_long }
+        let stays =
+            |state: usize, byte: &usize| rows[state][usize::from(symbols.ascii[*byte])].next == Some(state as u32);
+        let is_free = (0..rows.len()).any(|state| (0..0x80).filter(|byte| stays(state, byte)).count() > FREE);
+        Token { column_of, symbols: self.symbols, transitions, leaves: stops, states: states as u32, starts, is_free }
     }
 
     /// The bytes at which a state is left that stays as it is at all others.
@@ -284,25 +295,4 @@ impl Builder<'_> {
             (0..0x80).filter(|&byte| row[usize::from(self.symbols.ascii[usize::from(byte)])] != stay).collect();
         (leaves.len() <= MAX_LEAVES).then_some(leaves)
     }
-}
-
-/// The number of characters of the shortest text.
-fn shortest(rows: &[Vec<Edge>], starts: &[u32]) -> usize {
-    let (mut reached, mut now, mut count) = (vec![false; rows.len()], starts.to_vec(), 0);
-    while !now.is_empty() {
-        let mut next = Vec::new();
-        for state in now {
-            if std::mem::replace(&mut reached[state as usize], true) {
-                continue;
-            }
-            for edge in &rows[state as usize] {
-                if edge.ends {
-                    return count;
-                }
-                next.extend(edge.next);
-            }
-        }
-        (now, count) = (next, count + 1);
-    }
-    count
 }

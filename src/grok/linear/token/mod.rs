@@ -17,6 +17,7 @@ mod minimize;
 mod nfa;
 mod symbols;
 
+use super::blocks::Stops;
 use super::chars::{RAW, decode, decode_last};
 use symbols::Symbols;
 
@@ -32,114 +33,68 @@ const CHAR: u32 = 1 << 29;
 const STAY: u32 = 1 << 28;
 const FLAGS: u32 = ENDS | STOP | CHAR | STAY;
 
-/// How the last text of a token began, and the states behind that.
-///
-/// Each look-up of a transition has to wait for the one before it. But times, addresses and paths begin as they did in
-/// the line before: bytes that are the same lead to the same state.
-#[derive(Debug, Clone)]
-pub(in crate::grok::linear) struct Last {
-    start: u32,
-    /// The first eight bytes, the next eight, and the states behind them.
-    heads: [u64; 2],
-    states: [u32; 2],
-}
-
 /// There is no end.
 pub(in crate::grok::linear) const NO_END: usize = usize::MAX;
 
-/// The bytes that are compared at a time.
-const HALF: usize = 8;
-
-impl Default for Last {
-    fn default() -> Self {
-        Last { start: STOP, heads: [0; 2], states: [STOP; 2] }
-    }
-}
-
-impl Last {
-    /// The state to go on with, and where: behind what is the same as last time.
-    #[inline]
-    fn skip(&self, line: &[u8], at: usize, start: u32) -> (u32, usize) {
-        if self.start != start || read(line, at) != Some(self.heads[0]) {
-            return (start, at);
-        }
-        if self.states[1] != STOP && read(line, at + HALF) == Some(self.heads[1]) {
-            return (self.states[1], at + 2 * HALF);
-        }
-        (self.states[0], at + HALF)
-    }
-
-    /// Remembers that eight bytes, the first ones or those behind them, led to `state`.
-    fn note(&mut self, bytes: u64, first: bool, start: u32, state: u32) {
-        if first {
-            *self = Last { start, heads: [bytes, 0], states: [state, STOP] };
-        } else {
-            (self.heads[1], self.states[1]) = (bytes, state);
-        }
-    }
-}
-
-/// The eight bytes at `at`.
-#[inline]
-fn read(line: &[u8], at: usize) -> Option<u64> {
-    line.get(at..)?.first_chunk::<HALF>().map(|bytes| u64::from_le_bytes(*bytes))
+/// What a byte does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::grok::linear) struct Step {
+    /// The token can end before it.
+    pub(in crate::grok::linear) ends: bool,
+    /// The next state, if there is more.
+    pub(in crate::grok::linear) next: Option<u32>,
 }
 
 /// The automaton of a part.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(in crate::grok::linear) struct Token {
     /// By byte, where the column of its symbol begins; bytes beyond ASCII share one, whose transitions say [`CHAR`] or
     /// [`STOP`].
     column_of: [u32; 256],
     symbols: Symbols,
-    /// By symbol, a column: for each state the next state, and flags. In the last column, for states that stay, where
-    /// they are left. Columns and not rows, so that a state is its own number.
+    /// By symbol, a column: for each state the next state, and flags. In the last column, for states that stay, which of
+    /// `leaves` leave them. Columns and not rows, so that a state is its own number.
     transitions: Vec<u32>,
+    /// What leaves a state that stays.
+    leaves: Vec<Stops>,
     /// The number of states.
     states: u32,
     /// The first state, by what is before.
     starts: Vec<u32>,
-    /// Whether it has eight bytes at least.
-    is_long: bool,
-}
-
-/// The bytes at which a state that stays is left, as they stand in its row: their number and up to three of them.
-fn pack(leaves: &[u8]) -> u32 {
-    let byte = |index: usize| leaves.get(index).copied().unwrap_or_default();
-    u32::from_le_bytes([leaves.len() as u8, byte(0), byte(1), byte(2)])
+    /// Whether it can hold free text: from a state, nearly all characters lead back to it.
+    is_free: bool,
 }
 
 impl Token {
     /// Where the token that begins at `at` ends ([`NO_END`] if it does not), and how far it was read.
     #[inline]
-    pub(in crate::grok::linear) fn run(&self, line: &[u8], at: usize, last: &mut Last) -> (usize, usize) {
-        let start = self.start(line, at);
-        if self.is_long {
-            return self.run_long(line, at, start, last);
-        }
-        self.walk(line, at, start)
+    pub(in crate::grok::linear) fn run(&self, line: &[u8], at: usize) -> (usize, usize) {
+        self.walk(line, at, self.start(line, at))
     }
 
-    /// The same for texts of many bytes, which begin as the last one did more often than not.
-    fn run_long(&self, line: &[u8], at: usize, start: u32, last: &mut Last) -> (usize, usize) {
-        let (mut state, mut pos) = last.skip(line, at, start);
-        while pos == at || pos == at + HALF {
-            // The next eight bytes, if no flag is among them.
-            let Some(bytes) = line.get(pos..).and_then(|rest| rest.first_chunk::<HALF>()) else { break };
-            let mut entry = state;
-            for &byte in bytes {
-                entry = self.entry(entry, self.column_of[usize::from(byte)]);
-                if entry & FLAGS != 0 {
-                    break;
-                }
-            }
-            if entry & FLAGS != 0 {
-                break;
-            }
-            (state, pos) = (entry, pos + HALF);
-            last.note(u64::from_le_bytes(*bytes), pos == at + HALF, start, state);
+    /// Whether it can hold free text.
+    pub(in crate::grok::linear) fn is_free(&self) -> bool {
+        self.is_free
+    }
+
+    /// The first state, if it does not depend on what is before.
+    pub(in crate::grok::linear) fn only_start(&self) -> Option<u32> {
+        match self.starts[..] {
+            [start] => Some(start),
+            _ => None,
         }
-        self.walk(line, pos, state)
+    }
+
+    /// The first state behind a character of ASCII, or at the beginning of the line.
+    pub(in crate::grok::linear) fn start_after(&self, before: Option<u8>) -> u32 {
+        let before = before.map_or(self.symbols.end, |byte| self.symbols.of(u32::from(byte)));
+        self.starts[usize::from(self.symbols.context[usize::from(before)])]
+    }
+
+    /// What the byte does in `state`; `None` when it is not ASCII.
+    pub(in crate::grok::linear) fn step(&self, state: u32, byte: u8) -> Option<Step> {
+        let entry = self.entry(state, self.column_of[usize::from(byte)]);
+        byte.is_ascii().then(|| Step { ends: entry & ENDS != 0, next: (entry & STOP == 0).then_some(entry & !FLAGS) })
     }
 
     /// From `pos` on, in `state`.
@@ -212,15 +167,10 @@ impl Token {
 
     #[inline]
     fn stay(&self, line: &[u8], at: usize, state: u32) -> usize {
-        let rest = line.get(at..).unwrap_or_default();
-        let [count, a, b, c] = self.entry_of(state, self.symbols.count() as u8).to_le_bytes();
-        let found = match count {
-            0 => None,
-            1 => memchr::memchr(a, rest),
-            2 => memchr::memchr2(a, b, rest),
-            _ => memchr::memchr3(a, b, c, rest),
-        };
-        found.map_or(line.len(), |found| at + found)
+        match self.leaves.get(self.entry_of(state, self.symbols.count() as u8) as usize) {
+            Some(leaves) => leaves.find(line, at),
+            None => line.len(),
+        }
     }
 }
 

@@ -1,0 +1,104 @@
+//! Where traces begin: at the beginning of the expression, and behind parts that can hold anything.
+
+use std::collections::HashSet;
+
+use super::super::op::{At, Code, Content, Op};
+
+/// The fewest instructions and fields that are worth a look-up.
+const LEAST: usize = 3;
+
+/// Puts an instruction that looks for a trace where it is worth while.
+pub(in crate::grok::linear) fn place(code: &mut Code) {
+    let mut sites: Vec<(At, At)> = Vec::new();
+    code.entry = site(code, &mut sites, code.entry);
+    for at in 0..code.ops.len() {
+        let mut op = code.ops[at];
+        if !is_free(code, op) {
+            continue;
+        }
+        match &mut op {
+            Op::Run { next, .. } | Op::RunUpTo { next, .. } | Op::Token { next, .. } | Op::Fields { next, .. } => {
+                *next = site(code, &mut sites, *next);
+            }
+            Op::Greedy { run } | Op::Lazy { run } => {
+                let next = code.loops[*run as usize].next;
+                code.loops[*run as usize].next = site(code, &mut sites, next);
+            }
+            _ => {}
+        }
+        code.ops[at] = op;
+    }
+    code.sites = sites.len() as u32;
+}
+
+/// The instruction that looks for traces from `at` on; `at` itself where there is little to gain.
+fn site(code: &mut Code, sites: &mut Vec<(At, At)>, at: At) -> At {
+    if matches!(code.ops[at as usize], Op::Trace { .. }) {
+        return at;
+    }
+    if let Some(&(_, known)) = sites.iter().find(|&&(known, _)| known == at) {
+        return known;
+    }
+    if is_free(code, code.ops[at as usize]) || gain(code, at, &mut HashSet::new()) < LEAST {
+        return at;
+    }
+    let new = code.ops.len() as At;
+    code.ops.push(Op::Trace { site: sites.len() as u32, next: at });
+    sites.push((at, new));
+    new
+}
+
+/// How many instructions and fields a trace from `at` on could do at once, on its longest way; roughly.
+fn gain(code: &Code, at: At, seen: &mut HashSet<At>) -> usize {
+    let op = code.ops[at as usize];
+    if seen.len() > 64 || !seen.insert(at) {
+        return 0;
+    }
+    // A part that can hold anything may be short for once; that is no gain to count on.
+    let (one, two) = if is_free(code, op) { (0, 0) } else { (1, 2) };
+    match op {
+        Op::Byte { next, .. } | Op::Text { next, .. } | Op::Save { next, .. } | Op::Join { next, .. } => {
+            gain(code, next, seen)
+        }
+        Op::One { next, .. }
+        | Op::Edge { next, .. }
+        | Op::Boundary { next, .. }
+        | Op::Ahead { next, .. }
+        | Op::Behind { next, .. }
+        | Op::Mark { next, .. }
+        | Op::Clear { next, .. }
+        | Op::Trace { next, .. } => gain(code, next, seen),
+        Op::Run { next, .. } | Op::RunUpTo { next, .. } | Op::Shape { next, .. } => one + gain(code, next, seen),
+        Op::Token { next, .. } => two + gain(code, next, seen),
+        Op::Fields { start, end, next } => {
+            let fields = &code.fields[start as usize..end as usize];
+            let gained: usize =
+                fields.iter().map(|field| if matches!(field.content, Content::Token(_)) { 2 } else { 1 }).sum();
+            gained.saturating_sub(2 - two) + gain(code, next, seen)
+        }
+        Op::Greedy { run } => one + gain(code, code.loops[run as usize].next, seen),
+        Op::Split { first, other, .. } => 1 + gain(code, first, seen).max(gain(code, other, seen)),
+        Op::Branch { table } => {
+            let mut ways = code.tables[table as usize].to_vec();
+            ways.sort_unstable();
+            ways.dedup();
+            1 + ways.into_iter().map(|way| gain(code, way, seen)).max().unwrap_or(0)
+        }
+        _ => 0,
+    }
+}
+
+/// Whether what `op` takes can be anything: traces end before it, and begin behind it.
+fn is_free(code: &Code, op: Op) -> bool {
+    match op {
+        Op::Run { class, .. } | Op::RunUpTo { class, .. } => code.classes[class as usize].is_free(),
+        Op::Token { token, .. } => code.tokens[token as usize].is_free(),
+        Op::Greedy { run } | Op::Lazy { run } => code.classes[code.loops[run as usize].class as usize].is_free(),
+        Op::Fields { end, .. } => match code.fields[end as usize - 1].content {
+            Content::Run { class, .. } => code.classes[class as usize].is_free(),
+            Content::Token(token) => code.tokens[token as usize].is_free(),
+            _ => false,
+        },
+        _ => false,
+    }
+}

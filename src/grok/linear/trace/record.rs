@@ -1,0 +1,398 @@
+//! Walks the machine's way over a stretch of a line and notes what it depends on.
+//!
+//! What is done for each instruction is what the machine does, with two differences: each byte that is looked at narrows
+//! the range of its place to those over which nothing would change, and what the machine would write down is a list of
+//! effects. Where an instruction asks for something that a range cannot say (the end of the line, a character beyond
+//! ASCII, a place outside of the window), the trace ends before it.
+
+use super::super::chars::Class;
+use super::super::op::{At, Code, Content, Edge, Field, NO_CAPTURE, Op};
+use super::super::token::{NO_END, Token};
+use super::{Captured, Effect, MAX_CAPTURES, MAX_EFFECTS, Trace, WINDOW, first_bits};
+
+/// The most instructions of a trace.
+const MAX_STEPS: usize = 256;
+/// The fewest bytes that are worth a trace.
+const LEAST: usize = 4;
+/// The longest text of a part that can hold anything: longer ones differ from line to line.
+const FREE: usize = 3;
+
+/// Where an instruction leads.
+enum Way {
+    /// On, at this place, with this instruction.
+    On(usize, At),
+    /// It fails.
+    Fails,
+}
+
+/// A trace in the making. Nothing in it is allocated, so that it can be put back by a copy.
+#[derive(Clone, Copy)]
+struct Recorder<'r> {
+    code: &'r Code,
+    line: &'r [u8],
+    start: usize,
+    /// By byte of the window: the lowest and the highest that fit.
+    ranges: [(u8, u8); WINDOW],
+    looked: usize,
+    at_start: bool,
+    captured: [Captured; MAX_CAPTURES],
+    captures: usize,
+    effects: [Effect; MAX_EFFECTS],
+    count: usize,
+    /// By effect: how many captures there were before it.
+    before: [usize; MAX_EFFECTS],
+}
+
+/// The trace of what the machine does with `pc` at `start`, if there is any to speak of.
+pub(super) fn record(code: &Code, line: &[u8], start: usize, pc: At) -> Option<Trace> {
+    let nothing = Effect::Join { join: 0, at: 0 };
+    let mut recorder = Recorder {
+        code,
+        line,
+        start,
+        ranges: [(0, u8::MAX); WINDOW],
+        looked: 0,
+        at_start: false,
+        captured: [Captured::default(); MAX_CAPTURES],
+        captures: 0,
+        effects: [nothing; MAX_EFFECTS],
+        count: 0,
+        before: [0; MAX_EFFECTS],
+    };
+    let (mut at, mut pc) = (start, pc);
+    for _ in 0..MAX_STEPS {
+        let before = recorder;
+        let on = match recorder.step(pc, at) {
+            Some(Way::On(at, pc)) => Some((at, pc)),
+            Some(Way::Fails) => recorder.resume(),
+            None => None,
+        };
+        match on {
+            Some(on) => (at, pc) = on,
+            None => {
+                recorder = before;
+                break;
+            }
+        }
+    }
+    let taken = at - start;
+    (taken >= LEAST).then(|| Trace {
+        shape: 0,
+        bits: first_bits(recorder.looked),
+        low: recorder.ranges.map(|(low, _)| low),
+        span: recorder.ranges.map(|(low, high)| high - low),
+        looked: recorder.looked as u8,
+        taken: taken as u8,
+        at_start: recorder.at_start,
+        next: pc,
+        captured: recorder.captured,
+        captures: recorder.captures as u8,
+        effects: recorder.effects,
+        count: recorder.count as u8,
+    })
+}
+
+impl Recorder<'_> {
+    /// Does one instruction; `None` where the trace has to end before it.
+    fn step(&mut self, pc: At, at: usize) -> Option<Way> {
+        let code = self.code;
+        let on = |holds: bool, at: usize, next: At| if holds { Way::On(at, next) } else { Way::Fails };
+        Some(match code.ops[pc as usize] {
+            Op::Byte { byte, next } => on(self.sees(at, |b| b == byte)?, at + 1, next),
+            Op::Text { start, end, next } => {
+                let text = &code.text[start as usize..end as usize];
+                on(self.text(text, at)?, at + text.len(), next)
+            }
+            Op::One { class, next } => on(self.is_of(class, at)?, at + 1, next),
+            Op::Run { class, min, next } => {
+                let end = self.run(class, at, u32::MAX)?;
+                on(end - at >= min as usize, end, next)
+            }
+            Op::RunUpTo { class, min, max, next } => {
+                let end = self.run(class, at, max)?;
+                on(end - at >= min as usize, end, next)
+            }
+            Op::Fields { start, end, next } => {
+                let mut at = at;
+                for field in &code.fields[start as usize..end as usize] {
+                    match self.field(field, at)? {
+                        Some(end) => at = end,
+                        None => return Some(Way::Fails),
+                    }
+                }
+                Way::On(at, next)
+            }
+            Op::Shape { start, end, next } => on(self.shape(start, end, at)?, at + (end - start) as usize, next),
+            Op::Token { token, next } => match self.token(token, at)? {
+                Some(end) => Way::On(end, next),
+                None => Way::Fails,
+            },
+            Op::Join { join, next } => {
+                self.note(Effect::Join { join, at: self.place(at) })?;
+                Way::On(at, next)
+            }
+            Op::Save { slot, next } => {
+                self.note(Effect::Slot { slot, at: self.place(at) })?;
+                Way::On(at, next)
+            }
+            Op::Mark { slot, next } => {
+                self.note(Effect::Mark { slot, at: self.place(at) })?;
+                Way::On(at, next)
+            }
+            // What is to be forgotten has been taken back with the way that failed.
+            Op::Clear { next, .. } => Way::On(at, next),
+            Op::Split { first, other, .. } => {
+                self.note(Effect::Try { op: other, at: self.place(at) })?;
+                Way::On(at, first)
+            }
+            Op::Branch { table } => {
+                let table = &code.tables[table as usize];
+                let next = table[usize::from(*self.line.get(at)?)];
+                self.sees(at, |b| table[usize::from(b)] == next)?;
+                Way::On(at, next)
+            }
+            Op::Greedy { run } => return self.greedy(run, at),
+            Op::Edge { edge, next } => on(self.edge(edge, at)?, at, next),
+            Op::Boundary { inside, next } => {
+                let word = |b: u8| b == b'_' || b.is_ascii_alphanumeric();
+                let before = self.before(at, word)?;
+                on((before != self.sees_ascii(at, word)?) != inside, at, next)
+            }
+            Op::Ahead { class, negative, next } => on(self.is_of(class, at)? != negative, at, next),
+            Op::Behind { class, negative, next } => {
+                let class = &code.classes[class as usize];
+                on(self.before(at, |b| class.has_ascii(b))? != negative, at, next)
+            }
+            Op::Trace { next, .. } => Way::On(at, next),
+            Op::Fail => Way::Fails,
+            Op::Head { .. }
+            | Op::Lazy { .. }
+            | Op::RoundStart { .. }
+            | Op::RoundEnd { .. }
+            | Op::Commit { .. }
+            | Op::Committed { .. }
+            | Op::Look { .. }
+            | Op::Seen { .. }
+            | Op::Unwanted
+            | Op::Match => return None,
+        })
+    }
+
+    /// Takes up the latest choice of the trace itself; `None` when there is none.
+    fn resume(&mut self) -> Option<(usize, At)> {
+        loop {
+            self.count = self.count.checked_sub(1)?;
+            self.captures = self.before[self.count];
+            match self.effects[self.count] {
+                Effect::Try { op, at } => return Some((self.start + usize::from(at), op)),
+                Effect::Less { run, low, at } => {
+                    let (low, at) = (self.start + usize::from(low), self.start + usize::from(at));
+                    if let Some(to) = self.leave_earlier(run, low, at)? {
+                        return Some((to, self.code.loops[run as usize].next));
+                    }
+                }
+                Effect::Save { .. } | Effect::Slot { .. } | Effect::Mark { .. } => {}
+                // That the machine has passed here counts, even if it came to nothing.
+                Effect::Join { .. } => return None,
+            }
+        }
+    }
+
+    fn note(&mut self, effect: Effect) -> Option<()> {
+        *self.effects.get_mut(self.count)? = effect;
+        self.before[self.count] = self.captures;
+        self.count += 1;
+        Some(())
+    }
+
+    fn save(&mut self, capture: u32, is_noted: bool, start: usize, end: usize) -> Option<()> {
+        let (start, end) = (self.place(start), self.place(end));
+        if is_noted {
+            return self.note(Effect::Save { capture, start, end });
+        }
+        *self.captured.get_mut(self.captures)? = Captured { slot: u16::try_from(2 * capture).ok()?, start, end };
+        self.captures += 1;
+        Some(())
+    }
+
+    /// A place of the window. No place behind it is come to: its last byte has been looked at.
+    fn place(&self, at: usize) -> u8 {
+        (at - self.start) as u8
+    }
+
+    /// Whether the byte at `at` is one of those for which `is` holds; narrows its range to those that answer alike.
+    fn sees(&mut self, at: usize, is: impl Fn(u8) -> bool) -> Option<bool> {
+        let byte = *self.line.get(at)?;
+        let index = at.checked_sub(self.start)?;
+        let (low, high) = self.ranges.get_mut(index)?;
+        let answer = is(byte);
+        let (mut lowest, mut highest) = (byte, byte);
+        while lowest > *low && is(lowest - 1) == answer {
+            lowest -= 1;
+        }
+        while highest < *high && is(highest + 1) == answer {
+            highest += 1;
+        }
+        (*low, *high) = (lowest, highest);
+        self.looked = self.looked.max(index + 1);
+        Some(answer)
+    }
+
+    /// The same of a character, which is one of ASCII.
+    fn sees_ascii(&mut self, at: usize, is: impl Fn(u8) -> bool) -> Option<bool> {
+        if !self.line.get(at)?.is_ascii() {
+            return None;
+        }
+        self.sees(at, |b| b.is_ascii())?;
+        self.sees(at, is)
+    }
+
+    /// The same of the character before `at`; none is there at the beginning of the line.
+    fn before(&mut self, at: usize, is: impl Fn(u8) -> bool) -> Option<bool> {
+        if at == 0 {
+            self.at_start = true;
+            return Some(false);
+        }
+        self.sees_ascii(at - 1, is)
+    }
+
+    fn is_of(&mut self, class: u32, at: usize) -> Option<bool> {
+        let class: &Class = &self.code.classes[class as usize];
+        self.sees_ascii(at, |b| class.has_ascii(b))
+    }
+
+    fn text(&mut self, text: &[u8], at: usize) -> Option<bool> {
+        for (index, &byte) in text.iter().enumerate() {
+            if !self.sees(at + index, |b| b == byte)? {
+                return Some(false);
+            }
+        }
+        Some(true)
+    }
+
+    /// Where the run of at most `max` characters ends that begins at `at`.
+    fn run(&mut self, class: u32, at: usize, max: u32) -> Option<usize> {
+        let is_free = self.code.classes[class as usize].is_free();
+        let mut end = at;
+        while end - at < max as usize && self.is_of(class, end)? {
+            end += 1;
+            if is_free && end - at > FREE {
+                return None;
+            }
+        }
+        Some(end)
+    }
+
+    fn shape(&mut self, start: u32, end: u32, at: usize) -> Option<bool> {
+        let code = self.code;
+        let masks = &code.masks[start as usize..end as usize];
+        let mut fits = true;
+        for (index, mask) in masks.iter().enumerate() {
+            fits &= self.sees(at + index, |b| code.bits.0[usize::from(b)] & mask != 0)?;
+        }
+        Some(fits)
+    }
+
+    /// Where the field ends that begins at `at`, if it is there.
+    fn field(&mut self, field: &Field, at: usize) -> Option<Option<usize>> {
+        if !self.text(&field.text.to_le_bytes()[..field.length], at)? {
+            return Some(None);
+        }
+        let start = at + field.length;
+        let end = match field.content {
+            Content::Nothing => return Some(Some(start)),
+            Content::Token(token) => self.token(token, start)?,
+            Content::Run { class, min } => {
+                Some(self.run(class, start, u32::MAX)?).filter(|end| end - start >= min as usize)
+            }
+            Content::Shape { start: from, end: to } => {
+                self.shape(from, to, start)?.then_some(start + (to - from) as usize)
+            }
+        };
+        let Some(end) = end else { return Some(None) };
+        if field.capture != NO_CAPTURE {
+            self.save(field.capture, field.is_noted, start, end)?;
+        }
+        Some(Some(end))
+    }
+
+    /// Where the token ends that begins at `at`, if it is there.
+    fn token(&mut self, token: u32, at: usize) -> Option<Option<usize>> {
+        let token: &Token = &self.code.tokens[token as usize];
+        let mut state = match token.only_start() {
+            Some(state) => state,
+            None if at == 0 => {
+                self.at_start = true;
+                token.start_after(None)
+            }
+            None => {
+                let before = *self.line.get(at - 1)?;
+                let state = token.start_after(Some(before));
+                self.sees_ascii(at - 1, |b| !b.is_ascii() || token.start_after(Some(b)) == state)?;
+                state
+            }
+        };
+        let (mut pos, mut end) = (at, NO_END);
+        loop {
+            let step = token.step(state, *self.line.get(pos)?)?;
+            self.sees(pos, |b| token.step(state, b) == Some(step))?;
+            if step.ends {
+                end = pos;
+            }
+            let Some(next) = step.next else { return Some((end != NO_END).then_some(end)) };
+            (state, pos) = (next, pos + 1);
+            if token.is_free() && pos - at > FREE {
+                return None;
+            }
+        }
+    }
+
+    fn greedy(&mut self, run: u32, at: usize) -> Option<Way> {
+        let each = &self.code.loops[run as usize];
+        let end = self.run(each.class, at, each.max)?;
+        if end - at < each.min as usize {
+            return Some(Way::Fails);
+        }
+        let low = at + each.min as usize;
+        if self.can_leave(run, end)? {
+            if end > low {
+                self.note(Effect::Less { run, low: self.place(low), at: self.place(end) })?;
+            }
+            return Some(Way::On(end, each.next));
+        }
+        Some(self.leave_earlier(run, low, end)?.map_or(Way::Fails, |to| Way::On(to, each.next)))
+    }
+
+    fn can_leave(&mut self, run: u32, at: usize) -> Option<bool> {
+        let exit = &self.code.loops[run as usize].exit;
+        // A run that can be left anywhere can be left at the end of the line as well: that there is no end here has to
+        // be seen for the others only, but a byte is there in any case.
+        self.sees(at, |b| exit.allows(&[b], 0))
+    }
+
+    /// The last place of `low..at` at which the run can be left; the choice stays open if there are others.
+    fn leave_earlier(&mut self, run: u32, low: usize, mut at: usize) -> Option<Option<usize>> {
+        while at > low {
+            at -= 1;
+            if self.can_leave(run, at)? {
+                if at > low {
+                    self.note(Effect::Less { run, low: self.place(low), at: self.place(at) })?;
+                }
+                return Some(Some(at));
+            }
+        }
+        Some(None)
+    }
+
+    fn edge(&mut self, edge: Edge, at: usize) -> Option<bool> {
+        match edge {
+            Edge::Start | Edge::LineStart if at == 0 => {
+                self.at_start = true;
+                // There is something behind it.
+                (edge == Edge::Start || !self.line.is_empty()).then_some(true)
+            }
+            Edge::LineEnd => self.sees(at, |b| b == b'\n'),
+            _ => None,
+        }
+    }
+}

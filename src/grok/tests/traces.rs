@@ -1,0 +1,111 @@
+//! Traces change nothing: a matcher that has seen a line again and again captures what a new one does, from that line and
+//! from those that look like it.
+
+use fastrand::Rng;
+use rayon::prelude::*;
+
+use super::definitions::{cases, seed, seed_of};
+use super::engines::captured_once;
+use super::generate::generate;
+use super::golden::golden_cases;
+use super::{Library, Pattern};
+
+/// How often a line goes by before others do. A shape that comes twice gets a trace, and parts follow one another.
+const AGAIN: usize = 6;
+
+/// Puts other bytes of the same shape in one or two places of `line`: what traces are looked up by stays as it is, so that
+/// it is for their ranges to tell.
+fn retouch(line: &mut [u8], random: &mut Rng) {
+    const SIGNS: &[u8] = b" \t!\"#%&'()*+,-./";
+    const OTHERS: &[u8] = b"0123456789:;<=>?@ABCFGZ[\\]^_`abcfgz{|}~\xc3\xff";
+    for _ in 0..random.usize(1..=2) {
+        if let Some(at) = (!line.is_empty()).then(|| random.usize(..line.len())) {
+            let bytes = if line[at] < b'0' { SIGNS } else { OTHERS };
+            // Digits for digits as a rule.
+            let byte = if line[at].is_ascii_digit() && random.bool() {
+                random.u8(b'0'..=b'9')
+            } else {
+                *random.choice(bytes).unwrap_or(&b'x')
+            };
+            line[at] = byte;
+        }
+    }
+}
+
+/// Compares a matcher that has seen `line` with new ones on `count` lines like it; counts the traces that were followed.
+fn compare(pattern: &Pattern, line: &[u8], count: usize, random: &mut Rng) -> Result<u64, String> {
+    let mut old = pattern.matcher();
+    let slots = pattern.slots();
+    let mut other = line.to_vec();
+    for index in 0..AGAIN + count {
+        let expected = captured_once(&mut pattern.matcher(), slots, &other);
+        let found = captured_once(&mut old, slots, &other);
+        if found != expected {
+            let (pattern, line) = (pattern.name(), line.escape_ascii());
+            let other = other.escape_ascii();
+            return Err(format!(
+                "{pattern} after b\"{line}\" on b\"{other}\"\n with traces: {found:?}\n without: {expected:?}"
+            ));
+        }
+        if index + 1 >= AGAIN {
+            other.copy_from_slice(line);
+            // Every other time the line itself, so that its traces are kept.
+            if index % 2 == 0 {
+                retouch(&mut other, random);
+            }
+        }
+    }
+    Ok(old.used().traces)
+}
+
+fn check(what: &str, pairs: &[(Pattern, Vec<u8>)], count: usize) {
+    let seed = seed();
+    let results: Vec<Result<u64, String>> = pairs
+        .par_iter()
+        .map(|(pattern, line)| {
+            let mut random = Rng::with_seed(seed_of(seed, &line.escape_ascii().to_string()));
+            compare(pattern, line, count, &mut random)
+        })
+        .collect();
+    let followed: u64 = results.iter().flatten().sum();
+    let faults: Vec<&String> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+    println!("{what}: {} lines, {followed} traces followed (seed {seed})", pairs.len());
+    assert!(faults.is_empty(), "{} disagreements (seed {seed}), the first: {}", faults.len(), faults[0]);
+    assert!(followed > pairs.len() as u64, "there are hardly any traces");
+}
+
+#[test]
+fn traces_change_nothing_on_golden_lines_and_lines_like_them() {
+    let libraries = [Library::stock(), Library::stock_ecs()];
+    let pairs: Vec<(Pattern, Vec<u8>)> = golden_cases()
+        .par_iter()
+        .map(|(_, case)| {
+            let pattern =
+                libraries[usize::from(case.ecs)].compile(&case.pattern).unwrap_or_else(|error| panic!("{error}"));
+            (pattern, case.line.clone().into_bytes())
+        })
+        .collect();
+    check("golden lines", &pairs, cases(16));
+}
+
+#[test]
+fn traces_change_nothing_on_lines_made_from_every_stock_definition() {
+    let (library, seed) = (Library::stock(), seed());
+    let names: Vec<&str> = library.names().collect();
+    let pairs: Vec<(Pattern, Vec<u8>)> = names
+        .par_iter()
+        .flat_map_iter(|name| {
+            let mut random = Rng::with_seed(seed_of(seed, name));
+            // Something free in front, so that a search has several beginnings.
+            let text = if random.bool() {
+                format!("%{{{name}:all}}")
+            } else {
+                format!("%{{NOTSPACE:a}} %{{{name}:all}}%{{GREEDYDATA:b}}")
+            };
+            let pattern = library.compile(&text).unwrap_or_else(|error| panic!("{error}"));
+            let lines: Vec<Vec<u8>> = (0..2).map(|_| generate(pattern.tree(), &mut random)).collect();
+            lines.into_iter().map(move |line| (pattern.clone(), line))
+        })
+        .collect();
+    check("made lines", &pairs, cases(16));
+}
