@@ -94,7 +94,7 @@ impl Engines {
         let made = ENGINES.iter().filter_map(|(name, engine)| Some((*name, engine(&pattern)?.matcher())));
         let oniguruma = Oniguruma::new(pattern.tree(), pattern.slots());
         let matchers = made.collect();
-        let doubts = RandomState::new().hash_one(text) % DOUBTED == 0;
+        let doubts = RandomState::new().hash_one(text).is_multiple_of(DOUBTED);
         Engines { text: text.to_owned(), pattern, matchers, doubts, oniguruma, counts: Counts::default() }
     }
 
