@@ -190,6 +190,24 @@ impl Running {
         most.trim().trim_end_matches(" kB").parse().ok()
     }
 
+    /// How many files and connections it has open; 0 when it has ended.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).map_or(0, Iterator::count)
+    }
+
+    /// The memory it has now, in kB; `None` when it has ended.
+    pub fn memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
+        let now = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        now.trim().trim_end_matches(" kB").parse().ok()
+    }
+
+    /// SIGSTOP, and waits until every thread stands still.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+        super::process::wait_until_it_stands_still(self.id());
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("the process is there");

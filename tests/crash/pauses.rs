@@ -1,0 +1,64 @@
+//! Workers that stand still for longer than their lease, and workers that wait while their queue goes and comes.
+
+use nix::sys::signal::Signal;
+
+use super::{Trial, content, until};
+use crate::kit::table::times;
+
+/// A worker is stopped in the middle of its work and goes on when everything is done by another: what it stores then is
+/// there already, and its ack is of a lease that is gone.
+#[test]
+#[ignore = "needs a mongod of its own: run ./test"]
+fn workers_that_are_stopped_beyond_their_lease_lose_and_double_nothing() {
+    let count = times(8);
+    let portion = 2000;
+    let mut trial = Trial::new("SIGSTOP a worker beyond its lease", count * portion + 500);
+    trial.from_stdin = true;
+    trial.queue_arguments = ["--lease", "0.3"].map(String::from).to_vec();
+    trial.begin(2);
+    for nth in 0..count {
+        let fed = nth * portion..(nth + 1) * portion;
+        trial.queue().feed(&content(fed.clone()));
+        let moment = (fed.start + trial.random.usize(1..portion / 2)) as u64;
+        until("documents of this portion", || trial.count().is_some_and(|count| count >= moment));
+        let stopped = trial.random.usize(..2);
+        trial.workers[stopped].freeze();
+        trial.breaks();
+        trial.recovers();
+        until("the other one to do it all", || trial.count() == Some(fed.end as u64));
+        trial.workers[stopped].signal(Signal::SIGCONT);
+    }
+    trial.queue().feed(&content(count * portion..count * portion + 500));
+    trial.finish();
+    assert!(trial.redelivered > 0, "some held a batch when they were stopped");
+    trial.close();
+}
+
+/// What the queue is fed is said again from the beginning when it is started again: it knows by its state what is done.
+#[test]
+#[ignore = "needs a mongod of its own: run ./test"]
+fn eight_workers_that_wait_while_their_queue_is_killed_find_the_next_one() {
+    let count = times(5);
+    let portion = 600;
+    let mut trial = Trial::new("kill -9 the queue of 8 workers that wait", count * portion);
+    trial.from_stdin = true;
+    trial.begin(8);
+    let alone = 16; // Descriptors that a queue has at least, by itself; connections come on top.
+    let waiting = |trial: &mut Trial, before: usize| {
+        until("eight workers to come", || trial.queue().open_files() >= before + 8);
+    };
+    let mut before = alone;
+    for nth in 0..count {
+        waiting(&mut trial, before);
+        trial.queue().kill();
+        trial.breaks();
+        trial.start_queue();
+        before = trial.queue().open_files().min(alone);
+        trial.queue().feed(&content(0..(nth + 1) * portion));
+        let all = ((nth + 1) * portion) as u64;
+        trial.recovers();
+        until("all that was fed", || trial.count() == Some(all));
+    }
+    trial.finish();
+    trial.close();
+}
