@@ -14,15 +14,17 @@ mod strangers;
 mod twice;
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use mongodb::bson::doc;
 use nix::sys::signal::Signal;
 
 use crate::kit::logs::access_line;
 use crate::kit::mongod::{Admin, Mongod};
 use crate::kit::place::{Place, Running};
 use crate::kit::table::{Row, seed};
-use crate::kit::{PATIENCE, wait_for};
+use crate::kit::{PATIENCE, program, wait_for};
 
 const DATABASE: &str = "crash";
 const LINES_IN_BATCH: &str = "100";
@@ -58,6 +60,11 @@ struct Trial {
     /// Further arguments of queues and workers.
     queue_arguments: Vec<String>,
     worker_arguments: Vec<String>,
+    /// What the commands of queues and workers are put behind, and their environment.
+    enter: Vec<String>,
+    environment: Vec<(&'static str, String)>,
+    /// The folder of the state directories, if it is another.
+    state_in: Option<String>,
     /// Where workers ask; their queue's own endpoint unless said.
     from: Option<String>,
     /// The queue reads its standard input and not the file.
@@ -95,6 +102,9 @@ impl Trial {
             round: 0,
             queue_arguments: Vec::new(),
             worker_arguments: Vec::new(),
+            enter: Vec::new(),
+            environment: Vec::new(),
+            state_in: None,
             from: None,
             from_stdin: false,
             queue: None,
@@ -118,14 +128,38 @@ impl Trial {
 
     /// Starts the queue, or starts it again.
     fn start_queue(&mut self) {
-        let state = format!("state{}", self.round);
-        let mut arguments = vec!["--state", &state, "--batch-lines", LINES_IN_BATCH, "--linger", "1"];
+        let endpoint = self.place.endpoint();
+        let state = format!("{}/state{}", self.state_in.as_deref().unwrap_or("."), self.round);
+        let mut arguments = vec![
+            "--bind",
+            &endpoint,
+            "--receipt",
+            "queue.json",
+            "--state",
+            &state,
+            "--batch-lines",
+            LINES_IN_BATCH,
+            "--linger",
+            "1",
+        ];
         if !self.queue_arguments.iter().any(|argument| argument == "--lease") {
             arguments.extend(["--lease", LEASE]);
         }
         arguments.extend((!self.from_stdin).then_some("access.log"));
         arguments.extend(self.queue_arguments.iter().map(String::as_str));
-        self.queue = Some(self.place.queue(&arguments));
+        let mut queue = self.start("logator-queue", &arguments);
+        queue.says("lines are handed out at");
+        self.queue = Some(queue);
+    }
+
+    fn start(&self, name: &str, arguments: &[&str]) -> Running {
+        let mut command = self.place.command(name, arguments);
+        if let Some((first, others)) = self.enter.split_first() {
+            command = Command::new(first);
+            command.args(others).arg(program(name)).args(arguments).current_dir(self.place.path("."));
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        Running::start(command)
     }
 
     fn new_worker(&self) -> Running {
@@ -136,7 +170,7 @@ impl Trial {
         let to = self.server.uri(&format!("{DATABASE}.{}", self.collection()));
         let mut arguments = vec!["--from", from, "-j", "1", "-f", "combined", "--to", &to];
         arguments.extend(self.worker_arguments.iter().map(String::as_str));
-        self.place.start("logator-worker", &arguments)
+        self.start("logator-worker", &arguments)
     }
 
     fn queue(&mut self) -> &mut Running {
@@ -211,6 +245,13 @@ impl Trial {
         self.workers[nth] = self.new_worker();
     }
 
+    /// `kill -9` of all workers; as many take their place.
+    fn kill_workers(&mut self) {
+        self.workers.iter_mut().for_each(Running::kill);
+        self.breaks();
+        self.workers = self.workers.iter().map(|_| self.new_worker()).collect();
+    }
+
     /// `kill -9` of the queue; the same command is run again.
     fn kill_queue(&mut self) {
         self.queue().kill();
@@ -240,9 +281,9 @@ impl Trial {
         assert!(receipt.agrees && receipt.finished, "{receipt:?}");
         assert_eq!((receipt.read + receipt.resumed_lines) as usize, self.lines, "{receipt:?}");
         if let Some(words) = queue.stderr.lines().find(|line| line.contains("batches were handed out again")) {
-            let mut numbers = words.split(|at: char| !at.is_ascii_digit() && at != ',').filter_map(|word| {
-                word.replace(',', "").parse::<u64>().ok()
-            });
+            let mut numbers = words
+                .split(|at: char| !at.is_ascii_digit() && at != ',')
+                .filter_map(|word| word.replace(',', "").parse::<u64>().ok());
             self.redelivered += numbers.next().unwrap_or(0);
             self.late_acks += numbers.next().unwrap_or(0);
         }
@@ -258,7 +299,7 @@ impl Trial {
         self.row.lost += lost;
         self.row.doubled += doubled;
         let collection = self.collection();
-        self.admin.run(DATABASE, mongodb::bson::doc! { "drop": collection });
+        self.admin.run(DATABASE, doc! { "drop": collection });
     }
 
     /// Prints the row and judges it.
@@ -268,6 +309,24 @@ impl Trial {
         crate::kit::table::tell(&format!("{fault}: {redelivered} batches handed out again, {late_acks} acks too late"));
         row.close();
     }
+}
+
+/// The tests of this module believe what the comparison says.
+#[test]
+#[ignore = "needs a mongod of its own: run ./test"]
+fn the_comparison_finds_what_is_lost_changed_and_doubled() {
+    let mut trial = Trial::new("what the comparison finds", 500);
+    trial.begin(1);
+    until("all documents", || trial.count() == Some(500));
+    let collection = trial.collection();
+    let ids: Vec<&String> = trial.expected.keys().collect();
+    let change = doc! { "q": { "_id": ids[7] }, "u": { "$set": { "response": "404" } } };
+    let (id, other) = (ids[3], doc! { "_id": "another", "message": "once more" });
+    trial.admin.run(DATABASE, doc! { "delete": &collection, "deletes": [{ "q": { "_id": id }, "limit": 1 }] });
+    trial.admin.run(DATABASE, doc! { "update": &collection, "updates": [change] });
+    trial.admin.run(DATABASE, doc! { "insert": &collection, "documents": [other] });
+    trial.finish();
+    assert_eq!((trial.row.lost, trial.row.doubled), (2, 1));
 }
 
 /// Waits until `condition` holds, for as long as the patience of tests is.

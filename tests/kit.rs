@@ -14,9 +14,11 @@
 // Not every set of features uses all of it.
 #![allow(dead_code)]
 
+pub mod disk;
 pub mod logs;
 #[cfg(feature = "mongodb")]
 pub mod mongod;
+pub mod noise;
 pub mod peer;
 pub mod place;
 pub mod process;

@@ -42,18 +42,14 @@ fn eight_workers_that_wait_while_their_queue_is_killed_find_the_next_one() {
     let portion = 600;
     let mut trial = Trial::new("kill -9 the queue of 8 workers that wait", count * portion);
     trial.from_stdin = true;
-    trial.begin(8);
-    let alone = 16; // Descriptors that a queue has at least, by itself; connections come on top.
-    let waiting = |trial: &mut Trial, before: usize| {
-        until("eight workers to come", || trial.queue().open_files() >= before + 8);
-    };
-    let mut before = alone;
+    trial.begin(0);
+    let alone = trial.queue().open_files();
+    trial.workers = (0..8).map(|_| trial.new_worker()).collect();
     for nth in 0..count {
-        waiting(&mut trial, before);
+        until("eight workers to come", || trial.queue().open_files() >= alone + 8);
         trial.queue().kill();
         trial.breaks();
         trial.start_queue();
-        before = trial.queue().open_files().min(alone);
         trial.queue().feed(&content(0..(nth + 1) * portion));
         let all = ((nth + 1) * portion) as u64;
         trial.recovers();

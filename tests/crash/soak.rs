@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::networks::behind;
-use super::strangers::Noise;
-use super::{Trial, networks};
+use super::strangers::make_keys;
+use super::{DATABASE, Trial, clocks, networks};
+use crate::kit::disk::Disk;
+use crate::kit::noise::Noise;
 use crate::kit::proxy::Network;
 use crate::kit::table::{number, tell};
 
@@ -45,79 +47,151 @@ impl Life {
     }
 }
 
-#[test]
-#[ignore = "needs a mongod of its own: run ./test"]
-fn a_soak_with_every_fault_at_random_loses_and_doubles_nothing_and_the_queue_leaks_nothing() {
-    let seconds = number("LOGATOR_SOAK").unwrap_or(20);
-    // As many as ten minutes take, but in rounds that a queue can live through.
-    let lines = (seconds as usize * 1700).clamp(10_000, 200_000);
-    let mut trial = Trial::new("soak: all of these at random", lines);
-    trial.queue_arguments = ["--lease", "1"].map(String::from).to_vec();
-    let network = behind(&mut trial);
-    let port: u16 = trial.queue_arguments.last().and_then(|tcp| tcp.rsplit(':').next()?.parse().ok()).unwrap();
-    let until = Instant::now() + Duration::from_secs(seconds);
-    let mut kinds = [0; 6];
-    let mut most = Life::default();
-    while Instant::now() < until {
-        trial.begin(2);
-        let noise = Noise::at(port, trial.random.u64(..));
-        let mut life = Life::default();
-        while Instant::now() < until && trial.advance_at_random(2500) {
-            life.look(&mut trial);
-            let kind = match trial.random.u8(..100) {
-                0..25 => 0,
-                25..50 => 1,
-                50..70 => 2,
-                70..85 => 3,
-                85..96 => 4,
-                _ => 5,
-            };
-            kinds[kind] += 1;
-            harm(&mut trial, &network, kind);
-            if kind == 5 {
-                life.judge();
-                most.files.append(&mut life.files);
-                most.memory.append(&mut life.memory);
-            }
-            trial.recovers();
-        }
-        life.judge();
-        most.files.append(&mut life.files);
-        most.memory.append(&mut life.memory);
-        trial.finish();
-        drop(noise);
-    }
-    let [workers, networks, stops, databases, both, queues] = kinds;
-    tell(&format!(
-        "soak: {workers} workers killed, {networks} troubles of the network, {stops} workers stopped, {databases} \
-         databases killed, {both} workers killed with the database hanging, {queues} queues killed; a queue had at most \
-         {} descriptors and {} kB",
-        most.files.iter().max().unwrap_or(&0),
-        most.memory.iter().max().unwrap_or(&0),
-    ));
-    trial.close();
+/// What can happen, and how often of a hundred.
+const HARMS: [(&str, u8, fn(&mut Soak)); 10] = [
+    ("workers killed", 20, |soak| {
+        let nth = soak.trial.random.usize(..2);
+        soak.trial.kill_worker(nth);
+    }),
+    ("troubles of the network", 20, |soak| networks::trouble(&mut soak.trial, &soak.network)),
+    ("workers stopped beyond their lease", 12, Soak::stop_a_worker),
+    ("databases killed", 12, |soak| soak.trial.kill_server()),
+    ("workers killed before a database that hangs", 8, Soak::kill_a_worker_in_mid_write),
+    ("second runs of the file, killed", 6, Soak::run_beside),
+    ("jumps of the clock", 10, Soak::jump),
+    ("full disks", 4, |soak| soak.fill_the_disk(false)),
+    ("full disks and the queue killed", 3, |soak| soak.fill_the_disk(true)),
+    ("queues killed", 5, |soak| soak.trial.kill_queue()),
+];
+
+/// A job and all that it takes to break it.
+struct Soak {
+    trial: Trial,
+    network: Network,
+    disk: Option<Disk>,
+    /// The seconds by which clocks are off.
+    off: i64,
 }
 
-fn harm(trial: &mut Trial, network: &Network, kind: usize) {
-    let nth = trial.random.usize(..2);
-    match kind {
-        0 => trial.kill_worker(nth),
-        1 => networks::trouble(trial, network),
-        2 => {
-            trial.workers[nth].freeze();
-            trial.breaks();
-            trial.advance_at_random(2000);
-            trial.workers[nth].signal(Signal::SIGCONT);
-        }
-        3 => trial.kill_server(),
-        4 => {
-            // The server stands still, and a worker dies in the middle of a write.
-            trial.breaks();
-            trial.server.process().freeze();
-            trial.workers[nth].kill();
-            trial.server.process().signal(Signal::SIGCONT);
-            trial.workers[nth] = trial.new_worker();
-        }
-        _ => trial.kill_queue(),
+impl Soak {
+    fn stop_a_worker(&mut self) {
+        let nth = self.trial.random.usize(..2);
+        self.trial.workers[nth].freeze();
+        self.trial.breaks();
+        self.trial.advance_at_random(2000);
+        self.trial.workers[nth].signal(Signal::SIGCONT);
     }
+
+    fn kill_a_worker_in_mid_write(&mut self) {
+        let nth = self.trial.random.usize(..2);
+        self.trial.breaks();
+        self.trial.server.process().freeze();
+        self.trial.workers[nth].kill();
+        self.trial.server.process().signal(Signal::SIGCONT);
+        self.trial.workers[nth] = self.trial.new_worker();
+    }
+
+    /// It reads from the beginning what is stored already, and is killed somewhere.
+    fn run_beside(&mut self) {
+        let trial = &mut self.trial;
+        trial.breaks();
+        let to = trial.server.uri(&format!("{DATABASE}.{}", trial.collection()));
+        let arguments = ["run", "access.log", "-f", "combined", "--to", &to, "--batch-lines", "100"];
+        let mut run = trial.start("logator", &arguments);
+        trial.advance_at_random(2000);
+        run.kill();
+    }
+
+    fn jump(&mut self) {
+        self.off += if self.off > 0 || (self.off == 0 && self.trial.random.bool()) { -3600 } else { 3600 };
+        self.trial.breaks();
+        clocks::set(&self.trial.place, self.off);
+    }
+
+    fn fill_the_disk(&mut self, killing: bool) {
+        let Some(disk) = &self.disk else { return };
+        disk.fill();
+        self.trial.advance_at_random(2000);
+        if killing {
+            self.trial.queue().kill();
+        }
+        self.trial.breaks();
+        disk.empty();
+        if killing {
+            self.trial.start_queue();
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a mongod of its own and libfaketime: run ./test"]
+fn a_soak_with_every_fault_at_random_loses_and_doubles_nothing_and_the_queue_leaks_nothing() {
+    let seconds = number("LOGATOR_SOAK").unwrap_or(20);
+    // In rounds that are long enough for a queue to leak something.
+    let lines = (seconds as usize * 1000).clamp(10_000, 100_000);
+    let mut trial = Trial::new("soak: all of these at random", lines);
+    let network = behind(&mut trial);
+    let (plain, port) = (trial.queue_arguments.clone(), network.server().port());
+    let keys = make_keys(&trial.place);
+    trial.environment = clocks::environment(&trial.place);
+    let disk = Disk::new(&trial.place.path("disk"), 1024);
+    if let Some(disk) = &disk {
+        trial.state_in = Some(trial.place.path("disk").display().to_string());
+        trial.enter = disk.enter(&trial.place.path("."));
+    }
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let mut happened = [0; HARMS.len()];
+    let (mut files, mut memory, mut nonsense) = (0, 0, 0);
+    let mut soak = Soak { trial, network, disk, off: 0 };
+    while Instant::now() < until {
+        let with_keys = soak.trial.round % 2 == 0;
+        soak.trial.queue_arguments = [&plain[..], if with_keys { &keys.queue } else { &[] }].concat();
+        soak.trial.worker_arguments = if with_keys { keys.worker.clone() } else { Vec::new() };
+        soak.trial.begin(2);
+        let noise = Noise::at(port, soak.trial.random.u64(..));
+        // One with a wrong key, all the time.
+        let stranger = with_keys.then(|| {
+            let from = format!("tcp://127.0.0.1:{port}");
+            let arguments = ["--from", &from, "-f", "combined", "--to", "ndjson:stolen"];
+            let keys: Vec<&str> = keys.stranger.iter().map(String::as_str).collect();
+            soak.trial.place.start("logator-worker", &[&arguments[..], &keys].concat())
+        });
+        let mut life = Life::default();
+        while Instant::now() < until && soak.trial.advance_at_random(2500) {
+            life.look(&mut soak.trial);
+            let mut drawn = soak.trial.random.u8(..100);
+            let kind = HARMS.iter().position(|(_, often, _)| match drawn.checked_sub(*often) {
+                Some(rest) => {
+                    drawn = rest;
+                    false
+                }
+                None => true,
+            });
+            let kind = kind.expect("they add up to a hundred");
+            let queue = soak.trial.queue().id();
+            HARMS[kind].2(&mut soak);
+            happened[kind] += 1;
+            if soak.trial.queue().id() != queue {
+                life.judge();
+                life = Life::default();
+            }
+            soak.trial.recovers();
+            files = files.max(life.files.iter().copied().max().unwrap_or(0));
+            memory = memory.max(life.memory.iter().copied().max().unwrap_or(0));
+        }
+        life.judge();
+        soak.trial.finish();
+        nonsense += noise.said();
+        drop(stranger);
+    }
+    let happened: Vec<String> =
+        HARMS.iter().zip(happened).map(|((what, ..), times)| format!("{times} {what}")).collect();
+    let happened = happened.join(", ");
+    tell(&format!(
+        "soak, {seconds} s: {happened}; {nonsense} connections of nonsense beside it; a queue had at most {files} \
+         descriptors and {memory} kB"
+    ));
+    let stolen = std::fs::read_to_string(soak.trial.place.path("stolen")).unwrap_or_default();
+    assert_eq!(stolen, "", "a wrong key was given nothing");
+    soak.trial.close();
 }

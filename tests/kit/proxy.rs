@@ -89,6 +89,7 @@ fn take_one(count: &AtomicUsize) -> bool {
 /// A network that can be cut: connections that are dropped, stopped, slow, doubled, or late.
 pub struct Network {
     port: u16,
+    server: SocketAddr,
     weather: Arc<Weather>,
 }
 
@@ -140,7 +141,12 @@ impl Network {
                 connect(client, stream, ghost, &shared);
             }
         });
-        Network { port, weather }
+        Network { port, server, weather }
+    }
+
+    /// Where it leads.
+    pub fn server(&self) -> SocketAddr {
+        self.server
     }
 
     /// The endpoint to connect to.
