@@ -1,8 +1,11 @@
 //! Workers that stand still for longer than their lease, and workers that wait while their queue goes and comes.
 
-use nix::sys::signal::Signal;
+use std::time::Instant;
 
-use super::{Trial, content, until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{APART, MILLI, ROUND, Trial, content, until};
 use crate::kit::table::times;
 
 /// A worker is stopped in the middle of its work and goes on when everything is done by another: what it stores then is
@@ -32,6 +35,40 @@ fn workers_that_are_stopped_beyond_their_lease_lose_and_double_nothing() {
     trial.finish();
     assert!(trial.redelivered > 0, "some held a batch when they were stopped");
     trial.close();
+}
+
+/// Whoever stands still, the others go on as far as they can; a lease is a time, so this is waited for by the clock.
+fn beyond_the_leases(fault: &'static str, stop: impl Fn(&mut Trial) -> u32) {
+    let mut trial = Trial::new(fault, ROUND);
+    trial.queue_arguments = ["--lease", "0.3"].map(String::from).to_vec();
+    trial.disturb(times(4), APART, 2, |trial| {
+        let stopped = stop(trial);
+        let start = Instant::now();
+        until("the leases to run out", || start.elapsed() > 400 * MILLI);
+        trial.broken.0 = Instant::now();
+        kill(Pid::from_raw(stopped as i32), Signal::SIGCONT).expect("it is there");
+    });
+    trial.close();
+}
+
+#[test]
+#[ignore = "needs a mongod of its own: run ./test"]
+fn a_queue_that_is_stopped_beyond_its_leases_loses_and_doubles_nothing() {
+    beyond_the_leases("SIGSTOP the queue beyond its leases", |trial| {
+        trial.breaks();
+        trial.queue().freeze();
+        trial.queue().id()
+    });
+}
+
+#[test]
+#[ignore = "needs a mongod of its own: run ./test"]
+fn a_database_that_is_stopped_beyond_the_leases_loses_and_doubles_nothing() {
+    beyond_the_leases("SIGSTOP mongod beyond the leases", |trial| {
+        trial.breaks();
+        trial.server.process().freeze();
+        trial.server.process().id() as u32
+    });
 }
 
 /// What the queue is fed is said again from the beginning when it is started again: it knows by its state what is done.

@@ -47,8 +47,10 @@ impl Life {
     }
 }
 
-/// What can happen, and how often of a hundred.
-const HARMS: [(&str, u8, fn(&mut Soak)); 10] = [
+/// What can happen: its name, how often of a hundred, and how.
+type Harm = (&'static str, u8, fn(&mut Soak));
+
+const HARMS: [Harm; 10] = [
     ("workers killed", 20, |soak| {
         let nth = soak.trial.random.usize(..2);
         soak.trial.kill_worker(nth);
@@ -144,7 +146,7 @@ fn a_soak_with_every_fault_at_random_loses_and_doubles_nothing_and_the_queue_lea
     let (mut files, mut memory, mut nonsense) = (0, 0, 0);
     let mut soak = Soak { trial, network, disk, off: 0 };
     while Instant::now() < until {
-        let with_keys = soak.trial.round % 2 == 0;
+        let with_keys = soak.trial.round.is_multiple_of(2);
         soak.trial.queue_arguments = [&plain[..], if with_keys { &keys.queue } else { &[] }].concat();
         soak.trial.worker_arguments = if with_keys { keys.worker.clone() } else { Vec::new() };
         soak.trial.begin(2);
