@@ -142,8 +142,10 @@ impl Trial {
             "--linger",
             "1",
         ];
-        if !self.queue_arguments.iter().any(|argument| argument == "--lease") {
-            arguments.extend(["--lease", LEASE]);
+        for usual in [["--lease", LEASE], ["--batch-lines", LINES_IN_BATCH]] {
+            if !self.queue_arguments.iter().any(|argument| argument == usual[0]) {
+                arguments.extend(usual);
+            }
         }
         arguments.extend((!self.from_stdin).then_some("access.log"));
         arguments.extend(self.queue_arguments.iter().map(String::as_str));
@@ -226,13 +228,11 @@ impl Trial {
 
     /// Breaks something `times` times, in as many rounds as it takes; within the next `most` documents each time.
     fn disturb(&mut self, times: usize, most: u64, workers: usize, mut harm: impl FnMut(&mut Trial)) {
-        let mut done = 0;
-        while done < times {
+        while self.row.times < times {
             self.begin(workers);
-            while done < times && self.advance_at_random(most) {
+            while self.row.times < times && self.advance_at_random(most) {
                 harm(self);
                 self.recovers();
-                done += 1;
             }
             self.finish();
         }
@@ -254,6 +254,9 @@ impl Trial {
 
     /// `kill -9` of the queue; the same command is run again.
     fn kill_queue(&mut self) {
+        if self.queue().has_ended() {
+            return;
+        }
         self.queue().kill();
         self.breaks();
         self.start_queue();
@@ -269,7 +272,15 @@ impl Trial {
 
     /// Ends a round: the queue ends by itself, its receipt agrees, and every document is there once.
     fn finish(&mut self) {
-        let queue = self.queue.take().expect("a round has begun").end();
+        let mut queue = self.queue.take().expect("a round has begun").end();
+        if queue.code == Some(3) && queue.stderr.contains("the journal could not be written to its end") {
+            // It ended while its disk was full, and said so. The same command does what is not known to be done.
+            let workers = self.workers.len();
+            self.workers.clear();
+            self.start_queue();
+            self.workers = (0..workers).map(|_| self.new_worker()).collect();
+            queue = self.queue.take().expect("it was started").end();
+        }
         assert_eq!(queue.code, Some(0), "{}: {}", self.row.fault, queue.stderr);
         for worker in self.workers.drain(..) {
             // One that was started when all was done waits for a queue.

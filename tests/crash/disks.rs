@@ -27,8 +27,7 @@ fn a_full_disk_under_the_state_of_a_queue_that_is_killed_loses_and_doubles_nothi
         if let Some(disk) = &disk {
             disk.fill();
             // What is settled meanwhile finds no room; sometimes the queue lives to write it.
-            trial.advance_at_random(1500);
-            if trial.random.bool() {
+            if !trial.advance_at_random(1500) || trial.random.bool() {
                 trial.breaks();
                 disk.empty();
                 return;
