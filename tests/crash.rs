@@ -130,18 +130,7 @@ impl Trial {
     fn start_queue(&mut self) {
         let endpoint = self.place.endpoint();
         let state = format!("{}/state{}", self.state_in.as_deref().unwrap_or("."), self.round);
-        let mut arguments = vec![
-            "--bind",
-            &endpoint,
-            "--receipt",
-            "queue.json",
-            "--state",
-            &state,
-            "--batch-lines",
-            LINES_IN_BATCH,
-            "--linger",
-            "1",
-        ];
+        let mut arguments = vec!["--bind", &endpoint, "--receipt", "queue.json", "--state", &state, "--linger", "1"];
         for usual in [["--lease", LEASE], ["--batch-lines", LINES_IN_BATCH]] {
             if !self.queue_arguments.iter().any(|argument| argument == usual[0]) {
                 arguments.extend(usual);

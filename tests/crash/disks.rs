@@ -8,7 +8,7 @@ use super::{ROUND, Trial, content};
 use crate::kit::disk::Disk;
 use crate::kit::place::{Place, Running, objects};
 use crate::kit::program;
-use crate::kit::table::{Row, seed, times};
+use crate::kit::table::{Row, seed, tell, times};
 
 #[test]
 #[ignore = "needs a mongod of its own: run ./test"]
@@ -23,11 +23,17 @@ fn a_full_disk_under_the_state_of_a_queue_that_is_killed_loses_and_doubles_nothi
         }
         None => limited(8),
     };
+    // Records enough to need more room soon.
+    trial.queue_arguments = ["--batch-lines", "10"].map(String::from).to_vec();
+    let mut unwritten = 0;
     trial.disturb(times(5), 1200, 2, |trial| {
         if let Some(disk) = &disk {
             disk.fill();
             // What is settled meanwhile finds no room; sometimes the queue lives to write it.
-            if !trial.advance_at_random(1500) || trial.random.bool() {
+            let goes_on = trial.advance_at_random(1500);
+            let said = trial.queue().stderr();
+            unwritten += usize::from(said.rfind("journal cannot be written") > said.rfind("journal is written again"));
+            if !goes_on || trial.random.bool() {
                 trial.breaks();
                 disk.empty();
                 return;
@@ -40,6 +46,8 @@ fn a_full_disk_under_the_state_of_a_queue_that_is_killed_loses_and_doubles_nothi
         }
         trial.start_queue();
     });
+    assert!(disk.is_none() || unwritten > 0, "the journal was never in need of room");
+    tell(&format!("disk full under --state: the journal found no room before {unwritten} of them"));
     trial.close();
 }
 

@@ -135,6 +135,8 @@ fn a_soak_with_every_fault_at_random_loses_and_doubles_nothing_and_the_queue_lea
     // In rounds that are long enough for a queue to leak something.
     let lines = (seconds as usize * 1000).clamp(10_000, 100_000);
     let mut trial = Trial::new("soak: all of these at random", lines);
+    // Small, so that the journal is in need of room soon when its disk is full.
+    trial.queue_arguments = ["--batch-lines", "20"].map(String::from).to_vec();
     let network = behind(&mut trial);
     let (plain, port) = (trial.queue_arguments.clone(), network.server().port());
     let keys = make_keys(&trial.place);
