@@ -207,11 +207,24 @@ impl Trial {
     fn recovers(&mut self) {
         let (when, count) = self.broken;
         let arrived = wait_for("documents to arrive again", 2 * PATIENCE, || {
+            self.replace_workers_that_have_ended();
             let done = self.queue().has_ended();
             (done || self.count()? > count).then_some(!done)
         });
         if arrived {
             self.row.recovered(when.elapsed());
+        }
+    }
+
+    /// A queue that was done, and had no room to note it, told its workers the end before it was killed: when it is
+    /// started again, it needs others.
+    fn replace_workers_that_have_ended(&mut self) {
+        for nth in 0..self.workers.len() {
+            if self.workers[nth].has_ended() {
+                let other = self.new_worker();
+                let ended = std::mem::replace(&mut self.workers[nth], other).end();
+                assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+            }
         }
     }
 
