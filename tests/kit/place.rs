@@ -268,5 +268,9 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.kill();
+        // What libfaketime leaves behind of a process that was killed.
+        for file in ["faketime_shm_", "sem.faketime_sem_"] {
+            let _ = std::fs::remove_file(format!("/dev/shm/{file}{}", self.id()));
+        }
     }
 }
