@@ -4,18 +4,26 @@
 //! |---|---|
 //! | `LOGATOR_TEST_MONGODB` | address of a MongoDB to use for the tests that only store and read (`mongodb://HOST:PORT`) |
 //! | `LOGATOR_TEST_MONGOD` | path of a `mongod`, for the tests that start, stop and break their own |
+//! | `LOGATOR_TEST_FAKETIME` | a `libfaketime.so.1`, for the tests that set a program's clock |
+//! | `LOGATOR_TEST_SEED` | the seed of all that is drawn at random in `crash::`; each test there prints its own |
+//! | `LOGATOR_CRASHES` | how often each test of `crash::` breaks something |
+//! | `LOGATOR_SOAK` | how many seconds the soak lasts |
+//! | `LOGATOR_CRASH_TABLE` | a file to which each test of `crash::` appends its row |
 //! | `LOGATOR_TEST_PYTHON` | a Python 3 that can `import zmq`, for the old peers |
 
 // Not every set of features uses all of it.
 #![allow(dead_code)]
 
+pub mod disk;
 pub mod logs;
 #[cfg(feature = "mongodb")]
 pub mod mongod;
+pub mod noise;
 pub mod peer;
 pub mod place;
 pub mod process;
 pub mod proxy;
+pub mod table;
 
 use std::ffi::OsStr;
 use std::io::Write as _;

@@ -4,6 +4,8 @@
 //! the servers and runs everything: there, a test that does not find its server fails.
 
 mod cli;
+#[cfg(feature = "mongodb")]
+mod crash;
 mod end_to_end;
 mod faults;
 mod grok;

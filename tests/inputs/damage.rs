@@ -102,20 +102,8 @@ fn a_missing_input_is_a_usage_error_and_nothing_is_read() {
     }
 }
 
-/// As somebody who is not root, for whom permissions count.
 fn as_nobody(place: &Place, arguments: &[&str]) -> crate::kit::Ran {
-    let mut command = place.command("logator", arguments);
-    if nix::unistd::geteuid().is_root() {
-        // The programs of a checkout may lie in a folder that only root may enter; a copy beside the data may be run.
-        let copy = place.path("logator-copy");
-        if !copy.exists() {
-            std::fs::copy(crate::kit::program("logator"), &copy).unwrap();
-        }
-        std::fs::set_permissions(place.path("."), std::fs::Permissions::from_mode(0o777)).unwrap();
-        command = std::process::Command::new(copy);
-        command.args(arguments).current_dir(place.path(".")).uid(65_534).gid(65_534);
-    }
-    Running::start(command).end()
+    Running::start(place.command_as_nobody("logator", arguments)).end()
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! A real `mongod` for one test, and a client to look into it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Document, RawDocumentBuf, doc};
 use mongodb::{Client, Database};
 use tokio::runtime::Runtime;
 
@@ -236,6 +237,28 @@ impl Admin {
     pub fn count(&self, database: &str, collection: &str) -> u64 {
         let collection = self.client.database(database).collection::<Document>(collection);
         self.runtime.block_on(collection.count_documents(doc! {}).into_future()).unwrap()
+    }
+
+    /// How many documents a collection has, as the server notes it: at once, and after a crash not exactly. `None` when
+    /// it does not answer.
+    pub fn rough_count(&self, database: &str, collection: &str) -> Option<u64> {
+        let reply = self.try_run(database, doc! { "count": collection }).ok()?;
+        reply.get("n").and_then(|n| n.as_i32().map(i64::from).or(n.as_i64())).map(|n| n as u64)
+    }
+
+    /// Every document of a collection: its `_id`, and a hash of all of its bytes.
+    pub fn contents(&self, database: &str, collection: &str) -> BTreeMap<String, u64> {
+        let collection = self.client.database(database).collection::<RawDocumentBuf>(collection);
+        self.runtime.block_on(async {
+            let mut cursor = collection.find(doc! {}).batch_size(10_000).await.unwrap();
+            let mut contents = BTreeMap::new();
+            while cursor.advance().await.unwrap() {
+                let document = cursor.current();
+                let id = document.get_str("_id").expect("ids are text").to_owned();
+                contents.insert(id, xxhash_rust::xxh3::xxh3_64(document.as_bytes()));
+            }
+            contents
+        })
     }
 
     /// One document.

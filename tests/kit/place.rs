@@ -68,6 +68,24 @@ impl Place {
         command
     }
 
+    /// The same, as somebody who is not root, for whom permissions count. `.` is open to all then.
+    pub fn command_as_nobody(&self, name: &str, arguments: &[&str]) -> Command {
+        use std::os::unix::fs::PermissionsExt;
+        use std::os::unix::process::CommandExt;
+        if !nix::unistd::geteuid().is_root() {
+            return self.command(name, arguments);
+        }
+        // The programs of a checkout may lie in a folder that only root may enter; a copy beside the data may be run.
+        let copy = self.path(&format!("{name}-copy"));
+        if !copy.exists() {
+            std::fs::copy(program(name), &copy).unwrap();
+        }
+        std::fs::set_permissions(self.path("."), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let mut command = Command::new(copy);
+        command.args(arguments).current_dir(self.directory.path()).uid(65_534).gid(65_534);
+        command
+    }
+
     /// Starts a program with its input open and its output kept.
     pub fn start(&self, name: &str, arguments: &[&str]) -> Running {
         Running::start(self.command(name, arguments))
@@ -190,6 +208,24 @@ impl Running {
         most.trim().trim_end_matches(" kB").parse().ok()
     }
 
+    /// How many files and connections it has open; 0 when it has ended.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).map_or(0, Iterator::count)
+    }
+
+    /// The memory it has now, in kB; `None` when it has ended.
+    pub fn memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
+        let now = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        now.trim().trim_end_matches(" kB").parse().ok()
+    }
+
+    /// SIGSTOP, and waits until every thread stands still.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+        super::process::wait_until_it_stands_still(self.id());
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("the process is there");
@@ -250,5 +286,9 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.kill();
+        // What libfaketime leaves behind of a process that was killed.
+        for file in ["faketime_shm_", "sem.faketime_sem_"] {
+            let _ = std::fs::remove_file(format!("/dev/shm/{file}{}", self.id()));
+        }
     }
 }

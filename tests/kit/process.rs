@@ -77,16 +77,7 @@ impl Process {
     #[cfg_attr(not(feature = "mongodb"), allow(dead_code, reason = "only servers are stopped"))]
     pub fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
-        let tasks = format!("/proc/{}/task", self.pid);
-        let stopped = |task: std::io::Result<std::fs::DirEntry>| {
-            let stat = std::fs::read_to_string(task.ok()?.path().join("stat")).ok()?;
-            // The state follows the name, which stands in parentheses.
-            stat.rsplit_once(") ").map(|(_, rest)| rest.starts_with('T'))
-        };
-        super::wait_for("every thread to stop", std::time::Duration::from_secs(10), || {
-            let mut tasks = std::fs::read_dir(&tasks).ok()?;
-            tasks.all(|task| stopped(task) == Some(true)).then_some(())
-        });
+        wait_until_it_stands_still(self.pid.as_raw() as u32);
     }
 
     /// `kill -9`, and waits until it is gone.
@@ -102,6 +93,20 @@ impl Process {
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.keeper.try_wait().expect("the keeper is our child")
     }
+}
+
+/// After SIGSTOP: until every thread of the process stands still, or the process is gone.
+pub fn wait_until_it_stands_still(pid: u32) {
+    let tasks = format!("/proc/{pid}/task");
+    let stopped = |task: std::io::Result<std::fs::DirEntry>| {
+        let stat = std::fs::read_to_string(task.ok()?.path().join("stat")).ok()?;
+        // The state follows the name, which stands in parentheses. One that has ended stands still as well.
+        stat.rsplit_once(") ").map(|(_, rest)| rest.starts_with(['T', 'Z']))
+    };
+    super::wait_for("every thread to stop", std::time::Duration::from_secs(10), || {
+        let Ok(mut tasks) = std::fs::read_dir(&tasks) else { return Some(()) };
+        tasks.all(|task| stopped(task) == Some(true)).then_some(())
+    });
 }
 
 impl Drop for Process {

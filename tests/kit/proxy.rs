@@ -1,10 +1,12 @@
-//! A TCP proxy that can lose an answer: the server has done the work, and the client will never know.
+//! TCP proxies. One can lose an answer: the server has done the work, and the client will never know. The other is a
+//! network that fails in every way networks do, between a queue and its workers.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
+use std::time::Duration;
 
 /// Passes bytes on, until it is told to lose an answer.
 pub struct Proxy {
@@ -82,4 +84,177 @@ fn copy(mut from: TcpStream, mut to: TcpStream, mut keep: impl FnMut(&[u8]) -> b
 /// Takes one off, if there is one.
 fn take_one(count: &AtomicUsize) -> bool {
     count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1)).is_ok()
+}
+
+/// A network that can be cut: connections that are dropped, stopped, slow, doubled, or late.
+pub struct Network {
+    port: u16,
+    server: SocketAddr,
+    weather: Arc<Weather>,
+}
+
+#[derive(Default)]
+struct Weather {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Nothing gets through, and nobody is told.
+    stalled: bool,
+    /// What is sent waits for up to this long.
+    delay: Duration,
+    /// New connections reach the server twice: what the client sends over them arrives over two.
+    doubled: bool,
+    /// The next so many pieces of bytes from clients arrive after those of later connections.
+    late: usize,
+    /// Of all connections, in order: how many pieces of bytes the client has sent.
+    passed: Vec<usize>,
+    open: Vec<TcpStream>,
+}
+
+/// How much later connections send before the bytes that are late arrive: their greeting, and questions.
+const OVERTAKEN_BY: usize = 4;
+
+impl Weather {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no thread of the proxy panics")
+    }
+}
+
+impl Network {
+    /// Listens on a free port of 127.0.0.1 and passes everything on to `server`. Its threads end with the process.
+    pub fn start(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let port = listener.local_addr().expect("its address").port();
+        let weather = Arc::new(Weather::default());
+        let shared = Arc::clone(&weather);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                // A queue that is not there: the client's connection is closed.
+                let Ok(stream) = TcpStream::connect(server) else { continue };
+                let ghost = match shared.state().doubled {
+                    true => TcpStream::connect(server).ok(),
+                    false => None,
+                };
+                connect(client, stream, ghost, &shared);
+            }
+        });
+        Network { port, server, weather }
+    }
+
+    /// Where it leads.
+    pub fn server(&self) -> SocketAddr {
+        self.server
+    }
+
+    /// The endpoint to connect to.
+    pub fn endpoint(&self) -> String {
+        format!("tcp://127.0.0.1:{}", self.port)
+    }
+
+    /// Closes every connection.
+    pub fn cut(&self) {
+        for stream in self.weather.state().open.drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Nothing gets through any more, in either direction, and no connection is closed.
+    pub fn stall(&self) {
+        self.weather.state().stalled = true;
+    }
+
+    /// What is sent from now on waits for up to `delay`.
+    pub fn delay(&self, delay: Duration) {
+        self.weather.state().delay = delay;
+    }
+
+    /// Connections made from now on reach the server twice: so that there are some, all are cut.
+    pub fn double(&self) {
+        self.weather.state().doubled = true;
+        self.cut();
+    }
+
+    /// What a client sends next is held back, its connection is cut, and the server gets those bytes when it has had
+    /// others over a later connection.
+    pub fn make_late(&self) {
+        self.weather.state().late += 1;
+    }
+
+    /// Everything gets through at once.
+    pub fn clear(&self) {
+        let mut state = self.weather.state();
+        (state.stalled, state.doubled, state.delay) = (false, false, Duration::ZERO);
+        self.weather.changed.notify_all();
+    }
+}
+
+fn connect(client: TcpStream, server: TcpStream, ghost: Option<TcpStream>, weather: &Arc<Weather>) {
+    let second = |stream: &TcpStream| stream.try_clone().expect("a second handle");
+    let number = {
+        let mut state = weather.state();
+        state.open.extend([second(&client), second(&server)]);
+        state.open.extend(ghost.as_ref().map(second));
+        state.passed.push(0);
+        state.passed.len() - 1
+    };
+    if let Some(ghost) = &ghost {
+        let mut ghost = second(ghost);
+        // Nobody has asked for what it is told.
+        thread::spawn(move || std::io::copy(&mut ghost, &mut std::io::sink()));
+    }
+    let (from_client, to_client, from_server) = (second(&client), client, second(&server));
+    let forecast = Arc::clone(weather);
+    thread::spawn(move || send(number, from_client, server, ghost, &forecast));
+    let forecast = Arc::clone(weather);
+    thread::spawn(move || copy(from_server, to_client, |_| forecast.wait()));
+}
+
+impl Weather {
+    /// Waits until bytes get through. Always true.
+    fn wait(&self) -> bool {
+        let state = self.changed.wait_while(self.state(), |state| state.stalled).expect("no thread panics");
+        let delay = state.delay.mul_f64(fastrand::f64());
+        drop(state);
+        if !delay.is_zero() {
+            thread::sleep(delay);
+        }
+        true
+    }
+}
+
+/// From a client to the server.
+fn send(number: usize, mut from: TcpStream, mut to: TcpStream, mut ghost: Option<TcpStream>, weather: &Weather) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        weather.wait();
+        let late = {
+            let mut state = weather.state();
+            state.passed[number] += 1;
+            weather.changed.notify_all();
+            // What introduces a connection would be of no interest, late.
+            let late = state.late > 0 && state.passed[number] > 2;
+            state.late -= usize::from(late);
+            late
+        };
+        if late {
+            let _ = from.shutdown(Shutdown::Both);
+            let overtaken = |state: &mut State| state.passed[number + 1..].iter().sum::<usize>() < OVERTAKEN_BY;
+            let waited = weather.changed.wait_timeout_while(weather.state(), Duration::from_secs(10), overtaken);
+            drop(waited);
+            let _ = to.write_all(&buffer[..count]);
+            break;
+        }
+        if let Some(ghost) = &mut ghost {
+            let _ = ghost.write_all(&buffer[..count]);
+        }
+        if to.write_all(&buffer[..count]).is_err() {
+            break;
+        }
+    }
+    for stream in [Some(from), Some(to), ghost].into_iter().flatten() {
+        let _ = stream.shutdown(Shutdown::Both);
+    }
 }

@@ -1,0 +1,126 @@
+//! A wall clock that jumps, for the programs alone: libfaketime stands between them and CLOCK_REALTIME.
+
+use std::time::Duration;
+
+use logator::queue::Ack;
+use logator::receipt::Tally;
+use logator::wire::{Reply, Request};
+use nix::sys::signal::Signal;
+
+use super::{APART, ROUND, Trial};
+use crate::kit::logs::access;
+use crate::kit::peer::Peer;
+use crate::kit::place::{Place, Running};
+use crate::kit::table::times;
+
+const HOUR: i64 = 3600;
+
+/// The environment of a program whose clock is off by what stands in the file `clock`.
+pub fn environment(place: &Place) -> Vec<(&'static str, String)> {
+    const LIBRARY: &str = "LOGATOR_TEST_FAKETIME";
+    let library = std::env::var(LIBRARY)
+        .unwrap_or_else(|_| panic!("this test sets clocks: run ./test, or set {LIBRARY} to a libfaketime.so.1"));
+    assert!(std::path::Path::new(&library).is_file(), "{LIBRARY}={library} is no file");
+    set(place, 0);
+    vec![
+        ("LD_PRELOAD", library),
+        ("FAKETIME_TIMESTAMP_FILE", place.path("clock").display().to_string()),
+        ("FAKETIME_NO_CACHE", "1".into()),
+        // No clock of the kernel's jumps but this one.
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
+    ]
+}
+
+/// Sets the clock of those programs.
+pub fn set(place: &Place, seconds: i64) {
+    place.write("clock.new", format!("{seconds:+}\n"));
+    std::fs::rename(place.path("clock.new"), place.path("clock")).unwrap();
+}
+
+/// A queue with such a clock.
+fn queue(place: &Place, lease: &str) -> Running {
+    let endpoint = place.endpoint();
+    let mut command = place.command(
+        "logator-queue",
+        &["--bind", &endpoint, "--lease", lease, "--linger", "0", "--log-format", "json", "--drain", "0"],
+    );
+    command.envs(environment(place));
+    let mut queue = Running::start(command);
+    queue.says("lines are handed out at");
+    queue
+}
+
+/// The seconds by which the clock of `queue` is off, as it says itself.
+fn off_by(mut queue: Running) -> i64 {
+    queue.signal(Signal::SIGTERM);
+    queue.says("reading stops");
+    let said = queue.end_with_input_open().stderr;
+    let line = said.lines().find(|line| line.contains("reading stops")).unwrap();
+    let said: serde_json::Value = serde_json::from_str(line).unwrap();
+    let time = said["time"].as_str().unwrap();
+    // Within a day, the time of day is enough; the clock of the machine is read the same way.
+    let seconds = |text: &str| -> i64 {
+        let mut parts = text.split(':').map(|part| part.parse::<f64>().unwrap() as i64);
+        let mut next = || parts.next().unwrap();
+        next() * 3600 + next() * 60 + next()
+    };
+    let theirs = seconds(time.split('T').nth(1).unwrap().trim_end_matches('Z'));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64 % 86_400;
+    (theirs - now + 86_400 + 43_200) % 86_400 - 43_200
+}
+
+fn is_about(off: i64, expected: i64) {
+    assert!((off - expected).abs() < 60, "{off}");
+}
+
+#[test]
+#[ignore = "needs libfaketime: run ./test"]
+fn a_clock_that_is_set_forward_an_hour_ends_no_lease() {
+    let place = Place::new();
+    let mut queue = queue(&place, "60");
+    queue.feed(&access(0..10));
+    let holder = Peer::connect(&place.endpoint());
+    let Reply::Batch { lease, batch, .. } = holder.reserve() else { panic!("no batch") };
+    set(&place, HOUR);
+    let other = Peer::connect(&place.endpoint());
+    let wait = Duration::from_millis(1500);
+    let reply = other.ask(&Request::Reserve { wait, acks: Vec::new() });
+    assert!(matches!(reply, Reply::Wait(_)), "{reply:?}");
+    let tally = Tally { stored: batch.lines.into(), ..Tally::default() };
+    assert_eq!(holder.ask(&Request::Touch(vec![lease])), Reply::Ok(1), "it is still held");
+    assert_eq!(holder.ask(&Request::Bye(vec![Ack { lease, tally }])), Reply::Ok(1), "its ack counts");
+    is_about(off_by(queue), HOUR);
+}
+
+#[test]
+#[ignore = "needs libfaketime: run ./test"]
+fn a_clock_that_is_set_back_an_hour_keeps_no_lease_alive() {
+    let place = Place::new();
+    let mut queue = queue(&place, "0.5");
+    queue.feed(&access(0..10));
+    let holder = Peer::connect(&place.endpoint());
+    let Reply::Batch { lease, .. } = holder.reserve() else { panic!("no batch") };
+    set(&place, -HOUR);
+    let other = Peer::connect(&place.endpoint());
+    let start = std::time::Instant::now();
+    assert!(matches!(other.reserve(), Reply::Batch { .. }), "it runs out as if nothing had been");
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    assert_eq!(holder.ask(&Request::Touch(vec![lease])), Reply::Ok(0), "it is not held any more");
+    is_about(off_by(queue), -HOUR);
+}
+
+#[test]
+#[ignore = "needs a mongod of its own and libfaketime: run ./test"]
+fn a_clock_that_jumps_by_an_hour_both_ways_in_mid_job_loses_and_doubles_nothing() {
+    let mut trial = Trial::new("the clock jumps by an hour, both ways", ROUND);
+    trial.queue_arguments = ["--lease", "30"].map(String::from).to_vec();
+    trial.environment = environment(&trial.place);
+    let mut off = 0;
+    trial.disturb(times(10), APART, 2, |trial| {
+        off += if off > 0 || (off == 0 && trial.random.bool()) { -HOUR } else { HOUR };
+        trial.breaks();
+        set(&trial.place, off);
+    });
+    assert_eq!(trial.redelivered, 0, "no lease of 30 s ran out");
+    trial.close();
+}
