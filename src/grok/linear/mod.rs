@@ -268,7 +268,7 @@ impl Program {
         let mut at = 0;
         if self.starts.at_beginning(line) {
             machine.reset();
-            match machine.attempt(0) {
+            match machine.attempt(machine.code.first, 0) {
                 End::NotFound => {}
                 end => {
                     doubt.matched();
@@ -312,7 +312,9 @@ impl Program {
                 }
                 let seen = machine.memory.seen.first().map_or(0, |seen| seen.last().0);
                 machine.reset();
-                match machine.attempt(start) {
+                let code = machine.code;
+                let pc = if at == 0 && tries == 1 { code.first } else { code.entry };
+                match machine.attempt(pc, start) {
                     End::NotFound => {}
                     end => {
                         doubt.matched();
