@@ -42,7 +42,7 @@ enum Memory {
 }
 
 enum Found<'m> {
-    Linear(&'m linear::Memory),
+    Linear(linear::Found<'m>),
     Backtracking(pcre::Found<'m>),
 }
 
@@ -227,7 +227,7 @@ impl Captures<'_> {
     #[inline]
     pub fn span(&self, slot: usize) -> Span {
         match &self.found {
-            Found::Linear(memory) => linear::Program::span(memory, slot),
+            Found::Linear(found) => found.span(slot),
             Found::Backtracking(found) => found.span(slot),
         }
     }
@@ -237,7 +237,7 @@ impl Shared {
     #[inline]
     fn found<'m>(&self, end: End, memory: &'m linear::Memory) -> Result<Option<Captures<'m>>, Stopped> {
         match end {
-            End::Found => Ok(Some(Captures { found: Found::Linear(memory) })),
+            End::Found => Ok(Some(Captures { found: Found::Linear(memory.found()) })),
             End::NotFound => Ok(None),
             End::Work => Err(self.stopped("matching took more steps than a line of this length may cost")),
             End::Memory => Err(self.stopped("matching took more memory than a line may cost")),

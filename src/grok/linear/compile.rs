@@ -48,6 +48,7 @@ pub(super) fn compile(node: &Node, mode: Mode) -> Result<Code, Refused> {
         Node::Concat(parts) => compiler.concat(parts, end, &everything, true)?,
         node => compiler.node(node, end, &everything)?,
     };
+    compiler.code.first = compiler.code.entry;
     // The first join in the expression is the last that was made; it is to be number 0.
     let joins = compiler.code.joins;
     for op in &mut compiler.code.ops {

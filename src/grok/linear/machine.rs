@@ -42,11 +42,12 @@ pub(super) struct Machine<'m, const CAREFUL: bool> {
 }
 
 impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
-    /// Whether the expression matches from `start` on. Captures are in the memory's slots then.
-    pub(super) fn attempt(&mut self, start: usize) -> End {
+    /// Whether the expression matches from `start` on, beginning with instruction `pc`. Captures are in the memory's
+    /// slots then.
+    pub(super) fn attempt(&mut self, mut pc: At, start: usize) -> End {
         let code = self.code;
         let line = self.line;
-        let (mut pc, mut at) = (code.entry, start);
+        let mut at = start;
         // Where the machine was when it last took up a choice.
         let mut since = start;
         // The number of frames inside of which the innermost atomic group or look-around began.

@@ -87,6 +87,10 @@ impl Seen {
     /// Whether the machine has been at `at` before; notes it for later. Of many places, some are forgotten.
     #[inline]
     pub(super) fn pass(&mut self, at: u32) -> bool {
+        if self.count == 0 {
+            (self.places[0], self.count) = (at, 1);
+            return false;
+        }
         let known = self.count.min(self.places.len());
         if self.places[..known].contains(&at) {
             return true;

@@ -88,6 +88,28 @@ pub(in crate::grok) struct Memory {
     doubt: Doubt,
 }
 
+impl Memory {
+    /// The captures of the match that was found last.
+    #[inline]
+    pub(in crate::grok) fn found(&self) -> Found<'_> {
+        Found(self.machine.slots.as_chunks().0)
+    }
+}
+
+/// Captures: for each, where it begins and ends.
+pub(in crate::grok) struct Found<'m>(&'m [[u32; 2]]);
+
+impl Found<'_> {
+    /// Where the capture of `slot` stands.
+    #[inline]
+    pub(in crate::grok) fn span(&self, slot: usize) -> Span {
+        match self.0.get(slot) {
+            Some(&[start, end]) if start <= end && end != memory::NOWHERE => Span { start, end },
+            _ => Span::NONE,
+        }
+    }
+}
+
 #[cfg(test)]
 impl Memory {
     /// What searches have cost since the last call.
@@ -139,8 +161,8 @@ impl Program {
         })
     }
 
-    /// Looks for the leftmost match in `line`. When there is one, [`span`](Self::span) answers for it until the memory
-    /// is used again.
+    /// Looks for the leftmost match in `line`. When there is one, [`Memory::found`] answers for it until the
+    /// memory is used again.
     #[inline]
     pub(in crate::grok) fn search(&self, memory: &mut Memory, line: &[u8]) -> End {
         if let Some(proof) = memory.doubt.asks()
@@ -246,7 +268,7 @@ impl Program {
         let mut at = 0;
         if self.starts.at_beginning(line) {
             machine.reset();
-            match machine.attempt(0) {
+            match machine.attempt(machine.code.first, 0) {
                 End::NotFound => {}
                 end => {
                     doubt.matched();
@@ -290,7 +312,9 @@ impl Program {
                 }
                 let seen = machine.memory.seen.first().map_or(0, |seen| seen.last().0);
                 machine.reset();
-                match machine.attempt(start) {
+                let code = machine.code;
+                let pc = if at == 0 && tries == 1 { code.first } else { code.entry };
+                match machine.attempt(pc, start) {
                     End::NotFound => {}
                     end => {
                         doubt.matched();
@@ -314,15 +338,6 @@ impl Program {
         match passed.last() {
             (count, place) if count == seen + 1 && behind.at(machine.line, place as usize) => next.max(place as usize),
             _ => next,
-        }
-    }
-
-    /// Where the capture of `slot` stood in the match that was found last.
-    #[inline]
-    pub(in crate::grok) fn span(memory: &Memory, slot: usize) -> Span {
-        match (memory.machine.slots.get(2 * slot), memory.machine.slots.get(2 * slot + 1)) {
-            (Some(&start), Some(&end)) if start <= end && end != memory::NOWHERE => Span { start, end },
-            _ => Span::NONE,
         }
     }
 }

@@ -171,6 +171,8 @@ pub(super) struct Code {
     pub(super) ops: Vec<Op>,
     /// Where it begins.
     pub(super) entry: At,
+    /// The same, looking for a trace: for the first attempt at a line. Others hardly ever come far.
+    pub(super) first: At,
     pub(super) classes: Vec<Class>,
     pub(super) text: Vec<u8>,
     pub(super) loops: Vec<Loop>,

@@ -29,6 +29,9 @@ pub(super) struct Starts {
     head: Option<Class>,
 }
 
+/// The bytes that are looked at one by one before many are compared at a time.
+const NEAR: usize = 8;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Anchor {
     None,
@@ -97,10 +100,16 @@ impl Starts {
         if let Some(prefix) = &self.prefix {
             return prefix.find(&line[at..]).map(|found| at + found);
         }
-        if self.first.is_none() {
-            return Some(at);
+        let Some(first) = &self.first else { return Some(at) };
+        // It is near as a rule.
+        let mut near = at;
+        while near < line.len().min(at + NEAR) && line[near].is_ascii() {
+            if first.has_ascii(line[near]) {
+                return Some(near);
+            }
+            near += 1;
         }
-        let found = self.others.run(line, at);
+        let found = self.others.run(line, near);
         if found < line.len() || self.end { Some(found) } else { None }
     }
 

@@ -10,7 +10,7 @@ const LEAST: usize = 3;
 /// Puts an instruction that looks for a trace where it is worth while.
 pub(in crate::grok::linear) fn place(code: &mut Code) {
     let mut sites: Vec<(At, At)> = Vec::new();
-    code.entry = site(code, &mut sites, code.entry);
+    code.first = site(code, &mut sites, code.entry);
     for at in 0..code.ops.len() {
         let mut op = code.ops[at];
         if !is_free(code, op) {
