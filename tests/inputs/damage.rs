@@ -1,7 +1,6 @@
 //! Inputs that are not there, may not be read, or are damaged.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::CommandExt as _;
 
 use crate::kit::logs::{access, bzip2, gzip, xz, zstd};
 use crate::kit::place::{Place, Running, account, objects};

@@ -1,7 +1,6 @@
 //! The directory: one holder, a damaged journal, a place that cannot be written.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::CommandExt as _;
 
 use crate::kit::logs::{access, access_line};
 use crate::kit::place::{Place, Running};
