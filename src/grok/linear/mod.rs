@@ -284,45 +284,48 @@ impl Program {
     #[inline(never)]
     fn go_on<const CAREFUL: bool>(&self, machine: &mut Machine<'_, CAREFUL>, mut at: usize, doubt: &mut Doubt) -> End {
         let line = machine.line;
+        let mut tries = 0;
+        // Bytes that the probe may read, so that it stays linear.
+        let mut left = PROBE_ANY + line.len();
         // Lines that match do so at the first place as a rule; only for others it is worth while to look for what every
         // match must contain.
-        if let Some(last) = self.starts.last(line).filter(|_| !self.starts.lacks(line)) {
-            let mut tries = 0;
-            // Bytes that the probe may read, so that it stays linear.
-            let mut left = PROBE_ANY + line.len();
-            while let Some(start) = self.starts.find(line, at).filter(|start| *start <= last) {
-                tries += 1;
-                if tries == PROBED
-                    && doubt.is_usual(line)
-                    && self.scout().is_some_and(|scout| !scout.finds(line, start).0)
-                {
+        let mut bound = None;
+        while let Some(start) = self.starts.find(line, at) {
+            if at > 0 {
+                let last = || self.starts.last(line).filter(|_| !self.starts.lacks(line));
+                if bound.get_or_insert_with(last).is_none_or(|last| start > last) {
                     break;
                 }
-                if tries > PATIENCE
-                    && left > 0
-                    && doubt.is_usual(line)
-                    && let Some(probe) = self.probe()
-                {
-                    let (is_found, read) = probe.finds(line, start);
-                    left = left.saturating_sub(read - start + PROBE);
-                    if !is_found {
-                        at = self.starts.after_probe(line, start, read);
-                        continue;
-                    }
-                }
-                let seen = machine.memory.seen.first().map_or(0, |seen| seen.last().0);
-                machine.reset();
-                let code = machine.code;
-                let pc = if at == 0 && tries == 1 { code.first } else { code.entry };
-                match machine.attempt(pc, start) {
-                    End::NotFound => {}
-                    end => {
-                        doubt.matched();
-                        return end;
-                    }
-                }
-                at = self.after(machine, start, seen);
             }
+            tries += 1;
+            if tries == PROBED && doubt.is_usual(line) && self.scout().is_some_and(|scout| !scout.finds(line, start).0)
+            {
+                break;
+            }
+            if tries > PATIENCE
+                && left > 0
+                && doubt.is_usual(line)
+                && let Some(probe) = self.probe()
+            {
+                let (is_found, read) = probe.finds(line, start);
+                left = left.saturating_sub(read - start + PROBE);
+                if !is_found {
+                    at = self.starts.after_probe(line, start, read);
+                    continue;
+                }
+            }
+            let seen = machine.memory.seen.first().map_or(0, |seen| seen.last().0);
+            machine.reset();
+            let code = machine.code;
+            let pc = if at == 0 { code.first } else { code.entry };
+            match machine.attempt(pc, start) {
+                End::NotFound => {}
+                end => {
+                    doubt.matched();
+                    return end;
+                }
+            }
+            at = self.after(machine, start, seen);
         }
         doubt.failed(line, |automatons| self.proof(line, automatons));
         End::NotFound
