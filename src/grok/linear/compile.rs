@@ -145,7 +145,7 @@ impl Compiler {
             }
             Node::Repeat { node, min, max, greedy } => {
                 let Node::Set(set) = &**node else { return Ok(None) };
-                if !is_decided(set, *max, *min, *greedy, after) {
+                if !is_decided(set, *max, *min, after) {
                     return Ok(None);
                 }
                 let class = self.class(set);

@@ -9,7 +9,7 @@
 //! that has led to the group's end is cut off and not noted, and the same place means the same again.
 
 use super::chars::{decode, decode_last, has, word};
-use super::memory::{Frame, Memory, NOWHERE};
+use super::memory::{self, Frame, Memory, NOWHERE};
 use super::op::{At, Code, Content, Edge, NO_CAPTURE, Op};
 use super::token::NO_END;
 use super::trace::Followed;
@@ -124,11 +124,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     at = read;
                 }
                 Op::Save { slot, next } => {
-                    let place = &mut self.memory.slots[slot as usize];
-                    let was = std::mem::replace(place, at as u32);
-                    if !self.memory.frames.is_empty() {
-                        self.memory.frames.push(Frame::Slot { slot, was });
-                    }
+                    let Memory { slots, frames, .. } = &mut *self.memory;
+                    memory::save_slot(slots, frames, slot, at as u32);
                     pc = next;
                     continue;
                 }
@@ -330,15 +327,15 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         true
     }
 
+    /// Remembers a capture; what it was before is noted if that `is_noted` at all.
     #[inline(always)]
     fn save(&mut self, capture: u32, is_noted: bool, start: usize, end: usize) {
-        let memory = &mut *self.memory;
-        let slot = 2 * capture as usize;
-        let Some([from, to]) = memory.slots.get_mut(slot..slot + 2) else { return };
-        if is_noted && !memory.frames.is_empty() {
-            memory.frames.push(Frame::Saved { capture, start: *from, end: *to });
+        let Memory { slots, frames, .. } = &mut *self.memory;
+        if is_noted {
+            memory::save(slots, frames, capture, start as u32, end as u32);
+        } else if let Some([from, to]) = slots.get_mut(2 * capture as usize..2 * capture as usize + 2) {
+            (*from, *to) = (start as u32, end as u32);
         }
-        (*from, *to) = (start as u32, end as u32);
     }
 
     /// Forgets some boundaries of captures: a range of [`Code::clears`].

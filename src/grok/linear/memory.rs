@@ -47,6 +47,26 @@ pub(in crate::grok) struct Memory {
     pub(in crate::grok) used: Used,
 }
 
+/// Sets one boundary of a capture; what it was before is noted when there is an open choice.
+#[inline(always)]
+pub(super) fn save_slot(slots: &mut [u32], frames: &mut Vec<Frame>, slot: u32, at: u32) {
+    let was = std::mem::replace(&mut slots[slot as usize], at);
+    if !frames.is_empty() {
+        frames.push(Frame::Slot { slot, was });
+    }
+}
+
+/// The same for a whole capture.
+#[inline(always)]
+pub(super) fn save(slots: &mut [u32], frames: &mut Vec<Frame>, capture: u32, start: u32, end: u32) {
+    let slot = 2 * capture as usize;
+    let Some([from, to]) = slots.get_mut(slot..slot + 2) else { return };
+    if !frames.is_empty() {
+        frames.push(Frame::Saved { capture, start: *from, end: *to });
+    }
+    (*from, *to) = (start, end);
+}
+
 /// What searches have cost, for tests that count it.
 #[cfg(test)]
 #[derive(Debug, Default, Clone, Copy)]

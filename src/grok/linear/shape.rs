@@ -17,8 +17,8 @@ pub(super) fn joins(parts: &[Node], at: usize, leads: &[Lead]) -> bool {
     }
     let is_open = |node: &Node| match node {
         Node::Alternate(_) => true,
-        Node::Repeat { node, min, max, greedy } => match &**node {
-            Node::Set(set) => !is_decided(set, *max, *min, *greedy, &leads[at]),
+        Node::Repeat { node, min, max, .. } => match &**node {
+            Node::Set(set) => !is_decided(set, *max, *min, &leads[at]),
             _ => true,
         },
         _ => false,
@@ -82,10 +82,9 @@ pub(super) fn exit(after: &Lead) -> Exit {
 }
 
 /// Whether a run of `set` before `after` has one end only, as far as a match can come of it.
-pub(super) fn is_decided(set: &Set, max: Option<u32>, min: u32, greedy: bool, after: &Lead) -> bool {
+pub(super) fn is_decided(set: &Set, max: Option<u32>, min: u32, after: &Lead) -> bool {
     // What is sure to match after the run needs no second try; and where the next part cannot begin with a character of
     // the run, it cannot follow before the run is at its end.
-    let _ = greedy;
     after.sure || max == Some(min) || set.is_disjoint(&after.set)
 }
 
@@ -96,8 +95,8 @@ pub(super) fn is_simple(node: &Node, after: &Lead) -> bool {
         // Characters on both sides are what an automaton looks at anyway.
         Node::Look(look) => !matches!(look, Look::Boundary | Look::NotBoundary),
         Node::Around { node, .. } => matches!(**node, Node::Set(_)),
-        Node::Repeat { node, min, max, greedy } => match &**node {
-            Node::Set(set) => is_decided(set, *max, *min, *greedy, after),
+        Node::Repeat { node, min, max, .. } => match &**node {
+            Node::Set(set) => is_decided(set, *max, *min, after),
             _ => false,
         },
         _ => false,

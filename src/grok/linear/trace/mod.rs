@@ -20,7 +20,7 @@ use wide::u8x16;
 
 use super::blocks::BLOCK;
 use super::machine::Machine;
-use super::memory::{Frame, Memory};
+use super::memory::{self, Frame, Memory};
 use super::op::At;
 
 pub(super) use place::place;
@@ -241,19 +241,9 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     frames.push(Frame::Less { run, low: here + u32::from(low), at: here + u32::from(at) });
                 }
                 Effect::Save { capture, start, end } => {
-                    let slot = 2 * capture as usize;
-                    let Some([from, to]) = slots.get_mut(slot..slot + 2) else { continue };
-                    if !frames.is_empty() {
-                        frames.push(Frame::Saved { capture, start: *from, end: *to });
-                    }
-                    (*from, *to) = (here + u32::from(start), here + u32::from(end));
+                    memory::save(slots, frames, capture, here + u32::from(start), here + u32::from(end));
                 }
-                Effect::Slot { slot, at } => {
-                    let was = std::mem::replace(&mut slots[slot as usize], here + u32::from(at));
-                    if !frames.is_empty() {
-                        frames.push(Frame::Slot { slot, was });
-                    }
-                }
+                Effect::Slot { slot, at } => memory::save_slot(slots, frames, slot, here + u32::from(at)),
             }
         }
         Followed::To(at + usize::from(trace.taken), trace.next)
