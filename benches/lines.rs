@@ -8,8 +8,9 @@ use std::sync::{Arc, OnceLock};
 use divan::counter::{BytesCount, ItemsCount};
 use logator::batch::{Batch, Origin};
 use logator::lines;
+use logator::source::cut::{BlockPool, Cutter};
 use logator::source::decompress::Compression;
-use logator::source::reader::{BatchReader, BatchSize, BlockPool, Intake, LongLine};
+use logator::source::reader::{BatchReader, BatchSize, Intake, LongLine};
 
 fn main() {
     divan::main();
@@ -77,13 +78,10 @@ impl Intake for Drop {
 
 fn cut(compression: Compression, bytes: &'static [u8]) {
     static POOL: OnceLock<Arc<BlockPool>> = OnceLock::new();
-    let reader = BatchReader {
-        size: &BatchSize::default(),
-        pool: POOL.get_or_init(Arc::default),
-        intake: &Drop,
-        name: &|_| Origin { id: 1, name: String::new(), content: 0 },
-        idle: &|| false,
-    };
+    let name = |_: &[u8]| Origin { id: 1, name: String::new(), content: 0 };
+    let cutter =
+        Cutter { size: &BatchSize::default(), pool: POOL.get_or_init(Arc::default), intake: &Drop, name: &name };
+    let reader = BatchReader { cutter, idle: &|| false };
     let mut content = compression.reader(bytes).expect("a reader");
     reader.read(&mut content).expect("batches");
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use libfuzzer_sys::fuzz_target;
 use logator::batch::{Batch, Origin};
+use logator::source::cut::Cutter;
 use logator::source::decompress::Compression;
 use logator::source::reader::{BatchReader, BatchSize, End, Intake, LongLine};
 
@@ -39,13 +40,9 @@ fuzz_target!(|input: &[u8]| {
     // A bomb is cut off: its content only has to be cut right, not to end.
     let Ok(reader) = compression.reader(content) else { return };
     let mut limited = std::io::Read::take(reader, 1 << 20);
-    let reader = BatchReader {
-        size: &size,
-        pool: &Arc::default(),
-        intake: &count,
-        name: &|_| Origin { id: 0, name: String::new(), content: 0 },
-        idle: &|| lines % 2 == 0,
-    };
+    let name = |_: &[u8]| Origin { id: 0, name: String::new(), content: 0 };
+    let cutter = Cutter { size: &size, pool: &Arc::default(), intake: &count, name: &name };
+    let reader = BatchReader { cutter, idle: &|| lines % 2 == 0 };
     let end = reader.read(&mut limited).expect("the intake does not fail");
     let (lines, bytes) = count.0.into_inner().unwrap();
     match end {

@@ -4,6 +4,7 @@
 //! cuts contents into batches, `origin` names them; `resume` (with `sieve`) leaves out what earlier runs settled; `live` is
 //! what inputs without an end have in common. [`read_all`] puts them together, several contents side by side.
 
+pub mod cut;
 pub mod decompress;
 mod gzip;
 pub mod inputs;
@@ -22,11 +23,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use self::cut::{BlockPool, Cutter};
 use self::decompress::{Compression, MAGIC_BYTES, Tracked};
 use self::inputs::Input;
 use self::live::Live;
 use self::origin::OriginRule;
-use self::reader::{BatchReader, BatchSize, BlockPool, End, Intake};
+use self::reader::{BatchReader, BatchSize, End, Intake};
 use self::resume::Resuming;
 use crate::batch::Origin;
 use crate::error::{Error, Result};
@@ -199,13 +201,9 @@ fn read_file(
         .because(error)
     };
     let mut content = compression.reader(tracked).map_err(|error| damaged(error, 0, 0))?;
-    let reader = BatchReader {
-        size: &options.size,
-        pool,
-        intake,
-        name: &|beginning| Origin { id: options.origin.id(input, beginning), name: name.to_owned(), content: 0 },
-        idle: &|| live && is_quiet(file.as_fd(), QUIET),
-    };
+    let name = |beginning: &[u8]| Origin { id: options.origin.id(input, beginning), name: name.to_owned(), content: 0 };
+    let cutter = Cutter { size: &options.size, pool, intake, name: &name };
+    let reader = BatchReader { cutter, idle: &|| live && is_quiet(file.as_fd(), QUIET) };
     let end = reader.read(&mut content);
     if let Some(resuming) = &resuming {
         if !matches!(end, Ok(End::Stopped)) {

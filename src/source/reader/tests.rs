@@ -1,5 +1,6 @@
 //! However content is cut, and however it arrives: every line is delivered once, as it stands in the content.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
@@ -69,8 +70,8 @@ fn read(content: &[u8], size: &BatchSize, steps: &[usize], breaks_at: Option<usi
         assert_eq!(named.fetch_add(1, Ordering::Relaxed), 0, "an origin is named once");
         Origin { id: super::super::origin::fingerprint(beginning), name: "x".into(), content: 0 }
     };
-    let reader =
-        BatchReader { size, pool: &Arc::default(), intake: &kept, name: &name, idle: &|| steps[0].is_multiple_of(2) };
+    let cutter = Cutter { size, pool: &Arc::default(), intake: &kept, name: &name };
+    let reader = BatchReader { cutter, idle: &|| steps[0].is_multiple_of(2) };
     let end = reader.read(&mut Trickle { content, steps, step: 0, given: 0, breaks_at }).unwrap();
     Outcome { batches: kept.batches.into_inner().unwrap(), long: kept.long.into_inner().unwrap(), end }
 }

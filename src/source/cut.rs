@@ -1,0 +1,403 @@
+//! Cutting a content into batches, whoever reads it: [`Content`] holds what has come of it and is not handed out yet,
+//! [`Cutter`] says how to cut and where batches go.
+//!
+//! A content is read into a block, which is handed out up to its last newline; what follows is carried over into the
+//! next block. Batches are slices of blocks: no line is copied but those that a block's end cuts, and those that come
+//! a few at a time. Blocks are used again when the last batch on them is acked.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
+
+use super::origin::FINGERPRINT_BYTES;
+use super::reader::{BatchSize, Intake, LongLine};
+use crate::batch::{Batch, Origin};
+use crate::error::Result;
+use crate::lines::without_carriage_return;
+use crate::state::sum;
+
+/// Blocks that wait to be used again.
+#[derive(Debug, Default)]
+pub struct BlockPool {
+    free: Mutex<Vec<Vec<u8>>>,
+}
+
+/// The most blocks kept for later; more are out only while many batches wait.
+const FREE_BLOCKS: usize = 32;
+
+impl BlockPool {
+    fn take(&self, size: usize) -> Vec<u8> {
+        let reused = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        reused.filter(|block| block.len() == size).unwrap_or_else(|| vec![0; size])
+    }
+
+    fn give(&self, block: Vec<u8>) {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if free.len() < FREE_BLOCKS && free.first().is_none_or(|other| other.len() == block.len()) {
+            free.push(block);
+        }
+    }
+}
+
+/// A filled block, given back to its pool when the last batch on it is gone.
+struct Block {
+    bytes: Vec<u8>,
+    filled: usize,
+    pool: Arc<BlockPool>,
+    reusable: bool,
+}
+
+impl AsRef<[u8]> for Block {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.filled]
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        if self.reusable {
+            self.pool.give(std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
+/// Less than this part of a block is copied when it is handed out: batches of a few lines, which a slow input makes,
+/// would hold a block each, and no bound counts blocks.
+const SMALL_PART: usize = 8;
+
+/// How contents are cut, and where they go.
+pub struct Cutter<'a> {
+    /// How to cut.
+    pub size: &'a BatchSize,
+    /// Where blocks come from.
+    pub pool: &'a Arc<BlockPool>,
+    /// Where batches go.
+    pub intake: &'a dyn Intake,
+    /// Names a content by how it begins: called once, with the whole first line or [`FINGERPRINT_BYTES`] of it.
+    pub name: &'a dyn Fn(&[u8]) -> Origin,
+}
+
+/// One content, as far as it has come.
+#[derive(Default)]
+pub struct Content {
+    origin: Option<Arc<Origin>>,
+    /// Offset in the content of the first byte that is not handed out: where the block begins.
+    offset: u64,
+    /// Lines handed out.
+    lines: u64,
+    block: Vec<u8>,
+    filled: usize,
+    /// Bytes of the block known to hold no newline.
+    searched: usize,
+    /// The line that is longer than the bound, and whose end has not come. Its bytes are not kept in the block.
+    long: Option<Overlong>,
+}
+
+impl Content {
+    /// Lines handed out.
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Where the first byte stands that is not handed out.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Bytes that have come and belong to no whole line yet, if all whole lines are handed out.
+    pub fn unfinished(&self) -> u64 {
+        self.long.as_ref().map_or(self.filled as u64, Overlong::bytes)
+    }
+
+    /// Where to read the next bytes to: never empty.
+    pub fn room(&mut self, cutter: &Cutter) -> &mut [u8] {
+        if self.block.len() < cutter.size.bytes {
+            let mut block = cutter.pool.take(cutter.size.bytes);
+            block[..self.filled].copy_from_slice(&self.block[..self.filled]);
+            self.block = block;
+        }
+        if self.filled == self.block.len() {
+            // A line longer than a block: a larger one, of its own.
+            self.block.resize((self.block.len() * 2).min(cutter.longest_block()).max(self.filled + 1), 0);
+        }
+        &mut self.block[self.filled..]
+    }
+
+    /// The first `length` bytes of the room have been read.
+    pub fn came(&mut self, length: usize) {
+        self.filled += length;
+    }
+
+    /// Whether the block has no room left.
+    pub fn is_full(&self) -> bool {
+        self.filled == self.block.len()
+    }
+
+    /// Whether there is a line to hand out.
+    pub fn has_line(&mut self) -> bool {
+        let found = memchr::memchr(b'\n', &self.block[self.searched..self.filled]).is_some();
+        if !found {
+            self.searched = self.filled;
+        }
+        found
+    }
+
+    /// Hands out the whole lines that have come; `false` when no more is wanted.
+    ///
+    /// # Errors
+    /// Those of [`Intake::long_line`].
+    pub fn hand_out(&mut self, cutter: &Cutter) -> Result<bool> {
+        if self.long.is_some() && !self.pass_long_line(cutter)? {
+            return Ok(true);
+        }
+        let Some(newline) = memchr::memrchr(b'\n', &self.block[self.searched..self.filled]) else {
+            self.searched = self.filled;
+            if self.filled >= cutter.longest_block() {
+                self.begin_long_line(cutter);
+            }
+            return Ok(true);
+        };
+        let complete = self.searched + newline + 1;
+        let tail = self.filled - complete;
+        let mut next = match tail {
+            0 => Vec::new(),
+            tail if tail > cutter.size.bytes => vec![0; tail],
+            _ => cutter.pool.take(cutter.size.bytes),
+        };
+        next[..tail].copy_from_slice(&self.block[complete..self.filled]);
+        let block = std::mem::replace(&mut self.block, next);
+        (self.filled, self.searched) = (tail, tail);
+        self.hand_out_block(cutter, block, complete)
+    }
+
+    /// Hands out all that has come: what has no newline is the last line. `false` when no more is wanted.
+    ///
+    /// # Errors
+    /// Those of [`Intake::long_line`].
+    pub fn end(&mut self, cutter: &Cutter) -> Result<bool> {
+        if self.long.is_some() && !self.pass_long_line(cutter)? {
+            self.set_aside(cutter, false)?;
+            return Ok(true);
+        }
+        let (block, filled) = (std::mem::take(&mut self.block), std::mem::take(&mut self.filled));
+        self.searched = 0;
+        if filled == 0 { Ok(true) } else { self.hand_out_block(cutter, block, filled) }
+    }
+
+    /// Gives the block back, and keeps what it holds of a line in a place of its own size.
+    pub fn park(&mut self, cutter: &Cutter) {
+        if self.block.len() > self.filled {
+            let block = std::mem::replace(&mut self.block, Vec::new());
+            self.block = block[..self.filled].to_vec();
+            if block.len() == cutter.size.bytes {
+                cutter.pool.give(block);
+            }
+        }
+    }
+
+    /// Leaves out the end of a line that was handed out without it: `bytes` of it, which have come behind that line.
+    pub fn leave_out(&mut self, bytes: usize) {
+        self.block.copy_within(bytes..self.filled, 0);
+        self.filled -= bytes;
+        self.searched = 0;
+        self.offset += bytes as u64;
+    }
+
+    /// What has come and is not handed out.
+    pub fn held(&self) -> &[u8] {
+        &self.block[..self.filled]
+    }
+
+    fn origin(&mut self, cutter: &Cutter, beginning: &[u8]) -> Arc<Origin> {
+        Arc::clone(self.origin.get_or_insert_with(|| Arc::new((cutter.name)(beginning))))
+    }
+
+    /// Hands out the first `complete` bytes of `block`: whole lines.
+    fn hand_out_block(&mut self, cutter: &Cutter, block: Vec<u8>, complete: usize) -> Result<bool> {
+        let origin = self.origin(cutter, &block[..complete]);
+        let reusable = block.len() == cutter.size.bytes;
+        let data = if reusable && complete < block.len() / SMALL_PART {
+            let data = Bytes::copy_from_slice(&block[..complete]);
+            cutter.pool.give(block);
+            data
+        } else {
+            Bytes::from_owner(Block { bytes: block, filled: complete, pool: Arc::clone(cutter.pool), reusable })
+        };
+        let max_line = cutter.size.max_line;
+        let mut start = 0;
+        if complete > max_line {
+            // Only a block longer than the bound can hold a line that is too long.
+            for line in crate::lines::lines(&data) {
+                if line.bytes.len() <= max_line {
+                    continue;
+                }
+                if !self.cut(cutter, &origin, &data.slice(start..line.start)) {
+                    return Ok(false);
+                }
+                let end = memchr::memchr(b'\n', &data[line.start..]).map_or(complete, |at| line.start + at + 1);
+                cutter.intake.long_line(LongLine {
+                    origin: Arc::clone(&origin),
+                    offset: self.offset,
+                    beginning: line.bytes[..max_line].to_vec(),
+                    length: line.bytes.len() as u64,
+                    length_with_end: (end - line.start) as u64,
+                    hash: xxh3_64(line.bytes),
+                    sum: sum::of(&data[line.start..end]),
+                    closed: data[end - 1] == b'\n',
+                })?;
+                self.offset += (end - line.start) as u64;
+                self.lines += 1;
+                start = end;
+            }
+        }
+        Ok(self.cut(cutter, &origin, &data.slice(start..)))
+    }
+
+    /// Cuts whole lines into batches of about equal size within the bounds.
+    fn cut(&mut self, cutter: &Cutter, origin: &Arc<Origin>, data: &Bytes) -> bool {
+        let size = cutter.size;
+        let lines = crate::lines::count(data);
+        if lines == 0 {
+            return true;
+        }
+        let pieces = lines.div_ceil(size.lines).max(data.len().div_ceil(size.bytes));
+        let lines_a_piece = lines.div_ceil(pieces);
+        let mut start = 0;
+        while start < data.len() {
+            let (length, count) = match pieces {
+                1 => (data.len(), lines),
+                _ => piece(&data[start..], lines_a_piece, size.bytes),
+            };
+            let end = start + length;
+            let piece = data.slice(start..end);
+            // A block is far smaller than 4 GiB.
+            let batch = Batch::new(Arc::clone(origin), self.offset, count as u32, piece);
+            self.offset += (end - start) as u64;
+            self.lines += count as u64;
+            if !cutter.intake.batch(batch) {
+                return false;
+            }
+            start = end;
+        }
+        true
+    }
+
+    /// All that is held is the beginning of a line that is too long: from here on only its sums are kept.
+    fn begin_long_line(&mut self, cutter: &Cutter) {
+        let block = std::mem::take(&mut self.block);
+        let held = &block[..std::mem::take(&mut self.filled)];
+        self.searched = 0;
+        let origin = self.origin(cutter, held);
+        self.long = Some(Overlong::new(origin, held, cutter.size.max_line));
+    }
+
+    /// Takes what has come of the long line. `true` when it has ended and was set aside; what follows it is held.
+    fn pass_long_line(&mut self, cutter: &Cutter) -> Result<bool> {
+        let Some(long) = &mut self.long else { return Ok(true) };
+        let newline = memchr::memchr(b'\n', &self.block[..self.filled]);
+        let end = newline.map_or(self.filled, |newline| newline + 1);
+        long.add(&self.block[..end]);
+        self.block.copy_within(end..self.filled, 0);
+        self.filled -= end;
+        self.searched = 0;
+        if newline.is_some() {
+            self.set_aside(cutter, true)?;
+        }
+        Ok(newline.is_some())
+    }
+
+    fn set_aside(&mut self, cutter: &Cutter, closed: bool) -> Result<()> {
+        let Some(long) = self.long.take() else { return Ok(()) };
+        let line = long.finish(self.offset, closed);
+        self.offset += line.length_with_end;
+        self.lines += 1;
+        cutter.intake.long_line(line)
+    }
+}
+
+impl Cutter<'_> {
+    /// The most bytes held while looking for a newline: one more than a line may have (and a carriage return), and
+    /// enough for the fingerprint.
+    fn longest_block(&self) -> usize {
+        (self.size.max_line + 2).max(FINGERPRINT_BYTES).max(self.size.bytes)
+    }
+}
+
+/// The length of the longest run of lines at the beginning of `data` that has at most `lines` lines and `bytes` bytes,
+/// or of its first line if that is longer; and how many lines it has.
+fn piece(data: &[u8], lines: usize, bytes: usize) -> (usize, usize) {
+    let newlines = memchr::memchr_iter(b'\n', data).map(|newline| newline + 1);
+    let last = (data.last() != Some(&b'\n')).then_some(data.len());
+    let (mut length, mut count) = (0, 0);
+    for end in newlines.chain(last).take(lines) {
+        if count > 0 && end > bytes {
+            break;
+        }
+        (length, count) = (end, count + 1);
+    }
+    (length, count)
+}
+
+/// A line that is too long, while it comes in pieces. The newline is the last byte of the last one.
+struct Overlong {
+    origin: Arc<Origin>,
+    beginning: Vec<u8>,
+    hash: Xxh3Default,
+    /// Without its end.
+    length: u64,
+    with_end: u64,
+    sum: u64,
+    /// The last byte was a carriage return, of which it is not known whether it belongs to the line's end.
+    carriage_return: bool,
+}
+
+impl Overlong {
+    fn new(origin: Arc<Origin>, held: &[u8], max_line: usize) -> Self {
+        let mut line = Overlong {
+            origin,
+            beginning: held[..max_line].to_vec(),
+            hash: Xxh3Default::default(),
+            length: 0,
+            with_end: 0,
+            sum: sum::EMPTY,
+            carriage_return: false,
+        };
+        line.add(held);
+        line
+    }
+
+    fn bytes(&self) -> u64 {
+        self.with_end
+    }
+
+    fn add(&mut self, piece: &[u8]) {
+        self.sum = sum::join(self.sum, sum::of(piece), piece.len() as u64);
+        self.with_end += piece.len() as u64;
+        let piece = piece.strip_suffix(b"\n").unwrap_or(piece);
+        if piece.is_empty() {
+            return;
+        }
+        if std::mem::take(&mut self.carriage_return) {
+            self.hash.update(b"\r");
+            self.length += 1;
+        }
+        let line = without_carriage_return(piece);
+        self.carriage_return = line.len() < piece.len();
+        self.hash.update(line);
+        self.length += line.len() as u64;
+    }
+
+    fn finish(self, offset: u64, closed: bool) -> LongLine {
+        LongLine {
+            origin: self.origin,
+            offset,
+            beginning: self.beginning,
+            length: self.length,
+            length_with_end: self.with_end,
+            hash: self.hash.digest(),
+            sum: self.sum,
+            closed,
+        }
+    }
+}
