@@ -32,8 +32,8 @@ pub struct Console {
     bar: ProgressBar,
 }
 
-/// How often the bar is drawn.
-const REDRAW: Duration = Duration::from_millis(200);
+/// How often the bar is drawn: the less the longer nothing changes.
+const REDRAW: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(2)];
 
 impl Console {
     /// The console of `program`. A quiet one passes errors on and nothing else.
@@ -104,14 +104,17 @@ impl Console {
             if let Some(total) = total {
                 bar.set_length(total);
             }
+            let (mut shown, mut pause) = (None, REDRAW[0]);
             loop {
                 let (read, _, lines) = look();
+                let same = shown.replace((read, lines)) == Some((read, lines));
+                pause = if same { (pause * 2).min(REDRAW[1]) } else { REDRAW[0] };
                 bar.set_position(read);
                 let seconds = bar.elapsed().as_secs_f64().max(1e-3);
                 bar.set_message(format!("{} lines, {}/s", grouped(lines), grouped((lines as f64 / seconds) as u64)));
                 let (lock, changed) = &*stopped;
                 let stop = lock.lock().unwrap_or_else(PoisonError::into_inner);
-                let waited = changed.wait_timeout(stop, REDRAW).unwrap_or_else(PoisonError::into_inner);
+                let waited = changed.wait_timeout(stop, pause).unwrap_or_else(PoisonError::into_inner);
                 if *waited.0 {
                     bar.finish_and_clear();
                     return;

@@ -1,7 +1,7 @@
 //! Asking everybody to stop: a flag for loops, a readable descriptor for those who wait on sockets.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -63,6 +63,13 @@ impl Stop {
             .spawn(watch)
             .map_err(|error| Error::system("no thread for signals").because(error))?;
         Ok(())
+    }
+}
+
+/// For `poll`, as [`descriptor`](Stop::descriptor).
+impl AsFd for Stop {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inner.waker.reader.as_fd()
     }
 }
 

@@ -1,12 +1,14 @@
 //! The flags of what is read, and how.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::size;
 use crate::jobs::SourceOptions;
 use crate::source::ReadOptions;
+use crate::source::follow::{FollowOptions, Say};
 use crate::source::origin::OriginRule;
 use crate::source::reader::BatchSize;
 
@@ -32,18 +34,43 @@ pub struct SourceArgs {
     /// What names an input in its documents' ids: fingerprint (how its content begins), path, or a name of yours
     #[arg(long, value_name = "fingerprint|path|NAME", default_value = "fingerprint")]
     pub origin: String,
+    /// Go on with what is written to the files, also when they are rotated or appear later; =poll looks once a second
+    /// instead of waiting for events
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "events")]
+    pub follow: Option<FollowArg>,
+    /// How long a last line that lacks its end is waited for before it is taken as it is
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = size::seconds)]
+    pub follow_timeout: Duration,
     /// Remember in this directory what is done: another run delivers only the rest
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
+}
+
+/// `--follow`
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FollowArg {
+    /// Events tell; where they cannot, the clock
+    #[value(alias = "true")]
+    Events,
+    /// The clock alone
+    Poll,
+    /// Not at all
+    #[value(alias = "false")]
+    Off,
 }
 
 impl SourceArgs {
     /// The options of a source.
     pub fn options(&self) -> SourceOptions {
         let size = BatchSize { lines: self.batch_lines, bytes: self.batch_bytes, max_line: self.max_line };
+        let follow = self.follow.filter(|how| *how != FollowArg::Off).map(|how| FollowOptions {
+            poll: how == FollowArg::Poll,
+            timeout: self.follow_timeout,
+            say: Say::default(),
+        });
         SourceOptions {
             inputs: self.inputs.clone(),
-            read: ReadOptions { size, origin: OriginRule::parse(&self.origin), memory: None, live: None },
+            read: ReadOptions { size, origin: OriginRule::parse(&self.origin), memory: None, live: None, follow },
             state: self.state.clone(),
             max_memory: self.max_memory,
         }

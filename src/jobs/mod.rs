@@ -35,6 +35,7 @@ use crate::queue::shared::SharedQueue;
 use crate::receipt::Receipt;
 use crate::sink::Sink;
 use crate::sink::spec::SinkSpec;
+use crate::source::follow::Say;
 use crate::source::inputs::{self, Input, Inputs};
 use crate::source::live::Live;
 use crate::source::origin::OriginRule;
@@ -74,25 +75,41 @@ impl SourceOptions {
     }
 
     /// A name stands for one input: under it, the same offset of two inputs would be one place.
-    fn check_origin(&self, inputs: &Inputs) -> Result<()> {
+    fn check_origin(&self, inputs: usize) -> Result<()> {
         match &self.read.origin {
-            OriginRule::Name(name) if inputs.inputs.len() > 1 => Err(Error::usage(format!(
-                "--origin {name}: a name is for one input, and there are {}; use --origin path",
-                inputs.inputs.len()
+            OriginRule::Name(name) if inputs > 1 => Err(Error::usage(format!(
+                "--origin {name}: a name is for one input, and there are {inputs}; use --origin path"
             ))),
             _ => Ok(()),
         }
     }
 
-    /// Finds what is to be read. What the state directory holds is no log, though it may lie in a directory of logs.
-    pub(crate) fn find(&self) -> Result<Inputs> {
+    /// Finds what is to be read. What the state directory holds is no log, though it may lie in a directory of logs; where
+    /// files are followed, neither is what else the job writes, `own`.
+    pub(crate) fn find(&self, own: Vec<PathBuf>) -> Result<Inputs> {
+        if self.read.follow.is_some() {
+            let own = own.into_iter().chain(self.state.clone()).collect();
+            let (found, files) = inputs::find_followed(&self.inputs, own)?;
+            self.check_origin(files)?;
+            return Ok(found);
+        }
         let mut found = inputs::find(&self.inputs)?;
         if let Some(state) = self.state.as_ref().and_then(|state| state.canonicalize().ok()) {
             let in_it = |path: &PathBuf| path.canonicalize().is_ok_and(|path| path.starts_with(&state));
             found.inputs.retain(|input| !matches!(input, Input::File(path) if in_it(path)));
         }
-        self.check_origin(&found)?;
+        self.check_origin(found.inputs.len())?;
         Ok(found)
+    }
+
+    /// How to read, for readers that heed `live` and say things on `console`.
+    pub(crate) fn read_options(&self, live: &Live, console: &Console) -> ReadOptions {
+        let mut read = ReadOptions { live: Some(live.clone()), ..self.read.clone() };
+        if let Some(follow) = &mut read.follow {
+            let console = console.clone();
+            follow.say = Say(Arc::new(move |sentence| console.say(sentence)));
+        }
+        read
     }
 
     /// Opens the state directory, if one is asked for.
@@ -199,6 +216,15 @@ impl WorkOptions {
         let formats: Vec<Format> = self.rules.iter().map(compile).collect::<Result<_>>()?;
         let console = console.clone();
         Ok(Arc::new(Formats::new(formats, library, self.unmatched, move |sentence| console.say(sentence))))
+    }
+
+    /// The files that it writes.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let of_sink = |sink: &SinkSpec| match sink {
+            SinkSpec::Ndjson(file) | SinkSpec::Sqlite { file, .. } => Some(file.clone()),
+            _ => None,
+        };
+        self.sinks.iter().filter_map(of_sink).chain([self.dead_letters.clone()]).collect()
     }
 
     /// Opens the sinks.

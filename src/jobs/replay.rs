@@ -88,6 +88,7 @@ fn refuse_circles(inputs: &[Input], work: &WorkOptions) -> Result<()> {
     let identity = |path: &Path| path.metadata().ok().map(|data| (data.dev(), data.ino(), data.is_file()));
     let read = |input: &Input| match input {
         Input::File(path) => identity(path),
+        Input::Followed(_) => None,
         Input::Stdin => {
             let file = std::io::stdin().as_fd().try_clone_to_owned().map(File::from).ok()?;
             file.metadata().ok().map(|data| (data.dev(), data.ino(), data.is_file()))

@@ -9,7 +9,6 @@ use crate::error::{Error, Result};
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::receipt::Receipt;
-use crate::source::ReadOptions;
 use crate::source::live::Live;
 use crate::state::store::Store;
 use crate::stop::Stop;
@@ -27,12 +26,12 @@ const READY_BYTES: usize = 4 << 20;
 /// Only what keeps it from starting: a wrong pattern, an input that is not there, a sink that cannot be opened.
 pub fn run(source: &SourceOptions, work: &WorkOptions, console: Console) -> Result<Receipt> {
     let formats = work.formats(&console)?;
-    let inputs = source.find()?;
+    let inputs = source.find(work.files())?;
     let state = source.open_state(&console)?;
     let queue = queue_with(state.as_ref(), SharedQueue::new(source.limits(limits()), None));
     let kept = state.clone();
     let live = Live::new(Stop::new()?);
-    let options = ReadOptions { live: Some(live.clone()), ..source.read.clone() };
+    let options = source.read_options(&live, &console);
     work_through(work, formats, console, queue, state.as_deref(), &live, |queue, dead_letters| {
         Reading::start(inputs, options, queue, dead_letters, kept)
     })

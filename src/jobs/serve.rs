@@ -16,7 +16,6 @@ use crate::queue::shared::SharedQueue;
 use crate::queue::suspects::Waiting;
 use crate::receipt::{Receipt, grouped};
 use crate::server::{Event, Security, Server};
-use crate::source::ReadOptions;
 use crate::source::live::Live;
 use crate::stop::{self, Stop, Waker};
 
@@ -50,7 +49,7 @@ pub fn serve(
     mut console: Console,
     on_receipt: &mut dyn FnMut(&Receipt),
 ) -> Result<Receipt> {
-    let inputs = source.find()?;
+    let inputs = source.find(vec![options.dead_letters.clone()])?;
     let state = source.open_state(&console)?;
     let connections = raise_limit();
     let server = Server::bind(&options.endpoints, options.security.as_ref())?;
@@ -98,7 +97,7 @@ pub fn serve(
         console.say(format!("lines are handed out at {endpoint}"));
     }
     let letters = Arc::clone(&dead_letters);
-    let read = ReadOptions { live: Some(live), ..source.read.clone() };
+    let read = source.read_options(&live, &console);
     let reading = Reading::start(inputs, read, Arc::clone(&queue), letters, state.clone())?;
     let progress = console.progress({
         let (position, queue) = (Arc::clone(&reading.position), Arc::clone(&queue));

@@ -204,6 +204,11 @@ impl Content {
         self.offset += bytes as u64;
     }
 
+    /// Whether something has come that is not handed out.
+    pub fn has_come(&self) -> bool {
+        self.filled > 0
+    }
+
     /// What has come and is not handed out.
     pub fn held(&self) -> &[u8] {
         &self.block[..self.filled]

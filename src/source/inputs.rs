@@ -1,8 +1,10 @@
 //! What a user names as INPUT, made into a list of things to open.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::decompress::{Compression, MAGIC_BYTES};
 use crate::error::{Error, Result};
 use crate::sink::spec::masked;
 
@@ -13,6 +15,17 @@ pub enum Input {
     Stdin,
     /// A file.
     File(PathBuf),
+    /// Files that are followed, however many.
+    Followed(Arc<Followed>),
+}
+
+/// What is followed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Followed {
+    /// As the user names it: files, directories, globs.
+    pub names: Vec<String>,
+    /// What the job itself writes, which is no log though it may lie beside one: files, and directories with all in them.
+    pub own: Vec<PathBuf>,
 }
 
 impl Input {
@@ -21,6 +34,7 @@ impl Input {
         match self {
             Input::Stdin => "-".to_owned(),
             Input::File(path) => path.display().to_string(),
+            Input::Followed(followed) => followed.names.join(", "),
         }
     }
 }
@@ -32,6 +46,8 @@ pub struct Inputs {
     pub inputs: Vec<Input>,
     /// Directories that could not be read. The rest is read all the same, and the run is not finished.
     pub errors: Vec<Error>,
+    /// The directories in which further files may appear. Told by [`find_so_far`] alone.
+    pub directories: BTreeSet<PathBuf>,
     /// A file named twice, or named and met in a directory, is read once.
     seen: HashSet<Input>,
 }
@@ -53,7 +69,9 @@ pub fn find(names: &[String]) -> Result<Inputs> {
         } else if path.symlink_metadata().is_ok() {
             found.add(path);
         } else if name.contains(['*', '?', '[']) {
-            found.add_glob(name)?;
+            if !found.add_glob(name)? {
+                return Err(Error::usage(format!("{name}: no file matches")));
+            }
         } else if let Some(reserved) = reserved(name) {
             return Err(Error::usage(format!("{name}: {reserved}")));
         } else {
@@ -63,6 +81,109 @@ pub fn find(names: &[String]) -> Result<Inputs> {
         }
     }
     Ok(found)
+}
+
+/// Finds what `names` mean by now, when they are followed: files, directories and globs. What is not there may come.
+///
+/// # Errors
+/// [`Kind::Usage`](crate::error::Kind::Usage) for a name that cannot be followed, or of which not even the directory is
+/// there.
+pub fn find_so_far(names: &[String]) -> Result<Inputs> {
+    let mut found = Inputs::default();
+    for name in names {
+        let path = Path::new(name);
+        if name == "-" {
+            return Err(Error::usage(
+                "-: standard input cannot be followed, it is read as it comes; leave --follow out",
+            ));
+        } else if path.symlink_metadata().is_ok() {
+            if !path.is_dir() {
+                found.directories.insert(directory_of(path));
+            }
+            found.add(path);
+        } else if name.contains(['*', '?', '[']) {
+            found.directories.extend(glob_directories(name)?);
+            found.add_glob(name)?;
+        } else if let Some(reserved) = reserved(name) {
+            return Err(Error::usage(format!("{name}: {reserved}")));
+        } else if directory_of(path).is_dir() {
+            found.directories.insert(directory_of(path));
+        } else {
+            let shown = if name.contains("://") { masked(name) } else { name.clone() };
+            return Err(Error::usage(format!("{shown}: no such file, and no directory in which it could appear")));
+        }
+    }
+    Ok(found)
+}
+
+/// What is to be read when `names` are followed: the files among them, now and later, together; and for itself what is
+/// there and neither a file nor a directory, as a pipe is. `own` is what the job writes itself.
+///
+/// # Errors
+/// As [`find_so_far`]; also when there is nothing to follow.
+pub fn find_followed(names: &[String], own: Vec<PathBuf>) -> Result<(Inputs, usize)> {
+    if names.is_empty() {
+        return Err(Error::usage("--follow: name files, directories or globs; standard input is read as it comes"));
+    }
+    let found = find_so_far(names)?;
+    let pipe = |name: &&String| Path::new(name).metadata().is_ok_and(|data| !data.is_file() && !data.is_dir());
+    let (pipes, names): (Vec<&String>, Vec<&String>) = names.iter().partition(pipe);
+    let complete = |name: &&String| Path::new(name).is_file() && is_compressed(Path::new(name));
+    if let Some(name) = names.first().filter(|_| names.iter().all(complete)) {
+        let others = if names.len() > 1 { "compressed files are" } else { "a compressed file is" };
+        return Err(Error::usage(format!("--follow {name}: {others} complete and read once; leave --follow out")));
+    }
+    let files = found.inputs.len();
+    let mut inputs = Inputs::default();
+    if !names.is_empty() {
+        let names = names.into_iter().cloned().collect();
+        inputs.push(Input::Followed(Arc::new(Followed { names, own })));
+    }
+    pipes.into_iter().for_each(|pipe| inputs.push(Input::File(PathBuf::from(pipe))));
+    Ok((inputs, files))
+}
+
+/// Whether a file begins as a compressed one does.
+fn is_compressed(path: &Path) -> bool {
+    use std::io::Read;
+    let mut magic = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(MAGIC_BYTES as u64).read_to_end(&mut magic));
+    read.is_ok() && Compression::of(&magic) != Compression::None
+}
+
+/// The directory that holds `path`.
+fn directory_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// The directories in which what `pattern` matches may appear: those that the parts of it before the last match.
+fn glob_directories(pattern: &str) -> Result<Vec<PathBuf>> {
+    let mut directories = Vec::new();
+    let mut prefix = PathBuf::new();
+    let mut wild = false;
+    let parts: Vec<_> = Path::new(pattern).components().collect();
+    let Some((_, before)) = parts.split_last() else { return Ok(directories) };
+    let wild_part = |part: &std::path::Component| part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+    for (index, part) in before.iter().enumerate() {
+        prefix.push(part);
+        wild |= wild_part(part);
+        if wild {
+            let paths = glob::glob(&prefix.to_string_lossy());
+            directories.extend(paths.into_iter().flatten().flatten().filter(|path| path.is_dir()));
+        } else if index + 1 == before.len() || wild_part(&before[index + 1]) {
+            directories.push(prefix.clone());
+        }
+    }
+    if before.is_empty() || wild_part(&before[0]) {
+        directories.push(PathBuf::from("."));
+    }
+    match directories.iter().any(|directory| directory.is_dir()) {
+        true => Ok(directories),
+        false => Err(Error::usage(format!("{pattern}: no file matches, and no directory in which one could appear"))),
+    }
 }
 
 /// Inputs of the documented command line that this version does not read.
@@ -82,6 +203,7 @@ impl Inputs {
         if !path.is_dir() {
             return self.push(Input::File(path.to_owned()));
         }
+        self.directories.insert(path.to_owned());
         match list(path) {
             // The links of a directory are not followed: they lead in circles or to files that stand elsewhere.
             Ok(entries) => entries.iter().filter(|entry| !entry.is_symlink()).for_each(|entry| self.add(entry)),
@@ -92,7 +214,8 @@ impl Inputs {
         }
     }
 
-    fn add_glob(&mut self, pattern: &str) -> Result<()> {
+    /// Adds what matches; `false` when nothing does.
+    fn add_glob(&mut self, pattern: &str) -> Result<bool> {
         let paths = glob::glob(pattern).map_err(|error| {
             Error::usage(format!("{pattern}: not a glob: {} at character {}", error.msg, error.pos + 1))
         })?;
@@ -107,7 +230,7 @@ impl Inputs {
                 }
             }
         }
-        if matched { Ok(()) } else { Err(Error::usage(format!("{pattern}: no file matches"))) }
+        Ok(matched)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Sources: from what a user names to batches of lines.
 //!
 //! `inputs` finds what to read, `decompress` (with `gzip`) undoes compressions told by their first bytes, `reader`
-//! cuts contents into batches, `origin` names them; `resume` (with `sieve`) leaves out what earlier runs settled; `live` is
+//! and `cut` cut contents into batches, `origin` names them; `follow` reads files that grow; `resume` (with `sieve`) leaves out what earlier runs settled; `live` is
 //! what inputs without an end have in common. [`read_all`] puts them together, several contents side by side.
 
 pub mod cut;
 pub mod decompress;
+pub mod follow;
 mod gzip;
 pub mod inputs;
 pub mod live;
@@ -25,6 +26,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use self::cut::{BlockPool, Cutter};
 use self::decompress::{Compression, MAGIC_BYTES, Tracked};
+use self::follow::FollowOptions;
 use self::inputs::Input;
 use self::live::Live;
 use self::origin::OriginRule;
@@ -57,6 +59,8 @@ pub struct ReadOptions {
     pub memory: Option<Arc<dyn Memory>>,
     /// What ends the readers of inputs without an end.
     pub live: Option<Live>,
+    /// How files are followed, if they are.
+    pub follow: Option<FollowOptions>,
 }
 
 impl ReadOptions {
@@ -64,6 +68,7 @@ impl ReadOptions {
     pub fn is_live(&self, input: &Input) -> bool {
         match input {
             Input::Stdin | Input::File(_) => false,
+            Input::Followed(_) => true,
         }
     }
 }
@@ -81,7 +86,7 @@ impl Position {
     /// A position in `inputs`. The total is unknown as soon as one of them is not a regular file.
     pub fn of(inputs: &[Input]) -> Self {
         let size = |input: &Input| match input {
-            Input::Stdin => None,
+            Input::Stdin | Input::Followed(_) => None,
             Input::File(path) => path.metadata().ok().filter(|data| data.is_file()).map(|data| data.len()),
         };
         let total = inputs.iter().map(size).sum::<Option<u64>>().unwrap_or(0);
@@ -100,20 +105,23 @@ impl Position {
 /// Returns what could not be read, one error an input. The other inputs are read all the same.
 pub fn read_all(inputs: &[Input], options: &ReadOptions, intake: &dyn Intake, position: &Position) -> Vec<Error> {
     let pool = Arc::new(BlockPool::default());
-    let read = |input: &Input| read_input(input, options, &pool, intake, position);
+    let read = |input: &Input| match input {
+        Input::Followed(followed) => follow::follow(followed, options, &pool, intake, position),
+        input => read_input(input, options, &pool, intake, position).err().into_iter().collect(),
+    };
     if let [input] = inputs {
-        return read(input).err().into_iter().collect();
+        return read(input);
     }
     let errors = Mutex::new(Vec::new());
-    let note = |error: Error| errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
-    let read = |input: &Input| read(input).unwrap_or_else(&note);
+    let note = |some: Vec<Error>| errors.lock().unwrap_or_else(PoisonError::into_inner).extend(some);
+    let read = |input: &Input| note(read(input));
     let (live, finite): (Vec<&Input>, Vec<&Input>) = inputs.iter().partition(|input| options.is_live(input));
     std::thread::scope(|scope| {
         // A live input keeps its thread, so it is none of those that the others take turns on.
         for input in live {
             let builder = std::thread::Builder::new().name("reader".into());
             if let Err(error) = builder.spawn_scoped(scope, || read(input)) {
-                note(Error::system(format!("{}: no thread to read with", input.name())).because(error));
+                note(vec![Error::system(format!("{}: no thread to read with", input.name())).because(error)]);
             }
         }
         if !finite.is_empty() {
@@ -125,7 +133,7 @@ pub fn read_all(inputs: &[Input], options: &ReadOptions, intake: &dyn Intake, po
                         scope.spawn_fifo(move |_| read(input));
                     }
                 }),
-                Err(error) => note(Error::system("no threads to read with").because(error)),
+                Err(error) => note(vec![Error::system("no threads to read with").because(error)]),
             }
         }
     });
@@ -157,6 +165,7 @@ fn read_input(
                 File::open(path).map_err(|error| Error::input(format!("{name}: cannot be opened")).because(error))?;
             read_file(&file, input, &name, options, pool, intake, position)
         }
+        Input::Followed(_) => Err(Error::internal(format!("{name}: has no end to be read to"))),
     }
 }
 

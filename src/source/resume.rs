@@ -69,7 +69,7 @@ impl<'a> Resuming<'a> {
     }
 
     /// The content was read to its end, and nothing is held back any more. `stamp` is that of its file now, if it can be
-    /// trusted to change with the file.
+    /// trusted to change with the file. Without one it counts as a file that is looked at again.
     pub fn end(&self, stamp: Option<Stamp>) {
         let state = self.lock();
         if let Some(origin) = &state.origin {
@@ -118,7 +118,9 @@ impl<'a> Resuming<'a> {
                     wanted = self.intake.batch(Batch { origin: Arc::clone(&origin), ..batch });
                 }
                 Sifted::Long(line) if wanted => {
+                    let LongLine { offset: start, length_with_end: length, sum, closed, .. } = line;
                     self.intake.long_line(LongLine { origin: Arc::clone(&origin), ..line })?;
+                    self.memory.set_aside(origin.content, Piece { start, length, sum, closed });
                 }
                 Sifted::Batch(_) | Sifted::Long(_) => {}
             }

@@ -58,8 +58,8 @@ pub struct Sieve {
     open: BTreeMap<(u64, usize), Open>,
     /// The same by end.
     ends: BTreeSet<(u64, u64, usize)>,
-    /// Where the content equals a piece, and ends behind the lines already given back.
-    equal: Vec<(u64, u64)>,
+    /// The pieces that the content equals, and that end behind the lines already given back.
+    equal: Vec<Known>,
     /// For each strand whether all that was compared agreed.
     strands: HashMap<u32, bool>,
     /// Bytes that have gone by, and their sum.
@@ -150,7 +150,7 @@ impl Sieve {
             let equals = end == self.position && sum::join(before, known.piece.sum, known.piece.length) == self.sum;
             *self.strands.entry(known.strand).or_insert(true) &= equals;
             if equals {
-                self.equal.push((start, end));
+                self.equal.push(known);
             }
         }
         self.begin_pieces();
@@ -175,7 +175,7 @@ impl Sieve {
 
     /// Gives back what is decided: lines that begin before every piece that is still open.
     fn give_back(&mut self, out: &mut Vec<Sifted>) {
-        let decided = self.open.first_key_value().map_or(u64::MAX, |(&(start, _), _)| start);
+        let decided = self.decided();
         while let Some(held) = self.held.front()
             && held.start() < decided
         {
@@ -197,13 +197,41 @@ impl Sieve {
             }
         }
         let base = self.held.front().map_or(self.position, Held::start);
-        self.equal.retain(|&(_, end)| end > base);
+        self.equal.retain(|known| end(known) > base);
     }
 
-    /// How far the content equals a piece that holds the byte at `position`.
+    /// Before which everything is known. Where a line was cut, the piece that goes on with it decides about all of it.
+    fn decided(&self) -> u64 {
+        let mut decided = self.open.first_key_value().map_or(u64::MAX, |(&(start, _), _)| start);
+        if self.equal.iter().all(|known| known.piece.closed) {
+            return decided;
+        }
+        let open: BTreeSet<u64> = self.open.keys().map(|&(start, _)| start).collect();
+        let cut = |known: &&Known| !known.piece.closed;
+        // From the last to the first, because a line may have been cut more than once.
+        let mut cuts: Vec<&Known> = self.equal.iter().filter(cut).collect();
+        cuts.sort_unstable_by_key(|known| std::cmp::Reverse(end(known)));
+        for known in cuts {
+            if end(known) == decided || open.contains(&end(known)) {
+                decided = decided.min(known.piece.start);
+            }
+        }
+        decided
+    }
+
+    /// How far the content equals a piece that holds the byte at `position`, or one that goes on with it: where a line was
+    /// cut, the next piece of its strand is its rest.
     fn equal_until(&self, position: u64) -> Option<u64> {
-        let holds = |&&(start, end): &&(u64, u64)| start <= position && position < end;
-        self.equal.iter().filter(holds).map(|&(_, end)| end).max()
+        let holds = |known: &&Known| known.piece.start <= position && position < end(known);
+        let mut last = self.equal.iter().filter(holds).max_by_key(|known| (end(known), known.piece.closed))?;
+        while !last.piece.closed {
+            let goes_on = |known: &&Known| known.piece.start == end(last) && known.strand == last.strand;
+            match self.equal.iter().find(goes_on) {
+                Some(next) => last = next,
+                None => break,
+            }
+        }
+        Some(end(last))
     }
 
     /// Gives back the lines of `batch` that begin before `decided`, and returns the others.
@@ -224,7 +252,7 @@ impl Sieve {
             }
             // Up to where the next piece that equals begins, or nothing is decided: at a line's beginning, or the line
             // that reaches over it.
-            let begins = self.equal.iter().map(|&(start, _)| start).filter(|&start| start > batch.offset);
+            let begins = self.equal.iter().map(|known| known.piece.start).filter(|&start| start > batch.offset);
             let border = begins.chain([decided]).min().unwrap_or(u64::MAX) - batch.offset;
             let border = usize::try_from(border).unwrap_or(usize::MAX);
             let length = match border {
@@ -236,6 +264,11 @@ impl Sieve {
         }
         None
     }
+}
+
+/// Where a piece ends; those that end nowhere were left out.
+fn end(known: &Known) -> u64 {
+    known.piece.end().unwrap_or(known.piece.start)
 }
 
 /// How many of the first `within` bytes of `data` are whole lines. A line that lacks only its end there is whole: it was the

@@ -37,6 +37,8 @@ pub(super) struct Ledger {
     /// Why something is not in the journal.
     pub(super) failure: Option<io::Error>,
     pub(super) closing: bool,
+    /// The thread that syncs waits until there is something to sync.
+    pub(super) resting: bool,
     pub(super) buffer: Vec<u8>,
 }
 
@@ -65,6 +67,7 @@ impl Ledger {
             unsynced: false,
             failure: None,
             closing: false,
+            resting: false,
             buffer: Vec::new(),
         }
     }

@@ -88,6 +88,9 @@ pub trait Memory: std::fmt::Debug + Send + Sync {
     /// costs a third of what it would when they are acknowledged.
     fn deliver(&self, content: u32, piece: Piece);
 
+    /// This line of `content` was set aside, because it is too long.
+    fn set_aside(&self, _content: u32, _piece: Piece) {}
+
     /// These bytes of `content` were settled by an earlier run, and are not delivered.
     fn skip(&self, content: u32, start: u64, amount: Amount);
 

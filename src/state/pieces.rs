@@ -94,6 +94,27 @@ impl Pieces {
         self.entries.iter()
     }
 
+    /// Those of one origin, by strand and start.
+    pub fn of(&self, origin: u64) -> impl Iterator<Item = &Entry> + '_ {
+        let nothing = Piece { start: 0, length: 0, sum: 0, closed: false };
+        self.entries
+            .range(Entry { origin, strand: 0, piece: nothing }..)
+            .take_while(move |entry| entry.origin == origin)
+    }
+
+    /// Forgets pieces until no more than `most` are left: those of the lowest strands, and of a strand that has more than
+    /// that its first ones.
+    pub fn forget(&mut self, most: usize) {
+        if self.len() <= most {
+            return;
+        }
+        let mut order: Vec<(u32, u64, u64)> =
+            self.entries.iter().map(|entry| (entry.strand, entry.piece.start, entry.origin)).collect();
+        order.sort_unstable();
+        let first = order[order.len() - most];
+        self.entries.retain(|entry| (entry.strand, entry.piece.start, entry.origin) >= first);
+    }
+
     /// The highest strand there is.
     pub fn highest_strand(&self) -> Option<u32> {
         self.entries.iter().map(|entry| entry.strand).max()

@@ -252,6 +252,9 @@ impl Shared {
             state.compact_at = state.compact_at.max(2 * state.length);
         }
         self.say_failure(before, state);
+        if state.resting && (state.unsynced || state.failure.is_some()) {
+            self.wake.notify_one();
+        }
     }
 
     fn say_failure(&self, failed_before: bool, state: &Ledger) {
@@ -270,7 +273,15 @@ impl Shared {
     fn keep(&self) {
         let mut state = self.lock();
         while !state.closing {
-            state = self.wake.wait_timeout(state, INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
+            if !state.unsynced && state.failure.is_none() {
+                // Until something is written: an idle process does not wake.
+                state.resting = true;
+                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.resting = false;
+                continue;
+            }
+            let open = |state: &mut Ledger| !state.closing;
+            state = self.wake.wait_timeout_while(state, INTERVAL, open).unwrap_or_else(PoisonError::into_inner).0;
             if state.failure.is_some() {
                 state.failure = state.compact(&self.directory).err();
                 self.say_failure(true, &state);

@@ -1,0 +1,155 @@
+//! What of a followed file was delivered, so that a copy of it is told by its bytes: `copytruncate` makes one under
+//! another name, compressing one in another form. The rule is that of the state directory (`doc/state.md`), within one
+//! process.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::state::pieces::{Entry, Piece, Pieces};
+use crate::state::{Amount, Begun, Known, Memory, Stamp};
+
+/// The most pieces remembered, of up to 4 MiB each. The oldest are forgotten.
+const MOST: usize = 16 << 10;
+
+/// Strands from here on are ours. The state counts its own from 1.
+const OURS: u32 = 1 << 31;
+
+/// What was delivered by this process, and the state directory, if there is one.
+#[derive(Debug)]
+pub struct Copies {
+    state: Option<Arc<dyn Memory>>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    pieces: Pieces,
+    /// The origin of each content that is being read.
+    origins: std::collections::HashMap<u32, u64>,
+    /// Contents that are compared with what this process has delivered.
+    compared: HashSet<u32>,
+    next: u32,
+}
+
+/// What the readers of one kind of contents see.
+#[derive(Debug, Clone)]
+pub struct View {
+    copies: Arc<Copies>,
+    /// Whether they may be copies of what was delivered.
+    compare: bool,
+}
+
+impl Copies {
+    /// Nothing was delivered yet.
+    pub fn new(state: Option<Arc<dyn Memory>>) -> Copies {
+        Copies { state, inner: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl View {
+    /// For contents that may be copies if `compare`.
+    pub fn new(copies: &Arc<Copies>, compare: bool) -> View {
+        View { copies: Arc::clone(copies), compare }
+    }
+
+    fn note(&self, content: u32, piece: Piece) {
+        let mut inner = self.copies.lock();
+        let Some(&origin) = inner.origins.get(&content) else { return };
+        inner.pieces.insert(Entry { origin, strand: content, piece });
+        if inner.pieces.len() > MOST {
+            inner.pieces.forget(MOST - MOST / 4);
+        }
+    }
+}
+
+impl Memory for View {
+    fn begin(&self, origin: u64) -> Begun {
+        let begun = self.copies.state.as_ref().map(|state| state.begin(origin));
+        let mut inner = self.copies.lock();
+        let begun = begun.unwrap_or_else(|| {
+            inner.next = inner.next.wrapping_add(1).max(1);
+            Begun { content: inner.next, known: Arc::default() }
+        });
+        inner.origins.insert(begun.content, origin);
+        if !self.compare {
+            return begun;
+        }
+        let ours = inner.pieces.of(origin).map(|entry| Known { piece: entry.piece, strand: entry.strand | OURS });
+        let mut known: Vec<Known> = ours.collect();
+        if known.is_empty() {
+            return begun;
+        }
+        known.extend_from_slice(&begun.known);
+        known.sort_by_key(|known| known.piece);
+        known.dedup_by_key(|known| known.piece);
+        inner.compared.insert(begun.content);
+        Begun { known: known.into(), ..begun }
+    }
+
+    fn skip_whole(&self, origin: u64, stamp: &Stamp) -> Option<Amount> {
+        self.copies.state.as_ref()?.skip_whole(origin, stamp)
+    }
+
+    fn goes_on(&self, content: u32, strand: u32) {
+        if let Some(state) = self.copies.state.as_ref().filter(|_| strand < OURS) {
+            state.goes_on(content, strand);
+        }
+    }
+
+    fn deliver(&self, content: u32, piece: Piece) {
+        self.note(content, piece);
+        if let Some(state) = &self.copies.state {
+            state.deliver(content, piece);
+        }
+    }
+
+    fn set_aside(&self, content: u32, piece: Piece) {
+        self.note(content, piece);
+    }
+
+    fn skip(&self, content: u32, start: u64, amount: Amount) {
+        // What this process has delivered may not be settled yet.
+        if let Some(state) = self.copies.state.as_ref().filter(|_| !self.copies.lock().compared.contains(&content)) {
+            state.skip(content, start, amount);
+        }
+    }
+
+    fn end(&self, content: u32, length: u64, stamp: Option<Stamp>) {
+        let compared = {
+            let mut inner = self.copies.lock();
+            inner.origins.remove(&content);
+            inner.compared.remove(&content)
+        };
+        if let Some(state) = &self.copies.state {
+            state.end(content, length, stamp.filter(|_| !compared));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_delivered_is_known_to_those_who_compare_and_forgotten_in_its_order() {
+        let copies = Arc::new(Copies::new(None));
+        let (plain, wary) = (View::new(&copies, false), View::new(&copies, true));
+        let first = plain.begin(7);
+        plain.deliver(first.content, Piece::of(0, b"one\n"));
+        plain.deliver(first.content, Piece::of(4, b"two\n"));
+        assert!(plain.begin(7).known.is_empty() && wary.begin(8).known.is_empty());
+        let known = wary.begin(7).known;
+        assert_eq!(known.iter().map(|known| known.piece).collect::<Vec<_>>(), [Piece::of(0, b"one\ntwo\n")]);
+        // Each content of its own, so that nothing is joined.
+        for origin in 100..100 + MOST as u64 {
+            let content = plain.begin(origin).content;
+            plain.deliver(content, Piece::of(0, b"x\n"));
+        }
+        assert!(wary.begin(7).known.is_empty() && !wary.begin(99 + MOST as u64).known.is_empty());
+        assert!(copies.lock().pieces.len() <= MOST);
+    }
+}

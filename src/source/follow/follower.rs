@@ -1,0 +1,294 @@
+//! All files that are followed: which are read, when, and until when. Files and time are arguments.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::book::{Book, FileId, Found, Step, patience};
+use super::copies::View;
+use super::tail::{Came, Reader, Source, Tail};
+use crate::error::{Error, Result};
+use crate::source::decompress::{Compression, MAGIC_BYTES};
+
+/// How long a compressed file must not have changed before it is read: until then somebody may be writing it.
+pub const SETTLED: Duration = Duration::from_secs(5);
+
+/// Opens what was found, if it is still there; `None` for what is not to be read.
+pub type Open<'o, S> = &'o mut dyn FnMut(&Found) -> io::Result<Option<S>>;
+
+/// See the [module](self).
+pub struct Follower<'a, S> {
+    reader: Reader<'a>,
+    /// For files that were there from the start or have a name that was known.
+    plain: &'a View,
+    /// For those that may be copies.
+    wary: &'a View,
+    book: Book,
+    tails: HashMap<FileId, Followed<'a, S>>,
+    packed: HashMap<FileId, Packed>,
+    /// Files in which there may be something to read, each once, and in their order.
+    dirty: VecDeque<FileId>,
+    is_dirty: HashSet<FileId>,
+    /// Whether the last read gave something.
+    came: bool,
+}
+
+struct Followed<'a, S> {
+    tail: Tail<'a, S>,
+    modified: i64,
+}
+
+/// A compressed file, which is read once and as a whole.
+struct Packed {
+    path: PathBuf,
+    stamp: (u64, i64),
+    /// Since when it is as it is.
+    since: Duration,
+    given: bool,
+}
+
+impl<'a, S: Source> Follower<'a, S> {
+    /// Nothing was looked at yet.
+    pub fn new(reader: Reader<'a>, plain: &'a View, wary: &'a View) -> Self {
+        Follower {
+            reader,
+            plain,
+            wary,
+            book: Book::default(),
+            tails: HashMap::new(),
+            packed: HashMap::new(),
+            dirty: VecDeque::new(),
+            is_dirty: HashSet::new(),
+            came: false,
+        }
+    }
+
+    /// The names, and the files that are followed.
+    pub fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// How many files are followed.
+    pub fn len(&self) -> usize {
+        self.tails.len()
+    }
+
+    /// How many compressed files there are.
+    pub fn packed(&self) -> usize {
+        self.packed.len()
+    }
+
+    /// Takes in what names lead to. Gives what could not be opened; it is tried again at the next look.
+    pub fn look(&mut self, found: &[Found], now: Duration, open: Open<S>) -> Vec<(PathBuf, io::Error)> {
+        for found in found {
+            if let Some(followed) = self.tails.get_mut(&found.id) {
+                let changed = std::mem::replace(&mut followed.modified, found.modified) != found.modified;
+                if changed || followed.tail.bytes_read() != found.size {
+                    self.mark(found.id);
+                }
+            } else if let Some(packed) = self.packed.get_mut(&found.id)
+                && packed.stamp != (found.size, found.modified)
+            {
+                *packed =
+                    Packed { path: found.path.clone(), stamp: (found.size, found.modified), since: now, given: false };
+            }
+        }
+        let mut failures = Vec::new();
+        for step in self.book.look(found, now) {
+            match step {
+                Step::Begin { found, new_name } => match open(&found) {
+                    Ok(Some(source)) => {
+                        let memory = if new_name { self.wary } else { self.plain };
+                        let tail = Tail::new(source, found.path, &self.reader, memory, now);
+                        self.tails.insert(found.id, Followed { tail, modified: found.modified });
+                        self.mark(found.id);
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        self.book.forget(found.id);
+                        if error.kind() != io::ErrorKind::NotFound {
+                            failures.push((found.path, error));
+                        }
+                    }
+                },
+                Step::Renamed(id, path) => {
+                    if let Some(followed) = self.tails.get_mut(&id) {
+                        followed.tail.rename(path);
+                    } else if let Some(packed) = self.packed.get_mut(&id) {
+                        packed.path = path;
+                    }
+                }
+            }
+        }
+        let nameless: Vec<FileId> = self.book.nameless().map(|file| file.id).collect();
+        for id in nameless {
+            if self.tails.contains_key(&id) {
+                self.mark(id);
+            } else {
+                self.packed.remove(&id);
+                self.book.forget(id);
+            }
+        }
+        failures
+    }
+
+    /// There may be something to read in a file.
+    pub fn mark(&mut self, id: FileId) {
+        if self.tails.contains_key(&id) && self.is_dirty.insert(id) {
+            self.dirty.push_back(id);
+        }
+    }
+
+    /// The same of all files.
+    pub fn mark_all(&mut self) {
+        let all: Vec<FileId> = self.tails.keys().copied().collect();
+        all.into_iter().for_each(|id| self.mark(id));
+    }
+
+    /// Whether there is something to read.
+    pub fn is_behind(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// Whether the last reading gave something.
+    pub fn has_come(&self) -> bool {
+        self.came
+    }
+
+    /// Gives each file in which there may be something its turn. `false` when no more is wanted.
+    ///
+    /// # Errors
+    /// Those of the intake. What is wrong with a file goes to `failed`, and it is not read any further.
+    pub fn read(&mut self, now: Duration, failed: &mut dyn FnMut(Error), counted: &mut dyn FnMut(u64)) -> Result<bool> {
+        self.came = false;
+        for _ in 0..self.dirty.len() {
+            let Some(id) = self.dirty.pop_front() else { break };
+            self.is_dirty.remove(&id);
+            let Some(followed) = self.tails.get_mut(&id) else { continue };
+            let before = followed.tail.bytes_read();
+            if before == 0 {
+                match beginning(followed.tail.source()) {
+                    Ok(Begins::Plain) => {}
+                    Ok(Begins::Unknown) if now < followed.tail.grown().saturating_add(self.reader.timeout) => continue,
+                    Ok(Begins::Unknown) => {}
+                    Ok(Begins::Packed(size)) => {
+                        let stamp = (size, followed.modified);
+                        let path = followed.tail.path().to_owned();
+                        self.packed.insert(id, Packed { path, stamp, since: now, given: false });
+                        self.tails.remove(&id);
+                        continue;
+                    }
+                    // Reading meets it again, and says what it was at.
+                    Err(_) => {}
+                }
+            }
+            let read = followed.tail.read(&self.reader, now)?;
+            let after = followed.tail.bytes_read();
+            self.came |= after != before;
+            counted(after.saturating_sub(before));
+            match read {
+                Ok(Came::All) => {}
+                Ok(Came::More) => self.mark(id),
+                Ok(Came::Unwanted) => return Ok(false),
+                Err(error) => {
+                    let name = followed.tail.path().display();
+                    failed(Error::input(format!("{name}: cannot be read further at byte {after}")).because(error));
+                    followed.tail.end(&self.reader, true)?;
+                    // It stays in the book, so that it is not begun again.
+                    self.tails.remove(&id);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Does what is due, and closes files that are finished. `false` when no more is wanted.
+    ///
+    /// # Errors
+    /// Those of the intake.
+    pub fn wake(&mut self, now: Duration, closed: &mut dyn FnMut(FileId, &S)) -> Result<bool> {
+        for followed in self.tails.values_mut() {
+            if followed.tail.deadline(&self.reader).is_some_and(|at| at <= now)
+                && followed.tail.wake(&self.reader, now)? == Came::Unwanted
+            {
+                return Ok(false);
+            }
+        }
+        for (id, at) in self.closing() {
+            let Some(followed) = self.tails.get_mut(&id).filter(|_| at <= now) else { continue };
+            let read = followed.tail.bytes_read();
+            if followed.tail.source().look().is_ok_and(|(size, _)| size == read) {
+                followed.tail.end(&self.reader, true)?;
+                closed(id, followed.tail.source());
+                self.tails.remove(&id);
+                self.book.forget(id);
+            } else {
+                self.mark(id);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The files without a name, and when they are taken to be finished.
+    fn closing(&self) -> Vec<(FileId, Duration)> {
+        let at = |file: super::book::Nameless| {
+            let tail = &self.tails.get(&file.id)?.tail;
+            let deleted = tail.source().look().is_ok_and(|(_, deleted)| deleted);
+            Some((file.id, file.since.max(tail.grown()) + patience(deleted, file.succeeded)))
+        };
+        self.book.nameless().filter_map(at).collect()
+    }
+
+    /// When something is to be done although nothing happens.
+    pub fn deadline(&self) -> Option<Duration> {
+        let tails = self.tails.values().filter_map(|followed| followed.tail.deadline(&self.reader));
+        let closing = self.closing().into_iter().map(|(_, at)| at);
+        let packed = self.packed.values().filter(|packed| !packed.given).map(|packed| packed.since + SETTLED);
+        tails.chain(closing).chain(packed).min()
+    }
+
+    /// The compressed files that are to be read now, each once. `age` tells how long ago a time was, in nanoseconds since
+    /// 1970.
+    pub fn unpack(&mut self, now: Duration, age: impl Fn(i64) -> Duration) -> Vec<PathBuf> {
+        let is_ready =
+            |packed: &&mut Packed| !packed.given && (packed.since + SETTLED <= now || age(packed.stamp.1) >= SETTLED);
+        let ready = self.packed.values_mut().filter(is_ready).map(|packed| {
+            packed.given = true;
+            packed.path.clone()
+        });
+        let mut ready: Vec<PathBuf> = ready.collect();
+        ready.sort();
+        ready
+    }
+
+    /// Ends all: hands out what is held back, if `all` the last lines without their ends too.
+    ///
+    /// # Errors
+    /// Those of the intake.
+    pub fn end(&mut self, all: bool) -> Result<()> {
+        self.tails.values_mut().try_for_each(|followed| followed.tail.end(&self.reader, all))
+    }
+}
+
+/// How a file begins.
+enum Begins {
+    Plain,
+    /// Compressed; so many bytes by now.
+    Packed(u64),
+    /// Too little of it is there to tell.
+    Unknown,
+}
+
+fn beginning(source: &impl Source) -> io::Result<Begins> {
+    let mut magic = [0; MAGIC_BYTES];
+    let length = source.read_at(&mut magic, 0)?;
+    Ok(match Compression::of(&magic[..length]) {
+        Compression::None if length > 0 && Compression::may_begin(&magic[..length]) => Begins::Unknown,
+        Compression::None => Begins::Plain,
+        _ => Begins::Packed(source.look()?.0),
+    })
+}
+
+#[cfg(test)]
+mod tests;

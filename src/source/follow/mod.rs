@@ -1,0 +1,411 @@
+//! Files that are followed (`--follow`): what is written to them is read as it comes, whatever becomes of their names.
+//! `doc/follow.md` says what is promised.
+//!
+//! One thread follows all files. `book` says what looks at names mean, `tail` is one file, `follower` all of them, `copies`
+//! knows what was delivered; all of that is pure but for the files it is given. `watch` waits, and this module puts
+//! them together.
+
+pub mod book;
+pub mod copies;
+pub mod follower;
+pub mod tail;
+mod watch;
+
+use std::collections::{HashSet, VecDeque};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::Scope;
+use std::time::{Duration, Instant, SystemTime};
+
+use self::book::{FileId, Found};
+use self::copies::{Copies, View};
+use self::follower::Follower;
+use self::tail::Reader;
+use self::watch::{Event, Watcher};
+use super::cut::BlockPool;
+use super::inputs::{self, Followed, Input, Inputs};
+use super::live::Live;
+use super::reader::{Intake, LongLine};
+use super::{Position, ReadOptions};
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::stop::Stop;
+
+/// How files are followed.
+#[derive(Debug, Clone)]
+pub struct FollowOptions {
+    /// Look at the files once a second, without inotify.
+    pub poll: bool,
+    /// How long a last line without its end is waited for.
+    pub timeout: Duration,
+    /// Says what a user should know.
+    pub say: Say,
+}
+
+/// Says a sentence.
+#[derive(Clone)]
+pub struct Say(pub Arc<dyn Fn(String) + Send + Sync>);
+
+impl Default for Say {
+    fn default() -> Self {
+        Say(Arc::new(|_| {}))
+    }
+}
+
+impl std::fmt::Debug for Say {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Say")
+    }
+}
+
+/// What comes within this time is read together: a writer that writes line by line does not make a batch of each.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// How often names and sizes are looked at where no events tell: at once after something came, later when nothing does.
+const POLL: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
+
+/// How often they are looked at although events should tell.
+const DOUBT: Duration = Duration::from_secs(10);
+
+/// A look may take no more than this part of the time.
+const PART: u32 = 200;
+
+/// Follows files until `live` is told to stop, or no more is wanted. Returns what went wrong.
+pub(super) fn follow(
+    followed: &Followed,
+    options: &ReadOptions,
+    pool: &Arc<BlockPool>,
+    intake: &dyn Intake,
+    position: &Position,
+) -> Vec<Error> {
+    let (Some(live), Some(follow)) = (&options.live, &options.follow) else {
+        return vec![Error::internal("nobody can end what is followed")];
+    };
+    let _entered = live.enter();
+    raise_limit();
+    let copies = Arc::new(Copies::new(options.memory.clone()));
+    let (plain, wary) = (View::new(&copies, false), View::new(&copies, true));
+    let reader = Reader { size: &options.size, origin: &options.origin, pool, intake, timeout: follow.timeout };
+    let errors = Mutex::new(Vec::new());
+    let until = Until { intake, stop: &live.stop };
+    let unpacker = Unpacker {
+        options: ReadOptions { memory: Some(Arc::new(wary.clone())), ..options.clone() },
+        pool,
+        intake: &until,
+        position,
+        names: Mutex::default(),
+        at_work: AtomicBool::new(false),
+        errors: &errors,
+        say: &follow.say,
+    };
+    let mut following = Following {
+        followed,
+        live,
+        say: &*follow.say.0,
+        follower: Follower::new(reader, &plain, &wary),
+        watcher: Watcher::new(follow.poll, &*follow.say.0),
+        started: Instant::now(),
+        own: followed.own.iter().filter_map(|path| place(path)).collect(),
+        patterns: followed.names.iter().filter_map(|name| glob::Pattern::new(name).ok()).collect(),
+        said: HashSet::new(),
+        next_look: Duration::ZERO,
+    };
+    let ended = std::thread::scope(|scope| following.run(scope, &unpacker, position));
+    // The state finds an unfinished line whole when it has come to its end; nobody else remembers it.
+    let ended = ended.and_then(|()| following.follower.end(options.memory.is_none()));
+    let mut errors = errors.into_inner().unwrap_or_else(PoisonError::into_inner);
+    errors.extend(ended.err());
+    errors
+}
+
+struct Following<'a> {
+    followed: &'a Followed,
+    live: &'a Live,
+    say: &'a (dyn Fn(String) + Send + Sync),
+    follower: Follower<'a, File>,
+    watcher: Watcher,
+    started: Instant,
+    /// What the job writes, by real paths.
+    own: Vec<PathBuf>,
+    patterns: Vec<glob::Pattern>,
+    /// What was said, so that it is said once.
+    said: HashSet<String>,
+    next_look: Duration,
+}
+
+impl<'a> Following<'a> {
+    fn run<'scope, 'env: 'scope>(
+        &mut self,
+        scope: &'scope Scope<'scope, 'env>,
+        unpacker: &'env Unpacker<'env>,
+        position: &Position,
+    ) -> Result<()> {
+        let stop = self.live.stop.clone();
+        loop {
+            let now = self.started.elapsed();
+            if self.next_look <= now {
+                self.look();
+            }
+            let mut failed = |error: Error| unpacker.fail(error);
+            let mut counted = |bytes: u64| {
+                position.read.fetch_add(bytes, Ordering::Relaxed);
+            };
+            if !self.follower.read(now, &mut failed, &mut counted)? {
+                return Ok(());
+            }
+            let watcher = &mut self.watcher;
+            if !self.follower.wake(now, &mut |id, _| watcher.leave_file(id))? || stop.is_requested() {
+                return Ok(());
+            }
+            unpacker.take(scope, self.follower.unpack(now, age));
+            self.wait(&stop);
+            self.take_events();
+        }
+    }
+
+    fn wait(&mut self, stop: &Stop) {
+        if self.follower.is_behind() {
+            return;
+        }
+        if self.follower.has_come() {
+            Watcher::pause(stop.as_fd(), GATHER);
+            if self.watcher.polls() {
+                self.next_look = self.next_look.min(self.started.elapsed() + POLL[0]);
+            }
+        }
+        let next = self.follower.deadline().map_or(self.next_look, |at| at.min(self.next_look));
+        self.watcher.wait(stop.as_fd(), Some(next.saturating_sub(self.started.elapsed())));
+    }
+
+    fn take_events(&mut self) {
+        for event in self.watcher.events() {
+            let look = match event {
+                Event::Wrote(id) => {
+                    self.follower.mark(id);
+                    false
+                }
+                Event::Moved => true,
+                Event::Name(path) => self.concerns(&path),
+                Event::Lost => {
+                    self.say_once(
+                        "more happened to the files than inotify could tell: all of them are looked at".to_owned(),
+                    );
+                    self.follower.mark_all();
+                    true
+                }
+            };
+            if look {
+                self.next_look = Duration::ZERO;
+            }
+        }
+    }
+
+    /// Whether what happens to `path` can matter.
+    fn concerns(&self, path: &Path) -> bool {
+        if self.follower.book().is_name(path) {
+            return true;
+        }
+        let named = |name: &String| {
+            let name = Path::new(name);
+            path.starts_with(name) || name == path || Path::new(".").join(name) == path
+        };
+        let bare = path.strip_prefix(".").unwrap_or(path);
+        let meant = self.followed.names.iter().any(named)
+            || self.patterns.iter().any(|pattern| pattern.matches_path(path) || pattern.matches_path(bare))
+            // A directory of a glob's.
+            || path.is_dir();
+        meant && !self.is_own(path)
+    }
+
+    /// Whether the job itself writes `path`.
+    fn is_own(&self, path: &Path) -> bool {
+        if self.own.is_empty() {
+            return false;
+        }
+        let Some(path) = place(path) else { return false };
+        self.own.iter().any(|own| {
+            // What SQLite keeps beside a database as well.
+            let beside = |ending: &str| {
+                path.as_os_str().len() == own.as_os_str().len() + ending.len()
+                    && path.as_os_str().to_string_lossy() == format!("{}{ending}", own.display())
+            };
+            path.starts_with(own) || ["-journal", "-wal", "-shm"].iter().any(|ending| beside(ending))
+        })
+    }
+
+    /// Looks at all names.
+    fn look(&mut self) {
+        let began = self.started.elapsed();
+        let inputs = match inputs::find_so_far(&self.followed.names) {
+            Ok(inputs) => inputs,
+            // A directory has gone, and may come back.
+            Err(_) => Inputs::default(),
+        };
+        for error in &inputs.errors {
+            self.say_once(error.to_string());
+        }
+        if self.next_look.is_zero() && self.follower.book().is_unopened() {
+            self.say_what_lacks();
+        }
+        let new = self.watcher.watch_directories(inputs.directories, self.say);
+        let found: Vec<Found> = inputs.inputs.iter().filter_map(found).collect();
+        let failures = {
+            let (own, watcher, say) = (self.own_of(&found), &mut self.watcher, self.say);
+            let mut open = |found: &Found| {
+                if own.contains(&found.id) {
+                    return Ok(None);
+                }
+                let file = File::open(&found.path)?;
+                let data = file.metadata()?;
+                if (FileId { device: data.dev(), inode: data.ino() }) != found.id {
+                    // The name leads to another file by now, which the next look finds.
+                    return Err(io::ErrorKind::NotFound.into());
+                }
+                watcher.watch_file(found.id, &file, &found.path, say);
+                Ok(Some(file))
+            };
+            self.follower.look(&found, began, &mut open)
+        };
+        for (path, error) in failures {
+            self.say_once(format!("{}: cannot be opened: {error}; it is tried again", path.display()));
+        }
+        let now = self.started.elapsed();
+        let pause = if self.watcher.polls() { POLL[1] } else { DOUBT };
+        // In a directory that was not watched, something may have happened before it was.
+        self.next_look = if new { now } else { now + pause.max((now - began) * PART) };
+    }
+
+    /// Which of the files that are not known yet the job itself writes.
+    fn own_of(&self, found: &[Found]) -> HashSet<FileId> {
+        let is_new = |found: &&Found| !self.follower.book().knows(found.id);
+        found.iter().filter(is_new).filter(|found| self.is_own(&found.path)).map(|found| found.id).collect()
+    }
+
+    /// Names that lead to nothing are no fault here, but perhaps not what was meant.
+    fn say_what_lacks(&mut self) {
+        for name in &self.followed.names {
+            let glob = name.contains(['*', '?', '[']) && !Path::new(name).exists();
+            let there = match glob {
+                true => glob::glob(name).is_ok_and(|mut paths| paths.next().is_some()),
+                false => Path::new(name).exists(),
+            };
+            if !there {
+                let what = if glob { "no file matches yet" } else { "not there yet" };
+                (self.say)(format!("{name}: {what}; it is read when it appears"));
+            }
+        }
+    }
+
+    fn say_once(&mut self, sentence: String) {
+        if self.said.len() < 1000 && self.said.insert(sentence.clone()) {
+            (self.say)(sentence);
+        }
+    }
+}
+
+/// Lets this process have as many open files as it may: each that is followed is one.
+fn raise_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // Where that is refused, what cannot be opened is said.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+    }
+}
+
+/// A file that was found, if it is one.
+fn found(input: &Input) -> Option<Found> {
+    let Input::File(path) = input else { return None };
+    let data = path.metadata().ok().filter(|data| data.is_file())?;
+    let id = FileId { device: data.dev(), inode: data.ino() };
+    let modified = data.mtime().saturating_mul(1_000_000_000).saturating_add(data.mtime_nsec());
+    Some(Found { path: path.clone(), id, size: data.len(), modified })
+}
+
+/// Where a path is, links followed; also of what is not there itself.
+fn place(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok().or_else(|| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(folder.canonicalize().ok()?.join(path.file_name()?))
+    })
+}
+
+/// How long ago a time was, in nanoseconds since 1970.
+fn age(time: i64) -> Duration {
+    let time = Duration::from_nanos(u64::try_from(time).unwrap_or_default());
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(time)
+}
+
+/// Compressed files: each is read once, as a whole, beside what is followed.
+struct Unpacker<'a> {
+    options: ReadOptions,
+    pool: &'a Arc<BlockPool>,
+    intake: &'a dyn Intake,
+    position: &'a Position,
+    names: Mutex<VecDeque<PathBuf>>,
+    /// Whether a thread takes them from there.
+    at_work: AtomicBool,
+    errors: &'a Mutex<Vec<Error>>,
+    say: &'a Say,
+}
+
+impl<'env> Unpacker<'env> {
+    fn take<'scope>(&'env self, scope: &'scope Scope<'scope, 'env>, paths: Vec<PathBuf>) {
+        if paths.is_empty() {
+            return;
+        }
+        self.names().extend(paths);
+        if !self.at_work.swap(true, Ordering::SeqCst) {
+            let builder = std::thread::Builder::new().name("unpack".into());
+            if let Err(error) = builder.spawn_scoped(scope, || self.work()) {
+                self.fail(Error::system("no thread to read compressed files with").because(error));
+            }
+        }
+    }
+
+    fn work(&self) {
+        loop {
+            let path = {
+                let mut names = self.names();
+                let path = names.pop_front();
+                // Under the lock, so that whoever adds one sees that nobody is at work.
+                self.at_work.store(path.is_some(), Ordering::SeqCst);
+                path
+            };
+            let Some(path) = path else { return };
+            let read = super::read_input(&Input::File(path), &self.options, self.pool, self.intake, self.position);
+            read.unwrap_or_else(|error| self.fail(error));
+        }
+    }
+
+    fn names(&self) -> MutexGuard<'_, VecDeque<PathBuf>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What goes wrong is said at once, because the end may be far.
+    fn fail(&self, error: Error) {
+        (self.say.0)(error.to_string());
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+    }
+}
+
+/// Wants no more once a stop is requested.
+struct Until<'a> {
+    intake: &'a dyn Intake,
+    stop: &'a Stop,
+}
+
+impl Intake for Until<'_> {
+    fn batch(&self, batch: Batch) -> bool {
+        !self.stop.is_requested() && self.intake.batch(batch)
+    }
+
+    fn long_line(&self, line: LongLine) -> Result<()> {
+        self.intake.long_line(line)
+    }
+}

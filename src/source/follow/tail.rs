@@ -1,0 +1,309 @@
+//! One file that is followed: what has been read of it, and what has not been handed out.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::book::{Meaning, meaning};
+use super::copies::View;
+use crate::batch::Origin;
+use crate::error::Result;
+use crate::source::cut::{BlockPool, Content, Cutter};
+use crate::source::inputs::Input;
+use crate::source::origin::OriginRule;
+use crate::source::reader::{BatchSize, Intake};
+use crate::source::resume::Resuming;
+
+/// A file that was opened, whatever becomes of its name.
+pub trait Source {
+    /// Reads at a place; 0 at the end.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn read_at(&self, room: &mut [u8], at: u64) -> io::Result<usize>;
+
+    /// Its bytes, and whether it was deleted.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn look(&self) -> io::Result<(u64, bool)>;
+}
+
+impl Source for std::fs::File {
+    fn read_at(&self, room: &mut [u8], at: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(self, room, at)
+    }
+
+    fn look(&self) -> io::Result<(u64, bool)> {
+        let data = self.metadata()?;
+        Ok((data.len(), std::os::unix::fs::MetadataExt::nlink(&data) == 0))
+    }
+}
+
+/// What all tails share.
+pub struct Reader<'a> {
+    /// How to cut.
+    pub size: &'a BatchSize,
+    /// How to name.
+    pub origin: &'a OriginRule,
+    /// Where blocks come from.
+    pub pool: &'a Arc<BlockPool>,
+    /// Where batches go.
+    pub intake: &'a dyn Intake,
+    /// How long a last line without its end is waited for.
+    pub timeout: Duration,
+}
+
+/// How long lines are held back at most, at the end of a file, until it is known whether they are settled.
+pub const HELD: Duration = Duration::from_secs(1);
+
+/// What is read of one file before others have their turn.
+const TURN: u64 = 8 << 20;
+
+/// Bytes kept of a content's beginning, and of what was read last: a content that begins anew has others there.
+const BEGINNING: usize = 256;
+const LATEST: usize = 64;
+
+/// What came of reading.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Came {
+    /// All that is there was read.
+    All,
+    /// There is more, and others have their turn.
+    More,
+    /// No more is wanted.
+    Unwanted,
+}
+
+/// See the [module](self).
+pub struct Tail<'a, S> {
+    source: S,
+    path: PathBuf,
+    memory: &'a View,
+    resuming: Resuming<'a>,
+    content: Content,
+    /// Bytes read of the content, which begins with the file.
+    read: u64,
+    beginning: Vec<u8>,
+    latest: Vec<u8>,
+    /// When something came last.
+    grown: Duration,
+    /// The last line was handed out without its end.
+    cut: bool,
+    /// Since when lines are held back although all is read.
+    held: Option<Duration>,
+}
+
+impl<'a, S: Source> Tail<'a, S> {
+    /// A file of which nothing is read. `memory` knows what of it is settled.
+    pub fn new(source: S, path: PathBuf, reader: &Reader<'a>, memory: &'a View, now: Duration) -> Self {
+        Tail {
+            source,
+            path,
+            memory,
+            resuming: Resuming::new(reader.intake, memory, None),
+            content: Content::default(),
+            read: 0,
+            beginning: Vec::new(),
+            latest: Vec::new(),
+            grown: now,
+            cut: false,
+            held: None,
+        }
+    }
+
+    /// The file.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// Its name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// It has another name.
+    pub fn rename(&mut self, path: PathBuf) {
+        self.path = path;
+    }
+
+    /// Bytes read.
+    pub fn bytes_read(&self) -> u64 {
+        self.read
+    }
+
+    /// When something came last.
+    pub fn grown(&self) -> Duration {
+        self.grown
+    }
+
+    /// Reads what has come, as much as one turn takes, and hands out whole lines.
+    ///
+    /// # Errors
+    /// A read error as [`io::Error`] within; those of [`Intake::long_line`] without.
+    pub fn read(&mut self, reader: &Reader<'a>, now: Duration) -> Result<io::Result<Came>> {
+        match self.come(reader, now) {
+            Ok(came) => came.map(Ok),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    fn come(&mut self, reader: &Reader<'a>, now: Duration) -> io::Result<Result<Came>> {
+        let (size, _) = self.source.look()?;
+        if meaning(self.read, size, || self.agrees()) == Meaning::Anew {
+            match self.begin_anew(reader) {
+                Ok(true) => {}
+                Ok(false) => return Ok(self.unwanted()),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        let turn = self.read + TURN;
+        let mut came = Came::All;
+        let name = name(reader.origin, &self.path);
+        let cutter = Cutter { size: reader.size, pool: reader.pool, intake: &self.resuming, name: &name };
+        while self.read < size {
+            let room = self.content.room(&cutter);
+            let length = match self.source.read_at(room, self.read) {
+                Ok(0) => break,
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    self.content.park(&cutter);
+                    return Err(error);
+                }
+            };
+            let new = &room[..length];
+            if self.beginning.len() < BEGINNING {
+                self.beginning.extend_from_slice(&new[..length.min(BEGINNING - self.beginning.len())]);
+            }
+            self.latest.extend_from_slice(&new[length.saturating_sub(LATEST)..]);
+            self.latest.drain(..self.latest.len().saturating_sub(LATEST));
+            self.read += length as u64;
+            self.grown = now;
+            self.content.came(length);
+            if self.cut {
+                match self.content.held() {
+                    [b'\r'] => continue,
+                    [b'\n', ..] => self.content.leave_out(1),
+                    [b'\r', b'\n', ..] => self.content.leave_out(2),
+                    _ => {}
+                }
+                self.cut = false;
+            }
+            if self.content.is_full() {
+                match self.content.hand_out(&cutter) {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(self.unwanted()),
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
+            if self.read >= turn {
+                came = Came::More;
+                break;
+            }
+        }
+        let handed_out = self.content.has_come() && !self.cut;
+        let wanted = match handed_out {
+            true => self.content.hand_out(&cutter),
+            false => Ok(true),
+        };
+        self.content.park(&cutter);
+        self.held = match came {
+            Came::All if self.resuming.holds() => self.held.or(Some(now)),
+            _ => None,
+        };
+        Ok(match wanted {
+            Ok(true) => Ok(came),
+            Ok(false) => self.unwanted(),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// When something is to be done although nothing has come.
+    pub fn deadline(&self, reader: &Reader) -> Option<Duration> {
+        let unfinished =
+            (self.content.unfinished() > 0 && !self.cut).then(|| self.grown.saturating_add(reader.timeout));
+        let held = self.held.map(|since| since + HELD);
+        unfinished.into_iter().chain(held).min()
+    }
+
+    /// Does what is due: a line whose end did not come is handed out as it is, and what was held back long enough.
+    ///
+    /// # Errors
+    /// Those of [`Intake::long_line`].
+    pub fn wake(&mut self, reader: &Reader<'a>, now: Duration) -> Result<Came> {
+        if self.held.is_some_and(|since| since + HELD <= now) {
+            self.held = None;
+            self.let_go()?;
+        }
+        let due = self.grown.saturating_add(reader.timeout) <= now;
+        if due && self.content.unfinished() > 0 && !self.cut && !self.hand_out_rest(reader)? {
+            return self.unwanted();
+        }
+        Ok(Came::All)
+    }
+
+    /// Hands out what is left, if `all` the last line without its end too, and tells the memory that nothing more comes.
+    ///
+    /// # Errors
+    /// Those of [`Intake::long_line`].
+    pub fn end(&mut self, reader: &Reader<'a>, all: bool) -> Result<()> {
+        if all && !self.cut && !self.hand_out_rest(reader)? {
+            self.unwanted()?;
+        }
+        self.let_go()?;
+        self.resuming.end(None);
+        Ok(())
+    }
+
+    /// The last line, as it is.
+    fn hand_out_rest(&mut self, reader: &Reader<'a>) -> Result<bool> {
+        let name = name(reader.origin, &self.path);
+        let cutter = Cutter { size: reader.size, pool: reader.pool, intake: &self.resuming, name: &name };
+        self.cut = self.content.unfinished() > 0;
+        self.content.end(&cutter)
+    }
+
+    fn let_go(&self) -> Result<()> {
+        self.resuming.let_go();
+        self.resuming.failure().map_or(Ok(()), Err)
+    }
+
+    /// Why the intake wants no more.
+    fn unwanted(&self) -> Result<Came> {
+        self.resuming.failure().map_or(Ok(Came::Unwanted), Err)
+    }
+
+    fn begin_anew(&mut self, reader: &Reader<'a>) -> Result<bool> {
+        let wanted = self.cut || self.hand_out_rest(reader)?;
+        self.let_go()?;
+        self.resuming.end(None);
+        self.resuming = Resuming::new(reader.intake, self.memory, None);
+        self.content = Content::default();
+        self.read = 0;
+        self.beginning.clear();
+        self.latest.clear();
+        self.cut = false;
+        self.held = None;
+        Ok(wanted)
+    }
+
+    /// Whether what was read still stands where it stood, as far as it was kept.
+    fn agrees(&self) -> bool {
+        let stands = |bytes: &[u8], at: u64| {
+            let mut buffer = [0; BEGINNING];
+            let room = &mut buffer[..bytes.len()];
+            bytes.is_empty()
+                || matches!(self.source.read_at(room, at), Ok(length) if length == bytes.len() && room == bytes)
+        };
+        stands(&self.beginning, 0) && stands(&self.latest, self.read - self.latest.len() as u64)
+    }
+}
+
+fn name<'n>(rule: &'n OriginRule, path: &'n Path) -> impl Fn(&[u8]) -> Origin + 'n {
+    move |beginning| {
+        let id = rule.id(&Input::File(path.to_owned()), beginning);
+        Origin { id, name: path.display().to_string(), content: 0 }
+    }
+}

@@ -1,0 +1,228 @@
+//! Waiting until something happens to files: inotify, and where that is not to be had or tells nothing, the clock.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use nix::sys::statfs::{FsType, fstatfs};
+
+use super::book::FileId;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// Something was written to a file, or it was truncated.
+    Wrote(FileId),
+    /// A file or directory that is watched has moved, or is gone.
+    Moved,
+    /// Something happened to a name.
+    Name(PathBuf),
+    /// Events were lost: anything may have happened.
+    Lost,
+}
+
+/// See the [module](self).
+pub struct Watcher {
+    inotify: Option<Inotify>,
+    files: HashMap<WatchDescriptor, FileId>,
+    of_files: HashMap<FileId, WatchDescriptor>,
+    directories: HashMap<WatchDescriptor, PathBuf>,
+    of_directories: HashMap<PathBuf, WatchDescriptor>,
+    /// Whether a device is a network's, by its number.
+    devices: HashMap<u64, bool>,
+    /// Why it has to be polled, told once each.
+    reasons: HashSet<String>,
+    polls: bool,
+}
+
+/// File systems that change without the kernel of this machine knowing.
+const ELSEWHERE: [i64; 12] = [
+    0x6969,      // NFS
+    0x517b,      // SMB
+    0xff53_4d42, // CIFS
+    0xfe53_4d42, // SMB 2
+    0x6573_5546, // FUSE: sshfs and its like
+    0x0102_1997, // 9P
+    0x5346_414f, // AFS
+    0x7375_7245, // Coda
+    0x00c3_6400, // Ceph
+    0x0bd0_0bd0, // Lustre
+    0x0116_1970, // GFS2
+    0x786f_4256, // VirtualBox
+];
+
+impl Watcher {
+    /// Watches nothing yet. `poll`: not even later.
+    pub fn new(poll: bool, say: &dyn Fn(String)) -> Watcher {
+        let mut watcher = Watcher {
+            inotify: None,
+            files: HashMap::new(),
+            of_files: HashMap::new(),
+            directories: HashMap::new(),
+            of_directories: HashMap::new(),
+            devices: HashMap::new(),
+            reasons: HashSet::new(),
+            polls: poll,
+        };
+        if !poll {
+            match Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC) {
+                Ok(inotify) => watcher.inotify = Some(inotify),
+                Err(error) => watcher.fall_back(format!("inotify is not to be had ({})", error.desc()), say),
+            }
+        }
+        watcher
+    }
+
+    /// Whether there are files about which no event tells.
+    pub fn polls(&self) -> bool {
+        self.polls
+    }
+
+    fn fall_back(&mut self, reason: String, say: &dyn Fn(String)) {
+        self.polls = true;
+        if self.reasons.insert(reason.clone()) {
+            say(format!("{reason}: what is followed is looked at once a second instead"));
+        }
+    }
+
+    /// Watches a file that is open.
+    pub fn watch_file(&mut self, id: FileId, file: &File, path: &Path, say: &dyn Fn(String)) {
+        let Some(inotify) = &self.inotify else { return };
+        // By its descriptor: what its name leads to may be another file by now.
+        let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let mask = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_MOVE_SELF;
+        match inotify.add_watch(name.as_str(), mask) {
+            Ok(watch) => {
+                self.files.insert(watch, id);
+                self.of_files.insert(id, watch);
+            }
+            Err(error) => self.fall_back(reason(error, path), say),
+        }
+        let elsewhere = *self.devices.entry(id.device).or_insert_with(|| is_elsewhere(file));
+        if elsewhere {
+            self.fall_back(format!("{}: on a network file system, which tells no changes", path.display()), say);
+        }
+    }
+
+    /// Does not watch a file any more.
+    pub fn leave_file(&mut self, id: FileId) {
+        if let Some(watch) = self.of_files.remove(&id) {
+            self.files.remove(&watch);
+            if let Some(inotify) = &self.inotify {
+                // It may be gone with the file.
+                let _ = inotify.rm_watch(watch);
+            }
+        }
+    }
+
+    /// Watches the names in these directories and in no others. Answers whether one of them was not watched before, so that
+    /// something may have happened in it.
+    pub fn watch_directories(&mut self, directories: impl IntoIterator<Item = PathBuf>, say: &dyn Fn(String)) -> bool {
+        let mask = AddWatchFlags::IN_CREATE
+            | AddWatchFlags::IN_MOVE
+            | AddWatchFlags::IN_DELETE
+            | AddWatchFlags::IN_DELETE_SELF
+            | AddWatchFlags::IN_MOVE_SELF
+            | AddWatchFlags::IN_ONLYDIR;
+        let mut new = false;
+        let mut kept = HashMap::new();
+        for directory in directories {
+            let Some(inotify) = &self.inotify else { break };
+            // Also one that is watched: its name may lead to another by now. What is watched already stays so.
+            match inotify.add_watch(&directory, mask) {
+                Ok(watch) => {
+                    new |= self.directories.insert(watch, directory.clone()).is_none();
+                    kept.insert(directory, watch);
+                }
+                Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+                Err(error) => self.fall_back(reason(error, &directory), say),
+            }
+        }
+        let before = std::mem::replace(&mut self.of_directories, kept);
+        let still: HashSet<WatchDescriptor> = self.of_directories.values().copied().collect();
+        for watch in before.into_values().filter(|watch| !still.contains(watch)) {
+            self.directories.remove(&watch);
+            if let Some(inotify) = &self.inotify {
+                let _ = inotify.rm_watch(watch);
+            }
+        }
+        new
+    }
+
+    /// Waits until something happens, `stop` is readable, or `most` is over.
+    pub fn wait(&self, stop: BorrowedFd, most: Option<Duration>) {
+        let stop = PollFd::new(stop, PollFlags::POLLIN);
+        let timeout = timeout(most);
+        let _ = match &self.inotify {
+            Some(inotify) => poll(&mut [stop, PollFd::new(inotify.as_fd(), PollFlags::POLLIN)], timeout),
+            None => poll(&mut [stop], timeout),
+        };
+    }
+
+    /// Waits `time`, or until `stop` is readable.
+    pub fn pause(stop: BorrowedFd, time: Duration) {
+        let _ = poll(&mut [PollFd::new(stop, PollFlags::POLLIN)], timeout(Some(time)));
+    }
+
+    /// What has happened since it was asked last.
+    pub fn events(&mut self) -> Vec<Event> {
+        let Some(inotify) = &self.inotify else { return Vec::new() };
+        let mut events = Vec::new();
+        while let Ok(read) = inotify.read_events() {
+            for event in read {
+                let gone = AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_ATTRIB;
+                if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+                    events.push(Event::Lost);
+                } else if let Some(&id) = self.files.get(&event.wd) {
+                    events.push(Event::Wrote(id));
+                    if event.mask.intersects(gone) {
+                        events.push(Event::Moved);
+                    }
+                } else if let Some(directory) = self.directories.get(&event.wd) {
+                    match &event.name {
+                        Some(name) => events.push(Event::Name(directory.join(name))),
+                        None if event.mask.contains(AddWatchFlags::IN_IGNORED) => {
+                            self.directories.remove(&event.wd);
+                            events.push(Event::Moved);
+                        }
+                        None => events.push(Event::Moved),
+                    }
+                }
+            }
+        }
+        events
+    }
+}
+
+/// Milliseconds, rounded up: a wait that ends just before its deadline would be done again at once.
+fn timeout(most: Option<Duration>) -> PollTimeout {
+    match most {
+        None => PollTimeout::NONE,
+        Some(Duration::ZERO) => PollTimeout::ZERO,
+        Some(most) => {
+            let most = most.min(Duration::from_secs(3600)) + Duration::from_micros(999);
+            PollTimeout::try_from(most).unwrap_or(PollTimeout::MAX)
+        }
+    }
+}
+
+fn reason(error: Errno, path: &Path) -> String {
+    match error {
+        Errno::ENOSPC => "the system's limit of inotify watches is reached (fs.inotify.max_user_watches)".to_owned(),
+        error => format!("{}: it cannot be watched ({})", path.display(), error.desc()),
+    }
+}
+
+fn is_elsewhere(file: &File) -> bool {
+    let FsType(kind) = match fstatfs(file) {
+        Ok(system) => system.filesystem_type(),
+        Err(_) => return false,
+    };
+    // The numbers have 32 bits, whatever type they come in.
+    ELSEWHERE.contains(&(i64::from(kind) & 0xffff_ffff))
+}
