@@ -8,6 +8,8 @@ mod cli;
 mod crash;
 mod end_to_end;
 mod faults;
+#[cfg(feature = "sqlite")]
+mod follow;
 mod grok;
 mod inputs;
 mod keys;

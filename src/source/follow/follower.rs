@@ -37,6 +37,8 @@ pub struct Follower<'a, S> {
 struct Followed<'a, S> {
     tail: Tail<'a, S>,
     modified: i64,
+    /// It may be a copy.
+    wary: bool,
 }
 
 /// A compressed file, which is read once and as a whole.
@@ -101,7 +103,7 @@ impl<'a, S: Source> Follower<'a, S> {
                     Ok(Some(source)) => {
                         let memory = if new_name { self.wary } else { self.plain };
                         let tail = Tail::new(source, found.path, &self.reader, memory, now);
-                        self.tails.insert(found.id, Followed { tail, modified: found.modified });
+                        self.tails.insert(found.id, Followed { tail, modified: found.modified, wary: new_name });
                         self.mark(found.id);
                     }
                     Ok(None) => {}
@@ -162,8 +164,17 @@ impl<'a, S: Source> Follower<'a, S> {
     /// Those of the intake. What is wrong with a file goes to `failed`, and it is not read any further.
     pub fn read(&mut self, now: Duration, failed: &mut dyn FnMut(Error), counted: &mut dyn FnMut(u64)) -> Result<bool> {
         self.came = false;
-        for _ in 0..self.dirty.len() {
-            let Some(id) = self.dirty.pop_front() else { break };
+        // What may be a copy is not begun before all else was read: only then is it known what it is a copy of.
+        let may_be_copy =
+            |id: &FileId| self.tails.get(id).is_some_and(|followed| followed.wary && followed.tail.bytes_read() == 0);
+        let (copies, others): (Vec<FileId>, Vec<FileId>) =
+            std::mem::take(&mut self.dirty).into_iter().partition(may_be_copy);
+        let first_copy = others.len();
+        for (index, id) in others.into_iter().chain(copies).enumerate() {
+            if index >= first_copy && self.is_behind() {
+                self.dirty.push_back(id);
+                continue;
+            }
             self.is_dirty.remove(&id);
             let Some(followed) = self.tails.get_mut(&id) else { continue };
             let before = followed.tail.bytes_read();
