@@ -62,7 +62,14 @@ fn expect_all(place: &Place, count: usize) {
     delivered(place).into_iter().for_each(|line| *times.entry(line).or_default() += 1);
     let missing: Vec<usize> = (0..count).filter(|&number| !times.contains_key(&numbered(number))).collect();
     let doubled: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
-    assert!(missing.is_empty() && doubled.is_empty(), "missing {missing:?}, doubled {doubled:?}");
+    assert!(
+        missing.is_empty() && doubled.is_empty(),
+        "{} are missing, first {:?}; {} are doubled, first {:?}",
+        missing.len(),
+        missing.first(),
+        doubled.len(),
+        doubled.first()
+    );
     assert_eq!(times.len(), count, "lines that nobody wrote");
 }
 

@@ -43,7 +43,12 @@ impl<'a> Resuming<'a> {
 
     /// Whether lines are held back until it is known whether they are settled.
     pub fn holds(&self) -> bool {
-        self.lock().sieve.as_ref().is_some_and(Sieve::holds)
+        self.held_from().is_some()
+    }
+
+    /// From where on they are.
+    pub fn held_from(&self) -> Option<u64> {
+        self.lock().sieve.as_ref().and_then(Sieve::held_from)
     }
 
     /// Delivers what is held back; it is not settled as far as is known. What goes wrong is [told](Self::failure).

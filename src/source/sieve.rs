@@ -91,9 +91,9 @@ impl Sieve {
         self.held.is_empty() && self.open.is_empty() && self.next == self.known.len() && self.equal.is_empty()
     }
 
-    /// Whether lines are held back.
-    pub fn holds(&self) -> bool {
-        !self.held.is_empty()
+    /// From where on lines are held back, if they are.
+    pub fn held_from(&self) -> Option<u64> {
+        self.held.front().map(Held::start)
     }
 
     /// The strand that the content goes on with: the first with which all that was compared agrees.

@@ -20,9 +20,9 @@ pub type Open<'o, S> = &'o mut dyn FnMut(&Found) -> io::Result<Option<S>>;
 /// See the [module](self).
 pub struct Follower<'a, S> {
     reader: Reader<'a>,
-    /// For files that were there from the start or have a name that was known.
+    /// For files that were there from the start.
     plain: &'a View,
-    /// For those that may be copies.
+    /// For those that have come since, and may be copies.
     wary: &'a View,
     book: Book,
     tails: HashMap<FileId, Followed<'a, S>>,
@@ -99,11 +99,11 @@ impl<'a, S: Source> Follower<'a, S> {
         let mut failures = Vec::new();
         for step in self.book.look(found, now) {
             match step {
-                Step::Begin { found, new_name } => match open(&found) {
+                Step::Begin { found, later } => match open(&found) {
                     Ok(Some(source)) => {
-                        let memory = if new_name { self.wary } else { self.plain };
+                        let memory = if later { self.wary } else { self.plain };
                         let tail = Tail::new(source, found.path, &self.reader, memory, now);
-                        self.tails.insert(found.id, Followed { tail, modified: found.modified, wary: new_name });
+                        self.tails.insert(found.id, Followed { tail, modified: found.modified, wary: later });
                         self.mark(found.id);
                     }
                     Ok(None) => {}

@@ -55,8 +55,10 @@ pub struct Reader<'a> {
     pub timeout: Duration,
 }
 
-/// How long lines are held back at most, at the end of a file, until it is known whether they are settled.
-pub const HELD: Duration = Duration::from_secs(1);
+/// How long lines are held back at most, at the end of a file, until it is known whether they are settled; and how long
+/// when nothing comes: whoever copies a file does not pause.
+const HELD: Duration = Duration::from_secs(1);
+const QUIET: Duration = Duration::from_millis(100);
 
 /// What is read of one file before others have their turn.
 const TURN: u64 = 8 << 20;
@@ -91,8 +93,8 @@ pub struct Tail<'a, S> {
     grown: Duration,
     /// The last line was handed out without its end.
     cut: bool,
-    /// Since when lines are held back although all is read.
-    held: Option<Duration>,
+    /// Since when lines are held back although all is read, and from where on.
+    held: Option<(Duration, u64)>,
 }
 
 impl<'a, S: Source> Tail<'a, S> {
@@ -209,10 +211,8 @@ impl<'a, S: Source> Tail<'a, S> {
             false => Ok(true),
         };
         self.content.park(&cutter);
-        self.held = match came {
-            Came::All if self.resuming.holds() => self.held.or(Some(now)),
-            _ => None,
-        };
+        let from = self.resuming.held_from().filter(|_| came == Came::All);
+        self.held = from.map(|from| self.held.filter(|(_, before)| *before == from).unwrap_or((now, from)));
         Ok(match wanted {
             Ok(true) => Ok(came),
             Ok(false) => self.unwanted(),
@@ -224,8 +224,12 @@ impl<'a, S: Source> Tail<'a, S> {
     pub fn deadline(&self, reader: &Reader) -> Option<Duration> {
         let unfinished =
             (self.content.unfinished() > 0 && !self.cut).then(|| self.grown.saturating_add(reader.timeout));
-        let held = self.held.map(|since| since + HELD);
-        unfinished.into_iter().chain(held).min()
+        unfinished.into_iter().chain(self.lets_go()).min()
+    }
+
+    /// When what is held back is delivered at the latest.
+    fn lets_go(&self) -> Option<Duration> {
+        self.held.map(|(since, _)| (since + HELD).min(self.grown + QUIET))
     }
 
     /// Does what is due: a line whose end did not come is handed out as it is, and what was held back long enough.
@@ -233,7 +237,7 @@ impl<'a, S: Source> Tail<'a, S> {
     /// # Errors
     /// Those of [`Intake::long_line`].
     pub fn wake(&mut self, reader: &Reader<'a>, now: Duration) -> Result<Came> {
-        if self.held.is_some_and(|since| since + HELD <= now) {
+        if self.lets_go().is_some_and(|at| at <= now) {
             self.held = None;
             self.let_go()?;
         }
