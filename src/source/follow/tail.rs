@@ -297,9 +297,17 @@ impl<'a, S: Source> Tail<'a, S> {
     fn agrees(&self) -> bool {
         let stands = |bytes: &[u8], at: u64| {
             let mut buffer = [0; BEGINNING];
-            let room = &mut buffer[..bytes.len()];
-            bytes.is_empty()
-                || matches!(self.source.read_at(room, at), Ok(length) if length == bytes.len() && room == bytes)
+            let mut filled = 0;
+            while filled < bytes.len() {
+                match self.source.read_at(&mut buffer[filled..bytes.len()], at + filled as u64) {
+                    Ok(0) => return false,
+                    Ok(length) => filled += length,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    // Reading on meets it again.
+                    Err(_) => return true,
+                }
+            }
+            buffer[..filled] == *bytes
         };
         stands(&self.beginning, 0) && stands(&self.latest, self.read - self.latest.len() as u64)
     }

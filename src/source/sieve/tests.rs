@@ -244,3 +244,32 @@ fn no_more_is_held_back_than_a_joined_piece_and_a_batch() {
     assert!(most > step && most <= JOINED_BYTES as usize + step, "{most} bytes were held");
     assert!(fates(&content, &out).iter().all(|&(_, delivered)| !delivered));
 }
+
+/// A line that was cut by a time-out while its file was followed: its parts are two pieces that touch inside of it.
+#[test]
+fn a_line_that_was_cut_is_settled_by_the_pieces_of_its_parts() {
+    let content = b"one\ntwo three four\nfive\n";
+    let parts = |strands: [u32; 3]| {
+        known(&[
+            (strands[0], piece(content, 0, 8)),
+            (strands[1], piece(content, 8, 14)),
+            (strands[2], piece(content, 14, 19)),
+        ])
+    };
+    let sift = |known: Arc<[Known]>, steps: &[(usize, usize)]| {
+        let mut sieve = Sieve::new(known);
+        let mut out = Vec::new();
+        for &(start, end) in steps {
+            sieve.batch(batch(content, start, end), &mut out);
+        }
+        sieve.let_go(&mut out);
+        fates(content, &out)
+    };
+    let settled = [(0, false), (4, false), (19, true)];
+    assert_eq!(sift(parts([1, 1, 1]), &[(0, 24)]), settled);
+    assert_eq!(sift(parts([1, 1, 1]), &[(0, 4), (4, 19), (19, 24)]), settled);
+    // Of different contents, or without the last part, the line as it is now was never settled.
+    let line = [(0, false), (4, true), (19, true)];
+    assert_eq!(sift(parts([1, 2, 1]), &[(0, 24)]), line);
+    assert_eq!(sift(known(&[(1, piece(content, 0, 8)), (1, piece(content, 8, 14))]), &[(0, 24)]), line);
+}
