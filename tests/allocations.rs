@@ -15,7 +15,7 @@ const LINES: usize = 2000;
 fn batch(line: impl Fn(usize) -> String) -> Batch {
     let content: String = (0..LINES).map(|index| line(index) + "\n").collect();
     let data = Bytes::from(content);
-    let origin = Arc::new(Origin { id: 1, name: "x".into(), content: 0 });
+    let origin = Arc::new(Origin::new(1, "x"));
     Batch::new(origin, 0, lines::count(&data) as u32, data)
 }
 

@@ -14,7 +14,7 @@ use crate::error::Kind;
 
 fn id(number: u64) -> DocumentId {
     DocumentId::new(
-        &Origin { id: 1, name: "test".into(), content: 0 },
+        &Origin::new(1, "test"),
         number * 100,
         format!("line {number}").as_bytes(),
     )
