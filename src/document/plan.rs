@@ -212,13 +212,7 @@ impl Node {
 }
 
 /// The members of `around` that no node takes the place of. Objects that are nodes as well are left to those.
-fn write_around<F: Form>(
-    nodes: &[Node],
-    around: Level<'_>,
-    form: &mut F,
-    captured: &Captured<'_>,
-    tags: &mut Tags,
-) {
+fn write_around<F: Form>(nodes: &[Node], around: Level<'_>, form: &mut F, captured: &Captured<'_>, tags: &mut Tags) {
     for member in around.members() {
         match nodes.iter().find(|node| node.name() == member.name) {
             Some(Node::Object { .. }) if member.object().is_some() => {}

@@ -140,11 +140,7 @@ fn reply() -> impl Strategy<Value = Reply> {
         batch.prop_map(|(lease, ttr, id, offset, envelope, name, data)| {
             let lines = crate::lines::count(&data) as u32;
             let origin = Origin::new(id, name).wrapped(Envelope::of_code(envelope).expect("one of three"));
-            Reply::Batch {
-                lease,
-                ttr,
-                batch: Batch::new(Arc::new(origin), offset, lines, data.into()),
-            }
+            Reply::Batch { lease, ttr, batch: Batch::new(Arc::new(origin), offset, lines, data.into()) }
         }),
         millis().prop_map(Reply::Wait),
         Just(Reply::End),

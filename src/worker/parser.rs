@@ -450,14 +450,7 @@ impl Parser {
     }
 
     #[inline]
-    fn try_rule(
-        &mut self,
-        rule: usize,
-        at: Place,
-        line: &[u8],
-        around: Option<&Around>,
-        parsed: &mut Parsed,
-    ) -> Trial {
+    fn try_rule(&mut self, rule: usize, at: Place, line: &[u8], around: Option<&Around>, parsed: &mut Parsed) -> Trial {
         let Rule { matcher, slots, encoder, trials, .. } = &mut self.rules[rule];
         let started = trials.start(&mut self.clock);
         if let Some(matcher) = matcher {
