@@ -50,6 +50,7 @@ pub mod grok;
 pub mod jobs;
 pub mod keys;
 pub mod lines;
+pub mod notify;
 pub mod queue;
 pub mod receipt;
 pub mod server;
