@@ -7,8 +7,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::keys::{KeygenArgs, QueueKeyArgs, WorkerKeyArgs};
+use super::parse::{LibraryArgs, ParseArgs};
 use super::report::ReportArgs;
 use super::size;
+use super::source::SourceArgs;
 use crate::client::Address;
 use crate::dead_letter::Reason;
 use crate::endpoint::{self, Endpoint};
@@ -17,12 +19,8 @@ use crate::jobs::bench::BenchOptions;
 use crate::jobs::replay::ReplayOptions;
 use crate::jobs::serve::ServeOptions;
 use crate::jobs::spawn::SpawnOptions;
-use crate::jobs::{DEAD_LETTERS, DEAD_LETTERS_AGAIN, LibraryOptions, RuleSpec, SourceOptions, WorkOptions, Workers};
+use crate::jobs::{DEAD_LETTERS, DEAD_LETTERS_AGAIN, WorkOptions, Workers};
 use crate::sink::spec::SinkSpec;
-use crate::source::ReadOptions;
-use crate::source::origin::OriginRule;
-use crate::source::reader::BatchSize;
-use crate::worker::parser::Unmatched;
 
 const EXIT_CODES: &str = "Exit codes: 0 every line accounted for, none dead-lettered; 1 finished, some lines \
 dead-lettered; 2 usage or configuration; 3 could not finish, what is not acknowledged can be done again \
@@ -248,132 +246,12 @@ pub enum ReasonArg {
     Poison,
 }
 
-/// What to read.
-#[derive(Args, Debug)]
-pub struct SourceArgs {
-    /// Files, directories, globs, or - for standard input (the default); gzip, zstd, bzip2 and xz are recognised
-    #[arg(value_name = "INPUT", id = "input")]
-    pub inputs: Vec<String>,
-    /// The most lines in a batch
-    #[arg(long, value_name = "N", default_value = "2000", value_parser = size::count)]
-    pub batch_lines: usize,
-    /// The most bytes in a batch
-    #[arg(long, value_name = "BYTES", default_value = "256KiB", value_parser = size::bytes)]
-    pub batch_bytes: usize,
-    /// The longest line; longer ones are dead letters
-    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size::bytes)]
-    pub max_line: usize,
-    /// The most bytes of lines that wait and are in work (a queue: 24MiB unless said); what is being read, connections
-    /// and documents come on top
-    #[arg(long, value_name = "BYTES", value_parser = size::memory)]
-    pub max_memory: Option<usize>,
-    /// What names an input in its documents' ids: fingerprint (how its content begins), path, or a name of yours
-    #[arg(long, value_name = "fingerprint|path|NAME", default_value = "fingerprint")]
-    pub origin: String,
-    /// Remember in this directory what is done: another run delivers only the rest
-    #[arg(long, value_name = "DIR")]
-    pub state: Option<PathBuf>,
-}
-
-/// How to parse.
-#[derive(Args, Debug)]
-pub struct ParseArgs {
-    /// Format by name (repeatable, tried in order), or auto: told from the lines (the default)
-    #[arg(short = 'f', long = "format", value_name = "FORMAT", id = "format")]
-    pub formats: Vec<String>,
-    /// Grok pattern, as '%{IP:client} %{GREEDYDATA:rest}' (repeatable, tried after the formats)
-    #[arg(short = 'p', long = "pattern", value_name = "PATTERN", id = "pattern")]
-    pub patterns: Vec<String>,
-    /// Which patterns there are.
-    #[command(flatten)]
-    pub library: LibraryArgs,
-    /// What to do with a line that matches nothing
-    #[arg(long, value_name = "WHAT", default_value = "keep")]
-    pub unmatched: UnmatchedArg,
-}
-
-/// Which patterns there are.
-#[derive(Args, Debug)]
-pub struct LibraryArgs {
-    /// Field names of the Elastic Common Schema, as Logstash's ecs_compatibility => v1
-    #[arg(long)]
-    pub ecs: bool,
-    /// Folder of pattern files, Logstash's for example (repeatable)
-    #[arg(long, value_name = "DIR", id = "patterns-dir")]
-    pub patterns_dir: Vec<PathBuf>,
-    /// One definition more, stronger than those of files (repeatable)
-    #[arg(long, value_name = "NAME=REGEX", id = "pattern-definition")]
-    pub pattern_definition: Vec<String>,
-}
-
-/// `--unmatched`
-#[derive(ValueEnum, Debug, Clone, Copy)]
-pub enum UnmatchedArg {
-    /// Store it as message, tagged _grokparsefailure
-    Keep,
-    /// Set it aside
-    DeadLetter,
-    /// Drop it and count it as filtered
-    Drop,
-}
-
 fn endpoint(text: &str) -> Result<Endpoint, String> {
     Endpoint::parse(text).map_err(|error| error.to_string())
 }
 
 fn sink(text: &str) -> Result<SinkSpec, String> {
     SinkSpec::parse(text).map_err(|error| error.to_string())
-}
-
-impl SourceArgs {
-    /// The options of a source.
-    pub fn options(&self) -> SourceOptions {
-        let size = BatchSize { lines: self.batch_lines, bytes: self.batch_bytes, max_line: self.max_line };
-        SourceOptions {
-            inputs: self.inputs.clone(),
-            read: ReadOptions { size, origin: OriginRule::parse(&self.origin), memory: None },
-            state: self.state.clone(),
-            max_memory: self.max_memory,
-        }
-    }
-}
-
-impl ParseArgs {
-    /// The options of workers that store in `sinks`.
-    pub fn options(&self, sinks: &[SinkSpec], workers: Workers, dead_letters: PathBuf) -> WorkOptions {
-        let formats = self.formats.iter().filter(|name| *name != "auto").cloned().map(RuleSpec::Format);
-        let patterns = self.patterns.iter().cloned().map(RuleSpec::Pattern);
-        WorkOptions {
-            rules: formats.chain(patterns).collect(),
-            library: self.library.options(),
-            unmatched: match self.unmatched {
-                UnmatchedArg::Keep => Unmatched::Keep,
-                UnmatchedArg::DeadLetter => Unmatched::DeadLetter,
-                UnmatchedArg::Drop => Unmatched::Drop,
-            },
-            sinks: sinks.to_vec(),
-            dead_letters,
-            workers,
-        }
-    }
-}
-
-impl LibraryArgs {
-    /// The options of a library.
-    pub fn options(&self) -> LibraryOptions {
-        let LibraryArgs { ecs, patterns_dir, pattern_definition } = self;
-        LibraryOptions { ecs: *ecs, directories: patterns_dir.clone(), definitions: pattern_definition.clone() }
-    }
-
-    /// The arguments that say the same.
-    fn arguments(&self) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> = self.ecs.then(|| "--ecs".into()).into_iter().collect();
-        for directory in &self.patterns_dir {
-            arguments.extend([OsString::from("--patterns-dir"), directory.clone().into()]);
-        }
-        arguments.extend(self.pattern_definition.iter().map(|text| format!("--pattern-definition={text}").into()));
-        arguments
-    }
 }
 
 impl RunArgs {

@@ -3,8 +3,10 @@
 
 mod args;
 mod keys;
+mod parse;
 mod report;
 mod size;
+mod source;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;

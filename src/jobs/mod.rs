@@ -22,6 +22,7 @@ pub mod work;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use crate::batch::Batch;
 use crate::console::Console;
@@ -35,6 +36,7 @@ use crate::receipt::Receipt;
 use crate::sink::Sink;
 use crate::sink::spec::SinkSpec;
 use crate::source::inputs::{self, Input, Inputs};
+use crate::source::live::Live;
 use crate::source::origin::OriginRule;
 use crate::source::reader::{Intake, LongLine};
 use crate::source::{Position, ReadOptions, read_all};
@@ -246,10 +248,30 @@ impl Intake for QueueIntake {
     }
 }
 
+/// How long live readers have to hand on what they hold, after they were told to leave. They need it only while the
+/// queue is full.
+const HAND_ON: Duration = Duration::from_secs(2);
+
+/// Ends the input of `queue` after a signal, without waiting for that. What `live` readers have received comes in first:
+/// nobody could read it again.
+pub(crate) fn stop_input(live: &Live, queue: &Arc<SharedQueue>) {
+    let (live, ended) = (live.clone(), Arc::clone(queue));
+    live.stop.request();
+    let stop = move || {
+        live.wait(HAND_ON);
+        ended.stop();
+    };
+    if std::thread::Builder::new().name("stop".into()).spawn(stop).is_err() {
+        queue.stop();
+    }
+}
+
 /// A reading thread.
 pub(crate) struct Reading {
     /// How far it has come.
     pub(crate) position: Arc<Position>,
+    /// Whether it ends soon after the queue, whatever it reads.
+    ends: bool,
     errors: Receiver<Vec<Error>>,
 }
 
@@ -266,11 +288,13 @@ impl Reading {
         let memory = state.clone().map(|state| state as Arc<dyn Memory>);
         let options = ReadOptions { memory, ..options };
         let intake = QueueIntake { queue: Arc::clone(&queue), dead_letters, max_line: options.size.max_line, state };
-        Reading::of(Arc::clone(&position), queue, move || {
+        let ends = inputs.inputs.iter().all(|input| options.is_live(input));
+        let reading = Reading::of(Arc::clone(&position), queue, move || {
             let mut errors = inputs.errors;
             errors.extend(read_all(&inputs.inputs, &options, &intake, &position));
             errors
-        })
+        })?;
+        Ok(Reading { ends, ..reading })
     }
 
     /// The same with a way to read of one's own, which answers what it could not read.
@@ -280,7 +304,7 @@ impl Reading {
         read: impl FnOnce() -> Vec<Error> + Send + 'static,
     ) -> Result<Reading> {
         let (send, errors) = channel();
-        let reading = Reading { position, errors };
+        let reading = Reading { position, ends: false, errors };
         let read = move || {
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
             let errors = result.unwrap_or_else(|_| vec![Error::internal("a reader panicked")]);
@@ -297,7 +321,7 @@ impl Reading {
 
     /// What could not be read; `None` while the reader is still at it, perhaps waiting for standard input.
     pub(crate) fn errors(&self) -> Option<Vec<Error>> {
-        self.errors.try_recv().ok()
+        if self.ends { self.errors.recv_timeout(HAND_ON).ok() } else { self.errors.try_recv().ok() }
     }
 }
 

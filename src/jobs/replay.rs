@@ -28,8 +28,10 @@ use crate::queue::shared::SharedQueue;
 use crate::receipt::{Receipt, grouped};
 use crate::sink::spec::SinkSpec;
 use crate::source::inputs::{self, Input};
+use crate::source::live::Live;
 use crate::source::reader::{BatchSize, Intake, LongLine};
 use crate::source::{Position, ReadOptions, read_all};
+use crate::stop::Stop;
 
 /// The longest letter, in bytes: a line of 64 MiB at its worst, every byte of it escaped.
 const MAX_LETTER: usize = 400 << 20;
@@ -69,7 +71,8 @@ pub fn replay(options: &ReplayOptions, work: &WorkOptions, console: Console) -> 
     refuse_circles(&inputs.inputs, work)?;
     let (options, sentences, told) = (options.clone(), console.clone(), work.rules.is_empty());
     let queue = Arc::new(SharedQueue::new(limits(), None));
-    work_through(work, formats, console, queue, None, move |queue, dead_letters| {
+    let live = Live::new(Stop::new()?);
+    work_through(work, formats, console, queue, None, &live, move |queue, dead_letters| {
         let position = Arc::new(Position::of(&inputs.inputs));
         let files = (inputs.inputs, inputs.errors);
         let (counted, to) = (Arc::clone(&position), Arc::clone(&queue));

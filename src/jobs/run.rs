@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Reading, SourceOptions, WorkOptions, close_account, queue_with};
+use super::{Reading, SourceOptions, WorkOptions, close_account, queue_with, stop_input};
 use crate::console::Console;
 use crate::dead_letter::DeadLetters;
 use crate::error::{Error, Result};
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::receipt::Receipt;
+use crate::source::ReadOptions;
+use crate::source::live::Live;
 use crate::state::store::Store;
 use crate::stop::Stop;
 use crate::worker::feed::LocalFeed;
@@ -29,8 +31,10 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, console: Console) -> Resu
     let state = source.open_state(&console)?;
     let queue = queue_with(state.as_ref(), SharedQueue::new(source.limits(limits()), None));
     let kept = state.clone();
-    work_through(work, formats, console, queue, state.as_deref(), |queue, dead_letters| {
-        Reading::start(inputs, source.read.clone(), queue, dead_letters, kept)
+    let live = Live::new(Stop::new()?);
+    let options = ReadOptions { live: Some(live.clone()), ..source.read.clone() };
+    work_through(work, formats, console, queue, state.as_deref(), &live, |queue, dead_letters| {
+        Reading::start(inputs, options, queue, dead_letters, kept)
     })
 }
 
@@ -39,24 +43,24 @@ pub(super) fn limits() -> Limits {
     Limits { lease: None, ready_bytes: READY_BYTES, leased_bytes: usize::MAX, leases_per_peer: usize::MAX }
 }
 
-/// Parses and stores everything that `start` begins to read into `queue`.
+/// Parses and stores everything that `start` begins to read into `queue`. Readers of inputs without an end heed `live`.
 pub(super) fn work_through(
     work: &WorkOptions,
     formats: Arc<Formats>,
     mut console: Console,
     queue: Arc<SharedQueue>,
     state: Option<&Store>,
+    live: &Live,
     start: impl FnOnce(Arc<SharedQueue>, Arc<DeadLetters>) -> Result<Reading>,
 ) -> Result<Receipt> {
     let sinks = work.open_sinks(&console)?;
     let dead_letters = Arc::new(DeadLetters::new(&work.dead_letters));
 
-    let interrupt = Stop::new()?;
-    interrupt.on_signals({
-        let (queue, console) = (Arc::clone(&queue), console.clone());
+    live.stop.on_signals({
+        let (live, queue, console) = (live.clone(), Arc::clone(&queue), console.clone());
         move |signal| {
             console.say(format!("{signal}: reading stops, what was read is finished; a second signal ends at once"));
-            queue.stop();
+            stop_input(&live, &queue);
         }
     })?;
 

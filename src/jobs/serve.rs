@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::spawn::{SpawnOptions, Spawned};
-use super::{Reading, SourceOptions, close_account, queue_with};
+use super::{Reading, SourceOptions, close_account, queue_with, stop_input};
 use crate::console::Console;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
 use crate::document::{DocumentId, date};
@@ -17,6 +17,8 @@ use crate::queue::shared::SharedQueue;
 use crate::queue::suspects::Waiting;
 use crate::receipt::{Receipt, grouped};
 use crate::server::{Event, Security, Server};
+use crate::source::ReadOptions;
+use crate::source::live::Live;
 use crate::stop::{self, Stop, Waker};
 
 /// How a queue serves.
@@ -61,17 +63,17 @@ pub fn serve(
 
     let manager = Manager::of_environment();
     let abort = Stop::new()?;
-    let interrupt = Stop::new()?;
-    interrupt.on_signals({
-        let (queue, console, abort, drain) = (Arc::clone(&queue), console.clone(), abort.clone(), options.drain);
-        let manager = manager.clone();
+    let live = Live::new(Stop::new()?);
+    live.stop.on_signals({
+        let (live, queue, console, manager) = (live.clone(), Arc::clone(&queue), console.clone(), manager.clone());
+        let (abort, drain) = (abort.clone(), options.drain);
         move |signal| {
             let seconds = drain.as_secs();
             manager.stopping("reading has stopped, workers finish what was read");
             console.say(format!(
                 "{signal}: reading stops, workers have {seconds} s to finish what was read; a second signal ends at once"
             ));
-            queue.stop();
+            stop_input(&live, &queue);
             let abort = abort.clone();
             let wait = move || {
                 std::thread::sleep(drain);
@@ -99,7 +101,8 @@ pub fn serve(
         console.say(format!("lines are handed out at {endpoint}"));
     }
     let letters = Arc::clone(&dead_letters);
-    let reading = Reading::start(inputs, source.read.clone(), Arc::clone(&queue), letters, state.clone())?;
+    let read = ReadOptions { live: Some(live), ..source.read.clone() };
+    let reading = Reading::start(inputs, read, Arc::clone(&queue), letters, state.clone())?;
     let progress = console.progress({
         let (position, queue) = (Arc::clone(&reading.position), Arc::clone(&queue));
         move || {

@@ -1,12 +1,13 @@
 //! Sources: from what a user names to batches of lines.
 //!
 //! `inputs` finds what to read, `decompress` (with `gzip`) undoes compressions told by their first bytes, `reader`
-//! cuts contents into batches, `origin` names them; `resume` (with `sieve`) leaves out what earlier runs settled.
-//! [`read_all`] puts them together, several contents side by side.
+//! cuts contents into batches, `origin` names them; `resume` (with `sieve`) leaves out what earlier runs settled; `live` is
+//! what inputs without an end have in common. [`read_all`] puts them together, several contents side by side.
 
 pub mod decompress;
 mod gzip;
 pub mod inputs;
+pub mod live;
 pub mod origin;
 pub mod reader;
 pub mod resume;
@@ -17,12 +18,13 @@ mod tests;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use self::decompress::{Compression, MAGIC_BYTES, Tracked};
 use self::inputs::Input;
+use self::live::Live;
 use self::origin::OriginRule;
 use self::reader::{BatchReader, BatchSize, BlockPool, End, Intake};
 use self::resume::Resuming;
@@ -51,6 +53,17 @@ pub struct ReadOptions {
     pub origin: OriginRule,
     /// What earlier runs settled, which is not delivered again.
     pub memory: Option<Arc<dyn Memory>>,
+    /// What ends the readers of inputs without an end.
+    pub live: Option<Live>,
+}
+
+impl ReadOptions {
+    /// Whether `input` has no end of its own, so that its reader leaves when it is told to.
+    pub fn is_live(&self, input: &Input) -> bool {
+        match input {
+            Input::Stdin | Input::File(_) => false,
+        }
+    }
 }
 
 /// How far all readers together have come.
@@ -79,7 +92,8 @@ impl Position {
     }
 }
 
-/// Reads `inputs` into `intake`, as many side by side as there are processors, each in its own order.
+/// Reads `inputs` into `intake`, as many side by side as there are processors, each in its own order; those without an
+/// end in threads of their own.
 ///
 /// Returns what could not be read, one error an input. The other inputs are read all the same.
 pub fn read_all(inputs: &[Input], options: &ReadOptions, intake: &dyn Intake, position: &Position) -> Vec<Error> {
@@ -88,23 +102,32 @@ pub fn read_all(inputs: &[Input], options: &ReadOptions, intake: &dyn Intake, po
     if let [input] = inputs {
         return read(input).err().into_iter().collect();
     }
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(inputs.len());
-    let workers = match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
-        Ok(workers) => workers,
-        Err(error) => return vec![Error::system("no threads to read with").because(error)],
-    };
-    let errors = std::sync::Mutex::new(Vec::new());
-    workers.scope_fifo(|scope| {
-        for input in inputs {
-            let (read, errors) = (&read, &errors);
-            scope.spawn_fifo(move |_| {
-                if let Err(error) = read(input) {
-                    errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(error);
-                }
-            });
+    let errors = Mutex::new(Vec::new());
+    let note = |error: Error| errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+    let read = |input: &Input| read(input).unwrap_or_else(&note);
+    let (live, finite): (Vec<&Input>, Vec<&Input>) = inputs.iter().partition(|input| options.is_live(input));
+    std::thread::scope(|scope| {
+        // A live input keeps its thread, so it is none of those that the others take turns on.
+        for input in live {
+            let builder = std::thread::Builder::new().name("reader".into());
+            if let Err(error) = builder.spawn_scoped(scope, || read(input)) {
+                note(Error::system(format!("{}: no thread to read with", input.name())).because(error));
+            }
+        }
+        if !finite.is_empty() {
+            let threads = std::thread::available_parallelism().map_or(1, usize::from).min(finite.len());
+            match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
+                Ok(workers) => workers.scope_fifo(|scope| {
+                    for input in finite {
+                        let read = &read;
+                        scope.spawn_fifo(move |_| read(input));
+                    }
+                }),
+                Err(error) => note(Error::system("no threads to read with").because(error)),
+            }
         }
     });
-    errors.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    errors.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read_input(

@@ -1,0 +1,202 @@
+//! Inputs without an end: what ends their readers, and how single messages become batches.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::reader::{BatchSize, Intake, LongLine};
+use crate::batch::{Batch, Origin};
+use crate::error::Result;
+use crate::lines::without_carriage_return;
+use crate::state::sum;
+use crate::stop::Stop;
+
+/// The live readers of a process. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// Asks the readers to hand on what they have, and to leave. Its descriptor can be polled beside theirs.
+    pub stop: Stop,
+    readers: Arc<Readers>,
+}
+
+#[derive(Debug, Default)]
+struct Readers {
+    count: Mutex<usize>,
+    ended: Condvar,
+}
+
+impl Readers {
+    fn count(&self) -> MutexGuard<'_, usize> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A live reader at work, until it is dropped.
+#[derive(Debug)]
+pub struct Entered {
+    readers: Arc<Readers>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        *self.readers.count() -= 1;
+        self.readers.ended.notify_all();
+    }
+}
+
+impl Live {
+    /// No reader yet; `stop` will end those to come.
+    pub fn new(stop: Stop) -> Live {
+        Live { stop, readers: Arc::default() }
+    }
+
+    /// Counts a reader for as long as the answer is kept.
+    pub fn enter(&self) -> Entered {
+        *self.readers.count() += 1;
+        Entered { readers: Arc::clone(&self.readers) }
+    }
+
+    /// Waits until no reader is at work, but no longer than `most`: one may wait for room in a queue whose workers are
+    /// gone.
+    pub fn wait(&self, most: Duration) {
+        let count = self.readers.count();
+        drop(self.readers.ended.wait_timeout_while(count, most, |count| *count > 0));
+    }
+}
+
+/// The origin of a live input named `name`: new at each start, because nothing can be read from it twice.
+pub fn origin(name: &str) -> Origin {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let start = format!("{name}\0{}\0{}", now.as_nanos(), fastrand::u64(..));
+    Origin { id: xxh3_64(start.as_bytes()), name: name.to_owned(), content: 0 }
+}
+
+/// Cuts messages into batches: each is a line, and its offset that in all of them, one after the other.
+pub struct Messages<'a> {
+    intake: &'a dyn Intake,
+    size: &'a BatchSize,
+    origin: Arc<Origin>,
+    /// Where `block` begins.
+    offset: u64,
+    block: BytesMut,
+    lines: usize,
+}
+
+impl<'a> Messages<'a> {
+    /// Nothing yet. `origin` is that of all messages.
+    pub fn new(intake: &'a dyn Intake, size: &'a BatchSize, origin: Origin) -> Self {
+        Messages { intake, size, origin: Arc::new(origin), offset: 0, block: BytesMut::new(), lines: 0 }
+    }
+
+    /// Takes a message. A newline within it becomes the two characters `\n`, because a line has none; an end of line at
+    /// its end is left out. `false` when no more is wanted.
+    ///
+    /// # Errors
+    /// Those of [`Intake::long_line`].
+    pub fn add(&mut self, message: &[u8]) -> Result<bool> {
+        let line = without_carriage_return(message.strip_suffix(b"\n").unwrap_or(message));
+        if memchr::memchr(b'\n', line).is_some() {
+            let line = line.split(|&byte| byte == b'\n').collect::<Vec<_>>().join(&br"\n"[..]);
+            return self.add_line(&line);
+        }
+        self.add_line(line)
+    }
+
+    fn add_line(&mut self, line: &[u8]) -> Result<bool> {
+        let full = self.lines >= self.size.lines || self.block.len() + line.len() >= self.size.bytes;
+        if full && !self.flush() {
+            return Ok(false);
+        }
+        if line.len() > self.size.max_line {
+            return self.set_aside(line);
+        }
+        self.block.extend_from_slice(line);
+        self.block.extend_from_slice(b"\n");
+        self.lines += 1;
+        Ok(true)
+    }
+
+    /// Hands on what there is. To be called when no further message waits to be taken. `false` when no more is wanted.
+    pub fn flush(&mut self) -> bool {
+        if self.block.is_empty() {
+            return true;
+        }
+        let data: Bytes = self.block.split().freeze();
+        let lines = std::mem::take(&mut self.lines);
+        let offset = self.offset;
+        self.offset += data.len() as u64;
+        // A batch has far fewer than 2^32 lines.
+        self.intake.batch(Batch::new(Arc::clone(&self.origin), offset, lines as u32, data))
+    }
+
+    fn set_aside(&mut self, line: &[u8]) -> Result<bool> {
+        if !self.flush() {
+            return Ok(false);
+        }
+        let length = line.len() as u64;
+        self.intake.long_line(LongLine {
+            origin: Arc::clone(&self.origin),
+            offset: self.offset,
+            beginning: line[..self.size.max_line].to_vec(),
+            length,
+            length_with_end: length + 1,
+            hash: xxh3_64(line),
+            sum: sum::join(sum::of(line), sum::of(b"\n"), 1),
+            closed: true,
+        })?;
+        self.offset += length + 1;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Kept {
+        lines: Mutex<Vec<(u64, Vec<u8>)>>,
+        batches: Mutex<Vec<usize>>,
+        long: Mutex<Vec<(u64, u64)>>,
+    }
+
+    impl Intake for Kept {
+        fn batch(&self, batch: Batch) -> bool {
+            let lines = crate::lines::lines(&batch.data);
+            let lines: Vec<_> = lines.map(|line| (batch.offset + line.start as u64, line.bytes.to_vec())).collect();
+            assert_eq!(lines.len(), batch.lines as usize);
+            self.batches.lock().unwrap().push(lines.len());
+            self.lines.lock().unwrap().extend(lines);
+            true
+        }
+
+        fn long_line(&self, line: LongLine) -> Result<()> {
+            self.long.lock().unwrap().push((line.offset, line.length));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn messages_are_lines_of_one_content_in_batches_within_the_bounds() {
+        let kept = Kept::default();
+        let size = BatchSize { lines: 2, bytes: 12, max_line: 8 };
+        let mut messages = Messages::new(&kept, &size, origin("test"));
+        for message in ["a\n", "b\r\n", "c", "", "two\nmore", "x", "too long a line", "y"] {
+            assert!(messages.add(message.as_bytes()).unwrap());
+        }
+        assert!(messages.flush() && messages.flush());
+        let lines = kept.lines.into_inner().unwrap();
+        let texts: Vec<_> = lines.iter().map(|(_, line)| String::from_utf8_lossy(line).into_owned()).collect();
+        assert_eq!(texts, ["a", "b", "c", "", "x", "y"]);
+        assert_eq!(lines.iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), [0, 2, 4, 6, 17, 35]);
+        assert_eq!(*kept.long.lock().unwrap(), [(7, 9), (19, 15)], "a newline within is two characters");
+        assert_eq!(*kept.batches.lock().unwrap(), [2, 2, 1, 1]);
+    }
+
+    #[test]
+    fn two_starts_of_an_input_have_two_origins() {
+        assert_ne!(origin("same").id, origin("same").id);
+    }
+}
