@@ -5,10 +5,13 @@
 //! only who makes a package needs it: nobody's build of logator compiles what it uses.
 
 use std::error::Error;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
 use clap_complete::Shell;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 #[allow(dead_code, reason = "a test uses `write` alone")]
 fn main() -> Result<(), Box<dyn Error>> {
@@ -25,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// `FOLDER/man/*.1`, and `FOLDER/completions/SHELL/*` under the names that each shell looks for.
+/// `FOLDER/man/*.1.gz` (compressed, as Debian wants them and `man` reads them), and `FOLDER/completions/SHELL/*` under the names that each shell looks for.
 pub fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
     // What an earlier build left is not packed: a program may have gone, or changed its name.
     if folder.join("man").is_dir() {
@@ -35,6 +38,13 @@ pub fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(&man)?;
     for program in logator::cli::programs() {
         clap_mangen::generate_to(program, &man)?;
+    }
+    for page in std::fs::read_dir(&man)? {
+        let page = page?.path();
+        let mut encoder = GzEncoder::new(std::fs::File::create(page.with_extension("1.gz"))?, Compression::best());
+        encoder.write_all(&std::fs::read(&page)?)?;
+        encoder.finish()?;
+        std::fs::remove_file(page)?;
     }
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         let name = shell.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
