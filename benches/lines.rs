@@ -81,7 +81,7 @@ fn cut(compression: Compression, bytes: &'static [u8]) {
         size: &BatchSize::default(),
         pool: POOL.get_or_init(Arc::default),
         intake: &Drop,
-        name: &|_| Origin { id: 1, name: String::new(), content: 0 },
+        name: &|_| Origin::new(1, String::new()),
         idle: &|| false,
     };
     let mut content = compression.reader(bytes).expect("a reader");

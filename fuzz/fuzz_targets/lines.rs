@@ -43,7 +43,7 @@ fuzz_target!(|input: &[u8]| {
         size: &size,
         pool: &Arc::default(),
         intake: &count,
-        name: &|_| Origin { id: 0, name: String::new(), content: 0 },
+        name: &|_| Origin::new(0, ""),
         idle: &|| lines % 2 == 0,
     };
     let end = reader.read(&mut limited).expect("the intake does not fail");

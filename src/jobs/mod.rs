@@ -9,10 +9,14 @@
 //! | [`grok`] | here, one after the other | – | – |
 //! | [`keygen`](mod@keygen) | – | – | – |
 //! | [`replay`] | dead letters | in memory | here |
+//! | [`push`] | standard input | – | – |
+//! | [`pull`] | pushed lines | in memory, if they are stored | here |
 
 pub mod bench;
 pub mod grok;
 pub mod keygen;
+pub mod pull;
+pub mod push;
 pub mod replay;
 pub mod run;
 pub mod serve;

@@ -203,7 +203,7 @@ fn read_file(
         size: &options.size,
         pool,
         intake,
-        name: &|beginning| Origin { id: options.origin.id(input, beginning), name: name.to_owned(), content: 0 },
+        name: &|beginning| Origin::new(options.origin.id(input, beginning), name.to_owned()),
         idle: &|| live && is_quiet(file.as_fd(), QUIET),
     };
     let end = reader.read(&mut content);
