@@ -18,7 +18,7 @@ const AGENT: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_9_1) AppleWebKit/
 
 /// A line, its spans and its id. Twelve fields are captured, of which `ident` and `auth` are `-`.
 fn lines() -> Vec<(Vec<u8>, Vec<Span>, DocumentId)> {
-    let origin = Origin { id: 1, name: "bench".into(), content: 0 };
+    let origin = Origin::new(1, "bench");
     let mut random = fastrand::Rng::with_seed(1);
     let line = |number: usize| {
         let time = format!("17/May/2015:10:{:02}:{:02} +0000", number / 600 % 60, number / 10 % 60);
@@ -115,7 +115,7 @@ fn json_lines(bencher: Bencher<'_, '_>, name: &str) {
 
 #[divan::bench]
 fn ids(bencher: Bencher<'_, '_>) {
-    let origin = Origin { id: 1, name: "bench".into(), content: 0 };
+    let origin = Origin::new(1, "bench");
     let lines = lines();
     bencher.counter(ItemsCount::new(LINES)).bench_local(|| {
         for (line, ..) in &lines {

@@ -78,7 +78,7 @@ impl Intake for Drop {
 
 fn cut(compression: Compression, bytes: &'static [u8]) {
     static POOL: OnceLock<Arc<BlockPool>> = OnceLock::new();
-    let name = |_: &[u8]| Origin { id: 1, name: String::new(), content: 0 };
+    let name = |_: &[u8]| Origin::new(1, String::new());
     let cutter =
         Cutter { size: &BatchSize::default(), pool: POOL.get_or_init(Arc::default), intake: &Drop, name: &name };
     let reader = BatchReader { cutter, idle: &|| false };

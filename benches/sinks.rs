@@ -17,7 +17,7 @@ const DOCUMENTS: usize = 1000;
 
 /// A batch no sink has seen: its documents are numbered from `first`.
 fn batch(first: u64) -> Documents {
-    let origin = Origin { id: 1, name: "bench".into(), content: 0 };
+    let origin = Origin::new(1, "bench");
     let mut documents = Documents::new(Encoding::Json);
     for line in 0..DOCUMENTS as u32 {
         let number = first + u64::from(line);

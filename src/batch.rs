@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::envelope::Envelope;
+
 /// Where lines come from, named by their content rather than by their path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
@@ -14,6 +16,20 @@ pub struct Origin {
     /// Which of the contents read in this process it is, for the state directory; 0 where none is kept. It does not
     /// travel, and is not part of any identity either.
     pub content: u32,
+    /// How its lines are wrapped.
+    pub envelope: Envelope,
+}
+
+impl Origin {
+    /// A source of plain lines, for which no state is kept.
+    pub fn new(id: u64, name: impl Into<String>) -> Origin {
+        Origin { id, name: name.into(), content: 0, envelope: Envelope::None }
+    }
+
+    /// The same with lines that are wrapped in `envelope`.
+    pub fn wrapped(self, envelope: Envelope) -> Origin {
+        Origin { envelope, ..self }
+    }
 }
 
 /// Where a line stands, in a batch whose lines are from anywhere.

@@ -5,7 +5,7 @@
 //! | key | value |
 //! |---|---|
 //! | `_id` | the id the document would have had |
-//! | `origin` | `{"id": 16 hexadecimal digits, "name": …}` |
+//! | `origin` | `{"id": 16 hexadecimal digits, "name": …}`, and `"envelope": "json"` or `"syslog"` if its lines are wrapped |
 //! | `offset` | byte offset of the line in the decompressed content |
 //! | `time` | when it was given up, `2015-05-17T10:05:03.000Z` |
 //! | `reason` | `rejected`, `too_long`, `limit`, `unmatched`, `oversize` or `poison`; see [`Reason`] |
@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Origin;
 use crate::document::{DocumentId, date};
+use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::grok::Reached;
 use crate::sink::append::{AppendFile, Others};
@@ -149,6 +150,8 @@ struct Stored<T> {
 struct StoredOrigin<T> {
     id: String,
     name: T,
+    #[serde(skip_serializing_if = "Envelope::is_none", default)]
+    envelope: Envelope,
 }
 
 /// The file that dead letters go to. It is created with the first letter.
@@ -209,7 +212,11 @@ impl Letter<'_> {
         let text = std::str::from_utf8(self.raw).ok();
         let stored = Stored {
             id: self.id.as_str(),
-            origin: StoredOrigin { id: format!("{:016x}", self.origin.id), name: self.origin.name.as_str() },
+            origin: StoredOrigin {
+                id: format!("{:016x}", self.origin.id),
+                name: self.origin.name.as_str(),
+                envelope: self.origin.envelope,
+            },
             offset: self.offset,
             time: std::str::from_utf8(&time).unwrap_or_default(),
             reason: self.reason,
@@ -286,7 +293,7 @@ impl DeadLetter {
             u64::from_str_radix(&stored.origin.id, 16).map_err(|_| Wrong::Words("origin.id is not hexadecimal"))?;
         Ok(DeadLetter {
             id: stored.id,
-            origin: Origin { id: origin, name: stored.origin.name, content: 0 },
+            origin: Origin::new(origin, stored.origin.name).wrapped(stored.origin.envelope),
             offset: stored.offset,
             time: stored.time,
             reason: stored.reason,
@@ -321,7 +328,7 @@ mod tests {
     }
 
     fn origin() -> Origin {
-        Origin { id: 0xff, name: "access.log".into(), content: 0 }
+        Origin::new(0xff, "access.log")
     }
 
     #[test]
@@ -418,7 +425,7 @@ mod tests {
             time_ms in 0_i64..253_402_300_800_000,
         ) {
             let raw = if plain { text.into_bytes() } else { raw };
-            let origin = Origin { id, name, content: 0 };
+            let origin = Origin::new(id, name).wrapped(if plain { Envelope::None } else { Envelope::Syslog });
             let length = (raw.len() as u64).saturating_add(if plain { 0 } else { cut });
             let written = Letter {
                 offset, time_ms, length, reason: Reason::Rejected, detail: &detail, pattern: pattern.as_deref(),

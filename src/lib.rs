@@ -16,6 +16,7 @@
 //! | word | meaning |
 //! |---|---|
 //! | source | where lines come from; it has an *origin*, a stable name for its content, and byte offsets |
+//! | envelope | how a line is wrapped: a message, and fields around it |
 //! | line | the bytes between two newlines, the newline not included; bytes, not text, until matched |
 //! | batch | consecutive lines of one source, with the offset of the first; the unit of work |
 //! | lease | a batch handed to one worker until a deadline (time to run, TTR) |
@@ -45,11 +46,16 @@ pub mod console;
 pub mod dead_letter;
 pub mod document;
 pub mod endpoint;
+pub mod envelope;
 pub mod error;
 pub mod grok;
 pub mod jobs;
 pub mod keys;
 pub mod lines;
+pub mod link;
+pub mod notify;
+pub mod pull;
+pub mod push;
 pub mod queue;
 pub mod receipt;
 pub mod server;

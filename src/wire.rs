@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::batch::{Batch, Origin};
+use crate::envelope::Envelope;
 use crate::queue::{Ack, LeaseId};
 use crate::receipt::Tally;
 
@@ -194,6 +195,7 @@ impl Reply {
                 out.extend_from_slice(&batch.origin.id.to_be_bytes());
                 out.extend_from_slice(&batch.offset.to_be_bytes());
                 out.extend_from_slice(&batch.lines.to_be_bytes());
+                out.push(batch.origin.envelope.code());
                 put_text(&mut out, &batch.origin.name);
             }
             Reply::Wait(wait) => {
@@ -224,13 +226,16 @@ impl Reply {
                 let id = input.u64()?;
                 let offset = input.u64()?;
                 let lines = input.u32()?;
+                let envelope = input.u8()?;
+                let envelope = Envelope::of_code(envelope)
+                    .ok_or_else(|| Malformed(format!("no envelope has the number {envelope:#04x}")))?;
                 let name = input.text()?;
                 let data = data.ok_or_else(|| Malformed("a batch without its lines".into()))?;
                 let counted = crate::lines::count(&data);
                 if lines == 0 || counted != lines as usize {
                     return Err(Malformed(format!("a batch said to hold {lines} lines holds {counted}")));
                 }
-                let batch = Batch::new(Arc::new(Origin { id, name, content: 0 }), offset, lines, data);
+                let batch = Batch::new(Arc::new(Origin::new(id, name).wrapped(envelope)), offset, lines, data);
                 Reply::Batch { lease, ttr, batch }
             }
             WAIT => Reply::Wait(Duration::from_millis(u64::from(input.u32()?))),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use logator::batch::{Batch, Origin};
+use logator::envelope::Envelope;
 use logator::grok::{Format, Library};
 use logator::lines;
 use logator::sink::Encoding;
@@ -15,7 +16,7 @@ const LINES: usize = 2000;
 fn batch(line: impl Fn(usize) -> String) -> Batch {
     let content: String = (0..LINES).map(|index| line(index) + "\n").collect();
     let data = Bytes::from(content);
-    let origin = Arc::new(Origin { id: 1, name: "x".into(), content: 0 });
+    let origin = Arc::new(Origin::new(1, "x"));
     Batch::new(origin, 0, lines::count(&data) as u32, data)
 }
 
@@ -98,6 +99,33 @@ fn lines_that_match_nothing_allocate_nothing() {
         for patterns in [&["%{COMBINEDAPACHELOG}"][..], &["%{INT:n}$", "^%{SYSLOGLINE}$", "zebra %{WORD:w}"]] {
             let formats = patterns.iter().map(|text| library.pattern(text).expect("it is well formed")).collect();
             assert_eq!(allocations(formats, &library, unmatched, &batch(cut)), (0, 0), "{patterns:?}");
+        }
+    }
+}
+
+#[test]
+fn opening_envelopes_allocates_nothing() {
+    let bsd = |index: usize| format!("<30>Feb  3 04:05:{:02} gate sshd[{index}]: opened for ada", index % 60);
+    let new = |index: usize| {
+        format!("<165>1 2024-02-03T04:05:06.789Z web1 shop {index} - [a b.c=\"\\\"\" d=\"1\" d=\"2\"] opened for ada")
+    };
+    let json = |index: usize| format!("{{\"message\":\"opened \\u0066or ada\",\"type\":\"x\",\"@pid\":{index}}}");
+    let within = |index: usize| format!("<30>Feb  3 04:05:06 gate x: {{\"priority\":{index},\"o\":{{\"a\":[1]}}}}");
+    let cases: [(Envelope, &dyn Fn(usize) -> String); 4] =
+        [(Envelope::Syslog, &bsd), (Envelope::Syslog, &new), (Envelope::Json, &json), (Envelope::Syslog, &within)];
+    for library in [Library::stock(), Library::stock_ecs()] {
+        for (index, (envelope, line)) in cases.iter().enumerate() {
+            let lines = batch(line);
+            let origin = (*lines.origin).clone().wrapped(*envelope);
+            let lines = Batch { origin: Arc::new(origin), ..lines };
+            let matching = if index < 3 { "for %{WORD:user}" } else { "ndjson" };
+            for pattern in [None, Some(matching), Some("nothing of the kind")] {
+                let format =
+                    |text: &str| library.format(text).or_else(|_| library.pattern(text)).expect("it is well formed");
+                let found = allocations(pattern.map(format).into_iter().collect(), &library, Unmatched::Keep, &lines);
+                let matched = if pattern == Some(matching) { LINES as u64 } else { 0 };
+                assert_eq!(found, (0, matched), "{envelope:?} {index} {pattern:?}");
+            }
         }
     }
 }

@@ -40,7 +40,7 @@ fuzz_target!(|input: &[u8]| {
     // A bomb is cut off: its content only has to be cut right, not to end.
     let Ok(reader) = compression.reader(content) else { return };
     let mut limited = std::io::Read::take(reader, 1 << 20);
-    let name = |_: &[u8]| Origin { id: 0, name: String::new(), content: 0 };
+    let name = |_: &[u8]| Origin::new(0, "");
     let cutter = Cutter { size: &size, pool: &Arc::default(), intake: &count, name: &name };
     let reader = BatchReader { cutter, idle: &|| lines % 2 == 0 };
     let end = reader.read(&mut limited).expect("the intake does not fail");

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::grok::{DateRule, Field, Span};
 
 use super::DocumentId;
+use super::around::Around;
 use super::bson::Bson;
 use super::date::{COMMON, Formats};
 use super::form::{Form, Tags};
@@ -106,35 +107,65 @@ impl Encoder {
         now_ms: i64,
         out: &mut Vec<u8>,
     ) -> bool {
+        self.encode_any(encoding, id, None, line, spans, now_ms, out)
+    }
+
+    /// The same for a message that was in an envelope: the fields `around` it are written as well. `line` is the message.
+    #[expect(clippy::too_many_arguments, reason = "those of encode, and one more")]
+    pub fn encode_within(
+        &mut self,
+        encoding: Encoding,
+        id: &DocumentId,
+        around: &Around,
+        line: &[u8],
+        spans: &[Span],
+        now_ms: i64,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        self.encode_any(encoding, id, Some(around), line, spans, now_ms, out)
+    }
+
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "as above")]
+    fn encode_any(
+        &mut self,
+        encoding: Encoding,
+        id: &DocumentId,
+        around: Option<&Around>,
+        line: &[u8],
+        spans: &[Span],
+        now_ms: i64,
+        out: &mut Vec<u8>,
+    ) -> bool {
         match &mut self.shape {
             Shape::Fields { .. } => {
                 out.reserve(line.len() * 2 + 256);
                 match encoding {
                     Encoding::Json => {
                         let mut form = Json::begin(out, id);
-                        self.write_fields(&mut form, line, spans, now_ms);
+                        self.write_fields(&mut form, around, line, spans, now_ms);
                         form.end();
                     }
                     Encoding::Bson => {
                         let mut form = Bson::begin(out, id);
-                        self.write_fields(&mut form, line, spans, now_ms);
+                        self.write_fields(&mut form, around, line, spans, now_ms);
                         form.end();
                     }
                 }
                 true
             }
             Shape::JsonObject { paths, passage } => {
-                let Some(object) = passage.read(line, paths, &mut self.dates, now_ms) else { return false };
+                let Some(mut object) = passage.read(line, paths, &mut self.dates, now_ms) else { return false };
                 out.reserve(line.len() + 128);
                 match encoding {
                     Encoding::Json => {
                         let mut form = Json::begin(out, id);
-                        object.write(&mut form);
+                        object.write(&mut form, around);
                         form.end();
                     }
                     Encoding::Bson => {
                         let mut form = Bson::begin(out, id);
-                        object.write(&mut form);
+                        object.write(&mut form, around);
                         form.end();
                     }
                 }
@@ -159,26 +190,78 @@ impl Encoder {
         }
     }
 
+    /// Appends the document of a message that was in an envelope and that no pattern was looked for in, or none matches:
+    /// the fields `around` it and the whole of it as `message`, and in the latter case (`unmatched`) the tag.
+    pub fn encode_message(
+        &self,
+        encoding: Encoding,
+        id: &DocumentId,
+        around: &Around,
+        message: &[u8],
+        unmatched: bool,
+        out: &mut Vec<u8>,
+    ) {
+        out.reserve(message.len() * 2 + 512);
+        match encoding {
+            Encoding::Json => {
+                let mut form = Json::begin(out, id);
+                self.write_message(&mut form, around, message, unmatched);
+                form.end();
+            }
+            Encoding::Bson => {
+                let mut form = Bson::begin(out, id);
+                self.write_message(&mut form, around, message, unmatched);
+                form.end();
+            }
+        }
+    }
+
+    fn write_message<F: Form>(&self, form: &mut F, around: &Around, message: &[u8], unmatched: bool) {
+        if let Some(date) = around.date() {
+            form.key(&self.timestamp);
+            form.date(date);
+        }
+        let tags = if unmatched { Tags::UNMATCHED } else { Tags::default() };
+        around.write_message(form, &self.message, message, tags);
+    }
+
     #[inline]
-    fn write_fields<F: Form>(&mut self, form: &mut F, line: &[u8], spans: &[Span], now_ms: i64) {
+    fn write_fields<F: Form>(
+        &mut self,
+        form: &mut F,
+        around: Option<&Around>,
+        line: &[u8],
+        spans: &[Span],
+        now_ms: i64,
+    ) {
         let Shape::Fields { plan, date_slots } = &self.shape else { return };
         let captured = Captured { line, spans, ascii: line.is_ascii(), now_ms };
         let mut tags = Tags::default();
-        let mut present = false;
+        let (mut present, mut dated) = (false, false);
         for &slot in date_slots {
             let Some(text) = captured.text(slot) else { continue };
             present = true;
             if let Some(date) = self.dates.read(text, now_ms) {
                 form.key(&self.timestamp);
                 form.date(date);
-                present = false;
+                (present, dated) = (false, true);
                 break;
             }
         }
         if present {
             tags.add(Tags::DATE);
         }
-        plan.write(form, &captured, &mut self.field_dates, &mut tags);
+        match around {
+            None => plan.write(form, &captured, &mut self.field_dates, &mut tags),
+            Some(around) => {
+                if let Some(date) = around.date().filter(|_| !dated) {
+                    form.key(&self.timestamp);
+                    form.date(date);
+                }
+                tags.add(around.tags());
+                plan.write_within(around.root(), form, &captured, &mut self.field_dates, &mut tags);
+            }
+        }
         tags.write(form);
     }
 }

@@ -51,8 +51,12 @@ impl Tags {
     pub const TYPE: Tags = Tags(2);
     pub const DATE: Tags = Tags(4);
     pub const UTF8: Tags = Tags(8);
+    pub const NO_SYSLOG: Tags = Tags(16);
+    pub const NO_JSON: Tags = Tags(32);
 
-    const NAMES: [(Tags, &'static str); 4] = [
+    const NAMES: [(Tags, &'static str); 6] = [
+        (Tags::NO_SYSLOG, "_grokparsefailure_sysloginput"),
+        (Tags::NO_JSON, "_jsonparsefailure"),
         (Tags::UNMATCHED, "_grokparsefailure"),
         (Tags::TYPE, "_typefailure"),
         (Tags::DATE, "_dateparsefailure"),

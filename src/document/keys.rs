@@ -23,9 +23,26 @@ pub(super) fn stored(part: &str, top: bool) -> Cow<'_, str> {
     Cow::Owned(name)
 }
 
+/// The name in `part`, which is ASCII and not at the top, as it is stored.
+pub(super) fn stored_bytes(part: &[u8]) -> impl Iterator<Item = u8> {
+    let signs = part.iter().take_while(|&&byte| byte == b'$').count();
+    let stored = move |(index, &byte): (usize, &u8)| match byte {
+        b'.' | 0 => b'_',
+        _ if index < signs => b'_',
+        _ => byte,
+    };
+    part.iter().enumerate().map(stored)
+}
+
+/// Whether two such names are stored as one.
+pub(crate) fn same_key(a: &[u8], b: &[u8]) -> bool {
+    a == b || (a.len() == b.len() && stored_bytes(a).eq(stored_bytes(b)))
+}
+
 /// A key, encoded once for all documents.
 #[derive(Debug, Clone)]
 pub(super) struct Key {
+    pub name: String,
     /// `"key":`
     pub json: Piece,
     /// The type of a string, the key and its closing NUL; another type is written over the first byte.
@@ -41,7 +58,7 @@ impl Key {
         let mut bson = vec![super::bson::TEXT];
         bson.extend_from_slice(name.as_bytes());
         bson.push(0);
-        Key { json: Piece::new(json), bson: Piece::new(bson) }
+        Key { name: name.to_owned(), json: Piece::new(json), bson: Piece::new(bson) }
     }
 }
 

@@ -27,13 +27,14 @@
 //! (`_typefailure`). Half of a surrogate pair is replaced like wrong UTF-8. Of members with the same name the last is
 //! kept. A line's own `@timestamp` is replaced when the date rule reads it, and is `@timestamp_` otherwise.
 
+mod around;
 mod bson;
 mod captures;
 pub mod date;
 mod encoder;
 mod form;
 pub mod id;
-mod json;
+pub(crate) mod json;
 mod keys;
 mod object;
 mod plan;
@@ -43,9 +44,11 @@ mod scan;
 mod tests;
 mod value;
 
+pub use around::Around;
 pub use captures::CaptureEncoder;
 pub use encoder::Encoder;
 pub use id::DocumentId;
+pub(crate) use keys::same_key;
 
 /// How documents are encoded: as their sink wants them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::around::{Around, Level, write_merged};
 use super::date::Formats;
 use super::form::{Form, Tags};
 use super::keys;
@@ -10,7 +11,7 @@ use super::scan::{Node, Tape};
 /// The memory one thread needs to pass lines through.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Passage {
-    tape: Tape,
+    pub(super) tape: Tape,
     /// Indexes of names; used as a stack by nested objects.
     names: Vec<u32>,
 }
@@ -18,6 +19,8 @@ pub(super) struct Passage {
 /// A line that was read.
 pub(super) struct Object<'a> {
     tape: &'a Tape,
+    /// Memory to work in.
+    names: &'a mut Vec<u32>,
     line: Cow<'a, str>,
     /// The index of the top-level `@timestamp_` that `@timestamp` replaces.
     replaced: Option<usize>,
@@ -62,12 +65,12 @@ impl Passage {
         if seen && date.is_none() {
             tags.add(Tags::DATE);
         }
-        Some(Object { tape: &self.tape, line, replaced, date, tags })
+        Some(Object { tape: &self.tape, names: &mut self.names, line, replaced, date, tags })
     }
 
     /// Gives the names of the object at `index`, and of all objects in it, their stored form, and drops those that a
     /// later one repeats.
-    fn rename(&mut self, line: &str, index: usize, top: bool) {
+    pub(super) fn rename(&mut self, line: &str, index: usize, top: bool) {
         let (is_object, end) = match self.tape.nodes[index] {
             Node::Object { end } => (true, end as usize),
             Node::Array { end } => (false, end as usize),
@@ -153,45 +156,44 @@ impl Passage {
 }
 
 impl Object<'_> {
-    /// Writes everything after `_id`.
-    pub fn write<F: Form>(&self, form: &mut F) {
+    /// Writes everything after `_id`; with the fields of an envelope around it.
+    pub fn write<F: Form>(&mut self, form: &mut F, around: Option<&Around>) {
         let mut tags = self.tags;
-        if let Some(date) = self.date {
+        if let Some(date) = self.date.or_else(|| around?.date()) {
             form.name("@timestamp");
             form.date(date);
         }
-        self.write_members(form, 0, &mut tags);
+        let own = Level { tape: self.tape, line: &self.line, index: 0 };
+        match around {
+            None => {
+                let members = own.members().filter(|member| Some(member.at) != self.replaced);
+                members.for_each(|member| member.write(form, &mut tags));
+            }
+            Some(around) => {
+                tags.add(around.tags());
+                write_merged(around.root(), own, self.replaced, self.names, form, &mut tags);
+            }
+        }
         tags.write(form);
     }
+}
 
-    fn write_members<F: Form>(&self, form: &mut F, index: usize, tags: &mut Tags) {
-        let end = self.tape.after(index);
-        let mut at = index + 1;
-        while at < end {
-            if let Node::Name { text, kept: true } = self.tape.nodes[at]
-                && self.replaced != Some(at)
-            {
-                form.name(self.tape.text(&self.line, text));
-                self.write_value(form, at + 1, tags);
-            }
-            at = self.tape.after(at + 1);
-        }
-    }
-
-    fn write_value<F: Form>(&self, form: &mut F, index: usize, tags: &mut Tags) {
-        match self.tape.nodes[index] {
+impl Tape {
+    pub(super) fn write_value<F: Form>(&self, line: &str, form: &mut F, index: usize, tags: &mut Tags) {
+        match self.nodes[index] {
             Node::Null => form.null(),
             Node::Bool(value) => form.bool(value),
             Node::Int(_, value) => form.int(value),
             Node::Float(_, value) => form.float(value),
             Node::Huge(text) => {
                 tags.add(Tags::TYPE);
-                form.text(self.tape.text(&self.line, text).as_bytes());
+                form.text(self.text(line, text).as_bytes());
             }
-            Node::Text(text) | Node::Name { text, .. } => form.text(self.tape.text(&self.line, text).as_bytes()),
+            Node::Text(text) | Node::Name { text, .. } => form.text(self.text(line, text).as_bytes()),
             Node::Object { .. } => {
                 let mark = form.open_object();
-                self.write_members(form, index, tags);
+                let level = Level { tape: self, line, index };
+                level.members().for_each(|member| member.write(form, tags));
                 form.close_object(mark);
             }
             Node::Array { end } => {
@@ -199,8 +201,8 @@ impl Object<'_> {
                 let (mut at, mut item) = (index + 1, 0);
                 while at < end as usize {
                     form.item(item);
-                    self.write_value(form, at, tags);
-                    (at, item) = (self.tape.after(at), item + 1);
+                    self.write_value(line, form, at, tags);
+                    (at, item) = (self.after(at), item + 1);
                 }
                 form.close_array(mark);
             }

@@ -24,6 +24,7 @@ use std::borrow::Cow;
 use crate::error::{Error, Result};
 use crate::grok::{Field, FieldSlot, FieldType, Span};
 
+use super::around::Level;
 use super::date::Formats;
 use super::form::{Form, Tags};
 use super::keys::{self, Key};
@@ -133,7 +134,20 @@ impl Plan {
     /// Writes the fields that have a text.
     #[inline]
     pub fn write<F: Form>(&self, form: &mut F, captured: &Captured<'_>, dates: &mut Formats, tags: &mut Tags) {
-        write_nodes(&self.nodes, form, captured, dates, tags);
+        write_nodes(&self.nodes, None, form, captured, dates, tags);
+    }
+
+    /// Writes the fields of `around` that the captures have no value for, and those that have a text.
+    pub fn write_within<F: Form>(
+        &self,
+        around: Level<'_>,
+        form: &mut F,
+        captured: &Captured<'_>,
+        dates: &mut Formats,
+        tags: &mut Tags,
+    ) {
+        write_around(&self.nodes, around, form, captured, tags);
+        write_nodes(&self.nodes, Some(around), form, captured, dates, tags);
     }
 }
 
@@ -180,7 +194,43 @@ impl Draft {
     }
 }
 
-fn write_nodes<F: Form>(nodes: &[Node], form: &mut F, captured: &Captured<'_>, dates: &mut Formats, tags: &mut Tags) {
+impl Node {
+    fn name(&self) -> &str {
+        match self {
+            Node::Leaf(leaf) => &leaf.key.name,
+            Node::Object { key, .. } => &key.name,
+        }
+    }
+
+    /// Whether anything of it is written.
+    fn has_value(&self, captured: &Captured<'_>) -> bool {
+        match self {
+            Node::Leaf(leaf) => leaf.slots.iter().any(|slot| captured.value(slot).is_some()),
+            Node::Object { children, .. } => children.iter().any(|child| child.has_value(captured)),
+        }
+    }
+}
+
+/// The members of `around` that no node takes the place of. Objects that are nodes as well are left to those.
+fn write_around<F: Form>(nodes: &[Node], around: Level<'_>, form: &mut F, captured: &Captured<'_>, tags: &mut Tags) {
+    for member in around.members() {
+        match nodes.iter().find(|node| node.name() == member.name) {
+            Some(Node::Object { .. }) if member.object().is_some() => {}
+            Some(node) if node.has_value(captured) => {}
+            _ => member.write(form, tags),
+        }
+    }
+}
+
+#[inline]
+fn write_nodes<F: Form>(
+    nodes: &[Node],
+    around: Option<Level<'_>>,
+    form: &mut F,
+    captured: &Captured<'_>,
+    dates: &mut Formats,
+    tags: &mut Tags,
+) {
     for node in nodes {
         match node {
             Node::Leaf(leaf) => match leaf.slots[..] {
@@ -196,7 +246,11 @@ fn write_nodes<F: Form>(nodes: &[Node], form: &mut F, captured: &Captured<'_>, d
                 let before = form.position();
                 form.key(key);
                 let mark = form.open_object();
-                write_nodes(children, form, captured, dates, tags);
+                let other = around.and_then(|around| around.find(&key.name)?.object());
+                if let Some(other) = other {
+                    write_around(children, other, form, captured, tags);
+                }
+                write_nodes(children, other, form, captured, dates, tags);
                 if form.is_empty(mark) {
                     form.undo(before);
                 } else {

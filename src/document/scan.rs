@@ -35,7 +35,7 @@ pub(super) enum Node {
 }
 
 /// A piece of text: `start..end` of the line, or of the unescaped texts.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Text {
     start: u32,
     end: u32,
@@ -62,9 +62,21 @@ impl Tape {
 
     /// Stores `text` apart from the line.
     pub fn keep(&mut self, text: &str) -> Text {
-        let start = self.unescaped.len() as u32;
+        let start = self.unescaped.len();
         self.unescaped.push_str(text);
-        Text { start, end: self.unescaped.len() as u32, unescaped: true }
+        self.kept_since(start)
+    }
+
+    /// What was stored apart from the line from `start` on.
+    pub fn kept_since(&self, start: usize) -> Text {
+        Text { start: start as u32, end: self.unescaped.len() as u32, unescaped: true }
+    }
+
+    /// Forgets everything, keeps the memory.
+    pub fn clear(&mut self) {
+        self.nodes.clear();
+        self.unescaped.clear();
+        self.lone_surrogate = false;
     }
 
     /// The index after the value at `index`.
@@ -78,9 +90,7 @@ impl Tape {
 
     /// Reads `line`; `None` unless it is one JSON object with nothing but white space around it.
     pub fn scan(&mut self, line: &str) -> Option<()> {
-        self.nodes.clear();
-        self.unescaped.clear();
-        self.lone_surrogate = false;
+        self.clear();
         // Positions are 32 bits wide, and renaming can lengthen names.
         if line.len() > u32::MAX as usize / 4 {
             return None;

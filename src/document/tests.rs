@@ -21,7 +21,7 @@ fn rule(name: &str, format: &str) -> DateRule {
 }
 
 fn id_of(line: &[u8]) -> DocumentId {
-    DocumentId::new(&Origin { id: 7, name: "test".into(), content: 0 }, 0, line)
+    DocumentId::new(&Origin::new(7, "test"), 0, line)
 }
 
 /// A line made of `texts`, and where each stands in it.

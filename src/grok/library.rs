@@ -53,6 +53,11 @@ impl Library {
         library
     }
 
+    /// Whether names are those of the Elastic Common Schema.
+    pub fn is_ecs(&self) -> bool {
+        self.ecs
+    }
+
     /// Adds every file of `directory` as a pattern file, in the order of their names; a definition takes the place of
     /// an earlier one of the same name. The formats of a `formats.toml` in it are added too. Hidden files, those whose
     /// names end with `~`, and folders are passed over.

@@ -16,7 +16,7 @@ use crate::batch::{Batch, Origin};
 use crate::receipt::Tally;
 
 fn batch(offset: u64, data: &[u8]) -> Batch {
-    let origin = Arc::new(Origin { id: 1, name: "x".into(), content: 0 });
+    let origin = Arc::new(Origin::new(1, "x"));
     let lines = crate::lines::count(data) as u32;
     Batch::new(origin, offset, lines, data.to_vec().into())
 }

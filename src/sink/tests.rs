@@ -13,11 +13,7 @@ use crate::document::{DocumentId, Documents, Encoder};
 use crate::error::Kind;
 
 fn id(number: u64) -> DocumentId {
-    DocumentId::new(
-        &Origin { id: 1, name: "test".into(), content: 0 },
-        number * 100,
-        format!("line {number}").as_bytes(),
-    )
+    DocumentId::new(&Origin::new(1, "test"), number * 100, format!("line {number}").as_bytes())
 }
 
 /// A batch of the documents with these numbers.

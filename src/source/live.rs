@@ -70,7 +70,7 @@ impl Live {
 pub fn origin(name: &str) -> Origin {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let start = format!("{name}\0{}\0{}", now.as_nanos(), fastrand::u64(..));
-    Origin { id: xxh3_64(start.as_bytes()), name: name.to_owned(), content: 0 }
+    Origin::new(xxh3_64(start.as_bytes()), name)
 }
 
 /// Cuts messages into batches: each is a line, and its offset that in all of them, one after the other.

@@ -210,7 +210,7 @@ fn read_file(
         .because(error)
     };
     let mut content = compression.reader(tracked).map_err(|error| damaged(error, 0, 0))?;
-    let name = |beginning: &[u8]| Origin { id: options.origin.id(input, beginning), name: name.to_owned(), content: 0 };
+    let name = |beginning: &[u8]| Origin::new(options.origin.id(input, beginning), name.to_owned());
     let cutter = Cutter { size: &options.size, pool, intake, name: &name };
     let reader = BatchReader { cutter, idle: &|| live && is_quiet(file.as_fd(), QUIET) };
     let end = reader.read(&mut content);

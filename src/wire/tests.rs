@@ -39,7 +39,7 @@ fn the_document_s_example_is_what_is_sent_and_understood() {
         Answers(Reply),
     }
     let wait = Duration::from_secs(5);
-    let origin = Arc::new(Origin { id: 0xff, name: "x".into(), content: 0 });
+    let origin = Arc::new(Origin::new(0xff, "x"));
     let batch = Batch::new(origin, 0, 2, Bytes::from_static(b"a\nbc\n"));
     let expected = [
         Message::Asks(Request::Reserve { wait, acks: vec![] }),
@@ -135,15 +135,12 @@ fn request() -> impl Strategy<Value = Request> {
 
 fn reply() -> impl Strategy<Value = Reply> {
     let lines = prop::collection::vec(any::<u8>(), 1..60);
-    let batch = (any::<u64>(), millis(), any::<u64>(), any::<u64>(), ".{0,20}", lines);
+    let batch = (any::<u64>(), millis(), any::<u64>(), any::<u64>(), 0_u8..3, ".{0,20}", lines);
     prop_oneof![
-        batch.prop_map(|(lease, ttr, id, offset, name, data)| {
+        batch.prop_map(|(lease, ttr, id, offset, envelope, name, data)| {
             let lines = crate::lines::count(&data) as u32;
-            Reply::Batch {
-                lease,
-                ttr,
-                batch: Batch::new(Arc::new(Origin { id, name, content: 0 }), offset, lines, data.into()),
-            }
+            let origin = Origin::new(id, name).wrapped(Envelope::of_code(envelope).expect("one of three"));
+            Reply::Batch { lease, ttr, batch: Batch::new(Arc::new(origin), offset, lines, data.into()) }
         }),
         millis().prop_map(Reply::Wait),
         Just(Reply::End),
@@ -218,7 +215,7 @@ proptest! {
         data in prop::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..30),
         lines in 0u32..20,
     ) {
-        let origin = Arc::new(Origin { id: 1, name: "x".into(), content: 0 });
+        let origin = Arc::new(Origin::new(1, "x"));
         let batch = Batch::new(origin, 0, lines, data.clone().into());
         let frame = Reply::Batch { lease: 1, ttr: Duration::ZERO, batch }.encode();
         let right = lines > 0 && crate::lines::count(&data) == lines as usize;
@@ -233,9 +230,11 @@ fn a_count_that_does_not_fit_its_frame_is_refused() {
     }
     assert!(Reply::decode(&unhex("85 0001 ffff"), None).is_err());
     assert!(Reply::decode(&unhex("85 0001 0001 ff"), None).is_err(), "a text that is not UTF-8");
-    let batch = "81 0000000000000007 00002710 00000000000000ff 0000000000000000 00000001 0001 78";
+    let batch = "81 0000000000000007 00002710 00000000000000ff 0000000000000000 00000001 00 0001 78";
     assert!(Reply::decode(&unhex(batch), None).is_err(), "a batch without its lines");
     assert!(Reply::decode(&unhex(batch), Some(Bytes::from_static(b"a"))).is_ok());
+    let unknown = batch.replace(" 00 0001", " 03 0001");
+    assert!(Reply::decode(&unhex(&unknown), Some(Bytes::from_static(b"a"))).is_err(), "an envelope nobody knows");
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::counts::{Budget, Clock, Sums, Trials};
 use crate::batch::{Batch, Origin};
 use crate::dead_letter::Reason;
-use crate::document::{DocumentId, Documents, Encoder, date};
+use crate::document::{Around, DocumentId, Documents, Encoder, date};
+use crate::envelope::{Envelope, Opened, Opener};
 use crate::error::{Error, Result};
 use crate::grok::{Explainer, Format, Library, Matcher, Parts, Pattern, Reached, Rule as FormatRule, Selector, Span};
 use crate::lines;
@@ -164,6 +165,7 @@ impl Formats {
             selector: (given.len() > 1).then(|| Selector::new(given.iter().map(Format::pattern))),
             first_matched: false,
             plain,
+            opener: None,
             told_for: None,
             spans: Vec::new(),
             clock: Clock::new(),
@@ -221,6 +223,14 @@ struct Rule {
     trials: Trials,
 }
 
+/// Where a line stands in its batch, its id, and the time at which it is parsed.
+#[derive(Clone, Copy)]
+struct Place {
+    index: u32,
+    id: DocumentId,
+    now_ms: i64,
+}
+
 /// How trying a rule on a line ended.
 enum Trial {
     /// A document was made.
@@ -256,8 +266,10 @@ pub struct Parser {
     /// Whether the first rule matched the line before: then it is tried before anything else is looked at.
     first_matched: bool,
     plain: Encoder,
+    /// Made when it is needed.
+    opener: Option<Opener>,
     /// The origin that `rules` were told for.
-    told_for: Option<u64>,
+    told_for: Option<(u64, Envelope)>,
     spans: Vec<Span>,
     clock: Clock,
     budget: Budget,
@@ -278,15 +290,31 @@ impl Parser {
         parsed.clear();
         self.tell_format(batch, &batch.origin)?;
         let now_ms = date::now_ms();
+        let mut opener = self.opener.take();
         for (index, line) in lines::lines(&batch.data).enumerate() {
             let (origin, offset) = batch.place(index, line.start);
             if batch.places.is_some() {
                 self.tell_format(batch, origin)?;
             }
             let id = DocumentId::new(origin, offset, line.bytes);
-            let fate = self.parse_line(index as u32, &id, line.bytes, now_ms, parsed);
+            let at = Place { index: index as u32, id, now_ms };
+            let fate = match origin.envelope {
+                Envelope::None => self.parse_line(at, line.bytes, None, parsed),
+                envelope => {
+                    let opener = match &mut opener {
+                        Some(opener) => opener,
+                        none => none.insert(Opener::new(self.formats.library.is_ecs())?),
+                    };
+                    let Opened { message, around, fits } = opener.open(envelope, line.bytes, now_ms);
+                    match self.rules[..] {
+                        [] => self.parse_without_rules(at, message, around, envelope, fits, parsed),
+                        _ => self.parse_line(at, message, Some(around), parsed),
+                    }
+                }
+            };
             parsed.fates.push(fate);
         }
+        self.opener = opener;
         self.add_up();
         Ok(())
     }
@@ -300,54 +328,94 @@ impl Parser {
 
     fn tell_format(&mut self, batch: &Batch, origin: &Origin) -> Result<()> {
         let Choice::Auto { told } = &self.formats.choice else { return Ok(()) };
-        if self.told_for == Some(origin.id) {
+        if self.told_for == Some((origin.id, origin.envelope)) {
             return Ok(());
         }
-        let format = self.formats.tell(told, batch, origin);
+        let format = match origin.envelope {
+            Envelope::None => self.formats.tell(told, batch, origin),
+            // The envelope is format enough: what is within may be anything.
+            _ => None,
+        };
         self.add_up();
         self.rules = format.iter().map(Rule::new).collect::<Result<_>>()?;
         self.first_matched = false;
-        self.told_for = Some(origin.id);
+        self.told_for = Some((origin.id, origin.envelope));
         Ok(())
     }
 
+    /// A line that was opened and that no format is given for.
+    fn parse_without_rules(
+        &mut self,
+        at: Place,
+        message: &[u8],
+        around: &Around,
+        envelope: Envelope,
+        fits: bool,
+        parsed: &mut Parsed,
+    ) -> Fate {
+        let fate = match (fits, self.formats.unmatched) {
+            (true, _) => Fate::Matched,
+            (false, Unmatched::Keep) => Fate::Unmatched,
+            (false, Unmatched::Drop) => return Fate::Filtered,
+            (false, Unmatched::DeadLetter) => {
+                let letter = SetAside::new(at.index, Reason::Unmatched, envelope.misfit().to_owned());
+                parsed.letters.push(letter);
+                return Fate::DeadLettered;
+            }
+        };
+        self.keep(at, message, Some((around, false)), parsed);
+        fate
+    }
+
+    /// Makes the document of a line that is not parsed: of its message, if there are fields around it, and whether
+    /// that was to be parsed.
+    fn keep(&mut self, at: Place, line: &[u8], around: Option<(&Around, bool)>, parsed: &mut Parsed) {
+        for documents in &mut parsed.documents {
+            let encoding = documents.encoding();
+            documents.push(at.index, at.id, |out| {
+                match around {
+                    None => self.plain.encode_unmatched(encoding, &at.id, line, out),
+                    Some((around, wanted)) => {
+                        self.plain.encode_message(encoding, &at.id, around, line, wanted, out);
+                    }
+                }
+                true
+            });
+        }
+    }
+
+    /// A line, or the message within it and the fields around that.
     #[inline]
-    fn parse_line(&mut self, index: u32, id: &DocumentId, line: &[u8], now_ms: i64, parsed: &mut Parsed) -> Fate {
+    fn parse_line(&mut self, at: Place, line: &[u8], around: Option<&Around>, parsed: &mut Parsed) -> Fate {
         let mut looked = false;
         let mut next = if self.first_matched { Some(0) } else { self.next_rule(0, line, &mut looked) };
-        while let Some(at) = next {
-            match self.try_rule(at, index, id, line, now_ms, parsed) {
+        while let Some(rule) = next {
+            match self.try_rule(rule, at, line, around, parsed) {
                 Trial::Matched => {
-                    self.first_matched = at == 0;
+                    self.first_matched = rule == 0;
                     return Fate::Matched;
                 }
                 Trial::Failed => {}
                 Trial::Stopped(words) => {
-                    let pattern = Some(self.rules[at].name.clone());
-                    let letter = SetAside::new(index, Reason::Limit, words);
+                    let pattern = Some(self.rules[rule].name.clone());
+                    let letter = SetAside::new(at.index, Reason::Limit, words);
                     parsed.letters.push(SetAside { pattern, ..letter });
                     return Fate::DeadLettered;
                 }
             }
-            next = self.next_rule(at + 1, line, &mut looked);
+            next = self.next_rule(rule + 1, line, &mut looked);
         }
         self.first_matched = false;
         match self.formats.unmatched {
             Unmatched::Keep => {
-                for documents in &mut parsed.documents {
-                    let encoding = documents.encoding();
-                    documents.push(index, *id, |out| {
-                        self.plain.encode_unmatched(encoding, id, line, out);
-                        true
-                    });
-                }
+                self.keep(at, line, around.map(|around| (around, true)), parsed);
                 Fate::Unmatched
             }
             Unmatched::DeadLetter => {
                 let words = "no pattern matches the line".to_owned();
                 let reached = self.explain(line);
                 let pattern = reached.as_ref().map(|reached| reached.pattern().to_owned());
-                parsed.letters.push(SetAside { pattern, reached, ..SetAside::new(index, Reason::Unmatched, words) });
+                parsed.letters.push(SetAside { pattern, reached, ..SetAside::new(at.index, Reason::Unmatched, words) });
                 Fate::DeadLettered
             }
             Unmatched::Drop => Fate::Filtered,
@@ -382,16 +450,8 @@ impl Parser {
     }
 
     #[inline]
-    fn try_rule(
-        &mut self,
-        at: usize,
-        index: u32,
-        id: &DocumentId,
-        line: &[u8],
-        now_ms: i64,
-        parsed: &mut Parsed,
-    ) -> Trial {
-        let Rule { matcher, slots, encoder, trials, .. } = &mut self.rules[at];
+    fn try_rule(&mut self, rule: usize, at: Place, line: &[u8], around: Option<&Around>, parsed: &mut Parsed) -> Trial {
+        let Rule { matcher, slots, encoder, trials, .. } = &mut self.rules[rule];
         let started = trials.start(&mut self.clock);
         if let Some(matcher) = matcher {
             let found = matcher.captures(line);
@@ -411,7 +471,11 @@ impl Parser {
         let spans = &self.spans;
         let encoded = parsed.documents.iter_mut().all(|documents| {
             let encoding = documents.encoding();
-            documents.push(index, *id, |out| encoder.encode(encoding, id, line, spans, now_ms, out))
+            let Place { index, id, now_ms } = at;
+            documents.push(index, id, |out| match around {
+                None => encoder.encode(encoding, &id, line, spans, now_ms, out),
+                Some(around) => encoder.encode_within(encoding, &id, around, line, spans, now_ms, out),
+            })
         });
         if matcher.is_none() {
             // Of a line that is JSON already, reading and writing are one.

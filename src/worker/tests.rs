@@ -19,7 +19,7 @@ use crate::sink::{Encoding, Outcome, Sink};
 
 fn batch(offset: u64, content: &str) -> Batch {
     let data = Bytes::copy_from_slice(content.as_bytes());
-    Batch::new(Arc::new(Origin { id: 5, name: "x".into(), content: 0 }), offset, lines::count(&data) as u32, data)
+    Batch::new(Arc::new(Origin::new(5, "x")), offset, lines::count(&data) as u32, data)
 }
 
 fn ids(batch: &Batch) -> Vec<DocumentId> {

@@ -188,7 +188,7 @@ fn a_worker_that_is_stopped_says_goodbye_over_the_connection_on_which_its_questi
     worker.signal(Signal::SIGTERM);
     worker.says("SIGTERM: finishing what is in hand");
     // Handed out after the signal, and before the goodbye was read.
-    let batch = Batch::new(Origin { id: 1, name: "x".into(), content: 0 }.into(), 0, 1, access(0..1).into());
+    let batch = Batch::new(Origin::new(1, "x").into(), 0, 1, access(0..1).into());
     reply(&who, Reply::Batch { lease: 7, ttr: PATIENCE, batch }, &access(0..1));
     let (again, goodbye) = request(&queue);
     assert_eq!((again, goodbye), (who.clone(), Request::Bye(Vec::new())));

@@ -316,6 +316,6 @@ impl<'a, S: Source> Tail<'a, S> {
 fn name<'n>(rule: &'n OriginRule, path: &'n Path) -> impl Fn(&[u8]) -> Origin + 'n {
     move |beginning| {
         let id = rule.id(&Input::File(path.to_owned()), beginning);
-        Origin { id, name: path.display().to_string(), content: 0 }
+        Origin::new(id, path.display().to_string())
     }
 }

@@ -68,7 +68,7 @@ fn read(content: &[u8], size: &BatchSize, steps: &[usize], breaks_at: Option<usi
     let named = AtomicUsize::new(0);
     let name = |beginning: &[u8]| {
         assert_eq!(named.fetch_add(1, Ordering::Relaxed), 0, "an origin is named once");
-        Origin { id: super::super::origin::fingerprint(beginning), name: "x".into(), content: 0 }
+        Origin::new(super::super::origin::fingerprint(beginning), "x")
     };
     let cutter = Cutter { size, pool: &Arc::default(), intake: &kept, name: &name };
     let reader = BatchReader { cutter, idle: &|| steps[0].is_multiple_of(2) };
@@ -183,7 +183,7 @@ proptest! {
     #[test]
     fn a_batch_taken_apart_line_by_line_is_the_same_lines(content in content()) {
         prop_assume!(!content.is_empty());
-        let origin = Arc::new(Origin { id: 1, name: "x".into(), content: 0 });
+        let origin = Arc::new(Origin::new(1, "x"));
         let mut rest = Batch::new(origin, 7, count(&content) as u32, content.clone().into());
         let (mut joined, mut lines) = (Vec::new(), 1);
         while let Some(first) = rest.split_first_line() {

@@ -7,7 +7,7 @@ use crate::batch::Origin;
 use crate::state::pieces::{Entry, JOINED_BYTES, Piece, Pieces};
 
 fn origin() -> Arc<Origin> {
-    Arc::new(Origin { id: 1, name: "x".into(), content: 0 })
+    Arc::new(Origin::new(1, "x"))
 }
 
 fn batch(content: &[u8], start: usize, end: usize) -> Batch {

@@ -1,0 +1,313 @@
+//! [`Around`]: the fields that an envelope puts around a message, and how they and those of the message make one
+//! document.
+//!
+//! Where both have a value under one name, that of the message counts, as with Logstash's `overwrite`: it is the more
+//! precise one, and an array would make a field's type depend on the line. Objects are merged. Of `@timestamp` the
+//! same: the envelope's is the one of messages that have none of their own.
+
+use super::date::Formats;
+use super::form::{Form, Tags};
+use super::keys;
+use super::object::Passage;
+use super::plan::write_text;
+use super::scan::{Node, Tape, Text};
+
+/// The fields around one message. The memory is kept from line to line.
+#[derive(Debug, Clone, Default)]
+pub struct Around {
+    /// Its first node is the object of all fields, their names as they are stored.
+    passage: Passage,
+    /// What the tape was scanned from; empty when the fields were built.
+    line: String,
+    message: Option<Text>,
+    date: Option<i64>,
+    tags: Tags,
+}
+
+/// An object or array that is being built.
+pub(crate) struct Open(usize);
+
+impl Around {
+    /// No fields.
+    pub(crate) fn clear(&mut self) {
+        let tape = &mut self.passage.tape;
+        tape.clear();
+        tape.nodes.push(Node::Object { end: 1 });
+        self.line.clear();
+        (self.message, self.date, self.tags) = (None, None, Tags::default());
+    }
+
+    /// Takes the members of the JSON object that `line` is, but for `message`, which [`message`](Around::message) gives.
+    /// A text `@timestamp` that is a time is the document's. Answers `false`, with no fields, when `line` is no object.
+    pub(crate) fn read_json(&mut self, line: &[u8], dates: &mut Formats, now_ms: i64) -> bool {
+        self.clear();
+        for chunk in line.utf8_chunks() {
+            self.line.push_str(chunk.valid());
+            if !chunk.invalid().is_empty() {
+                self.line.push(char::REPLACEMENT_CHARACTER);
+                self.tags.add(Tags::UTF8);
+            }
+        }
+        if self.passage.tape.scan(&self.line).is_none() {
+            self.clear();
+            return false;
+        }
+        self.passage.rename(&self.line, 0, true);
+        let tape = &mut self.passage.tape;
+        if tape.lone_surrogate {
+            self.tags.add(Tags::UTF8);
+        }
+        let end = tape.after(0);
+        let mut at = 1;
+        while at < end {
+            if let Node::Name { text: name, kept: true } = tape.nodes[at] {
+                let value = tape.nodes[at + 1];
+                let taken = match (tape.text(&self.line, name), value) {
+                    ("message", Node::Text(text) | Node::Int(text, _) | Node::Float(text, _) | Node::Huge(text)) => {
+                        self.message = Some(text);
+                        true
+                    }
+                    ("@timestamp_", Node::Text(text)) => {
+                        self.date = dates.read(tape.text(&self.line, text).as_bytes(), now_ms);
+                        self.date.is_some()
+                    }
+                    _ => false,
+                };
+                if taken {
+                    tape.nodes[at] = Node::Name { text: name, kept: false };
+                }
+            }
+            at = tape.after(at + 1);
+        }
+        true
+    }
+
+    /// The message that [`read_json`](Around::read_json) found; empty when there was none.
+    pub(crate) fn message(&self) -> &[u8] {
+        self.message.map_or(&[], |text| self.passage.tape.text(&self.line, text).as_bytes())
+    }
+
+    /// What `@timestamp` is unless the message has a time of its own.
+    pub(crate) fn set_date(&mut self, ms: i64) {
+        self.date = Some(ms);
+    }
+
+    /// Marks the document as one whose line is no JSON object.
+    pub(crate) fn tag_no_json(&mut self) {
+        self.tags.add(Tags::NO_JSON);
+    }
+
+    /// Marks the document as one whose line is no syslog message.
+    pub(crate) fn tag_no_syslog(&mut self) {
+        self.tags.add(Tags::NO_SYSLOG);
+    }
+
+    /// Adds a name, whose value comes next. It is one that is stored as it is and that stands nowhere in the object yet.
+    pub(crate) fn name(&mut self, name: &str) {
+        let text = self.passage.tape.keep(name);
+        self.passage.tape.nodes.push(Node::Name { text, kept: true });
+    }
+
+    /// Adds a name that is ASCII, below the top, as it is stored.
+    pub(crate) fn stored_name(&mut self, name: &[u8]) {
+        let tape = &mut self.passage.tape;
+        let start = tape.unescaped.len();
+        tape.unescaped.extend(keys::stored_bytes(name).map(char::from));
+        let text = tape.kept_since(start);
+        tape.nodes.push(Node::Name { text, kept: true });
+    }
+
+    /// Adds a text; what is not UTF-8 in it is replaced.
+    pub(crate) fn text(&mut self, text: &[u8]) {
+        let kept = self.keep([text]);
+        self.passage.tape.nodes.push(Node::Text(kept));
+    }
+
+    /// Adds a text that is made of parts.
+    pub(crate) fn text_of<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>) {
+        let kept = self.keep(parts);
+        self.passage.tape.nodes.push(Node::Text(kept));
+    }
+
+    /// Adds an integer.
+    pub(crate) fn int(&mut self, value: i64) {
+        let nothing = Text::default();
+        self.passage.tape.nodes.push(Node::Int(nothing, value));
+    }
+
+    /// Begins an object.
+    pub(crate) fn open(&mut self) -> Open {
+        self.passage.tape.nodes.push(Node::Object { end: 0 });
+        Open(self.passage.tape.nodes.len() - 1)
+    }
+
+    /// Begins an array.
+    pub(crate) fn open_array(&mut self) -> Open {
+        self.passage.tape.nodes.push(Node::Array { end: 0 });
+        Open(self.passage.tape.nodes.len() - 1)
+    }
+
+    /// Ends what was begun last.
+    pub(crate) fn close(&mut self, open: Open) {
+        let end = self.passage.tape.nodes.len() as u32;
+        if let Some(node) = self.passage.tape.nodes.get_mut(open.0) {
+            *node = match node {
+                Node::Array { .. } => Node::Array { end },
+                _ => Node::Object { end },
+            };
+        }
+    }
+
+    /// Ends the object of all fields.
+    pub(crate) fn finish(&mut self) {
+        self.close(Open(0));
+    }
+
+    fn keep<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>) -> Text {
+        let start = self.passage.tape.unescaped.len();
+        for part in parts {
+            for chunk in part.utf8_chunks() {
+                self.passage.tape.unescaped.push_str(chunk.valid());
+                if !chunk.invalid().is_empty() {
+                    self.passage.tape.unescaped.push(char::REPLACEMENT_CHARACTER);
+                    self.tags.add(Tags::UTF8);
+                }
+            }
+        }
+        self.passage.tape.kept_since(start)
+    }
+
+    /// The envelope's time.
+    pub(super) fn date(&self) -> Option<i64> {
+        self.date
+    }
+
+    pub(super) fn tags(&self) -> Tags {
+        self.tags
+    }
+
+    /// All fields.
+    pub(super) fn root(&self) -> Level<'_> {
+        Level { tape: &self.passage.tape, line: &self.line, index: 0 }
+    }
+
+    /// Writes the fields and the message, for which there is no rule or none that matches.
+    pub(super) fn write_message<F: Form>(&self, form: &mut F, message: &keys::Key, text: &[u8], mut tags: Tags) {
+        tags.add(self.tags);
+        let root = self.root();
+        root.members().for_each(|member| member.write(form, &mut tags));
+        if !text.is_empty() || root.find("message").is_none() {
+            form.key(message);
+            write_text(text, form, text.is_ascii(), &mut tags);
+        }
+        tags.write(form);
+    }
+}
+
+/// An object of a tape.
+#[derive(Clone, Copy)]
+pub(super) struct Level<'a> {
+    pub tape: &'a Tape,
+    pub line: &'a str,
+    pub index: usize,
+}
+
+/// A name of an object, and its value.
+#[derive(Clone, Copy)]
+pub(super) struct Member<'a> {
+    pub name: &'a str,
+    /// Where the name stands.
+    pub at: usize,
+    level: Level<'a>,
+}
+
+impl<'a> Level<'a> {
+    /// Its members, but for those that are left out.
+    pub fn members(self) -> impl Iterator<Item = Member<'a>> {
+        let end = self.tape.after(self.index);
+        let mut at = self.index + 1;
+        std::iter::from_fn(move || {
+            while at < end {
+                let here = at;
+                at = self.tape.after(here + 1);
+                if let Node::Name { text, kept: true } = self.tape.nodes[here] {
+                    return Some(Member { name: self.tape.text(self.line, text), at: here, level: self });
+                }
+            }
+            None
+        })
+    }
+
+    /// The member called `name`, looked for one by one.
+    pub fn find(self, name: &str) -> Option<Member<'a>> {
+        self.members().find(|member| member.name == name)
+    }
+}
+
+impl<'a> Member<'a> {
+    /// Its value, if that is an object.
+    pub fn object(&self) -> Option<Level<'a>> {
+        let index = self.at + 1;
+        matches!(self.level.tape.nodes[index], Node::Object { .. }).then_some(Level { index, ..self.level })
+    }
+
+    /// Writes name and value.
+    pub fn write<F: Form>(&self, form: &mut F, tags: &mut Tags) {
+        form.name(self.name);
+        self.level.tape.write_value(self.level.line, form, self.at + 1, tags);
+    }
+}
+
+/// Writes the members of `outer` and of `inner` as those of one object. `sorted` is memory to work in.
+pub(super) fn write_merged<F: Form>(
+    outer: Level<'_>,
+    inner: Level<'_>,
+    except: Option<usize>,
+    sorted: &mut Vec<u32>,
+    form: &mut F,
+    tags: &mut Tags,
+) {
+    let sort = |level: Level<'_>, sorted: &mut Vec<u32>| {
+        let start = sorted.len();
+        sorted.extend(level.members().map(|member| member.at as u32));
+        sorted[start..].sort_unstable_by(|&a, &b| name_at(level, a).cmp(name_at(level, b)));
+        start
+    };
+    let inner_start = sort(inner, sorted);
+    let outer_start = sort(outer, sorted);
+    let end = sorted.len();
+    for member in outer.members() {
+        if find(inner, &sorted[inner_start..outer_start], member.name).is_none_or(|found| Some(found.at) == except) {
+            member.write(form, tags);
+        }
+    }
+    for member in inner.members().filter(|member| Some(member.at) != except) {
+        let both = member.object().and_then(|object| {
+            let other = find(outer, &sorted[outer_start..end], member.name)?.object()?;
+            Some((other, object))
+        });
+        match both {
+            None => member.write(form, tags),
+            Some((outer, inner)) => {
+                form.name(member.name);
+                let mark = form.open_object();
+                write_merged(outer, inner, None, sorted, form, tags);
+                form.close_object(mark);
+            }
+        }
+    }
+    sorted.truncate(inner_start);
+}
+
+fn name_at<'a>(level: Level<'a>, at: u32) -> &'a str {
+    match level.tape.nodes[at as usize] {
+        Node::Name { text, .. } => level.tape.text(level.line, text),
+        _ => "",
+    }
+}
+
+fn find<'a>(level: Level<'a>, sorted: &[u32], name: &str) -> Option<Member<'a>> {
+    let index = sorted.binary_search_by(|&at| name_at(level, at).cmp(name)).ok()?;
+    let at = sorted[index] as usize;
+    Some(Member { name: name_at(level, sorted[index]), at, level })
+}

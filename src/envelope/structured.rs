@@ -1,0 +1,132 @@
+//! RFC 5424's STRUCTURED-DATA: `[order@32473 id="77" note="a \"b\" \] c"][trace@32473]`.
+
+use crate::document::{Around, same_key};
+
+/// The most parameters that are taken apart. With more, the data counts as part of the message: looking for names that
+/// come twice would take the square of their number.
+const MOST: usize = 128;
+
+/// One parameter: the name of its element, its own name and its value as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Parameter<'a> {
+    element: &'a [u8],
+    name: &'a [u8],
+    value: &'a [u8],
+}
+
+/// The length of the data at the beginning of `text`; `None` when it is not well formed, or there is too much of it.
+pub(super) fn length(text: &[u8]) -> Option<usize> {
+    let mut count = 0;
+    let rest = walk(text, |_| {
+        count += 1;
+        count <= MOST
+    })?;
+    let length = text.len() - rest.len();
+    (length > 0 && matches!(rest.first(), None | Some(b' '))).then_some(length)
+}
+
+/// Goes through the elements at the beginning of `text` and answers what follows them. An element without parameters
+/// is told once, with an empty name.
+fn walk<'a>(text: &'a [u8], mut found: impl FnMut(Parameter<'a>) -> bool) -> Option<&'a [u8]> {
+    let mut rest = text;
+    while let [b'[', inside @ ..] = rest {
+        let (element, mut after) = name(inside)?;
+        if !found(Parameter { element, name: &[], value: &[] }) {
+            return None;
+        }
+        while let [b' ', parameter @ ..] = after {
+            let (name, parameter) = name(parameter)?;
+            let quoted = parameter.strip_prefix(b"=\"")?;
+            let length = value_length(quoted)?;
+            if !found(Parameter { element, name, value: &quoted[..length] }) {
+                return None;
+            }
+            after = &quoted[length + 1..];
+        }
+        rest = after.strip_prefix(b"]")?;
+    }
+    Some(rest)
+}
+
+/// An SD-NAME at the beginning of `text`, of any length.
+fn name(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let in_name = |byte: &&u8| byte.is_ascii_graphic() && !matches!(byte, b'=' | b']' | b'"');
+    let length = text.iter().take_while(in_name).count();
+    (length > 0).then(|| text.split_at(length))
+}
+
+/// Up to the quote that ends the value.
+fn value_length(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', &text[at..])?;
+        if text[at] == b'"' {
+            return Some(at);
+        }
+        at += if matches!(text.get(at + 1), Some(b'"' | b'\\' | b']')) { 2 } else { 1 };
+    }
+}
+
+/// Puts the elements of `data` into `around`, as members of the object that is open there: an object for each, with
+/// its parameters as texts. A parameter that is there more than once is an array; elements of one name are one.
+pub(super) fn put(data: &[u8], around: &mut Around) {
+    let empty: &[u8] = &[];
+    let mut all = [Parameter { element: empty, name: empty, value: empty }; MOST];
+    let mut count = 0;
+    walk(data, |parameter| {
+        if let Some(place) = all.get_mut(count) {
+            *place = parameter;
+            count += 1;
+        }
+        true
+    });
+    let all = &all[..count];
+    for (index, head) in all.iter().enumerate().filter(|(_, parameter)| parameter.name.is_empty()) {
+        let same_element = |other: &&Parameter<'_>| same_key(other.element, head.element);
+        if all[..index].iter().any(|other| same_element(&other)) {
+            continue;
+        }
+        around.stored_name(head.element);
+        let element = around.open();
+        let own = || all.iter().filter(|other| same_element(other) && !other.name.is_empty());
+        for (index, parameter) in own().enumerate() {
+            let same = |other: &&Parameter<'_>| same_key(other.name, parameter.name);
+            if own().take(index).any(|other| same(&other)) {
+                continue;
+            }
+            around.stored_name(parameter.name);
+            if own().skip(index + 1).any(|other| same(&other)) {
+                let array = around.open_array();
+                own().filter(same).for_each(|parameter| around.text_of(unescaped(parameter.value)));
+                around.close(array);
+            } else {
+                around.text_of(unescaped(parameter.value));
+            }
+        }
+        around.close(element);
+    }
+}
+
+/// The parts of a value between the backslashes that are escapes.
+fn unescaped(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = value;
+    // How many of the first bytes of `rest` are text whatever they are.
+    let mut literal = 0;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut at = literal;
+        while let Some(found) = memchr::memchr(b'\\', &rest[at..]) {
+            at += found;
+            if matches!(rest.get(at + 1), Some(b'"' | b'\\' | b']')) {
+                let part = &rest[..at];
+                rest = &rest[at + 1..];
+                literal = 1;
+                return Some(part);
+            }
+            at += 1;
+        }
+        Some(std::mem::take(&mut rest))
+    })
+}

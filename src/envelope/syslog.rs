@@ -1,0 +1,185 @@
+//! Reading a syslog message: RFC 5424, RFC 3164, and what senders make of the latter.
+//!
+//! ```text
+//! <165>1 2024-02-03T04:05:06.789Z web1 shop 4711 ORDER [order@32473 id="77"] accepted     RFC 5424
+//! <30>Feb  3 04:05:06 gate sshd[812]: session opened                                      RFC 3164
+//! <30>2024-02-03T04:05:06.789+01:00 gate sshd[812]: session opened                        rsyslog to rsyslog
+//! <30>Feb  3 04:05:06 sshd[812]: session opened                                           without a host
+//! <189>123: *Mar  1 18:48:50: %SYS-5-CONFIG_I: configured                                 a message and no header
+//! ```
+//!
+//! A version digit and a blank behind the priority tell RFC 5424. Nothing is refused but a line without a priority: what
+//! cannot be read as a header belongs to the message.
+
+use super::structured;
+use crate::document::date::{Formats, MS_PER_DAY};
+
+/// The formats of times in headers of RFC 3164.
+pub(super) const BSD_DATES: [&str; 5] =
+    ["%b %e %H:%M:%S", "ISO8601", "%b %e %Y %H:%M:%S", "%b %e %H:%M:%S.%f", "%b %e %Y %H:%M:%S.%f"];
+
+/// A time without a year lies at most this long after now; otherwise it is last year's.
+const AHEAD_MS: i64 = MS_PER_DAY * 365 / 2;
+
+/// What a message says beside its text. What is not said is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Header<'a> {
+    /// Facility × 8 + severity.
+    pub priority: u16,
+    /// 1 for RFC 5424.
+    pub version: Option<u8>,
+    /// The time as it is written.
+    pub timestamp: &'a [u8],
+    /// The same in milliseconds since 1970.
+    pub date: Option<i64>,
+    /// The machine.
+    pub host: &'a [u8],
+    /// The tag, or RFC 5424's APP-NAME.
+    pub program: &'a [u8],
+    /// What stands in brackets behind the tag, or RFC 5424's PROCID: a number as a rule.
+    pub process: &'a [u8],
+    /// RFC 5424's MSGID.
+    pub message_id: &'a [u8],
+    /// RFC 5424's STRUCTURED-DATA with its brackets; it is well formed.
+    pub data: &'a [u8],
+    /// The text.
+    pub message: &'a [u8],
+}
+
+/// Reads `line`; `None` when it does not begin with a priority. `now_ms` decides about times without a year.
+pub fn read<'a>(line: &'a [u8], bsd_dates: &mut Formats, dates: &mut Formats, now_ms: i64) -> Option<Header<'a>> {
+    let (priority, rest) = priority(line)?;
+    let header = match rfc5424(rest, dates, now_ms) {
+        Some(header) => header,
+        None => rfc3164(rest, bsd_dates, now_ms),
+    };
+    let message = header.message.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(header.message);
+    Some(Header { priority, message, ..header })
+}
+
+/// `<0>` to `<999>`, and what follows. RFC 3164 ends at 191; Logstash takes what is there.
+fn priority(line: &[u8]) -> Option<(u16, &[u8])> {
+    let rest = line.strip_prefix(b"<")?;
+    let length = rest.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = rest.split_at(length);
+    let rest = rest.strip_prefix(b">")?;
+    if digits.is_empty() {
+        return None;
+    }
+    Some((digits.iter().fold(0, |value, digit| value * 10 + u16::from(digit - b'0')), rest))
+}
+
+/// The text up to the next blank, and what follows that.
+fn word(text: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memchr(b' ', text) {
+        Some(blank) => (&text[..blank], &text[blank + 1..]),
+        None => (text, &[]),
+    }
+}
+
+/// A word of RFC 5424's header; empty where it is `-`. `None` where there is none, or it is not printable ASCII.
+fn said(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (word, rest) = word(text);
+    if word.is_empty() || !word.iter().all(u8::is_ascii_graphic) {
+        return None;
+    }
+    Some((if word == b"-" { &[] } else { word }, rest))
+}
+
+fn rfc5424<'a>(text: &'a [u8], dates: &mut Formats, now_ms: i64) -> Option<Header<'a>> {
+    let (version, rest) = match text {
+        [digit @ b'1'..=b'9', b' ', rest @ ..] => (digit - b'0', rest),
+        [tens @ b'1'..=b'9', ones @ b'0'..=b'9', b' ', rest @ ..] => ((tens - b'0') * 10 + (ones - b'0'), rest),
+        _ => return None,
+    };
+    let (timestamp, rest) = said(rest)?;
+    let date = dates.read(timestamp, now_ms);
+    if date.is_none() && !timestamp.is_empty() {
+        return None;
+    }
+    let (host, rest) = said(rest)?;
+    let (program, rest) = said(rest)?;
+    let (process, rest) = said(rest)?;
+    let (message_id, rest) = said(rest)?;
+    let header =
+        Header { version: Some(version), timestamp, date, host, program, process, message_id, ..Header::default() };
+    // Data that is not well formed is part of the message.
+    let (data, message): (&[u8], &[u8]) = match rest {
+        b"-" => (&[], &[]),
+        [b'-', b' ', message @ ..] => (&[], message),
+        _ => match structured::length(rest) {
+            Some(length) => (&rest[..length], rest[length..].strip_prefix(b" ").unwrap_or(&rest[length..])),
+            None => (&[], rest),
+        },
+    };
+    Some(Header { data, message, ..header })
+}
+
+fn rfc3164<'a>(text: &'a [u8], dates: &mut Formats, now_ms: i64) -> Header<'a> {
+    let plain = Header { message: text, ..Header::default() };
+    let Some((timestamp, rest)) = time(text) else { return plain };
+    let Some(date) = dates.read(timestamp, now_ms.saturating_add(AHEAD_MS)) else { return plain };
+    let header = Header { timestamp, date: Some(date), message: rest, ..Header::default() };
+    if let Some((program, process, after)) = tag(rest)
+        && matches!(after.first(), None | Some(b' '))
+    {
+        // No host: the tag stands in its place.
+        return Header { program, process, message: after.strip_prefix(b" ").unwrap_or(after), ..header };
+    }
+    let (host, rest) = word(rest);
+    if host.is_empty() || !host.iter().all(u8::is_ascii_graphic) {
+        return header;
+    }
+    match tag(rest) {
+        Some((program, process, after)) => {
+            Header { host, program, process, message: after.strip_prefix(b" ").unwrap_or(after), ..header }
+        }
+        None => Header { host, message: rest, ..header },
+    }
+}
+
+/// What may be a time at the beginning of `text`, and what follows it: `Feb  3 04:05:06`, with a year behind the day or a
+/// fraction behind the second if there is one, or one word that begins with a digit. A colon may end it.
+fn time(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = match text {
+        [b'0'..=b'9', ..] => memchr::memchr(b' ', text).unwrap_or(text.len()),
+        [a, b, c, b' ', ..] if [a, b, c].iter().all(|byte| byte.is_ascii_alphabetic()) => {
+            let mut at = 4 + usize::from(text.get(4) == Some(&b' '));
+            at += memchr::memchr(b' ', text.get(at..at + 3)?)? + 1;
+            if let [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b' ', ..] = text.get(at..)? {
+                at += 5;
+            }
+            let clock = |byte: &&u8| byte.is_ascii_digit() || matches!(byte, b':' | b'.');
+            at + text.get(at..)?.iter().take_while(clock).count()
+        }
+        _ => return None,
+    };
+    let (time, rest) = text.split_at_checked(end)?;
+    let time = time.strip_suffix(b":").unwrap_or(time);
+    match rest {
+        [] => Some((time, rest)),
+        [b' ', rest @ ..] => Some((time, rest)),
+        _ => None,
+    }
+}
+
+/// `program:` or `program[process]:` at the beginning of `text`, and what follows its colon.
+fn tag(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let in_name = |byte: &&u8| byte.is_ascii_graphic() && !matches!(byte, b':' | b'[' | b']');
+    let (program, rest) = text.split_at(text.iter().take_while(in_name).count());
+    if program.is_empty() {
+        return None;
+    }
+    let (process, rest): (&[u8], &[u8]) = match rest {
+        [b'[', inside @ ..] => {
+            let in_brackets = |byte: &&u8| byte.is_ascii_graphic() && !matches!(byte, b'[' | b']');
+            let (process, rest) = inside.split_at(inside.iter().take_while(in_brackets).count());
+            if process.is_empty() {
+                return None;
+            }
+            (process, rest.strip_prefix(b"]")?)
+        }
+        _ => (&[], rest),
+    };
+    Some((program, process, rest.strip_prefix(b":")?))
+}
