@@ -63,6 +63,19 @@ impl<'a> Resuming<'a> {
         }
     }
 
+    /// Shows what has come of a line whose end has not: what is held back may be known with it. What goes wrong is
+    /// [told](Self::failure).
+    pub fn ahead(&self, unfinished: &[u8]) {
+        let mut state = self.lock();
+        let mut sifted = std::mem::take(&mut state.sifted);
+        if let Some(sieve) = &mut state.sieve {
+            sieve.ahead(unfinished, &mut sifted);
+        }
+        if let Err(error) = self.pass_on(&mut state, sifted) {
+            state.failure.get_or_insert(error);
+        }
+    }
+
     /// Why a line that had been held back could not be set aside; told once.
     pub fn failure(&self) -> Option<Error> {
         self.lock().failure.take()

@@ -123,6 +123,20 @@ impl Sieve {
         self.give_back(out);
     }
 
+    /// Looks at what has come of a line whose end has not: pieces that end within it are complete.
+    pub fn ahead(&mut self, unfinished: &[u8], out: &mut Vec<Sifted>) {
+        while let Some(&(end, start, index)) = self.ends.first()
+            && let Ok(within) = usize::try_from(end - self.position)
+            && let Some(bytes) = unfinished.get(..within)
+        {
+            self.ends.pop_first();
+            let Some(Open { before, known }) = self.open.remove(&(start, index)) else { continue };
+            let sum = sum::join(self.sum, sum::of(bytes), within as u64);
+            self.compared(before, known, sum);
+        }
+        self.give_back(out);
+    }
+
     /// Gives back all that is held. Pieces that have begun are not waited for any longer.
     pub fn let_go(&mut self, out: &mut Vec<Sifted>) {
         self.open.clear();
@@ -147,13 +161,21 @@ impl Sieve {
             self.ends.pop_first();
             let Some(Open { before, known }) = self.open.remove(&(start, index)) else { continue };
             // One that ended inside of a long line cannot be compared; it was written with a larger bound for lines.
-            let equals = end == self.position && sum::join(before, known.piece.sum, known.piece.length) == self.sum;
-            *self.strands.entry(known.strand).or_insert(true) &= equals;
-            if equals {
-                self.equal.push(known);
+            match end == self.position {
+                true => self.compared(before, known, self.sum),
+                false => *self.strands.entry(known.strand).or_insert(true) = false,
             }
         }
         self.begin_pieces();
+    }
+
+    /// A piece has gone by: the content before it has the sum `before`, that to its end `sum`.
+    fn compared(&mut self, before: u64, known: Known, sum: u64) {
+        let equals = sum::join(before, known.piece.sum, known.piece.length) == sum;
+        *self.strands.entry(known.strand).or_insert(true) &= equals;
+        if equals {
+            self.equal.push(known);
+        }
     }
 
     /// Opens the pieces that begin here.

@@ -210,6 +210,9 @@ impl<'a, S: Source> Tail<'a, S> {
             true => self.content.hand_out(&cutter),
             false => Ok(true),
         };
+        if came == Came::All && self.resuming.holds() {
+            self.resuming.ahead(self.content.held());
+        }
         self.content.park(&cutter);
         let from = self.resuming.held_from().filter(|_| came == Came::All);
         self.held = from.map(|from| self.held.filter(|(_, before)| *before == from).unwrap_or((now, from)));

@@ -141,6 +141,12 @@ proptest! {
                 let to = random.usize(at + 1..borders.len());
                 sieve.batch(batch(content, borders[at], borders[to]), &mut out);
                 at = to;
+                if let Some(&next) = borders.get(to + 1).filter(|_| random.bool()) {
+                    // Looked at before its end, once or twice.
+                    let unfinished = &content[borders[to]..next - 1];
+                    sieve.ahead(&unfinished[..random.usize(..=unfinished.len())], &mut out);
+                    sieve.ahead(unfinished, &mut out);
+                }
             }
             sieve.let_go(&mut out);
             prop_assert!(!sieve.held_from().is_some());
@@ -168,6 +174,22 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_has_come_of_a_line_decides_about_a_piece_that_ends_there() {
+    let content = b"one\ntwo\npart";
+    let run = |unfinished: &[u8]| {
+        let (mut sieve, mut out) = (Sieve::new(known(&[(1, piece(content, 0, 12))])), Vec::new());
+        sieve.batch(batch(content, 0, 8), &mut out);
+        sieve.ahead(unfinished, &mut out);
+        out
+    };
+    assert_eq!(run(b"par"), []);
+    for unfinished in [&b"part"[..], b"partial"] {
+        assert_eq!(run(unfinished), [Sifted::Settled(0, 8, 2)]);
+    }
+    assert_eq!(run(b"pant"), [Sifted::Batch(batch(content, 0, 8))]);
 }
 
 #[test]
