@@ -8,7 +8,7 @@ mod writing;
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use nix::sys::signal::Signal;
@@ -50,23 +50,43 @@ fn expect(place: &Place, expected: &[&str]) {
 
 /// Waits until `count` lines are delivered.
 fn wait_until(place: &Place, count: usize) {
-    wait_for(&format!("{count} lines"), PATIENCE, || {
-        let out = std::fs::read(place.path("out")).unwrap_or_default();
-        (memchr::memchr_iter(b'\n', &out).count() >= count).then_some(())
-    });
+    let (mut out, mut lines) = (None, 0);
+    let mut block = vec![0; 1 << 16];
+    let came = || {
+        out = out.take().or_else(|| std::fs::File::open(place.path("out")).ok());
+        while let Some(length) =
+            out.as_mut().map(|out| out.read(&mut block).expect("it can be read")).filter(|&n| n > 0)
+        {
+            lines += memchr::memchr_iter(b'\n', &block[..length]).count();
+        }
+        (lines >= count).then_some(())
+    };
+    let waited = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| wait_for("lines", PATIENCE, came)));
+    assert!(waited.is_ok(), "{lines} of {count} lines have come, of which are missing {:?}", missing(place, count));
+}
+
+/// Which numbered lines were not delivered, as ranges.
+fn missing(place: &Place, count: usize) -> Vec<(usize, usize)> {
+    let there: std::collections::HashSet<String> = delivered(place).into_iter().collect();
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    for number in (0..count).filter(|&number| !there.contains(&numbered(number))) {
+        match ranges.last_mut() {
+            Some((_, end)) if *end == number => *end += 1,
+            _ => ranges.push((number, number + 1)),
+        }
+    }
+    ranges
 }
 
 /// Compares what was delivered with the numbered lines that were written, in any order: none is missing, doubled or cut.
 fn expect_all(place: &Place, count: usize) {
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
     delivered(place).into_iter().for_each(|line| *times.entry(line).or_default() += 1);
-    let missing: Vec<usize> = (0..count).filter(|&number| !times.contains_key(&numbered(number))).collect();
+    let missing = missing(place, count);
     let doubled: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
     assert!(
         missing.is_empty() && doubled.is_empty(),
-        "{} are missing, first {:?}; {} are doubled, first {:?}",
-        missing.len(),
-        missing.first(),
+        "missing {missing:?}; {} are doubled, first {:?}",
         doubled.len(),
         doubled.first()
     );

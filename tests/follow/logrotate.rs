@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use super::{WAYS, expect_all, follow, numbered, stop, wait_until};
 use crate::kit::place::Place;
@@ -23,48 +24,84 @@ fn logrotate(place: &Place, directives: &str) {
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }
 
-/// Writes numbered lines until told to end, through a file that it opens again when it is told to. Gives how many.
-fn write(place: &Place, reopen: &AtomicBool, end: &AtomicBool, count: &AtomicUsize, gate: &Mutex<()>) {
-    let open = || fs::OpenOptions::new().append(true).create(true).open(place.path("logs/app.log")).unwrap();
-    let mut file = open();
-    while !end.load(Ordering::SeqCst) {
-        let _gate = gate.lock().unwrap();
-        if reopen.swap(false, Ordering::SeqCst) {
-            file = open();
+/// A program that writes a log.
+#[derive(Default)]
+struct Writer {
+    /// Lines written.
+    count: AtomicUsize,
+    /// How many it may write.
+    most: AtomicUsize,
+    /// It is to open its file again.
+    reopen: AtomicBool,
+    end: AtomicBool,
+    gate: Mutex<()>,
+}
+
+impl Writer {
+    /// Writes numbered lines until told to end.
+    fn write(&self, log: &Path) {
+        let open = || fs::OpenOptions::new().append(true).create(true).open(log).unwrap();
+        let mut file = open();
+        let ended = || self.end.load(Ordering::SeqCst);
+        while !ended() {
+            let number = self.count();
+            wait_for("leave to write", PATIENCE, || {
+                (ended() || number < self.most.load(Ordering::SeqCst)).then_some(())
+            });
+            let _gate = self.gate.lock().unwrap();
+            if self.reopen.swap(false, Ordering::SeqCst) {
+                file = open();
+            }
+            writeln!(file, "{}", numbered(number)).unwrap();
+            self.count.store(number + 1, Ordering::SeqCst);
         }
-        let number = count.load(Ordering::SeqCst);
-        writeln!(file, "{}", numbered(number)).unwrap();
-        count.store(number + 1, Ordering::SeqCst);
+    }
+
+    fn count(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+
+    /// Waits until some more lines are written, and gives how many there were.
+    fn go_on(&self) -> usize {
+        let before = self.count();
+        self.most.store(before + 20_000, Ordering::SeqCst);
+        wait_for("some lines", PATIENCE, || (self.count() > before + 300).then_some(()));
+        before
+    }
+}
+
+/// Ends it, also when the test fails.
+struct Ends<'a>(&'a Writer);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.end.store(true, Ordering::SeqCst);
     }
 }
 
 fn rotates(how: &str, names: &str, directives: &str, copies: bool) {
-    let place = Arc::new(Place::new());
-    fs::create_dir(place.path("logs")).unwrap();
-    fs::write(place.path("logs/app.log"), "").unwrap();
-    let (reopen, end, count, gate) =
-        (AtomicBool::new(false), AtomicBool::new(false), AtomicUsize::new(0), Mutex::new(()));
+    let place = Place::new();
+    let log = place.write("logs/app.log", "");
+    let writer = Writer::default();
     let running = follow(&place, &[how, names]);
     std::thread::scope(|scope| {
-        scope.spawn(|| write(&place, &reopen, &end, &count, &gate));
+        let ends = Ends(&writer);
+        scope.spawn(|| writer.write(&log));
         for _ in 0..6 {
-            let before = count.load(Ordering::SeqCst);
-            wait_for("some lines", PATIENCE, || (count.load(Ordering::SeqCst) > before + 300).then_some(()));
+            let before = writer.go_on();
             wait_until(&place, before);
             // What is written between the copy and the truncation is lost to everybody.
-            let held = copies.then(|| gate.lock().unwrap());
+            let held = copies.then(|| writer.gate.lock().unwrap());
             logrotate(&place, directives);
             drop(held);
-            reopen.store(!copies, Ordering::SeqCst);
+            writer.reopen.store(!copies, Ordering::SeqCst);
         }
-        let before = count.load(Ordering::SeqCst);
-        wait_for("some lines", PATIENCE, || (count.load(Ordering::SeqCst) > before + 300).then_some(()));
-        end.store(true, Ordering::SeqCst);
+        writer.go_on();
+        drop(ends);
     });
-    let all = count.load(Ordering::SeqCst);
-    wait_until(&place, all);
+    wait_until(&place, writer.count());
     stop(running);
-    expect_all(&place, all);
+    expect_all(&place, writer.count());
 }
 
 #[test]
