@@ -14,6 +14,8 @@ mod keys;
 mod kit;
 #[cfg(feature = "mongodb")]
 mod mongodb;
+mod pull;
+mod push;
 mod receipts;
 mod replay;
 #[cfg(feature = "sqlite")]
