@@ -79,7 +79,11 @@ pub fn with_file(mut command: Command, path: &Path, program: &str, others: &[Com
             if values.is_empty() {
                 return Err(Error::usage(format!("{place}: {key}: an empty array; leave the key out instead")));
             }
-            command = command.mut_arg(id, |arg| arg.default_values(values).required(false));
+            // Not mut_arg, which puts the argument behind all others: INPUT would be what follows `--`, and that INPUT.
+            command = command.mut_args(|arg| match arg.get_id() == id.as_str() {
+                true => arg.default_values(values.clone()).required(false),
+                false => arg,
+            });
         } else if only_here || !others.iter().any(|other| id_of(other, key).is_some()) {
             let all: Vec<&Command> =
                 std::iter::once(&command).chain(if only_here { &[][..] } else { others }).collect();

@@ -53,6 +53,7 @@ pub mod jobs;
 pub mod keys;
 pub mod lines;
 pub mod link;
+pub mod notify;
 pub mod pull;
 pub mod push;
 pub mod queue;

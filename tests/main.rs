@@ -16,6 +16,7 @@ mod kit;
 mod mongodb;
 mod pull;
 mod push;
+mod packages;
 mod receipts;
 mod replay;
 #[cfg(feature = "sqlite")]

@@ -91,6 +91,13 @@ fn program<T: FromArgMatches>(command: clap::Command, program: &str, name: &'sta
     parse(command, arguments)
 }
 
+/// The programs, with their environment variables: what man pages and completions are made of.
+pub fn programs() -> Vec<clap::Command> {
+    let logator = logator_command().mut_subcommands(config::with_environment);
+    let others = [QueueArgs::command(), WorkerArgs::command(), PushArgs::command(), PullArgs::command()];
+    std::iter::once(logator).chain(others.map(config::with_environment)).collect()
+}
+
 /// The commands of the other programs, whose keys a shared file may hold.
 fn others(program: &str) -> Vec<clap::Command> {
     let logator = LogatorArgs::command();

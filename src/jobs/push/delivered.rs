@@ -6,11 +6,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Encoding, Input, PushOptions, Replies, Sent};
+use super::{Encoding, Input, PushOptions, READY, Replies, Sent};
 use crate::client::Address;
 use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::link::LinkOptions;
+use crate::notify::Manager;
 use crate::push::Pusher;
 use crate::push::backlog::Backlog;
 use crate::stop::Stop;
@@ -26,6 +27,7 @@ pub(super) fn push(
     mut input: Input,
     stop: &Stop,
     console: &Console,
+    manager: &Manager,
 ) -> Result<Sent> {
     let open = |address: &Address| {
         let link = LinkOptions { connect: vec![address.clone()], high_water: 1, ..LinkOptions::default() };
@@ -33,6 +35,7 @@ pub(super) fn push(
         Pusher::open(&link, Box::new(move |sentence| console.say(sentence)))
     };
     let pushers = options.link.connect.iter().map(open).collect::<Result<Vec<_>>>()?;
+    manager.ready(READY);
     let mut lanes = Lanes { pushers, turn: 0 };
     let mut replies = Replies::new(true);
     let mut backlog = Backlog::new(options.max_line);

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::link::LinkOptions;
+use crate::notify::Manager;
 use crate::push::Pusher;
 use crate::push::backlog::{Added, Backlog};
 use crate::push::envelope::Wrapping;
@@ -23,6 +24,9 @@ const MOST_BYTES: usize = 64 << 20;
 
 /// What is read at a time.
 const READ: usize = 128 << 10;
+
+/// What a service manager is told when the sockets are open.
+const READY: &str = "lines of standard input are sent";
 
 /// How lines are sent.
 #[derive(Debug, Clone)]
@@ -100,16 +104,24 @@ impl Sent {
 pub fn push(options: &PushOptions, console: Console) -> Result<Sent> {
     let started = Instant::now();
     let stop = Stop::new()?;
+    let manager = Manager::of_environment();
     stop.on_signals({
-        let console = console.clone();
-        move |signal| console.say(format!("{signal}: what was read is sent; a second signal ends at once"))
+        let (console, manager) = (console.clone(), manager.clone());
+        move |signal| {
+            manager.stopping("what was read is sent");
+            console.say(format!("{signal}: what was read is sent; a second signal ends at once"));
+        }
     })?;
     let input = Input::open()?;
     let pid = std::process::id();
     let encoding = Encoding(options.kind.as_deref().map(|kind| Wrapping::new(kind, pid)));
     let mut sent = match options.confirm {
-        Confirm::Delivered => delivered::push(options, encoding, input, &stop, &console)?,
-        _ => Pushing::new(options, encoding, input, &stop, &console)?.run()?,
+        Confirm::Delivered => delivered::push(options, encoding, input, &stop, &console, &manager)?,
+        _ => {
+            let pushing = Pushing::new(options, encoding, input, &stop, &console)?;
+            manager.ready(READY);
+            pushing.run()?
+        }
     };
     sent.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     say(&sent, options, &console, pid);
