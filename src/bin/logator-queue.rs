@@ -5,9 +5,6 @@ use std::process::ExitCode;
 use logator::cli;
 use logator::jobs;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let arguments = cli::queue();
     let console = arguments.report.console("logator-queue");
