@@ -12,6 +12,7 @@ fn main() -> ExitCode {
     let file = arguments.report.receipt.as_deref();
     let mut written = Ok(());
     let result = arguments.options().and_then(|options| {
+        cli::reload_on_hangup(&console, "queue")?;
         // Shown when the work is done, not when the last late worker knows it.
         jobs::serve::serve(&source, &options, console.clone(), &mut |receipt| {
             console.receipt(receipt);

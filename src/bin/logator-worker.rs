@@ -11,7 +11,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let arguments = cli::worker();
     let console = arguments.report.console("logator-worker");
-    let result =
-        arguments.options().and_then(|(addresses, options)| jobs::work::work(&addresses, &options, console.clone()));
+    let result = arguments.options().and_then(|(addresses, options)| {
+        cli::reload_on_hangup(&console, "worker")?;
+        jobs::work::work(&addresses, &options, console.clone())
+    });
     cli::conclude(&console, arguments.report.receipt.as_deref(), result)
 }

@@ -16,8 +16,11 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::backoff::Backoff;
 use super::{Encoding, Outcome, Sink};
+use crate::details::Seldom;
 use crate::document::Documents;
 use crate::error::{Error, Result};
+
+static RETRIED: Seldom = Seldom::new();
 
 /// How long a batch waits for another process's lock before it is given back.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -111,7 +114,11 @@ impl Sink for SqliteSink {
                 return Err(explain(&self.name, "a batch could not be stored", e));
             }
             match backoff.next_delay_before(deadline, Instant::now()) {
-                Some(delay) => std::thread::sleep(delay),
+                Some(delay) => {
+                    let (name, ms) = (&self.name, delay.as_millis());
+                    RETRIED.tell(1, |times, _| format!("{name}: locked {times} times, tried again in {ms} ms"));
+                    std::thread::sleep(delay);
+                }
                 None => {
                     outcomes.resize(documents.len(), Outcome::Failed(e.to_string()));
                     return Ok(());
