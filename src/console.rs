@@ -134,7 +134,8 @@ impl Console {
                 let time = date::write_iso(date::now_ms());
                 let time = String::from_utf8_lossy(&time);
                 let program = self.program;
-                serde_json::json!({"time": time, "level": level.name(), "program": program, "message": message}).to_string()
+                serde_json::json!({"time": time, "level": level.name(), "program": program, "message": message})
+                    .to_string()
             }
         };
         self.bar.suspend(|| write_stderr(&line));

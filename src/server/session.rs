@@ -164,7 +164,9 @@ impl<'a> Session<'a> {
                     Ok(request) => self.answer_batch(identity, request),
                     Err((code, sentence)) => {
                         self.strangers.refused += 1;
-                        REFUSED.tell(1, |times, _| format!("a request is refused, {times} since this was said last: {sentence}"));
+                        REFUSED.tell(1, |times, _| {
+                            format!("a request is refused, {times} since this was said last: {sentence}")
+                        });
                         self.reply(&identity, &Reply::Error(code, sentence)).map(drop)
                     }
                 }
@@ -182,7 +184,9 @@ impl<'a> Session<'a> {
                 Peer { id: self.next_peer, line: None, told_end: false, parked: false, last_seen: Instant::now() };
             self.next_peer += 1;
             let (number, others) = (peer.id, self.peers.len());
-            CAME.tell(1, |came, _| format!("worker {number} is new, {came} since this was said last; {others} were there"));
+            CAME.tell(1, |came, _| {
+                format!("worker {number} is new, {came} since this was said last; {others} were there")
+            });
             self.peers.insert(identity.clone(), peer);
         }
         let peer = self.peers.get_mut(identity).expect("it was just put in");
@@ -226,7 +230,9 @@ impl<'a> Session<'a> {
                 self.queue.release_all(peer);
                 self.peers.remove(&identity);
                 let others = self.peers.len();
-                WENT.tell(1, |went, _| format!("worker {peer} takes its leave, {went} since this was said last; {others} are there"));
+                WENT.tell(1, |went, _| {
+                    format!("worker {peer} takes its leave, {went} since this was said last; {others} are there")
+                });
                 // A worker may leave while its question waits.
                 self.parked.retain(|parked| parked.identity != identity);
                 self.reply(&identity, &reply).map(drop)
@@ -287,7 +293,9 @@ impl<'a> Session<'a> {
                     }
                 };
                 if !taken {
-                    GONE.tell(1, |times, _| format!("{times} batches came back at once: their workers are gone or do not read"));
+                    GONE.tell(1, |times, _| {
+                        format!("{times} batches came back at once: their workers are gone or do not read")
+                    });
                     self.queue.release(&[lease]);
                     self.peers.remove(&request.identity);
                 } else if matches!(request.dialogue, Dialogue::Line)

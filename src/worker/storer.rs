@@ -84,7 +84,9 @@ impl Storer {
         self.set_aside(batch, letters)?;
         STORED.tell(u64::from(batch.lines), |batches, lines| {
             let (ms, name, offset) = (started.elapsed().as_millis(), &batch.origin.name, batch.offset);
-            format!("{batches} batches with {lines} lines were stored, that of {name} from byte {offset} within {ms} ms")
+            format!(
+                "{batches} batches with {lines} lines were stored, that of {name} from byte {offset} within {ms} ms"
+            )
         });
         Ok(Stored { tally: add_up(parsed.fates(), &verdicts) })
     }
