@@ -14,9 +14,9 @@ mod keys;
 mod kit;
 #[cfg(feature = "mongodb")]
 mod mongodb;
+mod packages;
 mod pull;
 mod push;
-mod packages;
 mod receipts;
 mod replay;
 #[cfg(feature = "sqlite")]
