@@ -57,6 +57,7 @@ pub struct Received {
 
 /// Opens the socket and says where it listens.
 fn open(link: &LinkOptions, stop: &Stop, console: &Console) -> Result<Puller> {
+    super::reload_keys_on_hangup(link.security.as_ref(), console)?;
     let say = console.clone();
     let puller = Puller::open(link, Box::new(move |sentence| say.say(sentence)))?.until(stop.clone());
     for endpoint in puller.endpoints() {
