@@ -18,7 +18,7 @@ use crate::queue::suspects::Waiting;
 use crate::receipt::{Receipt, grouped};
 use crate::server::{Event, Security, Server};
 use crate::source::live::Live;
-use crate::stop::{self, Stop, Waker};
+use crate::stop::{Stop, Waker};
 
 /// How a queue serves.
 #[derive(Debug, Clone)]
@@ -82,16 +82,9 @@ pub fn serve(
         }
     })?;
 
-    if let Some(security) = &options.security {
-        let (authorized, console) = (Arc::clone(&security.authorized), console.clone());
-        stop::on_hangup(move || match authorized.reload() {
-            Ok(count) => console
-                .say(format!("SIGHUP: {} has {count} keys, which count from now on", authorized.path().display())),
-            Err(error) => console.error(format!("SIGHUP: the keys stay as they were: {error}")),
-        })?;
-    }
+    super::reload_keys_on_hangup(options.security.as_ref(), &console)?;
     if connections < FEW_CONNECTIONS {
-        console.say(format!(
+        console.warn(format!(
             "this process may have no more than {connections} open files, and each worker thread is one; ulimit -n, or \
              LimitNOFILE= of systemd, sets how many"
         ));
@@ -149,7 +142,7 @@ pub fn serve(
         Event::Refused { key, address } => {
             let list = options.security.as_ref().map(|security| security.authorized.path().display().to_string());
             let list = list.unwrap_or_default();
-            console.say(format!("a worker at {address} was refused: its key {key} is not in {list}"));
+            console.warn(format!("a worker at {address} was refused: its key {key} is not in {list}"));
         }
     };
     let served = server.serve(&queue, &waker, &abort, options.linger, &mut on_event, &mut write_letter);
@@ -157,14 +150,14 @@ pub fn serve(
     let failures = spawned.map(|spawned| spawned.finish()).unwrap_or_default();
     finish(served.err().or(failures));
     if strangers.dropped + strangers.refused > 0 {
-        console.say(format!(
+        console.warn(format!(
             "{} messages of strangers were dropped, {} malformed requests refused",
             grouped(strangers.dropped),
             grouped(strangers.refused)
         ));
     }
     if strangers.unauthorized + strangers.failed_handshakes > 0 {
-        console.say(format!(
+        console.warn(format!(
             "{} connections with keys that are not authorized were refused, {} did not introduce themselves",
             grouped(strangers.unauthorized),
             grouped(strangers.failed_handshakes)
@@ -173,10 +166,10 @@ pub fn serve(
     let counts = queue.counts();
     if counts.buried > 0 {
         let path = options.dead_letters.display();
-        console.say(format!("{} lines that workers were lost on are in {path}", grouped(counts.buried)));
+        console.warn(format!("{} lines that workers were lost on are in {path}", grouped(counts.buried)));
     }
     if counts.redelivered > 0 {
-        console.say(format!(
+        console.warn(format!(
             "{} batches were handed out again; {} acks came too late",
             grouped(counts.redelivered),
             grouped(counts.late_acks)
