@@ -30,6 +30,8 @@ pub struct Follower<'a, S> {
     /// Files in which there may be something to read, each once, and in their order.
     dirty: VecDeque<FileId>,
     is_dirty: HashSet<FileId>,
+    /// Files that were truncated amid a line, and whether names were looked at since: a copy was made before that.
+    truncated: HashMap<FileId, bool>,
     /// Whether the last read gave something.
     came: bool,
 }
@@ -62,6 +64,7 @@ impl<'a, S: Source> Follower<'a, S> {
             packed: HashMap::new(),
             dirty: VecDeque::new(),
             is_dirty: HashSet::new(),
+            truncated: HashMap::new(),
             came: false,
         }
     }
@@ -123,6 +126,9 @@ impl<'a, S: Source> Follower<'a, S> {
                 }
             }
         }
+        self.truncated.values_mut().for_each(|looked| *looked = true);
+        let truncated: Vec<FileId> = self.truncated.keys().copied().collect();
+        truncated.into_iter().for_each(|id| self.mark(id));
         let nameless: Vec<FileId> = self.book.nameless().map(|file| file.id).collect();
         for id in nameless {
             if self.tails.contains_key(&id) {
@@ -158,6 +164,11 @@ impl<'a, S: Source> Follower<'a, S> {
         self.came
     }
 
+    /// Whether it can be gone on with some file only after a look at the names.
+    pub fn needs_look(&self) -> bool {
+        self.truncated.values().any(|looked| !looked)
+    }
+
     /// Gives each file in which there may be something its turn. `false` when no more is wanted.
     ///
     /// # Errors
@@ -176,7 +187,16 @@ impl<'a, S: Source> Follower<'a, S> {
                 continue;
             }
             self.is_dirty.remove(&id);
+            let truncated = self.truncated.get(&id).copied();
+            if truncated == Some(false) {
+                continue;
+            }
+            let copied = truncated.is_some() && self.is_copied(id);
+            self.truncated.remove(&id);
             let Some(followed) = self.tails.get_mut(&id) else { continue };
+            if truncated.is_some() && followed.tail.begin_anew(&self.reader, copied)? == Came::Unwanted {
+                return Ok(false);
+            }
             let before = followed.tail.bytes_read();
             if before == 0 {
                 match beginning(followed.tail.source()) {
@@ -201,6 +221,9 @@ impl<'a, S: Source> Follower<'a, S> {
             match read {
                 Ok(Came::All) => {}
                 Ok(Came::More) => self.mark(id),
+                Ok(Came::Truncated) => {
+                    self.truncated.insert(id, false);
+                }
                 Ok(Came::Unwanted) => return Ok(false),
                 Err(error) => {
                     let name = followed.tail.path().display();
@@ -239,6 +262,13 @@ impl<'a, S: Source> Follower<'a, S> {
             }
         }
         Ok(true)
+    }
+
+    /// Whether another file holds what was read of this one.
+    fn is_copied(&self, id: FileId) -> bool {
+        let Some(truncated) = self.tails.get(&id) else { return false };
+        let others = self.tails.iter().filter(|(other, _)| **other != id);
+        others.into_iter().any(|(_, other)| truncated.tail.is_copied_to(other.tail.source()))
     }
 
     /// The files without a name, and when they are taken to be finished.

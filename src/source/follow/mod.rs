@@ -158,6 +158,9 @@ impl<'a> Following<'a> {
             if !self.follower.read(now, &mut failed, &mut counted)? {
                 return Ok(());
             }
+            if self.follower.needs_look() {
+                self.next_look = now;
+            }
             let watcher = &mut self.watcher;
             if !self.follower.wake(now, &mut |id, _| watcher.leave_file(id))? || stop.is_requested() {
                 return Ok(());

@@ -74,6 +74,8 @@ pub enum Came {
     All,
     /// There is more, and others have their turn.
     More,
+    /// The file was truncated amid a line, which a copy may have whole: [`Tail::begin_anew`] is to be told.
+    Truncated,
     /// No more is wanted.
     Unwanted,
 }
@@ -154,9 +156,12 @@ impl<'a, S: Source> Tail<'a, S> {
     fn come(&mut self, reader: &Reader<'a>, now: Duration) -> io::Result<Result<Came>> {
         let (size, _) = self.source.look()?;
         if meaning(self.read, size, || self.agrees()) == Meaning::Anew {
-            match self.begin_anew(reader) {
-                Ok(true) => {}
-                Ok(false) => return Ok(self.unwanted()),
+            if self.content.has_come() && !self.cut {
+                return Ok(Ok(Came::Truncated));
+            }
+            match self.begin_anew(reader, false) {
+                Ok(Came::Unwanted) => return Ok(Ok(Came::Unwanted)),
+                Ok(_) => {}
                 Err(error) => return Ok(Err(error)),
             }
         }
@@ -282,8 +287,21 @@ impl<'a, S: Source> Tail<'a, S> {
         self.resuming.failure().map_or(Ok(Came::Unwanted), Err)
     }
 
-    fn begin_anew(&mut self, reader: &Reader<'a>) -> Result<bool> {
-        let wanted = self.cut || self.hand_out_rest(reader)?;
+    /// Whether `other` holds what was read, its last line included, which may go on there.
+    pub fn is_copied_to(&self, other: &S) -> bool {
+        let stands = |bytes: &[u8], at: u64| stands(other, bytes, at).unwrap_or(false);
+        stands(&self.beginning, 0) && stands(self.content.held(), self.content.offset())
+    }
+
+    /// The file was truncated: what it holds from here on is another content. What was read of its last line is handed out
+    /// if nobody else has it.
+    ///
+    /// # Errors
+    /// Those of [`Intake::long_line`].
+    pub fn begin_anew(&mut self, reader: &Reader<'a>, copied: bool) -> Result<Came> {
+        if !self.cut && !copied && !self.hand_out_rest(reader)? {
+            return self.unwanted();
+        }
         self.let_go()?;
         self.resuming.end(None);
         self.resuming = Resuming::new(reader.intake, self.memory, None);
@@ -293,27 +311,32 @@ impl<'a, S: Source> Tail<'a, S> {
         self.latest.clear();
         self.cut = false;
         self.held = None;
-        Ok(wanted)
+        Ok(Came::All)
     }
 
     /// Whether what was read still stands where it stood, as far as it was kept.
     fn agrees(&self) -> bool {
-        let stands = |bytes: &[u8], at: u64| {
-            let mut buffer = [0; BEGINNING];
-            let mut filled = 0;
-            while filled < bytes.len() {
-                match self.source.read_at(&mut buffer[filled..bytes.len()], at + filled as u64) {
-                    Ok(0) => return false,
-                    Ok(length) => filled += length,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    // Reading on meets it again.
-                    Err(_) => return true,
-                }
-            }
-            buffer[..filled] == *bytes
-        };
+        // Reading on meets what is wrong again, and says it.
+        let stands = |bytes: &[u8], at: u64| stands(&self.source, bytes, at).unwrap_or(true);
         stands(&self.beginning, 0) && stands(&self.latest, self.read - self.latest.len() as u64)
     }
+}
+
+/// Whether `bytes` stand at `at`.
+fn stands(source: &impl Source, bytes: &[u8], at: u64) -> io::Result<bool> {
+    let mut buffer = [0; BEGINNING];
+    let mut done = 0;
+    while done < bytes.len() {
+        let most = (bytes.len() - done).min(buffer.len());
+        match source.read_at(&mut buffer[..most], at + done as u64) {
+            Ok(0) => return Ok(false),
+            Ok(length) if buffer[..length] != bytes[done..done + length] => return Ok(false),
+            Ok(length) => done += length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
 }
 
 fn name<'n>(rule: &'n OriginRule, path: &'n Path) -> impl Fn(&[u8]) -> Origin + 'n {

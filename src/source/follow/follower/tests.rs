@@ -122,9 +122,6 @@ struct World<'a> {
     next: usize,
     /// Files to whose last line something can be added, and the beginning of that line.
     open: BTreeMap<usize, String>,
-    /// Files in which a half has become a whole line since the last look. Were they truncated, the half would be delivered as
-    /// the last line that it was then, and the whole as a line of the copy.
-    completed: HashSet<usize>,
     /// Files that were renamed or deleted while they were followed.
     late: Vec<usize>,
     written: Vec<String>,
@@ -142,11 +139,13 @@ impl World<'_> {
     }
 
     fn read(&mut self) {
-        self.completed.clear();
         self.follower.mark_all();
         while self.follower.is_behind() {
             let failed = &mut |error| panic!("{error}");
             assert!(self.follower.read(self.now, failed, &mut |_| ()).unwrap());
+        }
+        if self.follower.needs_look() {
+            return self.look();
         }
         assert!(self.follower.wake(self.now, &mut |_, _| ()).unwrap());
     }
@@ -158,7 +157,6 @@ impl World<'_> {
         let content = &mut disk.files[file].0;
         if let Some(half) = self.open.remove(&file) {
             content.extend_from_slice(b"rest\n");
-            self.completed.insert(file);
             self.written.push(half + "rest");
             return;
         }
@@ -206,9 +204,6 @@ impl World<'_> {
             }
             Act::CopyTruncate(at) => {
                 let Some(file) = file(&log(at)) else { return };
-                if self.completed.contains(&file) {
-                    self.look();
-                }
                 let mut disk = self.disk.borrow_mut();
                 let content = std::mem::take(&mut disk.files[file].0);
                 disk.changes[file] += 1;
@@ -256,7 +251,6 @@ proptest! {
             now: Duration::ZERO,
             next: 0,
             open: BTreeMap::new(),
-            completed: HashSet::new(),
             late: Vec::new(),
             written: Vec::new(),
         };
