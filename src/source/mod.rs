@@ -1,8 +1,9 @@
 //! Sources: from what a user names to batches of lines.
 //!
 //! `inputs` finds what to read, `decompress` (with `gzip`) undoes compressions told by their first bytes, `reader`
-//! and `cut` cut contents into batches, `origin` names them; `follow` reads files that grow; `resume` (with `sieve`) leaves out what earlier runs settled; `live` is
-//! what inputs without an end have in common. [`read_all`] puts them together, several contents side by side.
+//! and `cut` cut contents into batches, `origin` names them; `follow` reads files that grow; `resume` (with `sieve`) leaves
+//! out what earlier runs settled; `live` is what inputs without an end have in common. [`read_all`] puts them together,
+//! several contents side by side.
 
 pub mod cut;
 pub mod decompress;
