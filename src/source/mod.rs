@@ -12,6 +12,7 @@ mod gzip;
 pub mod inputs;
 pub mod live;
 pub mod origin;
+mod overlong;
 pub mod reader;
 pub mod resume;
 pub mod sieve;

@@ -9,16 +9,17 @@ pub mod book;
 pub mod copies;
 pub mod follower;
 pub mod tail;
+mod unpack;
 mod watch;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -26,13 +27,13 @@ use self::book::{FileId, Found};
 use self::copies::{Copies, View};
 use self::follower::Follower;
 use self::tail::Reader;
+use self::unpack::{Unpacker, Until};
 use self::watch::{Event, Watcher};
 use super::cut::BlockPool;
 use super::inputs::{self, Followed, Input, Inputs};
 use super::live::Live;
-use super::reader::{Intake, LongLine};
+use super::reader::Intake;
 use super::{Position, ReadOptions};
-use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 
@@ -93,16 +94,8 @@ pub(super) fn follow(
     let reader = Reader { size: &options.size, origin: &options.origin, pool, intake, timeout: follow.timeout };
     let errors = Mutex::new(Vec::new());
     let until = Until { intake, stop: &live.stop };
-    let unpacker = Unpacker {
-        options: ReadOptions { memory: Some(Arc::new(wary.clone())), ..options.clone() },
-        pool,
-        intake: &until,
-        position,
-        names: Mutex::default(),
-        at_work: AtomicBool::new(false),
-        errors: &errors,
-        say: &follow.say,
-    };
+    let options_of_copies = ReadOptions { memory: Some(Arc::new(wary.clone())), ..options.clone() };
+    let unpacker = Unpacker::new(options_of_copies, pool, &until, position, &errors, &follow.say);
     let mut following = Following {
         followed,
         live,
@@ -342,73 +335,4 @@ fn age(time: i64) -> Duration {
     let time = Duration::from_nanos(u64::try_from(time).unwrap_or_default());
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     now.saturating_sub(time)
-}
-
-/// Compressed files: each is read once, as a whole, beside what is followed.
-struct Unpacker<'a> {
-    options: ReadOptions,
-    pool: &'a Arc<BlockPool>,
-    intake: &'a dyn Intake,
-    position: &'a Position,
-    names: Mutex<VecDeque<PathBuf>>,
-    /// Whether a thread takes them from there.
-    at_work: AtomicBool,
-    errors: &'a Mutex<Vec<Error>>,
-    say: &'a Say,
-}
-
-impl<'env> Unpacker<'env> {
-    fn take<'scope>(&'env self, scope: &'scope Scope<'scope, 'env>, paths: Vec<PathBuf>) {
-        if paths.is_empty() {
-            return;
-        }
-        self.names().extend(paths);
-        if !self.at_work.swap(true, Ordering::SeqCst) {
-            let builder = std::thread::Builder::new().name("unpack".into());
-            if let Err(error) = builder.spawn_scoped(scope, || self.work()) {
-                self.fail(Error::system("no thread to read compressed files with").because(error));
-            }
-        }
-    }
-
-    fn work(&self) {
-        loop {
-            let path = {
-                let mut names = self.names();
-                let path = names.pop_front();
-                // Under the lock, so that whoever adds one sees that nobody is at work.
-                self.at_work.store(path.is_some(), Ordering::SeqCst);
-                path
-            };
-            let Some(path) = path else { return };
-            let read = super::read_input(&Input::File(path), &self.options, self.pool, self.intake, self.position);
-            read.unwrap_or_else(|error| self.fail(error));
-        }
-    }
-
-    fn names(&self) -> MutexGuard<'_, VecDeque<PathBuf>> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What goes wrong is said at once, because the end may be far.
-    fn fail(&self, error: Error) {
-        (self.say.0)(error.to_string());
-        self.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
-    }
-}
-
-/// Wants no more once a stop is requested.
-struct Until<'a> {
-    intake: &'a dyn Intake,
-    stop: &'a Stop,
-}
-
-impl Intake for Until<'_> {
-    fn batch(&self, batch: Batch) -> bool {
-        !self.stop.is_requested() && self.intake.batch(batch)
-    }
-
-    fn long_line(&self, line: LongLine) -> Result<()> {
-        self.intake.long_line(line)
-    }
 }

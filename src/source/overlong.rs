@@ -1,0 +1,77 @@
+//! A line that is too long, while it comes in pieces: its beginning and its sums are kept.
+
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::Xxh3Default;
+
+use super::reader::LongLine;
+use crate::batch::Origin;
+use crate::lines::without_carriage_return;
+use crate::state::sum;
+
+/// See the [module](self).
+pub(super) struct Overlong {
+    origin: Arc<Origin>,
+    beginning: Vec<u8>,
+    hash: Xxh3Default,
+    /// Without its end.
+    length: u64,
+    with_end: u64,
+    sum: u64,
+    /// The last byte was a carriage return, of which it is not known whether it belongs to the line's end.
+    carriage_return: bool,
+}
+
+impl Overlong {
+    /// `held` has come of it.
+    pub(super) fn new(origin: Arc<Origin>, held: &[u8], max_line: usize) -> Self {
+        let mut line = Overlong {
+            origin,
+            beginning: held[..max_line].to_vec(),
+            hash: Xxh3Default::default(),
+            length: 0,
+            with_end: 0,
+            sum: sum::EMPTY,
+            carriage_return: false,
+        };
+        line.add(held);
+        line
+    }
+
+    /// Bytes that have come, its end included.
+    pub(super) fn bytes(&self) -> u64 {
+        self.with_end
+    }
+
+    /// The next piece. The newline is the last byte of the last one.
+    pub(super) fn add(&mut self, piece: &[u8]) {
+        self.sum = sum::join(self.sum, sum::of(piece), piece.len() as u64);
+        self.with_end += piece.len() as u64;
+        let piece = piece.strip_suffix(b"\n").unwrap_or(piece);
+        if piece.is_empty() {
+            return;
+        }
+        if std::mem::take(&mut self.carriage_return) {
+            self.hash.update(b"\r");
+            self.length += 1;
+        }
+        let line = without_carriage_return(piece);
+        self.carriage_return = line.len() < piece.len();
+        self.hash.update(line);
+        self.length += line.len() as u64;
+    }
+
+    /// All has come; `closed` if with its newline.
+    pub(super) fn finish(self, offset: u64, closed: bool) -> LongLine {
+        LongLine {
+            origin: self.origin,
+            offset,
+            beginning: self.beginning,
+            length: self.length,
+            length_with_end: self.with_end,
+            hash: self.hash.digest(),
+            sum: self.sum,
+            closed,
+        }
+    }
+}
