@@ -188,7 +188,7 @@ impl Content {
     /// Gives the block back, and keeps what it holds of a line in a place of its own size.
     pub fn park(&mut self, cutter: &Cutter) {
         if self.block.len() > self.filled {
-            let block = std::mem::replace(&mut self.block, Vec::new());
+            let block = std::mem::take(&mut self.block);
             self.block = block[..self.filled].to_vec();
             if block.len() == cutter.size.bytes {
                 cutter.pool.give(block);

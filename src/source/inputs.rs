@@ -90,30 +90,18 @@ pub fn find(names: &[String]) -> Result<Inputs> {
 /// there.
 pub fn find_so_far(names: &[String]) -> Result<Inputs> {
     let mut found = Inputs::default();
-    for name in names {
-        let path = Path::new(name);
-        if name == "-" {
-            return Err(Error::usage(
-                "-: standard input cannot be followed, it is read as it comes; leave --follow out",
-            ));
-        } else if path.symlink_metadata().is_ok() {
-            if !path.is_dir() {
-                found.directories.insert(directory_of(path));
-            }
-            found.add(path);
-        } else if name.contains(['*', '?', '[']) {
-            found.directories.extend(glob_directories(name)?);
-            found.add_glob(name)?;
-        } else if let Some(reserved) = reserved(name) {
-            return Err(Error::usage(format!("{name}: {reserved}")));
-        } else if directory_of(path).is_dir() {
-            found.directories.insert(directory_of(path));
-        } else {
-            let shown = if name.contains("://") { masked(name) } else { name.clone() };
-            return Err(Error::usage(format!("{shown}: no such file, and no directory in which it could appear")));
-        }
-    }
+    names.iter().try_for_each(|name| found.add_so_far(name))?;
     Ok(found)
+}
+
+/// Finds what `names` mean by now, when they have been followed for a while. A directory that has gone may come back.
+pub fn find_again(names: &[String]) -> Inputs {
+    let mut found = Inputs::default();
+    for name in names {
+        // What a user should know was said at the start.
+        let _ = found.add_so_far(name);
+    }
+    found
 }
 
 /// What is to be read when `names` are followed: the files among them, now and later, together; and for itself what is
@@ -193,6 +181,31 @@ fn reserved(name: &str) -> Option<&'static str> {
 }
 
 impl Inputs {
+    fn add_so_far(&mut self, name: &str) -> Result<()> {
+        let path = Path::new(name);
+        if name == "-" {
+            return Err(Error::usage(
+                "-: standard input cannot be followed, it is read as it comes; leave --follow out",
+            ));
+        } else if path.symlink_metadata().is_ok() {
+            if !path.is_dir() {
+                self.directories.insert(directory_of(path));
+            }
+            self.add(path);
+        } else if name.contains(['*', '?', '[']) {
+            self.directories.extend(glob_directories(name)?);
+            self.add_glob(name)?;
+        } else if let Some(reserved) = reserved(name) {
+            return Err(Error::usage(format!("{name}: {reserved}")));
+        } else if directory_of(path).is_dir() {
+            self.directories.insert(directory_of(path));
+        } else {
+            let shown = if name.contains("://") { masked(name) } else { name.to_owned() };
+            return Err(Error::usage(format!("{shown}: no such file, and no directory in which it could appear")));
+        }
+        Ok(())
+    }
+
     fn push(&mut self, input: Input) {
         if self.seen.insert(input.clone()) {
             self.inputs.push(input);

@@ -4,6 +4,7 @@ use std::fs;
 
 use super::{WAYS, append, delivered, expect, follow, stop, wait_until};
 use crate::kit::place::Place;
+use crate::kit::{PATIENCE, wait_for};
 
 #[test]
 fn files_that_appear_later_are_followed_from_their_beginning() {
@@ -108,6 +109,29 @@ fn a_link_that_leads_elsewhere_by_now_is_another_file() {
     append(&place.path("files/2"), "more\n");
     expect(&place, &["one", "two", "more"]);
     stop(running);
+}
+
+#[test]
+fn a_directory_that_goes_takes_no_other_file_along_and_may_come_back() {
+    let place = Place::new();
+    let (log, other) = (place.write("a.log", "one\n"), place.write("there/b.log", "two\n"));
+    let running = follow(&place, &["--follow=poll", "there/*.log", "a.log", "there/b.log"]);
+    wait_until(&place, 2);
+    let open = running.open_files();
+    fs::remove_dir_all(place.path("there")).unwrap();
+    append(&log, "three\n");
+    wait_until(&place, 3);
+    // Only the deleted file is closed.
+    wait_for("the deleted file to be closed", PATIENCE, || (running.open_files() < open).then_some(()));
+    append(&log, "four\n");
+    wait_until(&place, 4);
+    fs::create_dir(place.path("there")).unwrap();
+    append(&other, "five\n");
+    wait_until(&place, 5);
+    stop(running);
+    let mut all = delivered(&place);
+    all.sort();
+    assert_eq!(all, ["five", "four", "one", "three", "two"]);
 }
 
 /// The environment and a file say it as well.

@@ -74,16 +74,6 @@ impl<'a, S: Source> Follower<'a, S> {
         &self.book
     }
 
-    /// How many files are followed.
-    pub fn len(&self) -> usize {
-        self.tails.len()
-    }
-
-    /// How many compressed files there are.
-    pub fn packed(&self) -> usize {
-        self.packed.len()
-    }
-
     /// Takes in what names lead to. Gives what could not be opened; it is tried again at the next look.
     pub fn look(&mut self, found: &[Found], now: Duration, open: Open<S>) -> Vec<(PathBuf, io::Error)> {
         for found in found {

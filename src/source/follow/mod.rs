@@ -30,7 +30,7 @@ use self::tail::Reader;
 use self::unpack::{Unpacker, Until};
 use self::watch::{Event, Watcher};
 use super::cut::BlockPool;
-use super::inputs::{self, Followed, Input, Inputs};
+use super::inputs::{self, Followed, Input};
 use super::live::Live;
 use super::reader::Intake;
 use super::{Position, ReadOptions};
@@ -237,11 +237,7 @@ impl<'a> Following<'a> {
     /// Looks at all names.
     fn look(&mut self) {
         let began = self.started.elapsed();
-        let inputs = match inputs::find_so_far(&self.followed.names) {
-            Ok(inputs) => inputs,
-            // A directory has gone, and may come back.
-            Err(_) => Inputs::default(),
-        };
+        let inputs = inputs::find_again(&self.followed.names);
         for error in &inputs.errors {
             self.say_once(error.to_string());
         }

@@ -218,6 +218,8 @@ fn reason(error: Errno, path: &Path) -> String {
     }
 }
 
+// Its type is another one on other systems.
+#[allow(clippy::useless_conversion)]
 fn is_elsewhere(file: &File) -> bool {
     let FsType(kind) = match fstatfs(file) {
         Ok(system) => system.filesystem_type(),

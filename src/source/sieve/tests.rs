@@ -149,7 +149,7 @@ proptest! {
                 }
             }
             sieve.let_go(&mut out);
-            prop_assert!(!sieve.held_from().is_some());
+            prop_assert!(sieve.held_from().is_none());
             prop_assert_eq!(fates(content, &out), expected(content, &pieces), "{:?} with {:?}", content, pieces);
         }
     }
@@ -165,7 +165,7 @@ proptest! {
                 sieve.batch(batch(content, pair[0], pair[1]), &mut out);
                 if random.bool() {
                     sieve.let_go(&mut out);
-                    prop_assert!(!sieve.held_from().is_some());
+                    prop_assert!(sieve.held_from().is_none());
                 }
             }
             sieve.let_go(&mut out);
