@@ -150,6 +150,11 @@ impl Link {
         &self.bound.0
     }
 
+    /// Where it listens and connects.
+    pub(crate) fn everywhere(&self) -> impl Iterator<Item = &Endpoint> {
+        self.connect.iter().map(|address| &address.endpoint).chain(&self.bound.0)
+    }
+
     /// Connections that are open and introduced.
     pub(crate) fn peers(&self) -> usize {
         self.peers

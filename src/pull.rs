@@ -69,12 +69,17 @@ impl Puller {
         self.link.endpoints()
     }
 
+    /// Where it listens and connects.
+    pub(crate) fn everywhere(&self) -> impl Iterator<Item = &Endpoint> {
+        self.link.everywhere()
+    }
+
     /// The next message if one is there, to be read before the next call.
     ///
     /// # Errors
     /// When the socket fails.
     #[inline]
-    pub fn take(&mut self) -> Result<Option<&[u8]>> {
+    pub fn receive(&mut self) -> Result<Option<&[u8]>> {
         match self.link.socket.recv(&mut self.message, zmq::DONTWAIT) {
             Ok(()) => Ok(Some(&self.message)),
             Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => Ok(None),
@@ -89,7 +94,7 @@ impl Puller {
     pub fn next_within(&mut self, time: Duration) -> Result<Option<Vec<u8>>> {
         let deadline = Instant::now().checked_add(time);
         loop {
-            if let Some(message) = self.take()? {
+            if let Some(message) = self.receive()? {
                 return Ok(Some(message.to_vec()));
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));

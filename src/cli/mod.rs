@@ -19,7 +19,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches};
 
 pub use self::args::{
-    BenchArgs, Commands, GROK_PATTERN, GrokArgs, LogatorArgs, QueueArgs, ReplayArgs, RunArgs, WorkerArgs,
+    BenchArgs, Commands, GROK_PATTERN, GrokArgs, LogatorArgs, QueueArgs, ReplayArgs, RunArgs, WorkerArgs, WorkerJob,
 };
 pub use self::keys::KeygenArgs;
 pub use self::pull::PullArgs;

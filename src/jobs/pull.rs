@@ -1,16 +1,23 @@
-//! `logator-pull`: messages that others push, as lines on standard output.
+//! `logator-pull`: messages that others push, as lines on standard output, or as documents in sinks.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use memchr::memchr;
 use serde::Serialize;
 
+use super::run::{limits, work_through};
+use super::{Reading, WorkOptions};
 use crate::console::Console;
+use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::link::LinkOptions;
 use crate::pull::Puller;
-use crate::receipt::grouped;
+use crate::queue::shared::SharedQueue;
+use crate::receipt::{Receipt, grouped};
+use crate::source::live::{self, Live, Messages};
+use crate::source::reader::BatchSize;
 use crate::stop::Stop;
 
 /// Written at a time.
@@ -19,11 +26,24 @@ const BLOCK: usize = 256 << 10;
 /// How long messages are still taken after a signal, while more and more come.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How long nothing may come before what came is handed to the workers.
+const QUIET: Duration = Duration::from_millis(20);
+
+/// How long a message may wait for others at most.
+const HELD: Duration = Duration::from_millis(100);
+
+/// Messages taken between two looks at the clock.
+const A_ROUND: usize = 1000;
+
 /// Where lines come from.
 #[derive(Debug, Clone)]
 pub struct PullOptions {
     /// From whom.
     pub link: LinkOptions,
+    /// How they are wrapped, for those who parse them.
+    pub envelope: Envelope,
+    /// The longest line, for those who parse them.
+    pub max_line: usize,
 }
 
 /// What was received.
@@ -88,7 +108,7 @@ pub fn print(options: &PullOptions, console: Console) -> Result<Received> {
 fn fill(puller: &mut Puller, out: &mut Vec<u8>) -> Result<u64> {
     let mut count = 0;
     while out.len() < BLOCK {
-        let Some(message) = puller.take()? else { break };
+        let Some(message) = puller.receive()? else { break };
         match memchr(b'\n', message) {
             None => out.extend_from_slice(message),
             Some(_) => add_escaped(message, out),
@@ -108,5 +128,67 @@ fn add_escaped(message: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice(br"\n");
         }
         out.extend_from_slice(part);
+    }
+}
+
+/// Parses and stores what others push, until a signal comes.
+///
+/// # Errors
+/// Only what keeps it from starting: a wrong pattern, an endpoint that cannot be used, a sink that cannot be opened.
+pub fn store(options: &PullOptions, work: &WorkOptions, console: Console) -> Result<Receipt> {
+    let formats = work.formats(&console)?;
+    let live = Live::new(Stop::new()?);
+    let puller = open(&options.link, &live.stop, &console)?;
+    let queue = Arc::new(SharedQueue::new(limits(), None));
+    let size = BatchSize { max_line: options.max_line, ..BatchSize::default() };
+    let envelope = options.envelope;
+    let reader = live.clone();
+    work_through(work, formats, console, queue, None, &live, move |queue, dead_letters| {
+        let entered = reader.enter();
+        Reading::live(queue, dead_letters, size.max_line, move |intake| {
+            let _entered = entered;
+            let name = name_of(&puller);
+            let mut messages = Messages::new(intake, &size, live::origin(&name).wrapped(envelope));
+            receive(puller, &mut messages, &reader.stop).err().into_iter().collect()
+        })
+    })
+}
+
+/// What people know it by.
+fn name_of(puller: &Puller) -> String {
+    let names: Vec<String> = puller.everywhere().map(|endpoint| format!("pull+{endpoint}")).collect();
+    names.join(" ")
+}
+
+/// Takes messages until the stop. They are handed on when no more come for a moment.
+fn receive(mut puller: Puller, messages: &mut Messages, stop: &Stop) -> Result<()> {
+    let mut oldest = None;
+    let mut until = None;
+    loop {
+        let mut count = 0;
+        while count < A_ROUND
+            && let Some(message) = puller.receive()?
+        {
+            if !messages.add(message)? {
+                return Ok(());
+            }
+            count += 1;
+        }
+        let now = Instant::now();
+        let ends = stop.is_requested();
+        if ends && (count == 0 || *until.get_or_insert(now + FAREWELL) < now) {
+            messages.flush();
+            return Ok(());
+        }
+        if count > 0 {
+            oldest.get_or_insert(now);
+        }
+        let held = oldest.map(|oldest: Instant| now - oldest);
+        if (count == 0 || held.is_some_and(|held| held >= HELD)) && oldest.take().is_some() && !messages.flush() {
+            return Ok(());
+        }
+        if count < A_ROUND {
+            puller.wait(oldest.map(|_| QUIET))?;
+        }
     }
 }
