@@ -80,9 +80,11 @@ fn stopping_a_queue_is_no_failure_and_it_goes_on_where_it_was() {
     // A queue that is killed is started again, and the worker finds it.
     system.sh("systemctl start logator-queue && systemctl kill -s KILL logator-queue");
     system.sh("systemctl start logator-worker@1");
-    system.wait_for("logator-worker@1", "ActiveState", "inactive");
-    assert_eq!(system.sh("cat /var/lib/logator/worker-1/out.ndjson | wc -l").trim(), "1000");
     system.wait_for("logator-queue", "ActiveState", "inactive");
+    assert_eq!(system.sh("cat /var/lib/logator/worker-1/out.ndjson | wc -l").trim(), "1000");
+    // A thread that the queue did not stay for still waits for one.
+    system.sh("systemctl stop logator-worker@1");
+    system.wait_for("logator-worker@1", "Result", "success");
     assert_eq!(said().matches("lines are handed out at").count(), 3, "{}", said());
     // What is wrong with the configuration does not get better by trying.
     system.sh("sed -i 's|^drain = .*|dran = 1|' /etc/logator/logator.toml");
