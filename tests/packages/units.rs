@@ -138,6 +138,10 @@ fn lines_written_to_the_pipe_are_pushed() {
     let whole = |text: &str| text.lines().count() >= 1000;
     crate::kit::wait_for("all lines", crate::kit::PATIENCE, || whole(&pulled()).then_some(()));
     assert_eq!(pulled(), (1..=1000).map(|number| format!("{number}\n")).collect::<String>());
+    system.sh("systemctl reload logator-push.service");
+    let said = || system.sh("journalctl -u logator-push --no-pager");
+    let reloaded = || said().contains("SIGHUP: /etc/logator/logator.toml is read again").then_some(());
+    crate::kit::wait_for("it to read its configuration again", crate::kit::PATIENCE, reloaded);
     system.sh("systemctl stop logator-push.service");
     system.wait_for("logator-push", "Result", "success");
 }
