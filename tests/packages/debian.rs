@@ -88,7 +88,9 @@ fn it_has_everything_and_its_programs_run() {
     run_from("logator-queue", &["a.log", "--bind", &endpoint, "--spawn=1", "--", "--to", "ndjson:spawned"]);
     assert_eq!(place.objects("spawned").len(), 1000);
     let fields = run(Command::new("dpkg-deb").arg("-f").arg(package()));
-    for field in ["Package: logator", "Depends: libc6", "Maintainer: ", "Section: utils"] {
+    // cargo-deb goes on in the next line after 79 characters, which is another paragraph to dpkg.
+    let synopsis = concat!("Description: ", env!("CARGO_PKG_DESCRIPTION"), "\n");
+    for field in ["Package: logator", "Depends: libc6", "Maintainer: ", "Section: utils", synopsis] {
         assert!(fields.contains(field), "{field}: {fields}");
     }
     let version = format!("Version: {}-1", env!("CARGO_PKG_VERSION"));
