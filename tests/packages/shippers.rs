@@ -85,7 +85,8 @@ fn rsyslog(recipe: &str) {
         recipe.replace("127.0.0.1:5514", &format!("127.0.0.1:{far}")).replace("module(load=\"omprog\")", ""),
     );
     let conf = place.write("rsyslog.conf", format!("module(load=\"omprog\")\n{conf}"));
-    let pull = if recipe.contains("--connect") { listening_pull(&place, far) } else { pull(&place, far) };
+    let connects = recipe.lines().any(|line| line.contains("binary=") && line.contains("--connect"));
+    let pull = if connects { listening_pull(&place, far) } else { pull(&place, far) };
     let mut daemon = Process::start(&shippers::rsyslog(&place, &conf));
     log_burst(&place, port, &mut daemon);
     check_burst(&pull);
