@@ -32,13 +32,14 @@ use crate::error::{Error, Result};
 use crate::grok::{Format, Library};
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, SourceCount};
 use crate::sink::Sink;
 use crate::sink::spec::SinkSpec;
 use crate::source::inputs::{self, Input, Inputs};
 use crate::source::live::Live;
 use crate::source::origin::OriginRule;
 use crate::source::reader::{Intake, LongLine};
+use crate::source::syslog::{self, Listening, Say};
 use crate::source::{Position, ReadOptions, read_all};
 use crate::state::Memory;
 use crate::state::pieces::Piece;
@@ -272,6 +273,7 @@ pub(crate) struct Reading {
     pub(crate) position: Arc<Position>,
     /// Whether it ends soon after the queue, whatever it reads.
     ends: bool,
+    listening: Listening,
     errors: Receiver<Vec<Error>>,
 }
 
@@ -283,10 +285,15 @@ impl Reading {
         queue: Arc<SharedQueue>,
         dead_letters: Arc<DeadLetters>,
         state: Option<Arc<Store>>,
+        console: &Console,
     ) -> Result<Reading> {
         let position = Arc::new(Position::of(&inputs.inputs));
         let memory = state.clone().map(|state| state as Arc<dyn Memory>);
-        let options = ReadOptions { memory, ..options };
+        let console = console.clone();
+        let syslog = syslog::Options { say: Say::to(move |sentence| console.say(sentence)), ..options.syslog.clone() };
+        // Before anything is read: an address that cannot be had ends the program at once.
+        let listening = Listening::open(&inputs.inputs, &syslog)?;
+        let options = ReadOptions { memory, syslog, listening: listening.clone(), ..options };
         let intake = QueueIntake { queue: Arc::clone(&queue), dead_letters, max_line: options.size.max_line, state };
         let ends = inputs.inputs.iter().all(|input| options.is_live(input));
         let reading = Reading::of(Arc::clone(&position), queue, move || {
@@ -294,7 +301,7 @@ impl Reading {
             errors.extend(read_all(&inputs.inputs, &options, &intake, &position));
             errors
         })?;
-        Ok(Reading { ends, ..reading })
+        Ok(Reading { ends, listening, ..reading })
     }
 
     /// The same with a way to read of one's own, which answers what it could not read.
@@ -304,7 +311,7 @@ impl Reading {
         read: impl FnOnce() -> Vec<Error> + Send + 'static,
     ) -> Result<Reading> {
         let (send, errors) = channel();
-        let reading = Reading { position, ends: false, errors };
+        let reading = Reading { position, ends: false, listening: Listening::default(), errors };
         let read = move || {
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
             let errors = result.unwrap_or_else(|_| vec![Error::internal("a reader panicked")]);
@@ -317,6 +324,11 @@ impl Reading {
             .spawn(read)
             .map_err(|error| Error::system("no thread to read with").because(error))?;
         Ok(reading)
+    }
+
+    /// What inputs without an end have received so far.
+    pub(crate) fn sources(&self) -> Vec<SourceCount> {
+        self.listening.counts()
     }
 
     /// What could not be read; `None` while the reader is still at it, perhaps waiting for standard input.

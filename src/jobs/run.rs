@@ -30,11 +30,11 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, console: Console) -> Resu
     let inputs = source.find()?;
     let state = source.open_state(&console)?;
     let queue = queue_with(state.as_ref(), SharedQueue::new(source.limits(limits()), None));
-    let kept = state.clone();
+    let (kept, said) = (state.clone(), console.clone());
     let live = Live::new(Stop::new()?);
     let options = ReadOptions { live: Some(live.clone()), ..source.read.clone() };
     work_through(work, formats, console, queue, state.as_deref(), &live, |queue, dead_letters| {
-        Reading::start(inputs, options, queue, dead_letters, kept)
+        Reading::start(inputs, options, queue, dead_letters, kept, &said)
     })
 }
 
@@ -98,5 +98,6 @@ pub(super) fn work_through(
         None => {}
     }
     errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
-    Ok(close_account(&queue, state, errors, &console).with_patterns(formats.counts()))
+    let receipt = close_account(&queue, state, errors, &console);
+    Ok(receipt.with_patterns(formats.counts()).with_sources(reading.sources()))
 }

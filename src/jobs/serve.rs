@@ -99,7 +99,7 @@ pub fn serve(
     }
     let letters = Arc::clone(&dead_letters);
     let read = ReadOptions { live: Some(live), ..source.read.clone() };
-    let reading = Reading::start(inputs, read, Arc::clone(&queue), letters, state.clone())?;
+    let reading = Reading::start(inputs, read, Arc::clone(&queue), letters, state.clone(), &console)?;
     let progress = console.progress({
         let (position, queue) = (Arc::clone(&reading.position), Arc::clone(&queue));
         move || {
@@ -133,7 +133,7 @@ pub fn serve(
             errors.push(Error::wire("the workers did not finish what was read"));
         }
         errors.extend(failure);
-        let closed = close_account(&queue, state.as_deref(), errors, &console);
+        let closed = close_account(&queue, state.as_deref(), errors, &console).with_sources(reading.sources());
         on_receipt(&closed);
         receipt = Some(closed);
     };

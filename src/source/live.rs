@@ -132,22 +132,36 @@ impl<'a> Messages<'a> {
     }
 
     fn set_aside(&mut self, line: &[u8]) -> Result<bool> {
+        let beginning = line[..self.size.max_line].to_vec();
+        self.add_long(beginning, line.len() as u64, xxh3_64(line), sum::of(line))
+    }
+
+    /// Takes a message that is longer than a line may be: its beginning, the length, hash and [`sum`] of all of it.
+    /// `false` when no more is wanted.
+    ///
+    /// # Errors
+    /// Those of [`Intake::long_line`].
+    pub fn add_long(&mut self, beginning: Vec<u8>, length: u64, hash: u64, sum: u64) -> Result<bool> {
         if !self.flush() {
             return Ok(false);
         }
-        let length = line.len() as u64;
         self.intake.long_line(LongLine {
             origin: Arc::clone(&self.origin),
             offset: self.offset,
-            beginning: line[..self.size.max_line].to_vec(),
+            beginning,
             length,
             length_with_end: length + 1,
-            hash: xxh3_64(line),
-            sum: sum::join(sum::of(line), sum::of(b"\n"), 1),
+            hash,
+            sum: sum::join(sum, sum::of(b"\n"), 1),
             closed: true,
         })?;
         self.offset += length + 1;
         Ok(true)
+    }
+
+    /// Whether nothing waits to be handed on.
+    pub fn is_empty(&self) -> bool {
+        self.block.is_empty()
     }
 }
 
