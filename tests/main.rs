@@ -18,3 +18,4 @@ mod receipts;
 mod replay;
 #[cfg(feature = "sqlite")]
 mod resume;
+mod syslog;
