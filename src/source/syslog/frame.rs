@@ -142,6 +142,9 @@ impl Framer {
                     if first == b'<' {
                         let most = FARTHEST * (self.max_line.max(1 << 20) as u64);
                         if count > most {
+                            // No message, and so nothing to be kept of it.
+                            self.partial.clear();
+                            self.state = State::Start;
                             return Err(Broken::Garbage(Garbage::Count(count)));
                         }
                         self.partial.clear();
