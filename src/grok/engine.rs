@@ -99,10 +99,12 @@ impl Pattern {
     }
 
     /// The same pattern on the machine that lines come to which the fast one does not decide within its budget: for
-    /// comparisons. `None` when the pattern is not linear.
+    /// comparisons. `None` when the pattern is not linear, or too large for that machine: without tokens it takes more
+    /// instructions.
     pub fn careful(&self) -> Option<Pattern> {
         let parsed = &self.shared.parsed;
-        Some(self.with(Program::Careful(linear::Program::new(&parsed.expression, parsed.slots.len()).ok()?)))
+        let program = linear::Program::new(&parsed.expression, parsed.slots.len()).ok()?;
+        program.has_careful().then(|| self.with(Program::Careful(program)))
     }
 
     /// The same pattern with another program.

@@ -222,13 +222,19 @@ impl Program {
         self.probe.get_or_init(|| Scout::new(&self.node, Reach::There)).as_ref()
     }
 
+    fn careful(&self) -> &Result<Code, Refused> {
+        self.careful.get_or_init(|| compile(&self.node, Mode::Careful))
+    }
+
+    /// Whether there are instructions for the careful machine.
+    pub(in crate::grok) fn has_careful(&self) -> bool {
+        self.careful().is_ok()
+    }
+
     /// The same with the careful machine alone.
     #[cold]
     pub(in crate::grok) fn search_carefully(&self, memory: &mut Memory, line: &[u8]) -> End {
-        let code = match self.careful.get_or_init(|| compile(&self.node, Mode::Careful)) {
-            Ok(code) => code,
-            Err(_) => return End::Memory,
-        };
+        let Ok(code) = self.careful() else { return End::Memory };
         memory.machine.failures.prepare(code.memos, code.loops.len(), code.classes.len(), line.len());
         let budget = CAREFUL_ANY + CAREFUL_EACH * line.len() as u64;
         let end = self.run::<true>(code, memory, line, budget);

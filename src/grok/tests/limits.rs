@@ -28,6 +28,18 @@ fn expansion_ends_at_a_size_and_says_so() {
     assert!(error.contains("grows beyond 200000 parts"), "{error}");
 }
 
+/// Written out for the machine that remembers failures, this one has more instructions than are allowed, but not for the
+/// fast one, where it is mostly one token. Found by fuzzing: the former was compared all the same, and had given up.
+#[test]
+fn an_expression_too_large_for_the_careful_machine_is_left_to_the_fast_one() {
+    let nested = "(?:(?:(?:(?:(?:[ab][ab]){1,9}[ab]){1,9}[ab]){1,9}[ab]){3}[ab]){1,9}";
+    let pattern = Library::stock().compile(&format!("(?<all>{nested})")).expect("it is not too large for the fast one");
+    assert!(pattern.careful().is_none());
+    let mut matcher = pattern.matcher();
+    assert!(matches!(matcher.captures(b"Aaa"), Ok(None)));
+    assert!(matches!(matcher.captures("ab".repeat(20).as_bytes()), Ok(Some(_))));
+}
+
 #[test]
 fn nesting_ends_at_a_depth_and_says_so_however_it_is_written() {
     let library = Library::stock();
