@@ -31,7 +31,7 @@ fn every_message_of_many_connections_is_stored_once_whatever_its_framing() {
                 for index in 0..EACH {
                     let message = format!("<13>Feb  3 04:05:06 h a[{connection}]: m-{connection:02}-{index:03}");
                     match (connection + index) % 3 {
-                        0 => write!(bytes, "{message}\n").unwrap(),
+                        0 => writeln!(bytes, "{message}").unwrap(),
                         1 => write!(bytes, "{} {message}", message.len()).unwrap(),
                         _ => write!(bytes, "{message}\0").unwrap(),
                     }
