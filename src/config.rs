@@ -1,8 +1,8 @@
 //! The configuration file and the environment: the flags' names, weaker than the flags.
 //!
 //! Precedence: flag, then `LOGATOR_NAME` in the environment, then the file. The file is TOML: a key is a flag's long
-//! name, at the top for every program that knows it, or in a table `[run]`, `[queue]`, `[worker]`, `[bench]`, `[grok]`, `[replay]` for
-//! one program. A flag that may be repeated takes an array; a flag without a value takes `true` or `false`.
+//! name, at the top for every program that knows it, or in a table `[run]`, `[queue]`, `[worker]`, `[bench]`, `[grok]`, `[replay]`, `[push]`,
+//! `[pull]` for one program. A flag that may be repeated takes an array; a flag without a value takes `true` or `false`.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, Command};
 use crate::error::{Error, Result};
 
 /// The tables a file may have, and so the programs it may be for.
-const PROGRAMS: [&str; 6] = ["run", "queue", "worker", "bench", "grok", "replay"];
+const PROGRAMS: [&str; 8] = ["run", "queue", "worker", "bench", "grok", "replay", "push", "pull"];
 
 /// Arguments that a file cannot give.
 const NEVER_KEYS: [&str; 4] = ["help", "version", "config", crate::cli::GROK_PATTERN];
@@ -79,7 +79,11 @@ pub fn with_file(mut command: Command, path: &Path, program: &str, others: &[Com
             if values.is_empty() {
                 return Err(Error::usage(format!("{place}: {key}: an empty array; leave the key out instead")));
             }
-            command = command.mut_arg(id, |arg| arg.default_values(values).required(false));
+            // Not mut_arg, which puts the argument behind all others: INPUT would be what follows `--`, and that INPUT.
+            command = command.mut_args(|arg| match arg.get_id() == id.as_str() {
+                true => arg.default_values(values.clone()).required(false),
+                false => arg,
+            });
         } else if only_here || !others.iter().any(|other| id_of(other, key).is_some()) {
             let all: Vec<&Command> =
                 std::iter::once(&command).chain(if only_here { &[][..] } else { others }).collect();

@@ -58,6 +58,15 @@ impl Console {
         self.write("error", sentence.as_ref());
     }
 
+    /// Says the last word of a program: alone on its line, as others expect it there.
+    pub fn last_word(&self, sentence: &str) {
+        match self.format {
+            LogFormat::Text if self.quiet || self.hushed.load(Ordering::Relaxed) => {}
+            LogFormat::Text => write_stderr(sentence),
+            LogFormat::Json => self.say(sentence),
+        }
+    }
+
     fn write(&self, level: &str, message: &str) {
         if self.hushed.load(Ordering::Relaxed) {
             return;

@@ -1,19 +1,18 @@
 //! The queue's side of the wire: a ROUTER socket in front of a [`SharedQueue`], speaking both dialogues of
 //! `doc/protocol.md`.
 
-mod door;
+pub(crate) mod door;
 mod session;
 
 use std::time::{Duration, Instant};
 
-use nix::sys::stat::{Mode, umask};
-
 use self::door::Door;
 pub use self::door::Security;
 use self::session::Session;
-use crate::endpoint::{self, Endpoint};
+use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::keys::PublicKey;
+use crate::link;
 use crate::queue::shared::SharedQueue;
 use crate::queue::suspects::Waiting;
 use crate::stop::{Stop, Waker};
@@ -92,19 +91,7 @@ impl Server {
         let door = Door::new(&context, &socket, security)?;
         let mut bound = Vec::new();
         for endpoint in endpoints {
-            endpoint.check_free()?;
-            socket.set_ipv6(endpoint.is_ipv6()).map_err(failed)?;
-            let before = umask(Mode::from_bits_truncate(0o177));
-            let result = socket.bind(&endpoint.to_string());
-            umask(before);
-            match result {
-                Ok(()) => {}
-                Err(zmq::Error::EADDRINUSE) => return Err(endpoint::in_use(endpoint)),
-                Err(error) => return Err(Error::usage(format!("{endpoint}: cannot listen there")).because(error)),
-            }
-            // A port given as * is known only now.
-            let address = socket.get_last_endpoint().ok().and_then(|address| address.ok());
-            bound.push(address.and_then(|address| Endpoint::parse(&address).ok()).unwrap_or_else(|| endpoint.clone()));
+            bound.push(link::bind_private(&socket, endpoint)?);
         }
         Ok(Server { socket, endpoints: bound, door, _context: context })
     }

@@ -14,6 +14,7 @@ mod keys;
 mod kit;
 #[cfg(feature = "mongodb")]
 mod mongodb;
+mod packages;
 mod receipts;
 mod replay;
 #[cfg(feature = "sqlite")]

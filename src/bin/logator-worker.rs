@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use logator::cli;
+use logator::cli::{self, WorkerJob};
 use logator::jobs;
 
 #[global_allocator]
@@ -11,7 +11,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let arguments = cli::worker();
     let console = arguments.report.console("logator-worker");
-    let result =
-        arguments.options().and_then(|(addresses, options)| jobs::work::work(&addresses, &options, console.clone()));
+    let result = arguments.options().and_then(|(job, options)| match job {
+        WorkerJob::Ask(addresses) => jobs::work::work(&addresses, &options, console.clone()),
+        WorkerJob::Pull(pull) => jobs::pull::store(&pull, &options, console.clone()),
+    });
     cli::conclude(&console, arguments.report.receipt.as_deref(), result)
 }

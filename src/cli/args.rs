@@ -8,19 +8,23 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::keys::{KeygenArgs, QueueKeyArgs, WorkerKeyArgs};
 use super::parse::{LibraryArgs, ParseArgs};
+use super::pull::{EnvelopeArg, FromArg, from};
 use super::report::ReportArgs;
 use super::size;
 use super::source::SourceArgs;
 use crate::client::Address;
 use crate::dead_letter::Reason;
 use crate::endpoint::{self, Endpoint};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::jobs::bench::BenchOptions;
+use crate::jobs::pull::PullOptions;
 use crate::jobs::replay::ReplayOptions;
 use crate::jobs::serve::ServeOptions;
 use crate::jobs::spawn::SpawnOptions;
 use crate::jobs::{DEAD_LETTERS, DEAD_LETTERS_AGAIN, WorkOptions, Workers};
+use crate::link::LinkOptions;
 use crate::sink::spec::SinkSpec;
+use crate::source::reader::BatchSize;
 
 const EXIT_CODES: &str = "Exit codes: 0 every line accounted for, none dead-lettered; 1 finished, some lines \
 dead-lettered; 2 usage or configuration; 3 could not finish, what is not acknowledged can be done again \
@@ -127,9 +131,13 @@ pub struct QueueArgs {
 #[command(name = "logator-worker", version, about = "Asks queues for lines, parses them and stores the documents")]
 #[command(after_help = EXIT_CODES)]
 pub struct WorkerArgs {
-    /// Queue to ask (repeatable): ipc://PATH or tcp://HOST:PORT
-    #[arg(long, value_name = "ENDPOINT", value_parser = endpoint, default_value = endpoint::DEFAULT)]
-    pub from: Vec<Endpoint>,
+    /// Queue to ask (repeatable): ipc://PATH or tcp://HOST:PORT; or peer that pushes lines, as logator-push does:
+    /// pull+ipc://PATH or pull+tcp://HOST:PORT
+    #[arg(long, value_name = "ENDPOINT", value_parser = from, default_value = endpoint::DEFAULT)]
+    pub from: Vec<FromArg>,
+    /// How lines of pull+ endpoints are wrapped: json, as logator-push and zmqpush do it, keeps type and @pid as fields
+    #[arg(long, value_name = "none|json", default_value = "none")]
+    pub envelope: EnvelopeArg,
     /// Whom to trust.
     #[command(flatten)]
     pub keys: WorkerKeyArgs,
@@ -151,6 +159,15 @@ pub struct WorkerArgs {
     /// How to report.
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+/// What a worker does.
+#[derive(Debug)]
+pub enum WorkerJob {
+    /// It asks queues.
+    Ask(Vec<Address>),
+    /// It takes what is pushed.
+    Pull(PullOptions),
 }
 
 /// `logator bench`
@@ -246,11 +263,11 @@ pub enum ReasonArg {
     Poison,
 }
 
-fn endpoint(text: &str) -> Result<Endpoint, String> {
+pub(super) fn endpoint(text: &str) -> Result<Endpoint, String> {
     Endpoint::parse(text).map_err(|error| error.to_string())
 }
 
-fn sink(text: &str) -> Result<SinkSpec, String> {
+pub(super) fn sink(text: &str) -> Result<SinkSpec, String> {
     SinkSpec::parse(text).map_err(|error| error.to_string())
 }
 
@@ -311,11 +328,32 @@ impl WorkerArgs {
     ///
     /// # Errors
     /// An endpoint that strangers could have, keys that are wrong.
-    pub fn options(&self) -> Result<(Vec<Address>, WorkOptions)> {
+    pub fn options(&self) -> Result<(WorkerJob, WorkOptions)> {
         let may_reach_out = self.insecure || self.keys.is_given();
-        self.from.iter().try_for_each(|endpoint| endpoint.check_reach(may_reach_out))?;
-        let addresses = self.keys.addresses(&self.from)?;
-        Ok((addresses, self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone())))
+        let endpoints: Vec<Endpoint> = self.from.iter().map(|from| from.endpoint().clone()).collect();
+        endpoints.iter().try_for_each(|endpoint| endpoint.check_reach(may_reach_out))?;
+        let pulled = self.from.iter().filter(|from| matches!(from, FromArg::Pull(_))).count();
+        let envelope = self.envelope.envelope();
+        let addresses = self.keys.addresses(&endpoints)?;
+        let job = match pulled {
+            0 if !envelope.is_none() => {
+                return Err(Error::usage(
+                    "--envelope: that is for pull+ endpoints; a queue says how its lines are wrapped",
+                ));
+            }
+            0 => WorkerJob::Ask(addresses),
+            _ if pulled < endpoints.len() => {
+                return Err(Error::usage(
+                    "--from: queues and pull+ endpoints do not go together: queues have an end, and what is pushed has \
+                     none; start a worker for each",
+                ));
+            }
+            _ => {
+                let link = LinkOptions { connect: addresses, ..LinkOptions::default() };
+                WorkerJob::Pull(PullOptions { link, envelope, max_line: BatchSize::default().max_line })
+            }
+        };
+        Ok((job, self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone())))
     }
 }
 

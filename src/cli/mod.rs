@@ -4,6 +4,8 @@
 mod args;
 mod keys;
 mod parse;
+mod pull;
+mod push;
 mod report;
 mod size;
 mod source;
@@ -17,9 +19,11 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches};
 
 pub use self::args::{
-    BenchArgs, Commands, GROK_PATTERN, GrokArgs, LogatorArgs, QueueArgs, ReplayArgs, RunArgs, WorkerArgs,
+    BenchArgs, Commands, GROK_PATTERN, GrokArgs, LogatorArgs, QueueArgs, ReplayArgs, RunArgs, WorkerArgs, WorkerJob,
 };
 pub use self::keys::KeygenArgs;
+pub use self::pull::PullArgs;
+pub use self::push::PushArgs;
 use crate::config;
 use crate::console::{Console, LogFormat};
 use crate::error::{Error, Result};
@@ -65,6 +69,16 @@ pub fn worker() -> WorkerArgs {
     program(WorkerArgs::command(), "worker", "logator-worker")
 }
 
+/// Reads the arguments of `logator-push`.
+pub fn push() -> PushArgs {
+    program(PushArgs::command(), "push", "logator-push")
+}
+
+/// Reads the arguments of `logator-pull`.
+pub fn pull() -> PullArgs {
+    program(PullArgs::command(), "pull", "logator-pull")
+}
+
 fn program<T: FromArgMatches>(command: clap::Command, program: &str, name: &'static str) -> T {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let mut command = config::with_environment(command);
@@ -77,12 +91,24 @@ fn program<T: FromArgMatches>(command: clap::Command, program: &str, name: &'sta
     parse(command, arguments)
 }
 
+/// The programs, with their environment variables: what man pages and completions are made of.
+pub fn programs() -> Vec<clap::Command> {
+    let logator = logator_command().mut_subcommands(config::with_environment);
+    let others = [QueueArgs::command(), WorkerArgs::command(), PushArgs::command(), PullArgs::command()];
+    std::iter::once(logator).chain(others.map(config::with_environment)).collect()
+}
+
 /// The commands of the other programs, whose keys a shared file may hold.
 fn others(program: &str) -> Vec<clap::Command> {
     let logator = LogatorArgs::command();
     let own = ["run", "bench", "grok", "replay"]
         .map(|name| (name, logator.find_subcommand(name).cloned().unwrap_or_default()));
-    let others = [("queue", QueueArgs::command()), ("worker", WorkerArgs::command())];
+    let others = [
+        ("queue", QueueArgs::command()),
+        ("worker", WorkerArgs::command()),
+        ("push", PushArgs::command()),
+        ("pull", PullArgs::command()),
+    ];
     own.into_iter().chain(others).filter(|(name, _)| *name != program).map(|(_, command)| command).collect()
 }
 
@@ -133,6 +159,11 @@ pub fn conclude(console: &Console, receipt_file: Option<&Path>, result: Result<R
 
 /// Writes a receipt as JSON, if a file is asked for.
 pub fn write_receipt(file: Option<&Path>, receipt: &Receipt) -> Result<()> {
+    write_json(file, receipt)
+}
+
+/// The same for an account of another kind.
+pub fn write_json(file: Option<&Path>, receipt: &impl serde::Serialize) -> Result<()> {
     let Some(path) = file else { return Ok(()) };
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
         Error::system(format!("{}: the receipt cannot be written", path.display())).because(error)

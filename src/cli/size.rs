@@ -21,6 +21,12 @@ pub fn bytes(text: &str) -> Result<usize, String> {
     number.checked_mul(unit).filter(|&bytes| bytes > 0).ok_or_else(|| "out of range".to_owned())
 }
 
+/// The length of a message: bytes, no more than PULL sockets take.
+pub fn message(text: &str) -> Result<usize, String> {
+    let length = bytes(text)?;
+    if length <= 8 << 20 { Ok(length) } else { Err("more than 8MiB is too much for a message".to_owned()) }
+}
+
 /// Memory for lines: bytes, enough for a batch or two.
 pub fn memory(text: &str) -> Result<usize, String> {
     let memory = bytes(text)?;
@@ -31,6 +37,15 @@ pub fn memory(text: &str) -> Result<usize, String> {
 pub fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| "not a number of seconds from 0 on".to_owned())
+}
+
+/// Milliseconds: `500`.
+pub fn milliseconds(text: &str) -> Result<Duration, String> {
+    let most = 24 * 3600 * 1000;
+    match text.parse() {
+        Ok(ms) if ms <= most => Ok(Duration::from_millis(ms)),
+        _ => Err("a whole number of milliseconds, a day at most, is expected".to_owned()),
+    }
 }
 
 /// A lease: seconds, more than none and no longer than the wire can say.

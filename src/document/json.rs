@@ -102,12 +102,7 @@ impl Form for Json<'_> {
     #[cold]
     fn lossy_text(&mut self, text: &[u8]) {
         self.out.push(b'"');
-        for chunk in text.utf8_chunks() {
-            write_escaped(chunk.valid().as_bytes(), self.out);
-            if !chunk.invalid().is_empty() {
-                self.out.extend_from_slice("\u{FFFD}".as_bytes());
-            }
-        }
+        write_replaced(text, self.out);
         self.out.extend_from_slice(b"\",");
     }
 
@@ -189,6 +184,25 @@ fn is_plain(text: &[u8]) -> bool {
 #[inline]
 pub(super) fn write_escaped(text: &[u8], out: &mut Vec<u8>) {
     if is_plain(text) { out.extend_from_slice(text) } else { write_with_escapes(text, out) }
+}
+
+/// The same for bytes of any kind: what is not UTF-8 is replaced by U+FFFD.
+#[inline]
+pub(crate) fn escape(bytes: &[u8], out: &mut Vec<u8>) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => write_escaped(text.as_bytes(), out),
+        Err(_) => write_replaced(bytes, out),
+    }
+}
+
+#[cold]
+fn write_replaced(bytes: &[u8], out: &mut Vec<u8>) {
+    for chunk in bytes.utf8_chunks() {
+        write_escaped(chunk.valid().as_bytes(), out);
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{FFFD}".as_bytes());
+        }
+    }
 }
 
 #[cold]

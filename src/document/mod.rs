@@ -34,7 +34,7 @@ pub mod date;
 mod encoder;
 mod form;
 pub mod id;
-mod json;
+pub(crate) mod json;
 mod keys;
 mod object;
 mod plan;

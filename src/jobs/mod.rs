@@ -9,10 +9,14 @@
 //! | [`grok`] | here, one after the other | – | – |
 //! | [`keygen`](mod@keygen) | – | – | – |
 //! | [`replay`] | dead letters | in memory | here |
+//! | [`push`] | standard input | – | – |
+//! | [`pull`] | pushed lines | in memory, if they are stored | here |
 
 pub mod bench;
 pub mod grok;
 pub mod keygen;
+pub mod pull;
+pub mod push;
 pub mod replay;
 pub mod run;
 pub mod serve;
@@ -302,6 +306,19 @@ impl Reading {
             errors
         })?;
         Ok(Reading { ends, listening, ..reading })
+    }
+
+    /// Reads what has no end into `queue`: `read` puts it into the intake it is given until it is told to leave, and
+    /// answers what it could not read.
+    pub(crate) fn live(
+        queue: Arc<SharedQueue>,
+        dead_letters: Arc<DeadLetters>,
+        max_line: usize,
+        read: impl FnOnce(&dyn Intake) -> Vec<Error> + Send + 'static,
+    ) -> Result<Reading> {
+        let intake = QueueIntake { queue: Arc::clone(&queue), dead_letters, max_line, state: None };
+        let reading = Reading::of(Arc::default(), queue, move || read(&intake))?;
+        Ok(Reading { ends: true, ..reading })
     }
 
     /// The same with a way to read of one's own, which answers what it could not read.

@@ -11,6 +11,7 @@ use crate::document::{DocumentId, date};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::lines;
+use crate::notify::Manager;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::queue::suspects::Waiting;
@@ -60,13 +61,15 @@ pub fn serve(
     let notify = Arc::clone(&waker);
     let queue = queue_with(state.as_ref(), SharedQueue::new(limits, Some(Box::new(move || notify.wake()))));
 
+    let manager = Manager::of_environment();
     let abort = Stop::new()?;
     let live = Live::new(Stop::new()?);
     live.stop.on_signals({
-        let (live, queue, console) = (live.clone(), Arc::clone(&queue), console.clone());
+        let (live, queue, console, manager) = (live.clone(), Arc::clone(&queue), console.clone(), manager.clone());
         let (abort, drain) = (abort.clone(), options.drain);
         move |signal| {
             let seconds = drain.as_secs();
+            manager.stopping("reading has stopped, workers finish what was read");
             console.say(format!(
                 "{signal}: reading stops, workers have {seconds} s to finish what was read; a second signal ends at once"
             ));
@@ -117,6 +120,9 @@ pub fn serve(
         None => None,
     };
 
+    // Bound, reading, and with its workers: from here on nothing but the work can fail.
+    let places: Vec<String> = server.endpoints().iter().map(ToString::to_string).collect();
+    manager.ready(&format!("lines are handed out at {}", places.join(" and ")));
     let mut progress = progress;
     let mut receipt = None;
     let mut finish = |failure: Option<Error>| {
@@ -134,6 +140,7 @@ pub fn serve(
         }
         errors.extend(failure);
         let closed = close_account(&queue, state.as_deref(), errors, &console).with_sources(reading.sources());
+        manager.status(&format!("{} lines accounted for, staying for late workers", grouped(closed.tally.total())));
         on_receipt(&closed);
         receipt = Some(closed);
     };

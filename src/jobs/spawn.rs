@@ -14,6 +14,7 @@ use crate::console::Console;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::keys::PublicKey;
+use crate::notify;
 use crate::sink::backoff::Backoff;
 use crate::stop::Stop;
 
@@ -137,7 +138,7 @@ impl Shared {
 
     fn spawn(&self) -> Result<Child> {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).stdin(Stdio::null());
+        command.args(&self.arguments).stdin(Stdio::null()).env_remove(notify::SOCKET);
         let child = command.spawn().map_err(|error| {
             Error::system(format!("{}: a worker cannot be started", self.program.display())).because(error)
         })?;

@@ -8,6 +8,7 @@ use crate::client::{Address, Client};
 use crate::console::Console;
 use crate::dead_letter::DeadLetters;
 use crate::error::Result;
+use crate::notify::Manager;
 use crate::receipt::Receipt;
 use crate::stop::Stop;
 use crate::worker::feed::Feed;
@@ -21,9 +22,13 @@ use crate::worker::{Crew, WorkerCounts};
 pub fn work(addresses: &[Address], options: &WorkOptions, console: Console) -> Result<Receipt> {
     let formats = options.formats(&console)?;
     let stop = Stop::new()?;
+    let manager = Manager::of_environment();
     stop.on_signals({
-        let console = console.clone();
-        move |signal| console.say(format!("{signal}: finishing what is in hand; a second signal ends at once"))
+        let (console, manager) = (console.clone(), manager.clone());
+        move |signal| {
+            manager.stopping("finishing what is in hand");
+            console.say(format!("{signal}: finishing what is in hand; a second signal ends at once"));
+        }
     })?;
     let context = zmq::Context::new();
     let client = |_index: usize| {
@@ -34,6 +39,7 @@ pub fn work(addresses: &[Address], options: &WorkOptions, console: Console) -> R
     let mut first = client(0);
     first.hello()?;
     let sinks = options.open_sinks(&console).inspect_err(|_| first.bye(Vec::new()))?;
+    manager.ready(&format!("{} threads ask for lines", options.workers.most));
     let counts = Arc::new(WorkerCounts::default());
     let crew = Crew {
         workers: options.workers.most,

@@ -17,7 +17,7 @@ const ZAP: &str = "inproc://zeromq.zap.01";
 const REPORTS: &str = "inproc://handshakes";
 
 /// Refused keys that are told one by one. Whoever makes keys to fill a log with them gets no further.
-const MOST_TOLD: usize = 100;
+pub(crate) const MOST_TOLD: usize = 100;
 
 /// Questions and reports taken between two looks at anything else.
 const A_ROUND: usize = 256;
@@ -31,45 +31,33 @@ pub struct Security {
     pub authorized: Arc<Authorized>,
 }
 
-pub(super) struct Door {
+/// Answers libzmq's questions about keys; without keys there are none.
+pub(crate) struct Gate {
     zap: Option<(zmq::Socket, Arc<Authorized>)>,
-    reports: zmq::Socket,
 }
 
-impl Door {
-    /// Prepares `socket`, which is not bound yet.
-    pub(super) fn new(context: &zmq::Context, socket: &zmq::Socket, security: Option<&Security>) -> Result<Door> {
+impl Gate {
+    /// Prepares `socket`, which is not bound yet. The gate must be closed after it.
+    pub(crate) fn new(context: &zmq::Context, socket: &zmq::Socket, security: Option<&Security>) -> Result<Gate> {
+        let Some(Security { pair, authorized }) = security else { return Ok(Gate { zap: None }) };
         let failed = |error: zmq::Error| Error::system("libzmq cannot guard its sockets").because(error);
-        let zap = match security {
-            Some(Security { pair, authorized }) => {
-                let zap = context.socket(zmq::REP).map_err(failed)?;
-                zap.set_linger(0).map_err(failed)?;
-                zap.bind(ZAP).map_err(failed)?;
-                socket.set_curve_server(true).map_err(failed)?;
-                socket.set_curve_publickey(pair.public().as_bytes()).map_err(failed)?;
-                socket.set_curve_secretkey(pair.secret()).map_err(failed)?;
-                socket.set_zap_domain("logator").map_err(failed)?;
-                Some((zap, Arc::clone(authorized)))
-            }
-            None => None,
-        };
-        let events = [zmq::SocketEvent::HANDSHAKE_FAILED_NO_DETAIL, zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL];
-        let events = events.iter().fold(0, |mask, event| mask | i32::from(event.to_raw()));
-        socket.monitor(REPORTS, events).map_err(failed)?;
-        let reports = context.socket(zmq::PAIR).map_err(failed)?;
-        reports.set_linger(0).map_err(failed)?;
-        reports.connect(REPORTS).map_err(failed)?;
-        Ok(Door { zap, reports })
+        let zap = context.socket(zmq::REP).map_err(failed)?;
+        zap.set_linger(0).map_err(failed)?;
+        zap.bind(ZAP).map_err(failed)?;
+        socket.set_curve_server(true).map_err(failed)?;
+        socket.set_curve_publickey(pair.public().as_bytes()).map_err(failed)?;
+        socket.set_curve_secretkey(pair.secret()).map_err(failed)?;
+        socket.set_zap_domain("logator").map_err(failed)?;
+        Ok(Gate { zap: Some((zap, Arc::clone(authorized))) })
     }
 
     /// What to wait for.
-    pub(super) fn poll_items(&self) -> impl Iterator<Item = zmq::PollItem<'_>> {
-        let zap = self.zap.iter().map(|(zap, _)| zap);
-        zap.chain(std::iter::once(&self.reports)).map(|socket| socket.as_poll_item(zmq::POLLIN))
+    pub(crate) fn poll_item(&self) -> Option<zmq::PollItem<'_>> {
+        self.zap.as_ref().map(|(zap, _)| zap.as_poll_item(zmq::POLLIN))
     }
 
     /// Whether the owner of a connection that is open already may still be there.
-    pub(super) fn still_allows(&self, message: &mut zmq::Message) -> bool {
+    fn still_allows(&self, message: &mut zmq::Message) -> bool {
         match &self.zap {
             Some((_, authorized)) if authorized.edition() > 0 => {
                 let key = message.gets("User-Id").and_then(PublicKey::parse);
@@ -79,15 +67,11 @@ impl Door {
         }
     }
 
-    /// Answers what is asked and counts what is reported.
-    pub(super) fn serve(
-        &self,
-        told: &mut HashSet<PublicKey>,
-        strangers: &mut Strangers,
-        on_event: &mut dyn FnMut(Event),
-    ) -> Result<()> {
+    /// Answers what is asked. `refused` is told the keys that are kept out, as far as they are keys, and where they came
+    /// from.
+    pub(crate) fn serve(&self, refused: &mut dyn FnMut(Option<PublicKey>, &[u8])) -> Result<()> {
+        let Some((zap, authorized)) = &self.zap else { return Ok(()) };
         for _ in 0..A_ROUND {
-            let Some((zap, authorized)) = &self.zap else { break };
             let frames = match zap.recv_multipart(zmq::DONTWAIT) {
                 Ok(frames) => frames,
                 Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => break,
@@ -96,18 +80,61 @@ impl Door {
             let question = Question::read(&frames);
             let key = question.key.filter(|key| authorized.allows(key));
             if key.is_none() {
-                strangers.unauthorized += 1;
-                if let Some(key) = question.key
-                    && told.len() < MOST_TOLD
-                    && told.insert(key)
-                {
-                    let address = String::from_utf8_lossy(question.address).into_owned();
-                    on_event(Event::Refused { key, address });
-                }
+                refused(question.key, question.address);
             }
             zap.send_multipart(question.answer(key), zmq::DONTWAIT)
                 .map_err(|error| Error::wire("libzmq does not take an answer about a key").because(error))?;
         }
+        Ok(())
+    }
+}
+
+/// The gate of a queue, and libzmq's reports of those who did not find it.
+pub(super) struct Door {
+    gate: Gate,
+    reports: zmq::Socket,
+}
+
+impl Door {
+    /// Prepares `socket`, which is not bound yet.
+    pub(super) fn new(context: &zmq::Context, socket: &zmq::Socket, security: Option<&Security>) -> Result<Door> {
+        let failed = |error: zmq::Error| Error::system("libzmq cannot guard its sockets").because(error);
+        let gate = Gate::new(context, socket, security)?;
+        let events = [zmq::SocketEvent::HANDSHAKE_FAILED_NO_DETAIL, zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL];
+        let events = events.iter().fold(0, |mask, event| mask | i32::from(event.to_raw()));
+        socket.monitor(REPORTS, events).map_err(failed)?;
+        let reports = context.socket(zmq::PAIR).map_err(failed)?;
+        reports.set_linger(0).map_err(failed)?;
+        reports.connect(REPORTS).map_err(failed)?;
+        Ok(Door { gate, reports })
+    }
+
+    /// What to wait for.
+    pub(super) fn poll_items(&self) -> impl Iterator<Item = zmq::PollItem<'_>> {
+        self.gate.poll_item().into_iter().chain(std::iter::once(self.reports.as_poll_item(zmq::POLLIN)))
+    }
+
+    /// Whether the owner of a connection that is open already may still be there.
+    pub(super) fn still_allows(&self, message: &mut zmq::Message) -> bool {
+        self.gate.still_allows(message)
+    }
+
+    /// Answers what is asked and counts what is reported.
+    pub(super) fn serve(
+        &self,
+        told: &mut HashSet<PublicKey>,
+        strangers: &mut Strangers,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        self.gate.serve(&mut |key, address| {
+            strangers.unauthorized += 1;
+            if let Some(key) = key
+                && told.len() < MOST_TOLD
+                && told.insert(key)
+            {
+                on_event(Event::Refused { key, address: String::from_utf8_lossy(address).into_owned() });
+            }
+        })?;
         for _ in 0..A_ROUND {
             // A socket that was closed meanwhile reports nothing more.
             let Ok(_) = self.reports.recv_multipart(zmq::DONTWAIT) else { break };

@@ -1,0 +1,32 @@
+//! `logator-pull`: receives the lines that others push, and writes or stores them.
+
+use std::process::ExitCode;
+
+use logator::cli;
+use logator::jobs;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = cli::pull();
+    let console = arguments.report.console("logator-pull");
+    let receipt = arguments.report.receipt.as_deref();
+    if let Some(work) = arguments.work_options() {
+        let result = arguments.options().and_then(|options| jobs::pull::store(&options, &work, console.clone()));
+        return cli::conclude(&console, receipt, result);
+    }
+    let result = arguments.options().and_then(|options| {
+        let received = jobs::pull::print(&options, console.clone())?;
+        cli::write_json(receipt, &received)
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if !error.is_broken_pipe() {
+                console.error(error.to_string());
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! `logator-push`: sends the lines of standard input to whoever pulls them.
+
+use std::process::ExitCode;
+
+use logator::cli;
+use logator::jobs;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = cli::push();
+    let console = arguments.report.console("logator-push");
+    let result = arguments.options().and_then(|options| {
+        let sent = jobs::push::push(&options, console.clone())?;
+        cli::write_json(arguments.report.receipt.as_deref(), &sent)?;
+        Ok(sent)
+    });
+    match result {
+        Ok(sent) => ExitCode::from(sent.exit_code()),
+        Err(error) => {
+            console.error(error.to_string());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

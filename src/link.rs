@@ -1,0 +1,378 @@
+//! One end of PUSH/PULL: a socket that connects, listens, or both, its keys, and what libzmq reports of its
+//! connections.
+//!
+//! Connections are taken up again by libzmq, with back-off. Messages are queued for peers that are connected and for no
+//! others (`ZMQ_IMMEDIATE`), so that what nobody can take stays with the sender, who can count it.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::stat::{Mode, umask};
+
+use crate::client::Address;
+use crate::endpoint::{self, Endpoint};
+use crate::error::{Error, Result};
+use crate::keys::PublicKey;
+use crate::server::Security;
+use crate::server::door::{Gate, MOST_TOLD};
+use crate::sink::backoff::Backoff;
+
+/// How long a peer may take to introduce itself; then libzmq closes the connection, or tries again.
+const INTRODUCTION: Duration = Duration::from_secs(10);
+
+/// The longest message that is taken. libzmq closes the connection of a peer that sends a longer one.
+const LONGEST_MESSAGE: i64 = 16 << 20;
+
+/// Messages that libzmq holds for a peer, or of a peer, unless told otherwise.
+pub const HIGH_WATER: usize = 1000;
+
+/// What a socket that is dropped without a word gives its peers to take what they were sent.
+const FAREWELL_MS: i32 = 1000;
+
+/// Reports taken between two looks at anything else.
+const A_ROUND: usize = 256;
+
+/// Where a socket connects and listens, and whom it trusts.
+#[derive(Debug, Clone, Default)]
+pub struct LinkOptions {
+    /// Peers to connect to.
+    pub connect: Vec<Address>,
+    /// Where to listen for others.
+    pub bind: Vec<Endpoint>,
+    /// The keys of both sides where it listens; without them everybody who reaches an endpoint comes in.
+    pub security: Option<Security>,
+    /// Messages that libzmq holds for each peer; 0 for [`HIGH_WATER`].
+    pub high_water: usize,
+}
+
+/// Sentences for the user.
+pub type Say = Box<dyn FnMut(String) + Send>;
+
+/// A peer that libzmq has given up, and when it is connected to again.
+struct Redial {
+    address: usize,
+    at: Instant,
+}
+
+/// A socket and what belongs to it. The order of the fields is that in which they are closed.
+pub(crate) struct Link {
+    pub(crate) socket: zmq::Socket,
+    reports: zmq::Socket,
+    gate: Gate,
+    context: zmq::Context,
+    bound: Bound,
+    connect: Vec<Address>,
+    list: Option<PathBuf>,
+    redials: Vec<Redial>,
+    backoff: Backoff,
+    /// Connections whose handshake has failed and whose end is not reported yet.
+    failing: usize,
+    peers: usize,
+    /// Connections that have ended after they had begun.
+    lost: u64,
+    told: HashSet<PublicKey>,
+    said: HashSet<String>,
+    say: Say,
+}
+
+impl Link {
+    /// Opens a socket of `kind`.
+    pub(crate) fn open(kind: zmq::SocketType, options: &LinkOptions, say: Say) -> Result<Link> {
+        let failed = |error: zmq::Error| Error::system("libzmq cannot make a socket").because(error);
+        let context = zmq::Context::new();
+        let socket = context.socket(kind).map_err(failed)?;
+        let high_water = if options.high_water == 0 { HIGH_WATER } else { options.high_water };
+        let high_water = i32::try_from(high_water).unwrap_or(i32::MAX);
+        socket.set_sndhwm(high_water).map_err(failed)?;
+        socket.set_rcvhwm(high_water).map_err(failed)?;
+        socket.set_immediate(true).map_err(failed)?;
+        socket.set_linger(FAREWELL_MS).map_err(failed)?;
+        socket.set_maxmsgsize(LONGEST_MESSAGE).map_err(failed)?;
+        socket.set_reconnect_ivl(50).map_err(failed)?;
+        socket.set_reconnect_ivl_max(2000).map_err(failed)?;
+        socket.set_handshake_ivl(INTRODUCTION.as_millis() as i32).map_err(failed)?;
+        let reports = monitor(&context, &socket).map_err(failed)?;
+        let gate = Gate::new(&context, &socket, options.security.as_ref())?;
+        let mut bound = Bound(Vec::new());
+        for endpoint in &options.bind {
+            bound.0.push(bind_private(&socket, endpoint)?);
+        }
+        if options.security.is_some() && !options.connect.is_empty() {
+            // What listens already keeps its keys.
+            socket.set_curve_server(false).map_err(failed)?;
+            socket.set_zap_domain("").map_err(failed)?;
+        }
+        let link = Link {
+            socket,
+            reports,
+            gate,
+            context,
+            bound,
+            connect: options.connect.clone(),
+            list: options.security.as_ref().map(|security| security.authorized.path().to_owned()),
+            redials: Vec::new(),
+            backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(5)),
+            failing: 0,
+            peers: 0,
+            lost: 0,
+            told: HashSet::new(),
+            said: HashSet::new(),
+            say,
+        };
+        for address in &link.connect {
+            address.endpoint.check_owner()?;
+            link.dial(address)?;
+        }
+        Ok(link)
+    }
+
+    fn dial(&self, address: &Address) -> Result<()> {
+        let Address { endpoint, keys } = address;
+        let failed = |error: zmq::Error| Error::usage(format!("{endpoint}: cannot be connected to")).because(error);
+        self.socket.set_ipv6(endpoint.is_ipv6()).map_err(failed)?;
+        if let Some(keys) = keys {
+            self.socket.set_curve_serverkey(keys.queue.as_bytes()).map_err(failed)?;
+            self.socket.set_curve_publickey(keys.own.public().as_bytes()).map_err(failed)?;
+            self.socket.set_curve_secretkey(keys.own.secret()).map_err(failed)?;
+        }
+        if endpoint.path().is_none() {
+            // A machine that vanishes closes no connection.
+            self.socket.set_heartbeat_ivl(5_000).map_err(failed)?;
+            self.socket.set_heartbeat_timeout(15_000).map_err(failed)?;
+        }
+        self.socket.connect(&endpoint.to_string()).map_err(failed)
+    }
+
+    /// Where it listens, ports filled in.
+    pub(crate) fn endpoints(&self) -> &[Endpoint] {
+        &self.bound.0
+    }
+
+    /// Where it listens and connects.
+    pub(crate) fn everywhere(&self) -> impl Iterator<Item = &Endpoint> {
+        self.connect.iter().map(|address| &address.endpoint).chain(&self.bound.0)
+    }
+
+    /// Connections that are open and introduced.
+    pub(crate) fn peers(&self) -> usize {
+        self.peers
+    }
+
+    /// Connections that have ended so far.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// What else to wait for than the socket. [`look`](Self::look) takes what comes.
+    pub(crate) fn poll_items(&self) -> impl Iterator<Item = zmq::PollItem<'_>> {
+        self.gate.poll_item().into_iter().chain(std::iter::once(self.reports.as_poll_item(zmq::POLLIN)))
+    }
+
+    /// How long to wait at most before the next [`look`](Self::look).
+    pub(crate) fn patience(&self, now: Instant) -> Option<Duration> {
+        self.redials.iter().map(|redial| redial.at.saturating_duration_since(now)).min()
+    }
+
+    /// Waits for room or messages (`events`; nothing for none), for libzmq's reports, and for the descriptors `others`;
+    /// at most `timeout`. Answers which of `others` are ready.
+    pub(crate) fn wait<const N: usize>(
+        &mut self,
+        events: Option<zmq::PollEvents>,
+        others: [Option<std::os::fd::RawFd>; N],
+        timeout: Option<Duration>,
+    ) -> Result<[bool; N]> {
+        let timeout = timeout.into_iter().chain(self.patience(Instant::now())).min();
+        // Rounded up: a wait that ends just before its deadline would be done again at once.
+        let timeout = timeout.map_or(-1, |time| i64::try_from(time.as_millis()).map_or(i64::MAX, |ms| ms + 1));
+        let given = others.iter().flatten().map(|&other| zmq::PollItem::from_fd(other, zmq::POLLIN));
+        let mut items: Vec<zmq::PollItem> = given.collect();
+        let count = items.len();
+        items.extend(self.poll_items());
+        items.extend(events.map(|events| self.socket.as_poll_item(events)));
+        match zmq::poll(&mut items, timeout) {
+            Ok(_) | Err(zmq::Error::EINTR) => {}
+            Err(error) => return Err(Error::wire("waiting for peers failed").because(error)),
+        }
+        let mut ready = items[..count].iter().map(|item| !item.get_revents().is_empty());
+        let ready = others.map(|other| other.is_some() && ready.next().unwrap_or(false));
+        drop(items);
+        self.look()?;
+        Ok(ready)
+    }
+
+    /// Takes what libzmq reports and asks.
+    ///
+    /// # Errors
+    /// A socket that another user owns.
+    pub(crate) fn look(&mut self) -> Result<()> {
+        let Link { gate, told, say, list, .. } = self;
+        gate.serve(&mut |key, address| {
+            if let Some(key) = key
+                && told.len() < MOST_TOLD
+                && told.insert(key)
+            {
+                let list = list.as_ref().map(|list| list.display().to_string()).unwrap_or_default();
+                let address = String::from_utf8_lossy(address);
+                say(format!("a peer at {address} was refused: its key {key} is not in {list}"));
+            }
+        })?;
+        for _ in 0..A_ROUND {
+            let Ok(report) = self.reports.recv_multipart(zmq::DONTWAIT) else { break };
+            self.take(&report)?;
+        }
+        let now = Instant::now();
+        let due: Vec<Redial> = self.redials.extract_if(.., |redial| redial.at <= now).collect();
+        for Redial { address, .. } in due {
+            let address = self.connect[address].clone();
+            // What libzmq has given up may or may not still be known to it.
+            let _ = self.socket.disconnect(&address.endpoint.to_string());
+            self.dial(&address)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, report: &[Vec<u8>]) -> Result<()> {
+        use zmq::SocketEvent as E;
+        let Some(code) = report.first().and_then(|frame| frame.first_chunk()) else { return Ok(()) };
+        let place = report.get(1).map(|place| String::from_utf8_lossy(place).into_owned()).unwrap_or_default();
+        let dialled = self.connect.iter().position(|address| address.endpoint.to_string() == place);
+        let event = E::from_raw(u16::from_ne_bytes(*code));
+        match event {
+            E::CONNECTED => {
+                if let Some(address) = dialled {
+                    self.connect[address].endpoint.check_owner()?;
+                }
+            }
+            E::HANDSHAKE_SUCCEEDED => {
+                self.peers += 1;
+                self.backoff.reset();
+                if self.lost > 0 {
+                    self.say_once(format!("{place}: a peer is there again"));
+                }
+            }
+            E::HANDSHAKE_FAILED_AUTH | E::HANDSHAKE_FAILED_PROTOCOL | E::HANDSHAKE_FAILED_NO_DETAIL => {
+                self.failing += 1;
+                if let Some(address) = dialled {
+                    self.say_once(self.why_refused(event, address));
+                    if event != E::HANDSHAKE_FAILED_NO_DETAIL {
+                        // libzmq does not try again.
+                        let at = Instant::now() + self.backoff.next_delay();
+                        self.redials.push(Redial { address, at });
+                    }
+                }
+            }
+            E::DISCONNECTED if self.failing > 0 => self.failing -= 1,
+            E::DISCONNECTED => {
+                self.peers = self.peers.saturating_sub(1);
+                self.lost += 1;
+                if let Some(address) = dialled {
+                    let endpoint = &self.connect[address].endpoint;
+                    self.say_once(format!("{endpoint}: the peer is gone; it is tried again and again"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn say_once(&mut self, sentence: String) {
+        if self.said.len() < MOST_TOLD && self.said.insert(sentence.clone()) {
+            (self.say)(sentence);
+        }
+    }
+
+    fn why_refused(&self, event: zmq::SocketEvent, address: usize) -> String {
+        let Address { endpoint, keys } = &self.connect[address];
+        match (event, keys) {
+            (zmq::SocketEvent::HANDSHAKE_FAILED_AUTH, Some(keys)) => format!(
+                "{endpoint}: the peer refuses this key; put {} in its --authorized-keys file",
+                keys.own.public()
+            ),
+            (_, Some(keys)) => format!(
+                "{endpoint}: no handshake; what listens there uses no keys, or has another key than {}, which --queue-key \
+                 names, or takes the other side of PUSH and PULL",
+                keys.queue
+            ),
+            (_, None) => format!(
+                "{endpoint}: no handshake; what listens there demands keys (--curve-key and --queue-key), or speaks \
+                 another protocol, or takes the same side of PUSH and PULL"
+            ),
+        }
+    }
+
+    /// Closes the socket when its peers have been given what it holds, or after `linger`. `false` when `linger` ended
+    /// it.
+    pub(crate) fn close(self, linger: Duration) -> Result<bool> {
+        let Link { socket, reports, gate, context, bound, .. } = self;
+        let ms = i32::try_from(linger.as_millis()).unwrap_or(i32::MAX);
+        socket.set_linger(ms).map_err(|error| Error::wire("the socket cannot be closed").because(error))?;
+        let started = Instant::now();
+        drop(socket);
+        drop((reports, gate));
+        // Waits for what lingers.
+        drop(context);
+        drop(bound);
+        Ok(started.elapsed() < linger)
+    }
+}
+
+/// Endpoints it listens at. Those in the file system are removed at the end.
+struct Bound(Vec<Endpoint>);
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        for path in self.0.iter().filter_map(Endpoint::path) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn monitor(context: &zmq::Context, socket: &zmq::Socket) -> zmq::Result<zmq::Socket> {
+    use zmq::SocketEvent as E;
+    // Numbered, because a name may be monitored by one socket only.
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let name = format!("inproc://link-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let events = [
+        E::CONNECTED,
+        E::DISCONNECTED,
+        E::HANDSHAKE_SUCCEEDED,
+        E::HANDSHAKE_FAILED_AUTH,
+        E::HANDSHAKE_FAILED_PROTOCOL,
+        E::HANDSHAKE_FAILED_NO_DETAIL,
+    ];
+    socket.monitor(&name, events.iter().fold(0, |mask, event| mask | i32::from(event.to_raw())))?;
+    let reports = context.socket(zmq::PAIR)?;
+    reports.set_linger(0)?;
+    reports.connect(&name)?;
+    Ok(reports)
+}
+
+/// Lets `socket` listen at `endpoint`; in the file system with mode 0600. Answers where that is, the port filled in.
+///
+/// # Errors
+/// An endpoint that is in use or cannot be bound.
+pub(crate) fn bind_private(socket: &zmq::Socket, endpoint: &Endpoint) -> Result<Endpoint> {
+    let failed = |error: zmq::Error| Error::usage(format!("{endpoint}: cannot listen there")).because(error);
+    endpoint.check_free()?;
+    socket.set_ipv6(endpoint.is_ipv6()).map_err(failed)?;
+    let before = umask(Mode::from_bits_truncate(0o177));
+    let result = socket.bind(&endpoint.to_string());
+    umask(before);
+    match result {
+        Ok(()) => {}
+        Err(zmq::Error::EADDRINUSE) => return Err(endpoint::in_use(endpoint)),
+        Err(error) => return Err(failed(error)),
+    }
+    // A port given as * is known only now.
+    let address = socket.get_last_endpoint().ok().and_then(|address| address.ok());
+    Ok(address.and_then(|address| Endpoint::parse(&address).ok()).unwrap_or_else(|| endpoint.clone()))
+}
+
+/// Endpoints as text, for those who may reach no further than this machine.
+pub(crate) fn local(endpoint: &str) -> Result<Endpoint> {
+    let endpoint = Endpoint::parse(endpoint)?;
+    endpoint.check_reach(false)?;
+    Ok(endpoint)
+}

@@ -1,0 +1,128 @@
+//! Receiving what others push: a ZeroMQ PULL socket.
+
+use std::time::{Duration, Instant};
+
+use crate::client::Address;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, Result};
+use crate::link::{self, Link, LinkOptions, Say};
+use crate::stop::Stop;
+
+/// Receives the messages of the PUSH sockets that are connected: an iterator that waits for the next one.
+///
+/// ```
+/// use logator::pull::Puller;
+/// use logator::push::Pusher;
+///
+/// # fn main() -> logator::error::Result<()> {
+/// let mut puller = Puller::bind("tcp://127.0.0.1:*")?;
+/// let mut pusher = Pusher::connect([puller.endpoints()[0].to_string()])?;
+/// pusher.push(b"first")?;
+/// pusher.push(b"second")?;
+/// let messages: Vec<_> = puller.by_ref().take(2).collect::<Result<_, _>>()?;
+/// assert_eq!(messages, [b"first".to_vec(), b"second".to_vec()]);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Puller {
+    link: Link,
+    message: zmq::Message,
+    stop: Option<Stop>,
+}
+
+impl Puller {
+    /// Listens at an endpoint of this machine: `ipc://PATH` (mode 0600) or `tcp://127.0.0.1:PORT`.
+    ///
+    /// # Errors
+    /// An endpoint that is wrong, in use, or open to other machines ([`Puller::open`] takes those, with keys).
+    pub fn bind(endpoint: &str) -> Result<Puller> {
+        let bind = vec![link::local(endpoint)?];
+        Puller::open(&LinkOptions { bind, ..LinkOptions::default() }, Box::new(drop))
+    }
+
+    /// Connects to endpoints of this machine; their sockets may appear later, and come and go.
+    ///
+    /// # Errors
+    /// An endpoint that is wrong, another user's, or on another machine ([`Puller::open`] takes those, with keys).
+    pub fn connect<S: AsRef<str>>(endpoints: impl IntoIterator<Item = S>) -> Result<Puller> {
+        let address = |endpoint: S| Ok(Address { endpoint: link::local(endpoint.as_ref())?, keys: None });
+        let connect = endpoints.into_iter().map(address).collect::<Result<_>>()?;
+        Puller::open(&LinkOptions { connect, ..LinkOptions::default() }, Box::new(drop))
+    }
+
+    /// Connects and listens as `options` say. `say` gets sentences for the user: about peers that do not come together
+    /// with this socket, and such that go.
+    ///
+    /// # Errors
+    /// An endpoint that is in use, cannot be bound, or is another user's.
+    pub fn open(options: &LinkOptions, say: Say) -> Result<Puller> {
+        Ok(Puller { link: Link::open(zmq::PULL, options, say)?, message: zmq::Message::new(), stop: None })
+    }
+
+    /// Lets the iterator end, and every wait, when `stop` is requested. What has been received by then comes first.
+    pub fn until(self, stop: Stop) -> Puller {
+        Puller { stop: Some(stop), ..self }
+    }
+
+    /// Where it listens, ports filled in.
+    pub fn endpoints(&self) -> &[Endpoint] {
+        self.link.endpoints()
+    }
+
+    /// Where it listens and connects.
+    pub(crate) fn everywhere(&self) -> impl Iterator<Item = &Endpoint> {
+        self.link.everywhere()
+    }
+
+    /// The next message if one is there, to be read before the next call.
+    ///
+    /// # Errors
+    /// When the socket fails.
+    #[inline]
+    pub fn receive(&mut self) -> Result<Option<&[u8]>> {
+        match self.link.socket.recv(&mut self.message, zmq::DONTWAIT) {
+            Ok(()) => Ok(Some(&self.message)),
+            Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => Ok(None),
+            Err(error) => Err(Error::wire("a message cannot be received").because(error)),
+        }
+    }
+
+    /// The next message; `None` when there is none within `time`, or a stop was requested.
+    ///
+    /// # Errors
+    /// When the socket fails, or one that is connected to turns out to be another user's.
+    pub fn next_within(&mut self, time: Duration) -> Result<Option<Vec<u8>>> {
+        let deadline = Instant::now().checked_add(time);
+        loop {
+            if let Some(message) = self.receive()? {
+                return Ok(Some(message.to_vec()));
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) || self.is_stopped() {
+                return Ok(None);
+            }
+            self.wait(left)?;
+        }
+    }
+
+    /// Waits until there may be a message, a stop is requested, or `time` is over.
+    ///
+    /// # Errors
+    /// Those of [`next_within`](Self::next_within).
+    pub fn wait(&mut self, time: Option<Duration>) -> Result<()> {
+        let stop = self.stop.as_ref().map(Stop::descriptor);
+        self.link.wait(Some(zmq::POLLIN), [stop], time).map(drop)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(Stop::is_requested)
+    }
+}
+
+impl Iterator for Puller {
+    type Item = Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_within(Duration::MAX).transpose()
+    }
+}

@@ -1,0 +1,57 @@
+//! Lines as the original zmqpush wrapped them: `{"message":LINE,"type":TYPE,"@pid":PID}`.
+
+use crate::document::json;
+
+/// Wraps lines in JSON. What is not UTF-8 is replaced by U+FFFD, so that it always is JSON.
+pub struct Wrapping {
+    /// The beginning, and then each line.
+    buffer: Vec<u8>,
+    end: Vec<u8>,
+}
+
+const BEGINNING: &[u8] = b"{\"message\":\"";
+
+impl Wrapping {
+    /// For lines of `kind`, as process `pid` sends them.
+    pub fn new(kind: &str, pid: u32) -> Wrapping {
+        let mut end = b"\",\"type\":\"".to_vec();
+        json::escape(kind.as_bytes(), &mut end);
+        end.extend_from_slice(format!("\",\"@pid\":{pid}}}").as_bytes());
+        Wrapping { buffer: BEGINNING.to_vec(), end }
+    }
+
+    /// The message for `line`.
+    #[inline]
+    pub fn wrap(&mut self, line: &[u8]) -> &[u8] {
+        self.buffer.truncate(BEGINNING.len());
+        json::escape(line, &mut self.buffer);
+        self.buffer.extend_from_slice(&self.end);
+        &self.buffer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_wrapped_as_zmqpush_did_it() {
+        let mut wrapping = Wrapping::new("syslog", 12);
+        assert_eq!(wrapping.wrap(b"<13>a line"), br#"{"message":"<13>a line","type":"syslog","@pid":12}"#);
+        assert_eq!(wrapping.wrap(b""), br#"{"message":"","type":"syslog","@pid":12}"#);
+    }
+
+    #[test]
+    fn whatever_bytes_a_line_has_it_is_json() {
+        let all: Vec<u8> = (0..=255).collect();
+        let mut wrapping = Wrapping::new("a \"type\"\\\n", 1);
+        for length in 0..=all.len() {
+            for start in [0, all.len() - length] {
+                let line = &all[start..start + length];
+                let value: serde_json::Value = serde_json::from_slice(wrapping.wrap(line)).unwrap();
+                assert_eq!(value["message"], String::from_utf8_lossy(line).as_ref());
+                assert_eq!(value["type"], "a \"type\"\\\n");
+            }
+        }
+    }
+}

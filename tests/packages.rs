@@ -1,0 +1,11 @@
+//! What is installed: the Debian package and its life, units under a real systemd, man pages, completions, the
+//! configuration file, and the recipes with the programs they are for.
+
+#[path = "../examples/assets.rs"]
+mod assets;
+mod container;
+mod debian;
+mod files;
+mod notify;
+mod shippers;
+mod units;

@@ -1,0 +1,218 @@
+//! Files that can be looked at without being installed: the configuration, man pages, completions, units.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::assets;
+use crate::kit::place::Place;
+
+/// The package's root.
+fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The programs that have a table in the configuration file.
+const TABLES: [(&str, &str); 3] = [("logator-queue", "queue"), ("logator-worker", "worker"), ("logator-push", "push")];
+
+fn configuration() -> String {
+    std::fs::read_to_string(here("packaging/logator.toml")).unwrap()
+}
+
+/// The same with every setting made that is shown.
+fn all_settings() -> String {
+    let shown =
+        |line: &str| line.strip_prefix('#').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+    configuration()
+        .lines()
+        .map(|line| if shown(line) { &line[1..] } else { line })
+        .flat_map(|line| [line, "\n"])
+        .collect()
+}
+
+/// The command of a program with a file's values, as the program itself puts it together.
+fn configured(program: &str, table: &str, path: &Path) -> clap::Command {
+    let mut others = logator::cli::programs();
+    let at = others.iter().position(|command| command.get_name() == program).unwrap();
+    let own = others.remove(at);
+    logator::config::with_file(own, path, table, &others).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn the_configuration_is_right_as_it_is_and_with_every_setting_made() {
+    let place = Place::new();
+    for (name, text) in [("shipped.toml", configuration()), ("all.toml", all_settings())] {
+        let path = place.write(name, &text);
+        for (program, table) in TABLES {
+            let command = configured(program, table, &path);
+            let read = command.try_get_matches_from([program]);
+            read.unwrap_or_else(|error| panic!("{name}, {program}: {error}"));
+        }
+    }
+}
+
+#[test]
+fn the_configuration_shows_every_flag_of_its_programs() {
+    let table: toml::Table = all_settings().parse().unwrap();
+    for (program, name) in TABLES {
+        let settings = table[name].as_table().unwrap();
+        let command = logator::cli::programs().into_iter().find(|command| command.get_name() == program).unwrap();
+        let flags = command.get_arguments().filter(|arg| !arg.is_hide_set());
+        let flags = flags.filter_map(|arg| arg.get_long().or(arg.is_positional().then(|| arg.get_id().as_str())));
+        for flag in flags.filter(|flag| !["help", "version", "config"].contains(flag)) {
+            assert!(settings.contains_key(flag), "[{name}] of packaging/logator.toml lacks {flag}");
+        }
+        // And what it shows as a default is one.
+        for arg in command.get_arguments() {
+            let Some(value) = arg.get_long().and_then(|long| settings.get(long)) else { continue };
+            let line = format!("#{} = ", arg.get_long().unwrap());
+            let shown_as_default = configuration().contains(&line) && !value.is_array() && !value.is_bool();
+            let defaults: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            if let ([default], true) = (&defaults[..], shown_as_default) {
+                assert_eq!(*default, value, "[{name}] {}", arg.get_long().unwrap());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_queue_reads_its_inputs_from_the_file() {
+    // They were once put behind what follows `--`, and a queue took its workers' arguments for its inputs.
+    let place = Place::new();
+    place.write("a.log", crate::kit::logs::access(0..10));
+    let endpoint = place.endpoint();
+    place.write(
+        "c.toml",
+        format!("[queue]\ninput = [\"a.log\"]\nspawn = 1\nbind = \"{endpoint}\"\n[worker]\nto = \"null:\"\n"),
+    );
+    let ran = place.run("logator-queue", &["--config", "c.toml", "--", "--unmatched", "drop"], b"");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("stored                     10"), "{}", ran.stderr);
+}
+
+#[test]
+fn there_is_a_man_page_for_each_program_and_command_and_man_reads_it() {
+    let place = Place::new();
+    assets::write(&place.path("assets")).unwrap();
+    let mut pages = 0;
+    let man = Command::new("man").arg("--version").output().is_ok();
+    for program in logator::cli::programs() {
+        let name = program.get_name().to_owned();
+        let commands = program.get_subcommands().map(|command| format!("{name}-{}", command.get_name()));
+        for page in commands.chain([name.clone()]) {
+            let path = place.path(&format!("assets/man/{page}.1.gz"));
+            assert!(path.exists(), "{page} has no man page");
+            pages += 1;
+            if !man {
+                continue;
+            }
+            let mut command = Command::new("man");
+            command.args(["--warnings", "-l"]).arg(&path).env("MANWIDTH", "100").env("LC_ALL", "C.UTF-8");
+            let ran = command.output().unwrap();
+            let (text, faults) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+            assert!(ran.status.success() && faults.is_empty(), "{page}: {faults}");
+            for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS"] {
+                assert!(text.contains(section), "{page} lacks {section}:\n{text}");
+            }
+        }
+    }
+    assert_eq!(std::fs::read_dir(place.path("assets/man")).unwrap().count(), pages, "there are pages of nothing");
+}
+
+#[test]
+fn bash_completes_flags_values_and_commands() {
+    let place = Place::new();
+    assets::write(&place.path("assets")).unwrap();
+    let complete = |program: &str, words: &[&str]| {
+        let script = place.path(&format!("assets/completions/bash/{program}"));
+        // As bash calls it: the words so far, and which of them is being written.
+        let code = format!(
+            ". {script}\nCOMP_WORDS=({program} {words})\nCOMP_CWORD={count}\n\
+             $(complete -p {program} | sed 's/.*-F \\([^ ]*\\).*/\\1/') {program} '{last}' '{before}'\necho \"${{COMPREPLY[@]}}\"",
+            script = script.display(),
+            words = words.join(" "),
+            count = words.len(),
+            last = words.last().unwrap(),
+            before = words.len().checked_sub(2).map_or(program, |at| words[at]),
+        );
+        let ran = Command::new("bash").args(["--norc", "-c", &code]).output().unwrap();
+        assert!(ran.stderr.is_empty(), "{}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).unwrap().trim().to_owned()
+    };
+    assert_eq!(complete("logator-queue", &["--auth"]), "--authorized-keys");
+    assert_eq!(complete("logator-push", &["--on-full", "d"]), "drop");
+    assert_eq!(complete("logator", &["rep"]), "replay");
+    assert_eq!(complete("logator", &["run", "--unmatched", "k"]), "keep");
+}
+
+#[test]
+fn zsh_and_fish_take_their_completions() {
+    let place = Place::new();
+    assets::write(&place.path("assets")).unwrap();
+    for shell in ["zsh", "fish"] {
+        let files: Vec<_> = std::fs::read_dir(place.path(&format!("assets/completions/{shell}"))).unwrap().collect();
+        assert_eq!(files.len(), logator::cli::programs().len());
+        for file in files.into_iter().flatten() {
+            let Ok(ran) = Command::new(shell).arg("-n").arg(file.path()).output() else {
+                eprintln!("left out: {shell} is not installed");
+                break;
+            };
+            assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        }
+    }
+}
+
+/// The services, and the most exposure that `systemd-analyze security` may find, in tenths.
+const SERVICES: [(&str, u32); 3] =
+    [("logator-queue.service", 14), ("logator-worker@.service", 14), ("logator-push.service", 14)];
+
+#[test]
+fn services_stay_as_closed_as_the_documentation_says() {
+    let documentation = std::fs::read_to_string(here("doc/packages.md")).unwrap();
+    for (service, bound) in SERVICES {
+        let row = format!("| `{service}` | {}.{} |", bound / 10, bound % 10);
+        assert!(documentation.contains(&row), "doc/packages.md does not say {row}");
+        let mut command = Command::new("systemd-analyze");
+        command.args(["security", "--offline=true", "--no-pager", &format!("--threshold={bound}")]);
+        let Ok(ran) = command.arg(here("packaging/systemd").join(service)).output() else {
+            eprintln!("left out: there is no systemd-analyze");
+            return;
+        };
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success(), "{said}\n{}", String::from_utf8_lossy(&ran.stderr));
+        assert!(said.contains("Overall exposure level"), "{said}");
+    }
+}
+
+#[test]
+fn systemd_finds_no_fault_in_the_units_and_drop_ins() {
+    let place = Place::new();
+    let units = place.path("units");
+    std::fs::create_dir(&units).unwrap();
+    let programs = crate::kit::program("logator").parent().unwrap().display().to_string();
+    for folder in ["packaging/systemd", "contrib/systemd"] {
+        for file in std::fs::read_dir(here(folder)).unwrap().flatten() {
+            let name = file.file_name().into_string().unwrap();
+            let text = std::fs::read_to_string(file.path()).unwrap();
+            // It wants the programs to be where the unit says.
+            let text = text.replace("/usr/bin/logator", &format!("{programs}/logator"));
+            match (name.strip_suffix(".conf"), text.contains("LOGATOR_QUEUE_KEY")) {
+                (Some("sysusers"), _) => {}
+                (Some(_), true) => drop(place.write(&format!("units/logator-worker@.service.d/{name}"), text)),
+                (Some(_), false) => drop(place.write(&format!("units/logator-queue.service.d/{name}"), text)),
+                (None, _) => drop(place.write(&format!("units/{name}"), text)),
+            }
+        }
+    }
+    let names = ["logator-queue.service", "logator-worker@1.service", "logator-push.service", "logator-push.socket"];
+    let mut command = Command::new("systemd-analyze");
+    command.args(["verify", "--man=no", "--recursive-errors=no"]);
+    command.args(names.map(|name| units.join(name))).arg(units.join("logator-journal.service"));
+    let Ok(ran) = command.output() else {
+        eprintln!("left out: there is no systemd-analyze");
+        return;
+    };
+    let said = String::from_utf8_lossy(&ran.stderr);
+    let ours = said.lines().filter(|line| line.contains("logator"));
+    assert!(ran.status.success() && ours.count() == 0, "{said}");
+}

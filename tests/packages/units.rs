@@ -1,0 +1,140 @@
+//! The units of the package under a real systemd, with all that keeps them in.
+
+use crate::kit::place::Place;
+use crate::kit::systemd::Systemd;
+
+/// A system with the package in it, its user made.
+fn system(place: &Place) -> Option<Systemd> {
+    let package = place.path("package");
+    super::debian::unpack(&package);
+    let system = Systemd::boot(&package)?;
+    system.sh("systemd-sysusers");
+    Some(system)
+}
+
+/// Writes a log that group adm may read, as Debian's logs are.
+const LOG: &str = r#"
+    mkdir -p /var/log/app
+    seq -f '2025-10-10T10:00:00Z host app[1]: word word %.0f' 1000 >/var/log/app/a.log
+    chown root:adm /var/log/app/a.log
+    chmod 640 /var/log/app/a.log
+    sed -i 's|^#input = .*|input = ["/var/log/app/a.log"]|' /etc/logator/logator.toml
+"#;
+
+#[test]
+#[ignore = "needs cargo-deb: run ./test"]
+fn a_queue_and_a_worker_do_their_work_with_all_the_hardening() {
+    let place = Place::new();
+    let Some(system) = system(&place) else { return };
+    system.sh(LOG);
+    // A back-reference is PCRE2's, which may compile to machine code: the unit forbids that. SQLite is C with mmap.
+    system.sh(r#"cat >/etc/logator/worker-1.env <<'END'
+LOGATOR_TO=ndjson:out.ndjson
+LOGATOR_PATTERN='host %{WORD:program}.*: (?<word>[a-z]+) \k<word> %{INT:number:int}'
+END
+        cat >/etc/logator/worker-2.env <<'END'
+LOGATOR_TO=sqlite:out.db
+END"#);
+    for worker in ["1", "2"] {
+        system.sh("systemctl start logator-queue");
+        system.sh("systemctl show -p StatusText logator-queue | grep -q 'handed out at ipc:///run/logator/queue'");
+        system.sh("test \"$(stat -c '%a %U' /run/logator/queue)\" = '600 logator'");
+        system.sh(&format!("systemctl start logator-worker@{worker}"));
+        for unit in ["logator-queue.service".to_owned(), format!("logator-worker@{worker}.service")] {
+            system.wait_for(&unit, "ActiveState", "inactive");
+            system.wait_for(&unit, "Result", "success");
+        }
+        // The next worker gets the same lines.
+        system.sh("rm -r /var/lib/logator/queue/state");
+    }
+    let documents = system.sh("cat /var/lib/logator/worker-1/out.ndjson");
+    let mut numbers: Vec<i64> = crate::kit::place::objects(&documents)
+        .iter()
+        .map(|document| {
+            assert_eq!((&document["program"], &document["word"]), (&"app".into(), &"word".into()), "{document}");
+            document["number"].as_i64().expect("a number")
+        })
+        .collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=1000).collect::<Vec<_>>());
+    system.sh("test -s /var/lib/logator/worker-2/out.db");
+    // Nobody else looks in.
+    system.sh("test \"$(stat -c '%a %U' /var/lib/logator/worker-1)\" = '750 logator'");
+    system.sh("test \"$(stat -c '%a' /var/lib/logator/worker-1/out.ndjson)\" = 600");
+}
+
+#[test]
+#[ignore = "needs cargo-deb: run ./test"]
+fn stopping_a_queue_is_no_failure_and_it_goes_on_where_it_was() {
+    let place = Place::new();
+    let Some(system) = system(&place) else { return };
+    system.sh(LOG);
+    system.sh("sed -i 's|^#drain = .*|drain = 0.5|; s|^to = .*|to = \"ndjson:out.ndjson\"|' /etc/logator/logator.toml");
+    // Nobody works: it cannot finish, and ends with 3.
+    system.sh("systemctl start logator-queue");
+    system.sh("systemctl stop logator-queue");
+    system.wait_for("logator-queue", "ActiveState", "inactive");
+    system.wait_for("logator-queue", "Result", "success");
+    assert_eq!(system.sh("systemctl show -p ExecMainStatus --value logator-queue").trim(), "3");
+    // A queue that is killed is started again, and the worker finds it.
+    system.sh("systemctl start logator-queue && systemctl kill -s KILL logator-queue");
+    system.sh("systemctl start logator-worker@1");
+    system.wait_for("logator-worker@1", "ActiveState", "inactive");
+    assert_eq!(system.sh("cat /var/lib/logator/worker-1/out.ndjson | wc -l").trim(), "1000");
+    system.wait_for("logator-queue", "ActiveState", "inactive");
+    assert_eq!(system.sh("systemctl show -p NRestarts --value logator-queue").trim(), "1");
+    // What is wrong with the configuration does not get better by trying.
+    system.sh("sed -i 's|^drain = .*|dran = 1|' /etc/logator/logator.toml");
+    assert!(!system.try_sh("systemctl start logator-queue").1);
+    system.wait_for("logator-queue", "ActiveState", "failed");
+    assert!(system.sh("journalctl -u logator-queue --no-pager").contains("unknown key dran; did you mean drain?"));
+}
+
+#[test]
+#[ignore = "needs cargo-deb: run ./test"]
+fn keys_are_credentials_that_root_keeps() {
+    let place = Place::new();
+    let Some(system) = system(&place) else { return };
+    system.sh(LOG);
+    system.sh(r#"
+        cd /etc/logator
+        logator keygen queue.key && logator keygen worker.key && cp worker.key.pub authorized-keys
+        test "$(stat -c '%a %U' queue.key)" = '600 root'
+        sed -i 's|^bind = .*|bind = "tcp://127.0.0.1:7700"|; s|^from = .*|from = "tcp://127.0.0.1:7700"|' logator.toml
+        sed -i 's|^to = .*|to = "ndjson:out.ndjson"|' logator.toml
+        recipes=/usr/share/doc/logator/contrib/systemd
+        for unit in queue:logator-queue.service worker:logator-worker@.service; do
+            mkdir -p "/etc/systemd/system/${unit#*:}.d"
+            cp "$recipes/${unit%%:*}-keys.conf" "/etc/systemd/system/${unit#*:}.d/keys.conf"
+        done
+        systemctl daemon-reload
+        systemctl start logator-queue
+        systemctl reload logator-queue
+        systemctl start logator-worker@1
+    "#);
+    system.wait_for("logator-worker@1", "ActiveState", "inactive");
+    assert_eq!(system.sh("cat /var/lib/logator/worker-1/out.ndjson | wc -l").trim(), "1000");
+    assert!(system.sh("journalctl -u logator-queue --no-pager").contains("has 1 keys, which count from now on"));
+}
+
+#[test]
+#[ignore = "needs cargo-deb: run ./test"]
+fn lines_written_to_the_pipe_are_pushed() {
+    let place = Place::new();
+    let Some(system) = system(&place) else { return };
+    system.sh(r#"
+        systemctl start logator-push.socket
+        test "$(stat -c '%a %U %F' /run/logator-push)" = '620 logator fifo'
+        systemctl start logator-push.service
+        test "$(stat -c '%a %U' /run/logator-pipe/push)" = '600 logator'
+        systemd-run --unit=puller --uid=logator --property=StandardOutput=file:/run/pulled \
+            logator-pull --connect ipc:///run/logator-pipe/push
+        seq 1 1000 >/run/logator-push
+        "#);
+    let pulled = || system.sh("cat /run/pulled");
+    let whole = |text: &str| text.lines().count() >= 1000;
+    crate::kit::wait_for("all lines", crate::kit::PATIENCE, || whole(&pulled()).then_some(()));
+    assert_eq!(pulled(), (1..=1000).map(|number| format!("{number}\n")).collect::<String>());
+    system.sh("systemctl stop logator-push.service");
+    system.wait_for("logator-push", "Result", "success");
+}
