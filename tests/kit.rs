@@ -23,6 +23,7 @@ pub mod peer;
 pub mod place;
 pub mod process;
 pub mod proxy;
+pub mod shippers;
 pub mod systemd;
 pub mod table;
 

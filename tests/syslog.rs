@@ -2,6 +2,7 @@
 
 mod datagrams;
 mod encrypted;
+mod forwarders;
 mod senders;
 mod streams;
 

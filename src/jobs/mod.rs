@@ -48,6 +48,7 @@ use crate::source::{Position, ReadOptions, read_all};
 use crate::state::Memory;
 use crate::state::pieces::Piece;
 use crate::state::store::Store;
+use crate::stop::Stop;
 use crate::worker::parser::{Formats, Unmatched};
 
 /// Where dead letters go unless told otherwise. The file is made when there is a first one.
@@ -253,21 +254,30 @@ impl Intake for QueueIntake {
     }
 }
 
-/// How long live readers have to hand on what they hold, after they were told to leave. They need it only while the
-/// queue is full.
-const HAND_ON: Duration = Duration::from_secs(2);
+/// How long it takes at most until a reader has noticed that its queue has closed.
+const NOTICE: Duration = Duration::from_secs(2);
 
-/// Ends the input of `queue` after a signal, without waiting for that. What `live` readers have received comes in first:
-/// nobody could read it again.
-pub(crate) fn stop_input(live: &Live, queue: &Arc<SharedQueue>) {
+/// Ends the input of `queue` after a signal, without waiting for that. What `live` readers have received comes in first,
+/// because nobody could read it again. They have `most` for it, and need that only while the queue is full.
+pub(crate) fn stop_input(live: &Live, queue: &Arc<SharedQueue>, most: Duration) {
     let (live, ended) = (live.clone(), Arc::clone(queue));
     live.stop.request();
     let stop = move || {
-        live.wait(HAND_ON);
+        live.wait(most);
         ended.stop();
     };
     if std::thread::Builder::new().name("stop".into()).spawn(stop).is_err() {
         queue.stop();
+    }
+}
+
+/// Lets this process have as many open files, and so connections, as it may; how many that are.
+pub(crate) fn raise_limit() -> u64 {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let Ok((now, most)) = getrlimit(Resource::RLIMIT_NOFILE) else { return u64::MAX };
+    match setrlimit(Resource::RLIMIT_NOFILE, most, most) {
+        Ok(()) => most,
+        Err(_) => now,
     }
 }
 
@@ -295,9 +305,15 @@ impl Reading {
         let memory = state.clone().map(|state| state as Arc<dyn Memory>);
         let console = console.clone();
         let syslog = syslog::Options { say: Say::to(move |sentence| console.say(sentence)), ..options.syslog.clone() };
+        let live = options.live.map_or_else(|| Stop::new().map(Live::new), Ok)?;
         // Before anything is read: an address that cannot be had ends the program at once.
-        let listening = Listening::open(&inputs.inputs, &syslog)?;
-        let options = ReadOptions { memory, syslog, listening: listening.clone(), ..options };
+        let listening = Listening::open(&inputs.inputs, &syslog, &live)?;
+        if listening.connects() {
+            // Each connection is an open file.
+            raise_limit();
+        }
+        let live = Some(live);
+        let options = ReadOptions { memory, live, syslog, listening: listening.clone(), ..options };
         let intake = QueueIntake { queue: Arc::clone(&queue), dead_letters, max_line: options.size.max_line, state };
         let ends = inputs.inputs.iter().all(|input| options.is_live(input));
         let reading = Reading::of(Arc::clone(&position), queue, move || {
@@ -350,7 +366,7 @@ impl Reading {
 
     /// What could not be read; `None` while the reader is still at it, perhaps waiting for standard input.
     pub(crate) fn errors(&self) -> Option<Vec<Error>> {
-        if self.ends { self.errors.recv_timeout(HAND_ON).ok() } else { self.errors.try_recv().ok() }
+        if self.ends { self.errors.recv_timeout(NOTICE).ok() } else { self.errors.try_recv().ok() }
     }
 }
 

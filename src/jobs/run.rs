@@ -1,6 +1,7 @@
 //! `logator run`: queue and workers in one process, in memory, without sockets.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Reading, SourceOptions, WorkOptions, close_account, queue_with, stop_input};
 use crate::console::Console;
@@ -60,7 +61,8 @@ pub(super) fn work_through(
         let (live, queue, console) = (live.clone(), Arc::clone(&queue), console.clone());
         move |signal| {
             console.say(format!("{signal}: reading stops, what was read is finished; a second signal ends at once"));
-            stop_input(&live, &queue);
+            // Without an end, as for what was read: threads are not lost without the run's end.
+            stop_input(&live, &queue, Duration::MAX);
         }
     })?;
 

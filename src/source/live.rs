@@ -82,12 +82,14 @@ pub struct Messages<'a> {
     offset: u64,
     block: BytesMut,
     lines: usize,
+    /// How many have been handed on.
+    handed: u64,
 }
 
 impl<'a> Messages<'a> {
     /// Nothing yet. `origin` is that of all messages.
     pub fn new(intake: &'a dyn Intake, size: &'a BatchSize, origin: Origin) -> Self {
-        Messages { intake, size, origin: Arc::new(origin), offset: 0, block: BytesMut::new(), lines: 0 }
+        Messages { intake, size, origin: Arc::new(origin), offset: 0, block: BytesMut::new(), lines: 0, handed: 0 }
     }
 
     /// Takes a message. A newline within it becomes the two characters `\n`, because a line has none; an end of line at
@@ -128,7 +130,11 @@ impl<'a> Messages<'a> {
         let offset = self.offset;
         self.offset += data.len() as u64;
         // A batch has far fewer than 2^32 lines.
-        self.intake.batch(Batch::new(Arc::clone(&self.origin), offset, lines as u32, data))
+        let wanted = self.intake.batch(Batch::new(Arc::clone(&self.origin), offset, lines as u32, data));
+        if wanted {
+            self.handed += lines as u64;
+        }
+        wanted
     }
 
     fn set_aside(&mut self, line: &[u8]) -> Result<bool> {
@@ -156,7 +162,13 @@ impl<'a> Messages<'a> {
             closed: true,
         })?;
         self.offset += length + 1;
+        self.handed += 1;
         Ok(true)
+    }
+
+    /// How many messages have been handed on and were wanted.
+    pub fn handed(&self) -> u64 {
+        self.handed
     }
 
     /// Whether nothing waits to be handed on.

@@ -119,6 +119,9 @@ pub fn read_all(inputs: &[Input], options: &ReadOptions, intake: &dyn Intake, po
             let builder = std::thread::Builder::new().name("reader".into());
             if let Err(error) = builder.spawn_scoped(scope, || read(input)) {
                 note(Error::system(format!("{}: no thread to read with", input.name())).because(error));
+                if let Input::Syslog(address) = input {
+                    options.listening.leave(address);
+                }
             }
         }
         if !finite.is_empty() {

@@ -4,8 +4,8 @@ use std::net::UdpSocket;
 
 use nix::sys::signal::Signal;
 
-use super::{documents, messages, receive};
-use crate::kit::place::{Place, account};
+use super::{Receiver, documents, messages, receive};
+use crate::kit::place::{Place, Running, account};
 
 #[test]
 fn what_the_kernel_drops_is_counted() {
@@ -51,4 +51,30 @@ fn each_datagram_is_a_message_of_either_family() {
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     assert_eq!(account(&receipt), [5, 3, 0, 1, 1, 0]);
     assert_eq!(receipt.sources.iter().map(|source| source.received).collect::<Vec<_>>(), [2, 3]);
+}
+
+#[test]
+fn a_buffer_that_is_smaller_than_asked_for_is_said() {
+    let place = Place::new();
+    let arguments = ["run", "syslog+udp://127.0.0.1:0", "--to", "null:", "--udp-buffer", "1GiB"];
+    let running = Running::start(place.command_as_nobody("logator", &arguments));
+    let receiver = Receiver::of(running, 1);
+    receiver.running.signal(Signal::SIGTERM);
+    let ran = receiver.running.end_with_input_open();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("and not 1.1 GB; sysctl net.core.rmem_max=1073741823 allows it"), "{}", ran.stderr);
+}
+
+#[test]
+fn files_are_read_beside() {
+    let place = Place::new();
+    place.write("file", "of a file\n");
+    let receiver = receive(&place, &["syslog+udp://127.0.0.1:0"], &["file", "-p", "^(?<message>.*)$"]);
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    sender.send_to(b"<13>of the network", ("127.0.0.1", receiver.ports[0])).unwrap();
+    let found = documents(&place, 2);
+    assert_eq!(messages(&found), ["of a file", "of the network"]);
+    assert_eq!(found.iter().filter(|document| document["priority"] == 13).count(), 1);
+    let (ran, receipt) = receiver.stop(&place);
+    assert_eq!((ran.code, account(&receipt)), (Some(0), [2, 2, 0, 0, 0, 0]), "{}", ran.stderr);
 }

@@ -14,7 +14,7 @@ use super::{Receiver, documents, messages, receive};
 use crate::kit::place::{Place, account};
 
 /// An authority, a certificate of 127.0.0.1 and one of a sender signed by it, and a stranger's.
-fn certificates(directory: &Path) {
+pub(super) fn certificates(directory: &Path) {
     let script = r#"
 ec='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
 openssl req -x509 $ec -days 2 -subj /CN=authority -keyout ca.key -out ca.pem

@@ -1,11 +1,13 @@
 //! TCP: framings, many connections, hostile ones, and senders that have to wait.
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -184,46 +186,66 @@ fn a_quiet_source_does_nothing() {
     });
 }
 
-#[test]
-fn senders_wait_while_a_sink_is_slow_and_nothing_is_lost() {
-    const MESSAGES: usize = 100_000;
-    let place = Place::new();
+/// A program whose documents go into a pipe, of which nothing is read yet; and that pipe.
+fn receive_slowly(place: &Place) -> (Receiver, File) {
     let pipe = place.path("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    // Open for both, so that nobody waits for the other side; nothing is read yet.
-    let reader = OpenOptions::new().read(true).write(true).custom_flags(nix::libc::O_CLOEXEC).open(&pipe).unwrap();
+    // Open for both, so that nobody waits for the other side.
+    let file = File::options().read(true).write(true).custom_flags(nix::libc::O_CLOEXEC).open(&pipe).unwrap();
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$@\" > pipe", "slow"]).arg(crate::kit::program("logator"));
     command
         .args(["run", TCP[0], "--to", "-", "--receipt", "receipt", "--max-memory", "1MiB"])
         .current_dir(place.path("."));
-    let receiver = Receiver::of(Running::start(command), 1);
+    (Receiver::of(Running::start(command), 1), file)
+}
+
+/// Sends `count` numbered messages as far as that goes, from a thread of its own.
+fn send_numbers(receiver: &Receiver, count: usize) -> (JoinHandle<()>, Arc<AtomicUsize>) {
     let sent = Arc::new(AtomicUsize::new(0));
     let mut stream = receiver.connect();
-    let sender = std::thread::spawn({
+    let thread = std::thread::spawn({
         let sent = Arc::clone(&sent);
         move || {
-            for index in 0..MESSAGES {
-                stream.write_all(format!("<13>{index:06}{}\n", "x".repeat(200)).as_bytes()).unwrap();
+            for index in 0..count {
+                if stream.write_all(format!("<13>{index:06}{}\n", "x".repeat(200)).as_bytes()).is_err() {
+                    return;
+                }
                 sent.fetch_add(1, Ordering::SeqCst);
             }
         }
     });
+    (thread, sent)
+}
+
+/// Waits until the sender has stood still for a while, and answers how far it has come.
+fn wait_for_standstill(sent: &AtomicUsize) -> usize {
     let mut before = (0, Instant::now());
     wait_for("the sender to stand still", PATIENCE, || {
         let now = sent.load(Ordering::SeqCst);
         if now != before.0 {
             before = (now, Instant::now());
         }
-        (now > 0 && before.1.elapsed() > Duration::from_secs(1)).then_some(())
-    });
-    assert!(before.0 < MESSAGES, "all of it was taken while nothing could be stored");
+        (now > 0 && before.1.elapsed() > Duration::from_secs(1)).then_some(now)
+    })
+}
+
+fn number(line: &str) -> usize {
+    let at = line.find("\"message\":\"").unwrap() + 11;
+    line[at..at + 6].parse().unwrap()
+}
+
+#[test]
+fn senders_wait_while_a_sink_is_slow_and_nothing_is_lost() {
+    const MESSAGES: usize = 100_000;
+    let place = Place::new();
+    let (receiver, pipe) = receive_slowly(&place);
+    let (sender, sent) = send_numbers(&receiver, MESSAGES);
+    assert!(wait_for_standstill(&sent) < MESSAGES, "all of it was taken while nothing could be stored");
     let mut seen = vec![false; MESSAGES];
-    let mut lines = BufReader::new(reader).lines();
+    let mut lines = BufReader::new(pipe).lines();
     for _ in 0..MESSAGES {
-        let line = lines.next().unwrap().unwrap();
-        let at = line.find("\"message\":\"").unwrap() + 11;
-        let index: usize = line[at..at + 6].parse().unwrap();
+        let index = number(&lines.next().unwrap().unwrap());
         assert!(!std::mem::replace(&mut seen[index], true), "{index} is there twice");
     }
     sender.join().unwrap();
@@ -232,4 +254,76 @@ fn senders_wait_while_a_sink_is_slow_and_nothing_is_lost() {
     let (ran, receipt) = receiver.stop(&place);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(account(&receipt), [MESSAGES as u64, MESSAGES as u64, 0, 0, 0, 0]);
+}
+
+#[test]
+fn what_a_slow_sink_held_up_when_a_signal_came_is_delivered() {
+    let place = Place::new();
+    let (mut receiver, mut pipe) = receive_slowly(&place);
+    let (sender, sent) = send_numbers(&receiver, 100_000);
+    wait_for_standstill(&sent);
+    receiver.running.signal(Signal::SIGTERM);
+    receiver.running.says("reading stops");
+    let signalled = Instant::now();
+    wait_for("a sink that stays slow for long", PATIENCE, || {
+        assert!(!receiver.running.has_ended());
+        (signalled.elapsed() > Duration::from_secs(4)).then_some(())
+    });
+    let lines = BufReader::new(pipe.try_clone().unwrap()).lines();
+    let reader = std::thread::spawn(move || {
+        let lines = lines.map(Result::unwrap).take_while(|line| line != "end");
+        lines.map(|line| number(&line)).collect::<Vec<_>>()
+    });
+    let ran = receiver.running.end_with_input_open();
+    pipe.write_all(b"end\n").unwrap();
+    let mut stored = reader.join().unwrap();
+    stored.sort_unstable();
+    sender.join().unwrap();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let receipt = place.receipt("receipt");
+    assert!(receipt.finished && receipt.agrees);
+    // From the first on, without a gap, as far as was received.
+    assert_eq!(stored, (0..stored.len()).collect::<Vec<_>>());
+    assert_eq!(receipt.sources[0].received, receipt.read);
+    assert_eq!(account(&receipt), [stored.len() as u64, stored.len() as u64, 0, 0, 0, 0]);
+}
+
+/// `logator run` where `limit` says how many files may be open.
+fn receive_within(place: &Place, limit: &str) -> Receiver {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{limit}; exec \"$@\""), "few"]).arg(crate::kit::program("logator"));
+    command.args(["run", TCP[0], "--to", "ndjson:out", "--receipt", "receipt"]).current_dir(place.path("."));
+    Receiver::of(Running::start(command), 1)
+}
+
+fn connect_all(receiver: &Receiver, count: usize) -> Vec<TcpStream> {
+    let connections = (0..count).map(|index| {
+        let mut stream = receiver.connect();
+        writeln!(stream, "<13>{index:03}").unwrap();
+        stream
+    });
+    connections.collect()
+}
+
+#[test]
+fn there_may_be_as_many_open_files_as_the_hard_limit_says() {
+    let place = Place::new();
+    let receiver = receive_within(&place, "ulimit -Sn 50");
+    let _open = connect_all(&receiver, 100);
+    documents(&place, 100);
+    let (ran, receipt) = receiver.stop(&place);
+    assert_eq!((ran.code, receipt.sources[0].connections), (Some(0), 100), "{}", ran.stderr);
+}
+
+#[test]
+fn without_open_files_connections_wait_until_others_leave() {
+    let place = Place::new();
+    let mut receiver = receive_within(&place, "ulimit -n 50");
+    let mut open = connect_all(&receiver, 60);
+    receiver.running.says("no further connections for now");
+    open.drain(..30);
+    documents(&place, 60);
+    let (ran, receipt) = receiver.stop(&place);
+    assert_eq!((ran.code, receipt.sources[0].connections), (Some(0), 60), "{}", ran.stderr);
+    assert_eq!(receipt.sources[0].refused, 0);
 }

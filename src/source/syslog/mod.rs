@@ -20,13 +20,13 @@ use std::fmt;
 use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::frame::Frame;
 use super::inputs::Input;
-use super::live::{self, Live, Messages};
+use super::live::{self, Entered, Live, Messages};
 use super::reader::{BatchSize, Intake};
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
@@ -104,7 +104,10 @@ impl Address {
     fn bind<T>(&self, bind: impl Fn(&str, u16) -> io::Result<T>) -> Result<T> {
         let result = match self.host.as_str() {
             // Both families where there are two.
-            "*" => bind("::", self.port).or_else(|_| bind("0.0.0.0", self.port)),
+            "*" => bind("::", self.port).or_else(|error| match error.kind() {
+                io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
+                _ => bind("0.0.0.0", self.port),
+            }),
             host => bind(host, self.port),
         };
         result.map_err(|error| {
@@ -197,6 +200,8 @@ struct Source {
     connections: usize,
     account: Account,
     say: Say,
+    /// Counts as a reader from the moment it listens, until that has read.
+    entered: Mutex<Option<Entered>>,
 }
 
 #[derive(Debug)]
@@ -220,17 +225,24 @@ fn count(counter: &AtomicU64) {
 }
 
 impl Listening {
-    /// Opens a socket for each syslog address of `inputs`.
+    /// Opens a socket for each syslog address of `inputs`. Each is a reader of `live` from now on: what is sent to it
+    /// before anybody reads is waited for as well.
     ///
     /// # Errors
     /// When an address cannot be had, or a file of TLS cannot be used.
-    pub fn open(inputs: &[Input], options: &Options) -> Result<Listening> {
+    pub fn open(inputs: &[Input], options: &Options, live: &Live) -> Result<Listening> {
         let addresses = inputs.iter().filter_map(|input| match input {
             Input::Syslog(address) => Some(address),
             _ => None,
         });
-        let sources = addresses.map(|address| Source::open(address, options).map(Arc::new)).collect::<Result<_>>()?;
+        let sources =
+            addresses.map(|address| Source::open(address, options, live).map(Arc::new)).collect::<Result<_>>()?;
         Ok(Listening { sources })
+    }
+
+    /// Whether senders connect to any.
+    pub fn connects(&self) -> bool {
+        self.sources.iter().any(|source| matches!(source.socket, Socket::Tcp(..)))
     }
 
     /// What each has received so far.
@@ -243,9 +255,9 @@ impl Listening {
     /// # Errors
     /// When the socket fails, or a message that is too long cannot be set aside.
     pub(super) fn read(&self, address: &Address, live: &Live, size: &BatchSize, intake: &dyn Intake) -> Result<()> {
-        let _entered = live.enter();
-        let source = self.sources.iter().find(|source| source.address == *address);
+        let source = self.source(address);
         let source = source.ok_or_else(|| Error::internal(format!("{address}: nobody listens there")))?;
+        let _entered = source.enter();
         let origin = live::origin(&source.name).wrapped(Envelope::Syslog);
         let mut outbox =
             Outbox { messages: Messages::new(intake, size, origin), first: None, account: &source.account };
@@ -254,12 +266,29 @@ impl Listening {
             Socket::Tcp(listener, tls) => {
                 tcp::receive(listener, tls.as_ref(), source, live, size.max_line, &mut outbox)
             }
+        }?;
+        match source.account.received.load(Ordering::Relaxed) - outbox.messages.handed() {
+            0 => Ok(()),
+            lost => Err(Error::input(format!(
+                "{}: {} messages were received, and could not be handed on before the end",
+                source.name,
+                grouped(lost)
+            ))),
         }
+    }
+
+    /// The source at `address` will not be read.
+    pub(super) fn leave(&self, address: &Address) {
+        drop(self.source(address).map(|source| source.enter()));
+    }
+
+    fn source(&self, address: &Address) -> Option<&Source> {
+        self.sources.iter().map(Arc::as_ref).find(|source| source.address == *address)
     }
 }
 
 impl Source {
-    fn open(address: &Address, options: &Options) -> Result<Source> {
+    fn open(address: &Address, options: &Options, live: &Live) -> Result<Source> {
         let tls = match (address.transport, &options.tls) {
             (Transport::Tls, Some(files)) => Some(tls::config(files)?),
             (Transport::Tls, None) => {
@@ -282,10 +311,15 @@ impl Source {
                 (Socket::Tcp(listener, tls), bound)
             }
         };
+        let entered = Mutex::new(Some(live.enter()));
         let name = Address { port: bound.port(), ..address.clone() }.to_string();
         options.say.say(format!("{name}: listening"));
         let (connections, say) = (options.connections, options.say.clone());
-        Ok(Source { address: address.clone(), name, socket, connections, account: Account::default(), say })
+        Ok(Source { address: address.clone(), name, socket, connections, account: Account::default(), say, entered })
+    }
+
+    fn enter(&self) -> Option<Entered> {
+        self.entered.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn count(&self) -> SourceCount {

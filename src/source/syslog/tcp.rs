@@ -151,7 +151,8 @@ impl Receiver<'_> {
     fn accept(&mut self) {
         loop {
             match self.listener.accept() {
-                Ok((stream, peer)) => self.admit(stream, peer),
+                // An IPv4 peer of an IPv6 socket is shown as what it is.
+                Ok((stream, peer)) => self.admit(stream, SocketAddr::new(peer.ip().to_canonical(), peer.port())),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // Of a peer that is gone already.
                 Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {
@@ -332,8 +333,8 @@ impl Connection {
                 let read = tls.read(&self.stream, buffer, &mut take);
                 match read {
                     Ok(step) => step?,
-                    // A peer that was cut off has said what it had to say.
-                    Err(_) if agreed && !tls.is_handshaking() => Step::Ended,
+                    // A peer that was cut off has said what it had to say; only what TLS itself says is worth a word.
+                    Err(error) if agreed && error.kind() != io::ErrorKind::Other => Step::Ended,
                     Err(error) => return Err(Closed::Broken(format!("TLS failed: {error}"))),
                 }
             }

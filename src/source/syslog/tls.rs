@@ -83,7 +83,7 @@ impl Tls {
     }
 
     /// Writes what the peer is to know, as far as that does not block.
-    pub fn write(&mut self, mut stream: &TcpStream) -> io::Result<()> {
+    fn write(&mut self, mut stream: &TcpStream) -> io::Result<()> {
         while self.connection.wants_write() {
             match self.connection.write_tls(&mut stream) {
                 Ok(_) => {}
@@ -102,6 +102,8 @@ impl Tls {
         buffer: &mut [u8],
         mut take: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> io::Result<Result<Step, E>> {
+        // What waits to be written may be all that a call is for.
+        self.write(stream)?;
         let mut step = match self.connection.read_tls(&mut stream) {
             Ok(0) => Step::Ended,
             Ok(_) => Step::More,

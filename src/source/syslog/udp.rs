@@ -28,7 +28,8 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Asks for a buffer as large as `options` says, and says when it is smaller.
 pub(super) fn enlarge(socket: &UdpSocket, address: &Address, options: &Options) {
-    let wanted = options.udp_buffer;
+    // The kernel reads a C int.
+    let wanted = options.udp_buffer.min(i32::MAX as usize / 2);
     // A privileged process may have more than the machine's limit.
     if setsockopt(socket, sockopt::RcvBufForce, &wanted).is_err() {
         let _ = setsockopt(socket, sockopt::RcvBuf, &wanted);
