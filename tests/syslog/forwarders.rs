@@ -126,7 +126,7 @@ fn syslog_ng(source: &str, destination: &str) {
     let destination = destination.replace("DIRECTORY", &place.path(".").display().to_string());
     // With flow control, so that nothing is lost on its side.
     let conf = format!(
-        "@version: 3.35\noptions {{ use-dns(no); keep-hostname(yes); stats-freq(0); }};\n\
+        "@version: 3.35\noptions {{ use-dns(no); dns-cache(no); keep-hostname(yes); stats-freq(0); }};\n\
          source s_src {{ network(ip(127.0.0.1) port({port}) transport(tcp)); }};\n\
          destination d_far {{ {destination} }};\n\
          log {{ source(s_src); destination(d_far); flags(flow-control); }};\n"
