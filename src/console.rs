@@ -1,7 +1,7 @@
 //! What people are told: sentences, the progress bar and the receipt, all on standard error.
 
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -22,12 +22,38 @@ pub enum LogFormat {
     Json,
 }
 
-/// Standard error of one program. Cloning shares the progress bar and the silence.
+/// What is worth saying; each level includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Level {
+    /// What went wrong.
+    Error,
+    /// What may be about to: a server that is away, a worker that is refused.
+    Warn,
+    /// What a user may want to know, and the receipt.
+    Info,
+    /// What helps to find a fault ([`details`](crate::details)).
+    Debug,
+}
+
+impl Level {
+    /// Its name on the command line and in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Error => "error",
+            Level::Warn => "warn",
+            Level::Info => "info",
+            Level::Debug => "debug",
+        }
+    }
+}
+
+/// Standard error of one program. Cloning shares the progress bar, the level and the silence.
 #[derive(Clone)]
 pub struct Console {
     program: &'static str,
     format: LogFormat,
-    quiet: bool,
+    level: Arc<AtomicU8>,
     hushed: Arc<AtomicBool>,
     bar: ProgressBar,
 }
@@ -38,7 +64,35 @@ const REDRAW: Duration = Duration::from_millis(200);
 impl Console {
     /// The console of `program`. A quiet one passes errors on and nothing else.
     pub fn new(program: &'static str, format: LogFormat, quiet: bool) -> Self {
-        Console { program, format, quiet, hushed: Arc::default(), bar: ProgressBar::hidden() }
+        let level = if quiet { Level::Error } else { Level::Info };
+        let level = Arc::new(AtomicU8::new(level as u8));
+        Console { program, format, level, hushed: Arc::default(), bar: ProgressBar::hidden() }
+    }
+
+    /// Says [details](crate::details) as well, here and for the whole process, when the level is
+    /// [`Level::Debug`]. The first console that does keeps doing it.
+    pub fn with_details(self) -> Self {
+        if log::set_boxed_logger(Box::new(Details(self.clone()))).is_ok() {
+            self.set_level(self.level());
+        }
+        self
+    }
+
+    /// What is said now.
+    pub fn level(&self) -> Level {
+        let number = self.level.load(Ordering::Relaxed);
+        let levels = [Level::Error, Level::Warn, Level::Info, Level::Debug];
+        levels.into_iter().find(|level| *level as u8 == number).unwrap_or(Level::Info)
+    }
+
+    /// Says what `level` allows from here on, here and in all clones.
+    pub fn set_level(&self, level: Level) {
+        self.level.store(level as u8, Ordering::Relaxed);
+        log::set_max_level(if level == Level::Debug { log::LevelFilter::Debug } else { log::LevelFilter::Off });
+    }
+
+    fn shows(&self, level: Level) -> bool {
+        level as u8 <= self.level.load(Ordering::Relaxed)
     }
 
     /// Says nothing more, not even errors, here and in all clones.
@@ -48,26 +102,38 @@ impl Console {
 
     /// Says what a user may want to know.
     pub fn say(&self, sentence: impl AsRef<str>) {
-        if !self.quiet {
-            self.write("info", sentence.as_ref());
+        if self.shows(Level::Info) {
+            self.write(Level::Info, sentence.as_ref());
         }
+    }
+
+    /// Says what may be about to go wrong.
+    pub fn warn(&self, sentence: impl AsRef<str>) {
+        if self.shows(Level::Warn) {
+            self.write(Level::Warn, sentence.as_ref());
+        }
+    }
+
+    /// Says what was asked for by a signal, whatever the level is.
+    pub fn answer(&self, sentence: impl AsRef<str>) {
+        self.write(Level::Info, sentence.as_ref());
     }
 
     /// Says what went wrong.
     pub fn error(&self, sentence: impl AsRef<str>) {
-        self.write("error", sentence.as_ref());
+        self.write(Level::Error, sentence.as_ref());
     }
 
     /// Says the last word of a program: alone on its line, as others expect it there.
     pub fn last_word(&self, sentence: &str) {
         match self.format {
-            LogFormat::Text if self.quiet || self.hushed.load(Ordering::Relaxed) => {}
+            LogFormat::Text if !self.shows(Level::Info) || self.hushed.load(Ordering::Relaxed) => {}
             LogFormat::Text => write_stderr(sentence),
             LogFormat::Json => self.say(sentence),
         }
     }
 
-    fn write(&self, level: &str, message: &str) {
+    fn write(&self, level: Level, message: &str) {
         if self.hushed.load(Ordering::Relaxed) {
             return;
         }
@@ -77,7 +143,8 @@ impl Console {
                 let time = date::write_iso(date::now_ms());
                 let time = String::from_utf8_lossy(&time);
                 let program = self.program;
-                serde_json::json!({"time": time, "level": level, "program": program, "message": message}).to_string()
+                serde_json::json!({"time": time, "level": level.name(), "program": program, "message": message})
+                    .to_string()
             }
         };
         self.bar.suspend(|| write_stderr(&line));
@@ -86,7 +153,7 @@ impl Console {
     /// Shows the receipt.
     pub fn receipt(&self, receipt: &Receipt) {
         self.bar.finish_and_clear();
-        if self.quiet || self.hushed.load(Ordering::Relaxed) {
+        if !self.shows(Level::Info) || self.hushed.load(Ordering::Relaxed) {
             return;
         }
         match self.format {
@@ -101,7 +168,8 @@ impl Console {
     /// Draws a bar until the returned guard is dropped, if standard error is a terminal. `look` tells bytes of files
     /// read, bytes of all files if known, and lines done.
     pub fn progress(&mut self, look: impl Fn() -> (u64, Option<u64>, u64) + Send + 'static) -> Option<Progress> {
-        if self.quiet || self.format == LogFormat::Json || !std::io::stderr().is_terminal() {
+        // Between details, a bar would be drawn more often than seen.
+        if self.level() != Level::Info || self.format == LogFormat::Json || !std::io::stderr().is_terminal() {
             return None;
         }
         self.bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
@@ -130,6 +198,23 @@ impl Console {
         let thread = std::thread::Builder::new().name("progress".into()).spawn(draw).ok();
         Some(Progress { stop, thread })
     }
+}
+
+/// Passes on what this crate says through `log`.
+struct Details(Console);
+
+impl log::Log for Details {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        self.0.shows(Level::Debug) && metadata.target().starts_with("logator")
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            self.0.write(Level::Debug, &record.args().to_string());
+        }
+    }
+
+    fn flush(&self) {}
 }
 
 /// With a known total a bar and the time left, from the position in the files as they stand on the disk; without, a

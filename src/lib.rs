@@ -44,6 +44,7 @@ pub mod client;
 pub mod config;
 pub mod console;
 pub mod dead_letter;
+pub mod details;
 pub mod document;
 pub mod endpoint;
 pub mod envelope;

@@ -1,8 +1,8 @@
 //! The command line: flags, environment, configuration file, messages.
 
-use crate::kit::Ran;
 use crate::kit::logs::access;
 use crate::kit::place::{Place, Running, account, objects};
+use crate::kit::{PATIENCE, Ran, wait_for};
 
 /// Runs `logator run` with these variables.
 fn with(place: &Place, variables: &[(&str, &str)], arguments: &[&str], input: &[u8]) -> Ran {
@@ -199,4 +199,99 @@ fn bench_prints_its_table_on_standard_output() {
     assert!(ran.stderr.contains("(warm-up, not counted)") && ran.stderr.contains("2,000 lines"), "{}", ran.stderr);
     let ran = place.run("logator", &["bench", "missing.log"], b"");
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+}
+
+#[test]
+fn the_log_level_decides_what_is_said_and_each_message_has_its_own() {
+    let place = Place::new();
+    let levels = |place: &Place, arguments: &[&str]| -> Vec<String> {
+        let arguments = [&["-f", "combined", "--to", "null:", "--log-format", "json"], arguments].concat();
+        let ran = with(place, &[], &arguments, &access(0..10));
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        objects(&ran.stderr).iter().map(|object| object["level"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(levels(&place, &["--log-level", "error"]), [""; 0]);
+    assert_eq!(levels(&place, &["--log-level", "warn"]), [""; 0]);
+    assert_eq!(levels(&place, &[]), ["info"], "the receipt");
+    assert_eq!(levels(&place, &["-q", "--log-level", "debug"]), [""; 0]);
+    let debug = levels(&place, &["--log-level", "debug"]);
+    assert!(debug.contains(&"debug".to_owned()) && debug.contains(&"info".to_owned()), "{debug:?}");
+    // The last one counts.
+    assert_eq!(levels(&place, &["--log-level", "debug", "--log-level", "error"]), [""; 0]);
+    let wrong = with(&place, &[], &["--log-level", "loud"], b"");
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.stderr.contains("error, warn, info, debug"), "{}", wrong.stderr);
+}
+
+#[test]
+fn hangup_takes_the_log_level_from_the_file_again_and_ends_nothing() {
+    let place = Place::new();
+    place.write("c.toml", "log-level = \"info\"\n");
+    let worker = ["-f", "combined", "--to", "null:", "-j", "1", "--config", "c.toml"];
+    let endpoint = place.endpoint();
+    let mut queue = place.queue(&["--linger", "0", "--config", "c.toml"]);
+    let mut worker = place.start("logator-worker", &[&["--from", &endpoint], &worker[..]].concat());
+    let mut run = place.start("logator", &["run", "-f", "combined", "--to", "null:", "--config", "c.toml"]);
+    let replay = ["replay", "-", "-f", "combined", "--to", "null:", "--config", "c.toml"];
+    let mut replay = place.start("logator", &replay);
+    queue.feed(&access(0..10));
+    for (name, running) in [("logator-queue", &mut queue), ("logator-worker", &mut worker), ("run", &mut run)] {
+        hang_up(running, "c.toml is read again; the log level is info");
+        assert!(!running.stderr().contains("debug"), "{name}: {}", running.stderr());
+    }
+    hang_up(&mut replay, "c.toml is read again; the log level is info");
+    place.write("c.toml", "log-level = \"debug\"\n");
+    for running in [&mut queue, &mut worker, &mut run, &mut replay] {
+        hang_up(running, "c.toml is read again; the log level is debug");
+    }
+    queue.feed(&access(10..20));
+    queue.says("lines were handed out");
+    worker.says("lines were stored");
+    run.feed(&access(0..10));
+    run.says("lines were stored");
+    place.write("c.toml", "log-levle = \"info\"\n");
+    hang_up(&mut run, "the log level stays debug: c.toml:1: unknown key log-levle; did you mean log-level?");
+    place.write("c.toml", "log-level = \"quiet\"\n");
+    hang_up(&mut run, "the log level stays debug: invalid value 'quiet'");
+    assert_eq!((queue.end().code, worker.end().code), (Some(0), Some(0)));
+    assert_eq!((run.end().code, replay.end().code), (Some(0), Some(0)));
+}
+
+#[test]
+fn flag_and_environment_are_stronger_than_a_file_that_is_read_again() {
+    let place = Place::new();
+    place.write("c.toml", "log-level = \"debug\"\n");
+    for (variables, arguments, words) in [
+        (&[][..], &["--config", "c.toml", "--log-level", "warn"][..], "the log level stays warn, as --log-level says"),
+        (&[], &["--config", "c.toml", "-q"], "the log level stays error, as --quiet says"),
+        (
+            &[("LOGATOR_LOG_LEVEL", "warn"), ("LOGATOR_CONFIG", "c.toml")],
+            &[],
+            "the log level stays warn, as LOGATOR_LOG_LEVEL says",
+        ),
+        (&[], &[], "there is no --config file to read again; the log level stays info"),
+    ] {
+        let mut command = place.command("logator", &[&["run", "-f", "combined"], arguments].concat());
+        command.envs(variables.iter().copied());
+        let mut run = Running::start(command);
+        run.feed(&access(0..1));
+        hang_up(&mut run, words);
+        assert_eq!(run.end().code, Some(0));
+    }
+}
+
+/// SIGHUP to a process that does something already, which answers with `words`.
+fn hang_up(running: &mut Running, words: &str) {
+    handles_hangup(running.id());
+    running.signal(nix::sys::signal::Signal::SIGHUP);
+    running.says(&format!("SIGHUP: {words}"));
+}
+
+/// Waits until the process catches SIGHUP.
+fn handles_hangup(id: u32) {
+    wait_for("SIGHUP to be caught", PATIENCE, || {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+        (u64::from_str_radix(caught.trim(), 16).ok()? & 1 == 1).then_some(())
+    });
 }

@@ -1,9 +1,24 @@
-//! Compiles libzmq with CURVE, for which it needs a libsodium: the one that libsodium-sys-stable has compiled.
+//! Compiles libzmq with CURVE, for which it needs a libsodium (the one that libsodium-sys-stable has compiled), and with
+//! the changes of `patches.rs`.
+
+#[path = "patches.rs"]
+mod patches;
 
 use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Set for the process that unpacks libzmq's sources.
+const UNPACK: &str = "ZMQ_SYS_UNPACK";
 
 fn main() {
+    if env::var_os(UNPACK).is_some() {
+        zeromq_src::Build::new().build();
+        return;
+    }
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=patches.rs");
     println!("cargo:rerun-if-env-changed=PROFILE");
     // Told by the build script of libsodium-sys-stable. A system's own libsodium does not tell them; then the compiler
     // and the linker find it where they find everything.
@@ -13,10 +28,104 @@ fn main() {
     };
     let lib = told("DEP_SODIUM_LIB").or_else(|| told("SODIUM_LIB_DIR")).unwrap_or_else(|| "/usr/lib".into());
     let include = told("DEP_SODIUM_INCLUDE").unwrap_or_else(|| "/usr/include".into());
+
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let libzmq = unpack(&out);
+    for patch in patches::PATCHES {
+        apply(patch, &libzmq.join("src"));
+    }
+    compile(&libzmq, &include, &out);
+    println!("cargo:rustc-link-search=native={}", lib);
+    println!("cargo:rustc-link-lib=static=sodium");
+    println!("cargo:include={}", libzmq.join("include").display());
+    println!("cargo:lib={}", out.join("lib").display());
+    println!("cargo:out={}", out.display());
+}
+
+/// Copies the sources of `zeromq-src` to `out`. It copies them where it has compiled them and does not say where it has
+/// them from; so it is told to compile with programs that do nothing.
+fn unpack(out: &Path) -> PathBuf {
+    let folder = out.join("unpacked");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("OUT_DIR can be written");
+    let target = env::var("TARGET").expect("cargo sets TARGET");
+    let mut command = Command::new(env::current_exe().expect("this program has a path"));
+    command.env(UNPACK, "1").env("OUT_DIR", &folder);
+    for tool in &["CC", "CXX", "AR", "RANLIB"] {
+        // The name that counts before all others.
+        command.env(format!("{}_{}", tool, target), "true");
+    }
+    let done = command.output().expect("this program can be run");
+    let libzmq = folder.join("source");
+    if !done.status.success() || !libzmq.join("src").is_dir() {
+        panic!("zeromq-src does not give its sources: {}", String::from_utf8_lossy(&done.stderr));
+    }
+    libzmq
+}
+
+/// Replaces one text, which must be there exactly once: a new version of the sources is not to be compiled without the
+/// change because nobody noticed.
+fn apply(patch: &patches::Patch, folder: &Path) {
+    let path = folder.join(patch.file);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {}", path.display(), error));
+    let found = text.matches(patch.old).count();
+    if found != 1 {
+        panic!(
+            "libzmq has changed: in {} the following is there {} times and not once; look at zmq-sys/patches.rs\n{}",
+            patch.file, found, patch.old
+        );
+    }
+    fs::write(&path, text.replacen(patch.old, patch.new, 1)).expect("OUT_DIR can be written");
+}
+
+/// What `zeromq-src` does for Linux and for Apple's systems.
+fn compile(libzmq: &Path, sodium: &str, out: &Path) {
+    let target = env::var("TARGET").expect("cargo sets TARGET");
+    let mut sources: Vec<PathBuf> = fs::read_dir(libzmq.join("src"))
+        .expect("the sources are there")
+        .map(|entry| entry.expect("the sources can be read").path())
+        .filter(|path| path.extension().map_or(false, |extension| extension == "cpp"))
+        .collect();
+    sources.sort();
+    // Defines come from here; what takes its place must be there.
+    fs::write(out.join("platform.hpp"), "").expect("OUT_DIR can be written");
+    let mut build = cc::Build::new();
     // Its warnings are nobody's to mend who builds this.
-    let flags = env::var("CXXFLAGS").unwrap_or_default();
-    env::set_var("CXXFLAGS", flags + " -w");
-    zeromq_src::Build::new()
-        .with_libsodium(Some(zeromq_src::LibLocation::new(lib, include)))
-        .build();
+    build.cpp(true).warnings(false).flag("-w");
+    build.files(sources).file(libzmq.join("external/sha1/sha1.c"));
+    for folder in &[&libzmq.join("include"), &libzmq.join("src"), &libzmq.join("external/sha1"), out, Path::new(sodium)] {
+        build.include(folder);
+    }
+    for name in &[
+        "ZMQ_USE_CV_IMPL_STL11",
+        "ZMQ_STATIC",
+        "ZMQ_USE_BUILTIN_SHA1",
+        "ZMQ_HAVE_WS",
+        "ZMQ_USE_LIBSODIUM",
+        "ZMQ_HAVE_CURVE",
+        "ZMQ_POLL_BASED_ON_POLL",
+        "ZMQ_HAVE_IPC",
+        "HAVE_STRNLEN",
+        "ZMQ_HAVE_UIO",
+    ] {
+        build.define(name, "1");
+    }
+    let poller = if target.contains("apple") { "KQUEUE" } else { "EPOLL" };
+    build.define(&format!("ZMQ_IOTHREAD_POLLER_USE_{}", poller), "1");
+    let known = ["apple", "android", "musl"].iter().any(|system| target.contains(system));
+    if known || has_strlcpy(out) {
+        build.define("ZMQ_HAVE_STRLCPY", "1");
+    }
+    build.out_dir(out.join("lib"));
+    build.compile("zmq");
+}
+
+/// Whether the C library brings `strlcpy`, as glibc does since 2.38.
+fn has_strlcpy(out: &Path) -> bool {
+    let source = out.join("strlcpy.c");
+    let program = "#include <string.h>\nint main(void) { char b[2]; return (int)strlcpy(b, \"\", 1); }\n";
+    fs::write(&source, program).expect("OUT_DIR can be written");
+    let mut compiler = cc::Build::new().warnings(false).get_compiler().to_command();
+    compiler.arg("-Werror=implicit-function-declaration").arg(&source).arg("-o").arg(out.join("strlcpy"));
+    compiler.output().map_or(false, |done| done.status.success())
 }

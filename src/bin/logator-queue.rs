@@ -5,9 +5,6 @@ use std::process::ExitCode;
 use logator::cli;
 use logator::jobs;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let arguments = cli::queue();
     let console = arguments.report.console("logator-queue");
@@ -15,6 +12,7 @@ fn main() -> ExitCode {
     let file = arguments.report.receipt.as_deref();
     let mut written = Ok(());
     let result = arguments.options().and_then(|options| {
+        cli::reload_on_hangup(&console, "queue")?;
         // Shown when the work is done, not when the last late worker knows it.
         jobs::serve::serve(&source, &options, console.clone(), &mut |receipt| {
             console.receipt(receipt);

@@ -11,9 +11,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let arguments = cli::worker();
     let console = arguments.report.console("logator-worker");
-    let result = arguments.options().and_then(|(job, options)| match job {
-        WorkerJob::Ask(addresses) => jobs::work::work(&addresses, &options, console.clone()),
-        WorkerJob::Pull(pull) => jobs::pull::store(&pull, &options, console.clone()),
+    let result = arguments.options().and_then(|(job, options)| {
+        cli::reload_on_hangup(&console, "worker")?;
+        match job {
+            WorkerJob::Ask(addresses) => jobs::work::work(&addresses, &options, console.clone()),
+            WorkerJob::Pull(pull) => jobs::pull::store(&pull, &options, console.clone()),
+        }
     });
     cli::conclude(&console, arguments.report.receipt.as_deref(), result)
 }

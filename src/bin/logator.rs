@@ -17,12 +17,15 @@ fn main() -> ExitCode {
             if cli::waits_for_typing(&source.inputs) {
                 console.say("reading standard input; end it with Ctrl-D (see logator run --help for files)");
             }
-            let result = jobs::run::run(&source, &arguments.work_options(), console.clone());
+            let result = cli::reload_on_hangup(&console, "run")
+                .and_then(|()| jobs::run::run(&source, &arguments.work_options(), console.clone()));
             cli::conclude(&console, arguments.report.receipt.as_deref(), result)
         }
         Commands::Replay(arguments) => {
             let console = arguments.report.console("logator");
-            let result = jobs::replay::replay(&arguments.replay_options(), &arguments.work_options(), console.clone());
+            let result = cli::reload_on_hangup(&console, "replay").and_then(|()| {
+                jobs::replay::replay(&arguments.replay_options(), &arguments.work_options(), console.clone())
+            });
             cli::conclude(&console, arguments.report.receipt.as_deref(), result)
         }
         Commands::Grok(arguments) => {

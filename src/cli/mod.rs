@@ -6,6 +6,7 @@ mod keys;
 mod parse;
 mod pull;
 mod push;
+mod reload;
 mod report;
 mod size;
 mod source;
@@ -24,6 +25,7 @@ pub use self::args::{
 pub use self::keys::KeygenArgs;
 pub use self::pull::PullArgs;
 pub use self::push::PushArgs;
+pub use self::reload::reload_on_hangup;
 use crate::config;
 use crate::console::{Console, LogFormat};
 use crate::error::{Error, Result};
@@ -40,17 +42,24 @@ pub fn logator() -> LogatorArgs {
         Some(command) if command == "replay" => "replay",
         _ => "run",
     };
-    let mut command = logator_command().mut_subcommands(config::with_environment);
-    // A key is made once, by hand: no file has flags for that.
-    if let Some(path) = config::file_of(&arguments).filter(|_| program != "keygen") {
-        let others = others(program);
-        let subcommand = command.find_subcommand(program).cloned().unwrap_or_default();
-        match config::with_file(subcommand, &path, program, &others) {
-            Ok(configured) => command = command.mut_subcommand(program, |_| configured),
-            Err(error) => fail("logator", &error),
-        }
+    match logator_with_file(program, &arguments) {
+        Ok(command) => parse(command, arguments),
+        Err(error) => fail("logator", &error),
     }
-    parse(command, arguments)
+}
+
+/// `logator`, with what environment and file give to its command `program`.
+fn logator_with_file(program: &str, arguments: &[OsString]) -> Result<clap::Command> {
+    let command = logator_command().mut_subcommands(config::with_environment);
+    // A key is made once, by hand: no file has flags for that.
+    match config::file_of(arguments).filter(|_| program != "keygen") {
+        Some(path) => {
+            let subcommand = command.find_subcommand(program).cloned().unwrap_or_default();
+            let configured = config::with_file(subcommand, &path, program, &others(program))?;
+            Ok(command.mut_subcommand(program, |_| configured))
+        }
+        None => Ok(command),
+    }
 }
 
 /// The commands of `logator`. A letter that matches nothing again stays a letter unless told otherwise.
@@ -81,14 +90,19 @@ pub fn pull() -> PullArgs {
 
 fn program<T: FromArgMatches>(command: clap::Command, program: &str, name: &'static str) -> T {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let mut command = config::with_environment(command);
-    if let Some(path) = config::file_of(&arguments) {
-        match config::with_file(command, &path, program, &others(program)) {
-            Ok(configured) => command = configured,
-            Err(error) => fail(name, &error),
-        }
+    match with_file(command, program, &arguments) {
+        Ok(command) => parse(command, arguments),
+        Err(error) => fail(name, &error),
     }
-    parse(command, arguments)
+}
+
+/// The command of `program`, with what environment and file give to it.
+fn with_file(command: clap::Command, program: &str, arguments: &[OsString]) -> Result<clap::Command> {
+    let command = config::with_environment(command);
+    match config::file_of(arguments) {
+        Some(path) => config::with_file(command, &path, program, &others(program)),
+        None => Ok(command),
+    }
 }
 
 /// The programs, with their environment variables: what man pages and completions are made of.

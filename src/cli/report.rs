@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::console::{Console, LogFormat};
+use crate::console::{Console, Level, LogFormat};
 
 /// How to report.
 #[derive(Args, Debug)]
@@ -15,7 +15,10 @@ pub struct ReportArgs {
     /// How messages are written
     #[arg(long, value_name = "text|json", default_value = "text")]
     pub log_format: LogFormatArg,
-    /// Say nothing but errors
+    /// What is said on standard error; SIGHUP reads it again from the --config file
+    #[arg(long, value_name = "LEVEL", default_value = "info", overrides_with = "log_level")]
+    pub log_level: LogLevelArg,
+    /// Say nothing but errors, whatever --log-level is
     #[arg(short = 'q', long)]
     pub quiet: bool,
     /// Take flags from this TOML file
@@ -32,6 +35,31 @@ pub enum LogFormatArg {
     Json,
 }
 
+/// `--log-level`
+#[derive(ValueEnum, Debug, Clone, Copy)]
+pub enum LogLevelArg {
+    /// What went wrong
+    Error,
+    /// What may be about to
+    Warn,
+    /// What a user may want to know, and the receipt
+    Info,
+    /// What helps to find a fault
+    Debug,
+}
+
+impl LogLevelArg {
+    /// The same for a console.
+    pub(super) fn level(self) -> Level {
+        match self {
+            LogLevelArg::Error => Level::Error,
+            LogLevelArg::Warn => Level::Warn,
+            LogLevelArg::Info => Level::Info,
+            LogLevelArg::Debug => Level::Debug,
+        }
+    }
+}
+
 impl ReportArgs {
     /// The console of `program`.
     pub fn console(&self, program: &'static str) -> Console {
@@ -39,6 +67,10 @@ impl ReportArgs {
             LogFormatArg::Text => LogFormat::Text,
             LogFormatArg::Json => LogFormat::Json,
         };
-        Console::new(program, format, self.quiet)
+        let console = Console::new(program, format, self.quiet).with_details();
+        if !self.quiet {
+            console.set_level(self.log_level.level());
+        }
+        console
     }
 }

@@ -148,6 +148,7 @@ impl Connection {
                         return Ok(None);
                     }
                     let delay = self.backoff.next_delay();
+                    log::debug!("{}: no reply; a new connection in {} ms", self.endpoint(), delay.as_millis());
                     self.pause(delay);
                     if self.stop.is_requested() {
                         return Ok(None);

@@ -211,7 +211,7 @@ impl WorkOptions {
     pub(crate) fn open_sinks(&self, console: &Console) -> Result<Vec<Arc<dyn Sink>>> {
         let open = |spec: &SinkSpec| {
             let console = console.clone();
-            spec.open(Box::new(move |sentence| console.say(sentence)))
+            spec.open(Box::new(move |sentence| console.warn(sentence)))
         };
         self.sinks.iter().map(open).collect()
     }

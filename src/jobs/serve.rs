@@ -88,12 +88,12 @@ pub fn serve(
         let (authorized, console) = (Arc::clone(&security.authorized), console.clone());
         stop::on_hangup(move || match authorized.reload() {
             Ok(count) => console
-                .say(format!("SIGHUP: {} has {count} keys, which count from now on", authorized.path().display())),
+                .answer(format!("SIGHUP: {} has {count} keys, which count from now on", authorized.path().display())),
             Err(error) => console.error(format!("SIGHUP: the keys stay as they were: {error}")),
         })?;
     }
     if connections < FEW_CONNECTIONS {
-        console.say(format!(
+        console.warn(format!(
             "this process may have no more than {connections} open files, and each worker thread is one; ulimit -n, or \
              LimitNOFILE= of systemd, sets how many"
         ));
@@ -151,7 +151,7 @@ pub fn serve(
         Event::Refused { key, address } => {
             let list = options.security.as_ref().map(|security| security.authorized.path().display().to_string());
             let list = list.unwrap_or_default();
-            console.say(format!("a worker at {address} was refused: its key {key} is not in {list}"));
+            console.warn(format!("a worker at {address} was refused: its key {key} is not in {list}"));
         }
     };
     let served = server.serve(&queue, &waker, &abort, options.linger, &mut on_event, &mut write_letter);
@@ -159,14 +159,14 @@ pub fn serve(
     let failures = spawned.map(|spawned| spawned.finish()).unwrap_or_default();
     finish(served.err().or(failures));
     if strangers.dropped + strangers.refused > 0 {
-        console.say(format!(
+        console.warn(format!(
             "{} messages of strangers were dropped, {} malformed requests refused",
             grouped(strangers.dropped),
             grouped(strangers.refused)
         ));
     }
     if strangers.unauthorized + strangers.failed_handshakes > 0 {
-        console.say(format!(
+        console.warn(format!(
             "{} connections with keys that are not authorized were refused, {} did not introduce themselves",
             grouped(strangers.unauthorized),
             grouped(strangers.failed_handshakes)
@@ -175,10 +175,10 @@ pub fn serve(
     let counts = queue.counts();
     if counts.buried > 0 {
         let path = options.dead_letters.display();
-        console.say(format!("{} lines that workers were lost on are in {path}", grouped(counts.buried)));
+        console.warn(format!("{} lines that workers were lost on are in {path}", grouped(counts.buried)));
     }
     if counts.redelivered > 0 {
-        console.say(format!(
+        console.warn(format!(
             "{} batches were handed out again; {} acks came too late",
             grouped(counts.redelivered),
             grouped(counts.late_acks)

@@ -79,7 +79,7 @@ impl Spawned {
         let here = std::env::current_exe().map_err(|error| Error::system("where am I?").because(error))?;
         let program = here.with_file_name("logator-worker");
         let mut arguments: Vec<OsString> =
-            ["--from", &endpoint.to_string(), "--jobs", "1", "--quiet"].map(OsString::from).into();
+            ["--from", &endpoint.to_string(), "--jobs", "1", "--log-level", "error"].map(OsString::from).into();
         if let (Some(file), Some(key)) = (&options.curve_key, queue_key) {
             arguments.extend(["--curve-key".into(), file.clone().into_os_string()]);
             // In one word: a key may begin with a hyphen.

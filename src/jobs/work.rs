@@ -33,7 +33,7 @@ pub fn work(addresses: &[Address], options: &WorkOptions, console: Console) -> R
     let context = zmq::Context::new();
     let client = |_index: usize| {
         let console = console.clone();
-        Client::new(&context, addresses, stop.clone(), move |sentence| console.say(sentence))
+        Client::new(&context, addresses, stop.clone(), move |sentence| console.warn(sentence))
     };
     // Known to the queue before the sink is opened, which may take longer than a short input.
     let mut first = client(0);

@@ -248,7 +248,9 @@ mod tests {
         fn the_newest_lines_are_thrown_away(lines in 0..40_usize, sent in 0..40_usize, most in 0..40_usize) {
             let mut backlog = Backlog::new(100);
             let all: Vec<Vec<u8>> = (0..lines).map(|line| line.to_string().into_bytes()).collect();
-            all.iter().for_each(|line| drop(backlog.add(&[line, &b"\n"[..]].concat())));
+            for line in &all {
+                backlog.add(&[line, &b"\n"[..]].concat());
+            }
             let taken = take(&mut backlog, sent);
             let thrown = backlog.trim(most, usize::MAX);
             let left = take(&mut backlog, usize::MAX);

@@ -6,6 +6,11 @@ use std::time::{Duration, Instant};
 use super::suspects::Waiting;
 use super::{Ack, Counts, LeaseId, Limits, PeerId, Queue, Reserved};
 use crate::batch::Batch;
+use crate::details::Seldom;
+
+static HANDED_OUT: Seldom = Seldom::new();
+static LATE: Seldom = Seldom::new();
+static RAN_OUT: Seldom = Seldom::new();
 
 /// Called when there may be something new to hand out.
 pub type Notify = Box<dyn Fn() + Send + Sync>;
@@ -135,7 +140,13 @@ impl SharedQueue {
         let now = self.now();
         let mut state = self.lock();
         let reserved = state.queue.reserve(peer, now);
+        let leased = state.queue.leased();
         self.after_take(state);
+        if let Reserved::Batch(_, batch) = &reserved {
+            HANDED_OUT.tell(u64::from(batch.lines), |batches, lines| {
+                format!("{batches} batches with {lines} lines were handed out; {leased} leases are out")
+            });
+        }
         reserved
     }
 
@@ -194,6 +205,10 @@ impl SharedQueue {
         let accepted = acks.iter().filter(|ack| state.queue.ack(ack)).count();
         let settled = state.queue.take_settled();
         drop(state);
+        if accepted < acks.len() {
+            let late = acks.len() - accepted;
+            LATE.tell(late as u64, |_, late| format!("{late} acks came too late: their leases had run out"));
+        }
         self.work.notify_all();
         self.tell_settled(&settled);
         accepted
@@ -218,6 +233,9 @@ impl SharedQueue {
     /// See [`Queue::release_all`].
     pub fn release_all(&self, peer: PeerId) -> usize {
         let released = self.lock().queue.release_all(peer);
+        if released > 0 {
+            log::debug!("worker {peer} has left {released} leases, whose lines are handed out again");
+        }
         self.announce();
         released
     }
@@ -227,6 +245,8 @@ impl SharedQueue {
         let now = self.now();
         let expired = self.lock().queue.expire(now);
         if expired > 0 {
+            RAN_OUT
+                .tell(expired as u64, |_, leases| format!("{leases} leases ran out: their lines are handed out again"));
             self.announce();
         }
         expired

@@ -7,8 +7,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{Event, Strangers};
+use crate::details::Seldom;
 use crate::error::{Error, Result};
 use crate::keys::{Authorized, KeyPair, PublicKey};
+
+static STRANGERS: Seldom = Seldom::new();
 
 /// Where libzmq asks.
 const ZAP: &str = "inproc://zeromq.zap.01";
@@ -139,6 +142,7 @@ impl Door {
             // A socket that was closed meanwhile reports nothing more.
             let Ok(_) = self.reports.recv_multipart(zmq::DONTWAIT) else { break };
             strangers.failed_handshakes += 1;
+            STRANGERS.tell(1, |times, _| format!("{times} connections did not introduce themselves"));
         }
         Ok(())
     }

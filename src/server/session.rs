@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::door::Door;
 use super::{Event, LONGEST_LINGER, Strangers};
+use crate::details::Seldom;
 use crate::error::{Error, Result};
 use crate::keys::PublicKey;
 use crate::lines;
@@ -21,6 +22,11 @@ const WAIT_AT_BOUND: Duration = Duration::from_millis(20);
 
 /// A peer that holds nothing and has been silent this long is forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
+
+static CAME: Seldom = Seldom::new();
+static WENT: Seldom = Seldom::new();
+static REFUSED: Seldom = Seldom::new();
+static GONE: Seldom = Seldom::new();
 
 type Identity = Vec<u8>;
 
@@ -158,6 +164,9 @@ impl<'a> Session<'a> {
                     Ok(request) => self.answer_batch(identity, request),
                     Err((code, sentence)) => {
                         self.strangers.refused += 1;
+                        REFUSED.tell(1, |times, _| {
+                            format!("a request is refused, {times} since this was said last: {sentence}")
+                        });
                         self.reply(&identity, &Reply::Error(code, sentence)).map(drop)
                     }
                 }
@@ -174,6 +183,10 @@ impl<'a> Session<'a> {
             let peer =
                 Peer { id: self.next_peer, line: None, told_end: false, parked: false, last_seen: Instant::now() };
             self.next_peer += 1;
+            let (number, others) = (peer.id, self.peers.len());
+            CAME.tell(1, |came, _| {
+                format!("worker {number} is new, {came} since this was said last; {others} were there")
+            });
             self.peers.insert(identity.clone(), peer);
         }
         let peer = self.peers.get_mut(identity).expect("it was just put in");
@@ -216,6 +229,10 @@ impl<'a> Session<'a> {
                 let reply = count(self.queue.ack(&acks));
                 self.queue.release_all(peer);
                 self.peers.remove(&identity);
+                let others = self.peers.len();
+                WENT.tell(1, |went, _| {
+                    format!("worker {peer} takes its leave, {went} since this was said last; {others} are there")
+                });
                 // A worker may leave while its question waits.
                 self.parked.retain(|parked| parked.identity != identity);
                 self.reply(&identity, &reply).map(drop)
@@ -276,6 +293,9 @@ impl<'a> Session<'a> {
                     }
                 };
                 if !taken {
+                    GONE.tell(1, |times, _| {
+                        format!("{times} batches came back at once: their workers are gone or do not read")
+                    });
                     self.queue.release(&[lease]);
                     self.peers.remove(&request.identity);
                 } else if matches!(request.dialogue, Dialogue::Line)

@@ -16,8 +16,11 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::backoff::Backoff;
 use super::{Encoding, Outcome, Sink};
+use crate::details::Seldom;
 use crate::document::Documents;
 use crate::error::{Error, Result};
+
+static RETRIED: Seldom = Seldom::new();
 
 /// How long a batch waits for another process's lock before it is given back.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -107,11 +110,15 @@ impl Sink for SqliteSink {
         loop {
             let Err(e) = self.insert(&mut connection, documents, outcomes) else { return Ok(()) };
             outcomes.clear();
-            if !matches!(e.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) {
+            if !is_locked(&e) {
                 return Err(explain(&self.name, "a batch could not be stored", e));
             }
             match backoff.next_delay_before(deadline, Instant::now()) {
-                Some(delay) => std::thread::sleep(delay),
+                Some(delay) => {
+                    let (name, ms) = (&self.name, delay.as_millis());
+                    RETRIED.tell(1, |times, _| format!("{name}: locked {times} times, tried again in {ms} ms"));
+                    std::thread::sleep(delay);
+                }
                 None => {
                     outcomes.resize(documents.len(), Outcome::Failed(e.to_string()));
                     return Ok(());
@@ -126,9 +133,7 @@ impl Sink for SqliteSink {
         match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
             Ok(()) => Ok(()),
             // Somebody is reading: the log stays, and is part of the database.
-            Err(e) if matches!(e.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => {
-                Ok(())
-            }
+            Err(e) if is_locked(&e) => Ok(()),
             Err(e) => Err(explain(&self.name, "its log could not be merged", e)),
         }
     }
@@ -139,12 +144,12 @@ impl Sink for SqliteSink {
 fn prepare(connection: &Connection, name: &str, table: &str, deadline: Duration) -> Result<()> {
     let failed = |e| explain(name, "cannot be prepared", e);
     connection.busy_timeout(deadline.min(Duration::from_secs(5))).map_err(failed)?;
-    let shape: Vec<(String, String, bool)> = connection
-        .prepare("SELECT name, type, pk FROM pragma_table_info(?1)")
-        .and_then(|mut query| {
-            query.query_map([table], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)? > 0)))?.collect()
-        })
-        .map_err(failed)?;
+    let until = Instant::now() + deadline;
+    let shape: Vec<(String, String, bool)> = patiently(until, || {
+        let mut query = connection.prepare("SELECT name, type, pk FROM pragma_table_info(?1)")?;
+        query.query_map([table], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)? > 0)))?.collect()
+    })
+    .map_err(failed)?;
     let ours = [("_id".into(), "TEXT".into(), true), ("doc".into(), "TEXT".into(), false)];
     if !shape.is_empty() && shape != ours {
         let columns: Vec<_> = shape.iter().map(|(name, ..)| name.as_str()).collect();
@@ -153,12 +158,31 @@ fn prepare(connection: &Connection, name: &str, table: &str, deadline: Duration)
             columns.join(", ")
         )));
     }
-    connection
-        .execute_batch(&format!(
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=8000;
-             CREATE TABLE IF NOT EXISTS {table}(_id TEXT PRIMARY KEY NOT NULL, doc TEXT NOT NULL) WITHOUT ROWID;"
-        ))
-        .map_err(failed)
+    let set_up = format!(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=8000;
+         CREATE TABLE IF NOT EXISTS {table}(_id TEXT PRIMARY KEY NOT NULL, doc TEXT NOT NULL) WITHOUT ROWID;"
+    );
+    patiently(until, || connection.execute_batch(&set_up)).map_err(failed)
+}
+
+/// Tries again until `until` what another process's lock is in the way of. SQLite's own time-out is not for all locks:
+/// not for the change to WAL mode, and not for the repair after a crash, which two processes that open a database at once
+/// come upon.
+fn patiently<T>(until: Instant, mut attempt: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let mut backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(500));
+    loop {
+        match attempt() {
+            Err(e) if is_locked(&e) => match backoff.next_delay_before(until, Instant::now()) {
+                Some(delay) => std::thread::sleep(delay),
+                None => return Err(e),
+            },
+            result => return result,
+        }
+    }
+}
+
+fn is_locked(e: &rusqlite::Error) -> bool {
+    matches!(e.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 /// The sentence for a failure of the whole database.

@@ -184,6 +184,7 @@ fn read_file(
     intake: &dyn Intake,
     position: &Position,
 ) -> Result<()> {
+    log::debug!("{name}: reading begins");
     // Bytes of this input alone, for messages; the shared position adds up all inputs.
     let consumed = Arc::new(AtomicU64::new(0));
     // What can be opened again by its name; of standard input nobody knows where reading began.

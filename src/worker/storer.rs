@@ -1,15 +1,19 @@
 //! Storing a parsed batch in every sink, and saying of each line what became of it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::parser::{Fate, Parsed, SetAside};
 use crate::batch::Batch;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
+use crate::details::Seldom;
 use crate::document::{DocumentId, date};
 use crate::error::{Error, Result};
 use crate::lines::Line;
 use crate::receipt::Tally;
 use crate::sink::{Outcome, Sink};
+
+static STORED: Seldom = Seldom::new();
 
 /// What became of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +53,7 @@ impl Storer {
     /// When a sink failed, for all or for one document: then nothing may be acknowledged, though some of it may be
     /// stored. It will be met as duplicates.
     pub fn store(&self, batch: &Batch, parsed: &mut Parsed, outcomes: &mut Vec<Outcome>) -> Result<Stored> {
+        let started = Instant::now();
         let mut letters = Vec::new();
         let mut verdicts = vec![Verdict::Duplicate; parsed.documents()];
         for sink in &self.sinks {
@@ -77,6 +82,12 @@ impl Storer {
         }
         letters.append(&mut parsed.letters);
         self.set_aside(batch, letters)?;
+        STORED.tell(u64::from(batch.lines), |batches, lines| {
+            let (ms, name, offset) = (started.elapsed().as_millis(), &batch.origin.name, batch.offset);
+            format!(
+                "{batches} batches with {lines} lines were stored, that of {name} from byte {offset} within {ms} ms"
+            )
+        });
         Ok(Stored { tally: add_up(parsed.fates(), &verdicts) })
     }
 

@@ -22,8 +22,63 @@ fn many() -> usize {
     10_000.min(most as usize / 2)
 }
 
-fn open_files(of: &Running) -> usize {
-    of.open_files()
+/// A queue that listens on TCP, in a folder with keys of both sides.
+struct Open {
+    place: Place,
+    port: u16,
+    queue: Running,
+    /// Files it had open before anybody came.
+    files: usize,
+    /// What its workers need to come in.
+    keys: &'static [&'static str],
+}
+
+impl Open {
+    fn new(arguments: &[&str]) -> Open {
+        Open::with(arguments, false)
+    }
+
+    fn with_keys() -> Open {
+        Open::with(&["--curve-key", "queue.key", "--authorized-keys", "authorized"], true)
+    }
+
+    fn with(arguments: &[&str], secret: bool) -> Open {
+        let place = Place::new();
+        if secret {
+            for name in ["queue.key", "worker.key"] {
+                assert_eq!(place.run("logator", &["keygen", name], b"").code, Some(0));
+            }
+            place.write("authorized", place.text("worker.key.pub"));
+        }
+        let port = free_port();
+        let tcp = format!("tcp://127.0.0.1:{port}");
+        let queue = place.queue(&[&["--bind", &tcp, "--linger", "0"], arguments].concat());
+        let files = queue.open_files();
+        let keys: &[&str] = if secret { &["--curve-key", "worker.key", "--queue-key", "queue.key.pub"] } else { &[] };
+        Open { place, port, queue, files, keys }
+    }
+
+    /// The most memory that the queue has had, in kB.
+    fn most_memory(&self) -> u64 {
+        self.queue.most_memory().expect("it runs")
+    }
+
+    fn wait_until_files_are_back(&self, what: &str, more: usize) {
+        wait_for(what, 2 * PATIENCE, || (self.queue.open_files() <= self.files + more).then_some(()));
+    }
+
+    /// Gives it a thousand lines and a worker, and its end; what it said.
+    fn finish(mut self) -> String {
+        self.queue.feed(&access(0..1000));
+        self.queue.close_input();
+        let tcp = format!("tcp://127.0.0.1:{}", self.port);
+        let worker = ["--from", &tcp, "-j", "1", "-f", "combined", "--to", "null:"];
+        let worker = self.place.start("logator-worker", &[&worker, self.keys].concat());
+        let queue = self.queue.end();
+        assert_eq!((queue.code, worker.end().code), (Some(0), Some(0)), "{}", queue.stderr);
+        assert_eq!(account(&self.place.receipt("queue.json")), [1000, 1000, 0, 0, 0, 0]);
+        queue.stderr
+    }
 }
 
 fn connect(port: u16) -> TcpStream {
@@ -56,12 +111,20 @@ fn introduced(port: u16) -> TcpStream {
 
 /// Sends one request and gives the reply.
 fn ask(stream: &mut TcpStream, request: &Request) -> Reply {
+    send(stream, request);
+    reply(stream)
+}
+
+fn send(stream: &mut TcpStream, request: &Request) {
     let body = request.encode();
     let mut bytes = b"\x01\0\x01\x08".to_vec();
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&[0, body.len() as u8]);
     bytes.extend_from_slice(&body);
     stream.write_all(&bytes).unwrap();
+}
+
+fn reply(stream: &mut TcpStream) -> Reply {
     let mut frames = Vec::new();
     loop {
         let mut flags = [0];
@@ -88,37 +151,11 @@ fn ask(stream: &mut TcpStream, request: &Request) -> Reply {
     Reply::decode(&frames[2], frames.get(3).cloned().map(Into::into)).unwrap()
 }
 
-fn finish(place: &Place, mut queue: Running, tcp: &str, keys: &[&str]) -> String {
-    queue.feed(&access(0..1000));
-    queue.close_input();
-    let worker =
-        place.start("logator-worker", &[&["--from", tcp, "-j", "1", "-f", "combined", "--to", "null:"], keys].concat());
-    let queue = queue.end();
-    assert_eq!((queue.code, worker.end().code), (Some(0), Some(0)), "{}", queue.stderr);
-    assert_eq!(account(&place.receipt("queue.json")), [1000, 1000, 0, 0, 0, 0]);
-    queue.stderr
-}
-
-fn place_with_keys() -> Place {
-    let place = Place::new();
-    for name in ["queue.key", "worker.key"] {
-        assert_eq!(place.run("logator", &["keygen", name], b"").code, Some(0));
-    }
-    place.write("authorized", place.text("worker.key.pub"));
-    place
-}
-
 /// Everything that can be said wrongly in the first bytes, with keys and without.
 #[test]
 fn whoever_does_not_speak_the_protocol_costs_nothing_that_lasts() {
     for secret in [false, true] {
-        let place = place_with_keys();
-        let port = free_port();
-        let tcp = format!("tcp://127.0.0.1:{port}");
-        let keys = ["--curve-key", "queue.key", "--authorized-keys", "authorized"];
-        let keys = if secret { &keys[..] } else { &[] };
-        let queue = place.queue(&[&["--bind", &tcp, "--linger", "0"], keys].concat());
-        let before = open_files(&queue);
+        let open = if secret { Open::with_keys() } else { Open::new(&[]) };
         let mut random = fastrand::Rng::with_seed(11);
         let mut junk = |length: usize| -> Vec<u8> { (0..length).map(|_| random.u8(..)).collect() };
         let mechanism = if secret { &b"CURVE"[..] } else { b"NULL" };
@@ -140,14 +177,13 @@ fn whoever_does_not_speak_the_protocol_costs_nothing_that_lasts() {
                 8 => frame(6, 1 << 31, &junk(2000)),
                 _ => [greeting(mechanism), vec![4, 200], b"\x05HELLO\x01\0".to_vec(), junk(193)].concat(),
             };
-            let mut stream = connect(port);
+            let mut stream = connect(open.port);
             let _ = stream.write_all(&bytes);
         }
         // The connections are closed here; the queue closes its ends when it notices.
-        wait_for("the descriptors to come back", PATIENCE, || (open_files(&queue) <= before).then_some(()));
-        assert!(queue.most_memory().expect("it runs") < 64 << 10, "{} kB", queue.most_memory().expect("it runs"));
-        let keys: &[&str] = if secret { &["--curve-key", "worker.key", "--queue-key", "queue.key.pub"] } else { &[] };
-        let said = finish(&place, queue, &tcp, keys);
+        open.wait_until_files_are_back("the descriptors to come back", 0);
+        assert!(open.most_memory() < 64 << 10, "{} kB", open.most_memory());
+        let said = open.finish();
         assert!(said.contains(" did not introduce themselves"), "{said}");
     }
 }
@@ -157,55 +193,64 @@ fn whoever_does_not_speak_the_protocol_costs_nothing_that_lasts() {
 fn ten_thousand_connections_that_say_nothing_are_closed() {
     let _many = MANY.lock().unwrap_or_else(PoisonError::into_inner);
     let count = many();
-    let place = Place::new();
-    let port = free_port();
-    let tcp = format!("tcp://127.0.0.1:{port}");
-    let queue = place.queue(&["--bind", &tcp, "--linger", "0"]);
-    let before = open_files(&queue);
-    let silent: Vec<TcpStream> = (0..count).map(|_| connect(port)).collect();
-    let mut peer = introduced(port);
+    let open = Open::new(&[]);
+    let silent: Vec<TcpStream> = (0..count).map(|_| connect(open.port)).collect();
+    let mut peer = introduced(open.port);
     assert_eq!(ask(&mut peer, &Request::Touch(Vec::new())), Reply::Ok(0), "others are served meanwhile");
-    wait_for("the silent ones to be closed", 2 * PATIENCE, || (open_files(&queue) <= before + 1).then_some(()));
-    eprintln!("{count} silent connections: at most {} kB", queue.most_memory().expect("it runs"));
+    open.wait_until_files_are_back("the silent ones to be closed", 1);
+    eprintln!("{count} silent connections: at most {} kB", open.most_memory());
     drop((silent, peer));
-    let said = finish(&place, queue, &tcp, &[]);
+    let said = open.finish();
     assert!(said.contains(" did not introduce themselves"), "{said}");
 }
 
-/// Workers without work: what they cost is libzmq's buffers, which are gone when they are.
+/// Workers without work, each of which has asked and been answered and waits for lines.
 #[test]
-fn ten_thousand_workers_are_served_and_leave_nothing_behind() {
+fn ten_thousand_workers_that_wait_fit_into_64_mib_and_leave_nothing_behind() {
     let _many = MANY.lock().unwrap_or_else(PoisonError::into_inner);
     let count = many();
-    let place = Place::new();
-    let port = free_port();
-    let tcp = format!("tcp://127.0.0.1:{port}");
-    let queue = place.queue(&["--bind", &tcp, "--linger", "0"]);
-    let before = open_files(&queue);
-    let mut workers: Vec<TcpStream> = (0..count).map(|_| introduced(port)).collect();
+    let open = Open::new(&[]);
+    let start = open.most_memory();
+    let mut workers: Vec<TcpStream> = (0..count).map(|_| introduced(open.port)).collect();
     for worker in &mut workers {
         assert_eq!(ask(worker, &Request::Touch(Vec::new())), Reply::Ok(0));
     }
-    let each = queue.most_memory().expect("it runs") * 1024 / count as u64;
-    eprintln!("{count} workers: {} kB, {each} bytes each", queue.most_memory().expect("it runs"));
-    assert!(each < 48 << 10, "{each} bytes a worker");
+    let reserve = Request::Reserve { wait: Duration::from_secs(5), acks: Vec::new() };
+    workers.iter_mut().for_each(|worker| send(worker, &reserve));
+    for worker in &mut workers {
+        assert_eq!(reply(worker), Reply::Wait(Duration::ZERO));
+    }
+    let most = open.most_memory();
+    eprintln!("{count} workers: {most} kB, {start} kB without them");
+    assert!(most < 64 << 10, "{most} kB, {start} kB without them");
     for worker in &mut workers {
         assert_eq!(ask(worker, &Request::Bye(Vec::new())), Reply::Ok(0));
     }
     drop(workers);
-    wait_for("the descriptors to come back", PATIENCE, || (open_files(&queue) <= before).then_some(()));
-    finish(&place, queue, &tcp, &[]);
+    open.wait_until_files_are_back("the descriptors to come back", 0);
+    open.finish();
+}
+
+/// A message is handed over when its last part is there; one that has no end is not kept.
+#[test]
+fn a_message_without_an_end_costs_its_sender_the_connection() {
+    let open = Open::new(&[]);
+    let mut endless = introduced(open.port);
+    let part = [&[3][..], &60_000_u64.to_be_bytes(), &[0; 60_000]].concat();
+    // 600 MB, if nobody minds.
+    let sent = (0..10_000).take_while(|_| endless.write_all(&part).is_ok()).count();
+    assert!(sent < 10_000);
+    assert!(open.most_memory() < 64 << 10, "{} kB", open.most_memory());
+    open.wait_until_files_are_back("the connection to be closed", 0);
+    open.finish();
 }
 
 /// A thousand workers that hold a batch each and do nothing: the queue keeps the batches and little else.
 #[test]
 fn a_thousand_idle_leases_fit_into_64_mib() {
-    let place = Place::new();
-    let port = free_port();
-    let tcp = format!("tcp://127.0.0.1:{port}");
-    let mut queue = place.queue(&["--bind", &tcp, "--linger", "0", "--batch-lines", "20"]);
-    queue.feed(&access(0..20_000));
-    let mut workers: Vec<TcpStream> = (0..1000).map(|_| introduced(port)).collect();
+    let mut open = Open::new(&["--batch-lines", "20"]);
+    open.queue.feed(&access(0..20_000));
+    let mut workers: Vec<TcpStream> = (0..1000).map(|_| introduced(open.port)).collect();
     let reserve = Request::Reserve { wait: Duration::from_secs(5), acks: Vec::new() };
     let held = workers
         .iter_mut()
@@ -213,7 +258,7 @@ fn a_thousand_idle_leases_fit_into_64_mib() {
         .filter(|reply| matches!(reply, Reply::Batch { .. }))
         .count();
     assert_eq!(held, 1000);
-    eprintln!("1000 leases: {} kB", queue.most_memory().expect("it runs"));
-    assert!(queue.most_memory().expect("it runs") < 64 << 10, "{} kB", queue.most_memory().expect("it runs"));
-    queue.kill();
+    eprintln!("1000 leases: {} kB", open.most_memory());
+    assert!(open.most_memory() < 64 << 10, "{} kB", open.most_memory());
+    open.queue.kill();
 }

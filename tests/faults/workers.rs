@@ -6,7 +6,7 @@ use logator::wire::Reply;
 
 use crate::kit::logs::{access, access_line};
 use crate::kit::peer::Peer;
-use crate::kit::place::{Place, account};
+use crate::kit::place::{Place, Running, account};
 
 #[test]
 fn a_worker_may_start_before_its_queue() {
@@ -128,4 +128,24 @@ fn a_line_peer_that_dies_holding_a_line_loses_it_to_another_after_the_lease() {
     assert_eq!(queue.code, Some(0));
     assert!(queue.stderr.contains("1 batches were handed out again; 0 acks came too late"), "{}", queue.stderr);
     assert_eq!(account(&place.receipt("queue.json")), [3, 3, 0, 0, 0, 0]);
+}
+
+/// The change to WAL mode does not wait for a lock, nor does the repair of what a killed process left.
+#[cfg(feature = "sqlite")]
+#[test]
+fn processes_that_open_a_new_database_at_once_wait_for_each_other() {
+    let place = Place::new();
+    for round in 0..15 {
+        let (to, letters) = (format!("sqlite:{round}.db"), format!("letters-{round}"));
+        let arguments = ["run", "-f", "combined", "-j", "1", "--to", &to, "--dead-letters", &letters];
+        let mut runs: Vec<Running> = (0..4).map(|_| place.start("logator", &arguments)).collect();
+        runs.iter_mut().for_each(|run| run.feed(&access(0..20)));
+        for run in runs {
+            let ran = run.end();
+            assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        }
+        let database = rusqlite::Connection::open(place.path(&format!("{round}.db"))).unwrap();
+        let rows: u32 = database.query_row("SELECT count(*) FROM logs", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 20);
+    }
 }

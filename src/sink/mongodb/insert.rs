@@ -6,10 +6,13 @@ use mongodb::bson::Document;
 
 use super::MongoSink;
 use super::reply::{self, Failure, Refusal};
+use crate::details::Seldom;
 use crate::document::Documents;
 use crate::error::{Error, Result};
 use crate::sink::Outcome;
 use crate::sink::backoff::Backoff;
+
+static RETRIED: Seldom = Seldom::new();
 
 const FIRST_DELAY: Duration = Duration::from_millis(50);
 const MAX_DELAY: Duration = Duration::from_secs(3);
@@ -103,6 +106,8 @@ impl<'a> Insert<'a> {
                         return Ok(());
                     }
                     self.sink.trouble.has_come(&words, left);
+                    let (name, ms) = (&self.sink.target.name, delay.as_millis());
+                    RETRIED.tell(1, |times, _| format!("{name}: {times} tries failed, the next in {ms} ms: {words}"));
                     tokio::time::sleep(delay).await;
                 }
             }
