@@ -304,7 +304,8 @@ impl Reading {
         let position = Arc::new(Position::of(&inputs.inputs));
         let memory = state.clone().map(|state| state as Arc<dyn Memory>);
         let console = console.clone();
-        let syslog = syslog::Options { say: Say::to(move |sentence| console.say(sentence)), ..options.syslog.clone() };
+        let say = Say::to(move |sentence, warns| if warns { console.warn(sentence) } else { console.say(sentence) });
+        let syslog = syslog::Options { say, ..options.syslog.clone() };
         let live = options.live.map_or_else(|| Stop::new().map(Live::new), Ok)?;
         // Before anything is read: an address that cannot be had ends the program at once.
         let listening = Listening::open(&inputs.inputs, &syslog, &live)?;

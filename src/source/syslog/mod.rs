@@ -145,17 +145,23 @@ pub struct TlsFiles {
 
 /// Where sentences for people go.
 #[derive(Clone, Default)]
-pub struct Say(Option<Arc<dyn Fn(String) + Send + Sync>>);
+pub struct Say(Option<Arc<dyn Fn(String, bool) + Send + Sync>>);
 
 impl Say {
-    /// Sentences go to `say`.
-    pub fn to(say: impl Fn(String) + Send + Sync + 'static) -> Say {
+    /// Sentences go to `say`, with whether they warn.
+    pub fn to(say: impl Fn(String, bool) + Send + Sync + 'static) -> Say {
         Say(Some(Arc::new(say)))
     }
 
     fn say(&self, sentence: String) {
         if let Some(say) = &self.0 {
-            say(sentence);
+            say(sentence, false);
+        }
+    }
+
+    fn warn(&self, sentence: String) {
+        if let Some(say) = &self.0 {
+            say(sentence, true);
         }
     }
 }
@@ -394,7 +400,7 @@ impl Outbox<'_> {
     }
 }
 
-/// Sentences that may come by the thousand: one in a while is said, the others are counted.
+/// Warnings that may come by the thousand: one in a while is said, the others are counted.
 #[derive(Default)]
 struct Seldom {
     said: Option<Instant>,
@@ -405,7 +411,7 @@ struct Seldom {
 const SELDOM: Duration = Duration::from_secs(10);
 
 impl Seldom {
-    fn say(&mut self, say: &Say, sentence: impl FnOnce() -> String) {
+    fn warn(&mut self, say: &Say, sentence: impl FnOnce() -> String) {
         if self.said.is_some_and(|said| said.elapsed() < SELDOM) {
             self.unsaid += 1;
             return;
@@ -415,7 +421,7 @@ impl Seldom {
             more => format!(" ({} like this were not told)", grouped(more)),
         };
         self.said = Some(Instant::now());
-        say.say(sentence() + &more);
+        say.warn(sentence() + &more);
     }
 }
 

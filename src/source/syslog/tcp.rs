@@ -14,6 +14,7 @@ use rustls::ServerConfig;
 use super::frame::{Broken, Framer};
 use super::tls::{Step, Tls};
 use super::{Ended, LAST, Live, Outbox, Seldom, Source, count};
+use crate::details;
 use crate::error::{Error, Result};
 use crate::receipt::human_bytes;
 
@@ -31,6 +32,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Bytes that messages which are not whole yet may hold, of all connections together.
 const PARTIAL: usize = 64 << 20;
+
+static CAME: details::Seldom = details::Seldom::new();
 
 const LISTENER: u64 = 0;
 const STOP: u64 = 1;
@@ -159,7 +162,7 @@ impl Receiver<'_> {
                 }
                 Err(error) => {
                     let name = &self.source.name;
-                    self.unable.say(&self.source.say, || {
+                    self.unable.warn(&self.source.say, || {
                         format!(
                             "{name}: no further connections for now: {error} (ulimit -n says how many files are open)"
                         )
@@ -179,7 +182,7 @@ impl Receiver<'_> {
         if taken >= self.source.connections {
             count(&self.source.account.refused);
             let name = &self.source.name;
-            return self.refused.say(&self.source.say, || {
+            return self.refused.warn(&self.source.say, || {
                 format!("{name}: the connection of {peer} was refused: there are {taken} (--max-connections)")
             });
         }
@@ -198,6 +201,9 @@ impl Receiver<'_> {
         match added {
             Ok(tls) => {
                 count(&self.source.account.connections);
+                CAME.tell(1, |times, _| {
+                    format!("{}: connections came, {times} of them; this one of {peer}", self.source.name)
+                });
                 self.handshakes += usize::from(tls.is_some());
                 let handshake = tls.as_ref().map(|_| Instant::now());
                 let framer = Framer::new(self.max_line);
@@ -207,7 +213,7 @@ impl Receiver<'_> {
                 count(&self.source.account.refused);
                 self.free.push(place);
                 let name = &self.source.name;
-                self.unable.say(&self.source.say, || format!("{name}: the connection of {peer} was refused: {error}"));
+                self.unable.warn(&self.source.say, || format!("{name}: the connection of {peer} was refused: {error}"));
             }
         }
     }
@@ -252,7 +258,7 @@ impl Receiver<'_> {
         if let Some(why) = why {
             count(&self.source.account.refused);
             let (name, peer) = (&self.source.name, connection.peer);
-            self.broken.say(&self.source.say, || format!("{name}: the connection of {peer} was closed: {why}"));
+            self.broken.warn(&self.source.say, || format!("{name}: the connection of {peer} was closed: {why}"));
         }
         self.resume();
         connection.framer.finish(|frame| outbox.add(frame))

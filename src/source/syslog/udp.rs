@@ -37,7 +37,7 @@ pub(super) fn enlarge(socket: &UdpSocket, address: &Address, options: &Options) 
     // The kernel doubles what it is asked for, because it counts its own book-keeping too.
     let given = getsockopt(socket, sockopt::RcvBuf).map_or(0, |bytes| bytes / 2);
     if given < wanted {
-        options.say.say(format!(
+        options.say.warn(format!(
             "{address}: the kernel keeps {} of unread messages and not {}; sysctl net.core.rmem_max={wanted} allows it",
             human_bytes(given as u64),
             human_bytes(wanted as u64)
@@ -160,7 +160,7 @@ impl Drops<'_> {
         let before = account.dropped.swap(now, Ordering::Relaxed);
         if now > before {
             let name = &self.source.name;
-            self.said.say(&self.source.say, || {
+            self.said.warn(&self.source.say, || {
                 format!(
                     "{name}: the kernel dropped {} messages, {} so far, because they came faster than they were read; \
                      --udp-buffer says how much it keeps",
