@@ -4,6 +4,8 @@
 //! to the line's end, not to the line, so that files written on Windows give the same documents. A final line without
 //! a newline is a line; nothing after a final newline is not.
 
+use std::borrow::Cow;
+
 use memchr::memchr;
 
 /// A line and where it starts in the bytes it was split from.
@@ -51,6 +53,28 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
+/// A message as a line: without the end of line at its end. A newline within it becomes the two characters `\n`, because
+/// a line has none.
+#[inline]
+pub fn of_message(message: &[u8]) -> Cow<'_, [u8]> {
+    let line = without_carriage_return(message.strip_suffix(b"\n").unwrap_or(message));
+    match memchr(b'\n', line) {
+        None => Cow::Borrowed(line),
+        Some(first) => Cow::Owned(without_newlines(line, first)),
+    }
+}
+
+#[cold]
+fn without_newlines(line: &[u8], first: usize) -> Vec<u8> {
+    let mut whole = Vec::with_capacity(line.len() + 16);
+    whole.extend_from_slice(&line[..first]);
+    for part in line[first + 1..].split(|&byte| byte == b'\n') {
+        whole.extend_from_slice(br"\n");
+        whole.extend_from_slice(part);
+    }
+    whole
+}
+
 /// `line` without the one carriage return that belongs to its end.
 #[inline]
 pub fn without_carriage_return(line: &[u8]) -> &[u8] {
@@ -64,4 +88,25 @@ pub fn without_carriage_return(line: &[u8]) -> &[u8] {
 pub fn count(data: &[u8]) -> usize {
     let newlines = memchr::memchr_iter(b'\n', data).count();
     newlines + usize::from(data.last().is_some_and(|&byte| byte != b'\n'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_whatever_is_in_it() {
+        for (message, line) in [
+            ("", ""),
+            ("a", "a"),
+            ("a\n", "a"),
+            ("a\r\n", "a"),
+            ("a\r", "a"),
+            ("a\nb", r"a\nb"),
+            ("\n\n", r"\n"),
+            ("\na\n\nb\r\n", r"\na\n\nb"),
+        ] {
+            assert_eq!(of_message(message.as_bytes()), line.as_bytes(), "{message:?}");
+        }
+    }
 }

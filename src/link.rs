@@ -22,6 +22,9 @@ use crate::sink::backoff::Backoff;
 /// How long a peer may take to introduce itself; then libzmq closes the connection, or tries again.
 const INTRODUCTION: Duration = Duration::from_secs(10);
 
+/// Seconds of silence after which TCP asks whether a peer is there, and between two such questions.
+const KEEPALIVE: i32 = 15;
+
 /// The longest message that is taken. libzmq closes the connection of a peer that sends a longer one.
 const LONGEST_MESSAGE: i64 = 16 << 20;
 
@@ -87,12 +90,21 @@ impl Link {
         let high_water = i32::try_from(high_water).unwrap_or(i32::MAX);
         socket.set_sndhwm(high_water).map_err(failed)?;
         socket.set_rcvhwm(high_water).map_err(failed)?;
-        socket.set_immediate(true).map_err(failed)?;
+        if kind == zmq::PUSH {
+            // On a PULL socket, the same would throw away what a peer sent before it went.
+            socket.set_immediate(true).map_err(failed)?;
+        }
         socket.set_linger(FAREWELL_MS).map_err(failed)?;
         socket.set_maxmsgsize(LONGEST_MESSAGE).map_err(failed)?;
         socket.set_reconnect_ivl(50).map_err(failed)?;
         socket.set_reconnect_ivl_max(2000).map_err(failed)?;
         socket.set_handshake_ivl(INTRODUCTION.as_millis() as i32).map_err(failed)?;
+        // A machine that vanishes closes no connection. ZeroMQ's heartbeats will not do: whoever holds up a peer by not
+        // reading on would not read them either, and what is on its way to him would be lost with the connection.
+        socket.set_tcp_keepalive(1).map_err(failed)?;
+        socket.set_tcp_keepalive_idle(KEEPALIVE).map_err(failed)?;
+        socket.set_tcp_keepalive_intvl(KEEPALIVE).map_err(failed)?;
+        socket.set_tcp_keepalive_cnt(3).map_err(failed)?;
         let reports = monitor(&context, &socket).map_err(failed)?;
         let gate = Gate::new(&context, &socket, options.security.as_ref())?;
         let mut bound = Bound(Vec::new());
@@ -136,11 +148,6 @@ impl Link {
             self.socket.set_curve_serverkey(keys.queue.as_bytes()).map_err(failed)?;
             self.socket.set_curve_publickey(keys.own.public().as_bytes()).map_err(failed)?;
             self.socket.set_curve_secretkey(keys.own.secret()).map_err(failed)?;
-        }
-        if endpoint.path().is_none() {
-            // A machine that vanishes closes no connection.
-            self.socket.set_heartbeat_ivl(5_000).map_err(failed)?;
-            self.socket.set_heartbeat_timeout(15_000).map_err(failed)?;
         }
         self.socket.connect(&endpoint.to_string()).map_err(failed)
     }

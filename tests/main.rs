@@ -15,6 +15,8 @@ mod kit;
 #[cfg(feature = "mongodb")]
 mod mongodb;
 mod packages;
+mod pull;
+mod push;
 mod receipts;
 mod replay;
 #[cfg(feature = "sqlite")]

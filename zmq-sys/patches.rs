@@ -8,6 +8,9 @@
 //! * Session, engine and mechanism of a connection had a copy each of all options of their socket (1.1 kB). They share one
 //!   that is made when the socket begins to listen. Nothing but a socket changes its options, and it has its own.
 //!
+//! When a peer closes a socket in the file system (that is how a program ends which has sent all it had), libzmq throws away
+//! what it has not read yet if it had stopped reading because its own reader is slow. Here it reads on to the end.
+//!
 //! A message is handed over when all its parts are there, and until then nothing bounds how many there are. A ROUTER here
 //! closes the connection that sends too many.
 
@@ -19,7 +22,32 @@ pub struct Patch {
 }
 
 pub const PATCHES: &[Patch] = &[
-    Patch { file: "config.hpp", old: "message_pipe_granularity = 256,", new: "message_pipe_granularity = 2," },
+    // A pipe for no more than 256 messages, as those of a queue and its workers, gets small chunks. Where thousands wait
+    // (PUSH and PULL), they are an allocation for two messages.
+    Patch {
+        file: "pipe.cpp",
+        old: "    pipe_t::upipe_t *upipe1;\n    if (conflate_[0])\n        upipe1 = new (std::nothrow) upipe_conflate_t ();\n    else\n        upipe1 = new (std::nothrow) upipe_normal_t ();\n",
+        new: "    typedef ypipe_t<msg_t, 2> upipe_small_t;
+    const bool large = hwms_[0] > 256 || hwms_[1] > 256;
+
+    pipe_t::upipe_t *upipe1;
+    if (conflate_[0])
+        upipe1 = new (std::nothrow) upipe_conflate_t ();
+    else if (large)
+        upipe1 = new (std::nothrow) upipe_normal_t ();
+    else
+        upipe1 = new (std::nothrow) upipe_small_t ();
+",
+    },
+    Patch {
+        file: "pipe.cpp",
+        old: "    else\n        upipe2 = new (std::nothrow) upipe_normal_t ();\n",
+        new: "    else if (large)
+        upipe2 = new (std::nothrow) upipe_normal_t ();
+    else
+        upipe2 = new (std::nothrow) upipe_small_t ();
+",
+    },
     Patch {
         file: "router.cpp",
         old: "    options.type = ZMQ_ROUTER;\n",
@@ -77,6 +105,43 @@ pub const PATCHES: &[Patch] = &[
         file: "mechanism.hpp",
         old: "    const options_t options;\n",
         new: "    const options_t &options;\n",
+    },
+    // What a peer sent before it went.
+    Patch {
+        file: "stream_engine_base.cpp",
+        old: "    else if (_io_error) {\n        error (connection_error);\n        return false;\n    } else if (rc == -1) {\n",
+        new: "    else if (_io_error && rc != -1) {
+        //  The descriptor is no longer polled, but what came before the
+        //  peer went can still be read.
+        do {
+            size_t bufsize = 0;
+            _decoder->get_buffer (&_inpos, &bufsize);
+            const int nbytes = read (_inpos, bufsize);
+            if (nbytes <= 0) {
+                error (connection_error);
+                return false;
+            }
+            _insize = static_cast<size_t> (nbytes);
+            _decoder->resize_buffer (_insize);
+            while (_insize > 0) {
+                size_t processed = 0;
+                rc = _decoder->decode (_inpos, _insize, processed);
+                _inpos += processed;
+                _insize -= processed;
+                if (rc == 0 || rc == -1)
+                    break;
+                rc = (this->*_process_msg) (_decoder->msg ());
+                if (rc == -1)
+                    break;
+            }
+        } while (rc != -1);
+        if (errno != EAGAIN) {
+            error (protocol_error);
+            return false;
+        }
+        _session->flush ();
+    } else if (rc == -1) {
+",
     },
     // The parts of a message that is not finished.
     Patch {

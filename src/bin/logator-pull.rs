@@ -13,10 +13,14 @@ fn main() -> ExitCode {
     let console = arguments.report.console("logator-pull");
     let receipt = arguments.report.receipt.as_deref();
     if let Some(work) = arguments.work_options() {
-        let result = arguments.options().and_then(|options| jobs::pull::store(&options, &work, console.clone()));
+        let result = arguments.options().and_then(|options| {
+            cli::reload_on_hangup(&console, "pull")?;
+            jobs::pull::store(&options, &work, console.clone())
+        });
         return cli::conclude(&console, receipt, result);
     }
     let result = arguments.options().and_then(|options| {
+        cli::reload_on_hangup(&console, "pull")?;
         let received = jobs::pull::print(&options, console.clone())?;
         cli::write_json(receipt, &received)
     });

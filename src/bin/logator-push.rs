@@ -12,6 +12,7 @@ fn main() -> ExitCode {
     let arguments = cli::push();
     let console = arguments.report.console("logator-push");
     let result = arguments.options().and_then(|options| {
+        cli::reload_on_hangup(&console, "push")?;
         let sent = jobs::push::push(&options, console.clone())?;
         cli::write_json(arguments.report.receipt.as_deref(), &sent)?;
         Ok(sent)

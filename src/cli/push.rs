@@ -71,7 +71,7 @@ pub struct LinkArgs {
     /// With --connect: the public key of the peer, or its FILE.pub (repeatable: one for all, or one for each --connect)
     #[arg(long, value_name = "KEY|FILE")]
     pub queue_key: Vec<String>,
-    /// With --bind: public keys of the peers that may come in, one a line
+    /// With --bind: public keys of the peers that may come in, one a line; SIGHUP reads it again
     #[arg(long, value_name = "FILE")]
     pub authorized_keys: Option<PathBuf>,
     /// Allow tcp:// beyond this machine without keys: unencrypted, and open to all who reach it

@@ -6,7 +6,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory};
 
 use super::report::LogLevelArg;
-use super::{QueueArgs, WorkerArgs, logator_with_file, with_file, without_secrets};
+use super::{PullArgs, PushArgs, QueueArgs, WorkerArgs, logator_with_file, with_file, without_secrets};
 use crate::config;
 use crate::console::{Console, Level};
 use crate::error::{Error, Result};
@@ -47,6 +47,8 @@ fn matches(program: &str, arguments: Vec<OsString>) -> Result<ArgMatches> {
     let command = match program {
         "queue" => with_file(QueueArgs::command(), program, &arguments),
         "worker" => with_file(WorkerArgs::command(), program, &arguments),
+        "push" => with_file(PushArgs::command(), program, &arguments),
+        "pull" => with_file(PullArgs::command(), program, &arguments),
         _ => logator_with_file(program, &arguments),
     }?;
     let mut matches = command.try_get_matches_from(arguments).map_err(|error| {

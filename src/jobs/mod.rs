@@ -37,6 +37,7 @@ use crate::grok::{Format, Library};
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::receipt::{Receipt, SourceCount};
+use crate::server::Security;
 use crate::sink::Sink;
 use crate::sink::spec::SinkSpec;
 use crate::source::inputs::{self, Input, Inputs};
@@ -48,8 +49,21 @@ use crate::source::{Position, ReadOptions, read_all};
 use crate::state::Memory;
 use crate::state::pieces::Piece;
 use crate::state::store::Store;
-use crate::stop::Stop;
+use crate::stop::{self, Stop};
 use crate::worker::parser::{Formats, Unmatched};
+
+/// Reads the list of those who may come in again at each SIGHUP from here on.
+fn reload_keys_on_hangup(security: Option<&Security>, console: &Console) -> Result<()> {
+    let Some(Security { authorized, .. }) = security else { return Ok(()) };
+    let (authorized, console) = (Arc::clone(authorized), console.clone());
+    stop::on_hangup(move || match authorized.reload() {
+        Ok(count) => {
+            console
+                .answer(format!("SIGHUP: {} has {count} keys, which count from now on", authorized.path().display()));
+        }
+        Err(error) => console.error(format!("SIGHUP: the keys stay as they were: {error}")),
+    })
+}
 
 /// Where dead letters go unless told otherwise. The file is made when there is a first one.
 pub const DEAD_LETTERS: &str = "dead-letters.ndjson";

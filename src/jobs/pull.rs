@@ -4,7 +4,6 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use memchr::memchr;
 use serde::Serialize;
 
 use super::run::{limits, work_through};
@@ -12,6 +11,7 @@ use super::{Reading, WorkOptions};
 use crate::console::Console;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
+use crate::lines;
 use crate::link::LinkOptions;
 use crate::pull::Puller;
 use crate::queue::shared::SharedQueue;
@@ -57,6 +57,7 @@ pub struct Received {
 
 /// Opens the socket and says where it listens.
 fn open(link: &LinkOptions, stop: &Stop, console: &Console) -> Result<Puller> {
+    super::reload_keys_on_hangup(link.security.as_ref(), console)?;
     let say = console.clone();
     let puller = Puller::open(link, Box::new(move |sentence| say.say(sentence)))?.until(stop.clone());
     for endpoint in puller.endpoints() {
@@ -109,26 +110,11 @@ fn fill(puller: &mut Puller, out: &mut Vec<u8>) -> Result<u64> {
     let mut count = 0;
     while out.len() < BLOCK {
         let Some(message) = puller.receive()? else { break };
-        match memchr(b'\n', message) {
-            None => out.extend_from_slice(message),
-            Some(_) => add_escaped(message, out),
-        }
+        out.extend_from_slice(&lines::of_message(message));
         out.push(b'\n');
         count += 1;
     }
     Ok(count)
-}
-
-/// A newline at the end of a message is left out; one within becomes the two characters `\n`, because a line has none.
-#[cold]
-fn add_escaped(message: &[u8], out: &mut Vec<u8>) {
-    let message = message.strip_suffix(b"\n").unwrap_or(message);
-    for (index, part) in message.split(|&byte| byte == b'\n').enumerate() {
-        if index > 0 {
-            out.extend_from_slice(br"\n");
-        }
-        out.extend_from_slice(part);
-    }
 }
 
 /// Parses and stores what others push, until a signal comes.

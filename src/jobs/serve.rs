@@ -19,7 +19,7 @@ use crate::receipt::{Receipt, grouped};
 use crate::server::{Event, Security, Server};
 use crate::source::ReadOptions;
 use crate::source::live::Live;
-use crate::stop::{self, Stop, Waker};
+use crate::stop::{Stop, Waker};
 
 /// How a queue serves.
 #[derive(Debug, Clone)]
@@ -84,14 +84,7 @@ pub fn serve(
         }
     })?;
 
-    if let Some(security) = &options.security {
-        let (authorized, console) = (Arc::clone(&security.authorized), console.clone());
-        stop::on_hangup(move || match authorized.reload() {
-            Ok(count) => console
-                .answer(format!("SIGHUP: {} has {count} keys, which count from now on", authorized.path().display())),
-            Err(error) => console.error(format!("SIGHUP: the keys stay as they were: {error}")),
-        })?;
-    }
+    super::reload_keys_on_hangup(options.security.as_ref(), &console)?;
     if connections < FEW_CONNECTIONS {
         console.warn(format!(
             "this process may have no more than {connections} open files, and each worker thread is one; ulimit -n, or \

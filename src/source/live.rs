@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::reader::{BatchSize, Intake, LongLine};
 use crate::batch::{Batch, Origin};
 use crate::error::Result;
-use crate::lines::without_carriage_return;
+use crate::lines;
 use crate::state::sum;
 use crate::stop::Stop;
 
@@ -92,29 +92,20 @@ impl<'a> Messages<'a> {
         Messages { intake, size, origin: Arc::new(origin), offset: 0, block: BytesMut::new(), lines: 0, handed: 0 }
     }
 
-    /// Takes a message. A newline within it becomes the two characters `\n`, because a line has none; an end of line at
-    /// its end is left out. `false` when no more is wanted.
+    /// Takes a message as a line ([`lines::of_message`]). `false` when no more is wanted.
     ///
     /// # Errors
     /// Those of [`Intake::long_line`].
     pub fn add(&mut self, message: &[u8]) -> Result<bool> {
-        let line = without_carriage_return(message.strip_suffix(b"\n").unwrap_or(message));
-        if memchr::memchr(b'\n', line).is_some() {
-            let line = line.split(|&byte| byte == b'\n').collect::<Vec<_>>().join(&br"\n"[..]);
-            return self.add_line(&line);
-        }
-        self.add_line(line)
-    }
-
-    fn add_line(&mut self, line: &[u8]) -> Result<bool> {
+        let line = lines::of_message(message);
         let full = self.lines >= self.size.lines || self.block.len() + line.len() >= self.size.bytes;
         if full && !self.flush() {
             return Ok(false);
         }
         if line.len() > self.size.max_line {
-            return self.set_aside(line);
+            return self.set_aside(&line);
         }
-        self.block.extend_from_slice(line);
+        self.block.extend_from_slice(&line);
         self.block.extend_from_slice(b"\n");
         self.lines += 1;
         Ok(true)

@@ -112,6 +112,7 @@ pub fn push(options: &PushOptions, console: Console) -> Result<Sent> {
             console.say(format!("{signal}: what was read is sent; a second signal ends at once"));
         }
     })?;
+    super::reload_keys_on_hangup(options.link.security.as_ref(), &console)?;
     let input = Input::open()?;
     let pid = std::process::id();
     let encoding = Encoding(options.kind.as_deref().map(|kind| Wrapping::new(kind, pid)));

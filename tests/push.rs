@@ -1,0 +1,8 @@
+//! Lines that are pushed: all of them, once, to whoever pulls; and what is said when nobody does.
+
+mod confirm;
+mod flow;
+mod keys;
+mod python;
+
+pub use self::flow::stop_after;
