@@ -180,3 +180,31 @@ fn the_journal_is_stored_and_goes_on_where_it_was() {
     expected.sort_unstable();
     assert_eq!(entries, expected);
 }
+
+#[test]
+#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+fn a_queue_receives_syslog_at_its_port() {
+    let place = Place::new();
+    let system = system(&place);
+    system.sh(r#"
+        cd /etc/logator
+        sed -i 's|^#input = .*|input = ["syslog+udp://*", "syslog+tcp://*"]|; s|^to = .*|to = "ndjson:out.ndjson"|' logator.toml
+    "#);
+    assert!(!system.try_sh("systemctl start logator-queue").1, "the port is one of those that not everybody may have");
+    let said = system.sh("systemctl stop logator-queue; journalctl -u logator-queue --no-pager");
+    assert!(said.contains("AmbientCapabilities=CAP_NET_BIND_SERVICE"), "{said}");
+    system.sh(r#"
+        mkdir -p /etc/systemd/system/logator-queue.service.d
+        cp /usr/share/doc/logator/contrib/systemd/low-ports.conf /etc/systemd/system/logator-queue.service.d/
+        systemctl daemon-reload
+        systemctl start logator-queue logator-worker@1
+        for way in --udp --tcp; do logger -n 127.0.0.1 -P 514 $way -t shop "by $way"; done
+    "#);
+    let documents = || system.sh("cat /var/lib/logator/worker-1/out.ndjson 2>/dev/null || true");
+    crate::kit::wait_for("both messages", crate::kit::PATIENCE, || (documents().lines().count() == 2).then_some(()));
+    assert!(crate::kit::place::objects(&documents()).iter().all(|document| document["program"] == "shop"));
+    system.sh("systemctl stop logator-queue");
+    system.wait_for("logator-queue", "Result", "success");
+    let said = system.sh("journalctl -u logator-queue --no-pager");
+    assert!(said.contains("1 messages received, 0 dropped by the kernel"), "{said}");
+}
