@@ -114,7 +114,7 @@ def throughput(pull, push, endpoint, file, count, wrapped):
         drain(receiver.stdout.fileno(), length)
         seconds = time.monotonic() - started
     sent = ended(sender)
-    receiver.send_signal(signal.SIGTERM)
+    os.kill(receiver.pid, signal.SIGTERM)
     received = ended(receiver)
     receiver.stdout.close()
     if endpoint.startswith("ipc") and os.path.exists(endpoint[6:]):
@@ -149,7 +149,8 @@ def latency(pull, push, endpoint, count, rate):
         *whole, rest = (rest + data).split(b"\n")
         taken += [(now - int(line)) / 1e6 for line in whole]
     ended(feeder), ended(sender)
-    receiver.send_signal(signal.SIGTERM)
+    # It is still there, though it may have ended: nobody has waited for it.
+    os.kill(receiver.pid, signal.SIGTERM)
     ended(receiver)
     if endpoint.startswith("ipc") and os.path.exists(endpoint[6:]):
         os.unlink(endpoint[6:])
