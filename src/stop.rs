@@ -42,6 +42,11 @@ impl Stop {
         self.inner.waker.descriptor()
     }
 
+    /// The same, borrowed.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inner.waker.reader.as_fd()
+    }
+
     /// On SIGTERM and SIGINT: requests the stop, then calls `react` with the signal's name. A second signal ends the
     /// process at once with exit code 3.
     pub fn on_signals(&self, react: impl Fn(&'static str) + Send + 'static) -> Result<()> {
@@ -63,13 +68,6 @@ impl Stop {
             .spawn(watch)
             .map_err(|error| Error::system("no thread for signals").because(error))?;
         Ok(())
-    }
-}
-
-/// For `poll`, as [`descriptor`](Stop::descriptor).
-impl AsFd for Stop {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.inner.waker.reader.as_fd()
     }
 }
 

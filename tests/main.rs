@@ -23,3 +23,4 @@ mod receipts;
 mod replay;
 #[cfg(feature = "sqlite")]
 mod resume;
+mod syslog;

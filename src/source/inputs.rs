@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::decompress::{Compression, MAGIC_BYTES};
+use super::syslog;
 use crate::error::{Error, Result};
 use crate::sink::spec::masked;
 
@@ -15,6 +16,8 @@ pub enum Input {
     Stdin,
     /// A file.
     File(PathBuf),
+    /// Syslog from the network, `syslog+udp://HOST:PORT`.
+    Syslog(syslog::Address),
     /// Files that are followed, however many.
     Followed(Arc<Followed>),
 }
@@ -35,6 +38,7 @@ impl Input {
             Input::Stdin => "-".to_owned(),
             Input::File(path) => path.display().to_string(),
             Input::Followed(followed) => followed.names.join(", "),
+            Input::Syslog(address) => address.to_string(),
         }
     }
 }
@@ -52,7 +56,7 @@ pub struct Inputs {
     seen: HashSet<Input>,
 }
 
-/// Finds what `names` mean: files, directories (with all below them), globs, `-`. No name means `-`.
+/// Finds what `names` mean: files, directories (with all below them), globs, addresses of syslog, `-`. No name means `-`.
 ///
 /// # Errors
 /// [`Kind::Usage`](crate::error::Kind::Usage) for a name that is not there and a glob that matches nothing: nothing
@@ -66,6 +70,8 @@ pub fn find(names: &[String]) -> Result<Inputs> {
         let path = Path::new(name);
         if name == "-" {
             found.push(Input::Stdin);
+        } else if let Some(address) = syslog::Address::parse(name) {
+            found.push(Input::Syslog(address?));
         } else if path.symlink_metadata().is_ok() {
             found.add(path);
         } else if name.contains(['*', '?', '[']) {
@@ -113,7 +119,16 @@ pub fn find_followed(names: &[String], own: Vec<PathBuf>) -> Result<(Inputs, usi
     if names.is_empty() {
         return Err(Error::usage("--follow: name files, directories or globs; standard input is read as it comes"));
     }
-    let found = find_so_far(names)?;
+    let mut inputs = Inputs::default();
+    let mut rest = Vec::new();
+    for name in names {
+        match syslog::Address::parse(name) {
+            Some(address) => inputs.push(Input::Syslog(address?)),
+            None => rest.push(name.clone()),
+        }
+    }
+    let (names, received) = (rest, inputs.inputs.len());
+    let found = find_so_far(&names)?;
     let pipe = |name: &&String| Path::new(name).metadata().is_ok_and(|data| !data.is_file() && !data.is_dir());
     let (pipes, names): (Vec<&String>, Vec<&String>) = names.iter().partition(pipe);
     let complete = |name: &&String| Path::new(name).is_file() && is_compressed(Path::new(name));
@@ -121,8 +136,7 @@ pub fn find_followed(names: &[String], own: Vec<PathBuf>) -> Result<(Inputs, usi
         let others = if names.len() > 1 { "compressed files are" } else { "a compressed file is" };
         return Err(Error::usage(format!("--follow {name}: {others} complete and read once; leave --follow out")));
     }
-    let files = found.inputs.len();
-    let mut inputs = Inputs::default();
+    let files = found.inputs.len() + received;
     if !names.is_empty() {
         let names = names.into_iter().cloned().collect();
         inputs.push(Input::Followed(Arc::new(Followed { names, own })));
@@ -177,7 +191,7 @@ fn glob_directories(pattern: &str) -> Result<Vec<PathBuf>> {
 /// Inputs of the documented command line that this version does not read.
 fn reserved(name: &str) -> Option<&'static str> {
     let not_yet = "this version does not read it; files, directories, globs and - (standard input) are read";
-    ["docker:", "syslog+udp://", "syslog+tcp://"].iter().any(|prefix| name.starts_with(prefix)).then_some(not_yet)
+    name.starts_with("docker:").then_some(not_yet)
 }
 
 impl Inputs {
@@ -204,6 +218,17 @@ impl Inputs {
             return Err(Error::usage(format!("{shown}: no such file, and no directory in which it could appear")));
         }
         Ok(())
+    }
+
+    /// Refuses inputs without an end, which `job` has no use for.
+    ///
+    /// # Errors
+    /// A usage error that names the first.
+    pub fn refuse_live(&self, job: &str) -> Result<()> {
+        match self.inputs.iter().find(|input| matches!(input, Input::Syslog(_))) {
+            Some(input) => Err(Error::usage(format!("{}: {job} reads what has an end", input.name()))),
+            None => Ok(()),
+        }
     }
 
     fn push(&mut self, input: Input) {

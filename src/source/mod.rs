@@ -2,8 +2,8 @@
 //!
 //! `inputs` finds what to read, `decompress` (with `gzip`) undoes compressions told by their first bytes, `reader`
 //! and `cut` cut contents into batches, `origin` names them; `follow` reads files that grow; `resume` (with `sieve`) leaves
-//! out what earlier runs settled; `live` is what inputs without an end have in common. [`read_all`] puts them together,
-//! several contents side by side.
+//! out what earlier runs settled; `live` is what inputs without an end have in common, `syslog` one of them. [`read_all`]
+//! puts them together, several contents side by side.
 
 pub mod cut;
 pub mod decompress;
@@ -16,6 +16,7 @@ mod overlong;
 pub mod reader;
 pub mod resume;
 pub mod sieve;
+pub mod syslog;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,7 @@ use self::resume::Resuming;
 use crate::batch::Origin;
 use crate::error::{Error, Result};
 use crate::state::{Memory, Stamp};
+use crate::stop::Stop;
 
 /// What is read before it is decompressed, at a time.
 const FILE_BUFFER: usize = 128 << 10;
@@ -63,6 +65,10 @@ pub struct ReadOptions {
     pub live: Option<Live>,
     /// How files are followed, if they are.
     pub follow: Option<FollowOptions>,
+    /// How syslog is received.
+    pub syslog: syslog::Options,
+    /// The sockets it is received at.
+    pub listening: syslog::Listening,
 }
 
 impl ReadOptions {
@@ -70,7 +76,7 @@ impl ReadOptions {
     pub fn is_live(&self, input: &Input) -> bool {
         match input {
             Input::Stdin | Input::File(_) => false,
-            Input::Followed(_) => true,
+            Input::Followed(_) | Input::Syslog(_) => true,
         }
     }
 }
@@ -88,7 +94,7 @@ impl Position {
     /// A position in `inputs`. The total is unknown as soon as one of them is not a regular file.
     pub fn of(inputs: &[Input]) -> Self {
         let size = |input: &Input| match input {
-            Input::Stdin | Input::Followed(_) => None,
+            Input::Stdin | Input::Followed(_) | Input::Syslog(_) => None,
             Input::File(path) => path.metadata().ok().filter(|data| data.is_file()).map(|data| data.len()),
         };
         let total = inputs.iter().map(size).sum::<Option<u64>>().unwrap_or(0);
@@ -124,6 +130,9 @@ pub fn read_all(inputs: &[Input], options: &ReadOptions, intake: &dyn Intake, po
             let builder = std::thread::Builder::new().name("reader".into());
             if let Err(error) = builder.spawn_scoped(scope, || read(input)) {
                 note(vec![Error::system(format!("{}: no thread to read with", input.name())).because(error)]);
+                if let Input::Syslog(address) = input {
+                    options.listening.leave(address);
+                }
             }
         }
         if !finite.is_empty() {
@@ -168,6 +177,13 @@ fn read_input(
             read_file(&file, input, &name, options, pool, intake, position)
         }
         Input::Followed(_) => Err(Error::internal(format!("{name}: has no end to be read to"))),
+        Input::Syslog(address) => {
+            let live = match &options.live {
+                Some(live) => live.clone(),
+                None => Live::new(Stop::new()?),
+            };
+            options.listening.read(address, &live, &options.size, intake)
+        }
     }
 }
 

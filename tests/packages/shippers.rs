@@ -1,9 +1,8 @@
 //! The recipes of `contrib`, run by the programs that they are for.
 
 use std::collections::BTreeSet;
-use std::io::{Read as _, Write as _};
 use std::net::{TcpStream, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -11,35 +10,10 @@ use nix::sys::signal::Signal;
 
 use crate::kit::place::{Place, Running};
 use crate::kit::process::Process;
-use crate::kit::{PATIENCE, free_port, program, wait_for};
+use crate::kit::{PATIENCE, free_port, program, shippers, wait_for};
 
 /// The messages of a burst.
 const BURST: usize = 100_000;
-
-/// Where rsyslog, syslog-ng and nginx are unpacked.
-fn shippers() -> PathBuf {
-    let root = std::env::var_os("LOGATOR_TEST_SHIPPERS");
-    root.expect("LOGATOR_TEST_SHIPPERS is not set: run ./test, which brings rsyslog, syslog-ng and nginx").into()
-}
-
-fn library(name: &str) -> PathBuf {
-    let libraries = std::fs::read_dir(shippers().join("usr/lib")).unwrap().flatten();
-    let found = libraries.map(|folder| folder.path().join(name)).find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("there is no {name} in {}/usr/lib/*", shippers().display()))
-}
-
-/// One of those programs, with its libraries.
-fn shipper(name: &str) -> Command {
-    let root = shippers();
-    let mut libraries = vec![root.join("usr/lib/syslog-ng")];
-    for folder in ["usr/lib", "lib"] {
-        let within = std::fs::read_dir(root.join(folder)).into_iter().flatten().flatten();
-        libraries.extend(within.map(|entry| entry.path()).filter(|path| path.is_dir()));
-    }
-    let mut command = Command::new(root.join("usr/sbin").join(name));
-    command.env("LD_LIBRARY_PATH", std::env::join_paths(libraries).unwrap());
-    command
-}
 
 /// A recipe, with the built `logator-push` in the place of the installed one, and another port.
 fn recipe(name: &str, port: u16) -> String {
@@ -50,6 +24,11 @@ fn recipe(name: &str, port: u16) -> String {
 
 fn pull(place: &Place, port: u16) -> Running {
     place.start("logator-pull", &["--connect", &format!("tcp://127.0.0.1:{port}")])
+}
+
+/// The same, where `logator-push` is the one that connects.
+fn listening_pull(place: &Place, port: u16) -> Running {
+    place.start("logator-pull", &["--bind", &format!("tcp://127.0.0.1:{port}")])
 }
 
 /// Sends the burst with `logger`, as soon as somebody listens there.
@@ -95,7 +74,8 @@ fn check_burst(pull: &Running) {
     assert!(document["message"].as_str().unwrap().starts_with("message number "), "{document}");
 }
 
-fn rsyslog(recipe: &str) {
+/// `late`: nobody pulls before all has been sent.
+fn rsyslog(recipe: &str, late: bool) {
     let place = Place::new();
     let (port, far) = (free_port(), free_port());
     let conf = format!(
@@ -106,29 +86,45 @@ fn rsyslog(recipe: &str) {
         recipe.replace("127.0.0.1:5514", &format!("127.0.0.1:{far}")).replace("module(load=\"omprog\")", ""),
     );
     let conf = place.write("rsyslog.conf", format!("module(load=\"omprog\")\n{conf}"));
-    let pull = pull(&place, far);
-    let mut command = shipper("rsyslogd");
-    command.arg("-n").arg("-M").arg(library("rsyslog")).arg("-f").arg(conf).arg("-i").arg(place.path("pid"));
-    let mut daemon = Process::start(&command);
+    let pull = (!late).then(|| listening_pull(&place, far));
+    let mut daemon = Process::start(&shippers::rsyslog(&place, &conf));
     log_burst(&place, port, &mut daemon);
-    check_burst(&pull);
+    check_burst(&pull.unwrap_or_else(|| listening_pull(&place, far)));
     daemon.signal(Signal::SIGTERM);
     wait_for("the end of rsyslogd", PATIENCE, || daemon.ended());
 }
 
-#[test]
-#[ignore = "needs rsyslog: run ./test"]
-fn rsyslog_gets_its_burst_through_with_confirmed_messages() {
-    rsyslog(&recipe("rsyslog.conf", 5514));
+/// The recipe with a word of its program's arguments replaced.
+fn rsyslog_recipe(from: &str, to: &str) -> String {
+    let recipe = recipe("rsyslog.conf", 5514);
+    let other = recipe.replace(from, to);
+    assert!(recipe != other, "the recipe has no {from}");
+    other
 }
 
 #[test]
 #[ignore = "needs rsyslog: run ./test"]
-fn rsyslog_gets_its_burst_through_without() {
-    let recipe = recipe("rsyslog.conf", 5514);
-    let without = recipe.replace("confirmMessages=\"on\"", "confirmMessages=\"off\"").replace(" --confirm", "");
-    assert!(!without.contains("--confirm ") && recipe != without);
-    rsyslog(&without);
+fn rsyslog_gets_its_burst_through_with_delivered_messages() {
+    rsyslog(&recipe("rsyslog.conf", 5514), false);
+}
+
+#[test]
+#[ignore = "needs rsyslog: run ./test"]
+fn rsyslog_keeps_its_burst_until_somebody_pulls() {
+    rsyslog(&recipe("rsyslog.conf", 5514), true);
+}
+
+#[test]
+#[ignore = "needs rsyslog: run ./test"]
+fn rsyslog_gets_its_burst_through_with_queued_messages() {
+    rsyslog(&rsyslog_recipe("--confirm=delivered ", "--confirm "), false);
+}
+
+#[test]
+#[ignore = "needs rsyslog: run ./test"]
+fn rsyslog_gets_its_burst_through_without_confirmations() {
+    let recipe = rsyslog_recipe("--confirm=delivered ", "");
+    rsyslog(&recipe.replace("confirmMessages=\"on\"", "confirmMessages=\"off\""), false);
 }
 
 #[test]
@@ -142,34 +138,12 @@ fn syslog_ng_gets_its_burst_through() {
         recipe("syslog-ng.conf", far),
     );
     let conf = place.write("syslog-ng.conf", conf);
-    let modules = shippers().join("usr/lib/syslog-ng");
-    let modules = std::fs::read_dir(modules).unwrap().flatten().map(|entry| entry.path()).find(|path| path.is_dir());
     let pull = pull(&place, far);
-    let mut command = shipper("syslog-ng");
-    command.args(["-F", "--no-caps", "-f"]).arg(conf).arg("-R").arg(place.path("persist"));
-    command.arg("-p").arg(place.path("pid")).arg("-c").arg(place.path("ctl"));
-    command.arg(format!("--module-path={}", modules.expect("modules").display()));
-    let mut daemon = Process::start(&command);
+    let mut daemon = Process::start(&shippers::syslog_ng(&place, &conf));
     log_burst(&place, port, &mut daemon);
     check_burst(&pull);
     daemon.signal(Signal::SIGTERM);
     wait_for("the end of syslog-ng", PATIENCE, || daemon.ended());
-}
-
-/// Asks for pages, one after the other over one connection.
-fn visit(port: u16, pages: usize) {
-    let mut stream = wait_for("nginx to listen", PATIENCE, || TcpStream::connect(("127.0.0.1", port)).ok());
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    for page in 0..pages {
-        write!(stream, "GET /page/{page} HTTP/1.1\r\nHost: www.example.com\r\nContent-Length: 0\r\n\r\n").unwrap();
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"hello\n") {
-            let mut bytes = [0; 512];
-            let length = stream.read(&mut bytes).unwrap();
-            assert!(length > 0, "nginx has closed the connection");
-            answer.extend_from_slice(&bytes[..length]);
-        }
-    }
 }
 
 #[test]
@@ -192,20 +166,9 @@ fn nginx_logs_to_a_file_a_pipe_and_syslog() {
     let logs = recipe("nginx.conf", syslog.local_addr().unwrap().port())
         .replace("/var/log/nginx/access.log", &place.path("access.log").display().to_string())
         .replace("/run/logator-push", &pipe.display().to_string());
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|name| format!("{name}_temp_path {};\n", place.path(name).display()))
-        .concat();
-    let conf = format!(
-        "daemon off;\nmaster_process off;\npid {};\nerror_log {};\nevents {{}}\nhttp {{\n{temporary}\n\
-         keepalive_requests 100000;\nserver {{\nlisten 127.0.0.1:{port};\n{logs}\nlocation / {{ return 200 \"hello\\n\"; }}\n}}\n}}\n",
-        place.path("pid").display(),
-        place.path("error.log").display(),
-    );
-    let conf = place.write("nginx.conf", conf);
-    let mut command = shipper("nginx");
-    command.arg("-p").arg(place.path(".")).arg("-e").arg(place.path("error.log")).arg("-c").arg(conf);
-    let mut nginx = Process::start(&command);
-    visit(port, PAGES);
+    let conf = shippers::nginx_conf(&place, port, &logs);
+    let mut nginx = Process::start(&shippers::nginx(&place, &conf));
+    shippers::visit(port, PAGES);
 
     let pulled = wait_for("all lines", PATIENCE, || {
         assert!(nginx.ended().is_none(), "nginx has ended");

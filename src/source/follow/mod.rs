@@ -15,7 +15,6 @@ mod watch;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -31,7 +30,7 @@ use self::unpack::{Unpacker, Until};
 use self::watch::{Event, Watcher};
 use super::cut::BlockPool;
 use super::inputs::{self, Followed, Input};
-use super::live::Live;
+use super::live::{Live, Say};
 use super::reader::Intake;
 use super::{Position, ReadOptions};
 use crate::error::{Error, Result};
@@ -46,22 +45,6 @@ pub struct FollowOptions {
     pub timeout: Duration,
     /// Says what a user should know.
     pub say: Say,
-}
-
-/// Says a sentence.
-#[derive(Clone)]
-pub struct Say(pub Arc<dyn Fn(String) + Send + Sync>);
-
-impl Default for Say {
-    fn default() -> Self {
-        Say(Arc::new(|_| {}))
-    }
-}
-
-impl std::fmt::Debug for Say {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Say")
-    }
 }
 
 /// What comes within this time is read together: a writer that writes line by line does not make a batch of each.
@@ -99,9 +82,9 @@ pub(super) fn follow(
     let mut following = Following {
         followed,
         live,
-        say: &*follow.say.0,
+        say: &follow.say,
         follower: Follower::new(reader, &plain, &wary),
-        watcher: Watcher::new(follow.poll, &*follow.say.0),
+        watcher: Watcher::new(follow.poll, &follow.say),
         started: Instant::now(),
         own: followed.own.iter().filter_map(|path| place(path)).collect(),
         patterns: followed.names.iter().filter_map(|name| glob::Pattern::new(name).ok()).collect(),
@@ -119,7 +102,7 @@ pub(super) fn follow(
 struct Following<'a> {
     followed: &'a Followed,
     live: &'a Live,
-    say: &'a (dyn Fn(String) + Send + Sync),
+    say: &'a Say,
     follower: Follower<'a, File>,
     watcher: Watcher,
     started: Instant,
@@ -188,7 +171,7 @@ impl<'a> Following<'a> {
                 Event::Moved => true,
                 Event::Name(path) => self.concerns(&path),
                 Event::Lost => {
-                    self.say_once(
+                    self.warn_once(
                         "more happened to the files than inotify could tell: all of them are looked at".to_owned(),
                     );
                     self.follower.mark_all();
@@ -239,7 +222,7 @@ impl<'a> Following<'a> {
         let began = self.started.elapsed();
         let inputs = inputs::find_again(&self.followed.names);
         for error in &inputs.errors {
-            self.say_once(error.to_string());
+            self.warn_once(error.to_string());
         }
         if self.next_look.is_zero() && self.follower.book().is_unopened() {
             self.say_what_lacks();
@@ -264,7 +247,7 @@ impl<'a> Following<'a> {
             self.follower.look(&found, began, &mut open)
         };
         for (path, error) in failures {
-            self.say_once(format!("{}: cannot be opened: {error}; it is tried again", path.display()));
+            self.warn_once(format!("{}: cannot be opened: {error}; it is tried again", path.display()));
         }
         let now = self.started.elapsed();
         let pause = if self.watcher.polls() { POLL[1] } else { DOUBT };
@@ -288,14 +271,15 @@ impl<'a> Following<'a> {
             };
             if !there {
                 let what = if glob { "no file matches yet" } else { "not there yet" };
-                (self.say)(format!("{name}: {what}; it is read when it appears"));
+                self.say.say(format!("{name}: {what}; it is read when it appears"));
             }
         }
     }
 
-    fn say_once(&mut self, sentence: String) {
+    /// Warns of something, once.
+    fn warn_once(&mut self, sentence: String) {
         if self.said.len() < 1000 && self.said.insert(sentence.clone()) {
-            (self.say)(sentence);
+            self.say.warn(sentence);
         }
     }
 }

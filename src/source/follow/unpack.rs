@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 
-use super::Say;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::source::cut::BlockPool;
 use crate::source::inputs::Input;
+use crate::source::live::Say;
 use crate::source::reader::{Intake, LongLine};
 use crate::source::{Position, ReadOptions, read_input};
 use crate::stop::Stop;
@@ -77,7 +77,7 @@ impl<'env> Unpacker<'env> {
 
     /// What goes wrong is said at once, because the end may be far.
     pub(super) fn fail(&self, error: Error) {
-        (self.say.0)(error.to_string());
+        self.say.warn(error.to_string());
         self.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
     }
 }

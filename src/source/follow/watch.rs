@@ -12,6 +12,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use nix::sys::statfs::{FsType, fstatfs};
 
 use super::book::FileId;
+use crate::source::live::Say;
 
 /// What happened.
 #[derive(Debug)]
@@ -58,7 +59,7 @@ const ELSEWHERE: [i64; 12] = [
 
 impl Watcher {
     /// Watches nothing yet. `poll`: not even later.
-    pub fn new(poll: bool, say: &dyn Fn(String)) -> Watcher {
+    pub fn new(poll: bool, say: &Say) -> Watcher {
         let mut watcher = Watcher {
             inotify: None,
             files: HashMap::new(),
@@ -83,15 +84,15 @@ impl Watcher {
         self.polls
     }
 
-    fn fall_back(&mut self, reason: String, say: &dyn Fn(String)) {
+    fn fall_back(&mut self, reason: String, say: &Say) {
         self.polls = true;
         if self.reasons.insert(reason.clone()) {
-            say(format!("{reason}: what is followed is looked at once a second instead"));
+            say.warn(format!("{reason}: what is followed is looked at once a second instead"));
         }
     }
 
     /// Watches a file that is open.
-    pub fn watch_file(&mut self, id: FileId, file: &File, path: &Path, say: &dyn Fn(String)) {
+    pub fn watch_file(&mut self, id: FileId, file: &File, path: &Path, say: &Say) {
         let Some(inotify) = &self.inotify else { return };
         // By its descriptor: what its name leads to may be another file by now.
         let name = format!("/proc/self/fd/{}", file.as_raw_fd());
@@ -122,7 +123,7 @@ impl Watcher {
 
     /// Watches the names in these directories and in no others. Answers whether one of them was not watched before, so that
     /// something may have happened in it.
-    pub fn watch_directories(&mut self, directories: impl IntoIterator<Item = PathBuf>, say: &dyn Fn(String)) -> bool {
+    pub fn watch_directories(&mut self, directories: impl IntoIterator<Item = PathBuf>, say: &Say) -> bool {
         let mask = AddWatchFlags::IN_CREATE
             | AddWatchFlags::IN_MOVE
             | AddWatchFlags::IN_DELETE
