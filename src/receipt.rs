@@ -91,8 +91,30 @@ pub struct Receipt {
     /// on twice, because a worker was lost, count twice.
     #[serde(default)]
     pub patterns: Vec<PatternCount>,
+    /// What each input without an end has received.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceCount>,
     /// What went wrong, one sentence each.
     pub errors: Vec<String>,
+}
+
+/// What one input without an end has received.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceCount {
+    /// The input, with the port it had.
+    pub name: String,
+    /// Messages received.
+    pub received: u64,
+    /// Datagrams that the kernel dropped before they were read, because its buffer was full; `None` where there are none
+    /// or nobody can know.
+    #[serde(default)]
+    pub dropped: Option<u64>,
+    /// Connections that were let in.
+    #[serde(default)]
+    pub connections: u64,
+    /// Connections that were refused or closed: too many, garbage, a failed handshake.
+    #[serde(default)]
+    pub refused: u64,
 }
 
 impl Receipt {
@@ -115,6 +137,7 @@ impl Receipt {
             cpu_seconds,
             peak_memory_bytes,
             patterns: Vec::new(),
+            sources: Vec::new(),
             errors,
         }
     }
@@ -127,6 +150,11 @@ impl Receipt {
     /// The same with the counts of patterns.
     pub fn with_patterns(self, patterns: Vec<PatternCount>) -> Self {
         Receipt { patterns, ..self }
+    }
+
+    /// The same with what inputs without an end have received.
+    pub fn with_sources(self, sources: Vec<SourceCount>) -> Self {
+        Receipt { sources, ..self }
     }
 
     /// The exit code that says the same as the receipt: 0 all stored, 1 some dead-lettered, 3 unfinished or unequal.
@@ -179,6 +207,7 @@ impl fmt::Display for Receipt {
             grouped(self.lines_per_second.round() as u64)
         )?;
         self.write_patterns(f)?;
+        self.sources.iter().try_for_each(|source| write!(f, "\n  {source}"))?;
         if self.resumed_lines > 0 {
             let (lines, bytes) = (grouped(self.resumed_lines), human_bytes(self.resumed_bytes));
             write!(f, "\n  resumed: {lines} lines, {bytes}, were settled before and are not delivered again")?;
@@ -198,6 +227,22 @@ impl fmt::Display for Receipt {
             if self.left > 0 {
                 write!(f, ": {} lines were read ahead and not stored", grouped(self.left))?;
             }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for SourceCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} messages received", self.name, grouped(self.received))?;
+        if let Some(dropped) = self.dropped {
+            write!(f, ", {} dropped by the kernel before they were read", grouped(dropped))?;
+        }
+        if self.connections + self.refused > 0 {
+            write!(f, ", over {} connections", grouped(self.connections))?;
+        }
+        if self.refused > 0 {
+            write!(f, "; {} refused or closed", grouped(self.refused))?;
         }
         Ok(())
     }

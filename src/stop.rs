@@ -1,7 +1,7 @@
 //! Asking everybody to stop: a flag for loops, a readable descriptor for those who wait on sockets.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -40,6 +40,11 @@ impl Stop {
     /// A descriptor that is readable from the request on, for `poll`.
     pub fn descriptor(&self) -> RawFd {
         self.inner.waker.descriptor()
+    }
+
+    /// The same, borrowed.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inner.waker.reader.as_fd()
     }
 
     /// On SIGTERM and SIGINT: requests the stop, then calls `react` with the signal's name. A second signal ends the

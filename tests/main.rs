@@ -21,3 +21,4 @@ mod receipts;
 mod replay;
 #[cfg(feature = "sqlite")]
 mod resume;
+mod syslog;

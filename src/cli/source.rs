@@ -9,11 +9,13 @@ use crate::jobs::SourceOptions;
 use crate::source::ReadOptions;
 use crate::source::origin::OriginRule;
 use crate::source::reader::BatchSize;
+use crate::source::syslog::{self, TlsFiles};
 
 /// What to read.
 #[derive(Args, Debug)]
 pub struct SourceArgs {
-    /// Files, directories, globs, or - for standard input (the default); gzip, zstd, bzip2 and xz are recognised
+    /// Files, directories, globs, or - for standard input (the default); gzip, zstd, bzip2 and xz are recognised.
+    /// syslog+udp://HOST:PORT, syslog+tcp://… and syslog+tls://… receive syslog (HOST may be *; ports 514, 514, 6514)
     #[arg(value_name = "INPUT", id = "input")]
     pub inputs: Vec<String>,
     /// The most lines in a batch
@@ -32,6 +34,21 @@ pub struct SourceArgs {
     /// What names an input in its documents' ids: fingerprint (how its content begins), path, or a name of yours
     #[arg(long, value_name = "fingerprint|path|NAME", default_value = "fingerprint")]
     pub origin: String,
+    /// The certificate of syslog+tls:// in PEM, followed by those it is signed with
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its key in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Let senders in over TLS only with a certificate signed by one of these (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// The most connections of a syslog source at a time
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = size::count)]
+    pub max_connections: usize,
+    /// How many bytes of unread datagrams the kernel is asked to keep for a syslog+udp:// source
+    #[arg(long, value_name = "BYTES", default_value = "8MiB", value_parser = size::bytes)]
+    pub udp_buffer: usize,
     /// Remember in this directory what is done: another run delivers only the rest
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
@@ -41,9 +58,20 @@ impl SourceArgs {
     /// The options of a source.
     pub fn options(&self) -> SourceOptions {
         let size = BatchSize { lines: self.batch_lines, bytes: self.batch_bytes, max_line: self.max_line };
+        let tls = self.tls_cert.clone().zip(self.tls_key.clone()).map(|(certificate, key)| TlsFiles {
+            certificate,
+            key,
+            client_ca: self.tls_client_ca.clone(),
+        });
+        let syslog = syslog::Options {
+            connections: self.max_connections,
+            udp_buffer: self.udp_buffer,
+            tls,
+            ..syslog::Options::default()
+        };
         SourceOptions {
             inputs: self.inputs.clone(),
-            read: ReadOptions { size, origin: OriginRule::parse(&self.origin), memory: None, live: None },
+            read: ReadOptions { size, origin: OriginRule::parse(&self.origin), syslog, ..ReadOptions::default() },
             state: self.state.clone(),
             max_memory: self.max_memory,
         }

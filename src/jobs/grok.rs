@@ -39,6 +39,7 @@ pub fn grok(pattern: &str, names: &[String], library: &LibraryOptions, explain: 
     let explainer = explain.then(|| Explainer::new(Arc::new(Parts::new(library, &pattern))));
     let encoder = CaptureEncoder::new(pattern.fields())?;
     let inputs = inputs::find(names)?;
+    inputs.refuse_live("grok")?;
     let mut errors = inputs.errors;
     let size = BatchSize { max_line: MAX_LINE, bytes: BLOCK, ..BatchSize::default() };
     let options = ReadOptions { size, ..ReadOptions::default() };

@@ -36,7 +36,7 @@ use crate::error::{Error, Result};
 use crate::grok::{Format, Library};
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, SourceCount};
 use crate::server::Security;
 use crate::sink::Sink;
 use crate::sink::spec::SinkSpec;
@@ -44,11 +44,12 @@ use crate::source::inputs::{self, Input, Inputs};
 use crate::source::live::Live;
 use crate::source::origin::OriginRule;
 use crate::source::reader::{Intake, LongLine};
+use crate::source::syslog::{self, Listening, Say};
 use crate::source::{Position, ReadOptions, read_all};
 use crate::state::Memory;
 use crate::state::pieces::Piece;
 use crate::state::store::Store;
-use crate::stop;
+use crate::stop::{self, Stop};
 use crate::worker::parser::{Formats, Unmatched};
 
 /// Reads the list of those who may come in again at each SIGHUP from here on.
@@ -267,21 +268,30 @@ impl Intake for QueueIntake {
     }
 }
 
-/// How long live readers have to hand on what they hold, after they were told to leave. They need it only while the
-/// queue is full.
-const HAND_ON: Duration = Duration::from_secs(2);
+/// How long it takes at most until a reader has noticed that its queue has closed.
+const NOTICE: Duration = Duration::from_secs(2);
 
-/// Ends the input of `queue` after a signal, without waiting for that. What `live` readers have received comes in first:
-/// nobody could read it again.
-pub(crate) fn stop_input(live: &Live, queue: &Arc<SharedQueue>) {
+/// Ends the input of `queue` after a signal, without waiting for that. What `live` readers have received comes in first,
+/// because nobody could read it again. They have `most` for it, and need that only while the queue is full.
+pub(crate) fn stop_input(live: &Live, queue: &Arc<SharedQueue>, most: Duration) {
     let (live, ended) = (live.clone(), Arc::clone(queue));
     live.stop.request();
     let stop = move || {
-        live.wait(HAND_ON);
+        live.wait(most);
         ended.stop();
     };
     if std::thread::Builder::new().name("stop".into()).spawn(stop).is_err() {
         queue.stop();
+    }
+}
+
+/// Lets this process have as many open files, and so connections, as it may; how many that are.
+pub(crate) fn raise_limit() -> u64 {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let Ok((now, most)) = getrlimit(Resource::RLIMIT_NOFILE) else { return u64::MAX };
+    match setrlimit(Resource::RLIMIT_NOFILE, most, most) {
+        Ok(()) => most,
+        Err(_) => now,
     }
 }
 
@@ -291,6 +301,7 @@ pub(crate) struct Reading {
     pub(crate) position: Arc<Position>,
     /// Whether it ends soon after the queue, whatever it reads.
     ends: bool,
+    listening: Listening,
     errors: Receiver<Vec<Error>>,
 }
 
@@ -302,10 +313,22 @@ impl Reading {
         queue: Arc<SharedQueue>,
         dead_letters: Arc<DeadLetters>,
         state: Option<Arc<Store>>,
+        console: &Console,
     ) -> Result<Reading> {
         let position = Arc::new(Position::of(&inputs.inputs));
         let memory = state.clone().map(|state| state as Arc<dyn Memory>);
-        let options = ReadOptions { memory, ..options };
+        let console = console.clone();
+        let say = Say::to(move |sentence, warns| if warns { console.warn(sentence) } else { console.say(sentence) });
+        let syslog = syslog::Options { say, ..options.syslog.clone() };
+        let live = options.live.map_or_else(|| Stop::new().map(Live::new), Ok)?;
+        // Before anything is read: an address that cannot be had ends the program at once.
+        let listening = Listening::open(&inputs.inputs, &syslog, &live)?;
+        if listening.connects() {
+            // Each connection is an open file.
+            raise_limit();
+        }
+        let live = Some(live);
+        let options = ReadOptions { memory, live, syslog, listening: listening.clone(), ..options };
         let intake = QueueIntake { queue: Arc::clone(&queue), dead_letters, max_line: options.size.max_line, state };
         let ends = inputs.inputs.iter().all(|input| options.is_live(input));
         let reading = Reading::of(Arc::clone(&position), queue, move || {
@@ -313,7 +336,7 @@ impl Reading {
             errors.extend(read_all(&inputs.inputs, &options, &intake, &position));
             errors
         })?;
-        Ok(Reading { ends, ..reading })
+        Ok(Reading { ends, listening, ..reading })
     }
 
     /// Reads what has no end into `queue`: `read` puts it into the intake it is given until it is told to leave, and
@@ -336,7 +359,7 @@ impl Reading {
         read: impl FnOnce() -> Vec<Error> + Send + 'static,
     ) -> Result<Reading> {
         let (send, errors) = channel();
-        let reading = Reading { position, ends: false, errors };
+        let reading = Reading { position, ends: false, listening: Listening::default(), errors };
         let read = move || {
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
             let errors = result.unwrap_or_else(|_| vec![Error::internal("a reader panicked")]);
@@ -351,9 +374,14 @@ impl Reading {
         Ok(reading)
     }
 
+    /// What inputs without an end have received so far.
+    pub(crate) fn sources(&self) -> Vec<SourceCount> {
+        self.listening.counts()
+    }
+
     /// What could not be read; `None` while the reader is still at it, perhaps waiting for standard input.
     pub(crate) fn errors(&self) -> Option<Vec<Error>> {
-        if self.ends { self.errors.recv_timeout(HAND_ON).ok() } else { self.errors.try_recv().ok() }
+        if self.ends { self.errors.recv_timeout(NOTICE).ok() } else { self.errors.try_recv().ok() }
     }
 }
 

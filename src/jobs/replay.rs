@@ -68,6 +68,7 @@ impl ReplayOptions {
 pub fn replay(options: &ReplayOptions, work: &WorkOptions, console: Console) -> Result<Receipt> {
     let formats = work.formats(&console)?;
     let inputs = inputs::find(&options.inputs)?;
+    inputs.refuse_live("replay")?;
     refuse_circles(&inputs.inputs, work)?;
     let (options, sentences, told) = (options.clone(), console.clone(), work.rules.is_empty());
     let queue = Arc::new(SharedQueue::new(limits(), None));
@@ -92,6 +93,7 @@ fn refuse_circles(inputs: &[Input], work: &WorkOptions) -> Result<()> {
             let file = std::io::stdin().as_fd().try_clone_to_owned().map(File::from).ok()?;
             file.metadata().ok().map(|data| (data.dev(), data.ino(), data.is_file()))
         }
+        Input::Syslog(_) => None,
     };
     let written = |path: &Path| {
         let written = identity(path).filter(|(.., is_file)| *is_file)?;

@@ -1,6 +1,7 @@
 //! `logator run`: queue and workers in one process, in memory, without sockets.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Reading, SourceOptions, WorkOptions, close_account, queue_with, stop_input};
 use crate::console::Console;
@@ -30,11 +31,11 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, console: Console) -> Resu
     let inputs = source.find()?;
     let state = source.open_state(&console)?;
     let queue = queue_with(state.as_ref(), SharedQueue::new(source.limits(limits()), None));
-    let kept = state.clone();
+    let (kept, said) = (state.clone(), console.clone());
     let live = Live::new(Stop::new()?);
     let options = ReadOptions { live: Some(live.clone()), ..source.read.clone() };
     work_through(work, formats, console, queue, state.as_deref(), &live, |queue, dead_letters| {
-        Reading::start(inputs, options, queue, dead_letters, kept)
+        Reading::start(inputs, options, queue, dead_letters, kept, &said)
     })
 }
 
@@ -60,7 +61,8 @@ pub(super) fn work_through(
         let (live, queue, console) = (live.clone(), Arc::clone(&queue), console.clone());
         move |signal| {
             console.say(format!("{signal}: reading stops, what was read is finished; a second signal ends at once"));
-            stop_input(&live, &queue);
+            // Without an end, as for what was read: threads are not lost without the run's end.
+            stop_input(&live, &queue, Duration::MAX);
         }
     })?;
 
@@ -98,5 +100,6 @@ pub(super) fn work_through(
         None => {}
     }
     errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
-    Ok(close_account(&queue, state, errors, &console).with_patterns(formats.counts()))
+    let receipt = close_account(&queue, state, errors, &console);
+    Ok(receipt.with_patterns(formats.counts()).with_sources(reading.sources()))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::spawn::{SpawnOptions, Spawned};
-use super::{Reading, SourceOptions, close_account, queue_with, stop_input};
+use super::{Reading, SourceOptions, close_account, queue_with, raise_limit, stop_input};
 use crate::console::Console;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
 use crate::document::{DocumentId, date};
@@ -53,6 +53,7 @@ pub fn serve(
 ) -> Result<Receipt> {
     let inputs = source.find()?;
     let state = source.open_state(&console)?;
+    // libzmq does not say when they are used up: it goes on trying to accept.
     let connections = raise_limit();
     let server = Server::bind(&options.endpoints, options.security.as_ref())?;
     let dead_letters = Arc::new(DeadLetters::new(&options.dead_letters));
@@ -73,7 +74,7 @@ pub fn serve(
             console.say(format!(
                 "{signal}: reading stops, workers have {seconds} s to finish what was read; a second signal ends at once"
             ));
-            stop_input(&live, &queue);
+            stop_input(&live, &queue, drain);
             let abort = abort.clone();
             let wait = move || {
                 std::thread::sleep(drain);
@@ -95,7 +96,7 @@ pub fn serve(
     }
     let letters = Arc::clone(&dead_letters);
     let read = ReadOptions { live: Some(live), ..source.read.clone() };
-    let reading = Reading::start(inputs, read, Arc::clone(&queue), letters, state.clone())?;
+    let reading = Reading::start(inputs, read, Arc::clone(&queue), letters, state.clone(), &console)?;
     let progress = console.progress({
         let (position, queue) = (Arc::clone(&reading.position), Arc::clone(&queue));
         move || {
@@ -132,7 +133,7 @@ pub fn serve(
             errors.push(Error::wire("the workers did not finish what was read"));
         }
         errors.extend(failure);
-        let closed = close_account(&queue, state.as_deref(), errors, &console);
+        let closed = close_account(&queue, state.as_deref(), errors, &console).with_sources(reading.sources());
         manager.status(&format!("{} lines accounted for, staying for late workers", grouped(closed.tally.total())));
         on_receipt(&closed);
         receipt = Some(closed);
@@ -182,17 +183,6 @@ pub fn serve(
 
 /// Fewer are worth a word.
 const FEW_CONNECTIONS: u64 = 1024;
-
-/// Lets this process have as many open files, and so connections, as it may; how many that are. libzmq does not say when
-/// they are used up: it goes on trying to accept.
-fn raise_limit() -> u64 {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let Ok((now, most)) = getrlimit(Resource::RLIMIT_NOFILE) else { return u64::MAX };
-    match setrlimit(Resource::RLIMIT_NOFILE, most, most) {
-        Ok(()) => most,
-        Err(_) => now,
-    }
-}
 
 /// Writes the dead letter of a line that workers are lost on.
 fn write_poison(line: &Waiting, dead_letters: &DeadLetters, console: &Console) -> Result<()> {

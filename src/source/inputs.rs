@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use super::syslog;
 use crate::error::{Error, Result};
 use crate::sink::spec::masked;
 
@@ -13,6 +14,8 @@ pub enum Input {
     Stdin,
     /// A file.
     File(PathBuf),
+    /// Syslog from the network, `syslog+udp://HOST:PORT`.
+    Syslog(syslog::Address),
 }
 
 impl Input {
@@ -21,6 +24,7 @@ impl Input {
         match self {
             Input::Stdin => "-".to_owned(),
             Input::File(path) => path.display().to_string(),
+            Input::Syslog(address) => address.to_string(),
         }
     }
 }
@@ -36,7 +40,7 @@ pub struct Inputs {
     seen: HashSet<Input>,
 }
 
-/// Finds what `names` mean: files, directories (with all below them), globs, `-`. No name means `-`.
+/// Finds what `names` mean: files, directories (with all below them), globs, addresses of syslog, `-`. No name means `-`.
 ///
 /// # Errors
 /// [`Kind::Usage`](crate::error::Kind::Usage) for a name that is not there and a glob that matches nothing: nothing
@@ -50,6 +54,8 @@ pub fn find(names: &[String]) -> Result<Inputs> {
         let path = Path::new(name);
         if name == "-" {
             found.push(Input::Stdin);
+        } else if let Some(address) = syslog::Address::parse(name) {
+            found.push(Input::Syslog(address?));
         } else if path.symlink_metadata().is_ok() {
             found.add(path);
         } else if name.contains(['*', '?', '[']) {
@@ -68,10 +74,21 @@ pub fn find(names: &[String]) -> Result<Inputs> {
 /// Inputs of the documented command line that this version does not read.
 fn reserved(name: &str) -> Option<&'static str> {
     let not_yet = "this version does not read it; files, directories, globs and - (standard input) are read";
-    ["docker:", "syslog+udp://", "syslog+tcp://"].iter().any(|prefix| name.starts_with(prefix)).then_some(not_yet)
+    name.starts_with("docker:").then_some(not_yet)
 }
 
 impl Inputs {
+    /// Refuses inputs without an end, which `job` has no use for.
+    ///
+    /// # Errors
+    /// A usage error that names the first.
+    pub fn refuse_live(&self, job: &str) -> Result<()> {
+        match self.inputs.iter().find(|input| matches!(input, Input::Syslog(_))) {
+            Some(input) => Err(Error::usage(format!("{}: {job} reads what has an end", input.name()))),
+            None => Ok(()),
+        }
+    }
+
     fn push(&mut self, input: Input) {
         if self.seen.insert(input.clone()) {
             self.inputs.push(input);

@@ -82,12 +82,14 @@ pub struct Messages<'a> {
     offset: u64,
     block: BytesMut,
     lines: usize,
+    /// How many have been handed on.
+    handed: u64,
 }
 
 impl<'a> Messages<'a> {
     /// Nothing yet. `origin` is that of all messages.
     pub fn new(intake: &'a dyn Intake, size: &'a BatchSize, origin: Origin) -> Self {
-        Messages { intake, size, origin: Arc::new(origin), offset: 0, block: BytesMut::new(), lines: 0 }
+        Messages { intake, size, origin: Arc::new(origin), offset: 0, block: BytesMut::new(), lines: 0, handed: 0 }
     }
 
     /// Takes a message as a line ([`lines::of_message`]). `false` when no more is wanted.
@@ -119,26 +121,50 @@ impl<'a> Messages<'a> {
         let offset = self.offset;
         self.offset += data.len() as u64;
         // A batch has far fewer than 2^32 lines.
-        self.intake.batch(Batch::new(Arc::clone(&self.origin), offset, lines as u32, data))
+        let wanted = self.intake.batch(Batch::new(Arc::clone(&self.origin), offset, lines as u32, data));
+        if wanted {
+            self.handed += lines as u64;
+        }
+        wanted
     }
 
     fn set_aside(&mut self, line: &[u8]) -> Result<bool> {
+        let beginning = line[..self.size.max_line].to_vec();
+        self.add_long(beginning, line.len() as u64, xxh3_64(line), sum::of(line))
+    }
+
+    /// Takes a message that is longer than a line may be: its beginning, the length, hash and [`sum`] of all of it.
+    /// `false` when no more is wanted.
+    ///
+    /// # Errors
+    /// Those of [`Intake::long_line`].
+    pub fn add_long(&mut self, beginning: Vec<u8>, length: u64, hash: u64, sum: u64) -> Result<bool> {
         if !self.flush() {
             return Ok(false);
         }
-        let length = line.len() as u64;
         self.intake.long_line(LongLine {
             origin: Arc::clone(&self.origin),
             offset: self.offset,
-            beginning: line[..self.size.max_line].to_vec(),
+            beginning,
             length,
             length_with_end: length + 1,
-            hash: xxh3_64(line),
-            sum: sum::join(sum::of(line), sum::of(b"\n"), 1),
+            hash,
+            sum: sum::join(sum, sum::of(b"\n"), 1),
             closed: true,
         })?;
         self.offset += length + 1;
+        self.handed += 1;
         Ok(true)
+    }
+
+    /// How many messages have been handed on and were wanted.
+    pub fn handed(&self) -> u64 {
+        self.handed
+    }
+
+    /// Whether nothing waits to be handed on.
+    pub fn is_empty(&self) -> bool {
+        self.block.is_empty()
     }
 }
 

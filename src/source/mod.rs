@@ -2,7 +2,7 @@
 //!
 //! `inputs` finds what to read, `decompress` (with `gzip`) undoes compressions told by their first bytes, `reader`
 //! cuts contents into batches, `origin` names them; `resume` (with `sieve`) leaves out what earlier runs settled; `live` is
-//! what inputs without an end have in common. [`read_all`] puts them together, several contents side by side.
+//! what inputs without an end have in common, `syslog` one of them. [`read_all`] puts them together, several contents side by side.
 
 pub mod decompress;
 mod gzip;
@@ -12,6 +12,7 @@ pub mod origin;
 pub mod reader;
 pub mod resume;
 pub mod sieve;
+pub mod syslog;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ use self::resume::Resuming;
 use crate::batch::Origin;
 use crate::error::{Error, Result};
 use crate::state::{Memory, Stamp};
+use crate::stop::Stop;
 
 /// What is read before it is decompressed, at a time.
 const FILE_BUFFER: usize = 128 << 10;
@@ -55,6 +57,10 @@ pub struct ReadOptions {
     pub memory: Option<Arc<dyn Memory>>,
     /// What ends the readers of inputs without an end.
     pub live: Option<Live>,
+    /// How syslog is received.
+    pub syslog: syslog::Options,
+    /// The sockets it is received at.
+    pub listening: syslog::Listening,
 }
 
 impl ReadOptions {
@@ -62,6 +68,7 @@ impl ReadOptions {
     pub fn is_live(&self, input: &Input) -> bool {
         match input {
             Input::Stdin | Input::File(_) => false,
+            Input::Syslog(_) => true,
         }
     }
 }
@@ -79,7 +86,7 @@ impl Position {
     /// A position in `inputs`. The total is unknown as soon as one of them is not a regular file.
     pub fn of(inputs: &[Input]) -> Self {
         let size = |input: &Input| match input {
-            Input::Stdin => None,
+            Input::Stdin | Input::Syslog(_) => None,
             Input::File(path) => path.metadata().ok().filter(|data| data.is_file()).map(|data| data.len()),
         };
         let total = inputs.iter().map(size).sum::<Option<u64>>().unwrap_or(0);
@@ -112,6 +119,9 @@ pub fn read_all(inputs: &[Input], options: &ReadOptions, intake: &dyn Intake, po
             let builder = std::thread::Builder::new().name("reader".into());
             if let Err(error) = builder.spawn_scoped(scope, || read(input)) {
                 note(Error::system(format!("{}: no thread to read with", input.name())).because(error));
+                if let Input::Syslog(address) = input {
+                    options.listening.leave(address);
+                }
             }
         }
         if !finite.is_empty() {
@@ -154,6 +164,13 @@ fn read_input(
             let file =
                 File::open(path).map_err(|error| Error::input(format!("{name}: cannot be opened")).because(error))?;
             read_file(&file, input, &name, options, pool, intake, position)
+        }
+        Input::Syslog(address) => {
+            let live = match &options.live {
+                Some(live) => live.clone(),
+                None => Live::new(Stop::new()?),
+            };
+            options.listening.read(address, &live, &options.size, intake)
         }
     }
 }

@@ -180,3 +180,60 @@ fn the_journal_is_stored_and_goes_on_where_it_was() {
     expected.sort_unstable();
     assert_eq!(entries, expected);
 }
+
+#[test]
+#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+fn a_queue_receives_syslog_at_its_port() {
+    let place = Place::new();
+    let system = system(&place);
+    system.sh(r#"
+        cd /etc/logator
+        sed -i 's|^#input = .*|input = ["syslog+udp://*", "syslog+tcp://*"]|; s|^to = .*|to = "ndjson:out.ndjson"|' logator.toml
+    "#);
+    assert!(!system.try_sh("systemctl start logator-queue").1, "the port is one of those that not everybody may have");
+    let said = system.sh("systemctl stop logator-queue; journalctl -u logator-queue --no-pager");
+    assert!(said.contains("AmbientCapabilities=CAP_NET_BIND_SERVICE"), "{said}");
+    system.sh(r#"
+        mkdir -p /etc/systemd/system/logator-queue.service.d
+        cp /usr/share/doc/logator/contrib/systemd/low-ports.conf /etc/systemd/system/logator-queue.service.d/
+        systemctl daemon-reload
+        systemctl start logator-queue logator-worker@1
+        for way in --udp --tcp; do logger -n 127.0.0.1 -P 514 $way -t shop "by $way"; done
+    "#);
+    let documents = || system.sh("cat /var/lib/logator/worker-1/out.ndjson 2>/dev/null || true");
+    crate::kit::wait_for("both messages", crate::kit::PATIENCE, || (documents().lines().count() == 2).then_some(()));
+    assert!(crate::kit::place::objects(&documents()).iter().all(|document| document["program"] == "shop"));
+    system.sh("systemctl stop logator-queue");
+    system.wait_for("logator-queue", "Result", "success");
+    let said = system.sh("journalctl -u logator-queue --no-pager");
+    assert!(said.contains("1 messages received, 0 dropped by the kernel"), "{said}");
+}
+
+#[test]
+#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+fn an_upgrade_starts_again_what_runs_and_removing_stops_it() {
+    let place = Place::new();
+    let system = system(&place);
+    let script = |name: &str, arguments: &str| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/debian").join(name);
+        let text = std::fs::read_to_string(path).unwrap();
+        system.sh(&format!("sh -s {arguments} <<'END'\n{text}\nEND"))
+    };
+    let shown = |unit: &str, property: &str| {
+        system.sh(&format!("systemctl show --property={property} --value {unit}")).trim().to_owned()
+    };
+    system.sh("echo LOGATOR_TO=null: >/etc/logator/worker-1.env; systemctl start logator-worker@1");
+    let before = shown("logator-worker@1", "MainPID");
+    script("postinst", "configure 0.0.1-1");
+    assert_ne!(shown("logator-worker@1", "MainPID"), before);
+    assert_eq!(shown("logator-worker@1", "ActiveState"), "active");
+    for unit in ["logator-queue", "logator-worker@2", "logator-push", "logator-push.socket"] {
+        assert_eq!(shown(unit, "ActiveState"), "inactive", "{unit}");
+    }
+    system.sh("systemctl start logator-push.socket");
+    script("prerm", "remove");
+    for unit in ["logator-worker@1", "logator-push.socket"] {
+        assert_eq!(shown(unit, "ActiveState"), "inactive", "{unit}");
+    }
+    script("postrm", "remove");
+}

@@ -1,0 +1,363 @@
+//! Connections: one thread, one `epoll`, and one buffer to read into for all of them. A connection holds no memory but
+//! for a message that is not whole yet. While the queue is full, nobody is read from, and senders have to wait.
+
+use std::io::{self, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::socket::{setsockopt, sockopt};
+use rustls::ServerConfig;
+
+use super::frame::{Broken, Framer};
+use super::tls::{Step, Tls};
+use super::{Ended, LAST, Live, Outbox, Seldom, Source, count};
+use crate::details;
+use crate::error::{Error, Result};
+use crate::receipt::human_bytes;
+
+/// What is read at a time.
+const BUFFER: usize = 128 << 10;
+
+/// Connections looked at in a round.
+const EVENTS: usize = 256;
+
+/// How long a peer may take to agree on keys.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// How long nobody is let in after the system could not open a connection.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Bytes that messages which are not whole yet may hold, of all connections together.
+const PARTIAL: usize = 64 << 20;
+
+static CAME: details::Seldom = details::Seldom::new();
+
+const LISTENER: u64 = 0;
+const STOP: u64 = 1;
+const FIRST: u64 = 2;
+
+pub(super) fn receive(
+    listener: &TcpListener,
+    tls: Option<&Arc<ServerConfig>>,
+    source: &Source,
+    live: &Live,
+    max_line: usize,
+    outbox: &mut Outbox<'_>,
+) -> Result<()> {
+    let failed = |errno: Errno| Error::system(format!("{}: cannot wait for connections", source.name)).because(errno);
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(failed)?;
+    epoll.add(listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER)).map_err(failed)?;
+    epoll.add(live.stop.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, STOP)).map_err(failed)?;
+    let mut receiver = Receiver {
+        listener,
+        tls,
+        source,
+        max_line,
+        epoll,
+        places: Vec::new(),
+        free: Vec::new(),
+        handshakes: 0,
+        partial: 0,
+        paused: None,
+        buffer: vec![0; BUFFER],
+        refused: Seldom::default(),
+        broken: Seldom::default(),
+        unable: Seldom::default(),
+    };
+    match receiver.work(outbox) {
+        Ok(()) | Err(Ended::Enough) => Ok(()),
+        Err(Ended::Failed(error)) => Err(error),
+    }
+}
+
+struct Receiver<'a> {
+    listener: &'a TcpListener,
+    tls: Option<&'a Arc<ServerConfig>>,
+    source: &'a Source,
+    max_line: usize,
+    epoll: Epoll,
+    places: Vec<Option<Connection>>,
+    /// Places that nobody has.
+    free: Vec<usize>,
+    /// Connections that have not agreed on keys yet.
+    handshakes: usize,
+    /// Bytes that messages hold which are not whole yet.
+    partial: usize,
+    /// Since when nobody is let in.
+    paused: Option<Instant>,
+    buffer: Vec<u8>,
+    refused: Seldom,
+    broken: Seldom,
+    unable: Seldom,
+}
+
+struct Connection {
+    stream: TcpStream,
+    peer: SocketAddr,
+    framer: Framer,
+    tls: Option<Tls>,
+    /// When it came, until it has agreed on keys.
+    handshake: Option<Instant>,
+    /// Whether it is waited for until something can be written.
+    writing: bool,
+}
+
+/// Why a connection is closed.
+enum Closed {
+    /// By its peer.
+    Ended,
+    /// By us.
+    Broken(String),
+    /// With the whole source.
+    Source(Ended),
+}
+
+impl Receiver<'_> {
+    fn work(&mut self, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+        let mut events = [EpollEvent::empty(); EVENTS];
+        loop {
+            let patience = [
+                outbox.patience(),
+                (self.handshakes > 0).then_some(PAUSE),
+                self.paused.map(|since| PAUSE.saturating_sub(since.elapsed())),
+            ];
+            let timeout = patience.into_iter().flatten().min().map_or(EpollTimeout::NONE, |patience| {
+                // Rounded up: a wait of nothing would be a busy one.
+                EpollTimeout::try_from(patience + Duration::from_micros(999)).unwrap_or(EpollTimeout::MAX)
+            });
+            let ready = match self.epoll.wait(&mut events, timeout) {
+                Ok(ready) => ready,
+                Err(Errno::EINTR) => 0,
+                Err(errno) => {
+                    let error = Error::system(format!("{}: cannot wait for messages", self.source.name));
+                    return Err(Ended::Failed(error.because(errno)));
+                }
+            };
+            for event in &events[..ready] {
+                match event.data() {
+                    LISTENER => self.accept(),
+                    STOP => return self.end(outbox),
+                    token => {
+                        self.serve((token - FIRST) as usize, outbox)?;
+                    }
+                }
+            }
+            outbox.hand_out(ready == 0)?;
+            self.look_around(outbox)?;
+        }
+    }
+
+    /// Lets everybody in who waits.
+    fn accept(&mut self) {
+        loop {
+            match self.listener.accept() {
+                // An IPv4 peer of an IPv6 socket is shown as what it is.
+                Ok((stream, peer)) => self.admit(stream, SocketAddr::new(peer.ip().to_canonical(), peer.port())),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // Of a peer that is gone already.
+                Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {
+                }
+                Err(error) => {
+                    let name = &self.source.name;
+                    self.unable.warn(&self.source.say, || {
+                        format!(
+                            "{name}: no further connections for now: {error} (ulimit -n says how many files are open)"
+                        )
+                    });
+                    // Asking again at once would be asking without an end.
+                    if self.epoll.delete(self.listener).is_ok() {
+                        self.paused = Some(Instant::now());
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let taken = self.places.len() - self.free.len();
+        if taken >= self.source.connections {
+            count(&self.source.account.refused);
+            let name = &self.source.name;
+            return self.refused.warn(&self.source.say, || {
+                format!("{name}: the connection of {peer} was refused: there are {taken} (--max-connections)")
+            });
+        }
+        // Of a peer that was cut off without a word, the connection is given up some day.
+        let _ = setsockopt(&stream, sockopt::KeepAlive, &true);
+        let opened = stream.set_nonblocking(true).and_then(|()| self.tls.map(Tls::new).transpose());
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.places.push(None);
+            self.places.len() - 1
+        });
+        let added = opened.and_then(|tls| {
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, FIRST + place as u64);
+            self.epoll.add(&stream, event).map_err(io::Error::from)?;
+            Ok(tls)
+        });
+        match added {
+            Ok(tls) => {
+                count(&self.source.account.connections);
+                CAME.tell(1, |times, _| {
+                    format!("{}: connections came, {times} of them; this one of {peer}", self.source.name)
+                });
+                self.handshakes += usize::from(tls.is_some());
+                let handshake = tls.as_ref().map(|_| Instant::now());
+                let framer = Framer::new(self.max_line);
+                self.places[place] = Some(Connection { stream, peer, framer, tls, handshake, writing: false });
+            }
+            Err(error) => {
+                count(&self.source.account.refused);
+                self.free.push(place);
+                let name = &self.source.name;
+                self.unable.warn(&self.source.say, || format!("{name}: the connection of {peer} was refused: {error}"));
+            }
+        }
+    }
+
+    /// Reads once from the connection at `place`.
+    fn serve(&mut self, place: usize, outbox: &mut Outbox<'_>) -> Result<Option<()>, Ended> {
+        let Some(Some(connection)) = self.places.get_mut(place) else { return Ok(None) };
+        let before = connection.framer.memory();
+        let step = connection.read(&mut self.buffer, outbox);
+        self.partial = self.partial + connection.framer.memory() - before;
+        if connection.handshake.is_some() && connection.tls.as_ref().is_none_or(|tls| !tls.is_handshaking()) {
+            connection.handshake = None;
+            self.handshakes -= 1;
+        }
+        match step {
+            Ok(step) => {
+                let writing = connection.tls.as_ref().is_some_and(Tls::wants_write);
+                if writing != connection.writing {
+                    connection.writing = writing;
+                    let out = if writing { EpollFlags::EPOLLOUT } else { EpollFlags::empty() };
+                    let mut event = EpollEvent::new(EpollFlags::EPOLLIN | out, FIRST + place as u64);
+                    // A connection that cannot be waited for is closed when its peer has had enough.
+                    let _ = self.epoll.modify(&connection.stream, &mut event);
+                }
+                if self.partial > PARTIAL {
+                    self.make_room(outbox)?;
+                }
+                Ok(matches!(step, Step::More).then_some(()))
+            }
+            Err(Closed::Source(ended)) => Err(ended),
+            Err(Closed::Ended) => self.close(place, None, outbox).map(|()| None),
+            Err(Closed::Broken(why)) => self.close(place, Some(why), outbox).map(|()| None),
+        }
+    }
+
+    /// Closes a connection. What its last message lacks will not come: it counts as it is.
+    fn close(&mut self, place: usize, why: Option<String>, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+        let Some(mut connection) = self.places.get_mut(place).and_then(Option::take) else { return Ok(()) };
+        self.free.push(place);
+        self.partial -= connection.framer.memory();
+        self.handshakes -= usize::from(connection.handshake.is_some());
+        if let Some(why) = why {
+            count(&self.source.account.refused);
+            let (name, peer) = (&self.source.name, connection.peer);
+            self.broken.warn(&self.source.say, || format!("{name}: the connection of {peer} was closed: {why}"));
+        }
+        self.resume();
+        connection.framer.finish(|frame| outbox.add(frame))
+    }
+
+    /// Closes the connection whose message holds the most memory.
+    fn make_room(&mut self, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+        let memory = |place: &usize| self.places[*place].as_ref().map_or(0, |connection| connection.framer.memory());
+        let Some(largest) = (0..self.places.len()).max_by_key(memory) else { return Ok(()) };
+        let why = format!(
+            "messages that are not whole yet hold {} in all, and its own the most",
+            human_bytes(PARTIAL as u64)
+        );
+        self.close(largest, Some(why), outbox)
+    }
+
+    /// Lets connections in again.
+    fn resume(&mut self) {
+        if self.paused.is_some() {
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, LISTENER);
+            self.paused = match self.epoll.add(self.listener, event) {
+                Ok(()) => None,
+                Err(_) => Some(Instant::now()),
+            };
+        }
+    }
+
+    /// What is to be done when time goes by.
+    fn look_around(&mut self, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+        if self.paused.is_some_and(|since| since.elapsed() >= PAUSE) {
+            self.resume();
+        }
+        if self.handshakes == 0 {
+            return Ok(());
+        }
+        let late = |place: &Option<Connection>| {
+            place
+                .as_ref()
+                .is_some_and(|connection| connection.handshake.is_some_and(|since| since.elapsed() > HANDSHAKE))
+        };
+        while let Some(place) = self.places.iter().position(late) {
+            self.close(place, Some(format!("no keys were agreed on within {} s", HANDSHAKE.as_secs())), outbox)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what the kernel has received already.
+    fn end(&mut self, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+        let start = Instant::now();
+        self.accept();
+        let mut more = true;
+        while more && start.elapsed() < LAST {
+            more = false;
+            for place in 0..self.places.len() {
+                more |= self.serve(place, outbox)?.is_some();
+            }
+        }
+        for place in 0..self.places.len() {
+            self.close(place, None, outbox)?;
+        }
+        outbox.hand_out(true)
+    }
+}
+
+impl Connection {
+    /// Reads once.
+    fn read(&mut self, buffer: &mut [u8], outbox: &mut Outbox<'_>) -> Result<Step, Closed> {
+        let framer = &mut self.framer;
+        let mut take = |bytes: &[u8]| {
+            framer.push(bytes, |frame| outbox.add(frame)).map_err(|broken| match broken {
+                Broken::Garbage(garbage) => Closed::Broken(garbage.to_string()),
+                Broken::Taker(ended) => Closed::Source(ended),
+            })
+        };
+        let step = match &mut self.tls {
+            Some(tls) => {
+                let agreed = !tls.is_handshaking();
+                let read = tls.read(&self.stream, buffer, &mut take);
+                match read {
+                    Ok(step) => step?,
+                    // A peer that was cut off has said what it had to say; only what TLS itself says is worth a word.
+                    Err(error) if agreed && error.kind() != io::ErrorKind::Other => Step::Ended,
+                    Err(error) => return Err(Closed::Broken(format!("TLS failed: {error}"))),
+                }
+            }
+            None => match (&self.stream).read(buffer) {
+                Ok(0) => Step::Ended,
+                Ok(length) => {
+                    take(&buffer[..length])?;
+                    Step::More
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Step::Blocked,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => Step::More,
+                Err(_) => Step::Ended,
+            },
+        };
+        match step {
+            Step::Ended => Err(Closed::Ended),
+            step => Ok(step),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Datagrams. Each is a message; up to [`AT_ONCE`] are taken from the kernel in one call.
+
+use std::io::IoSliceMut;
+use std::net::UdpSocket;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, getsockopt, recvmmsg, setsockopt, sockopt};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::frame::{Frame, LongMessage};
+use super::{Address, Ended, LAST, Live, Options, Outbox, Seldom, Source};
+use crate::error::{Error, Result};
+use crate::receipt::{grouped, human_bytes};
+use crate::state::sum;
+
+/// Datagrams taken at once.
+const AT_ONCE: usize = 32;
+
+/// No datagram is longer.
+const LONGEST_DATAGRAM: usize = 64 << 10;
+
+/// How often the kernel's counter is looked at while messages come.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Asks for a buffer as large as `options` says, and says when it is smaller.
+pub(super) fn enlarge(socket: &UdpSocket, address: &Address, options: &Options) {
+    // The kernel reads a C int.
+    let wanted = options.udp_buffer.min(i32::MAX as usize / 2);
+    // A privileged process may have more than the machine's limit.
+    if setsockopt(socket, sockopt::RcvBufForce, &wanted).is_err() {
+        let _ = setsockopt(socket, sockopt::RcvBuf, &wanted);
+    }
+    // The kernel doubles what it is asked for, because it counts its own book-keeping too.
+    let given = getsockopt(socket, sockopt::RcvBuf).map_or(0, |bytes| bytes / 2);
+    if given < wanted {
+        options.say.warn(format!(
+            "{address}: the kernel keeps {} of unread messages and not {}; sysctl net.core.rmem_max={wanted} allows it",
+            human_bytes(given as u64),
+            human_bytes(wanted as u64)
+        ));
+    }
+}
+
+pub(super) fn receive(
+    socket: &UdpSocket,
+    source: &Source,
+    live: &Live,
+    max_line: usize,
+    outbox: &mut Outbox<'_>,
+) -> Result<()> {
+    let mut drops = Drops { inode: inode(socket), looked: None, said: Seldom::default(), source };
+    drops.look();
+    let result = receive_all(socket, live, max_line, outbox, &mut drops);
+    drops.look();
+    match result {
+        Ok(()) | Err(Ended::Enough) => Ok(()),
+        Err(Ended::Failed(error)) => Err(error),
+    }
+}
+
+fn receive_all(
+    socket: &UdpSocket,
+    live: &Live,
+    max_line: usize,
+    outbox: &mut Outbox<'_>,
+    drops: &mut Drops<'_>,
+) -> Result<(), Ended> {
+    let name = &drops.source.name;
+    let failed = |errno: Errno| Ended::Failed(Error::input(format!("{name}: cannot be read further")).because(errno));
+    let mut buffer = vec![0; AT_ONCE * LONGEST_DATAGRAM];
+    let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(AT_ONCE, None);
+    let mut last = None;
+    loop {
+        if live.stop.is_requested() && last.get_or_insert_with(Instant::now).elapsed() > LAST {
+            return outbox.hand_out(true);
+        }
+        let mut slices: Vec<[IoSliceMut<'_>; 1]> =
+            buffer.chunks_exact_mut(LONGEST_DATAGRAM).map(|chunk| [IoSliceMut::new(chunk)]).collect();
+        let received = recvmmsg(socket.as_raw_fd(), &mut headers, &mut slices, MsgFlags::MSG_DONTWAIT, None);
+        match received {
+            Ok(datagrams) => {
+                drops.stale();
+                for datagram in datagrams {
+                    datagram.iovs().try_for_each(|message| put(message, max_line, outbox))?;
+                }
+                // Looks at the clock as well.
+                outbox.patience();
+                outbox.hand_out(false)?;
+                continue;
+            }
+            Err(Errno::EINTR) => continue,
+            Err(Errno::EAGAIN) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
+        if live.stop.is_requested() {
+            return outbox.hand_out(true);
+        }
+        let patience = [outbox.patience(), drops.due()].into_iter().flatten().min();
+        let timeout = patience.map_or(PollTimeout::NONE, |patience| {
+            // Rounded up: a wait of nothing would be a busy one.
+            PollTimeout::try_from(patience + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX)
+        });
+        let mut waited =
+            [PollFd::new(socket.as_fd(), PollFlags::POLLIN), PollFd::new(live.stop.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut waited, timeout) {
+            Ok(ready) => outbox.hand_out(ready == 0)?,
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
+        if drops.due().is_some_and(|due| due.is_zero()) {
+            drops.look();
+        }
+    }
+}
+
+/// Takes a datagram without the end of line that some senders write. An empty one is no message.
+fn put(datagram: &[u8], max_line: usize, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+    let end = datagram.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r' | 0)).map_or(0, |last| last + 1);
+    let message = &datagram[..end];
+    if message.is_empty() {
+        return Ok(());
+    }
+    if message.len() > max_line {
+        let (length, hash, sum) = (message.len() as u64, xxh3_64(message), sum::of(message));
+        return outbox.add(Frame::Long(LongMessage { beginning: message[..max_line].to_vec(), length, hash, sum }));
+    }
+    outbox.add(Frame::Message(message))
+}
+
+/// The kernel's count of datagrams that found its buffer full. It stands in `/proc`: `SO_RXQ_OVFL` tells it with the next
+/// datagram only, which may never come.
+struct Drops<'a> {
+    inode: Option<u64>,
+    /// When it was looked at last, unless nothing has come since.
+    looked: Option<Instant>,
+    said: Seldom,
+    source: &'a Source,
+}
+
+impl Drops<'_> {
+    /// Something came: there may have been drops as well.
+    fn stale(&mut self) {
+        self.looked.get_or_insert_with(Instant::now);
+    }
+
+    /// When to look again; never while nothing comes.
+    fn due(&self) -> Option<Duration> {
+        self.looked.map(|looked| LOOK.saturating_sub(looked.elapsed()))
+    }
+
+    fn look(&mut self) {
+        self.looked = None;
+        let Some(now) = self.inode.and_then(dropped) else { return };
+        let account = &self.source.account;
+        account.drops_known.store(true, Ordering::Relaxed);
+        let before = account.dropped.swap(now, Ordering::Relaxed);
+        if now > before {
+            let name = &self.source.name;
+            self.said.warn(&self.source.say, || {
+                format!(
+                    "{name}: the kernel dropped {} messages, {} so far, because they came faster than they were read; \
+                     --udp-buffer says how much it keeps",
+                    grouped(now - before),
+                    grouped(now)
+                )
+            });
+        }
+    }
+}
+
+/// What `/proc` knows the socket by.
+fn inode(socket: &UdpSocket) -> Option<u64> {
+    nix::sys::stat::fstat(socket).ok().map(|stat| stat.st_ino)
+}
+
+fn dropped(inode: u64) -> Option<u64> {
+    ["/proc/self/net/udp", "/proc/self/net/udp6"].iter().find_map(|path| {
+        let table = std::fs::read_to_string(path).ok()?;
+        table.lines().skip(1).find_map(|line| drops_in(line, inode))
+    })
+}
+
+/// The last column of the socket's line.
+fn drops_in(line: &str, inode: u64) -> Option<u64> {
+    let columns: Vec<&str> = line.split_ascii_whitespace().collect();
+    (columns.get(9)?.parse() == Ok(inode)).then(|| columns.last()?.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counter_is_that_of_the_socket() {
+        let line = "  123: 0100007F:D431 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4711 2 \
+                    00000000d5a8e7c3 42";
+        assert_eq!((drops_in(line, 4711), drops_in(line, 4712), drops_in("", 1)), (Some(42), None, None));
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert_eq!(dropped(inode(&socket).unwrap()), Some(0));
+    }
+}

@@ -1,0 +1,84 @@
+//! Syslog from the network: what real senders send, what hostile ones do, and that nothing that came is lost.
+
+mod datagrams;
+mod encrypted;
+mod forwarders;
+mod senders;
+mod streams;
+
+use std::io::Write as _;
+use std::net::TcpStream;
+
+use logator::receipt::Receipt;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::kit::place::{Place, Running};
+use crate::kit::{PATIENCE, Ran, wait_for};
+
+/// A program that receives.
+struct Receiver {
+    running: Running,
+    /// The ports of its sources, in their order.
+    ports: Vec<u16>,
+}
+
+/// `logator run` at `addresses`, whose documents go to `out`.
+fn receive(place: &Place, addresses: &[&str], more: &[&str]) -> Receiver {
+    let arguments = [&["run", "--to", "ndjson:out", "--receipt", "receipt"], addresses, more].concat();
+    Receiver::of(place.start("logator", &arguments), addresses.len())
+}
+
+impl Receiver {
+    /// Waits until `running` listens at `count` addresses.
+    fn of(running: Running, count: usize) -> Receiver {
+        let mut running = running;
+        let listening = |text: &str| {
+            let names = text.lines().filter_map(|line| line.strip_suffix(": listening"));
+            let ports: Vec<u16> = names.map(|name| name.rsplit_once(':').unwrap().1.parse().unwrap()).collect();
+            (ports.len() == count).then_some(ports)
+        };
+        let ports = wait_for("it to listen", PATIENCE, || {
+            assert!(!running.has_ended(), "{}", running.stderr());
+            listening(&running.stderr())
+        });
+        Receiver { running, ports }
+    }
+
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(("127.0.0.1", self.ports[0])).unwrap()
+    }
+
+    /// A connection over which `bytes` were sent, and no more will be.
+    fn send(&self, bytes: &[u8]) -> TcpStream {
+        let mut stream = self.connect();
+        stream.write_all(bytes).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        stream
+    }
+
+    /// SIGTERM, and what came of it.
+    fn stop(self, place: &Place) -> (Ran, Receipt) {
+        self.running.signal(Signal::SIGTERM);
+        let ran = self.running.end_with_input_open();
+        (ran, place.receipt("receipt"))
+    }
+}
+
+/// The documents in `out`, as soon as there are `count`.
+fn documents(place: &Place, count: usize) -> Vec<Value> {
+    wait_for("the documents", PATIENCE, || {
+        let text = std::fs::read_to_string(place.path("out")).unwrap_or_default();
+        assert!(text.lines().count() <= count, "more than {count} documents:\n{text}");
+        (text.ends_with('\n') && text.lines().count() == count).then_some(())
+    });
+    place.objects("out")
+}
+
+/// The messages of documents, sorted.
+fn messages(documents: &[Value]) -> Vec<String> {
+    let mut messages: Vec<String> =
+        documents.iter().map(|document| document["message"].as_str().expect("a message").to_owned()).collect();
+    messages.sort();
+    messages
+}

@@ -1,0 +1,329 @@
+//! TCP: framings, many connections, hostile ones, and senders that have to wait.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use super::{Receiver, documents, messages, receive};
+use crate::kit::place::{Place, Running, account};
+use crate::kit::{PATIENCE, wait_for};
+
+const TCP: &[&str] = &["syslog+tcp://127.0.0.1:0"];
+
+#[test]
+fn every_message_of_many_connections_is_stored_once_whatever_its_framing() {
+    const CONNECTIONS: usize = 20;
+    const EACH: usize = 300;
+    let place = Place::new();
+    let receiver = receive(&place, TCP, &[]);
+    std::thread::scope(|scope| {
+        for connection in 0..CONNECTIONS {
+            let receiver = &receiver;
+            scope.spawn(move || {
+                let mut bytes = Vec::new();
+                for index in 0..EACH {
+                    let message = format!("<13>Feb  3 04:05:06 h a[{connection}]: m-{connection:02}-{index:03}");
+                    match (connection + index) % 3 {
+                        0 => writeln!(bytes, "{message}").unwrap(),
+                        1 => write!(bytes, "{} {message}", message.len()).unwrap(),
+                        _ => write!(bytes, "{message}\0").unwrap(),
+                    }
+                }
+                let mut stream = receiver.connect();
+                stream.set_nodelay(true).unwrap();
+                // Reads that end anywhere in a message.
+                bytes.chunks(97 + connection).for_each(|chunk| stream.write_all(chunk).unwrap());
+            });
+        }
+    });
+    let found = documents(&place, CONNECTIONS * EACH);
+    let numbered =
+        (0..CONNECTIONS).flat_map(|connection| (0..EACH).map(move |index| format!("m-{connection:02}-{index:03}")));
+    assert_eq!(messages(&found), numbered.collect::<Vec<_>>());
+    let (ran, receipt) = receiver.stop(&place);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let all = (CONNECTIONS * EACH) as u64;
+    assert_eq!(account(&receipt), [all, all, 0, 0, 0, 0]);
+    assert_eq!((receipt.sources[0].received, receipt.sources[0].connections), (all, CONNECTIONS as u64));
+}
+
+#[test]
+fn what_was_received_before_a_signal_is_delivered() {
+    let place = Place::new();
+    let receiver = receive(&place, TCP, &[]);
+    let mut open = receiver.connect();
+    open.write_all(b"<13>first\n").unwrap();
+    documents(&place, 1);
+    // In the kernel's hands when the signal comes: it stands still meanwhile.
+    receiver.running.freeze();
+    open.write_all(b"<13>second\n20 <13>not all of it").unwrap();
+    let mut late = receiver.connect();
+    late.write_all(b"<13>third\n").unwrap();
+    receiver.running.signal(Signal::SIGTERM);
+    receiver.running.signal(Signal::SIGCONT);
+    let ran = receiver.running.end_with_input_open();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(messages(&place.objects("out")), ["first", "not all of it", "second", "third"]);
+    let receipt = place.receipt("receipt");
+    assert_eq!(account(&receipt), [4, 4, 0, 0, 0, 0]);
+    assert!(receipt.finished && receipt.agrees);
+}
+
+#[test]
+fn garbage_ends_its_connection_and_no_other() {
+    let place = Place::new();
+    let receiver = receive(&place, TCP, &[]);
+    let mut good = receiver.connect();
+    good.write_all(b"<13>one\n").unwrap();
+    for garbage in [&b"<13>before\n\x16\x03\x01\x02\x00"[..], b"999999999 <13>x", b"\x01"] {
+        let mut stream = receiver.connect();
+        stream.write_all(garbage).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // Closed, with what was not read still there or not.
+        assert!(matches!(stream.read(&mut [0; 8]), Ok(0) | Err(_)));
+    }
+    good.write_all(b"<13>two\nno priority\n<13>two\nlines\n").unwrap();
+    let found = documents(&place, 6);
+    assert_eq!(messages(&found), ["before", "lines", "no priority", "one", "two", "two"]);
+    let tagged: Vec<&Value> = found.iter().filter(|document| !document["tags"].is_null()).collect();
+    assert_eq!(tagged.len(), 2);
+    assert!(tagged.iter().all(|document| document["tags"] == json!(["_grokparsefailure_sysloginput"])));
+    let (ran, receipt) = receiver.stop(&place);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(account(&receipt), [6, 4, 0, 2, 0, 0]);
+    assert_eq!(receipt.sources[0].refused, 3);
+    assert!(ran.stderr.contains("was closed: it speaks TLS"), "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("was closed").count(), 1, "the others are counted: {}", ran.stderr);
+}
+
+#[test]
+fn a_message_that_is_too_long_is_a_dead_letter_and_costs_no_memory() {
+    let place = Place::new();
+    let receiver = receive(&place, TCP, &["--max-line", "1KiB"]);
+    let long = vec![b'x'; 12 << 20];
+    let mut stream = receiver.connect();
+    stream.write_all(b"<13>short\n<14>").unwrap();
+    stream.write_all(&long).unwrap();
+    stream.write_all(b"\n12582916 <15>").unwrap();
+    stream.write_all(&long).unwrap();
+    stream.write_all(b"<13>after\n").unwrap();
+    assert_eq!(messages(&documents(&place, 2)), ["after", "short"]);
+    assert!(receiver.running.most_memory().unwrap() < 120 << 10);
+    let (ran, receipt) = receiver.stop(&place);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert_eq!(account(&receipt), [4, 2, 0, 0, 2, 0]);
+    let letters = place.objects("dead-letters.ndjson");
+    assert_eq!(letters.iter().map(|letter| letter["length"].as_u64().unwrap()).collect::<Vec<_>>(), [12_582_916; 2]);
+    assert!(
+        letters.iter().all(|letter| letter["raw"].as_str().unwrap().len() == 1024 && letter["reason"] == "too_long")
+    );
+}
+
+#[test]
+fn there_are_no_more_connections_than_allowed() {
+    let place = Place::new();
+    let receiver = receive(&place, TCP, &["--max-connections", "2"]);
+    let mut first = receiver.connect();
+    let mut second = receiver.connect();
+    first.write_all(b"<13>1\n").unwrap();
+    second.write_all(b"<13>2\n").unwrap();
+    documents(&place, 2);
+    let mut third = receiver.connect();
+    assert!(matches!(third.read(&mut [0]), Ok(0) | Err(_)), "it is refused");
+    drop(first);
+    // As soon as it is noticed that one has left.
+    let mut tries = 0;
+    wait_for("a connection", PATIENCE, || {
+        tries += 1;
+        let mut next = receiver.connect();
+        next.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        match next.read(&mut [0]) {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => next.write_all(b"<13>3\n").ok(),
+            _ => None,
+        }
+    });
+    assert_eq!(messages(&documents(&place, 3)), ["1", "2", "3"]);
+    let (ran, receipt) = receiver.stop(&place);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("was refused: there are 2 (--max-connections)"), "{}", ran.stderr);
+    assert_eq!((receipt.sources[0].connections, receipt.sources[0].refused), (3, tries));
+}
+
+#[test]
+fn a_quiet_source_does_nothing() {
+    let place = Place::new();
+    let receiver = receive(&place, &["syslog+tcp://127.0.0.1:0", "syslog+udp://[::1]:0"], &[]);
+    let _quiet: Vec<_> = (0..50).map(|_| receiver.connect()).collect();
+    let mut stream = receiver.connect();
+    stream.write_all(b"<13>x\n").unwrap();
+    documents(&place, 1);
+    let switches = || {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", receiver.running.id())).unwrap();
+        let of = |path: std::path::PathBuf| {
+            let status = std::fs::read_to_string(path.join("status")).unwrap_or_default();
+            let lines = status.lines().filter(|line| line.contains("voluntary_ctxt_switches"));
+            lines.map(|line| line.split_whitespace().last().unwrap().parse::<u64>().unwrap()).sum::<u64>()
+        };
+        tasks.map(|task| of(task.unwrap().path())).sum::<u64>()
+    };
+    // What is on its way ends first.
+    let mut before = (switches(), Instant::now());
+    wait_for("two quiet seconds", PATIENCE, || {
+        let now = switches();
+        if now != before.0 {
+            before = (now, Instant::now());
+        }
+        (before.1.elapsed() > Duration::from_secs(2)).then_some(())
+    });
+}
+
+/// A program whose documents go into a pipe, of which nothing is read yet; and that pipe.
+fn receive_slowly(place: &Place) -> (Receiver, File) {
+    let pipe = place.path("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    // Open for both, so that nobody waits for the other side.
+    let file = File::options().read(true).write(true).custom_flags(nix::libc::O_CLOEXEC).open(&pipe).unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$@\" > pipe", "slow"]).arg(crate::kit::program("logator"));
+    command
+        .args(["run", TCP[0], "--to", "-", "--receipt", "receipt", "--max-memory", "1MiB"])
+        .current_dir(place.path("."));
+    (Receiver::of(Running::start(command), 1), file)
+}
+
+/// Sends `count` numbered messages as far as that goes, from a thread of its own.
+fn send_numbers(receiver: &Receiver, count: usize) -> (JoinHandle<()>, Arc<AtomicUsize>) {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let mut stream = receiver.connect();
+    let thread = std::thread::spawn({
+        let sent = Arc::clone(&sent);
+        move || {
+            for index in 0..count {
+                if stream.write_all(format!("<13>{index:06}{}\n", "x".repeat(200)).as_bytes()).is_err() {
+                    return;
+                }
+                sent.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    });
+    (thread, sent)
+}
+
+/// Waits until the sender has stood still for a while, and answers how far it has come.
+fn wait_for_standstill(sent: &AtomicUsize) -> usize {
+    let mut before = (0, Instant::now());
+    wait_for("the sender to stand still", PATIENCE, || {
+        let now = sent.load(Ordering::SeqCst);
+        if now != before.0 {
+            before = (now, Instant::now());
+        }
+        (now > 0 && before.1.elapsed() > Duration::from_secs(1)).then_some(now)
+    })
+}
+
+fn number(line: &str) -> usize {
+    let at = line.find("\"message\":\"").unwrap() + 11;
+    line[at..at + 6].parse().unwrap()
+}
+
+#[test]
+fn senders_wait_while_a_sink_is_slow_and_nothing_is_lost() {
+    const MESSAGES: usize = 100_000;
+    let place = Place::new();
+    let (receiver, pipe) = receive_slowly(&place);
+    let (sender, sent) = send_numbers(&receiver, MESSAGES);
+    assert!(wait_for_standstill(&sent) < MESSAGES, "all of it was taken while nothing could be stored");
+    let mut seen = vec![false; MESSAGES];
+    let mut lines = BufReader::new(pipe).lines();
+    for _ in 0..MESSAGES {
+        let index = number(&lines.next().unwrap().unwrap());
+        assert!(!std::mem::replace(&mut seen[index], true), "{index} is there twice");
+    }
+    sender.join().unwrap();
+    assert!(seen.iter().all(|seen| *seen));
+    assert!(receiver.running.most_memory().unwrap() < 150 << 10);
+    let (ran, receipt) = receiver.stop(&place);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(account(&receipt), [MESSAGES as u64, MESSAGES as u64, 0, 0, 0, 0]);
+}
+
+#[test]
+fn what_a_slow_sink_held_up_when_a_signal_came_is_delivered() {
+    let place = Place::new();
+    let (mut receiver, mut pipe) = receive_slowly(&place);
+    let (sender, sent) = send_numbers(&receiver, 100_000);
+    wait_for_standstill(&sent);
+    receiver.running.signal(Signal::SIGTERM);
+    receiver.running.says("reading stops");
+    let signalled = Instant::now();
+    wait_for("a sink that stays slow for long", PATIENCE, || {
+        assert!(!receiver.running.has_ended());
+        (signalled.elapsed() > Duration::from_secs(4)).then_some(())
+    });
+    let lines = BufReader::new(pipe.try_clone().unwrap()).lines();
+    let reader = std::thread::spawn(move || {
+        let lines = lines.map(Result::unwrap).take_while(|line| line != "end");
+        lines.map(|line| number(&line)).collect::<Vec<_>>()
+    });
+    let ran = receiver.running.end_with_input_open();
+    pipe.write_all(b"end\n").unwrap();
+    let mut stored = reader.join().unwrap();
+    stored.sort_unstable();
+    sender.join().unwrap();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let receipt = place.receipt("receipt");
+    assert!(receipt.finished && receipt.agrees);
+    // From the first on, without a gap, as far as was received.
+    assert_eq!(stored, (0..stored.len()).collect::<Vec<_>>());
+    assert_eq!(receipt.sources[0].received, receipt.read);
+    assert_eq!(account(&receipt), [stored.len() as u64, stored.len() as u64, 0, 0, 0, 0]);
+}
+
+/// `logator run` where `limit` says how many files may be open.
+fn receive_within(place: &Place, limit: &str) -> Receiver {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{limit}; exec \"$@\""), "few"]).arg(crate::kit::program("logator"));
+    command.args(["run", TCP[0], "--to", "ndjson:out", "--receipt", "receipt"]).current_dir(place.path("."));
+    Receiver::of(Running::start(command), 1)
+}
+
+fn connect_all(receiver: &Receiver, count: usize) -> Vec<TcpStream> {
+    let connections = (0..count).map(|index| {
+        let mut stream = receiver.connect();
+        writeln!(stream, "<13>{index:03}").unwrap();
+        stream
+    });
+    connections.collect()
+}
+
+#[test]
+fn there_may_be_as_many_open_files_as_the_hard_limit_says() {
+    let place = Place::new();
+    let receiver = receive_within(&place, "ulimit -Sn 50");
+    let _open = connect_all(&receiver, 100);
+    documents(&place, 100);
+    let (ran, receipt) = receiver.stop(&place);
+    assert_eq!((ran.code, receipt.sources[0].connections), (Some(0), 100), "{}", ran.stderr);
+}
+
+#[test]
+fn without_open_files_connections_wait_until_others_leave() {
+    let place = Place::new();
+    let mut receiver = receive_within(&place, "ulimit -n 50");
+    let mut open = connect_all(&receiver, 60);
+    receiver.running.says("no further connections for now");
+    open.drain(..30);
+    documents(&place, 60);
+    let (ran, receipt) = receiver.stop(&place);
+    assert_eq!((ran.code, receipt.sources[0].connections), (Some(0), 60), "{}", ran.stderr);
+    assert_eq!(receipt.sources[0].refused, 0);
+}
