@@ -5,6 +5,8 @@
 //! | `LOGATOR_TEST_MONGODB` | address of a MongoDB to use for the tests that only store and read (`mongodb://HOST:PORT`) |
 //! | `LOGATOR_TEST_MONGOD` | path of a `mongod`, for the tests that start, stop and break their own |
 //! | `LOGATOR_TEST_FAKETIME` | a `libfaketime.so.1`, for the tests that set a program's clock |
+//! | `LOGATOR_TEST_CARGO_DEB` | a `cargo-deb`, for the tests of the Debian package |
+//! | `LOGATOR_TEST_SHIPPERS` | a folder with `usr/sbin/{rsyslogd,syslog-ng,nginx}` and their libraries |
 //! | `LOGATOR_TEST_SEED` | the seed of all that is drawn at random in `crash::`; each test there prints its own |
 //! | `LOGATOR_CRASHES` | how often each test of `crash::` breaks something |
 //! | `LOGATOR_SOAK` | how many seconds the soak lasts |

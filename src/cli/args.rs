@@ -122,7 +122,7 @@ pub struct QueueArgs {
     #[command(flatten)]
     pub report: ReportArgs,
     /// Arguments of the workers that --spawn starts: -- -f combined --to mongodb://…
-    #[arg(last = true, value_name = "WORKER_ARGUMENT", requires = "spawn", hide = true)]
+    #[arg(last = true, value_name = "WORKER_ARGUMENT", hide = true)]
     pub worker_arguments: Vec<OsString>,
 }
 
@@ -306,9 +306,16 @@ impl QueueArgs {
     pub fn options(&self) -> Result<ServeOptions> {
         let may_reach_out = self.insecure || self.keys.is_given();
         self.bind.iter().try_for_each(|endpoint| endpoint.check_reach(may_reach_out))?;
+        if self.spawn.is_none() && !self.worker_arguments.is_empty() {
+            return Err(Error::usage("what follows -- is for the workers of --spawn, which is missing"));
+        }
+        // Workers have a table of their own in the same file; what follows -- is stronger.
+        let own = |argument: &OsString| argument.to_string_lossy().starts_with("--config");
+        let file = self.report.config.iter().filter(|_| !self.worker_arguments.iter().any(own));
+        let file = file.flat_map(|file| ["--config".into(), file.clone().into_os_string()]);
         let spawn = self.spawn.map(|workers| SpawnOptions {
             workers: workers.most,
-            arguments: self.worker_arguments.clone(),
+            arguments: file.chain(self.worker_arguments.iter().cloned()).collect(),
             curve_key: self.keys.curve_key.clone(),
         });
         Ok(ServeOptions {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# boot.sh ROOT PACKAGE CGROUP: systemd as the first process of namespaces of its own, in a root made of this machine's /usr
+# boot.sh ROOT PACKAGE CGROUP [TARGET]: systemd as the first process of namespaces of its own, in a root made of this machine's /usr
 # with the package's laid over it. Nothing that it writes is on a disk. Started by unshare; see systemd.rs.
 set -eu
 root=$1 package=$2 cgroup=$3
@@ -34,5 +34,7 @@ ln -s pts/ptmx dev/ptmx
 pivot_root . old
 umount -l old
 cd /
-exec env -i container=logator PATH=/usr/bin:/usr/sbin /lib/systemd/systemd --unit=test.target --log-target=console \
+# As systemd does where it thinks itself no guest; a credential that one of its children mounts is seen by the others.
+mount --make-rshared /
+exec env -i container=logator PATH=/usr/bin:/usr/sbin /lib/systemd/systemd --unit="${4:-test.target}" --log-target=console \
     --log-level=warning --show-status=no

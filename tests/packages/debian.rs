@@ -10,15 +10,17 @@ use crate::kit::{program, temp_dir};
 
 /// Builds it, once for all tests.
 fn package() -> &'static Path {
-    static BUILT: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    let (_, package) = BUILT.get_or_init(|| {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
         let cargo_deb = std::env::var_os("LOGATOR_TEST_CARGO_DEB");
         let cargo_deb = cargo_deb.expect("LOGATOR_TEST_CARGO_DEB is not set: run ./test, which installs cargo-deb");
-        let directory = temp_dir();
-        let package = directory.path().join("logator.deb");
+        // In a folder of the build, which the next run replaces: nothing is dropped at the end of a process.
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("package");
+        let _ = std::fs::remove_dir_all(&directory);
+        let package = directory.join("logator.deb");
         // cargo-deb takes programs from target/release alone. A release build costs the tests minutes, and the programs
         // that they have are as good for this: so they are there under that name.
-        let target = directory.path().join("target");
+        let target = directory.join("target");
         let release = target.join("release");
         std::fs::create_dir_all(&release).unwrap();
         super::assets::write(&release.join("assets")).unwrap();
@@ -29,9 +31,8 @@ fn package() -> &'static Path {
         command.args(["--no-build", "--locked", "--offline", "--strip", "--fast", "--output"]).arg(&package);
         command.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", &target);
         run(&mut command);
-        (directory, package)
-    });
-    package
+        package
+    })
 }
 
 /// The package, unpacked at `to`.
@@ -87,7 +88,9 @@ fn it_has_everything_and_its_programs_run() {
     run_from("logator-queue", &["a.log", "--bind", &endpoint, "--spawn=1", "--", "--to", "ndjson:spawned"]);
     assert_eq!(place.objects("spawned").len(), 1000);
     let fields = run(Command::new("dpkg-deb").arg("-f").arg(package()));
-    for field in ["Package: logator", "Depends: libc6", "Maintainer: ", "Section: utils"] {
+    // cargo-deb goes on in the next line after 79 characters, which is another paragraph to dpkg.
+    let synopsis = concat!("Description: ", env!("CARGO_PKG_DESCRIPTION"), "\n");
+    for field in ["Package: logator", "Depends: libc6", "Maintainer: ", "Section: utils", synopsis] {
         assert!(fields.contains(field), "{field}: {fields}");
     }
     let version = format!("Version: {}-1", env!("CARGO_PKG_VERSION"));

@@ -74,8 +74,7 @@ fn push_is_ready_when_its_socket_is() {
         let endpoint = place.endpoint();
         let push = told(&place, "logator-push", &[&["--connect", &endpoint, "--linger", "0"], confirm].concat());
         assert_eq!(hear(&manager), "READY=1\nSTATUS=lines of standard input are sent", "{confirm:?}");
-        push.signal(Signal::SIGTERM);
-        assert_eq!(hear(&manager), "STOPPING=1\nSTATUS=what was read is sent");
+        // With nothing left to send it ends at once, and may not come to speak of it.
         push.end();
     }
 }

@@ -26,6 +26,11 @@ fn pull(place: &Place, port: u16) -> Running {
     place.start("logator-pull", &["--connect", &format!("tcp://127.0.0.1:{port}")])
 }
 
+/// The same, where `logator-push` is the one that connects.
+fn listening_pull(place: &Place, port: u16) -> Running {
+    place.start("logator-pull", &["--bind", &format!("tcp://127.0.0.1:{port}")])
+}
+
 /// Sends the burst with `logger`, as soon as somebody listens there.
 fn log_burst(place: &Place, port: u16, shipper: &mut Process) {
     let lines: String = (0..BURST).map(|number| format!("message number {number}\n")).collect();
@@ -69,7 +74,8 @@ fn check_burst(pull: &Running) {
     assert!(document["message"].as_str().unwrap().starts_with("message number "), "{document}");
 }
 
-fn rsyslog(recipe: &str) {
+/// `late`: nobody pulls before all has been sent.
+fn rsyslog(recipe: &str, late: bool) {
     let place = Place::new();
     let (port, far) = (free_port(), free_port());
     let conf = format!(
@@ -80,27 +86,45 @@ fn rsyslog(recipe: &str) {
         recipe.replace("127.0.0.1:5514", &format!("127.0.0.1:{far}")).replace("module(load=\"omprog\")", ""),
     );
     let conf = place.write("rsyslog.conf", format!("module(load=\"omprog\")\n{conf}"));
-    let pull = pull(&place, far);
+    let pull = (!late).then(|| listening_pull(&place, far));
     let mut daemon = Process::start(&shippers::rsyslog(&place, &conf));
     log_burst(&place, port, &mut daemon);
-    check_burst(&pull);
+    check_burst(&pull.unwrap_or_else(|| listening_pull(&place, far)));
     daemon.signal(Signal::SIGTERM);
     wait_for("the end of rsyslogd", PATIENCE, || daemon.ended());
 }
 
-#[test]
-#[ignore = "needs rsyslog: run ./test"]
-fn rsyslog_gets_its_burst_through_with_confirmed_messages() {
-    rsyslog(&recipe("rsyslog.conf", 5514));
+/// The recipe with a word of its program's arguments replaced.
+fn rsyslog_recipe(from: &str, to: &str) -> String {
+    let recipe = recipe("rsyslog.conf", 5514);
+    let other = recipe.replace(from, to);
+    assert!(recipe != other, "the recipe has no {from}");
+    other
 }
 
 #[test]
 #[ignore = "needs rsyslog: run ./test"]
-fn rsyslog_gets_its_burst_through_without() {
-    let recipe = recipe("rsyslog.conf", 5514);
-    let without = recipe.replace("confirmMessages=\"on\"", "confirmMessages=\"off\"").replace(" --confirm", "");
-    assert!(!without.contains("--confirm ") && recipe != without);
-    rsyslog(&without);
+fn rsyslog_gets_its_burst_through_with_delivered_messages() {
+    rsyslog(&recipe("rsyslog.conf", 5514), false);
+}
+
+#[test]
+#[ignore = "needs rsyslog: run ./test"]
+fn rsyslog_keeps_its_burst_until_somebody_pulls() {
+    rsyslog(&recipe("rsyslog.conf", 5514), true);
+}
+
+#[test]
+#[ignore = "needs rsyslog: run ./test"]
+fn rsyslog_gets_its_burst_through_with_queued_messages() {
+    rsyslog(&rsyslog_recipe("--confirm=delivered ", "--confirm "), false);
+}
+
+#[test]
+#[ignore = "needs rsyslog: run ./test"]
+fn rsyslog_gets_its_burst_through_without_confirmations() {
+    let recipe = rsyslog_recipe("--confirm=delivered ", "");
+    rsyslog(&recipe.replace("confirmMessages=\"on\"", "confirmMessages=\"off\""), false);
 }
 
 #[test]
