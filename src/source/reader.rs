@@ -39,7 +39,7 @@ pub struct LongLine {
     pub length_with_end: u64,
     /// XXH3-64 of the whole line without its end.
     pub hash: u64,
-    /// The [`sum`] of the whole line with its end.
+    /// The [sum](crate::state::sum) of the whole line with its end.
     pub sum: u64,
     /// Whether it has a newline; only the last line of a content may lack it.
     pub closed: bool,
