@@ -26,6 +26,8 @@ push.connect(sys.argv[1])
 pid = os.getpid()
 for line in sys.stdin:
     push.send_json({"message": line.rstrip("\\n"), "type": "syslog", "@pid": pid})
+push.close()
+push.context.term()
 """
 
 # libzmq as released loses what a sender that ends has sent over ipc to a receiver whose queue is full; so it has no bound.

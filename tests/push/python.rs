@@ -25,6 +25,8 @@ push = zmq.Context().socket(zmq.PUSH)
 push.connect(sys.argv[1])
 for line in sys.stdin:
     push.send_json({'message': line.rstrip('\\n'), 'type': 'syslog', '@pid': 4711})
+push.close()
+push.context.term() # An interpreter that ends does not wait for what is still to be sent.
 ";
 
 fn python(script: &str, arguments: &[&str]) -> Running {
