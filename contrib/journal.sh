@@ -6,13 +6,11 @@
 # What is on its way stays in a file until it is stored, and only then the place in the journal moves on. So nothing is lost,
 # whatever is killed, and what is stored a second time meets its own documents (they have the same _id).
 #
-# Not `-o export`: there an entry is several lines, and a field that holds a newline is a length in binary. With `-o json` an
-# entry is a line, which is what logator takes; the fields and their values are the same. (Bytes that are no text are a list
-# of numbers.) --all, because fields over 4096 bytes would be null without it.
+# logator knows an export when it sees one, and makes each entry one line: the object that `-o json --all` would give.
 #
 # Without a file, from now on, and with what comes while it does not run left out:
 #
-#   journalctl -o json --all --follow --lines=0 | logator-push journal --raw --bind tcp://127.0.0.1:5515
+#   journalctl -o export --follow --lines=0 | logator run --format ndjson --to mongodb://localhost/logs.journal
 set -eu
 state=${STATE_DIRECTORY:-${XDG_STATE_HOME:-$HOME/.local/state}/logator-journal}
 mkdir -p "$state"
@@ -23,7 +21,7 @@ while :; do
         mkdir next
         ! [ -e place ] || cp place next/place
         # JOURNALCTL_OPTIONS chooses: --unit=nginx.service, --priority=warning
-        journalctl --output=json --all --quiet --no-pager --cursor-file=next/place ${JOURNALCTL_OPTIONS:-} >next/entries
+        journalctl --output=export --quiet --no-pager --cursor-file=next/place ${JOURNALCTL_OPTIONS:-} >next/entries
         mv next batch # Entries and the place behind them at once.
     fi
     if [ -s batch/entries ]; then

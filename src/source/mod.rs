@@ -1,12 +1,13 @@
 //! Sources: from what a user names to batches of lines.
 //!
-//! `inputs` finds what to read, `decompress` (with `gzip`) undoes compressions told by their first bytes, `reader`
-//! and `cut` cut contents into batches, `origin` names them; `follow` reads files that grow; `resume` (with `sieve`) leaves
-//! out what earlier runs settled; `live` is what inputs without an end have in common, `syslog` one of them. [`read_all`]
-//! puts them together, several contents side by side.
+//! `inputs` finds what to read, `decompress` (with `gzip`) undoes compressions told by their first bytes, `export` makes lines
+//! of systemd's journal, `reader` and `cut` cut contents into batches, `origin` names them; `follow` reads files that grow;
+//! `resume` (with `sieve`) leaves out what earlier runs settled; `live` is what inputs without an end have in common, `syslog`
+//! one of them. [`read_all`] puts them together, several contents side by side.
 
 pub mod cut;
 pub mod decompress;
+mod export;
 pub mod follow;
 mod gzip;
 pub mod inputs;
@@ -20,6 +21,7 @@ pub mod syslog;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -29,6 +31,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use self::cut::{BlockPool, Cutter};
 use self::decompress::{Compression, MAGIC_BYTES, Tracked};
+use self::export::ExportReader;
 use self::follow::FollowOptions;
 use self::inputs::Input;
 use self::live::Live;
@@ -43,8 +46,9 @@ use crate::stop::Stop;
 /// What is read before it is decompressed, at a time.
 const FILE_BUFFER: usize = 128 << 10;
 
-/// How long a live input may be quiet before what it gave is handed out.
+/// How long a live input may be quiet before what it gave is handed out, and how long that is kept if it never is.
 const QUIET: Duration = Duration::from_millis(20);
+const LONGEST: Duration = Duration::from_millis(80);
 
 /// How long lines of a live input are held back at most, until it is known whether they are settled.
 const HELD: Duration = Duration::from_secs(1);
@@ -206,6 +210,7 @@ fn read_file(
     let mut raw = Shared { file, total: Arc::clone(&position.read), resuming: None, held_since: None };
     let magic = beginning(&mut raw).map_err(|error| Error::input(format!("{name}: cannot be read")).because(error))?;
     let compression = Compression::of(&magic);
+    let is_export = magic == export::MAGIC;
     let live = compression == Compression::None && !file.metadata().is_ok_and(|data| data.is_file());
     raw.resuming = resuming.as_ref().filter(|_| live);
     let buffered = BufReader::with_capacity(FILE_BUFFER, std::io::Cursor::new(magic).chain(raw));
@@ -213,6 +218,7 @@ fn read_file(
     let damaged = |error: std::io::Error, lines: u64, offset: u64| {
         let at = consumed.load(Ordering::Relaxed);
         let what = match compression {
+            Compression::None if is_export => "damaged journal export".to_owned(),
             Compression::None => "cannot be read further".to_owned(),
             _ if decompress::wants_too_much(&error) => format!(
                 "the {} data wants more than {} MiB of memory; unpack it with a program that may have as much, and pipe \
@@ -228,10 +234,14 @@ fn read_file(
         ))
         .because(error)
     };
-    let mut content = compression.reader(tracked).map_err(|error| damaged(error, 0, 0))?;
+    let mut content = match is_export {
+        true => Box::new(ExportReader::new(tracked)),
+        false => compression.reader(tracked).map_err(|error| damaged(error, 0, 0))?,
+    };
+    let patience = Patience::default();
     let name = |beginning: &[u8]| Origin::new(options.origin.id(input, beginning), name.to_owned());
     let cutter = Cutter { size: &options.size, pool, intake, name: &name };
-    let reader = BatchReader { cutter, idle: &|| live && is_quiet(file.as_fd(), QUIET) };
+    let reader = BatchReader { cutter, idle: &|| live && patience.is_over(file.as_fd()) };
     let end = reader.read(&mut content);
     if let Some(resuming) = &resuming {
         if !matches!(end, Ok(End::Stopped)) {
@@ -250,12 +260,12 @@ fn read_file(
     }
 }
 
-/// Reads the first bytes of a stream, only as many as it takes to tell its compression: a live input whose first line
-/// is short is not held up.
+/// Reads the first bytes of a stream, only as many as it takes to tell what it is: a live input whose first line is short
+/// is not held up.
 fn beginning(input: &mut impl Read) -> std::io::Result<Vec<u8>> {
     let mut magic = Vec::with_capacity(MAGIC_BYTES);
     let mut byte = [0];
-    while Compression::may_begin(&magic) && magic.len() < MAGIC_BYTES {
+    while (Compression::may_begin(&magic) && magic.len() < MAGIC_BYTES) || export::may_begin(&magic) {
         match input.read(&mut byte) {
             Ok(0) => break,
             Ok(_) => magic.push(byte[0]),
@@ -271,6 +281,25 @@ fn is_older_than(stamp: &Stamp, age: Duration) -> bool {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let latest = i128::from(stamp.modified.max(stamp.changed));
     latest + (age.as_nanos() as i128) < now.as_nanos() as i128
+}
+
+/// How long lines of a live input have waited for more.
+#[derive(Default)]
+struct Patience {
+    since: Cell<Option<Instant>>,
+}
+
+impl Patience {
+    /// Whether what there is should be handed out: nothing comes for a moment, or something has come for too long.
+    fn is_over(&self, fd: BorrowedFd<'_>) -> bool {
+        let waited = self.since.get().map_or(Duration::ZERO, |since| since.elapsed());
+        let is_over = waited >= LONGEST || is_quiet(fd, QUIET);
+        match is_over {
+            true => self.since.set(None),
+            false => self.since.set(Some(self.since.get().unwrap_or_else(Instant::now))),
+        }
+        is_over
+    }
 }
 
 /// Whether `fd` gives nothing for `time`.

@@ -184,3 +184,15 @@ fn a_wrong_byte_is_an_error_in_every_compression() {
         assert!(read.len() <= text.len(), "{}", compression.name());
     }
 }
+
+#[test]
+fn a_journal_export_is_read_as_lines_and_its_damage_is_told() {
+    let export = b"__CURSOR=s=1;i=1\nMESSAGE=one\n\n__CURSOR=s=1;i=2\nMESSAGE\n\x03\0\0\0\0\0\0\0two\n\n";
+    let lines = "{\"__CURSOR\":\"s=1;i=1\",\"MESSAGE\":\"one\"}\n{\"__CURSOR\":\"s=1;i=2\",\"MESSAGE\":\"two\"}\n";
+    let (content, errors) = read_file(export);
+    assert_eq!((String::from_utf8(content).unwrap().as_str(), errors.len()), (lines, 0));
+    let (content, errors) = read_file(&export[..export.len() - 1]);
+    assert_eq!(String::from_utf8(content).unwrap(), lines.lines().next().unwrap().to_owned() + "\n");
+    let said = errors[0].to_string();
+    assert!(said.contains("damaged journal export at byte 75; the 1 lines before it"), "{said}");
+}

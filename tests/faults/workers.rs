@@ -88,6 +88,28 @@ fn a_trickling_input_is_handed_out_line_by_line_though_the_batch_is_not_full() {
 }
 
 #[test]
+fn an_input_that_never_pauses_is_handed_out_though_no_batch_is_full() {
+    let place = Place::new();
+    let mut queue = place.queue(&["--linger", "0"]);
+    let mut fed = Vec::new();
+    let peer = Peer::connect(&place.endpoint());
+    peer.send(&[b""]);
+    // A line every few milliseconds, as long as nothing is handed out; a full batch would take seconds.
+    let line = loop {
+        let line = access_line(fed.len());
+        queue.feed(format!("{line}\n").as_bytes());
+        fed.push(line);
+        if let Some(line) = peer.receive_within(Duration::from_millis(3)) {
+            break line;
+        }
+        assert!(fed.len() < 500, "500 lines have come, and none was handed out");
+    };
+    assert_eq!(line, [fed[0].clone().into_bytes()]);
+    drop(peer);
+    queue.signal(Signal::SIGKILL);
+}
+
+#[test]
 fn the_line_dialogue_gives_every_line_in_order_and_counts_empty_ones_as_filtered() {
     let place = Place::new();
     let mut queue = place.queue(&["--linger", "0.5", "--batch-lines", "7"]);

@@ -183,6 +183,36 @@ fn the_journal_is_stored_and_goes_on_where_it_was() {
 
 #[test]
 #[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+fn an_export_of_the_journal_gives_the_documents_that_its_json_gives() {
+    let place = Place::new();
+    let system = system(&place);
+    system.sh(r#"
+        printf 'MESSAGE=two\nMESSAGE=lines\nSYSLOG_IDENTIFIER=app\nWORD=a\nWORD=b\n' | logger --journald
+        printf 'bytes \377 and \001\n' | systemd-cat -t app
+        printf 'grüße "quoted" \\ and a\ttab\n' | systemd-cat -t app
+    "#);
+    let read = |how: &str| {
+        let command =
+            format!("journalctl --sync; journalctl --no-pager {how} | logator run --quiet --format ndjson --to -");
+        let mut documents = crate::kit::place::objects(&system.sh(&command));
+        for document in &mut documents {
+            // They stand in other contents.
+            document.as_object_mut().unwrap().remove("_id");
+        }
+        documents
+    };
+    let (export, json) = (read("-t app -o export"), read("-t app -o json --all"));
+    assert_eq!(export.len(), 3);
+    assert_eq!(export[0]["MESSAGE"], "two\nlines");
+    let names = |documents: &[serde_json::Value]| -> Vec<Vec<String>> {
+        documents.iter().map(|document| document.as_object().unwrap().keys().cloned().collect()).collect()
+    };
+    assert_eq!(names(&export), names(&json));
+    assert_eq!(export, json);
+}
+
+#[test]
+#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
 fn a_queue_receives_syslog_at_its_port() {
     let place = Place::new();
     let system = system(&place);
