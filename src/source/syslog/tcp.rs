@@ -12,8 +12,9 @@ use nix::sys::socket::{setsockopt, sockopt};
 use rustls::ServerConfig;
 
 use super::frame::{Broken, Framer};
+use super::outbox::{Ended, Outbox, Seldom};
 use super::tls::{Step, Tls};
-use super::{Ended, LAST, Live, Outbox, Seldom, Source, count};
+use super::{LAST, Live, Source, count};
 use crate::details;
 use crate::error::{Error, Result};
 use crate::receipt::human_bytes;
