@@ -92,13 +92,15 @@ def main():
     for name, cells in rows.items():
         print(f"| {name} | {' | '.join(cells)} |")
     for process in running.values():
-        process.send_signal(signal.SIGTERM)
-    for name, process in running.items():
         if process.stdin:
             process.stdin.close()
+        elif process is not running["worker"]:
+            process.send_signal(signal.SIGTERM)
+    for name, process in running.items():
         code = process.wait(60)
         if code != 0:
             print(f"{name} ended with {code}")
+
 
 
 main()

@@ -262,12 +262,16 @@ fn flag_and_environment_are_stronger_than_a_file_that_is_read_again() {
     let place = Place::new();
     place.write("c.toml", "log-level = \"debug\"\n");
     for (variables, arguments, words) in [
-        (&[][..], &["--config", "c.toml", "--log-level", "warn"][..], "the log level stays warn, as --log-level says"),
-        (&[], &["--config", "c.toml", "-q"], "the log level stays error, as --quiet says"),
+        (
+            &[][..],
+            &["--config", "c.toml", "--log-level", "warn"][..],
+            "c.toml is read again; the log level stays warn, as --log-level says",
+        ),
+        (&[], &["--config", "c.toml", "-q"], "c.toml is read again; the log level stays error, as --quiet says"),
         (
             &[("LOGATOR_LOG_LEVEL", "warn"), ("LOGATOR_CONFIG", "c.toml")],
             &[],
-            "the log level stays warn, as LOGATOR_LOG_LEVEL says",
+            "c.toml is read again; the log level stays warn, as LOGATOR_LOG_LEVEL says",
         ),
         (&[], &[], "there is no --config file to read again; the log level stays info"),
     ] {

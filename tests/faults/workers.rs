@@ -6,7 +6,7 @@ use logator::wire::Reply;
 
 use crate::kit::logs::{access, access_line};
 use crate::kit::peer::Peer;
-use crate::kit::place::{Place, Running, account};
+use crate::kit::place::{Place, account};
 
 #[test]
 fn a_worker_may_start_before_its_queue() {
@@ -138,7 +138,7 @@ fn processes_that_open_a_new_database_at_once_wait_for_each_other() {
     for round in 0..15 {
         let (to, letters) = (format!("sqlite:{round}.db"), format!("letters-{round}"));
         let arguments = ["run", "-f", "combined", "-j", "1", "--to", &to, "--dead-letters", &letters];
-        let mut runs: Vec<Running> = (0..4).map(|_| place.start("logator", &arguments)).collect();
+        let mut runs: Vec<crate::kit::place::Running> = (0..4).map(|_| place.start("logator", &arguments)).collect();
         runs.iter_mut().for_each(|run| run.feed(&access(0..20)));
         for run in runs {
             let ran = run.end();

@@ -77,7 +77,9 @@ pub fn visit(port: u16, pages: usize) {
     let mut stream = wait_for("nginx to listen", PATIENCE, || TcpStream::connect(("127.0.0.1", port)).ok());
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     for page in 0..pages {
-        write!(stream, "GET /page/{page} HTTP/1.1\r\nHost: www.example.com\r\nContent-Length: 0\r\n\r\n").unwrap();
+        // In one piece: the rest would wait for an acknowledgement of the first.
+        let request = format!("GET /page/{page} HTTP/1.1\r\nHost: www.example.com\r\nContent-Length: 0\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = Vec::new();
         while !answer.ends_with(b"hello\n") {
             let mut bytes = [0; 512];

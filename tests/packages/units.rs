@@ -208,3 +208,32 @@ fn a_queue_receives_syslog_at_its_port() {
     let said = system.sh("journalctl -u logator-queue --no-pager");
     assert!(said.contains("1 messages received, 0 dropped by the kernel"), "{said}");
 }
+
+#[test]
+#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+fn an_upgrade_starts_again_what_runs_and_removing_stops_it() {
+    let place = Place::new();
+    let system = system(&place);
+    let script = |name: &str, arguments: &str| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/debian").join(name);
+        let text = std::fs::read_to_string(path).unwrap();
+        system.sh(&format!("sh -s {arguments} <<'END'\n{text}\nEND"))
+    };
+    let shown = |unit: &str, property: &str| {
+        system.sh(&format!("systemctl show --property={property} --value {unit}")).trim().to_owned()
+    };
+    system.sh("echo LOGATOR_TO=null: >/etc/logator/worker-1.env; systemctl start logator-worker@1");
+    let before = shown("logator-worker@1", "MainPID");
+    script("postinst", "configure 0.0.1-1");
+    assert_ne!(shown("logator-worker@1", "MainPID"), before);
+    assert_eq!(shown("logator-worker@1", "ActiveState"), "active");
+    for unit in ["logator-queue", "logator-worker@2", "logator-push", "logator-push.socket"] {
+        assert_eq!(shown(unit, "ActiveState"), "inactive", "{unit}");
+    }
+    system.sh("systemctl start logator-push.socket");
+    script("prerm", "remove");
+    for unit in ["logator-worker@1", "logator-push.socket"] {
+        assert_eq!(shown(unit, "ActiveState"), "inactive", "{unit}");
+    }
+    script("postrm", "remove");
+}

@@ -56,6 +56,31 @@ fn every_line_arrives_once_and_in_order_whichever_side_listens() {
     }
 }
 
+/// libzmq as released loses most of them: see `zmq-sys/patches.rs`.
+#[test]
+fn a_reader_that_is_slow_gets_all_that_a_peer_sent_before_it_closed() {
+    for round in 0..5 {
+        let place = Place::new();
+        for endpoint in [place.endpoint(), format!("tcp://127.0.0.1:{}", free_port())] {
+            let reader = zmq::Context::new().socket(zmq::PULL).unwrap();
+            reader.set_rcvhwm(1).unwrap();
+            reader.set_rcvtimeo(PATIENCE.as_millis() as i32).unwrap();
+            reader.bind(&endpoint).unwrap();
+            let context = zmq::Context::new();
+            let peer = context.socket(zmq::PUSH).unwrap();
+            peer.connect(&endpoint).unwrap();
+            // More than libzmq reads at a time. And it waits with writing when a quarter of the kernel's buffer is full.
+            let message = |number: usize| format!("{number:0>100}");
+            (0..300).for_each(|number| peer.send(&message(number), 0).unwrap());
+            drop(peer);
+            drop(context);
+            for number in 0..300 {
+                assert_eq!(reader.recv_string(0).unwrap().unwrap(), message(number), "{endpoint}, round {round}");
+            }
+        }
+    }
+}
+
 #[test]
 fn sockets_in_the_file_system_are_private_and_gone_at_the_end() {
     use std::os::unix::fs::PermissionsExt as _;
