@@ -5,6 +5,7 @@
 //! | `frame` | telling messages apart in a stream of bytes; pure |
 //! | `udp` | datagrams, and how many the kernel dropped |
 //! | `tcp` | connections: one thread and one `epoll` for all of them |
+//! | `outbox` | when messages are handed on; warnings that come by the thousand |
 //! | `tls` | the same behind rustls |
 //!
 //! Messages are handed on as they came, one a line, in [`Envelope::Syslog`]: workers read priority, time and the rest. All
@@ -12,6 +13,7 @@
 //! address that cannot be had ends the program at once.
 
 pub mod frame;
+mod outbox;
 mod tcp;
 mod tls;
 mod udp;
@@ -22,9 +24,9 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use self::frame::Frame;
+use self::outbox::Outbox;
 use super::inputs::Input;
 use super::live::{self, Entered, Live, Messages, Say};
 use super::reader::{BatchSize, Intake};
@@ -236,15 +238,14 @@ impl Listening {
         let source = source.ok_or_else(|| Error::internal(format!("{address}: nobody listens there")))?;
         let _entered = source.enter();
         let origin = live::origin(&source.name).wrapped(Envelope::Syslog);
-        let mut outbox =
-            Outbox { messages: Messages::new(intake, size, origin), first: None, account: &source.account };
+        let mut outbox = Outbox::new(Messages::new(intake, size, origin), &source.account);
         match &source.socket {
             Socket::Udp(socket) => udp::receive(socket, source, live, size.max_line, &mut outbox),
             Socket::Tcp(listener, tls) => {
                 tcp::receive(listener, tls.as_ref(), source, live, size.max_line, &mut outbox)
             }
         }?;
-        match source.account.received.load(Ordering::Relaxed) - outbox.messages.handed() {
+        match source.account.received.load(Ordering::Relaxed) - outbox.handed() {
             0 => Ok(()),
             lost => Err(Error::input(format!(
                 "{}: {} messages were received, and could not be handed on before the end",
@@ -312,89 +313,8 @@ impl Source {
     }
 }
 
-/// How long a source may be quiet before what it gave is handed out.
-const QUIET: Duration = Duration::from_millis(20);
-
-/// How long a message waits at most.
-const LONGEST: Duration = Duration::from_millis(80);
-
 /// How long what has been received already is looked for after the stop was requested.
 const LAST: Duration = Duration::from_secs(1);
-
-/// Messages on their way into batches.
-struct Outbox<'a> {
-    messages: Messages<'a>,
-    /// When the oldest of those that wait came.
-    first: Option<Instant>,
-    account: &'a Account,
-}
-
-/// Why a source ends.
-enum Ended {
-    /// No more is wanted.
-    Enough,
-    Failed(Error),
-}
-
-impl Outbox<'_> {
-    fn add(&mut self, frame: Frame<'_>) -> Result<(), Ended> {
-        count(&self.account.received);
-        let wanted = match frame {
-            Frame::Message(message) => self.messages.add(message),
-            Frame::Long(long) => self.messages.add_long(long.beginning, long.length, long.hash, long.sum),
-        };
-        match wanted {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Ended::Enough),
-            Err(error) => Err(Ended::Failed(error)),
-        }
-    }
-
-    /// How long to wait for more; without end when nothing waits to be handed out.
-    fn patience(&mut self) -> Option<Duration> {
-        if self.messages.is_empty() {
-            self.first = None;
-            return None;
-        }
-        let first = *self.first.get_or_insert_with(Instant::now);
-        Some(LONGEST.saturating_sub(first.elapsed()).min(QUIET))
-    }
-
-    /// Hands out what waits, if the source is `quiet` or it has waited for long.
-    fn hand_out(&mut self, quiet: bool) -> Result<(), Ended> {
-        let late = self.first.is_some_and(|first| first.elapsed() >= LONGEST);
-        if !quiet && !late {
-            return Ok(());
-        }
-        self.first = None;
-        if self.messages.flush() { Ok(()) } else { Err(Ended::Enough) }
-    }
-}
-
-/// Warnings that may come by the thousand: one in a while is said, the others are counted.
-#[derive(Default)]
-struct Seldom {
-    said: Option<Instant>,
-    unsaid: u64,
-}
-
-/// How often such a sentence is said at most.
-const SELDOM: Duration = Duration::from_secs(10);
-
-impl Seldom {
-    fn warn(&mut self, say: &Say, sentence: impl FnOnce() -> String) {
-        if self.said.is_some_and(|said| said.elapsed() < SELDOM) {
-            self.unsaid += 1;
-            return;
-        }
-        let more = match std::mem::take(&mut self.unsaid) {
-            0 => String::new(),
-            more => format!(" ({} like this were not told)", grouped(more)),
-        };
-        self.said = Some(Instant::now());
-        say.warn(sentence() + &more);
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -12,8 +12,9 @@ use nix::sys::socket::{setsockopt, sockopt};
 use rustls::ServerConfig;
 
 use super::frame::{Broken, Framer};
+use super::outbox::{Ended, Outbox, Seldom};
 use super::tls::{Step, Tls};
-use super::{Ended, LAST, Live, Outbox, Seldom, Source, count};
+use super::{LAST, Live, Source, count};
 use crate::details;
 use crate::error::{Error, Result};
 use crate::receipt::human_bytes;
@@ -98,7 +99,8 @@ struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
     framer: Framer,
-    tls: Option<Tls>,
+    /// In a box: it is some kilobytes, which a plain connection is not to have room for.
+    tls: Option<Box<Tls>>,
     /// When it came, until it has agreed on keys.
     handshake: Option<Instant>,
     /// Whether it is waited for until something can be written.
@@ -188,7 +190,9 @@ impl Receiver<'_> {
         }
         // Of a peer that was cut off without a word, the connection is given up some day.
         let _ = setsockopt(&stream, sockopt::KeepAlive, &true);
-        let opened = stream.set_nonblocking(true).and_then(|()| self.tls.map(Tls::new).transpose());
+        let opened = stream
+            .set_nonblocking(true)
+            .and_then(|()| self.tls.map(|config| Tls::new(config).map(Box::new)).transpose());
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(None);
             self.places.len() - 1
@@ -230,7 +234,7 @@ impl Receiver<'_> {
         }
         match step {
             Ok(step) => {
-                let writing = connection.tls.as_ref().is_some_and(Tls::wants_write);
+                let writing = connection.tls.as_ref().is_some_and(|tls| tls.wants_write());
                 if writing != connection.writing {
                     connection.writing = writing;
                     let out = if writing { EpollFlags::EPOLLOUT } else { EpollFlags::empty() };

@@ -12,7 +12,8 @@ use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, getsockopt, recv
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::frame::{Frame, LongMessage};
-use super::{Address, Ended, LAST, Live, Options, Outbox, Seldom, Source};
+use super::outbox::{Ended, Outbox, Seldom};
+use super::{Address, LAST, Live, Options, Source};
 use crate::error::{Error, Result};
 use crate::receipt::{grouped, human_bytes};
 use crate::state::sum;

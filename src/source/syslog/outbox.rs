@@ -1,0 +1,99 @@
+//! Messages on their way from a socket into batches: when they are handed on.
+
+use std::time::{Duration, Instant};
+
+use super::frame::Frame;
+use super::{Account, Messages, Say, count};
+use crate::error::{Error, Result};
+use crate::receipt::grouped;
+
+/// How long a source may be quiet before what it gave is handed out.
+const QUIET: Duration = Duration::from_millis(20);
+
+/// How long a message waits at most.
+const LONGEST: Duration = Duration::from_millis(80);
+
+/// Messages on their way into batches.
+pub(super) struct Outbox<'a> {
+    messages: Messages<'a>,
+    /// When the oldest of those that wait came.
+    first: Option<Instant>,
+    account: &'a Account,
+}
+
+/// Why a source ends.
+pub(super) enum Ended {
+    /// No more is wanted.
+    Enough,
+    Failed(Error),
+}
+
+impl<'a> Outbox<'a> {
+    /// Nothing yet; what comes is counted in `account`.
+    pub fn new(messages: Messages<'a>, account: &'a Account) -> Self {
+        Outbox { messages, first: None, account }
+    }
+
+    /// How many messages have been handed on.
+    pub fn handed(&self) -> u64 {
+        self.messages.handed()
+    }
+
+    pub fn add(&mut self, frame: Frame<'_>) -> Result<(), Ended> {
+        count(&self.account.received);
+        let wanted = match frame {
+            Frame::Message(message) => self.messages.add(message),
+            Frame::Long(long) => self.messages.add_long(long.beginning, long.length, long.hash, long.sum),
+        };
+        match wanted {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Ended::Enough),
+            Err(error) => Err(Ended::Failed(error)),
+        }
+    }
+
+    /// How long to wait for more; without end when nothing waits to be handed out.
+    pub fn patience(&mut self) -> Option<Duration> {
+        if self.messages.is_empty() {
+            self.first = None;
+            return None;
+        }
+        let first = *self.first.get_or_insert_with(Instant::now);
+        Some(LONGEST.saturating_sub(first.elapsed()).min(QUIET))
+    }
+
+    /// Hands out what waits, if the source is `quiet` or it has waited for long.
+    pub fn hand_out(&mut self, quiet: bool) -> Result<(), Ended> {
+        let late = self.first.is_some_and(|first| first.elapsed() >= LONGEST);
+        if !quiet && !late {
+            return Ok(());
+        }
+        self.first = None;
+        if self.messages.flush() { Ok(()) } else { Err(Ended::Enough) }
+    }
+}
+
+/// Warnings that may come by the thousand: one in a while is said, the others are counted.
+#[derive(Default)]
+pub(super) struct Seldom {
+    said: Option<Instant>,
+    unsaid: u64,
+}
+
+/// How often such a sentence is said at most.
+const SELDOM: Duration = Duration::from_secs(10);
+
+impl Seldom {
+    pub fn warn(&mut self, say: &Say, sentence: impl FnOnce() -> String) {
+        if self.said.is_some_and(|said| said.elapsed() < SELDOM) {
+            self.unsaid += 1;
+            return;
+        }
+        let more = match std::mem::take(&mut self.unsaid) {
+            0 => String::new(),
+            more => format!(" ({} like this were not told)", grouped(more)),
+        };
+        self.said = Some(Instant::now());
+        say.warn(sentence() + &more);
+    }
+}
