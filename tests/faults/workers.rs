@@ -106,7 +106,7 @@ fn an_input_that_never_pauses_is_handed_out_though_no_batch_is_full() {
     };
     assert_eq!(line, [fed[0].clone().into_bytes()]);
     drop(peer);
-    queue.signal(Signal::SIGKILL);
+    queue.kill();
 }
 
 #[test]
