@@ -18,22 +18,13 @@ import subprocess
 import tempfile
 import time
 
+from kernel import cost
+
 LINE = '192.0.2.%d - - [21/Nov/2026:10:%02d:%02d +0000] "GET /page/%d HTTP/1.1" 200 %d "-" "Mozilla/5.0 (X11; Linux)"\n'
 
 
 def line(number):
     return LINE % (number % 250, number // 60 % 60, number % 60, number, number * 7 % 50000)
-
-
-def cost(pid):
-    """Seconds of processor time and context switches of all threads so far."""
-    seconds = switches = 0
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/schedstat") as file:
-            seconds += int(file.read().split()[0]) / 1e9
-        with open(f"/proc/{pid}/task/{task}/status") as file:
-            switches += sum(int(row.split()[1]) for row in file if "ctxt_switches" in row)
-    return seconds, switches
 
 
 def memory(pid):

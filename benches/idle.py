@@ -17,18 +17,9 @@ import subprocess
 import tempfile
 import time
 
+from kernel import cost
+
 LINE = b'192.0.2.7 - - [21/Nov/2026:10:00:00 +0000] "GET /page HTTP/1.1" 200 1234 "-" "Mozilla/5.0 (X11; Linux)"\n'
-
-
-def cost(pid):
-    """Seconds of processor time and context switches of all threads so far."""
-    seconds = switches = 0
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/schedstat") as file:
-            seconds += int(file.read().split()[0]) / 1e9
-        with open(f"/proc/{pid}/task/{task}/status") as file:
-            switches += sum(int(row.split()[1]) for row in file if "ctxt_switches" in row)
-    return seconds, switches
 
 
 def feed(pipes, rate, until):

@@ -54,6 +54,7 @@ pub mod jobs;
 pub mod keys;
 pub mod lines;
 pub mod link;
+mod monitor;
 pub mod notify;
 pub mod pull;
 pub mod push;

@@ -6,7 +6,6 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::stat::{Mode, umask};
@@ -15,6 +14,7 @@ use crate::client::Address;
 use crate::endpoint::{self, Endpoint};
 use crate::error::{Error, Result};
 use crate::keys::PublicKey;
+use crate::monitor::{self, Monitor, Report};
 use crate::server::Security;
 use crate::server::door::{Gate, MOST_TOLD};
 use crate::sink::backoff::Backoff;
@@ -62,7 +62,7 @@ struct Redial {
 /// A socket and what belongs to it. The order of the fields is that in which they are closed.
 pub(crate) struct Link {
     pub(crate) socket: zmq::Socket,
-    reports: zmq::Socket,
+    monitor: Monitor,
     gate: Gate,
     context: zmq::Context,
     bound: Bound,
@@ -105,7 +105,7 @@ impl Link {
         socket.set_tcp_keepalive_idle(KEEPALIVE).map_err(failed)?;
         socket.set_tcp_keepalive_intvl(KEEPALIVE).map_err(failed)?;
         socket.set_tcp_keepalive_cnt(3).map_err(failed)?;
-        let reports = monitor(&context, &socket).map_err(failed)?;
+        let monitor = Monitor::new(&context, &socket, monitor::CONNECTIONS).map_err(failed)?;
         let gate = Gate::new(&context, &socket, options.security.as_ref())?;
         let mut bound = Bound(Vec::new());
         for endpoint in &options.bind {
@@ -118,7 +118,7 @@ impl Link {
         }
         let link = Link {
             socket,
-            reports,
+            monitor,
             gate,
             context,
             bound,
@@ -174,7 +174,7 @@ impl Link {
 
     /// What else to wait for than the socket. [`look`](Self::look) takes what comes.
     pub(crate) fn poll_items(&self) -> impl Iterator<Item = zmq::PollItem<'_>> {
-        self.gate.poll_item().into_iter().chain(std::iter::once(self.reports.as_poll_item(zmq::POLLIN)))
+        self.gate.poll_item().into_iter().chain(std::iter::once(self.monitor.poll_item()))
     }
 
     /// How long to wait at most before the next [`look`](Self::look).
@@ -226,8 +226,8 @@ impl Link {
             }
         })?;
         for _ in 0..A_ROUND {
-            let Ok(report) = self.reports.recv_multipart(zmq::DONTWAIT) else { break };
-            self.take(&report)?;
+            let Some(report) = self.monitor.next() else { break };
+            self.take(report)?;
         }
         let now = Instant::now();
         let due: Vec<Redial> = self.redials.extract_if(.., |redial| redial.at <= now).collect();
@@ -240,12 +240,10 @@ impl Link {
         Ok(())
     }
 
-    fn take(&mut self, report: &[Vec<u8>]) -> Result<()> {
+    fn take(&mut self, report: Report) -> Result<()> {
         use zmq::SocketEvent as E;
-        let Some(code) = report.first().and_then(|frame| frame.first_chunk()) else { return Ok(()) };
-        let place = report.get(1).map(|place| String::from_utf8_lossy(place).into_owned()).unwrap_or_default();
+        let Report { event, place, .. } = report;
         let dialled = self.connect.iter().position(|address| address.endpoint.to_string() == place);
-        let event = E::from_raw(u16::from_ne_bytes(*code));
         match event {
             E::CONNECTED => {
                 if let Some(address) = dialled {
@@ -312,12 +310,12 @@ impl Link {
     /// Closes the socket when its peers have been given what it holds, or after `linger`. `false` when `linger` ended
     /// it.
     pub(crate) fn close(self, linger: Duration) -> Result<bool> {
-        let Link { socket, reports, gate, context, bound, .. } = self;
+        let Link { socket, monitor, gate, context, bound, .. } = self;
         let ms = i32::try_from(linger.as_millis()).unwrap_or(i32::MAX);
         socket.set_linger(ms).map_err(|error| Error::wire("the socket cannot be closed").because(error))?;
         let started = Instant::now();
         drop(socket);
-        drop((reports, gate));
+        drop((monitor, gate));
         // Waits for what lingers.
         drop(context);
         drop(bound);
@@ -334,26 +332,6 @@ impl Drop for Bound {
             let _ = std::fs::remove_file(path);
         }
     }
-}
-
-fn monitor(context: &zmq::Context, socket: &zmq::Socket) -> zmq::Result<zmq::Socket> {
-    use zmq::SocketEvent as E;
-    // Numbered, because a name may be monitored by one socket only.
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let name = format!("inproc://link-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    let events = [
-        E::CONNECTED,
-        E::DISCONNECTED,
-        E::HANDSHAKE_SUCCEEDED,
-        E::HANDSHAKE_FAILED_AUTH,
-        E::HANDSHAKE_FAILED_PROTOCOL,
-        E::HANDSHAKE_FAILED_NO_DETAIL,
-    ];
-    socket.monitor(&name, events.iter().fold(0, |mask, event| mask | i32::from(event.to_raw())))?;
-    let reports = context.socket(zmq::PAIR)?;
-    reports.set_linger(0)?;
-    reports.connect(&name)?;
-    Ok(reports)
 }
 
 /// Lets `socket` listen at `endpoint`; in the file system with mode 0600. Answers where that is, the port filled in.

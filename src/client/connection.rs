@@ -1,6 +1,5 @@
 //! One queue, as a worker sees it: a socket, and what to do when nothing comes out of it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -8,6 +7,7 @@ use bytes::Bytes;
 use super::{Address, HELLO};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
+use crate::monitor::{self, Monitor, Report};
 use crate::sink::backoff::Backoff;
 use crate::stop::Stop;
 use crate::wire::{self, Reply, Request};
@@ -26,7 +26,7 @@ struct Line {
     /// A DEALER that keeps to REQ's envelope: so a worker that is told to stop can still say goodbye over the
     /// connection on which a question of it waits, and what is handed out meanwhile goes back at once.
     socket: zmq::Socket,
-    monitor: zmq::Socket,
+    monitor: Monitor,
     /// Somebody accepted the connection.
     reached: bool,
     /// The handshake is done, or a reply came.
@@ -211,23 +211,7 @@ impl Connection {
             socket.set_heartbeat_ivl(5_000).map_err(failed)?;
             socket.set_heartbeat_timeout(15_000).map_err(failed)?;
         }
-        // Numbered, because a name may be monitored by one socket only.
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let name = format!("inproc://monitor-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        use zmq::SocketEvent as E;
-        let events = [
-            E::CONNECTED,
-            E::DISCONNECTED,
-            E::HANDSHAKE_SUCCEEDED,
-            E::HANDSHAKE_FAILED_AUTH,
-            E::HANDSHAKE_FAILED_PROTOCOL,
-            E::HANDSHAKE_FAILED_NO_DETAIL,
-        ];
-        let events = events.iter().fold(0, |mask, event| mask | i32::from(event.to_raw()));
-        socket.monitor(&name, events).map_err(failed)?;
-        let monitor = self.context.socket(zmq::PAIR).map_err(failed)?;
-        monitor.set_linger(0).map_err(failed)?;
-        monitor.connect(&name).map_err(failed)?;
+        let monitor = Monitor::new(&self.context, &socket, monitor::CONNECTIONS).map_err(failed)?;
         socket
             .connect(&self.endpoint().to_string())
             .map_err(|error| Error::usage(format!("{}: cannot be connected to", self.endpoint())).because(error))?;
@@ -262,7 +246,7 @@ impl Connection {
             }
             let mut items = [
                 line.socket.as_poll_item(zmq::POLLIN),
-                line.monitor.as_poll_item(zmq::POLLIN),
+                line.monitor.poll_item(),
                 zmq::PollItem::from_fd(self.stop.descriptor(), zmq::POLLIN),
             ];
             let watched = if heeds_stop { 3 } else { 2 };
@@ -279,8 +263,8 @@ impl Connection {
                 self.line = Some(line);
                 return Ok(Attempt::Reply(reply));
             }
-            while let Ok(event) = line.monitor.recv_multipart(zmq::DONTWAIT) {
-                match self.judge(&event) {
+            while let Some(report) = line.monitor.next() {
+                match self.judge(&report) {
                     News::Reached => line.reached = true,
                     News::Connected => {
                         line.connected = true;
@@ -301,14 +285,10 @@ impl Connection {
     }
 
     /// What a report of libzmq means.
-    fn judge(&self, event: &[Vec<u8>]) -> News {
+    fn judge(&self, report: &Report) -> News {
         use zmq::SocketEvent as E;
-        let Some((code, value)) = event.first().and_then(|frame| frame.split_first_chunk()) else {
-            return News::Nothing;
-        };
-        let value = value.first_chunk().map_or(0, |value| u32::from_ne_bytes(*value));
         let refused = |why: String| News::Broken(Trouble::Refused(why));
-        match (E::from_raw(u16::from_ne_bytes(*code)), &self.address.keys) {
+        match (report.event, &self.address.keys) {
             (E::CONNECTED, _) => News::Reached,
             (E::HANDSHAKE_SUCCEEDED, _) => News::Connected,
             (E::DISCONNECTED, _) => News::Broken(Trouble::Absent("the queue is gone")),
@@ -316,7 +296,7 @@ impl Connection {
                 "the queue refuses this worker's key; put {} in its --authorized-keys file and send it SIGHUP",
                 keys.own.public()
             )),
-            (E::HANDSHAKE_FAILED_PROTOCOL, Some(_)) if value == MECHANISM_MISMATCH => refused(
+            (E::HANDSHAKE_FAILED_PROTOCOL, Some(_)) if report.value == MECHANISM_MISMATCH => refused(
                 "the queue there uses no keys, and this worker demands them; start the queue with --curve-key".into(),
             ),
             (E::HANDSHAKE_FAILED_NO_DETAIL, Some(keys)) => refused(format!(

@@ -10,14 +10,12 @@ use super::{Event, Strangers};
 use crate::details::Seldom;
 use crate::error::{Error, Result};
 use crate::keys::{Authorized, KeyPair, PublicKey};
+use crate::monitor::Monitor;
 
 static STRANGERS: Seldom = Seldom::new();
 
 /// Where libzmq asks.
 const ZAP: &str = "inproc://zeromq.zap.01";
-
-/// Where libzmq reports.
-const REPORTS: &str = "inproc://handshakes";
 
 /// Refused keys that are told one by one. Whoever makes keys to fill a log with them gets no further.
 pub(crate) const MOST_TOLD: usize = 100;
@@ -95,7 +93,7 @@ impl Gate {
 /// The gate of a queue, and libzmq's reports of those who did not find it.
 pub(super) struct Door {
     gate: Gate,
-    reports: zmq::Socket,
+    monitor: Monitor,
 }
 
 impl Door {
@@ -104,17 +102,13 @@ impl Door {
         let failed = |error: zmq::Error| Error::system("libzmq cannot guard its sockets").because(error);
         let gate = Gate::new(context, socket, security)?;
         let events = [zmq::SocketEvent::HANDSHAKE_FAILED_NO_DETAIL, zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL];
-        let events = events.iter().fold(0, |mask, event| mask | i32::from(event.to_raw()));
-        socket.monitor(REPORTS, events).map_err(failed)?;
-        let reports = context.socket(zmq::PAIR).map_err(failed)?;
-        reports.set_linger(0).map_err(failed)?;
-        reports.connect(REPORTS).map_err(failed)?;
-        Ok(Door { gate, reports })
+        let monitor = Monitor::new(context, socket, &events).map_err(failed)?;
+        Ok(Door { gate, monitor })
     }
 
     /// What to wait for.
     pub(super) fn poll_items(&self) -> impl Iterator<Item = zmq::PollItem<'_>> {
-        self.gate.poll_item().into_iter().chain(std::iter::once(self.reports.as_poll_item(zmq::POLLIN)))
+        self.gate.poll_item().into_iter().chain(std::iter::once(self.monitor.poll_item()))
     }
 
     /// Whether the owner of a connection that is open already may still be there.
@@ -139,8 +133,9 @@ impl Door {
             }
         })?;
         for _ in 0..A_ROUND {
-            // A socket that was closed meanwhile reports nothing more.
-            let Ok(_) = self.reports.recv_multipart(zmq::DONTWAIT) else { break };
+            if self.monitor.next().is_none() {
+                break;
+            }
             strangers.failed_handshakes += 1;
             STRANGERS.tell(1, |times, _| format!("{times} connections did not introduce themselves"));
         }
