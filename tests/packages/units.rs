@@ -213,6 +213,32 @@ fn an_export_of_the_journal_gives_the_documents_that_its_json_gives() {
 
 #[test]
 #[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+fn a_queue_that_follows_stores_what_is_written_and_stops_well() {
+    let place = Place::new();
+    let system = system(&place);
+    system.sh(LOG);
+    system.sh(r#"
+        sed -i 's|^#follow = .*|follow = true|; s|^to = .*|to = "ndjson:out.ndjson"|' /etc/logator/logator.toml
+        systemctl start logator-queue logator-worker@1
+    "#);
+    let stored = || {
+        let text = system.try_sh("cat /var/lib/logator/worker-1/out.ndjson 2>/dev/null").0;
+        text.lines().count()
+    };
+    crate::kit::wait_for("what was there", crate::kit::PATIENCE, || (stored() == 1000).then_some(()));
+    system.sh(r#"
+        mv /var/log/app/a.log /var/log/app/a.log.1
+        (umask 027; echo '2025-10-10T10:00:01Z host app[1]: one more' >/var/log/app/a.log; chown root:adm /var/log/app/a.log)
+        echo '2025-10-10T10:00:01Z host app[1]: and one more there' >>/var/log/app/a.log.1
+    "#);
+    crate::kit::wait_for("what was written", crate::kit::PATIENCE, || (stored() == 1002).then_some(()));
+    system.sh("systemctl stop logator-queue");
+    system.wait_for("logator-queue", "Result", "success");
+    assert_eq!(stored(), 1002);
+}
+
+#[test]
+#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
 fn a_queue_receives_syslog_at_its_port() {
     let place = Place::new();
     let system = system(&place);
