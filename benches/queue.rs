@@ -75,7 +75,7 @@ fn make_log(folder: &Path, lines: u32) -> PathBuf {
 }
 
 /// One run: lines a second from the first request to the last ack, and the queue's peak memory.
-fn hand_out(folder: &Path, log: &Path, clients: usize, client: fn(&Endpoint) -> u64) -> (f64, u64) {
+fn hand_out(folder: &Path, log: &Path, clients: usize, client: fn(&Endpoint, &Stop) -> u64) -> (f64, u64) {
     let endpoint = format!("ipc://{}", folder.join("queue").display());
     let receipt = folder.join("receipt.json");
     let mut queue = Command::new(env!("CARGO_BIN_EXE_logator-queue"))
@@ -86,28 +86,30 @@ fn hand_out(folder: &Path, log: &Path, clients: usize, client: fn(&Endpoint) -> 
         .spawn()
         .expect("a queue");
     let endpoint = Endpoint::parse(&endpoint).expect("an endpoint");
+    let gone = Stop::new().expect("a stop");
     let lines: u64 = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..clients).map(|_| scope.spawn(|| client(&endpoint))).collect();
+        let threads: Vec<_> = (0..clients).map(|_| scope.spawn(|| client(&endpoint, &gone))).collect();
+        assert!(queue.wait().expect("the queue's end").success());
+        // Who came too late to be told of the end would wait for another queue.
+        gone.request();
         threads.into_iter().map(|thread| thread.join().expect("a client")).sum()
     });
-    assert!(queue.wait().expect("the queue's end").success());
     let receipt: Receipt = serde_json::from_slice(&std::fs::read(receipt).expect("a receipt")).expect("a receipt");
     assert_eq!(receipt.read, lines, "every line was handed out once");
     (receipt.lines_per_second, receipt.peak_memory_bytes)
 }
 
-fn batch_client(endpoint: &Endpoint) -> u64 {
-    drain(endpoint, Duration::ZERO)
+fn batch_client(endpoint: &Endpoint, gone: &Stop) -> u64 {
+    drain(endpoint, gone, Duration::ZERO)
 }
 
-fn slow_client(endpoint: &Endpoint) -> u64 {
-    drain(endpoint, Duration::from_millis(2))
+fn slow_client(endpoint: &Endpoint, gone: &Stop) -> u64 {
+    drain(endpoint, gone, Duration::from_millis(2))
 }
 
-fn drain(endpoint: &Endpoint, pause: Duration) -> u64 {
+fn drain(endpoint: &Endpoint, gone: &Stop, pause: Duration) -> u64 {
     let context = zmq::Context::new();
-    let stop = Stop::new().expect("a stop");
-    let mut client = Client::new(&context, &[Address { endpoint: endpoint.clone(), keys: None }], stop, |_| {});
+    let mut client = Client::new(&context, &[Address { endpoint: endpoint.clone(), keys: None }], gone.clone(), |_| {});
     let (mut lines, mut acks) = (0, Vec::new());
     loop {
         match client.next(std::mem::take(&mut acks), true).expect("an answer") {
@@ -122,17 +124,26 @@ fn drain(endpoint: &Endpoint, pause: Duration) -> u64 {
     }
 }
 
-fn line_client(endpoint: &Endpoint) -> u64 {
-    while !endpoint.path().expect("ipc").exists() {
+fn line_client(endpoint: &Endpoint, gone: &Stop) -> u64 {
+    while !endpoint.path().expect("ipc").exists() && !gone.is_requested() {
         std::thread::yield_now();
     }
     let context = zmq::Context::new();
     let socket = context.socket(zmq::REQ).expect("a socket");
     socket.connect(&endpoint.to_string()).expect("a connection");
+    socket.set_linger(0).expect("an option");
+    socket.set_rcvtimeo(100).expect("an option");
     let mut lines = 0;
     loop {
         socket.send(&b""[..], 0).expect("a request");
-        if socket.recv_bytes(0).expect("a reply").is_empty() {
+        let reply = loop {
+            match socket.recv_bytes(0) {
+                Err(zmq::Error::EAGAIN) if gone.is_requested() => return lines,
+                Err(zmq::Error::EAGAIN) => {}
+                reply => break reply.expect("a reply"),
+            }
+        };
+        if reply.is_empty() {
             return lines;
         }
         lines += 1;
@@ -151,7 +162,8 @@ fn bare_req_rep(folder: &Path, clients: usize) -> (f64, u64) {
     std::thread::scope(|scope| {
         for _ in 0..clients {
             let endpoint = Endpoint::parse(&endpoint).expect("an endpoint");
-            scope.spawn(move || line_client(&endpoint));
+            let never = Stop::new().expect("a stop");
+            scope.spawn(move || line_client(&endpoint, &never));
         }
         let (mut sent, mut ended) = (0, 0);
         while ended < clients {

@@ -53,6 +53,16 @@ pub const PATCHES: &[Patch] = &[
         old: "    options.type = ZMQ_ROUTER;\n",
         new: "    options.type = ZMQ_ROUTER;\n    options.in_batch_size = 128;\n    options.out_batch_size = 512;\n",
     },
+    Patch {
+        file: "push.cpp",
+        old: "    options.type = ZMQ_PUSH;\n",
+        new: "    options.type = ZMQ_PUSH;\n    options.out_batch_size = 65536;\n",
+    },
+    Patch {
+        file: "pull.cpp",
+        old: "    options.type = ZMQ_PULL;\n",
+        new: "    options.type = ZMQ_PULL;\n    options.in_batch_size = 65536;\n",
+    },
     // One copy of the options.
     Patch { file: "options.hpp", old: "#include <string>\n", new: "#include <memory>\n#include <string>\n" },
     Patch {
