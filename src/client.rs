@@ -21,7 +21,7 @@ use crate::wire::{Reply, Request};
 use crate::worker::feed::{Feed, Next, Ticket, queue_acks};
 
 /// How long a worker without work waits for some before it asks again.
-const WAIT: Duration = Duration::from_secs(5);
+const WAIT: Duration = Duration::from_secs(10);
 
 /// The same when several queues are asked in turn.
 const WAIT_AMONG_SEVERAL: Duration = Duration::from_millis(250);

@@ -15,7 +15,7 @@ use crate::wire::{self, ErrorCode, Reply, Request};
 
 /// The longest a peer of the batch dialogue is kept waiting for its reply, so that it can tell a queue with nothing to
 /// hand out from one that is gone.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// What a peer is told to wait before it asks again, when its own bound or the queue's memory is the reason.
 const WAIT_AT_BOUND: Duration = Duration::from_millis(20);
