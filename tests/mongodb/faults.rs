@@ -85,12 +85,12 @@ fn a_write_that_is_not_durable_yet_is_waited_for() {
     all(&outcomes[5..], &Outcome::Stored);
     assert_eq!(server.admin().count("logs", "access"), 20);
 
-    let impatient = open(&server.uri("logs.access?sinkDeadlineMS=300"));
+    let impatient = open(&server.uri("logs.access?sinkDeadlineMS=2000"));
     server.admin().fail_inserts(1000, doc! { "writeConcernError": lagging });
     let outcomes = store(&*impatient, &plain(20..22));
     assert!(
         outcomes.iter().all(|outcome| matches!(outcome, Outcome::Failed(words)
-            if words.contains("not stored within 0.3 s") && words.contains("waiting for replication timed out"))),
+            if words.contains("not stored within 2 s") && words.contains("waiting for replication timed out"))),
         "{outcomes:?}"
     );
 }

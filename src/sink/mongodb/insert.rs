@@ -34,6 +34,8 @@ pub(super) struct Insert<'a> {
     commands: Vec<Vec<Open>>,
     backoff: Backoff,
     deadline: Instant,
+    /// What went wrong last, for the case that there is no time left to hear it again.
+    trouble: Option<String>,
 }
 
 impl<'a> Insert<'a> {
@@ -46,6 +48,7 @@ impl<'a> Insert<'a> {
             commands: Vec::new(),
             backoff: Backoff::new(FIRST_DELAY, MAX_DELAY),
             deadline: Instant::now() + sink.target.deadline,
+            trouble: None,
         };
         insert.split();
         insert
@@ -95,6 +98,7 @@ impl<'a> Insert<'a> {
             match words {
                 None => {
                     self.sink.trouble.is_over();
+                    self.trouble = None;
                     self.backoff = Backoff::new(FIRST_DELAY, MAX_DELAY);
                 }
                 Some(words) => {
@@ -108,6 +112,7 @@ impl<'a> Insert<'a> {
                     self.sink.trouble.has_come(&words, left);
                     let (name, ms) = (&self.sink.target.name, delay.as_millis());
                     RETRIED.tell(1, |times, _| format!("{name}: {times} tries failed, the next in {ms} ms: {words}"));
+                    self.trouble = Some(words);
                     tokio::time::sleep(delay).await;
                 }
             }
@@ -126,7 +131,10 @@ impl<'a> Insert<'a> {
         match tokio::time::timeout(left, self.sink.database.run_raw_command(body).into_future()).await {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(error)) => Err(reply::judge(&error)),
-            Err(_) => Err(Failure::Transient { words: "no answer in time".to_owned(), maybe_written: true }),
+            Err(_) => {
+                let before = self.trouble.as_ref().map_or_else(String::new, |words| format!("; before that: {words}"));
+                Err(Failure::Transient { words: format!("no answer in time{before}"), maybe_written: true })
+            }
         }
     }
 
