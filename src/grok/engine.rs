@@ -21,6 +21,7 @@ struct Shared {
     /// As it was given.
     text: Arc<str>,
     fields: Vec<Field>,
+    slots: usize,
     parsed: Parsed,
     program: Program,
 }
@@ -85,9 +86,9 @@ impl Pattern {
                 return Err(written.fault(0, &[], "the pattern is too large when its counted repeats are written out"));
             }
         };
-        let fields = fields(&parsed.slots);
+        let (fields, slots) = (fields(&parsed.slots), parsed.slots.len());
         let text = Arc::clone(&written.text);
-        Ok(Pattern { shared: Arc::new(Shared { name: name.into(), text, fields, parsed, program }) })
+        Ok(Pattern { shared: Arc::new(Shared { name: name.into(), text, fields, slots, parsed, program }) })
     }
 
     /// The same pattern on PCRE2 whatever it is made of: for comparisons.
@@ -109,9 +110,9 @@ impl Pattern {
 
     /// The same pattern with another program.
     fn with(&self, program: Program) -> Pattern {
-        let Shared { name, text, fields, parsed, .. } = &*self.shared;
+        let Shared { name, text, fields, slots, parsed, .. } = &*self.shared;
         let (name, text, fields, parsed) = (Arc::clone(name), Arc::clone(text), fields.clone(), parsed.clone());
-        Pattern { shared: Arc::new(Shared { name, text, fields, parsed, program }) }
+        Pattern { shared: Arc::new(Shared { name, text, fields, slots: *slots, parsed, program }) }
     }
 
     /// Whether every line is decided in time linear in its length.
@@ -149,7 +150,7 @@ impl Pattern {
 
     /// The number of capture slots: every [`Field::slots`] entry is below it.
     pub fn slots(&self) -> usize {
-        self.shared.fields.iter().map(|field| field.slots.len()).sum()
+        self.shared.slots
     }
 
     /// The expression, fully expanded, in PCRE2's syntax; for diagnostics and comparisons, in no promised form.

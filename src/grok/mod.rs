@@ -87,13 +87,13 @@ pub struct FieldSlot {
 pub struct Span {
     /// First byte; `u32::MAX` when the capture took no part in the match.
     pub start: u32,
-    /// One past the last byte.
+    /// One past the last byte; 0 when the capture took no part.
     pub end: u32,
 }
 
 impl Span {
     /// The span of a capture that took no part in the match.
-    pub const NONE: Span = Span { start: u32::MAX, end: u32::MAX };
+    pub const NONE: Span = Span { start: u32::MAX, end: 0 };
 
     /// The text of the span in `line`; `None` when it took no part or is empty.
     #[inline]

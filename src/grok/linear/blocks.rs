@@ -8,17 +8,31 @@ pub(super) const BLOCK: usize = 16;
 /// Where bytes are so few that it is worth while to look for anything below: control characters and the blank.
 const MAX_BELOW: u8 = 0x21;
 
+/// The bytes that are looked through at a time: where something is found among so many does not have to be guessed by the
+/// processor, and few texts have more.
+const CHUNK: usize = 64;
+
 /// A few bytes to be looked for, many places at a time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Stops {
+    kind: Kind,
     /// A byte of which these bits are changed and that is less than `limit` then: low ones, and those beyond ASCII if
     /// they are looked for.
     flip: u8x16,
     limit: i8x16,
     /// Or one of these.
     bytes: [u8x16; 3],
-    /// Whether the first two are all.
-    is_pair: bool,
+}
+
+/// What has to be compared.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    /// The first two bytes.
+    Pair,
+    /// The limit.
+    Limit,
+    /// All.
+    Both,
 }
 
 impl Stops {
@@ -35,7 +49,6 @@ impl Stops {
     }
 
     /// What finds the bytes below `limit`, up to three others, and all beyond ASCII if `beyond`.
-    #[inline]
     pub(super) fn of(limit: u8, bytes: &[u8], beyond: bool) -> Stops {
         // Without any: one that is looked for already, or that is in no text.
         let none = match limit {
@@ -43,61 +56,86 @@ impl Stops {
             0 => 0xff,
             _ => 0,
         };
-        let byte = |index: usize| bytes.get(index).or(bytes.last()).copied().unwrap_or(none);
-        let bytes = [u8x16::splat(byte(0)), u8x16::splat(byte(1)), u8x16::splat(byte(2))];
-        let flip = if beyond { 0 } else { 0x80 };
-        let is_pair = !beyond && limit == 0 && bytes[1] == bytes[2];
-        Stops { flip: u8x16::splat(flip), limit: i8x16::splat((limit ^ flip) as i8), bytes, is_pair }
-    }
-
-    /// Which bytes of a block are such, as bits.
-    #[inline(always)]
-    pub(super) fn in_block(&self, block: &[u8; BLOCK]) -> u32 {
-        let block = u8x16::new(*block);
-        let [a, b, c] = self.bytes;
-        let equal = block.simd_eq(a) | block.simd_eq(b) | block.simd_eq(c);
-        let low = signed(block ^ self.flip).simd_lt(self.limit);
-        equal.to_bitmask() | low.to_bitmask()
-    }
-
-    /// The first such byte from `at` on, or the end of the line.
-    #[inline(always)]
-    pub(super) fn find(&self, line: &[u8], at: usize) -> usize {
-        if self.is_pair {
-            let [a, b, _] = self.bytes;
-            self.find_with(line, at, |block| {
-                let block = u8x16::new(*block);
-                (block.simd_eq(a) | block.simd_eq(b)).to_bitmask()
-            })
-        } else {
-            self.find_with(line, at, |block| self.in_block(block))
-        }
-    }
-
-    #[inline(always)]
-    fn find_with(&self, line: &[u8], mut at: usize, in_block: impl Fn(&[u8; BLOCK]) -> u32) -> usize {
-        while let Some(block) = line.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
-            let found = in_block(block);
-            if found != 0 {
-                return at + found.trailing_zeros() as usize;
-            }
-            at += BLOCK;
-        }
-        // The last block of the line, without what is before.
-        let found = match line.last_chunk::<BLOCK>() {
-            Some(block) => self.in_block(block) >> (BLOCK - (line.len() - at).min(BLOCK)),
-            None => self.in_short(&line[at.min(line.len())..]),
+        let byte = |index: usize| u8x16::splat(bytes.get(index).or(bytes.last()).copied().unwrap_or(none));
+        let kind = match bytes.len() {
+            0 => Kind::Limit,
+            1 | 2 if !beyond && limit == 0 => Kind::Pair,
+            _ => Kind::Both,
         };
-        if found == 0 { line.len() } else { at + found.trailing_zeros() as usize }
+        let flip = if beyond { 0 } else { 0x80 };
+        let bytes = [byte(0), byte(1), byte(2)];
+        Stops { kind, flip: u8x16::splat(flip), limit: i8x16::splat((limit ^ flip) as i8), bytes }
     }
 
-    /// The same in a line shorter than a block.
+    /// The first such byte from `at` on, or the end of the line. Kept apart: it takes many registers, which callers would
+    /// have to make free.
     #[inline(never)]
-    fn in_short(&self, rest: &[u8]) -> u32 {
-        let mut block = [0; BLOCK];
-        block[..rest.len()].copy_from_slice(rest);
-        self.in_block(&block) & ((1 << rest.len()) - 1)
+    pub(super) fn find(&self, line: &[u8], at: usize) -> usize {
+        let [a, b, c] = self.bytes;
+        match self.kind {
+            Kind::Pair => find(line, at, |block| block.simd_eq(a) | block.simd_eq(b)),
+            Kind::Limit => find(line, at, |block| self.is_below(block)),
+            Kind::Both => {
+                find(line, at, |block| block.simd_eq(a) | block.simd_eq(b) | block.simd_eq(c) | self.is_below(block))
+            }
+        }
     }
+
+    #[inline(always)]
+    fn is_below(&self, block: u8x16) -> u8x16 {
+        u8x16::new(signed(block ^ self.flip).simd_lt(self.limit).to_array().map(|byte| byte as u8))
+    }
+}
+
+/// The first byte from `at` on that `is` finds, or the end of the line.
+#[inline(always)]
+fn find(line: &[u8], mut at: usize, is: impl Fn(u8x16) -> u8x16) -> usize {
+    let bits = |chunk: &[u8; CHUNK]| {
+        let (blocks, _) = chunk.as_chunks::<BLOCK>();
+        let bits_of_block = |block| u64::from(is(u8x16::new(block)).to_bitmask());
+        blocks.iter().rev().fold(0, |bits, block| bits << BLOCK | bits_of_block(*block))
+    };
+    let Some(last) = line.last_chunk::<CHUNK>() else { return find_in_short(line, at, is) };
+    while let Some(chunk) = line.get(at..).and_then(|rest| rest.first_chunk::<CHUNK>()) {
+        let found = bits(chunk);
+        if found != 0 {
+            return at + found.trailing_zeros() as usize;
+        }
+        at += CHUNK;
+    }
+    // The last ones of the line, without what is before.
+    let left = line.len().saturating_sub(at);
+    if left == 0 {
+        return line.len();
+    }
+    let found = bits(last) >> (CHUNK - left);
+    if found == 0 { line.len() } else { at + found.trailing_zeros() as usize }
+}
+
+/// The same in a line that is shorter than what is looked through at a time.
+#[inline(never)]
+fn find_in_short(line: &[u8], mut at: usize, is: impl Fn(u8x16) -> u8x16) -> usize {
+    let bits = |block: [u8; BLOCK]| is(u8x16::new(block)).to_bitmask();
+    let mut rest = line.get(at..).unwrap_or_default();
+    while let Some((block, behind)) = rest.split_first_chunk::<BLOCK>() {
+        let found = bits(*block);
+        if found != 0 {
+            return at + found.trailing_zeros() as usize;
+        }
+        (at, rest) = (at + BLOCK, behind);
+    }
+    let found = match line.last_chunk::<BLOCK>() {
+        _ if rest.is_empty() => 0,
+        Some(block) => bits(*block) >> (BLOCK - rest.len()),
+        None => bits(filled(rest)) & ((1 << rest.len()) - 1),
+    };
+    if found == 0 { line.len() } else { at + found.trailing_zeros() as usize }
+}
+
+/// Less than a block, and zeros.
+#[inline(never)]
+fn filled(rest: &[u8]) -> [u8; BLOCK] {
+    std::array::from_fn(|index| rest.get(index).copied().unwrap_or(0))
 }
 
 /// Bytes of which a run consists, in a few ranges.

@@ -190,15 +190,9 @@ impl Class {
     #[inline(always)]
     pub(super) fn run(&self, line: &[u8], at: usize) -> usize {
         // Most runs are short.
-        if let Some(block) = line.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>())
-            && let Some(count) = match &self.scan {
-                Scan::At(stops) => match stops.in_block(block) {
-                    0 => None,
-                    found => Some(found.trailing_zeros() as usize),
-                },
-                Scan::Few(ranges) => ranges.outside(block),
-                _ => None,
-            }
+        if let Scan::Few(ranges) = &self.scan
+            && let Some(block) = line.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>())
+            && let Some(count) = ranges.outside(block)
             && let byte = block[count]
             && !self.table[usize::from(byte)]
             && (byte < 0x80 || self.beyond.is_none())

@@ -13,9 +13,10 @@ pub(super) fn fuse(code: &mut Code) {
     for (at, op) in fused.iter_mut().enumerate() {
         let (mut fields, mut next, mut count) = (Vec::<Field>::new(), at as At, 0);
         while let Some((field, after)) = step(code, code.ops[next as usize]) {
-            // Traces end before a part that can be anything, and begin behind it.
+            // Traces end before a part that can be anything, and begin behind it; a text before it is worth none.
             let is_last = is_free(code, &field);
-            if is_last && !fields.is_empty() {
+            let is_text = matches!(&fields[..], [text] if text.takes(&field));
+            if is_last && !fields.is_empty() && !is_text {
                 break;
             }
             if let Some(last) = fields.last_mut().filter(|last| last.takes(&field)) {

@@ -9,10 +9,9 @@
 //! that has led to the group's end is cut off and not noted, and the same place means the same again.
 
 use super::chars::{decode, decode_last, has, word};
-use super::memory::{self, Frame, Memory, NOWHERE};
+use super::memory::{self, Frame, Memory, Passed, Place};
 use super::op::{At, Code, Content, Edge, NO_CAPTURE, Op};
 use super::token::NO_END;
-use super::trace::Followed;
 
 /// How an attempt or a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,13 +123,13 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     at = read;
                 }
                 Op::Save { slot, next } => {
-                    let Memory { slots, frames, .. } = &mut *self.memory;
-                    memory::save_slot(slots, frames, slot, at as u32);
+                    let Memory { places, frames, .. } = &mut *self.memory;
+                    memory::save_slot(places, frames, slot, at as u32);
                     pc = next;
                     continue;
                 }
                 Op::Mark { slot, next } => {
-                    self.memory.slots[slot as usize] = at as u32;
+                    self.memory.mark(slot, at as u32);
                     pc = next;
                     continue;
                 }
@@ -175,21 +174,12 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                         continue;
                     }
                 }
-                Op::Trace { site, next } => match self.follow(site, next, at) {
-                    Followed::To(to, op) => {
-                        #[cfg(test)]
-                        self.memory.used.add_trace();
-                        (at, pc) = (to, op);
-                        continue;
-                    }
-                    Followed::Nothing => {
-                        pc = next;
-                        continue;
-                    }
-                    Followed::Failed(place) => at = place,
-                },
+                Op::Trace { site, next } => {
+                    (at, pc) = self.follow(site, next, at);
+                    continue;
+                }
                 Op::Join { join, next } => {
-                    if !self.memory.seen[join as usize].pass(at as u32) {
+                    if !self.passes(join, at) {
                         pc = next;
                         continue;
                     }
@@ -330,24 +320,51 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
     /// Remembers a capture; what it was before is noted if that `is_noted` at all.
     #[inline(always)]
     fn save(&mut self, capture: u32, is_noted: bool, start: usize, end: usize) {
-        let Memory { slots, frames, .. } = &mut *self.memory;
+        let place = Place::new(start as u32, end as u32);
         if is_noted {
-            memory::save(slots, frames, capture, start as u32, end as u32);
-        } else if let Some([from, to]) = slots.get_mut(2 * capture as usize..2 * capture as usize + 2) {
-            (*from, *to) = (start as u32, end as u32);
+            let Memory { places, frames, .. } = &mut *self.memory;
+            memory::save(places, frames, capture, place);
+        } else {
+            self.memory.places[capture as usize] = place;
         }
     }
 
     /// Forgets some boundaries of captures: a range of [`Code::clears`].
     fn clear(&mut self, (start, end): (u32, u32)) {
         for &slot in &self.code.clears[start as usize..end as usize] {
-            self.memory.slots[slot as usize] = NOWHERE;
+            self.memory.clear(slot);
         }
     }
 
-    fn restore(&mut self, capture: u32, start: u32, end: u32) {
-        let slot = 2 * capture as usize;
-        (self.memory.slots[slot], self.memory.slots[slot + 1]) = (start, end);
+    /// Whether the machine has passed this join before, in another way or attempt; notes that it does now.
+    #[inline(always)]
+    fn passes(&mut self, join: u32, at: usize) -> bool {
+        if self.memory.joins.has_failed() {
+            return self.memory.joins.pass(join, at as u32);
+        }
+        self.memory.joins.on_way(Passed::Join { join, at: at as u32 });
+        false
+    }
+
+    /// Writes down what the first way of the line has passed, which is over.
+    #[cold]
+    pub(super) fn end_first_way(&mut self) {
+        let Memory { joins, sites, .. } = &mut *self.memory;
+        joins.fail();
+        let mut index = 0;
+        while let Some(passed) = joins.passed(index) {
+            match passed {
+                Passed::Join { join, at } => {
+                    joins.pass(join, at);
+                }
+                Passed::Trace { site, trace, at } => {
+                    for (join, at) in sites[site as usize].joins(trace, at) {
+                        joins.pass(join, at);
+                    }
+                }
+            }
+            index += 1;
+        }
     }
 
     pub(super) fn spend(&mut self, since: usize, at: usize) {
@@ -369,6 +386,9 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
 
     /// Takes up the latest open choice.
     fn resume(&mut self, since: &mut usize, at: usize, fence: &mut u32) -> Result<(At, usize), End> {
+        if !self.memory.joins.has_failed() {
+            self.end_first_way();
+        }
         self.spend(*since, at);
         if self.budget == 0 {
             return Err(End::Work);
@@ -408,11 +428,11 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     None => continue,
                 },
                 Some(Frame::Slot { slot, was }) => {
-                    self.memory.slots[slot as usize] = was;
+                    self.memory.mark(slot, was);
                     continue;
                 }
-                Some(Frame::Saved { capture, start, end }) => {
-                    self.restore(capture, start, end);
+                Some(Frame::Saved { capture, was }) => {
+                    self.memory.places[capture as usize] = was;
                     continue;
                 }
                 Some(Frame::Register { register, was }) => {
@@ -462,8 +482,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
     fn abandon(&mut self, fence: u32) -> (u32, usize) {
         while self.memory.frames.len() >= fence as usize {
             match self.memory.frames.pop() {
-                Some(Frame::Slot { slot, was }) => self.memory.slots[slot as usize] = was,
-                Some(Frame::Saved { capture, start, end }) => self.restore(capture, start, end),
+                Some(Frame::Slot { slot, was }) => self.memory.mark(slot, was),
+                Some(Frame::Saved { capture, was }) => self.memory.places[capture as usize] = was,
                 Some(Frame::Register { register, was }) => self.memory.registers[register as usize] = was,
                 Some(Frame::Fence { outer, at }) if self.memory.frames.len() + 1 == fence as usize => {
                     self.memory.frames.pop();
@@ -478,7 +498,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
 
     /// Forgets all captures.
     pub(super) fn reset(&mut self) {
-        self.memory.slots.fill(NOWHERE);
+        self.memory.places.fill(Place::NOWHERE);
     }
 }
 

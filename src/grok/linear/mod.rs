@@ -49,7 +49,7 @@ use compile::{Mode, compile};
 use doubt::Doubt;
 use lead::Lead;
 use machine::Machine;
-use memory::Seen;
+use memory::Place;
 use op::Code;
 use scout::{Reach, Scout};
 use start::Starts;
@@ -86,27 +86,36 @@ const PROBE: usize = 8;
 pub(in crate::grok) struct Memory {
     machine: memory::Memory,
     doubt: Doubt,
+    /// For which machine it has been prepared: [`Memory::prepare`].
+    is_careful: Option<bool>,
 }
 
 impl Memory {
     /// The captures of the match that was found last.
     #[inline]
     pub(in crate::grok) fn found(&self) -> Found<'_> {
-        Found(self.machine.slots.as_chunks().0)
+        Found(&self.machine.places)
+    }
+
+    /// Makes room for what `code` needs. A memory is for one program.
+    #[cold]
+    fn prepare(&mut self, code: &Code, captures: usize) {
+        let memory = &mut self.machine;
+        memory.places.resize(captures, Place::NOWHERE);
+        memory.registers.resize(code.registers as usize, memory::NOWHERE);
+        memory.joins.prepare(code.joins);
+        memory.sites.resize_with((code.sites as usize).max(memory.sites.len()), trace::Site::default);
     }
 }
 
 /// Captures: for each, where it begins and ends.
-pub(in crate::grok) struct Found<'m>(&'m [[u32; 2]]);
+pub(in crate::grok) struct Found<'m>(&'m [Place]);
 
 impl Found<'_> {
     /// Where the capture of `slot` stands.
     #[inline]
     pub(in crate::grok) fn span(&self, slot: usize) -> Span {
-        match self.0.get(slot) {
-            Some(&[start, end]) if start <= end && end != memory::NOWHERE => Span { start, end },
-            _ => Span::NONE,
-        }
+        self.0.get(slot).map_or(Span::NONE, |place| place.span())
     }
 }
 
@@ -134,7 +143,7 @@ pub(in crate::grok) struct Program {
     scout: OnceLock<Option<Scout>>,
     probe: OnceLock<Option<Scout>>,
     node: Node,
-    slots: usize,
+    captures: usize,
 }
 
 impl Program {
@@ -157,7 +166,7 @@ impl Program {
             scout: OnceLock::new(),
             probe: OnceLock::new(),
             node,
-            slots: 2 * fields.max(expression.captures),
+            captures: fields.max(expression.captures),
         })
     }
 
@@ -247,20 +256,12 @@ impl Program {
 
     #[inline]
     fn run<const CAREFUL: bool>(&self, code: &Code, memory: &mut Memory, line: &[u8], budget: u64) -> End {
-        let Memory { machine: memory, doubt } = memory;
-        if memory.slots.len() != self.slots {
-            memory.slots.resize(self.slots, memory::NOWHERE);
+        if memory.is_careful != Some(CAREFUL) {
+            memory.prepare(code, self.captures);
+            memory.is_careful = Some(CAREFUL);
         }
-        if memory.registers.len() != code.registers as usize {
-            memory.registers.resize(code.registers as usize, memory::NOWHERE);
-        }
-        if memory.seen.len() != code.joins as usize {
-            memory.seen.resize_with(code.joins as usize, Seen::default);
-        }
-        if memory.sites.len() < code.sites as usize {
-            memory.sites.resize_with(code.sites as usize, trace::Site::default);
-        }
-        memory.seen.iter_mut().for_each(Seen::clear);
+        let Memory { machine: memory, doubt, .. } = memory;
+        memory.joins.begin();
         let mut machine = Machine::<CAREFUL> { code, line, memory, budget };
         let end = self.begin(&mut machine, doubt);
         #[cfg(test)]
@@ -320,7 +321,7 @@ impl Program {
                     continue;
                 }
             }
-            let seen = machine.memory.seen.first().map_or(0, |seen| seen.last().0);
+            let seen = machine.memory.joins.first().map_or(0, |(count, _)| count);
             machine.reset();
             let code = machine.code;
             let pc = if at == 0 { code.first } else { code.entry };
@@ -341,11 +342,10 @@ impl Program {
     /// join before.
     fn after<const CAREFUL: bool>(&self, machine: &Machine<'_, CAREFUL>, start: usize, seen: usize) -> usize {
         let next = Starts::after(machine.line, start);
-        let Some((behind, passed)) = machine.code.behind_first.as_ref().zip(machine.memory.seen.first()) else {
-            return next;
-        };
-        match passed.last() {
-            (count, place) if count == seen + 1 && behind.at(machine.line, place as usize) => next.max(place as usize),
+        match machine.code.behind_first.as_ref().zip(machine.memory.joins.first()) {
+            Some((behind, (count, place))) if count == seen + 1 && behind.at(machine.line, place as usize) => {
+                next.max(place as usize)
+            }
             _ => next,
         }
     }

@@ -8,7 +8,7 @@ use super::super::lead::Lead;
 use super::minimize::minimize;
 use super::nfa::{MAX_NODES, Nfa, Step, Test};
 use super::symbols::Symbols;
-use super::{CHAR, ENDS, STAY, STOP, Token};
+use super::{CHAR, ENDS, Lane, STAY, STOP, Token};
 use crate::grok::ast::Node;
 use crate::grok::set::Set;
 
@@ -256,33 +256,38 @@ impl Builder<'_> {
         let (states, symbols) = (rows.len(), &self.symbols);
         let leaves: Vec<Option<Vec<u8>>> =
             rows.iter().enumerate().map(|(state, row)| self.leaves(state as u32, row)).collect();
-        let mut stops = Vec::new();
-        let mut transitions = vec![STOP; states * (symbols.count() + 1)];
+        // Those that stay come first.
+        let mut order: Vec<usize> = (0..states).collect();
+        order.sort_by_key(|&state| leaves[state].is_none());
+        let mut number = vec![0; states];
+        order.iter().enumerate().for_each(|(index, &state)| number[state] = index as u32);
+        let stops = order.iter().map_while(|&state| leaves[state].as_deref());
+        let stops = stops.map(|bytes| (!bytes.is_empty()).then(|| Stops::of(0, bytes, false))).collect();
+        let mut transitions = vec![STOP; states * symbols.count()];
         for (state, row) in rows.iter().enumerate() {
             for (symbol, edge) in row.iter().enumerate() {
                 let stays = edge.next.is_some_and(|next| leaves[next as usize].is_some());
-                let entry = edge.next.unwrap_or(STOP) | if edge.ends { ENDS } else { 0 } | if stays { STAY } else { 0 };
-                transitions[symbol * states + state] = entry;
+                let next = edge.next.map_or(STOP, |next| number[next as usize]);
+                let entry = next | if edge.ends { ENDS } else { 0 } | if stays { STAY } else { 0 };
+                transitions[symbol * states + number[state] as usize] = entry;
             }
+            let state = number[state] as usize;
             let is_dead = symbols.beyond().all(|symbol| transitions[usize::from(symbol) * states + state] == STOP);
             transitions[usize::from(symbols.long) * states + state] = if is_dead { STOP } else { CHAR };
-            // A state that nothing leaves has none, and a number that is none's.
-            let bytes = leaves[state].as_deref().unwrap_or_default();
-            transitions[symbols.count() * states + state] =
-                if bytes.is_empty() { u32::MAX } else { stops.len() as u32 };
-            if !bytes.is_empty() {
-                stops.push(Stops::of(0, bytes, false));
-            }
         }
         let column_of = std::array::from_fn(|byte| {
             let symbol = if byte < 0x80 { symbols.ascii[byte] } else { symbols.long };
             u32::from(symbol) * states as u32
         });
-        let starts: Vec<u32> = starts.iter().map(|&start| class_of[start as usize]).collect();
+        let starts: Vec<u32> = starts.iter().map(|&start| number[class_of[start as usize] as usize]).collect();
         let stays =
             |state: usize, byte: &usize| rows[state][usize::from(symbols.ascii[*byte])].next == Some(state as u32);
         let is_free = (0..rows.len()).any(|state| (0..0x80).filter(|byte| stays(state, byte)).count() > FREE);
-        Token { column_of, symbols: self.symbols, transitions, leaves: stops, states: states as u32, starts, is_free }
+        let states = states as u32;
+        let mut token =
+            Token { column_of, symbols: self.symbols, transitions, leaves: stops, states, starts, is_free, lane: None };
+        token.lane = Lane::new(&token);
+        token
     }
 
     /// The bytes at which a state is left that stays as it is at all others.

@@ -52,24 +52,40 @@ pub(in crate::grok::linear) struct Token {
     /// [`STOP`].
     column_of: [u32; 256],
     symbols: Symbols,
-    /// By symbol, a column: for each state the next state, and flags. In the last column, for states that stay, which of
-    /// `leaves` leave them. Columns and not rows, so that a state is its own number.
+    /// By symbol, a column: for each state the next state, and flags. Columns and not rows, so that a state is its own
+    /// number.
     transitions: Vec<u32>,
-    /// What leaves a state that stays.
-    leaves: Vec<Stops>,
+    /// What leaves a state that stays; they are the first ones. `None` when nothing does.
+    leaves: Vec<Option<Stops>>,
     /// The number of states.
     states: u32,
     /// The first state, by what is before.
     starts: Vec<u32>,
     /// Whether it can hold free text: from a state, nearly all characters lead back to it.
     is_free: bool,
+    /// The way that most texts take, if there is one that is taken by fewer steps.
+    lane: Option<Lane>,
+}
+
+/// A way through an automaton: one byte, a text that is passed over up to a byte that can end it, and the end. What is in
+/// quotes mostly is such.
+#[derive(Debug, PartialEq)]
+struct Lane {
+    first: u8,
+    text: Stops,
+    last: u8,
+    /// By byte, and for the end of the line: whether the token ends before it.
+    ends: Box<[bool; 257]>,
 }
 
 impl Token {
     /// Where the token that begins at `at` ends ([`NO_END`] if it does not), and how far it was read.
-    #[inline]
+    #[inline(always)]
     pub(in crate::grok::linear) fn run(&self, line: &[u8], at: usize) -> (usize, usize) {
-        self.walk(line, at, self.start(line, at))
+        match self.lane.as_ref().and_then(|lane| lane.end(line, at)) {
+            Some(end) => (end, end),
+            None => self.walk(line, at),
+        }
     }
 
     /// Whether it can hold free text.
@@ -97,10 +113,10 @@ impl Token {
         byte.is_ascii().then(|| Step { ends: entry & ENDS != 0, next: (entry & STOP == 0).then_some(entry & !FLAGS) })
     }
 
-    /// From `pos` on, in `state`.
-    #[inline]
-    fn walk(&self, line: &[u8], mut pos: usize, mut state: u32) -> (usize, usize) {
-        let mut end = NO_END;
+    /// The same, a step for each byte.
+    #[inline(never)]
+    fn walk(&self, line: &[u8], mut pos: usize) -> (usize, usize) {
+        let (mut state, mut end) = (self.start(line, pos), NO_END);
         while let Some(&byte) = line.get(pos) {
             let mut entry = self.entry(state, self.column_of[usize::from(byte)]);
             if entry & FLAGS == 0 {
@@ -167,10 +183,47 @@ impl Token {
 
     #[inline]
     fn stay(&self, line: &[u8], at: usize, state: u32) -> usize {
-        match self.leaves.get(self.entry_of(state, self.symbols.count() as u8) as usize) {
-            Some(leaves) => leaves.find(line, at),
-            None => line.len(),
+        match self.leaves.get(state as usize) {
+            Some(Some(leaves)) => leaves.find(line, at),
+            _ => line.len(),
         }
+    }
+}
+
+impl Lane {
+    /// The way through `token` that begins with the lowest byte, if it is such a one.
+    fn new(token: &Token) -> Option<Lane> {
+        let start = token.only_start()?;
+        let entry = |state: u32, byte: u8| token.entry(state, token.column_of[usize::from(byte)]);
+        let (first, text) = (0..0x80).find_map(|byte| {
+            let next = entry(start, byte) ^ STAY;
+            Some((byte, next)).filter(|_| next & FLAGS == 0)
+        })?;
+        let stops = (*token.leaves.get(text as usize)?)?;
+        let is_end = |entry: u32| entry & !STAY & FLAGS == ENDS | STOP;
+        (0..0x80).filter(|&byte| entry(text, byte) & FLAGS == 0).find_map(|last| {
+            let behind = entry(text, last);
+            let ends = std::array::from_fn(|byte| match u8::try_from(byte) {
+                Ok(byte) => is_end(entry(behind, byte)),
+                Err(_) => token.entry_of(behind, token.symbols.end) & ENDS != 0,
+            });
+            let lane = Lane { first, text: stops, last, ends: Box::new(ends) };
+            lane.ends.contains(&true).then_some(lane)
+        })
+    }
+
+    /// Where the token ends that begins at `at`, if it goes this way.
+    #[inline(always)]
+    fn end(&self, line: &[u8], at: usize) -> Option<usize> {
+        if *line.get(at)? != self.first {
+            return None;
+        }
+        let last = self.text.find(line, at + 1);
+        if *line.get(last)? != self.last {
+            return None;
+        }
+        let behind = line.get(last + 1).map_or(256, |&byte| usize::from(byte));
+        self.ends[behind].then_some(last + 1)
     }
 }
 

@@ -20,7 +20,7 @@ use wide::u8x16;
 
 use super::blocks::BLOCK;
 use super::machine::Machine;
-use super::memory::{self, Frame, Memory};
+use super::memory::{self, Frame, Passed, Place};
 use super::op::At;
 
 pub(super) use place::place;
@@ -33,12 +33,15 @@ const MAX_EFFECTS: usize = 12;
 /// The most traces of a site.
 const MAX_TRACES: usize = 128;
 /// The buckets of a site's index, and the traces in each.
-const BUCKETS: usize = 32;
-const WAYS: usize = 8;
+const BUCKETS: usize = 128;
+const WAYS: usize = 4;
 /// There is no trace.
 const NONE: u8 = u8::MAX;
-/// The most bytes whose shape chooses the bucket.
-const INDEXED: usize = 16;
+/// No capture ends.
+const NONE_ENDS: u16 = u16::MAX;
+
+/// One of so many traces may be shorter than what they are looked up by.
+const SHORT: u32 = 8;
 
 /// What recording a trace costs, in uses of one.
 const COST: u32 = 512;
@@ -51,16 +54,7 @@ const ENOUGH: u32 = TERM / 4;
 const SLEEP: u32 = 4 * TERM;
 const LONGEST_SLEEP: u32 = 256 * TERM;
 
-/// A capture that is set without a note of what it was before: the slot of its beginning, and its places counted from
-/// the beginning of the trace.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Captured {
-    slot: u16,
-    start: u8,
-    end: u8,
-}
-
-/// Something else that a trace does.
+/// Something that a trace does besides setting captures. Places are counted from its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
     /// Remembers one boundary of a capture without a note.
@@ -73,8 +67,13 @@ enum Effect {
     Try { op: At, at: u8 },
     /// Leaves a shorter run open.
     Less { run: u32, low: u8, at: u8 },
-    /// Passes a join.
-    Join { join: u32, at: u8 },
+}
+
+/// A join that a trace passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Join {
+    join: u32,
+    at: u8,
 }
 
 /// One way that has been walked.
@@ -84,8 +83,8 @@ struct Trace {
     shape: u64,
     bits: u64,
     /// By byte: the lowest that fits, and how many more do.
-    low: [u8; WINDOW],
-    span: [u8; WINDOW],
+    low: [u8x16; WINDOW / BLOCK],
+    span: [u8x16; WINDOW / BLOCK],
     /// The bytes that were looked at.
     looked: u8,
     /// The bytes that were taken.
@@ -94,10 +93,17 @@ struct Trace {
     at_start: bool,
     /// The instruction behind.
     next: At,
-    captured: [Captured; MAX_CAPTURES],
+    /// The capture that ends here, and where; [`NONE_ENDS`] when none does.
+    ends: u16,
+    end: u8,
+    /// Captures that are set without a note of what they were before, with their places counted from the beginning of the
+    /// trace.
+    captured: [(u32, Place); MAX_CAPTURES],
     captures: u8,
     effects: [Effect; MAX_EFFECTS],
     count: u8,
+    joins: [Join; MAX_EFFECTS],
+    joined: u8,
 }
 
 /// The traces that begin at one instruction.
@@ -107,15 +113,21 @@ pub(super) struct Site {
     /// By hash of the shape's beginning: the numbers of traces, those that were of use of late in front.
     index: [[u8; WAYS]; BUCKETS],
     /// By the same: what was missed last.
-    missed: [u8; BUCKETS],
-    /// The bits of a shape that make its beginning: of bytes that every trace has looked at.
+    last_missed: [u8; BUCKETS],
+    /// The bits of a shape that make its beginning: of bytes that nearly every trace has looked at. What a shorter one has
+    /// not looked at is part of its name all the same.
     bits: u64,
+    /// The traces that were made, and those of them that are shorter.
+    made: u32,
+    short: u32,
     /// The trace that makes room for the next one.
     oldest: usize,
-    /// Uses that have not been spent on recordings.
+    /// Uses that have not been spent on recordings, without those since the last look-up that found nothing.
     savings: u32,
-    lookups: u32,
+    /// Look-ups that found a trace, and that did not; and how many had when one did not last.
     found: u32,
+    missed: u32,
+    saved: u32,
     /// Look-ups to be left out.
     asleep: u32,
     sleep: u32,
@@ -126,26 +138,19 @@ impl Default for Site {
         Site {
             traces: Vec::new(),
             index: [[NONE; WAYS]; BUCKETS],
-            missed: [0; BUCKETS],
-            bits: first_bits(INDEXED),
+            last_missed: [0; BUCKETS],
+            bits: u64::MAX,
+            made: 0,
+            short: 0,
             oldest: 0,
             savings: SAVINGS,
-            lookups: 0,
             found: 0,
+            missed: 0,
+            saved: 0,
             asleep: 0,
             sleep: SLEEP,
         }
     }
-}
-
-/// What came of a look-up.
-pub(super) enum Followed {
-    /// The machine goes on at this place with this instruction.
-    To(usize, At),
-    /// There is no trace for this line.
-    Nothing,
-    /// The way of the trace fails at this place.
-    Failed(usize),
 }
 
 /// Which bytes of `window` are digits, letters and the like, and no blanks, quotes, points or other signs below those.
@@ -168,29 +173,42 @@ fn first_bits(count: usize) -> u64 {
 #[inline]
 fn hash(shape: u64) -> (usize, u8) {
     let hash = shape.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    ((hash >> 59) as usize % BUCKETS, (hash >> 48) as u8)
+    ((hash >> 57) as usize % BUCKETS, (hash >> 48) as u8)
 }
 
 impl Trace {
-    #[inline]
-    fn fits(&self, window: &[u8; WINDOW]) -> bool {
-        let blocks = |bytes: &[u8; WINDOW], index: usize| -> u8x16 { u8x16::new(bytes.as_chunks().0[index]) };
-        (0..usize::from(self.looked).div_ceil(BLOCK)).all(|index| {
-            let above = blocks(window, index) - blocks(&self.low, index);
-            above.min(blocks(&self.span, index)).simd_eq(above).to_bitmask() == 0xffff
-        })
+    /// Whether the trace is one of this shape, and fits the window at the beginning of `rest` bytes.
+    #[inline(always)]
+    fn fits(&self, shape: u64, window: &[u8; WINDOW], rest: usize, at_start: bool) -> bool {
+        let (blocks, _) = window.as_chunks::<BLOCK>();
+        let sum = || {
+            blocks.iter().zip(&self.low).zip(&self.span).fold(u8x16::MAX, |fits, ((block, &low), &span)| {
+                let above = u8x16::new(*block) - low;
+                fits & above.min(span).simd_eq(above)
+            })
+        };
+        (shape ^ self.shape) & self.bits == 0
+            && usize::from(self.looked) <= rest
+            && (at_start || !self.at_start)
+            && sum().to_bitmask() == 0xffff
+    }
+
+    /// The joins that it passes when it begins at `here`.
+    fn joins(&self, here: u32) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.joins[..usize::from(self.joined)].iter().map(move |join| (join.join, here + u32::from(join.at)))
     }
 }
 
 impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
-    /// Takes a whole way at once, if there is a trace of it.
+    /// Takes a whole way at once, if there is a trace of it: where the machine goes on, and with which instruction. Without
+    /// one that is here, with `next`.
     #[inline(never)]
-    pub(super) fn follow(&mut self, site: u32, next: At, at: usize) -> Followed {
-        let Memory { sites, slots, frames, seen, .. } = &mut *self.memory;
-        let place = &mut sites[site as usize];
+    pub(super) fn follow(&mut self, site: u32, next: At, at: usize) -> (usize, At) {
+        let memory = &mut *self.memory;
+        let place = &mut memory.sites[site as usize];
         if place.asleep > 0 {
             place.asleep -= 1;
-            return Followed::Nothing;
+            return (at, next);
         }
         let rest = &self.line[at..];
         let padded;
@@ -202,92 +220,125 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
             }
         };
         let shape = shape_of(window);
-        place.lookups += 1;
-        let (bucket, _) = hash(shape & place.bits);
-        let ways = &mut place.index[bucket];
-        let fits = |trace: &Trace| {
-            (shape ^ trace.shape) & trace.bits == 0
-                && usize::from(trace.looked) <= rest.len()
-                && trace.fits(window)
-                && (at == 0 || !trace.at_start)
-        };
-        let Some(way) = ways.iter().position(|&way| place.traces.get(usize::from(way)).is_some_and(fits)) else {
+        let Some((number, trace)) = place.find(shape, window, rest.len(), at == 0) else {
             self.missed(site, next, at, shape);
-            return Followed::Nothing;
+            return (at, next);
         };
-        let trace = &place.traces[usize::from(ways[way])];
-        if way > 0 {
-            ways.swap(way, way - 1);
-        }
-        place.found += 1;
-        place.savings = place.savings.saturating_add(1);
         let here = at as u32;
-        for captured in &trace.captured[..usize::from(trace.captures)] {
-            let slot = usize::from(captured.slot);
-            if let Some([start, end]) = slots.get_mut(slot..slot + 2) {
-                (*start, *end) = (here + u32::from(captured.start), here + u32::from(captured.end));
+        if trace.joined > 0 {
+            if !memory.joins.has_failed() {
+                memory.joins.on_way(Passed::Trace { site, trace: number, at: here });
+            } else if memory.joins.pass_all(|| trace.joins(here)) {
+                // It fails at one of them: the machine is to find out where.
+                return (at, next);
             }
         }
+        let places = &mut memory.places[..];
+        if let Some(place) = places.get_mut(usize::from(trace.ends)) {
+            *place = place.ending(here + u32::from(trace.end));
+        }
+        for &(capture, place) in &trace.captured[..usize::from(trace.captures)] {
+            places[capture as usize] = place.moved(here);
+        }
         for effect in &trace.effects[..usize::from(trace.count)] {
+            let frames = &mut memory.frames;
             match *effect {
-                Effect::Mark { slot, at } => slots[slot as usize] = here + u32::from(at),
-                Effect::Join { join, at: place } => {
-                    if seen[join as usize].pass(here + u32::from(place)) {
-                        return Followed::Failed(at + usize::from(place));
-                    }
+                Effect::Mark { slot, at } => {
+                    places[slot as usize / 2].set(slot, here + u32::from(at));
                 }
                 Effect::Try { op, at } => frames.push(Frame::Try { op, at: here + u32::from(at) }),
                 Effect::Less { run, low, at } => {
                     frames.push(Frame::Less { run, low: here + u32::from(low), at: here + u32::from(at) });
                 }
                 Effect::Save { capture, start, end } => {
-                    memory::save(slots, frames, capture, here + u32::from(start), here + u32::from(end));
+                    memory::save(places, frames, capture, Place::new(start.into(), end.into()).moved(here));
                 }
-                Effect::Slot { slot, at } => memory::save_slot(slots, frames, slot, here + u32::from(at)),
+                Effect::Slot { slot, at } => memory::save_slot(places, frames, slot, here + u32::from(at)),
             }
         }
-        Followed::To(at + usize::from(trace.taken), trace.next)
+        #[cfg(test)]
+        memory.used.add_trace();
+        (at + usize::from(trace.taken), trace.next)
     }
 
     /// Notes a shape that has no trace; makes one if it has come before.
     #[inline(never)]
     fn missed(&mut self, site: u32, next: At, at: usize, shape: u64) {
-        let place = &mut self.memory.sites[site as usize];
-        if place.lookups >= TERM {
-            place.savings = place.savings.min(SAVINGS);
-            if place.found < ENOUGH {
-                place.asleep = place.sleep;
-                place.sleep = (2 * place.sleep).min(LONGEST_SLEEP);
-                place.savings = place.savings.max(SAVINGS / 4);
-            } else {
-                place.sleep = SLEEP;
-            }
-            (place.lookups, place.found) = (0, 0);
-        }
-        let (bucket, mark) = hash(shape & place.bits);
-        if std::mem::replace(&mut place.missed[bucket], mark) != mark || place.savings < COST {
+        if !self.memory.sites[site as usize].misses(shape) {
             return;
         }
-        place.savings -= COST;
+        if !self.memory.joins.has_failed() {
+            // What is known of this way must not be changed while it is only noted by the numbers of traces.
+            self.end_first_way();
+        }
+        let site = &mut self.memory.sites[site as usize];
+        site.savings -= COST;
         match record::record(self.code, self.line, at, next) {
-            Some(trace) => place.add(Trace { shape, ..trace }),
+            Some(trace) => site.add(Trace { shape, ..trace }),
             // Here begins a way that is not worth while, or that cannot be told from a window.
-            None => place.savings = place.savings.saturating_sub(COST),
+            None => site.savings = site.savings.saturating_sub(COST),
         }
     }
 }
 
 impl Site {
-    fn add(&mut self, trace: Trace) {
-        let bits = self.bits & trace.bits;
-        if bits != self.bits {
-            // What was told apart by more is told apart by less.
-            self.bits = bits;
-            self.traces.clear();
-            self.index = [[NONE; WAYS]; BUCKETS];
-            self.oldest = 0;
+    /// The trace that fits.
+    #[inline(always)]
+    fn find(&mut self, shape: u64, window: &[u8; WINDOW], rest: usize, at_start: bool) -> Option<(u8, &Trace)> {
+        let ways = &mut self.index[hash(shape & self.bits).0];
+        for way in 0..WAYS {
+            let number = ways[way];
+            if let Some(trace) = self.traces.get(usize::from(number))
+                && trace.fits(shape, window, rest, at_start)
+            {
+                if way > 0 {
+                    ways.swap(way, way - 1);
+                }
+                self.found += 1;
+                return Some((number, trace));
+            }
         }
-        let ways = &mut self.index[hash(trace.shape & bits).0];
+        None
+    }
+
+    /// The joins that trace `number` passes when it begins at `here`.
+    pub(super) fn joins(&self, number: u8, here: u32) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.traces.get(usize::from(number)).into_iter().flat_map(move |trace| trace.joins(here))
+    }
+
+    /// Notes a shape that has no trace; whether one is to be made.
+    fn misses(&mut self, shape: u64) -> bool {
+        self.missed += 1;
+        self.savings = self.savings.saturating_add(self.found - self.saved);
+        self.saved = self.found;
+        if self.found + self.missed >= TERM {
+            self.savings = self.savings.min(SAVINGS);
+            if self.found < ENOUGH {
+                self.asleep = self.sleep;
+                self.sleep = (2 * self.sleep).min(LONGEST_SLEEP);
+                self.savings = self.savings.max(SAVINGS / 4);
+            } else {
+                self.sleep = SLEEP;
+            }
+            (self.found, self.missed, self.saved) = (0, 0, 0);
+        }
+        let (bucket, mark) = hash(shape & self.bits);
+        std::mem::replace(&mut self.last_missed[bucket], mark) == mark && self.savings >= COST
+    }
+
+    fn add(&mut self, trace: Trace) {
+        self.made += 1;
+        if trace.bits < self.bits {
+            self.short += 1;
+            if self.short > self.made / SHORT {
+                // What was told apart by more is told apart by less.
+                (self.bits, self.short) = (trace.bits, 0);
+                self.traces.clear();
+                self.index = [[NONE; WAYS]; BUCKETS];
+                self.oldest = 0;
+            }
+        }
+        let ways = &mut self.index[hash(trace.shape & self.bits).0];
         let last = usize::from(ways[WAYS - 1]);
         ways.rotate_right(1);
         if last < self.traces.len() {

@@ -39,7 +39,9 @@ fn site(code: &mut Code, sites: &mut Vec<(At, At)>, at: At) -> At {
     if let Some(&(_, known)) = sites.iter().find(|&&(known, _)| known == at) {
         return known;
     }
-    if is_free(code, code.ops[at as usize]) || gain(code, at, &mut HashSet::new()) < LEAST {
+    let op = code.ops[at as usize];
+    let is_behind_text = matches!(op, Op::Fields { start, .. } if code.fields[start as usize].length > 0);
+    if (is_free(code, op) && !is_behind_text) || gain(code, at, &mut HashSet::new()) < LEAST {
         return at;
     }
     let new = code.ops.len() as At;

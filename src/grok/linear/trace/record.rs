@@ -5,10 +5,13 @@
 //! effects. Where an instruction asks for something that a range cannot say (the end of the line, a character beyond
 //! ASCII, a place outside of the window), the trace ends before it.
 
+use wide::u8x16;
+
 use super::super::chars::Class;
+use super::super::memory::Place;
 use super::super::op::{At, Code, Content, Edge, Field, NO_CAPTURE, Op};
 use super::super::token::{NO_END, Token};
-use super::{Captured, Effect, MAX_CAPTURES, MAX_EFFECTS, Trace, WINDOW, first_bits};
+use super::{BLOCK, Effect, Join, MAX_CAPTURES, MAX_EFFECTS, NONE_ENDS, Trace, WINDOW, first_bits};
 
 /// The most instructions of a trace.
 const MAX_STEPS: usize = 256;
@@ -35,17 +38,20 @@ struct Recorder<'r> {
     ranges: [(u8, u8); WINDOW],
     looked: usize,
     at_start: bool,
-    captured: [Captured; MAX_CAPTURES],
+    ends: u16,
+    end: u8,
+    captured: [(u32, Place); MAX_CAPTURES],
     captures: usize,
     effects: [Effect; MAX_EFFECTS],
     count: usize,
-    /// By effect: how many captures there were before it.
-    before: [usize; MAX_EFFECTS],
+    joins: [Join; MAX_EFFECTS],
+    joined: usize,
+    /// By effect: how many captures and joins there were before it.
+    before: [(usize, usize); MAX_EFFECTS],
 }
 
 /// The trace of what the machine does with `pc` at `start`, if there is any to speak of.
 pub(super) fn record(code: &Code, line: &[u8], start: usize, pc: At) -> Option<Trace> {
-    let nothing = Effect::Join { join: 0, at: 0 };
     let mut recorder = Recorder {
         code,
         line,
@@ -53,11 +59,15 @@ pub(super) fn record(code: &Code, line: &[u8], start: usize, pc: At) -> Option<T
         ranges: [(0, u8::MAX); WINDOW],
         looked: 0,
         at_start: false,
-        captured: [Captured::default(); MAX_CAPTURES],
+        ends: NONE_ENDS,
+        end: 0,
+        captured: [(0, Place::NOWHERE); MAX_CAPTURES],
         captures: 0,
-        effects: [nothing; MAX_EFFECTS],
+        effects: [Effect::Mark { slot: 0, at: 0 }; MAX_EFFECTS],
         count: 0,
-        before: [0; MAX_EFFECTS],
+        joins: [Join { join: 0, at: 0 }; MAX_EFFECTS],
+        joined: 0,
+        before: [(0, 0); MAX_EFFECTS],
     };
     let (mut at, mut pc) = (start, pc);
     for _ in 0..MAX_STEPS {
@@ -79,17 +89,25 @@ pub(super) fn record(code: &Code, line: &[u8], start: usize, pc: At) -> Option<T
     (taken >= LEAST).then(|| Trace {
         shape: 0,
         bits: first_bits(recorder.looked),
-        low: recorder.ranges.map(|(low, _)| low),
-        span: recorder.ranges.map(|(low, high)| high - low),
+        low: blocks(recorder.ranges.map(|(low, _)| low)),
+        span: blocks(recorder.ranges.map(|(low, high)| high - low)),
         looked: recorder.looked as u8,
         taken: taken as u8,
         at_start: recorder.at_start,
         next: pc,
+        ends: recorder.ends,
+        end: recorder.end,
         captured: recorder.captured,
         captures: recorder.captures as u8,
         effects: recorder.effects,
         count: recorder.count as u8,
+        joins: recorder.joins,
+        joined: recorder.joined as u8,
     })
+}
+
+fn blocks(bytes: [u8; WINDOW]) -> [u8x16; WINDOW / BLOCK] {
+    std::array::from_fn(|block| u8x16::new(std::array::from_fn(|index| bytes[BLOCK * block + index])))
 }
 
 impl Recorder<'_> {
@@ -128,7 +146,8 @@ impl Recorder<'_> {
                 None => Way::Fails,
             },
             Op::Join { join, next } => {
-                self.note(Effect::Join { join, at: self.place(at) })?;
+                *self.joins.get_mut(self.joined)? = Join { join, at: self.place(at) };
+                self.joined += 1;
                 Way::On(at, next)
             }
             Op::Save { slot, next } => {
@@ -136,7 +155,7 @@ impl Recorder<'_> {
                 Way::On(at, next)
             }
             Op::Mark { slot, next } => {
-                self.note(Effect::Mark { slot, at: self.place(at) })?;
+                self.mark(slot, self.place(at))?;
                 Way::On(at, next)
             }
             // What is to be forgotten has been taken back with the way that failed.
@@ -182,7 +201,12 @@ impl Recorder<'_> {
     fn resume(&mut self) -> Option<(usize, At)> {
         loop {
             self.count = self.count.checked_sub(1)?;
-            self.captures = self.before[self.count];
+            let (captures, joined) = self.before[self.count];
+            // That the machine has passed a join counts, even if it came to nothing.
+            if self.joined > joined {
+                return None;
+            }
+            self.captures = captures;
             match self.effects[self.count] {
                 Effect::Try { op, at } => return Some((self.start + usize::from(at), op)),
                 Effect::Less { run, low, at } => {
@@ -192,27 +216,46 @@ impl Recorder<'_> {
                     }
                 }
                 Effect::Save { .. } | Effect::Slot { .. } | Effect::Mark { .. } => {}
-                // That the machine has passed here counts, even if it came to nothing.
-                Effect::Join { .. } => return None,
             }
         }
     }
 
     fn note(&mut self, effect: Effect) -> Option<()> {
         *self.effects.get_mut(self.count)? = effect;
-        self.before[self.count] = self.captures;
+        self.before[self.count] = (self.captures, self.joined);
         self.count += 1;
         Some(())
     }
 
     fn save(&mut self, capture: u32, is_noted: bool, start: usize, end: usize) -> Option<()> {
         let (start, end) = (self.place(start), self.place(end));
-        if is_noted {
-            return self.note(Effect::Save { capture, start, end });
-        }
-        *self.captured.get_mut(self.captures)? = Captured { slot: u16::try_from(2 * capture).ok()?, start, end };
+        if is_noted { self.note(Effect::Save { capture, start, end }) } else { self.set(capture, start, end) }
+    }
+
+    fn set(&mut self, capture: u32, start: u8, end: u8) -> Option<()> {
+        *self.captured.get_mut(self.captures)? = (capture, Place::new(start.into(), end.into()));
         self.captures += 1;
         Some(())
+    }
+
+    /// Remembers one boundary of a capture that was not set before.
+    fn mark(&mut self, slot: u32, at: u8) -> Option<()> {
+        let capture = slot / 2;
+        let known = self.captured[..self.captures].iter_mut().find(|(known, _)| *known == capture);
+        match (slot % 2, known) {
+            // Its end will be set before anybody asks for it.
+            (0, None) => self.set(capture, at, at),
+            (1, Some((_, place))) => {
+                *place = place.ending(at.into());
+                Some(())
+            }
+            // Nothing that comes before this one can be taken back.
+            (1, None) if self.count == 0 && self.ends == NONE_ENDS && capture < u32::from(NONE_ENDS) => {
+                (self.ends, self.end) = (capture as u16, at);
+                Some(())
+            }
+            _ => self.note(Effect::Mark { slot, at }),
+        }
     }
 
     /// A place of the window. No place behind it is come to: its last byte has been looked at.
