@@ -189,17 +189,24 @@ impl Class {
     /// Where the run of characters that belong ends, from `at` on.
     #[inline(always)]
     pub(super) fn run(&self, line: &[u8], at: usize) -> usize {
-        // Most runs are short.
-        if let Scan::Few(ranges) = &self.scan
-            && let Some(block) = line.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>())
-            && let Some(count) = ranges.outside(block)
-            && let byte = block[count]
-            && !self.table[usize::from(byte)]
-            && (byte < 0x80 || self.beyond.is_none())
-        {
-            return at + count;
+        let end = match &self.scan {
+            Scan::At(stops) => stops.find(line, at),
+            // Most runs are short.
+            Scan::Few(ranges) => {
+                let block = line.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>());
+                match block.and_then(|block| ranges.outside(block)) {
+                    Some(count) => at + count,
+                    None => return self.run_far(line, at),
+                }
+            }
+            _ => return self.run_far(line, at),
+        };
+        match line.get(end) {
+            Some(&byte) if self.table[usize::from(byte)] || (byte >= 0x80 && self.beyond.is_some()) => {
+                self.run_far(line, end)
+            }
+            _ => end,
         }
-        self.run_far(line, at)
     }
 
     /// The same. Kept apart: comparing many bytes takes many registers, which callers would have to prepare whether they

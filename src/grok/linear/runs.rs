@@ -42,10 +42,14 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         let code = self.code;
         let each = &code.loops[run as usize];
         let class = &code.classes[each.class as usize];
-        let (low, count) = if each.min == 0 { (at, 0) } else { class.run_counted(self.line, at, each.min) };
-        if count < each.min {
-            return None;
-        }
+        let low = match each.min {
+            0 => at,
+            1 => at + class.step(self.line, at)?,
+            min => match class.run_counted(self.line, at, min) {
+                (low, count) if count == min => low,
+                _ => return None,
+            },
+        };
         let end = match each.max {
             u32::MAX => self.run_end(each.class, at).max(low),
             max => class.run_counted(self.line, at, max).0,

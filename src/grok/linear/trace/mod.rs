@@ -10,7 +10,7 @@
 //! A trace is never a guess. The [recorder](record) narrows the range of every byte that it looks at to those that lead
 //! to the same state, so that a line that fits is one on which the machine would have done just the same.
 //!
-//! Traces are looked up by shape: which bytes of the window are letters and digits. They belong to a thread's memory and
+//! Traces are looked up by shape: which of the first bytes are letters and digits. They belong to a thread's memory and
 //! are made while lines go by, for shapes that have come twice; where hardly any line fits one, the place sleeps.
 
 mod place;
@@ -27,6 +27,8 @@ pub(super) use place::place;
 
 /// The most bytes that a trace looks at.
 const WINDOW: usize = 64;
+/// The bytes that a shape is of: more would tell apart by what stands behind a short trace.
+const SHAPED: usize = 32;
 /// The most captures of a trace, and the most other effects.
 const MAX_CAPTURES: usize = 12;
 const MAX_EFFECTS: usize = 12;
@@ -39,9 +41,6 @@ const WAYS: usize = 4;
 const NONE: u8 = u8::MAX;
 /// No capture ends.
 const NONE_ENDS: u16 = u16::MAX;
-
-/// One of so many traces may be shorter than what they are looked up by.
-const SHORT: u32 = 8;
 
 /// What recording a trace costs, in uses of one.
 const COST: u32 = 512;
@@ -77,11 +76,8 @@ struct Join {
 }
 
 /// One way that has been walked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct Trace {
-    /// The shape of what was looked at, and the bits that belong to it.
-    shape: u64,
-    bits: u64,
     /// By byte: the lowest that fits, and how many more do.
     low: [u8x16; WINDOW / BLOCK],
     span: [u8x16; WINDOW / BLOCK],
@@ -110,16 +106,10 @@ struct Trace {
 #[derive(Debug)]
 pub(super) struct Site {
     traces: Vec<Trace>,
-    /// By hash of the shape's beginning: the numbers of traces, those that were of use of late in front.
+    /// By hash of the shape: the numbers of traces, those that were of use of late in front.
     index: [[u8; WAYS]; BUCKETS],
     /// By the same: what was missed last.
     last_missed: [u8; BUCKETS],
-    /// The bits of a shape that make its beginning: of bytes that nearly every trace has looked at. What a shorter one has
-    /// not looked at is part of its name all the same.
-    bits: u64,
-    /// The traces that were made, and those of them that are shorter.
-    made: u32,
-    short: u32,
     /// The trace that makes room for the next one.
     oldest: usize,
     /// Uses that have not been spent on recordings, without those since the last look-up that found nothing.
@@ -139,9 +129,6 @@ impl Default for Site {
             traces: Vec::new(),
             index: [[NONE; WAYS]; BUCKETS],
             last_missed: [0; BUCKETS],
-            bits: u64::MAX,
-            made: 0,
-            short: 0,
             oldest: 0,
             savings: SAVINGS,
             found: 0,
@@ -153,44 +140,38 @@ impl Default for Site {
     }
 }
 
-/// Which bytes of `window` are digits, letters and the like, and no blanks, quotes, points or other signs below those.
+/// Which of the first bytes of `window` are digits, letters and the like, and no blanks, quotes, points or other signs below
+/// those. A trace that has looked at fewer bytes is found by what has followed it as well.
 #[inline(always)]
-fn shape_of(window: &[u8; WINDOW]) -> u64 {
+fn shape_of(window: &[u8; WINDOW]) -> u32 {
     let zero = u8x16::splat(b'0');
     let (blocks, _) = window.as_chunks::<BLOCK>();
-    blocks.iter().rev().fold(0, |shape, block| {
+    blocks[..SHAPED / BLOCK].iter().rev().fold(0, |shape, block| {
         let block = u8x16::new(*block);
-        shape << BLOCK | u64::from(block.max(zero).simd_eq(block).to_bitmask())
+        shape << BLOCK | block.max(zero).simd_eq(block).to_bitmask()
     })
-}
-
-/// The bits of the first `count` bytes in a shape.
-fn first_bits(count: usize) -> u64 {
-    u64::MAX >> (WINDOW - count.clamp(1, WINDOW))
 }
 
 /// Where a shape stands in the index, and what else is noted of it.
 #[inline]
-fn hash(shape: u64) -> (usize, u8) {
-    let hash = shape.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+fn hash(shape: u32) -> (usize, u8) {
+    let hash = u64::from(shape).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     ((hash >> 57) as usize % BUCKETS, (hash >> 48) as u8)
 }
 
 impl Trace {
-    /// Whether the trace is one of this shape, and fits the window at the beginning of `rest` bytes.
+    /// Whether the trace fits the window at the beginning of `rest` bytes.
     #[inline(always)]
-    fn fits(&self, shape: u64, window: &[u8; WINDOW], rest: usize, at_start: bool) -> bool {
+    fn fits(&self, window: &[u8; WINDOW], rest: usize, at_start: bool) -> bool {
         let (blocks, _) = window.as_chunks::<BLOCK>();
-        let sum = || {
-            blocks.iter().zip(&self.low).zip(&self.span).fold(u8x16::MAX, |fits, ((block, &low), &span)| {
+        let is_in_ranges = || {
+            let fits = blocks.iter().zip(&self.low).zip(&self.span).fold(u8x16::MAX, |fits, ((block, &low), &span)| {
                 let above = u8x16::new(*block) - low;
                 fits & above.min(span).simd_eq(above)
-            })
+            });
+            fits.to_bitmask() == 0xffff
         };
-        (shape ^ self.shape) & self.bits == 0
-            && usize::from(self.looked) <= rest
-            && (at_start || !self.at_start)
-            && sum().to_bitmask() == 0xffff
+        usize::from(self.looked) <= rest && (at_start || !self.at_start) && is_in_ranges()
     }
 
     /// The joins that it passes when it begins at `here`.
@@ -263,7 +244,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
 
     /// Notes a shape that has no trace; makes one if it has come before.
     #[inline(never)]
-    fn missed(&mut self, site: u32, next: At, at: usize, shape: u64) {
+    fn missed(&mut self, site: u32, next: At, at: usize, shape: u32) {
         if !self.memory.sites[site as usize].misses(shape) {
             return;
         }
@@ -274,7 +255,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         let site = &mut self.memory.sites[site as usize];
         site.savings -= COST;
         match record::record(self.code, self.line, at, next) {
-            Some(trace) => site.add(Trace { shape, ..trace }),
+            Some(trace) => site.add(trace, shape),
             // Here begins a way that is not worth while, or that cannot be told from a window.
             None => site.savings = site.savings.saturating_sub(COST),
         }
@@ -284,12 +265,12 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
 impl Site {
     /// The trace that fits.
     #[inline(always)]
-    fn find(&mut self, shape: u64, window: &[u8; WINDOW], rest: usize, at_start: bool) -> Option<(u8, &Trace)> {
-        let ways = &mut self.index[hash(shape & self.bits).0];
+    fn find(&mut self, shape: u32, window: &[u8; WINDOW], rest: usize, at_start: bool) -> Option<(u8, &Trace)> {
+        let ways = &mut self.index[hash(shape).0];
         for way in 0..WAYS {
             let number = ways[way];
             if let Some(trace) = self.traces.get(usize::from(number))
-                && trace.fits(shape, window, rest, at_start)
+                && trace.fits(window, rest, at_start)
             {
                 if way > 0 {
                     ways.swap(way, way - 1);
@@ -307,7 +288,7 @@ impl Site {
     }
 
     /// Notes a shape that has no trace; whether one is to be made.
-    fn misses(&mut self, shape: u64) -> bool {
+    fn misses(&mut self, shape: u32) -> bool {
         self.missed += 1;
         self.savings = self.savings.saturating_add(self.found - self.saved);
         self.saved = self.found;
@@ -322,37 +303,27 @@ impl Site {
             }
             (self.found, self.missed, self.saved) = (0, 0, 0);
         }
-        let (bucket, mark) = hash(shape & self.bits);
+        let (bucket, mark) = hash(shape);
         std::mem::replace(&mut self.last_missed[bucket], mark) == mark && self.savings >= COST
     }
 
-    fn add(&mut self, trace: Trace) {
-        self.made += 1;
-        if trace.bits < self.bits {
-            self.short += 1;
-            if self.short > self.made / SHORT {
-                // What was told apart by more is told apart by less.
-                (self.bits, self.short) = (trace.bits, 0);
-                self.traces.clear();
-                self.index = [[NONE; WAYS]; BUCKETS];
-                self.oldest = 0;
+    /// Adds a trace for lines of this shape.
+    fn add(&mut self, trace: Trace, shape: u32) {
+        let known = self.traces.iter().position(|known| *known == trace);
+        let number = known.unwrap_or_else(|| {
+            if self.traces.len() < MAX_TRACES {
+                self.traces.push(trace);
+                return self.traces.len() - 1;
             }
-        }
-        let ways = &mut self.index[hash(trace.shape & self.bits).0];
-        let last = usize::from(ways[WAYS - 1]);
-        ways.rotate_right(1);
-        if last < self.traces.len() {
-            ways[0] = last as u8;
-            self.traces[last] = trace;
-        } else if self.traces.len() < MAX_TRACES {
-            ways[0] = self.traces.len() as u8;
-            self.traces.push(trace);
-        } else {
-            // Another bucket may still name the one that goes, and will find another shape there.
-            ways[0] = self.oldest as u8;
-            self.traces[self.oldest] = trace;
+            // Buckets that still name the one that goes will find out that it does not fit.
+            let number = self.oldest;
+            self.traces[number] = trace;
             self.oldest = (self.oldest + 1) % MAX_TRACES;
-        }
+            number
+        });
+        let ways = &mut self.index[hash(shape).0];
+        ways.rotate_right(1);
+        ways[0] = number as u8;
     }
 }
 

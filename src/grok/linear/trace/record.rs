@@ -11,7 +11,7 @@ use super::super::chars::Class;
 use super::super::memory::Place;
 use super::super::op::{At, Code, Content, Edge, Field, NO_CAPTURE, Op};
 use super::super::token::{NO_END, Token};
-use super::{BLOCK, Effect, Join, MAX_CAPTURES, MAX_EFFECTS, NONE_ENDS, Trace, WINDOW, first_bits};
+use super::{BLOCK, Effect, Join, MAX_CAPTURES, MAX_EFFECTS, NONE_ENDS, Trace, WINDOW};
 
 /// The most instructions of a trace.
 const MAX_STEPS: usize = 256;
@@ -87,8 +87,6 @@ pub(super) fn record(code: &Code, line: &[u8], start: usize, pc: At) -> Option<T
     }
     let taken = at - start;
     (taken >= LEAST).then(|| Trace {
-        shape: 0,
-        bits: first_bits(recorder.looked),
         low: blocks(recorder.ranges.map(|(low, _)| low)),
         span: blocks(recorder.ranges.map(|(low, high)| high - low)),
         looked: recorder.looked as u8,
