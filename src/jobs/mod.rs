@@ -351,8 +351,9 @@ impl Reading {
         let live = options.live.map_or_else(|| Stop::new().map(Live::new), Ok)?;
         // Before anything is read: an address that cannot be had ends the program at once.
         let listening = Listening::open(&inputs.inputs, &syslog, &live)?;
-        if listening.connects() {
-            // Each connection is an open file.
+        if listening.connects() || options.follow.is_some() {
+            // Each connection is an open file, as is each file that is followed. Where more are refused, what cannot be
+            // opened is said.
             raise_limit();
         }
         let live = Some(live);
