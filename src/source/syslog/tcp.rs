@@ -222,9 +222,10 @@ impl Receiver<'_> {
         }
     }
 
-    /// Reads once from the connection at `place`.
-    fn serve(&mut self, place: usize, outbox: &mut Outbox<'_>) -> Result<Option<()>, Ended> {
-        let Some(Some(connection)) = self.places.get_mut(place) else { return Ok(None) };
+    /// Reads once from the connection at `place`, and closes it when that was its end. `true` when it may have more to be
+    /// read at once; `false` when it has nothing for now, is closed, or nobody has the place.
+    fn serve(&mut self, place: usize, outbox: &mut Outbox<'_>) -> Result<bool, Ended> {
+        let Some(Some(connection)) = self.places.get_mut(place) else { return Ok(false) };
         let before = connection.framer.memory();
         let step = connection.read(&mut self.buffer, outbox);
         self.partial = self.partial + connection.framer.memory() - before;
@@ -245,11 +246,11 @@ impl Receiver<'_> {
                 if self.partial > PARTIAL {
                     self.make_room(outbox)?;
                 }
-                Ok(matches!(step, Step::More).then_some(()))
+                Ok(matches!(step, Step::More))
             }
             Err(Closed::Source(ended)) => Err(ended),
-            Err(Closed::Ended) => self.close(place, None, outbox).map(|()| None),
-            Err(Closed::Broken(why)) => self.close(place, Some(why), outbox).map(|()| None),
+            Err(Closed::Ended) => self.close(place, None, outbox).map(|()| false),
+            Err(Closed::Broken(why)) => self.close(place, Some(why), outbox).map(|()| false),
         }
     }
 
@@ -317,7 +318,7 @@ impl Receiver<'_> {
         while more && start.elapsed() < LAST {
             more = false;
             for place in 0..self.places.len() {
-                more |= self.serve(place, outbox)?.is_some();
+                more |= self.serve(place, outbox)?;
             }
         }
         for place in 0..self.places.len() {
