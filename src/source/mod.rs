@@ -165,14 +165,8 @@ fn read_input(
     let name = input.name();
     match input {
         Input::Stdin => {
-            let stdin = std::io::stdin();
-            // The lock's own buffer is bypassed: the descriptor is read directly, so that `idle` can ask it.
-            let file = File::from(
-                stdin
-                    .as_fd()
-                    .try_clone_to_owned()
-                    .map_err(|error| Error::input("-: standard input cannot be read").because(error))?,
-            );
+            // Read without a buffer between, so that `idle` can ask the descriptor.
+            let file = inputs::open_stdin()?;
             read_file(&file, input, &name, options, pool, intake, position)
         }
         Input::File(path) => {

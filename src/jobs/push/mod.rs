@@ -4,7 +4,7 @@ mod delivered;
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -17,6 +17,7 @@ use crate::push::Pusher;
 use crate::push::backlog::{Added, Backlog};
 use crate::push::envelope::Wrapping;
 use crate::receipt::grouped;
+use crate::source::inputs::open_stdin;
 use crate::stop::Stop;
 
 /// Bytes of lines that wait at most, however many lines that is.
@@ -177,9 +178,7 @@ struct Input {
 
 impl Input {
     fn open() -> Result<Input> {
-        let file = std::io::stdin().as_fd().try_clone_to_owned();
-        let file = file.map_err(|error| Error::input("-: standard input cannot be read").because(error))?;
-        Ok(Input { file: File::from(file), buffer: vec![0; READ], ended: false })
+        Ok(Input { file: open_stdin()?, buffer: vec![0; READ], ended: false })
     }
 
     /// What is there; nothing at the end.
