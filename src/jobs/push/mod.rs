@@ -106,13 +106,7 @@ pub fn push(options: &PushOptions, console: Console) -> Result<Sent> {
     let started = Instant::now();
     let stop = Stop::new()?;
     let manager = Manager::of_environment();
-    stop.on_signals({
-        let (console, manager) = (console.clone(), manager.clone());
-        move |signal| {
-            manager.stopping("what was read is sent");
-            console.say(format!("{signal}: what was read is sent; a second signal ends at once"));
-        }
-    })?;
+    super::stop_on_signals(&stop, &manager, &console, "what was read is sent")?;
     super::reload_keys_on_hangup(options.link.security.as_ref(), &console)?;
     let input = Input::open()?;
     let pid = std::process::id();
