@@ -4,6 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
+use nix::poll::PollTimeout;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::reader::{BatchSize, Intake, LongLine};
@@ -95,6 +96,14 @@ impl Live {
         let count = self.readers.count();
         drop(self.readers.ended.wait_timeout_while(count, most, |count| *count > 0));
     }
+}
+
+/// How long `poll` and `epoll` are to wait: without end, or milliseconds, rounded up. A wait that ends just before its deadline
+/// would be done again at once, and again.
+pub(super) fn timeout(most: Option<Duration>) -> PollTimeout {
+    most.map_or(PollTimeout::NONE, |most| {
+        PollTimeout::try_from(most.saturating_add(Duration::from_micros(999))).unwrap_or(PollTimeout::MAX)
+    })
 }
 
 /// The origin of a live input named `name`: new at each start, because nothing can be read from it twice.
@@ -241,6 +250,15 @@ mod tests {
         assert_eq!(lines.iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), [0, 2, 4, 6, 17, 35]);
         assert_eq!(*kept.long.lock().unwrap(), [(7, 9), (19, 15)], "a newline within is two characters");
         assert_eq!(*kept.batches.lock().unwrap(), [2, 2, 1, 1]);
+    }
+
+    #[test]
+    fn waits_are_rounded_up() {
+        let milliseconds = |most| timeout(Some(most)).as_millis();
+        for (micros, millis) in [(0, 0), (1, 1), (999, 1), (1000, 1), (1001, 2)] {
+            assert_eq!(milliseconds(Duration::from_micros(micros)), Some(millis), "{micros}");
+        }
+        assert_eq!((timeout(None), timeout(Some(Duration::MAX))), (PollTimeout::NONE, PollTimeout::MAX));
     }
 
     #[test]

@@ -298,9 +298,8 @@ impl Patience {
 
 /// Whether `fd` gives nothing for `time`.
 fn is_quiet(fd: BorrowedFd<'_>, time: Duration) -> bool {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::ZERO);
-    matches!(poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], timeout), Ok(0))
+    use nix::poll::{PollFd, PollFlags, poll};
+    matches!(poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], live::timeout(Some(time))), Ok(0))
 }
 
 /// A file whose reads are added to a shared count.

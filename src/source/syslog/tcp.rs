@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::socket::{setsockopt, sockopt};
 use rustls::ServerConfig;
 
 use super::frame::{Broken, Framer};
 use super::outbox::{Ended, Outbox, Seldom};
 use super::tls::{Step, Tls};
-use super::{LAST, Live, Source, count};
+use super::{LAST, Live, Source, count, timeout};
 use crate::details;
 use crate::error::{Error, Result};
 use crate::receipt::human_bytes;
@@ -126,11 +126,7 @@ impl Receiver<'_> {
                 (self.handshakes > 0).then_some(PAUSE),
                 self.paused.map(|since| PAUSE.saturating_sub(since.elapsed())),
             ];
-            let timeout = patience.into_iter().flatten().min().map_or(EpollTimeout::NONE, |patience| {
-                // Rounded up: a wait of nothing would be a busy one.
-                EpollTimeout::try_from(patience + Duration::from_micros(999)).unwrap_or(EpollTimeout::MAX)
-            });
-            let ready = match self.epoll.wait(&mut events, timeout) {
+            let ready = match self.epoll.wait(&mut events, timeout(patience.into_iter().flatten().min())) {
                 Ok(ready) => ready,
                 Err(Errno::EINTR) => 0,
                 Err(errno) => {
