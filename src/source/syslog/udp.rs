@@ -88,8 +88,6 @@ fn receive_all(
                 for datagram in datagrams {
                     datagram.iovs().try_for_each(|message| put(message, max_line, outbox))?;
                 }
-                // Looks at the clock as well.
-                outbox.patience();
                 outbox.hand_out(false)?;
                 continue;
             }
