@@ -50,6 +50,26 @@ pub struct LinkOptions {
     pub high_water: usize,
 }
 
+impl LinkOptions {
+    /// Listens at an endpoint of this machine, without keys.
+    ///
+    /// # Errors
+    /// An endpoint that is wrong, or open to other machines.
+    pub(crate) fn bind_local(endpoint: &str) -> Result<LinkOptions> {
+        Ok(LinkOptions { bind: vec![local(endpoint)?], ..LinkOptions::default() })
+    }
+
+    /// Connects to endpoints of this machine, without keys.
+    ///
+    /// # Errors
+    /// An endpoint that is wrong, or on another machine.
+    pub(crate) fn connect_local<S: AsRef<str>>(endpoints: impl IntoIterator<Item = S>) -> Result<LinkOptions> {
+        let address = |endpoint: S| Ok(Address { endpoint: local(endpoint.as_ref())?, keys: None });
+        let connect = endpoints.into_iter().map(address).collect::<Result<_>>()?;
+        Ok(LinkOptions { connect, ..LinkOptions::default() })
+    }
+}
+
 /// Sentences for the user.
 pub type Say = Box<dyn FnMut(String) + Send>;
 
@@ -355,8 +375,8 @@ pub(crate) fn bind_private(socket: &zmq::Socket, endpoint: &Endpoint) -> Result<
     Ok(address.and_then(|address| Endpoint::parse(&address).ok()).unwrap_or_else(|| endpoint.clone()))
 }
 
-/// Endpoints as text, for those who may reach no further than this machine.
-pub(crate) fn local(endpoint: &str) -> Result<Endpoint> {
+/// An endpoint as text, for those who may reach no further than this machine.
+fn local(endpoint: &str) -> Result<Endpoint> {
     let endpoint = Endpoint::parse(endpoint)?;
     endpoint.check_reach(false)?;
     Ok(endpoint)

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::client::Address;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
-use crate::link::{self, Link, LinkOptions, Say};
+use crate::link::{Link, LinkOptions, Say};
 use crate::stop::Stop;
 
 /// Receives the messages of the PUSH sockets that are connected: an iterator that waits for the next one.
@@ -36,8 +35,7 @@ impl Puller {
     /// # Errors
     /// An endpoint that is wrong, in use, or open to other machines ([`Puller::open`] takes those, with keys).
     pub fn bind(endpoint: &str) -> Result<Puller> {
-        let bind = vec![link::local(endpoint)?];
-        Puller::open(&LinkOptions { bind, ..LinkOptions::default() }, Box::new(drop))
+        Puller::open(&LinkOptions::bind_local(endpoint)?, Box::new(drop))
     }
 
     /// Connects to endpoints of this machine; their sockets may appear later, and come and go.
@@ -45,9 +43,7 @@ impl Puller {
     /// # Errors
     /// An endpoint that is wrong, another user's, or on another machine ([`Puller::open`] takes those, with keys).
     pub fn connect<S: AsRef<str>>(endpoints: impl IntoIterator<Item = S>) -> Result<Puller> {
-        let address = |endpoint: S| Ok(Address { endpoint: link::local(endpoint.as_ref())?, keys: None });
-        let connect = endpoints.into_iter().map(address).collect::<Result<_>>()?;
-        Puller::open(&LinkOptions { connect, ..LinkOptions::default() }, Box::new(drop))
+        Puller::open(&LinkOptions::connect_local(endpoints)?, Box::new(drop))
     }
 
     /// Connects and listens as `options` say. `say` gets sentences for the user: about peers that do not come together

@@ -34,6 +34,7 @@ use crate::dead_letter::{DeadLetters, Letter, Reason};
 use crate::document::{DocumentId, date};
 use crate::error::{Error, Result};
 use crate::grok::{Format, Library};
+use crate::notify::Manager;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::receipt::{Receipt, SourceCount};
@@ -62,6 +63,15 @@ fn reload_keys_on_hangup(security: Option<&Security>, console: &Console) -> Resu
                 .answer(format!("SIGHUP: {} has {count} keys, which count from now on", authorized.path().display()));
         }
         Err(error) => console.error(format!("SIGHUP: the keys stay as they were: {error}")),
+    })
+}
+
+/// At a signal: requests `stop`, and tells the service manager and the user what is done until the end.
+fn stop_on_signals(stop: &Stop, manager: &Manager, console: &Console, until_the_end: &'static str) -> Result<()> {
+    let (console, manager) = (console.clone(), manager.clone());
+    stop.on_signals(move |signal| {
+        manager.stopping(until_the_end);
+        console.say(format!("{signal}: {until_the_end}; a second signal ends at once"));
     })
 }
 
@@ -351,8 +361,9 @@ impl Reading {
         let live = options.live.map_or_else(|| Stop::new().map(Live::new), Ok)?;
         // Before anything is read: an address that cannot be had ends the program at once.
         let listening = Listening::open(&inputs.inputs, &syslog, &live)?;
-        if listening.connects() {
-            // Each connection is an open file.
+        if listening.connects() || options.follow.is_some() {
+            // Each connection is an open file, as is each file that is followed. Where more are refused, what cannot be
+            // opened is said.
             raise_limit();
         }
         let live = Some(live);

@@ -26,12 +26,6 @@ const BLOCK: usize = 256 << 10;
 /// How long messages are still taken after a signal, while more and more come.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How long nothing may come before what came is handed to the workers.
-const QUIET: Duration = Duration::from_millis(20);
-
-/// How long a message may wait for others at most.
-const HELD: Duration = Duration::from_millis(100);
-
 /// Messages taken between two looks at the clock.
 const A_ROUND: usize = 1000;
 
@@ -146,9 +140,8 @@ fn name_of(puller: &Puller) -> String {
     names.join(" ")
 }
 
-/// Takes messages until the stop. They are handed on when no more come for a moment.
+/// Takes messages until the stop. They are handed on when no more come for a moment, or do not stop coming.
 fn receive(mut puller: Puller, messages: &mut Messages, stop: &Stop) -> Result<()> {
-    let mut oldest = None;
     let mut until = None;
     loop {
         let mut count = 0;
@@ -160,21 +153,16 @@ fn receive(mut puller: Puller, messages: &mut Messages, stop: &Stop) -> Result<(
             }
             count += 1;
         }
-        let now = Instant::now();
         let ends = stop.is_requested();
-        if ends && (count == 0 || *until.get_or_insert(now + FAREWELL) < now) {
+        if ends && (count == 0 || *until.get_or_insert_with(|| Instant::now() + FAREWELL) < Instant::now()) {
             messages.flush();
             return Ok(());
         }
-        if count > 0 {
-            oldest.get_or_insert(now);
-        }
-        let held = oldest.map(|oldest: Instant| now - oldest);
-        if (count == 0 || held.is_some_and(|held| held >= HELD)) && oldest.take().is_some() && !messages.flush() {
+        if !messages.hand_out(count == 0) {
             return Ok(());
         }
         if count < A_ROUND {
-            puller.wait(oldest.map(|_| QUIET))?;
+            puller.wait(messages.patience())?;
         }
     }
 }

@@ -10,8 +10,8 @@
 //! So when a replay is finished, every letter of the old file is stored or in the new one.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::os::fd::AsFd;
+use std::fs::Metadata;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -86,14 +86,12 @@ pub fn replay(options: &ReplayOptions, work: &WorkOptions, console: Console) -> 
 
 /// Refuses to write to a file that is read: what is appended to it would be read again, and again.
 fn refuse_circles(inputs: &[Input], work: &WorkOptions) -> Result<()> {
-    let identity = |path: &Path| path.metadata().ok().map(|data| (data.dev(), data.ino(), data.is_file()));
+    let of = |data: io::Result<Metadata>| data.ok().map(|data| (data.dev(), data.ino(), data.is_file()));
+    let identity = |path: &Path| of(path.metadata());
     let read = |input: &Input| match input {
         Input::File(path) => identity(path),
         Input::Followed(_) => None,
-        Input::Stdin => {
-            let file = std::io::stdin().as_fd().try_clone_to_owned().map(File::from).ok()?;
-            file.metadata().ok().map(|data| (data.dev(), data.ino(), data.is_file()))
-        }
+        Input::Stdin => of(inputs::open_stdin().ok()?.metadata()),
         Input::Syslog(_) => None,
     };
     let written = |path: &Path| {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{WorkOptions, say_errors};
+use super::{WorkOptions, say_errors, stop_on_signals};
 use crate::client::{Address, Client};
 use crate::console::Console;
 use crate::dead_letter::DeadLetters;
@@ -23,13 +23,7 @@ pub fn work(addresses: &[Address], options: &WorkOptions, console: Console) -> R
     let formats = options.formats(&console)?;
     let stop = Stop::new()?;
     let manager = Manager::of_environment();
-    stop.on_signals({
-        let (console, manager) = (console.clone(), manager.clone());
-        move |signal| {
-            manager.stopping("finishing what is in hand");
-            console.say(format!("{signal}: finishing what is in hand; a second signal ends at once"));
-        }
-    })?;
+    stop_on_signals(&stop, &manager, &console, "finishing what is in hand")?;
     let context = zmq::Context::new();
     let client = |_index: usize| {
         let console = console.clone();

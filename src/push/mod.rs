@@ -8,10 +8,9 @@ pub mod envelope;
 
 use std::time::{Duration, Instant};
 
-use crate::client::Address;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
-use crate::link::{self, Link, LinkOptions, Say};
+use crate::link::{Link, LinkOptions, Say};
 
 /// Sends messages to the PULL sockets that are connected, in turn.
 ///
@@ -39,8 +38,7 @@ impl Pusher {
     /// # Errors
     /// An endpoint that is wrong, in use, or open to other machines ([`Pusher::open`] takes those, with keys).
     pub fn bind(endpoint: &str) -> Result<Pusher> {
-        let bind = vec![link::local(endpoint)?];
-        Pusher::open(&LinkOptions { bind, ..LinkOptions::default() }, Box::new(drop))
+        Pusher::open(&LinkOptions::bind_local(endpoint)?, Box::new(drop))
     }
 
     /// Connects to endpoints of this machine; their sockets may appear later, and come and go.
@@ -48,9 +46,7 @@ impl Pusher {
     /// # Errors
     /// An endpoint that is wrong, another user's, or on another machine ([`Pusher::open`] takes those, with keys).
     pub fn connect<S: AsRef<str>>(endpoints: impl IntoIterator<Item = S>) -> Result<Pusher> {
-        let address = |endpoint: S| Ok(Address { endpoint: link::local(endpoint.as_ref())?, keys: None });
-        let connect = endpoints.into_iter().map(address).collect::<Result<_>>()?;
-        Pusher::open(&LinkOptions { connect, ..LinkOptions::default() }, Box::new(drop))
+        Pusher::open(&LinkOptions::connect_local(endpoints)?, Box::new(drop))
     }
 
     /// Connects and listens as `options` say. `say` gets sentences for the user: about peers that do not come together

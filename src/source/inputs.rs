@@ -1,6 +1,8 @@
 //! What a user names as INPUT, made into a list of things to open.
 
 use std::collections::{BTreeSet, HashSet};
+use std::fs::File;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -54,6 +56,16 @@ pub struct Inputs {
     pub directories: BTreeSet<PathBuf>,
     /// A file named twice, or named and met in a directory, is read once.
     seen: HashSet<Input>,
+}
+
+/// Standard input as a file of its own. The buffer that the process shares is bypassed, so that what `poll` says about the
+/// descriptor is true.
+///
+/// # Errors
+/// When the process has none.
+pub(crate) fn open_stdin() -> Result<File> {
+    let descriptor = std::io::stdin().as_fd().try_clone_to_owned();
+    descriptor.map(File::from).map_err(|error| Error::input("-: standard input cannot be read").because(error))
 }
 
 /// Finds what `names` mean: files, directories (with all below them), globs, addresses of syslog, `-`. No name means `-`.
@@ -149,7 +161,7 @@ pub fn find_followed(names: &[String], own: Vec<PathBuf>) -> Result<(Inputs, usi
 fn is_compressed(path: &Path) -> bool {
     use std::io::Read;
     let mut magic = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(MAGIC_BYTES as u64).read_to_end(&mut magic));
+    let read = File::open(path).and_then(|file| file.take(MAGIC_BYTES as u64).read_to_end(&mut magic));
     read.is_ok() && Compression::of(&magic) != Compression::None
 }
 

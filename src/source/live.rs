@@ -1,9 +1,10 @@
-//! Inputs without an end: what ends their readers, and how single messages become batches.
+//! Inputs without an end: what ends their readers, how long is waited for more, and how single messages become batches.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
+use nix::poll::PollTimeout;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::reader::{BatchSize, Intake, LongLine};
@@ -97,6 +98,53 @@ impl Live {
     }
 }
 
+/// How long a live input may be quiet before what it gave is handed out.
+const QUIET: Duration = Duration::from_millis(20);
+
+/// How long what it gave is kept if it never is.
+const LONGEST: Duration = Duration::from_millis(80);
+
+/// How long what a live input gave has waited for more.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Patience {
+    /// When the oldest of it came.
+    since: Option<Instant>,
+}
+
+impl Patience {
+    /// Something waits from now on, if nothing did before.
+    pub fn begin(&mut self) {
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    /// How long to wait for more: when none has come by then, what waits is to be handed out.
+    pub fn left(&self) -> Duration {
+        LONGEST.saturating_sub(self.waited()).min(QUIET)
+    }
+
+    /// Whether what waits is to be handed out although more comes.
+    pub fn is_over(&self) -> bool {
+        self.waited() >= LONGEST
+    }
+
+    /// What waited has been handed out.
+    pub fn reset(&mut self) {
+        self.since = None;
+    }
+
+    fn waited(&self) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+}
+
+/// How long `poll` and `epoll` are to wait: without end, or milliseconds, rounded up. A wait that ends just before its deadline
+/// would be done again at once, and again.
+pub(super) fn timeout(most: Option<Duration>) -> PollTimeout {
+    most.map_or(PollTimeout::NONE, |most| {
+        PollTimeout::try_from(most.saturating_add(Duration::from_micros(999))).unwrap_or(PollTimeout::MAX)
+    })
+}
+
 /// The origin of a live input named `name`: new at each start, because nothing can be read from it twice.
 pub fn origin(name: &str) -> Origin {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -113,6 +161,8 @@ pub struct Messages<'a> {
     offset: u64,
     block: BytesMut,
     lines: usize,
+    /// With what is in `block`.
+    patience: Patience,
     /// How many have been handed on.
     handed: u64,
 }
@@ -120,7 +170,8 @@ pub struct Messages<'a> {
 impl<'a> Messages<'a> {
     /// Nothing yet. `origin` is that of all messages.
     pub fn new(intake: &'a dyn Intake, size: &'a BatchSize, origin: Origin) -> Self {
-        Messages { intake, size, origin: Arc::new(origin), offset: 0, block: BytesMut::new(), lines: 0, handed: 0 }
+        let (origin, block, patience) = (Arc::new(origin), BytesMut::new(), Patience::default());
+        Messages { intake, size, origin, offset: 0, block, lines: 0, patience, handed: 0 }
     }
 
     /// Takes a message as a line ([`lines::of_message`]). `false` when no more is wanted.
@@ -136,14 +187,27 @@ impl<'a> Messages<'a> {
         if line.len() > self.size.max_line {
             return self.set_aside(&line);
         }
+        self.patience.begin();
         self.block.extend_from_slice(&line);
         self.block.extend_from_slice(b"\n");
         self.lines += 1;
         Ok(true)
     }
 
-    /// Hands on what there is. To be called when no further message waits to be taken. `false` when no more is wanted.
+    /// How long to wait for more messages; without end when none waits to be handed on.
+    pub fn patience(&self) -> Option<Duration> {
+        (!self.block.is_empty()).then(|| self.patience.left())
+    }
+
+    /// Hands on what there is, if the input was `quiet` for that long, or some has waited for too long. To be called now
+    /// and then while messages come as well. `false` when no more is wanted.
+    pub fn hand_out(&mut self, quiet: bool) -> bool {
+        if quiet || self.patience.is_over() { self.flush() } else { true }
+    }
+
+    /// Hands on what there is. `false` when no more is wanted.
     pub fn flush(&mut self) -> bool {
+        self.patience.reset();
         if self.block.is_empty() {
             return true;
         }
@@ -192,11 +256,6 @@ impl<'a> Messages<'a> {
     pub fn handed(&self) -> u64 {
         self.handed
     }
-
-    /// Whether nothing waits to be handed on.
-    pub fn is_empty(&self) -> bool {
-        self.block.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -241,6 +300,35 @@ mod tests {
         assert_eq!(lines.iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), [0, 2, 4, 6, 17, 35]);
         assert_eq!(*kept.long.lock().unwrap(), [(7, 9), (19, 15)], "a newline within is two characters");
         assert_eq!(*kept.batches.lock().unwrap(), [2, 2, 1, 1]);
+    }
+
+    #[test]
+    fn messages_are_handed_on_when_it_is_quiet_or_they_have_waited() {
+        let (kept, size) = (Kept::default(), BatchSize::default());
+        let mut messages = Messages::new(&kept, &size, origin("test"));
+        let batches = || kept.batches.lock().unwrap().clone();
+        assert_eq!(messages.patience(), None);
+        assert!(messages.add(b"a").unwrap());
+        // However long the test takes, it has come just now.
+        messages.patience.since = Some(Instant::now() + Duration::from_secs(3600));
+        assert_eq!(messages.patience(), Some(QUIET));
+        assert!(messages.hand_out(false) && messages.add(b"b").unwrap());
+        assert_eq!(batches(), [0; 0]);
+        messages.patience.since = Instant::now().checked_sub(LONGEST);
+        assert_eq!(messages.patience(), Some(Duration::ZERO));
+        assert!(messages.hand_out(false));
+        assert_eq!((batches(), messages.patience()), (vec![2], None));
+        assert!(messages.add(b"c").unwrap() && messages.hand_out(true) && messages.hand_out(true));
+        assert_eq!((batches(), messages.patience()), (vec![2, 1], None));
+    }
+
+    #[test]
+    fn waits_are_rounded_up() {
+        let milliseconds = |most| timeout(Some(most)).as_millis();
+        for (micros, millis) in [(0, 0), (1, 1), (999, 1), (1000, 1), (1001, 2)] {
+            assert_eq!(milliseconds(Duration::from_micros(micros)), Some(millis), "{micros}");
+        }
+        assert_eq!((timeout(None), timeout(Some(Duration::MAX))), (PollTimeout::NONE, PollTimeout::MAX));
     }
 
     #[test]

@@ -34,7 +34,7 @@ use self::decompress::{Compression, MAGIC_BYTES, Tracked};
 use self::export::ExportReader;
 use self::follow::FollowOptions;
 use self::inputs::Input;
-use self::live::Live;
+use self::live::{Live, Patience};
 use self::origin::OriginRule;
 use self::reader::{BatchReader, BatchSize, End, Intake};
 use self::resume::Resuming;
@@ -45,10 +45,6 @@ use crate::stop::Stop;
 
 /// What is read before it is decompressed, at a time.
 const FILE_BUFFER: usize = 128 << 10;
-
-/// How long a live input may be quiet before what it gave is handed out, and how long that is kept if it never is.
-const QUIET: Duration = Duration::from_millis(20);
-const LONGEST: Duration = Duration::from_millis(80);
 
 /// How long lines of a live input are held back at most, until it is known whether they are settled.
 const HELD: Duration = Duration::from_secs(1);
@@ -165,14 +161,8 @@ fn read_input(
     let name = input.name();
     match input {
         Input::Stdin => {
-            let stdin = std::io::stdin();
-            // The lock's own buffer is bypassed: the descriptor is read directly, so that `idle` can ask it.
-            let file = File::from(
-                stdin
-                    .as_fd()
-                    .try_clone_to_owned()
-                    .map_err(|error| Error::input("-: standard input cannot be read").because(error))?,
-            );
+            // Read without a buffer between, so that `idle` can ask the descriptor.
+            let file = inputs::open_stdin()?;
             read_file(&file, input, &name, options, pool, intake, position)
         }
         Input::File(path) => {
@@ -238,10 +228,10 @@ fn read_file(
         true => Box::new(ExportReader::new(tracked)),
         false => compression.reader(tracked).map_err(|error| damaged(error, 0, 0))?,
     };
-    let patience = Patience::default();
+    let patience = Cell::new(Patience::default());
     let name = |beginning: &[u8]| Origin::new(options.origin.id(input, beginning), name.to_owned());
     let cutter = Cutter { size: &options.size, pool, intake, name: &name };
-    let reader = BatchReader { cutter, idle: &|| live && patience.is_over(file.as_fd()) };
+    let reader = BatchReader { cutter, idle: &|| live && is_over(&patience, file.as_fd()) };
     let end = reader.read(&mut content);
     if let Some(resuming) = &resuming {
         if !matches!(end, Ok(End::Stopped)) {
@@ -283,30 +273,22 @@ fn is_older_than(stamp: &Stamp, age: Duration) -> bool {
     latest + (age.as_nanos() as i128) < now.as_nanos() as i128
 }
 
-/// How long lines of a live input have waited for more.
-#[derive(Default)]
-struct Patience {
-    since: Cell<Option<Instant>>,
-}
-
-impl Patience {
-    /// Whether what there is should be handed out: nothing comes for a moment, or something has come for too long.
-    fn is_over(&self, fd: BorrowedFd<'_>) -> bool {
-        let waited = self.since.get().map_or(Duration::ZERO, |since| since.elapsed());
-        let is_over = waited >= LONGEST || is_quiet(fd, QUIET);
-        match is_over {
-            true => self.since.set(None),
-            false => self.since.set(Some(self.since.get().unwrap_or_else(Instant::now))),
-        }
-        is_over
+/// Whether lines that wait should be handed out: `fd` gives no more for a moment, or has given some for too long.
+fn is_over(patience: &Cell<Patience>, fd: BorrowedFd<'_>) -> bool {
+    let mut waited = patience.get();
+    waited.begin();
+    let is_over = waited.is_over() || is_quiet(fd, waited.left());
+    if is_over {
+        waited.reset();
     }
+    patience.set(waited);
+    is_over
 }
 
 /// Whether `fd` gives nothing for `time`.
 fn is_quiet(fd: BorrowedFd<'_>, time: Duration) -> bool {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::ZERO);
-    matches!(poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], timeout), Ok(0))
+    use nix::poll::{PollFd, PollFlags, poll};
+    matches!(poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], live::timeout(Some(time))), Ok(0))
 }
 
 /// A file whose reads are added to a shared count.

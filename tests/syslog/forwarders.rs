@@ -56,18 +56,26 @@ fn end(mut daemon: Process) {
     wait_for("the end of the daemon", PATIENCE, || daemon.ended());
 }
 
-/// rsyslog forwards as `action` says, with PORT for where we listen.
-fn rsyslog(source: &str, action: &str, count: usize, more: &[(&str, Value)]) {
-    let place = Place::new();
+/// Receives at `source`; over TLS both sides have certificates. Answers also how the daemon is told to forward, `forwarding`
+/// with our port for PORT and the folder of the certificates for DIRECTORY.
+fn receive_at(place: &Place, source: &str, forwarding: &str) -> (Receiver, String) {
     let mut flags: Vec<&str> = Vec::new();
     if source.starts_with("syslog+tls") {
         certificates(&place.path("."));
         flags.extend(["--tls-cert", "server.pem", "--tls-key", "server.key", "--tls-client-ca", "ca.pem"]);
     }
-    let receiver = receive(&place, &[source], &flags);
+    let receiver = receive(place, &[source], &flags);
+    let forwarding = forwarding.replace("PORT", &receiver.ports[0].to_string());
+    let forwarding = forwarding.replace("DIRECTORY", &place.path(".").display().to_string());
+    (receiver, forwarding)
+}
+
+/// rsyslog forwards as `action` says, with PORT for where we listen.
+fn rsyslog(source: &str, action: &str, count: usize, more: &[(&str, Value)]) {
+    let place = Place::new();
+    let (receiver, action) = receive_at(&place, source, action);
     let port = free_port();
     let directory = place.path(".").display().to_string();
-    let action = action.replace("PORT", &receiver.ports[0].to_string()).replace("DIRECTORY", &directory);
     let conf = format!(
         "global(workDirectory=\"{directory}\" processInternalMessages=\"off\")\nmodule(load=\"imptcp\")\n\
          input(type=\"imptcp\" port=\"{port}\" address=\"127.0.0.1\" ruleset=\"burst\")\n\
@@ -115,15 +123,8 @@ fn rsyslog_forwards_over_tls_with_certificates_on_both_sides() {
 /// syslog-ng forwards to `destination`, with PORT for where we listen.
 fn syslog_ng(source: &str, destination: &str) {
     let place = Place::new();
-    let mut flags: Vec<&str> = Vec::new();
-    if source.starts_with("syslog+tls") {
-        certificates(&place.path("."));
-        flags.extend(["--tls-cert", "server.pem", "--tls-key", "server.key", "--tls-client-ca", "ca.pem"]);
-    }
-    let receiver = receive(&place, &[source], &flags);
+    let (receiver, destination) = receive_at(&place, source, destination);
     let port = free_port();
-    let destination = destination.replace("PORT", &receiver.ports[0].to_string());
-    let destination = destination.replace("DIRECTORY", &place.path(".").display().to_string());
     // With flow control, so that nothing is lost on its side.
     let conf = format!(
         "@version: 3.35\noptions {{ use-dns(no); dns-cache(no); keep-hostname(yes); stats-freq(0); }};\n\

@@ -4,7 +4,7 @@ mod delivered;
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -17,6 +17,7 @@ use crate::push::Pusher;
 use crate::push::backlog::{Added, Backlog};
 use crate::push::envelope::Wrapping;
 use crate::receipt::grouped;
+use crate::source::inputs::open_stdin;
 use crate::stop::Stop;
 
 /// Bytes of lines that wait at most, however many lines that is.
@@ -105,13 +106,7 @@ pub fn push(options: &PushOptions, console: Console) -> Result<Sent> {
     let started = Instant::now();
     let stop = Stop::new()?;
     let manager = Manager::of_environment();
-    stop.on_signals({
-        let (console, manager) = (console.clone(), manager.clone());
-        move |signal| {
-            manager.stopping("what was read is sent");
-            console.say(format!("{signal}: what was read is sent; a second signal ends at once"));
-        }
-    })?;
+    super::stop_on_signals(&stop, &manager, &console, "what was read is sent")?;
     super::reload_keys_on_hangup(options.link.security.as_ref(), &console)?;
     let input = Input::open()?;
     let pid = std::process::id();
@@ -177,9 +172,7 @@ struct Input {
 
 impl Input {
     fn open() -> Result<Input> {
-        let file = std::io::stdin().as_fd().try_clone_to_owned();
-        let file = file.map_err(|error| Error::input("-: standard input cannot be read").because(error))?;
-        Ok(Input { file: File::from(file), buffer: vec![0; READ], ended: false })
+        Ok(Input { file: open_stdin()?, buffer: vec![0; READ], ended: false })
     }
 
     /// What is there; nothing at the end.

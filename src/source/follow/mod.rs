@@ -71,7 +71,6 @@ pub(super) fn follow(
         return vec![Error::internal("nobody can end what is followed")];
     };
     let _entered = live.enter();
-    raise_limit();
     let copies = Arc::new(Copies::new(options.memory.clone()));
     let (plain, wary) = (View::new(&copies, false), View::new(&copies, true));
     let reader = Reader { size: &options.size, origin: &options.origin, pool, intake, timeout: follow.timeout };
@@ -281,15 +280,6 @@ impl<'a> Following<'a> {
         if self.said.len() < 1000 && self.said.insert(sentence.clone()) {
             self.say.warn(sentence);
         }
-    }
-}
-
-/// Lets this process have as many open files as it may: each that is followed is one.
-fn raise_limit() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        // Where that is refused, what cannot be opened is said.
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
     }
 }
 

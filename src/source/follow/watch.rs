@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use nix::sys::statfs::{FsType, fstatfs};
 
 use super::book::FileId;
-use crate::source::live::Say;
+use crate::source::live::{Say, timeout};
 
 /// What happened.
 #[derive(Debug)]
@@ -197,18 +197,6 @@ impl Watcher {
             }
         }
         events
-    }
-}
-
-/// Milliseconds, rounded up: a wait that ends just before its deadline would be done again at once.
-fn timeout(most: Option<Duration>) -> PollTimeout {
-    match most {
-        None => PollTimeout::NONE,
-        Some(Duration::ZERO) => PollTimeout::ZERO,
-        Some(most) => {
-            let most = most.min(Duration::from_secs(3600)) + Duration::from_micros(999);
-            PollTimeout::try_from(most).unwrap_or(PollTimeout::MAX)
-        }
     }
 }
 

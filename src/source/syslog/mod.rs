@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use self::outbox::Outbox;
 use super::inputs::Input;
-use super::live::{self, Entered, Live, Messages, Say};
+use super::live::{self, Entered, Live, Messages, Say, timeout};
 use super::reader::{BatchSize, Intake};
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};

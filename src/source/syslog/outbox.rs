@@ -7,17 +7,9 @@ use super::{Account, Messages, Say, count};
 use crate::error::{Error, Result};
 use crate::receipt::grouped;
 
-/// How long a source may be quiet before what it gave is handed out.
-const QUIET: Duration = Duration::from_millis(20);
-
-/// How long a message waits at most.
-const LONGEST: Duration = Duration::from_millis(80);
-
 /// Messages on their way into batches.
 pub(super) struct Outbox<'a> {
     messages: Messages<'a>,
-    /// When the oldest of those that wait came.
-    first: Option<Instant>,
     account: &'a Account,
 }
 
@@ -31,7 +23,7 @@ pub(super) enum Ended {
 impl<'a> Outbox<'a> {
     /// Nothing yet; what comes is counted in `account`.
     pub fn new(messages: Messages<'a>, account: &'a Account) -> Self {
-        Outbox { messages, first: None, account }
+        Outbox { messages, account }
     }
 
     /// How many messages have been handed on.
@@ -53,23 +45,13 @@ impl<'a> Outbox<'a> {
     }
 
     /// How long to wait for more; without end when nothing waits to be handed out.
-    pub fn patience(&mut self) -> Option<Duration> {
-        if self.messages.is_empty() {
-            self.first = None;
-            return None;
-        }
-        let first = *self.first.get_or_insert_with(Instant::now);
-        Some(LONGEST.saturating_sub(first.elapsed()).min(QUIET))
+    pub fn patience(&self) -> Option<Duration> {
+        self.messages.patience()
     }
 
     /// Hands out what waits, if the source is `quiet` or it has waited for long.
     pub fn hand_out(&mut self, quiet: bool) -> Result<(), Ended> {
-        let late = self.first.is_some_and(|first| first.elapsed() >= LONGEST);
-        if !quiet && !late {
-            return Ok(());
-        }
-        self.first = None;
-        if self.messages.flush() { Ok(()) } else { Err(Ended::Enough) }
+        if self.messages.hand_out(quiet) { Ok(()) } else { Err(Ended::Enough) }
     }
 }
 

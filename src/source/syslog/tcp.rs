@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::socket::{setsockopt, sockopt};
 use rustls::ServerConfig;
 
 use super::frame::{Broken, Framer};
 use super::outbox::{Ended, Outbox, Seldom};
 use super::tls::{Step, Tls};
-use super::{LAST, Live, Source, count};
+use super::{LAST, Live, Source, count, timeout};
 use crate::details;
 use crate::error::{Error, Result};
 use crate::receipt::human_bytes;
@@ -126,11 +126,7 @@ impl Receiver<'_> {
                 (self.handshakes > 0).then_some(PAUSE),
                 self.paused.map(|since| PAUSE.saturating_sub(since.elapsed())),
             ];
-            let timeout = patience.into_iter().flatten().min().map_or(EpollTimeout::NONE, |patience| {
-                // Rounded up: a wait of nothing would be a busy one.
-                EpollTimeout::try_from(patience + Duration::from_micros(999)).unwrap_or(EpollTimeout::MAX)
-            });
-            let ready = match self.epoll.wait(&mut events, timeout) {
+            let ready = match self.epoll.wait(&mut events, timeout(patience.into_iter().flatten().min())) {
                 Ok(ready) => ready,
                 Err(Errno::EINTR) => 0,
                 Err(errno) => {
@@ -222,9 +218,10 @@ impl Receiver<'_> {
         }
     }
 
-    /// Reads once from the connection at `place`.
-    fn serve(&mut self, place: usize, outbox: &mut Outbox<'_>) -> Result<Option<()>, Ended> {
-        let Some(Some(connection)) = self.places.get_mut(place) else { return Ok(None) };
+    /// Reads once from the connection at `place`, and closes it when that was its end. `true` when it may have more to be
+    /// read at once; `false` when it has nothing for now, is closed, or nobody has the place.
+    fn serve(&mut self, place: usize, outbox: &mut Outbox<'_>) -> Result<bool, Ended> {
+        let Some(Some(connection)) = self.places.get_mut(place) else { return Ok(false) };
         let before = connection.framer.memory();
         let step = connection.read(&mut self.buffer, outbox);
         self.partial = self.partial + connection.framer.memory() - before;
@@ -245,11 +242,11 @@ impl Receiver<'_> {
                 if self.partial > PARTIAL {
                     self.make_room(outbox)?;
                 }
-                Ok(matches!(step, Step::More).then_some(()))
+                Ok(matches!(step, Step::More))
             }
             Err(Closed::Source(ended)) => Err(ended),
-            Err(Closed::Ended) => self.close(place, None, outbox).map(|()| None),
-            Err(Closed::Broken(why)) => self.close(place, Some(why), outbox).map(|()| None),
+            Err(Closed::Ended) => self.close(place, None, outbox).map(|()| false),
+            Err(Closed::Broken(why)) => self.close(place, Some(why), outbox).map(|()| false),
         }
     }
 
@@ -317,7 +314,7 @@ impl Receiver<'_> {
         while more && start.elapsed() < LAST {
             more = false;
             for place in 0..self.places.len() {
-                more |= self.serve(place, outbox)?.is_some();
+                more |= self.serve(place, outbox)?;
             }
         }
         for place in 0..self.places.len() {

@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, getsockopt, recvmmsg, setsockopt, sockopt};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::frame::{Frame, LongMessage};
 use super::outbox::{Ended, Outbox, Seldom};
-use super::{Address, LAST, Live, Options, Source};
+use super::{Address, LAST, Live, Options, Source, timeout};
 use crate::error::{Error, Result};
 use crate::receipt::{grouped, human_bytes};
 use crate::state::sum;
@@ -88,8 +88,6 @@ fn receive_all(
                 for datagram in datagrams {
                     datagram.iovs().try_for_each(|message| put(message, max_line, outbox))?;
                 }
-                // Looks at the clock as well.
-                outbox.patience();
                 outbox.hand_out(false)?;
                 continue;
             }
@@ -101,13 +99,9 @@ fn receive_all(
             return outbox.hand_out(true);
         }
         let patience = [outbox.patience(), drops.due()].into_iter().flatten().min();
-        let timeout = patience.map_or(PollTimeout::NONE, |patience| {
-            // Rounded up: a wait of nothing would be a busy one.
-            PollTimeout::try_from(patience + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX)
-        });
         let mut waited =
             [PollFd::new(socket.as_fd(), PollFlags::POLLIN), PollFd::new(live.stop.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut waited, timeout) {
+        match poll(&mut waited, timeout(patience)) {
             Ok(ready) => outbox.hand_out(ready == 0)?,
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(failed(errno)),
