@@ -88,11 +88,6 @@ impl Known {
             None => self.needs,
         }
     }
-
-    /// The one that tells most.
-    fn into_best(self) -> Option<Needed> {
-        self.into_needs().into_iter().max_by(|a, b| bits(&a.texts).total_cmp(&bits(&b.texts)))
-    }
 }
 
 fn shortest(texts: &Texts) -> usize {
@@ -225,13 +220,24 @@ fn alternate(ways: Vec<Known>) -> Known {
         texts.dedup();
         return Known::exactly(texts);
     }
-    let best: Option<Vec<Needed>> = ways.into_iter().map(Known::into_best).collect();
-    let needed = best.and_then(|best| {
-        let before = best.iter().map(|need| need.before).min().unwrap_or(0);
-        close(best.into_iter().flat_map(|need| need.texts).collect(), before)
-    });
-    let needed = needed.filter(|need| need.texts.len() <= MAX_TEXTS);
-    Known { exact: None, needs: needed.into_iter().collect(), least }
+    let ways: Vec<Vec<Needed>> = ways.into_iter().map(Known::into_needs).collect();
+    let most = |needs: &[Needed]| needs.iter().map(|need| bits(&need.texts)).fold(0.0, f64::max);
+    let best = |way: &Vec<Needed>| way.iter().max_by(|a, b| bits(&a.texts).total_cmp(&bits(&b.texts))).cloned();
+    let best: Vec<Needed> = ways.iter().map(best).collect::<Option<_>>().and_then(one_of).into_iter().collect();
+    // One behind the other: the first of each way, the second, and so on; the last of each way is the last.
+    let count = ways.iter().map(Vec::len).min().unwrap_or(0);
+    let of_way = |way: &Vec<Needed>, index: usize| way[if index + 1 < count { index } else { way.len() - 1 }].clone();
+    let all: Vec<Needed> =
+        (0..count).filter_map(|index| one_of(ways.iter().map(|way| of_way(way, index)).collect())).collect();
+    let needs = if all.len() > 1 && most(&all) >= most(&best) { all } else { best };
+    Known { exact: None, needs, least }
+}
+
+/// What is needed where one of `needs` is, unless there are too many texts of it.
+fn one_of(needs: Vec<Needed>) -> Option<Needed> {
+    let before = needs.iter().map(|need| need.before).min().unwrap_or(0);
+    let needed = close(needs.into_iter().flat_map(|need| need.texts).collect(), before)?;
+    (needed.texts.len() <= MAX_TEXTS).then_some(needed)
 }
 
 #[cfg(test)]
@@ -264,6 +270,9 @@ mod tests {
             ("one|two", "one|two"),
             ("one %{INT}|two %{WORD}", "one |two "),
             ("one|%{INT}", ""),
+            ("<%{INT}>|\\[%{INT}]", "<|[, >|]"),
+            ("<%{INT}>%{INT}!|\\[%{INT}]", "<|[, !|]"),
+            ("rare %{INT}:|%{INT}:rare", ":rare|rare "),
             ("(?<a>in)(?:put)?", "in"),
             ("[ab]c[^d]e", "ac|bc, e"),
             ("^(?>a)(?=b).c$", "a, c"),

@@ -358,7 +358,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     joins.pass(join, at);
                 }
                 Passed::Trace { site, trace, at } => {
-                    for (join, at) in sites[site as usize].joins(trace, at) {
+                    let trace = sites[site as usize].get(trace);
+                    for (join, at) in trace.into_iter().flat_map(|trace| trace.joins(at)) {
                         joins.pass(join, at);
                     }
                 }

@@ -16,6 +16,7 @@
 //! | `scout` | whether there can be a match at a place, or behind it |
 //! | `doubt` | what is asked about a line before it is tried |
 //! | `chars`, `blocks` | characters and sets of them; many bytes looked at at a time |
+//! | `window` | stretches of lines that are alike, and a memory of them |
 //! | `machine`, `runs` | runs the instructions |
 //! | `memory` | captures, open choices, places of failure |
 //!
@@ -39,6 +40,7 @@ mod start;
 mod token;
 mod trace;
 mod undo;
+mod window;
 
 use std::sync::OnceLock;
 
@@ -51,7 +53,7 @@ use lead::Lead;
 use machine::Machine;
 use memory::Place;
 use op::Code;
-use scout::{Reach, Scout};
+use scout::{Probe, Scout};
 use start::Starts;
 use token::Fuel;
 
@@ -86,6 +88,8 @@ const PROBE: usize = 8;
 pub(in crate::grok) struct Memory {
     machine: memory::Memory,
     doubt: Doubt,
+    /// Made when a line first fails at several places.
+    scout: ScoutOnce,
     /// For which machine it has been prepared: [`Memory::prepare`].
     is_careful: Option<bool>,
 }
@@ -107,6 +111,9 @@ impl Memory {
         memory.sites.resize_with((code.sites as usize).max(memory.sites.len()), trace::Site::default);
     }
 }
+
+/// A scout, if there can be one; not asked for yet at first.
+type ScoutOnce = Option<Option<Box<Scout>>>;
 
 /// Captures: for each, where it begins and ends.
 pub(in crate::grok) struct Found<'m>(&'m [Place]);
@@ -139,9 +146,8 @@ pub(in crate::grok) struct Program {
     /// Made when a line first needs it.
     careful: OnceLock<Result<Code, Refused>>,
     starts: Starts,
-    /// Made when a line first fails at several places.
-    scout: OnceLock<Option<Scout>>,
-    probe: OnceLock<Option<Scout>>,
+    /// The same when lines often fail at several places.
+    probe: OnceLock<Option<Probe>>,
     node: Node,
     captures: usize,
 }
@@ -163,7 +169,6 @@ impl Program {
             fast,
             careful: OnceLock::new(),
             starts,
-            scout: OnceLock::new(),
             probe: OnceLock::new(),
             node,
             captures: fields.max(expression.captures),
@@ -175,7 +180,7 @@ impl Program {
     #[inline]
     pub(in crate::grok) fn search(&self, memory: &mut Memory, line: &[u8]) -> End {
         if let Some(proof) = memory.doubt.asks()
-            && self.rules_out(line, proof).is_some()
+            && self.rules_out(&mut memory.scout, line, proof).is_some()
         {
             return End::NotFound;
         }
@@ -188,16 +193,15 @@ impl Program {
 
     /// Whether `proof` shows that there is no match in `line`; with what that took, in bytes read by an automaton.
     #[inline(never)]
-    fn rules_out(&self, line: &[u8], proof: Proof) -> Option<usize> {
+    fn rules_out(&self, scout: &mut ScoutOnce, line: &[u8], proof: Proof) -> Option<usize> {
         match proof {
             Proof::Needles => {
                 let is_out = self.starts.last(line).is_none() || self.starts.lacks(line);
                 is_out.then_some(self.starts.price())
             }
             Proof::Scout => {
-                let Some(start) = self.starts.find(line, 0) else { return Some(0) };
-                let (is_found, read) = self.scout()?.finds(line, start);
-                (!is_found).then_some(read - start)
+                let scout = self.scout(scout)?;
+                (!scout.finds(line, 0)).then(|| scout.price(line.len()))
             }
             Proof::Probe => {
                 let probe = self.probe()?;
@@ -217,18 +221,18 @@ impl Program {
     }
 
     /// What shows soonest that there is no match in `line`, in which none was found.
-    fn proof(&self, line: &[u8], automatons: bool) -> Option<Proof> {
+    fn proof(&self, scout: &mut ScoutOnce, line: &[u8], automatons: bool) -> Option<Proof> {
         let proofs = [Proof::Needles, Proof::Probe, Proof::Scout].into_iter().take(if automatons { 3 } else { 1 });
-        let taking = proofs.filter_map(|proof| Some((self.rules_out(line, proof)?, proof)));
+        let taking = proofs.filter_map(|proof| Some((self.rules_out(scout, line, proof)?, proof)));
         taking.min_by_key(|&(spent, _)| spent).map(|(_, proof)| proof)
     }
 
-    fn scout(&self) -> Option<&Scout> {
-        self.scout.get_or_init(|| Scout::new(&self.node, Reach::Behind)).as_ref()
+    fn scout<'m>(&self, scout: &'m mut ScoutOnce) -> Option<&'m mut Scout> {
+        scout.get_or_insert_with(|| Scout::new(&self.node).map(Box::new)).as_deref_mut()
     }
 
-    fn probe(&self) -> Option<&Scout> {
-        self.probe.get_or_init(|| Scout::new(&self.node, Reach::There)).as_ref()
+    fn probe(&self) -> Option<&Probe> {
+        self.probe.get_or_init(|| Probe::new(&self.node)).as_ref()
     }
 
     fn careful(&self) -> &Result<Code, Refused> {
@@ -260,17 +264,22 @@ impl Program {
             memory.prepare(code, self.captures);
             memory.is_careful = Some(CAREFUL);
         }
-        let Memory { machine: memory, doubt, .. } = memory;
+        let Memory { machine: memory, doubt, scout, .. } = memory;
         memory.joins.begin();
         let mut machine = Machine::<CAREFUL> { code, line, memory, budget };
-        let end = self.begin(&mut machine, doubt);
+        let end = self.begin(&mut machine, doubt, scout);
         #[cfg(test)]
         machine.memory.used.add(budget - machine.budget, machine.memory.failures.size());
         end
     }
 
     #[inline]
-    fn begin<const CAREFUL: bool>(&self, machine: &mut Machine<'_, CAREFUL>, doubt: &mut Doubt) -> End {
+    fn begin<const CAREFUL: bool>(
+        &self,
+        machine: &mut Machine<'_, CAREFUL>,
+        doubt: &mut Doubt,
+        scout: &mut ScoutOnce,
+    ) -> End {
         let line = machine.line;
         let mut at = 0;
         if self.starts.at_beginning(line) {
@@ -284,12 +293,18 @@ impl Program {
             }
             at = self.after(machine, 0, 0);
         }
-        self.go_on(machine, at, doubt)
+        self.go_on(machine, at, doubt, scout)
     }
 
     /// Looks for a match from `at` on, after all places before it.
     #[inline(never)]
-    fn go_on<const CAREFUL: bool>(&self, machine: &mut Machine<'_, CAREFUL>, mut at: usize, doubt: &mut Doubt) -> End {
+    fn go_on<const CAREFUL: bool>(
+        &self,
+        machine: &mut Machine<'_, CAREFUL>,
+        mut at: usize,
+        doubt: &mut Doubt,
+        scout: &mut ScoutOnce,
+    ) -> End {
         let line = machine.line;
         let mut tries = 0;
         // Bytes that the probe may read, so that it stays linear.
@@ -305,7 +320,9 @@ impl Program {
                 }
             }
             tries += 1;
-            if tries == PROBED && doubt.is_usual(line) && self.scout().is_some_and(|scout| !scout.finds(line, start).0)
+            if tries == PROBED
+                && doubt.is_usual(line)
+                && self.scout(scout).is_some_and(|scout| !scout.finds(line, start))
             {
                 break;
             }
@@ -334,7 +351,7 @@ impl Program {
             }
             at = self.after(machine, start, seen);
         }
-        doubt.failed(line, |automatons| self.proof(line, automatons));
+        doubt.failed(line, |automatons| self.proof(scout, line, automatons));
         End::NotFound
     }
 

@@ -29,6 +29,8 @@ struct Way {
 #[derive(Debug, PartialEq, Eq)]
 struct Needle {
     texts: Vec<Text>,
+    /// The texts, when they are two or three bytes.
+    bytes: Option<[u8; 3]>,
     before: usize,
     /// How many of them there are in a row: the columns of a table.
     times: usize,
@@ -182,7 +184,14 @@ impl Needle {
             let rare = (0..text.len()).max_by_key(|&at| common(text[at])).unwrap_or(0);
             Text { text: text.clone(), rare, other: (case == Case::Folded).then(|| text[rare].to_ascii_uppercase()) }
         };
-        Needle { texts: needed.texts.iter().map(text).collect(), before: needed.before, times: 1 }
+        let bytes = match &needed.texts[..] {
+            _ if case == Case::Folded => None,
+            [a, b] => a.first().zip(b.first()).map(|(&a, &b)| [a, b, b]),
+            [a, b, c] => a.first().zip(b.first()).zip(c.first()).map(|((&a, &b), &c)| [a, b, c]),
+            _ => None,
+        };
+        let bytes = bytes.filter(|_| needed.texts.iter().all(|text| text.len() == 1));
+        Needle { texts: needed.texts.iter().map(text).collect(), bytes, before: needed.before, times: 1 }
     }
 
     /// The byte that it is.
@@ -198,6 +207,9 @@ impl Needle {
         if let (2.., Some(byte)) = (self.times, self.byte()) {
             let more = memchr::memchr_iter(byte, line).count().checked_sub(self.times)?;
             return memchr::memchr_iter(byte, line).nth(more);
+        }
+        if let Some([a, b, c]) = self.bytes {
+            return memchr::memrchr3(a, b, c, line);
         }
         match &self.texts[..] {
             [text] => text.find_last(line),

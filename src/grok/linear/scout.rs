@@ -6,27 +6,168 @@
 //! no ways one after the other. Both know nothing of captures, take atomic groups for plain ones and pass over what they
 //! do not know, so that they find all matches and perhaps more: where they find nothing, there is nothing.
 //!
-//! Many an expression is too large for that as it is: an address that can begin anywhere has thousands of states. What
+//! The scout's states are made when lines come to them. Where it goes over a stretch of a line is remembered, with the
+//! ranges of bytes that lead to the same state, so that lines that are alike are looked through by dozens of bytes.
+//!
+//! The probe is made at once. Many an expression is too large for that as it is: an address has thousands of states. What
 //! is sought is made wider then, step by step, until its automaton is small enough: an address is any run of the
 //! characters of addresses, and in the end only how the expression begins is looked for.
 
 use super::lead::is_nullable;
-use super::token::{self, Ends, Fuel, NO_END, Token};
+use super::token::{self, Ends, FOUND, Fuel, Lazy, NO_END, NOTHING, Token};
+use super::window::{ANY, Cache, Fit, WINDOW, narrowed, shape_of, window};
 use crate::grok::ast::{Look, Node};
 use crate::grok::literals::{Case, needed};
 use crate::grok::set::Set;
 
-/// The automaton that looks for what `node` is, or for something wider.
+/// Looks for a match at a place and everywhere behind it. Each thread has its own.
 #[derive(Debug)]
-pub(super) struct Scout(Token);
+pub(super) struct Scout {
+    sought: Lazy,
+    stretches: Cache<Stretch>,
+}
 
-/// Where a match is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// At the place that is asked about, and at all behind it: a scout.
-    Behind,
-    /// At that place only: a probe.
-    There,
+/// Where the automaton goes over a stretch of a line, or over what is left of it.
+#[derive(Debug, PartialEq)]
+struct Stretch {
+    fit: Fit,
+    length: usize,
+    from: u32,
+    to: u32,
+}
+
+/// What finding a stretch takes, in bytes that the automaton reads in that time.
+const LOOKUP: usize = 5;
+
+impl Scout {
+    /// `None` when `node` is too large for a graph, even made wider.
+    pub(super) fn new(node: &Node) -> Option<Scout> {
+        let exact = plain(&ahead(node));
+        let of = |node: Node| {
+            let anything = Node::Repeat { node: Box::new(Node::set(Set::any())), min: 0, max: None, greedy: false };
+            Lazy::new(&Node::concat([anything, node])).map(|sought| Scout { sought, stretches: Cache::default() })
+        };
+        let wider = [Width::Counts, Width::Runs, Width::Gaps].into_iter();
+        of(exact.clone()).or_else(|| wider.map(|width| self::wider(&exact, width)).find_map(of))
+    }
+
+    /// Whether a match can begin at `at` or behind it, as far as it is found out with little work.
+    #[inline(never)]
+    pub(super) fn finds(&mut self, line: &[u8], at: usize) -> bool {
+        if self.sought.begin() {
+            self.stretches.clear();
+        }
+        self.look(line, at).unwrap_or(true)
+    }
+
+    /// What it takes for `length` bytes when lines are alike, in bytes that an automaton reads in that time.
+    pub(super) fn price(&self, length: usize) -> usize {
+        if self.stretches.is_awake() { LOOKUP * (1 + length.div_ceil(WINDOW)) } else { length }
+    }
+
+    fn look(&mut self, line: &[u8], mut at: usize) -> Option<bool> {
+        let mut state = self.sought.start(line, at)?;
+        while at < line.len() {
+            let length = (line.len() - at).min(WINDOW);
+            match self.known(&line[at..], length, state) {
+                Some(to) => (state, at) = (to, at + length),
+                None => {
+                    let end = at + length;
+                    while at < end {
+                        let (to, length) = self.sought.step(state, line, at)?;
+                        (state, at) = (to, at + length);
+                        if to >= NOTHING {
+                            break;
+                        }
+                    }
+                }
+            }
+            if state >= NOTHING {
+                return Some(state == FOUND);
+            }
+        }
+        self.sought.ends(state)
+    }
+
+    /// Where the next `length` bytes lead, if that is remembered, or worth to be.
+    #[inline]
+    fn known(&mut self, rest: &[u8], length: usize, state: u32) -> Option<u32> {
+        if self.stretches.sleeps() {
+            return None;
+        }
+        let mut room = [0; WINDOW];
+        let window = window(rest, &mut room);
+        let key = u64::from(shape_of(window)) | u64::from(state) << 32;
+        let fits = |known: &Stretch| known.from == state && known.length == length && known.fit.fits(window);
+        if let Some((_, known)) = self.stretches.find(key, fits) {
+            return Some(known.to);
+        }
+        if !self.stretches.misses(key) {
+            return None;
+        }
+        match self.record(&rest[..length], state) {
+            Some(stretch) => {
+                let to = stretch.to;
+                self.stretches.add(stretch, key);
+                Some(to)
+            }
+            None => {
+                self.stretches.waste();
+                None
+            }
+        }
+    }
+
+    /// Walks over `bytes` and notes what leads to the same states.
+    #[cold]
+    fn record(&mut self, bytes: &[u8], from: u32) -> Option<Stretch> {
+        let (mut ranges, mut state) = (ANY, from);
+        for (range, &byte) in ranges.iter_mut().zip(bytes) {
+            // What is beyond ASCII takes more than a byte.
+            if !byte.is_ascii() {
+                return None;
+            }
+            let to = self.sought.over(state, byte)?;
+            *range = narrowed((0, 0x7f), byte, |other| self.sought.over(state, other) == Some(to));
+            state = to;
+            if to >= NOTHING {
+                break;
+            }
+        }
+        Some(Stretch { fit: Fit::new(&ranges), length: bytes.len(), from, to: state })
+    }
+}
+
+/// The automaton that looks at one place for what a node is, or for something wider.
+#[derive(Debug)]
+pub(super) struct Probe(Token);
+
+impl Probe {
+    /// `None` when not even the beginning of `node` can be looked for.
+    pub(super) fn new(node: &Node) -> Option<Probe> {
+        let of = |node: &Node| token::build(node, Ends::Any, &mut Fuel::default()).map(Probe);
+        let exact = plain(&ahead(node));
+        let widened = [Width::Counts, Width::Runs, Width::Gaps].map(|width| widened(&exact, width));
+        let all_runs = wider(&exact, Width::Runs);
+        let [counts, runs, widest] = &widened;
+        [&exact, counts, runs, &all_runs, widest].into_iter().find_map(of).or_else(|| {
+            let mut parts = parts(widest);
+            while parts > 1 {
+                parts /= 2;
+                if let Some(probe) = of(&beginning(widest, parts)) {
+                    return Some(probe);
+                }
+            }
+            None
+        })
+    }
+
+    /// Whether a match can begin at `at`; and how far that took reading.
+    #[inline(never)]
+    pub(super) fn finds(&self, line: &[u8], at: usize) -> (bool, usize) {
+        let (end, read) = self.0.run(line, at);
+        (end != NO_END, read)
+    }
 }
 
 /// How much wider what is sought is than the expression.
@@ -42,43 +183,6 @@ enum Width {
 
 /// The most rounds of a repeat that are counted when what is sought is made wider.
 const MAX_COUNT: u32 = 4;
-
-impl Scout {
-    /// `None` when not even the beginning of `node` can be looked for.
-    pub(super) fn new(node: &Node, reach: Reach) -> Option<Scout> {
-        let exact = plain(&ahead(node));
-        let counts = widened(&exact, Width::Counts, reach);
-        let runs = widened(&exact, Width::Runs, reach);
-        let all_runs = wider(&exact, Width::Runs);
-        let widest = widened(&exact, Width::Gaps, reach);
-        [&exact, &counts, &runs, &all_runs, &widest].into_iter().find_map(|node| Scout::of(node, reach)).or_else(|| {
-            let mut parts = parts(&widest);
-            while parts > 1 {
-                parts /= 2;
-                if let Some(scout) = Scout::of(&beginning(&widest, parts), reach) {
-                    return Some(scout);
-                }
-            }
-            None
-        })
-    }
-
-    fn of(node: &Node, reach: Reach) -> Option<Scout> {
-        let anything = Node::Repeat { node: Box::new(Node::set(Set::any())), min: 0, max: None, greedy: false };
-        let sought = match reach {
-            Reach::Behind => Node::concat([anything, node.clone()]),
-            Reach::There => node.clone(),
-        };
-        token::build(&sought, Ends::Any, &mut Fuel::default()).map(Scout)
-    }
-
-    /// Whether a match can begin at `at`, or behind it; and how far that took reading.
-    #[inline(never)]
-    pub(super) fn finds(&self, line: &[u8], at: usize) -> (bool, usize) {
-        let (end, read) = self.0.run(line, at);
-        (end != NO_END, read)
-    }
-}
 
 /// `node`, or, where it is more than what is behind it, what a look ahead sees in the place of that.
 pub(super) fn ahead(node: &Node) -> Node {
@@ -112,12 +216,12 @@ fn plain(node: &Node) -> Node {
     }
 }
 
-/// What matches wherever the plain `node` matches, and has fewer states. A probe's beginning is left as it is: most
-/// places are ruled out by it.
-fn widened(node: &Node, width: Width, reach: Reach) -> Node {
+/// What matches wherever the plain `node` matches, and has fewer states. Its beginning is left as it is: most places are
+/// ruled out by it.
+fn widened(node: &Node, width: Width) -> Node {
     match node {
-        Node::Alternate(ways) => Node::Alternate(ways.iter().map(|way| widened(way, width, reach)).collect()),
-        Node::Concat(parts) if reach == Reach::There => {
+        Node::Alternate(ways) => Node::Alternate(ways.iter().map(|way| widened(way, width)).collect()),
+        Node::Concat(parts) => {
             let is_look = |part: &&Node| matches!(part, Node::Look(_) | Node::Around { .. });
             let (head, rest) = parts.split_at(1 + parts.iter().take_while(is_look).count().min(parts.len() - 1));
             Node::concat(head.iter().cloned().chain(rest.iter().map(|part| wider(part, width))))

@@ -1,19 +1,18 @@
 //! From a part's graph to its automaton, and the proof that its end is unique.
 
-use std::collections::HashMap;
-
 use super::super::blocks::Stops;
 use super::super::chars::FREE;
 use super::super::lead::Lead;
+use super::explore::{Edge, Explorer};
 use super::minimize::minimize;
-use super::nfa::{MAX_NODES, Nfa, Step, Test};
-use super::symbols::Symbols;
+use super::nfa::{MAX_NODES, Nfa};
 use super::{CHAR, ENDS, Lane, STAY, STOP, Token};
 use crate::grok::ast::Node;
-use crate::grok::set::Set;
 
 /// The most states. `EMAILADDRESS` needs 4,100.
 const MAX_STATES: usize = 8_000;
+/// The most that states may take, in threads of four bytes.
+const MAX_SIZE: usize = 1 << 24;
 /// The most work, in steps over the graph.
 const MAX_WORK: usize = 2_000_000;
 /// The most work for all tokens of an expression, those with it that come to nothing: counted repeats are written out,
@@ -40,32 +39,13 @@ pub(in crate::grok::linear) fn build(node: &Node, ends: Ends<'_>, fuel: &mut Fue
     }
     let nfa = Nfa::new(node);
     fuel.spend(nfa.as_ref().map_or(MAX_NODES, |nfa| nfa.steps.len()));
-    let mut nfa = nfa?;
-    let wanted = match ends {
-        Ends::Unique(lead) => Some((nfa.set(&lead.set, false), lead.end)),
-        Ends::First => None,
-        Ends::Any => Some((nfa.set(&Set::any(), false), true)),
-    };
-    let is_any = matches!(ends, Ends::Any);
-    let symbols = Symbols::new(&nfa.sets, &nfa.behind, nfa.asks.contains(&true))?;
-    let mut builder = Builder {
-        nfa: &nfa,
-        symbols,
-        wanted,
-        rows: Vec::new(),
-        states: Vec::new(),
-        known: HashMap::new(),
-        is_any,
-        work: 0,
-        stamp: vec![0; nfa.steps.len()],
-        now: 0,
-        stack: Vec::new(),
-    };
+    let nfa = nfa?;
+    let mut builder = Builder { explorer: Explorer::new(nfa, ends, MAX_WORK, MAX_SIZE)?, rows: Vec::new() };
     let starts = builder.explore();
-    fuel.spend(builder.work);
+    fuel.spend(builder.explorer.work);
     let starts = starts?;
     let live = builder.live();
-    if wanted.is_some() && !is_any {
+    if matches!(ends, Ends::Unique(_)) {
         let two =
             builder.rows.iter().flatten().any(|edge| edge.ends && edge.next.is_some_and(|next| live[next as usize]));
         if two {
@@ -92,136 +72,28 @@ impl Fuel {
     }
 }
 
-/// A transition under construction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Edge {
-    pub(super) ends: bool,
-    pub(super) next: Option<u32>,
-}
-
-type Key = (Vec<u32>, u8);
-
-struct Builder<'n> {
-    nfa: &'n Nfa,
-    symbols: Symbols,
-    /// The set that has to follow an end, and whether the line may end there.
-    wanted: Option<(usize, bool)>,
-    /// Whether the first end is the last.
-    is_any: bool,
+struct Builder {
+    explorer: Explorer,
     /// By state, by symbol.
     rows: Vec<Vec<Edge>>,
-    states: Vec<Key>,
-    known: HashMap<Key, u32>,
-    work: usize,
-    /// By step: the last walk that met it.
-    stamp: Vec<u32>,
-    now: u32,
-    stack: Vec<u32>,
 }
 
-impl Builder<'_> {
+impl Builder {
     /// Makes all states that can be reached; answers the first ones, by context.
     fn explore(&mut self) -> Option<Vec<u32>> {
-        let contexts = if self.nfa.asks[self.nfa.start as usize] { self.symbols.contexts() } else { 1 };
-        let starts: Vec<u32> =
-            (0..contexts).map(|context| self.state(vec![self.nfa.start], context as u8)).collect::<Option<_>>()?;
-        while self.rows.len() < self.states.len() {
-            let (threads, context) = self.states[self.rows.len()].clone();
-            let mut row = Vec::with_capacity(self.symbols.count());
-            for symbol in 0..self.symbols.count() as u8 {
-                row.push(match symbol == self.symbols.long {
-                    true => Edge { ends: false, next: None },
-                    false => self.edge(&threads, context, symbol)?,
-                });
-            }
-            self.work += row.len();
+        let most = if self.explorer.is_any { MAX_STATES / 2 } else { MAX_STATES };
+        let starts = self.explorer.starts()?;
+        while self.rows.len() < self.explorer.count() {
+            let state = self.rows.len() as u32;
+            let symbols = 0..self.explorer.symbols.count() as u8;
+            let row = symbols.map(|symbol| self.explorer.edge(state, symbol)).collect::<Option<Vec<Edge>>>()?;
+            self.explorer.work += row.len();
             self.rows.push(row);
+            if self.explorer.count() > most {
+                return None;
+            }
         }
         Some(starts)
-    }
-
-    fn state(&mut self, mut threads: Vec<u32>, context: u8) -> Option<u32> {
-        if self.wanted.is_some() {
-            threads.sort_unstable();
-        }
-        let asks = threads.iter().any(|&thread| self.nfa.asks[thread as usize]);
-        let key = (threads, if asks { context } else { 0 });
-        if let Some(&known) = self.known.get(&key) {
-            return Some(known);
-        }
-        if self.states.len() >= if self.is_any { MAX_STATES / 2 } else { MAX_STATES } {
-            return None;
-        }
-        let new = self.states.len() as u32;
-        self.states.push(key.clone());
-        self.known.insert(key, new);
-        Some(new)
-    }
-
-    /// Where `threads` go over `symbol`.
-    fn edge(&mut self, threads: &[u32], context: u8, symbol: u8) -> Option<Edge> {
-        self.now += 1;
-        let (mut ends, mut next) = (false, Vec::new());
-        let can_end = match self.wanted {
-            None => true,
-            Some((_, end)) if symbol == self.symbols.end => end,
-            Some((set, _)) => self.symbols.is_in(symbol, set),
-        };
-        let mut stack = std::mem::take(&mut self.stack);
-        stack.clear();
-        stack.extend(threads.iter().rev());
-        while let Some(at) = stack.pop() {
-            if std::mem::replace(&mut self.stamp[at as usize], self.now) == self.now {
-                continue;
-            }
-            self.work += 1;
-            match &self.nfa.steps[at as usize] {
-                Step::Set(set, to) => {
-                    if self.symbols.is_in(symbol, *set) && !next.contains(to) {
-                        next.push(*to);
-                    }
-                }
-                Step::Split(ways) => stack.extend(ways.iter().rev()),
-                Step::Test(test, to) => {
-                    if self.holds(*test, context, symbol) {
-                        stack.push(*to);
-                    }
-                }
-                Step::End if self.wanted.is_none() => {
-                    // What has lower priority does not count.
-                    ends = true;
-                    break;
-                }
-                Step::End => ends |= can_end,
-            }
-        }
-        self.stack = stack;
-        if self.work > MAX_WORK {
-            return None;
-        }
-        if next.is_empty() || symbol == self.symbols.end || (ends && self.is_any) {
-            return Some(Edge { ends, next: None });
-        }
-        let context = self.symbols.context[usize::from(symbol)];
-        Some(Edge { ends, next: Some(self.state(next, context)?) })
-    }
-
-    fn holds(&self, test: Test, context: u8, symbol: u8) -> bool {
-        // Symbols of one context are alike in the sets that are asked of the character before.
-        let before = self.symbols.context.iter().position(|&known| known == context).unwrap_or_default() as u8;
-        let end = self.symbols.end;
-        let at_start = before == end;
-        match test {
-            Test::Start => at_start,
-            Test::End => symbol == end,
-            Test::LineStart(newline) => at_start || (self.symbols.is_in(before, newline) && symbol != end),
-            Test::LineEnd(newline) => symbol == end || self.symbols.is_in(symbol, newline),
-            Test::Boundary(word, inside) => {
-                (self.symbols.is_in(before, word) != self.symbols.is_in(symbol, word)) != inside
-            }
-            Test::Ahead(set, negative) => self.symbols.is_in(symbol, set) != negative,
-            Test::Behind(set, negative) => self.symbols.is_in(before, set) != negative,
-        }
     }
 
     /// By state: whether an end can be reached.
@@ -253,7 +125,7 @@ impl Builder<'_> {
             edge.next = edge.next.filter(|&next| live[next as usize]);
         }
         let (rows, class_of) = minimize(&self.rows);
-        let (states, symbols) = (rows.len(), &self.symbols);
+        let (states, symbols) = (rows.len(), &self.explorer.symbols);
         let leaves: Vec<Option<Vec<u8>>> =
             rows.iter().enumerate().map(|(state, row)| self.leaves(state as u32, row)).collect();
         // Those that stay come first.
@@ -284,8 +156,16 @@ impl Builder<'_> {
             |state: usize, byte: &usize| rows[state][usize::from(symbols.ascii[*byte])].next == Some(state as u32);
         let is_free = (0..rows.len()).any(|state| (0..0x80).filter(|byte| stays(state, byte)).count() > FREE);
         let states = states as u32;
-        let mut token =
-            Token { column_of, symbols: self.symbols, transitions, leaves: stops, states, starts, is_free, lane: None };
+        let mut token = Token {
+            column_of,
+            symbols: self.explorer.symbols,
+            transitions,
+            leaves: stops,
+            states,
+            starts,
+            is_free,
+            lane: None,
+        };
         token.lane = Lane::new(&token);
         token
     }
@@ -293,11 +173,12 @@ impl Builder<'_> {
     /// The bytes at which a state is left that stays as it is at all others.
     fn leaves(&self, state: u32, row: &[Edge]) -> Option<Vec<u8>> {
         let stay = Edge { ends: false, next: Some(state) };
-        if self.symbols.beyond().any(|symbol| row[usize::from(symbol)] != stay) {
+        if self.explorer.symbols.beyond().any(|symbol| row[usize::from(symbol)] != stay) {
             return None;
         }
-        let leaves: Vec<u8> =
-            (0..0x80).filter(|&byte| row[usize::from(self.symbols.ascii[usize::from(byte)])] != stay).collect();
+        let leaves: Vec<u8> = (0..0x80)
+            .filter(|&byte| row[usize::from(self.explorer.symbols.ascii[usize::from(byte)])] != stay)
+            .collect();
         (leaves.len() <= MAX_LEAVES).then_some(leaves)
     }
 }

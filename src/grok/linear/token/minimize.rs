@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::build::Edge;
+use super::explore::Edge;
 
 /// The rows of the smallest automaton that does the same, and by old state, the new one. All rows have one length.
 ///

@@ -13,6 +13,8 @@
 //! state knows what it has to know of the one before.
 
 mod build;
+mod explore;
+mod lazy;
 mod minimize;
 mod nfa;
 mod symbols;
@@ -22,6 +24,7 @@ use super::chars::{RAW, decode, decode_last};
 use symbols::Symbols;
 
 pub(super) use build::{Ends, Fuel, build};
+pub(super) use lazy::{FOUND, Lazy, NOTHING};
 
 /// The part can end before the character that chose this transition.
 const ENDS: u32 = 1 << 31;

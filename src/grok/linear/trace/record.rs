@@ -5,13 +5,12 @@
 //! effects. Where an instruction asks for something that a range cannot say (the end of the line, a character beyond
 //! ASCII, a place outside of the window), the trace ends before it.
 
-use wide::u8x16;
-
 use super::super::chars::Class;
 use super::super::memory::Place;
 use super::super::op::{At, Code, Content, Edge, Field, NO_CAPTURE, Op};
 use super::super::token::{NO_END, Token};
-use super::{BLOCK, Effect, Join, MAX_CAPTURES, MAX_EFFECTS, NONE_ENDS, Trace, WINDOW};
+use super::super::window::{ANY, Fit, WINDOW, narrowed};
+use super::{Effect, Join, MAX_CAPTURES, MAX_EFFECTS, NONE_ENDS, Trace};
 
 /// The most instructions of a trace.
 const MAX_STEPS: usize = 256;
@@ -56,7 +55,7 @@ pub(super) fn record(code: &Code, line: &[u8], start: usize, pc: At) -> Option<T
         code,
         line,
         start,
-        ranges: [(0, u8::MAX); WINDOW],
+        ranges: ANY,
         looked: 0,
         at_start: false,
         ends: NONE_ENDS,
@@ -87,8 +86,7 @@ pub(super) fn record(code: &Code, line: &[u8], start: usize, pc: At) -> Option<T
     }
     let taken = at - start;
     (taken >= LEAST).then(|| Trace {
-        low: blocks(recorder.ranges.map(|(low, _)| low)),
-        span: blocks(recorder.ranges.map(|(low, high)| high - low)),
+        fit: Fit::new(&recorder.ranges),
         looked: recorder.looked as u8,
         taken: taken as u8,
         at_start: recorder.at_start,
@@ -102,10 +100,6 @@ pub(super) fn record(code: &Code, line: &[u8], start: usize, pc: At) -> Option<T
         joins: recorder.joins,
         joined: recorder.joined as u8,
     })
-}
-
-fn blocks(bytes: [u8; WINDOW]) -> [u8x16; WINDOW / BLOCK] {
-    std::array::from_fn(|block| u8x16::new(std::array::from_fn(|index| bytes[BLOCK * block + index])))
 }
 
 impl Recorder<'_> {
@@ -265,16 +259,9 @@ impl Recorder<'_> {
     fn sees(&mut self, at: usize, is: impl Fn(u8) -> bool) -> Option<bool> {
         let byte = *self.line.get(at)?;
         let index = at.checked_sub(self.start)?;
-        let (low, high) = self.ranges.get_mut(index)?;
+        let range = self.ranges.get_mut(index)?;
         let answer = is(byte);
-        let (mut lowest, mut highest) = (byte, byte);
-        while lowest > *low && is(lowest - 1) == answer {
-            lowest -= 1;
-        }
-        while highest < *high && is(highest + 1) == answer {
-            highest += 1;
-        }
-        (*low, *high) = (lowest, highest);
+        *range = narrowed(*range, byte, |other| is(other) == answer);
         self.looked = self.looked.max(index + 1);
         Some(answer)
     }

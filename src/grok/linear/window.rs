@@ -1,0 +1,238 @@
+//! Stretches of lines that are alike: as ranges of bytes over which nothing would go otherwise, and where what is known of
+//! them is found again.
+
+use wide::u8x16;
+
+use super::blocks::BLOCK;
+
+/// The most bytes of a stretch.
+pub(super) const WINDOW: usize = 64;
+
+/// The bytes that a shape is of: more would tell apart by what stands behind a short stretch.
+const SHAPED: usize = 32;
+
+/// The beginning of `rest`, filled up with zeros in `room` where it is too short.
+#[inline(always)]
+pub(super) fn window<'l>(rest: &'l [u8], room: &'l mut [u8; WINDOW]) -> &'l [u8; WINDOW] {
+    match rest.first_chunk::<WINDOW>() {
+        Some(window) => window,
+        None => {
+            room[..rest.len().min(WINDOW)].copy_from_slice(&rest[..rest.len().min(WINDOW)]);
+            room
+        }
+    }
+}
+
+/// Which of the first bytes of `window` are digits, letters and the like, and no blanks, quotes, points or other signs below
+/// those. A stretch of fewer bytes is found by what has followed it as well.
+#[inline(always)]
+pub(super) fn shape_of(window: &[u8; WINDOW]) -> u32 {
+    let zero = u8x16::splat(b'0');
+    let (blocks, _) = window.as_chunks::<BLOCK>();
+    blocks[..SHAPED / BLOCK].iter().rev().fold(0, |shape, block| {
+        let block = u8x16::new(*block);
+        shape << BLOCK | block.max(zero).simd_eq(block).to_bitmask()
+    })
+}
+
+/// Ranges, one for each byte of a window.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Fit {
+    /// The lowest that fits, and how many more do.
+    low: [u8x16; WINDOW / BLOCK],
+    span: [u8x16; WINDOW / BLOCK],
+}
+
+/// Ranges that every byte is in.
+pub(super) const ANY: [(u8, u8); WINDOW] = [(0, u8::MAX); WINDOW];
+
+impl Fit {
+    /// Of the lowest and the highest byte in each place.
+    pub(super) fn new(ranges: &[(u8, u8); WINDOW]) -> Fit {
+        let blocks = |of: fn((u8, u8)) -> u8| {
+            std::array::from_fn(|block| u8x16::new(std::array::from_fn(|index| of(ranges[BLOCK * block + index]))))
+        };
+        Fit { low: blocks(|(low, _)| low), span: blocks(|(low, high)| high - low) }
+    }
+
+    /// Whether all bytes are in their ranges.
+    #[inline(always)]
+    pub(super) fn fits(&self, window: &[u8; WINDOW]) -> bool {
+        let (blocks, _) = window.as_chunks::<BLOCK>();
+        let fits = blocks.iter().zip(&self.low).zip(&self.span).fold(u8x16::MAX, |fits, ((block, &low), &span)| {
+            let above = u8x16::new(*block) - low;
+            fits & above.min(span).simd_eq(above)
+        });
+        fits.to_bitmask() == 0xffff
+    }
+}
+
+/// The range around `byte` in which `is` holds, as far as `low..=high`.
+pub(super) fn narrowed((low, high): (u8, u8), byte: u8, mut is: impl FnMut(u8) -> bool) -> (u8, u8) {
+    let (mut lowest, mut highest) = (byte, byte);
+    while lowest > low && is(lowest - 1) {
+        lowest -= 1;
+    }
+    while highest < high && is(highest + 1) {
+        highest += 1;
+    }
+    (lowest, highest)
+}
+
+/// The most entries of a cache.
+const MAX_ENTRIES: usize = 128;
+/// The buckets of its index, and the entries in each.
+const BUCKETS: usize = 128;
+const WAYS: usize = 4;
+/// There is no entry.
+const NONE: u8 = u8::MAX;
+
+/// What making an entry costs, in uses of one.
+const COST: u32 = 512;
+/// The most that can be paid for in a row.
+const SAVINGS: u32 = 64 * COST;
+/// The look-ups after which a cache is judged, and how many of them must have found something.
+const TERM: u32 = 1024;
+const ENOUGH: u32 = TERM / 4;
+/// The look-ups that are left out when they have not, at first and at most.
+const SLEEP: u32 = 4 * TERM;
+const LONGEST_SLEEP: u32 = 256 * TERM;
+
+/// What is known of stretches. Entries are made for keys that come twice, and paid for out of what earlier ones have saved;
+/// where hardly any stretch finds one, the cache sleeps.
+#[derive(Debug)]
+pub(super) struct Cache<T> {
+    entries: Vec<T>,
+    /// By hash of the key: the numbers of entries, those that were of use of late in front.
+    index: [[u8; WAYS]; BUCKETS],
+    /// By the same: what was missed last.
+    last_missed: [u8; BUCKETS],
+    /// The entry that makes room for the next one.
+    oldest: usize,
+    /// Uses that have not been spent, without those since the last look-up that found nothing.
+    savings: u32,
+    /// Look-ups that found something, and that did not; and how many had when one did not last.
+    found: u32,
+    missed: u32,
+    saved: u32,
+    /// Look-ups to be left out.
+    asleep: u32,
+    sleep: u32,
+}
+
+impl<T> Default for Cache<T> {
+    fn default() -> Self {
+        Cache {
+            entries: Vec::new(),
+            index: [[NONE; WAYS]; BUCKETS],
+            last_missed: [0; BUCKETS],
+            oldest: 0,
+            savings: SAVINGS,
+            found: 0,
+            missed: 0,
+            saved: 0,
+            asleep: 0,
+            sleep: SLEEP,
+        }
+    }
+}
+
+/// Where a key stands in the index, and what else is noted of it.
+#[inline(always)]
+fn hash(key: u64) -> (usize, u8) {
+    let hash = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((hash >> 57) as usize % BUCKETS, (hash >> 48) as u8)
+}
+
+impl<T: PartialEq> Cache<T> {
+    /// Whether a look-up is to be left out.
+    #[inline(always)]
+    pub(super) fn sleeps(&mut self) -> bool {
+        let asleep = self.asleep > 0;
+        self.asleep -= u32::from(asleep);
+        asleep
+    }
+
+    /// Whether look-ups are not left out for now.
+    pub(super) fn is_awake(&self) -> bool {
+        self.asleep == 0
+    }
+
+    /// The entry of this key that fits, and its number.
+    #[inline(always)]
+    pub(super) fn find(&mut self, key: u64, fits: impl Fn(&T) -> bool) -> Option<(u8, &T)> {
+        let ways = &mut self.index[hash(key).0];
+        for way in 0..WAYS {
+            let number = ways[way];
+            if let Some(entry) = self.entries.get(usize::from(number))
+                && fits(entry)
+            {
+                if way > 0 {
+                    ways.swap(way, way - 1);
+                }
+                self.found += 1;
+                return Some((number, entry));
+            }
+        }
+        None
+    }
+
+    /// The entry of this number.
+    pub(super) fn get(&self, number: u8) -> Option<&T> {
+        self.entries.get(usize::from(number))
+    }
+
+    /// Notes that a key has no entry; whether one is to be made, which is paid for then.
+    pub(super) fn misses(&mut self, key: u64) -> bool {
+        self.missed += 1;
+        self.savings = self.savings.saturating_add(self.found - self.saved);
+        self.saved = self.found;
+        if self.found + self.missed >= TERM {
+            self.savings = self.savings.min(SAVINGS);
+            if self.found < ENOUGH {
+                self.asleep = self.sleep;
+                self.sleep = (2 * self.sleep).min(LONGEST_SLEEP);
+                self.savings = self.savings.max(SAVINGS / 4);
+            } else {
+                self.sleep = SLEEP;
+            }
+            (self.found, self.missed, self.saved) = (0, 0, 0);
+        }
+        let (bucket, mark) = hash(key);
+        if std::mem::replace(&mut self.last_missed[bucket], mark) != mark || self.savings < COST {
+            return false;
+        }
+        self.savings -= COST;
+        true
+    }
+
+    /// Adds an entry.
+    pub(super) fn add(&mut self, entry: T, key: u64) {
+        let known = self.entries.iter().position(|known| *known == entry);
+        let number = known.unwrap_or_else(|| {
+            if self.entries.len() < MAX_ENTRIES {
+                self.entries.push(entry);
+                return self.entries.len() - 1;
+            }
+            // Buckets that still name the one that goes will find out that it does not fit.
+            let number = self.oldest;
+            self.entries[number] = entry;
+            self.oldest = (self.oldest + 1) % MAX_ENTRIES;
+            number
+        });
+        let ways = &mut self.index[hash(key).0];
+        ways.rotate_right(1);
+        ways[0] = number as u8;
+    }
+
+    /// No entry could be made: that has cost twice.
+    pub(super) fn waste(&mut self) {
+        self.savings = self.savings.saturating_sub(COST);
+    }
+
+    /// Forgets all entries.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        self.oldest = 0;
+    }
+}
