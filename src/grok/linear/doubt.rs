@@ -32,6 +32,10 @@ const IDLE: u8 = 64;
 const SEVERAL: u8 = 16;
 const LONG: usize = 4096;
 
+/// The lines that a proof rules out before another one may take its place: those that could be made meanwhile, or that
+/// what goes by now asks for.
+const SETTLED: u32 = 4096;
+
 /// What is remembered of the lines of late.
 #[derive(Debug, Default)]
 pub(super) struct Doubt {
@@ -41,6 +45,8 @@ pub(super) struct Doubt {
     total: u8,
     /// What showed it of the last one.
     proof: Option<Proof>,
+    /// The lines that it has ruled out since.
+    ruled_out: u32,
     /// Lines for which nothing is to be proved.
     idle: u8,
 }
@@ -56,6 +62,17 @@ impl Doubt {
     #[inline]
     pub(super) fn matched(&mut self) {
         self.failed = 0;
+    }
+
+    /// A line has been ruled out by what was asked.
+    #[inline]
+    pub(super) fn ruled_out(&mut self) {
+        self.ruled_out += 1;
+        let is_usual = self.total >= SEVERAL;
+        self.total = self.total.saturating_add(1);
+        if self.ruled_out >= SETTLED || is_usual != (self.total >= SEVERAL) {
+            self.proof = None;
+        }
     }
 
     /// Whether it is worth while to make automatons of lines like this one.
@@ -76,7 +93,7 @@ impl Doubt {
             (self.idle, self.proof) = (self.idle - 1, None);
             return;
         }
-        self.proof = prove(is_usual);
+        (self.proof, self.ruled_out) = (prove(is_usual), 0);
         if self.proof.is_none() && is_usual {
             self.idle = IDLE;
         }

@@ -137,6 +137,8 @@ pub(in crate::grok) struct Used {
     pub(in crate::grok) failures: usize,
     /// Traces that were followed.
     pub(in crate::grok) traces: u64,
+    /// Stretches that the scout found again.
+    pub(in crate::grok) stretches: u64,
 }
 
 #[cfg(test)]

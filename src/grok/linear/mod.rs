@@ -81,7 +81,7 @@ const PROBED: u32 = 3;
 const PROBE_EACH: usize = 4;
 const PROBE_ANY: usize = 128;
 /// What sending it takes, in such bytes.
-const PROBE: usize = 8;
+const PROBE: usize = 16;
 
 /// What one thread needs to look for matches.
 #[derive(Debug, Default)]
@@ -130,7 +130,8 @@ impl Found<'_> {
 impl Memory {
     /// What searches have cost since the last call.
     pub(in crate::grok) fn used(&mut self) -> Used {
-        std::mem::take(&mut self.machine.used)
+        let stretches = self.scout.iter_mut().flatten().map(|scout| std::mem::take(&mut scout.recalled)).sum();
+        Used { stretches, ..std::mem::take(&mut self.machine.used) }
     }
 
     /// Asks `proof` about the next line before it is tried.
@@ -182,6 +183,7 @@ impl Program {
         if let Some(proof) = memory.doubt.asks()
             && self.rules_out(&mut memory.scout, line, proof).is_some()
         {
+            memory.doubt.ruled_out();
             return End::NotFound;
         }
         let budget = FAST_ANY + FAST_EACH * line.len() as u64;

@@ -25,9 +25,16 @@ use crate::grok::set::Set;
 pub(super) struct Scout {
     sought: Lazy,
     stretches: Cache<Stretch>,
+    /// The first state at the beginning of a line, if it is known.
+    first: Option<u32>,
+    /// Whether the last line has met something new.
+    is_new: bool,
+    /// Stretches that were found again, for tests.
+    #[cfg(test)]
+    pub(super) recalled: u64,
 }
 
-/// Where the automaton goes over a stretch of a line, or over what is left of it.
+/// Where the automaton goes over a stretch of a line; over what is left of it when it is shorter than a window.
 #[derive(Debug, PartialEq)]
 struct Stretch {
     fit: Fit,
@@ -35,6 +42,9 @@ struct Stretch {
     from: u32,
     to: u32,
 }
+
+/// What is shorter is walked over sooner than looked up.
+const SHORT: usize = 10;
 
 /// What finding a stretch takes, in bytes that the automaton reads in that time.
 const LOOKUP: usize = 5;
@@ -45,7 +55,15 @@ impl Scout {
         let exact = plain(&ahead(node));
         let of = |node: Node| {
             let anything = Node::Repeat { node: Box::new(Node::set(Set::any())), min: 0, max: None, greedy: false };
-            Lazy::new(&Node::concat([anything, node])).map(|sought| Scout { sought, stretches: Cache::default() })
+            let sought = Lazy::new(&Node::concat([anything, node]))?;
+            Some(Scout {
+                sought,
+                stretches: Cache::default(),
+                first: None,
+                is_new: false,
+                #[cfg(test)]
+                recalled: 0,
+            })
         };
         let wider = [Width::Counts, Width::Runs, Width::Gaps].into_iter();
         of(exact.clone()).or_else(|| wider.map(|width| self::wider(&exact, width)).find_map(of))
@@ -54,8 +72,9 @@ impl Scout {
     /// Whether a match can begin at `at` or behind it, as far as it is found out with little work.
     #[inline(never)]
     pub(super) fn finds(&mut self, line: &[u8], at: usize) -> bool {
-        if self.sought.begin() {
+        if std::mem::take(&mut self.is_new) && self.sought.make_room() {
             self.stretches.clear();
+            self.first = None;
         }
         self.look(line, at).unwrap_or(true)
     }
@@ -66,19 +85,28 @@ impl Scout {
     }
 
     fn look(&mut self, line: &[u8], mut at: usize) -> Option<bool> {
-        let mut state = self.sought.start(line, at)?;
-        while at < line.len() {
-            let length = (line.len() - at).min(WINDOW);
+        let mut state = match self.first {
+            Some(first) if at == 0 => first,
+            _ => {
+                self.is_new = true;
+                let first = self.sought.start(line, at)?;
+                self.first = self.first.or((at == 0).then_some(first));
+                first
+            }
+        };
+        loop {
+            let length = line.len().saturating_sub(at).min(WINDOW);
             match self.known(&line[at..], length, state) {
                 Some(to) => (state, at) = (to, at + length),
                 None => {
+                    self.is_new |= length >= SHORT;
                     let end = at + length;
-                    while at < end {
+                    while at < end && state < NOTHING {
                         let (to, length) = self.sought.step(state, line, at)?;
                         (state, at) = (to, at + length);
-                        if to >= NOTHING {
-                            break;
-                        }
+                    }
+                    if length < WINDOW && state < NOTHING {
+                        state = self.sought.end(state)?;
                     }
                 }
             }
@@ -86,13 +114,12 @@ impl Scout {
                 return Some(state == FOUND);
             }
         }
-        self.sought.ends(state)
     }
 
     /// Where the next `length` bytes lead, if that is remembered, or worth to be.
     #[inline]
     fn known(&mut self, rest: &[u8], length: usize, state: u32) -> Option<u32> {
-        if self.stretches.sleeps() {
+        if rest.len() < SHORT || self.stretches.sleeps() {
             return None;
         }
         let mut room = [0; WINDOW];
@@ -100,6 +127,10 @@ impl Scout {
         let key = u64::from(shape_of(window)) | u64::from(state) << 32;
         let fits = |known: &Stretch| known.from == state && known.length == length && known.fit.fits(window);
         if let Some((_, known)) = self.stretches.find(key, fits) {
+            #[cfg(test)]
+            {
+                self.recalled += 1;
+            }
             return Some(known.to);
         }
         if !self.stretches.misses(key) {
@@ -133,6 +164,9 @@ impl Scout {
             if to >= NOTHING {
                 break;
             }
+        }
+        if bytes.len() < WINDOW && state < NOTHING {
+            state = self.sought.end(state)?;
         }
         Some(Stretch { fit: Fit::new(&ranges), length: bytes.len(), from, to: state })
     }

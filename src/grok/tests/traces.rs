@@ -1,5 +1,5 @@
 //! Traces change nothing: a matcher that has seen a line again and again captures what a new one does, from that line and
-//! from those that look like it.
+//! from those that look like it. Nor do the stretches that a scout remembers.
 
 use fastrand::Rng;
 use rayon::prelude::*;
@@ -9,6 +9,7 @@ use super::engines::captured_once;
 use super::generate::generate;
 use super::golden::golden_cases;
 use super::{Library, Pattern};
+use crate::grok::linear::Proof;
 
 /// How often a line goes by before others do. A shape that comes twice gets a trace, and parts follow one another.
 const AGAIN: usize = 6;
@@ -32,20 +33,24 @@ fn retouch(line: &mut [u8], random: &mut Rng) {
     }
 }
 
-/// Compares a matcher that has seen `line` with new ones on `count` lines like it; counts the traces that were followed.
-fn compare(pattern: &Pattern, line: &[u8], count: usize, random: &mut Rng) -> Result<u64, String> {
-    let mut old = pattern.matcher();
+/// Compares matchers that have seen `line` with new ones on `count` lines like it, one of which doubts all lines; counts
+/// the traces that were followed and the stretches that were found again.
+fn compare(pattern: &Pattern, line: &[u8], count: usize, random: &mut Rng) -> Result<[u64; 2], String> {
+    let (mut old, mut doubting) = (pattern.matcher(), pattern.matcher());
     let slots = pattern.slots();
     let mut other = line.to_vec();
     for index in 0..AGAIN + count {
         let expected = captured_once(&mut pattern.matcher(), slots, &other);
-        let found = captured_once(&mut old, slots, &other);
-        if found != expected {
-            let (pattern, line) = (pattern.name(), line.escape_ascii());
-            let other = other.escape_ascii();
-            return Err(format!(
-                "{pattern} after b\"{line}\" on b\"{other}\"\n with traces: {found:?}\n without: {expected:?}"
-            ));
+        doubting.doubt(Proof::Scout);
+        for (what, matcher) in [("traces", &mut old), ("doubts", &mut doubting)] {
+            let found = captured_once(matcher, slots, &other);
+            if found != expected {
+                let (pattern, line) = (pattern.name(), line.escape_ascii());
+                let other = other.escape_ascii();
+                return Err(format!(
+                    "{pattern} after b\"{line}\" on b\"{other}\"\n with {what}: {found:?}\n without: {expected:?}"
+                ));
+            }
         }
         if index + 1 >= AGAIN {
             other.copy_from_slice(line);
@@ -55,23 +60,24 @@ fn compare(pattern: &Pattern, line: &[u8], count: usize, random: &mut Rng) -> Re
             }
         }
     }
-    Ok(old.used().traces)
+    Ok([old.used().traces, doubting.used().stretches])
 }
 
 fn check(what: &str, pairs: &[(Pattern, Vec<u8>)], count: usize) {
     let seed = seed();
-    let results: Vec<Result<u64, String>> = pairs
+    let results: Vec<Result<[u64; 2], String>> = pairs
         .par_iter()
         .map(|(pattern, line)| {
             let mut random = Rng::with_seed(seed_of(seed, &line.escape_ascii().to_string()));
             compare(pattern, line, count, &mut random)
         })
         .collect();
-    let followed: u64 = results.iter().flatten().sum();
+    let [followed, found] = results.iter().flatten().fold([0, 0], |[a, b], [c, d]| [a + c, b + d]);
     let faults: Vec<&String> = results.iter().filter_map(|result| result.as_ref().err()).collect();
-    println!("{what}: {} lines, {followed} traces followed (seed {seed})", pairs.len());
+    println!("{what}: {} lines, {followed} traces followed, {found} stretches found (seed {seed})", pairs.len());
     assert!(faults.is_empty(), "{} disagreements (seed {seed}), the first: {}", faults.len(), faults[0]);
     assert!(followed > pairs.len() as u64, "there are hardly any traces");
+    assert!(found > pairs.len() as u64, "there are hardly any stretches");
 }
 
 #[test]

@@ -39,8 +39,9 @@ impl Lazy {
         Some(Lazy { explorer, starts: Vec::new(), table: Vec::new(), symbols })
     }
 
-    /// Begins a line. Answers whether the states that were known are known no more, because there were too many.
-    pub(in crate::grok::linear) fn begin(&mut self) -> bool {
+    /// To be called before a line when the one before has met something new. Answers whether the states that were known are
+    /// known no more, because there were too many.
+    pub(in crate::grok::linear) fn make_room(&mut self) -> bool {
         self.explorer.allow(EACH, MOST);
         let is_full = self.explorer.is_full();
         if is_full {
@@ -55,7 +56,7 @@ impl Lazy {
     pub(in crate::grok::linear) fn start(&mut self, line: &[u8], at: usize) -> Option<u32> {
         if self.starts.is_empty() {
             self.starts = self.explorer.starts()?;
-            self.make_room();
+            self.add_rows();
         }
         let symbols = &self.explorer.symbols;
         let context = match self.starts.len() {
@@ -84,9 +85,9 @@ impl Lazy {
         self.over_symbol(state, self.explorer.symbols.ascii[usize::from(byte)])
     }
 
-    /// Whether there is an end at the end of the line.
-    pub(in crate::grok::linear) fn ends(&mut self, state: u32) -> Option<bool> {
-        self.over_symbol(state, self.explorer.symbols.end).map(|to| to == FOUND)
+    /// Where the end of the line leads: [`FOUND`] or [`NOTHING`].
+    pub(in crate::grok::linear) fn end(&mut self, state: u32) -> Option<u32> {
+        self.over_symbol(state, self.explorer.symbols.end)
     }
 
     #[inline]
@@ -100,7 +101,7 @@ impl Lazy {
     #[cold]
     fn find_out(&mut self, state: u32, symbol: u8) -> Option<u32> {
         let edge = self.explorer.edge(state / self.symbols, symbol)?;
-        self.make_room();
+        self.add_rows();
         let to = match edge.next {
             _ if edge.ends => FOUND,
             None => NOTHING,
@@ -110,7 +111,7 @@ impl Lazy {
         Some(to)
     }
 
-    fn make_room(&mut self) {
+    fn add_rows(&mut self) {
         self.table.resize(self.explorer.count() * self.symbols as usize, UNKNOWN);
     }
 }
