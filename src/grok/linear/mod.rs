@@ -308,6 +308,14 @@ impl Program {
         scout: &mut ScoutOnce,
     ) -> End {
         let line = machine.line;
+        // Where lines are alike, the scout is quicker than anything else.
+        if at > 0
+            && doubt.is_usual(line)
+            && self.scout(scout).is_some_and(|scout| scout.is_awake() && !scout.finds(line, 0))
+        {
+            doubt.failed(line, |automatons| self.proof(scout, line, automatons));
+            return End::NotFound;
+        }
         let mut tries = 0;
         // Bytes that the probe may read, so that it stays linear.
         let mut left = PROBE_ANY + line.len();

@@ -15,7 +15,7 @@
 
 use super::lead::is_nullable;
 use super::token::{self, Ends, FOUND, Fuel, Lazy, NO_END, NOTHING, Token};
-use super::window::{ANY, Cache, Fit, WINDOW, narrowed, shape_of, window};
+use super::window::{Cache, Fit, HIGHEST, LOWEST, WINDOW, Window, narrowed};
 use crate::grok::ast::{Look, Node};
 use crate::grok::literals::{Case, needed};
 use crate::grok::set::Set;
@@ -44,7 +44,7 @@ struct Stretch {
 }
 
 /// What is shorter is walked over sooner than looked up.
-const SHORT: usize = 10;
+const SHORT: usize = 8;
 
 /// What finding a stretch takes, in bytes that the automaton reads in that time.
 const LOOKUP: usize = 5;
@@ -77,6 +77,11 @@ impl Scout {
             self.first = None;
         }
         self.look(line, at).unwrap_or(true)
+    }
+
+    /// Whether stretches are looked up.
+    pub(super) fn is_awake(&self) -> bool {
+        self.stretches.is_awake()
     }
 
     /// What it takes for `length` bytes when lines are alike, in bytes that an automaton reads in that time.
@@ -122,10 +127,9 @@ impl Scout {
         if rest.len() < SHORT || self.stretches.sleeps() {
             return None;
         }
-        let mut room = [0; WINDOW];
-        let window = window(rest, &mut room);
-        let key = u64::from(shape_of(window)) | u64::from(state) << 32;
-        let fits = |known: &Stretch| known.from == state && known.length == length && known.fit.fits(window);
+        let window = Window::whole(&rest[..length]);
+        let key = u64::from(window.shape()) | u64::from(state) << 32;
+        let fits = |known: &Stretch| known.from == state && known.length == length && known.fit.fits(&window);
         if let Some((_, known)) = self.stretches.find(key, fits) {
             #[cfg(test)]
             {
@@ -152,14 +156,14 @@ impl Scout {
     /// Walks over `bytes` and notes what leads to the same states.
     #[cold]
     fn record(&mut self, bytes: &[u8], from: u32) -> Option<Stretch> {
-        let (mut ranges, mut state) = (ANY, from);
-        for (range, &byte) in ranges.iter_mut().zip(bytes) {
+        let (mut lowest, mut highest, mut state) = (LOWEST, HIGHEST, from);
+        for ((low, high), &byte) in lowest.iter_mut().zip(&mut highest).zip(bytes) {
             // What is beyond ASCII takes more than a byte.
             if !byte.is_ascii() {
                 return None;
             }
             let to = self.sought.over(state, byte)?;
-            *range = narrowed((0, 0x7f), byte, |other| self.sought.over(state, other) == Some(to));
+            (*low, *high) = narrowed((0, 0x7f), byte, |other| self.sought.over(state, other) == Some(to));
             state = to;
             if to >= NOTHING {
                 break;
@@ -168,7 +172,9 @@ impl Scout {
         if bytes.len() < WINDOW && state < NOTHING {
             state = self.sought.end(state)?;
         }
-        Some(Stretch { fit: Fit::new(&ranges), length: bytes.len(), from, to: state })
+        let length = bytes.len();
+        let fit = Fit::new(Window::whole(&lowest[..length]), Window::whole(&highest[..length]));
+        Some(Stretch { fit, length, from, to: state })
     }
 }
 

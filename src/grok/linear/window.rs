@@ -11,58 +11,88 @@ pub(super) const WINDOW: usize = 64;
 /// The bytes that a shape is of: more would tell apart by what stands behind a short stretch.
 const SHAPED: usize = 32;
 
-/// The beginning of `rest`, filled up with zeros in `room` where it is too short.
-#[inline(always)]
-pub(super) fn window<'l>(rest: &'l [u8], room: &'l mut [u8; WINDOW]) -> &'l [u8; WINDOW] {
-    match rest.first_chunk::<WINDOW>() {
-        Some(window) => window,
-        None => {
-            room[..rest.len().min(WINDOW)].copy_from_slice(&rest[..rest.len().min(WINDOW)]);
-            room
+/// A text that is looked at at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Window([u8x16; WINDOW / BLOCK]);
+
+impl Window {
+    /// The first bytes of `rest`, in their places; zeros behind its end.
+    #[inline(always)]
+    pub(super) fn first(rest: &[u8]) -> Window {
+        match rest.first_chunk::<WINDOW>() {
+            Some(bytes) => Window::of(bytes),
+            None => Window::of(&padded(rest)),
         }
+    }
+
+    #[inline(always)]
+    fn of(bytes: &[u8; WINDOW]) -> Window {
+        let (blocks, _) = bytes.as_chunks::<BLOCK>();
+        Window(std::array::from_fn(|index| u8x16::new(blocks[index])))
+    }
+
+    /// All of `rest`, which is no longer than a window: where it is shorter, what stands in which place depends on its
+    /// length, and some bytes stand in several. That is faster than filling it up.
+    #[inline(always)]
+    pub(super) fn whole(rest: &[u8]) -> Window {
+        match (rest.len().checked_sub(BLOCK), rest.first_chunk(), rest.last_chunk()) {
+            (Some(last), ..) => Window(std::array::from_fn(|index| {
+                let block = rest.get((BLOCK * index).min(last)..).and_then(|rest| rest.first_chunk());
+                block.map_or(u8x16::ZERO, |block| u8x16::new(*block))
+            })),
+            (None, Some(first), Some(last)) => {
+                let halves = u128::from(u64::from_le_bytes(*first)) | u128::from(u64::from_le_bytes(*last)) << 64;
+                Window([u8x16::new(halves.to_le_bytes()); WINDOW / BLOCK])
+            }
+            _ => Window::of(&padded(rest)),
+        }
+    }
+
+    /// Which of the first bytes are digits, letters and the like, and no blanks, quotes, points or other signs below those.
+    /// A stretch of fewer bytes is found by what has followed it as well.
+    #[inline(always)]
+    pub(super) fn shape(&self) -> u32 {
+        let zero = u8x16::splat(b'0');
+        let blocks = self.0[..SHAPED / BLOCK].iter().rev();
+        blocks.fold(0, |shape, block| shape << BLOCK | block.max(zero).simd_eq(*block).to_bitmask())
     }
 }
 
-/// Which of the first bytes of `window` are digits, letters and the like, and no blanks, quotes, points or other signs below
-/// those. A stretch of fewer bytes is found by what has followed it as well.
-#[inline(always)]
-pub(super) fn shape_of(window: &[u8; WINDOW]) -> u32 {
-    let zero = u8x16::splat(b'0');
-    let (blocks, _) = window.as_chunks::<BLOCK>();
-    blocks[..SHAPED / BLOCK].iter().rev().fold(0, |shape, block| {
-        let block = u8x16::new(*block);
-        shape << BLOCK | block.max(zero).simd_eq(block).to_bitmask()
-    })
+/// The beginning of `rest`, and zeros.
+#[inline(never)]
+fn padded(rest: &[u8]) -> [u8; WINDOW] {
+    let mut window = [0; WINDOW];
+    let count = rest.len().min(WINDOW);
+    window[..count].copy_from_slice(&rest[..count]);
+    window
 }
 
 /// Ranges, one for each byte of a window.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fit {
-    /// The lowest that fits, and how many more do.
-    low: [u8x16; WINDOW / BLOCK],
-    span: [u8x16; WINDOW / BLOCK],
+    low: Window,
+    /// How many more bytes fit.
+    span: Window,
 }
 
-/// Ranges that every byte is in.
-pub(super) const ANY: [(u8, u8); WINDOW] = [(0, u8::MAX); WINDOW];
+/// The lowest and the highest byte in each place, such that every byte is between them.
+pub(super) const LOWEST: [u8; WINDOW] = [0; WINDOW];
+pub(super) const HIGHEST: [u8; WINDOW] = [u8::MAX; WINDOW];
 
 impl Fit {
     /// Of the lowest and the highest byte in each place.
-    pub(super) fn new(ranges: &[(u8, u8); WINDOW]) -> Fit {
-        let blocks = |of: fn((u8, u8)) -> u8| {
-            std::array::from_fn(|block| u8x16::new(std::array::from_fn(|index| of(ranges[BLOCK * block + index]))))
-        };
-        Fit { low: blocks(|(low, _)| low), span: blocks(|(low, high)| high - low) }
+    pub(super) fn new(low: Window, high: Window) -> Fit {
+        Fit { low, span: Window(std::array::from_fn(|block| high.0[block] - low.0[block])) }
     }
 
     /// Whether all bytes are in their ranges.
     #[inline(always)]
-    pub(super) fn fits(&self, window: &[u8; WINDOW]) -> bool {
-        let (blocks, _) = window.as_chunks::<BLOCK>();
-        let fits = blocks.iter().zip(&self.low).zip(&self.span).fold(u8x16::MAX, |fits, ((block, &low), &span)| {
-            let above = u8x16::new(*block) - low;
-            fits & above.min(span).simd_eq(above)
-        });
+    pub(super) fn fits(&self, window: &Window) -> bool {
+        let fits =
+            window.0.iter().zip(&self.low.0).zip(&self.span.0).fold(u8x16::MAX, |fits, ((&block, &low), &span)| {
+                let above = block - low;
+                fits & above.min(span).simd_eq(above)
+            });
         fits.to_bitmask() == 0xffff
     }
 }

@@ -19,7 +19,7 @@ mod record;
 use super::machine::Machine;
 use super::memory::{self, Frame, Passed, Place};
 use super::op::At;
-use super::window::{Cache, Fit, WINDOW, shape_of, window};
+use super::window::{Cache, Fit, Window};
 
 pub(super) use place::place;
 
@@ -82,7 +82,7 @@ pub(super) type Site = Cache<Trace>;
 impl Trace {
     /// Whether the trace fits the window at the beginning of `rest` bytes.
     #[inline(always)]
-    fn fits(&self, window: &[u8; WINDOW], rest: usize, at_start: bool) -> bool {
+    fn fits(&self, window: &Window, rest: usize, at_start: bool) -> bool {
         usize::from(self.looked) <= rest && (at_start || !self.at_start) && self.fit.fits(window)
     }
 
@@ -103,10 +103,9 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
             return (at, next);
         }
         let rest = &self.line[at..];
-        let mut room = [0; WINDOW];
-        let window = window(rest, &mut room);
-        let key = u64::from(shape_of(window));
-        let Some((number, trace)) = traces.find(key, |trace| trace.fits(window, rest.len(), at == 0)) else {
+        let window = Window::first(rest);
+        let key = u64::from(window.shape());
+        let Some((number, trace)) = traces.find(key, |trace| trace.fits(&window, rest.len(), at == 0)) else {
             self.missed(site, next, at, key);
             return (at, next);
         };

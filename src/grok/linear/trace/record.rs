@@ -9,7 +9,7 @@ use super::super::chars::Class;
 use super::super::memory::Place;
 use super::super::op::{At, Code, Content, Edge, Field, NO_CAPTURE, Op};
 use super::super::token::{NO_END, Token};
-use super::super::window::{ANY, Fit, WINDOW, narrowed};
+use super::super::window::{Fit, HIGHEST, LOWEST, WINDOW, Window, narrowed};
 use super::{Effect, Join, MAX_CAPTURES, MAX_EFFECTS, NONE_ENDS, Trace};
 
 /// The most instructions of a trace.
@@ -34,7 +34,8 @@ struct Recorder<'r> {
     line: &'r [u8],
     start: usize,
     /// By byte of the window: the lowest and the highest that fit.
-    ranges: [(u8, u8); WINDOW],
+    low: [u8; WINDOW],
+    high: [u8; WINDOW],
     looked: usize,
     at_start: bool,
     ends: u16,
@@ -55,7 +56,8 @@ pub(super) fn record(code: &Code, line: &[u8], start: usize, pc: At) -> Option<T
         code,
         line,
         start,
-        ranges: ANY,
+        low: LOWEST,
+        high: HIGHEST,
         looked: 0,
         at_start: false,
         ends: NONE_ENDS,
@@ -86,7 +88,7 @@ pub(super) fn record(code: &Code, line: &[u8], start: usize, pc: At) -> Option<T
     }
     let taken = at - start;
     (taken >= LEAST).then(|| Trace {
-        fit: Fit::new(&recorder.ranges),
+        fit: Fit::new(Window::first(&recorder.low), Window::first(&recorder.high)),
         looked: recorder.looked as u8,
         taken: taken as u8,
         at_start: recorder.at_start,
@@ -259,9 +261,9 @@ impl Recorder<'_> {
     fn sees(&mut self, at: usize, is: impl Fn(u8) -> bool) -> Option<bool> {
         let byte = *self.line.get(at)?;
         let index = at.checked_sub(self.start)?;
-        let range = self.ranges.get_mut(index)?;
+        let (low, high) = self.low.get_mut(index).zip(self.high.get_mut(index))?;
         let answer = is(byte);
-        *range = narrowed(*range, byte, |other| is(other) == answer);
+        (*low, *high) = narrowed((*low, *high), byte, |other| is(other) == answer);
         self.looked = self.looked.max(index + 1);
         Some(answer)
     }
