@@ -127,7 +127,7 @@ impl Scout {
         if rest.len() < SHORT || self.stretches.sleeps() {
             return None;
         }
-        let window = Window::whole(&rest[..length]);
+        let window = rest.first_chunk().map_or_else(|| Window::short(rest), Window::full);
         let key = u64::from(window.shape()) | u64::from(state) << 32;
         let fits = |known: &Stretch| known.from == state && known.length == length && known.fit.fits(&window);
         if let Some((_, known)) = self.stretches.find(key, fits) {
@@ -173,8 +173,7 @@ impl Scout {
             state = self.sought.end(state)?;
         }
         let length = bytes.len();
-        let fit = Fit::new(Window::whole(&lowest[..length]), Window::whole(&highest[..length]));
-        Some(Stretch { fit, length, from, to: state })
+        Some(Stretch { fit: Fit::of_length(&lowest, &highest, length), length, from, to: state })
     }
 }
 

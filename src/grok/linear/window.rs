@@ -12,39 +12,31 @@ pub(super) const WINDOW: usize = 64;
 const SHAPED: usize = 32;
 
 /// A text that is looked at at once.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Window([u8x16; WINDOW / BLOCK]);
 
 impl Window {
-    /// The first bytes of `rest`, in their places; zeros behind its end.
+    /// All of `bytes`.
     #[inline(always)]
-    pub(super) fn first(rest: &[u8]) -> Window {
-        match rest.first_chunk::<WINDOW>() {
-            Some(bytes) => Window::of(bytes),
-            None => Window::of(&padded(rest)),
-        }
-    }
-
-    #[inline(always)]
-    fn of(bytes: &[u8; WINDOW]) -> Window {
+    pub(super) fn full(bytes: &[u8; WINDOW]) -> Window {
         let (blocks, _) = bytes.as_chunks::<BLOCK>();
         Window(std::array::from_fn(|index| u8x16::new(blocks[index])))
     }
 
-    /// All of `rest`, which is no longer than a window: where it is shorter, what stands in which place depends on its
-    /// length, and some bytes stand in several. That is faster than filling it up.
+    /// All of `bytes`, which are no more than a window. Where they are fewer, it depends on their number what stands in which
+    /// place, and some bytes stand in several. That is faster than filling them up.
     #[inline(always)]
-    pub(super) fn whole(rest: &[u8]) -> Window {
-        match (rest.len().checked_sub(BLOCK), rest.first_chunk(), rest.last_chunk()) {
+    pub(super) fn short(bytes: &[u8]) -> Window {
+        match (bytes.len().checked_sub(BLOCK), bytes.first_chunk(), bytes.last_chunk()) {
             (Some(last), ..) => Window(std::array::from_fn(|index| {
-                let block = rest.get((BLOCK * index).min(last)..).and_then(|rest| rest.first_chunk());
+                let block = bytes.get((BLOCK * index).min(last)..).and_then(|rest| rest.first_chunk());
                 block.map_or(u8x16::ZERO, |block| u8x16::new(*block))
             })),
             (None, Some(first), Some(last)) => {
                 let halves = u128::from(u64::from_le_bytes(*first)) | u128::from(u64::from_le_bytes(*last)) << 64;
                 Window([u8x16::new(halves.to_le_bytes()); WINDOW / BLOCK])
             }
-            _ => Window::of(&padded(rest)),
+            _ => Window([few(bytes); WINDOW / BLOCK]),
         }
     }
 
@@ -56,24 +48,36 @@ impl Window {
         let blocks = self.0[..SHAPED / BLOCK].iter().rev();
         blocks.fold(0, |shape, block| shape << BLOCK | block.max(zero).simd_eq(*block).to_bitmask())
     }
+
+    /// Whether each byte is between the lowest and that and so many more.
+    #[inline(always)]
+    fn is_between(&self, low: Window, span: Window) -> bool {
+        let fits = self.0.iter().zip(low.0).zip(span.0).fold(u8x16::MAX, |fits, ((&block, low), span)| {
+            let above = block - low;
+            fits & above.min(span).simd_eq(above)
+        });
+        fits.to_bitmask() == 0xffff
+    }
 }
 
-/// The beginning of `rest`, and zeros.
+/// Bytes that are less than a block, and zeros.
 #[inline(never)]
-fn padded(rest: &[u8]) -> [u8; WINDOW] {
-    let mut window = [0; WINDOW];
-    let count = rest.len().min(WINDOW);
-    window[..count].copy_from_slice(&rest[..count]);
-    window
+fn few(bytes: &[u8]) -> u8x16 {
+    u8x16::new(std::array::from_fn(|index| bytes.get(index).copied().unwrap_or(0)))
 }
 
 /// Ranges, one for each byte of a window.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fit {
-    low: Window,
-    /// How many more bytes fit.
-    span: Window,
+    /// The lowest byte in each place, and how many more fit.
+    low: Aligned,
+    span: Aligned,
 }
+
+/// Bytes that are compared with where they stand in memory.
+#[derive(Debug, Clone, PartialEq)]
+#[repr(align(16))]
+struct Aligned([u8; WINDOW]);
 
 /// The lowest and the highest byte in each place, such that every byte is between them.
 pub(super) const LOWEST: [u8; WINDOW] = [0; WINDOW];
@@ -81,19 +85,30 @@ pub(super) const HIGHEST: [u8; WINDOW] = [u8::MAX; WINDOW];
 
 impl Fit {
     /// Of the lowest and the highest byte in each place.
-    pub(super) fn new(low: Window, high: Window) -> Fit {
-        Fit { low, span: Window(std::array::from_fn(|block| high.0[block] - low.0[block])) }
+    pub(super) fn new(low: [u8; WINDOW], high: &[u8; WINDOW]) -> Fit {
+        let span = std::array::from_fn(|index| high[index] - low[index]);
+        Fit { low: Aligned(low), span: Aligned(span) }
     }
 
-    /// Whether all bytes are in their ranges.
+    /// The same for windows of `length` bytes only, eight at least: with the ranges where the bytes stand in such a one.
+    pub(super) fn of_length(low: &[u8; WINDOW], high: &[u8; WINDOW], length: usize) -> Fit {
+        let numbers: [u8; WINDOW] = std::array::from_fn(|index| index as u8);
+        let stand = Window::short(&numbers[..length.clamp(8, WINDOW)]).0.map(|block| block.to_array());
+        let place = |index: usize| usize::from(stand[index / BLOCK][index % BLOCK]);
+        Fit::new(std::array::from_fn(|index| low[place(index)]), &std::array::from_fn(|index| high[place(index)]))
+    }
+
+    /// Whether all bytes of a full window are in their ranges, or of one that they were made for.
     #[inline(always)]
     pub(super) fn fits(&self, window: &Window) -> bool {
-        let fits =
-            window.0.iter().zip(&self.low.0).zip(&self.span.0).fold(u8x16::MAX, |fits, ((&block, &low), &span)| {
-                let above = block - low;
-                fits & above.min(span).simd_eq(above)
-            });
-        fits.to_bitmask() == 0xffff
+        window.is_between(Window::full(&self.low.0), Window::full(&self.span.0))
+    }
+
+    /// The same of any window of `length` bytes.
+    #[inline(always)]
+    pub(super) fn fits_short(&self, window: &Window, length: usize) -> bool {
+        let (low, span) = (self.low.0.get(..length), self.span.0.get(..length));
+        low.zip(span).is_some_and(|(low, span)| window.is_between(Window::short(low), Window::short(span)))
     }
 }
 

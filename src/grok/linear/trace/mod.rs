@@ -80,16 +80,25 @@ pub(super) struct Trace {
 pub(super) type Site = Cache<Trace>;
 
 impl Trace {
-    /// Whether the trace fits the window at the beginning of `rest` bytes.
+    /// Whether it can fit where `rest` bytes are left.
     #[inline(always)]
-    fn fits(&self, window: &Window, rest: usize, at_start: bool) -> bool {
-        usize::from(self.looked) <= rest && (at_start || !self.at_start) && self.fit.fits(window)
+    fn can_fit(&self, rest: usize, at_start: bool) -> bool {
+        usize::from(self.looked) <= rest && (at_start || !self.at_start)
     }
 
     /// The joins that it passes when it begins at `here`.
     pub(super) fn joins(&self, here: u32) -> impl Iterator<Item = (u32, u32)> + '_ {
         self.joins[..usize::from(self.joined)].iter().map(move |join| (join.join, here + u32::from(join.at)))
     }
+}
+
+/// The trace for `rest`, which is shorter than a window, or its key.
+#[inline(never)]
+fn find_short<'s>(traces: &'s mut Site, rest: &[u8], at_start: bool) -> Result<(u8, &'s Trace), u64> {
+    let window = Window::short(rest);
+    let key = u64::from(window.shape());
+    let fits = |trace: &Trace| trace.can_fit(rest.len(), at_start) && trace.fit.fits_short(&window, rest.len());
+    traces.find(key, fits).ok_or(key)
 }
 
 impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
@@ -103,11 +112,21 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
             return (at, next);
         }
         let rest = &self.line[at..];
-        let window = Window::first(rest);
-        let key = u64::from(window.shape());
-        let Some((number, trace)) = traces.find(key, |trace| trace.fits(&window, rest.len(), at == 0)) else {
-            self.missed(site, next, at, key);
-            return (at, next);
+        let found = match rest.first_chunk() {
+            Some(bytes) => {
+                let window = Window::full(bytes);
+                let key = u64::from(window.shape());
+                let fits = |trace: &Trace| trace.can_fit(rest.len(), at == 0) && trace.fit.fits(&window);
+                traces.find(key, fits).ok_or(key)
+            }
+            None => find_short(traces, rest, at == 0),
+        };
+        let (number, trace) = match found {
+            Ok(found) => found,
+            Err(key) => {
+                self.missed(site, next, at, key);
+                return (at, next);
+            }
         };
         let here = at as u32;
         if trace.joined > 0 {

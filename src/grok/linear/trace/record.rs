@@ -9,7 +9,7 @@ use super::super::chars::Class;
 use super::super::memory::Place;
 use super::super::op::{At, Code, Content, Edge, Field, NO_CAPTURE, Op};
 use super::super::token::{NO_END, Token};
-use super::super::window::{Fit, HIGHEST, LOWEST, WINDOW, Window, narrowed};
+use super::super::window::{Fit, HIGHEST, LOWEST, WINDOW, narrowed};
 use super::{Effect, Join, MAX_CAPTURES, MAX_EFFECTS, NONE_ENDS, Trace};
 
 /// The most instructions of a trace.
@@ -88,7 +88,7 @@ pub(super) fn record(code: &Code, line: &[u8], start: usize, pc: At) -> Option<T
     }
     let taken = at - start;
     (taken >= LEAST).then(|| Trace {
-        fit: Fit::new(Window::first(&recorder.low), Window::first(&recorder.high)),
+        fit: Fit::new(recorder.low, &recorder.high),
         looked: recorder.looked as u8,
         taken: taken as u8,
         at_start: recorder.at_start,
