@@ -29,6 +29,8 @@ pub(super) struct Scout {
     first: Option<u32>,
     /// Whether the last line has met something new.
     is_new: bool,
+    /// Lines that are not looked through, because one took too much work for states.
+    resting: u32,
     /// Stretches that were found again, for tests.
     #[cfg(test)]
     pub(super) recalled: u64,
@@ -46,6 +48,9 @@ struct Stretch {
 /// What is shorter is walked over sooner than looked up.
 const SHORT: usize = 8;
 
+/// The lines that are not looked through when one took too much work.
+const REST: u32 = 256;
+
 /// What finding a stretch takes, in bytes that the automaton reads in that time.
 const LOOKUP: usize = 5;
 
@@ -61,6 +66,7 @@ impl Scout {
                 stretches: Cache::default(),
                 first: None,
                 is_new: false,
+                resting: 0,
                 #[cfg(test)]
                 recalled: 0,
             })
@@ -72,11 +78,18 @@ impl Scout {
     /// Whether a match can begin at `at` or behind it, as far as it is found out with little work.
     #[inline(never)]
     pub(super) fn finds(&mut self, line: &[u8], at: usize) -> bool {
+        if self.resting > 0 {
+            self.resting -= 1;
+            return true;
+        }
         if std::mem::take(&mut self.is_new) && self.sought.make_room() {
             self.stretches.clear();
             self.first = None;
         }
-        self.look(line, at).unwrap_or(true)
+        self.look(line, at).unwrap_or_else(|| {
+            self.resting = REST;
+            true
+        })
     }
 
     /// Whether stretches are looked up.

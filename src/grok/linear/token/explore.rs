@@ -106,7 +106,7 @@ impl Explorer {
         if let Some(&known) = self.known.get(&key) {
             return Some(known);
         }
-        self.size += 2 * (key.0.len() + STATE);
+        self.size += 2 * (key.0.len() + STATE) + self.symbols.count();
         if self.size > self.most_size {
             return None;
         }

@@ -12,11 +12,11 @@ pub(in crate::grok::linear) const FOUND: u32 = u32::MAX - 1;
 pub(in crate::grok::linear) const NOTHING: u32 = u32::MAX - 2;
 const UNKNOWN: u32 = u32::MAX;
 
-/// What the states may take, in threads of four bytes.
-const SIZE: usize = 1 << 20;
+/// What the states may take, in threads of four bytes: each thread has an automaton of its own.
+const SIZE: usize = 1 << 19;
 
-/// The work for states that a line may spend, in steps over the graph, and the most that can be saved up for a line. A
-/// graph of 10,000 steps has states that take as many each.
+/// The work for states that a line with something new may spend, in steps over the graph, and the most that can be saved up
+/// for a line. A graph of 10,000 steps has states that take as many each.
 const EACH: usize = 2_000;
 const MOST: usize = 8_000_000;
 
