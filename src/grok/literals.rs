@@ -220,17 +220,29 @@ fn alternate(ways: Vec<Known>) -> Known {
         texts.dedup();
         return Known::exactly(texts);
     }
+    // A text of several characters has its first one and its last.
+    let ends: Vec<Option<[Needed; 2]>> = ways.iter().map(|way| way.exact.as_deref().and_then(first_and_last)).collect();
     let ways: Vec<Vec<Needed>> = ways.into_iter().map(Known::into_needs).collect();
     let most = |needs: &[Needed]| needs.iter().map(|need| bits(&need.texts)).fold(0.0, f64::max);
     let best = |way: &Vec<Needed>| way.iter().max_by(|a, b| bits(&a.texts).total_cmp(&bits(&b.texts))).cloned();
     let best: Vec<Needed> = ways.iter().map(best).collect::<Option<_>>().and_then(one_of).into_iter().collect();
     // One behind the other: the first of each way, the second, and so on; the last of each way is the last.
+    let ways: Vec<Vec<Needed>> =
+        ways.into_iter().zip(ends).map(|(needs, ends)| ends.map_or(needs, Vec::from)).collect();
     let count = ways.iter().map(Vec::len).min().unwrap_or(0);
     let of_way = |way: &Vec<Needed>, index: usize| way[if index + 1 < count { index } else { way.len() - 1 }].clone();
     let all: Vec<Needed> =
         (0..count).filter_map(|index| one_of(ways.iter().map(|way| of_way(way, index)).collect())).collect();
     let needs = if all.len() > 1 && most(&all) >= most(&best) { all } else { best };
     Known { exact: None, needs, least }
+}
+
+/// What texts of two bytes or more begin and end with.
+fn first_and_last(texts: &[Vec<u8>]) -> Option<[Needed; 2]> {
+    let shortest = texts.iter().map(Vec::len).min().filter(|length| *length > 1)?;
+    let firsts = texts.iter().filter_map(|text| text.first()).map(|&byte| vec![byte]);
+    let lasts = texts.iter().filter_map(|text| text.last()).map(|&byte| vec![byte]);
+    Some([close(firsts.collect(), 0)?, close(lasts.collect(), shortest - 1)?])
 }
 
 /// What is needed where one of `needs` is, unless there are too many texts of it.
@@ -272,6 +284,8 @@ mod tests {
             ("one|%{INT}", ""),
             ("<%{INT}>|\\[%{INT}]", "<|[, >|]"),
             ("<%{INT}>%{INT}!|\\[%{INT}]", "<|[, !|]"),
+            ("<%{INT}>|\\[\\]", "<|[, >|]"),
+            ("<%{INT}>|abcd", ">|abcd"),
             ("rare %{INT}:|%{INT}:rare", ":rare|rare "),
             ("(?<a>in)(?:put)?", "in"),
             ("[ab]c[^d]e", "ac|bc, e"),

@@ -56,6 +56,10 @@ const MAX_TEXTS_OF_WAYS: usize = 6;
 const MAX_WAYS: usize = 48;
 const MANY_ENDS: usize = 8;
 
+/// A needle that tells no more, in bits, is left out where there are so many others: blanks are everywhere.
+const LITTLE: f64 = 1.0;
+const PLENTY: usize = 6;
+
 /// What many texts must tell, in bits, to be looked for.
 const WORTH: f64 = 7.0;
 
@@ -88,8 +92,11 @@ impl Needles {
     /// How much it takes to look for them, in bytes that an automaton reads in that time, roughly.
     pub(super) fn price(&self) -> usize {
         match &self.0[..] {
-            [way] => way.ordered.iter().map(|needle| 4 * needle.texts.len()).sum(),
-            ways => 4 * ways.len(),
+            [way] => {
+                let many = if way.many.is_some() { 12 } else { 0 };
+                many + way.ordered.iter().map(|needle| 4 * needle.texts.len()).sum::<usize>()
+            }
+            ways => 8 * ways.len(),
         }
     }
 
@@ -136,7 +143,11 @@ impl Way {
         let many = many.filter(|need| bits(&need.texts) >= WORTH && need.texts.iter().all(|text| text.len() > 1));
         let many = many.max_by(|a, b| bits(&a.texts).total_cmp(&bits(&b.texts)));
         let many = many.and_then(|need| Searcher::new(&need.texts));
-        let few: Vec<&Needed> = needs.iter().filter(|need| need.texts.len() <= most).collect();
+        let mut few: Vec<&Needed> = needs.iter().filter(|need| need.texts.len() <= most).collect();
+        let tells = |need: &&Needed| bits(&need.texts) > LITTLE;
+        if few.iter().filter(|need| tells(need)).count() >= PLENTY {
+            few.retain(tells);
+        }
         let mut best: Vec<usize> = (0..few.len()).collect();
         best.sort_by(|&a, &b| bits(&few[b].texts).total_cmp(&bits(&few[a].texts)));
         let telling = best.first().filter(|_| case == Case::Exact).and_then(|&index| match &few[index].texts[..] {
