@@ -1,6 +1,7 @@
 //! The states of an automaton, made when they are come to.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::Ends;
 use super::nfa::{Nfa, Step, Test};
@@ -15,8 +16,8 @@ pub(in crate::grok::linear) struct Edge {
     pub(in crate::grok::linear) next: Option<u32>,
 }
 
-/// The threads of a state, and what it knows of the character before.
-type Key = (Vec<u32>, u8);
+/// The threads of a state, and what it knows of the character before. What is known shares them.
+type Key = (Arc<[u32]>, u8);
 
 /// What a state takes beside its threads, in such.
 const STATE: usize = 32;
@@ -102,11 +103,11 @@ impl Explorer {
             threads.sort_unstable();
         }
         let asks = threads.iter().any(|&thread| self.nfa.asks[thread as usize]);
-        let key = (threads, if asks { context } else { 0 });
+        let key: Key = (threads.into(), if asks { context } else { 0 });
         if let Some(&known) = self.known.get(&key) {
             return Some(known);
         }
-        self.size += 2 * (key.0.len() + STATE) + self.symbols.count();
+        self.size += key.0.len() + STATE + self.symbols.count();
         if self.size > self.most_size {
             return None;
         }
@@ -121,10 +122,8 @@ impl Explorer {
         if symbol == self.symbols.long {
             return Some(Edge { ends: false, next: None });
         }
-        let (threads, context) = std::mem::take(&mut self.states[state as usize]);
-        let edge = self.edge_of(&threads, context, symbol);
-        self.states[state as usize] = (threads, context);
-        edge
+        let (threads, context) = self.states[state as usize].clone();
+        self.edge_of(&threads, context, symbol)
     }
 
     fn edge_of(&mut self, threads: &[u32], context: u8, symbol: u8) -> Option<Edge> {

@@ -13,7 +13,7 @@ pub(in crate::grok::linear) const NOTHING: u32 = u32::MAX - 2;
 const UNKNOWN: u32 = u32::MAX;
 
 /// What the states may take, in threads of four bytes: each thread has an automaton of its own.
-const SIZE: usize = 1 << 19;
+const SIZE: usize = 1 << 20;
 
 /// The work for states that a line with something new may spend, in steps over the graph, and the most that can be saved up
 /// for a line. A graph of 10,000 steps has states that take as many each.
