@@ -4,6 +4,8 @@
 //! have failed of late, the next one is first asked what showed that they cannot match: a text that was missing, or an
 //! automaton that found nothing. That is quicker than the attempt, which goes as far as the line is like a match.
 
+use super::machine::End;
+
 /// What shows that there is no match in a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::grok) enum Proof {
@@ -58,10 +60,12 @@ impl Doubt {
         if self.failed < ENOUGH { None } else { self.proof }
     }
 
-    /// A line has matched.
+    /// A line has come to an end other than failure: most have matched. Of one that has been given up, nothing is known.
     #[inline]
-    pub(super) fn matched(&mut self) {
-        self.failed = 0;
+    pub(super) fn ended(&mut self, end: End) {
+        if end == End::Found {
+            self.failed = 0;
+        }
     }
 
     /// A line has been ruled out by what was asked.

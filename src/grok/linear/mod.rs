@@ -289,7 +289,7 @@ impl Program {
             match machine.attempt(machine.code.first, 0) {
                 End::NotFound => {}
                 end => {
-                    doubt.matched();
+                    doubt.ended(end);
                     return end;
                 }
             }
@@ -355,7 +355,7 @@ impl Program {
             match machine.attempt(pc, start) {
                 End::NotFound => {}
                 end => {
-                    doubt.matched();
+                    doubt.ended(end);
                     return end;
                 }
             }

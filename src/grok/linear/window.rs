@@ -150,8 +150,8 @@ pub(super) struct Cache<T> {
     entries: Vec<T>,
     /// By hash of the key: the numbers of entries, those that were of use of late in front.
     index: [[u8; WAYS]; BUCKETS],
-    /// By the same: what was missed last.
-    last_missed: [u8; BUCKETS],
+    /// By the same: marks of the keys that were missed last.
+    last_missed: [[u8; WAYS]; BUCKETS],
     /// The entry that makes room for the next one.
     oldest: usize,
     /// Uses that have not been spent, without those since the last look-up that found nothing.
@@ -170,7 +170,7 @@ impl<T> Default for Cache<T> {
         Cache {
             entries: Vec::new(),
             index: [[NONE; WAYS]; BUCKETS],
-            last_missed: [0; BUCKETS],
+            last_missed: [[0; WAYS]; BUCKETS],
             oldest: 0,
             savings: SAVINGS,
             found: 0,
@@ -244,7 +244,13 @@ impl<T: PartialEq> Cache<T> {
             (self.found, self.missed, self.saved) = (0, 0, 0);
         }
         let (bucket, mark) = hash(key);
-        if std::mem::replace(&mut self.last_missed[bucket], mark) != mark || self.savings < COST {
+        let marks = &mut self.last_missed[bucket];
+        if !marks.contains(&mark) {
+            marks.rotate_right(1);
+            marks[0] = mark;
+            return false;
+        }
+        if self.savings < COST {
             return false;
         }
         self.savings -= COST;
