@@ -1,11 +1,11 @@
 //! An expression made of the input, over a small alphabet, on lines made of the rest: both machines of the linear engine
-//! and PCRE2 find the same.
+//! and PCRE2 find the same, and so does a matcher that has seen the lines again and again.
 #![no_main]
 
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use logator::grok::{Library, Pattern, Span};
+use logator::grok::{Library, Matcher, Pattern, Span};
 
 const LEAVES: [&str; 32] = [
     "a",
@@ -45,6 +45,8 @@ const QUANTIFIERS: [&str; 8] = ["*", "+", "?", "*?", "+?", "??", "*+", "?+"];
 // The engines differ about empty rounds of counted loops (see the tests), so that these have none.
 const COUNTS: [&str; 6] = ["{2}", "{,2}", "{1,2}?", "{3}", "{2,}", "{1,9}"];
 const OPENINGS: [&str; 6] = ["(?:", "(?i:", "(?>", "(?=", "(?!", "(?<=a|b)(?:"];
+/// How often the lines go by for one matcher: as often as it takes until traces are followed and lines are doubted.
+const ROUNDS: usize = 12;
 const CHARACTERS: [&[u8]; 8] = [b"a", b"b", b"0", b"-", b"\n", "é".as_bytes(), b"A", b"\xc3"];
 
 struct Input<'i> {
@@ -80,15 +82,18 @@ impl Input<'_> {
     }
 
     fn line(&mut self) -> Vec<u8> {
-        (0..self.below(12)).flat_map(|_| CHARACTERS[self.below(CHARACTERS.len())]).copied().collect()
+        (0..self.below(24)).flat_map(|_| CHARACTERS[self.below(CHARACTERS.len())]).copied().collect()
     }
 }
 
 /// Where each capture stands, or that there is no match; an error when the engine gives up.
 fn captured(pattern: &Pattern, line: &[u8]) -> Result<Option<Vec<Span>>, String> {
-    let mut matcher = pattern.matcher();
+    captured_by(&mut pattern.matcher(), pattern.slots(), line)
+}
+
+fn captured_by(matcher: &mut Matcher, slots: usize, line: &[u8]) -> Result<Option<Vec<Span>>, String> {
     let captures = matcher.captures(line).map_err(|stopped| stopped.to_string())?;
-    Ok(captures.map(|captures| (0..pattern.slots()).map(|slot| captures.span(slot)).collect()))
+    Ok(captures.map(|captures| (0..slots).map(|slot| captures.span(slot)).collect()))
 }
 
 fuzz_target!(|bytes: &[u8]| {
@@ -99,6 +104,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(pattern) = LIBRARY.get_or_init(Library::stock).compile(&text) else { return };
     let Some(careful) = pattern.careful() else { return };
     let backtracking = pattern.backtracking().ok();
+    let mut lines = Vec::new();
     for _ in 0..4 {
         let line = input.line();
         let found = captured(&pattern, &line);
@@ -115,5 +121,11 @@ fuzz_target!(|bytes: &[u8]| {
         {
             assert_eq!(found, Ok(expected), "linear and PCRE2: {text:?} on {line:?}");
         }
+        lines.push((line, found));
+    }
+    let mut matcher = pattern.matcher();
+    for (line, found) in (0..ROUNDS).flat_map(|_| &lines) {
+        let again = captured_by(&mut matcher, pattern.slots(), line);
+        assert_eq!(&again, found, "again: {text:?} on {:?}", String::from_utf8_lossy(line));
     }
 });
