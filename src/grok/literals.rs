@@ -237,9 +237,13 @@ fn alternate(ways: Vec<Known>) -> Known {
     Known { exact: None, needs, least }
 }
 
-/// What texts of two bytes or more begin and end with.
+/// What short texts of two bytes or more begin and end with. Long ones tell more as they are.
 fn first_and_last(texts: &[Vec<u8>]) -> Option<[Needed; 2]> {
+    const LONGEST: usize = 3;
     let shortest = texts.iter().map(Vec::len).min().filter(|length| *length > 1)?;
+    if texts.iter().any(|text| text.len() > LONGEST) {
+        return None;
+    }
     let firsts = texts.iter().filter_map(|text| text.first()).map(|&byte| vec![byte]);
     let lasts = texts.iter().filter_map(|text| text.last()).map(|&byte| vec![byte]);
     Some([close(firsts.collect(), 0)?, close(lasts.collect(), shortest - 1)?])
@@ -284,7 +288,8 @@ mod tests {
             ("one|%{INT}", ""),
             ("<%{INT}>|\\[%{INT}]", "<|[, >|]"),
             ("<%{INT}>%{INT}!|\\[%{INT}]", "<|[, !|]"),
-            ("<%{INT}>|\\[\\]", "<|[, >|]"),
+            ("<%{INT}>|\\[\\]", ">|[]"),
+            ("<%{INT}<|<<", "<, <"),
             ("<%{INT}>|abcd", ">|abcd"),
             ("rare %{INT}:|%{INT}:rare", ":rare|rare "),
             ("(?<a>in)(?:put)?", "in"),
