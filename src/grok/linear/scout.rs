@@ -46,7 +46,7 @@ struct Stretch {
 }
 
 /// What is shorter is walked over sooner than looked up.
-const SHORT: usize = 8;
+const SHORT: usize = 4;
 
 /// The lines that are not looked through when one took too much work.
 const REST: u32 = 256;

@@ -36,7 +36,14 @@ impl Window {
                 let halves = u128::from(u64::from_le_bytes(*first)) | u128::from(u64::from_le_bytes(*last)) << 64;
                 Window([u8x16::new(halves.to_le_bytes()); WINDOW / BLOCK])
             }
-            _ => Window([few(bytes); WINDOW / BLOCK]),
+            _ => match (bytes.first_chunk(), bytes.last_chunk()) {
+                (Some(first), Some(last)) => {
+                    let half = u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;
+                    let halves = u128::from(half) | u128::from(half) << 64;
+                    Window([u8x16::new(halves.to_le_bytes()); WINDOW / BLOCK])
+                }
+                _ => Window([few(bytes); WINDOW / BLOCK]),
+            },
         }
     }
 
@@ -60,7 +67,7 @@ impl Window {
     }
 }
 
-/// Bytes that are less than a block, and zeros.
+/// Three bytes at most, and zeros.
 #[inline(never)]
 fn few(bytes: &[u8]) -> u8x16 {
     u8x16::new(std::array::from_fn(|index| bytes.get(index).copied().unwrap_or(0)))
@@ -90,10 +97,10 @@ impl Fit {
         Fit { low: Aligned(low), span: Aligned(span) }
     }
 
-    /// The same for windows of `length` bytes only, eight at least: with the ranges where the bytes stand in such a one.
+    /// The same for windows of `length` bytes only, four at least: with the ranges where the bytes stand in such a one.
     pub(super) fn of_length(low: &[u8; WINDOW], high: &[u8; WINDOW], length: usize) -> Fit {
         let numbers: [u8; WINDOW] = std::array::from_fn(|index| index as u8);
-        let stand = Window::short(&numbers[..length.clamp(8, WINDOW)]).0.map(|block| block.to_array());
+        let stand = Window::short(&numbers[..length.clamp(4, WINDOW)]).0.map(|block| block.to_array());
         let place = |index: usize| usize::from(stand[index / BLOCK][index % BLOCK]);
         Fit::new(std::array::from_fn(|index| low[place(index)]), &std::array::from_fn(|index| high[place(index)]))
     }
