@@ -294,3 +294,71 @@ impl<T: PartialEq> Cache<T> {
         self.oldest = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fastrand::Rng;
+
+    use super::*;
+
+    #[test]
+    fn a_text_fits_where_each_byte_is_in_its_range_however_long_it_is() {
+        let mut random = Rng::with_seed(7);
+        for _ in 0..20_000 {
+            let length = random.usize(1..=WINDOW);
+            let text: Vec<u8> = (0..length).map(|_| random.u8(..)).collect();
+            let (mut low, mut high) = (LOWEST, HIGHEST);
+            for (index, &byte) in text.iter().enumerate() {
+                (low[index], high[index]) = (random.u8(..=byte), random.u8(byte..));
+            }
+            // One byte is out of its range, or none.
+            let at = random.usize(..length);
+            if random.bool() {
+                match (text[at].checked_add(1), text[at].checked_sub(1)) {
+                    (Some(above), _) => (low[at], high[at]) = (above, u8::MAX),
+                    (_, Some(below)) => (low[at], high[at]) = (0, below),
+                    _ => {}
+                }
+            }
+            let expected = (0..length).all(|index| (low[index]..=high[index]).contains(&text[index]));
+            let fit = Fit::new(low, &high);
+            match text.first_chunk() {
+                Some(bytes) => assert_eq!(fit.fits(&Window::full(bytes)), expected),
+                None => {
+                    let window = Window::short(&text);
+                    assert_eq!(fit.fits_short(&window, length), expected, "{text:x?} in {low:x?} to {high:x?}");
+                    if length >= 4 {
+                        assert_eq!(Fit::of_length(&low, &high, length).fits(&window), expected, "{length} bytes");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_that_comes_twice_gets_an_entry_and_is_found() {
+        let mut cache = Cache::default();
+        assert!(cache.find(5, |_| true).is_none());
+        assert!(!cache.misses(5), "it has come once");
+        assert!(cache.misses(5), "it has come twice");
+        cache.add("five", 5);
+        assert_eq!(cache.find(5, |_| true), Some((0, &"five")));
+        assert!(cache.find(5, |_| false).is_none(), "it does not fit");
+        cache.clear();
+        assert!(cache.find(5, |_| true).is_none());
+    }
+
+    #[test]
+    fn a_cache_in_which_nothing_is_found_sleeps() {
+        let mut cache = Cache::<u32>::default();
+        for key in 0..u64::from(TERM) {
+            assert!(!cache.sleeps());
+            cache.misses(key);
+        }
+        assert!(cache.sleeps() && !cache.is_awake());
+        for _ in 1..SLEEP {
+            assert!(cache.sleeps());
+        }
+        assert!(!cache.sleeps());
+    }
+}
