@@ -1,5 +1,6 @@
 //! Tests of the language, the stock and the formats.
 
+mod agreement;
 mod cases;
 mod definitions;
 mod differential;
