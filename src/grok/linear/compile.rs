@@ -10,7 +10,7 @@ use crate::grok::set::Set;
 
 use super::chars::Class;
 use super::lead::{Lead, any, has_capture, is_nullable, lead, width};
-use super::op::{At, Code, Edge, Loop, Op};
+use super::op::{At, Code, Edge, Goal, Loop, Op, Won};
 use super::shape::{exit, fixed, is_ascii, is_decided, is_look, is_one, is_simple, joins};
 use super::token::{self, Ends, Fuel};
 
@@ -40,8 +40,14 @@ pub(in crate::grok) enum Refused {
 
 /// Compiles `node`.
 pub(super) fn compile(node: &Node, mode: Mode) -> Result<Code, Refused> {
-    let mut compiler =
-        Compiler { code: Code::default(), mode, sets: Vec::new(), shapes: Vec::new(), fuel: Fuel::default() };
+    let mut compiler = Compiler {
+        code: Code::default(),
+        mode,
+        sets: Vec::new(),
+        shapes: Vec::new(),
+        fuel: Fuel::default(),
+        group: None,
+    };
     let end = compiler.op(Op::Match)?;
     let everything = Lead::anything();
     compiler.code.entry = match node {
@@ -74,6 +80,15 @@ struct Compiler {
     shapes: Vec<Set>,
     /// For tokens.
     fuel: Fuel,
+    /// The group around what is being compiled.
+    group: Option<Group>,
+}
+
+/// A group of which only the first way counts, and inside of which nothing is captured.
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    end: At,
+    is_look: bool,
 }
 
 type Compiled = Result<At, Refused>;
@@ -96,9 +111,34 @@ impl Compiler {
         }) as u32
     }
 
+    /// A row of places for a choice, and what it notes when its group ends.
     fn memo(&mut self) -> u32 {
+        let memo = self.row();
+        if let (Some(Group { end, is_look }), Mode::Careful) = (self.group, self.mode) {
+            let won = if is_look {
+                Won::At { memo: self.row() }
+            } else {
+                self.code.endings += 1;
+                Won::Ending { number: self.code.endings - 1 }
+            };
+            self.code.goals[memo as usize] = Some(Goal { end, won });
+        }
+        memo
+    }
+
+    fn row(&mut self) -> u32 {
         self.code.memos += 1;
+        self.code.goals.push(None);
         self.code.memos - 1
+    }
+
+    /// What is inside of a group that goes on at `end`.
+    fn inside(&mut self, node: &Node, end: At, group: Option<Group>) -> Compiled {
+        let around = std::mem::replace(&mut self.group, group);
+        // Whatever follows, the first way counts: inside, the end is sure to go on.
+        let inner = self.node(node, end, &Lead::anything());
+        self.group = around;
+        inner
     }
 
     /// `node`, then `next`, which begins with `after`.
@@ -369,20 +409,23 @@ impl Compiler {
             Node::Repeat { node, min, max, greedy } => self.repeat(node, *min, *max, *greedy, next, after),
             Node::Atomic(node) => {
                 let end = self.op(Op::Committed { next })?;
-                // Whatever follows, the first way counts: inside, the end is sure to go on.
-                let inner = self.node(node, end, &Lead::anything())?;
+                // Where a round may be empty, it depends on where it began how it goes on, and so where the group ends.
+                let is_known = !has_capture(node) && !any(node, &mut is_empty_loop);
+                let inner = self.inside(node, end, is_known.then_some(Group { end, is_look: false }))?;
                 self.op(Op::Commit { next: inner })
             }
             Node::Around { behind, negative, node } => {
                 let back = if *behind { self.behind(node)? } else { 0 };
                 let end = self.op(if *negative { Op::Unwanted } else { Op::Seen { next } })?;
+                // What must not be there captures nothing.
+                let group = (*negative || !has_capture(node)).then_some(Group { end, is_look: true });
                 match &**node {
                     // Alternatives of several widths, each looked for where it would begin.
                     Node::Alternate(ways) if *behind && width(node).is_none() => {
-                        self.behind_ways(ways, *negative, end, next)
+                        self.behind_ways(ways, *negative, (end, group), next)
                     }
                     node => {
-                        let inner = self.node(node, end, &Lead::anything())?;
+                        let inner = self.inside(node, end, group)?;
                         self.op(Op::Look { next: inner, otherwise: if *negative { next } else { At::MAX }, back })
                     }
                 }
@@ -404,10 +447,10 @@ impl Compiler {
         }
     }
 
-    fn behind_ways(&mut self, ways: &[Node], negative: bool, end: At, next: At) -> Compiled {
+    fn behind_ways(&mut self, ways: &[Node], negative: bool, (end, group): (At, Option<Group>), next: At) -> Compiled {
         let mut at = if negative { next } else { self.op(Op::Fail)? };
         for way in ways.iter().rev() {
-            let inner = self.node(way, end, &Lead::anything())?;
+            let inner = self.inside(way, end, group)?;
             let back = width(way).ok_or(Refused::NotRegular)?;
             let look = self.op(Op::Look { next: inner, otherwise: if negative { at } else { At::MAX }, back })?;
             at = if negative { look } else { self.split(look, at)? };
@@ -510,7 +553,8 @@ impl Compiler {
             next
         };
         let exit = exit(after);
-        self.code.loops.push(Loop { class, min, max: max.unwrap_or(u32::MAX), next, exit, clears: (0, 0) });
+        let group = self.group.map(|group| group.end);
+        self.code.loops.push(Loop { class, min, max: max.unwrap_or(u32::MAX), next, exit, clears: (0, 0), group });
         let run = self.code.loops.len() as u32 - 1;
         let at = self.op(if greedy { Op::Greedy { run } } else { Op::Lazy { run } })?;
         if !is_bounded {
@@ -519,4 +563,9 @@ impl Compiler {
         let memo = self.memo();
         self.op(Op::Head { next: at, memo })
     }
+}
+
+/// Whether `node` is a loop with a round that may be empty, which has to remember where the round began.
+fn is_empty_loop(node: &Node) -> bool {
+    matches!(node, Node::Repeat { node, max: None, .. } if !matches!(**node, Node::Set(_)) && is_nullable(node))
 }

@@ -9,6 +9,7 @@
 //! that has led to the group's end is cut off and not noted, and the same place means the same again.
 
 use super::chars::{decode, decode_last, has, word};
+use super::groups::Known;
 use super::memory::{self, Frame, Memory, Passed, Place};
 use super::op::{At, Code, Content, Edge, NO_CAPTURE, Op};
 use super::token::NO_END;
@@ -143,24 +144,35 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     pc = code.tables[table as usize][byte];
                     continue;
                 }
-                Op::Split { first, other, memo } => {
-                    if !CAREFUL || !self.memory.failures.has(memo, at as u32) {
-                        if CAREFUL {
-                            self.memory.frames.push(Frame::Failed { memo, at: at as u32 });
-                        }
+                Op::Split { first, other, memo } => match self.known(memo, at) {
+                    Known::Nothing => {
                         self.memory.frames.push(Frame::Try { op: other, at: at as u32 });
                         pc = first;
                         continue;
                     }
-                }
-                Op::Head { next, memo } => {
-                    if !CAREFUL || !self.memory.failures.has(memo, at as u32) {
-                        if CAREFUL {
-                            self.memory.frames.push(Frame::Failed { memo, at: at as u32 });
-                        }
+                    Known::Won { end, at: to } => {
+                        since += to - at;
+                        (pc, at) = (end, to);
+                        continue;
+                    }
+                    Known::Failed => {}
+                },
+                Op::Head { next, memo } => match self.known(memo, at) {
+                    Known::Nothing => {
                         pc = next;
                         continue;
                     }
+                    Known::Won { end, at: to } => {
+                        since += to - at;
+                        (pc, at) = (end, to);
+                        continue;
+                    }
+                    Known::Failed => {}
+                },
+                Op::Greedy { run } | Op::Lazy { run } if let Some((end, to)) = self.leads(run, at) => {
+                    since += to - at;
+                    (pc, at) = (end, to);
+                    continue;
                 }
                 Op::Greedy { run } => {
                     if let Some(to) = self.greedy(run, at) {
@@ -225,6 +237,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     continue;
                 }
                 Op::Committed { next } => {
+                    self.win(fence, at);
                     (fence, _) = self.leave(fence);
                     pc = next;
                     continue;
@@ -253,6 +266,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     self.spend(since, at);
                     // With nothing left, this way fails, and that is where it is noticed.
                     if self.budget > 0 {
+                        self.win(fence, at);
                         (fence, at) = self.leave(fence);
                         since = at;
                         pc = next;
@@ -261,6 +275,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                 }
                 Op::Unwanted => {
                     self.spend(since, at);
+                    self.win(fence, at);
                     (fence, at) = self.abandon(fence);
                     since = at;
                 }
@@ -394,7 +409,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         if self.budget == 0 {
             return Err(End::Work);
         }
-        if self.memory.frames.len() > MAX_FRAMES || (CAREFUL && self.memory.failures.size() > MAX_FAILURES) {
+        if self.memory.frames.len() > MAX_FRAMES || (CAREFUL && self.memory.outcomes.size() > MAX_FAILURES) {
             return Err(End::Memory);
         }
         loop {
@@ -445,56 +460,17 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     continue;
                 }
                 Some(Frame::Failed { memo, at }) => {
-                    self.memory.failures.add(memo, at);
+                    self.memory.outcomes.fail(memo, at);
                     continue;
                 }
                 Some(Frame::FailedRun { run, low, high }) => {
-                    self.memory.failures.add_run(run, low, high);
+                    self.memory.outcomes.fail_run(run, low, high);
                     continue;
                 }
             };
             *since = at;
             return Ok((pc, at));
         }
-    }
-
-    /// Closes the innermost atomic group or look-around: its choices are settled. Answers the fence around it, and where
-    /// it began.
-    fn leave(&mut self, fence: u32) -> (u32, usize) {
-        let frames = &mut self.memory.frames;
-        let mut kept = fence as usize;
-        let Some(Frame::Fence { outer, at }) = kept.checked_sub(1).and_then(|last| frames.get(last)).copied() else {
-            return (0, 0);
-        };
-        kept -= 1;
-        // What was remembered must still be undone when what follows fails.
-        for index in fence as usize..frames.len() {
-            if matches!(frames[index], Frame::Slot { .. } | Frame::Saved { .. } | Frame::Register { .. }) {
-                frames[kept] = frames[index];
-                kept += 1;
-            }
-        }
-        frames.truncate(kept);
-        (outer, at as usize)
-    }
-
-    /// Closes the innermost look-around, which has found what must not be: what it remembered is undone, and its other
-    /// way out goes as well.
-    fn abandon(&mut self, fence: u32) -> (u32, usize) {
-        while self.memory.frames.len() >= fence as usize {
-            match self.memory.frames.pop() {
-                Some(Frame::Slot { slot, was }) => self.memory.mark(slot, was),
-                Some(Frame::Saved { capture, was }) => self.memory.places[capture as usize] = was,
-                Some(Frame::Register { register, was }) => self.memory.registers[register as usize] = was,
-                Some(Frame::Fence { outer, at }) if self.memory.frames.len() + 1 == fence as usize => {
-                    self.memory.frames.pop();
-                    return (outer, at as usize);
-                }
-                Some(_) => {}
-                None => break,
-            }
-        }
-        (0, 0)
     }
 
     /// Forgets all captures.

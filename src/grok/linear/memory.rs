@@ -1,8 +1,7 @@
-//! What a machine remembers while it looks for a match: captures, open choices, and where choices have failed.
-
-use std::collections::BTreeMap;
+//! What a machine remembers while it looks for a match: captures, and open choices.
 
 use super::op::At;
+use super::outcomes::Outcomes;
 use super::trace::Site;
 use crate::grok::Span;
 
@@ -88,7 +87,7 @@ pub(in crate::grok) struct Memory {
     pub(super) joins: Joins,
     /// By site.
     pub(super) sites: Vec<Site>,
-    pub(super) failures: Failures,
+    pub(super) outcomes: Outcomes,
     #[cfg(test)]
     pub(in crate::grok) used: Used,
 }
@@ -263,116 +262,5 @@ impl Seen {
     /// The number of places so far, and the last one.
     fn last(&self) -> (usize, u32) {
         (self.count, self.places[self.count.wrapping_sub(1) % self.places.len()])
-    }
-}
-
-/// Where choices have failed, for the careful machine.
-#[derive(Debug, Default)]
-pub(super) struct Failures {
-    /// By memo, by page of places: the number of the page and one, or 0.
-    index: Vec<u32>,
-    pages_each: usize,
-    pages: Vec<[u64; WORDS]>,
-    /// By run: intervals of places, by their beginnings.
-    runs: Vec<BTreeMap<u32, u32>>,
-    /// By class: where the runs are that have been looked at.
-    ends: Vec<BTreeMap<u32, u32>>,
-}
-
-const WORDS: usize = 64;
-const PAGE: usize = 64 * WORDS;
-
-impl Failures {
-    /// Makes room for a line of `length` bytes.
-    pub(super) fn prepare(&mut self, memos: u32, runs: usize, classes: usize, length: usize) {
-        self.pages_each = length / PAGE + 1;
-        self.index.clear();
-        self.index.resize(self.pages_each * memos as usize, 0);
-        self.pages.clear();
-        self.runs.clear();
-        self.runs.resize(runs, BTreeMap::new());
-        self.ends.clear();
-        self.ends.resize(classes, BTreeMap::new());
-    }
-
-    /// Gives back what a long line took.
-    pub(super) fn release(&mut self) {
-        *self = Failures::default();
-    }
-
-    /// Bytes that are in use.
-    pub(super) fn size(&self) -> usize {
-        self.index.len() * size_of::<u32>() + self.pages.len() * size_of::<[u64; WORDS]>()
-    }
-
-    pub(super) fn has(&self, memo: u32, at: u32) -> bool {
-        let page = self.index[memo as usize * self.pages_each + at as usize / PAGE];
-        let bit = at as usize % PAGE;
-        page != 0 && self.pages[page as usize - 1][bit / 64] & (1 << (bit % 64)) != 0
-    }
-
-    pub(super) fn add(&mut self, memo: u32, at: u32) {
-        let entry = &mut self.index[memo as usize * self.pages_each + at as usize / PAGE];
-        if *entry == 0 {
-            self.pages.push([0; WORDS]);
-            *entry = self.pages.len() as u32;
-        }
-        let bit = at as usize % PAGE;
-        self.pages[*entry as usize - 1][bit / 64] |= 1 << (bit % 64);
-    }
-
-    /// Whether run `run` has failed from `at`; else, the first place from which it has, within `at..=end`.
-    pub(super) fn run_failed(&self, run: u32, at: u32, end: u32) -> Result<(), Option<u32>> {
-        let failed = &self.runs[run as usize];
-        if failed.range(..=at).next_back().is_some_and(|(_, &high)| at <= high) {
-            return Ok(());
-        }
-        Err(failed.range(at..=end).next().map(|(&low, _)| low))
-    }
-
-    /// The first place from which run `run` is known to have failed, in the interval around `at` or in the next one.
-    pub(super) fn run_failed_near(&self, run: u32, at: u32) -> Option<u32> {
-        let failed = &self.runs[run as usize];
-        if let Some((&low, &high)) = failed.range(..=at).next_back()
-            && at <= high
-        {
-            return Some(low);
-        }
-        failed.range(at..).next().map(|(&low, _)| low)
-    }
-
-    pub(super) fn add_run(&mut self, run: u32, low: u32, high: u32) {
-        let failed = &mut self.runs[run as usize];
-        // What lies inside is part of it now.
-        let inside: Vec<u32> = failed.range(low..=high).map(|(&start, _)| start).collect();
-        let mut high = high;
-        for start in inside {
-            high = high.max(failed.remove(&start).unwrap_or(high));
-        }
-        failed.insert(low, high);
-    }
-
-    /// The end of the run of `class` at `at`, looked for with `find`, which is told where it may stop, unless it is known.
-    /// No place is looked at twice, in whatever order runs are asked for.
-    pub(super) fn run_end(&mut self, class: u32, at: u32, find: impl FnOnce(Option<u32>) -> u32) -> u32 {
-        let ends = &mut self.ends[class as usize];
-        if let Some((_, &end)) = ends.range(..=at).next_back()
-            && at < end
-        {
-            return end;
-        }
-        let next = ends.range(at..).next().map(|(&start, &end)| (start, end));
-        let mut end = find(next.map(|(start, _)| start));
-        if at < end {
-            // What begins where this one ends is part of it.
-            if let Some((start, end_of_next)) = next
-                && start == end
-            {
-                ends.remove(&start);
-                end = end_of_next;
-            }
-            ends.insert(at, end);
-        }
-        end
     }
 }

@@ -17,8 +17,8 @@
 //! | `doubt` | what is asked about a line before it is tried |
 //! | `chars`, `blocks` | characters and sets of them; many bytes looked at at a time |
 //! | `window` | stretches of lines that are alike, and a memory of them |
-//! | `machine`, `runs` | runs the instructions |
-//! | `memory` | captures, open choices, places of failure |
+//! | `machine`, `runs`, `groups` | runs the instructions |
+//! | `memory`, `outcomes` | captures and open choices; what came of choices |
 //!
 //! The meaning is that of a backtracking engine: the leftmost match, the first way of each choice that leads to one.
 
@@ -27,11 +27,13 @@ mod chars;
 mod compile;
 mod doubt;
 mod fuse;
+mod groups;
 mod lead;
 mod machine;
 mod memory;
 mod needle;
 mod op;
+mod outcomes;
 mod runs;
 mod scout;
 mod shape;
@@ -250,11 +252,11 @@ impl Program {
     #[cold]
     pub(in crate::grok) fn search_carefully(&self, memory: &mut Memory, line: &[u8]) -> End {
         let Ok(code) = self.careful() else { return End::Memory };
-        memory.machine.failures.prepare(code.memos, code.loops.len(), code.classes.len(), line.len());
+        memory.machine.outcomes.prepare(code, line.len());
         let budget = CAREFUL_ANY + CAREFUL_EACH * line.len() as u64;
         let end = self.run::<true>(code, memory, line, budget);
         if line.len() > 1 << 14 {
-            memory.machine.failures.release();
+            memory.machine.outcomes.release();
             memory.machine.frames = Vec::new();
         }
         end
@@ -271,7 +273,7 @@ impl Program {
         let mut machine = Machine::<CAREFUL> { code, line, memory, budget };
         let end = self.begin(&mut machine, doubt, scout);
         #[cfg(test)]
-        machine.memory.used.add(budget - machine.budget, machine.memory.failures.size());
+        machine.memory.used.add(budget - machine.budget, machine.memory.outcomes.size());
         end
     }
 

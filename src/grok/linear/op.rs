@@ -96,6 +96,25 @@ pub(super) struct Loop {
     pub(super) exit: Exit,
     /// The slots to forget when another end is tried: a range of [`Code::clears`].
     pub(super) clears: (u32, u32),
+    /// The end of the group that it stands in, when it is to be noted where the run has led there.
+    pub(super) group: Option<At>,
+}
+
+/// What a choice inside of a group of which only the first way counts has to note, where nothing is captured.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Goal {
+    /// The end of the group.
+    pub(super) end: At,
+    pub(super) won: Won,
+}
+
+/// How it is noted that a choice has led to the end of its group.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Won {
+    /// At which places; behind a look-around, the machine goes back to where that began.
+    At { memo: u32 },
+    /// With where the group ends.
+    Ending { number: u32 },
 }
 
 /// Where a run can be left.
@@ -192,8 +211,12 @@ pub(super) struct Code {
     /// When none of the characters of the first part can be the next behind it: the class of those that can. A match
     /// that begins inside a text of the first part then passes join 0 where that text ends.
     pub(super) behind_first: Option<Class>,
-    /// The number of instructions with a memory of their failures.
+    /// The number of rows of places at which something is noted: where choices have failed, and where they have won.
     pub(super) memos: u32,
+    /// By memo: what is to be noted when a group ends. Of others than choices, nothing.
+    pub(super) goals: Vec<Option<Goal>>,
+    /// The number of [`Won::Ending`]s.
+    pub(super) endings: u32,
     pub(super) registers: u32,
 }
 

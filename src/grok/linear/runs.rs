@@ -13,7 +13,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         if !CAREFUL || each.max != u32::MAX {
             return None;
         }
-        let known = self.memory.failures.run_failed_near(run, at as u32)?;
+        let known = self.memory.outcomes.run_failed_near(run, at as u32)?;
         let (low, count) = self.code.classes[each.class as usize].run_counted(self.line, known as usize, each.min);
         (count == each.min).then_some(low)
     }
@@ -29,7 +29,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
             let line = limit.map_or(line, |limit| &line[..limit as usize]);
             classes[class as usize].run(line, at) as u32
         };
-        self.memory.failures.run_end(class, at as u32, find) as usize
+        self.memory.outcomes.run_end(class, at as u32, find) as usize
     }
 
     /// Whether a run has `min` characters, and not just bytes.
@@ -56,7 +56,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         };
         let mut high = end;
         if CAREFUL && each.max == u32::MAX {
-            match self.memory.failures.run_failed(run, at as u32, end as u32) {
+            match self.memory.outcomes.run_failed(run, at as u32, end as u32) {
                 Ok(()) => return None,
                 Err(known) => {
                     self.memory.frames.push(Frame::FailedRun { run, low: at as u32, high: end as u32 });
@@ -112,7 +112,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         let left = if each.max == u32::MAX { u32::MAX } else { each.max - each.min };
         if CAREFUL && each.max == u32::MAX {
             let end = self.run_end(each.class, at).max(low);
-            if self.memory.failures.run_failed(run, at as u32, end as u32).is_ok() {
+            if self.memory.outcomes.run_failed(run, at as u32, end as u32).is_ok() {
                 return None;
             }
             self.memory.frames.push(Frame::FailedRun { run, low: at as u32, high: end as u32 });
