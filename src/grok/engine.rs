@@ -218,9 +218,9 @@ impl Matcher {
     }
 
     /// Has the linear engine ask `proof` about the next line before it is tried.
-    pub(in crate::grok) fn doubt(&mut self, proof: linear::Proof) {
+    pub(in crate::grok) fn doubt(&mut self, proof: linear::Proof, at_once: bool) {
         if let Memory::Linear(memory) = &mut self.memory {
-            memory.doubt(proof);
+            memory.doubt(proof, at_once);
         }
     }
 }

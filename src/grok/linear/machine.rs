@@ -39,20 +39,45 @@ pub(super) struct Machine<'m, const CAREFUL: bool> {
     pub(super) memory: &'m mut Memory,
     /// Work left, in bytes read and choices taken up.
     pub(super) budget: u64,
+    /// Whether the first attempt is to stop when its first way has failed and others are open.
+    pub(super) stops: bool,
+    /// Where it has stopped: then it has found nothing so far.
+    pub(super) stopped: Option<Stop>,
+}
+
+/// Where an attempt stands when a way has failed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stop {
+    at: usize,
+    /// Where the machine was when it last took up a choice.
+    since: usize,
+    /// The number of frames inside of which the innermost atomic group or look-around began.
+    fence: u32,
 }
 
 impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
     /// Whether the expression matches from `start` on, beginning with instruction `pc`. Captures are in the memory's
     /// slots then.
-    pub(super) fn attempt(&mut self, mut pc: At, start: usize) -> End {
+    #[inline]
+    pub(super) fn attempt(&mut self, pc: At, start: usize) -> End {
+        self.memory.frames.clear();
+        self.walk(pc, Stop { at: start, since: start, fence: 0 })
+    }
+
+    /// Takes the other ways of an attempt that has stopped.
+    pub(super) fn go_on(&mut self, stop: Stop) -> End {
+        let Stop { at, mut since, mut fence } = stop;
+        match self.resume(&mut since, at, &mut fence) {
+            Ok((pc, at)) => self.walk(pc, Stop { at, since, fence }),
+            Err(end) => end,
+        }
+    }
+
+    /// Walks on from somewhere.
+    fn walk(&mut self, mut pc: At, from: Stop) -> End {
         let code = self.code;
         let line = self.line;
-        let mut at = start;
-        // Where the machine was when it last took up a choice.
-        let mut since = start;
-        // The number of frames inside of which the innermost atomic group or look-around began.
-        let mut fence = 0u32;
-        self.memory.frames.clear();
+        let Stop { mut at, mut since, mut fence } = from;
         loop {
             // An arm goes on with `continue`, or falls through: this way has failed.
             match code.ops[pc as usize] {
@@ -404,6 +429,10 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
     fn resume(&mut self, since: &mut usize, at: usize, fence: &mut u32) -> Result<(At, usize), End> {
         if !self.memory.joins.has_failed() {
             self.end_first_way();
+            if self.stops && !self.memory.frames.is_empty() {
+                self.stopped = Some(Stop { at, since: *since, fence: *fence });
+                return Err(End::NotFound);
+            }
         }
         self.spend(*since, at);
         if self.budget == 0 {

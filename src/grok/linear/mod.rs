@@ -50,11 +50,11 @@ use crate::grok::Span;
 use crate::grok::ast::{Expression, Node};
 
 use compile::{Mode, compile};
-use doubt::Doubt;
+use doubt::{Automatons, Doubt};
 use lead::Lead;
 use machine::Machine;
 use memory::Place;
-use op::Code;
+use op::{At, Code};
 use scout::{Probe, Scout};
 use start::Starts;
 use token::Fuel;
@@ -136,9 +136,9 @@ impl Memory {
         Used { stretches, ..std::mem::take(&mut self.machine.used) }
     }
 
-    /// Asks `proof` about the next line before it is tried.
-    pub(in crate::grok) fn doubt(&mut self, proof: Proof) {
-        self.doubt.ask(proof);
+    /// Asks `proof` about the next line, before it is tried or when its first way has failed.
+    pub(in crate::grok) fn doubt(&mut self, proof: Proof, at_once: bool) {
+        self.doubt.ask(proof, at_once);
     }
 }
 
@@ -225,10 +225,12 @@ impl Program {
     }
 
     /// What shows soonest that there is no match in `line`, in which none was found.
-    fn proof(&self, scout: &mut ScoutOnce, line: &[u8], automatons: bool) -> Option<Proof> {
-        let proofs = [Proof::Needles, Proof::Probe, Proof::Scout].into_iter().take(if automatons { 3 } else { 1 });
-        let taking = proofs.filter_map(|proof| Some((self.rules_out(scout, line, proof)?, proof)));
-        taking.min_by_key(|&(spent, _)| spent).map(|(_, proof)| proof)
+    fn proof(&self, scout: &mut ScoutOnce, line: &[u8], automatons: Automatons) -> Option<Proof> {
+        let needles = self.rules_out(scout, line, Proof::Needles).map(|spent| (spent, Proof::Needles));
+        let is_enough = automatons == Automatons::Never || (automatons == Automatons::IfNeeded && needles.is_some());
+        let others = [Proof::Probe, Proof::Scout].into_iter().take(if is_enough { 0 } else { 2 });
+        let taking = others.filter_map(|proof| Some((self.rules_out(scout, line, proof)?, proof)));
+        needles.into_iter().chain(taking).min_by_key(|&(spent, _)| spent).map(|(_, proof)| proof)
     }
 
     fn scout<'m>(&self, scout: &'m mut ScoutOnce) -> Option<&'m mut Scout> {
@@ -270,7 +272,8 @@ impl Program {
         }
         let Memory { machine: memory, doubt, scout, .. } = memory;
         memory.joins.begin();
-        let mut machine = Machine::<CAREFUL> { code, line, memory, budget };
+        let stops = doubt.is_of_other_ways();
+        let mut machine = Machine::<CAREFUL> { code, line, memory, budget, stops, stopped: None };
         let end = self.begin(&mut machine, doubt, scout);
         #[cfg(test)]
         machine.memory.used.add(budget - machine.budget, machine.memory.outcomes.size());
@@ -287,13 +290,8 @@ impl Program {
         let line = machine.line;
         let mut at = 0;
         if self.starts.at_beginning(line) {
-            machine.reset();
-            match machine.attempt(machine.code.first, 0) {
-                End::NotFound => {}
-                end => {
-                    doubt.ended(end);
-                    return end;
-                }
+            if let Some(end) = self.attempt(machine, machine.code.first, 0, doubt, scout) {
+                return end;
             }
             at = self.after(machine, 0, 0);
         }
@@ -318,6 +316,7 @@ impl Program {
             doubt.failed(line, |automatons| self.proof(scout, line, automatons));
             return End::NotFound;
         }
+        let was_tried = at > 0;
         let mut tries = 0;
         // Bytes that the probe may read, so that it stays linear.
         let mut left = PROBE_ANY + line.len();
@@ -351,20 +350,48 @@ impl Program {
                 }
             }
             let seen = machine.memory.joins.first().map_or(0, |(count, _)| count);
-            machine.reset();
-            let code = machine.code;
-            let pc = if at == 0 { code.first } else { code.entry };
-            match machine.attempt(pc, start) {
-                End::NotFound => {}
-                end => {
-                    doubt.ended(end);
-                    return end;
-                }
+            let pc = if at == 0 { machine.code.first } else { machine.code.entry };
+            if let Some(end) = self.attempt(machine, pc, start, doubt, scout) {
+                return end;
             }
             at = self.after(machine, start, seen);
         }
+        if tries == 0 && !was_tried {
+            doubt.failed_at_once();
+            return End::NotFound;
+        }
         doubt.failed(line, |automatons| self.proof(scout, line, automatons));
         End::NotFound
+    }
+
+    /// Looks for a match from `start` on: how the search ends with that; `None` when there is none and other places are
+    /// left.
+    #[inline]
+    fn attempt<const CAREFUL: bool>(
+        &self,
+        machine: &mut Machine<'_, CAREFUL>,
+        pc: At,
+        start: usize,
+        doubt: &mut Doubt,
+        scout: &mut ScoutOnce,
+    ) -> Option<End> {
+        machine.reset();
+        let mut end = machine.attempt(pc, start);
+        if let Some(stop) = machine.stopped.take() {
+            if let Some(proof) = doubt.proof()
+                && self.rules_out(scout, machine.line, proof).is_some()
+            {
+                doubt.ruled_out();
+                return Some(End::NotFound);
+            }
+            doubt.asked_in_vain();
+            end = machine.go_on(stop);
+        }
+        if end == End::NotFound {
+            return None;
+        }
+        doubt.ended(end, machine.memory.joins.has_failed());
+        Some(end)
     }
 
     /// The next place at which a match can begin when none begins at `start`; `seen` places had been noted at the first

@@ -94,7 +94,7 @@ impl Needles {
         match &self.0[..] {
             [way] => {
                 let many = if way.many.is_some() { 12 } else { 0 };
-                many + way.ordered.iter().map(|needle| 4 * needle.texts.len()).sum::<usize>()
+                3 + many + way.ordered.iter().map(|needle| 4 * needle.texts.len()).sum::<usize>()
             }
             ways => 8 * ways.len(),
         }

@@ -39,8 +39,8 @@ const RETRIES: u32 = 100_000;
 /// What `line` gives, whatever is asked about it first; an error when the engine gives up.
 pub(super) fn captured(matcher: &mut Matcher, slots: usize, line: &[u8]) -> Result<Captured, String> {
     let found = captured_once(matcher, slots, line)?;
-    for proof in Proof::ALL {
-        matcher.doubt(proof);
+    for (proof, at_once) in Proof::ALL.into_iter().flat_map(|proof| [(proof, true), (proof, false)]) {
+        matcher.doubt(proof, at_once);
         if captured_once(matcher, slots, line)? != found {
             return Err(format!("{proof:?} rules out what matches"));
         }

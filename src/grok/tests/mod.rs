@@ -4,6 +4,7 @@ mod agreement;
 mod cases;
 mod definitions;
 mod differential;
+mod doubts;
 mod engines;
 mod errors;
 mod explain;

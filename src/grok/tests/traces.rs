@@ -41,7 +41,7 @@ fn compare(pattern: &Pattern, line: &[u8], count: usize, random: &mut Rng) -> Re
     let mut other = line.to_vec();
     for index in 0..AGAIN + count {
         let expected = captured_once(&mut pattern.matcher(), slots, &other);
-        doubting.doubt(Proof::Scout);
+        doubting.doubt(Proof::Scout, true);
         for (what, matcher) in [("traces", &mut old), ("doubts", &mut doubting)] {
             let found = captured_once(matcher, slots, &other);
             if found != expected {
