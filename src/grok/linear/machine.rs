@@ -10,7 +10,7 @@
 
 use super::chars::{decode, decode_last, has, word};
 use super::groups::Known;
-use super::memory::{self, Frame, Memory, Passed, Place};
+use super::memory::{self, Frame, Memory, Place};
 use super::op::{At, Code, Content, Edge, NO_CAPTURE, Op};
 use super::token::NO_END;
 
@@ -24,11 +24,6 @@ pub(in crate::grok) enum End {
     /// More memory than allowed.
     Memory,
 }
-
-/// The most open choices: 16 bytes each. A megabyte in loops in loops takes ten million.
-const MAX_FRAMES: usize = 16 << 20;
-/// The most bytes for the memory of failures.
-const MAX_FAILURES: usize = 128 << 20;
 
 /// Bytes behind its end that a token may read without paying for them.
 const FAR: usize = 64;
@@ -48,11 +43,11 @@ pub(super) struct Machine<'m, const CAREFUL: bool> {
 /// Where an attempt stands when a way has failed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stop {
-    at: usize,
+    pub(super) at: usize,
     /// Where the machine was when it last took up a choice.
-    since: usize,
+    pub(super) since: usize,
     /// The number of frames inside of which the innermost atomic group or look-around began.
-    fence: u32,
+    pub(super) fence: u32,
 }
 
 impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
@@ -369,45 +364,6 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         }
     }
 
-    /// Forgets some boundaries of captures: a range of [`Code::clears`].
-    fn clear(&mut self, (start, end): (u32, u32)) {
-        for &slot in &self.code.clears[start as usize..end as usize] {
-            self.memory.clear(slot);
-        }
-    }
-
-    /// Whether the machine has passed this join before, in another way or attempt; notes that it does now.
-    #[inline(always)]
-    fn passes(&mut self, join: u32, at: usize) -> bool {
-        if self.memory.joins.has_failed() {
-            return self.memory.joins.pass(join, at as u32);
-        }
-        self.memory.joins.on_way(Passed::Join { join, at: at as u32 });
-        false
-    }
-
-    /// Writes down what the first way of the line has passed, which is over.
-    #[cold]
-    pub(super) fn end_first_way(&mut self) {
-        let Memory { joins, sites, .. } = &mut *self.memory;
-        joins.fail();
-        let mut index = 0;
-        while let Some(passed) = joins.passed(index) {
-            match passed {
-                Passed::Join { join, at } => {
-                    joins.pass(join, at);
-                }
-                Passed::Trace { site, trace, at } => {
-                    let trace = sites[site as usize].get(trace);
-                    for (join, at) in trace.into_iter().flat_map(|trace| trace.joins(at)) {
-                        joins.pass(join, at);
-                    }
-                }
-            }
-            index += 1;
-        }
-    }
-
     pub(super) fn spend(&mut self, since: usize, at: usize) {
         self.budget = self.budget.saturating_sub(at.abs_diff(since) as u64 + 8);
     }
@@ -423,83 +379,6 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
     pub(super) fn pay(&mut self, work: usize) -> bool {
         self.budget = self.budget.saturating_sub(work as u64);
         self.budget > 0
-    }
-
-    /// Takes up the latest open choice.
-    fn resume(&mut self, since: &mut usize, at: usize, fence: &mut u32) -> Result<(At, usize), End> {
-        if !self.memory.joins.has_failed() {
-            self.end_first_way();
-            if self.stops && !self.memory.frames.is_empty() {
-                self.stopped = Some(Stop { at, since: *since, fence: *fence });
-                return Err(End::NotFound);
-            }
-        }
-        self.spend(*since, at);
-        if self.budget == 0 {
-            return Err(End::Work);
-        }
-        if self.memory.frames.len() > MAX_FRAMES || (CAREFUL && self.memory.outcomes.size() > MAX_FAILURES) {
-            return Err(End::Memory);
-        }
-        loop {
-            let (pc, at) = match self.memory.frames.pop() {
-                None => return Err(End::NotFound),
-                Some(Frame::Try { op, at }) => (op, at as usize),
-                Some(Frame::Less { run, low, at }) => {
-                    let (low, mut at) = (low as usize, at as usize);
-                    if let Some(tried) = self.tried_from(run, low) {
-                        at = at.min(tried.max(low));
-                    }
-                    match self.leave_earlier(run, low, at) {
-                        Some(to) => {
-                            self.clear(self.code.loops[run as usize].clears);
-                            self.spend(to, at);
-                            if to > low {
-                                self.memory.frames.push(Frame::Less { run, low: low as u32, at: to as u32 });
-                            }
-                            (self.code.loops[run as usize].next, to)
-                        }
-                        None => {
-                            self.spend(low, at);
-                            continue;
-                        }
-                    }
-                }
-                Some(Frame::More { run, at, left }) => match self.leave_later(run, at as usize, left) {
-                    Some(to) => {
-                        self.clear(self.code.loops[run as usize].clears);
-                        (self.code.loops[run as usize].next, to)
-                    }
-                    None => continue,
-                },
-                Some(Frame::Slot { slot, was }) => {
-                    self.memory.mark(slot, was);
-                    continue;
-                }
-                Some(Frame::Saved { capture, was }) => {
-                    self.memory.places[capture as usize] = was;
-                    continue;
-                }
-                Some(Frame::Register { register, was }) => {
-                    self.memory.registers[register as usize] = was;
-                    continue;
-                }
-                Some(Frame::Fence { outer, .. }) => {
-                    *fence = outer;
-                    continue;
-                }
-                Some(Frame::Failed { memo, at }) => {
-                    self.memory.outcomes.fail(memo, at);
-                    continue;
-                }
-                Some(Frame::FailedRun { run, low, high }) => {
-                    self.memory.outcomes.fail_run(run, low, high);
-                    continue;
-                }
-            };
-            *since = at;
-            return Ok((pc, at));
-        }
     }
 
     /// Forgets all captures.

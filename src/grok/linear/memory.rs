@@ -87,7 +87,8 @@ pub(in crate::grok) struct Memory {
     pub(super) joins: Joins,
     /// By site.
     pub(super) sites: Vec<Site>,
-    pub(super) outcomes: Outcomes,
+    /// Apart, because nearly no line needs it.
+    pub(super) outcomes: Box<Outcomes>,
     #[cfg(test)]
     pub(in crate::grok) used: Used,
 }

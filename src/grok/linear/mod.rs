@@ -17,11 +17,12 @@
 //! | `doubt` | what is asked about a line before it is tried |
 //! | `chars`, `blocks` | characters and sets of them; many bytes looked at at a time |
 //! | `window` | stretches of lines that are alike, and a memory of them |
-//! | `machine`, `runs`, `groups` | runs the instructions |
+//! | `machine`, `runs`, `groups`, `back` | runs the instructions |
 //! | `memory`, `outcomes` | captures and open choices; what came of choices |
 //!
 //! The meaning is that of a backtracking engine: the leftmost match, the first way of each choice that leads to one.
 
+mod back;
 mod blocks;
 mod chars;
 mod compile;
