@@ -5,21 +5,21 @@ use divan::counter::{BytesCount, ItemsCount};
 use logator::grok::Pattern;
 
 use crate::by_hand;
-use crate::lines::{self, FAILING, Lines, MATCHING};
+use crate::lines::{self, FAILING, HALF, Lines, MATCHING, TENTH};
 
 pub fn counted<'a, 'b>(bencher: Bencher<'a, 'b>, lines: &Lines) -> Bencher<'a, 'b> {
     bencher.counter(ItemsCount::new(lines.count())).counter(BytesCount::new(lines.bytes()))
 }
 
 /// Runs `lengths`, which tells how long the captures of a line are together, or that it does not match.
-fn each(bencher: Bencher<'_, '_>, lines: &Lines, matching: bool, mut lengths: impl FnMut(&[u8]) -> Option<usize>) {
+fn each(bencher: Bencher<'_, '_>, lines: &Lines, matching: usize, mut lengths: impl FnMut(&[u8]) -> Option<usize>) {
     let matched = lines.iter().filter(|line| lengths(line).is_some()).count();
-    assert_eq!(matched, if matching { lines.count() } else { 0 }, "the lines do what the bench says");
+    assert_eq!(matched, matching, "the lines do what the bench says");
     counted(bencher, lines).bench_local(|| lines.iter().filter_map(&mut lengths).sum::<usize>());
 }
 
 /// Matches every line and looks at every span, as a document does.
-pub fn ours(bencher: Bencher<'_, '_>, pattern: &Pattern, lines: &Lines, matching: bool) {
+pub fn ours(bencher: Bencher<'_, '_>, pattern: &Pattern, lines: &Lines, matching: usize) {
     let mut matcher = pattern.matcher();
     each(bencher, lines, matching, |line| {
         let captures = matcher.captures(line).expect("no line is given up")?;
@@ -39,14 +39,14 @@ macro_rules! engine {
                 #[divan::bench(max_time = 3)]
                 fn matching(bencher: Bencher<'_, '_>) {
                     if let Some(what) = $what {
-                        $run(bencher, &what, &MATCHING, true);
+                        $run(bencher, &what, &MATCHING, MATCHING.count());
                     }
                 }
 
                 #[divan::bench(max_time = 3)]
                 fn failing(bencher: Bencher<'_, '_>) {
                     if let Some(what) = $what {
-                        $run(bencher, &what, &FAILING, false);
+                        $run(bencher, &what, &FAILING, 0);
                     }
                 }
             })*
@@ -62,7 +62,7 @@ engine! {
     directory lines::directory(),
 }
 
-fn backtracking(bencher: Bencher<'_, '_>, pattern: &Pattern, lines: &Lines, matching: bool) {
+fn backtracking(bencher: Bencher<'_, '_>, pattern: &Pattern, lines: &Lines, matching: usize) {
     ours(bencher, &pattern.backtracking().expect("PCRE2 takes it"), lines, matching);
 }
 
@@ -74,7 +74,22 @@ engine! {
     directory lines::directory(),
 }
 
-fn oniguruma(bencher: Bencher<'_, '_>, expression: &str, lines: &Lines, matching: bool) {
+/// Lines of both kinds among each other.
+mod mixed {
+    use super::*;
+
+    #[divan::bench(max_time = 3)]
+    fn every_other_one_fails(bencher: Bencher<'_, '_>) {
+        ours(bencher, &lines::stock(), &HALF, HALF.count() / 2);
+    }
+
+    #[divan::bench(max_time = 3)]
+    fn one_in_ten_fails(bencher: Bencher<'_, '_>) {
+        ours(bencher, &lines::stock(), &TENTH, TENTH.count() - TENTH.count().div_ceil(10));
+    }
+}
+
+fn oniguruma(bencher: Bencher<'_, '_>, expression: &str, lines: &Lines, matching: usize) {
     use onig::{Regex, RegexOptions, Region, SearchOptions, Syntax};
     let regex = Regex::with_options(expression, RegexOptions::REGEX_OPTION_MULTILINE, Syntax::ruby());
     let regex = regex.expect("Oniguruma takes it");
@@ -105,7 +120,7 @@ const COMBINED: &str = concat!(
     r#"(?:-|([0-9]{3})) (?:-|([0-9]+)) "([^"\\]*(?:\\.[^"\\]*)*)" "([^"\\]*(?:\\.[^"\\]*)*)"$"#,
 );
 
-fn regex(bencher: Bencher<'_, '_>, expression: &str, lines: &Lines, matching: bool) {
+fn regex(bencher: Bencher<'_, '_>, expression: &str, lines: &Lines, matching: usize) {
     let regex = regex::bytes::RegexBuilder::new(expression).unicode(false).build().expect("it is well formed");
     let mut locations = regex.capture_locations();
     each(bencher, lines, matching, |line| {
@@ -119,7 +134,7 @@ engine! {
     combined Some(COMBINED),
 }
 
-fn hand(bencher: Bencher<'_, '_>, _: &(), lines: &Lines, matching: bool) {
+fn hand(bencher: Bencher<'_, '_>, _: &(), lines: &Lines, matching: usize) {
     each(bencher, lines, matching, |line| {
         Some(by_hand::combined(line)?.into_iter().flatten().map(|(start, end)| end - start).sum())
     });

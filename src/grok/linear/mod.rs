@@ -70,8 +70,8 @@ pub(in crate::grok) use memory::Used;
 const FAST_EACH: u64 = 16;
 const FAST_ANY: u64 = 4096;
 
-/// The same of the careful machine, which needs it only for what has no memory of failures: look-around with choices in
-/// it, and atomic groups.
+/// The same of the careful machine, which needs it only for what has no memory of where it has led: look-around and atomic
+/// groups with choices and captures in them.
 const CAREFUL_EACH: u64 = 512;
 const CAREFUL_ANY: u64 = 4_000_000;
 
