@@ -100,7 +100,7 @@ pub(super) struct Loop {
     pub(super) group: Option<At>,
 }
 
-/// What a choice inside of a group of which only the first way counts has to note, where nothing is captured.
+/// What a choice inside of a group of which only the first way counts has to note, where nothing is captured behind it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Goal {
     /// The end of the group.

@@ -1,10 +1,10 @@
 //! What came of choices, for the careful machine: where they have failed, and where they have led to the end of the group
 //! that they stand in.
 //!
-//! What follows from a choice at a place does not depend on the way that led there, as long as nothing is captured. So a
-//! choice that has failed somewhere has failed there for the rest of the line. One inside of a group of which only the
-//! first way counts (a look-around, an atomic group) that has led to the group's end leads there again: there is no need
-//! to walk the way once more.
+//! What follows from a choice at a place does not depend on the way that led there. So a choice that has failed somewhere
+//! has failed there for the rest of the line. One inside of a group of which only the first way counts (a look-around, an
+//! atomic group) that has led to the group's end leads there again: as long as nothing is captured on that way, there is
+//! no need to walk it once more.
 
 use std::collections::BTreeMap;
 

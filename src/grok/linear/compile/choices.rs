@@ -7,11 +7,14 @@ use crate::grok::linear::op::{At, Loop, Op};
 use crate::grok::linear::shape::exit;
 use crate::grok::set::Set;
 
-/// A group of which only the first way counts, and inside of which nothing is captured.
+/// A group of which only the first way counts, as long as nothing has been captured between what is being compiled and its
+/// end.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Group {
     pub(super) end: At,
     pub(super) is_look: bool,
+    /// What is captured inside is forgotten in any case.
+    pub(super) forgets: bool,
 }
 
 impl Compiler {
@@ -29,15 +32,17 @@ impl Compiler {
             Node::Atomic(node) => {
                 let end = self.op(Op::Committed { next })?;
                 // Where a round may be empty, it depends on where it began how it goes on, and so where the group ends.
-                let is_known = !has_capture(node) && !any(node, &mut is_empty_loop);
-                let inner = self.inside(node, end, is_known.then_some(Group { end, is_look: false }))?;
+                let is_known = !any(node, &mut is_empty_loop);
+                let group = Group { end, is_look: false, forgets: false };
+                let inner = self.inside(node, end, is_known.then_some(group))?;
                 self.op(Op::Commit { next: inner })
             }
             Node::Around { behind, negative, node } => {
                 let back = if *behind { self.behind(node)? } else { 0 };
                 let end = self.op(if *negative { Op::Unwanted } else { Op::Seen { next } })?;
-                // What must not be there captures nothing.
-                let group = (*negative || !has_capture(node)).then_some(Group { end, is_look: true });
+                // Without captures, all that counts is whether there is a way.
+                let is_known = *negative || !has_capture(node) || !any(node, &mut is_empty_loop);
+                let group = is_known.then_some(Group { end, is_look: true, forgets: *negative });
                 match &**node {
                     // Alternatives of several widths, each looked for where it would begin.
                     Node::Alternate(ways) if *behind && width(node).is_none() => {
@@ -117,6 +122,10 @@ impl Compiler {
         if let Node::Set(set) = node {
             return self.run(set, min, max, greedy, next, after);
         }
+        if has_capture(node) {
+            // In each round.
+            self.captures();
+        }
         let once = lead(node, after);
         let in_order = |inside: (At, Lead), outside: (At, Lead)| {
             if greedy { [inside, outside] } else { [outside, inside] }
@@ -189,7 +198,15 @@ impl Compiler {
         // Whatever follows, the first way counts: inside, the end is sure to go on.
         let inner = self.node(node, end, &Lead::anything());
         self.group = around;
+        if has_capture(node) {
+            self.captures();
+        }
         inner
+    }
+
+    /// Something is captured here: what is noted in front of it would not say what.
+    pub(super) fn captures(&mut self) {
+        self.group = self.group.filter(|group| group.forgets);
     }
 }
 

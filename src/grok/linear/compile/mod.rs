@@ -111,7 +111,7 @@ impl Compiler {
     /// A row of places for a choice, and what it notes when its group ends.
     fn memo(&mut self) -> u32 {
         let memo = self.row();
-        if let (Some(Group { end, is_look }), Mode::Careful) = (self.group, self.mode) {
+        if let (Some(Group { end, is_look, .. }), Mode::Careful) = (self.group, self.mode) {
             let won = if is_look {
                 Won::At { memo: self.row() }
             } else {
@@ -135,6 +135,7 @@ impl Compiler {
             Node::Concat(parts) => self.concat(parts, next, after, false),
             Node::Capture { slot, node } => {
                 let capture = *slot as u32;
+                self.captures();
                 let end = self.op(Op::Save { slot: 2 * capture + 1, next })?;
                 let inner = self.node(node, end, after)?;
                 self.op(Op::Save { slot: 2 * capture, next: inner })
