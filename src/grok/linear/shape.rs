@@ -1,11 +1,13 @@
 //! What kind of part a part is: questions that the compiler asks of the tree.
 
 use super::chars::Class;
-use super::compile::MAX_SHAPE;
 use super::lead::{Lead, any, has_capture};
 use super::op::Exit;
 use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
+
+/// The most characters that are looked at all at once.
+pub(super) const MAX_SHAPE: usize = 48;
 
 /// Whether it is worth while to note where part `at` begins: where the machine can come to more than once, from several
 /// places or in several ways.

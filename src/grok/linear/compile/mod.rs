@@ -14,15 +14,12 @@ use crate::grok::set::Set;
 use super::chars::Class;
 use super::lead::{Lead, any, has_capture, lead};
 use super::op::{At, Code, Edge, Goal, Op, Won};
-use super::shape::{fixed, is_ascii, is_decided, is_look, is_one, is_simple, joins};
+use super::shape::{MAX_SHAPE, fixed, is_ascii, is_decided, is_look, is_one, is_simple, joins};
 use super::token::{self, Ends, Fuel};
 use choices::Group;
 
 /// The most instructions; counted repeats of groups are written out. The largest stock pattern has some 2,000.
 const MAX_OPS: usize = 60_000;
-
-/// The most characters that are looked at all at once.
-pub(super) const MAX_SHAPE: usize = 48;
 
 /// How the instructions will be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
