@@ -119,7 +119,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         }
     }
 
-    /// Forgets some boundaries of captures: a range of [`Code::clears`].
+    /// Forgets some boundaries of captures: a range of [`Code::clears`](super::op::Code::clears).
     pub(super) fn clear(&mut self, (start, end): (u32, u32)) {
         for &slot in &self.code.clears[start as usize..end as usize] {
             self.memory.clear(slot);
