@@ -17,7 +17,8 @@ printf 'passwd: files\ngroup: files\nhosts: files\n' >etc/nsswitch.conf
 cp /etc/ld.so.cache etc/
 echo 0123456789abcdef0123456789abcdef >etc/machine-id
 mkdir -p etc/systemd/system var/lib var/log
-printf '[Unit]\nRequires=systemd-journald.socket\n' >etc/systemd/system/test.target
+# The journal is up before anything asks it to sync; a socket alone would only have it started by the first message.
+printf '[Unit]\nRequires=systemd-journald.service\nAfter=systemd-journald.service\n' >etc/systemd/system/test.target
 mount -t proc proc proc
 mount -t sysfs -o ro sysfs sys
 mount -t tmpfs -o mode=755 none sys/fs/cgroup 2>/dev/null || true
