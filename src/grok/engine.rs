@@ -217,7 +217,7 @@ impl Matcher {
         }
     }
 
-    /// Has the linear engine ask `proof` about the next line before it is tried.
+    /// Has the linear engine ask `proof` about the next line, before it is tried or when its first way has failed.
     pub(in crate::grok) fn doubt(&mut self, proof: linear::Proof, at_once: bool) {
         if let Memory::Linear(memory) = &mut self.memory {
             memory.doubt(proof, at_once);

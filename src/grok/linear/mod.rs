@@ -322,7 +322,6 @@ impl Program {
             doubt.failed(line, |automatons| self.proof(scout, line, automatons));
             return End::NotFound;
         }
-        let was_tried = at > 0;
         let mut tries = 0;
         // Bytes that the probe may read, so that it stays linear.
         let mut left = PROBE_ANY + line.len();
@@ -362,7 +361,7 @@ impl Program {
             }
             at = self.after(machine, start, seen);
         }
-        if tries == 0 && !was_tried {
+        if tries == 0 && at == 0 {
             doubt.failed_at_once();
             return End::NotFound;
         }

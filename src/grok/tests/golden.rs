@@ -33,7 +33,6 @@ pub(super) struct Case {
     pub(super) ecs: bool,
     pub(super) line: String,
     expect: Option<toml::Table>,
-    #[serde(default)]
     pub(super) differs: Option<String>,
 }
 
