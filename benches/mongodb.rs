@@ -99,7 +99,7 @@ fn encode(log: &Path, batch_lines: usize) -> Vec<Vec<RawDocumentBuf>> {
     let size = BatchSize { lines: batch_lines, bytes: 1 << 20, ..BatchSize::default() };
     let collect = Collect(Mutex::default());
     let options = ReadOptions { size, ..ReadOptions::default() };
-    assert!(read_all(&inputs, &options, &collect, &Position::default()).is_empty());
+    assert!(read_all(&inputs, &options, &collect, &Position::default()).is_complete());
     let library = Library::stock();
     let format = library.format("combined").expect("a stock format");
     let formats = Arc::new(Formats::new(vec![format], library, Unmatched::Keep, |_| ()));

@@ -94,8 +94,32 @@ pub struct Receipt {
     /// What each input without an end has received.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<SourceCount>,
+    /// Inputs that have an end and were left before it: by a signal, or because the work failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<StoppedInput>,
+    /// Followed files that held more than was read of them at the end. Another run reads it; with `--state`, it alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<UnreadFile>,
     /// What went wrong, one sentence each.
     pub errors: Vec<String>,
+}
+
+/// An input that has an end and was left before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoppedInput {
+    /// The input, as a user knows it.
+    pub name: String,
+    /// How many bytes of its (decompressed) content were handed on; `None` where nobody knows.
+    pub offset: Option<u64>,
+}
+
+/// A followed file that was not read to where it ended when it was left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadFile {
+    /// Its name.
+    pub name: String,
+    /// The bytes that it still held; of a compressed file, bytes as they stand on the disk.
+    pub bytes: u64,
 }
 
 /// What one input without an end has received.
@@ -138,8 +162,16 @@ impl Receipt {
             peak_memory_bytes,
             patterns: Vec::new(),
             sources: Vec::new(),
+            stopped: Vec::new(),
+            unread: Vec::new(),
             errors,
         }
+    }
+
+    /// The same with what was not read: an input that was left before its end means that the work is not finished.
+    pub fn with_rest(self, stopped: Vec<StoppedInput>, unread: Vec<UnreadFile>) -> Self {
+        let finished = self.finished && stopped.is_empty();
+        Receipt { stopped, unread, finished, ..self }
     }
 
     /// The same with what was settled by an earlier run.
@@ -228,7 +260,7 @@ impl fmt::Display for Receipt {
                 write!(f, ": {} lines were read ahead and not stored", grouped(self.left))?;
             }
         }
-        Ok(())
+        self.write_rest(f)
     }
 }
 
@@ -254,7 +286,30 @@ const SHOWN: usize = 10;
 /// The most characters shown of a pattern's name, which may be its whole text.
 const NAME: usize = 48;
 
+/// The most inputs and files named to people of which something was not read.
+const NAMED: usize = 5;
+
 impl Receipt {
+    /// What was not read.
+    fn write_rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for StoppedInput { name, offset } in self.stopped.iter().take(NAMED) {
+            match offset {
+                Some(offset) => write!(f, "\n  {name}: read to byte {} of its content", grouped(*offset))?,
+                None => write!(f, "\n  {name}: not read to its end")?,
+            }
+        }
+        if self.stopped.len() > NAMED {
+            write!(f, "\n  and {} inputs more, in the JSON receipt", self.stopped.len() - NAMED)?;
+        }
+        for UnreadFile { name, bytes } in self.unread.iter().take(NAMED) {
+            write!(f, "\n  {name}: {} bytes are left to the next run", grouped(*bytes))?;
+        }
+        if self.unread.len() > NAMED {
+            write!(f, "\n  and {} files more, in the JSON receipt", self.unread.len() - NAMED)?;
+        }
+        Ok(())
+    }
+
     /// A line for each pattern, when there is something to compare or to complain about.
     fn write_patterns(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut patterns: Vec<&PatternCount> = self.patterns.iter().filter(|pattern| pattern.tried > 0).collect();

@@ -56,7 +56,7 @@ pub fn grok(pattern: &str, names: &[String], library: &LibraryOptions, explain: 
     let intake = Printed { printer: Mutex::new(printer), console };
     for input in inputs.inputs {
         intake.lock().line = 0;
-        errors.extend(read_all(std::slice::from_ref(&input), &options, &intake, &Position::of(&[])));
+        errors.extend(read_all(std::slice::from_ref(&input), &options, &intake, &Position::of(&[])).errors);
         if let Some(failure) = intake.lock().failure.take() {
             errors.push(failure);
             break;

@@ -37,7 +37,7 @@ use crate::grok::{Format, Library};
 use crate::notify::Manager;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
-use crate::receipt::{Receipt, SourceCount};
+use crate::receipt::{Receipt, SourceCount, StoppedInput};
 use crate::server::Security;
 use crate::sink::Sink;
 use crate::sink::spec::SinkSpec;
@@ -46,7 +46,7 @@ use crate::source::live::{Live, Say};
 use crate::source::origin::OriginRule;
 use crate::source::reader::{Intake, LongLine};
 use crate::source::syslog::{self, Listening};
-use crate::source::{Position, ReadOptions, read_all};
+use crate::source::{Position, ReadOptions, ReadOutcome, read_all};
 use crate::state::Memory;
 use crate::state::pieces::Piece;
 use crate::state::store::Store;
@@ -311,6 +311,9 @@ impl Intake for QueueIntake {
 /// How long it takes at most until a reader has noticed that its queue has closed.
 const NOTICE: Duration = Duration::from_secs(2);
 
+/// How long is waited for a reader that may be waiting itself, for whoever writes to a pipe.
+const NOTICE_OF_PIPES: Duration = Duration::from_millis(100);
+
 /// Ends the input of `queue` after a signal, without waiting for that. What `live` readers have received comes in first,
 /// because nobody could read it again. They have `most` for it, and need that only while the queue is full.
 pub(crate) fn stop_input(live: &Live, queue: &Arc<SharedQueue>, most: Duration) {
@@ -341,8 +344,10 @@ pub(crate) struct Reading {
     pub(crate) position: Arc<Position>,
     /// Whether it ends soon after the queue, whatever it reads.
     ends: bool,
+    /// The inputs that have an end.
+    names: Vec<String>,
     listening: Listening,
-    errors: Receiver<Vec<Error>>,
+    outcome: Receiver<ReadOutcome>,
 }
 
 impl Reading {
@@ -369,13 +374,12 @@ impl Reading {
         let live = Some(live);
         let options = ReadOptions { memory, live, syslog, listening: listening.clone(), ..options };
         let intake = QueueIntake { queue: Arc::clone(&queue), dead_letters, max_line: options.size.max_line, state };
-        let ends = inputs.inputs.iter().all(|input| options.is_live(input));
-        let reading = Reading::of(Arc::clone(&position), queue, move || {
-            let mut errors = inputs.errors;
-            errors.extend(read_all(&inputs.inputs, &options, &intake, &position));
-            errors
+        let reading = Reading::of(Arc::clone(&position), &inputs.inputs.clone(), queue, move || {
+            let mut outcome = ReadOutcome { errors: inputs.errors, ..ReadOutcome::default() };
+            outcome.add(read_all(&inputs.inputs, &options, &intake, &position));
+            outcome
         })?;
-        Ok(Reading { ends, listening, ..reading })
+        Ok(Reading { listening, ..reading })
     }
 
     /// Reads what has no end into `queue`: `read` puts it into the intake it is given until it is told to leave, and
@@ -384,26 +388,29 @@ impl Reading {
         queue: Arc<SharedQueue>,
         dead_letters: Arc<DeadLetters>,
         max_line: usize,
-        read: impl FnOnce(&dyn Intake) -> Vec<Error> + Send + 'static,
+        read: impl FnOnce(&dyn Intake) -> ReadOutcome + Send + 'static,
     ) -> Result<Reading> {
         let intake = QueueIntake { queue: Arc::clone(&queue), dead_letters, max_line, state: None };
-        let reading = Reading::of(Arc::default(), queue, move || read(&intake))?;
-        Ok(Reading { ends: true, ..reading })
+        Reading::of(Arc::default(), &[], queue, move || read(&intake))
     }
 
-    /// The same with a way to read of one's own, which answers what it could not read.
+    /// The same with a way to read of one's own.
     pub(crate) fn of(
         position: Arc<Position>,
+        inputs: &[Input],
         queue: Arc<SharedQueue>,
-        read: impl FnOnce() -> Vec<Error> + Send + 'static,
+        read: impl FnOnce() -> ReadOutcome + Send + 'static,
     ) -> Result<Reading> {
-        let (send, errors) = channel();
-        let reading = Reading { position, ends: false, listening: Listening::default(), errors };
+        let (send, outcome) = channel();
+        let with_end: Vec<&Input> = inputs.iter().filter(|input| input.has_end()).collect();
+        let ends = with_end.iter().all(|input| input.is_regular_file());
+        let names = with_end.into_iter().map(Input::name).collect();
+        let reading = Reading { position, ends, names, listening: Listening::default(), outcome };
         let read = move || {
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
-            let errors = result.unwrap_or_else(|_| vec![Error::internal("a reader panicked")]);
-            // Before the end of the input is known, so that whoever sees the end finds the errors.
-            let _ = send.send(errors);
+            let outcome = result.unwrap_or_else(|_| Error::internal("a reader panicked").into());
+            // Before the end of the input is known, so that whoever sees the end finds how it came to it.
+            let _ = send.send(outcome);
             queue.end_input();
         };
         std::thread::Builder::new()
@@ -418,9 +425,13 @@ impl Reading {
         self.listening.counts()
     }
 
-    /// What could not be read; `None` while the reader is still at it, perhaps waiting for standard input.
-    pub(crate) fn errors(&self) -> Option<Vec<Error>> {
-        if self.ends { self.errors.recv_timeout(NOTICE).ok() } else { self.errors.try_recv().ok() }
+    /// How reading ended. A reader that is still at it, because it waits for a pipe perhaps, has not come to the end.
+    pub(crate) fn outcome(&self) -> ReadOutcome {
+        let most = if self.ends { NOTICE } else { NOTICE_OF_PIPES };
+        self.outcome.recv_timeout(most).unwrap_or_else(|_| ReadOutcome {
+            stopped: self.names.iter().map(|name| StoppedInput { name: name.clone(), offset: None }).collect(),
+            ..ReadOutcome::default()
+        })
     }
 }
 

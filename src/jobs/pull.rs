@@ -129,7 +129,7 @@ pub fn store(options: &PullOptions, work: &WorkOptions, console: Console) -> Res
             let _entered = entered;
             let name = name_of(&puller);
             let mut messages = Messages::new(intake, &size, live::origin(&name).wrapped(envelope));
-            receive(puller, &mut messages, &reader.stop).err().into_iter().collect()
+            receive(puller, &mut messages, &reader.stop).err().map(Into::into).unwrap_or_default()
         })
     })
 }

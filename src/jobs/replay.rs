@@ -30,7 +30,7 @@ use crate::sink::spec::SinkSpec;
 use crate::source::inputs::{self, Input};
 use crate::source::live::Live;
 use crate::source::reader::{BatchSize, Intake, LongLine};
-use crate::source::{Position, ReadOptions, read_all};
+use crate::source::{Position, ReadOptions, ReadOutcome, read_all};
 use crate::stop::Stop;
 
 /// The longest letter, in bytes: a line of 64 MiB at its worst, every byte of it escaped.
@@ -77,7 +77,7 @@ pub fn replay(options: &ReplayOptions, work: &WorkOptions, console: Console) -> 
         let position = Arc::new(Position::of(&inputs.inputs));
         let files = (inputs.inputs, inputs.errors);
         let (counted, to) = (Arc::clone(&position), Arc::clone(&queue));
-        Reading::of(position, queue, move || {
+        Reading::of(position, &files.0.clone(), queue, move || {
             let replay = Replay { queue: to, dead_letters, options, told, state: Mutex::default() };
             replay.read(&files.0, files.1, &counted, &sentences)
         })
@@ -151,21 +151,22 @@ enum Use {
 
 impl Replay {
     /// Reads one file after the other, and tells what could not be read.
-    fn read(&self, files: &[Input], mut errors: Vec<Error>, position: &Position, console: &Console) -> Vec<Error> {
+    fn read(&self, files: &[Input], errors: Vec<Error>, position: &Position, console: &Console) -> ReadOutcome {
+        let mut outcome = ReadOutcome { errors, ..ReadOutcome::default() };
         let size = BatchSize { max_line: MAX_LETTER, ..BatchSize::default() };
         let options = ReadOptions { size, ..ReadOptions::default() };
         for input in files {
             let read = read_all(std::slice::from_ref(input), &options, self, position);
             let mut state = self.lock();
-            errors.append(&mut state.errors);
+            outcome.errors.append(&mut state.errors);
             if state.damaged > NAMED {
                 let more = grouped(state.damaged - NAMED);
-                errors.push(Error::input(format!("{}: {more} more lines are no dead letters", input.name())));
+                outcome.errors.push(Error::input(format!("{}: {more} more lines are no dead letters", input.name())));
             }
-            errors.extend(read);
+            outcome.add(read);
             (state.line, state.damaged) = (0, 0);
             if let Some(failure) = state.failure.take() {
-                errors.push(failure);
+                outcome.errors.push(failure);
                 break;
             }
         }
@@ -186,7 +187,7 @@ impl Replay {
             };
             console.say(format!("{count} letters were not sent and are in {path}: {why}"));
         }
-        errors
+        outcome
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Reading, SourceOptions, WorkOptions, close_account, queue_with, stop_input};
 use crate::console::Console;
 use crate::dead_letter::DeadLetters;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::receipt::Receipt;
@@ -91,14 +91,9 @@ pub(super) fn work_through(
     );
     drop(progress);
 
-    match reading.errors() {
-        Some(read_errors) => errors.splice(0..0, read_errors).for_each(drop),
-        None if errors.is_empty() => {
-            errors.push(Error::input("interrupted: the rest of the input was not read"));
-        }
-        None => {}
-    }
+    let read = reading.outcome();
+    errors.splice(0..0, read.errors);
     errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
-    let receipt = close_account(&queue, state, errors, &console);
+    let receipt = close_account(&queue, state, errors, &console).with_rest(read.stopped, read.unread);
     Ok(receipt.with_patterns(formats.counts()).with_sources(reading.sources()))
 }

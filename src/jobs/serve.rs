@@ -17,6 +17,7 @@ use crate::queue::shared::SharedQueue;
 use crate::queue::suspects::Waiting;
 use crate::receipt::{Receipt, grouped};
 use crate::server::{Event, Security, Server};
+use crate::source::ReadOutcome;
 use crate::source::live::Live;
 use crate::stop::{Stop, Waker};
 
@@ -123,16 +124,14 @@ pub fn serve(
         if receipt.is_some() {
             return;
         }
-        let mut errors = Vec::new();
-        match reading.errors() {
-            Some(read_errors) => errors.extend(read_errors),
-            None => errors.push(Error::input("interrupted: the rest of the input was not read")),
-        }
+        let ReadOutcome { mut errors, stopped, unread } = reading.outcome();
         if queue.outstanding_lines() > 0 {
             errors.push(Error::wire("the workers did not finish what was read"));
         }
         errors.extend(failure);
-        let closed = close_account(&queue, state.as_deref(), errors, &console).with_sources(reading.sources());
+        let closed = close_account(&queue, state.as_deref(), errors, &console)
+            .with_rest(stopped, unread)
+            .with_sources(reading.sources());
         manager.status(&format!("{} lines accounted for, staying for late workers", grouped(closed.tally.total())));
         on_receipt(&closed);
         receipt = Some(closed);

@@ -278,11 +278,11 @@ impl Content {
             let piece = data.slice(start..end);
             // A block is far smaller than 4 GiB.
             let batch = Batch::new(Arc::clone(origin), self.offset, count as u32, piece);
-            self.offset += (end - start) as u64;
-            self.lines += count as u64;
             if !cutter.intake.batch(batch) {
                 return false;
             }
+            self.offset += (end - start) as u64;
+            self.lines += count as u64;
             start = end;
         }
         true

@@ -45,6 +45,25 @@ impl Input {
     }
 }
 
+impl Input {
+    /// Whether it has an end of its own; the reader of one that has none leaves when it is told to.
+    pub fn has_end(&self) -> bool {
+        match self {
+            Input::Stdin | Input::File(_) => true,
+            Input::Followed(_) | Input::Syslog(_) => false,
+        }
+    }
+
+    /// Whether reading it never waits for somebody who writes.
+    pub fn is_regular_file(&self) -> bool {
+        match self {
+            Input::Stdin => open_stdin().is_ok_and(|file| file.metadata().is_ok_and(|data| data.is_file())),
+            Input::File(path) => path.is_file(),
+            Input::Followed(_) | Input::Syslog(_) => false,
+        }
+    }
+}
+
 /// What was found, and what could not be looked at.
 #[derive(Debug, Default)]
 pub struct Inputs {

@@ -40,6 +40,7 @@ use self::reader::{BatchReader, BatchSize, End, Intake};
 use self::resume::Resuming;
 use crate::batch::Origin;
 use crate::error::{Error, Result};
+use crate::receipt::{StoppedInput, UnreadFile};
 use crate::state::{Memory, Stamp};
 use crate::stop::Stop;
 
@@ -71,16 +72,6 @@ pub struct ReadOptions {
     pub listening: syslog::Listening,
 }
 
-impl ReadOptions {
-    /// Whether `input` has no end of its own, so that its reader leaves when it is told to.
-    pub fn is_live(&self, input: &Input) -> bool {
-        match input {
-            Input::Stdin | Input::File(_) => false,
-            Input::Followed(_) | Input::Syslog(_) => true,
-        }
-    }
-}
-
 /// How far all readers together have come.
 #[derive(Debug, Default)]
 pub struct Position {
@@ -107,29 +98,75 @@ impl Position {
     }
 }
 
+/// How reading ended.
+#[derive(Debug, Default)]
+pub struct ReadOutcome {
+    /// What could not be read.
+    pub errors: Vec<Error>,
+    /// Inputs that have an end and were left before it, because no more was wanted.
+    pub stopped: Vec<StoppedInput>,
+    /// Followed files that held more than was read of them when they were left.
+    pub unread: Vec<UnreadFile>,
+}
+
+impl ReadOutcome {
+    /// Adds what became of another input.
+    pub fn add(&mut self, other: ReadOutcome) {
+        self.errors.extend(other.errors);
+        self.stopped.extend(other.stopped);
+        self.unread.extend(other.unread);
+    }
+
+    /// Whether every input was read to its end, as far as it has one.
+    pub fn is_complete(&self) -> bool {
+        self.errors.is_empty() && self.stopped.is_empty()
+    }
+}
+
+impl From<Error> for ReadOutcome {
+    fn from(error: Error) -> ReadOutcome {
+        ReadOutcome { errors: vec![error], ..ReadOutcome::default() }
+    }
+}
+
+/// How reading one input ended.
+enum InputEnd {
+    /// At its end, or where everything that follows is settled.
+    Complete,
+    /// Before its end, behind so many bytes of its content.
+    Stopped(u64),
+}
+
 /// Reads `inputs` into `intake`, as many side by side as there are processors, each in its own order; those without an
 /// end in threads of their own.
 ///
-/// Returns what could not be read, one error an input. The other inputs are read all the same.
-pub fn read_all(inputs: &[Input], options: &ReadOptions, intake: &dyn Intake, position: &Position) -> Vec<Error> {
+/// An input that cannot be read is an error in what is returned. The other inputs are read all the same.
+pub fn read_all(inputs: &[Input], options: &ReadOptions, intake: &dyn Intake, position: &Position) -> ReadOutcome {
     let pool = Arc::new(BlockPool::default());
     let read = |input: &Input| match input {
         Input::Followed(followed) => follow::follow(followed, options, &pool, intake, position),
-        input => read_input(input, options, &pool, intake, position).err().into_iter().collect(),
+        input => match read_input(input, options, &pool, intake, position) {
+            Ok(InputEnd::Stopped(offset)) if input.has_end() => {
+                let stopped = vec![StoppedInput { name: input.name(), offset: Some(offset) }];
+                ReadOutcome { stopped, ..ReadOutcome::default() }
+            }
+            Ok(_) => ReadOutcome::default(),
+            Err(error) => error.into(),
+        },
     };
     if let [input] = inputs {
         return read(input);
     }
-    let errors = Mutex::new(Vec::new());
-    let note = |some: Vec<Error>| errors.lock().unwrap_or_else(PoisonError::into_inner).extend(some);
+    let outcome = Mutex::new(ReadOutcome::default());
+    let note = |other: ReadOutcome| outcome.lock().unwrap_or_else(PoisonError::into_inner).add(other);
     let read = |input: &Input| note(read(input));
-    let (live, finite): (Vec<&Input>, Vec<&Input>) = inputs.iter().partition(|input| options.is_live(input));
+    let (live, finite): (Vec<&Input>, Vec<&Input>) = inputs.iter().partition(|input| !input.has_end());
     std::thread::scope(|scope| {
         // A live input keeps its thread, so it is none of those that the others take turns on.
         for input in live {
             let builder = std::thread::Builder::new().name("reader".into());
             if let Err(error) = builder.spawn_scoped(scope, || read(input)) {
-                note(vec![Error::system(format!("{}: no thread to read with", input.name())).because(error)]);
+                note(Error::system(format!("{}: no thread to read with", input.name())).because(error).into());
                 if let Input::Syslog(address) = input {
                     options.listening.leave(address);
                 }
@@ -144,11 +181,11 @@ pub fn read_all(inputs: &[Input], options: &ReadOptions, intake: &dyn Intake, po
                         scope.spawn_fifo(move |_| read(input));
                     }
                 }),
-                Err(error) => note(vec![Error::system("no threads to read with").because(error)]),
+                Err(error) => note(Error::system("no threads to read with").because(error).into()),
             }
         }
     });
-    errors.into_inner().unwrap_or_else(PoisonError::into_inner)
+    outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read_input(
@@ -157,7 +194,7 @@ fn read_input(
     pool: &Arc<BlockPool>,
     intake: &dyn Intake,
     position: &Position,
-) -> Result<()> {
+) -> Result<InputEnd> {
     let name = input.name();
     match input {
         Input::Stdin => {
@@ -176,7 +213,7 @@ fn read_input(
                 Some(live) => live.clone(),
                 None => Live::new(Stop::new()?),
             };
-            options.listening.read(address, &live, &options.size, intake)
+            options.listening.read(address, &live, &options.size, intake).map(|()| InputEnd::Complete)
         }
     }
 }
@@ -189,7 +226,7 @@ fn read_file(
     pool: &Arc<BlockPool>,
     intake: &dyn Intake,
     position: &Position,
-) -> Result<()> {
+) -> Result<InputEnd> {
     log::debug!("{name}: reading begins");
     // Bytes of this input alone, for messages; the shared position adds up all inputs.
     let consumed = Arc::new(AtomicU64::new(0));
@@ -234,7 +271,7 @@ fn read_file(
     let reader = BatchReader { cutter, idle: &|| live && is_over(&patience, file.as_fd()) };
     let end = reader.read(&mut content);
     if let Some(resuming) = &resuming {
-        if !matches!(end, Ok(End::Stopped)) {
+        if !matches!(end, Ok(End::Stopped { .. })) {
             resuming.let_go();
         }
         if let Some(failure) = resuming.failure() {
@@ -245,7 +282,9 @@ fn read_file(
         }
     }
     match end? {
-        End::Complete | End::Stopped => Ok(()),
+        End::Complete => Ok(InputEnd::Complete),
+        End::Stopped { .. } if resuming.as_ref().is_some_and(Resuming::is_settled_whole) => Ok(InputEnd::Complete),
+        End::Stopped { offset } => Ok(InputEnd::Stopped(offset)),
         End::Damaged { error, lines, offset } => Err(damaged(error, lines, offset)),
     }
 }

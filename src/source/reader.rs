@@ -63,7 +63,10 @@ pub enum End {
     /// At its end.
     Complete,
     /// No more was wanted.
-    Stopped,
+    Stopped {
+        /// Where the first byte stands in the decompressed content that was not taken.
+        offset: u64,
+    },
     /// By a read error, after `lines` lines and `offset` bytes of content. A line cut by the damage is not delivered.
     Damaged {
         /// What the reader said.
@@ -92,25 +95,26 @@ impl BatchReader<'_> {
     pub fn read(&self, input: &mut dyn Read) -> Result<End> {
         let cutter = &self.cutter;
         let mut content = Content::default();
+        let stopped = |content: &Content| End::Stopped { offset: content.offset() };
         loop {
             let length = match input.read(content.room(cutter)) {
                 Ok(length) => length,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(error) => {
                     if !content.hand_out(cutter)? {
-                        return Ok(End::Stopped);
+                        return Ok(stopped(&content));
                     }
                     return Ok(End::Damaged { error, lines: content.lines(), offset: content.offset() });
                 }
             };
             if length == 0 {
-                return Ok(if content.end(cutter)? { End::Complete } else { End::Stopped });
+                return Ok(if content.end(cutter)? { End::Complete } else { stopped(&content) });
             }
             content.came(length);
             // Only if there is something to hand out is it worth asking whether more is to come.
             let enough = content.is_full() || (content.has_line() && (self.idle)());
             if enough && !content.hand_out(cutter)? {
-                return Ok(End::Stopped);
+                return Ok(stopped(&content));
             }
         }
     }

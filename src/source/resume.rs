@@ -86,6 +86,11 @@ impl<'a> Resuming<'a> {
         self.lock().failure.is_some()
     }
 
+    /// Whether an earlier run settled all of the file, so that nothing of it is wanted.
+    pub fn is_settled_whole(&self) -> bool {
+        self.lock().whole
+    }
+
     /// The content was read to its end, and nothing is held back any more. `stamp` is that of its file now, if it can be
     /// trusted to change with the file. Without one it counts as a file that is looked at again.
     pub fn end(&self, stamp: Option<Stamp>) {

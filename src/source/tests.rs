@@ -65,7 +65,7 @@ fn read_file(bytes: &[u8]) -> (Vec<u8>, Vec<Error>) {
     file.write_all(bytes).unwrap();
     let inputs = [Input::File(file.path().to_owned())];
     let (kept, position) = (Kept::default(), Position::of(&inputs));
-    let errors = read_all(&inputs, &ReadOptions::default(), &kept, &position);
+    let errors = read_all(&inputs, &ReadOptions::default(), &kept, &position).errors;
     (kept.0.into_inner().unwrap(), errors)
 }
 

@@ -32,7 +32,7 @@ use super::cut::BlockPool;
 use super::inputs::{self, Followed, Input};
 use super::live::{Live, Say};
 use super::reader::Intake;
-use super::{Position, ReadOptions};
+use super::{Position, ReadOptions, ReadOutcome};
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 
@@ -59,16 +59,16 @@ const DOUBT: Duration = Duration::from_secs(10);
 /// A look may take no more than this part of the time.
 const PART: u32 = 200;
 
-/// Follows files until `live` is told to stop, or no more is wanted. Returns what went wrong.
+/// Follows files until `live` is told to stop, or no more is wanted.
 pub(super) fn follow(
     followed: &Followed,
     options: &ReadOptions,
     pool: &Arc<BlockPool>,
     intake: &dyn Intake,
     position: &Position,
-) -> Vec<Error> {
+) -> ReadOutcome {
     let (Some(live), Some(follow)) = (&options.live, &options.follow) else {
-        return vec![Error::internal("nobody can end what is followed")];
+        return Error::internal("nobody can end what is followed").into();
     };
     let _entered = live.enter();
     let copies = Arc::new(Copies::new(options.memory.clone()));
@@ -95,7 +95,7 @@ pub(super) fn follow(
     let ended = ended.and_then(|()| following.follower.end(options.memory.is_none()));
     let mut errors = errors.into_inner().unwrap_or_else(PoisonError::into_inner);
     errors.extend(ended.err());
-    errors
+    ReadOutcome { errors, ..ReadOutcome::default() }
 }
 
 struct Following<'a> {

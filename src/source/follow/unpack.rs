@@ -67,7 +67,7 @@ impl<'env> Unpacker<'env> {
             };
             let Some(path) = path else { return };
             let read = read_input(&Input::File(path), &self.options, self.pool, self.intake, self.position);
-            read.unwrap_or_else(|error| self.fail(error));
+            read.map(drop).unwrap_or_else(|error| self.fail(error));
         }
     }
 

@@ -159,7 +159,7 @@ proptest! {
         let outcome = read(&content, &size, &steps, None, wanted);
         prop_assert_eq!(outcome.batches.len(), all.batches.len().min(wanted));
         prop_assert_eq!(&outcome.batches[..], &all.batches[..outcome.batches.len()]);
-        prop_assert_eq!(matches!(outcome.end, End::Stopped), all.batches.len() >= wanted);
+        prop_assert_eq!(matches!(outcome.end, End::Stopped { .. }), all.batches.len() >= wanted);
     }
 
     #[test]
