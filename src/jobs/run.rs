@@ -91,8 +91,10 @@ pub(super) fn work_through(
     );
     drop(progress);
 
-    let read = reading.outcome();
-    errors.splice(0..0, read.errors);
+    let mut read = reading.outcome();
+    // Where the work failed, that is why the reading stopped.
+    let stopped = if errors.is_empty() { read.stopped_sentence() } else { None };
+    errors.splice(0..0, read.errors.drain(..).chain(stopped));
     errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
     let receipt = close_account(&queue, state, errors, &console).with_rest(read.stopped, read.unread);
     Ok(receipt.with_patterns(formats.counts()).with_sources(reading.sources()))

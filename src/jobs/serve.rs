@@ -124,7 +124,10 @@ pub fn serve(
         if receipt.is_some() {
             return;
         }
-        let ReadOutcome { mut errors, stopped, unread } = reading.outcome();
+        let read = reading.outcome();
+        let sentence = read.stopped_sentence();
+        let ReadOutcome { mut errors, stopped, unread } = read;
+        errors.extend(sentence);
         if queue.outstanding_lines() > 0 {
             errors.push(Error::wire("the workers did not finish what was read"));
         }

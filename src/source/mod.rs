@@ -40,7 +40,7 @@ use self::reader::{BatchReader, BatchSize, End, Intake};
 use self::resume::Resuming;
 use crate::batch::Origin;
 use crate::error::{Error, Result};
-use crate::receipt::{StoppedInput, UnreadFile};
+use crate::receipt::{StoppedInput, UnreadFile, grouped};
 use crate::state::{Memory, Stamp};
 use crate::stop::Stop;
 
@@ -115,6 +115,17 @@ impl ReadOutcome {
         self.errors.extend(other.errors);
         self.stopped.extend(other.stopped);
         self.unread.extend(other.unread);
+    }
+
+    /// What there is to say of the inputs that were left before their end; `None` where there are none.
+    pub fn stopped_sentence(&self) -> Option<Error> {
+        let first = self.stopped.first()?;
+        let place = first.offset.map(|offset| format!(" at byte {} of its content", grouped(offset)));
+        let name = format!("{}: stopped{}", first.name, place.unwrap_or_default());
+        Some(Error::input(match self.stopped.len() {
+            1 => format!("{name}; the rest of the input was not read"),
+            more => format!("{name}; {} inputs were not read to their end", grouped(more as u64)),
+        }))
     }
 
     /// Whether every input was read to its end, as far as it has one.
