@@ -13,7 +13,7 @@ use crate::kit::logs::access;
 use crate::kit::place::{Place, account};
 use crate::kit::{PATIENCE, wait_for};
 
-const INTERRUPTED: &str = "interrupted: the rest of the input was not read";
+const INTERRUPTED: &str = "-: stopped; the rest of the input was not read";
 
 #[test]
 fn a_signal_ends_a_run_whose_input_is_still_open_with_a_receipt() {
