@@ -61,6 +61,7 @@ pub mod push;
 pub mod queue;
 pub mod receipt;
 pub mod server;
+pub mod signals;
 pub mod sink;
 pub mod source;
 pub mod state;

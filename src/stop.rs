@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
+use crate::signals;
 
 /// A request to stop, made once and seen by all. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -47,39 +48,18 @@ impl Stop {
         self.inner.waker.reader.as_fd()
     }
 
-    /// On SIGTERM and SIGINT: requests the stop, then calls `react` with the signal's name. A second signal ends the
-    /// process at once with exit code 3.
+    /// On SIGTERM and SIGINT: requests the stop, then calls `react` with the signal's name. See
+    /// [`signals`](crate::signals) for what further signals do.
+    ///
+    /// # Errors
+    /// When signals cannot be received.
     pub fn on_signals(&self, react: impl Fn(&'static str) + Send + 'static) -> Result<()> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
-        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
-            .map_err(|error| Error::system("signals cannot be handled").because(error))?;
         let stop = self.clone();
-        let watch = move || {
-            for (index, signal) in signals.forever().enumerate() {
-                if index > 0 {
-                    std::process::exit(3);
-                }
-                stop.request();
-                react(if signal == SIGINT { "SIGINT" } else { "SIGTERM" });
-            }
-        };
-        std::thread::Builder::new()
-            .name("signals".into())
-            .spawn(watch)
-            .map_err(|error| Error::system("no thread for signals").because(error))?;
-        Ok(())
+        signals::on_stop(move |signal| {
+            stop.request();
+            react(signal);
+        })
     }
-}
-
-/// Calls `react` at each SIGHUP from here on, instead of ending the process.
-pub fn on_hangup(react: impl Fn() + Send + 'static) -> Result<()> {
-    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGHUP])
-        .map_err(|error| Error::system("SIGHUP cannot be handled").because(error))?;
-    std::thread::Builder::new()
-        .name("hangup".into())
-        .spawn(move || signals.forever().for_each(|_| react()))
-        .map_err(|error| Error::system("no thread for SIGHUP").because(error))?;
-    Ok(())
 }
 
 /// Wakes a thread that waits in `poll`.

@@ -8,5 +8,6 @@ mod floods;
 mod poison;
 mod signals;
 mod spawn;
+mod stopped;
 mod strangers;
 mod workers;

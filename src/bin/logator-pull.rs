@@ -4,21 +4,23 @@ use std::process::ExitCode;
 
 use logator::cli;
 use logator::jobs;
+use logator::jobs::pull::Received;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = cli::pull();
-    let console = arguments.report.console("logator-pull");
     let receipt = arguments.report.receipt.as_deref();
     if let Some(work) = arguments.work_options() {
+        let console = arguments.report.begin("logator-pull");
         let result = arguments.options().and_then(|options| {
             cli::reload_on_hangup(&console, "pull")?;
             jobs::pull::store(&options, &work, console.clone())
         });
         return cli::conclude(&console, receipt, result);
     }
+    let console = arguments.report.begin_with("logator-pull", |_| Received::default());
     let result = arguments.options().and_then(|options| {
         cli::reload_on_hangup(&console, "pull")?;
         let received = jobs::pull::print(&options, console.clone())?;

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use logator::cli;
 use logator::jobs;
+use logator::jobs::push::Sent;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = cli::push();
-    let console = arguments.report.console("logator-push");
+    let console = arguments.report.begin_with("logator-push", |_| Sent::default());
     let result = arguments.options().and_then(|options| {
         cli::reload_on_hangup(&console, "push")?;
         let sent = jobs::push::push(&options, console.clone())?;

@@ -7,7 +7,7 @@ use logator::jobs;
 
 fn main() -> ExitCode {
     let arguments = cli::queue();
-    let console = arguments.report.console("logator-queue");
+    let console = arguments.report.begin("logator-queue");
     let source = arguments.source.options();
     let file = arguments.report.receipt.as_deref();
     let mut written = Ok(());

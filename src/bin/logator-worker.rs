@@ -10,7 +10,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = cli::worker();
-    let console = arguments.report.console("logator-worker");
+    let console = arguments.report.begin("logator-worker");
     let result = arguments.options().and_then(|(job, options)| {
         cli::reload_on_hangup(&console, "worker")?;
         match job {

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use logator::cli::{self, Commands};
-use logator::console::{Console, LogFormat};
 use logator::jobs;
 
 #[global_allocator]
@@ -12,7 +11,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     match cli::logator().command {
         Commands::Run(arguments) => {
-            let console = arguments.report.console("logator");
+            let console = arguments.report.begin("logator");
             let source = arguments.source.options();
             if cli::waits_for_typing(&source.inputs) {
                 console.say("reading standard input; end it with Ctrl-D (see logator run --help for files)");
@@ -22,14 +21,14 @@ fn main() -> ExitCode {
             cli::conclude(&console, arguments.report.receipt.as_deref(), result)
         }
         Commands::Replay(arguments) => {
-            let console = arguments.report.console("logator");
+            let console = arguments.report.begin("logator");
             let result = cli::reload_on_hangup(&console, "replay").and_then(|()| {
                 jobs::replay::replay(&arguments.replay_options(), &arguments.work_options(), console.clone())
             });
             cli::conclude(&console, arguments.report.receipt.as_deref(), result)
         }
         Commands::Grok(arguments) => {
-            let console = Console::new("logator", LogFormat::Text, false);
+            let console = cli::plain_console("logator");
             if cli::waits_for_typing(&arguments.inputs) {
                 console.say("reading standard input; end it with Ctrl-D");
             }
@@ -46,7 +45,7 @@ fn main() -> ExitCode {
             }
         }
         Commands::Keygen(arguments) => {
-            let console = Console::new("logator", LogFormat::Text, false);
+            let console = cli::plain_console("logator");
             match jobs::keygen::keygen(&arguments.file, &console) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
@@ -56,7 +55,7 @@ fn main() -> ExitCode {
             }
         }
         Commands::Bench(arguments) => {
-            let console = Console::new("logator", LogFormat::Text, false);
+            let console = cli::plain_console("logator");
             match jobs::bench::bench(&arguments.options(), &console) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {

@@ -30,10 +30,12 @@ use crate::config;
 use crate::console::{Console, LogFormat};
 use crate::error::{Error, Result};
 use crate::receipt::Receipt;
+use crate::signals;
 use crate::sink::spec::masked;
 
 /// Reads the arguments of `logator`: one of its commands.
 pub fn logator() -> LogatorArgs {
+    receive_signals("logator");
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let program = match arguments.iter().skip(1).find(|argument| !argument.to_string_lossy().starts_with('-')) {
         Some(command) if command == "bench" => "bench",
@@ -89,6 +91,7 @@ pub fn pull() -> PullArgs {
 }
 
 fn program<T: FromArgMatches>(command: clap::Command, program: &str, name: &'static str) -> T {
+    receive_signals(name);
     let arguments: Vec<OsString> = std::env::args_os().collect();
     match with_file(command, program, &arguments) {
         Ok(command) => parse(command, arguments),
@@ -144,6 +147,23 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
         error.insert(kind, ContextValue::String(text));
     }
     error
+}
+
+/// Heeds signals from the program's first line on, when it does not know yet how it is to speak.
+fn receive_signals(program: &'static str) {
+    let say = move |signal| Console::new(program, LogFormat::Text, false).error(nothing_was_read(signal));
+    signals::before_job(say).unwrap_or_else(|error| fail(program, &error));
+}
+
+/// The console of a command that has no account to give. Signals do to it what they do to any program.
+pub fn plain_console(program: &'static str) -> Console {
+    signals::leave_to_the_system().unwrap_or_else(|error| fail(program, &error));
+    Console::new(program, LogFormat::Text, false)
+}
+
+/// What is said when a signal comes before a job has begun.
+fn nothing_was_read(signal: &str) -> String {
+    format!("{signal}: stopped before the work began; nothing was read")
 }
 
 fn fail(program: &'static str, error: &Error) -> ! {

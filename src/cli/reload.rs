@@ -10,7 +10,7 @@ use super::{PullArgs, PushArgs, QueueArgs, WorkerArgs, logator_with_file, with_f
 use crate::config;
 use crate::console::{Console, Level};
 use crate::error::{Error, Result};
-use crate::stop;
+use crate::signals;
 
 /// At each SIGHUP from here on, takes the log level of `program` (a table's name) from the configuration file, which is
 /// read again. The process does not end of the signal. Flags and environment are stronger, as always.
@@ -19,7 +19,7 @@ use crate::stop;
 /// When the signal cannot be handled.
 pub fn reload_on_hangup(console: &Console, program: &'static str) -> Result<()> {
     let console = console.clone();
-    stop::on_hangup(move || reload(&console, program))
+    signals::on_hangup(move || reload(&console, program))
 }
 
 fn reload(console: &Console, program: &str) {

@@ -1,10 +1,14 @@
 //! The flags of what is told while a program works.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 use crate::console::{Console, Level, LogFormat};
+use crate::receipt::{Receipt, Tally};
+use crate::signals;
 
 /// How to report.
 #[derive(Args, Debug)]
@@ -61,8 +65,37 @@ impl LogLevelArg {
 }
 
 impl ReportArgs {
+    /// The console of `program`. Signals that come before its job has begun end it from here on with a sentence there and
+    /// a receipt of nothing.
+    pub fn begin(&self, program: &'static str) -> Console {
+        let nothing = |sentence| Receipt::new(0, 0, 0, Tally::default(), Duration::ZERO, vec![sentence]);
+        self.begin_with(program, nothing)
+    }
+
+    /// The same for a program whose account is another one: `nothing` makes it of the sentence.
+    pub fn begin_with<R: Serialize>(
+        &self,
+        program: &'static str,
+        nothing: impl Fn(String) -> R + Send + 'static,
+    ) -> Console {
+        let console = self.console(program);
+        let (say, file) = (console.clone(), self.receipt.clone());
+        let before_job = move |signal: &'static str| {
+            let sentence = super::nothing_was_read(signal);
+            say.error(&sentence);
+            if let Err(error) = super::write_json(file.as_deref(), &nothing(sentence)) {
+                say.error(error.to_string());
+            }
+        };
+        let say = console.clone();
+        let ignored = move |signal: &'static str| say.warn(format!("{signal}: means nothing here and is ignored"));
+        let registered = signals::before_job(before_job).and_then(|()| signals::on_ignored(ignored));
+        registered.unwrap_or_else(|error| super::fail(program, &error));
+        console
+    }
+
     /// The console of `program`.
-    pub fn console(&self, program: &'static str) -> Console {
+    fn console(&self, program: &'static str) -> Console {
         let format = match self.log_format {
             LogFormatArg::Text => LogFormat::Text,
             LogFormatArg::Json => LogFormat::Json,

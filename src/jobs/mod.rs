@@ -39,6 +39,7 @@ use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::receipt::{Receipt, SourceCount, StoppedInput};
 use crate::server::Security;
+use crate::signals;
 use crate::sink::Sink;
 use crate::sink::spec::SinkSpec;
 use crate::source::inputs::{self, Input, Inputs};
@@ -50,14 +51,14 @@ use crate::source::{Position, ReadOptions, ReadOutcome, read_all};
 use crate::state::Memory;
 use crate::state::pieces::Piece;
 use crate::state::store::Store;
-use crate::stop::{self, Stop};
+use crate::stop::Stop;
 use crate::worker::parser::{Formats, Unmatched};
 
 /// Reads the list of those who may come in again at each SIGHUP from here on.
 fn reload_keys_on_hangup(security: Option<&Security>, console: &Console) -> Result<()> {
     let Some(Security { authorized, .. }) = security else { return Ok(()) };
     let (authorized, console) = (Arc::clone(authorized), console.clone());
-    stop::on_hangup(move || match authorized.reload() {
+    signals::on_hangup(move || match authorized.reload() {
         Ok(count) => {
             console
                 .answer(format!("SIGHUP: {} has {count} keys, which count from now on", authorized.path().display()));
@@ -282,6 +283,10 @@ struct QueueIntake {
 impl Intake for QueueIntake {
     fn batch(&self, batch: Batch) -> bool {
         self.queue.offer(batch)
+    }
+
+    fn is_open(&self) -> bool {
+        self.queue.is_open()
     }
 
     fn long_line(&self, line: LongLine) -> Result<()> {

@@ -298,6 +298,10 @@ impl Intake for Replay {
         }
     }
 
+    fn is_open(&self) -> bool {
+        self.queue.is_open()
+    }
+
     fn long_line(&self, line: LongLine) -> Result<()> {
         let mut state = self.lock();
         state.line += 1;

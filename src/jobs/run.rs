@@ -82,13 +82,14 @@ pub(super) fn work_through(
         counts,
         stop: stop.clone(),
     };
-    let mut errors = crew.work(
+    let worked = crew.work(
         &|index| {
             let reserve = index >= work.workers.first;
             Box::new(LocalFeed::new(Arc::clone(&queue), index as u64, stop.clone(), reserve))
         },
         &|| queue.stop(),
     );
+    let mut errors = worked.errors;
     drop(progress);
 
     let mut read = reading.outcome();

@@ -7,13 +7,13 @@ use super::{WorkOptions, say_errors, stop_on_signals};
 use crate::client::{Address, Client};
 use crate::console::Console;
 use crate::dead_letter::DeadLetters;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::notify::Manager;
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, StoppedInput};
 use crate::stop::Stop;
 use crate::worker::feed::Feed;
 use crate::worker::storer::Storer;
-use crate::worker::{Crew, WorkerCounts};
+use crate::worker::{Crew, Worked, WorkerCounts};
 
 /// Works for the queues at `addresses` until all of them have ended.
 ///
@@ -48,10 +48,20 @@ pub fn work(addresses: &[Address], options: &WorkOptions, console: Console) -> R
         let first = first.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         Box::new(first.unwrap_or_else(|| client(index)))
     };
-    let mut errors = crew.work(&feed, &|| {});
+    let Worked { mut errors, saw_end } = crew.work(&feed, &|| {});
     let elapsed = started.elapsed();
     errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
+    let queues = addresses.iter().map(|address| address.endpoint.to_string());
+    let stopped: Vec<StoppedInput> = match saw_end || !errors.is_empty() {
+        true => Vec::new(),
+        false => queues.map(|name| StoppedInput { name, offset: None }).collect(),
+    };
+    if let Some(first) = stopped.first() {
+        let what = "stopped before the queue had come to its end; what was in hand is stored or given back";
+        errors.push(Error::wire(format!("{}: {what}", first.name)));
+    }
     let errors = say_errors(&errors, &console);
     let (lines, bytes, tally) = counts.get();
-    Ok(Receipt::new(lines, 0, bytes, tally, elapsed, errors).with_patterns(formats.counts()))
+    let receipt = Receipt::new(lines, 0, bytes, tally, elapsed, errors);
+    Ok(receipt.with_rest(stopped, Vec::new()).with_patterns(formats.counts()))
 }

@@ -114,6 +114,11 @@ impl SharedQueue {
         true
     }
 
+    /// Whether more may be [offered](Self::offer): the queue was not stopped.
+    pub fn is_open(&self) -> bool {
+        !self.lock().stopped
+    }
+
     /// Counts a line that the reader set aside itself.
     pub fn count_dead_letter(&self, bytes: u64) {
         self.lock().queue.count_dead_letter(bytes);

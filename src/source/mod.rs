@@ -295,7 +295,10 @@ fn read_file(
     match end? {
         End::Complete => Ok(InputEnd::Complete),
         End::Stopped { .. } if resuming.as_ref().is_some_and(Resuming::is_settled_whole) => Ok(InputEnd::Complete),
-        End::Stopped { offset } => Ok(InputEnd::Stopped(offset)),
+        // What is held back was not handed on either.
+        End::Stopped { offset } => {
+            Ok(InputEnd::Stopped(resuming.as_ref().and_then(Resuming::held_from).unwrap_or(offset)))
+        }
         End::Damaged { error, lines, offset } => Err(damaged(error, lines, offset)),
     }
 }

@@ -50,6 +50,12 @@ pub trait Intake: Sync {
     /// Takes a batch, waiting for room; `false` when no more is wanted.
     fn batch(&self, batch: Batch) -> bool;
 
+    /// Whether more is wanted. Asked after each read, because a reader may hand on nothing for long: lines that an earlier
+    /// run settled, or one line that is too long.
+    fn is_open(&self) -> bool {
+        true
+    }
+
     /// Takes a line that is too long for a batch.
     ///
     /// # Errors
@@ -109,6 +115,9 @@ impl BatchReader<'_> {
             };
             if length == 0 {
                 return Ok(if content.end(cutter)? { End::Complete } else { stopped(&content) });
+            }
+            if !cutter.intake.is_open() {
+                return Ok(stopped(&content));
             }
             content.came(length);
             // Only if there is something to hand out is it worth asking whether more is to come.

@@ -174,6 +174,10 @@ impl Intake for Resuming<'_> {
         }
     }
 
+    fn is_open(&self) -> bool {
+        self.intake.is_open()
+    }
+
     fn long_line(&self, line: LongLine) -> Result<()> {
         let mut state = self.lock();
         if !self.begin(&mut state, &line.origin) {

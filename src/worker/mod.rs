@@ -16,6 +16,7 @@ use std::thread;
 
 use self::feed::Feed;
 use self::parser::Formats;
+use self::pipeline::Finish;
 use self::storer::Storer;
 use crate::error::{Error, Result};
 use crate::receipt::Tally;
@@ -58,14 +59,23 @@ pub struct Crew {
     pub stop: Stop,
 }
 
+/// How the workers of a process ended.
+#[derive(Debug, Default)]
+pub struct Worked {
+    /// What went wrong.
+    pub errors: Vec<Error>,
+    /// Whether one of them was told that there is no more: then every line is accounted for. Otherwise they were stopped.
+    pub saw_end: bool,
+}
+
 impl Crew {
     /// Lets every worker work to its end. `feed` makes the feed of each; `failed` is called when one fails, after the
     /// stop was requested.
     ///
-    /// Returns what went wrong: nothing when all came to the end of the work.
-    pub fn work(&self, feed: &(dyn Fn(usize) -> Box<dyn Feed> + Sync), failed: &(dyn Fn() + Sync)) -> Vec<Error> {
+    /// Returns how it ended.
+    pub fn work(&self, feed: &(dyn Fn(usize) -> Box<dyn Feed> + Sync), failed: &(dyn Fn() + Sync)) -> Worked {
         let encodings: Vec<_> = self.storer.sinks().iter().map(|sink| sink.encoding()).collect();
-        let one = |index: usize| -> Result<()> {
+        let one = |index: usize| -> Result<Finish> {
             let mut feed = feed(index);
             let mut parser = self.formats.parser(&encodings)?;
             pipeline::work(feed.as_mut(), &mut parser, Arc::clone(&self.storer), &self.counts)
@@ -84,7 +94,7 @@ impl Crew {
                 let guarded = &guarded;
                 thread::Builder::new().name(format!("worker {index}")).spawn_scoped(scope, move || guarded(index))
             };
-            let mut errors = Vec::new();
+            let mut worked = Worked::default();
             let mut threads = Vec::new();
             for index in 0..self.workers {
                 match spawn(index) {
@@ -92,12 +102,19 @@ impl Crew {
                     Err(error) => {
                         self.stop.request();
                         failed();
-                        errors.push(Error::system("no thread for a worker").because(error));
+                        worked.errors.push(Error::system("no thread for a worker").because(error));
                     }
                 }
             }
-            errors.extend(threads.into_iter().filter_map(|thread| thread.join().ok()?.err()));
-            errors
+            for thread in threads {
+                match thread.join() {
+                    Ok(Ok(finish)) => worked.saw_end |= finish == Finish::End,
+                    Ok(Err(error)) => worked.errors.push(error),
+                    // What panicked was caught within the thread.
+                    Err(_) => worked.errors.push(Error::internal("a worker's thread panicked")),
+                }
+            }
+            worked
         })
     }
 }

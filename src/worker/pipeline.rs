@@ -34,13 +34,22 @@ struct Done {
     parsed: Parsed,
 }
 
+/// Why a worker that did not fail has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// The feed said that there is no more: every line is accounted for.
+    End,
+    /// A stop was requested before.
+    Stopped,
+}
+
 /// Works until the feed says that there is no more, a stop is requested, or the work fails.
 ///
 /// Whatever happens, what is durable is acknowledged and the rest given back before this returns.
 ///
 /// # Errors
 /// When the feed or a sink fails for good.
-pub fn work(feed: &mut dyn Feed, parser: &mut Parser, storer: Arc<Storer>, counts: &WorkerCounts) -> Result<()> {
+pub fn work(feed: &mut dyn Feed, parser: &mut Parser, storer: Arc<Storer>, counts: &WorkerCounts) -> Result<Finish> {
     let (to_storer, jobs) = sync_channel::<Job>(1);
     let (results, done) = channel::<Done>();
     thread::scope(|scope| {
@@ -53,7 +62,8 @@ pub fn work(feed: &mut dyn Feed, parser: &mut Parser, storer: Arc<Storer>, count
         // The storing thread ends when it has nothing left; what it finished meanwhile is still acknowledged.
         drop(to_storer);
         while let Ok(message) = done.recv() {
-            result = result.and(worker.take(message));
+            let taken = worker.take(message);
+            result = result.and_then(|finish| taken.map(|()| finish));
         }
         worker.leave();
         match storing.join() {
@@ -86,7 +96,7 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    fn run(&mut self, parser: &mut Parser, to_storer: &SyncSender<Job>, done: &Receiver<Done>) -> Result<()> {
+    fn run(&mut self, parser: &mut Parser, to_storer: &SyncSender<Job>, done: &Receiver<Done>) -> Result<Finish> {
         loop {
             while let Ok(message) = done.try_recv() {
                 self.take(message)?;
@@ -108,7 +118,8 @@ impl Worker<'_> {
                 Next::Wait(_) if !self.in_flight.is_empty() => self.wait_for_storer(done)?,
                 Next::Wait(pause) => thread::sleep(pause),
                 // What is in flight is still finished and acknowledged, by the farewell.
-                Next::End | Next::Stopped => return Ok(()),
+                Next::End => return Ok(Finish::End),
+                Next::Stopped => return Ok(Finish::Stopped),
             }
         }
     }

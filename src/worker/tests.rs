@@ -207,7 +207,7 @@ fn run(sink: Arc<dyn Sink>, batches: &[Batch], ttr: Duration, told: mpsc::Sender
     let place = Place::new();
     let mut script = Script { batches: batches.iter().cloned().collect(), ttr, next_lease: 0, told };
     let mut parser = parser(Unmatched::Keep, &[sink.encoding()]);
-    pipeline::work(&mut script, &mut parser, Arc::new(place.storer(vec![sink])), &WorkerCounts::default())
+    pipeline::work(&mut script, &mut parser, Arc::new(place.storer(vec![sink])), &WorkerCounts::default()).map(drop)
 }
 
 #[test]

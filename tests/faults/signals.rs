@@ -3,14 +3,17 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::process::Stdio;
+use std::time::Instant;
 
 use logator::batch::{Batch, Origin};
+use logator::signals::ONE_SIGNAL;
 use logator::wire::{self, Reply, Request};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 
 use crate::kit::logs::access;
-use crate::kit::place::{Place, account};
+use crate::kit::place::{Place, Running, account};
+use crate::kit::process::heeds;
 use crate::kit::{PATIENCE, wait_for};
 
 const INTERRUPTED: &str = "-: stopped; the rest of the input was not read";
@@ -78,7 +81,11 @@ fn a_second_signal_ends_at_once() {
     let peer = crate::kit::peer::Peer::connect(&place.endpoint());
     assert!(matches!(peer.reserve(), logator::wire::Reply::Batch { .. }));
     queue.signal(Signal::SIGTERM);
+    let since = Instant::now();
     queue.says("SIGTERM: reading stops");
+    wait_for("more than the time in which two signals are one", PATIENCE, || {
+        (since.elapsed() > 2 * ONE_SIGNAL).then_some(())
+    });
     queue.signal(Signal::SIGTERM);
     assert_eq!(queue.end_with_input_open().code, Some(3));
 }
@@ -95,7 +102,7 @@ fn a_signal_ends_a_worker_that_waits_and_the_queue_does_not_wait_for_it() {
     worker.signal(Signal::SIGTERM);
     worker.says("SIGTERM: finishing what is in hand");
     let worker = worker.end_with_input_open();
-    assert_eq!(worker.code, Some(0), "{}", worker.stderr);
+    assert_eq!(worker.code, Some(3), "{}", worker.stderr);
     assert_eq!(account(&place.receipt("worker.json")), [100, 100, 0, 0, 0, 0]);
     let queue = queue.end();
     assert_eq!(queue.code, Some(0));
@@ -124,7 +131,7 @@ fn a_signal_lets_a_worker_finish_and_acknowledge_what_it_holds() {
     pipe.read_to_end(&mut rest).unwrap();
     let stored = text.iter().chain(&rest).filter(|&&byte| byte == b'\n').count();
     let worker = worker.end_with_input_open();
-    assert_eq!(worker.code, Some(0), "{}", worker.stderr);
+    assert_eq!(worker.code, Some(3), "{}", worker.stderr);
     let done = place.receipt("worker.json");
     assert_eq!(account(&done), [stored as u64, stored as u64, 0, 0, 0, 0]);
     assert!(stored > 0 && stored < lines, "{stored} lines in hand");
@@ -193,7 +200,7 @@ fn a_worker_that_is_stopped_says_goodbye_over_the_connection_on_which_its_questi
     let (again, goodbye) = request(&queue);
     assert_eq!((again, goodbye), (who.clone(), Request::Bye(Vec::new())));
     reply(&who, Reply::Ok(0), b"");
-    assert_eq!(worker.end_with_input_open().code, Some(0));
+    assert_eq!(worker.end_with_input_open().code, Some(3));
 }
 
 /// The same with a real queue, and whatever comes first: what a worker is given while it is stopped is had by another.
@@ -210,7 +217,7 @@ fn what_is_handed_out_to_a_worker_that_is_stopped_does_not_wait_for_its_lease() 
         worker.signal(Signal::SIGTERM);
         queue.feed(&access(round * 10..round * 10 + 10));
         let worker = worker.end_with_input_open();
-        assert_eq!(worker.code, Some(0), "{}", worker.stderr);
+        assert_eq!(worker.code, Some(3), "{}", worker.stderr);
     }
     let last = place.worker(&["-f", "combined", "--to", &format!("ndjson:out-{rounds}")]);
     let queue = queue.end();
@@ -218,4 +225,120 @@ fn what_is_handed_out_to_a_worker_that_is_stopped_does_not_wait_for_its_lease() 
     assert_eq!(account(&place.receipt("queue.json")), [10 * rounds as u64, 10 * rounds as u64, 0, 0, 0, 0]);
     let stored: usize = (0..=rounds).map(|round| place.objects(&format!("out-{round}")).len()).sum();
     assert_eq!(stored, 10 * rounds, "no line was stored twice");
+}
+
+/// `timeout` of coreutils sends its signal twice, to the program and to its group.
+#[test]
+fn two_signals_within_half_a_second_are_one() {
+    for (first, second) in [(Signal::SIGTERM, Signal::SIGTERM), (Signal::SIGTERM, Signal::SIGINT)] {
+        let place = Place::new();
+        let mut run = place.start("logator", &["run", "-f", "combined", "--receipt", "receipt"]);
+        run.feed(&access(0..100));
+        wait_for("the documents", PATIENCE, || (run.stdout().lines().count() == 100).then_some(()));
+        run.signal(first);
+        run.signal(second);
+        let ran = run.end_with_input_open();
+        assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+        assert_eq!(account(&place.receipt("receipt")), [100, 100, 0, 0, 0, 0]);
+    }
+}
+
+#[test]
+fn coreutils_timeout_gets_a_receipt() {
+    let place = Place::new();
+    let program = crate::kit::program("logator").display().to_string();
+    let mut command = std::process::Command::new("timeout");
+    command.args(["0.5", &program, "run", "--receipt", "receipt", "--to", "null:"]).current_dir(place.path("."));
+    let run = Running::start(command);
+    let ran = run.end_with_input_open();
+    assert_eq!(ran.code, Some(124), "{}", ran.stderr);
+    let receipt = place.receipt("receipt");
+    assert!(!receipt.finished && ran.stderr.contains("receipt\n"), "{receipt:?}, {}", ran.stderr);
+}
+
+/// While the work is not begun, because a sink is still to be opened, a signal ends the program; the receipt says that
+/// nothing was read.
+#[test]
+#[cfg(feature = "sqlite")]
+fn a_signal_before_the_work_has_begun_is_heeded() {
+    for (program, arguments) in [
+        ("logator", &["run", "in.log"][..]),
+        ("logator", &["replay", "in.log"]),
+        ("logator-pull", &["--bind", "ipc://pull"]),
+    ] {
+        let place = Place::new();
+        place.write("in.log", access(0..100));
+        let database = rusqlite::Connection::open(place.path("o.db")).unwrap();
+        database.execute_batch("PRAGMA journal_mode=DELETE; BEGIN EXCLUSIVE").unwrap();
+        let to = ["--to", "sqlite:o.db", "--receipt", "receipt"];
+        let run = place.start(program, &[arguments, &to].concat());
+        wait_for("a reaction to SIGTERM", PATIENCE, || heeds(run.id(), Signal::SIGTERM).then_some(()));
+        let since = Instant::now();
+        run.signal(Signal::SIGTERM);
+        let ran = run.end_with_input_open();
+        assert!(since.elapsed().as_secs() < 10, "it waits for the database");
+        assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+        assert!(ran.stderr.contains("SIGTERM: stopped before the work began; nothing was read"), "{}", ran.stderr);
+        // None where the signal came before the command line was read.
+        if place.path("receipt").exists() {
+            let receipt = place.receipt("receipt");
+            assert!(account(&receipt) == [0; 6] && !receipt.finished, "{receipt:?}");
+        }
+    }
+}
+
+#[test]
+fn signals_without_a_meaning_are_ignored_and_said_once() {
+    let place = Place::new();
+    let mut run = place.start("logator", &["run", "-f", "combined"]);
+    run.feed(&access(0..10));
+    wait_for("the documents", PATIENCE, || (run.stdout().lines().count() == 10).then_some(()));
+    let ignored = [(Signal::SIGUSR1, "SIGUSR1"), (Signal::SIGUSR2, "SIGUSR2"), (Signal::SIGALRM, "SIGALRM")];
+    for (signal, name) in ignored {
+        run.signal(signal);
+        run.says(&format!("{name}: means nothing here and is ignored"));
+        run.signal(signal);
+    }
+    run.feed(&access(10..20));
+    let ran = run.end();
+    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 20), "{}", ran.stderr);
+    for (_, name) in ignored {
+        assert_eq!(ran.stderr.matches(name).count(), 1, "{}", ran.stderr);
+    }
+}
+
+/// A program that cannot say anything, because nobody reads its standard error, is ended by a second signal all the same.
+#[test]
+fn a_second_signal_ends_a_program_whose_standard_error_nobody_reads() {
+    let place = Place::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let filled = fill(&writer);
+    let mut command = place.command("logator", &["run", "--to", "null:"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(writer).spawn().unwrap();
+    wait_for("a reaction to SIGTERM", PATIENCE, || heeds(child.id(), Signal::SIGTERM).then_some(()));
+    let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+    let since = Instant::now();
+    nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
+    wait_for("half a second", PATIENCE, || (since.elapsed() > 2 * ONE_SIGNAL).then_some(()));
+    // It may have ended by the first one, if that came before its work began.
+    let _ = nix::sys::signal::kill(pid, Signal::SIGTERM);
+    let ended = wait_for("its end", PATIENCE, || child.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(3));
+    drop((reader, filled));
+}
+
+/// Fills a pipe until it takes no more; answers how many bytes that were.
+fn fill(writer: &std::io::PipeWriter) -> usize {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let block = [b'.'; 4096];
+    fcntl(writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    let mut filled = 0;
+    while let Ok(length) = nix::unistd::write(writer, &block) {
+        filled += length;
+    }
+    while nix::unistd::write(writer, b".").is_ok() {
+        filled += 1;
+    }
+    fcntl(writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+    filled
 }

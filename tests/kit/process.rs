@@ -114,3 +114,11 @@ impl Drop for Process {
         self.kill();
     }
 }
+
+/// Whether the process has a reaction of its own to `signal` by now.
+pub fn heeds(pid: u32, signal: Signal) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|caught| u64::from_str_radix(caught.trim(), 16).ok()).unwrap_or(0);
+    caught >> (signal as i32 - 1) & 1 == 1
+}

@@ -93,6 +93,10 @@ impl Intake for Until<'_> {
         !self.stop.is_requested() && self.intake.batch(batch)
     }
 
+    fn is_open(&self) -> bool {
+        !self.stop.is_requested() && self.intake.is_open()
+    }
+
     fn long_line(&self, line: LongLine) -> Result<()> {
         self.intake.long_line(line)
     }
