@@ -5,9 +5,8 @@
 //! |---|---|
 //! | SIGTERM, SIGINT | ends the process with exit code 3 as long as no job has begun; then asks the job to stop |
 //! | the same again | nothing within half a second, because some programs send it twice (`timeout` of coreutils); after that, it ends the process at once with exit code 3 |
-//! | SIGHUP | calls what was [registered](on_hangup); it never ends the process |
+//! | SIGHUP | calls what was [registered](on_hangup), or what will be; it never ends the process |
 //! | SIGUSR1, SIGUSR2, SIGALRM | nothing; the first one of each is said |
-//! | SIGXFSZ | nothing: the write that went beyond the limit fails, and its error is handled |
 //!
 //! A program that never calls [`receive`] or one of the functions that do keeps the system's reactions.
 
@@ -15,7 +14,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
+use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
@@ -38,6 +37,8 @@ struct Reactions {
     /// Asks the job to stop. Once it is there, a job has begun.
     stop: Option<Reaction>,
     hangup: Vec<Box<dyn Fn() + Send>>,
+    /// Whether SIGHUP came before there was a reaction to it.
+    hung_up: bool,
     /// Says that a signal is ignored.
     ignored: Option<Reaction>,
 }
@@ -83,12 +84,17 @@ pub fn on_stop(react: impl Fn(&'static str) + Send + 'static) -> Result<()> {
     register(|reactions| reactions.stop = Some(Box::new(react)))
 }
 
-/// Calls `react` at each SIGHUP from here on.
+/// Calls `react` at each SIGHUP from here on; at once if one came before anything was registered for it.
 ///
 /// # Errors
 /// When signals cannot be received.
 pub fn on_hangup(react: impl Fn() + Send + 'static) -> Result<()> {
-    register(|reactions| reactions.hangup.push(Box::new(react)))
+    register(|reactions| {
+        if std::mem::take(&mut reactions.hung_up) {
+            react();
+        }
+        reactions.hangup.push(Box::new(react));
+    })
 }
 
 /// Calls `react` at the first signal of each kind that means nothing to this program.
@@ -112,7 +118,7 @@ pub fn leave_to_the_system() -> Result<()> {
 }
 
 fn begin() -> std::io::Result<()> {
-    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGXFSZ])?;
+    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM])?;
     let (send, received) = channel();
     let named = |name: &str| std::thread::Builder::new().name(name.into());
     named("react").spawn(move || react(&received))?;
@@ -140,27 +146,26 @@ fn watch(mut signals: Signals, reactions: &Sender<i32>) {
 fn react(received: &Receiver<i32>) {
     let mut ignored = Vec::new();
     for signal in received {
-        let reactions = reactions();
-        let registered = reactions.as_ref();
+        let mut reactions = reactions();
+        let registered = reactions.get_or_insert_default();
         match signal {
             SIGTERM | SIGINT => {
                 let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
-                match registered.and_then(|reactions| reactions.stop.as_ref()) {
+                match &registered.stop {
                     Some(stop) => stop(name),
                     // With the lock held: no job begins meanwhile.
                     None => {
-                        if let Some(before_job) = registered.and_then(|reactions| reactions.before_job.as_ref()) {
+                        if let Some(before_job) = &registered.before_job {
                             before_job(name);
                         }
                         low_level::exit(EXIT_CODE);
                     }
                 }
             }
-            SIGHUP => registered.into_iter().flat_map(|reactions| &reactions.hangup).for_each(|react| react()),
-            SIGXFSZ => {}
+            SIGHUP if registered.hangup.is_empty() => registered.hung_up = true,
+            SIGHUP => registered.hangup.iter().for_each(|react| react()),
             other => {
-                let say = registered.and_then(|reactions| reactions.ignored.as_ref());
-                if let Some(say) = say.filter(|_| !ignored.contains(&other)) {
+                if let Some(say) = registered.ignored.as_ref().filter(|_| !ignored.contains(&other)) {
                     ignored.push(other);
                     say(low_level::signal_name(other).unwrap_or("a signal"));
                 }

@@ -228,7 +228,7 @@ fn a_worker_that_waits_for_a_queue_that_refuses_it_can_be_stopped() {
     let mut worker = worker(&place, &WORKER);
     worker.says("the queue refuses this worker's key");
     worker.signal(Signal::SIGTERM);
-    assert_eq!(worker.end_with_input_open().code, Some(0));
+    assert_eq!(worker.end_with_input_open().code, Some(3));
 }
 
 #[test]

@@ -53,6 +53,14 @@ impl Open {
         let port = free_port();
         let tcp = format!("tcp://127.0.0.1:{port}");
         let queue = place.queue(&[&["--bind", &tcp, "--linger", "0"], arguments].concat());
+        // What it reads is open as well by then, so that nothing but connections comes on top.
+        let input = |queue: &Running| {
+            let open = std::fs::read_dir(format!("/proc/{}/fd", queue.id())).into_iter().flatten().flatten();
+            let leads_to = |path: std::path::PathBuf| std::fs::read_link(path).ok();
+            let stdin = leads_to(format!("/proc/{}/fd/0", queue.id()).into());
+            open.filter(|file| stdin.is_some() && leads_to(file.path()) == stdin).count()
+        };
+        wait_for("the reader", PATIENCE, || (input(&queue) == 2).then_some(()));
         let files = queue.open_files();
         let keys: &[&str] = if secret { &["--curve-key", "worker.key", "--queue-key", "queue.key.pub"] } else { &[] };
         Open { place, port, queue, files, keys }
