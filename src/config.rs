@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgAction, Command};
 
 use crate::error::{Error, Result};
+use crate::{secrets, small_file};
 
 /// The tables a file may have, and so the programs it may be for.
 const PROGRAMS: [&str; 8] = ["run", "queue", "worker", "bench", "grok", "replay", "push", "pull"];
@@ -51,10 +52,11 @@ pub fn file_of(arguments: &[std::ffi::OsString]) -> Option<PathBuf> {
 /// A usage error that names file, line and key.
 pub fn with_file(mut command: Command, path: &Path, program: &str, others: &[Command]) -> Result<Command> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
+    let text = small_file::text(path, small_file::CONFIGURATION)
         .map_err(|error| Error::usage(format!("{shown}: the configuration cannot be read")).because(error))?;
-    let table: toml::Table =
-        text.parse().map_err(|error: toml::de::Error| Error::usage(format!("{shown}: not TOML: {error}")))?;
+    secrets::learn_configuration(&text);
+    let table: toml::Table = text.parse().map_err(|error| not_toml(path, &text, &error))?;
+    table.iter().for_each(|(key, value)| learn(key, value));
     let key_line = |key: &str| {
         let is_key = |line: &str| {
             let name = line.split(['=', '.']).next().unwrap_or_default();
@@ -87,10 +89,33 @@ pub fn with_file(mut command: Command, path: &Path, program: &str, others: &[Com
         } else if only_here || !others.iter().any(|other| id_of(other, key).is_some()) {
             let all: Vec<&Command> =
                 std::iter::once(&command).chain(if only_here { &[][..] } else { others }).collect();
-            return Err(Error::usage(format!("{place}: unknown key {key}{}", suggestion(key, &all))));
+            let word = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+            let name = if word { key } else { "in quotes" };
+            return Err(Error::usage(format!("{place}: unknown key {name}{}", suggestion(key, &all))));
         }
     }
     Ok(command)
+}
+
+/// Where `text` is no TOML, and what is wrong there. The library's own words show the whole line, in which a password may
+/// stand.
+fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> Error {
+    let at = error.span().map_or(text.len(), |span| span.start).min(text.len());
+    let before = &text.as_bytes()[..at];
+    let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
+    Error::usage(format!("{}:{line}:{column}: not TOML: {}", path.display(), error.message()))
+}
+
+/// Learns the secrets in a value, whichever program it is for.
+fn learn(key: &str, value: &toml::Value) {
+    match value {
+        toml::Value::String(text) => secrets::learn_value(key, text),
+        toml::Value::Array(values) => values.iter().for_each(|value| learn(key, value)),
+        toml::Value::Table(table) => table.iter().for_each(|(key, value)| learn(key, value)),
+        _ => {}
+    }
 }
 
 fn repeats(arg: &Arg) -> bool {

@@ -1,4 +1,5 @@
-//! What people are told: sentences, the progress bar and the receipt, all on standard error.
+//! What people are told: sentences, the progress bar and the receipt, all on standard error. No secret is in it, and
+//! nothing that acts on a terminal.
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -11,6 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::document::date;
 use crate::error::{Error, Result};
 use crate::receipt::{Receipt, grouped};
+use crate::{secrets, shown};
 
 /// How sentences are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -128,7 +130,7 @@ impl Console {
     pub fn last_word(&self, sentence: &str) {
         match self.format {
             LogFormat::Text if !self.shows(Level::Info) || self.hushed.load(Ordering::Relaxed) => {}
-            LogFormat::Text => write_stderr(sentence),
+            LogFormat::Text => write_stderr(&shown::line(&secrets::hide(sentence))),
             LogFormat::Json => self.say(sentence),
         }
     }
@@ -137,14 +139,17 @@ impl Console {
         if self.hushed.load(Ordering::Relaxed) {
             return;
         }
+        let message = &*secrets::hide(message);
         let line = match self.format {
-            LogFormat::Text => format!("{}: {message}", self.program),
+            LogFormat::Text => format!("{}: {}", self.program, shown::sentence(message)),
             LogFormat::Json => {
                 let time = date::write_iso(date::now_ms());
                 let time = String::from_utf8_lossy(&time);
                 let program = self.program;
-                serde_json::json!({"time": time, "level": level.name(), "program": program, "message": message})
-                    .to_string()
+                shown::json(
+                    serde_json::json!({"time": time, "level": level.name(), "program": program, "message": message})
+                        .to_string(),
+                )
             }
         };
         self.bar.suspend(|| write_stderr(&line));
@@ -160,7 +165,7 @@ impl Console {
             LogFormat::Text => write_stderr(&receipt.to_string()),
             LogFormat::Json => {
                 let receipt = serde_json::json!({"level": "info", "program": self.program, "receipt": receipt});
-                write_stderr(&receipt.to_string());
+                write_stderr(&shown::json(receipt.to_string()));
             }
         }
     }
@@ -247,7 +252,7 @@ impl Drop for Progress {
 }
 
 /// Nobody reads a closed standard error; that is no reason to panic, as `eprintln!` would.
-fn write_stderr(line: &str) {
+pub(crate) fn write_stderr(line: &str) {
     use std::io::Write;
     let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }

@@ -32,6 +32,7 @@ use crate::document::{DocumentId, date};
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::grok::Reached;
+use crate::secrets;
 use crate::sink::append::{AppendFile, Others};
 use crate::sink::repair;
 
@@ -210,6 +211,7 @@ impl Letter<'_> {
     fn write(&self, out: &mut Vec<u8>) -> Result<()> {
         let time = date::write_iso(self.time_ms);
         let text = std::str::from_utf8(self.raw).ok();
+        let detail = secrets::hide(self.detail);
         let stored = Stored {
             id: self.id.as_str(),
             origin: StoredOrigin {
@@ -220,7 +222,7 @@ impl Letter<'_> {
             offset: self.offset,
             time: std::str::from_utf8(&time).unwrap_or_default(),
             reason: self.reason,
-            detail: self.detail,
+            detail: &detail,
             pattern: self.pattern,
             explain: self.explain.map(Explanation::of),
             raw: text,

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::secrets;
+
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -103,9 +105,9 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
+        f.write_str(&secrets::hide(&self.message))?;
         if let Some(source) = &self.source {
-            write!(f, ": {source}")?;
+            write!(f, ": {}", secrets::hide(&source.to_string()))?;
         }
         Ok(())
     }

@@ -9,27 +9,27 @@
 //! | public file | a line: the key, a blank, its name | anybody |
 //! | list of keys | such lines, one a worker | the queue's user |
 //!
+//! The list is refused when others can write it or its folder: they could let themselves in.
+//!
 //! In all of them a line that begins with `#` is a comment. A key that itself begins with `#` stands in quotes.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use crate::error::{Error, Result};
+use crate::small_file::{self, KEYS, SECRET};
 
 /// The bytes of a key.
 const KEY_BYTES: usize = 32;
 
 /// The characters of a key.
 const KEY_TEXT: usize = 40;
-
-/// No file of keys is larger; a wrong name given for one is not read to its end.
-const LARGEST_FILE: u64 = 16 << 20;
 
 const Z85: &[u8; 85] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 
@@ -67,7 +67,7 @@ impl PublicKey {
                 "{text}: neither a public key of {KEY_TEXT} characters nor a file (logator keygen makes both)"
             )));
         }
-        let content = read(File::open(path), path)?;
+        let content = read(small_file::open(path, KEYS), path)?;
         let mut keys = entries(&content);
         match keys.next() {
             Some((_, Some((key, _)))) => Ok(key),
@@ -130,7 +130,7 @@ impl KeyPair {
     /// A usage error when it cannot be read, when others can read it, or when it holds no pair.
     pub fn load(path: &Path) -> Result<KeyPair> {
         let shown = path.display();
-        let opened = File::open(path);
+        let opened = small_file::open(path, SECRET);
         // Of the file that was opened, not of what stands at the path a moment later.
         if let Ok(mode) = opened.as_ref().map_err(drop).and_then(|file| file.metadata().map_err(drop)) {
             let mode = mode.permissions().mode() & 0o777;
@@ -209,11 +209,10 @@ fn create(path: &Path, mode: u32, content: &str) -> Result<()> {
 }
 
 fn read(opened: std::io::Result<File>, path: &Path) -> Result<String> {
-    let mut content = String::new();
     opened
-        .and_then(|file| file.take(LARGEST_FILE).read_to_string(&mut content))
-        .map_err(|error| Error::usage(format!("{}: the keys cannot be read", path.display())).because(error))?;
-    Ok(content)
+        .and_then(|file| small_file::read(file, KEYS))
+        .and_then(small_file::as_text)
+        .map_err(|error| Error::usage(format!("{}: the keys cannot be read", path.display())).because(error))
 }
 
 /// The value of `name = "…"`.
@@ -292,8 +291,18 @@ impl Authorized {
     }
 }
 
+/// The list that is always empty, of a queue that lets in nobody but its own workers.
+const EMPTY: &str = "/dev/null";
+
 fn list(path: &Path) -> Result<HashMap<PublicKey, String>> {
-    let content = read(File::open(path), path)?;
+    if path == Path::new(EMPTY) {
+        return Ok(HashMap::new());
+    }
+    let opened = small_file::open(path, KEYS);
+    if let Ok(file) = &opened {
+        refuse_strangers(file, path)?;
+    }
+    let content = read(opened, path)?;
     let mut names = HashMap::new();
     for (line, entry) in entries(&content) {
         let Some((key, name)) = entry else {
@@ -306,6 +315,38 @@ fn list(path: &Path) -> Result<HashMap<PublicKey, String>> {
         names.insert(key, name.to_owned());
     }
     Ok(names)
+}
+
+/// Refuses a list that somebody else than its owner and root can write, or replace, because they can write its folder:
+/// they could let themselves in. `opened` is what is at `path`.
+fn refuse_strangers(opened: &File, path: &Path) -> Result<()> {
+    let shown = path.display();
+    let failed = |error| Error::usage(format!("{shown}: the keys cannot be read")).because(error);
+    let us = nix::unistd::geteuid().as_raw();
+    let wrong = |what: String, remedy: String| {
+        Err(Error::usage(format!(
+            "{shown}: {what}, and so could let themselves in; the list is not used. {remedy}, and look at its keys"
+        )))
+    };
+    let data = opened.metadata().map_err(failed)?;
+    let mode = data.mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        return wrong(format!("others can write this list of keys (mode {mode:04o})"), format!("chmod go-w {shown}"));
+    }
+    if data.uid() != us && data.uid() != 0 {
+        return wrong(format!("user {} owns this list of keys", data.uid()), format!("chown it to user {us} or root"));
+    }
+    // Where links lead to.
+    let resolved = path.canonicalize().map_err(failed)?;
+    for folder in resolved.parent().into_iter().chain(path.parent().filter(|folder| !folder.as_os_str().is_empty())) {
+        let data = folder.metadata().map_err(failed)?;
+        let (mode, folder) = (data.mode() & 0o7777, folder.display());
+        // In a folder like /tmp, nobody replaces the files of others.
+        if mode & 0o022 != 0 && mode & 0o1000 == 0 {
+            return wrong(format!("others can write its folder {folder} (mode {mode:04o})"), format!("chmod go-w {folder}"));
+        }
+    }
+    Ok(())
 }
 
 fn encode(bytes: &[u8; KEY_BYTES]) -> String {

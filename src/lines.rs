@@ -17,6 +17,16 @@ pub struct Line<'a> {
     pub bytes: &'a [u8],
 }
 
+/// `line` as it is matched and stored: without the mark that UTF-8 may have at its beginning (U+FEFF), where the line is
+/// the first of its content, at `offset` 0. Ids, origins and offsets are those of the whole line.
+#[inline]
+pub fn without_mark(line: &[u8], offset: u64) -> &[u8] {
+    match offset {
+        0 => line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line),
+        _ => line,
+    }
+}
+
 /// Iterates over the lines of `data`.
 pub fn lines(data: &[u8]) -> Lines<'_> {
     Lines { data, position: 0 }

@@ -238,6 +238,9 @@ pub struct ReplayArgs {
     /// Worker threads, auto for one a core, or MIN..MAX: more when reading gets ahead
     #[arg(short = 'j', long, value_name = "N|auto|MIN..MAX", default_value = "auto", value_parser = size::worker_range)]
     pub jobs: Workers,
+    /// Longest line in bytes that a letter may hold: what the run had that wrote the letters
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size::bytes)]
+    pub max_line: usize,
     /// Where letters go that fail again or are not sent; not the file that is read
     #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS_AGAIN)]
     pub dead_letters: PathBuf,
@@ -294,7 +297,8 @@ impl ReplayArgs {
             ReasonArg::Oversize => Reason::Oversize,
             ReasonArg::Poison => Reason::Poison,
         };
-        ReplayOptions { inputs: self.inputs.clone(), reasons: self.reasons.iter().map(reason).collect() }
+        let reasons = self.reasons.iter().map(reason).collect();
+        ReplayOptions { inputs: self.inputs.clone(), reasons, max_line: self.max_line }
     }
 }
 

@@ -30,12 +30,12 @@ use crate::config;
 use crate::console::{Console, LogFormat};
 use crate::error::{Error, Result};
 use crate::receipt::Receipt;
-use crate::signals;
-use crate::sink::spec::masked;
+use crate::{secrets, shown, signals};
 
 /// Reads the arguments of `logator`: one of its commands.
 pub fn logator() -> LogatorArgs {
     receive_signals("logator");
+    secrets::learn_process();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let program = match arguments.iter().skip(1).find(|argument| !argument.to_string_lossy().starts_with('-')) {
         Some(command) if command == "bench" => "bench",
@@ -92,6 +92,7 @@ pub fn pull() -> PullArgs {
 
 fn program<T: FromArgMatches>(command: clap::Command, program: &str, name: &'static str) -> T {
     receive_signals(name);
+    secrets::learn_process();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     match with_file(command, program, &arguments) {
         Ok(command) => parse(command, arguments),
@@ -130,16 +131,31 @@ fn others(program: &str) -> Vec<clap::Command> {
 }
 
 fn parse<T: FromArgMatches>(command: clap::Command, arguments: Vec<OsString>) -> T {
-    let matches = command.try_get_matches_from(arguments).unwrap_or_else(|error| without_secrets(error).exit());
-    T::from_arg_matches(&matches).unwrap_or_else(|error| without_secrets(error).exit())
+    let matches = command.try_get_matches_from(arguments).unwrap_or_else(|error| exit(error));
+    T::from_arg_matches(&matches).unwrap_or_else(|error| exit(error))
 }
 
-/// clap repeats what was written, and a sink's address may hold a password.
+/// Shows what clap has to say, and ends the process: help and version as they are, an error without what must not be
+/// shown.
+fn exit(error: clap::Error) -> ! {
+    let error = without_secrets(error);
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    crate::console::write_stderr(shown::block(&secrets::hide(text.trim_end())).as_ref());
+    std::process::exit(error.exit_code())
+}
+
+/// clap repeats what was written. A sink's address may hold a password, and any value what acts on a terminal.
 fn without_secrets(mut error: clap::Error) -> clap::Error {
     let written: Vec<(ContextKind, String)> = error
         .context()
         .filter_map(|(kind, value)| match value {
-            ContextValue::String(text) if text.contains("://") => Some((kind, masked(text))),
+            ContextValue::String(text) if text.contains("://") => {
+                Some((kind, shown::line(&secrets::masked(text)).into_owned()))
+            }
+            ContextValue::String(text) => Some((kind, shown::line(&secrets::hide(text)).into_owned())),
             _ => None,
         })
         .collect();

@@ -52,7 +52,7 @@ fn matches(program: &str, arguments: Vec<OsString>) -> Result<ArgMatches> {
         _ => logator_with_file(program, &arguments),
     }?;
     let mut matches = command.try_get_matches_from(arguments).map_err(|error| {
-        let text = without_secrets(error).to_string();
+        let text = without_secrets(error).render().to_string();
         let sentence = text.lines().next().unwrap_or_default();
         Error::usage(sentence.trim_start_matches("error: ").to_owned())
     })?;

@@ -5,6 +5,7 @@
 //! precise one, and an array would make a field's type depend on the line. Objects are merged. Of `@timestamp` the
 //! same: the envelope's is the one of messages that have none of their own.
 
+use super::Encoding;
 use super::date::Formats;
 use super::form::{Form, Tags};
 use super::keys;
@@ -15,8 +16,12 @@ use super::scan::{Node, Tape, Text};
 /// The fields around one message. The memory is kept from line to line.
 #[derive(Debug, Clone, Default)]
 pub struct Around {
-    /// Its first node is the object of all fields, their names as they are stored.
+    /// Its first node is the object of all fields, their names as JSON documents have them.
     passage: Passage,
+    /// The same with the names of BSON documents, where those are others.
+    bson: Option<Passage>,
+    /// Whether they are.
+    refused: bool,
     /// What the tape was scanned from; empty when the fields were built.
     line: String,
     message: Option<Text>,
@@ -35,6 +40,7 @@ impl Around {
         tape.nodes.push(Node::Object { end: 1 });
         self.line.clear();
         (self.message, self.date, self.tags) = (None, None, Tags::default());
+        (self.bson, self.refused) = (None, false);
     }
 
     /// Takes the members of the JSON object that `line` is, but for `message`, which [`message`](Around::message) gives.
@@ -52,7 +58,7 @@ impl Around {
             self.clear();
             return false;
         }
-        self.passage.rename(&self.line, 0, true);
+        self.refused = self.passage.rename(Encoding::Json, &self.line);
         let tape = &mut self.passage.tape;
         if tape.lone_surrogate {
             self.tags.add(Tags::UTF8);
@@ -60,7 +66,8 @@ impl Around {
         let end = tape.after(0);
         let mut at = 1;
         while at < end {
-            if let Node::Name { text: name, kept: true } = tape.nodes[at] {
+            // Of a name that is there more than once, nothing is taken: all values stay together.
+            if let Node::Name { text: name, kept: true, next: 0 } = tape.nodes[at] {
                 let value = tape.nodes[at + 1];
                 let taken = match (tape.text(&self.line, name), value) {
                     ("message", Node::Text(text) | Node::Int(text, _) | Node::Float(text, _) | Node::Huge(text)) => {
@@ -74,12 +81,22 @@ impl Around {
                     _ => false,
                 };
                 if taken {
-                    tape.nodes[at] = Node::Name { text: name, kept: false };
+                    tape.nodes[at] = Node::Name { text: name, kept: false, next: 0 };
                 }
             }
             at = tape.after(at + 1);
         }
+        self.name_for_bson();
         true
+    }
+
+    /// Makes the fields of BSON documents, if they have other names.
+    fn name_for_bson(&mut self) {
+        if self.refused {
+            let mut passage = self.passage.clone();
+            passage.rename(Encoding::Bson, &self.line);
+            self.bson = Some(passage);
+        }
     }
 
     /// The message that [`read_json`](Around::read_json) found; empty when there was none.
@@ -102,19 +119,20 @@ impl Around {
         self.tags.add(Tags::NO_SYSLOG);
     }
 
-    /// Adds a name, whose value comes next. It is one that is stored as it is and that stands nowhere in the object yet.
+    /// Adds a name, whose value comes next. It is one that every store takes and that stands nowhere in the object yet.
     pub(crate) fn name(&mut self, name: &str) {
         let text = self.passage.tape.keep(name);
-        self.passage.tape.nodes.push(Node::Name { text, kept: true });
+        self.passage.tape.nodes.push(Node::Name { text, kept: true, next: 0 });
     }
 
-    /// Adds a name that is ASCII, below the top, as it is stored.
-    pub(crate) fn stored_name(&mut self, name: &[u8]) {
+    /// Adds a name below the top that is any ASCII, and stands nowhere in the object yet.
+    pub(crate) fn any_name(&mut self, name: &[u8]) {
         let tape = &mut self.passage.tape;
         let start = tape.unescaped.len();
-        tape.unescaped.extend(keys::stored_bytes(name).map(char::from));
+        tape.unescaped.extend(name.iter().copied().map(char::from));
+        self.refused |= keys::is_refused(&tape.unescaped[start..]);
         let text = tape.kept_since(start);
-        tape.nodes.push(Node::Name { text, kept: true });
+        tape.nodes.push(Node::Name { text, kept: true, next: 0 });
     }
 
     /// Adds a text; what is not UTF-8 in it is replaced.
@@ -161,6 +179,7 @@ impl Around {
     /// Ends the object of all fields.
     pub(crate) fn finish(&mut self) {
         self.close(Open(0));
+        self.name_for_bson();
     }
 
     fn keep<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>) -> Text {
@@ -186,21 +205,33 @@ impl Around {
         self.tags
     }
 
-    /// All fields.
-    pub(super) fn root(&self) -> Level<'_> {
-        Level { tape: &self.passage.tape, line: &self.line, index: 0 }
+    /// All fields, as a document of `encoding` has them.
+    pub(super) fn root(&self, encoding: Encoding) -> Level<'_> {
+        Level { tape: self.tape(encoding), line: &self.line, index: 0 }
+    }
+
+    fn tape(&self, encoding: Encoding) -> &Tape {
+        match (&self.bson, encoding) {
+            (Some(passage), Encoding::Bson) => &passage.tape,
+            _ => &self.passage.tape,
+        }
+    }
+
+    /// The names of fields that are there more than once.
+    pub(super) fn doubles(&self, encoding: Encoding) -> impl Iterator<Item = &str> {
+        self.tape(encoding).doubles(&self.line)
     }
 
     /// Writes the fields and the message, for which there is no rule or none that matches.
     pub(super) fn write_message<F: Form>(&self, form: &mut F, message: &keys::Key, text: &[u8], mut tags: Tags) {
         tags.add(self.tags);
-        let root = self.root();
+        let root = self.root(F::ENCODING);
         root.members().for_each(|member| member.write(form, &mut tags));
         if !text.is_empty() || root.find("message").is_none() {
             form.key(message);
             write_text(text, form, text.is_ascii(), &mut tags);
         }
-        tags.write(form);
+        tags.write(form, self.doubles(F::ENCODING));
     }
 }
 
@@ -230,7 +261,7 @@ impl<'a> Level<'a> {
             while at < end {
                 let here = at;
                 at = self.tape.after(here + 1);
-                if let Node::Name { text, kept: true } = self.tape.nodes[here] {
+                if let Node::Name { text, kept: true, .. } = self.tape.nodes[here] {
                     return Some(Member { name: self.tape.text(self.line, text), at: here, level: self });
                 }
             }
@@ -245,16 +276,33 @@ impl<'a> Level<'a> {
 }
 
 impl<'a> Member<'a> {
-    /// Its value, if that is an object.
+    /// Its value, if that is an object, and the only one.
     pub fn object(&self) -> Option<Level<'a>> {
+        if self.is_joined() {
+            return None;
+        }
         let index = self.at + 1;
         matches!(self.level.tape.nodes[index], Node::Object { .. }).then_some(Level { index, ..self.level })
     }
 
     /// Writes name and value.
     pub fn write<F: Form>(&self, form: &mut F, tags: &mut Tags) {
+        let Level { tape, line, .. } = self.level;
         form.name(self.name);
-        self.level.tape.write_value(self.level.line, form, self.at + 1, tags);
+        if !self.is_joined() {
+            return tape.write_value(line, form, self.at + 1, tags);
+        }
+        let mark = form.open_array();
+        for (item, at) in tape.same(self.at).enumerate() {
+            form.item(item);
+            tape.write_value(line, form, at + 1, tags);
+        }
+        form.close_array(mark);
+    }
+
+    /// Whether it stands for several of one name.
+    fn is_joined(&self) -> bool {
+        matches!(self.level.tape.nodes[self.at], Node::Name { next, .. } if next != 0)
     }
 }
 

@@ -1,6 +1,6 @@
 //! BSON, after version 1.1 of bsonspec.org: double, string, object, array, boolean, date, null and int64.
 
-use super::DocumentId;
+use super::{DocumentId, Encoding};
 use super::form::Form;
 use super::keys::Key;
 
@@ -75,6 +75,7 @@ fn patch(out: &mut [u8], at: usize, length: usize) {
 
 impl Form for Bson<'_> {
     type Mark = usize;
+    const ENCODING: Encoding = Encoding::Bson;
 
     #[inline]
     fn key(&mut self, key: &Key) {

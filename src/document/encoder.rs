@@ -31,8 +31,8 @@ pub struct Encoder {
 enum Shape {
     /// The fields of a pattern; the slots that `@timestamp` may be read from.
     Fields { plan: Plan, date_slots: Vec<usize> },
-    /// Lines that are JSON objects; the paths that `@timestamp` may be read from, as stored.
-    JsonObject { paths: Vec<Vec<String>>, passage: Passage },
+    /// Lines that are JSON objects; the paths that `@timestamp` may be read from, as JSON and as BSON documents have them.
+    JsonObject { json: Vec<Vec<String>>, bson: Vec<Vec<String>>, passage: Passage },
 }
 
 impl Encoder {
@@ -73,12 +73,15 @@ impl Encoder {
     /// # Errors
     /// A usage error when a date format is wrong.
     pub fn json_object(date: Option<&DateRule>) -> Result<Encoder> {
-        let stored = |path: &Vec<String>| {
-            let parts = path.iter().enumerate();
-            parts.map(|(depth, part)| keys::stored(part, depth == 0).into_owned()).collect()
+        let stored = |encoding: Encoding| {
+            let one = |path: &Vec<String>| {
+                let parts = path.iter().enumerate();
+                parts.map(|(depth, part)| keys::stored(encoding, part, depth == 0).into_owned()).collect()
+            };
+            date.iter().flat_map(|rule| &rule.paths).filter(|path| !path.is_empty()).map(one).collect()
         };
-        let paths = date.iter().flat_map(|rule| &rule.paths).filter(|path| !path.is_empty()).map(stored).collect();
-        Encoder::with_shape(Shape::JsonObject { paths, passage: Passage::default() }, date)
+        let (json, bson) = (stored(Encoding::Json), stored(Encoding::Bson));
+        Encoder::with_shape(Shape::JsonObject { json, bson, passage: Passage::default() }, date)
     }
 
     fn with_shape(shape: Shape, date: Option<&DateRule>) -> Result<Encoder> {
@@ -154,8 +157,10 @@ impl Encoder {
                 }
                 true
             }
-            Shape::JsonObject { paths, passage } => {
-                let Some(mut object) = passage.read(line, paths, &mut self.dates, now_ms) else { return false };
+            Shape::JsonObject { json, bson, passage } => {
+                let paths = if encoding == Encoding::Json { json } else { bson };
+                let read = passage.read(encoding, line, paths, &mut self.dates, now_ms);
+                let Some(mut object) = read else { return false };
                 out.reserve(line.len() + 128);
                 match encoding {
                     Encoding::Json => {
@@ -259,10 +264,10 @@ impl Encoder {
                     form.date(date);
                 }
                 tags.add(around.tags());
-                plan.write_within(around.root(), form, &captured, &mut self.field_dates, &mut tags);
+                plan.write_within(around.root(F::ENCODING), form, &captured, &mut self.field_dates, &mut tags);
             }
         }
-        tags.write(form);
+        tags.write(form, around.into_iter().flat_map(|around| around.doubles(F::ENCODING)));
     }
 }
 
@@ -270,5 +275,5 @@ fn write_unmatched<F: Form>(form: &mut F, message: &Key, line: &[u8]) {
     let mut tags = Tags::UNMATCHED;
     form.key(message);
     write_text(line, form, line.is_ascii(), &mut tags);
-    tags.write(form);
+    tags.write(form, std::iter::empty());
 }

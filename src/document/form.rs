@@ -1,5 +1,6 @@
 //! What the two encodings have in common: a document is written once, to a [`Form`], so that JSON and BSON cannot differ.
 
+use super::Encoding;
 use super::keys::Key;
 
 /// One document under construction at the end of a buffer.
@@ -9,6 +10,8 @@ use super::keys::Key;
 pub(super) trait Form {
     /// Where an object or array began.
     type Mark: Copy;
+    /// Which one it is: names depend on it.
+    const ENCODING: Encoding;
 
     /// The key of the next value, encoded beforehand.
     fn key(&mut self, key: &Key);
@@ -68,23 +71,34 @@ impl Tags {
         self.0 |= tag.0;
     }
 
-    /// Writes `tags` if there are any.
+    /// Writes `tags` if there are any; `doubles` are the names of fields that were there more than once.
     #[inline]
-    pub fn write<F: Form>(self, form: &mut F) {
-        if self != Tags::default() {
-            self.write_all(form);
+    pub fn write<'a, F: Form>(self, form: &mut F, doubles: impl Iterator<Item = &'a str>) {
+        let mut doubles = doubles.peekable();
+        if self != Tags::default() || doubles.peek().is_some() {
+            self.write_all(form, &mut doubles);
         }
     }
 
     #[cold]
-    fn write_all<F: Form>(self, form: &mut F) {
+    fn write_all<'a, F: Form>(self, form: &mut F, doubles: &mut dyn Iterator<Item = &'a str>) {
         form.name("tags");
         let mark = form.open_array();
         let present = Self::NAMES.iter().filter(|(tag, _)| self.0 & tag.0 != 0);
-        for (index, (_, name)) in present.enumerate() {
+        let mut index = 0;
+        for (_, name) in present {
             form.item(index);
             form.text(name.as_bytes());
+            index += 1;
+        }
+        for name in doubles {
+            form.item(index);
+            form.text(format!("{DOUBLE}{name}").as_bytes());
+            index += 1;
         }
         form.close_array(mark);
     }
 }
+
+/// The tag of a field of which a line has several, before the field's name.
+const DOUBLE: &str = "_duplicate_field:";

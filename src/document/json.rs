@@ -1,6 +1,6 @@
 //! JSON: one object on one line.
 
-use super::DocumentId;
+use super::{DocumentId, Encoding};
 use super::date::write_iso;
 use super::form::Form;
 use super::keys::Key;
@@ -50,6 +50,7 @@ impl<'a> Json<'a> {
 
 impl Form for Json<'_> {
     type Mark = usize;
+    const ENCODING: Encoding = Encoding::Json;
 
     #[inline]
     fn key(&mut self, key: &Key) {

@@ -1,48 +1,50 @@
-//! The one rule by which keys are renamed, whatever the sink.
+//! Which names stores refuse, and how they are called there.
 //!
-//! In every part of a name, leading `$` signs and each `.` and NUL become `_`. A name that stands at the top of the
-//! document and is then `_id`, `@timestamp` or `tags` gets a `_` at its end, because those three are logator's own.
+//! A name that stands at the top of the document and is `_id`, `@timestamp` or `tags` gets a `_` at its end, in every
+//! encoding, because those three are logator's own. Beside that a JSON document keeps every name as it is. In a BSON
+//! document a name has no NUL, and MongoDB refuses or cannot address names with a dot or a `$` at their beginning (which of
+//! them depends on its version, and on where the name stands): leading `$` signs and each `.` and NUL become `_` there.
 
 use std::borrow::Cow;
 
+use super::Encoding;
 use super::json::write_escaped;
 
-/// `part` as it is stored; `top` when it stands at the top of the document.
-pub(super) fn stored(part: &str, top: bool) -> Cow<'_, str> {
-    let wrong = |byte: u8| byte == b'.' || byte == 0;
-    let reserved = top && matches!(part, "_id" | "@timestamp" | "tags");
-    if !reserved && !part.starts_with('$') && !part.bytes().any(wrong) {
+/// `part` as a document of `encoding` has it; `top` when it stands at the top of the document.
+pub(super) fn stored(encoding: Encoding, part: &str, top: bool) -> Cow<'_, str> {
+    let allowed = match encoding {
+        Encoding::Json => Cow::Borrowed(part),
+        Encoding::Bson => in_bson(part),
+    };
+    match top && matches!(&*allowed, "_id" | "@timestamp" | "tags") {
+        true => Cow::Owned(allowed.into_owned() + "_"),
+        false => allowed,
+    }
+}
+
+/// Whether a BSON document has another name for `part`.
+#[inline]
+pub(super) fn is_refused(part: &str) -> bool {
+    part.starts_with('$') || part.bytes().any(|byte| byte == b'.' || byte == 0)
+}
+
+fn in_bson(part: &str) -> Cow<'_, str> {
+    if !is_refused(part) {
         return Cow::Borrowed(part);
     }
     let unsigned = part.trim_start_matches('$');
     let mut name = "_".repeat(part.len() - unsigned.len());
     name.extend(unsigned.chars().map(|c| if c == '.' || c == '\0' { '_' } else { c }));
-    if top && matches!(name.as_str(), "_id" | "@timestamp" | "tags") {
-        name.push('_');
-    }
     Cow::Owned(name)
-}
-
-/// The name in `part`, which is ASCII and not at the top, as it is stored.
-pub(super) fn stored_bytes(part: &[u8]) -> impl Iterator<Item = u8> {
-    let signs = part.iter().take_while(|&&byte| byte == b'$').count();
-    let stored = move |(index, &byte): (usize, &u8)| match byte {
-        b'.' | 0 => b'_',
-        _ if index < signs => b'_',
-        _ => byte,
-    };
-    part.iter().enumerate().map(stored)
-}
-
-/// Whether two such names are stored as one.
-pub(crate) fn same_key(a: &[u8], b: &[u8]) -> bool {
-    a == b || (a.len() == b.len() && stored_bytes(a).eq(stored_bytes(b)))
 }
 
 /// A key, encoded once for all documents.
 #[derive(Debug, Clone)]
 pub(super) struct Key {
+    /// As a JSON document has it.
     pub name: String,
+    /// As a BSON document has it.
+    pub bson_name: String,
     /// `"key":`
     pub json: Piece,
     /// The type of a string, the key and its closing NUL; another type is written over the first byte.
@@ -50,15 +52,34 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The key with the stored name `name`.
+    /// The key of the field that `part` names; `top` when it stands at the top of the document.
+    pub fn of(part: &str, top: bool) -> Key {
+        Key::called(&stored(Encoding::Json, part, top), &stored(Encoding::Bson, part, top))
+    }
+
+    /// The key that is `name` whatever the encoding.
     pub fn new(name: &str) -> Key {
+        Key::called(name, name)
+    }
+
+    fn called(name: &str, bson_name: &str) -> Key {
         let mut json = vec![b'"'];
         write_escaped(name.as_bytes(), &mut json);
         json.extend_from_slice(b"\":");
         let mut bson = vec![super::bson::TEXT];
-        bson.extend_from_slice(name.as_bytes());
+        bson.extend_from_slice(bson_name.as_bytes());
         bson.push(0);
-        Key { name: name.to_owned(), json: Piece::new(json), bson: Piece::new(bson) }
+        let (name, bson_name) = (name.to_owned(), bson_name.to_owned());
+        Key { name, bson_name, json: Piece::new(json), bson: Piece::new(bson) }
+    }
+
+    /// What a document of `encoding` calls it.
+    #[inline]
+    pub fn name(&self, encoding: Encoding) -> &str {
+        match encoding {
+            Encoding::Json => &self.name,
+            Encoding::Bson => &self.bson_name,
+        }
     }
 }
 
@@ -110,32 +131,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_that_a_store_refuses_are_renamed_by_one_rule() {
-        for (part, top, expected) in [
-            ("response", true, "response"),
-            ("$where", true, "_where"),
-            ("$$a$", false, "__a$"),
-            ("a.b.c", true, "a_b_c"),
-            ("a\0b", true, "a_b"),
-            (".", false, "_"),
-            ("", false, ""),
-            ("_id", true, "_id_"),
-            ("@timestamp", true, "@timestamp_"),
-            ("tags", true, "tags_"),
-            ("tags", false, "tags"),
-            ("_id", false, "_id"),
-            ("$id", true, "_id_"),
-            ("über", true, "über"),
+    fn names_are_kept_but_for_our_own_and_those_that_a_store_refuses() {
+        for (part, top, json, bson) in [
+            ("response", true, "response", "response"),
+            ("$where", true, "$where", "_where"),
+            ("$$a$", false, "$$a$", "__a$"),
+            ("a.b.c", true, "a.b.c", "a_b_c"),
+            ("a\0b", true, "a\0b", "a_b"),
+            (".", false, ".", "_"),
+            ("", false, "", ""),
+            ("_id", true, "_id_", "_id_"),
+            ("@timestamp", true, "@timestamp_", "@timestamp_"),
+            ("tags", true, "tags_", "tags_"),
+            ("tags", false, "tags", "tags"),
+            ("_id", false, "_id", "_id"),
+            ("$id", true, "$id", "_id_"),
+            ("über", true, "über", "über"),
         ] {
-            assert_eq!(stored(part, top), expected, "{part:?}");
+            assert_eq!(stored(Encoding::Json, part, top), json, "{part:?}");
+            assert_eq!(stored(Encoding::Bson, part, top), bson, "{part:?}");
         }
     }
 
     #[test]
-    fn a_stored_name_is_stored_as_itself_below_the_top() {
-        for part in ["$a.b\0", "_id", "$", "tags."] {
-            let once = stored(part, false).into_owned();
-            assert_eq!(stored(&once, false), once);
+    fn what_is_named_for_json_first_is_named_for_bson_as_if_it_had_not_been() {
+        for part in ["$a.b\0", "_id", "$id", "$", "tags.", "tags", "$tags", "@timestamp"] {
+            for top in [true, false] {
+                let json = stored(Encoding::Json, part, top);
+                let after = stored(Encoding::Bson, &json, false);
+                assert_eq!(stored(Encoding::Bson, &after, top), stored(Encoding::Bson, part, top), "{part} {top}");
+            }
         }
     }
 }

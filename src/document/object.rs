@@ -1,7 +1,12 @@
-//! Lines that are JSON objects already: they pass through with `_id` put first, keys renamed and `@timestamp` read.
+//! Lines that are JSON objects already: they pass through with `_id` put first, names as the store takes them, and
+//! `@timestamp` read.
+//!
+//! Members that are called alike in one object, or are once the store's names are given to them, become one member: the
+//! array of their values, in their order, and the document is tagged with the name.
 
 use std::borrow::Cow;
 
+use super::Encoding;
 use super::around::{Around, Level, write_merged};
 use super::date::Formats;
 use super::form::{Form, Tags};
@@ -29,9 +34,11 @@ pub(super) struct Object<'a> {
 }
 
 impl Passage {
-    /// Reads `line`; `None` when it is not a JSON object. `paths` are the candidates for `@timestamp`, as stored.
+    /// Reads `line` for a document of `encoding`; `None` when it is not a JSON object. `paths` are the candidates for
+    /// `@timestamp`, as stored.
     pub fn read<'a>(
         &'a mut self,
+        encoding: Encoding,
         line: &'a [u8],
         paths: &[Vec<String>],
         dates: &mut Formats,
@@ -39,27 +46,32 @@ impl Passage {
     ) -> Option<Object<'a>> {
         let line = String::from_utf8_lossy(line);
         self.tape.scan(&line)?;
-        self.rename(&line, 0, true);
+        self.rename(encoding, &line);
         let mut tags = Tags::default();
         if self.tape.lone_surrogate || matches!(line, Cow::Owned(_)) {
             tags.add(Tags::UTF8);
         }
         let (mut date, mut replaced, mut seen) = (None, None, false);
-        for path in paths {
-            let Some(index) = self.find(&line, path) else { continue };
-            let text = match self.tape.nodes[index] {
-                Node::Text(text) | Node::Int(text, _) | Node::Float(text, _) => text,
-                Node::Null => continue,
-                _ => {
-                    seen = true;
-                    continue;
+        'paths: for path in paths {
+            let Some(name) = self.find(&line, path) else { continue };
+            for at in self.tape.same(name) {
+                let text = match self.tape.nodes[at + 1] {
+                    Node::Text(text) | Node::Int(text, _) | Node::Float(text, _) => text,
+                    Node::Null => continue,
+                    _ => {
+                        seen = true;
+                        continue;
+                    }
+                };
+                seen = true;
+                date = dates.read(self.tape.text(&line, text).as_bytes(), now_ms);
+                if date.is_some() {
+                    // Where there are several, the others have to stay somewhere.
+                    let is_only = self.tape.same(name).count() == 1;
+                    let is_own = matches!(&path[..], [name] if name == "@timestamp_");
+                    replaced = (is_only && is_own).then_some(name);
+                    break 'paths;
                 }
-            };
-            seen = true;
-            date = dates.read(self.tape.text(&line, text).as_bytes(), now_ms);
-            if date.is_some() {
-                replaced = matches!(&path[..], [name] if name == "@timestamp_").then_some(index - 1);
-                break;
             }
         }
         if seen && date.is_none() {
@@ -68,23 +80,37 @@ impl Passage {
         Some(Object { tape: &self.tape, names: &mut self.names, line, replaced, date, tags })
     }
 
-    /// Gives the names of the object at `index`, and of all objects in it, their stored form, and drops those that a
-    /// later one repeats.
-    pub(super) fn rename(&mut self, line: &str, index: usize, top: bool) {
+    /// Gives the names of the object that the tape holds, and of all objects in it, the form they have in a document of
+    /// `encoding`, and joins the members that are then called alike. Answers whether one of the names would be another
+    /// one in a BSON document.
+    pub(super) fn rename(&mut self, encoding: Encoding, line: &str) -> bool {
+        self.tape.part_doubles();
+        let refused = self.rename_at(encoding, line, 0, true);
+        if self.tape.doubles.len() > 1 {
+            let mut doubles = std::mem::take(&mut self.tape.doubles);
+            doubles.sort_unstable_by(|&a, &b| self.tape.text(line, a).cmp(self.tape.text(line, b)));
+            doubles.dedup_by(|a, b| self.tape.text(line, *a) == self.tape.text(line, *b));
+            self.tape.doubles = doubles;
+        }
+        refused
+    }
+
+    fn rename_at(&mut self, encoding: Encoding, line: &str, index: usize, top: bool) -> bool {
         let (is_object, end) = match self.tape.nodes[index] {
             Node::Object { end } => (true, end as usize),
             Node::Array { end } => (false, end as usize),
-            _ => return,
+            _ => return false,
         };
         let base = self.names.len();
         let mut seen = [0_u64; 4];
-        let mut suspicious = false;
+        let (mut suspicious, mut refused) = (false, false);
         let mut at = index + 1;
         while at < end {
             if is_object {
-                if let Node::Name { text, .. } = self.tape.nodes[at] {
+                if let Node::Name { text, kept: true, .. } = self.tape.nodes[at] {
                     let name = self.tape.text(line, text);
-                    let renamed = match keys::stored(name, top) {
+                    refused |= keys::is_refused(name);
+                    let renamed = match keys::stored(encoding, name, top) {
                         Cow::Borrowed(_) => None,
                         Cow::Owned(renamed) => Some(renamed),
                     };
@@ -98,60 +124,64 @@ impl Passage {
                     seen[mixed / 64 % 4] |= bit;
                     if let Some(renamed) = renamed {
                         let text = self.tape.keep(&renamed);
-                        self.tape.nodes[at] = Node::Name { text, kept: true };
+                        self.tape.nodes[at] = Node::Name { text, kept: true, next: 0 };
                     }
+                    self.names.push(at as u32);
                 }
-                self.names.push(at as u32);
                 at += 1;
             }
-            self.rename(line, at, false);
+            refused |= self.rename_at(encoding, line, at, false);
             at = self.tape.after(at);
         }
         if suspicious {
-            self.drop_repeated(line, base);
+            self.join_doubles(line, base);
         }
         self.names.truncate(base);
+        refused
     }
 
-    /// Of the names from `base` on, those that a later one repeats are dropped.
-    fn drop_repeated(&mut self, line: &str, base: usize) {
+    /// Of the names from `base` on, those that are alike are joined.
+    fn join_doubles(&mut self, line: &str, base: usize) {
         let Passage { tape, names } = self;
-        let name_of = |tape: &'_ Tape, index: u32| match tape.nodes[index as usize] {
-            Node::Name { text, .. } => Some(text),
-            _ => None,
-        };
         let names = &mut names[base..];
-        names.sort_unstable_by(|&a, &b| {
-            let text = |index| name_of(tape, index).map(|text| tape.text(line, text));
-            text(a).cmp(&text(b)).then(a.cmp(&b))
-        });
+        names.sort_unstable_by(|&a, &b| tape.name(line, a).cmp(&tape.name(line, b)).then(a.cmp(&b)));
+        let mut joined = None;
         for pair in names.windows(2) {
-            let text = |index| name_of(tape, index).map(|text| tape.text(line, text));
-            let same = text(pair[0]) == text(pair[1]);
-            if let (true, Node::Name { kept, .. }) = (same, &mut tape.nodes[pair[0] as usize]) {
+            let (first, second) = (pair[0], pair[1]);
+            if tape.name(line, first) != tape.name(line, second) {
+                continue;
+            }
+            if let Node::Name { text, next, .. } = &mut tape.nodes[first as usize] {
+                *next = second;
+                if joined != Some(first) {
+                    tape.doubles.push(*text);
+                }
+            }
+            if let Node::Name { kept, .. } = &mut tape.nodes[second as usize] {
                 *kept = false;
             }
+            joined = Some(second);
         }
     }
 
-    /// The index of the value at `path`.
+    /// The index of the name at `path`.
     fn find(&self, line: &str, path: &[String]) -> Option<usize> {
-        let mut index = 0;
+        let (mut object, mut found) = (0, None);
         for part in path {
-            let Node::Object { end } = self.tape.nodes[index] else { return None };
-            let mut at = index + 1;
+            let Node::Object { end } = self.tape.nodes[object] else { return None };
+            let mut at = object + 1;
             loop {
                 if at >= end as usize {
                     return None;
                 }
                 match self.tape.nodes[at] {
-                    Node::Name { text, kept: true } if self.tape.text(line, text) == part => break,
+                    Node::Name { text, kept: true, .. } if self.tape.text(line, text) == part => break,
                     _ => at = self.tape.after(at + 1),
                 }
             }
-            index = at + 1;
+            (object, found) = (at + 1, Some(at));
         }
-        Some(index)
+        found
     }
 }
 
@@ -171,14 +201,54 @@ impl Object<'_> {
             }
             Some(around) => {
                 tags.add(around.tags());
-                write_merged(around.root(), own, self.replaced, self.names, form, &mut tags);
+                write_merged(around.root(F::ENCODING), own, self.replaced, self.names, form, &mut tags);
             }
         }
-        tags.write(form);
+        let own = self.tape.doubles(&self.line);
+        let outer = around.into_iter().flat_map(|around| around.doubles(F::ENCODING));
+        tags.write(form, own.chain(outer.filter(|name| !self.tape.has_double(&self.line, name))));
     }
 }
 
 impl Tape {
+    /// The name at `at`, which is one.
+    fn name<'a>(&'a self, line: &'a str, at: u32) -> Option<&'a str> {
+        match self.nodes[at as usize] {
+            Node::Name { text, .. } => Some(self.text(line, text)),
+            _ => None,
+        }
+    }
+
+    /// The indexes of the name at `at` and of those that were joined with it.
+    pub(super) fn same(&self, at: usize) -> impl Iterator<Item = usize> {
+        std::iter::successors(Some(at), |&at| match self.nodes[at] {
+            Node::Name { next, .. } if next != 0 => Some(next as usize),
+            _ => None,
+        })
+    }
+
+    /// Undoes that members were joined.
+    fn part_doubles(&mut self) {
+        if std::mem::take(&mut self.doubles).is_empty() {
+            return;
+        }
+        for at in 0..self.nodes.len() {
+            if let Node::Name { next, .. } = &mut self.nodes[at]
+                && *next != 0
+            {
+                let other = std::mem::take(next) as usize;
+                if let Node::Name { kept, .. } = &mut self.nodes[other] {
+                    *kept = true;
+                }
+            }
+        }
+    }
+
+    /// Whether `name` is that of members that were joined.
+    fn has_double(&self, line: &str, name: &str) -> bool {
+        self.doubles.binary_search_by(|&text| self.text(line, text).cmp(name)).is_ok()
+    }
+
     pub(super) fn write_value<F: Form>(&self, line: &str, form: &mut F, index: usize, tags: &mut Tags) {
         match self.nodes[index] {
             Node::Null => form.null(),

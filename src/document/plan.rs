@@ -17,13 +17,12 @@
 //! * Logstash drops every value after a number (`%{INT:a:int} %{INT:a:int}` on `1 2` is `1`). Here it is an array, all
 //!   numbers converted: `[1, 2]`.
 //! * An integer beyond 64 bits stays a text, tagged `_typefailure`: BSON has no larger ones, and JSON documents hold
-//!   the same as BSON documents.
-
-use std::borrow::Cow;
+//!   the same values as BSON documents. So does a decimal that no double is near.
 
 use crate::error::{Error, Result};
 use crate::grok::{Field, FieldSlot, FieldType, Span};
 
+use super::Encoding;
 use super::around::Level;
 use super::date::Formats;
 use super::form::{Form, Tags};
@@ -99,7 +98,7 @@ fn is_number(slot: &FieldSlot) -> bool {
 
 /// A level of the plan under construction.
 struct Draft {
-    name: String,
+    key: Key,
     /// The field that made it, for error messages.
     path: Vec<String>,
     content: Content,
@@ -115,7 +114,7 @@ impl Plan {
     ///
     /// # Errors
     /// A usage error that names both fields when one needs a place to be a text and another needs it to be an object,
-    /// or when two names are stored as one.
+    /// or when two names are one in some store.
     pub fn new(fields: &[Field], naming: Naming) -> Result<Plan> {
         let mut drafts = Vec::new();
         for field in fields.iter().filter(|field| field.path.first().is_none_or(|name| name != UNSEEN)) {
@@ -152,21 +151,32 @@ impl Plan {
 }
 
 fn insert(level: &mut Vec<Draft>, field: &Field, depth: usize, naming: Naming) -> Result<()> {
-    let name = match naming {
-        Naming::Stored => keys::stored(&field.path[depth], depth == 0),
-        Naming::Captured => Cow::Borrowed(field.path[depth].as_str()),
+    let part = &field.path[depth];
+    let key = match naming {
+        Naming::Stored => Key::of(part, depth == 0),
+        Naming::Captured => Key::new(part),
     };
     let is_last = depth + 1 == field.path.len();
-    let Some(present) = level.iter_mut().find(|draft| draft.name == name) else {
+    let alike = |draft: &&mut Draft| draft.key.name == key.name || draft.key.bson_name == key.bson_name;
+    let Some(present) = level.iter_mut().find(alike) else {
         let mut content = Content::Leaf(field.slots.clone());
         if !is_last {
             let mut children = Vec::new();
             insert(&mut children, field, depth + 1, naming)?;
             content = Content::Object(children);
         }
-        level.push(Draft { name: name.into_owned(), path: field.path.clone(), content });
+        level.push(Draft { key, path: field.path.clone(), content });
         return Ok(());
     };
+    if present.key.name != key.name {
+        return Err(Error::usage(format!(
+            "fields {} and {} would both be stored as {} in MongoDB; rename one of them",
+            keys::shown(&present.path),
+            keys::shown(&field.path),
+            key.bson_name,
+        )));
+    }
+    let name = key.name;
     match &mut present.content {
         Content::Object(children) if !is_last => insert(children, field, depth + 1, naming),
         Content::Leaf(..) if is_last => Err(Error::usage(format!(
@@ -184,7 +194,7 @@ fn insert(level: &mut Vec<Draft>, field: &Field, depth: usize, naming: Naming) -
 
 impl Draft {
     fn finish(self) -> Node {
-        let key = Key::new(&self.name);
+        let key = self.key;
         match self.content {
             Content::Leaf(slots) => Node::Leaf(Leaf { key, slots }),
             Content::Object(children) => {
@@ -195,10 +205,10 @@ impl Draft {
 }
 
 impl Node {
-    fn name(&self) -> &str {
+    fn name(&self, encoding: Encoding) -> &str {
         match self {
-            Node::Leaf(leaf) => &leaf.key.name,
-            Node::Object { key, .. } => &key.name,
+            Node::Leaf(leaf) => leaf.key.name(encoding),
+            Node::Object { key, .. } => key.name(encoding),
         }
     }
 
@@ -214,7 +224,7 @@ impl Node {
 /// The members of `around` that no node takes the place of. Objects that are nodes as well are left to those.
 fn write_around<F: Form>(nodes: &[Node], around: Level<'_>, form: &mut F, captured: &Captured<'_>, tags: &mut Tags) {
     for member in around.members() {
-        match nodes.iter().find(|node| node.name() == member.name) {
+        match nodes.iter().find(|node| node.name(F::ENCODING) == member.name) {
             Some(Node::Object { .. }) if member.object().is_some() => {}
             Some(node) if node.has_value(captured) => {}
             _ => member.write(form, tags),
@@ -246,7 +256,7 @@ fn write_nodes<F: Form>(
                 let before = form.position();
                 form.key(key);
                 let mark = form.open_object();
-                let other = around.and_then(|around| around.find(&key.name)?.object());
+                let other = around.and_then(|around| around.find(key.name(F::ENCODING))?.object());
                 if let Some(other) = other {
                     write_around(children, other, form, captured, tags);
                 }

@@ -16,13 +16,15 @@ pub(super) enum Node {
     /// The number's text and value.
     Int(Text, i64),
     Float(Text, f64),
-    /// A number beyond every double.
+    /// A number that neither an integer of 64 bits nor a double can hold: see [`Tape::scan`].
     Huge(Text),
     Text(Text),
-    /// A member's name, followed by its value. `kept` is false when a later member has the same stored name.
+    /// A member's name, followed by its value. `kept` is false when it is left out, or when an earlier member has the
+    /// same stored name; `next` of that one is then the index of this one. It is 0 in the last of them.
     Name {
         text: Text,
         kept: bool,
+        next: u32,
     },
     /// The nodes up to `end` (exclusive) are its items.
     Array {
@@ -50,6 +52,8 @@ pub(super) struct Tape {
     pub unescaped: String,
     /// Whether a `\u` escape was half of a surrogate pair, and became U+FFFD.
     pub lone_surrogate: bool,
+    /// The stored names of fields that are there more than once, each once.
+    pub doubles: Vec<Text>,
 }
 
 impl Tape {
@@ -77,6 +81,12 @@ impl Tape {
         self.nodes.clear();
         self.unescaped.clear();
         self.lone_surrogate = false;
+        self.doubles.clear();
+    }
+
+    /// The stored names of fields that are there more than once.
+    pub fn doubles<'a>(&'a self, line: &'a str) -> impl Iterator<Item = &'a str> {
+        self.doubles.iter().map(move |&text| self.text(line, text))
     }
 
     /// The index after the value at `index`.
@@ -89,6 +99,10 @@ impl Tape {
     }
 
     /// Reads `line`; `None` unless it is one JSON object with nothing but white space around it.
+    ///
+    /// Of numbers there are three: those written as integers, of 64 bits; other ones, which become the nearest double;
+    /// and those that would not be what they are: integers beyond 64 bits, and what is beyond every double or so near
+    /// to zero that it would be zero.
     pub fn scan(&mut self, line: &str) -> Option<()> {
         self.clear();
         // Positions are 32 bits wide, and renaming can lengthen names.
@@ -156,7 +170,7 @@ impl Scanner<'_> {
                     return None;
                 }
                 let text = self.string()?;
-                self.tape.nodes.push(Node::Name { text, kept: true });
+                self.tape.nodes.push(Node::Name { text, kept: true, next: 0 });
                 self.space();
                 self.expect(b":")?;
                 self.space();
@@ -232,14 +246,16 @@ impl Scanner<'_> {
         let number = &self.line[start..self.at];
         let text = Text { start: start as u32, end: self.at as u32, unescaped: false };
         // The integer zero has no sign; -0 as a double keeps it.
-        if is_int
-            && number != "-0"
-            && let Some(value) = super::value::plain_int(number.as_bytes())
-        {
-            return Some(Node::Int(text, value));
+        if is_int && number != "-0" {
+            return Some(match super::value::plain_int(number.as_bytes()) {
+                Some(value) => Node::Int(text, value),
+                None => Node::Huge(text),
+            });
         }
-        let value: f64 = number.parse().ok()?;
-        Some(if value.is_finite() { Node::Float(text, value) } else { Node::Huge(text) })
+        Some(match super::value::plain_float(number) {
+            Some(value) => Node::Float(text, value),
+            None => Node::Huge(text),
+        })
     }
 
     /// A string, from its opening quote on.

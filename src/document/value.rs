@@ -23,11 +23,22 @@ pub(super) fn int(text: &[u8]) -> Option<Number<i64>> {
     }
 }
 
-/// A finite floating-point number: `1`, `-1.5`, `.5`, `1e-3`. `None` when it is too large for one.
+/// A finite floating-point number: `1`, `-1.5`, `.5`, `1e-3`. `None` when no double is near it.
 pub(super) fn float(text: &[u8]) -> Option<Number<f64>> {
     let (number, whole) = leading_float(text);
-    let value: f64 = if number.is_empty() { 0.0 } else { number.parse().ok()? };
-    value.is_finite().then_some(Number { value, whole })
+    let value: f64 = if number.is_empty() { 0.0 } else { plain_float(&number)? };
+    Some(Number { value, whole })
+}
+
+/// The double that is nearest to `number`, a decimal without blanks. `None` when it is too large for one, or would be
+/// zero without being it.
+pub(super) fn plain_float(number: &str) -> Option<f64> {
+    let value: f64 = number.parse().ok()?;
+    let is_zero = || {
+        let digits = number.split(['e', 'E']).next().unwrap_or_default();
+        !digits.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
+    };
+    (value.is_finite() && (value != 0.0 || is_zero())).then_some(value)
 }
 
 /// An integer that is all of `text`.
@@ -187,6 +198,9 @@ mod tests {
             ("0x1A", Some(0.0), false),
             (" 1_0.5_1", Some(10.51), false),
             ("1e400", None, true),
+            ("1e-400", None, true),
+            ("-0.00e-400", Some(0.0), true),
+            ("5e-324", Some(5e-324), true),
         ] {
             assert_eq!(float(text.as_bytes()), value.map(|value| Number { value, whole }), "{text:?}");
         }

@@ -1,6 +1,6 @@
 //! RFC 5424's STRUCTURED-DATA: `[order@32473 id="77" note="a \"b\" \] c"][trace@32473]`.
 
-use crate::document::{Around, same_key};
+use crate::document::Around;
 
 /// The most parameters that are taken apart. With more, the data counts as part of the message: looking for names that
 /// come twice would take the square of their number.
@@ -82,19 +82,19 @@ pub(super) fn put(data: &[u8], around: &mut Around) {
     });
     let all = &all[..count];
     for (index, head) in all.iter().enumerate().filter(|(_, parameter)| parameter.name.is_empty()) {
-        let same_element = |other: &&Parameter<'_>| same_key(other.element, head.element);
+        let same_element = |other: &&Parameter<'_>| other.element == head.element;
         if all[..index].iter().any(|other| same_element(&other)) {
             continue;
         }
-        around.stored_name(head.element);
+        around.any_name(head.element);
         let element = around.open();
         let own = || all.iter().filter(|other| same_element(other) && !other.name.is_empty());
         for (index, parameter) in own().enumerate() {
-            let same = |other: &&Parameter<'_>| same_key(other.name, parameter.name);
+            let same = |other: &&Parameter<'_>| other.name == parameter.name;
             if own().take(index).any(|other| same(&other)) {
                 continue;
             }
-            around.stored_name(parameter.name);
+            around.any_name(parameter.name);
             if own().skip(index + 1).any(|other| same(&other)) {
                 let array = around.open_array();
                 own().filter(same).for_each(|parameter| around.text_of(unescaped(parameter.value)));

@@ -121,10 +121,35 @@ fn data_may_have_names_that_come_twice_or_no_store_takes() {
     let line = r#"<13>1 - - - - - [a ip="1" ip="2" b.c="3" b_c="4"][$x n=""][a z="5" ip="6"] m"#;
     assert_eq!(
         syslog(line)["structured_data"],
-        json!({"a": {"ip": ["1", "2", "6"], "b_c": ["3", "4"], "z": "5"}, "_x": {"n": ""}})
+        json!({"a": {"ip": ["1", "2", "6"], "b.c": "3", "b_c": "4", "z": "5"}, "$x": {"n": ""}})
     );
     let much = format!("<13>1 - - - - - [a {}] m", vec!["b=\"1\""; 200].join(" "));
     assert!(syslog(&much)["message"].as_str().unwrap().starts_with("[a b="));
+}
+
+/// The fields of BSON documents around messages, where MongoDB does not take all names.
+#[cfg(feature = "mongodb")]
+#[test]
+fn names_around_a_message_that_mongodb_refuses_are_renamed_there_and_no_value_is_lost() {
+    let bson = |envelope, line: &str| {
+        let (_, parsed) = parse(envelope, false, &["%{WORD:a_b} %{WORD:w}"], Unmatched::Keep, line.as_bytes());
+        let bytes = parsed.encoded(Encoding::Bson).get(0).bytes;
+        let document = mongodb::bson::Document::from_reader(bytes).unwrap();
+        Value::from(mongodb::bson::Bson::Document(document))
+    };
+    let document = bson(Envelope::Syslog, r#"<13>1 - - - - - [$x b.c="3" b_c="4"][_x n="5"] m"#);
+    assert_eq!(document["structured_data"], json!({"_x": [{"b_c": ["3", "4"]}, {"n": "5"}]}));
+    assert_eq!(document["tags"], json!(["_grokparsefailure", "_duplicate_field:_x", "_duplicate_field:b_c"]));
+    let document = bson(Envelope::Json, r#"{"message":"m n","x.y":1,"x_y":2,"a.b":"around"}"#);
+    let rest: Value = document.as_object().unwrap().iter().filter(|(key, _)| *key != "_id").collect();
+    // The message's own value counts, as always.
+    assert_eq!(rest, json!({"x_y": [1, 2], "a_b": "m", "w": "n", "tags": ["_duplicate_field:x_y"]}));
+}
+
+#[test]
+fn a_message_that_is_there_twice_is_a_field_and_nothing_is_lost() {
+    let document = one(Envelope::Json, false, &[], r#"{"message":"a","n":1,"message":"b"}"#);
+    assert_eq!(document, json!({"message": ["a", "b"], "n": 1, "tags": ["_duplicate_field:message"]}));
 }
 
 #[test]

@@ -196,7 +196,7 @@ impl Matcher {
                 shared.found(program.search_carefully(memory, line), memory)
             }
             (Program::Backtracking(program), Memory::Backtracking(memory)) => {
-                match program.captures(&shared.parsed.expression, memory, line) {
+                match program.captures(memory, line) {
                     Ok(found) => Ok(found.map(|found| Captures { found: Found::Backtracking(found) })),
                     Err(reason) => Err(shared.stopped(&reason)),
                 }

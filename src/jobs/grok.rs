@@ -144,8 +144,9 @@ impl Intake for Printed<'_> {
     fn batch(&self, batch: Batch) -> bool {
         let mut printer = self.lock();
         let now_ms = date::now_ms();
-        for line in lines::lines(&batch.data) {
-            if let Some(reason) = printer.print(line.bytes, now_ms) {
+        for (index, line) in lines::lines(&batch.data).enumerate() {
+            let text = lines::without_mark(line.bytes, batch.place(index, line.start).1);
+            if let Some(reason) = printer.print(text, now_ms) {
                 self.console.error(format!("{}, line {}: {reason}", batch.origin.name, printer.line));
             }
             // One long line after the other: what is printed of them is not to add up.

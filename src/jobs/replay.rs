@@ -33,8 +33,11 @@ use crate::source::reader::{BatchSize, Intake, LongLine};
 use crate::source::{Position, ReadOptions, ReadOutcome, read_all};
 use crate::stop::Stop;
 
-/// The longest letter, in bytes: a line of 64 MiB at its worst, every byte of it escaped.
-const MAX_LETTER: usize = 400 << 20;
+/// The longest letter of a line of `max_line` bytes: every byte of it is written as `\u0000` at worst. What stands beside
+/// the line in a letter, such as words of a store, is given 1 MiB.
+fn longest_letter(max_line: usize) -> usize {
+    max_line.saturating_mul(6).saturating_add(1 << 20)
+}
 
 /// Damaged letters that are named one by one, for each file; beyond, they are counted.
 const NAMED: u64 = 10;
@@ -49,6 +52,8 @@ pub struct ReplayOptions {
     pub inputs: Vec<String>,
     /// Only letters of these reasons; none means all but [`Reason::Poison`], which would take this process down.
     pub reasons: Vec<Reason>,
+    /// The longest line that a letter may hold. The memory that a line of the files can take depends on it.
+    pub max_line: usize,
 }
 
 impl ReplayOptions {
@@ -153,7 +158,7 @@ impl Replay {
     /// Reads one file after the other, and tells what could not be read.
     fn read(&self, files: &[Input], errors: Vec<Error>, position: &Position, console: &Console) -> ReadOutcome {
         let mut outcome = ReadOutcome { errors, ..ReadOutcome::default() };
-        let size = BatchSize { max_line: MAX_LETTER, ..BatchSize::default() };
+        let size = BatchSize { max_line: longest_letter(self.options.max_line), ..BatchSize::default() };
         let options = ReadOptions { size, ..ReadOptions::default() };
         for input in files {
             let read = read_all(std::slice::from_ref(input), &options, self, position);
@@ -307,7 +312,13 @@ impl Intake for Replay {
         state.line += 1;
         state.damaged += 1;
         let (name, number, length) = (&line.origin.name, state.line, line.length);
-        state.errors.push(Error::input(format!("{name}: line {number} is no dead letter: it has {length} bytes")));
+        if state.damaged <= NAMED {
+            let most = longest_letter(self.options.max_line);
+            state.errors.push(Error::input(format!(
+                "{name}: line {number} has {length} bytes, and a letter has {most} at most; if it is one, of a longer line, \
+                 give replay the --max-line of the run that wrote it"
+            )));
+        }
         Ok(())
     }
 }

@@ -12,6 +12,8 @@ pub mod mongodb;
 pub mod ndjson;
 pub mod null;
 mod reference;
+
+pub(crate) use reference::encode;
 pub(crate) mod repair;
 pub mod spec;
 #[cfg(feature = "sqlite")]

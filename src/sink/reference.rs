@@ -2,11 +2,14 @@
 //!
 //! In a URI a value is percent-encoded as it is put in, so that a password stands there as it was given, whatever is in
 //! it. A text that is nothing but a reference is replaced as it is: the whole address may be the secret.
+//!
+//! A file is a [small regular one](small_file): `${file:/dev/fd/3}` and the like are refused.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::{secrets, small_file};
 
 /// What `text` says with its references followed; `None` when it has none. `follow` gives the value of what stands
 /// between the braces.
@@ -26,7 +29,7 @@ pub(super) fn expand(text: &str, follow: &dyn Fn(&str) -> Result<String>) -> Res
     while let Some((before, after)) = rest.split_once("${") {
         let (name, after) = after
             .split_once('}')
-            .ok_or_else(|| Error::usage(format!("sink {}: a ${{ is not closed by a }}", super::spec::masked(text))))?;
+            .ok_or_else(|| Error::usage(format!("sink {}: a ${{ is not closed by a }}", secrets::masked(text))))?;
         expanded.push_str(before);
         encode(&follow(name)?, &mut expanded);
         rest = after;
@@ -47,7 +50,7 @@ pub(super) fn whole(text: &str) -> Option<&str> {
 pub(super) fn follow(name: &str) -> Result<String> {
     let wrong = |why: &str| Error::usage(format!("${{{name}}} in a sink: {why}"));
     let value = match name.strip_prefix("file:") {
-        Some(path) => std::fs::read_to_string(Path::new(path))
+        Some(path) => small_file::text(Path::new(path), small_file::SECRET)
             .map_err(|error| wrong("the file cannot be read").because(error))?
             .trim_end_matches(['\r', '\n'])
             .to_owned(),
@@ -61,11 +64,12 @@ pub(super) fn follow(name: &str) -> Result<String> {
     if value.is_empty() {
         return Err(wrong("it is empty"));
     }
+    secrets::learn_secret(&value);
     Ok(value)
 }
 
 /// Adds `value`, with everything but letters, digits and `-._~` in percent encoding.
-fn encode(value: &str, to: &mut String) {
+pub(crate) fn encode(value: &str, to: &mut String) {
     for byte in value.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => to.push(char::from(byte)),

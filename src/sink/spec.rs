@@ -9,6 +9,7 @@ use super::ndjson::NdjsonSink;
 use super::null::NullSink;
 use super::{Notify, Sink, reference};
 use crate::error::{Error, Result};
+use crate::secrets::masked;
 
 /// The table of a SQLite sink that names none.
 pub const DEFAULT_TABLE: &str = "logs";
@@ -91,7 +92,7 @@ impl SinkSpec {
         let Some((scheme, rest)) = text.split_once(':') else { return Err(unknown(text)) };
         match (scheme, rest) {
             ("null", "") => Ok(SinkSpec::Null),
-            ("null", _) => Err(Error::usage(format!("sink {text:?}: nothing follows null:"))),
+            ("null", _) => Err(Error::usage("sink null: nothing follows the colon")),
             ("ndjson", "-") => Ok(SinkSpec::Stdout),
             ("ndjson", "") => Err(Error::usage("sink ndjson: needs a path, as in ndjson:out.ndjson, or - for stdout")),
             ("ndjson", path) => Ok(SinkSpec::Ndjson(path.into())),
@@ -162,15 +163,15 @@ fn sqlite(rest: &str) -> Result<SinkSpec> {
     for option in options.split('&').filter(|option| !option.is_empty()) {
         match option.split_once('=') {
             Some(("table", name)) => table = name,
-            _ => return Err(Error::usage(format!("sink sqlite:{rest}: {option:?} is not known; there is table=NAME"))),
+            _ => return Err(Error::usage("sink sqlite: an option is not known; there is table=NAME")),
         }
     }
     let plain = table.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let starts = table.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
     if !plain || !starts || table.len() > 64 || table.to_ascii_lowercase().starts_with("sqlite_") {
-        return Err(Error::usage(format!(
-            "sink sqlite:{rest}: a table's name is letters, digits and underscores, and does not begin with a digit or sqlite_"
-        )));
+        return Err(Error::usage(
+            "sink sqlite: a table's name is letters, digits and underscores, and does not begin with a digit or sqlite_",
+        ));
     }
     Ok(SinkSpec::Sqlite { file: file.into(), table: table.into() })
 }
@@ -189,36 +190,6 @@ fn unknown(text: &str) -> Error {
         None => String::new(),
     };
     Error::usage(format!("sink {:?} is not known; {hint}{}", masked(text), known()))
-}
-
-/// `uri` without its password: what stands between the first `:` and the last `@` after the scheme, and the values of
-/// options whose name speaks of a secret, are shown as `***`.
-pub fn masked(uri: &str) -> String {
-    const SECRETS: [&str; 8] =
-        ["password", "passwd", "pwd", "passphrase", "secret", "token", "credential", "authmechanismproperties"];
-    let (scheme, rest) = match uri.split_once("://") {
-        Some((scheme, rest)) => (&uri[..scheme.len() + 3], rest),
-        None => ("", uri),
-    };
-    // A password may hold any character when its owner forgot to escape it: better too much is hidden than too little.
-    let (login, rest) = match rest.rsplit_once('@') {
-        Some((login, rest)) => {
-            let shown = login.split_once(':').map_or(login.to_string(), |(user, _)| format!("{user}:***"));
-            (format!("{shown}@"), rest)
-        }
-        None => (String::new(), rest),
-    };
-    let (place, query) = match rest.split_once('?') {
-        Some((place, query)) => (place, query),
-        None => return format!("{scheme}{login}{rest}"),
-    };
-    let options = query.split('&').map(|option| match option.split_once('=') {
-        Some((key, _)) if SECRETS.iter().any(|secret| key.to_ascii_lowercase().contains(secret)) => {
-            format!("{key}=***")
-        }
-        _ => option.to_string(),
-    });
-    format!("{scheme}{login}{place}?{}", options.collect::<Vec<_>>().join("&"))
 }
 
 impl fmt::Display for SinkSpec {
@@ -285,7 +256,7 @@ mod tests {
             ("kafka://b/t", "kafka is not in this build yet"),
             ("elasticsearch+http://h/i", "elasticsearch+http is not in this build yet"),
             ("ndjson:", "needs a path"),
-            ("null:x", "nothing follows"),
+            ("null:x", "nothing follows the colon"),
             ("sqlite:", "needs a file"),
             ("sqlite::memory:", "keeps nothing"),
             ("sqlite:a?tabel=x", "there is table=NAME"),

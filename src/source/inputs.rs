@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::decompress::{Compression, MAGIC_BYTES};
 use super::syslog;
 use crate::error::{Error, Result};
-use crate::sink::spec::masked;
+use crate::secrets::masked;
 
 /// One thing to read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -192,8 +192,11 @@ impl Formats {
             return format.clone();
         }
         let lines = lines::lines(&batch.data).enumerate();
-        let own = lines.filter(|(index, line)| batch.place(*index, line.start).0.id == origin.id);
-        let sample: Vec<&[u8]> = own.take(SAMPLE).map(|(_, line)| line.bytes).collect();
+        let own = lines.filter_map(|(index, line)| {
+            let (place, offset) = batch.place(index, line.start);
+            (place.id == origin.id).then(|| lines::without_mark(line.bytes, offset))
+        });
+        let sample: Vec<&[u8]> = own.take(SAMPLE).collect();
         let format = self.library.detect(&sample);
         let Origin { id, name, .. } = origin;
         (self.say)(match &format {
@@ -298,14 +301,15 @@ impl Parser {
             }
             let id = DocumentId::new(origin, offset, line.bytes);
             let at = Place { index: index as u32, id, now_ms };
+            let text = lines::without_mark(line.bytes, offset);
             let fate = match origin.envelope {
-                Envelope::None => self.parse_line(at, line.bytes, None, parsed),
+                Envelope::None => self.parse_line(at, text, None, parsed),
                 envelope => {
                     let opener = match &mut opener {
                         Some(opener) => opener,
                         none => none.insert(Opener::new(self.formats.library.is_ecs())?),
                     };
-                    let Opened { message, around, fits } = opener.open(envelope, line.bytes, now_ms);
+                    let Opened { message, around, fits } = opener.open(envelope, text, now_ms);
                     match self.rules[..] {
                         [] => self.parse_without_rules(at, message, around, envelope, fits, parsed),
                         _ => self.parse_line(at, message, Some(around), parsed),

@@ -3,8 +3,8 @@
 //! # Bytes and characters
 //!
 //! A line is bytes. A line of ASCII runs on a program that knows bytes only, which is the fast one. A line of valid
-//! UTF-8 beyond ASCII runs on a second program that knows characters; it is compiled when the first such line comes,
-//! once for all matchers of the pattern. A line that is not valid UTF-8 runs on the first program again, where each byte
+//! UTF-8 beyond ASCII runs on a second program that knows characters. A pattern of which one of the two does not compile is
+//! refused. A line that is not valid UTF-8 runs on the first program again, where each byte
 //! counts as one character, unless the pattern names characters beyond ASCII in a class; then a match does not reach
 //! over an invalid byte. Wherever it runs, a span is in bytes of the line.
 //!
@@ -15,12 +15,9 @@
 
 mod print;
 
-use std::sync::OnceLock;
-
 use pcre2::bytes::{CaptureLocations, Regex, RegexBuilder};
 
 use crate::grok::Span;
-use crate::grok::ast::Expression;
 use crate::grok::parse::Parsed;
 use crate::grok::pcre::print::{Alphabet, print};
 
@@ -35,8 +32,8 @@ const STACK: usize = 4 << 20;
 /// An expression compiled for PCRE2.
 pub(super) struct Program {
     bytes: Regex,
-    /// For characters; `None` inside when the engine refuses it, which leaves those lines to `bytes`.
-    text: OnceLock<Option<Regex>>,
+    /// For characters.
+    text: Regex,
     /// The groups that hold each capture; empty when capture `n` is held by group `n + 1`, as it is without calls.
     groups: Vec<Vec<usize>>,
     beyond_ascii: bool,
@@ -59,10 +56,14 @@ impl Program {
     pub(super) fn new(parsed: &Parsed) -> Result<Program, String> {
         let printed = print(&parsed.expression, Alphabet::Bytes);
         let in_order = printed.groups.iter().enumerate().all(|(slot, groups)| groups[..] == [slot + 1]);
+        check_version(pcre2::version())?;
         let bytes = build(&printed.text, false).map_err(|error| plain_words(&error))?;
+        let characters = |short| build(&print(&parsed.expression, Alphabet::Characters { short }).text, true);
+        let text = characters(true).or_else(|_| characters(false));
+        let text = text.map_err(|error| format!("{}, in the program for lines beyond ASCII", plain_words(&error)))?;
         Ok(Program {
             bytes,
-            text: OnceLock::new(),
+            text,
             groups: if in_order { Vec::new() } else { printed.groups },
             beyond_ascii: parsed.beyond_ascii,
         })
@@ -72,43 +73,23 @@ impl Program {
         Memory { bytes: self.bytes.capture_locations(), text: None }
     }
 
-    /// Looks for the leftmost match. `expression` is the one the program was made from. The error is the reason why the
-    /// line was given up.
+    /// Looks for the leftmost match. The error is the reason why the line was given up.
     #[inline]
-    pub(super) fn captures<'m>(
-        &'m self,
-        expression: &Expression,
-        memory: &'m mut Memory,
-        line: &[u8],
-    ) -> Result<Option<Found<'m>>, String> {
+    pub(super) fn captures<'m>(&'m self, memory: &'m mut Memory, line: &[u8]) -> Result<Option<Found<'m>>, String> {
         if !line.is_ascii() {
-            return self.captures_text(expression, memory, line);
+            return self.captures_text(memory, line);
         }
         self.run(&self.bytes, &mut memory.bytes, line)
     }
 
     /// The same for a line beyond ASCII.
     #[cold]
-    fn captures_text<'m>(
-        &'m self,
-        expression: &Expression,
-        memory: &'m mut Memory,
-        line: &[u8],
-    ) -> Result<Option<Found<'m>>, String> {
-        let as_bytes = !self.beyond_ascii && std::str::from_utf8(line).is_err();
-        let text = if as_bytes { None } else { self.text(expression) };
-        match text {
-            Some(program) => {
-                let locations = memory.text.get_or_insert_with(|| program.capture_locations());
-                self.run(program, locations, line)
-            }
-            None => self.run(&self.bytes, &mut memory.bytes, line),
+    fn captures_text<'m>(&'m self, memory: &'m mut Memory, line: &[u8]) -> Result<Option<Found<'m>>, String> {
+        if !self.beyond_ascii && std::str::from_utf8(line).is_err() {
+            return self.run(&self.bytes, &mut memory.bytes, line);
         }
-    }
-
-    fn text(&self, expression: &Expression) -> Option<&Regex> {
-        let compile = |short| build(&print(expression, Alphabet::Characters { short }).text, true).ok();
-        self.text.get_or_init(|| compile(true).or_else(|| compile(false))).as_ref()
+        let locations = memory.text.get_or_insert_with(|| self.text.capture_locations());
+        self.run(&self.text, locations, line)
     }
 
     #[inline]
@@ -151,6 +132,22 @@ pub(super) fn expression(parsed: &Parsed) -> String {
     print(&parsed.expression, Alphabet::Bytes).text
 }
 
+/// The oldest PCRE2 that understands the programs for characters. `build.rs` refuses to link an older one; a shared
+/// library may be exchanged later.
+const OLDEST: (u32, u32) = (10, 43);
+
+/// Whether the engine that is linked, of this `version`, will do.
+fn check_version(version: (u32, u32)) -> Result<(), String> {
+    if version >= OLDEST {
+        return Ok(());
+    }
+    let ((major, minor), (least_major, least_minor)) = (version, OLDEST);
+    Err(format!(
+        "the pattern is not regular, and needs PCRE2 {least_major}.{least_minor} or later; this program runs with PCRE2 \
+         {major}.{minor}. Build it with PCRE2_SYS_STATIC=1, which brings its own"
+    ))
+}
+
 /// What stands before the expression: the newline that `^` and `$` know, and the limit.
 fn start_verbs() -> String {
     format!("(*NO_START_OPT)(*LF)(*LIMIT_MATCH={STEPS})")
@@ -190,6 +187,15 @@ mod tests {
     use crate::grok::Library;
     use crate::grok::fault::Written;
     use crate::grok::parse::parse;
+
+    #[test]
+    fn an_engine_that_is_too_old_is_refused_and_the_one_that_is_linked_is_not() {
+        let error = check_version((10, 42)).unwrap_err();
+        assert!(error.contains("10.43 or later") && error.contains("PCRE2 10.42"), "{error}");
+        assert!(check_version((9, 99)).is_err());
+        assert_eq!(check_version((10, 43)), Ok(()));
+        assert_eq!(check_version(pcre2::version()), Ok(()));
+    }
 
     #[test]
     fn the_tree_is_written_for_bytes_and_for_characters() {

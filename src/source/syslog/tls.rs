@@ -12,6 +12,7 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
 use super::TlsFiles;
 use crate::error::{Error, Result};
+use crate::small_file;
 
 /// The server's side of TLS 1.2 and 1.3.
 ///
@@ -20,7 +21,7 @@ use crate::error::{Error, Result};
 pub(super) fn config(files: &TlsFiles) -> Result<Arc<ServerConfig>> {
     let shown = |path: &std::path::Path| path.display().to_string();
     let chain = certificates(&files.certificate, "--tls-cert")?;
-    let key = PrivateKeyDer::from_pem_file(&files.key)
+    let key = PrivateKeyDer::from_pem_slice(&pem(&files.key, "--tls-key", small_file::SECRET)?)
         .map_err(|error| Error::usage(format!("--tls-key {}: no key in PEM", shown(&files.key))).because(error))?;
     let provider = Arc::new(ring::default_provider());
     let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -47,9 +48,15 @@ pub(super) fn config(files: &TlsFiles) -> Result<Arc<ServerConfig>> {
 
 fn certificates(path: &std::path::Path, flag: &str) -> Result<Vec<CertificateDer<'static>>> {
     let wrong = |why: &str| format!("{flag} {}: {why}", path.display());
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let content = pem(path, flag, small_file::CERTIFICATES)?;
+    let read = CertificateDer::pem_slice_iter(&content).collect::<Result<Vec<_>, _>>();
     let read = read.map_err(|error| Error::usage(wrong("no certificates in PEM")).because(error))?;
     if read.is_empty() { Err(Error::usage(wrong("there is no certificate in it"))) } else { Ok(read) }
+}
+
+fn pem(path: &std::path::Path, flag: &str, limit: u64) -> Result<Vec<u8>> {
+    let read = small_file::open(path, limit).and_then(|file| small_file::read(file, limit));
+    read.map_err(|error| Error::usage(format!("{flag} {}: cannot be read", path.display())).because(error))
 }
 
 /// A connection's side of TLS.

@@ -1,0 +1,213 @@
+//! Lines that are JSON objects: what becomes of their numbers, and of names that come twice or that a store refuses. No
+//! value may vanish, in no encoding.
+
+use super::*;
+
+#[test]
+fn a_number_stays_what_it_is_or_is_a_text_and_tagged() {
+    for (number, value, tagged) in [
+        ("0", json!(0), false),
+        ("-0", json!(-0.0), false),
+        ("9007199254740993", json!(9_007_199_254_740_993_i64), false),
+        ("9223372036854775807", json!(i64::MAX), false),
+        ("9223372036854775808", json!("9223372036854775808"), true),
+        ("-9223372036854775808", json!(i64::MIN), false),
+        ("-9223372036854775809", json!("-9223372036854775809"), true),
+        ("18446744073709551615", json!("18446744073709551615"), true),
+        ("100000000000000000000000000000", json!("100000000000000000000000000000"), true),
+        ("0.1", json!(0.1), false),
+        ("1.50", json!(1.5), false),
+        ("1.0000000000000000001", json!(1.0), false),
+        ("1e20", json!(1e20), false),
+        ("1e308", json!(1e308), false),
+        ("1e400", json!("1e400"), true),
+        ("-1E+400", json!("-1E+400"), true),
+        ("1e-400", json!("1e-400"), true),
+        ("0e-400", json!(0.0), false),
+        ("0.000e400", json!(0.0), false),
+    ] {
+        let mut expected = json!({"n": value, "in": {"an": [value]}});
+        if tagged {
+            expected["tags"] = json!(["_typefailure"]);
+        }
+        let line = format!(r#"{{"n":{number},"in":{{"an":[{number}]}}}}"#);
+        assert_eq!(encode_each(None, &line), [expected.clone(), expected], "{number}");
+    }
+}
+
+#[test]
+fn of_names_that_are_one_all_values_are_kept_and_the_name_is_a_tag() {
+    let tag = |names: &[&str]| names.iter().map(|name| format!("_duplicate_field:{name}")).collect::<Vec<_>>();
+    for (line, json, bson) in [
+        // The store takes both names, or does not.
+        (r#"{"a.b":1,"a_b":2}"#, json!({"a.b": 1, "a_b": 2}), json!({"a_b": [1, 2], "tags": tag(&["a_b"])})),
+        (r#"{"a_b":2,"a.b":1}"#, json!({"a.b": 1, "a_b": 2}), json!({"a_b": [2, 1], "tags": tag(&["a_b"])})),
+        (
+            r#"{"$a":1,"_a":{"$x":1,"_x":[2]},"a":{"":0}}"#,
+            json!({"$a": 1, "_a": {"$x": 1, "_x": [2]}, "a": {"": 0}}),
+            json!({"_a": [1, {"_x": [1, [2]]}], "a": {"": 0}, "tags": tag(&["_a", "_x"])}),
+        ),
+        (
+            r#"{"a\u0000b":1,"a.b":2,"a_b":3}"#,
+            json!({"a\0b": 1, "a.b": 2, "a_b": 3}),
+            json!({"a_b": [1, 2, 3], "tags": tag(&["a_b"])}),
+        ),
+        // The same name twice: no store takes that.
+        (
+            r#"{"a":1,"b":{"x":1,"x":{"x":2}},"a":3,"\u0061":null}"#,
+            json!({"a": [1, 3, null], "b": {"x": [1, {"x": 2}]}, "tags": tag(&["a", "x"])}),
+            json!({"a": [1, 3, null], "b": {"x": [1, {"x": 2}]}, "tags": tag(&["a", "x"])}),
+        ),
+        (
+            r#"{"a":[{"x":1,"x":2},{"x":1,"x":2}]}"#,
+            json!({"a": [{"x": [1, 2]}, {"x": [1, 2]}], "tags": tag(&["x"])}),
+            json!({"a": [{"x": [1, 2]}, {"x": [1, 2]}], "tags": tag(&["x"])}),
+        ),
+        // The names that are logator's own.
+        (
+            r#"{"_id":1,"_id_":2,"$id":3,"tags":[4],"tags_":5}"#,
+            json!({"_id_": [1, 2], "$id": 3, "tags_": [[4], 5], "tags": tag(&["_id_", "tags_"])}),
+            json!({"_id_": [1, 2, 3], "tags_": [[4], 5], "tags": tag(&["_id_", "tags_"])}),
+        ),
+        (
+            r#"{"a":18446744073709551615,"a":1}"#,
+            json!({"a": ["18446744073709551615", 1], "tags": ["_typefailure", "_duplicate_field:a"]}),
+            json!({"a": ["18446744073709551615", 1], "tags": ["_typefailure", "_duplicate_field:a"]}),
+        ),
+    ] {
+        assert_eq!(encode_each(None, line), [json, bson], "{line}");
+    }
+}
+
+#[test]
+fn of_two_times_the_first_that_reads_counts_and_both_stay() {
+    let date = rule("@timestamp", "ISO8601");
+    let line = r#"{"@timestamp":"noon","@timestamp":"2015-05-17T10:05:03Z","m":1}"#;
+    let expected = json!({"@timestamp": "2015-05-17T10:05:03.000Z", "@timestamp_": ["noon", "2015-05-17T10:05:03Z"],
+        "m": 1, "tags": ["_duplicate_field:@timestamp_"]});
+    assert_eq!(encode_each(Some(&date), line), [expected.clone(), expected]);
+}
+
+#[test]
+fn thousands_of_names_that_come_twice_are_joined_in_little_time() {
+    let many: String = (0..50_000).map(|n| format!("\"k{}\":{n},", n % 25_000)).collect();
+    let [json, bson] = encode_each(None, &format!("{{{}}}", many.trim_end_matches(',')));
+    assert_eq!(json, bson);
+    assert_eq!(json.as_object().unwrap().len(), 25_001);
+    assert_eq!(json["k0"], json!([0, 25_000]));
+    assert_eq!(json["tags"].as_array().unwrap().len(), 25_000);
+}
+
+/// JSON with members in their order, names that come twice included.
+#[derive(Debug, Clone)]
+enum Tree {
+    Leaf(Value),
+    Items(Vec<Tree>),
+    Members(Vec<(String, Tree)>),
+}
+
+fn any_tree() -> impl Strategy<Value = Tree> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        "[a-z\u{0}é.$]{0,4}".prop_map(Value::from),
+    ];
+    leaf.prop_map(Tree::Leaf).prop_recursive(4, 40, 6, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Tree::Items),
+            any_members(inner).prop_map(Tree::Members),
+        ]
+    })
+}
+
+fn any_members(value: impl Strategy<Value = Tree> + Clone) -> impl Strategy<Value = Vec<(String, Tree)>> {
+    let name = prop_oneof!["[$._\u{0}a]{0,3}", "_id|[$]id|_id_|tags|[$.]tags|tags_|@timestamp|@timestamp_"];
+    proptest::collection::vec((name, value), 0..7)
+}
+
+impl Tree {
+    fn write(&self, out: &mut String) {
+        match self {
+            Tree::Leaf(value) => *out += &value.to_string(),
+            Tree::Items(items) => {
+                let items = items.iter().map(Tree::text);
+                *out += &format!("[{}]", items.collect::<Vec<_>>().join(","));
+            }
+            Tree::Members(members) => {
+                let members =
+                    members.iter().map(|(name, value)| format!("{}:{}", Value::from(name.as_str()), value.text()));
+                *out += &format!("{{{}}}", members.collect::<Vec<_>>().join(","));
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out);
+        out
+    }
+
+    /// What a document of the encoding should have of it, written from the documentation. `doubles` gets the names that
+    /// come twice, `huge` is set by a number that is too large.
+    fn model(&self, bson: bool, top: bool, doubles: &mut Vec<String>, huge: &mut bool) -> Value {
+        let members = match self {
+            Tree::Leaf(Value::Number(number)) if number.as_i64().is_none() => {
+                *huge = true;
+                return number.to_string().into();
+            }
+            Tree::Leaf(value) => return value.clone(),
+            Tree::Items(items) => {
+                return items.iter().map(|item| item.model(bson, false, doubles, huge)).collect();
+            }
+            Tree::Members(members) => members,
+        };
+        let mut joined: Vec<(String, Vec<Value>)> = Vec::new();
+        for (name, value) in members {
+            let mut name = name.clone();
+            if bson {
+                let signs = name.chars().take_while(|c| *c == '$').count();
+                name = "_".repeat(signs) + &name[signs..].replace(['.', '\0'], "_");
+            }
+            if top && ["_id", "tags", "@timestamp"].contains(&name.as_str()) {
+                name += "_";
+            }
+            let value = value.model(bson, false, doubles, huge);
+            match joined.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, values)) => values.push(value),
+                None => joined.push((name, vec![value])),
+            }
+        }
+        let one = |(name, mut values): (String, Vec<Value>)| {
+            let value = match values.len() {
+                1 => values.remove(0),
+                _ => {
+                    doubles.push(name.clone());
+                    Value::Array(values)
+                }
+            };
+            (name, value)
+        };
+        Value::Object(joined.into_iter().map(one).collect())
+    }
+}
+
+proptest! {
+    #[test]
+    fn both_encodings_hold_every_value_as_the_model_has_it(members in any_members(any_tree())) {
+        let tree = Tree::Members(members);
+        let encoded = encode_each(None, &tree.text());
+        for (bson, encoded) in [false, true].into_iter().zip(encoded) {
+            let (mut doubles, mut huge) = (Vec::new(), false);
+            let mut model = tree.model(bson, true, &mut doubles, &mut huge);
+            doubles.sort();
+            doubles.dedup();
+            let tags = huge.then(|| "_typefailure".to_owned()).into_iter();
+            let tags: Vec<String> = tags.chain(doubles.iter().map(|name| format!("_duplicate_field:{name}"))).collect();
+            if !tags.is_empty() {
+                model["tags"] = json!(tags);
+            }
+            prop_assert_eq!(encoded, model, "BSON: {}", bson);
+        }
+    }
+}
