@@ -54,7 +54,6 @@ pub fn with_file(mut command: Command, path: &Path, program: &str, others: &[Com
     let shown = path.display();
     let text = small_file::text(path, small_file::CONFIGURATION)
         .map_err(|error| Error::usage(format!("{shown}: the configuration cannot be read")).because(error))?;
-    secrets::learn_configuration(&text);
     let table: toml::Table = text.parse().map_err(|error| not_toml(path, &text, &error))?;
     table.iter().for_each(|(key, value)| learn(key, value));
     let key_line = |key: &str| {
@@ -83,7 +82,11 @@ pub fn with_file(mut command: Command, path: &Path, program: &str, others: &[Com
             }
             // Not mut_arg, which puts the argument behind all others: INPUT would be what follows `--`, and that INPUT.
             command = command.mut_args(|arg| match arg.get_id() == id.as_str() {
-                true => arg.default_values(values.clone()).required(false),
+                // --help does not show it: it may hold a password.
+                true => {
+                    let hidden = arg.get_action().takes_values();
+                    arg.default_values(values.clone()).hide_default_value(hidden).required(false)
+                }
                 false => arg,
             });
         } else if only_here || !others.iter().any(|other| id_of(other, key).is_some()) {
@@ -100,6 +103,7 @@ pub fn with_file(mut command: Command, path: &Path, program: &str, others: &[Com
 /// Where `text` is no TOML, and what is wrong there. The library's own words show the whole line, in which a password may
 /// stand.
 fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> Error {
+    secrets::learn_configuration(text);
     let at = error.span().map_or(text.len(), |span| span.start).min(text.len());
     let before = &text.as_bytes()[..at];
     let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);

@@ -343,7 +343,10 @@ fn refuse_strangers(opened: &File, path: &Path) -> Result<()> {
         let (mode, folder) = (data.mode() & 0o7777, folder.display());
         // In a folder like /tmp, nobody replaces the files of others.
         if mode & 0o022 != 0 && mode & 0o1000 == 0 {
-            return wrong(format!("others can write its folder {folder} (mode {mode:04o})"), format!("chmod go-w {folder}"));
+            return wrong(
+                format!("others can write its folder {folder} (mode {mode:04o})"),
+                format!("chmod go-w {folder}"),
+            );
         }
     }
     Ok(())

@@ -53,16 +53,14 @@ pub fn learn_value(name: &str, value: &str) {
     }
 }
 
-/// Learns the secrets in a configuration file, whether it can be understood or not.
+/// Learns the secrets in a configuration file that cannot be understood, as far as they can be found.
 pub fn learn_configuration(text: &str) {
     for line in text.lines() {
-        let value = line.split_once('=').map_or(line, |(_, value)| value);
+        let (name, value) = line.split_once('=').unwrap_or(("", line));
         let value = value.trim_matches([' ', '\t', '[', ']', '"', '\'', ',']);
         // Several may stand in one line.
         for part in value.split(['"', '\'']).chain([value]) {
-            if part.contains("://") || part.contains('@') {
-                learn_address(part);
-            }
+            learn_value(name.trim(), part);
         }
     }
 }
@@ -82,20 +80,22 @@ fn is_address(text: &str) -> bool {
 }
 
 fn learn_address(text: &str) {
-    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
-    match rest.rsplit_once('@') {
-        Some((login, _)) => {
-            if let Some((_, password)) = login.split_once(':') {
-                learn(password);
-            }
-        }
-        // The host was forgotten: what stands in the place of the port, and is none, is a password.
-        None if !is_place(rest.split(['?', '#']).next().unwrap_or_default()) => {
-            if let Some((_, password)) = rest.split_once(':') {
-                learn(password);
-            }
-        }
-        None => {}
+    let rest = match text.split_once("://") {
+        Some((_, rest)) => rest,
+        // What follows is the name of a file.
+        None if ["ndjson:", "sqlite:", "null:"].iter().any(|scheme| text.starts_with(scheme)) => return,
+        None if is_address(text) || text.contains('@') => text,
+        None => return,
+    };
+    let place = |text: &str| is_place(text.split(['?', '#']).next().unwrap_or_default());
+    let login = match rest.rsplit_once('@') {
+        Some((login, after)) if place(after) => login,
+        None if place(rest) => "",
+        // The host was forgotten, or something else is wrong: a password may go to the very end.
+        _ => rest,
+    };
+    if let Some((_, password)) = login.split_once(':') {
+        learn(password);
     }
     // A password may hold a `?` itself, so all that may be the options are looked at.
     for query in rest.match_indices('?').map(|(at, _)| &rest[at + 1..]) {
@@ -126,7 +126,10 @@ fn learn(secret: &str) {
         add(percent_encoded(text), SHORTEST);
         add(format!("{text:?}").trim_matches('"').to_owned(), SHORTEST);
         let parts = text.split(|c: char| !c.is_alphanumeric() && !matches!(c, '-' | '_' | '.' | '!' | '$'));
-        parts.for_each(|part| add(part.to_owned(), SHORTEST_PART));
+        for part in parts.filter(|part| part.chars().count() >= SHORTEST_PART) {
+            add(part.to_owned(), SHORTEST_PART);
+            add(percent_encoded(part), SHORTEST_PART);
+        }
     }
     known.sort_by_key(|text| std::cmp::Reverse(text.len()));
 }
@@ -220,9 +223,8 @@ fn is_reference(text: &str) -> bool {
 /// Whether `text` is hosts and their ports, and what may follow them before the options.
 fn is_place(text: &str) -> bool {
     let (hosts, path) = text.split_once('/').unwrap_or((text, ""));
-    let is_port = |port: &str| {
-        port == "*" || ((1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit()))
-    };
+    let is_port =
+        |port: &str| port == "*" || ((1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit()));
     let is_host = |host: &str| match host.strip_prefix('[') {
         // An address of IPv6 stands in brackets.
         Some(host) => host.split_once(']').is_some_and(|(address, port)| {
@@ -230,7 +232,7 @@ fn is_place(text: &str) -> bool {
         }),
         None => {
             let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
-            is_word(name, "-_.%*$") && port.is_none_or(is_port)
+            is_word(name, "-_.%*$;") && port.is_none_or(is_port)
         }
     };
     hosts.split(',').all(is_host) && is_word(path, "-_./$%")
@@ -239,11 +241,39 @@ fn is_place(text: &str) -> bool {
 /// Whether the option `name` of an address holds no secret.
 fn is_harmless(name: &str) -> bool {
     const HARMLESS: [&str; 34] = [
-        "w", "j", "journal", "wtimeoutms", "table", "ssl", "tls", "tlsinsecure", "tlsallowinvalidcertificates",
-        "tlsallowinvalidhostnames", "tlscafile", "tlscertificatekeyfile", "replicaset", "authsource", "authmechanism",
-        "appname", "retrywrites", "retryreads", "readpreference", "readconcernlevel", "maxpoolsize", "minpoolsize",
-        "maxidletimems", "connecttimeoutms", "sockettimeoutms", "serverselectiontimeoutms", "heartbeatfrequencyms",
-        "localthresholdms", "directconnection", "loadbalanced", "compressors", "zlibcompressionlevel", "srvservicename",
+        "w",
+        "j",
+        "journal",
+        "wtimeoutms",
+        "table",
+        "ssl",
+        "tls",
+        "tlsinsecure",
+        "tlsallowinvalidcertificates",
+        "tlsallowinvalidhostnames",
+        "tlscafile",
+        "tlscertificatekeyfile",
+        "replicaset",
+        "authsource",
+        "authmechanism",
+        "appname",
+        "retrywrites",
+        "retryreads",
+        "readpreference",
+        "readconcernlevel",
+        "maxpoolsize",
+        "minpoolsize",
+        "maxidletimems",
+        "connecttimeoutms",
+        "sockettimeoutms",
+        "serverselectiontimeoutms",
+        "heartbeatfrequencyms",
+        "localthresholdms",
+        "directconnection",
+        "loadbalanced",
+        "compressors",
+        "zlibcompressionlevel",
+        "srvservicename",
         "group",
     ];
     HARMLESS.contains(&name.to_ascii_lowercase().as_str())
@@ -282,17 +312,17 @@ mod tests {
 
     #[test]
     fn a_secret_is_found_in_every_form_and_in_parts() {
-        learn_address("mongodb://joe:Zw0lf+e@Boxk%C3%A4m pfer/jagen?Vikt0r=#quer@h/d.c");
+        learn_address("mongodb://joe:Zw0lf+e@Boxk%C3%A4m Pferde/jagen?Vikt0r=#quer@h/d.c");
         for text in [
-            "invalid host Boxk%C3%A4m pfer",
+            "invalid host Boxk%C3%A4m Pferde",
             "at Boxkäm",
-            "Zw0lf%2Be%40Boxk%C3%A4m%20pfer%2Fjagen%3FVikt0r%3D%23quer",
-            "\"Zw0lf+e@Boxkäm pfer/jagen?Vikt0r=#quer\"",
+            "Zw0lf%2Be%40Boxk%C3%A4m%20Pferde%2Fjagen%3FVikt0r%3D%23quer",
+            "\"Zw0lf+e@Boxkäm Pferde/jagen?Vikt0r=#quer\"",
             "unknown option Vikt0r",
             "jagen",
         ] {
             let hidden = hide(text);
-            let parts = ["Zw0lf", "Boxk", "pfer", "jagen", "Vikt0r"];
+            let parts = ["Zw0lf", "Boxk", "Pferde", "jagen", "Vikt0r"];
             assert!(hidden.contains("***") && !parts.iter().any(|part| hidden.contains(part)), "{hidden}");
         }
         assert_eq!(hide("joe at h/d.c"), "joe at h/d.c");

@@ -6,6 +6,7 @@
 mod cli;
 #[cfg(feature = "mongodb")]
 mod crash;
+mod documents;
 mod end_to_end;
 mod faults;
 #[cfg(feature = "sqlite")]
@@ -23,4 +24,7 @@ mod receipts;
 mod replay;
 #[cfg(feature = "sqlite")]
 mod resume;
+mod secrets;
+mod small_files;
 mod syslog;
+mod terminal;

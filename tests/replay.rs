@@ -258,3 +258,45 @@ fn a_letter_says_how_far_the_pattern_got_that_got_furthest() {
     // It is read back, too.
     assert_eq!(replayed(&place, 0, &["dead-letters.ndjson", "-p", "(?<line>.*)", "--to", "null:"])[1], 3);
 }
+
+#[test]
+fn a_small_file_that_unpacks_to_one_long_line_takes_no_more_memory_than_a_letter_may() {
+    let place = Place::new();
+    let piece = gzip(&vec![b'0'; 16 << 20]);
+    let packed = [piece.repeat(24), gzip(b"\n")].concat();
+    assert!(packed.len() < 1 << 20, "{} bytes", packed.len());
+    place.write("bomb.gz", packed);
+    let mut replay =
+        place.start("logator", &["replay", "bomb.gz", "-p", "%{WORD:w}", "-j", "1", "--receipt", "receipt"]);
+    replay.close_input();
+    let mut most = 0;
+    crate::kit::wait_for("the end of the replay", 2 * crate::kit::PATIENCE, || {
+        most = most.max(replay.most_memory().unwrap_or(0));
+        place.path("receipt").exists().then_some(())
+    });
+    let ran = replay.end();
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("bomb.gz: line 1 has 402,653,184 bytes") || ran.stderr.contains("402653184"),
+        "{}",
+        ran.stderr
+    );
+    assert!(most < 80 << 10, "{most} kB");
+}
+
+#[test]
+fn a_letter_of_a_line_longer_than_usual_is_sent_when_that_is_allowed() {
+    let place = Place::new();
+    // Every byte takes six in the letter.
+    place.write("a.log", [vec![1; 3 << 20], b"\n".to_vec()].concat());
+    let (ran, _) = place
+        .logator(&["a.log", "-p", "^x$", "--unmatched", "dead-letter", "--max-line", "4MiB", "--to", "null:"], b"");
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(place.path("dead-letters.ndjson").metadata().unwrap().len() > 18 << 20);
+    let arguments = ["dead-letters.ndjson", "-p", "%{GREEDYDATA:m}", "--to", "ndjson:out"];
+    let (ran, _) = replay(&place, &arguments);
+    assert_eq!(ran.code, Some(3));
+    assert!(ran.stderr.contains("give replay the --max-line"), "{}", ran.stderr);
+    let counts = replayed(&place, 0, &[&arguments[..], &["--max-line", "4MiB"]].concat());
+    assert_eq!(counts[..2], [1, 1]);
+}

@@ -1,8 +1,8 @@
 //! BSON, after version 1.1 of bsonspec.org: double, string, object, array, boolean, date, null and int64.
 
-use super::{DocumentId, Encoding};
 use super::form::Form;
 use super::keys::Key;
+use super::{DocumentId, Encoding};
 
 const DOUBLE: u8 = 0x01;
 pub(super) const TEXT: u8 = 0x02;

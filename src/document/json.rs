@@ -1,9 +1,9 @@
 //! JSON: one object on one line.
 
-use super::{DocumentId, Encoding};
 use super::date::write_iso;
 use super::form::Form;
 use super::keys::Key;
+use super::{DocumentId, Encoding};
 
 /// A JSON object at the end of a buffer. Every value is followed by a comma; closing an object or array turns the last
 /// one into the bracket.

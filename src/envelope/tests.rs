@@ -131,19 +131,22 @@ fn data_may_have_names_that_come_twice_or_no_store_takes() {
 #[cfg(feature = "mongodb")]
 #[test]
 fn names_around_a_message_that_mongodb_refuses_are_renamed_there_and_no_value_is_lost() {
+    use mongodb::bson::{Document, doc};
     let bson = |envelope, line: &str| {
         let (_, parsed) = parse(envelope, false, &["%{WORD:a_b} %{WORD:w}"], Unmatched::Keep, line.as_bytes());
         let bytes = parsed.encoded(Encoding::Bson).get(0).bytes;
-        let document = mongodb::bson::Document::from_reader(bytes).unwrap();
-        Value::from(mongodb::bson::Bson::Document(document))
+        let mut document = Document::from_reader(bytes).unwrap();
+        document.remove("_id");
+        document
     };
     let document = bson(Envelope::Syslog, r#"<13>1 - - - - - [$x b.c="3" b_c="4"][_x n="5"] m"#);
-    assert_eq!(document["structured_data"], json!({"_x": [{"b_c": ["3", "4"]}, {"n": "5"}]}));
-    assert_eq!(document["tags"], json!(["_grokparsefailure", "_duplicate_field:_x", "_duplicate_field:b_c"]));
+    let data = doc! {"_x": [{"b_c": ["3", "4"]}, {"n": "5"}]};
+    assert_eq!(document.get_document("structured_data").ok(), Some(&data));
+    let tags = doc! {"tags": ["_grokparsefailure", "_duplicate_field:_x", "_duplicate_field:b_c"]};
+    assert_eq!(document.get("tags"), tags.get("tags"));
     let document = bson(Envelope::Json, r#"{"message":"m n","x.y":1,"x_y":2,"a.b":"around"}"#);
-    let rest: Value = document.as_object().unwrap().iter().filter(|(key, _)| *key != "_id").collect();
     // The message's own value counts, as always.
-    assert_eq!(rest, json!({"x_y": [1, 2], "a_b": "m", "w": "n", "tags": ["_duplicate_field:x_y"]}));
+    assert_eq!(document, doc! {"x_y": [1_i64, 2_i64], "a_b": "m", "w": "n", "tags": ["_duplicate_field:x_y"]});
 }
 
 #[test]
@@ -269,7 +272,7 @@ fn messages_that_match_nothing_keep_their_fields() {
 fn json_gives_its_members_with_their_types_and_its_message() {
     let json = |patterns: &[&str], line: &str| one(Envelope::Json, false, patterns, line);
     let line = r#"{"message":"GET \"x\" 5","type":"access","@pid":17,"a.b":{"$c":[1,null]},"tags":["t"]}"#;
-    let around = json!({"type": "access", "@pid": 17, "a_b": {"_c": [1, null]}, "tags_": ["t"]});
+    let around = json!({"type": "access", "@pid": 17, "a.b": {"$c": [1, null]}, "tags_": ["t"]});
     let with = |more: Value| {
         let mut all = around.clone();
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

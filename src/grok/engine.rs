@@ -195,12 +195,10 @@ impl Matcher {
             (Program::Careful(program), Memory::Linear(memory)) => {
                 shared.found(program.search_carefully(memory, line), memory)
             }
-            (Program::Backtracking(program), Memory::Backtracking(memory)) => {
-                match program.captures(memory, line) {
-                    Ok(found) => Ok(found.map(|found| Captures { found: Found::Backtracking(found) })),
-                    Err(reason) => Err(shared.stopped(&reason)),
-                }
-            }
+            (Program::Backtracking(program), Memory::Backtracking(memory)) => match program.captures(memory, line) {
+                Ok(found) => Ok(found.map(|found| Captures { found: Found::Backtracking(found) })),
+                Err(reason) => Err(shared.stopped(&reason)),
+            },
             // A matcher has the memory of its own pattern.
             _ => Ok(None),
         }

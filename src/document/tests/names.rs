@@ -106,22 +106,24 @@ enum Tree {
     Members(Vec<(String, Tree)>),
 }
 
-fn any_tree() -> impl Strategy<Value = Tree> {
+fn any_tree() -> BoxedStrategy<Tree> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<i64>().prop_map(Value::from),
         any::<u64>().prop_map(Value::from),
         "[a-z\u{0}é.$]{0,4}".prop_map(Value::from),
     ];
-    leaf.prop_map(Tree::Leaf).prop_recursive(4, 40, 6, |inner| {
-        prop_oneof![
-            proptest::collection::vec(inner.clone(), 0..4).prop_map(Tree::Items),
-            any_members(inner).prop_map(Tree::Members),
-        ]
-    })
+    leaf.prop_map(Tree::Leaf)
+        .prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Tree::Items),
+                any_members(inner.boxed()).prop_map(Tree::Members),
+            ]
+        })
+        .boxed()
 }
 
-fn any_members(value: impl Strategy<Value = Tree> + Clone) -> impl Strategy<Value = Vec<(String, Tree)>> {
+fn any_members(value: BoxedStrategy<Tree>) -> impl Strategy<Value = Vec<(String, Tree)>> {
     let name = prop_oneof!["[$._\u{0}a]{0,3}", "_id|[$]id|_id_|tags|[$.]tags|tags_|@timestamp|@timestamp_"];
     proptest::collection::vec((name, value), 0..7)
 }
