@@ -21,7 +21,7 @@ fn no_value_of_a_json_line_vanishes() {
     let lines = "{\"a.b\":1,\"a_b\":2}\n{\"n\":18446744073709551615}\n{\"a\":1,\"a\":2}\n{\"$x\":{\"y.z\":1.5}}\n";
     let place = Place::new();
     assert_eq!(
-        documents(&place, &["-f", "json"], lines.as_bytes()),
+        documents(&place, &["-f", "ndjson"], lines.as_bytes()),
         [
             json!({"a.b": 1, "a_b": 2}),
             json!({"n": "18446744073709551615", "tags": ["_typefailure"]}),
