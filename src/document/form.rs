@@ -81,7 +81,7 @@ impl Tags {
     }
 
     #[cold]
-    fn write_all<'a, F: Form>(self, form: &mut F, doubles: &mut dyn Iterator<Item = &'a str>) {
+    fn write_all<F: Form>(self, form: &mut F, doubles: &mut dyn Iterator<Item = &str>) {
         form.name("tags");
         let mark = form.open_array();
         let present = Self::NAMES.iter().filter(|(tag, _)| self.0 & tag.0 != 0);
