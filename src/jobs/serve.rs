@@ -113,7 +113,7 @@ pub fn serve(
     let spawned = match options.spawn.as_ref().zip(folder.as_ref()) {
         Some((spawn, folder)) => {
             let key = options.security.as_ref().map(|security| security.pair.public());
-            Some(Spawned::start(spawn, folder, key, &abort, &console, &queue)?)
+            Some(Spawned::start(spawn, folder, key, &abort, &console, &queue, options.linger)?)
         }
         None => None,
     };

@@ -45,6 +45,11 @@ const RESTARTS: usize = 5;
 /// pipe is closed ends within five seconds by itself.
 const PATIENCE: Duration = Duration::from_secs(6);
 
+/// How long a queue stays at least, when all its workers have ended with it, for others that ask at its other endpoints.
+/// Those of its own that were killed are known to it as peers that were never told the end, and nobody else can be told
+/// from them.
+const STAY: Duration = Duration::from_secs(1);
+
 /// Running workers.
 pub struct Spawned {
     shared: Arc<Shared>,
@@ -63,6 +68,8 @@ struct Shared {
     console: Console,
     abort: Stop,
     queue: Arc<SharedQueue>,
+    /// How long the queue stays when its workers have ended with it.
+    stay: Duration,
     state: Mutex<State>,
     /// Notified when the end of the queue is near.
     ending: Condvar,
@@ -80,8 +87,8 @@ struct State {
 }
 
 impl Spawned {
-    /// Starts workers for `queue`, which listens at the endpoint of `folder`. When they cannot be kept running, `abort`
-    /// is requested: when they die and die again while no line is accounted for. A line that workers are lost on takes
+    /// Starts workers for `queue`, which listens at the endpoint of `folder` and stays for `linger` after its last line.
+    /// When it need not stay any longer, `abort` is requested, and when they cannot be kept running: when they die and die again while no line is accounted for. A line that workers are lost on takes
     /// some, and the queue gets rid of it.
     pub(crate) fn start(
         options: &SpawnOptions,
@@ -90,6 +97,7 @@ impl Spawned {
         abort: &Stop,
         console: &Console,
         queue: &Arc<SharedQueue>,
+        linger: Duration,
     ) -> Result<Spawned> {
         let here = std::env::current_exe().map_err(|error| Error::system("where am I?").because(error))?;
         let program = here.with_file_name("logator-worker");
@@ -113,6 +121,7 @@ impl Spawned {
             console: console.clone(),
             abort: abort.clone(),
             queue: Arc::clone(queue),
+            stay: linger.max(STAY),
             state: Mutex::default(),
             ending: Condvar::new(),
         });
@@ -200,6 +209,12 @@ impl Shared {
                 // 0 and 1: it was told the end; dead letters are counted by the queue.
                 if !matches!(status.code(), Some(0 | 1)) {
                     self.console.error(format!("a worker ended with {} after the last line", said(status)));
+                }
+                if state.running.is_empty() {
+                    let stay = self.ending.wait_timeout_while(state, self.stay, |state| !self.is_ending(state));
+                    if !stay.unwrap_or_else(PoisonError::into_inner).0.ending {
+                        self.abort.request();
+                    }
                 }
                 return;
             }

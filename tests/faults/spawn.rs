@@ -338,8 +338,12 @@ fn workers_ask_at_a_socket_of_their_run_in_a_private_folder_which_goes_with_the_
     let (mut queue, workers) = start();
     let [folder] = &folders()[..] else { panic!("one folder: {:?}", folders()) };
     assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o777, 0o700);
-    let line = String::from_utf8(std::fs::read(format!("/proc/{}/cmdline", workers[0])).unwrap()).unwrap();
-    assert!(line.contains(&format!("--from\0ipc://{}/q\0", folder.display())), "{line:?}");
+    let asks = format!("--from\0ipc://{}/q\0", folder.display());
+    // A process has the arguments of its parent for a moment.
+    wait_for("a worker that asks there", PATIENCE, || {
+        let line = std::fs::read_to_string(format!("/proc/{}/cmdline", workers[0])).unwrap_or_default();
+        line.contains(&asks).then_some(())
+    });
     queue.kill();
     wait_for_end(&workers);
     let left = folders();
@@ -380,4 +384,24 @@ fn two_queues_with_workers_of_their_own_do_not_get_in_each_others_way() {
         assert_eq!(account(&place.receipt(&format!("{name}.json"))), [lines, lines, 0, 0, 0, 0]);
         assert_eq!(place.objects(name).len() as u64, lines);
     }
+}
+
+/// A worker that is killed stays known to its queue as a peer that was never told the end.
+#[test]
+fn a_queue_does_not_wait_for_peers_that_are_gone_when_its_workers_have_ended() {
+    let place = Place::new();
+    let (mut queue, _) = spawning(&place, 1, &[], &["--to", "null:"]);
+    let gone = crate::kit::peer::Peer::connect(&place.endpoint());
+    gone.ask(&logator::wire::Request::Touch(Vec::new()));
+    drop(gone);
+    queue.feed(&access(0..100));
+    queue.close_input();
+    queue.says("receipt\n");
+    let start = Instant::now();
+    let queue = queue.end();
+    assert_eq!(queue.code, Some(0), "{}", queue.stderr);
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    let receipt = place.receipt("queue.json");
+    assert!(receipt.finished, "{receipt:?}");
+    assert_eq!(account(&receipt), [100, 100, 0, 0, 0, 0]);
 }
