@@ -37,13 +37,13 @@ impl QueueWatch {
             // Whatever comes next may hang: a sink that is tried again and again, a standard error that nobody reads.
             let last_resort = std::thread::Builder::new().name("last resort".into()).spawn(|| {
                 std::thread::sleep(PATIENCE);
-                std::process::exit(3);
+                signal_hook::low_level::exit(3);
             });
             if last_resort.is_ok() {
                 stores.close(PATIENCE);
                 console.warn("the queue that started this worker has ended; nothing more is stored");
             }
-            std::process::exit(3);
+            signal_hook::low_level::exit(3);
         };
         std::thread::Builder::new()
             .name("queue".into())
