@@ -123,6 +123,7 @@ impl Script {
             ("unmatched", t.unmatched),
             ("dead-lettered", t.dead_lettered),
             ("filtered", t.filtered),
+            ("delivered", t.delivered),
             ("redelivered", counts.redelivered),
             ("buried", counts.buried),
             ("late", counts.late_acks),
