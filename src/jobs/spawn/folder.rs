@@ -168,7 +168,7 @@ mod tests {
         std::fs::write(folder.path().join("17.note"), "started\nx").unwrap();
         std::fs::write(folder.path().join(SOCKET), "").unwrap();
         drop(folder);
-        assert_eq!(names(base.path()), [PathBuf::new(); 0]);
+        assert!(names(base.path()).is_empty());
     }
 
     #[test]
