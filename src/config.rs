@@ -17,9 +17,9 @@ const PROGRAMS: [&str; 8] = ["run", "queue", "worker", "bench", "grok", "replay"
 /// Arguments that a file cannot give.
 const NEVER_KEYS: [&str; 4] = ["help", "version", "config", crate::cli::GROK_PATTERN];
 
-/// Lets every flag of `command` also be given as `LOGATOR_NAME`.
+/// Lets every flag of `command` that people know also be given as `LOGATOR_NAME`.
 pub fn with_environment(command: Command) -> Command {
-    command.mut_args(|arg| match arg.get_long().map(variable) {
+    command.mut_args(|arg| match arg.get_long().filter(|_| !arg.is_hide_set()).map(variable) {
         Some(name) => arg.env(name).hide_env_values(true),
         None => arg,
     })

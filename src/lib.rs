@@ -33,7 +33,8 @@
 //! | sink | where documents go; it answers for each: stored, duplicate, rejected (for good), failed (for now) |
 //! | dead letter | a line that could not be stored, kept with its reason so that it can be replayed |
 //! | tally | lines by what became of them |
-//! | receipt | the closing account: read = stored + duplicate + unmatched + dead-lettered + filtered |
+//! | delivered | of a line: given to a peer of the line dialogue, which has asked for the next one since |
+//! | receipt | the closing account: read = stored + duplicate + unmatched + dead-lettered + filtered + delivered |
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

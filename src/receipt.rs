@@ -20,17 +20,22 @@ pub struct Tally {
     pub dead_lettered: u64,
     /// Dropped because the user asked for it.
     pub filtered: u64,
+    /// Given to a peer of the line dialogue, which asked for its next line afterwards. Whether it stored the line, nobody
+    /// knows.
+    #[serde(default)]
+    pub delivered: u64,
 }
 
 impl Tally {
     /// The number of lines accounted for.
     pub fn total(&self) -> u64 {
-        let Tally { stored, duplicate, unmatched, dead_lettered, filtered } = *self;
+        let Tally { stored, duplicate, unmatched, dead_lettered, filtered, delivered } = *self;
         stored
             .saturating_add(duplicate)
             .saturating_add(unmatched)
             .saturating_add(dead_lettered)
             .saturating_add(filtered)
+            .saturating_add(delivered)
     }
 }
 
@@ -41,6 +46,7 @@ impl std::ops::AddAssign for Tally {
         self.unmatched += other.unmatched;
         self.dead_lettered += other.dead_lettered;
         self.filtered += other.filtered;
+        self.delivered += other.delivered;
     }
 }
 
@@ -141,6 +147,9 @@ pub struct SourceCount {
     /// Connections that were refused or closed: too many, garbage, a failed handshake.
     #[serde(default)]
     pub refused: u64,
+    /// Connections that were idle and were closed because others needed their places.
+    #[serde(default)]
+    pub idle: u64,
 }
 
 impl Receipt {
@@ -233,6 +242,9 @@ impl fmt::Display for Receipt {
         writeln!(f, "+ unmatched      {:>14}", grouped(t.unmatched))?;
         writeln!(f, "+ dead-lettered  {:>14}", grouped(t.dead_lettered))?;
         writeln!(f, "+ filtered       {:>14}", grouped(t.filtered))?;
+        if t.delivered > 0 {
+            writeln!(f, "+ delivered      {:>14}", grouped(t.delivered))?;
+        }
         write!(
             f,
             "  {} in {:.3} s: {} lines/s",
@@ -277,6 +289,9 @@ impl fmt::Display for SourceCount {
         }
         if self.refused > 0 {
             write!(f, "; {} refused or closed", grouped(self.refused))?;
+        }
+        if self.idle > 0 {
+            write!(f, "; {} idle ones closed for others", grouped(self.idle))?;
         }
         Ok(())
     }
@@ -394,19 +409,32 @@ mod tests {
 
     #[test]
     fn each_place_of_the_tally_counts() {
-        let tally = Tally { stored: 1, duplicate: 20, unmatched: 300, dead_lettered: 4000, filtered: 50000 };
-        assert_eq!(tally.total(), 54321);
-        assert!(receipt(54321, 0, tally, &[]).agrees);
-        assert!(!receipt(54320, 0, tally, &[]).agrees);
+        let tally = Tally {
+            stored: 1,
+            duplicate: 20,
+            unmatched: 300,
+            dead_lettered: 4000,
+            filtered: 50000,
+            delivered: 600_000,
+        };
+        assert_eq!(tally.total(), 654_321);
+        assert!(receipt(654_321, 0, tally, &[]).agrees);
+        assert!(!receipt(54_321, 0, tally, &[]).agrees);
         let mut sum = tally;
         sum += tally;
-        assert_eq!(sum.total(), 2 * 54321);
+        assert_eq!(sum.total(), 2 * 654_321);
     }
 
     #[test]
     fn people_read_one_account() {
-        let tally =
-            Tally { stored: 1_000_000, duplicate: 200_000, unmatched: 30_000, dead_lettered: 4_000, filtered: 567 };
+        let tally = Tally {
+            stored: 1_000_000,
+            duplicate: 200_000,
+            unmatched: 30_000,
+            dead_lettered: 4_000,
+            filtered: 567,
+            delivered: 0,
+        };
         let expected = "\
 receipt
   read                1,234,567
@@ -433,6 +461,22 @@ receipt
         let nothing = receipt(0, 0, tally(0, 0), &[]).with_resumed(1_000, 50_000).to_string();
         assert!(nothing.ends_with(&format!("{words}; nothing was left to do")), "{nothing}");
         assert!(!receipt(3, 0, tally(3, 0), &[]).to_string().contains("resumed"));
+    }
+
+    #[test]
+    fn what_one_line_peers_were_given_has_a_place_of_its_own() {
+        let tally = Tally { delivered: 7, ..tally(3, 0) };
+        let closed = receipt(10, 0, tally, &[]);
+        assert!(closed.agrees && closed.exit_code() == 0);
+        assert!(
+            closed.to_string().contains("+ filtered                    0\n+ delivered                   7\n"),
+            "{closed}"
+        );
+        let json = serde_json::to_string(&closed).unwrap();
+        assert!(json.contains(r#""delivered":7"#), "{json}");
+        // A receipt that was written before there was such a count.
+        let old: Receipt = serde_json::from_str(&json.replace(r#""delivered":7,"#, "")).unwrap();
+        assert_eq!(old.tally.delivered, 0);
     }
 
     fn pattern(name: &str, tried: u64, nanoseconds: u64, limit_hits: u64) -> PatternCount {

@@ -313,6 +313,8 @@ impl<'a> Input<'a> {
                     unmatched: count()?,
                     dead_lettered: count()?,
                     filtered: count()?,
+                    // Of the line dialogue, which has no acks.
+                    delivered: 0,
                 };
                 Ok(Ack { lease, tally })
             })

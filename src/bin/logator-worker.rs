@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use logator::cli::{self, WorkerJob};
-use logator::jobs;
+use logator::jobs::{self, spawned::QueueWatch};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -11,12 +11,20 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let arguments = cli::worker();
     let console = arguments.report.begin("logator-worker");
+    // Before anything else: a queue that has started this worker may be gone already.
+    let watch = match arguments.spawned_by.as_deref().map(|folder| QueueWatch::start(folder, &console)).transpose() {
+        Ok(watch) => watch,
+        Err(error) => return cli::conclude(&console, None, Err(error)),
+    };
     let result = arguments.options().and_then(|(job, options)| {
         cli::reload_on_hangup(&console, "worker")?;
         match job {
-            WorkerJob::Ask(addresses) => jobs::work::work(&addresses, &options, console.clone()),
+            WorkerJob::Ask(addresses) => jobs::work::work(&addresses, &options, watch.as_ref(), console.clone()),
             WorkerJob::Pull(pull) => jobs::pull::store(&pull, &options, console.clone()),
         }
     });
-    cli::conclude(&console, arguments.report.receipt.as_deref(), result)
+    if let Some(watch) = &watch {
+        watch.leave_note(&result);
+    }
+    cli::conclude(&console, arguments.receipt(), result)
 }

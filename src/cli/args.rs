@@ -1,7 +1,7 @@
 //! The arguments, as clap reads them.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -93,8 +93,9 @@ pub struct QueueArgs {
     /// What to read.
     #[command(flatten)]
     pub source: SourceArgs,
-    /// Where workers ask (repeatable): ipc://PATH or tcp://HOST:PORT
-    #[arg(long, value_name = "ENDPOINT", value_parser = endpoint, default_value = endpoint::DEFAULT)]
+    /// Where workers ask (repeatable): ipc://PATH or tcp://HOST:PORT [default: ipc:///tmp/logator; with --spawn it is done
+    /// without when another queue has it]
+    #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
     pub bind: Vec<Endpoint>,
     /// Who may come in.
     #[command(flatten)]
@@ -159,6 +160,10 @@ pub struct WorkerArgs {
     /// How to report.
     #[command(flatten)]
     pub report: ReportArgs,
+    /// The folder of the queue that has started this worker. Standard input is a pipe then, whose other end that queue
+    /// holds
+    #[arg(long, value_name = "FOLDER", hide = true)]
+    pub spawned_by: Option<PathBuf>,
 }
 
 /// What a worker does.
@@ -322,8 +327,15 @@ impl QueueArgs {
             arguments: file.chain(self.worker_arguments.iter().cloned()).collect(),
             curve_key: self.keys.curve_key.clone(),
         });
+        // Workers of its own ask elsewhere: nobody needs the usual place, which another queue may have.
+        let optional = self.bind.is_empty() && self.spawn.is_some();
+        let endpoints = match self.bind.is_empty() {
+            true => vec![Endpoint::parse(endpoint::DEFAULT)?],
+            false => self.bind.clone(),
+        };
         Ok(ServeOptions {
-            endpoints: self.bind.clone(),
+            endpoints,
+            optional,
             security: self.keys.open(self.spawn.is_some())?,
             lease: self.lease,
             linger: self.linger,
@@ -335,6 +347,13 @@ impl QueueArgs {
 }
 
 impl WorkerArgs {
+    /// Where the receipt goes. That of a worker which a queue has started goes nowhere unless its own command line says
+    /// so: environment and file may mean the receipt of the queue.
+    pub fn receipt(&self) -> Option<&Path> {
+        let said = || std::env::args_os().any(|argument| argument.to_string_lossy().starts_with("--receipt"));
+        self.report.receipt.as_deref().filter(|_| self.spawned_by.is_none() || said())
+    }
+
     /// The options of the workers.
     ///
     /// # Errors

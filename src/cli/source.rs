@@ -56,6 +56,9 @@ pub struct SourceArgs {
     /// The most connections of a syslog source at a time
     #[arg(long, value_name = "N", default_value = "1000", value_parser = size::count)]
     pub max_connections: usize,
+    /// How long a syslog connection must have been idle to be closed for another one at --max-connections
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = size::seconds, hide = true)]
+    pub idle_connection: Duration,
     /// How many bytes of unread datagrams the kernel is asked to keep for a syslog+udp:// source
     #[arg(long, value_name = "BYTES", default_value = "8MiB", value_parser = size::bytes)]
     pub udp_buffer: usize,
@@ -93,6 +96,7 @@ impl SourceArgs {
         });
         let syslog = syslog::Options {
             connections: self.max_connections,
+            idle: self.idle_connection,
             udp_buffer: self.udp_buffer,
             tls,
             ..syslog::Options::default()

@@ -21,6 +21,7 @@ pub mod replay;
 pub mod run;
 pub mod serve;
 pub mod spawn;
+pub mod spawned;
 pub mod work;
 
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::spawn::folder::QueueFolder;
 use super::spawn::{SpawnOptions, Spawned};
 use super::{Reading, SourceOptions, close_account, queue_with, raise_limit, stop_input};
 use crate::console::Console;
@@ -26,6 +27,8 @@ use crate::stop::{Stop, Waker};
 pub struct ServeOptions {
     /// Where it listens.
     pub endpoints: Vec<Endpoint>,
+    /// Whether it can do without those, because it has workers of its own, which ask elsewhere.
+    pub optional: bool,
     /// The keys of both sides; without them everybody who reaches an endpoint comes in.
     pub security: Option<Security>,
     /// The time to run of leases.
@@ -55,7 +58,10 @@ pub fn serve(
     let state = source.open_state(&console)?;
     // libzmq does not say when they are used up: it goes on trying to accept.
     let connections = raise_limit();
-    let server = Server::bind(&options.endpoints, options.security.as_ref())?;
+    let folder = options.spawn.as_ref().map(|_| QueueFolder::make()).transpose()?;
+    let own = folder.as_ref().map(QueueFolder::endpoint);
+    let server = bind(options, own.as_ref(), &console)?;
+    let shared: Vec<&Endpoint> = server.endpoints().iter().filter(|endpoint| own.as_ref() != Some(endpoint)).collect();
     let dead_letters = Arc::new(DeadLetters::new(&options.dead_letters));
     let waker = Arc::new(Waker::new()?);
     let limits = source.limits(Limits { lease: Some(options.lease), ..Limits::default() });
@@ -91,7 +97,7 @@ pub fn serve(
              LimitNOFILE= of systemd, sets how many"
         ));
     }
-    for endpoint in server.endpoints() {
+    for endpoint in &shared {
         console.say(format!("lines are handed out at {endpoint}"));
     }
     let letters = Arc::clone(&dead_letters);
@@ -104,19 +110,20 @@ pub fn serve(
             (read, total, queue.counts().tally.total())
         }
     });
-    let spawned = match &options.spawn {
-        Some(spawn) => {
+    let spawned = match options.spawn.as_ref().zip(folder.as_ref()) {
+        Some((spawn, folder)) => {
             let key = options.security.as_ref().map(|security| security.pair.public());
-            let done = Arc::clone(&queue);
-            let done = move || done.counts().tally.total();
-            Some(Spawned::start(spawn, &server.endpoints()[0], key, &abort, &console, Box::new(done))?)
+            Some(Spawned::start(spawn, folder, key, &abort, &console, &queue, options.linger)?)
         }
         None => None,
     };
 
     // Bound, reading, and with its workers: from here on nothing but the work can fail.
-    let places: Vec<String> = server.endpoints().iter().map(ToString::to_string).collect();
-    manager.ready(&format!("lines are handed out at {}", places.join(" and ")));
+    let places: Vec<String> = shared.iter().map(ToString::to_string).collect();
+    manager.ready(&match &places[..] {
+        [] => "lines are handed out to workers of this queue".to_owned(),
+        places => format!("lines are handed out at {}", places.join(" and ")),
+    });
     let mut progress = progress;
     let mut receipt = None;
     let mut finish = |failure: Option<Error>| {
@@ -150,6 +157,11 @@ pub fn serve(
     };
     let served = server.serve(&queue, &waker, &abort, options.linger, &mut on_event, &mut write_letter);
     let strangers = served.as_ref().map(|strangers| *strangers).unwrap_or_default();
+    if abort.is_requested() {
+        // Nobody takes lines any more: whoever waits for room in the queue is to end.
+        live.stop.request();
+        queue.stop();
+    }
     let failures = spawned.map(|spawned| spawned.finish()).unwrap_or_default();
     finish(served.err().or(failures));
     if strangers.dropped + strangers.refused > 0 {
@@ -182,12 +194,24 @@ pub fn serve(
     receipt.ok_or_else(|| Error::internal("a queue ended without its receipt"))
 }
 
+/// Listens at the endpoints of `options`, and at `own` for workers of its own.
+fn bind(options: &ServeOptions, own: Option<&Endpoint>, console: &Console) -> Result<Server> {
+    let endpoints: Vec<Endpoint> = options.endpoints.iter().chain(own).cloned().collect();
+    match (Server::bind(&endpoints, options.security.as_ref()), own) {
+        (Err(error), Some(own)) if options.optional => {
+            console.say(format!("only the workers that this queue starts get lines: {error}"));
+            Server::bind(std::slice::from_ref(own), options.security.as_ref())
+        }
+        (bound, _) => bound,
+    }
+}
+
 /// Fewer are worth a word.
 const FEW_CONNECTIONS: u64 = 1024;
 
 /// Writes the dead letter of a line that workers are lost on.
 fn write_poison(line: &Waiting, dead_letters: &DeadLetters, console: &Console) -> Result<()> {
-    let Waiting { batch, record } = line;
+    let Waiting { batch, record, .. } = line;
     let raw = lines::lines(&batch.data).next().map_or(&[][..], |line| line.bytes);
     let detail = format!(
         "workers were lost on the line: {} leases ran out, {:.1} s in all, the last on this line alone",

@@ -1,20 +1,29 @@
 //! Workers that a queue starts on its own machine, each a process, so that one that dies takes nothing with it.
+//!
+//! They ask at a socket of this run alone, so that they never work for another queue, and they end with this one, however
+//! it ends: see [`spawned`](super::spawned).
+
+pub(crate) mod folder;
 
 use std::ffi::OsString;
+use std::io::{PipeReader, PipeWriter};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use self::folder::QueueFolder;
+use super::spawned::Note;
 use crate::console::Console;
-use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::keys::PublicKey;
 use crate::notify;
+use crate::queue::shared::SharedQueue;
 use crate::sink::backoff::Backoff;
 use crate::stop::Stop;
 
@@ -32,15 +41,20 @@ pub struct SpawnOptions {
 /// Workers that died are started again this many times while no line is accounted for between.
 const RESTARTS: usize = 5;
 
-/// Tells how many lines are accounted for.
-pub type Done = Box<dyn Fn() -> u64 + Send + Sync>;
+/// How long workers may take to end after the queue has, and again after each further step to end them. A worker whose
+/// pipe is closed ends within five seconds by itself.
+const PATIENCE: Duration = Duration::from_secs(6);
 
-/// How long workers may take to end after the queue has, and again after each signal.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a queue stays at least, when all its workers have ended with it, for others that ask at its other endpoints.
+/// Those of its own that were killed are known to it as peers that were never told the end, and nobody else can be told
+/// from them.
+const STAY: Duration = Duration::from_secs(1);
 
 /// Running workers.
 pub struct Spawned {
     shared: Arc<Shared>,
+    /// The end of the pipe that workers wait for. No other process ever has it.
+    pipe: PipeWriter,
     /// Disconnected when the last worker has ended.
     ended: Receiver<()>,
 }
@@ -48,10 +62,17 @@ pub struct Spawned {
 struct Shared {
     program: PathBuf,
     arguments: Vec<OsString>,
+    folder: PathBuf,
+    /// The standard input of each worker.
+    pipe: PipeReader,
     console: Console,
     abort: Stop,
-    done: Done,
+    queue: Arc<SharedQueue>,
+    /// How long the queue stays when its workers have ended with it.
+    stay: Duration,
     state: Mutex<State>,
+    /// Notified when the end of the queue is near.
+    ending: Condvar,
 }
 
 #[derive(Default)]
@@ -66,122 +87,171 @@ struct State {
 }
 
 impl Spawned {
-    /// Starts workers for the queue at `endpoint`. When they cannot be kept running, `abort` is requested: when they die
-    /// and die again while `done` does not grow. A line that workers are lost on takes some, and the queue gets rid of it.
-    pub fn start(
+    /// Starts workers for `queue`, which listens at the endpoint of `folder` and stays for `linger` after its last line.
+    /// When it need not stay any longer, `abort` is requested, and when they cannot be kept running: when they die and die again while no line is accounted for. A line that workers are lost on takes
+    /// some, and the queue gets rid of it.
+    pub(crate) fn start(
         options: &SpawnOptions,
-        endpoint: &Endpoint,
+        folder: &QueueFolder,
         queue_key: Option<PublicKey>,
         abort: &Stop,
         console: &Console,
-        done: Done,
+        queue: &Arc<SharedQueue>,
+        linger: Duration,
     ) -> Result<Spawned> {
         let here = std::env::current_exe().map_err(|error| Error::system("where am I?").because(error))?;
         let program = here.with_file_name("logator-worker");
+        let endpoint = folder.endpoint().to_string();
         let mut arguments: Vec<OsString> =
-            ["--from", &endpoint.to_string(), "--jobs", "1", "--log-level", "error"].map(OsString::from).into();
+            ["--from", &endpoint, "--jobs", "1", "--log-level", "error"].map(OsString::from).into();
+        arguments.extend(["--spawned-by".into(), folder.path().into()]);
         if let (Some(file), Some(key)) = (&options.curve_key, queue_key) {
             arguments.extend(["--curve-key".into(), file.clone().into_os_string()]);
             // In one word: a key may begin with a hyphen.
             arguments.push(format!("--queue-key={key}").into());
         }
         arguments.extend(options.arguments.iter().cloned());
+        let (reader, writer) =
+            std::io::pipe().map_err(|error| Error::system("no pipe for the workers").because(error))?;
         let shared = Arc::new(Shared {
             program,
             arguments,
+            folder: folder.path().to_owned(),
+            pipe: reader,
             console: console.clone(),
             abort: abort.clone(),
-            done,
+            queue: Arc::clone(queue),
+            stay: linger.max(STAY),
             state: Mutex::default(),
+            ending: Condvar::new(),
         });
         let (watching, ended): (Sender<()>, _) = channel();
+        let spawned = Spawned { shared, pipe: writer, ended };
         for index in 0..options.workers {
-            let child = shared.spawn()?;
-            let (shared, watching) = (Arc::clone(&shared), watching.clone());
-            let watch = move || {
-                shared.watch(child);
-                drop(watching);
-            };
-            std::thread::Builder::new()
-                .name(format!("watch {index}"))
-                .spawn(watch)
-                .map_err(|error| Error::system("no thread to watch a worker").because(error))?;
+            if let Err(error) = spawned.shared.begin(index, watching.clone()) {
+                // Those that run already see the end of their pipe, and are not missed.
+                spawned.shared.state().ending = true;
+                return Err(error);
+            }
         }
-        Ok(Spawned { shared, ended })
+        Ok(spawned)
     }
 
-    /// Waits for the workers, which were told the end, and tells what went wrong with them. Those that were not told,
-    /// or do not end, are signalled.
+    /// Waits for the workers, which were told the end, and tells what went wrong with them. Those that were not told, or
+    /// do not end, see the end of their pipe, and are killed if that does not help either.
     pub fn finish(self) -> Option<Error> {
-        self.shared.state().ending = true;
-        let signals = match self.shared.abort.is_requested() {
-            true => &[Signal::SIGTERM, Signal::SIGKILL][..],
-            false => &[Signal::SIGCONT, Signal::SIGTERM, Signal::SIGKILL],
-        };
-        for &signal in signals {
-            for &worker in &self.shared.state().running {
-                // A worker that has ended meanwhile was not waited for yet by more than a moment.
-                let _ = kill(Pid::from_raw(worker as i32), signal);
-            }
-            if self.ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected) {
-                break;
+        let Spawned { shared, pipe, ended } = self;
+        shared.state().ending = true;
+        shared.ending.notify_all();
+        let all_ended = || ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected);
+        let told = !shared.abort.is_requested();
+        // One that was stopped by hand can end only when it goes on.
+        shared.signal(Signal::SIGCONT);
+        if !(told && all_ended()) {
+            drop(pipe);
+            if !all_ended() {
+                shared.signal(Signal::SIGKILL);
+                all_ended();
             }
         }
-        self.shared.state().failure.take()
+        shared.state().failure.take()
     }
 }
 
 impl Shared {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn spawn(&self) -> Result<Child> {
+    fn signal(&self, signal: Signal) {
+        for &worker in &self.state().running {
+            // A worker that has ended meanwhile was not waited for yet by more than a moment.
+            let _ = kill(Pid::from_raw(worker as i32), signal);
+        }
+    }
+
+    /// Starts a worker and a thread that watches it, which drops `watching` when no worker is left to watch.
+    fn begin(self: &Arc<Self>, index: usize, watching: Sender<()>) -> Result<()> {
+        let child = self.spawn(&mut self.state())?;
+        let shared = Arc::clone(self);
+        let watch = move || {
+            shared.watch(child);
+            drop(watching);
+        };
+        let thread = std::thread::Builder::new().name(format!("watch {index}")).spawn(watch);
+        thread.map(drop).map_err(|error| Error::system("no thread to watch a worker").because(error))
+    }
+
+    fn spawn(&self, state: &mut State) -> Result<Child> {
+        let failed =
+            |error| Error::system(format!("{}: a worker cannot be started", self.program.display())).because(error);
+        let pipe = self.pipe.try_clone().map_err(failed)?;
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).stdin(Stdio::null()).env_remove(notify::SOCKET);
-        let child = command.spawn().map_err(|error| {
-            Error::system(format!("{}: a worker cannot be started", self.program.display())).because(error)
-        })?;
-        self.state().running.push(child.id());
+        // A process group of its own: what is typed at the terminal reaches the queue, which lets its workers finish.
+        command.args(&self.arguments).stdin(Stdio::from(pipe)).process_group(0).env_remove(notify::SOCKET);
+        let child = command.spawn().map_err(failed)?;
+        state.running.push(child.id());
         Ok(child)
     }
 
-    /// Waits for a worker, and starts it again if it died.
+    /// Waits for a worker, and starts it again if it ended before the queue.
     fn watch(&self, mut child: Child) {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         loop {
             let Ok(status) = child.wait() else { return };
-            self.state().running.retain(|&worker| worker != child.id());
-            // 0 and 1: it was told the end; dead letters are counted by the queue.
-            if matches!(status.code(), Some(0 | 1)) {
+            let note = Note::take(&self.folder, child.id());
+            let mut state = self.state();
+            state.running.retain(|&worker| worker != child.id());
+            if self.is_ending(&state) {
                 return;
             }
-            let done = (self.done)();
-            let mut state = self.state();
+            if self.queue.is_finished() {
+                // 0 and 1: it was told the end; dead letters are counted by the queue.
+                if !matches!(status.code(), Some(0 | 1)) {
+                    self.console.error(format!("a worker ended with {} after the last line", said(status)));
+                }
+                if state.running.is_empty() {
+                    let stay = self.ending.wait_timeout_while(state, self.stay, |state| !self.is_ending(state));
+                    if !stay.unwrap_or_else(PoisonError::into_inner).0.ending {
+                        self.abort.request();
+                    }
+                }
+                return;
+            }
+            let done = self.queue.counts().tally.total();
             if done > state.done {
                 (state.done, state.restarts) = (done, 0);
             }
-            if state.ending || self.abort.is_requested() {
-                return;
-            }
-            if status.code() == Some(2) || state.restarts >= RESTARTS {
-                state.failure = Some(Error::wire(format!("a worker ended with {}; no other is started", said(status))));
+            let never = status.code() == Some(2) || note.as_ref().is_some_and(|note| !note.started);
+            if never || state.restarts >= RESTARTS {
+                let reason = note.map(|note| format!(": {}", note.reason)).unwrap_or_default();
+                let sentence = format!("a worker ended with {}; no other is started{reason}", said(status));
+                state.failure.get_or_insert(Error::wire(sentence));
                 self.abort.request();
                 return;
             }
             state.restarts += 1;
-            drop(state);
             self.console.error(format!("a worker ended with {}; another is started", said(status)));
-            std::thread::sleep(backoff.next_delay());
-            match self.spawn() {
+            let delay = backoff.next_delay();
+            let waited = self.ending.wait_timeout_while(state, delay, |state| !self.is_ending(state));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if self.is_ending(&state) {
+                return;
+            }
+            match self.spawn(&mut state) {
                 Ok(next) => child = next,
                 Err(error) => {
-                    self.state().failure = Some(error);
+                    state.failure.get_or_insert(error);
                     self.abort.request();
                     return;
                 }
             }
         }
+    }
+
+    /// Whether the queue needs workers no longer.
+    fn is_ending(&self, state: &State) -> bool {
+        state.ending || self.abort.is_requested()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::spawned::QueueWatch;
 use super::{WorkOptions, say_errors, stop_on_signals};
 use crate::client::{Address, Client};
 use crate::console::Console;
@@ -15,11 +16,16 @@ use crate::worker::feed::Feed;
 use crate::worker::storer::Storer;
 use crate::worker::{Crew, Worked, WorkerCounts};
 
-/// Works for the queues at `addresses` until all of them have ended.
+/// Works for the queues at `addresses` until all of them have ended. `watch` is that of a worker which its queue has started.
 ///
 /// # Errors
 /// Only what keeps it from starting: a wrong pattern, a sink that cannot be opened, a queue that is a stranger's.
-pub fn work(addresses: &[Address], options: &WorkOptions, console: Console) -> Result<Receipt> {
+pub fn work(
+    addresses: &[Address],
+    options: &WorkOptions,
+    watch: Option<&QueueWatch>,
+    console: Console,
+) -> Result<Receipt> {
     let formats = options.formats(&console)?;
     let stop = Stop::new()?;
     let manager = Manager::of_environment();
@@ -38,7 +44,10 @@ pub fn work(addresses: &[Address], options: &WorkOptions, console: Console) -> R
     let crew = Crew {
         workers: options.workers.most,
         formats: Arc::clone(&formats),
-        storer: Arc::new(Storer::new(sinks.clone(), Arc::new(DeadLetters::new(&options.dead_letters)))),
+        storer: Arc::new(
+            Storer::new(sinks.clone(), Arc::new(DeadLetters::new(&options.dead_letters)))
+                .behind(watch.map(QueueWatch::gate)),
+        ),
         counts: Arc::clone(&counts),
         stop: stop.clone(),
     };

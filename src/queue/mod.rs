@@ -14,7 +14,7 @@ mod tests;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use self::suspects::{Condemned, Sentence, Suspects, Waiting};
+use self::suspects::{Condemned, Record, Sentence, Suspects, Waiting};
 use crate::batch::Batch;
 use crate::receipt::Tally;
 
@@ -256,13 +256,13 @@ impl Queue {
             }
             let Some(mut next) = self.pop(suspect) else { break };
             if line {
-                if let Some(batch) = next.batch.split_first_line() {
-                    let rest = std::mem::replace(&mut next.batch, batch);
-                    self.push_front(Waiting { batch: rest, record: next.record }, suspect);
+                if let Some(mut first) = next.split_first_line() {
                     if !suspect {
                         // What is known is known against the batch, and may be the fault of any of its lines.
-                        next = Waiting::new(next.batch);
+                        first.record = Record::default();
                     }
+                    let rest = std::mem::replace(&mut next, first);
+                    self.push_front(rest, suspect);
                 }
                 if crate::lines::lines(&next.batch.data).all(|line| line.bytes.is_empty()) {
                     self.counts.tally.filtered += 1;
@@ -298,7 +298,12 @@ impl Queue {
         }
     }
 
-    fn lease(&mut self, lines: Waiting, suspect: bool, peer: PeerId, now: Duration) -> Reserved {
+    fn lease(&mut self, mut lines: Waiting, suspect: bool, peer: PeerId, now: Duration) -> Reserved {
+        if self.limits.lease.is_some() {
+            // A peer elsewhere may keep a few lines for long, and each peer lines of another block: then the blocks would be
+            // held, of which only those few lines are counted.
+            lines.copy_out();
+        }
         let id = self.next_lease;
         self.next_lease = self.next_lease.wrapping_add(1);
         let deadline = self.deadline(now);

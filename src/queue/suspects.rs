@@ -47,6 +47,18 @@ pub struct Waiting {
     pub batch: Batch,
     /// What is known against them.
     pub record: Record,
+    /// Bytes of memory that the lines keep from being used otherwise.
+    pub(super) memory: Memory,
+}
+
+/// What a batch holds in memory. A batch is a slice of something larger: of the block that its reader read it into, or
+/// of what it was split from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// A slice of a reader's block.
+    Block,
+    /// A slice of a copy of so many bytes.
+    Own(usize),
 }
 
 /// A line that workers are lost on, and when the lease began and ended that told so.
@@ -70,7 +82,32 @@ pub(super) enum Sentence {
 impl Waiting {
     /// A batch that nothing is known against.
     pub(super) fn new(batch: Batch) -> Waiting {
-        Waiting { batch, record: Record::default() }
+        Waiting { batch, record: Record::default(), memory: Memory::Block }
+    }
+
+    /// Gives the lines memory of their own. What is counted of them is what they hold from here on.
+    pub(super) fn copy_out(&mut self) {
+        let length = self.batch.data.len();
+        if self.memory != Memory::Own(length) {
+            self.batch.data = Bytes::copy_from_slice(&self.batch.data);
+            self.memory = Memory::Own(length);
+        }
+    }
+
+    /// Takes the first line off, with memory of its own; `None` when there is but one line. What is left never holds
+    /// more than twice what is counted of it.
+    pub(super) fn split_first_line(&mut self) -> Option<Waiting> {
+        let first = self.batch.split_first_line()?;
+        let mut first = Waiting { batch: first, record: self.record, memory: Memory::Block };
+        first.copy_out();
+        let small = match self.memory {
+            Memory::Block => true,
+            Memory::Own(bytes) => self.batch.data.len() * 2 < bytes,
+        };
+        if small {
+            self.copy_out();
+        }
+        Some(first)
     }
 
     /// Notes a lease that ran out after `held`, and decides. `suspect` tells whether the batch was one already.
@@ -88,13 +125,14 @@ impl Waiting {
     /// The lines in up to [`PARTS`] parts of about equal size, each with memory of its own: a part may wait for long, and
     /// is not to keep the whole block alive that it was read in.
     fn parts(self) -> Vec<Waiting> {
-        let Waiting { batch, record } = self;
+        let Waiting { batch, record, .. } = self;
         let lines = (batch.lines as usize).div_ceil(PARTS);
         let mut parts = Vec::new();
         let (mut start, mut count, mut index) = (0, 0, 0);
         let mut part = |start: usize, end: usize, lines: usize| {
             let data = Bytes::copy_from_slice(&batch.data[start..end]);
-            parts.push(Waiting { batch: batch.part(index, start, lines as u32, data), record });
+            let memory = Memory::Own(data.len());
+            parts.push(Waiting { batch: batch.part(index, start, lines as u32, data), record, memory });
             index += lines;
         };
         for newline in memchr::memchr_iter(b'\n', &batch.data) {

@@ -4,6 +4,7 @@
 //! A script is commands (`> reserve p1 @0s`), each followed by what it answers. Leases are numbered from 1. With
 //! `LOGATOR_BLESS=1` the answers in the files are written anew; read the difference before you keep it.
 
+mod memory;
 mod model;
 
 use std::fmt::Write as _;
@@ -122,6 +123,7 @@ impl Script {
             ("unmatched", t.unmatched),
             ("dead-lettered", t.dead_lettered),
             ("filtered", t.filtered),
+            ("delivered", t.delivered),
             ("redelivered", counts.redelivered),
             ("buried", counts.buried),
             ("late", counts.late_acks),
@@ -147,6 +149,7 @@ fn bucket<'a>(tally: &'a mut Tally, name: &str) -> &'a mut u64 {
         "unmatched" => &mut tally.unmatched,
         "dead-lettered" => &mut tally.dead_lettered,
         "filtered" => &mut tally.filtered,
+        "delivered" => &mut tally.delivered,
         other => panic!("{other}: no such count"),
     }
 }

@@ -201,7 +201,8 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         if let Some(lease) = self.peer(&identity).line.take() {
-            let tally = crate::receipt::Tally { stored: 1, ..Default::default() };
+            // It asks for more, so it has the line. What it did with it, this dialogue cannot say.
+            let tally = crate::receipt::Tally { delivered: 1, ..Default::default() };
             self.queue.ack(&[crate::queue::Ack { lease, tally }]);
         }
         self.hand_out(Parked { identity, dialogue: Dialogue::Line, until: None }, true)

@@ -78,7 +78,7 @@ fn the_document_s_example_is_what_is_sent_and_understood() {
 fn every_op_has_the_bytes_that_the_document_s_tables_give_it() {
     let ack = Ack {
         lease: 0x0102030405060708,
-        tally: Tally { stored: 1, duplicate: 2, unmatched: 3, dead_lettered: 4, filtered: 5 },
+        tally: Tally { stored: 1, duplicate: 2, unmatched: 3, dead_lettered: 4, filtered: 5, delivered: 0 },
     };
     let ack_bytes = "0102030405060708 00000001 00000002 00000003 00000004 00000005";
     let requests = [
@@ -115,7 +115,7 @@ fn acks(most: usize) -> impl Strategy<Value = Vec<Ack>> {
     let counts = prop::array::uniform5(any::<u32>().prop_map(u64::from));
     let ack = (any::<u64>(), counts).prop_map(|(lease, [stored, duplicate, unmatched, dead_lettered, filtered])| Ack {
         lease,
-        tally: Tally { stored, duplicate, unmatched, dead_lettered, filtered },
+        tally: Tally { stored, duplicate, unmatched, dead_lettered, filtered, delivered: 0 },
     });
     prop::collection::vec(ack, 0..most)
 }

@@ -5,6 +5,7 @@
 
 mod counts;
 pub mod feed;
+pub mod gate;
 pub mod parser;
 pub mod pipeline;
 pub mod storer;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::gate::StoreGate;
 use super::parser::{Fate, Parsed, SetAside};
 use crate::batch::Batch;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
@@ -26,6 +27,8 @@ pub struct Stored {
 pub struct Storer {
     sinks: Vec<Arc<dyn Sink>>,
     dead_letters: Arc<DeadLetters>,
+    /// Closed when nothing more may be stored.
+    gate: Option<Arc<StoreGate>>,
 }
 
 /// What the sinks together say of one document.
@@ -39,7 +42,12 @@ enum Verdict {
 impl Storer {
     /// Stores in all of `sinks`.
     pub fn new(sinks: Vec<Arc<dyn Sink>>, dead_letters: Arc<DeadLetters>) -> Self {
-        Storer { sinks, dead_letters }
+        Storer { sinks, dead_letters, gate: None }
+    }
+
+    /// The same behind a gate: when it is closed, no other batch is stored.
+    pub fn behind(self, gate: Option<Arc<StoreGate>>) -> Self {
+        Storer { gate, ..self }
     }
 
     /// The sinks.
@@ -53,6 +61,10 @@ impl Storer {
     /// When a sink failed, for all or for one document: then nothing may be acknowledged, though some of it may be
     /// stored. It will be met as duplicates.
     pub fn store(&self, batch: &Batch, parsed: &mut Parsed, outcomes: &mut Vec<Outcome>) -> Result<Stored> {
+        let _storing = match &self.gate {
+            Some(gate) => Some(gate.enter().ok_or_else(|| Error::wire("nothing more may be stored"))?),
+            None => None,
+        };
         let started = Instant::now();
         let mut letters = Vec::new();
         let mut verdicts = vec![Verdict::Duplicate; parsed.documents()];

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::kit::logs::{access, access_line};
-use crate::kit::place::{Place, Running, account};
+use crate::kit::place::{Place, Running, line_account};
 
 /// Prints every line it is given. With a number it stops when it was given so many, without asking again.
 const CLIENT: &str = "
@@ -43,7 +43,7 @@ fn one_client_gets_all_lines_in_order_and_then_the_end() {
     let (queue, client) = (queue.end(), client.end());
     assert_eq!((queue.code, client.code), (Some(0), Some(0)), "{}{}", queue.stderr, client.stderr);
     assert_eq!(client.stdout.lines().collect::<Vec<_>>(), expected(1000));
-    assert_eq!(account(&place.receipt("queue.json")), [1001, 1000, 0, 0, 0, 1]);
+    assert_eq!(line_account(&place.receipt("queue.json")), [1001, 1000, 0, 1]);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn two_clients_get_each_line_once_and_a_late_one_gets_the_end() {
     assert_eq!(lines, expected);
     let late = client(&place, &[]).end();
     assert_eq!((late.code, late.stdout.as_str()), (Some(0), ""), "{}", late.stderr);
-    assert_eq!(account(&place.receipt("queue.json")), [1000, 1000, 0, 0, 0, 0]);
+    assert_eq!(line_account(&place.receipt("queue.json")), [1000, 1000, 0, 0]);
     queue.kill();
 }
 
@@ -83,6 +83,6 @@ fn the_line_of_a_client_that_went_away_goes_to_another_after_the_lease() {
     lines.sort_unstable();
     left.sort_unstable();
     assert_eq!(lines, left);
-    assert_eq!(account(&place.receipt("queue.json")), [10, 10, 0, 0, 0, 0]);
+    assert_eq!(line_account(&place.receipt("queue.json")), [10, 10, 0, 0]);
     assert!(queue.stderr.contains("1 batches were handed out again"), "{}", queue.stderr);
 }

@@ -135,6 +135,17 @@ pub fn account(receipt: &Receipt) -> [u64; 6] {
     [receipt.read, tally.stored, tally.duplicate, tally.unmatched, tally.dead_lettered, tally.filtered]
 }
 
+/// The counts of a queue whose lines went to peers of the line dialogue: read, delivered, dead-lettered, filtered.
+///
+/// # Panics
+/// When anything counts as stored, which nobody can know.
+pub fn line_account(receipt: &Receipt) -> [u64; 4] {
+    let tally = receipt.tally;
+    assert_eq!([tally.stored, tally.duplicate, tally.unmatched], [0; 3], "{receipt:?}");
+    assert!(receipt.agrees, "{receipt:?}");
+    [receipt.read, tally.delivered, tally.dead_lettered, tally.filtered]
+}
+
 /// A program that runs. It is killed when dropped.
 pub struct Running {
     name: String,

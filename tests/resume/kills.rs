@@ -156,7 +156,7 @@ fn a_queue_that_is_killed_gives_a_line_peer_the_line_it_had_not_acknowledged_and
     assert_eq!(queue.end().code, Some(0));
     assert_eq!(got, super::contents::lines(0..100));
     let receipt = place.receipt("queue.json");
-    assert_eq!((receipt.read + receipt.resumed_lines, receipt.tally.stored), (103, 100 - 69));
+    assert_eq!((receipt.read + receipt.resumed_lines, receipt.tally.delivered), (103, 100 - 69));
 }
 
 #[test]

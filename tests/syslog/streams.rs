@@ -158,6 +158,82 @@ fn there_are_no_more_connections_than_allowed() {
     assert_eq!((receipt.sources[0].connections, receipt.sources[0].refused), (3, tries));
 }
 
+/// Whether the other side has closed `stream`.
+fn is_closed(stream: &mut std::net::TcpStream) -> bool {
+    stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    match stream.read(&mut [0]) {
+        Ok(0) => true,
+        Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+        Ok(_) => panic!("nobody sends anything"),
+    }
+}
+
+#[test]
+fn at_the_most_connections_the_one_that_was_idle_for_longest_makes_room() {
+    let place = Place::new();
+    let receiver = receive(&place, TCP, &["--max-connections", "3", "--idle-connection", "0.5"]);
+    let mut streams: Vec<_> = (0..3).map(|_| receiver.connect()).collect();
+    // The oldest is heard of last; the second one leaves a message unfinished.
+    streams[1].write_all(b"<13>second\n<13>not whole").unwrap();
+    documents(&place, 1);
+    streams[2].write_all(b"<13>third\n").unwrap();
+    documents(&place, 2);
+    streams[0].write_all(b"<13>first\n").unwrap();
+    documents(&place, 3);
+    let mut newer = Vec::new();
+    for (index, expected) in [1, 2].into_iter().enumerate() {
+        // As soon as one has been idle for long enough. Until then new ones are refused.
+        let next = wait_for("room", PATIENCE, || {
+            let mut next = receiver.connect();
+            next.write_all(format!("<13>new {index}\n").as_bytes()).unwrap();
+            wait_for("an answer", PATIENCE, || {
+                let text = std::fs::read_to_string(place.path("out")).unwrap_or_default();
+                let taken = text.contains(&format!("new {index}"));
+                (taken || is_closed(&mut next)).then_some(taken)
+            })
+            .then_some(next)
+        });
+        newer.push(next);
+        wait_for("the end of the idle one", PATIENCE, || is_closed(&mut streams[expected]).then_some(()));
+        // The others keep on being heard of.
+        streams[0].write_all(b"<13>first again\n").unwrap();
+        newer.iter_mut().for_each(|stream| stream.write_all(b"<13>new again\n").unwrap());
+    }
+    assert!(!is_closed(&mut streams[0]), "it was heard of");
+    let (ran, receipt) = receiver.stop(&place);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let source = &receipt.sources[0];
+    assert_eq!((source.connections, source.idle), (5, 2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("there are 3 (--max-connections); the connection of 127.0.0.1:"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("was closed for another one"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("; 2 idle ones closed for others"), "{}", ran.stderr);
+    let messages = messages(&place.objects("out"));
+    for whole in ["first", "second", "third", "not whole", "new 0", "new 1"] {
+        assert!(messages.iter().any(|message| message == whole), "{whole}: {messages:?}");
+    }
+    assert_eq!(receipt.read, messages.len() as u64);
+}
+
+#[test]
+fn a_connection_over_which_something_comes_is_never_closed_for_another_one() {
+    let place = Place::new();
+    let receiver = receive(&place, TCP, &["--max-connections", "1", "--idle-connection", "60"]);
+    let mut first = receiver.connect();
+    first.write_all(b"<13>a\n<13>unfini").unwrap();
+    documents(&place, 1);
+    for _ in 0..20 {
+        let mut next = receiver.connect();
+        wait_for("the refusal", PATIENCE, || is_closed(&mut next).then_some(()));
+    }
+    first.write_all(b"shed\n").unwrap();
+    assert_eq!(messages(&documents(&place, 2)), ["a", "unfinished"]);
+    let (ran, receipt) = receiver.stop(&place);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!((receipt.sources[0].refused, receipt.sources[0].idle), (20, 0));
+    // One sentence for all of them.
+    assert_eq!(ran.stderr.matches("was refused").count(), 1, "{}", ran.stderr);
+}
+
 #[test]
 fn a_quiet_source_does_nothing() {
     let place = Place::new();

@@ -136,7 +136,7 @@ impl Oracle {
                     self.lines.get_mut(line).unwrap().1 = Place::Done(bucket);
                 }
                 let [stored, duplicate, unmatched, dead_lettered, filtered] = counts;
-                let tally = Tally { stored, duplicate, unmatched, dead_lettered, filtered };
+                let tally = Tally { stored, duplicate, unmatched, dead_lettered, filtered, delivered: 0 };
                 assert_eq!(self.queue.ack(&Ack { lease, tally }), known.is_some(), "an ack counts once, while held");
             }
             Operation::Touch(nth) => {

@@ -150,6 +150,8 @@ pub struct TlsFiles {
 pub struct Options {
     /// The most connections of a source at a time.
     pub connections: usize,
+    /// How long nothing must have come over a connection for it to be closed when another one needs its place.
+    pub idle: Duration,
     /// Bytes that the kernel is asked to keep of datagrams that have not been read.
     pub udp_buffer: usize,
     /// For `syslog+tls://`.
@@ -158,9 +160,12 @@ pub struct Options {
     pub say: Say,
 }
 
+/// [`Options::idle`] unless told otherwise.
+const IDLE: Duration = Duration::from_secs(60);
+
 impl Default for Options {
     fn default() -> Self {
-        Options { connections: 1000, udp_buffer: 8 << 20, tls: None, say: Say::default() }
+        Options { connections: 1000, idle: IDLE, udp_buffer: 8 << 20, tls: None, say: Say::default() }
     }
 }
 
@@ -177,6 +182,7 @@ struct Source {
     name: String,
     socket: Socket,
     connections: usize,
+    idle: Duration,
     account: Account,
     say: Say,
     /// Counts as a reader from the moment it listens, until that has read.
@@ -197,6 +203,7 @@ struct Account {
     drops_known: AtomicBool,
     connections: AtomicU64,
     refused: AtomicU64,
+    idle: AtomicU64,
 }
 
 fn count(counter: &AtomicU64) {
@@ -292,8 +299,17 @@ impl Source {
         let entered = Mutex::new(Some(live.enter()));
         let name = Address { port: bound.port(), ..address.clone() }.to_string();
         options.say.say(format!("{name}: listening"));
-        let (connections, say) = (options.connections, options.say.clone());
-        Ok(Source { address: address.clone(), name, socket, connections, account: Account::default(), say, entered })
+        let (connections, idle, say) = (options.connections, options.idle, options.say.clone());
+        Ok(Source {
+            address: address.clone(),
+            name,
+            socket,
+            connections,
+            idle,
+            account: Account::default(),
+            say,
+            entered,
+        })
     }
 
     fn enter(&self) -> Option<Entered> {
@@ -302,13 +318,14 @@ impl Source {
 
     fn count(&self) -> SourceCount {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Account { received, dropped, drops_known, connections, refused } = &self.account;
+        let Account { received, dropped, drops_known, connections, refused, idle } = &self.account;
         SourceCount {
             name: self.name.clone(),
             received: get(received),
             dropped: drops_known.load(Ordering::Relaxed).then(|| get(dropped)),
             connections: get(connections),
             refused: get(refused),
+            idle: get(idle),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Connections: one thread, one `epoll`, and one buffer to read into for all of them. A connection holds no memory but
-//! for a message that is not whole yet. While the queue is full, nobody is read from, and senders have to wait.
+//! for a message that is not whole yet. While the queue is full, nobody is read from, and senders have to wait. When there
+//! are as many connections as there may be, the one that has been idle for longest is closed for the next one.
 
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -66,6 +67,7 @@ pub(super) fn receive(
         buffer: vec![0; BUFFER],
         refused: Seldom::default(),
         broken: Seldom::default(),
+        idle: Seldom::default(),
         unable: Seldom::default(),
     };
     match receiver.work(outbox) {
@@ -92,6 +94,7 @@ struct Receiver<'a> {
     buffer: Vec<u8>,
     refused: Seldom,
     broken: Seldom,
+    idle: Seldom,
     unable: Seldom,
 }
 
@@ -101,6 +104,8 @@ struct Connection {
     framer: Framer,
     /// In a box: it is some kilobytes, which a plain connection is not to have room for.
     tls: Option<Box<Tls>>,
+    /// When it came, or bytes came over it for the last time.
+    heard: Instant,
     /// When it came, until it has agreed on keys.
     handshake: Option<Instant>,
     /// Whether it is waited for until something can be written.
@@ -136,7 +141,7 @@ impl Receiver<'_> {
             };
             for event in &events[..ready] {
                 match event.data() {
-                    LISTENER => self.accept(),
+                    LISTENER => self.accept(outbox)?,
                     STOP => return self.end(outbox),
                     token => {
                         self.serve((token - FIRST) as usize, outbox)?;
@@ -149,16 +154,22 @@ impl Receiver<'_> {
     }
 
     /// Lets everybody in who waits.
-    fn accept(&mut self) {
+    fn accept(&mut self, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
         loop {
             match self.listener.accept() {
                 // An IPv4 peer of an IPv6 socket is shown as what it is.
-                Ok((stream, peer)) => self.admit(stream, SocketAddr::new(peer.ip().to_canonical(), peer.port())),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Ok((stream, peer)) => {
+                    self.admit(stream, SocketAddr::new(peer.ip().to_canonical(), peer.port()), outbox)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 // Of a peer that is gone already.
                 Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {
                 }
                 Err(error) => {
+                    let full = matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE));
+                    if full && self.close_idle("there can be no more open files", outbox)? {
+                        continue;
+                    }
                     let name = &self.source.name;
                     self.unable.warn(&self.source.say, || {
                         format!(
@@ -169,20 +180,23 @@ impl Receiver<'_> {
                     if self.epoll.delete(self.listener).is_ok() {
                         self.paused = Some(Instant::now());
                     }
-                    return;
+                    return Ok(());
                 }
             }
         }
     }
 
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
         let taken = self.places.len() - self.free.len();
-        if taken >= self.source.connections {
+        if taken >= self.source.connections
+            && !self.close_idle(&format!("there are {taken} (--max-connections)"), outbox)?
+        {
             count(&self.source.account.refused);
             let name = &self.source.name;
-            return self.refused.warn(&self.source.say, || {
+            self.refused.warn(&self.source.say, || {
                 format!("{name}: the connection of {peer} was refused: there are {taken} (--max-connections)")
             });
+            return Ok(());
         }
         // Of a peer that was cut off without a word, the connection is given up some day.
         let _ = setsockopt(&stream, sockopt::KeepAlive, &true);
@@ -207,7 +221,8 @@ impl Receiver<'_> {
                 self.handshakes += usize::from(tls.is_some());
                 let handshake = tls.as_ref().map(|_| Instant::now());
                 let framer = Framer::new(self.max_line);
-                self.places[place] = Some(Connection { stream, peer, framer, tls, handshake, writing: false });
+                let heard = Instant::now();
+                self.places[place] = Some(Connection { stream, peer, framer, tls, heard, handshake, writing: false });
             }
             Err(error) => {
                 count(&self.source.account.refused);
@@ -215,6 +230,41 @@ impl Receiver<'_> {
                 let name = &self.source.name;
                 self.unable.warn(&self.source.say, || format!("{name}: the connection of {peer} was refused: {error}"));
             }
+        }
+        Ok(())
+    }
+
+    /// Closes the connection that has been idle for longest, if one has been for long enough. `false` when there is none.
+    /// `why` says what there is no room for.
+    fn close_idle(&mut self, why: &str, outbox: &mut Outbox<'_>) -> Result<bool, Ended> {
+        loop {
+            let connections = self.places.iter().enumerate();
+            let heard = connections.filter_map(|(place, connection)| Some((connection.as_ref()?.heard, place)));
+            let Some((heard, place)) = heard.min() else { return Ok(false) };
+            if heard.elapsed() < self.source.idle {
+                return Ok(false);
+            }
+            // While the queue was full, nobody was read from: what is idle may only seem so.
+            let still = |receiver: &Self| receiver.places[place].as_ref().is_some_and(|there| there.heard == heard);
+            while still(self) && self.serve(place, outbox)? {}
+            match &self.places[place] {
+                None => return Ok(true),
+                Some(connection) if connection.heard != heard => continue,
+                // What its peer has sent until it learns of this is taken as well.
+                Some(connection) => drop(connection.stream.shutdown(Shutdown::Write)),
+            }
+            let start = Instant::now();
+            while self.serve(place, outbox)? && start.elapsed() < LAST {}
+            if let Some(connection) = &self.places[place] {
+                let (name, peer) = (&self.source.name, connection.peer);
+                let seconds = heard.elapsed().as_secs();
+                count(&self.source.account.idle);
+                self.idle.warn(&self.source.say, || {
+                    format!("{name}: {why}; the connection of {peer}, idle for {seconds} s, was closed for another one")
+                });
+                self.close(place, None, outbox)?;
+            }
+            return Ok(true);
         }
     }
 
@@ -309,7 +359,7 @@ impl Receiver<'_> {
     /// Takes what the kernel has received already.
     fn end(&mut self, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
         let start = Instant::now();
-        self.accept();
+        self.accept(outbox)?;
         let mut more = true;
         while more && start.elapsed() < LAST {
             more = false;
@@ -327,8 +377,9 @@ impl Receiver<'_> {
 impl Connection {
     /// Reads once.
     fn read(&mut self, buffer: &mut [u8], outbox: &mut Outbox<'_>) -> Result<Step, Closed> {
-        let framer = &mut self.framer;
+        let (framer, heard) = (&mut self.framer, &mut self.heard);
         let mut take = |bytes: &[u8]| {
+            *heard = Instant::now();
             framer.push(bytes, |frame| outbox.add(frame)).map_err(|broken| match broken {
                 Broken::Garbage(garbage) => Closed::Broken(garbage.to_string()),
                 Broken::Taker(ended) => Closed::Source(ended),

@@ -1,0 +1,72 @@
+//! A gate in front of the sinks: once it is closed, no batch begins to be stored.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Open until it is closed. It counts the batches that are being stored.
+#[derive(Debug, Default)]
+pub struct StoreGate {
+    state: Mutex<State>,
+    idle: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    closed: bool,
+    storing: usize,
+}
+
+/// A batch that is being stored, until it is dropped.
+#[derive(Debug)]
+pub struct Storing<'a>(&'a StoreGate);
+
+impl StoreGate {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a batch be stored; `None` when the gate is closed.
+    pub fn enter(&self) -> Option<Storing<'_>> {
+        let mut state = self.state();
+        if state.closed {
+            return None;
+        }
+        state.storing += 1;
+        Some(Storing(self))
+    }
+
+    /// Lets no other batch be stored, and waits for those that are being stored, but no longer than `patience`. `false`
+    /// when one of them has not ended by then.
+    pub fn close(&self, patience: Duration) -> bool {
+        let mut state = self.state();
+        state.closed = true;
+        let waited = self.idle.wait_timeout_while(state, patience, |state| state.storing > 0);
+        waited.unwrap_or_else(PoisonError::into_inner).0.storing == 0
+    }
+}
+
+impl Drop for Storing<'_> {
+    fn drop(&mut self) {
+        self.0.state().storing -= 1;
+        self.0.idle.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_gate_waits_for_what_is_being_stored_and_lets_nothing_else_in() {
+        let gate = StoreGate::default();
+        let storing = gate.enter().expect("it is open");
+        assert!(!gate.close(Duration::ZERO), "one batch is being stored");
+        assert!(gate.enter().is_none());
+        std::thread::scope(|scope| {
+            let closing = scope.spawn(|| gate.close(Duration::from_secs(60)));
+            drop(storing);
+            assert!(closing.join().unwrap());
+        });
+        assert!(gate.close(Duration::ZERO) && gate.enter().is_none());
+    }
+}
