@@ -11,7 +11,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let arguments = cli::worker();
     let console = arguments.report.begin("logator-worker");
-    let result = arguments.options().and_then(|(job, options)| {
+    let result = arguments.files().and_then(|_| arguments.options()).and_then(|(job, options)| {
         cli::reload_on_hangup(&console, "worker")?;
         match job {
             WorkerJob::Ask(addresses) => jobs::work::work(&addresses, &options, console.clone()),
