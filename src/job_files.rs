@@ -7,31 +7,28 @@
 //! Pattern files are not among them: they are text that the job only reads, and whoever wants them as an input may have
 //! them. Nothing here reads, writes or makes a file.
 
+mod target;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata, OpenOptions};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::OFlag;
 use nix::unistd::{AccessFlags, eaccess};
 
+pub use self::target::{Identity, identity, is_closed};
+use self::target::{Target, folder_of, real_path};
 use crate::error::{Error, Result};
-
-/// More links than this on the way to a file lead in a circle, for the kernel as well.
-const MOST_LINKS: usize = 40;
 
 /// What SQLite keeps beside a database.
 const BESIDE_A_DATABASE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Files that are held at most.
 const MOST_HELD: usize = 200;
-
-/// Device and inode.
-pub type Identity = (u64, u64);
 
 /// What a job does with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,90 +76,6 @@ struct Held {
     file: File,
     identity: Identity,
     index: usize,
-}
-
-/// Where a path leads.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Target {
-    /// The file that is there, and whether it is a regular one.
-    found: Option<(Identity, bool)>,
-    /// Its path without links, also of what is not there yet.
-    path: Option<PathBuf>,
-}
-
-/// Device and inode of what `data` is about.
-pub fn identity(data: &Metadata) -> Identity {
-    (data.dev(), data.ino())
-}
-
-impl Target {
-    fn of(place: &Place) -> Target {
-        match place {
-            Place::Path(path) => Target::of_path(path),
-            Place::Open(identity) => Target { found: Some((*identity, true)), path: None },
-        }
-    }
-
-    fn of_path(path: &Path) -> Target {
-        let found = path.metadata().ok().map(|data| (identity(&data), data.is_file()));
-        Target { found, path: real_path(path) }
-    }
-
-    /// Whether both are one regular file, or will be.
-    fn is_one_with(&self, other: &Target) -> bool {
-        match (&self.found, &other.found) {
-            (Some((one, regular)), Some((another, _))) => *regular && one == another,
-            (None, None) => self.path.is_some() && self.path == other.path,
-            _ => false,
-        }
-    }
-}
-
-/// The path without links, also of what does not exist yet: the last links on the way may lead to nothing.
-fn real_path(path: &Path) -> Option<PathBuf> {
-    let mut path = path.to_owned();
-    for _ in 0..MOST_LINKS {
-        if let Ok(real) = path.canonicalize() {
-            return Some(real);
-        }
-        match path.read_link() {
-            Ok(target) => path = folder_of(&path).join(target),
-            Err(_) => return Some(real_folder(&folder_of(&path)).join(path.file_name()?)),
-        }
-    }
-    None
-}
-
-/// The same of a folder of which not even the folders above need to exist.
-fn real_folder(folder: &Path) -> PathBuf {
-    let mut real = if folder.is_absolute() { PathBuf::from("/") } else { PathBuf::from(".") };
-    real = real.canonicalize().unwrap_or(real);
-    for part in folder.components() {
-        match part {
-            Component::ParentDir => drop(real.pop()),
-            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
-            Component::Normal(part) => real.push(part),
-        }
-        real = real.canonicalize().unwrap_or(real);
-    }
-    real
-}
-
-/// Whether the program was started without a descriptor in the place of the standard stream that is now `file`. Rust's
-/// runtime opens `/dev/null` there, for reading and writing; a shell that is told to use `/dev/null` opens it for one of the
-/// two.
-pub fn is_closed(file: &File) -> bool {
-    let null = Path::new("/dev/null").metadata().map(|data| data.rdev());
-    let is_null = file.metadata().is_ok_and(|data| data.file_type().is_char_device() && null.is_ok_and(|null| null == data.rdev()));
-    is_null && fcntl(file, FcntlArg::F_GETFL).is_ok_and(|flags| flags & OFlag::O_ACCMODE.bits() == OFlag::O_RDWR.bits())
-}
-
-/// The folder that holds `path`.
-fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    }
 }
 
 /// `path` with `ending` behind its name.

@@ -82,8 +82,11 @@ mod tests {
         symlink("circle", at("circle")).unwrap();
         let names = |path: &str| {
             let way = Way::of(&at(path)).unwrap();
-            let links: Vec<String> =
-                way.links.iter().map(|(path, _)| path.strip_prefix(folder.path()).unwrap().display().to_string()).collect();
+            let links: Vec<String> = way
+                .links
+                .iter()
+                .map(|(path, _)| path.strip_prefix(folder.path()).unwrap().display().to_string())
+                .collect();
             (links.join(" "), way.target)
         };
         let (links, target) = names("second");

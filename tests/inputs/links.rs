@@ -91,7 +91,10 @@ fn a_link_of_a_stranger_is_left_out_and_named() {
     fs::remove_file(place.path("containers/c.log")).unwrap();
     let (lines, said) = read(&place, &["containers"]);
     assert_eq!(lines, 3, "{said}");
-    assert!(said.contains("containers/d.log: left out, because the link containers/../way belongs to user 54321"), "{said}");
+    assert!(
+        said.contains("containers/d.log: left out, because the link containers/../way belongs to user 54321"),
+        "{said}"
+    );
 }
 
 fn point(place: &Place, link: &str, target: &str) {

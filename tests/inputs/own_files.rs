@@ -72,18 +72,27 @@ fn a_file_that_the_job_writes_is_no_input_and_no_two_are_one() {
         ("logator replay letters --receipt ./letters", ["letters: it is to be read", "receipt"]),
         ("logator-queue a.log --bind ipc://q --receipt hard.log", ["a.log: it is to be read", "receipt"]),
         ("logator-queue a.log --bind ipc://q --spawn=1 -- --to ndjson:./a.log", ["a.log: it is to be read", "workers"]),
-        ("LOGATOR_TO=sqlite:a.log logator-queue a.log --bind ipc://q --spawn=1", ["a.log: it is to be read", "workers"]),
+        (
+            "LOGATOR_TO=sqlite:a.log logator-queue a.log --bind ipc://q --spawn=1",
+            ["a.log: it is to be read", "workers"],
+        ),
         ("logator-queue a.log --bind ipc://q --config spawn.toml --spawn=1", ["a.log: it is to be read", "workers"]),
         ("logator-queue --follow a.log --bind ipc://q --spawn=1 -- --dead-letters a.log", ["a.log: it is", "workers"]),
         ("logator-push --connect ipc://q --receipt a.log < a.log", ["standard input", "receipt"]),
         // Two that are written are one.
         ("logator run a.log --to ndjson:out --to ndjson:./out", ["--to ndjson:out (sink)", "--to ndjson:./out (sink)"]),
         ("logator run a.log --to ndjson:out --to ndjson:link.out", ["--to ndjson:out", "--to ndjson:link.out"]),
-        ("logator run a.log --to ndjson:out --receipt link.out", ["--to ndjson:out (sink)", "--receipt link.out (receipt)"]),
+        (
+            "logator run a.log --to ndjson:out --receipt link.out",
+            ["--to ndjson:out (sink)", "--receipt link.out (receipt)"],
+        ),
         ("logator run a.log --to ndjson:out --dead-letters out", ["(sink)", "--dead-letters out (dead-letters file)"]),
         ("logator run a.log --to null: --receipt x --dead-letters ./x", ["--dead-letters ./x", "--receipt x"]),
         ("logator run a.log --to sqlite:x.db --to ndjson:x.db-wal", ["sqlite:x.db", "ndjson:x.db-wal"]),
-        ("logator run a.log --to sqlite:x.db --to sqlite:./x.db", ["--to sqlite:x.db", "the same table is named twice"]),
+        (
+            "logator run a.log --to sqlite:x.db --to sqlite:./x.db",
+            ["--to sqlite:x.db", "the same table is named twice"],
+        ),
         ("logator run a.log --to sqlite:x.db --receipt x.db-shm", ["sqlite:x.db", "--receipt x.db-shm"]),
         ("logator run a.log --to null: --state st --receipt st/journal", ["--state st", "--receipt st/journal"]),
         ("logator run a.log --to - --receipt new > new", ["--receipt new", "standard output"]),
@@ -151,7 +160,11 @@ fn what_the_job_writes_is_left_out_where_it_is_met() {
             assert_eq!(ran.code, Some(0), "{command}: {ran:?}");
             assert_eq!(account(&place.receipt("receipt"))[0], 3, "{command}, round {round}: {}", ran.stderr);
             assert!(round == 0 || ran.stderr.contains("left out"), "{command}: {}", ran.stderr);
-            assert!(round == 0 || ran.stderr.contains(left_out) || ran.stderr.contains("more of its own"), "{}", ran.stderr);
+            assert!(
+                round == 0 || ran.stderr.contains(left_out) || ran.stderr.contains("more of its own"),
+                "{}",
+                ran.stderr
+            );
         }
     }
 }
@@ -228,7 +241,11 @@ fn a_standard_stream_that_is_closed_is_said() {
         let place = logs();
         let ran = run(&place, command);
         assert_eq!(ran.code, Some(code), "{command}: {ran:?}");
-        assert!(ran.stderr.contains(words) && (code == 3 || !ran.stderr.contains("closed")), "{command}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains(words) && (code == 3 || !ran.stderr.contains("closed")),
+            "{command}: {}",
+            ran.stderr
+        );
     }
 }
 
