@@ -180,8 +180,15 @@ impl JobFiles {
     /// # Errors
     /// A usage error that says what is missing.
     pub fn check_writable(&self, role: &str) -> Result<()> {
+        // The job makes its own directories, with all that are above them.
+        let made = self.files.iter().filter(|file| file.used == Use::Directory).filter_map(JobFile::path);
+        let made: Vec<PathBuf> = made.filter_map(real_path).collect();
+        let is_made = |path: &Path| {
+            made.iter().any(|made| real_path(path).is_some_and(|path| made.starts_with(folder_of(&path))))
+        };
         let files = self.files.iter().filter(|file| file.role == role);
-        files.filter_map(|file| Some((file, file.path()?))).try_for_each(|(file, path)| file.check_writable(path))
+        let mut files = files.filter_map(|file| Some((file, file.path()?))).filter(|(_, path)| !is_made(path));
+        files.try_for_each(|(file, path)| file.check_writable(path))
     }
 
     /// The files as they are now.

@@ -158,7 +158,9 @@ fn what_the_job_writes_is_left_out_where_it_is_met() {
         for round in 0..2 {
             let ran = run(&place, &command);
             assert_eq!(ran.code, Some(0), "{command}: {ran:?}");
-            assert_eq!(account(&place.receipt("receipt"))[0], 3, "{command}, round {round}: {}", ran.stderr);
+            // What the state knows is not read again.
+            let lines = if round == 1 && command.contains("--state") { 0 } else { 3 };
+            assert_eq!(account(&place.receipt("receipt"))[0], lines, "{command}, round {round}: {}", ran.stderr);
             assert!(round == 0 || ran.stderr.contains("left out"), "{command}: {}", ran.stderr);
             assert!(
                 round == 0 || ran.stderr.contains(left_out) || ran.stderr.contains("more of its own"),
@@ -185,18 +187,21 @@ fn what_the_job_writes_is_left_out_while_it_is_followed() {
             place.write("b.log", "two\nno word\n");
             wait_for("a letter", PATIENCE, || (lines("dead-letters.ndjson") == 1).then_some(()));
             wait_for("the second line", PATIENCE, || (lines("out") == 2).then_some(()));
+            // A file that was found after the letter says that the letter's file was there at a look.
+            place.write("later.log", "later\n");
+            wait_for("a line", PATIENCE, || (lines("out") == 3).then_some(()));
             // What was written to is the job's under another name as well, and so is what takes its place.
             std::fs::rename(place.path("out"), place.path("out.1")).unwrap();
             std::fs::rename(place.path("dead-letters.ndjson"), place.path("letters.1")).unwrap();
             place.write("c.log", "three\nno more words\n");
             wait_for("another letter", PATIENCE, || (lines("dead-letters.ndjson") == 1).then_some(()));
-            wait_for("the third line", PATIENCE, || (lines("out.1") == 3).then_some(()));
+            wait_for("the third line", PATIENCE, || (lines("out.1") == 4).then_some(()));
             place.write("d.log", "four\n");
-            wait_for("the fourth line", PATIENCE, || (lines("out.1") == 4).then_some(()));
+            wait_for("the fourth line", PATIENCE, || (lines("out.1") == 5).then_some(()));
             running.signal(Signal::SIGTERM);
             let ran = running.end_with_input_open();
             assert_eq!(ran.code, Some(1), "{how} {to}: {ran:?}");
-            assert_eq!(account(&place.receipt("receipt")), [6, 4, 0, 0, 2, 0], "{how} {to}");
+            assert_eq!(account(&place.receipt("receipt")), [7, 5, 0, 0, 2, 0], "{how} {to}");
         }
     }
 }

@@ -197,7 +197,7 @@ impl<'a> Following<'a> {
             || self.patterns.iter().any(|pattern| pattern.matches_path(path) || pattern.matches_path(bare))
             // A directory of a glob's.
             || path.is_dir();
-        self.targets.contains(path) || meant && self.followed.own.look().of_path(path).is_none()
+        self.targets.contains(path) || meant && self.followed.own.look_again().of_path(path).is_none()
     }
 
     /// Looks at all names.
