@@ -6,6 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::job_files::{Identity, identity};
 
 /// Where a queue listens, and workers look for one, unless they are told otherwise.
 pub const DEFAULT: &str = "ipc:///tmp/logator";
@@ -146,6 +147,32 @@ impl Endpoint {
     }
 }
 
+/// The file of a socket that listens. It is removed when this is dropped, unless another file has its name by then: when
+/// somebody removes the file of a queue that works, another queue may listen there, and its file is not ours.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    identity: Identity,
+}
+
+impl SocketFile {
+    /// The file of a socket that has just begun to listen at `endpoint`, if it has one.
+    pub(crate) fn of(endpoint: &Endpoint) -> Option<SocketFile> {
+        let path = endpoint.path()?;
+        let identity = identity(&path.symlink_metadata().ok()?);
+        Some(SocketFile { path: path.to_owned(), identity })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // libzmq leaves the file where it is.
+        if self.path.symlink_metadata().is_ok_and(|data| identity(&data) == self.identity) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
 /// The error for an endpoint that somebody else has.
 pub fn in_use(endpoint: &Endpoint) -> Error {
     Error::usage(format!("{endpoint}: in use by another process; stop it, or --bind another endpoint"))
@@ -184,6 +211,22 @@ mod tests {
             assert_eq!(endpoint.check_reach(false).is_ok(), local, "{text}");
             assert!(endpoint.check_reach(true).is_ok());
         }
+    }
+
+    #[test]
+    fn only_the_own_file_of_a_socket_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let endpoint = Endpoint::Ipc(folder.path().join("q"));
+        let path = endpoint.path().unwrap();
+        let ours = UnixListener::bind(path).unwrap();
+        let file = SocketFile::of(&endpoint).unwrap();
+        std::fs::remove_file(path).unwrap();
+        let _theirs = UnixListener::bind(path).unwrap();
+        drop(file);
+        assert!(path.exists(), "it is another's");
+        drop(ours);
+        drop(SocketFile::of(&endpoint).unwrap());
+        assert!(!path.exists());
     }
 
     #[test]

@@ -51,6 +51,7 @@ pub mod endpoint;
 pub mod envelope;
 pub mod error;
 pub mod grok;
+pub mod job_files;
 pub mod jobs;
 pub mod keys;
 pub mod lines;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::stat::{Mode, umask};
 
 use crate::client::Address;
-use crate::endpoint::{self, Endpoint};
+use crate::endpoint::{self, Endpoint, SocketFile};
 use crate::error::{Error, Result};
 use crate::keys::PublicKey;
 use crate::monitor::{self, Monitor, Report};
@@ -81,11 +81,12 @@ struct Redial {
 
 /// A socket and what belongs to it. The order of the fields is that in which they are closed.
 pub(crate) struct Link {
+    // As long as the socket is open, no other file can be taken for its own.
+    bound: Bound,
     pub(crate) socket: zmq::Socket,
     monitor: Monitor,
     gate: Gate,
     context: zmq::Context,
-    bound: Bound,
     connect: Vec<Address>,
     list: Option<PathBuf>,
     redials: Vec<Redial>,
@@ -127,21 +128,19 @@ impl Link {
         socket.set_tcp_keepalive_cnt(3).map_err(failed)?;
         let monitor = Monitor::new(&context, &socket, monitor::CONNECTIONS).map_err(failed)?;
         let gate = Gate::new(&context, &socket, options.security.as_ref())?;
-        let mut bound = Bound(Vec::new());
-        for endpoint in &options.bind {
-            bound.0.push(bind_private(&socket, endpoint)?);
-        }
+        let mut bound = Bound::default();
+        options.bind.iter().try_for_each(|endpoint| bound.bind(&socket, endpoint))?;
         if options.security.is_some() && !options.connect.is_empty() {
             // What listens already keeps its keys.
             socket.set_curve_server(false).map_err(failed)?;
             socket.set_zap_domain("").map_err(failed)?;
         }
         let link = Link {
+            bound,
             socket,
             monitor,
             gate,
             context,
-            bound,
             connect: options.connect.clone(),
             list: options.security.as_ref().map(|security| security.authorized.path().to_owned()),
             redials: Vec::new(),
@@ -174,12 +173,12 @@ impl Link {
 
     /// Where it listens, ports filled in.
     pub(crate) fn endpoints(&self) -> &[Endpoint] {
-        &self.bound.0
+        &self.bound.endpoints
     }
 
     /// Where it listens and connects.
     pub(crate) fn everywhere(&self) -> impl Iterator<Item = &Endpoint> {
-        self.connect.iter().map(|address| &address.endpoint).chain(&self.bound.0)
+        self.connect.iter().map(|address| &address.endpoint).chain(&self.bound.endpoints)
     }
 
     /// Connections that are open and introduced.
@@ -334,23 +333,32 @@ impl Link {
         let ms = i32::try_from(linger.as_millis()).unwrap_or(i32::MAX);
         socket.set_linger(ms).map_err(|error| Error::wire("the socket cannot be closed").because(error))?;
         let started = Instant::now();
+        drop(bound);
         drop(socket);
         drop((monitor, gate));
         // Waits for what lingers.
         drop(context);
-        drop(bound);
         Ok(started.elapsed() < linger)
     }
 }
 
-/// Endpoints it listens at. Those in the file system are removed at the end.
-struct Bound(Vec<Endpoint>);
+/// Endpoints that a socket listens at. The files of those in the file system are removed at the end.
+#[derive(Default)]
+pub(crate) struct Bound {
+    pub(crate) endpoints: Vec<Endpoint>,
+    files: Vec<SocketFile>,
+}
 
-impl Drop for Bound {
-    fn drop(&mut self) {
-        for path in self.0.iter().filter_map(Endpoint::path) {
-            let _ = std::fs::remove_file(path);
-        }
+impl Bound {
+    /// Lets `socket` listen at one more endpoint.
+    ///
+    /// # Errors
+    /// An endpoint that is in use or cannot be bound.
+    pub(crate) fn bind(&mut self, socket: &zmq::Socket, endpoint: &Endpoint) -> Result<()> {
+        let endpoint = bind_private(socket, endpoint)?;
+        self.files.extend(SocketFile::of(&endpoint));
+        self.endpoints.push(endpoint);
+        Ok(())
     }
 }
 
@@ -358,7 +366,7 @@ impl Drop for Bound {
 ///
 /// # Errors
 /// An endpoint that is in use or cannot be bound.
-pub(crate) fn bind_private(socket: &zmq::Socket, endpoint: &Endpoint) -> Result<Endpoint> {
+fn bind_private(socket: &zmq::Socket, endpoint: &Endpoint) -> Result<Endpoint> {
     let failed = |error: zmq::Error| Error::usage(format!("{endpoint}: cannot listen there")).because(error);
     endpoint.check_free()?;
     socket.set_ipv6(endpoint.is_ipv6()).map_err(failed)?;

@@ -12,7 +12,7 @@ use self::session::Session;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::keys::PublicKey;
-use crate::link;
+use crate::link::Bound;
 use crate::queue::shared::SharedQueue;
 use crate::queue::suspects::Waiting;
 use crate::stop::{Stop, Waker};
@@ -36,8 +36,8 @@ const BACKLOG: i32 = 1024;
 
 /// A bound socket.
 pub struct Server {
+    bound: Bound,
     socket: zmq::Socket,
-    endpoints: Vec<Endpoint>,
     // Dropped after the socket, and before the context.
     door: Door,
     _context: zmq::Context,
@@ -89,16 +89,14 @@ impl Server {
         socket.set_backlog(BACKLOG).map_err(failed)?;
         socket.set_linger(1000).map_err(failed)?;
         let door = Door::new(&context, &socket, security)?;
-        let mut bound = Vec::new();
-        for endpoint in endpoints {
-            bound.push(link::bind_private(&socket, endpoint)?);
-        }
-        Ok(Server { socket, endpoints: bound, door, _context: context })
+        let mut bound = Bound::default();
+        endpoints.iter().try_for_each(|endpoint| bound.bind(&socket, endpoint))?;
+        Ok(Server { bound, socket, door, _context: context })
     }
 
     /// Where it listens, ports filled in.
     pub fn endpoints(&self) -> &[Endpoint] {
-        &self.endpoints
+        &self.bound.endpoints
     }
 
     /// Answers requests until every line is accounted for, every known peer knows it, and `linger` is over; or until
@@ -179,12 +177,4 @@ fn bury(queue: &SharedQueue, write_letter: &mut dyn FnMut(&Waiting) -> Result<()
         queue.bury();
     }
     Ok(())
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        for path in self.endpoints.iter().filter_map(Endpoint::path) {
-            let _ = std::fs::remove_file(path);
-        }
-    }
 }

@@ -5,3 +5,5 @@ mod content;
 mod damage;
 #[cfg(feature = "sqlite")]
 mod identity;
+mod links;
+mod own_files;

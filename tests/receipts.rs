@@ -103,12 +103,18 @@ fn dead_letters_of_workers_and_of_the_queue_are_exit_code_1_of_both() {
 }
 
 #[test]
-fn a_receipt_that_cannot_be_written_is_exit_code_3() {
+fn a_receipt_that_cannot_be_written_is_exit_code_3_and_one_without_a_folder_is_refused_at_the_start() {
     let place = Place::new();
     let missing = place.at("", "no/such/folder/receipt");
-    let ran = place.run("logator", &["run", "-f", "combined", "--to", "null:", "--receipt", &missing], &access(0..10));
-    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
-    assert!(ran.stderr.contains(&format!("{missing}: the receipt cannot be written: No such file")), "{}", ran.stderr);
+    for (receipt, code, words) in [
+        ("/dev/full", 3, "/dev/full: the receipt cannot be written: No space left"),
+        (&missing, 2, "no/such/folder cannot be used (No such file or directory"),
+    ] {
+        let ran =
+            place.run("logator", &["run", "-f", "combined", "--to", "null:", "--receipt", receipt], &access(0..10));
+        assert_eq!(ran.code, Some(code), "{}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    }
 }
 
 #[test]

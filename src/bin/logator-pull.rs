@@ -14,14 +14,14 @@ fn main() -> ExitCode {
     let receipt = arguments.report.receipt.as_deref();
     if let Some(work) = arguments.work_options() {
         let console = arguments.report.begin("logator-pull");
-        let result = arguments.options().and_then(|options| {
+        let result = arguments.files().and_then(|_| arguments.options()).and_then(|options| {
             cli::reload_on_hangup(&console, "pull")?;
             jobs::pull::store(&options, &work, console.clone())
         });
         return cli::conclude(&console, receipt, result);
     }
     let console = arguments.report.begin_with("logator-pull", |_| Received::default());
-    let result = arguments.options().and_then(|options| {
+    let result = arguments.files().and_then(|_| arguments.options()).and_then(|options| {
         cli::reload_on_hangup(&console, "pull")?;
         let received = jobs::pull::print(&options, console.clone())?;
         cli::write_json(receipt, &received)

@@ -12,7 +12,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let arguments = cli::push();
     let console = arguments.report.begin_with("logator-push", |_| Sent::default());
-    let result = arguments.options().and_then(|options| {
+    let result = arguments.files().and_then(|_| arguments.options()).and_then(|options| {
         cli::reload_on_hangup(&console, "push")?;
         let sent = jobs::push::push(&options, console.clone())?;
         cli::write_json(arguments.report.receipt.as_deref(), &sent)?;

@@ -8,10 +8,10 @@ use logator::jobs;
 fn main() -> ExitCode {
     let arguments = cli::queue();
     let console = arguments.report.begin("logator-queue");
-    let source = arguments.source.options();
     let file = arguments.report.receipt.as_deref();
     let mut written = Ok(());
-    let result = arguments.options().and_then(|options| {
+    let result = arguments.files().and_then(|files| {
+        let (source, options) = (arguments.source.options(files), arguments.options()?);
         cli::reload_on_hangup(&console, "queue")?;
         // Shown when the work is done, not when the last late worker knows it.
         jobs::serve::serve(&source, &options, console.clone(), &mut |receipt| {

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Ok(watch) => watch,
         Err(error) => return cli::conclude(&console, None, Err(error)),
     };
-    let result = arguments.options().and_then(|(job, options)| {
+    let result = arguments.files().and_then(|_| arguments.options()).and_then(|(job, options)| {
         cli::reload_on_hangup(&console, "worker")?;
         match job {
             WorkerJob::Ask(addresses) => jobs::work::work(&addresses, &options, watch.as_ref(), console.clone()),

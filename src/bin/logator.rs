@@ -12,18 +12,20 @@ fn main() -> ExitCode {
     match cli::logator().command {
         Commands::Run(arguments) => {
             let console = arguments.report.begin("logator");
-            let source = arguments.source.options();
-            if cli::waits_for_typing(&source.inputs) {
+            if cli::waits_for_typing(&arguments.source.inputs) {
                 console.say("reading standard input; end it with Ctrl-D (see logator run --help for files)");
             }
-            let result = cli::reload_on_hangup(&console, "run")
-                .and_then(|()| jobs::run::run(&source, &arguments.work_options(), console.clone()));
+            let result = arguments.files().and_then(|files| {
+                cli::reload_on_hangup(&console, "run")?;
+                jobs::run::run(&arguments.source.options(files), &arguments.work_options(), console.clone())
+            });
             cli::conclude(&console, arguments.report.receipt.as_deref(), result)
         }
         Commands::Replay(arguments) => {
             let console = arguments.report.begin("logator");
-            let result = cli::reload_on_hangup(&console, "replay").and_then(|()| {
-                jobs::replay::replay(&arguments.replay_options(), &arguments.work_options(), console.clone())
+            let result = arguments.replay_options().and_then(|options| {
+                cli::reload_on_hangup(&console, "replay")?;
+                jobs::replay::replay(&options, &arguments.work_options(), console.clone())
             });
             cli::conclude(&console, arguments.report.receipt.as_deref(), result)
         }
@@ -32,10 +34,10 @@ fn main() -> ExitCode {
             if cli::waits_for_typing(&arguments.inputs) {
                 console.say("reading standard input; end it with Ctrl-D");
             }
-            let result = {
+            let result = arguments.files().and_then(|files| {
                 let library = arguments.library.options();
-                jobs::grok::grok(&arguments.pattern, &arguments.inputs, &library, arguments.explain, &console)
-            };
+                jobs::grok::grok(&arguments.pattern, &arguments.inputs, &files, &library, arguments.explain, &console)
+            });
             match result {
                 Ok(code) => ExitCode::from(code),
                 Err(error) => {
@@ -56,7 +58,7 @@ fn main() -> ExitCode {
         }
         Commands::Bench(arguments) => {
             let console = cli::plain_console("logator");
-            match jobs::bench::bench(&arguments.options(), &console) {
+            match arguments.files().and_then(|_| jobs::bench::bench(&arguments.options(), &console)) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
                     console.error(error.to_string());

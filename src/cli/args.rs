@@ -293,7 +293,10 @@ impl ReplayArgs {
     }
 
     /// What is replayed.
-    pub fn replay_options(&self) -> ReplayOptions {
+    ///
+    /// # Errors
+    /// Files of the job that cannot be.
+    pub fn replay_options(&self) -> Result<ReplayOptions> {
         let reason = |reason: &ReasonArg| match reason {
             ReasonArg::Rejected => Reason::Rejected,
             ReasonArg::TooLong => Reason::TooLong,
@@ -303,11 +306,20 @@ impl ReplayArgs {
             ReasonArg::Poison => Reason::Poison,
         };
         let reasons = self.reasons.iter().map(reason).collect();
-        ReplayOptions { inputs: self.inputs.clone(), reasons, max_line: self.max_line }
+        Ok(ReplayOptions { inputs: self.inputs.clone(), reasons, max_line: self.max_line, files: self.files()? })
     }
 }
 
 impl QueueArgs {
+    /// The arguments of the workers that it starts. They have a table of their own in the same file; what follows -- is
+    /// stronger.
+    pub(super) fn spawn_arguments(&self) -> Vec<OsString> {
+        let own = |argument: &OsString| argument.to_string_lossy().starts_with("--config");
+        let file = self.report.config.iter().filter(|_| !self.worker_arguments.iter().any(own));
+        let file = file.flat_map(|file| ["--config".into(), file.clone().into_os_string()]);
+        file.chain(self.worker_arguments.iter().cloned()).collect()
+    }
+
     /// The options of the queue.
     ///
     /// # Errors
@@ -318,13 +330,9 @@ impl QueueArgs {
         if self.spawn.is_none() && !self.worker_arguments.is_empty() {
             return Err(Error::usage("what follows -- is for the workers of --spawn, which is missing"));
         }
-        // Workers have a table of their own in the same file; what follows -- is stronger.
-        let own = |argument: &OsString| argument.to_string_lossy().starts_with("--config");
-        let file = self.report.config.iter().filter(|_| !self.worker_arguments.iter().any(own));
-        let file = file.flat_map(|file| ["--config".into(), file.clone().into_os_string()]);
         let spawn = self.spawn.map(|workers| SpawnOptions {
             workers: workers.most,
-            arguments: file.chain(self.worker_arguments.iter().cloned()).collect(),
+            arguments: self.spawn_arguments(),
             curve_key: self.keys.curve_key.clone(),
         });
         // Workers of its own ask elsewhere: nobody needs the usual place, which another queue may have.

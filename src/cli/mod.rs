@@ -2,6 +2,7 @@
 //! clap.
 
 mod args;
+mod files;
 mod keys;
 mod parse;
 mod pull;

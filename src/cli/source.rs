@@ -1,11 +1,13 @@
 //! The flags of what is read, and how.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use super::size;
+use crate::job_files::JobFiles;
 use crate::jobs::SourceOptions;
 use crate::source::ReadOptions;
 use crate::source::follow::FollowOptions;
@@ -81,8 +83,8 @@ pub enum FollowArg {
 }
 
 impl SourceArgs {
-    /// The options of a source.
-    pub fn options(&self) -> SourceOptions {
+    /// The options of a source. `files` are those of the job.
+    pub fn options(&self, files: Arc<JobFiles>) -> SourceOptions {
         let size = BatchSize { lines: self.batch_lines, bytes: self.batch_bytes, max_line: self.max_line };
         let follow = self.follow.filter(|how| *how != FollowArg::Off).map(|how| FollowOptions {
             poll: how == FollowArg::Poll,
@@ -112,6 +114,7 @@ impl SourceArgs {
             },
             state: self.state.clone(),
             max_memory: self.max_memory,
+            files,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::dead_letter::Explanation;
 use crate::document::{CaptureEncoder, date};
 use crate::error::{Error, Result};
 use crate::grok::{Explainer, Matcher, Parts, Span};
+use crate::job_files::JobFiles;
 use crate::lines;
 use crate::source::inputs;
 use crate::source::reader::{BatchSize, Intake, LongLine};
@@ -29,17 +30,25 @@ const BLOCK: usize = 64 << 10;
 
 /// Matches every line of the inputs that `names` mean, one input after the other. Gives the exit code: 3 when an input
 /// could not be read to its end or standard output was left, else 0. With `explain`, lines that do not match say how far
-/// the pattern got.
+/// the pattern got. The job's own `files` are never among the inputs.
 ///
 /// # Errors
 /// What keeps it from starting: a wrong pattern, an input that is not there.
-pub fn grok(pattern: &str, names: &[String], library: &LibraryOptions, explain: bool, console: &Console) -> Result<u8> {
+pub fn grok(
+    pattern: &str,
+    names: &[String],
+    files: &JobFiles,
+    library: &LibraryOptions,
+    explain: bool,
+    console: &Console,
+) -> Result<u8> {
     let library = Arc::new(library.open()?);
     let pattern = library.compile_from("the pattern", pattern)?;
     let explainer = explain.then(|| Explainer::new(Arc::new(Parts::new(library, &pattern))));
     let encoder = CaptureEncoder::new(pattern.fields())?;
-    let inputs = inputs::find(names)?;
+    let inputs = inputs::find(names, files)?;
     inputs.refuse_live("grok")?;
+    super::say_what_is_left_out(&inputs, console);
     let mut errors = inputs.errors;
     let size = BatchSize { max_line: MAX_LINE, bytes: BLOCK, ..BatchSize::default() };
     let options = ReadOptions { size, ..ReadOptions::default() };

@@ -35,6 +35,7 @@ use crate::dead_letter::{DeadLetters, Letter, Reason};
 use crate::document::{DocumentId, date};
 use crate::error::{Error, Result};
 use crate::grok::{Format, Library};
+use crate::job_files::JobFiles;
 use crate::notify::Manager;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
@@ -94,6 +95,14 @@ pub struct SourceOptions {
     pub state: Option<PathBuf>,
     /// Bytes of lines that may wait or be in work; `None` for what each job takes otherwise.
     pub max_memory: Option<usize>,
+    /// The files of the job, which are never among the inputs.
+    pub files: Arc<JobFiles>,
+}
+
+/// Says which files and links were met and are not read.
+pub(crate) fn say_what_is_left_out(found: &Inputs, console: &Console) {
+    found.notes.iter().for_each(|sentence| console.say(sentence.clone()));
+    found.warnings.iter().for_each(|sentence| console.warn(sentence.clone()));
 }
 
 /// For readers, which know no console.
@@ -121,21 +130,18 @@ impl SourceOptions {
         }
     }
 
-    /// Finds what is to be read. What the state directory holds is no log, though it may lie in a directory of logs; where
-    /// files are followed, neither is what else the job writes, `own`.
-    pub(crate) fn find(&self, own: Vec<PathBuf>) -> Result<Inputs> {
-        if self.read.follow.is_some() {
-            let own = own.into_iter().chain(self.state.clone()).collect();
-            let (found, files) = inputs::find_followed(&self.inputs, own)?;
-            self.check_origin(files)?;
-            return Ok(found);
-        }
-        let mut found = inputs::find(&self.inputs)?;
-        if let Some(state) = self.state.as_ref().and_then(|state| state.canonicalize().ok()) {
-            let in_it = |path: &PathBuf| path.canonicalize().is_ok_and(|path| path.starts_with(&state));
-            found.inputs.retain(|input| !matches!(input, Input::File(path) if in_it(path)));
-        }
-        self.check_origin(found.inputs.len())?;
+    /// Finds what is to be read. The job's own files are left out where they are met, which is said on `console`.
+    pub(crate) fn find(&self, console: &Console) -> Result<Inputs> {
+        let (found, count) = match self.read.follow {
+            Some(_) => inputs::find_followed(&self.inputs, &self.files)?,
+            None => {
+                let found = inputs::find(&self.inputs, &self.files)?;
+                let count = found.inputs.len();
+                (found, count)
+            }
+        };
+        self.check_origin(count)?;
+        say_what_is_left_out(&found, console);
         Ok(found)
     }
 
@@ -252,15 +258,6 @@ impl WorkOptions {
         let formats: Vec<Format> = self.rules.iter().map(compile).collect::<Result<_>>()?;
         let console = console.clone();
         Ok(Arc::new(Formats::new(formats, library, self.unmatched, move |sentence| console.say(sentence))))
-    }
-
-    /// The files that it writes.
-    pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let of_sink = |sink: &SinkSpec| match sink {
-            SinkSpec::Ndjson(file) | SinkSpec::Sqlite { file, .. } => Some(file.clone()),
-            _ => None,
-        };
-        self.sinks.iter().filter_map(of_sink).chain([self.dead_letters.clone()]).collect()
     }
 
     /// Opens the sinks.

@@ -10,10 +10,6 @@
 //! So when a replay is finished, every letter of the old file is stored or in the new one.
 
 use std::collections::HashMap;
-use std::fs::Metadata;
-use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::run::{limits, work_through};
@@ -23,10 +19,10 @@ use crate::console::Console;
 use crate::dead_letter::{DeadLetter, DeadLetters, Reason};
 use crate::document::DocumentId;
 use crate::error::{Error, Result};
+use crate::job_files::JobFiles;
 use crate::lines::{self, Line};
 use crate::queue::shared::SharedQueue;
 use crate::receipt::{Receipt, grouped};
-use crate::sink::spec::SinkSpec;
 use crate::source::inputs::{self, Input};
 use crate::source::live::Live;
 use crate::source::reader::{BatchSize, Intake, LongLine};
@@ -54,6 +50,8 @@ pub struct ReplayOptions {
     pub reasons: Vec<Reason>,
     /// The longest line that a letter may hold. The memory that a line of the files can take depends on it.
     pub max_line: usize,
+    /// The files of the job, which are never among the inputs.
+    pub files: Arc<JobFiles>,
 }
 
 impl ReplayOptions {
@@ -72,9 +70,9 @@ impl ReplayOptions {
 /// would be read and written at once.
 pub fn replay(options: &ReplayOptions, work: &WorkOptions, console: Console) -> Result<Receipt> {
     let formats = work.formats(&console)?;
-    let inputs = inputs::find(&options.inputs)?;
+    let inputs = inputs::find(&options.inputs, &options.files)?;
     inputs.refuse_live("replay")?;
-    refuse_circles(&inputs.inputs, work)?;
+    super::say_what_is_left_out(&inputs, &console);
     let (options, sentences, told) = (options.clone(), console.clone(), work.rules.is_empty());
     let queue = Arc::new(SharedQueue::new(limits(), None));
     let live = Live::new(Stop::new()?);
@@ -87,35 +85,6 @@ pub fn replay(options: &ReplayOptions, work: &WorkOptions, console: Console) -> 
             replay.read(&files.0, files.1, &counted, &sentences)
         })
     })
-}
-
-/// Refuses to write to a file that is read: what is appended to it would be read again, and again.
-fn refuse_circles(inputs: &[Input], work: &WorkOptions) -> Result<()> {
-    let of = |data: io::Result<Metadata>| data.ok().map(|data| (data.dev(), data.ino(), data.is_file()));
-    let identity = |path: &Path| of(path.metadata());
-    let read = |input: &Input| match input {
-        Input::File(path) => identity(path),
-        Input::Followed(_) => None,
-        Input::Stdin => of(inputs::open_stdin().ok()?.metadata()),
-        Input::Syslog(_) => None,
-    };
-    let written = |path: &Path| {
-        let written = identity(path).filter(|(.., is_file)| *is_file)?;
-        inputs.iter().find(|input| read(input) == Some(written)).map(Input::name)
-    };
-    if let Some(name) = written(&work.dead_letters) {
-        return Err(Error::usage(format!(
-            "{name}: letters that fail again would go to the file that is being read; name another one with \
-             --dead-letters FILE"
-        )));
-    }
-    for sink in &work.sinks {
-        let (SinkSpec::Ndjson(file) | SinkSpec::Sqlite { file, .. }) = sink else { continue };
-        if let Some(name) = written(file) {
-            return Err(Error::usage(format!("{name}: the file is to be read and is a sink as well")));
-        }
-    }
-    Ok(())
 }
 
 struct Replay {

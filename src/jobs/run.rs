@@ -27,7 +27,7 @@ const READY_BYTES: usize = 4 << 20;
 /// Only what keeps it from starting: a wrong pattern, an input that is not there, a sink that cannot be opened.
 pub fn run(source: &SourceOptions, work: &WorkOptions, console: Console) -> Result<Receipt> {
     let formats = work.formats(&console)?;
-    let inputs = source.find(work.files())?;
+    let inputs = source.find(&console)?;
     let state = source.open_state(&console)?;
     let queue = queue_with(state.as_ref(), SharedQueue::new(source.limits(limits()), None));
     let (kept, said) = (state.clone(), console.clone());

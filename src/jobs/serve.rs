@@ -54,7 +54,7 @@ pub fn serve(
     mut console: Console,
     on_receipt: &mut dyn FnMut(&Receipt),
 ) -> Result<Receipt> {
-    let inputs = source.find(vec![options.dead_letters.clone()])?;
+    let inputs = source.find(&console)?;
     let state = source.open_state(&console)?;
     // libzmq does not say when they are used up: it goes on trying to accept.
     let connections = raise_limit();

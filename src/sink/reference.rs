@@ -80,9 +80,30 @@ pub(crate) fn encode(value: &str, to: &mut String) {
     }
 }
 
+/// `value` with its percent encoding undone.
+pub(super) fn decode(value: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = value.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let code = (first == b'%').then(|| after.get(..2)).flatten();
+        let code = code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
+        bytes.push(code.unwrap_or(first));
+        rest = if code.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_encoded_is_decoded() {
+        let mut encoded = String::new();
+        encode("/a b%/ä", &mut encoded);
+        assert_eq!(decode(&encoded), "/a b%/ä");
+        assert_eq!(decode("%zz%4"), "%zz%4");
+    }
 
     fn known(name: &str) -> Result<String> {
         match name {

@@ -50,6 +50,18 @@ impl Address {
     pub fn uri(&self) -> &str {
         &self.uri
     }
+
+    /// Files that its parts are read from: secrets, and the certificates that its options name.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let secrets = self.given.split("${file:").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0.to_owned()));
+        let options = self.uri.split_once('?').map_or("", |(_, options)| options).split('&');
+        let certificates = options.filter_map(|option| {
+            let (name, value) = option.split_once('=')?;
+            let is_file = ["tlscafile", "tlscertificatekeyfile"].contains(&name.to_ascii_lowercase().as_str());
+            is_file.then(|| reference::decode(value))
+        });
+        secrets.chain(certificates).map(PathBuf::from).collect()
+    }
 }
 
 impl fmt::Display for Address {

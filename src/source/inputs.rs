@@ -1,14 +1,20 @@
 //! What a user names as INPUT, made into a list of things to open.
 
+mod followed;
+
 use std::collections::{BTreeSet, HashSet};
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::decompress::{Compression, MAGIC_BYTES};
+pub use self::followed::{Followed, find_followed};
+use super::links::Way;
 use super::syslog;
 use crate::error::{Error, Result};
+use crate::job_files::{Identity, JobFiles, Look, Own, identity, is_closed};
 use crate::secrets::masked;
 
 /// One thing to read.
@@ -22,15 +28,6 @@ pub enum Input {
     Syslog(syslog::Address),
     /// Files that are followed, however many.
     Followed(Arc<Followed>),
-}
-
-/// What is followed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Followed {
-    /// As the user names it: files, directories, globs.
-    pub names: Vec<String>,
-    /// What the job itself writes, which is no log though it may lie beside one: files, and directories with all in them.
-    pub own: Vec<PathBuf>,
 }
 
 impl Input {
@@ -73,8 +70,30 @@ pub struct Inputs {
     pub errors: Vec<Error>,
     /// The directories in which further files may appear. Told by [`find_so_far`] alone.
     pub directories: BTreeSet<PathBuf>,
-    /// A file named twice, or named and met in a directory, is read once.
+    /// What links lead to, so that it is known which changes elsewhere matter.
+    pub targets: BTreeSet<PathBuf>,
+    /// What was left out and is perhaps missed, as sentences.
+    pub notes: Vec<String>,
+    /// Links that may have been planted, as sentences.
+    pub warnings: Vec<String>,
+    /// An input named twice is read once.
     seen: HashSet<Input>,
+    /// A file with several names is read once. `None` where a file is told by others.
+    files: Option<HashSet<Identity>>,
+    /// Links that were met and not named. They come after all names that are none.
+    links: Vec<PathBuf>,
+    left_out: LeftOut,
+}
+
+/// What was met and is not read.
+#[derive(Debug, Default)]
+struct LeftOut {
+    /// The job's own files, with what they are.
+    own: Vec<String>,
+    /// Links that lead to nothing.
+    dangling: Vec<PathBuf>,
+    /// Links that lead to directories.
+    directories: Vec<PathBuf>,
 }
 
 /// Standard input as a file of its own. The buffer that the process shares is bypassed, so that what `poll` says about the
@@ -88,25 +107,28 @@ pub(crate) fn open_stdin() -> Result<File> {
 }
 
 /// Finds what `names` mean: files, directories (with all below them), globs, addresses of syslog, `-`. No name means `-`.
+/// The files of the job itself, `own`, are left out where they are met.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::error::Kind::Usage) for a name that is not there and a glob that matches nothing: nothing
-/// should be read when the command line is not what its author meant.
-pub fn find(names: &[String]) -> Result<Inputs> {
-    let mut found = Inputs::default();
+/// [`Kind::Usage`](crate::error::Kind::Usage) for a name that is not there, a glob that matches nothing and a name of one of
+/// `own`: nothing should be read when the command line is not what its author meant.
+pub fn find(names: &[String], own: &JobFiles) -> Result<Inputs> {
+    let mut found = Inputs { files: Some(HashSet::new()), ..Inputs::default() };
+    let own = own.look();
     if names.is_empty() {
-        found.push(Input::Stdin);
+        found.add_stdin(&own)?;
     }
     for name in names {
         let path = Path::new(name);
         if name == "-" {
-            found.push(Input::Stdin);
+            found.add_stdin(&own)?;
         } else if let Some(address) = syslog::Address::parse(name) {
             found.push(Input::Syslog(address?));
         } else if path.symlink_metadata().is_ok() {
-            found.add(path);
+            refuse_own(name, &own)?;
+            found.add(path, &own);
         } else if name.contains(['*', '?', '[']) {
-            if !found.add_glob(name)? {
+            if !found.add_glob(name, &own)? {
                 return Err(Error::usage(format!("{name}: no file matches")));
             }
         } else if let Some(reserved) = reserved(name) {
@@ -117,71 +139,53 @@ pub fn find(names: &[String]) -> Result<Inputs> {
             return Err(Error::usage(format!("{shown}: no such file or directory")));
         }
     }
+    found.finish(&own);
     Ok(found)
+}
+
+/// Refuses a name of one of the job's own files.
+fn refuse_own(name: &str, own: &Look) -> Result<()> {
+    match own.of_path(Path::new(name)) {
+        Some(own) => Err(is_own(name, own)),
+        None => Ok(()),
+    }
+}
+
+fn is_own(name: &str, own: Own) -> Error {
+    let Own { role, given, .. } = own;
+    let advice = match (own.inside, own.written) {
+        (true, _) => format!("it lies in the {role} of this job ({given}), in which there are no logs"),
+        (_, true) => format!("it is to be read and is the {role} of this job as well ({given}); name another file"),
+        (_, false) => format!("it is the {role} of this job ({given}) and no log"),
+    };
+    Error::usage(format!("{name}: {advice}; nothing was read"))
 }
 
 /// Finds what `names` mean by now, when they are followed: files, directories and globs. What is not there may come.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::error::Kind::Usage) for a name that cannot be followed, or of which not even the directory is
-/// there.
-pub fn find_so_far(names: &[String]) -> Result<Inputs> {
-    let mut found = Inputs::default();
-    names.iter().try_for_each(|name| found.add_so_far(name))?;
+/// [`Kind::Usage`](crate::error::Kind::Usage) for a name that cannot be followed, of which not even the directory is there,
+/// or which is one of the job's `own`.
+pub fn find_so_far(names: &[String], own: &JobFiles) -> Result<Inputs> {
+    let mut found = Inputs { files: Some(HashSet::new()), ..Inputs::default() };
+    let own = own.look();
+    names.iter().try_for_each(|name| refuse_own(name, &own).and_then(|()| found.add_so_far(name, &own)))?;
+    found.finish(&own);
     Ok(found)
 }
 
-/// Finds what `names` mean by now, when they have been followed for a while. A directory that has gone may come back.
+/// Finds what `names` mean by now, when they have been followed for a while. A directory that has gone may come back. The
+/// job's own files are among what is found: they are told when a file is new.
 pub fn find_again(names: &[String]) -> Inputs {
     let mut found = Inputs::default();
+    let nothing = JobFiles::default();
+    let nothing = nothing.look();
     for name in names {
         // What a user should know was said at the start.
-        let _ = found.add_so_far(name);
+        let _ = found.add_so_far(name, &nothing);
     }
+    found.finish(&nothing);
     found
-}
-
-/// What is to be read when `names` are followed: the files among them, now and later, together; and for itself what is
-/// there and neither a file nor a directory, as a pipe is. `own` is what the job writes itself.
-///
-/// # Errors
-/// As [`find_so_far`]; also when there is nothing to follow.
-pub fn find_followed(names: &[String], own: Vec<PathBuf>) -> Result<(Inputs, usize)> {
-    if names.is_empty() {
-        return Err(Error::usage("--follow: name files, directories or globs; standard input is read as it comes"));
-    }
-    let mut inputs = Inputs::default();
-    let mut rest = Vec::new();
-    for name in names {
-        match syslog::Address::parse(name) {
-            Some(address) => inputs.push(Input::Syslog(address?)),
-            None => rest.push(name.clone()),
-        }
-    }
-    let (names, received) = (rest, inputs.inputs.len());
-    let found = find_so_far(&names)?;
-    let pipe = |name: &&String| Path::new(name).metadata().is_ok_and(|data| !data.is_file() && !data.is_dir());
-    let (pipes, names): (Vec<&String>, Vec<&String>) = names.iter().partition(pipe);
-    let complete = |name: &&String| Path::new(name).is_file() && is_compressed(Path::new(name));
-    if let Some(name) = names.first().filter(|_| names.iter().all(complete)) {
-        let others = if names.len() > 1 { "compressed files are" } else { "a compressed file is" };
-        return Err(Error::usage(format!("--follow {name}: {others} complete and read once; leave --follow out")));
-    }
-    let files = found.inputs.len() + received;
-    if !names.is_empty() {
-        let names = names.into_iter().cloned().collect();
-        inputs.push(Input::Followed(Arc::new(Followed { names, own })));
-    }
-    pipes.into_iter().for_each(|pipe| inputs.push(Input::File(PathBuf::from(pipe))));
-    Ok((inputs, files))
-}
-
-/// Whether a file begins as a compressed one does.
-fn is_compressed(path: &Path) -> bool {
-    use std::io::Read;
-    let mut magic = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAGIC_BYTES as u64).read_to_end(&mut magic));
-    read.is_ok() && Compression::of(&magic) != Compression::None
 }
 
 /// The directory that holds `path`.
@@ -226,7 +230,7 @@ fn reserved(name: &str) -> Option<&'static str> {
 }
 
 impl Inputs {
-    fn add_so_far(&mut self, name: &str) -> Result<()> {
+    fn add_so_far(&mut self, name: &str, own: &Look) -> Result<()> {
         let path = Path::new(name);
         if name == "-" {
             return Err(Error::usage(
@@ -236,10 +240,10 @@ impl Inputs {
             if !path.is_dir() {
                 self.directories.insert(directory_of(path));
             }
-            self.add(path);
+            self.add(path, own);
         } else if name.contains(['*', '?', '[']) {
             self.directories.extend(glob_directories(name)?);
-            self.add_glob(name)?;
+            self.add_glob(name, own)?;
         } else if let Some(reserved) = reserved(name) {
             return Err(Error::usage(format!("{name}: {reserved}")));
         } else if directory_of(path).is_dir() {
@@ -268,14 +272,40 @@ impl Inputs {
         }
     }
 
-    fn add(&mut self, path: &Path) {
-        if !path.is_dir() {
-            return self.push(Input::File(path.to_owned()));
+    fn add_stdin(&mut self, own: &Look) -> Result<()> {
+        let file = open_stdin().ok();
+        if let Some(own) = file.as_ref().and_then(|file| own.of_open(file)) {
+            return Err(is_own("- (standard input)", own));
         }
+        match file.is_none_or(|file| is_closed(&file)) {
+            true => self.errors.push(Error::input("-: standard input is closed; nothing is read from it")),
+            false => self.push(Input::Stdin),
+        }
+        Ok(())
+    }
+
+    /// Adds what is at `path`, over links or not: a file, or a directory with all below it.
+    fn add(&mut self, path: &Path, own: &Look) {
+        let data = path.metadata().ok();
+        if data.as_ref().is_some_and(Metadata::is_dir) {
+            return self.add_directory(path, own);
+        }
+        let file = data.filter(Metadata::is_file).map(|data| identity(&data));
+        if let Some(own) = own.of(path, file) {
+            let place = if own.inside { "in " } else { "" };
+            let shown = format!("{}: left out, it is {place}this job's {}", path.display(), own.role);
+            return self.left_out.own.push(shown);
+        }
+        let is_new = |files: &mut HashSet<Identity>| file.is_none_or(|file| files.insert(file));
+        if self.files.as_mut().is_none_or(is_new) {
+            self.push(Input::File(path.to_owned()));
+        }
+    }
+
+    fn add_directory(&mut self, path: &Path, own: &Look) {
         self.directories.insert(path.to_owned());
         match list(path) {
-            // The links of a directory are not followed: they lead in circles or to files that stand elsewhere.
-            Ok(entries) => entries.iter().filter(|entry| !entry.is_symlink()).for_each(|entry| self.add(entry)),
+            Ok(entries) => entries.iter().for_each(|entry| self.add_met(entry, own)),
             Err(error) => {
                 let message = format!("{}: the directory cannot be read", path.display());
                 self.errors.push(Error::input(message).because(error));
@@ -283,8 +313,77 @@ impl Inputs {
         }
     }
 
+    /// Adds what was met in a directory; links later.
+    fn add_met(&mut self, path: &Path, own: &Look) {
+        match path.is_symlink() {
+            true => self.links.push(path.to_owned()),
+            false => self.add(path, own),
+        }
+    }
+
+    /// Adds the files that the links lead to that were met, and says what was left out.
+    fn finish(&mut self, own: &Look) {
+        for link in std::mem::take(&mut self.links) {
+            self.add_link(&link, own);
+        }
+        let LeftOut { own, dangling, directories } = std::mem::take(&mut self.left_out);
+        let more = |count: usize, what: &str| match count {
+            1 => String::new(),
+            count => format!(" (and {} more {what})", count - 1),
+        };
+        if let Some(first) = own.first() {
+            self.notes.push(format!("{first}{}", more(own.len(), "of its own files")));
+        }
+        if let Some(first) = dangling.first() {
+            let more = more(dangling.len(), "such links");
+            self.notes.push(format!("{}: left out, the link leads to nothing{more}", first.display()));
+        }
+        if let Some(first) = directories.first() {
+            let more = more(directories.len(), "such links");
+            let first = first.display();
+            self.notes.push(format!(
+                "{first}: left out, links to directories are not entered; name it to have it read{more}"
+            ));
+        }
+    }
+
+    /// Adds the file that a link leads to.
+    fn add_link(&mut self, path: &Path, own: &Look) {
+        let unreadable = |error: std::io::Error| {
+            Error::input(format!("{}: it cannot be told where the link leads", path.display())).because(error)
+        };
+        let way = match Way::of(path) {
+            Ok(way) => way,
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return self.errors.push(unreadable(error)),
+            Err(_) => return self.left_out.dangling.push(path.to_owned()),
+        };
+        let places = way.links.iter().skip(1).map(|(link, _)| link.clone()).chain([way.target.clone()]);
+        self.targets.extend(places);
+        let data = match way.target.metadata() {
+            Ok(data) => data,
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return self.errors.push(unreadable(error)),
+            Err(_) => return self.left_out.dangling.push(path.to_owned()),
+        };
+        if data.is_dir() {
+            return self.left_out.directories.push(path.to_owned());
+        }
+        if !data.is_file() {
+            return;
+        }
+        let us = nix::unistd::geteuid().as_raw();
+        match way.planted(us, data.uid()) {
+            Some((link, user)) => self.warnings.push(format!(
+                "{}: left out, because the link {} belongs to user {user}, who owns neither what it leads to nor this \
+                 process; name it to have it read",
+                path.display(),
+                link.display()
+            )),
+            None => self.add(path, own),
+        }
+    }
+
     /// Adds what matches; `false` when nothing does.
-    fn add_glob(&mut self, pattern: &str) -> Result<bool> {
+    fn add_glob(&mut self, pattern: &str, own: &Look) -> Result<bool> {
         let paths = glob::glob(pattern).map_err(|error| {
             Error::usage(format!("{pattern}: not a glob: {} at character {}", error.msg, error.pos + 1))
         })?;
@@ -292,7 +391,9 @@ impl Inputs {
         for path in paths {
             matched = true;
             match path {
-                Ok(path) => self.add(&path),
+                // A link to a directory that matches is entered, as it is when the shell has put in its name.
+                Ok(path) if path.is_symlink() && path.is_dir() => self.add_directory(&path, own),
+                Ok(path) => self.add_met(&path, own),
                 Err(error) => {
                     let message = format!("{}: cannot be read", error.path().display());
                     self.errors.push(Error::input(message).because(std::io::Error::from(error)));
@@ -303,13 +404,13 @@ impl Inputs {
     }
 }
 
-/// The regular files and directories in `directory`, sorted by name.
+/// The regular files, directories and links in `directory`, sorted by name.
 fn list(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut entries = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
         let kind = entry.file_type()?;
-        if kind.is_file() || kind.is_dir() {
+        if kind.is_file() || kind.is_dir() || kind.is_symlink() {
             entries.push(entry.path());
         }
     }

@@ -11,6 +11,7 @@ mod export;
 pub mod follow;
 mod gzip;
 pub mod inputs;
+mod links;
 pub mod live;
 pub mod origin;
 mod overlong;

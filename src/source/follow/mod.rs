@@ -12,7 +12,7 @@ pub mod tail;
 mod unpack;
 mod watch;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -85,7 +85,7 @@ pub(super) fn follow(
         follower: Follower::new(reader, &plain, &wary),
         watcher: Watcher::new(follow.poll, &follow.say),
         started: Instant::now(),
-        own: followed.own.iter().filter_map(|path| place(path)).collect(),
+        targets: BTreeSet::new(),
         patterns: followed.names.iter().filter_map(|name| glob::Pattern::new(name).ok()).collect(),
         said: HashSet::new(),
         next_look: Duration::ZERO,
@@ -105,8 +105,8 @@ struct Following<'a> {
     follower: Follower<'a, File>,
     watcher: Watcher,
     started: Instant,
-    /// What the job writes, by real paths.
-    own: Vec<PathBuf>,
+    /// What links led to at the last look.
+    targets: BTreeSet<PathBuf>,
     patterns: Vec<glob::Pattern>,
     /// What was said, so that it is said once.
     said: HashSet<String>,
@@ -197,36 +197,23 @@ impl<'a> Following<'a> {
             || self.patterns.iter().any(|pattern| pattern.matches_path(path) || pattern.matches_path(bare))
             // A directory of a glob's.
             || path.is_dir();
-        meant && !self.is_own(path)
-    }
-
-    /// Whether the job itself writes `path`.
-    fn is_own(&self, path: &Path) -> bool {
-        if self.own.is_empty() {
-            return false;
-        }
-        let Some(path) = place(path) else { return false };
-        self.own.iter().any(|own| {
-            // What SQLite keeps beside a database as well.
-            let beside = |ending: &str| {
-                path.as_os_str().len() == own.as_os_str().len() + ending.len()
-                    && path.as_os_str().to_string_lossy() == format!("{}{ending}", own.display())
-            };
-            path.starts_with(own) || ["-journal", "-wal", "-shm"].iter().any(|ending| beside(ending))
-        })
+        self.targets.contains(path) || meant && self.followed.own.look_again().of_path(path).is_none()
     }
 
     /// Looks at all names.
     fn look(&mut self) {
         let began = self.started.elapsed();
         let inputs = inputs::find_again(&self.followed.names);
-        for error in &inputs.errors {
-            self.warn_once(error.to_string());
-        }
+        let warnings = inputs.errors.iter().map(Error::to_string).chain(inputs.warnings);
+        warnings.for_each(|sentence| self.warn_once(sentence));
         if self.next_look.is_zero() && self.follower.book().is_unopened() {
             self.say_what_lacks();
         }
-        let new = self.watcher.watch_directories(inputs.directories, self.say);
+        // A link may come to lead to something else without a change of itself.
+        let led_to = inputs.targets.iter().filter_map(|target| target.parent().map(Path::to_owned));
+        let directories: BTreeSet<PathBuf> = inputs.directories.into_iter().chain(led_to).collect();
+        let new = self.watcher.watch_directories(directories, self.say);
+        self.targets = inputs.targets;
         let found: Vec<Found> = inputs.inputs.iter().filter_map(found).collect();
         let failures = {
             let (own, watcher, say) = (self.own_of(&found), &mut self.watcher, self.say);
@@ -254,10 +241,12 @@ impl<'a> Following<'a> {
         self.next_look = if new { now } else { now + pause.max((now - began) * PART) };
     }
 
-    /// Which of the files that are not known yet the job itself writes.
+    /// Which of the files that are not known yet are the job's own.
     fn own_of(&self, found: &[Found]) -> HashSet<FileId> {
+        let own = self.followed.own.look_again();
         let is_new = |found: &&Found| !self.follower.book().knows(found.id);
-        found.iter().filter(is_new).filter(|found| self.is_own(&found.path)).map(|found| found.id).collect()
+        let is_own = |found: &&Found| own.of(&found.path, Some((found.id.device, found.id.inode))).is_some();
+        found.iter().filter(is_new).filter(is_own).map(|found| found.id).collect()
     }
 
     /// Names that lead to nothing are no fault here, but perhaps not what was meant.
@@ -290,14 +279,6 @@ fn found(input: &Input) -> Option<Found> {
     let id = FileId { device: data.dev(), inode: data.ino() };
     let modified = data.mtime().saturating_mul(1_000_000_000).saturating_add(data.mtime_nsec());
     Some(Found { path: path.clone(), id, size: data.len(), modified })
-}
-
-/// Where a path is, links followed; also of what is not there itself.
-fn place(path: &Path) -> Option<PathBuf> {
-    path.canonicalize().ok().or_else(|| {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Some(folder.canonicalize().ok()?.join(path.file_name()?))
-    })
 }
 
 /// How long ago a time was, in nanoseconds since 1970.

@@ -1,0 +1,79 @@
+//! What a user names to be followed.
+
+use std::fs::File;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Input, Inputs, find_so_far};
+use crate::error::{Error, Result};
+use crate::job_files::JobFiles;
+use crate::source::decompress::{Compression, MAGIC_BYTES};
+use crate::source::syslog;
+
+/// What is followed.
+#[derive(Debug, Clone)]
+pub struct Followed {
+    /// As the user names it: files, directories, globs.
+    pub names: Vec<String>,
+    /// The job's own files, which are no logs though they may lie beside some.
+    pub own: Arc<JobFiles>,
+}
+
+impl PartialEq for Followed {
+    fn eq(&self, other: &Followed) -> bool {
+        self.names == other.names
+    }
+}
+
+impl Eq for Followed {}
+
+impl Hash for Followed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.names.hash(state);
+    }
+}
+
+/// What is to be read when `names` are followed: the files among them, now and later, together; and for itself what is
+/// there and neither a file nor a directory, as a pipe is. `own` are the job's own files.
+///
+/// # Errors
+/// As [`find_so_far`]; also when there is nothing to follow.
+pub fn find_followed(names: &[String], own: &Arc<JobFiles>) -> Result<(Inputs, usize)> {
+    if names.is_empty() {
+        return Err(Error::usage("--follow: name files, directories or globs; standard input is read as it comes"));
+    }
+    let mut inputs = Inputs::default();
+    let mut rest = Vec::new();
+    for name in names {
+        match syslog::Address::parse(name) {
+            Some(address) => inputs.push(Input::Syslog(address?)),
+            None => rest.push(name.clone()),
+        }
+    }
+    let (names, received) = (rest, inputs.inputs.len());
+    let found = find_so_far(&names, own)?;
+    let pipe = |name: &&String| Path::new(name).metadata().is_ok_and(|data| !data.is_file() && !data.is_dir());
+    let (pipes, names): (Vec<&String>, Vec<&String>) = names.iter().partition(pipe);
+    let complete = |name: &&String| Path::new(name).is_file() && is_compressed(Path::new(name));
+    if let Some(name) = names.first().filter(|_| names.iter().all(complete)) {
+        let others = if names.len() > 1 { "compressed files are" } else { "a compressed file is" };
+        return Err(Error::usage(format!("--follow {name}: {others} complete and read once; leave --follow out")));
+    }
+    let files = found.inputs.len() + received;
+    (inputs.notes, inputs.warnings) = (found.notes, found.warnings);
+    if !names.is_empty() {
+        let names = names.into_iter().cloned().collect();
+        inputs.push(Input::Followed(Arc::new(Followed { names, own: Arc::clone(own) })));
+    }
+    pipes.into_iter().for_each(|pipe| inputs.push(Input::File(PathBuf::from(pipe))));
+    Ok((inputs, files))
+}
+
+/// Whether a file begins as a compressed one does.
+fn is_compressed(path: &Path) -> bool {
+    use std::io::Read;
+    let mut magic = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAGIC_BYTES as u64).read_to_end(&mut magic));
+    read.is_ok() && Compression::of(&magic) != Compression::None
+}

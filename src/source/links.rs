@@ -1,0 +1,118 @@
+//! Symbolic links that are met in a directory or by a glob: where they lead, over which links, and whose those are.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+/// More links than this on one way lead in a circle, for the kernel as well.
+const MOST: usize = 40;
+
+/// The links on the way from a name to what it leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// The path at its end, which is no link. Nothing need be there.
+    pub target: PathBuf,
+    /// Each link, with the number of the user that owns it.
+    pub links: Vec<(PathBuf, u32)>,
+}
+
+impl Way {
+    /// Follows `path`, whose folder is taken as it is. Links to folders on the way are links as well.
+    ///
+    /// # Errors
+    /// Those of the file system, and too many links.
+    pub fn of(path: &Path) -> io::Result<Way> {
+        let mut links = Vec::new();
+        let mut at = path.parent().map(Path::to_owned).unwrap_or_default();
+        let mut rest: VecDeque<PathBuf> = path.file_name().map(PathBuf::from).into_iter().collect();
+        while let Some(part) = rest.pop_front() {
+            let next = at.join(&part);
+            let data = match next.symlink_metadata() {
+                Ok(data) => data,
+                // Nothing is there, and so no further link.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    at = rest.iter().fold(next, |path, part| path.join(part));
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
+            if !data.is_symlink() {
+                at = next;
+                continue;
+            }
+            if links.len() >= MOST {
+                return Err(io::Error::other("too many links lead to each other"));
+            }
+            links.push((next.clone(), data.uid()));
+            let target = next.read_link()?;
+            for part in target.components().rev() {
+                match part {
+                    Component::CurDir => {}
+                    part => rest.push_front(PathBuf::from(part.as_os_str())),
+                }
+            }
+        }
+        Ok(Way { target: at, links })
+    }
+
+    /// The first link that somebody has made who is neither root, nor `us`, nor the owner of what it leads to. Whoever may
+    /// write to a directory of logs could make such a link to a file that only others may read.
+    pub fn planted(&self, us: u32, owner: u32) -> Option<&(PathBuf, u32)> {
+        self.links.iter().find(|(_, user)| *user != 0 && *user != us && *user != owner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn every_link_on_the_way_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("real/deep")).unwrap();
+        std::fs::write(at("real/deep/log"), "").unwrap();
+        symlink("deep", at("real/short")).unwrap();
+        symlink("real/short/../short/log", at("first")).unwrap();
+        symlink(at("first"), at("second")).unwrap();
+        symlink("nowhere/at/all", at("dangling")).unwrap();
+        symlink("circle", at("circle")).unwrap();
+        let names = |path: &str| {
+            let way = Way::of(&at(path)).unwrap();
+            let links: Vec<String> = way
+                .links
+                .iter()
+                .map(|(path, _)| path.strip_prefix(folder.path()).unwrap().display().to_string())
+                .collect();
+            (links.join(" "), way.target)
+        };
+        let (links, target) = names("second");
+        assert_eq!(links, "second first real/short real/deep/../short");
+        assert_eq!(target.canonicalize().unwrap(), at("real/deep/log").canonicalize().unwrap());
+        assert_eq!(names("dangling"), ("dangling".into(), at("nowhere/at/all")));
+        assert_eq!(names("real/deep/log").0, "");
+        assert!(Way::of(&at("circle")).is_err());
+    }
+
+    #[test]
+    fn a_link_of_a_stranger_is_planted() {
+        let way = |users: &[u32]| Way {
+            target: "x".into(),
+            links: users.iter().map(|&user| (PathBuf::from(format!("l{user}")), user)).collect(),
+        };
+        for (users, us, owner, planted) in [
+            (&[][..], 5, 6, None),
+            (&[0, 5, 6][..], 5, 6, None),
+            (&[7][..], 5, 6, Some(7)),
+            (&[7][..], 0, 6, Some(7)),
+            (&[7][..], 0, 0, Some(7)),
+            (&[0, 6, 7, 5][..], 5, 6, Some(7)),
+            (&[7][..], 5, 7, None),
+        ] {
+            assert_eq!(way(users).planted(us, owner).map(|(_, user)| *user), planted, "{users:?} {us} {owner}");
+        }
+    }
+}
