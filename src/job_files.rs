@@ -20,9 +20,10 @@ use std::sync::{Mutex, PoisonError};
 use nix::fcntl::OFlag;
 use nix::unistd::{AccessFlags, eaccess};
 
-pub use self::target::{Identity, identity, is_closed};
+pub use self::target::{Identity, identity};
 use self::target::{Target, folder_of, real_path};
 use crate::error::{Error, Result};
+use crate::streams;
 
 /// What SQLite keeps beside a database.
 const BESIDE_A_DATABASE: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -135,7 +136,7 @@ impl JobFiles {
         let streams = [(out.as_fd(), "standard output", used), (error.as_fd(), "standard error", Use::Says)];
         for (descriptor, role, used) in streams {
             let file = descriptor.try_clone_to_owned().map(File::from);
-            if used == Use::Writes && file.as_ref().map_or(true, is_closed) {
+            if used == Use::Writes && streams::stdout_was_closed() {
                 return Err(Error::sink(
                     "standard output is closed, and documents would go there; nothing was read. Open it, or name another \
                      sink (--to null: and > /dev/null throw documents away)",

@@ -71,5 +71,6 @@ pub mod small_file;
 pub mod source;
 pub mod state;
 pub mod stop;
+pub mod streams;
 pub mod wire;
 pub mod worker;

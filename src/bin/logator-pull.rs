@@ -9,6 +9,8 @@ use logator::jobs::pull::Received;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+logator::look_at_streams_before_main!();
+
 fn main() -> ExitCode {
     let arguments = cli::pull();
     let receipt = arguments.report.receipt.as_deref();

@@ -9,6 +9,8 @@ use logator::jobs::push::Sent;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+logator::look_at_streams_before_main!();
+
 fn main() -> ExitCode {
     let arguments = cli::push();
     let console = arguments.report.begin_with("logator-push", |_| Sent::default());

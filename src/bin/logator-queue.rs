@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use logator::cli;
 use logator::jobs;
 
+logator::look_at_streams_before_main!();
+
 fn main() -> ExitCode {
     let arguments = cli::queue();
     let console = arguments.report.begin("logator-queue");

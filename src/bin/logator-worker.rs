@@ -8,6 +8,8 @@ use logator::jobs::{self, spawned::QueueWatch};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+logator::look_at_streams_before_main!();
+
 fn main() -> ExitCode {
     let arguments = cli::worker();
     let console = arguments.report.begin("logator-worker");

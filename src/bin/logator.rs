@@ -8,6 +8,8 @@ use logator::jobs;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+logator::look_at_streams_before_main!();
+
 fn main() -> ExitCode {
     match cli::logator().command {
         Commands::Run(arguments) => {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{CommandFactory, FromArgMatches};
 
@@ -32,6 +33,14 @@ const OF_WORKERS: Roles = Roles {
     dead_letters: "dead-letters file of the started workers",
     receipt: "receipt of the started workers",
 };
+
+/// Whether the files of this process have been checked. Until then none is written, not even a receipt: it could be an input.
+static CHECKED: AtomicBool = AtomicBool::new(false);
+
+/// See [`CHECKED`].
+pub(super) fn are_checked() -> bool {
+    CHECKED.load(Ordering::Relaxed)
+}
 
 /// What is collected.
 struct Collected {
@@ -143,6 +152,7 @@ impl Collected {
         self.files.check()?;
         self.files.check_writable(OWN.receipt)?;
         self.files.check_writable(OWN.dead_letters)?;
+        CHECKED.store(true, Ordering::Relaxed);
         Ok(Arc::new(self.files))
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::files;
 use crate::console::{Console, Level, LogFormat};
 use crate::receipt::{Receipt, Tally};
 use crate::signals;
@@ -83,7 +84,8 @@ impl ReportArgs {
         let before_job = move |signal: &'static str| {
             let sentence = super::nothing_was_read(signal);
             say.error(&sentence);
-            if let Err(error) = super::write_json(file.as_deref(), &nothing(sentence)) {
+            let file = file.as_deref().filter(|_| files::are_checked());
+            if let Err(error) = super::write_json(file, &nothing(sentence)) {
                 say.error(error.to_string());
             }
         };

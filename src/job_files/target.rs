@@ -1,10 +1,8 @@
 //! Where a path leads, also that of a file that is not there yet.
 
-use std::fs::{File, Metadata};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
-
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::Place;
 
@@ -79,17 +77,6 @@ fn real_folder(folder: &Path) -> PathBuf {
         real = real.canonicalize().unwrap_or(real);
     }
     real
-}
-
-/// Whether the program was started without a descriptor in the place of the standard stream that is now `file`. Rust's
-/// runtime opens `/dev/null` there, for reading and writing; a shell that is told to use `/dev/null` opens it for one of the
-/// two.
-pub fn is_closed(file: &File) -> bool {
-    let null = Path::new("/dev/null").metadata().map(|data| data.rdev());
-    let is_null = file
-        .metadata()
-        .is_ok_and(|data| data.file_type().is_char_device() && null.is_ok_and(|null| null == data.rdev()));
-    is_null && fcntl(file, FcntlArg::F_GETFL).is_ok_and(|flags| flags & OFlag::O_ACCMODE.bits() == OFlag::O_RDWR.bits())
 }
 
 /// The folder that holds `path`.

@@ -14,8 +14,9 @@ pub use self::followed::{Followed, find_followed};
 use super::links::Way;
 use super::syslog;
 use crate::error::{Error, Result};
-use crate::job_files::{Identity, JobFiles, Look, Own, identity, is_closed};
+use crate::job_files::{Identity, JobFiles, Look, Own, identity};
 use crate::secrets::masked;
+use crate::streams;
 
 /// One thing to read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -277,7 +278,7 @@ impl Inputs {
         if let Some(own) = file.as_ref().and_then(|file| own.of_open(file)) {
             return Err(is_own("- (standard input)", own));
         }
-        match file.is_none_or(|file| is_closed(&file)) {
+        match file.is_none() || streams::stdin_was_closed() {
             true => self.errors.push(Error::input("-: standard input is closed; nothing is read from it")),
             false => self.push(Input::Stdin),
         }

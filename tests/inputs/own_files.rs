@@ -276,3 +276,16 @@ fn the_socket_file_of_another_queue_is_left_alone() {
         assert!(!place.path("q").exists(), "{program}: the own one is removed");
     }
 }
+
+/// A stream that leads to `/dev/null` for reading and writing, as Python's `subprocess.DEVNULL` gives it, is not closed.
+#[test]
+fn a_null_device_that_is_open_for_both_ways_is_no_closed_stream() {
+    let place = Place::new();
+    place.write("a.log", access(0..3));
+    let null = || std::fs::File::options().read(true).write(true).open("/dev/null").unwrap();
+    for arguments in [&["run", "a.log", "-q"][..], &["run", "-q"]] {
+        let mut command = place.command("logator", arguments);
+        let ran = command.stdin(null()).stdout(null()).output().unwrap();
+        assert_eq!((ran.status.code(), &ran.stderr[..]), (Some(0), &b""[..]), "{arguments:?}");
+    }
+}
