@@ -22,8 +22,14 @@ pub struct Tally {
     pub filtered: u64,
     /// Given to a peer of the line dialogue, which asked for its next line afterwards. Whether it stored the line, nobody
     /// knows.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub delivered: u64,
+}
+
+// What serde takes gets a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Tally {

@@ -18,7 +18,6 @@ fn the_json_receipt_and_the_block_say_the_same() {
         "bytes",
         "cpu_seconds",
         "dead_lettered",
-        "delivered",
         "duplicate",
         "errors",
         "filtered",

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
+use crate::kit::logs::access;
 use crate::kit::place::{Place, Running, account};
 use crate::kit::{PATIENCE, Ran, program, wait_for};
 
