@@ -159,6 +159,11 @@ pub struct SourceCount {
 }
 
 impl Receipt {
+    /// The account of a job that did not begin, for the reason that `sentence` says.
+    pub fn of_nothing(sentence: String) -> Self {
+        Receipt::new(0, 0, 0, Tally::default(), Duration::ZERO, vec![sentence])
+    }
+
     /// Closes the account of `taken` lines, of which `left` were given back.
     pub fn new(taken: u64, left: u64, bytes: u64, tally: Tally, elapsed: Duration, errors: Vec<String>) -> Self {
         let read = taken.saturating_sub(left);

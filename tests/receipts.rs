@@ -1,7 +1,7 @@
 //! The receipt: one block for people, one JSON object for programs, and both sides agree.
 
 use crate::kit::logs::access;
-use crate::kit::place::{Place, account};
+use crate::kit::place::{Place, Running, account};
 
 #[test]
 fn the_json_receipt_and_the_block_say_the_same() {
@@ -137,4 +137,19 @@ fn each_pattern_is_accounted_for_and_people_see_which_one_was_slow() {
     let (ran, receipt) = place.logator(&["in", "-f", "combined", "--to", "null:", "--unmatched", "drop"], b"");
     assert_eq!((receipt.patterns.len(), receipt.patterns[0].matched), (1, 3000));
     assert!(!ran.stderr.contains("tried"), "{}", ran.stderr);
+}
+
+/// What the environment or a file says of a receipt is the queue's, and not that of the workers which it starts.
+#[test]
+fn a_receipt_in_the_environment_is_that_of_the_queue_and_not_of_its_workers() {
+    let place = Place::new();
+    place.write("in.log", access(0..100));
+    let endpoint = place.endpoint();
+    let arguments = ["in.log", "--bind", &endpoint, "--spawn=2", "--", "-f", "combined", "--to", "ndjson:out"];
+    let mut command = place.command("logator-queue", &arguments);
+    command.env("LOGATOR_RECEIPT", "receipt");
+    let ran = Running::start(command).end();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(account(&place.receipt("receipt")), [100, 100, 0, 0, 0, 0]);
+    assert_eq!(place.objects("out").len(), 100);
 }

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         });
         return cli::conclude(&console, receipt, result);
     }
-    let console = arguments.report.begin_with("logator-pull", |_| Received::default());
+    let console = arguments.report.begin_with("logator-pull", receipt, |_| Received::default());
     let result = arguments.files().and_then(|_| arguments.options()).and_then(|options| {
         cli::reload_on_hangup(&console, "pull")?;
         let received = jobs::pull::print(&options, console.clone())?;

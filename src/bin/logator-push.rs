@@ -13,11 +13,12 @@ logator::look_at_streams_before_main!();
 
 fn main() -> ExitCode {
     let arguments = cli::push();
-    let console = arguments.report.begin_with("logator-push", |_| Sent::default());
+    let receipt = arguments.report.receipt.as_deref();
+    let console = arguments.report.begin_with("logator-push", receipt, |_| Sent::default());
     let result = arguments.files().and_then(|_| arguments.options()).and_then(|options| {
         cli::reload_on_hangup(&console, "push")?;
         let sent = jobs::push::push(&options, console.clone())?;
-        cli::write_json(arguments.report.receipt.as_deref(), &sent)?;
+        cli::write_json(receipt, &sent)?;
         Ok(sent)
     });
     match result {

@@ -12,7 +12,7 @@ logator::look_at_streams_before_main!();
 
 fn main() -> ExitCode {
     let arguments = cli::worker();
-    let console = arguments.report.begin("logator-worker");
+    let console = arguments.begin();
     // Before anything else: a queue that has started this worker may be gone already.
     let watch = match arguments.spawned_by.as_deref().map(|folder| QueueWatch::start(folder, &console)).transpose() {
         Ok(watch) => watch,

@@ -13,6 +13,7 @@ use super::report::ReportArgs;
 use super::size;
 use super::source::SourceArgs;
 use crate::client::Address;
+use crate::console::Console;
 use crate::dead_letter::Reason;
 use crate::endpoint::{self, Endpoint};
 use crate::error::{Error, Result};
@@ -23,6 +24,7 @@ use crate::jobs::serve::ServeOptions;
 use crate::jobs::spawn::SpawnOptions;
 use crate::jobs::{DEAD_LETTERS, DEAD_LETTERS_AGAIN, WorkOptions, Workers};
 use crate::link::LinkOptions;
+use crate::receipt::Receipt;
 use crate::sink::spec::SinkSpec;
 use crate::source::reader::BatchSize;
 
@@ -354,12 +356,22 @@ impl QueueArgs {
     }
 }
 
+/// Whether a command line names a receipt.
+pub(super) fn says_receipt<'a>(arguments: impl IntoIterator<Item = &'a OsString>) -> bool {
+    arguments.into_iter().any(|argument| argument.to_string_lossy().starts_with("--receipt"))
+}
+
 impl WorkerArgs {
     /// Where the receipt goes. That of a worker which a queue has started goes nowhere unless its own command line says
     /// so: environment and file may mean the receipt of the queue.
     pub fn receipt(&self) -> Option<&Path> {
-        let said = || std::env::args_os().any(|argument| argument.to_string_lossy().starts_with("--receipt"));
+        let said = || says_receipt(&std::env::args_os().collect::<Vec<_>>());
         self.report.receipt.as_deref().filter(|_| self.spawned_by.is_none() || said())
+    }
+
+    /// The console, as [`ReportArgs::begin`] makes it.
+    pub fn begin(&self) -> Console {
+        self.report.begin_with("logator-worker", self.receipt(), Receipt::of_nothing)
     }
 
     /// The options of the workers.

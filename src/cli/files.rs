@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{CommandFactory, FromArgMatches};
 
-use super::args::{BenchArgs, GrokArgs, QueueArgs, ReplayArgs, RunArgs, WorkerArgs};
+use super::args::{BenchArgs, GrokArgs, QueueArgs, ReplayArgs, RunArgs, WorkerArgs, says_receipt};
 use super::pull::{FromArg, PullArgs};
 use super::push::{LinkArgs, PushArgs};
 use super::report::ReportArgs;
@@ -89,10 +89,14 @@ impl Collected {
     }
 
     fn report(&mut self, report: &ReportArgs) {
-        if let Some(path) = &report.receipt {
+        self.receipt(report.receipt.as_deref());
+        self.config(report.config.as_deref());
+    }
+
+    fn receipt(&mut self, path: Option<&Path>) {
+        if let Some(path) = path {
             self.files.writes(self.roles.receipt, Self::given("--receipt", path), path);
         }
-        self.config(report.config.as_deref());
     }
 
     fn config(&mut self, path: Option<&Path>) {
@@ -139,10 +143,12 @@ impl Collected {
         self.sockets(&link.bind);
     }
 
-    fn worker(&mut self, worker: &WorkerArgs) {
+    /// `receipt` is where the worker's own receipt goes.
+    fn worker(&mut self, worker: &WorkerArgs, receipt: Option<&Path>) {
         self.sinks(&worker.sinks);
         self.dead_letters(&worker.dead_letters);
-        self.report(&worker.report);
+        self.receipt(receipt);
+        self.config(worker.report.config.as_deref());
         self.keys(&worker.keys.curve_key, &None, &worker.keys.queue_key);
     }
 
@@ -227,7 +233,8 @@ impl QueueArgs {
         collected.sockets(&self.bind);
         if let Some(workers) = self.spawned() {
             collected.roles = OF_WORKERS;
-            collected.worker(&workers);
+            let receipt = workers.report.receipt.as_deref().filter(|_| says_receipt(self.worker_arguments.iter()));
+            collected.worker(&workers, receipt);
         }
         collected.checked()
     }
@@ -251,7 +258,7 @@ impl WorkerArgs {
     /// Two of them that are one, and those that cannot be made.
     pub fn files(&self) -> Result<Arc<JobFiles>> {
         let mut collected = Collected::default();
-        collected.worker(self);
+        collected.worker(self, self.receipt());
         let sockets = self.from.iter().map(FromArg::endpoint).filter_map(Endpoint::path);
         sockets.for_each(|path| collected.files.reads("socket", Collected::given("--from", path), path));
         collected.checked()

@@ -1,14 +1,13 @@
 //! The flags of what is told while a program works.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::files;
 use crate::console::{Console, Level, LogFormat};
-use crate::receipt::{Receipt, Tally};
+use crate::receipt::Receipt;
 use crate::signals;
 
 /// How to report.
@@ -69,18 +68,19 @@ impl ReportArgs {
     /// The console of `program`. Signals that come before its job has begun end it from here on with a sentence there and
     /// a receipt of nothing.
     pub fn begin(&self, program: &'static str) -> Console {
-        let nothing = |sentence| Receipt::new(0, 0, 0, Tally::default(), Duration::ZERO, vec![sentence]);
-        self.begin_with(program, nothing)
+        self.begin_with(program, self.receipt.as_deref(), Receipt::of_nothing)
     }
 
-    /// The same for a program whose account is another one: `nothing` makes it of the sentence.
+    /// The same for a program whose account is another one, which `nothing` makes of the sentence, or goes to another
+    /// `file`.
     pub fn begin_with<R: Serialize>(
         &self,
         program: &'static str,
+        file: Option<&Path>,
         nothing: impl Fn(String) -> R + Send + 'static,
     ) -> Console {
         let console = self.console(program);
-        let (say, file) = (console.clone(), self.receipt.clone());
+        let (say, file) = (console.clone(), file.map(Path::to_owned));
         let before_job = move |signal: &'static str| {
             let sentence = super::nothing_was_read(signal);
             say.error(&sentence);
