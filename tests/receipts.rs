@@ -145,7 +145,7 @@ fn a_receipt_in_the_environment_is_that_of_the_queue_and_not_of_its_workers() {
     let place = Place::new();
     place.write("in.log", access(0..100));
     let endpoint = place.endpoint();
-    let arguments = ["in.log", "--bind", &endpoint, "--spawn=2", "--", "-f", "combined", "--to", "ndjson:out"];
+    let arguments = ["in.log", "--bind", &endpoint, "--spawn=1", "--", "-f", "combined", "--to", "ndjson:out"];
     let mut command = place.command("logator-queue", &arguments);
     command.env("LOGATOR_RECEIPT", "receipt");
     let ran = Running::start(command).end();
