@@ -12,6 +12,7 @@ use super::pull::{EnvelopeArg, FromArg, from};
 use super::report::ReportArgs;
 use super::size;
 use super::source::SourceArgs;
+use super::wait::WaitArgs;
 use crate::client::Address;
 use crate::dead_letter::Reason;
 use crate::endpoint::{self, Endpoint};
@@ -80,6 +81,9 @@ pub struct RunArgs {
     /// Where lines go that cannot be stored; made at the first one
     #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS)]
     pub dead_letters: PathBuf,
+    /// How long to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// How to report.
     #[command(flatten)]
     pub report: ReportArgs,
@@ -119,6 +123,9 @@ pub struct QueueArgs {
     /// Where lines go that are too long or that workers are lost on; made at the first one
     #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS)]
     pub dead_letters: PathBuf,
+    /// How long to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// How to report.
     #[command(flatten)]
     pub report: ReportArgs,
@@ -157,6 +164,9 @@ pub struct WorkerArgs {
     /// Where lines go that cannot be stored; made at the first one
     #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS)]
     pub dead_letters: PathBuf,
+    /// How long to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// How to report.
     #[command(flatten)]
     pub report: ReportArgs,
@@ -249,6 +259,9 @@ pub struct ReplayArgs {
     /// Where letters go that fail again or are not sent; not the file that is read
     #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS_AGAIN)]
     pub dead_letters: PathBuf,
+    /// How long to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// How to report.
     #[command(flatten)]
     pub report: ReportArgs,
@@ -282,14 +295,14 @@ pub(super) fn sink(text: &str) -> Result<SinkSpec, String> {
 impl RunArgs {
     /// The options of the workers.
     pub fn work_options(&self) -> WorkOptions {
-        self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone())
+        self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone(), self.wait.sink_deadline)
     }
 }
 
 impl ReplayArgs {
     /// The options of the workers.
     pub fn work_options(&self) -> WorkOptions {
-        self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone())
+        self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone(), self.wait.sink_deadline)
     }
 
     /// What is replayed.
@@ -349,6 +362,7 @@ impl QueueArgs {
             linger: self.linger,
             drain: self.drain,
             dead_letters: self.dead_letters.clone(),
+            deadline: self.wait.sink_deadline,
             spawn,
         })
     }
@@ -391,7 +405,7 @@ impl WorkerArgs {
                 WorkerJob::Pull(PullOptions { link, envelope, max_line: BatchSize::default().max_line })
             }
         };
-        Ok((job, self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone())))
+        Ok((job, self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone(), self.wait.sink_deadline)))
     }
 }
 

@@ -1,9 +1,10 @@
 use super::super::tests::batch;
 use super::*;
 use crate::error::Kind;
+use crate::wait::Deadline;
 
 fn opened(path: &Path) -> String {
-    let error = SqliteSink::open(path, "logs").unwrap_err();
+    let error = SqliteSink::open(path, "logs", &Waits::default()).unwrap_err();
     assert_eq!(error.kind(), Kind::Sink);
     assert!(error.to_string().contains(&format!("sqlite:{}", path.display())), "{error}");
     error.to_string()
@@ -13,7 +14,7 @@ fn opened(path: &Path) -> String {
 fn fields_of_stored_documents_can_be_queried() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
-    let sink = SqliteSink::open(&path, "logs").unwrap();
+    let sink = SqliteSink::open(&path, "logs", &Waits::default()).unwrap();
     sink.store(&batch(0..10), &mut Vec::new()).unwrap();
     sink.close().unwrap();
     assert_eq!(sink.path(), path);
@@ -36,15 +37,15 @@ fn what_cannot_be_a_sink_is_named_with_its_reason() {
     let other = folder.path().join("other.db");
     Connection::open(&other).unwrap().execute_batch("CREATE TABLE logs(time TEXT, level TEXT)").unwrap();
     assert!(opened(&other).contains("its table logs has the columns time, level"));
-    SqliteSink::open(&other, "documents").unwrap();
+    SqliteSink::open(&other, "documents", &Waits::default()).unwrap();
 }
 
 #[test]
 fn a_database_that_may_only_be_read_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
-    drop(SqliteSink::open(&path, "logs").unwrap());
-    let sink = SqliteSink::open(&path, "logs").unwrap();
+    drop(SqliteSink::open(&path, "logs", &Waits::default()).unwrap());
+    let sink = SqliteSink::open(&path, "logs", &Waits::default()).unwrap();
     // As root no file mode forbids writing; the connection's own switch gives the same error.
     sink.connection().execute_batch("PRAGMA query_only=1").unwrap();
     let error = sink.store(&batch(0..3), &mut Vec::new()).unwrap_err();
@@ -54,7 +55,7 @@ fn a_database_that_may_only_be_read_is_named() {
 #[test]
 fn a_full_disk_stores_nothing_of_the_batch_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let sink = SqliteSink::open(&folder.path().join("a.db"), "logs").unwrap();
+    let sink = SqliteSink::open(&folder.path().join("a.db"), "logs", &Waits::default()).unwrap();
     let mut outcomes = Vec::new();
     sink.store(&batch(0..10), &mut outcomes).unwrap();
     sink.connection().query_row("PRAGMA max_page_count=8", [], |_| Ok(())).unwrap();
@@ -72,7 +73,7 @@ fn a_full_disk_stores_nothing_of_the_batch_and_says_so() {
 fn a_lock_held_beyond_the_deadline_gives_the_batch_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
-    let sink = SqliteSink::with_deadline(&path, "logs", Duration::ZERO).unwrap();
+    let sink = SqliteSink::open(&path, "logs", &Waits::quiet(Deadline::of(Duration::ZERO))).unwrap();
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut outcomes = Vec::new();
