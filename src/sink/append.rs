@@ -211,6 +211,7 @@ impl AppendFile {
     }
 
     /// Writes to what is no regular file, and waits for whoever takes it.
+    #[allow(clippy::disallowed_methods, reason = "a part may be written: the rest is, when there is room again")]
     fn pour(&self, written: &mut Written, block: &[u8]) -> Result<u64> {
         if let Some(words) = &written.broken {
             return Err(Error::sink(words.clone()));

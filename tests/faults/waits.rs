@@ -367,7 +367,7 @@ fn a_document_larger_than_a_server_takes_is_oversize() {
 #[ignore = "needs a mongod of its own: run ./test"]
 fn a_server_that_stands_still_is_said_and_one_deadline_or_a_signal_ends_the_wait() {
     let place = Place::new();
-    let server = crate::kit::mongod::Mongod::standalone();
+    let mut server = crate::kit::mongod::Mongod::standalone();
     let to = server.uri("logs.access");
     for signal in [false, true] {
         let deadline = if signal { "none" } else { "2" };
