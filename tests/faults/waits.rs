@@ -306,7 +306,9 @@ fn a_full_disk_under_state_and_database_is_named_with_how_to_go_on() {
     disk.resize(64 << 10);
     let ran = run();
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    let database = rusqlite::Connection::open(disk.path("o.db")).unwrap();
+    // SQLite would follow the way to the disk to its end, which is elsewhere in this process.
+    std::fs::copy(disk.path("o.db"), place.path("copy.db")).unwrap();
+    let database = rusqlite::Connection::open(place.path("copy.db")).unwrap();
     let rows: u64 = database.query_row("SELECT count(*) FROM logs", [], |row| row.get(0)).unwrap();
     assert_eq!(rows, 20_000);
 }
@@ -368,15 +370,15 @@ fn a_document_larger_than_a_server_takes_is_oversize() {
 fn a_server_that_stands_still_is_said_and_one_deadline_or_a_signal_ends_the_wait() {
     let place = Place::new();
     let mut server = crate::kit::mongod::Mongod::standalone();
-    let to = server.uri("logs.access");
     for signal in [false, true] {
         let deadline = if signal { "none" } else { "2" };
+        let to = server.uri(&format!("logs.{deadline}"));
         let arguments =
             ["run", "-fcombined", "--batch-lines", "5", "-j", "3", "--to", &to, "--sink-deadline", deadline];
         let mut run = place.start("logator", &arguments);
         run.feed(&access(0..5));
         let admin = server.admin();
-        wait_for("the first documents", PATIENCE, || (admin.count("logs", "access") >= 5).then_some(()));
+        wait_for("the first documents", PATIENCE, || (admin.count("logs", deadline) >= 5).then_some(()));
         server.process().freeze();
         run.feed(&access(5..50));
         let start = Instant::now();
