@@ -386,13 +386,13 @@ impl Wait<'_> {
     /// # Errors
     /// Those of [`check`](Wait::check): `work` is dropped then.
     #[cfg(feature = "mongodb")]
-    pub async fn attend<T>(&self, words: &str, work: impl Future<Output = T>) -> Result<T, Ended> {
+    pub async fn attend<T>(&self, words: impl Fn() -> String, work: impl Future<Output = T>) -> Result<T, Ended> {
         let mut work = std::pin::pin!(work);
         loop {
             if let Ok(done) = tokio::time::timeout(GLANCE, &mut work).await {
                 return Ok(done);
             }
-            self.check(words)?;
+            self.check(&words())?;
         }
     }
 }

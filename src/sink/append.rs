@@ -270,7 +270,8 @@ impl AppendFile {
         let message = match e.kind() {
             io::ErrorKind::BrokenPipe => format!("{}: its reader left", self.name),
             _ => {
-                let advice = disk::advice(&e, self.path.as_deref());
+                // A device stands in a folder, and is not on its disk.
+                let advice = disk::advice(&e, None);
                 let (length, bytes) = (block.len(), written.bytes);
                 format!("{}: {length} bytes could not be written after byte {bytes}{advice}", self.name)
             }

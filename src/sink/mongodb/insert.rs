@@ -133,7 +133,7 @@ impl<'a> Insert<'a> {
         };
         let before = self.trouble.as_ref().map_or_else(String::new, |words| format!("; before that: {words}"));
         let asked = self.sink.database.run_raw_command(body).into_future();
-        let answer = self.wait.attend(&format!("no answer{before}"), asked).await?;
+        let answer = self.wait.attend(|| self.sink.explain(&format!("no answer{before}")), asked).await?;
         Ok(answer.map_err(|error| reply::judge(&error)))
     }
 
