@@ -5,21 +5,23 @@
 //! ```
 //!
 //! A batch is one transaction, in WAL mode with full synchronisation: committed is durable. A document whose `_id` is
-//! in the table already is a duplicate and changes nothing. `doc` is UTF-8 and may hold `\u0000` escapes.
+//! in the table already is a duplicate and changes nothing. One that the table refuses for another reason (constraints,
+//! triggers and indices that its owner has added) is rejected, and the others are stored. `doc` is UTF-8 and may hold `\u0000` escapes.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Statement, Transaction, TransactionBehavior};
 
 use super::backoff::Backoff;
 use super::{Encoding, Outcome, Sink, disk};
 use crate::details::Seldom;
-use crate::document::Documents;
+use crate::document::{Documents, EncodedDocument};
 use crate::error::{Error, Result};
 use crate::wait::{Ended, Patience, Wait, Waits, Words};
 
@@ -31,12 +33,16 @@ const BUSY: Duration = Duration::from_millis(100);
 /// What is in the way when a database is locked.
 const LOCKED: &str = "another process has locked the database";
 
+/// Why a document without a row is rejected although SQLite reports no error.
+const LEFT_OUT: &str = "the table left the row out (RAISE(IGNORE) of a trigger, or a constraint with ON CONFLICT IGNORE)";
+
 /// A SQLite database.
 #[derive(Debug)]
 pub struct SqliteSink {
     name: String,
     path: PathBuf,
     insert: String,
+    find: String,
     patience: Patience,
     connection: Mutex<Connection>,
 }
@@ -59,8 +65,10 @@ impl SqliteSink {
         let connection = Connection::open(path).map_err(|e| explain(&name, path, "cannot be opened", e))?;
         prepare(&connection, &name, path, table, &patience.begin())?;
         patience.over();
-        let insert = format!("INSERT INTO {table}(_id, doc) VALUES(?1, ?2) ON CONFLICT DO NOTHING");
-        Ok(SqliteSink { name, path: path.into(), insert, patience, connection: Mutex::new(connection) })
+        // Only the key: what another unique index refuses is no duplicate.
+        let insert = format!("INSERT INTO {table}(_id, doc) VALUES(?1, ?2) ON CONFLICT(_id) DO NOTHING");
+        let find = format!("SELECT 1 FROM {table} WHERE _id = ?1");
+        Ok(SqliteSink { name, path: path.into(), insert, find, patience, connection: Mutex::new(connection) })
     }
 
     /// Where the database is.
@@ -72,28 +80,141 @@ impl SqliteSink {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Stores the documents whose answers are not in `outcomes` yet, and adds them. What is in there when it fails is
+    /// durable.
     fn insert(
         &self,
         connection: &mut Connection,
         documents: &Documents,
         outcomes: &mut Vec<Outcome>,
     ) -> rusqlite::Result<()> {
-        outcomes.clear();
+        let rows = outcomes.len()..documents.len();
+        match self.transact(connection, documents, rows.clone(), Each::Plain, outcomes) {
+            Err(Fault::Refused(_)) => self.insert_with_refusals(connection, documents, rows, outcomes),
+            Err(Fault::Sqlite(e)) => Err(e),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// The same for `rows`, where the table refuses some. Usually a savepoint takes back what the refused row has left (a
+    /// trigger's `RAISE(FAIL)` leaves what came before it). Where the whole transaction is taken back (`RAISE(ROLLBACK)`,
+    /// a constraint that is checked at its end), both halves are tried, down to the row that is the cause.
+    fn insert_with_refusals(
+        &self,
+        connection: &mut Connection,
+        documents: &Documents,
+        rows: Range<usize>,
+        outcomes: &mut Vec<Outcome>,
+    ) -> rusqlite::Result<()> {
+        match self.transact(connection, documents, rows.clone(), Each::InSavepoint, outcomes) {
+            Err(Fault::Refused(words)) if rows.len() == 1 => {
+                outcomes.push(Outcome::Rejected(words));
+                Ok(())
+            }
+            Err(Fault::Refused(_)) => {
+                let middle = rows.start + rows.len() / 2;
+                self.insert_with_refusals(connection, documents, rows.start..middle, outcomes)?;
+                self.insert_with_refusals(connection, documents, middle..rows.end, outcomes)
+            }
+            Err(Fault::Sqlite(e)) => Err(e),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Stores `rows` in one transaction; `outcomes` gets their answers, or stays as it is when the transaction fails.
+    fn transact(
+        &self,
+        connection: &mut Connection,
+        documents: &Documents,
+        rows: Range<usize>,
+        each: Each,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), Fault> {
         // Immediate: waiting for the lock comes first, so that a batch is never half done when it has to wait.
         let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
-        {
-            let mut insert = transaction.prepare_cached(&self.insert)?;
-            for document in documents.iter() {
-                let text = ToSqlOutput::Borrowed(ValueRef::Text(document.bytes));
-                outcomes.push(match insert.execute((document.id.as_str(), text)) {
-                    Ok(0) => Outcome::Duplicate,
-                    Ok(_) => Outcome::Stored,
-                    Err(e) if e.sqlite_error_code() == Some(ErrorCode::TooBig) => Outcome::Oversize(e.to_string()),
-                    Err(e) => return Err(e),
-                });
+        let done = outcomes.len();
+        let stored = self.insert_rows(&transaction, rows.map(|row| documents.get(row)), each, outcomes);
+        let committed = stored.and_then(|()| match transaction.commit() {
+            Err(e) if is_constraint(&e) => Err(Fault::Refused(words_of(&e))),
+            result => Ok(result?),
+        });
+        if committed.is_err() {
+            outcomes.truncate(done);
+        }
+        committed
+    }
+
+    fn insert_rows<'a>(
+        &self,
+        transaction: &Transaction<'_>,
+        documents: impl Iterator<Item = EncodedDocument<'a>>,
+        each: Each,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), Fault> {
+        let mut insert = transaction.prepare_cached(&self.insert)?;
+        for document in documents {
+            if each == Each::InSavepoint {
+                transaction.prepare_cached("SAVEPOINT document")?.execute([])?;
+            }
+            outcomes.push(match self.insert_row(transaction, &mut insert, &document) {
+                // Without a transaction there is nothing to go back to.
+                Err(Fault::Refused(words)) if each == Each::InSavepoint && !transaction.is_autocommit() => {
+                    transaction.prepare_cached("ROLLBACK TO document")?.execute([])?;
+                    Outcome::Rejected(words)
+                }
+                result => result?,
+            });
+            if each == Each::InSavepoint {
+                transaction.prepare_cached("RELEASE document")?.execute([])?;
             }
         }
-        transaction.commit()
+        Ok(())
+    }
+
+    fn insert_row(
+        &self,
+        transaction: &Transaction<'_>,
+        insert: &mut Statement<'_>,
+        document: &EncodedDocument<'_>,
+    ) -> Result<Outcome, Fault> {
+        let id = document.id.as_str();
+        match insert.execute((id, ToSqlOutput::Borrowed(ValueRef::Text(document.bytes)))) {
+            Ok(0) => Ok(match transaction.prepare_cached(&self.find)?.exists([id])? {
+                true => Outcome::Duplicate,
+                false => Outcome::Rejected(LEFT_OUT.to_owned()),
+            }),
+            Ok(_) => Ok(Outcome::Stored),
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::TooBig) => Ok(Outcome::Oversize(words_of(&e))),
+            Err(e) if is_constraint(&e) => Err(Fault::Refused(words_of(&e))),
+            // An expression of an index or a trigger failed with this row's values, unless the statement as such cannot be
+            // carried out any more, because somebody has dropped the table for example.
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::Unknown) && transaction.prepare(&self.insert).is_ok() => {
+                Err(Fault::Refused(words_of(&e)))
+            }
+            Err(e) => Err(e.into()),
+        }
+    }
+}
+
+/// How a transaction stores each document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Each {
+    /// A refused one ends the transaction.
+    Plain,
+    /// A refused one is taken back alone.
+    InSavepoint,
+}
+
+/// Why a transaction failed.
+enum Fault {
+    /// The table refuses a row, in SQLite's words.
+    Refused(String),
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(e: rusqlite::Error) -> Self {
+        Fault::Sqlite(e)
     }
 }
 
@@ -107,8 +228,8 @@ impl Sink for SqliteSink {
     }
 
     fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()> {
+        outcomes.clear();
         if documents.is_empty() {
-            outcomes.clear();
             return Ok(());
         }
         let mut connection = self.connection();
@@ -120,8 +241,8 @@ impl Sink for SqliteSink {
                 self.patience.over();
                 return Ok(());
             };
-            outcomes.clear();
             if !is_locked(&e) {
+                outcomes.clear();
                 return Err(explain(&self.name, &self.path, "a batch could not be stored", e));
             }
             let delay = backoff.next_delay();
@@ -204,6 +325,19 @@ fn backoff() -> Backoff {
 
 fn is_locked(e: &rusqlite::Error) -> bool {
     matches!(e.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// Whether a constraint refuses a row: a unique index, CHECK, NOT NULL, a type, a foreign key, RAISE of a trigger.
+fn is_constraint(e: &rusqlite::Error) -> bool {
+    matches!(e.sqlite_error_code(), Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch))
+}
+
+/// SQLite's own words.
+fn words_of(e: &rusqlite::Error) -> String {
+    match e {
+        rusqlite::Error::SqliteFailure(_, Some(words)) => words.clone(),
+        e => e.to_string(),
+    }
 }
 
 /// The sentence for a failure of the whole database.
