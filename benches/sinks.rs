@@ -50,7 +50,8 @@ fn batch(first: u64) -> Documents {
 fn store(bencher: Bencher<'_, '_>, spec: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let spec = spec.replace(":out", &format!(":{}/out", folder.path().display()));
-    let sink: Arc<dyn Sink> = SinkSpec::parse(&spec).and_then(|spec| spec.open(Box::new(|_| ()))).expect("it opens");
+    let sink: Arc<dyn Sink> =
+        SinkSpec::parse(&spec).and_then(|spec| spec.open(&logator::wait::Waits::default())).expect("it opens");
     let next = AtomicU64::new(0);
     let bytes = batch(0).bytes().len();
     bencher

@@ -21,7 +21,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -35,6 +35,7 @@ use crate::grok::Reached;
 use crate::secrets;
 use crate::sink::append::{AppendFile, Others};
 use crate::sink::repair;
+use crate::wait::{Patience, Waits, Words};
 
 /// Why a line became a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -157,18 +158,30 @@ struct StoredOrigin<T> {
 
 /// The file that dead letters go to. It is created with the first letter.
 ///
-/// It is opened and locked for each write only, so that a queue and several workers can share it.
+/// It is opened and locked for each write only, so that a queue and several workers can share it. It is made for its owner
+/// alone (mode 0600), because letters hold whole lines; one that is there keeps the mode that it has.
 #[derive(Debug)]
 pub struct DeadLetters {
     path: PathBuf,
     /// Locks of files do not keep threads apart.
     turn: Mutex<()>,
+    patience: Arc<Patience>,
 }
+
+/// The mode of the file.
+const MODE: u32 = 0o600;
 
 impl DeadLetters {
     /// Letters for the file at `path`, which is not touched yet.
     pub fn new(path: impl Into<PathBuf>) -> DeadLetters {
-        DeadLetters { path: path.into(), turn: Mutex::new(()) }
+        DeadLetters::waiting(path, &Waits::default())
+    }
+
+    /// The same, waiting with `waits` for a file that another process has locked.
+    pub fn waiting(path: impl Into<PathBuf>, waits: &Waits) -> DeadLetters {
+        let path = path.into();
+        let patience = Arc::new(waits.patience(format!("dead letters {}", path.display()), Words::WRITTEN));
+        DeadLetters { path, turn: Mutex::new(()), patience }
     }
 
     /// Where they go.
@@ -201,9 +214,8 @@ impl DeadLetters {
             return Ok(());
         }
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = format!("dead letters {}", self.path.display());
-        let mend = |file: &_, length| repair::plain(&name, file, length);
-        AppendFile::open(&self.path, name.clone(), Others::Wait, mend)?.append(block)
+        let mend = |file: &_, length| repair::plain(self.patience.name(), file, length);
+        AppendFile::open(&self.path, MODE, Others::Wait, &self.patience, mend)?.append(block)
     }
 }
 

@@ -72,5 +72,6 @@ pub mod source;
 pub mod state;
 pub mod stop;
 pub mod streams;
+pub mod wait;
 pub mod wire;
 pub mod worker;

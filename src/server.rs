@@ -1,11 +1,13 @@
 //! The queue's side of the wire: a ROUTER socket in front of a [`SharedQueue`], speaking both dialogues of
 //! `doc/protocol.md`.
 
+pub mod burials;
 pub(crate) mod door;
 mod session;
 
 use std::time::{Duration, Instant};
 
+use self::burials::Burials;
 use self::door::Door;
 pub use self::door::Security;
 use self::session::Session;
@@ -14,15 +16,11 @@ use crate::error::{Error, Result};
 use crate::keys::PublicKey;
 use crate::link::Bound;
 use crate::queue::shared::SharedQueue;
-use crate::queue::suspects::Waiting;
 use crate::stop::{Stop, Waker};
 use crate::wire;
 
 /// The longest to stay for peers that were never told the end.
 const LONGEST_LINGER: Duration = Duration::from_secs(10);
-
-/// When a line is to be buried and its dead letter cannot be written, this is how long until it is tried again.
-const BURY_AGAIN: Duration = Duration::from_secs(5);
 
 /// Replies libzmq may hold for one peer that does not read them. Far more than a peer can ask for within the
 /// millisecond or so in which libzmq does not look whether earlier ones were taken; leases bound how many are large.
@@ -102,8 +100,8 @@ impl Server {
     /// Answers requests until every line is accounted for, every known peer knows it, and `linger` is over; or until
     /// `abort` is requested. `on_event` is told what happens meanwhile. `waker` must be woken by the queue's `notify`.
     ///
-    /// `write_letter` writes the dead letter of a line that workers are lost on. While it fails, the line stays in the
-    /// queue, and the others go on.
+    /// `burials` writes the dead letters of lines that workers are lost on. While that fails, the line stays in the queue, and
+    /// the others go on. Nothing in here touches a file.
     ///
     /// # Errors
     /// When the socket fails; and when nothing is left but lines whose dead letters cannot be written.
@@ -114,23 +112,20 @@ impl Server {
         abort: &Stop,
         linger: Duration,
         on_event: &mut dyn FnMut(Event),
-        write_letter: &mut dyn FnMut(&Waiting) -> Result<()>,
+        burials: &Burials,
     ) -> Result<Strangers> {
         let mut session = Session::new(&self.socket, &self.door, queue);
         let mut finished_at = None;
-        let mut bury_again = None;
         loop {
             if abort.is_requested() {
                 return Ok(session.strangers());
             }
             queue.expire();
-            let now = Instant::now();
-            if bury_again.is_none_or(|at| at <= now) {
-                bury_again = match bury(queue, write_letter) {
-                    Ok(()) => None,
-                    Err(error) if queue.only_condemned() => return Err(error),
-                    Err(_) => Some(now + BURY_AGAIN),
-                };
+            if queue.has_condemned() {
+                burials.want();
+            }
+            if let Some(error) = burials.failure() {
+                return Err(error);
             }
             session.serve_parked()?;
             let now = Instant::now();
@@ -146,7 +141,6 @@ impl Server {
             }
             session.forget_silent(now);
             let timeout = session.timeout(finished_at.map(|finished| (finished, linger)));
-            let timeout = timeout.into_iter().chain(bury_again.map(|at| at.saturating_duration_since(now))).min();
             self.wait(waker, abort, timeout)?;
             waker.clear();
             session.open_door(on_event)?;
@@ -168,13 +162,4 @@ impl Server {
             Err(error) => Err(Error::wire("waiting for workers failed").because(error)),
         }
     }
-}
-
-/// Buries the lines that are condemned, as far as their dead letters can be written.
-fn bury(queue: &SharedQueue, write_letter: &mut dyn FnMut(&Waiting) -> Result<()>) -> Result<()> {
-    while let Some(line) = queue.condemned() {
-        write_letter(&line)?;
-        queue.bury();
-    }
-    Ok(())
 }

@@ -10,4 +10,5 @@ mod signals;
 mod spawn;
 mod stopped;
 mod strangers;
+mod waits;
 mod workers;

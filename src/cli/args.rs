@@ -12,6 +12,7 @@ use super::pull::{EnvelopeArg, FromArg, from};
 use super::report::ReportArgs;
 use super::size;
 use super::source::SourceArgs;
+use super::wait::WaitArgs;
 use crate::client::Address;
 use crate::console::Console;
 use crate::dead_letter::Reason;
@@ -82,6 +83,9 @@ pub struct RunArgs {
     /// Where lines go that cannot be stored; made at the first one
     #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS)]
     pub dead_letters: PathBuf,
+    /// How long to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// How to report.
     #[command(flatten)]
     pub report: ReportArgs,
@@ -121,6 +125,9 @@ pub struct QueueArgs {
     /// Where lines go that are too long or that workers are lost on; made at the first one
     #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS)]
     pub dead_letters: PathBuf,
+    /// How long to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// How to report.
     #[command(flatten)]
     pub report: ReportArgs,
@@ -159,6 +166,9 @@ pub struct WorkerArgs {
     /// Where lines go that cannot be stored; made at the first one
     #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS)]
     pub dead_letters: PathBuf,
+    /// How long to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// How to report.
     #[command(flatten)]
     pub report: ReportArgs,
@@ -251,6 +261,9 @@ pub struct ReplayArgs {
     /// Where letters go that fail again or are not sent; not the file that is read
     #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS_AGAIN)]
     pub dead_letters: PathBuf,
+    /// How long to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// How to report.
     #[command(flatten)]
     pub report: ReportArgs,
@@ -284,14 +297,14 @@ pub(super) fn sink(text: &str) -> Result<SinkSpec, String> {
 impl RunArgs {
     /// The options of the workers.
     pub fn work_options(&self) -> WorkOptions {
-        self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone())
+        self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone(), self.wait.sink_deadline)
     }
 }
 
 impl ReplayArgs {
     /// The options of the workers.
     pub fn work_options(&self) -> WorkOptions {
-        self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone())
+        self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone(), self.wait.sink_deadline)
     }
 
     /// What is replayed.
@@ -351,6 +364,7 @@ impl QueueArgs {
             linger: self.linger,
             drain: self.drain,
             dead_letters: self.dead_letters.clone(),
+            deadline: self.wait.sink_deadline,
             spawn,
         })
     }
@@ -403,7 +417,7 @@ impl WorkerArgs {
                 WorkerJob::Pull(PullOptions { link, envelope, max_line: BatchSize::default().max_line })
             }
         };
-        Ok((job, self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone())))
+        Ok((job, self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone(), self.wait.sink_deadline)))
     }
 }
 

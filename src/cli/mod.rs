@@ -11,9 +11,11 @@ mod reload;
 mod report;
 mod size;
 mod source;
+mod wait;
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -221,7 +223,35 @@ pub fn write_json(file: Option<&Path>, receipt: &impl serde::Serialize) -> Resul
     };
     let mut json = serde_json::to_vec_pretty(receipt).map_err(|error| failed(error.into()))?;
     json.push(b'\n');
-    std::fs::write(path, json).map_err(|error| failed(error.into()))
+    write_whole(path, &json).map_err(|error| failed(error.into()))
+}
+
+/// Writes a file that its owner alone may read, and in such a way that nobody ever reads half of it: beside its place, and
+/// then there. One that is there keeps its mode. What is no regular file, and what cannot be replaced without a change of
+/// its owner or its other names, is written as it is.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let replaced = match std::fs::symlink_metadata(path) {
+        Ok(old) if old.is_file() && old.nlink() == 1 && old.uid() == nix::unistd::geteuid().as_raw() => {
+            Some(old.permissions().mode() & 0o7777)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(0o600),
+        _ => None,
+    };
+    if let (Some(mode), Some(name)) = (replaced, path.file_name()) {
+        let beside = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
+        let write = || -> std::io::Result<()> {
+            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+            file.write_all(bytes)?;
+            file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+            std::fs::rename(&beside, path)
+        };
+        match write() {
+            Ok(()) => return Ok(()),
+            // A folder may be one in which nothing can be made, though the file can be written.
+            Err(_) => drop(std::fs::remove_file(&beside)),
+        }
+    }
+    std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(bytes)
 }
 
 /// Whether nothing was named to read while a person sits at the terminal: they want help rather than silence.

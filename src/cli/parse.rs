@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::jobs::{LibraryOptions, RuleSpec, WorkOptions, Workers};
 use crate::sink::spec::SinkSpec;
+use crate::wait::Deadline;
 use crate::worker::parser::Unmatched;
 
 /// How to parse.
@@ -53,7 +54,13 @@ pub enum UnmatchedArg {
 
 impl ParseArgs {
     /// The options of workers that store in `sinks`.
-    pub fn options(&self, sinks: &[SinkSpec], workers: Workers, dead_letters: PathBuf) -> WorkOptions {
+    pub fn options(
+        &self,
+        sinks: &[SinkSpec],
+        workers: Workers,
+        dead_letters: PathBuf,
+        deadline: Deadline,
+    ) -> WorkOptions {
         let formats = self.formats.iter().filter(|name| *name != "auto").cloned().map(RuleSpec::Format);
         let patterns = self.patterns.iter().cloned().map(RuleSpec::Pattern);
         WorkOptions {
@@ -67,6 +74,7 @@ impl ParseArgs {
             sinks: sinks.to_vec(),
             dead_letters,
             workers,
+            deadline,
         }
     }
 }

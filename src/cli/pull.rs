@@ -9,6 +9,7 @@ use super::parse::ParseArgs;
 use super::push::LinkArgs;
 use super::report::ReportArgs;
 use super::size;
+use super::wait::WaitArgs;
 use crate::endpoint::Endpoint;
 use crate::envelope::Envelope;
 use crate::error::Result;
@@ -48,6 +49,9 @@ pub struct PullArgs {
     /// Where lines go that cannot be stored; made at the first one
     #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS)]
     pub dead_letters: PathBuf,
+    /// How long to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// How to report.
     #[command(flatten)]
     pub report: ReportArgs,
@@ -113,6 +117,6 @@ impl PullArgs {
             return None;
         }
         let sinks = if self.sinks.is_empty() { vec![SinkSpec::Stdout] } else { self.sinks.clone() };
-        Some(self.parse.options(&sinks, self.jobs, self.dead_letters.clone()))
+        Some(self.parse.options(&sinks, self.jobs, self.dead_letters.clone(), self.wait.sink_deadline))
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::jobs::Workers;
+use crate::wait::Deadline;
 
 /// Bytes: `262144`, `256KiB`, `1M`, `2GB`. `K`, `M` and `G` alone are binary, as in `dd` and `sort`.
 pub fn bytes(text: &str) -> Result<usize, String> {
@@ -37,6 +38,16 @@ pub fn memory(text: &str) -> Result<usize, String> {
 pub fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| "not a number of seconds from 0 on".to_owned())
+}
+
+/// A deadline: seconds, or `none`.
+pub fn deadline(text: &str) -> Result<Deadline, String> {
+    match text {
+        "none" => Ok(Deadline::NONE),
+        _ => seconds(text)
+            .map(Deadline::of)
+            .map_err(|_| "a number of seconds from 0 on, or none, is expected".to_owned()),
+    }
 }
 
 /// Milliseconds: `500`.
@@ -95,6 +106,12 @@ mod tests {
         for text in ["", "0", "-1", "1.5M", "KiB", "1 KiB", "99999999999999999999", "9999999999999G", "1XB"] {
             assert!(bytes(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_deadline_is_seconds_or_none() {
+        assert_eq!((deadline("none"), deadline("2")), (Ok(Deadline::NONE), Ok(Deadline::of(Duration::from_secs(2)))));
+        assert!(deadline("-1").is_err() && deadline("soon").is_err() && deadline("").is_err());
     }
 
     #[test]

@@ -141,6 +141,18 @@ impl Documents {
         (0..self.len()).map(|index| self.get(index))
     }
 
+    /// Those at `indexes`, in that order.
+    pub fn only(&self, indexes: &[usize]) -> Documents {
+        let mut documents = Documents::new(self.encoding);
+        for EncodedDocument { id, line, bytes } in indexes.iter().map(|&index| self.get(index)) {
+            documents.push(line, id, |out| {
+                out.extend_from_slice(bytes);
+                true
+            });
+        }
+        documents
+    }
+
     /// Adds a document: `write` appends its bytes to the buffer. When it answers `false` what it wrote is taken back.
     #[inline]
     pub fn push(&mut self, line: u32, id: DocumentId, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {

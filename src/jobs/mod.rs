@@ -54,6 +54,7 @@ use crate::state::Memory;
 use crate::state::pieces::Piece;
 use crate::state::store::Store;
 use crate::stop::Stop;
+use crate::wait::{Deadline, Waits};
 use crate::worker::parser::{Formats, Unmatched};
 
 /// Reads the list of those who may come in again at each SIGHUP from here on.
@@ -162,6 +163,12 @@ impl SourceOptions {
     }
 }
 
+/// What waits for all that does not answer in a process, up to `deadline` and heeding `stop`.
+pub(crate) fn waits(deadline: Deadline, stop: &Stop, console: &Console) -> Waits {
+    let console = console.clone();
+    Waits::new(deadline, Some(stop.clone()), Box::new(move |sentence| console.warn(sentence)))
+}
+
 /// A queue that tells `state` what is settled.
 pub(crate) fn queue_with(state: Option<&Arc<Store>>, queue: SharedQueue) -> Arc<SharedQueue> {
     Arc::new(match state {
@@ -188,6 +195,8 @@ pub struct WorkOptions {
     pub dead_letters: PathBuf,
     /// Worker threads.
     pub workers: Workers,
+    /// How long is waited for what does not answer.
+    pub deadline: Deadline,
 }
 
 /// Which patterns there are.
@@ -260,13 +269,9 @@ impl WorkOptions {
         Ok(Arc::new(Formats::new(formats, library, self.unmatched, move |sentence| console.say(sentence))))
     }
 
-    /// Opens the sinks.
-    pub(crate) fn open_sinks(&self, console: &Console) -> Result<Vec<Arc<dyn Sink>>> {
-        let open = |spec: &SinkSpec| {
-            let console = console.clone();
-            spec.open(Box::new(move |sentence| console.warn(sentence)))
-        };
-        self.sinks.iter().map(open).collect()
+    /// Opens the sinks, which wait with `waits`.
+    pub(crate) fn open_sinks(&self, waits: &Waits) -> Result<Vec<Arc<dyn Sink>>> {
+        self.sinks.iter().map(|spec| spec.open(waits)).collect()
     }
 }
 
@@ -455,10 +460,11 @@ pub(crate) fn say_errors(errors: &[Error], console: &Console) -> Vec<String> {
 pub(crate) fn close_account(
     queue: &SharedQueue,
     state: Option<&Store>,
+    waits: &Waits,
     mut errors: Vec<Error>,
     console: &Console,
 ) -> Receipt {
-    errors.extend(state.and_then(|state| state.sync().err()));
+    errors.extend(state.and_then(|state| state.sync(waits).err()));
     let errors = say_errors(&errors, console);
     let skipped = state.map(Store::skipped).unwrap_or_default();
     let counts = queue.counts();

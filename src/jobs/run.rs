@@ -53,8 +53,9 @@ pub(super) fn work_through(
     live: &Live,
     start: impl FnOnce(Arc<SharedQueue>, Arc<DeadLetters>) -> Result<Reading>,
 ) -> Result<Receipt> {
-    let sinks = work.open_sinks(&console)?;
-    let dead_letters = Arc::new(DeadLetters::new(&work.dead_letters));
+    let waits = super::waits(work.deadline, &live.stop, &console);
+    let sinks = work.open_sinks(&waits)?;
+    let dead_letters = Arc::new(DeadLetters::waiting(&work.dead_letters, &waits));
 
     live.stop.on_signals({
         let (live, queue, console) = (live.clone(), Arc::clone(&queue), console.clone());
@@ -97,6 +98,6 @@ pub(super) fn work_through(
     let stopped = if errors.is_empty() { read.stopped_sentence() } else { None };
     errors.splice(0..0, read.errors.drain(..).chain(stopped));
     errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
-    let receipt = close_account(&queue, state, errors, &console).with_rest(read.stopped, read.unread);
+    let receipt = close_account(&queue, state, &waits, errors, &console).with_rest(read.stopped, read.unread);
     Ok(receipt.with_patterns(formats.counts()).with_sources(reading.sources()))
 }

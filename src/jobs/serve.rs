@@ -17,10 +17,12 @@ use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::queue::suspects::Waiting;
 use crate::receipt::{Receipt, grouped};
+use crate::server::burials::Burials;
 use crate::server::{Event, Security, Server};
 use crate::source::ReadOutcome;
 use crate::source::live::Live;
 use crate::stop::{Stop, Waker};
+use crate::wait::Deadline;
 
 /// How a queue serves.
 #[derive(Debug, Clone)]
@@ -39,6 +41,8 @@ pub struct ServeOptions {
     pub drain: Duration,
     /// The file of dead letters: lines that are too long, and those that workers are lost on.
     pub dead_letters: std::path::PathBuf,
+    /// How long is waited for that file, and for the journal of the state.
+    pub deadline: Deadline,
     /// Workers to start.
     pub spawn: Option<SpawnOptions>,
 }
@@ -62,7 +66,6 @@ pub fn serve(
     let own = folder.as_ref().map(QueueFolder::endpoint);
     let server = bind(options, own.as_ref(), &console)?;
     let shared: Vec<&Endpoint> = server.endpoints().iter().filter(|endpoint| own.as_ref() != Some(endpoint)).collect();
-    let dead_letters = Arc::new(DeadLetters::new(&options.dead_letters));
     let waker = Arc::new(Waker::new()?);
     let limits = source.limits(Limits { lease: Some(options.lease), ..Limits::default() });
     let notify = Arc::clone(&waker);
@@ -71,6 +74,8 @@ pub fn serve(
     let manager = Manager::of_environment();
     let abort = Stop::new()?;
     let live = Live::new(Stop::new()?);
+    let waits = super::waits(options.deadline, &live.stop, &console);
+    let dead_letters = Arc::new(DeadLetters::waiting(&options.dead_letters, &waits));
     live.stop.on_signals({
         let (live, queue, console, manager) = (live.clone(), Arc::clone(&queue), console.clone(), manager.clone());
         let (abort, drain) = (abort.clone(), options.drain);
@@ -139,14 +144,16 @@ pub fn serve(
             errors.push(Error::wire("the workers did not finish what was read"));
         }
         errors.extend(failure);
-        let closed = close_account(&queue, state.as_deref(), errors, &console)
+        let closed = close_account(&queue, state.as_deref(), &waits, errors, &console)
             .with_rest(stopped, unread)
             .with_sources(reading.sources());
         manager.status(&format!("{} lines accounted for, staying for late workers", grouped(closed.tally.total())));
         on_receipt(&closed);
         receipt = Some(closed);
     };
-    let mut write_letter = |line: &Waiting| write_poison(line, &dead_letters, &console);
+    let (letters, said, wake) = (Arc::clone(&dead_letters), console.clone(), Arc::clone(&waker));
+    let write_letter = Box::new(move |line: &Waiting| write_poison(line, &letters, &said));
+    let burials = Burials::start(Arc::clone(&queue), write_letter, Box::new(move || wake.wake()))?;
     let mut on_event = |event| match event {
         Event::Finished => finish(None),
         Event::Refused { key, address } => {
@@ -155,7 +162,7 @@ pub fn serve(
             console.warn(format!("a worker at {address} was refused: its key {key} is not in {list}"));
         }
     };
-    let served = server.serve(&queue, &waker, &abort, options.linger, &mut on_event, &mut write_letter);
+    let served = server.serve(&queue, &waker, &abort, options.linger, &mut on_event, &burials);
     let strangers = served.as_ref().map(|strangers| *strangers).unwrap_or_default();
     if abort.is_requested() {
         // Nobody takes lines any more: whoever waits for room in the queue is to end.

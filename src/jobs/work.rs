@@ -38,14 +38,15 @@ pub fn work(
     // Known to the queue before the sink is opened, which may take longer than a short input.
     let mut first = client(0);
     first.hello()?;
-    let sinks = options.open_sinks(&console).inspect_err(|_| first.bye(Vec::new()))?;
+    let waits = super::waits(options.deadline, &stop, &console);
+    let sinks = options.open_sinks(&waits).inspect_err(|_| first.bye(Vec::new()))?;
     manager.ready(&format!("{} threads ask for lines", options.workers.most));
     let counts = Arc::new(WorkerCounts::default());
     let crew = Crew {
         workers: options.workers.most,
         formats: Arc::clone(&formats),
         storer: Arc::new(
-            Storer::new(sinks.clone(), Arc::new(DeadLetters::new(&options.dead_letters)))
+            Storer::new(sinks.clone(), Arc::new(DeadLetters::waiting(&options.dead_letters, &waits)))
                 .behind(watch.map(QueueWatch::gate)),
         ),
         counts: Arc::clone(&counts),

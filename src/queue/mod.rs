@@ -96,6 +96,8 @@ pub struct Queue {
     suspects: Suspects,
     /// Single lines that workers are lost on, to be buried.
     condemned: VecDeque<Condemned>,
+    /// The one of them whose dead letter is being written.
+    burying: Option<Condemned>,
     /// The latest time at which a lease ran out that was not a suspect's.
     last_run_out: Option<Duration>,
     /// Of all that is not out on lease: ready, suspect and condemned.
@@ -137,6 +139,7 @@ impl Queue {
             ready: VecDeque::new(),
             suspects: Suspects::default(),
             condemned: VecDeque::new(),
+            burying: None,
             last_run_out: None,
             ready_bytes: 0,
             leases: HashMap::new(),
@@ -192,7 +195,7 @@ impl Queue {
 
     /// Whether every line taken in is accounted for and none will come.
     pub fn is_finished(&self) -> bool {
-        self.only_condemned() && self.condemned.is_empty()
+        self.only_condemned() && self.condemned.is_empty() && self.burying.is_none()
     }
 
     /// Whether nothing but condemned lines is left, or not even that.
@@ -213,7 +216,7 @@ impl Queue {
     /// All lines that are not accounted for.
     fn outstanding(&self) -> impl Iterator<Item = &Waiting> {
         let leased = self.leases.values().map(|lease| &lease.lines);
-        let condemned = self.condemned.iter().map(|condemned| &condemned.line);
+        let condemned = self.condemned.iter().chain(&self.burying).map(|condemned| &condemned.line);
         self.ready.iter().chain(&self.suspects.waiting).chain(condemned).chain(leased)
     }
 
@@ -451,11 +454,28 @@ impl Queue {
         (line.record.doubted || !self.leases.values().any(open)).then_some(line)
     }
 
-    /// Buries the line that [`condemned`](Queue::condemned) tells, and gives it back: it is accounted for as
-    /// dead-lettered.
+    /// Takes the line that [`condemned`](Queue::condemned) tells, so that its dead letter can be written while the queue goes
+    /// on: nothing lets it off any more. It has to be [buried](Queue::bury) or [put back](Queue::put_back).
+    pub fn begin_burial(&mut self) -> Option<Waiting> {
+        if self.burying.is_none() {
+            self.condemned()?;
+            self.burying = self.condemned.pop_front();
+        }
+        self.burying.as_ref().map(|condemned| condemned.line.clone())
+    }
+
+    /// The dead letter of the line that is being buried could not be written: it is condemned as before.
+    pub fn put_back(&mut self) {
+        if let Some(condemned) = self.burying.take() {
+            self.condemned.push_front(condemned);
+        }
+    }
+
+    /// Buries the line whose burial was begun, or otherwise the one that [`condemned`](Queue::condemned) tells, and gives it
+    /// back: it is accounted for as dead-lettered.
     pub fn bury(&mut self) -> Option<Batch> {
-        self.condemned()?;
-        let Condemned { line, .. } = self.condemned.pop_front()?;
+        self.begin_burial()?;
+        let Condemned { line, .. } = self.burying.take()?;
         self.ready_bytes -= line.batch.data.len();
         self.counts.tally.dead_lettered += 1;
         self.counts.buried += 1;

@@ -257,9 +257,19 @@ impl SharedQueue {
         expired
     }
 
-    /// See [`Queue::condemned`].
-    pub fn condemned(&self) -> Option<Waiting> {
-        self.lock().queue.condemned().cloned()
+    /// Whether there is a line to be buried.
+    pub fn has_condemned(&self) -> bool {
+        self.lock().queue.condemned().is_some()
+    }
+
+    /// See [`Queue::begin_burial`].
+    pub fn begin_burial(&self) -> Option<Waiting> {
+        self.lock().queue.begin_burial()
+    }
+
+    /// See [`Queue::put_back`].
+    pub fn put_back(&self) {
+        self.lock().queue.put_back();
     }
 
     /// See [`Queue::bury`].

@@ -6,6 +6,7 @@
 
 pub(crate) mod append;
 pub mod backoff;
+pub(crate) mod disk;
 pub mod memory;
 #[cfg(feature = "mongodb")]
 pub mod mongodb;
@@ -36,14 +37,12 @@ pub enum Outcome {
     Duplicate,
     /// It will never be accepted; the store's own words. The line becomes a dead letter.
     Rejected(String),
-    /// It was not stored within the sink's deadline, but could be later; the store's own words.
+    /// It is larger than the store takes. The line becomes a dead letter.
+    Oversize(String),
+    /// It was not stored within the job's deadline, but could be later; the store's own words.
     /// The batch is given back to the queue.
     Failed(String),
 }
-
-/// Is told, in one sentence with no secret in it, when a sink's server goes away in mid-run and when it is back. Called
-/// from the threads that call `store`, once for each change however many of them wait.
-pub type Notify = Box<dyn Fn(&str) + Send + Sync>;
 
 /// A destination of documents.
 pub trait Sink: Send + Sync {
@@ -54,7 +53,8 @@ pub trait Sink: Send + Sync {
     fn encoding(&self) -> Encoding;
 
     /// Stores `documents` durably and answers for each, in their order: `outcomes` is cleared and gets exactly
-    /// `documents.len()` entries. Transient trouble is retried inside, up to the sink's deadline.
+    /// `documents.len()` entries. Transient trouble is retried inside, up to the job's deadline: a sink waits with the
+    /// [`Waits`](crate::wait::Waits) that it was opened with.
     ///
     /// # Errors
     /// Only when nothing can be said about single documents (the disk is full, the connection's login is refused):

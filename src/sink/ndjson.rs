@@ -9,12 +9,16 @@
 
 use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::append::{AppendFile, Others};
 use super::{Encoding, Outcome, Sink, repair};
 use crate::document::Documents;
 use crate::error::{Error, Result};
+use crate::wait::{Waits, Words};
+
+/// Documents are for whom the umask says.
+const MODE: u32 = 0o666;
 
 /// How blocks are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,18 +38,20 @@ pub struct NdjsonSink {
 }
 
 impl NdjsonSink {
-    /// Appends to the file at `path`, which is created if need be.
+    /// Appends to the file at `path`, which is created if need be. A pipe is waited for until it has a reader, and takes
+    /// what is written.
     ///
     /// # Errors
     /// [`Error::sink`] when it cannot be opened, is being written by another, or is damaged.
-    pub fn open(path: &Path) -> Result<NdjsonSink> {
+    pub fn open(path: &Path, waits: &Waits) -> Result<NdjsonSink> {
         let name = format!("ndjson:{}", path.display());
         let packing = match path.extension().and_then(|extension| extension.to_str()) {
             Some("gz") => Some(Packing::Gzip),
             Some("zst") => Some(Packing::Zstd),
             _ => None,
         };
-        let file = AppendFile::open(path, name.clone(), Others::Refuse, |file, length| match packing {
+        let patience = Arc::new(waits.patience(&name, Words::STORED));
+        let file = AppendFile::open(path, MODE, Others::Refuse, &patience, |file, length| match packing {
             None => repair::plain(&name, file, length),
             Some(packing) => repair::compressed(&name, file, packing),
         })?;
@@ -56,8 +62,9 @@ impl NdjsonSink {
     ///
     /// # Errors
     /// [`Error::sink`] when it is closed.
-    pub fn stdout() -> Result<NdjsonSink> {
-        Ok(NdjsonSink { name: "-".into(), file: AppendFile::stdout()?, packing: None, buffers: Mutex::default() })
+    pub fn stdout(waits: &Waits) -> Result<NdjsonSink> {
+        let file = AppendFile::stdout(&Arc::new(waits.patience("standard output", Words::STORED)))?;
+        Ok(NdjsonSink { name: "-".into(), file, packing: None, buffers: Mutex::default() })
     }
 
     fn append_packed(&self, packing: Packing, bytes: &[u8]) -> Result<()> {

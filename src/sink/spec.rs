@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use super::ndjson::NdjsonSink;
 use super::null::NullSink;
-use super::{Notify, Sink, reference};
+use super::{Sink, reference};
 use crate::error::{Error, Result};
 use crate::secrets::masked;
+use crate::wait::Waits;
 
 /// The table of a SQLite sink that names none.
 pub const DEFAULT_TABLE: &str = "logs";
@@ -143,20 +144,19 @@ impl SinkSpec {
         }
     }
 
-    /// Opens the sink. `notify` is told when its server goes away in mid-run, and when it is back.
+    /// Opens the sink, which waits with `waits` whenever it has to.
     ///
     /// # Errors
     /// [`Error::sink`] when it cannot be opened; a usage error when this build was made without it.
-    #[cfg_attr(not(feature = "mongodb"), allow(unused_variables, reason = "no other sink has a server"))]
-    pub fn open(&self, notify: Notify) -> Result<Arc<dyn Sink>> {
+    pub fn open(&self, waits: &Waits) -> Result<Arc<dyn Sink>> {
         Ok(match self {
-            SinkSpec::Stdout => Arc::new(NdjsonSink::stdout()?),
-            SinkSpec::Ndjson(path) => Arc::new(NdjsonSink::open(path)?),
+            SinkSpec::Stdout => Arc::new(NdjsonSink::stdout(waits)?),
+            SinkSpec::Ndjson(path) => Arc::new(NdjsonSink::open(path, waits)?),
             SinkSpec::Null => Arc::new(NullSink::new()),
             #[cfg(feature = "sqlite")]
-            SinkSpec::Sqlite { file, table } => Arc::new(super::sqlite::SqliteSink::open(file, table)?),
+            SinkSpec::Sqlite { file, table } => Arc::new(super::sqlite::SqliteSink::open(file, table, waits)?),
             #[cfg(feature = "mongodb")]
-            SinkSpec::MongoDb(address) => super::mongodb::open_with(address.uri(), notify)?,
+            SinkSpec::MongoDb(address) => super::mongodb::open_with(address.uri(), waits)?,
             #[cfg(not(all(feature = "sqlite", feature = "mongodb")))]
             other => return Err(Error::usage(format!("sink {other}: this build was made without it"))),
         })

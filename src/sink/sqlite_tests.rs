@@ -1,9 +1,10 @@
 use super::super::tests::batch;
 use super::*;
 use crate::error::Kind;
+use crate::wait::Deadline;
 
 fn opened(path: &Path) -> String {
-    let error = SqliteSink::open(path, "logs").unwrap_err();
+    let error = SqliteSink::open(path, "logs", &Waits::default()).unwrap_err();
     assert_eq!(error.kind(), Kind::Sink);
     assert!(error.to_string().contains(&format!("sqlite:{}", path.display())), "{error}");
     error.to_string()
@@ -13,7 +14,7 @@ fn opened(path: &Path) -> String {
 fn fields_of_stored_documents_can_be_queried() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
-    let sink = SqliteSink::open(&path, "logs").unwrap();
+    let sink = SqliteSink::open(&path, "logs", &Waits::default()).unwrap();
     sink.store(&batch(0..10), &mut Vec::new()).unwrap();
     sink.close().unwrap();
     assert_eq!(sink.path(), path);
@@ -36,15 +37,15 @@ fn what_cannot_be_a_sink_is_named_with_its_reason() {
     let other = folder.path().join("other.db");
     Connection::open(&other).unwrap().execute_batch("CREATE TABLE logs(time TEXT, level TEXT)").unwrap();
     assert!(opened(&other).contains("its table logs has the columns time, level"));
-    SqliteSink::open(&other, "documents").unwrap();
+    SqliteSink::open(&other, "documents", &Waits::default()).unwrap();
 }
 
 #[test]
 fn a_database_that_may_only_be_read_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
-    drop(SqliteSink::open(&path, "logs").unwrap());
-    let sink = SqliteSink::open(&path, "logs").unwrap();
+    drop(SqliteSink::open(&path, "logs", &Waits::default()).unwrap());
+    let sink = SqliteSink::open(&path, "logs", &Waits::default()).unwrap();
     // As root no file mode forbids writing; the connection's own switch gives the same error.
     sink.connection().execute_batch("PRAGMA query_only=1").unwrap();
     let error = sink.store(&batch(0..3), &mut Vec::new()).unwrap_err();
@@ -54,7 +55,7 @@ fn a_database_that_may_only_be_read_is_named() {
 #[test]
 fn a_full_disk_stores_nothing_of_the_batch_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let sink = SqliteSink::open(&folder.path().join("a.db"), "logs").unwrap();
+    let sink = SqliteSink::open(&folder.path().join("a.db"), "logs", &Waits::default()).unwrap();
     let mut outcomes = Vec::new();
     sink.store(&batch(0..10), &mut outcomes).unwrap();
     sink.connection().query_row("PRAGMA max_page_count=8", [], |_| Ok(())).unwrap();
@@ -72,7 +73,7 @@ fn a_full_disk_stores_nothing_of_the_batch_and_says_so() {
 fn a_lock_held_beyond_the_deadline_gives_the_batch_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
-    let sink = SqliteSink::with_deadline(&path, "logs", Duration::ZERO).unwrap();
+    let sink = SqliteSink::open(&path, "logs", &Waits::quiet(Deadline::of(Duration::ZERO))).unwrap();
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut outcomes = Vec::new();
@@ -81,4 +82,119 @@ fn a_lock_held_beyond_the_deadline_gives_the_batch_back() {
     other.execute_batch("COMMIT").unwrap();
     sink.store(&batch(0..2), &mut outcomes).unwrap();
     assert_eq!(outcomes, [Outcome::Stored, Outcome::Stored]);
+}
+
+/// Two of ten lines.
+const TWO: &str = "(doc LIKE '%line 3 %' OR doc LIKE '%line 7 %')";
+
+/// What the owner of a table can add to it, that refuses the rows of `TWO`, and SQLite's words for it.
+const REFUSALS: [(&str, &str); 13] = [
+    ("CREATE UNIQUE INDEX u ON logs(CASE WHEN TWO THEN 1 ELSE _id END)", "UNIQUE constraint failed: index 'u'"),
+    ("CREATE TRIGGER t AFTER INSERT ON logs WHEN TWO2 BEGIN SELECT RAISE(ABORT, 'not this one'); END", "not this one"),
+    ("CREATE TRIGGER t BEFORE INSERT ON logs WHEN TWO2 BEGIN SELECT RAISE(FAIL, 'not this one'); END", "not this one"),
+    // The row is there when the statement fails.
+    ("CREATE TRIGGER t AFTER INSERT ON logs WHEN TWO2 BEGIN SELECT RAISE(FAIL, 'not this one'); END", "not this one"),
+    ("CREATE TRIGGER t AFTER INSERT ON logs WHEN TWO2 BEGIN SELECT RAISE(ROLLBACK, 'not here'); END", "not here"),
+    ("CREATE TRIGGER t BEFORE INSERT ON logs WHEN TWO2 BEGIN SELECT RAISE(IGNORE); END", "left the row out"),
+    // Checked when the transaction ends.
+    (
+        "CREATE TABLE known(id PRIMARY KEY);
+         CREATE TABLE used(id REFERENCES known(id) DEFERRABLE INITIALLY DEFERRED);
+         CREATE TRIGGER t AFTER INSERT ON logs WHEN TWO2 BEGIN INSERT INTO used VALUES(1); END",
+        "FOREIGN KEY constraint failed",
+    ),
+    // An expression that cannot be worked out for them.
+    ("CREATE INDEX i ON logs(CASE WHEN TWO THEN abs(-9223372036854775807 - 1) END)", "integer overflow"),
+    ("TABLE CHECK(NOT TWO)", "CHECK constraint failed"),
+    ("TABLE v AS (CASE WHEN NOT TWO THEN 1 END) NOT NULL", "NOT NULL constraint failed: logs.v"),
+    ("TABLE v AS (CASE WHEN NOT TWO THEN 1 END) NOT NULL ON CONFLICT FAIL", "NOT NULL constraint failed: logs.v"),
+    ("TABLE v AS (CASE WHEN NOT TWO THEN 1 END) NOT NULL ON CONFLICT ROLLBACK", "NOT NULL constraint failed: logs.v"),
+    ("TABLE v AS (CASE WHEN NOT TWO THEN 1 END) NOT NULL ON CONFLICT IGNORE", "left the row out"),
+];
+
+/// An open sink whose table has `addition`.
+fn sink_with(path: &Path, addition: &str) -> SqliteSink {
+    let of_new = TWO.replace("doc", "NEW.doc");
+    let addition = addition.replace("TWO2", &of_new).replace("TWO", TWO);
+    let (columns, rest) = match addition.strip_prefix("TABLE ") {
+        Some(column) => (format!(", {column}"), ""),
+        None => (String::new(), addition.as_str()),
+    };
+    let sql = format!("CREATE TABLE logs(_id TEXT PRIMARY KEY NOT NULL, doc TEXT NOT NULL{columns}) WITHOUT ROWID;{rest}");
+    Connection::open(path).unwrap().execute_batch(&sql).unwrap();
+    SqliteSink::open(path, "logs", &Waits::default()).unwrap()
+}
+
+/// `ON CONFLICT DO NOTHING` without a target took what another unique index refused for a duplicate: the row vanished.
+#[test]
+fn what_a_table_refuses_is_rejected_with_its_reason_and_the_others_are_stored() {
+    for (addition, words) in REFUSALS {
+        let folder = tempfile::tempdir().unwrap();
+        let sink = sink_with(&folder.path().join("a.db"), addition);
+        // The first of a unique index is taken, so that there is a row before.
+        let unique = addition.contains("UNIQUE");
+        if unique {
+            let sql = "INSERT INTO logs VALUES('x', '{\"message\":\"line 3 is here\"}')";
+            sink.connection().execute_batch(sql).unwrap();
+        }
+        for known in [Outcome::Stored, Outcome::Duplicate] {
+            let mut outcomes = Vec::new();
+            sink.store(&batch(0..10), &mut outcomes).unwrap();
+            assert_eq!(outcomes.len(), 10, "{addition}");
+            for (index, outcome) in outcomes.iter().enumerate() {
+                match outcome {
+                    Outcome::Rejected(said) if index == 3 || index == 7 => {
+                        assert!(said.contains(words), "{addition}: {said}");
+                    }
+                    outcome => assert_eq!((index != 3 && index != 7, outcome), (true, &known), "{addition}: {index}"),
+                }
+            }
+            let rows = "SELECT count(*) FROM logs WHERE _id <> 'x'";
+            let rows: i64 = sink.connection().query_row(rows, [], |row| row.get(0)).unwrap();
+            assert_eq!(rows, 8, "{addition}");
+        }
+        assert!(sink.connection().is_autocommit());
+    }
+}
+
+/// Where many rows take the whole transaction back, each of them costs a few transactions, and no more.
+#[test]
+fn many_rows_that_take_the_transaction_back_are_rejected_one_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let every_third = "CREATE TRIGGER t AFTER INSERT ON logs WHEN NEW.doc LIKE '%line _3 %'
+                       BEGIN SELECT RAISE(ROLLBACK, 'not here'); END";
+    let sink = sink_with(&folder.path().join("a.db"), every_third);
+    let mut outcomes = Vec::new();
+    sink.store(&batch(0..100), &mut outcomes).unwrap();
+    let rejected: Vec<usize> = (0..100).filter(|&index| matches!(outcomes[index], Outcome::Rejected(_))).collect();
+    assert_eq!(rejected, [13, 23, 33, 43, 53, 63, 73, 83, 93]);
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Stored).count(), 91);
+}
+
+/// A table that somebody drops is no fault of the documents.
+#[test]
+fn a_table_that_is_gone_is_a_failure_of_the_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let sink = SqliteSink::open(&path, "logs", &Waits::default()).unwrap();
+    sink.store(&batch(0..2), &mut Vec::new()).unwrap();
+    Connection::open(&path).unwrap().execute_batch("DROP TABLE logs").unwrap();
+    let error = sink.store(&batch(2..4), &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().contains("no such table"), "{error}");
+}
+
+/// SQLite's limit is a billion bytes; an expression meets it sooner.
+#[test]
+fn a_document_that_is_longer_than_a_database_takes_is_oversize() {
+    let folder = tempfile::tempdir().unwrap();
+    let too_long = "CREATE INDEX i ON logs(CASE WHEN TWO THEN zeroblob(2000000000) END)";
+    let sink = sink_with(&folder.path().join("a.db"), too_long);
+    let mut outcomes = Vec::new();
+    sink.store(&batch(0..10), &mut outcomes).unwrap();
+    for (index, outcome) in outcomes.iter().enumerate() {
+        match (index, outcome) {
+            (3 | 7, Outcome::Oversize(words)) => assert_eq!(words, "string or blob too big"),
+            (_, outcome) => assert_eq!((index != 3 && index != 7, outcome), (true, &Outcome::Stored), "{index}"),
+        }
+    }
 }

@@ -11,6 +11,7 @@ use super::{Encoding, Outcome, Sink, SinkSpec};
 use crate::batch::Origin;
 use crate::document::{DocumentId, Documents, Encoder};
 use crate::error::Kind;
+use crate::wait::Waits;
 
 fn id(number: u64) -> DocumentId {
     DocumentId::new(&Origin::new(1, "test"), number * 100, format!("line {number}").as_bytes())
@@ -95,7 +96,7 @@ fn on_every_sink(scenario: impl Fn(&dyn Fn() -> Arc<dyn Sink>) -> Vec<Outcome>) 
         let folder = tempfile::tempdir().unwrap();
         let spec = SinkSpec::parse(&(subject.spec)(folder.path())).unwrap();
         let answers = scenario(&|| {
-            let sink = spec.open(Box::new(|_| ())).unwrap();
+            let sink = spec.open(&Waits::default()).unwrap();
             assert_eq!(sink.name(), spec.to_string());
             assert_eq!(sink.encoding(), Encoding::Json);
             sink
@@ -218,7 +219,7 @@ fn a_torn_last_line_is_cut_off_and_a_whole_one_gets_its_newline() {
     let (first, second) = (documents.get(0).bytes.len() + 1, whole.len());
     for length in 0..=second {
         let (_folder, path) = file_with("a.ndjson", &whole[..length]);
-        drop(NdjsonSink::open(&path).unwrap());
+        drop(NdjsonSink::open(&path, &Waits::default()).unwrap());
         let kept = match length {
             _ if length >= second - 1 => second,
             _ if length >= first - 1 => first,
@@ -233,7 +234,7 @@ fn zeros_after_a_power_failure_are_cut_off() {
     let documents = batch([1]);
     let torn = [documents.bytes(), b"{\"_id\":\"00", &[0; 5000]].concat();
     let (_folder, path) = file_with("a.ndjson", torn);
-    drop(NdjsonSink::open(&path).unwrap());
+    drop(NdjsonSink::open(&path, &Waits::default()).unwrap());
     assert_eq!(std::fs::read(&path).unwrap(), documents.bytes());
 }
 
@@ -241,7 +242,7 @@ fn zeros_after_a_power_failure_are_cut_off() {
 fn a_file_that_is_not_ours_is_refused_and_left_alone() {
     for content in ["my diary, first page\nand a last line", "{\"a\":", "\u{1}"] {
         let (_folder, path) = file_with("diary.txt", content);
-        let error = NdjsonSink::open(&path).unwrap_err();
+        let error = NdjsonSink::open(&path, &Waits::default()).unwrap_err();
         assert_eq!(error.kind(), Kind::Sink);
         let at = content.rfind('\n').map_or(0, |at| at + 1);
         assert!(error.to_string().contains(&format!("begins at byte {at} has no end")), "{error}");
@@ -253,7 +254,7 @@ fn a_file_that_is_not_ours_is_refused_and_left_alone() {
 fn a_torn_last_member_is_cut_off_wherever_it_was_torn() {
     for name in ["a.gz", "a.zst"] {
         let (_folder, path) = file_with(name, "");
-        let sink = NdjsonSink::open(&path).unwrap();
+        let sink = NdjsonSink::open(&path, &Waits::default()).unwrap();
         store(&sink, [1]);
         let first = std::fs::metadata(&path).unwrap().len() as usize;
         store(&sink, [2, 3]);
@@ -266,7 +267,7 @@ fn a_torn_last_member_is_cut_off_wherever_it_was_torn() {
                     continue;
                 }
                 std::fs::write(&path, torn).unwrap();
-                drop(NdjsonSink::open(&path).unwrap());
+                drop(NdjsonSink::open(&path, &Waits::default()).unwrap());
                 let kept = if length == whole.len() { length } else { first };
                 assert_eq!(std::fs::read(&path).unwrap(), &whole[..kept], "{name} cut at {length}");
             }
@@ -278,7 +279,7 @@ fn a_torn_last_member_is_cut_off_wherever_it_was_torn() {
 fn a_compressed_file_damaged_in_its_middle_is_refused_with_the_byte() {
     for name in ["a.gz", "a.zst"] {
         let (_folder, path) = file_with(name, "");
-        let sink = NdjsonSink::open(&path).unwrap();
+        let sink = NdjsonSink::open(&path, &Waits::default()).unwrap();
         store(&sink, [1]);
         let first = std::fs::metadata(&path).unwrap().len() as usize;
         store(&sink, [2]);
@@ -287,7 +288,7 @@ fn a_compressed_file_damaged_in_its_middle_is_refused_with_the_byte() {
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[first] ^= 0xff;
         std::fs::write(&path, &bytes).unwrap();
-        let error = NdjsonSink::open(&path).unwrap_err().to_string();
+        let error = NdjsonSink::open(&path, &Waits::default()).unwrap_err().to_string();
         assert!(error.contains(&format!("damaged at byte {first}")), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), bytes, "{name} is left alone");
     }
@@ -296,14 +297,14 @@ fn a_compressed_file_damaged_in_its_middle_is_refused_with_the_byte() {
 #[test]
 fn a_file_that_another_sink_writes_to_is_refused() {
     let (_folder, path) = file_with("a.ndjson", "");
-    let _first = NdjsonSink::open(&path).unwrap();
-    let error = NdjsonSink::open(&path).unwrap_err();
+    let _first = NdjsonSink::open(&path, &Waits::default()).unwrap();
+    let error = NdjsonSink::open(&path, &Waits::default()).unwrap_err();
     assert!(error.to_string().contains("another sink or process"), "{error}");
 }
 
 #[test]
 fn a_full_disk_is_an_error_that_names_file_and_bytes() {
-    let sink = NdjsonSink::open(Path::new("/dev/full")).unwrap();
+    let sink = NdjsonSink::open(Path::new("/dev/full"), &Waits::default()).unwrap();
     let documents = batch(0..100);
     let mut outcomes = Vec::new();
     let error = sink.store(&documents, &mut outcomes).unwrap_err();
@@ -317,9 +318,9 @@ fn a_full_disk_is_an_error_that_names_file_and_bytes() {
 
 #[test]
 fn devices_that_cannot_be_synced_take_documents() {
-    let sink = NdjsonSink::open(Path::new("/dev/null")).unwrap();
+    let sink = NdjsonSink::open(Path::new("/dev/null"), &Waits::default()).unwrap();
     assert_eq!(store(&sink, 0..10), vec![Outcome::Stored; 10]);
-    let again = NdjsonSink::open(Path::new("/dev/null")).unwrap();
+    let again = NdjsonSink::open(Path::new("/dev/null"), &Waits::default()).unwrap();
     assert_eq!(store(&again, 0..10), vec![Outcome::Stored; 10], "and several at once");
 }
 
@@ -332,7 +333,7 @@ fn a_reader_that_went_away_is_told_apart() {
         let path = path.clone();
         move || drop(std::fs::File::open(path).unwrap())
     });
-    let sink = NdjsonSink::open(&path).unwrap();
+    let sink = NdjsonSink::open(&path, &Waits::default()).unwrap();
     reader.join().unwrap();
     let error = sink.store(&batch([1]), &mut Vec::new()).unwrap_err();
     assert!(error.is_broken_pipe(), "{error}");
@@ -342,7 +343,7 @@ fn a_reader_that_went_away_is_told_apart() {
 fn a_place_that_cannot_be_written_is_named() {
     let folder = tempfile::tempdir().unwrap();
     for path in [folder.path().to_path_buf(), folder.path().join("no/such/folder.ndjson")] {
-        let error = NdjsonSink::open(&path).unwrap_err();
+        let error = NdjsonSink::open(&path, &Waits::default()).unwrap_err();
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
     }
 }
@@ -353,7 +354,7 @@ fn a_place_that_cannot_be_written_is_named() {
 fn a_write_that_fails_in_its_middle_is_cut_back_to_the_last_whole_block() {
     const CHILD: &str = "LOGATOR_TEST_SMALL_FILE";
     if let Some(path) = std::env::var_os(CHILD) {
-        let sink = NdjsonSink::open(Path::new(&path)).unwrap();
+        let sink = NdjsonSink::open(Path::new(&path), &Waits::default()).unwrap();
         store(&sink, [1, 2]);
         let before = std::fs::read(&path).unwrap();
         let error = sink.store(&batch(100..2100), &mut Vec::new()).unwrap_err();

@@ -1,10 +1,7 @@
-//! What is settled, in memory and in the journal: each change is recorded, and all of it can be written anew.
+//! What is settled, in memory, and what of it is still to be written. Nothing here touches a file, so that whoever settles
+//! or reads is never held up by a disk.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
 use std::sync::Arc;
 
 use super::journal::{self, Done, Record};
@@ -12,16 +9,9 @@ use super::pieces::{Entry, Piece, Pieces};
 use super::ranges::Ranges;
 use super::{Amount, Known, Stamp};
 
-/// A journal below this is not compacted while it is in use.
-const COMPACT_BYTES: u64 = 4 << 20;
-
 /// See the [module](self). What it holds is for the store to look at.
+#[derive(Default)]
 pub(super) struct Ledger {
-    pub(super) journal: Arc<File>,
-    /// How long the journal is; what stands behind that in the file does not count.
-    pub(super) length: u64,
-    /// Beyond this length it is compacted.
-    pub(super) compact_at: u64,
     pub(super) pieces: Pieces,
     /// By origin, device and inode.
     pub(super) done: BTreeMap<(u64, u64, u64), Done>,
@@ -32,14 +22,10 @@ pub(super) struct Ledger {
     pub(super) strands_taken: HashSet<u32>,
     pub(super) next: u32,
     pub(super) skipped: Amount,
-    /// Something was written and not synced.
-    pub(super) unsynced: bool,
-    /// Why something is not in the journal.
-    pub(super) failure: Option<io::Error>,
-    pub(super) closing: bool,
-    /// The thread that syncs waits until there is something to sync.
-    pub(super) resting: bool,
-    pub(super) buffer: Vec<u8>,
+    /// Recorded, and not handed to the system yet.
+    pub(super) pending: Vec<Record>,
+    /// Whether the journal has to be written anew with all of this, because something is not in it. Then nothing is pending.
+    pub(super) anew: bool,
 }
 
 /// A content that is being read, or whose lines are still out.
@@ -52,26 +38,6 @@ pub(super) struct Content {
 }
 
 impl Ledger {
-    pub(super) fn new(journal: File, length: u64) -> Ledger {
-        Ledger {
-            journal: Arc::new(journal),
-            length,
-            compact_at: COMPACT_BYTES,
-            pieces: Pieces::default(),
-            done: BTreeMap::new(),
-            contents: HashMap::new(),
-            delivered: HashMap::new(),
-            strands_taken: HashSet::new(),
-            next: 1,
-            skipped: Amount::default(),
-            unsynced: false,
-            failure: None,
-            closing: false,
-            resting: false,
-            buffer: Vec::new(),
-        }
-    }
-
     pub(super) fn take_in(&mut self, records: &[Record]) {
         for record in records {
             match record {
@@ -95,26 +61,11 @@ impl Ledger {
         self.cover(number, piece.start, Amount { lines, bytes: piece.length });
     }
 
-    /// Puts a record into the buffer.
+    /// Notes a record for the thread that writes.
     pub(super) fn record(&mut self, record: &Record) {
-        journal::encode(record, self.length, &mut self.buffer);
-    }
-
-    /// Writes the buffer. After a failure nothing is written but all of it anew, by [`compact`](Self::compact).
-    pub(super) fn write(&mut self) {
-        if self.buffer.is_empty() {
-            return;
+        if !self.anew {
+            self.pending.push(*record);
         }
-        if self.failure.is_none() {
-            match self.journal.write_all_at(&self.buffer, self.length) {
-                Ok(()) => {
-                    self.length += self.buffer.len() as u64;
-                    self.unsynced = true;
-                }
-                Err(error) => self.failure = Some(error),
-            }
-        }
-        self.buffer.clear();
     }
 
     pub(super) fn cover(&mut self, number: u32, start: u64, amount: Amount) {
@@ -141,25 +92,12 @@ impl Ledger {
         (journal::HEADER + 43 * self.pieces.len() + 70 * self.done.len()) as u64
     }
 
-    /// Writes everything anew and puts it in the place of the journal.
-    pub(super) fn compact(&mut self, directory: &Path) -> io::Result<()> {
+    /// A journal that says all of this.
+    pub(super) fn whole(&self) -> Vec<u8> {
         let mut bytes = journal::header().to_vec();
         self.pieces.iter().for_each(|entry| journal::encode(&Record::Piece(*entry), 0, &mut bytes));
         self.done.values().for_each(|done| journal::encode(&Record::Done(*done), 0, &mut bytes));
-        let path = directory.join("journal.new");
-        let write = || -> io::Result<File> {
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-            file.write_all(&bytes)?;
-            file.sync_data()?;
-            std::fs::rename(&path, directory.join("journal"))?;
-            Ok(file)
-        };
-        let file = write().inspect_err(|_| drop(std::fs::remove_file(&path)))?;
-        self.journal = Arc::new(file);
-        self.length = bytes.len() as u64;
-        self.compact_at = COMPACT_BYTES.max(2 * self.length);
-        self.unsynced = false;
-        File::open(directory)?.sync_all()
+        bytes
     }
 }
 

@@ -1,8 +1,8 @@
 //! What is settled, kept in a directory (`--state DIR`), so that another run delivers only the rest. `doc/state.md` has
 //! the promise, the rule and the bytes.
 //!
-//! [`sum`], [`ranges`], [`pieces`] and [`journal`] are pure; `ledger` keeps what they say and writes it, [`store`] owns the
-//! directory. Readers ask through [`Memory`].
+//! [`sum`], [`ranges`], [`pieces`] and [`journal`] are pure; `ledger` keeps what they say, `writer` writes it in threads of its
+//! own, [`store`] owns the directory. Readers ask through [`Memory`].
 
 pub mod journal;
 mod ledger;
@@ -10,6 +10,7 @@ pub mod pieces;
 pub mod ranges;
 pub mod store;
 pub mod sum;
+mod writer;
 
 use std::sync::Arc;
 

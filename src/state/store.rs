@@ -4,21 +4,23 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::journal::{self, Decoded, Done};
 use super::ledger::{self, Content, Ledger};
 use super::pieces::Piece;
 use super::ranges::Ranges;
+use super::writer::{self, Shared};
 use super::{Amount, Begun, Known, Memory, Stamp};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
+use crate::sink::disk;
+use crate::wait::{Waits, Words};
 
-/// How often what was written is synced, and what could not be written is tried again.
-const INTERVAL: Duration = Duration::from_millis(500);
+/// How long the end of a process waits for threads that write, after everything was written or given up.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Says what a user should know.
 pub type Say = Box<dyn Fn(String) + Send + Sync>;
@@ -26,20 +28,12 @@ pub type Say = Box<dyn Fn(String) + Send + Sync>;
 /// An open state directory. Nobody else can open it meanwhile.
 pub struct Store {
     shared: Arc<Shared>,
-    keeper: Option<JoinHandle<()>>,
     /// What was settled when it was opened. In one run nothing is skipped because of what the run itself settles.
     known: HashMap<u64, Arc<[Known]>>,
     /// The files of which all was settled then, by origin, device and inode.
     whole: BTreeMap<(u64, u64, u64), Done>,
     /// Locked until this is dropped.
     _lock: File,
-}
-
-struct Shared {
-    directory: PathBuf,
-    state: Mutex<Ledger>,
-    wake: Condvar,
-    say: Say,
 }
 
 impl Store {
@@ -94,27 +88,27 @@ impl Store {
             ));
             file.set_len(length as u64).map_err(|error| failed("the journal cannot be cut", error))?;
         }
-        let mut state = Ledger::new(file, length as u64);
+        let mut state = Ledger::default();
         state.take_in(&records);
-        if length as u64 > 2 * state.size_needed() {
+        let (mut file, mut length) = (file, length as u64);
+        if length > 2 * state.size_needed() {
+            let whole = state.whole();
             // A full disk must not keep anybody from resuming: the old journal is as good.
-            let _ = state.compact(directory);
+            if let Ok(compacted) = writer::replace(directory, &whole) {
+                (file, length) = (compacted, whole.len() as u64);
+            }
         }
-        file_synced(&state.journal, directory).map_err(|error| failed("the journal cannot be synced", error))?;
+        file_synced(&file, directory).map_err(|error| failed("the journal cannot be synced", error))?;
         let (known, whole) = (ledger::known(&state.pieces), state.done.clone());
-        let directory = directory.to_owned();
-        let shared = Arc::new(Shared { directory, state: Mutex::new(state), wake: Condvar::new(), say });
-        let keeping = Arc::clone(&shared);
-        let keeper = std::thread::Builder::new()
-            .name("state".into())
-            .spawn(move || keeping.keep())
-            .map_err(|error| Error::system("no thread to keep the state with").because(error))?;
-        Ok(Store { shared, keeper: Some(keeper), known, whole, _lock: lock })
+        let shared = Arc::new(Shared::new(directory.to_owned(), state, say));
+        let started = shared.start(file, length);
+        started.map_err(|error| Error::system("no thread to keep the state with").because(error))?;
+        Ok(Store { shared, known, whole, _lock: lock })
     }
 
-    /// Records batches that are settled.
+    /// Records batches that are settled. A thread of the store writes it, at once; this does not wait for the disk.
     pub fn settle(&self, batches: &[Batch]) {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.ledger();
         for batch in batches {
             let content = batch.origin.content;
             let delivered = state.delivered.remove(&(content, batch.offset));
@@ -123,53 +117,47 @@ impl Store {
             let piece = piece.unwrap_or_else(|| Piece::of(batch.offset, &batch.data));
             state.settle(content, u64::from(batch.lines), piece);
         }
-        self.shared.written(&mut state);
+        self.shared.wake(state);
     }
 
     /// Records one line that is settled and never was in a batch.
     pub fn settle_line(&self, content: u32, piece: Piece) {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.ledger();
         state.settle(content, 1, piece);
-        self.shared.written(&mut state);
+        self.shared.wake(state);
     }
 
     /// How much was skipped, because an earlier run settled it.
     pub fn skipped(&self) -> Amount {
-        self.shared.lock().skipped
+        self.shared.ledger().skipped
     }
 
-    /// Writes and syncs what is not yet.
+    /// Waits until everything is written and synced, as long as `waits` allows.
     ///
     /// # Errors
     /// When that is not possible: what is lost is only the memory of it.
-    pub fn sync(&self) -> Result<()> {
-        let mut state = self.shared.lock();
-        if state.failure.is_some() {
-            state.failure = state.compact(&self.shared.directory).err();
-        } else {
-            // Also when nothing is unsynced: the thread may be in the middle of it.
-            state.failure = state.journal.sync_data().err();
-        }
-        match state.failure.take() {
-            None => Ok(()),
-            Some(error) => Err(Error::system(format!(
-                "--state {}: the journal could not be written to its end; what was settled is in the sinks, but a part of \
-                 it will be delivered again by the next run",
-                self.shared.directory.display()
+    pub fn sync(&self, waits: &Waits) -> Result<()> {
+        let shown = self.shared.directory.display();
+        let patience = waits.patience(format!("--state {shown}"), Words::WRITTEN);
+        let wait = patience.begin();
+        let mut go_on = || wait.check("the disk takes nothing").map_err(|ended| ended.0);
+        let result = self.shared.settle_down(&mut go_on).inspect(|()| patience.over());
+        result.map_err(|words| {
+            let room = match disk::is_full(&self.shared.directory.join("journal")) {
+                true => disk::full(Some(&self.shared.directory.join("journal"))),
+                false => String::new(),
+            };
+            Error::system(format!(
+                "--state {shown}: the journal could not be written to its end; what was settled is in the sinks, but a part of \
+                 it will be delivered again by the next run{room}: {words}"
             ))
-            .because(error)),
-        }
+        })
     }
 }
 
 impl Drop for Store {
     fn drop(&mut self) {
-        self.shared.lock().closing = true;
-        self.shared.wake.notify_all();
-        if let Some(keeper) = self.keeper.take() {
-            let _ = keeper.join();
-        }
-        let _ = self.sync();
+        self.shared.close(FAREWELL);
     }
 }
 
@@ -181,7 +169,7 @@ impl std::fmt::Debug for Store {
 
 impl Memory for Store {
     fn begin(&self, origin: u64) -> Begun {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.ledger();
         let content = state.next;
         state.next = state.next.wrapping_add(1).max(1);
         let begun = Content { origin, strand: content, settled: Ranges::default(), lines: 0, end: None };
@@ -192,12 +180,12 @@ impl Memory for Store {
     fn skip_whole(&self, origin: u64, stamp: &Stamp) -> Option<Amount> {
         let done = self.whole.get(&(origin, stamp.device, stamp.inode)).filter(|done| done.stamp == *stamp)?;
         let amount = Amount { lines: done.lines, bytes: done.length };
-        self.shared.lock().skipped += amount;
+        self.shared.ledger().skipped += amount;
         Some(amount)
     }
 
     fn goes_on(&self, content: u32, strand: u32) {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.ledger();
         // One strand for two contents of one run would join pieces of the one with those of the other.
         if state.strands_taken.insert(strand)
             && let Some(content) = state.contents.get_mut(&content)
@@ -207,18 +195,18 @@ impl Memory for Store {
     }
 
     fn deliver(&self, content: u32, piece: Piece) {
-        self.shared.lock().delivered.insert((content, piece.start), piece);
+        self.shared.ledger().delivered.insert((content, piece.start), piece);
     }
 
     fn skip(&self, content: u32, start: u64, amount: Amount) {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.ledger();
         state.skipped += amount;
         state.cover(content, start, amount);
-        self.shared.written(&mut state);
+        self.shared.wake(state);
     }
 
     fn end(&self, content: u32, length: u64, stamp: Option<Stamp>) {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.ledger();
         match (stamp, state.contents.get_mut(&content)) {
             (Some(stamp), Some(read)) => read.end = Some((length, stamp)),
             // The strand is still asked for while lines are out; what is covered is not.
@@ -226,7 +214,7 @@ impl Memory for Store {
             (_, None) => {}
         }
         state.finish(content);
-        self.shared.written(&mut state);
+        self.shared.wake(state);
     }
 }
 
@@ -234,71 +222,6 @@ impl std::ops::AddAssign for Amount {
     fn add_assign(&mut self, other: Amount) {
         self.lines += other.lines;
         self.bytes += other.bytes;
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Ledger> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Hands what was recorded to the system, and says so the first time that it does not take it.
-    fn written(&self, state: &mut Ledger) {
-        let before = state.failure.is_some();
-        state.write();
-        if state.length > state.compact_at && state.failure.is_none() {
-            // When that fails, the journal goes on growing.
-            let _ = state.compact(&self.directory);
-            state.compact_at = state.compact_at.max(2 * state.length);
-        }
-        self.say_failure(before, state);
-        if state.resting && (state.unsynced || state.failure.is_some()) {
-            self.wake.notify_one();
-        }
-    }
-
-    fn say_failure(&self, failed_before: bool, state: &Ledger) {
-        let shown = self.directory.display();
-        match (failed_before, &state.failure) {
-            (false, Some(error)) => (self.say)(format!(
-                "--state {shown}: the journal cannot be written: {error}; the job goes on, and what it settles is recorded \
-                 as soon as there is room"
-            )),
-            (true, None) => (self.say)(format!("--state {shown}: the journal is written again, nothing is missing")),
-            _ => {}
-        }
-    }
-
-    /// The thread that syncs.
-    fn keep(&self) {
-        let mut state = self.lock();
-        while !state.closing {
-            if !state.unsynced && state.failure.is_none() {
-                // Until something is written: an idle process does not wake.
-                state.resting = true;
-                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
-                state.resting = false;
-                continue;
-            }
-            let open = |state: &mut Ledger| !state.closing;
-            state = self.wake.wait_timeout_while(state, INTERVAL, open).unwrap_or_else(PoisonError::into_inner).0;
-            if state.failure.is_some() {
-                state.failure = state.compact(&self.directory).err();
-                self.say_failure(true, &state);
-            } else if state.unsynced {
-                state.unsynced = false;
-                let journal = Arc::clone(&state.journal);
-                // Acks need not wait for the disk.
-                drop(state);
-                let synced = journal.sync_data();
-                state = self.lock();
-                if let Err(error) = synced {
-                    // After a failed sync nobody knows what is in the file; it is written anew.
-                    state.failure = Some(error);
-                    self.say_failure(false, &state);
-                }
-            }
-        }
     }
 }
 

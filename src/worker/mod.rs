@@ -115,6 +115,9 @@ impl Crew {
                     Err(_) => worked.errors.push(Error::internal("a worker's thread panicked")),
                 }
             }
+            // What all of them met is one error.
+            let mut said = std::collections::HashSet::new();
+            worked.errors.retain(|error: &Error| said.insert(error.to_string()));
             worked
         })
     }

@@ -1,6 +1,8 @@
 //! Storing a parsed batch in every sink, and saying of each line what became of it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::gate::StoreGate;
@@ -8,7 +10,7 @@ use super::parser::{Fate, Parsed, SetAside};
 use crate::batch::Batch;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
 use crate::details::Seldom;
-use crate::document::{DocumentId, date};
+use crate::document::{DocumentId, Documents, date};
 use crate::error::{Error, Result};
 use crate::lines::Line;
 use crate::receipt::Tally;
@@ -29,6 +31,7 @@ pub struct Storer {
     dead_letters: Arc<DeadLetters>,
     /// Closed when nothing more may be stored.
     gate: Option<Arc<StoreGate>>,
+    settled: Settled,
 }
 
 /// What the sinks together say of one document.
@@ -42,7 +45,7 @@ enum Verdict {
 impl Storer {
     /// Stores in all of `sinks`.
     pub fn new(sinks: Vec<Arc<dyn Sink>>, dead_letters: Arc<DeadLetters>) -> Self {
-        Storer { sinks, dead_letters, gate: None }
+        Storer { sinks, dead_letters, gate: None, settled: Settled::default() }
     }
 
     /// The same behind a gate: when it is closed, no other batch is stored.
@@ -57,43 +60,34 @@ impl Storer {
 
     /// Stores the documents of `parsed`, sets aside what no sink will take, and adds up.
     ///
+    /// What a sink has settled of a batch that failed all the same is remembered until the batch comes back to this
+    /// process; the documents then go only to those sinks that have not settled them.
+    ///
     /// # Errors
     /// When a sink failed, for all or for one document: then nothing may be acknowledged, though some of it may be
-    /// stored. It will be met as duplicates.
+    /// stored.
     pub fn store(&self, batch: &Batch, parsed: &mut Parsed, outcomes: &mut Vec<Outcome>) -> Result<Stored> {
         let _storing = match &self.gate {
             Some(gate) => Some(gate.enter().ok_or_else(|| Error::wire("nothing more may be stored"))?),
             None => None,
         };
         let started = Instant::now();
+        // By sink, what is known of each document.
+        let mut known: Vec<Vec<Option<Outcome>>> = vec![Vec::new(); self.sinks.len()];
+        let stored = self.in_all_sinks(parsed, outcomes, &mut known);
         let mut letters = Vec::new();
-        let mut verdicts = vec![Verdict::Duplicate; parsed.documents()];
-        for sink in &self.sinks {
-            let documents = parsed.encoded(sink.encoding());
-            outcomes.clear();
-            sink.store(documents, outcomes)?;
-            if outcomes.len() != documents.len() {
-                let (said, asked) = (outcomes.len(), documents.len());
-                return Err(Error::internal(format!("{}: {said} answers for {asked} documents", sink.name())));
+        let verdicts = match stored {
+            Ok(()) => self.judge(parsed, &known, &mut letters),
+            Err(error) => {
+                self.remember(parsed, known);
+                return Err(error);
             }
-            for (index, outcome) in outcomes.drain(..).enumerate() {
-                let verdict = match outcome {
-                    Outcome::Stored => Verdict::Stored,
-                    Outcome::Duplicate => Verdict::Duplicate,
-                    Outcome::Rejected(words) => {
-                        let detail = format!("{}: {words}", sink.name());
-                        letters.push(SetAside::new(documents.get(index).line, Reason::Rejected, detail));
-                        Verdict::Rejected
-                    }
-                    Outcome::Failed(words) => {
-                        return Err(Error::sink(format!("{}: not stored: {words}", sink.name())));
-                    }
-                };
-                verdicts[index] = verdicts[index].max(verdict);
-            }
-        }
+        };
         letters.append(&mut parsed.letters);
-        self.set_aside(batch, letters)?;
+        if let Err(error) = self.set_aside(batch, letters) {
+            self.remember(parsed, known);
+            return Err(error);
+        }
         STORED.tell(u64::from(batch.lines), |batches, lines| {
             let (ms, name, offset) = (started.elapsed().as_millis(), &batch.origin.name, batch.offset);
             format!(
@@ -101,6 +95,80 @@ impl Storer {
             )
         });
         Ok(Stored { tally: add_up(parsed.fates(), &verdicts) })
+    }
+
+    /// Gives the documents to each sink that has not settled them. What became of them is in `known`, also when it fails.
+    fn in_all_sinks(
+        &self,
+        parsed: &Parsed,
+        outcomes: &mut Vec<Outcome>,
+        known: &mut [Vec<Option<Outcome>>],
+    ) -> Result<()> {
+        // All of them first: what is taken out has to be put back when a sink fails.
+        for (index, (sink, known)) in self.sinks.iter().zip(known.iter_mut()).enumerate() {
+            *known = self.settled.take(index, parsed.encoded(sink.encoding()));
+        }
+        for (sink, known) in self.sinks.iter().zip(known) {
+            let all = parsed.encoded(sink.encoding());
+            let open: Vec<usize> = (0..all.len()).filter(|&index| known[index].is_none()).collect();
+            if open.is_empty() && !all.is_empty() {
+                continue;
+            }
+            let rest;
+            let documents = match open.len() == all.len() {
+                true => all,
+                false => {
+                    rest = all.only(&open);
+                    &rest
+                }
+            };
+            outcomes.clear();
+            sink.store(documents, outcomes)?;
+            if outcomes.len() != documents.len() {
+                let (said, asked) = (outcomes.len(), documents.len());
+                return Err(Error::internal(format!("{}: {said} answers for {asked} documents", sink.name())));
+            }
+            let mut failed = None;
+            for (index, outcome) in open.into_iter().zip(outcomes.drain(..)) {
+                match outcome {
+                    Outcome::Failed(words) => failed = failed.or(Some(words)),
+                    settled => known[index] = Some(settled),
+                }
+            }
+            if let Some(words) = failed {
+                return Err(Error::sink(format!("{}: {words}", sink.name())));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the sinks together say of each document, with the letters of those that one of them refuses.
+    fn judge(&self, parsed: &Parsed, known: &[Vec<Option<Outcome>>], letters: &mut Vec<SetAside>) -> Vec<Verdict> {
+        let mut verdicts = vec![Verdict::Duplicate; parsed.documents()];
+        for (sink, known) in self.sinks.iter().zip(known) {
+            let documents = parsed.encoded(sink.encoding());
+            for (index, outcome) in known.iter().enumerate() {
+                let mut refused = |reason, words: &str| {
+                    let detail = format!("{}: {words}", sink.name());
+                    letters.push(SetAside::new(documents.get(index).line, reason, detail));
+                    Verdict::Rejected
+                };
+                let verdict = match outcome {
+                    Some(Outcome::Stored) => Verdict::Stored,
+                    Some(Outcome::Rejected(words)) => refused(Reason::Rejected, words),
+                    Some(Outcome::Oversize(words)) => refused(Reason::Oversize, words),
+                    Some(Outcome::Duplicate | Outcome::Failed(_)) | None => Verdict::Duplicate,
+                };
+                verdicts[index] = verdicts[index].max(verdict);
+            }
+        }
+        verdicts
+    }
+
+    fn remember(&self, parsed: &Parsed, known: Vec<Vec<Option<Outcome>>>) {
+        for (index, (sink, known)) in self.sinks.iter().zip(known).enumerate() {
+            self.settled.put(index, parsed.encoded(sink.encoding()), known);
+        }
     }
 
     /// Writes dead letters; durable when this returns.
@@ -130,6 +198,47 @@ impl Storer {
             })
             .collect();
         self.dead_letters.write(&letters)
+    }
+}
+
+/// What sinks have settled of batches that failed in another sink.
+#[derive(Default)]
+struct Settled {
+    /// Whether there is anything, for the usual case.
+    some: AtomicBool,
+    /// By sink and document.
+    outcomes: Mutex<HashMap<(usize, DocumentId), Outcome>>,
+}
+
+/// The most outcomes that are kept. A batch that failed ends the process sooner or later, so there are few.
+const KEPT: usize = 1 << 20;
+
+impl Settled {
+    /// Takes out what is known of `documents` in the sink with the number `sink`.
+    fn take(&self, sink: usize, documents: &Documents) -> Vec<Option<Outcome>> {
+        if !self.some.load(Ordering::Acquire) {
+            return vec![None; documents.len()];
+        }
+        let mut outcomes = self.outcomes();
+        let known = documents.iter().map(|document| outcomes.remove(&(sink, document.id))).collect();
+        self.some.store(!outcomes.is_empty(), Ordering::Release);
+        known
+    }
+
+    /// Keeps what is known.
+    fn put(&self, sink: usize, documents: &Documents, known: Vec<Option<Outcome>>) {
+        let mut outcomes = self.outcomes();
+        if outcomes.len() + known.len() > KEPT {
+            outcomes.clear();
+        }
+        for (document, outcome) in documents.iter().zip(known) {
+            outcomes.extend(outcome.map(|outcome| ((sink, document.id), outcome)));
+        }
+        self.some.store(!outcomes.is_empty(), Ordering::Release);
+    }
+
+    fn outcomes(&self) -> MutexGuard<'_, HashMap<(usize, DocumentId), Outcome>> {
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

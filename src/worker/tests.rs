@@ -147,11 +147,80 @@ fn a_batch_of_which_one_document_failed_is_not_acknowledged() {
     let mut parsed = parser.buffer();
     parser.parse(&batch, &mut parsed).unwrap();
     let error = storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap_err();
-    assert!(error.is_retryable() && error.to_string().ends_with("not stored: the server is away"), "{error}");
-    // Whoever gets it next meets the three that were stored.
+    assert!(error.is_retryable() && error.to_string().ends_with("memory:: the server is away"), "{error}");
+    // It comes back to the same process, which knows of the three that were stored.
     let tally = storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap().tally;
-    assert_eq!(tally.duplicate, 3);
-    assert_eq!(tally.total(), 4);
+    assert_eq!(tally, Tally { stored: 3, unmatched: 1, ..Tally::default() });
+    // What is remembered is used once.
+    let tally = storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap().tally;
+    assert_eq!(tally, Tally { duplicate: 4, ..Tally::default() });
+}
+
+/// Counts the documents it is given.
+struct Counting(Mutex<Vec<usize>>);
+
+impl Sink for Counting {
+    fn name(&self) -> &str {
+        "counting"
+    }
+
+    fn encoding(&self) -> Encoding {
+        Encoding::Json
+    }
+
+    fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()> {
+        self.0.lock().unwrap().push(documents.len());
+        outcomes.clear();
+        outcomes.resize(documents.len(), Outcome::Stored);
+        Ok(())
+    }
+}
+
+/// Fails once as a whole, as a sink with a full disk does.
+struct FailsOnce(Mutex<bool>, MemorySink);
+
+impl Sink for FailsOnce {
+    fn name(&self) -> &str {
+        "fails once"
+    }
+
+    fn encoding(&self) -> Encoding {
+        self.1.encoding()
+    }
+
+    fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()> {
+        match std::mem::replace(&mut *self.0.lock().unwrap(), false) {
+            true => Err(Error::sink("fails once: no room")),
+            false => self.1.store(documents, outcomes),
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_comes_back_goes_only_to_the_sinks_and_with_the_documents_that_have_not_settled() {
+    let batch = batch(0, LINES);
+    let id = ids(&batch);
+    let (before, partly, after) =
+        (Arc::new(Counting(Mutex::default())), MemorySink::new(Encoding::Bson), Arc::new(Counting(Mutex::default())));
+    partly.reject(id[0], "too odd");
+    partly.fail(id[3], 1, "away");
+    let fails = FailsOnce(Mutex::new(true), MemorySink::new(Encoding::Json));
+    let place = Place::new();
+    let storer = place.storer(vec![before.clone(), Arc::new(partly), Arc::new(fails), after.clone()]);
+    let mut parser = parser(Unmatched::Keep, &[Encoding::Json, Encoding::Bson]);
+    let mut parsed = parser.buffer();
+    parser.parse(&batch, &mut parsed).unwrap();
+    for words in ["away", "no room"] {
+        let error = storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+        // Given back and handed out again: parsed anew.
+        parser.parse(&batch, &mut parsed).unwrap();
+    }
+    assert!(place.letters().is_empty(), "nothing is set aside before all sinks have answered");
+    let tally = storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap().tally;
+    assert_eq!(tally, Tally { stored: 2, unmatched: 1, dead_lettered: 1, ..Tally::default() });
+    assert_eq!((&before.0.lock().unwrap()[..], &after.0.lock().unwrap()[..]), (&[4][..], &[4][..]));
+    assert_eq!(place.letters().len(), 1);
 }
 
 /// Hands out batches, and writes down what it is told.

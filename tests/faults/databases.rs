@@ -18,7 +18,7 @@ fn a_database_that_is_not_there_is_said_soon_and_the_lines_go_to_another_worker(
     let start = Instant::now();
     let ran = place.run("logator", &["run", "-f", "combined", "--to", &to], &access(0..10));
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
-    assert!(ran.stderr.starts_with(&format!("logator: {server}: nobody answers within 5 s")), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("logator: {server}: nobody answers within 5 s")), "{}", ran.stderr);
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 
     let mut queue = place.queue(&["--linger", "0", "--lease", "3600"]);

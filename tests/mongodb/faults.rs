@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use logator::error::Kind;
 use logator::sink::{Outcome, Sink, mongodb};
+use logator::wait::{Deadline, Waits};
 use mongodb_driver::bson::doc;
 use nix::sys::signal::Signal;
 
@@ -18,8 +19,9 @@ use ::mongodb as mongodb_driver;
 fn open_listening(uri: &str) -> (Arc<dyn Sink>, Arc<Mutex<Vec<String>>>) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&heard);
-    let notify = Box::new(move |words: &str| notes.lock().unwrap().push(words.to_owned()));
-    (mongodb::open_with(uri, notify).unwrap_or_else(|error| panic!("{error}")), heard)
+    let say = Box::new(move |words: &str| notes.lock().unwrap().push(words.to_owned()));
+    let waits = Waits::new(Deadline::default(), None, say);
+    (mongodb::open_with(uri, &waits).unwrap_or_else(|error| panic!("{error}")), heard)
 }
 
 #[test]

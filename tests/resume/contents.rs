@@ -227,6 +227,11 @@ fn a_gap_is_filled_with_the_same_ids() {
     for index in [0, 2] {
         peer.ack_stored(leases[index].0, leases[index].1.lines);
     }
+    // A header, and two pieces that a thread of its own writes.
+    let journal = place.path("state/journal");
+    wait_for("the journal", PATIENCE, || {
+        std::fs::metadata(&journal).is_ok_and(|data| data.len() >= 16 + 86).then_some(())
+    });
     queue.kill();
     assert_eq!((first, second.0 + second.1), (second.0, third.0));
     let (ran, receipt) = place.logator(&["--state", "state", "-f", "combined"], &content);

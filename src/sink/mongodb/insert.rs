@@ -1,6 +1,6 @@
 //! One `store`: commands, replies, further tries for what is not settled, and the deadline over all of it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mongodb::bson::Document;
 
@@ -11,6 +11,7 @@ use crate::document::Documents;
 use crate::error::{Error, Result};
 use crate::sink::Outcome;
 use crate::sink::backoff::Backoff;
+use crate::wait::{Ended, Wait};
 
 static RETRIED: Seldom = Seldom::new();
 
@@ -33,7 +34,7 @@ pub(super) struct Insert<'a> {
     /// What is still to be sent, a command each, the next one last.
     commands: Vec<Vec<Open>>,
     backoff: Backoff,
-    deadline: Instant,
+    wait: Wait<'a>,
     /// What went wrong last, for the case that there is no time left to hear it again.
     trouble: Option<String>,
 }
@@ -47,7 +48,7 @@ impl<'a> Insert<'a> {
             outcomes,
             commands: Vec::new(),
             backoff: Backoff::new(FIRST_DELAY, MAX_DELAY),
-            deadline: Instant::now() + sink.target.deadline,
+            wait: sink.patience.begin(),
             trouble: None,
         };
         insert.split();
@@ -62,7 +63,7 @@ impl<'a> Insert<'a> {
             let size = document.bytes.len();
             if size > limit {
                 self.outcomes[index] =
-                    Outcome::Rejected(format!("the document has {size} bytes; the server takes {limit} at most"));
+                    Outcome::Oversize(format!("the document has {size} bytes; the server takes {limit} at most"));
             } else {
                 open.push(Open { index, maybe_ours: false });
             }
@@ -81,68 +82,66 @@ impl<'a> Insert<'a> {
     pub(super) async fn run(mut self) -> Result<()> {
         while let Some(command) = self.commands.pop() {
             let words = match self.send(&command).await {
-                Ok(reply) => self.settle(command, &reply)?,
-                Err(Failure::Transient { words, maybe_written }) => {
+                Ok(Ok(reply)) => self.settle(command, &reply)?,
+                Err(ended) => {
+                    self.commands.push(command);
+                    self.give_up(&ended);
+                    return Ok(());
+                }
+                Ok(Err(Failure::Transient { words, maybe_written })) => {
                     let again = command.into_iter();
                     self.commands.push(
                         again.map(|open| Open { maybe_ours: open.maybe_ours || maybe_written, ..open }).collect(),
                     );
                     Some(words)
                 }
-                Err(Failure::Unreadable(words)) => {
-                    self.halve(command, words);
+                Ok(Err(Failure::Unreadable { words, too_large })) => {
+                    self.halve(command, words, too_large);
                     None
                 }
-                Err(Failure::Hopeless(words)) => return Err(self.hopeless(&words)),
+                Ok(Err(Failure::Hopeless(words))) => return Err(self.hopeless(&words)),
             };
             match words {
                 None => {
-                    self.sink.trouble.is_over();
+                    self.sink.patience.over();
                     self.trouble = None;
                     self.backoff = Backoff::new(FIRST_DELAY, MAX_DELAY);
                 }
                 Some(words) => {
                     let words = self.sink.explain(&words);
-                    let left = self.deadline.saturating_duration_since(Instant::now());
                     let delay = self.backoff.next_delay();
-                    if delay >= left {
-                        self.give_up(&words);
-                        return Ok(());
-                    }
-                    self.sink.trouble.has_come(&words, left);
                     let (name, ms) = (&self.sink.target.name, delay.as_millis());
                     RETRIED.tell(1, |times, _| format!("{name}: {times} tries failed, the next in {ms} ms: {words}"));
+                    if let Err(ended) = self.wait.pause_aloud(&words, delay).await {
+                        self.give_up(&ended);
+                        return Ok(());
+                    }
                     self.trouble = Some(words);
-                    tokio::time::sleep(delay).await;
                 }
             }
         }
         Ok(())
     }
 
-    async fn send(&self, command: &[Open]) -> Result<Document, Failure> {
+    /// Gives the server's answer; none came when the time was over.
+    async fn send(&self, command: &[Open]) -> Result<Result<Document, Failure>, Ended> {
         let size = command.iter().map(|open| self.documents.get(open.index).bytes.len()).sum();
         let documents = command.iter().map(|open| self.documents.get(open.index).bytes);
         let body = match self.sink.head.command(documents, size) {
             Ok(body) => body,
-            Err(error) => return Err(Failure::Unreadable(error.to_string())),
+            Err(error) => return Ok(Err(Failure::Unreadable { words: error.to_string(), too_large: false })),
         };
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        match tokio::time::timeout(left, self.sink.database.run_raw_command(body).into_future()).await {
-            Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(error)) => Err(reply::judge(&error)),
-            Err(_) => {
-                let before = self.trouble.as_ref().map_or_else(String::new, |words| format!("; before that: {words}"));
-                Err(Failure::Transient { words: format!("no answer in time{before}"), maybe_written: true })
-            }
-        }
+        let before = self.trouble.as_ref().map_or_else(String::new, |words| format!("; before that: {words}"));
+        let asked = self.sink.database.run_raw_command(body).into_future();
+        let answer = self.wait.attend(|| self.sink.explain(&format!("no answer{before}")), asked).await?;
+        Ok(answer.map_err(|error| reply::judge(&error)))
     }
 
     /// Takes the outcomes out of a reply. What needs another try is put back, and the reason returned.
     fn settle(&mut self, command: Vec<Open>, document: &Document) -> Result<Option<String>> {
         let reply = match reply::read(document, command.len()) {
             Ok(reply) => reply,
-            Err(Failure::Hopeless(words) | Failure::Unreadable(words)) => return Err(self.hopeless(&words)),
+            Err(Failure::Hopeless(words) | Failure::Unreadable { words, .. }) => return Err(self.hopeless(&words)),
             Err(Failure::Transient { words, .. }) => {
                 self.commands.push(command.into_iter().map(|open| Open { maybe_ours: true, ..open }).collect());
                 return Ok(Some(words));
@@ -157,6 +156,7 @@ impl<'a> Insert<'a> {
         for (position, open) in command.into_iter().enumerate() {
             match refusals.get_mut(position).and_then(Option::take) {
                 Some(Refusal::Permanent(words)) => self.outcomes[open.index] = Outcome::Rejected(words),
+                Some(Refusal::TooLarge(words)) => self.outcomes[open.index] = Outcome::Oversize(words),
                 Some(Refusal::Transient(words)) => {
                     again.push(open);
                     reason = Some(words);
@@ -176,9 +176,10 @@ impl<'a> Insert<'a> {
     }
 
     /// Looks for the one document that a server cannot read.
-    fn halve(&mut self, mut command: Vec<Open>, words: String) {
+    fn halve(&mut self, mut command: Vec<Open>, words: String, too_large: bool) {
         if let [open] = command.as_slice() {
-            self.outcomes[open.index] = Outcome::Rejected(words);
+            let refuse = if too_large { Outcome::Oversize } else { Outcome::Rejected };
+            self.outcomes[open.index] = refuse(words);
             return;
         }
         let second = command.split_off(command.len() / 2);
@@ -186,11 +187,10 @@ impl<'a> Insert<'a> {
         self.commands.push(command);
     }
 
-    /// The deadline has passed: what is still open has failed.
-    fn give_up(&mut self, words: &str) {
-        let seconds = self.sink.target.deadline.as_secs_f64();
+    /// The time is over: what is still open has failed.
+    fn give_up(&mut self, Ended(words): &Ended) {
         for open in self.commands.drain(..).flatten() {
-            self.outcomes[open.index] = Outcome::Failed(format!("not stored within {seconds} s: {words}"));
+            self.outcomes[open.index] = Outcome::Failed(words.clone());
         }
     }
 

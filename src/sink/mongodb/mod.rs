@@ -1,8 +1,8 @@
 //! The MongoDB sink: `mongodb://HOST/DB.COLLECTION?…` and `mongodb+srv://…`.
 //!
 //! **Address.** The path is split at its first dot; a missing database is `logator`, a missing collection `logs`.
-//! Options are those of every MongoDB connection string, and one of ours: `sinkDeadlineMS`, how long one batch may be
-//! tried before it goes back to the queue (default 60000). A login without `authSource` is looked up in the database of
+//! Options are those of every MongoDB connection string, and one of ours: `sinkDeadlineMS`, how long this sink may keep the
+//! job waiting (otherwise the job's own `--sink-deadline`). A login without `authSource` is looked up in the database of
 //! the path, or in `admin` when the path names none: the rule of the connection string format, kept so that strings
 //! that work elsewhere work here.
 //!
@@ -17,7 +17,7 @@
 //! the database, are right in both cases.
 //!
 //! **Trouble.** Codes and labels decide, document by document: what passes is tried again with jittered back-off until
-//! the deadline and then [`Failed`](Outcome::Failed); what does not is [`Rejected`](Outcome::Rejected) with the server's
+//! the deadline, which is one for all workers, and then [`Failed`](Outcome::Failed); what does not is [`Rejected`](Outcome::Rejected) with the server's
 //! words; a refused login, a missing permission or a write concern that cannot be satisfied ends the run.
 
 mod command;
@@ -26,9 +26,7 @@ mod reply;
 mod startup;
 mod target;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use mongodb::Database;
 use tokio::runtime::Runtime;
@@ -36,9 +34,10 @@ use tokio::runtime::Runtime;
 use self::command::{CommandHead, Limits};
 use self::insert::Insert;
 use self::target::Target;
-use super::{Encoding, Notify, Outcome, Sink};
+use super::{Encoding, Outcome, Sink};
 use crate::document::Documents;
 use crate::error::{Error, Result};
+use crate::wait::{Patience, Waits, Words};
 
 /// Threads that serve the driver's sockets and monitors. Commands themselves run on the threads that call `store`.
 const RUNTIME_THREADS: usize = 1;
@@ -50,14 +49,14 @@ const RUNTIME_THREADS: usize = 1;
 /// [`Kind::Sink`](crate::error::Kind::Sink) when nobody answers within 5 seconds (`serverSelectionTimeoutMS` in the
 /// address sets another time), the login is refused, or TLS fails. No message shows a password.
 pub fn open(uri: &str) -> Result<Arc<dyn Sink>> {
-    open_with(uri, Box::new(|_| ()))
+    open_with(uri, &Waits::default())
 }
 
-/// [`open`], with somebody to tell about a server that goes away in mid-run and comes back.
+/// [`open`], waiting with `waits` for a server that goes away in mid-run.
 ///
 /// # Errors
 /// Those of [`open`].
-pub fn open_with(uri: &str, notify: Notify) -> Result<Arc<dyn Sink>> {
+pub fn open_with(uri: &str, waits: &Waits) -> Result<Arc<dyn Sink>> {
     let target = Target::parse(uri)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(RUNTIME_THREADS)
@@ -66,7 +65,7 @@ pub fn open_with(uri: &str, notify: Notify) -> Result<Arc<dyn Sink>> {
         .build()
         .map_err(|error| Error::system("cannot start the MongoDB driver's threads").because(error))?;
     let weather = Weather::default();
-    let connected = runtime.block_on(startup::connect(&target, weather.clone()));
+    let connected = runtime.block_on(startup::connect(&target, weather.clone(), waits));
     let (database, write_concern, limits) = match connected {
         Ok(connected) => connected,
         Err(error) => {
@@ -75,9 +74,14 @@ pub fn open_with(uri: &str, notify: Notify) -> Result<Arc<dyn Sink>> {
             return Err(error);
         }
     };
+    let patience = waits.patience(&target.name, Words::STORED);
+    let patience = match target.deadline {
+        Some(deadline) => patience.with_deadline(deadline, "sinkDeadlineMS"),
+        None => patience,
+    };
     Ok(Arc::new(MongoSink {
         head: CommandHead::new(&target.collection, &write_concern),
-        trouble: Trouble { name: target.name.clone(), present: AtomicBool::new(false), notify },
+        patience,
         runtime: Some(runtime),
         target,
         database,
@@ -91,7 +95,7 @@ struct MongoSink {
     database: Database,
     limits: Limits,
     head: CommandHead,
-    trouble: Trouble,
+    patience: Patience,
     weather: Weather,
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
@@ -133,28 +137,6 @@ impl Drop for MongoSink {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
-        }
-    }
-}
-
-/// Whether the server is away, said once.
-struct Trouble {
-    name: String,
-    present: AtomicBool,
-    notify: Notify,
-}
-
-impl Trouble {
-    fn has_come(&self, words: &str, left: Duration) {
-        if !self.present.swap(true, Ordering::Relaxed) {
-            (self.notify)(&format!("{}: {words}; trying again for {} s", self.name, left.as_secs_f64().ceil()));
-        }
-    }
-
-    fn is_over(&self) {
-        // The load keeps the line between the threads' caches unshared in the usual case.
-        if self.present.load(Ordering::Relaxed) && self.present.swap(false, Ordering::Relaxed) {
-            (self.notify)(&format!("{}: stores again", self.name));
         }
     }
 }

@@ -21,7 +21,10 @@ const HOPELESS: [i32; 8] = [13, 18, 20, 72, 73, 79, 100, 166];
 
 /// The server could not even read the command: bytes that are no BSON (22), nested too deep (15), too large (10334).
 /// One document is the cause, and the others do not deserve its fate.
-const UNREADABLE: [i32; 3] = [15, 22, 10334];
+const UNREADABLE: [i32; 3] = [15, 22, TOO_LARGE];
+
+/// The server's `BSONObjectTooLarge`.
+const TOO_LARGE: i32 = 10334;
 
 /// What the server said about one document it did not insert.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub(super) enum Refusal {
     IdExists,
     /// It will never be taken.
     Permanent(String),
+    /// It is larger than the server takes.
+    TooLarge(String),
     /// It was not written; the next try may fare better.
     Transient(String),
 }
@@ -49,7 +54,11 @@ pub(super) enum Failure {
     /// Worth another try. `maybe_written`: the server may have carried it out all the same.
     Transient { words: String, maybe_written: bool },
     /// One of the documents cannot be read by the server.
-    Unreadable(String),
+    Unreadable {
+        words: String,
+        /// Because of its size.
+        too_large: bool,
+    },
     /// No try will do better.
     Hopeless(String),
 }
@@ -88,6 +97,9 @@ fn refusal(error: &Document) -> Result<Refusal, Failure> {
     if HOPELESS.contains(&code) {
         return Err(Failure::Hopeless(words));
     }
+    if code == TOO_LARGE {
+        return Ok(Refusal::TooLarge(words));
+    }
     Ok(if TRANSIENT.contains(&code) { Refusal::Transient(words) } else { Refusal::Permanent(words) })
 }
 
@@ -110,7 +122,9 @@ pub(super) fn judge(error: &DriverError) -> Failure {
         // Also given to commands under way when another one finds the server gone.
         ErrorKind::ConnectionPoolCleared { .. } | ErrorKind::InvalidResponse { .. } => transient(true),
         ErrorKind::ServerSelection { .. } | ErrorKind::DnsResolve { .. } => transient(false),
-        ErrorKind::Command(command) if UNREADABLE.contains(&command.code) => Failure::Unreadable(words),
+        ErrorKind::Command(command) if UNREADABLE.contains(&command.code) => {
+            Failure::Unreadable { words, too_large: command.code == TOO_LARGE }
+        }
         ErrorKind::Command(command)
             if TRANSIENT.contains(&command.code)
                 || error.contains_label("RetryableWriteError")

@@ -14,6 +14,7 @@ use super::command::Limits;
 use super::reply;
 use super::target::Target;
 use crate::error::{Error, Result};
+use crate::wait::{Waits, Words};
 
 /// How long a server may take to be found, at the start and by each try later on.
 const SELECTION: Duration = Duration::from_secs(5);
@@ -28,7 +29,11 @@ const GLANCE: Duration = Duration::from_millis(50);
 const MAX_DOCUMENTS: usize = 10_000;
 
 /// Connects and asks for the server's limits. Runs inside the runtime that the driver's monitors will live in.
-pub(super) async fn connect(target: &Target, weather: Weather) -> Result<(Database, WriteConcern, Limits)> {
+pub(super) async fn connect(
+    target: &Target,
+    weather: Weather,
+    waits: &Waits,
+) -> Result<(Database, WriteConcern, Limits)> {
     let mut options = ClientOptions::parse(&target.uri).await.map_err(|error| bad_address(target, &error))?;
     let write_concern = write_concern(target, options.write_concern.take())?;
     let patience = *options.server_selection_timeout.get_or_insert(SELECTION);
@@ -40,6 +45,8 @@ pub(super) async fn connect(target: &Target, weather: Weather) -> Result<(Databa
 
     let client = Client::with_options(options).map_err(|error| bad_address(target, &error))?;
     let database = client.database(&target.database);
+    let waiting = waits.patience(&target.hosts, Words::OPENED).with_deadline(patience, "serverSelectionTimeoutMS");
+    let wait = waiting.begin();
     let mut asking = std::pin::pin!(ask(database.clone(), &target.collection));
     let mut waited = Duration::ZERO;
     let hello = loop {
@@ -54,6 +61,13 @@ pub(super) async fn connect(target: &Target, weather: Weather) -> Result<(Databa
                 // Server selection has its own time; this is for a server that takes a connection and never speaks.
                 if waited > patience * 2 {
                     return Err(nobody(target, patience, "it takes connections and says nothing"));
+                }
+                let words = target.mask(&weather.last_failure().unwrap_or_else(|| "no answer yet".to_owned()));
+                // Its end is the driver's to tell, in better words; a signal's is not.
+                if let Err(ended) = wait.check(&words)
+                    && waits.is_stopped()
+                {
+                    return Err(ended.error(&target.hosts));
                 }
             }
         }

@@ -6,7 +6,6 @@ use crate::error::{Error, Result};
 
 const DEFAULT_DATABASE: &str = "logator";
 const DEFAULT_COLLECTION: &str = "logs";
-const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 /// Ours, taken out before the driver sees the address. Compared in lower case, as the driver compares its own.
 const DEADLINE_OPTION: &str = "sinkdeadlinems";
 
@@ -20,8 +19,8 @@ pub(super) struct Target {
     pub(super) hosts: String,
     pub(super) database: String,
     pub(super) collection: String,
-    /// How long one `store` may try.
-    pub(super) deadline: Duration,
+    /// How long the sink may keep the job waiting, where the address says so.
+    pub(super) deadline: Option<Duration>,
     /// The database a login is looked up in, when the address does not say so itself.
     pub(super) implied_auth_source: Option<String>,
     secrets: Vec<String>,
@@ -51,7 +50,7 @@ impl Target {
         let masked = if login.is_some() { "***@" } else { "" };
         let name = format!("{scheme}://{masked}{hosts}/{database}.{collection}");
 
-        let mut deadline = DEFAULT_DEADLINE;
+        let mut deadline = None;
         let mut options = Vec::new();
         let mut secrets = secrets_of_login(login);
         let mut has_auth_source = false;
@@ -59,9 +58,10 @@ impl Target {
             let (key, value) = option.split_once('=').unwrap_or((option, ""));
             match key.to_ascii_lowercase().as_str() {
                 DEADLINE_OPTION => {
-                    deadline = value.parse().ok().filter(|ms| *ms > 0).map(Duration::from_millis).ok_or_else(|| {
+                    let most = value.parse().ok().filter(|ms| *ms > 0).map(Duration::from_millis);
+                    deadline = Some(most.ok_or_else(|| {
                         Error::usage(format!("{name}: sinkDeadlineMS takes a whole number of milliseconds over 0"))
-                    })?;
+                    })?);
                     continue;
                 }
                 "authsource" => has_auth_source = true,
@@ -193,7 +193,7 @@ mod tests {
     fn the_driver_sees_neither_the_collection_nor_our_own_options() {
         let target = target("mongodb://h:1/logs.access?w=1&SinkDeadlineMs=1500&tls=true");
         assert_eq!(target.uri, "mongodb://h:1/logs?w=1&tls=true");
-        assert_eq!(target.deadline, Duration::from_millis(1500));
+        assert_eq!(target.deadline, Some(Duration::from_millis(1500)));
         assert_eq!(target.name, "mongodb://h:1/logs.access");
     }
 

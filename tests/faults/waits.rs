@@ -1,0 +1,397 @@
+//! What keeps a job waiting: locks, pipes that nobody reads, disks that are full. Each wait is said, heeds signals, and ends
+//! by one deadline for the job.
+
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+
+use crate::kit::disk::Disk;
+use crate::kit::logs::access;
+use crate::kit::peer::Peer;
+use crate::kit::place::{Place, Running, account};
+use crate::kit::{PATIENCE, program, wait_for};
+
+/// Far more than any wait of these tests, and far less than the deadline that a job has otherwise.
+const SOON: Duration = Duration::from_secs(30);
+
+/// Each line is a dead letter.
+const LETTERS: [&str; 6] = ["run", "--to", "null:", "--unmatched", "dead-letter", "-fcombined"];
+
+/// The file of dead letters, locked by somebody else.
+fn locked_letters(place: &Place) -> File {
+    let file = File::create(place.path("dead-letters.ndjson")).unwrap();
+    file.lock().unwrap();
+    file
+}
+
+#[test]
+fn dead_letters_that_somebody_has_locked_are_waited_for_until_the_deadline() {
+    let place = Place::new();
+    let _lock = locked_letters(&place);
+    let start = Instant::now();
+    let ran = place.run("logator", &[&LETTERS[..], &["--sink-deadline", "2", "-j", "2"]].concat(), b"a\nb\n");
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    let said = "dead letters dead-letters.ndjson: another process has locked the file; trying again for 1 s";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    assert!(ran.stderr.contains("dead letters dead-letters.ndjson: not written within 2 s: another"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_signal_ends_a_wait_that_has_no_deadline() {
+    let place = Place::new();
+    let _lock = locked_letters(&place);
+    let mut run = place.start("logator", &[&LETTERS[..], &["--sink-deadline", "none"]].concat());
+    run.feed(b"a\n");
+    run.says("another process has locked the file; trying again until it is over");
+    let start = Instant::now();
+    run.signal(Signal::SIGTERM);
+    let ran = run.end_with_input_open();
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the job was told to stop while it waited"), "{}", ran.stderr);
+}
+
+#[test]
+fn without_a_deadline_a_wait_outlives_others_and_the_job_goes_on_when_it_is_over() {
+    let place = Place::new();
+    let lock = locked_letters(&place);
+    let mut patient = place.start("logator", &[&LETTERS[..], &["--sink-deadline", "none"]].concat());
+    patient.feed(b"a\n");
+    patient.close_input();
+    patient.says("trying again");
+    let other = place.run("logator", &[&LETTERS[..], &["--sink-deadline", "3"]].concat(), b"b\n");
+    assert_eq!(other.code, Some(3), "{}", other.stderr);
+    assert!(!patient.has_ended());
+    drop(lock);
+    let patient = patient.end();
+    assert_eq!(patient.code, Some(1), "{}", patient.stderr);
+    assert!(patient.stderr.contains("dead letters dead-letters.ndjson: can be written again"), "{}", patient.stderr);
+    assert_eq!(place.objects("dead-letters.ndjson").len(), 1);
+}
+
+/// A database that another connection has locked, as long as that is kept.
+#[cfg(feature = "sqlite")]
+fn locked_database(place: &Place) -> rusqlite::Connection {
+    let (ran, _) = place.logator(&["-f", "combined", "--to", "sqlite:o.db"], b"");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let other = rusqlite::Connection::open(place.path("o.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    other
+}
+
+#[cfg(feature = "sqlite")]
+const TWO_SINKS: [&str; 9] =
+    ["run", "-fcombined", "--to", "ndjson:out", "--to", "sqlite:o.db", "--batch-lines=1", "--receipt", "receipt"];
+
+#[test]
+#[cfg(feature = "sqlite")]
+fn several_workers_wait_for_a_locked_database_together_and_no_line_is_in_another_sink_twice() {
+    let place = Place::new();
+    let _lock = locked_database(&place);
+    place.write("log", access(0..8));
+    let start = Instant::now();
+    let ran = place.run("logator", &[&TWO_SINKS[..], &["log", "-j", "4", "--sink-deadline", "2"]].concat(), b"");
+    // Not two seconds for each worker.
+    assert!(start.elapsed() < Duration::from_secs(7), "{:?}: {}", start.elapsed(), ran.stderr);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    let said = "logator: sqlite:o.db: another process has locked the database; trying again for 1 s";
+    assert_eq!(ran.stderr.matches(said).count(), 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("sqlite:o.db: not stored within 2 s: another process"), "{}", ran.stderr);
+    let mut lines = place.objects("out");
+    let count = lines.len();
+    lines.sort_by_key(|line| line["_id"].to_string());
+    lines.dedup();
+    assert_eq!(lines.len(), count, "a line is there twice");
+}
+
+#[test]
+#[cfg(feature = "sqlite")]
+fn when_the_lock_is_gone_in_time_each_line_is_once_in_each_sink() {
+    let place = Place::new();
+    let lock = locked_database(&place);
+    place.write("log", access(0..8));
+    let mut run = place.start("logator", &[&TWO_SINKS[..], &["log", "-j", "4"]].concat());
+    run.says("another process has locked the database; trying again");
+    lock.execute_batch("COMMIT").unwrap();
+    let ran = run.end();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("sqlite:o.db: stores again"), "{}", ran.stderr);
+    assert_eq!(account(&place.receipt("receipt")), [8, 8, 0, 0, 0, 0]);
+    assert_eq!(place.objects("out").len(), 8);
+}
+
+#[test]
+#[cfg(feature = "sqlite")]
+fn a_database_that_is_locked_at_the_start_is_waited_for_as_well() {
+    let place = Place::new();
+    let other = rusqlite::Connection::open(place.path("o.db")).unwrap();
+    other.execute_batch("CREATE TABLE x(y); BEGIN EXCLUSIVE").unwrap();
+    let start = Instant::now();
+    let ran = place.run("logator", &["run", "--to", "sqlite:o.db", "--sink-deadline", "2"], b"a\n");
+    assert!(ran.code == Some(3) && start.elapsed() < SOON, "{}", ran.stderr);
+    assert!(ran.stderr.contains("database; trying again for 1 s"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("sqlite:o.db: not stored within 2 s"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_pipe_without_a_reader_and_one_whose_reader_takes_nothing_are_waited_for() {
+    let place = Place::new();
+    nix::unistd::mkfifo(&place.path("pipe"), Mode::from_bits_truncate(0o600)).unwrap();
+    place.write("log", access(0..5000));
+    let arguments = ["run", "log", "-fcombined", "--to", "ndjson:pipe", "--sink-deadline"];
+    let ran = place.run("logator", &[&arguments[..], &["2"]].concat(), b"");
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert!(ran.stderr.contains("ndjson:pipe: nobody has opened the pipe for reading; trying"), "{}", ran.stderr);
+
+    let mut run = place.start("logator", &[&arguments[..], &["none"]].concat());
+    // Waits until it is opened for writing.
+    let _pipe = File::open(place.path("pipe")).unwrap();
+    run.says("ndjson:pipe: its reader takes nothing; trying again until it is over");
+    run.signal(Signal::SIGTERM);
+    let ran = run.end();
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the job was told to stop while it waited"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_standard_output_that_nobody_takes_from_is_waited_for_and_others_find_it_as_it_was() {
+    let place = Place::new();
+    place.write("log", access(0..5000));
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = Command::new("sh");
+    let script = "\"$0\" run log -fcombined --sink-deadline 1; echo $? >code; dd if=/dev/zero bs=1k count=100 2>err";
+    command.arg("-c").arg(script).arg(program("logator")).current_dir(place.path("."));
+    let mut child = command.stdout(writer).spawn().unwrap();
+    drop(command);
+    let code = wait_for("its end", PATIENCE, || {
+        std::fs::read_to_string(place.path("code")).ok().filter(|code| code.ends_with('\n'))
+    });
+    assert_eq!(code, "3\n");
+    // What comes behind it in the same pipe waits, as programs do: the pipe was not made one that refuses.
+    let mut taken = Vec::new();
+    std::io::Read::read_to_end(&mut reader, &mut taken).unwrap();
+    child.wait().unwrap();
+    assert!(place.text("err").contains("100+0 records out"), "{}", place.text("err"));
+    assert!(taken.ends_with(&[0; 100 << 10]));
+}
+
+#[test]
+fn a_queue_serves_while_the_letter_of_a_poisonous_line_cannot_be_written() {
+    let place = Place::new();
+    let mut queue = place.queue(&["--lease", "0.3", "--linger", "0", "--sink-deadline", "none"]);
+    let lock = locked_letters(&place);
+    queue.feed(b"deadly\n");
+    for _ in 0..3 {
+        let peer = Peer::connect(&place.endpoint());
+        while peer.line().expect("a line") != "deadly" {}
+    }
+    queue.says("another process has locked the file");
+    let mut worker = place.worker(&["--to", "ndjson:out", "-p", "%{GREEDYDATA:x}"]);
+    queue.feed(b"a\nb\nc\n");
+    wait_for("the lines that are no poison", PATIENCE, || {
+        (place.path("out").exists() && place.objects("out").len() == 3).then_some(())
+    });
+    queue.close_input();
+    assert!(!queue.has_ended() && !worker.has_ended());
+    drop(lock);
+    let queue = queue.end();
+    assert_eq!((queue.code, worker.end().code), (Some(1), Some(0)), "{}", queue.stderr);
+    assert_eq!(account(&place.receipt("queue.json")), [4, 3, 0, 0, 1, 0]);
+    assert_eq!(place.objects("dead-letters.ndjson").len(), 1);
+}
+
+/// A disk on which nothing can be written for a while: a file system of its own that is frozen. `None` where this user may
+/// not have one.
+struct Frozen {
+    at: std::path::PathBuf,
+    frozen: bool,
+}
+
+impl Frozen {
+    fn new(place: &Place) -> Option<Frozen> {
+        let (image, at) = (place.path("image"), place.path("disk"));
+        std::fs::create_dir_all(&at).unwrap();
+        let script = "truncate -s 16M \"$0\" && mkfs.ext4 -q \"$0\" && mount -o loop \"$0\" \"$1\"";
+        let made = Command::new("sh").arg("-c").arg(script).arg(image).arg(&at).output();
+        made.is_ok_and(|made| made.status.success()).then_some(Frozen { at, frozen: false })
+    }
+
+    fn set(&mut self, frozen: bool) {
+        let flag = if frozen { "-f" } else { "-u" };
+        assert!(Command::new("fsfreeze").arg(flag).arg(&self.at).status().unwrap().success());
+        self.frozen = frozen;
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        if self.frozen {
+            let _ = Command::new("fsfreeze").arg("-u").arg(&self.at).status();
+        }
+        let _ = Command::new("umount").arg("-l").arg(&self.at).status();
+    }
+}
+
+#[test]
+fn a_disk_that_stands_still_under_the_state_of_a_queue_stops_no_worker() {
+    let place = Place::new();
+    let Some(mut disk) = Frozen::new(&place) else { return };
+    let mut queue =
+        place.queue(&["--linger", "0", "--batch-lines", "10", "--state", "disk/state", "--sink-deadline", "none"]);
+    let mut worker = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
+    queue.feed(&access(0..100));
+    let stored = |count| {
+        wait_for("the documents", PATIENCE, || {
+            (std::fs::read_to_string(place.path("out")).unwrap_or_default().lines().count() == count).then_some(())
+        });
+    };
+    stored(100);
+    disk.set(true);
+    queue.feed(&access(100..5000));
+    queue.close_input();
+    stored(5000);
+    // Everything is acknowledged, though nothing is recorded: the worker has been told the end, or the queue waits for it.
+    queue.says("--state disk/state: the disk takes nothing; trying again until it is over");
+    disk.set(false);
+    let queue = queue.end();
+    assert_eq!((queue.code, worker.has_ended() || worker.end().code == Some(0)), (Some(0), true), "{}", queue.stderr);
+    assert_eq!(account(&place.receipt("queue.json")), [5000, 5000, 0, 0, 0, 0]);
+    let (_, receipt) = place.logator(&["-f", "combined", "--state", "disk/state", "--to", "null:"], &access(0..5000));
+    assert_eq!((receipt.read, receipt.resumed_lines), (0, 5000));
+}
+
+#[test]
+fn a_disk_that_stands_still_under_the_documents_is_said() {
+    let place = Place::new();
+    let Some(mut disk) = Frozen::new(&place) else { return };
+    let mut run = place.start("logator", &["run", "-fcombined", "--to", "ndjson:disk/out"]);
+    run.feed(&access(0..10));
+    wait_for("the documents", PATIENCE, || {
+        (place.path("disk/out").exists() && place.objects("disk/out").len() == 10).then_some(())
+    });
+    disk.set(true);
+    run.feed(&access(10..20));
+    run.says("ndjson:disk/out: the disk takes long to");
+    disk.set(false);
+    let ran = run.end();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("ndjson:disk/out: stores again"), "{}", ran.stderr);
+    assert_eq!(place.objects("disk/out").len(), 20);
+}
+
+#[test]
+#[cfg(feature = "sqlite")]
+fn a_full_disk_under_state_and_database_is_named_with_how_to_go_on() {
+    let place = Place::new();
+    place.write("log", access(0..20_000));
+    let at = place.path("disk");
+    let Some(disk) = Disk::new(&at, 1000) else { return };
+    let run = || {
+        let enter = disk.enter(&place.path("."));
+        let mut command = Command::new(&enter[0]);
+        command.args(&enter[1..]).arg(program("logator")).args(["run", "log", "-f", "combined", "-j", "2"]);
+        command.args(["--state", "disk/state", "--to", "sqlite:disk/o.db", "--sink-deadline", "5"]);
+        Running::start(command).end()
+    };
+    let start = Instant::now();
+    let ran = run();
+    assert!(ran.code == Some(3) && start.elapsed() < SOON, "{}", ran.stderr);
+    let words = format!("make room on the disk of {} and run it again", at.canonicalize().unwrap().display());
+    assert!(ran.stderr.contains(&words), "{}", ran.stderr);
+    disk.resize(64 << 10);
+    let ran = run();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    // SQLite would follow the way to the disk to its end, which is elsewhere in this process.
+    std::fs::copy(disk.path("o.db"), place.path("copy.db")).unwrap();
+    let database = rusqlite::Connection::open(place.path("copy.db")).unwrap();
+    let rows: u64 = database.query_row("SELECT count(*) FROM logs", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 20_000);
+}
+
+#[test]
+fn letters_and_receipts_are_for_their_owner_alone_and_documents_as_the_umask_says() {
+    let place = Place::new();
+    place.write("kept", "old");
+    std::fs::set_permissions(place.path("kept"), std::fs::Permissions::from_mode(0o640)).unwrap();
+    let script = "umask 002; exec \"$@\"";
+    for receipt in ["receipt", "kept"] {
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "umask"]).arg(program("logator")).args(["run", "--to", "ndjson:out", "-fcombined"]);
+        #[cfg(feature = "sqlite")]
+        command.args(["--to", "sqlite:o.db"]);
+        command.args(["--unmatched", "dead-letter", "--receipt", receipt]).current_dir(place.path("."));
+        let mut run = Running::start(command);
+        run.feed(b"no access line\n");
+        run.feed(&access(0..3));
+        assert_eq!(run.end().code, Some(1));
+    }
+    let mode = |name: &str| std::fs::metadata(place.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("dead-letters.ndjson"), mode("receipt"), mode("out")), (0o600, 0o600, 0o664));
+    assert_eq!(mode("kept"), 0o640, "what is there keeps its mode");
+    assert!(place.receipt("kept").agrees);
+    #[cfg(feature = "sqlite")]
+    assert_eq!(mode("o.db"), 0o664);
+    let ran = place.run("logator", &["run", "--to", "null:", "--receipt", "/dev/stdout"], b"a\n");
+    assert!(ran.stdout.contains("\"read\": 1"), "{}", ran.stdout);
+    let left: Vec<_> = std::fs::read_dir(place.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{left:?}");
+}
+
+/// A server takes 16 MiB; a line may be longer.
+#[test]
+#[cfg(feature = "mongodb")]
+#[ignore = "needs a mongod of its own: run ./test"]
+fn a_document_larger_than_a_server_takes_is_oversize() {
+    let place = Place::new();
+    let server = crate::kit::mongod::Mongod::standalone();
+    let long = "x".repeat(17 << 20);
+    place.write("log", format!("first\n{long}\nlast\n"));
+    let to = server.uri("logs.access");
+    let arguments = ["log", "-p", "^(?<text>.*)$", "--to", &to, "--max-line", "64MiB", "--batch-bytes", "64MiB"];
+    let (ran, receipt) = place.logator(&arguments, b"");
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert_eq!(account(&receipt), [3, 2, 0, 0, 1, 0]);
+    let letters = place.objects("dead-letters.ndjson");
+    assert_eq!((letters.len(), letters[0]["reason"].as_str()), (1, Some("oversize")));
+    assert_eq!(letters[0]["length"].as_u64(), Some(17 << 20));
+    let detail = letters[0]["detail"].as_str().unwrap();
+    assert!(detail.contains("the server takes 16777216 at most"), "{detail}");
+    assert_eq!(server.admin().count("logs", "access"), 2);
+}
+
+#[test]
+#[cfg(feature = "mongodb")]
+#[ignore = "needs a mongod of its own: run ./test"]
+fn a_server_that_stands_still_is_said_and_one_deadline_or_a_signal_ends_the_wait() {
+    let place = Place::new();
+    let mut server = crate::kit::mongod::Mongod::standalone();
+    for signal in [false, true] {
+        let deadline = if signal { "none" } else { "2" };
+        let to = server.uri(&format!("logs.{deadline}"));
+        let arguments =
+            ["run", "-fcombined", "--batch-lines", "5", "-j", "3", "--to", &to, "--sink-deadline", deadline];
+        let mut run = place.start("logator", &arguments);
+        run.feed(&access(0..5));
+        let admin = server.admin();
+        wait_for("the first documents", PATIENCE, || (admin.count("logs", deadline) >= 5).then_some(()));
+        server.process().freeze();
+        run.feed(&access(5..50));
+        let start = Instant::now();
+        run.says("no answer; trying again");
+        if signal {
+            run.signal(Signal::SIGTERM);
+        }
+        let ran = run.end_with_input_open();
+        server.process().signal(Signal::SIGCONT);
+        assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+        assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+        let words =
+            if signal { "the job was told to stop while it waited" } else { "not stored within 2 s: no answer" };
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    }
+}
