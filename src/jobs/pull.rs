@@ -238,7 +238,9 @@ mod tests {
 
     #[test]
     fn what_is_received_and_not_stored_stays_within_the_bound() {
-        for (memory, workers) in [(64 << 10, 1), (64 << 10, 16), (1 << 20, 1), (1 << 20, 2), (1 << 20, 64), (1 << 30, 2)] {
+        for (memory, workers) in
+            [(64 << 10, 1), (64 << 10, 16), (1 << 20, 1), (1 << 20, 2), (1 << 20, 64), (8 << 20, 2)]
+        {
             let (size, limits) = bounds(memory, 1 << 20, workers);
             assert!(size.bytes <= BatchSize::default().bytes, "{memory} {workers}");
             let queue = SharedQueue::new(limits.clone(), None);

@@ -184,6 +184,7 @@ impl<'a> Messages<'a> {
         let line = lines::of_message(message);
         let full = self.lines >= self.size.lines || self.block.len() + line.len() >= self.size.bytes;
         if full && !self.flush() {
+            self.unwanted += 1;
             return Ok(false);
         }
         if line.len() > self.size.max_line {
@@ -238,6 +239,7 @@ impl<'a> Messages<'a> {
     /// Those of [`Intake::long_line`].
     pub fn add_long(&mut self, beginning: Vec<u8>, length: u64, hash: u64, sum: u64) -> Result<bool> {
         if !self.flush() {
+            self.unwanted += 1;
             return Ok(false);
         }
         self.intake.long_line(LongLine {
