@@ -32,7 +32,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const ON_THE_WAY: usize = 1 << 20;
 
 /// How long no message may have come after a signal until the end. libzmq's thread may need a moment to read on.
-const QUIET: Duration = Duration::from_millis(100);
+const QUIET: Duration = Duration::from_millis(250);
 
 /// Messages taken between two looks at the clock.
 const A_ROUND: usize = 1000;
@@ -270,10 +270,10 @@ mod tests {
         let mut farewell = Farewell::default();
         assert_eq!(farewell.left(10, 1, at(0)), Some(Duration::ZERO));
         assert_eq!(farewell.left(0, 1, at(10)), Some(QUIET));
-        assert_eq!(farewell.left(0, 1, at(50)), Some(Duration::from_millis(60)));
+        assert_eq!(farewell.left(0, 1, at(50)), Some(QUIET - Duration::from_millis(40)));
         assert_eq!(farewell.left(10, 1, at(60)), Some(Duration::ZERO));
         assert_eq!(farewell.left(0, 1, at(70)), Some(QUIET));
-        assert_eq!(farewell.left(0, 1, at(170)), None);
+        assert_eq!(farewell.left(0, 1, at(320)), None);
 
         // A slow sink: more time has passed, but not as much was taken as can be on its way.
         let mut farewell = Farewell::default();
