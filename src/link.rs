@@ -31,6 +31,10 @@ const LONGEST_MESSAGE: i64 = 16 << 20;
 /// Messages that libzmq holds for a peer, or of a peer, unless told otherwise.
 pub const HIGH_WATER: usize = 1000;
 
+/// Bytes that the kernel is asked to hold of a TCP connection at each end: by PUSH of what is sent, by PULL of what is received.
+/// Left to itself it holds megabytes (`tcp_rmem`, `tcp_wmem`), and all of them are lost when the receiver is killed.
+const KERNEL_BUFFER: i32 = 128 << 10;
+
 /// What a socket that is dropped without a word gives its peers to take what they were sent.
 const FAREWELL_MS: i32 = 1000;
 
@@ -111,6 +115,10 @@ impl Link {
         let high_water = i32::try_from(high_water).unwrap_or(i32::MAX);
         socket.set_sndhwm(high_water).map_err(failed)?;
         socket.set_rcvhwm(high_water).map_err(failed)?;
+        match kind {
+            zmq::PUSH => socket.set_sndbuf(KERNEL_BUFFER).map_err(failed)?,
+            _ => socket.set_rcvbuf(KERNEL_BUFFER).map_err(failed)?,
+        }
         if kind == zmq::PUSH {
             // On a PULL socket, the same would throw away what a peer sent before it went.
             socket.set_immediate(true).map_err(failed)?;

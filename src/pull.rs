@@ -110,6 +110,16 @@ impl Puller {
         self.link.wait(Some(zmq::POLLIN), [stop], time).map(drop)
     }
 
+    /// Waits until there may be a message, or `time` is over; also when a stop was requested.
+    pub(crate) fn wait_for_more(&mut self, time: Duration) -> Result<()> {
+        self.link.wait(Some(zmq::POLLIN), [], Some(time)).map(drop)
+    }
+
+    /// Connections that are open.
+    pub(crate) fn peers(&self) -> usize {
+        self.link.peers()
+    }
+
     fn is_stopped(&self) -> bool {
         self.stop.as_ref().is_some_and(Stop::is_requested)
     }

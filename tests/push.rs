@@ -2,6 +2,8 @@
 
 mod confirm;
 mod flow;
+#[cfg(feature = "sqlite")]
+mod held;
 mod keys;
 mod python;
 

@@ -148,6 +148,10 @@ pub struct WorkerArgs {
     /// How lines of pull+ endpoints are wrapped: json, as logator-push and zmqpush do it, keeps type and @pid as fields
     #[arg(long, value_name = "none|json", default_value = "none")]
     pub envelope: EnvelopeArg,
+    /// pull+ endpoints: the most bytes of lines that are received and not stored yet, which are lost if this process is killed; while
+    /// as many wait, nothing is received. A queue bounds what its workers hold by its own --max-memory
+    #[arg(long, value_name = "BYTES", default_value = size::PULL_MEMORY, value_parser = size::memory)]
+    pub max_memory: usize,
     /// Whom to trust.
     #[command(flatten)]
     pub keys: WorkerKeyArgs,
@@ -414,7 +418,8 @@ impl WorkerArgs {
             }
             _ => {
                 let link = LinkOptions { connect: addresses, ..LinkOptions::default() };
-                WorkerJob::Pull(PullOptions { link, envelope, max_line: BatchSize::default().max_line })
+                let max_line = BatchSize::default().max_line;
+                WorkerJob::Pull(PullOptions { link, envelope, max_line, max_memory: self.max_memory })
             }
         };
         Ok((job, self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone(), self.wait.sink_deadline)))

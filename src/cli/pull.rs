@@ -43,6 +43,10 @@ pub struct PullArgs {
     /// The longest line that is stored; longer ones are dead letters
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size::message)]
     pub max_line: usize,
+    /// The most bytes of lines that are received and not stored yet, which are lost if this process is killed; while as many wait,
+    /// nothing is received (without --to: 64KiB wait to be written)
+    #[arg(long, value_name = "BYTES", default_value = size::PULL_MEMORY, value_parser = size::memory)]
+    pub max_memory: usize,
     /// Worker threads, auto for one a core, or MIN..MAX: more when receiving gets ahead
     #[arg(short = 'j', long, value_name = "N|auto|MIN..MAX", default_value = "auto", value_parser = size::worker_range)]
     pub jobs: Workers,
@@ -107,7 +111,8 @@ impl PullArgs {
     /// An endpoint that strangers could reach, keys that are wrong.
     pub fn options(&self) -> Result<PullOptions> {
         let envelope = self.envelope.map_or(Envelope::None, EnvelopeArg::envelope);
-        Ok(PullOptions { link: self.link.options()?, envelope, max_line: self.max_line })
+        let link = self.link.options()?;
+        Ok(PullOptions { link, envelope, max_line: self.max_line, max_memory: self.max_memory })
     }
 
     /// The options of the workers; `None` when lines are only written.

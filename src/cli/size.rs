@@ -28,6 +28,9 @@ pub fn message(text: &str) -> Result<usize, String> {
     if length <= 8 << 20 { Ok(length) } else { Err("more than 8MiB is too much for a message".to_owned()) }
 }
 
+/// `--max-memory` of what is pushed, unless said.
+pub const PULL_MEMORY: &str = "1MiB";
+
 /// Memory for lines: bytes, enough for a batch or two.
 pub fn memory(text: &str) -> Result<usize, String> {
     let memory = bytes(text)?;

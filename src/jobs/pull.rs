@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::run::{limits, work_through};
+use super::run::work_through;
 use super::{Reading, WorkOptions};
 use crate::console::Console;
 use crate::envelope::Envelope;
@@ -14,17 +14,25 @@ use crate::error::{Error, Result};
 use crate::lines;
 use crate::link::LinkOptions;
 use crate::pull::Puller;
+use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::receipt::{Receipt, grouped};
 use crate::source::live::{self, Live, Messages};
 use crate::source::reader::BatchSize;
 use crate::stop::Stop;
 
-/// Written at a time.
-const BLOCK: usize = 256 << 10;
+/// Written at a time. It is lost when this process is killed, so it is no more than a pipe takes.
+const BLOCK: usize = 64 << 10;
 
 /// How long messages are still taken after a signal, while more and more come.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How much is taken after a signal though more time than that has passed, for each connection: about what can be on its way,
+/// which a slow sink or reader may take long for.
+const ON_THE_WAY: usize = 1 << 20;
+
+/// How long no message may have come after a signal until the end. libzmq's thread may need a moment to read on.
+const QUIET: Duration = Duration::from_millis(250);
 
 /// Messages taken between two looks at the clock.
 const A_ROUND: usize = 1000;
@@ -38,6 +46,8 @@ pub struct PullOptions {
     pub envelope: Envelope,
     /// The longest line, for those who parse them.
     pub max_line: usize,
+    /// Bytes of lines that are received and not stored, at most, for those who store them.
+    pub max_memory: usize,
 }
 
 /// What was received.
@@ -74,9 +84,10 @@ pub fn print(options: &PullOptions, console: Console) -> Result<Received> {
     let mut puller = open(&options.link, &stop, &console)?;
     let mut out = Vec::with_capacity(BLOCK + BLOCK / 4);
     let mut received = Received::default();
-    let mut until = None;
+    let mut farewell = Farewell::default();
     loop {
         let count = fill(&mut puller, &mut out)?;
+        let bytes = out.len();
         if count > 0 {
             let mut stdout = std::io::stdout().lock();
             stdout
@@ -86,11 +97,10 @@ pub fn print(options: &PullOptions, console: Console) -> Result<Received> {
             out.clear();
             received.received += count;
         }
-        let ends = stop.is_requested();
-        if ends && (count == 0 || *until.get_or_insert_with(|| Instant::now() + FAREWELL) < Instant::now()) {
-            break;
-        }
-        if count == 0 {
+        if stop.is_requested() {
+            let Some(rest) = farewell.left(bytes, puller.peers(), Instant::now()) else { break };
+            puller.wait_for_more(rest)?;
+        } else if count == 0 {
             puller.wait(None)?;
         }
     }
@@ -119,8 +129,8 @@ pub fn store(options: &PullOptions, work: &WorkOptions, console: Console) -> Res
     let formats = work.formats(&console)?;
     let live = Live::new(Stop::new()?);
     let puller = open(&options.link, &live.stop, &console)?;
-    let queue = Arc::new(SharedQueue::new(limits(), None));
-    let size = BatchSize { max_line: options.max_line, ..BatchSize::default() };
+    let (size, limits) = bounds(options.max_memory, options.max_line, work.workers.most);
+    let queue = Arc::new(SharedQueue::new(limits, None));
     let envelope = options.envelope;
     let reader = live.clone();
     work_through(work, formats, console, queue, None, &live, move |queue, dead_letters| {
@@ -129,9 +139,58 @@ pub fn store(options: &PullOptions, work: &WorkOptions, console: Console) -> Res
             let _entered = entered;
             let name = name_of(&puller);
             let mut messages = Messages::new(intake, &size, live::origin(&name).wrapped(envelope));
-            receive(puller, &mut messages, &reader.stop).err().map(Into::into).unwrap_or_default()
+            let result = receive(puller, &mut messages, &reader.stop).and_then(|()| match messages.unwanted() {
+                0 => Ok(()),
+                lines => Err(Error::input(format!(
+                    "{name}: {lines} lines that were received are lost: the workers had ended, and nobody sends them again"
+                ))),
+            });
+            result.err().map(Into::into).unwrap_or_default()
         })
     })
+}
+
+/// How lines are cut and held so that no more than `memory` bytes are received and not stored: a batch that is being filled, two for
+/// each of the workers that are leased, and the rest ready. Where a line is longer than a batch, there may be three such lines
+/// on top, one at each of those places.
+fn bounds(memory: usize, max_line: usize, workers: usize) -> (BatchSize, Limits) {
+    let usual = BatchSize::default();
+    let leased = 2 * workers.max(1);
+    // As many ready as there are workers, and one more: a bound is passed by the last batch that is let in.
+    let bytes = (memory / (leased + workers.max(1) + 2)).clamp(1, usual.bytes);
+    let limits = Limits {
+        // Leases of threads do not run out: a thread cannot be lost alone.
+        lease: None,
+        ready_bytes: memory.saturating_sub((leased + 2) * bytes).max(1),
+        leased_bytes: (leased - 1) * bytes + 1,
+        leases_per_peer: usize::MAX,
+    };
+    (BatchSize { bytes, max_line, ..usual }, limits)
+}
+
+/// Tells when to leave after a signal. What is on its way then could not be sent again.
+#[derive(Debug, Default)]
+struct Farewell {
+    began: Option<Instant>,
+    quiet: Option<Instant>,
+    /// Taken since.
+    bytes: usize,
+}
+
+impl Farewell {
+    /// How long to wait for more at most, after a round in which `bytes` came from `peers` connections; `None` for the end.
+    fn left(&mut self, bytes: usize, peers: usize, now: Instant) -> Option<Duration> {
+        let began = *self.began.get_or_insert(now);
+        self.bytes += bytes;
+        if bytes > 0 {
+            self.quiet = None;
+            let over = now.saturating_duration_since(began) >= FAREWELL && self.bytes > ON_THE_WAY * peers.max(1);
+            return if over { None } else { Some(Duration::ZERO) };
+        }
+        let quiet = *self.quiet.get_or_insert(now);
+        let left = QUIET.saturating_sub(now.saturating_duration_since(quiet));
+        (!left.is_zero()).then_some(left)
+    }
 }
 
 /// What people know it by.
@@ -140,29 +199,86 @@ fn name_of(puller: &Puller) -> String {
     names.join(" ")
 }
 
-/// Takes messages until the stop. They are handed on when no more come for a moment, or do not stop coming.
+/// Takes messages until the stop. They are handed on when no more come for a moment, or do not stop coming. While there is no room
+/// for them, no more are taken.
 fn receive(mut puller: Puller, messages: &mut Messages, stop: &Stop) -> Result<()> {
-    let mut until = None;
+    let mut farewell = Farewell::default();
     loop {
-        let mut count = 0;
+        let (mut count, mut bytes) = (0, 0);
         while count < A_ROUND
             && let Some(message) = puller.receive()?
         {
+            bytes += message.len() + 1;
             if !messages.add(message)? {
                 return Ok(());
             }
             count += 1;
         }
         let ends = stop.is_requested();
-        if ends && (count == 0 || *until.get_or_insert_with(|| Instant::now() + FAREWELL) < Instant::now()) {
-            messages.flush();
-            return Ok(());
-        }
         if !messages.hand_out(count == 0) {
             return Ok(());
         }
-        if count < A_ROUND {
+        if ends {
+            let Some(rest) = farewell.left(bytes, puller.peers(), Instant::now()) else {
+                messages.flush();
+                return Ok(());
+            };
+            puller.wait_for_more(rest)?;
+        } else if count < A_ROUND {
             puller.wait(messages.patience())?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{Batch, Origin};
+    use crate::queue::Reserved;
+
+    #[test]
+    fn what_is_received_and_not_stored_stays_within_the_bound() {
+        for (memory, workers) in
+            [(64 << 10, 1), (64 << 10, 16), (1 << 20, 1), (1 << 20, 2), (1 << 20, 64), (8 << 20, 2)]
+        {
+            let (size, limits) = bounds(memory, 1 << 20, workers);
+            assert!(size.bytes <= BatchSize::default().bytes, "{memory} {workers}");
+            let queue = SharedQueue::new(limits.clone(), None);
+            let origin = Arc::new(Origin::new(1, "test"));
+            let (mut offered, mut leases) = (0, 0);
+            // Batches that are filled as far as they may be, while there is room, and as many leases as are given.
+            loop {
+                let (ready, leased) = queue.held_bytes();
+                assert!(ready + leased + size.bytes <= memory, "{ready} and {leased} of {memory}, {workers} workers");
+                if ready < limits.ready_bytes {
+                    queue.offer(Batch::new(Arc::clone(&origin), offered, 1, vec![b'x'; size.bytes].into()));
+                    offered += size.bytes as u64;
+                } else if let Reserved::Batch(..) = queue.reserve(1) {
+                    leases += 1;
+                } else {
+                    break;
+                }
+            }
+            assert!(leases >= 2 * workers && queue.has_ready(), "{memory} {workers}: {leases} leases");
+        }
+    }
+
+    #[test]
+    fn after_a_signal_messages_are_taken_until_none_comes_or_for_a_second() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut farewell = Farewell::default();
+        assert_eq!(farewell.left(10, 1, at(0)), Some(Duration::ZERO));
+        assert_eq!(farewell.left(0, 1, at(10)), Some(QUIET));
+        assert_eq!(farewell.left(0, 1, at(50)), Some(QUIET - Duration::from_millis(40)));
+        assert_eq!(farewell.left(10, 1, at(60)), Some(Duration::ZERO));
+        assert_eq!(farewell.left(0, 1, at(70)), Some(QUIET));
+        assert_eq!(farewell.left(0, 1, at(320)), None);
+
+        // A slow sink: more time has passed, but not as much was taken as can be on its way.
+        let mut farewell = Farewell::default();
+        assert_eq!(farewell.left(ON_THE_WAY, 2, at(0)), Some(Duration::ZERO));
+        assert_eq!(farewell.left(10, 2, at(5000)), Some(Duration::ZERO));
+        assert_eq!(farewell.left(ON_THE_WAY, 2, at(5001)), None);
     }
 }

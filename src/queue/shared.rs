@@ -295,6 +295,11 @@ impl SharedQueue {
         self.lock().queue.next_deadline().map(|deadline| deadline.saturating_sub(now))
     }
 
+    /// See [`Queue::held_bytes`].
+    pub fn held_bytes(&self) -> (usize, usize) {
+        self.lock().queue.held_bytes()
+    }
+
     /// Whether a batch waits to be handed out.
     pub fn has_ready(&self) -> bool {
         self.lock().queue.held_bytes().0 > 0

@@ -165,13 +165,15 @@ pub struct Messages<'a> {
     patience: Patience,
     /// How many have been handed on.
     handed: u64,
+    /// How many could not be handed on, because no more was wanted.
+    unwanted: u64,
 }
 
 impl<'a> Messages<'a> {
     /// Nothing yet. `origin` is that of all messages.
     pub fn new(intake: &'a dyn Intake, size: &'a BatchSize, origin: Origin) -> Self {
         let (origin, block, patience) = (Arc::new(origin), BytesMut::new(), Patience::default());
-        Messages { intake, size, origin, offset: 0, block, lines: 0, patience, handed: 0 }
+        Messages { intake, size, origin, offset: 0, block, lines: 0, patience, handed: 0, unwanted: 0 }
     }
 
     /// Takes a message as a line ([`lines::of_message`]). `false` when no more is wanted.
@@ -182,6 +184,7 @@ impl<'a> Messages<'a> {
         let line = lines::of_message(message);
         let full = self.lines >= self.size.lines || self.block.len() + line.len() >= self.size.bytes;
         if full && !self.flush() {
+            self.unwanted += 1;
             return Ok(false);
         }
         if line.len() > self.size.max_line {
@@ -217,8 +220,9 @@ impl<'a> Messages<'a> {
         self.offset += data.len() as u64;
         // A batch has far fewer than 2^32 lines.
         let wanted = self.intake.batch(Batch::new(Arc::clone(&self.origin), offset, lines as u32, data));
-        if wanted {
-            self.handed += lines as u64;
+        match wanted {
+            true => self.handed += lines as u64,
+            false => self.unwanted += lines as u64,
         }
         wanted
     }
@@ -235,6 +239,7 @@ impl<'a> Messages<'a> {
     /// Those of [`Intake::long_line`].
     pub fn add_long(&mut self, beginning: Vec<u8>, length: u64, hash: u64, sum: u64) -> Result<bool> {
         if !self.flush() {
+            self.unwanted += 1;
             return Ok(false);
         }
         self.intake.long_line(LongLine {
@@ -255,6 +260,11 @@ impl<'a> Messages<'a> {
     /// How many messages have been handed on and were wanted.
     pub fn handed(&self) -> u64 {
         self.handed
+    }
+
+    /// How many messages were taken and could not be handed on, because no more was wanted.
+    pub fn unwanted(&self) -> u64 {
+        self.unwanted + self.lines as u64
     }
 }
 

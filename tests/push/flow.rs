@@ -222,7 +222,8 @@ fn what_a_peer_does_not_read_is_said_to_be_unsent() {
     let counts = sent(&place);
     let count = |name: &str| counts[name].as_u64().unwrap();
     assert_eq!(count("sent") + count("unsent"), 20_000);
-    assert!(count("unsure") > 0 && count("unsure") <= 1_000, "{counts}");
+    // In libzmq's queue, and 64 KiB that it has put together to be written.
+    assert!(count("unsure") > 1_000 && count("unsure") <= 1_100, "{counts}");
 }
 
 #[test]

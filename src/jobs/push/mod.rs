@@ -26,6 +26,12 @@ const MOST_BYTES: usize = 64 << 20;
 /// What is read at a time.
 const READ: usize = 128 << 10;
 
+/// What libzmq puts together of messages to be written at once (`zmq-sys/patches.rs`).
+const WRITTEN_AT_ONCE: usize = 64 << 10;
+
+/// What a message is longer on the wire, at least.
+const FRAME: usize = 2;
+
 /// What a service manager is told when the sockets are open.
 const READY: &str = "lines of standard input are sent";
 
@@ -78,9 +84,18 @@ pub struct Sent {
     pub unsure: u64,
     /// From the start to the end.
     pub milliseconds: u64,
+    /// The shortest message given to libzmq.
+    #[serde(skip)]
+    shortest: Option<usize>,
 }
 
 impl Sent {
+    /// How many messages libzmq may hold for one peer: those of its queue, and what it has put together to be written.
+    fn held_for_a_peer(&self, high_water: usize) -> u64 {
+        let length = self.shortest.unwrap_or_default() + FRAME;
+        (high_water + WRITTEN_AT_ONCE / length + 1) as u64
+    }
+
     /// Counts what was read. A line that is too long will be so for ever: it is answered like one that is sent.
     fn take(&mut self, added: Added, replies: &mut Replies) {
         self.read += (added.lines + added.too_long) as u64;
@@ -302,7 +317,15 @@ impl<'a> Pushing<'a> {
     /// Gives libzmq what it takes; answers whether that was all.
     fn send(&mut self) -> Result<bool> {
         let Pushing { backlog, pusher, encoding, sent, .. } = self;
-        let (all, count) = backlog.send(|line| pusher.try_push(encoding.message(line)))?;
+        let shortest = &mut sent.shortest;
+        let (all, count) = backlog.send(|line| {
+            let message = encoding.message(line);
+            let taken = pusher.try_push(message)?;
+            if taken && shortest.is_none_or(|shortest| message.len() < shortest) {
+                *shortest = Some(message.len());
+            }
+            Ok::<_, Error>(taken)
+        })?;
         sent.sent += count as u64;
         Ok(all)
     }
@@ -348,7 +371,8 @@ impl<'a> Pushing<'a> {
         let linger = deadline.saturating_duration_since(Instant::now());
         if !self.pusher.close(linger)? {
             // What libzmq holds is not known, only how much it may be.
-            sent.unsure = sent.sent.min(peers.saturating_mul(self.options.link.high_water as u64));
+            let each = sent.held_for_a_peer(self.options.link.high_water);
+            sent.unsure = sent.sent.min(peers.saturating_mul(each));
         }
         Ok(sent)
     }

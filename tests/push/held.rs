@@ -1,0 +1,245 @@
+//! What is on its way from a sender to a sink that stands still, and so what a `kill -9` of the puller loses: no more than
+//! `doc/push-pull.md` says.
+
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use logator::push::Pusher;
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use rusqlite::Connection;
+
+use crate::kit::place::{Place, Running, account};
+use crate::kit::{PATIENCE, free_port, wait_for};
+
+/// Messages that each side holds of a connection.
+const HWM: usize = 100;
+
+/// Lines that wait in the sender.
+const QUEUE: usize = 1000;
+
+/// The most bytes that the connection holds beside the messages of both high-water marks: 64 KiB in libzmq at each end, and what
+/// the kernel holds.
+fn connection(endpoint: &str) -> usize {
+    (128 << 10) + if endpoint.starts_with("ipc") { 256 << 10 } else { 512 << 10 }
+}
+
+/// The most lines of `length` bytes that are on their way when the receiver holds `memory` bytes with the ends of lines.
+fn bound(endpoint: &str, length: usize, memory: usize) -> usize {
+    memory / (length + 1) + connection(endpoint) / (length + 2) + 2 * HWM
+}
+
+/// A line of `length` bytes with a number.
+fn line(number: usize, length: usize) -> String {
+    format!("192.0.2.1 {number:0>0$}", length - 10)
+}
+
+/// Both ways to connect, and a place for each.
+fn endpoints() -> [(Place, String); 2] {
+    let place = Place::new();
+    let ipc = place.endpoint();
+    [(place, ipc), (Place::new(), format!("tcp://127.0.0.1:{}", free_port()))]
+}
+
+/// A program whose standard input or output is what the shell makes of `redirection`.
+fn start(place: &Place, redirection: &str, name: &str, arguments: &[&str]) -> Running {
+    let program = place.command(name, arguments);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("exec \"$@\" {redirection}"), "sh"]).current_dir(place.path("."));
+    shell.arg(program.get_program()).args(program.get_args());
+    Running::start(shell)
+}
+
+/// `logator-push` with `count` numbered lines in a file as its standard input.
+fn sender(place: &Place, endpoint: &str, count: usize, length: usize) -> Running {
+    let lines: String = (0..count).map(|number| line(number, length) + "\n").collect();
+    place.write("lines", lines);
+    let (hwm, queue) = (HWM.to_string(), QUEUE.to_string());
+    let flags = ["--raw", "--connect", endpoint, "--hwm", &hwm, "--queue", &queue, "--linger", "60000"];
+    start(place, "< lines", "logator-push", &flags)
+}
+
+/// How much of its standard input a process has read.
+fn has_read(process: &Running) -> usize {
+    let info = std::fs::read_to_string(format!("/proc/{}/fdinfo/0", process.id())).unwrap_or_default();
+    let position = info.lines().find_map(|line| line.strip_prefix("pos:"));
+    position.map_or(0, |position| position.trim().parse().unwrap())
+}
+
+/// How often each thread that moves lines has gone to sleep; `None` while any thread has something to do, or waits for a processor.
+fn asleep(process: &Running) -> Option<Vec<u64>> {
+    let mut moves = Vec::new();
+    for thread in std::fs::read_dir(format!("/proc/{}/task", process.id())).ok()? {
+        let status = std::fs::read_to_string(thread.ok()?.path().join("status")).ok()?;
+        let value = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        if !value("State:")?.starts_with('S') {
+            return None;
+        }
+        // The other threads wait for the locked sink, and try it again and again.
+        if value("Name:")? == "reader" || value("Name:")?.starts_with("ZMQbg") {
+            moves.push(value("voluntary_ctxt_switches:")?.parse().ok()?);
+        }
+    }
+    Some(moves)
+}
+
+/// Waits until the sender has read `least` bytes, and nothing moves any more from it to the puller: no thread of the two has
+/// something to do, and none did anything between 30 looks. A process that has to wait for a processor is not taken for one that stands still.
+fn wait_for_standstill(puller: &Running, sender: &Running, least: usize) {
+    let (mut before, mut looks) = (None, 0);
+    wait_for("sender and puller to stand still", PATIENCE, || {
+        let now = asleep(puller).zip(asleep(sender)).map(|moves| (moves, has_read(sender)));
+        looks = if now.is_some() && now == before { looks + 1 } else { 0 };
+        before = now;
+        (looks >= 30 && has_read(sender) >= least).then_some(())
+    });
+}
+
+fn puller(place: &Place, endpoint: &str, more: &[&str]) -> Running {
+    let hwm = HWM.to_string();
+    let fixed = ["--bind", endpoint, "--hwm", &hwm, "-p", "%{IP:c} %{INT:n}", "--to", "sqlite:logs.db", "-j", "2"];
+    let mut puller = place.start("logator-pull", &[&fixed, &["--receipt", "receipt"][..], more].concat());
+    puller.says("lines are pulled at");
+    puller
+}
+
+/// The numbers that are stored, in order.
+fn stored(place: &Place) -> Vec<usize> {
+    let Ok(database) = Connection::open(place.path("logs.db")) else { return Vec::new() };
+    let numbers = "SELECT CAST(json_extract(doc, '$.n') AS INTEGER) AS n FROM logs ORDER BY n";
+    let Ok(mut query) = database.prepare(numbers) else { return Vec::new() };
+    query.query_map([], |row| row.get(0)).unwrap().map(|number| number.unwrap()).collect()
+}
+
+/// A puller that has stored one line with the number 0, and finds its database locked from then on.
+fn locked_out(place: &Place, endpoint: &str, more: &[&str]) -> (Running, Connection) {
+    let puller = puller(place, endpoint, more);
+    assert_eq!(sender(place, endpoint, 1, 17).end().code, Some(0));
+    wait_for("the first line", PATIENCE, || (stored(place) == [0]).then_some(()));
+    let lock = Connection::open(place.path("logs.db")).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    (puller, lock)
+}
+
+#[test]
+fn a_sink_that_stands_still_holds_up_the_sender_and_a_kill_loses_no_more_than_is_documented() {
+    for (length, given) in [(17, None), (237, None), (17, Some(64 << 10)), (237, Some(256 << 10))] {
+        for (place, endpoint) in endpoints() {
+            let memory: usize = given.unwrap_or(1 << 20);
+            let more = given.map(|memory| ["--max-memory".to_owned(), memory.to_string()]);
+            let more: Vec<&str> = more.iter().flatten().map(String::as_str).collect();
+            let bound = bound(&endpoint, length, memory);
+            let case = format!("{endpoint}, {length} bytes, {memory}");
+
+            let (mut puller_1, lock) = locked_out(&place, &endpoint, &more);
+            let idle = puller_1.most_memory().unwrap();
+            let count = bound + bound / 4 + QUEUE + (256 << 10) / length;
+            let pushing = sender(&place, &endpoint, count, length);
+            wait_for_standstill(&puller_1, &pushing, memory / 2);
+            assert!(has_read(&pushing) < count * (length + 1), "{case}: the sender was not held up");
+            let more_memory = puller_1.most_memory().unwrap() - idle;
+            println!("{case}: {more_memory} kB more");
+            assert!(more_memory < 40_000, "{case}: {more_memory} kB more than without lines");
+            puller_1.kill();
+            drop(lock);
+            assert_eq!(stored(&place), [0], "{case}");
+
+            // What is sent from then on is stored by the next one; what is missing was lost by the kill.
+            let puller_2 = puller(&place, &endpoint, &more);
+            let ran = pushing.end();
+            assert_eq!(ran.code, Some(0), "{case}: {}", ran.stderr);
+            puller_2.signal(Signal::SIGTERM);
+            let ran = puller_2.end_with_input_open();
+            assert_eq!(ran.code, Some(0), "{case}: {}", ran.stderr);
+            let stored = stored(&place);
+            let lost = count + 1 - stored.len();
+            println!("{case}: {lost} lines lost, at most {bound}");
+            assert!(lost <= bound, "{case}: {lost} lines lost, more than {bound}");
+            assert!(lost * (length + 1) >= memory / 4, "{case}: only {lost} lines were on their way");
+            // They are the first ones, and each other is stored once.
+            assert!(stored[1..].iter().copied().eq(lost..count), "{case}: {lost} lines lost, not the first ones");
+        }
+    }
+}
+
+#[test]
+fn a_signal_to_a_puller_whose_sink_stands_still_loses_nothing_of_what_was_on_its_way() {
+    for (place, endpoint) in endpoints() {
+        let (mut puller, lock) = locked_out(&place, &endpoint, &["--max-memory", "64KiB"]);
+        // More than the puller takes while its sink stands still, and less than all places together hold: the sender ends.
+        let (length, count) = (50, 4000);
+        let ran = sender(&place, &endpoint, count, length).end();
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        puller.signal(Signal::SIGTERM);
+        puller.says("SIGTERM: reading stops");
+        drop(lock);
+        let ran = puller.end_with_input_open();
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let [read, stored_now, ..] = account(&place.receipt("receipt"));
+        assert_eq!((read, stored_now), (count as u64 + 1, count as u64 + 1), "{endpoint}");
+        assert!(stored(&place)[1..].iter().copied().eq(0..count), "{endpoint}");
+    }
+}
+
+#[test]
+fn a_signal_ends_a_puller_though_a_sender_goes_on_and_what_it_counts_is_what_it_stored() {
+    let place = Place::new();
+    let endpoint = place.endpoint();
+    let puller = puller(&place, &endpoint, &[]);
+    let mut pusher = Pusher::connect([&endpoint]).unwrap();
+    let ended = Arc::new(AtomicBool::new(false));
+    let pushing = std::thread::spawn({
+        let ended = Arc::clone(&ended);
+        move || {
+            let mut number = 0;
+            while !ended.load(Ordering::SeqCst) {
+                let taken = pusher.push_within(line(number, 50).as_bytes(), Duration::from_millis(50)).unwrap();
+                number += usize::from(taken);
+            }
+        }
+    });
+    wait_for("the first lines", PATIENCE, || (stored(&place).len() > 1000).then_some(()));
+    puller.signal(Signal::SIGTERM);
+    let ran = puller.end_with_input_open();
+    ended.store(true, Ordering::SeqCst);
+    pushing.join().unwrap();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let receipt = place.receipt("receipt");
+    let [read, stored_now, ..] = account(&receipt);
+    assert!(receipt.agrees && receipt.finished && receipt.left == 0, "{receipt:?}");
+    // All that arrived, in order and without a gap: what is missing is the end.
+    assert!(stored(&place).into_iter().eq(0..stored_now as usize));
+    assert_eq!(read, stored_now);
+}
+
+#[test]
+fn a_reader_of_standard_output_that_stands_still_holds_up_the_sender_and_a_signal_loses_nothing() {
+    for (place, endpoint) in endpoints() {
+        let (length, hwm) = (17, HWM.to_string());
+        nix::unistd::mkfifo(&place.path("pipe"), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        let open = |flags| std::fs::OpenOptions::new().read(true).custom_flags(flags).open(place.path("pipe")).unwrap();
+        // Keeps the pipe open, and does not read it.
+        let _held = open(nix::fcntl::OFlag::O_NONBLOCK.bits());
+        let mut puller = start(&place, "> pipe", "logator-pull", &["--bind", &endpoint, "--hwm", &hwm]);
+        puller.says("lines are pulled at");
+        // 64 KiB that wait to be written, and as many in the pipe.
+        let bound = bound(&endpoint, length, 128 << 10);
+        let count = bound + QUEUE + (256 << 10) / length;
+        let mut pushing = sender(&place, &endpoint, count, length);
+        wait_for_standstill(&puller, &pushing, 64 << 10);
+        assert!(has_read(&pushing) < count * (length + 1), "{endpoint}: the sender was not held up");
+        pushing.kill();
+        // What has left the sender is still read on after a signal.
+        puller.signal(Signal::SIGTERM);
+        let mut text = String::new();
+        open(0).read_to_string(&mut text).unwrap();
+        assert_eq!(puller.end_with_input_open().code, Some(0));
+        let received = text.lines().count();
+        assert!(text.lines().enumerate().all(|(number, text)| text == line(number, length)), "{endpoint}");
+        assert!((5000..=bound).contains(&received), "{endpoint}: {received} lines, at most {bound}");
+    }
+}
