@@ -18,7 +18,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use nix::fcntl::OFlag;
-use nix::unistd::{AccessFlags, eaccess};
 
 pub use self::target::{Identity, identity};
 use self::target::{Target, folder_of, real_path};
@@ -180,7 +179,7 @@ impl JobFiles {
     ///
     /// # Errors
     /// A usage error that says what is missing.
-    pub fn check_writable(&self, role: &str) -> Result<()> {
+    pub fn check_folder(&self, role: &str) -> Result<()> {
         // The job makes its own directories, with all that are above them.
         let made = self.files.iter().filter(|file| file.used == Use::Directory).filter_map(JobFile::path);
         let made: Vec<PathBuf> = made.filter_map(real_path).collect();
@@ -189,7 +188,7 @@ impl JobFiles {
         };
         let files = self.files.iter().filter(|file| file.role == role);
         let mut files = files.filter_map(|file| Some((file, file.path()?))).filter(|(_, path)| !is_made(path));
-        files.try_for_each(|(file, path)| file.check_writable(path))
+        files.try_for_each(|(file, path)| file.check_folder(path))
     }
 
     /// The files as they are now.
@@ -280,28 +279,19 @@ impl JobFile {
         ))
     }
 
-    fn check_writable(&self, path: &Path) -> Result<()> {
+    fn check_folder(&self, path: &Path) -> Result<()> {
         let wrong = |why: String| {
             Err(Error::usage(format!("{}: {why}; nothing was read, name another file or put that right", self.given)))
         };
-        let may_write = |path: &Path| eaccess(path, AccessFlags::W_OK);
         match path.metadata() {
             Ok(data) if data.is_dir() => wrong("that is a directory".into()),
-            Ok(_) => match may_write(path) {
-                Ok(()) => Ok(()),
-                Err(error) => wrong(format!("it cannot be written ({})", error.desc())),
-            },
+            Ok(_) => Ok(()),
             Err(_) => {
                 let Some(path) = real_path(path) else { return wrong("its links lead in a circle".into()) };
                 let folder = folder_of(&path);
                 match folder.metadata() {
                     Ok(data) if !data.is_dir() => wrong(format!("{} is not a directory", folder.display())),
-                    Ok(_) => match may_write(&folder) {
-                        Ok(()) => Ok(()),
-                        Err(error) => {
-                            wrong(format!("the directory {} cannot be written ({})", folder.display(), error.desc()))
-                        }
-                    },
+                    Ok(_) => Ok(()),
                     Err(error) => {
                         wrong(format!("the directory {} cannot be used ({error}); make it first", folder.display()))
                     }

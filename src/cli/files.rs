@@ -156,8 +156,8 @@ impl Collected {
     fn checked(mut self) -> Result<Arc<JobFiles>> {
         self.files.standard_streams(self.documents)?;
         self.files.check()?;
-        self.files.check_writable(OWN.receipt)?;
-        self.files.check_writable(OWN.dead_letters)?;
+        self.files.check_folder(OWN.receipt)?;
+        self.files.check_folder(OWN.dead_letters)?;
         CHECKED.store(true, Ordering::Relaxed);
         Ok(Arc::new(self.files))
     }

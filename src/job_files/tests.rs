@@ -172,13 +172,13 @@ fn a_file_whose_folder_is_missing_is_refused() {
     ] {
         let mut files = JobFiles::default();
         files.writes("receipt", format!("--receipt {name}"), &folder.at(name));
-        match files.check_writable("receipt") {
+        match files.check_folder("receipt") {
             Ok(()) => assert_eq!(fault, "", "{name}"),
             Err(error) => {
                 assert!(!fault.is_empty() && error.to_string().contains(fault), "{name}: {error}");
                 assert_eq!(error.kind(), Kind::Usage);
             }
         }
-        files.check_writable("sink").unwrap();
+        files.check_folder("sink").unwrap();
     }
 }

@@ -127,7 +127,7 @@ pub fn find(names: &[String], own: &JobFiles) -> Result<Inputs> {
             found.push(Input::Syslog(address?));
         } else if path.symlink_metadata().is_ok() {
             refuse_own(name, &own)?;
-            found.add(path, &own);
+            found.add_named(path, &own);
         } else if name.contains(['*', '?', '[']) {
             if !found.add_glob(name, &own)? {
                 return Err(Error::usage(format!("{name}: no file matches")));
@@ -285,7 +285,28 @@ impl Inputs {
         Ok(())
     }
 
-    /// Adds what is at `path`, over links or not: a file, or a directory with all below it.
+    /// Adds what a user has named, over links or not: a file, or a directory with all below it. A file is read once however
+    /// many links to it are named; whoever names it by two names of its own (hard links) gets it twice.
+    fn add_named(&mut self, path: &Path, own: &Look) {
+        let file = path.metadata().ok().filter(Metadata::is_file).map(|data| identity(&data));
+        match (file, &mut self.files) {
+            (Some(file), Some(files)) if own.of(path, Some(file)).is_none() => {
+                if files.insert(file) || !self.has(path) {
+                    self.push(Input::File(path.to_owned()));
+                }
+            }
+            _ => self.add(path, own),
+        }
+    }
+
+    /// Whether the file that `path` leads to is among the inputs under the same name, links followed.
+    fn has(&self, path: &Path) -> bool {
+        let Ok(real) = path.canonicalize() else { return false };
+        let is_it = |input: &Input| matches!(input, Input::File(other) if other.canonicalize().is_ok_and(|other| other == real));
+        self.inputs.iter().any(is_it)
+    }
+
+    /// Adds what is at `path`, over links or not: a file, if it was not met before, or a directory with all below it.
     fn add(&mut self, path: &Path, own: &Look) {
         let data = path.metadata().ok();
         if data.as_ref().is_some_and(Metadata::is_dir) {

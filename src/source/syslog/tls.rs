@@ -21,7 +21,7 @@ use crate::small_file;
 pub(super) fn config(files: &TlsFiles) -> Result<Arc<ServerConfig>> {
     let shown = |path: &std::path::Path| path.display().to_string();
     let chain = certificates(&files.certificate, "--tls-cert")?;
-    let key = PrivateKeyDer::from_pem_slice(&pem(&files.key, "--tls-key", small_file::SECRET)?)
+    let key = PrivateKeyDer::from_pem_slice(&pem(&files.key, "--tls-key", "no key in PEM", small_file::SECRET)?)
         .map_err(|error| Error::usage(format!("--tls-key {}: no key in PEM", shown(&files.key))).because(error))?;
     let provider = Arc::new(ring::default_provider());
     let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -48,15 +48,18 @@ pub(super) fn config(files: &TlsFiles) -> Result<Arc<ServerConfig>> {
 
 fn certificates(path: &std::path::Path, flag: &str) -> Result<Vec<CertificateDer<'static>>> {
     let wrong = |why: &str| format!("{flag} {}: {why}", path.display());
-    let content = pem(path, flag, small_file::CERTIFICATES)?;
+    let content = pem(path, flag, "no certificates in PEM", small_file::CERTIFICATES)?;
     let read = CertificateDer::pem_slice_iter(&content).collect::<Result<Vec<_>, _>>();
     let read = read.map_err(|error| Error::usage(wrong("no certificates in PEM")).because(error))?;
     if read.is_empty() { Err(Error::usage(wrong("there is no certificate in it"))) } else { Ok(read) }
 }
 
-fn pem(path: &std::path::Path, flag: &str, limit: u64) -> Result<Vec<u8>> {
+/// What is in a file that `flag` names. Where it cannot be read, the error begins with `what`.
+fn pem(path: &std::path::Path, flag: &str, what: &str, limit: u64) -> Result<Vec<u8>> {
     let read = small_file::open(path, limit).and_then(|file| small_file::read(file, limit));
-    read.map_err(|error| Error::usage(format!("{flag} {}: cannot be read", path.display())).because(error))
+    read.map_err(|error| {
+        Error::usage(format!("{flag} {}: {what}, because the file cannot be read", path.display())).because(error)
+    })
 }
 
 /// A connection's side of TLS.
