@@ -181,6 +181,36 @@ fn a_standard_output_that_nobody_takes_from_is_waited_for_and_others_find_it_as_
 }
 
 #[test]
+fn lines_that_are_only_pulled_wait_for_the_reader_of_standard_output_as_well() {
+    let place = Place::new();
+    nix::unistd::mkfifo(&place.path("pipe"), Mode::from_bits_truncate(0o600)).unwrap();
+    for signal in [false, true] {
+        let deadline = if signal { "none" } else { "2" };
+        let endpoint = place.at("ipc://", deadline);
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec \"$0\" \"$@\" >pipe"]).arg(program("logator-pull")).current_dir(place.path("."));
+        let mut puller = Running::start({
+            command.args(["--bind", &endpoint, "--sink-deadline", deadline]);
+            command
+        });
+        let _pipe = File::open(place.path("pipe")).unwrap();
+        let mut push = place.start("logator-push", &["--raw", "--connect", &endpoint]);
+        push.feed(&access(0..5000));
+        puller.says("standard output: its reader takes nothing; trying again");
+        let start = Instant::now();
+        if signal {
+            puller.signal(Signal::SIGTERM);
+        }
+        let ran = puller.end_with_input_open();
+        assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+        assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+        let words = if signal { "the job was told to stop while it waited" } else { "not written within 2 s" };
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
+        push.kill();
+    }
+}
+
+#[test]
 fn a_queue_serves_while_the_letter_of_a_poisonous_line_cannot_be_written() {
     let place = Place::new();
     let mut queue = place.queue(&["--lease", "0.3", "--linger", "0", "--sink-deadline", "none"]);
