@@ -9,8 +9,8 @@
 //! triggers and indices that its owner has added) is rejected, and the others are stored. `doc` is UTF-8 and may hold `\u0000` escapes.
 
 use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,7 +34,8 @@ const BUSY: Duration = Duration::from_millis(100);
 const LOCKED: &str = "another process has locked the database";
 
 /// Why a document without a row is rejected although SQLite reports no error.
-const LEFT_OUT: &str = "the table left the row out (RAISE(IGNORE) of a trigger, or a constraint with ON CONFLICT IGNORE)";
+const LEFT_OUT: &str =
+    "the table left the row out (RAISE(IGNORE) of a trigger, or a constraint with ON CONFLICT IGNORE)";
 
 /// A SQLite database.
 #[derive(Debug)]
@@ -188,7 +189,9 @@ impl SqliteSink {
             Err(e) if is_constraint(&e) => Err(Fault::Refused(words_of(&e))),
             // An expression of an index or a trigger failed with this row's values, unless the statement as such cannot be
             // carried out any more, because somebody has dropped the table for example.
-            Err(e) if e.sqlite_error_code() == Some(ErrorCode::Unknown) && transaction.prepare(&self.insert).is_ok() => {
+            Err(e)
+                if e.sqlite_error_code() == Some(ErrorCode::Unknown) && transaction.prepare(&self.insert).is_ok() =>
+            {
                 Err(Fault::Refused(words_of(&e)))
             }
             Err(e) => Err(e.into()),

@@ -120,7 +120,8 @@ fn sink_with(path: &Path, addition: &str) -> SqliteSink {
         Some(column) => (format!(", {column}"), ""),
         None => (String::new(), addition.as_str()),
     };
-    let sql = format!("CREATE TABLE logs(_id TEXT PRIMARY KEY NOT NULL, doc TEXT NOT NULL{columns}) WITHOUT ROWID;{rest}");
+    let sql =
+        format!("CREATE TABLE logs(_id TEXT PRIMARY KEY NOT NULL, doc TEXT NOT NULL{columns}) WITHOUT ROWID;{rest}");
     Connection::open(path).unwrap().execute_batch(&sql).unwrap();
     SqliteSink::open(path, "logs", &Waits::default()).unwrap()
 }

@@ -425,3 +425,44 @@ fn a_server_that_stands_still_is_said_and_one_deadline_or_a_signal_ends_the_wait
         assert!(ran.stderr.contains(words), "{}", ran.stderr);
     }
 }
+
+/// A service may start before its database.
+#[test]
+#[cfg(feature = "mongodb")]
+fn without_a_deadline_a_server_that_is_not_there_yet_is_waited_for_until_a_signal_and_no_queue_waits_for_that() {
+    let place = Place::new();
+    let to = format!("mongodb://127.0.0.1:{}/logs.access", crate::kit::free_port());
+    let mut queue = place.queue(&["--linger", "0"]);
+    let mut early = place.worker(&["-f", "combined", "--to", &to, "--sink-deadline", "none"]);
+    early.says("trying again until it is over");
+    queue.feed(&access(0..10));
+    let other = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
+    assert_eq!((queue.end().code, other.end().code), (Some(0), Some(0)));
+    assert_eq!(place.objects("out").len(), 10);
+    assert!(!early.has_ended());
+    early.signal(Signal::SIGTERM);
+    let early = early.end();
+    assert_eq!(early.code, Some(3), "{}", early.stderr);
+    assert!(early.stderr.contains("not opened: ") && early.stderr.contains("told to stop"), "{}", early.stderr);
+}
+
+#[test]
+#[cfg(feature = "mongodb")]
+#[ignore = "needs a mongod of its own: run ./test"]
+fn without_a_deadline_a_job_that_starts_before_its_server_stores_when_it_is_there() {
+    let place = Place::new();
+    let mut server = crate::kit::mongod::Mongod::standalone();
+    server.kill();
+    place.write("log", access(0..10));
+    let to = server.uri("logs.access?serverSelectionTimeoutMS=500");
+    let mut run = place.start(
+        "logator",
+        &["run", "log", "-fcombined", "--to", &to, "--sink-deadline", "none", "--receipt", "receipt"],
+    );
+    run.says("trying again until it is over");
+    server.restart();
+    let ran = run.end();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains(": can be used now"), "{}", ran.stderr);
+    assert_eq!(account(&place.receipt("receipt")), [10, 10, 0, 0, 0, 0]);
+}
