@@ -9,7 +9,7 @@ use super::run::work_through;
 use super::{Reading, WorkOptions};
 use crate::console::Console;
 use crate::envelope::Envelope;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lines;
 use crate::link::LinkOptions;
 use crate::pull::Puller;
