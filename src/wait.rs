@@ -110,6 +110,11 @@ impl Waits {
         self.0.stop.as_ref().is_some_and(Stop::is_requested).then(|| *self.0.stopped.get_or_init(Instant::now))
     }
 
+    /// Whether a wait goes on until its trouble is over.
+    pub fn has_no_deadline(&self) -> bool {
+        self.0.deadline == Deadline::NONE
+    }
+
     /// Whether a signal asked for the end.
     pub fn is_stopped(&self) -> bool {
         self.stopped().is_some()
@@ -365,20 +370,30 @@ impl Wait<'_> {
         }
     }
 
-    /// The same on a runtime, saying at once what is in the way.
+    /// The same on a runtime.
     ///
     /// # Errors
     /// Those of [`check`](Wait::check).
     #[cfg(feature = "mongodb")]
-    pub async fn pause_aloud(&self, words: &str, delay: Duration) -> Result<(), Ended> {
+    pub async fn pause_async(&self, words: &str, delay: Duration) -> Result<(), Ended> {
         let until = Instant::now() + delay;
         loop {
-            self.check_aloud(words)?;
+            self.check(words)?;
             match until.checked_duration_since(Instant::now()) {
                 None | Some(Duration::ZERO) => return Ok(()),
                 Some(rest) => tokio::time::sleep(rest.min(GLANCE)).await,
             }
         }
+    }
+
+    /// The same, saying at once what is in the way.
+    ///
+    /// # Errors
+    /// Those of [`check`](Wait::check).
+    #[cfg(feature = "mongodb")]
+    pub async fn pause_aloud(&self, words: &str, delay: Duration) -> Result<(), Ended> {
+        self.check_aloud(words)?;
+        self.pause_async(words, delay).await
     }
 
     /// Lets `work` go on until it is done or the time is over; `words` is what is in the way if it takes long.

@@ -6,6 +6,8 @@ mod disks;
 mod endpoints;
 mod floods;
 mod poison;
+#[cfg(feature = "sqlite")]
+mod refusals;
 mod signals;
 mod spawn;
 mod stopped;

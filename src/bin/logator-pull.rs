@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     let console = arguments.report.begin_with("logator-pull", receipt, |_| Received::default());
     let result = arguments.files().and_then(|_| arguments.options()).and_then(|options| {
         cli::reload_on_hangup(&console, "pull")?;
-        let received = jobs::pull::print(&options, console.clone())?;
+        let received = jobs::pull::print(&options, arguments.wait.sink_deadline, console.clone())?;
         cli::write_json(receipt, &received)
     });
     match result {

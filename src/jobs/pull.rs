@@ -1,6 +1,5 @@
 //! `logator-pull`: messages that others push, as lines on standard output, or as documents in sinks.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,9 +16,11 @@ use crate::pull::Puller;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::receipt::{Receipt, grouped};
+use crate::sink::append::AppendFile;
 use crate::source::live::{self, Live, Messages};
 use crate::source::reader::BatchSize;
 use crate::stop::Stop;
+use crate::wait::{Deadline, Words};
 
 /// Written at a time. It is lost when this process is killed, so it is no more than a pipe takes.
 const BLOCK: usize = 64 << 10;
@@ -73,14 +74,17 @@ fn open(link: &LinkOptions, stop: &Stop, console: &Console) -> Result<Puller> {
 /// Writes each message as a line to standard output, until a signal comes or nobody reads on.
 ///
 /// # Errors
-/// An endpoint that cannot be used, standard output that cannot be written.
-pub fn print(options: &PullOptions, console: Console) -> Result<Received> {
+/// An endpoint that cannot be used, standard output that cannot be written, or that nobody takes anything from within
+/// `deadline`.
+pub fn print(options: &PullOptions, deadline: Deadline, console: Console) -> Result<Received> {
     let started = Instant::now();
     let stop = Stop::new()?;
     stop.on_signals({
         let console = console.clone();
         move |signal| console.say(format!("{signal}: what was received is written; a second signal ends at once"))
     })?;
+    let waits = super::waits(deadline, &stop, &console);
+    let stdout = AppendFile::stdout(&Arc::new(waits.patience("standard output", Words::WRITTEN)))?;
     let mut puller = open(&options.link, &stop, &console)?;
     let mut out = Vec::with_capacity(BLOCK + BLOCK / 4);
     let mut received = Received::default();
@@ -89,11 +93,7 @@ pub fn print(options: &PullOptions, console: Console) -> Result<Received> {
         let count = fill(&mut puller, &mut out)?;
         let bytes = out.len();
         if count > 0 {
-            let mut stdout = std::io::stdout().lock();
-            stdout
-                .write_all(&out)
-                .and_then(|()| stdout.flush())
-                .map_err(|error| Error::system("standard output cannot be written").because(error))?;
+            stdout.append_unsynced(&out)?;
             out.clear();
             received.received += count;
         }

@@ -188,6 +188,14 @@ impl AppendFile {
         if self.regular { self.sync(ticket) } else { Ok(()) }
     }
 
+    /// Appends `block` and leaves it to the system when it is durable.
+    ///
+    /// # Errors
+    /// Those of [`append`](AppendFile::append), but for syncing.
+    pub fn append_unsynced(&self, block: &[u8]) -> Result<()> {
+        self.write(block).map(drop)
+    }
+
     fn write(&self, block: &[u8]) -> Result<u64> {
         let mut written = lock(&self.written);
         if !self.regular {

@@ -181,6 +181,36 @@ fn a_standard_output_that_nobody_takes_from_is_waited_for_and_others_find_it_as_
 }
 
 #[test]
+fn lines_that_are_only_pulled_wait_for_the_reader_of_standard_output_as_well() {
+    let place = Place::new();
+    nix::unistd::mkfifo(&place.path("pipe"), Mode::from_bits_truncate(0o600)).unwrap();
+    for signal in [false, true] {
+        let deadline = if signal { "none" } else { "2" };
+        let endpoint = place.at("ipc://", deadline);
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec \"$0\" \"$@\" >pipe"]).arg(program("logator-pull")).current_dir(place.path("."));
+        let mut puller = Running::start({
+            command.args(["--bind", &endpoint, "--sink-deadline", deadline]);
+            command
+        });
+        let _pipe = File::open(place.path("pipe")).unwrap();
+        let mut push = place.start("logator-push", &["--raw", "--connect", &endpoint]);
+        push.feed(&access(0..5000));
+        puller.says("standard output: its reader takes nothing; trying again");
+        let start = Instant::now();
+        if signal {
+            puller.signal(Signal::SIGTERM);
+        }
+        let ran = puller.end_with_input_open();
+        assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+        assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+        let words = if signal { "the job was told to stop while it waited" } else { "not written within 2 s" };
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
+        push.kill();
+    }
+}
+
+#[test]
 fn a_queue_serves_while_the_letter_of_a_poisonous_line_cannot_be_written() {
     let place = Place::new();
     let mut queue = place.queue(&["--lease", "0.3", "--linger", "0", "--sink-deadline", "none"]);
@@ -394,4 +424,45 @@ fn a_server_that_stands_still_is_said_and_one_deadline_or_a_signal_ends_the_wait
             if signal { "the job was told to stop while it waited" } else { "not stored within 2 s: no answer" };
         assert!(ran.stderr.contains(words), "{}", ran.stderr);
     }
+}
+
+/// A service may start before its database.
+#[test]
+#[cfg(feature = "mongodb")]
+fn without_a_deadline_a_server_that_is_not_there_yet_is_waited_for_until_a_signal_and_no_queue_waits_for_that() {
+    let place = Place::new();
+    let to = format!("mongodb://127.0.0.1:{}/logs.access", crate::kit::free_port());
+    let mut queue = place.queue(&["--linger", "0"]);
+    let mut early = place.worker(&["-f", "combined", "--to", &to, "--sink-deadline", "none"]);
+    early.says("trying again until it is over");
+    queue.feed(&access(0..10));
+    let other = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
+    assert_eq!((queue.end().code, other.end().code), (Some(0), Some(0)));
+    assert_eq!(place.objects("out").len(), 10);
+    assert!(!early.has_ended());
+    early.signal(Signal::SIGTERM);
+    let early = early.end();
+    assert_eq!(early.code, Some(3), "{}", early.stderr);
+    assert!(early.stderr.contains("not opened: ") && early.stderr.contains("told to stop"), "{}", early.stderr);
+}
+
+#[test]
+#[cfg(feature = "mongodb")]
+#[ignore = "needs a mongod of its own: run ./test"]
+fn without_a_deadline_a_job_that_starts_before_its_server_stores_when_it_is_there() {
+    let place = Place::new();
+    let mut server = crate::kit::mongod::Mongod::standalone();
+    server.kill();
+    place.write("log", access(0..10));
+    let to = server.uri("logs.access?serverSelectionTimeoutMS=500");
+    let mut run = place.start(
+        "logator",
+        &["run", "log", "-fcombined", "--to", &to, "--sink-deadline", "none", "--receipt", "receipt"],
+    );
+    run.says("trying again until it is over");
+    server.restart();
+    let ran = run.end();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains(": can be used now"), "{}", ran.stderr);
+    assert_eq!(account(&place.receipt("receipt")), [10, 10, 0, 0, 0, 0]);
 }

@@ -28,13 +28,30 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// when all are duplicates, has to stay under 16 MiB, and must come before a deadline.
 const MAX_DOCUMENTS: usize = 10_000;
 
+/// How long until a start that waits without a deadline asks again.
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// Connects and asks for the server's limits. Runs inside the runtime that the driver's monitors will live in.
+///
+/// A server that does not answer is waited for as long as one is selected (`serverSelectionTimeoutMS`), so that a wrong address
+/// is found soon; but where the job waits without a deadline, until it answers.
 pub(super) async fn connect(
     target: &Target,
     weather: Weather,
     waits: &Waits,
 ) -> Result<(Database, WriteConcern, Limits)> {
-    let mut options = ClientOptions::parse(&target.uri).await.map_err(|error| bad_address(target, &error))?;
+    let for_ever = waits.has_no_deadline();
+    let waiting = waits.patience(&target.hosts, Words::OPENED);
+    let mut options = loop {
+        match ClientOptions::parse(&target.uri).await {
+            Ok(options) => break options,
+            Err(error) if for_ever && matches!(error.kind.as_ref(), ErrorKind::DnsResolve { .. }) => {
+                let words = target.mask(&reply::words(&error));
+                waiting.begin().pause_async(&words, AGAIN).await.map_err(|ended| ended.error(&target.hosts))?;
+            }
+            Err(error) => return Err(bad_address(target, &error)),
+        }
+    };
     let write_concern = write_concern(target, options.write_concern.take())?;
     let patience = *options.server_selection_timeout.get_or_insert(SELECTION);
     options.connect_timeout.get_or_insert(patience);
@@ -45,13 +62,21 @@ pub(super) async fn connect(
 
     let client = Client::with_options(options).map_err(|error| bad_address(target, &error))?;
     let database = client.database(&target.database);
-    let waiting = waits.patience(&target.hosts, Words::OPENED).with_deadline(patience, "serverSelectionTimeoutMS");
+    let waiting = match for_ever {
+        true => waiting,
+        false => waiting.with_deadline(patience, "serverSelectionTimeoutMS"),
+    };
     let wait = waiting.begin();
     let mut asking = std::pin::pin!(ask(database.clone(), &target.collection));
     let mut waited = Duration::ZERO;
     let hello = loop {
         match tokio::time::timeout(GLANCE, &mut asking).await {
             Ok(Ok(hello)) => break hello,
+            Ok(Err(error)) if for_ever && weather.hopeless().is_none() && may_pass(&error) => {
+                let words = target.mask(&weather.last_failure().unwrap_or_else(|| reply::words(&error)));
+                wait.pause_async(&words, AGAIN).await.map_err(|ended| ended.error(&target.hosts))?;
+                asking.set(ask(database.clone(), &target.collection));
+            }
             Ok(Err(error)) => return Err(no_entry(target, &weather, patience, &error)),
             Err(_) => {
                 waited += GLANCE;
@@ -59,7 +84,7 @@ pub(super) async fn connect(
                     return Err(Error::sink(target.mask(&format!("{}: TLS failed: {words}", target.hosts))));
                 }
                 // Server selection has its own time; this is for a server that takes a connection and never speaks.
-                if waited > patience * 2 {
+                if waited > patience * 2 && !for_ever {
                     return Err(nobody(target, patience, "it takes connections and says nothing"));
                 }
                 let words = target.mask(&weather.last_failure().unwrap_or_else(|| "no answer yet".to_owned()));
@@ -72,6 +97,7 @@ pub(super) async fn connect(
             }
         }
     };
+    waiting.over();
     let limit = |name, usual| match hello.get(name) {
         Some(Bson::Int32(number)) => usize::try_from(*number).unwrap_or(usual),
         Some(Bson::Int64(number)) => usize::try_from(*number).unwrap_or(usual),
@@ -114,6 +140,11 @@ fn write_concern(target: &Target, asked: Option<WriteConcern>) -> Result<WriteCo
         }
     }
     Ok(concern)
+}
+
+/// Whether another try may fare better.
+fn may_pass(error: &DriverError) -> bool {
+    matches!(reply::judge(error), reply::Failure::Transient { .. })
 }
 
 /// Notes what the monitors meet.

@@ -1,0 +1,181 @@
+//! The thread that reads, from its start to what became of its inputs.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use super::{raise_limit, say_on};
+use crate::batch::Batch;
+use crate::console::Console;
+use crate::dead_letter::{DeadLetters, Letter, Reason};
+use crate::document::{DocumentId, date};
+use crate::error::{Error, Result};
+use crate::queue::shared::SharedQueue;
+use crate::receipt::{SourceCount, StoppedInput};
+use crate::source::inputs::{Input, Inputs};
+use crate::source::live::Live;
+use crate::source::reader::{Intake, LongLine};
+use crate::source::syslog::{self, Listening};
+use crate::source::{Position, ReadOptions, ReadOutcome, read_all};
+use crate::state::Memory;
+use crate::state::pieces::Piece;
+use crate::state::store::Store;
+use crate::stop::Stop;
+
+/// Reads into a queue, and sets aside lines that are too long.
+struct QueueIntake {
+    queue: Arc<SharedQueue>,
+    dead_letters: Arc<DeadLetters>,
+    max_line: usize,
+    state: Option<Arc<Store>>,
+}
+
+impl Intake for QueueIntake {
+    fn batch(&self, batch: Batch) -> bool {
+        self.queue.offer(batch)
+    }
+
+    fn is_open(&self) -> bool {
+        self.queue.is_open()
+    }
+
+    fn long_line(&self, line: LongLine) -> Result<()> {
+        let id = DocumentId::from_hash(line.origin.id, line.offset, line.hash);
+        let detail = format!("the line has {} bytes, --max-line allows {}", line.length, self.max_line);
+        self.dead_letters.write(&[Letter {
+            id,
+            origin: &line.origin,
+            offset: line.offset,
+            time_ms: date::now_ms(),
+            reason: Reason::TooLong,
+            detail: &detail,
+            pattern: None,
+            explain: None,
+            raw: &line.beginning,
+            length: line.length,
+        }])?;
+        self.queue.count_dead_letter(line.length_with_end);
+        if let Some(state) = &self.state {
+            let LongLine { offset: start, length_with_end: length, sum, closed, .. } = line;
+            state.settle_line(line.origin.content, Piece { start, length, sum, closed });
+        }
+        Ok(())
+    }
+}
+
+/// How long it takes at most until a reader has noticed that its queue has closed.
+const NOTICE: Duration = Duration::from_secs(2);
+
+/// How long is waited for a reader that may be waiting itself, for whoever writes to a pipe.
+const NOTICE_OF_PIPES: Duration = Duration::from_millis(100);
+
+/// Ends the input of `queue` after a signal, without waiting for that. What `live` readers have received comes in first,
+/// because nobody could read it again. They have `most` for it, and need that only while the queue is full.
+pub(crate) fn stop_input(live: &Live, queue: &Arc<SharedQueue>, most: Duration) {
+    let (live, ended) = (live.clone(), Arc::clone(queue));
+    live.stop.request();
+    let stop = move || {
+        live.wait(most);
+        ended.stop();
+    };
+    if std::thread::Builder::new().name("stop".into()).spawn(stop).is_err() {
+        queue.stop();
+    }
+}
+
+/// A reading thread.
+pub(crate) struct Reading {
+    /// How far it has come.
+    pub(crate) position: Arc<Position>,
+    /// Whether it ends soon after the queue, whatever it reads.
+    ends: bool,
+    /// The inputs that have an end.
+    names: Vec<String>,
+    listening: Listening,
+    outcome: Receiver<ReadOutcome>,
+}
+
+impl Reading {
+    /// Reads `inputs` into `queue` in a thread of its own, and ends the queue's input when it is done.
+    pub(crate) fn start(
+        inputs: Inputs,
+        options: ReadOptions,
+        queue: Arc<SharedQueue>,
+        dead_letters: Arc<DeadLetters>,
+        state: Option<Arc<Store>>,
+        console: &Console,
+    ) -> Result<Reading> {
+        let position = Arc::new(Position::of(&inputs.inputs));
+        let memory = state.clone().map(|state| state as Arc<dyn Memory>);
+        let syslog = syslog::Options { say: say_on(console), ..options.syslog.clone() };
+        let live = options.live.map_or_else(|| Stop::new().map(Live::new), Ok)?;
+        // Before anything is read: an address that cannot be had ends the program at once.
+        let listening = Listening::open(&inputs.inputs, &syslog, &live)?;
+        if listening.connects() || options.follow.is_some() {
+            // Each connection is an open file, as is each file that is followed. Where more are refused, what cannot be
+            // opened is said.
+            raise_limit();
+        }
+        let live = Some(live);
+        let options = ReadOptions { memory, live, syslog, listening: listening.clone(), ..options };
+        let intake = QueueIntake { queue: Arc::clone(&queue), dead_letters, max_line: options.size.max_line, state };
+        let reading = Reading::of(Arc::clone(&position), &inputs.inputs.clone(), queue, move || {
+            let mut outcome = ReadOutcome { errors: inputs.errors, ..ReadOutcome::default() };
+            outcome.add(read_all(&inputs.inputs, &options, &intake, &position));
+            outcome
+        })?;
+        Ok(Reading { listening, ..reading })
+    }
+
+    /// Reads what has no end into `queue`: `read` puts it into the intake it is given until it is told to leave, and
+    /// answers what it could not read.
+    pub(crate) fn live(
+        queue: Arc<SharedQueue>,
+        dead_letters: Arc<DeadLetters>,
+        max_line: usize,
+        read: impl FnOnce(&dyn Intake) -> ReadOutcome + Send + 'static,
+    ) -> Result<Reading> {
+        let intake = QueueIntake { queue: Arc::clone(&queue), dead_letters, max_line, state: None };
+        Reading::of(Arc::default(), &[], queue, move || read(&intake))
+    }
+
+    /// The same with a way to read of one's own.
+    pub(crate) fn of(
+        position: Arc<Position>,
+        inputs: &[Input],
+        queue: Arc<SharedQueue>,
+        read: impl FnOnce() -> ReadOutcome + Send + 'static,
+    ) -> Result<Reading> {
+        let (send, outcome) = channel();
+        let with_end: Vec<&Input> = inputs.iter().filter(|input| input.has_end()).collect();
+        let ends = with_end.iter().all(|input| input.is_regular_file());
+        let names = with_end.into_iter().map(Input::name).collect();
+        let reading = Reading { position, ends, names, listening: Listening::default(), outcome };
+        let read = move || {
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
+            let outcome = result.unwrap_or_else(|_| Error::internal("a reader panicked").into());
+            // Before the end of the input is known, so that whoever sees the end finds how it came to it.
+            let _ = send.send(outcome);
+            queue.end_input();
+        };
+        std::thread::Builder::new()
+            .name("reader".into())
+            .spawn(read)
+            .map_err(|error| Error::system("no thread to read with").because(error))?;
+        Ok(reading)
+    }
+
+    /// What inputs without an end have received so far.
+    pub(crate) fn sources(&self) -> Vec<SourceCount> {
+        self.listening.counts()
+    }
+
+    /// How reading ended. A reader that is still at it, because it waits for a pipe perhaps, has not come to the end.
+    pub(crate) fn outcome(&self) -> ReadOutcome {
+        let most = if self.ends { NOTICE } else { NOTICE_OF_PIPES };
+        self.outcome.recv_timeout(most).unwrap_or_else(|_| ReadOutcome {
+            stopped: self.names.iter().map(|name| StoppedInput { name: name.clone(), offset: None }).collect(),
+            ..ReadOutcome::default()
+        })
+    }
+}
