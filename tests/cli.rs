@@ -59,7 +59,7 @@ fn what_is_wrong_in_the_file_is_said_with_its_line_and_the_nearest_name() {
         ("[run]\nunmached = \"drop\"\n", "c.toml:2: unknown key unmached; did you mean unmatched?"),
         ("zzzzzzzzzz = 1\n", "c.toml:1: unknown key zzzzzzzzzz; the keys are the long names of the flags (see --help)"),
         ("max-line = [1, 2]\n", "c.toml:1: max-line: one value is expected, not an array"),
-        ("to = \n", "c.toml: not TOML: "),
+        ("quiet = true\nto = \n", "c.toml:2:6: not TOML: "),
     ] {
         place.write("c.toml", text);
         let ran = place.run("logator", &["run", "--config", "c.toml"], b"");

@@ -3,8 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+
 use crate::kit::logs::access;
 use crate::kit::place::{Place, Running};
+use crate::kit::process::heeds;
 use crate::kit::{PATIENCE, wait_for};
 
 /// Every part of the password has this in it.
@@ -259,11 +262,10 @@ fn what_is_wrong_in_a_configuration_is_said_with_its_place_also_at_hangup() {
     let address = &addresses()[0];
     place.write("c.toml", "log-level = \"info\"\n");
     let mut run = place.start("logator", &["run", "--config", "c.toml", "-f", "combined"]);
-    wait_for("SIGHUP to be caught", PATIENCE, || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", run.id())).ok()?;
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
-        (u64::from_str_radix(caught.trim(), 16).ok()? & 1 == 1).then_some(())
-    });
+    wait_for("SIGHUP to be caught", PATIENCE, || heeds(run.id(), Signal::SIGHUP).then_some(()));
+    // It has read its configuration when it answers.
+    run.signal(Signal::SIGHUP);
+    run.says("SIGHUP: c.toml is read again");
     for (text, words) in [
         (format!("quiet = false\nto = '{address}' x\n"), "the log level stays info: c.toml:2:"),
         (format!("to = '{address}'\nlog-level = '{address}'\n"), "the log level stays info: invalid value"),
@@ -271,7 +273,7 @@ fn what_is_wrong_in_a_configuration_is_said_with_its_place_also_at_hangup() {
         (format!("[run]\nto = {{ a = '{address}' }}\n"), "the log level stays info: c.toml:2: to: a text"),
     ] {
         place.write("c.toml", &text);
-        run.signal(nix::sys::signal::Signal::SIGHUP);
+        run.signal(Signal::SIGHUP);
         run.says(words);
     }
     let ran = run.end();

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use nix::sys::signal::Signal;
 
 use crate::kit::place::{Place, Running};
+use crate::kit::process::heeds;
 use crate::kit::{PATIENCE, wait_for};
 
 /// Things that are no small regular file: a FIFO that nobody writes to, a device without an end, a folder, a large file.
@@ -52,11 +53,10 @@ fn a_configuration_that_becomes_a_fifo_does_not_hang_the_next_hangup() {
     let place = Place::new();
     place.write("c.toml", "log-level = \"info\"\n");
     let mut run = place.start("logator", &["run", "--config", "c.toml", "-f", "combined"]);
-    wait_for("SIGHUP to be caught", PATIENCE, || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", run.id())).ok()?;
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
-        (u64::from_str_radix(caught.trim(), 16).ok()? & 1 == 1).then_some(())
-    });
+    wait_for("SIGHUP to be caught", PATIENCE, || heeds(run.id(), Signal::SIGHUP).then_some(()));
+    // It has read its configuration when it answers.
+    run.signal(Signal::SIGHUP);
+    run.says("SIGHUP: c.toml is read again");
     std::fs::remove_file(place.path("c.toml")).unwrap();
     nix::unistd::mkfifo(&place.path("c.toml"), nix::sys::stat::Mode::S_IRUSR).unwrap();
     run.signal(Signal::SIGHUP);

@@ -19,6 +19,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches};
 
@@ -152,18 +153,33 @@ fn exit(error: clap::Error) -> ! {
 
 /// clap repeats what was written. A sink's address may hold a password, and any value what acts on a terminal.
 fn without_secrets(mut error: clap::Error) -> clap::Error {
-    let written: Vec<(ContextKind, String)> = error
+    let safe = |text: &str| match text.contains("://") {
+        true => shown::line(&secrets::masked(text)).into_owned(),
+        false => shown::line(&secrets::hide(text)).into_owned(),
+    };
+    let texts: Vec<(ContextKind, String)> = error
         .context()
         .filter_map(|(kind, value)| match value {
-            ContextValue::String(text) if text.contains("://") => {
-                Some((kind, shown::line(&secrets::masked(text)).into_owned()))
-            }
-            ContextValue::String(text) => Some((kind, shown::line(&secrets::hide(text)).into_owned())),
+            ContextValue::String(text) => Some((kind, text.clone())),
             _ => None,
         })
         .collect();
-    for (kind, text) in written {
-        error.insert(kind, ContextValue::String(text));
+    // Its tips are sentences already, in which the texts stand.
+    if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested) {
+        let tip = |tip: &StyledStr| {
+            let raw = tip.ansi().to_string();
+            let tip = StyledStr::from(texts.iter().fold(raw, |tip, (_, text)| match text.as_str() {
+                "" => tip,
+                text => tip.replace(text, &safe(text)),
+            }));
+            let plain = tip.to_string();
+            if shown::line(&plain) == plain { tip } else { StyledStr::from(shown::line(&plain).into_owned()) }
+        };
+        let tips = tips.iter().map(tip).collect();
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+    }
+    for (kind, text) in texts {
+        error.insert(kind, ContextValue::String(safe(&text)));
     }
     error
 }
