@@ -135,7 +135,8 @@ impl Holder {
                 assert!(length <= bytes && bytes <= 2 * length, "{bytes} bytes are held for {length}");
             }
         }
-        for Lease { lines, .. } in self.queue.leases.values() {
+        for lease in self.queue.leases.values() {
+            let lines = &lease.lines;
             let (held, length) = match lines.memory {
                 Memory::Block => (LINE * LINES, lines.batch.data.len()),
                 Memory::Own(bytes) => (bytes, lines.batch.data.len()),
