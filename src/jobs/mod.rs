@@ -108,6 +108,7 @@ fn say_on(console: &Console) -> Say {
 impl SourceOptions {
     /// The bounds of a queue, `usual` unless the user has set some: then a third is for what waits.
     pub(crate) fn limits(&self, usual: Limits) -> Limits {
+        let usual = Limits { block_bytes: self.read.size.bytes, ..usual };
         match self.max_memory {
             Some(most) => Limits { ready_bytes: most / 3, leased_bytes: most - most / 3, ..usual },
             None => usual,

@@ -40,7 +40,13 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, console: Console) -> Resu
 
 /// Leases of threads do not run out: a thread cannot be lost alone.
 pub(super) fn limits() -> Limits {
-    Limits { lease: None, ready_bytes: READY_BYTES, leased_bytes: usize::MAX, leases_per_peer: usize::MAX }
+    Limits {
+        lease: None,
+        ready_bytes: READY_BYTES,
+        leased_bytes: usize::MAX,
+        leases_per_peer: usize::MAX,
+        ..Limits::default()
+    }
 }
 
 /// Parses and stores everything that `start` begins to read into `queue`. Readers of inputs without an end heed `live`.

@@ -169,6 +169,8 @@ pub fn serve(
         live.stop.request();
         queue.stop();
     }
+    // A worker that says goodbye to a queue which has ended sees that nobody answers, and does not wait for it.
+    drop(server);
     let failures = spawned.map(|spawned| spawned.finish()).unwrap_or_default();
     finish(served.err().or(failures));
     if strangers.dropped + strangers.refused > 0 {
@@ -197,7 +199,6 @@ pub fn serve(
             grouped(counts.late_acks)
         ));
     }
-    drop(server);
     receipt.ok_or_else(|| Error::internal("a queue ended without its receipt"))
 }
 

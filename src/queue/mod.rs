@@ -6,6 +6,7 @@
 //! A line that workers are lost on is found by its leases, which run out ([`suspects`]). It is *condemned* then, and
 //! stays so until whoever runs the queue has written its dead letter and [buries](Queue::bury) it.
 
+mod expiry;
 pub mod shared;
 pub mod suspects;
 #[cfg(test)]
@@ -14,9 +15,10 @@ mod tests;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use self::suspects::{Condemned, Record, Sentence, Suspects, Waiting};
+use self::suspects::{Condemned, Record, Suspects, Waiting};
 use crate::batch::Batch;
 use crate::receipt::Tally;
+use crate::source::reader::BatchSize;
 
 /// The name of one lease. Never used twice.
 pub type LeaseId = u64;
@@ -44,6 +46,9 @@ pub struct Limits {
     pub leased_bytes: usize,
     /// Leases one peer may hold at a time.
     pub leases_per_peer: usize,
+    /// The size of the blocks that batches are slices of. A batch that is smaller than half of that is copied when it goes
+    /// out on a lease that has a time to run.
+    pub block_bytes: usize,
 }
 
 impl Default for Limits {
@@ -53,6 +58,7 @@ impl Default for Limits {
             ready_bytes: 8 << 20,
             leased_bytes: 16 << 20,
             leases_per_peer: 8,
+            block_bytes: BatchSize::default().bytes,
         }
     }
 }
@@ -302,7 +308,8 @@ impl Queue {
     }
 
     fn lease(&mut self, mut lines: Waiting, suspect: bool, peer: PeerId, now: Duration) -> Reserved {
-        if self.limits.lease.is_some() {
+        let small = lines.batch.lines == 1 || lines.batch.data.len() < self.limits.block_bytes / 2;
+        if small && self.limits.lease.is_some() {
             // A peer elsewhere may keep a few lines for long, and each peer lines of another block: then the blocks would be
             // held, of which only those few lines are counted.
             lines.copy_out();
@@ -381,106 +388,6 @@ impl Queue {
         // Later leases first, so that the earliest batch ends up in front.
         ids.sort_unstable_by(|a, b| b.cmp(a));
         ids.iter().filter(|&&id| self.release(id)).count()
-    }
-
-    /// Takes back the leases whose time has run out; how many that were.
-    pub fn expire(&mut self, now: Duration) -> usize {
-        let mut expired = Vec::new();
-        while let Some(&(deadline, id)) = self.deadlines.first() {
-            if deadline > now {
-                break;
-            }
-            self.deadlines.pop_first();
-            expired.push(id);
-        }
-        let mut again = Vec::new();
-        let count = expired.iter().filter(|&&id| self.run_out(id, &mut again)).count();
-        // Later leases first, so that the earliest batch ends up in front.
-        again.into_iter().rev().for_each(|lines| self.push_front(lines, false));
-        count
-    }
-
-    /// Takes back a lease whose time has run out. Its batch goes to `again` if it is to be handed out as it is.
-    fn run_out(&mut self, id: LeaseId, again: &mut Vec<Waiting>) -> bool {
-        let Some(lease) = self.take(id) else { return false };
-        let (since, until) = (lease.since, lease.deadline);
-        if !lease.suspect {
-            self.last_run_out = self.last_run_out.max(Some(until));
-            self.doubt(since, until);
-        }
-        match lease.lines.sentence(lease.deadline.saturating_sub(lease.since), lease.suspect) {
-            Sentence::Again(lines) => again.push(lines),
-            Sentence::Suspect(parts) => {
-                self.ready_bytes += parts.iter().map(|part| part.batch.data.len()).sum::<usize>();
-                self.suspects.waiting.extend(parts);
-            }
-            Sentence::Poison(line) => {
-                self.ready_bytes += line.batch.data.len();
-                self.condemned.push_back(Condemned { line, since, until });
-                if let Some(other) = self.last_run_out {
-                    self.doubt(Duration::ZERO, other);
-                }
-                return true;
-            }
-        }
-        self.counts.redelivered += 1;
-        true
-    }
-
-    /// Lets off once each condemned line that may have been taken down by a batch which was out from `since` to `until`.
-    fn doubt(&mut self, since: Duration, until: Duration) {
-        for _ in 0..self.condemned.len() {
-            let Some(mut condemned) = self.condemned.pop_front() else { break };
-            let together = since < condemned.until && condemned.since < until;
-            if together && !condemned.line.record.doubted {
-                condemned.line.record.doubted = true;
-                self.counts.redelivered += 1;
-                self.suspects.waiting.push_back(condemned.line);
-            } else {
-                self.condemned.push_back(condemned);
-            }
-        }
-    }
-
-    /// The next line to be buried: a batch of that line alone, and what is known against it. Its dead letter has to be
-    /// durable before it is [buried](Queue::bury).
-    ///
-    /// None is told while a lease is out that may turn out to have run out with it.
-    pub fn condemned(&self) -> Option<&Waiting> {
-        let Condemned { line, until, .. } = self.condemned.front()?;
-        // Whoever was heard of since has outlived the line.
-        let heard = |lease: &Lease| lease.deadline.saturating_sub(self.limits.lease.unwrap_or_default());
-        let open = |lease: &Lease| !lease.suspect && lease.since < *until && heard(lease) < *until;
-        (line.record.doubted || !self.leases.values().any(open)).then_some(line)
-    }
-
-    /// Takes the line that [`condemned`](Queue::condemned) tells, so that its dead letter can be written while the queue goes
-    /// on: nothing lets it off any more. It has to be [buried](Queue::bury) or [put back](Queue::put_back).
-    pub fn begin_burial(&mut self) -> Option<Waiting> {
-        if self.burying.is_none() {
-            self.condemned()?;
-            self.burying = self.condemned.pop_front();
-        }
-        self.burying.as_ref().map(|condemned| condemned.line.clone())
-    }
-
-    /// The dead letter of the line that is being buried could not be written: it is condemned as before.
-    pub fn put_back(&mut self) {
-        if let Some(condemned) = self.burying.take() {
-            self.condemned.push_front(condemned);
-        }
-    }
-
-    /// Buries the line whose burial was begun, or otherwise the one that [`condemned`](Queue::condemned) tells, and gives it
-    /// back: it is accounted for as dead-lettered.
-    pub fn bury(&mut self) -> Option<Batch> {
-        self.begin_burial()?;
-        let Condemned { line, .. } = self.burying.take()?;
-        self.ready_bytes -= line.batch.data.len();
-        self.counts.tally.dead_lettered += 1;
-        self.counts.buried += 1;
-        self.settled.iter_mut().for_each(|settled| settled.push(line.batch.clone()));
-        Some(line.batch)
     }
 
     /// When the next lease runs out, since the queue's start; `None` when none can.

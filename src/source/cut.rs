@@ -221,7 +221,8 @@ impl Content {
     /// Hands out the first `complete` bytes of `block`: whole lines.
     fn hand_out_block(&mut self, cutter: &Cutter, block: Vec<u8>, complete: usize) -> Result<bool> {
         let origin = self.origin(cutter, &block[..complete]);
-        let reusable = block.len() == cutter.size.bytes;
+        let size = block.len();
+        let reusable = size == cutter.size.bytes;
         let data = if reusable && complete < block.len() / SMALL_PART {
             let data = Bytes::copy_from_slice(&block[..complete]);
             cutter.pool.give(block);
@@ -237,7 +238,7 @@ impl Content {
                 if line.bytes.len() <= max_line {
                     continue;
                 }
-                if !self.cut(cutter, &origin, &data.slice(start..line.start)) {
+                if !self.cut(cutter, &origin, &data.slice(start..line.start), size) {
                     return Ok(false);
                 }
                 let end = memchr::memchr(b'\n', &data[line.start..]).map_or(complete, |at| line.start + at + 1);
@@ -256,12 +257,14 @@ impl Content {
                 start = end;
             }
         }
-        Ok(self.cut(cutter, &origin, &data.slice(start..)))
+        Ok(self.cut(cutter, &origin, &data.slice(start..), size))
     }
 
-    /// Cuts whole lines into batches of about equal size within the bounds.
-    fn cut(&mut self, cutter: &Cutter, origin: &Arc<Origin>, data: &Bytes) -> bool {
+    /// Cuts whole lines, which stand in a block of `block` bytes, into batches of about equal size within the bounds.
+    fn cut(&mut self, cutter: &Cutter, origin: &Arc<Origin>, data: &Bytes, block: usize) -> bool {
         let size = cutter.size;
+        // A line longer than a block has made this one larger.
+        let large = block > size.bytes;
         let lines = crate::lines::count(data);
         if lines == 0 {
             return true;
@@ -275,7 +278,11 @@ impl Content {
                 _ => piece(&data[start..], lines_a_piece, size.bytes),
             };
             let end = start + length;
-            let piece = data.slice(start..end);
+            let mut piece = data.slice(start..end);
+            if large && piece.len() < block / 2 {
+                // Whoever gets it takes it for a slice of a block of the usual size.
+                piece = Bytes::copy_from_slice(&piece);
+            }
             // A block is far smaller than 4 GiB.
             let batch = Batch::new(Arc::clone(origin), self.offset, count as u32, piece);
             if !cutter.intake.batch(batch) {

@@ -197,3 +197,42 @@ fn a_journal_export_is_read_as_lines_and_its_damage_is_told() {
     let place = format!("damaged journal export at byte {}; the 1 lines before it", export.len() - 1);
     assert!(said.contains(&place), "{said}");
 }
+
+/// The parts of a content, as they are handed on.
+#[derive(Default)]
+struct Parts(Mutex<Vec<Batch>>);
+
+impl Intake for Parts {
+    fn batch(&self, batch: Batch) -> bool {
+        self.0.lock().unwrap().push(batch);
+        true
+    }
+
+    fn long_line(&self, _: LongLine) -> Result<()> {
+        panic!("no line is too long here")
+    }
+}
+
+/// The queue counts the bytes of a batch, and no more than twice as many may be held by it.
+#[test]
+fn a_block_that_a_long_line_made_larger_is_not_held_by_a_small_batch() {
+    let size = BatchSize { lines: 20, bytes: 1 << 10, max_line: 1 << 20 };
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let long = [&vec![b'x'; 300 << 10][..], b"\n"].concat();
+    file.write_all(&[&content(50)[..], &long, &content(20_000), &long, &content(10)].concat()).unwrap();
+    let (inputs, parts) = ([Input::File(file.path().to_owned())], Parts::default());
+    let options = ReadOptions { size: size.clone(), ..ReadOptions::default() };
+    assert!(read_all(&inputs, &options, &parts, &Position::of(&inputs)).errors.is_empty());
+    let parts = parts.0.into_inner().unwrap();
+    assert!(parts.len() > 100);
+    let small: Vec<&Batch> = parts.iter().filter(|batch| batch.data.len() < size.bytes / 2).collect();
+    let large: Vec<&Batch> = parts.iter().filter(|batch| batch.data.len() > size.bytes).collect();
+    assert!(!small.is_empty() && large.len() == 2);
+    // Batches that stand one behind the other in memory are slices of one block.
+    for pair in parts.windows(2) {
+        let end = pair[0].data.as_ptr_range().end;
+        let together = end == pair[1].data.as_ptr();
+        let both = pair[0].data.len() + pair[1].data.len();
+        assert!(!together || both <= size.bytes, "{both} bytes of one block");
+    }
+}

@@ -405,3 +405,39 @@ fn a_queue_does_not_wait_for_peers_that_are_gone_when_its_workers_have_ended() {
     assert!(receipt.finished, "{receipt:?}");
     assert_eq!(account(&receipt), [100, 100, 0, 0, 0, 0]);
 }
+
+/// The last thing a worker says is goodbye, and a queue that has ended does not answer.
+#[test]
+fn a_queue_ends_as_soon_as_its_workers_know_the_end() {
+    let place = Place::new();
+    let (mut queue, workers) = spawning(&place, 2, &[], &["--to", "null:"]);
+    queue.feed(&access(0..1000));
+    queue.close_input();
+    queue.says("receipt\n");
+    let start = Instant::now();
+    let queue = queue.end();
+    let took = start.elapsed();
+    assert_eq!(queue.code, Some(0), "{}", queue.stderr);
+    assert!(took < Duration::from_millis(2500), "{took:?}: {}", queue.stderr);
+    wait_for_end(&workers);
+}
+
+/// A service may write to hardly any other folder.
+#[test]
+fn the_socket_of_the_workers_of_a_service_is_in_its_runtime_directory() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("run")).unwrap();
+    let mut command = place.command("logator-queue", &["--linger", "0", "--receipt", "queue.json"]);
+    command.args(["--bind", &place.endpoint(), "--spawn=1", "--", "-f", "combined", "--to", "null:"]);
+    let service = format!("{}:{}", place.path("missing").display(), place.path("run").display());
+    command.env("RUNTIME_DIRECTORY", service).env_remove("XDG_RUNTIME_DIR").env("TMPDIR", place.path("missing"));
+    let mut queue = Running::start(command);
+    wait_for("a worker", PATIENCE, || (children(queue.id()).len() == 1).then_some(()));
+    let inside = std::fs::read_dir(place.path("run")).unwrap().count();
+    assert_eq!(inside, 1, "one folder");
+    queue.feed(&access(0..100));
+    let queue = queue.end();
+    assert_eq!(queue.code, Some(0), "{}", queue.stderr);
+    assert_eq!(account(&place.receipt("queue.json")), [100, 100, 0, 0, 0, 0]);
+    assert_eq!(std::fs::read_dir(place.path("run")).unwrap().count(), 0);
+}

@@ -214,9 +214,14 @@ impl Running {
 
     /// The most memory it has had so far, in kB; `None` when it has ended.
     pub fn most_memory(&self) -> Option<u64> {
+        self.memory("VmHWM:")
+    }
+
+    /// What the kernel says of its memory under that name, in kB; `None` when it has ended.
+    pub fn memory(&self, name: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
-        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        most.trim().trim_end_matches(" kB").parse().ok()
+        let said = status.lines().find_map(|line| line.strip_prefix(name))?;
+        said.trim().trim_end_matches(" kB").parse().ok()
     }
 
     /// How many files and connections it has open; 0 when it has ended.

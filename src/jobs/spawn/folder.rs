@@ -32,15 +32,19 @@ pub(crate) struct QueueFolder {
 }
 
 impl QueueFolder {
-    /// Makes one, in `XDG_RUNTIME_DIR` if that is there and this user's own, or else in a folder for temporary files.
+    /// Makes one, in the runtime directory that systemd has made for a service or in `XDG_RUNTIME_DIR`, if that is there and
+    /// this user's own, or else in a folder for temporary files.
     ///
     /// # Errors
     /// When none of them takes it.
     pub(crate) fn make() -> Result<QueueFolder> {
         let user = nix::unistd::geteuid().as_raw();
-        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        // systemd names all of a service, with colons between them.
+        let of_service = std::env::var_os("RUNTIME_DIRECTORY").unwrap_or_default();
+        let of_user = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let runtime = std::env::split_paths(&of_service).chain(of_user);
         let runtime = runtime.filter(|path| path.metadata().is_ok_and(|data| data.is_dir() && data.uid() == user));
-        QueueFolder::make_in(runtime.into_iter().chain([std::env::temp_dir(), PathBuf::from("/tmp")]))
+        QueueFolder::make_in(runtime.chain([std::env::temp_dir(), PathBuf::from("/tmp")]))
     }
 
     fn make_in(bases: impl IntoIterator<Item = PathBuf>) -> Result<QueueFolder> {

@@ -82,8 +82,13 @@ struct Oracle {
 
 impl Oracle {
     fn new() -> Oracle {
-        let limits =
-            Limits { lease: Some(LEASE), ready_bytes: 20, leased_bytes: LEASED_BYTES, leases_per_peer: PER_PEER };
+        let limits = Limits {
+            lease: Some(LEASE),
+            ready_bytes: 20,
+            leased_bytes: LEASED_BYTES,
+            leases_per_peer: PER_PEER,
+            ..Limits::default()
+        };
         let mut queue = Queue::new(limits, u64::MAX - 5);
         queue.keep_settled();
         Oracle {
