@@ -25,11 +25,11 @@ use crate::wait::{Deadline, Words};
 /// Written at a time. It is lost when this process is killed, so it is no more than a pipe takes.
 const BLOCK: usize = 64 << 10;
 
-/// How long messages are still taken after a signal, while more and more come.
+/// How long messages are still taken after a signal while more come; the time in which a slow sink or reader holds them up is no
+/// part of it, up to [`ON_THE_WAY`].
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How much is taken after a signal though more time than that has passed, for each connection: about what can be on its way,
-/// which a slow sink or reader may take long for.
+/// How much is taken after a signal for each connection, however long a slow sink or reader takes for it: about what can be on its way.
 const ON_THE_WAY: usize = 1 << 20;
 
 /// How long no message may have come after a signal until the end. libzmq's thread may need a moment to read on.
@@ -98,8 +98,9 @@ pub fn print(options: &PullOptions, deadline: Deadline, console: Console) -> Res
             received.received += count;
         }
         if stop.is_requested() {
-            let Some(rest) = farewell.left(bytes, puller.peers(), Instant::now()) else { break };
-            puller.wait_for_more(rest)?;
+            if !farewell.go_on(bytes, &mut puller)? {
+                break;
+            }
         } else if count == 0 {
             puller.wait(None)?;
         }
@@ -175,17 +176,30 @@ struct Farewell {
     quiet: Option<Instant>,
     /// Taken since.
     bytes: usize,
+    /// How long messages were waited for since.
+    waited: Duration,
 }
 
 impl Farewell {
-    /// How long to wait for more at most, after a round in which `bytes` came from `peers` connections; `None` for the end.
+    /// After a round in which `bytes` came: waits for more, or answers `false` for the end.
+    fn go_on(&mut self, bytes: usize, puller: &mut Puller) -> Result<bool> {
+        let now = Instant::now();
+        let Some(left) = self.left(bytes, puller.peers(), now) else { return Ok(false) };
+        puller.wait_for_more(left)?;
+        self.waited += now.elapsed();
+        Ok(true)
+    }
+
+    /// How long to wait for more at most; `None` for the end.
     fn left(&mut self, bytes: usize, peers: usize, now: Instant) -> Option<Duration> {
         let began = *self.began.get_or_insert(now);
         self.bytes += bytes;
         if bytes > 0 {
             self.quiet = None;
-            let over = now.saturating_duration_since(began) >= FAREWELL && self.bytes > ON_THE_WAY * peers.max(1);
-            return if over { None } else { Some(Duration::ZERO) };
+        }
+        let late = now.saturating_duration_since(began) >= FAREWELL;
+        if self.waited >= FAREWELL || (late && self.bytes > ON_THE_WAY * peers.max(1)) {
+            return None;
         }
         let quiet = *self.quiet.get_or_insert(now);
         let left = QUIET.saturating_sub(now.saturating_duration_since(quiet));
@@ -219,11 +233,10 @@ fn receive(mut puller: Puller, messages: &mut Messages, stop: &Stop) -> Result<(
             return Ok(());
         }
         if ends {
-            let Some(rest) = farewell.left(bytes, puller.peers(), Instant::now()) else {
+            if !farewell.go_on(bytes, &mut puller)? {
                 messages.flush();
                 return Ok(());
-            };
-            puller.wait_for_more(rest)?;
+            }
         } else if count < A_ROUND {
             puller.wait(messages.patience())?;
         }
@@ -268,17 +281,24 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut farewell = Farewell::default();
-        assert_eq!(farewell.left(10, 1, at(0)), Some(Duration::ZERO));
-        assert_eq!(farewell.left(0, 1, at(10)), Some(QUIET));
-        assert_eq!(farewell.left(0, 1, at(50)), Some(QUIET - Duration::from_millis(40)));
-        assert_eq!(farewell.left(10, 1, at(60)), Some(Duration::ZERO));
-        assert_eq!(farewell.left(0, 1, at(70)), Some(QUIET));
-        assert_eq!(farewell.left(0, 1, at(320)), None);
+        assert_eq!(farewell.left(10, 1, at(0)), Some(QUIET));
+        assert_eq!(farewell.left(0, 1, at(50)), Some(QUIET - Duration::from_millis(50)));
+        assert_eq!(farewell.left(10, 1, at(60)), Some(QUIET));
+        assert_eq!(farewell.left(0, 1, at(70)), Some(QUIET - Duration::from_millis(10)));
+        assert_eq!(farewell.left(0, 1, at(310)), None);
+
+        // Few messages, without an end.
+        let mut farewell = Farewell::default();
+        for ms in (0..1000).step_by(100) {
+            assert_eq!(farewell.left(10, 1, at(ms)), Some(QUIET));
+            farewell.waited += Duration::from_millis(100);
+        }
+        assert_eq!(farewell.left(10, 1, at(1000)), None);
 
         // A slow sink: more time has passed, but not as much was taken as can be on its way.
         let mut farewell = Farewell::default();
-        assert_eq!(farewell.left(ON_THE_WAY, 2, at(0)), Some(Duration::ZERO));
-        assert_eq!(farewell.left(10, 2, at(5000)), Some(Duration::ZERO));
+        assert_eq!(farewell.left(ON_THE_WAY, 2, at(0)), Some(QUIET));
+        assert_eq!(farewell.left(10, 2, at(5000)), Some(QUIET));
         assert_eq!(farewell.left(ON_THE_WAY, 2, at(5001)), None);
     }
 }

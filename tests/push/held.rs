@@ -89,9 +89,10 @@ fn asleep(process: &Running) -> Option<Vec<u64>> {
 
 /// Waits until the sender has read `least` bytes, and nothing moves any more from it to the puller: no thread of the two has
 /// something to do, and none did anything between 30 looks. A process that has to wait for a processor is not taken for one that stands still.
-fn wait_for_standstill(puller: &Running, sender: &Running, least: usize) {
+fn wait_for_standstill(puller: &Running, sender: &mut Running, least: usize) {
     let (mut before, mut looks) = (None, 0);
     wait_for("sender and puller to stand still", PATIENCE, || {
+        assert!(!sender.has_ended(), "the sender was not held up");
         let now = asleep(puller).zip(asleep(sender)).map(|moves| (moves, has_read(sender)));
         looks = if now.is_some() && now == before { looks + 1 } else { 0 };
         before = now;
@@ -138,8 +139,8 @@ fn a_sink_that_stands_still_holds_up_the_sender_and_a_kill_loses_no_more_than_is
             let (mut puller_1, lock) = locked_out(&place, &endpoint, &more);
             let idle = puller_1.most_memory().unwrap();
             let count = bound + bound / 4 + QUEUE + (256 << 10) / length;
-            let pushing = sender(&place, &endpoint, count, length);
-            wait_for_standstill(&puller_1, &pushing, memory / 2);
+            let mut pushing = sender(&place, &endpoint, count, length);
+            wait_for_standstill(&puller_1, &mut pushing, memory / 2);
             assert!(has_read(&pushing) < count * (length + 1), "{case}: the sender was not held up");
             let more_memory = puller_1.most_memory().unwrap() - idle;
             println!("{case}: {more_memory} kB more");
@@ -217,6 +218,26 @@ fn a_signal_ends_a_puller_though_a_sender_goes_on_and_what_it_counts_is_what_it_
 }
 
 #[test]
+fn a_signal_ends_a_puller_though_a_sender_that_is_never_quiet_sends_little() {
+    for (place, endpoint) in endpoints() {
+        let mut puller = puller(&place, &endpoint, &[]);
+        let mut pusher = Pusher::connect([&endpoint]).unwrap();
+        pusher.push(line(0, 50).as_bytes()).unwrap();
+        wait_for("the first line", PATIENCE, || (stored(&place) == [0]).then_some(()));
+        puller.signal(Signal::SIGTERM);
+        let mut number = 1;
+        wait_for("the end of the puller", PATIENCE, || {
+            number += usize::from(pusher.try_push(line(number, 50).as_bytes()).unwrap());
+            puller.has_ended().then_some(())
+        });
+        let ran = puller.end_with_input_open();
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let stored = stored(&place);
+        assert!(stored.len() > 1 && stored.iter().copied().eq(0..stored.len()), "{stored:?}");
+    }
+}
+
+#[test]
 fn a_reader_of_standard_output_that_stands_still_holds_up_the_sender_and_a_signal_loses_nothing() {
     for (place, endpoint) in endpoints() {
         let (length, hwm) = (17, HWM.to_string());
@@ -230,7 +251,7 @@ fn a_reader_of_standard_output_that_stands_still_holds_up_the_sender_and_a_signa
         let bound = bound(&endpoint, length, 128 << 10);
         let count = bound + QUEUE + (256 << 10) / length;
         let mut pushing = sender(&place, &endpoint, count, length);
-        wait_for_standstill(&puller, &pushing, 64 << 10);
+        wait_for_standstill(&puller, &mut pushing, 64 << 10);
         assert!(has_read(&pushing) < count * (length + 1), "{endpoint}: the sender was not held up");
         pushing.kill();
         // What has left the sender is still read on after a signal.
