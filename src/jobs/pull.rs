@@ -165,6 +165,7 @@ fn bounds(memory: usize, max_line: usize, workers: usize) -> (BatchSize, Limits)
         ready_bytes: memory.saturating_sub((leased + 2) * bytes).max(1),
         leased_bytes: (leased - 1) * bytes + 1,
         leases_per_peer: usize::MAX,
+        block_bytes: bytes,
     };
     (BatchSize { bytes, max_line, ..usual }, limits)
 }
