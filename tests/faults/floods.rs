@@ -69,7 +69,7 @@ impl Open {
     /// The most memory that the queue has had, in kB, as it would be of a release. The program file that tests run is
     /// larger, and so is the part of it that is in memory, which has nothing to do with workers.
     fn most_memory(&self) -> u64 {
-        let of_files = self.queue.memory("RssFile:").expect("it runs");
+        let of_files = self.queue.memory_called("RssFile:").expect("it runs");
         self.queue.most_memory().expect("it runs") - of_files.saturating_sub(7 << 10)
     }
 

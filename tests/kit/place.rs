@@ -214,11 +214,11 @@ impl Running {
 
     /// The most memory it has had so far, in kB; `None` when it has ended.
     pub fn most_memory(&self) -> Option<u64> {
-        self.memory("VmHWM:")
+        self.memory_called("VmHWM:")
     }
 
     /// What the kernel says of its memory under that name, in kB; `None` when it has ended.
-    pub fn memory(&self, name: &str) -> Option<u64> {
+    pub fn memory_called(&self, name: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
         let said = status.lines().find_map(|line| line.strip_prefix(name))?;
         said.trim().trim_end_matches(" kB").parse().ok()
@@ -231,9 +231,7 @@ impl Running {
 
     /// The memory it has now, in kB; `None` when it has ended.
     pub fn memory(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
-        let now = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        now.trim().trim_end_matches(" kB").parse().ok()
+        self.memory_called("VmRSS:")
     }
 
     /// SIGSTOP, and waits until every thread stands still.
