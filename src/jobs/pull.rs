@@ -93,7 +93,11 @@ pub fn print(options: &PullOptions, deadline: Deadline, console: Console) -> Res
         let count = fill(&mut puller, &mut out)?;
         let bytes = out.len();
         if count > 0 {
-            stdout.append_unsynced(&out)?;
+            stdout.append_unsynced(&out).inspect_err(|error| {
+                if !error.is_broken_pipe() {
+                    console.warn(format!("up to {count} lines that were received are lost: nobody sends them again"));
+                }
+            })?;
             out.clear();
             received.received += count;
         }

@@ -206,6 +206,7 @@ fn lines_that_are_only_pulled_wait_for_the_reader_of_standard_output_as_well() {
         assert_eq!(ran.code, Some(3), "{}", ran.stderr);
         let words = if signal { "the job was told to stop while it waited" } else { "not written within 2 s" };
         assert!(ran.stderr.contains(words), "{}", ran.stderr);
+        assert!(ran.stderr.contains("lines that were received are lost"), "{}", ran.stderr);
         push.kill();
     }
 }
