@@ -139,7 +139,7 @@ fn a_document_over_16_mib_is_caught_and_one_of_exactly_16_mib_is_stored() {
     assert_eq!(documents[0].as_bytes().len(), LIMIT);
     let outcomes = store(&*open(&server.uri("large")), &encoded(documents));
     assert_eq!((&outcomes[0], &outcomes[2]), (&Outcome::Stored, &Outcome::Stored));
-    let Outcome::Rejected(words) = &outcomes[1] else { panic!("{outcomes:?}") };
+    let Outcome::Oversize(words) = &outcomes[1] else { panic!("{outcomes:?}") };
     assert_eq!(words, "the document has 16777217 bytes; the server takes 16777216 at most");
 }
 
