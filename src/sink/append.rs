@@ -112,9 +112,15 @@ impl AppendFile {
             }
         };
         if regular {
+            let mut tries = 0;
             loop {
                 match (file.try_lock(), others) {
                     (Ok(()), _) => break,
+                    // A child process that has not begun its program yet has all files of its parent, those it has closed too.
+                    (Err(TryLockError::WouldBlock), Others::Refuse) if tries < 10 => {
+                        tries += 1;
+                        std::thread::sleep(AGAIN);
+                    }
                     (Err(TryLockError::WouldBlock), Others::Refuse) => {
                         return Err(Error::sink(format!(
                             "{name}: another sink or process is writing to it; give each its own file"
