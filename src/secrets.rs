@@ -12,10 +12,10 @@
 //! 1. Between `:` and `@` a password is always hidden.
 //! 2. A secret of 8 characters or more is hidden wherever it stands, also inside other words.
 //! 3. A shorter secret, from 4 characters on, is hidden where it stands as a word of its own: no letter or digit is beside
-//!    it, and it is not joined to something by `/`, `-`, `_` or `.` to which the secret does not join it. The password
-//!    `root` leaves `/root/x` alone.
+//!    it, and it is not joined to something by `/`, `-`, `_` or `.`, unless the secret joins it so on one side. The
+//!    password `root` leaves `/root/x` alone.
 //! 4. The same goes for each part of a secret that has 4 letters or digits in a row, because parsers cut addresses at
-//!    the other characters.
+//!    the other characters; but a `.` joins nothing to it, because drivers write DATABASE.COLLECTION of what they have cut.
 //! 5. A word that was also given in a place that is no secret is not hidden by 2 to 4: the name of a user, host,
 //!    database, file or folder, of the working directory, or of one of our programs. That it is missing would tell that
 //!    it is the same.
@@ -215,7 +215,9 @@ impl Known {
                     continue;
                 }
                 for part in form.split(|c: char| !c.is_alphanumeric()) {
-                    if part.chars().count() >= SHORTEST && !self.parts.iter().any(|known| known == part) {
+                    // What is a whole secret is no part of itself.
+                    let is_part = part.chars().count() >= SHORTEST && part != form;
+                    if is_part && !self.parts.iter().any(|known| known == part) {
                         self.parts.push(part.to_owned());
                     }
                 }
@@ -244,11 +246,13 @@ impl Known {
             hidden.extend(places(&format!(":{secret}@")).into_iter().map(|place| place.start + 1..place.end - 1));
             let length = secret.chars().count();
             if length >= SHORTEST && !self.plain.contains(secret) {
-                hidden.extend(places(secret).into_iter().filter(|at| length >= LONG || self.stands_alone(&lower, at)));
+                hidden.extend(
+                    places(secret).into_iter().filter(|at| length >= LONG || self.stands_alone(&lower, at, "/-_.")),
+                );
             }
         }
         for part in self.parts.iter().filter(|part| !self.plain.contains(*part)) {
-            hidden.extend(places(part).into_iter().filter(|at| self.stands_alone(&lower, at)));
+            hidden.extend(places(part).into_iter().filter(|at| self.stands_alone(&lower, at, "/-_")));
         }
         if hidden.is_empty() {
             return Cow::Borrowed(text);
@@ -266,26 +270,23 @@ impl Known {
         Cow::Owned(shown)
     }
 
-    /// Whether what is at `place` of `text` is a word of its own, or joined to its neighbours as in a secret.
-    fn stands_alone(&self, text: &str, place: &Range<usize>) -> bool {
+    /// Whether what is at `place` of `text` is a word of its own, or joined to a neighbour by one of `joining` as in a
+    /// secret.
+    fn stands_alone(&self, text: &str, place: &Range<usize>, joining: &str) -> bool {
         let (before, word, after) = (&text[..place.start], &text[place.clone()], &text[place.end..]);
-        let is_joined_in_secret = |joined: &str| self.secrets.iter().any(|secret| secret.contains(joined));
-        let first = match before.chars().next_back() {
-            Some(c) if c.is_alphanumeric() => ends_with_escape(before),
-            // Two of them go before the first name of an address.
-            Some('/') if before.ends_with("//") => true,
-            Some(c @ ('/' | '-' | '_' | '.')) => is_joined_in_secret(&format!("{c}{word}")),
-            _ => true,
-        };
-        let mut next = after.chars();
-        let last = match (next.next(), next.next()) {
-            (Some(c), _) if c.is_alphanumeric() => false,
-            // The end of a sentence.
-            (Some('.'), end) if end.is_none_or(|c| !c.is_alphanumeric()) => true,
-            (Some(c @ ('/' | '-' | '_' | '.')), _) => is_joined_in_secret(&format!("{word}{c}")),
-            _ => true,
-        };
-        first && last
+        let (last, next) = (before.chars().next_back(), after.chars().next());
+        let is_inside = last.is_some_and(char::is_alphanumeric) && !ends_with_escape(before);
+        if is_inside || next.is_some_and(char::is_alphanumeric) {
+            return false;
+        }
+        // Two slashes go before the first name of an address, and a full stop ends a sentence.
+        let last = last.filter(|&c| joining.contains(c) && !before.ends_with("//"));
+        let ends = after.strip_prefix('.').is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
+        let next = next.filter(|&c| joining.contains(c) && !ends);
+        let is_in_secret = |joined: String| self.secrets.iter().any(|secret| secret.contains(&joined));
+        (last.is_none() && next.is_none())
+            || last.is_some_and(|c| is_in_secret(format!("{c}{word}")))
+            || next.is_some_and(|c| is_in_secret(format!("{word}{c}")))
     }
 }
 
@@ -486,6 +487,8 @@ mod tests {
             "it is %40Boxk%C3%A4m%20Pferde%2Fja",
             "unknown option Vikt0r",
             "jagen",
+            "mongodb://h:1/jagen.logs: no such host",
+            "the collection Pferde.logs",
         ] {
             let hidden = hide(text).to_lowercase();
             let parts = ["zw0lf", "boxk", "pferde", "jagen", "vikt0r"];

@@ -2,6 +2,7 @@
 
 use crate::kit::logs::access;
 use crate::kit::place::{Place, Running, account, objects};
+use crate::kit::process::heeds;
 use crate::kit::{PATIENCE, Ran, wait_for};
 
 /// Runs `logator run` with these variables.
@@ -286,16 +287,7 @@ fn flag_and_environment_are_stronger_than_a_file_that_is_read_again() {
 
 /// SIGHUP to a process that does something already, which answers with `words`.
 fn hang_up(running: &mut Running, words: &str) {
-    handles_hangup(running.id());
+    wait_for("SIGHUP to be caught", PATIENCE, || heeds(running.id(), nix::sys::signal::Signal::SIGHUP).then_some(()));
     running.signal(nix::sys::signal::Signal::SIGHUP);
     running.says(&format!("SIGHUP: {words}"));
-}
-
-/// Waits until the process catches SIGHUP.
-fn handles_hangup(id: u32) {
-    wait_for("SIGHUP to be caught", PATIENCE, || {
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
-        (u64::from_str_radix(caught.trim(), 16).ok()? & 1 == 1).then_some(())
-    });
 }

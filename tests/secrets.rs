@@ -269,7 +269,7 @@ fn what_is_wrong_in_a_configuration_is_said_with_its_place_also_at_hangup() {
     for (text, words) in [
         (format!("quiet = false\nto = '{address}' x\n"), "the log level stays info: c.toml:2:"),
         (format!("to = '{address}'\nlog-level = '{address}'\n"), "the log level stays info: invalid value"),
-        (format!("to = '{address}'\nbind = \"\n"), "the log level stays info: c.toml:2:8: not TOML"),
+        (format!("to = '{address}'\nbind = \"\n"), "the log level stays info: c.toml:2:9: not TOML"),
         (format!("[run]\nto = {{ a = '{address}' }}\n"), "the log level stays info: c.toml:2: to: a text"),
     ] {
         place.write("c.toml", &text);
@@ -279,4 +279,23 @@ fn what_is_wrong_in_a_configuration_is_said_with_its_place_also_at_hangup() {
     let ran = run.end();
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(!ran.stderr.contains(MARK), "{}", ran.stderr);
+}
+
+#[test]
+fn a_password_that_is_a_usual_word_makes_no_sentence_unreadable() {
+    let place = prepared();
+    for (user, password) in [("toor", "toor"), ("joe", "toor"), ("joe", "logator"), ("joe", "missing")] {
+        let address = format!("mongodb://{user}:{password}@127.0.0.1:9/toor.logs");
+        for arguments in
+            [["run", "/toor/toor-missing.log", "--to", &address], ["run", "--to", &address, "/toor/toor-missing.log"]]
+        {
+            let ran = place.run("logator", &arguments, b"");
+            assert!(ran.stderr.contains("logator: /toor/toor-missing.log: "), "{address}: {}", ran.stderr);
+        }
+        let ran = place.run("logator", &["run", "--to", &address, "--jobs", "some"], b"");
+        assert!(ran.stderr.contains("'some'") && ran.stderr.contains("--help"), "{address}: {}", ran.stderr);
+        let wrong = format!("mongodb:{user}:{password}@127.0.0.1/toor.logs");
+        let ran = place.run("logator", &["run", "--to", &wrong], b"");
+        assert!(!ran.stderr.contains(&format!(":{password}@")), "{}", ran.stderr);
+    }
 }

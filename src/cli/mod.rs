@@ -146,7 +146,7 @@ fn exit(error: clap::Error) -> ! {
     if !error.use_stderr() {
         error.exit();
     }
-    let text = error.render().to_string();
+    let text = rendered(&error);
     crate::console::write_stderr(shown::block(&secrets::hide(text.trim_end())).as_ref());
     std::process::exit(error.exit_code())
 }
@@ -182,6 +182,14 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
         error.insert(kind, ContextValue::String(safe(&text)));
     }
     error
+}
+
+/// The text of `error`. What a parser of ours says in it may quote a value.
+fn rendered(error: &clap::Error) -> String {
+    let text = error.render().ansi().to_string();
+    let said = std::error::Error::source(error).map(ToString::to_string).filter(|said| !said.is_empty());
+    let text = said.map_or_else(|| text.clone(), |said| text.replace(&said, &shown::sentence(&said)));
+    StyledStr::from(text).to_string()
 }
 
 /// Heeds signals from the program's first line on, when it does not know yet how it is to speak.

@@ -6,7 +6,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory};
 
 use super::report::LogLevelArg;
-use super::{PullArgs, PushArgs, QueueArgs, WorkerArgs, logator_with_file, with_file, without_secrets};
+use super::{PullArgs, PushArgs, QueueArgs, WorkerArgs, logator_with_file, rendered, with_file, without_secrets};
 use crate::config;
 use crate::console::{Console, Level};
 use crate::error::{Error, Result};
@@ -52,7 +52,7 @@ fn matches(program: &str, arguments: Vec<OsString>) -> Result<ArgMatches> {
         _ => logator_with_file(program, &arguments),
     }?;
     let mut matches = command.try_get_matches_from(arguments).map_err(|error| {
-        let text = without_secrets(error).render().to_string();
+        let text = rendered(&without_secrets(error));
         let sentence = text.lines().next().unwrap_or_default();
         Error::usage(sentence.trim_start_matches("error: ").to_owned())
     })?;
