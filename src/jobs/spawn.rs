@@ -88,8 +88,9 @@ struct State {
 
 impl Spawned {
     /// Starts workers for `queue`, which listens at the endpoint of `folder` and stays for `linger` after its last line.
-    /// When it need not stay any longer, `abort` is requested, and when they cannot be kept running: when they die and die again while no line is accounted for. A line that workers are lost on takes
-    /// some, and the queue gets rid of it.
+    /// `abort` is requested when the queue need not stay any longer because all of them have ended, and when they cannot be
+    /// kept running: they end again and again while no line is accounted for. A line that workers are lost on takes some,
+    /// and the queue gets rid of it.
     pub(crate) fn start(
         options: &SpawnOptions,
         folder: &QueueFolder,
