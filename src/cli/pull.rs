@@ -44,7 +44,7 @@ pub struct PullArgs {
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size::message)]
     pub max_line: usize,
     /// The most bytes of lines that are received and not stored yet, which are lost if this process is killed; while as many wait,
-    /// nothing is received (without --to: 64KiB wait to be written)
+    /// nothing is received (without --to: 256KiB wait to be written)
     #[arg(long, value_name = "BYTES", default_value = size::PULL_MEMORY, value_parser = size::memory)]
     pub max_memory: usize,
     /// Worker threads, auto for one a core, or MIN..MAX: more when receiving gets ahead

@@ -29,7 +29,7 @@ pub fn message(text: &str) -> Result<usize, String> {
 }
 
 /// `--max-memory` of what is pushed, unless said.
-pub const PULL_MEMORY: &str = "1MiB";
+pub const PULL_MEMORY: &str = "2MiB";
 
 /// Memory for lines: bytes, enough for a batch or two.
 pub fn memory(text: &str) -> Result<usize, String> {

@@ -22,8 +22,8 @@ use crate::source::reader::BatchSize;
 use crate::stop::Stop;
 use crate::wait::{Deadline, Words};
 
-/// Written at a time. It is lost when this process is killed, so it is no more than a pipe takes.
-const BLOCK: usize = 64 << 10;
+/// Written at a time, and lost when this process is killed before.
+const BLOCK: usize = 256 << 10;
 
 /// How long messages are still taken after a signal while more come; the time in which a slow sink or reader holds them up is no
 /// part of it, up to [`ON_THE_WAY`].
