@@ -11,6 +11,7 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use nix::sys::statfs::{FsType, fstatfs};
 
+use super::arrivals::Change;
 use super::book::FileId;
 use crate::source::live::{Say, timeout};
 
@@ -19,10 +20,14 @@ use crate::source::live::{Say, timeout};
 pub enum Event {
     /// Something was written to a file, or it was truncated.
     Wrote(FileId),
+    /// Something else happened to a file: it has another name, or one less.
+    Touched(FileId),
+    /// A file does not exist any more.
+    Gone(FileId),
     /// A file or directory that is watched has moved, or is gone.
     Moved,
     /// Something happened to a name.
-    Name(PathBuf),
+    Name(PathBuf, Option<Change>),
     /// Events were lost: anything may have happened.
     Lost,
 }
@@ -155,14 +160,12 @@ impl Watcher {
         new
     }
 
-    /// Waits until something happens, `stop` is readable, or `most` is over.
-    pub fn wait(&self, stop: BorrowedFd, most: Option<Duration>) {
-        let stop = PollFd::new(stop, PollFlags::POLLIN);
-        let timeout = timeout(most);
-        let _ = match &self.inotify {
-            Some(inotify) => poll(&mut [stop, PollFd::new(inotify.as_fd(), PollFlags::POLLIN)], timeout),
-            None => poll(&mut [stop], timeout),
-        };
+    /// Waits until something happens, `stop` or `room` is readable, or `most` is over.
+    pub fn wait(&self, stop: BorrowedFd, room: BorrowedFd, most: Option<Duration>) {
+        let inotify = self.inotify.as_ref().map(AsFd::as_fd);
+        let all = [Some(stop), Some(room), inotify].into_iter().flatten();
+        let mut all: Vec<PollFd> = all.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
+        let _ = poll(&mut all, timeout(most));
     }
 
     /// Waits `time`, or until `stop` is readable.
@@ -180,13 +183,25 @@ impl Watcher {
                 if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
                     events.push(Event::Lost);
                 } else if let Some(&id) = self.files.get(&event.wd) {
-                    events.push(Event::Wrote(id));
+                    if event.mask.contains(AddWatchFlags::IN_IGNORED) {
+                        self.files.remove(&event.wd);
+                        if self.of_files.get(&id) == Some(&event.wd) {
+                            self.of_files.remove(&id);
+                            events.push(Event::Gone(id));
+                        }
+                        continue;
+                    }
+                    let wrote = event.mask.contains(AddWatchFlags::IN_MODIFY);
+                    events.push(if wrote { Event::Wrote(id) } else { Event::Touched(id) });
                     if event.mask.intersects(gone) {
                         events.push(Event::Moved);
                     }
                 } else if let Some(directory) = self.directories.get(&event.wd) {
                     match &event.name {
-                        Some(name) => events.push(Event::Name(directory.join(name))),
+                        Some(name) => {
+                            let change = change(event.mask, event.cookie);
+                            events.push(Event::Name(directory.join(name), change));
+                        }
                         None if event.mask.contains(AddWatchFlags::IN_IGNORED) => {
                             self.directories.remove(&event.wd);
                             events.push(Event::Moved);
@@ -197,6 +212,19 @@ impl Watcher {
             }
         }
         events
+    }
+}
+
+/// What happened to the name of a file; of directories nothing.
+fn change(mask: AddWatchFlags, cookie: u32) -> Option<Change> {
+    let is = |flag| mask.contains(flag);
+    match () {
+        () if is(AddWatchFlags::IN_ISDIR) => None,
+        () if is(AddWatchFlags::IN_CREATE) => Some(Change::Made),
+        () if is(AddWatchFlags::IN_DELETE) => Some(Change::Removed),
+        () if is(AddWatchFlags::IN_MOVED_FROM) => Some(Change::MovedFrom(cookie)),
+        () if is(AddWatchFlags::IN_MOVED_TO) => Some(Change::MovedTo(cookie)),
+        () => None,
     }
 }
 
