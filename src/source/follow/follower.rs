@@ -252,7 +252,7 @@ impl<'a, S: Source> Follower<'a, S> {
             self.is_dirty.remove(&id);
             let truncated = self.truncated.get(&id).copied();
             // A copy of it may be among those that are to be opened; when they are, it is marked again.
-            if truncated == Some(false) || (truncated.is_some() && self.is_opening()) {
+            if truncated == Some(false) || (truncated.is_some() && self.may_open_more()) {
                 continue;
             }
             if !self.ensure_open(id, open, failed) {

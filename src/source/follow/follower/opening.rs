@@ -98,7 +98,7 @@ impl<S: Source> Follower<'_, S> {
                 }
             }
         }
-        if !self.is_opening() {
+        if !self.may_open_more() {
             self.mark_truncated();
         }
         failures
