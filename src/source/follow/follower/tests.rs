@@ -242,7 +242,10 @@ impl World {
     fn settle(&mut self) {
         self.go_on();
         self.look();
+        let mut rounds = 0;
         while self.is_full() {
+            rounds += 1;
+            assert!(rounds < 1_000, "files wait for ever to be opened");
             self.now += Duration::from_secs(400);
             self.look();
         }
@@ -260,11 +263,14 @@ impl World {
     fn read(&mut self) {
         self.follower.mark_all();
         let mut open = opener(&self.disk);
+        let mut rounds = 0;
         while self.follower.may_open_more() || (self.follower.is_behind() && self.fixed.kept.has_room()) {
             let failed = &mut |error| panic!("{error}");
             assert!(self.follower.open_waiting(self.now, &mut open).is_empty());
             assert!(self.follower.read(self.now, &mut open, failed, &mut |_| ()).unwrap());
             assert!(self.follower.open <= self.fixed.most_open);
+            rounds += 1;
+            assert!(rounds < 10_000, "reading goes on for ever");
         }
         if self.follower.needs_look() {
             return self.look();
