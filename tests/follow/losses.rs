@@ -83,7 +83,11 @@ fn at_the_end_the_receipt_names_what_followed_files_still_held() {
     let other = receipt.read > 0 && String::from_utf8_lossy(&rest).contains("\"line\":\"other\"");
     let lines = receipt.read - u64::from(other);
     assert!(held.bytes > 0);
-    assert_eq!(lines * 1000 + held.bytes, MANY as u64 * 1000, "{receipt:?}");
+    assert_eq!(
+        lines * 1000 + held.bytes,
+        MANY as u64 * 1000,
+        "no part of a line that goes on was delivered: {receipt:?}"
+    );
 }
 
 #[test]
@@ -95,6 +99,9 @@ fn a_file_that_is_gone_before_it_could_be_opened_is_named_and_the_exit_code_is_3
     running.freeze();
     place.write("logs/short.log", "two\n");
     fs::remove_file(place.path("logs/short.log")).unwrap();
+    // Nothing was in this one, as in what editors make to see whether they may.
+    place.write("logs/empty.log", "");
+    fs::remove_file(place.path("logs/empty.log")).unwrap();
     // This one is moved within the directory, and is read.
     place.write("logs/new", "three\n");
     fs::rename(place.path("logs/new"), place.path("logs/new.log")).unwrap();
@@ -107,8 +114,72 @@ fn a_file_that_is_gone_before_it_could_be_opened_is_named_and_the_exit_code_is_3
     let ran = running.end_with_input_open();
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     let receipt = place.receipt("receipt");
-    assert!(receipt.errors.len() == 1 && receipt.errors[0].contains("short.log"), "{receipt:?}");
+    assert_eq!(receipt.errors.len(), 1, "{receipt:?}");
+    assert!(receipt.errors[0].contains("short.log") && !receipt.errors[0].contains("empty.log"), "{receipt:?}");
     assert_eq!(delivered(&place), ["one", "three"]);
+}
+
+#[test]
+fn a_file_in_which_nothing_was_written_is_no_loss_when_it_is_gone() {
+    let place = Place::new();
+    let log = place.write("logs/app.log", "one\n");
+    let running = follow(&place, &["--follow", "logs"]);
+    wait_until(&place, 1);
+    running.freeze();
+    place.write("logs/4913", "");
+    fs::remove_file(place.path("logs/4913")).unwrap();
+    // As `sed -i` replaces a file.
+    place.write("logs/sedXYZ", "two\n");
+    fs::rename(place.path("logs/sedXYZ"), &log).unwrap();
+    running.signal(Signal::SIGCONT);
+    wait_until(&place, 2);
+    stop(running);
+    assert!(place.receipt("receipt").errors.is_empty());
+}
+
+#[test]
+fn what_a_removed_file_still_held_at_the_end_is_read_because_no_other_run_can() {
+    for name in ["gone.log", "kept.log"] {
+        let place = Place::new();
+        let (running, mut pipe) = stuck(&place);
+        let path = place.write(&format!("logs/{name}"), "first\nlast");
+        wait_for("the file to be opened", PATIENCE, || {
+            open(&running).iter().any(|open| open.ends_with(name)).then_some(())
+        });
+        if name == "gone.log" {
+            fs::remove_file(path).unwrap();
+        }
+        running.signal(Signal::SIGTERM);
+        let mut rest = Vec::new();
+        pipe.read_to_end(&mut rest).unwrap();
+        let ran = running.end_with_input_open();
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let receipt = place.receipt("receipt");
+        let delivered = String::from_utf8_lossy(&rest);
+        let unread = receipt.unread.iter().find(|file| file.name.ends_with(name)).map(|file| file.bytes);
+        match name {
+            "gone.log" => {
+                assert!(delivered.contains("\"line\":\"first\"") && delivered.contains("\"line\":\"last\""));
+                assert_eq!(unread, None, "{receipt:?}");
+            }
+            _ => assert_eq!(unread, Some(10), "{receipt:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_the_job_itself_writes_is_not_read_either_where_descriptors_are_few() {
+    let place = Place::new();
+    let files = 150;
+    (0..files).for_each(|file| drop(place.write(&format!("{file}.log"), format!("{file}\n"))));
+    // Last in the order of names, so that it waits for a descriptor.
+    let running = few(&place, &["--follow", ".", "--to", "ndjson:zz-out"]);
+    wait_until(&place, files);
+    append(&place.path("0.log"), "last\n");
+    wait_until(&place, files + 1);
+    stop(running);
+    let receipt = place.receipt("receipt");
+    assert_eq!((receipt.read, receipt.errors.len()), (files as u64 + 1, 0), "{receipt:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! All files that are followed: which are read, when, and until when. Files and time are arguments.
 
+mod ending;
 mod opening;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -12,7 +13,6 @@ use super::book::{Book, FileId, Found, Step, patience};
 use super::copies::View;
 use super::tail::{Came, Reader, Source, Tail};
 use crate::error::{Error, Result};
-use crate::receipt::UnreadFile;
 use crate::source::decompress::{Compression, MAGIC_BYTES};
 
 /// How long a compressed file must not have changed before it is read: until then somebody may be writing it.
@@ -36,9 +36,12 @@ pub struct Follower<'a, S> {
     packed: HashMap<FileId, Packed<S>>,
     /// Files that are known and were not opened yet, in the order in which they came.
     waiting: VecDeque<Waiting>,
-    /// The most files that may be open, and how many are.
+    /// The most files that may be open, how many there are descriptors for as far as is known, and how many are open.
+    allowed: usize,
     most_open: usize,
     open: usize,
+    /// Events were lost since the last look.
+    in_doubt: bool,
     /// Files that are closed and could not be opened again under the names that are known: they are looked for.
     missed: HashSet<FileId>,
     /// Files that are closed and for which there was no descriptor: they are tried again after a moment.
@@ -93,8 +96,10 @@ impl<'a, S: Source> Follower<'a, S> {
             tails: HashMap::new(),
             packed: HashMap::new(),
             waiting: VecDeque::new(),
+            allowed: most_open.max(1),
             most_open: most_open.max(1),
             open: 0,
+            in_doubt: false,
             missed: HashSet::new(),
             postponed: HashSet::new(),
             ended: HashSet::new(),
@@ -134,6 +139,9 @@ impl<'a, S: Source> Follower<'a, S> {
             }
         }
         self.look_for_waiting(found);
+        // Others may have closed files since there were too few descriptors.
+        self.most_open = self.most_open.saturating_mul(2).min(self.allowed);
+        let doubted = std::mem::take(&mut self.in_doubt).then(|| self.closed_with_names());
         for step in self.book.look(found, now) {
             match step {
                 Step::Begin { found, later } => self.waiting.push_back(Waiting { found, later, failed: false }),
@@ -157,6 +165,10 @@ impl<'a, S: Source> Follower<'a, S> {
             }
         }
         for id in nameless {
+            if doubted.as_ref().is_some_and(|doubted| doubted.contains(&id)) {
+                // It may have been written to, and no event told of that.
+                self.lose(id);
+            }
             if self.tails.contains_key(&id) {
                 self.mark(id);
                 continue;
@@ -195,10 +207,11 @@ impl<'a, S: Source> Follower<'a, S> {
         truncated.into_iter().for_each(|id| self.mark(id));
     }
 
-    /// There may be something to read in any file.
+    /// There may be something to read in any file, because events were lost. Of files that are closed the next look tells.
     pub fn mark_all(&mut self) {
+        self.in_doubt = true;
         let all: Vec<FileId> = self.tails.keys().copied().collect();
-        all.into_iter().for_each(|id| self.written(id));
+        all.into_iter().for_each(|id| self.mark(id));
     }
 
     /// Whether there is something to read, or a file to be opened.
@@ -388,39 +401,6 @@ impl<'a, S: Source> Follower<'a, S> {
     /// Names of files that are gone with what was not read of them; each is told once.
     pub fn take_lost(&mut self) -> Vec<PathBuf> {
         std::mem::take(&mut self.lost)
-    }
-
-    /// Ends all: hands out what is held back, if `all` the last lines without their ends too.
-    ///
-    /// # Errors
-    /// Those of the intake.
-    pub fn end(&mut self, all: bool) -> Result<()> {
-        for (id, followed) in &mut self.tails {
-            let is_short = |source: &S| source.look().is_ok_and(|(size, _)| size < MAGIC_BYTES as u64);
-            if all && followed.tail.bytes_read() == 0 && followed.tail.source().is_some_and(is_short) {
-                // It was too short to tell whether it is compressed.
-                let _ = followed.tail.read(&self.reader, self.read_at)?;
-            }
-            // A file without a name is found by no later run.
-            followed.tail.end(&self.reader, all || self.book.is_nameless(*id))?;
-        }
-        Ok(())
-    }
-
-    /// What the files hold that was not handed out, in the order of their names.
-    pub fn unread(&self) -> Vec<UnreadFile> {
-        let tails = self.tails.values().map(|followed| {
-            let size =
-                followed.tail.source().and_then(|source| source.look().ok()).map_or(followed.size, |(size, _)| size);
-            (followed.tail.path(), size.saturating_sub(followed.tail.bytes_handed_out()))
-        });
-        let packed = self.packed.values().filter(|packed| !packed.given);
-        let packed = packed.map(|packed| (packed.path.as_path(), packed.stamp.0));
-        let waiting = self.waiting.iter().map(|waiting| (waiting.found.path.as_path(), waiting.found.size));
-        let all = tails.chain(packed).chain(waiting).filter(|(_, bytes)| *bytes > 0);
-        let mut all: Vec<_> = all.map(|(path, bytes)| UnreadFile { name: path.display().to_string(), bytes }).collect();
-        all.sort_by(|one, other| one.name.cmp(&other.name));
-        all
     }
 }
 

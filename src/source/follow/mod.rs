@@ -102,6 +102,7 @@ pub(super) fn follow(
         arrivals: Arrivals::default(),
         lost: Lost::default(),
         started: Instant::now(),
+        own: HashSet::new(),
         targets: BTreeSet::new(),
         patterns: followed.names.iter().filter_map(|name| glob::Pattern::new(name).ok()).collect(),
         said: HashSet::new(),
@@ -113,7 +114,7 @@ pub(super) fn follow(
             return Err(Error::system("no thread to follow files with").because(error));
         }
         let _ending = Ending(&outbox);
-        let ended = following.run(scope, &unpacker, position);
+        let ended = following.run(scope, &unpacker, position).and_then(|()| following.read_remainder(position));
         // The state finds an unfinished line whole when it has come to its end; nobody else remembers it.
         ended.and_then(|()| following.follower.end(options.memory.is_none()))
     });
@@ -149,6 +150,8 @@ struct Following<'a> {
     /// Files that are gone with what was not read of them.
     lost: Lost,
     started: Instant,
+    /// The job's own files among those that were found, which are not read.
+    own: HashSet<FileId>,
     /// What links led to at the last look.
     targets: BTreeSet<PathBuf>,
     patterns: Vec<glob::Pattern>,
@@ -174,8 +177,8 @@ impl<'a> Following<'a> {
             let mut counted = |bytes: u64| {
                 position.read.fetch_add(bytes, Ordering::Relaxed);
             };
-            let (watcher, say) = (&mut self.watcher, self.say);
-            let mut open = |found: &Found| open_file(found, watcher, say).map(Some);
+            let (own, watcher, say) = (&self.own, &mut self.watcher, self.say);
+            let mut open = |found: &Found| open_file(found, own, watcher, say);
             let failures = self.follower.open_waiting(now, &mut open);
             let wanted = self.follower.read(now, &mut open, &mut failed, &mut counted)?;
             self.say_failures(failures);
@@ -197,6 +200,27 @@ impl<'a> Following<'a> {
         }
     }
 
+    /// Reads what files hold to which no name leads any more, because no later run finds them.
+    fn read_remainder(&mut self, position: &Position) -> Result<()> {
+        self.take_events();
+        self.look();
+        let mut counted = |bytes: u64| {
+            position.read.fetch_add(bytes, Ordering::Relaxed);
+        };
+        let mut remainder = self.follower.remainder();
+        while !self.outbox.is_unwanted() && self.follower.read_remainder(&mut remainder, &mut counted)? {
+            if remainder.is_empty() {
+                break;
+            }
+            if !self.outbox.has_room() {
+                Watcher::pause(self.outbox.room(), DOUBT);
+            }
+        }
+        self.follower.give_up(remainder);
+        self.note_lost();
+        Ok(())
+    }
+
     fn wait(&mut self, stop: &Stop) {
         // While nobody takes lines, reading waits, and watching goes on.
         let has_room = self.outbox.has_room();
@@ -214,7 +238,10 @@ impl<'a> Following<'a> {
     }
 
     fn take_events(&mut self) {
-        for event in self.watcher.events() {
+        let events = self.watcher.events();
+        // Asked after the events, so that what was written before a name was removed is among it.
+        self.arrivals.written(self.watcher.written());
+        for event in events {
             let look = match event {
                 Event::Wrote(id) => {
                     self.follower.written(id);
@@ -286,12 +313,13 @@ impl<'a> Following<'a> {
         let new = self.watcher.watch_directories(directories, self.say);
         self.targets = inputs.targets;
         let found: Vec<Found> = inputs.inputs.iter().filter_map(found).collect();
+        let own = self.own_of(&found);
+        // Files that wait for a descriptor are opened after later looks.
+        self.own.retain(|id| self.follower.book().knows(*id));
+        self.own.extend(own);
         let failures = {
-            let (own, watcher, say) = (self.own_of(&found), &mut self.watcher, self.say);
-            let mut open = |found: &Found| match own.contains(&found.id) {
-                true => Ok(None),
-                false => open_file(found, watcher, say).map(Some),
-            };
+            let (own, watcher, say) = (&self.own, &mut self.watcher, self.say);
+            let mut open = |found: &Found| open_file(found, own, watcher, say);
             self.follower.look(&found, began, &mut open)
         };
         self.say_failures(failures);
@@ -364,8 +392,11 @@ impl<'a> Following<'a> {
     }
 }
 
-/// Opens a file, and watches it.
-fn open_file(found: &Found, watcher: &mut Watcher, say: &Say) -> io::Result<File> {
+/// Opens a file, and watches it; `None` if it is one of the job's own.
+fn open_file(found: &Found, own: &HashSet<FileId>, watcher: &mut Watcher, say: &Say) -> io::Result<Option<File>> {
+    if own.contains(&found.id) {
+        return Ok(None);
+    }
     let file = File::open(&found.path)?;
     let data = file.metadata()?;
     if (FileId { device: data.dev(), inode: data.ino() }) != found.id {
@@ -373,7 +404,7 @@ fn open_file(found: &Found, watcher: &mut Watcher, say: &Say) -> io::Result<File
         return Err(io::ErrorKind::NotFound.into());
     }
     watcher.watch_file(found.id, &file, &found.path, say);
-    Ok(file)
+    Ok(Some(file))
 }
 
 /// A file that was found, if it is one.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -96,6 +97,9 @@ impl<'env> Unpacker<'env> {
         if let InputEnd::Stopped(offset) = end? {
             // A small file is read whole before the first of it is handed on.
             let bytes = if offset == 0 { size } else { size.saturating_sub(read).max(1) };
+            if file.metadata().is_ok_and(|data| data.nlink() == 0) {
+                self.fail(Error::input(format!("{name}: gone before all that was in it could be read")));
+            }
             self.unread.lock().unwrap_or_else(PoisonError::into_inner).push(UnreadFile { name, bytes });
         }
         Ok(())

@@ -35,6 +35,9 @@ pub enum Event {
 /// See the [module](self).
 pub struct Watcher {
     inotify: Option<Inotify>,
+    /// Tells under which names in the directories something was written. It is asked only when something else has happened.
+    writing: Option<Inotify>,
+    written_in: HashMap<WatchDescriptor, PathBuf>,
     files: HashMap<WatchDescriptor, FileId>,
     of_files: HashMap<FileId, WatchDescriptor>,
     directories: HashMap<WatchDescriptor, PathBuf>,
@@ -67,6 +70,8 @@ impl Watcher {
     pub fn new(poll: bool, say: &Say) -> Watcher {
         let mut watcher = Watcher {
             inotify: None,
+            writing: None,
+            written_in: HashMap::new(),
             files: HashMap::new(),
             of_files: HashMap::new(),
             directories: HashMap::new(),
@@ -77,7 +82,11 @@ impl Watcher {
         };
         if !poll {
             match Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC) {
-                Ok(inotify) => watcher.inotify = Some(inotify),
+                Ok(inotify) => {
+                    watcher.inotify = Some(inotify);
+                    // Without it any file may have been written to.
+                    watcher.writing = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok();
+                }
                 Err(error) => watcher.fall_back(format!("inotify is not to be had ({})", error.desc()), say),
             }
         }
@@ -143,6 +152,12 @@ impl Watcher {
             match inotify.add_watch(&directory, mask) {
                 Ok(watch) => {
                     new |= self.directories.insert(watch, directory.clone()).is_none();
+                    let mask = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_ONLYDIR;
+                    match self.writing.as_ref().map(|writing| writing.add_watch(&directory, mask)) {
+                        Some(Ok(watch)) => drop(self.written_in.insert(watch, directory.clone())),
+                        Some(Err(_)) => self.writing = None,
+                        None => {}
+                    }
                     kept.insert(directory, watch);
                 }
                 Err(Errno::ENOENT | Errno::ENOTDIR) => {}
@@ -157,6 +172,14 @@ impl Watcher {
                 let _ = inotify.rm_watch(watch);
             }
         }
+        let kept = &self.of_directories;
+        self.written_in.retain(|watch, directory| {
+            let is_kept = kept.contains_key(directory);
+            if let (false, Some(writing)) = (is_kept, &self.writing) {
+                let _ = writing.rm_watch(*watch);
+            }
+            is_kept
+        });
         new
     }
 
@@ -171,6 +194,25 @@ impl Watcher {
     /// Waits `time`, or until `stop` is readable.
     pub fn pause(stop: BorrowedFd, time: Duration) {
         let _ = poll(&mut [PollFd::new(stop, PollFlags::POLLIN)], timeout(Some(time)));
+    }
+
+    /// Under which names in the directories something was written since it was asked last; `None` when that is not known.
+    pub fn written(&mut self) -> Option<Vec<PathBuf>> {
+        let mut names = Some(Vec::new());
+        while let Ok(read) = self.writing.as_ref()?.read_events() {
+            for event in read {
+                if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+                    names = None;
+                } else if event.mask.contains(AddWatchFlags::IN_IGNORED) {
+                    self.written_in.remove(&event.wd);
+                } else if let (Some(names), Some(directory), Some(name)) =
+                    (&mut names, self.written_in.get(&event.wd), &event.name)
+                {
+                    names.push(directory.join(name));
+                }
+            }
+        }
+        names
     }
 
     /// What has happened since it was asked last.

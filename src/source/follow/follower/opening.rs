@@ -1,6 +1,6 @@
 //! Which files are open. Near the limit of descriptors quiet files are closed, and opened again when they change.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -66,10 +66,16 @@ impl<S: Source> Follower<'_, S> {
         if !self.is_opening() {
             return failures;
         }
-        for mut waiting in std::mem::take(&mut self.waiting) {
-            if waiting.failed || !self.make_room() {
+        let mut all = std::mem::take(&mut self.waiting);
+        while let Some(mut waiting) = all.pop_front() {
+            if waiting.failed {
                 self.waiting.push_back(waiting);
                 continue;
+            }
+            if !self.make_room() {
+                self.waiting.push_back(waiting);
+                self.waiting.append(&mut all);
+                break;
             }
             let found = waiting.found.clone();
             match open(&found) {
@@ -174,6 +180,12 @@ impl<S: Source> Follower<'_, S> {
             self.open -= packed;
         }
         self.open < self.most_open
+    }
+
+    /// The files that are closed, and have a name as far as is known.
+    pub(super) fn closed_with_names(&self) -> HashSet<FileId> {
+        let closed = self.tails.iter().filter(|(_, followed)| followed.tail.source().is_none());
+        closed.map(|(id, _)| *id).filter(|id| !self.book.is_nameless(*id)).collect()
     }
 
     /// Whether a file is open, was read to its end, and can be opened again by its name.

@@ -207,6 +207,8 @@ struct World {
     /// Files that were renamed or deleted while they were followed.
     late: Vec<usize>,
     written: Vec<String>,
+    /// Files that were changed, and of which no event has told yet.
+    changed: Vec<usize>,
 }
 
 /// Opens what the name leads to, if that is the file that is meant.
@@ -261,7 +263,8 @@ impl World {
     }
 
     fn read(&mut self) {
-        self.follower.mark_all();
+        let changed = std::mem::take(&mut self.changed);
+        changed.into_iter().for_each(|file| self.follower.written(FileId { device: 1, inode: file as u64 }));
         let mut open = opener(&self.disk);
         let mut rounds = 0;
         while self.follower.may_open_more() || (self.follower.is_behind() && self.fixed.kept.has_room()) {
@@ -280,6 +283,7 @@ impl World {
 
     /// Adds to a file: the rest of a line if it has a half, or a line, or a half.
     fn write(&mut self, file: usize, whole: bool) {
+        self.changed.push(file);
         let mut disk = self.disk.borrow_mut();
         disk.changes[file] += 1;
         let content = &mut disk.files[file].0;
@@ -329,6 +333,7 @@ impl World {
                 // What nobody has seen is lost with it.
                 self.settle();
                 self.disk.borrow_mut().remove(&log(at));
+                self.follower.gone(FileId { device: 1, inode: file as u64 });
                 self.close(file);
             }
             Act::CopyTruncate(at) => {
@@ -339,6 +344,7 @@ impl World {
                 disk.make(&format!("copy{}", self.next), content);
                 self.next += 1;
                 drop(disk);
+                self.changed.push(file);
                 self.close(file);
             }
             Act::Truncate(at) => {
@@ -348,6 +354,7 @@ impl World {
                 disk.files[file].0.clear();
                 disk.changes[file] += 1;
                 drop(disk);
+                self.changed.push(file);
                 self.close(file);
             }
             Act::Look => self.look(),
@@ -391,6 +398,7 @@ proptest! {
             open: BTreeMap::new(),
             late: Vec::new(),
             written: Vec::new(),
+            changed: Vec::new(),
         };
         world.look();
         acts.iter().for_each(|act| world.act(act));
