@@ -267,13 +267,16 @@ impl World {
         changed.into_iter().for_each(|file| self.follower.written(FileId { device: 1, inode: file as u64 }));
         let mut open = opener(&self.disk);
         let mut rounds = 0;
-        while self.follower.may_open_more() || (self.follower.is_behind() && self.fixed.kept.has_room()) {
+        loop {
             let failed = &mut |error| panic!("{error}");
             assert!(self.follower.open_waiting(self.now, &mut open).is_empty());
             assert!(self.follower.read(self.now, &mut open, failed, &mut |_| ()).unwrap());
             assert!(self.follower.open <= self.fixed.most_open);
             rounds += 1;
             assert!(rounds < 10_000, "reading goes on for ever");
+            if !self.follower.may_open_more() && !(self.follower.is_behind() && self.fixed.kept.has_room()) {
+                break;
+            }
         }
         if self.follower.needs_look() {
             return self.look();
