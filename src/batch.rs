@@ -57,18 +57,33 @@ pub struct Batch {
     pub data: Bytes,
     /// Where each of the lines stands, when they are not consecutive; `origin` and `offset` are those of the first then.
     pub places: Option<Arc<[Place]>>,
+    /// Whether the last line is a part of a line: its end had not come when it was handed out, or its beginning was handed
+    /// out before. Only a followed file has such lines; the last line of a content that is complete is whole without a
+    /// newline.
+    pub partial: bool,
 }
 
 impl Batch {
     /// Consecutive lines of one source.
     pub fn new(origin: Arc<Origin>, offset: u64, lines: u32, data: Bytes) -> Batch {
-        Batch { origin, offset, lines, data, places: None }
+        Batch { origin, offset, lines, data, places: None, partial: false }
+    }
+
+    /// The same, of which the last line is `partial`.
+    pub fn with_partial(self, partial: bool) -> Batch {
+        Batch { partial, ..self }
+    }
+
+    /// Whether the line with the number `index` is a part of a line.
+    #[inline]
+    pub fn is_partial(&self, index: usize) -> bool {
+        self.partial && index + 1 == self.lines as usize
     }
 
     /// Lines from anywhere: `data` has as many as there are `places`. `None` when there is none.
     pub fn gathered(places: Vec<Place>, data: Bytes) -> Option<Batch> {
         let Place { origin, offset } = places.first()?.clone();
-        Some(Batch { origin, offset, lines: places.len() as u32, data, places: Some(places.into()) })
+        Some(Batch { origin, offset, lines: places.len() as u32, data, places: Some(places.into()), partial: false })
     }
 
     /// The source and the offset of the line with the number `index`, which begins `start` bytes into `data`.
@@ -85,7 +100,8 @@ impl Batch {
     pub(crate) fn part(&self, index: usize, start: usize, lines: u32, data: Bytes) -> Batch {
         let (origin, offset) = self.place(index, start);
         let places = self.places.as_ref().and_then(|places| places.get(index..index + lines as usize)).map(Arc::from);
-        Batch { origin: Arc::clone(origin), offset, lines, data, places }
+        let partial = self.partial && index + lines as usize == self.lines as usize;
+        Batch { origin: Arc::clone(origin), offset, lines, data, places, partial }
     }
 
     /// Takes the first line off as a batch of its own; `None` when this batch has but one line.

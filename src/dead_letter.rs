@@ -16,6 +16,7 @@
 //! | `raw` | the line without its end; left out when it is not UTF-8 |
 //! | `raw_base64` | the line where it is not UTF-8, in base64 with padding |
 //! | `length` | the line's length in bytes |
+//! | `partial` | `true` when the line is a part of a line of a followed file; left out otherwise |
 //! | `truncated` | `true` when `raw` is only the line's beginning; left out otherwise |
 
 use std::fs::File;
@@ -78,6 +79,8 @@ pub struct Letter<'a> {
     pub raw: &'a [u8],
     /// The length of the whole line in bytes.
     pub length: u64,
+    /// Whether it is a part of a line.
+    pub partial: bool,
 }
 
 /// One letter as it was read.
@@ -103,6 +106,8 @@ pub struct DeadLetter {
     pub raw: Vec<u8>,
     /// The length of the whole line in bytes.
     pub length: u64,
+    /// Whether it is a part of a line.
+    pub partial: bool,
     /// Whether `raw` is only the line's beginning.
     pub truncated: bool,
 }
@@ -144,6 +149,8 @@ struct Stored<T> {
     #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
     raw_base64: Option<String>,
     length: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    partial: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     truncated: bool,
 }
@@ -240,6 +247,7 @@ impl Letter<'_> {
             raw: text,
             raw_base64: text.is_none().then(|| BASE64.encode(self.raw)),
             length: self.length,
+            partial: self.partial,
             truncated: (self.raw.len() as u64) < self.length,
         };
         serde_json::to_writer(&mut *out, &stored)
@@ -316,6 +324,7 @@ impl DeadLetter {
             explain: stored.explain,
             raw,
             length: stored.length,
+            partial: stored.partial,
             truncated: stored.truncated,
         })
     }
@@ -338,6 +347,7 @@ mod tests {
             explain: None,
             raw,
             length,
+            partial: false,
         }
     }
 
@@ -435,14 +445,14 @@ mod tests {
         fn what_is_written_is_read_back(
             raw in proptest::collection::vec(any::<u8>(), 0..50),
             (text, detail, pattern, name) in any::<(String, String, Option<String>, String)>(),
-            (plain, cut, id, offset) in any::<(bool, u64, u64, u64)>(),
+            (plain, partial, cut, id, offset) in any::<(bool, bool, u64, u64, u64)>(),
             time_ms in 0_i64..253_402_300_800_000,
         ) {
             let raw = if plain { text.into_bytes() } else { raw };
             let origin = Origin::new(id, name).wrapped(if plain { Envelope::None } else { Envelope::Syslog });
             let length = (raw.len() as u64).saturating_add(if plain { 0 } else { cut });
             let written = Letter {
-                offset, time_ms, length, reason: Reason::Rejected, detail: &detail, pattern: pattern.as_deref(),
+                offset, time_ms, length, partial, reason: Reason::Rejected, detail: &detail, pattern: pattern.as_deref(),
                 ..letter(&origin, &raw, 0)
             };
             let mut line = Vec::new();
@@ -451,6 +461,7 @@ mod tests {
             let Ok(read) = DeadLetter::parse(&line) else { panic!("it reads") };
             prop_assert_eq!(read, DeadLetter {
                 id: written.id.to_string(),
+                partial,
                 truncated: length > raw.len() as u64,
                 time: String::from_utf8(date::write_iso(time_ms).to_vec()).unwrap(),
                 reason: Reason::Rejected,

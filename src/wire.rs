@@ -97,6 +97,10 @@ const END: u8 = 0x83;
 const OK: u8 = 0x84;
 const ERROR: u8 = 0x85;
 
+/// Set in the byte of the envelope when the last line of the batch is a part of a line. Who does not know it finds no
+/// envelope of that number, and says so.
+const PARTIAL: u8 = 0x80;
+
 /// Bytes of one ack.
 const ACK_BYTES: usize = 8 + 5 * 4;
 
@@ -195,7 +199,7 @@ impl Reply {
                 out.extend_from_slice(&batch.origin.id.to_be_bytes());
                 out.extend_from_slice(&batch.offset.to_be_bytes());
                 out.extend_from_slice(&batch.lines.to_be_bytes());
-                out.push(batch.origin.envelope.code());
+                out.push(batch.origin.envelope.code() | if batch.partial { PARTIAL } else { 0 });
                 put_text(&mut out, &batch.origin.name);
             }
             Reply::Wait(wait) => {
@@ -226,7 +230,8 @@ impl Reply {
                 let id = input.u64()?;
                 let offset = input.u64()?;
                 let lines = input.u32()?;
-                let envelope = input.u8()?;
+                let code = input.u8()?;
+                let (partial, envelope) = (code & PARTIAL != 0, code & !PARTIAL);
                 let envelope = Envelope::of_code(envelope)
                     .ok_or_else(|| Malformed(format!("no envelope has the number {envelope:#04x}")))?;
                 let name = input.text()?;
@@ -235,7 +240,8 @@ impl Reply {
                 if lines == 0 || counted != lines as usize {
                     return Err(Malformed(format!("a batch said to hold {lines} lines holds {counted}")));
                 }
-                let batch = Batch::new(Arc::new(Origin::new(id, name).wrapped(envelope)), offset, lines, data);
+                let origin = Arc::new(Origin::new(id, name).wrapped(envelope));
+                let batch = Batch::new(origin, offset, lines, data).with_partial(partial);
                 Reply::Batch { lease, ttr, batch }
             }
             WAIT => Reply::Wait(Duration::from_millis(u64::from(input.u32()?))),

@@ -1,7 +1,9 @@
 //! `--follow`: what is written to files is delivered, once, whatever becomes of their names.
 
 mod logrotate;
+mod losses;
 mod names;
+mod parts;
 mod resuming;
 mod rotation;
 mod writing;

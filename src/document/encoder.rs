@@ -25,6 +25,8 @@ pub struct Encoder {
     field_dates: Formats,
     timestamp: Key,
     message: Key,
+    /// What the next documents are tagged with, whatever else they are.
+    always: Tags,
 }
 
 #[derive(Debug, Clone)]
@@ -90,7 +92,13 @@ impl Encoder {
         let dates = Formats::new(own)?;
         let field_dates = Formats::new(&[own, &common].concat())?;
         let (timestamp, message) = (Key::new("@timestamp"), Key::new("message"));
-        Ok(Encoder { shape, dates, field_dates, timestamp, message })
+        Ok(Encoder { shape, dates, field_dates, timestamp, message, always: Tags::default() })
+    }
+
+    /// Says whether the lines of the next documents are parts of lines, which is a tag.
+    #[inline]
+    pub fn set_partial(&mut self, partial: bool) {
+        self.always = if partial { Tags::PARTIAL } else { Tags::default() };
     }
 
     /// Appends the document of `line` to `out`, in JSON without a newline after it.
@@ -161,6 +169,7 @@ impl Encoder {
                 let paths = if encoding == Encoding::Json { json } else { bson };
                 let read = passage.read(encoding, line, paths, &mut self.dates, now_ms);
                 let Some(mut object) = read else { return false };
+                object.tag(self.always);
                 out.reserve(line.len() + 128);
                 match encoding {
                     Encoding::Json => {
@@ -184,12 +193,12 @@ impl Encoder {
         match encoding {
             Encoding::Json => {
                 let mut form = Json::begin(out, id);
-                write_unmatched(&mut form, &self.message, line);
+                write_unmatched(&mut form, &self.message, line, self.always);
                 form.end();
             }
             Encoding::Bson => {
                 let mut form = Bson::begin(out, id);
-                write_unmatched(&mut form, &self.message, line);
+                write_unmatched(&mut form, &self.message, line, self.always);
                 form.end();
             }
         }
@@ -226,7 +235,8 @@ impl Encoder {
             form.key(&self.timestamp);
             form.date(date);
         }
-        let tags = if unmatched { Tags::UNMATCHED } else { Tags::default() };
+        let mut tags = if unmatched { Tags::UNMATCHED } else { Tags::default() };
+        tags.add(self.always);
         around.write_message(form, &self.message, message, tags);
     }
 
@@ -241,7 +251,7 @@ impl Encoder {
     ) {
         let Shape::Fields { plan, date_slots } = &self.shape else { return };
         let captured = Captured { line, spans, ascii: line.is_ascii(), now_ms };
-        let mut tags = Tags::default();
+        let mut tags = self.always;
         let (mut present, mut dated) = (false, false);
         for &slot in date_slots {
             let Some(text) = captured.text(slot) else { continue };
@@ -271,8 +281,9 @@ impl Encoder {
     }
 }
 
-fn write_unmatched<F: Form>(form: &mut F, message: &Key, line: &[u8]) {
+fn write_unmatched<F: Form>(form: &mut F, message: &Key, line: &[u8], always: Tags) {
     let mut tags = Tags::UNMATCHED;
+    tags.add(always);
     form.key(message);
     write_text(line, form, line.is_ascii(), &mut tags);
     tags.write(form, std::iter::empty());

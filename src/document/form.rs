@@ -56,14 +56,17 @@ impl Tags {
     pub const UTF8: Tags = Tags(8);
     pub const NO_SYSLOG: Tags = Tags(16);
     pub const NO_JSON: Tags = Tags(32);
+    /// The line is a part of a line.
+    pub const PARTIAL: Tags = Tags(64);
 
-    const NAMES: [(Tags, &'static str); 6] = [
+    const NAMES: [(Tags, &'static str); 7] = [
         (Tags::NO_SYSLOG, "_grokparsefailure_sysloginput"),
         (Tags::NO_JSON, "_jsonparsefailure"),
         (Tags::UNMATCHED, "_grokparsefailure"),
         (Tags::TYPE, "_typefailure"),
         (Tags::DATE, "_dateparsefailure"),
         (Tags::UTF8, "_invalid_utf8"),
+        (Tags::PARTIAL, "_partial"),
     ];
 
     #[inline]

@@ -33,6 +33,13 @@ pub(super) struct Object<'a> {
     tags: Tags,
 }
 
+impl Object<'_> {
+    /// Marks the document with `tags` as well.
+    pub fn tag(&mut self, tags: Tags) {
+        self.tags.add(tags);
+    }
+}
+
 impl Passage {
     /// Reads `line` for a document of `encoding`; `None` when it is not a JSON object. `paths` are the candidates for
     /// `@timestamp`, as stored.

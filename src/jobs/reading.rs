@@ -53,11 +53,11 @@ impl Intake for QueueIntake {
             explain: None,
             raw: &line.beginning,
             length: line.length,
+            partial: line.partial,
         }])?;
         self.queue.count_dead_letter(line.length_with_end);
         if let Some(state) = &self.state {
-            let LongLine { offset: start, length_with_end: length, sum, closed, .. } = line;
-            state.settle_line(line.origin.content, Piece { start, length, sum, closed });
+            state.settle_line(line.origin.content, line.piece());
         }
         Ok(())
     }

@@ -264,7 +264,14 @@ impl State {
 impl Intake for Replay {
     fn batch(&self, batch: Batch) -> bool {
         match self.sort(&batch) {
-            Ok(letters) => self.gather(letters).is_none_or(|batch| self.queue.offer(batch)),
+            Ok(letters) => {
+                // Which line is a part of one is told of the last of a batch only.
+                let (partial, whole): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| letter.partial);
+                let whole = self.gather(whole);
+                let partial =
+                    partial.into_iter().filter_map(|letter| Some(self.gather(vec![letter])?.with_partial(true)));
+                whole.into_iter().chain(partial).all(|batch| self.queue.offer(batch))
+            }
             Err(error) => {
                 self.lock().failure = Some(error);
                 false

@@ -238,6 +238,7 @@ fn write_poison(line: &Waiting, dead_letters: &DeadLetters, console: &Console) -
         explain: None,
         raw,
         length: raw.len() as u64,
+        partial: batch.partial,
     };
     match dead_letters.write(&[letter]) {
         Ok(()) => console.error(format!("{place}: {detail}; it is in {}", dead_letters.path().display())),

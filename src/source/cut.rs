@@ -92,6 +92,8 @@ pub struct Content {
     searched: usize,
     /// The line that is longer than the bound, and whose end has not come. Its bytes are not kept in the block.
     long: Option<Overlong>,
+    /// What comes first is the rest of a line whose beginning was handed out.
+    rest: bool,
 }
 
 impl Content {
@@ -108,6 +110,11 @@ impl Content {
     /// Bytes that have come and belong to no whole line yet, if all whole lines are handed out.
     pub fn unfinished(&self) -> u64 {
         self.long.as_ref().map_or(self.filled as u64, Overlong::bytes)
+    }
+
+    /// Whether the content has its origin, which does not change any more: something was handed out.
+    pub fn is_named(&self) -> bool {
+        self.origin.is_some()
     }
 
     /// Where to read the next bytes to: never empty.
@@ -168,21 +175,22 @@ impl Content {
         next[..tail].copy_from_slice(&self.block[complete..self.filled]);
         let block = std::mem::replace(&mut self.block, next);
         (self.filled, self.searched) = (tail, tail);
-        self.hand_out_block(cutter, block, complete)
+        self.hand_out_block(cutter, block, complete, false)
     }
 
-    /// Hands out all that has come: what has no newline is the last line. `false` when no more is wanted.
+    /// Hands out all that has come: what has no newline is the last line, and only a part of one if it is `partial`.
+    /// `false` when no more is wanted.
     ///
     /// # Errors
     /// Those of [`Intake::long_line`].
-    pub fn end(&mut self, cutter: &Cutter) -> Result<bool> {
+    pub fn end(&mut self, cutter: &Cutter, partial: bool) -> Result<bool> {
         if self.long.is_some() && !self.pass_long_line(cutter)? {
-            self.set_aside(cutter, false)?;
+            self.set_aside(cutter, false, partial)?;
             return Ok(true);
         }
         let (block, filled) = (std::mem::take(&mut self.block), std::mem::take(&mut self.filled));
         self.searched = 0;
-        if filled == 0 { Ok(true) } else { self.hand_out_block(cutter, block, filled) }
+        if filled == 0 { Ok(true) } else { self.hand_out_block(cutter, block, filled, partial) }
     }
 
     /// Gives the block back, and keeps what it holds of a line in a place of its own size.
@@ -204,6 +212,11 @@ impl Content {
         self.offset += bytes as u64;
     }
 
+    /// What comes next is the rest of a line whose beginning was handed out: it is a part of a line as well.
+    pub fn go_on_with_line(&mut self) {
+        self.rest = true;
+    }
+
     /// Whether something has come that is not handed out.
     pub fn has_come(&self) -> bool {
         self.filled > 0
@@ -218,8 +231,8 @@ impl Content {
         Arc::clone(self.origin.get_or_insert_with(|| Arc::new((cutter.name)(beginning))))
     }
 
-    /// Hands out the first `complete` bytes of `block`: whole lines.
-    fn hand_out_block(&mut self, cutter: &Cutter, block: Vec<u8>, complete: usize) -> Result<bool> {
+    /// Hands out the first `complete` bytes of `block`: whole lines, but for the last if it is `partial` and has no newline.
+    fn hand_out_block(&mut self, cutter: &Cutter, block: Vec<u8>, complete: usize, partial: bool) -> Result<bool> {
         let origin = self.origin(cutter, &block[..complete]);
         let size = block.len();
         let reusable = size == cutter.size.bytes;
@@ -230,20 +243,39 @@ impl Content {
         } else {
             Bytes::from_owner(Block { bytes: block, filled: complete, pool: Arc::clone(cutter.pool), reusable })
         };
-        let max_line = cutter.size.max_line;
+        let partial = partial && data[complete - 1] != b'\n';
+        if !std::mem::take(&mut self.rest) {
+            return self.hand_out_lines(cutter, &origin, &data, size, partial);
+        }
+        // A batch of its own, since only the last line of a batch can be said to be a part.
+        let rest = memchr::memchr(b'\n', &data).map_or(complete, |newline| newline + 1);
+        Ok(self.hand_out_lines(cutter, &origin, &data.slice(..rest), size, true)?
+            && self.hand_out_lines(cutter, &origin, &data.slice(rest..), size, partial)?)
+    }
+
+    /// Hands out lines, which stand in a block of `size` bytes; the last of them is a part of a line if it is `partial`.
+    fn hand_out_lines(
+        &mut self,
+        cutter: &Cutter,
+        origin: &Arc<Origin>,
+        data: &Bytes,
+        size: usize,
+        partial: bool,
+    ) -> Result<bool> {
+        let (max_line, complete) = (cutter.size.max_line, data.len());
         let mut start = 0;
         if complete > max_line {
             // Only a block longer than the bound can hold a line that is too long.
-            for line in crate::lines::lines(&data) {
+            for line in crate::lines::lines(data) {
                 if line.bytes.len() <= max_line {
                     continue;
                 }
-                if !self.cut(cutter, &origin, &data.slice(start..line.start), size) {
+                if !self.cut(cutter, origin, &data.slice(start..line.start), size, false) {
                     return Ok(false);
                 }
                 let end = memchr::memchr(b'\n', &data[line.start..]).map_or(complete, |at| line.start + at + 1);
                 cutter.intake.long_line(LongLine {
-                    origin: Arc::clone(&origin),
+                    origin: Arc::clone(origin),
                     offset: self.offset,
                     beginning: line.bytes[..max_line].to_vec(),
                     length: line.bytes.len() as u64,
@@ -251,17 +283,19 @@ impl Content {
                     hash: xxh3_64(line.bytes),
                     sum: sum::of(&data[line.start..end]),
                     closed: data[end - 1] == b'\n',
+                    partial: partial && end == complete,
                 })?;
                 self.offset += (end - line.start) as u64;
                 self.lines += 1;
                 start = end;
             }
         }
-        Ok(self.cut(cutter, &origin, &data.slice(start..), size))
+        Ok(self.cut(cutter, origin, &data.slice(start..), size, partial))
     }
 
-    /// Cuts whole lines, which stand in a block of `block` bytes, into batches of about equal size within the bounds.
-    fn cut(&mut self, cutter: &Cutter, origin: &Arc<Origin>, data: &Bytes, block: usize) -> bool {
+    /// Cuts lines, which stand in a block of `block` bytes, into batches of about equal size within the bounds. The last of
+    /// them is a part of a line if it is `partial`.
+    fn cut(&mut self, cutter: &Cutter, origin: &Arc<Origin>, data: &Bytes, block: usize, partial: bool) -> bool {
         let size = cutter.size;
         // A line longer than a block has made this one larger.
         let large = block > size.bytes;
@@ -285,6 +319,7 @@ impl Content {
             }
             // A block is far smaller than 4 GiB.
             let batch = Batch::new(Arc::clone(origin), self.offset, count as u32, piece);
+            let batch = batch.with_partial(partial && end == data.len());
             if !cutter.intake.batch(batch) {
                 return false;
             }
@@ -314,14 +349,15 @@ impl Content {
         self.filled -= end;
         self.searched = 0;
         if newline.is_some() {
-            self.set_aside(cutter, true)?;
+            self.set_aside(cutter, true, false)?;
         }
         Ok(newline.is_some())
     }
 
-    fn set_aside(&mut self, cutter: &Cutter, closed: bool) -> Result<()> {
+    fn set_aside(&mut self, cutter: &Cutter, closed: bool, partial: bool) -> Result<()> {
         let Some(long) = self.long.take() else { return Ok(()) };
-        let line = long.finish(self.offset, closed);
+        let partial = std::mem::take(&mut self.rest) || partial;
+        let line = long.finish(self.offset, closed, partial);
         self.offset += line.length_with_end;
         self.lines += 1;
         cutter.intake.long_line(line)

@@ -251,6 +251,7 @@ impl<'a> Messages<'a> {
             hash,
             sum: sum::join(sum, sum::of(b"\n"), 1),
             closed: true,
+            partial: false,
         })?;
         self.offset += length + 1;
         self.handed += 1;

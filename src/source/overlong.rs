@@ -61,8 +61,8 @@ impl Overlong {
         self.length += line.len() as u64;
     }
 
-    /// All has come; `closed` if with its newline.
-    pub(super) fn finish(self, offset: u64, closed: bool) -> LongLine {
+    /// All has come; `closed` if with its newline, `partial` if it is a part of a line.
+    pub(super) fn finish(self, offset: u64, closed: bool, partial: bool) -> LongLine {
         LongLine {
             origin: self.origin,
             offset,
@@ -72,6 +72,7 @@ impl Overlong {
             hash: self.hash.digest(),
             sum: self.sum,
             closed,
+            partial,
         }
     }
 }

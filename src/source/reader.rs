@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::cut::{Content, Cutter};
 use crate::batch::{Batch, Origin};
 use crate::error::Result;
+use crate::state::pieces::Piece;
 
 /// How content is cut.
 #[derive(Debug, Clone)]
@@ -41,8 +42,18 @@ pub struct LongLine {
     pub hash: u64,
     /// The [sum](crate::state::sum) of the whole line with its end.
     pub sum: u64,
-    /// Whether it has a newline; only the last line of a content may lack it.
+    /// Whether it has a newline; only the last line of a content may lack it, and a part of a line.
     pub closed: bool,
+    /// Whether it is a part of a line: its end had not come, or its beginning was handed out before.
+    pub partial: bool,
+}
+
+impl LongLine {
+    /// What is settled with it.
+    pub fn piece(&self) -> Piece {
+        let LongLine { offset: start, length_with_end: length, sum, closed, partial, .. } = *self;
+        Piece { start, length, sum, closed, cut: partial && !closed }
+    }
 }
 
 /// Where a reader puts what it reads.
@@ -61,6 +72,11 @@ pub trait Intake: Sync {
     /// # Errors
     /// When it cannot be set aside durably.
     fn long_line(&self, line: LongLine) -> Result<()>;
+
+    /// Whether a batch is taken without waiting, so that a reader that has other things to do need not wait for room.
+    fn has_room(&self) -> bool {
+        true
+    }
 }
 
 /// How reading one content ended.
@@ -114,7 +130,7 @@ impl BatchReader<'_> {
                 }
             };
             if length == 0 {
-                return Ok(if content.end(cutter)? { End::Complete } else { stopped(&content) });
+                return Ok(if content.end(cutter, false)? { End::Complete } else { stopped(&content) });
             }
             if !cutter.intake.is_open() {
                 return Ok(stopped(&content));

@@ -137,13 +137,13 @@ impl<'a> Resuming<'a> {
                     self.memory.skip(origin.content, start, Amount { lines, bytes });
                 }
                 Sifted::Batch(batch) if wanted => {
-                    self.memory.deliver(origin.content, Piece::of(batch.offset, &batch.data));
+                    self.memory.deliver(origin.content, Piece::of_batch(&batch));
                     wanted = self.intake.batch(Batch { origin: Arc::clone(&origin), ..batch });
                 }
                 Sifted::Long(line) if wanted => {
-                    let LongLine { offset: start, length_with_end: length, sum, closed, .. } = line;
+                    let piece = line.piece();
                     self.intake.long_line(LongLine { origin: Arc::clone(&origin), ..line })?;
-                    self.memory.set_aside(origin.content, Piece { start, length, sum, closed });
+                    self.memory.set_aside(origin.content, piece);
                 }
                 Sifted::Batch(_) | Sifted::Long(_) => {}
             }

@@ -205,7 +205,7 @@ impl Sieve {
                 Some(Held::Long(line)) => {
                     let end = line.offset + line.length_with_end;
                     out.push(match self.equal_until(line.offset) {
-                        Some(until) if until >= end => Sifted::Settled(line.offset, line.length_with_end, 1),
+                        Some((until, _)) if until >= end => Sifted::Settled(line.offset, line.length_with_end, 1),
                         _ => Sifted::Long(line),
                     });
                 }
@@ -243,33 +243,48 @@ impl Sieve {
 
     /// How far the content equals a piece that holds the byte at `position`, or one that goes on with it: where a line was
     /// cut, the next piece of its strand is its rest.
-    fn equal_until(&self, position: u64) -> Option<u64> {
+    /// Also says whether the line that the end lies in, if it lies in one, was handed out in parts of which that is the last.
+    fn equal_until(&self, position: u64) -> Option<(u64, bool)> {
         let holds = |known: &&Known| known.piece.start <= position && position < end(known);
         let mut last = self.equal.iter().filter(holds).max_by_key(|known| (end(known), known.piece.closed))?;
         while !last.piece.closed {
-            let goes_on = |known: &&Known| known.piece.start == end(last) && known.strand == last.strand;
+            let goes_on = |known: &&Known| {
+                // The rest of a line that was handed out in parts is the same in every strand.
+                known.piece.start == end(last) && (known.strand == last.strand || last.piece.cut)
+            };
             match self.equal.iter().find(goes_on) {
                 Some(next) => last = next,
                 None => break,
             }
         }
-        Some(end(last))
+        Some((end(last), last.piece.cut))
     }
 
     /// Gives back the lines of `batch` that begin before `decided`, and returns the others.
     fn sift(&self, mut batch: Batch, decided: u64, out: &mut Vec<Sifted>) -> Option<Batch> {
+        // Whether the batch begins with the rest of a line whose beginning is settled.
+        let mut is_rest = false;
         while !batch.data.is_empty() {
-            if batch.offset >= decided {
+            if batch.offset >= decided && !is_rest {
                 return Some(batch);
             }
-            let settled = self.equal_until(batch.offset).map_or(0, |until| {
+            let settled = self.equal_until(batch.offset).map_or(0, |(until, cut)| {
                 let within = usize::try_from(until - batch.offset).unwrap_or(usize::MAX);
-                whole_lines(&batch.data, within)
+                match whole_lines(&batch.data, within) {
+                    lines if lines < within && within < batch.data.len() && cut => within,
+                    lines => lines,
+                }
             });
             if settled > 0 {
                 let lines = lines::count(&batch.data[..settled]) as u64;
                 out.push(Sifted::Settled(batch.offset, settled as u64, lines));
+                is_rest = batch.data[settled - 1] != b'\n';
                 cut(&mut batch, settled);
+                continue;
+            }
+            if std::mem::take(&mut is_rest) {
+                let line = memchr::memchr(b'\n', &batch.data).map_or(batch.data.len(), |newline| newline + 1);
+                out.push(Sifted::Batch(cut(&mut batch, line).with_partial(true)));
                 continue;
             }
             // Up to where the next piece that equals begins, or nothing is decided: at a line's beginning, or the line
@@ -307,16 +322,18 @@ fn whole_lines(data: &[u8], within: usize) -> usize {
     }
 }
 
-/// Takes the first `length` bytes, whole lines, off a batch.
+/// Takes the first `length` bytes off a batch: whole lines, or the beginning of one as a line of its own.
 fn cut(batch: &mut Batch, length: usize) -> Batch {
     let data = batch.data.split_to(length);
     let lines = match batch.data.is_empty() {
         true => batch.lines,
         false => lines::count(&data) as u32,
     };
-    let first = Batch::new(Arc::clone(&batch.origin), batch.offset, lines, data);
+    let is_within_line = !batch.data.is_empty() && !data.ends_with(b"\n");
+    let partial = batch.partial && batch.data.is_empty();
+    let first = Batch::new(Arc::clone(&batch.origin), batch.offset, lines, data).with_partial(partial);
     batch.offset += length as u64;
-    batch.lines -= lines;
+    batch.lines = batch.lines + u32::from(is_within_line) - lines;
     first
 }
 

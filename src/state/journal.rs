@@ -75,7 +75,11 @@ pub fn encode(record: &Record, base: u64, out: &mut Vec<u8>) {
             out.extend(origin.to_be_bytes());
             out.extend(strand.to_be_bytes());
             out.extend([piece.start, piece.length, piece.sum].iter().flat_map(|number| number.to_be_bytes()));
-            out.push(u8::from(piece.closed));
+            out.push(match piece {
+                Piece { closed: true, .. } => 1,
+                Piece { cut: true, .. } => 2,
+                _ => 0,
+            });
             1
         }
         Record::Done(Done { origin, stamp, length, lines }) => {
@@ -132,7 +136,13 @@ fn record(kind: u8, payload: &[u8]) -> Result<Option<Record>, ()> {
     let read = || match (kind, payload.len()) {
         (1, 37) => {
             let strand = number(&payload[8..12]) as u32;
-            let piece = Piece { start: at(12)?, length: at(20)?, sum: at(28)?, closed: payload[36] == 1 };
+            let piece = Piece {
+                start: at(12)?,
+                length: at(20)?,
+                sum: at(28)?,
+                closed: payload[36] == 1,
+                cut: payload[36] == 2,
+            };
             Some(Record::Piece(Entry { origin: at(0)?, strand, piece }))
         }
         (2, 64) => {
@@ -155,9 +165,10 @@ mod tests {
     use super::*;
 
     fn piece() -> impl Strategy<Value = Record> {
-        (any::<u64>(), any::<u32>(), any::<[u64; 3]>(), any::<bool>()).prop_map(
-            |(origin, strand, [start, length, sum], closed)| {
-                Record::Piece(Entry { origin, strand, piece: Piece { start, length, sum, closed } })
+        (any::<u64>(), any::<u32>(), any::<[u64; 3]>(), 0_u8..3).prop_map(
+            |(origin, strand, [start, length, sum], end)| {
+                let (closed, cut) = (end == 1, end == 2);
+                Record::Piece(Entry { origin, strand, piece: Piece { start, length, sum, closed, cut } })
             },
         )
     }
@@ -186,7 +197,7 @@ mod tests {
 
     #[test]
     fn the_bytes_are_those_of_the_document() {
-        let piece = Piece { start: 0x0102, length: 3, sum: 4, closed: true };
+        let piece = Piece { start: 0x0102, length: 3, sum: 4, closed: true, cut: false };
         let (bytes, _) = journal(&[Record::Piece(Entry { origin: 0xff, strand: 9, piece })]);
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let header = "6c6f677374617465 00000001".replace(' ', "");

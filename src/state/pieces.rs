@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::sum;
+use crate::batch::Batch;
 
 /// The most bytes of pieces that were joined. A piece can be compared only when it has been read to its end, and
 /// its lines are held back until then.
@@ -19,12 +20,21 @@ pub struct Piece {
     pub sum: u64,
     /// Whether it ends with a newline. One that does not is the end of its content as it was.
     pub closed: bool,
+    /// Whether it ends inside of a line that was handed out in parts; such a piece is not closed. What follows it in the
+    /// same line is the rest of that line, and not another one.
+    pub cut: bool,
 }
 
 impl Piece {
     /// The piece that `lines` are, which stand at `start`.
     pub fn of(start: u64, lines: &[u8]) -> Piece {
-        Piece { start, length: lines.len() as u64, sum: sum::of(lines), closed: lines.ends_with(b"\n") }
+        Piece { start, length: lines.len() as u64, sum: sum::of(lines), closed: lines.ends_with(b"\n"), cut: false }
+    }
+
+    /// The piece that the lines of `batch` are, which are consecutive.
+    pub fn of_batch(batch: &Batch) -> Piece {
+        let piece = Piece::of(batch.offset, &batch.data);
+        Piece { cut: batch.partial && !piece.closed, ..piece }
     }
 
     /// Where it ends; `None` for a piece that no content can have.
@@ -57,7 +67,8 @@ impl Pieces {
         let Entry { origin, strand, mut piece } = entry;
         let Some(mut end) = piece.end().filter(|_| piece.length > 0) else { return };
         let whole = |piece| Entry { origin, strand, piece };
-        let before = self.entries.range(..whole(Piece { length: 0, sum: 0, closed: false, ..piece })).next_back();
+        let before =
+            self.entries.range(..whole(Piece { length: 0, sum: 0, closed: false, cut: false, ..piece })).next_back();
         if let Some(&left) = before
             && (left.origin, left.strand, left.piece.end()) == (origin, strand, Some(piece.start))
             && let Some(joined) = join(&left.piece, &piece)
@@ -65,7 +76,7 @@ impl Pieces {
             self.entries.remove(&left);
             piece = joined;
         }
-        let first = whole(Piece { start: end, length: 0, sum: 0, closed: false });
+        let first = whole(Piece { start: end, length: 0, sum: 0, closed: false, cut: false });
         let behind = self.entries.range(first..).next();
         if let Some(&right) = behind
             && (right.origin, right.strand, right.piece.start) == (origin, strand, end)
@@ -96,7 +107,7 @@ impl Pieces {
 
     /// Those of one origin, by strand and start.
     pub fn of(&self, origin: u64) -> impl Iterator<Item = &Entry> + '_ {
-        let nothing = Piece { start: 0, length: 0, sum: 0, closed: false };
+        let nothing = Piece { start: 0, length: 0, sum: 0, closed: false, cut: false };
         self.entries
             .range(Entry { origin, strand: 0, piece: nothing }..)
             .take_while(move |entry| entry.origin == origin)
@@ -130,6 +141,7 @@ fn join(first: &Piece, second: &Piece) -> Option<Piece> {
         length,
         sum: sum::join(first.sum, second.sum, second.length),
         closed: second.closed,
+        cut: second.cut,
     })
 }
 
@@ -142,7 +154,7 @@ mod tests {
     fn entry(strand: u32, content: &[u8], start: usize, end: usize) -> Entry {
         let bytes = &content[start..end];
         let (start, length, sum) = (start as u64, bytes.len() as u64, sum::of(bytes));
-        Entry { origin: 7, strand, piece: Piece { start, length, sum, closed: bytes.ends_with(b"\n") } }
+        Entry { origin: 7, strand, piece: Piece { start, length, sum, closed: bytes.ends_with(b"\n"), cut: false } }
     }
 
     #[test]
@@ -179,7 +191,7 @@ mod tests {
 
     #[test]
     fn joined_pieces_have_a_bound_and_a_longer_one_stays_as_it_is() {
-        let piece = |start, length| Piece { start, length, sum: 1, closed: true };
+        let piece = |start, length| Piece { start, length, sum: 1, closed: true, cut: false };
         let entry = |start, length| Entry { origin: 1, strand: 1, piece: piece(start, length) };
         let mut pieces = Pieces::default();
         pieces.insert(entry(0, JOINED_BYTES));

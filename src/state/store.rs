@@ -114,7 +114,7 @@ impl Store {
             let delivered = state.delivered.remove(&(content, batch.offset));
             // A line that was cut off a batch was delivered with it and not for itself.
             let piece = delivered.filter(|piece| piece.length == batch.data.len() as u64);
-            let piece = piece.unwrap_or_else(|| Piece::of(batch.offset, &batch.data));
+            let piece = piece.unwrap_or_else(|| Piece::of_batch(batch));
             state.settle(content, u64::from(batch.lines), piece);
         }
         self.shared.wake(state);

@@ -135,12 +135,13 @@ fn request() -> impl Strategy<Value = Request> {
 
 fn reply() -> impl Strategy<Value = Reply> {
     let lines = prop::collection::vec(any::<u8>(), 1..60);
-    let batch = (any::<u64>(), millis(), any::<u64>(), any::<u64>(), 0_u8..3, ".{0,20}", lines);
+    let batch = (any::<u64>(), millis(), any::<u64>(), any::<u64>(), (0_u8..3, any::<bool>()), ".{0,20}", lines);
     prop_oneof![
-        batch.prop_map(|(lease, ttr, id, offset, envelope, name, data)| {
+        batch.prop_map(|(lease, ttr, id, offset, (envelope, partial), name, data)| {
             let lines = crate::lines::count(&data) as u32;
             let origin = Origin::new(id, name).wrapped(Envelope::of_code(envelope).expect("one of three"));
-            Reply::Batch { lease, ttr, batch: Batch::new(Arc::new(origin), offset, lines, data.into()) }
+            let batch = Batch::new(Arc::new(origin), offset, lines, data.into()).with_partial(partial);
+            Reply::Batch { lease, ttr, batch }
         }),
         millis().prop_map(Reply::Wait),
         Just(Reply::End),
@@ -233,6 +234,13 @@ fn a_count_that_does_not_fit_its_frame_is_refused() {
     let batch = "81 0000000000000007 00002710 00000000000000ff 0000000000000000 00000001 00 0001 78";
     assert!(Reply::decode(&unhex(batch), None).is_err(), "a batch without its lines");
     assert!(Reply::decode(&unhex(batch), Some(Bytes::from_static(b"a"))).is_ok());
+    for (envelope, number) in [(Envelope::None, "80"), (Envelope::Json, "81"), (Envelope::Syslog, "82")] {
+        let partial = unhex(&batch.replace(" 00 0001", &format!(" {number} 0001")));
+        let Ok(Reply::Batch { batch, .. }) = Reply::decode(&partial, Some(Bytes::from_static(b"a"))) else {
+            panic!("{number}: a batch whose last line is a part")
+        };
+        assert!(batch.partial && batch.origin.envelope == envelope, "{number}");
+    }
     let unknown = batch.replace(" 00 0001", " 03 0001");
     assert!(Reply::decode(&unhex(&unknown), Some(Bytes::from_static(b"a"))).is_err(), "an envelope nobody knows");
 }

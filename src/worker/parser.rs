@@ -232,6 +232,8 @@ struct Place {
     index: u32,
     id: DocumentId,
     now_ms: i64,
+    /// Whether the line is a part of a line.
+    partial: bool,
 }
 
 /// How trying a rule on a line ended.
@@ -300,7 +302,7 @@ impl Parser {
                 self.tell_format(batch, origin)?;
             }
             let id = DocumentId::new(origin, offset, line.bytes);
-            let at = Place { index: index as u32, id, now_ms };
+            let at = Place { index: index as u32, id, now_ms, partial: batch.is_partial(index) };
             let text = lines::without_mark(line.bytes, offset);
             let fate = match origin.envelope {
                 Envelope::None => self.parse_line(at, text, None, parsed),
@@ -374,6 +376,7 @@ impl Parser {
     /// Makes the document of a line that is not parsed: of its message, if there are fields around it, and whether
     /// that was to be parsed.
     fn keep(&mut self, at: Place, line: &[u8], around: Option<(&Around, bool)>, parsed: &mut Parsed) {
+        self.plain.set_partial(at.partial);
         for documents in &mut parsed.documents {
             let encoding = documents.encoding();
             documents.push(at.index, at.id, |out| {
@@ -473,9 +476,10 @@ impl Parser {
             }
         }
         let spans = &self.spans;
+        encoder.set_partial(at.partial);
         let encoded = parsed.documents.iter_mut().all(|documents| {
             let encoding = documents.encoding();
-            let Place { index, id, now_ms } = at;
+            let Place { index, id, now_ms, .. } = at;
             documents.push(index, id, |out| match around {
                 None => encoder.encode(encoding, &id, line, spans, now_ms, out),
                 Some(around) => encoder.encode_within(encoding, &id, around, line, spans, now_ms, out),

@@ -194,6 +194,7 @@ impl Storer {
                     explain: reached.as_ref(),
                     raw,
                     length: raw.len() as u64,
+                    partial: batch.is_partial(*line as usize),
                 }
             })
             .collect();

@@ -12,6 +12,7 @@ use super::*;
 use crate::batch::{Batch, Origin};
 use crate::dead_letter::{self, DeadLetters, Reason};
 use crate::document::{DocumentId, Documents};
+use crate::envelope::Envelope;
 use crate::grok::Library;
 use crate::lines;
 use crate::sink::memory::MemorySink;
@@ -344,4 +345,54 @@ fn while_one_batch_is_stored_the_next_is_fetched_and_both_leases_are_kept_alive(
     });
     let said: Vec<String> = said.iter().filter(|what| !what.starts_with("touch")).collect();
     assert_eq!(said, ["ack 1 of 4", "ack 2 of 4", "bye"]);
+}
+
+/// The tags of each document of a batch whose last line is a part of a line, in JSON; in BSON the same.
+fn tags(parser: &mut Parser, batch: &Batch) -> Vec<Vec<String>> {
+    let mut parsed = parser.buffer();
+    parser.parse(batch, &mut parsed).unwrap();
+    let texts = |tags: Option<&serde_json::Value>| -> Vec<String> {
+        tags.map_or_else(Vec::new, |tags| serde_json::from_value(tags.clone()).unwrap())
+    };
+    let json: Vec<Vec<String>> = (0..parsed.documents())
+        .map(|index| {
+            let document = parsed.encoded(Encoding::Json).get(index);
+            texts(serde_json::from_slice::<serde_json::Value>(document.bytes).unwrap().get("tags"))
+        })
+        .collect();
+    for (index, tags) in json.iter().enumerate() {
+        let bson = parsed.encoded(Encoding::Bson).get(index).bytes;
+        let is_partial = memchr::memmem::find(bson, b"_partial\0").is_some();
+        assert_eq!(is_partial, tags.iter().any(|tag| tag == "_partial"));
+    }
+    json
+}
+
+#[test]
+fn a_part_of_a_line_is_tagged_whatever_becomes_of_it_and_no_other_line_is() {
+    let both = [Encoding::Json, Encoding::Bson];
+    let of = |content: &str, envelope| {
+        let origin = Arc::new(Origin::new(5, "x").wrapped(envelope));
+        let data = Bytes::copy_from_slice(content.as_bytes());
+        Batch::new(origin, 0, lines::count(&data) as u32, data).with_partial(true)
+    };
+    let plain = Envelope::None;
+    let words = &mut parser(Unmatched::Keep, &both);
+    assert_eq!(tags(words, &of("one 1\ntwo 2", plain)), [vec![], vec!["_partial"]]);
+    assert_eq!(tags(words, &of("one\ntwo", plain)), [vec!["_grokparsefailure"], vec!["_grokparsefailure", "_partial"]]);
+    assert_eq!(tags(words, &of("one 1\ntwo 2\n", plain).with_partial(false)), [vec![""; 0], vec![]], "as before");
+    let json = of("{\"message\":\"one 1\"}\n{\"message\":\"two 2\"}", Envelope::Json);
+    assert_eq!(tags(words, &json), [vec![], vec!["_partial"]]);
+    let misfit = of("{\"message\":\"one 1\"}\n{\"mess", Envelope::Json);
+    let misfit = tags(words, &misfit);
+    assert!(misfit[0].is_empty() && misfit[1].ends_with(&["_partial".to_owned()]) && misfit[1].len() > 1, "{misfit:?}");
+    let library = Library::stock();
+    let format = library.format("ndjson").unwrap();
+    let formats = Arc::new(Formats::new(vec![format], library, Unmatched::Keep, |_| ()));
+    let objects = &mut formats.parser(&both).unwrap();
+    assert_eq!(tags(objects, &of("{\"a\":1}\n{\"a\":2}", plain)), [vec![], vec!["_partial"]]);
+    // Split, the flag stays with the last line.
+    let mut batch = of("one 1\ntwo 2", plain);
+    let first = batch.split_first_line().unwrap();
+    assert!(!first.partial && batch.partial);
 }

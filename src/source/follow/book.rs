@@ -111,6 +111,11 @@ impl Book {
         })
     }
 
+    /// Whether no name leads to a file any more.
+    pub fn is_nameless(&self, id: FileId) -> bool {
+        self.files.get(&id).is_some_and(|entry| entry.nameless.is_some())
+    }
+
     /// Forgets a file: found again, it is another one.
     pub fn forget(&mut self, id: FileId) {
         self.files.remove(&id);

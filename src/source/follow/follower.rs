@@ -1,10 +1,14 @@
 //! All files that are followed: which are read, when, and until when. Files and time are arguments.
 
+mod ending;
+mod opening;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use self::opening::Waiting;
 use super::book::{Book, FileId, Found, Step, patience};
 use super::copies::View;
 use super::tail::{Came, Reader, Source, Tail};
@@ -13,6 +17,9 @@ use crate::source::decompress::{Compression, MAGIC_BYTES};
 
 /// How long a compressed file must not have changed before it is read: until then somebody may be writing it.
 pub const SETTLED: Duration = Duration::from_secs(5);
+
+/// How long is waited for a descriptor to open a file with.
+const POSTPONED: Duration = Duration::from_millis(250);
 
 /// Opens what was found, if it is still there; `None` for what is not to be read.
 pub type Open<'o, S> = &'o mut dyn FnMut(&Found) -> io::Result<Option<S>>;
@@ -26,7 +33,27 @@ pub struct Follower<'a, S> {
     wary: &'a View,
     book: Book,
     tails: HashMap<FileId, Followed<'a, S>>,
-    packed: HashMap<FileId, Packed>,
+    packed: HashMap<FileId, Packed<S>>,
+    /// Files that are known and were not opened yet, in the order in which they came.
+    waiting: VecDeque<Waiting>,
+    /// The most files that may be open, how many there are descriptors for as far as is known, and how many are open.
+    allowed: usize,
+    most_open: usize,
+    open: usize,
+    /// Events were lost since the last look.
+    in_doubt: bool,
+    /// Files that are closed and could not be opened again under the names that are known: they are looked for.
+    missed: HashSet<FileId>,
+    /// Files that are closed and for which there was no descriptor: they are tried again after a moment.
+    postponed: HashSet<FileId>,
+    /// Files that were closed and do not exist any more.
+    ended: HashSet<FileId>,
+    /// When reading was tried last.
+    read_at: Duration,
+    /// How many were closed for want of descriptors.
+    closed: usize,
+    /// Names of files that are gone with what was not read of them.
+    lost: Vec<PathBuf>,
     /// Files in which there may be something to read, each once, and in their order.
     dirty: VecDeque<FileId>,
     is_dirty: HashSet<FileId>,
@@ -39,22 +66,28 @@ pub struct Follower<'a, S> {
 struct Followed<'a, S> {
     tail: Tail<'a, S>,
     modified: i64,
+    /// Its bytes, when it was looked at last.
+    size: u64,
     /// It may be a copy.
     wary: bool,
+    /// It is closed, and was written to since.
+    changed: bool,
 }
 
 /// A compressed file, which is read once and as a whole.
-struct Packed {
+struct Packed<S> {
     path: PathBuf,
     stamp: (u64, i64),
     /// Since when it is as it is.
     since: Duration,
     given: bool,
+    /// Open, so that it can be read whatever becomes of its name; `None` for want of descriptors, and when it was given.
+    source: Option<S>,
 }
 
 impl<'a, S: Source> Follower<'a, S> {
-    /// Nothing was looked at yet.
-    pub fn new(reader: Reader<'a>, plain: &'a View, wary: &'a View) -> Self {
+    /// Nothing was looked at yet. No more than `most_open` files are kept open, which is at least one.
+    pub fn new(reader: Reader<'a>, plain: &'a View, wary: &'a View, most_open: usize) -> Self {
         Follower {
             reader,
             plain,
@@ -62,6 +95,17 @@ impl<'a, S: Source> Follower<'a, S> {
             book: Book::default(),
             tails: HashMap::new(),
             packed: HashMap::new(),
+            waiting: VecDeque::new(),
+            allowed: most_open.max(1),
+            most_open: most_open.max(1),
+            open: 0,
+            in_doubt: false,
+            missed: HashSet::new(),
+            postponed: HashSet::new(),
+            ended: HashSet::new(),
+            read_at: Duration::ZERO,
+            closed: 0,
+            lost: Vec::new(),
             dirty: VecDeque::new(),
             is_dirty: HashSet::new(),
             truncated: HashMap::new(),
@@ -79,34 +123,28 @@ impl<'a, S: Source> Follower<'a, S> {
         for found in found {
             if let Some(followed) = self.tails.get_mut(&found.id) {
                 let changed = std::mem::replace(&mut followed.modified, found.modified) != found.modified;
+                followed.size = found.size;
                 if changed || followed.tail.bytes_read() != found.size {
+                    followed.changed |= followed.tail.source().is_none();
                     self.mark(found.id);
                 }
             } else if let Some(packed) = self.packed.get_mut(&found.id)
                 && packed.stamp != (found.size, found.modified)
             {
-                *packed =
-                    Packed { path: found.path.clone(), stamp: (found.size, found.modified), since: now, given: false };
+                (packed.stamp, packed.since) = ((found.size, found.modified), now);
+                if packed.given {
+                    // It was read, and is another one by now.
+                    (packed.given, packed.source) = (false, None);
+                }
             }
         }
-        let mut failures = Vec::new();
+        self.look_for_waiting(found);
+        // Others may have closed files since there were too few descriptors.
+        self.most_open = self.most_open.saturating_mul(2).min(self.allowed);
+        let doubted = std::mem::take(&mut self.in_doubt).then(|| self.closed_with_names());
         for step in self.book.look(found, now) {
             match step {
-                Step::Begin { found, later } => match open(&found) {
-                    Ok(Some(source)) => {
-                        let memory = if later { self.wary } else { self.plain };
-                        let tail = Tail::new(source, found.path, &self.reader, memory, now);
-                        self.tails.insert(found.id, Followed { tail, modified: found.modified, wary: later });
-                        self.mark(found.id);
-                    }
-                    Ok(None) => {}
-                    Err(error) => {
-                        self.book.forget(found.id);
-                        if error.kind() != io::ErrorKind::NotFound {
-                            failures.push((found.path, error));
-                        }
-                    }
-                },
+                Step::Begin { found, later } => self.waiting.push_back(Waiting { found, later, failed: false }),
                 Step::Renamed(id, path) => {
                     if let Some(followed) = self.tails.get_mut(&id) {
                         followed.tail.rename(path);
@@ -116,37 +154,69 @@ impl<'a, S: Source> Follower<'a, S> {
                 }
             }
         }
+        let failures = self.open_waiting(now, open);
         self.truncated.values_mut().for_each(|looked| *looked = true);
-        let truncated: Vec<FileId> = self.truncated.keys().copied().collect();
-        truncated.into_iter().for_each(|id| self.mark(id));
+        self.mark_truncated();
         let nameless: Vec<FileId> = self.book.nameless().map(|file| file.id).collect();
+        for id in std::mem::take(&mut self.missed) {
+            match nameless.contains(&id) {
+                true => self.lose(id),
+                false => self.mark(id),
+            }
+        }
         for id in nameless {
+            if doubted.as_ref().is_some_and(|doubted| doubted.contains(&id)) {
+                // It may have been written to, and no event told of that.
+                self.lose(id);
+            }
             if self.tails.contains_key(&id) {
                 self.mark(id);
-            } else {
-                self.packed.remove(&id);
-                self.book.forget(id);
+                continue;
             }
+            match self.packed.get(&id) {
+                // It is open, and read when it has settled.
+                Some(packed) if !packed.given && packed.source.is_some() => continue,
+                Some(packed) if !packed.given => self.lost.push(packed.path.clone()),
+                _ => {}
+            }
+            self.packed.remove(&id);
+            self.book.forget(id);
         }
         failures
     }
 
     /// There may be something to read in a file.
     pub fn mark(&mut self, id: FileId) {
-        if self.tails.contains_key(&id) && self.is_dirty.insert(id) {
+        // A file that is closed is opened again only if there is something to read.
+        let is_open = |followed: &Followed<S>| followed.changed || followed.tail.source().is_some();
+        if self.tails.get(&id).is_some_and(is_open) && self.is_dirty.insert(id) {
             self.dirty.push_back(id);
         }
     }
 
-    /// The same of all files.
+    /// Something was written to a file.
+    pub fn written(&mut self, id: FileId) {
+        if let Some(followed) = self.tails.get_mut(&id) {
+            followed.changed |= followed.tail.source().is_none();
+            self.mark(id);
+        }
+    }
+
+    fn mark_truncated(&mut self) {
+        let truncated: Vec<FileId> = self.truncated.keys().copied().collect();
+        truncated.into_iter().for_each(|id| self.mark(id));
+    }
+
+    /// There may be something to read in any file, because events were lost. Of files that are closed the next look tells.
     pub fn mark_all(&mut self) {
+        self.in_doubt = true;
         let all: Vec<FileId> = self.tails.keys().copied().collect();
         all.into_iter().for_each(|id| self.mark(id));
     }
 
-    /// Whether there is something to read.
+    /// Whether there is something to read, or a file to be opened.
     pub fn is_behind(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.dirty.is_empty() || self.may_open_more()
     }
 
     /// Whether the last reading gave something.
@@ -156,15 +226,27 @@ impl<'a, S: Source> Follower<'a, S> {
 
     /// Whether it can be gone on with some file only after a look at the names.
     pub fn needs_look(&self) -> bool {
-        self.truncated.values().any(|looked| !looked)
+        self.truncated.values().any(|looked| !looked) || !self.missed.is_empty()
     }
 
-    /// Gives each file in which there may be something its turn. `false` when no more is wanted.
+    /// Gives each file in which there may be something its turn, unless the intake has no room. `false` when no more is
+    /// wanted. `open` opens files again that were closed.
     ///
     /// # Errors
     /// Those of the intake. What is wrong with a file goes to `failed`, and it is not read any further.
-    pub fn read(&mut self, now: Duration, failed: &mut dyn FnMut(Error), counted: &mut dyn FnMut(u64)) -> Result<bool> {
+    pub fn read(
+        &mut self,
+        now: Duration,
+        open: Open<S>,
+        failed: &mut dyn FnMut(Error),
+        counted: &mut dyn FnMut(u64),
+    ) -> Result<bool> {
         self.came = false;
+        self.read_at = now;
+        if !self.reader.intake.has_room() {
+            return Ok(true);
+        }
+        std::mem::take(&mut self.postponed).into_iter().for_each(|id| self.mark(id));
         // What may be a copy is not begun before all else was read: only then is it known what it is a copy of.
         let may_be_copy =
             |id: &FileId| self.tails.get(id).is_some_and(|followed| followed.wary && followed.tail.bytes_read() == 0);
@@ -176,9 +258,17 @@ impl<'a, S: Source> Follower<'a, S> {
                 self.dirty.push_back(id);
                 continue;
             }
+            if !self.reader.intake.has_room() {
+                self.dirty.push_back(id);
+                continue;
+            }
             self.is_dirty.remove(&id);
             let truncated = self.truncated.get(&id).copied();
-            if truncated == Some(false) {
+            // A copy of it may be among those that are to be opened; when they are, it is marked again.
+            if truncated == Some(false) || (truncated.is_some() && self.may_open_more()) {
+                continue;
+            }
+            if !self.ensure_open(id, open, failed) {
                 continue;
             }
             let copied = truncated.is_some() && self.is_copied(id);
@@ -189,15 +279,16 @@ impl<'a, S: Source> Follower<'a, S> {
             }
             let before = followed.tail.bytes_read();
             if before == 0 {
-                match beginning(followed.tail.source()) {
+                let begins = followed.tail.source().map(beginning);
+                match begins.unwrap_or(Ok(Begins::Plain)) {
                     Ok(Begins::Plain) => {}
                     Ok(Begins::Unknown) if now < followed.tail.grown().saturating_add(self.reader.timeout) => continue,
                     Ok(Begins::Unknown) => {}
                     Ok(Begins::Packed(size)) => {
                         let stamp = (size, followed.modified);
                         let path = followed.tail.path().to_owned();
-                        self.packed.insert(id, Packed { path, stamp, since: now, given: false });
-                        self.tails.remove(&id);
+                        let source = self.tails.remove(&id).and_then(|mut followed| followed.tail.close());
+                        self.packed.insert(id, Packed { path, stamp, since: now, given: false, source });
                         continue;
                     }
                     // Reading meets it again, and says what it was at.
@@ -209,8 +300,8 @@ impl<'a, S: Source> Follower<'a, S> {
             self.came |= after != before;
             counted(after.saturating_sub(before));
             match read {
-                Ok(Came::All) => {}
-                Ok(Came::More) => self.mark(id),
+                Ok(Came::All) => followed.changed = false,
+                Ok(Came::More | Came::NotNow) => self.mark(id),
                 Ok(Came::Truncated) => {
                     self.truncated.insert(id, false);
                 }
@@ -220,7 +311,7 @@ impl<'a, S: Source> Follower<'a, S> {
                     failed(Error::input(format!("{name}: cannot be read further at byte {after}")).because(error));
                     followed.tail.end(&self.reader, true)?;
                     // It stays in the book, so that it is not begun again.
-                    self.tails.remove(&id);
+                    self.remove(id);
                 }
             }
         }
@@ -231,7 +322,7 @@ impl<'a, S: Source> Follower<'a, S> {
     ///
     /// # Errors
     /// Those of the intake.
-    pub fn wake(&mut self, now: Duration, closed: &mut dyn FnMut(FileId, &S)) -> Result<bool> {
+    pub fn wake(&mut self, now: Duration, closed: &mut dyn FnMut(FileId)) -> Result<bool> {
         for followed in self.tails.values_mut() {
             if followed.tail.deadline(&self.reader).is_some_and(|at| at <= now)
                 && followed.tail.wake(&self.reader, now)? == Came::Unwanted
@@ -239,13 +330,22 @@ impl<'a, S: Source> Follower<'a, S> {
                 return Ok(false);
             }
         }
+        for id in std::mem::take(&mut self.ended) {
+            if let Some(followed) = self.tails.get_mut(&id) {
+                followed.tail.end(&self.reader, true)?;
+                closed(id);
+                self.remove(id);
+                self.book.forget(id);
+            }
+        }
         for (id, at) in self.closing() {
             let Some(followed) = self.tails.get_mut(&id).filter(|_| at <= now) else { continue };
             let read = followed.tail.bytes_read();
-            if followed.tail.source().look().is_ok_and(|(size, _)| size == read) {
+            let is_read = |source: &S| source.look().is_ok_and(|(size, _)| size == read);
+            if followed.tail.source().is_none_or(is_read) {
                 followed.tail.end(&self.reader, true)?;
-                closed(id, followed.tail.source());
-                self.tails.remove(&id);
+                closed(id);
+                self.remove(id);
                 self.book.forget(id);
             } else {
                 self.mark(id);
@@ -258,14 +358,16 @@ impl<'a, S: Source> Follower<'a, S> {
     fn is_copied(&self, id: FileId) -> bool {
         let Some(truncated) = self.tails.get(&id) else { return false };
         let others = self.tails.iter().filter(|(other, _)| **other != id);
-        others.into_iter().any(|(_, other)| truncated.tail.is_copied_to(other.tail.source()))
+        // A copy was opened after the look that found it, and is not among the quiet files that were closed.
+        let mut others = others.filter_map(|(_, other)| other.tail.source());
+        others.any(|other| truncated.tail.is_copied_to(other))
     }
 
     /// The files without a name, and when they are taken to be finished.
     fn closing(&self) -> Vec<(FileId, Duration)> {
         let at = |file: super::book::Nameless| {
-            let tail = &self.tails.get(&file.id)?.tail;
-            let deleted = tail.source().look().is_ok_and(|(_, deleted)| deleted);
+            let tail = &self.tails.get(&file.id).filter(|_| !self.is_dirty.contains(&file.id))?.tail;
+            let deleted = tail.source().is_some_and(|source| source.look().is_ok_and(|(_, deleted)| deleted));
             Some((file.id, file.since.max(tail.grown()) + patience(deleted, file.succeeded)))
         };
         self.book.nameless().filter_map(at).collect()
@@ -276,29 +378,29 @@ impl<'a, S: Source> Follower<'a, S> {
         let tails = self.tails.values().filter_map(|followed| followed.tail.deadline(&self.reader));
         let closing = self.closing().into_iter().map(|(_, at)| at);
         let packed = self.packed.values().filter(|packed| !packed.given).map(|packed| packed.since + SETTLED);
-        tails.chain(closing).chain(packed).min()
+        let postponed = (!self.postponed.is_empty()).then(|| self.read_at + POSTPONED);
+        tails.chain(closing).chain(packed).chain(postponed).min()
     }
 
-    /// The compressed files that are to be read now, each once. `age` tells how long ago a time was, in nanoseconds since
-    /// 1970.
-    pub fn unpack(&mut self, now: Duration, age: impl Fn(i64) -> Duration) -> Vec<PathBuf> {
-        let is_ready =
-            |packed: &&mut Packed| !packed.given && (packed.since + SETTLED <= now || age(packed.stamp.1) >= SETTLED);
+    /// The compressed files that are to be read now, each once, and open if there were descriptors for it. `age` tells how
+    /// long ago a time was, in nanoseconds since 1970.
+    pub fn unpack(&mut self, now: Duration, age: impl Fn(i64) -> Duration) -> Vec<(PathBuf, Option<S>)> {
+        let is_ready = |packed: &&mut Packed<S>| {
+            !packed.given && (packed.since + SETTLED <= now || age(packed.stamp.1) >= SETTLED)
+        };
         let ready = self.packed.values_mut().filter(is_ready).map(|packed| {
             packed.given = true;
-            packed.path.clone()
+            (packed.path.clone(), packed.source.take())
         });
-        let mut ready: Vec<PathBuf> = ready.collect();
-        ready.sort();
+        let mut ready: Vec<_> = ready.collect();
+        self.open -= ready.iter().filter(|(_, source)| source.is_some()).count();
+        ready.sort_by(|(one, _), (other, _)| one.cmp(other));
         ready
     }
 
-    /// Ends all: hands out what is held back, if `all` the last lines without their ends too.
-    ///
-    /// # Errors
-    /// Those of the intake.
-    pub fn end(&mut self, all: bool) -> Result<()> {
-        self.tails.values_mut().try_for_each(|followed| followed.tail.end(&self.reader, all))
+    /// Names of files that are gone with what was not read of them; each is told once.
+    pub fn take_lost(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.lost)
     }
 }
 

@@ -5,9 +5,12 @@
 //! knows what was delivered; all of that is pure but for the files it is given. `watch` waits, and this module puts
 //! them together.
 
+mod arrivals;
 pub mod book;
 pub mod copies;
 pub mod follower;
+mod losses;
+mod outbox;
 pub mod tail;
 mod unpack;
 mod watch;
@@ -22,9 +25,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 use std::time::{Duration, Instant, SystemTime};
 
+use self::arrivals::Arrivals;
 use self::book::{FileId, Found};
 use self::copies::{Copies, View};
 use self::follower::Follower;
+use self::losses::Lost;
+use self::outbox::{Ending, Outbox};
 use self::tail::Reader;
 use self::unpack::{Unpacker, Until};
 use self::watch::{Event, Watcher};
@@ -34,6 +40,7 @@ use super::live::{Live, Say};
 use super::reader::Intake;
 use super::{Position, ReadOptions, ReadOutcome};
 use crate::error::{Error, Result};
+use crate::receipt::grouped;
 use crate::stop::Stop;
 
 /// How files are followed.
@@ -71,40 +78,80 @@ pub(super) fn follow(
         return Error::internal("nobody can end what is followed").into();
     };
     let _entered = live.enter();
+    let outbox = match Outbox::new(intake) {
+        Ok(outbox) => outbox,
+        Err(error) => return error.into(),
+    };
     let copies = Arc::new(Copies::new(options.memory.clone()));
     let (plain, wary) = (View::new(&copies, false), View::new(&copies, true));
-    let reader = Reader { size: &options.size, origin: &options.origin, pool, intake, timeout: follow.timeout };
+    let reader =
+        Reader { size: &options.size, origin: &options.origin, pool, intake: &outbox, timeout: follow.timeout };
     let errors = Mutex::new(Vec::new());
     let until = Until { intake, stop: &live.stop };
     let options_of_copies = ReadOptions { memory: Some(Arc::new(wary.clone())), ..options.clone() };
-    let unpacker = Unpacker::new(options_of_copies, pool, &until, position, &errors, &follow.say);
+    let most_open = descriptors();
+    let for_copies = most_open.div_ceil(4);
+    let unpacker = Unpacker::new(options_of_copies, pool, &until, position, &errors, &follow.say, for_copies);
     let mut following = Following {
         followed,
         live,
         say: &follow.say,
-        follower: Follower::new(reader, &plain, &wary),
+        outbox: &outbox,
+        follower: Follower::new(reader, &plain, &wary, most_open - for_copies),
         watcher: Watcher::new(follow.poll, &follow.say),
+        arrivals: Arrivals::default(),
+        lost: Lost::default(),
         started: Instant::now(),
+        own: HashSet::new(),
         targets: BTreeSet::new(),
         patterns: followed.names.iter().filter_map(|name| glob::Pattern::new(name).ok()).collect(),
         said: HashSet::new(),
         next_look: Duration::ZERO,
     };
-    let ended = std::thread::scope(|scope| following.run(scope, &unpacker, position));
-    // The state finds an unfinished line whole when it has come to its end; nobody else remembers it.
-    let ended = ended.and_then(|()| following.follower.end(options.memory.is_none()));
+    let ended = std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().name("hand-on".into());
+        if let Err(error) = builder.spawn_scoped(scope, || outbox.hand_on()) {
+            return Err(Error::system("no thread to follow files with").because(error));
+        }
+        let _ending = Ending(&outbox);
+        let ended = following.run(scope, &unpacker, position).and_then(|()| following.read_remainder(position));
+        // The state finds an unfinished line whole when it has come to its end; nobody else remembers it.
+        ended.and_then(|()| following.follower.end(options.memory.is_none()))
+    });
+    let mut unread = following.follower.unread();
+    unread.extend(unpacker.unread());
+    let lost = std::mem::take(&mut following.lost);
+    drop((following, unpacker));
     let mut errors = errors.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (failure, left) = outbox.into_rest();
     errors.extend(ended.err());
-    ReadOutcome { errors, ..ReadOutcome::default() }
+    errors.extend(failure);
+    errors.extend(lost.sentence().map(Error::input));
+    ReadOutcome { errors, unread: losses::with_left(unread, left), ..ReadOutcome::default() }
+}
+
+/// How many files may be followed with a descriptor each. The others of the process are for sinks, sockets and journals.
+fn descriptors() -> usize {
+    use nix::sys::resource::{Resource, getrlimit};
+    let most = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(most, _)| usize::try_from(most).unwrap_or(usize::MAX));
+    let open = std::fs::read_dir("/proc/self/fd").map_or(16, Iterator::count);
+    most.saturating_sub(open).saturating_sub((most / 4).clamp(16, 256)).max(4)
 }
 
 struct Following<'a> {
     followed: &'a Followed,
     live: &'a Live,
     say: &'a Say,
+    outbox: &'a Outbox<'a>,
     follower: Follower<'a, File>,
     watcher: Watcher,
+    /// What events tell of names that come and go.
+    arrivals: Arrivals,
+    /// Files that are gone with what was not read of them.
+    lost: Lost,
     started: Instant,
+    /// The job's own files among those that were found, which are not read.
+    own: HashSet<FileId>,
     /// What links led to at the last look.
     targets: BTreeSet<PathBuf>,
     patterns: Vec<glob::Pattern>,
@@ -130,14 +177,21 @@ impl<'a> Following<'a> {
             let mut counted = |bytes: u64| {
                 position.read.fetch_add(bytes, Ordering::Relaxed);
             };
-            if !self.follower.read(now, &mut failed, &mut counted)? {
+            let (own, watcher, say) = (&self.own, &mut self.watcher, self.say);
+            let mut open = |found: &Found| open_file(found, own, watcher, say);
+            let failures = self.follower.open_waiting(now, &mut open);
+            let wanted = self.follower.read(now, &mut open, &mut failed, &mut counted)?;
+            self.say_failures(failures);
+            self.say_closed();
+            self.note_lost();
+            if !wanted || self.outbox.is_unwanted() {
                 return Ok(());
             }
             if self.follower.needs_look() {
                 self.next_look = now;
             }
             let watcher = &mut self.watcher;
-            if !self.follower.wake(now, &mut |id, _| watcher.leave_file(id))? || stop.is_requested() {
+            if !self.follower.wake(now, &mut |id| watcher.leave_file(id))? || stop.is_requested() {
                 return Ok(());
             }
             unpacker.take(scope, self.follower.unpack(now, age));
@@ -146,8 +200,31 @@ impl<'a> Following<'a> {
         }
     }
 
+    /// Reads what files hold to which no name leads any more, because no later run finds them.
+    fn read_remainder(&mut self, position: &Position) -> Result<()> {
+        self.take_events();
+        self.look();
+        let mut counted = |bytes: u64| {
+            position.read.fetch_add(bytes, Ordering::Relaxed);
+        };
+        let mut remainder = self.follower.remainder();
+        while !self.outbox.is_unwanted() && self.follower.read_remainder(&mut remainder, &mut counted)? {
+            if remainder.is_empty() {
+                break;
+            }
+            if !self.outbox.has_room() {
+                Watcher::pause(self.outbox.room(), DOUBT);
+            }
+        }
+        self.follower.give_up(remainder);
+        self.note_lost();
+        Ok(())
+    }
+
     fn wait(&mut self, stop: &Stop) {
-        if self.follower.is_behind() {
+        // While nobody takes lines, reading waits, and watching goes on.
+        let has_room = self.outbox.has_room();
+        if self.follower.may_open_more() || (self.follower.is_behind() && has_room) {
             return;
         }
         if self.follower.has_come() {
@@ -157,18 +234,39 @@ impl<'a> Following<'a> {
             }
         }
         let next = self.follower.deadline().map_or(self.next_look, |at| at.min(self.next_look));
-        self.watcher.wait(stop.as_fd(), Some(next.saturating_sub(self.started.elapsed())));
+        self.watcher.wait(stop.as_fd(), self.outbox.room(), Some(next.saturating_sub(self.started.elapsed())));
     }
 
     fn take_events(&mut self) {
-        for event in self.watcher.events() {
+        let events = self.watcher.events();
+        // Asked after the events, so that what was written before a name was removed is among it.
+        self.arrivals.written(self.watcher.written());
+        for event in events {
             let look = match event {
                 Event::Wrote(id) => {
+                    self.follower.written(id);
+                    false
+                }
+                Event::Touched(id) => {
                     self.follower.mark(id);
                     false
                 }
+                Event::Gone(id) => {
+                    self.follower.gone(id);
+                    true
+                }
                 Event::Moved => true,
-                Event::Name(path) => self.concerns(&path),
+                Event::Name(path, change) => {
+                    let concerns = self.concerns(&path);
+                    if let Some(change) = change {
+                        // Of what lies in the current directory events say `./NAME`.
+                        let bare = path.strip_prefix(".").unwrap_or(&path);
+                        let book = self.follower.book();
+                        let is_known = book.is_name(&path) || book.is_name(bare);
+                        self.arrivals.take(&path, change, is_known, concerns);
+                    }
+                    concerns
+                }
                 Event::Lost => {
                     self.warn_once(
                         "more happened to the files than inotify could tell: all of them are looked at".to_owned(),
@@ -215,30 +313,52 @@ impl<'a> Following<'a> {
         let new = self.watcher.watch_directories(directories, self.say);
         self.targets = inputs.targets;
         let found: Vec<Found> = inputs.inputs.iter().filter_map(found).collect();
+        let own = self.own_of(&found);
+        // Files that wait for a descriptor are opened after later looks.
+        self.own.retain(|id| self.follower.book().knows(*id));
+        self.own.extend(own);
         let failures = {
-            let (own, watcher, say) = (self.own_of(&found), &mut self.watcher, self.say);
-            let mut open = |found: &Found| {
-                if own.contains(&found.id) {
-                    return Ok(None);
-                }
-                let file = File::open(&found.path)?;
-                let data = file.metadata()?;
-                if (FileId { device: data.dev(), inode: data.ino() }) != found.id {
-                    // The name leads to another file by now, which the next look finds.
-                    return Err(io::ErrorKind::NotFound.into());
-                }
-                watcher.watch_file(found.id, &file, &found.path, say);
-                Ok(Some(file))
-            };
+            let (own, watcher, say) = (&self.own, &mut self.watcher, self.say);
+            let mut open = |found: &Found| open_file(found, own, watcher, say);
             self.follower.look(&found, began, &mut open)
         };
-        for (path, error) in failures {
-            self.warn_once(format!("{}: cannot be opened: {error}; it is tried again", path.display()));
-        }
+        self.say_failures(failures);
+        self.arrivals.looked(|path| path.symlink_metadata().is_ok());
         let now = self.started.elapsed();
         let pause = if self.watcher.polls() { POLL[1] } else { DOUBT };
         // In a directory that was not watched, something may have happened before it was.
         self.next_look = if new { now } else { now + pause.max((now - began) * PART) };
+    }
+
+    /// Says which files could not be opened, in one sentence.
+    fn say_failures(&mut self, failures: Vec<(PathBuf, io::Error)>) {
+        let Some((path, error)) = failures.first() else { return };
+        let more = match failures.len() - 1 {
+            0 => "it is tried again".to_owned(),
+            more => format!("and {} more files; they are tried again", grouped(more as u64)),
+        };
+        self.warn_once(format!("{}: cannot be opened: {error}; {more}", path.display()));
+    }
+
+    /// Says, once, that there are more files than descriptors.
+    fn say_closed(&mut self) {
+        if self.follower.closed() > 0 {
+            self.warn_once(
+                "there are more files to follow than this process may open (ulimit -n, or LimitNOFILE= of systemd): quiet \
+                 ones are closed, and opened again when they change"
+                    .to_owned(),
+            );
+        }
+    }
+
+    /// Notes which files are gone with what was not read of them, and says so at once, because the end may be far.
+    fn note_lost(&mut self) {
+        let mut lost = Lost::default();
+        self.follower.take_lost().into_iter().chain(self.arrivals.take_lost()).for_each(|path| lost.add(path));
+        if let Some(sentence) = lost.sentence() {
+            self.say.warn(sentence);
+        }
+        self.lost.join(lost);
     }
 
     /// Which of the files that are not known yet are the job's own.
@@ -270,6 +390,21 @@ impl<'a> Following<'a> {
             self.say.warn(sentence);
         }
     }
+}
+
+/// Opens a file, and watches it; `None` if it is one of the job's own.
+fn open_file(found: &Found, own: &HashSet<FileId>, watcher: &mut Watcher, say: &Say) -> io::Result<Option<File>> {
+    if own.contains(&found.id) {
+        return Ok(None);
+    }
+    let file = File::open(&found.path)?;
+    let data = file.metadata()?;
+    if (FileId { device: data.dev(), inode: data.ino() }) != found.id {
+        // The name leads to another file by now, which the next look finds.
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    watcher.watch_file(found.id, &file, &found.path, say);
+    Ok(Some(file))
 }
 
 /// A file that was found, if it is one.

@@ -11,7 +11,7 @@ use crate::batch::Origin;
 use crate::error::Result;
 use crate::source::cut::{BlockPool, Content, Cutter};
 use crate::source::inputs::Input;
-use crate::source::origin::OriginRule;
+use crate::source::origin::{FINGERPRINT_BYTES, OriginRule};
 use crate::source::reader::{BatchSize, Intake};
 use crate::source::resume::Resuming;
 
@@ -74,6 +74,8 @@ pub enum Came {
     All,
     /// There is more, and others have their turn.
     More,
+    /// There may be more, but the file is closed, or nobody takes lines at the moment.
+    NotNow,
     /// The file was truncated amid a line, which a copy may have whole: [`Tail::begin_anew`] is to be told.
     Truncated,
     /// No more is wanted.
@@ -82,7 +84,8 @@ pub enum Came {
 
 /// See the [module](self).
 pub struct Tail<'a, S> {
-    source: S,
+    /// `None` while it is closed for want of descriptors.
+    source: Option<S>,
     path: PathBuf,
     memory: &'a View,
     resuming: Resuming<'a>,
@@ -103,7 +106,7 @@ impl<'a, S: Source> Tail<'a, S> {
     /// A file of which nothing is read. `memory` knows what of it is settled.
     pub fn new(source: S, path: PathBuf, reader: &Reader<'a>, memory: &'a View, now: Duration) -> Self {
         Tail {
-            source,
+            source: Some(source),
             path,
             memory,
             resuming: Resuming::new(reader.intake, memory, None),
@@ -117,9 +120,24 @@ impl<'a, S: Source> Tail<'a, S> {
         }
     }
 
-    /// The file.
-    pub fn source(&self) -> &S {
-        &self.source
+    /// The file, if it is open.
+    pub fn source(&self) -> Option<&S> {
+        self.source.as_ref()
+    }
+
+    /// Closes the file. What is known of it is kept.
+    pub fn close(&mut self) -> Option<S> {
+        self.source.take()
+    }
+
+    /// The file is open again.
+    pub fn reopen(&mut self, source: S) {
+        self.source = Some(source);
+    }
+
+    /// Bytes that were handed out.
+    pub fn bytes_handed_out(&self) -> u64 {
+        self.content.offset()
     }
 
     /// Its name.
@@ -154,8 +172,15 @@ impl<'a, S: Source> Tail<'a, S> {
     }
 
     fn come(&mut self, reader: &Reader<'a>, now: Duration) -> io::Result<Result<Came>> {
-        let (size, _) = self.source.look()?;
-        if meaning(self.read, size, || self.agrees()) == Meaning::Anew {
+        let Some(source) = self.source.take() else { return Ok(Ok(Came::NotNow)) };
+        let come = self.come_from(&source, reader, now);
+        self.source = Some(source);
+        come
+    }
+
+    fn come_from(&mut self, source: &S, reader: &Reader<'a>, now: Duration) -> io::Result<Result<Came>> {
+        let (size, _) = source.look()?;
+        if meaning(self.read, size, || self.agrees(source)) == Meaning::Anew {
             if self.content.has_come() && !self.cut {
                 return Ok(Ok(Came::Truncated));
             }
@@ -170,8 +195,12 @@ impl<'a, S: Source> Tail<'a, S> {
         let name = name(reader.origin, &self.path);
         let cutter = Cutter { size: reader.size, pool: reader.pool, intake: &self.resuming, name: &name };
         while self.read < size {
+            if !reader.intake.has_room() {
+                came = Came::NotNow;
+                break;
+            }
             let room = self.content.room(&cutter);
-            let length = match self.source.read_at(room, self.read) {
+            let length = match source.read_at(room, self.read) {
                 Ok(0) => break,
                 Ok(length) => length,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -194,7 +223,7 @@ impl<'a, S: Source> Tail<'a, S> {
                     [b'\r'] => continue,
                     [b'\n', ..] => self.content.leave_out(1),
                     [b'\r', b'\n', ..] => self.content.leave_out(2),
-                    _ => {}
+                    _ => self.content.go_on_with_line(),
                 }
                 self.cut = false;
             }
@@ -230,9 +259,18 @@ impl<'a, S: Source> Tail<'a, S> {
 
     /// When something is to be done although nothing has come.
     pub fn deadline(&self, reader: &Reader) -> Option<Duration> {
-        let unfinished =
-            (self.content.unfinished() > 0 && !self.cut).then(|| self.grown.saturating_add(reader.timeout));
+        let unfinished = self.may_cut(reader).then(|| self.grown.saturating_add(reader.timeout));
         unfinished.into_iter().chain(self.lets_go()).min()
+    }
+
+    /// Whether the last line may be handed out without its end. A first line that is not whole may not while it gives the
+    /// content its origin: when its end came, the same content would have another one.
+    fn may_cut(&self, reader: &Reader) -> bool {
+        let unfinished = self.content.unfinished();
+        let has_origin = self.content.is_named()
+            || unfinished >= FINGERPRINT_BYTES as u64
+            || *reader.origin != OriginRule::Fingerprint;
+        unfinished > 0 && !self.cut && has_origin
     }
 
     /// When what is held back is delivered at the latest.
@@ -250,7 +288,7 @@ impl<'a, S: Source> Tail<'a, S> {
             self.let_go()?;
         }
         let due = self.grown.saturating_add(reader.timeout) <= now;
-        if due && self.content.unfinished() > 0 && !self.cut && !self.hand_out_rest(reader)? {
+        if due && self.may_cut(reader) && !self.hand_out_rest(reader)? {
             return self.unwanted();
         }
         Ok(Came::All)
@@ -274,7 +312,7 @@ impl<'a, S: Source> Tail<'a, S> {
         let name = name(reader.origin, &self.path);
         let cutter = Cutter { size: reader.size, pool: reader.pool, intake: &self.resuming, name: &name };
         self.cut = self.content.unfinished() > 0;
-        self.content.end(&cutter)
+        self.content.end(&cutter, true)
     }
 
     fn let_go(&self) -> Result<()> {
@@ -315,9 +353,9 @@ impl<'a, S: Source> Tail<'a, S> {
     }
 
     /// Whether what was read still stands where it stood, as far as it was kept.
-    fn agrees(&self) -> bool {
+    fn agrees(&self, source: &S) -> bool {
         // Reading on meets what is wrong again, and says it.
-        let stands = |bytes: &[u8], at: u64| stands(&self.source, bytes, at).unwrap_or(true);
+        let stands = |bytes: &[u8], at: u64| stands(source, bytes, at).unwrap_or(true);
         stands(&self.beginning, 0) && stands(&self.latest, self.read - self.latest.len() as u64)
     }
 }

@@ -1,6 +1,8 @@
 //! Compressed files among those that are followed: each is read once, as a whole, beside them.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,11 +10,12 @@ use std::thread::Scope;
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
+use crate::receipt::UnreadFile;
 use crate::source::cut::BlockPool;
 use crate::source::inputs::Input;
 use crate::source::live::Say;
 use crate::source::reader::{Intake, LongLine};
-use crate::source::{Position, ReadOptions, read_input};
+use crate::source::{InputEnd, Position, ReadOptions, read_file};
 use crate::stop::Stop;
 
 /// See the [module](self).
@@ -21,7 +24,10 @@ pub(super) struct Unpacker<'a> {
     pool: &'a Arc<BlockPool>,
     intake: &'a dyn Intake,
     position: &'a Position,
-    names: Mutex<VecDeque<PathBuf>>,
+    names: Mutex<VecDeque<(PathBuf, Option<File>)>>,
+    /// The most of them that stay open until they are read.
+    most_open: usize,
+    unread: Mutex<Vec<UnreadFile>>,
     /// Whether a thread takes them from there.
     at_work: AtomicBool,
     errors: &'a Mutex<Vec<Error>>,
@@ -37,17 +43,23 @@ impl<'env> Unpacker<'env> {
         position: &'env Position,
         errors: &'env Mutex<Vec<Error>>,
         say: &'env Say,
+        most_open: usize,
     ) -> Self {
-        let (names, at_work) = (Mutex::default(), AtomicBool::new(false));
-        Unpacker { options, pool, intake, position, names, at_work, errors, say }
+        let (names, unread, at_work) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
+        Unpacker { options, pool, intake, position, names, most_open, unread, at_work, errors, say }
     }
 
     /// Reads these as well.
-    pub(super) fn take<'scope>(&'env self, scope: &'scope Scope<'scope, 'env>, paths: Vec<PathBuf>) {
-        if paths.is_empty() {
+    pub(super) fn take<'scope>(&'env self, scope: &'scope Scope<'scope, 'env>, files: Vec<(PathBuf, Option<File>)>) {
+        if files.is_empty() {
             return;
         }
-        self.names().extend(paths);
+        let mut names = self.names();
+        for (path, file) in files {
+            let is_few = names.iter().filter(|(_, file)| file.is_some()).count() < self.most_open;
+            names.push_back((path, file.filter(|_| is_few)));
+        }
+        drop(names);
         if !self.at_work.swap(true, Ordering::SeqCst) {
             let builder = std::thread::Builder::new().name("unpack".into());
             if let Err(error) = builder.spawn_scoped(scope, || self.work()) {
@@ -58,20 +70,47 @@ impl<'env> Unpacker<'env> {
 
     fn work(&self) {
         loop {
-            let path = {
+            let next = {
                 let mut names = self.names();
-                let path = names.pop_front();
+                let next = names.pop_front();
                 // Under the lock, so that whoever adds one sees that nobody is at work.
-                self.at_work.store(path.is_some(), Ordering::SeqCst);
-                path
+                self.at_work.store(next.is_some(), Ordering::SeqCst);
+                next
             };
-            let Some(path) = path else { return };
-            let read = read_input(&Input::File(path), &self.options, self.pool, self.intake, self.position);
-            read.map(drop).unwrap_or_else(|error| self.fail(error));
+            let Some((path, file)) = next else { return };
+            self.read(path, file).unwrap_or_else(|error| self.fail(error));
         }
     }
 
-    fn names(&self) -> MutexGuard<'_, VecDeque<PathBuf>> {
+    fn read(&self, path: PathBuf, file: Option<File>) -> Result<()> {
+        let name = path.display().to_string();
+        let file = match file {
+            Some(file) => file,
+            None => File::open(&path)
+                .map_err(|error| Error::input(format!("{name}: cannot be opened; it was not read")).because(error))?,
+        };
+        let size = file.metadata().map_or(0, |data| data.len());
+        let own = Position::default();
+        let end = read_file(&file, &Input::File(path), &name, &self.options, self.pool, self.intake, &own);
+        let read = own.read.load(Ordering::Relaxed);
+        self.position.read.fetch_add(read, Ordering::Relaxed);
+        if let InputEnd::Stopped(offset) = end? {
+            // A small file is read whole before the first of it is handed on.
+            let bytes = if offset == 0 { size } else { size.saturating_sub(read).max(1) };
+            if file.metadata().is_ok_and(|data| data.nlink() == 0) {
+                self.fail(Error::input(format!("{name}: gone before all that was in it could be read")));
+            }
+            self.unread.lock().unwrap_or_else(PoisonError::into_inner).push(UnreadFile { name, bytes });
+        }
+        Ok(())
+    }
+
+    /// The files that were not read to their end.
+    pub(super) fn unread(&self) -> Vec<UnreadFile> {
+        std::mem::take(&mut *self.unread.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn names(&self) -> MutexGuard<'_, VecDeque<(PathBuf, Option<File>)>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

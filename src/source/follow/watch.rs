@@ -11,6 +11,7 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use nix::sys::statfs::{FsType, fstatfs};
 
+use super::arrivals::Change;
 use super::book::FileId;
 use crate::source::live::{Say, timeout};
 
@@ -19,10 +20,14 @@ use crate::source::live::{Say, timeout};
 pub enum Event {
     /// Something was written to a file, or it was truncated.
     Wrote(FileId),
+    /// Something else happened to a file: it has another name, or one less.
+    Touched(FileId),
+    /// A file does not exist any more.
+    Gone(FileId),
     /// A file or directory that is watched has moved, or is gone.
     Moved,
     /// Something happened to a name.
-    Name(PathBuf),
+    Name(PathBuf, Option<Change>),
     /// Events were lost: anything may have happened.
     Lost,
 }
@@ -30,6 +35,9 @@ pub enum Event {
 /// See the [module](self).
 pub struct Watcher {
     inotify: Option<Inotify>,
+    /// Tells under which names in the directories something was written. It is asked only when something else has happened.
+    writing: Option<Inotify>,
+    written_in: HashMap<WatchDescriptor, PathBuf>,
     files: HashMap<WatchDescriptor, FileId>,
     of_files: HashMap<FileId, WatchDescriptor>,
     directories: HashMap<WatchDescriptor, PathBuf>,
@@ -62,6 +70,8 @@ impl Watcher {
     pub fn new(poll: bool, say: &Say) -> Watcher {
         let mut watcher = Watcher {
             inotify: None,
+            writing: None,
+            written_in: HashMap::new(),
             files: HashMap::new(),
             of_files: HashMap::new(),
             directories: HashMap::new(),
@@ -72,7 +82,11 @@ impl Watcher {
         };
         if !poll {
             match Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC) {
-                Ok(inotify) => watcher.inotify = Some(inotify),
+                Ok(inotify) => {
+                    watcher.inotify = Some(inotify);
+                    // Without it any file may have been written to.
+                    watcher.writing = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok();
+                }
                 Err(error) => watcher.fall_back(format!("inotify is not to be had ({})", error.desc()), say),
             }
         }
@@ -138,6 +152,12 @@ impl Watcher {
             match inotify.add_watch(&directory, mask) {
                 Ok(watch) => {
                     new |= self.directories.insert(watch, directory.clone()).is_none();
+                    let mask = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_ONLYDIR;
+                    match self.writing.as_ref().map(|writing| writing.add_watch(&directory, mask)) {
+                        Some(Ok(watch)) => drop(self.written_in.insert(watch, directory.clone())),
+                        Some(Err(_)) => self.writing = None,
+                        None => {}
+                    }
                     kept.insert(directory, watch);
                 }
                 Err(Errno::ENOENT | Errno::ENOTDIR) => {}
@@ -152,22 +172,47 @@ impl Watcher {
                 let _ = inotify.rm_watch(watch);
             }
         }
+        let kept = &self.of_directories;
+        self.written_in.retain(|watch, directory| {
+            let is_kept = kept.contains_key(directory);
+            if let (false, Some(writing)) = (is_kept, &self.writing) {
+                let _ = writing.rm_watch(*watch);
+            }
+            is_kept
+        });
         new
     }
 
-    /// Waits until something happens, `stop` is readable, or `most` is over.
-    pub fn wait(&self, stop: BorrowedFd, most: Option<Duration>) {
-        let stop = PollFd::new(stop, PollFlags::POLLIN);
-        let timeout = timeout(most);
-        let _ = match &self.inotify {
-            Some(inotify) => poll(&mut [stop, PollFd::new(inotify.as_fd(), PollFlags::POLLIN)], timeout),
-            None => poll(&mut [stop], timeout),
-        };
+    /// Waits until something happens, `stop` or `room` is readable, or `most` is over.
+    pub fn wait(&self, stop: BorrowedFd, room: BorrowedFd, most: Option<Duration>) {
+        let inotify = self.inotify.as_ref().map(AsFd::as_fd);
+        let all = [Some(stop), Some(room), inotify].into_iter().flatten();
+        let mut all: Vec<PollFd> = all.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
+        let _ = poll(&mut all, timeout(most));
     }
 
     /// Waits `time`, or until `stop` is readable.
     pub fn pause(stop: BorrowedFd, time: Duration) {
         let _ = poll(&mut [PollFd::new(stop, PollFlags::POLLIN)], timeout(Some(time)));
+    }
+
+    /// Under which names in the directories something was written since it was asked last; `None` when that is not known.
+    pub fn written(&mut self) -> Option<Vec<PathBuf>> {
+        let mut names = Some(Vec::new());
+        while let Ok(read) = self.writing.as_ref()?.read_events() {
+            for event in read {
+                if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+                    names = None;
+                } else if event.mask.contains(AddWatchFlags::IN_IGNORED) {
+                    self.written_in.remove(&event.wd);
+                } else if let (Some(names), Some(directory), Some(name)) =
+                    (&mut names, self.written_in.get(&event.wd), &event.name)
+                {
+                    names.push(directory.join(name));
+                }
+            }
+        }
+        names
     }
 
     /// What has happened since it was asked last.
@@ -180,13 +225,25 @@ impl Watcher {
                 if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
                     events.push(Event::Lost);
                 } else if let Some(&id) = self.files.get(&event.wd) {
-                    events.push(Event::Wrote(id));
+                    if event.mask.contains(AddWatchFlags::IN_IGNORED) {
+                        self.files.remove(&event.wd);
+                        if self.of_files.get(&id) == Some(&event.wd) {
+                            self.of_files.remove(&id);
+                            events.push(Event::Gone(id));
+                        }
+                        continue;
+                    }
+                    let wrote = event.mask.contains(AddWatchFlags::IN_MODIFY);
+                    events.push(if wrote { Event::Wrote(id) } else { Event::Touched(id) });
                     if event.mask.intersects(gone) {
                         events.push(Event::Moved);
                     }
                 } else if let Some(directory) = self.directories.get(&event.wd) {
                     match &event.name {
-                        Some(name) => events.push(Event::Name(directory.join(name))),
+                        Some(name) => {
+                            let change = change(event.mask, event.cookie);
+                            events.push(Event::Name(directory.join(name), change));
+                        }
                         None if event.mask.contains(AddWatchFlags::IN_IGNORED) => {
                             self.directories.remove(&event.wd);
                             events.push(Event::Moved);
@@ -197,6 +254,19 @@ impl Watcher {
             }
         }
         events
+    }
+}
+
+/// What happened to the name of a file; of directories nothing.
+fn change(mask: AddWatchFlags, cookie: u32) -> Option<Change> {
+    let is = |flag| mask.contains(flag);
+    match () {
+        () if is(AddWatchFlags::IN_ISDIR) => None,
+        () if is(AddWatchFlags::IN_CREATE) => Some(Change::Made),
+        () if is(AddWatchFlags::IN_DELETE) => Some(Change::Removed),
+        () if is(AddWatchFlags::IN_MOVED_FROM) => Some(Change::MovedFrom(cookie)),
+        () if is(AddWatchFlags::IN_MOVED_TO) => Some(Change::MovedTo(cookie)),
+        () => None,
     }
 }
 

@@ -26,13 +26,14 @@ fn long(content: &[u8], start: usize, end: usize) -> LongLine {
         hash: 0,
         sum: sum::of(line),
         closed: line.ends_with(b"\n"),
+        partial: false,
     }
 }
 
 fn piece(content: &[u8], start: usize, end: usize) -> Piece {
     let bytes = &content[start..end];
     let (start, length) = (start as u64, bytes.len() as u64);
-    Piece { start, length, sum: sum::of(bytes), closed: bytes.ends_with(b"\n") }
+    Piece { start, length, sum: sum::of(bytes), closed: bytes.ends_with(b"\n"), cut: false }
 }
 
 fn known(pieces: &[(u32, Piece)]) -> Arc<[Known]> {
@@ -294,4 +295,33 @@ fn a_line_that_was_cut_is_settled_by_the_pieces_of_its_parts() {
     let line = [(0, false), (4, true), (19, true)];
     assert_eq!(sift(parts([1, 2, 1]), &[(0, 24)]), line);
     assert_eq!(sift(known(&[(1, piece(content, 0, 8)), (1, piece(content, 8, 14))]), &[(0, 24)]), line);
+}
+
+/// The beginning of a line was handed out because its end did not come, and settled; then a restart, or a truncation.
+#[test]
+fn of_a_line_whose_beginning_was_handed_out_the_rest_is_delivered_and_is_partial() {
+    let content = b"one\ntwo three four\nfive\n";
+    let cut = |start, end| Piece { cut: true, ..piece(content, start, end) };
+    let rest = |start, end| Sifted::Batch(batch(content, start, end).with_partial(true));
+    let sift = |pieces: &[(u32, Piece)]| {
+        let (mut sieve, mut out) = (Sieve::new(known(pieces)), Vec::new());
+        sieve.batch(batch(content, 0, 24), &mut out);
+        sieve.let_go(&mut out);
+        fates(content, &out);
+        out
+    };
+    let five = Sifted::Batch(batch(content, 19, 24));
+    assert_eq!(sift(&[(1, cut(0, 8))]), [Sifted::Settled(0, 8, 2), rest(8, 19), five.clone()]);
+    // In three parts, which earlier runs settled, in one strand and in several.
+    for strands in [[1, 1], [1, 2]] {
+        let pieces = [(strands[0], cut(0, 8)), (strands[1], cut(8, 14))];
+        assert_eq!(sift(&pieces), [Sifted::Settled(0, 14, 2), rest(14, 19), five.clone()]);
+        let pieces = [(strands[0], cut(0, 8)), (strands[1], piece(content, 8, 19))];
+        assert_eq!(sift(&pieces), [Sifted::Settled(0, 19, 2), five.clone()]);
+    }
+    // A content that ended there was complete: the line as it is now is another one.
+    assert_eq!(
+        sift(&[(1, piece(content, 0, 8))])[..2],
+        [Sifted::Settled(0, 4, 1), Sifted::Batch(batch(content, 4, 24))]
+    );
 }

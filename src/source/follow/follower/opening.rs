@@ -1,0 +1,231 @@
+//! Which files are open. Near the limit of descriptors quiet files are closed, and opened again when they change.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::super::book::{FileId, Found};
+use super::super::tail::{Source, Tail};
+use super::{Followed, Follower, Open};
+use crate::error::Error;
+
+/// A file that was found and not opened yet.
+pub(super) struct Waiting {
+    pub(super) found: Found,
+    /// Whether it has come since the first look.
+    pub(super) later: bool,
+    /// Opening it failed. It is tried again at the next look.
+    pub(super) failed: bool,
+}
+
+/// Whether it is the descriptors that are missing.
+fn wants_descriptors(error: &io::Error) -> bool {
+    [Errno::EMFILE, Errno::ENFILE].iter().any(|errno| error.raw_os_error() == Some(*errno as i32))
+}
+
+impl<S: Source> Follower<'_, S> {
+    /// Takes in what a look has found of the files that wait to be opened.
+    pub(super) fn look_for_waiting(&mut self, found: &[Found]) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let found: HashMap<FileId, &Found> = found.iter().map(|found| (found.id, found)).collect();
+        for mut waiting in std::mem::take(&mut self.waiting) {
+            match found.get(&waiting.found.id) {
+                Some(&found) => {
+                    waiting.found.clone_from(found);
+                    waiting.failed = false;
+                    self.waiting.push_back(waiting);
+                }
+                None => {
+                    self.book.forget(waiting.found.id);
+                    if waiting.found.size > 0 {
+                        self.lost.push(waiting.found.path);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether files wait to be opened that can be, as far as is known.
+    pub(super) fn is_opening(&self) -> bool {
+        self.waiting.iter().any(|waiting| !waiting.failed)
+    }
+
+    /// Whether a file that waits can be opened now.
+    pub fn may_open_more(&self) -> bool {
+        self.is_opening() && (self.open < self.most_open || self.tails.iter().any(|(id, it)| self.is_quiet(*id, it)))
+    }
+
+    /// Opens files that wait, as many as there are descriptors for. Gives what failed.
+    pub fn open_waiting(&mut self, now: Duration, open: Open<S>) -> Vec<(PathBuf, io::Error)> {
+        let mut failures = Vec::new();
+        if !self.is_opening() {
+            return failures;
+        }
+        let mut all = std::mem::take(&mut self.waiting);
+        while let Some(mut waiting) = all.pop_front() {
+            if waiting.failed {
+                self.waiting.push_back(waiting);
+                continue;
+            }
+            if !self.make_room() {
+                self.waiting.push_back(waiting);
+                self.waiting.append(&mut all);
+                break;
+            }
+            let found = waiting.found.clone();
+            match open(&found) {
+                Ok(Some(source)) => {
+                    self.open += 1;
+                    let memory = if waiting.later { self.wary } else { self.plain };
+                    let tail = Tail::new(source, found.path.clone(), &self.reader, memory, now);
+                    let (modified, size, wary) = (found.modified, found.size, waiting.later);
+                    let id = found.id;
+                    self.tails.insert(id, Followed { tail, modified, size, wary, changed: false });
+                    self.mark(id);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    // Of one's own files one may be closed, which is then done at once; for others a look is waited for.
+                    waiting.failed = !wants_descriptors(&error) || self.open == 0;
+                    match error.kind() {
+                        // Gone, or under another name by now: the next look tells.
+                        io::ErrorKind::NotFound => {
+                            self.missed.insert(found.id);
+                        }
+                        _ if wants_descriptors(&error) => self.are_too_many(),
+                        _ => failures.push((found.path.clone(), error)),
+                    }
+                    self.waiting.push_back(waiting);
+                }
+            }
+        }
+        if !self.may_open_more() {
+            self.mark_truncated();
+        }
+        failures
+    }
+
+    /// Whether `id` is open by now, which it was or is again. If not, it is tried later.
+    pub(super) fn ensure_open(&mut self, id: FileId, open: Open<S>, failed: &mut dyn FnMut(Error)) -> bool {
+        let Some(followed) = self.tails.get(&id) else { return false };
+        if followed.tail.source().is_some() {
+            return true;
+        }
+        let (path, size, modified) = (followed.tail.path().to_owned(), followed.size, followed.modified);
+        if !self.make_room() {
+            self.postponed.insert(id);
+            return false;
+        }
+        match open(&Found { path: path.clone(), id, size, modified }) {
+            Ok(source) => {
+                let Some(followed) = self.tails.get_mut(&id) else { return false };
+                if let Some(source) = source {
+                    followed.tail.reopen(source);
+                    self.open += 1;
+                    return true;
+                }
+                false
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.missed.insert(id);
+                false
+            }
+            Err(error) if wants_descriptors(&error) => {
+                self.are_too_many();
+                self.postponed.insert(id);
+                false
+            }
+            Err(error) => {
+                let name = path.display();
+                failed(
+                    Error::input(format!("{name}: cannot be opened again to read what was written to it"))
+                        .because(error),
+                );
+                self.remove(id);
+                false
+            }
+        }
+    }
+
+    /// There are fewer descriptors than was thought.
+    fn are_too_many(&mut self) {
+        self.most_open = self.open.saturating_sub(1).max(1);
+        self.make_room();
+    }
+
+    /// Whether one more file may be opened; quiet ones are closed for it.
+    fn make_room(&mut self) -> bool {
+        if self.open < self.most_open {
+            return true;
+        }
+        let quiet = self.tails.iter().filter(|(id, followed)| self.is_quiet(**id, followed));
+        let mut quiet: Vec<(Duration, FileId)> = quiet.map(|(id, followed)| (followed.tail.grown(), *id)).collect();
+        quiet.sort_unstable();
+        // Several at once, so that they are not sorted for each.
+        let surplus = self.open - self.most_open + self.most_open.div_ceil(4);
+        for (_, id) in quiet.into_iter().take(surplus) {
+            if self.tails.get_mut(&id).and_then(|followed| followed.tail.close()).is_some() {
+                self.open -= 1;
+                self.closed += 1;
+            }
+        }
+        if self.open >= self.most_open {
+            // Compressed files can be opened again by their names.
+            let packed = self.packed.values_mut().filter_map(|packed| packed.source.take()).take(surplus).count();
+            self.open -= packed;
+        }
+        self.open < self.most_open
+    }
+
+    /// The files that are closed, and have a name as far as is known.
+    pub(super) fn closed_with_names(&self) -> HashSet<FileId> {
+        let closed = self.tails.iter().filter(|(_, followed)| followed.tail.source().is_none());
+        closed.map(|(id, _)| *id).filter(|id| !self.book.is_nameless(*id)).collect()
+    }
+
+    /// Whether a file is open, was read to its end, and can be opened again by its name.
+    fn is_quiet(&self, id: FileId, followed: &Followed<S>) -> bool {
+        let is_read = |source: &S| source.look().is_ok_and(|(size, _)| size == followed.tail.bytes_read());
+        !self.is_dirty.contains(&id)
+            && !self.truncated.contains_key(&id)
+            && !self.book.is_nameless(id)
+            && followed.tail.source().is_some_and(is_read)
+    }
+
+    /// A file is read no further.
+    pub(super) fn remove(&mut self, id: FileId) {
+        if self.tails.remove(&id).and_then(|mut followed| followed.tail.close()).is_some() {
+            self.open -= 1;
+        }
+    }
+
+    /// A file that was closed has no name any more, and something was written to it since.
+    pub(super) fn lose(&mut self, id: FileId) {
+        if let Some(followed) = self.tails.get_mut(&id) {
+            self.lost.push(followed.tail.path().to_owned());
+            followed.changed = false;
+            self.ended.insert(id);
+        }
+    }
+
+    /// The file `id` does not exist any more.
+    pub fn gone(&mut self, id: FileId) {
+        let is_closed = |followed: &Followed<S>| followed.tail.source().is_none();
+        if let Some(followed) = self.tails.get_mut(&id).filter(|followed| is_closed(followed)) {
+            if std::mem::take(&mut followed.changed) {
+                self.lost.push(followed.tail.path().to_owned());
+            }
+            self.ended.insert(id);
+        }
+    }
+
+    /// How many files were closed for want of descriptors so far.
+    pub fn closed(&self) -> usize {
+        self.closed
+    }
+}

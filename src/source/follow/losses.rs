@@ -1,0 +1,81 @@
+//! What of followed files was not read: what is gone, and what the files still held.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::receipt::{UnreadFile, grouped};
+
+/// How many files are named in a sentence.
+const NAMED: usize = 3;
+
+/// Files that are gone with what was not read of them: the names of the first, and how many there are.
+#[derive(Debug, Default)]
+pub(super) struct Lost {
+    names: Vec<PathBuf>,
+    count: u64,
+}
+
+impl Lost {
+    /// One more.
+    pub(super) fn add(&mut self, path: PathBuf) {
+        self.join(Lost { names: vec![path], count: 1 });
+    }
+
+    /// Those as well.
+    pub(super) fn join(&mut self, other: Lost) {
+        self.names.extend(other.names);
+        self.names.truncate(NAMED);
+        self.count += other.count;
+    }
+
+    /// What is to be said of them; `None` when there is none.
+    pub(super) fn sentence(&self) -> Option<String> {
+        let names: Vec<String> = self.names.iter().map(|path| path.display().to_string()).collect();
+        let names = names.join(", ");
+        match (self.count, self.count - self.names.len() as u64) {
+            (0, _) => None,
+            (1, _) => Some(format!("{names}: gone before all that was in it could be read")),
+            (_, 0) => Some(format!("{names}: gone before all that was in them could be read")),
+            (_, more) => Some(format!(
+                "{names} and {} more files: gone before all that was in them could be read",
+                grouped(more)
+            )),
+        }
+    }
+}
+
+/// Adds what the intake did not take any more to what was not read.
+pub(super) fn with_left(mut unread: Vec<UnreadFile>, left: BTreeMap<String, u64>) -> Vec<UnreadFile> {
+    for (name, bytes) in left {
+        match unread.iter_mut().find(|file| file.name == name) {
+            Some(file) => file.bytes += bytes,
+            None => unread.push(UnreadFile { name, bytes }),
+        }
+    }
+    unread
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_files_three_are_named() {
+        let sentence = |count: usize| {
+            let mut lost = Lost::default();
+            (0..count).for_each(|number| lost.add(format!("{number}.log").into()));
+            lost.sentence()
+        };
+        assert_eq!(sentence(0), None);
+        assert_eq!(sentence(1).as_deref(), Some("0.log: gone before all that was in it could be read"));
+        assert!(sentence(3).is_some_and(|text| text.starts_with("0.log, 1.log, 2.log: gone")));
+        assert!(sentence(2003).is_some_and(|text| text.starts_with("0.log, 1.log, 2.log and 2,000 more files: gone")));
+    }
+
+    #[test]
+    fn what_was_left_in_memory_is_added_to_what_its_file_holds() {
+        let file = |name: &str, bytes| UnreadFile { name: name.to_owned(), bytes };
+        let left = BTreeMap::from([("a".to_owned(), 2), ("b".to_owned(), 3)]);
+        assert_eq!(with_left(vec![file("a", 1)], left), [file("a", 3), file("b", 3)]);
+    }
+}

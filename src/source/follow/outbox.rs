@@ -1,0 +1,246 @@
+//! Between the loop that follows files and the intake: a thread that waits for room there, so that the loop never does and
+//! goes on watching while a sink stands still.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::source::reader::{Intake, LongLine};
+
+/// The bytes that may wait before there is no room. A reader asks before it reads a block, so one block more may wait, and what
+/// readers had held back until then.
+const MOST: u64 = 2 << 20;
+
+/// See the [module](self).
+pub(super) struct Outbox<'a> {
+    intake: &'a dyn Intake,
+    state: Mutex<State>,
+    /// There is something to hand on, or nothing more will come.
+    changed: Condvar,
+    /// Readable when there is room again for somebody who found none.
+    room: EventFd,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Item>,
+    /// Bytes that wait, those included that are being handed on.
+    bytes: u64,
+    ended: bool,
+    /// Somebody found no room.
+    is_missed: bool,
+    /// It was told that there is room again.
+    is_told: bool,
+    /// The intake wants no more.
+    unwanted: bool,
+    failure: Option<Error>,
+    /// Bytes that the intake did not take, by the names of their files.
+    left: BTreeMap<String, u64>,
+}
+
+enum Item {
+    Batch(Batch),
+    Long(LongLine),
+}
+
+impl Item {
+    fn bytes(&self) -> u64 {
+        match self {
+            Item::Batch(batch) => batch.data.len() as u64,
+            Item::Long(line) => line.beginning.len() as u64,
+        }
+    }
+
+    /// The name of its file, and how many bytes of that it is.
+    fn place(&self) -> (String, u64) {
+        match self {
+            Item::Batch(batch) => (batch.origin.name.clone(), batch.data.len() as u64),
+            Item::Long(line) => (line.origin.name.clone(), line.length_with_end),
+        }
+    }
+}
+
+impl State {
+    fn leave(&mut self, (name, bytes): (String, u64)) {
+        *self.left.entry(name).or_default() += bytes;
+    }
+}
+
+impl<'a> Outbox<'a> {
+    /// Nothing waits yet.
+    ///
+    /// # Errors
+    /// When there is no descriptor for it.
+    pub(super) fn new(intake: &'a dyn Intake) -> Result<Self> {
+        let room = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
+            .map_err(|error| Error::system("no descriptor to follow files with").because(error))?;
+        Ok(Outbox { intake, state: Mutex::default(), changed: Condvar::new(), room })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Readable when no more is wanted, or when there is room after [`has_room`](Intake::has_room) said that there is none.
+    pub(super) fn room(&self) -> BorrowedFd<'_> {
+        self.room.as_fd()
+    }
+
+    /// Whether the intake wants no more.
+    pub(super) fn is_unwanted(&self) -> bool {
+        self.lock().unwanted
+    }
+
+    /// Nothing more will come.
+    pub(super) fn end(&self) {
+        self.lock().ended = true;
+        self.changed.notify_all();
+    }
+
+    /// What went wrong, and the bytes that the intake did not take, by the names of their files.
+    pub(super) fn into_rest(self) -> (Option<Error>, BTreeMap<String, u64>) {
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (state.failure, state.left)
+    }
+
+    /// Hands on what comes, until nothing more will.
+    pub(super) fn hand_on(&self) {
+        let mut state = self.lock();
+        loop {
+            let Some(item) = state.waiting.pop_front() else {
+                if state.ended {
+                    return;
+                }
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            if state.unwanted {
+                state.leave(item.place());
+                continue;
+            }
+            drop(state);
+            let (bytes, place) = (item.bytes(), item.place());
+            let (wanted, failure) = match item {
+                Item::Batch(batch) => (self.intake.batch(batch), None),
+                Item::Long(line) => match self.intake.long_line(line) {
+                    Ok(()) => (true, None),
+                    Err(error) => (false, Some(error)),
+                },
+            };
+            state = self.lock();
+            state.bytes -= bytes;
+            if !wanted {
+                state.unwanted = true;
+                state.failure = failure;
+                state.leave(place);
+            }
+            // Not at the first byte: whoever waits reads whole blocks.
+            if !wanted || (state.bytes < MOST / 2 && std::mem::take(&mut state.is_missed)) {
+                state.is_told = self.room.write(1).is_ok();
+            }
+        }
+    }
+}
+
+/// Tells an outbox that nothing more will come when it is dropped, also by a panic: its thread would wait for ever.
+pub(super) struct Ending<'a>(pub(super) &'a Outbox<'a>);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl Intake for Outbox<'_> {
+    fn batch(&self, batch: Batch) -> bool {
+        let item = Item::Batch(batch);
+        let mut state = self.lock();
+        if state.unwanted {
+            state.leave(item.place());
+            return false;
+        }
+        state.bytes += item.bytes();
+        state.waiting.push_back(item);
+        self.changed.notify_one();
+        true
+    }
+
+    fn long_line(&self, line: LongLine) -> Result<()> {
+        let item = Item::Long(line);
+        let mut state = self.lock();
+        if state.unwanted {
+            state.leave(item.place());
+            return state.failure.take().map_or(Ok(()), Err);
+        }
+        state.bytes += item.bytes();
+        state.waiting.push_back(item);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        let mut state = self.lock();
+        let room = state.bytes < MOST || state.unwanted;
+        state.is_missed |= !room;
+        if std::mem::take(&mut state.is_told) {
+            // It cannot fail: it was written to, and nobody else reads it.
+            let _ = self.room.read();
+        }
+        room
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::{Receiver, channel};
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::batch::Origin;
+
+    /// Takes a batch when it is told whether it wants it.
+    struct Slow(Mutex<Receiver<bool>>);
+
+    impl Intake for Slow {
+        fn batch(&self, _: Batch) -> bool {
+            self.0.lock().unwrap().recv().unwrap_or(false)
+        }
+
+        fn long_line(&self, _: LongLine) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn while_the_intake_waits_nobody_else_does_and_what_it_does_not_take_is_counted() {
+        let (tell, told) = channel();
+        let slow = Slow(Mutex::new(told));
+        let outbox = Outbox::new(&slow).unwrap();
+        let line = [vec![b'x'; (MOST / 4) as usize - 1], b"\n".to_vec()].concat();
+        let batch = || Batch::new(Arc::new(Origin::new(1, "x.log")), 0, 1, Bytes::copy_from_slice(&line));
+        std::thread::scope(|scope| {
+            scope.spawn(|| outbox.hand_on());
+            for _ in 0..4 {
+                assert!(outbox.has_room() && outbox.batch(batch()));
+            }
+            assert!(!outbox.has_room(), "none of them was taken");
+            (0..3).for_each(|_| tell.send(true).unwrap());
+            let mut room = [nix::poll::PollFd::new(outbox.room(), nix::poll::PollFlags::POLLIN)];
+            assert_eq!(nix::poll::poll(&mut room, nix::poll::PollTimeout::NONE), Ok(1));
+            assert!(outbox.has_room());
+            assert_eq!(nix::poll::poll(&mut room, nix::poll::PollTimeout::ZERO), Ok(0), "told once");
+            assert!(outbox.batch(batch()));
+            tell.send(false).unwrap();
+            outbox.end();
+        });
+        let (failure, left) = outbox.into_rest();
+        assert!(failure.is_none());
+        assert_eq!(left.into_iter().collect::<Vec<_>>(), [("x.log".to_owned(), 2 * line.len() as u64)]);
+    }
+}
