@@ -18,7 +18,6 @@ use crate::source::reader::{Intake, LongLine};
 use crate::source::syslog::{self, Listening};
 use crate::source::{Position, ReadOptions, ReadOutcome, read_all};
 use crate::state::Memory;
-use crate::state::pieces::Piece;
 use crate::state::store::Store;
 use crate::stop::Stop;
 

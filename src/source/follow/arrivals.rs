@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn what_is_removed_before_a_look_is_lost_and_what_was_open_is_not() {
         assert_eq!(lost(&[], &[("a.log", Made), ("a.log", Removed)]), [PathBuf::from("a.log")]);
-        assert_eq!(lost(&["a.log"], &[("a.log", Removed)]), [PathBuf::new(); 0]);
+        assert_eq!(lost(&["a.log"], &[("a.log", Removed)]).len(), 0);
         assert_eq!(lost(&["a.log"], &[("a.log", Removed), ("a.log", Made), ("a.log", Removed)]).len(), 1);
         assert_eq!(lost(&[], &[("other", Made), ("other", Removed)]).len(), 0);
         assert_eq!(lost(&[], &[("a.log", Made)]).len(), 0, "it is there, and the next look opens it");

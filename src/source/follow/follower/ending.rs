@@ -52,8 +52,7 @@ impl<S: Source> Follower<'_, S> {
     /// Those of the intake.
     pub fn read_remainder(&mut self, remainder: &mut Remainder, counted: &mut dyn FnMut(u64)) -> Result<bool> {
         for (id, end) in std::mem::take(&mut remainder.0) {
-            loop {
-                let Some(followed) = self.tails.get_mut(&id) else { break };
+            while let Some(followed) = self.tails.get_mut(&id) {
                 let before = followed.tail.bytes_read();
                 let came = followed.tail.read(&self.reader, self.read_at)?;
                 counted(followed.tail.bytes_read().saturating_sub(before));

@@ -274,7 +274,7 @@ impl World {
             assert!(self.follower.open <= self.fixed.most_open);
             rounds += 1;
             assert!(rounds < 10_000, "reading goes on for ever");
-            if !self.follower.may_open_more() && !(self.follower.is_behind() && self.fixed.kept.has_room()) {
+            if !(self.follower.may_open_more() || self.follower.is_behind() && self.fixed.kept.has_room()) {
                 break;
             }
         }
