@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use logator::dead_letter;
 
 use crate::kit::peer::Peer;
+use crate::kit::place::{Place, line_account};
 #[cfg(feature = "sqlite")]
-use crate::kit::place::Running;
-use crate::kit::place::{Place, account, line_account};
+use crate::kit::place::{Running, account};
 
 /// Captures the line three times, so that a line of 400 kB is too much and its dead letter is not.
 #[cfg(feature = "sqlite")]

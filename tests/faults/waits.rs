@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 
+#[cfg(feature = "sqlite")]
 use crate::kit::disk::Disk;
 use crate::kit::logs::access;
 use crate::kit::peer::Peer;
