@@ -123,6 +123,12 @@ fn is_address(text: &str) -> bool {
     !scheme.is_empty() && is_scheme && (rest.starts_with("//") || is_known)
 }
 
+/// Whether `text` is an address of a kind that has no password.
+fn has_no_secret(text: &str) -> bool {
+    let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+    ["syslog+udp", "syslog+tcp", "syslog+tls", "ipc", "tcp", "pull+ipc", "pull+tcp"].contains(&scheme)
+}
+
 fn learn_address(text: &str) {
     let rest = match text.split_once("://") {
         Some((_, rest)) => rest,
@@ -137,7 +143,8 @@ fn learn_address(text: &str) {
     };
     let login = match rest.rsplit_once('@') {
         Some((login, after)) if place(after) => login,
-        None if place(rest) => "",
+        // These hold no password, and a wrong port is none.
+        None if place(rest) || has_no_secret(text) => "",
         // The host was forgotten, or something else is wrong: a password may go to the very end.
         _ => rest,
     };

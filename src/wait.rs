@@ -7,10 +7,13 @@
 //! * The time counts from when the trouble began for the job: another thread that meets the same trouble does not begin
 //!   anew, and neither does another attempt. [`Patience::over`] ends the trouble.
 //! * After a second it is said what is waited for, once for each trouble; and that it is over, if the one was said.
+//! * The reader of standard output is a special case: a pager stands still for as long as somebody reads. So it is waited for
+//!   without a limit unless one is asked for, and nothing is said about it on a terminal, whose screen the pager has.
 //! * After a signal a wait has five seconds left, or what is left of the deadline if that is less.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -100,6 +103,7 @@ impl Waits {
             name,
             words,
             deadline: None,
+            for_reader: false,
             present: AtomicBool::new(false),
             state: Mutex::default(),
         }
@@ -213,6 +217,8 @@ pub struct Patience {
     words: Words,
     /// Stronger than the job's, and the name of the setting.
     deadline: Option<(Duration, &'static str)>,
+    /// Whether it is the reader of standard output that is waited for.
+    for_reader: bool,
     /// Whether there is trouble, for those who only want to end it.
     present: AtomicBool,
     state: Mutex<Trouble>,
@@ -239,6 +245,16 @@ impl Patience {
     /// The same with a deadline of its own, set by `setting`.
     pub fn with_deadline(self, deadline: Duration, setting: &'static str) -> Patience {
         Patience { deadline: Some((deadline, setting)), ..self }
+    }
+
+    /// The same for the reader of standard output.
+    pub fn with_reader(self) -> Patience {
+        Patience { for_reader: true, ..self }
+    }
+
+    /// Whether nothing else than a reader who takes their time is waited for, and nobody asked for a limit.
+    fn is_flow(&self) -> bool {
+        self.for_reader && self.waits.0.deadline == Deadline::default()
     }
 
     /// Who is waited for.
@@ -275,6 +291,9 @@ impl Patience {
     }
 
     fn limit(&self) -> Option<Duration> {
+        if self.is_flow() {
+            return None;
+        }
         self.deadline.map(|(most, _)| most).or(self.waits.0.deadline.get())
     }
 
@@ -310,7 +329,8 @@ impl Wait<'_> {
         if end.is_some_and(|end| now >= end) {
             return Err(self.ended(words, since, by_signal));
         }
-        let say = !trouble.said && now - since >= quiet;
+        let silent = self.patience.is_flow() && std::io::stderr().is_terminal();
+        let say = !trouble.said && now - since >= quiet && !silent;
         trouble.said |= say;
         drop(trouble);
         if say {

@@ -84,7 +84,7 @@ pub fn print(options: &PullOptions, deadline: Deadline, console: Console) -> Res
         move |signal| console.say(format!("{signal}: what was received is written; a second signal ends at once"))
     })?;
     let waits = super::waits(deadline, &stop, &console);
-    let stdout = AppendFile::stdout(&Arc::new(waits.patience("standard output", Words::WRITTEN)))?;
+    let stdout = AppendFile::stdout(&Arc::new(waits.patience("standard output", Words::WRITTEN).with_reader()))?;
     let mut puller = open(&options.link, &stop, &console)?;
     let mut out = Vec::with_capacity(BLOCK + BLOCK / 4);
     let mut received = Received::default();

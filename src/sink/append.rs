@@ -63,8 +63,8 @@ struct Written {
     bytes: u64,
     /// Number of whole blocks.
     blocks: u64,
-    /// Why nothing can be written any more: half a block is in a pipe.
-    broken: Option<String>,
+    /// Why nothing can be written any more, because half a block is in a pipe; and the system's code of it.
+    broken: Option<(String, Option<i32>)>,
 }
 
 #[derive(Debug, Default)]
@@ -227,8 +227,12 @@ impl AppendFile {
     /// Writes to what is no regular file, and waits for whoever takes it.
     #[allow(clippy::disallowed_methods, reason = "a part may be written: the rest is, when there is room again")]
     fn pour(&self, written: &mut Written, block: &[u8]) -> Result<u64> {
-        if let Some(words) = &written.broken {
-            return Err(Error::sink(words.clone()));
+        if let Some((words, code)) = &written.broken {
+            let error = Error::sink(words.clone());
+            return Err(match code {
+                Some(code) => error.because(io::Error::from_raw_os_error(*code)),
+                None => error,
+            });
         }
         let mut rest = block;
         while !rest.is_empty() {
@@ -246,11 +250,11 @@ impl AppendFile {
                 Ok(Err(e)) if e.kind() == io::ErrorKind::Interrupted => {}
                 Ok(Err(e)) if e.kind() == io::ErrorKind::WouldBlock && !self.blocks => {
                     if let Err(error) = self.wait_for_room() {
-                        return Err(self.given_up(written, block, rest, error));
+                        return Err(given_up(written, block, rest, error));
                     }
                 }
                 Ok(Err(e)) => return Err(self.not_poured(written, block, rest, e)),
-                Err(error) => return Err(self.given_up(written, block, rest, error)),
+                Err(error) => return Err(given_up(written, block, rest, error)),
             }
         }
         written.blocks += 1;
@@ -272,14 +276,6 @@ impl AppendFile {
         }
     }
 
-    /// What is written after half a block would be read as a part of it.
-    fn given_up(&self, written: &mut Written, block: &[u8], rest: &[u8], error: Error) -> Error {
-        if rest.len() < block.len() {
-            written.broken = Some(error.to_string());
-        }
-        error
-    }
-
     fn not_poured(&self, written: &mut Written, block: &[u8], rest: &[u8], e: io::Error) -> Error {
         let message = match e.kind() {
             io::ErrorKind::BrokenPipe => format!("{}: its reader left", self.name),
@@ -290,7 +286,10 @@ impl AppendFile {
                 format!("{}: {length} bytes could not be written after byte {bytes}{advice}", self.name)
             }
         };
-        self.given_up(written, block, rest, Error::sink(message).because(e))
+        if rest.len() < block.len() {
+            written.broken = Some((message.clone(), e.raw_os_error()));
+        }
+        Error::sink(message).because(e)
     }
 
     fn sync(&self, ticket: u64) -> Result<()> {
@@ -320,6 +319,14 @@ impl AppendFile {
             self.woken.notify_all();
         }
     }
+}
+
+/// Nobody waits any longer. What is written after half a block would be read as a part of it, so nothing is.
+fn given_up(written: &mut Written, block: &[u8], rest: &[u8], error: Error) -> Error {
+    if rest.len() < block.len() {
+        written.broken = Some((error.to_string(), None));
+    }
+    error
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

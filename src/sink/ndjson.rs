@@ -63,7 +63,7 @@ impl NdjsonSink {
     /// # Errors
     /// [`Error::sink`] when it is closed.
     pub fn stdout(waits: &Waits) -> Result<NdjsonSink> {
-        let file = AppendFile::stdout(&Arc::new(waits.patience("standard output", Words::STORED)))?;
+        let file = AppendFile::stdout(&Arc::new(waits.patience("standard output", Words::STORED).with_reader()))?;
         Ok(NdjsonSink { name: "-".into(), file, packing: None, buffers: Mutex::default() })
     }
 
