@@ -224,10 +224,11 @@ impl<'a> Following<'a> {
     fn wait(&mut self, stop: &Stop) {
         // While nobody takes lines, reading waits, and watching goes on.
         let has_room = self.outbox.has_room();
-        if self.follower.may_open_more() || (self.follower.is_behind() && has_room) {
+        let is_behind = self.follower.is_behind();
+        if self.follower.may_open_more() || (is_behind && has_room) {
             return;
         }
-        if self.follower.has_come() {
+        if self.follower.has_come() && !is_behind {
             Watcher::pause(stop.as_fd(), GATHER);
             if self.watcher.polls() {
                 self.next_look = self.next_look.min(self.started.elapsed() + POLL[0]);
