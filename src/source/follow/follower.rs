@@ -264,14 +264,13 @@ impl<'a, S: Source> Follower<'a, S> {
             }
             self.is_dirty.remove(&id);
             let truncated = self.truncated.get(&id).copied();
-            // A copy of it may be among those that are to be opened; when they are, it is marked again.
-            if truncated == Some(false) || (truncated.is_some() && self.may_open_more()) {
+            if truncated == Some(false) {
                 continue;
             }
             if !self.ensure_open(id, open, failed) {
                 continue;
             }
-            let copied = truncated.is_some() && self.is_copied(id);
+            let copied = truncated.is_some() && self.is_copied(id, open);
             self.truncated.remove(&id);
             let Some(followed) = self.tails.get_mut(&id) else { continue };
             if truncated.is_some() && followed.tail.begin_anew(&self.reader, copied)? == Came::Unwanted {
@@ -354,13 +353,21 @@ impl<'a, S: Source> Follower<'a, S> {
         Ok(true)
     }
 
-    /// Whether another file holds what was read of this one.
-    fn is_copied(&self, id: FileId) -> bool {
-        let Some(truncated) = self.tails.get(&id) else { return false };
-        let others = self.tails.iter().filter(|(other, _)| **other != id);
-        // A copy was opened after the look that found it, and is not among the quiet files that were closed.
-        let mut others = others.filter_map(|(_, other)| other.tail.source());
-        others.any(|other| truncated.tail.is_copied_to(other))
+    /// Whether another file holds what was read of this one. Those that are closed are opened for a moment.
+    fn is_copied(&self, id: FileId, open: Open<S>) -> bool {
+        let Some(Followed { tail: truncated, .. }) = self.tails.get(&id) else { return false };
+        let others = || self.tails.iter().filter(|(other, _)| **other != id);
+        if others().filter_map(|(_, other)| other.tail.source()).any(|source| truncated.is_copied_to(source)) {
+            return true;
+        }
+        let closed = others().filter(|(_, other)| other.tail.source().is_none() && other.tail.begins_like(truncated));
+        let closed = closed.map(|(id, other)| {
+            let (size, modified) = (other.size, other.modified);
+            Found { path: other.tail.path().to_owned(), id: *id, size, modified }
+        });
+        let waiting = self.waiting.iter().map(|waiting| waiting.found.clone());
+        let mut long_enough = closed.chain(waiting).filter(|found| found.size >= truncated.bytes_read());
+        long_enough.any(|found| matches!(open(&found), Ok(Some(source)) if truncated.is_copied_to(&source)))
     }
 
     /// The files without a name, and when they are taken to be finished.

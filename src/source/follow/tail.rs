@@ -325,6 +325,11 @@ impl<'a, S: Source> Tail<'a, S> {
         self.resuming.failure().map_or(Ok(Came::Unwanted), Err)
     }
 
+    /// Whether it begins as what was read of `other`, as far as that was kept.
+    pub fn begins_like(&self, other: &Self) -> bool {
+        self.beginning.starts_with(&other.beginning)
+    }
+
     /// Whether `other` holds what was read, its last line included, which may go on there.
     pub fn is_copied_to(&self, other: &S) -> bool {
         let stands = |bytes: &[u8], at: u64| stands(other, bytes, at).unwrap_or(false);

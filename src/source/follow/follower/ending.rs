@@ -64,7 +64,7 @@ impl<S: Source> Follower<'_, S> {
                         break;
                     }
                     Ok(Came::Truncated) => {
-                        let copied = self.is_copied(id);
+                        let copied = self.is_copied(id, &mut |_| Ok(None));
                         let Some(followed) = self.tails.get_mut(&id) else { break };
                         if followed.tail.begin_anew(&self.reader, copied)? == Came::Unwanted {
                             return Ok(false);

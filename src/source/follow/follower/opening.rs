@@ -104,9 +104,6 @@ impl<S: Source> Follower<'_, S> {
                 }
             }
         }
-        if !self.may_open_more() {
-            self.mark_truncated();
-        }
         failures
     }
 
