@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_look_opens_what_is_there() {
         let mut arrivals = Arrivals::default();
-        arrivals.written(None);
+        arrivals.written(Some(vec!["a.log".into(), "b.log".into()]));
         arrivals.take(Path::new("a.log"), Made, false, true);
         arrivals.take(Path::new("b.log"), Made, false, true);
         arrivals.looked(|path| path == Path::new("a.log"));
