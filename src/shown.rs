@@ -36,7 +36,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// `text` on the lines that it has, each as [`line`] shows it: for a block that we have laid out ourselves.
+/// `text` on the lines that it has, each as [`line`](fn@line) shows it: for a block that we have laid out ourselves.
 pub fn block(text: &str) -> Cow<'_, str> {
     if !text.chars().any(|c| acts(c) && c != '\n') {
         return Cow::Borrowed(text);

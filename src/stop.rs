@@ -49,7 +49,7 @@ impl Stop {
     }
 
     /// On SIGTERM and SIGINT: requests the stop, then calls `react` with the signal's name. See
-    /// [`signals`](crate::signals) for what further signals do.
+    /// [`signals`] for what further signals do.
     ///
     /// # Errors
     /// When signals cannot be received.

@@ -12,7 +12,7 @@ static STDOUT: AtomicBool = AtomicBool::new(false);
 #[doc(hidden)]
 pub use ctor;
 
-/// Lets a program [look](crate::streams::look) at its standard streams before `main`. To be written once in each program,
+/// Lets a program look at its standard streams before `main`. To be written once in each program,
 /// because nothing in this library may be unsafe, as code that runs before `main` is.
 #[macro_export]
 macro_rules! look_at_streams_before_main {

@@ -387,7 +387,7 @@ impl WorkerArgs {
         self.report.receipt.as_deref().filter(|_| self.spawned_by.is_none() || said())
     }
 
-    /// The console, as [`ReportArgs::begin`] makes it.
+    /// The console, as the other programs make theirs.
     pub fn begin(&self) -> Console {
         self.report.begin_with("logator-worker", self.receipt(), Receipt::of_nothing)
     }

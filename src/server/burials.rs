@@ -23,7 +23,7 @@ pub struct Burials {
 
 impl Burials {
     /// Buries what `queue` condemns, each line when `write_letter` has made its letter durable. `changed` is called when
-    /// there is a [failure](Burials::failure).
+    /// there is a failure.
     ///
     /// # Errors
     /// When there can be no thread.
