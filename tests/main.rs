@@ -3,6 +3,8 @@
 //! `cargo test` runs what needs nothing but this machine and names the rest as ignored, with the reason. `./test` brings
 //! the servers and runs everything: there, a test that does not find its server fails.
 
+#[cfg(feature = "sqlite")]
+mod accounts;
 mod cli;
 #[cfg(feature = "mongodb")]
 mod crash;

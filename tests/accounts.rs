@@ -1,0 +1,103 @@
+//! The account is true, whatever happens: jobs with inputs, flags, faults and signals drawn at random, and what must hold
+//! of their exit codes, receipts, sinks and dead letters.
+//!
+//! Exit code 0 or 1, or a receipt that says *finished*, means that every line of every input is in exactly one place: once in
+//! each sink, or once among the dead letters, or dropped because the user asked for it. `plan` and `draw` say what a round
+//! does, `world` has its files and what can be broken about them, `job` its processes; `files`, `followed` and `received`
+//! play it; `oracle` judges.
+//!
+//! `LOGATOR_ACCOUNTS` says how many rounds are played (a few unless said), `LOGATOR_TEST_SEED` repeats them,
+//! `LOGATOR_ACCOUNTS_SEED` plays the one round of a seed, `LOGATOR_ACCOUNTS_BIN` names a folder with other programs to try.
+//! A seed that failed becomes a test in `found`.
+
+mod draw;
+mod files;
+mod followed;
+mod job;
+mod oracle;
+mod oracle_tests;
+mod plan;
+mod received;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use self::plan::{Mode, Plan};
+use self::world::World;
+use crate::kit::table::{Row, number, seed, tell};
+
+/// Plays the round of a plan: what does not hold, and how many lines it had.
+fn play(world: &World) -> (Vec<String>, usize) {
+    let (account, mut faults) = match world.plan.mode {
+        Mode::Run | Mode::Input { .. } | Mode::Queue | Mode::Spawn => files::play(world),
+        Mode::Follow { .. } => followed::play(world),
+        Mode::Pull | Mode::Syslog => received::play(world),
+    };
+    faults.extend(oracle::judge(&account));
+    (faults, account.dues.values().map(|due| due.times as usize).sum())
+}
+
+/// The same, with everything that somebody needs who has to understand it; nothing if all holds.
+fn round(plan: Plan) -> (Option<String>, usize) {
+    let seed = plan.seed;
+    let world = World::new(plan);
+    let played = catch_unwind(AssertUnwindSafe(|| play(&world)));
+    let (faults, lines) = played.unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<String>().cloned();
+        (vec![words.unwrap_or_else(|| "the round came to no end".to_owned())], 0)
+    });
+    if faults.is_empty() {
+        return (None, lines);
+    }
+    let plan = &world.plan;
+    let shapes: Vec<_> = plan.files.iter().map(|file| (&file.name, file.bytes.len(), shape(&file.shape))).collect();
+    let inputs = if shapes.is_empty() { String::new() } else { format!("\n  inputs: {shapes:?}") };
+    let done = world.commands.borrow().join("\n  ");
+    let (mode, sinks) = (plan.mode, &plan.sinks);
+    let told = format!(
+        "LOGATOR_ACCOUNTS_SEED={seed}: {mode:?}, {sinks:?}{inputs}\n  {done}\n{}",
+        faults.iter().map(|fault| format!("  * {fault}\n")).collect::<String>()
+    );
+    (Some(told), lines)
+}
+
+fn shape(shape: &plan::Shape) -> String {
+    match shape {
+        plan::Shape::Growing { later } => format!("Growing by {}", later.len()),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_line_is_in_exactly_one_place_whatever_happens() {
+    if let Some(seed) = number("LOGATOR_ACCOUNTS_SEED") {
+        let (fault, _) = round(Plan::draw(seed));
+        assert!(fault.is_none(), "{}", fault.unwrap_or_default());
+        return;
+    }
+    let rounds = number("LOGATOR_ACCOUNTS").unwrap_or(12);
+    let name = "accounts at random: inputs, flags, faults, signals";
+    let mut random = seed(name);
+    let mut row = Row::new(name);
+    let mut failed = 0;
+    for _ in 0..rounds {
+        let seed = random.u64(..1 << 32);
+        let started = std::time::Instant::now();
+        let (fault, lines) = round(Plan::draw(seed));
+        if number("LOGATOR_ACCOUNTS").is_some() {
+            tell(&format!(
+                "round {seed}: {:.1} s{}",
+                started.elapsed().as_secs_f64(),
+                if fault.is_some() { ", FAILED" } else { "" }
+            ));
+        }
+        row.times += 1;
+        row.lines += lines;
+        if let Some(fault) = fault {
+            failed += 1;
+            tell(&fault);
+        }
+    }
+    assert_eq!(failed, 0, "of {rounds} rounds; each is told above");
+    row.close();
+}

@@ -1,0 +1,294 @@
+//! Files that are followed: written to, renamed, copied, truncated and removed while they are read.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use logator::source::origin::fingerprint;
+
+use super::job::{BOUND, Going, Job, Trouble, is_ready, pass};
+use super::oracle::{Account, Content, Dues, Fate, lines_of};
+use super::plan::{Fault, Kill, Manner, Mode, Step};
+use super::world::World;
+use nix::sys::signal::Signal;
+
+/// `--follow-timeout`, in seconds.
+const TIMEOUT: &str = "0.3";
+
+/// What a file has held since it was made or truncated.
+#[derive(Default)]
+struct Life {
+    bytes: Vec<u8>,
+    /// The names under which it could be found.
+    names: Vec<String>,
+    cut: bool,
+}
+
+struct Files<'a> {
+    world: &'a World,
+    lives: Vec<Life>,
+    /// Of each file of the plan, the life that its name has now.
+    now: BTreeMap<usize, usize>,
+    /// How many documents there must be in the first sink.
+    due: u64,
+    names: usize,
+}
+
+impl Files<'_> {
+    fn path(&self, name: &str) -> PathBuf {
+        self.world.place.path("in").join(name)
+    }
+
+    /// Appends to the file of a name, which is made if need be.
+    fn append(&mut self, file: usize, bytes: &[u8]) {
+        let name = format!("f{file}.log");
+        let life = *self.now.entry(file).or_insert_with(|| {
+            self.lives.push(Life { names: vec![name.clone()], ..Life::default() });
+            self.lives.len() - 1
+        });
+        let mut open = fs::File::options().append(true).create(true).open(self.path(&name)).unwrap();
+        open.write_all(bytes).unwrap();
+        self.lives[life].bytes.extend_from_slice(bytes);
+    }
+
+    /// Counts the documents that whole lines must become.
+    fn count(&mut self, bytes: &[u8]) {
+        let plan = &self.world.plan;
+        let refused = plan.refuses() && plan.database() == Some(0);
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            self.due += match plan.fate(line) {
+                Fate::Stored => 1,
+                Fate::Refused => u64::from(!refused),
+                _ => 0,
+            };
+        }
+    }
+
+    fn new_name(&mut self, of: usize, sort: &str) -> String {
+        self.names += 1;
+        format!("f{of}.log.{sort}{}", self.names)
+    }
+
+    fn gets_name(&mut self, file: usize, name: &str) {
+        if let Some(life) = self.now.remove(&file) {
+            self.lives[life].names.push(name.to_owned());
+        }
+    }
+}
+
+fn start(job: &mut Job) -> Going {
+    let world = job.world;
+    let how = if world.plan.mode == (Mode::Follow { poll: true }) { "--follow=poll" } else { "--follow" };
+    let own = ["run", "in/*.log*", how, "--follow-timeout", TIMEOUT].map(String::from).to_vec();
+    let mut going = job.start("logator", &[own, world.source_arguments(), world.work_arguments()].concat(), None, &[]);
+    going.attempt.failing = job.may_fail();
+    going
+}
+
+/// Waits until everything that was written is there.
+fn settle(job: &mut Job, going: &mut Going, due: u64) {
+    if !job.until_there_are(going, due, BOUND / 2) && !going.main.has_ended() {
+        let there = job.world.documents();
+        job.faults.push(format!("{there} documents have come of {due} that were due, and no more come"));
+    }
+}
+
+pub fn play(world: &World) -> (Account, Vec<String>) {
+    let plan = &world.plan;
+    let mut job = Job::new(world);
+    let mut files = Files { world, lives: Vec::new(), now: BTreeMap::new(), due: 0, names: 0 };
+    let mut going = start(&mut job);
+    let mut trouble: Trouble = None;
+    let mut harmless = plan.harmless;
+    for (number, step) in plan.steps.iter().enumerate() {
+        let troubled = plan.trouble.is_some() && number == plan.steps.len() / 2;
+        if troubled {
+            trouble = world.breaks();
+        }
+        let waits = matches!(
+            step,
+            Step::Settle
+                | Step::Halves(..)
+                | Step::FirstLineInHalves(..)
+                | Step::Restart
+                | Step::Kill
+                | Step::Remove(_)
+        );
+        if waits {
+            calm(world, &mut trouble);
+        }
+        if going.main.has_ended() {
+            break;
+        }
+        going = play_step(&mut job, &mut files, going, step);
+        if let Some((signal, _)) = harmless.filter(|(_, after)| world.documents() >= *after) {
+            job.signal_in_vain(&mut going, signal);
+            harmless = None;
+        }
+    }
+    if trouble.is_some() {
+        let hold = plan.trouble.map_or(Duration::ZERO, |trouble| trouble.hold);
+        pass(hold, || going.main.has_ended());
+    }
+    let to_the_end = plan.trouble.is_some_and(|trouble| trouble.to_the_end);
+    if !to_the_end {
+        calm(world, &mut trouble);
+    }
+    let kill = plan.signal.unwrap_or(Kill {
+        signal: Signal::SIGTERM,
+        manner: Manner::Once,
+        after: u64::MAX,
+        in_trouble: false,
+    });
+    if kill.after == u64::MAX && !to_the_end {
+        settle(&mut job, &mut going, files.due);
+    } else {
+        job.until_there_are(&mut going, kill.after.min(files.due), BOUND / 4);
+    }
+    pass(BOUND, || is_ready(going.main.id()) || going.main.has_ended());
+    job.signal(&mut going, kill);
+    job.finish(going);
+    drop(trouble);
+    // What was stopped before everything was read is read by another run, if there is a state.
+    if plan.state && !job.last().hung && plan.fault() != Some(Fault::Slow) {
+        world.calm();
+        let mut going = start(&mut job);
+        pass(BOUND, || is_ready(going.main.id()) || going.main.has_ended());
+        settle(&mut job, &mut going, files.due);
+        job.signal(&mut going, Kill { manner: Manner::Once, ..kill });
+        job.finish(going);
+    }
+    account(job, files)
+}
+
+fn calm(world: &World, trouble: &mut Trouble) {
+    if trouble.take().is_some() {
+        world.calm();
+    }
+}
+
+fn play_step(job: &mut Job, files: &mut Files, mut going: Going, step: &Step) -> Going {
+    let world = job.world;
+    match step {
+        Step::Append(file, bytes) => {
+            files.append(*file, bytes);
+            files.count(bytes);
+        }
+        Step::Halves(file, first, second) => {
+            files.append(*file, first);
+            files.due += 1;
+            settle(job, &mut going, files.due);
+            files.append(*file, second);
+            if let Some(&life) = files.now.get(file) {
+                files.lives[life].cut = true;
+            }
+            // The newline alone is nothing new.
+            if second != b"\n" {
+                files.count(second);
+            }
+        }
+        Step::FirstLineInHalves(file, first, second) => {
+            files.append(*file, first);
+            pass(Duration::from_millis(900), || going.main.has_ended());
+            files.append(*file, second);
+            files.count(&[&first[..], second].concat());
+        }
+        Step::Rename(file) => {
+            let name = files.new_name(*file, "");
+            fs::rename(files.path(&format!("f{file}.log")), files.path(&name)).unwrap();
+            files.gets_name(*file, &name);
+        }
+        Step::CopyTruncate(file) => {
+            let name = files.new_name(*file, "copy");
+            let path = files.path(&format!("f{file}.log"));
+            fs::copy(&path, files.path(&name)).unwrap();
+            fs::File::options().write(true).open(path).unwrap().set_len(0).unwrap();
+            files.gets_name(*file, &name);
+        }
+        Step::Remove(file) => {
+            fs::remove_file(files.path(&format!("f{file}.log"))).unwrap();
+            files.now.remove(file);
+        }
+        Step::Vanish(bytes) => {
+            let name = files.new_name(0, "passing");
+            let path = files.path(&name);
+            fs::write(&path, bytes).unwrap();
+            pass(Duration::from_secs(4), || has_open(&going, &path) || going.main.has_ended());
+            fs::remove_file(&path).unwrap();
+            files.lives.push(Life { bytes: bytes.clone(), names: vec![name], cut: false });
+            files.count(bytes);
+        }
+        Step::Settle => settle(job, &mut going, files.due),
+        Step::Restart => {
+            pass(BOUND, || is_ready(going.main.id()) || going.main.has_ended());
+            let kill = Kill { signal: Signal::SIGTERM, manner: Manner::Once, after: 0, in_trouble: false };
+            job.signal(&mut going, kill);
+            job.finish(going);
+            return start(job);
+        }
+        Step::Kill => {
+            world.tell("# kill -9".to_owned());
+            job.may_double = true;
+            going.attempt.killed = !going.main.has_ended();
+            going.main.kill();
+            job.finish(going);
+            return start(job);
+        }
+    }
+    world.tell(format!("# {}", shown(step)));
+    going
+}
+
+fn shown(step: &Step) -> String {
+    match step {
+        Step::Append(file, bytes) => format!("append {} bytes to f{file}.log", bytes.len()),
+        Step::Halves(file, first, second) => {
+            format!("{} and {} bytes of a line to f{file}.log", first.len(), second.len())
+        }
+        Step::FirstLineInHalves(file, first, second) => {
+            format!("{} and {} bytes of a first line to f{file}.log", first.len(), second.len())
+        }
+        Step::Vanish(bytes) => format!("a file of {} bytes comes and goes", bytes.len()),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Whether the program has a file open.
+fn has_open(going: &Going, path: &std::path::Path) -> bool {
+    let open = fs::read_dir(format!("/proc/{}/fd", going.main.id()));
+    open.is_ok_and(|open| open.flatten().any(|entry| fs::read_link(entry.path()).is_ok_and(|target| target == path)))
+}
+
+fn account(job: Job, files: Files) -> (Account, Vec<String>) {
+    let (world, plan) = (job.world, job.plan());
+    let (stores, letters) = (world.stores(), world.letters());
+    let unread = job.last().receipt.as_ref().map_or(Vec::new(), |receipt| receipt.unread.clone());
+    let mut dues = Dues::new();
+    let seen = |id: &str| letters.contains_key(id) || stores.iter().any(|store| store.found.contains_key(id));
+    for life in &files.lives {
+        let held =
+            unread.iter().filter(|file| life.names.iter().any(|name| file.name.ends_with(&format!("in/{name}"))));
+        let held: u64 = held.map(|file| file.bytes).sum();
+        let content = Content {
+            origin: fingerprint(&life.bytes),
+            required: life.bytes.len().saturating_sub(held as usize),
+            bytes: life.bytes.clone(),
+            cuts: life.cut,
+            times: 1,
+        };
+        lines_of(&content, seen, |line| plan.fate(line), &mut dues);
+    }
+    let account = Account {
+        dues,
+        stores,
+        letters,
+        again: false,
+        may_double: job.may_double,
+        attempts: job.attempts,
+        partly: false,
+    };
+    (account, job.faults)
+}

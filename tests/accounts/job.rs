@@ -1,0 +1,283 @@
+//! The processes of a round: started, disturbed when the plan says so, and waited for.
+
+use std::time::{Duration, Instant};
+
+use logator::receipt::Receipt;
+use nix::sys::signal::Signal;
+
+use super::oracle::Attempt;
+use super::plan::{Fault, Kill, Manner, Mode, Plan};
+use super::world::{Broken, World};
+use crate::kit::place::Running;
+use crate::kit::{PATIENCE, wait_for};
+
+/// A job that has not ended so long after it should have hangs.
+pub const BOUND: Duration = Duration::from_secs(45);
+
+/// More than what two signals that count as one may be apart.
+const APART: Duration = Duration::from_millis(700);
+
+/// The programs of a round, and what came of them.
+pub struct Job<'a> {
+    pub world: &'a World,
+    pub attempts: Vec<Attempt>,
+    /// What was wrong beside the accounts.
+    pub faults: Vec<String>,
+    /// Something was killed, or failed between two sinks: files may hold documents twice.
+    pub may_double: bool,
+    workers: Vec<Running>,
+    started: usize,
+}
+
+/// What disturbs one attempt.
+#[derive(Clone, Copy, Default)]
+pub struct Disturbance {
+    pub trouble: bool,
+    pub signal: Option<Kill>,
+    pub harmless: Option<(Signal, u64)>,
+}
+
+/// An attempt that is going on.
+pub struct Going {
+    pub main: Running,
+    /// How many documents there were when it began.
+    pub from: u64,
+    pub attempt: Attempt,
+    receipt: String,
+}
+
+impl<'a> Job<'a> {
+    pub fn new(world: &'a World) -> Job<'a> {
+        Job { world, attempts: Vec::new(), faults: Vec::new(), may_double: false, workers: Vec::new(), started: 0 }
+    }
+
+    pub fn plan(&self) -> &'a Plan {
+        &self.world.plan
+    }
+
+    /// Starts the program, with its receipt in a file of its own.
+    pub fn start(&mut self, name: &str, arguments: &[String], input: Option<&str>, behind: &[String]) -> Going {
+        let receipt = format!("receipt{}", self.attempts.len());
+        let own = ["--receipt".to_owned(), receipt.clone()];
+        let from = self.world.documents();
+        let command = self.world.command(name, &[arguments, &own, behind].concat(), input);
+        Going { main: Running::start(command), from, attempt: Attempt::default(), receipt }
+    }
+
+    /// As many workers as there should be.
+    pub fn have_workers(&mut self, arguments: &[String]) {
+        for worker in std::mem::take(&mut self.workers) {
+            self.end_worker(worker, false);
+        }
+        for _ in 0..self.plan().workers {
+            self.add_worker(arguments);
+        }
+    }
+
+    fn add_worker(&mut self, arguments: &[String]) {
+        self.started += 1;
+        let own = ["--receipt".to_owned(), format!("worker{}", self.started)];
+        let command = self.world.command("logator-worker", &[arguments, &own].concat(), None);
+        self.workers.push(Running::start(command));
+    }
+
+    /// A worker that has ended goes; one that goes on is kept, unless `all` end.
+    fn end_worker(&mut self, mut worker: Running, all: bool) {
+        if !worker.has_ended() {
+            if !all {
+                self.workers.push(worker);
+                return;
+            }
+            worker.signal(Signal::SIGTERM);
+        }
+        if !ends(&mut worker, BOUND) {
+            self.faults.push(format!("a worker does not end; it said: {}", tail(&worker.stderr())));
+            return;
+        }
+        let ran = worker.end();
+        // One that was only just started may not have its handlers yet.
+        if !matches!(ran.code, None | Some(0 | 1 | 3)) {
+            self.faults.push(format!("a worker ended with {:?}: {}", ran.code, tail(&ran.stderr)));
+        }
+    }
+
+    pub fn end_workers(&mut self) {
+        for worker in std::mem::take(&mut self.workers) {
+            self.end_worker(worker, true);
+        }
+    }
+
+    /// Waits until so many documents have come since the attempt began, or it has ended, or `limit` has passed.
+    pub fn until(&self, going: &mut Going, more: u64, limit: Duration) {
+        self.until_there_are(going, going.from.saturating_add(more), limit);
+    }
+
+    /// The same, with a number of documents; whether they are there.
+    pub fn until_there_are(&self, going: &mut Going, count: u64, limit: Duration) -> bool {
+        let start = Instant::now();
+        wait_for("documents", limit + PATIENCE, || {
+            let there = self.world.documents() >= count;
+            (there || going.main.has_ended() || start.elapsed() > limit).then_some(there)
+        })
+    }
+
+    /// Sends the signal that is to end it.
+    pub fn signal(&self, going: &mut Going, kill: Kill) {
+        if going.main.has_ended() {
+            return;
+        }
+        let early = !is_ready(going.main.id());
+        self.world.tell(format!("# {} {:?}, after {} documents", kill.signal, kill.manner, self.world.documents()));
+        going.attempt.early |= early;
+        going.attempt.undisturbed = false;
+        going.main.signal(kill.signal);
+        match kill.manner {
+            Manner::Twice => going.main.signal(kill.signal),
+            Manner::TwiceApart => {
+                pass(APART, || going.main.has_ended());
+                if !going.main.has_ended() {
+                    going.attempt.at_once = true;
+                    going.main.signal(kill.signal);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Sends a signal that nobody ends by.
+    pub fn signal_in_vain(&self, going: &mut Going, signal: Signal) {
+        if !going.main.has_ended() {
+            self.world.tell(format!("# {signal}"));
+            going.main.signal(signal);
+        }
+    }
+
+    /// Disturbs an attempt that has begun. `worker` are the arguments of workers, where some may be killed.
+    pub fn disturb(&mut self, going: &mut Going, how: Disturbance, worker: &[String]) {
+        let mut signal = how.signal;
+        going.attempt.undisturbed = true;
+        if let Some(kill) = signal.filter(|kill| kill.manner == Manner::Early) {
+            self.signal(going, kill);
+            return;
+        }
+        if let Some((harmless, after)) = how.harmless {
+            self.until(going, after, BOUND);
+            self.signal_in_vain(going, harmless);
+        }
+        let trouble = self.plan().trouble.filter(|_| how.trouble);
+        if let Some(trouble) = trouble {
+            self.until(going, trouble.after, BOUND);
+            going.attempt.failing = self.may_fail();
+            match trouble.fault {
+                Fault::Killed => {
+                    self.world.tell(format!("# kill -9 after {} documents", self.world.documents()));
+                    self.may_double = true;
+                    // Others may have brought it to its end meanwhile.
+                    going.attempt.killed = !going.main.has_ended();
+                    going.main.kill();
+                    return;
+                }
+                Fault::WorkerKilled => {
+                    self.world.tell(format!("# kill -9 a worker after {} documents", self.world.documents()));
+                    self.may_double = true;
+                    self.workers.swap_remove(0).kill();
+                    self.add_worker(worker);
+                }
+                _ => {
+                    let broken = self.world.breaks();
+                    let kill = signal.filter(|kill| kill.in_trouble || trouble.to_the_end);
+                    let ended = |going: &mut Going| going.main.has_ended();
+                    pass(trouble.hold / 2, || ended(going));
+                    if let Some(kill) = kill {
+                        self.signal(going, kill);
+                        signal = None;
+                    }
+                    pass(trouble.hold / 2, || ended(going));
+                    if trouble.to_the_end {
+                        ends(&mut going.main, BOUND);
+                    }
+                    drop(broken);
+                }
+            }
+        }
+        if let Some(kill) = signal {
+            self.until(going, kill.after, BOUND);
+            self.signal(going, kill);
+        }
+    }
+
+    /// Whether the plan's fault may make a job fail.
+    pub fn may_fail(&self) -> bool {
+        let trouble = self.plan().trouble;
+        trouble.is_some_and(|trouble| {
+            let full = matches!(trouble.fault, Fault::DiskFull | Fault::StateFull);
+            full || trouble.to_the_end || self.plan().refuses()
+        })
+    }
+
+    /// Waits for the end of an attempt, and notes what came of it.
+    pub fn finish(&mut self, going: Going) {
+        let Going { mut main, mut attempt, receipt, .. } = going;
+        if self.plan().fault() == Some(Fault::DiskFull) || self.plan().refuses() {
+            attempt.failing = true;
+        }
+        attempt.undisturbed &= !attempt.failing && !attempt.killed;
+        attempt.hung = !ends(&mut main, BOUND);
+        if attempt.hung {
+            attempt.said = tail(&main.stderr());
+            main.kill();
+        } else {
+            let ran = main.end();
+            attempt.code = ran.code.filter(|_| !attempt.killed);
+            attempt.said = tail(&ran.stderr);
+        }
+        let text = std::fs::read_to_string(self.world.place.path(&receipt)).unwrap_or_default();
+        attempt.receipt = serde_json::from_str::<Receipt>(&text).ok().filter(|_| !attempt.killed);
+        let over = self.plan().mode != Mode::Queue || !attempt.killed;
+        if over {
+            // Workers may be storing what nobody will hear of.
+            self.end_workers();
+        }
+        let sinks_fail = attempt.failing && self.plan().sinks.len() > 1;
+        let unnoted = self.plan().fault() == Some(Fault::StateFull) && attempt.code == Some(3);
+        self.may_double |= attempt.at_once || attempt.killed || sinks_fail || unnoted || attempt.hung;
+        attempt.documents = self.world.stores().iter().map(|store| store.found.values().sum()).collect();
+        attempt.letters = self.world.letters().values().sum();
+        self.world.tell(format!("# {:?}: {}", attempt.code, attempt.said));
+        self.attempts.push(attempt);
+    }
+
+    /// How the last attempt ended.
+    pub fn last(&self) -> &Attempt {
+        self.attempts.last().expect("there was one")
+    }
+}
+
+/// Whether a process has a handler for SIGTERM.
+pub fn is_ready(id: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    caught >> (Signal::SIGTERM as i32 - 1) & 1 == 1
+}
+
+/// Whether a program ends within `limit`.
+pub fn ends(running: &mut Running, limit: Duration) -> bool {
+    pass(limit, || running.has_ended());
+    running.has_ended()
+}
+
+/// Lets time pass, unless `over` comes first.
+pub fn pass(time: Duration, mut over: impl FnMut() -> bool) {
+    let start = Instant::now();
+    wait_for("time to pass", time + PATIENCE, || (over() || start.elapsed() >= time).then_some(()));
+}
+
+/// The end of what a program said.
+fn tail(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().collect();
+    lines[lines.len().saturating_sub(12)..].join("\n    ")
+}
+
+/// What is broken for a while, if it is.
+pub type Trouble<'a> = Option<Broken<'a>>;

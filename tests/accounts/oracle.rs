@@ -1,0 +1,286 @@
+//! What must hold, whatever happened: pure, so that it can be tried on accounts that are wrong.
+
+use std::collections::BTreeMap;
+
+use logator::document::DocumentId;
+use logator::receipt::Receipt;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// What must become of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is in each sink.
+    Stored,
+    /// It is a dead letter, and in each sink but the one that refuses it.
+    Refused,
+    /// It is a dead letter, and in no sink.
+    Letter,
+    /// It is nowhere: the user asked for that.
+    Filtered,
+}
+
+/// A content that was to be read.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// What its documents' ids begin with.
+    pub origin: u64,
+    /// All of it.
+    pub bytes: Vec<u8>,
+    /// So much of it must have been read; what comes behind may have been, from its beginning.
+    pub required: usize,
+    /// A line may be in pieces: its end was waited for in vain.
+    pub cuts: bool,
+    /// Read so often: equal contents are told apart by nobody.
+    pub times: u64,
+}
+
+/// What must become of the lines with one key, and how many there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    pub fate: Fate,
+    pub times: u64,
+}
+
+/// The lines that are due, by what their documents are known by.
+pub type Dues = BTreeMap<String, Due>;
+
+/// How often each document is there.
+pub type Found = BTreeMap<String, u64>;
+
+/// Adds a line that is due.
+pub fn add(dues: &mut Dues, key: String, fate: Fate, times: u64) {
+    dues.entry(key).or_insert(Due { fate, times: 0 }).times += times;
+}
+
+/// The lines of `content`, as they were delivered: `seen` says whether there is a document or a letter with an id.
+pub fn lines_of(content: &Content, seen: impl Fn(&str) -> bool, fate: impl Fn(&[u8]) -> Fate, dues: &mut Dues) {
+    let id = |start: usize, line: &[u8]| {
+        DocumentId::from_hash(content.origin, start as u64, xxh3_64(line)).as_str().to_owned()
+    };
+    let bytes = &content.bytes;
+    let mut start = 0;
+    while start < bytes.len() {
+        let newline = memchr::memchr(b'\n', &bytes[start..]).map(|length| start + length);
+        let next = newline.map_or(bytes.len(), |newline| newline + 1);
+        let line = without_return(&bytes[start..newline.unwrap_or(bytes.len())]);
+        let whole = id(start, line);
+        let cut = match content.cuts && !seen(&whole) {
+            // The longest first: what is behind the cut may look like the end of a shorter one.
+            true => (1..line.len())
+                .rev()
+                .map(|length| (start + length, id(start, &line[..length])))
+                .find(|cut| seen(&cut.1)),
+            false => None,
+        };
+        let (end, key) = cut.unwrap_or((next, whole));
+        let text = &bytes[start..end.min(start + line.len())];
+        let fate = fate(text);
+        if end > content.required && !seen(&key) && fate != Fate::Filtered {
+            return;
+        }
+        add(dues, key, fate, content.times);
+        // Behind a cut, the newline alone is nothing new.
+        start = if end < next && matches!(&bytes[end..next], b"\n" | b"\r\n") { next } else { end };
+    }
+}
+
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// One sink, as it is in the end.
+#[derive(Debug, Clone, Default)]
+pub struct Store {
+    pub name: String,
+    /// It knows its documents: none is there twice.
+    pub knows: bool,
+    /// It refuses some.
+    pub refuses: bool,
+    pub found: Found,
+}
+
+/// One run of the program, and how it ended.
+#[derive(Debug, Clone, Default)]
+pub struct Attempt {
+    /// It did not end in time.
+    pub hung: bool,
+    /// Its exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    pub receipt: Option<Receipt>,
+    /// By `kill -9`.
+    pub killed: bool,
+    /// A signal was sent before anything could be heard from it: it may have ended at once.
+    pub early: bool,
+    /// A second signal was sent, so that it had to end at once.
+    pub at_once: bool,
+    /// Nothing disturbed it: it must have finished.
+    pub undisturbed: bool,
+    /// A sink, the letters or a worker failed it, or could have.
+    pub failing: bool,
+    /// How many documents there were in each sink when it had ended, and how many letters.
+    pub documents: Vec<u64>,
+    pub letters: u64,
+    /// What it said last.
+    pub said: String,
+}
+
+/// All that is known in the end.
+#[derive(Debug, Clone, Default)]
+pub struct Account {
+    pub dues: Dues,
+    pub stores: Vec<Store>,
+    pub letters: Found,
+    pub attempts: Vec<Attempt>,
+    /// What an earlier attempt delivered is delivered again: there was no state.
+    pub again: bool,
+    /// A document may be in a file twice: something was killed between storing it and noting that.
+    pub may_double: bool,
+    /// Only what was received is due, and nobody knows what that was.
+    pub partly: bool,
+}
+
+/// What does not hold; nothing if all does.
+pub fn judge(account: &Account) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (number, attempt) in account.attempts.iter().enumerate() {
+        let mut own = judge_end(attempt);
+        own.extend(judge_counts(account, number));
+        faults.extend(own.into_iter().map(|fault| format!("attempt {}: {fault}", number + 1)));
+    }
+    let finished = account.attempts.last().is_some_and(|last| matches!(last.code, Some(0 | 1)));
+    judge_places(account, finished, &mut faults);
+    if finished {
+        judge_sums(account, &mut faults);
+    }
+    faults
+}
+
+/// How one run ended, and what its receipt says about that.
+fn judge_end(attempt: &Attempt) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut hold = |holds: bool, words: String| {
+        if !holds {
+            faults.push(words);
+        }
+    };
+    if attempt.hung {
+        return vec!["it does not end".to_owned()];
+    }
+    let Some(code) = attempt.code else {
+        hold(attempt.killed || attempt.early, "a signal killed it".to_owned());
+        return faults;
+    };
+    hold(matches!(code, 0 | 1 | 3), format!("exit code {code}"));
+    hold(!attempt.undisturbed || code < 2, format!("nothing disturbed it, and its exit code is {code}"));
+    let Some(receipt) = &attempt.receipt else {
+        hold(attempt.at_once || (attempt.early && code == 3), "there is no receipt".to_owned());
+        return faults;
+    };
+    hold(receipt.agrees, "the sides of the receipt do not agree".to_owned());
+    hold(receipt.read == receipt.tally.total(), "the receipt says that its sides agree, and they do not".to_owned());
+    let says = i32::from(receipt.exit_code());
+    hold(says == code, format!("exit code {code}, and the receipt says {says}"));
+    hold(receipt.finished == (code < 2), format!("exit code {code} and finished: {}", receipt.finished));
+    faults
+}
+
+/// What the receipt of one run counts, beside what is there after it.
+fn judge_counts(account: &Account, number: usize) -> Vec<String> {
+    let attempt = &account.attempts[number];
+    let Some(receipt) = attempt.receipt.as_ref().filter(|_| !attempt.hung) else { return Vec::new() };
+    let before = number.checked_sub(1).map(|number| &account.attempts[number]);
+    let mut faults = Vec::new();
+    let tally = receipt.tally;
+    let letters = attempt.letters - before.map_or(0, |before| before.letters);
+    let exact = !account.may_double && !attempt.failing && !attempt.at_once;
+    if letters < tally.dead_lettered || (exact && letters > tally.dead_lettered) {
+        faults.push(format!("{} are dead-lettered, and there are {letters} letters", tally.dead_lettered));
+    }
+    for (nth, store) in account.stores.iter().enumerate() {
+        let new = attempt.documents[nth] - before.map_or(0, |before| before.documents[nth]);
+        let stored = tally.stored + tally.unmatched;
+        // Another sink may be the one to which documents were new.
+        let least = if account.stores.len() > 1 && store.knows { 0 } else { stored };
+        let most = stored
+            + tally.duplicate
+            + if account.stores.iter().any(|store| store.refuses) { tally.dead_lettered } else { 0 };
+        if new < least || (exact && new > most) {
+            faults.push(format!("{}: {stored} are stored, and {new} documents are new", store.name));
+        }
+    }
+    faults
+}
+
+/// Where each line is.
+fn judge_places(account: &Account, finished: bool, faults: &mut Vec<String>) {
+    let all: u64 = account.dues.values().map(|due| due.times).sum();
+    let mut complaints: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut hold = |what: &str, key: &str, least: u64, most: u64, found: u64| {
+        if found < least && finished && !account.partly {
+            complaints.entry(format!("{what}: lost")).or_default().push(format!("{key} ({found} of {least})"));
+        }
+        if found > most {
+            complaints.entry(format!("{what}: doubled")).or_default().push(format!("{key} ({found} of {most})"));
+        }
+    };
+    let runs = account.attempts.len() as u64;
+    for (key, Due { fate, times }) in &account.dues {
+        let (letter, stored) = match fate {
+            Fate::Stored => (0, true),
+            Fate::Refused => (*times, true),
+            Fate::Letter => (*times, false),
+            Fate::Filtered => (0, false),
+        };
+        // Of equal lines, another run knows one by the other.
+        let least = |times: u64| if runs > 1 { times.min(1) } else { times };
+        let most = |times: u64| if account.may_double || account.again { times * runs.max(2) } else { times };
+        hold("letters", key, least(letter), most(letter), account.letters.get(key).copied().unwrap_or(0));
+        for store in &account.stores {
+            let found = store.found.get(key).copied().unwrap_or(0);
+            let due = if stored && !(store.refuses && *fate == Fate::Refused) { *times } else { 0 };
+            match store.knows {
+                true => hold(&store.name, key, due.min(1), due.min(1), found),
+                false => hold(&store.name, key, least(due), most(due), found),
+            }
+        }
+    }
+    let places = account.stores.iter().map(|store| (store.name.as_str(), &store.found));
+    for (name, found) in places.chain([("letters", &account.letters)]) {
+        for (key, _) in found.iter().filter(|(key, _)| !account.dues.contains_key(*key)) {
+            complaints.entry(format!("{name}: of no line")).or_default().push(key.clone());
+        }
+    }
+    for (what, keys) in complaints {
+        faults.push(format!("{what}: {} of {all} lines, as {}", keys.len(), keys[..keys.len().min(3)].join(", ")));
+    }
+}
+
+/// What all receipts together count, beside the lines that were due.
+fn judge_sums(account: &Account, faults: &mut Vec<String>) {
+    let twice = account.dues.values().any(|due| due.times > 1);
+    let whole = account.attempts.iter().all(|attempt| attempt.receipt.is_some() && !attempt.at_once);
+    if account.partly || account.again || account.may_double || !whole || (twice && account.attempts.len() > 1) {
+        return;
+    }
+    let sum = |fates: &[Fate]| -> u64 {
+        account.dues.values().filter(|due| fates.contains(&due.fate)).map(|due| due.times).sum()
+    };
+    let count = |what: fn(&Receipt) -> u64| -> u64 {
+        account.attempts.iter().filter_map(|attempt| attempt.receipt.as_ref()).map(what).sum()
+    };
+    use Fate::*;
+    for (what, counted, due) in [
+        ("read", count(|receipt| receipt.read), sum(&[Stored, Refused, Letter, Filtered])),
+        ("filtered", count(|receipt| receipt.tally.filtered), sum(&[Filtered])),
+        ("dead-lettered", count(|receipt| receipt.tally.dead_lettered), sum(&[Letter, Refused])),
+        (
+            "stored",
+            count(|receipt| receipt.tally.stored + receipt.tally.unmatched + receipt.tally.duplicate),
+            sum(&[Stored]),
+        ),
+    ] {
+        if counted != due {
+            faults.push(format!("the receipts count {counted} lines as {what}, and there were {due}"));
+        }
+    }
+}

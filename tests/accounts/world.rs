@@ -1,0 +1,452 @@
+//! The files of a round, what can be broken about them, and what is in them in the end.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+
+use logator::source::inputs::Input;
+use logator::source::origin::OriginRule;
+use rusqlite::Connection;
+use serde_json::Value;
+
+use super::oracle::{Content, Found, Store};
+use super::plan::{Fault, PATTERN, Plan, Shape, SinkKind, UNWELCOME, Unmatched};
+use crate::kit::disk::Disk;
+use crate::kit::logs::{gzip, zstd};
+use crate::kit::place::Place;
+use crate::kit::{PATIENCE, program, wait_for};
+
+/// A folder with the programs to try, instead of those that were built: an older release, to see what is found.
+const PROGRAMS: &str = "LOGATOR_ACCOUNTS_BIN";
+
+/// The dead letters, where the programs run.
+pub const LETTERS: &str = "dead-letters.ndjson";
+
+/// A document of the test's own, with which others collide.
+const OURS: &str = "ours";
+
+pub struct World {
+    pub plan: Plan,
+    pub pipe: Option<Pipe>,
+    disk: Option<Disk>,
+    /// The last, because the others are in it.
+    pub place: Place,
+    /// The command lines so far, to be shown of a round that failed.
+    pub commands: RefCell<Vec<String>>,
+}
+
+impl World {
+    /// The files of a plan.
+    pub fn new(plan: Plan) -> World {
+        let place = Place::new();
+        fs::create_dir(place.path("in")).unwrap();
+        let room = match plan.fault() {
+            Some(Fault::DiskFull) => Some(fastrand::Rng::with_seed(plan.seed).u64(64..500)),
+            Some(Fault::StateFull) => Some(512),
+            _ => None,
+        };
+        fs::create_dir(place.path("disk")).unwrap();
+        let disk = room.and_then(|room| Disk::new(&place.path("disk"), room));
+        let pipe = plan.sinks.contains(&SinkKind::Pipe).then(|| {
+            let after = plan.trouble.map_or(u64::MAX, |trouble| trouble.after);
+            Pipe::new(&place.path("out0.pipe"), after)
+        });
+        let world = World { plan, place, disk, pipe, commands: RefCell::default() };
+        for file in &world.plan.files {
+            world.write(&file.name, &file.bytes, &file.shape);
+        }
+        if world.plan.refuses() {
+            world.make_it_refuse();
+        }
+        world
+    }
+
+    fn write(&self, name: &str, bytes: &[u8], shape: &Shape) {
+        match shape {
+            Shape::Plain | Shape::Growing { .. } => self.place.write(&format!("in/{name}"), bytes),
+            Shape::Gzip { members } => {
+                let size = (bytes.len() / members).max(1);
+                let members: Vec<u8> = bytes.chunks(size).flat_map(gzip).collect();
+                self.place.write(&format!("in/{name}.gz"), if bytes.is_empty() { gzip(bytes) } else { members })
+            }
+            Shape::Zstd => self.place.write(&format!("in/{name}.zst"), zstd(bytes)),
+            Shape::Link => {
+                let target = self.place.write(&format!("elsewhere/{name}"), bytes);
+                let link = self.place.path(&format!("in/{name}"));
+                fs::create_dir_all(link.parent().unwrap()).unwrap();
+                std::os::unix::fs::symlink(target, &link).unwrap();
+                link
+            }
+        };
+    }
+
+    /// The contents that files with an end hold; growing ones, what they hold by now.
+    pub fn contents(&self, whole: bool) -> Vec<Content> {
+        let content = |file: &super::plan::File| {
+            let mut bytes = file.bytes.clone();
+            let required = bytes.len();
+            let mut cuts = false;
+            if let Shape::Growing { later } = &file.shape {
+                bytes.extend_from_slice(later);
+                cuts = true;
+            }
+            let rule = if self.plan.by_path { OriginRule::Path } else { OriginRule::Fingerprint };
+            let ending = match file.shape {
+                Shape::Gzip { .. } => ".gz",
+                Shape::Zstd => ".zst",
+                _ => "",
+            };
+            let folder = fs::canonicalize(self.place.path("in")).unwrap();
+            let input = Input::File(folder.join(format!("{}{ending}", file.name)));
+            let origin = rule.id(&input, &bytes);
+            Content { origin, required: if whole { bytes.len() } else { required }, bytes, cuts, times: 1 }
+        };
+        self.plan.files.iter().map(content).collect()
+    }
+
+    /// Appends to the files that grow.
+    pub fn grow(&self) {
+        for file in &self.plan.files {
+            if let Shape::Growing { later } = &file.shape {
+                let mut open =
+                    fs::File::options().append(true).open(self.place.path(&format!("in/{}", file.name))).unwrap();
+                open.write_all(later).unwrap();
+            }
+        }
+    }
+
+    // ---- Commands ---------------------------------------------------------------------------------------------------
+
+    /// The arguments that say how to parse and where to store.
+    pub fn work_arguments(&self) -> Vec<String> {
+        let mut arguments: Vec<String> = ["-p", PATTERN, "-j", &self.plan.jobs.to_string()].map(String::from).to_vec();
+        let unmatched = match self.plan.unmatched {
+            Unmatched::Keep => "keep",
+            Unmatched::DeadLetter => "dead-letter",
+            Unmatched::Drop => "drop",
+        };
+        arguments.extend(["--unmatched", unmatched].map(String::from));
+        for index in 0..self.plan.sinks.len() {
+            let scheme = if self.plan.sinks[index] == SinkKind::Sqlite { "sqlite:" } else { "ndjson:" };
+            arguments.extend(["--to".to_owned(), format!("{scheme}{}", self.sink_name(index))]);
+        }
+        arguments
+    }
+
+    /// The arguments that say how to read.
+    pub fn source_arguments(&self) -> Vec<String> {
+        let plan = &self.plan;
+        let mut arguments: Vec<String> =
+            ["--batch-lines", &plan.batch_lines.to_string(), "--max-line", &plan.max_line.to_string()]
+                .map(String::from)
+                .to_vec();
+        if let Some(memory) = plan.max_memory {
+            arguments.extend(["--max-memory", memory].map(String::from));
+        }
+        if plan.by_path {
+            arguments.extend(["--origin", "path"].map(String::from));
+        }
+        if plan.state {
+            let on_disk = plan.fault() == Some(Fault::StateFull);
+            arguments.extend(["--state", if on_disk { "disk/state" } else { "state" }].map(String::from));
+        }
+        arguments
+    }
+
+    /// A command of `name`, to be run where the files are; `input` becomes its standard input.
+    pub fn command(&self, name: &str, arguments: &[String], input: Option<&str>) -> Command {
+        let path = match std::env::var_os(PROGRAMS) {
+            Some(folder) => PathBuf::from(folder).join(name),
+            None => program(name),
+        };
+        let mut words: Vec<String> = self.disk.as_ref().map_or(Vec::new(), |disk| disk.enter(&self.place.path(".")));
+        if let Some(input) = input {
+            words.extend(["sh", "-c", &format!("exec \"$0\" \"$@\" < {input}")].map(String::from));
+        }
+        words.push(path.display().to_string());
+        words.extend_from_slice(arguments);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).current_dir(self.place.path("."));
+        let quoted: Vec<String> = arguments.iter().map(|word| format!("'{word}'")).collect();
+        let input = input.map_or(String::new(), |input| format!(" < {input}"));
+        self.tell(format!("{name} {}{input}", quoted.join(" ")));
+        command
+    }
+
+    /// Notes what is done, for whoever has to understand a round that failed.
+    pub fn tell(&self, what: String) {
+        self.commands.borrow_mut().push(what);
+    }
+
+    // ---- Faults -----------------------------------------------------------------------------------------------------
+
+    /// Breaks what the plan says, until what is given back is dropped.
+    pub fn breaks(&self) -> Option<Broken<'_>> {
+        self.tell(format!("# {:?}", self.plan.trouble?));
+        match self.plan.fault()? {
+            Fault::Locked => {
+                let database = Connection::open(self.sink_path(self.plan.database()?)).unwrap();
+                database.busy_timeout(PATIENCE).unwrap();
+                database.execute_batch("BEGIN IMMEDIATE").unwrap();
+                Some(Broken::Locked(database))
+            }
+            Fault::LettersLocked => {
+                let file = fs::File::options().create(true).append(true).open(self.place.path(LETTERS)).unwrap();
+                file.lock().unwrap();
+                Some(Broken::Letters(file))
+            }
+            Fault::StateFull => self.disk.as_ref().map(|disk| {
+                disk.fill();
+                Broken::Full(disk)
+            }),
+            Fault::Slow => self.pipe.as_ref().map(Broken::Slow),
+            _ => None,
+        }
+    }
+
+    /// Nothing disturbs any more.
+    pub fn calm(&self) {
+        if let Some(pipe) = &self.pipe {
+            pipe.release();
+        }
+        if let (Some(disk), Some(Fault::DiskFull)) = (&self.disk, self.plan.fault()) {
+            disk.resize(64 << 10);
+        }
+    }
+
+    fn make_it_refuse(&self) {
+        let Some(index) = self.plan.database() else { return };
+        let database = Connection::open(self.sink_path(index)).unwrap();
+        let refusing = match self.plan.fault() {
+            Some(Fault::Refusing) => format!(
+                "CREATE TRIGGER refuses BEFORE INSERT ON logs WHEN NEW.doc LIKE '%{UNWELCOME}%'
+                 BEGIN SELECT RAISE(ABORT, 'not here'); END;"
+            ),
+            _ => format!(
+                "CREATE UNIQUE INDEX one ON logs(CASE WHEN doc LIKE '%{UNWELCOME}%' THEN 1 END);
+                 INSERT INTO logs VALUES('{OURS}', '{{\"line\":\"{UNWELCOME}\"}}');"
+            ),
+        };
+        let table = "PRAGMA journal_mode=WAL; CREATE TABLE logs(_id TEXT PRIMARY KEY NOT NULL, doc TEXT NOT NULL) WITHOUT ROWID;";
+        database.execute_batch(&format!("{table}{refusing}")).unwrap();
+    }
+
+    // ---- What is there ----------------------------------------------------------------------------------------------
+
+    fn sink_name(&self, index: usize) -> String {
+        let folder = if index == 0 && self.plan.fault() == Some(Fault::DiskFull) { "disk/" } else { "" };
+        let ending = match self.plan.sinks[index] {
+            SinkKind::Ndjson => "ndjson",
+            SinkKind::Gzip => "ndjson.gz",
+            SinkKind::Sqlite => "db",
+            SinkKind::Pipe => "pipe",
+        };
+        format!("{folder}out{index}.{ending}")
+    }
+
+    fn sink_path(&self, index: usize) -> PathBuf {
+        let name = self.sink_name(index);
+        match (&self.disk, name.strip_prefix("disk/")) {
+            (Some(disk), Some(name)) => disk.path(name),
+            _ => self.place.path(&name),
+        }
+    }
+
+    /// How many documents there are in the first sink.
+    pub fn documents(&self) -> u64 {
+        let lines = |bytes: &[u8]| memchr::memchr_iter(b'\n', bytes).count() as u64;
+        match (self.plan.sinks[0], &self.pipe) {
+            (SinkKind::Pipe, Some(pipe)) => pipe.lines(),
+            (SinkKind::Sqlite, _) => self.count_rows(0).unwrap_or(0),
+            _ => fs::read(self.sink_path(0)).map_or(0, |bytes| lines(&bytes)),
+        }
+    }
+
+    fn count_rows(&self, index: usize) -> rusqlite::Result<u64> {
+        let database = self.read_database(index)?;
+        database
+            .query_row("SELECT count(*) FROM logs WHERE _id <> ?1", [OURS], |row| row.get::<_, i64>(0))
+            .map(|n| n as u64)
+    }
+
+    fn read_database(&self, index: usize) -> rusqlite::Result<Connection> {
+        Connection::open_with_flags(self.sink_path(index), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
+    }
+
+    /// What is in each sink. Nobody writes meanwhile.
+    pub fn stores(&self) -> Vec<Store> {
+        let refusing = if self.plan.refuses() { self.plan.database() } else { None };
+        let store = |index: usize| {
+            let kind = self.plan.sinks[index];
+            let found = match kind {
+                SinkKind::Ndjson => self.keys(&fs::read(self.sink_path(index)).unwrap_or_default()),
+                SinkKind::Gzip => {
+                    let compressed = fs::read(self.sink_path(index)).unwrap_or_default();
+                    let mut bytes = Vec::new();
+                    // What a killed program left behind may lack its end.
+                    let _ = flate2::read::MultiGzDecoder::new(&compressed[..]).read_to_end(&mut bytes);
+                    self.keys(&bytes)
+                }
+                SinkKind::Pipe => self.keys(&self.pipe.as_ref().map_or(Vec::new(), Pipe::all)),
+                SinkKind::Sqlite => self.rows(index).unwrap_or_default(),
+            };
+            Store {
+                name: self.sink_name(index),
+                knows: kind == SinkKind::Sqlite,
+                refuses: refusing == Some(index),
+                found,
+            }
+        };
+        (0..self.plan.sinks.len()).map(store).collect()
+    }
+
+    fn rows(&self, index: usize) -> rusqlite::Result<Found> {
+        let database = self.read_database(index)?;
+        let mut rows = database.prepare("SELECT _id, doc FROM logs WHERE _id <> ?1")?;
+        let rows = rows.query_map([OURS], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        let key = |(id, doc): (String, String)| match self.plan.by_text() {
+            true => self.key(&serde_json::from_str(&doc).unwrap_or_default()),
+            false => Some(id),
+        };
+        Ok(count(rows.flatten().filter_map(key)))
+    }
+
+    /// The dead letters.
+    pub fn letters(&self) -> Found {
+        self.keys(&fs::read(self.place.path(LETTERS)).unwrap_or_default())
+    }
+
+    fn keys(&self, text: &[u8]) -> Found {
+        let lines = text.split(|byte| *byte == b'\n');
+        // A killed program may have left half a line.
+        let objects = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+        count(objects.filter_map(|object| self.key(&object)))
+    }
+
+    /// What a document or letter is known by.
+    fn key(&self, object: &Value) -> Option<String> {
+        if !self.plan.by_text() {
+            return Some(object["_id"].as_str()?.to_owned());
+        }
+        let text = ["line", "message", "raw"].iter().find_map(|field| object[field].as_str())?;
+        Some(text_key(text))
+    }
+}
+
+/// What a line is known by that came over the network: its first words, with its number and its sender.
+pub fn text_key(text: &str) -> String {
+    let start = ["row ", "odd "].iter().filter_map(|word| text.find(word)).min().unwrap_or(0);
+    text[start..].split(' ').take(4).collect::<Vec<_>>().join(" ")
+}
+
+fn count(keys: impl Iterator<Item = String>) -> Found {
+    let mut found = BTreeMap::new();
+    keys.for_each(|key| *found.entry(key).or_default() += 1);
+    found
+}
+
+/// Something that is broken for as long as this is there.
+pub enum Broken<'a> {
+    /// Locked until this is closed.
+    Locked(#[allow(dead_code, reason = "held")] Connection),
+    /// The same.
+    Letters(#[allow(dead_code, reason = "held")] fs::File),
+    Full(&'a Disk),
+    Slow(&'a Pipe),
+}
+
+impl Drop for Broken<'_> {
+    fn drop(&mut self) {
+        match self {
+            // Both are free with what holds them.
+            Broken::Locked(_) | Broken::Letters(_) => {}
+            Broken::Full(disk) => disk.empty(),
+            Broken::Slow(pipe) => pipe.release(),
+        }
+    }
+}
+
+/// A named pipe with a reader that stands still once.
+pub struct Pipe {
+    path: PathBuf,
+    state: Arc<(Mutex<Taken>, Condvar)>,
+    reader: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Taken {
+    bytes: Vec<u8>,
+    lines: u64,
+    marks: u64,
+    released: bool,
+}
+
+const MARK: &str = "#mark";
+const END: &str = "#end";
+
+impl Pipe {
+    /// A pipe whose reader stands still after so many lines, until it is released.
+    fn new(path: &std::path::Path, after: u64) -> Pipe {
+        nix::unistd::mkfifo(path, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+        // Open for both, so that it has a reader before and after any writer.
+        let mut pipe = fs::File::options().read(true).write(true).open(path).unwrap();
+        let state = Arc::new((Mutex::new(Taken::default()), Condvar::new()));
+        let shared = Arc::clone(&state);
+        let read = move || {
+            let (taken, changed) = &*shared;
+            let mut buffer = [0; 2048];
+            loop {
+                let length = pipe.read(&mut buffer).unwrap();
+                let mut taken = taken.lock().unwrap();
+                taken.bytes.extend_from_slice(&buffer[..length]);
+                taken.lines += memchr::memchr_iter(b'\n', &buffer[..length]).count() as u64;
+                taken.marks = memchr::memmem::find_iter(&taken.bytes, MARK).count() as u64;
+                changed.notify_all();
+                if memchr::memmem::rfind(&taken.bytes, END.as_bytes()).is_some() {
+                    return;
+                }
+                if taken.lines > after {
+                    drop(changed.wait_while(taken, |taken| !taken.released).unwrap());
+                }
+            }
+        };
+        Pipe { path: path.to_owned(), state, reader: Some(std::thread::spawn(read)) }
+    }
+
+    fn lines(&self) -> u64 {
+        let taken = self.state.0.lock().unwrap();
+        taken.lines - taken.marks
+    }
+
+    fn release(&self) {
+        self.state.0.lock().unwrap().released = true;
+        self.state.1.notify_all();
+    }
+
+    fn write(&self, words: &str) {
+        let mut pipe = fs::File::options().append(true).open(&self.path).unwrap();
+        pipe.write_all(format!("{words}\n").as_bytes()).unwrap();
+    }
+
+    /// All that was written so far.
+    fn all(&self) -> Vec<u8> {
+        self.release();
+        let before = self.state.0.lock().unwrap().marks;
+        self.write(MARK);
+        wait_for("the pipe to be empty", PATIENCE, || (self.state.0.lock().unwrap().marks > before).then_some(()));
+        self.state.0.lock().unwrap().bytes.clone()
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        self.release();
+        self.write(END);
+        self.reader.take().map(JoinHandle::join);
+    }
+}
