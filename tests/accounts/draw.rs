@@ -46,6 +46,7 @@ pub fn plan(random: &mut Rng, seed: u64) -> Plan {
         hold: Duration::from_millis(random.u64(0..1500)),
         to_the_end: fault == Fault::LettersLocked && chance(random, 25),
     });
+    let databases = sinks.iter().all(|sink| *sink == SinkKind::Sqlite);
     let signal = draw_signal(random, mode, lines);
     let harmless = chance(random, 15).then(|| {
         (
@@ -63,7 +64,8 @@ pub fn plan(random: &mut Rng, seed: u64) -> Plan {
         sinks,
         state,
         jobs: random.usize(1..=3),
-        workers: random.usize(1..=2),
+        // A file is written by one process.
+        workers: if databases { random.usize(1..=2) } else { 1 },
         batch_lines: if chance(random, 80) {
             random.usize(least..=least * 4)
         } else {
@@ -87,7 +89,8 @@ fn draw_fault(random: &mut Rng, mode: Mode) -> Option<Fault> {
     let all: &[Fault] = match mode {
         Mode::Run => &[Locked, Refusing, Colliding, Slow, Slow, DiskFull, StateFull, LettersLocked, Killed, Killed],
         Mode::Input { .. } => &[Locked, Refusing, Slow, LettersLocked],
-        Mode::Queue => &[Locked, Refusing, Slow, StateFull, LettersLocked, WorkerKilled, WorkerKilled, Killed, Killed],
+        // A queue whose workers have all ended waits for others.
+        Mode::Queue => &[Locked, Slow, StateFull, LettersLocked, WorkerKilled, WorkerKilled, Killed, Killed],
         Mode::Spawn => &[Locked, Refusing, Colliding, LettersLocked],
         Mode::Follow { .. } => &[Locked, Slow, Slow, LettersLocked, Refusing],
         Mode::Pull => &[Locked, Slow, Refusing],

@@ -90,6 +90,7 @@ fn account(job: Job) -> (Account, Vec<String>) {
     }
     let account = Account {
         dues,
+        beside: Vec::new(),
         stores,
         letters,
         again: !plan.state && job.attempts.len() > 1,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use logator::source::origin::fingerprint;
 
 use super::job::{BOUND, Going, Job, Trouble, is_ready, pass};
-use super::oracle::{Account, Content, Dues, Fate, lines_of};
+use super::oracle::{Account, Content, Cuts, Dues, Fate, lines_of, pieces_of};
 use super::plan::{Fault, Kill, Manner, Mode, Step};
 use super::world::World;
 use nix::sys::signal::Signal;
@@ -23,7 +23,8 @@ struct Life {
     bytes: Vec<u8>,
     /// The names under which it could be found.
     names: Vec<String>,
-    cut: bool,
+    /// Where lines were cut.
+    cuts: Vec<usize>,
 }
 
 struct Files<'a> {
@@ -179,12 +180,11 @@ fn play_step(job: &mut Job, files: &mut Files, mut going: Going, step: &Step) ->
         }
         Step::Halves(file, first, second) => {
             files.append(*file, first);
+            let cut = files.now.get(file).map(|life| &mut files.lives[*life]);
+            cut.into_iter().for_each(|life| life.cuts.push(life.bytes.len()));
             files.due += 1;
             settle(job, &mut going, files.due);
             files.append(*file, second);
-            if let Some(&life) = files.now.get(file) {
-                files.lives[life].cut = true;
-            }
             // The newline alone is nothing new.
             if second != b"\n" {
                 files.count(second);
@@ -209,7 +209,9 @@ fn play_step(job: &mut Job, files: &mut Files, mut going: Going, step: &Step) ->
             files.gets_name(*file, &name);
         }
         Step::Remove(file) => {
-            fs::remove_file(files.path(&format!("f{file}.log"))).unwrap();
+            let path = files.path(&format!("f{file}.log"));
+            pass(BOUND, || has_open(&going, &path) || going.main.has_ended());
+            fs::remove_file(path).unwrap();
             files.now.remove(file);
         }
         Step::Vanish(bytes) => {
@@ -218,7 +220,7 @@ fn play_step(job: &mut Job, files: &mut Files, mut going: Going, step: &Step) ->
             fs::write(&path, bytes).unwrap();
             pass(Duration::from_secs(4), || has_open(&going, &path) || going.main.has_ended());
             fs::remove_file(&path).unwrap();
-            files.lives.push(Life { bytes: bytes.clone(), names: vec![name], cut: false });
+            files.lives.push(Life { bytes: bytes.clone(), names: vec![name], cuts: Vec::new() });
             files.count(bytes);
         }
         Step::Settle => settle(job, &mut going, files.due),
@@ -266,7 +268,7 @@ fn account(job: Job, files: Files) -> (Account, Vec<String>) {
     let (world, plan) = (job.world, job.plan());
     let (stores, letters) = (world.stores(), world.letters());
     let unread = job.last().receipt.as_ref().map_or(Vec::new(), |receipt| receipt.unread.clone());
-    let mut dues = Dues::new();
+    let (mut dues, mut beside) = (Dues::new(), Vec::new());
     let seen = |id: &str| letters.contains_key(id) || stores.iter().any(|store| store.found.contains_key(id));
     for life in &files.lives {
         let held =
@@ -276,13 +278,17 @@ fn account(job: Job, files: Files) -> (Account, Vec<String>) {
             origin: fingerprint(&life.bytes),
             required: life.bytes.len().saturating_sub(held as usize),
             bytes: life.bytes.clone(),
-            cuts: life.cut,
+            cuts: Cuts::At(life.cuts.clone()),
             times: 1,
         };
+        if job.attempts.iter().any(|attempt| attempt.killed || attempt.at_once) {
+            beside.extend(pieces_of(&content));
+        }
         lines_of(&content, seen, |line| plan.fate(line), &mut dues);
     }
     let account = Account {
         dues,
+        beside,
         stores,
         letters,
         again: false,

@@ -28,10 +28,34 @@ pub struct Content {
     pub bytes: Vec<u8>,
     /// So much of it must have been read; what comes behind may have been, from its beginning.
     pub required: usize,
-    /// A line may be in pieces: its end was waited for in vain.
-    pub cuts: bool,
+    /// Where a line may be in pieces.
+    pub cuts: Cuts,
     /// Read so often: equal contents are told apart by nobody.
     pub times: u64,
+}
+
+/// Where a line may be in pieces, because its end was not there yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cuts {
+    /// At these bytes: it was waited for in vain.
+    At(Vec<usize>),
+    /// Anywhere behind this byte: the content grew while it was read.
+    Beyond(usize),
+}
+
+impl Default for Cuts {
+    fn default() -> Self {
+        Cuts::At(Vec::new())
+    }
+}
+
+impl Cuts {
+    fn may_be_at(&self, place: usize) -> bool {
+        match self {
+            Cuts::At(places) => places.contains(&place),
+            Cuts::Beyond(from) => place > *from,
+        }
+    }
 }
 
 /// What must become of the lines with one key, and how many there are.
@@ -64,14 +88,9 @@ pub fn lines_of(content: &Content, seen: impl Fn(&str) -> bool, fate: impl Fn(&[
         let next = newline.map_or(bytes.len(), |newline| newline + 1);
         let line = without_return(&bytes[start..newline.unwrap_or(bytes.len())]);
         let whole = id(start, line);
-        let cut = match content.cuts && !seen(&whole) {
-            // The longest first: what is behind the cut may look like the end of a shorter one.
-            true => (1..line.len())
-                .rev()
-                .map(|length| (start + length, id(start, &line[..length])))
-                .find(|cut| seen(&cut.1)),
-            false => None,
-        };
+        let may_be = |length: &usize| content.cuts.may_be_at(start + length);
+        let pieces = (1..=line.len()).rev().filter(may_be).map(|length| (start + length, id(start, &line[..length])));
+        let cut = if seen(&whole) { None } else { pieces.into_iter().find(|piece| seen(&piece.1)) };
         let (end, key) = cut.unwrap_or((next, whole));
         let text = &bytes[start..end.min(start + line.len())];
         let fate = fate(text);
@@ -86,6 +105,21 @@ pub fn lines_of(content: &Content, seen: impl Fn(&str) -> bool, fate: impl Fn(&[
 
 fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// The ids of the pieces of lines that were cut: after a `kill -9` they may be there beside the whole line.
+pub fn pieces_of(content: &Content) -> Vec<String> {
+    let Cuts::At(places) = &content.cuts else { return Vec::new() };
+    let bytes = &content.bytes;
+    let piece = |start: usize, end: usize| {
+        DocumentId::from_hash(content.origin, start as u64, xxh3_64(&bytes[start..end])).as_str().to_owned()
+    };
+    let both = |&place: &usize| {
+        let start = memchr::memrchr(b'\n', &bytes[..place]).map_or(0, |newline| newline + 1);
+        let end = memchr::memchr(b'\n', &bytes[place..]).map_or(bytes.len(), |length| place + length);
+        [piece(start, place), piece(place, end)]
+    };
+    places.iter().flat_map(both).collect()
 }
 
 /// One sink, as it is in the end.
@@ -128,6 +162,8 @@ pub struct Attempt {
 #[derive(Debug, Clone, Default)]
 pub struct Account {
     pub dues: Dues,
+    /// What may be there beside them.
+    pub beside: Vec<String>,
     pub stores: Vec<Store>,
     pub letters: Found,
     pub attempts: Vec<Attempt>,
@@ -233,7 +269,10 @@ fn judge_places(account: &Account, finished: bool, faults: &mut Vec<String>) {
         };
         // Of equal lines, another run knows one by the other.
         let least = |times: u64| if runs > 1 { times.min(1) } else { times };
-        let most = |times: u64| if account.may_double || account.again { times * runs.max(2) } else { times };
+        let most = |times: u64| match times {
+            1.. if account.may_double || account.again => u64::MAX,
+            _ => times,
+        };
         hold("letters", key, least(letter), most(letter), account.letters.get(key).copied().unwrap_or(0));
         for store in &account.stores {
             let found = store.found.get(key).copied().unwrap_or(0);
@@ -246,7 +285,7 @@ fn judge_places(account: &Account, finished: bool, faults: &mut Vec<String>) {
     }
     let places = account.stores.iter().map(|store| (store.name.as_str(), &store.found));
     for (name, found) in places.chain([("letters", &account.letters)]) {
-        for (key, _) in found.iter().filter(|(key, _)| !account.dues.contains_key(*key)) {
+        for key in found.keys().filter(|key| !account.dues.contains_key(*key) && !account.beside.contains(key)) {
             complaints.entry(format!("{name}: of no line")).or_default().push(key.clone());
         }
     }

@@ -6,7 +6,7 @@ use logator::document::DocumentId;
 use logator::receipt::{Receipt, StoppedInput, Tally};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::oracle::{Account, Attempt, Content, Dues, Fate, Found, Store, add, judge, lines_of};
+use super::oracle::{Account, Attempt, Content, Cuts, Dues, Fate, Found, Store, add, judge, lines_of, pieces_of};
 
 fn receipt(tally: Tally) -> Receipt {
     Receipt::new(tally.total(), 0, 0, tally, Duration::ZERO, Vec::new())
@@ -180,7 +180,7 @@ fn dues(content: &Content, seen: &[String]) -> Vec<String> {
 }
 
 fn content(bytes: &[u8]) -> Content {
-    Content { origin: 7, bytes: bytes.to_vec(), required: bytes.len(), cuts: false, times: 1 }
+    Content { origin: 7, bytes: bytes.to_vec(), required: bytes.len(), cuts: Cuts::default(), times: 1 }
 }
 
 #[test]
@@ -195,7 +195,10 @@ fn a_line_in_pieces_is_due_in_these_pieces_only_where_it_may_be() {
     let mut cut = content(b"one\ntwo and more\nthree\n");
     let pieces = [id(7, 0, b"one"), id(7, 4, b"two"), id(7, 7, b" and more"), id(7, 17, b"three")];
     assert_ne!(dues(&cut, &pieces), pieces);
-    cut.cuts = true;
+    cut.cuts = Cuts::At(vec![7]);
+    assert_eq!(dues(&cut, &pieces), pieces);
+    assert_eq!(pieces_of(&cut)[..2], pieces[1..3]);
+    cut.cuts = Cuts::Beyond(6);
     assert_eq!(dues(&cut, &pieces), pieces);
     // Only the newline came later.
     let whole = [id(7, 0, b"one"), id(7, 4, b"two and more"), id(7, 17, b"three")];

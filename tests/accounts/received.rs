@@ -124,12 +124,13 @@ fn account(mut job: Job, dues: Dues, partly: bool) -> (Account, Vec<String>) {
     for attempt in &job.attempts {
         let Some(receipt) = &attempt.receipt else { continue };
         let received: u64 = receipt.sources.iter().map(|source| source.received).sum();
-        if matches!(attempt.code, Some(0 | 1)) && received != receipt.read {
+        if world.plan.mode == Mode::Syslog && matches!(attempt.code, Some(0 | 1)) && received != receipt.read {
             job.faults.push(format!("{received} messages were received, and {} read", receipt.read));
         }
     }
     let account = Account {
         dues,
+        beside: Vec::new(),
         stores: world.stores(),
         letters: world.letters(),
         again: false,

@@ -6,20 +6,19 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread::JoinHandle;
 
 use logator::source::inputs::Input;
 use logator::source::origin::OriginRule;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use super::oracle::{Content, Found, Store};
-use super::plan::{Fault, PATTERN, Plan, Shape, SinkKind, UNWELCOME, Unmatched};
+use super::oracle::{Content, Cuts, Found, Store};
+use super::pipe::Pipe;
+use super::plan::{Fault, Mode, PATTERN, Plan, Shape, SinkKind, UNWELCOME, Unmatched};
 use crate::kit::disk::Disk;
 use crate::kit::logs::{gzip, zstd};
 use crate::kit::place::Place;
-use crate::kit::{PATIENCE, program, wait_for};
+use crate::kit::{PATIENCE, program};
 
 /// A folder with the programs to try, instead of those that were built: an older release, to see what is found.
 const PROGRAMS: &str = "LOGATOR_ACCOUNTS_BIN";
@@ -52,10 +51,7 @@ impl World {
         };
         fs::create_dir(place.path("disk")).unwrap();
         let disk = room.and_then(|room| Disk::new(&place.path("disk"), room));
-        let pipe = plan.sinks.contains(&SinkKind::Pipe).then(|| {
-            let after = plan.trouble.map_or(u64::MAX, |trouble| trouble.after);
-            Pipe::new(&place.path("out0.pipe"), after)
-        });
+        let pipe = plan.sinks.contains(&SinkKind::Pipe).then(|| Pipe::new(&place.path("out0.pipe")));
         let world = World { plan, place, disk, pipe, commands: RefCell::default() };
         for file in &world.plan.files {
             world.write(&file.name, &file.bytes, &file.shape);
@@ -75,6 +71,7 @@ impl World {
                 self.place.write(&format!("in/{name}.gz"), if bytes.is_empty() { gzip(bytes) } else { members })
             }
             Shape::Zstd => self.place.write(&format!("in/{name}.zst"), zstd(bytes)),
+            Shape::Link if std::env::var_os("NO_LINKS").is_some() => self.place.write(&format!("in/{name}"), bytes),
             Shape::Link => {
                 let target = self.place.write(&format!("elsewhere/{name}"), bytes);
                 let link = self.place.path(&format!("in/{name}"));
@@ -90,10 +87,10 @@ impl World {
         let content = |file: &super::plan::File| {
             let mut bytes = file.bytes.clone();
             let required = bytes.len();
-            let mut cuts = false;
+            let mut cuts = Cuts::default();
             if let Shape::Growing { later } = &file.shape {
                 bytes.extend_from_slice(later);
-                cuts = true;
+                cuts = Cuts::Beyond(required);
             }
             let rule = if self.plan.by_path { OriginRule::Path } else { OriginRule::Fingerprint };
             let ending = match file.shape {
@@ -124,7 +121,10 @@ impl World {
 
     /// The arguments that say how to parse and where to store.
     pub fn work_arguments(&self) -> Vec<String> {
-        let mut arguments: Vec<String> = ["-p", PATTERN, "-j", &self.plan.jobs.to_string()].map(String::from).to_vec();
+        let mut arguments: Vec<String> = ["-p", PATTERN].map(String::from).to_vec();
+        if self.plan.mode != Mode::Spawn {
+            arguments.extend(["-j".to_owned(), self.plan.jobs.to_string()]);
+        }
         let unmatched = match self.plan.unmatched {
             Unmatched::Keep => "keep",
             Unmatched::DeadLetter => "dead-letter",
@@ -204,7 +204,10 @@ impl World {
                 disk.fill();
                 Broken::Full(disk)
             }),
-            Fault::Slow => self.pipe.as_ref().map(Broken::Slow),
+            Fault::Slow => self.pipe.as_ref().map(|pipe| {
+                pipe.stall();
+                Broken::Slow(pipe)
+            }),
             _ => None,
         }
     }
@@ -275,7 +278,18 @@ impl World {
     }
 
     fn read_database(&self, index: usize) -> rusqlite::Result<Connection> {
-        Connection::open_with_flags(self.sink_path(index), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
+        let mut path = self.sink_path(index);
+        if path.starts_with("/proc") {
+            // SQLite resolves the path, and then looks for it in the wrong namespace.
+            let copy = self.place.path("copy.db");
+            for ending in ["", "-wal"] {
+                let copy = self.place.path(&format!("copy.db{ending}"));
+                let _ = fs::remove_file(&copy);
+                let _ = fs::copy(format!("{}{ending}", path.display()), copy);
+            }
+            path = copy;
+        }
+        Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE)
     }
 
     /// What is in each sink. Nobody writes meanwhile.
@@ -368,85 +382,5 @@ impl Drop for Broken<'_> {
             Broken::Full(disk) => disk.empty(),
             Broken::Slow(pipe) => pipe.release(),
         }
-    }
-}
-
-/// A named pipe with a reader that stands still once.
-pub struct Pipe {
-    path: PathBuf,
-    state: Arc<(Mutex<Taken>, Condvar)>,
-    reader: Option<JoinHandle<()>>,
-}
-
-#[derive(Default)]
-struct Taken {
-    bytes: Vec<u8>,
-    lines: u64,
-    marks: u64,
-    released: bool,
-}
-
-const MARK: &str = "#mark";
-const END: &str = "#end";
-
-impl Pipe {
-    /// A pipe whose reader stands still after so many lines, until it is released.
-    fn new(path: &std::path::Path, after: u64) -> Pipe {
-        nix::unistd::mkfifo(path, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
-        // Open for both, so that it has a reader before and after any writer.
-        let mut pipe = fs::File::options().read(true).write(true).open(path).unwrap();
-        let state = Arc::new((Mutex::new(Taken::default()), Condvar::new()));
-        let shared = Arc::clone(&state);
-        let read = move || {
-            let (taken, changed) = &*shared;
-            let mut buffer = [0; 2048];
-            loop {
-                let length = pipe.read(&mut buffer).unwrap();
-                let mut taken = taken.lock().unwrap();
-                taken.bytes.extend_from_slice(&buffer[..length]);
-                taken.lines += memchr::memchr_iter(b'\n', &buffer[..length]).count() as u64;
-                taken.marks = memchr::memmem::find_iter(&taken.bytes, MARK).count() as u64;
-                changed.notify_all();
-                if memchr::memmem::rfind(&taken.bytes, END.as_bytes()).is_some() {
-                    return;
-                }
-                if taken.lines > after {
-                    drop(changed.wait_while(taken, |taken| !taken.released).unwrap());
-                }
-            }
-        };
-        Pipe { path: path.to_owned(), state, reader: Some(std::thread::spawn(read)) }
-    }
-
-    fn lines(&self) -> u64 {
-        let taken = self.state.0.lock().unwrap();
-        taken.lines - taken.marks
-    }
-
-    fn release(&self) {
-        self.state.0.lock().unwrap().released = true;
-        self.state.1.notify_all();
-    }
-
-    fn write(&self, words: &str) {
-        let mut pipe = fs::File::options().append(true).open(&self.path).unwrap();
-        pipe.write_all(format!("{words}\n").as_bytes()).unwrap();
-    }
-
-    /// All that was written so far.
-    fn all(&self) -> Vec<u8> {
-        self.release();
-        let before = self.state.0.lock().unwrap().marks;
-        self.write(MARK);
-        wait_for("the pipe to be empty", PATIENCE, || (self.state.0.lock().unwrap().marks > before).then_some(()));
-        self.state.0.lock().unwrap().bytes.clone()
-    }
-}
-
-impl Drop for Pipe {
-    fn drop(&mut self) {
-        self.release();
-        self.write(END);
-        self.reader.take().map(JoinHandle::join);
     }
 }
