@@ -16,6 +16,7 @@ mod followed;
 mod job;
 mod oracle;
 mod oracle_tests;
+mod pipe;
 mod plan;
 mod received;
 mod world;
@@ -83,6 +84,9 @@ fn every_line_is_in_exactly_one_place_whatever_happens() {
     for _ in 0..rounds {
         let seed = random.u64(..1 << 32);
         let started = std::time::Instant::now();
+        if number("LOGATOR_ACCOUNTS").is_some() {
+            tell(&format!("round {seed} begins"));
+        }
         let (fault, lines) = round(Plan::draw(seed));
         if number("LOGATOR_ACCOUNTS").is_some() {
             tell(&format!(

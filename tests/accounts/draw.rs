@@ -91,7 +91,7 @@ fn draw_fault(random: &mut Rng, mode: Mode) -> Option<Fault> {
         Mode::Input { .. } => &[Locked, Refusing, Slow, LettersLocked],
         // A queue whose workers have all ended waits for others.
         Mode::Queue => &[Locked, Slow, StateFull, LettersLocked, WorkerKilled, WorkerKilled, Killed, Killed],
-        Mode::Spawn => &[Locked, Refusing, Colliding, LettersLocked],
+        Mode::Spawn => &[Locked, Refusing, Colliding, LettersLocked, Killed],
         Mode::Follow { .. } => &[Locked, Slow, Slow, LettersLocked, Refusing],
         Mode::Pull => &[Locked, Slow, Refusing],
         Mode::Syslog => &[Locked, Slow, Refusing],

@@ -35,6 +35,8 @@ struct Files<'a> {
     /// How many documents there must be in the first sink.
     due: u64,
     names: usize,
+    /// A file was removed, which may not have been read to its end.
+    removed: bool,
 }
 
 impl Files<'_> {
@@ -100,7 +102,7 @@ fn settle(job: &mut Job, going: &mut Going, due: u64) {
 pub fn play(world: &World) -> (Account, Vec<String>) {
     let plan = &world.plan;
     let mut job = Job::new(world);
-    let mut files = Files { world, lives: Vec::new(), now: BTreeMap::new(), due: 0, names: 0 };
+    let mut files = Files { world, lives: Vec::new(), now: BTreeMap::new(), due: 0, names: 0, removed: false };
     let mut going = start(&mut job);
     let mut trouble: Trouble = None;
     let mut harmless = plan.harmless;
@@ -212,6 +214,7 @@ fn play_step(job: &mut Job, files: &mut Files, mut going: Going, step: &Step) ->
             let path = files.path(&format!("f{file}.log"));
             pass(BOUND, || has_open(&going, &path) || going.main.has_ended());
             fs::remove_file(path).unwrap();
+            files.removed = true;
             files.now.remove(file);
         }
         Step::Vanish(bytes) => {
@@ -220,6 +223,7 @@ fn play_step(job: &mut Job, files: &mut Files, mut going: Going, step: &Step) ->
             fs::write(&path, bytes).unwrap();
             pass(Duration::from_secs(4), || has_open(&going, &path) || going.main.has_ended());
             fs::remove_file(&path).unwrap();
+            files.removed = true;
             files.lives.push(Life { bytes: bytes.clone(), names: vec![name], cuts: Vec::new() });
             files.count(bytes);
         }
@@ -232,6 +236,10 @@ fn play_step(job: &mut Job, files: &mut Files, mut going: Going, step: &Step) ->
             return start(job);
         }
         Step::Kill => {
+            // What is in a file without a name is gone with the process.
+            if files.removed {
+                settle(job, &mut going, files.due);
+            }
             world.tell("# kill -9".to_owned());
             job.may_double = true;
             going.attempt.killed = !going.main.has_ended();

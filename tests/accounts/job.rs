@@ -1,9 +1,11 @@
 //! The processes of a round: started, disturbed when the plan says so, and waited for.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use logator::receipt::Receipt;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::oracle::Attempt;
 use super::plan::{Fault, Kill, Manner, Mode, Plan};
@@ -161,12 +163,12 @@ impl<'a> Job<'a> {
             return;
         }
         if let Some((harmless, after)) = how.harmless {
-            self.until(going, after, BOUND);
+            self.until(going, after, BOUND / 8);
             self.signal_in_vain(going, harmless);
         }
         let trouble = self.plan().trouble.filter(|_| how.trouble);
         if let Some(trouble) = trouble {
-            self.until(going, trouble.after, BOUND);
+            self.until(going, trouble.after, BOUND / 4);
             going.attempt.failing = self.may_fail();
             match trouble.fault {
                 Fault::Killed => {
@@ -201,7 +203,7 @@ impl<'a> Job<'a> {
             }
         }
         if let Some(kill) = signal {
-            self.until(going, kill.after, BOUND);
+            self.until(going, kill.after, BOUND / 4);
             self.signal(going, kill);
         }
     }
@@ -223,6 +225,7 @@ impl<'a> Job<'a> {
         }
         attempt.undisturbed &= !attempt.failing && !attempt.killed;
         attempt.hung = !ends(&mut main, BOUND);
+        self.end_orphans(attempt.killed);
         if attempt.hung {
             attempt.said = tail(&main.stderr());
             main.kill();
@@ -247,10 +250,36 @@ impl<'a> Job<'a> {
         self.attempts.push(attempt);
     }
 
+    /// Workers that a queue started end with it, however it ended.
+    fn end_orphans(&mut self, killed: bool) {
+        if self.plan().mode != Mode::Spawn {
+            return;
+        }
+        let place = self.world.place.path(".");
+        pass(BOUND / 4, || workers_in(&place).is_empty());
+        for worker in workers_in(&place) {
+            let how = if killed { "was killed" } else { "has ended" };
+            self.faults.push(format!("worker {worker} goes on though the queue that started it {how}"));
+            let _ = kill(Pid::from_raw(worker), Signal::SIGKILL);
+        }
+    }
+
     /// How the last attempt ended.
     pub fn last(&self) -> &Attempt {
         self.attempts.last().expect("there was one")
     }
+}
+
+/// The workers that run in a folder.
+fn workers_in(folder: &Path) -> Vec<i32> {
+    let folder = folder.canonicalize().expect("it is there");
+    let works = |id: &i32| {
+        let name = std::fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
+        let there = std::fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|there| there == folder);
+        there && name.starts_with("logator-worker")
+    };
+    let all = std::fs::read_dir("/proc").expect("a Linux").flatten();
+    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(works).collect()
 }
 
 /// Whether a process has a handler for SIGTERM.
