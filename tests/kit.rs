@@ -8,10 +8,13 @@
 //! | `LOGATOR_TEST_LOGROTATE` | a `logrotate`, for the tests that let it rotate what is followed |
 //! | `LOGATOR_TEST_CARGO_DEB` | a `cargo-deb`, for the tests of the Debian package |
 //! | `LOGATOR_TEST_SHIPPERS` | a folder with `usr/sbin/{rsyslogd,syslog-ng,nginx}` and their libraries |
-//! | `LOGATOR_TEST_SEED` | the seed of all that is drawn at random in `crash::`; each test there prints its own |
+//! | `LOGATOR_TEST_SEED` | the seed of all that is drawn at random in `crash::` and `accounts::`; each test there prints its own |
 //! | `LOGATOR_CRASHES` | how often each test of `crash::` breaks something |
+//! | `LOGATOR_ACCOUNTS` | how many rounds `accounts::` plays |
+//! | `LOGATOR_ACCOUNTS_SEED` | the one round of `accounts::` to play, by its own number |
+//! | `LOGATOR_ACCOUNTS_BIN` | a folder with other builds of the programs, for `accounts::` |
 //! | `LOGATOR_SOAK` | how many seconds the soak lasts |
-//! | `LOGATOR_CRASH_TABLE` | a file to which each test of `crash::` appends its row |
+//! | `LOGATOR_CRASH_TABLE` | a file to which each test of `crash::` and `accounts::` appends its row |
 //! | `LOGATOR_TEST_PYTHON` | a Python 3 that can `import zmq`, for the old peers |
 
 // Not every set of features uses all of it.

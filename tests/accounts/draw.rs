@@ -56,7 +56,7 @@ pub fn plan(random: &mut Rng, seed: u64) -> Plan {
     });
     // A batch is synced before it is acknowledged: thousands of them would take long.
     let least = (lines / 150).max(1) as usize;
-    Plan {
+    let mut plan = Plan {
         seed,
         mode,
         files,
@@ -75,9 +75,32 @@ pub fn plan(random: &mut Rng, seed: u64) -> Plan {
         max_line,
         unmatched: one(random, &[Unmatched::Keep, Unmatched::DeadLetter, Unmatched::Drop]),
         by_path: matches!(mode, Mode::Run | Mode::Queue | Mode::Spawn) && chance(random, 25),
+        own_inside: false,
         trouble,
         signal,
         harmless,
+    };
+    // Drawn last, so that a seed keeps its other choices.
+    let lies_among = matches!(mode, Mode::Run | Mode::Queue | Mode::Spawn | Mode::Follow { .. });
+    plan.own_inside = lies_among && chance(random, 30);
+    vary(random, &mut plan.steps, lines);
+    plan
+}
+
+/// Some files that are rotated are compressed, and some files end without the end of a line.
+fn vary(random: &mut Rng, steps: &mut Vec<Step>, lines: u64) {
+    for step in steps.iter_mut() {
+        if let Step::Rename(file) = *step
+            && chance(random, 30)
+        {
+            *step = Step::Compress(file);
+        }
+    }
+    if !steps.is_empty() && chance(random, 30) {
+        let file = random.usize(..3);
+        let length = random.usize(..30);
+        let line = format!("row {} of f{file}.log, not ended {}", lines + 1, "u".repeat(length));
+        steps.push(Step::Unended(file, line.into_bytes()));
     }
 }
 

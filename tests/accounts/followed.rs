@@ -12,6 +12,7 @@ use super::job::{BOUND, Going, Job, Trouble, is_ready, pass};
 use super::oracle::{Account, Content, Cuts, Dues, Fate, lines_of, pieces_of};
 use super::plan::{Fault, Kill, Manner, Mode, Step};
 use super::world::World;
+use crate::kit::logs::gzip;
 use nix::sys::signal::Signal;
 
 /// `--follow-timeout`, in seconds.
@@ -203,6 +204,24 @@ fn play_step(job: &mut Job, files: &mut Files, mut going: Going, step: &Step) ->
             fs::rename(files.path(&format!("f{file}.log")), files.path(&name)).unwrap();
             files.gets_name(*file, &name);
         }
+        Step::Compress(file) => {
+            let name = files.new_name(*file, "");
+            let (path, compressed) = (files.path(&name), format!("{name}.gz"));
+            fs::rename(files.path(&format!("f{file}.log")), &path).unwrap();
+            let bytes = fs::read(&path).unwrap();
+            fs::write(files.path("compressing"), gzip(&bytes)).unwrap();
+            fs::rename(files.path("compressing"), files.path(&compressed)).unwrap();
+            fs::remove_file(path).unwrap();
+            if let Some(life) = files.now.remove(file) {
+                files.lives[life].names.extend([name, compressed]);
+            }
+        }
+        Step::Unended(file, line) => {
+            files.append(*file, line);
+            let life = files.now[file];
+            let place = files.lives[life].bytes.len();
+            files.lives[life].cuts.push(place);
+        }
         Step::CopyTruncate(file) => {
             let name = files.new_name(*file, "copy");
             let path = files.path(&format!("f{file}.log"));
@@ -261,6 +280,7 @@ fn shown(step: &Step) -> String {
         Step::FirstLineInHalves(file, first, second) => {
             format!("{} and {} bytes of a first line to f{file}.log", first.len(), second.len())
         }
+        Step::Unended(file, line) => format!("{} bytes of a line to f{file}.log that does not end", line.len()),
         Step::Vanish(bytes) => format!("a file of {} bytes comes and goes", bytes.len()),
         other => format!("{other:?}"),
     }

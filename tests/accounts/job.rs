@@ -27,7 +27,8 @@ pub struct Job<'a> {
     pub faults: Vec<String>,
     /// Something was killed, or failed between two sinks: files may hold documents twice.
     pub may_double: bool,
-    workers: Vec<Running>,
+    /// The workers that run, and where each writes its receipt.
+    workers: Vec<(Running, String)>,
     started: usize,
 }
 
@@ -59,7 +60,7 @@ impl<'a> Job<'a> {
 
     /// Starts the program, with its receipt in a file of its own.
     pub fn start(&mut self, name: &str, arguments: &[String], input: Option<&str>, behind: &[String]) -> Going {
-        let receipt = format!("receipt{}", self.attempts.len());
+        let receipt = self.world.own("receipt.log");
         let own = ["--receipt".to_owned(), receipt.clone()];
         let from = self.world.documents();
         let command = self.world.command(name, &[arguments, &own, behind].concat(), input);
@@ -78,18 +79,21 @@ impl<'a> Job<'a> {
 
     fn add_worker(&mut self, arguments: &[String]) {
         self.started += 1;
-        let own = ["--receipt".to_owned(), format!("worker{}", self.started)];
+        let receipt = format!("worker{}", self.started);
+        let own = ["--receipt".to_owned(), receipt.clone()];
         let command = self.world.command("logator-worker", &[arguments, &own].concat(), None);
-        self.workers.push(Running::start(command));
+        self.workers.push((Running::start(command), receipt));
     }
 
     /// A worker that has ended goes; one that goes on is kept, unless `all` end.
-    fn end_worker(&mut self, mut worker: Running, all: bool) {
+    fn end_worker(&mut self, (mut worker, receipt): (Running, String), all: bool) {
+        let mut early = false;
         if !worker.has_ended() {
             if !all {
-                self.workers.push(worker);
+                self.workers.push((worker, receipt));
                 return;
             }
+            early = !is_ready(worker.id());
             worker.signal(Signal::SIGTERM);
         }
         if !ends(&mut worker, BOUND) {
@@ -97,9 +101,14 @@ impl<'a> Job<'a> {
             return;
         }
         let ran = worker.end();
-        // One that was only just started may not have its handlers yet.
-        if !matches!(ran.code, None | Some(0 | 1 | 3)) {
-            self.faults.push(format!("a worker ended with {:?}: {}", ran.code, tail(&ran.stderr)));
+        let text = std::fs::read_to_string(self.world.place.path(&receipt)).unwrap_or_default();
+        let holds = match (ran.code, serde_json::from_str::<Receipt>(&text)) {
+            (Some(code), Ok(receipt)) => matches!(code, 0 | 1 | 3) && i32::from(receipt.exit_code()) == code,
+            (code, Err(_)) => early && matches!(code, None | Some(3)),
+            (None, _) => false,
+        };
+        if !holds {
+            self.faults.push(format!("a worker ended with {:?}: {}\n{text}", ran.code, tail(&ran.stderr)));
         }
     }
 
@@ -181,8 +190,8 @@ impl<'a> Job<'a> {
                 }
                 Fault::WorkerKilled => {
                     self.world.tell(format!("# kill -9 a worker after {} documents", self.world.documents()));
-                    self.may_double = true;
-                    self.workers.swap_remove(0).kill();
+                    going.attempt.may_double = true;
+                    self.workers.swap_remove(0).0.kill();
                     self.add_worker(worker);
                 }
                 _ => {
@@ -234,17 +243,24 @@ impl<'a> Job<'a> {
             attempt.code = ran.code.filter(|_| !attempt.killed);
             attempt.said = tail(&ran.stderr);
         }
-        let text = std::fs::read_to_string(self.world.place.path(&receipt)).unwrap_or_default();
+        let receipt = self.world.place.path(&receipt);
+        let text = std::fs::read_to_string(&receipt).unwrap_or_default();
+        let _ = std::fs::remove_file(receipt);
         attempt.receipt = serde_json::from_str::<Receipt>(&text).ok().filter(|_| !attempt.killed);
         let over = self.plan().mode != Mode::Queue || !attempt.killed;
         if over {
             // Workers may be storing what nobody will hear of.
             self.end_workers();
         }
-        let sinks_fail = attempt.failing && self.plan().sinks.len() > 1;
-        let unnoted = self.plan().fault() == Some(Fault::StateFull) && attempt.code == Some(3);
-        self.may_double |= attempt.at_once || attempt.killed || sinks_fail || unnoted || attempt.hung;
-        attempt.documents = self.world.stores().iter().map(|store| store.found.values().sum()).collect();
+        attempt.may_double |= attempt.at_once || attempt.killed || attempt.hung;
+        // What one sink has settled of a batch and another has not is known to this run only, and what a state says that
+        // could not be written to nobody.
+        let several = self.plan().sinks.len() > 1 && self.plan().trouble.is_some();
+        let unnoted = several || self.plan().fault() == Some(Fault::StateFull);
+        self.may_double |= attempt.may_double || (unnoted && attempt.code == Some(3));
+        attempt.places = self.world.stores().into_iter().map(|store| store.found).collect();
+        attempt.documents = attempt.places.iter().map(|found| found.values().sum()).collect();
+        attempt.places.push(self.world.letters());
         attempt.letters = self.world.letters().values().sum();
         self.world.tell(format!("# {:?}: {}", attempt.code, attempt.said));
         self.attempts.push(attempt);

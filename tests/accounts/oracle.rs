@@ -153,6 +153,10 @@ pub struct Attempt {
     pub failing: bool,
     /// How many documents there were in each sink when it had ended, and how many letters.
     pub documents: Vec<u64>,
+    /// What there was in each sink, and among the letters, when it had ended.
+    pub places: Vec<Found>,
+    /// It may have written a document twice: something was killed between storing it and noting that.
+    pub may_double: bool,
     pub letters: u64,
     /// What it said last.
     pub said: String,
@@ -169,7 +173,7 @@ pub struct Account {
     pub attempts: Vec<Attempt>,
     /// What an earlier attempt delivered is delivered again: there was no state.
     pub again: bool,
-    /// A document may be in a file twice: something was killed between storing it and noting that.
+    /// Another attempt may have written documents again: the one before was killed, or could not note what it had done.
     pub may_double: bool,
     /// Only what was received is due, and nobody knows what that was.
     pub partly: bool,
@@ -181,6 +185,7 @@ pub fn judge(account: &Account) -> Vec<String> {
     for (number, attempt) in account.attempts.iter().enumerate() {
         let mut own = judge_end(attempt);
         own.extend(judge_counts(account, number));
+        own.extend(judge_repeats(account, number));
         faults.extend(own.into_iter().map(|fault| format!("attempt {}: {fault}", number + 1)));
     }
     let finished = account.attempts.last().is_some_and(|last| matches!(last.code, Some(0 | 1)));
@@ -242,6 +247,29 @@ fn judge_counts(account: &Account, number: usize) -> Vec<String> {
             + if account.stores.iter().any(|store| store.refuses) { tally.dead_lettered } else { 0 };
         if new < least || (exact && new > most) {
             faults.push(format!("{}: {stored} are stored, and {new} documents are new", store.name));
+        }
+    }
+    faults
+}
+
+/// One run writes each document once to each sink, and each letter once, whatever fails meanwhile.
+fn judge_repeats(account: &Account, number: usize) -> Vec<String> {
+    let attempt = &account.attempts[number];
+    if attempt.may_double {
+        return Vec::new();
+    }
+    let names = account.stores.iter().map(|store| store.name.as_str()).chain(["letters"]);
+    let mut faults = Vec::new();
+    for (nth, (name, found)) in names.zip(&attempt.places).enumerate() {
+        let before = number.checked_sub(1).map(|number| &account.attempts[number].places[nth]);
+        let more = |(key, count): &(&String, &u64)| {
+            let new = **count - before.and_then(|before| before.get(*key)).unwrap_or(&0);
+            new > account.dues.get(*key).map_or(1, |due| due.times)
+        };
+        let repeated: Vec<&str> = found.iter().filter(more).map(|(key, _)| key.as_str()).collect();
+        if !repeated.is_empty() {
+            let some = repeated[..repeated.len().min(3)].join(", ");
+            faults.push(format!("{name}: {} documents were written again, as {some}", repeated.len()));
         }
     }
     faults

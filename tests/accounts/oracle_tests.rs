@@ -33,6 +33,7 @@ fn good() -> Account {
         code: Some(1),
         receipt: Some(receipt(tally)),
         documents: vec![8, 8],
+        places: vec![found.clone(), found, account.letters.clone()],
         letters: 1,
         ..Attempt::default()
     };
@@ -134,6 +135,18 @@ fn an_exit_code_that_is_not_true_is_found() {
     }
     assert_ne!(found(|account| account.attempts[0].hung = true), "");
     assert_ne!(found(|account| account.attempts[0].receipt = None), "");
+}
+
+#[test]
+fn a_run_that_writes_a_document_again_is_found_also_when_the_next_may() {
+    for nth in 0..3 {
+        let words = found(|account| {
+            account.may_double = true;
+            let key = if nth == 2 { "3" } else { "7" };
+            *account.attempts[0].places[nth].get_mut(key).unwrap() = 2;
+        });
+        assert!(words.contains("attempt 1: ") && words.contains("1 documents were written again"), "{nth}: {words}");
+    }
 }
 
 /// An end by a signal: less need be there, but never what the receipt does not say.

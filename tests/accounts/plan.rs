@@ -77,12 +77,16 @@ pub enum Step {
     FirstLineInHalves(usize, Vec<u8>, Vec<u8>),
     /// The file gets another name that is followed too, and a new file has its own from then on.
     Rename(usize),
+    /// The same, and the renamed file is compressed and removed.
+    Compress(usize),
     /// The file is copied to another name, then truncated.
     CopyTruncate(usize),
     /// The file is removed. It was read from before; what was appended last may not have been.
     Remove(usize),
     /// A file with these lines is made, and removed as soon as the program has it open.
     Vanish(Vec<u8>),
+    /// The beginning of a line is appended, and its end never comes.
+    Unended(usize, Vec<u8>),
     /// Everything that was written is waited for.
     Settle,
     /// The program ends by SIGTERM and is started again.
@@ -192,6 +196,8 @@ pub struct Plan {
     pub by_path: bool,
     pub trouble: Option<Trouble>,
     pub signal: Option<Kill>,
+    /// The job's own files lie among its inputs.
+    pub own_inside: bool,
     /// SIGHUP or SIGUSR1, after so many documents: nobody ends by it.
     pub harmless: Option<(Signal, u64)>,
 }

@@ -23,9 +23,6 @@ use crate::kit::{PATIENCE, program};
 /// A folder with the programs to try, instead of those that were built: an older release, to see what is found.
 const PROGRAMS: &str = "LOGATOR_ACCOUNTS_BIN";
 
-/// The dead letters, where the programs run.
-pub const LETTERS: &str = "dead-letters.ndjson";
-
 /// A document of the test's own, with which others collide.
 const OURS: &str = "ours";
 
@@ -71,7 +68,6 @@ impl World {
                 self.place.write(&format!("in/{name}.gz"), if bytes.is_empty() { gzip(bytes) } else { members })
             }
             Shape::Zstd => self.place.write(&format!("in/{name}.zst"), zstd(bytes)),
-            Shape::Link if std::env::var_os("NO_LINKS").is_some() => self.place.write(&format!("in/{name}"), bytes),
             Shape::Link => {
                 let target = self.place.write(&format!("elsewhere/{name}"), bytes);
                 let link = self.place.path(&format!("in/{name}"));
@@ -135,6 +131,10 @@ impl World {
             let scheme = if self.plan.sinks[index] == SinkKind::Sqlite { "sqlite:" } else { "ndjson:" };
             arguments.extend(["--to".to_owned(), format!("{scheme}{}", self.sink_name(index))]);
         }
+        arguments.extend(self.letters_arguments());
+        if self.plan.trouble.is_some_and(|trouble| trouble.to_the_end) {
+            arguments.extend(["--sink-deadline", "5"].map(String::from));
+        }
         arguments
     }
 
@@ -153,9 +153,28 @@ impl World {
         }
         if plan.state {
             let on_disk = plan.fault() == Some(Fault::StateFull);
-            arguments.extend(["--state", if on_disk { "disk/state" } else { "state" }].map(String::from));
+            let state = if on_disk { "disk/state".to_owned() } else { self.own("state") };
+            arguments.extend(["--state".to_owned(), state]);
+        }
+        if plan.mode == Mode::Spawn {
+            arguments.extend(self.letters_arguments());
         }
         arguments
+    }
+
+    fn letters_arguments(&self) -> [String; 2] {
+        ["--dead-letters".to_owned(), self.letters_name()]
+    }
+
+    /// Where dead letters go, which workers and their queue write both.
+    fn letters_name(&self) -> String {
+        let beside = self.plan.mode == Mode::Queue;
+        if beside { "dead-letters.ndjson".to_owned() } else { self.own("dead-letters.log.ndjson") }
+    }
+
+    /// Where a file of the job's own is, of a job that knows it: among the inputs, or beside them.
+    pub fn own(&self, name: &str) -> String {
+        if self.plan.own_inside { format!("in/{name}") } else { name.to_owned() }
     }
 
     /// A command of `name`, to be run where the files are; `input` becomes its standard input.
@@ -196,7 +215,7 @@ impl World {
                 Some(Broken::Locked(database))
             }
             Fault::LettersLocked => {
-                let file = fs::File::options().create(true).append(true).open(self.place.path(LETTERS)).unwrap();
+                let file = fs::File::options().create(true).append(true).open(self.letters_path()).unwrap();
                 file.lock().unwrap();
                 Some(Broken::Letters(file))
             }
@@ -242,14 +261,18 @@ impl World {
     // ---- What is there ----------------------------------------------------------------------------------------------
 
     fn sink_name(&self, index: usize) -> String {
-        let folder = if index == 0 && self.plan.fault() == Some(Fault::DiskFull) { "disk/" } else { "" };
         let ending = match self.plan.sinks[index] {
             SinkKind::Ndjson => "ndjson",
             SinkKind::Gzip => "ndjson.gz",
             SinkKind::Sqlite => "db",
-            SinkKind::Pipe => "pipe",
+            SinkKind::Pipe => return format!("out{index}.pipe"),
         };
-        format!("{folder}out{index}.{ending}")
+        let name = format!("out{index}.log.{ending}");
+        if index == 0 && self.plan.fault() == Some(Fault::DiskFull) {
+            return format!("disk/{name}");
+        }
+        // A queue cannot know where workers beside it store.
+        if self.plan.mode == Mode::Queue { name } else { self.own(&name) }
     }
 
     fn sink_path(&self, index: usize) -> PathBuf {
@@ -332,7 +355,11 @@ impl World {
 
     /// The dead letters.
     pub fn letters(&self) -> Found {
-        self.keys(&fs::read(self.place.path(LETTERS)).unwrap_or_default())
+        self.keys(&fs::read(self.letters_path()).unwrap_or_default())
+    }
+
+    fn letters_path(&self) -> PathBuf {
+        self.place.path(&self.letters_name())
     }
 
     fn keys(&self, text: &[u8]) -> Found {
