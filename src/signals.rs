@@ -52,11 +52,10 @@ fn reactions() -> MutexGuard<'static, Option<Reactions>> {
     REACTIONS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Registers something.
+/// Registers something, and receives signals only then: the first one finds its reaction.
 fn register(change: impl FnOnce(&mut Reactions)) -> Result<()> {
-    receive()?;
     change(reactions().get_or_insert_default());
-    Ok(())
+    receive()
 }
 
 /// Receives signals from here on. Doing it twice is harmless.
