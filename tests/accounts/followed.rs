@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use logator::source::origin::fingerprint;
 
-use super::job::{BOUND, Going, Job, Trouble, is_ready, pass};
+use super::job::{BOUND, Going, Job, Trouble, has_begun, pass};
 use super::oracle::{Account, Content, Cuts, Dues, Fate, lines_of, pieces_of};
 use super::plan::{Fault, Kill, Manner, Mode, Step};
 use super::world::World;
@@ -152,7 +152,7 @@ pub fn play(world: &World) -> (Account, Vec<String>) {
     } else {
         job.until_there_are(&mut going, kill.after.min(files.due), BOUND / 4);
     }
-    pass(BOUND, || is_ready(going.main.id()) || going.main.has_ended());
+    pass(BOUND, || has_begun(going.main.id()) || going.main.has_ended());
     job.signal(&mut going, kill);
     job.finish(going);
     drop(trouble);
@@ -160,7 +160,7 @@ pub fn play(world: &World) -> (Account, Vec<String>) {
     if plan.state && !job.last().hung && plan.fault() != Some(Fault::Slow) {
         world.calm();
         let mut going = start(&mut job);
-        pass(BOUND, || is_ready(going.main.id()) || going.main.has_ended());
+        pass(BOUND, || has_begun(going.main.id()) || going.main.has_ended());
         settle(&mut job, &mut going, files.due);
         job.signal(&mut going, Kill { manner: Manner::Once, ..kill });
         job.finish(going);
@@ -248,7 +248,7 @@ fn play_step(job: &mut Job, files: &mut Files, mut going: Going, step: &Step) ->
         }
         Step::Settle => settle(job, &mut going, files.due),
         Step::Restart => {
-            pass(BOUND, || is_ready(going.main.id()) || going.main.has_ended());
+            pass(BOUND, || has_begun(going.main.id()) || going.main.has_ended());
             let kill = Kill { signal: Signal::SIGTERM, manner: Manner::Once, after: 0, in_trouble: false };
             job.signal(&mut going, kill);
             job.finish(going);

@@ -7,7 +7,7 @@ use logator::receipt::Receipt;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::oracle::Attempt;
+use super::oracle::{Attempt, NOTHING_READ};
 use super::plan::{Fault, Kill, Manner, Mode, Plan};
 use super::world::{Broken, World};
 use crate::kit::place::Running;
@@ -64,7 +64,9 @@ impl<'a> Job<'a> {
         let own = ["--receipt".to_owned(), receipt.clone()];
         let from = self.world.documents();
         let command = self.world.command(name, &[arguments, &own, behind].concat(), input);
-        Going { main: Running::start(command), from, attempt: Attempt::default(), receipt }
+        // Workers of a queue that was killed may be storing what the next one hands out again.
+        let may_double = self.plan().mode == Mode::Queue && self.attempts.last().is_some_and(|last| last.killed);
+        Going { main: Running::start(command), from, attempt: Attempt { may_double, ..Attempt::default() }, receipt }
     }
 
     /// As many workers as there should be.
@@ -72,7 +74,8 @@ impl<'a> Job<'a> {
         for worker in std::mem::take(&mut self.workers) {
             self.end_worker(worker, false);
         }
-        for _ in 0..self.plan().workers {
+        // A file is written by one process: a worker that waits for its queue goes on.
+        for _ in self.workers.len()..self.plan().workers {
             self.add_worker(arguments);
         }
     }
@@ -104,8 +107,9 @@ impl<'a> Job<'a> {
         let text = std::fs::read_to_string(self.world.place.path(&receipt)).unwrap_or_default();
         let holds = match (ran.code, serde_json::from_str::<Receipt>(&text)) {
             (Some(code), Ok(receipt)) => matches!(code, 0 | 1 | 3) && i32::from(receipt.exit_code()) == code,
-            (code, Err(_)) => early && matches!(code, None | Some(3)),
-            (None, _) => false,
+            (Some(3), Err(_)) => ran.stderr.contains(NOTHING_READ),
+            (None, Err(_)) => early,
+            _ => false,
         };
         if !holds {
             self.faults.push(format!("a worker ended with {:?}: {}\n{text}", ran.code, tail(&ran.stderr)));
@@ -304,6 +308,16 @@ pub fn is_ready(id: u32) -> bool {
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
     let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     caught >> (Signal::SIGTERM as i32 - 1) & 1 == 1
+}
+
+/// Whether a program has begun its work: it has a sink or its state open.
+pub fn has_begun(id: u32) -> bool {
+    let begun = |path: std::path::PathBuf| {
+        let path = path.to_string_lossy();
+        path.contains("/out0.") || path.contains("/state/")
+    };
+    let open = std::fs::read_dir(format!("/proc/{id}/fd"));
+    open.is_ok_and(|open| open.flatten().any(|entry| std::fs::read_link(entry.path()).is_ok_and(begun)))
 }
 
 /// Whether a program ends within `limit`.

@@ -6,6 +6,9 @@ use logator::document::DocumentId;
 use logator::receipt::Receipt;
 use xxhash_rust::xxh3::xxh3_64;
 
+/// What a program says that a signal ended before it had anything to account for.
+pub const NOTHING_READ: &str = "stopped before the work began; nothing was read";
+
 /// What must become of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -214,7 +217,8 @@ fn judge_end(attempt: &Attempt) -> Vec<String> {
     hold(matches!(code, 0 | 1 | 3), format!("exit code {code}"));
     hold(!attempt.undisturbed || code < 2, format!("nothing disturbed it, and its exit code is {code}"));
     let Some(receipt) = &attempt.receipt else {
-        hold(attempt.at_once || (attempt.early && code == 3), "there is no receipt".to_owned());
+        let nothing = code == 3 && !attempt.undisturbed && attempt.said.contains(NOTHING_READ);
+        hold(attempt.at_once || nothing, "there is no receipt".to_owned());
         return faults;
     };
     hold(receipt.agrees, "the sides of the receipt do not agree".to_owned());

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use nix::sys::signal::Signal;
 
-use super::job::{BOUND, Disturbance, Going, Job, ends, is_ready, pass};
+use super::job::{BOUND, Disturbance, Going, Job, ends, has_begun, pass};
 use super::oracle::{Account, Dues, Fate, add};
 use super::plan::{Kill, Manner, Mode};
 use super::world::{World, text_key};
@@ -54,7 +54,7 @@ pub fn play(world: &World) -> (Account, Vec<String>) {
             job.faults.push("a sender failed".to_owned());
         }
     }
-    pass(BOUND, || is_ready(going.main.id()) || going.main.has_ended());
+    pass(BOUND, || has_begun(going.main.id()) || going.main.has_ended());
     job.signal(&mut going, kill);
     going.attempt.failing |= job.may_fail();
     job.finish(going);
