@@ -9,7 +9,7 @@ use std::time::Duration;
 use logator::source::origin::fingerprint;
 
 use super::job::{BOUND, Going, Job, Trouble, has_begun, pass};
-use super::oracle::{Account, Content, Cuts, Dues, Fate, lines_of, pieces_of};
+use super::oracle::{Account, Content, Cuts, Dues, Fate, NOTHING_READ, add, lines_of, pieces_of};
 use super::plan::{Fault, Kill, Manner, Mode, Step};
 use super::world::World;
 use crate::kit::logs::gzip;
@@ -292,27 +292,52 @@ fn has_open(going: &Going, path: &std::path::Path) -> bool {
     open.is_ok_and(|open| open.flatten().any(|entry| fs::read_link(entry.path()).is_ok_and(|target| target == path)))
 }
 
-fn account(job: Job, files: Files) -> (Account, Vec<String>) {
+fn account(mut job: Job, files: Files) -> (Account, Vec<String>) {
     let (world, plan) = (job.world, job.plan());
     let (stores, letters) = (world.stores(), world.letters());
     let unread = job.last().receipt.as_ref().map_or(Vec::new(), |receipt| receipt.unread.clone());
     let (mut dues, mut beside) = (Dues::new(), Vec::new());
     let seen = |id: &str| letters.contains_key(id) || stores.iter().any(|store| store.found.contains_key(id));
+    let parts = world.parts();
+    let ended_at_once = job.attempts.iter().any(|attempt| attempt.killed || attempt.at_once);
     for life in &files.lives {
-        let held =
-            unread.iter().filter(|file| life.names.iter().any(|name| file.name.ends_with(&format!("in/{name}"))));
-        let held: u64 = held.map(|file| file.bytes).sum();
+        let held: Vec<_> = unread
+            .iter()
+            .filter(|file| life.names.iter().any(|name| file.name.ends_with(&format!("in/{name}"))))
+            .collect();
+        // Of a compressed file, nobody knows which lines the bytes are.
+        let compressed = held.iter().any(|file| file.name.ends_with(".gz"));
+        let held: u64 = held.iter().map(|file| file.bytes).sum();
+        let required = if compressed { 0 } else { life.bytes.len().saturating_sub(held as usize) };
         let content = Content {
             origin: fingerprint(&life.bytes),
-            required: life.bytes.len().saturating_sub(held as usize),
+            required,
             bytes: life.bytes.clone(),
             cuts: Cuts::At(life.cuts.clone()),
             times: 1,
         };
-        if job.attempts.iter().any(|attempt| attempt.killed || attempt.at_once) {
+        if ended_at_once {
             beside.extend(pieces_of(&content));
         }
-        lines_of(&content, seen, |line| plan.fate(line), &mut dues);
+        let mut own = Dues::new();
+        lines_of(&content, seen, |line| plan.fate(line), &mut own);
+        let whole = whole_lines(&content);
+        for key in own.keys().filter(|key| seen(key)) {
+            match whole.get(key) {
+                Some(ended) if *ended && parts.contains(key) => job.faults.push(format!("{key}: no part of a line")),
+                None if !parts.contains(key) => job.faults.push(format!("{key}: a part of a line, and not tagged")),
+                _ => {}
+            }
+        }
+        for (key, due) in own {
+            add(&mut dues, key, due.fate, due.times);
+        }
+    }
+    for attempt in &job.attempts {
+        let expected = attempt.failing || attempt.at_once || attempt.said.contains(NOTHING_READ);
+        if attempt.code == Some(3) && !expected {
+            job.faults.push(format!("exit code 3, and nothing was lost: {}", attempt.said));
+        }
     }
     let account = Account {
         dues,
@@ -325,4 +350,17 @@ fn account(job: Job, files: Files) -> (Account, Vec<String>) {
         partly: false,
     };
     (account, job.faults)
+}
+
+/// The ids of the lines of a content, and whether each has its end.
+fn whole_lines(content: &Content) -> BTreeMap<String, bool> {
+    let ended = memchr::memrchr(b'\n', &content.bytes).map_or(0, |newline| newline + 1);
+    let lines = |bytes: &[u8]| {
+        let content = Content { cuts: Cuts::default(), bytes: bytes.to_vec(), ..content.clone() };
+        let mut dues = Dues::new();
+        lines_of(&content, |_| true, |_| Fate::Stored, &mut dues);
+        dues
+    };
+    let (all, ended) = (lines(&content.bytes), lines(&content.bytes[..ended]));
+    all.into_keys().map(|key| (key.clone(), ended.contains_key(&key))).collect()
 }

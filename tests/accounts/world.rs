@@ -1,7 +1,7 @@
 //! The files of a round, what can be broken about them, and what is in them in the end.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::process::Command;
 use logator::source::inputs::Input;
 use logator::source::origin::OriginRule;
 use rusqlite::Connection;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::oracle::{Content, Cuts, Found, Store};
 use super::pipe::Pipe;
@@ -318,55 +318,70 @@ impl World {
     /// What is in each sink. Nobody writes meanwhile.
     pub fn stores(&self) -> Vec<Store> {
         let refusing = if self.plan.refuses() { self.plan.database() } else { None };
-        let store = |index: usize| {
-            let kind = self.plan.sinks[index];
-            let found = match kind {
-                SinkKind::Ndjson => self.keys(&fs::read(self.sink_path(index)).unwrap_or_default()),
-                SinkKind::Gzip => {
-                    let compressed = fs::read(self.sink_path(index)).unwrap_or_default();
-                    let mut bytes = Vec::new();
-                    // What a killed program left behind may lack its end.
-                    let _ = flate2::read::MultiGzDecoder::new(&compressed[..]).read_to_end(&mut bytes);
-                    self.keys(&bytes)
-                }
-                SinkKind::Pipe => self.keys(&self.pipe.as_ref().map_or(Vec::new(), Pipe::all)),
-                SinkKind::Sqlite => self.rows(index).unwrap_or_default(),
-            };
-            Store {
-                name: self.sink_name(index),
-                knows: kind == SinkKind::Sqlite,
-                refuses: refusing == Some(index),
-                found,
-            }
+        let store = |index: usize| Store {
+            name: self.sink_name(index),
+            knows: self.plan.sinks[index] == SinkKind::Sqlite,
+            refuses: refusing == Some(index),
+            found: self.count(&self.sink_objects(index)),
         };
         (0..self.plan.sinks.len()).map(store).collect()
     }
 
-    fn rows(&self, index: usize) -> rusqlite::Result<Found> {
+    fn sink_objects(&self, index: usize) -> Vec<Value> {
+        let read = || fs::read(self.sink_path(index)).unwrap_or_default();
+        match self.plan.sinks[index] {
+            SinkKind::Ndjson => objects(&read()),
+            SinkKind::Gzip => {
+                let mut bytes = Vec::new();
+                // What a killed program left behind may lack its end.
+                let _ = flate2::read::MultiGzDecoder::new(&read()[..]).read_to_end(&mut bytes);
+                objects(&bytes)
+            }
+            SinkKind::Pipe => objects(&self.pipe.as_ref().map_or(Vec::new(), Pipe::all)),
+            SinkKind::Sqlite => self.rows(index).unwrap_or_default(),
+        }
+    }
+
+    fn rows(&self, index: usize) -> rusqlite::Result<Vec<Value>> {
         let database = self.read_database(index)?;
         let mut rows = database.prepare("SELECT _id, doc FROM logs WHERE _id <> ?1")?;
         let rows = rows.query_map([OURS], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
-        let key = |(id, doc): (String, String)| match self.plan.by_text() {
-            true => self.key(&serde_json::from_str(&doc).unwrap_or_default()),
-            false => Some(id),
+        let object = |(id, doc): (String, String)| {
+            let mut object: Value = serde_json::from_str(&doc).unwrap_or_else(|_| Value::Object(Map::new()));
+            object["_id"] = Value::String(id);
+            object
         };
-        Ok(count(rows.flatten().filter_map(key)))
+        Ok(rows.flatten().map(object).collect())
+    }
+
+    /// The ids of all that says of itself that it is a part of a line.
+    pub fn parts(&self) -> BTreeSet<String> {
+        let stored = (0..self.plan.sinks.len()).flat_map(|index| self.sink_objects(index));
+        let is_part = |object: &Value| {
+            let tagged = object["tags"].as_array().is_some_and(|tags| tags.iter().any(|tag| tag == "_partial"));
+            tagged || object["partial"] == true
+        };
+        let parts = stored.chain(self.letter_objects()).filter(is_part);
+        parts.filter_map(|object| Some(object["_id"].as_str()?.to_owned())).collect()
     }
 
     /// The dead letters.
     pub fn letters(&self) -> Found {
-        self.keys(&fs::read(self.letters_path()).unwrap_or_default())
+        self.count(&self.letter_objects())
+    }
+
+    fn letter_objects(&self) -> Vec<Value> {
+        objects(&fs::read(self.letters_path()).unwrap_or_default())
     }
 
     fn letters_path(&self) -> PathBuf {
         self.place.path(&self.letters_name())
     }
 
-    fn keys(&self, text: &[u8]) -> Found {
-        let lines = text.split(|byte| *byte == b'\n');
-        // A killed program may have left half a line.
-        let objects = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-        count(objects.filter_map(|object| self.key(&object)))
+    fn count(&self, objects: &[Value]) -> Found {
+        let mut found = BTreeMap::new();
+        objects.iter().filter_map(|object| self.key(object)).for_each(|key| *found.entry(key).or_default() += 1);
+        found
     }
 
     /// What a document or letter is known by.
@@ -385,10 +400,9 @@ pub fn text_key(text: &str) -> String {
     text[start..].split(' ').take(4).collect::<Vec<_>>().join(" ")
 }
 
-fn count(keys: impl Iterator<Item = String>) -> Found {
-    let mut found = BTreeMap::new();
-    keys.for_each(|key| *found.entry(key).or_default() += 1);
-    found
+/// The objects of NDJSON; a killed program may have left half a line.
+fn objects(text: &[u8]) -> Vec<Value> {
+    text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
 /// Something that is broken for as long as this is there.
