@@ -4,12 +4,13 @@
 //! | signal | what it does |
 //! |---|---|
 //! | SIGTERM, SIGINT | ends the process with exit code 3 as long as no job has begun; then asks the job to stop |
-//! | the same again | nothing within half a second, because some programs send it twice (`timeout` of coreutils); after that, it ends the process at once with exit code 3 |
+//! | the same again | nothing within half a second, because some programs send it twice (`timeout` of coreutils); after that, it ends the process at once with exit code 3, or that of the [receipt](accounted) |
 //! | SIGHUP | calls what was [registered](on_hangup), or what will be; it never ends the process |
 //! | SIGUSR1, SIGUSR2, SIGALRM | nothing; the first one of each is said |
 //!
 //! A program that never calls [`receive`] or one of the functions that do keeps the system's reactions.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,8 +24,11 @@ use crate::error::{Error, Result};
 /// Signals that ask the process to end and come within this time count as one.
 pub const ONE_SIGNAL: Duration = Duration::from_millis(500);
 
-/// The exit code of a process that a signal ended.
-const EXIT_CODE: i32 = 3;
+/// The exit code of a process that a signal ended before its account was given.
+const EXIT_CODE: u8 = 3;
+
+/// The exit code of a process that a second signal ends.
+static AT_ONCE: AtomicU8 = AtomicU8::new(EXIT_CODE);
 
 /// What is done about a signal, which is named to it.
 pub type Reaction = Box<dyn Fn(&'static str) + Send>;
@@ -104,6 +108,11 @@ pub fn on_ignored(react: impl Fn(&'static str) + Send + 'static) -> Result<()> {
     register(|reactions| reactions.ignored = Some(Box::new(react)))
 }
 
+/// The receipt is written, and says `exit_code`: a second signal ends the process with that one from here on.
+pub fn accounted(exit_code: u8) {
+    AT_ONCE.store(exit_code, Ordering::Relaxed);
+}
+
 /// Lets signals do from here on what they do to any program: for commands that have no account to give.
 ///
 /// # Errors
@@ -133,7 +142,7 @@ fn watch(mut signals: Signals, reactions: &Sender<i32>) {
             match first {
                 None => first = Some(Instant::now()),
                 Some(at) if at.elapsed() < ONE_SIGNAL => continue,
-                Some(_) => low_level::exit(EXIT_CODE),
+                Some(_) => low_level::exit(AT_ONCE.load(Ordering::Relaxed).into()),
             }
         }
         // The other thread lives as long as the process.
@@ -157,7 +166,7 @@ fn react(received: &Receiver<i32>) {
                         if let Some(before_job) = &registered.before_job {
                             before_job(name);
                         }
-                        low_level::exit(EXIT_CODE);
+                        low_level::exit(EXIT_CODE.into());
                     }
                 }
             }

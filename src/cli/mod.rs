@@ -234,9 +234,11 @@ pub fn conclude(console: &Console, receipt_file: Option<&Path>, result: Result<R
     }
 }
 
-/// Writes a receipt as JSON, if a file is asked for.
+/// Writes a receipt as JSON, if a file is asked for. From here on the process ends as it says, whatever comes.
 pub fn write_receipt(file: Option<&Path>, receipt: &Receipt) -> Result<()> {
-    write_json(file, receipt)
+    write_json(file, receipt)?;
+    signals::accounted(receipt.exit_code());
+    Ok(())
 }
 
 /// The same for an account of another kind.

@@ -243,6 +243,25 @@ fn two_signals_within_half_a_second_are_one() {
     }
 }
 
+/// A queue that has given its account stays for late workers. Ended at once, it ends as its account says.
+#[test]
+fn a_second_signal_after_the_receipt_does_not_contradict_it() {
+    let place = Place::new();
+    place.write("in.log", access(0..100));
+    let mut queue = place.queue(&["in.log", "--linger", "60"]);
+    let worker = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
+    queue.says("lines/s");
+    wait_for("the receipt", PATIENCE, || place.path("queue.json").exists().then_some(()));
+    assert_eq!(worker.end().code, Some(0));
+    assert!(!queue.has_ended(), "it stays for late workers: {}", queue.stderr());
+    queue.signal(Signal::SIGTERM);
+    let since = Instant::now();
+    wait_for("time for another signal", PATIENCE, || (since.elapsed() > 2 * ONE_SIGNAL).then_some(()));
+    queue.signal(Signal::SIGTERM);
+    let ran = queue.end();
+    assert_eq!((ran.code, place.receipt("queue.json").exit_code()), (Some(0), 0), "{}", ran.stderr);
+}
+
 #[test]
 fn coreutils_timeout_gets_a_receipt() {
     let place = Place::new();
