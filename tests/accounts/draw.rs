@@ -112,12 +112,12 @@ fn draw_fault(random: &mut Rng, mode: Mode) -> Option<Fault> {
     let all: &[Fault] = match mode {
         Mode::Run => &[Locked, Refusing, Colliding, Slow, Slow, DiskFull, StateFull, LettersLocked, Killed, Killed],
         Mode::Input { .. } => &[Locked, Refusing, Slow, LettersLocked],
-        // A queue whose workers have all ended waits for others.
-        Mode::Queue => &[Locked, Slow, StateFull, LettersLocked, WorkerKilled, WorkerKilled, Killed, Killed],
+        Mode::Queue => {
+            &[Locked, Slow, StateFull, LettersLocked, WorkerKilled, WorkerKilled, Killed, Killed, Refusing, Colliding]
+        }
         Mode::Spawn => &[Locked, Refusing, Colliding, LettersLocked, Killed],
-        Mode::Follow { .. } => &[Locked, Slow, Slow, LettersLocked, Refusing],
-        Mode::Pull => &[Locked, Slow, Refusing],
-        Mode::Syslog => &[Locked, Slow, Refusing],
+        Mode::Follow { .. } => &[Locked, Slow, Slow, LettersLocked, Refusing, Colliding],
+        Mode::Pull | Mode::Syslog => &[Locked, Slow, Refusing, Colliding, LettersLocked],
     };
     Some(one(random, all))
 }

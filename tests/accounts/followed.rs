@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use logator::source::origin::fingerprint;
 
-use super::job::{BOUND, Going, Job, Trouble, has_begun, pass};
+use super::job::{BOUND, Going, Job, Trouble, has_begun, is_ready, pass};
 use super::oracle::{Account, Content, Cuts, Dues, Fate, NOTHING_READ, add, lines_of, pieces_of};
 use super::plan::{Fault, Kill, Manner, Mode, Step};
 use super::world::World;
@@ -128,7 +128,8 @@ pub fn play(world: &World) -> (Account, Vec<String>) {
             break;
         }
         going = play_step(&mut job, &mut files, going, step);
-        if let Some((signal, _)) = harmless.filter(|(_, after)| world.documents() >= *after) {
+        let is_time = |(_, after): &(Signal, u64)| is_ready(going.main.id()) && world.documents() >= *after;
+        if let Some((signal, _)) = harmless.filter(is_time) {
             job.signal_in_vain(&mut going, signal);
             harmless = None;
         }
@@ -211,6 +212,8 @@ fn play_step(job: &mut Job, files: &mut Files, mut going: Going, step: &Step) ->
             let bytes = fs::read(&path).unwrap();
             fs::write(files.path("compressing"), gzip(&bytes)).unwrap();
             fs::rename(files.path("compressing"), files.path(&compressed)).unwrap();
+            // A file that goes before it could be opened is lost for all that the program knows.
+            pass(BOUND, || has_open(&going, &path) || going.main.has_ended());
             fs::remove_file(path).unwrap();
             if let Some(life) = files.now.remove(file) {
                 files.lives[life].names.extend([name, compressed]);

@@ -226,14 +226,14 @@ impl<'a> Job<'a> {
         let trouble = self.plan().trouble;
         trouble.is_some_and(|trouble| {
             let full = matches!(trouble.fault, Fault::DiskFull | Fault::StateFull);
-            full || trouble.to_the_end || self.plan().refuses()
+            full || trouble.to_the_end
         })
     }
 
     /// Waits for the end of an attempt, and notes what came of it.
     pub fn finish(&mut self, going: Going) {
         let Going { mut main, mut attempt, receipt, .. } = going;
-        if self.plan().fault() == Some(Fault::DiskFull) || self.plan().refuses() {
+        if self.plan().fault() == Some(Fault::DiskFull) {
             attempt.failing = true;
         }
         attempt.undisturbed &= !attempt.failing && !attempt.killed;
