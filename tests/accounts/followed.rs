@@ -1,6 +1,6 @@
 //! Files that are followed: written to, renamed, copied, truncated and removed while they are read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -322,14 +322,25 @@ fn account(mut job: Job, files: Files) -> (Account, Vec<String>) {
         if ended_at_once {
             beside.extend(pieces_of(&content));
         }
+        if held > 0 && !compressed && !job.may_double {
+            let before = lines_in(&content, required);
+            let beyond = lines_in(&content, content.bytes.len());
+            let beyond = beyond.difference(&before).filter(|id| seen(id)).count();
+            if beyond > 0 {
+                job.faults
+                    .push(format!("{:?}: {held} bytes are left, and {beyond} lines of them are there", life.names));
+            }
+        }
         let mut own = Dues::new();
         lines_of(&content, seen, |line| plan.fate(line), &mut own);
-        let whole = whole_lines(&content);
+        let whole = lines_in(&content, content.bytes.len());
+        let ended = memchr::memrchr(b'\n', &content.bytes).map_or(0, |newline| newline + 1);
+        let ended = lines_in(&content, ended);
         for key in own.keys().filter(|key| seen(key)) {
-            match whole.get(key) {
-                Some(ended) if *ended && parts.contains(key) => job.faults.push(format!("{key}: no part of a line")),
-                None if !parts.contains(key) => job.faults.push(format!("{key}: a part of a line, and not tagged")),
-                _ => {}
+            if ended.contains(key) && parts.contains(key) {
+                job.faults.push(format!("{key}: tagged as a part of a line, which it is not"));
+            } else if !whole.contains(key) && !parts.contains(key) {
+                job.faults.push(format!("{key}: a part of a line, and not tagged"));
             }
         }
         for (key, due) in own {
@@ -355,15 +366,10 @@ fn account(mut job: Job, files: Files) -> (Account, Vec<String>) {
     (account, job.faults)
 }
 
-/// The ids of the lines of a content, and whether each has its end.
-fn whole_lines(content: &Content) -> BTreeMap<String, bool> {
-    let ended = memchr::memrchr(b'\n', &content.bytes).map_or(0, |newline| newline + 1);
-    let lines = |bytes: &[u8]| {
-        let content = Content { cuts: Cuts::default(), bytes: bytes.to_vec(), ..content.clone() };
-        let mut dues = Dues::new();
-        lines_of(&content, |_| true, |_| Fate::Stored, &mut dues);
-        dues
-    };
-    let (all, ended) = (lines(&content.bytes), lines(&content.bytes[..ended]));
-    all.into_keys().map(|key| (key.clone(), ended.contains_key(&key))).collect()
+/// The ids of the whole lines in the first bytes of a content.
+fn lines_in(content: &Content, end: usize) -> BTreeSet<String> {
+    let content = Content { cuts: Cuts::default(), bytes: content.bytes[..end].to_vec(), ..content.clone() };
+    let mut dues = Dues::new();
+    lines_of(&content, |_| true, |_| Fate::Stored, &mut dues);
+    dues.into_keys().collect()
 }
