@@ -6,9 +6,9 @@
 //! does, `world` has its files and what can be broken about them, `job` its processes; `files`, `followed` and `received`
 //! play it; `oracle` judges.
 //!
-//! `LOGATOR_ACCOUNTS` says how many rounds are played (a few unless said), `LOGATOR_TEST_SEED` repeats them,
-//! `LOGATOR_ACCOUNTS_SEED` plays the one round of a seed, `LOGATOR_ACCOUNTS_BIN` names a folder with other programs to try.
-//! A seed that failed becomes a test in `found`.
+//! `LOGATOR_ACCOUNTS` says how many rounds are played; without it, it is the same few each time. `LOGATOR_TEST_SEED` repeats
+//! them, `LOGATOR_ACCOUNTS_SEED` plays the one round of a seed, `LOGATOR_ACCOUNTS_BIN` names a folder with other programs
+//! to try. A seed that failed goes into `FOUND`.
 
 mod draw;
 mod files;
@@ -69,6 +69,31 @@ fn shape(shape: &plan::Shape) -> String {
     }
 }
 
+/// Rounds that failed once, and what the program did. A seed repeats what is drawn; the moments are those of processes.
+const FOUND: [(u64, &str); 12] = [
+    (234_682_829, "a signal before the first line was a complete run"),
+    (452_420_501, "a signal in the middle of a file was a complete run"),
+    (1_026_234_851, "a signal without a meaning ended a run"),
+    (2_694_615_381, "and a queue"),
+    (41_574_781, "what a database refused was counted as a duplicate, and the job's own files were read"),
+    (3_996_399_578, "the same, of started workers"),
+    (2_964_535_264, "a started worker outlived its queue"),
+    (2_475_431_305, "a first line that was cut gave its file another origin"),
+    (1_812_293_230, "of a file that was truncated, the rest of a line was its own line"),
+    (3_794_883_329, "a part of a line did not say so"),
+    (1_504_065_143, "a signal between two lines of the start ended the program without a word"),
+    (2_669_817_522, "a second signal contradicted the receipt that was written already"),
+];
+
+#[test]
+fn rounds_that_failed_once_hold() {
+    let failed: Vec<String> = FOUND
+        .iter()
+        .filter_map(|(seed, why)| Some(format!("once, {why}; now\n{}", round(Plan::draw(*seed)).0?)))
+        .collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
 #[test]
 fn every_line_is_in_exactly_one_place_whatever_happens() {
     if let Some(seed) = number("LOGATOR_ACCOUNTS_SEED") {
@@ -78,7 +103,8 @@ fn every_line_is_in_exactly_one_place_whatever_happens() {
     }
     let rounds = number("LOGATOR_ACCOUNTS").unwrap_or(12);
     let name = "accounts at random: inputs, flags, faults, signals";
-    let mut random = seed(name);
+    let chosen = number("LOGATOR_ACCOUNTS").or(number("LOGATOR_TEST_SEED")).is_some();
+    let mut random = if chosen { seed(name) } else { fastrand::Rng::with_seed(13) };
     let mut row = Row::new(name);
     let mut failed = 0;
     for _ in 0..rounds {
