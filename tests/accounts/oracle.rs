@@ -85,7 +85,7 @@ pub fn lines_of(content: &Content, seen: impl Fn(&str) -> bool, fate: impl Fn(&[
         DocumentId::from_hash(content.origin, start as u64, xxh3_64(line)).as_str().to_owned()
     };
     let bytes = &content.bytes;
-    let mut start = 0;
+    let (mut start, mut unsure) = (0, Vec::new());
     while start < bytes.len() {
         let newline = memchr::memchr(b'\n', &bytes[start..]).map(|length| start + length);
         let next = newline.map_or(bytes.len(), |newline| newline + 1);
@@ -97,10 +97,15 @@ pub fn lines_of(content: &Content, seen: impl Fn(&str) -> bool, fate: impl Fn(&[
         let (end, key) = cut.unwrap_or((next, whole));
         let text = &bytes[start..end.min(start + line.len())];
         let fate = fate(text);
-        if end > content.required && !seen(&key) && fate != Fate::Filtered {
+        if end <= content.required || seen(&key) {
+            unsure.drain(..).for_each(|key| add(dues, key, Fate::Filtered, content.times));
+            add(dues, key, fate, content.times);
+        } else if fate == Fate::Filtered {
+            // It was read if a line behind it was.
+            unsure.push(key);
+        } else {
             return;
         }
-        add(dues, key, fate, content.times);
         // Behind a cut, the newline alone is nothing new.
         start = if end < next && matches!(&bytes[end..next], b"\n" | b"\r\n") { next } else { end };
     }
