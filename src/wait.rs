@@ -27,6 +27,9 @@ const QUIET: Duration = Duration::from_secs(1);
 /// How long a wait may still go on after a signal.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Whoever comes so long after the others have given up begins anew: the trouble may be over.
+const ANEW: Duration = Duration::from_secs(1);
+
 /// How often a wait looks whether it has to end.
 const GLANCE: Duration = Duration::from_millis(50);
 
@@ -228,6 +231,8 @@ pub struct Patience {
 struct Trouble {
     since: Option<Instant>,
     said: bool,
+    /// When it was last given up.
+    given_up: Option<Instant>,
 }
 
 /// One attempt at something. See the [module](self).
@@ -264,6 +269,12 @@ impl Patience {
 
     /// Begins an attempt.
     pub fn begin(&self) -> Wait<'_> {
+        if self.present.load(Ordering::Relaxed) {
+            let mut trouble = self.state();
+            if trouble.given_up.is_some_and(|at| at.elapsed() > ANEW) {
+                *trouble = Trouble { said: trouble.said, ..Trouble::default() };
+            }
+        }
         Wait { patience: self, started: Instant::now() }
     }
 
@@ -327,6 +338,7 @@ impl Wait<'_> {
         present.store(true, Ordering::Relaxed);
         let (end, by_signal) = self.end(since);
         if end.is_some_and(|end| now >= end) {
+            trouble.given_up = Some(now);
             return Err(self.ended(words, since, by_signal));
         }
         let silent = self.patience.is_flow() && std::io::stderr().is_terminal();
