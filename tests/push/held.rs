@@ -87,17 +87,23 @@ fn asleep(process: &Running) -> Option<Vec<u64>> {
     Some(moves)
 }
 
-/// Waits until the sender has read `least` bytes, and nothing moves any more from it to the puller: no thread of the two has
-/// something to do, and none did anything between 30 looks. A process that has to wait for a processor is not taken for one that stands still.
-fn wait_for_standstill(puller: &Running, sender: &mut Running, least: usize) {
+/// Waits until no line moves in `processes` any more: no thread of them has something to do, and none that moves lines did
+/// anything between 30 looks. A process that has to wait for a processor is not taken for one that stands still.
+fn wait_until_nothing_moves(processes: &[&Running]) {
     let (mut before, mut looks) = (None, 0);
-    wait_for("sender and puller to stand still", PATIENCE, || {
-        assert!(!sender.has_ended(), "the sender was not held up");
-        let now = asleep(puller).zip(asleep(sender)).map(|moves| (moves, has_read(sender)));
+    wait_for("processes to stand still", PATIENCE, || {
+        let now: Option<Vec<_>> = processes.iter().map(|process| asleep(process)).collect();
         looks = if now.is_some() && now == before { looks + 1 } else { 0 };
         before = now;
-        (looks >= 30 && has_read(sender) >= least).then_some(())
+        (looks >= 30).then_some(())
     });
+}
+
+/// Waits until the sender has read `least` bytes, and nothing moves any more from it to the puller.
+fn wait_for_standstill(puller: &Running, sender: &mut Running, least: usize) {
+    wait_for("the sender to read", PATIENCE, || (has_read(sender) >= least).then_some(()));
+    wait_until_nothing_moves(&[puller, sender]);
+    assert!(!sender.has_ended(), "the sender was not held up");
 }
 
 fn puller(place: &Place, endpoint: &str, more: &[&str]) -> Running {
@@ -116,9 +122,10 @@ fn stored(place: &Place) -> Vec<usize> {
     query.query_map([], |row| row.get(0)).unwrap().map(|number| number.unwrap()).collect()
 }
 
-/// A puller that has stored one line with the number 0, and finds its database locked from then on.
+/// A puller that has stored one line with the number 0, and finds its database locked from then on. It waits for that without
+/// an end: how long a test takes to unlock it again depends on the machine.
 fn locked_out(place: &Place, endpoint: &str, more: &[&str]) -> (Running, Connection) {
-    let puller = puller(place, endpoint, more);
+    let puller = puller(place, endpoint, &[&["--sink-deadline", "none"], more].concat());
     assert_eq!(sender(place, endpoint, 1, 17).end().code, Some(0));
     wait_for("the first line", PATIENCE, || (stored(place) == [0]).then_some(()));
     let lock = Connection::open(place.path("logs.db")).unwrap();
@@ -140,7 +147,10 @@ fn a_sink_that_stands_still_holds_up_the_sender_and_a_kill_loses_no_more_than_is
             let idle = puller_1.most_memory().unwrap();
             let count = bound + bound / 4 + QUEUE + (256 << 10) / length;
             let mut pushing = sender(&place, &endpoint, count, length);
-            wait_for_standstill(&puller_1, &mut pushing, memory / 2);
+            puller_1.says("another process has locked the database");
+            // A quarter waits for a worker at the least. What workers hold may be much less than it could be: they take what there
+            // is as soon as it comes.
+            wait_for_standstill(&puller_1, &mut pushing, memory / 4);
             assert!(has_read(&pushing) < count * (length + 1), "{case}: the sender was not held up");
             let more_memory = puller_1.most_memory().unwrap() - idle;
             println!("{case}: {more_memory} kB more");
@@ -153,6 +163,7 @@ fn a_sink_that_stands_still_holds_up_the_sender_and_a_kill_loses_no_more_than_is
             let puller_2 = puller(&place, &endpoint, &more);
             let ran = pushing.end();
             assert_eq!(ran.code, Some(0), "{case}: {}", ran.stderr);
+            wait_until_nothing_moves(&[&puller_2]);
             puller_2.signal(Signal::SIGTERM);
             let ran = puller_2.end_with_input_open();
             assert_eq!(ran.code, Some(0), "{case}: {}", ran.stderr);
@@ -167,22 +178,56 @@ fn a_sink_that_stands_still_holds_up_the_sender_and_a_kill_loses_no_more_than_is
     }
 }
 
+/// A puller whose database is locked, with 64 KiB of memory, and 60 lines that have left their sender after the first. The memory
+/// holds 19 of them at most, the rest stands in the buffers of libzmq and the kernel.
+///
+/// All places together surely hold more than 70, so the sender ends: at least 16 KiB wait for a worker, each of two workers holds
+/// two lines, libzmq 50 (half of what its high-water mark allows), and the kernel 13: a socket has room again when a quarter of its
+/// 208 KiB is used at most, and a line counts for 4.3 KiB (shorter ones for 768 bytes at the least).
+fn held_up_in_all_places(place: &Place, endpoint: &str) -> (Running, Connection, usize) {
+    let (count, length) = (60, 3700);
+    let (mut puller, lock) = locked_out(place, endpoint, &["--max-memory", "64KiB"]);
+    let ran = sender(place, endpoint, count, length).end();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    puller.says("another process has locked the database");
+    wait_until_nothing_moves(&[&puller]);
+    (puller, lock, count)
+}
+
 #[test]
 fn a_signal_to_a_puller_whose_sink_stands_still_loses_nothing_of_what_was_on_its_way() {
     for (place, endpoint) in endpoints() {
-        let (mut puller, lock) = locked_out(&place, &endpoint, &["--max-memory", "64KiB"]);
-        // More than the puller takes while its sink stands still, and less than all places together hold: the sender ends.
-        let (length, count) = (50, 4000);
-        let ran = sender(&place, &endpoint, count, length).end();
-        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let (mut puller, lock, count) = held_up_in_all_places(&place, &endpoint);
         puller.signal(Signal::SIGTERM);
         puller.says("SIGTERM: reading stops");
+        // Five seconds are left for that.
         drop(lock);
         let ran = puller.end_with_input_open();
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         let [read, stored_now, ..] = account(&place.receipt("receipt"));
         assert_eq!((read, stored_now), (count as u64 + 1, count as u64 + 1), "{endpoint}");
         assert!(stored(&place)[1..].iter().copied().eq(0..count), "{endpoint}");
+    }
+}
+
+#[test]
+fn a_puller_whose_sink_still_stands_still_after_a_signal_ends_and_says_what_it_has_not_stored() {
+    for (place, endpoint) in endpoints() {
+        let (puller, lock, count) = held_up_in_all_places(&place, &endpoint);
+        puller.signal(Signal::SIGTERM);
+        let ran = puller.end_with_input_open();
+        drop(lock);
+        assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+        assert!(ran.stderr.contains("the job was told to stop while it waited"), "{}", ran.stderr);
+        let receipt = place.receipt("receipt");
+        let [read, stored_now, ..] = account(&receipt);
+        assert!(!receipt.finished && stored_now == 1 && receipt.left == read - 1, "{endpoint}: {receipt:?}");
+        // What was received beyond that is counted in words: the reader waited for room with it.
+        let words = " lines that were received are lost: the workers had ended";
+        let lost = receipt.errors.iter().find_map(|error| error.split_once(words)?.0.rsplit(' ').next());
+        let lost: u64 = lost.unwrap_or_else(|| panic!("{endpoint}: {receipt:?}")).parse().unwrap();
+        assert!(lost > 0 && receipt.left + lost <= count as u64, "{endpoint}: {lost} lines, {receipt:?}");
+        assert_eq!(stored(&place), [0], "{endpoint}");
     }
 }
 
@@ -261,6 +306,7 @@ fn a_reader_of_standard_output_that_stands_still_holds_up_the_sender_and_a_signa
         assert_eq!(puller.end_with_input_open().code, Some(0));
         let received = text.lines().count();
         assert!(text.lines().enumerate().all(|(number, text)| text == line(number, length)), "{endpoint}");
-        assert!((5000..=bound).contains(&received), "{endpoint}: {received} lines, at most {bound}");
+        // What the pipe holds has been received at the least.
+        assert!((3500..=bound).contains(&received), "{endpoint}: {received} lines, at most {bound}");
     }
 }
