@@ -134,25 +134,34 @@ pub fn store(options: &PullOptions, work: &WorkOptions, console: Console) -> Res
     let formats = work.formats(&console)?;
     let live = Live::new(Stop::new()?);
     let puller = open(&options.link, &live.stop, &console)?;
+    let (name, said) = (name_of(&puller), console.clone());
     let (size, limits) = bounds(options.max_memory, options.max_line, work.workers.most);
     let queue = Arc::new(SharedQueue::new(limits, None));
     let envelope = options.envelope;
-    let reader = live.clone();
-    work_through(work, formats, console, queue, None, &live, move |queue, dead_letters| {
+    let (reader, source) = (live.clone(), name.clone());
+    let mut receipt = work_through(work, formats, console, queue, None, &live, move |queue, dead_letters| {
         let entered = reader.enter();
         Reading::live(queue, dead_letters, size.max_line, move |intake| {
             let _entered = entered;
-            let name = name_of(&puller);
-            let mut messages = Messages::new(intake, &size, live::origin(&name).wrapped(envelope));
+            let mut messages = Messages::new(intake, &size, live::origin(&source).wrapped(envelope));
             let result = receive(puller, &mut messages, &reader.stop).and_then(|()| match messages.unwanted() {
                 0 => Ok(()),
                 lines => Err(Error::input(format!(
-                    "{name}: {lines} lines that were received are lost: the workers had ended, and nobody sends them again"
+                    "{source}: {lines} lines that were received are lost: the workers had ended, and nobody sends them again"
                 ))),
             });
             result.err().map(Into::into).unwrap_or_default()
         })
-    })
+    })?;
+    if receipt.left > 0 {
+        // What other jobs leave is read again; nobody can read this again.
+        let error = Error::input(format!(
+            "{name}: {} lines that were received are lost: they were not stored when the work ended, and nobody sends them again",
+            receipt.left
+        ));
+        receipt.errors.extend(super::say_errors(&[error], &said));
+    }
+    Ok(receipt)
 }
 
 /// How lines are cut and held so that no more than `memory` bytes are received and not stored: a batch that is being filled, two for
