@@ -11,6 +11,8 @@
 //!   without a limit unless one is asked for, and nothing is said about it on a terminal, whose screen the pager has.
 //! * After a signal a wait has five seconds left, or what is left of the deadline if that is less.
 
+mod deadline;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::IsTerminal;
@@ -18,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use self::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 
@@ -32,31 +35,6 @@ const ANEW: Duration = Duration::from_secs(1);
 
 /// How often a wait looks whether it has to end.
 const GLANCE: Duration = Duration::from_millis(50);
-
-/// How long a job waits for one trouble at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadline(Option<Duration>);
-
-impl Deadline {
-    /// A job waits until the trouble is over.
-    pub const NONE: Deadline = Deadline(None);
-
-    /// A job waits for `most`.
-    pub const fn of(most: Duration) -> Deadline {
-        Deadline(Some(most))
-    }
-
-    /// How long; `None` when there is no limit.
-    pub fn get(self) -> Option<Duration> {
-        self.0
-    }
-}
-
-impl Default for Deadline {
-    fn default() -> Self {
-        Deadline::of(Duration::from_secs(60))
-    }
-}
 
 /// Tells a person one sentence.
 pub type Say = Box<dyn Fn(&str) + Send + Sync>;
