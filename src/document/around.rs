@@ -19,7 +19,7 @@ pub struct Around {
     /// Its first node is the object of all fields, their names as JSON documents have them.
     passage: Passage,
     /// The same with the names of BSON documents, where those are others.
-    bson: Option<Passage>,
+    bson: Passage,
     /// Whether they are.
     refused: bool,
     /// What the tape was scanned from; empty when the fields were built.
@@ -40,7 +40,7 @@ impl Around {
         tape.nodes.push(Node::Object { end: 1 });
         self.line.clear();
         (self.message, self.date, self.tags) = (None, None, Tags::default());
-        (self.bson, self.refused) = (None, false);
+        self.refused = false;
     }
 
     /// Takes the members of the JSON object that `line` is, but for `message`, which [`message`](Around::message) gives.
@@ -93,9 +93,8 @@ impl Around {
     /// Makes the fields of BSON documents, if they have other names.
     fn name_for_bson(&mut self) {
         if self.refused {
-            let mut passage = self.passage.clone();
-            passage.rename(Encoding::Bson, &self.line);
-            self.bson = Some(passage);
+            self.bson.copy(&self.passage);
+            self.bson.rename(Encoding::Bson, &self.line);
         }
     }
 
@@ -211,10 +210,7 @@ impl Around {
     }
 
     fn tape(&self, encoding: Encoding) -> &Tape {
-        match (&self.bson, encoding) {
-            (Some(passage), Encoding::Bson) => &passage.tape,
-            _ => &self.passage.tape,
-        }
+        if self.refused && encoding == Encoding::Bson { &self.bson.tape } else { &self.passage.tape }
     }
 
     /// The names of fields that are there more than once.

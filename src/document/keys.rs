@@ -12,30 +12,32 @@ use super::json::write_escaped;
 
 /// `part` as a document of `encoding` has it; `top` when it stands at the top of the document.
 pub(super) fn stored(encoding: Encoding, part: &str, top: bool) -> Cow<'_, str> {
-    let allowed = match encoding {
-        Encoding::Json => Cow::Borrowed(part),
-        Encoding::Bson => in_bson(part),
-    };
-    match top && matches!(&*allowed, "_id" | "@timestamp" | "tags") {
-        true => Cow::Owned(allowed.into_owned() + "_"),
-        false => allowed,
+    let mut name = String::new();
+    if rename(encoding, part, top, &mut name) { Cow::Owned(name) } else { Cow::Borrowed(part) }
+}
+
+/// Puts the name that a document of `encoding` has for `part` into `name`, and answers whether that is another one. If not,
+/// `name` is empty.
+pub(super) fn rename(encoding: Encoding, part: &str, top: bool, name: &mut String) -> bool {
+    name.clear();
+    if encoding == Encoding::Bson && is_refused(part) {
+        let unsigned = part.trim_start_matches('$');
+        name.extend(std::iter::repeat_n('_', part.len() - unsigned.len()));
+        name.extend(unsigned.chars().map(|c| if c == '.' || c == '\0' { '_' } else { c }));
     }
+    if top && matches!(if name.is_empty() { part } else { name.as_str() }, "_id" | "@timestamp" | "tags") {
+        if name.is_empty() {
+            name.push_str(part);
+        }
+        name.push('_');
+    }
+    !name.is_empty()
 }
 
 /// Whether a BSON document has another name for `part`.
 #[inline]
 pub(super) fn is_refused(part: &str) -> bool {
     part.starts_with('$') || part.bytes().any(|byte| byte == b'.' || byte == 0)
-}
-
-fn in_bson(part: &str) -> Cow<'_, str> {
-    if !is_refused(part) {
-        return Cow::Borrowed(part);
-    }
-    let unsigned = part.trim_start_matches('$');
-    let mut name = "_".repeat(part.len() - unsigned.len());
-    name.extend(unsigned.chars().map(|c| if c == '.' || c == '\0' { '_' } else { c }));
-    Cow::Owned(name)
 }
 
 /// A key, encoded once for all documents.

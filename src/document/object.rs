@@ -19,6 +19,8 @@ pub(super) struct Passage {
     pub(super) tape: Tape,
     /// Indexes of names; used as a stack by nested objects.
     names: Vec<u32>,
+    /// The name that a member gets.
+    renamed: String,
 }
 
 /// A line that was read.
@@ -41,6 +43,15 @@ impl Object<'_> {
 }
 
 impl Passage {
+    /// Takes over what `other` holds, into memory that is kept.
+    pub(super) fn copy(&mut self, other: &Passage) {
+        let Tape { nodes, unescaped, lone_surrogate, doubles } = &other.tape;
+        self.tape.nodes.clone_from(nodes);
+        self.tape.unescaped.clone_from(unescaped);
+        self.tape.doubles.clone_from(doubles);
+        self.tape.lone_surrogate = *lone_surrogate;
+    }
+
     /// Reads `line` for a document of `encoding`; `None` when it is not a JSON object. `paths` are the candidates for
     /// `@timestamp`, as stored.
     pub fn read<'a>(
@@ -117,11 +128,8 @@ impl Passage {
                 if let Node::Name { text, kept: true, .. } = self.tape.nodes[at] {
                     let name = self.tape.text(line, text);
                     refused |= keys::is_refused(name);
-                    let renamed = match keys::stored(encoding, name, top) {
-                        Cow::Borrowed(_) => None,
-                        Cow::Owned(renamed) => Some(renamed),
-                    };
-                    let stored = renamed.as_deref().unwrap_or(name);
+                    let is_renamed = keys::rename(encoding, name, top, &mut self.renamed);
+                    let stored = if is_renamed { self.renamed.as_str() } else { name };
                     // A name that shares length, first and last byte with none before it is no repetition.
                     let edge = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default());
                     let bytes = stored.as_bytes();
@@ -129,8 +137,8 @@ impl Passage {
                     let bit = 1 << (mixed % 64);
                     suspicious |= seen[mixed / 64 % 4] & bit != 0;
                     seen[mixed / 64 % 4] |= bit;
-                    if let Some(renamed) = renamed {
-                        let text = self.tape.keep(&renamed);
+                    if is_renamed {
+                        let text = self.tape.keep(&self.renamed);
                         self.tape.nodes[at] = Node::Name { text, kept: true, next: 0 };
                     }
                     self.names.push(at as u32);
@@ -149,7 +157,7 @@ impl Passage {
 
     /// Of the names from `base` on, those that are alike are joined.
     fn join_doubles(&mut self, line: &str, base: usize) {
-        let Passage { tape, names } = self;
+        let Passage { tape, names, .. } = self;
         let names = &mut names[base..];
         names.sort_unstable_by(|&a, &b| tape.name(line, a).cmp(&tape.name(line, b)).then(a.cmp(&b)));
         let mut joined = None;
