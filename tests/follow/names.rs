@@ -71,26 +71,27 @@ fn many_files_side_by_side() {
     let running = follow(&place, &["--follow", "logs"]);
     let path = |file: usize| place.path(&format!("logs/{file}"));
     let files = 300;
-    for round in 0..5 {
+    // Until every thread has the memory that it works with.
+    for round in 0..10 {
         for file in 0..files {
             append(&path(file), format!("{file} {round}\n"));
         }
     }
-    wait_until(&place, 5 * files);
+    wait_until(&place, 10 * files);
     let before = running.memory().unwrap();
-    for round in 5..15 {
+    for round in 10..20 {
         for file in 0..files {
             append(&path(file), format!("{file} {round}\n"));
         }
     }
-    wait_until(&place, 15 * files);
+    wait_until(&place, 20 * files);
     let after = running.memory().unwrap();
     assert!(after < before + (4 << 10), "{before} kB before, {after} kB after");
     stop(running);
     let mut all = delivered(&place);
     all.sort();
     let mut expected: Vec<String> =
-        (0..files).flat_map(|file| (0..15).map(move |round| format!("{file} {round}"))).collect();
+        (0..files).flat_map(|file| (0..20).map(move |round| format!("{file} {round}"))).collect();
     expected.sort();
     assert_eq!(all, expected);
 }
