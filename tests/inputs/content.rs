@@ -128,10 +128,13 @@ fn a_line_of_100_mib_is_a_dead_letter_and_memory_stays_flat() {
     file.write_all(b"\n").unwrap();
     file.write_all(&access(10..20)).unwrap();
     drop(file);
+    // What the program itself takes, which is more where it is not optimised.
+    let (_, short) = place.logator(&["-f", "combined"], &access(0..10));
     let (ran, receipt) = place.logator(&["long.log", "-f", "combined"], b"");
     assert_eq!((ran.code, account(&receipt)), (Some(1), [20 + 1, 20, 0, 0, 1, 0]), "{}", ran.stderr);
     assert_eq!(requests(&ran.stdout), pages(0..20));
-    assert!(receipt.peak_memory_bytes < 64 << 20, "{} bytes of memory", receipt.peak_memory_bytes);
+    let most = short.peak_memory_bytes + (40 << 20);
+    assert!(receipt.peak_memory_bytes < most, "{} bytes of memory, {most} allowed", receipt.peak_memory_bytes);
     let letters = place.objects("dead-letters.ndjson");
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0]["reason"], "too_long");
