@@ -86,7 +86,8 @@ fn many_files_side_by_side() {
     }
     wait_until(&place, 20 * files);
     let after = running.memory().unwrap();
-    assert!(after < before + (4 << 10), "{before} kB before, {after} kB after");
+    // The allocator takes 4 MiB at a time: one more of them is chance, two are not.
+    assert!(after < before + (8 << 10), "{before} kB before, {after} kB after");
     stop(running);
     let mut all = delivered(&place);
     all.sort();
