@@ -9,7 +9,7 @@
 //! [`source`] reads and decompresses, and cuts contents into batches. A [`queue`] holds batches until they are
 //! acknowledged; [`server`] and [`client`] carry them over ZeroMQ as [`wire`] spells them out. A [`worker`] parses lines
 //! with [`grok`], encodes [`document`]s and gives them to [`sink`]s. The [`receipt`] accounts for every line, and [`state`]
-//! remembers over runs which lines are settled. [`jobs`] puts all of it together; the programs call those.
+//! remembers over runs which lines are settled. [`app`] puts all of it together; the programs call those.
 //!
 //! # Words
 //!
@@ -39,6 +39,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod app;
 pub mod batch;
 pub mod cli;
 pub mod client;
@@ -52,7 +53,6 @@ pub mod envelope;
 pub mod error;
 pub mod grok;
 pub mod job_files;
-pub mod jobs;
 pub mod keys;
 pub mod lines;
 pub mod link;

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
+use logator::app;
+use logator::app::pull::Received;
 use logator::cli;
-use logator::jobs;
-use logator::jobs::pull::Received;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -18,14 +18,14 @@ fn main() -> ExitCode {
         let console = arguments.report.begin("logator-pull");
         let result = arguments.files().and_then(|_| arguments.options()).and_then(|options| {
             cli::reload_on_hangup(&console, "pull")?;
-            jobs::pull::store(&options, &work, console.clone())
+            app::pull::store(&options, &work, console.clone())
         });
         return cli::conclude(&console, receipt, result);
     }
     let console = arguments.report.begin_with("logator-pull", receipt, |_| Received::default());
     let result = arguments.files().and_then(|_| arguments.options()).and_then(|options| {
         cli::reload_on_hangup(&console, "pull")?;
-        let received = jobs::pull::print(&options, arguments.wait.sink_deadline, console.clone())?;
+        let received = app::pull::print(&options, arguments.wait.sink_deadline, console.clone())?;
         cli::write_json(receipt, &received)
     });
     match result {

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
+use logator::app;
+use logator::app::push::Sent;
 use logator::cli;
-use logator::jobs;
-use logator::jobs::push::Sent;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     let console = arguments.report.begin_with("logator-push", receipt, |_| Sent::default());
     let result = arguments.files().and_then(|_| arguments.options()).and_then(|options| {
         cli::reload_on_hangup(&console, "push")?;
-        let sent = jobs::push::push(&options, console.clone())?;
+        let sent = app::push::push(&options, console.clone())?;
         cli::write_json(receipt, &sent)?;
         Ok(sent)
     });

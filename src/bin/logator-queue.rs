@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
+use logator::app;
 use logator::cli;
-use logator::jobs;
 
 logator::look_at_streams_before_main!();
 
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         let (source, options) = (arguments.source.options(files), arguments.options()?);
         cli::reload_on_hangup(&console, "queue")?;
         // Shown when the work is done, not when the last late worker knows it.
-        jobs::serve::serve(&source, &options, console.clone(), &mut |receipt| {
+        app::serve::serve(&source, &options, console.clone(), &mut |receipt| {
             console.receipt(receipt);
             written = cli::write_receipt(file, receipt);
         })

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
+use logator::app::{self, spawned::QueueWatch};
 use logator::cli::{self, WorkerJob};
-use logator::jobs::{self, spawned::QueueWatch};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -21,8 +21,8 @@ fn main() -> ExitCode {
     let result = arguments.files().and_then(|_| arguments.options()).and_then(|(job, options)| {
         cli::reload_on_hangup(&console, "worker")?;
         match job {
-            WorkerJob::Ask(addresses) => jobs::work::work(&addresses, &options, watch.as_ref(), console.clone()),
-            WorkerJob::Pull(pull) => jobs::pull::store(&pull, &options, console.clone()),
+            WorkerJob::Ask(addresses) => app::work::work(&addresses, &options, watch.as_ref(), console.clone()),
+            WorkerJob::Pull(pull) => app::pull::store(&pull, &options, console.clone()),
         }
     });
     if let Some(watch) = &watch {

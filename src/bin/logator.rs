@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
+use logator::app;
 use logator::cli::{self, Commands};
-use logator::jobs;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
             }
             let result = arguments.files().and_then(|files| {
                 cli::reload_on_hangup(&console, "run")?;
-                jobs::run::run(&arguments.source.options(files), &arguments.work_options(), console.clone())
+                app::run::run(&arguments.source.options(files), &arguments.work_options(), console.clone())
             });
             cli::conclude(&console, arguments.report.receipt.as_deref(), result)
         }
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
             let console = arguments.report.begin("logator");
             let result = arguments.replay_options().and_then(|options| {
                 cli::reload_on_hangup(&console, "replay")?;
-                jobs::replay::replay(&options, &arguments.work_options(), console.clone())
+                app::replay::replay(&options, &arguments.work_options(), console.clone())
             });
             cli::conclude(&console, arguments.report.receipt.as_deref(), result)
         }
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
             }
             let result = arguments.files().and_then(|files| {
                 let library = arguments.library.options();
-                jobs::grok::grok(&arguments.pattern, &arguments.inputs, &files, &library, arguments.explain, &console)
+                app::grok::grok(&arguments.pattern, &arguments.inputs, &files, &library, arguments.explain, &console)
             });
             match result {
                 Ok(code) => ExitCode::from(code),
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         }
         Commands::Keygen(arguments) => {
             let console = cli::plain_console("logator");
-            match jobs::keygen::keygen(&arguments.file, &console) {
+            match app::keygen::keygen(&arguments.file, &console) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
                     console.error(error.to_string());
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
         }
         Commands::Bench(arguments) => {
             let console = cli::plain_console("logator");
-            match arguments.files().and_then(|_| jobs::bench::bench(&arguments.options(), &console)) {
+            match arguments.files().and_then(|_| app::bench::bench(&arguments.options(), &console)) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
                     console.error(error.to_string());

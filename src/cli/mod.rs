@@ -1,4 +1,4 @@
-//! The command line: typed arguments, and how they become the options of [`jobs`](crate::jobs). Nothing else knows
+//! The command line: typed arguments, and how they become the options of [`app`](crate::app). Nothing else knows
 //! clap.
 
 mod args;

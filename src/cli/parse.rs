@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::jobs::{LibraryOptions, RuleSpec, WorkOptions, Workers};
+use crate::app::{LibraryOptions, RuleSpec, WorkOptions, Workers};
 use crate::sink::spec::SinkSpec;
 use crate::wait::Deadline;
 use crate::worker::parser::Unmatched;

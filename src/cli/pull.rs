@@ -10,11 +10,11 @@ use super::push::LinkArgs;
 use super::report::ReportArgs;
 use super::size;
 use super::wait::WaitArgs;
+use crate::app::pull::PullOptions;
+use crate::app::{DEAD_LETTERS, WorkOptions, Workers};
 use crate::endpoint::Endpoint;
 use crate::envelope::Envelope;
 use crate::error::Result;
-use crate::jobs::pull::PullOptions;
-use crate::jobs::{DEAD_LETTERS, WorkOptions, Workers};
 use crate::sink::spec::SinkSpec;
 
 /// `logator-pull`

@@ -8,9 +8,9 @@ use clap::{Args, Parser, ValueEnum};
 use super::keys::{QueueKeyArgs, WorkerKeyArgs};
 use super::report::ReportArgs;
 use super::size;
+use crate::app::push::{Confirm, PushOptions};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
-use crate::jobs::push::{Confirm, PushOptions};
 use crate::link::{HIGH_WATER, LinkOptions};
 
 /// `logator-push`

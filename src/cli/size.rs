@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::jobs::Workers;
+use crate::app::Workers;
 use crate::wait::Deadline;
 
 /// Bytes: `262144`, `256KiB`, `1M`, `2GB`. `K`, `M` and `G` alone are binary, as in `dd` and `sort`.

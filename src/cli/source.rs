@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::size;
+use crate::app::SourceOptions;
 use crate::job_files::JobFiles;
-use crate::jobs::SourceOptions;
 use crate::source::ReadOptions;
 use crate::source::follow::FollowOptions;
 use crate::source::live::Say;
