@@ -2,7 +2,7 @@
 //!
 //! `inputs` finds what to read, `decompress` (with `gzip`) undoes compressions told by their first bytes, `export` makes lines
 //! of systemd's journal, `reader` and `cut` cut contents into batches, `origin` names them; `follow` reads files that grow;
-//! `resume` (with `sieve`) leaves out what earlier runs settled; `live` is what inputs without an end have in common, `syslog`
+//! `resume` (with `replay filter`) leaves out what earlier runs settled; `live` is what inputs without an end have in common, `syslog`
 //! one of them. [`read_all`] puts them together, several contents side by side.
 
 pub mod cut;
@@ -16,8 +16,8 @@ pub mod live;
 pub mod origin;
 mod overlong;
 pub mod reader;
+pub mod replay_filter;
 pub mod resume;
-pub mod sieve;
 pub mod syslog;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::reader::{Intake, LongLine};
-use super::sieve::{Sieve, Sifted};
+use super::replay_filter::{ReplayFilter, Sifted};
 use crate::batch::{Batch, Origin};
 use crate::error::{Error, Result};
 use crate::state::pieces::Piece;
@@ -23,7 +23,7 @@ struct State {
     /// Named at the first line.
     origin: Option<Arc<Origin>>,
     /// Until nothing is left to compare with.
-    sieve: Option<Sieve>,
+    filter: Option<ReplayFilter>,
     /// Whether a line was delivered, and the strand is settled with that.
     delivered: bool,
     /// All of this file was settled before: nothing of it is wanted.
@@ -48,15 +48,15 @@ impl<'a> Resuming<'a> {
 
     /// From where on they are.
     pub fn held_from(&self) -> Option<u64> {
-        self.lock().sieve.as_ref().and_then(Sieve::held_from)
+        self.lock().filter.as_ref().and_then(ReplayFilter::held_from)
     }
 
     /// Delivers what is held back; it is not settled as far as is known. What goes wrong is [told](Self::failure).
     pub fn let_go(&self) {
         let mut state = self.lock();
         let mut sifted = std::mem::take(&mut state.sifted);
-        if let Some(sieve) = &mut state.sieve {
-            sieve.let_go(&mut sifted);
+        if let Some(filter) = &mut state.filter {
+            filter.let_go(&mut sifted);
         }
         if let Err(error) = self.pass_on(&mut state, sifted) {
             state.failure.get_or_insert(error);
@@ -68,8 +68,8 @@ impl<'a> Resuming<'a> {
     pub fn ahead(&self, unfinished: &[u8]) {
         let mut state = self.lock();
         let mut sifted = std::mem::take(&mut state.sifted);
-        if let Some(sieve) = &mut state.sieve {
-            sieve.ahead(unfinished, &mut sifted);
+        if let Some(filter) = &mut state.filter {
+            filter.ahead(unfinished, &mut sifted);
         }
         if let Err(error) = self.pass_on(&mut state, sifted) {
             state.failure.get_or_insert(error);
@@ -115,7 +115,7 @@ impl<'a> Resuming<'a> {
         }
         let begun = self.memory.begin(origin.id);
         state.origin = Some(Arc::new(Origin { content: begun.content, ..origin.clone() }));
-        state.sieve = (!begun.known.is_empty()).then(|| Sieve::new(begun.known));
+        state.filter = (!begun.known.is_empty()).then(|| ReplayFilter::new(begun.known));
         true
     }
 
@@ -123,12 +123,12 @@ impl<'a> Resuming<'a> {
         let Some(origin) = state.origin.clone() else { return Ok(true) };
         if sifted.iter().any(|sifted| !matches!(sifted, Sifted::Settled(..))) && !state.delivered {
             state.delivered = true;
-            if let Some(strand) = state.sieve.as_ref().and_then(Sieve::strand) {
+            if let Some(strand) = state.filter.as_ref().and_then(ReplayFilter::strand) {
                 self.memory.goes_on(origin.content, strand);
             }
         }
-        if state.sieve.as_ref().is_some_and(Sieve::is_through) {
-            state.sieve = None;
+        if state.filter.as_ref().is_some_and(ReplayFilter::is_through) {
+            state.filter = None;
         }
         let mut wanted = true;
         for sifted in sifted.drain(..) {
@@ -161,8 +161,8 @@ impl Intake for Resuming<'_> {
         }
         state.end = batch.offset + batch.data.len() as u64;
         let mut sifted = std::mem::take(&mut state.sifted);
-        match &mut state.sieve {
-            Some(sieve) => sieve.batch(batch, &mut sifted),
+        match &mut state.filter {
+            Some(filter) => filter.batch(batch, &mut sifted),
             None => sifted.push(Sifted::Batch(batch)),
         }
         match self.pass_on(&mut state, sifted) {
@@ -185,8 +185,8 @@ impl Intake for Resuming<'_> {
         }
         state.end = line.offset + line.length_with_end;
         let mut sifted = std::mem::take(&mut state.sifted);
-        match &mut state.sieve {
-            Some(sieve) => sieve.long_line(line, &mut sifted),
+        match &mut state.filter {
+            Some(filter) => filter.long_line(line, &mut sifted),
             None => sifted.push(Sifted::Long(line)),
         }
         self.pass_on(&mut state, sifted).map(drop)

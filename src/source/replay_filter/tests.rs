@@ -1,4 +1,4 @@
-//! A sieve, compared with the rule of `doc/state.md` in its plainest words.
+//! A filter, compared with the rule of `doc/state.md` in its plainest words.
 
 use proptest::prelude::*;
 
@@ -136,21 +136,21 @@ proptest! {
         let mut random = fastrand::Rng::with_seed(seed);
         let pieces = settled(&contents, &mut random);
         for content in contents.iter().filter(|content| !content.is_empty()) {
-            let mut sieve = Sieve::new(known(&pieces));
+            let mut filter = ReplayFilter::new(known(&pieces));
             let (mut out, borders, mut at) = (Vec::new(), borders(content), 0);
             while at + 1 < borders.len() {
                 let to = random.usize(at + 1..borders.len());
-                sieve.batch(batch(content, borders[at], borders[to]), &mut out);
+                filter.batch(batch(content, borders[at], borders[to]), &mut out);
                 at = to;
                 if let Some(&next) = borders.get(to + 1).filter(|_| random.bool()) {
                     // Looked at before its end, once or twice.
                     let unfinished = &content[borders[to]..next - 1];
-                    sieve.ahead(&unfinished[..random.usize(..=unfinished.len())], &mut out);
-                    sieve.ahead(unfinished, &mut out);
+                    filter.ahead(&unfinished[..random.usize(..=unfinished.len())], &mut out);
+                    filter.ahead(unfinished, &mut out);
                 }
             }
-            sieve.let_go(&mut out);
-            prop_assert!(sieve.held_from().is_none());
+            filter.let_go(&mut out);
+            prop_assert!(filter.held_from().is_none());
             prop_assert_eq!(fates(content, &out), expected(content, &pieces), "{:?} with {:?}", content, pieces);
         }
     }
@@ -160,16 +160,16 @@ proptest! {
         let mut random = fastrand::Rng::with_seed(seed);
         let pieces = settled(&contents, &mut random);
         for content in contents.iter().filter(|content| !content.is_empty()) {
-            let mut sieve = Sieve::new(known(&pieces));
+            let mut filter = ReplayFilter::new(known(&pieces));
             let mut out = Vec::new();
             for pair in borders(content).windows(2) {
-                sieve.batch(batch(content, pair[0], pair[1]), &mut out);
+                filter.batch(batch(content, pair[0], pair[1]), &mut out);
                 if random.bool() {
-                    sieve.let_go(&mut out);
-                    prop_assert!(sieve.held_from().is_none());
+                    filter.let_go(&mut out);
+                    prop_assert!(filter.held_from().is_none());
                 }
             }
-            sieve.let_go(&mut out);
+            filter.let_go(&mut out);
             for (got, rule) in fates(content, &out).iter().zip(expected(content, &pieces)) {
                 prop_assert!(got.1 || !rule.1, "a line that is not settled is delivered");
             }
@@ -181,9 +181,9 @@ proptest! {
 fn what_has_come_of_a_line_decides_about_a_piece_that_ends_there() {
     let content = b"one\ntwo\npart";
     let run = |unfinished: &[u8]| {
-        let (mut sieve, mut out) = (Sieve::new(known(&[(1, piece(content, 0, 12))])), Vec::new());
-        sieve.batch(batch(content, 0, 8), &mut out);
-        sieve.ahead(unfinished, &mut out);
+        let (mut filter, mut out) = (ReplayFilter::new(known(&[(1, piece(content, 0, 12))])), Vec::new());
+        filter.batch(batch(content, 0, 8), &mut out);
+        filter.ahead(unfinished, &mut out);
         out
     };
     assert_eq!(run(b"par"), []);
@@ -198,8 +198,8 @@ fn a_gap_is_filled_exactly() {
     let content = b"1\n2\n3\n4\n5\n6\n";
     let pieces = [(1, piece(content, 0, 4)), (1, piece(content, 8, 10))];
     let mut out = Vec::new();
-    let mut sieve = Sieve::new(known(&pieces));
-    sieve.batch(batch(content, 0, 12), &mut out);
+    let mut filter = ReplayFilter::new(known(&pieces));
+    filter.batch(batch(content, 0, 12), &mut out);
     let expected = [
         Sifted::Settled(0, 4, 2),
         Sifted::Batch(batch(content, 4, 8)),
@@ -207,19 +207,19 @@ fn a_gap_is_filled_exactly() {
         Sifted::Batch(batch(content, 10, 12)),
     ];
     assert_eq!(out, expected);
-    assert!(sieve.is_through());
-    assert_eq!(sieve.strand(), Some(1));
+    assert!(filter.is_through());
+    assert_eq!(filter.strand(), Some(1));
 }
 
 #[test]
 fn long_lines_are_settled_like_others_and_a_border_inside_of_one_counts_for_nothing() {
     let content = b"one\ntwenty-two\nthree\n";
     let run = |pieces: &[(u32, Piece)]| {
-        let (mut sieve, mut out) = (Sieve::new(known(pieces)), Vec::new());
-        sieve.batch(batch(content, 0, 4), &mut out);
-        sieve.long_line(long(content, 4, 15), &mut out);
-        sieve.batch(batch(content, 15, 21), &mut out);
-        sieve.let_go(&mut out);
+        let (mut filter, mut out) = (ReplayFilter::new(known(pieces)), Vec::new());
+        filter.batch(batch(content, 0, 4), &mut out);
+        filter.long_line(long(content, 4, 15), &mut out);
+        filter.batch(batch(content, 15, 21), &mut out);
+        filter.let_go(&mut out);
         fates(content, &out).iter().map(|&(_, delivered)| delivered).collect::<Vec<_>>()
     };
     assert_eq!(run(&[(1, piece(content, 0, 15))]), [false, false, true]);
@@ -233,9 +233,9 @@ fn a_content_goes_on_with_a_strand_only_if_all_of_it_agrees() {
     let (a, b) = (b"h\naaa\nbbb\nnew\n", b"h\naaa\nxxx\n");
     let pieces = [(3, piece(b, 0, 6)), (3, piece(b, 6, 10)), (5, piece(a, 0, 2)), (5, piece(a, 2, 10))];
     let strand = |content: &[u8]| {
-        let (mut sieve, mut out) = (Sieve::new(known(&pieces)), Vec::new());
-        sieve.batch(batch(content, 0, content.len()), &mut out);
-        sieve.strand()
+        let (mut filter, mut out) = (ReplayFilter::new(known(&pieces)), Vec::new());
+        filter.batch(batch(content, 0, content.len()), &mut out);
+        filter.strand()
     };
     assert_eq!(strand(a), Some(5), "3 agrees at first, and then does not");
     assert_eq!(strand(b), Some(3));
@@ -257,13 +257,13 @@ fn no_more_is_held_back_than_a_joined_piece_and_a_batch() {
         pieces.insert(Entry { origin: 1, strand: 2, piece: piece(&other, start, start + step) });
     }
     let pieces: Vec<(u32, Piece)> = pieces.iter().map(|entry| (entry.strand, entry.piece)).collect();
-    let (mut sieve, mut out, mut most) = (Sieve::new(known(&pieces)), Vec::new(), 0);
+    let (mut filter, mut out, mut most) = (ReplayFilter::new(known(&pieces)), Vec::new(), 0);
     for start in (0..content.len()).step_by(step) {
-        sieve.batch(batch(&content, start, start + step), &mut out);
-        let held: usize = sieve.held.iter().map(|held| matches!(held, Held::Batch(b) if !b.data.is_empty())).count();
+        filter.batch(batch(&content, start, start + step), &mut out);
+        let held: usize = filter.held.iter().map(|held| matches!(held, Held::Batch(b) if !b.data.is_empty())).count();
         most = most.max(held * step);
     }
-    sieve.let_go(&mut out);
+    filter.let_go(&mut out);
     assert!(most > step && most <= JOINED_BYTES as usize + step, "{most} bytes were held");
     assert!(fates(&content, &out).iter().all(|&(_, delivered)| !delivered));
 }
@@ -280,12 +280,12 @@ fn a_line_that_was_cut_is_settled_by_the_pieces_of_its_parts() {
         ])
     };
     let sift = |known: Arc<[Known]>, steps: &[(usize, usize)]| {
-        let mut sieve = Sieve::new(known);
+        let mut filter = ReplayFilter::new(known);
         let mut out = Vec::new();
         for &(start, end) in steps {
-            sieve.batch(batch(content, start, end), &mut out);
+            filter.batch(batch(content, start, end), &mut out);
         }
-        sieve.let_go(&mut out);
+        filter.let_go(&mut out);
         fates(content, &out)
     };
     let settled = [(0, false), (4, false), (19, true)];
@@ -304,9 +304,9 @@ fn of_a_line_whose_beginning_was_handed_out_the_rest_is_delivered_and_is_partial
     let cut = |start, end| Piece { cut: true, ..piece(content, start, end) };
     let rest = |start, end| Sifted::Batch(batch(content, start, end).with_partial(true));
     let sift = |pieces: &[(u32, Piece)]| {
-        let (mut sieve, mut out) = (Sieve::new(known(pieces)), Vec::new());
-        sieve.batch(batch(content, 0, 24), &mut out);
-        sieve.let_go(&mut out);
+        let (mut filter, mut out) = (ReplayFilter::new(known(pieces)), Vec::new());
+        filter.batch(batch(content, 0, 24), &mut out);
+        filter.let_go(&mut out);
         fates(content, &out);
         out
     };

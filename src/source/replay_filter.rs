@@ -1,6 +1,6 @@
 //! Which lines of a content are settled: compared with the pieces of earlier runs, while the content goes by.
 //!
-//! A [`Sieve`] takes the content's lines in order and gives them back in order, each run of them as settled or not. What
+//! A [`ReplayFilter`] takes the content's lines in order and gives them back in order, each run of them as settled or not. What
 //! lies in a piece that is not yet complete is held back. Pieces may overlap in any way: they may be of several contents
 //! that share an origin.
 
@@ -49,7 +49,7 @@ struct Open {
 
 /// See the [module](self).
 #[derive(Debug)]
-pub struct Sieve {
+pub struct ReplayFilter {
     /// By start.
     known: Arc<[Known]>,
     /// The first of them that has not begun.
@@ -68,10 +68,10 @@ pub struct Sieve {
     held: VecDeque<Held>,
 }
 
-impl Sieve {
-    /// A sieve for a content that may equal `known`, which are ordered by start.
-    pub fn new(known: Arc<[Known]>) -> Sieve {
-        let mut sieve = Sieve {
+impl ReplayFilter {
+    /// A replay filter for a content that may equal `known`, which are ordered by start.
+    pub fn new(known: Arc<[Known]>) -> ReplayFilter {
+        let mut filter = ReplayFilter {
             known,
             next: 0,
             open: BTreeMap::new(),
@@ -82,11 +82,11 @@ impl Sieve {
             sum: sum::EMPTY,
             held: VecDeque::new(),
         };
-        sieve.begin_pieces();
-        sieve
+        filter.begin_pieces();
+        filter
     }
 
-    /// Whether nothing can be settled from here on, and nothing is held: the sieve is not needed any more.
+    /// Whether nothing can be settled from here on, and nothing is held: the replay filter is not needed any more.
     pub fn is_through(&self) -> bool {
         self.held.is_empty() && self.open.is_empty() && self.next == self.known.len() && self.equal.is_empty()
     }
