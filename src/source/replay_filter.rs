@@ -60,8 +60,8 @@ pub struct ReplayFilter {
     ends: BTreeSet<(u64, u64, usize)>,
     /// The pieces that the content equals, and that end behind the lines already given back.
     equal: Vec<Known>,
-    /// For each strand whether all that was compared agreed.
-    strands: HashMap<u32, bool>,
+    /// For each lineage whether all that was compared agreed.
+    lineages: HashMap<u32, bool>,
     /// Bytes that have gone by, and their sum.
     position: u64,
     sum: u64,
@@ -77,7 +77,7 @@ impl ReplayFilter {
             open: BTreeMap::new(),
             ends: BTreeSet::new(),
             equal: Vec::new(),
-            strands: HashMap::new(),
+            lineages: HashMap::new(),
             position: 0,
             sum: sum::EMPTY,
             held: VecDeque::new(),
@@ -96,9 +96,9 @@ impl ReplayFilter {
         self.held.front().map(Held::start)
     }
 
-    /// The strand that the content goes on with: the first with which all that was compared agrees.
-    pub fn strand(&self) -> Option<u32> {
-        self.strands.iter().filter(|(_, agrees)| **agrees).map(|(&strand, _)| strand).min()
+    /// The lineage that the content goes on with: the first with which all that was compared agrees.
+    pub fn lineage(&self) -> Option<u32> {
+        self.lineages.iter().filter(|(_, agrees)| **agrees).map(|(&lineage, _)| lineage).min()
     }
 
     /// Takes the next lines of the content.
@@ -163,7 +163,7 @@ impl ReplayFilter {
             // One that ended inside of a long line cannot be compared; it was written with a larger bound for lines.
             match end == self.position {
                 true => self.compared(before, known, self.sum),
-                false => *self.strands.entry(known.strand).or_insert(true) = false,
+                false => *self.lineages.entry(known.lineage).or_insert(true) = false,
             }
         }
         self.begin_pieces();
@@ -172,7 +172,7 @@ impl ReplayFilter {
     /// A piece has gone by: the content before it has the sum `before`, that to its end `sum`.
     fn compared(&mut self, before: u64, known: Known, sum: u64) {
         let equals = sum::join(before, known.piece.sum, known.piece.length) == sum;
-        *self.strands.entry(known.strand).or_insert(true) &= equals;
+        *self.lineages.entry(known.lineage).or_insert(true) &= equals;
         if equals {
             self.equal.push(known);
         }
@@ -242,15 +242,15 @@ impl ReplayFilter {
     }
 
     /// How far the content equals a piece that holds the byte at `position`, or one that goes on with it: where a line was
-    /// cut, the next piece of its strand is its rest.
+    /// cut, the next piece of its lineage is its rest.
     /// Also says whether the line that the end lies in, if it lies in one, was handed out in parts of which that is the last.
     fn equal_until(&self, position: u64) -> Option<(u64, bool)> {
         let holds = |known: &&Known| known.piece.start <= position && position < end(known);
         let mut last = self.equal.iter().filter(holds).max_by_key(|known| (end(known), known.piece.closed))?;
         while !last.piece.closed {
             let goes_on = |known: &&Known| {
-                // The rest of a line that was handed out in parts is the same in every strand.
-                known.piece.start == end(last) && (known.strand == last.strand || last.piece.cut)
+                // The rest of a line that was handed out in parts is the same in every lineage.
+                known.piece.start == end(last) && (known.lineage == last.lineage || last.piece.cut)
             };
             match self.equal.iter().find(goes_on) {
                 Some(next) => last = next,

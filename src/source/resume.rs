@@ -24,7 +24,7 @@ struct State {
     origin: Option<Arc<Origin>>,
     /// Until nothing is left to compare with.
     filter: Option<ReplayFilter>,
-    /// Whether a line was delivered, and the strand is settled with that.
+    /// Whether a line was delivered, and the lineage is settled with that.
     delivered: bool,
     /// All of this file was settled before: nothing of it is wanted.
     whole: bool,
@@ -123,8 +123,8 @@ impl<'a> Resuming<'a> {
         let Some(origin) = state.origin.clone() else { return Ok(true) };
         if sifted.iter().any(|sifted| !matches!(sifted, Sifted::Settled(..))) && !state.delivered {
             state.delivered = true;
-            if let Some(strand) = state.filter.as_ref().and_then(ReplayFilter::strand) {
-                self.memory.goes_on(origin.content, strand);
+            if let Some(lineage) = state.filter.as_ref().and_then(ReplayFilter::lineage) {
+                self.memory.goes_on(origin.content, lineage);
             }
         }
         if state.filter.as_ref().is_some_and(ReplayFilter::is_through) {

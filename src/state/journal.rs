@@ -71,9 +71,9 @@ pub fn encode(record: &Record, base: u64, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend([0, 0]);
     let kind = match record {
-        Record::Piece(Entry { origin, strand, piece }) => {
+        Record::Piece(Entry { origin, lineage, piece }) => {
             out.extend(origin.to_be_bytes());
-            out.extend(strand.to_be_bytes());
+            out.extend(lineage.to_be_bytes());
             out.extend([piece.start, piece.length, piece.sum].iter().flat_map(|number| number.to_be_bytes()));
             out.push(match piece {
                 Piece { closed: true, .. } => 1,
@@ -135,7 +135,7 @@ fn record(kind: u8, payload: &[u8]) -> Result<Option<Record>, ()> {
     let at = |start: usize| payload.get(start..start + 8).map(number);
     let read = || match (kind, payload.len()) {
         (1, 37) => {
-            let strand = number(&payload[8..12]) as u32;
+            let lineage = number(&payload[8..12]) as u32;
             let piece = Piece {
                 start: at(12)?,
                 length: at(20)?,
@@ -143,7 +143,7 @@ fn record(kind: u8, payload: &[u8]) -> Result<Option<Record>, ()> {
                 closed: payload[36] == 1,
                 cut: payload[36] == 2,
             };
-            Some(Record::Piece(Entry { origin: at(0)?, strand, piece }))
+            Some(Record::Piece(Entry { origin: at(0)?, lineage, piece }))
         }
         (2, 64) => {
             let (modified, changed) = (at(32)?.cast_signed(), at(40)?.cast_signed());
@@ -166,9 +166,9 @@ mod tests {
 
     fn piece() -> impl Strategy<Value = Record> {
         (any::<u64>(), any::<u32>(), any::<[u64; 3]>(), 0_u8..3).prop_map(
-            |(origin, strand, [start, length, sum], end)| {
+            |(origin, lineage, [start, length, sum], end)| {
                 let (closed, cut) = (end == 1, end == 2);
-                Record::Piece(Entry { origin, strand, piece: Piece { start, length, sum, closed, cut } })
+                Record::Piece(Entry { origin, lineage, piece: Piece { start, length, sum, closed, cut } })
             },
         )
     }
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn the_bytes_are_those_of_the_document() {
         let piece = Piece { start: 0x0102, length: 3, sum: 4, closed: true, cut: false };
-        let (bytes, _) = journal(&[Record::Piece(Entry { origin: 0xff, strand: 9, piece })]);
+        let (bytes, _) = journal(&[Record::Piece(Entry { origin: 0xff, lineage: 9, piece })]);
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let header = "6c6f677374617465 00000001".replace(' ', "");
         assert_eq!(hex[..24], header);

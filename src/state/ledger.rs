@@ -18,8 +18,8 @@ pub(super) struct Ledger {
     pub(super) contents: HashMap<u32, Content>,
     /// Pieces that were delivered and are not settled, by content and start.
     pub(super) delivered: HashMap<(u32, u64), Piece>,
-    /// Strands of earlier runs with which a content goes on.
-    pub(super) strands_taken: HashSet<u32>,
+    /// Lineages of earlier runs with which a content goes on.
+    pub(super) lineages_taken: HashSet<u32>,
     pub(super) next: u32,
     pub(super) skipped: Amount,
     /// Recorded, and not handed to the system yet.
@@ -31,7 +31,7 @@ pub(super) struct Ledger {
 /// A content that is being read, or whose lines are still out.
 pub(super) struct Content {
     pub(super) origin: u64,
-    pub(super) strand: u32,
+    pub(super) lineage: u32,
     pub(super) settled: Ranges,
     pub(super) lines: u64,
     pub(super) end: Option<(u64, Stamp)>,
@@ -46,7 +46,7 @@ impl Ledger {
             }
         }
         // Four thousand million contents would have to be read to come to the end.
-        self.next = self.pieces.highest_strand().map_or(1, |strand| strand.saturating_add(1).max(1));
+        self.next = self.pieces.highest_lineage().map_or(1, |lineage| lineage.saturating_add(1).max(1));
     }
 
     pub(super) fn take_done(&mut self, done: Done) {
@@ -55,7 +55,7 @@ impl Ledger {
 
     pub(super) fn settle(&mut self, number: u32, lines: u64, piece: Piece) {
         let Some(content) = self.contents.get(&number) else { return };
-        let entry = Entry { origin: content.origin, strand: content.strand, piece };
+        let entry = Entry { origin: content.origin, lineage: content.lineage, piece };
         self.pieces.insert(entry);
         self.record(&Record::Piece(entry));
         self.cover(number, piece.start, Amount { lines, bytes: piece.length });
@@ -104,8 +104,8 @@ impl Ledger {
 /// The pieces of each origin by start, each once.
 pub(super) fn known(pieces: &Pieces) -> HashMap<u64, Arc<[Known]>> {
     let mut by_origin: HashMap<u64, Vec<Known>> = HashMap::new();
-    for Entry { origin, strand, piece } in pieces.iter() {
-        by_origin.entry(*origin).or_default().push(Known { piece: *piece, strand: *strand });
+    for Entry { origin, lineage, piece } in pieces.iter() {
+        by_origin.entry(*origin).or_default().push(Known { piece: *piece, lineage: *lineage });
     }
     let arrange = |(origin, mut known): (u64, Vec<Known>)| {
         known.sort_by_key(|known| known.piece);

@@ -47,13 +47,13 @@ impl Stamp {
     }
 }
 
-/// A piece of an earlier run, and its strand.
+/// A piece of an earlier run, and its lineage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
     /// The piece.
     pub piece: Piece,
-    /// The strand that it belongs to.
-    pub strand: u32,
+    /// The lineage that it belongs to.
+    pub lineage: u32,
 }
 
 /// A content that is going to be read.
@@ -82,8 +82,8 @@ pub trait Memory: std::fmt::Debug + Send + Sync {
     /// How much a file holds of which all was settled by an earlier run, if it is one. That is taken as skipped.
     fn skip_whole(&self, origin: u64, stamp: &Stamp) -> Option<Amount>;
 
-    /// `content` agrees with all that was compared of `strand`, and goes on with it.
-    fn goes_on(&self, content: u32, strand: u32);
+    /// `content` agrees with all that was compared of `lineage`, and goes on with it.
+    fn goes_on(&self, content: u32, lineage: u32);
 
     /// These lines of `content` are going to be delivered. Their sum is taken by the reader, in whose cache they are: it
     /// costs a third of what it would when they are acknowledged.

@@ -43,14 +43,14 @@ impl Piece {
     }
 }
 
-/// A piece, of which origin, and of which strand.
+/// A piece, of which origin, and of which lineage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
     /// The origin's number.
     pub origin: u64,
-    /// Pieces of one strand are taken to be of one content, and are joined where they touch. Were that wrong, the joined
+    /// Pieces of one lineage are taken to be of one content, and are joined where they touch. Were that wrong, the joined
     /// piece would equal no content, and its lines would be delivered again.
-    pub strand: u32,
+    pub lineage: u32,
     /// The piece.
     pub piece: Piece,
 }
@@ -64,13 +64,13 @@ pub struct Pieces {
 impl Pieces {
     /// Adds a piece, joining it with its neighbours.
     pub fn insert(&mut self, entry: Entry) {
-        let Entry { origin, strand, mut piece } = entry;
+        let Entry { origin, lineage, mut piece } = entry;
         let Some(mut end) = piece.end().filter(|_| piece.length > 0) else { return };
-        let whole = |piece| Entry { origin, strand, piece };
+        let whole = |piece| Entry { origin, lineage, piece };
         let before =
             self.entries.range(..whole(Piece { length: 0, sum: 0, closed: false, cut: false, ..piece })).next_back();
         if let Some(&left) = before
-            && (left.origin, left.strand, left.piece.end()) == (origin, strand, Some(piece.start))
+            && (left.origin, left.lineage, left.piece.end()) == (origin, lineage, Some(piece.start))
             && let Some(joined) = join(&left.piece, &piece)
         {
             self.entries.remove(&left);
@@ -79,7 +79,7 @@ impl Pieces {
         let first = whole(Piece { start: end, length: 0, sum: 0, closed: false, cut: false });
         let behind = self.entries.range(first..).next();
         if let Some(&right) = behind
-            && (right.origin, right.strand, right.piece.start) == (origin, strand, end)
+            && (right.origin, right.lineage, right.piece.start) == (origin, lineage, end)
             && let Some(joined) = join(&piece, &right.piece)
         {
             self.entries.remove(&right);
@@ -100,35 +100,35 @@ impl Pieces {
         self.entries.is_empty()
     }
 
-    /// All of them, by origin, strand and start.
+    /// All of them, by origin, lineage and start.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> + '_ {
         self.entries.iter()
     }
 
-    /// Those of one origin, by strand and start.
+    /// Those of one origin, by lineage and start.
     pub fn of(&self, origin: u64) -> impl Iterator<Item = &Entry> + '_ {
         let nothing = Piece { start: 0, length: 0, sum: 0, closed: false, cut: false };
         self.entries
-            .range(Entry { origin, strand: 0, piece: nothing }..)
+            .range(Entry { origin, lineage: 0, piece: nothing }..)
             .take_while(move |entry| entry.origin == origin)
     }
 
-    /// Forgets pieces until no more than `most` are left: those of the lowest strands, and of a strand that has more than
+    /// Forgets pieces until no more than `most` are left: those of the lowest lineages, and of a lineage that has more than
     /// that its first ones.
     pub fn forget(&mut self, most: usize) {
         if self.len() <= most {
             return;
         }
         let mut order: Vec<(u32, u64, u64)> =
-            self.entries.iter().map(|entry| (entry.strand, entry.piece.start, entry.origin)).collect();
+            self.entries.iter().map(|entry| (entry.lineage, entry.piece.start, entry.origin)).collect();
         order.sort_unstable();
         let first = order[order.len() - most];
-        self.entries.retain(|entry| (entry.strand, entry.piece.start, entry.origin) >= first);
+        self.entries.retain(|entry| (entry.lineage, entry.piece.start, entry.origin) >= first);
     }
 
-    /// The highest strand there is.
-    pub fn highest_strand(&self) -> Option<u32> {
-        self.entries.iter().map(|entry| entry.strand).max()
+    /// The highest lineage there is.
+    pub fn highest_lineage(&self) -> Option<u32> {
+        self.entries.iter().map(|entry| entry.lineage).max()
     }
 }
 
@@ -151,10 +151,10 @@ mod tests {
 
     use super::*;
 
-    fn entry(strand: u32, content: &[u8], start: usize, end: usize) -> Entry {
+    fn entry(lineage: u32, content: &[u8], start: usize, end: usize) -> Entry {
         let bytes = &content[start..end];
         let (start, length, sum) = (start as u64, bytes.len() as u64, sum::of(bytes));
-        Entry { origin: 7, strand, piece: Piece { start, length, sum, closed: bytes.ends_with(b"\n"), cut: false } }
+        Entry { origin: 7, lineage, piece: Piece { start, length, sum, closed: bytes.ends_with(b"\n"), cut: false } }
     }
 
     #[test]
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_of_other_strands_at_the_same_place_are_kept_beside_each_other() {
+    fn pieces_of_other_lineages_at_the_same_place_are_kept_beside_each_other() {
         let (a, b) = (b"same\naaa\n", b"same\nbbb\n");
         let mut pieces = Pieces::default();
         pieces.insert(entry(1, a, 0, 5));
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn joined_pieces_have_a_bound_and_a_longer_one_stays_as_it_is() {
         let piece = |start, length| Piece { start, length, sum: 1, closed: true, cut: false };
-        let entry = |start, length| Entry { origin: 1, strand: 1, piece: piece(start, length) };
+        let entry = |start, length| Entry { origin: 1, lineage: 1, piece: piece(start, length) };
         let mut pieces = Pieces::default();
         pieces.insert(entry(0, JOINED_BYTES));
         pieces.insert(entry(JOINED_BYTES, 1));

@@ -172,7 +172,7 @@ impl Memory for Store {
         let mut state = self.shared.ledger();
         let content = state.next;
         state.next = state.next.wrapping_add(1).max(1);
-        let begun = Content { origin, strand: content, settled: Ranges::default(), lines: 0, end: None };
+        let begun = Content { origin, lineage: content, settled: Ranges::default(), lines: 0, end: None };
         state.contents.insert(content, begun);
         Begun { content, known: self.known.get(&origin).cloned().unwrap_or_default() }
     }
@@ -184,13 +184,13 @@ impl Memory for Store {
         Some(amount)
     }
 
-    fn goes_on(&self, content: u32, strand: u32) {
+    fn goes_on(&self, content: u32, lineage: u32) {
         let mut state = self.shared.ledger();
-        // One strand for two contents of one run would join pieces of the one with those of the other.
-        if state.strands_taken.insert(strand)
+        // One lineage for two contents of one run would join pieces of the one with those of the other.
+        if state.lineages_taken.insert(lineage)
             && let Some(content) = state.contents.get_mut(&content)
         {
-            content.strand = strand;
+            content.lineage = lineage;
         }
     }
 
@@ -209,7 +209,7 @@ impl Memory for Store {
         let mut state = self.shared.ledger();
         match (stamp, state.contents.get_mut(&content)) {
             (Some(stamp), Some(read)) => read.end = Some((length, stamp)),
-            // The strand is still asked for while lines are out; what is covered is not.
+            // The lineage is still asked for while lines are out; what is covered is not.
             (None, Some(read)) => read.settled = Ranges::default(),
             (_, None) => {}
         }

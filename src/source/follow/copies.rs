@@ -11,7 +11,7 @@ use crate::state::{Amount, Begun, Known, Memory, Stamp};
 /// The most pieces remembered, of up to 4 MiB each. The oldest are forgotten.
 const MOST: usize = 16 << 10;
 
-/// Strands from here on are ours. The state counts its own from 1.
+/// Lineages from here on are ours. The state counts its own from 1.
 const OURS: u32 = 1 << 31;
 
 /// What was delivered by this process, and the state directory, if there is one.
@@ -59,7 +59,7 @@ impl View {
     fn note(&self, content: u32, piece: Piece) {
         let mut inner = self.copies.lock();
         let Some(&origin) = inner.origins.get(&content) else { return };
-        inner.pieces.insert(Entry { origin, strand: content, piece });
+        inner.pieces.insert(Entry { origin, lineage: content, piece });
         if inner.pieces.len() > MOST {
             inner.pieces.forget(MOST - MOST / 4);
         }
@@ -78,7 +78,7 @@ impl Memory for View {
         if !self.compare {
             return begun;
         }
-        let ours = inner.pieces.of(origin).map(|entry| Known { piece: entry.piece, strand: entry.strand | OURS });
+        let ours = inner.pieces.of(origin).map(|entry| Known { piece: entry.piece, lineage: entry.lineage | OURS });
         let mut known: Vec<Known> = ours.collect();
         if known.is_empty() {
             return begun;
@@ -94,9 +94,9 @@ impl Memory for View {
         self.copies.state.as_ref()?.skip_whole(origin, stamp)
     }
 
-    fn goes_on(&self, content: u32, strand: u32) {
-        if let Some(state) = self.copies.state.as_ref().filter(|_| strand < OURS) {
-            state.goes_on(content, strand);
+    fn goes_on(&self, content: u32, lineage: u32) {
+        if let Some(state) = self.copies.state.as_ref().filter(|_| lineage < OURS) {
+            state.goes_on(content, lineage);
         }
     }
 

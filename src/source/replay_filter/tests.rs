@@ -37,7 +37,7 @@ fn piece(content: &[u8], start: usize, end: usize) -> Piece {
 }
 
 fn known(pieces: &[(u32, Piece)]) -> Arc<[Known]> {
-    let mut known: Vec<Known> = pieces.iter().map(|&(strand, piece)| Known { piece, strand }).collect();
+    let mut known: Vec<Known> = pieces.iter().map(|&(lineage, piece)| Known { piece, lineage }).collect();
     known.sort_by_key(|known| known.piece);
     known.into()
 }
@@ -113,19 +113,19 @@ fn contents() -> impl Strategy<Value = Vec<Vec<u8>>> {
 /// Pieces of contents as runs settled them: whole lines, some joined.
 fn settled(contents: &[Vec<u8>], random: &mut fastrand::Rng) -> Vec<(u32, Piece)> {
     let mut pieces = Pieces::default();
-    for (strand, content) in contents.iter().enumerate() {
+    for (lineage, content) in contents.iter().enumerate() {
         let borders = borders(content);
         let mut at = 0;
         while at + 1 < borders.len() {
             let to = random.usize(at + 1..borders.len());
             if random.u8(..) < 150 {
                 let piece = piece(content, borders[at], borders[to]);
-                pieces.insert(Entry { origin: 1, strand: strand as u32, piece });
+                pieces.insert(Entry { origin: 1, lineage: lineage as u32, piece });
             }
             at = to;
         }
     }
-    pieces.iter().map(|entry| (entry.strand, entry.piece)).filter(|(_, piece)| piece.length > 0).collect()
+    pieces.iter().map(|entry| (entry.lineage, entry.piece)).filter(|(_, piece)| piece.length > 0).collect()
 }
 
 proptest! {
@@ -208,7 +208,7 @@ fn a_gap_is_filled_exactly() {
     ];
     assert_eq!(out, expected);
     assert!(filter.is_through());
-    assert_eq!(filter.strand(), Some(1));
+    assert_eq!(filter.lineage(), Some(1));
 }
 
 #[test]
@@ -229,17 +229,17 @@ fn long_lines_are_settled_like_others_and_a_border_inside_of_one_counts_for_noth
 }
 
 #[test]
-fn a_content_goes_on_with_a_strand_only_if_all_of_it_agrees() {
+fn a_content_goes_on_with_a_lineage_only_if_all_of_it_agrees() {
     let (a, b) = (b"h\naaa\nbbb\nnew\n", b"h\naaa\nxxx\n");
     let pieces = [(3, piece(b, 0, 6)), (3, piece(b, 6, 10)), (5, piece(a, 0, 2)), (5, piece(a, 2, 10))];
-    let strand = |content: &[u8]| {
+    let lineage = |content: &[u8]| {
         let (mut filter, mut out) = (ReplayFilter::new(known(&pieces)), Vec::new());
         filter.batch(batch(content, 0, content.len()), &mut out);
-        filter.strand()
+        filter.lineage()
     };
-    assert_eq!(strand(a), Some(5), "3 agrees at first, and then does not");
-    assert_eq!(strand(b), Some(3));
-    assert_eq!(strand(b"h\nccc\nddd\n"), None);
+    assert_eq!(lineage(a), Some(5), "3 agrees at first, and then does not");
+    assert_eq!(lineage(b), Some(3));
+    assert_eq!(lineage(b"h\nccc\nddd\n"), None);
 }
 
 #[test]
@@ -250,13 +250,13 @@ fn no_more_is_held_back_than_a_joined_piece_and_a_batch() {
     let (mut pieces, step) = (Pieces::default(), 100_000);
     // Pieces of two contents that overlap by halves all the way.
     for start in (0..content.len()).step_by(step) {
-        pieces.insert(Entry { origin: 1, strand: 1, piece: piece(&content, start, start + step) });
+        pieces.insert(Entry { origin: 1, lineage: 1, piece: piece(&content, start, start + step) });
     }
     other[50] = b'x';
     for start in (step / 2..content.len() - step).step_by(step) {
-        pieces.insert(Entry { origin: 1, strand: 2, piece: piece(&other, start, start + step) });
+        pieces.insert(Entry { origin: 1, lineage: 2, piece: piece(&other, start, start + step) });
     }
-    let pieces: Vec<(u32, Piece)> = pieces.iter().map(|entry| (entry.strand, entry.piece)).collect();
+    let pieces: Vec<(u32, Piece)> = pieces.iter().map(|entry| (entry.lineage, entry.piece)).collect();
     let (mut filter, mut out, mut most) = (ReplayFilter::new(known(&pieces)), Vec::new(), 0);
     for start in (0..content.len()).step_by(step) {
         filter.batch(batch(&content, start, start + step), &mut out);
@@ -272,11 +272,11 @@ fn no_more_is_held_back_than_a_joined_piece_and_a_batch() {
 #[test]
 fn a_line_that_was_cut_is_settled_by_the_pieces_of_its_parts() {
     let content = b"one\ntwo three four\nfive\n";
-    let parts = |strands: [u32; 3]| {
+    let parts = |lineages: [u32; 3]| {
         known(&[
-            (strands[0], piece(content, 0, 8)),
-            (strands[1], piece(content, 8, 14)),
-            (strands[2], piece(content, 14, 19)),
+            (lineages[0], piece(content, 0, 8)),
+            (lineages[1], piece(content, 8, 14)),
+            (lineages[2], piece(content, 14, 19)),
         ])
     };
     let sift = |known: Arc<[Known]>, steps: &[(usize, usize)]| {
@@ -312,11 +312,11 @@ fn of_a_line_whose_beginning_was_handed_out_the_rest_is_delivered_and_is_partial
     };
     let five = Sifted::Batch(batch(content, 19, 24));
     assert_eq!(sift(&[(1, cut(0, 8))]), [Sifted::Settled(0, 8, 2), rest(8, 19), five.clone()]);
-    // In three parts, which earlier runs settled, in one strand and in several.
-    for strands in [[1, 1], [1, 2]] {
-        let pieces = [(strands[0], cut(0, 8)), (strands[1], cut(8, 14))];
+    // In three parts, which earlier runs settled, in one lineage and in several.
+    for lineages in [[1, 1], [1, 2]] {
+        let pieces = [(lineages[0], cut(0, 8)), (lineages[1], cut(8, 14))];
         assert_eq!(sift(&pieces), [Sifted::Settled(0, 14, 2), rest(14, 19), five.clone()]);
-        let pieces = [(strands[0], cut(0, 8)), (strands[1], piece(content, 8, 19))];
+        let pieces = [(lineages[0], cut(0, 8)), (lineages[1], piece(content, 8, 19))];
         assert_eq!(sift(&pieces), [Sifted::Settled(0, 19, 2), five.clone()]);
     }
     // A content that ended there was complete: the line as it is now is another one.

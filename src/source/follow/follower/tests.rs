@@ -111,7 +111,7 @@ impl Memory for Settled {
         self.origins.lock().unwrap().insert(content, origin);
         let known = self.known.lock().unwrap();
         let mut known: Vec<Known> =
-            known.of(origin).map(|entry| Known { piece: entry.piece, strand: entry.strand }).collect();
+            known.of(origin).map(|entry| Known { piece: entry.piece, lineage: entry.lineage }).collect();
         known.sort_by_key(|known| known.piece);
         Begun { content, known: known.into() }
     }
@@ -124,7 +124,7 @@ impl Memory for Settled {
 
     fn deliver(&self, content: u32, piece: Piece) {
         let origin = self.origins.lock().unwrap()[&content];
-        self.pieces.lock().unwrap().insert(Entry { origin, strand: content, piece });
+        self.pieces.lock().unwrap().insert(Entry { origin, lineage: content, piece });
     }
 
     fn skip(&self, _: u32, _: u64, _: Amount) {}
