@@ -56,7 +56,7 @@ impl Intake for QueueIntake {
         }])?;
         self.queue.count_dead_letter(line.length_with_end);
         if let Some(state) = &self.state {
-            state.settle_line(line.origin.content, line.piece());
+            state.settle_line(line.origin.content, line.extent());
         }
         Ok(())
     }

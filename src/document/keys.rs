@@ -48,9 +48,9 @@ pub(super) struct Key {
     /// As a BSON document has it.
     pub bson_name: String,
     /// `"key":`
-    pub json: Piece,
+    pub json: EncodedKey,
     /// The type of a string, the key and its closing NUL; another type is written over the first byte.
-    pub bson: Piece,
+    pub bson: EncodedKey,
 }
 
 impl Key {
@@ -72,7 +72,7 @@ impl Key {
         bson.extend_from_slice(bson_name.as_bytes());
         bson.push(0);
         let (name, bson_name) = (name.to_owned(), bson_name.to_owned());
-        Key { name, bson_name, json: Piece::new(json), bson: Piece::new(bson) }
+        Key { name, bson_name, json: EncodedKey::new(json), bson: EncodedKey::new(bson) }
     }
 
     /// What a document of `encoding` calls it.
@@ -88,34 +88,34 @@ impl Key {
 /// A few bytes that are written often. Short ones are copied as a block of constant size and cut back, which is a store
 /// or two in place of a call: keys are most of the copies that a document takes.
 #[derive(Debug, Clone)]
-pub(super) enum Piece {
-    Short([u8; Piece::SHORT], usize),
+pub(super) enum EncodedKey {
+    Short([u8; EncodedKey::SHORT], usize),
     Long(Vec<u8>),
 }
 
-impl Piece {
+impl EncodedKey {
     const SHORT: usize = 32;
 
-    fn new(bytes: Vec<u8>) -> Piece {
-        let mut block = [0; Piece::SHORT];
+    fn new(bytes: Vec<u8>) -> EncodedKey {
+        let mut block = [0; EncodedKey::SHORT];
         match block.get_mut(..bytes.len()) {
             Some(start) => {
                 start.copy_from_slice(&bytes);
-                Piece::Short(block, bytes.len())
+                EncodedKey::Short(block, bytes.len())
             }
-            None => Piece::Long(bytes),
+            None => EncodedKey::Long(bytes),
         }
     }
 
     #[inline]
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Piece::Short(block, length) => {
+            EncodedKey::Short(block, length) => {
                 let end = out.len() + length;
                 out.extend_from_slice(block);
                 out.truncate(end);
             }
-            Piece::Long(bytes) => out.extend_from_slice(bytes),
+            EncodedKey::Long(bytes) => out.extend_from_slice(bytes),
         }
     }
 }

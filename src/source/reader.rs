@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::cut::{Content, Cutter};
 use crate::batch::{Batch, Origin};
 use crate::error::Result;
-use crate::state::pieces::Piece;
+use crate::state::extents::Extent;
 
 /// How content is cut.
 #[derive(Debug, Clone)]
@@ -50,9 +50,9 @@ pub struct LongLine {
 
 impl LongLine {
     /// What is settled with it.
-    pub fn piece(&self) -> Piece {
+    pub fn extent(&self) -> Extent {
         let LongLine { offset: start, length_with_end: length, sum, closed, partial, .. } = *self;
-        Piece { start, length, sum, closed, cut: partial && !closed }
+        Extent { start, length, sum, closed, cut: partial && !closed }
     }
 }
 

@@ -1,7 +1,7 @@
-//! Which lines of a content are settled: compared with the pieces of earlier runs, while the content goes by.
+//! Which lines of a content are settled: compared with the extents of earlier runs, while the content goes by.
 //!
 //! A [`ReplayFilter`] takes the content's lines in order and gives them back in order, each run of them as settled or not. What
-//! lies in a piece that is not yet complete is held back. Pieces may overlap in any way: they may be of several contents
+//! lies in an extent that is not yet complete is held back. Extents may overlap in any way: they may be of several contents
 //! that share an origin.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -39,7 +39,7 @@ impl Held {
     }
 }
 
-/// A piece of which a part has gone by.
+/// An extent of which a part has gone by.
 #[derive(Debug)]
 struct Open {
     /// The sum of the content before it.
@@ -58,7 +58,7 @@ pub struct ReplayFilter {
     open: BTreeMap<(u64, usize), Open>,
     /// The same by end.
     ends: BTreeSet<(u64, u64, usize)>,
-    /// The pieces that the content equals, and that end behind the lines already given back.
+    /// The extents that the content equals, and that end behind the lines already given back.
     equal: Vec<Known>,
     /// For each lineage whether all that was compared agreed.
     lineages: HashMap<u32, bool>,
@@ -82,7 +82,7 @@ impl ReplayFilter {
             sum: sum::EMPTY,
             held: VecDeque::new(),
         };
-        filter.begin_pieces();
+        filter.begin_extents();
         filter
     }
 
@@ -123,7 +123,7 @@ impl ReplayFilter {
         self.give_back(out);
     }
 
-    /// Looks at what has come of a line whose end has not: pieces that end within it are complete.
+    /// Looks at what has come of a line whose end has not: extents that end within it are complete.
     pub fn ahead(&mut self, unfinished: &[u8], out: &mut Vec<Sifted>) {
         while let Some(&(end, start, index)) = self.ends.first()
             && let Ok(within) = usize::try_from(end - self.position)
@@ -137,21 +137,21 @@ impl ReplayFilter {
         self.give_back(out);
     }
 
-    /// Gives back all that is held. Pieces that have begun are not waited for any longer.
+    /// Gives back all that is held. Extents that have begun are not waited for any longer.
     pub fn let_go(&mut self, out: &mut Vec<Sifted>) {
         self.open.clear();
         self.ends.clear();
         self.give_back(out);
     }
 
-    /// The next position at which a piece begins or ends.
+    /// The next position at which an extent begins or ends.
     fn next_mark(&self) -> Option<u64> {
-        let start = self.known.get(self.next).map(|known| known.piece.start);
+        let start = self.known.get(self.next).map(|known| known.extent.start);
         let end = self.ends.first().map(|&(end, ..)| end);
         [start, end].into_iter().flatten().min()
     }
 
-    /// Goes on by `length` bytes, at whose end, but not before it, pieces may begin and end.
+    /// Goes on by `length` bytes, at whose end, but not before it, extents may begin and end.
     fn pass(&mut self, length: u64, sum: u64) {
         self.sum = sum::join(self.sum, sum, length);
         self.position += length;
@@ -166,36 +166,36 @@ impl ReplayFilter {
                 false => *self.lineages.entry(known.lineage).or_insert(true) = false,
             }
         }
-        self.begin_pieces();
+        self.begin_extents();
     }
 
-    /// A piece has gone by: the content before it has the sum `before`, that to its end `sum`.
+    /// An extent has gone by: the content before it has the sum `before`, that to its end `sum`.
     fn compared(&mut self, before: u64, known: Known, sum: u64) {
-        let equals = sum::join(before, known.piece.sum, known.piece.length) == sum;
+        let equals = sum::join(before, known.extent.sum, known.extent.length) == sum;
         *self.lineages.entry(known.lineage).or_insert(true) &= equals;
         if equals {
             self.equal.push(known);
         }
     }
 
-    /// Opens the pieces that begin here.
-    fn begin_pieces(&mut self) {
+    /// Opens the extents that begin here.
+    fn begin_extents(&mut self) {
         while let Some(known) = self.known.get(self.next)
-            && known.piece.start <= self.position
+            && known.extent.start <= self.position
         {
             let index = self.next;
             self.next += 1;
-            if let Some(end) = known.piece.end()
-                && known.piece.start == self.position
-                && known.piece.length > 0
+            if let Some(end) = known.extent.end()
+                && known.extent.start == self.position
+                && known.extent.length > 0
             {
-                self.open.insert((known.piece.start, index), Open { before: self.sum, known: *known });
-                self.ends.insert((end, known.piece.start, index));
+                self.open.insert((known.extent.start, index), Open { before: self.sum, known: *known });
+                self.ends.insert((end, known.extent.start, index));
             }
         }
     }
 
-    /// Gives back what is decided: lines that begin before every piece that is still open.
+    /// Gives back what is decided: lines that begin before every extent that is still open.
     fn give_back(&mut self, out: &mut Vec<Sifted>) {
         let decided = self.decided();
         while let Some(held) = self.held.front()
@@ -222,42 +222,42 @@ impl ReplayFilter {
         self.equal.retain(|known| end(known) > base);
     }
 
-    /// Before which everything is known. Where a line was cut, the piece that goes on with it decides about all of it.
+    /// Before which everything is known. Where a line was cut, the extent that goes on with it decides about all of it.
     fn decided(&self) -> u64 {
         let mut decided = self.open.first_key_value().map_or(u64::MAX, |(&(start, _), _)| start);
-        if self.equal.iter().all(|known| known.piece.closed) {
+        if self.equal.iter().all(|known| known.extent.closed) {
             return decided;
         }
         let open: BTreeSet<u64> = self.open.keys().map(|&(start, _)| start).collect();
-        let cut = |known: &&Known| !known.piece.closed;
+        let cut = |known: &&Known| !known.extent.closed;
         // From the last to the first, because a line may have been cut more than once.
         let mut cuts: Vec<&Known> = self.equal.iter().filter(cut).collect();
         cuts.sort_unstable_by_key(|known| std::cmp::Reverse(end(known)));
         for known in cuts {
             if end(known) == decided || open.contains(&end(known)) {
-                decided = decided.min(known.piece.start);
+                decided = decided.min(known.extent.start);
             }
         }
         decided
     }
 
-    /// How far the content equals a piece that holds the byte at `position`, or one that goes on with it: where a line was
-    /// cut, the next piece of its lineage is its rest.
+    /// How far the content equals an extent that holds the byte at `position`, or one that goes on with it: where a line was
+    /// cut, the next extent of its lineage is its rest.
     /// Also says whether the line that the end lies in, if it lies in one, was handed out in parts of which that is the last.
     fn equal_until(&self, position: u64) -> Option<(u64, bool)> {
-        let holds = |known: &&Known| known.piece.start <= position && position < end(known);
-        let mut last = self.equal.iter().filter(holds).max_by_key(|known| (end(known), known.piece.closed))?;
-        while !last.piece.closed {
+        let holds = |known: &&Known| known.extent.start <= position && position < end(known);
+        let mut last = self.equal.iter().filter(holds).max_by_key(|known| (end(known), known.extent.closed))?;
+        while !last.extent.closed {
             let goes_on = |known: &&Known| {
                 // The rest of a line that was handed out in parts is the same in every lineage.
-                known.piece.start == end(last) && (known.lineage == last.lineage || last.piece.cut)
+                known.extent.start == end(last) && (known.lineage == last.lineage || last.extent.cut)
             };
             match self.equal.iter().find(goes_on) {
                 Some(next) => last = next,
                 None => break,
             }
         }
-        Some((end(last), last.piece.cut))
+        Some((end(last), last.extent.cut))
     }
 
     /// Gives back the lines of `batch` that begin before `decided`, and returns the others.
@@ -287,9 +287,9 @@ impl ReplayFilter {
                 out.push(Sifted::Batch(cut(&mut batch, line).with_partial(true)));
                 continue;
             }
-            // Up to where the next piece that equals begins, or nothing is decided: at a line's beginning, or the line
+            // Up to where the next extent that equals begins, or nothing is decided: at a line's beginning, or the line
             // that reaches over it.
-            let begins = self.equal.iter().map(|known| known.piece.start).filter(|&start| start > batch.offset);
+            let begins = self.equal.iter().map(|known| known.extent.start).filter(|&start| start > batch.offset);
             let border = begins.chain([decided]).min().unwrap_or(u64::MAX) - batch.offset;
             let border = usize::try_from(border).unwrap_or(usize::MAX);
             let length = match border {
@@ -303,9 +303,9 @@ impl ReplayFilter {
     }
 }
 
-/// Where a piece ends; those that end nowhere were left out.
+/// Where an extent ends; those that end nowhere were left out.
 fn end(known: &Known) -> u64 {
-    known.piece.end().unwrap_or(known.piece.start)
+    known.extent.end().unwrap_or(known.extent.start)
 }
 
 /// How many of the first `within` bytes of `data` are whole lines. A line that lacks only its end there is whole: it was the

@@ -6,7 +6,7 @@ use super::reader::{Intake, LongLine};
 use super::replay_filter::{ReplayFilter, Sifted};
 use crate::batch::{Batch, Origin};
 use crate::error::{Error, Result};
-use crate::state::pieces::Piece;
+use crate::state::extents::Extent;
 use crate::state::{Amount, Memory, Stamp};
 
 /// Passes the lines of one content on to another intake, without those that are settled.
@@ -137,13 +137,13 @@ impl<'a> Resuming<'a> {
                     self.memory.skip(origin.content, start, Amount { lines, bytes });
                 }
                 Sifted::Batch(batch) if wanted => {
-                    self.memory.deliver(origin.content, Piece::of_batch(&batch));
+                    self.memory.deliver(origin.content, Extent::of_batch(&batch));
                     wanted = self.intake.batch(Batch { origin: Arc::clone(&origin), ..batch });
                 }
                 Sifted::Long(line) if wanted => {
-                    let piece = line.piece();
+                    let extent = line.extent();
                     self.intake.long_line(LongLine { origin: Arc::clone(&origin), ..line })?;
-                    self.memory.set_aside(origin.content, piece);
+                    self.memory.set_aside(origin.content, extent);
                 }
                 Sifted::Batch(_) | Sifted::Long(_) => {}
             }

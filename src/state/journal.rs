@@ -3,7 +3,7 @@
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::Stamp;
-use super::pieces::{Entry, Piece};
+use super::extents::{Entry, Extent};
 
 /// How every journal begins.
 const MAGIC: &[u8; 8] = b"logstate";
@@ -21,7 +21,7 @@ const FRAME: usize = 6;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Record {
     /// These bytes are settled.
-    Piece(Entry),
+    Extent(Entry),
     /// All of a file is settled.
     Done(Done),
 }
@@ -71,13 +71,13 @@ pub fn encode(record: &Record, base: u64, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend([0, 0]);
     let kind = match record {
-        Record::Piece(Entry { origin, lineage, piece }) => {
+        Record::Extent(Entry { origin, lineage, extent }) => {
             out.extend(origin.to_be_bytes());
             out.extend(lineage.to_be_bytes());
-            out.extend([piece.start, piece.length, piece.sum].iter().flat_map(|number| number.to_be_bytes()));
-            out.push(match piece {
-                Piece { closed: true, .. } => 1,
-                Piece { cut: true, .. } => 2,
+            out.extend([extent.start, extent.length, extent.sum].iter().flat_map(|number| number.to_be_bytes()));
+            out.push(match extent {
+                Extent { closed: true, .. } => 1,
+                Extent { cut: true, .. } => 2,
                 _ => 0,
             });
             1
@@ -136,14 +136,14 @@ fn record(kind: u8, payload: &[u8]) -> Result<Option<Record>, ()> {
     let read = || match (kind, payload.len()) {
         (1, 37) => {
             let lineage = number(&payload[8..12]) as u32;
-            let piece = Piece {
+            let extent = Extent {
                 start: at(12)?,
                 length: at(20)?,
                 sum: at(28)?,
                 closed: payload[36] == 1,
                 cut: payload[36] == 2,
             };
-            Some(Record::Piece(Entry { origin: at(0)?, lineage, piece }))
+            Some(Record::Extent(Entry { origin: at(0)?, lineage, extent }))
         }
         (2, 64) => {
             let (modified, changed) = (at(32)?.cast_signed(), at(40)?.cast_signed());
@@ -164,11 +164,11 @@ mod tests {
 
     use super::*;
 
-    fn piece() -> impl Strategy<Value = Record> {
+    fn extent() -> impl Strategy<Value = Record> {
         (any::<u64>(), any::<u32>(), any::<[u64; 3]>(), 0_u8..3).prop_map(
             |(origin, lineage, [start, length, sum], end)| {
                 let (closed, cut) = (end == 1, end == 2);
-                Record::Piece(Entry { origin, lineage, piece: Piece { start, length, sum, closed, cut } })
+                Record::Extent(Entry { origin, lineage, extent: Extent { start, length, sum, closed, cut } })
             },
         )
     }
@@ -181,7 +181,7 @@ mod tests {
     }
 
     fn records() -> impl Strategy<Value = Vec<Record>> {
-        prop::collection::vec(prop_oneof![3 => piece(), 1 => done()], 0..8)
+        prop::collection::vec(prop_oneof![3 => extent(), 1 => done()], 0..8)
     }
 
     /// A journal, and where each of its records ends.
@@ -197,8 +197,8 @@ mod tests {
 
     #[test]
     fn the_bytes_are_those_of_the_document() {
-        let piece = Piece { start: 0x0102, length: 3, sum: 4, closed: true, cut: false };
-        let (bytes, _) = journal(&[Record::Piece(Entry { origin: 0xff, lineage: 9, piece })]);
+        let extent = Extent { start: 0x0102, length: 3, sum: 4, closed: true, cut: false };
+        let (bytes, _) = journal(&[Record::Extent(Entry { origin: 0xff, lineage: 9, extent })]);
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let header = "6c6f677374617465 00000001".replace(' ', "");
         assert_eq!(hex[..24], header);
@@ -276,7 +276,7 @@ mod tests {
         }
 
         #[test]
-        fn a_record_at_another_place_is_none(first in piece(), second in piece()) {
+        fn a_record_at_another_place_is_none(first in extent(), second in extent()) {
             let (bytes, ends) = journal(&[first, second]);
             let moved = [&bytes[..HEADER], &bytes[ends[0]..]].concat();
             prop_assert_eq!(decode(&moved), Decoded::Records(vec![], HEADER));

@@ -4,20 +4,20 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::extents::{Entry, Extent, Extents};
 use super::journal::{self, Done, Record};
-use super::pieces::{Entry, Piece, Pieces};
 use super::ranges::Ranges;
 use super::{Amount, Known, Stamp};
 
 /// See the [module](self). What it holds is for the store to look at.
 #[derive(Default)]
 pub(super) struct Ledger {
-    pub(super) pieces: Pieces,
+    pub(super) extents: Extents,
     /// By origin, device and inode.
     pub(super) done: BTreeMap<(u64, u64, u64), Done>,
     pub(super) contents: HashMap<u32, Content>,
-    /// Pieces that were delivered and are not settled, by content and start.
-    pub(super) delivered: HashMap<(u32, u64), Piece>,
+    /// Extents that were delivered and are not settled, by content and start.
+    pub(super) delivered: HashMap<(u32, u64), Extent>,
     /// Lineages of earlier runs with which a content goes on.
     pub(super) lineages_taken: HashSet<u32>,
     pub(super) next: u32,
@@ -41,24 +41,24 @@ impl Ledger {
     pub(super) fn take_in(&mut self, records: &[Record]) {
         for record in records {
             match record {
-                Record::Piece(entry) => self.pieces.insert(*entry),
+                Record::Extent(entry) => self.extents.insert(*entry),
                 Record::Done(done) => self.take_done(*done),
             }
         }
         // Four thousand million contents would have to be read to come to the end.
-        self.next = self.pieces.highest_lineage().map_or(1, |lineage| lineage.saturating_add(1).max(1));
+        self.next = self.extents.highest_lineage().map_or(1, |lineage| lineage.saturating_add(1).max(1));
     }
 
     pub(super) fn take_done(&mut self, done: Done) {
         self.done.insert((done.origin, done.stamp.device, done.stamp.inode), done);
     }
 
-    pub(super) fn settle(&mut self, number: u32, lines: u64, piece: Piece) {
+    pub(super) fn settle(&mut self, number: u32, lines: u64, extent: Extent) {
         let Some(content) = self.contents.get(&number) else { return };
-        let entry = Entry { origin: content.origin, lineage: content.lineage, piece };
-        self.pieces.insert(entry);
-        self.record(&Record::Piece(entry));
-        self.cover(number, piece.start, Amount { lines, bytes: piece.length });
+        let entry = Entry { origin: content.origin, lineage: content.lineage, extent };
+        self.extents.insert(entry);
+        self.record(&Record::Extent(entry));
+        self.cover(number, extent.start, Amount { lines, bytes: extent.length });
     }
 
     /// Notes a record for the thread that writes.
@@ -89,27 +89,27 @@ impl Ledger {
     }
 
     pub(super) fn size_needed(&self) -> u64 {
-        (journal::HEADER + 43 * self.pieces.len() + 70 * self.done.len()) as u64
+        (journal::HEADER + 43 * self.extents.len() + 70 * self.done.len()) as u64
     }
 
     /// A journal that says all of this.
     pub(super) fn whole(&self) -> Vec<u8> {
         let mut bytes = journal::header().to_vec();
-        self.pieces.iter().for_each(|entry| journal::encode(&Record::Piece(*entry), 0, &mut bytes));
+        self.extents.iter().for_each(|entry| journal::encode(&Record::Extent(*entry), 0, &mut bytes));
         self.done.values().for_each(|done| journal::encode(&Record::Done(*done), 0, &mut bytes));
         bytes
     }
 }
 
-/// The pieces of each origin by start, each once.
-pub(super) fn known(pieces: &Pieces) -> HashMap<u64, Arc<[Known]>> {
+/// The extents of each origin by start, each once.
+pub(super) fn known(extents: &Extents) -> HashMap<u64, Arc<[Known]>> {
     let mut by_origin: HashMap<u64, Vec<Known>> = HashMap::new();
-    for Entry { origin, lineage, piece } in pieces.iter() {
-        by_origin.entry(*origin).or_default().push(Known { piece: *piece, lineage: *lineage });
+    for Entry { origin, lineage, extent } in extents.iter() {
+        by_origin.entry(*origin).or_default().push(Known { extent: *extent, lineage: *lineage });
     }
     let arrange = |(origin, mut known): (u64, Vec<Known>)| {
-        known.sort_by_key(|known| known.piece);
-        known.dedup_by_key(|known| known.piece);
+        known.sort_by_key(|known| known.extent);
+        known.dedup_by_key(|known| known.extent);
         (origin, known.into())
     };
     by_origin.into_iter().map(arrange).collect()

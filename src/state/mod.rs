@@ -1,12 +1,12 @@
 //! What is settled, kept in a directory (`--state DIR`), so that another run delivers only the rest. `doc/state.md` has
 //! the promise, the rule and the bytes.
 //!
-//! [`sum`], [`ranges`], [`pieces`] and [`journal`] are pure; `ledger` keeps what they say, `writer` writes it in threads of its
+//! [`sum`], [`ranges`], [`extents`] and [`journal`] are pure; `ledger` keeps what they say, `writer` writes it in threads of its
 //! own, [`store`] owns the directory. Readers ask through [`Memory`].
 
+pub mod extents;
 pub mod journal;
 mod ledger;
-pub mod pieces;
 pub mod ranges;
 pub mod store;
 pub mod sum;
@@ -14,7 +14,7 @@ mod writer;
 
 use std::sync::Arc;
 
-use self::pieces::Piece;
+use self::extents::Extent;
 
 /// A file as it was: whoever changes it changes one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,11 +47,11 @@ impl Stamp {
     }
 }
 
-/// A piece of an earlier run, and its lineage.
+/// An extent of an earlier run, and its lineage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
-    /// The piece.
-    pub piece: Piece,
+    /// The extent.
+    pub extent: Extent,
     /// The lineage that it belongs to.
     pub lineage: u32,
 }
@@ -87,10 +87,10 @@ pub trait Memory: std::fmt::Debug + Send + Sync {
 
     /// These lines of `content` are going to be delivered. Their sum is taken by the reader, in whose cache they are: it
     /// costs a third of what it would when they are acknowledged.
-    fn deliver(&self, content: u32, piece: Piece);
+    fn deliver(&self, content: u32, extent: Extent);
 
     /// This line of `content` was set aside, because it is too long.
-    fn set_aside(&self, _content: u32, _piece: Piece) {}
+    fn set_aside(&self, _content: u32, _extent: Extent) {}
 
     /// These bytes of `content` were settled by an earlier run, and are not delivered.
     fn skip(&self, content: u32, start: u64, amount: Amount);

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::extents::Extent;
 use super::journal::{self, Decoded, Done};
 use super::ledger::{self, Content, Ledger};
-use super::pieces::Piece;
 use super::ranges::Ranges;
 use super::writer::{self, Shared};
 use super::{Amount, Begun, Known, Memory, Stamp};
@@ -99,7 +99,7 @@ impl Store {
             }
         }
         file_synced(&file, directory).map_err(|error| failed("the journal cannot be synced", error))?;
-        let (known, whole) = (ledger::known(&state.pieces), state.done.clone());
+        let (known, whole) = (ledger::known(&state.extents), state.done.clone());
         let shared = Arc::new(Shared::new(directory.to_owned(), state, say));
         let started = shared.start(file, length);
         started.map_err(|error| Error::system("no thread to keep the state with").because(error))?;
@@ -113,17 +113,17 @@ impl Store {
             let content = batch.origin.content;
             let delivered = state.delivered.remove(&(content, batch.offset));
             // A line that was cut off a batch was delivered with it and not for itself.
-            let piece = delivered.filter(|piece| piece.length == batch.data.len() as u64);
-            let piece = piece.unwrap_or_else(|| Piece::of_batch(batch));
-            state.settle(content, u64::from(batch.lines), piece);
+            let extent = delivered.filter(|extent| extent.length == batch.data.len() as u64);
+            let extent = extent.unwrap_or_else(|| Extent::of_batch(batch));
+            state.settle(content, u64::from(batch.lines), extent);
         }
         self.shared.wake(state);
     }
 
     /// Records one line that is settled and never was in a batch.
-    pub fn settle_line(&self, content: u32, piece: Piece) {
+    pub fn settle_line(&self, content: u32, extent: Extent) {
         let mut state = self.shared.ledger();
-        state.settle(content, 1, piece);
+        state.settle(content, 1, extent);
         self.shared.wake(state);
     }
 
@@ -186,7 +186,7 @@ impl Memory for Store {
 
     fn goes_on(&self, content: u32, lineage: u32) {
         let mut state = self.shared.ledger();
-        // One lineage for two contents of one run would join pieces of the one with those of the other.
+        // One lineage for two contents of one run would join extents of the one with those of the other.
         if state.lineages_taken.insert(lineage)
             && let Some(content) = state.contents.get_mut(&content)
         {
@@ -194,8 +194,8 @@ impl Memory for Store {
         }
     }
 
-    fn deliver(&self, content: u32, piece: Piece) {
-        self.shared.ledger().delivered.insert((content, piece.start), piece);
+    fn deliver(&self, content: u32, extent: Extent) {
+        self.shared.ledger().delivered.insert((content, extent.start), extent);
     }
 
     fn skip(&self, content: u32, start: u64, amount: Amount) {

@@ -31,13 +31,13 @@ pub struct Content {
     pub bytes: Vec<u8>,
     /// So much of it must have been read; what comes behind may have been, from its beginning.
     pub required: usize,
-    /// Where a line may be in pieces.
+    /// Where a line may be in parts.
     pub cuts: Cuts,
     /// Read so often: equal contents are told apart by nobody.
     pub times: u64,
 }
 
-/// Where a line may be in pieces, because its end was not there yet.
+/// Where a line may be in parts, because its end was not there yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cuts {
     /// At these bytes: it was waited for in vain.
@@ -92,8 +92,8 @@ pub fn lines_of(content: &Content, seen: impl Fn(&str) -> bool, fate: impl Fn(&[
         let line = without_return(&bytes[start..newline.unwrap_or(bytes.len())]);
         let whole = id(start, line);
         let may_be = |length: &usize| content.cuts.may_be_at(start + length);
-        let pieces = (1..=line.len()).rev().filter(may_be).map(|length| (start + length, id(start, &line[..length])));
-        let cut = if seen(&whole) { None } else { pieces.into_iter().find(|piece| seen(&piece.1)) };
+        let parts = (1..=line.len()).rev().filter(may_be).map(|length| (start + length, id(start, &line[..length])));
+        let cut = if seen(&whole) { None } else { parts.into_iter().find(|part| seen(&part.1)) };
         let (end, key) = cut.unwrap_or((next, whole));
         let text = &bytes[start..end.min(start + line.len())];
         let fate = fate(text);
@@ -115,17 +115,17 @@ fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// The ids of the pieces of lines that were cut: after a `kill -9` they may be there beside the whole line.
-pub fn pieces_of(content: &Content) -> Vec<String> {
+/// The ids of the parts of lines that were cut: after a `kill -9` they may be there beside the whole line.
+pub fn parts_of(content: &Content) -> Vec<String> {
     let Cuts::At(places) = &content.cuts else { return Vec::new() };
     let bytes = &content.bytes;
-    let piece = |start: usize, end: usize| {
+    let part = |start: usize, end: usize| {
         DocumentId::from_hash(content.origin, start as u64, xxh3_64(&bytes[start..end])).as_str().to_owned()
     };
     let both = |&place: &usize| {
         let start = memchr::memrchr(b'\n', &bytes[..place]).map_or(0, |newline| newline + 1);
         let end = memchr::memchr(b'\n', &bytes[place..]).map_or(bytes.len(), |length| place + length);
-        [piece(start, place), piece(place, end)]
+        [part(start, place), part(place, end)]
     };
     places.iter().flat_map(both).collect()
 }
@@ -185,8 +185,8 @@ pub struct Account {
     pub may_double: bool,
     /// Only what was received is due, and nobody knows what that was.
     pub partly: bool,
-    /// Lines that are dropped and may have been read in pieces: nothing shows whether they were, so each may count twice.
-    pub dropped_in_pieces: u64,
+    /// Lines that are dropped and may have been read in parts: nothing shows whether they were, so each may count twice.
+    pub dropped_in_parts: u64,
 }
 
 /// What does not hold; nothing if all does.
@@ -357,7 +357,7 @@ fn judge_sums(account: &Account, faults: &mut Vec<String>) {
             sum(&[Stored]),
         ),
     ] {
-        let more = if matches!(what, "read" | "filtered") { account.dropped_in_pieces } else { 0 };
+        let more = if matches!(what, "read" | "filtered") { account.dropped_in_parts } else { 0 };
         if counted < due || counted > due + more {
             faults.push(format!("the receipts count {counted} lines as {what}, and there were {due}"));
         }

@@ -6,7 +6,7 @@ use logator::document::DocumentId;
 use logator::receipt::{Receipt, StoppedInput, Tally};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::oracle::{Account, Attempt, Content, Cuts, Dues, Fate, Found, Store, add, judge, lines_of, pieces_of};
+use super::oracle::{Account, Attempt, Content, Cuts, Dues, Fate, Found, Store, add, judge, lines_of, parts_of};
 
 fn receipt(tally: Tally) -> Receipt {
     Receipt::new(tally.total(), 0, 0, tally, Duration::ZERO, Vec::new())
@@ -204,15 +204,15 @@ fn every_line_of_a_content_is_due_whatever_its_end_is() {
 }
 
 #[test]
-fn a_line_in_pieces_is_due_in_these_pieces_only_where_it_may_be() {
+fn a_line_in_parts_is_due_in_these_parts_only_where_it_may_be() {
     let mut cut = content(b"one\ntwo and more\nthree\n");
-    let pieces = [id(7, 0, b"one"), id(7, 4, b"two"), id(7, 7, b" and more"), id(7, 17, b"three")];
-    assert_ne!(dues(&cut, &pieces), pieces);
+    let parts = [id(7, 0, b"one"), id(7, 4, b"two"), id(7, 7, b" and more"), id(7, 17, b"three")];
+    assert_ne!(dues(&cut, &parts), parts);
     cut.cuts = Cuts::At(vec![7]);
-    assert_eq!(dues(&cut, &pieces), pieces);
-    assert_eq!(pieces_of(&cut)[..2], pieces[1..3]);
+    assert_eq!(dues(&cut, &parts), parts);
+    assert_eq!(parts_of(&cut)[..2], parts[1..3]);
     cut.cuts = Cuts::Beyond(6);
-    assert_eq!(dues(&cut, &pieces), pieces);
+    assert_eq!(dues(&cut, &parts), parts);
     // Only the newline came later.
     let whole = [id(7, 0, b"one"), id(7, 4, b"two and more"), id(7, 17, b"three")];
     assert_eq!(dues(&cut, &whole), whole);

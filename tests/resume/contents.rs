@@ -75,7 +75,7 @@ fn of_a_file_that_grew_only_the_new_lines_are_delivered_also_when_it_was_rotated
         assert_eq!((receipt.resumed_lines, delivered), (total as u64, lines(total..length)));
         total = length;
     }
-    // Pieces that touch are joined over runs, so that the journal does not grow with the number of runs alone.
+    // Extents that touch are joined over runs, so that the journal does not grow with the number of runs alone.
     let (receipt, delivered) = run(&place, &["access.log.5"], b"");
     assert_eq!((receipt.resumed_lines, delivered.len()), (9000, 0));
 }
@@ -92,7 +92,7 @@ fn a_last_line_that_has_become_longer_is_another_line_and_one_that_got_its_newli
     assert_eq!(run(&place, &["log"], b"").1, [""; 0]);
     place.write("log", "one\ntwo-and-a-half\nthree\r\nfour\r\n");
     assert_eq!(run(&place, &["log"], b"").1, ["four"]);
-    // Cut off in the middle of a line, it is another content from the piece on in which that line lies.
+    // Cut off in the middle of a line, it is another content from the extent on in which that line lies.
     place.write("log", "one\ntw");
     assert_eq!(run(&place, &["log"], b"").1, ["one", "tw"]);
 }
@@ -227,7 +227,7 @@ fn a_gap_is_filled_with_the_same_ids() {
     for index in [0, 2] {
         peer.ack_stored(leases[index].0, leases[index].1.lines);
     }
-    // A header, and two pieces that a thread of its own writes.
+    // A header, and two extents that a thread of its own writes.
     let journal = place.path("state/journal");
     wait_for("the journal", PATIENCE, || {
         std::fs::metadata(&journal).is_ok_and(|data| data.len() >= 16 + 86).then_some(())
@@ -295,7 +295,7 @@ fn a_file_of_which_all_is_settled_is_not_read_until_somebody_touches_it() {
     run(&place, &["log.gz"], b"");
     let journal = std::fs::read(place.path("state/journal")).unwrap();
     let Decoded::Records(records, _) = journal::decode(&journal) else { panic!("no journal") };
-    let [Record::Piece(_), Record::Done(done)] = records[..] else { panic!("{records:?}") };
+    let [Record::Extent(_), Record::Done(done)] = records[..] else { panic!("{records:?}") };
     assert_eq!((done.lines, done.length), (100, access(0..100).len() as u64));
     // With that record alone there is nothing to compare with: who skips has not read.
     let alone = |done: Done| {
@@ -324,7 +324,7 @@ fn a_file_that_has_just_changed_is_compared_and_not_taken_for_what_it_was() {
     place.write("log", access(0..100));
     run(&place, &["log"], b"");
     let journal = std::fs::read(place.path("state/journal")).unwrap();
-    assert_eq!(journal.len(), journal::HEADER + 43, "a piece, and not a word about the file");
+    assert_eq!(journal.len(), journal::HEADER + 43, "an extent, and not a word about the file");
     // As many bytes, of which one differs, perhaps within the same tick of the clock.
     let other = String::from_utf8(access(0..100)).unwrap().replace("GET /page/50 ", "PUT /page/50 ");
     place.write("log", &other);

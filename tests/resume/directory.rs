@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::kit::logs::{access, access_line};
 use crate::kit::place::{Place, Running};
 
-/// A journal of three pieces, of a hundred lines each.
-fn three_pieces(place: &Place) -> Vec<u8> {
+/// A journal of three extents, of a hundred lines each.
+fn three_extents(place: &Place) -> Vec<u8> {
     place.write("log", access(0..300));
     let arguments = ["log", "--state", "state", "-f", "combined", "--batch-lines", "100", "-j", "1", "--to", "null:"];
     let (_, receipt) = place.logator(&arguments, b"");
@@ -39,7 +39,7 @@ fn a_second_holder_is_refused_with_the_number_of_the_first_and_a_killed_one_hold
 #[test]
 fn a_journal_that_is_damaged_at_any_byte_or_cut_anywhere_keeps_what_stands_before() {
     let place = Place::new();
-    let journal = three_pieces(&place);
+    let journal = three_extents(&place);
     let check = |damaged: &[u8], at: usize, what: &str| {
         std::fs::write(place.path("state/journal"), damaged).unwrap();
         let ran = place.run(
@@ -76,7 +76,7 @@ fn a_journal_that_is_damaged_at_any_byte_or_cut_anywhere_keeps_what_stands_befor
 #[test]
 fn a_later_version_is_refused_and_left_alone() {
     let place = Place::new();
-    let mut journal = three_pieces(&place);
+    let mut journal = three_extents(&place);
     journal[11] = 2;
     let check = xxhash_rust::xxh3::xxh3_64_with_seed(&journal[..12], 0) as u32;
     journal[12..16].copy_from_slice(&check.to_be_bytes());
@@ -118,7 +118,7 @@ fn a_state_directory_among_the_logs_is_not_taken_for_one_of_them() {
 #[test]
 fn a_directory_that_may_only_be_read_is_said_before_anything_is_read() {
     let place = Place::new();
-    let journal = three_pieces(&place);
+    let journal = three_extents(&place);
     let read_only = |path: &str, mode: u32| {
         std::fs::set_permissions(place.path(path), std::fs::Permissions::from_mode(mode)).unwrap();
     };

@@ -33,7 +33,7 @@ fn until_done(
             return (killed, running.end());
         }
         let from = journal_length(place);
-        // A piece has 43 bytes.
+        // An extent has 43 bytes.
         let growth = 43 * random.u64(1..(LINES / BATCH / kills) as u64);
         let ended = wait_for("the journal to grow", PATIENCE, || {
             let ended = running.has_ended();

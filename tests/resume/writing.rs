@@ -42,7 +42,7 @@ fn when_the_journal_cannot_grow_the_job_goes_on_and_it_is_written_again_when_the
 #[test]
 fn a_journal_that_could_not_be_written_to_the_end_is_exit_3_and_what_was_recorded_before_still_counts() {
     let place = Place::new();
-    // Contents that cannot be joined: more pieces than there is room for.
+    // Contents that cannot be joined: more extents than there is room for.
     let names: Vec<String> = (0..200).map(|nth| format!("logs/{nth}")).collect();
     for (nth, name) in names.iter().enumerate() {
         place.write(name, access(nth * 10..nth * 10 + 10));
@@ -59,7 +59,7 @@ fn a_journal_that_could_not_be_written_to_the_end_is_exit_3_and_what_was_recorde
     let (ran, receipt) = place.logator(&arguments[1..6], b"");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(receipt.read + receipt.resumed_lines, 2000);
-    // 4,096 bytes hold 94 pieces, of ten lines each.
+    // 4,096 bytes hold 94 extents, of ten lines each.
     assert!((500..=940).contains(&receipt.resumed_lines), "{receipt:?}");
     let (_, receipt) = place.logator(&arguments[1..6], b"");
     assert_eq!((receipt.read, receipt.resumed_lines), (0, 2000));

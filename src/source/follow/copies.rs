@@ -5,10 +5,10 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::state::pieces::{Entry, Piece, Pieces};
+use crate::state::extents::{Entry, Extent, Extents};
 use crate::state::{Amount, Begun, Known, Memory, Stamp};
 
-/// The most pieces remembered, of up to 4 MiB each. The oldest are forgotten.
+/// The most extents remembered, of up to 4 MiB each. The oldest are forgotten.
 const MOST: usize = 16 << 10;
 
 /// Lineages from here on are ours. The state counts its own from 1.
@@ -23,7 +23,7 @@ pub struct Copies {
 
 #[derive(Debug, Default)]
 struct Inner {
-    pieces: Pieces,
+    extents: Extents,
     /// The origin of each content that is being read.
     origins: std::collections::HashMap<u32, u64>,
     /// Contents that are compared with what this process has delivered.
@@ -56,12 +56,12 @@ impl View {
         View { copies: Arc::clone(copies), compare }
     }
 
-    fn note(&self, content: u32, piece: Piece) {
+    fn note(&self, content: u32, extent: Extent) {
         let mut inner = self.copies.lock();
         let Some(&origin) = inner.origins.get(&content) else { return };
-        inner.pieces.insert(Entry { origin, lineage: content, piece });
-        if inner.pieces.len() > MOST {
-            inner.pieces.forget(MOST - MOST / 4);
+        inner.extents.insert(Entry { origin, lineage: content, extent });
+        if inner.extents.len() > MOST {
+            inner.extents.forget(MOST - MOST / 4);
         }
     }
 }
@@ -78,14 +78,14 @@ impl Memory for View {
         if !self.compare {
             return begun;
         }
-        let ours = inner.pieces.of(origin).map(|entry| Known { piece: entry.piece, lineage: entry.lineage | OURS });
+        let ours = inner.extents.of(origin).map(|entry| Known { extent: entry.extent, lineage: entry.lineage | OURS });
         let mut known: Vec<Known> = ours.collect();
         if known.is_empty() {
             return begun;
         }
         known.extend_from_slice(&begun.known);
-        known.sort_by_key(|known| known.piece);
-        known.dedup_by_key(|known| known.piece);
+        known.sort_by_key(|known| known.extent);
+        known.dedup_by_key(|known| known.extent);
         inner.compared.insert(begun.content);
         Begun { known: known.into(), ..begun }
     }
@@ -100,15 +100,15 @@ impl Memory for View {
         }
     }
 
-    fn deliver(&self, content: u32, piece: Piece) {
-        self.note(content, piece);
+    fn deliver(&self, content: u32, extent: Extent) {
+        self.note(content, extent);
         if let Some(state) = &self.copies.state {
-            state.deliver(content, piece);
+            state.deliver(content, extent);
         }
     }
 
-    fn set_aside(&self, content: u32, piece: Piece) {
-        self.note(content, piece);
+    fn set_aside(&self, content: u32, extent: Extent) {
+        self.note(content, extent);
     }
 
     fn skip(&self, content: u32, start: u64, amount: Amount) {
@@ -139,17 +139,17 @@ mod tests {
         let copies = Arc::new(Copies::new(None));
         let (plain, wary) = (View::new(&copies, false), View::new(&copies, true));
         let first = plain.begin(7);
-        plain.deliver(first.content, Piece::of(0, b"one\n"));
-        plain.deliver(first.content, Piece::of(4, b"two\n"));
+        plain.deliver(first.content, Extent::of(0, b"one\n"));
+        plain.deliver(first.content, Extent::of(4, b"two\n"));
         assert!(plain.begin(7).known.is_empty() && wary.begin(8).known.is_empty());
         let known = wary.begin(7).known;
-        assert_eq!(known.iter().map(|known| known.piece).collect::<Vec<_>>(), [Piece::of(0, b"one\ntwo\n")]);
+        assert_eq!(known.iter().map(|known| known.extent).collect::<Vec<_>>(), [Extent::of(0, b"one\ntwo\n")]);
         // Each content of its own, so that nothing is joined.
         for origin in 100..100 + MOST as u64 {
             let content = plain.begin(origin).content;
-            plain.deliver(content, Piece::of(0, b"x\n"));
+            plain.deliver(content, Extent::of(0, b"x\n"));
         }
         assert!(wary.begin(7).known.is_empty() && !wary.begin(99 + MOST as u64).known.is_empty());
-        assert!(copies.lock().pieces.len() <= MOST);
+        assert!(copies.lock().extents.len() <= MOST);
     }
 }

@@ -79,12 +79,12 @@ fn read(content: &[u8], size: &BatchSize, steps: &[usize], breaks_at: Option<usi
 /// Lines with the delicate bytes often in them; a few are longer than a fingerprint.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![3 => Just(b'\n'), 2 => Just(b'\r'), 6 => b'a'..=b'c', 1 => any::<u8>()];
-    let piece = prop_oneof![
+    let part = prop_oneof![
         30 => prop::collection::vec(byte, 0..12),
         1 => (4000usize..4200).prop_map(|length| vec![b'x'; length]),
         1 => (8000usize..9000).prop_map(|length| vec![b'y'; length]),
     ];
-    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+    prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat())
 }
 
 fn size() -> impl Strategy<Value = BatchSize> {
@@ -98,7 +98,7 @@ fn steps() -> impl Strategy<Value = Vec<usize>> {
 
 /// What must have come of the first `whole` bytes of `content`, cut as `size` says.
 fn check(content: &[u8], whole: usize, size: &BatchSize, outcome: &Outcome) {
-    let mut pieces: Vec<(u64, Vec<u8>)> =
+    let mut parts: Vec<(u64, Vec<u8>)> =
         outcome.batches.iter().map(|batch| (batch.offset, batch.data.to_vec())).collect();
     let origin = super::super::origin::fingerprint(content);
     for batch in &outcome.batches {
@@ -116,13 +116,13 @@ fn check(content: &[u8], whole: usize, size: &BatchSize, outcome: &Outcome) {
         assert_eq!(long.beginning, line[..size.max_line]);
         let id = DocumentId::from_hash(origin, long.offset, long.hash);
         assert_eq!(id, DocumentId::new(&long.origin, long.offset, line), "the same id as with a larger bound");
-        pieces.push((long.offset, content[start..start + long.length_with_end as usize].to_vec()));
+        parts.push((long.offset, content[start..start + long.length_with_end as usize].to_vec()));
     }
-    pieces.sort();
+    parts.sort();
     let mut joined = Vec::new();
-    for (offset, piece) in &pieces {
+    for (offset, part) in &parts {
         assert_eq!(*offset as usize, joined.len(), "no gap and no overlap");
-        joined.extend_from_slice(piece);
+        joined.extend_from_slice(part);
     }
     assert!(joined == content[..whole], "{} bytes were delivered, not {whole}", joined.len());
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::batch::Origin;
-use crate::state::pieces::{Entry, JOINED_BYTES, Piece, Pieces};
+use crate::state::extents::{Entry, Extent, Extents, JOINED_BYTES};
 
 fn origin() -> Arc<Origin> {
     Arc::new(Origin::new(1, "x"))
@@ -30,15 +30,15 @@ fn long(content: &[u8], start: usize, end: usize) -> LongLine {
     }
 }
 
-fn piece(content: &[u8], start: usize, end: usize) -> Piece {
+fn extent(content: &[u8], start: usize, end: usize) -> Extent {
     let bytes = &content[start..end];
     let (start, length) = (start as u64, bytes.len() as u64);
-    Piece { start, length, sum: sum::of(bytes), closed: bytes.ends_with(b"\n"), cut: false }
+    Extent { start, length, sum: sum::of(bytes), closed: bytes.ends_with(b"\n"), cut: false }
 }
 
-fn known(pieces: &[(u32, Piece)]) -> Arc<[Known]> {
-    let mut known: Vec<Known> = pieces.iter().map(|&(lineage, piece)| Known { piece, lineage }).collect();
-    known.sort_by_key(|known| known.piece);
+fn known(extents: &[(u32, Extent)]) -> Arc<[Known]> {
+    let mut known: Vec<Known> = extents.iter().map(|&(lineage, extent)| Known { extent, lineage }).collect();
+    known.sort_by_key(|known| known.extent);
     known.into()
 }
 
@@ -75,11 +75,11 @@ fn fates(content: &[u8], out: &[Sifted]) -> Vec<(usize, bool)> {
     fates
 }
 
-/// The rule: a line is settled when it lies in bytes that equal a piece, or lacks but its end there.
-fn expected(content: &[u8], pieces: &[(u32, Piece)]) -> Vec<(usize, bool)> {
-    let equal: Vec<(usize, usize)> = pieces
+/// The rule: a line is settled when it lies in bytes that equal an extent, or lacks but its end there.
+fn expected(content: &[u8], extents: &[(u32, Extent)]) -> Vec<(usize, bool)> {
+    let equal: Vec<(usize, usize)> = extents
         .iter()
-        .map(|(_, piece)| (piece.start as usize, (piece.start + piece.length) as usize, piece.sum))
+        .map(|(_, extent)| (extent.start as usize, (extent.start + extent.length) as usize, extent.sum))
         .filter(|&(start, end, sum)| end <= content.len() && sum::of(&content[start..end]) == sum)
         .map(|(start, end, _)| (start, end))
         .collect();
@@ -110,22 +110,22 @@ fn contents() -> impl Strategy<Value = Vec<Vec<u8>>> {
     })
 }
 
-/// Pieces of contents as runs settled them: whole lines, some joined.
-fn settled(contents: &[Vec<u8>], random: &mut fastrand::Rng) -> Vec<(u32, Piece)> {
-    let mut pieces = Pieces::default();
+/// Extents of contents as runs settled them: whole lines, some joined.
+fn settled(contents: &[Vec<u8>], random: &mut fastrand::Rng) -> Vec<(u32, Extent)> {
+    let mut extents = Extents::default();
     for (lineage, content) in contents.iter().enumerate() {
         let borders = borders(content);
         let mut at = 0;
         while at + 1 < borders.len() {
             let to = random.usize(at + 1..borders.len());
             if random.u8(..) < 150 {
-                let piece = piece(content, borders[at], borders[to]);
-                pieces.insert(Entry { origin: 1, lineage: lineage as u32, piece });
+                let extent = extent(content, borders[at], borders[to]);
+                extents.insert(Entry { origin: 1, lineage: lineage as u32, extent });
             }
             at = to;
         }
     }
-    pieces.iter().map(|entry| (entry.lineage, entry.piece)).filter(|(_, piece)| piece.length > 0).collect()
+    extents.iter().map(|entry| (entry.lineage, entry.extent)).filter(|(_, extent)| extent.length > 0).collect()
 }
 
 proptest! {
@@ -134,9 +134,9 @@ proptest! {
     #[test]
     fn a_line_is_settled_when_and_only_when_the_rule_says_so(contents in contents(), seed in any::<u64>()) {
         let mut random = fastrand::Rng::with_seed(seed);
-        let pieces = settled(&contents, &mut random);
+        let extents = settled(&contents, &mut random);
         for content in contents.iter().filter(|content| !content.is_empty()) {
-            let mut filter = ReplayFilter::new(known(&pieces));
+            let mut filter = ReplayFilter::new(known(&extents));
             let (mut out, borders, mut at) = (Vec::new(), borders(content), 0);
             while at + 1 < borders.len() {
                 let to = random.usize(at + 1..borders.len());
@@ -151,16 +151,16 @@ proptest! {
             }
             filter.let_go(&mut out);
             prop_assert!(filter.held_from().is_none());
-            prop_assert_eq!(fates(content, &out), expected(content, &pieces), "{:?} with {:?}", content, pieces);
+            prop_assert_eq!(fates(content, &out), expected(content, &extents), "{:?} with {:?}", content, extents);
         }
     }
 
     #[test]
     fn what_is_let_go_early_is_delivered_and_never_lost(contents in contents(), seed in any::<u64>()) {
         let mut random = fastrand::Rng::with_seed(seed);
-        let pieces = settled(&contents, &mut random);
+        let extents = settled(&contents, &mut random);
         for content in contents.iter().filter(|content| !content.is_empty()) {
-            let mut filter = ReplayFilter::new(known(&pieces));
+            let mut filter = ReplayFilter::new(known(&extents));
             let mut out = Vec::new();
             for pair in borders(content).windows(2) {
                 filter.batch(batch(content, pair[0], pair[1]), &mut out);
@@ -170,7 +170,7 @@ proptest! {
                 }
             }
             filter.let_go(&mut out);
-            for (got, rule) in fates(content, &out).iter().zip(expected(content, &pieces)) {
+            for (got, rule) in fates(content, &out).iter().zip(expected(content, &extents)) {
                 prop_assert!(got.1 || !rule.1, "a line that is not settled is delivered");
             }
         }
@@ -178,10 +178,10 @@ proptest! {
 }
 
 #[test]
-fn what_has_come_of_a_line_decides_about_a_piece_that_ends_there() {
+fn what_has_come_of_a_line_decides_about_a_extent_that_ends_there() {
     let content = b"one\ntwo\npart";
     let run = |unfinished: &[u8]| {
-        let (mut filter, mut out) = (ReplayFilter::new(known(&[(1, piece(content, 0, 12))])), Vec::new());
+        let (mut filter, mut out) = (ReplayFilter::new(known(&[(1, extent(content, 0, 12))])), Vec::new());
         filter.batch(batch(content, 0, 8), &mut out);
         filter.ahead(unfinished, &mut out);
         out
@@ -196,9 +196,9 @@ fn what_has_come_of_a_line_decides_about_a_piece_that_ends_there() {
 #[test]
 fn a_gap_is_filled_exactly() {
     let content = b"1\n2\n3\n4\n5\n6\n";
-    let pieces = [(1, piece(content, 0, 4)), (1, piece(content, 8, 10))];
+    let extents = [(1, extent(content, 0, 4)), (1, extent(content, 8, 10))];
     let mut out = Vec::new();
-    let mut filter = ReplayFilter::new(known(&pieces));
+    let mut filter = ReplayFilter::new(known(&extents));
     filter.batch(batch(content, 0, 12), &mut out);
     let expected = [
         Sifted::Settled(0, 4, 2),
@@ -214,26 +214,26 @@ fn a_gap_is_filled_exactly() {
 #[test]
 fn long_lines_are_settled_like_others_and_a_border_inside_of_one_counts_for_nothing() {
     let content = b"one\ntwenty-two\nthree\n";
-    let run = |pieces: &[(u32, Piece)]| {
-        let (mut filter, mut out) = (ReplayFilter::new(known(pieces)), Vec::new());
+    let run = |extents: &[(u32, Extent)]| {
+        let (mut filter, mut out) = (ReplayFilter::new(known(extents)), Vec::new());
         filter.batch(batch(content, 0, 4), &mut out);
         filter.long_line(long(content, 4, 15), &mut out);
         filter.batch(batch(content, 15, 21), &mut out);
         filter.let_go(&mut out);
         fates(content, &out).iter().map(|&(_, delivered)| delivered).collect::<Vec<_>>()
     };
-    assert_eq!(run(&[(1, piece(content, 0, 15))]), [false, false, true]);
-    assert_eq!(run(&[(1, piece(content, 4, 15))]), [true, false, true]);
-    assert_eq!(run(&[(1, piece(content, 0, 21))]), [false, false, false]);
-    assert_eq!(run(&[(1, piece(content, 0, 7)), (1, piece(content, 7, 15))]), [true, true, true]);
+    assert_eq!(run(&[(1, extent(content, 0, 15))]), [false, false, true]);
+    assert_eq!(run(&[(1, extent(content, 4, 15))]), [true, false, true]);
+    assert_eq!(run(&[(1, extent(content, 0, 21))]), [false, false, false]);
+    assert_eq!(run(&[(1, extent(content, 0, 7)), (1, extent(content, 7, 15))]), [true, true, true]);
 }
 
 #[test]
 fn a_content_goes_on_with_a_lineage_only_if_all_of_it_agrees() {
     let (a, b) = (b"h\naaa\nbbb\nnew\n", b"h\naaa\nxxx\n");
-    let pieces = [(3, piece(b, 0, 6)), (3, piece(b, 6, 10)), (5, piece(a, 0, 2)), (5, piece(a, 2, 10))];
+    let extents = [(3, extent(b, 0, 6)), (3, extent(b, 6, 10)), (5, extent(a, 0, 2)), (5, extent(a, 2, 10))];
     let lineage = |content: &[u8]| {
-        let (mut filter, mut out) = (ReplayFilter::new(known(&pieces)), Vec::new());
+        let (mut filter, mut out) = (ReplayFilter::new(known(&extents)), Vec::new());
         filter.batch(batch(content, 0, content.len()), &mut out);
         filter.lineage()
     };
@@ -243,21 +243,21 @@ fn a_content_goes_on_with_a_lineage_only_if_all_of_it_agrees() {
 }
 
 #[test]
-fn no_more_is_held_back_than_a_joined_piece_and_a_batch() {
+fn no_more_is_held_back_than_a_joined_extent_and_a_batch() {
     let line = |index: usize| format!("{index:0>99}\n");
     let content: Vec<u8> = (0..200_000).flat_map(|index| line(index).into_bytes()).collect();
     let mut other = content.clone();
-    let (mut pieces, step) = (Pieces::default(), 100_000);
-    // Pieces of two contents that overlap by halves all the way.
+    let (mut extents, step) = (Extents::default(), 100_000);
+    // Extents of two contents that overlap by halves all the way.
     for start in (0..content.len()).step_by(step) {
-        pieces.insert(Entry { origin: 1, lineage: 1, piece: piece(&content, start, start + step) });
+        extents.insert(Entry { origin: 1, lineage: 1, extent: extent(&content, start, start + step) });
     }
     other[50] = b'x';
     for start in (step / 2..content.len() - step).step_by(step) {
-        pieces.insert(Entry { origin: 1, lineage: 2, piece: piece(&other, start, start + step) });
+        extents.insert(Entry { origin: 1, lineage: 2, extent: extent(&other, start, start + step) });
     }
-    let pieces: Vec<(u32, Piece)> = pieces.iter().map(|entry| (entry.lineage, entry.piece)).collect();
-    let (mut filter, mut out, mut most) = (ReplayFilter::new(known(&pieces)), Vec::new(), 0);
+    let extents: Vec<(u32, Extent)> = extents.iter().map(|entry| (entry.lineage, entry.extent)).collect();
+    let (mut filter, mut out, mut most) = (ReplayFilter::new(known(&extents)), Vec::new(), 0);
     for start in (0..content.len()).step_by(step) {
         filter.batch(batch(&content, start, start + step), &mut out);
         let held: usize = filter.held.iter().map(|held| matches!(held, Held::Batch(b) if !b.data.is_empty())).count();
@@ -268,15 +268,15 @@ fn no_more_is_held_back_than_a_joined_piece_and_a_batch() {
     assert!(fates(&content, &out).iter().all(|&(_, delivered)| !delivered));
 }
 
-/// A line that was cut by a time-out while its file was followed: its parts are two pieces that touch inside of it.
+/// A line that was cut by a time-out while its file was followed: its parts are two extents that touch inside of it.
 #[test]
-fn a_line_that_was_cut_is_settled_by_the_pieces_of_its_parts() {
+fn a_line_that_was_cut_is_settled_by_the_extents_of_its_parts() {
     let content = b"one\ntwo three four\nfive\n";
     let parts = |lineages: [u32; 3]| {
         known(&[
-            (lineages[0], piece(content, 0, 8)),
-            (lineages[1], piece(content, 8, 14)),
-            (lineages[2], piece(content, 14, 19)),
+            (lineages[0], extent(content, 0, 8)),
+            (lineages[1], extent(content, 8, 14)),
+            (lineages[2], extent(content, 14, 19)),
         ])
     };
     let sift = |known: Arc<[Known]>, steps: &[(usize, usize)]| {
@@ -294,17 +294,17 @@ fn a_line_that_was_cut_is_settled_by_the_pieces_of_its_parts() {
     // Of different contents, or without the last part, the line as it is now was never settled.
     let line = [(0, false), (4, true), (19, true)];
     assert_eq!(sift(parts([1, 2, 1]), &[(0, 24)]), line);
-    assert_eq!(sift(known(&[(1, piece(content, 0, 8)), (1, piece(content, 8, 14))]), &[(0, 24)]), line);
+    assert_eq!(sift(known(&[(1, extent(content, 0, 8)), (1, extent(content, 8, 14))]), &[(0, 24)]), line);
 }
 
 /// The beginning of a line was handed out because its end did not come, and settled; then a restart, or a truncation.
 #[test]
 fn of_a_line_whose_beginning_was_handed_out_the_rest_is_delivered_and_is_partial() {
     let content = b"one\ntwo three four\nfive\n";
-    let cut = |start, end| Piece { cut: true, ..piece(content, start, end) };
+    let cut = |start, end| Extent { cut: true, ..extent(content, start, end) };
     let rest = |start, end| Sifted::Batch(batch(content, start, end).with_partial(true));
-    let sift = |pieces: &[(u32, Piece)]| {
-        let (mut filter, mut out) = (ReplayFilter::new(known(pieces)), Vec::new());
+    let sift = |extents: &[(u32, Extent)]| {
+        let (mut filter, mut out) = (ReplayFilter::new(known(extents)), Vec::new());
         filter.batch(batch(content, 0, 24), &mut out);
         filter.let_go(&mut out);
         fates(content, &out);
@@ -314,14 +314,14 @@ fn of_a_line_whose_beginning_was_handed_out_the_rest_is_delivered_and_is_partial
     assert_eq!(sift(&[(1, cut(0, 8))]), [Sifted::Settled(0, 8, 2), rest(8, 19), five.clone()]);
     // In three parts, which earlier runs settled, in one lineage and in several.
     for lineages in [[1, 1], [1, 2]] {
-        let pieces = [(lineages[0], cut(0, 8)), (lineages[1], cut(8, 14))];
-        assert_eq!(sift(&pieces), [Sifted::Settled(0, 14, 2), rest(14, 19), five.clone()]);
-        let pieces = [(lineages[0], cut(0, 8)), (lineages[1], piece(content, 8, 19))];
-        assert_eq!(sift(&pieces), [Sifted::Settled(0, 19, 2), five.clone()]);
+        let extents = [(lineages[0], cut(0, 8)), (lineages[1], cut(8, 14))];
+        assert_eq!(sift(&extents), [Sifted::Settled(0, 14, 2), rest(14, 19), five.clone()]);
+        let extents = [(lineages[0], cut(0, 8)), (lineages[1], extent(content, 8, 19))];
+        assert_eq!(sift(&extents), [Sifted::Settled(0, 19, 2), five.clone()]);
     }
     // A content that ended there was complete: the line as it is now is another one.
     assert_eq!(
-        sift(&[(1, piece(content, 0, 8))])[..2],
+        sift(&[(1, extent(content, 0, 8))])[..2],
         [Sifted::Settled(0, 4, 1), Sifted::Batch(batch(content, 4, 24))]
     );
 }

@@ -16,7 +16,7 @@ use crate::lines;
 use crate::source::cut::BlockPool;
 use crate::source::origin::OriginRule;
 use crate::source::reader::{BatchSize, Intake, LongLine};
-use crate::state::pieces::{Entry, Piece, Pieces};
+use crate::state::extents::{Entry, Extent, Extents};
 use crate::state::{Amount, Begun, Known, Memory, Stamp};
 
 #[derive(Default)]
@@ -92,16 +92,16 @@ impl Intake for Kept {
 /// A state directory in memory: what a run delivers is settled, and known to those after it.
 #[derive(Debug, Default)]
 struct Settled {
-    pieces: Mutex<Pieces>,
+    extents: Mutex<Extents>,
     /// What earlier runs settled.
-    known: Mutex<Pieces>,
+    known: Mutex<Extents>,
     origins: Mutex<BTreeMap<u32, u64>>,
     next: AtomicU32,
 }
 
 impl Settled {
     fn restart(&self) {
-        *self.known.lock().unwrap() = self.pieces.lock().unwrap().clone();
+        *self.known.lock().unwrap() = self.extents.lock().unwrap().clone();
     }
 }
 
@@ -111,8 +111,8 @@ impl Memory for Settled {
         self.origins.lock().unwrap().insert(content, origin);
         let known = self.known.lock().unwrap();
         let mut known: Vec<Known> =
-            known.of(origin).map(|entry| Known { piece: entry.piece, lineage: entry.lineage }).collect();
-        known.sort_by_key(|known| known.piece);
+            known.of(origin).map(|entry| Known { extent: entry.extent, lineage: entry.lineage }).collect();
+        known.sort_by_key(|known| known.extent);
         Begun { content, known: known.into() }
     }
 
@@ -122,9 +122,9 @@ impl Memory for Settled {
 
     fn goes_on(&self, _: u32, _: u32) {}
 
-    fn deliver(&self, content: u32, piece: Piece) {
+    fn deliver(&self, content: u32, extent: Extent) {
         let origin = self.origins.lock().unwrap()[&content];
-        self.pieces.lock().unwrap().insert(Entry { origin, lineage: content, piece });
+        self.extents.lock().unwrap().insert(Entry { origin, lineage: content, extent });
     }
 
     fn skip(&self, _: u32, _: u64, _: Amount) {}
