@@ -21,7 +21,7 @@
 //! | batch | consecutive lines of one source, with the offset of the first; the unit of work |
 //! | lease | a batch handed to one worker until a deadline (time to run, TTR) |
 //! | settled | of a line: acknowledged, passed over or set aside; nothing more will be done about it |
-//! | extent | a run of settled lines, known by its origin, place and sum |
+//! | extent | a run of settled lines, known by its origin, place and checksum |
 //! | ack, release, touch, bury | finished, given back, deadline extended, set aside as poison |
 //! | suspect | a batch that workers may be lost on; a *condemned* line is one that they are, to be buried |
 //! | pattern | a named grok definition, `NAME regex` in a pattern file |

@@ -15,7 +15,7 @@ use super::overlong::Overlong;
 use super::reader::{BatchSize, Intake, LongLine};
 use crate::batch::{Batch, Origin};
 use crate::error::Result;
-use crate::state::sum;
+use crate::state::checksum;
 
 /// Blocks that wait to be used again.
 #[derive(Debug, Default)]
@@ -281,7 +281,7 @@ impl Content {
                     length: line.bytes.len() as u64,
                     length_with_end: (end - line.start) as u64,
                     hash: xxh3_64(line.bytes),
-                    sum: sum::of(&data[line.start..end]),
+                    checksum: checksum::of(&data[line.start..end]),
                     closed: data[end - 1] == b'\n',
                     partial: partial && end == complete,
                 })?;
@@ -330,7 +330,7 @@ impl Content {
         true
     }
 
-    /// All that is held is the beginning of a line that is too long: from here on only its sums are kept.
+    /// All that is held is the beginning of a line that is too long: from here on only its checksums are kept.
     fn begin_long_line(&mut self, cutter: &Cutter) {
         let block = std::mem::take(&mut self.block);
         let held = &block[..std::mem::take(&mut self.filled)];

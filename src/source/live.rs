@@ -11,7 +11,7 @@ use super::reader::{BatchSize, Intake, LongLine};
 use crate::batch::{Batch, Origin};
 use crate::error::Result;
 use crate::lines;
-use crate::state::sum;
+use crate::state::checksum;
 use crate::stop::Stop;
 
 /// Where sentences for people go.
@@ -229,15 +229,15 @@ impl<'a> Messages<'a> {
 
     fn set_aside(&mut self, line: &[u8]) -> Result<bool> {
         let beginning = line[..self.size.max_line].to_vec();
-        self.add_long(beginning, line.len() as u64, xxh3_64(line), sum::of(line))
+        self.add_long(beginning, line.len() as u64, xxh3_64(line), checksum::of(line))
     }
 
-    /// Takes a message that is longer than a line may be: its beginning, the length, hash and [`sum`] of all of it.
+    /// Takes a message that is longer than a line may be: its beginning, the length, hash and [`checksum`] of all of it.
     /// `false` when no more is wanted.
     ///
     /// # Errors
     /// Those of [`Intake::long_line`].
-    pub fn add_long(&mut self, beginning: Vec<u8>, length: u64, hash: u64, sum: u64) -> Result<bool> {
+    pub fn add_long(&mut self, beginning: Vec<u8>, length: u64, hash: u64, checksum: u64) -> Result<bool> {
         if !self.flush() {
             self.unwanted += 1;
             return Ok(false);
@@ -249,7 +249,7 @@ impl<'a> Messages<'a> {
             length,
             length_with_end: length + 1,
             hash,
-            sum: sum::join(sum, sum::of(b"\n"), 1),
+            checksum: checksum::join(checksum, checksum::of(b"\n"), 1),
             closed: true,
             partial: false,
         })?;

@@ -1,4 +1,4 @@
-//! A line that is too long, while it comes in pieces: its beginning and its sums are kept.
+//! A line that is too long, while it comes in pieces: its beginning and its checksums are kept.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::reader::LongLine;
 use crate::batch::Origin;
 use crate::lines::without_carriage_return;
-use crate::state::sum;
+use crate::state::checksum;
 
 /// See the [module](self).
 pub(super) struct Overlong {
@@ -17,7 +17,7 @@ pub(super) struct Overlong {
     /// Without its end.
     length: u64,
     with_end: u64,
-    sum: u64,
+    checksum: u64,
     /// The last byte was a carriage return, of which it is not known whether it belongs to the line's end.
     carriage_return: bool,
 }
@@ -31,7 +31,7 @@ impl Overlong {
             hash: Xxh3Default::default(),
             length: 0,
             with_end: 0,
-            sum: sum::EMPTY,
+            checksum: checksum::EMPTY,
             carriage_return: false,
         };
         line.add(held);
@@ -45,7 +45,7 @@ impl Overlong {
 
     /// The next piece. The newline is the last byte of the last one.
     pub(super) fn add(&mut self, piece: &[u8]) {
-        self.sum = sum::join(self.sum, sum::of(piece), piece.len() as u64);
+        self.checksum = checksum::join(self.checksum, checksum::of(piece), piece.len() as u64);
         self.with_end += piece.len() as u64;
         let piece = piece.strip_suffix(b"\n").unwrap_or(piece);
         if piece.is_empty() {
@@ -70,7 +70,7 @@ impl Overlong {
             length: self.length,
             length_with_end: self.with_end,
             hash: self.hash.digest(),
-            sum: self.sum,
+            checksum: self.checksum,
             closed,
             partial,
         }

@@ -40,8 +40,8 @@ pub struct LongLine {
     pub length_with_end: u64,
     /// XXH3-64 of the whole line without its end.
     pub hash: u64,
-    /// The [sum](crate::state::sum) of the whole line with its end.
-    pub sum: u64,
+    /// The [checksum](crate::state::checksum) of the whole line with its end.
+    pub checksum: u64,
     /// Whether it has a newline; only the last line of a content may lack it, and a part of a line.
     pub closed: bool,
     /// Whether it is a part of a line: its end had not come, or its beginning was handed out before.
@@ -51,8 +51,8 @@ pub struct LongLine {
 impl LongLine {
     /// What is settled with it.
     pub fn extent(&self) -> Extent {
-        let LongLine { offset: start, length_with_end: length, sum, closed, partial, .. } = *self;
-        Extent { start, length, sum, closed, cut: partial && !closed }
+        let LongLine { offset: start, length_with_end: length, checksum, closed, partial, .. } = *self;
+        Extent { start, length, checksum, closed, cut: partial && !closed }
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::batch::Batch;
 use crate::lines;
 use crate::source::reader::LongLine;
-use crate::state::{Known, sum};
+use crate::state::{Known, checksum};
 
 /// What comes out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Held {
 /// An extent of which a part has gone by.
 #[derive(Debug)]
 struct Open {
-    /// The sum of the content before it.
+    /// The checksum of the content before it.
     before: u64,
     known: Known,
 }
@@ -62,9 +62,9 @@ pub struct ReplayFilter {
     equal: Vec<Known>,
     /// For each lineage whether all that was compared agreed.
     lineages: HashMap<u32, bool>,
-    /// Bytes that have gone by, and their sum.
+    /// Bytes that have gone by, and their checksum.
     position: u64,
-    sum: u64,
+    checksum: u64,
     held: VecDeque<Held>,
 }
 
@@ -79,7 +79,7 @@ impl ReplayFilter {
             equal: Vec::new(),
             lineages: HashMap::new(),
             position: 0,
-            sum: sum::EMPTY,
+            checksum: checksum::EMPTY,
             held: VecDeque::new(),
         };
         filter.begin_extents();
@@ -109,7 +109,7 @@ impl ReplayFilter {
                 .next_mark()
                 .map_or(rest.len(), |mark| usize::try_from(mark - self.position).unwrap_or(usize::MAX).min(rest.len()));
             let (chunk, behind) = rest.split_at(to_mark);
-            self.pass(chunk.len() as u64, sum::of(chunk));
+            self.pass(chunk.len() as u64, checksum::of(chunk));
             rest = behind;
         }
         self.held.push_back(Held::Batch(batch));
@@ -118,7 +118,7 @@ impl ReplayFilter {
 
     /// Takes a long line as the next of the content.
     pub fn long_line(&mut self, line: LongLine, out: &mut Vec<Sifted>) {
-        self.pass(line.length_with_end, line.sum);
+        self.pass(line.length_with_end, line.checksum);
         self.held.push_back(Held::Long(line));
         self.give_back(out);
     }
@@ -131,8 +131,8 @@ impl ReplayFilter {
         {
             self.ends.pop_first();
             let Some(Open { before, known }) = self.open.remove(&(start, index)) else { continue };
-            let sum = sum::join(self.sum, sum::of(bytes), within as u64);
-            self.compared(before, known, sum);
+            let checksum = checksum::join(self.checksum, checksum::of(bytes), within as u64);
+            self.compared(before, known, checksum);
         }
         self.give_back(out);
     }
@@ -152,8 +152,8 @@ impl ReplayFilter {
     }
 
     /// Goes on by `length` bytes, at whose end, but not before it, extents may begin and end.
-    fn pass(&mut self, length: u64, sum: u64) {
-        self.sum = sum::join(self.sum, sum, length);
+    fn pass(&mut self, length: u64, checksum: u64) {
+        self.checksum = checksum::join(self.checksum, checksum, length);
         self.position += length;
         while let Some(&(end, start, index)) = self.ends.first()
             && end <= self.position
@@ -162,16 +162,16 @@ impl ReplayFilter {
             let Some(Open { before, known }) = self.open.remove(&(start, index)) else { continue };
             // One that ended inside of a long line cannot be compared; it was written with a larger bound for lines.
             match end == self.position {
-                true => self.compared(before, known, self.sum),
+                true => self.compared(before, known, self.checksum),
                 false => *self.lineages.entry(known.lineage).or_insert(true) = false,
             }
         }
         self.begin_extents();
     }
 
-    /// An extent has gone by: the content before it has the sum `before`, that to its end `sum`.
-    fn compared(&mut self, before: u64, known: Known, sum: u64) {
-        let equals = sum::join(before, known.extent.sum, known.extent.length) == sum;
+    /// An extent has gone by: the content before it has the checksum `before`, that to its end `checksum`.
+    fn compared(&mut self, before: u64, known: Known, checksum: u64) {
+        let equals = checksum::join(before, known.extent.checksum, known.extent.length) == checksum;
         *self.lineages.entry(known.lineage).or_insert(true) &= equals;
         if equals {
             self.equal.push(known);
@@ -189,7 +189,7 @@ impl ReplayFilter {
                 && known.extent.start == self.position
                 && known.extent.length > 0
             {
-                self.open.insert((known.extent.start, index), Open { before: self.sum, known: *known });
+                self.open.insert((known.extent.start, index), Open { before: self.checksum, known: *known });
                 self.ends.insert((end, known.extent.start, index));
             }
         }

@@ -1,8 +1,8 @@
-//! Extents: runs of whole lines that are settled, each known by its place and its sum. [`Extents`] joins those that touch.
+//! Extents: runs of whole lines that are settled, each known by its place and its checksum. [`Extents`] joins those that touch.
 
 use std::collections::BTreeSet;
 
-use super::sum;
+use super::checksum;
 use crate::batch::Batch;
 
 /// The most bytes of extents that were joined. An extent can be compared only when it has been read to its end, and
@@ -16,8 +16,8 @@ pub struct Extent {
     pub start: u64,
     /// Its bytes, newlines included; not 0.
     pub length: u64,
-    /// The [sum] of its bytes.
-    pub sum: u64,
+    /// The [checksum] of its bytes.
+    pub checksum: u64,
     /// Whether it ends with a newline. One that does not is the end of its content as it was.
     pub closed: bool,
     /// Whether it ends inside of a line that was handed out in parts; such an extent is not closed. What follows it in the
@@ -28,7 +28,13 @@ pub struct Extent {
 impl Extent {
     /// The extent that `lines` are, which stand at `start`.
     pub fn of(start: u64, lines: &[u8]) -> Extent {
-        Extent { start, length: lines.len() as u64, sum: sum::of(lines), closed: lines.ends_with(b"\n"), cut: false }
+        Extent {
+            start,
+            length: lines.len() as u64,
+            checksum: checksum::of(lines),
+            closed: lines.ends_with(b"\n"),
+            cut: false,
+        }
     }
 
     /// The extent that the lines of `batch` are, which are consecutive.
@@ -67,8 +73,10 @@ impl Extents {
         let Entry { origin, lineage, mut extent } = entry;
         let Some(mut end) = extent.end().filter(|_| extent.length > 0) else { return };
         let whole = |extent| Entry { origin, lineage, extent };
-        let before =
-            self.entries.range(..whole(Extent { length: 0, sum: 0, closed: false, cut: false, ..extent })).next_back();
+        let before = self
+            .entries
+            .range(..whole(Extent { length: 0, checksum: 0, closed: false, cut: false, ..extent }))
+            .next_back();
         if let Some(&left) = before
             && (left.origin, left.lineage, left.extent.end()) == (origin, lineage, Some(extent.start))
             && let Some(joined) = join(&left.extent, &extent)
@@ -76,7 +84,7 @@ impl Extents {
             self.entries.remove(&left);
             extent = joined;
         }
-        let first = whole(Extent { start: end, length: 0, sum: 0, closed: false, cut: false });
+        let first = whole(Extent { start: end, length: 0, checksum: 0, closed: false, cut: false });
         let behind = self.entries.range(first..).next();
         if let Some(&right) = behind
             && (right.origin, right.lineage, right.extent.start) == (origin, lineage, end)
@@ -107,7 +115,7 @@ impl Extents {
 
     /// Those of one origin, by lineage and start.
     pub fn of(&self, origin: u64) -> impl Iterator<Item = &Entry> + '_ {
-        let nothing = Extent { start: 0, length: 0, sum: 0, closed: false, cut: false };
+        let nothing = Extent { start: 0, length: 0, checksum: 0, closed: false, cut: false };
         self.entries
             .range(Entry { origin, lineage: 0, extent: nothing }..)
             .take_while(move |entry| entry.origin == origin)
@@ -139,7 +147,7 @@ fn join(first: &Extent, second: &Extent) -> Option<Extent> {
     (first.closed && length <= JOINED_BYTES).then(|| Extent {
         start: first.start,
         length,
-        sum: sum::join(first.sum, second.sum, second.length),
+        checksum: checksum::join(first.checksum, second.checksum, second.length),
         closed: second.closed,
         cut: second.cut,
     })
@@ -153,8 +161,12 @@ mod tests {
 
     fn entry(lineage: u32, content: &[u8], start: usize, end: usize) -> Entry {
         let bytes = &content[start..end];
-        let (start, length, sum) = (start as u64, bytes.len() as u64, sum::of(bytes));
-        Entry { origin: 7, lineage, extent: Extent { start, length, sum, closed: bytes.ends_with(b"\n"), cut: false } }
+        let (start, length, checksum) = (start as u64, bytes.len() as u64, checksum::of(bytes));
+        Entry {
+            origin: 7,
+            lineage,
+            extent: Extent { start, length, checksum, closed: bytes.ends_with(b"\n"), cut: false },
+        }
     }
 
     #[test]
@@ -191,7 +203,7 @@ mod tests {
 
     #[test]
     fn joined_extents_have_a_bound_and_a_longer_one_stays_as_it_is() {
-        let extent = |start, length| Extent { start, length, sum: 1, closed: true, cut: false };
+        let extent = |start, length| Extent { start, length, checksum: 1, closed: true, cut: false };
         let entry = |start, length| Entry { origin: 1, lineage: 1, extent: extent(start, length) };
         let mut extents = Extents::default();
         extents.insert(entry(0, JOINED_BYTES));

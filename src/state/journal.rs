@@ -61,8 +61,8 @@ pub fn header() -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[..8].copy_from_slice(MAGIC);
     header[8..12].copy_from_slice(&VERSION.to_be_bytes());
-    let sum = check(&header[..12], 0);
-    header[12..].copy_from_slice(&sum);
+    let checksum = check(&header[..12], 0);
+    header[12..].copy_from_slice(&checksum);
     header
 }
 
@@ -74,7 +74,7 @@ pub fn encode(record: &Record, base: u64, out: &mut Vec<u8>) {
         Record::Extent(Entry { origin, lineage, extent }) => {
             out.extend(origin.to_be_bytes());
             out.extend(lineage.to_be_bytes());
-            out.extend([extent.start, extent.length, extent.sum].iter().flat_map(|number| number.to_be_bytes()));
+            out.extend([extent.start, extent.length, extent.checksum].iter().flat_map(|number| number.to_be_bytes()));
             out.push(match extent {
                 Extent { closed: true, .. } => 1,
                 Extent { cut: true, .. } => 2,
@@ -93,8 +93,8 @@ pub fn encode(record: &Record, base: u64, out: &mut Vec<u8>) {
     // Payloads are of fixed length, the longest has 64 bytes.
     out[start] = (out.len() - start - 2) as u8;
     out[start + 1] = kind;
-    let sum = check(&out[start..], base + start as u64);
-    out.extend(sum);
+    let checksum = check(&out[start..], base + start as u64);
+    out.extend(checksum);
 }
 
 /// Reads a journal up to the first record that is not whole or not right.
@@ -113,8 +113,8 @@ pub fn decode(bytes: &[u8]) -> Decoded {
     let (mut records, mut position) = (Vec::new(), HEADER);
     while let Some(length) = bytes.get(position).map(|&length| usize::from(length)) {
         let Some(framed) = bytes.get(position..position + FRAME + length) else { break };
-        let (covered, sum) = framed.split_at(FRAME - 4 + length);
-        if check(covered, position as u64) != sum {
+        let (covered, checksum) = framed.split_at(FRAME - 4 + length);
+        if check(covered, position as u64) != checksum {
             break;
         }
         match record(covered[1], &covered[2..]) {
@@ -139,7 +139,7 @@ fn record(kind: u8, payload: &[u8]) -> Result<Option<Record>, ()> {
             let extent = Extent {
                 start: at(12)?,
                 length: at(20)?,
-                sum: at(28)?,
+                checksum: at(28)?,
                 closed: payload[36] == 1,
                 cut: payload[36] == 2,
             };
@@ -166,9 +166,9 @@ mod tests {
 
     fn extent() -> impl Strategy<Value = Record> {
         (any::<u64>(), any::<u32>(), any::<[u64; 3]>(), 0_u8..3).prop_map(
-            |(origin, lineage, [start, length, sum], end)| {
+            |(origin, lineage, [start, length, checksum], end)| {
                 let (closed, cut) = (end == 1, end == 2);
-                Record::Extent(Entry { origin, lineage, extent: Extent { start, length, sum, closed, cut } })
+                Record::Extent(Entry { origin, lineage, extent: Extent { start, length, checksum, closed, cut } })
             },
         )
     }
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn the_bytes_are_those_of_the_document() {
-        let extent = Extent { start: 0x0102, length: 3, sum: 4, closed: true, cut: false };
+        let extent = Extent { start: 0x0102, length: 3, checksum: 4, closed: true, cut: false };
         let (bytes, _) = journal(&[Record::Extent(Entry { origin: 0xff, lineage: 9, extent })]);
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let header = "6c6f677374617465 00000001".replace(' ', "");
@@ -221,8 +221,8 @@ mod tests {
         assert_eq!(decode(b"a shopping list of some length\n"), Decoded::Foreign);
         let mut later = header();
         later[11] = 2;
-        let sum = check(&later[..12], 0);
-        later[12..].copy_from_slice(&sum);
+        let checksum = check(&later[..12], 0);
+        later[12..].copy_from_slice(&checksum);
         assert_eq!(decode(&later), Decoded::Version(2));
     }
 
@@ -233,8 +233,8 @@ mod tests {
         let (mut bytes, _) = journal(&[done]);
         let start = bytes.len();
         bytes.extend([3, 77, 1, 2, 3]);
-        let sum = check(&bytes[start..], start as u64);
-        bytes.extend(sum);
+        let checksum = check(&bytes[start..], start as u64);
+        bytes.extend(checksum);
         encode(&done, 0, &mut bytes);
         assert_eq!(decode(&bytes), Decoded::Records(vec![done, done], bytes.len()));
     }

@@ -1,15 +1,15 @@
 //! What is settled, kept in a directory (`--state DIR`), so that another run delivers only the rest. `doc/state.md` has
 //! the promise, the rule and the bytes.
 //!
-//! [`sum`], [`ranges`], [`extents`] and [`journal`] are pure; `ledger` keeps what they say, `writer` writes it in threads of its
+//! [`checksum`], [`ranges`], [`extents`] and [`journal`] are pure; `ledger` keeps what they say, `writer` writes it in threads of its
 //! own, [`store`] owns the directory. Readers ask through [`Memory`].
 
+pub mod checksum;
 pub mod extents;
 pub mod journal;
 mod ledger;
 pub mod ranges;
 pub mod store;
-pub mod sum;
 mod writer;
 
 use std::sync::Arc;
@@ -85,7 +85,7 @@ pub trait Memory: std::fmt::Debug + Send + Sync {
     /// `content` agrees with all that was compared of `lineage`, and goes on with it.
     fn goes_on(&self, content: u32, lineage: u32);
 
-    /// These lines of `content` are going to be delivered. Their sum is taken by the reader, in whose cache they are: it
+    /// These lines of `content` are going to be delivered. Their checksum is taken by the reader, in whose cache they are: it
     /// costs a third of what it would when they are acknowledged.
     fn deliver(&self, content: u32, extent: Extent);
 

@@ -97,7 +97,7 @@ fn account(job: Job) -> (Account, Vec<String>) {
         may_double: job.may_double,
         attempts: job.attempts,
         partly: false,
-        dropped_in_pieces: 0,
+        dropped_in_parts: 0,
     };
     (account, job.faults)
 }

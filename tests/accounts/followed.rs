@@ -9,7 +9,7 @@ use std::time::Duration;
 use logator::source::origin::fingerprint;
 
 use super::job::{BOUND, Going, Job, Trouble, has_begun, is_ready, pass};
-use super::oracle::{Account, Content, Cuts, Dues, Fate, NOTHING_READ, add, lines_of, pieces_of};
+use super::oracle::{Account, Content, Cuts, Dues, Fate, NOTHING_READ, add, lines_of, parts_of};
 use super::plan::{Fault, Kill, Manner, Mode, Step};
 use super::world::World;
 use crate::kit::logs::gzip;
@@ -311,7 +311,7 @@ fn account(mut job: Job, files: Files) -> (Account, Vec<String>) {
     let (world, plan) = (job.world, job.plan());
     let (stores, letters) = (world.stores(), world.letters());
     let unread = job.last().receipt.as_ref().map_or(Vec::new(), |receipt| receipt.unread.clone());
-    let (mut dues, mut beside, mut dropped_in_pieces) = (Dues::new(), Vec::new(), 0);
+    let (mut dues, mut beside, mut dropped_in_parts) = (Dues::new(), Vec::new(), 0);
     let seen = |id: &str| letters.contains_key(id) || stores.iter().any(|store| store.found.contains_key(id));
     let parts = world.parts();
     let ended_at_once = job.attempts.iter().any(|attempt| attempt.killed || attempt.at_once);
@@ -335,13 +335,13 @@ fn account(mut job: Job, files: Files) -> (Account, Vec<String>) {
             times: 1,
         };
         if ended_at_once {
-            beside.extend(pieces_of(&content));
+            beside.extend(parts_of(&content));
         }
         let is_dropped = |&&place: &&usize| {
             let start = memchr::memrchr(b'\n', &life.bytes[..place]).map_or(0, |newline| newline + 1);
             plan.fate(&life.bytes[start..place]) == Fate::Filtered
         };
-        dropped_in_pieces += life.cuts.iter().filter(is_dropped).count() as u64;
+        dropped_in_parts += life.cuts.iter().filter(is_dropped).count() as u64;
         if held > 0 && !compressed && !job.may_double {
             let before = lines_in(&content, required);
             let beyond = lines_in(&content, content.bytes.len());
@@ -382,7 +382,7 @@ fn account(mut job: Job, files: Files) -> (Account, Vec<String>) {
         may_double: job.may_double,
         attempts: job.attempts,
         partly: false,
-        dropped_in_pieces,
+        dropped_in_parts,
     };
     (account, job.faults)
 }

@@ -137,7 +137,7 @@ fn account(mut job: Job, dues: Dues, partly: bool) -> (Account, Vec<String>) {
         may_double: job.may_double,
         attempts: job.attempts,
         partly,
-        dropped_in_pieces: 0,
+        dropped_in_parts: 0,
     };
     (account, job.faults)
 }

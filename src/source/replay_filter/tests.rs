@@ -24,7 +24,7 @@ fn long(content: &[u8], start: usize, end: usize) -> LongLine {
         length: 0,
         length_with_end: line.len() as u64,
         hash: 0,
-        sum: sum::of(line),
+        checksum: checksum::of(line),
         closed: line.ends_with(b"\n"),
         partial: false,
     }
@@ -33,7 +33,7 @@ fn long(content: &[u8], start: usize, end: usize) -> LongLine {
 fn extent(content: &[u8], start: usize, end: usize) -> Extent {
     let bytes = &content[start..end];
     let (start, length) = (start as u64, bytes.len() as u64);
-    Extent { start, length, sum: sum::of(bytes), closed: bytes.ends_with(b"\n"), cut: false }
+    Extent { start, length, checksum: checksum::of(bytes), closed: bytes.ends_with(b"\n"), cut: false }
 }
 
 fn known(extents: &[(u32, Extent)]) -> Arc<[Known]> {
@@ -79,8 +79,8 @@ fn fates(content: &[u8], out: &[Sifted]) -> Vec<(usize, bool)> {
 fn expected(content: &[u8], extents: &[(u32, Extent)]) -> Vec<(usize, bool)> {
     let equal: Vec<(usize, usize)> = extents
         .iter()
-        .map(|(_, extent)| (extent.start as usize, (extent.start + extent.length) as usize, extent.sum))
-        .filter(|&(start, end, sum)| end <= content.len() && sum::of(&content[start..end]) == sum)
+        .map(|(_, extent)| (extent.start as usize, (extent.start + extent.length) as usize, extent.checksum))
+        .filter(|&(start, end, checksum)| end <= content.len() && checksum::of(&content[start..end]) == checksum)
         .map(|(start, end, _)| (start, end))
         .collect();
     let line = |pair: &[usize]| {

@@ -15,7 +15,7 @@ use std::fmt;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::state::sum;
+use crate::state::checksum;
 
 /// A message that was told.
 #[derive(Debug)]
@@ -35,8 +35,8 @@ pub struct LongMessage {
     pub length: u64,
     /// XXH3-64 of all of it.
     pub hash: u64,
-    /// The [`sum`] of all of it.
-    pub sum: u64,
+    /// The [`checksum`] of all of it.
+    pub checksum: u64,
 }
 
 /// Why a stream cannot be read further.
@@ -99,7 +99,7 @@ enum State {
 
 struct Long {
     hash: Xxh3Default,
-    sum: u64,
+    checksum: u64,
     length: u64,
 }
 
@@ -215,7 +215,7 @@ impl Framer {
         if self.partial.len() + part.len() <= self.max_line {
             return self.partial.extend_from_slice(part);
         }
-        let mut long = Box::new(Long { hash: Xxh3Default::new(), sum: sum::EMPTY, length: 0 });
+        let mut long = Box::new(Long { hash: Xxh3Default::new(), checksum: checksum::EMPTY, length: 0 });
         long.add(&self.partial);
         long.add(part);
         let room = self.max_line.saturating_sub(self.partial.len());
@@ -237,8 +237,8 @@ impl Framer {
         match self.long.take() {
             None => whole(&partial, take),
             Some(long) => {
-                let Long { hash, sum, length } = *long;
-                take(Frame::Long(LongMessage { beginning: partial, length, hash: hash.digest(), sum }))
+                let Long { hash, checksum, length } = *long;
+                take(Frame::Long(LongMessage { beginning: partial, length, hash: hash.digest(), checksum }))
             }
         }
     }
@@ -255,7 +255,7 @@ fn whole<E>(message: &[u8], take: &mut impl FnMut(Frame<'_>) -> Result<(), E>) -
 impl Long {
     fn add(&mut self, bytes: &[u8]) {
         self.hash.update(bytes);
-        self.sum = sum::join(self.sum, sum::of(bytes), bytes.len() as u64);
+        self.checksum = checksum::join(self.checksum, checksum::of(bytes), bytes.len() as u64);
         self.length += bytes.len() as u64;
     }
 }
@@ -349,8 +349,8 @@ mod tests {
             framer.push(part.as_bytes(), &mut take).unwrap();
         }
         let hash = xxhash_rust::xxh3::xxh3_64(b"<1>abcdef");
-        let sum = sum::of(b"<1>abcdef");
-        assert_eq!(found, Some(LongMessage { beginning: b"<1>a".to_vec(), length: 9, hash, sum }));
+        let checksum = checksum::of(b"<1>abcdef");
+        assert_eq!(found, Some(LongMessage { beginning: b"<1>a".to_vec(), length: 9, hash, checksum }));
         assert_eq!(framer.memory(), 0, "nothing is kept between messages");
     }
 

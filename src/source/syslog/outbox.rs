@@ -35,7 +35,7 @@ impl<'a> Outbox<'a> {
         count(&self.account.received);
         let wanted = match frame {
             Frame::Message(message) => self.messages.add(message),
-            Frame::Long(long) => self.messages.add_long(long.beginning, long.length, long.hash, long.sum),
+            Frame::Long(long) => self.messages.add_long(long.beginning, long.length, long.hash, long.checksum),
         };
         match wanted {
             Ok(true) => Ok(()),

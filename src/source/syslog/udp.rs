@@ -16,7 +16,7 @@ use super::outbox::{Ended, Outbox, Seldom};
 use super::{Address, LAST, Live, Options, Source, timeout};
 use crate::error::{Error, Result};
 use crate::receipt::{grouped, human_bytes};
-use crate::state::sum;
+use crate::state::checksum;
 
 /// Datagrams taken at once.
 const AT_ONCE: usize = 32;
@@ -120,8 +120,13 @@ fn put(datagram: &[u8], max_line: usize, outbox: &mut Outbox<'_>) -> Result<(), 
         return Ok(());
     }
     if message.len() > max_line {
-        let (length, hash, sum) = (message.len() as u64, xxh3_64(message), sum::of(message));
-        return outbox.add(Frame::Long(LongMessage { beginning: message[..max_line].to_vec(), length, hash, sum }));
+        let (length, hash, checksum) = (message.len() as u64, xxh3_64(message), checksum::of(message));
+        return outbox.add(Frame::Long(LongMessage {
+            beginning: message[..max_line].to_vec(),
+            length,
+            hash,
+            checksum,
+        }));
     }
     outbox.add(Frame::Message(message))
 }

@@ -1,17 +1,17 @@
-//! The sum of a run of bytes, CRC-64/NVME: fast enough for all bytes to count, and sums of neighbours can be joined to the
-//! sum of both without looking at the bytes again.
+//! The checksum of a run of bytes, CRC-64/NVME: fast enough for all bytes to count, and checksums of neighbours can be joined to the
+//! checksum of both without looking at the bytes again.
 
 use crc_fast::CrcAlgorithm;
 
-/// The sum of no bytes.
+/// The checksum of no bytes.
 pub const EMPTY: u64 = 0;
 
-/// The sum of `bytes`.
+/// The checksum of `bytes`.
 pub fn of(bytes: &[u8]) -> u64 {
     crc_fast::checksum(CrcAlgorithm::Crc64Nvme, bytes)
 }
 
-/// The sum of two runs, the second of which stands behind the first and is `length` bytes long.
+/// The checksum of two runs, the second of which stands behind the first and is `length` bytes long.
 ///
 /// `crc_fast` can do this too, with matrices, in 50 µs; this takes about one, and it is done for every batch.
 pub fn join(first: u64, second: u64, length: u64) -> u64 {
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn the_sum_is_that_of_the_catalogue() {
-        // The check value of CRC-64/NVME. Sums stand in journals: another algorithm would forget them all.
+        // The check value of CRC-64/NVME. Checksums stand in journals: another algorithm would forget them all.
         assert_eq!(of(b"123456789"), 0xae8b_1486_0a79_9888);
         assert_eq!(of(b""), EMPTY);
     }
