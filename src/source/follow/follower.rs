@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use self::opening::Waiting;
-use super::book::{Book, FileId, Found, Step, patience};
 use super::copies::View;
+use super::file_table::{FileId, FileTable, Found, Step, patience};
 use super::tail::{Came, Reader, Source, Tail};
 use crate::error::{Error, Result};
 use crate::source::decompress::{Compression, MAGIC_BYTES};
@@ -31,7 +31,7 @@ pub struct Follower<'a, S> {
     plain: &'a View,
     /// For those that have come since, and may be copies.
     wary: &'a View,
-    book: Book,
+    files: FileTable,
     tails: HashMap<FileId, Followed<'a, S>>,
     packed: HashMap<FileId, Packed<S>>,
     /// Files that are known and were not opened yet, in the order in which they came.
@@ -92,7 +92,7 @@ impl<'a, S: Source> Follower<'a, S> {
             reader,
             plain,
             wary,
-            book: Book::default(),
+            files: FileTable::default(),
             tails: HashMap::new(),
             packed: HashMap::new(),
             waiting: VecDeque::new(),
@@ -114,8 +114,8 @@ impl<'a, S: Source> Follower<'a, S> {
     }
 
     /// The names, and the files that are followed.
-    pub fn book(&self) -> &Book {
-        &self.book
+    pub fn files(&self) -> &FileTable {
+        &self.files
     }
 
     /// Takes in what names lead to. Gives what could not be opened; it is tried again at the next look.
@@ -142,7 +142,7 @@ impl<'a, S: Source> Follower<'a, S> {
         // Others may have closed files since there were too few descriptors.
         self.most_open = self.most_open.saturating_mul(2).min(self.allowed);
         let doubted = std::mem::take(&mut self.in_doubt).then(|| self.closed_with_names());
-        for step in self.book.look(found, now) {
+        for step in self.files.look(found, now) {
             match step {
                 Step::Begin { found, later } => self.waiting.push_back(Waiting { found, later, failed: false }),
                 Step::Renamed(id, path) => {
@@ -157,7 +157,7 @@ impl<'a, S: Source> Follower<'a, S> {
         let failures = self.open_waiting(now, open);
         self.truncated.values_mut().for_each(|looked| *looked = true);
         self.mark_truncated();
-        let nameless: Vec<FileId> = self.book.nameless().map(|file| file.id).collect();
+        let nameless: Vec<FileId> = self.files.nameless().map(|file| file.id).collect();
         for id in std::mem::take(&mut self.missed) {
             match nameless.contains(&id) {
                 true => self.lose(id),
@@ -180,7 +180,7 @@ impl<'a, S: Source> Follower<'a, S> {
                 _ => {}
             }
             self.packed.remove(&id);
-            self.book.forget(id);
+            self.files.forget(id);
         }
         failures
     }
@@ -309,7 +309,7 @@ impl<'a, S: Source> Follower<'a, S> {
                     let name = followed.tail.path().display();
                     failed(Error::input(format!("{name}: cannot be read further at byte {after}")).because(error));
                     followed.tail.end(&self.reader, true)?;
-                    // It stays in the book, so that it is not begun again.
+                    // It stays in the file table, so that it is not begun again.
                     self.remove(id);
                 }
             }
@@ -334,7 +334,7 @@ impl<'a, S: Source> Follower<'a, S> {
                 followed.tail.end(&self.reader, true)?;
                 closed(id);
                 self.remove(id);
-                self.book.forget(id);
+                self.files.forget(id);
             }
         }
         for (id, at) in self.closing() {
@@ -345,7 +345,7 @@ impl<'a, S: Source> Follower<'a, S> {
                 followed.tail.end(&self.reader, true)?;
                 closed(id);
                 self.remove(id);
-                self.book.forget(id);
+                self.files.forget(id);
             } else {
                 self.mark(id);
             }
@@ -372,12 +372,12 @@ impl<'a, S: Source> Follower<'a, S> {
 
     /// The files without a name, and when they are taken to be finished.
     fn closing(&self) -> Vec<(FileId, Duration)> {
-        let at = |file: super::book::Nameless| {
+        let at = |file: super::file_table::Nameless| {
             let tail = &self.tails.get(&file.id).filter(|_| !self.is_dirty.contains(&file.id))?.tail;
             let deleted = tail.source().is_some_and(|source| source.look().is_ok_and(|(_, deleted)| deleted));
             Some((file.id, file.since.max(tail.grown()) + patience(deleted, file.succeeded)))
         };
-        self.book.nameless().filter_map(at).collect()
+        self.files.nameless().filter_map(at).collect()
     }
 
     /// When something is to be done although nothing happens.

@@ -1,13 +1,13 @@
 //! Files that are followed (`--follow`): what is written to them is read as it comes, whatever becomes of their names.
 //! `doc/follow.md` says what is promised.
 //!
-//! One thread follows all files. `book` says what looks at names mean, `tail` is one file, `follower` all of them, `copies`
+//! One thread follows all files. `file_table` says what looks at names mean, `tail` is one file, `follower` all of them, `copies`
 //! knows what was delivered; all of that is pure but for the files it is given. `watch` waits, and this module puts
 //! them together.
 
 mod arrivals;
-pub mod book;
 pub mod copies;
+pub mod file_table;
 pub mod follower;
 mod losses;
 mod outbox;
@@ -26,8 +26,8 @@ use std::thread::Scope;
 use std::time::{Duration, Instant, SystemTime};
 
 use self::arrivals::Arrivals;
-use self::book::{FileId, Found};
 use self::copies::{Copies, View};
+use self::file_table::{FileId, Found};
 use self::follower::Follower;
 use self::losses::Lost;
 use self::outbox::{Ending, Outbox};
@@ -262,8 +262,8 @@ impl<'a> Following<'a> {
                     if let Some(change) = change {
                         // Of what lies in the current directory events say `./NAME`.
                         let bare = path.strip_prefix(".").unwrap_or(&path);
-                        let book = self.follower.book();
-                        let is_known = book.is_name(&path) || book.is_name(bare);
+                        let files = self.follower.files();
+                        let is_known = files.is_name(&path) || files.is_name(bare);
                         self.arrivals.take(&path, change, is_known, concerns);
                     }
                     concerns
@@ -284,7 +284,7 @@ impl<'a> Following<'a> {
 
     /// Whether what happens to `path` can matter.
     fn concerns(&self, path: &Path) -> bool {
-        if self.follower.book().is_name(path) {
+        if self.follower.files().is_name(path) {
             return true;
         }
         let named = |name: &String| {
@@ -305,7 +305,7 @@ impl<'a> Following<'a> {
         let inputs = inputs::find_again(&self.followed.names);
         let warnings = inputs.errors.iter().map(Error::to_string).chain(inputs.warnings);
         warnings.for_each(|sentence| self.warn_once(sentence));
-        if self.next_look.is_zero() && self.follower.book().is_unopened() {
+        if self.next_look.is_zero() && self.follower.files().is_unopened() {
             self.say_what_lacks();
         }
         // A link may come to lead to something else without a change of itself.
@@ -316,7 +316,7 @@ impl<'a> Following<'a> {
         let found: Vec<Found> = inputs.inputs.iter().filter_map(found).collect();
         let own = self.own_of(&found);
         // Files that wait for a descriptor are opened after later looks.
-        self.own.retain(|id| self.follower.book().knows(*id));
+        self.own.retain(|id| self.follower.files().knows(*id));
         self.own.extend(own);
         let failures = {
             let (own, watcher, say) = (&self.own, &mut self.watcher, self.say);
@@ -365,7 +365,7 @@ impl<'a> Following<'a> {
     /// Which of the files that are not known yet are the job's own.
     fn own_of(&self, found: &[Found]) -> HashSet<FileId> {
         let own = self.followed.own.look_again();
-        let is_new = |found: &&Found| !self.follower.book().knows(found.id);
+        let is_new = |found: &&Found| !self.follower.files().knows(found.id);
         let is_own = |found: &&Found| own.of(&found.path, Some((found.id.device, found.id.inode))).is_some();
         found.iter().filter(is_new).filter(is_own).map(|found| found.id).collect()
     }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::book::{Meaning, meaning};
 use super::copies::View;
+use super::file_table::{Meaning, meaning};
 use crate::batch::Origin;
 use crate::error::Result;
 use crate::source::cut::{BlockPool, Content, Cutter};

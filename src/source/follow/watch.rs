@@ -12,7 +12,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use nix::sys::statfs::{FsType, fstatfs};
 
 use super::arrivals::Change;
-use super::book::FileId;
+use super::file_table::FileId;
 use crate::source::live::{Say, timeout};
 
 /// What happened.

@@ -1,6 +1,6 @@
 //! The end of a run: what is read and handed out then, and what is left.
 
-use super::super::book::FileId;
+use super::super::file_table::FileId;
 use super::{Begins, Followed, Follower, beginning};
 use crate::error::Result;
 use crate::receipt::UnreadFile;
@@ -22,7 +22,7 @@ impl<S: Source> Follower<'_, S> {
     /// read. What of them cannot be read at all is lost.
     pub fn remainder(&mut self) -> Remainder {
         let mut remainder = Vec::new();
-        let nameless: Vec<FileId> = self.book.nameless().map(|file| file.id).collect();
+        let nameless: Vec<FileId> = self.files.nameless().map(|file| file.id).collect();
         for id in nameless {
             if let Some(followed) = self.tails.get(&id) {
                 match followed.tail.source() {
@@ -103,7 +103,7 @@ impl<S: Source> Follower<'_, S> {
             }
             // A file without a name is found by no later run. Of one that was not read to its end, the rest of the line is
             // still to be read.
-            let is_last = all || self.book.is_nameless(*id);
+            let is_last = all || self.files.is_nameless(*id);
             followed.tail.end(&self.reader, is_last && is_read(followed))?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::super::book::{FileId, Found};
+use super::super::file_table::{FileId, Found};
 use super::super::tail::{Source, Tail};
 use super::{Followed, Follower, Open};
 use crate::error::Error;
@@ -41,7 +41,7 @@ impl<S: Source> Follower<'_, S> {
                     self.waiting.push_back(waiting);
                 }
                 None => {
-                    self.book.forget(waiting.found.id);
+                    self.files.forget(waiting.found.id);
                     if waiting.found.size > 0 {
                         self.lost.push(waiting.found.path);
                     }
@@ -182,7 +182,7 @@ impl<S: Source> Follower<'_, S> {
     /// The files that are closed, and have a name as far as is known.
     pub(super) fn closed_with_names(&self) -> HashSet<FileId> {
         let closed = self.tails.iter().filter(|(_, followed)| followed.tail.source().is_none());
-        closed.map(|(id, _)| *id).filter(|id| !self.book.is_nameless(*id)).collect()
+        closed.map(|(id, _)| *id).filter(|id| !self.files.is_nameless(*id)).collect()
     }
 
     /// Whether a file is open, was read to its end, and can be opened again by its name.
@@ -190,7 +190,7 @@ impl<S: Source> Follower<'_, S> {
         let is_read = |source: &S| source.look().is_ok_and(|(size, _)| size == followed.tail.bytes_read());
         !self.is_dirty.contains(&id)
             && !self.truncated.contains_key(&id)
-            && !self.book.is_nameless(id)
+            && !self.files.is_nameless(id)
             && followed.tail.source().is_some_and(is_read)
     }
 

@@ -43,7 +43,7 @@ pub enum Step {
 
 /// The files that are known, and their names.
 #[derive(Debug, Default)]
-pub struct Book {
+pub struct FileTable {
     files: HashMap<FileId, Entry>,
     /// Where the names led at the last look.
     names: HashMap<PathBuf, FileId>,
@@ -68,7 +68,7 @@ pub struct Nameless {
     pub succeeded: bool,
 }
 
-impl Book {
+impl FileTable {
     /// Takes in what a look has found. The first look is at what was there from the start.
     pub fn look(&mut self, found: &[Found], now: Duration) -> Vec<Step> {
         let mut steps = Vec::new();
@@ -172,15 +172,15 @@ mod tests {
     }
 
     /// What a look at these names means, in words.
-    fn look(book: &mut Book, second: u64, names: &[(&str, u64)]) -> Vec<String> {
-        let steps = book.look(&found(names), Duration::from_secs(second)).into_iter().map(|step| match step {
+    fn look(book: &mut FileTable, second: u64, names: &[(&str, u64)]) -> Vec<String> {
+        let steps = files.look(&found(names), Duration::from_secs(second)).into_iter().map(|step| match step {
             Step::Begin { found, later } => {
                 format!("begin {} {}{}", found.path.display(), found.id.inode, if later { " later" } else { "" })
             }
             Step::Renamed(id, path) => format!("renamed {} {}", id.inode, path.display()),
         });
         let steps: Vec<String> = steps.collect();
-        let nameless = book.nameless().map(|file| {
+        let nameless = files.nameless().map(|file| {
             format!(
                 "nameless {} since {}{}",
                 file.id.inode,
@@ -195,18 +195,18 @@ mod tests {
 
     #[test]
     fn a_rotation_by_rename_is_a_nameless_file_and_its_successor() {
-        let mut book = Book::default();
+        let mut book = FileTable::default();
         assert_eq!(look(&mut book, 0, &[("app.log", 1)]), ["begin app.log 1"]);
         assert_eq!(look(&mut book, 1, &[("app.log", 1)]), [""; 0]);
         assert_eq!(look(&mut book, 2, &[]), ["nameless 1 since 2"]);
         assert_eq!(look(&mut book, 3, &[("app.log", 2)]), ["begin app.log 2 later", "nameless 1 since 2 succeeded"]);
-        book.forget(FileId { device: 1, inode: 1 });
+        files.forget(FileId { device: 1, inode: 1 });
         assert_eq!(look(&mut book, 4, &[("app.log", 2)]), [""; 0]);
     }
 
     #[test]
     fn under_a_glob_that_covers_it_a_rotated_file_has_another_name_and_is_not_begun_again() {
-        let mut book = Book::default();
+        let mut book = FileTable::default();
         assert_eq!(look(&mut book, 0, &[("a", 1), ("a.1", 2)]), ["begin a 1", "begin a.1 2"]);
         // a.1 → a.2, a → a.1, a new a.
         let steps = look(&mut book, 1, &[("a", 3), ("a.1", 1), ("a.2", 2)]);
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_file_that_comes_back_under_a_name_is_the_same_file() {
-        let mut book = Book::default();
+        let mut book = FileTable::default();
         look(&mut book, 0, &[("a", 1)]);
         assert_eq!(look(&mut book, 1, &[]), ["nameless 1 since 1"]);
         assert_eq!(look(&mut book, 2, &[("b", 1)]), ["renamed 1 b"]);
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn of_several_names_for_one_file_the_first_counts_as_long_as_it_is_there() {
-        let mut book = Book::default();
+        let mut book = FileTable::default();
         assert_eq!(look(&mut book, 0, &[("a", 1), ("b", 1)]), ["begin a 1"]);
         assert_eq!(look(&mut book, 1, &[("0", 1), ("a", 1)]), [""; 0]);
         assert_eq!(look(&mut book, 2, &[("0", 1)]), ["renamed 1 0"]);
