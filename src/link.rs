@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::keys::PublicKey;
 use crate::monitor::{self, Monitor, Report};
 use crate::server::Security;
-use crate::server::door::{Gate, MOST_TOLD};
+use crate::server::auth::{MOST_TOLD, ZapHandler};
 use crate::sink::backoff::Backoff;
 
 /// How long a peer may take to introduce itself; then libzmq closes the connection, or tries again.
@@ -89,7 +89,7 @@ pub(crate) struct Link {
     bound: Bound,
     pub(crate) socket: zmq::Socket,
     monitor: Monitor,
-    gate: Gate,
+    zap: ZapHandler,
     context: zmq::Context,
     connect: Vec<Address>,
     list: Option<PathBuf>,
@@ -135,7 +135,7 @@ impl Link {
         socket.set_tcp_keepalive_intvl(KEEPALIVE).map_err(failed)?;
         socket.set_tcp_keepalive_cnt(3).map_err(failed)?;
         let monitor = Monitor::new(&context, &socket, monitor::CONNECTIONS).map_err(failed)?;
-        let gate = Gate::new(&context, &socket, options.security.as_ref())?;
+        let zap = ZapHandler::new(&context, &socket, options.security.as_ref())?;
         let mut bound = Bound::default();
         options.bind.iter().try_for_each(|endpoint| bound.bind(&socket, endpoint))?;
         if options.security.is_some() && !options.connect.is_empty() {
@@ -147,7 +147,7 @@ impl Link {
             bound,
             socket,
             monitor,
-            gate,
+            zap,
             context,
             connect: options.connect.clone(),
             list: options.security.as_ref().map(|security| security.authorized.path().to_owned()),
@@ -201,7 +201,7 @@ impl Link {
 
     /// What else to wait for than the socket. [`look`](Self::look) takes what comes.
     pub(crate) fn poll_items(&self) -> impl Iterator<Item = zmq::PollItem<'_>> {
-        self.gate.poll_item().into_iter().chain(std::iter::once(self.monitor.poll_item()))
+        self.zap.poll_item().into_iter().chain(std::iter::once(self.monitor.poll_item()))
     }
 
     /// How long to wait at most before the next [`look`](Self::look).
@@ -241,8 +241,8 @@ impl Link {
     /// # Errors
     /// A socket that another user owns.
     pub(crate) fn look(&mut self) -> Result<()> {
-        let Link { gate, told, say, list, .. } = self;
-        gate.serve(&mut |key, address| {
+        let Link { zap, told, say, list, .. } = self;
+        zap.serve(&mut |key, address| {
             if let Some(key) = key
                 && told.len() < MOST_TOLD
                 && told.insert(key)
@@ -337,13 +337,13 @@ impl Link {
     /// Closes the socket when its peers have been given what it holds, or after `linger`. `false` when `linger` ended
     /// it.
     pub(crate) fn close(self, linger: Duration) -> Result<bool> {
-        let Link { socket, monitor, gate, context, bound, .. } = self;
+        let Link { socket, monitor, zap, context, bound, .. } = self;
         let ms = i32::try_from(linger.as_millis()).unwrap_or(i32::MAX);
         socket.set_linger(ms).map_err(|error| Error::wire("the socket cannot be closed").because(error))?;
         let started = Instant::now();
         drop(bound);
         drop(socket);
-        drop((monitor, gate));
+        drop((monitor, zap));
         // Waits for what lingers.
         drop(context);
         Ok(started.elapsed() < linger)

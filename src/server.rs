@@ -1,15 +1,15 @@
 //! The queue's side of the wire: a ROUTER socket in front of a [`SharedQueue`], speaking both dialogues of
 //! `doc/protocol.md`.
 
+pub(crate) mod auth;
 pub mod burials;
-pub(crate) mod door;
 mod session;
 
 use std::time::{Duration, Instant};
 
+use self::auth::Authenticator;
+pub use self::auth::Security;
 use self::burials::Burials;
-use self::door::Door;
-pub use self::door::Security;
 use self::session::Session;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
@@ -37,7 +37,7 @@ pub struct Server {
     bound: Bound,
     socket: zmq::Socket,
     // Dropped after the socket, and before the context.
-    door: Door,
+    auth: Authenticator,
     _context: zmq::Context,
 }
 
@@ -86,10 +86,10 @@ impl Server {
         socket.set_handshake_ivl(INTRODUCTION.as_millis() as i32).map_err(failed)?;
         socket.set_backlog(BACKLOG).map_err(failed)?;
         socket.set_linger(1000).map_err(failed)?;
-        let door = Door::new(&context, &socket, security)?;
+        let auth = Authenticator::new(&context, &socket, security)?;
         let mut bound = Bound::default();
         endpoints.iter().try_for_each(|endpoint| bound.bind(&socket, endpoint))?;
-        Ok(Server { bound, socket, door, _context: context })
+        Ok(Server { bound, socket, auth, _context: context })
     }
 
     /// Where it listens, ports filled in.
@@ -114,7 +114,7 @@ impl Server {
         on_event: &mut dyn FnMut(Event),
         burials: &Burials,
     ) -> Result<Strangers> {
-        let mut session = Session::new(&self.socket, &self.door, queue);
+        let mut session = Session::new(&self.socket, &self.auth, queue);
         let mut finished_at = None;
         loop {
             if abort.is_requested() {
@@ -143,7 +143,7 @@ impl Server {
             let timeout = session.timeout(finished_at.map(|finished| (finished, linger)));
             self.wait(waker, abort, timeout)?;
             waker.clear();
-            session.open_door(on_event)?;
+            session.serve_auth(on_event)?;
             session.answer_waiting()?;
         }
     }
@@ -156,7 +156,7 @@ impl Server {
             zmq::PollItem::from_fd(waker.descriptor(), zmq::POLLIN),
             zmq::PollItem::from_fd(abort.descriptor(), zmq::POLLIN),
         ];
-        let mut items: Vec<zmq::PollItem> = own.into_iter().chain(self.door.poll_items()).collect();
+        let mut items: Vec<zmq::PollItem> = own.into_iter().chain(self.auth.poll_items()).collect();
         match zmq::poll(&mut items, timeout) {
             Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
             Err(error) => Err(Error::wire("waiting for workers failed").because(error)),

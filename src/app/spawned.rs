@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::receipt::Receipt;
-use crate::worker::gate::StoreGate;
+use crate::worker::in_flight::InFlight;
 
 /// How long a batch that is being stored may take when the queue has ended. Its lines are delivered again by another run,
 /// stored or not.
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct QueueWatch {
     folder: PathBuf,
-    gate: Arc<StoreGate>,
+    in_flight: Arc<InFlight>,
 }
 
 impl QueueWatch {
@@ -30,8 +30,8 @@ impl QueueWatch {
     /// # Errors
     /// When there is no thread for it.
     pub fn start(folder: &Path, console: &Console) -> Result<QueueWatch> {
-        let gate = Arc::new(StoreGate::default());
-        let (stores, console) = (Arc::clone(&gate), console.clone());
+        let in_flight = Arc::new(InFlight::default());
+        let (stores, console) = (Arc::clone(&in_flight), console.clone());
         let watch = move || {
             wait_for_end(std::io::stdin().lock());
             // Whatever comes next may hang: a sink that is tried again and again, a standard error that nobody reads.
@@ -49,12 +49,12 @@ impl QueueWatch {
             .name("queue".into())
             .spawn(watch)
             .map_err(|error| Error::system("no thread to watch the queue").because(error))?;
-        Ok(QueueWatch { folder: folder.to_owned(), gate })
+        Ok(QueueWatch { folder: folder.to_owned(), in_flight })
     }
 
     /// What keeps anything more from being stored once the queue has ended.
-    pub fn gate(&self) -> Arc<StoreGate> {
-        Arc::clone(&self.gate)
+    pub fn in_flight(&self) -> Arc<InFlight> {
+        Arc::clone(&self.in_flight)
     }
 
     /// Leaves a note for the queue about why this worker ends, if something went wrong.

@@ -47,7 +47,7 @@ pub fn work(
         formats: Arc::clone(&formats),
         storer: Arc::new(
             Storer::new(sinks.clone(), Arc::new(DeadLetters::waiting(&options.dead_letters, &waits)))
-                .behind(watch.map(QueueWatch::gate)),
+                .behind(watch.map(QueueWatch::in_flight)),
         ),
         counts: Arc::clone(&counts),
         stop: stop.clone(),

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::door::Door;
+use super::auth::Authenticator;
 use super::{Event, LONGEST_LINGER, Strangers};
 use crate::details::Seldom;
 use crate::error::{Error, Result};
@@ -64,7 +64,7 @@ const MOST_IN_VAIN: usize = 64;
 
 pub(super) struct Session<'a> {
     socket: &'a zmq::Socket,
-    door: &'a Door,
+    auth: &'a Authenticator,
     queue: &'a SharedQueue,
     peers: HashMap<Identity, Peer>,
     parked: VecDeque<Parked>,
@@ -78,10 +78,10 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(socket: &'a zmq::Socket, door: &'a Door, queue: &'a SharedQueue) -> Self {
+    pub(super) fn new(socket: &'a zmq::Socket, auth: &'a Authenticator, queue: &'a SharedQueue) -> Self {
         Session {
             socket,
-            door,
+            auth,
             queue,
             peers: HashMap::new(),
             parked: VecDeque::new(),
@@ -97,8 +97,8 @@ impl<'a> Session<'a> {
         self.strangers
     }
 
-    pub(super) fn open_door(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<()> {
-        self.door.serve(&mut self.told, &mut self.strangers, on_event)
+    pub(super) fn serve_auth(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<()> {
+        self.auth.serve(&mut self.told, &mut self.strangers, on_event)
     }
 
     pub(super) fn answer_waiting(&mut self) -> Result<()> {
@@ -129,7 +129,7 @@ impl<'a> Session<'a> {
             count += 1;
             let more = message.get_more();
             if count == 2 {
-                allowed = self.door.still_allows(&mut message);
+                allowed = self.auth.still_allows(&mut message);
             }
             if count <= MOST_FRAMES {
                 frames.push(message.to_vec());

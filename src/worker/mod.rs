@@ -5,7 +5,7 @@
 
 mod counts;
 pub mod feed;
-pub mod gate;
+pub mod in_flight;
 pub mod parser;
 pub mod pipeline;
 pub mod storer;

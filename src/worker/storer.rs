@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::gate::StoreGate;
+use super::in_flight::InFlight;
 use super::parser::{Fate, Parsed, SetAside};
 use crate::batch::Batch;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
@@ -30,7 +30,7 @@ pub struct Storer {
     sinks: Vec<Arc<dyn Sink>>,
     dead_letters: Arc<DeadLetters>,
     /// Closed when nothing more may be stored.
-    gate: Option<Arc<StoreGate>>,
+    in_flight: Option<Arc<InFlight>>,
     settled: Settled,
 }
 
@@ -45,12 +45,12 @@ enum Verdict {
 impl Storer {
     /// Stores in all of `sinks`.
     pub fn new(sinks: Vec<Arc<dyn Sink>>, dead_letters: Arc<DeadLetters>) -> Self {
-        Storer { sinks, dead_letters, gate: None, settled: Settled::default() }
+        Storer { sinks, dead_letters, in_flight: None, settled: Settled::default() }
     }
 
     /// The same behind a gate: when it is closed, no other batch is stored.
-    pub fn behind(self, gate: Option<Arc<StoreGate>>) -> Self {
-        Storer { gate, ..self }
+    pub fn behind(self, in_flight: Option<Arc<InFlight>>) -> Self {
+        Storer { in_flight, ..self }
     }
 
     /// The sinks.
@@ -67,8 +67,8 @@ impl Storer {
     /// When a sink failed, for all or for one document: then nothing may be acknowledged, though some of it may be
     /// stored.
     pub fn store(&self, batch: &Batch, parsed: &mut Parsed, outcomes: &mut Vec<Outcome>) -> Result<Stored> {
-        let _storing = match &self.gate {
-            Some(gate) => Some(gate.enter().ok_or_else(|| Error::wire("nothing more may be stored"))?),
+        let _storing = match &self.in_flight {
+            Some(in_flight) => Some(in_flight.enter().ok_or_else(|| Error::wire("nothing more may be stored"))?),
             None => None,
         };
         let started = Instant::now();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Open until it is closed. It counts the batches that are being stored.
 #[derive(Debug, Default)]
-pub struct StoreGate {
+pub struct InFlight {
     state: Mutex<State>,
     idle: Condvar,
 }
@@ -18,9 +18,9 @@ struct State {
 
 /// A batch that is being stored, until it is dropped.
 #[derive(Debug)]
-pub struct Storing<'a>(&'a StoreGate);
+pub struct Storing<'a>(&'a InFlight);
 
-impl StoreGate {
+impl InFlight {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_closed_gate_waits_for_what_is_being_stored_and_lets_nothing_else_in() {
-        let gate = StoreGate::default();
+        let gate = InFlight::default();
         let storing = gate.enter().expect("it is open");
         assert!(!gate.close(Duration::ZERO), "one batch is being stored");
         assert!(gate.enter().is_none());

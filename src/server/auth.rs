@@ -33,14 +33,14 @@ pub struct Security {
 }
 
 /// Answers libzmq's questions about keys; without keys there are none.
-pub(crate) struct Gate {
+pub(crate) struct ZapHandler {
     zap: Option<(zmq::Socket, Arc<Authorized>)>,
 }
 
-impl Gate {
-    /// Prepares `socket`, which is not bound yet. The gate must be closed after it.
-    pub(crate) fn new(context: &zmq::Context, socket: &zmq::Socket, security: Option<&Security>) -> Result<Gate> {
-        let Some(Security { pair, authorized }) = security else { return Ok(Gate { zap: None }) };
+impl ZapHandler {
+    /// Prepares `socket`, which is not bound yet. The ZAP handler must be closed after it.
+    pub(crate) fn new(context: &zmq::Context, socket: &zmq::Socket, security: Option<&Security>) -> Result<ZapHandler> {
+        let Some(Security { pair, authorized }) = security else { return Ok(ZapHandler { zap: None }) };
         let failed = |error: zmq::Error| Error::system("libzmq cannot guard its sockets").because(error);
         let zap = context.socket(zmq::REP).map_err(failed)?;
         zap.set_linger(0).map_err(failed)?;
@@ -49,7 +49,7 @@ impl Gate {
         socket.set_curve_publickey(pair.public().as_bytes()).map_err(failed)?;
         socket.set_curve_secretkey(pair.secret()).map_err(failed)?;
         socket.set_zap_domain("logator").map_err(failed)?;
-        Ok(Gate { zap: Some((zap, Arc::clone(authorized))) })
+        Ok(ZapHandler { zap: Some((zap, Arc::clone(authorized))) })
     }
 
     /// What to wait for.
@@ -90,30 +90,34 @@ impl Gate {
     }
 }
 
-/// The gate of a queue, and libzmq's reports of those who did not find it.
-pub(super) struct Door {
-    gate: Gate,
+/// The ZAP handler of a queue, and libzmq's reports of those who did not find it.
+pub(super) struct Authenticator {
+    zap: ZapHandler,
     monitor: Monitor,
 }
 
-impl Door {
+impl Authenticator {
     /// Prepares `socket`, which is not bound yet.
-    pub(super) fn new(context: &zmq::Context, socket: &zmq::Socket, security: Option<&Security>) -> Result<Door> {
+    pub(super) fn new(
+        context: &zmq::Context,
+        socket: &zmq::Socket,
+        security: Option<&Security>,
+    ) -> Result<Authenticator> {
         let failed = |error: zmq::Error| Error::system("libzmq cannot guard its sockets").because(error);
-        let gate = Gate::new(context, socket, security)?;
+        let zap = ZapHandler::new(context, socket, security)?;
         let events = [zmq::SocketEvent::HANDSHAKE_FAILED_NO_DETAIL, zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL];
         let monitor = Monitor::new(context, socket, &events).map_err(failed)?;
-        Ok(Door { gate, monitor })
+        Ok(Authenticator { zap, monitor })
     }
 
     /// What to wait for.
     pub(super) fn poll_items(&self) -> impl Iterator<Item = zmq::PollItem<'_>> {
-        self.gate.poll_item().into_iter().chain(std::iter::once(self.monitor.poll_item()))
+        self.zap.poll_item().into_iter().chain(std::iter::once(self.monitor.poll_item()))
     }
 
     /// Whether the owner of a connection that is open already may still be there.
     pub(super) fn still_allows(&self, message: &mut zmq::Message) -> bool {
-        self.gate.still_allows(message)
+        self.zap.still_allows(message)
     }
 
     /// Answers what is asked and counts what is reported.
@@ -123,7 +127,7 @@ impl Door {
         strangers: &mut Strangers,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<()> {
-        self.gate.serve(&mut |key, address| {
+        self.zap.serve(&mut |key, address| {
             strangers.unauthorized += 1;
             if let Some(key) = key
                 && told.len() < MOST_TOLD
