@@ -23,7 +23,7 @@
 //! | settled | of a line: acknowledged, passed over or set aside; nothing more will be done about it |
 //! | extent | a run of settled lines, known by its origin, place and checksum |
 //! | ack, release, touch, bury | finished, given back, deadline extended, set aside as poison |
-//! | suspect | a batch that workers may be lost on; a *condemned* line is one that they are, to be buried |
+//! | poison candidate | a batch that workers may be lost on; a *poison* line is one that they are, to be buried |
 //! | pattern | a named grok definition, `NAME regex` in a pattern file |
 //! | stock | the definitions that are compiled in (`patterns/`) |
 //! | golden line | a line of `tests/grok` with the document that is to come of it |

@@ -121,7 +121,7 @@ impl Server {
                 return Ok(session.strangers());
             }
             queue.expire();
-            if queue.has_condemned() {
+            if queue.has_poison() {
                 burials.want();
             }
             if let Some(error) = burials.failure() {

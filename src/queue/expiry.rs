@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::suspects::{Condemned, Sentence, Waiting};
+use super::poison::{Poison, Verdict, Waiting};
 use super::{Lease, LeaseId, Queue};
 use crate::batch::Batch;
 
@@ -28,19 +28,19 @@ impl Queue {
     fn run_out(&mut self, id: LeaseId, again: &mut Vec<Waiting>) -> bool {
         let Some(lease) = self.take(id) else { return false };
         let (since, until) = (lease.since, lease.deadline);
-        if !lease.suspect {
+        if !lease.candidate {
             self.last_run_out = self.last_run_out.max(Some(until));
             self.doubt(since, until);
         }
-        match lease.lines.sentence(lease.deadline.saturating_sub(lease.since), lease.suspect) {
-            Sentence::Again(lines) => again.push(lines),
-            Sentence::Suspect(parts) => {
+        match lease.lines.verdict(lease.deadline.saturating_sub(lease.since), lease.candidate) {
+            Verdict::Again(lines) => again.push(lines),
+            Verdict::Candidate(parts) => {
                 self.ready_bytes += parts.iter().map(|part| part.batch.data.len()).sum::<usize>();
-                self.suspects.waiting.extend(parts);
+                self.candidates.waiting.extend(parts);
             }
-            Sentence::Poison(line) => {
+            Verdict::Poison(line) => {
                 self.ready_bytes += line.batch.data.len();
-                self.condemned.push_back(Condemned { line, since, until });
+                self.poison.push_back(Poison { line, since, until });
                 if let Some(other) = self.last_run_out {
                     self.doubt(Duration::ZERO, other);
                 }
@@ -51,17 +51,17 @@ impl Queue {
         true
     }
 
-    /// Lets off once each condemned line that may have been taken down by a batch which was out from `since` to `until`.
+    /// Lets off once each poison line that may have been taken down by a batch which was out from `since` to `until`.
     fn doubt(&mut self, since: Duration, until: Duration) {
-        for _ in 0..self.condemned.len() {
-            let Some(mut condemned) = self.condemned.pop_front() else { break };
-            let together = since < condemned.until && condemned.since < until;
-            if together && !condemned.line.record.doubted {
-                condemned.line.record.doubted = true;
+        for _ in 0..self.poison.len() {
+            let Some(mut poison) = self.poison.pop_front() else { break };
+            let together = since < poison.until && poison.since < until;
+            if together && !poison.line.record.doubted {
+                poison.line.record.doubted = true;
                 self.counts.redelivered += 1;
-                self.suspects.waiting.push_back(condemned.line);
+                self.candidates.waiting.push_back(poison.line);
             } else {
-                self.condemned.push_back(condemned);
+                self.poison.push_back(poison);
             }
         }
     }
@@ -70,36 +70,36 @@ impl Queue {
     /// durable before it is [buried](Queue::bury).
     ///
     /// None is told while a lease is out that may turn out to have run out with it.
-    pub fn condemned(&self) -> Option<&Waiting> {
-        let Condemned { line, until, .. } = self.condemned.front()?;
+    pub fn poison(&self) -> Option<&Waiting> {
+        let Poison { line, until, .. } = self.poison.front()?;
         // Whoever was heard of since has outlived the line.
         let heard = |lease: &Lease| lease.deadline.saturating_sub(self.limits.lease.unwrap_or_default());
-        let open = |lease: &Lease| !lease.suspect && lease.since < *until && heard(lease) < *until;
+        let open = |lease: &Lease| !lease.candidate && lease.since < *until && heard(lease) < *until;
         (line.record.doubted || !self.leases.values().any(open)).then_some(line)
     }
 
-    /// Takes the line that [`condemned`](Queue::condemned) tells, so that its dead letter can be written while the queue goes
+    /// Takes the line that [`poison`](Queue::poison) tells, so that its dead letter can be written while the queue goes
     /// on: nothing lets it off any more. It has to be [buried](Queue::bury) or [put back](Queue::put_back).
     pub fn begin_burial(&mut self) -> Option<Waiting> {
         if self.burying.is_none() {
-            self.condemned()?;
-            self.burying = self.condemned.pop_front();
+            self.poison()?;
+            self.burying = self.poison.pop_front();
         }
-        self.burying.as_ref().map(|condemned| condemned.line.clone())
+        self.burying.as_ref().map(|poison| poison.line.clone())
     }
 
-    /// The dead letter of the line that is being buried could not be written: it is condemned as before.
+    /// The dead letter of the line that is being buried could not be written: it is poison as before.
     pub fn put_back(&mut self) {
-        if let Some(condemned) = self.burying.take() {
-            self.condemned.push_front(condemned);
+        if let Some(poison) = self.burying.take() {
+            self.poison.push_front(poison);
         }
     }
 
-    /// Buries the line whose burial was begun, or otherwise the one that [`condemned`](Queue::condemned) tells, and gives it
+    /// Buries the line whose burial was begun, or otherwise the one that [`poison`](Queue::poison) tells, and gives it
     /// back: it is accounted for as dead-lettered.
     pub fn bury(&mut self) -> Option<Batch> {
         self.begin_burial()?;
-        let Condemned { line, .. } = self.burying.take()?;
+        let Poison { line, .. } = self.burying.take()?;
         self.ready_bytes -= line.batch.data.len();
         self.counts.tally.dead_lettered += 1;
         self.counts.buried += 1;

@@ -3,19 +3,19 @@
 //! [`Queue`] is a pure state machine. Time is an argument, peers are numbers, and nothing in it blocks, so that every
 //! race can be written down as a test. [`shared::SharedQueue`] puts it behind a lock for readers and workers.
 //!
-//! A line that workers are lost on is found by its leases, which run out ([`suspects`]). It is *condemned* then, and
+//! A line that workers are lost on is found by its leases, which run out ([`poison candidates`]). It is *poison* then, and
 //! stays so until whoever runs the queue has written its dead letter and [buries](Queue::bury) it.
 
 mod expiry;
+pub mod poison;
 pub mod shared;
-pub mod suspects;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use self::suspects::{Condemned, Record, Suspects, Waiting};
+use self::poison::{Candidates, Poison, Record, Waiting};
 use crate::batch::Batch;
 use crate::receipt::Tally;
 use crate::source::reader::BatchSize;
@@ -78,8 +78,8 @@ pub enum Reserved {
 struct Lease {
     lines: Waiting,
     peer: PeerId,
-    /// Whether the lines are a suspect.
-    suspect: bool,
+    /// Whether the lines are a poison candidate.
+    candidate: bool,
     /// When it was given, since the queue's start.
     since: Duration,
     /// Since the queue's start; `Duration::MAX` where leases do not run out.
@@ -90,8 +90,8 @@ struct Lease {
 #[derive(Debug, Clone, Copy, Default)]
 struct Held {
     leases: usize,
-    /// Whether it is a suspect, which is held alone.
-    suspect: bool,
+    /// Whether it is a poison candidate, which is held alone.
+    candidate: bool,
 }
 
 /// The lease table and the accounts. See the [module](self).
@@ -99,14 +99,14 @@ struct Held {
 pub struct Queue {
     limits: Limits,
     ready: VecDeque<Waiting>,
-    suspects: Suspects,
+    candidates: Candidates,
     /// Single lines that workers are lost on, to be buried.
-    condemned: VecDeque<Condemned>,
+    poison: VecDeque<Poison>,
     /// The one of them whose dead letter is being written.
-    burying: Option<Condemned>,
-    /// The latest time at which a lease ran out that was not a suspect's.
+    burying: Option<Poison>,
+    /// The latest time at which a lease ran out that was not a poison candidate's.
     last_run_out: Option<Duration>,
-    /// Of all that is not out on lease: ready, suspect and condemned.
+    /// Of all that is not out on lease: ready, poison candidate and poison.
     ready_bytes: usize,
     leases: HashMap<LeaseId, Lease>,
     leased_bytes: usize,
@@ -143,8 +143,8 @@ impl Queue {
         Queue {
             limits,
             ready: VecDeque::new(),
-            suspects: Suspects::default(),
-            condemned: VecDeque::new(),
+            candidates: Candidates::default(),
+            poison: VecDeque::new(),
             burying: None,
             last_run_out: None,
             ready_bytes: 0,
@@ -201,12 +201,12 @@ impl Queue {
 
     /// Whether every line taken in is accounted for and none will come.
     pub fn is_finished(&self) -> bool {
-        self.only_condemned() && self.condemned.is_empty() && self.burying.is_none()
+        self.only_poison() && self.poison.is_empty() && self.burying.is_none()
     }
 
-    /// Whether nothing but condemned lines is left, or not even that.
-    pub fn only_condemned(&self) -> bool {
-        !self.input_open && self.ready.is_empty() && self.suspects.waiting.is_empty() && self.leases.is_empty()
+    /// Whether nothing but poison lines is left, or not even that.
+    pub fn only_poison(&self) -> bool {
+        !self.input_open && self.ready.is_empty() && self.candidates.waiting.is_empty() && self.leases.is_empty()
     }
 
     /// The counts so far.
@@ -222,8 +222,8 @@ impl Queue {
     /// All lines that are not accounted for.
     fn outstanding(&self) -> impl Iterator<Item = &Waiting> {
         let leased = self.leases.values().map(|lease| &lease.lines);
-        let condemned = self.condemned.iter().chain(&self.burying).map(|condemned| &condemned.line);
-        self.ready.iter().chain(&self.suspects.waiting).chain(condemned).chain(leased)
+        let poison = self.poison.iter().chain(&self.burying).map(|poison| &poison.line);
+        self.ready.iter().chain(&self.candidates.waiting).chain(poison).chain(leased)
     }
 
     /// Lines that were taken in and are not accounted for: ready, out on lease, or to be buried.
@@ -252,26 +252,26 @@ impl Queue {
         self.reserve_next(peer, now, true)
     }
 
-    /// Suspects go first: what they hold up is known to be late.
+    /// Poison candidates go first: what they hold up is known to be late.
     fn reserve_next(&mut self, peer: PeerId, now: Duration, line: bool) -> Reserved {
         if let Some(answer) = self.refuse(peer) {
             return answer;
         }
         loop {
-            let suspect = self.suspects.may_go(line);
-            if suspect && self.held.contains_key(&peer) {
-                // It has to finish what it holds first. Others may take the suspect meanwhile.
+            let candidate = self.candidates.may_go(line);
+            if candidate && self.held.contains_key(&peer) {
+                // It has to finish what it holds first. Others may take the poison candidate meanwhile.
                 return Reserved::Wait;
             }
-            let Some(mut next) = self.pop(suspect) else { break };
+            let Some(mut next) = self.pop(candidate) else { break };
             if line {
                 if let Some(mut first) = next.split_first_line() {
-                    if !suspect {
+                    if !candidate {
                         // What is known is known against the batch, and may be the fault of any of its lines.
                         first.record = Record::default();
                     }
                     let rest = std::mem::replace(&mut next, first);
-                    self.push_front(rest, suspect);
+                    self.push_front(rest, candidate);
                 }
                 if crate::lines::lines(&next.batch.data).all(|line| line.bytes.is_empty()) {
                     self.counts.tally.filtered += 1;
@@ -279,7 +279,7 @@ impl Queue {
                     continue;
                 }
             }
-            return self.lease(next, suspect, peer, now);
+            return self.lease(next, candidate, peer, now);
         }
         if self.is_finished() { Reserved::End } else { Reserved::Wait }
     }
@@ -290,24 +290,24 @@ impl Queue {
         }
         let held = self.held.get(&peer).copied().unwrap_or_default();
         let full = self.leased_bytes >= self.limits.leased_bytes || held.leases >= self.limits.leases_per_peer;
-        (full || held.suspect).then_some(Reserved::Wait)
+        (full || held.candidate).then_some(Reserved::Wait)
     }
 
-    fn pop(&mut self, suspect: bool) -> Option<Waiting> {
-        let next = if suspect { self.suspects.waiting.pop_front() } else { self.ready.pop_front() }?;
+    fn pop(&mut self, candidate: bool) -> Option<Waiting> {
+        let next = if candidate { self.candidates.waiting.pop_front() } else { self.ready.pop_front() }?;
         self.ready_bytes -= next.batch.data.len();
         Some(next)
     }
 
-    fn push_front(&mut self, waiting: Waiting, suspect: bool) {
+    fn push_front(&mut self, waiting: Waiting, candidate: bool) {
         self.ready_bytes += waiting.batch.data.len();
-        match suspect {
-            true => self.suspects.waiting.push_front(waiting),
+        match candidate {
+            true => self.candidates.waiting.push_front(waiting),
             false => self.ready.push_front(waiting),
         }
     }
 
-    fn lease(&mut self, mut lines: Waiting, suspect: bool, peer: PeerId, now: Duration) -> Reserved {
+    fn lease(&mut self, mut lines: Waiting, candidate: bool, peer: PeerId, now: Duration) -> Reserved {
         let small = lines.batch.lines == 1 || lines.batch.data.len() < self.limits.block_bytes / 2;
         if small && self.limits.lease.is_some() {
             // A peer elsewhere may keep a few lines for long, and each peer lines of another block: then the blocks would be
@@ -322,11 +322,11 @@ impl Queue {
         self.deadlines.insert((deadline, id));
         let held = self.held.entry(peer).or_default();
         held.leases += 1;
-        held.suspect |= suspect;
-        if suspect {
-            self.suspects.went(&batch);
+        held.candidate |= candidate;
+        if candidate {
+            self.candidates.went(&batch);
         }
-        self.leases.insert(id, Lease { lines, peer, suspect, since: now, deadline });
+        self.leases.insert(id, Lease { lines, peer, candidate, since: now, deadline });
         Reserved::Batch(id, batch)
     }
 
@@ -344,8 +344,8 @@ impl Queue {
                 self.held.remove(&lease.peer);
             }
         }
-        if lease.suspect {
-            self.suspects.came_back();
+        if lease.candidate {
+            self.candidates.came_back();
         }
         Some(lease)
     }
@@ -377,7 +377,7 @@ impl Queue {
     pub fn release(&mut self, id: LeaseId) -> bool {
         let Some(lease) = self.take(id) else { return false };
         self.counts.redelivered += 1;
-        self.push_front(lease.lines, lease.suspect);
+        self.push_front(lease.lines, lease.candidate);
         true
     }
 

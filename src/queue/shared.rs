@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::suspects::Waiting;
+use super::poison::Waiting;
 use super::{Ack, Counts, LeaseId, Limits, PeerId, Queue, Reserved};
 use crate::batch::Batch;
 use crate::details::Seldom;
@@ -258,8 +258,8 @@ impl SharedQueue {
     }
 
     /// Whether there is a line to be buried.
-    pub fn has_condemned(&self) -> bool {
-        self.lock().queue.condemned().is_some()
+    pub fn has_poison(&self) -> bool {
+        self.lock().queue.poison().is_some()
     }
 
     /// See [`Queue::begin_burial`].
@@ -284,9 +284,9 @@ impl SharedQueue {
         Some(buried)
     }
 
-    /// See [`Queue::only_condemned`].
-    pub fn only_condemned(&self) -> bool {
-        self.lock().queue.only_condemned()
+    /// See [`Queue::only_poison`].
+    pub fn only_poison(&self) -> bool {
+        self.lock().queue.only_poison()
     }
 
     /// How long until the next lease runs out.

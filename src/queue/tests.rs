@@ -100,7 +100,7 @@ impl Script {
             "release-all" => format!("{} given back", queue.release_all(number(words.next(), 'p'))),
             "expire" => format!("{} expired", queue.expire(at(words.next()))),
             "deadline" => queue.next_deadline().map_or("none".into(), |at| format!("@{}s", at.as_secs_f64())),
-            "condemned" => queue.condemned().map_or("none".into(), |line| {
+            "poison" => queue.poison().map_or("none".into(), |line| {
                 let (expired, held) = (line.record.expired, line.record.held.as_secs_f64());
                 format!("offset={} {} expired={expired} held={held}s", line.batch.offset, shown(&line.batch))
             }),

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::queue::poison::Waiting;
 use crate::queue::shared::SharedQueue;
-use crate::queue::suspects::Waiting;
 
 /// When a line is to be buried and its dead letter cannot be written, this is how long until it is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -22,7 +22,7 @@ pub struct Burials {
 }
 
 impl Burials {
-    /// Buries what `queue` condemns, each line when `write_letter` has made its letter durable. `changed` is called when
+    /// Buries the poison lines of `queue`, each when `write_letter` has made its letter durable. `changed` is called when
     /// there is a failure.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ fn bury(queue: &SharedQueue, mut write: WriteLetter, wishes: &Receiver<()>, fail
                 continue;
             };
             queue.put_back();
-            if queue.only_condemned() {
+            if queue.only_poison() {
                 fail(error);
                 return;
             }

@@ -1,4 +1,4 @@
-//! A gate in front of the sinks: once it is closed, no batch begins to be stored.
+//! Counts the batches that are being stored. Once it is closed, no further batch may begin.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,7 +25,7 @@ impl InFlight {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a batch be stored; `None` when the gate is closed.
+    /// Lets a batch be stored; `None` after it was closed.
     pub fn enter(&self) -> Option<Storing<'_>> {
         let mut state = self.state();
         if state.closed {
@@ -58,15 +58,15 @@ mod tests {
 
     #[test]
     fn a_closed_gate_waits_for_what_is_being_stored_and_lets_nothing_else_in() {
-        let gate = InFlight::default();
-        let storing = gate.enter().expect("it is open");
-        assert!(!gate.close(Duration::ZERO), "one batch is being stored");
-        assert!(gate.enter().is_none());
+        let in_flight = InFlight::default();
+        let storing = in_flight.enter().expect("it is open");
+        assert!(!in_flight.close(Duration::ZERO), "one batch is being stored");
+        assert!(in_flight.enter().is_none());
         std::thread::scope(|scope| {
-            let closing = scope.spawn(|| gate.close(Duration::from_secs(60)));
+            let closing = scope.spawn(|| in_flight.close(Duration::from_secs(60)));
             drop(storing);
             assert!(closing.join().unwrap());
         });
-        assert!(gate.close(Duration::ZERO) && gate.enter().is_none());
+        assert!(in_flight.close(Duration::ZERO) && in_flight.enter().is_none());
     }
 }

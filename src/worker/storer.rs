@@ -48,7 +48,7 @@ impl Storer {
         Storer { sinks, dead_letters, in_flight: None, settled: Settled::default() }
     }
 
-    /// The same behind a gate: when it is closed, no other batch is stored.
+    /// Counts each batch that is being stored in `in_flight`; once that is closed, no further batch is stored.
     pub fn behind(self, in_flight: Option<Arc<InFlight>>) -> Self {
         Storer { in_flight, ..self }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::super::suspects::{Memory, Waiting};
+use super::super::poison::{Memory, Waiting};
 use super::*;
 
 /// A reader's block. It counts how many there are.

@@ -55,7 +55,7 @@ struct Known {
     deadline: Duration,
     lines: Vec<u64>,
     bytes: usize,
-    suspect: bool,
+    candidate: bool,
 }
 
 const LEASE: Duration = Duration::from_secs(30);
@@ -76,7 +76,7 @@ struct Oracle {
     settled: HashSet<u64>,
     /// Leases that ran out, by line.
     expired: BTreeMap<u64, u32>,
-    /// Lines whose last lease was that of a suspect of one line, and ran out.
+    /// Lines whose last lease was that of a poison candidate of one line, and ran out.
     last_alone: HashSet<u64>,
 }
 
@@ -171,10 +171,10 @@ impl Oracle {
                         *self.expired.entry(line).or_default() += 1;
                         self.last_alone.remove(&line);
                     }
-                    if let Known { suspect: true, lines, .. } = &self.leases[id]
+                    if let Known { candidate: true, lines, .. } = &self.leases[id]
                         && let [line] = lines[..]
                     {
-                        assert!(self.expired[&line] >= 3, "a line is condemned after three expiries at the earliest");
+                        assert!(self.expired[&line] >= 3, "a line is poison after three expiries at the earliest");
                         self.last_alone.insert(line);
                     }
                 }
@@ -182,16 +182,16 @@ impl Oracle {
                 assert_eq!(self.queue.expire(now), run_out.len());
             }
             Operation::Bury => {
-                let condemned = self.queue.condemned().cloned();
-                if let Some(line) = &condemned {
+                let poison = self.queue.poison().cloned();
+                if let Some(line) = &poison {
                     assert!(
                         self.last_alone.contains(&line.batch.offset),
-                        "its last lease was a suspect's, and ran out"
+                        "its last lease was a candidate's, and ran out"
                     );
                 }
                 let buried = self.queue.bury();
-                assert_eq!(condemned.as_ref().map(|line| &line.batch), buried.as_ref());
-                let Some((line, record)) = buried.zip(condemned.map(|line| line.record)) else { return };
+                assert_eq!(poison.as_ref().map(|line| &line.batch), buried.as_ref());
+                let Some((line, record)) = buried.zip(poison.map(|line| line.record)) else { return };
                 let (bytes, place) = self.lines.get_mut(&line.offset).expect("a line that was offered");
                 assert_eq!((&bytes[..], *place, line.lines), (&line.data[..], Place::Ready, 1));
                 assert!((3..=self.expired[&line.offset]).contains(&record.expired), "{record:?}");
@@ -245,12 +245,13 @@ impl Oracle {
             Reserved::Wait => {
                 let held = self.leases.values().filter(|known| known.peer == peer).count();
                 let leased: usize = self.leases.values().map(|known| known.bytes).sum();
-                let nothing_ready = self.queue.ready.is_empty() && !self.queue.has_suspects();
-                let suspects: Vec<&Known> = self.leases.values().filter(|known| known.suspect).collect();
-                // What it holds may be a suspect; or one waits that goes to nobody who holds something.
-                let alone = held > 0 && (suspects.iter().any(|known| known.peer == peer) || self.queue.has_suspects());
-                // All that is ready is suspect, and no more may be out.
-                let bounded = !suspects.is_empty() && self.queue.only_suspects_are_ready();
+                let nothing_ready = self.queue.ready.is_empty() && !self.queue.has_candidates();
+                let candidates: Vec<&Known> = self.leases.values().filter(|known| known.candidate).collect();
+                // What it holds may be a poison candidate; or one waits that goes to nobody who holds something.
+                let alone =
+                    held > 0 && (candidates.iter().any(|known| known.peer == peer) || self.queue.has_candidates());
+                // All that is ready is poison candidate, and no more may be out.
+                let bounded = !candidates.is_empty() && self.queue.only_candidates_are_ready();
                 let full = held >= PER_PEER || leased >= LEASED_BYTES;
                 assert!(nothing_ready || full || alone || bounded, "told to wait beside ready work");
                 assert!(self.open || self.outstanding() > 0, "told to wait when all is done");
@@ -270,17 +271,17 @@ impl Oracle {
                 assert_eq!(lines.len(), batch.lines as usize);
                 assert!(!one_line || (lines.len() == 1 && batch.data.len() > 1), "one line that is not empty");
                 let deadline = self.now + LEASE;
-                let suspect = self.queue.is_suspect(id);
+                let candidate = self.queue.is_candidate(id);
                 let held: Vec<&Known> = self.leases.values().filter(|known| known.peer == peer).collect();
-                assert!(!suspect || held.is_empty(), "a suspect goes to who holds nothing else");
-                assert!(held.iter().all(|known| !known.suspect), "nothing is given to who holds a suspect");
-                let out: Vec<&Known> = self.leases.values().filter(|known| known.suspect).collect();
-                if suspect {
-                    assert!(out.len() < 4, "four suspects are out at a time");
+                assert!(!candidate || held.is_empty(), "a candidate goes to who holds nothing else");
+                assert!(held.iter().all(|known| !known.candidate), "nothing is given to who holds a candidate");
+                let out: Vec<&Known> = self.leases.values().filter(|known| known.candidate).collect();
+                if candidate {
+                    assert!(out.len() < 4, "four candidates are out at a time");
                     assert!(out.is_empty() || (lines.len() > 1 && out.iter().all(|known| known.lines.len() > 1)));
                     assert!(lines.iter().all(|line| self.expired.get(line).is_some_and(|&expired| expired >= 2)));
                 }
-                self.leases.insert(id, Known { peer, deadline, lines, bytes: batch.data.len(), suspect });
+                self.leases.insert(id, Known { peer, deadline, lines, bytes: batch.data.len(), candidate });
             }
         }
     }
@@ -349,15 +350,15 @@ impl Oracle {
 }
 
 impl Queue {
-    fn is_suspect(&self, lease: LeaseId) -> bool {
-        self.leases[&lease].suspect
+    fn is_candidate(&self, lease: LeaseId) -> bool {
+        self.leases[&lease].candidate
     }
 
-    fn has_suspects(&self) -> bool {
-        !self.suspects.waiting.is_empty()
+    fn has_candidates(&self) -> bool {
+        !self.candidates.waiting.is_empty()
     }
 
-    fn only_suspects_are_ready(&self) -> bool {
+    fn only_candidates_are_ready(&self) -> bool {
         self.ready.is_empty()
     }
 }

@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_rotation_by_rename_is_a_nameless_file_and_its_successor() {
-        let mut book = FileTable::default();
+        let mut files = FileTable::default();
         assert_eq!(look(&mut book, 0, &[("app.log", 1)]), ["begin app.log 1"]);
         assert_eq!(look(&mut book, 1, &[("app.log", 1)]), [""; 0]);
         assert_eq!(look(&mut book, 2, &[]), ["nameless 1 since 2"]);
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn under_a_glob_that_covers_it_a_rotated_file_has_another_name_and_is_not_begun_again() {
-        let mut book = FileTable::default();
+        let mut files = FileTable::default();
         assert_eq!(look(&mut book, 0, &[("a", 1), ("a.1", 2)]), ["begin a 1", "begin a.1 2"]);
         // a.1 → a.2, a → a.1, a new a.
         let steps = look(&mut book, 1, &[("a", 3), ("a.1", 1), ("a.2", 2)]);
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_file_that_comes_back_under_a_name_is_the_same_file() {
-        let mut book = FileTable::default();
+        let mut files = FileTable::default();
         look(&mut book, 0, &[("a", 1)]);
         assert_eq!(look(&mut book, 1, &[]), ["nameless 1 since 1"]);
         assert_eq!(look(&mut book, 2, &[("b", 1)]), ["renamed 1 b"]);
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn of_several_names_for_one_file_the_first_counts_as_long_as_it_is_there() {
-        let mut book = FileTable::default();
+        let mut files = FileTable::default();
         assert_eq!(look(&mut book, 0, &[("a", 1), ("b", 1)]), ["begin a 1"]);
         assert_eq!(look(&mut book, 1, &[("0", 1), ("a", 1)]), [""; 0]);
         assert_eq!(look(&mut book, 2, &[("0", 1)]), ["renamed 1 0"]);

@@ -1,12 +1,12 @@
-//! Suspects: batches whose leases ran out so often that one of their lines may be what workers are lost on.
+//! Poison candidates: batches whose leases ran out so often that one of their lines may be what workers are lost on.
 //!
-//! A suspect is cut into parts until the line is alone. A part needs one expiry to be cut further, and there are many
+//! A poison candidate is cut into parts until the line is alone. A part needs one expiry to be cut further, and there are many
 //! parts, because each step costs a worker and the time of a lease: a batch of 2,000 lines is down to single lines in
 //! two steps. What is not guilty is acknowledged and done with.
 //!
-//! A worker that is lost takes down whatever it holds, so a suspect is handed out alone: to a peer that holds nothing
-//! else. Only a few are out at a time, because each may cost a worker. A single line is out with no other suspect
-//! beside it: when its lease runs out, no other suspect can have been the reason. A batch that nobody suspects yet can:
+//! A worker that is lost takes down whatever it holds, so a poison candidate is handed out alone: to a peer that holds nothing
+//! else. Only a few are out at a time, because each may cost a worker. A single line is out with no other poison candidate
+//! beside it: when its lease runs out, no other poison candidate can have been the reason. A batch that nobody poison candidates yet can:
 //! worker threads of one process are several peers, and go together. So when another lease ran out that was out at the
 //! same time, the line is tried once more.
 
@@ -17,16 +17,16 @@ use bytes::Bytes;
 
 use crate::batch::Batch;
 
-/// Expiries that make a suspect of a batch.
-const SUSPICIOUS: u32 = 3;
+/// Expiries that make a poison candidate of a batch.
+const BATCH_EXPIRIES: u32 = 3;
 
 /// The same of a batch of one line: the third lease is the one that it is alone in.
-const SUSPICIOUS_LINE: u32 = 2;
+const LINE_EXPIRIES: u32 = 2;
 
-/// Parts that a suspect is cut into.
+/// Parts that a poison candidate is cut into.
 const PARTS: usize = 64;
 
-/// Suspects out at a time.
+/// Poison candidates out at a time.
 const MOST_OUT: usize = 4;
 
 /// What is known against a batch: leases that ran out while a worker held it. Leases given back are no suspicion.
@@ -63,18 +63,18 @@ pub(super) enum Memory {
 
 /// A line that workers are lost on, and when the lease began and ended that told so.
 #[derive(Debug)]
-pub(super) struct Condemned {
+pub(super) struct Poison {
     pub(super) line: Waiting,
     pub(super) since: Duration,
     pub(super) until: Duration,
 }
 
 /// What is to become of a batch whose lease ran out.
-pub(super) enum Sentence {
+pub(super) enum Verdict {
     /// It is handed out again.
     Again(Waiting),
-    /// It is a suspect, in these parts.
-    Suspect(Vec<Waiting>),
+    /// It is a poison candidate, in these parts.
+    Candidate(Vec<Waiting>),
     /// It is one line, and workers are lost on it.
     Poison(Waiting),
 }
@@ -110,15 +110,15 @@ impl Waiting {
         Some(first)
     }
 
-    /// Notes a lease that ran out after `held`, and decides. `suspect` tells whether the batch was one already.
-    pub(super) fn sentence(mut self, held: Duration, suspect: bool) -> Sentence {
+    /// Notes a lease that ran out after `held`, and decides. `poison candidate` tells whether the batch was one already.
+    pub(super) fn verdict(mut self, held: Duration, candidate: bool) -> Verdict {
         self.record.expired = self.record.expired.saturating_add(1);
         self.record.held = self.record.held.saturating_add(held);
-        let enough = if self.batch.lines == 1 { SUSPICIOUS_LINE } else { SUSPICIOUS };
-        match suspect {
-            false if self.record.expired < enough => Sentence::Again(self),
-            true if self.batch.lines == 1 => Sentence::Poison(self),
-            _ => Sentence::Suspect(self.parts()),
+        let enough = if self.batch.lines == 1 { LINE_EXPIRIES } else { BATCH_EXPIRIES };
+        match candidate {
+            false if self.record.expired < enough => Verdict::Again(self),
+            true if self.batch.lines == 1 => Verdict::Poison(self),
+            _ => Verdict::Candidate(self.parts()),
         }
     }
 
@@ -151,16 +151,16 @@ impl Waiting {
     }
 }
 
-/// The suspects that wait, and how many are out.
+/// The poison candidates that wait, and how many are out.
 #[derive(Debug, Default)]
-pub(super) struct Suspects {
+pub(super) struct Candidates {
     pub(super) waiting: VecDeque<Waiting>,
     out: usize,
     /// Whether the one that is out is a single line.
     line_out: bool,
 }
 
-impl Suspects {
+impl Candidates {
     /// Whether the next one may be handed out, or its first line if `line`.
     pub(super) fn may_go(&self, line: bool) -> bool {
         match self.waiting.front() {
