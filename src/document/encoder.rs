@@ -5,13 +5,13 @@ use crate::error::{Error, Result};
 use crate::grok::{DateRule, Field, Span};
 
 use super::DocumentId;
-use super::around::Around;
 use super::bson::Bson;
 use super::date::{COMMON, Formats};
 use super::form::{Form, Tags};
 use super::json::Json;
 use super::keys::{self, Key};
 use super::object::Passage;
+use super::outer_fields::OuterFields;
 use super::plan::{Captured, Naming, Plan, write_text};
 
 /// Encodes lines as documents. It has memory of its own (the date last read, room to work in): compile one, then clone
@@ -121,19 +121,19 @@ impl Encoder {
         self.encode_any(encoding, id, None, line, spans, now_ms, out)
     }
 
-    /// The same for a message that was in an envelope: the fields `around` it are written as well. `line` is the message.
+    /// The same for a message that was in an envelope: the fields `outer` it are written as well. `line` is the message.
     #[expect(clippy::too_many_arguments, reason = "those of encode, and one more")]
     pub fn encode_within(
         &mut self,
         encoding: Encoding,
         id: &DocumentId,
-        around: &Around,
+        outer: &OuterFields,
         line: &[u8],
         spans: &[Span],
         now_ms: i64,
         out: &mut Vec<u8>,
     ) -> bool {
-        self.encode_any(encoding, id, Some(around), line, spans, now_ms, out)
+        self.encode_any(encoding, id, Some(outer), line, spans, now_ms, out)
     }
 
     #[inline(always)]
@@ -142,7 +142,7 @@ impl Encoder {
         &mut self,
         encoding: Encoding,
         id: &DocumentId,
-        around: Option<&Around>,
+        outer: Option<&OuterFields>,
         line: &[u8],
         spans: &[Span],
         now_ms: i64,
@@ -154,12 +154,12 @@ impl Encoder {
                 match encoding {
                     Encoding::Json => {
                         let mut form = Json::begin(out, id);
-                        self.write_fields(&mut form, around, line, spans, now_ms);
+                        self.write_fields(&mut form, outer, line, spans, now_ms);
                         form.end();
                     }
                     Encoding::Bson => {
                         let mut form = Bson::begin(out, id);
-                        self.write_fields(&mut form, around, line, spans, now_ms);
+                        self.write_fields(&mut form, outer, line, spans, now_ms);
                         form.end();
                     }
                 }
@@ -174,12 +174,12 @@ impl Encoder {
                 match encoding {
                     Encoding::Json => {
                         let mut form = Json::begin(out, id);
-                        object.write(&mut form, around);
+                        object.write(&mut form, outer);
                         form.end();
                     }
                     Encoding::Bson => {
                         let mut form = Bson::begin(out, id);
-                        object.write(&mut form, around);
+                        object.write(&mut form, outer);
                         form.end();
                     }
                 }
@@ -205,12 +205,12 @@ impl Encoder {
     }
 
     /// Appends the document of a message that was in an envelope and that no pattern was looked for in, or none matches:
-    /// the fields `around` it and the whole of it as `message`, and in the latter case (`unmatched`) the tag.
+    /// the fields `outer` it and the whole of it as `message`, and in the latter case (`unmatched`) the tag.
     pub fn encode_message(
         &self,
         encoding: Encoding,
         id: &DocumentId,
-        around: &Around,
+        outer: &OuterFields,
         message: &[u8],
         unmatched: bool,
         out: &mut Vec<u8>,
@@ -219,32 +219,32 @@ impl Encoder {
         match encoding {
             Encoding::Json => {
                 let mut form = Json::begin(out, id);
-                self.write_message(&mut form, around, message, unmatched);
+                self.write_message(&mut form, outer, message, unmatched);
                 form.end();
             }
             Encoding::Bson => {
                 let mut form = Bson::begin(out, id);
-                self.write_message(&mut form, around, message, unmatched);
+                self.write_message(&mut form, outer, message, unmatched);
                 form.end();
             }
         }
     }
 
-    fn write_message<F: Form>(&self, form: &mut F, around: &Around, message: &[u8], unmatched: bool) {
-        if let Some(date) = around.date() {
+    fn write_message<F: Form>(&self, form: &mut F, outer: &OuterFields, message: &[u8], unmatched: bool) {
+        if let Some(date) = outer.date() {
             form.key(&self.timestamp);
             form.date(date);
         }
         let mut tags = if unmatched { Tags::UNMATCHED } else { Tags::default() };
         tags.add(self.always);
-        around.write_message(form, &self.message, message, tags);
+        outer.write_message(form, &self.message, message, tags);
     }
 
     #[inline]
     fn write_fields<F: Form>(
         &mut self,
         form: &mut F,
-        around: Option<&Around>,
+        outer: Option<&OuterFields>,
         line: &[u8],
         spans: &[Span],
         now_ms: i64,
@@ -266,18 +266,18 @@ impl Encoder {
         if present {
             tags.add(Tags::DATE);
         }
-        match around {
+        match outer {
             None => plan.write(form, &captured, &mut self.field_dates, &mut tags),
-            Some(around) => {
-                if let Some(date) = around.date().filter(|_| !dated) {
+            Some(outer) => {
+                if let Some(date) = outer.date().filter(|_| !dated) {
                     form.key(&self.timestamp);
                     form.date(date);
                 }
-                tags.add(around.tags());
-                plan.write_within(around.root(F::ENCODING), form, &captured, &mut self.field_dates, &mut tags);
+                tags.add(outer.tags());
+                plan.write_within(outer.root(F::ENCODING), form, &captured, &mut self.field_dates, &mut tags);
             }
         }
-        tags.write(form, around.into_iter().flat_map(|around| around.doubles(F::ENCODING)));
+        tags.write(form, outer.into_iter().flat_map(|outer| outer.doubles(F::ENCODING)));
     }
 }
 

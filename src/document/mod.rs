@@ -36,7 +36,6 @@
 //! * **A line's own `@timestamp`** is replaced when the date rule reads it, and is `@timestamp_` otherwise. Of several, the
 //!   first that reads counts, and all stay in `@timestamp_`.
 
-mod around;
 mod bson;
 mod captures;
 pub mod date;
@@ -46,6 +45,7 @@ pub mod id;
 pub(crate) mod json;
 mod keys;
 mod object;
+mod outer_fields;
 mod plan;
 mod scan;
 // The BSON documents are checked with the driver's own reader.
@@ -53,10 +53,10 @@ mod scan;
 mod tests;
 mod value;
 
-pub use around::Around;
 pub use captures::CaptureEncoder;
 pub use encoder::Encoder;
 pub use id::DocumentId;
+pub use outer_fields::OuterFields;
 
 /// How documents are encoded: as their sink wants them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

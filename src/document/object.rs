@@ -7,10 +7,10 @@
 use std::borrow::Cow;
 
 use super::Encoding;
-use super::around::{Around, Level, write_merged};
 use super::date::Formats;
 use super::form::{Form, Tags};
 use super::keys;
+use super::outer_fields::{Level, OuterFields, write_merged};
 use super::scan::{Node, Tape};
 
 /// The memory one thread needs to pass lines through.
@@ -202,25 +202,25 @@ impl Passage {
 
 impl Object<'_> {
     /// Writes everything after `_id`; with the fields of an envelope around it.
-    pub fn write<F: Form>(&mut self, form: &mut F, around: Option<&Around>) {
+    pub fn write<F: Form>(&mut self, form: &mut F, outer: Option<&OuterFields>) {
         let mut tags = self.tags;
-        if let Some(date) = self.date.or_else(|| around?.date()) {
+        if let Some(date) = self.date.or_else(|| outer?.date()) {
             form.name("@timestamp");
             form.date(date);
         }
         let own = Level { tape: self.tape, line: &self.line, index: 0 };
-        match around {
+        match outer {
             None => {
                 let members = own.members().filter(|member| Some(member.at) != self.replaced);
                 members.for_each(|member| member.write(form, &mut tags));
             }
-            Some(around) => {
-                tags.add(around.tags());
-                write_merged(around.root(F::ENCODING), own, self.replaced, self.names, form, &mut tags);
+            Some(outer) => {
+                tags.add(outer.tags());
+                write_merged(outer.root(F::ENCODING), own, self.replaced, self.names, form, &mut tags);
             }
         }
         let own = self.tape.doubles(&self.line);
-        let outer = around.into_iter().flat_map(|around| around.doubles(F::ENCODING));
+        let outer = outer.into_iter().flat_map(|outer| outer.doubles(F::ENCODING));
         tags.write(form, own.chain(outer.filter(|name| !self.tape.has_double(&self.line, name))));
     }
 }

@@ -23,10 +23,10 @@ use crate::error::{Error, Result};
 use crate::grok::{Field, FieldSlot, FieldType, Span};
 
 use super::Encoding;
-use super::around::Level;
 use super::date::Formats;
 use super::form::{Form, Tags};
 use super::keys::{self, Key};
+use super::outer_fields::Level;
 use super::value;
 
 /// Deepest nesting of a field's name. MongoDB stores 100 levels.
@@ -136,17 +136,17 @@ impl Plan {
         write_nodes(&self.nodes, None, form, captured, dates, tags);
     }
 
-    /// Writes the fields of `around` that the captures have no value for, and those that have a text.
+    /// Writes the fields of `outer` that the captures have no value for, and those that have a text.
     pub fn write_within<F: Form>(
         &self,
-        around: Level<'_>,
+        outer: Level<'_>,
         form: &mut F,
         captured: &Captured<'_>,
         dates: &mut Formats,
         tags: &mut Tags,
     ) {
-        write_around(&self.nodes, around, form, captured, tags);
-        write_nodes(&self.nodes, Some(around), form, captured, dates, tags);
+        write_outer(&self.nodes, outer, form, captured, tags);
+        write_nodes(&self.nodes, Some(outer), form, captured, dates, tags);
     }
 }
 
@@ -221,9 +221,9 @@ impl Node {
     }
 }
 
-/// The members of `around` that no node takes the place of. Objects that are nodes as well are left to those.
-fn write_around<F: Form>(nodes: &[Node], around: Level<'_>, form: &mut F, captured: &Captured<'_>, tags: &mut Tags) {
-    for member in around.members() {
+/// The members of `outer` that no node takes the place of. Objects that are nodes as well are left to those.
+fn write_outer<F: Form>(nodes: &[Node], outer: Level<'_>, form: &mut F, captured: &Captured<'_>, tags: &mut Tags) {
+    for member in outer.members() {
         match nodes.iter().find(|node| node.name(F::ENCODING) == member.name) {
             Some(Node::Object { .. }) if member.object().is_some() => {}
             Some(node) if node.has_value(captured) => {}
@@ -235,7 +235,7 @@ fn write_around<F: Form>(nodes: &[Node], around: Level<'_>, form: &mut F, captur
 #[inline]
 fn write_nodes<F: Form>(
     nodes: &[Node],
-    around: Option<Level<'_>>,
+    outer: Option<Level<'_>>,
     form: &mut F,
     captured: &Captured<'_>,
     dates: &mut Formats,
@@ -256,9 +256,9 @@ fn write_nodes<F: Form>(
                 let before = form.position();
                 form.key(key);
                 let mark = form.open_object();
-                let other = around.and_then(|around| around.find(key.name(F::ENCODING))?.object());
+                let other = outer.and_then(|outer| outer.find(key.name(F::ENCODING))?.object());
                 if let Some(other) = other {
-                    write_around(children, other, form, captured, tags);
+                    write_outer(children, other, form, captured, tags);
                 }
                 write_nodes(children, other, form, captured, dates, tags);
                 if form.is_empty(mark) {

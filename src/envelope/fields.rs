@@ -16,7 +16,7 @@
 
 use super::structured;
 use super::syslog::Header;
-use crate::document::Around;
+use crate::document::OuterFields;
 
 const FACILITIES: [&str; 24] = [
     "kernel",
@@ -50,34 +50,34 @@ const SEVERITIES: [&str; 8] =
 /// One of the two ways to call fields.
 #[derive(Debug)]
 pub(super) struct Names {
-    put: fn(&Header<'_>, &mut Around),
+    put: fn(&Header<'_>, &mut OuterFields),
 }
 
 pub(super) static PLAIN: Names = Names { put: plain };
 pub(super) static ECS: Names = Names { put: ecs };
 
 impl Names {
-    /// Makes `around` the fields of `header`.
-    pub fn put(&self, header: &Header<'_>, around: &mut Around) {
-        (self.put)(header, around);
-        put_text(around, "timestamp", header.timestamp);
+    /// Makes `outer` the fields of `header`.
+    pub fn put(&self, header: &Header<'_>, outer: &mut OuterFields) {
+        (self.put)(header, outer);
+        put_text(outer, "timestamp", header.timestamp);
         if let Some(ms) = header.date {
-            around.set_date(ms);
+            outer.set_date(ms);
         }
-        around.finish();
+        outer.finish();
     }
 }
 
-fn put_text(around: &mut Around, name: &str, text: &[u8]) {
+fn put_text(outer: &mut OuterFields, name: &str, text: &[u8]) {
     if !text.is_empty() {
-        around.name(name);
-        around.text(text);
+        outer.name(name);
+        outer.text(text);
     }
 }
 
-fn put_int(around: &mut Around, name: &str, value: impl Into<i64>) {
-    around.name(name);
-    around.int(value.into());
+fn put_int(outer: &mut OuterFields, name: &str, value: impl Into<i64>) {
+    outer.name(name);
+    outer.int(value.into());
 }
 
 /// The process as a number, if it is one.
@@ -89,83 +89,83 @@ fn pid(header: &Header<'_>) -> Option<i64> {
     Some(digits.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0')))
 }
 
-fn put_data(around: &mut Around, data: &[u8]) {
+fn put_data(outer: &mut OuterFields, data: &[u8]) {
     if !data.is_empty() {
-        around.name("structured_data");
-        let object = around.open();
-        structured::put(data, around);
-        around.close(object);
+        outer.name("structured_data");
+        let object = outer.open();
+        structured::put(data, outer);
+        outer.close(object);
     }
 }
 
-fn plain(header: &Header<'_>, around: &mut Around) {
+fn plain(header: &Header<'_>, outer: &mut OuterFields) {
     let (facility, severity) = (header.priority >> 3, header.priority & 7);
-    put_int(around, "priority", header.priority);
-    put_int(around, "facility", facility);
+    put_int(outer, "priority", header.priority);
+    put_int(outer, "facility", facility);
     if let Some(label) = FACILITIES.get(usize::from(facility)) {
-        put_text(around, "facility_label", label.as_bytes());
+        put_text(outer, "facility_label", label.as_bytes());
     }
-    put_int(around, "severity", severity);
+    put_int(outer, "severity", severity);
     if let Some(label) = SEVERITIES.get(usize::from(severity)) {
-        put_text(around, "severity_label", label.as_bytes());
+        put_text(outer, "severity_label", label.as_bytes());
     }
     if let Some(version) = header.version {
-        put_int(around, "version", version);
+        put_int(outer, "version", version);
     }
-    put_text(around, "logsource", header.host);
-    put_text(around, "program", header.program);
+    put_text(outer, "logsource", header.host);
+    put_text(outer, "program", header.program);
     match pid(header) {
-        Some(pid) => put_int(around, "pid", pid),
-        None => put_text(around, "procid", header.process),
+        Some(pid) => put_int(outer, "pid", pid),
+        None => put_text(outer, "procid", header.process),
     }
-    put_text(around, "msgid", header.message_id);
-    put_data(around, header.data);
+    put_text(outer, "msgid", header.message_id);
+    put_data(outer, header.data);
 }
 
-fn ecs(header: &Header<'_>, around: &mut Around) {
+fn ecs(header: &Header<'_>, outer: &mut OuterFields) {
     let (facility, severity) = (header.priority >> 3, header.priority & 7);
     let pid = pid(header);
-    around.name("log");
-    let log = around.open();
-    around.name("syslog");
-    let syslog = around.open();
-    put_int(around, "priority", header.priority);
-    put_labelled(around, "facility", facility, &FACILITIES);
-    put_labelled(around, "severity", severity, &SEVERITIES);
+    outer.name("log");
+    let log = outer.open();
+    outer.name("syslog");
+    let syslog = outer.open();
+    put_int(outer, "priority", header.priority);
+    put_labelled(outer, "facility", facility, &FACILITIES);
+    put_labelled(outer, "severity", severity, &SEVERITIES);
     if let Some(version) = header.version {
         let digits = [b'0' + version / 10, b'0' + version % 10];
-        put_text(around, "version", &digits[usize::from(version < 10)..]);
+        put_text(outer, "version", &digits[usize::from(version < 10)..]);
     }
     if pid.is_none() {
-        put_text(around, "procid", header.process);
+        put_text(outer, "procid", header.process);
     }
-    put_text(around, "msgid", header.message_id);
-    put_data(around, header.data);
-    around.close(syslog);
-    around.close(log);
+    put_text(outer, "msgid", header.message_id);
+    put_data(outer, header.data);
+    outer.close(syslog);
+    outer.close(log);
     if !header.host.is_empty() {
-        around.name("host");
-        let host = around.open();
-        put_text(around, "hostname", header.host);
-        around.close(host);
+        outer.name("host");
+        let host = outer.open();
+        put_text(outer, "hostname", header.host);
+        outer.close(host);
     }
     if !header.program.is_empty() || pid.is_some() {
-        around.name("process");
-        let process = around.open();
-        put_text(around, "name", header.program);
+        outer.name("process");
+        let process = outer.open();
+        put_text(outer, "name", header.program);
         if let Some(pid) = pid {
-            put_int(around, "pid", pid);
+            put_int(outer, "pid", pid);
         }
-        around.close(process);
+        outer.close(process);
     }
 }
 
-fn put_labelled(around: &mut Around, name: &str, code: u16, labels: &[&str]) {
-    around.name(name);
-    let object = around.open();
-    put_int(around, "code", code);
+fn put_labelled(outer: &mut OuterFields, name: &str, code: u16, labels: &[&str]) {
+    outer.name(name);
+    let object = outer.open();
+    put_int(outer, "code", code);
     if let Some(label) = labels.get(usize::from(code)) {
-        put_text(around, "name", label.as_bytes());
+        put_text(outer, "name", label.as_bytes());
     }
-    around.close(object);
+    outer.close(object);
 }

@@ -22,7 +22,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::Around;
+use crate::document::OuterFields;
 use crate::document::date::Formats;
 use crate::error::Result;
 
@@ -79,7 +79,7 @@ impl Envelope {
 /// Opens lines, one thread's own. Opening one allocates nothing once the buffers have grown to what lines need.
 #[derive(Debug, Clone)]
 pub struct Opener {
-    around: Around,
+    outer: OuterFields,
     names: &'static Names,
     /// Formats of the times in RFC 3164's headers, and of those in JSON objects and RFC 5424's.
     bsd_dates: Formats,
@@ -92,7 +92,7 @@ pub struct Opened<'a> {
     /// What is within; the whole line when it could not be opened.
     pub message: &'a [u8],
     /// The fields around it.
-    pub around: &'a Around,
+    pub outer: &'a OuterFields,
     /// Whether the line was such an envelope.
     pub fits: bool,
 }
@@ -105,7 +105,7 @@ impl Opener {
     pub fn new(ecs: bool) -> Result<Opener> {
         let names = if ecs { &fields::ECS } else { &fields::PLAIN };
         let bsd_dates = Formats::new(&syslog::BSD_DATES)?;
-        Ok(Opener { around: Around::default(), names, bsd_dates, dates: Formats::new(&["ISO8601"])? })
+        Ok(Opener { outer: OuterFields::default(), names, bsd_dates, dates: Formats::new(&["ISO8601"])? })
     }
 
     /// Opens `line`. `now_ms` is the time in milliseconds since 1970: of a time without a year, the year is taken that
@@ -113,29 +113,29 @@ impl Opener {
     pub fn open<'a>(&'a mut self, envelope: Envelope, line: &'a [u8], now_ms: i64) -> Opened<'a> {
         let fits = match envelope {
             Envelope::None => {
-                self.around.clear();
+                self.outer.clear();
                 true
             }
             Envelope::Json => {
-                let fits = self.around.read_json(line, &mut self.dates, now_ms);
+                let fits = self.outer.read_json(line, &mut self.dates, now_ms);
                 if fits {
-                    return Opened { message: self.around.message(), around: &self.around, fits };
+                    return Opened { message: self.outer.message(), outer: &self.outer, fits };
                 }
-                self.around.tag_no_json();
+                self.outer.tag_no_json();
                 fits
             }
             Envelope::Syslog => {
                 let header = syslog::read(line, &mut self.bsd_dates, &mut self.dates, now_ms);
                 if let Some(header) = header {
-                    self.around.clear();
-                    self.names.put(&header, &mut self.around);
-                    return Opened { message: header.message, around: &self.around, fits: true };
+                    self.outer.clear();
+                    self.names.put(&header, &mut self.outer);
+                    return Opened { message: header.message, outer: &self.outer, fits: true };
                 }
-                self.around.clear();
-                self.around.tag_no_syslog();
+                self.outer.clear();
+                self.outer.tag_no_syslog();
                 false
             }
         };
-        Opened { message: line, around: &self.around, fits }
+        Opened { message: line, outer: &self.outer, fits }
     }
 }

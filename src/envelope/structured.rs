@@ -1,6 +1,6 @@
 //! RFC 5424's STRUCTURED-DATA: `[order@32473 id="77" note="a \"b\" \] c"][trace@32473]`.
 
-use crate::document::Around;
+use crate::document::OuterFields;
 
 /// The most parameters that are taken apart. With more, the data counts as part of the message: looking for names that
 /// come twice would take the square of their number.
@@ -67,9 +67,9 @@ fn value_length(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Puts the elements of `data` into `around`, as members of the object that is open there: an object for each, with
+/// Puts the elements of `data` into `outer`, as members of the object that is open there: an object for each, with
 /// its parameters as texts. A parameter that is there more than once is an array; elements of one name are one.
-pub(super) fn put(data: &[u8], around: &mut Around) {
+pub(super) fn put(data: &[u8], outer: &mut OuterFields) {
     let empty: &[u8] = &[];
     let mut all = [Parameter { element: empty, name: empty, value: empty }; MOST];
     let mut count = 0;
@@ -86,24 +86,24 @@ pub(super) fn put(data: &[u8], around: &mut Around) {
         if all[..index].iter().any(|other| same_element(&other)) {
             continue;
         }
-        around.any_name(head.element);
-        let element = around.open();
+        outer.any_name(head.element);
+        let element = outer.open();
         let own = || all.iter().filter(|other| same_element(other) && !other.name.is_empty());
         for (index, parameter) in own().enumerate() {
             let same = |other: &&Parameter<'_>| other.name == parameter.name;
             if own().take(index).any(|other| same(&other)) {
                 continue;
             }
-            around.any_name(parameter.name);
+            outer.any_name(parameter.name);
             if own().skip(index + 1).any(|other| same(&other)) {
-                let array = around.open_array();
-                own().filter(same).for_each(|parameter| around.text_of(unescaped(parameter.value)));
-                around.close(array);
+                let array = outer.open_array();
+                own().filter(same).for_each(|parameter| outer.text_of(unescaped(parameter.value)));
+                outer.close(array);
             } else {
-                around.text_of(unescaped(parameter.value));
+                outer.text_of(unescaped(parameter.value));
             }
         }
-        around.close(element);
+        outer.close(element);
     }
 }
 

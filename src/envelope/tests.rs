@@ -272,9 +272,9 @@ fn messages_that_match_nothing_keep_their_fields() {
 fn json_gives_its_members_with_their_types_and_its_message() {
     let json = |patterns: &[&str], line: &str| one(Envelope::Json, false, patterns, line);
     let line = r#"{"message":"GET \"x\" 5","type":"access","@pid":17,"a.b":{"$c":[1,null]},"tags":["t"]}"#;
-    let around = json!({"type": "access", "@pid": 17, "a.b": {"$c": [1, null]}, "tags_": ["t"]});
+    let outer = json!({"type": "access", "@pid": 17, "a.b": {"$c": [1, null]}, "tags_": ["t"]});
     let with = |more: Value| {
-        let mut all = around.clone();
+        let mut all = outer.clone();
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         all
     };

@@ -9,7 +9,7 @@ pub use self::parsed::{Fate, Parsed, SetAside};
 use super::counts::{Budget, Clock, Sums, Trials};
 use crate::batch::{Batch, Origin};
 use crate::dead_letter::Reason;
-use crate::document::{Around, DocumentId, Documents, Encoder, date};
+use crate::document::{DocumentId, Documents, Encoder, OuterFields, date};
 use crate::envelope::{Envelope, Opened, Opener};
 use crate::error::{Error, Result};
 use crate::grok::{Explainer, Format, Library, Matcher, Parts, Pattern, Reached, Rule as FormatRule, Selector, Span};
@@ -246,10 +246,10 @@ impl Parser {
                         Some(opener) => opener,
                         none => none.insert(Opener::new(self.formats.library.is_ecs())?),
                     };
-                    let Opened { message, around, fits } = opener.open(envelope, text, now_ms);
+                    let Opened { message, outer, fits } = opener.open(envelope, text, now_ms);
                     match self.rules[..] {
-                        [] => self.parse_without_rules(at, message, around, envelope, fits, parsed),
-                        _ => self.parse_line(at, message, Some(around), parsed),
+                        [] => self.parse_without_rules(at, message, outer, envelope, fits, parsed),
+                        _ => self.parse_line(at, message, Some(outer), parsed),
                     }
                 }
             };
@@ -289,7 +289,7 @@ impl Parser {
         &mut self,
         at: Place,
         message: &[u8],
-        around: &Around,
+        outer: &OuterFields,
         envelope: Envelope,
         fits: bool,
         parsed: &mut Parsed,
@@ -304,21 +304,21 @@ impl Parser {
                 return Fate::DeadLettered;
             }
         };
-        self.keep(at, message, Some((around, false)), parsed);
+        self.keep(at, message, Some((outer, false)), parsed);
         fate
     }
 
     /// Makes the document of a line that is not parsed: of its message, if there are fields around it, and whether
     /// that was to be parsed.
-    fn keep(&mut self, at: Place, line: &[u8], around: Option<(&Around, bool)>, parsed: &mut Parsed) {
+    fn keep(&mut self, at: Place, line: &[u8], outer: Option<(&OuterFields, bool)>, parsed: &mut Parsed) {
         self.plain.set_partial(at.partial);
         for documents in &mut parsed.documents {
             let encoding = documents.encoding();
             documents.push(at.index, at.id, |out| {
-                match around {
+                match outer {
                     None => self.plain.encode_unmatched(encoding, &at.id, line, out),
-                    Some((around, wanted)) => {
-                        self.plain.encode_message(encoding, &at.id, around, line, wanted, out);
+                    Some((outer, wanted)) => {
+                        self.plain.encode_message(encoding, &at.id, outer, line, wanted, out);
                     }
                 }
                 true
@@ -328,11 +328,11 @@ impl Parser {
 
     /// A line, or the message within it and the fields around that.
     #[inline]
-    fn parse_line(&mut self, at: Place, line: &[u8], around: Option<&Around>, parsed: &mut Parsed) -> Fate {
+    fn parse_line(&mut self, at: Place, line: &[u8], outer: Option<&OuterFields>, parsed: &mut Parsed) -> Fate {
         let mut looked = false;
         let mut next = if self.first_matched { Some(0) } else { self.next_rule(0, line, &mut looked) };
         while let Some(rule) = next {
-            match self.try_rule(rule, at, line, around, parsed) {
+            match self.try_rule(rule, at, line, outer, parsed) {
                 Trial::Matched => {
                     self.first_matched = rule == 0;
                     return Fate::Matched;
@@ -350,7 +350,7 @@ impl Parser {
         self.first_matched = false;
         match self.formats.unmatched {
             Unmatched::Keep => {
-                self.keep(at, line, around.map(|around| (around, true)), parsed);
+                self.keep(at, line, outer.map(|outer| (outer, true)), parsed);
                 Fate::Unmatched
             }
             Unmatched::DeadLetter => {
@@ -392,7 +392,14 @@ impl Parser {
     }
 
     #[inline]
-    fn try_rule(&mut self, rule: usize, at: Place, line: &[u8], around: Option<&Around>, parsed: &mut Parsed) -> Trial {
+    fn try_rule(
+        &mut self,
+        rule: usize,
+        at: Place,
+        line: &[u8],
+        outer: Option<&OuterFields>,
+        parsed: &mut Parsed,
+    ) -> Trial {
         let Rule { matcher, slots, encoder, trials, .. } = &mut self.rules[rule];
         let started = trials.start(&mut self.clock);
         if let Some(matcher) = matcher {
@@ -415,9 +422,9 @@ impl Parser {
         let encoded = parsed.documents.iter_mut().all(|documents| {
             let encoding = documents.encoding();
             let Place { index, id, now_ms, .. } = at;
-            documents.push(index, id, |out| match around {
+            documents.push(index, id, |out| match outer {
                 None => encoder.encode(encoding, &id, line, spans, now_ms, out),
-                Some(around) => encoder.encode_within(encoding, &id, around, line, spans, now_ms, out),
+                Some(outer) => encoder.encode_within(encoding, &id, outer, line, spans, now_ms, out),
             })
         });
         if matcher.is_none() {

@@ -1,4 +1,4 @@
-//! [`Around`]: the fields that an envelope puts around a message, and how they and those of the message make one
+//! [`OuterFields`]: the fields that an envelope puts around a message, and how they and those of the message make one
 //! document.
 //!
 //! Where both have a value under one name, that of the message counts, as with Logstash's `overwrite`: it is the more
@@ -15,7 +15,7 @@ use super::scan::{Node, Tape, Text};
 
 /// The fields around one message. The memory is kept from line to line.
 #[derive(Debug, Clone, Default)]
-pub struct Around {
+pub struct OuterFields {
     /// Its first node is the object of all fields, their names as JSON documents have them.
     passage: Passage,
     /// The same with the names of BSON documents, where those are others.
@@ -32,7 +32,7 @@ pub struct Around {
 /// An object or array that is being built.
 pub(crate) struct Open(usize);
 
-impl Around {
+impl OuterFields {
     /// No fields.
     pub(crate) fn clear(&mut self) {
         let tape = &mut self.passage.tape;
@@ -43,7 +43,7 @@ impl Around {
         self.refused = false;
     }
 
-    /// Takes the members of the JSON object that `line` is, but for `message`, which [`message`](Around::message) gives.
+    /// Takes the members of the JSON object that `line` is, but for `message`, which [`message`](OuterFields::message) gives.
     /// A text `@timestamp` that is a time is the document's. Answers `false`, with no fields, when `line` is no object.
     pub(crate) fn read_json(&mut self, line: &[u8], dates: &mut Formats, now_ms: i64) -> bool {
         self.clear();
@@ -98,7 +98,7 @@ impl Around {
         }
     }
 
-    /// The message that [`read_json`](Around::read_json) found; empty when there was none.
+    /// The message that [`read_json`](OuterFields::read_json) found; empty when there was none.
     pub(crate) fn message(&self) -> &[u8] {
         self.message.map_or(&[], |text| self.passage.tape.text(&self.line, text).as_bytes())
     }
