@@ -1,7 +1,7 @@
 //! BSON, after version 1.1 of bsonspec.org: double, string, object, array, boolean, date, null and int64.
 
-use super::form::Form;
 use super::keys::Key;
+use super::writer::DocumentWriter;
 use super::{DocumentId, Encoding};
 
 const DOUBLE: u8 = 0x01;
@@ -73,7 +73,7 @@ fn patch(out: &mut [u8], at: usize, length: usize) {
     out[at..at + 4].copy_from_slice(&length_bytes(length));
 }
 
-impl Form for Bson<'_> {
+impl DocumentWriter for Bson<'_> {
     type Mark = usize;
     const ENCODING: Encoding = Encoding::Bson;
 

@@ -1,9 +1,9 @@
 //! [`CaptureEncoder`]: what a pattern captured, as one JSON object and nothing beside it.
 
 use super::date::{COMMON, Formats};
-use super::form::Tags;
 use super::json::Json;
 use super::plan::{Captured, Naming, Plan};
+use super::writer::Tags;
 use crate::error::Result;
 use crate::grok::{Field, Span};
 
@@ -30,8 +30,8 @@ impl CaptureEncoder {
     /// `now_ms` is the time in milliseconds since 1970, which only matters to dates without a year.
     pub fn encode(&mut self, line: &[u8], spans: &[Span], now_ms: i64, out: &mut Vec<u8>) {
         let captured = Captured { line, spans, ascii: line.is_ascii(), now_ms };
-        let mut form = Json::begin_bare(out);
-        self.plan.write(&mut form, &captured, &mut self.dates, &mut Tags::default());
-        form.end();
+        let mut writer = Json::begin_bare(out);
+        self.plan.write(&mut writer, &captured, &mut self.dates, &mut Tags::default());
+        writer.end();
     }
 }

@@ -7,12 +7,12 @@ use crate::grok::{DateRule, Field, Span};
 use super::DocumentId;
 use super::bson::Bson;
 use super::date::{COMMON, Formats};
-use super::form::{Form, Tags};
 use super::json::Json;
 use super::keys::{self, Key};
 use super::object::Passage;
 use super::outer_fields::OuterFields;
 use super::plan::{Captured, Naming, Plan, write_text};
+use super::writer::{DocumentWriter, Tags};
 
 /// Encodes lines as documents. It has memory of its own (the date last read, room to work in): compile one, then clone
 /// it for every thread.
@@ -153,14 +153,14 @@ impl Encoder {
                 out.reserve(line.len() * 2 + 256);
                 match encoding {
                     Encoding::Json => {
-                        let mut form = Json::begin(out, id);
-                        self.write_fields(&mut form, outer, line, spans, now_ms);
-                        form.end();
+                        let mut writer = Json::begin(out, id);
+                        self.write_fields(&mut writer, outer, line, spans, now_ms);
+                        writer.end();
                     }
                     Encoding::Bson => {
-                        let mut form = Bson::begin(out, id);
-                        self.write_fields(&mut form, outer, line, spans, now_ms);
-                        form.end();
+                        let mut writer = Bson::begin(out, id);
+                        self.write_fields(&mut writer, outer, line, spans, now_ms);
+                        writer.end();
                     }
                 }
                 true
@@ -173,14 +173,14 @@ impl Encoder {
                 out.reserve(line.len() + 128);
                 match encoding {
                     Encoding::Json => {
-                        let mut form = Json::begin(out, id);
-                        object.write(&mut form, outer);
-                        form.end();
+                        let mut writer = Json::begin(out, id);
+                        object.write(&mut writer, outer);
+                        writer.end();
                     }
                     Encoding::Bson => {
-                        let mut form = Bson::begin(out, id);
-                        object.write(&mut form, outer);
-                        form.end();
+                        let mut writer = Bson::begin(out, id);
+                        object.write(&mut writer, outer);
+                        writer.end();
                     }
                 }
                 true
@@ -192,14 +192,14 @@ impl Encoder {
     pub fn encode_unmatched(&self, encoding: Encoding, id: &DocumentId, line: &[u8], out: &mut Vec<u8>) {
         match encoding {
             Encoding::Json => {
-                let mut form = Json::begin(out, id);
-                write_unmatched(&mut form, &self.message, line, self.always);
-                form.end();
+                let mut writer = Json::begin(out, id);
+                write_unmatched(&mut writer, &self.message, line, self.always);
+                writer.end();
             }
             Encoding::Bson => {
-                let mut form = Bson::begin(out, id);
-                write_unmatched(&mut form, &self.message, line, self.always);
-                form.end();
+                let mut writer = Bson::begin(out, id);
+                write_unmatched(&mut writer, &self.message, line, self.always);
+                writer.end();
             }
         }
     }
@@ -218,32 +218,32 @@ impl Encoder {
         out.reserve(message.len() * 2 + 512);
         match encoding {
             Encoding::Json => {
-                let mut form = Json::begin(out, id);
-                self.write_message(&mut form, outer, message, unmatched);
-                form.end();
+                let mut writer = Json::begin(out, id);
+                self.write_message(&mut writer, outer, message, unmatched);
+                writer.end();
             }
             Encoding::Bson => {
-                let mut form = Bson::begin(out, id);
-                self.write_message(&mut form, outer, message, unmatched);
-                form.end();
+                let mut writer = Bson::begin(out, id);
+                self.write_message(&mut writer, outer, message, unmatched);
+                writer.end();
             }
         }
     }
 
-    fn write_message<F: Form>(&self, form: &mut F, outer: &OuterFields, message: &[u8], unmatched: bool) {
+    fn write_message<W: DocumentWriter>(&self, writer: &mut W, outer: &OuterFields, message: &[u8], unmatched: bool) {
         if let Some(date) = outer.date() {
-            form.key(&self.timestamp);
-            form.date(date);
+            writer.key(&self.timestamp);
+            writer.date(date);
         }
         let mut tags = if unmatched { Tags::UNMATCHED } else { Tags::default() };
         tags.add(self.always);
-        outer.write_message(form, &self.message, message, tags);
+        outer.write_message(writer, &self.message, message, tags);
     }
 
     #[inline]
-    fn write_fields<F: Form>(
+    fn write_fields<W: DocumentWriter>(
         &mut self,
-        form: &mut F,
+        writer: &mut W,
         outer: Option<&OuterFields>,
         line: &[u8],
         spans: &[Span],
@@ -257,8 +257,8 @@ impl Encoder {
             let Some(text) = captured.text(slot) else { continue };
             present = true;
             if let Some(date) = self.dates.read(text, now_ms) {
-                form.key(&self.timestamp);
-                form.date(date);
+                writer.key(&self.timestamp);
+                writer.date(date);
                 (present, dated) = (false, true);
                 break;
             }
@@ -267,24 +267,24 @@ impl Encoder {
             tags.add(Tags::DATE);
         }
         match outer {
-            None => plan.write(form, &captured, &mut self.field_dates, &mut tags),
+            None => plan.write(writer, &captured, &mut self.field_dates, &mut tags),
             Some(outer) => {
                 if let Some(date) = outer.date().filter(|_| !dated) {
-                    form.key(&self.timestamp);
-                    form.date(date);
+                    writer.key(&self.timestamp);
+                    writer.date(date);
                 }
                 tags.add(outer.tags());
-                plan.write_within(outer.root(F::ENCODING), form, &captured, &mut self.field_dates, &mut tags);
+                plan.write_within(outer.root(W::ENCODING), writer, &captured, &mut self.field_dates, &mut tags);
             }
         }
-        tags.write(form, outer.into_iter().flat_map(|outer| outer.doubles(F::ENCODING)));
+        tags.write(writer, outer.into_iter().flat_map(|outer| outer.doubles(W::ENCODING)));
     }
 }
 
-fn write_unmatched<F: Form>(form: &mut F, message: &Key, line: &[u8], always: Tags) {
+fn write_unmatched<W: DocumentWriter>(writer: &mut W, message: &Key, line: &[u8], always: Tags) {
     let mut tags = Tags::UNMATCHED;
     tags.add(always);
-    form.key(message);
-    write_text(line, form, line.is_ascii(), &mut tags);
-    tags.write(form, std::iter::empty());
+    writer.key(message);
+    write_text(line, writer, line.is_ascii(), &mut tags);
+    tags.write(writer, std::iter::empty());
 }

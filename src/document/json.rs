@@ -1,8 +1,8 @@
 //! JSON: one object on one line.
 
 use super::date::write_iso;
-use super::form::Form;
 use super::keys::Key;
+use super::writer::DocumentWriter;
 use super::{DocumentId, Encoding};
 
 /// A JSON object at the end of a buffer. Every value is followed by a comma; closing an object or array turns the last
@@ -48,7 +48,7 @@ impl<'a> Json<'a> {
     }
 }
 
-impl Form for Json<'_> {
+impl DocumentWriter for Json<'_> {
     type Mark = usize;
     const ENCODING: Encoding = Encoding::Json;
 

@@ -40,7 +40,6 @@ mod bson;
 mod captures;
 pub mod date;
 mod encoder;
-mod form;
 pub mod id;
 pub(crate) mod json;
 mod keys;
@@ -48,6 +47,7 @@ mod object;
 mod outer_fields;
 mod plan;
 mod scan;
+mod writer;
 // The BSON documents are checked with the driver's own reader.
 #[cfg(all(test, feature = "mongodb"))]
 mod tests;

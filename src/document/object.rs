@@ -8,10 +8,10 @@ use std::borrow::Cow;
 
 use super::Encoding;
 use super::date::Formats;
-use super::form::{Form, Tags};
 use super::keys;
 use super::outer_fields::{Level, OuterFields, write_merged};
 use super::scan::{Node, Tape};
+use super::writer::{DocumentWriter, Tags};
 
 /// The memory one thread needs to pass lines through.
 #[derive(Debug, Clone, Default)]
@@ -202,26 +202,26 @@ impl Passage {
 
 impl Object<'_> {
     /// Writes everything after `_id`; with the fields of an envelope around it.
-    pub fn write<F: Form>(&mut self, form: &mut F, outer: Option<&OuterFields>) {
+    pub fn write<W: DocumentWriter>(&mut self, writer: &mut W, outer: Option<&OuterFields>) {
         let mut tags = self.tags;
         if let Some(date) = self.date.or_else(|| outer?.date()) {
-            form.name("@timestamp");
-            form.date(date);
+            writer.name("@timestamp");
+            writer.date(date);
         }
         let own = Level { tape: self.tape, line: &self.line, index: 0 };
         match outer {
             None => {
                 let members = own.members().filter(|member| Some(member.at) != self.replaced);
-                members.for_each(|member| member.write(form, &mut tags));
+                members.for_each(|member| member.write(writer, &mut tags));
             }
             Some(outer) => {
                 tags.add(outer.tags());
-                write_merged(outer.root(F::ENCODING), own, self.replaced, self.names, form, &mut tags);
+                write_merged(outer.root(W::ENCODING), own, self.replaced, self.names, writer, &mut tags);
             }
         }
         let own = self.tape.doubles(&self.line);
-        let outer = outer.into_iter().flat_map(|outer| outer.doubles(F::ENCODING));
-        tags.write(form, own.chain(outer.filter(|name| !self.tape.has_double(&self.line, name))));
+        let outer = outer.into_iter().flat_map(|outer| outer.doubles(W::ENCODING));
+        tags.write(writer, own.chain(outer.filter(|name| !self.tape.has_double(&self.line, name))));
     }
 }
 
@@ -264,32 +264,32 @@ impl Tape {
         self.doubles.binary_search_by(|&text| self.text(line, text).cmp(name)).is_ok()
     }
 
-    pub(super) fn write_value<F: Form>(&self, line: &str, form: &mut F, index: usize, tags: &mut Tags) {
+    pub(super) fn write_value<W: DocumentWriter>(&self, line: &str, writer: &mut W, index: usize, tags: &mut Tags) {
         match self.nodes[index] {
-            Node::Null => form.null(),
-            Node::Bool(value) => form.bool(value),
-            Node::Int(_, value) => form.int(value),
-            Node::Float(_, value) => form.float(value),
+            Node::Null => writer.null(),
+            Node::Bool(value) => writer.bool(value),
+            Node::Int(_, value) => writer.int(value),
+            Node::Float(_, value) => writer.float(value),
             Node::Huge(text) => {
                 tags.add(Tags::TYPE);
-                form.text(self.text(line, text).as_bytes());
+                writer.text(self.text(line, text).as_bytes());
             }
-            Node::Text(text) | Node::Name { text, .. } => form.text(self.text(line, text).as_bytes()),
+            Node::Text(text) | Node::Name { text, .. } => writer.text(self.text(line, text).as_bytes()),
             Node::Object { .. } => {
-                let mark = form.open_object();
+                let mark = writer.open_object();
                 let level = Level { tape: self, line, index };
-                level.members().for_each(|member| member.write(form, tags));
-                form.close_object(mark);
+                level.members().for_each(|member| member.write(writer, tags));
+                writer.close_object(mark);
             }
             Node::Array { end } => {
-                let mark = form.open_array();
+                let mark = writer.open_array();
                 let (mut at, mut item) = (index + 1, 0);
                 while at < end as usize {
-                    form.item(item);
-                    self.write_value(line, form, at, tags);
+                    writer.item(item);
+                    self.write_value(line, writer, at, tags);
                     (at, item) = (self.after(at), item + 1);
                 }
-                form.close_array(mark);
+                writer.close_array(mark);
             }
         }
     }

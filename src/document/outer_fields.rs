@@ -7,11 +7,11 @@
 
 use super::Encoding;
 use super::date::Formats;
-use super::form::{Form, Tags};
 use super::keys;
 use super::object::Passage;
 use super::plan::write_text;
 use super::scan::{Node, Tape, Text};
+use super::writer::{DocumentWriter, Tags};
 
 /// The fields around one message. The memory is kept from line to line.
 #[derive(Debug, Clone, Default)]
@@ -219,15 +219,21 @@ impl OuterFields {
     }
 
     /// Writes the fields and the message, for which there is no rule or none that matches.
-    pub(super) fn write_message<F: Form>(&self, form: &mut F, message: &keys::Key, text: &[u8], mut tags: Tags) {
+    pub(super) fn write_message<W: DocumentWriter>(
+        &self,
+        writer: &mut W,
+        message: &keys::Key,
+        text: &[u8],
+        mut tags: Tags,
+    ) {
         tags.add(self.tags);
-        let root = self.root(F::ENCODING);
-        root.members().for_each(|member| member.write(form, &mut tags));
+        let root = self.root(W::ENCODING);
+        root.members().for_each(|member| member.write(writer, &mut tags));
         if !text.is_empty() || root.find("message").is_none() {
-            form.key(message);
-            write_text(text, form, text.is_ascii(), &mut tags);
+            writer.key(message);
+            write_text(text, writer, text.is_ascii(), &mut tags);
         }
-        tags.write(form, self.doubles(F::ENCODING));
+        tags.write(writer, self.doubles(W::ENCODING));
     }
 }
 
@@ -282,18 +288,18 @@ impl<'a> Member<'a> {
     }
 
     /// Writes name and value.
-    pub fn write<F: Form>(&self, form: &mut F, tags: &mut Tags) {
+    pub fn write<W: DocumentWriter>(&self, writer: &mut W, tags: &mut Tags) {
         let Level { tape, line, .. } = self.level;
-        form.name(self.name);
+        writer.name(self.name);
         if !self.is_joined() {
-            return tape.write_value(line, form, self.at + 1, tags);
+            return tape.write_value(line, writer, self.at + 1, tags);
         }
-        let mark = form.open_array();
+        let mark = writer.open_array();
         for (item, at) in tape.same(self.at).enumerate() {
-            form.item(item);
-            tape.write_value(line, form, at + 1, tags);
+            writer.item(item);
+            tape.write_value(line, writer, at + 1, tags);
         }
-        form.close_array(mark);
+        writer.close_array(mark);
     }
 
     /// Whether it stands for several of one name.
@@ -303,12 +309,12 @@ impl<'a> Member<'a> {
 }
 
 /// Writes the members of `outer` and of `inner` as those of one object. `sorted` is memory to work in.
-pub(super) fn write_merged<F: Form>(
+pub(super) fn write_merged<W: DocumentWriter>(
     outer: Level<'_>,
     inner: Level<'_>,
     except: Option<usize>,
     sorted: &mut Vec<u32>,
-    form: &mut F,
+    writer: &mut W,
     tags: &mut Tags,
 ) {
     let sort = |level: Level<'_>, sorted: &mut Vec<u32>| {
@@ -322,7 +328,7 @@ pub(super) fn write_merged<F: Form>(
     let end = sorted.len();
     for member in outer.members() {
         if find(inner, &sorted[inner_start..outer_start], member.name).is_none_or(|found| Some(found.at) == except) {
-            member.write(form, tags);
+            member.write(writer, tags);
         }
     }
     for member in inner.members().filter(|member| Some(member.at) != except) {
@@ -331,12 +337,12 @@ pub(super) fn write_merged<F: Form>(
             Some((other, object))
         });
         match both {
-            None => member.write(form, tags),
+            None => member.write(writer, tags),
             Some((outer, inner)) => {
-                form.name(member.name);
-                let mark = form.open_object();
-                write_merged(outer, inner, None, sorted, form, tags);
-                form.close_object(mark);
+                writer.name(member.name);
+                let mark = writer.open_object();
+                write_merged(outer, inner, None, sorted, writer, tags);
+                writer.close_object(mark);
             }
         }
     }

@@ -24,10 +24,10 @@ use crate::grok::{Field, FieldSlot, FieldType, Span};
 
 use super::Encoding;
 use super::date::Formats;
-use super::form::{Form, Tags};
 use super::keys::{self, Key};
 use super::outer_fields::Level;
 use super::value;
+use super::writer::{DocumentWriter, Tags};
 
 /// Deepest nesting of a field's name. MongoDB stores 100 levels.
 const MAX_DEPTH: usize = 64;
@@ -132,21 +132,27 @@ impl Plan {
 
     /// Writes the fields that have a text.
     #[inline]
-    pub fn write<F: Form>(&self, form: &mut F, captured: &Captured<'_>, dates: &mut Formats, tags: &mut Tags) {
-        write_nodes(&self.nodes, None, form, captured, dates, tags);
-    }
-
-    /// Writes the fields of `outer` that the captures have no value for, and those that have a text.
-    pub fn write_within<F: Form>(
+    pub fn write<W: DocumentWriter>(
         &self,
-        outer: Level<'_>,
-        form: &mut F,
+        writer: &mut W,
         captured: &Captured<'_>,
         dates: &mut Formats,
         tags: &mut Tags,
     ) {
-        write_outer(&self.nodes, outer, form, captured, tags);
-        write_nodes(&self.nodes, Some(outer), form, captured, dates, tags);
+        write_nodes(&self.nodes, None, writer, captured, dates, tags);
+    }
+
+    /// Writes the fields of `outer` that the captures have no value for, and those that have a text.
+    pub fn write_within<W: DocumentWriter>(
+        &self,
+        outer: Level<'_>,
+        writer: &mut W,
+        captured: &Captured<'_>,
+        dates: &mut Formats,
+        tags: &mut Tags,
+    ) {
+        write_outer(&self.nodes, outer, writer, captured, tags);
+        write_nodes(&self.nodes, Some(outer), writer, captured, dates, tags);
     }
 }
 
@@ -222,21 +228,27 @@ impl Node {
 }
 
 /// The members of `outer` that no node takes the place of. Objects that are nodes as well are left to those.
-fn write_outer<F: Form>(nodes: &[Node], outer: Level<'_>, form: &mut F, captured: &Captured<'_>, tags: &mut Tags) {
+fn write_outer<W: DocumentWriter>(
+    nodes: &[Node],
+    outer: Level<'_>,
+    writer: &mut W,
+    captured: &Captured<'_>,
+    tags: &mut Tags,
+) {
     for member in outer.members() {
-        match nodes.iter().find(|node| node.name(F::ENCODING) == member.name) {
+        match nodes.iter().find(|node| node.name(W::ENCODING) == member.name) {
             Some(Node::Object { .. }) if member.object().is_some() => {}
             Some(node) if node.has_value(captured) => {}
-            _ => member.write(form, tags),
+            _ => member.write(writer, tags),
         }
     }
 }
 
 #[inline]
-fn write_nodes<F: Form>(
+fn write_nodes<W: DocumentWriter>(
     nodes: &[Node],
     outer: Option<Level<'_>>,
-    form: &mut F,
+    writer: &mut W,
     captured: &Captured<'_>,
     dates: &mut Formats,
     tags: &mut Tags,
@@ -246,25 +258,25 @@ fn write_nodes<F: Form>(
             Node::Leaf(leaf) => match leaf.slots[..] {
                 [slot] => {
                     if let Some(text) = captured.value(&slot) {
-                        form.key(&leaf.key);
-                        write_value(slot.kind, text, form, captured, dates, tags);
+                        writer.key(&leaf.key);
+                        write_value(slot.kind, text, writer, captured, dates, tags);
                     }
                 }
-                _ => write_repeated(leaf, form, captured, dates, tags),
+                _ => write_repeated(leaf, writer, captured, dates, tags),
             },
             Node::Object { key, children } => {
-                let before = form.position();
-                form.key(key);
-                let mark = form.open_object();
-                let other = outer.and_then(|outer| outer.find(key.name(F::ENCODING))?.object());
+                let before = writer.position();
+                writer.key(key);
+                let mark = writer.open_object();
+                let other = outer.and_then(|outer| outer.find(key.name(W::ENCODING))?.object());
                 if let Some(other) = other {
-                    write_outer(children, other, form, captured, tags);
+                    write_outer(children, other, writer, captured, tags);
                 }
-                write_nodes(children, other, form, captured, dates, tags);
-                if form.is_empty(mark) {
-                    form.undo(before);
+                write_nodes(children, other, writer, captured, dates, tags);
+                if writer.is_empty(mark) {
+                    writer.undo(before);
                 } else {
-                    form.close_object(mark);
+                    writer.close_object(mark);
                 }
             }
         }
@@ -272,7 +284,13 @@ fn write_nodes<F: Form>(
 }
 
 /// A field whose name stands in the pattern more than once: an array, or a single value when only one gives one.
-fn write_repeated<F: Form>(leaf: &Leaf, form: &mut F, captured: &Captured<'_>, dates: &mut Formats, tags: &mut Tags) {
+fn write_repeated<W: DocumentWriter>(
+    leaf: &Leaf,
+    writer: &mut W,
+    captured: &Captured<'_>,
+    dates: &mut Formats,
+    tags: &mut Tags,
+) {
     let values = || leaf.slots.iter().filter_map(|slot| Some((slot, captured.value(slot)?)));
     // Beside a number, Logstash would drop what comes again; kept, it is a number as well.
     let numbers = values().any(|(slot, _)| is_number(slot));
@@ -282,43 +300,43 @@ fn write_repeated<F: Form>(leaf: &Leaf, form: &mut F, captured: &Captured<'_>, d
     };
     let mut values = values();
     let Some((slot, first)) = values.next() else { return };
-    form.key(&leaf.key);
+    writer.key(&leaf.key);
     let Some(second) = values.next() else {
-        return write_value(kind(slot), first, form, captured, dates, tags);
+        return write_value(kind(slot), first, writer, captured, dates, tags);
     };
-    let mark = form.open_array();
+    let mark = writer.open_array();
     for (index, (slot, text)) in [(slot, first), second].into_iter().chain(values).enumerate() {
-        form.item(index);
-        write_value(kind(slot), text, form, captured, dates, tags);
+        writer.item(index);
+        write_value(kind(slot), text, writer, captured, dates, tags);
     }
-    form.close_array(mark);
+    writer.close_array(mark);
 }
 
 #[inline]
-fn write_value<F: Form>(
+fn write_value<W: DocumentWriter>(
     kind: FieldType,
     text: &[u8],
-    form: &mut F,
+    writer: &mut W,
     captured: &Captured<'_>,
     dates: &mut Formats,
     tags: &mut Tags,
 ) {
     let written = match kind {
-        FieldType::Text | FieldType::Ip => return write_text(text, form, captured.ascii, tags),
+        FieldType::Text | FieldType::Ip => return write_text(text, writer, captured.ascii, tags),
         FieldType::Int => value::int(text).map(|number| {
-            form.int(number.value);
+            writer.int(number.value);
             number.whole
         }),
         FieldType::Float => value::float(text).map(|number| {
-            form.float(number.value);
+            writer.float(number.value);
             number.whole
         }),
         FieldType::Bool => value::bool(text).map(|value| {
-            form.bool(value);
+            writer.bool(value);
             true
         }),
         FieldType::Date => dates.read(text, captured.now_ms).map(|value| {
-            form.date(value);
+            writer.date(value);
             true
         }),
     };
@@ -326,17 +344,17 @@ fn write_value<F: Form>(
         tags.add(Tags::TYPE);
     }
     if written.is_none() {
-        write_text(text, form, captured.ascii, tags);
+        write_text(text, writer, captured.ascii, tags);
     }
 }
 
 /// Writes bytes as text; what is not UTF-8 is replaced and the document is marked.
 #[inline]
-pub(super) fn write_text<F: Form>(text: &[u8], form: &mut F, ascii: bool, tags: &mut Tags) {
+pub(super) fn write_text<W: DocumentWriter>(text: &[u8], writer: &mut W, ascii: bool, tags: &mut Tags) {
     if ascii || std::str::from_utf8(text).is_ok() {
-        form.text(text);
+        writer.text(text);
     } else {
         tags.add(Tags::UTF8);
-        form.lossy_text(text);
+        writer.lossy_text(text);
     }
 }

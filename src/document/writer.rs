@@ -1,13 +1,13 @@
-//! What the two encodings have in common: a document is written once, to a [`Form`], so that JSON and BSON cannot differ.
+//! What the two encodings have in common: a document is written once, to a [`DocumentWriter`], so that JSON and BSON cannot differ.
 
 use super::Encoding;
 use super::keys::Key;
 
 /// One document under construction at the end of a buffer.
 ///
-/// Each value is preceded by [`key`](Form::key) or [`name`](Form::name) in an object and by [`item`](Form::item) in an
+/// Each value is preceded by [`key`](DocumentWriter::key) or [`name`](DocumentWriter::name) in an object and by [`item`](DocumentWriter::item) in an
 /// array. Texts given as bytes are UTF-8 unless said otherwise.
-pub(super) trait Form {
+pub(super) trait DocumentWriter {
     /// Where an object or array began.
     type Mark: Copy;
     /// Which one it is: names depend on it.
@@ -37,7 +37,7 @@ pub(super) trait Form {
     fn open_array(&mut self) -> Self::Mark;
     fn close_array(&mut self, mark: Self::Mark);
 
-    /// The position to go back to with [`undo`](Form::undo).
+    /// The position to go back to with [`undo`](DocumentWriter::undo).
     fn position(&self) -> usize;
     /// Takes back what was written since `position`.
     fn undo(&mut self, position: usize);
@@ -76,30 +76,30 @@ impl Tags {
 
     /// Writes `tags` if there are any; `doubles` are the names of fields that were there more than once.
     #[inline]
-    pub fn write<'a, F: Form>(self, form: &mut F, doubles: impl Iterator<Item = &'a str>) {
+    pub fn write<'a, W: DocumentWriter>(self, writer: &mut W, doubles: impl Iterator<Item = &'a str>) {
         let mut doubles = doubles.peekable();
         if self != Tags::default() || doubles.peek().is_some() {
-            self.write_all(form, &mut doubles);
+            self.write_all(writer, &mut doubles);
         }
     }
 
     #[cold]
-    fn write_all<F: Form>(self, form: &mut F, doubles: &mut dyn Iterator<Item = &str>) {
-        form.name("tags");
-        let mark = form.open_array();
+    fn write_all<W: DocumentWriter>(self, writer: &mut W, doubles: &mut dyn Iterator<Item = &str>) {
+        writer.name("tags");
+        let mark = writer.open_array();
         let present = Self::NAMES.iter().filter(|(tag, _)| self.0 & tag.0 != 0);
         let mut index = 0;
         for (_, name) in present {
-            form.item(index);
-            form.text(name.as_bytes());
+            writer.item(index);
+            writer.text(name.as_bytes());
             index += 1;
         }
         for name in doubles {
-            form.item(index);
-            form.text(format!("{DOUBLE}{name}").as_bytes());
+            writer.item(index);
+            writer.text(format!("{DOUBLE}{name}").as_bytes());
             index += 1;
         }
-        form.close_array(mark);
+        writer.close_array(mark);
     }
 }
 
