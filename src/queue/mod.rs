@@ -3,7 +3,7 @@
 //! [`Queue`] is a pure state machine. Time is an argument, peers are numbers, and nothing in it blocks, so that every
 //! race can be written down as a test. [`shared::SharedQueue`] puts it behind a lock for readers and workers.
 //!
-//! A line that workers are lost on is found by its leases, which run out ([`poison candidates`]). It is *poison* then, and
+//! A line that workers are lost on is found by its leases, which run out ([`poison`]). It is *poison* then, and
 //! stays so until whoever runs the queue has written its dead letter and [buries](Queue::bury) it.
 
 mod expiry;

@@ -7,14 +7,14 @@
 pub(crate) mod append;
 pub mod backoff;
 pub(crate) mod disk;
+mod interpolation;
 pub mod memory;
 #[cfg(feature = "mongodb")]
 pub mod mongodb;
 pub mod ndjson;
 pub mod null;
-mod reference;
 
-pub(crate) use reference::encode;
+pub(crate) use interpolation::encode;
 pub(crate) mod repair;
 pub mod spec;
 #[cfg(feature = "sqlite")]

@@ -59,7 +59,7 @@ impl Address {
         let certificates = options.filter_map(|option| {
             let (name, value) = option.split_once('=')?;
             let is_file = ["tlscafile", "tlscertificatekeyfile"].contains(&name.to_ascii_lowercase().as_str());
-            is_file.then(|| reference::decode(value))
+            is_file.then(|| interpolation::decode(value))
         });
         secrets.chain(certificates).map(PathBuf::from).collect()
     }
@@ -68,7 +68,7 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A name of a secret may be shown, wherever in the address it stands.
-        let shown = if reference::whole(&self.given).is_some() { &self.uri } else { &self.given };
+        let shown = if interpolation::whole(&self.given).is_some() { &self.uri } else { &self.given };
         f.write_str(&masked(shown))
     }
 }
@@ -88,7 +88,9 @@ impl SinkSpec {
     /// # Errors
     /// A usage error that says what there is.
     pub fn parse(text: &str) -> Result<SinkSpec> {
-        let Some(expanded) = reference::expand(text, &reference::follow)? else { return SinkSpec::read(text, text) };
+        let Some(expanded) = interpolation::expand(text, &interpolation::follow)? else {
+            return SinkSpec::read(text, text);
+        };
         // Whatever a secret turns out to be, it is not repeated.
         SinkSpec::read(&expanded, text).map_err(|_| {
             Error::usage(format!("sink {}: with what it refers to it is no sink; {}", masked(text), known()))

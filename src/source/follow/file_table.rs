@@ -172,7 +172,7 @@ mod tests {
     }
 
     /// What a look at these names means, in words.
-    fn look(book: &mut FileTable, second: u64, names: &[(&str, u64)]) -> Vec<String> {
+    fn look(files: &mut FileTable, second: u64, names: &[(&str, u64)]) -> Vec<String> {
         let steps = files.look(&found(names), Duration::from_secs(second)).into_iter().map(|step| match step {
             Step::Begin { found, later } => {
                 format!("begin {} {}{}", found.path.display(), found.id.inode, if later { " later" } else { "" })
@@ -196,38 +196,38 @@ mod tests {
     #[test]
     fn a_rotation_by_rename_is_a_nameless_file_and_its_successor() {
         let mut files = FileTable::default();
-        assert_eq!(look(&mut book, 0, &[("app.log", 1)]), ["begin app.log 1"]);
-        assert_eq!(look(&mut book, 1, &[("app.log", 1)]), [""; 0]);
-        assert_eq!(look(&mut book, 2, &[]), ["nameless 1 since 2"]);
-        assert_eq!(look(&mut book, 3, &[("app.log", 2)]), ["begin app.log 2 later", "nameless 1 since 2 succeeded"]);
+        assert_eq!(look(&mut files, 0, &[("app.log", 1)]), ["begin app.log 1"]);
+        assert_eq!(look(&mut files, 1, &[("app.log", 1)]), [""; 0]);
+        assert_eq!(look(&mut files, 2, &[]), ["nameless 1 since 2"]);
+        assert_eq!(look(&mut files, 3, &[("app.log", 2)]), ["begin app.log 2 later", "nameless 1 since 2 succeeded"]);
         files.forget(FileId { device: 1, inode: 1 });
-        assert_eq!(look(&mut book, 4, &[("app.log", 2)]), [""; 0]);
+        assert_eq!(look(&mut files, 4, &[("app.log", 2)]), [""; 0]);
     }
 
     #[test]
     fn under_a_glob_that_covers_it_a_rotated_file_has_another_name_and_is_not_begun_again() {
         let mut files = FileTable::default();
-        assert_eq!(look(&mut book, 0, &[("a", 1), ("a.1", 2)]), ["begin a 1", "begin a.1 2"]);
+        assert_eq!(look(&mut files, 0, &[("a", 1), ("a.1", 2)]), ["begin a 1", "begin a.1 2"]);
         // a.1 → a.2, a → a.1, a new a.
-        let steps = look(&mut book, 1, &[("a", 3), ("a.1", 1), ("a.2", 2)]);
+        let steps = look(&mut files, 1, &[("a", 3), ("a.1", 1), ("a.2", 2)]);
         assert_eq!(steps, ["begin a 3 later", "renamed 1 a.1", "renamed 2 a.2"]);
     }
 
     #[test]
     fn a_file_that_comes_back_under_a_name_is_the_same_file() {
         let mut files = FileTable::default();
-        look(&mut book, 0, &[("a", 1)]);
-        assert_eq!(look(&mut book, 1, &[]), ["nameless 1 since 1"]);
-        assert_eq!(look(&mut book, 2, &[("b", 1)]), ["renamed 1 b"]);
-        assert_eq!(look(&mut book, 3, &[]), ["nameless 1 since 3"]);
+        look(&mut files, 0, &[("a", 1)]);
+        assert_eq!(look(&mut files, 1, &[]), ["nameless 1 since 1"]);
+        assert_eq!(look(&mut files, 2, &[("b", 1)]), ["renamed 1 b"]);
+        assert_eq!(look(&mut files, 3, &[]), ["nameless 1 since 3"]);
     }
 
     #[test]
     fn of_several_names_for_one_file_the_first_counts_as_long_as_it_is_there() {
         let mut files = FileTable::default();
-        assert_eq!(look(&mut book, 0, &[("a", 1), ("b", 1)]), ["begin a 1"]);
-        assert_eq!(look(&mut book, 1, &[("0", 1), ("a", 1)]), [""; 0]);
-        assert_eq!(look(&mut book, 2, &[("0", 1)]), ["renamed 1 0"]);
+        assert_eq!(look(&mut files, 0, &[("a", 1), ("b", 1)]), ["begin a 1"]);
+        assert_eq!(look(&mut files, 1, &[("0", 1), ("a", 1)]), [""; 0]);
+        assert_eq!(look(&mut files, 2, &[("0", 1)]), ["renamed 1 0"]);
     }
 
     #[test]
