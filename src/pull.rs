@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
-use crate::link::{Link, LinkOptions, Say};
+use crate::socket::{Say, Socket, SocketOptions};
 use crate::stop::Stop;
 
 /// Receives the messages of the PUSH sockets that are connected: an iterator that waits for the next one.
@@ -24,7 +24,7 @@ use crate::stop::Stop;
 /// # }
 /// ```
 pub struct Puller {
-    link: Link,
+    socket: Socket,
     message: zmq::Message,
     stop: Option<Stop>,
 }
@@ -35,7 +35,7 @@ impl Puller {
     /// # Errors
     /// An endpoint that is wrong, in use, or open to other machines ([`Puller::open`] takes those, with keys).
     pub fn bind(endpoint: &str) -> Result<Puller> {
-        Puller::open(&LinkOptions::bind_local(endpoint)?, Box::new(drop))
+        Puller::open(&SocketOptions::bind_local(endpoint)?, Box::new(drop))
     }
 
     /// Connects to endpoints of this machine; their sockets may appear later, and come and go.
@@ -43,7 +43,7 @@ impl Puller {
     /// # Errors
     /// An endpoint that is wrong, another user's, or on another machine ([`Puller::open`] takes those, with keys).
     pub fn connect<S: AsRef<str>>(endpoints: impl IntoIterator<Item = S>) -> Result<Puller> {
-        Puller::open(&LinkOptions::connect_local(endpoints)?, Box::new(drop))
+        Puller::open(&SocketOptions::connect_local(endpoints)?, Box::new(drop))
     }
 
     /// Connects and listens as `options` say. `say` gets sentences for the user: about peers that do not come together
@@ -51,8 +51,8 @@ impl Puller {
     ///
     /// # Errors
     /// An endpoint that is in use, cannot be bound, or is another user's.
-    pub fn open(options: &LinkOptions, say: Say) -> Result<Puller> {
-        Ok(Puller { link: Link::open(zmq::PULL, options, say)?, message: zmq::Message::new(), stop: None })
+    pub fn open(options: &SocketOptions, say: Say) -> Result<Puller> {
+        Ok(Puller { socket: Socket::open(zmq::PULL, options, say)?, message: zmq::Message::new(), stop: None })
     }
 
     /// Lets the iterator end, and every wait, when `stop` is requested. What has been received by then comes first.
@@ -62,12 +62,12 @@ impl Puller {
 
     /// Where it listens, ports filled in.
     pub fn endpoints(&self) -> &[Endpoint] {
-        self.link.endpoints()
+        self.socket.endpoints()
     }
 
     /// Where it listens and connects.
     pub(crate) fn everywhere(&self) -> impl Iterator<Item = &Endpoint> {
-        self.link.everywhere()
+        self.socket.everywhere()
     }
 
     /// The next message if one is there, to be read before the next call.
@@ -76,7 +76,7 @@ impl Puller {
     /// When the socket fails.
     #[inline]
     pub fn receive(&mut self) -> Result<Option<&[u8]>> {
-        match self.link.socket.recv(&mut self.message, zmq::DONTWAIT) {
+        match self.socket.raw.recv(&mut self.message, zmq::DONTWAIT) {
             Ok(()) => Ok(Some(&self.message)),
             Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => Ok(None),
             Err(error) => Err(Error::wire("a message cannot be received").because(error)),
@@ -107,17 +107,17 @@ impl Puller {
     /// Those of [`next_within`](Self::next_within).
     pub fn wait(&mut self, time: Option<Duration>) -> Result<()> {
         let stop = self.stop.as_ref().map(Stop::descriptor);
-        self.link.wait(Some(zmq::POLLIN), [stop], time).map(drop)
+        self.socket.wait(Some(zmq::POLLIN), [stop], time).map(drop)
     }
 
     /// Waits until there may be a message, or `time` is over; also when a stop was requested.
     pub(crate) fn wait_for_more(&mut self, time: Duration) -> Result<()> {
-        self.link.wait(Some(zmq::POLLIN), [], Some(time)).map(drop)
+        self.socket.wait(Some(zmq::POLLIN), [], Some(time)).map(drop)
     }
 
     /// Connections that are open.
     pub(crate) fn peers(&self) -> usize {
-        self.link.peers()
+        self.socket.peers()
     }
 
     fn is_stopped(&self) -> bool {

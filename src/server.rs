@@ -14,8 +14,8 @@ use self::session::Session;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::keys::PublicKey;
-use crate::link::Bound;
 use crate::queue::shared::SharedQueue;
+use crate::socket::Bound;
 use crate::stop::{Stop, Waker};
 use crate::wire;
 

@@ -11,12 +11,12 @@ use crate::console::Console;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::lines;
-use crate::link::LinkOptions;
 use crate::pull::Puller;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::receipt::{Receipt, grouped};
 use crate::sink::append::AppendFile;
+use crate::socket::SocketOptions;
 use crate::source::live::{self, Live, Messages};
 use crate::source::reader::BatchSize;
 use crate::stop::Stop;
@@ -42,7 +42,7 @@ const A_ROUND: usize = 1000;
 #[derive(Debug, Clone)]
 pub struct PullOptions {
     /// From whom.
-    pub link: LinkOptions,
+    pub socket: SocketOptions,
     /// How they are wrapped, for those who parse them.
     pub envelope: Envelope,
     /// The longest line, for those who parse them.
@@ -61,10 +61,10 @@ pub struct Received {
 }
 
 /// Opens the socket and says where it listens.
-fn open(link: &LinkOptions, stop: &Stop, console: &Console) -> Result<Puller> {
-    super::reload_keys_on_hangup(link.security.as_ref(), console)?;
+fn open(socket: &SocketOptions, stop: &Stop, console: &Console) -> Result<Puller> {
+    super::reload_keys_on_hangup(socket.security.as_ref(), console)?;
     let say = console.clone();
-    let puller = Puller::open(link, Box::new(move |sentence| say.say(sentence)))?.until(stop.clone());
+    let puller = Puller::open(socket, Box::new(move |sentence| say.say(sentence)))?.until(stop.clone());
     for endpoint in puller.endpoints() {
         console.say(format!("lines are pulled at {endpoint}"));
     }
@@ -85,7 +85,7 @@ pub fn print(options: &PullOptions, deadline: Deadline, console: Console) -> Res
     })?;
     let waits = super::waits(deadline, &stop, &console);
     let stdout = AppendFile::stdout(&Arc::new(waits.patience("standard output", Words::WRITTEN).with_reader()))?;
-    let mut puller = open(&options.link, &stop, &console)?;
+    let mut puller = open(&options.socket, &stop, &console)?;
     let mut out = Vec::with_capacity(BLOCK + BLOCK / 4);
     let mut received = Received::default();
     let mut farewell = Farewell::default();
@@ -133,7 +133,7 @@ fn fill(puller: &mut Puller, out: &mut Vec<u8>) -> Result<u64> {
 pub fn store(options: &PullOptions, work: &WorkOptions, console: Console) -> Result<Receipt> {
     let formats = work.formats(&console)?;
     let live = Live::new(Stop::new()?);
-    let puller = open(&options.link, &live.stop, &console)?;
+    let puller = open(&options.socket, &live.stop, &console)?;
     let (name, said) = (name_of(&puller), console.clone());
     let (size, limits) = bounds(options.max_memory, options.max_line, work.workers.most);
     let queue = Arc::new(SharedQueue::new(limits, None));

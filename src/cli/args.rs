@@ -24,9 +24,9 @@ use crate::console::Console;
 use crate::dead_letter::Reason;
 use crate::endpoint::{self, Endpoint};
 use crate::error::{Error, Result};
-use crate::link::LinkOptions;
 use crate::receipt::Receipt;
 use crate::sink::spec::SinkSpec;
+use crate::socket::SocketOptions;
 use crate::source::reader::BatchSize;
 
 const EXIT_CODES: &str = "Exit codes: 0 every line accounted for, none dead-lettered; 1 finished, some lines \
@@ -417,9 +417,9 @@ impl WorkerArgs {
                 ));
             }
             _ => {
-                let link = LinkOptions { connect: addresses, ..LinkOptions::default() };
+                let socket = SocketOptions { connect: addresses, ..SocketOptions::default() };
                 let max_line = BatchSize::default().max_line;
-                WorkerJob::Pull(PullOptions { link, envelope, max_line, max_memory: self.max_memory })
+                WorkerJob::Pull(PullOptions { socket, envelope, max_line, max_memory: self.max_memory })
             }
         };
         Ok((job, self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone(), self.wait.sink_deadline)))

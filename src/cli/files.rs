@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use super::args::{BenchArgs, GrokArgs, QueueArgs, ReplayArgs, RunArgs, WorkerArgs, says_receipt};
 use super::pull::{FromArg, PullArgs};
-use super::push::{LinkArgs, PushArgs};
+use super::push::{PushArgs, SocketArgs};
 use super::report::ReportArgs;
 use super::source::SourceArgs;
 use super::with_file;
@@ -138,9 +138,9 @@ impl Collected {
         }
     }
 
-    fn link(&mut self, link: &LinkArgs) {
-        self.keys(&link.curve_key, &link.authorized_keys, &link.queue_key);
-        self.sockets(&link.bind);
+    fn socket(&mut self, socket: &SocketArgs) {
+        self.keys(&socket.curve_key, &socket.authorized_keys, &socket.queue_key);
+        self.sockets(&socket.bind);
     }
 
     /// `receipt` is where the worker's own receipt goes.
@@ -280,7 +280,7 @@ impl PullArgs {
             None => collected.documents = true,
         }
         collected.report(&self.report);
-        collected.link(&self.link);
+        collected.socket(&self.socket);
         collected.checked()
     }
 }
@@ -293,7 +293,7 @@ impl PushArgs {
     pub fn files(&self) -> Result<Arc<JobFiles>> {
         let mut collected = Collected { documents: self.confirm.is_some(), ..Collected::default() };
         collected.report(&self.report);
-        collected.link(&self.link);
+        collected.socket(&self.socket);
         let files = collected.checked()?;
         let input = inputs::find(&[], &files)?;
         input.errors.into_iter().next().map_or(Ok(files), Err)

@@ -6,7 +6,7 @@ use clap::{Parser, ValueEnum};
 
 use super::args::{endpoint, sink};
 use super::parse::ParseArgs;
-use super::push::LinkArgs;
+use super::push::SocketArgs;
 use super::report::ReportArgs;
 use super::size;
 use super::wait::WaitArgs;
@@ -29,7 +29,7 @@ Exit codes: 0 ended by a signal, everything received is written or stored; 1 the
 pub struct PullArgs {
     /// Where lines come from and whom to trust.
     #[command(flatten)]
-    pub link: LinkArgs,
+    pub socket: SocketArgs,
     /// How to parse.
     #[command(flatten)]
     pub parse: ParseArgs,
@@ -111,8 +111,8 @@ impl PullArgs {
     /// An endpoint that strangers could reach, keys that are wrong.
     pub fn options(&self) -> Result<PullOptions> {
         let envelope = self.envelope.map_or(Envelope::None, EnvelopeArg::envelope);
-        let link = self.link.options()?;
-        Ok(PullOptions { link, envelope, max_line: self.max_line, max_memory: self.max_memory })
+        let socket = self.socket.options()?;
+        Ok(PullOptions { socket, envelope, max_line: self.max_line, max_memory: self.max_memory })
     }
 
     /// The options of the workers; `None` when lines are only written.

@@ -11,7 +11,7 @@ use super::size;
 use crate::app::push::{Confirm, PushOptions};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
-use crate::link::{HIGH_WATER, LinkOptions};
+use crate::socket::{HIGH_WATER, SocketOptions};
 
 /// `logator-push`
 #[derive(Parser, Debug)]
@@ -25,7 +25,7 @@ pub struct PushArgs {
     pub kind: String,
     /// Where to send and whom to trust.
     #[command(flatten)]
-    pub link: LinkArgs,
+    pub socket: SocketArgs,
     /// Send each line in an envelope, as zmqpush does: {"message":LINE,"type":TYPE,"@pid":PID} (the default)
     #[arg(long, conflicts_with = "raw")]
     pub json: bool,
@@ -55,7 +55,7 @@ pub struct PushArgs {
 
 /// What push and pull connect to.
 #[derive(Args, Debug)]
-pub struct LinkArgs {
+pub struct SocketArgs {
     /// Peer to connect to (repeatable): ipc://PATH or tcp://HOST:PORT
     #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
     pub connect: Vec<Endpoint>,
@@ -105,13 +105,13 @@ pub(super) fn endpoint(text: &str) -> Result<Endpoint, String> {
     Endpoint::parse(text).map_err(|error| error.to_string())
 }
 
-impl LinkArgs {
+impl SocketArgs {
     /// The options of a socket.
     ///
     /// # Errors
     /// An endpoint that strangers could reach, keys that are wrong.
-    pub fn options(&self) -> Result<LinkOptions> {
-        let LinkArgs { connect, bind, hwm, curve_key, queue_key, authorized_keys, insecure } = self;
+    pub fn options(&self) -> Result<SocketOptions> {
+        let SocketArgs { connect, bind, hwm, curve_key, queue_key, authorized_keys, insecure } = self;
         if connect.is_empty() && bind.is_empty() {
             return Err(Error::usage(
                 "--connect ENDPOINT or --bind ENDPOINT is missing: ipc://PATH or tcp://HOST:PORT",
@@ -136,7 +136,7 @@ impl LinkArgs {
             curve_key: curve_key.clone().filter(|_| !bind.is_empty()),
             authorized_keys: authorized_keys.clone(),
         };
-        Ok(LinkOptions {
+        Ok(SocketOptions {
             connect: worker.addresses(connect)?,
             bind: bind.clone(),
             security: queue.open(false)?,
@@ -151,14 +151,14 @@ impl PushArgs {
     /// # Errors
     /// Flags that do not go together, an endpoint that strangers could reach, keys that are wrong.
     pub fn options(&self) -> Result<PushOptions> {
-        let link = self.link.options()?;
-        if !link.connect.is_empty() && !link.bind.is_empty() {
+        let socket = self.socket.options()?;
+        if !socket.connect.is_empty() && !socket.bind.is_empty() {
             return Err(Error::usage("--connect and --bind: one of the two"));
         }
         let confirm = match self.confirm {
             None => Confirm::No,
             Some(ConfirmArg::Queued) => Confirm::Queued,
-            Some(ConfirmArg::Delivered) if link.connect.is_empty() => {
+            Some(ConfirmArg::Delivered) if socket.connect.is_empty() => {
                 return Err(Error::usage(
                     "--confirm=delivered needs --connect: with --bind libzmq does not tell one peer from another",
                 ));
@@ -166,7 +166,7 @@ impl PushArgs {
             Some(ConfirmArg::Delivered) => Confirm::Delivered,
         };
         Ok(PushOptions {
-            link,
+            socket,
             kind: (!self.raw).then(|| self.kind.clone()),
             linger: self.linger,
             queue: self.queue,

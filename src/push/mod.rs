@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
-use crate::link::{Link, LinkOptions, Say};
+use crate::socket::{Say, Socket, SocketOptions};
 
 /// Sends messages to the PULL sockets that are connected, in turn.
 ///
@@ -29,7 +29,7 @@ use crate::link::{Link, LinkOptions, Say};
 /// # }
 /// ```
 pub struct Pusher {
-    link: Link,
+    socket: Socket,
 }
 
 impl Pusher {
@@ -38,7 +38,7 @@ impl Pusher {
     /// # Errors
     /// An endpoint that is wrong, in use, or open to other machines ([`Pusher::open`] takes those, with keys).
     pub fn bind(endpoint: &str) -> Result<Pusher> {
-        Pusher::open(&LinkOptions::bind_local(endpoint)?, Box::new(drop))
+        Pusher::open(&SocketOptions::bind_local(endpoint)?, Box::new(drop))
     }
 
     /// Connects to endpoints of this machine; their sockets may appear later, and come and go.
@@ -46,7 +46,7 @@ impl Pusher {
     /// # Errors
     /// An endpoint that is wrong, another user's, or on another machine ([`Pusher::open`] takes those, with keys).
     pub fn connect<S: AsRef<str>>(endpoints: impl IntoIterator<Item = S>) -> Result<Pusher> {
-        Pusher::open(&LinkOptions::connect_local(endpoints)?, Box::new(drop))
+        Pusher::open(&SocketOptions::connect_local(endpoints)?, Box::new(drop))
     }
 
     /// Connects and listens as `options` say. `say` gets sentences for the user: about peers that do not come together
@@ -54,13 +54,13 @@ impl Pusher {
     ///
     /// # Errors
     /// An endpoint that is in use, cannot be bound, or is another user's.
-    pub fn open(options: &LinkOptions, say: Say) -> Result<Pusher> {
-        Ok(Pusher { link: Link::open(zmq::PUSH, options, say)? })
+    pub fn open(options: &SocketOptions, say: Say) -> Result<Pusher> {
+        Ok(Pusher { socket: Socket::open(zmq::PUSH, options, say)? })
     }
 
     /// Where it listens, ports filled in.
     pub fn endpoints(&self) -> &[Endpoint] {
-        self.link.endpoints()
+        self.socket.endpoints()
     }
 
     /// Hands a message to a peer that is connected and has room; `false` when there is none.
@@ -69,7 +69,7 @@ impl Pusher {
     /// When the socket fails.
     #[inline]
     pub fn try_push(&mut self, message: &[u8]) -> Result<bool> {
-        match self.link.socket.send(message, zmq::DONTWAIT) {
+        match self.socket.raw.send(message, zmq::DONTWAIT) {
             Ok(()) => Ok(true),
             Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => Ok(false),
             Err(error) => Err(Error::wire("a message cannot be sent").because(error)),
@@ -82,7 +82,7 @@ impl Pusher {
     /// When the socket fails.
     pub fn push(&mut self, message: &[u8]) -> Result<()> {
         while !self.try_push(message)? {
-            self.link.wait(Some(zmq::POLLOUT), [], None)?;
+            self.socket.wait(Some(zmq::POLLOUT), [], None)?;
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ impl Pusher {
             if left.is_zero() {
                 return Ok(false);
             }
-            self.link.wait(Some(zmq::POLLOUT), [], Some(left))?;
+            self.socket.wait(Some(zmq::POLLOUT), [], Some(left))?;
         }
         Ok(true)
     }
@@ -109,10 +109,10 @@ impl Pusher {
     /// # Errors
     /// When the socket fails.
     pub fn close(self, linger: Duration) -> Result<bool> {
-        self.link.close(linger)
+        self.socket.close(linger)
     }
 
-    pub(crate) fn link(&mut self) -> &mut Link {
-        &mut self.link
+    pub(crate) fn socket(&mut self) -> &mut Socket {
+        &mut self.socket
     }
 }

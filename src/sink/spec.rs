@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::ndjson::NdjsonSink;
 use super::null::NullSink;
-use super::{Sink, reference};
+use super::{Sink, interpolation};
 use crate::error::{Error, Result};
 use crate::secrets::masked;
 use crate::wait::Waits;

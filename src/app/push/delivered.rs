@@ -10,10 +10,10 @@ use super::{Encoding, Input, PushOptions, READY, Replies, Sent};
 use crate::client::Address;
 use crate::console::Console;
 use crate::error::{Error, Result};
-use crate::link::LinkOptions;
 use crate::notify::Manager;
 use crate::push::Pusher;
 use crate::push::backlog::Backlog;
+use crate::socket::SocketOptions;
 use crate::stop::Stop;
 
 const NOT_DELIVERED: &str = "nobody took the line in time; it may be sent again";
@@ -30,11 +30,11 @@ pub(super) fn push(
     manager: &Manager,
 ) -> Result<Sent> {
     let open = |address: &Address| {
-        let link = LinkOptions { connect: vec![address.clone()], high_water: 1, ..LinkOptions::default() };
+        let socket = SocketOptions { connect: vec![address.clone()], high_water: 1, ..SocketOptions::default() };
         let console = console.clone();
-        Pusher::open(&link, Box::new(move |sentence| console.say(sentence)))
+        Pusher::open(&socket, Box::new(move |sentence| console.say(sentence)))
     };
-    let pushers = options.link.connect.iter().map(open).collect::<Result<Vec<_>>>()?;
+    let pushers = options.socket.connect.iter().map(open).collect::<Result<Vec<_>>>()?;
     manager.ready(READY);
     let mut lanes = Lanes { pushers, turn: 0 };
     let mut replies = Replies::new(true);
@@ -85,7 +85,7 @@ impl Lanes {
         let Some(first) = self.pushers.first_mut() else {
             return Err(Error::internal("there is no endpoint to push to"));
         };
-        first.link().wait(None, [Some(input.file.as_raw_fd()), Some(stop.descriptor())], None)
+        first.socket().wait(None, [Some(input.file.as_raw_fd()), Some(stop.descriptor())], None)
     }
 
     /// Sends a line over the next connection that takes it.
@@ -97,7 +97,7 @@ impl Lanes {
                 let lane = self.turn % self.pushers.len();
                 self.turn += 1;
                 let pusher = &mut self.pushers[lane];
-                pusher.link().look()?;
+                pusher.socket().look()?;
                 if pusher.try_push(message)? && taken(pusher, deadline)? {
                     return Ok(true);
                 }
@@ -110,20 +110,20 @@ impl Lanes {
             let turn = if several { left.min(A_TURN) } else { left };
             let lane = self.turn % self.pushers.len();
             self.turn += usize::from(several);
-            self.pushers[lane].link().wait(Some(zmq::POLLOUT), [], Some(turn))?;
+            self.pushers[lane].socket().wait(Some(zmq::POLLOUT), [], Some(turn))?;
         }
     }
 }
 
 /// Waits until the connection has taken the message; `false` when it broke, or the time is over.
 fn taken(pusher: &mut Pusher, deadline: Instant) -> Result<bool> {
-    let link = pusher.link();
-    let lost = link.lost();
+    let socket = pusher.socket();
+    let lost = socket.lost();
     loop {
-        let room = link.socket.get_events().map_err(|error| Error::wire("the socket fails").because(error))?;
+        let room = socket.raw.get_events().map_err(|error| Error::wire("the socket fails").because(error))?;
         // Reported before a new connection could give room again.
-        link.look()?;
-        if link.lost() != lost {
+        socket.look()?;
+        if socket.lost() != lost {
             return Ok(false);
         }
         if room.contains(zmq::POLLOUT) {
@@ -133,6 +133,6 @@ fn taken(pusher: &mut Pusher, deadline: Instant) -> Result<bool> {
         if left.is_zero() {
             return Ok(false);
         }
-        link.wait(Some(zmq::POLLOUT), [], Some(left))?;
+        socket.wait(Some(zmq::POLLOUT), [], Some(left))?;
     }
 }

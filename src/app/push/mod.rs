@@ -11,12 +11,12 @@ use serde::Serialize;
 
 use crate::console::Console;
 use crate::error::{Error, Result};
-use crate::link::LinkOptions;
 use crate::notify::Manager;
 use crate::push::Pusher;
 use crate::push::backlog::{Added, Backlog};
 use crate::push::envelope::Wrapping;
 use crate::receipt::grouped;
+use crate::socket::SocketOptions;
 use crate::source::inputs::open_stdin;
 use crate::stop::Stop;
 
@@ -39,7 +39,7 @@ const READY: &str = "lines of standard input are sent";
 #[derive(Debug, Clone)]
 pub struct PushOptions {
     /// To whom.
-    pub link: LinkOptions,
+    pub socket: SocketOptions,
     /// The `type` in the envelope of each line; `None` sends lines as they are.
     pub kind: Option<String>,
     /// How long what is left at the end may take.
@@ -122,7 +122,7 @@ pub fn push(options: &PushOptions, console: Console) -> Result<Sent> {
     let stop = Stop::new()?;
     let manager = Manager::of_environment();
     super::stop_on_signals(&stop, &manager, &console, "what was read is sent")?;
-    super::reload_keys_on_hangup(options.link.security.as_ref(), &console)?;
+    super::reload_keys_on_hangup(options.socket.security.as_ref(), &console)?;
     let input = Input::open()?;
     let pid = std::process::id();
     let encoding = Encoding(options.kind.as_deref().map(|kind| Wrapping::new(kind, pid)));
@@ -262,7 +262,7 @@ impl<'a> Pushing<'a> {
         stop: &'a Stop,
         console: &Console,
     ) -> Result<Pushing<'a>> {
-        let pusher = Pusher::open(&options.link, {
+        let pusher = Pusher::open(&options.socket, {
             let console = console.clone();
             Box::new(move |sentence| console.say(sentence))
         })?;
@@ -302,7 +302,7 @@ impl<'a> Pushing<'a> {
             let stop = deadline.is_none().then(|| self.stop.descriptor());
             let left = deadline.map(|deadline: Instant| deadline.saturating_duration_since(Instant::now()));
             let room = (!all_sent).then_some(zmq::POLLOUT);
-            let [readable, _] = self.pusher.link().wait(room, [stdin, stop], left)?;
+            let [readable, _] = self.pusher.socket().wait(room, [stdin, stop], left)?;
             if readable {
                 self.read()?;
             }
@@ -367,11 +367,11 @@ impl<'a> Pushing<'a> {
     fn finish(mut self, deadline: Instant) -> Result<Sent> {
         let mut sent = self.sent;
         sent.unsent = self.backlog.lines() as u64;
-        let peers = self.pusher.link().peers().max(1) as u64;
+        let peers = self.pusher.socket().peers().max(1) as u64;
         let linger = deadline.saturating_duration_since(Instant::now());
         if !self.pusher.close(linger)? {
             // What libzmq holds is not known, only how much it may be.
-            let each = sent.held_for_a_peer(self.options.link.high_water);
+            let each = sent.held_for_a_peer(self.options.socket.high_water);
             sent.unsure = sent.sent.min(peers.saturating_mul(each));
         }
         Ok(sent)

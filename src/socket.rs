@@ -43,7 +43,7 @@ const A_ROUND: usize = 256;
 
 /// Where a socket connects and listens, and whom it trusts.
 #[derive(Debug, Clone, Default)]
-pub struct LinkOptions {
+pub struct SocketOptions {
     /// Peers to connect to.
     pub connect: Vec<Address>,
     /// Where to listen for others.
@@ -54,23 +54,23 @@ pub struct LinkOptions {
     pub high_water: usize,
 }
 
-impl LinkOptions {
+impl SocketOptions {
     /// Listens at an endpoint of this machine, without keys.
     ///
     /// # Errors
     /// An endpoint that is wrong, or open to other machines.
-    pub(crate) fn bind_local(endpoint: &str) -> Result<LinkOptions> {
-        Ok(LinkOptions { bind: vec![local(endpoint)?], ..LinkOptions::default() })
+    pub(crate) fn bind_local(endpoint: &str) -> Result<SocketOptions> {
+        Ok(SocketOptions { bind: vec![local(endpoint)?], ..SocketOptions::default() })
     }
 
     /// Connects to endpoints of this machine, without keys.
     ///
     /// # Errors
     /// An endpoint that is wrong, or on another machine.
-    pub(crate) fn connect_local<S: AsRef<str>>(endpoints: impl IntoIterator<Item = S>) -> Result<LinkOptions> {
+    pub(crate) fn connect_local<S: AsRef<str>>(endpoints: impl IntoIterator<Item = S>) -> Result<SocketOptions> {
         let address = |endpoint: S| Ok(Address { endpoint: local(endpoint.as_ref())?, keys: None });
         let connect = endpoints.into_iter().map(address).collect::<Result<_>>()?;
-        Ok(LinkOptions { connect, ..LinkOptions::default() })
+        Ok(SocketOptions { connect, ..SocketOptions::default() })
     }
 }
 
@@ -84,10 +84,10 @@ struct Redial {
 }
 
 /// A socket and what belongs to it. The order of the fields is that in which they are closed.
-pub(crate) struct Link {
+pub(crate) struct Socket {
     // As long as the socket is open, no other file can be taken for its own.
     bound: Bound,
-    pub(crate) socket: zmq::Socket,
+    pub(crate) raw: zmq::Socket,
     monitor: Monitor,
     zap: ZapHandler,
     context: zmq::Context,
@@ -105,9 +105,9 @@ pub(crate) struct Link {
     say: Say,
 }
 
-impl Link {
+impl Socket {
     /// Opens a socket of `kind`.
-    pub(crate) fn open(kind: zmq::SocketType, options: &LinkOptions, say: Say) -> Result<Link> {
+    pub(crate) fn open(kind: zmq::SocketType, options: &SocketOptions, say: Say) -> Result<Socket> {
         let failed = |error: zmq::Error| Error::system("libzmq cannot make a socket").because(error);
         let context = zmq::Context::new();
         let socket = context.socket(kind).map_err(failed)?;
@@ -143,9 +143,9 @@ impl Link {
             socket.set_curve_server(false).map_err(failed)?;
             socket.set_zap_domain("").map_err(failed)?;
         }
-        let link = Link {
+        let opened = Socket {
             bound,
-            socket,
+            raw: socket,
             monitor,
             zap,
             context,
@@ -160,23 +160,23 @@ impl Link {
             said: HashSet::new(),
             say,
         };
-        for address in &link.connect {
+        for address in &opened.connect {
             address.endpoint.check_owner()?;
-            link.dial(address)?;
+            opened.dial(address)?;
         }
-        Ok(link)
+        Ok(opened)
     }
 
     fn dial(&self, address: &Address) -> Result<()> {
         let Address { endpoint, keys } = address;
         let failed = |error: zmq::Error| Error::usage(format!("{endpoint}: cannot be connected to")).because(error);
-        self.socket.set_ipv6(endpoint.is_ipv6()).map_err(failed)?;
+        self.raw.set_ipv6(endpoint.is_ipv6()).map_err(failed)?;
         if let Some(keys) = keys {
-            self.socket.set_curve_serverkey(keys.queue.as_bytes()).map_err(failed)?;
-            self.socket.set_curve_publickey(keys.own.public().as_bytes()).map_err(failed)?;
-            self.socket.set_curve_secretkey(keys.own.secret()).map_err(failed)?;
+            self.raw.set_curve_serverkey(keys.queue.as_bytes()).map_err(failed)?;
+            self.raw.set_curve_publickey(keys.own.public().as_bytes()).map_err(failed)?;
+            self.raw.set_curve_secretkey(keys.own.secret()).map_err(failed)?;
         }
-        self.socket.connect(&endpoint.to_string()).map_err(failed)
+        self.raw.connect(&endpoint.to_string()).map_err(failed)
     }
 
     /// Where it listens, ports filled in.
@@ -224,7 +224,7 @@ impl Link {
         let mut items: Vec<zmq::PollItem> = given.collect();
         let count = items.len();
         items.extend(self.poll_items());
-        items.extend(events.map(|events| self.socket.as_poll_item(events)));
+        items.extend(events.map(|events| self.raw.as_poll_item(events)));
         match zmq::poll(&mut items, timeout) {
             Ok(_) | Err(zmq::Error::EINTR) => {}
             Err(error) => return Err(Error::wire("waiting for peers failed").because(error)),
@@ -241,7 +241,7 @@ impl Link {
     /// # Errors
     /// A socket that another user owns.
     pub(crate) fn look(&mut self) -> Result<()> {
-        let Link { zap, told, say, list, .. } = self;
+        let Socket { zap, told, say, list, .. } = self;
         zap.serve(&mut |key, address| {
             if let Some(key) = key
                 && told.len() < MOST_TOLD
@@ -261,7 +261,7 @@ impl Link {
         for Redial { address, .. } in due {
             let address = self.connect[address].clone();
             // What libzmq has given up may or may not still be known to it.
-            let _ = self.socket.disconnect(&address.endpoint.to_string());
+            let _ = self.raw.disconnect(&address.endpoint.to_string());
             self.dial(&address)?;
         }
         Ok(())
@@ -337,12 +337,12 @@ impl Link {
     /// Closes the socket when its peers have been given what it holds, or after `linger`. `false` when `linger` ended
     /// it.
     pub(crate) fn close(self, linger: Duration) -> Result<bool> {
-        let Link { socket, monitor, zap, context, bound, .. } = self;
+        let Socket { raw, monitor, zap, context, bound, .. } = self;
         let ms = i32::try_from(linger.as_millis()).unwrap_or(i32::MAX);
-        socket.set_linger(ms).map_err(|error| Error::wire("the socket cannot be closed").because(error))?;
+        raw.set_linger(ms).map_err(|error| Error::wire("the socket cannot be closed").because(error))?;
         let started = Instant::now();
         drop(bound);
-        drop(socket);
+        drop(raw);
         drop((monitor, zap));
         // Waits for what lingers.
         drop(context);
