@@ -10,7 +10,7 @@ use logator::batch::{Batch, Origin};
 use logator::lines;
 use logator::source::cut::{BlockPool, Cutter};
 use logator::source::decompress::Compression;
-use logator::source::reader::{BatchReader, BatchSize, Intake, LongLine};
+use logator::source::reader::{BatchReader, BatchReceiver, BatchSize, LongLine};
 
 fn main() {
     divan::main();
@@ -64,7 +64,7 @@ fn count(bencher: divan::Bencher) {
 
 struct Drop;
 
-impl Intake for Drop {
+impl BatchReceiver for Drop {
     fn batch(&self, batch: Batch) -> bool {
         divan::black_box(batch);
         true
@@ -80,7 +80,7 @@ fn cut(compression: Compression, bytes: &'static [u8]) {
     static POOL: OnceLock<Arc<BlockPool>> = OnceLock::new();
     let name = |_: &[u8]| Origin::new(1, String::new());
     let cutter =
-        Cutter { size: &BatchSize::default(), pool: POOL.get_or_init(Arc::default), intake: &Drop, name: &name };
+        Cutter { size: &BatchSize::default(), pool: POOL.get_or_init(Arc::default), receiver: &Drop, name: &name };
     let reader = BatchReader { cutter, idle: &|| false };
     let mut content = compression.reader(bytes).expect("a reader");
     reader.read(&mut content).expect("batches");

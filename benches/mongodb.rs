@@ -21,7 +21,7 @@ use logator::grok::Library;
 use logator::receipt::Receipt;
 use logator::sink::{Encoding, Outcome, mongodb as sink};
 use logator::source::inputs::Input;
-use logator::source::reader::{BatchSize, Intake, LongLine};
+use logator::source::reader::{BatchReceiver, BatchSize, LongLine};
 use logator::source::{Position, ReadOptions, read_all};
 use logator::worker::parser::{Formats, Unmatched};
 use mongodb::bson::{DateTime, Document, RawDocumentBuf, doc, rawdoc};
@@ -86,7 +86,7 @@ fn job(uri: &str, log: &Path, rounds: u64, batches: &[u64]) {
 /// The documents that the job makes of `log`, batch by batch.
 fn encode(log: &Path, batch_lines: usize) -> Vec<Vec<RawDocumentBuf>> {
     struct Collect(Mutex<Vec<Batch>>);
-    impl Intake for Collect {
+    impl BatchReceiver for Collect {
         fn batch(&self, batch: Batch) -> bool {
             self.0.lock().expect("a lock").push(batch);
             true

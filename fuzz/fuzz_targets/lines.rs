@@ -7,12 +7,12 @@ use libfuzzer_sys::fuzz_target;
 use logator::batch::{Batch, Origin};
 use logator::source::cut::Cutter;
 use logator::source::decompress::Compression;
-use logator::source::reader::{BatchReader, BatchSize, End, Intake, LongLine};
+use logator::source::reader::{BatchReader, BatchSize, End, BatchReceiver, LongLine};
 
 #[derive(Default)]
 struct Count(Mutex<(u64, u64)>);
 
-impl Intake for Count {
+impl BatchReceiver for Count {
     fn batch(&self, batch: Batch) -> bool {
         assert_eq!(logator::lines::count(&batch.data), batch.lines as usize);
         let mut count = self.0.lock().unwrap();
@@ -41,9 +41,9 @@ fuzz_target!(|input: &[u8]| {
     let Ok(reader) = compression.reader(content) else { return };
     let mut limited = std::io::Read::take(reader, 1 << 20);
     let name = |_: &[u8]| Origin::new(0, "");
-    let cutter = Cutter { size: &size, pool: &Arc::default(), intake: &count, name: &name };
+    let cutter = Cutter { size: &size, pool: &Arc::default(), receiver: &count, name: &name };
     let reader = BatchReader { cutter, idle: &|| lines % 2 == 0 };
-    let end = reader.read(&mut limited).expect("the intake does not fail");
+    let end = reader.read(&mut limited).expect("the receiver does not fail");
     let (lines, bytes) = count.0.into_inner().unwrap();
     match end {
         End::Damaged { lines: said, offset, .. } => assert_eq!((said, offset), (lines, bytes)),

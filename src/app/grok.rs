@@ -13,7 +13,7 @@ use crate::grok::{Explainer, Matcher, Parts, Span};
 use crate::job_files::JobFiles;
 use crate::lines;
 use crate::source::inputs;
-use crate::source::reader::{BatchSize, Intake, LongLine};
+use crate::source::reader::{BatchReceiver, BatchSize, LongLine};
 use crate::source::{Position, ReadOptions, read_all};
 
 /// What Logstash writes of a line that does not match.
@@ -62,11 +62,11 @@ pub fn grok(
         line: 0,
         failure: None,
     };
-    let intake = Printed { printer: Mutex::new(printer), console };
+    let receiver = Printed { printer: Mutex::new(printer), console };
     for input in inputs.inputs {
-        intake.lock().line = 0;
-        errors.extend(read_all(std::slice::from_ref(&input), &options, &intake, &Position::of(&[])).errors);
-        if let Some(failure) = intake.lock().failure.take() {
+        receiver.lock().line = 0;
+        errors.extend(read_all(std::slice::from_ref(&input), &options, &receiver, &Position::of(&[])).errors);
+        if let Some(failure) = receiver.lock().failure.take() {
             errors.push(failure);
             break;
         }
@@ -149,7 +149,7 @@ impl Printed<'_> {
     }
 }
 
-impl Intake for Printed<'_> {
+impl BatchReceiver for Printed<'_> {
     fn batch(&self, batch: Batch) -> bool {
         let mut printer = self.lock();
         let now_ms = date::now_ms();

@@ -141,9 +141,9 @@ pub fn store(options: &PullOptions, work: &WorkOptions, console: Console) -> Res
     let (reader, source) = (live.clone(), name.clone());
     let mut receipt = work_through(work, formats, console, queue, None, &live, move |queue, dead_letters| {
         let entered = reader.enter();
-        Reading::live(queue, dead_letters, size.max_line, move |intake| {
+        Reading::live(queue, dead_letters, size.max_line, move |receiver| {
             let _entered = entered;
-            let mut messages = Messages::new(intake, &size, live::origin(&source).wrapped(envelope));
+            let mut messages = Messages::new(receiver, &size, live::origin(&source).wrapped(envelope));
             let result = receive(puller, &mut messages, &reader.stop).and_then(|()| match messages.unwanted() {
                 0 => Ok(()),
                 lines => Err(Error::input(format!(

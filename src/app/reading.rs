@@ -14,7 +14,7 @@ use crate::queue::shared::SharedQueue;
 use crate::receipt::{SourceCount, StoppedInput};
 use crate::source::inputs::{Input, Inputs};
 use crate::source::live::Live;
-use crate::source::reader::{Intake, LongLine};
+use crate::source::reader::{BatchReceiver, LongLine};
 use crate::source::syslog::{self, Listening};
 use crate::source::{Position, ReadOptions, ReadOutcome, read_all};
 use crate::state::Memory;
@@ -22,14 +22,14 @@ use crate::state::store::Store;
 use crate::stop::Stop;
 
 /// Reads into a queue, and sets aside lines that are too long.
-struct QueueIntake {
+struct QueueReceiver {
     queue: Arc<SharedQueue>,
     dead_letters: Arc<DeadLetters>,
     max_line: usize,
     state: Option<Arc<Store>>,
 }
 
-impl Intake for QueueIntake {
+impl BatchReceiver for QueueReceiver {
     fn batch(&self, batch: Batch) -> bool {
         self.queue.offer(batch)
     }
@@ -117,25 +117,26 @@ impl Reading {
         }
         let live = Some(live);
         let options = ReadOptions { memory, live, syslog, listening: listening.clone(), ..options };
-        let intake = QueueIntake { queue: Arc::clone(&queue), dead_letters, max_line: options.size.max_line, state };
+        let receiver =
+            QueueReceiver { queue: Arc::clone(&queue), dead_letters, max_line: options.size.max_line, state };
         let reading = Reading::of(Arc::clone(&position), &inputs.inputs.clone(), queue, move || {
             let mut outcome = ReadOutcome { errors: inputs.errors, ..ReadOutcome::default() };
-            outcome.add(read_all(&inputs.inputs, &options, &intake, &position));
+            outcome.add(read_all(&inputs.inputs, &options, &receiver, &position));
             outcome
         })?;
         Ok(Reading { listening, ..reading })
     }
 
-    /// Reads what has no end into `queue`: `read` puts it into the intake it is given until it is told to leave, and
+    /// Reads what has no end into `queue`: `read` puts it into the receiver it is given until it is told to leave, and
     /// answers what it could not read.
     pub(crate) fn live(
         queue: Arc<SharedQueue>,
         dead_letters: Arc<DeadLetters>,
         max_line: usize,
-        read: impl FnOnce(&dyn Intake) -> ReadOutcome + Send + 'static,
+        read: impl FnOnce(&dyn BatchReceiver) -> ReadOutcome + Send + 'static,
     ) -> Result<Reading> {
-        let intake = QueueIntake { queue: Arc::clone(&queue), dead_letters, max_line, state: None };
-        Reading::of(Arc::default(), &[], queue, move || read(&intake))
+        let receiver = QueueReceiver { queue: Arc::clone(&queue), dead_letters, max_line, state: None };
+        Reading::of(Arc::default(), &[], queue, move || read(&receiver))
     }
 
     /// The same with a way to read of one's own.

@@ -25,7 +25,7 @@ use crate::queue::shared::SharedQueue;
 use crate::receipt::{Receipt, grouped};
 use crate::source::inputs::{self, Input};
 use crate::source::live::Live;
-use crate::source::reader::{BatchSize, Intake, LongLine};
+use crate::source::reader::{BatchReceiver, BatchSize, LongLine};
 use crate::source::{Position, ReadOptions, ReadOutcome, read_all};
 use crate::stop::Stop;
 
@@ -261,7 +261,7 @@ impl State {
     }
 }
 
-impl Intake for Replay {
+impl BatchReceiver for Replay {
     fn batch(&self, batch: Batch) -> bool {
         match self.sort(&batch) {
             Ok(letters) => {

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::origin::FINGERPRINT_BYTES;
 use super::overlong::Overlong;
-use super::reader::{BatchSize, Intake, LongLine};
+use super::reader::{BatchReceiver, BatchSize, LongLine};
 use crate::batch::{Batch, Origin};
 use crate::error::Result;
 use crate::state::checksum;
@@ -73,7 +73,7 @@ pub struct Cutter<'a> {
     /// Where blocks come from.
     pub pool: &'a Arc<BlockPool>,
     /// Where batches go.
-    pub intake: &'a dyn Intake,
+    pub receiver: &'a dyn BatchReceiver,
     /// Names a content by how it begins: called once, with the whole first line or [`FINGERPRINT_BYTES`] of it.
     pub name: &'a dyn Fn(&[u8]) -> Origin,
 }
@@ -153,7 +153,7 @@ impl Content {
     /// Hands out the whole lines that have come; `false` when no more is wanted.
     ///
     /// # Errors
-    /// Those of [`Intake::long_line`].
+    /// Those of [`BatchReceiver::long_line`].
     pub fn hand_out(&mut self, cutter: &Cutter) -> Result<bool> {
         if self.long.is_some() && !self.pass_long_line(cutter)? {
             return Ok(true);
@@ -182,7 +182,7 @@ impl Content {
     /// `false` when no more is wanted.
     ///
     /// # Errors
-    /// Those of [`Intake::long_line`].
+    /// Those of [`BatchReceiver::long_line`].
     pub fn end(&mut self, cutter: &Cutter, partial: bool) -> Result<bool> {
         if self.long.is_some() && !self.pass_long_line(cutter)? {
             self.set_aside(cutter, false, partial)?;
@@ -274,7 +274,7 @@ impl Content {
                     return Ok(false);
                 }
                 let end = memchr::memchr(b'\n', &data[line.start..]).map_or(complete, |at| line.start + at + 1);
-                cutter.intake.long_line(LongLine {
+                cutter.receiver.long_line(LongLine {
                     origin: Arc::clone(origin),
                     offset: self.offset,
                     beginning: line.bytes[..max_line].to_vec(),
@@ -320,7 +320,7 @@ impl Content {
             // A block is far smaller than 4 GiB.
             let batch = Batch::new(Arc::clone(origin), self.offset, count as u32, piece);
             let batch = batch.with_partial(partial && end == data.len());
-            if !cutter.intake.batch(batch) {
+            if !cutter.receiver.batch(batch) {
                 return false;
             }
             self.offset += (end - start) as u64;
@@ -360,7 +360,7 @@ impl Content {
         let line = long.finish(self.offset, closed, partial);
         self.offset += line.length_with_end;
         self.lines += 1;
-        cutter.intake.long_line(line)
+        cutter.receiver.long_line(line)
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use nix::poll::PollTimeout;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::reader::{BatchSize, Intake, LongLine};
+use super::reader::{BatchReceiver, BatchSize, LongLine};
 use crate::batch::{Batch, Origin};
 use crate::error::Result;
 use crate::lines;
@@ -154,7 +154,7 @@ pub fn origin(name: &str) -> Origin {
 
 /// Cuts messages into batches: each is a line, and its offset that in all of them, one after the other.
 pub struct Messages<'a> {
-    intake: &'a dyn Intake,
+    receiver: &'a dyn BatchReceiver,
     size: &'a BatchSize,
     origin: Arc<Origin>,
     /// Where `block` begins.
@@ -171,15 +171,15 @@ pub struct Messages<'a> {
 
 impl<'a> Messages<'a> {
     /// Nothing yet. `origin` is that of all messages.
-    pub fn new(intake: &'a dyn Intake, size: &'a BatchSize, origin: Origin) -> Self {
+    pub fn new(receiver: &'a dyn BatchReceiver, size: &'a BatchSize, origin: Origin) -> Self {
         let (origin, block, patience) = (Arc::new(origin), BytesMut::new(), Patience::default());
-        Messages { intake, size, origin, offset: 0, block, lines: 0, patience, handed: 0, unwanted: 0 }
+        Messages { receiver, size, origin, offset: 0, block, lines: 0, patience, handed: 0, unwanted: 0 }
     }
 
     /// Takes a message as a line ([`lines::of_message`]). `false` when no more is wanted.
     ///
     /// # Errors
-    /// Those of [`Intake::long_line`].
+    /// Those of [`BatchReceiver::long_line`].
     pub fn add(&mut self, message: &[u8]) -> Result<bool> {
         let line = lines::of_message(message);
         let full = self.lines >= self.size.lines || self.block.len() + line.len() >= self.size.bytes;
@@ -219,7 +219,7 @@ impl<'a> Messages<'a> {
         let offset = self.offset;
         self.offset += data.len() as u64;
         // A batch has far fewer than 2^32 lines.
-        let wanted = self.intake.batch(Batch::new(Arc::clone(&self.origin), offset, lines as u32, data));
+        let wanted = self.receiver.batch(Batch::new(Arc::clone(&self.origin), offset, lines as u32, data));
         match wanted {
             true => self.handed += lines as u64,
             false => self.unwanted += lines as u64,
@@ -236,13 +236,13 @@ impl<'a> Messages<'a> {
     /// `false` when no more is wanted.
     ///
     /// # Errors
-    /// Those of [`Intake::long_line`].
+    /// Those of [`BatchReceiver::long_line`].
     pub fn add_long(&mut self, beginning: Vec<u8>, length: u64, hash: u64, checksum: u64) -> Result<bool> {
         if !self.flush() {
             self.unwanted += 1;
             return Ok(false);
         }
-        self.intake.long_line(LongLine {
+        self.receiver.long_line(LongLine {
             origin: Arc::clone(&self.origin),
             offset: self.offset,
             beginning,
@@ -280,7 +280,7 @@ mod tests {
         long: Mutex<Vec<(u64, u64)>>,
     }
 
-    impl Intake for Kept {
+    impl BatchReceiver for Kept {
         fn batch(&self, batch: Batch) -> bool {
             let lines = crate::lines::lines(&batch.data);
             let lines: Vec<_> = lines.map(|line| (batch.offset + line.start as u64, line.bytes.to_vec())).collect();

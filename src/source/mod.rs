@@ -37,7 +37,7 @@ use self::follow::FollowOptions;
 use self::inputs::Input;
 use self::live::{Live, Patience};
 use self::origin::OriginRule;
-use self::reader::{BatchReader, BatchSize, End, Intake};
+use self::reader::{BatchReader, BatchReceiver, BatchSize, End};
 use self::resume::Resuming;
 use crate::batch::Origin;
 use crate::error::{Error, Result};
@@ -149,15 +149,20 @@ enum InputEnd {
     Stopped(u64),
 }
 
-/// Reads `inputs` into `intake`, as many side by side as there are processors, each in its own order; those without an
+/// Reads `inputs` into `receiver`, as many side by side as there are processors, each in its own order; those without an
 /// end in threads of their own.
 ///
 /// An input that cannot be read is an error in what is returned. The other inputs are read all the same.
-pub fn read_all(inputs: &[Input], options: &ReadOptions, intake: &dyn Intake, position: &Position) -> ReadOutcome {
+pub fn read_all(
+    inputs: &[Input],
+    options: &ReadOptions,
+    receiver: &dyn BatchReceiver,
+    position: &Position,
+) -> ReadOutcome {
     let pool = Arc::new(BlockPool::default());
     let read = |input: &Input| match input {
-        Input::Followed(followed) => follow::follow(followed, options, &pool, intake, position),
-        input => match read_input(input, options, &pool, intake, position) {
+        Input::Followed(followed) => follow::follow(followed, options, &pool, receiver, position),
+        input => match read_input(input, options, &pool, receiver, position) {
             Ok(InputEnd::Stopped(offset)) if input.has_end() => {
                 let stopped = vec![StoppedInput { name: input.name(), offset: Some(offset) }];
                 ReadOutcome { stopped, ..ReadOutcome::default() }
@@ -204,7 +209,7 @@ fn read_input(
     input: &Input,
     options: &ReadOptions,
     pool: &Arc<BlockPool>,
-    intake: &dyn Intake,
+    receiver: &dyn BatchReceiver,
     position: &Position,
 ) -> Result<InputEnd> {
     let name = input.name();
@@ -212,12 +217,12 @@ fn read_input(
         Input::Stdin => {
             // Read without a buffer between, so that `idle` can ask the descriptor.
             let file = inputs::open_stdin()?;
-            read_file(&file, input, &name, options, pool, intake, position)
+            read_file(&file, input, &name, options, pool, receiver, position)
         }
         Input::File(path) => {
             let file =
                 File::open(path).map_err(|error| Error::input(format!("{name}: cannot be opened")).because(error))?;
-            read_file(&file, input, &name, options, pool, intake, position)
+            read_file(&file, input, &name, options, pool, receiver, position)
         }
         Input::Followed(_) => Err(Error::internal(format!("{name}: has no end to be read to"))),
         Input::Syslog(address) => {
@@ -225,7 +230,7 @@ fn read_input(
                 Some(live) => live.clone(),
                 None => Live::new(Stop::new()?),
             };
-            options.listening.read(address, &live, &options.size, intake).map(|()| InputEnd::Complete)
+            options.listening.read(address, &live, &options.size, receiver).map(|()| InputEnd::Complete)
         }
     }
 }
@@ -236,7 +241,7 @@ fn read_file(
     name: &str,
     options: &ReadOptions,
     pool: &Arc<BlockPool>,
-    intake: &dyn Intake,
+    receiver: &dyn BatchReceiver,
     position: &Position,
 ) -> Result<InputEnd> {
     log::debug!("{name}: reading begins");
@@ -244,8 +249,8 @@ fn read_file(
     let consumed = Arc::new(AtomicU64::new(0));
     // What can be opened again by its name; of standard input nobody knows where reading began.
     let stamp = || file.metadata().ok().filter(|_| *input != Input::Stdin).and_then(|data| Stamp::of(&data));
-    let resuming = options.memory.as_deref().map(|memory| Resuming::new(intake, memory, stamp()));
-    let intake = resuming.as_ref().map_or(intake, |resuming| resuming);
+    let resuming = options.memory.as_deref().map(|memory| Resuming::new(receiver, memory, stamp()));
+    let receiver = resuming.as_ref().map_or(receiver, |resuming| resuming);
     let mut raw = Shared { file, total: Arc::clone(&position.read), resuming: None, held_since: None };
     let magic = beginning(&mut raw).map_err(|error| Error::input(format!("{name}: cannot be read")).because(error))?;
     let compression = Compression::of(&magic);
@@ -279,7 +284,7 @@ fn read_file(
     };
     let patience = Cell::new(Patience::default());
     let name = |beginning: &[u8]| Origin::new(options.origin.id(input, beginning), name.to_owned());
-    let cutter = Cutter { size: &options.size, pool, intake, name: &name };
+    let cutter = Cutter { size: &options.size, pool, receiver, name: &name };
     let reader = BatchReader { cutter, idle: &|| live && is_over(&patience, file.as_fd()) };
     let end = reader.read(&mut content);
     if let Some(resuming) = &resuming {

@@ -57,7 +57,7 @@ impl LongLine {
 }
 
 /// Where a reader puts what it reads.
-pub trait Intake: Sync {
+pub trait BatchReceiver: Sync {
     /// Takes a batch, waiting for room; `false` when no more is wanted.
     fn batch(&self, batch: Batch) -> bool;
 
@@ -113,7 +113,7 @@ impl BatchReader<'_> {
     /// Reads `input` to its end.
     ///
     /// # Errors
-    /// Those of [`Intake::long_line`]. A read error is an [`End`].
+    /// Those of [`BatchReceiver::long_line`]. A read error is an [`End`].
     pub fn read(&self, input: &mut dyn Read) -> Result<End> {
         let cutter = &self.cutter;
         let mut content = Content::default();
@@ -132,7 +132,7 @@ impl BatchReader<'_> {
             if length == 0 {
                 return Ok(if content.end(cutter, false)? { End::Complete } else { stopped(&content) });
             }
-            if !cutter.intake.is_open() {
+            if !cutter.receiver.is_open() {
                 return Ok(stopped(&content));
             }
             content.came(length);

@@ -1,17 +1,17 @@
-//! Between a reader and its intake: what earlier runs settled is not delivered.
+//! Between a reader and its receiver: what earlier runs settled is not delivered.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::reader::{Intake, LongLine};
+use super::reader::{BatchReceiver, LongLine};
 use super::replay_filter::{ReplayFilter, Sifted};
 use crate::batch::{Batch, Origin};
 use crate::error::{Error, Result};
 use crate::state::extents::Extent;
 use crate::state::{Amount, Memory, Stamp};
 
-/// Passes the lines of one content on to another intake, without those that are settled.
+/// Passes the lines of one content on to another receiver, without those that are settled.
 pub struct Resuming<'a> {
-    intake: &'a dyn Intake,
+    receiver: &'a dyn BatchReceiver,
     memory: &'a dyn Memory,
     /// Of the file as it was when it was opened.
     stamp: Option<Stamp>,
@@ -36,9 +36,9 @@ struct State {
 }
 
 impl<'a> Resuming<'a> {
-    /// Passes a content on to `intake`. `stamp` is that of its file.
-    pub fn new(intake: &'a dyn Intake, memory: &'a dyn Memory, stamp: Option<Stamp>) -> Self {
-        Resuming { intake, memory, stamp, state: Mutex::default() }
+    /// Passes a content on to `receiver`. `stamp` is that of its file.
+    pub fn new(receiver: &'a dyn BatchReceiver, memory: &'a dyn Memory, stamp: Option<Stamp>) -> Self {
+        Resuming { receiver, memory, stamp, state: Mutex::default() }
     }
 
     /// Whether lines are held back until it is known whether they are settled.
@@ -138,11 +138,11 @@ impl<'a> Resuming<'a> {
                 }
                 Sifted::Batch(batch) if wanted => {
                     self.memory.deliver(origin.content, Extent::of_batch(&batch));
-                    wanted = self.intake.batch(Batch { origin: Arc::clone(&origin), ..batch });
+                    wanted = self.receiver.batch(Batch { origin: Arc::clone(&origin), ..batch });
                 }
                 Sifted::Long(line) if wanted => {
                     let extent = line.extent();
-                    self.intake.long_line(LongLine { origin: Arc::clone(&origin), ..line })?;
+                    self.receiver.long_line(LongLine { origin: Arc::clone(&origin), ..line })?;
                     self.memory.set_aside(origin.content, extent);
                 }
                 Sifted::Batch(_) | Sifted::Long(_) => {}
@@ -153,7 +153,7 @@ impl<'a> Resuming<'a> {
     }
 }
 
-impl Intake for Resuming<'_> {
+impl BatchReceiver for Resuming<'_> {
     fn batch(&self, batch: Batch) -> bool {
         let mut state = self.lock();
         if state.failure.is_some() || !self.begin(&mut state, &batch.origin) {
@@ -175,7 +175,7 @@ impl Intake for Resuming<'_> {
     }
 
     fn is_open(&self) -> bool {
-        self.intake.is_open()
+        self.receiver.is_open()
     }
 
     fn long_line(&self, line: LongLine) -> Result<()> {

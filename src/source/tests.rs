@@ -10,7 +10,7 @@ use crate::batch::Batch;
 #[derive(Default)]
 struct Kept(Mutex<Vec<u8>>);
 
-impl Intake for Kept {
+impl BatchReceiver for Kept {
     fn batch(&self, batch: Batch) -> bool {
         let mut content = self.0.lock().unwrap();
         assert_eq!(batch.offset as usize, content.len());
@@ -202,7 +202,7 @@ fn a_journal_export_is_read_as_lines_and_its_damage_is_told() {
 #[derive(Default)]
 struct Parts(Mutex<Vec<Batch>>);
 
-impl Intake for Parts {
+impl BatchReceiver for Parts {
     fn batch(&self, batch: Batch) -> bool {
         self.0.lock().unwrap().push(batch);
         true

@@ -229,11 +229,11 @@ impl<'a, S: Source> Follower<'a, S> {
         self.truncated.values().any(|looked| !looked) || !self.missed.is_empty()
     }
 
-    /// Gives each file in which there may be something its turn, unless the intake has no room. `false` when no more is
+    /// Gives each file in which there may be something its turn, unless the receiver has no room. `false` when no more is
     /// wanted. `open` opens files again that were closed.
     ///
     /// # Errors
-    /// Those of the intake. What is wrong with a file goes to `failed`, and it is not read any further.
+    /// Those of the receiver. What is wrong with a file goes to `failed`, and it is not read any further.
     pub fn read(
         &mut self,
         now: Duration,
@@ -243,7 +243,7 @@ impl<'a, S: Source> Follower<'a, S> {
     ) -> Result<bool> {
         self.came = false;
         self.read_at = now;
-        if !self.reader.intake.has_room() {
+        if !self.reader.receiver.has_room() {
             return Ok(true);
         }
         std::mem::take(&mut self.postponed).into_iter().for_each(|id| self.mark(id));
@@ -258,7 +258,7 @@ impl<'a, S: Source> Follower<'a, S> {
                 self.dirty.push_back(id);
                 continue;
             }
-            if !self.reader.intake.has_room() {
+            if !self.reader.receiver.has_room() {
                 self.dirty.push_back(id);
                 continue;
             }
@@ -320,7 +320,7 @@ impl<'a, S: Source> Follower<'a, S> {
     /// Does what is due, and closes files that are finished. `false` when no more is wanted.
     ///
     /// # Errors
-    /// Those of the intake.
+    /// Those of the receiver.
     pub fn wake(&mut self, now: Duration, closed: &mut dyn FnMut(FileId)) -> Result<bool> {
         for followed in self.tails.values_mut() {
             if followed.tail.deadline(&self.reader).is_some_and(|at| at <= now)

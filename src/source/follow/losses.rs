@@ -44,7 +44,7 @@ impl Lost {
     }
 }
 
-/// Adds what the intake did not take any more to what was not read.
+/// Adds what the receiver did not take any more to what was not read.
 pub(super) fn with_left(mut unread: Vec<UnreadFile>, left: BTreeMap<String, u64>) -> Vec<UnreadFile> {
     for (name, bytes) in left {
         match unread.iter_mut().find(|file| file.name == name) {

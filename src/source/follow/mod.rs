@@ -37,7 +37,7 @@ use self::watch::{Event, Watcher};
 use super::cut::BlockPool;
 use super::inputs::{self, Followed, Input};
 use super::live::{Live, Say};
-use super::reader::Intake;
+use super::reader::BatchReceiver;
 use super::{Position, ReadOptions, ReadOutcome};
 use crate::error::{Error, Result};
 use crate::receipt::grouped;
@@ -71,23 +71,23 @@ pub(super) fn follow(
     followed: &Followed,
     options: &ReadOptions,
     pool: &Arc<BlockPool>,
-    intake: &dyn Intake,
+    receiver: &dyn BatchReceiver,
     position: &Position,
 ) -> ReadOutcome {
     let (Some(live), Some(follow)) = (&options.live, &options.follow) else {
         return Error::internal("nobody can end what is followed").into();
     };
     let _entered = live.enter();
-    let outbox = match Outbox::new(intake) {
+    let outbox = match Outbox::new(receiver) {
         Ok(outbox) => outbox,
         Err(error) => return error.into(),
     };
     let copies = Arc::new(Copies::new(options.memory.clone()));
     let (plain, wary) = (View::new(&copies, false), View::new(&copies, true));
     let reader =
-        Reader { size: &options.size, origin: &options.origin, pool, intake: &outbox, timeout: follow.timeout };
+        Reader { size: &options.size, origin: &options.origin, pool, receiver: &outbox, timeout: follow.timeout };
     let errors = Mutex::new(Vec::new());
-    let until = Until { intake, stop: &live.stop };
+    let until = Until { receiver, stop: &live.stop };
     let options_of_copies = ReadOptions { memory: Some(Arc::new(wary.clone())), ..options.clone() };
     let most_open = descriptors();
     let for_copies = most_open.div_ceil(4);

@@ -1,4 +1,4 @@
-//! Between the loop that follows files and the intake: a thread that waits for room there, so that the loop never does and
+//! Between the loop that follows files and the receiver: a thread that waits for room there, so that the loop never does and
 //! goes on watching while a sink stands still.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -9,7 +9,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::source::reader::{Intake, LongLine};
+use crate::source::reader::{BatchReceiver, LongLine};
 
 /// The bytes that may wait before there is no room. A reader asks before it reads a block, so one block more may wait, and what
 /// readers had held back until then.
@@ -17,7 +17,7 @@ const MOST: u64 = 2 << 20;
 
 /// See the [module](self).
 pub(super) struct Outbox<'a> {
-    intake: &'a dyn Intake,
+    receiver: &'a dyn BatchReceiver,
     state: Mutex<State>,
     /// There is something to hand on, or nothing more will come.
     changed: Condvar,
@@ -35,10 +35,10 @@ struct State {
     is_missed: bool,
     /// It was told that there is room again.
     is_told: bool,
-    /// The intake wants no more.
+    /// The receiver wants no more.
     unwanted: bool,
     failure: Option<Error>,
-    /// Bytes that the intake did not take, by the names of their files.
+    /// Bytes that the receiver did not take, by the names of their files.
     left: BTreeMap<String, u64>,
 }
 
@@ -75,22 +75,22 @@ impl<'a> Outbox<'a> {
     ///
     /// # Errors
     /// When there is no descriptor for it.
-    pub(super) fn new(intake: &'a dyn Intake) -> Result<Self> {
+    pub(super) fn new(receiver: &'a dyn BatchReceiver) -> Result<Self> {
         let room = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
             .map_err(|error| Error::system("no descriptor to follow files with").because(error))?;
-        Ok(Outbox { intake, state: Mutex::default(), changed: Condvar::new(), room })
+        Ok(Outbox { receiver, state: Mutex::default(), changed: Condvar::new(), room })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Readable when no more is wanted, or when there is room after [`has_room`](Intake::has_room) said that there is none.
+    /// Readable when no more is wanted, or when there is room after [`has_room`](BatchReceiver::has_room) said that there is none.
     pub(super) fn room(&self) -> BorrowedFd<'_> {
         self.room.as_fd()
     }
 
-    /// Whether the intake wants no more.
+    /// Whether the receiver wants no more.
     pub(super) fn is_unwanted(&self) -> bool {
         self.lock().unwanted
     }
@@ -101,7 +101,7 @@ impl<'a> Outbox<'a> {
         self.changed.notify_all();
     }
 
-    /// What went wrong, and the bytes that the intake did not take, by the names of their files.
+    /// What went wrong, and the bytes that the receiver did not take, by the names of their files.
     pub(super) fn into_rest(self) -> (Option<Error>, BTreeMap<String, u64>) {
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         (state.failure, state.left)
@@ -125,8 +125,8 @@ impl<'a> Outbox<'a> {
             drop(state);
             let (bytes, place) = (item.bytes(), item.place());
             let (wanted, failure) = match item {
-                Item::Batch(batch) => (self.intake.batch(batch), None),
-                Item::Long(line) => match self.intake.long_line(line) {
+                Item::Batch(batch) => (self.receiver.batch(batch), None),
+                Item::Long(line) => match self.receiver.long_line(line) {
                     Ok(()) => (true, None),
                     Err(error) => (false, Some(error)),
                 },
@@ -155,7 +155,7 @@ impl Drop for Ending<'_> {
     }
 }
 
-impl Intake for Outbox<'_> {
+impl BatchReceiver for Outbox<'_> {
     fn batch(&self, batch: Batch) -> bool {
         let item = Item::Batch(batch);
         let mut state = self.lock();
@@ -207,7 +207,7 @@ mod tests {
     /// Takes a batch when it is told whether it wants it.
     struct Slow(Mutex<Receiver<bool>>);
 
-    impl Intake for Slow {
+    impl BatchReceiver for Slow {
         fn batch(&self, _: Batch) -> bool {
             self.0.lock().unwrap().recv().unwrap_or(false)
         }
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn while_the_intake_waits_nobody_else_does_and_what_it_does_not_take_is_counted() {
+    fn while_the_receiver_waits_nobody_else_does_and_what_it_does_not_take_is_counted() {
         let (tell, told) = channel();
         let slow = Slow(Mutex::new(told));
         let outbox = Outbox::new(&slow).unwrap();

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::source::cut::{BlockPool, Content, Cutter};
 use crate::source::inputs::Input;
 use crate::source::origin::{FINGERPRINT_BYTES, OriginRule};
-use crate::source::reader::{BatchSize, Intake};
+use crate::source::reader::{BatchReceiver, BatchSize};
 use crate::source::resume::Resuming;
 
 /// A file that was opened, whatever becomes of its name.
@@ -50,7 +50,7 @@ pub struct Reader<'a> {
     /// Where blocks come from.
     pub pool: &'a Arc<BlockPool>,
     /// Where batches go.
-    pub intake: &'a dyn Intake,
+    pub receiver: &'a dyn BatchReceiver,
     /// How long a last line without its end is waited for.
     pub timeout: Duration,
 }
@@ -109,7 +109,7 @@ impl<'a, S: Source> Tail<'a, S> {
             source: Some(source),
             path,
             memory,
-            resuming: Resuming::new(reader.intake, memory, None),
+            resuming: Resuming::new(reader.receiver, memory, None),
             content: Content::default(),
             read: 0,
             beginning: Vec::new(),
@@ -163,7 +163,7 @@ impl<'a, S: Source> Tail<'a, S> {
     /// Reads what has come, as much as one turn takes, and hands out whole lines.
     ///
     /// # Errors
-    /// A read error as [`io::Error`] within; those of [`Intake::long_line`] without.
+    /// A read error as [`io::Error`] within; those of [`BatchReceiver::long_line`] without.
     pub fn read(&mut self, reader: &Reader<'a>, now: Duration) -> Result<io::Result<Came>> {
         match self.come(reader, now) {
             Ok(came) => came.map(Ok),
@@ -193,9 +193,9 @@ impl<'a, S: Source> Tail<'a, S> {
         let turn = self.read + TURN;
         let mut came = Came::All;
         let name = name(reader.origin, &self.path);
-        let cutter = Cutter { size: reader.size, pool: reader.pool, intake: &self.resuming, name: &name };
+        let cutter = Cutter { size: reader.size, pool: reader.pool, receiver: &self.resuming, name: &name };
         while self.read < size {
-            if !reader.intake.has_room() {
+            if !reader.receiver.has_room() {
                 came = Came::NotNow;
                 break;
             }
@@ -281,7 +281,7 @@ impl<'a, S: Source> Tail<'a, S> {
     /// Does what is due: a line whose end did not come is handed out as it is, and what was held back long enough.
     ///
     /// # Errors
-    /// Those of [`Intake::long_line`].
+    /// Those of [`BatchReceiver::long_line`].
     pub fn wake(&mut self, reader: &Reader<'a>, now: Duration) -> Result<Came> {
         if self.lets_go().is_some_and(|at| at <= now) {
             self.held = None;
@@ -297,7 +297,7 @@ impl<'a, S: Source> Tail<'a, S> {
     /// Hands out what is left, if `all` the last line without its end too, and tells the memory that nothing more comes.
     ///
     /// # Errors
-    /// Those of [`Intake::long_line`].
+    /// Those of [`BatchReceiver::long_line`].
     pub fn end(&mut self, reader: &Reader<'a>, all: bool) -> Result<()> {
         if all && !self.cut && !self.hand_out_rest(reader)? {
             self.unwanted()?;
@@ -310,7 +310,7 @@ impl<'a, S: Source> Tail<'a, S> {
     /// The last line, as it is.
     fn hand_out_rest(&mut self, reader: &Reader<'a>) -> Result<bool> {
         let name = name(reader.origin, &self.path);
-        let cutter = Cutter { size: reader.size, pool: reader.pool, intake: &self.resuming, name: &name };
+        let cutter = Cutter { size: reader.size, pool: reader.pool, receiver: &self.resuming, name: &name };
         self.cut = self.content.unfinished() > 0;
         self.content.end(&cutter, true)
     }
@@ -320,7 +320,7 @@ impl<'a, S: Source> Tail<'a, S> {
         self.resuming.failure().map_or(Ok(()), Err)
     }
 
-    /// Why the intake wants no more.
+    /// Why the receiver wants no more.
     fn unwanted(&self) -> Result<Came> {
         self.resuming.failure().map_or(Ok(Came::Unwanted), Err)
     }
@@ -340,14 +340,14 @@ impl<'a, S: Source> Tail<'a, S> {
     /// if nobody else has it.
     ///
     /// # Errors
-    /// Those of [`Intake::long_line`].
+    /// Those of [`BatchReceiver::long_line`].
     pub fn begin_anew(&mut self, reader: &Reader<'a>, copied: bool) -> Result<Came> {
         if !self.cut && !copied && !self.hand_out_rest(reader)? {
             return self.unwanted();
         }
         self.let_go()?;
         self.resuming.end(None);
-        self.resuming = Resuming::new(reader.intake, self.memory, None);
+        self.resuming = Resuming::new(reader.receiver, self.memory, None);
         self.content = Content::default();
         self.read = 0;
         self.beginning.clear();

@@ -14,7 +14,7 @@ use crate::receipt::UnreadFile;
 use crate::source::cut::BlockPool;
 use crate::source::inputs::Input;
 use crate::source::live::Say;
-use crate::source::reader::{Intake, LongLine};
+use crate::source::reader::{BatchReceiver, LongLine};
 use crate::source::{InputEnd, Position, ReadOptions, read_file};
 use crate::stop::Stop;
 
@@ -22,7 +22,7 @@ use crate::stop::Stop;
 pub(super) struct Unpacker<'a> {
     options: ReadOptions,
     pool: &'a Arc<BlockPool>,
-    intake: &'a dyn Intake,
+    receiver: &'a dyn BatchReceiver,
     position: &'a Position,
     names: Mutex<VecDeque<(PathBuf, Option<File>)>>,
     /// The most of them that stay open until they are read.
@@ -39,14 +39,14 @@ impl<'env> Unpacker<'env> {
     pub(super) fn new(
         options: ReadOptions,
         pool: &'env Arc<BlockPool>,
-        intake: &'env dyn Intake,
+        receiver: &'env dyn BatchReceiver,
         position: &'env Position,
         errors: &'env Mutex<Vec<Error>>,
         say: &'env Say,
         most_open: usize,
     ) -> Self {
         let (names, unread, at_work) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
-        Unpacker { options, pool, intake, position, names, most_open, unread, at_work, errors, say }
+        Unpacker { options, pool, receiver, position, names, most_open, unread, at_work, errors, say }
     }
 
     /// Reads these as well.
@@ -91,7 +91,7 @@ impl<'env> Unpacker<'env> {
         };
         let size = file.metadata().map_or(0, |data| data.len());
         let own = Position::default();
-        let end = read_file(&file, &Input::File(path), &name, &self.options, self.pool, self.intake, &own);
+        let end = read_file(&file, &Input::File(path), &name, &self.options, self.pool, self.receiver, &own);
         let read = own.read.load(Ordering::Relaxed);
         self.position.read.fetch_add(read, Ordering::Relaxed);
         if let InputEnd::Stopped(offset) = end? {
@@ -123,20 +123,20 @@ impl<'env> Unpacker<'env> {
 
 /// Wants no more once a stop is requested.
 pub(super) struct Until<'a> {
-    pub(super) intake: &'a dyn Intake,
+    pub(super) receiver: &'a dyn BatchReceiver,
     pub(super) stop: &'a Stop,
 }
 
-impl Intake for Until<'_> {
+impl BatchReceiver for Until<'_> {
     fn batch(&self, batch: Batch) -> bool {
-        !self.stop.is_requested() && self.intake.batch(batch)
+        !self.stop.is_requested() && self.receiver.batch(batch)
     }
 
     fn is_open(&self) -> bool {
-        !self.stop.is_requested() && self.intake.is_open()
+        !self.stop.is_requested() && self.receiver.is_open()
     }
 
     fn long_line(&self, line: LongLine) -> Result<()> {
-        self.intake.long_line(line)
+        self.receiver.long_line(line)
     }
 }

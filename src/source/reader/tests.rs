@@ -43,7 +43,7 @@ struct Kept {
     wanted: usize,
 }
 
-impl Intake for Kept {
+impl BatchReceiver for Kept {
     fn batch(&self, batch: Batch) -> bool {
         let mut batches = self.batches.lock().unwrap();
         assert!(batches.len() < self.wanted, "a batch after no more was wanted");
@@ -70,7 +70,7 @@ fn read(content: &[u8], size: &BatchSize, steps: &[usize], breaks_at: Option<usi
         assert_eq!(named.fetch_add(1, Ordering::Relaxed), 0, "an origin is named once");
         Origin::new(super::super::origin::fingerprint(beginning), "x")
     };
-    let cutter = Cutter { size, pool: &Arc::default(), intake: &kept, name: &name };
+    let cutter = Cutter { size, pool: &Arc::default(), receiver: &kept, name: &name };
     let reader = BatchReader { cutter, idle: &|| steps[0].is_multiple_of(2) };
     let end = reader.read(&mut Trickle { content, steps, step: 0, given: 0, breaks_at }).unwrap();
     Outcome { batches: kept.batches.into_inner().unwrap(), long: kept.long.into_inner().unwrap(), end }

@@ -29,7 +29,7 @@ use std::time::Duration;
 use self::outbox::Outbox;
 use super::inputs::Input;
 use super::live::{self, Entered, Live, Messages, Say, timeout};
-use super::reader::{BatchSize, Intake};
+use super::reader::{BatchReceiver, BatchSize};
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::receipt::{SourceCount, grouped};
@@ -236,16 +236,22 @@ impl Listening {
         self.sources.iter().map(|source| source.count()).collect()
     }
 
-    /// Receives at `address` until the stop of `live` is requested or `intake` wants no more.
+    /// Receives at `address` until the stop of `live` is requested or `receiver` wants no more.
     ///
     /// # Errors
     /// When the socket fails, or a message that is too long cannot be set aside.
-    pub(super) fn read(&self, address: &Address, live: &Live, size: &BatchSize, intake: &dyn Intake) -> Result<()> {
+    pub(super) fn read(
+        &self,
+        address: &Address,
+        live: &Live,
+        size: &BatchSize,
+        receiver: &dyn BatchReceiver,
+    ) -> Result<()> {
         let source = self.source(address);
         let source = source.ok_or_else(|| Error::internal(format!("{address}: nobody listens there")))?;
         let _entered = source.enter();
         let origin = live::origin(&source.name).wrapped(Envelope::Syslog);
-        let mut outbox = Outbox::new(Messages::new(intake, size, origin), &source.account);
+        let mut outbox = Outbox::new(Messages::new(receiver, size, origin), &source.account);
         match &source.socket {
             Socket::Udp(socket) => udp::receive(socket, source, live, size.max_line, &mut outbox),
             Socket::Tcp(listener, tls) => {

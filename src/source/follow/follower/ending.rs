@@ -49,7 +49,7 @@ impl<S: Source> Follower<'_, S> {
     /// Reads `remainder` on, as far as there is room for it. `false` when no more is wanted.
     ///
     /// # Errors
-    /// Those of the intake.
+    /// Those of the receiver.
     pub fn read_remainder(&mut self, remainder: &mut Remainder, counted: &mut dyn FnMut(u64)) -> Result<bool> {
         for (id, end) in std::mem::take(&mut remainder.0) {
             while let Some(followed) = self.tails.get_mut(&id) {
@@ -93,7 +93,7 @@ impl<S: Source> Follower<'_, S> {
     /// Ends all: hands out what is held back, if `all` the last lines without their ends too.
     ///
     /// # Errors
-    /// Those of the intake.
+    /// Those of the receiver.
     pub fn end(&mut self, all: bool) -> Result<()> {
         for (id, followed) in &mut self.tails {
             let is_short = |source: &S| source.look().is_ok_and(|(size, _)| size < MAGIC_BYTES as u64);

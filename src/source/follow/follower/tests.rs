@@ -15,7 +15,7 @@ use crate::batch::Batch;
 use crate::lines;
 use crate::source::cut::BlockPool;
 use crate::source::origin::OriginRule;
-use crate::source::reader::{BatchSize, Intake, LongLine};
+use crate::source::reader::{BatchReceiver, BatchSize, LongLine};
 use crate::state::extents::{Entry, Extent, Extents};
 use crate::state::{Amount, Begun, Known, Memory, Stamp};
 
@@ -74,7 +74,7 @@ impl Source for Handle {
 #[derive(Default)]
 struct Kept(Mutex<Vec<(u64, Batch)>>, AtomicBool);
 
-impl Intake for Kept {
+impl BatchReceiver for Kept {
     fn batch(&self, batch: Batch) -> bool {
         self.0.lock().unwrap().push((batch.origin.id, batch));
         true
@@ -191,7 +191,7 @@ impl Fixed {
         let copies = Arc::new(Copies::new(state));
         let views: &'static (View, View) = Box::leak(Box::new((View::new(&copies, false), View::new(&copies, true))));
         let Fixed { size, pool, origin, timeout, .. } = self;
-        let reader = Reader { size, origin, pool, intake: &self.kept, timeout: *timeout };
+        let reader = Reader { size, origin, pool, receiver: &self.kept, timeout: *timeout };
         Follower::new(reader, &views.0, &views.1, self.most_open)
     }
 }
