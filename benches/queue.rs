@@ -14,7 +14,7 @@ use logator::client::{Address, Client};
 use logator::endpoint::Endpoint;
 use logator::receipt::{Receipt, Tally, grouped, human_bytes};
 use logator::stop::Stop;
-use logator::worker::feed::{Feed, Next};
+use logator::worker::lease_client::{LeaseClient, Next};
 
 fn main() {
     // `cargo bench` passes --bench; `cargo test` runs this without it, to see that it works.

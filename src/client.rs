@@ -18,7 +18,7 @@ use crate::queue::{Ack, LeaseId};
 use crate::receipt::Tally;
 use crate::stop::Stop;
 use crate::wire::{Reply, Request};
-use crate::worker::feed::{Feed, Next, Ticket, queue_acks};
+use crate::worker::lease_client::{LeaseClient, Next, Ticket, queue_acks};
 
 /// How long a worker without work waits for some before it asks again.
 const WAIT: Duration = Duration::from_secs(10);
@@ -77,7 +77,7 @@ impl Client {
     }
 }
 
-impl Feed for Client {
+impl LeaseClient for Client {
     fn hello(&mut self) -> Result<()> {
         for connection in &mut self.connections {
             connection.hello()?;

@@ -13,7 +13,7 @@ use crate::receipt::Receipt;
 use crate::source::live::Live;
 use crate::state::store::Store;
 use crate::stop::Stop;
-use crate::worker::feed::LocalFeed;
+use crate::worker::lease_client::LocalLeaseClient;
 use crate::worker::parser::Formats;
 use crate::worker::storer::Storer;
 use crate::worker::{Crew, WorkerCounts};
@@ -92,7 +92,7 @@ pub(super) fn work_through(
     let worked = crew.work(
         &|index| {
             let reserve = index >= work.workers.first;
-            Box::new(LocalFeed::new(Arc::clone(&queue), index as u64, stop.clone(), reserve))
+            Box::new(LocalLeaseClient::new(Arc::clone(&queue), index as u64, stop.clone(), reserve))
         },
         &|| queue.stop(),
     );

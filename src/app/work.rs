@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::notify::Manager;
 use crate::receipt::{Receipt, StoppedInput};
 use crate::stop::Stop;
-use crate::worker::feed::Feed;
+use crate::worker::lease_client::LeaseClient;
 use crate::worker::storer::Storer;
 use crate::worker::{Crew, Worked, WorkerCounts};
 
@@ -54,11 +54,11 @@ pub fn work(
     };
     let started = Instant::now();
     let first = std::sync::Mutex::new(Some(first));
-    let feed = |index: usize| -> Box<dyn Feed> {
+    let leases = |index: usize| -> Box<dyn LeaseClient> {
         let first = first.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         Box::new(first.unwrap_or_else(|| client(index)))
     };
-    let Worked { mut errors, saw_end } = crew.work(&feed, &|| {});
+    let Worked { mut errors, saw_end } = crew.work(&leases, &|| {});
     let elapsed = started.elapsed();
     errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
     let queues = addresses.iter().map(|address| address.endpoint.to_string());

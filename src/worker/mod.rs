@@ -1,11 +1,11 @@
 //! Workers: they ask a queue for batches, parse the lines, store the documents, and acknowledge what is durable.
 //!
-//! `feed` is where batches come from, `parser` makes documents of lines, `storer` gives them to the sinks, `pipeline`
+//! `lease client` is where batches come from, `parser` makes documents of lines, `storer` gives them to the sinks, `pipeline`
 //! lets one worker do all that with two threads. [`Crew`] is the workers of one process.
 
 mod counts;
-pub mod feed;
 pub mod in_flight;
+pub mod lease_client;
 pub mod parser;
 pub mod pipeline;
 pub mod storer;
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use self::feed::Feed;
+use self::lease_client::LeaseClient;
 use self::parser::Formats;
 use self::pipeline::Finish;
 use self::storer::Storer;
@@ -70,16 +70,16 @@ pub struct Worked {
 }
 
 impl Crew {
-    /// Lets every worker work to its end. `feed` makes the feed of each; `failed` is called when one fails, after the
+    /// Lets every worker work to its end. `lease client` makes the lease client of each; `failed` is called when one fails, after the
     /// stop was requested.
     ///
     /// Returns how it ended.
-    pub fn work(&self, feed: &(dyn Fn(usize) -> Box<dyn Feed> + Sync), failed: &(dyn Fn() + Sync)) -> Worked {
+    pub fn work(&self, leases: &(dyn Fn(usize) -> Box<dyn LeaseClient> + Sync), failed: &(dyn Fn() + Sync)) -> Worked {
         let encodings: Vec<_> = self.storer.sinks().iter().map(|sink| sink.encoding()).collect();
         let one = |index: usize| -> Result<Finish> {
-            let mut feed = feed(index);
+            let mut leases = leases(index);
             let mut parser = self.formats.parser(&encodings)?;
-            pipeline::work(feed.as_mut(), &mut parser, Arc::clone(&self.storer), &self.counts)
+            pipeline::work(leases.as_mut(), &mut parser, Arc::clone(&self.storer), &self.counts)
         };
         let guarded = |index: usize| {
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| one(index)))

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::WorkerCounts;
-use super::feed::{Feed, Next, Ticket};
+use super::lease_client::{LeaseClient, Next, Ticket};
 use super::parser::{Parsed, Parser};
 use super::storer::{Stored, Storer};
 use crate::batch::Batch;
@@ -37,19 +37,24 @@ struct Done {
 /// Why a worker that did not fail has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finish {
-    /// The feed said that there is no more: every line is accounted for.
+    /// The lease client said that there is no more: every line is accounted for.
     End,
     /// A stop was requested before.
     Stopped,
 }
 
-/// Works until the feed says that there is no more, a stop is requested, or the work fails.
+/// Works until the lease client says that there is no more, a stop is requested, or the work fails.
 ///
 /// Whatever happens, what is durable is acknowledged and the rest given back before this returns.
 ///
 /// # Errors
-/// When the feed or a sink fails for good.
-pub fn work(feed: &mut dyn Feed, parser: &mut Parser, storer: Arc<Storer>, counts: &WorkerCounts) -> Result<Finish> {
+/// When the lease client or a sink fails for good.
+pub fn work(
+    leases: &mut dyn LeaseClient,
+    parser: &mut Parser,
+    storer: Arc<Storer>,
+    counts: &WorkerCounts,
+) -> Result<Finish> {
     let (to_storer, jobs) = sync_channel::<Job>(1);
     let (results, done) = channel::<Done>();
     thread::scope(|scope| {
@@ -57,7 +62,7 @@ pub fn work(feed: &mut dyn Feed, parser: &mut Parser, storer: Arc<Storer>, count
             .name("store".into())
             .spawn_scoped(scope, move || store(&storer, &jobs, &results))
             .map_err(|error| Error::system("no thread to store with").because(error))?;
-        let mut worker = Worker { feed, counts, in_flight: Vec::new(), finished: Vec::new(), spare: Vec::new() };
+        let mut worker = Worker { leases, counts, in_flight: Vec::new(), finished: Vec::new(), spare: Vec::new() };
         let mut result = worker.run(parser, &to_storer, &done);
         // The storing thread ends when it has nothing left; what it finished meanwhile is still acknowledged.
         drop(to_storer);
@@ -86,7 +91,7 @@ fn store(storer: &Storer, jobs: &Receiver<Job>, results: &Sender<Done>) {
 }
 
 struct Worker<'a> {
-    feed: &'a mut dyn Feed,
+    leases: &'a mut dyn LeaseClient,
     counts: &'a WorkerCounts,
     /// Leases that are held and not durable.
     in_flight: Vec<(Ticket, Duration)>,
@@ -106,7 +111,7 @@ impl Worker<'_> {
                 continue;
             }
             let acks = std::mem::take(&mut self.finished);
-            match self.feed.next(acks, self.in_flight.is_empty())? {
+            match self.leases.next(acks, self.in_flight.is_empty())? {
                 Next::Batch { ticket, ttr, batch } => {
                     self.in_flight.push((ticket, ttr));
                     let mut parsed = self.spare.pop().unwrap_or_else(|| parser.buffer());
@@ -132,7 +137,7 @@ impl Worker<'_> {
                 Ok(message) => return self.take(message),
                 Err(RecvTimeoutError::Timeout) => {
                     let tickets: Vec<Ticket> = self.in_flight.iter().map(|(ticket, _)| *ticket).collect();
-                    self.feed.touch(&tickets)?;
+                    self.leases.touch(&tickets)?;
                 }
                 Err(RecvTimeoutError::Disconnected) => return Err(Error::internal("the storing thread is gone")),
             }
@@ -158,8 +163,8 @@ impl Worker<'_> {
         let held: Vec<Ticket> = self.in_flight.iter().map(|(ticket, _)| *ticket).collect();
         if !held.is_empty() {
             // If the queue cannot be told, the leases run out by themselves.
-            let _ = self.feed.release(&held);
+            let _ = self.leases.release(&held);
         }
-        self.feed.bye(std::mem::take(&mut self.finished));
+        self.leases.bye(std::mem::take(&mut self.finished));
     }
 }

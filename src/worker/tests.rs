@@ -1,4 +1,4 @@
-//! Workers with sinks in memory and a feed that follows a script.
+//! Workers with sinks in memory and a lease client that follows a script.
 
 use std::collections::VecDeque;
 use std::sync::mpsc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::feed::{Next, Ticket};
+use super::lease_client::{Next, Ticket};
 use super::parser::{Parser, Unmatched};
 use super::*;
 use crate::batch::{Batch, Origin};
@@ -246,7 +246,7 @@ impl Script {
     }
 }
 
-impl Feed for Script {
+impl LeaseClient for Script {
     fn next(&mut self, acks: Vec<(Ticket, Tally)>, may_wait: bool) -> Result<Next> {
         self.acks(&acks);
         let Some(batch) = self.batches.pop_front() else {

@@ -40,7 +40,7 @@ pub enum Next {
 }
 
 /// A worker's way to its queue or queues.
-pub trait Feed: Send {
+pub trait LeaseClient: Send {
     /// Makes the worker known before it asks, so that a queue that ends soon waits to tell it.
     fn hello(&mut self) -> Result<()> {
         Ok(())
@@ -61,7 +61,7 @@ pub trait Feed: Send {
 }
 
 /// The queue of the worker's own process.
-pub struct LocalFeed {
+pub struct LocalLeaseClient {
     queue: Arc<SharedQueue>,
     peer: PeerId,
     stop: Stop,
@@ -69,11 +69,11 @@ pub struct LocalFeed {
     reserve: bool,
 }
 
-impl LocalFeed {
-    /// A feed for the worker called `peer`. Whoever requests `stop` must also [stop](SharedQueue::stop) the queue. A
+impl LocalLeaseClient {
+    /// A lease client for the worker called `peer`. Whoever requests `stop` must also [stop](SharedQueue::stop) the queue. A
     /// worker in `reserve` gets nothing until the queue is full for the first time.
     pub fn new(queue: Arc<SharedQueue>, peer: PeerId, stop: Stop, reserve: bool) -> Self {
-        LocalFeed { queue, peer, stop, reserve }
+        LocalLeaseClient { queue, peer, stop, reserve }
     }
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn queue_acks(acks: &[(Ticket, Tally)]) -> Vec<Ack> {
     acks.iter().map(|&(ticket, tally)| Ack { lease: ticket.lease, tally }).collect()
 }
 
-impl Feed for LocalFeed {
+impl LeaseClient for LocalLeaseClient {
     fn next(&mut self, acks: Vec<(Ticket, Tally)>, may_wait: bool) -> Result<Next> {
         self.queue.ack(&queue_acks(&acks));
         if std::mem::take(&mut self.reserve) {
