@@ -16,7 +16,7 @@ use crate::stop::Stop;
 use crate::worker::lease_client::LocalLeaseClient;
 use crate::worker::parser::Formats;
 use crate::worker::storer::Storer;
-use crate::worker::{Crew, WorkerCounts};
+use crate::worker::{WorkerCounts, WorkerPool};
 
 /// Bytes read ahead of the workers.
 const READY_BYTES: usize = 4 << 20;
@@ -82,14 +82,14 @@ pub(super) fn work_through(
         }
     });
     let stop = Stop::new()?;
-    let crew = Crew {
+    let pool = WorkerPool {
         workers: work.workers.most,
         formats: Arc::clone(&formats),
         storer: Arc::new(Storer::new(sinks.clone(), dead_letters)),
         counts,
         stop: stop.clone(),
     };
-    let worked = crew.work(
+    let worked = pool.work(
         &|index| {
             let reserve = index >= work.workers.first;
             Box::new(LocalLeaseClient::new(Arc::clone(&queue), index as u64, stop.clone(), reserve))

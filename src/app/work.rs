@@ -14,7 +14,7 @@ use crate::receipt::{Receipt, StoppedInput};
 use crate::stop::Stop;
 use crate::worker::lease_client::LeaseClient;
 use crate::worker::storer::Storer;
-use crate::worker::{Crew, Worked, WorkerCounts};
+use crate::worker::{Worked, WorkerCounts, WorkerPool};
 
 /// Works for the queues at `addresses` until all of them have ended. `watch` is that of a worker which its queue has started.
 ///
@@ -42,7 +42,7 @@ pub fn work(
     let sinks = options.open_sinks(&waits).inspect_err(|_| first.bye(Vec::new()))?;
     manager.ready(&format!("{} threads ask for lines", options.workers.most));
     let counts = Arc::new(WorkerCounts::default());
-    let crew = Crew {
+    let pool = WorkerPool {
         workers: options.workers.most,
         formats: Arc::clone(&formats),
         storer: Arc::new(
@@ -58,7 +58,7 @@ pub fn work(
         let first = first.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         Box::new(first.unwrap_or_else(|| client(index)))
     };
-    let Worked { mut errors, saw_end } = crew.work(&leases, &|| {});
+    let Worked { mut errors, saw_end } = pool.work(&leases, &|| {});
     let elapsed = started.elapsed();
     errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
     let queues = addresses.iter().map(|address| address.endpoint.to_string());

@@ -1,7 +1,7 @@
 //! Workers: they ask a queue for batches, parse the lines, store the documents, and acknowledge what is durable.
 //!
 //! `lease client` is where batches come from, `parser` makes documents of lines, `storer` gives them to the sinks, `pipeline`
-//! lets one worker do all that with two threads. [`Crew`] is the workers of one process.
+//! lets one worker do all that with two threads. [`WorkerPool`] is the workers of one process.
 
 mod counts;
 pub mod in_flight;
@@ -47,7 +47,7 @@ impl WorkerCounts {
 }
 
 /// The workers of one process, and what they share.
-pub struct Crew {
+pub struct WorkerPool {
     /// How many.
     pub workers: usize,
     /// How lines become documents.
@@ -69,7 +69,7 @@ pub struct Worked {
     pub saw_end: bool,
 }
 
-impl Crew {
+impl WorkerPool {
     /// Lets every worker work to its end. `lease client` makes the lease client of each; `failed` is called when one fails, after the
     /// stop was requested.
     ///
