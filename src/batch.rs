@@ -34,14 +34,14 @@ impl Origin {
 
 /// Where a line stands, in a batch whose lines are from anywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct LinePosition {
     /// The source.
     pub origin: Arc<Origin>,
     /// Byte offset of the line in the decompressed content.
     pub offset: u64,
 }
 
-/// Consecutive lines of one source; or, when dead letters are replayed, lines from anywhere, each with its [`Place`].
+/// Consecutive lines of one source; or, when dead letters are replayed, lines from anywhere, each with its [`LinePosition`].
 ///
 /// `data` holds the lines as they stood in the (decompressed) source, each closed by `\n`, except that the very last
 /// line of a source may lack it. Cloning and [splitting](Batch::split_first_line) copy no line.
@@ -56,7 +56,7 @@ pub struct Batch {
     /// The lines with their newlines.
     pub data: Bytes,
     /// Where each of the lines stands, when they are not consecutive; `origin` and `offset` are those of the first then.
-    pub places: Option<Arc<[Place]>>,
+    pub positions: Option<Arc<[LinePosition]>>,
     /// Whether the last line is a part of a line: its end had not come when it was handed out, or its beginning was handed
     /// out before. Only a followed file has such lines; the last line of a content that is complete is whole without a
     /// newline.
@@ -66,7 +66,7 @@ pub struct Batch {
 impl Batch {
     /// Consecutive lines of one source.
     pub fn new(origin: Arc<Origin>, offset: u64, lines: u32, data: Bytes) -> Batch {
-        Batch { origin, offset, lines, data, places: None, partial: false }
+        Batch { origin, offset, lines, data, positions: None, partial: false }
     }
 
     /// The same, of which the last line is `partial`.
@@ -80,17 +80,24 @@ impl Batch {
         self.partial && index + 1 == self.lines as usize
     }
 
-    /// Lines from anywhere: `data` has as many as there are `places`. `None` when there is none.
-    pub fn gathered(places: Vec<Place>, data: Bytes) -> Option<Batch> {
-        let Place { origin, offset } = places.first()?.clone();
-        Some(Batch { origin, offset, lines: places.len() as u32, data, places: Some(places.into()), partial: false })
+    /// Lines from anywhere: `data` has as many as there are `positions`. `None` when there is none.
+    pub fn gathered(positions: Vec<LinePosition>, data: Bytes) -> Option<Batch> {
+        let LinePosition { origin, offset } = positions.first()?.clone();
+        Some(Batch {
+            origin,
+            offset,
+            lines: positions.len() as u32,
+            data,
+            positions: Some(positions.into()),
+            partial: false,
+        })
     }
 
     /// The source and the offset of the line with the number `index`, which begins `start` bytes into `data`.
     #[inline]
-    pub fn place(&self, index: usize, start: usize) -> (&Arc<Origin>, u64) {
-        match self.places.as_ref().and_then(|places| places.get(index)) {
-            Some(place) => (&place.origin, place.offset),
+    pub fn position(&self, index: usize, start: usize) -> (&Arc<Origin>, u64) {
+        match self.positions.as_ref().and_then(|positions| positions.get(index)) {
+            Some(position) => (&position.origin, position.offset),
             None => (&self.origin, self.offset + start as u64),
         }
     }
@@ -98,10 +105,11 @@ impl Batch {
     /// The part of this batch that begins with the line numbered `index`, `start` bytes into it: `lines` lines, which are
     /// `data`.
     pub(crate) fn part(&self, index: usize, start: usize, lines: u32, data: Bytes) -> Batch {
-        let (origin, offset) = self.place(index, start);
-        let places = self.places.as_ref().and_then(|places| places.get(index..index + lines as usize)).map(Arc::from);
+        let (origin, offset) = self.position(index, start);
+        let positions =
+            self.positions.as_ref().and_then(|positions| positions.get(index..index + lines as usize)).map(Arc::from);
         let partial = self.partial && index + lines as usize == self.lines as usize;
-        Batch { origin: Arc::clone(origin), offset, lines, data, places, partial }
+        Batch { origin: Arc::clone(origin), offset, lines, data, positions, partial }
     }
 
     /// Takes the first line off as a batch of its own; `None` when this batch has but one line.

@@ -46,7 +46,7 @@ enum Use {
 }
 
 #[derive(Debug)]
-enum Place {
+enum FileRef {
     Path(PathBuf),
     /// What a descriptor that the process was given leads to.
     Open(Identity),
@@ -57,7 +57,7 @@ struct JobFile {
     role: &'static str,
     /// As the user gave it.
     given: String,
-    place: Place,
+    file: FileRef,
     used: Use,
     /// The SQLite database that it belongs to, and the table.
     table: Option<(PathBuf, String)>,
@@ -87,7 +87,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 
 impl JobFiles {
     fn add(&mut self, used: Use, role: &'static str, given: String, path: PathBuf) {
-        self.files.push(JobFile { role, given, place: Place::Path(path), used, table: None });
+        self.files.push(JobFile { role, given, file: FileRef::Path(path), used, table: None });
     }
 
     /// A file that the job writes. `given` is what the user wrote to name it.
@@ -108,8 +108,8 @@ impl JobFiles {
         let table = Some((path.clone(), table.to_ascii_lowercase()));
         for ending in [""].into_iter().chain(BESIDE_A_DATABASE) {
             let given = if ending.is_empty() { given.clone() } else { format!("{given} (its file {ending})") };
-            let place = Place::Path(beside(&path, ending));
-            self.files.push(JobFile { role, given, place, used: Use::Writes, table: table.clone() });
+            let file = FileRef::Path(beside(&path, ending));
+            self.files.push(JobFile { role, given, file, used: Use::Writes, table: table.clone() });
         }
     }
 
@@ -142,8 +142,8 @@ impl JobFiles {
                 ));
             }
             if let Some(data) = file.and_then(|file| file.metadata()).ok().filter(Metadata::is_file) {
-                let place = Place::Open(identity(&data));
-                self.files.push(JobFile { role, given: role.to_owned(), place, used, table: None });
+                let file = FileRef::Open(identity(&data));
+                self.files.push(JobFile { role, given: role.to_owned(), file, used, table: None });
             }
         }
         Ok(())
@@ -154,7 +154,7 @@ impl JobFiles {
     /// # Errors
     /// A usage error that names both, or the folder and what to do.
     pub fn check(&self) -> Result<()> {
-        let targets: Vec<Target> = self.files.iter().map(|file| Target::of(&file.place)).collect();
+        let targets: Vec<Target> = self.files.iter().map(|file| Target::of(&file.file)).collect();
         for (index, file) in self.files.iter().enumerate() {
             for (other, before) in targets.iter().zip(&self.files).take(index) {
                 if file.excludes(before) && targets[index].is_one_with(other) {
@@ -195,7 +195,7 @@ impl JobFiles {
     pub fn look(&self) -> Look<'_> {
         let mut look = Look { files: &self.files, known: HashMap::new(), paths: Vec::new(), directories: Vec::new() };
         for (index, file) in self.files.iter().enumerate() {
-            let target = Target::of(&file.place);
+            let target = Target::of(&file.file);
             if file.used == Use::Directory {
                 let listed = file.path().and_then(|path| std::fs::read_dir(path).ok());
                 let inside = listed.into_iter().flatten().filter_map(|entry| entry.ok()?.metadata().ok());
@@ -240,9 +240,9 @@ const STATE_FILES: [&str; 3] = ["journal", "journal.new", "lock"];
 
 impl JobFile {
     fn path(&self) -> Option<&Path> {
-        match &self.place {
-            Place::Path(path) => Some(path),
-            Place::Open(_) => None,
+        match &self.file {
+            FileRef::Path(path) => Some(path),
+            FileRef::Open(_) => None,
         }
     }
 

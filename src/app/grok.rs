@@ -154,7 +154,7 @@ impl BatchReceiver for Printed<'_> {
         let mut printer = self.lock();
         let now_ms = date::now_ms();
         for (index, line) in lines::lines(&batch.data).enumerate() {
-            let text = lines::without_mark(line.bytes, batch.place(index, line.start).1);
+            let text = lines::without_mark(line.bytes, batch.position(index, line.start).1);
             if let Some(reason) = printer.print(text, now_ms) {
                 self.console.error(format!("{}, line {}: {reason}", batch.origin.name, printer.line));
             }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::run::{limits, work_through};
 use super::{Reading, WorkOptions};
-use crate::batch::{Batch, Origin, Place};
+use crate::batch::{Batch, LinePosition, Origin};
 use crate::console::Console;
 use crate::dead_letter::{DeadLetter, DeadLetters, Reason};
 use crate::document::DocumentId;
@@ -225,22 +225,22 @@ impl Replay {
         Ok(letters)
     }
 
-    /// The lines of `letters`, each with its place.
+    /// The lines of `letters`, each with its position.
     fn gather(&self, mut letters: Vec<DeadLetter>) -> Option<Batch> {
         if self.told {
             letters.sort_by_key(|letter| letter.origin.id);
         }
         let mut state = self.lock();
         let mut data = Vec::with_capacity(letters.iter().map(|letter| letter.raw.len() + 2).sum());
-        let mut places = Vec::with_capacity(letters.len());
+        let mut positions = Vec::with_capacity(letters.len());
         for DeadLetter { origin, offset, raw, .. } in letters {
             // A carriage return at a line's end belongs to the end; this one does not.
             let end: &[u8] = if raw.ends_with(b"\r") { b"\r\n" } else { b"\n" };
             data.extend_from_slice(&raw);
             data.extend_from_slice(end);
-            places.push(Place { origin: state.origin(origin), offset });
+            positions.push(LinePosition { origin: state.origin(origin), offset });
         }
-        Batch::gathered(places, data.into())
+        Batch::gathered(positions, data.into())
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use super::Place;
+use super::FileRef;
 
 /// Device and inode.
 pub type Identity = (u64, u64);
@@ -27,10 +27,10 @@ pub fn identity(data: &Metadata) -> Identity {
 }
 
 impl Target {
-    pub(super) fn of(place: &Place) -> Target {
-        match place {
-            Place::Path(path) => Target::of_path(path),
-            Place::Open(identity) => Target { found: Some((*identity, true)), path: None },
+    pub(super) fn of(file: &FileRef) -> Target {
+        match file {
+            FileRef::Path(path) => Target::of_path(path),
+            FileRef::Open(identity) => Target { found: Some((*identity, true)), path: None },
         }
     }
 

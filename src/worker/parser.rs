@@ -128,8 +128,8 @@ impl Formats {
         }
         let lines = lines::lines(&batch.data).enumerate();
         let own = lines.filter_map(|(index, line)| {
-            let (place, offset) = batch.place(index, line.start);
-            (place.id == origin.id).then(|| lines::without_mark(line.bytes, offset))
+            let (origin_of_line, offset) = batch.position(index, line.start);
+            (origin_of_line.id == origin.id).then(|| lines::without_mark(line.bytes, offset))
         });
         let sample: Vec<&[u8]> = own.take(SAMPLE).collect();
         let format = self.library.detect(&sample);
@@ -163,7 +163,7 @@ struct Rule {
 
 /// Where a line stands in its batch, its id, and the time at which it is parsed.
 #[derive(Clone, Copy)]
-struct Place {
+struct LineContext {
     index: u32,
     id: DocumentId,
     now_ms: i64,
@@ -232,12 +232,12 @@ impl Parser {
         let now_ms = date::now_ms();
         let mut opener = self.opener.take();
         for (index, line) in lines::lines(&batch.data).enumerate() {
-            let (origin, offset) = batch.place(index, line.start);
-            if batch.places.is_some() {
+            let (origin, offset) = batch.position(index, line.start);
+            if batch.positions.is_some() {
                 self.tell_format(batch, origin)?;
             }
             let id = DocumentId::new(origin, offset, line.bytes);
-            let at = Place { index: index as u32, id, now_ms, partial: batch.is_partial(index) };
+            let at = LineContext { index: index as u32, id, now_ms, partial: batch.is_partial(index) };
             let text = lines::without_mark(line.bytes, offset);
             let fate = match origin.envelope {
                 Envelope::None => self.parse_line(at, text, None, parsed),
@@ -287,7 +287,7 @@ impl Parser {
     /// A line that was opened and that no format is given for.
     fn parse_without_rules(
         &mut self,
-        at: Place,
+        at: LineContext,
         message: &[u8],
         outer: &OuterFields,
         envelope: Envelope,
@@ -310,7 +310,7 @@ impl Parser {
 
     /// Makes the document of a line that is not parsed: of its message, if there are fields around it, and whether
     /// that was to be parsed.
-    fn keep(&mut self, at: Place, line: &[u8], outer: Option<(&OuterFields, bool)>, parsed: &mut Parsed) {
+    fn keep(&mut self, at: LineContext, line: &[u8], outer: Option<(&OuterFields, bool)>, parsed: &mut Parsed) {
         self.plain.set_partial(at.partial);
         for documents in &mut parsed.documents {
             let encoding = documents.encoding();
@@ -328,7 +328,7 @@ impl Parser {
 
     /// A line, or the message within it and the fields around that.
     #[inline]
-    fn parse_line(&mut self, at: Place, line: &[u8], outer: Option<&OuterFields>, parsed: &mut Parsed) -> Fate {
+    fn parse_line(&mut self, at: LineContext, line: &[u8], outer: Option<&OuterFields>, parsed: &mut Parsed) -> Fate {
         let mut looked = false;
         let mut next = if self.first_matched { Some(0) } else { self.next_rule(0, line, &mut looked) };
         while let Some(rule) = next {
@@ -395,7 +395,7 @@ impl Parser {
     fn try_rule(
         &mut self,
         rule: usize,
-        at: Place,
+        at: LineContext,
         line: &[u8],
         outer: Option<&OuterFields>,
         parsed: &mut Parsed,
@@ -421,7 +421,7 @@ impl Parser {
         encoder.set_partial(at.partial);
         let encoded = parsed.documents.iter_mut().all(|documents| {
             let encoding = documents.encoding();
-            let Place { index, id, now_ms, .. } = at;
+            let LineContext { index, id, now_ms, .. } = at;
             documents.push(index, id, |out| match outer {
                 None => encoder.encode(encoding, &id, line, spans, now_ms, out),
                 Some(outer) => encoder.encode_within(encoding, &id, outer, line, spans, now_ms, out),

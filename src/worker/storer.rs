@@ -182,7 +182,7 @@ impl Storer {
             .iter()
             .map(|SetAside { line, reason, detail, pattern, reached }| {
                 let Line { start, bytes: raw } = lines[*line as usize];
-                let (origin, offset) = batch.place(*line as usize, start);
+                let (origin, offset) = batch.position(*line as usize, start);
                 Letter {
                     id: DocumentId::new(origin, offset, raw),
                     origin,

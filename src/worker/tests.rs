@@ -35,20 +35,20 @@ fn parser(unmatched: Unmatched, encodings: &[Encoding]) -> Parser {
     Arc::new(Formats::new(vec![format], library, unmatched, |_| ())).parser(encodings).unwrap()
 }
 
-struct Place {
+struct LetterFolder {
     folder: tempfile::TempDir,
 }
 
-impl Place {
+impl LetterFolder {
     fn new() -> Self {
-        Place { folder: tempfile::tempdir().unwrap() }
+        LetterFolder { folder: tempfile::tempdir().unwrap() }
     }
 
     fn storer(&self, sinks: Vec<Arc<dyn Sink>>) -> Storer {
         Storer::new(sinks, Arc::new(DeadLetters::new(self.folder.path().join("dead"))))
     }
 
-    fn letters(&self) -> Vec<dead_letter::DeadLetter> {
+    fn read(&self) -> Vec<dead_letter::DeadLetter> {
         match dead_letter::read(&self.folder.path().join("dead")) {
             Ok(letters) => letters.map(Result::unwrap).collect(),
             Err(_) => Vec::new(),
@@ -66,15 +66,15 @@ fn each_line_is_counted_by_what_all_sinks_say() {
     // The second line is refused by one sink.
     bson.reject(id[1], "refused in words");
     let (json, bson) = (Arc::new(json), Arc::new(bson));
-    let place = Place::new();
-    let storer = place.storer(vec![json.clone(), bson.clone()]);
+    let letters = LetterFolder::new();
+    let storer = letters.storer(vec![json.clone(), bson.clone()]);
     let mut parser = parser(Unmatched::Keep, &[Encoding::Json, Encoding::Bson]);
     let (mut parsed, mut outcomes) = (parser.buffer(), Vec::new());
     parser.parse(&batch, &mut parsed).unwrap();
     let first = storer.store(&batch, &mut parsed, &mut outcomes).unwrap().tally;
     assert_eq!(first, Tally { stored: 2, unmatched: 1, dead_lettered: 1, ..Tally::default() });
     assert_eq!((json.len(), bson.len()), (4, 3));
-    let letters = place.letters();
+    let letters = letters.read();
     assert_eq!(letters.len(), 1);
     assert_eq!((letters[0].id.as_str(), letters[0].offset, &letters[0].raw[..]), (id[1].as_str(), 106, &b"two 2"[..]));
     assert_eq!(letters[0].reason, Reason::Rejected);
@@ -89,19 +89,19 @@ fn each_line_is_counted_by_what_all_sinks_say() {
 #[test]
 fn a_line_that_matches_nothing_goes_where_the_user_said() {
     let batch = batch(0, LINES);
-    for (unmatched, expected, letters) in [
+    for (unmatched, expected, count) in [
         (Unmatched::Keep, Tally { stored: 3, unmatched: 1, ..Tally::default() }, 0),
         (Unmatched::Drop, Tally { stored: 3, filtered: 1, ..Tally::default() }, 0),
         (Unmatched::DeadLetter, Tally { stored: 3, dead_lettered: 1, ..Tally::default() }, 1),
     ] {
-        let place = Place::new();
-        let storer = place.storer(vec![Arc::new(MemorySink::new(Encoding::Json))]);
+        let letters = LetterFolder::new();
+        let storer = letters.storer(vec![Arc::new(MemorySink::new(Encoding::Json))]);
         let mut parser = parser(unmatched, &[Encoding::Json]);
         let mut parsed = parser.buffer();
         parser.parse(&batch, &mut parsed).unwrap();
         assert_eq!(storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap().tally, expected);
-        let found = place.letters();
-        assert_eq!(found.len(), letters);
+        let found = letters.read();
+        assert_eq!(found.len(), count);
         assert!(found.iter().all(|letter| letter.reason == Reason::Unmatched && letter.raw == b"no number"));
     }
 }
@@ -114,8 +114,8 @@ fn of_several_patterns_the_first_that_matches_makes_the_document_and_each_is_cou
     let formats = texts.iter().map(|text| library.pattern(text).unwrap()).collect();
     let formats = Arc::new(Formats::new(formats, library, Unmatched::Drop, |_| ()));
     let sink = Arc::new(MemorySink::new(Encoding::Json));
-    let place = Place::new();
-    let storer = place.storer(vec![sink.clone()]);
+    let letters = LetterFolder::new();
+    let storer = letters.storer(vec![sink.clone()]);
     let mut parser = formats.parser(&[Encoding::Json]).unwrap();
     let mut parsed = parser.buffer();
     let slow = format!("{}bc", "a".repeat(200));
@@ -127,7 +127,7 @@ fn of_several_patterns_the_first_that_matches_makes_the_document_and_each_is_cou
     let fields: Vec<&str> = documents.lines().map(|line| &line[54..]).collect();
     let expected = [r#""who":"ada"}"#, r#""any":"logout"}"#, r#""who":"ada"}"#, r#""who":"bob"}"#, r#""n":12}"#];
     assert_eq!(fields, expected);
-    assert_eq!(place.letters()[0].pattern.as_deref(), Some(texts[3]));
+    assert_eq!(letters.read()[0].pattern.as_deref(), Some(texts[3]));
     let counts: Vec<_> = formats.counts().iter().map(|count| (count.tried, count.matched, count.limit_hits)).collect();
     // The first one is tried once more because it matched the line before; the last two have no literal, so every line
     // comes to them that nothing else matched.
@@ -142,8 +142,8 @@ fn a_batch_of_which_one_document_failed_is_not_acknowledged() {
     let batch = batch(0, LINES);
     let sink = MemorySink::new(Encoding::Json);
     sink.fail(ids(&batch)[3], 1, "the server is away");
-    let place = Place::new();
-    let storer = place.storer(vec![Arc::new(sink)]);
+    let letters = LetterFolder::new();
+    let storer = letters.storer(vec![Arc::new(sink)]);
     let mut parser = parser(Unmatched::Keep, &[Encoding::Json]);
     let mut parsed = parser.buffer();
     parser.parse(&batch, &mut parsed).unwrap();
@@ -206,8 +206,8 @@ fn a_batch_that_comes_back_goes_only_to_the_sinks_and_with_the_documents_that_ha
     partly.reject(id[0], "too odd");
     partly.fail(id[3], 1, "away");
     let fails = FailsOnce(Mutex::new(true), MemorySink::new(Encoding::Json));
-    let place = Place::new();
-    let storer = place.storer(vec![before.clone(), Arc::new(partly), Arc::new(fails), after.clone()]);
+    let letters = LetterFolder::new();
+    let storer = letters.storer(vec![before.clone(), Arc::new(partly), Arc::new(fails), after.clone()]);
     let mut parser = parser(Unmatched::Keep, &[Encoding::Json, Encoding::Bson]);
     let mut parsed = parser.buffer();
     parser.parse(&batch, &mut parsed).unwrap();
@@ -217,11 +217,11 @@ fn a_batch_that_comes_back_goes_only_to_the_sinks_and_with_the_documents_that_ha
         // Given back and handed out again: parsed anew.
         parser.parse(&batch, &mut parsed).unwrap();
     }
-    assert!(place.letters().is_empty(), "nothing is set aside before all sinks have answered");
+    assert!(letters.read().is_empty(), "nothing is set aside before all sinks have answered");
     let tally = storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap().tally;
     assert_eq!(tally, Tally { stored: 2, unmatched: 1, dead_lettered: 1, ..Tally::default() });
     assert_eq!((&before.0.lock().unwrap()[..], &after.0.lock().unwrap()[..]), (&[4][..], &[4][..]));
-    assert_eq!(place.letters().len(), 1);
+    assert_eq!(letters.read().len(), 1);
 }
 
 /// Hands out batches, and writes down what it is told.
@@ -274,10 +274,10 @@ impl LeaseClient for Script {
 }
 
 fn run(sink: Arc<dyn Sink>, batches: &[Batch], ttr: Duration, told: mpsc::Sender<String>) -> Result<()> {
-    let place = Place::new();
+    let letters = LetterFolder::new();
     let mut script = Script { batches: batches.iter().cloned().collect(), ttr, next_lease: 0, told };
     let mut parser = parser(Unmatched::Keep, &[sink.encoding()]);
-    pipeline::work(&mut script, &mut parser, Arc::new(place.storer(vec![sink])), &WorkerCounts::default()).map(drop)
+    pipeline::work(&mut script, &mut parser, Arc::new(letters.storer(vec![sink])), &WorkerCounts::default()).map(drop)
 }
 
 #[test]

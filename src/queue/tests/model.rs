@@ -43,7 +43,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 
 /// Where a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum LineState {
     Ready,
     Leased(LeaseId),
     Done(usize),
@@ -68,7 +68,7 @@ struct Oracle {
     offset: u64,
     open: bool,
     /// Every line by its offset: its bytes with its end, and where it is.
-    lines: BTreeMap<u64, (Vec<u8>, Place)>,
+    lines: BTreeMap<u64, (Vec<u8>, LineState)>,
     long: u64,
     leases: BTreeMap<LeaseId, Known>,
     given: Vec<LeaseId>,
@@ -112,7 +112,7 @@ impl Oracle {
                 let mut data = Vec::new();
                 for &length in lengths {
                     let line = [&vec![b'x'; length][..], b"\n"].concat();
-                    self.lines.insert(self.offset + data.len() as u64, (line.clone(), Place::Ready));
+                    self.lines.insert(self.offset + data.len() as u64, (line.clone(), LineState::Ready));
                     data.extend(line);
                 }
                 self.queue.offer(batch(self.offset, &data));
@@ -138,7 +138,7 @@ impl Oracle {
                 for (index, line) in known.iter().flat_map(|known| &known.lines).enumerate() {
                     let bucket = (spread >> (index * 3)) as usize % 5;
                     counts[bucket] += 1;
-                    self.lines.get_mut(line).unwrap().1 = Place::Done(bucket);
+                    self.lines.get_mut(line).unwrap().1 = LineState::Done(bucket);
                 }
                 let [stored, duplicate, unmatched, dead_lettered, filtered] = counts;
                 let tally = Tally { stored, duplicate, unmatched, dead_lettered, filtered, delivered: 0 };
@@ -192,11 +192,11 @@ impl Oracle {
                 let buried = self.queue.bury();
                 assert_eq!(poison.as_ref().map(|line| &line.batch), buried.as_ref());
                 let Some((line, record)) = buried.zip(poison.map(|line| line.record)) else { return };
-                let (bytes, place) = self.lines.get_mut(&line.offset).expect("a line that was offered");
-                assert_eq!((&bytes[..], *place, line.lines), (&line.data[..], Place::Ready, 1));
+                let (bytes, state) = self.lines.get_mut(&line.offset).expect("a line that was offered");
+                assert_eq!((&bytes[..], *state, line.lines), (&line.data[..], LineState::Ready, 1));
                 assert!((3..=self.expired[&line.offset]).contains(&record.expired), "{record:?}");
                 assert!(record.held >= LEASE * record.expired, "{record:?}");
-                *place = Place::Done(3);
+                *state = LineState::Done(3);
             }
             Operation::EndInput => {
                 self.queue.end_input();
@@ -211,11 +211,14 @@ impl Oracle {
         for batch in self.queue.take_settled() {
             for line in crate::lines::lines(&batch.data) {
                 let offset = batch.offset + line.start as u64;
-                assert!(matches!(self.lines[&offset].1, Place::Done(_)), "settled is what was acked or passed over");
+                assert!(
+                    matches!(self.lines[&offset].1, LineState::Done(_)),
+                    "settled is what was acked or passed over"
+                );
                 assert!(self.settled.insert(offset), "and that once");
             }
         }
-        let done = self.lines.values().filter(|(_, place)| matches!(place, Place::Done(_))).count();
+        let done = self.lines.values().filter(|(_, state)| matches!(state, LineState::Done(_))).count();
         assert_eq!(self.settled.len(), done, "all of it");
     }
 
@@ -224,14 +227,14 @@ impl Oracle {
             self.leases.iter().filter(|(id, known)| which(**id, known)).map(|(&id, _)| id).collect();
         for id in &ids {
             for line in self.leases.remove(id).unwrap().lines {
-                self.lines.get_mut(&line).unwrap().1 = Place::Ready;
+                self.lines.get_mut(&line).unwrap().1 = LineState::Ready;
             }
         }
         ids.len()
     }
 
     fn outstanding(&self) -> usize {
-        self.lines.values().filter(|(_, place)| !matches!(place, Place::Done(_))).count()
+        self.lines.values().filter(|(_, state)| !matches!(state, LineState::Done(_))).count()
     }
 
     fn check_answer(&mut self, peer: PeerId, answer: Reserved, one_line: bool) {
@@ -262,9 +265,9 @@ impl Oracle {
                 let mut lines = Vec::new();
                 let mut offset = batch.offset;
                 for line in batch.data.split_inclusive(|&byte| byte == b'\n') {
-                    let (bytes, place) = self.lines.get_mut(&offset).expect("a line that was offered");
-                    assert_eq!((&bytes[..], *place), (line, Place::Ready), "each line is where it was, and free");
-                    *place = Place::Leased(id);
+                    let (bytes, state) = self.lines.get_mut(&offset).expect("a line that was offered");
+                    assert_eq!((&bytes[..], *state), (line, LineState::Ready), "each line is where it was, and free");
+                    *state = LineState::Leased(id);
                     lines.push(offset);
                     offset += line.len() as u64;
                 }
@@ -291,10 +294,10 @@ impl Oracle {
     fn find_filtered(&mut self, count: usize) {
         let held: HashSet<u64> = self.queue.lines_held().into_iter().collect();
         let mut filtered = 0;
-        for (offset, (bytes, place)) in &mut self.lines {
-            if *place == Place::Ready && !held.contains(offset) {
+        for (offset, (bytes, state)) in &mut self.lines {
+            if *state == LineState::Ready && !held.contains(offset) {
                 assert_eq!(&bytes[..], b"\n", "only empty lines are passed over");
-                *place = Place::Done(4);
+                *state = LineState::Done(4);
                 filtered += 1;
             }
         }
@@ -304,8 +307,8 @@ impl Oracle {
     fn check(&self) {
         let counts = self.queue.counts();
         let mut buckets = [0u64; 5];
-        for (_, place) in self.lines.values() {
-            if let Place::Done(bucket) = place {
+        for (_, state) in self.lines.values() {
+            if let LineState::Done(bucket) = state {
                 buckets[*bucket] += 1;
             }
         }
@@ -314,11 +317,11 @@ impl Oracle {
         assert_eq!([t.stored, t.duplicate, t.unmatched, t.dead_lettered, t.filtered], buckets);
         assert_eq!(counts.read, self.lines.len() as u64 + self.long);
         assert_eq!(counts.read, t.total() + self.queue.outstanding_lines(), "read = accounted for + outstanding");
-        let bytes = |wanted: fn(&Place) -> bool| -> usize {
-            self.lines.values().filter(|(_, place)| wanted(place)).map(|(line, _)| line.len()).sum()
+        let bytes = |wanted: fn(&LineState) -> bool| -> usize {
+            self.lines.values().filter(|(_, state)| wanted(state)).map(|(line, _)| line.len()).sum()
         };
-        let ready = bytes(|place| *place == Place::Ready);
-        let leased = bytes(|place| matches!(place, Place::Leased(_)));
+        let ready = bytes(|state| *state == LineState::Ready);
+        let leased = bytes(|state| matches!(state, LineState::Leased(_)));
         assert_eq!(self.queue.held_bytes(), (ready, leased), "the byte counts do not drift");
         assert_eq!(self.queue.leased(), self.leases.len());
         assert_eq!(self.queue.next_deadline(), self.leases.values().map(|known| known.deadline).min());

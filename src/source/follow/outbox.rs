@@ -56,7 +56,7 @@ impl Item {
     }
 
     /// The name of its file, and how many bytes of that it is.
-    fn place(&self) -> (String, u64) {
+    fn position(&self) -> (String, u64) {
         match self {
             Item::Batch(batch) => (batch.origin.name.clone(), batch.data.len() as u64),
             Item::Long(line) => (line.origin.name.clone(), line.length_with_end),
@@ -119,11 +119,11 @@ impl<'a> Outbox<'a> {
                 continue;
             };
             if state.unwanted {
-                state.leave(item.place());
+                state.leave(item.position());
                 continue;
             }
             drop(state);
-            let (bytes, place) = (item.bytes(), item.place());
+            let (bytes, position) = (item.bytes(), item.position());
             let (wanted, failure) = match item {
                 Item::Batch(batch) => (self.receiver.batch(batch), None),
                 Item::Long(line) => match self.receiver.long_line(line) {
@@ -136,7 +136,7 @@ impl<'a> Outbox<'a> {
             if !wanted {
                 state.unwanted = true;
                 state.failure = failure;
-                state.leave(place);
+                state.leave(position);
             }
             // Not at the first byte: whoever waits reads whole blocks.
             if !wanted || (state.bytes < MOST / 2 && std::mem::take(&mut state.is_missed)) {
@@ -160,7 +160,7 @@ impl BatchReceiver for Outbox<'_> {
         let item = Item::Batch(batch);
         let mut state = self.lock();
         if state.unwanted {
-            state.leave(item.place());
+            state.leave(item.position());
             return false;
         }
         state.bytes += item.bytes();
@@ -173,7 +173,7 @@ impl BatchReceiver for Outbox<'_> {
         let item = Item::Long(line);
         let mut state = self.lock();
         if state.unwanted {
-            state.leave(item.place());
+            state.leave(item.position());
             return state.failure.take().map_or(Ok(()), Err);
         }
         state.bytes += item.bytes();

@@ -59,7 +59,7 @@ pub(super) fn receive(
         source,
         max_line,
         epoll,
-        places: Vec::new(),
+        slots: Vec::new(),
         free: Vec::new(),
         handshakes: 0,
         partial: 0,
@@ -82,7 +82,7 @@ struct Receiver<'a> {
     source: &'a Source,
     max_line: usize,
     epoll: Epoll,
-    places: Vec<Option<Connection>>,
+    slots: Vec<Option<Connection>>,
     /// Places that nobody has.
     free: Vec<usize>,
     /// Connections that have not agreed on keys yet.
@@ -187,7 +187,7 @@ impl Receiver<'_> {
     }
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
-        let taken = self.places.len() - self.free.len();
+        let taken = self.slots.len() - self.free.len();
         if taken >= self.source.connections
             && !self.close_idle(&format!("there are {taken} (--max-connections)"), outbox)?
         {
@@ -203,12 +203,12 @@ impl Receiver<'_> {
         let opened = stream
             .set_nonblocking(true)
             .and_then(|()| self.tls.map(|config| Tls::new(config).map(Box::new)).transpose());
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.places.push(None);
-            self.places.len() - 1
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
         });
         let added = opened.and_then(|tls| {
-            let event = EpollEvent::new(EpollFlags::EPOLLIN, FIRST + place as u64);
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, FIRST + slot as u64);
             self.epoll.add(&stream, event).map_err(io::Error::from)?;
             Ok(tls)
         });
@@ -222,11 +222,11 @@ impl Receiver<'_> {
                 let handshake = tls.as_ref().map(|_| Instant::now());
                 let framer = Framer::new(self.max_line);
                 let heard = Instant::now();
-                self.places[place] = Some(Connection { stream, peer, framer, tls, heard, handshake, writing: false });
+                self.slots[slot] = Some(Connection { stream, peer, framer, tls, heard, handshake, writing: false });
             }
             Err(error) => {
                 count(&self.source.account.refused);
-                self.free.push(place);
+                self.free.push(slot);
                 let name = &self.source.name;
                 self.unable.warn(&self.source.say, || format!("{name}: the connection of {peer} was refused: {error}"));
             }
@@ -238,40 +238,40 @@ impl Receiver<'_> {
     /// `why` says what there is no room for.
     fn close_idle(&mut self, why: &str, outbox: &mut Outbox<'_>) -> Result<bool, Ended> {
         loop {
-            let connections = self.places.iter().enumerate();
-            let heard = connections.filter_map(|(place, connection)| Some((connection.as_ref()?.heard, place)));
-            let Some((heard, place)) = heard.min() else { return Ok(false) };
+            let connections = self.slots.iter().enumerate();
+            let heard = connections.filter_map(|(slot, connection)| Some((connection.as_ref()?.heard, slot)));
+            let Some((heard, slot)) = heard.min() else { return Ok(false) };
             if heard.elapsed() < self.source.idle {
                 return Ok(false);
             }
             // While the queue was full, nobody was read from: what is idle may only seem so.
-            let still = |receiver: &Self| receiver.places[place].as_ref().is_some_and(|there| there.heard == heard);
-            while still(self) && self.serve(place, outbox)? {}
-            match &self.places[place] {
+            let still = |receiver: &Self| receiver.slots[slot].as_ref().is_some_and(|there| there.heard == heard);
+            while still(self) && self.serve(slot, outbox)? {}
+            match &self.slots[slot] {
                 None => return Ok(true),
                 Some(connection) if connection.heard != heard => continue,
                 // What its peer has sent until it learns of this is taken as well.
                 Some(connection) => drop(connection.stream.shutdown(Shutdown::Write)),
             }
             let start = Instant::now();
-            while self.serve(place, outbox)? && start.elapsed() < LAST {}
-            if let Some(connection) = &self.places[place] {
+            while self.serve(slot, outbox)? && start.elapsed() < LAST {}
+            if let Some(connection) = &self.slots[slot] {
                 let (name, peer) = (&self.source.name, connection.peer);
                 let seconds = heard.elapsed().as_secs();
                 count(&self.source.account.idle);
                 self.idle.warn(&self.source.say, || {
                     format!("{name}: {why}; the connection of {peer}, idle for {seconds} s, was closed for another one")
                 });
-                self.close(place, None, outbox)?;
+                self.close(slot, None, outbox)?;
             }
             return Ok(true);
         }
     }
 
-    /// Reads once from the connection at `place`, and closes it when that was its end. `true` when it may have more to be
-    /// read at once; `false` when it has nothing for now, is closed, or nobody has the place.
-    fn serve(&mut self, place: usize, outbox: &mut Outbox<'_>) -> Result<bool, Ended> {
-        let Some(Some(connection)) = self.places.get_mut(place) else { return Ok(false) };
+    /// Reads once from the connection at `slot`, and closes it when that was its end. `true` when it may have more to be
+    /// read at once; `false` when it has nothing for now, is closed, or nobody has the slot.
+    fn serve(&mut self, slot: usize, outbox: &mut Outbox<'_>) -> Result<bool, Ended> {
+        let Some(Some(connection)) = self.slots.get_mut(slot) else { return Ok(false) };
         let before = connection.framer.memory();
         let step = connection.read(&mut self.buffer, outbox);
         self.partial = self.partial + connection.framer.memory() - before;
@@ -285,7 +285,7 @@ impl Receiver<'_> {
                 if writing != connection.writing {
                     connection.writing = writing;
                     let out = if writing { EpollFlags::EPOLLOUT } else { EpollFlags::empty() };
-                    let mut event = EpollEvent::new(EpollFlags::EPOLLIN | out, FIRST + place as u64);
+                    let mut event = EpollEvent::new(EpollFlags::EPOLLIN | out, FIRST + slot as u64);
                     // A connection that cannot be waited for is closed when its peer has had enough.
                     let _ = self.epoll.modify(&connection.stream, &mut event);
                 }
@@ -295,15 +295,15 @@ impl Receiver<'_> {
                 Ok(matches!(step, Step::More))
             }
             Err(Closed::Source(ended)) => Err(ended),
-            Err(Closed::Ended) => self.close(place, None, outbox).map(|()| false),
-            Err(Closed::Broken(why)) => self.close(place, Some(why), outbox).map(|()| false),
+            Err(Closed::Ended) => self.close(slot, None, outbox).map(|()| false),
+            Err(Closed::Broken(why)) => self.close(slot, Some(why), outbox).map(|()| false),
         }
     }
 
     /// Closes a connection. What its last message lacks will not come: it counts as it is.
-    fn close(&mut self, place: usize, why: Option<String>, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
-        let Some(mut connection) = self.places.get_mut(place).and_then(Option::take) else { return Ok(()) };
-        self.free.push(place);
+    fn close(&mut self, slot: usize, why: Option<String>, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+        let Some(mut connection) = self.slots.get_mut(slot).and_then(Option::take) else { return Ok(()) };
+        self.free.push(slot);
         self.partial -= connection.framer.memory();
         self.handshakes -= usize::from(connection.handshake.is_some());
         if let Some(why) = why {
@@ -317,8 +317,8 @@ impl Receiver<'_> {
 
     /// Closes the connection whose message holds the most memory.
     fn make_room(&mut self, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
-        let memory = |place: &usize| self.places[*place].as_ref().map_or(0, |connection| connection.framer.memory());
-        let Some(largest) = (0..self.places.len()).max_by_key(memory) else { return Ok(()) };
+        let memory = |slot: &usize| self.slots[*slot].as_ref().map_or(0, |connection| connection.framer.memory());
+        let Some(largest) = (0..self.slots.len()).max_by_key(memory) else { return Ok(()) };
         let why = format!(
             "messages that are not whole yet hold {} in all, and its own the most",
             human_bytes(PARTIAL as u64)
@@ -345,13 +345,12 @@ impl Receiver<'_> {
         if self.handshakes == 0 {
             return Ok(());
         }
-        let late = |place: &Option<Connection>| {
-            place
-                .as_ref()
+        let late = |slot: &Option<Connection>| {
+            slot.as_ref()
                 .is_some_and(|connection| connection.handshake.is_some_and(|since| since.elapsed() > HANDSHAKE))
         };
-        while let Some(place) = self.places.iter().position(late) {
-            self.close(place, Some(format!("no keys were agreed on within {} s", HANDSHAKE.as_secs())), outbox)?;
+        while let Some(slot) = self.slots.iter().position(late) {
+            self.close(slot, Some(format!("no keys were agreed on within {} s", HANDSHAKE.as_secs())), outbox)?;
         }
         Ok(())
     }
@@ -363,12 +362,12 @@ impl Receiver<'_> {
         let mut more = true;
         while more && start.elapsed() < LAST {
             more = false;
-            for place in 0..self.places.len() {
-                more |= self.serve(place, outbox)?;
+            for slot in 0..self.slots.len() {
+                more |= self.serve(slot, outbox)?;
             }
         }
-        for place in 0..self.places.len() {
-            self.close(place, None, outbox)?;
+        for slot in 0..self.slots.len() {
+            self.close(slot, None, outbox)?;
         }
         outbox.hand_out(true)
     }
