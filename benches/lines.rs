@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use divan::counter::{BytesCount, ItemsCount};
 use logator::batch::{Batch, Origin};
 use logator::lines;
-use logator::source::cut::{BlockPool, Cutter};
+use logator::source::cutter::{BlockPool, Cutter};
 use logator::source::decompress::Compression;
 use logator::source::reader::{BatchReader, BatchReceiver, BatchSize, LongLine};
 

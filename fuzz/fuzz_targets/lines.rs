@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use libfuzzer_sys::fuzz_target;
 use logator::batch::{Batch, Origin};
-use logator::source::cut::Cutter;
+use logator::source::cutter::Cutter;
 use logator::source::decompress::Compression;
 use logator::source::reader::{BatchReader, BatchSize, End, BatchReceiver, LongLine};
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::followed::{Followed, find_followed};
-use super::links::Way;
+use super::symlinks::Way;
 use super::syslog;
 use crate::error::{Error, Result};
 use crate::job_files::{Identity, JobFiles, Look, Own, identity};

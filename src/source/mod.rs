@@ -1,23 +1,23 @@
 //! Sources: from what a user names to batches of lines.
 //!
-//! `inputs` finds what to read, `decompress` (with `gzip`) undoes compressions told by their first bytes, `export` makes lines
-//! of systemd's journal, `reader` and `cut` cut contents into batches, `origin` names them; `follow` reads files that grow;
+//! `inputs` finds what to read, `decompress` (with `gzip`) undoes compressions told by their first bytes, `journald_export` makes lines
+//! of systemd's journal, `reader` and `cutter` cut contents into batches, `origin` names them; `follow` reads files that grow;
 //! `resume` (with `replay filter`) leaves out what earlier runs settled; `live` is what inputs without an end have in common, `syslog`
 //! one of them. [`read_all`] puts them together, several contents side by side.
 
-pub mod cut;
+pub mod cutter;
 pub mod decompress;
-mod export;
 pub mod follow;
 mod gzip;
 pub mod inputs;
-mod links;
+mod journald_export;
 pub mod live;
 pub mod origin;
 mod overlong;
 pub mod reader;
 pub mod replay_filter;
 pub mod resume;
+mod symlinks;
 pub mod syslog;
 #[cfg(test)]
 mod tests;
@@ -30,11 +30,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use self::cut::{BlockPool, Cutter};
+use self::cutter::{BlockPool, Cutter};
 use self::decompress::{Compression, MAGIC_BYTES, Tracked};
-use self::export::ExportReader;
 use self::follow::FollowOptions;
 use self::inputs::Input;
+use self::journald_export::ExportReader;
 use self::live::{Live, Patience};
 use self::origin::OriginRule;
 use self::reader::{BatchReader, BatchReceiver, BatchSize, End};
@@ -254,7 +254,7 @@ fn read_file(
     let mut raw = Shared { file, total: Arc::clone(&position.read), resuming: None, held_since: None };
     let magic = beginning(&mut raw).map_err(|error| Error::input(format!("{name}: cannot be read")).because(error))?;
     let compression = Compression::of(&magic);
-    let is_export = magic == export::MAGIC;
+    let is_export = magic == journald_export::MAGIC;
     let live = compression == Compression::None && !file.metadata().is_ok_and(|data| data.is_file());
     raw.resuming = resuming.as_ref().filter(|_| live);
     let buffered = BufReader::with_capacity(FILE_BUFFER, std::io::Cursor::new(magic).chain(raw));
@@ -314,7 +314,7 @@ fn read_file(
 fn beginning(input: &mut impl Read) -> std::io::Result<Vec<u8>> {
     let mut magic = Vec::with_capacity(MAGIC_BYTES);
     let mut byte = [0];
-    while (Compression::may_begin(&magic) && magic.len() < MAGIC_BYTES) || export::may_begin(&magic) {
+    while (Compression::may_begin(&magic) && magic.len() < MAGIC_BYTES) || journald_export::may_begin(&magic) {
         match input.read(&mut byte) {
             Ok(0) => break,
             Ok(_) => magic.push(byte[0]),

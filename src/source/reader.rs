@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use super::cut::{Content, Cutter};
+use super::cutter::{Content, Cutter};
 use crate::batch::{Batch, Origin};
 use crate::error::Result;
 use crate::state::extents::Extent;

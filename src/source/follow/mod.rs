@@ -34,7 +34,7 @@ use self::outbox::{Ending, Outbox};
 use self::tail::Reader;
 use self::unpack::{Unpacker, Until};
 use self::watch::{Event, Watcher};
-use super::cut::BlockPool;
+use super::cutter::BlockPool;
 use super::inputs::{self, Followed, Input};
 use super::live::{Live, Say};
 use super::reader::BatchReceiver;

@@ -9,7 +9,7 @@ use super::copies::View;
 use super::file_table::{Meaning, meaning};
 use crate::batch::Origin;
 use crate::error::Result;
-use crate::source::cut::{BlockPool, Content, Cutter};
+use crate::source::cutter::{BlockPool, Content, Cutter};
 use crate::source::inputs::Input;
 use crate::source::origin::{FINGERPRINT_BYTES, OriginRule};
 use crate::source::reader::{BatchReceiver, BatchSize};

@@ -11,7 +11,7 @@ use std::thread::Scope;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::receipt::UnreadFile;
-use crate::source::cut::BlockPool;
+use crate::source::cutter::BlockPool;
 use crate::source::inputs::Input;
 use crate::source::live::Say;
 use crate::source::reader::{BatchReceiver, LongLine};

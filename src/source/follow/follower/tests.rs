@@ -13,7 +13,7 @@ use super::super::copies::Copies;
 use super::*;
 use crate::batch::Batch;
 use crate::lines;
-use crate::source::cut::BlockPool;
+use crate::source::cutter::BlockPool;
 use crate::source::origin::OriginRule;
 use crate::source::reader::{BatchReceiver, BatchSize, LongLine};
 use crate::state::extents::{Entry, Extent, Extents};
