@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::document::date;
 use crate::error::{Error, Result};
 use crate::receipt::{Receipt, grouped};
-use crate::{secrets, shown};
+use crate::{printable, secrets};
 
 /// How sentences are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -130,7 +130,7 @@ impl Console {
     pub fn last_word(&self, sentence: &str) {
         match self.format {
             LogFormat::Text if !self.shows(Level::Info) || self.hushed.load(Ordering::Relaxed) => {}
-            LogFormat::Text => write_stderr(&shown::line(&secrets::hide(sentence))),
+            LogFormat::Text => write_stderr(&printable::line(&secrets::hide(sentence))),
             LogFormat::Json => self.say(sentence),
         }
     }
@@ -141,12 +141,12 @@ impl Console {
         }
         let message = &*secrets::hide(message);
         let line = match self.format {
-            LogFormat::Text => format!("{}: {}", self.program, shown::sentence(message)),
+            LogFormat::Text => format!("{}: {}", self.program, printable::sentence(message)),
             LogFormat::Json => {
                 let time = date::write_iso(date::now_ms());
                 let time = String::from_utf8_lossy(&time);
                 let program = self.program;
-                shown::json(
+                printable::json(
                     serde_json::json!({"time": time, "level": level.name(), "program": program, "message": message})
                         .to_string(),
                 )
@@ -165,7 +165,7 @@ impl Console {
             LogFormat::Text => write_stderr(&receipt.to_string()),
             LogFormat::Json => {
                 let receipt = serde_json::json!({"level": "info", "program": self.program, "receipt": receipt});
-                write_stderr(&shown::json(receipt.to_string()));
+                write_stderr(&printable::json(receipt.to_string()));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::shown;
+use crate::printable;
 
 /// What became of lines. Each line is counted in exactly one place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -291,7 +291,7 @@ impl fmt::Display for Receipt {
 
 impl fmt::Display for SourceCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} messages received", shown::line(&self.name), grouped(self.received))?;
+        write!(f, "{}: {} messages received", printable::line(&self.name), grouped(self.received))?;
         if let Some(dropped) = self.dropped {
             write!(f, ", {} dropped by the kernel before they were read", grouped(dropped))?;
         }
@@ -321,7 +321,7 @@ impl Receipt {
     /// What was not read.
     fn write_rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for StoppedInput { name, offset } in self.stopped.iter().take(NAMED) {
-            let name = shown::line(name);
+            let name = printable::line(name);
             match offset {
                 Some(offset) => write!(f, "\n  {name}: read to byte {} of its content", grouped(*offset))?,
                 None => write!(f, "\n  {name}: not read to its end")?,
@@ -331,7 +331,7 @@ impl Receipt {
             write!(f, "\n  and {} inputs more, in the JSON receipt", self.stopped.len() - NAMED)?;
         }
         for UnreadFile { name, bytes } in self.unread.iter().take(NAMED) {
-            write!(f, "\n  {}: {} bytes are left to the next run", shown::line(name), grouped(*bytes))?;
+            write!(f, "\n  {}: {} bytes are left to the next run", printable::line(name), grouped(*bytes))?;
         }
         if self.unread.len() > NAMED {
             write!(f, "\n  and {} files more, in the JSON receipt", self.unread.len() - NAMED)?;
@@ -350,7 +350,7 @@ impl Receipt {
             let PatternCount { name, tried, matched, nanoseconds, limit_hits } = pattern;
             let cut = name.char_indices().nth(NAME).map_or(name.as_str(), |(end, _)| &name[..end]);
             let more = if cut.len() < name.len() { "…" } else { "" };
-            let cut = shown::line(cut);
+            let cut = printable::line(cut);
             let (tried, matched, each) = (grouped(*tried), grouped(*matched), grouped(nanoseconds / tried.max(&1)));
             write!(f, "\n  {cut}{more}: {tried} tried, {matched} matched, about {each} ns each")?;
             if *limit_hits > 0 {

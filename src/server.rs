@@ -98,7 +98,7 @@ impl Server {
     }
 
     /// Answers requests until every line is accounted for, every known peer knows it, and `linger` is over; or until
-    /// `abort` is requested. `on_event` is told what happens meanwhile. `waker` must be woken by the queue's `notify`.
+    /// `abort` is requested. `on_event` is told what happens meanwhile. `waker` must be woken by the queue's `service_manager`.
     ///
     /// `burials` writes the dead letters of lines that workers are lost on. While that fails, the line stays in the queue, and
     /// the others go on. Nothing in here touches a file.

@@ -22,8 +22,8 @@ use super::spawned::Note;
 use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::keys::PublicKey;
-use crate::notify;
 use crate::queue::shared::SharedQueue;
+use crate::service_manager;
 use crate::sink::backoff::Backoff;
 use crate::stop::Stop;
 
@@ -189,7 +189,7 @@ impl Shared {
         let pipe = self.pipe.try_clone().map_err(failed)?;
         let mut command = Command::new(&self.program);
         // A process group of its own: what is typed at the terminal reaches the queue, which lets its workers finish.
-        command.args(&self.arguments).stdin(Stdio::from(pipe)).process_group(0).env_remove(notify::SOCKET);
+        command.args(&self.arguments).stdin(Stdio::from(pipe)).process_group(0).env_remove(service_manager::SOCKET);
         let child = command.spawn().map_err(failed)?;
         state.running.push(child.id());
         Ok(child)

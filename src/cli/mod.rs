@@ -34,7 +34,7 @@ use crate::config;
 use crate::console::{Console, LogFormat};
 use crate::error::{Error, Result};
 use crate::receipt::Receipt;
-use crate::{secrets, shown, signals};
+use crate::{printable, secrets, signals};
 
 /// Reads the arguments of `logator`: one of its commands.
 pub fn logator() -> LogatorArgs {
@@ -147,15 +147,15 @@ fn exit(error: clap::Error) -> ! {
         error.exit();
     }
     let text = rendered(&error);
-    crate::console::write_stderr(shown::block(&secrets::hide(text.trim_end())).as_ref());
+    crate::console::write_stderr(printable::block(&secrets::hide(text.trim_end())).as_ref());
     std::process::exit(error.exit_code())
 }
 
 /// clap repeats what was written. A sink's address may hold a password, and any value what acts on a terminal.
 fn without_secrets(mut error: clap::Error) -> clap::Error {
     let safe = |text: &str| match text.contains("://") {
-        true => shown::line(&secrets::masked(text)).into_owned(),
-        false => shown::line(&secrets::hide(text)).into_owned(),
+        true => printable::line(&secrets::masked(text)).into_owned(),
+        false => printable::line(&secrets::hide(text)).into_owned(),
     };
     let texts: Vec<(ContextKind, String)> = error
         .context()
@@ -173,7 +173,7 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
                 text => tip.replace(text, &safe(text)),
             }));
             let plain = tip.to_string();
-            if shown::line(&plain) == plain { tip } else { StyledStr::from(shown::line(&plain).into_owned()) }
+            if printable::line(&plain) == plain { tip } else { StyledStr::from(printable::line(&plain).into_owned()) }
         };
         let tips = tips.iter().map(tip).collect();
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
@@ -188,7 +188,7 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
 fn rendered(error: &clap::Error) -> String {
     let text = error.render().ansi().to_string();
     let said = std::error::Error::source(error).map(ToString::to_string).filter(|said| !said.is_empty());
-    let text = said.map_or_else(|| text.clone(), |said| text.replace(&said, &shown::sentence(&said)));
+    let text = said.map_or_else(|| text.clone(), |said| text.replace(&said, &printable::sentence(&said)));
     StyledStr::from(text).to_string()
 }
 

@@ -43,7 +43,7 @@ struct State {
 }
 
 impl SharedQueue {
-    /// A new queue. `notify` is called, outside the lock, when a batch came in or the input ended.
+    /// A new queue. `service_manager` is called, outside the lock, when a batch came in or the input ended.
     pub fn new(limits: Limits, notify: Option<Notify>) -> Self {
         SharedQueue {
             queue: Mutex::new(State {

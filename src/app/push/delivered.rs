@@ -10,9 +10,9 @@ use super::{Encoding, Input, PushOptions, READY, Replies, Sent};
 use crate::client::Address;
 use crate::console::Console;
 use crate::error::{Error, Result};
-use crate::notify::Manager;
 use crate::push::Pusher;
 use crate::push::backlog::Backlog;
+use crate::service_manager::Manager;
 use crate::socket::SocketOptions;
 use crate::stop::Stop;
 

@@ -11,11 +11,11 @@ use serde::Serialize;
 
 use crate::console::Console;
 use crate::error::{Error, Result};
-use crate::notify::Manager;
 use crate::push::Pusher;
 use crate::push::backlog::{Added, Backlog};
 use crate::push::envelope::Wrapping;
 use crate::receipt::grouped;
+use crate::service_manager::Manager;
 use crate::socket::SocketOptions;
 use crate::source::inputs::open_stdin;
 use crate::stop::Stop;
