@@ -28,5 +28,6 @@ mod replay;
 mod resume;
 mod secrets;
 mod small_files;
+mod structure;
 mod syslog;
 mod terminal;
