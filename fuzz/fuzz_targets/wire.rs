@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use logator::wire::{ErrorCode, Reply, Request};
+use logator::net::wire::{ErrorCode, Reply, Request};
 
 fuzz_target!(|input: &[u8]| {
     if let Ok(request) = Request::decode(input) {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::console::Console;
 use crate::error::{Error, Result};
-use crate::keys::{KeyPair, public_path};
+use crate::net::keys::{KeyPair, public_path};
 
 /// Makes a pair and writes its halves. The public one is shown on standard output.
 ///

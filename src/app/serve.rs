@@ -9,15 +9,15 @@ use super::{Reading, SourceOptions, close_account, queue_with, raise_limit, stop
 use crate::console::Console;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
 use crate::document::{DocumentId, date};
-use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::lines;
+use crate::net::endpoint::Endpoint;
+use crate::net::server::burials::Burials;
+use crate::net::server::{Event, Security, Server};
 use crate::queue::Limits;
 use crate::queue::poison::Waiting;
 use crate::queue::shared::SharedQueue;
 use crate::receipt::{Receipt, grouped};
-use crate::server::burials::Burials;
-use crate::server::{Event, Security, Server};
 use crate::service_manager::Manager;
 use crate::source::ReadOutcome;
 use crate::source::live::Live;

@@ -21,7 +21,7 @@ use self::folder::QueueFolder;
 use super::spawned::Note;
 use crate::console::Console;
 use crate::error::{Error, Result};
-use crate::keys::PublicKey;
+use crate::net::keys::PublicKey;
 use crate::queue::shared::SharedQueue;
 use crate::service_manager;
 use crate::sink::backoff::Backoff;

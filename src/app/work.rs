@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use super::spawned::QueueWatch;
 use super::{WorkOptions, say_errors, stop_on_signals};
-use crate::client::{Address, Client};
 use crate::console::Console;
 use crate::dead_letter::DeadLetters;
 use crate::error::{Error, Result};
+use crate::net::client::{Address, Client};
 use crate::receipt::{Receipt, StoppedInput};
 use crate::service_manager::Manager;
 use crate::stop::Stop;

@@ -19,14 +19,14 @@ use crate::app::replay::ReplayOptions;
 use crate::app::serve::ServeOptions;
 use crate::app::spawn::SpawnOptions;
 use crate::app::{DEAD_LETTERS, DEAD_LETTERS_AGAIN, WorkOptions, Workers};
-use crate::client::Address;
 use crate::console::Console;
 use crate::dead_letter::Reason;
-use crate::endpoint::{self, Endpoint};
 use crate::error::{Error, Result};
+use crate::net::client::Address;
+use crate::net::endpoint::{self, Endpoint};
+use crate::net::socket::SocketOptions;
 use crate::receipt::Receipt;
 use crate::sink::spec::SinkSpec;
-use crate::socket::SocketOptions;
 use crate::source::reader::BatchSize;
 
 const EXIT_CODES: &str = "Exit codes: 0 every line accounted for, none dead-lettered; 1 finished, some lines \

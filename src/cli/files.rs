@@ -12,9 +12,9 @@ use super::push::{PushArgs, SocketArgs};
 use super::report::ReportArgs;
 use super::source::SourceArgs;
 use super::with_file;
-use crate::endpoint::Endpoint;
 use crate::error::Result;
 use crate::job_files::JobFiles;
+use crate::net::endpoint::Endpoint;
 use crate::sink::spec::SinkSpec;
 use crate::source::inputs;
 

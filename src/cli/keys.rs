@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use crate::client::{Address, WorkerKeys};
-use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
-use crate::keys::{Authorized, KeyPair, PublicKey};
-use crate::server::Security;
+use crate::net::client::{Address, WorkerKeys};
+use crate::net::endpoint::Endpoint;
+use crate::net::keys::{Authorized, KeyPair, PublicKey};
+use crate::net::server::Security;
 
 /// `logator keygen`
 #[derive(Args, Debug)]

@@ -12,9 +12,9 @@ use super::size;
 use super::wait::WaitArgs;
 use crate::app::pull::PullOptions;
 use crate::app::{DEAD_LETTERS, WorkOptions, Workers};
-use crate::endpoint::Endpoint;
 use crate::envelope::Envelope;
 use crate::error::Result;
+use crate::net::endpoint::Endpoint;
 use crate::sink::spec::SinkSpec;
 
 /// `logator-pull`

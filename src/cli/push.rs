@@ -9,9 +9,9 @@ use super::keys::{QueueKeyArgs, WorkerKeyArgs};
 use super::report::ReportArgs;
 use super::size;
 use crate::app::push::{Confirm, PushOptions};
-use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
-use crate::socket::{HIGH_WATER, SocketOptions};
+use crate::net::endpoint::Endpoint;
+use crate::net::socket::{HIGH_WATER, SocketOptions};
 
 /// `logator-push`
 #[derive(Parser, Debug)]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use logator::net::wire::{Reply, Request};
 use logator::queue::Ack;
 use logator::receipt::Tally;
-use logator::wire::{Reply, Request};
 use nix::sys::signal::Signal;
 
 use super::{APART, ROUND, Trial};

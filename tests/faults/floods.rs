@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use logator::wire::{MAGIC, Reply, Request};
+use logator::net::wire::{MAGIC, Reply, Request};
 
 use crate::kit::logs::access;
 use crate::kit::place::{Place, Running, account};

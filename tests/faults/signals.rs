@@ -6,8 +6,8 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use logator::batch::{Batch, Origin};
+use logator::net::wire::{self, Reply, Request};
 use logator::signals::ONE_SIGNAL;
-use logator::wire::{self, Reply, Request};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 
@@ -63,7 +63,7 @@ fn a_queue_without_workers_ends_when_the_time_to_drain_is_over() {
     let mut queue = place.queue(&["--drain", "0.2"]);
     queue.feed(&access(0..100));
     let peer = crate::kit::peer::Peer::connect(&place.endpoint());
-    assert!(matches!(peer.reserve(), logator::wire::Reply::Batch { .. }));
+    assert!(matches!(peer.reserve(), logator::net::wire::Reply::Batch { .. }));
     queue.signal(Signal::SIGTERM);
     let ran = queue.end_with_input_open();
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
@@ -79,7 +79,7 @@ fn a_second_signal_ends_at_once() {
     let mut queue = place.queue(&["--drain", "3600"]);
     queue.feed(&access(0..100));
     let peer = crate::kit::peer::Peer::connect(&place.endpoint());
-    assert!(matches!(peer.reserve(), logator::wire::Reply::Batch { .. }));
+    assert!(matches!(peer.reserve(), logator::net::wire::Reply::Batch { .. }));
     queue.signal(Signal::SIGTERM);
     let since = Instant::now();
     queue.says("SIGTERM: reading stops");

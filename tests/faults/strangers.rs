@@ -4,9 +4,9 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::Duration;
 
+use logator::net::wire::{ErrorCode, MAGIC, Reply, Request};
 use logator::queue::Ack;
 use logator::receipt::Tally;
-use logator::wire::{ErrorCode, MAGIC, Reply, Request};
 
 use crate::kit::free_port;
 use crate::kit::logs::access;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use logator::wire::Reply;
+use logator::net::wire::Reply;
 
 use crate::kit::logs::{access, access_line};
 use crate::kit::peer::Peer;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use logator::wire::{MAGIC, Reply, Request};
+use logator::net::wire::{MAGIC, Reply, Request};
 
 use super::PATIENCE;
 

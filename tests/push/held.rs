@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use logator::push::Pusher;
+use logator::net::push::Pusher;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use rusqlite::Connection;

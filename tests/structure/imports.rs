@@ -66,7 +66,8 @@ pub fn graph() -> Graph {
 
 /// The groups of files that import each other in a circle: the strongly connected parts with more than one file.
 pub fn cycles(graph: &Graph) -> Vec<Vec<String>> {
-    let reach: BTreeMap<&str, BTreeSet<&str>> = graph.keys().map(|file| (file.as_str(), reachable(graph, file))).collect();
+    let reach: BTreeMap<&str, BTreeSet<&str>> =
+        graph.keys().map(|file| (file.as_str(), reachable(graph, file))).collect();
     let mut found: BTreeSet<Vec<String>> = BTreeSet::new();
     for (file, targets) in &reach {
         let circle: Vec<String> = targets

@@ -11,12 +11,12 @@ use serde::Serialize;
 
 use crate::console::Console;
 use crate::error::{Error, Result};
-use crate::push::Pusher;
-use crate::push::backlog::{Added, Backlog};
-use crate::push::envelope::Wrapping;
+use crate::net::push::Pusher;
+use crate::net::push::backlog::{Added, Backlog};
+use crate::net::push::envelope::Wrapping;
+use crate::net::socket::SocketOptions;
 use crate::receipt::grouped;
 use crate::service_manager::Manager;
-use crate::socket::SocketOptions;
 use crate::source::inputs::open_stdin;
 use crate::stop::Stop;
 

@@ -8,8 +8,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::app::spawned::NOTE;
-use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
+use crate::net::endpoint::Endpoint;
 
 /// How the name of each such folder begins; sixteen hexadecimal digits follow.
 const PREFIX: &str = "logator-queue-";

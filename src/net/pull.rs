@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
-use crate::socket::{Say, Socket, SocketOptions};
+use crate::net::endpoint::Endpoint;
+use crate::net::socket::{Say, Socket, SocketOptions};
 use crate::stop::Stop;
 
 /// Receives the messages of the PUSH sockets that are connected: an iterator that waits for the next one.
 ///
 /// ```
-/// use logator::pull::Puller;
-/// use logator::push::Pusher;
+/// use logator::net::pull::Puller;
+/// use logator::net::push::Pusher;
 ///
 /// # fn main() -> logator::error::Result<()> {
 /// let mut puller = Puller::bind("tcp://127.0.0.1:*")?;

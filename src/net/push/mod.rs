@@ -8,16 +8,16 @@ pub mod envelope;
 
 use std::time::{Duration, Instant};
 
-use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
-use crate::socket::{Say, Socket, SocketOptions};
+use crate::net::endpoint::Endpoint;
+use crate::net::socket::{Say, Socket, SocketOptions};
 
 /// Sends messages to the PULL sockets that are connected, in turn.
 ///
 /// ```
 /// use std::time::Duration;
-/// use logator::pull::Puller;
-/// use logator::push::Pusher;
+/// use logator::net::pull::Puller;
+/// use logator::net::push::Pusher;
 ///
 /// # fn main() -> logator::error::Result<()> {
 /// let mut pusher = Pusher::bind("tcp://127.0.0.1:*")?;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::{Event, Strangers};
 use crate::details::Seldom;
 use crate::error::{Error, Result};
-use crate::keys::{Authorized, KeyPair, PublicKey};
-use crate::monitor::Monitor;
+use crate::net::keys::{Authorized, KeyPair, PublicKey};
+use crate::net::monitor::Monitor;
 
 static STRANGERS: Seldom = Seldom::new();
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const DOCUMENT: &str = include_str!("../../doc/protocol.md");
+const DOCUMENT: &str = include_str!("../../../doc/protocol.md");
 
 fn unhex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();

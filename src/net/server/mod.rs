@@ -11,13 +11,13 @@ use self::auth::Authenticator;
 pub use self::auth::Security;
 use self::burials::Burials;
 use self::session::Session;
-use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
-use crate::keys::PublicKey;
+use crate::net::endpoint::Endpoint;
+use crate::net::keys::PublicKey;
+use crate::net::socket::Bound;
+use crate::net::wire;
 use crate::queue::shared::SharedQueue;
-use crate::socket::Bound;
 use crate::stop::{Stop, Waker};
-use crate::wire;
 
 /// The longest to stay for peers that were never told the end.
 const LONGEST_LINGER: Duration = Duration::from_secs(10);

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use nix::sys::stat::{Mode, umask};
 
-use crate::client::Address;
-use crate::endpoint::{self, Endpoint, SocketFile};
 use crate::error::{Error, Result};
-use crate::keys::PublicKey;
-use crate::monitor::{self, Monitor, Report};
-use crate::server::Security;
-use crate::server::auth::{MOST_TOLD, ZapHandler};
+use crate::net::client::Address;
+use crate::net::endpoint::{self, Endpoint, SocketFile};
+use crate::net::keys::PublicKey;
+use crate::net::monitor::{self, Monitor, Report};
+use crate::net::server::Security;
+use crate::net::server::auth::{MOST_TOLD, ZapHandler};
 use crate::sink::backoff::Backoff;
 
 /// How long a peer may take to introduce itself; then libzmq closes the connection, or tries again.

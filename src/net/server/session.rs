@@ -7,11 +7,11 @@ use super::auth::Authenticator;
 use super::{Event, LONGEST_LINGER, Strangers};
 use crate::details::Seldom;
 use crate::error::{Error, Result};
-use crate::keys::PublicKey;
 use crate::lines;
+use crate::net::keys::PublicKey;
+use crate::net::wire::{self, ErrorCode, Reply, Request};
 use crate::queue::shared::SharedQueue;
 use crate::queue::{LeaseId, PeerId, Reserved};
-use crate::wire::{self, ErrorCode, Reply, Request};
 
 /// The longest a peer of the batch dialogue is kept waiting for its reply, so that it can tell a queue with nothing to
 /// hand out from one that is gone.
