@@ -2,7 +2,7 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use logator::batch::Origin;
+use logator::core::batch::Origin;
 use logator::document::date::Formats;
 use logator::document::{DocumentId, Encoder};
 use logator::grok::{DateRule, Field, FieldSlot, FieldType, Span};

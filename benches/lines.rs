@@ -6,8 +6,8 @@ use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
 use divan::counter::{BytesCount, ItemsCount};
-use logator::batch::{Batch, Origin};
-use logator::lines;
+use logator::core::batch::{Batch, Origin};
+use logator::core::lines;
 use logator::source::cutter::{BlockPool, Cutter};
 use logator::source::decompress::Compression;
 use logator::source::reader::{BatchReader, BatchReceiver, BatchSize, LongLine};
@@ -70,7 +70,7 @@ impl BatchReceiver for Drop {
         true
     }
 
-    fn long_line(&self, line: LongLine) -> logator::error::Result<()> {
+    fn long_line(&self, line: LongLine) -> logator::core::error::Result<()> {
         divan::black_box(line);
         Ok(())
     }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use logator::batch::Batch;
+use logator::core::batch::Batch;
 use logator::document::{DocumentId, Documents};
 use logator::grok::Library;
 use logator::receipt::Receipt;
@@ -91,7 +91,7 @@ fn encode(log: &Path, batch_lines: usize) -> Vec<Vec<RawDocumentBuf>> {
             self.0.lock().expect("a lock").push(batch);
             true
         }
-        fn long_line(&self, _: LongLine) -> logator::error::Result<()> {
+        fn long_line(&self, _: LongLine) -> logator::core::error::Result<()> {
             panic!("no line of a bench is so long")
         }
     }

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use logator::core::stop::Stop;
 use logator::net::client::{Address, Client};
 use logator::net::endpoint::Endpoint;
 use logator::receipt::{Receipt, Tally, grouped, human_bytes};
-use logator::stop::Stop;
 use logator::worker::lease_client::{LeaseClient, Next};
 
 fn main() {

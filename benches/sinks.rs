@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use logator::batch::Origin;
+use logator::core::batch::Origin;
 use logator::document::{DocumentId, Documents};
 use logator::sink::{Encoding, Sink, SinkSpec};
 
@@ -51,7 +51,7 @@ fn store(bencher: Bencher<'_, '_>, spec: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let spec = spec.replace(":out", &format!(":{}/out", folder.path().display()));
     let sink: Arc<dyn Sink> =
-        SinkSpec::parse(&spec).and_then(|spec| spec.open(&logator::wait::Waits::default())).expect("it opens");
+        SinkSpec::parse(&spec).and_then(|spec| spec.open(&logator::core::wait::Waits::default())).expect("it opens");
     let next = AtomicU64::new(0);
     let bytes = batch(0).bytes().len();
     bencher

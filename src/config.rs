@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, Command};
 
-use crate::error::{Error, Result};
-use crate::{secrets, small_file};
+use crate::core::error::{Error, Result};
+use crate::core::{secrets, small_file};
 
 /// The tables a file may have, and so the programs it may be for.
 const PROGRAMS: [&str; 8] = ["run", "queue", "worker", "bench", "grok", "replay", "push", "pull"];

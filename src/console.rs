@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::core::error::{Error, Result};
+use crate::core::{printable, secrets};
 use crate::document::date;
-use crate::error::{Error, Result};
 use crate::receipt::{Receipt, grouped};
-use crate::{printable, secrets};
 
 /// How sentences are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -28,15 +28,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use crate::batch::Origin;
+use crate::core::batch::Origin;
+use crate::core::error::{Error, Result};
+use crate::core::secrets;
+use crate::core::wait::{Patience, Waits, Words};
 use crate::document::{DocumentId, date};
 use crate::envelope::Envelope;
-use crate::error::{Error, Result};
 use crate::grok::Reached;
-use crate::secrets;
 use crate::sink::append::{AppendFile, Others};
 use crate::sink::repair;
-use crate::wait::{Patience, Waits, Words};
 
 /// Why a line became a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -21,7 +21,7 @@ use nix::fcntl::OFlag;
 
 pub use self::target::{Identity, identity};
 use self::target::{Target, folder_of, real_path};
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::streams;
 
 /// What SQLite keeps beside a database.

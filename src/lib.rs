@@ -40,30 +40,23 @@
 #![warn(missing_docs)]
 
 pub mod app;
-pub mod batch;
 pub mod cli;
 pub mod config;
 pub mod console;
+pub mod core;
 pub mod dead_letter;
 pub mod details;
 pub mod document;
 pub mod envelope;
-pub mod error;
 pub mod grok;
 pub mod job_files;
-pub mod lines;
 pub mod net;
-pub mod printable;
 pub mod queue;
 pub mod receipt;
-pub mod secrets;
 pub mod service_manager;
 pub mod signals;
 pub mod sink;
-pub mod small_file;
 pub mod source;
 pub mod state;
-pub mod stop;
 pub mod streams;
-pub mod wait;
 pub mod worker;

@@ -19,7 +19,7 @@ use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 
 /// Signals that ask the process to end and come within this time count as one.
 pub const ONE_SIGNAL: Duration = Duration::from_millis(500);

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use logator::batch::{Batch, Origin};
+use logator::core::batch::{Batch, Origin};
+use logator::core::lines;
 use logator::envelope::Envelope;
 use logator::grok::{Format, Library};
-use logator::lines;
 use logator::sink::Encoding;
 use logator::worker::parser::{Formats, Unmatched};
 

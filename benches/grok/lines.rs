@@ -53,7 +53,7 @@ pub static MATCHING: LazyLock<Lines> =
         Some(path) => {
             let data = std::fs::read(path).expect("LOGATOR_BENCH_LOG can be read");
             let (mut one, mut other) = (combined().matcher(), stock().matcher());
-            let lines = logator::lines::lines(&data).map(|line| line.bytes);
+            let lines = logator::core::lines::lines(&data).map(|line| line.bytes);
             Lines::new(lines.filter(|line| {
                 matches!(one.captures(line), Ok(Some(_))) && matches!(other.captures(line), Ok(Some(_)))
             }))

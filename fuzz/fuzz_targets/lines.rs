@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use libfuzzer_sys::fuzz_target;
-use logator::batch::{Batch, Origin};
+use logator::core::batch::{Batch, Origin};
 use logator::source::cutter::Cutter;
 use logator::source::decompress::Compression;
 use logator::source::reader::{BatchReader, BatchSize, End, BatchReceiver, LongLine};
@@ -14,7 +14,7 @@ struct Count(Mutex<(u64, u64)>);
 
 impl BatchReceiver for Count {
     fn batch(&self, batch: Batch) -> bool {
-        assert_eq!(logator::lines::count(&batch.data), batch.lines as usize);
+        assert_eq!(logator::core::lines::count(&batch.data), batch.lines as usize);
         let mut count = self.0.lock().unwrap();
         assert_eq!(batch.offset, count.1, "batches follow one another");
         count.0 += u64::from(batch.lines);
@@ -22,7 +22,7 @@ impl BatchReceiver for Count {
         true
     }
 
-    fn long_line(&self, line: LongLine) -> logator::error::Result<()> {
+    fn long_line(&self, line: LongLine) -> logator::core::error::Result<()> {
         let mut count = self.0.lock().unwrap();
         assert_eq!(line.offset, count.1);
         count.0 += 1;
@@ -49,7 +49,7 @@ fuzz_target!(|input: &[u8]| {
         End::Damaged { lines: said, offset, .. } => assert_eq!((said, offset), (lines, bytes)),
         End::Stopped { .. } => panic!("nobody stopped it"),
         End::Complete if compression == Compression::None && content.len() <= 1 << 20 => {
-            assert_eq!((lines, bytes), (logator::lines::count(content) as u64, content.len() as u64));
+            assert_eq!((lines, bytes), (logator::core::lines::count(content) as u64, content.len() as u64));
         }
         End::Complete => {}
     }

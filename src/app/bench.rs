@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::{Command, Stdio};
 
 use crate::console::Console;
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::receipt::{Receipt, grouped, human_bytes};
 use crate::sink::spec::SinkSpec;
 

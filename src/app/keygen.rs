@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::console::Console;
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::net::keys::{KeyPair, public_path};
 
 /// Makes a pair and writes its halves. The public one is shown on standard output.

@@ -30,7 +30,9 @@ use std::sync::Arc;
 
 pub(crate) use self::reading::{Reading, stop_input};
 use crate::console::Console;
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
+use crate::core::stop::Stop;
+use crate::core::wait::{Deadline, Waits};
 use crate::grok::{Format, Library};
 use crate::job_files::JobFiles;
 use crate::net::server::Security;
@@ -46,8 +48,6 @@ use crate::source::inputs::{self, Inputs};
 use crate::source::live::{Live, Say};
 use crate::source::origin::OriginRule;
 use crate::state::store::Store;
-use crate::stop::Stop;
-use crate::wait::{Deadline, Waits};
 use crate::worker::parser::{Formats, Unmatched};
 
 /// Reads the list of those who may come in again at each SIGHUP from here on.

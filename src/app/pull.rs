@@ -8,9 +8,11 @@ use serde::Serialize;
 use super::run::work_through;
 use super::{Reading, WorkOptions};
 use crate::console::Console;
+use crate::core::error::{Error, Result};
+use crate::core::lines;
+use crate::core::stop::Stop;
+use crate::core::wait::{Deadline, Words};
 use crate::envelope::Envelope;
-use crate::error::{Error, Result};
-use crate::lines;
 use crate::net::pull::Puller;
 use crate::net::socket::SocketOptions;
 use crate::queue::Limits;
@@ -19,8 +21,6 @@ use crate::receipt::{Receipt, grouped};
 use crate::sink::append::AppendFile;
 use crate::source::live::{self, Live, Messages};
 use crate::source::reader::BatchSize;
-use crate::stop::Stop;
-use crate::wait::{Deadline, Words};
 
 /// Written at a time, and lost when this process is killed before.
 const BLOCK: usize = 256 << 10;
@@ -260,7 +260,7 @@ fn receive(mut puller: Puller, messages: &mut Messages, stop: &Stop) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::{Batch, Origin};
+    use crate::core::batch::{Batch, Origin};
     use crate::queue::Reserved;
 
     #[test]

@@ -5,11 +5,12 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use super::{raise_limit, say_on};
-use crate::batch::Batch;
 use crate::console::Console;
+use crate::core::batch::Batch;
+use crate::core::error::{Error, Result};
+use crate::core::stop::Stop;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
 use crate::document::{DocumentId, date};
-use crate::error::{Error, Result};
 use crate::queue::shared::SharedQueue;
 use crate::receipt::{SourceCount, StoppedInput};
 use crate::source::inputs::{Input, Inputs};
@@ -19,7 +20,6 @@ use crate::source::syslog::{self, Listening};
 use crate::source::{Position, ReadOptions, ReadOutcome, read_all};
 use crate::state::Memory;
 use crate::state::store::Store;
-use crate::stop::Stop;
 
 /// Reads into a queue, and sets aside lines that are too long.
 struct QueueReceiver {

@@ -14,20 +14,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::run::{limits, work_through};
 use super::{Reading, WorkOptions};
-use crate::batch::{Batch, LinePosition, Origin};
 use crate::console::Console;
+use crate::core::batch::{Batch, LinePosition, Origin};
+use crate::core::error::{Error, Result};
+use crate::core::lines::{self, Line};
+use crate::core::stop::Stop;
 use crate::dead_letter::{DeadLetter, DeadLetters, Reason};
 use crate::document::DocumentId;
-use crate::error::{Error, Result};
 use crate::job_files::JobFiles;
-use crate::lines::{self, Line};
 use crate::queue::shared::SharedQueue;
 use crate::receipt::{Receipt, grouped};
 use crate::source::inputs::{self, Input};
 use crate::source::live::Live;
 use crate::source::reader::{BatchReceiver, BatchSize, LongLine};
 use crate::source::{Position, ReadOptions, ReadOutcome, read_all};
-use crate::stop::Stop;
 
 /// The longest letter of a line of `max_line` bytes: every byte of it is written as `\u0000` at worst. What stands beside
 /// the line in a letter, such as words of a store, is given 1 MiB.

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::{Reading, SourceOptions, WorkOptions, close_account, queue_with, stop_input};
 use crate::console::Console;
+use crate::core::error::Result;
+use crate::core::stop::Stop;
 use crate::dead_letter::DeadLetters;
-use crate::error::Result;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::receipt::Receipt;
 use crate::source::live::Live;
 use crate::state::store::Store;
-use crate::stop::Stop;
 use crate::worker::lease_client::LocalLeaseClient;
 use crate::worker::parser::Formats;
 use crate::worker::storer::Storer;

@@ -7,10 +7,12 @@ use super::spawn::folder::QueueFolder;
 use super::spawn::{SpawnOptions, Spawned};
 use super::{Reading, SourceOptions, close_account, queue_with, raise_limit, stop_input};
 use crate::console::Console;
+use crate::core::error::{Error, Result};
+use crate::core::lines;
+use crate::core::stop::{Stop, Waker};
+use crate::core::wait::Deadline;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
 use crate::document::{DocumentId, date};
-use crate::error::{Error, Result};
-use crate::lines;
 use crate::net::endpoint::Endpoint;
 use crate::net::server::burials::Burials;
 use crate::net::server::{Event, Security, Server};
@@ -21,8 +23,6 @@ use crate::receipt::{Receipt, grouped};
 use crate::service_manager::Manager;
 use crate::source::ReadOutcome;
 use crate::source::live::Live;
-use crate::stop::{Stop, Waker};
-use crate::wait::Deadline;
 
 /// How a queue serves.
 #[derive(Debug, Clone)]

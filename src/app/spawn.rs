@@ -20,12 +20,12 @@ use nix::unistd::Pid;
 use self::folder::QueueFolder;
 use super::spawned::Note;
 use crate::console::Console;
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
+use crate::core::stop::Stop;
 use crate::net::keys::PublicKey;
 use crate::queue::shared::SharedQueue;
 use crate::service_manager;
 use crate::sink::backoff::Backoff;
-use crate::stop::Stop;
 
 /// What to start.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::console::Console;
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::receipt::Receipt;
 use crate::worker::in_flight::InFlight;
 

@@ -12,7 +12,7 @@ use super::push::{PushArgs, SocketArgs};
 use super::report::ReportArgs;
 use super::source::SourceArgs;
 use super::with_file;
-use crate::error::Result;
+use crate::core::error::Result;
 use crate::job_files::JobFiles;
 use crate::net::endpoint::Endpoint;
 use crate::sink::spec::SinkSpec;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::net::client::{Address, WorkerKeys};
 use crate::net::endpoint::Endpoint;
 use crate::net::keys::{Authorized, KeyPair, PublicKey};

@@ -32,9 +32,10 @@ pub use self::push::PushArgs;
 pub use self::reload::reload_on_hangup;
 use crate::config;
 use crate::console::{Console, LogFormat};
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
+use crate::core::{printable, secrets};
 use crate::receipt::Receipt;
-use crate::{printable, secrets, signals};
+use crate::signals;
 
 /// Reads the arguments of `logator`: one of its commands.
 pub fn logator() -> LogatorArgs {

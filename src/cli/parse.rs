@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::app::{LibraryOptions, RuleSpec, WorkOptions, Workers};
+use crate::core::wait::Deadline;
 use crate::sink::spec::SinkSpec;
-use crate::wait::Deadline;
 use crate::worker::parser::Unmatched;
 
 /// How to parse.

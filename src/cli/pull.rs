@@ -12,8 +12,8 @@ use super::size;
 use super::wait::WaitArgs;
 use crate::app::pull::PullOptions;
 use crate::app::{DEAD_LETTERS, WorkOptions, Workers};
+use crate::core::error::Result;
 use crate::envelope::Envelope;
-use crate::error::Result;
 use crate::net::endpoint::Endpoint;
 use crate::sink::spec::SinkSpec;
 

@@ -9,7 +9,7 @@ use super::keys::{QueueKeyArgs, WorkerKeyArgs};
 use super::report::ReportArgs;
 use super::size;
 use crate::app::push::{Confirm, PushOptions};
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::net::endpoint::Endpoint;
 use crate::net::socket::{HIGH_WATER, SocketOptions};
 

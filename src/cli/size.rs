@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::app::Workers;
-use crate::wait::Deadline;
+use crate::core::wait::Deadline;
 
 /// Bytes: `262144`, `256KiB`, `1M`, `2GB`. `K`, `M` and `G` alone are binary, as in `dd` and `sort`.
 pub fn bytes(text: &str) -> Result<usize, String> {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::size;
-use crate::wait::Deadline;
+use crate::core::wait::Deadline;
 
 /// How long to wait.
 #[derive(Args, Debug, Clone, Copy)]

@@ -4,7 +4,7 @@ use super::date::{COMMON, Formats};
 use super::json::Json;
 use super::plan::{Captured, Naming, Plan};
 use super::writer::Tags;
-use crate::error::Result;
+use crate::core::error::Result;
 use crate::grok::{Field, Span};
 
 /// Writes the captured fields of lines, with the values of [documents](super) and the names of the pattern: no `_id`,

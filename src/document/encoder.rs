@@ -1,7 +1,7 @@
 //! [`Encoder`]: one thread's way from a line and its spans to a document.
 
+use crate::core::error::{Error, Result};
 use crate::document::Encoding;
-use crate::error::{Error, Result};
 use crate::grok::{DateRule, Field, Span};
 
 use super::DocumentId;

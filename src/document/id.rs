@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::batch::Origin;
+use crate::core::batch::Origin;
 
 /// A document's `_id`: 44 lower-case hexadecimal digits. Their order is the order of the lines in their source, which
 /// keeps the index of a store that is filled from one source growing at one end.

@@ -19,7 +19,7 @@
 //! * An integer beyond 64 bits stays a text, tagged `_typefailure`: BSON has no larger ones, and JSON documents hold
 //!   the same values as BSON documents. So does a decimal that no double is near.
 
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::grok::{Field, FieldSlot, FieldType, Span};
 
 use super::Encoding;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::batch::Origin;
+use crate::core::batch::Origin;
 use crate::grok::{DateRule, Field, FieldSlot, FieldType, Span};
 
 /// 2024-03-10T00:00:00Z.
@@ -213,7 +213,7 @@ fn fields_that_exclude_each_other_are_a_usage_error_that_names_both() {
         ("_id", "_id_", "fields _id and _id_ would both be stored as _id_"),
     ] {
         let error = Encoder::new(&[field(a, Text, &[0]), field(b, Text, &[1])], None).unwrap_err();
-        assert_eq!(error.kind(), crate::error::Kind::Usage);
+        assert_eq!(error.kind(), crate::core::error::Kind::Usage);
         assert!(error.to_string().contains(words), "{error}");
     }
     let error = Encoder::new(&[field("a", Text, &[0])], Some(&rule("b/c", "ISO8601"))).unwrap_err();

@@ -1,6 +1,6 @@
 //! Envelopes: how the lines of a source are wrapped. A *message* is within, *fields* are around it.
 //!
-//! A source says which envelope its lines have ([`Origin::envelope`](crate::batch::Origin)); batches and dead letters
+//! A source says which envelope its lines have ([`Origin::envelope`](crate::core::batch::Origin)); batches and dead letters
 //! carry that. Workers [open](Opener::open) each line, match their patterns on the message, and put the fields around it
 //! into the document.
 //!
@@ -22,9 +22,9 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::error::Result;
 use crate::document::OuterFields;
 use crate::document::date::Formats;
-use crate::error::Result;
 
 use fields::Names;
 

@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::batch::{Batch, Origin};
+use crate::core::batch::{Batch, Origin};
+use crate::core::lines;
 use crate::document::date;
 use crate::grok::{Format, Library};
-use crate::lines;
 use crate::sink::Encoding;
 use crate::worker::parser::{Fate, Formats as Rules, Parsed, Unmatched};
 

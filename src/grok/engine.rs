@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::core::error::Result;
 use crate::grok::ast::Node;
 use crate::grok::fault::Written;
 use crate::grok::linear::{self, End, Refused};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::Error;
+use crate::core::error::Error;
 
 /// Longest pattern text shown in an error, in characters. A longer one is cut to a window around its fault, because a
 /// terminal that wraps the text would move it away from the caret.

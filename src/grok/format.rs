@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::grok::engine::Pattern;
 use crate::grok::fault::did_you_mean;
 use crate::grok::field::{parse_path, parse_type};

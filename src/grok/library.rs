@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::grok::engine::Pattern;
 use crate::grok::fault::{Written, did_you_mean};
 use crate::grok::format::{Format, Rule, Spec, is_json_object, parse_formats};
@@ -63,7 +63,7 @@ impl Library {
     /// names end with `~`, and folders are passed over.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage), naming the file (and line), when it cannot be read or is malformed.
+    /// [`Kind::Usage`](crate::core::error::Kind::Usage), naming the file (and line), when it cannot be read or is malformed.
     pub fn add_dir(&mut self, directory: &Path) -> Result<()> {
         let shown = directory.display();
         let unreadable = |error| Error::usage(format!("the patterns directory {shown} cannot be read")).because(error);
@@ -106,7 +106,7 @@ impl Library {
     /// Adds the definition of `--pattern-definition NAME=REGEX`; it takes the place of an earlier one of that name.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) when the name is none or nothing follows it.
+    /// [`Kind::Usage`](crate::core::error::Kind::Usage) when the name is none or nothing follows it.
     pub fn add_definition(&mut self, text: &str) -> Result<()> {
         let definition = pattern_file::parse_definition("--pattern-definition", text)?;
         self.definitions.insert(Arc::from(definition.name()), definition);
@@ -126,7 +126,7 @@ impl Library {
     /// Compiles a pattern given with `-p`.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage), showing the text with a caret under the fault, and the file and line
+    /// [`Kind::Usage`](crate::core::error::Kind::Usage), showing the text with a caret under the fault, and the file and line
     /// of the definition it stands in.
     pub fn compile(&self, text: &str) -> Result<Pattern> {
         self.compile_from("pattern given with -p", text)
@@ -143,7 +143,7 @@ impl Library {
     /// The format called `name`, compiled.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) when there is none (with the nearest name and the list), or when its
+    /// [`Kind::Usage`](crate::core::error::Kind::Usage) when there is none (with the nearest name and the list), or when its
     /// pattern, its types or its date are wrong.
     pub fn format(&self, name: &str) -> Result<Format> {
         match self.formats.iter().find(|spec| spec.name == name) {

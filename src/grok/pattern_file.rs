@@ -7,9 +7,9 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
+use crate::core::lines::lines;
 use crate::grok::fault::Written;
-use crate::lines::lines;
 
 /// A named pattern and where it was written.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::error::Kind;
+use crate::core::error::Kind;
 
 /// A folder with `log`, a file, and names that lead to it and to `new`, which is not there.
 struct Folder(tempfile::TempDir);

@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-use crate::error::{Error, Result};
-use crate::small_file::{self, KEYS, SECRET};
+use crate::core::error::{Error, Result};
+use crate::core::small_file::{self, KEYS, SECRET};
 
 /// The bytes of a key.
 const KEY_BYTES: usize = 32;

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
+use crate::core::stop::Stop;
 use crate::net::endpoint::Endpoint;
 use crate::net::socket::{Say, Socket, SocketOptions};
-use crate::stop::Stop;
 
 /// Receives the messages of the PUSH sockets that are connected: an iterator that waits for the next one.
 ///
@@ -13,7 +13,7 @@ use crate::stop::Stop;
 /// use logator::net::pull::Puller;
 /// use logator::net::push::Pusher;
 ///
-/// # fn main() -> logator::error::Result<()> {
+/// # fn main() -> logator::core::error::Result<()> {
 /// let mut puller = Puller::bind("tcp://127.0.0.1:*")?;
 /// let mut pusher = Pusher::connect([puller.endpoints()[0].to_string()])?;
 /// pusher.push(b"first")?;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::stat::{Mode, umask};
 
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::net::client::Address;
 use crate::net::endpoint::{self, Endpoint, SocketFile};
 use crate::net::keys::PublicKey;

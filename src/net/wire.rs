@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::batch::{Batch, Origin};
+use crate::core::batch::{Batch, Origin};
 use crate::envelope::Envelope;
 use crate::queue::{Ack, LeaseId};
 use crate::receipt::Tally;
@@ -236,7 +236,7 @@ impl Reply {
                     .ok_or_else(|| Malformed(format!("no envelope has the number {envelope:#04x}")))?;
                 let name = input.text()?;
                 let data = data.ok_or_else(|| Malformed("a batch without its lines".into()))?;
-                let counted = crate::lines::count(&data);
+                let counted = crate::core::lines::count(&data);
                 if lines == 0 || counted != lines as usize {
                     return Err(Malformed(format!("a batch said to hold {lines} lines holds {counted}")));
                 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::poison::{Poison, Verdict, Waiting};
 use super::{Lease, LeaseId, Queue};
-use crate::batch::Batch;
+use crate::core::batch::Batch;
 
 impl Queue {
     /// Takes back the leases whose time has run out; how many that were.

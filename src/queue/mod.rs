@@ -16,7 +16,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use self::poison::{Candidates, Poison, Record, Waiting};
-use crate::batch::Batch;
+use crate::core::batch::Batch;
 use crate::receipt::Tally;
 use crate::source::reader::BatchSize;
 
@@ -273,7 +273,7 @@ impl Queue {
                     let rest = std::mem::replace(&mut next, first);
                     self.push_front(rest, candidate);
                 }
-                if crate::lines::lines(&next.batch.data).all(|line| line.bytes.is_empty()) {
+                if crate::core::lines::lines(&next.batch.data).all(|line| line.bytes.is_empty()) {
                     self.counts.tally.filtered += 1;
                     self.settled.iter_mut().for_each(|settled| settled.push(next.batch.clone()));
                     continue;

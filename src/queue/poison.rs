@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::batch::Batch;
+use crate::core::batch::Batch;
 
 /// Expiries that make a poison candidate of a batch.
 const BATCH_EXPIRIES: u32 = 3;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::poison::Waiting;
 use super::{Ack, Counts, LeaseId, Limits, PeerId, Queue, Reserved};
-use crate::batch::Batch;
+use crate::core::batch::Batch;
 use crate::details::Seldom;
 
 static HANDED_OUT: Seldom = Seldom::new();

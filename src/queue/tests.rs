@@ -13,12 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Ack, LeaseId, Limits, PeerId, Queue, Reserved};
-use crate::batch::{Batch, Origin};
+use crate::core::batch::{Batch, Origin};
 use crate::receipt::Tally;
 
 fn batch(offset: u64, data: &[u8]) -> Batch {
     let origin = Arc::new(Origin::new(1, "x"));
-    let lines = crate::lines::count(data) as u32;
+    let lines = crate::core::lines::count(data) as u32;
     Batch::new(origin, offset, lines, data.to_vec().into())
 }
 
@@ -160,7 +160,7 @@ fn held(held: bool) -> String {
 
 fn shown(batch: &Batch) -> String {
     let text = String::from_utf8_lossy(&batch.data).replace('\r', "\\r").replace('\n', "\\n");
-    assert_eq!(batch.lines as usize, crate::lines::count(&batch.data), "the lines of {text}");
+    assert_eq!(batch.lines as usize, crate::core::lines::count(&batch.data), "the lines of {text}");
     text
 }
 
@@ -226,7 +226,7 @@ impl Queue {
     /// The offsets of the lines that it holds, ready or out on lease.
     fn lines_held(&self) -> Vec<u64> {
         let offsets = |batch: &Batch| -> Vec<u64> {
-            crate::lines::lines(&batch.data).map(|line| batch.offset + line.start as u64).collect()
+            crate::core::lines::lines(&batch.data).map(|line| batch.offset + line.start as u64).collect()
         };
         self.outstanding().flat_map(|waiting| offsets(&waiting.batch)).collect()
     }

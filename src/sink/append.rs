@@ -17,8 +17,8 @@ use nix::libc::{O_NOCTTY, O_NONBLOCK};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::disk;
-use crate::error::{Error, Result};
-use crate::wait::Patience;
+use crate::core::error::{Error, Result};
+use crate::core::wait::Patience;
 
 /// How often it is tried again to open a pipe, or to lock a file.
 const AGAIN: Duration = Duration::from_millis(20);

@@ -8,8 +8,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::error::{Error, Result};
-use crate::{secrets, small_file};
+use crate::core::error::{Error, Result};
+use crate::core::{secrets, small_file};
 
 /// What `text` says with its references followed; `None` when it has none. `follow` gives the value of what stands
 /// between the braces.

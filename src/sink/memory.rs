@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Encoding, Outcome, Sink};
+use crate::core::error::Result;
 use crate::document::{DocumentId, Documents};
-use crate::error::Result;
 
 /// Documents by their id.
 #[derive(Debug)]

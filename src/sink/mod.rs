@@ -24,9 +24,9 @@ mod tests;
 
 pub use spec::SinkSpec;
 
+use crate::core::error::Result;
 use crate::document::Documents;
 pub use crate::document::Encoding;
-use crate::error::Result;
 
 /// What became of one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub trait Sink: Send + Sync {
 
     /// Stores `documents` durably and answers for each, in their order: `outcomes` is cleared and gets exactly
     /// `documents.len()` entries. Transient trouble is retried inside, up to the job's deadline: a sink waits with the
-    /// [`Waits`](crate::wait::Waits) that it was opened with.
+    /// [`Waits`](crate::core::wait::Waits) that it was opened with.
     ///
     /// # Errors
     /// Only when nothing can be said about single documents (the disk is full, the connection's login is refused):

@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::append::{AppendFile, Others};
 use super::{Encoding, Outcome, Sink, repair};
+use crate::core::error::{Error, Result};
+use crate::core::wait::{Waits, Words};
 use crate::document::Documents;
-use crate::error::{Error, Result};
-use crate::wait::{Waits, Words};
 
 /// Documents are for whom the umask says.
 const MODE: u32 = 0o666;

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Encoding, Outcome, Sink};
+use crate::core::error::Result;
 use crate::document::Documents;
-use crate::error::Result;
 
 /// A sink that keeps nothing.
 #[derive(Debug, Default)]

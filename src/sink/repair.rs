@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
 use super::ndjson::Packing;
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 
 /// How every document of ours begins, and every dead letter.
 const BEGINNING: &[u8] = b"{\"_id\":\"";

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use super::ndjson::NdjsonSink;
 use super::null::NullSink;
 use super::{Sink, interpolation};
-use crate::error::{Error, Result};
-use crate::secrets::masked;
-use crate::wait::Waits;
+use crate::core::error::{Error, Result};
+use crate::core::secrets::masked;
+use crate::core::wait::Waits;
 
 /// The table of a SQLite sink that names none.
 pub const DEFAULT_TABLE: &str = "logs";
@@ -236,7 +236,7 @@ impl std::str::FromStr for SinkSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use crate::core::error::Kind;
 
     #[test]
     fn every_sink_of_the_manual_is_read_and_shown_again() {

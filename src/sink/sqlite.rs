@@ -20,10 +20,10 @@ use rusqlite::{Connection, ErrorCode, Statement, Transaction, TransactionBehavio
 
 use super::backoff::Backoff;
 use super::{Encoding, Outcome, Sink, disk};
+use crate::core::error::{Error, Result};
+use crate::core::wait::{Ended, Patience, Wait, Waits, Words};
 use crate::details::Seldom;
 use crate::document::{Documents, EncodedDocument};
-use crate::error::{Error, Result};
-use crate::wait::{Ended, Patience, Wait, Waits, Words};
 
 static RETRIED: Seldom = Seldom::new();
 

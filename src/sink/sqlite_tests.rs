@@ -1,7 +1,7 @@
 use super::super::tests::batch;
 use super::*;
-use crate::error::Kind;
-use crate::wait::Deadline;
+use crate::core::error::Kind;
+use crate::core::wait::Deadline;
 
 fn opened(path: &Path) -> String {
     let error = SqliteSink::open(path, "logs", &Waits::default()).unwrap_err();

@@ -8,10 +8,10 @@ use super::memory::MemorySink;
 use super::ndjson::NdjsonSink;
 use super::null::NullSink;
 use super::{Encoding, Outcome, Sink, SinkSpec};
-use crate::batch::Origin;
+use crate::core::batch::Origin;
+use crate::core::error::Kind;
+use crate::core::wait::Waits;
 use crate::document::{DocumentId, Documents, Encoder};
-use crate::error::Kind;
-use crate::wait::Waits;
 
 fn id(number: u64) -> DocumentId {
     DocumentId::new(&Origin::new(1, "test"), number * 100, format!("line {number}").as_bytes())

@@ -13,8 +13,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::origin::FINGERPRINT_BYTES;
 use super::overlong::Overlong;
 use super::reader::{BatchReceiver, BatchSize, LongLine};
-use crate::batch::{Batch, Origin};
-use crate::error::Result;
+use crate::core::batch::{Batch, Origin};
+use crate::core::error::Result;
 use crate::state::checksum;
 
 /// Blocks that wait to be used again.
@@ -266,7 +266,7 @@ impl Content {
         let mut start = 0;
         if complete > max_line {
             // Only a block longer than the bound can hold a line that is too long.
-            for line in crate::lines::lines(data) {
+            for line in crate::core::lines::lines(data) {
                 if line.bytes.len() <= max_line {
                     continue;
                 }
@@ -299,7 +299,7 @@ impl Content {
         let size = cutter.size;
         // A line longer than a block has made this one larger.
         let large = block > size.bytes;
-        let lines = crate::lines::count(data);
+        let lines = crate::core::lines::count(data);
         if lines == 0 {
             return true;
         }

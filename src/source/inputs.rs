@@ -13,9 +13,9 @@ use std::sync::Arc;
 pub use self::followed::{Followed, find_followed};
 use super::symlinks::Way;
 use super::syslog;
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
+use crate::core::secrets::masked;
 use crate::job_files::{Identity, JobFiles, Look, Own, identity};
-use crate::secrets::masked;
 use crate::streams;
 
 /// One thing to read.
@@ -111,7 +111,7 @@ pub(crate) fn open_stdin() -> Result<File> {
 /// The files of the job itself, `own`, are left out where they are met.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::error::Kind::Usage) for a name that is not there, a glob that matches nothing and a name of one of
+/// [`Kind::Usage`](crate::core::error::Kind::Usage) for a name that is not there, a glob that matches nothing and a name of one of
 /// `own`: nothing should be read when the command line is not what its author meant.
 pub fn find(names: &[String], own: &JobFiles) -> Result<Inputs> {
     let mut found = Inputs { files: Some(HashSet::new()), ..Inputs::default() };
@@ -165,7 +165,7 @@ fn is_own(name: &str, own: Own) -> Error {
 /// Finds what `names` mean by now, when they are followed: files, directories and globs. What is not there may come.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::error::Kind::Usage) for a name that cannot be followed, of which not even the directory is there,
+/// [`Kind::Usage`](crate::core::error::Kind::Usage) for a name that cannot be followed, of which not even the directory is there,
 /// or which is one of the job's `own`.
 pub fn find_so_far(names: &[String], own: &JobFiles) -> Result<Inputs> {
     let mut found = Inputs { files: Some(HashSet::new()), ..Inputs::default() };

@@ -8,11 +8,11 @@ use nix::poll::PollTimeout;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::reader::{BatchReceiver, BatchSize, LongLine};
-use crate::batch::{Batch, Origin};
-use crate::error::Result;
-use crate::lines;
+use crate::core::batch::{Batch, Origin};
+use crate::core::error::Result;
+use crate::core::lines;
+use crate::core::stop::Stop;
 use crate::state::checksum;
-use crate::stop::Stop;
 
 /// Where sentences for people go.
 #[derive(Clone, Default)]
@@ -282,7 +282,7 @@ mod tests {
 
     impl BatchReceiver for Kept {
         fn batch(&self, batch: Batch) -> bool {
-            let lines = crate::lines::lines(&batch.data);
+            let lines = crate::core::lines::lines(&batch.data);
             let lines: Vec<_> = lines.map(|line| (batch.offset + line.start as u64, line.bytes.to_vec())).collect();
             assert_eq!(lines.len(), batch.lines as usize);
             self.batches.lock().unwrap().push(lines.len());

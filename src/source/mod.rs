@@ -39,11 +39,11 @@ use self::live::{Live, Patience};
 use self::origin::OriginRule;
 use self::reader::{BatchReader, BatchReceiver, BatchSize, End};
 use self::resume::Resuming;
-use crate::batch::Origin;
-use crate::error::{Error, Result};
+use crate::core::batch::Origin;
+use crate::core::error::{Error, Result};
+use crate::core::stop::Stop;
 use crate::receipt::{StoppedInput, UnreadFile, grouped};
 use crate::state::{Memory, Stamp};
-use crate::stop::Stop;
 
 /// What is read before it is decompressed, at a time.
 const FILE_BUFFER: usize = 128 << 10;

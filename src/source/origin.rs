@@ -3,7 +3,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::inputs::Input;
-use crate::lines::without_carriage_return;
+use crate::core::lines::without_carriage_return;
 
 /// How many bytes of the first line count at most.
 pub const FINGERPRINT_BYTES: usize = 4096;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::reader::LongLine;
-use crate::batch::Origin;
-use crate::lines::without_carriage_return;
+use crate::core::batch::Origin;
+use crate::core::lines::without_carriage_return;
 use crate::state::checksum;
 
 /// See the [module](self).

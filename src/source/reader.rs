@@ -4,8 +4,8 @@ use std::io::Read;
 use std::sync::Arc;
 
 use super::cutter::{Content, Cutter};
-use crate::batch::{Batch, Origin};
-use crate::error::Result;
+use crate::core::batch::{Batch, Origin};
+use crate::core::error::Result;
 use crate::state::extents::Extent;
 
 /// How content is cut.

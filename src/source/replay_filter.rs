@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::batch::Batch;
-use crate::lines;
+use crate::core::batch::Batch;
+use crate::core::lines;
 use crate::source::reader::LongLine;
 use crate::state::{Known, checksum};
 

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::reader::{BatchReceiver, LongLine};
 use super::replay_filter::{ReplayFilter, Sifted};
-use crate::batch::{Batch, Origin};
-use crate::error::{Error, Result};
+use crate::core::batch::{Batch, Origin};
+use crate::core::error::{Error, Result};
 use crate::state::extents::Extent;
 use crate::state::{Amount, Memory, Stamp};
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use super::reader::LongLine;
 use super::*;
-use crate::batch::Batch;
+use crate::core::batch::Batch;
 
 #[derive(Default)]
 struct Kept(Mutex<Vec<u8>>);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::checksum;
-use crate::batch::Batch;
+use crate::core::batch::Batch;
 
 /// The most bytes of extents that were joined. An extent can be compared only when it has been read to its end, and
 /// its lines are held back until then.

@@ -14,10 +14,10 @@ use super::ledger::{self, Content, Ledger};
 use super::ranges::Ranges;
 use super::writer::{self, Shared};
 use super::{Amount, Begun, Known, Memory, Stamp};
-use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::core::batch::Batch;
+use crate::core::error::{Error, Result};
+use crate::core::wait::{Waits, Words};
 use crate::sink::disk;
-use crate::wait::{Waits, Words};
 
 /// How long the end of a process waits for threads that write, after everything was written or given up.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -40,8 +40,8 @@ impl Store {
     /// Opens `directory`, which is made if need be.
     ///
     /// # Errors
-    /// [`Usage`](crate::error::Kind::Usage) when it is in use, is no state directory, or may not be written;
-    /// [`System`](crate::error::Kind::System) when it cannot be.
+    /// [`Usage`](crate::core::error::Kind::Usage) when it is in use, is no state directory, or may not be written;
+    /// [`System`](crate::core::error::Kind::System) when it cannot be.
     pub fn open(directory: &Path, say: Say) -> Result<Store> {
         let shown = directory.display();
         let failed = |what: &str, error: io::Error| {

@@ -323,10 +323,10 @@ pub(super) fn replace(directory: &Path, bytes: &[u8]) -> io::Result<File> {
 mod tests {
     use std::time::Instant;
 
-    use crate::batch::{Batch, Origin};
+    use crate::core::batch::{Batch, Origin};
+    use crate::core::wait::{Deadline, Waits};
     use crate::state::Memory;
     use crate::state::store::Store;
-    use crate::wait::{Deadline, Waits};
 
     /// What `kill -9` forgets is what was acknowledged in this time; run it with `--nocapture` to see it.
     #[test]

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::batch::Batch;
-use crate::error::Result;
+use crate::core::batch::Batch;
+use crate::core::error::Result;
+use crate::core::stop::Stop;
 use crate::queue::shared::SharedQueue;
 use crate::queue::{Ack, LeaseId, PeerId, Reserved};
 use crate::receipt::Tally;
-use crate::stop::Stop;
 
 /// A lease, and whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,9 +19,9 @@ use self::lease_client::LeaseClient;
 use self::parser::Formats;
 use self::pipeline::Finish;
 use self::storer::Storer;
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
+use crate::core::stop::Stop;
 use crate::receipt::Tally;
-use crate::stop::Stop;
 
 /// What the workers of a process have done so far.
 #[derive(Debug, Default)]

@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use self::parsed::{Fate, Parsed, SetAside};
 use super::counts::{Budget, Clock, Sums, Trials};
-use crate::batch::{Batch, Origin};
+use crate::core::batch::{Batch, Origin};
+use crate::core::error::{Error, Result};
+use crate::core::lines;
 use crate::dead_letter::Reason;
 use crate::document::{DocumentId, Documents, Encoder, OuterFields, date};
 use crate::envelope::{Envelope, Opened, Opener};
-use crate::error::{Error, Result};
 use crate::grok::{Explainer, Format, Library, Matcher, Parts, Pattern, Reached, Rule as FormatRule, Selector, Span};
-use crate::lines;
 use crate::receipt::PatternCount;
 use crate::sink::Encoding;
 

@@ -10,8 +10,8 @@ use super::WorkerCounts;
 use super::lease_client::{LeaseClient, Next, Ticket};
 use super::parser::{Parsed, Parser};
 use super::storer::{Stored, Storer};
-use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::core::batch::Batch;
+use crate::core::error::{Error, Result};
 use crate::receipt::Tally;
 
 /// Batches a worker holds at a time: one being stored, one parsed and waiting for it.

@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use super::in_flight::InFlight;
 use super::parser::{Fate, Parsed, SetAside};
-use crate::batch::Batch;
+use crate::core::batch::Batch;
+use crate::core::error::{Error, Result};
+use crate::core::lines::Line;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
 use crate::details::Seldom;
 use crate::document::{DocumentId, Documents, date};
-use crate::error::{Error, Result};
-use crate::lines::Line;
 use crate::receipt::Tally;
 use crate::sink::{Outcome, Sink};
 
@@ -176,7 +176,7 @@ impl Storer {
         if letters.is_empty() {
             return Ok(());
         }
-        let lines: Vec<Line<'_>> = crate::lines::lines(&batch.data).collect();
+        let lines: Vec<Line<'_>> = crate::core::lines::lines(&batch.data).collect();
         let time_ms = date::now_ms();
         let letters: Vec<Letter<'_>> = letters
             .iter()

@@ -9,12 +9,12 @@ use bytes::Bytes;
 use super::lease_client::{Next, Ticket};
 use super::parser::{Parser, Unmatched};
 use super::*;
-use crate::batch::{Batch, Origin};
+use crate::core::batch::{Batch, Origin};
+use crate::core::lines;
 use crate::dead_letter::{self, DeadLetters, Reason};
 use crate::document::{DocumentId, Documents};
 use crate::envelope::Envelope;
 use crate::grok::Library;
-use crate::lines;
 use crate::sink::memory::MemorySink;
 use crate::sink::{Encoding, Outcome, Sink};
 

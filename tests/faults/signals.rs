@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::process::Stdio;
 use std::time::Instant;
 
-use logator::batch::{Batch, Origin};
+use logator::core::batch::{Batch, Origin};
 use logator::net::wire::{self, Reply, Request};
 use logator::signals::ONE_SIGNAL;
 use nix::sys::signal::Signal;

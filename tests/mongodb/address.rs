@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use logator::error::{Error, Kind};
+use logator::core::error::{Error, Kind};
 use logator::sink::mongodb;
 
 use crate::kit::free_port;

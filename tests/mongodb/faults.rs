@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use logator::error::Kind;
+use logator::core::error::Kind;
+use logator::core::wait::{Deadline, Waits};
 use logator::sink::{Outcome, Sink, mongodb};
-use logator::wait::{Deadline, Waits};
 use mongodb_driver::bson::doc;
 use nix::sys::signal::Signal;
 

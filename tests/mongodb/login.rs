@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use logator::core::error::Kind;
 use logator::document::Documents;
-use logator::error::Kind;
 use logator::sink::{Outcome, mongodb};
 use mongodb_driver::bson::doc;
 

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use super::{Encoding, Input, PushOptions, READY, Replies, Sent};
 use crate::console::Console;
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
+use crate::core::stop::Stop;
 use crate::net::client::Address;
 use crate::net::push::Pusher;
 use crate::net::push::backlog::Backlog;
 use crate::net::socket::SocketOptions;
 use crate::service_manager::Manager;
-use crate::stop::Stop;
 
 const NOT_DELIVERED: &str = "nobody took the line in time; it may be sent again";
 

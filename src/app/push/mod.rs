@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::console::Console;
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
+use crate::core::stop::Stop;
 use crate::net::push::Pusher;
 use crate::net::push::backlog::{Added, Backlog};
 use crate::net::push::envelope::Wrapping;
@@ -18,7 +19,6 @@ use crate::net::socket::SocketOptions;
 use crate::receipt::grouped;
 use crate::service_manager::Manager;
 use crate::source::inputs::open_stdin;
-use crate::stop::Stop;
 
 /// Bytes of lines that wait at most, however many lines that is.
 const MOST_BYTES: usize = 64 << 20;

@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::app::spawned::NOTE;
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::net::endpoint::Endpoint;
 
 /// How the name of each such folder begins; sixteen hexadecimal digits follow.

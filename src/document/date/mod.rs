@@ -36,7 +36,7 @@ pub fn now_ms() -> i64 {
     i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }
 
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use read::Item;
 
 /// Date formats, compiled; they are tried in order.

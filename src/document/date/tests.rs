@@ -120,7 +120,7 @@ fn a_wrong_format_is_a_usage_error_that_says_what_there_is() {
         ("%Y-%m-%d %I", "%I and %p go together"),
     ] {
         let error = Formats::new(&[format]).unwrap_err();
-        assert_eq!(error.kind(), crate::error::Kind::Usage);
+        assert_eq!(error.kind(), crate::core::error::Kind::Usage);
         assert!(error.to_string().contains(words), "{error}");
     }
     assert!(Formats::new::<&str>(&[]).is_err());

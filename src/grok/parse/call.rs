@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::Result;
+use crate::core::error::Result;
 use crate::grok::ast::Node;
 use crate::grok::parse::{MAX_NESTING, MAX_PARTS, Parser, Reader};
 
@@ -187,7 +187,7 @@ impl Resolver<'_, '_> {
         nodes.iter().map(|node| self.node(node, levels)).collect()
     }
 
-    fn fault(&self, call: usize, message: &str) -> crate::error::Error {
+    fn fault(&self, call: usize, message: &str) -> crate::core::error::Error {
         let call = &self.parser.calls[call];
         self.parser.fault(call.frame, call.at, message)
     }

@@ -1,6 +1,6 @@
 //! Character classes.
 
-use crate::error::Result;
+use crate::core::error::Result;
 use crate::grok::ast::Node;
 use crate::grok::parse::escape::Escape;
 use crate::grok::parse::{Options, Parser, Reader, Unicode};

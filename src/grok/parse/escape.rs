@@ -1,6 +1,6 @@
 //! What follows a backslash.
 
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::grok::ast::{Look, Node};
 use crate::grok::parse::call::GroupRef;
 use crate::grok::parse::sequence::character;

@@ -1,6 +1,6 @@
 //! Groups: what stands between parentheses.
 
-use crate::error::Result;
+use crate::core::error::Result;
 use crate::grok::ast::Node;
 use crate::grok::parse::call::{GroupRef, is_call};
 use crate::grok::parse::{Options, Parser, Part, Reader, Unicode};

@@ -1,7 +1,7 @@
 //! Where the parts of a text end that stand one after the other in no group: what [`explain`](crate::grok::explain)
 //! takes a pattern apart by.
 
-use crate::error::Result;
+use crate::core::error::Result;
 use crate::grok::fault::Written;
 use crate::grok::parse::{Definitions, Parser, Reader};
 

@@ -40,7 +40,7 @@ mod sequence;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::grok::FieldType;
 use crate::grok::ast::{Expression, Node};
 use crate::grok::fault::Written;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::core::error::Result;
 use crate::grok::ast::Node;
 use crate::grok::fault::{Written, did_you_mean};
 use crate::grok::parse::{Frame, MAX_DEPTH, Parser, Part, Reader};

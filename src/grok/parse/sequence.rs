@@ -1,6 +1,6 @@
 //! Alternatives, sequences and quantifiers.
 
-use crate::error::Result;
+use crate::core::error::Result;
 use crate::grok::ast::{Look, Node};
 use crate::grok::parse::{Parser, Part, Reader};
 use crate::grok::set::Set;

@@ -1,7 +1,7 @@
 //! Errors of patterns: where, what, and the caret.
 
 use super::Library;
-use crate::error::Kind;
+use crate::core::error::Kind;
 
 const BEHIND: &str = "a look-behind can be 255 characters long at most, or 65535 when its length is fixed";
 

@@ -11,13 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::connection::{Connection, Manner};
-use crate::error::Result;
+use crate::core::error::Result;
+use crate::core::stop::Stop;
 use crate::net::endpoint::Endpoint;
 use crate::net::keys::{KeyPair, PublicKey};
 use crate::net::wire::{Reply, Request};
 use crate::queue::{Ack, LeaseId};
 use crate::receipt::Tally;
-use crate::stop::Stop;
 use crate::worker::lease_client::{LeaseClient, Next, Ticket, queue_acks};
 
 /// How long a worker without work waits for some before it asks again.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::error::Kind;
+use crate::core::error::Kind;
 
 #[test]
 fn keys_are_written_as_libzmq_writes_them() {

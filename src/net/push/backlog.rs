@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use memchr::{memchr, memchr_iter, memrchr};
 
-use crate::lines::without_carriage_return;
+use crate::core::lines::without_carriage_return;
 
 /// Chunks are filled up to about this size.
 const CHUNK: usize = 256 << 10;
@@ -237,7 +237,7 @@ mod tests {
             let more = backlog.end();
             added = Added { lines: added.lines + more.lines, too_long: added.too_long + more.too_long };
             taken.extend(take(&mut backlog, usize::MAX));
-            let lines: Vec<Vec<u8>> = crate::lines::lines(content).map(|line| line.bytes.to_vec()).collect();
+            let lines: Vec<Vec<u8>> = crate::core::lines::lines(content).map(|line| line.bytes.to_vec()).collect();
             let expected: Vec<Vec<u8>> = lines.iter().filter(|line| line.len() <= max_line).cloned().collect();
             prop_assert_eq!(added, Added { lines: expected.len(), too_long: lines.len() - expected.len() });
             prop_assert_eq!(taken, expected);

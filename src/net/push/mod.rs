@@ -8,7 +8,7 @@ pub mod envelope;
 
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::net::endpoint::Endpoint;
 use crate::net::socket::{Say, Socket, SocketOptions};
 
@@ -19,7 +19,7 @@ use crate::net::socket::{Say, Socket, SocketOptions};
 /// use logator::net::pull::Puller;
 /// use logator::net::push::Pusher;
 ///
-/// # fn main() -> logator::error::Result<()> {
+/// # fn main() -> logator::core::error::Result<()> {
 /// let mut pusher = Pusher::bind("tcp://127.0.0.1:*")?;
 /// let address = pusher.endpoints()[0].to_string();
 /// let mut puller = Puller::connect([address])?;

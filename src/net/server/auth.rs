@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{Event, Strangers};
+use crate::core::error::{Error, Result};
 use crate::details::Seldom;
-use crate::error::{Error, Result};
 use crate::net::keys::{Authorized, KeyPair, PublicKey};
 use crate::net::monitor::Monitor;
 

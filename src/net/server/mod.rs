@@ -11,13 +11,13 @@ use self::auth::Authenticator;
 pub use self::auth::Security;
 use self::burials::Burials;
 use self::session::Session;
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
+use crate::core::stop::{Stop, Waker};
 use crate::net::endpoint::Endpoint;
 use crate::net::keys::PublicKey;
 use crate::net::socket::Bound;
 use crate::net::wire;
 use crate::queue::shared::SharedQueue;
-use crate::stop::{Stop, Waker};
 
 /// The longest to stay for peers that were never told the end.
 const LONGEST_LINGER: Duration = Duration::from_secs(10);

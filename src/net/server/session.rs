@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::auth::Authenticator;
 use super::{Event, LONGEST_LINGER, Strangers};
+use crate::core::error::{Error, Result};
+use crate::core::lines;
 use crate::details::Seldom;
-use crate::error::{Error, Result};
-use crate::lines;
 use crate::net::keys::PublicKey;
 use crate::net::wire::{self, ErrorCode, Reply, Request};
 use crate::queue::shared::SharedQueue;

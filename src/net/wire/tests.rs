@@ -138,7 +138,7 @@ fn reply() -> impl Strategy<Value = Reply> {
     let batch = (any::<u64>(), millis(), any::<u64>(), any::<u64>(), (0_u8..3, any::<bool>()), ".{0,20}", lines);
     prop_oneof![
         batch.prop_map(|(lease, ttr, id, offset, (envelope, partial), name, data)| {
-            let lines = crate::lines::count(&data) as u32;
+            let lines = crate::core::lines::count(&data) as u32;
             let origin = Origin::new(id, name).wrapped(Envelope::of_code(envelope).expect("one of three"));
             let batch = Batch::new(Arc::new(origin), offset, lines, data.into()).with_partial(partial);
             Reply::Batch { lease, ttr, batch }
@@ -219,7 +219,7 @@ proptest! {
         let origin = Arc::new(Origin::new(1, "x"));
         let batch = Batch::new(origin, 0, lines, data.clone().into());
         let frame = Reply::Batch { lease: 1, ttr: Duration::ZERO, batch }.encode();
-        let right = lines > 0 && crate::lines::count(&data) == lines as usize;
+        let right = lines > 0 && crate::core::lines::count(&data) == lines as usize;
         prop_assert_eq!(Reply::decode(&frame, Some(data.into())).is_ok(), right);
     }
 }

@@ -209,7 +209,7 @@ impl Oracle {
 
     fn take_settled(&mut self) {
         for batch in self.queue.take_settled() {
-            for line in crate::lines::lines(&batch.data) {
+            for line in crate::core::lines::lines(&batch.data) {
                 let offset = batch.offset + line.start as u64;
                 assert!(
                     matches!(self.lines[&offset].1, LineState::Done(_)),
@@ -402,7 +402,7 @@ fn whatever_lines_are_deadly_they_are_buried_and_all_others_stored() {
                 };
                 let Reserved::Batch(lease, batch) = reserved else { continue };
                 let lines: Vec<u64> =
-                    crate::lines::lines(&batch.data).map(|line| batch.offset + line.start as u64).collect();
+                    crate::core::lines::lines(&batch.data).map(|line| batch.offset + line.start as u64).collect();
                 lost |= lines.iter().any(|line| deadly.contains(line));
                 acks.push((lease, lines));
             }

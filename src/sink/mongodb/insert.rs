@@ -6,12 +6,12 @@ use mongodb::bson::Document;
 
 use super::MongoSink;
 use super::reply::{self, Failure, Refusal};
+use crate::core::error::{Error, Result};
+use crate::core::wait::{Ended, Wait};
 use crate::details::Seldom;
 use crate::document::Documents;
-use crate::error::{Error, Result};
 use crate::sink::Outcome;
 use crate::sink::backoff::Backoff;
-use crate::wait::{Ended, Wait};
 
 static RETRIED: Seldom = Seldom::new();
 

@@ -35,9 +35,9 @@ use self::command::{CommandHead, Limits};
 use self::insert::Insert;
 use self::target::Target;
 use super::{Encoding, Outcome, Sink};
+use crate::core::error::{Error, Result};
+use crate::core::wait::{Patience, Waits, Words};
 use crate::document::Documents;
-use crate::error::{Error, Result};
-use crate::wait::{Patience, Waits, Words};
 
 /// Threads that serve the driver's sockets and monitors. Commands themselves run on the threads that call `store`.
 const RUNTIME_THREADS: usize = 1;
@@ -45,8 +45,8 @@ const RUNTIME_THREADS: usize = 1;
 /// Connects to the server of `uri` and checks that it answers and accepts the login.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::error::Kind::Usage) when the address is wrong or asks for `w=0`;
-/// [`Kind::Sink`](crate::error::Kind::Sink) when nobody answers within 5 seconds (`serverSelectionTimeoutMS` in the
+/// [`Kind::Usage`](crate::core::error::Kind::Usage) when the address is wrong or asks for `w=0`;
+/// [`Kind::Sink`](crate::core::error::Kind::Sink) when nobody answers within 5 seconds (`serverSelectionTimeoutMS` in the
 /// address sets another time), the login is refused, or TLS fails. No message shows a password.
 pub fn open(uri: &str) -> Result<Arc<dyn Sink>> {
     open_with(uri, &Waits::default())

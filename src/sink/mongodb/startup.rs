@@ -13,8 +13,8 @@ use super::Weather;
 use super::command::Limits;
 use super::reply;
 use super::target::Target;
-use crate::error::{Error, Result};
-use crate::wait::{Waits, Words};
+use crate::core::error::{Error, Result};
+use crate::core::wait::{Waits, Words};
 
 /// How long a server may take to be found, at the start and by each try later on.
 const SELECTION: Duration = Duration::from_secs(5);

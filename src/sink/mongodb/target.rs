@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 
 const DEFAULT_DATABASE: &str = "logator";
 const DEFAULT_COLLECTION: &str = "logs";
@@ -165,7 +165,7 @@ fn percent_decode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use crate::core::error::Kind;
 
     fn target(uri: &str) -> Target {
         Target::parse(uri).unwrap_or_else(|error| panic!("{uri}: {error}"))

@@ -12,7 +12,7 @@ use self::opening::Waiting;
 use super::copies::View;
 use super::file_table::{FileId, FileTable, Found, Step, patience};
 use super::tail::{Came, Reader, Source, Tail};
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::source::decompress::{Compression, MAGIC_BYTES};
 
 /// How long a compressed file must not have changed before it is read: until then somebody may be writing it.

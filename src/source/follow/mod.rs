@@ -39,9 +39,9 @@ use super::inputs::{self, Followed, Input};
 use super::live::{Live, Say};
 use super::reader::BatchReceiver;
 use super::{Position, ReadOptions, ReadOutcome};
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
+use crate::core::stop::Stop;
 use crate::receipt::grouped;
-use crate::stop::Stop;
 
 /// How files are followed.
 #[derive(Debug, Clone)]

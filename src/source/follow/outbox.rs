@@ -7,8 +7,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::core::batch::Batch;
+use crate::core::error::{Error, Result};
 use crate::source::reader::{BatchReceiver, LongLine};
 
 /// The bytes that may wait before there is no room. A reader asks before it reads a block, so one block more may wait, and what
@@ -202,7 +202,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::batch::Origin;
+    use crate::core::batch::Origin;
 
     /// Takes a batch when it is told whether it wants it.
     struct Slow(Mutex<Receiver<bool>>);

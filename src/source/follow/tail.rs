@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::copies::View;
 use super::file_table::{Meaning, meaning};
-use crate::batch::Origin;
-use crate::error::Result;
+use crate::core::batch::Origin;
+use crate::core::error::Result;
 use crate::source::cutter::{BlockPool, Content, Cutter};
 use crate::source::inputs::Input;
 use crate::source::origin::{FINGERPRINT_BYTES, OriginRule};

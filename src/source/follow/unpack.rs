@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 
-use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::core::batch::Batch;
+use crate::core::error::{Error, Result};
+use crate::core::stop::Stop;
 use crate::receipt::UnreadFile;
 use crate::source::cutter::BlockPool;
 use crate::source::inputs::Input;
 use crate::source::live::Say;
 use crate::source::reader::{BatchReceiver, LongLine};
 use crate::source::{InputEnd, Position, ReadOptions, read_file};
-use crate::stop::Stop;
 
 /// See the [module](self).
 pub(super) struct Unpacker<'a> {

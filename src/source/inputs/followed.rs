@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Input, Inputs, find_so_far};
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::job_files::JobFiles;
 use crate::source::decompress::{Compression, MAGIC_BYTES};
 use crate::source::syslog;

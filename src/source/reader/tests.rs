@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::*;
+use crate::core::lines::{self, count};
 use crate::document::DocumentId;
-use crate::lines::{self, count};
 
 /// Gives a few bytes at a time, and breaks where it is told to.
 struct Trickle<'a> {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::batch::Origin;
+use crate::core::batch::Origin;
 use crate::state::extents::{Entry, Extent, Extents, JOINED_BYTES};
 
 fn origin() -> Arc<Origin> {

@@ -30,8 +30,8 @@ use self::outbox::Outbox;
 use super::inputs::Input;
 use super::live::{self, Entered, Live, Messages, Say, timeout};
 use super::reader::{BatchReceiver, BatchSize};
+use crate::core::error::{Error, Result};
 use crate::envelope::Envelope;
-use crate::error::{Error, Result};
 use crate::receipt::{SourceCount, grouped};
 
 /// How messages travel.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::frame::Frame;
 use super::{Account, Messages, Say, count};
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::receipt::grouped;
 
 /// Messages on their way into batches.

@@ -16,8 +16,8 @@ use super::frame::{Broken, Framer};
 use super::outbox::{Ended, Outbox, Seldom};
 use super::tls::{Step, Tls};
 use super::{LAST, Live, Source, count, timeout};
+use crate::core::error::{Error, Result};
 use crate::details;
-use crate::error::{Error, Result};
 use crate::receipt::human_bytes;
 
 /// What is read at a time.

@@ -11,8 +11,8 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
 use super::TlsFiles;
-use crate::error::{Error, Result};
-use crate::small_file;
+use crate::core::error::{Error, Result};
+use crate::core::small_file;
 
 /// The server's side of TLS 1.2 and 1.3.
 ///

@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::frame::{Frame, LongMessage};
 use super::outbox::{Ended, Outbox, Seldom};
 use super::{Address, LAST, Live, Options, Source, timeout};
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::receipt::{grouped, human_bytes};
 use crate::state::checksum;
 

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use super::super::file_table::{FileId, Found};
 use super::super::tail::{Source, Tail};
 use super::{Followed, Follower, Open};
-use crate::error::Error;
+use crate::core::error::Error;
 
 /// A file that was found and not opened yet.
 pub(super) struct Waiting {

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 
 use super::super::copies::Copies;
 use super::*;
-use crate::batch::Batch;
-use crate::lines;
+use crate::core::batch::Batch;
+use crate::core::lines;
 use crate::source::cutter::BlockPool;
 use crate::source::origin::OriginRule;
 use crate::source::reader::{BatchReceiver, BatchSize, LongLine};

@@ -21,8 +21,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use self::deadline::Deadline;
-use crate::error::{Error, Result};
-use crate::stop::Stop;
+use crate::core::error::{Error, Result};
+use crate::core::stop::Stop;
 
 /// How long a wait goes on before it is said.
 const QUIET: Duration = Duration::from_secs(1);

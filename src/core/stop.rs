@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::error::{Error, Result};
+use crate::core::error::{Error, Result};
 use crate::signals;
 
 /// A request to stop, made once and seen by all. Cloning shares it.

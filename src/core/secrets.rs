@@ -71,7 +71,7 @@ pub fn learn_process() {
         use std::io::Write;
         let thread = std::thread::current();
         let text = format!("thread {} panicked: {panic}", thread.name().unwrap_or("without a name"));
-        let _ = writeln!(std::io::stderr(), "{}", crate::printable::line(&hide(&text)));
+        let _ = writeln!(std::io::stderr(), "{}", crate::core::printable::line(&hide(&text)));
     }));
 }
 

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::secrets;
+use crate::core::secrets;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
