@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use logator::core::batch::Batch;
 use logator::document::{DocumentId, Documents};
 use logator::grok::Library;
-use logator::receipt::Receipt;
+use logator::observe::receipt::Receipt;
 use logator::sink::{Encoding, Outcome, mongodb as sink};
 use logator::source::inputs::Input;
 use logator::source::reader::{BatchReceiver, BatchSize, LongLine};

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use logator::core::stop::Stop;
 use logator::net::client::{Address, Client};
 use logator::net::endpoint::Endpoint;
-use logator::receipt::{Receipt, Tally, grouped, human_bytes};
+use logator::observe::receipt::{Receipt, Tally, grouped, human_bytes};
 use logator::worker::lease_client::{LeaseClient, Next};
 
 fn main() {

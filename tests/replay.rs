@@ -9,7 +9,7 @@ use crate::kit::logs::{access, gzip};
 use crate::kit::place::{Place, account};
 
 /// Replays with a receipt, and gives what it said.
-fn replay(place: &Place, arguments: &[&str]) -> (crate::kit::Ran, Option<logator::receipt::Receipt>) {
+fn replay(place: &Place, arguments: &[&str]) -> (crate::kit::Ran, Option<logator::observe::receipt::Receipt>) {
     let _ = std::fs::remove_file(place.path("receipt"));
     let ran = place.run("logator", &[&["replay", "--receipt", "receipt"], arguments].concat(), b"");
     let receipt = place.path("receipt").exists().then(|| place.receipt("receipt"));

@@ -9,7 +9,7 @@ mod streams;
 use std::io::Write as _;
 use std::net::TcpStream;
 
-use logator::receipt::Receipt;
+use logator::observe::receipt::Receipt;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 

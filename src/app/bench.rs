@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
 
-use crate::console::Console;
 use crate::core::error::{Error, Result};
-use crate::receipt::{Receipt, grouped, human_bytes};
+use crate::observe::console::Console;
+use crate::observe::receipt::{Receipt, grouped, human_bytes};
 use crate::sink::spec::SinkSpec;
 
 /// What to measure.
@@ -66,7 +66,7 @@ pub fn bench(options: &BenchOptions, console: &Console) -> Result<()> {
             console.say(format!("{} lines, {}, each run", grouped(median.read), human_bytes(median.bytes)));
         }
     }
-    crate::console::print_table(&table)
+    crate::observe::console::print_table(&table)
 }
 
 /// One run in a process of its own.

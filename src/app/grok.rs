@@ -4,7 +4,6 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{LibraryOptions, say_errors};
-use crate::console::Console;
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::lines;
@@ -12,6 +11,7 @@ use crate::dead_letter::Explanation;
 use crate::document::{CaptureEncoder, date};
 use crate::grok::{Explainer, Matcher, Parts, Span};
 use crate::job_files::JobFiles;
+use crate::observe::console::Console;
 use crate::source::inputs;
 use crate::source::reader::{BatchReceiver, BatchSize, LongLine};
 use crate::source::{Position, ReadOptions, read_all};

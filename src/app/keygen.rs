@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::path::Path;
 
-use crate::console::Console;
 use crate::core::error::{Error, Result};
 use crate::net::keys::{KeyPair, public_path};
+use crate::observe::console::Console;
 
 /// Makes a pair and writes its halves. The public one is shown on standard output.
 ///

@@ -5,14 +5,14 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use super::{raise_limit, say_on};
-use crate::console::Console;
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
 use crate::document::{DocumentId, date};
+use crate::observe::console::Console;
+use crate::observe::receipt::{SourceCount, StoppedInput};
 use crate::queue::shared::SharedQueue;
-use crate::receipt::{SourceCount, StoppedInput};
 use crate::source::inputs::{Input, Inputs};
 use crate::source::live::Live;
 use crate::source::reader::{BatchReceiver, LongLine};

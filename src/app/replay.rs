@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::run::{limits, work_through};
 use super::{Reading, WorkOptions};
-use crate::console::Console;
 use crate::core::batch::{Batch, LinePosition, Origin};
 use crate::core::error::{Error, Result};
 use crate::core::lines::{self, Line};
@@ -22,8 +21,9 @@ use crate::core::stop::Stop;
 use crate::dead_letter::{DeadLetter, DeadLetters, Reason};
 use crate::document::DocumentId;
 use crate::job_files::JobFiles;
+use crate::observe::console::Console;
+use crate::observe::receipt::{Receipt, grouped};
 use crate::queue::shared::SharedQueue;
-use crate::receipt::{Receipt, grouped};
 use crate::source::inputs::{self, Input};
 use crate::source::live::Live;
 use crate::source::reader::{BatchReceiver, BatchSize, LongLine};

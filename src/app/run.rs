@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Reading, SourceOptions, WorkOptions, close_account, queue_with, stop_input};
-use crate::console::Console;
 use crate::core::error::Result;
 use crate::core::stop::Stop;
 use crate::dead_letter::DeadLetters;
+use crate::observe::console::Console;
+use crate::observe::receipt::Receipt;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
-use crate::receipt::Receipt;
 use crate::source::live::Live;
 use crate::state::store::Store;
 use crate::worker::lease_client::LocalLeaseClient;

@@ -19,12 +19,12 @@ use nix::unistd::Pid;
 
 use self::folder::QueueFolder;
 use super::spawned::Note;
-use crate::console::Console;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::net::keys::PublicKey;
+use crate::observe::console::Console;
+use crate::observe::service_manager;
 use crate::queue::shared::SharedQueue;
-use crate::service_manager;
 use crate::sink::backoff::Backoff;
 
 /// What to start.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::console::Console;
 use crate::core::error::{Error, Result};
-use crate::receipt::Receipt;
+use crate::observe::console::Console;
+use crate::observe::receipt::Receipt;
 use crate::worker::in_flight::InFlight;
 
 /// How long a batch that is being stored may take when the queue has ended. Its lines are delivered again by another run,

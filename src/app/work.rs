@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use super::spawned::QueueWatch;
 use super::{WorkOptions, say_errors, stop_on_signals};
-use crate::console::Console;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::dead_letter::DeadLetters;
 use crate::net::client::{Address, Client};
-use crate::receipt::{Receipt, StoppedInput};
-use crate::service_manager::Manager;
+use crate::observe::console::Console;
+use crate::observe::receipt::{Receipt, StoppedInput};
+use crate::observe::service_manager::Manager;
 use crate::worker::lease_client::LeaseClient;
 use crate::worker::storer::Storer;
 use crate::worker::{Worked, WorkerCounts, WorkerPool};

@@ -19,13 +19,13 @@ use crate::app::replay::ReplayOptions;
 use crate::app::serve::ServeOptions;
 use crate::app::spawn::SpawnOptions;
 use crate::app::{DEAD_LETTERS, DEAD_LETTERS_AGAIN, WorkOptions, Workers};
-use crate::console::Console;
 use crate::core::error::{Error, Result};
 use crate::dead_letter::Reason;
 use crate::net::client::Address;
 use crate::net::endpoint::{self, Endpoint};
 use crate::net::socket::SocketOptions;
-use crate::receipt::Receipt;
+use crate::observe::console::Console;
+use crate::observe::receipt::Receipt;
 use crate::sink::spec::SinkSpec;
 use crate::source::reader::BatchSize;
 

@@ -31,10 +31,10 @@ pub use self::pull::PullArgs;
 pub use self::push::PushArgs;
 pub use self::reload::reload_on_hangup;
 use crate::config;
-use crate::console::{Console, LogFormat};
 use crate::core::error::{Error, Result};
 use crate::core::{printable, secrets};
-use crate::receipt::Receipt;
+use crate::observe::console::{Console, LogFormat};
+use crate::observe::receipt::Receipt;
 use crate::signals;
 
 /// Reads the arguments of `logator`: one of its commands.
@@ -148,7 +148,7 @@ fn exit(error: clap::Error) -> ! {
         error.exit();
     }
     let text = rendered(&error);
-    crate::console::write_stderr(printable::block(&secrets::hide(text.trim_end())).as_ref());
+    crate::observe::console::write_stderr(printable::block(&secrets::hide(text.trim_end())).as_ref());
     std::process::exit(error.exit_code())
 }
 

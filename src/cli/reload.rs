@@ -8,8 +8,8 @@ use clap::{ArgMatches, CommandFactory};
 use super::report::LogLevelArg;
 use super::{PullArgs, PushArgs, QueueArgs, WorkerArgs, logator_with_file, rendered, with_file, without_secrets};
 use crate::config;
-use crate::console::{Console, Level};
 use crate::core::error::{Error, Result};
+use crate::observe::console::{Console, Level};
 use crate::signals;
 
 /// At each SIGHUP from here on, takes the log level of `program` (a table's name) from the configuration file, which is

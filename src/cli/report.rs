@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::files;
-use crate::console::{Console, Level, LogFormat};
-use crate::receipt::Receipt;
+use crate::observe::console::{Console, Level, LogFormat};
+use crate::observe::receipt::Receipt;
 use crate::signals;
 
 /// How to report.

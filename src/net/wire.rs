@@ -10,8 +10,8 @@ use bytes::Bytes;
 
 use crate::core::batch::{Batch, Origin};
 use crate::envelope::Envelope;
+use crate::observe::receipt::Tally;
 use crate::queue::{Ack, LeaseId};
-use crate::receipt::Tally;
 
 #[cfg(test)]
 mod tests;

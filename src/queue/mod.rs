@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use self::poison::{Candidates, Poison, Record, Waiting};
 use crate::core::batch::Batch;
-use crate::receipt::Tally;
+use crate::observe::receipt::Tally;
 use crate::source::reader::BatchSize;
 
 /// The name of one lease. Never used twice.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::poison::Waiting;
 use super::{Ack, Counts, LeaseId, Limits, PeerId, Queue, Reserved};
 use crate::core::batch::Batch;
-use crate::details::Seldom;
+use crate::observe::details::Seldom;
 
 static HANDED_OUT: Seldom = Seldom::new();
 static LATE: Seldom = Seldom::new();

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::{Ack, LeaseId, Limits, PeerId, Queue, Reserved};
 use crate::core::batch::{Batch, Origin};
-use crate::receipt::Tally;
+use crate::observe::receipt::Tally;
 
 fn batch(offset: u64, data: &[u8]) -> Batch {
     let origin = Arc::new(Origin::new(1, "x"));

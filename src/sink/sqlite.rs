@@ -22,8 +22,8 @@ use super::backoff::Backoff;
 use super::{Encoding, Outcome, Sink, disk};
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Ended, Patience, Wait, Waits, Words};
-use crate::details::Seldom;
 use crate::document::{Documents, EncodedDocument};
+use crate::observe::details::Seldom;
 
 static RETRIED: Seldom = Seldom::new();
 

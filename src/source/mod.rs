@@ -42,7 +42,7 @@ use self::resume::Resuming;
 use crate::core::batch::Origin;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
-use crate::receipt::{StoppedInput, UnreadFile, grouped};
+use crate::observe::receipt::{StoppedInput, UnreadFile, grouped};
 use crate::state::{Memory, Stamp};
 
 /// What is read before it is decompressed, at a time.

@@ -6,7 +6,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::receipt::PatternCount;
+use crate::observe::receipt::PatternCount;
 
 /// One trial in so many is timed.
 const SAMPLE: u64 = 32;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::core::batch::Batch;
 use crate::core::error::Result;
 use crate::core::stop::Stop;
+use crate::observe::receipt::Tally;
 use crate::queue::shared::SharedQueue;
 use crate::queue::{Ack, LeaseId, PeerId, Reserved};
-use crate::receipt::Tally;
 
 /// A lease, and whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

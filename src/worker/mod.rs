@@ -21,7 +21,7 @@ use self::pipeline::Finish;
 use self::storer::Storer;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
-use crate::receipt::Tally;
+use crate::observe::receipt::Tally;
 
 /// What the workers of a process have done so far.
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@ use crate::dead_letter::Reason;
 use crate::document::{DocumentId, Documents, Encoder, OuterFields, date};
 use crate::envelope::{Envelope, Opened, Opener};
 use crate::grok::{Explainer, Format, Library, Matcher, Parts, Pattern, Reached, Rule as FormatRule, Selector, Span};
-use crate::receipt::PatternCount;
+use crate::observe::receipt::PatternCount;
 use crate::sink::Encoding;
 
 /// How many patterns are looked at, in their order, for how far they got with a line that none matches.

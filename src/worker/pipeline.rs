@@ -12,7 +12,7 @@ use super::parser::{Parsed, Parser};
 use super::storer::{Stored, Storer};
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
-use crate::receipt::Tally;
+use crate::observe::receipt::Tally;
 
 /// Batches a worker holds at a time: one being stored, one parsed and waiting for it.
 const IN_FLIGHT: usize = 2;

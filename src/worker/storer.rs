@@ -11,9 +11,9 @@ use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::lines::Line;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
-use crate::details::Seldom;
 use crate::document::{DocumentId, Documents, date};
-use crate::receipt::Tally;
+use crate::observe::details::Seldom;
+use crate::observe::receipt::Tally;
 use crate::sink::{Outcome, Sink};
 
 static STORED: Seldom = Seldom::new();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use logator::receipt::Receipt;
+use logator::observe::receipt::Receipt;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use logator::document::DocumentId;
-use logator::receipt::Receipt;
+use logator::observe::receipt::Receipt;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// What a program says that a signal ended before it had anything to account for.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use logator::document::DocumentId;
-use logator::receipt::{Receipt, StoppedInput, Tally};
+use logator::observe::receipt::{Receipt, StoppedInput, Tally};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::oracle::{Account, Attempt, Content, Cuts, Dues, Fate, Found, Store, add, judge, lines_of, parts_of};

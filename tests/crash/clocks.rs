@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use logator::net::wire::{Reply, Request};
+use logator::observe::receipt::Tally;
 use logator::queue::Ack;
-use logator::receipt::Tally;
 use nix::sys::signal::Signal;
 
 use super::{APART, ROUND, Trial};

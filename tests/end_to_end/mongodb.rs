@@ -1,6 +1,6 @@
 //! One queue, two workers, a real MongoDB.
 
-use logator::receipt::Receipt;
+use logator::observe::receipt::Receipt;
 use mongodb_driver::bson::{Bson, DateTime, doc};
 
 use crate::kit::logs::access;

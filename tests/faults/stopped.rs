@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::Read as _;
 
-use logator::receipt::Receipt;
+use logator::observe::receipt::Receipt;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 

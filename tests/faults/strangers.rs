@@ -5,8 +5,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use logator::net::wire::{ErrorCode, MAGIC, Reply, Request};
+use logator::observe::receipt::Tally;
 use logator::queue::Ack;
-use logator::receipt::Tally;
 
 use crate::kit::free_port;
 use crate::kit::logs::access;

@@ -76,7 +76,7 @@ impl Peer {
 
     /// Acknowledges a batch of `lines` lines as stored; done when this returns. May leave it with another batch.
     pub fn ack_stored(&self, lease: u64, lines: u32) {
-        let tally = logator::receipt::Tally { stored: lines.into(), ..Default::default() };
+        let tally = logator::observe::receipt::Tally { stored: lines.into(), ..Default::default() };
         let acks = vec![logator::queue::Ack { lease, tally }];
         self.ask(&Request::Reserve { wait: Duration::ZERO, acks });
     }

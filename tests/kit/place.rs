@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use logator::receipt::Receipt;
+use logator::observe::receipt::Receipt;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 

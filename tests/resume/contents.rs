@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use logator::receipt::Receipt;
+use logator::observe::receipt::Receipt;
 use logator::state::Stamp;
 use logator::state::journal::{self, Decoded, Done, Record};
 

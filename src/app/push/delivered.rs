@@ -7,14 +7,14 @@
 use std::time::{Duration, Instant};
 
 use super::{Encoding, Input, PushOptions, READY, Replies, Sent};
-use crate::console::Console;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::net::client::Address;
 use crate::net::push::Pusher;
 use crate::net::push::backlog::Backlog;
 use crate::net::socket::SocketOptions;
-use crate::service_manager::Manager;
+use crate::observe::console::Console;
+use crate::observe::service_manager::Manager;
 
 const NOT_DELIVERED: &str = "nobody took the line in time; it may be sent again";
 

@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::console::Console;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::net::push::Pusher;
 use crate::net::push::backlog::{Added, Backlog};
 use crate::net::push::envelope::Wrapping;
 use crate::net::socket::SocketOptions;
-use crate::receipt::grouped;
-use crate::service_manager::Manager;
+use crate::observe::console::Console;
+use crate::observe::receipt::grouped;
+use crate::observe::service_manager::Manager;
 use crate::source::inputs::open_stdin;
 
 /// Bytes of lines that wait at most, however many lines that is.

@@ -16,8 +16,8 @@ use crate::core::stop::Stop;
 use crate::net::endpoint::Endpoint;
 use crate::net::keys::{KeyPair, PublicKey};
 use crate::net::wire::{Reply, Request};
+use crate::observe::receipt::Tally;
 use crate::queue::{Ack, LeaseId};
-use crate::receipt::Tally;
 use crate::worker::lease_client::{LeaseClient, Next, Ticket, queue_acks};
 
 /// How long a worker without work waits for some before it asks again.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use super::{Event, Strangers};
 use crate::core::error::{Error, Result};
-use crate::details::Seldom;
 use crate::net::keys::{Authorized, KeyPair, PublicKey};
 use crate::net::monitor::Monitor;
+use crate::observe::details::Seldom;
 
 static STRANGERS: Seldom = Seldom::new();
 

@@ -7,9 +7,9 @@ use super::auth::Authenticator;
 use super::{Event, LONGEST_LINGER, Strangers};
 use crate::core::error::{Error, Result};
 use crate::core::lines;
-use crate::details::Seldom;
 use crate::net::keys::PublicKey;
 use crate::net::wire::{self, ErrorCode, Reply, Request};
+use crate::observe::details::Seldom;
 use crate::queue::shared::SharedQueue;
 use crate::queue::{LeaseId, PeerId, Reserved};
 
@@ -202,7 +202,7 @@ impl<'a> Session<'a> {
         }
         if let Some(lease) = self.peer(&identity).line.take() {
             // It asks for more, so it has the line. What it did with it, this dialogue cannot say.
-            let tally = crate::receipt::Tally { delivered: 1, ..Default::default() };
+            let tally = crate::observe::receipt::Tally { delivered: 1, ..Default::default() };
             self.queue.ack(&[crate::queue::Ack { lease, tally }]);
         }
         self.hand_out(Parked { identity, dialogue: Dialogue::Line, until: None }, true)

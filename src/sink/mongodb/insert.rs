@@ -8,8 +8,8 @@ use super::MongoSink;
 use super::reply::{self, Failure, Refusal};
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Ended, Wait};
-use crate::details::Seldom;
 use crate::document::Documents;
+use crate::observe::details::Seldom;
 use crate::sink::Outcome;
 use crate::sink::backoff::Backoff;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::receipt::{UnreadFile, grouped};
+use crate::observe::receipt::{UnreadFile, grouped};
 
 /// How many files are named in a sentence.
 const NAMED: usize = 3;

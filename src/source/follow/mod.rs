@@ -41,7 +41,7 @@ use super::reader::BatchReceiver;
 use super::{Position, ReadOptions, ReadOutcome};
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
-use crate::receipt::grouped;
+use crate::observe::receipt::grouped;
 
 /// How files are followed.
 #[derive(Debug, Clone)]

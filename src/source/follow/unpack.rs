@@ -11,7 +11,7 @@ use std::thread::Scope;
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
-use crate::receipt::UnreadFile;
+use crate::observe::receipt::UnreadFile;
 use crate::source::cutter::BlockPool;
 use crate::source::inputs::Input;
 use crate::source::live::Say;

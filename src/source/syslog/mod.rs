@@ -32,7 +32,7 @@ use super::live::{self, Entered, Live, Messages, Say, timeout};
 use super::reader::{BatchReceiver, BatchSize};
 use crate::core::error::{Error, Result};
 use crate::envelope::Envelope;
-use crate::receipt::{SourceCount, grouped};
+use crate::observe::receipt::{SourceCount, grouped};
 
 /// How messages travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

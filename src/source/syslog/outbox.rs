@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::frame::Frame;
 use super::{Account, Messages, Say, count};
 use crate::core::error::{Error, Result};
-use crate::receipt::grouped;
+use crate::observe::receipt::grouped;
 
 /// Messages on their way into batches.
 pub(super) struct Outbox<'a> {

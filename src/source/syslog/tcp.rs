@@ -17,8 +17,8 @@ use super::outbox::{Ended, Outbox, Seldom};
 use super::tls::{Step, Tls};
 use super::{LAST, Live, Source, count, timeout};
 use crate::core::error::{Error, Result};
-use crate::details;
-use crate::receipt::human_bytes;
+use crate::observe::details;
+use crate::observe::receipt::human_bytes;
 
 /// What is read at a time.
 const BUFFER: usize = 128 << 10;

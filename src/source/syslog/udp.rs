@@ -15,7 +15,7 @@ use super::frame::{Frame, LongMessage};
 use super::outbox::{Ended, Outbox, Seldom};
 use super::{Address, LAST, Live, Options, Source, timeout};
 use crate::core::error::{Error, Result};
-use crate::receipt::{grouped, human_bytes};
+use crate::observe::receipt::{grouped, human_bytes};
 use crate::state::checksum;
 
 /// Datagrams taken at once.

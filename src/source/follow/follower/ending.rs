@@ -3,7 +3,7 @@
 use super::super::file_table::FileId;
 use super::{Begins, Followed, Follower, beginning};
 use crate::core::error::Result;
-use crate::receipt::UnreadFile;
+use crate::observe::receipt::UnreadFile;
 use crate::source::decompress::MAGIC_BYTES;
 use crate::source::follow::tail::{Came, Source};
 

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::core::error::{Error, Result};
 use crate::core::{printable, secrets};
 use crate::document::date;
-use crate::receipt::{Receipt, grouped};
+use crate::observe::receipt::{Receipt, grouped};
 
 /// How sentences are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,7 +34,7 @@ pub enum Level {
     Warn,
     /// What a user may want to know, and the receipt.
     Info,
-    /// What helps to find a fault ([`details`](crate::details)).
+    /// What helps to find a fault ([`details`](crate::observe::details)).
     Debug,
 }
 
@@ -71,7 +71,7 @@ impl Console {
         Console { program, format, level, hushed: Arc::default(), bar: ProgressBar::hidden() }
     }
 
-    /// Says [details](crate::details) as well, here and for the whole process, when the level is
+    /// Says [details](crate::observe::details) as well, here and for the whole process, when the level is
     /// [`Level::Debug`]. The first console that does keeps doing it.
     pub fn with_details(self) -> Self {
         if log::set_boxed_logger(Box::new(Details(self.clone()))).is_ok() {
