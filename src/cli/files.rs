@@ -13,8 +13,8 @@ use super::report::ReportArgs;
 use super::source::SourceArgs;
 use super::with_file;
 use crate::core::error::Result;
-use crate::job_files::JobFiles;
 use crate::net::endpoint::Endpoint;
+use crate::process::job_files::JobFiles;
 use crate::sink::spec::SinkSpec;
 use crate::source::inputs;
 

@@ -35,7 +35,7 @@ use crate::core::error::{Error, Result};
 use crate::core::{printable, secrets};
 use crate::observe::console::{Console, LogFormat};
 use crate::observe::receipt::Receipt;
-use crate::signals;
+use crate::process::signals;
 
 /// Reads the arguments of `logator`: one of its commands.
 pub fn logator() -> LogatorArgs {

@@ -10,7 +10,7 @@ use super::{PullArgs, PushArgs, QueueArgs, WorkerArgs, logator_with_file, render
 use crate::config;
 use crate::core::error::{Error, Result};
 use crate::observe::console::{Console, Level};
-use crate::signals;
+use crate::process::signals;
 
 /// At each SIGHUP from here on, takes the log level of `program` (a table's name) from the configuration file, which is
 /// read again. The process does not end of the signal. Flags and environment are stronger, as always.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::files;
 use crate::observe::console::{Console, Level, LogFormat};
 use crate::observe::receipt::Receipt;
-use crate::signals;
+use crate::process::signals;
 
 /// How to report.
 #[derive(Args, Debug)]

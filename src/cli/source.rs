@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::size;
 use crate::app::SourceOptions;
-use crate::job_files::JobFiles;
+use crate::process::job_files::JobFiles;
 use crate::source::ReadOptions;
 use crate::source::follow::FollowOptions;
 use crate::source::live::Say;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::core::error::{Error, Result};
-use crate::signals;
+use crate::process::signals;
 
 /// A request to stop, made once and seen by all. Cloning shares it.
 #[derive(Debug, Clone)]

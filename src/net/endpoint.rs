@@ -6,7 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use crate::core::error::{Error, Result};
-use crate::job_files::{Identity, identity};
+use crate::process::job_files::{Identity, identity};
 
 /// Where a queue listens, and workers look for one, unless they are told otherwise.
 pub const DEFAULT: &str = "ipc:///tmp/logator";

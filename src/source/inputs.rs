@@ -15,8 +15,8 @@ use super::symlinks::Way;
 use super::syslog;
 use crate::core::error::{Error, Result};
 use crate::core::secrets::masked;
-use crate::job_files::{Identity, JobFiles, Look, Own, identity};
-use crate::streams;
+use crate::process::job_files::{Identity, JobFiles, Look, Own, identity};
+use crate::process::streams;
 
 /// One thing to read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

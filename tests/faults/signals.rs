@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use logator::core::batch::{Batch, Origin};
 use logator::net::wire::{self, Reply, Request};
-use logator::signals::ONE_SIGNAL;
+use logator::process::signals::ONE_SIGNAL;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Input, Inputs, find_so_far};
 use crate::core::error::{Error, Result};
-use crate::job_files::JobFiles;
+use crate::process::job_files::JobFiles;
 use crate::source::decompress::{Compression, MAGIC_BYTES};
 use crate::source::syslog;
 

@@ -22,7 +22,7 @@ use nix::fcntl::OFlag;
 pub use self::target::{Identity, identity};
 use self::target::{Target, folder_of, real_path};
 use crate::core::error::{Error, Result};
-use crate::streams;
+use crate::process::streams;
 
 /// What SQLite keeps beside a database.
 const BESIDE_A_DATABASE: [&str; 3] = ["-wal", "-shm", "-journal"];

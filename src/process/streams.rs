@@ -17,10 +17,10 @@ pub use ctor;
 #[macro_export]
 macro_rules! look_at_streams_before_main {
     () => {
-        $crate::streams::ctor::declarative::ctor! {
+        $crate::process::streams::ctor::declarative::ctor! {
             #[ctor(unsafe)]
             fn look_at_streams() {
-                $crate::streams::look();
+                $crate::process::streams::look();
             }
         }
     };
