@@ -41,7 +41,6 @@
 
 pub mod app;
 pub mod cli;
-pub mod config;
 pub mod core;
 pub mod dead_letter;
 pub mod document;

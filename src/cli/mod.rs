@@ -2,6 +2,7 @@
 //! clap.
 
 mod args;
+pub mod config;
 mod files;
 mod keys;
 mod parse;
@@ -30,7 +31,7 @@ pub use self::keys::KeygenArgs;
 pub use self::pull::PullArgs;
 pub use self::push::PushArgs;
 pub use self::reload::reload_on_hangup;
-use crate::config;
+use crate::cli::config;
 use crate::core::error::{Error, Result};
 use crate::core::{printable, secrets};
 use crate::observe::console::{Console, LogFormat};

@@ -7,7 +7,7 @@ use clap::{ArgMatches, CommandFactory};
 
 use super::report::LogLevelArg;
 use super::{PullArgs, PushArgs, QueueArgs, WorkerArgs, logator_with_file, rendered, with_file, without_secrets};
-use crate::config;
+use crate::cli::config;
 use crate::core::error::{Error, Result};
 use crate::observe::console::{Console, Level};
 use crate::process::signals;
