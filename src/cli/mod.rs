@@ -31,7 +31,6 @@ pub use self::keys::KeygenArgs;
 pub use self::pull::PullArgs;
 pub use self::push::PushArgs;
 pub use self::reload::reload_on_hangup;
-use crate::cli::config;
 use crate::core::error::{Error, Result};
 use crate::core::{printable, secrets};
 use crate::observe::console::{Console, LogFormat};

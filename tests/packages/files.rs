@@ -34,7 +34,7 @@ fn configured(program: &str, table: &str, path: &Path) -> clap::Command {
     let mut others = logator::cli::programs();
     let at = others.iter().position(|command| command.get_name() == program).unwrap();
     let own = others.remove(at);
-    logator::config::with_file(own, path, table, &others).unwrap_or_else(|error| panic!("{error}"))
+    logator::cli::config::with_file(own, path, table, &others).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
