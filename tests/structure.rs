@@ -17,6 +17,28 @@ fn architecture() -> (PathBuf, String) {
     (path, text)
 }
 
+/// All files below `folder` whose names end with `ending`, with their texts.
+fn texts(folder: &str, ending: &'static str) -> impl Iterator<Item = (String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pattern = root.join(folder).join("**").join(format!("*{ending}"));
+    glob::glob(&pattern.to_string_lossy()).unwrap().map(move |path| {
+        let path = path.unwrap();
+        let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+        (name, fs::read_to_string(&path).unwrap())
+    })
+}
+
+fn code_and_tests() -> impl Iterator<Item = (String, String)> {
+    ["src", "tests", "benches", "zmq-sys/src", "fuzz/fuzz_targets"].into_iter().flat_map(|folder| texts(folder, ".rs"))
+}
+
+fn documents() -> impl Iterator<Item = (String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let top = ["README.md", "ARCHITECTURE.md"];
+    let top = top.map(|name| (name.to_owned(), fs::read_to_string(root.join(name)).unwrap()));
+    top.into_iter().chain(texts("doc", ".md")).chain(texts("contrib", ".md"))
+}
+
 /// What stands between the lines `begin` and `end` of `text`.
 fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
     let (_, rest) = text.split_once(&format!("{begin}\n")).unwrap_or_else(|| panic!("no line {begin}"));
@@ -55,6 +77,67 @@ fn imports_go_down_the_layers_only() {
         wrong.extend(targets.iter().filter(up).map(|target| format!("{file} -> {target}")));
     }
     assert!(wrong.is_empty(), "imports against the layers:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_file_is_too_long_to_be_read_at_once() {
+    const MOST_LINES: usize = 450;
+    let long: Vec<String> = code_and_tests()
+        .filter_map(|(name, text)| {
+            (text.lines().count() >= MOST_LINES).then(|| format!("{name}: {}", text.lines().count()))
+        })
+        .collect();
+    assert!(long.is_empty(), "{MOST_LINES} lines or more: {long:#?}");
+}
+
+/// Names that had a private meaning once, and the standard terms that replaced them.
+const RETIRED: [(&str, &str); 17] = [
+    ("sieve", "replay filter"),
+    ("piece", "extent"),
+    ("strand", "lineage"),
+    ("book", "file table"),
+    ("door", "auth"),
+    ("gate", "auth"),
+    ("suspect", "poison candidate"),
+    ("condemned", "poison"),
+    ("around", "outer fields"),
+    ("form", "document writer"),
+    ("link", "socket"),
+    ("intake", "batch receiver"),
+    ("feed", "lease client"),
+    ("crew", "worker pool"),
+    ("jobs", "app"),
+    ("stock", "built-in"),
+    ("sum", "checksum"),
+];
+
+/// Some of these are ordinary words as well, so modules and types are looked at, and not sentences.
+#[test]
+fn no_module_or_type_has_a_retired_name() {
+    let mut found = Vec::new();
+    for source in source::all() {
+        let names = source.module.iter().chain(&source.items).map(|name| name.to_lowercase());
+        for name in names {
+            let retired = RETIRED.iter().find(|(old, _)| name == *old || name == format!("{old}s"));
+            found.extend(retired.map(|(old, new)| format!("{}: {old} is now called {new}", source.name)));
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// Words that mean nothing else here, in code, comments and documents.
+#[test]
+fn no_sentence_has_a_retired_word() {
+    let words = ["sieve", "strands", "condemn", "suspects", "intake", "storegate", "localfeed"];
+    let is_here = |name: &str| name.ends_with("structure.rs") || name.starts_with("CHANGELOG");
+    let texts = code_and_tests().chain(documents()).filter(|(name, _)| !is_here(name));
+    let found: Vec<String> = texts
+        .flat_map(|(name, text)| {
+            let text = text.to_lowercase();
+            words.iter().filter(|word| text.contains(**word)).map(|word| format!("{name}: {word}")).collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 /// `LOGATOR_WRITE=1` writes the table anew.

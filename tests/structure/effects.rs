@@ -8,7 +8,15 @@ use super::source::Source;
 const EFFECTS: [(&str, &[&str], &[&str]); 10] = [
     (
         "files",
-        &["std::fs", "std::os::unix::fs", "nix::fcntl", "nix::sys::stat", "nix::sys::inotify", "nix::libc::open", "glob"],
+        &[
+            "std::fs",
+            "std::os::unix::fs",
+            "nix::fcntl",
+            "nix::sys::stat",
+            "nix::sys::inotify",
+            "nix::libc::open",
+            "glob",
+        ],
         &["metadata", "symlink_metadata", "canonicalize", "read_link", "read_dir", "exists", "sync_data", "sync_all"],
     ),
     (
