@@ -1,4 +1,4 @@
-//! A row for each definition of the stock: what a line of it costs, and what one costs that fails near its end.
+//! A row for each built-in definition: what a line of it costs, and what one costs that fails near its end.
 //!
 //! Lines are the golden lines of `tests/grok`. A failing line is made from the matching one in two ways: cut as late as
 //! can be, and with one byte changed as late as can be; the dearer one counts. A definition is measured by itself
@@ -11,7 +11,7 @@
 //!
 //! `cargo bench --bench grok_table [-- NAME...] [--lines]`; with `--lines` each row shows the failing line that cost most.
 //! `LOGATOR_BENCH_PATTERNS=DIR` puts the definitions of a directory in
-//! the place of those of the stock. Without `--bench` it tries a few rows, once.
+//! the place of the built-in ones. Without `--bench` it tries a few rows, once.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -104,7 +104,7 @@ fn main() {
 
 /// A row for each definition that can have one, and how many cannot.
 fn rows() -> (Vec<Row>, usize) {
-    let mut libraries = [Library::stock(), Library::stock_ecs()];
+    let mut libraries = [Library::builtin(), Library::builtin_ecs()];
     if let Some(directory) = std::env::var_os("LOGATOR_BENCH_PATTERNS") {
         libraries.iter_mut().for_each(|library| library.add_dir(Path::new(&directory)).expect("it can be read"));
     }

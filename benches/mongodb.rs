@@ -100,8 +100,8 @@ fn encode(log: &Path, batch_lines: usize) -> Vec<Vec<RawDocumentBuf>> {
     let collect = Collect(Mutex::default());
     let options = ReadOptions { size, ..ReadOptions::default() };
     assert!(read_all(&inputs, &options, &collect, &Position::default()).is_complete());
-    let library = Library::stock();
-    let format = library.format("combined").expect("a stock format");
+    let library = Library::builtin();
+    let format = library.format("combined").expect("a built-in format");
     let formats = Arc::new(Formats::new(vec![format], library, Unmatched::Keep, |_| ()));
     let mut parser = formats.parser(&[Encoding::Bson]).expect("a parser");
     let mut parsed = parser.buffer();

@@ -25,7 +25,7 @@
 //! | ack, release, touch, bury | finished, given back, deadline extended, set aside as poison |
 //! | poison candidate | a batch that workers may be lost on; a *poison* line is one that they are, to be buried |
 //! | pattern | a named grok definition, `NAME regex` in a pattern file |
-//! | stock | the definitions that are compiled in (`patterns/`) |
+//! | built-in | the definitions that are compiled in (`patterns/`) |
 //! | golden line | a line of `tests/grok` with the document that is to come of it |
 //! | token | in the linear engine: a part of a pattern without captures, whose end an automaton knows |
 //! | format | a pattern plus types, date and tests: what a user names with `--format combined` |

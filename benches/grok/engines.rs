@@ -57,8 +57,8 @@ macro_rules! engine {
 engine! {
     linear, ours,
     combined Some(lines::combined()),
-    stock Some(lines::stock()),
-    stock_ecs Some(lines::stock_ecs()),
+    builtin Some(lines::builtin()),
+    builtin_ecs Some(lines::builtin_ecs()),
     directory lines::directory(),
 }
 
@@ -69,8 +69,8 @@ fn backtracking(bencher: Bencher<'_, '_>, pattern: &Pattern, lines: &Lines, matc
 engine! {
     pcre2_jit, backtracking,
     combined Some(lines::combined()),
-    stock Some(lines::stock()),
-    stock_ecs Some(lines::stock_ecs()),
+    builtin Some(lines::builtin()),
+    builtin_ecs Some(lines::builtin_ecs()),
     directory lines::directory(),
 }
 
@@ -80,12 +80,12 @@ mod mixed {
 
     #[divan::bench(max_time = 3)]
     fn every_other_one_fails(bencher: Bencher<'_, '_>) {
-        ours(bencher, &lines::stock(), &HALF, HALF.count() / 2);
+        ours(bencher, &lines::builtin(), &HALF, HALF.count() / 2);
     }
 
     #[divan::bench(max_time = 3)]
     fn one_in_ten_fails(bencher: Bencher<'_, '_>) {
-        ours(bencher, &lines::stock(), &TENTH, TENTH.count() - TENTH.count().div_ceil(10));
+        ours(bencher, &lines::builtin(), &TENTH, TENTH.count() - TENTH.count().div_ceil(10));
     }
 }
 
@@ -108,8 +108,8 @@ fn expanded(library: &logator::grok::Library) -> String {
 
 engine! {
     oniguruma, oniguruma,
-    stock Some(expanded(&lines::LIBRARY)),
-    stock_ecs Some(expanded(&logator::grok::Library::stock_ecs())),
+    builtin Some(expanded(&lines::LIBRARY)),
+    builtin_ecs Some(expanded(&logator::grok::Library::builtin_ecs())),
     directory lines::DIRECTORY.as_ref().map(expanded),
 }
 

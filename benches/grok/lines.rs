@@ -5,12 +5,12 @@ use std::sync::LazyLock;
 
 use logator::grok::{Library, Pattern, Rule};
 
-pub static LIBRARY: LazyLock<Library> = LazyLock::new(Library::stock);
+pub static LIBRARY: LazyLock<Library> = LazyLock::new(Library::builtin);
 
-/// The definitions of `LOGATOR_BENCH_PATTERNS`, in the place of those of the stock.
+/// The definitions of `LOGATOR_BENCH_PATTERNS`, in the place of the built-in ones.
 pub static DIRECTORY: LazyLock<Option<Library>> = LazyLock::new(|| {
     let directory = std::env::var_os("LOGATOR_BENCH_PATTERNS")?;
-    let mut library = Library::stock();
+    let mut library = Library::builtin();
     library.add_dir(Path::new(&directory)).expect("LOGATOR_BENCH_PATTERNS can be read");
     Some(library)
 });
@@ -52,7 +52,7 @@ pub static MATCHING: LazyLock<Lines> =
     LazyLock::new(|| match std::env::var_os("LOGATOR_BENCH_LOG") {
         Some(path) => {
             let data = std::fs::read(path).expect("LOGATOR_BENCH_LOG can be read");
-            let (mut one, mut other) = (combined().matcher(), stock().matcher());
+            let (mut one, mut other) = (combined().matcher(), builtin().matcher());
             let lines = logator::core::lines::lines(&data).map(|line| line.bytes);
             Lines::new(lines.filter(|line| {
                 matches!(one.captures(line), Ok(Some(_))) && matches!(other.captures(line), Ok(Some(_)))
@@ -108,20 +108,20 @@ fn made_up(index: u32) -> Vec<u8> {
 
 /// The format `combined`.
 pub fn combined() -> Pattern {
-    match LIBRARY.format("combined").expect("combined is a stock format").rule {
+    match LIBRARY.format("combined").expect("combined is a built-in format").rule {
         Rule::Pattern(pattern) => pattern,
         Rule::JsonObject => unreachable!("combined is a pattern"),
     }
 }
 
-/// `%{COMBINEDAPACHELOG}` of the stock.
-pub fn stock() -> Pattern {
-    LIBRARY.compile("%{COMBINEDAPACHELOG}").expect("COMBINEDAPACHELOG is in the stock")
+/// The built-in `%{COMBINEDAPACHELOG}`.
+pub fn builtin() -> Pattern {
+    LIBRARY.compile("%{COMBINEDAPACHELOG}").expect("COMBINEDAPACHELOG is built in")
 }
 
 /// The same with the field names of ECS.
-pub fn stock_ecs() -> Pattern {
-    Library::stock_ecs().compile("%{COMBINEDAPACHELOG}").expect("COMBINEDAPACHELOG is in the ECS stock")
+pub fn builtin_ecs() -> Pattern {
+    Library::builtin_ecs().compile("%{COMBINEDAPACHELOG}").expect("COMBINEDAPACHELOG is a built-in ECS definition")
 }
 
 /// The same of the directory.

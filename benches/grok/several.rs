@@ -19,11 +19,11 @@ fn variants() -> (Vec<Pattern>, Vec<u8>) {
     ((0..50).map(compile).collect(), line.to_vec())
 }
 
-/// What Cisco's firewalls write, beside other messages of the stock.
+/// What Cisco's firewalls write, beside other built-in messages.
 fn firewalls() -> (Vec<Pattern>, Vec<u8>) {
     let line =
         b"Inbound TCP connection denied from 192.0.2.17/50022 to 198.51.100.3/443 flags SYN  on interface outside";
-    let compile = |name: &str| LIBRARY.compile(&format!("%{{{name}}}")).expect("it is in the stock");
+    let compile = |name: &str| LIBRARY.compile(&format!("%{{{name}}}")).expect("it is built in");
     let messages = |name: &&str| ["CISCOFW", "BACULA_LOG_", "NAGIOS_", "RT_FLOW"].iter().any(|p| name.starts_with(p));
     let others = LIBRARY.names().filter(messages).map(compile);
     let others = others.filter(|pattern| matches!(pattern.matcher().captures(line), Ok(None)));

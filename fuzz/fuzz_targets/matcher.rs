@@ -101,7 +101,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut input = Input { bytes, groups: 0 };
     let text = format!("(?<all>{})", input.expression(5));
     // Too large when it is written out, or a look-behind of no fixed width.
-    let Ok(pattern) = LIBRARY.get_or_init(Library::stock).compile(&text) else { return };
+    let Ok(pattern) = LIBRARY.get_or_init(Library::builtin).compile(&text) else { return };
     let Some(careful) = pattern.careful() else { return };
     let backtracking = pattern.backtracking().ok();
     let mut lines = Vec::new();

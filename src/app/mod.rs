@@ -198,16 +198,16 @@ pub struct WorkOptions {
 pub struct LibraryOptions {
     /// Whether fields are called as in the Elastic Common Schema.
     pub ecs: bool,
-    /// Folders of pattern files, in order; each is stronger than the stock and those before it.
+    /// Folders of pattern files, in order; each is stronger than the built-in definitions and those before it.
     pub directories: Vec<PathBuf>,
     /// Definitions, each `NAME=REGEX`; stronger than all files.
     pub definitions: Vec<String>,
 }
 
 impl LibraryOptions {
-    /// The stock with what is added to it.
+    /// The built-in definitions with what is added to it.
     pub(crate) fn open(&self) -> Result<Library> {
-        let mut library = if self.ecs { Library::stock_ecs() } else { Library::stock() };
+        let mut library = if self.ecs { Library::builtin_ecs() } else { Library::builtin() };
         self.directories.iter().try_for_each(|directory| library.add_dir(directory))?;
         self.definitions.iter().try_for_each(|definition| library.add_definition(definition))?;
         Ok(library)

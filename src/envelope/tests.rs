@@ -16,7 +16,7 @@ use crate::worker::parser::{Fate, Formats as Rules, Parsed, Unmatched};
 
 /// The documents of `lines`, without their ids, and what became of each line.
 fn parse(envelope: Envelope, ecs: bool, patterns: &[&str], unmatched: Unmatched, text: &[u8]) -> (Vec<Value>, Parsed) {
-    let library = if ecs { Library::stock_ecs() } else { Library::stock() };
+    let library = if ecs { Library::builtin_ecs() } else { Library::builtin() };
     let format = |text: &&str| match library.format(text) {
         Ok(format) => format,
         Err(_) => library.pattern(text).unwrap(),

@@ -1,15 +1,15 @@
-//! The library: pattern definitions and formats, stock ones and the user's.
+//! The library: pattern definitions and formats, built-in ones and the user's.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::core::error::{Error, Result};
+use crate::grok::builtin;
 use crate::grok::engine::Pattern;
 use crate::grok::fault::{Written, did_you_mean};
 use crate::grok::format::{Format, Rule, Spec, is_json_object, parse_formats};
 use crate::grok::parse::{Definitions, parse};
 use crate::grok::pattern_file::{self, Definition};
-use crate::grok::stock;
 
 /// What a directory's own formats are called.
 const FORMATS_FILE: &str = "formats.toml";
@@ -26,15 +26,15 @@ pub struct Library {
 
 impl Library {
     /// logator's own definitions and formats.
-    pub fn stock() -> Library {
-        Library::of(stock::PLAIN, false)
+    pub fn builtin() -> Library {
+        Library::of(builtin::PLAIN, false)
     }
 
     /// The same with the field names of the Elastic Common Schema (version 1): what `patterns/ecs` defines takes the
     /// place of plain definitions of the same name, and formats are taken in their ECS variants, also those of
     /// directories that are added.
-    pub fn stock_ecs() -> Library {
-        Library::of(&[stock::PLAIN, stock::ECS].concat(), true)
+    pub fn builtin_ecs() -> Library {
+        Library::of(&[builtin::PLAIN, builtin::ECS].concat(), true)
     }
 
     /// Nothing at all.
@@ -46,10 +46,12 @@ impl Library {
     fn of(files: &[(&str, &str)], ecs: bool) -> Library {
         let mut library = Library { definitions: Definitions::new(), formats: Vec::new(), ecs };
         for (name, content) in files {
-            library.add_definitions(&format!("stock {name}"), content.as_bytes()).expect("a test reads the stock");
+            library
+                .add_definitions(&format!("built-in {name}"), content.as_bytes())
+                .expect("a test reads the built-in definitions");
         }
-        let (file, text) = stock::FORMATS;
-        library.formats = parse_formats(file, text, ecs).expect("a test reads the stock formats");
+        let (file, text) = builtin::FORMATS;
+        library.formats = parse_formats(file, text, ecs).expect("a test reads the built-in formats");
         library
     }
 

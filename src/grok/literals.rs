@@ -263,7 +263,7 @@ mod tests {
 
     /// What lines that match `pattern` must hold: alternatives with `|`, sets with `, `.
     fn told(pattern: &str) -> String {
-        let pattern = Library::stock().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
+        let pattern = Library::builtin().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
         let (sets, _) = needed(pattern.tree(), Case::Folded);
         let shown = sets.iter().map(|set| {
             let texts: Vec<_> = set.texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect();

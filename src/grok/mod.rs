@@ -10,6 +10,7 @@
 //! in `parse`.
 
 mod ast;
+mod builtin;
 mod engine;
 mod explain;
 mod fault;
@@ -23,7 +24,6 @@ mod pattern_file;
 mod pcre;
 mod select;
 mod set;
-mod stock;
 #[cfg(test)]
 mod tests;
 mod unicode;

@@ -31,7 +31,7 @@ impl Definition {
         &self.written.text
     }
 
-    /// The file it stands in; stock files are named `stock:` and the file.
+    /// The file it stands in; built-in files are named `built-in` and the file.
     pub fn file(&self) -> &str {
         &self.file
     }

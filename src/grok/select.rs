@@ -142,7 +142,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn compile(texts: &[&str]) -> Vec<Pattern> {
-        let library = Library::stock();
+        let library = Library::builtin();
         texts.iter().map(|text| library.compile(text).unwrap_or_else(|error| panic!("{error}"))).collect()
     }
 
@@ -222,7 +222,7 @@ mod tests {
                 Just("\u{212A}\u{17F}".as_bytes().to_vec()), Just(vec![0xc3]), Just(vec![0xff]),
             ], 0..5).prop_map(|parts| parts.concat()),
         ) {
-            let library = Library::stock();
+            let library = Library::builtin();
             let patterns: Vec<Pattern> = texts.iter().filter_map(|text| library.compile(text).ok()).collect();
             let mut selector = Selector::new(patterns.iter().map(Some));
             let matches = |index: &usize| matches!(patterns[*index].matcher().captures(&line), Ok(Some(_)));

@@ -30,7 +30,7 @@ fn ids(batch: &Batch) -> Vec<DocumentId> {
 
 /// A parser of words followed by a number.
 fn parser(unmatched: Unmatched, encodings: &[Encoding]) -> Parser {
-    let library = Library::stock();
+    let library = Library::builtin();
     let format = library.pattern("^%{WORD:word} %{INT:number:int}$").unwrap();
     Arc::new(Formats::new(vec![format], library, unmatched, |_| ())).parser(encodings).unwrap()
 }
@@ -108,7 +108,7 @@ fn a_line_that_matches_nothing_goes_where_the_user_said() {
 
 #[test]
 fn of_several_patterns_the_first_that_matches_makes_the_document_and_each_is_counted() {
-    let library = Library::stock();
+    let library = Library::builtin();
     let texts =
         ["login %{WORD:who}", "%{WORD:any} bob", "logout %{WORD:who}", "^(?<x>a)(?:a+a+)+\\k<x>b$", "%{INT:n:int}"];
     let formats = texts.iter().map(|text| library.pattern(text).unwrap()).collect();
@@ -386,7 +386,7 @@ fn a_part_of_a_line_is_tagged_whatever_becomes_of_it_and_no_other_line_is() {
     let misfit = of("{\"message\":\"one 1\"}\n{\"mess", Envelope::Json);
     let misfit = tags(words, &misfit);
     assert!(misfit[0].is_empty() && misfit[1].ends_with(&["_partial".to_owned()]) && misfit[1].len() > 1, "{misfit:?}");
-    let library = Library::stock();
+    let library = Library::builtin();
     let format = library.format("ndjson").unwrap();
     let formats = Arc::new(Formats::new(vec![format], library, Unmatched::Keep, |_| ()));
     let objects = &mut formats.parser(&both).unwrap();

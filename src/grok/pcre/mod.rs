@@ -26,7 +26,7 @@ use crate::grok::pcre::print::{Alphabet, print};
 const STEPS: u32 = 4_000_000;
 
 /// Memory for back-tracking in the JIT-compiled program, in bytes, for each matcher. It is reserved as address space
-/// and becomes real memory only as far as a line needs it: never with the stock, and `(?:a|b)*` takes 8 bytes a round.
+/// and becomes real memory only as far as a line needs it: never with the built-in definitions, and `(?:a|b)*` takes 8 bytes a round.
 const STACK: usize = 4 << 20;
 
 /// An expression compiled for PCRE2.
@@ -212,7 +212,7 @@ mod tests {
             (r"(?=^)*$+\A{2}", r"(?:(?=^))*(?:$)+(?:\A){2}", r"(?:(?=^))*(?:$)+(?:\A){2}"),
         ];
         for (pattern, bytes, text) in cases {
-            let library = Library::stock();
+            let library = Library::builtin();
             let parsed = parse(&Written::new("here", pattern), library.definitions()).expect(pattern);
             assert_eq!(print(&parsed.expression, Alphabet::Bytes).text, bytes);
             let short = print(&parsed.expression, Alphabet::Characters { short: true }).text;

@@ -1,4 +1,4 @@
-//! What the stock captures, beside what the well-known definitions of the same names capture.
+//! What the built-in definitions capture, beside what the well-known definitions of the same names capture.
 
 use rayon::prelude::*;
 use serde_json::Value;
@@ -20,7 +20,7 @@ fn golden_lines_give_what_the_well_known_definitions_give_unless_they_say_why_no
                 return None;
             }
             let theirs = known.compile(&case.pattern).unwrap_or_else(|error| panic!("{error}"));
-            // What the stock gives, as `golden.rs` makes sure.
+            // What the built-in definition gives, as `golden.rs` makes sure.
             let (found, wanted) = (document(&theirs, &case.line), case.expected());
             Some(match (found == wanted, case.differs.is_some()) {
                 (true, false) | (false, true) => None,

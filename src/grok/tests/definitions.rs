@@ -84,14 +84,14 @@ fn definitions(what: &str, library: &Library, count: usize, is_linear: bool) {
 }
 
 #[test]
-fn engines_agree_on_lines_made_from_every_stock_definition() {
-    definitions("stock", &Library::stock(), cases(8), true);
-    definitions("ECS stock", &Library::stock_ecs(), cases(8), true);
+fn engines_agree_on_lines_made_from_every_built_in_definition() {
+    definitions("built-in", &Library::builtin(), cases(8), true);
+    definitions("built-in ECS", &Library::builtin_ecs(), cases(8), true);
 }
 
 #[test]
 fn engines_agree_on_golden_lines_and_mutations_of_them() {
-    let libraries = [Library::stock(), Library::stock_ecs()];
+    let libraries = [Library::builtin(), Library::builtin_ecs()];
     let (seed, count) = (seed(), cases(4));
     let golden = golden_cases();
     let results: Vec<(Counts, Vec<String>)> = golden
@@ -166,7 +166,7 @@ fn engines_agree_on_real_logs() {
         println!("skipped: LOGATOR_TEST_LOGS is not set");
         return;
     };
-    let mut libraries = vec![("stock", Library::stock()), ("ECS stock", Library::stock_ecs())];
+    let mut libraries = vec![("built-in", Library::builtin()), ("built-in ECS", Library::builtin_ecs())];
     libraries.extend(well_known().into_iter().flatten());
     let entries = std::fs::read_dir(&folder).expect("it is a folder");
     for path in entries

@@ -20,7 +20,7 @@ const PHASES: [usize; 6] = [20, 4, 2, 1, 3, 10];
 
 #[test]
 fn a_line_gives_the_same_whichever_lines_have_failed_before_it() {
-    let (seed, libraries) = (seed(), [Library::stock(), Library::stock_ecs()]);
+    let (seed, libraries) = (seed(), [Library::builtin(), Library::builtin_ecs()]);
     let counts: Vec<Result<[usize; 2], String>> = golden_cases()
         .par_iter()
         .filter(|(_, case)| seed_of(seed, &case.line).is_multiple_of(SOME))

@@ -12,7 +12,7 @@ fn explainer(library: &Arc<Library>, pattern: &str) -> Explainer {
 }
 
 fn explained(pattern: &str, line: &str) -> Option<(String, u32, String)> {
-    let reached = explainer(&Arc::new(Library::stock()), pattern).explain(line.as_bytes())?;
+    let reached = explainer(&Arc::new(Library::builtin()), pattern).explain(line.as_bytes())?;
     Some((reached.matched(), reached.offset(), reached.failed()))
 }
 
@@ -79,8 +79,8 @@ fn a_long_pattern_is_cut_between_characters() {
 }
 
 #[test]
-fn every_format_of_the_stock_can_be_explained() {
-    for library in [Library::stock(), Library::stock_ecs()].map(Arc::new) {
+fn every_built_in_format_can_be_explained() {
+    for library in [Library::builtin(), Library::builtin_ecs()].map(Arc::new) {
         for spec in library.specs() {
             let Some(pattern) = &spec.pattern else { continue };
             let mut explainer = explainer(&library, pattern);
@@ -105,7 +105,7 @@ proptest! {
             prop_oneof!["[ab1 ]{1,2}", Just("%{INT:n}".to_owned()), Just("(?:a|b)".to_owned()), Just("[ab]+".to_owned()),
                         Just("%{WORD:w}?".to_owned()), Just("^".to_owned()), Just("(?=a)".to_owned())], 1..6),
     ) {
-        let library = Arc::new(Library::stock());
+        let library = Arc::new(Library::builtin());
         let text = parts.concat();
         let mut explainer = explainer(&library, &text);
         let whole = library.compile(&text).unwrap();

@@ -1,7 +1,7 @@
-//! The stock: its golden lines in `tests/grok/*.toml`, and those of `formats.toml`.
+//! The built-in definitions: their golden lines in `tests/grok/*.toml`, and those of `formats.toml`.
 //!
 //! A case is a pattern, a line and the document expected, which is left out when the line must not match. `ecs = true`
-//! runs it on the ECS stock. `differs` says where the definition that others know under the name gives something else:
+//! runs it on the built-in ECS definitions. `differs` says where the definition that others know under the name gives something else:
 //! `agreement.rs` minds it.
 
 use std::collections::BTreeSet;
@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use super::{Library, Pattern};
 use crate::document::CaptureEncoder;
+use crate::grok::builtin;
 use crate::grok::fault::Written;
 use crate::grok::format::is_json_object;
 use crate::grok::parse::parse;
 use crate::grok::pattern_file::is_name_char;
-use crate::grok::stock;
 use crate::grok::{FieldType, Rule};
 
 #[derive(Deserialize)]
@@ -108,9 +108,9 @@ const ALIKE: [&str; 13] = [
 ];
 
 #[test]
-fn every_stock_definition_compiles_and_its_numbers_are_numbers_in_every_place() {
+fn every_built_in_definition_compiles_and_its_numbers_are_numbers_in_every_place() {
     let mut alike = BTreeSet::new();
-    for library in [Library::stock(), Library::stock_ecs()] {
+    for library in [Library::builtin(), Library::builtin_ecs()] {
         let names: Vec<&str> = library.names().collect();
         assert!(names.len() > 90, "only {} definitions", names.len());
         for name in names {
@@ -126,8 +126,8 @@ fn every_stock_definition_compiles_and_its_numbers_are_numbers_in_every_place() 
 }
 
 #[test]
-fn every_stock_definition_can_do_with_bytes() {
-    for library in [Library::stock(), Library::stock_ecs()] {
+fn every_built_in_definition_can_do_with_bytes() {
+    for library in [Library::builtin(), Library::builtin_ecs()] {
         for name in library.names() {
             let written = Written::new("test", format!("%{{{name}}}"));
             let parsed = parse(&written, library.definitions()).unwrap_or_else(|error| panic!("{error}"));
@@ -138,8 +138,8 @@ fn every_stock_definition_can_do_with_bytes() {
 
 #[test]
 fn every_definition_has_golden_lines_and_they_give_their_documents() {
-    let libraries = [Library::stock(), Library::stock_ecs()];
-    let mut untried = [defined(stock::PLAIN), defined(stock::ECS)];
+    let libraries = [Library::builtin(), Library::builtin_ecs()];
+    let mut untried = [defined(builtin::PLAIN), defined(builtin::ECS)];
     let mut faults = Vec::new();
     let cases = golden_cases();
     let ran = cases.len();
@@ -171,7 +171,7 @@ fn every_definition_has_golden_lines_and_they_give_their_documents() {
 
 #[test]
 fn golden_lines_of_the_formats_give_their_documents() {
-    let libraries = [Library::stock(), Library::stock_ecs()];
+    let libraries = [Library::builtin(), Library::builtin_ecs()];
     let specs = libraries.iter().flat_map(|library| library.specs().iter().map(move |spec| (library, spec)));
     let mut ran = 0;
     for (library, spec) in specs {

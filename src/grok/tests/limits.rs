@@ -11,7 +11,7 @@ use crate::grok::parse::{MAX_DEPTH, MAX_NESTING, MAX_PARTS, parse};
 
 #[test]
 fn expansion_ends_at_a_depth_and_says_so() {
-    let mut library = Library::stock();
+    let mut library = Library::builtin();
     let chain: String = (0..=MAX_DEPTH).map(|n| format!("D{n} %{{D{}}}\n", n + 1)).collect();
     library.add_definitions("f", format!("{chain}D{} x", MAX_DEPTH + 1).as_bytes()).expect("it is well formed");
     let error = library.compile("%{D0}").expect_err("it is too deep").to_string();
@@ -21,7 +21,7 @@ fn expansion_ends_at_a_depth_and_says_so() {
 
 #[test]
 fn expansion_ends_at_a_size_and_says_so() {
-    let mut library = Library::stock();
+    let mut library = Library::builtin();
     let double: String = (0..40).map(|n| format!("E{n} %{{E{0}}}%{{E{0}}}\n", n + 1)).collect();
     library.add_definitions("f", format!("{double}E40 x").as_bytes()).expect("it is well formed");
     let error = library.compile("%{E0}").expect_err("it is too large").to_string();
@@ -33,7 +33,8 @@ fn expansion_ends_at_a_size_and_says_so() {
 #[test]
 fn an_expression_too_large_for_the_careful_machine_is_left_to_the_fast_one() {
     let nested = "(?:(?:(?:(?:(?:[ab][ab]){1,9}[ab]){1,9}[ab]){1,9}[ab]){3}[ab]){1,9}";
-    let pattern = Library::stock().compile(&format!("(?<all>{nested})")).expect("it is not too large for the fast one");
+    let pattern =
+        Library::builtin().compile(&format!("(?<all>{nested})")).expect("it is not too large for the fast one");
     assert!(pattern.careful().is_none());
     let mut matcher = pattern.matcher();
     assert!(matches!(matcher.captures(b"Aaa"), Ok(None)));
@@ -42,7 +43,7 @@ fn an_expression_too_large_for_the_careful_machine_is_left_to_the_fast_one() {
 
 #[test]
 fn nesting_ends_at_a_depth_and_says_so_however_it_is_written() {
-    let library = Library::stock();
+    let library = Library::builtin();
     let many = |open: &str, close: &str, n: usize| format!("{}a{}", open.repeat(n), close.repeat(n));
     for (open, close) in
         [("(", ")"), ("(?:b", ")*"), ("(?i)", ""), ("[", "]"), ("", "*"), ("(?=", ")"), ("b|(?i:", ")+?")]
@@ -59,7 +60,7 @@ fn nesting_ends_at_a_depth_and_says_so_however_it_is_written() {
 
 #[test]
 fn a_line_that_costs_too_much_is_stopped_with_the_name_of_the_pattern() {
-    let mut library = Library::stock();
+    let mut library = Library::builtin();
     library
         .add_definitions("f", b"NESTED ^(?:(?:a+)+)+[bc]$|(x)\\k<1>$\nDEEP ^(?:a|b)*$|(x)\\k<1>$")
         .expect("it is well formed");
@@ -85,7 +86,7 @@ fn a_long_line_is_no_reason_to_stop() {
         "a".repeat(1 << 20)
     );
     for pattern in ["%{COMBINEDAPACHELOG}", "%{DATA:a} %{GREEDYDATA:b} \"%{DATA:c}\"$", "%{QS:q}"] {
-        let pattern = Library::stock().compile(pattern).expect("it is well formed");
+        let pattern = Library::builtin().compile(pattern).expect("it is well formed");
         assert!(pattern.matcher().captures(line.as_bytes()).expect("no limit is hit").is_some());
     }
 }
@@ -183,7 +184,7 @@ fn measure(node: &Node) -> (usize, usize) {
 proptest! {
     #[test]
     fn the_parser_never_panics_and_is_bounded(text in prop_oneof![any::<String>(), grokish()]) {
-        let library = Library::stock();
+        let library = Library::builtin();
         if let Ok(parsed) = parse(&Written::new("here", text.as_str()), library.definitions()) {
             let (parts, height) = measure(&parsed.expression.node);
             prop_assert!(parts <= 4 * MAX_PARTS && height <= 5 * MAX_NESTING);
@@ -195,7 +196,7 @@ proptest! {
         text in grokish(),
         line in proptest::collection::vec(any::<u8>(), 0..40),
     ) {
-        if let Ok(pattern) = Library::stock().compile(&text) {
+        if let Ok(pattern) = Library::builtin().compile(&text) {
             let mut matcher = pattern.matcher();
             if let Ok(Some(captures)) = matcher.captures(&line) {
                 for slot in pattern.fields().iter().flat_map(|field| &field.slots) {
@@ -209,7 +210,7 @@ proptest! {
 
     #[test]
     fn pattern_files_of_any_content_are_read_or_refused(content in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let mut library = Library::stock();
+        let mut library = Library::builtin();
         let _ = library.add_definitions("file", &content);
     }
 }

@@ -1,4 +1,4 @@
-//! Tests of the language, the stock and the formats.
+//! Tests of the language, the built-in definitions and the formats.
 
 mod agreement;
 mod cases;
@@ -34,8 +34,8 @@ fn captures(pattern: &Pattern, line: &[u8]) -> Option<Vec<String>> {
     Some(pattern.fields().iter().flat_map(texts).collect())
 }
 
-/// The same for a pattern text on the stock.
+/// The same for a pattern text that uses the built-in definitions.
 fn run(pattern: &str, line: &str) -> Option<Vec<String>> {
-    let pattern = Library::stock().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
+    let pattern = Library::builtin().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
     captures(&pattern, line.as_bytes())
 }

@@ -82,7 +82,7 @@ fn check(what: &str, pairs: &[(Pattern, Vec<u8>)], count: usize) {
 
 #[test]
 fn traces_change_nothing_on_golden_lines_and_lines_like_them() {
-    let libraries = [Library::stock(), Library::stock_ecs()];
+    let libraries = [Library::builtin(), Library::builtin_ecs()];
     let pairs: Vec<(Pattern, Vec<u8>)> = golden_cases()
         .par_iter()
         .map(|(_, case)| {
@@ -95,8 +95,8 @@ fn traces_change_nothing_on_golden_lines_and_lines_like_them() {
 }
 
 #[test]
-fn traces_change_nothing_on_lines_made_from_every_stock_definition() {
-    let (library, seed) = (Library::stock(), seed());
+fn traces_change_nothing_on_lines_made_from_every_built_in_definition() {
+    let (library, seed) = (Library::builtin(), seed());
     let names: Vec<&str> = library.names().collect();
     let pairs: Vec<(Pattern, Vec<u8>)> = names
         .par_iter()

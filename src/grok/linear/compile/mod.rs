@@ -18,7 +18,7 @@ use super::shape::{MAX_SHAPE, fixed, is_ascii, is_decided, is_look, is_one, is_s
 use super::token::{self, Ends, Fuel};
 use choices::Group;
 
-/// The most instructions; counted repeats of groups are written out. The largest stock pattern has some 2,000.
+/// The most instructions; counted repeats of groups are written out. The largest built-in pattern has some 2,000.
 const MAX_OPS: usize = 60_000;
 
 /// How the instructions will be run.

@@ -1,4 +1,4 @@
-//! The stock, compiled in: logator's own definitions under `patterns/`, and the ECS overlay under `patterns/ecs/`.
+//! Built-in definitions, compiled in: logator's own definitions under `patterns/`, and the ECS overlay under `patterns/ecs/`.
 //!
 //! The lists are written by hand, because a list can be read; a test compares them with the directories, so that a
 //! file that nobody named is a failure and not a silence.
@@ -26,7 +26,7 @@ pub(crate) const ECS: &[(&str, &str)] = files! {
 };
 
 /// The formats.
-pub(crate) const FORMATS: (&str, &str) = ("stock formats.toml", include_str!("../../patterns/formats.toml"));
+pub(crate) const FORMATS: (&str, &str) = ("built-in formats.toml", include_str!("../../patterns/formats.toml"));
 
 #[cfg(test)]
 mod tests {
@@ -43,7 +43,7 @@ mod tests {
             files.sort();
             let mut listed: Vec<&str> = list.iter().map(|(name, _)| *name).collect();
             listed.sort_unstable();
-            assert_eq!(files, listed, "{directory} and its list in src/grok/stock.rs");
+            assert_eq!(files, listed, "{directory} and its list in src/grok/builtin.rs");
         }
     }
 
@@ -80,6 +80,9 @@ mod tests {
     fn the_document_lists_every_definition() {
         let document = include_str!("../../doc/patterns.md");
         let listed = listed();
-        assert!(document.contains(&listed), "the section \"The stock\" of doc/patterns.md has to be:\n\n{listed}");
+        assert!(
+            document.contains(&listed),
+            "the section \"The built-in definitions\" of doc/patterns.md has to be:\n\n{listed}"
+        );
     }
 }
