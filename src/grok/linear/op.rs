@@ -68,9 +68,9 @@ pub(super) enum Op {
     Commit { next: At },
     /// Ends an atomic group: discards the open choices in it.
     Committed { next: At },
-    /// Ends a positive look-around: continues at the position where it started.
+    /// Starts a look-around, `back` characters before the current position. `otherwise` is the way to take if it fails.
     Look { next: At, otherwise: At, back: u32 },
-    /// Ends one that must match: back to where it began.
+    /// Ends a positive look-around: continues at the position where it started.
     Seen { next: At },
     /// Ends a negative look-around: its content matched, so this way fails.
     Unwanted,

@@ -159,7 +159,7 @@ fn anchor(node: &Node) -> Anchor {
     match node {
         Node::Look(Look::Start) => Anchor::Start,
         Node::Look(Look::LineStart) => Anchor::Line,
-        // If no match starts at position 0, `(.*)` cannot reach one from a later position either.
+        // This repeat can reach every later position. So if no match starts at position 0, none starts elsewhere.
         Node::Repeat { node, max: None, .. } if matches!(&**node, Node::Set(set) if **set == Set::any()) => {
             Anchor::Start
         }
