@@ -1,24 +1,25 @@
-//! Built-in definitions, compiled in: logator's own definitions under `patterns/`, and the ECS overlay under `patterns/ecs/`.
+//! The built-in definitions: logator's own definitions under `patterns/`, and the ECS overlay under `patterns/ecs/`.
+//! They are compiled in.
 //!
-//! The lists are written by hand, because a list can be read; a test compares them with the directories, so that a
-//! file that nobody named is a failure and not a silence.
+//! The lists are written by hand, so that a person can read them. A test compares them with the directories and fails
+//! if a file is missing from a list.
 
-/// Names each file once and includes it.
+/// Lists each file once, with its content.
 macro_rules! files {
     ($directory:literal: $($name:literal)*) => {
         &[$(($name, include_str!(concat!("../../patterns/", $directory, $name)))),*]
     };
 }
 
-/// The plain definitions: file name and content.
+/// The plain definitions: name and content of each file.
 pub(crate) const PLAIN: &[(&str, &str)] = files! {
     "":
     "aws" "bacula" "base" "bind" "bro" "exim" "firewalls" "haproxy" "httpd" "java" "junos" "maven"
     "mcollective" "mongodb" "nagios" "nginx" "postfix" "postgresql" "rails" "redis" "ruby" "squid" "syslog"
 };
 
-/// Definitions that take the place of plain ones of the same name where fields are to be called as in the Elastic
-/// Common Schema.
+/// The ECS definitions. With `--ecs`, they replace plain definitions of the same name, so that fields have the names of
+/// the Elastic Common Schema.
 pub(crate) const ECS: &[(&str, &str)] = files! {
     "ecs/":
     "aws" "bacula" "base" "bind" "bro" "exim" "firewalls" "haproxy" "httpd" "java" "junos" "mcollective"
@@ -47,7 +48,7 @@ mod tests {
         }
     }
 
-    /// The names of all definitions as `doc/patterns.md` lists them, file by file.
+    /// Returns the names of all definitions, file by file, as `doc/patterns.md` lists them.
     fn listed() -> String {
         let names = |content: &str| -> String {
             let lines = content.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_alphanumeric()));

@@ -102,7 +102,7 @@ enum Scan {
     /// The run ends at a byte in none of these ranges.
     Few(Ranges<FEW>),
     Many(Ranges<MANY>),
-    /// By the table.
+    /// The run ends at a byte that is not in the table.
     Table,
 }
 

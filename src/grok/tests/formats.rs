@@ -99,7 +99,7 @@ fn a_wrong_format_names_the_file_and_the_key() {
         ("[f]\njson = true\ndate = { field = 't', formats = [] }", "formats.toml, f.date.formats: no format is given"),
         (
             "[f]\njson = true\ntypes = { a = 'int' }",
-            "formats.toml, f.types: the members of a JSON object have types of their own",
+            "formats.toml, f.types: a format with json = true has no types, because the JSON object defines them",
         ),
         ("[f]\npattern = 'a(b'", "formats.toml, f.pattern: this ( is not closed\n  a(b\n   ^"),
     ];
