@@ -1,12 +1,12 @@
-//! Lines that make backtracking engines try everything, from 1 kB to 1 MB: what they cost is to grow as they do. Where a
-//! pattern ends with a class, no text that is missing gives the line away.
+//! Lines from 1 kB to 1 MB on which backtracking engines try every way. The cost must grow linearly. The patterns that
+//! end with a class have no final literal whose absence would reject the line at once.
 
 use divan::Bencher;
 use divan::counter::BytesCount;
 
 use crate::lines::LIBRARY;
 
-/// A pattern, and a line of about so many bytes that does not match.
+/// A pattern, and a function that returns a line of about the given length that does not match.
 struct Case {
     name: &'static str,
     pattern: &'static str,

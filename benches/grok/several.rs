@@ -1,4 +1,4 @@
-//! Several patterns in order, the last one matching: what it costs to find it, and what it would cost to know it.
+//! Several patterns in order, of which the last one matches: the cost of finding it, and of that pattern alone.
 
 use divan::Bencher;
 use logator::grok::{Matcher, Pattern, Selector};
@@ -6,7 +6,7 @@ use logator::grok::{Matcher, Pattern, Selector};
 use crate::engines::{counted, ours};
 use crate::lines::{LIBRARY, Lines};
 
-/// Alike to their last word.
+/// Returns patterns that differ only in their last word.
 fn variants() -> (Vec<Pattern>, Vec<u8>) {
     let text = |index| {
         format!(
@@ -19,7 +19,7 @@ fn variants() -> (Vec<Pattern>, Vec<u8>) {
     ((0..50).map(compile).collect(), line.to_vec())
 }
 
-/// What Cisco's firewalls write, beside other built-in messages.
+/// Returns the pattern of a Cisco firewall message, after other built-in patterns.
 fn firewalls() -> (Vec<Pattern>, Vec<u8>) {
     let line =
         b"Inbound TCP connection denied from 192.0.2.17/50022 to 198.51.100.3/443 flags SYN  on interface outside";

@@ -1,4 +1,5 @@
-//! Any text as a pattern, any bytes as a line: an error or captures within the line, never a panic.
+//! Compiles any text as a pattern and matches any bytes: the result is an error or captures within the line, never a
+//! panic.
 #![no_main]
 
 use std::sync::OnceLock;

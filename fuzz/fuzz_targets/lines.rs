@@ -1,4 +1,5 @@
-//! Any bytes, as any compression says they are, cut with any bounds: no panic, and no line lost or doubled.
+//! Decompresses any bytes with any compression and splits them with any limits: no panic, and no line is lost or
+//! doubled.
 #![no_main]
 
 use std::sync::{Arc, Mutex};
@@ -37,7 +38,7 @@ fuzz_target!(|input: &[u8]| {
     let size = BatchSize { lines: bound(lines), bytes: bound(bytes), max_line: bound(max_line) };
     let count = Count::default();
     let compression = Compression::of(content);
-    // A bomb is cut off: its content only has to be cut right, not to end.
+    // Only the lines of a decompression bomb are checked; its output is cut off.
     let Ok(reader) = compression.reader(content) else { return };
     let mut limited = std::io::Read::take(reader, 1 << 20);
     let name = |_: &[u8]| Origin::new(0, "");

@@ -1,5 +1,5 @@
-//! Any bytes as a stream of syslog, read in any pieces, and each message as a line: no panic, the messages do not depend on the
-//! pieces, and what is opened lies in the line.
+//! Parses any bytes as a stream of syslog messages, read in pieces of any size, and unwraps each message. There must be
+//! no panic. The messages must not depend on the pieces, and an opened message must be the end of its frame.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

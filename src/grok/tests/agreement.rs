@@ -1,4 +1,4 @@
-//! What the built-in definitions capture, beside what the well-known definitions of the same names capture.
+//! Compares the captures of the built-in definitions with those of the well-known definitions of the same names.
 
 use rayon::prelude::*;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::definitions::well_known;
 use super::golden::{document, golden_cases, references};
 
-/// Golden lines that use a definition of ours alone, or one that we have in both sets and others in one, are left out.
+/// Leaves out golden lines that use a definition which the other set lacks.
 #[test]
 #[ignore = "needs the well-known definitions: run ./test"]
 fn golden_lines_give_what_the_well_known_definitions_give_unless_they_say_why_not() {
@@ -20,7 +20,7 @@ fn golden_lines_give_what_the_well_known_definitions_give_unless_they_say_why_no
                 return None;
             }
             let theirs = known.compile(&case.pattern).unwrap_or_else(|error| panic!("{error}"));
-            // What the built-in definition gives, as `golden.rs` makes sure.
+            // `golden.rs` checks that the built-in definition gives `expected`.
             let (found, wanted) = (document(&theirs, &case.line), case.expected());
             Some(match (found == wanted, case.differs.is_some()) {
                 (true, false) | (false, true) => None,

@@ -1,11 +1,11 @@
-//! Errors of patterns: where, what, and the caret.
+//! Tests the errors of patterns: their place, their message, and the caret.
 
 use super::Library;
 use crate::core::error::Kind;
 
 const BEHIND: &str = "a look-behind can be 255 characters long at most, or 65535 when its length is fixed";
 
-/// A pattern and the error it gives: the sentence, and the offset of the caret.
+/// Each row: a pattern, the offset of the caret, and the message.
 #[test]
 fn a_wrong_pattern_is_shown_with_a_caret_under_the_fault() {
     let cases = [

@@ -1,4 +1,4 @@
-//! How far lines got.
+//! Tests the reports of how far lines got.
 
 use std::sync::Arc;
 
@@ -25,11 +25,11 @@ fn the_longest_beginning_that_matches_is_told_and_the_part_that_does_not() {
         ("^login of %{WORD:who}", "logout of ada", "^", 0, "login of "),
         ("^a{2}b*?(?:c|d)\\]$", "aac] ", "^a{2}b*?(?:c|d)\\]", 4, "$"),
         ("[ab]x\\.y", "see ax,y", "[ab]x", 6, "\\."),
-        // It begins where the line matches, not at its beginning.
+        // The match may start anywhere in the line.
         ("%{INT:n} seconds", "took 17 minutes", "%{INT:n}", 7, " seconds"),
-        // Alternatives: the one that gets furthest.
+        // Of several alternatives, the one that got furthest is reported.
         ("a1|b%{INT:n}c|d", "xb17d", "b%{INT:n}", 4, "c"),
-        // What follows options is under them.
+        // An option belongs to the parts after it.
         ("a(?i)bcd", "aBx", "a", 1, "(?i)bcd"),
         ("(?i)a|b", "x", "", 0, "(?i)a|b"),
         ("%{MINE=x%{INT:n}}y", "x12z", "%{MINE=x%{INT:n}}", 3, "y"),
@@ -49,11 +49,11 @@ fn definitions_with_fields_are_taken_apart() {
         assert!(matched.ends_with("\\[%{HTTPDATE:timestamp}\\] \"%{HTTPD_REQUEST}\" "), "{matched}");
         assert_eq!((offset, &failed[..]), (62, "(?:-|%{NUMBER:response})"), "{matched}");
     }
-    // Of definitions that are alternatives, the one that gets furthest.
+    // Of a definition with alternatives, the one that got furthest is reported.
     let line = "[Fri Dec 16 01:46:23 2005] [error [client 192.0.2.1] x";
     let (matched, offset, _) = explained("%{HTTPD_ERRORLOG}", line).unwrap();
     assert_eq!((&matched[..], offset > 20), ("\\[%{HTTPDERROR_DATE:timestamp}\\] \\[%{LOGLEVEL:loglevel}", true));
-    // A definition without fields is one thing.
+    // A definition without fields is one part.
     assert_eq!(
         explained("%{TIMESTAMP_ISO8601} x", "2024-02-03T04:05"),
         Some(("%{TIMESTAMP_ISO8601}".into(), 16, " x".into()))
@@ -63,9 +63,9 @@ fn definitions_with_fields_are_taken_apart() {
 
 #[test]
 fn what_cannot_be_taken_apart_is_not_explained() {
-    // Numbered groups cannot stand in a named one.
+    // A numbered group cannot be used inside a named group, so the beginnings do not compile.
     assert_eq!(explained("(a|b)\\1c", "aad"), None);
-    // The call is of a group that the beginning does not have.
+    // The called group is not in the beginning, so the beginning does not compile.
     assert_eq!(explained("a\\g<x>b(?<x>c)d", "acbd"), None);
 }
 
@@ -97,7 +97,7 @@ fn every_built_in_format_can_be_explained() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever lines came before, the answer is that of looking at one beginning after the other.
+    /// The result equals that of trying all beginnings one after the other, whatever lines came before.
     #[test]
     fn halving_finds_what_looking_at_all_beginnings_finds(
         lines in proptest::collection::vec("[ab 1]{0,6}", 1..6),

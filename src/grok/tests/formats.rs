@@ -1,11 +1,11 @@
-//! Formats: by name, from a directory, and by sampling.
+//! Tests formats: by name, from a directory, and by detection.
 
 use std::fs;
 
 use super::{Library, captures};
 use crate::grok::{DateRule, Field, FieldType, Rule};
 
-/// A library with one directory of these files added.
+/// Returns a library to which a directory with these files was added.
 fn with_dir(files: &[(&str, &str)]) -> Result<Library, String> {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     for (name, content) in files {
@@ -123,7 +123,7 @@ fn every_golden_line_is_detected_as_a_format_that_gives_the_same_fields() {
     for spec in library.specs() {
         let lines: Vec<&[u8]> = spec.golden.iter().map(|golden| golden.line.as_bytes()).collect();
         let found = library.detect(&lines).map(|format| format.name);
-        // Where a host stands in two of three lines, the third is but a combined line with nothing in that place.
+        // Two of the three golden lines have a host. The third does not, so it is a line of the format combined.
         let expected = if spec.name == "lighttpd" { "combined" } else { &spec.name };
         let lines = if spec.name == "lighttpd" { &lines[..2] } else { &lines[..] };
         let alone = library.detect(lines).map(|format| format.name);

@@ -1,8 +1,9 @@
-//! The built-in definitions: their golden lines in `tests/grok/*.toml`, and those of `formats.toml`.
+//! Tests the built-in definitions on their golden lines in `tests/grok/*.toml`, and the formats on those in
+//! `formats.toml`.
 //!
-//! A case is a pattern, a line and the document expected, which is left out when the line must not match. `ecs = true`
-//! runs it on the built-in ECS definitions. `differs` says where the definition that others know under the name gives something else:
-//! `agreement.rs` minds it.
+//! A case has a pattern, a line and the expected document. Without an expected document, the line must not match. `ecs
+//! = true` uses the built-in ECS definitions. `differs` says why the well-known definition of the same name gives a
+//! different document; `agreement.rs` checks that it does.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -37,13 +38,13 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// The document that is to come out; `None` when the line must not match.
+    /// Returns the expected document; `None` if the line must not match.
     pub(super) fn expected(&self) -> Option<Value> {
         self.expect.as_ref().map(expected)
     }
 }
 
-/// All cases, each with the name of its file.
+/// Returns all cases, each with the name of its file.
 pub(super) fn golden_cases() -> Vec<(String, Case)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/grok");
     let entries = std::fs::read_dir(directory).expect("tests/grok is there");
@@ -60,7 +61,7 @@ pub(super) fn golden_cases() -> Vec<(String, Case)> {
     cases
 }
 
-/// What `pattern` captures from `line`, as documents have it.
+/// Returns the document of what `pattern` captures from `line`.
 pub(super) fn document(pattern: &Pattern, line: &str) -> Option<Value> {
     let mut matcher = pattern.matcher();
     let captures = matcher.captures(line.as_bytes()).unwrap_or_else(|stopped| panic!("{stopped}"))?;
@@ -71,18 +72,18 @@ pub(super) fn document(pattern: &Pattern, line: &str) -> Option<Value> {
     Some(serde_json::from_slice(&json).expect("it is JSON"))
 }
 
-/// A document of a TOML file, read by the same reader of numbers as ours.
+/// Converts a document of a TOML file. Its numbers are read by the same parser as those of our documents.
 fn expected(table: &toml::Table) -> Value {
     let json = serde_json::to_string(table).expect("a table of texts and numbers");
     serde_json::from_str(&json).expect("it is JSON")
 }
 
-/// The names that `pattern` refers to.
+/// Returns the names of the definitions that `pattern` uses.
 pub(super) fn references(pattern: &str) -> impl Iterator<Item = &str> {
     pattern.split("%{").skip(1).map(|rest| &rest[..rest.find(|c| !is_name_char(c)).unwrap_or(rest.len())])
 }
 
-/// The names that `files` define.
+/// Returns the names that `files` define.
 fn defined(files: &[(&str, &str)]) -> BTreeSet<String> {
     let definitions = files.iter().flat_map(|(name, content)| {
         crate::grok::pattern_file::parse(name, content.as_bytes()).unwrap_or_else(|error| panic!("{error}"))
@@ -90,7 +91,7 @@ fn defined(files: &[(&str, &str)]) -> BTreeSet<String> {
     definitions.map(|definition| definition.name().to_owned()).collect()
 }
 
-/// Numbers that are one in the first of their places only, because Logstash's own definitions have it so.
+/// Fields that are a number in the first of their captures only, as in Logstash's own definitions.
 const ALIKE: [&str; 13] = [
     "BACULA_LOG client.port",
     "BACULA_LOGLINE client.port",

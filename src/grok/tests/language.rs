@@ -1,4 +1,4 @@
-//! The language: references, fields, types, and what Oniguruma means by its syntax.
+//! Tests the language: references, fields, types, and Oniguruma's syntax.
 
 use super::{Library, captures, run};
 use crate::grok::{Field, FieldSlot, FieldType, Span};
@@ -66,7 +66,7 @@ fn captures_written_alike_stand_together_and_all_but_the_first_are_marked() {
     assert_eq!(slots, expected);
 }
 
-/// Each row: a pattern, a line, and what the group `x` captures, or no match.
+/// Each row: a pattern, a line, and what the group `x` captures, or that there is no match.
 #[test]
 fn the_syntax_means_what_it_means_to_oniguruma() {
     let cases: &[(&str, &str, Option<&str>)] = &[
@@ -179,7 +179,7 @@ fn a_definition_inside_a_pattern_holds_from_there_on() {
         ("%{WORD:a} %{WORD=[0-9]}%{WORD:x}", "a 123", "2"),
         (r"%{A=\}}%{A:x}", "}}", "}"),
         ("%{A=b%{INT}}%{A:x}", "b1b2", "b2"),
-        // It holds in definitions that are used later as well.
+        // The option also holds in definitions that are used after it.
         ("%{YEAR=y}%{DATE_EU:x}", "y31.12.y", "31.12.y"),
     ];
     for (pattern, line, expected) in cases {
@@ -221,7 +221,8 @@ fn a_line_that_is_not_utf8_is_matched_as_bytes() {
     let captures = matcher.captures(line).expect("no limit is hit").expect("it matches");
     let span = captures.span(1);
     assert_eq!((span.start, span.end), (2, 4));
-    // A pattern that names characters beyond ASCII in a class matches around the invalid bytes only.
+    // A pattern with characters beyond ASCII in a class can match before and behind invalid bytes, but never includes
+    // one.
     let mut matcher = compile("(?<x>[äz])").matcher();
     let captures = matcher.captures(line).expect("no limit is hit").expect("it matches");
     assert_eq!((captures.span(0).start, captures.span(0).end), (5, 6));

@@ -1,4 +1,4 @@
-//! Bounds: of expansion, of matching, and what arbitrary text can do.
+//! Tests the limits of expansion and of matching, and compiles arbitrary text.
 
 use std::time::{Duration, Instant};
 
@@ -28,8 +28,8 @@ fn expansion_ends_at_a_size_and_says_so() {
     assert!(error.contains("grows beyond 200000 parts"), "{error}");
 }
 
-/// Written out for the machine that remembers failures, this one has more instructions than are allowed, but not for the
-/// fast one, where it is mostly one token. Found by fuzzing: the former was compared all the same, and had given up.
+/// The careful machine has no tokens, so this expression exceeds its limit of instructions. The fast machine compiles
+/// it mostly to one token. Fuzzing found that such a pattern was compared with the careful machine, which had given up.
 #[test]
 fn an_expression_too_large_for_the_careful_machine_is_left_to_the_fast_one() {
     let nested = "(?:(?:(?:(?:(?:[ab][ab]){1,9}[ab]){1,9}[ab]){1,9}[ab]){3}[ab]){1,9}";
@@ -72,9 +72,9 @@ fn a_line_that_costs_too_much_is_stopped_with_the_name_of_the_pattern() {
         let begin = Instant::now();
         let stopped = matcher.captures(line.as_bytes()).err().expect("it is stopped");
         assert_eq!((&*stopped.pattern, stopped.reason.as_str()), (name, reason));
-        // Not a measurement: without the limit the first would take longer than the universe has lasted.
+        // This is not a measurement. Without the limit, the first case would take longer than the age of the universe.
         assert!(begin.elapsed() < Duration::from_secs(10));
-        // The matcher goes on.
+        // The matcher still works.
         assert!(matcher.captures(b"xyz").expect("no limit is hit").is_none());
     }
 }
@@ -91,7 +91,7 @@ fn a_long_line_is_no_reason_to_stop() {
     }
 }
 
-/// Text made of what the language is made of, so that it gets past the first character.
+/// Text that consists of elements of the language, so that parsing does not fail at the first character.
 fn grokish() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         any::<char>().prop_map(String::from),
@@ -160,7 +160,7 @@ fn grokish() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
-/// The parts of a tree, and its height; an error when it breaks a promise of `ast.rs`.
+/// Returns the number of parts of a tree, and its height. Panics if the tree violates a rule of `ast.rs`.
 fn measure(node: &Node) -> (usize, usize) {
     let (inner, least): (Vec<&Node>, usize) = match node {
         Node::Concat(nodes) => {
