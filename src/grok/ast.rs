@@ -84,7 +84,7 @@ pub(crate) enum Look {
     LineStart,
     /// `$`: the end of the input, or the position before a newline.
     LineEnd,
-    /// `\b`: the position between a word character (of Unicode) and a character that is none, or an end of the input.
+    /// `\b`: the position between a word character (of Unicode) and another character or an end of the input.
     Boundary,
     /// `\B`: a position that is no word boundary.
     NotBoundary,

@@ -1,4 +1,4 @@
-//! The interface to the matching engines: what a pattern is for the rest of the program. Only this module knows which
+//! The interface to the matching engines: the types that the rest of the program uses. Only this module knows which
 //! engine runs a pattern.
 
 use std::sync::Arc;

@@ -195,8 +195,8 @@ impl Reached {
         &self.parts.pattern
     }
 
-    /// Returns the text of the parts that match together, with definitions that have fields expanded. If it is too
-    /// long, returns its end.
+    /// Returns the text of the parts that match together, with definitions that have fields expanded. If the text is
+    /// longer than 1000 bytes, returns only its end.
     pub fn matched(&self) -> String {
         let alternative = &self.parts.alternatives[self.alternative];
         let text = &alternative.text[..self.count.checked_sub(1).map_or(0, |last| alternative.ends[last])];
@@ -212,7 +212,8 @@ impl Reached {
         self.offset
     }
 
-    /// Returns the text of the first part that does not match. If it is too long, returns its start.
+    /// Returns the text of the first part that does not match. If the text is longer than 1000 bytes, returns only its
+    /// start.
     pub fn failed(&self) -> String {
         let alternative = &self.parts.alternatives[self.alternative];
         let start = self.count.checked_sub(1).map_or(0, |last| alternative.ends[last]);

@@ -147,7 +147,7 @@ impl Library {
     ///
     /// # Errors
     /// [`Kind::Usage`](crate::core::error::Kind::Usage) if there is no such format; the error suggests the nearest name and
-    /// lists all. Also if its pattern, its types or its date are wrong.
+    /// lists all. The same kind of error is returned if the pattern, the types or the date of the format are wrong.
     pub fn format(&self, name: &str) -> Result<Format> {
         match self.formats.iter().find(|spec| spec.name == name) {
             Some(spec) => self.build(spec),

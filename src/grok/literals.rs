@@ -53,8 +53,8 @@ pub(crate) fn needed(node: &Node, case: Case) -> (Vec<Needed>, usize) {
     (known.into_needs(), least)
 }
 
-/// Returns the information of `texts`, in bits: how strongly the absence of all texts excludes a line. It is greater if
-/// the most frequent text is rare, and if there are few texts.
+/// Returns the information of `texts`, in bits: how strongly the absence of all texts excludes a line. The information
+/// is greater if all texts are rare, and if there are few texts.
 pub(crate) fn bits(texts: &[Vec<u8>]) -> f64 {
     let rarity = |literal: &Vec<u8>| literal.iter().map(|&byte| bits_of(byte)).sum::<f64>();
     let commonest = texts.iter().map(rarity).fold(f64::INFINITY, f64::min);
@@ -96,8 +96,8 @@ fn shortest(texts: &Texts) -> usize {
     texts.iter().map(Vec::len).min().unwrap_or(0)
 }
 
-/// Returns the set `texts` behind `before` bytes, or `None` if one of them is empty: then the set excludes nothing. If
-/// one text contains another, only the shorter one is kept. So optional endings disappear.
+/// Returns `texts` as a set that stands after at least `before` bytes. Returns `None` if a text is empty, because then
+/// the set excludes nothing. If one text contains another, only the shorter one is kept. So optional endings disappear.
 fn close(mut texts: Texts, before: usize) -> Option<Needed> {
     texts.sort_unstable_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
     let mut shortest: Texts = Vec::with_capacity(texts.len());
@@ -228,8 +228,8 @@ fn alternate(ways: Vec<Known>) -> Known {
     let most = |needs: &[Needed]| needs.iter().map(|need| bits(&need.texts)).fold(0.0, f64::max);
     let best = |way: &Vec<Needed>| way.iter().max_by(|a, b| bits(&a.texts).total_cmp(&bits(&b.texts))).cloned();
     let best: Vec<Needed> = ways.iter().map(best).collect::<Option<_>>().and_then(one_of).into_iter().collect();
-    // The sets of all ways are merged by position: the first of each way, the second, and so on. The last set of each
-    // way is merged with the last.
+    // The sets of all ways are merged by position: the first of each way, the second, and so on. The last sets of all
+    // ways are merged with each other.
     let ways: Vec<Vec<Needed>> =
         ways.into_iter().zip(ends).map(|(needs, ends)| ends.map_or(needs, Vec::from)).collect();
     let count = ways.iter().map(Vec::len).min().unwrap_or(0);

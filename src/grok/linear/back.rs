@@ -98,7 +98,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         false
     }
 
-    /// Ends the first way of the line: records in the table of joins what it has passed.
+    /// Ends the first way of the line: records the joins that it has passed.
     #[cold]
     pub(super) fn end_first_way(&mut self) {
         let Memory { joins, sites, .. } = &mut *self.memory;

@@ -5,12 +5,12 @@ use wide::{i8x16, u8x16};
 /// The size of a block, in bytes.
 pub(super) const BLOCK: usize = 16;
 
-/// The upper bound of a limit below which all bytes are found: control characters and the blank. They are rare, so it
-/// costs little to find some of them that are not wanted.
+/// The highest limit of a search. A search with a limit finds all bytes below it: control characters and the blank.
+/// They are rare, so it costs little if some of them are not wanted.
 const MAX_BELOW: u8 = 0x21;
 
-/// Number of bytes that are searched before a branch. With a large chunk, the processor mispredicts fewer branches; few
-/// texts are longer.
+/// Number of bytes that are compared before the result is tested. With a large chunk, the processor mispredicts fewer
+/// branches; few texts are longer.
 const CHUNK: usize = 64;
 
 /// A few bytes to search for.
@@ -28,11 +28,11 @@ pub(super) struct Stops {
 /// The comparisons that are needed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
-    /// With the first two of `bytes`.
+    /// Compares with the first two of `bytes`.
     Pair,
-    /// With `limit`.
+    /// Compares with `limit`.
     Limit,
-    /// With `bytes` and `limit`.
+    /// Compares with `bytes` and `limit`.
     Both,
 }
 
@@ -40,7 +40,7 @@ impl Stops {
     /// Creates a search for the ASCII bytes for which `is_stop` holds. It can find a few other low bytes as well. If
     /// `beyond`, it finds all bytes beyond ASCII. Returns `None` if there are too many bytes.
     pub(super) fn new(is_stop: impl Fn(u8) -> bool, beyond: bool) -> Option<Stops> {
-        // One comparison with a limit replaces the low bytes, if the others are too many without it.
+        // If there are more than three bytes, one comparison with a limit replaces the low ones.
         let low = (0..MAX_BELOW).filter(|&byte| is_stop(byte)).max().map_or(0, |last| last + 1);
         let above = |limit: u8| (limit..0x80).filter(|&byte| is_stop(byte)).collect::<Vec<u8>>();
         [0, low].into_iter().find_map(|limit| {

@@ -110,8 +110,8 @@ enum Scan {
 const FEW: usize = 4;
 const MANY: usize = 8;
 
-/// A class with more ASCII characters than this matches *free text*: nearly anything. Letters, digits and the
-/// characters of names are fewer.
+/// A class with more ASCII characters than this matches *free text*: nearly anything. Classes of letters, digits and
+/// the characters of names are smaller.
 pub(super) const FREE: usize = 70;
 
 impl Class {

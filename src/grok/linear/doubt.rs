@@ -24,22 +24,22 @@ impl Proof {
     pub(in crate::grok) const ALL: [Proof; 3] = [Proof::Needles, Proof::Scout, Proof::Probe];
 }
 
-/// The level of doubt from which on the proof runs first, and the highest level.
+/// The level of doubt at which the proof starts to run first, and the highest level.
 const ENOUGH: u8 = 2 * FAILURE;
 const MOST: u8 = 3 * FAILURE;
 /// The increase of doubt for a failed line. A match decreases doubt by one, so the level stays constant when one line
 /// in four fails.
 const FAILURE: u8 = 3;
 
-/// Number of failed lines for which no proof is searched after no proof was found.
+/// Number of failed lines between two searches for a proof, if the first search has found none.
 const IDLE: u8 = 64;
 
-/// Number of lines that must fail before an automaton is built, because that takes milliseconds; and the length in
-/// bytes from which on one is built for a single line.
+/// Number of lines that must fail before an automaton is built, because that takes milliseconds. For a line of at least
+/// `LONG` bytes, one is built at once.
 const SEVERAL: u8 = 16;
 const LONG: usize = 4096;
 
-/// Number of lines that one proof excludes before the cheapest proof is determined anew. By then, another automaton may
+/// Number of lines that one proof excludes before the cheapest proof is determined again. By then, another automaton may
 /// exist, or the log may have changed.
 const SETTLED: u32 = 4096;
 
@@ -56,9 +56,9 @@ pub(super) enum Automatons {
 /// The statistics of recent lines.
 #[derive(Debug, Default)]
 pub(super) struct Doubt {
-    /// The level of doubt that the next line matches.
+    /// The doubt whether the next line matches: a count that rises with each failure and falls with each match.
     doubt: u8,
-    /// The level of doubt that a line matches after its first way has failed.
+    /// The doubt whether a line still matches after its first way has failed: a similar count of such lines.
     other_ways: u8,
     /// Number of failed lines, up to 255.
     total: u8,
@@ -68,7 +68,7 @@ pub(super) struct Doubt {
     ruled_out: u32,
     /// Whether so many lines were excluded that the search for the cheapest proof is worth its cost.
     is_settled: bool,
-    /// Number of failed lines for which no proof will be searched.
+    /// Number of failed lines until the next search for a proof.
     idle: u8,
 }
 

@@ -14,7 +14,7 @@ pub(super) fn fuse(code: &mut Code) {
     for (at, op) in fused.iter_mut().enumerate() {
         let (mut fields, mut next, mut count) = (Vec::<Field>::new(), at as At, 0);
         while let Some((field, after)) = step(code, code.ops[next as usize]) {
-            // Traces end before a part that can match anything, and start behind it. Only a text may be fused with such
+            // Traces end before a part that can match anything, and start after it. Only a text may be fused with such
             // a part: a text alone is not worth a trace.
             let is_last = is_free(code, &field);
             let is_text = matches!(&fields[..], [text] if text.takes(&field));
@@ -28,7 +28,7 @@ pub(super) fn fuse(code: &mut Code) {
             } else {
                 fields.push(field);
             }
-            // A content with its capture stands for three instructions.
+            // A content with a capture replaces three instructions.
             count += if matches!(code.ops[next as usize], Op::Save { .. } | Op::Mark { .. }) { 3 } else { 1 };
             next = after;
             if is_last {
@@ -95,7 +95,7 @@ impl Field {
     }
 
     fn join(&mut self, next: Field) {
-        // A text of eight bytes merges with a content only. Then the shift overflows, and the second text is empty.
+        // If this text has eight bytes, the next field has no text, so the overflow of the shift does no harm.
         let shift = 8 * self.length as u32;
         *self = Field {
             text: self.text | next.text.checked_shl(shift).unwrap_or(0),

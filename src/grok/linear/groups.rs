@@ -103,7 +103,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
     }
 
     /// Closes the innermost negative look-around after its content has matched. Restores the captures and registers
-    /// that it has changed, and discards its way out. Returns the same as `leave`.
+    /// that it has changed, and removes the open choice of the look-around itself. Returns the same as `leave`.
     pub(super) fn abandon(&mut self, fence: u32) -> (u32, usize) {
         while self.memory.frames.len() >= fence as usize {
             match self.memory.frames.pop() {

@@ -61,7 +61,7 @@ pub(super) fn lead(node: &Node, next: &Lead) -> Lead {
             if *max == Some(0) {
                 return next.clone();
             }
-            // After an empty round, what follows must match. A second round adds nothing new.
+            // An empty round is followed by `next`, and a second round adds nothing new.
             let inner = lead(node, next);
             if *min == 0 { inner.or(next) } else { inner.unsure() }
         }

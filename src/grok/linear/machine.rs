@@ -2,7 +2,7 @@
 //!
 //! There are two kinds of machine, made from the same source. The fast one remembers no failures and has a budget that
 //! grows with the line. It decides nearly every line within that budget. When the budget is spent, the careful machine
-//! starts the line anew. It memoizes failures: for each choice, the positions where the choice has failed. It tries no
+//! starts the line again. It memoizes failures: for each choice, the positions where the choice has failed. It tries no
 //! choice twice at one position, so its work is at most the number of instructions times the length of the line.
 //!
 //! The careful machine records a failure when all ways of a choice have failed, not when it enters the choice. The
@@ -47,7 +47,7 @@ pub(super) struct Stop {
     pub(super) at: usize,
     /// The position from which work has not been charged to the budget yet: where the latest choice was resumed.
     pub(super) since: usize,
-    /// The number of frames below the contents of the innermost atomic group or look-around.
+    /// The height of the stack at the start of the innermost atomic group or look-around: the *fence*.
     pub(super) fence: u32,
 }
 
@@ -60,7 +60,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         self.walk(pc, Stop { at: start, since: start, fence: 0 })
     }
 
-    /// Continues an attempt that has paused with its other ways.
+    /// Continues a paused attempt with its other ways.
     pub(super) fn go_on(&mut self, stop: Stop) -> End {
         let Stop { at, mut since, mut fence } = stop;
         match self.resume(&mut since, at, &mut fence) {

@@ -80,7 +80,7 @@ const FAST_ANY: u64 = 4096;
 const CAREFUL_EACH: u64 = 512;
 const CAREFUL_ANY: u64 = 4_000_000;
 
-/// Number of starting positions behind the beginning of the line that are tried without a check. The probe checks each
+/// Number of starting positions after the beginning of the line that are tried without a check. The probe checks each
 /// later position first.
 const PATIENCE: u32 = 1;
 /// Number of the starting position at which the scout checks the rest of the line.

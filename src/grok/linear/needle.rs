@@ -1,5 +1,5 @@
 //! Needles: literal texts that every match contains. If a needle is missing from a line, the line has no match, and no
-//! match starts behind the last needle. Needles are found at the speed of memory.
+//! match starts after the last needle. Needles are found at the speed of memory.
 
 use aho_corasick::packed::Searcher;
 use memchr::memmem::Finder;
@@ -32,7 +32,7 @@ struct Needle {
     /// The texts again, if they are two or three single bytes.
     bytes: Option<[u8; 3]>,
     before: usize,
-    /// How many of these needles follow each other, as in the columns of a table.
+    /// The number of needles with this text in a row. Lines with columns repeat their separator.
     times: usize,
 }
 

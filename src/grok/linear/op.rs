@@ -58,11 +58,11 @@ pub(super) enum Op {
     RoundEnd { register: u32, again: At, exit: At },
     /// Succeeds at an edge of the input or of a line in it.
     Edge { edge: Edge, next: At },
-    /// Succeeds at a word boundary; if `inside`, at every other position.
+    /// Succeeds at a word boundary. With `inside`, succeeds at every other position.
     Boundary { inside: bool, next: At },
-    /// Succeeds if the next character is of the class; if `negative`, if it is not.
+    /// Succeeds if the next character is in the class. With `negative`, succeeds if it is not.
     Ahead { class: u32, negative: bool, next: At },
-    /// Succeeds if the previous character is of the class; if `negative`, if it is not.
+    /// Succeeds if the previous character is in the class. With `negative`, succeeds if it is not.
     Behind { class: u32, negative: bool, next: At },
     /// Starts an atomic group.
     Commit { next: At },
@@ -114,9 +114,10 @@ pub(super) struct Goal {
 /// How the memo table records that a choice led to the end of its group.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Won {
-    /// By the position of the choice only. After a look-around, the machine returns to the position where that started.
+    /// It records the position of the choice only. After a look-around, the machine returns to the position where the
+    /// look-around started.
     At { memo: u32 },
-    /// By the position of the choice, together with the position where the group ends.
+    /// It records the position of the choice and the position where the group ends.
     Ending { number: u32 },
 }
 

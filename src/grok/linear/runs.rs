@@ -7,8 +7,8 @@ use super::memory::Frame;
 use super::op::Exit;
 
 impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
-    /// Returns the position from which all ends of `run` have been tried already. It is computed from the known failed
-    /// start at or nearest after `at`. Only for runs without an upper limit.
+    /// Returns the position from which all ends of `run` have been tried already. The result follows from the nearest
+    /// known start, at `at` or after it, from which the run has failed. Runs with an upper limit have no result.
     pub(super) fn tried_from(&self, run: u32, at: usize) -> Option<usize> {
         let each = &self.code.loops[run as usize];
         if !CAREFUL || each.max != u32::MAX {

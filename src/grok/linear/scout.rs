@@ -2,7 +2,7 @@
 //!
 //! Most lines match at their first position. In a line that does not, each further position costs an attempt, and all
 //! attempts together can cost many times as much as a match. The *scout* looks for a match that starts at a position or
-//! anywhere behind it. The *probe* looks for a match that starts at one position. Both accept more than the expression
+//! anywhere after it. The *probe* looks for a match that starts at one position. Both accept more than the expression
 //! does: they ignore captures, treat atomic groups as plain groups, and skip what a DFA cannot do. So they find every
 //! match and perhaps more; if they find nothing, there is no match.
 //!
@@ -22,7 +22,7 @@ use crate::grok::ast::{Look, Node};
 use crate::grok::literals::{Case, needed};
 use crate::grok::set::Set;
 
-/// Looks for a match that starts at a position or behind it. Each thread has its own scout.
+/// Looks for a match that starts at a position or after it. Each thread has its own scout.
 #[derive(Debug)]
 pub(super) struct Scout {
     sought: Lazy,
@@ -77,7 +77,7 @@ impl Scout {
         of(exact.clone()).or_else(|| wider.map(|width| self::wider(&exact, width)).find_map(of))
     }
 
-    /// Returns whether a match can start at `at` or behind it. Returns `true` if the answer would take too much work.
+    /// Returns whether a match can start at `at` or after it. Returns `true` if the answer would take too much work.
     #[inline(never)]
     pub(super) fn finds(&mut self, line: &[u8], at: usize) -> bool {
         if self.resting > 0 {
@@ -239,7 +239,7 @@ enum Width {
 /// The highest repeat count that is kept when an expression is widened.
 const MAX_COUNT: u32 = 4;
 
-/// Returns `node`, or a variant of it: if a look-ahead requires more text than the parts behind it, the look-ahead's
+/// Returns `node`, or a variant of it: if a look-ahead requires more text than the parts after it, the look-ahead's
 /// content replaces those parts.
 pub(super) fn ahead(node: &Node) -> Node {
     let Node::Concat(parts) = node else { return node.clone() };
@@ -331,7 +331,7 @@ fn wider_inside(node: &Node, width: Width) -> Node {
     }
 }
 
-/// Adds all characters that `node` can match to `used`. Returns whether they are known.
+/// Adds all characters that `node` can match to `used`. Returns `false` if some of them are unknown.
 fn collect(node: &Node, used: &mut Set) -> bool {
     match node {
         Node::Set(set) => {

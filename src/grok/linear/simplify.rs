@@ -116,7 +116,8 @@ pub(super) fn prune(node: &Node, before: &Lead, after: &Lead) -> Node {
     }
 }
 
-/// Returns whether the character there is a word character, if that is certain. The end of the line is none.
+/// Returns whether the character there is a word character, if that is certain. The end of the line counts as no word
+/// character.
 fn is_word(there: &Lead) -> Option<bool> {
     if there.set.is_disjoint(word()) {
         Some(false)
@@ -127,8 +128,8 @@ fn is_word(there: &Lead) -> Option<bool> {
     }
 }
 
-/// Returns which characters can stand before the position behind `node`, given those that can stand before its start.
-/// `end` tells whether that position can be the beginning of the line.
+/// Returns which characters can stand directly before the end of a match of `node`. `before` tells which characters can
+/// stand directly before its start. In both, `end` tells whether the position can be the beginning of the line.
 fn tail(node: &Node, before: &Lead) -> Lead {
     match node {
         Node::Set(set) => Lead { set: (**set).clone(), end: false, sure: false },

@@ -123,7 +123,8 @@ impl Starts {
         self.needles.price()
     }
 
-    /// Returns whether the line lacks every text of a set of which each match contains at least one.
+    /// Returns whether the line contains no text of the large set of needles. Every match contains at least one of
+    /// these texts.
     pub(super) fn lacks(&self, line: &[u8]) -> bool {
         self.needles.lacks(line)
     }
@@ -197,8 +198,8 @@ fn prefix(node: &Node) -> String {
 }
 
 /// Returns the characters directly after which no attempt is needed. Two kinds of characters qualify: those that a
-/// negative look-behind forbids, and those that start every match any number of times. In the second case, the match
-/// starts before all of them.
+/// negative look-behind forbids, and those of a run at the start of every match. In the second case, a match would
+/// start before the whole run.
 fn not_behind(node: &Node) -> Option<Set> {
     match node {
         Node::Repeat { node, max: None, .. } => match &**node {

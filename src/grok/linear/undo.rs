@@ -3,7 +3,7 @@
 //! When a way fails, its captures must be undone. In general, the machine pushes each old value onto the stack. Most
 //! captures do not need that: a capture that is set at one place of the expression, outside of every loop, is set at
 //! most once on any way. Its old value is always "unset". So its instruction becomes a plain store ([`Op::Mark`]). When
-//! the machine resumes a choice, it unsets all such captures that lie behind the choice. A choice inside a capture lies
+//! the machine resumes a choice, it unsets all such captures that lie after the choice. A choice inside a capture lies
 //! between the capture's start and its end, so only the end is unset.
 
 use super::op::{At, Code, Op};
@@ -131,7 +131,7 @@ impl Graph {
         graph
     }
 
-    /// Returns, for each part, a bit set of the marked slots that can be set in it or behind it.
+    /// Returns, for each part, a bit set of the marked slots that can be set in it or after it.
     fn slots_behind(&self, code: &Code, slots: usize) -> Vec<Vec<u64>> {
         let mut behind: Vec<Vec<u64>> = Vec::with_capacity(self.parts.len());
         // Parts are in reverse topological order: the parts that follow this one are already done.

@@ -8,7 +8,7 @@ use super::blocks::BLOCK;
 /// The size of a window, in bytes.
 pub(super) const WINDOW: usize = 64;
 
-/// Number of bytes that determine a shape. With more, the bytes behind a short stretch would distinguish equal
+/// Number of bytes that determine a shape. With more, the bytes after a short stretch would distinguish equal
 /// stretches.
 const SHAPED: usize = 32;
 
@@ -49,8 +49,8 @@ impl Window {
     }
 
     /// Returns which of the first bytes are digits, letters or other characters from `0` on, one bit per byte. Blanks,
-    /// quotes, points and other characters below `0` give a zero. For a stretch shorter than that, the bytes behind it
-    /// count as well.
+    /// quotes, points and other characters below `0` give a zero. For a shorter stretch, the bytes after it count as
+    /// well.
     #[inline(always)]
     pub(super) fn shape(&self) -> u32 {
         let zero = u8x16::splat(b'0');
@@ -88,7 +88,7 @@ pub(super) struct Fit {
 #[repr(align(16))]
 struct Aligned([u8; WINDOW]);
 
-/// The lowest and the highest byte at each position of a fit that every window fits.
+/// The bounds of a fit that accepts every window: the lowest and the highest byte at each position.
 pub(super) const LOWEST: [u8; WINDOW] = [0; WINDOW];
 pub(super) const HIGHEST: [u8; WINDOW] = [u8::MAX; WINDOW];
 
@@ -153,8 +153,8 @@ const ENOUGH: u32 = TERM / 4;
 const SLEEP: u32 = 4 * TERM;
 const LONGEST_SLEEP: u32 = 256 * TERM;
 
-/// A cache of stretches. It adds an entry for a key that was missed twice. Each entry costs 512 uses, which must have
-/// been saved up by hits before. If the hit rate is low, the cache pauses (it *sleeps*).
+/// A cache of stretches. It adds an entry for a key that was missed twice. A new entry costs as many hits as 512 uses
+/// of earlier entries. If the hit rate is low, the cache pauses (it *sleeps*).
 #[derive(Debug)]
 pub(super) struct Cache<T> {
     entries: Vec<T>,

@@ -71,7 +71,8 @@ pub(crate) struct Parsed {
     pub(crate) expression: Expression,
     /// The field of each capture.
     pub(crate) slots: Vec<Slot>,
-    /// Whether a class contains characters beyond ASCII. Then a program of bytes cannot replace one of characters.
+    /// Whether a class contains characters beyond ASCII. If it does, PCRE2's program for bytes cannot run the lines
+    /// that are not valid UTF-8.
     pub(crate) beyond_ascii: bool,
 }
 

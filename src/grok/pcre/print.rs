@@ -267,8 +267,8 @@ impl Printer<'_> {
         self.out.push(']');
     }
 
-    /// Returns an escape that means the same as the class. In PCRE2's compiled form, a class takes 33 bytes and an
-    /// escape one; an expression can have 64 KiB.
+    /// Returns an escape that means the same as the class. In PCRE2's compiled form, a class takes 33 bytes, and an
+    /// escape takes one byte. An expression can have 64 KiB.
     fn shorthand(&self, set: &Set, negated: bool) -> Option<&'static str> {
         let known = match self.alphabet {
             Alphabet::Bytes => &SHORTHANDS[..],

@@ -91,7 +91,7 @@ fn defined(files: &[(&str, &str)]) -> BTreeSet<String> {
     definitions.map(|definition| definition.name().to_owned()).collect()
 }
 
-/// Fields that are a number in the first of their captures only, as in Logstash's own definitions.
+/// Fields of which only the first capture is converted to a number, as in Logstash's own definitions.
 const ALIKE: [&str; 13] = [
     "BACULA_LOG client.port",
     "BACULA_LOGLINE client.port",

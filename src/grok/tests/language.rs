@@ -221,7 +221,7 @@ fn a_line_that_is_not_utf8_is_matched_as_bytes() {
     let captures = matcher.captures(line).expect("no limit is hit").expect("it matches");
     let span = captures.span(1);
     assert_eq!((span.start, span.end), (2, 4));
-    // A pattern with characters beyond ASCII in a class can match before and behind invalid bytes, but never includes
+    // A pattern with characters beyond ASCII in a class can match before and after invalid bytes, but never includes
     // one.
     let mut matcher = compile("(?<x>[äz])").matcher();
     let captures = matcher.captures(line).expect("no limit is hit").expect("it matches");

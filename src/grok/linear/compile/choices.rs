@@ -88,7 +88,7 @@ impl Compiler {
         self.op(Op::Split { first, other, memo })
     }
 
-    /// Compiles a choice between `ways`. The next byte selects the way where that decides.
+    /// Compiles a choice between `ways`. Where the next byte fits only one way, a table selects that way.
     fn choose(&mut self, ways: &[(At, Lead)]) -> Compiled {
         let beyond = Set::ranges([(0x80, Set::LAST)]);
         let list = |test: &dyn Fn(&Lead) -> bool| -> Vec<At> {
@@ -205,8 +205,8 @@ impl Compiler {
         inner
     }
 
-    /// Notes that something is captured here. Memos of choices in front of the capture would miss it, so they are not
-    /// kept.
+    /// Records that something is captured here. A choice before the capture cannot record its success, because a jump
+    /// to the group's end would skip the capture.
     pub(super) fn captures(&mut self) {
         self.group = self.group.filter(|group| group.forgets);
     }

@@ -196,8 +196,8 @@ impl Compiler {
         self.op(op).map(Some)
     }
 
-    /// Returns the instruction after a run of `class`. It skips a test that no character of the class follows, because
-    /// the end of the run implies it.
+    /// Returns the instruction after a run of `class`. If that instruction tests that no character of the class
+    /// follows, returns the one after the test, because the end of the run implies the result.
     fn after_run(&self, class: u32, next: At) -> At {
         match self.code.ops[next as usize] {
             Op::Ahead { class: asked, negative: true, next } if asked == class => next,
@@ -339,8 +339,8 @@ impl Compiler {
         }
     }
 
-    /// Returns the start of the characters at the end of `parts` that one shape can compare: sets of ASCII characters,
-    /// at least one of which has more than one character.
+    /// Returns the start of the characters at the end of `parts` that one shape can compare: sets of ASCII characters.
+    /// At least one of the sets has several characters.
     fn shape_before(&self, parts: &[Node]) -> Option<usize> {
         let (mut start, mut length, mut single) = (parts.len(), 0, true);
         for part in parts.iter().rev() {

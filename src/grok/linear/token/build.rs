@@ -16,10 +16,10 @@ const MAX_SIZE: usize = 1 << 24;
 /// The most work, in steps over the NFA.
 const MAX_WORK: usize = 2_000_000;
 /// The most work for all tokens of an expression, failed attempts included. The limit matters for counted repeats: they
-/// are unrolled, and the compiler tries each copy of their content anew.
+/// are unrolled, and the compiler tries each copy of their content again.
 const MAX_WORK_IN_ALL: usize = 40_000_000;
-/// The most bytes that may leave a state for it to count as one that stays. With more, a search for them is slower than
-/// one step per byte.
+/// A state *stays* if at most this many bytes leave it. With more bytes, a search for them is slower than one step per
+/// byte.
 const MAX_LEAVES: usize = 3;
 
 /// The ends that count.

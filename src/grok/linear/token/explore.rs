@@ -30,7 +30,7 @@ pub(in crate::grok::linear) struct Explorer {
     pub(super) symbols: Symbols,
     /// For unique ends: the set of characters that must follow an end, and whether the end of the line may follow.
     pub(super) wanted: Option<(usize, bool)>,
-    /// Whether the first end that is found decides.
+    /// Whether any end is enough.
     pub(super) is_any: bool,
     states: Vec<Key>,
     known: HashMap<Key, u32>,

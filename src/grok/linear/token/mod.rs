@@ -8,7 +8,7 @@
 //!   character, no further end is reachable over that character. With one end and no captures, priorities do not
 //!   matter.
 //! - *First*: the part is an atomic group, or the rest of the expression always matches. Then only the first way by
-//!   priority counts. The DFA's states are ordered lists of NFA threads, cut behind the first thread that has reached
+//!   priority counts. The DFA's states are ordered lists of NFA threads, cut after the first thread that has reached
 //!   the end.
 //!
 //! Tests of one character before or after a position are part of the DFA. The next character selects the transition,

@@ -5,7 +5,7 @@ use super::super::lead::is_nullable;
 use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
 
-/// The most steps of an NFA. It contains counted repeats unrolled. `EMAILADDRESS` needs 4,200 steps.
+/// The most steps of an NFA. Counted repeats are unrolled in it. `EMAILADDRESS` needs 4,200 steps.
 pub(super) const MAX_NODES: usize = 12_000;
 
 /// A step.
@@ -26,14 +26,14 @@ pub(super) enum Step {
 pub(super) enum Test {
     Start,
     End,
-    /// With the index of the set that holds the newline.
+    /// The start of a line in the input. The number is the index of the set that holds the newline.
     LineStart(usize),
     LineEnd(usize),
-    /// With the index of the set of word characters, and whether the position must not be a boundary.
+    /// A word boundary, with the index of the set of word characters. With `true`, a position that is no boundary.
     Boundary(usize, bool),
-    /// The next character is in the set; if `true`, it is not.
+    /// The next character is in the set. With `true`, it is not.
     Ahead(usize, bool),
-    /// The previous character is in the set; if `true`, it is not.
+    /// The previous character is in the set. With `true`, it is not.
     Behind(usize, bool),
 }
 

@@ -25,8 +25,8 @@ pub(super) struct Symbols {
 }
 
 impl Symbols {
-    /// Creates the alphabet for `sets`. `behind` tells which sets are tested against the previous character; `asks`,
-    /// whether it matters that there is a previous character. Returns `None` if there are too many symbols.
+    /// Creates the alphabet for `sets`. `behind` tells which sets are tested against the previous character. `asks`
+    /// tells whether it matters that there is a previous character. Returns `None` if there are too many symbols.
     pub(super) fn new(sets: &[Set], behind: &[bool], asks: bool) -> Option<Symbols> {
         let mut cuts: Vec<u32> = vec![0, BEYOND];
         for &(low, high) in sets.iter().flat_map(Set::as_ranges) {

@@ -1,4 +1,4 @@
-//! Chooses where traces start: at the beginning of the expression, and behind parts that match free text.
+//! Chooses where traces start: at the beginning of the expression, and after parts that match free text.
 
 use std::collections::HashSet;
 
@@ -91,7 +91,7 @@ fn gain(code: &Code, at: At, seen: &mut HashSet<At>) -> usize {
     }
 }
 
-/// Returns whether `op` matches free text. Traces end before such an instruction, and start behind it.
+/// Returns whether `op` matches free text. Traces end before such an instruction, and start after it.
 fn is_free(code: &Code, op: Op) -> bool {
     match op {
         Op::Run { class, .. } | Op::RunUpTo { class, .. } => code.classes[class as usize].is_free(),
