@@ -179,8 +179,8 @@ fn measure(row: Row, time: Duration) -> Measured {
     Measured { row, matching, failing, between, line }
 }
 
-/// Returns the cost of a line in nanoseconds: the minimum of several rounds over copies of `lines`, which alternate in
-/// one buffer like the lines of a batch.
+/// Returns the cost of a line in nanoseconds, as the minimum of several rounds. The copies of `lines` alternate in one
+/// buffer, like the lines of a batch.
 fn nanoseconds(pattern: &Pattern, lines: &[&[u8]], time: Duration) -> f64 {
     const COPIES: usize = 64;
     const ROUNDS: usize = 7;

@@ -1,4 +1,5 @@
-//! Several patterns in order, of which the last one matches: the cost of finding it, and of that pattern alone.
+//! Several patterns in order, and only the last one matches: the cost of finding it, and the cost of that pattern
+//! alone.
 
 use divan::Bencher;
 use logator::grok::{Matcher, Pattern, Selector};

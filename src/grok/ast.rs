@@ -1,6 +1,6 @@
 //! The tree of an expression, with references expanded and options applied.
 //!
-//! The tree contains no case folding, no named group and no escape: `(?i)` and `\h` have become sets, and a field has
+//! The tree contains no case folding, no named group and no escape. `(?i)` and `\h` have become sets, and a field has
 //! become the number of its slot. Both engines compile this tree.
 
 use std::sync::Arc;
@@ -95,7 +95,7 @@ pub(crate) enum Look {
 pub(crate) struct Expression {
     /// Its tree.
     pub(crate) node: Node,
-    /// The number of captures: first those of fields, then those of groups that only back-references use.
+    /// The number of captures. Captures of fields come first, then captures of groups that only back-references use.
     pub(crate) captures: usize,
 }
 

@@ -182,8 +182,8 @@ impl std::fmt::Debug for Pattern {
 
 impl Matcher {
     /// Searches for the leftmost match in `line`, which must not include its newline. Returns `None` if there is none.
-    /// It allocates memory only in three cases: at the first line with characters beyond ASCII; at the first line that
-    /// keeps many choices open; and if lines fail often, for the automata that reject them quickly.
+    /// It allocates memory only in three cases: at the first line with characters beyond ASCII, at the first line that
+    /// keeps many choices open, and for the automata that reject lines quickly when lines often fail.
     #[inline]
     pub fn captures(&mut self, line: &[u8]) -> Result<Option<Captures<'_>>, Stopped> {
         // Spans are 32 bits wide. `--max-line` keeps lines far below 4 GiB.

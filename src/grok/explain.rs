@@ -21,7 +21,7 @@ const MOST_ALTERNATIVES: usize = 8;
 /// The most parts of an alternative. All further parts count as one.
 const MOST_PARTS: usize = 512;
 
-/// The deepest nesting at which references are split.
+/// The deepest nesting of references that are split.
 const DEEPEST: usize = 16;
 
 /// The most bytes of a pattern's text in a report. A longer text is shortened.

@@ -47,8 +47,8 @@ pub struct DateRule {
     /// The candidate fields, each as the levels of its name. The first that is present and can be parsed is used.
     pub paths: Vec<Vec<String>>,
     /// The formats of the time. They are tried in order, and the first that fits is used. A format consists of
-    /// `strftime`'s letters (`%Y %y %m %d %e %b %B %a %A %H %M %S %z %Z %p %I %j`), `%f` for the digits of a fraction,
-    /// and `%s` for Unix seconds. Or it is the word `ISO8601`, for any ISO 8601 time.
+    /// `strftime`'s letters (`%Y %y %m %d %e %b %B %a %A %H %M %S %z %Z %p %I %j`). In addition, `%f` stands for the
+    /// digits of a fraction, and `%s` for Unix seconds. The word `ISO8601` stands for any ISO 8601 time.
     pub formats: Vec<String>,
 }
 

@@ -1,15 +1,15 @@
-//! Finds the literals that every match of an expression contains, as sets of which at least one literal occurs. The
-//! selection among several patterns and the linear engine's needles use them.
+//! Finds the literals that a match of an expression needs. The result is sets of literals, and every match contains at
+//! least one literal of each set. The selection among several patterns and the linear engine's needles use them.
 
 use crate::grok::ast::Node;
 use crate::grok::set::Set;
 
-/// Literals of which at least one occurs in every match.
+/// A set of literals. Every match contains at least one of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Needed {
     /// The literals. None of them is empty.
     pub(crate) texts: Texts,
-    /// The least number of bytes in a match before the literal.
+    /// The least number of bytes before the literal in a match.
     pub(crate) before: usize,
 }
 
@@ -39,7 +39,7 @@ const MAX_CHARACTERS: usize = 8;
 struct Known {
     /// All texts that the node can match, if they are few. A text may be empty.
     exact: Option<Texts>,
-    /// Sets of which each match contains one literal, in this order and without overlap.
+    /// Sets of literals. Each match contains one literal of each set, in this order and without overlap.
     needs: Vec<Needed>,
     /// The least number of bytes in a match.
     least: usize,
@@ -53,7 +53,7 @@ pub(crate) fn needed(node: &Node, case: Case) -> (Vec<Needed>, usize) {
     (known.into_needs(), least)
 }
 
-/// Returns the information of `texts`, in bits: how strongly the absence of all texts excludes a line. The information
+/// Returns the information of `texts`, in bits: a measure of how many lines contain none of the texts. The information
 /// is greater if all texts are rare, and if there are few texts.
 pub(crate) fn bits(texts: &[Vec<u8>]) -> f64 {
     let rarity = |literal: &Vec<u8>| literal.iter().map(|&byte| bits_of(byte)).sum::<f64>();
@@ -96,7 +96,7 @@ fn shortest(texts: &Texts) -> usize {
     texts.iter().map(Vec::len).min().unwrap_or(0)
 }
 
-/// Returns `texts` as a set that stands after at least `before` bytes. Returns `None` if a text is empty, because then
+/// Returns `texts` as a set of literals after at least `before` bytes. Returns `None` if a text is empty, because then
 /// the set excludes nothing. If one text contains another, only the shorter one is kept. So optional endings disappear.
 fn close(mut texts: Texts, before: usize) -> Option<Needed> {
     texts.sort_unstable_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
@@ -252,7 +252,7 @@ fn first_and_last(texts: &[Vec<u8>]) -> Option<[Needed; 2]> {
     Some([close(firsts.collect(), 0)?, close(lasts.collect(), shortest - 1)?])
 }
 
-/// Returns the union of `needs`, of which one is needed; `None` if it has too many texts.
+/// Merges `needs` into one set, for matches that need one of them. Returns `None` if the set has too many texts.
 fn one_of(needs: Vec<Needed>) -> Option<Needed> {
     let before = needs.iter().map(|need| need.before).min().unwrap_or(0);
     let needed = close(needs.into_iter().flat_map(|need| need.texts).collect(), before)?;

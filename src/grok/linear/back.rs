@@ -120,7 +120,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         }
     }
 
-    /// Unsets capture boundaries: those in a range of [`Code::clears`](super::op::Code::clears).
+    /// Unsets the capture boundaries in a range of [`Code::clears`](super::op::Code::clears).
     pub(super) fn clear(&mut self, (start, end): (u32, u32)) {
         for &slot in &self.code.clears[start as usize..end as usize] {
             self.memory.clear(slot);

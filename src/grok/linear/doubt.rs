@@ -66,7 +66,7 @@ pub(super) struct Doubt {
     proof: Option<Proof>,
     /// Number of lines that the proof has excluded since it was chosen.
     ruled_out: u32,
-    /// Whether so many lines were excluded that the search for the cheapest proof is worth its cost.
+    /// Whether enough lines were excluded for a search for the cheapest proof.
     is_settled: bool,
     /// Number of failed lines until the next search for a proof.
     idle: u8,
@@ -117,7 +117,7 @@ impl Doubt {
         }
     }
 
-    /// Returns whether it is worth building automata for lines like this one.
+    /// Returns whether automata should be built for lines like this one.
     pub(super) fn is_usual(&self, line: &[u8]) -> bool {
         self.total >= SEVERAL || line.len() >= LONG
     }

@@ -19,8 +19,8 @@ pub(super) enum Known {
 }
 
 impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
-    /// Looks up the memo table: whether choice `memo` has failed or won at position `at`. If neither, pushes a frame
-    /// that records the outcome later.
+    /// Looks up the memo table: whether choice `memo` has failed or won at position `at`. If the table has no entry,
+    /// pushes a frame that records the outcome later.
     #[inline(always)]
     pub(super) fn known(&mut self, memo: u32, at: usize) -> Known {
         if !CAREFUL {

@@ -1,11 +1,11 @@
-//! Properties of a node that are known before any line is read: what it can start with, whether it can match the empty
-//! text, how wide it is.
+//! Properties of a node that do not depend on a line: its first characters, its width, and whether it can match the
+//! empty text.
 
 use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
 
-/// A lead: what must come next for a match to continue. The next character must be in `set`; if `end`, the end of the
-/// line is accepted as well.
+/// A lead: what must come next for a match to continue. The next character must be in `set`. With `end`, the end of the
+/// line is accepted too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Lead {
     pub(super) set: Set,

@@ -45,7 +45,7 @@ pub(super) struct Machine<'m, const CAREFUL: bool> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stop {
     pub(super) at: usize,
-    /// The position from which work has not been charged to the budget yet: where the latest choice was resumed.
+    /// The position where the latest choice was resumed. The work since then is not yet charged to the budget.
     pub(super) since: usize,
     /// The height of the stack at the start of the innermost atomic group or look-around: the *fence*.
     pub(super) fence: u32,

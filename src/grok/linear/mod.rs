@@ -1,9 +1,9 @@
 //! The linear-time engine: finds the leftmost match and its captures in time linear in the line, whether the line
 //! matches or not.
 //!
-//! It gives the same matches as a backtracking engine: the leftmost match, and of each choice the first alternative
-//! that leads to a match. In this engine, a *choice* is an alternation or a repeat, a *way* is one alternative of a
-//! choice, and a choice is *open* while some of its ways are untried.
+//! It gives the same matches as a backtracking engine: the leftmost match, by the first way of each choice that leads
+//! to a match. A *choice* is an alternation or a repeat. A *way* is one alternative of a choice. A choice is *open*
+//! while some of its ways are untried.
 //!
 //! # Modules
 //!

@@ -20,8 +20,8 @@ pub(super) enum Op {
     Byte { byte: u8, next: At },
     /// Matches one character of a class.
     One { class: u32, next: At },
-    /// Matches as many characters of the class as possible, at least `min`. The compiler has proved that fewer
-    /// characters cannot lead to a match, so this is no choice.
+    /// Matches as many characters of the class as possible, at least `min`. This is no choice, because the compiler has
+    /// proved that fewer characters cannot lead to a match.
     Run { class: u32, min: u32, next: At },
     /// Like `Run`, but matches at most `max` characters.
     RunUpTo { class: u32, min: u32, max: u32, next: At },

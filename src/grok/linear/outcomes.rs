@@ -1,5 +1,5 @@
-//! The memo table of the careful machine: the positions at which choices have failed, and the positions at which
-//! choices have led to the end of the group that they stand in.
+//! The memo table of the careful machine. It holds the (choice, position) pairs that have failed, and the pairs that
+//! have led to the end of the enclosing group.
 //!
 //! The outcome of a choice at a position does not depend on the way that led there. So a choice that has failed at a
 //! position fails there for the rest of the line. The same holds for success inside a look-around or an atomic group: a
@@ -17,13 +17,15 @@ use super::op::{Code, Won};
 pub(super) struct Outcomes {
     /// For each memo: the positions where the choice has failed. For [`Won::At`]: the positions where it has won.
     bits: Pages<[u64; WORDS]>,
-    /// For each [`Won::Ending`]: by position of the choice, one plus the position where the group ends; 0 if unknown.
+    /// For each [`Won::Ending`] and position of the choice: one plus the position where the group ends, or 0 if it is
+    /// unknown.
     ends_of_groups: Pages<[u32; PAGE]>,
-    /// For each run: the intervals of positions from which it has failed, as a map from start to end.
+    /// For each run: the intervals of start positions at which it has failed, as a map from the first to the last
+    /// position.
     failed_runs: Vec<BTreeMap<u32, u32>>,
-    /// For each run: the positions from which it has won.
+    /// For each run: the start positions at which it has won.
     won_runs: Vec<BTreeMap<u32, WonRun>>,
-    /// For each class: the runs of its characters that are known, as a map from start to end.
+    /// For each class: the known runs of its characters, as a map from start to end.
     ends: Vec<BTreeMap<u32, u32>>,
 }
 
@@ -158,8 +160,8 @@ impl Outcomes {
         self.won_runs[run as usize].insert(at, won);
     }
 
-    /// Returns `Ok` if run `run` has failed from `at`. Otherwise the error is the first position of `at..=end` from
-    /// which it has failed, if there is one.
+    /// Returns `Ok` if run `run` has failed from `at`. Otherwise, the error is the first position of `at..=end` from
+    /// which the run has failed, if there is one.
     pub(super) fn run_failed(&self, run: u32, at: u32, end: u32) -> Result<(), Option<u32>> {
         let failed = &self.failed_runs[run as usize];
         if failed.range(..=at).next_back().is_some_and(|(_, &high)| at <= high) {

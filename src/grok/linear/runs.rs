@@ -8,7 +8,7 @@ use super::op::Exit;
 
 impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
     /// Returns the position from which all ends of `run` have been tried already. The result follows from the nearest
-    /// known start, at `at` or after it, from which the run has failed. Runs with an upper limit have no result.
+    /// known start, at `at` or after it, from which the run has failed. For runs with an upper limit, returns `None`.
     pub(super) fn tried_from(&self, run: u32, at: usize) -> Option<usize> {
         let each = &self.code.loops[run as usize];
         if !CAREFUL || each.max != u32::MAX {

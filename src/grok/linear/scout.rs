@@ -137,7 +137,7 @@ impl Scout {
         }
     }
 
-    /// Returns the state after the next `length` bytes, if that stretch is cached or worth caching.
+    /// Returns the state after the next `length` bytes, if that stretch is cached or can be cached now.
     #[inline]
     fn known(&mut self, rest: &[u8], length: usize, state: u32) -> Option<u32> {
         if rest.len() < SHORT || self.stretches.sleeps() {
@@ -239,8 +239,8 @@ enum Width {
 /// The highest repeat count that is kept when an expression is widened.
 const MAX_COUNT: u32 = 4;
 
-/// Returns `node`, or a variant of it: if a look-ahead requires more text than the parts after it, the look-ahead's
-/// content replaces those parts.
+/// Returns `node`, or a variant of it. If a look-ahead requires more text than the parts after it, its content replaces
+/// those parts.
 pub(super) fn ahead(node: &Node) -> Node {
     let Node::Concat(parts) = node else { return node.clone() };
     let least = |node: &Node| needed(node, Case::Exact).1;

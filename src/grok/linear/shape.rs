@@ -9,7 +9,7 @@ use crate::grok::set::Set;
 /// The most characters that one [`Op::Shape`](super::op::Op::Shape) instruction compares.
 pub(super) const MAX_SHAPE: usize = 48;
 
-/// Returns whether a join before part `at` pays off: the machine can reach that part at one position more than once,
+/// Returns whether a join before part `at` saves work: the machine can reach that part at one position several times,
 /// from several starts or in several ways.
 pub(super) fn joins(parts: &[Node], at: usize, leads: &[Lead]) -> bool {
     let Some(before) = at.checked_sub(1).and_then(|before| parts.get(before)) else { return false };
@@ -31,8 +31,8 @@ pub(super) fn joins(parts: &[Node], at: usize, leads: &[Lead]) -> bool {
     }
 }
 
-/// Returns the characters of `node`, if `node` can end only before a character that is none of them. Then a match that
-/// starts anywhere inside a text of `node` ends where that text ends.
+/// Returns the characters of `node`, if `node` can end only before another character. Then a match that starts anywhere
+/// inside a text of `node` ends where that text ends.
 pub(super) fn is_one(node: &Node, after: &Lead) -> Option<Set> {
     let mut used = Set::empty();
     let mut is_plain = true;

@@ -68,8 +68,8 @@ fn are_apart(ways: &[Node]) -> bool {
     !ways.iter().any(is_nullable) && leads.iter().enumerate().all(apart)
 }
 
-/// Returns `node` without the look-around of one character whose result is already certain. `before` and `after` tell
-/// which characters can stand there.
+/// Removes the look-around of one character if the neighbouring characters decide its result. `before` and `after` tell
+/// which characters can stand before and after `node`.
 pub(super) fn prune(node: &Node, before: &Lead, after: &Lead) -> Node {
     match node {
         Node::Concat(parts) => {
@@ -116,7 +116,7 @@ pub(super) fn prune(node: &Node, before: &Lead, after: &Lead) -> Node {
     }
 }
 
-/// Returns whether the character there is a word character, if that is certain. The end of the line counts as no word
+/// Returns whether the character is a word character, if that is certain. The end of the line counts as no word
 /// character.
 fn is_word(there: &Lead) -> Option<bool> {
     if there.set.is_disjoint(word()) {

@@ -1,4 +1,4 @@
-//! The positions at which a match can start, as far as they are known before an attempt.
+//! Finds the positions at which a match can start, before any attempt.
 
 use memchr::memmem::Finder;
 
@@ -10,7 +10,7 @@ use super::shape::{is_look, is_one};
 use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
 
-/// Finds the positions that are worth an attempt.
+/// Finds the positions at which an attempt can succeed.
 #[derive(Debug)]
 pub(super) struct Starts {
     anchor: Anchor,
@@ -25,7 +25,7 @@ pub(super) struct Starts {
     /// The characters directly after which no match starts.
     not_after: Option<Class>,
     needles: Needles,
-    /// The characters of the first part of every match, if that part ends only before another character.
+    /// The characters of the first part of every match. `None` if the part can end before one of these characters.
     head: Option<Class>,
 }
 
@@ -58,7 +58,7 @@ impl Starts {
         }
     }
 
-    /// Returns whether an attempt at position 0 is worth its cost. Most lines match there.
+    /// Returns whether an attempt at position 0 can succeed. Most lines match there.
     #[inline]
     pub(super) fn at_beginning(&self, line: &[u8]) -> bool {
         self.prefix.is_none()
@@ -69,7 +69,7 @@ impl Starts {
             }
     }
 
-    /// Returns the first position from `at` on that is worth an attempt.
+    /// Returns the first position from `at` on at which an attempt can succeed.
     #[inline(never)]
     pub(super) fn find(&self, line: &[u8], mut at: usize) -> Option<usize> {
         loop {
@@ -129,8 +129,8 @@ impl Starts {
         self.needles.lacks(line)
     }
 
-    /// Returns the next position that is worth a probe after the probe at `start` has failed at `read`. If the probe
-    /// has read beyond the first part of a match, no match starts inside that part: it would continue in the same way.
+    /// Returns the next position to probe, after the probe at `start` has failed at `read`. If the probe has read
+    /// beyond the first part of a match, no match starts inside that part: it would continue in the same way.
     pub(super) fn after_probe(&self, line: &[u8], start: usize, read: usize) -> usize {
         let next = Starts::after(line, start);
         match &self.head {

@@ -1,7 +1,7 @@
 //! Finds the captures whose old values need no record for backtracking.
 //!
 //! When a way fails, its captures must be undone. In general, the machine pushes each old value onto the stack. Most
-//! captures do not need that: a capture that is set at one place of the expression, outside of every loop, is set at
+//! captures do not need that. If a capture is set at one place of the expression, outside of every loop, it is set at
 //! most once on any way. Its old value is always "unset". So its instruction becomes a plain store ([`Op::Mark`]). When
 //! the machine resumes a choice, it unsets all such captures that lie after the choice. A choice inside a capture lies
 //! between the capture's start and its end, so only the end is unset.

@@ -1,5 +1,5 @@
-//! Windows (up to 64 bytes of a line), ranges of bytes that a window must fit, and a cache whose entries are found by
-//! them.
+//! Windows (up to 64 bytes of a line), ranges of bytes for the bytes of a window (a *fit*), and a cache with fits as
+//! keys.
 
 use wide::u8x16;
 
@@ -142,7 +142,7 @@ const WAYS: usize = 4;
 /// The number that stands for no entry.
 const NONE: u8 = u8::MAX;
 
-/// The cost of a new entry, in uses of an entry.
+/// The cost of a new entry, in uses of earlier entries.
 const COST: u32 = 512;
 /// The most uses that can be saved up.
 const SAVINGS: u32 = 64 * COST;
@@ -153,8 +153,8 @@ const ENOUGH: u32 = TERM / 4;
 const SLEEP: u32 = 4 * TERM;
 const LONGEST_SLEEP: u32 = 256 * TERM;
 
-/// A cache of stretches. It adds an entry for a key that was missed twice. A new entry costs as many hits as 512 uses
-/// of earlier entries. If the hit rate is low, the cache pauses (it *sleeps*).
+/// A cache of stretches. It adds an entry for a key that was missed twice. Each new entry costs 512 uses of earlier
+/// entries. If the hit rate is low, the cache pauses (it *sleeps*).
 #[derive(Debug)]
 pub(super) struct Cache<T> {
     entries: Vec<T>,

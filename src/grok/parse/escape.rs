@@ -80,7 +80,8 @@ impl Parser<'_> {
         Ok(Some(Node::Look(look)))
     }
 
-    /// Parses `\1` or `\12`: a back-reference if it is one digit or if there are so many groups.
+    /// Parses `\1` or `\12`: a back-reference if the number has one digit, or if the pattern has at least that many
+    /// groups.
     fn numbered_reference(&mut self, r: &mut Reader<'_>, at: usize) -> Result<Option<Node>> {
         let rest = &r.text[at + 1..];
         let length = rest.bytes().take_while(u8::is_ascii_digit).count();

@@ -26,8 +26,8 @@
 //! | `(?i)` | ignores case, one character for one: `ß` is not `ss` |
 //! | `(?<n>…)\g<n>` | the group once more, as if it were written again |
 //!
-//! Some constructs are not supported, and each is an error that says so: groups that call themselves, absent operators
-//! (`(?~…)`), back-references with a level (`\k<n+1>`), look-behind without a maximum length.
+//! Four constructs are not supported, and each gives an error: groups that call themselves, absent operators (`(?~…)`),
+//! back-references with a level (`\k<n+1>`), and look-behind without a maximum length.
 
 mod call;
 mod class;
@@ -121,7 +121,7 @@ struct Reader<'t> {
     groups: usize,
 }
 
-/// The options that are in force.
+/// The options that apply at the current position.
 #[derive(Debug, Clone, Copy)]
 struct Options {
     /// `(?i)`: case is ignored.

@@ -12,7 +12,7 @@ const MAX_REPEAT: u32 = 65_535;
 /// A node that a quantifier after it would repeat.
 struct Atom {
     part: Part,
-    /// Whether it is already a repeat, because a quantifier stands before.
+    /// Whether it is already a repeat, because a quantifier has been read.
     quantified: bool,
 }
 

@@ -15,7 +15,8 @@ const SOME: u64 = 2;
 /// Number of variants of each golden line, and number of lines in each phase.
 const KINDS: usize = 5;
 const PHASE: usize = 60;
-/// For each phase: one line in so many is a variant instead of the golden line.
+/// The share of variants in each phase. For example, 20 means that one line in 20 is a variant; the others are the
+/// golden line.
 const PHASES: [usize; 6] = [20, 4, 2, 1, 3, 10];
 
 #[test]

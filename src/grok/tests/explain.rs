@@ -97,7 +97,7 @@ fn every_built_in_format_can_be_explained() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// The result equals that of trying all beginnings one after the other, whatever lines came before.
+    /// A search through all beginnings gives the same result, whatever lines came before.
     #[test]
     fn halving_finds_what_looking_at_all_beginnings_finds(
         lines in proptest::collection::vec("[ab 1]{0,6}", 1..6),

@@ -5,7 +5,7 @@ use std::fs;
 use super::{Library, captures};
 use crate::grok::{DateRule, Field, FieldType, Rule};
 
-/// Returns a library to which a directory with these files was added.
+/// Returns a library with a directory of these files added.
 fn with_dir(files: &[(&str, &str)]) -> Result<Library, String> {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     for (name, content) in files {

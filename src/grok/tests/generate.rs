@@ -7,7 +7,7 @@ use fastrand::Rng;
 use crate::grok::ast::Node;
 use crate::grok::set::Set;
 
-/// The length of the line, in bytes, from which on repeats take their fewest rounds.
+/// If the line has at least this many bytes, repeats take their fewest rounds.
 const LONG: usize = 300;
 
 /// Returns a line that `node` may match.

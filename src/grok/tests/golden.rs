@@ -1,4 +1,4 @@
-//! Tests the built-in definitions on their golden lines in `tests/grok/*.toml`, and the formats on those in
+//! Tests the built-in definitions on the golden lines in `tests/grok/*.toml`, and the formats on the golden lines in
 //! `formats.toml`.
 //!
 //! A case has a pattern, a line and the expected document. Without an expected document, the line must not match. `ecs
@@ -72,7 +72,7 @@ pub(super) fn document(pattern: &Pattern, line: &str) -> Option<Value> {
     Some(serde_json::from_slice(&json).expect("it is JSON"))
 }
 
-/// Converts a document of a TOML file. Its numbers are read by the same parser as those of our documents.
+/// Converts a document of a TOML file. The same parser reads its numbers and the numbers of our documents.
 fn expected(table: &toml::Table) -> Value {
     let json = serde_json::to_string(table).expect("a table of texts and numbers");
     serde_json::from_str(&json).expect("it is JSON")
@@ -91,7 +91,7 @@ fn defined(files: &[(&str, &str)]) -> BTreeSet<String> {
     definitions.map(|definition| definition.name().to_owned()).collect()
 }
 
-/// Fields of which only the first capture is converted to a number, as in Logstash's own definitions.
+/// Fields with several captures, where only the first one becomes a number. Logstash's own definitions do the same.
 const ALIKE: [&str; 13] = [
     "BACULA_LOG client.port",
     "BACULA_LOGLINE client.port",

@@ -274,8 +274,8 @@ impl Compiler {
         Ok(at)
     }
 
-    /// Returns the start of the parts before `end` that have neither captures nor anything that needs the backtracking
-    /// machine.
+    /// Returns the start of the plain parts before `end`. A plain part has no captures and does not need the
+    /// backtracking machine.
     fn plain_before(&self, parts: &[Node], end: usize) -> usize {
         let is_plain = |node: &Node| {
             !any(node, &mut |node| match node {

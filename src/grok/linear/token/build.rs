@@ -171,7 +171,7 @@ impl Builder {
         token
     }
 
-    /// Returns the bytes that leave `state`, if it stays as it is over all other bytes.
+    /// Returns the bytes that leave `state`, if all other bytes lead back to it.
     fn leaves(&self, state: u32, row: &[Edge]) -> Option<Vec<u8>> {
         let stay = Edge { ends: false, next: Some(state) };
         if self.explorer.symbols.beyond().any(|symbol| row[usize::from(symbol)] != stay) {

@@ -1,5 +1,5 @@
-//! A lazy DFA: it creates a state when a line first reaches it. It serves expressions whose complete DFA would be too
-//! large, or too expensive for its purpose.
+//! A lazy DFA: it creates a state when a line first reaches it. It is for expressions with a complete DFA that would be
+//! too large, or too expensive for its purpose.
 
 use super::super::chars::{decode, decode_last};
 use super::Ends;
@@ -17,7 +17,7 @@ const UNKNOWN: u32 = u32::MAX;
 const SIZE: usize = 1 << 20;
 
 /// The work that each line with a new state adds to the limit, and the most that can be saved up, in steps over the
-/// NFA. In an NFA of 10,000 steps, one state can take as many steps.
+/// NFA. In an NFA of 10,000 steps, the computation of one state can take 10,000 steps.
 const EACH: usize = 2_000;
 const MOST: usize = 8_000_000;
 

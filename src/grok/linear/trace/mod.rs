@@ -2,14 +2,14 @@
 //!
 //! Log lines resemble each other: a date stands where a date stood, three digits where three digits stood. The
 //! machine's steps over such a stretch depend on a few bytes, and only on the range that each byte lies in. A trace
-//! holds these steps: for each byte of a window, the range within which nothing would change; and the result (captures,
-//! open choices, the next instruction). If a later line fits the ranges, the machine takes the result at once. One
-//! comparison of four blocks of bytes then replaces two or three dozen instructions and a hundred table look-ups.
+//! holds the range of each byte within which nothing would change, and the result: captures, open choices, and the next
+//! instruction. If a later line fits the ranges, the machine takes the result at once. One comparison of four blocks of
+//! bytes then replaces two or three dozen instructions and a hundred table look-ups.
 //!
 //! A trace is exact. The [recorder](record) narrows the range of every byte that it reads to the bytes that lead to the
 //! same state. So on every line that fits, the machine would have done the same.
 //!
-//! Traces are looked up by shape: which of the first bytes are letters and digits. The instructions that look for
+//! Traces are looked up by *shape*: which of the first bytes are letters and digits. The instructions that look for
 //! traces are called *sites*. Each thread has its own traces. It records one when a shape comes up for the second time.
 //! A site pauses while hardly any line fits its traces.
 

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use super::super::op::{At, Code, Content, Op};
 
-/// The fewest instructions and fields for which a look-up pays off.
+/// The fewest instructions and fields for which a look-up saves time.
 const LEAST: usize = 3;
 
-/// Inserts [`Op::Trace`] instructions where they pay off.
+/// Inserts [`Op::Trace`] instructions where they save time.
 pub(in crate::grok::linear) fn place(code: &mut Code) {
     let mut sites: Vec<(At, At)> = Vec::new();
     code.first = site(code, &mut sites, code.entry);

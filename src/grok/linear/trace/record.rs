@@ -1,9 +1,9 @@
 //! Records a trace: runs the machine's instructions over a stretch of a line and notes what the result depends on.
 //!
-//! Each instruction does the same as in the machine, with two differences. Each byte that is read narrows the range of
-//! its position to the bytes for which nothing changes. And the recorder appends to a list of effects where the machine
-//! writes to its memory. The trace ends before an instruction whose result is not determined by ranges: at the end of
-//! the line, at a character beyond ASCII, or outside the window.
+//! Each instruction does the same as in the machine, with two differences. For each byte that it reads, the recorder
+//! finds the range of bytes for which nothing changes. Where the machine writes to its memory, the recorder appends to
+//! a list of effects. The trace ends where ranges do not determine the result: at the end of the line, at a character
+//! beyond ASCII, or outside the window.
 
 use super::super::chars::Class;
 use super::super::memory::Place;
@@ -14,7 +14,7 @@ use super::{Effect, Join, MAX_CAPTURES, MAX_EFFECTS, NONE_ENDS, Trace};
 
 /// The most instructions of a trace.
 const MAX_STEPS: usize = 256;
-/// The fewest bytes for which a trace pays off.
+/// The fewest bytes of a trace; a shorter one saves no time.
 const LEAST: usize = 4;
 /// The most characters of free text in a trace. Longer texts differ from line to line.
 const FREE: usize = 3;
@@ -258,7 +258,8 @@ impl Recorder<'_> {
         (at - self.start) as u8
     }
 
-    /// Returns whether `is` holds for the byte at `at`. Narrows the range of that byte to those with the same answer.
+    /// Returns whether `is` holds for the byte at `at`. Narrows the range of that byte to the bytes with the same
+    /// answer.
     fn sees(&mut self, at: usize, is: impl Fn(u8) -> bool) -> Option<bool> {
         let byte = *self.line.get(at)?;
         let index = at.checked_sub(self.start)?;
