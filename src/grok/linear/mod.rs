@@ -2,8 +2,8 @@
 //! matches or not.
 //!
 //! It gives the same matches as a backtracking engine: the leftmost match, by the first way of each choice that leads
-//! to a match. A *choice* is an alternation or a repeat. A *way* is one alternative of a choice. A choice is *open*
-//! while some of its ways are untried.
+//! to a match. A *choice* is an alternation or a repeat. A *way* is a path through the expression, with one alternative
+//! of each choice. A choice is *open* while some of its alternatives are untried.
 //!
 //! # Modules
 //!

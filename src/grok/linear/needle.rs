@@ -8,11 +8,11 @@ use super::lead::has_capture;
 use crate::grok::ast::Node;
 use crate::grok::literals::{Case, Needed, bits, bits_of, needed};
 
-/// The needles of an expression, for each top-level alternative (*way*) of it.
+/// The needles of an expression, for each of its top-level alternatives (*ways*).
 #[derive(Debug)]
 pub(super) struct Needles(Vec<Way>);
 
-/// The needles of one way.
+/// The needles of one top-level alternative.
 #[derive(Debug)]
 struct Way {
     /// Needles that do not overlap, in the order in which they stand in a match.

@@ -83,14 +83,14 @@ pub(super) fn exit(after: &Lead) -> Exit {
     }
 }
 
-/// Returns whether a run of `set` before `after` has only one end that can lead to a match.
+/// Returns whether a run of `set`, followed by `after`, has only one end that can lead to a match.
 pub(super) fn is_decided(set: &Set, max: Option<u32>, min: u32, after: &Lead) -> bool {
     // If the rest always matches, the first end is enough. And if the next part cannot start with a character of the
     // run, it cannot follow before the run's end.
     after.sure || max == Some(min) || set.is_disjoint(&after.set)
 }
 
-/// Returns whether one instruction without a choice can match `node` before `after`.
+/// Returns whether one instruction without a choice can match `node`, followed by `after`.
 pub(super) fn is_simple(node: &Node, after: &Lead) -> bool {
     match node {
         Node::Set(_) => true,

@@ -9,7 +9,7 @@
 //! | `^`, `$` | the start and the end of a line, always |
 //! | `(…)` | does not capture if the pattern has a field or a named group |
 //! | `(?<name>…)`, `(?P<name>…)`, `(?'name'…)` | a field |
-//! | `x(?i)a\|b` | `x(?i:a\|b)`: an option includes the alternatives after it |
+//! | `x(?i)a\|b` | `x(?i:a\|b)`: an option also applies to the alternatives after it |
 //! | `\w`, `\d`, `\s` and their opposites | ASCII; Unicode under `(?u)` |
 //! | `\b`, `[[:alpha:]]`, `\p{Alpha}` | Unicode; `\b` and `[[:alpha:]]` are ASCII under `(?a)` |
 //! | `\h`, `\H` | a hexadecimal digit; any other character |

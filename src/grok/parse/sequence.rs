@@ -9,7 +9,7 @@ use crate::grok::unicode;
 /// The highest repeat count. The limit is PCRE2's.
 const MAX_REPEAT: u32 = 65_535;
 
-/// A node that a quantifier after it would repeat.
+/// The node that the next quantifier repeats.
 struct Atom {
     part: Part,
     /// Whether it is already a repeat, because a quantifier has been read.

@@ -10,7 +10,7 @@ use super::engines::captured_once;
 use super::generate::mutate;
 use super::golden::golden_cases;
 
-/// One golden line in `SOME` is tested; each seed selects others.
+/// The share of golden lines that are tested: one in two. The seed selects them.
 const SOME: u64 = 2;
 /// Number of variants of each golden line, and number of lines in each phase.
 const KINDS: usize = 5;

@@ -30,7 +30,7 @@ pub(super) const ENGINES: [Engine; 3] = [
 
 const PCRE2: &str = "PCRE2";
 
-/// One pattern in `DOUBTED` runs every proof on its lines.
+/// The share of patterns that run every proof on their lines: one in six.
 const DOUBTED: u64 = 6;
 
 /// The most steps of Oniguruma at one position. A line that needs more is not compared with Oniguruma.

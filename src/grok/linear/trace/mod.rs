@@ -51,7 +51,7 @@ struct Join {
     at: u8,
 }
 
-/// A recorded way.
+/// A trace: the recorded steps over a stretch of a line.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Trace {
     fit: Fit,
@@ -179,7 +179,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         let traces = &mut self.memory.sites[site as usize];
         match record::record(self.code, self.line, at, next) {
             Some(trace) => traces.add(trace, key),
-            // The way is too short for a trace, or it depends on more than a window.
+            // The recorded stretch is too short, or the steps depend on more than a window.
             None => traces.waste(),
         }
     }
