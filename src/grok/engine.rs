@@ -100,8 +100,8 @@ impl Pattern {
     }
 
     /// Returns the same pattern on the careful machine, which otherwise runs only when the fast machine exceeds its
-    /// budget. For comparisons. Returns `None` if the pattern is not regular, or too large for that machine: it has no
-    /// tokens, so it needs more instructions.
+    /// budget. For comparisons. Returns `None` if the pattern is not regular, or too large for that machine. That
+    /// machine has no tokens, so it needs more instructions.
     pub fn careful(&self) -> Option<Pattern> {
         let parsed = &self.shared.parsed;
         let program = linear::Program::new(&parsed.expression, parsed.slots.len()).ok()?;

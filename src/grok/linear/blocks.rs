@@ -6,7 +6,7 @@ use wide::{i8x16, u8x16};
 pub(super) const BLOCK: usize = 16;
 
 /// The highest limit of a search. A search with a limit finds all bytes below it: control characters and the blank.
-/// They are rare, so it costs little if some of them are not wanted.
+/// They are rare, so it costs little if the search finds some that the caller does not want.
 const MAX_BELOW: u8 = 0x21;
 
 /// Number of bytes that are compared before the result is tested. With a large chunk, the processor mispredicts fewer

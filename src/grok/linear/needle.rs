@@ -36,7 +36,7 @@ struct Needle {
     times: usize,
 }
 
-/// A text that is searched backwards, by its rarest byte.
+/// A text that is searched from the end of the line, by its rarest byte.
 #[derive(Debug, PartialEq, Eq)]
 struct Text {
     text: Vec<u8>,

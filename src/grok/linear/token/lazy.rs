@@ -1,5 +1,5 @@
-//! A lazy DFA: it creates a state when a line first reaches it. It is for expressions with a complete DFA that would be
-//! too large, or too expensive for its purpose.
+//! A lazy DFA: it creates a state when a line first reaches it. It is used where a complete DFA would be too large or
+//! too expensive.
 
 use super::super::chars::{decode, decode_last};
 use super::Ends;

@@ -232,6 +232,6 @@ impl Lane {
     }
 }
 
-/// The first character beyond ASCII. Binary search finds the symbols of these characters, the raw byte among them.
+/// The first character beyond ASCII. Binary search finds the symbols of these characters, including the raw byte.
 const BEYOND: u32 = 0x80;
 const _: () = assert!(RAW > BEYOND);
