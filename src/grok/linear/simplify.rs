@@ -4,7 +4,7 @@
 //! does the same:
 //!
 //! - A possessive run of a set, `x++`, becomes a run that no `x` follows. The first way takes all `x`, so the next
-//!   character is none.
+//!   character is another one.
 //! - If alternatives start with different characters, the next character selects one of them. The group can then be
 //!   moved into each alternative.
 //! - If the content has no captures and always has at most one end, there is no second way to exclude. This is proved

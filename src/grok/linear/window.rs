@@ -1,5 +1,5 @@
-//! Windows (up to 64 bytes of a line), ranges of bytes for the bytes of a window (a *fit*), and a cache with fits as
-//! keys.
+//! A *window* is up to 64 bytes of a line. A *fit* is a range of bytes for each byte of a window. A cache finds its
+//! entries by their fits.
 
 use wide::u8x16;
 
