@@ -38,7 +38,7 @@ fuzz_target!(|input: &[u8]| {
     let size = BatchSize { lines: bound(lines), bytes: bound(bytes), max_line: bound(max_line) };
     let count = Count::default();
     let compression = Compression::of(content);
-    // Only the lines of a decompression bomb are checked; its output is cut off.
+    // The output of a decompression bomb is cut off, so only its first lines are checked.
     let Ok(reader) = compression.reader(content) else { return };
     let mut limited = std::io::Read::take(reader, 1 << 20);
     let name = |_: &[u8]| Origin::new(0, "");

@@ -99,8 +99,8 @@ pub(in crate::grok) struct Memory {
     doubt: Doubt,
     /// The scout. It is created when a line first fails at several positions.
     scout: ScoutOnce,
-    /// The machine that this memory is prepared for, by [`Memory::prepare`]: `true` for the careful one, `None` for
-    /// none.
+    /// The machine for which [`Memory::prepare`] has prepared this memory: `true` for the careful one, `false` for the
+    /// fast one. `None` before the first search.
     is_careful: Option<bool>,
 }
 
@@ -208,8 +208,8 @@ impl Program {
         }
     }
 
-    /// Runs `proof` on `line`. Returns its cost if it proves that `line` has no match, in bytes that an automaton could
-    /// read in the same time; else `None`.
+    /// Runs `proof` on `line`. If it proves that `line` has no match, returns its cost, in bytes that an automaton
+    /// could read in the same time. Otherwise, returns `None`.
     #[inline(never)]
     fn rules_out(&self, scout: &mut ScoutOnce, line: &[u8], proof: Proof) -> Option<usize> {
         match proof {

@@ -130,7 +130,7 @@ impl Starts {
     }
 
     /// Returns the next position to probe, after the probe at `start` has failed at `read`. If the probe has read
-    /// beyond the first part of a match, no match starts inside that part: it would continue in the same way.
+    /// beyond the first part of a match, no match starts inside that part, because it would fail in the same way.
     pub(super) fn after_probe(&self, line: &[u8], start: usize, read: usize) -> usize {
         let next = Starts::after(line, start);
         match &self.head {

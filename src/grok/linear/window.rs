@@ -144,7 +144,7 @@ const NONE: u8 = u8::MAX;
 
 /// The cost of a new entry, in uses of earlier entries.
 const COST: u32 = 512;
-/// The most uses that can be saved up.
+/// The most uses that can be saved up for new entries.
 const SAVINGS: u32 = 64 * COST;
 /// The number of look-ups after which the hit rate is checked, and the hits that it must have.
 const TERM: u32 = 1024;
@@ -237,7 +237,8 @@ impl<T: PartialEq> Cache<T> {
         self.entries.get(usize::from(number))
     }
 
-    /// Records a miss of `key`. Returns whether the caller is to make an entry; its cost is then paid.
+    /// Records a miss of `key`. Returns whether the caller must make an entry. If so, the cost of the entry is
+    /// subtracted from the savings.
     pub(super) fn misses(&mut self, key: u64) -> bool {
         self.missed += 1;
         self.savings = self.savings.saturating_add(self.found - self.saved);
@@ -286,7 +287,7 @@ impl<T: PartialEq> Cache<T> {
         ways[0] = number as u8;
     }
 
-    /// Records that no entry could be made. That costs as much as an entry once more.
+    /// Records that no entry could be made. This subtracts the cost of an entry from the savings once more.
     pub(super) fn waste(&mut self) {
         self.savings = self.savings.saturating_sub(COST);
     }

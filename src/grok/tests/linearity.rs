@@ -143,7 +143,6 @@ fn work_grows_as_the_line_does_with_the_well_known_definitions() {
 
 #[test]
 fn a_pattern_that_is_large_when_written_out_compiles_in_bounded_time() {
-    // Each level unrolls the inner level nine times, and the compiler tries to make a token of each part again and
-    // again.
+    // Each level unrolls the inner level up to nine times, and the compiler tries to make a token of each copy.
     let _ = Library::builtin().compile("(?:(?:(?:(?:(?:a[ab]){,2}[ab]){3}[ab]){1,9}[ab]){1,9}[ab]){1,9}");
 }

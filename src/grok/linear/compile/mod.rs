@@ -2,9 +2,9 @@
 //!
 //! The tree is compiled from its end to its start. So for each part, the compiler knows the next instruction and what
 //! the next part can start with ([`Lead`]). That shows which choices are unnecessary. A run needs no choice if the next
-//! part cannot start with its characters. Alternatives need none if the next byte selects one. A part without captures
-//! whose end is unique becomes a [`Token`](super::token::Token). The module [`choices`] compiles the parts that need a
-//! choice.
+//! part cannot start with its characters. Alternatives need no choice if the next byte selects one. A part without
+//! captures whose end is unique becomes a [`Token`](super::token::Token). The module [`choices`] compiles the parts
+//! that need a choice.
 
 mod choices;
 
@@ -314,7 +314,8 @@ impl Compiler {
         Ok(at)
     }
 
-    /// Compiles the simple part before `end`. Several literal characters become one text, several sets one shape.
+    /// Compiles the simple part before `end`. Several literal characters become one text, and several sets become one
+    /// shape.
     fn simple_run(&mut self, parts: &[Node], leads: &[Lead], end: &mut usize, next: At) -> Compiled {
         if let Some(start) = self.shape_before(&parts[..*end]) {
             let at = self.shape(&parts[start..*end], next)?;
