@@ -61,8 +61,8 @@ pub(crate) fn bits(texts: &[Vec<u8>]) -> f64 {
     commonest - (texts.len().max(1) as f64).log2()
 }
 
-/// Returns the rarity of a byte in logs, in bits (estimated): small letters and digits are frequent, punctuation is in
-/// between.
+/// Returns the rarity of a byte in logs, in bits (estimated). Blanks are the most frequent bytes, then common
+/// punctuation, then common letters and digits.
 pub(crate) fn bits_of(byte: u8) -> f64 {
     match byte {
         // A line with one tab usually has many.

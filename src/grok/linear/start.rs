@@ -197,9 +197,9 @@ fn prefix(node: &Node) -> String {
     }
 }
 
-/// Returns the characters directly after which no attempt is needed. Two kinds of characters qualify: those that a
-/// negative look-behind forbids, and those of a run at the start of every match. In the second case, a match would
-/// start before the whole run.
+/// Returns a set of characters. Directly after one of them, no attempt is needed. Two kinds of characters qualify:
+/// those that a negative look-behind forbids, and those of a run at the start of every match. In the second case, a
+/// match would start before the whole run.
 fn not_behind(node: &Node) -> Option<Set> {
     match node {
         Node::Repeat { node, max: None, .. } => match &**node {
