@@ -65,8 +65,8 @@ impl Library {
     /// end with `~`, and folders are ignored.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::core::error::Kind::Usage) if a file cannot be read or is malformed. The error names the file
-    /// and the line.
+    /// [`Kind::Usage`](crate::core::error::Kind::Usage) if a file cannot be read or is malformed. The error names the
+    /// file and the line.
     pub fn add_dir(&mut self, directory: &Path) -> Result<()> {
         let shown = directory.display();
         let unreadable = |error| Error::usage(format!("the patterns directory {shown} cannot be read")).because(error);
@@ -129,8 +129,8 @@ impl Library {
     /// Compiles a pattern given with `-p`.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::core::error::Kind::Usage) if the pattern is wrong. The error shows the text with a caret under
-    /// the fault. For a fault in a definition, it names the file and the line.
+    /// [`Kind::Usage`](crate::core::error::Kind::Usage) if the pattern is wrong. The error shows the text with a caret
+    /// under the fault. For a fault in a definition, it names the file and the line.
     pub fn compile(&self, text: &str) -> Result<Pattern> {
         self.compile_from("pattern given with -p", text)
     }
@@ -146,8 +146,8 @@ impl Library {
     /// Returns the format `name`, compiled.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::core::error::Kind::Usage) if there is no such format; the error suggests the nearest name and
-    /// lists all. The same kind of error is returned if the pattern, the types or the date of the format are wrong.
+    /// [`Kind::Usage`](crate::core::error::Kind::Usage) if there is no such format; the error suggests the nearest name
+    /// and lists all. The same kind of error is returned if the pattern, the types or the date of the format are wrong.
     pub fn format(&self, name: &str) -> Result<Format> {
         match self.formats.iter().find(|spec| spec.name == name) {
             Some(spec) => self.build(spec),

@@ -39,8 +39,8 @@ const IDLE: u8 = 64;
 const SEVERAL: u8 = 16;
 const LONG: usize = 4096;
 
-/// Number of lines that one proof excludes before the cheapest proof is determined again. By then, another automaton may
-/// exist, or the log may have changed.
+/// Number of lines that one proof excludes before the cheapest proof is determined again. By then, another automaton
+/// may exist, or the log may have changed.
 const SETTLED: u32 = 4096;
 
 /// Whether automata may be built to find a proof.
