@@ -28,7 +28,7 @@ pub(crate) enum Node {
         min: u32,
         /// The most rounds, not below `min`; `None` for no end.
         max: Option<u32>,
-        /// Whether more rounds are tried before fewer.
+        /// Whether a match with more rounds is tried first.
         greedy: bool,
     },
     /// Records where `node` matched. The numbers of fields come first; groups that only back-references use come after

@@ -91,7 +91,7 @@ impl Pattern {
         Ok(Pattern { shared: Arc::new(Shared { name: name.into(), text, fields, slots, parsed, program }) })
     }
 
-    /// Returns the same pattern on PCRE2, even if it is regular. For comparisons.
+    /// Returns the same pattern on PCRE2, even if it is regular. It is used for comparisons.
     ///
     /// # Errors
     /// PCRE2's message if it refuses the expression.
@@ -100,8 +100,8 @@ impl Pattern {
     }
 
     /// Returns the same pattern on the careful machine, which otherwise runs only when the fast machine exceeds its
-    /// budget. For comparisons. Returns `None` if the pattern is not regular, or too large for that machine. That
-    /// machine has no tokens, so it needs more instructions.
+    /// budget. It is used for comparisons. Returns `None` if the pattern is not regular, or too large for that machine.
+    /// That machine has no tokens, so it needs more instructions.
     pub fn careful(&self) -> Option<Pattern> {
         let parsed = &self.shared.parsed;
         let program = linear::Program::new(&parsed.expression, parsed.slots.len()).ok()?;
@@ -154,7 +154,8 @@ impl Pattern {
         self.shared.slots
     }
 
-    /// Returns the expression, fully expanded, in PCRE2's syntax. For diagnostics and comparisons; its form may change.
+    /// Returns the expression, fully expanded, in PCRE2's syntax. It is used for diagnostics and comparisons, and its
+    /// form may change.
     pub fn expression(&self) -> String {
         pcre::expression(&self.shared.parsed)
     }

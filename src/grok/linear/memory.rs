@@ -159,7 +159,8 @@ impl Used {
 /// one way.
 #[derive(Debug, Default)]
 pub(super) struct Joins {
-    /// For each join, the latest positions. The contents belong to an earlier line until a way of this line has failed.
+    /// For each join, the latest positions. Until a way of this line has failed, they still belong to an earlier line
+    /// and are not valid.
     seen: Vec<Seen>,
     /// The joins and traces that the first way has passed.
     way: Vec<Passed>,

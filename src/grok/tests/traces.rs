@@ -11,8 +11,8 @@ use super::golden::golden_cases;
 use super::{Library, Pattern};
 use crate::grok::linear::Proof;
 
-/// The number of times that a line is matched before similar lines. A trace is recorded when a shape comes up twice,
-/// and a line needs several traces one after the other.
+/// The number of times that a line is matched before similar lines are matched. A trace is recorded when a shape comes
+/// up twice, and a line needs several traces one after the other.
 const AGAIN: usize = 6;
 
 /// Replaces one or two bytes of `line` so that the shape stays the same. The look-up then finds the same traces, and
