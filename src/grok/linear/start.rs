@@ -22,7 +22,7 @@ pub(super) struct Starts {
     end: bool,
     /// The text that every match starts with.
     prefix: Option<Finder<'static>>,
-    /// The characters directly after which no match starts.
+    /// The characters directly after which no attempt is needed.
     not_after: Option<Class>,
     needles: Needles,
     /// The characters of the first part of every match. `None` if the part can end before one of these characters.

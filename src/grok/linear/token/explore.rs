@@ -28,7 +28,8 @@ const STATE: usize = 32;
 pub(in crate::grok::linear) struct Explorer {
     nfa: Nfa,
     pub(super) symbols: Symbols,
-    /// For unique ends: the set of characters that must follow an end, and whether the end of the line may follow.
+    /// The index of the set of characters that must follow an end, and whether the end of the line may follow. `None`
+    /// if only the first way counts.
     pub(super) wanted: Option<(usize, bool)>,
     /// Whether any end is enough.
     pub(super) is_any: bool,
