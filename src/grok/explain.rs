@@ -179,7 +179,7 @@ fn has_fields(library: &Library, text: &str, depth: usize) -> bool {
     })
 }
 
-/// How far a line got.
+/// A report of how far a line got.
 #[derive(Clone)]
 pub struct Reached {
     parts: Arc<Parts>,

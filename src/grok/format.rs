@@ -16,7 +16,7 @@ use crate::grok::{Field, FieldType};
 pub struct Format {
     /// The name of the format. For a pattern given with `-p`, it is the name of that pattern.
     pub name: String,
-    /// How a line becomes fields.
+    /// The rule that turns a line into fields.
     pub rule: Rule,
     /// The field that becomes `@timestamp`; `None` for patterns given with `-p`.
     pub date: Option<DateRule>,
@@ -32,7 +32,7 @@ impl Format {
     }
 }
 
-/// How a line becomes fields.
+/// The rule that turns a line into fields.
 #[derive(Debug, Clone)]
 pub enum Rule {
     /// A pattern captures the fields.

@@ -35,7 +35,7 @@ const MAX_LENGTH: usize = 48;
 /// The largest set of characters that is treated as several texts.
 const MAX_CHARACTERS: usize = 8;
 
-/// What is known about the text that a node matches.
+/// The known properties of the text that a node matches.
 struct Known {
     /// All texts that the node can match, if they are few. A text may be empty.
     exact: Option<Texts>,

@@ -1,12 +1,11 @@
-//! The part of the machine that handles atomic groups and look-around. Of such a group, only the first way that matches
-//! counts.
+//! The part of the machine that handles atomic groups and look-around. Only the first way through such a group counts.
 
 use super::machine::Machine;
 use super::memory::Frame;
 use super::op::At;
 use super::outcomes::WonRun;
 
-/// What the memo table says about a choice at a position.
+/// The entry of the memo table for a choice at a position.
 pub(super) enum Known {
     Nothing,
     /// All ways of the choice have failed there.

@@ -15,7 +15,7 @@ use super::memory::{self, Frame, Memory, Place};
 use super::op::{At, Code, Content, Edge, NO_CAPTURE, Op};
 use super::token::NO_END;
 
-/// How an attempt or a search ended.
+/// The result of an attempt or a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::grok) enum End {
     Found,

@@ -102,8 +102,8 @@ pub(super) struct Loop {
     pub(super) group: Option<At>,
 }
 
-/// What a choice records when the enclosing atomic group or look-around succeeds. Only choices without a capture
-/// between them and the group's end have a goal.
+/// The entry that a choice adds to the memo table when the enclosing atomic group or look-around succeeds. Only choices
+/// without a capture between them and the group's end have a goal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Goal {
     /// The end of the group.
@@ -111,7 +111,7 @@ pub(super) struct Goal {
     pub(super) won: Won,
 }
 
-/// How the memo table records that a choice led to the end of its group.
+/// The kind of entry for a choice that led to the end of its group.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Won {
     /// It records the position of the choice only. After a look-around, the machine returns to the position where the

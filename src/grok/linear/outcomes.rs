@@ -29,7 +29,7 @@ pub(super) struct Outcomes {
     ends: Vec<BTreeMap<u32, u32>>,
 }
 
-/// How a run has led to the end of its group.
+/// The success of a run: where the run ended, and where its group ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WonRun {
     /// Where the run ended. A run that starts anywhere up to this position wins in the same way.

@@ -85,8 +85,8 @@ pub(super) fn exit(after: &Lead) -> Exit {
 
 /// Returns whether a run of `set`, followed by `after`, has only one end that can lead to a match.
 pub(super) fn is_decided(set: &Set, max: Option<u32>, min: u32, after: &Lead) -> bool {
-    // If the rest always matches, the first end is enough. And if the next part cannot start with a character of the
-    // run, it cannot follow before the run's end.
+    // If the rest always matches, the first end is enough. If the next part cannot start with a character of the run,
+    // it cannot follow before the end of the run.
     after.sure || max == Some(min) || set.is_disjoint(&after.set)
 }
 

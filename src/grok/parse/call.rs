@@ -22,7 +22,7 @@ pub(super) fn is_call(slots: &[usize]) -> bool {
     slots[0] >= FIRST_CALL
 }
 
-/// How a group is named.
+/// The kind of a group's name.
 pub(super) enum GroupRef {
     /// By its number, from 1.
     Number(usize),

@@ -27,7 +27,7 @@ fn the_longest_beginning_that_matches_is_told_and_the_part_that_does_not() {
         ("[ab]x\\.y", "see ax,y", "[ab]x", 6, "\\."),
         // The match may start anywhere in the line.
         ("%{INT:n} seconds", "took 17 minutes", "%{INT:n}", 7, " seconds"),
-        // Of several alternatives, the one that got furthest is reported.
+        // The report is about the alternative that got furthest.
         ("a1|b%{INT:n}c|d", "xb17d", "b%{INT:n}", 4, "c"),
         // An option belongs to the parts after it.
         ("a(?i)bcd", "aBx", "a", 1, "(?i)bcd"),
@@ -49,7 +49,7 @@ fn definitions_with_fields_are_taken_apart() {
         assert!(matched.ends_with("\\[%{HTTPDATE:timestamp}\\] \"%{HTTPD_REQUEST}\" "), "{matched}");
         assert_eq!((offset, &failed[..]), (62, "(?:-|%{NUMBER:response})"), "{matched}");
     }
-    // Of a definition with alternatives, the one that got furthest is reported.
+    // For a definition with alternatives, the report is about the alternative that got furthest.
     let line = "[Fri Dec 16 01:46:23 2005] [error [client 192.0.2.1] x";
     let (matched, offset, _) = explained("%{HTTPD_ERRORLOG}", line).unwrap();
     assert_eq!((&matched[..], offset > 20), ("\\[%{HTTPDERROR_DATE:timestamp}\\] \\[%{LOGLEVEL:loglevel}", true));

@@ -3,9 +3,9 @@
 //!
 //! A part becomes a token in two cases:
 //!
-//! - *Unique*: a part may have several possible ends on a line. But after at most one of them stands a character that
-//!   the next part can start with. This is proved on the DFA: if a state can end before such a character, no further
-//!   end is reachable over that character. With one end and no captures, priorities do not matter.
+//! - *Unique*: the part may have several possible ends on a line. At most one of these ends is followed by a character
+//!   that the next part can start with. This is proved on the DFA: if a state can end before such a character, no
+//!   further end is reachable over that character. With one end and no captures, priorities do not matter.
 //! - *First*: the part is an atomic group, or the rest of the expression always matches. Then only the first way by
 //!   priority counts. The DFA's states are ordered lists of NFA threads, cut after the first thread that has reached
 //!   the end.
