@@ -1,5 +1,5 @@
-//! Needles: literal texts that every match contains. If a needle is missing from a line, the line has no match, and no
-//! match starts after the last needle. Needles are found at the speed of memory.
+//! Needles: literal texts that every match contains. If a needle is missing from a line, the line has no match.
+//! Otherwise, no match starts after the last occurrence of a needle. Needles are found at the speed of memory.
 
 use aho_corasick::packed::Searcher;
 use memchr::memmem::Finder;
