@@ -88,7 +88,7 @@ pub(in crate::grok) struct Memory {
     pub(super) joins: Joins,
     /// The traces of each site.
     pub(super) sites: Vec<Site>,
-    /// The memo table. It has a box of its own because nearly no line needs it.
+    /// The memo table. It is in a `Box`, because nearly no line needs it.
     pub(super) outcomes: Box<Outcomes>,
     #[cfg(test)]
     pub(in crate::grok) used: Used,
