@@ -8,18 +8,21 @@
 //!
 //! # Modules
 //!
-//! Imports follow the data flow: core ← grok, envelope, document, state ← source, queue, sink ← worker, net ← app ← cli.
-//! All of them use `observe` and `process`.
+//! A module imports modules of earlier rows only. `tests/structure.rs` checks this.
 //!
 //! | module | content |
 //! |---|---|
 //! | [`core`] | batches and lines, errors, stop requests, deadlines, secrets |
-//! | [`observe`], [`process`] | reports (messages, receipt, service manager); the process itself (signals, standard streams, its own files) |
-//! | [`grok`], [`envelope`], [`document`] | from the bytes of a line to fields, and from fields to an encoded document |
+//! | [`process`] | the process itself: its signals, its standard streams, the files that it must not read |
+//! | [`observe`] | reports on a job: messages, progress, receipt, debug details, service manager |
+//! | [`grok`] | patterns: from the bytes of a line to captures |
+//! | [`document`] | from captures to an encoded document with a stable `_id` |
+//! | [`envelope`] | opens the wrapping of a line |
+//! | [`dead_letter`] | appends the lines that cannot be stored to a file, with the reason |
 //! | [`state`] | the record of settled lines on disk (`--state DIR`) |
-//! | [`source`] | reads and decompresses inputs, and cuts them into batches |
 //! | [`queue`] | a state machine that holds each batch until it is acknowledged |
-//! | [`sink`], [`dead_letter`] | store documents; store the lines that no sink can take, with the reason |
+//! | [`source`] | finds, reads and decompresses inputs, and cuts them into batches |
+//! | [`sink`] | stores documents |
 //! | [`worker`] | asks for batches, parses lines, stores documents, acknowledges |
 //! | [`net`] | ZeroMQ: the batch dialogue between queue and workers, PUSH and PULL, keys |
 //! | [`app`] | one module per job (`run`, `serve`, `work`, `push`, `pull`, …); it connects the modules above |
