@@ -32,7 +32,8 @@ fn last_stage() -> Vec<(String, String)> {
 #[test]
 fn it_has_two_stages_labels_a_plain_user_and_a_signal() {
     let all = instructions();
-    let known = ["ARG", "FROM", "WORKDIR", "COPY", "RUN", "LABEL", "VOLUME", "USER", "ENV", "STOPSIGNAL", "ENTRYPOINT", "CMD"];
+    let known =
+        ["ARG", "FROM", "WORKDIR", "COPY", "RUN", "LABEL", "VOLUME", "USER", "ENV", "STOPSIGNAL", "ENTRYPOINT", "CMD"];
     assert!(all.iter().all(|(name, _)| known.contains(&name.as_str())), "{all:?}");
     let stages: Vec<_> = all.iter().filter(|(name, _)| name == "FROM").map(|(_, rest)| rest.as_str()).collect();
     assert_eq!(stages, ["${RUST} AS build", "${BASE}"]);
