@@ -1,17 +1,10 @@
 //! BSON, after version 1.1 of bsonspec.org: double, string, object, array, boolean, date, null and int64.
 
+use super::bson_type::{ARRAY, BOOL, DATE, DOUBLE, INT64, NULL, OBJECT, TEXT};
+use super::encoded::Encoding;
+use super::id::DocumentId;
 use super::keys::Key;
 use super::writer::DocumentWriter;
-use super::{DocumentId, Encoding};
-
-const DOUBLE: u8 = 0x01;
-pub(super) const TEXT: u8 = 0x02;
-const OBJECT: u8 = 0x03;
-const ARRAY: u8 = 0x04;
-const BOOL: u8 = 0x08;
-const DATE: u8 = 0x09;
-const NULL: u8 = 0x0A;
-const INT64: u8 = 0x12;
 
 /// A BSON document at the end of a buffer.
 pub(super) struct Bson<'a> {

@@ -1,18 +1,18 @@
 //! [`Encoder`]: one thread's way from a line and its spans to a document.
 
 use crate::core::error::{Error, Result};
-use crate::document::Encoding;
 use crate::grok::{DateRule, Field, Span};
 
-use super::DocumentId;
 use super::bson::Bson;
 use super::date::{COMMON, Formats};
+use super::encoded::Encoding;
+use super::id::DocumentId;
 use super::json::Json;
 use super::keys::{self, Key};
-use super::object::Passage;
 use super::outer_fields::OuterFields;
-use super::plan::{Captured, Naming, Plan, write_text};
-use super::writer::{DocumentWriter, Tags};
+use super::plan::{Captured, Naming, Plan};
+use super::stored_tape::StoredTape;
+use super::writer::{DocumentWriter, Tags, write_text};
 
 /// Encodes lines as documents. It has memory of its own (the date last read, room to work in): compile one, then clone
 /// it for every thread.
@@ -34,7 +34,7 @@ enum Shape {
     /// The fields of a pattern; the slots that `@timestamp` may be read from.
     Fields { plan: Plan, date_slots: Vec<usize> },
     /// Lines that are JSON objects; the paths that `@timestamp` may be read from, as JSON and as BSON documents have them.
-    JsonObject { json: Vec<Vec<String>>, bson: Vec<Vec<String>>, passage: Passage },
+    JsonObject { json: Vec<Vec<String>>, bson: Vec<Vec<String>>, tape: StoredTape },
 }
 
 impl Encoder {
@@ -83,7 +83,7 @@ impl Encoder {
             date.iter().flat_map(|rule| &rule.paths).filter(|path| !path.is_empty()).map(one).collect()
         };
         let (json, bson) = (stored(Encoding::Json), stored(Encoding::Bson));
-        Encoder::with_shape(Shape::JsonObject { json, bson, passage: Passage::default() }, date)
+        Encoder::with_shape(Shape::JsonObject { json, bson, tape: StoredTape::default() }, date)
     }
 
     fn with_shape(shape: Shape, date: Option<&DateRule>) -> Result<Encoder> {
@@ -165,9 +165,9 @@ impl Encoder {
                 }
                 true
             }
-            Shape::JsonObject { json, bson, passage } => {
+            Shape::JsonObject { json, bson, tape } => {
                 let paths = if encoding == Encoding::Json { json } else { bson };
-                let read = passage.read(encoding, line, paths, &mut self.dates, now_ms);
+                let read = tape.read(encoding, line, paths, &mut self.dates, now_ms);
                 let Some(mut object) = read else { return false };
                 object.tag(self.always);
                 out.reserve(line.len() + 128);

@@ -7,8 +7,9 @@
 
 use std::borrow::Cow;
 
-use super::Encoding;
-use super::json::write_escaped;
+use super::bson_type;
+use super::encoded::Encoding;
+use super::escape::write_escaped;
 
 /// `part` as a document of `encoding` has it; `top` when it stands at the top of the document.
 pub(super) fn stored(encoding: Encoding, part: &str, top: bool) -> Cow<'_, str> {
@@ -68,7 +69,7 @@ impl Key {
         let mut json = vec![b'"'];
         write_escaped(name.as_bytes(), &mut json);
         json.extend_from_slice(b"\":");
-        let mut bson = vec![super::bson::TEXT];
+        let mut bson = vec![bson_type::TEXT];
         bson.extend_from_slice(bson_name.as_bytes());
         bson.push(0);
         let (name, bson_name) = (name.to_owned(), bson_name.to_owned());

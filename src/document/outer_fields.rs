@@ -5,21 +5,22 @@
 //! precise one, and an array would make a field's type depend on the line. Objects are merged. Of `@timestamp` the
 //! same: the envelope's is the one of messages that have none of their own.
 
-use super::Encoding;
 use super::date::Formats;
+use super::encoded::Encoding;
 use super::keys;
-use super::object::Passage;
-use super::plan::write_text;
-use super::scan::{Node, Tape, Text};
-use super::writer::{DocumentWriter, Tags};
+use super::members::ObjectView;
+use super::scan::scan;
+use super::stored_tape::StoredTape;
+use super::tape::{Node, Tape, Text};
+use super::writer::{DocumentWriter, Tags, write_text};
 
 /// The fields around one message. The memory is kept from line to line.
 #[derive(Debug, Clone, Default)]
 pub struct OuterFields {
     /// Its first node is the object of all fields, their names as JSON documents have them.
-    passage: Passage,
+    stored: StoredTape,
     /// The same with the names of BSON documents, where those are others.
-    bson: Passage,
+    bson: StoredTape,
     /// Whether they are.
     refused: bool,
     /// What the tape was scanned from; empty when the fields were built.
@@ -35,7 +36,7 @@ pub(crate) struct Open(usize);
 impl OuterFields {
     /// No fields.
     pub(crate) fn clear(&mut self) {
-        let tape = &mut self.passage.tape;
+        let tape = &mut self.stored.tape;
         tape.clear();
         tape.nodes.push(Node::Object { end: 1 });
         self.line.clear();
@@ -54,12 +55,12 @@ impl OuterFields {
                 self.tags.add(Tags::UTF8);
             }
         }
-        if self.passage.tape.scan(&self.line).is_none() {
+        if scan(&mut self.stored.tape, &self.line).is_none() {
             self.clear();
             return false;
         }
-        self.refused = self.passage.rename(Encoding::Json, &self.line);
-        let tape = &mut self.passage.tape;
+        self.refused = self.stored.rename(Encoding::Json, &self.line);
+        let tape = &mut self.stored.tape;
         if tape.lone_surrogate {
             self.tags.add(Tags::UTF8);
         }
@@ -93,14 +94,14 @@ impl OuterFields {
     /// Makes the fields of BSON documents, if they have other names.
     fn name_for_bson(&mut self) {
         if self.refused {
-            self.bson.copy(&self.passage);
+            self.bson.copy(&self.stored);
             self.bson.rename(Encoding::Bson, &self.line);
         }
     }
 
     /// The message that [`read_json`](OuterFields::read_json) found; empty when there was none.
     pub(crate) fn message(&self) -> &[u8] {
-        self.message.map_or(&[], |text| self.passage.tape.text(&self.line, text).as_bytes())
+        self.message.map_or(&[], |text| self.stored.tape.text(&self.line, text).as_bytes())
     }
 
     /// What `@timestamp` is unless the message has a time of its own.
@@ -120,13 +121,13 @@ impl OuterFields {
 
     /// Adds a name, whose value comes next. It is one that every store takes and that stands nowhere in the object yet.
     pub(crate) fn name(&mut self, name: &str) {
-        let text = self.passage.tape.keep(name);
-        self.passage.tape.nodes.push(Node::Name { text, kept: true, next: 0 });
+        let text = self.stored.tape.keep(name);
+        self.stored.tape.nodes.push(Node::Name { text, kept: true, next: 0 });
     }
 
     /// Adds a name below the top that is any ASCII, and stands nowhere in the object yet.
     pub(crate) fn any_name(&mut self, name: &[u8]) {
-        let tape = &mut self.passage.tape;
+        let tape = &mut self.stored.tape;
         let start = tape.unescaped.len();
         tape.unescaped.extend(name.iter().copied().map(char::from));
         self.refused |= keys::is_refused(&tape.unescaped[start..]);
@@ -137,37 +138,37 @@ impl OuterFields {
     /// Adds a text; what is not UTF-8 in it is replaced.
     pub(crate) fn text(&mut self, text: &[u8]) {
         let kept = self.keep([text]);
-        self.passage.tape.nodes.push(Node::Text(kept));
+        self.stored.tape.nodes.push(Node::Text(kept));
     }
 
     /// Adds a text that is made of parts.
     pub(crate) fn text_of<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>) {
         let kept = self.keep(parts);
-        self.passage.tape.nodes.push(Node::Text(kept));
+        self.stored.tape.nodes.push(Node::Text(kept));
     }
 
     /// Adds an integer.
     pub(crate) fn int(&mut self, value: i64) {
         let nothing = Text::default();
-        self.passage.tape.nodes.push(Node::Int(nothing, value));
+        self.stored.tape.nodes.push(Node::Int(nothing, value));
     }
 
     /// Begins an object.
     pub(crate) fn open(&mut self) -> Open {
-        self.passage.tape.nodes.push(Node::Object { end: 0 });
-        Open(self.passage.tape.nodes.len() - 1)
+        self.stored.tape.nodes.push(Node::Object { end: 0 });
+        Open(self.stored.tape.nodes.len() - 1)
     }
 
     /// Begins an array.
     pub(crate) fn open_array(&mut self) -> Open {
-        self.passage.tape.nodes.push(Node::Array { end: 0 });
-        Open(self.passage.tape.nodes.len() - 1)
+        self.stored.tape.nodes.push(Node::Array { end: 0 });
+        Open(self.stored.tape.nodes.len() - 1)
     }
 
     /// Ends what was begun last.
     pub(crate) fn close(&mut self, open: Open) {
-        let end = self.passage.tape.nodes.len() as u32;
-        if let Some(node) = self.passage.tape.nodes.get_mut(open.0) {
+        let end = self.stored.tape.nodes.len() as u32;
+        if let Some(node) = self.stored.tape.nodes.get_mut(open.0) {
             *node = match node {
                 Node::Array { .. } => Node::Array { end },
                 _ => Node::Object { end },
@@ -182,17 +183,17 @@ impl OuterFields {
     }
 
     fn keep<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>) -> Text {
-        let start = self.passage.tape.unescaped.len();
+        let start = self.stored.tape.unescaped.len();
         for part in parts {
             for chunk in part.utf8_chunks() {
-                self.passage.tape.unescaped.push_str(chunk.valid());
+                self.stored.tape.unescaped.push_str(chunk.valid());
                 if !chunk.invalid().is_empty() {
-                    self.passage.tape.unescaped.push(char::REPLACEMENT_CHARACTER);
+                    self.stored.tape.unescaped.push(char::REPLACEMENT_CHARACTER);
                     self.tags.add(Tags::UTF8);
                 }
             }
         }
-        self.passage.tape.kept_since(start)
+        self.stored.tape.kept_since(start)
     }
 
     /// The envelope's time.
@@ -205,12 +206,12 @@ impl OuterFields {
     }
 
     /// All fields, as a document of `encoding` has them.
-    pub(super) fn root(&self, encoding: Encoding) -> Level<'_> {
-        Level { tape: self.tape(encoding), line: &self.line, index: 0 }
+    pub(super) fn root(&self, encoding: Encoding) -> ObjectView<'_> {
+        ObjectView { tape: self.tape(encoding), line: &self.line, index: 0 }
     }
 
     fn tape(&self, encoding: Encoding) -> &Tape {
-        if self.refused && encoding == Encoding::Bson { &self.bson.tape } else { &self.passage.tape }
+        if self.refused && encoding == Encoding::Bson { &self.bson.tape } else { &self.stored.tape }
     }
 
     /// The names of fields that are there more than once.
@@ -235,129 +236,4 @@ impl OuterFields {
         }
         tags.write(writer, self.doubles(W::ENCODING));
     }
-}
-
-/// An object of a tape.
-#[derive(Clone, Copy)]
-pub(super) struct Level<'a> {
-    pub tape: &'a Tape,
-    pub line: &'a str,
-    pub index: usize,
-}
-
-/// A name of an object, and its value.
-#[derive(Clone, Copy)]
-pub(super) struct Member<'a> {
-    pub name: &'a str,
-    /// Where the name stands.
-    pub at: usize,
-    level: Level<'a>,
-}
-
-impl<'a> Level<'a> {
-    /// Its members, but for those that are left out.
-    pub fn members(self) -> impl Iterator<Item = Member<'a>> {
-        let end = self.tape.after(self.index);
-        let mut at = self.index + 1;
-        std::iter::from_fn(move || {
-            while at < end {
-                let here = at;
-                at = self.tape.after(here + 1);
-                if let Node::Name { text, kept: true, .. } = self.tape.nodes[here] {
-                    return Some(Member { name: self.tape.text(self.line, text), at: here, level: self });
-                }
-            }
-            None
-        })
-    }
-
-    /// The member called `name`, looked for one by one.
-    pub fn find(self, name: &str) -> Option<Member<'a>> {
-        self.members().find(|member| member.name == name)
-    }
-}
-
-impl<'a> Member<'a> {
-    /// Its value, if that is an object, and the only one.
-    pub fn object(&self) -> Option<Level<'a>> {
-        if self.is_joined() {
-            return None;
-        }
-        let index = self.at + 1;
-        matches!(self.level.tape.nodes[index], Node::Object { .. }).then_some(Level { index, ..self.level })
-    }
-
-    /// Writes name and value.
-    pub fn write<W: DocumentWriter>(&self, writer: &mut W, tags: &mut Tags) {
-        let Level { tape, line, .. } = self.level;
-        writer.name(self.name);
-        if !self.is_joined() {
-            return tape.write_value(line, writer, self.at + 1, tags);
-        }
-        let mark = writer.open_array();
-        for (item, at) in tape.same(self.at).enumerate() {
-            writer.item(item);
-            tape.write_value(line, writer, at + 1, tags);
-        }
-        writer.close_array(mark);
-    }
-
-    /// Whether it stands for several of one name.
-    fn is_joined(&self) -> bool {
-        matches!(self.level.tape.nodes[self.at], Node::Name { next, .. } if next != 0)
-    }
-}
-
-/// Writes the members of `outer` and of `inner` as those of one object. `sorted` is memory to work in.
-pub(super) fn write_merged<W: DocumentWriter>(
-    outer: Level<'_>,
-    inner: Level<'_>,
-    except: Option<usize>,
-    sorted: &mut Vec<u32>,
-    writer: &mut W,
-    tags: &mut Tags,
-) {
-    let sort = |level: Level<'_>, sorted: &mut Vec<u32>| {
-        let start = sorted.len();
-        sorted.extend(level.members().map(|member| member.at as u32));
-        sorted[start..].sort_unstable_by(|&a, &b| name_at(level, a).cmp(name_at(level, b)));
-        start
-    };
-    let inner_start = sort(inner, sorted);
-    let outer_start = sort(outer, sorted);
-    let end = sorted.len();
-    for member in outer.members() {
-        if find(inner, &sorted[inner_start..outer_start], member.name).is_none_or(|found| Some(found.at) == except) {
-            member.write(writer, tags);
-        }
-    }
-    for member in inner.members().filter(|member| Some(member.at) != except) {
-        let both = member.object().and_then(|object| {
-            let other = find(outer, &sorted[outer_start..end], member.name)?.object()?;
-            Some((other, object))
-        });
-        match both {
-            None => member.write(writer, tags),
-            Some((outer, inner)) => {
-                writer.name(member.name);
-                let mark = writer.open_object();
-                write_merged(outer, inner, None, sorted, writer, tags);
-                writer.close_object(mark);
-            }
-        }
-    }
-    sorted.truncate(inner_start);
-}
-
-fn name_at<'a>(level: Level<'a>, at: u32) -> &'a str {
-    match level.tape.nodes[at as usize] {
-        Node::Name { text, .. } => level.tape.text(level.line, text),
-        _ => "",
-    }
-}
-
-fn find<'a>(level: Level<'a>, sorted: &[u32], name: &str) -> Option<Member<'a>> {
-    let index = sorted.binary_search_by(|&at| name_at(level, at).cmp(name)).ok()?;
-    let at = sorted[index] as usize;
-    Some(Member { name: name_at(level, sorted[index]), at, level })
 }

@@ -22,12 +22,12 @@
 use crate::core::error::{Error, Result};
 use crate::grok::{Field, FieldSlot, FieldType, Span};
 
-use super::Encoding;
 use super::date::Formats;
+use super::encoded::Encoding;
 use super::keys::{self, Key};
-use super::outer_fields::Level;
+use super::members::ObjectView;
 use super::value;
-use super::writer::{DocumentWriter, Tags};
+use super::writer::{DocumentWriter, Tags, write_text};
 
 /// Deepest nesting of a field's name. MongoDB stores 100 levels.
 const MAX_DEPTH: usize = 64;
@@ -145,7 +145,7 @@ impl Plan {
     /// Writes the fields of `outer` that the captures have no value for, and those that have a text.
     pub fn write_within<W: DocumentWriter>(
         &self,
-        outer: Level<'_>,
+        outer: ObjectView<'_>,
         writer: &mut W,
         captured: &Captured<'_>,
         dates: &mut Formats,
@@ -230,7 +230,7 @@ impl Node {
 /// The members of `outer` that no node takes the place of. Objects that are nodes as well are left to those.
 fn write_outer<W: DocumentWriter>(
     nodes: &[Node],
-    outer: Level<'_>,
+    outer: ObjectView<'_>,
     writer: &mut W,
     captured: &Captured<'_>,
     tags: &mut Tags,
@@ -247,7 +247,7 @@ fn write_outer<W: DocumentWriter>(
 #[inline]
 fn write_nodes<W: DocumentWriter>(
     nodes: &[Node],
-    outer: Option<Level<'_>>,
+    outer: Option<ObjectView<'_>>,
     writer: &mut W,
     captured: &Captured<'_>,
     dates: &mut Formats,
@@ -345,16 +345,5 @@ fn write_value<W: DocumentWriter>(
     }
     if written.is_none() {
         write_text(text, writer, captured.ascii, tags);
-    }
-}
-
-/// Writes bytes as text; what is not UTF-8 is replaced and the document is marked.
-#[inline]
-pub(super) fn write_text<W: DocumentWriter>(text: &[u8], writer: &mut W, ascii: bool, tags: &mut Tags) {
-    if ascii || std::str::from_utf8(text).is_ok() {
-        writer.text(text);
-    } else {
-        tags.add(Tags::UTF8);
-        writer.lossy_text(text);
     }
 }

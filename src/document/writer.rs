@@ -1,6 +1,6 @@
 //! What the two encodings have in common: a document is written once, to a [`DocumentWriter`], so that JSON and BSON cannot differ.
 
-use super::Encoding;
+use super::encoded::Encoding;
 use super::keys::Key;
 
 /// One document under construction at the end of a buffer.
@@ -105,3 +105,14 @@ impl Tags {
 
 /// The tag of a field of which a line has several, before the field's name.
 const DOUBLE: &str = "_duplicate_field:";
+
+/// Writes bytes as text; what is not UTF-8 is replaced and the document is marked.
+#[inline]
+pub(super) fn write_text<W: DocumentWriter>(text: &[u8], writer: &mut W, ascii: bool, tags: &mut Tags) {
+    if ascii || std::str::from_utf8(text).is_ok() {
+        writer.text(text);
+    } else {
+        tags.add(Tags::UTF8);
+        writer.lossy_text(text);
+    }
+}

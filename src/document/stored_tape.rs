@@ -1,0 +1,127 @@
+//! [`StoredTape`]: a JSON object whose names have the form that documents of one encoding have.
+
+use super::encoded::Encoding;
+use super::keys;
+use super::tape::{Node, Tape};
+
+/// The memory one thread needs to pass lines through.
+#[derive(Debug, Clone, Default)]
+pub(super) struct StoredTape {
+    pub(super) tape: Tape,
+    /// Indexes of names; used as a stack by nested objects.
+    pub(super) names: Vec<u32>,
+    /// The name that a member gets.
+    renamed: String,
+}
+
+impl StoredTape {
+    /// Takes over what `other` holds, into memory that is kept.
+    pub(super) fn copy(&mut self, other: &StoredTape) {
+        let Tape { nodes, unescaped, lone_surrogate, doubles } = &other.tape;
+        self.tape.nodes.clone_from(nodes);
+        self.tape.unescaped.clone_from(unescaped);
+        self.tape.doubles.clone_from(doubles);
+        self.tape.lone_surrogate = *lone_surrogate;
+    }
+
+    /// Gives the names of the object that the tape holds, and of all objects in it, the form they have in a document of
+    /// `encoding`, and joins the members that are then called alike. Answers whether one of the names would be another
+    /// one in a BSON document.
+    pub(super) fn rename(&mut self, encoding: Encoding, line: &str) -> bool {
+        self.tape.part_doubles();
+        let refused = self.rename_at(encoding, line, 0, true);
+        if self.tape.doubles.len() > 1 {
+            let mut doubles = std::mem::take(&mut self.tape.doubles);
+            doubles.sort_unstable_by(|&a, &b| self.tape.text(line, a).cmp(self.tape.text(line, b)));
+            doubles.dedup_by(|a, b| self.tape.text(line, *a) == self.tape.text(line, *b));
+            self.tape.doubles = doubles;
+        }
+        refused
+    }
+
+    fn rename_at(&mut self, encoding: Encoding, line: &str, index: usize, top: bool) -> bool {
+        let (is_object, end) = match self.tape.nodes[index] {
+            Node::Object { end } => (true, end as usize),
+            Node::Array { end } => (false, end as usize),
+            _ => return false,
+        };
+        let base = self.names.len();
+        let mut seen = [0_u64; 4];
+        let (mut suspicious, mut refused) = (false, false);
+        let mut at = index + 1;
+        while at < end {
+            if is_object {
+                if let Node::Name { text, kept: true, .. } = self.tape.nodes[at] {
+                    let name = self.tape.text(line, text);
+                    refused |= keys::is_refused(name);
+                    let is_renamed = keys::rename(encoding, name, top, &mut self.renamed);
+                    let stored = if is_renamed { self.renamed.as_str() } else { name };
+                    // A name that shares length, first and last byte with none before it is no repetition.
+                    let edge = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default());
+                    let bytes = stored.as_bytes();
+                    let mixed = bytes.len().wrapping_mul(89) ^ edge(bytes.first()).wrapping_mul(7) ^ edge(bytes.last());
+                    let bit = 1 << (mixed % 64);
+                    suspicious |= seen[mixed / 64 % 4] & bit != 0;
+                    seen[mixed / 64 % 4] |= bit;
+                    if is_renamed {
+                        let text = self.tape.keep(&self.renamed);
+                        self.tape.nodes[at] = Node::Name { text, kept: true, next: 0 };
+                    }
+                    self.names.push(at as u32);
+                }
+                at += 1;
+            }
+            refused |= self.rename_at(encoding, line, at, false);
+            at = self.tape.after(at);
+        }
+        if suspicious {
+            self.join_doubles(line, base);
+        }
+        self.names.truncate(base);
+        refused
+    }
+
+    /// Of the names from `base` on, those that are alike are joined.
+    fn join_doubles(&mut self, line: &str, base: usize) {
+        let StoredTape { tape, names, .. } = self;
+        let names = &mut names[base..];
+        names.sort_unstable_by(|&a, &b| tape.name(line, a).cmp(&tape.name(line, b)).then(a.cmp(&b)));
+        let mut joined = None;
+        for pair in names.windows(2) {
+            let (first, second) = (pair[0], pair[1]);
+            if tape.name(line, first) != tape.name(line, second) {
+                continue;
+            }
+            if let Node::Name { text, next, .. } = &mut tape.nodes[first as usize] {
+                *next = second;
+                if joined != Some(first) {
+                    tape.doubles.push(*text);
+                }
+            }
+            if let Node::Name { kept, .. } = &mut tape.nodes[second as usize] {
+                *kept = false;
+            }
+            joined = Some(second);
+        }
+    }
+
+    /// The index of the name at `path`.
+    pub(super) fn find(&self, line: &str, path: &[String]) -> Option<usize> {
+        let (mut object, mut found) = (0, None);
+        for part in path {
+            let Node::Object { end } = self.tape.nodes[object] else { return None };
+            let mut at = object + 1;
+            loop {
+                if at >= end as usize {
+                    return None;
+                }
+                match self.tape.nodes[at] {
+                    Node::Name { text, kept: true, .. } if self.tape.text(line, text) == part => break,
+                    _ => at = self.tape.after(at + 1),
+                }
+            }
+            (object, found) = (at + 1, Some(at));
+        }
+        found
+    }
+}
