@@ -1,9 +1,11 @@
 //! What every other part stands on: batches and lines, errors, requests to stop, deadlines, secrets. It imports nothing else of logator.
 
+pub mod backoff;
 pub mod batch;
 pub mod envelope;
 pub mod error;
 pub mod lines;
+pub mod percent;
 pub mod printable;
 pub mod secrets;
 pub mod small_file;

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Encoding, Outcome, Sink};
+use super::api::{Outcome, Sink};
 use crate::core::error::Result;
-use crate::document::{DocumentId, Documents};
+use crate::document::{DocumentId, Documents, Encoding};
 
 /// Documents by their id.
 #[derive(Debug)]

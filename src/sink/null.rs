@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Encoding, Outcome, Sink};
+use super::api::{Outcome, Sink};
 use crate::core::error::Result;
-use crate::document::Documents;
+use crate::document::{Documents, Encoding};
 
 /// A sink that keeps nothing.
 #[derive(Debug, Default)]

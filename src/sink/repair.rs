@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
-use super::ndjson::Packing;
+use super::compression::Compression;
 use crate::core::error::{Error, Result};
 
 /// How every document of ours begins, and every dead letter.
@@ -69,7 +69,7 @@ fn last_line(file: &File, length: u64) -> io::Result<u64> {
 /// value 0 after the last whole one, are cut off. Damage of any other kind is an error that names the byte.
 ///
 /// This reads the file once, at the speed of decompression.
-pub(crate) fn compressed(name: &str, file: &File, packing: Packing) -> Result<()> {
+pub(crate) fn compressed(name: &str, file: &File, compression: Compression) -> Result<()> {
     let failed = |e: io::Error| Error::sink(format!("{name}: its end cannot be read and mended")).because(e);
     let mut reader = BufReader::with_capacity(1 << 18, file);
     loop {
@@ -77,7 +77,7 @@ pub(crate) fn compressed(name: &str, file: &File, packing: Packing) -> Result<()
         if reader.fill_buf().map_err(failed)?.is_empty() {
             return Ok(());
         }
-        let Err(e) = packing.skip_member(&mut reader) else { continue };
+        let Err(e) = compression.skip_member(&mut reader) else { continue };
         let cut_short = reader.fill_buf().is_ok_and(<[u8]>::is_empty) && e.kind() == io::ErrorKind::UnexpectedEof;
         reader.seek(SeekFrom::Start(start)).map_err(failed)?;
         if cut_short || only_zeros(&mut reader).map_err(failed)? {

@@ -3,14 +3,10 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::ndjson::NdjsonSink;
-use super::null::NullSink;
-use super::{Sink, interpolation};
 use crate::core::error::{Error, Result};
-use crate::core::secrets::masked;
-use crate::core::wait::Waits;
+use crate::core::percent;
+use crate::core::secrets::{interpolation, masked};
 
 /// The table of a SQLite sink that names none.
 pub const DEFAULT_TABLE: &str = "logs";
@@ -59,7 +55,7 @@ impl Address {
         let certificates = options.filter_map(|option| {
             let (name, value) = option.split_once('=')?;
             let is_file = ["tlscafile", "tlscertificatekeyfile"].contains(&name.to_ascii_lowercase().as_str());
-            is_file.then(|| interpolation::decode(value))
+            is_file.then(|| percent::decode(value))
         });
         secrets.chain(certificates).map(PathBuf::from).collect()
     }
@@ -144,24 +140,6 @@ impl SinkSpec {
             SinkSpec::MongoDb(address) => address.given.clone().into(),
             SinkSpec::Null => "null:".into(),
         }
-    }
-
-    /// Opens the sink, which waits with `waits` whenever it has to.
-    ///
-    /// # Errors
-    /// [`Error::sink`] when it cannot be opened; a usage error when this build was made without it.
-    pub fn open(&self, waits: &Waits) -> Result<Arc<dyn Sink>> {
-        Ok(match self {
-            SinkSpec::Stdout => Arc::new(NdjsonSink::stdout(waits)?),
-            SinkSpec::Ndjson(path) => Arc::new(NdjsonSink::open(path, waits)?),
-            SinkSpec::Null => Arc::new(NullSink::new()),
-            #[cfg(feature = "sqlite")]
-            SinkSpec::Sqlite { file, table } => Arc::new(super::sqlite::SqliteSink::open(file, table, waits)?),
-            #[cfg(feature = "mongodb")]
-            SinkSpec::MongoDb(address) => super::mongodb::open_with(address.uri(), waits)?,
-            #[cfg(not(all(feature = "sqlite", feature = "mongodb")))]
-            other => return Err(Error::usage(format!("sink {other}: this build was made without it"))),
-        })
     }
 }
 

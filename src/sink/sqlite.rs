@@ -18,11 +18,13 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, Statement, Transaction, TransactionBehavior};
 
-use super::backoff::Backoff;
-use super::{Encoding, Outcome, Sink, disk};
+use super::api::{Outcome, Sink};
+use super::disk;
+use super::spec::DEFAULT_TABLE;
+use crate::core::backoff::Backoff;
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Ended, Patience, Wait, Waits, Words};
-use crate::document::{Documents, EncodedDocument};
+use crate::document::{Documents, EncodedDocument, Encoding};
 use crate::observe::details::Seldom;
 
 static RETRIED: Seldom = Seldom::new();
@@ -57,7 +59,7 @@ impl SqliteSink {
     /// shape.
     pub fn open(path: &Path, table: &str, waits: &Waits) -> Result<SqliteSink> {
         let name = match table {
-            super::spec::DEFAULT_TABLE => format!("sqlite:{}", path.display()),
+            DEFAULT_TABLE => format!("sqlite:{}", path.display()),
             _ => format!("sqlite:{}?table={table}", path.display()),
         };
         let patience = waits.patience(&name, Words::STORED);

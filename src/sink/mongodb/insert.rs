@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use mongodb::bson::Document;
 
-use super::MongoSink;
+use super::connection::Connection;
 use super::reply::{self, Failure, Refusal};
+use crate::core::backoff::Backoff;
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Ended, Wait};
 use crate::document::Documents;
 use crate::observe::details::Seldom;
-use crate::sink::Outcome;
-use crate::sink::backoff::Backoff;
+use crate::sink::api::Outcome;
 
 static RETRIED: Seldom = Seldom::new();
 
@@ -28,7 +28,7 @@ struct Open {
 
 /// The state of one `store`.
 pub(super) struct Insert<'a> {
-    sink: &'a MongoSink,
+    connection: &'a Connection,
     documents: &'a Documents,
     outcomes: &'a mut [Outcome],
     /// What is still to be sent, a command each, the next one last.
@@ -41,14 +41,14 @@ pub(super) struct Insert<'a> {
 
 impl<'a> Insert<'a> {
     /// `outcomes` has an entry for each document; what they say is overwritten.
-    pub(super) fn new(sink: &'a MongoSink, documents: &'a Documents, outcomes: &'a mut [Outcome]) -> Self {
+    pub(super) fn new(connection: &'a Connection, documents: &'a Documents, outcomes: &'a mut [Outcome]) -> Self {
         let mut insert = Insert {
-            sink,
+            connection,
             documents,
             outcomes,
             commands: Vec::new(),
             backoff: Backoff::new(FIRST_DELAY, MAX_DELAY),
-            wait: sink.patience.begin(),
+            wait: connection.patience.begin(),
             trouble: None,
         };
         insert.split();
@@ -57,7 +57,7 @@ impl<'a> Insert<'a> {
 
     /// Cuts the documents into commands; what no server of this kind takes is refused here.
     fn split(&mut self) {
-        let limit = self.sink.limits.document;
+        let limit = self.connection.limits.document;
         let mut open = Vec::with_capacity(self.documents.len());
         for (index, document) in self.documents.iter().enumerate() {
             let size = document.bytes.len();
@@ -71,7 +71,7 @@ impl<'a> Insert<'a> {
         let mut rest = open.as_slice();
         while !rest.is_empty() {
             let sizes = rest.iter().map(|open| self.documents.get(open.index).bytes.len());
-            let (command, later) = rest.split_at(self.sink.limits.first_command(sizes));
+            let (command, later) = rest.split_at(self.connection.limits.first_command(sizes));
             self.commands.push(command.to_vec());
             rest = later;
         }
@@ -103,14 +103,14 @@ impl<'a> Insert<'a> {
             };
             match words {
                 None => {
-                    self.sink.patience.over();
+                    self.connection.patience.over();
                     self.trouble = None;
                     self.backoff = Backoff::new(FIRST_DELAY, MAX_DELAY);
                 }
                 Some(words) => {
-                    let words = self.sink.explain(&words);
+                    let words = self.connection.explain(&words);
                     let delay = self.backoff.next_delay();
-                    let (name, ms) = (&self.sink.target.name, delay.as_millis());
+                    let (name, ms) = (&self.connection.target.name, delay.as_millis());
                     RETRIED.tell(1, |times, _| format!("{name}: {times} tries failed, the next in {ms} ms: {words}"));
                     if let Err(ended) = self.wait.pause_aloud(&words, delay).await {
                         self.give_up(&ended);
@@ -127,13 +127,13 @@ impl<'a> Insert<'a> {
     async fn send(&self, command: &[Open]) -> Result<Result<Document, Failure>, Ended> {
         let size = command.iter().map(|open| self.documents.get(open.index).bytes.len()).sum();
         let documents = command.iter().map(|open| self.documents.get(open.index).bytes);
-        let body = match self.sink.head.command(documents, size) {
+        let body = match self.connection.head.command(documents, size) {
             Ok(body) => body,
             Err(error) => return Ok(Err(Failure::Unreadable { words: error.to_string(), too_large: false })),
         };
         let before = self.trouble.as_ref().map_or_else(String::new, |words| format!("; before that: {words}"));
-        let asked = self.sink.database.run_raw_command(body).into_future();
-        let answer = self.wait.attend(|| self.sink.explain(&format!("no answer{before}")), asked).await?;
+        let asked = self.connection.database.run_raw_command(body).into_future();
+        let answer = self.wait.attend(|| self.connection.explain(&format!("no answer{before}")), asked).await?;
         Ok(answer.map_err(|error| reply::judge(&error)))
     }
 
@@ -195,6 +195,6 @@ impl<'a> Insert<'a> {
     }
 
     fn hopeless(&self, words: &str) -> Error {
-        Error::sink(self.sink.target.mask(&format!("{}: {words}", self.sink.target.name)))
+        Error::sink(self.connection.target.mask(&format!("{}: {words}", self.connection.target.name)))
     }
 }

@@ -21,23 +21,26 @@
 //! words; a refused login, a missing permission or a write concern that cannot be satisfied ends the run.
 
 mod command;
+mod connection;
 mod insert;
+mod monitor;
 mod reply;
 mod startup;
 mod target;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use mongodb::Database;
 use tokio::runtime::Runtime;
 
-use self::command::{CommandHead, Limits};
+use self::command::CommandHead;
+use self::connection::Connection;
 use self::insert::Insert;
+use self::monitor::MonitorState;
 use self::target::Target;
-use super::{Encoding, Outcome, Sink};
+use super::api::{Outcome, Sink};
 use crate::core::error::{Error, Result};
-use crate::core::wait::{Patience, Waits, Words};
-use crate::document::Documents;
+use crate::core::wait::{Waits, Words};
+use crate::document::{Documents, Encoding};
 
 /// Threads that serve the driver's sockets and monitors. Commands themselves run on the threads that call `store`.
 const RUNTIME_THREADS: usize = 1;
@@ -64,8 +67,8 @@ pub fn open_with(uri: &str, waits: &Waits) -> Result<Arc<dyn Sink>> {
         .enable_all()
         .build()
         .map_err(|error| Error::system("cannot start the MongoDB driver's threads").because(error))?;
-    let weather = Weather::default();
-    let connected = runtime.block_on(startup::connect(&target, weather.clone(), waits));
+    let monitor = MonitorState::default();
+    let connected = runtime.block_on(startup::connect(&target, monitor.clone(), waits));
     let (database, write_concern, limits) = match connected {
         Ok(connected) => connected,
         Err(error) => {
@@ -79,31 +82,20 @@ pub fn open_with(uri: &str, waits: &Waits) -> Result<Arc<dyn Sink>> {
         Some(deadline) => patience.with_deadline(deadline, "sinkDeadlineMS"),
         None => patience,
     };
-    Ok(Arc::new(MongoSink {
-        head: CommandHead::new(&target.collection, &write_concern),
-        patience,
-        runtime: Some(runtime),
-        target,
-        database,
-        limits,
-        weather,
-    }))
+    let head = CommandHead::new(&target.collection, &write_concern);
+    let connection = Connection { target, database, limits, head, patience, monitor };
+    Ok(Arc::new(MongoSink { connection, runtime: Some(runtime) }))
 }
 
 struct MongoSink {
-    target: Target,
-    database: Database,
-    limits: Limits,
-    head: CommandHead,
-    patience: Patience,
-    weather: Weather,
+    connection: Connection,
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
 }
 
 impl Sink for MongoSink {
     fn name(&self) -> &str {
-        &self.target.name
+        &self.connection.target.name
     }
 
     fn encoding(&self) -> Encoding {
@@ -114,22 +106,11 @@ impl Sink for MongoSink {
         outcomes.clear();
         outcomes.resize(documents.len(), Outcome::Stored);
         let runtime = self.runtime.as_ref().ok_or_else(|| Error::internal("a MongoDB sink was used after its end"))?;
-        let stored = runtime.block_on(Insert::new(self, documents, outcomes).run());
+        let stored = runtime.block_on(Insert::new(&self.connection, documents, outcomes).run());
         if stored.is_err() {
             outcomes.clear();
         }
         stored
-    }
-}
-
-impl MongoSink {
-    /// Adds what the monitors saw last to the words of a failure, for they know why no server was found.
-    fn explain(&self, words: &str) -> String {
-        let words = match self.weather.last_failure() {
-            Some(seen) if !words.contains(seen.as_str()) => format!("{words} ({seen})"),
-            _ => words.to_owned(),
-        };
-        self.target.mask(&words)
     }
 }
 
@@ -138,40 +119,5 @@ impl Drop for MongoSink {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
-    }
-}
-
-/// What the driver's monitors saw last.
-#[derive(Clone, Default)]
-struct Weather(Arc<Mutex<Seen>>);
-
-#[derive(Default)]
-struct Seen {
-    failure: Option<String>,
-    /// A failure that no waiting will mend (TLS).
-    hopeless: bool,
-}
-
-impl Weather {
-    fn last_failure(&self) -> Option<String> {
-        self.lock().failure.clone()
-    }
-
-    fn hopeless(&self) -> Option<String> {
-        let seen = self.lock();
-        seen.failure.clone().filter(|_| seen.hopeless)
-    }
-
-    fn failed(&self, words: String, hopeless: bool) {
-        *self.lock() = Seen { failure: Some(words), hopeless };
-    }
-
-    fn cleared(&self) {
-        *self.lock() = Seen::default();
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
-        // Nothing in there can be half done.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -9,8 +9,8 @@ use mongodb::event::sdam::SdamEvent;
 use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
 use mongodb::{Client, Database};
 
-use super::Weather;
 use super::command::Limits;
+use super::monitor::MonitorState;
 use super::reply;
 use super::target::Target;
 use crate::core::error::{Error, Result};
@@ -37,7 +37,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// is found soon; but where the job waits without a deadline, until it answers.
 pub(super) async fn connect(
     target: &Target,
-    weather: Weather,
+    monitor: MonitorState,
     waits: &Waits,
 ) -> Result<(Database, WriteConcern, Limits)> {
     let for_ever = waits.has_no_deadline();
@@ -57,8 +57,8 @@ pub(super) async fn connect(
     options.connect_timeout.get_or_insert(patience);
     options.heartbeat_freq.get_or_insert(HEARTBEAT);
     options.app_name.get_or_insert_with(|| "logator".to_owned());
-    let monitor = weather.clone();
-    options.sdam_event_handler = Some(EventHandler::callback(move |event| watch(&monitor, &event)));
+    let watched = monitor.clone();
+    options.sdam_event_handler = Some(EventHandler::callback(move |event| watch(&watched, &event)));
 
     let client = Client::with_options(options).map_err(|error| bad_address(target, &error))?;
     let database = client.database(&target.database);
@@ -72,22 +72,22 @@ pub(super) async fn connect(
     let hello = loop {
         match tokio::time::timeout(GLANCE, &mut asking).await {
             Ok(Ok(hello)) => break hello,
-            Ok(Err(error)) if for_ever && weather.hopeless().is_none() && may_pass(&error) => {
-                let words = target.mask(&weather.last_failure().unwrap_or_else(|| reply::words(&error)));
+            Ok(Err(error)) if for_ever && monitor.hopeless().is_none() && may_pass(&error) => {
+                let words = target.mask(&monitor.last_failure().unwrap_or_else(|| reply::words(&error)));
                 wait.pause_async(&words, AGAIN).await.map_err(|ended| ended.error(&target.hosts))?;
                 asking.set(ask(database.clone(), &target.collection));
             }
-            Ok(Err(error)) => return Err(no_entry(target, &weather, patience, &error)),
+            Ok(Err(error)) => return Err(no_entry(target, &monitor, patience, &error)),
             Err(_) => {
                 waited += GLANCE;
-                if let Some(words) = weather.hopeless() {
+                if let Some(words) = monitor.hopeless() {
                     return Err(Error::sink(target.mask(&format!("{}: TLS failed: {words}", target.hosts))));
                 }
                 // Server selection has its own time; this is for a server that takes a connection and never speaks.
                 if waited > patience * 2 && !for_ever {
                     return Err(nobody(target, patience, "it takes connections and says nothing"));
                 }
-                let words = target.mask(&weather.last_failure().unwrap_or_else(|| "no answer yet".to_owned()));
+                let words = target.mask(&monitor.last_failure().unwrap_or_else(|| "no answer yet".to_owned()));
                 // Its end is the driver's to tell, in better words; a signal's is not.
                 if let Err(ended) = wait.check(&words)
                     && waits.is_stopped()
@@ -148,15 +148,15 @@ fn may_pass(error: &DriverError) -> bool {
 }
 
 /// Notes what the monitors meet.
-fn watch(weather: &Weather, event: &SdamEvent) {
+fn watch(monitor: &MonitorState, event: &SdamEvent) {
     match event {
         SdamEvent::ServerHeartbeatFailed(failed) => {
-            weather.failed(
+            monitor.failed(
                 format!("{}: {}", failed.server_address, reply::words(&failed.failure)),
                 is_tls(&failed.failure),
             );
         }
-        SdamEvent::ServerHeartbeatSucceeded(_) => weather.cleared(),
+        SdamEvent::ServerHeartbeatSucceeded(_) => monitor.cleared(),
         _ => {}
     }
 }
@@ -179,7 +179,7 @@ fn bad_address(target: &Target, error: &DriverError) -> Error {
     }
 }
 
-fn no_entry(target: &Target, weather: &Weather, patience: Duration, error: &DriverError) -> Error {
+fn no_entry(target: &Target, monitor: &MonitorState, patience: Duration, error: &DriverError) -> Error {
     let words = reply::words(error);
     if reply::is_refused_login(error) {
         let hint = match &target.implied_auth_source {
@@ -190,12 +190,12 @@ fn no_entry(target: &Target, weather: &Weather, patience: Duration, error: &Driv
         };
         return Error::sink(target.mask(&format!("{}: the login is refused: {words}{hint}", target.name)));
     }
-    if let Some(words) = weather.hopeless() {
+    if let Some(words) = monitor.hopeless() {
         return Error::sink(target.mask(&format!("{}: TLS failed: {words}", target.hosts)));
     }
     match error.kind.as_ref() {
         ErrorKind::Command(_) => Error::sink(target.mask(&format!("{}: {words}", target.name))),
-        _ => nobody(target, patience, &weather.last_failure().unwrap_or(words)),
+        _ => nobody(target, patience, &monitor.last_failure().unwrap_or(words)),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::core::error::{Error, Result};
+use crate::core::percent;
 
 const DEFAULT_DATABASE: &str = "logator";
 const DEFAULT_COLLECTION: &str = "logs";
@@ -111,7 +112,7 @@ impl Target {
 
 /// `DB.COLLECTION`, split at the first dot, with the defaults for what is missing.
 fn namespace(path: &str) -> Result<(String, String)> {
-    let decoded = percent_decode(path);
+    let decoded = percent::decode(path);
     let (database, collection) = decoded.split_once('.').unwrap_or((&decoded, ""));
     let database = if database.is_empty() { DEFAULT_DATABASE } else { database };
     let collection = if collection.is_empty() { DEFAULT_COLLECTION } else { collection };
@@ -134,32 +135,12 @@ fn secrets_of_login(login: Option<&str>) -> Vec<String> {
 
 /// Keeps a secret as it was written and as it is meant; the longer first, so that no part of it is left standing.
 fn add_secret(secrets: &mut Vec<String>, secret: &str) {
-    for form in [secret.to_owned(), percent_decode(secret)] {
+    for form in [secret.to_owned(), percent::decode(secret)] {
         if !form.is_empty() && !secrets.contains(&form) {
             secrets.push(form);
         }
     }
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-}
-
-/// `%41` is `A`; what is no such triple stays as it is.
-fn percent_decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let digits = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-        match digits.filter(|_| first == b'%').and_then(|two| u8::from_str_radix(two, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -5,18 +5,19 @@
 //!
 //! A file is a [small regular one](small_file): `${file:/dev/fd/3}` and the like are refused.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
+use super::address::masked;
+use super::learning::learn_secret;
 use crate::core::error::{Error, Result};
-use crate::core::{secrets, small_file};
+use crate::core::{percent, small_file};
 
 /// What `text` says with its references followed; `None` when it has none. `follow` gives the value of what stands
 /// between the braces.
 ///
 /// # Errors
 /// A usage error for a reference that is not closed, or does not lead anywhere.
-pub(super) fn expand(text: &str, follow: &dyn Fn(&str) -> Result<String>) -> Result<Option<String>> {
+pub(crate) fn expand(text: &str, follow: &dyn Fn(&str) -> Result<String>) -> Result<Option<String>> {
     if let Some(name) = whole(text) {
         return follow(name).map(Some);
     }
@@ -29,9 +30,9 @@ pub(super) fn expand(text: &str, follow: &dyn Fn(&str) -> Result<String>) -> Res
     while let Some((before, after)) = rest.split_once("${") {
         let (name, after) = after
             .split_once('}')
-            .ok_or_else(|| Error::usage(format!("sink {}: a ${{ is not closed by a }}", secrets::masked(text))))?;
+            .ok_or_else(|| Error::usage(format!("sink {}: a ${{ is not closed by a }}", masked(text))))?;
         expanded.push_str(before);
-        encode(&follow(name)?, &mut expanded);
+        expanded.push_str(&percent::encode(&follow(name)?));
         rest = after;
     }
     expanded.push_str(rest);
@@ -39,7 +40,7 @@ pub(super) fn expand(text: &str, follow: &dyn Fn(&str) -> Result<String>) -> Res
 }
 
 /// The name in `text`, if that is one reference and nothing else.
-pub(super) fn whole(text: &str) -> Option<&str> {
+pub(crate) fn whole(text: &str) -> Option<&str> {
     text.strip_prefix("${")?.strip_suffix('}').filter(|name| !name.contains(['{', '}']))
 }
 
@@ -47,7 +48,7 @@ pub(super) fn whole(text: &str) -> Option<&str> {
 ///
 /// # Errors
 /// A usage error that names the reference and shows no value.
-pub(super) fn follow(name: &str) -> Result<String> {
+pub(crate) fn follow(name: &str) -> Result<String> {
     let wrong = |why: &str| Error::usage(format!("${{{name}}} in a sink: {why}"));
     let value = match name.strip_prefix("file:") {
         Some(path) => small_file::text(Path::new(path), small_file::SECRET)
@@ -64,46 +65,13 @@ pub(super) fn follow(name: &str) -> Result<String> {
     if value.is_empty() {
         return Err(wrong("it is empty"));
     }
-    secrets::learn_secret(&value);
+    learn_secret(&value);
     Ok(value)
-}
-
-/// Adds `value`, with everything but letters, digits and `-._~` in percent encoding.
-pub(crate) fn encode(value: &str, to: &mut String) {
-    for byte in value.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => to.push(char::from(byte)),
-            _ => {
-                let _ = write!(to, "%{byte:02X}");
-            }
-        }
-    }
-}
-
-/// `value` with its percent encoding undone.
-pub(super) fn decode(value: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = value.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let code = (first == b'%').then(|| after.get(..2)).flatten();
-        let code = code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
-        bytes.push(code.unwrap_or(first));
-        rest = if code.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_was_encoded_is_decoded() {
-        let mut encoded = String::new();
-        encode("/a b%/ä", &mut encoded);
-        assert_eq!(decode(&encoded), "/a b%/ä");
-        assert_eq!(decode("%zz%4"), "%zz%4");
-    }
 
     fn known(name: &str) -> Result<String> {
         match name {
