@@ -6,7 +6,7 @@ use super::api::Sink;
 use super::ndjson::NdjsonSink;
 use super::null::NullSink;
 use super::spec::SinkSpec;
-use crate::core::error::{Error, Result};
+use crate::core::error::Result;
 use crate::core::wait::Waits;
 
 impl SinkSpec {
@@ -24,7 +24,9 @@ impl SinkSpec {
             #[cfg(feature = "mongodb")]
             SinkSpec::MongoDb(address) => super::mongodb::open_with(address.uri(), waits)?,
             #[cfg(not(all(feature = "sqlite", feature = "mongodb")))]
-            other => return Err(Error::usage(format!("sink {other}: this build was made without it"))),
+            other => {
+                return Err(crate::core::error::Error::usage(format!("sink {other}: this build was made without it")));
+            }
         })
     }
 }

@@ -6,10 +6,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::thread;
 use std::time::Duration;
 
-use super::WorkerCounts;
 use super::lease_client::{LeaseClient, Next, Ticket};
 use super::parser::{Parsed, Parser};
 use super::storer::{Stored, Storer};
+use super::worker_counts::WorkerCounts;
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::observe::receipt::Tally;

@@ -1,20 +1,24 @@
 //! Workers with sinks in memory and a lease client that follows a script.
 
 use std::collections::VecDeque;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::lease_client::{Next, Ticket};
-use super::parser::{Parser, Unmatched};
-use super::*;
+use super::lease_client::{LeaseClient, Next, Ticket};
+use super::parser::{Formats, Parser, Unmatched};
+use super::storer::Storer;
+use super::{WorkerCounts, pipeline};
 use crate::core::batch::{Batch, Origin};
+use crate::core::error::{Error, Result};
 use crate::core::lines;
 use crate::dead_letter::{self, DeadLetters, Reason};
 use crate::document::{DocumentId, Documents};
 use crate::envelope::Envelope;
 use crate::grok::Library;
+use crate::observe::receipt::Tally;
 use crate::sink::memory::MemorySink;
 use crate::sink::{Encoding, Outcome, Sink};
 

@@ -1,9 +1,8 @@
 //! What became of the lines of a batch: documents, and lines to be set aside.
 
 use crate::dead_letter::Reason;
-use crate::document::Documents;
+use crate::document::{Documents, Encoding};
 use crate::grok::Reached;
-use crate::sink::Encoding;
 
 /// What became of a line so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +34,7 @@ pub struct SetAside {
 
 impl SetAside {
     /// A line of which no pattern is to be told.
-    pub(in crate::worker) fn new(line: u32, reason: Reason, detail: String) -> SetAside {
+    pub fn new(line: u32, reason: Reason, detail: String) -> SetAside {
         SetAside { line, reason, detail, pattern: None, reached: None }
     }
 }

@@ -1,165 +1,22 @@
-//! From the lines of a batch to encoded documents.
+//! [`Parser`]: from the lines of a batch to encoded documents.
 
-mod parsed;
+use std::sync::Arc;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
-pub use self::parsed::{Fate, Parsed, SetAside};
-use super::counts::{Budget, Clock, Sums, Trials};
+use super::formats::{Formats, Unmatched};
+use super::parsed::{Fate, Parsed, SetAside};
+use super::rule::Rule;
 use crate::core::batch::{Batch, Origin};
-use crate::core::error::{Error, Result};
+use crate::core::envelope::Envelope;
+use crate::core::error::Result;
 use crate::core::lines;
 use crate::dead_letter::Reason;
-use crate::document::{DocumentId, Documents, Encoder, OuterFields, date};
-use crate::envelope::{Envelope, Opened, Opener};
-use crate::grok::{Explainer, Format, Library, Matcher, Parts, Pattern, Reached, Rule as FormatRule, Selector, Span};
-use crate::observe::receipt::PatternCount;
-use crate::sink::Encoding;
+use crate::document::{DocumentId, Documents, Encoder, Encoding, OuterFields, date};
+use crate::envelope::{Opened, Opener};
+use crate::grok::{Explainer, Format, Reached, Selector, Span};
+use crate::worker::pattern_counts::{Budget, Clock};
 
 /// How many patterns are looked at, in their order, for how far they got with a line that none matches.
 const EXPLAINED: usize = 8;
-
-/// Lines looked at to tell a format.
-const SAMPLE: usize = 200;
-
-/// What to do with a line that matches no pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Unmatched {
-    /// Store it as `message`, tagged.
-    #[default]
-    Keep,
-    /// Set it aside.
-    DeadLetter,
-    /// Drop it, and count it as filtered.
-    Drop,
-}
-
-/// What all parsers of a process share: which formats, and what was found out about inputs.
-pub struct Formats {
-    choice: Choice,
-    library: Arc<Library>,
-    /// Patterns taken apart, to tell how far lines got that are set aside.
-    parts: Mutex<HashMap<String, Arc<Parts>>>,
-    unmatched: Unmatched,
-    sums: Sums,
-    say: Box<dyn Fn(String) + Send + Sync>,
-}
-
-enum Choice {
-    /// Tried in order.
-    Given(Vec<Format>),
-    /// Told from the first batch of each origin, and remembered.
-    Auto { told: Mutex<HashMap<u64, Option<Format>>> },
-}
-
-/// The most origins whose format is remembered; beyond, it is told anew.
-const REMEMBERED: usize = 100_000;
-
-impl Formats {
-    /// These formats, in order; with none, each input's format is told from its lines. `say` gets a sentence for the
-    /// user when that happens.
-    pub fn new(
-        given: Vec<Format>,
-        library: Library,
-        unmatched: Unmatched,
-        say: impl Fn(String) + Send + Sync + 'static,
-    ) -> Self {
-        let sums = Sums::of(given.iter().map(|format| format.name.as_str()));
-        let choice = match given.is_empty() {
-            true => Choice::Auto { told: Mutex::default() },
-            false => Choice::Given(given),
-        };
-        let (library, parts) = (Arc::new(library), Mutex::default());
-        Formats { choice, library, parts, unmatched, sums, say: Box::new(say) }
-    }
-
-    /// A parser for one thread, for sinks that want `encodings`.
-    ///
-    /// # Errors
-    /// When the fields of a format cannot be documents.
-    pub fn parser(self: &Arc<Self>, encodings: &[Encoding]) -> Result<Parser> {
-        let mut wanted: Vec<Encoding> = Vec::new();
-        for encoding in encodings {
-            if !wanted.contains(encoding) {
-                wanted.push(*encoding);
-            }
-        }
-        let given: &[Format] = match &self.choice {
-            Choice::Given(formats) => formats,
-            Choice::Auto { .. } => &[],
-        };
-        let rules = given.iter().map(Rule::new).collect::<Result<_>>()?;
-        // A parser that has no rule yet still needs to encode lines that match nothing.
-        let plain = Encoder::new(&[], None)?;
-        Ok(Parser {
-            formats: Arc::clone(self),
-            encodings: wanted,
-            rules,
-            // For one pattern, looking for its literals would be looking twice.
-            selector: (given.len() > 1).then(|| Selector::new(given.iter().map(Format::pattern))),
-            first_matched: false,
-            plain,
-            opener: None,
-            told_for: None,
-            spans: Vec::new(),
-            clock: Clock::new(),
-            budget: Budget::default(),
-        })
-    }
-
-    /// What each pattern has cost and given so far, in all parsers.
-    pub fn counts(&self) -> Vec<PatternCount> {
-        self.sums.get()
-    }
-
-    /// `pattern` taken apart, which is done once.
-    fn parts(&self, pattern: &Pattern) -> Arc<Parts> {
-        let mut known = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Parts::new(Arc::clone(&self.library), pattern));
-        Arc::clone(known.entry(pattern.name().to_owned()).or_insert_with(new))
-    }
-
-    /// The format of the lines of `origin`, told from those in `batch` at the first call.
-    fn tell(&self, told: &Mutex<HashMap<u64, Option<Format>>>, batch: &Batch, origin: &Origin) -> Option<Format> {
-        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(format) = told.get(&origin.id) {
-            return format.clone();
-        }
-        let lines = lines::lines(&batch.data).enumerate();
-        let own = lines.filter_map(|(index, line)| {
-            let (origin_of_line, offset) = batch.position(index, line.start);
-            (origin_of_line.id == origin.id).then(|| lines::without_mark(line.bytes, offset))
-        });
-        let sample: Vec<&[u8]> = own.take(SAMPLE).collect();
-        let format = self.library.detect(&sample);
-        let Origin { id, name, .. } = origin;
-        (self.say)(match &format {
-            Some(format) => format!("{name}: format {}", format.name),
-            None => format!(
-                "{name}: no format fits; its lines are stored unparsed, as message (name one with --format, or give a \
-                 --pattern)"
-            ),
-        });
-        if told.len() >= REMEMBERED {
-            told.clear();
-        }
-        told.insert(*id, format.clone());
-        format
-    }
-}
-
-/// A format in the hands of one thread.
-struct Rule {
-    name: String,
-    pattern: Option<Pattern>,
-    matcher: Option<Matcher>,
-    /// Made when it is needed.
-    explainer: Option<Explainer>,
-    slots: usize,
-    encoder: Encoder,
-    trials: Trials,
-}
 
 /// Where a line stands in its batch, its id, and the time at which it is parsed.
 #[derive(Clone, Copy)]
@@ -181,21 +38,6 @@ enum Trial {
     Stopped(String),
 }
 
-impl Rule {
-    fn new(format: &Format) -> Result<Rule> {
-        let in_format = |error: Error| Error::new(error.kind(), format!("format {}: {error}", format.name));
-        let date = format.date.as_ref();
-        let (matcher, slots, encoder) = match &format.rule {
-            FormatRule::Pattern(pattern) => {
-                (Some(pattern.matcher()), pattern.slots(), Encoder::new(pattern.fields(), date).map_err(in_format)?)
-            }
-            FormatRule::JsonObject => (None, 0, Encoder::json_object(date).map_err(in_format)?),
-        };
-        let (name, pattern) = (format.name.clone(), format.pattern().cloned());
-        Ok(Rule { name, pattern, matcher, explainer: None, slots, encoder, trials: Trials::default() })
-    }
-}
-
 /// Parses batches, one thread's own.
 pub struct Parser {
     formats: Arc<Formats>,
@@ -213,6 +55,39 @@ pub struct Parser {
     spans: Vec<Span>,
     clock: Clock,
     budget: Budget,
+}
+
+impl Formats {
+    /// A parser for one thread, for sinks that want `encodings`.
+    ///
+    /// # Errors
+    /// When the fields of a format cannot be documents.
+    pub fn parser(self: &Arc<Self>, encodings: &[Encoding]) -> Result<Parser> {
+        let mut wanted: Vec<Encoding> = Vec::new();
+        for encoding in encodings {
+            if !wanted.contains(encoding) {
+                wanted.push(*encoding);
+            }
+        }
+        let given = self.given();
+        let rules = given.iter().map(Rule::new).collect::<Result<_>>()?;
+        // A parser that has no rule yet still needs to encode lines that match nothing.
+        let plain = Encoder::new(&[], None)?;
+        Ok(Parser {
+            formats: Arc::clone(self),
+            encodings: wanted,
+            rules,
+            // For one pattern, looking for its literals would be looking twice.
+            selector: (given.len() > 1).then(|| Selector::new(given.iter().map(Format::pattern))),
+            first_matched: false,
+            plain,
+            opener: None,
+            told_for: None,
+            spans: Vec::new(),
+            clock: Clock::new(),
+            budget: Budget::default(),
+        })
+    }
 }
 
 impl Parser {
@@ -268,12 +143,11 @@ impl Parser {
     }
 
     fn tell_format(&mut self, batch: &Batch, origin: &Origin) -> Result<()> {
-        let Choice::Auto { told } = &self.formats.choice else { return Ok(()) };
-        if self.told_for == Some((origin.id, origin.envelope)) {
+        if !self.formats.is_auto() || self.told_for == Some((origin.id, origin.envelope)) {
             return Ok(());
         }
         let format = match origin.envelope {
-            Envelope::None => self.formats.tell(told, batch, origin),
+            Envelope::None => self.formats.tell(batch, origin),
             // The envelope is format enough: what is within may be anything.
             _ => None,
         };

@@ -1,0 +1,73 @@
+//! [`DeadLetters`]: appending letters to their file.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::letter::Letter;
+use crate::core::error::Result;
+use crate::core::wait::{Patience, Waits, Words};
+use crate::sink::append::{AppendFile, Others};
+use crate::sink::repair;
+
+/// The file that dead letters go to. It is created with the first letter.
+///
+/// It is opened and locked for each write only, so that a queue and several workers can share it. It is made for its owner
+/// alone (mode 0600), because letters hold whole lines; one that is there keeps the mode that it has.
+#[derive(Debug)]
+pub struct DeadLetters {
+    path: PathBuf,
+    /// Locks of files do not keep threads apart.
+    turn: Mutex<()>,
+    patience: Arc<Patience>,
+}
+
+/// The mode of the file.
+const MODE: u32 = 0o600;
+
+impl DeadLetters {
+    /// Letters for the file at `path`, which is not touched yet.
+    pub fn new(path: impl Into<PathBuf>) -> DeadLetters {
+        DeadLetters::waiting(path, &Waits::default())
+    }
+
+    /// The same, waiting with `waits` for a file that another process has locked.
+    pub fn waiting(path: impl Into<PathBuf>, waits: &Waits) -> DeadLetters {
+        let path = path.into();
+        let patience = Arc::new(waits.patience(format!("dead letters {}", path.display()), Words::WRITTEN));
+        DeadLetters { path, turn: Mutex::new(()), patience }
+    }
+
+    /// Where they go.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends `letters` and returns when they are durable; a batch is acked only after that. Without letters nothing
+    /// is done.
+    ///
+    /// # Errors
+    /// [`Error::sink`] when the file cannot be opened or written: none of `letters` counts as kept.
+    pub fn write(&self, letters: &[Letter<'_>]) -> Result<()> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let mut block = Vec::new();
+        for letter in letters {
+            letter.write(&mut block)?;
+        }
+        self.append(&block)
+    }
+
+    /// Appends whole letters as they stand in another file, as [`write`](DeadLetters::write) does.
+    ///
+    /// # Errors
+    /// As [`write`](DeadLetters::write).
+    pub fn append(&self, block: &[u8]) -> Result<()> {
+        if block.is_empty() {
+            return Ok(());
+        }
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mend = |file: &_, length| repair::plain(self.patience.name(), file, length);
+        AppendFile::open(&self.path, MODE, Others::Wait, &self.patience, mend)?.append(block)
+    }
+}

@@ -1,0 +1,50 @@
+//! Detection: which format the lines of an input have.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::core::batch::{Batch, Origin};
+use crate::core::lines;
+use crate::grok::{Format, Library};
+
+/// Lines looked at to tell a format.
+const SAMPLE: usize = 200;
+
+/// The most origins whose format is remembered; beyond, it is told anew.
+const REMEMBERED: usize = 100_000;
+
+/// The formats that were told, by the ids of their origins.
+#[derive(Default)]
+pub(super) struct Detection {
+    told: Mutex<HashMap<u64, Option<Format>>>,
+}
+
+impl Detection {
+    /// The format of the lines of `origin`, told from those in `batch` at the first call.
+    pub fn tell(&self, library: &Library, batch: &Batch, origin: &Origin, say: &dyn Fn(String)) -> Option<Format> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(format) = told.get(&origin.id) {
+            return format.clone();
+        }
+        let lines = lines::lines(&batch.data).enumerate();
+        let own = lines.filter_map(|(index, line)| {
+            let (origin_of_line, offset) = batch.position(index, line.start);
+            (origin_of_line.id == origin.id).then(|| lines::without_mark(line.bytes, offset))
+        });
+        let sample: Vec<&[u8]> = own.take(SAMPLE).collect();
+        let format = library.detect(&sample);
+        let Origin { id, name, .. } = origin;
+        say(match &format {
+            Some(format) => format!("{name}: format {}", format.name),
+            None => format!(
+                "{name}: no format fits; its lines are stored unparsed, as message (name one with --format, or give a \
+                 --pattern)"
+            ),
+        });
+        if told.len() >= REMEMBERED {
+            told.clear();
+        }
+        told.insert(*id, format.clone());
+        format
+    }
+}

@@ -1,0 +1,11 @@
+//! From the lines of a batch to encoded documents.
+
+mod detection;
+mod formats;
+mod parsed;
+mod parsing;
+mod rule;
+
+pub use formats::{Formats, Unmatched};
+pub use parsed::{Fate, Parsed, SetAside};
+pub use parsing::Parser;
