@@ -41,7 +41,7 @@ impl Envelope {
     }
 
     /// What is said of a line that is no such envelope.
-    pub fn misfit(self) -> &'static str {
+    pub fn mismatch(self) -> &'static str {
         match self {
             Envelope::None => "the line is not wrapped",
             Envelope::Json => "the line is not a JSON object",

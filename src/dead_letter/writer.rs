@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::letter::Letter;
 use crate::core::error::Result;
 use crate::core::wait::{Patience, Waits, Words};
-use crate::sink::append::{AppendFile, Others};
+use crate::sink::append::{AppendFile, WhenLocked};
 use crate::sink::repair;
 
 /// The file that dead letters go to. It is created with the first letter.
@@ -17,7 +17,7 @@ use crate::sink::repair;
 pub struct DeadLetters {
     path: PathBuf,
     /// Locks of files do not keep threads apart.
-    turn: Mutex<()>,
+    lock: Mutex<()>,
     patience: Arc<Patience>,
 }
 
@@ -27,14 +27,14 @@ const MODE: u32 = 0o600;
 impl DeadLetters {
     /// Letters for the file at `path`, which is not touched yet.
     pub fn new(path: impl Into<PathBuf>) -> DeadLetters {
-        DeadLetters::waiting(path, &Waits::default())
+        DeadLetters::with_waits(path, &Waits::default())
     }
 
     /// The same, waiting with `waits` for a file that another process has locked.
-    pub fn waiting(path: impl Into<PathBuf>, waits: &Waits) -> DeadLetters {
+    pub fn with_waits(path: impl Into<PathBuf>, waits: &Waits) -> DeadLetters {
         let path = path.into();
         let patience = Arc::new(waits.patience(format!("dead letters {}", path.display()), Words::WRITTEN));
-        DeadLetters { path, turn: Mutex::new(()), patience }
+        DeadLetters { path, lock: Mutex::new(()), patience }
     }
 
     /// Where they go.
@@ -66,8 +66,8 @@ impl DeadLetters {
         if block.is_empty() {
             return Ok(());
         }
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let mend = |file: &_, length| repair::plain(self.patience.name(), file, length);
-        AppendFile::open(&self.path, MODE, Others::Wait, &self.patience, mend)?.append(block)
+        let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let mend = |file: &_, length| repair::lines(self.patience.name(), file, length);
+        AppendFile::open(&self.path, MODE, WhenLocked::Wait, &self.patience, mend)?.append(block)
     }
 }

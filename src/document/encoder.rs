@@ -26,7 +26,7 @@ pub struct Encoder {
     timestamp: Key,
     message: Key,
     /// What the next documents are tagged with, whatever else they are.
-    always: Tags,
+    constant_tags: Tags,
 }
 
 #[derive(Debug, Clone)]
@@ -59,8 +59,8 @@ impl Encoder {
         if let Some(rule) = date
             && date_slots.is_empty()
         {
-            let wanted: Vec<_> = rule.paths.iter().map(|path| keys::shown(path)).collect();
-            let known: Vec<_> = fields.iter().map(|field| keys::shown(&field.path)).collect();
+            let wanted: Vec<_> = rule.paths.iter().map(|path| keys::display_path(path)).collect();
+            let known: Vec<_> = fields.iter().map(|field| keys::display_path(&field.path)).collect();
             return Err(Error::usage(format!(
                 "the date is to be read from {}, which the pattern does not capture; it captures {}",
                 wanted.join(" or "),
@@ -78,7 +78,7 @@ impl Encoder {
         let stored = |encoding: Encoding| {
             let one = |path: &Vec<String>| {
                 let parts = path.iter().enumerate();
-                parts.map(|(depth, part)| keys::stored(encoding, part, depth == 0).into_owned()).collect()
+                parts.map(|(depth, part)| keys::stored_name(encoding, part, depth == 0).into_owned()).collect()
             };
             date.iter().flat_map(|rule| &rule.paths).filter(|path| !path.is_empty()).map(one).collect()
         };
@@ -92,13 +92,13 @@ impl Encoder {
         let dates = Formats::new(own)?;
         let field_dates = Formats::new(&[own, &common].concat())?;
         let (timestamp, message) = (Key::new("@timestamp"), Key::new("message"));
-        Ok(Encoder { shape, dates, field_dates, timestamp, message, always: Tags::default() })
+        Ok(Encoder { shape, dates, field_dates, timestamp, message, constant_tags: Tags::default() })
     }
 
     /// Says whether the lines of the next documents are parts of lines, which is a tag.
     #[inline]
     pub fn set_partial(&mut self, partial: bool) {
-        self.always = if partial { Tags::PARTIAL } else { Tags::default() };
+        self.constant_tags = if partial { Tags::PARTIAL } else { Tags::default() };
     }
 
     /// Appends the document of `line` to `out`, in JSON without a newline after it.
@@ -123,7 +123,7 @@ impl Encoder {
 
     /// The same for a message that was in an envelope: the fields `outer` it are written as well. `line` is the message.
     #[expect(clippy::too_many_arguments, reason = "those of encode, and one more")]
-    pub fn encode_within(
+    pub fn encode_enveloped(
         &mut self,
         encoding: Encoding,
         id: &DocumentId,
@@ -169,7 +169,7 @@ impl Encoder {
                 let paths = if encoding == Encoding::Json { json } else { bson };
                 let read = tape.read(encoding, line, paths, &mut self.dates, now_ms);
                 let Some(mut object) = read else { return false };
-                object.tag(self.always);
+                object.tag(self.constant_tags);
                 out.reserve(line.len() + 128);
                 match encoding {
                     Encoding::Json => {
@@ -193,12 +193,12 @@ impl Encoder {
         match encoding {
             Encoding::Json => {
                 let mut writer = Json::begin(out, id);
-                write_unmatched(&mut writer, &self.message, line, self.always);
+                write_unmatched(&mut writer, &self.message, line, self.constant_tags);
                 writer.end();
             }
             Encoding::Bson => {
                 let mut writer = Bson::begin(out, id);
-                write_unmatched(&mut writer, &self.message, line, self.always);
+                write_unmatched(&mut writer, &self.message, line, self.constant_tags);
                 writer.end();
             }
         }
@@ -236,7 +236,7 @@ impl Encoder {
             writer.date(date);
         }
         let mut tags = if unmatched { Tags::UNMATCHED } else { Tags::default() };
-        tags.add(self.always);
+        tags.add(self.constant_tags);
         outer.write_message(writer, &self.message, message, tags);
     }
 
@@ -251,7 +251,7 @@ impl Encoder {
     ) {
         let Shape::Fields { plan, date_slots } = &self.shape else { return };
         let captured = Captured { line, spans, ascii: line.is_ascii(), now_ms };
-        let mut tags = self.always;
+        let mut tags = self.constant_tags;
         let (mut present, mut dated) = (false, false);
         for &slot in date_slots {
             let Some(text) = captured.text(slot) else { continue };
@@ -274,16 +274,16 @@ impl Encoder {
                     writer.date(date);
                 }
                 tags.add(outer.tags());
-                plan.write_within(outer.root(W::ENCODING), writer, &captured, &mut self.field_dates, &mut tags);
+                plan.write_enveloped(outer.root(W::ENCODING), writer, &captured, &mut self.field_dates, &mut tags);
             }
         }
-        tags.write(writer, outer.into_iter().flat_map(|outer| outer.doubles(W::ENCODING)));
+        tags.write(writer, outer.into_iter().flat_map(|outer| outer.duplicates(W::ENCODING)));
     }
 }
 
-fn write_unmatched<W: DocumentWriter>(writer: &mut W, message: &Key, line: &[u8], always: Tags) {
+fn write_unmatched<W: DocumentWriter>(writer: &mut W, message: &Key, line: &[u8], constant_tags: Tags) {
     let mut tags = Tags::UNMATCHED;
-    tags.add(always);
+    tags.add(constant_tags);
     writer.key(message);
     write_text(line, writer, line.is_ascii(), &mut tags);
     tags.write(writer, std::iter::empty());

@@ -12,7 +12,7 @@ use super::encoded::Encoding;
 use super::escape::write_escaped;
 
 /// `part` as a document of `encoding` has it; `top` when it stands at the top of the document.
-pub(super) fn stored(encoding: Encoding, part: &str, top: bool) -> Cow<'_, str> {
+pub(super) fn stored_name(encoding: Encoding, part: &str, top: bool) -> Cow<'_, str> {
     let mut name = String::new();
     if rename(encoding, part, top, &mut name) { Cow::Owned(name) } else { Cow::Borrowed(part) }
 }
@@ -21,7 +21,7 @@ pub(super) fn stored(encoding: Encoding, part: &str, top: bool) -> Cow<'_, str> 
 /// `name` is empty.
 pub(super) fn rename(encoding: Encoding, part: &str, top: bool, name: &mut String) -> bool {
     name.clear();
-    if encoding == Encoding::Bson && is_refused(part) {
+    if encoding == Encoding::Bson && is_renamed_in_bson(part) {
         let unsigned = part.trim_start_matches('$');
         name.extend(std::iter::repeat_n('_', part.len() - unsigned.len()));
         name.extend(unsigned.chars().map(|c| if c == '.' || c == '\0' { '_' } else { c }));
@@ -37,7 +37,7 @@ pub(super) fn rename(encoding: Encoding, part: &str, top: bool, name: &mut Strin
 
 /// Whether a BSON document has another name for `part`.
 #[inline]
-pub(super) fn is_refused(part: &str) -> bool {
+pub(super) fn is_renamed_in_bson(part: &str) -> bool {
     part.starts_with('$') || part.bytes().any(|byte| byte == b'.' || byte == 0)
 }
 
@@ -56,16 +56,16 @@ pub(super) struct Key {
 
 impl Key {
     /// The key of the field that `part` names; `top` when it stands at the top of the document.
-    pub fn of(part: &str, top: bool) -> Key {
-        Key::called(&stored(Encoding::Json, part, top), &stored(Encoding::Bson, part, top))
+    pub fn stored(part: &str, top: bool) -> Key {
+        Key::with_names(&stored_name(Encoding::Json, part, top), &stored_name(Encoding::Bson, part, top))
     }
 
     /// The key that is `name` whatever the encoding.
     pub fn new(name: &str) -> Key {
-        Key::called(name, name)
+        Key::with_names(name, name)
     }
 
-    fn called(name: &str, bson_name: &str) -> Key {
+    fn with_names(name: &str, bson_name: &str) -> Key {
         let mut json = vec![b'"'];
         write_escaped(name.as_bytes(), &mut json);
         json.extend_from_slice(b"\":");
@@ -122,7 +122,7 @@ impl EncodedKey {
 }
 
 /// A field's name as patterns write it: `[a][b]`, or `a` when it has one part.
-pub(super) fn shown(path: &[String]) -> String {
+pub(super) fn display_path(path: &[String]) -> String {
     match path {
         [name] => name.clone(),
         _ => path.iter().map(|part| format!("[{part}]")).collect(),
@@ -151,8 +151,8 @@ mod tests {
             ("$id", true, "$id", "_id_"),
             ("über", true, "über", "über"),
         ] {
-            assert_eq!(stored(Encoding::Json, part, top), json, "{part:?}");
-            assert_eq!(stored(Encoding::Bson, part, top), bson, "{part:?}");
+            assert_eq!(stored_name(Encoding::Json, part, top), json, "{part:?}");
+            assert_eq!(stored_name(Encoding::Bson, part, top), bson, "{part:?}");
         }
     }
 
@@ -160,9 +160,13 @@ mod tests {
     fn what_is_named_for_json_first_is_named_for_bson_as_if_it_had_not_been() {
         for part in ["$a.b\0", "_id", "$id", "$", "tags.", "tags", "$tags", "@timestamp"] {
             for top in [true, false] {
-                let json = stored(Encoding::Json, part, top);
-                let after = stored(Encoding::Bson, &json, false);
-                assert_eq!(stored(Encoding::Bson, &after, top), stored(Encoding::Bson, part, top), "{part} {top}");
+                let json = stored_name(Encoding::Json, part, top);
+                let after = stored_name(Encoding::Bson, &json, false);
+                assert_eq!(
+                    stored_name(Encoding::Bson, &after, top),
+                    stored_name(Encoding::Bson, part, top),
+                    "{part} {top}"
+                );
             }
         }
     }

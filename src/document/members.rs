@@ -29,7 +29,7 @@ impl<'a> ObjectView<'a> {
             while at < end {
                 let here = at;
                 at = self.tape.after(here + 1);
-                if let Node::Name { text, kept: true, .. } = self.tape.nodes[here] {
+                if let Node::Name { text, written: true, .. } = self.tape.nodes[here] {
                     return Some(Member { name: self.tape.text(self.line, text), at: here, level: self });
                 }
             }
@@ -61,7 +61,7 @@ impl<'a> Member<'a> {
             return write_value(tape, line, writer, self.at + 1, tags);
         }
         let mark = writer.open_array();
-        for (item, at) in tape.same(self.at).enumerate() {
+        for (item, at) in tape.joined_with(self.at).enumerate() {
             writer.item(item);
             write_value(tape, line, writer, at + 1, tags);
         }
@@ -81,7 +81,7 @@ fn write_value<W: DocumentWriter>(tape: &Tape, line: &str, writer: &mut W, index
         Node::Bool(value) => writer.bool(value),
         Node::Int(_, value) => writer.int(value),
         Node::Float(_, value) => writer.float(value),
-        Node::Huge(text) => {
+        Node::OutOfRange(text) => {
             tags.add(Tags::TYPE);
             writer.text(tape.text(line, text).as_bytes());
         }

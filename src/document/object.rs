@@ -55,7 +55,7 @@ impl StoredTape {
         let (mut date, mut replaced, mut seen) = (None, None, false);
         'paths: for path in paths {
             let Some(name) = self.find(&line, path) else { continue };
-            for at in self.tape.same(name) {
+            for at in self.tape.joined_with(name) {
                 let text = match self.tape.nodes[at + 1] {
                     Node::Text(text) | Node::Int(text, _) | Node::Float(text, _) => text,
                     Node::Null => continue,
@@ -68,7 +68,7 @@ impl StoredTape {
                 date = dates.read(self.tape.text(&line, text).as_bytes(), now_ms);
                 if date.is_some() {
                     // Where there are several, the others have to stay somewhere.
-                    let is_only = self.tape.same(name).count() == 1;
+                    let is_only = self.tape.joined_with(name).count() == 1;
                     let is_own = matches!(&path[..], [name] if name == "@timestamp_");
                     replaced = (is_only && is_own).then_some(name);
                     break 'paths;
@@ -101,8 +101,8 @@ impl Object<'_> {
                 write_merged(outer.root(W::ENCODING), own, self.replaced, self.names, writer, &mut tags);
             }
         }
-        let own = self.tape.doubles(&self.line);
-        let outer = outer.into_iter().flat_map(|outer| outer.doubles(W::ENCODING));
-        tags.write(writer, own.chain(outer.filter(|name| !self.tape.has_double(&self.line, name))));
+        let own = self.tape.duplicates(&self.line);
+        let outer = outer.into_iter().flat_map(|outer| outer.duplicates(W::ENCODING));
+        tags.write(writer, own.chain(outer.filter(|name| !self.tape.is_duplicate(&self.line, name))));
     }
 }

@@ -22,7 +22,7 @@ pub struct OuterFields {
     /// The same with the names of BSON documents, where those are others.
     bson: StoredTape,
     /// Whether they are.
-    refused: bool,
+    differs_in_bson: bool,
     /// What the tape was scanned from; empty when the fields were built.
     line: String,
     message: Option<Text>,
@@ -31,7 +31,7 @@ pub struct OuterFields {
 }
 
 /// An object or array that is being built.
-pub(crate) struct Open(usize);
+pub(crate) struct OpenContainer(usize);
 
 impl OuterFields {
     /// No fields.
@@ -41,7 +41,7 @@ impl OuterFields {
         tape.nodes.push(Node::Object { end: 1 });
         self.line.clear();
         (self.message, self.date, self.tags) = (None, None, Tags::default());
-        self.refused = false;
+        self.differs_in_bson = false;
     }
 
     /// Takes the members of the JSON object that `line` is, but for `message`, which [`message`](OuterFields::message) gives.
@@ -59,7 +59,7 @@ impl OuterFields {
             self.clear();
             return false;
         }
-        self.refused = self.stored.rename(Encoding::Json, &self.line);
+        self.differs_in_bson = self.stored.rename(Encoding::Json, &self.line);
         let tape = &mut self.stored.tape;
         if tape.lone_surrogate {
             self.tags.add(Tags::UTF8);
@@ -68,10 +68,13 @@ impl OuterFields {
         let mut at = 1;
         while at < end {
             // Of a name that is there more than once, nothing is taken: all values stay together.
-            if let Node::Name { text: name, kept: true, next: 0 } = tape.nodes[at] {
+            if let Node::Name { text: name, written: true, next: 0 } = tape.nodes[at] {
                 let value = tape.nodes[at + 1];
                 let taken = match (tape.text(&self.line, name), value) {
-                    ("message", Node::Text(text) | Node::Int(text, _) | Node::Float(text, _) | Node::Huge(text)) => {
+                    (
+                        "message",
+                        Node::Text(text) | Node::Int(text, _) | Node::Float(text, _) | Node::OutOfRange(text),
+                    ) => {
                         self.message = Some(text);
                         true
                     }
@@ -82,18 +85,18 @@ impl OuterFields {
                     _ => false,
                 };
                 if taken {
-                    tape.nodes[at] = Node::Name { text: name, kept: false, next: 0 };
+                    tape.nodes[at] = Node::Name { text: name, written: false, next: 0 };
                 }
             }
             at = tape.after(at + 1);
         }
-        self.name_for_bson();
+        self.rename_for_bson();
         true
     }
 
     /// Makes the fields of BSON documents, if they have other names.
-    fn name_for_bson(&mut self) {
-        if self.refused {
+    fn rename_for_bson(&mut self) {
+        if self.differs_in_bson {
             self.bson.copy(&self.stored);
             self.bson.rename(Encoding::Bson, &self.line);
         }
@@ -121,8 +124,8 @@ impl OuterFields {
 
     /// Adds a name, whose value comes next. It is one that every store takes and that stands nowhere in the object yet.
     pub(crate) fn name(&mut self, name: &str) {
-        let text = self.stored.tape.keep(name);
-        self.stored.tape.nodes.push(Node::Name { text, kept: true, next: 0 });
+        let text = self.stored.tape.store_text(name);
+        self.stored.tape.nodes.push(Node::Name { text, written: true, next: 0 });
     }
 
     /// Adds a name below the top that is any ASCII, and stands nowhere in the object yet.
@@ -130,9 +133,9 @@ impl OuterFields {
         let tape = &mut self.stored.tape;
         let start = tape.unescaped.len();
         tape.unescaped.extend(name.iter().copied().map(char::from));
-        self.refused |= keys::is_refused(&tape.unescaped[start..]);
-        let text = tape.kept_since(start);
-        tape.nodes.push(Node::Name { text, kept: true, next: 0 });
+        self.differs_in_bson |= keys::is_renamed_in_bson(&tape.unescaped[start..]);
+        let text = tape.text_since(start);
+        tape.nodes.push(Node::Name { text, written: true, next: 0 });
     }
 
     /// Adds a text; what is not UTF-8 in it is replaced.
@@ -154,19 +157,19 @@ impl OuterFields {
     }
 
     /// Begins an object.
-    pub(crate) fn open(&mut self) -> Open {
+    pub(crate) fn open(&mut self) -> OpenContainer {
         self.stored.tape.nodes.push(Node::Object { end: 0 });
-        Open(self.stored.tape.nodes.len() - 1)
+        OpenContainer(self.stored.tape.nodes.len() - 1)
     }
 
     /// Begins an array.
-    pub(crate) fn open_array(&mut self) -> Open {
+    pub(crate) fn open_array(&mut self) -> OpenContainer {
         self.stored.tape.nodes.push(Node::Array { end: 0 });
-        Open(self.stored.tape.nodes.len() - 1)
+        OpenContainer(self.stored.tape.nodes.len() - 1)
     }
 
     /// Ends what was begun last.
-    pub(crate) fn close(&mut self, open: Open) {
+    pub(crate) fn close(&mut self, open: OpenContainer) {
         let end = self.stored.tape.nodes.len() as u32;
         if let Some(node) = self.stored.tape.nodes.get_mut(open.0) {
             *node = match node {
@@ -178,8 +181,8 @@ impl OuterFields {
 
     /// Ends the object of all fields.
     pub(crate) fn finish(&mut self) {
-        self.close(Open(0));
-        self.name_for_bson();
+        self.close(OpenContainer(0));
+        self.rename_for_bson();
     }
 
     fn keep<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>) -> Text {
@@ -193,7 +196,7 @@ impl OuterFields {
                 }
             }
         }
-        self.stored.tape.kept_since(start)
+        self.stored.tape.text_since(start)
     }
 
     /// The envelope's time.
@@ -211,12 +214,12 @@ impl OuterFields {
     }
 
     fn tape(&self, encoding: Encoding) -> &Tape {
-        if self.refused && encoding == Encoding::Bson { &self.bson.tape } else { &self.stored.tape }
+        if self.differs_in_bson && encoding == Encoding::Bson { &self.bson.tape } else { &self.stored.tape }
     }
 
     /// The names of fields that are there more than once.
-    pub(super) fn doubles(&self, encoding: Encoding) -> impl Iterator<Item = &str> {
-        self.tape(encoding).doubles(&self.line)
+    pub(super) fn duplicates(&self, encoding: Encoding) -> impl Iterator<Item = &str> {
+        self.tape(encoding).duplicates(&self.line)
     }
 
     /// Writes the fields and the message, for which there is no rule or none that matches.
@@ -234,6 +237,6 @@ impl OuterFields {
             writer.key(message);
             write_text(text, writer, text.is_ascii(), &mut tags);
         }
-        tags.write(writer, self.doubles(W::ENCODING));
+        tags.write(writer, self.duplicates(W::ENCODING));
     }
 }

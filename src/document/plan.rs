@@ -60,7 +60,7 @@ pub(super) enum Naming {
 }
 
 /// The fields that Logstash has at hand and gives to nobody.
-const UNSEEN: &str = "@metadata";
+const METADATA: &str = "@metadata";
 
 /// One line's captures, as the plan reads them.
 pub(super) struct Captured<'a> {
@@ -117,12 +117,12 @@ impl Plan {
     /// or when two names are one in some store.
     pub fn new(fields: &[Field], naming: Naming) -> Result<Plan> {
         let mut drafts = Vec::new();
-        for field in fields.iter().filter(|field| field.path.first().is_none_or(|name| name != UNSEEN)) {
+        for field in fields.iter().filter(|field| field.path.first().is_none_or(|name| name != METADATA)) {
             if field.path.is_empty() {
                 return Err(Error::usage("a field has no name"));
             }
             if field.path.len() > MAX_DEPTH {
-                let name = keys::shown(&field.path);
+                let name = keys::display_path(&field.path);
                 return Err(Error::usage(format!("field {name} is nested more than {MAX_DEPTH} levels deep")));
             }
             insert(&mut drafts, field, 0, naming)?;
@@ -143,7 +143,7 @@ impl Plan {
     }
 
     /// Writes the fields of `outer` that the captures have no value for, and those that have a text.
-    pub fn write_within<W: DocumentWriter>(
+    pub fn write_enveloped<W: DocumentWriter>(
         &self,
         outer: ObjectView<'_>,
         writer: &mut W,
@@ -159,7 +159,7 @@ impl Plan {
 fn insert(level: &mut Vec<Draft>, field: &Field, depth: usize, naming: Naming) -> Result<()> {
     let part = &field.path[depth];
     let key = match naming {
-        Naming::Stored => Key::of(part, depth == 0),
+        Naming::Stored => Key::stored(part, depth == 0),
         Naming::Captured => Key::new(part),
     };
     let is_last = depth + 1 == field.path.len();
@@ -177,8 +177,8 @@ fn insert(level: &mut Vec<Draft>, field: &Field, depth: usize, naming: Naming) -
     if present.key.name != key.name {
         return Err(Error::usage(format!(
             "fields {} and {} would both be stored as {} in MongoDB; rename one of them",
-            keys::shown(&present.path),
-            keys::shown(&field.path),
+            keys::display_path(&present.path),
+            keys::display_path(&field.path),
             key.bson_name,
         )));
     }
@@ -187,13 +187,13 @@ fn insert(level: &mut Vec<Draft>, field: &Field, depth: usize, naming: Naming) -
         Content::Object(children) if !is_last => insert(children, field, depth + 1, naming),
         Content::Leaf(..) if is_last => Err(Error::usage(format!(
             "fields {} and {} would both be stored as {name}; rename one of them",
-            keys::shown(&present.path),
-            keys::shown(&field.path),
+            keys::display_path(&present.path),
+            keys::display_path(&field.path),
         ))),
         _ => Err(Error::usage(format!(
             "fields {} and {} exclude each other: {name} cannot be both a value and an object; rename one of them",
-            keys::shown(&present.path),
-            keys::shown(&field.path),
+            keys::display_path(&present.path),
+            keys::display_path(&field.path),
         ))),
     }
 }

@@ -80,7 +80,7 @@ impl Scanner<'_> {
                     return None;
                 }
                 let text = self.string()?;
-                self.tape.nodes.push(Node::Name { text, kept: true, next: 0 });
+                self.tape.nodes.push(Node::Name { text, written: true, next: 0 });
                 self.space();
                 self.expect(b":")?;
                 self.space();
@@ -159,12 +159,12 @@ impl Scanner<'_> {
         if is_int && number != "-0" {
             return Some(match super::value::plain_int(number.as_bytes()) {
                 Some(value) => Node::Int(text, value),
-                None => Node::Huge(text),
+                None => Node::OutOfRange(text),
             });
         }
         Some(match super::value::plain_float(number) {
             Some(value) => Node::Float(text, value),
-            None => Node::Huge(text),
+            None => Node::OutOfRange(text),
         })
     }
 
@@ -333,7 +333,7 @@ mod tests {
             let theirs = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&line);
             let mut tape = Tape::default();
             let ours = scan(&mut tape, &line);
-            let huge = tape.nodes.iter().any(|node| matches!(node, Node::Huge(_)));
+            let huge = tape.nodes.iter().any(|node| matches!(node, Node::OutOfRange(_)));
             if !huge && !tape.lone_surrogate {
                 prop_assert_eq!(ours.is_some(), theirs.is_ok(), "{}", line);
             }

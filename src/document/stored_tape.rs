@@ -17,10 +17,10 @@ pub(super) struct StoredTape {
 impl StoredTape {
     /// Takes over what `other` holds, into memory that is kept.
     pub(super) fn copy(&mut self, other: &StoredTape) {
-        let Tape { nodes, unescaped, lone_surrogate, doubles } = &other.tape;
+        let Tape { nodes, unescaped, lone_surrogate, duplicates } = &other.tape;
         self.tape.nodes.clone_from(nodes);
         self.tape.unescaped.clone_from(unescaped);
-        self.tape.doubles.clone_from(doubles);
+        self.tape.duplicates.clone_from(duplicates);
         self.tape.lone_surrogate = *lone_surrogate;
     }
 
@@ -28,13 +28,13 @@ impl StoredTape {
     /// `encoding`, and joins the members that are then called alike. Answers whether one of the names would be another
     /// one in a BSON document.
     pub(super) fn rename(&mut self, encoding: Encoding, line: &str) -> bool {
-        self.tape.part_doubles();
+        self.tape.separate_duplicates();
         let refused = self.rename_at(encoding, line, 0, true);
-        if self.tape.doubles.len() > 1 {
-            let mut doubles = std::mem::take(&mut self.tape.doubles);
-            doubles.sort_unstable_by(|&a, &b| self.tape.text(line, a).cmp(self.tape.text(line, b)));
-            doubles.dedup_by(|a, b| self.tape.text(line, *a) == self.tape.text(line, *b));
-            self.tape.doubles = doubles;
+        if self.tape.duplicates.len() > 1 {
+            let mut duplicates = std::mem::take(&mut self.tape.duplicates);
+            duplicates.sort_unstable_by(|&a, &b| self.tape.text(line, a).cmp(self.tape.text(line, b)));
+            duplicates.dedup_by(|a, b| self.tape.text(line, *a) == self.tape.text(line, *b));
+            self.tape.duplicates = duplicates;
         }
         refused
     }
@@ -51,9 +51,9 @@ impl StoredTape {
         let mut at = index + 1;
         while at < end {
             if is_object {
-                if let Node::Name { text, kept: true, .. } = self.tape.nodes[at] {
+                if let Node::Name { text, written: true, .. } = self.tape.nodes[at] {
                     let name = self.tape.text(line, text);
-                    refused |= keys::is_refused(name);
+                    refused |= keys::is_renamed_in_bson(name);
                     let is_renamed = keys::rename(encoding, name, top, &mut self.renamed);
                     let stored = if is_renamed { self.renamed.as_str() } else { name };
                     // A name that shares length, first and last byte with none before it is no repetition.
@@ -64,8 +64,8 @@ impl StoredTape {
                     suspicious |= seen[mixed / 64 % 4] & bit != 0;
                     seen[mixed / 64 % 4] |= bit;
                     if is_renamed {
-                        let text = self.tape.keep(&self.renamed);
-                        self.tape.nodes[at] = Node::Name { text, kept: true, next: 0 };
+                        let text = self.tape.store_text(&self.renamed);
+                        self.tape.nodes[at] = Node::Name { text, written: true, next: 0 };
                     }
                     self.names.push(at as u32);
                 }
@@ -75,14 +75,14 @@ impl StoredTape {
             at = self.tape.after(at);
         }
         if suspicious {
-            self.join_doubles(line, base);
+            self.join_duplicates(line, base);
         }
         self.names.truncate(base);
         refused
     }
 
     /// Of the names from `base` on, those that are alike are joined.
-    fn join_doubles(&mut self, line: &str, base: usize) {
+    fn join_duplicates(&mut self, line: &str, base: usize) {
         let StoredTape { tape, names, .. } = self;
         let names = &mut names[base..];
         names.sort_unstable_by(|&a, &b| tape.name(line, a).cmp(&tape.name(line, b)).then(a.cmp(&b)));
@@ -95,11 +95,11 @@ impl StoredTape {
             if let Node::Name { text, next, .. } = &mut tape.nodes[first as usize] {
                 *next = second;
                 if joined != Some(first) {
-                    tape.doubles.push(*text);
+                    tape.duplicates.push(*text);
                 }
             }
-            if let Node::Name { kept, .. } = &mut tape.nodes[second as usize] {
-                *kept = false;
+            if let Node::Name { written, .. } = &mut tape.nodes[second as usize] {
+                *written = false;
             }
             joined = Some(second);
         }
@@ -116,7 +116,7 @@ impl StoredTape {
                     return None;
                 }
                 match self.tape.nodes[at] {
-                    Node::Name { text, kept: true, .. } if self.tape.text(line, text) == part => break,
+                    Node::Name { text, written: true, .. } if self.tape.text(line, text) == part => break,
                     _ => at = self.tape.after(at + 1),
                 }
             }

@@ -9,13 +9,13 @@ pub(super) enum Node {
     Int(Text, i64),
     Float(Text, f64),
     /// A number that neither an integer of 64 bits nor a double can hold: see [`scan`](super::scan::scan).
-    Huge(Text),
+    OutOfRange(Text),
     Text(Text),
     /// A member's name, followed by its value. `kept` is false when it is left out, or when an earlier member has the
     /// same stored name; `next` of that one is then the index of this one. It is 0 in the last of them.
     Name {
         text: Text,
-        kept: bool,
+        written: bool,
         next: u32,
     },
     /// The nodes up to `end` (exclusive) are its items.
@@ -45,7 +45,7 @@ pub(super) struct Tape {
     /// Whether a `\u` escape was half of a surrogate pair, and became U+FFFD.
     pub lone_surrogate: bool,
     /// The stored names of fields that are there more than once, each once.
-    pub doubles: Vec<Text>,
+    pub duplicates: Vec<Text>,
 }
 
 impl Tape {
@@ -57,14 +57,14 @@ impl Tape {
     }
 
     /// Stores `text` apart from the line.
-    pub fn keep(&mut self, text: &str) -> Text {
+    pub fn store_text(&mut self, text: &str) -> Text {
         let start = self.unescaped.len();
         self.unescaped.push_str(text);
-        self.kept_since(start)
+        self.text_since(start)
     }
 
     /// What was stored apart from the line from `start` on.
-    pub fn kept_since(&self, start: usize) -> Text {
+    pub fn text_since(&self, start: usize) -> Text {
         Text { start: start as u32, end: self.unescaped.len() as u32, unescaped: true }
     }
 
@@ -73,12 +73,12 @@ impl Tape {
         self.nodes.clear();
         self.unescaped.clear();
         self.lone_surrogate = false;
-        self.doubles.clear();
+        self.duplicates.clear();
     }
 
     /// The stored names of fields that are there more than once.
-    pub fn doubles<'a>(&'a self, line: &'a str) -> impl Iterator<Item = &'a str> {
-        self.doubles.iter().map(move |&text| self.text(line, text))
+    pub fn duplicates<'a>(&'a self, line: &'a str) -> impl Iterator<Item = &'a str> {
+        self.duplicates.iter().map(move |&text| self.text(line, text))
     }
 
     /// The index after the value at `index`.
@@ -99,7 +99,7 @@ impl Tape {
     }
 
     /// The indexes of the name at `at` and of those that were joined with it.
-    pub fn same(&self, at: usize) -> impl Iterator<Item = usize> {
+    pub fn joined_with(&self, at: usize) -> impl Iterator<Item = usize> {
         std::iter::successors(Some(at), |&at| match self.nodes[at] {
             Node::Name { next, .. } if next != 0 => Some(next as usize),
             _ => None,
@@ -107,8 +107,8 @@ impl Tape {
     }
 
     /// Undoes that members were joined.
-    pub fn part_doubles(&mut self) {
-        if std::mem::take(&mut self.doubles).is_empty() {
+    pub fn separate_duplicates(&mut self) {
+        if std::mem::take(&mut self.duplicates).is_empty() {
             return;
         }
         for at in 0..self.nodes.len() {
@@ -116,15 +116,15 @@ impl Tape {
                 && *next != 0
             {
                 let other = std::mem::take(next) as usize;
-                if let Node::Name { kept, .. } = &mut self.nodes[other] {
-                    *kept = true;
+                if let Node::Name { written, .. } = &mut self.nodes[other] {
+                    *written = true;
                 }
             }
         }
     }
 
     /// Whether `name` is that of members that were joined.
-    pub fn has_double(&self, line: &str, name: &str) -> bool {
-        self.doubles.binary_search_by(|&text| self.text(line, text).cmp(name)).is_ok()
+    pub fn is_duplicate(&self, line: &str, name: &str) -> bool {
+        self.duplicates.binary_search_by(|&text| self.text(line, text).cmp(name)).is_ok()
     }
 }

@@ -74,17 +74,17 @@ impl Tags {
         self.0 |= tag.0;
     }
 
-    /// Writes `tags` if there are any; `doubles` are the names of fields that were there more than once.
+    /// Writes `tags` if there are any; `duplicates` are the names of fields that were there more than once.
     #[inline]
-    pub fn write<'a, W: DocumentWriter>(self, writer: &mut W, doubles: impl Iterator<Item = &'a str>) {
-        let mut doubles = doubles.peekable();
-        if self != Tags::default() || doubles.peek().is_some() {
-            self.write_all(writer, &mut doubles);
+    pub fn write<'a, W: DocumentWriter>(self, writer: &mut W, duplicates: impl Iterator<Item = &'a str>) {
+        let mut duplicates = duplicates.peekable();
+        if self != Tags::default() || duplicates.peek().is_some() {
+            self.write_all(writer, &mut duplicates);
         }
     }
 
     #[cold]
-    fn write_all<W: DocumentWriter>(self, writer: &mut W, doubles: &mut dyn Iterator<Item = &str>) {
+    fn write_all<W: DocumentWriter>(self, writer: &mut W, duplicates: &mut dyn Iterator<Item = &str>) {
         writer.name("tags");
         let mark = writer.open_array();
         let present = Self::NAMES.iter().filter(|(tag, _)| self.0 & tag.0 != 0);
@@ -94,9 +94,9 @@ impl Tags {
             writer.text(name.as_bytes());
             index += 1;
         }
-        for name in doubles {
+        for name in duplicates {
             writer.item(index);
-            writer.text(format!("{DOUBLE}{name}").as_bytes());
+            writer.text(format!("{DUPLICATE_TAG}{name}").as_bytes());
             index += 1;
         }
         writer.close_array(mark);
@@ -104,7 +104,7 @@ impl Tags {
 }
 
 /// The tag of a field of which a line has several, before the field's name.
-const DOUBLE: &str = "_duplicate_field:";
+const DUPLICATE_TAG: &str = "_duplicate_field:";
 
 /// Writes bytes as text; what is not UTF-8 is replaced and the document is marked.
 #[inline]

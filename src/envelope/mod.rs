@@ -46,7 +46,7 @@ pub struct Opened<'a> {
     /// The fields around it.
     pub outer: &'a OuterFields,
     /// Whether the line was such an envelope.
-    pub fits: bool,
+    pub is_enveloped: bool,
 }
 
 impl Opener {
@@ -63,31 +63,31 @@ impl Opener {
     /// Opens `line`. `now_ms` is the time in milliseconds since 1970: of a time without a year, the year is taken that
     /// brings it nearest to now.
     pub fn open<'a>(&'a mut self, envelope: Envelope, line: &'a [u8], now_ms: i64) -> Opened<'a> {
-        let fits = match envelope {
+        let is_enveloped = match envelope {
             Envelope::None => {
                 self.outer.clear();
                 true
             }
             Envelope::Json => {
-                let fits = self.outer.read_json(line, &mut self.dates, now_ms);
-                if fits {
-                    return Opened { message: self.outer.message(), outer: &self.outer, fits };
+                let is_enveloped = self.outer.read_json(line, &mut self.dates, now_ms);
+                if is_enveloped {
+                    return Opened { message: self.outer.message(), outer: &self.outer, is_enveloped };
                 }
                 self.outer.tag_no_json();
-                fits
+                is_enveloped
             }
             Envelope::Syslog => {
                 let header = syslog::read(line, &mut self.bsd_dates, &mut self.dates, now_ms);
                 if let Some(header) = header {
                     self.outer.clear();
                     self.names.put(&header, &mut self.outer);
-                    return Opened { message: header.message, outer: &self.outer, fits: true };
+                    return Opened { message: header.message, outer: &self.outer, is_enveloped: true };
                 }
                 self.outer.clear();
                 self.outer.tag_no_syslog();
                 false
             }
         };
-        Opened { message: line, outer: &self.outer, fits }
+        Opened { message: line, outer: &self.outer, is_enveloped }
     }
 }

@@ -4,7 +4,7 @@ use crate::document::OuterFields;
 
 /// The most parameters that are taken apart. With more, the data counts as part of the message: looking for names that
 /// come twice would take the square of their number.
-const MOST: usize = 128;
+const MAX_PARAMETERS: usize = 128;
 
 /// One parameter: the name of its element, its own name and its value as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) fn length(text: &[u8]) -> Option<usize> {
     let mut count = 0;
     let rest = walk(text, |_| {
         count += 1;
-        count <= MOST
+        count <= MAX_PARAMETERS
     })?;
     let length = text.len() - rest.len();
     (length > 0 && matches!(rest.first(), None | Some(b' '))).then_some(length)
@@ -71,7 +71,7 @@ fn value_length(text: &[u8]) -> Option<usize> {
 /// its parameters as texts. A parameter that is there more than once is an array; elements of one name are one.
 pub(super) fn put(data: &[u8], outer: &mut OuterFields) {
     let empty: &[u8] = &[];
-    let mut all = [Parameter { element: empty, name: empty, value: empty }; MOST];
+    let mut all = [Parameter { element: empty, name: empty, value: empty }; MAX_PARAMETERS];
     let mut count = 0;
     walk(data, |parameter| {
         if let Some(place) = all.get_mut(count) {

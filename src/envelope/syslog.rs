@@ -78,7 +78,7 @@ fn word(text: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// A word of RFC 5424's header; empty where it is `-`. `None` where there is none, or it is not printable ASCII.
-fn said(text: &[u8]) -> Option<(&[u8], &[u8])> {
+fn header_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let (word, rest) = word(text);
     if word.is_empty() || !word.iter().all(u8::is_ascii_graphic) {
         return None;
@@ -92,15 +92,15 @@ fn rfc5424<'a>(text: &'a [u8], dates: &mut Formats, now_ms: i64) -> Option<Heade
         [tens @ b'1'..=b'9', ones @ b'0'..=b'9', b' ', rest @ ..] => ((tens - b'0') * 10 + (ones - b'0'), rest),
         _ => return None,
     };
-    let (timestamp, rest) = said(rest)?;
+    let (timestamp, rest) = header_word(rest)?;
     let date = dates.read(timestamp, now_ms);
     if date.is_none() && !timestamp.is_empty() {
         return None;
     }
-    let (host, rest) = said(rest)?;
-    let (program, rest) = said(rest)?;
-    let (process, rest) = said(rest)?;
-    let (message_id, rest) = said(rest)?;
+    let (host, rest) = header_word(rest)?;
+    let (program, rest) = header_word(rest)?;
+    let (process, rest) = header_word(rest)?;
+    let (message_id, rest) = header_word(rest)?;
     let header =
         Header { version: Some(version), timestamp, date, host, program, process, message_id, ..Header::default() };
     // Data that is not well formed is part of the message.

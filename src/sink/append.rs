@@ -21,13 +21,13 @@ use crate::core::error::{Error, Result};
 use crate::core::wait::Patience;
 
 /// How often it is tried again to open a pipe, or to lock a file.
-const AGAIN: Duration = Duration::from_millis(20);
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How often a wait for the reader of a pipe looks whether it has to end.
-const GLANCE: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What fits into a pipe that can be written to at all (POSIX, `PIPE_BUF` of Linux).
-const FITS: usize = 4096;
+const PIPE_BUF: usize = 4096;
 
 /// A file that only grows by whole, durable blocks.
 #[derive(Debug)]
@@ -36,21 +36,21 @@ pub(crate) struct AppendFile {
     name: String,
     regular: bool,
     /// Whether a partial write may be cut off: not on a standard output that others may share.
-    cut: bool,
+    can_truncate: bool,
     written: Mutex<Written>,
     synced: Mutex<Synced>,
-    woken: Condvar,
+    sync_ended: Condvar,
     patience: Arc<Patience>,
     /// Whether a write may block, because others share the open file: then it is written in small pieces, each when there is
     /// room for it.
-    blocks: bool,
+    may_block: bool,
     /// Where it is, for those who have to make room.
     path: Option<PathBuf>,
 }
 
 /// What to do when another process has the file open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Others {
+pub(crate) enum WhenLocked {
     /// Refuse to open it.
     Refuse,
     /// Wait until it has not.
@@ -79,11 +79,11 @@ struct Synced {
 impl AppendFile {
     /// Opens `path` for appending, creates it if need be with `mode` (less the umask), and lets `repair` mend what a crash
     /// left at its end. `patience` is waited with, and has the name that messages call it. While it is open no other process
-    /// can have it: `others` says what to do about one.
+    /// can have it: `when_locked` says what to do about one.
     pub fn open(
         path: &Path,
         mode: u32,
-        others: Others,
+        when_locked: WhenLocked,
         patience: &Arc<Patience>,
         repair: impl FnOnce(&File, u64) -> Result<()>,
     ) -> Result<AppendFile> {
@@ -106,7 +106,8 @@ impl AppendFile {
         let file = loop {
             match options.open(path) {
                 Err(e) if pipe && e.raw_os_error() == Some(Errno::ENXIO as i32) => {
-                    wait.pause("nobody has opened the pipe for reading", AGAIN).map_err(|ended| ended.error(&name))?;
+                    wait.pause("nobody has opened the pipe for reading", RETRY_INTERVAL)
+                        .map_err(|ended| ended.error(&name))?;
                 }
                 opened => break opened.map_err(opening)?,
             }
@@ -114,20 +115,21 @@ impl AppendFile {
         if regular {
             let mut tries = 0;
             loop {
-                match (file.try_lock(), others) {
+                match (file.try_lock(), when_locked) {
                     (Ok(()), _) => break,
                     // A child process that has not begun its program yet has all files of its parent, those it has closed too.
-                    (Err(TryLockError::WouldBlock), Others::Refuse) if tries < 10 => {
+                    (Err(TryLockError::WouldBlock), WhenLocked::Refuse) if tries < 10 => {
                         tries += 1;
-                        std::thread::sleep(AGAIN);
+                        std::thread::sleep(RETRY_INTERVAL);
                     }
-                    (Err(TryLockError::WouldBlock), Others::Refuse) => {
+                    (Err(TryLockError::WouldBlock), WhenLocked::Refuse) => {
                         return Err(Error::sink(format!(
                             "{name}: another sink or process is writing to it; give each its own file"
                         )));
                     }
-                    (Err(TryLockError::WouldBlock), Others::Wait) => {
-                        wait.pause("another process has locked the file", AGAIN).map_err(|ended| ended.error(&name))?;
+                    (Err(TryLockError::WouldBlock), WhenLocked::Wait) => {
+                        wait.pause("another process has locked the file", RETRY_INTERVAL)
+                            .map_err(|ended| ended.error(&name))?;
                     }
                     // Some network file systems have no locks.
                     (Err(TryLockError::Error(_)), _) => break,
@@ -148,13 +150,13 @@ impl AppendFile {
         let file = file.map_err(|e| Error::sink("standard output cannot be written to").because(e))?;
         let regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
         if regular {
-            return Ok(AppendFile { cut: false, ..AppendFile::new(file, patience, true) });
+            return Ok(AppendFile { can_truncate: false, ..AppendFile::new(file, patience, true) });
         }
         // Others may share the open file, a shell for example, and it is not for us to make it one that does not block. What
         // is opened anew is ours alone.
         let own = OpenOptions::new().append(true).custom_flags(O_NONBLOCK | O_NOCTTY).open("/proc/self/fd/1");
-        let blocks = own.is_err();
-        Ok(AppendFile { blocks, ..AppendFile::new(own.unwrap_or(file), patience, false) })
+        let may_block = own.is_err();
+        Ok(AppendFile { may_block, ..AppendFile::new(own.unwrap_or(file), patience, false) })
     }
 
     fn new(file: File, patience: &Arc<Patience>, regular: bool) -> AppendFile {
@@ -166,12 +168,12 @@ impl AppendFile {
             file,
             name: patience.name().to_owned(),
             regular,
-            cut: regular,
+            can_truncate: regular,
             written: Mutex::new(Written { bytes, ..Written::default() }),
             synced: Mutex::default(),
-            woken: Condvar::new(),
+            sync_ended: Condvar::new(),
             patience: Arc::clone(patience),
-            blocks: false,
+            may_block: false,
             path: None,
         }
     }
@@ -205,12 +207,12 @@ impl AppendFile {
     fn write(&self, block: &[u8]) -> Result<u64> {
         let mut written = lock(&self.written);
         if !self.regular {
-            return self.pour(&mut written, block);
+            return self.write_to_pipe(&mut written, block);
         }
         if let Err(e) = self.patience.call("write", || (&self.file).write_all(block)) {
             let mut message =
                 format!("{}: {} bytes could not be written after byte {}", self.name, block.len(), written.bytes);
-            if self.cut {
+            if self.can_truncate {
                 match self.file.set_len(written.bytes) {
                     Ok(()) => message.push_str(" and the file was cut back to there"),
                     Err(_) => message.push_str(" and the file could not be cut back to there"),
@@ -226,7 +228,7 @@ impl AppendFile {
 
     /// Writes to what is no regular file, and waits for whoever takes it.
     #[allow(clippy::disallowed_methods, reason = "a part may be written: the rest is, when there is room again")]
-    fn pour(&self, written: &mut Written, block: &[u8]) -> Result<u64> {
+    fn write_to_pipe(&self, written: &mut Written, block: &[u8]) -> Result<u64> {
         if let Some((words, code)) = &written.broken {
             let error = Error::sink(words.clone());
             return Err(match code {
@@ -236,25 +238,25 @@ impl AppendFile {
         }
         let mut rest = block;
         while !rest.is_empty() {
-            let poured = match self.blocks {
-                true => self.wait_for_room().map(|()| &rest[..rest.len().min(FITS)]),
+            let next = match self.may_block {
+                true => self.wait_for_room().map(|()| &rest[..rest.len().min(PIPE_BUF)]),
                 false => Ok(rest),
             };
-            match poured.map(|piece| (&self.file).write(piece)) {
-                Ok(Ok(0)) => return Err(self.not_poured(written, block, rest, io::ErrorKind::WriteZero.into())),
+            match next.map(|piece| (&self.file).write(piece)) {
+                Ok(Ok(0)) => return Err(self.pipe_error(written, block, rest, io::ErrorKind::WriteZero.into())),
                 Ok(Ok(count)) => {
                     rest = &rest[count..];
                     written.bytes += count as u64;
                     self.patience.over();
                 }
                 Ok(Err(e)) if e.kind() == io::ErrorKind::Interrupted => {}
-                Ok(Err(e)) if e.kind() == io::ErrorKind::WouldBlock && !self.blocks => {
+                Ok(Err(e)) if e.kind() == io::ErrorKind::WouldBlock && !self.may_block => {
                     if let Err(error) = self.wait_for_room() {
-                        return Err(given_up(written, block, rest, error));
+                        return Err(end_of_wait(written, block, rest, error));
                     }
                 }
-                Ok(Err(e)) => return Err(self.not_poured(written, block, rest, e)),
-                Err(error) => return Err(given_up(written, block, rest, error)),
+                Ok(Err(e)) => return Err(self.pipe_error(written, block, rest, e)),
+                Err(error) => return Err(end_of_wait(written, block, rest, error)),
             }
         }
         written.blocks += 1;
@@ -265,7 +267,7 @@ impl AppendFile {
         let wait = self.patience.begin();
         loop {
             let mut room = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
-            match poll(&mut room, PollTimeout::from(GLANCE.as_millis() as u16)) {
+            match poll(&mut room, PollTimeout::from(POLL_INTERVAL.as_millis() as u16)) {
                 // A reader that left is an error of the write.
                 Ok(1..) => return Ok(()),
                 Ok(_) | Err(Errno::EINTR) => {
@@ -276,7 +278,7 @@ impl AppendFile {
         }
     }
 
-    fn not_poured(&self, written: &mut Written, block: &[u8], rest: &[u8], e: io::Error) -> Error {
+    fn pipe_error(&self, written: &mut Written, block: &[u8], rest: &[u8], e: io::Error) -> Error {
         let message = match e.kind() {
             io::ErrorKind::BrokenPipe => format!("{}: its reader left", self.name),
             _ => {
@@ -302,7 +304,7 @@ impl AppendFile {
                 return Ok(());
             }
             if synced.running {
-                synced = self.woken.wait(synced).unwrap_or_else(PoisonError::into_inner);
+                synced = self.sync_ended.wait(synced).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
             synced.running = true;
@@ -316,13 +318,13 @@ impl AppendFile {
                 Ok(()) => synced.blocks = whole,
                 Err(e) => synced.broken = Some(e.to_string()),
             }
-            self.woken.notify_all();
+            self.sync_ended.notify_all();
         }
     }
 }
 
 /// Nobody waits any longer. What is written after half a block would be read as a part of it, so nothing is.
-fn given_up(written: &mut Written, block: &[u8], rest: &[u8], error: Error) -> Error {
+fn end_of_wait(written: &mut Written, block: &[u8], rest: &[u8], error: Error) -> Error {
     if rest.len() < block.len() {
         written.broken = Some((error.to_string(), None));
     }

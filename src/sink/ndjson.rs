@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::api::{Outcome, Sink};
-use super::append::{AppendFile, Others};
+use super::append::{AppendFile, WhenLocked};
 use super::compression::Compression;
 use super::repair;
 use crate::core::error::{Error, Result};
@@ -45,8 +45,8 @@ impl NdjsonSink {
             _ => None,
         };
         let patience = Arc::new(waits.patience(&name, Words::STORED));
-        let file = AppendFile::open(path, MODE, Others::Refuse, &patience, |file, length| match compression {
-            None => repair::plain(&name, file, length),
+        let file = AppendFile::open(path, MODE, WhenLocked::Refuse, &patience, |file, length| match compression {
+            None => repair::lines(&name, file, length),
             Some(compression) => repair::compressed(&name, file, compression),
         })?;
         Ok(NdjsonSink { name, file, compression, buffers: Mutex::default() })

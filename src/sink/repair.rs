@@ -14,11 +14,11 @@ use crate::core::error::{Error, Result};
 const BEGINNING: &[u8] = b"{\"_id\":\"";
 
 /// The longest torn line that is looked at: far beyond any line's limit.
-const LONGEST: u64 = 256 << 20;
+const MAX_TAIL: u64 = 256 << 20;
 
 /// Mends lines of JSON: a last line without its newline gets one if it is whole, else it is cut off. Bytes of value 0,
 /// which some file systems leave after a power failure, count as torn.
-pub(crate) fn plain(name: &str, file: &File, length: u64) -> Result<()> {
+pub(crate) fn lines(name: &str, file: &File, length: u64) -> Result<()> {
     let failed = |e: io::Error| Error::sink(format!("{name}: its end cannot be read and mended")).because(e);
     let mut last = [0];
     if length == 0 || (file.read_exact_at(&mut last, length - 1).is_ok() && last == *b"\n") {
@@ -31,7 +31,7 @@ pub(crate) fn plain(name: &str, file: &File, length: u64) -> Result<()> {
              If so, cut it back with: truncate -s {start} FILE"
         ))
     };
-    if length - start > LONGEST {
+    if length - start > MAX_TAIL {
         return Err(refuse());
     }
     let mut tail = vec![0; (length - start) as usize];

@@ -30,13 +30,13 @@ use crate::observe::details::Seldom;
 static RETRIED: Seldom = Seldom::new();
 
 /// How long SQLite itself waits for a lock. Short, because nothing can end that wait; ours goes on where it ends.
-const BUSY: Duration = Duration::from_millis(100);
+const BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// What is in the way when a database is locked.
-const LOCKED: &str = "another process has locked the database";
+const LOCKED_REASON: &str = "another process has locked the database";
 
 /// Why a document without a row is rejected although SQLite reports no error.
-const LEFT_OUT: &str =
+const ROW_IGNORED: &str =
     "the table left the row out (RAISE(IGNORE) of a trigger, or a constraint with ON CONFLICT IGNORE)";
 
 /// A SQLite database.
@@ -92,7 +92,7 @@ impl SqliteSink {
         outcomes: &mut Vec<Outcome>,
     ) -> rusqlite::Result<()> {
         let rows = outcomes.len()..documents.len();
-        match self.transact(connection, documents, rows.clone(), Each::Plain, outcomes) {
+        match self.transact(connection, documents, rows.clone(), RowMode::Plain, outcomes) {
             Err(Fault::Refused(_)) => self.insert_with_refusals(connection, documents, rows, outcomes),
             Err(Fault::Sqlite(e)) => Err(e),
             Ok(()) => Ok(()),
@@ -109,7 +109,7 @@ impl SqliteSink {
         rows: Range<usize>,
         outcomes: &mut Vec<Outcome>,
     ) -> rusqlite::Result<()> {
-        match self.transact(connection, documents, rows.clone(), Each::InSavepoint, outcomes) {
+        match self.transact(connection, documents, rows.clone(), RowMode::InSavepoint, outcomes) {
             Err(Fault::Refused(words)) if rows.len() == 1 => {
                 outcomes.push(Outcome::Rejected(words));
                 Ok(())
@@ -130,15 +130,15 @@ impl SqliteSink {
         connection: &mut Connection,
         documents: &Documents,
         rows: Range<usize>,
-        each: Each,
+        mode: RowMode,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), Fault> {
         // Immediate: waiting for the lock comes first, so that a batch is never half done when it has to wait.
         let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
         let done = outcomes.len();
-        let stored = self.insert_rows(&transaction, rows.map(|row| documents.get(row)), each, outcomes);
+        let stored = self.insert_rows(&transaction, rows.map(|row| documents.get(row)), mode, outcomes);
         let committed = stored.and_then(|()| match transaction.commit() {
-            Err(e) if is_constraint(&e) => Err(Fault::Refused(words_of(&e))),
+            Err(e) if is_constraint(&e) => Err(Fault::Refused(message_of(&e))),
             result => Ok(result?),
         });
         if committed.is_err() {
@@ -151,23 +151,23 @@ impl SqliteSink {
         &self,
         transaction: &Transaction<'_>,
         documents: impl Iterator<Item = EncodedDocument<'a>>,
-        each: Each,
+        mode: RowMode,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), Fault> {
         let mut insert = transaction.prepare_cached(&self.insert)?;
         for document in documents {
-            if each == Each::InSavepoint {
+            if mode == RowMode::InSavepoint {
                 transaction.prepare_cached("SAVEPOINT document")?.execute([])?;
             }
             outcomes.push(match self.insert_row(transaction, &mut insert, &document) {
                 // Without a transaction there is nothing to go back to.
-                Err(Fault::Refused(words)) if each == Each::InSavepoint && !transaction.is_autocommit() => {
+                Err(Fault::Refused(words)) if mode == RowMode::InSavepoint && !transaction.is_autocommit() => {
                     transaction.prepare_cached("ROLLBACK TO document")?.execute([])?;
                     Outcome::Rejected(words)
                 }
                 result => result?,
             });
-            if each == Each::InSavepoint {
+            if mode == RowMode::InSavepoint {
                 transaction.prepare_cached("RELEASE document")?.execute([])?;
             }
         }
@@ -184,17 +184,17 @@ impl SqliteSink {
         match insert.execute((id, ToSqlOutput::Borrowed(ValueRef::Text(document.bytes)))) {
             Ok(0) => Ok(match transaction.prepare_cached(&self.find)?.exists([id])? {
                 true => Outcome::Duplicate,
-                false => Outcome::Rejected(LEFT_OUT.to_owned()),
+                false => Outcome::Rejected(ROW_IGNORED.to_owned()),
             }),
             Ok(_) => Ok(Outcome::Stored),
-            Err(e) if e.sqlite_error_code() == Some(ErrorCode::TooBig) => Ok(Outcome::Oversize(words_of(&e))),
-            Err(e) if is_constraint(&e) => Err(Fault::Refused(words_of(&e))),
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::TooBig) => Ok(Outcome::Oversize(message_of(&e))),
+            Err(e) if is_constraint(&e) => Err(Fault::Refused(message_of(&e))),
             // An expression of an index or a trigger failed with this row's values, unless the statement as such cannot be
             // carried out any more, because somebody has dropped the table for example.
             Err(e)
                 if e.sqlite_error_code() == Some(ErrorCode::Unknown) && transaction.prepare(&self.insert).is_ok() =>
             {
-                Err(Fault::Refused(words_of(&e)))
+                Err(Fault::Refused(message_of(&e)))
             }
             Err(e) => Err(e.into()),
         }
@@ -203,7 +203,7 @@ impl SqliteSink {
 
 /// How a transaction stores each document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Each {
+enum RowMode {
     /// A refused one ends the transaction.
     Plain,
     /// A refused one is taken back alone.
@@ -253,7 +253,7 @@ impl Sink for SqliteSink {
             let delay = backoff.next_delay();
             let (name, ms) = (&self.name, delay.as_millis());
             RETRIED.tell(1, |times, _| format!("{name}: locked {times} times, tried again in {ms} ms"));
-            if let Err(ended) = wait.pause(LOCKED, delay) {
+            if let Err(ended) = wait.pause(LOCKED_REASON, delay) {
                 outcomes.resize(documents.len(), Outcome::Failed(ended.0));
                 return Ok(());
             }
@@ -279,8 +279,8 @@ fn prepare(connection: &Connection, name: &str, path: &Path, table: &str, wait: 
         Failure::Sqlite(e) => explain(name, path, "cannot be prepared", e),
         Failure::Ended(ended) => ended.error(name),
     };
-    connection.busy_timeout(BUSY).map_err(|e| failed(e.into()))?;
-    let shape: Vec<(String, String, bool)> = patiently(wait, || {
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|e| failed(e.into()))?;
+    let shape: Vec<(String, String, bool)> = retry_while_locked(wait, || {
         let mut query = connection.prepare("SELECT name, type, pk FROM pragma_table_info(?1)")?;
         query.query_map([table], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)? > 0)))?.collect()
     })
@@ -297,7 +297,7 @@ fn prepare(connection: &Connection, name: &str, path: &Path, table: &str, wait: 
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=8000;
          CREATE TABLE IF NOT EXISTS {table}(_id TEXT PRIMARY KEY NOT NULL, doc TEXT NOT NULL) WITHOUT ROWID;"
     );
-    patiently(wait, || connection.execute_batch(&set_up)).map_err(failed)
+    retry_while_locked(wait, || connection.execute_batch(&set_up)).map_err(failed)
 }
 
 /// Why preparing failed.
@@ -314,11 +314,11 @@ impl From<rusqlite::Error> for Failure {
 
 /// Tries again what another process's lock is in the way of. SQLite's own time-out is not for all locks: not for the
 /// change to WAL mode, and not for the repair after a crash, which two processes that open a database at once come upon.
-fn patiently<T>(wait: &Wait<'_>, mut attempt: impl FnMut() -> rusqlite::Result<T>) -> Result<T, Failure> {
+fn retry_while_locked<T>(wait: &Wait<'_>, mut attempt: impl FnMut() -> rusqlite::Result<T>) -> Result<T, Failure> {
     let mut backoff = backoff();
     loop {
         match attempt() {
-            Err(e) if is_locked(&e) => wait.pause(LOCKED, backoff.next_delay()).map_err(Failure::Ended)?,
+            Err(e) if is_locked(&e) => wait.pause(LOCKED_REASON, backoff.next_delay()).map_err(Failure::Ended)?,
             result => return Ok(result?),
         }
     }
@@ -338,7 +338,7 @@ fn is_constraint(e: &rusqlite::Error) -> bool {
 }
 
 /// SQLite's own words.
-fn words_of(e: &rusqlite::Error) -> String {
+fn message_of(e: &rusqlite::Error) -> String {
     match e {
         rusqlite::Error::SqliteFailure(_, Some(words)) => words.clone(),
         e => e.to_string(),

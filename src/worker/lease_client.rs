@@ -66,14 +66,14 @@ pub struct LocalLeaseClient {
     peer: PeerId,
     stop: Stop,
     /// Not called upon yet.
-    reserve: bool,
+    standby: bool,
 }
 
 impl LocalLeaseClient {
     /// A lease client for the worker called `peer`. Whoever requests `stop` must also [stop](SharedQueue::stop) the queue. A
     /// worker in `reserve` gets nothing until the queue is full for the first time.
-    pub fn new(queue: Arc<SharedQueue>, peer: PeerId, stop: Stop, reserve: bool) -> Self {
-        LocalLeaseClient { queue, peer, stop, reserve }
+    pub fn new(queue: Arc<SharedQueue>, peer: PeerId, stop: Stop, standby: bool) -> Self {
+        LocalLeaseClient { queue, peer, stop, standby }
     }
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn queue_acks(acks: &[(Ticket, Tally)]) -> Vec<Ack> {
 impl LeaseClient for LocalLeaseClient {
     fn next(&mut self, acks: Vec<(Ticket, Tally)>, may_wait: bool) -> Result<Next> {
         self.queue.ack(&queue_acks(&acks));
-        if std::mem::take(&mut self.reserve) {
+        if std::mem::take(&mut self.standby) {
             self.queue.wait_for_backlog(|| self.stop.is_requested());
         }
         if self.stop.is_requested() {

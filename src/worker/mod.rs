@@ -14,5 +14,5 @@ pub mod storer;
 mod tests;
 mod worker_counts;
 
-pub use pool::{Worked, WorkerPool};
+pub use pool::{PoolResult, WorkerPool};
 pub use worker_counts::WorkerCounts;

@@ -1,7 +1,7 @@
 //! How often each pattern was tried, how often it matched, and how long that took.
 //!
 //! Everything is counted but the time: reading the clock twice takes a third of what a match takes. One trial in
-//! [`SAMPLE`] is timed, and the sum is scaled up, so `nanoseconds` is an estimate.
+//! [`SAMPLING_INTERVAL`] is timed, and the sum is scaled up, so `nanoseconds` is an estimate.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::observe::receipt::PatternCount;
 
 /// One trial in so many is timed.
-const SAMPLE: u64 = 32;
+const SAMPLING_INTERVAL: u64 = 32;
 
 /// What one thread has done with one pattern since it last told.
 #[derive(Debug, Default)]
@@ -61,7 +61,7 @@ impl Clock {
             self.until_next -= 1;
             return None;
         }
-        self.until_next = self.random.u64(0..2 * SAMPLE - 1);
+        self.until_next = self.random.u64(0..2 * SAMPLING_INTERVAL - 1);
         Some(Instant::now())
     }
 }
@@ -76,7 +76,7 @@ pub(super) struct Budget {
 
 impl Budget {
     /// What a line may cost.
-    const A_LINE: Duration = Duration::from_micros(10);
+    const PER_LINE: Duration = Duration::from_micros(10);
 
     /// What may be spent in advance: patterns are compiled for it.
     const ADVANCE: Duration = Duration::from_millis(500);
@@ -84,7 +84,7 @@ impl Budget {
     /// Begins with a line, if there is something left to spend.
     pub(super) fn start(&mut self) -> Option<Instant> {
         self.lines = self.lines.saturating_add(1);
-        (self.spent < Self::ADVANCE + Self::A_LINE * self.lines).then(Instant::now)
+        (self.spent < Self::ADVANCE + Self::PER_LINE * self.lines).then(Instant::now)
     }
 
     /// Ends what [`start`](Budget::start) began.
@@ -95,19 +95,19 @@ impl Budget {
 
 /// What all threads of a process have done with each pattern, in the order of the patterns.
 #[derive(Debug, Default)]
-pub(super) struct Sums(Mutex<Vec<Sum>>);
+pub(super) struct PatternCounters(Mutex<Vec<PatternCounter>>);
 
 #[derive(Debug, Default)]
-struct Sum {
+struct PatternCounter {
     name: String,
     trials: Trials,
 }
 
-impl Sums {
+impl PatternCounters {
     /// Nothing yet, of patterns with these names.
-    pub(super) fn of<'a>(names: impl Iterator<Item = &'a str>) -> Sums {
-        let sums = names.map(|name| Sum { name: name.to_owned(), trials: Trials::default() });
-        Sums(Mutex::new(sums.collect()))
+    pub(super) fn of<'a>(names: impl Iterator<Item = &'a str>) -> PatternCounters {
+        let sums = names.map(|name| PatternCounter { name: name.to_owned(), trials: Trials::default() });
+        PatternCounters(Mutex::new(sums.collect()))
     }
 
     /// Adds what `trials` has counted to the pattern called `name`, which most likely stands at `index`; it starts at
@@ -118,11 +118,11 @@ impl Sums {
             return;
         }
         let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = |sum: &Sum| sum.name == name;
+        let known = |sum: &PatternCounter| sum.name == name;
         let at = match sums.get(index).is_some_and(known) {
             true => index,
             false => sums.iter().position(known).unwrap_or_else(|| {
-                sums.push(Sum { name: name.to_owned(), ..Sum::default() });
+                sums.push(PatternCounter { name: name.to_owned(), ..PatternCounter::default() });
                 sums.len() - 1
             }),
         };
@@ -137,7 +137,7 @@ impl Sums {
     /// The counts so far.
     pub(super) fn get(&self) -> Vec<PatternCount> {
         let sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = |Sum { name, trials }: &Sum| {
+        let count = |PatternCounter { name, trials }: &PatternCounter| {
             let each = trials.time.as_nanos() as f64 / trials.timed.max(1) as f64;
             PatternCount {
                 name: name.clone(),
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn counts_of_all_threads_are_added_by_place_or_name() {
-        let sums = Sums::of(["a", "b", "b"].into_iter());
+        let sums = PatternCounters::of(["a", "b", "b"].into_iter());
         let trials = |tried, matched| Trials { tried, matched, ..Trials::default() };
         for (index, name, mut trials) in [(0, "a", trials(3, 1)), (2, "b", trials(5, 5)), (0, "c", trials(1, 0))] {
             sums.add(index, name, &mut trials);
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn the_time_of_some_is_scaled_to_all() {
-        let sums = Sums::default();
+        let sums = PatternCounters::default();
         let time = Duration::from_micros(30);
         sums.add(0, "a", &mut Trials { tried: 1000, timed: 30, time, ..Trials::default() });
         sums.add(0, "b", &mut Trials { tried: 9, ..Trials::default() });
@@ -192,11 +192,11 @@ mod tests {
     fn one_trial_in_so_many_is_timed() {
         let mut clock = Clock::new();
         let mut trials = Trials::default();
-        for _ in 0..100 * SAMPLE {
+        for _ in 0..100 * SAMPLING_INTERVAL {
             let started = trials.start(&mut clock);
             trials.stop(started, &clock);
         }
-        assert_eq!(trials.tried, 100 * SAMPLE);
+        assert_eq!(trials.tried, 100 * SAMPLING_INTERVAL);
         assert!((70..=140).contains(&trials.timed), "{} of {} were timed", trials.timed, trials.tried);
     }
 }

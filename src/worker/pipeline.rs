@@ -67,10 +67,10 @@ pub fn work(
         // The storing thread ends when it has nothing left; what it finished meanwhile is still acknowledged.
         drop(to_storer);
         while let Ok(message) = done.recv() {
-            let taken = worker.take(message);
+            let taken = worker.finish_batch(message);
             result = result.and_then(|finish| taken.map(|()| finish));
         }
-        worker.leave();
+        worker.release_and_say_bye();
         match storing.join() {
             Ok(()) => result,
             Err(_) => Err(Error::internal("the storing thread panicked; its batch goes to another worker")),
@@ -104,7 +104,7 @@ impl Worker<'_> {
     fn run(&mut self, parser: &mut Parser, to_storer: &SyncSender<Job>, done: &Receiver<Done>) -> Result<Finish> {
         loop {
             while let Ok(message) = done.try_recv() {
-                self.take(message)?;
+                self.finish_batch(message)?;
             }
             if self.in_flight.len() >= IN_FLIGHT {
                 self.wait_for_storer(done)?;
@@ -134,7 +134,7 @@ impl Worker<'_> {
         let shortest = self.in_flight.iter().map(|(_, ttr)| *ttr).min().unwrap_or(Duration::MAX);
         loop {
             match done.recv_timeout(shortest / 3) {
-                Ok(message) => return self.take(message),
+                Ok(message) => return self.finish_batch(message),
                 Err(RecvTimeoutError::Timeout) => {
                     let tickets: Vec<Ticket> = self.in_flight.iter().map(|(ticket, _)| *ticket).collect();
                     self.leases.touch(&tickets)?;
@@ -144,7 +144,7 @@ impl Worker<'_> {
         }
     }
 
-    fn take(&mut self, done: Done) -> Result<()> {
+    fn finish_batch(&mut self, done: Done) -> Result<()> {
         let Done { ticket, lines, bytes, stored, parsed } = done;
         self.spare.push(parsed);
         match stored {
@@ -159,7 +159,7 @@ impl Worker<'_> {
         }
     }
 
-    fn leave(&mut self) {
+    fn release_and_say_bye(&mut self) {
         let held: Vec<Ticket> = self.in_flight.iter().map(|(ticket, _)| *ticket).collect();
         if !held.is_empty() {
             // If the queue cannot be told, the leases run out by themselves.

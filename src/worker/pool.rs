@@ -27,7 +27,7 @@ pub struct WorkerPool {
 
 /// How the workers of a process ended.
 #[derive(Debug, Default)]
-pub struct Worked {
+pub struct PoolResult {
     /// What went wrong.
     pub errors: Vec<Error>,
     /// Whether one of them was told that there is no more: then every line is accounted for. Otherwise they were stopped.
@@ -39,7 +39,11 @@ impl WorkerPool {
     /// stop was requested.
     ///
     /// Returns how it ended.
-    pub fn work(&self, leases: &(dyn Fn(usize) -> Box<dyn LeaseClient> + Sync), failed: &(dyn Fn() + Sync)) -> Worked {
+    pub fn work(
+        &self,
+        leases: &(dyn Fn(usize) -> Box<dyn LeaseClient> + Sync),
+        failed: &(dyn Fn() + Sync),
+    ) -> PoolResult {
         let encodings: Vec<_> = self.storer.sinks().iter().map(|sink| sink.encoding()).collect();
         let one = |index: usize| -> Result<Finish> {
             let mut leases = leases(index);
@@ -60,7 +64,7 @@ impl WorkerPool {
                 let guarded = &guarded;
                 thread::Builder::new().name(format!("worker {index}")).spawn_scoped(scope, move || guarded(index))
             };
-            let mut worked = Worked::default();
+            let mut worked = PoolResult::default();
             let mut threads = Vec::new();
             for index in 0..self.workers {
                 match spawn(index) {

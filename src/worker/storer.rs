@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::in_flight::InFlight;
-use super::parser::{Fate, Parsed, SetAside};
+use super::parser::{Fate, LetterDraft, Parsed};
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::lines::Line;
@@ -31,7 +31,7 @@ pub struct Storer {
     dead_letters: Arc<DeadLetters>,
     /// Closed when nothing more may be stored.
     in_flight: Option<Arc<InFlight>>,
-    settled: Settled,
+    settled: SettledOutcomes,
 }
 
 /// What the sinks together say of one document.
@@ -45,11 +45,11 @@ enum Verdict {
 impl Storer {
     /// Stores in all of `sinks`.
     pub fn new(sinks: Vec<Arc<dyn Sink>>, dead_letters: Arc<DeadLetters>) -> Self {
-        Storer { sinks, dead_letters, in_flight: None, settled: Settled::default() }
+        Storer { sinks, dead_letters, in_flight: None, settled: SettledOutcomes::default() }
     }
 
     /// Counts each batch that is being stored in `in_flight`; once that is closed, no further batch is stored.
-    pub fn behind(self, in_flight: Option<Arc<InFlight>>) -> Self {
+    pub fn counted_in(self, in_flight: Option<Arc<InFlight>>) -> Self {
         Storer { in_flight, ..self }
     }
 
@@ -74,17 +74,17 @@ impl Storer {
         let started = Instant::now();
         // By sink, what is known of each document.
         let mut known: Vec<Vec<Option<Outcome>>> = vec![Vec::new(); self.sinks.len()];
-        let stored = self.in_all_sinks(parsed, outcomes, &mut known);
+        let stored = self.store_in_all_sinks(parsed, outcomes, &mut known);
         let mut letters = Vec::new();
         let verdicts = match stored {
-            Ok(()) => self.judge(parsed, &known, &mut letters),
+            Ok(()) => self.combine(parsed, &known, &mut letters),
             Err(error) => {
                 self.remember(parsed, known);
                 return Err(error);
             }
         };
         letters.append(&mut parsed.letters);
-        if let Err(error) = self.set_aside(batch, letters) {
+        if let Err(error) = self.write_dead_letters(batch, letters) {
             self.remember(parsed, known);
             return Err(error);
         }
@@ -98,7 +98,7 @@ impl Storer {
     }
 
     /// Gives the documents to each sink that has not settled them. What became of them is in `known`, also when it fails.
-    fn in_all_sinks(
+    fn store_in_all_sinks(
         &self,
         parsed: &Parsed,
         outcomes: &mut Vec<Outcome>,
@@ -143,14 +143,14 @@ impl Storer {
     }
 
     /// What the sinks together say of each document, with the letters of those that one of them refuses.
-    fn judge(&self, parsed: &Parsed, known: &[Vec<Option<Outcome>>], letters: &mut Vec<SetAside>) -> Vec<Verdict> {
+    fn combine(&self, parsed: &Parsed, known: &[Vec<Option<Outcome>>], letters: &mut Vec<LetterDraft>) -> Vec<Verdict> {
         let mut verdicts = vec![Verdict::Duplicate; parsed.documents()];
         for (sink, known) in self.sinks.iter().zip(known) {
             let documents = parsed.encoded(sink.encoding());
             for (index, outcome) in known.iter().enumerate() {
                 let mut refused = |reason, words: &str| {
                     let detail = format!("{}: {words}", sink.name());
-                    letters.push(SetAside::new(documents.get(index).line, reason, detail));
+                    letters.push(LetterDraft::new(documents.get(index).line, reason, detail));
                     Verdict::Rejected
                 };
                 let verdict = match outcome {
@@ -172,7 +172,7 @@ impl Storer {
     }
 
     /// Writes dead letters; durable when this returns.
-    fn set_aside(&self, batch: &Batch, letters: Vec<SetAside>) -> Result<()> {
+    fn write_dead_letters(&self, batch: &Batch, letters: Vec<LetterDraft>) -> Result<()> {
         if letters.is_empty() {
             return Ok(());
         }
@@ -180,7 +180,7 @@ impl Storer {
         let time_ms = date::now_ms();
         let letters: Vec<Letter<'_>> = letters
             .iter()
-            .map(|SetAside { line, reason, detail, pattern, reached }| {
+            .map(|LetterDraft { line, reason, detail, pattern, reached }| {
                 let Line { start, bytes: raw } = lines[*line as usize];
                 let (origin, offset) = batch.position(*line as usize, start);
                 Letter {
@@ -204,7 +204,7 @@ impl Storer {
 
 /// What sinks have settled of batches that failed in another sink.
 #[derive(Default)]
-struct Settled {
+struct SettledOutcomes {
     /// Whether there is anything, for the usual case.
     some: AtomicBool,
     /// By sink and document.
@@ -212,9 +212,9 @@ struct Settled {
 }
 
 /// The most outcomes that are kept. A batch that failed ends the process sooner or later, so there are few.
-const KEPT: usize = 1 << 20;
+const MAX_REMEMBERED: usize = 1 << 20;
 
-impl Settled {
+impl SettledOutcomes {
     /// Takes out what is known of `documents` in the sink with the number `sink`.
     fn take(&self, sink: usize, documents: &Documents) -> Vec<Option<Outcome>> {
         if !self.some.load(Ordering::Acquire) {
@@ -229,7 +229,7 @@ impl Settled {
     /// Keeps what is known.
     fn put(&self, sink: usize, documents: &Documents, known: Vec<Option<Outcome>>) {
         let mut outcomes = self.outcomes();
-        if outcomes.len() + known.len() > KEPT {
+        if outcomes.len() + known.len() > MAX_REMEMBERED {
             outcomes.clear();
         }
         for (document, outcome) in documents.iter().zip(known) {

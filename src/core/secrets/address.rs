@@ -32,12 +32,12 @@ pub fn masked(address: &str) -> String {
         Some((place, query)) => (place, Some(query)),
         None => (rest, None),
     };
-    if !is_place(place) {
+    if !is_hosts_and_path(place) {
         return format!("{scheme}://{login}{HIDDEN}");
     }
     let Some(query) = query else { return format!("{scheme}://{login}{place}") };
     let options = query.split('&').map(|option| match option.split_once('=') {
-        Some((name, value)) if is_harmless(name) && (is_reference(value) || is_word(value, "-_.+:,/%$")) => {
+        Some((name, value)) if is_public_option(name) && (is_reference(value) || is_word(value, "-_.+:,/%$")) => {
             option.to_owned()
         }
         Some((name, _)) if is_word(name, "-_.") => format!("{name}={HIDDEN}"),
@@ -52,7 +52,7 @@ fn is_word(text: &str, others: &str) -> bool {
 }
 
 /// Whether `text` is hosts and their ports, and what may follow them before the options.
-pub(super) fn is_place(text: &str) -> bool {
+pub(super) fn is_hosts_and_path(text: &str) -> bool {
     let (hosts, path) = text.split_once('/').unwrap_or((text, ""));
     let is_port =
         |port: &str| port == "*" || ((1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit()));
@@ -70,8 +70,8 @@ pub(super) fn is_place(text: &str) -> bool {
 }
 
 /// Whether the option `name` of an address holds no secret.
-pub(super) fn is_harmless(name: &str) -> bool {
-    const HARMLESS: [&str; 34] = [
+pub(super) fn is_public_option(name: &str) -> bool {
+    const PUBLIC: [&str; 34] = [
         "w",
         "j",
         "journal",
@@ -107,7 +107,7 @@ pub(super) fn is_harmless(name: &str) -> bool {
         "srvservicename",
         "group",
     ];
-    HARMLESS.contains(&name.to_ascii_lowercase().as_str())
+    PUBLIC.contains(&name.to_ascii_lowercase().as_str())
 }
 
 /// Whether `text` is a sink that is a file.

@@ -8,14 +8,14 @@ use super::address::HIDDEN;
 use crate::core::percent;
 
 /// The fewest characters of a secret that is looked for in all words, and not only as a word of its own.
-const LONG: usize = 8;
+const MIN_LONG: usize = 8;
 
 /// The fewest characters of a short secret, or of a part of one, that is looked for.
-const SHORTEST: usize = 4;
+const MIN_LENGTH: usize = 4;
 
 /// Secrets and what is none, all in small letters.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct KnownSecrets {
     /// The secrets, in every form.
     secrets: Vec<String>,
     /// The parts of them that are looked for.
@@ -24,7 +24,7 @@ pub(super) struct Known {
     plain: HashSet<String>,
 }
 
-impl Known {
+impl KnownSecrets {
     pub fn add(&mut self, secret: &str) {
         let decoded = percent::decode(secret);
         for text in [secret, &decoded] {
@@ -35,7 +35,7 @@ impl Known {
                 }
                 for part in form.split(|c: char| !c.is_alphanumeric()) {
                     // What is a whole secret is no part of itself.
-                    let is_part = part.chars().count() >= SHORTEST && part != form;
+                    let is_part = part.chars().count() >= MIN_LENGTH && part != form;
                     if is_part && !self.parts.iter().any(|known| known == part) {
                         self.parts.push(part.to_owned());
                     }
@@ -64,9 +64,9 @@ impl Known {
         for secret in &self.secrets {
             hidden.extend(places(&format!(":{secret}@")).into_iter().map(|place| place.start + 1..place.end - 1));
             let length = secret.chars().count();
-            if length >= SHORTEST && !self.plain.contains(secret) {
+            if length >= MIN_LENGTH && !self.plain.contains(secret) {
                 hidden.extend(
-                    places(secret).into_iter().filter(|at| length >= LONG || self.stands_alone(&lower, at, "/-_.")),
+                    places(secret).into_iter().filter(|at| length >= MIN_LONG || self.stands_alone(&lower, at, "/-_.")),
                 );
             }
         }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
-use super::address::{has_no_secret, is_address, is_file, is_harmless, is_place, masked};
-use super::known::Known;
+use super::address::{has_no_secret, is_address, is_file, is_hosts_and_path, is_public_option, masked};
+use super::known::KnownSecrets;
 use super::reference::without_references;
 use crate::core::printable;
 
@@ -13,7 +13,7 @@ use crate::core::printable;
 const PROGRAMS: &str = "logator logator-queue logator-worker logator-push logator-pull";
 
 /// The secrets of this process.
-static KNOWN: LazyLock<RwLock<Known>> = LazyLock::new(RwLock::default);
+static KNOWN: LazyLock<RwLock<KnownSecrets>> = LazyLock::new(RwLock::default);
 
 /// Learns the secrets in the arguments of this process and in `LOGATOR_*` of its environment, and keeps them out of what
 /// is said of a panic.
@@ -91,7 +91,7 @@ pub(super) fn learn_address(text: &str) {
     let place = |text: &str| {
         // A reference may stand for any part of it.
         let text = without_references(text).0.join("x");
-        is_place(text.split(['?', '#']).next().unwrap_or_default())
+        is_hosts_and_path(text.split(['?', '#']).next().unwrap_or_default())
     };
     let login = match rest.rsplit_once('@') {
         Some((login, after)) if place(after) => login,
@@ -107,7 +107,7 @@ pub(super) fn learn_address(text: &str) {
     for query in rest.match_indices('?').map(|(at, _)| &rest[at + 1..]) {
         for option in query.split('#').next().unwrap_or_default().split('&') {
             if let Some((name, value)) = option.split_once('=')
-                && !is_harmless(name)
+                && !is_public_option(name)
             {
                 learn(value);
             }

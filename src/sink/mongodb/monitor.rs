@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex};
 
 /// What the driver's monitors saw last.
 #[derive(Clone, Default)]
-pub(super) struct MonitorState(Arc<Mutex<Seen>>);
+pub(super) struct MonitorState(Arc<Mutex<Observed>>);
 
 #[derive(Default)]
-struct Seen {
+struct Observed {
     failure: Option<String>,
     /// A failure that no waiting will mend (TLS).
-    hopeless: bool,
+    is_fatal: bool,
 }
 
 impl MonitorState {
@@ -18,20 +18,20 @@ impl MonitorState {
         self.lock().failure.clone()
     }
 
-    pub fn hopeless(&self) -> Option<String> {
+    pub fn fatal_failure(&self) -> Option<String> {
         let seen = self.lock();
-        seen.failure.clone().filter(|_| seen.hopeless)
+        seen.failure.clone().filter(|_| seen.is_fatal)
     }
 
-    pub fn failed(&self, words: String, hopeless: bool) {
-        *self.lock() = Seen { failure: Some(words), hopeless };
+    pub fn record_failure(&self, words: String, is_fatal: bool) {
+        *self.lock() = Observed { failure: Some(words), is_fatal };
     }
 
-    pub fn cleared(&self) {
-        *self.lock() = Seen::default();
+    pub fn clear(&self) {
+        *self.lock() = Observed::default();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Observed> {
         // Nothing in there can be half done.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

@@ -17,7 +17,7 @@ const TRANSIENT: [i32; 33] = [
 
 /// Nothing about single documents: no permission (13), login refused (18), no such namespace or write concern (73, 79),
 /// more members asked for than there are (100), a view (166), and options that the deployment refuses (20, 72).
-const HOPELESS: [i32; 8] = [13, 18, 20, 72, 73, 79, 100, 166];
+const FATAL: [i32; 8] = [13, 18, 20, 72, 73, 79, 100, 166];
 
 /// The server could not even read the command: bytes that are no BSON (22), nested too deep (15), too large (10334).
 /// One document is the cause, and the others do not deserve its fate.
@@ -60,7 +60,7 @@ pub(super) enum Failure {
         too_large: bool,
     },
     /// No try will do better.
-    Hopeless(String),
+    Fatal(String),
 }
 
 /// Reads the reply to a command that carried `documents` documents.
@@ -80,8 +80,8 @@ pub(super) fn read(reply: &Document, documents: usize) -> Result<Reply, Failure>
     }
     if let Ok(error) = reply.get_document("writeConcernError") {
         let code = code_of(error);
-        if HOPELESS.contains(&code) {
-            return Err(Failure::Hopeless(words_of(error)));
+        if FATAL.contains(&code) {
+            return Err(Failure::Fatal(words_of(error)));
         }
         read.not_durable = Some(words_of(error));
     }
@@ -94,8 +94,8 @@ fn refusal(error: &Document) -> Result<Refusal, Failure> {
     if code == DUPLICATE_KEY && is_id_index(error) {
         return Ok(Refusal::IdExists);
     }
-    if HOPELESS.contains(&code) {
-        return Err(Failure::Hopeless(words));
+    if FATAL.contains(&code) {
+        return Err(Failure::Fatal(words));
     }
     if code == TOO_LARGE {
         return Ok(Refusal::TooLarge(words));
@@ -132,7 +132,7 @@ pub(super) fn judge(error: &DriverError) -> Failure {
         {
             transient(!error.contains_label(NO_WRITES_PERFORMED))
         }
-        _ => Failure::Hopeless(words),
+        _ => Failure::Fatal(words),
     }
 }
 
@@ -242,12 +242,12 @@ mod tests {
     #[test]
     fn every_code_has_one_meaning() {
         for code in TRANSIENT {
-            assert!(!HOPELESS.contains(&code) && !UNREADABLE.contains(&code), "{code}");
+            assert!(!FATAL.contains(&code) && !UNREADABLE.contains(&code), "{code}");
             let reply = one(doc! { "index": 0_i64, "code": code, "errmsg": "later" }).unwrap();
             assert_eq!(reply.refusals, [(0, Refusal::Transient(format!("later (code {code})")))]);
         }
-        for code in HOPELESS {
-            assert!(matches!(one(doc! { "index": 0, "code": code }), Err(Failure::Hopeless(_))), "{code}");
+        for code in FATAL {
+            assert!(matches!(one(doc! { "index": 0, "code": code }), Err(Failure::Fatal(_))), "{code}");
         }
     }
 

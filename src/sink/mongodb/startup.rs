@@ -22,14 +22,14 @@ const SELECTION: Duration = Duration::from_secs(5);
 /// driver doubt a server which in truth has not changed.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How often a waiting start looks at what the monitors saw.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Most documents of one command, whatever more the server would take: its reply holds up to 200 bytes for each of them
 /// when all are duplicates, has to stay under 16 MiB, and must come before a deadline.
 const MAX_DOCUMENTS: usize = 10_000;
 
 /// How long until a start that waits without a deadline asks again.
-const AGAIN: Duration = Duration::from_millis(500);
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Connects and asks for the server's limits. Runs inside the runtime that the driver's monitors will live in.
 ///
@@ -40,14 +40,18 @@ pub(super) async fn connect(
     monitor: MonitorState,
     waits: &Waits,
 ) -> Result<(Database, WriteConcern, Limits)> {
-    let for_ever = waits.has_no_deadline();
+    let no_deadline = waits.has_no_deadline();
     let waiting = waits.patience(&target.hosts, Words::OPENED);
     let mut options = loop {
         match ClientOptions::parse(&target.uri).await {
             Ok(options) => break options,
-            Err(error) if for_ever && matches!(error.kind.as_ref(), ErrorKind::DnsResolve { .. }) => {
+            Err(error) if no_deadline && matches!(error.kind.as_ref(), ErrorKind::DnsResolve { .. }) => {
                 let words = target.mask(&reply::words(&error));
-                waiting.begin().pause_async(&words, AGAIN).await.map_err(|ended| ended.error(&target.hosts))?;
+                waiting
+                    .begin()
+                    .pause_async(&words, RETRY_INTERVAL)
+                    .await
+                    .map_err(|ended| ended.error(&target.hosts))?;
             }
             Err(error) => return Err(bad_address(target, &error)),
         }
@@ -62,30 +66,30 @@ pub(super) async fn connect(
 
     let client = Client::with_options(options).map_err(|error| bad_address(target, &error))?;
     let database = client.database(&target.database);
-    let waiting = match for_ever {
+    let waiting = match no_deadline {
         true => waiting,
         false => waiting.with_deadline(patience, "serverSelectionTimeoutMS"),
     };
     let wait = waiting.begin();
-    let mut asking = std::pin::pin!(ask(database.clone(), &target.collection));
+    let mut asking = std::pin::pin!(query_server(database.clone(), &target.collection));
     let mut waited = Duration::ZERO;
     let hello = loop {
-        match tokio::time::timeout(GLANCE, &mut asking).await {
+        match tokio::time::timeout(POLL_INTERVAL, &mut asking).await {
             Ok(Ok(hello)) => break hello,
-            Ok(Err(error)) if for_ever && monitor.hopeless().is_none() && may_pass(&error) => {
+            Ok(Err(error)) if no_deadline && monitor.fatal_failure().is_none() && may_pass(&error) => {
                 let words = target.mask(&monitor.last_failure().unwrap_or_else(|| reply::words(&error)));
-                wait.pause_async(&words, AGAIN).await.map_err(|ended| ended.error(&target.hosts))?;
-                asking.set(ask(database.clone(), &target.collection));
+                wait.pause_async(&words, RETRY_INTERVAL).await.map_err(|ended| ended.error(&target.hosts))?;
+                asking.set(query_server(database.clone(), &target.collection));
             }
-            Ok(Err(error)) => return Err(no_entry(target, &monitor, patience, &error)),
+            Ok(Err(error)) => return Err(connect_error(target, &monitor, patience, &error)),
             Err(_) => {
-                waited += GLANCE;
-                if let Some(words) = monitor.hopeless() {
+                waited += POLL_INTERVAL;
+                if let Some(words) = monitor.fatal_failure() {
                     return Err(Error::sink(target.mask(&format!("{}: TLS failed: {words}", target.hosts))));
                 }
                 // Server selection has its own time; this is for a server that takes a connection and never speaks.
-                if waited > patience * 2 && !for_ever {
-                    return Err(nobody(target, patience, "it takes connections and says nothing"));
+                if waited > patience * 2 && !no_deadline {
+                    return Err(no_answer(target, patience, "it takes connections and says nothing"));
                 }
                 let words = target.mask(&monitor.last_failure().unwrap_or_else(|| "no answer yet".to_owned()));
                 // Its end is the driver's to tell, in better words; a signal's is not.
@@ -111,7 +115,7 @@ pub(super) async fn connect(
 }
 
 /// The server's limits, and a question that a server which wants a login does not answer without one.
-async fn ask(database: Database, collection: &str) -> mongodb::error::Result<Document> {
+async fn query_server(database: Database, collection: &str) -> mongodb::error::Result<Document> {
     let hello = database.run_command(doc! { "hello": 1 }).await?;
     database
         .run_command(doc! {
@@ -151,12 +155,12 @@ fn may_pass(error: &DriverError) -> bool {
 fn watch(monitor: &MonitorState, event: &SdamEvent) {
     match event {
         SdamEvent::ServerHeartbeatFailed(failed) => {
-            monitor.failed(
+            monitor.record_failure(
                 format!("{}: {}", failed.server_address, reply::words(&failed.failure)),
                 is_tls(&failed.failure),
             );
         }
-        SdamEvent::ServerHeartbeatSucceeded(_) => monitor.cleared(),
+        SdamEvent::ServerHeartbeatSucceeded(_) => monitor.clear(),
         _ => {}
     }
 }
@@ -179,7 +183,7 @@ fn bad_address(target: &Target, error: &DriverError) -> Error {
     }
 }
 
-fn no_entry(target: &Target, monitor: &MonitorState, patience: Duration, error: &DriverError) -> Error {
+fn connect_error(target: &Target, monitor: &MonitorState, patience: Duration, error: &DriverError) -> Error {
     let words = reply::words(error);
     if reply::is_refused_login(error) {
         let hint = match &target.implied_auth_source {
@@ -190,16 +194,16 @@ fn no_entry(target: &Target, monitor: &MonitorState, patience: Duration, error: 
         };
         return Error::sink(target.mask(&format!("{}: the login is refused: {words}{hint}", target.name)));
     }
-    if let Some(words) = monitor.hopeless() {
+    if let Some(words) = monitor.fatal_failure() {
         return Error::sink(target.mask(&format!("{}: TLS failed: {words}", target.hosts)));
     }
     match error.kind.as_ref() {
         ErrorKind::Command(_) => Error::sink(target.mask(&format!("{}: {words}", target.name))),
-        _ => nobody(target, patience, &monitor.last_failure().unwrap_or(words)),
+        _ => no_answer(target, patience, &monitor.last_failure().unwrap_or(words)),
     }
 }
 
-fn nobody(target: &Target, patience: Duration, words: &str) -> Error {
+fn no_answer(target: &Target, patience: Duration, words: &str) -> Error {
     let seconds = patience.as_secs_f64();
     Error::sink(target.mask(&format!("{}: nobody answers within {seconds} s ({words})", target.hosts)))
 }

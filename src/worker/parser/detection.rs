@@ -11,19 +11,19 @@ use crate::grok::{Format, Library};
 const SAMPLE: usize = 200;
 
 /// The most origins whose format is remembered; beyond, it is told anew.
-const REMEMBERED: usize = 100_000;
+const MAX_REMEMBERED: usize = 100_000;
 
 /// The formats that were told, by the ids of their origins.
 #[derive(Default)]
 pub(super) struct Detection {
-    told: Mutex<HashMap<u64, Option<Format>>>,
+    detected: Mutex<HashMap<u64, Option<Format>>>,
 }
 
 impl Detection {
     /// The format of the lines of `origin`, told from those in `batch` at the first call.
-    pub fn tell(&self, library: &Library, batch: &Batch, origin: &Origin, say: &dyn Fn(String)) -> Option<Format> {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(format) = told.get(&origin.id) {
+    pub fn detect(&self, library: &Library, batch: &Batch, origin: &Origin, say: &dyn Fn(String)) -> Option<Format> {
+        let mut detected = self.detected.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(format) = detected.get(&origin.id) {
             return format.clone();
         }
         let lines = lines::lines(&batch.data).enumerate();
@@ -41,10 +41,10 @@ impl Detection {
                  --pattern)"
             ),
         });
-        if told.len() >= REMEMBERED {
-            told.clear();
+        if detected.len() >= MAX_REMEMBERED {
+            detected.clear();
         }
-        told.insert(*id, format.clone());
+        detected.insert(*id, format.clone());
         format
     }
 }

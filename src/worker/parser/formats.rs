@@ -7,7 +7,7 @@ use super::detection::Detection;
 use crate::core::batch::{Batch, Origin};
 use crate::grok::{Format, Library, Parts, Pattern};
 use crate::observe::receipt::PatternCount;
-use crate::worker::pattern_counts::Sums;
+use crate::worker::pattern_counts::PatternCounters;
 
 /// What to do with a line that matches no pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,7 +28,7 @@ pub struct Formats {
     /// Patterns taken apart, to tell how far lines got that are set aside.
     parts: Mutex<HashMap<String, Arc<Parts>>>,
     pub(super) unmatched: Unmatched,
-    pub(super) sums: Sums,
+    pub(super) sums: PatternCounters,
     say: Box<dyn Fn(String) + Send + Sync>,
 }
 
@@ -48,7 +48,7 @@ impl Formats {
         unmatched: Unmatched,
         say: impl Fn(String) + Send + Sync + 'static,
     ) -> Self {
-        let sums = Sums::of(given.iter().map(|format| format.name.as_str()));
+        let sums = PatternCounters::of(given.iter().map(|format| format.name.as_str()));
         let choice = match given.is_empty() {
             true => Choice::Auto(Detection::default()),
             false => Choice::Given(given),
@@ -69,7 +69,7 @@ impl Formats {
         Arc::clone(known.entry(pattern.name().to_owned()).or_insert_with(new))
     }
 
-    /// The formats that were given; none when each input's is told.
+    /// The formats that were given; none when each input's is detected.
     pub(super) fn given(&self) -> &[Format] {
         match &self.choice {
             Choice::Given(formats) => formats,
@@ -83,10 +83,10 @@ impl Formats {
     }
 
     /// The format of the lines of `origin`, told from those in `batch` at the first call.
-    pub(super) fn tell(&self, batch: &Batch, origin: &Origin) -> Option<Format> {
+    pub(super) fn detect(&self, batch: &Batch, origin: &Origin) -> Option<Format> {
         match &self.choice {
             Choice::Given(_) => None,
-            Choice::Auto(detection) => detection.tell(&self.library, batch, origin, &self.say),
+            Choice::Auto(detection) => detection.detect(&self.library, batch, origin, &self.say),
         }
     }
 }

@@ -7,5 +7,5 @@ mod parsing;
 mod rule;
 
 pub use formats::{Formats, Unmatched};
-pub use parsed::{Fate, Parsed, SetAside};
+pub use parsed::{Fate, LetterDraft, Parsed};
 pub use parsing::Parser;

@@ -19,7 +19,7 @@ pub enum Fate {
 
 /// A line to be set aside.
 #[derive(Debug)]
-pub struct SetAside {
+pub struct LetterDraft {
     /// Its index in the batch.
     pub line: u32,
     /// Why.
@@ -32,10 +32,10 @@ pub struct SetAside {
     pub reached: Option<Reached>,
 }
 
-impl SetAside {
-    /// A line of which no pattern is to be told.
-    pub fn new(line: u32, reason: Reason, detail: String) -> SetAside {
-        SetAside { line, reason, detail, pattern: None, reached: None }
+impl LetterDraft {
+    /// A line of which no pattern is to be detected.
+    pub fn new(line: u32, reason: Reason, detail: String) -> LetterDraft {
+        LetterDraft { line, reason, detail, pattern: None, reached: None }
     }
 }
 
@@ -45,7 +45,7 @@ pub struct Parsed {
     pub(super) documents: Vec<Documents>,
     pub(super) fates: Vec<Fate>,
     /// Lines that cannot become documents.
-    pub letters: Vec<SetAside>,
+    pub letters: Vec<LetterDraft>,
 }
 
 impl Parsed {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::formats::{Formats, Unmatched};
-use super::parsed::{Fate, Parsed, SetAside};
+use super::parsed::{Fate, LetterDraft, Parsed};
 use super::rule::Rule;
 use crate::core::batch::{Batch, Origin};
 use crate::core::envelope::Envelope;
@@ -16,7 +16,7 @@ use crate::grok::{Explainer, Format, Reached, Selector, Span};
 use crate::worker::pattern_counts::{Budget, Clock};
 
 /// How many patterns are looked at, in their order, for how far they got with a line that none matches.
-const EXPLAINED: usize = 8;
+const MAX_EXPLAINED: usize = 8;
 
 /// Where a line stands in its batch, its id, and the time at which it is parsed.
 #[derive(Clone, Copy)]
@@ -29,7 +29,7 @@ struct LineContext {
 }
 
 /// How trying a rule on a line ended.
-enum Trial {
+enum RuleResult {
     /// A document was made.
     Matched,
     /// It did not match.
@@ -51,7 +51,7 @@ pub struct Parser {
     /// Made when it is needed.
     opener: Option<Opener>,
     /// The origin that `rules` were told for.
-    told_for: Option<(u64, Envelope)>,
+    detected_for: Option<(u64, Envelope)>,
     spans: Vec<Span>,
     clock: Clock,
     budget: Budget,
@@ -82,7 +82,7 @@ impl Formats {
             first_matched: false,
             plain,
             opener: None,
-            told_for: None,
+            detected_for: None,
             spans: Vec::new(),
             clock: Clock::new(),
             budget: Budget::default(),
@@ -103,13 +103,13 @@ impl Parser {
     /// When the fields of a format that was just told cannot be documents.
     pub fn parse(&mut self, batch: &Batch, parsed: &mut Parsed) -> Result<()> {
         parsed.clear();
-        self.tell_format(batch, &batch.origin)?;
+        self.detect_format(batch, &batch.origin)?;
         let now_ms = date::now_ms();
         let mut opener = self.opener.take();
         for (index, line) in lines::lines(&batch.data).enumerate() {
             let (origin, offset) = batch.position(index, line.start);
             if batch.positions.is_some() {
-                self.tell_format(batch, origin)?;
+                self.detect_format(batch, origin)?;
             }
             let id = DocumentId::new(origin, offset, line.bytes);
             let at = LineContext { index: index as u32, id, now_ms, partial: batch.is_partial(index) };
@@ -121,9 +121,9 @@ impl Parser {
                         Some(opener) => opener,
                         none => none.insert(Opener::new(self.formats.library.is_ecs())?),
                     };
-                    let Opened { message, outer, fits } = opener.open(envelope, text, now_ms);
+                    let Opened { message, outer, is_enveloped } = opener.open(envelope, text, now_ms);
                     match self.rules[..] {
-                        [] => self.parse_without_rules(at, message, outer, envelope, fits, parsed),
+                        [] => self.parse_without_rules(at, message, outer, envelope, is_enveloped, parsed),
                         _ => self.parse_line(at, message, Some(outer), parsed),
                     }
                 }
@@ -142,19 +142,19 @@ impl Parser {
         }
     }
 
-    fn tell_format(&mut self, batch: &Batch, origin: &Origin) -> Result<()> {
-        if !self.formats.is_auto() || self.told_for == Some((origin.id, origin.envelope)) {
+    fn detect_format(&mut self, batch: &Batch, origin: &Origin) -> Result<()> {
+        if !self.formats.is_auto() || self.detected_for == Some((origin.id, origin.envelope)) {
             return Ok(());
         }
         let format = match origin.envelope {
-            Envelope::None => self.formats.tell(batch, origin),
+            Envelope::None => self.formats.detect(batch, origin),
             // The envelope is format enough: what is within may be anything.
             _ => None,
         };
         self.add_up();
         self.rules = format.iter().map(Rule::new).collect::<Result<_>>()?;
         self.first_matched = false;
-        self.told_for = Some((origin.id, origin.envelope));
+        self.detected_for = Some((origin.id, origin.envelope));
         Ok(())
     }
 
@@ -165,26 +165,32 @@ impl Parser {
         message: &[u8],
         outer: &OuterFields,
         envelope: Envelope,
-        fits: bool,
+        is_enveloped: bool,
         parsed: &mut Parsed,
     ) -> Fate {
-        let fate = match (fits, self.formats.unmatched) {
+        let fate = match (is_enveloped, self.formats.unmatched) {
             (true, _) => Fate::Matched,
             (false, Unmatched::Keep) => Fate::Unmatched,
             (false, Unmatched::Drop) => return Fate::Filtered,
             (false, Unmatched::DeadLetter) => {
-                let letter = SetAside::new(at.index, Reason::Unmatched, envelope.misfit().to_owned());
+                let letter = LetterDraft::new(at.index, Reason::Unmatched, envelope.mismatch().to_owned());
                 parsed.letters.push(letter);
                 return Fate::DeadLettered;
             }
         };
-        self.keep(at, message, Some((outer, false)), parsed);
+        self.keep_unparsed(at, message, Some((outer, false)), parsed);
         fate
     }
 
     /// Makes the document of a line that is not parsed: of its message, if there are fields around it, and whether
     /// that was to be parsed.
-    fn keep(&mut self, at: LineContext, line: &[u8], outer: Option<(&OuterFields, bool)>, parsed: &mut Parsed) {
+    fn keep_unparsed(
+        &mut self,
+        at: LineContext,
+        line: &[u8],
+        outer: Option<(&OuterFields, bool)>,
+        parsed: &mut Parsed,
+    ) {
         self.plain.set_partial(at.partial);
         for documents in &mut parsed.documents {
             let encoding = documents.encoding();
@@ -207,15 +213,15 @@ impl Parser {
         let mut next = if self.first_matched { Some(0) } else { self.next_rule(0, line, &mut looked) };
         while let Some(rule) = next {
             match self.try_rule(rule, at, line, outer, parsed) {
-                Trial::Matched => {
+                RuleResult::Matched => {
                     self.first_matched = rule == 0;
                     return Fate::Matched;
                 }
-                Trial::Failed => {}
-                Trial::Stopped(words) => {
+                RuleResult::Failed => {}
+                RuleResult::Stopped(words) => {
                     let pattern = Some(self.rules[rule].name.clone());
-                    let letter = SetAside::new(at.index, Reason::Limit, words);
-                    parsed.letters.push(SetAside { pattern, ..letter });
+                    let letter = LetterDraft::new(at.index, Reason::Limit, words);
+                    parsed.letters.push(LetterDraft { pattern, ..letter });
                     return Fate::DeadLettered;
                 }
             }
@@ -224,14 +230,18 @@ impl Parser {
         self.first_matched = false;
         match self.formats.unmatched {
             Unmatched::Keep => {
-                self.keep(at, line, outer.map(|outer| (outer, true)), parsed);
+                self.keep_unparsed(at, line, outer.map(|outer| (outer, true)), parsed);
                 Fate::Unmatched
             }
             Unmatched::DeadLetter => {
                 let words = "no pattern matches the line".to_owned();
                 let reached = self.explain(line);
                 let pattern = reached.as_ref().map(|reached| reached.pattern().to_owned());
-                parsed.letters.push(SetAside { pattern, reached, ..SetAside::new(at.index, Reason::Unmatched, words) });
+                parsed.letters.push(LetterDraft {
+                    pattern,
+                    reached,
+                    ..LetterDraft::new(at.index, Reason::Unmatched, words)
+                });
                 Fate::DeadLettered
             }
             Unmatched::Drop => Fate::Filtered,
@@ -242,7 +252,7 @@ impl Parser {
     fn explain(&mut self, line: &[u8]) -> Option<Reached> {
         let started = self.budget.start()?;
         let mut best: Option<Reached> = None;
-        for rule in self.rules.iter_mut().take(EXPLAINED) {
+        for rule in self.rules.iter_mut().take(MAX_EXPLAINED) {
             let Some(pattern) = &rule.pattern else { continue };
             let explainer = rule.explainer.get_or_insert_with(|| Explainer::new(self.formats.parts(pattern)));
             let reached = explainer.explain(line);
@@ -273,7 +283,7 @@ impl Parser {
         line: &[u8],
         outer: Option<&OuterFields>,
         parsed: &mut Parsed,
-    ) -> Trial {
+    ) -> RuleResult {
         let Rule { matcher, slots, encoder, trials, .. } = &mut self.rules[rule];
         let started = trials.start(&mut self.clock);
         if let Some(matcher) = matcher {
@@ -284,10 +294,10 @@ impl Parser {
                     self.spans.clear();
                     self.spans.extend((0..*slots).map(|slot| captures.span(slot)));
                 }
-                Ok(None) => return Trial::Failed,
+                Ok(None) => return RuleResult::Failed,
                 Err(stopped) => {
                     trials.limit_hits += 1;
-                    return Trial::Stopped(stopped.to_string());
+                    return RuleResult::Stopped(stopped.to_string());
                 }
             }
         }
@@ -298,7 +308,7 @@ impl Parser {
             let LineContext { index, id, now_ms, .. } = at;
             documents.push(index, id, |out| match outer {
                 None => encoder.encode(encoding, &id, line, spans, now_ms, out),
-                Some(outer) => encoder.encode_within(encoding, &id, outer, line, spans, now_ms, out),
+                Some(outer) => encoder.encode_enveloped(encoding, &id, outer, line, spans, now_ms, out),
             })
         });
         if matcher.is_none() {
@@ -306,9 +316,9 @@ impl Parser {
             trials.stop(started, &self.clock);
         }
         if !encoded {
-            return Trial::Failed;
+            return RuleResult::Failed;
         }
         trials.matched += 1;
-        Trial::Matched
+        RuleResult::Matched
     }
 }
