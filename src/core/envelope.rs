@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Envelope {
-    /// They are not.
+    /// The lines are not wrapped.
     #[default]
     None,
-    /// Each is a JSON object: `{"message":…,"type":…,"@pid":…}`.
+    /// Each line is a JSON object: `{"message":…,"type":…,"@pid":…}`.
     Json,
-    /// Each is a syslog message with its priority, of RFC 3164 or RFC 5424.
+    /// Each line is a syslog message with its priority, as RFC 3164 or RFC 5424 defines it.
     Syslog,
 }
 
 impl Envelope {
-    /// Its number on the wire.
+    /// Returns the number that stands for the envelope on the wire.
     pub fn code(self) -> u8 {
         match self {
             Envelope::None => 0,
@@ -25,7 +25,7 @@ impl Envelope {
         }
     }
 
-    /// The envelope with that number.
+    /// Returns the envelope with the number `code`; `None` for an unknown number.
     pub fn of_code(code: u8) -> Option<Envelope> {
         match code {
             0 => Some(Envelope::None),
@@ -40,7 +40,7 @@ impl Envelope {
         *self == Envelope::None
     }
 
-    /// What is said of a line that is no such envelope.
+    /// Returns the sentence for a line that does not have this envelope.
     pub fn mismatch(self) -> &'static str {
         match self {
             Envelope::None => "the line is not wrapped",

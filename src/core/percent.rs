@@ -1,8 +1,8 @@
-//! Percent encoding, as addresses have it (RFC 3986).
+//! Percent encoding, as URIs use it (RFC 3986).
 
 use std::fmt::Write as _;
 
-/// `value` with everything but letters, digits and `-._~` in percent encoding.
+/// Returns `value` with every byte percent-encoded, except letters, digits and `-._~`.
 pub fn encode(value: &str) -> String {
     let mut encoded = String::with_capacity(value.len());
     for byte in value.bytes() {
@@ -16,7 +16,8 @@ pub fn encode(value: &str) -> String {
     encoded
 }
 
-/// `text` with its percent encoding undone; an incomplete escape stays as it is.
+/// Returns `text` with its percent encoding undone. An incomplete escape stays as it is, and bytes that are not UTF-8
+/// become U+FFFD.
 pub fn decode(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
@@ -41,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_encoded_is_decoded() {
+    fn decoding_undoes_encoding() {
         assert_eq!(decode(&encode("/a b%/ä")), "/a b%/ä");
         assert_eq!(decode("%zz%4%+4"), "%zz%4%+4");
     }

@@ -2,24 +2,24 @@
 
 use super::id::DocumentId;
 
-/// How documents are encoded: as their sink wants them.
+/// The encoding of documents. Each sink asks for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// One JSON object a document, each closed by a newline.
+    /// One JSON object per document, each followed by a newline.
     Json,
-    /// BSON documents back to back.
+    /// BSON documents, one directly after the other.
     Bson,
 }
 
 /// The encoded documents of one batch.
 ///
-/// JSON documents are each closed by a newline, so that the whole of [`bytes`](Documents::bytes) can be written as it
-/// is; BSON documents stand back to back.
+/// A newline follows each JSON document, so that [`bytes`](Documents::bytes) can be written to a file as it is. BSON
+/// documents follow each other directly.
 #[derive(Debug)]
 pub struct Documents {
     encoding: Encoding,
     bytes: Vec<u8>,
-    /// For each document: where it ends in `bytes` (newline not included), its line's index in the batch, its id.
+    /// One entry per document.
     entries: Vec<Entry>,
 }
 
@@ -31,61 +31,61 @@ struct Entry {
     id: DocumentId,
 }
 
-/// One encoded document.
+/// One encoded document of a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct EncodedDocument<'a> {
-    /// Its `_id`.
+    /// The `_id` of the document.
     pub id: DocumentId,
-    /// The index of its line in the batch.
+    /// The index of the line in the batch.
     pub line: u32,
-    /// The encoded bytes, a JSON document without its newline.
+    /// The encoded bytes. A JSON document has no newline here.
     pub bytes: &'a [u8],
 }
 
 impl Documents {
-    /// An empty buffer for documents of `encoding`.
+    /// Returns an empty buffer for documents of `encoding`.
     pub fn new(encoding: Encoding) -> Self {
         Documents { encoding, bytes: Vec::new(), entries: Vec::new() }
     }
 
-    /// The encoding of every document in it.
+    /// Returns the encoding of the documents.
     pub fn encoding(&self) -> Encoding {
         self.encoding
     }
 
-    /// Forgets all documents, keeps the memory.
+    /// Removes all documents and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
     }
 
-    /// Number of documents.
+    /// Returns the number of documents.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no documents.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// All documents, as they can be written to a file (JSON) or sent one after the other (BSON).
+    /// Returns all documents as they are written to a file (JSON) or sent one after the other (BSON).
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The document at `index`.
+    /// Returns the document at `index`.
     pub fn get(&self, index: usize) -> EncodedDocument<'_> {
         let entry = &self.entries[index];
         EncodedDocument { id: entry.id, line: entry.line, bytes: &self.bytes[entry.start..entry.end] }
     }
 
-    /// All documents in order.
+    /// Iterates over the documents in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = EncodedDocument<'_>> {
         (0..self.len()).map(|index| self.get(index))
     }
 
-    /// Those at `indexes`, in that order.
+    /// Returns a copy of the documents at `indexes`, in that order.
     pub fn only(&self, indexes: &[usize]) -> Documents {
         let mut documents = Documents::new(self.encoding);
         for EncodedDocument { id, line, bytes } in indexes.iter().map(|&index| self.get(index)) {
@@ -97,7 +97,8 @@ impl Documents {
         documents
     }
 
-    /// Adds a document: `write` appends its bytes to the buffer. When it answers `false` what it wrote is taken back.
+    /// Adds a document. `write` appends its bytes to the buffer. If `write` returns `false`, its bytes are removed
+    /// again.
     #[inline]
     pub fn push(&mut self, line: u32, id: DocumentId, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
         let start = self.bytes.len();

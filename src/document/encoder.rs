@@ -1,4 +1,4 @@
-//! [`Encoder`]: one thread's way from a line and its spans to a document.
+//! [`Encoder`]: makes documents from lines and the spans of their captures.
 
 use crate::core::error::{Error, Result};
 use crate::grok::{DateRule, Field, Span};
@@ -14,37 +14,37 @@ use super::plan::{Captured, Naming, Plan};
 use super::stored_tape::StoredTape;
 use super::writer::{DocumentWriter, Tags, write_text};
 
-/// Encodes lines as documents. It has memory of its own (the date last read, room to work in): compile one, then clone
-/// it for every thread.
+/// Encodes lines as documents. An encoder keeps state (the last date, buffers): compile one, then clone it for every
+/// thread.
 #[derive(Debug, Clone)]
 pub struct Encoder {
     shape: Shape,
-    /// Formats of `@timestamp`.
+    /// The formats for `@timestamp`.
     dates: Formats,
-    /// Formats of fields of type `date`.
+    /// The formats for fields of type `date`.
     field_dates: Formats,
     timestamp: Key,
     message: Key,
-    /// What the next documents are tagged with, whatever else they are.
+    /// The tags that the next documents get in any case.
     constant_tags: Tags,
 }
 
 #[derive(Debug, Clone)]
 enum Shape {
-    /// The fields of a pattern; the slots that `@timestamp` may be read from.
+    /// The fields of a pattern, and the slots from which `@timestamp` may be read.
     Fields { plan: Plan, date_slots: Vec<usize> },
-    /// Lines that are JSON objects; the paths that `@timestamp` may be read from, as JSON and as BSON documents have them.
+    /// Lines that are JSON objects, and the paths from which `@timestamp` may be read: as JSON documents name them and
+    /// as BSON documents name them.
     JsonObject { json: Vec<Vec<String>>, bson: Vec<Vec<String>>, tape: StoredTape },
 }
 
 impl Encoder {
-    /// An encoder for the lines that a pattern with these fields matches.
+    /// Returns an encoder for the lines that match a pattern with these fields.
     ///
-    /// Fields of type `date` are read by the rule's formats and then by [`COMMON`].
+    /// Fields of type `date` are read with the formats of the rule, then with [`COMMON`].
     ///
-    /// # Errors
-    /// A usage error when two fields exclude each other, when none of the date rule's paths is a field, or when a
-    /// format is wrong.
+    /// A usage error when two fields exclude each other, when none of the paths of the date rule is a field, or when a
+    /// format is invalid.
     pub fn new(fields: &[Field], date: Option<&DateRule>) -> Result<Encoder> {
         let plan = Plan::new(fields, Naming::Stored)?;
         let mut date_slots = Vec::new();
@@ -70,10 +70,9 @@ impl Encoder {
         Encoder::with_shape(Shape::Fields { plan, date_slots }, date)
     }
 
-    /// An encoder for lines that are JSON objects already.
+    /// Returns an encoder for lines that are JSON objects.
     ///
-    /// # Errors
-    /// A usage error when a date format is wrong.
+    /// A usage error when a date format is invalid.
     pub fn json_object(date: Option<&DateRule>) -> Result<Encoder> {
         let stored = |encoding: Encoding| {
             let one = |path: &Vec<String>| {
@@ -95,19 +94,19 @@ impl Encoder {
         Ok(Encoder { shape, dates, field_dates, timestamp, message, constant_tags: Tags::default() })
     }
 
-    /// Says whether the lines of the next documents are parts of lines, which is a tag.
+    /// Sets whether the next lines are parts of lines. Their documents get the tag `_partial`.
     #[inline]
     pub fn set_partial(&mut self, partial: bool) {
         self.constant_tags = if partial { Tags::PARTIAL } else { Tags::default() };
     }
 
-    /// Appends the document of `line` to `out`, in JSON without a newline after it.
+    /// Appends the document of `line` to `out`. A JSON document has no newline after it.
     ///
-    /// `spans` are the pattern's captures, by slot; for JSON objects they are not looked at. `now_ms` is the time in
-    /// milliseconds since 1970; it only matters to dates without a year.
+    /// `spans` are the captures of the pattern, by slot; they are not used for JSON objects. `now_ms` is the time in
+    /// milliseconds since 1970; only dates without a year depend on it.
     ///
-    /// Answers `false`, and appends nothing, when the encoder is for JSON objects and the line is none: it counts as
-    /// unmatched.
+    /// Returns `false`, and appends nothing, when the encoder expects JSON objects and the line is not one. The line
+    /// then counts as unmatched.
     #[inline]
     pub fn encode(
         &mut self,
@@ -121,8 +120,9 @@ impl Encoder {
         self.encode_any(encoding, id, None, line, spans, now_ms, out)
     }
 
-    /// The same for a message that was in an envelope: the fields `outer` it are written as well. `line` is the message.
-    #[expect(clippy::too_many_arguments, reason = "those of encode, and one more")]
+    /// Does the same as [`encode`](Encoder::encode) for a message from an envelope, and also writes the outer fields.
+    /// `line` is the message.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of encode, and one more")]
     pub fn encode_enveloped(
         &mut self,
         encoding: Encoding,
@@ -137,7 +137,7 @@ impl Encoder {
     }
 
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "as above")]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of encode, and one more")]
     fn encode_any(
         &mut self,
         encoding: Encoding,
@@ -204,8 +204,8 @@ impl Encoder {
         }
     }
 
-    /// Appends the document of a message that was in an envelope and that no pattern was looked for in, or none matches:
-    /// the fields `outer` it and the whole of it as `message`, and in the latter case (`unmatched`) the tag.
+    /// Appends the document of a message from an envelope that is not parsed: the outer fields, and the whole message
+    /// as `message`. `unmatched` says that patterns were tried and none matched; the document is then tagged.
     pub fn encode_message(
         &self,
         encoding: Encoding,

@@ -1,13 +1,13 @@
-//! JSON strings: which bytes need an escape, and writing them.
+//! Escapes in JSON strings: which bytes need one, and how they are written.
 
-/// Whether `byte` cannot stand in a JSON string as it is.
+/// Returns whether `byte` must be escaped in a JSON string.
 #[inline(always)]
 fn needs_escape(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
-/// Whether any of 8 bytes needs an escape. Each test leaves the top bit of a byte set where it holds; a borrow can only
-/// set bits above a byte for which it does.
+/// Returns whether any of 8 bytes must be escaped. Each test sets the top bit of a byte for which it holds. A borrow
+/// can only set bits above a byte for which the test holds, so the result is right.
 #[inline(always)]
 fn any_of_8(bytes: [u8; 8]) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -19,19 +19,22 @@ fn any_of_8(bytes: [u8; 8]) -> bool {
     found & (ONES << 7) != 0
 }
 
-/// Whether any of 16 bytes needs an escape, without a branch a byte: the compiler makes vector code of it.
+/// Returns whether any of 16 bytes must be escaped. There is no branch per byte, so the compiler makes vector code of
+/// it.
 #[inline(always)]
 fn any_of_16(block: &[u8; 16]) -> bool {
     block.iter().fold(0_u8, |found, &byte| found | u8::from(needs_escape(byte))) != 0
 }
 
-/// How many of the first bytes of `text` need no escape, at least: whole blocks only.
+/// Returns the length of a beginning of `text` that needs no escape. It counts whole blocks of 16 bytes only, so the
+/// actual length may be greater.
 #[inline]
 pub(super) fn plain_blocks(text: &[u8]) -> usize {
     text.as_chunks::<16>().0.iter().take_while(|block| !any_of_16(block)).count() * 16
 }
 
-/// Whether no byte of `text` needs an escape. The last block overlaps the one before it, so that there is no rest.
+/// Returns whether no byte of `text` must be escaped. The last block overlaps the block before it, so that no bytes
+/// remain.
 #[inline]
 fn is_plain(text: &[u8]) -> bool {
     if let Some(last) = text.last_chunk::<16>() {
@@ -43,13 +46,13 @@ fn is_plain(text: &[u8]) -> bool {
     !text.iter().any(|&byte| needs_escape(byte))
 }
 
-/// Appends `text` (UTF-8) as the inside of a JSON string.
+/// Appends `text`, which is UTF-8, as the inside of a JSON string.
 #[inline]
 pub(super) fn write_escaped(text: &[u8], out: &mut Vec<u8>) {
     if is_plain(text) { out.extend_from_slice(text) } else { write_with_escapes(text, out) }
 }
 
-/// The same for bytes of any kind: what is not UTF-8 is replaced by U+FFFD.
+/// Appends any bytes as the inside of a JSON string. Invalid UTF-8 is replaced by U+FFFD.
 #[inline]
 pub(crate) fn escape(bytes: &[u8], out: &mut Vec<u8>) {
     match std::str::from_utf8(bytes) {
@@ -98,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_byte_is_told_plain_or_not_at_every_place_of_every_length() {
+    fn every_byte_is_classified_at_every_position_of_every_length() {
         for length in 1..40 {
             for at in 0..length {
                 for byte in 0..=255 {

@@ -1,4 +1,4 @@
-//! JSON: one object on one line.
+//! The JSON writer: one object on one line.
 
 use super::date::write_iso;
 use super::encoded::Encoding;
@@ -7,14 +7,14 @@ use super::id::DocumentId;
 use super::keys::Key;
 use super::writer::DocumentWriter;
 
-/// A JSON object at the end of a buffer. Every value is followed by a comma; closing an object or array turns the last
-/// one into the bracket.
+/// A JSON object under construction at the end of a buffer. A comma follows every value. Closing an object or array
+/// replaces the last comma by the bracket.
 pub(super) struct Json<'a> {
     out: &'a mut Vec<u8>,
 }
 
 impl<'a> Json<'a> {
-    /// Begins a document with its `_id`.
+    /// Begins a document and writes its `_id`.
     #[inline]
     pub fn begin(out: &'a mut Vec<u8>, id: &DocumentId) -> Self {
         const START: &[u8; 8] = b"{\"_id\":\"";
@@ -26,7 +26,7 @@ impl<'a> Json<'a> {
         Json { out }
     }
 
-    /// Begins an object with nothing in it.
+    /// Begins an object without any member.
     pub fn begin_bare(out: &'a mut Vec<u8>) -> Self {
         out.push(b'{');
         Json { out }
@@ -82,7 +82,7 @@ impl DocumentWriter for Json<'_> {
     }
 
     fn float(&mut self, value: f64) {
-        // The shortest text that reads back as the same number, always with a point or an exponent.
+        // serde_json writes the shortest text that reads back as the same number, always with a point or an exponent.
         serde_json::to_writer(&mut *self.out, &value).expect("a number is written to memory");
         self.out.push(b',');
     }

@@ -1,9 +1,9 @@
-//! The objects of a tape and their members: looking for them, and writing them.
+//! Objects on a tape and their members: finding members, and writing them to a document.
 
 use super::tape::{Node, Tape};
 use super::writer::{DocumentWriter, Tags};
 
-/// An object of a tape.
+/// An object on a tape.
 #[derive(Clone, Copy)]
 pub(super) struct ObjectView<'a> {
     pub tape: &'a Tape,
@@ -11,17 +11,17 @@ pub(super) struct ObjectView<'a> {
     pub index: usize,
 }
 
-/// A name of an object, and its value.
+/// A member of an object: its name and its value.
 #[derive(Clone, Copy)]
 pub(super) struct Member<'a> {
     pub name: &'a str,
-    /// Where the name stands.
+    /// The index of the name on the tape.
     pub at: usize,
     level: ObjectView<'a>,
 }
 
 impl<'a> ObjectView<'a> {
-    /// Its members, but for those that are left out.
+    /// Iterates over the members that are written to the document.
     pub fn members(self) -> impl Iterator<Item = Member<'a>> {
         let end = self.tape.after(self.index);
         let mut at = self.index + 1;
@@ -37,14 +37,14 @@ impl<'a> ObjectView<'a> {
         })
     }
 
-    /// The member called `name`, looked for one by one.
+    /// Returns the member called `name`, found by a linear search.
     pub fn find(self, name: &str) -> Option<Member<'a>> {
         self.members().find(|member| member.name == name)
     }
 }
 
 impl<'a> Member<'a> {
-    /// Its value, if that is an object, and the only one.
+    /// Returns the value, if it is an object and the only value of this name.
     pub fn object(&self) -> Option<ObjectView<'a>> {
         if self.is_joined() {
             return None;
@@ -53,7 +53,7 @@ impl<'a> Member<'a> {
         matches!(self.level.tape.nodes[index], Node::Object { .. }).then_some(ObjectView { index, ..self.level })
     }
 
-    /// Writes name and value.
+    /// Writes the name and the value. Several values of one name are written as an array.
     pub fn write<W: DocumentWriter>(&self, writer: &mut W, tags: &mut Tags) {
         let ObjectView { tape, line, .. } = self.level;
         writer.name(self.name);
@@ -68,7 +68,7 @@ impl<'a> Member<'a> {
         writer.close_array(mark);
     }
 
-    /// Whether it stands for several of one name.
+    /// Returns whether several members of this name were joined.
     fn is_joined(&self) -> bool {
         matches!(self.level.tape.nodes[self.at], Node::Name { next, .. } if next != 0)
     }
@@ -105,7 +105,9 @@ fn write_value<W: DocumentWriter>(tape: &Tape, line: &str, writer: &mut W, index
     }
 }
 
-/// Writes the members of `outer` and of `inner` as those of one object. `sorted` is memory to work in.
+/// Writes the members of `outer` and of `inner` as the members of one object. If both have a name, the member of
+/// `inner` counts; two objects are merged. `except` is the index of a member of `inner` that is left out. `sorted` is
+/// working memory.
 pub(super) fn write_merged<W: DocumentWriter>(
     outer: ObjectView<'_>,
     inner: ObjectView<'_>,

@@ -1,8 +1,7 @@
-//! Lines that are JSON objects already: they pass through with `_id` put first, names as the store takes them, and
-//! `@timestamp` read.
+//! Lines that are JSON objects: `_id` is put first, names take their stored form, and `@timestamp` is read.
 //!
-//! Members that are called alike in one object, or are once the store's names are given to them, become one member: the
-//! array of their values, in their order, and the document is tagged with the name.
+//! Members of one object that have the same stored name become one member: the array of their values, in their order.
+//! The document is tagged with the name.
 
 use std::borrow::Cow;
 
@@ -15,20 +14,20 @@ use super::stored_tape::StoredTape;
 use super::tape::{Node, Tape};
 use super::writer::{DocumentWriter, Tags};
 
-/// A line that was read.
+/// A line that was read as a JSON object.
 pub(super) struct Object<'a> {
     tape: &'a Tape,
-    /// Memory to work in.
+    /// Working memory.
     names: &'a mut Vec<u32>,
     line: Cow<'a, str>,
-    /// The index of the top-level `@timestamp_` that `@timestamp` replaces.
+    /// The index of the top-level member `@timestamp_` that `@timestamp` replaces.
     replaced: Option<usize>,
     date: Option<i64>,
     tags: Tags,
 }
 
 impl Object<'_> {
-    /// Marks the document with `tags` as well.
+    /// Adds `tags` to the tags of the document.
     pub fn tag(&mut self, tags: Tags) {
         self.tags.add(tags);
     }
@@ -36,7 +35,7 @@ impl Object<'_> {
 
 impl StoredTape {
     /// Reads `line` for a document of `encoding`; `None` when it is not a JSON object. `paths` are the candidates for
-    /// `@timestamp`, as stored.
+    /// `@timestamp`, with stored names.
     pub fn read<'a>(
         &'a mut self,
         encoding: Encoding,
@@ -67,7 +66,7 @@ impl StoredTape {
                 seen = true;
                 date = dates.read(self.tape.text(&line, text).as_bytes(), now_ms);
                 if date.is_some() {
-                    // Where there are several, the others have to stay somewhere.
+                    // If there are several values, none is dropped: all stay in `@timestamp_`.
                     let is_only = self.tape.joined_with(name).count() == 1;
                     let is_own = matches!(&path[..], [name] if name == "@timestamp_");
                     replaced = (is_only && is_own).then_some(name);
@@ -83,7 +82,7 @@ impl StoredTape {
 }
 
 impl Object<'_> {
-    /// Writes everything after `_id`; with the fields of an envelope around it.
+    /// Writes everything after `_id`: the members of the line and, if there is an envelope, its outer fields.
     pub fn write<W: DocumentWriter>(&mut self, writer: &mut W, outer: Option<&OuterFields>) {
         let mut tags = self.tags;
         if let Some(date) = self.date.or_else(|| outer?.date()) {

@@ -1,9 +1,9 @@
-//! [`OuterFields`]: the fields that an envelope puts around a message, and how they and those of the message make one
-//! document.
+//! [`OuterFields`]: the fields of an envelope, which stand beside its message in the document.
 //!
-//! Where both have a value under one name, that of the message counts, as with Logstash's `overwrite`: it is the more
-//! precise one, and an array would make a field's type depend on the line. Objects are merged. Of `@timestamp` the
-//! same: the envelope's is the one of messages that have none of their own.
+//! If an outer field and a field of the message have the same name, the field of the message counts, as with Logstash's
+//! `overwrite`. The field of the message is the more precise one, and an array would make the type of the field depend
+//! on the line. Objects are merged. The same holds for `@timestamp`: the time of the envelope counts only if the
+//! message has none.
 
 use super::date::Formats;
 use super::encoded::Encoding;
@@ -14,27 +14,27 @@ use super::stored_tape::StoredTape;
 use super::tape::{Node, Tape, Text};
 use super::writer::{DocumentWriter, Tags, write_text};
 
-/// The fields around one message. The memory is kept from line to line.
+/// The outer fields of one message. The memory is reused from line to line.
 #[derive(Debug, Clone, Default)]
 pub struct OuterFields {
-    /// Its first node is the object of all fields, their names as JSON documents have them.
+    /// The tape with the names of JSON documents. Its first node is the object of all fields.
     stored: StoredTape,
-    /// The same with the names of BSON documents, where those are others.
+    /// The tape with the names of BSON documents, if these differ.
     bson: StoredTape,
-    /// Whether they are.
+    /// Whether the names of BSON documents differ.
     differs_in_bson: bool,
-    /// What the tape was scanned from; empty when the fields were built.
+    /// The line that the tape was scanned from; empty if the fields were built by a syslog header.
     line: String,
     message: Option<Text>,
     date: Option<i64>,
     tags: Tags,
 }
 
-/// An object or array that is being built.
+/// An object or array under construction: the index of its node.
 pub(crate) struct OpenContainer(usize);
 
 impl OuterFields {
-    /// No fields.
+    /// Removes all fields.
     pub(crate) fn clear(&mut self) {
         let tape = &mut self.stored.tape;
         tape.clear();
@@ -44,8 +44,9 @@ impl OuterFields {
         self.differs_in_bson = false;
     }
 
-    /// Takes the members of the JSON object that `line` is, but for `message`, which [`message`](OuterFields::message) gives.
-    /// A text `@timestamp` that is a time is the document's. Answers `false`, with no fields, when `line` is no object.
+    /// Reads the JSON object `line` and takes its members as fields, except `message`, which
+    /// [`message`](OuterFields::message) returns. A text `@timestamp` that is a time becomes the time of the document.
+    /// Returns `false`, with no fields, when `line` is not an object.
     pub(crate) fn read_json(&mut self, line: &[u8], dates: &mut Formats, now_ms: i64) -> bool {
         self.clear();
         for chunk in line.utf8_chunks() {
@@ -67,7 +68,7 @@ impl OuterFields {
         let end = tape.after(0);
         let mut at = 1;
         while at < end {
-            // Of a name that is there more than once, nothing is taken: all values stay together.
+            // A name that occurs more than once stays a field: its values are not separated.
             if let Node::Name { text: name, written: true, next: 0 } = tape.nodes[at] {
                 let value = tape.nodes[at + 1];
                 let taken = match (tape.text(&self.line, name), value) {
@@ -94,7 +95,7 @@ impl OuterFields {
         true
     }
 
-    /// Makes the fields of BSON documents, if they have other names.
+    /// Makes the tape for BSON documents, if its names differ.
     fn rename_for_bson(&mut self) {
         if self.differs_in_bson {
             self.bson.copy(&self.stored);
@@ -102,33 +103,34 @@ impl OuterFields {
         }
     }
 
-    /// The message that [`read_json`](OuterFields::read_json) found; empty when there was none.
+    /// Returns the message that [`read_json`](OuterFields::read_json) found; empty when there was none.
     pub(crate) fn message(&self) -> &[u8] {
         self.message.map_or(&[], |text| self.stored.tape.text(&self.line, text).as_bytes())
     }
 
-    /// What `@timestamp` is unless the message has a time of its own.
+    /// Sets the `@timestamp` of documents whose message has no time of its own.
     pub(crate) fn set_date(&mut self, ms: i64) {
         self.date = Some(ms);
     }
 
-    /// Marks the document as one whose line is no JSON object.
+    /// Tags the document: its line is not a JSON object.
     pub(crate) fn tag_no_json(&mut self) {
         self.tags.add(Tags::NO_JSON);
     }
 
-    /// Marks the document as one whose line is no syslog message.
+    /// Tags the document: its line is not a syslog message.
     pub(crate) fn tag_no_syslog(&mut self) {
         self.tags.add(Tags::NO_SYSLOG);
     }
 
-    /// Adds a name, whose value comes next. It is one that every store takes and that stands nowhere in the object yet.
+    /// Adds a name; its value must be added next. The name must be valid in every store and new in its object.
     pub(crate) fn name(&mut self, name: &str) {
         let text = self.stored.tape.store_text(name);
         self.stored.tape.nodes.push(Node::Name { text, written: true, next: 0 });
     }
 
-    /// Adds a name below the top that is any ASCII, and stands nowhere in the object yet.
+    /// Adds a name below the top level; its value must be added next. The name may be any ASCII text and must be new in
+    /// its object.
     pub(crate) fn any_name(&mut self, name: &[u8]) {
         let tape = &mut self.stored.tape;
         let start = tape.unescaped.len();
@@ -138,13 +140,13 @@ impl OuterFields {
         tape.nodes.push(Node::Name { text, written: true, next: 0 });
     }
 
-    /// Adds a text; what is not UTF-8 in it is replaced.
+    /// Adds a text. Invalid UTF-8 in it is replaced.
     pub(crate) fn text(&mut self, text: &[u8]) {
         let kept = self.keep([text]);
         self.stored.tape.nodes.push(Node::Text(kept));
     }
 
-    /// Adds a text that is made of parts.
+    /// Adds a text that is the concatenation of `parts`.
     pub(crate) fn text_of<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>) {
         let kept = self.keep(parts);
         self.stored.tape.nodes.push(Node::Text(kept));
@@ -168,7 +170,7 @@ impl OuterFields {
         OpenContainer(self.stored.tape.nodes.len() - 1)
     }
 
-    /// Ends what was begun last.
+    /// Ends the object or array that was begun last.
     pub(crate) fn close(&mut self, open: OpenContainer) {
         let end = self.stored.tape.nodes.len() as u32;
         if let Some(node) = self.stored.tape.nodes.get_mut(open.0) {
@@ -199,7 +201,7 @@ impl OuterFields {
         self.stored.tape.text_since(start)
     }
 
-    /// The envelope's time.
+    /// Returns the time of the envelope, in milliseconds since 1970.
     pub(super) fn date(&self) -> Option<i64> {
         self.date
     }
@@ -208,7 +210,7 @@ impl OuterFields {
         self.tags
     }
 
-    /// All fields, as a document of `encoding` has them.
+    /// Returns the object of all fields with the names of a document of `encoding`.
     pub(super) fn root(&self, encoding: Encoding) -> ObjectView<'_> {
         ObjectView { tape: self.tape(encoding), line: &self.line, index: 0 }
     }
@@ -217,12 +219,12 @@ impl OuterFields {
         if self.differs_in_bson && encoding == Encoding::Bson { &self.bson.tape } else { &self.stored.tape }
     }
 
-    /// The names of fields that are there more than once.
+    /// Iterates over the names that occur more than once in one object.
     pub(super) fn duplicates(&self, encoding: Encoding) -> impl Iterator<Item = &str> {
         self.tape(encoding).duplicates(&self.line)
     }
 
-    /// Writes the fields and the message, for which there is no rule or none that matches.
+    /// Writes the outer fields and the message of a line that no pattern matches or that no pattern was given for.
     pub(super) fn write_message<W: DocumentWriter>(
         &self,
         writer: &mut W,

@@ -1,22 +1,22 @@
-//! Reading a line that is a JSON object (RFC 8259) into a flat list of nodes, whose memory is kept from line to line.
+//! Reads a line that is a JSON object (RFC 8259) into a [`Tape`], whose memory is reused from line to line.
 //!
-//! Our own reader, because numbers have to stay what they are: integers apart from floats, and floats correctly
-//! rounded, which `serde_json` only does with a feature that costs every other user of it.
+//! It is our own reader because numbers must stay exact: integers separate from floats, and floats correctly rounded.
+//! `serde_json` does the latter only with a feature that slows down all its other users.
 
 use super::escape::plain_blocks;
 use super::tape::{Node, Tape, Text};
 
-/// Deepest nesting of objects and arrays.
+/// The maximum nesting of objects and arrays.
 pub(super) const MAX_DEPTH: usize = 128;
 
-/// Reads `line` into `tape`; `None` unless it is one JSON object with nothing but white space around it.
+/// Reads `line` into `tape`; `None` unless the line is one JSON object with nothing but white space around it.
 ///
-/// Of numbers there are three: those written as integers, of 64 bits; other ones, which become the nearest double;
-/// and those that would not be what they are: integers beyond 64 bits, and what is beyond every double or so near
-/// to zero that it would be zero.
+/// There are three kinds of numbers: integers of 64 bits; numbers with a point or an exponent, which become the nearest
+/// double; and numbers that would lose their value, which keep their text. The last kind is an integer beyond 64 bits,
+/// a number beyond every double, or one so near to zero that it would become zero.
 pub(super) fn scan(tape: &mut Tape, line: &str) -> Option<()> {
     tape.clear();
-    // Positions are 32 bits wide, and renaming can lengthen names.
+    // Positions are 32 bits wide, and renaming can make names longer.
     if line.len() > u32::MAX as usize / 4 {
         return None;
     }
@@ -155,7 +155,7 @@ impl Scanner<'_> {
         }
         let number = &self.line[start..self.at];
         let text = Text { start: start as u32, end: self.at as u32, unescaped: false };
-        // The integer zero has no sign; -0 as a double keeps it.
+        // The integer zero has no sign. A double keeps the sign of `-0`.
         if is_int && number != "-0" {
             return Some(match super::value::plain_int(number.as_bytes()) {
                 Some(value) => Node::Int(text, value),
@@ -168,7 +168,7 @@ impl Scanner<'_> {
         })
     }
 
-    /// A string, from its opening quote on.
+    /// Reads a string, from its opening quote on.
     fn string(&mut self) -> Option<Text> {
         self.at += 1;
         let start = self.at;
@@ -183,7 +183,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// Goes on to the next quote, backslash or control character; answers where that is.
+    /// Moves to the next quote, backslash or control character and returns its position.
     #[inline]
     fn plain(&mut self) -> usize {
         self.at += plain_blocks(&self.bytes[self.at..]);
@@ -213,7 +213,7 @@ impl Scanner<'_> {
         Some(Text { start, end: self.tape.unescaped.len() as u32, unescaped: true })
     }
 
-    /// The character of an escape, from after its backslash on.
+    /// Reads an escape after its backslash and returns its character.
     fn escape(&mut self) -> Option<char> {
         let kind = self.peek()?;
         self.at += 1;
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_object_is_not() {
+    fn anything_but_one_object_is_refused() {
         for line in [
             "",
             " ",

@@ -1,21 +1,22 @@
-//! [`StoredTape`]: a JSON object whose names have the form that documents of one encoding have.
+//! [`StoredTape`]: a JSON object whose names have their stored form.
 
 use super::encoded::Encoding;
 use super::keys;
 use super::tape::{Node, Tape};
 
-/// The memory one thread needs to pass lines through.
+/// A tape whose names have the form that documents of one encoding store, and the working memory for renaming. Each
+/// thread has its own.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StoredTape {
     pub(super) tape: Tape,
-    /// Indexes of names; used as a stack by nested objects.
+    /// Indexes of names. Nested objects use it as a stack.
     pub(super) names: Vec<u32>,
-    /// The name that a member gets.
+    /// The new name of the current member.
     renamed: String,
 }
 
 impl StoredTape {
-    /// Takes over what `other` holds, into memory that is kept.
+    /// Copies the content of `other` and reuses the memory.
     pub(super) fn copy(&mut self, other: &StoredTape) {
         let Tape { nodes, unescaped, lone_surrogate, duplicates } = &other.tape;
         self.tape.nodes.clone_from(nodes);
@@ -24,9 +25,9 @@ impl StoredTape {
         self.tape.lone_surrogate = *lone_surrogate;
     }
 
-    /// Gives the names of the object that the tape holds, and of all objects in it, the form they have in a document of
-    /// `encoding`, and joins the members that are then called alike. Answers whether one of the names would be another
-    /// one in a BSON document.
+    /// Gives the names of the object on the tape, and of all objects within it, the form that they have in a document
+    /// of `encoding`. Then joins the members of one object that have the same name. Returns whether a BSON document
+    /// would have another name for one of them.
     pub(super) fn rename(&mut self, encoding: Encoding, line: &str) -> bool {
         self.tape.separate_duplicates();
         let refused = self.rename_at(encoding, line, 0, true);
@@ -56,7 +57,8 @@ impl StoredTape {
                     refused |= keys::is_renamed_in_bson(name);
                     let is_renamed = keys::rename(encoding, name, top, &mut self.renamed);
                     let stored = if is_renamed { self.renamed.as_str() } else { name };
-                    // A name that shares length, first and last byte with none before it is no repetition.
+                    // If no earlier name shares length, first byte and last byte with this name, it cannot be a
+                    // repetition.
                     let edge = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default());
                     let bytes = stored.as_bytes();
                     let mixed = bytes.len().wrapping_mul(89) ^ edge(bytes.first()).wrapping_mul(7) ^ edge(bytes.last());
@@ -81,7 +83,7 @@ impl StoredTape {
         refused
     }
 
-    /// Of the names from `base` on, those that are alike are joined.
+    /// Joins the members with the same name among the names from `base` on.
     fn join_duplicates(&mut self, line: &str, base: usize) {
         let StoredTape { tape, names, .. } = self;
         let names = &mut names[base..];
@@ -105,7 +107,7 @@ impl StoredTape {
         }
     }
 
-    /// The index of the name at `path`.
+    /// Returns the index of the name at `path`.
     pub(super) fn find(&self, line: &str, path: &[String]) -> Option<usize> {
         let (mut object, mut found) = (0, None);
         for part in path {

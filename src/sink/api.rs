@@ -1,42 +1,42 @@
-//! The trait [`Sink`], and what a sink answers for each document.
+//! The interface of sinks: the trait [`Sink`], and the [`Outcome`] of each document.
 
 use crate::core::error::Result;
 use crate::document::{Documents, Encoding};
 
-/// What became of one document.
+/// The outcome for one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is durable now and was not there before.
+    /// The document is durable now and was not in the store before.
     Stored,
-    /// A document with its `_id` was there already: an earlier delivery of the same line.
+    /// The store already had a document with this `_id`, from an earlier delivery of the same line.
     Duplicate,
-    /// It will never be accepted; the store's own words. The line becomes a dead letter.
+    /// The store will never accept the document; the text is the message of the store. The line becomes a dead letter.
     Rejected(String),
-    /// It is larger than the store takes. The line becomes a dead letter.
+    /// The document is larger than the store accepts. The line becomes a dead letter.
     Oversize(String),
-    /// It was not stored within the job's deadline, but could be later; the store's own words.
-    /// The batch is given back to the queue.
+    /// The document was not stored within the deadline of the job, but could be stored later; the text is the message
+    /// of the store. The batch is given back to the queue.
     Failed(String),
 }
 
 /// A destination of documents.
 pub trait Sink: Send + Sync {
-    /// The sink as a user would recognise it, with no secret in it (`mongodb://localhost/logs.access`).
+    /// Returns the name of the sink as a user would recognise it, without any secret
+    /// (`mongodb://localhost/logs.access`).
     fn name(&self) -> &str;
 
-    /// The encoding `store` expects.
+    /// Returns the encoding that [`store`](Sink::store) expects.
     fn encoding(&self) -> Encoding;
 
-    /// Stores `documents` durably and answers for each, in their order: `outcomes` is cleared and gets exactly
-    /// `documents.len()` entries. Transient trouble is retried inside, up to the job's deadline: a sink waits with the
-    /// [`Waits`](crate::core::wait::Waits) that it was opened with.
+    /// Stores `documents` durably and reports an outcome for each. `outcomes` is cleared and then gets exactly one
+    /// entry per document, in their order. Transient errors are retried inside, up to the deadline of the job: a sink
+    /// waits with the [`Waits`](crate::core::wait::Waits) that it was opened with.
     ///
-    /// # Errors
-    /// Only when nothing can be said about single documents (the disk is full, the connection's login is refused):
-    /// then none of them counts as stored, the batch goes back to the queue and the worker stops.
+    /// Only when nothing is known about single documents, for example because the disk is full or the login is refused.
+    /// In that case no document counts as stored, the batch goes back to the queue, and the worker stops.
     fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()>;
 
-    /// Finishes what is open (a compressed file's trailer). No `store` follows.
+    /// Finishes open files, for example the trailer of a compressed one. No call of `store` follows.
     fn close(&self) -> Result<()> {
         Ok(())
     }

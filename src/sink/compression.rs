@@ -1,8 +1,8 @@
-//! Compressing blocks, each as a gzip member or zstd frame of its own.
+//! Compresses blocks. Each block becomes a gzip member or zstd frame of its own.
 
 use std::io::{self, BufRead, Read, Write};
 
-/// How blocks are compressed.
+/// The compression of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
     Gzip,
@@ -14,7 +14,7 @@ impl Compression {
     pub fn compress(self, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         match self {
             Compression::Gzip => {
-                // On an access log level 3 takes half the time of the usual 6, for 15 % more bytes.
+                // On an access log, level 3 takes half the time of the usual level 6, for 15 % more bytes.
                 let mut encoder = flate2::write::GzEncoder::new(out, flate2::Compression::new(3));
                 encoder.write_all(bytes)?;
                 encoder.finish().map(drop)
@@ -29,10 +29,10 @@ impl Compression {
         }
     }
 
-    /// Reads one member, checks it, and leaves `reader` behind it.
+    /// Reads and checks one member, and leaves `reader` after it.
     pub fn skip_member(self, reader: &mut impl BufRead) -> io::Result<()> {
         match self {
-            // The reader that stops after one member is what is wanted here.
+            // This reader stops after one member, as it should here.
             Compression::Gzip => drain(flate2::bufread::GzDecoder::new(reader)),
             Compression::Zstd => drain(zstd::stream::read::Decoder::with_buffer(reader)?.single_frame()),
         }

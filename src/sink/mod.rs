@@ -1,8 +1,9 @@
-//! Where documents go.
+//! Sinks: the destinations of documents.
 //!
-//! A [`Sink`] takes the encoded [`Documents`] of one batch and answers for each of them. It answers only when the
-//! answer is durable: after the write concern is satisfied, the file is synced, the transaction committed. All workers
-//! of a process share one sink, so `store` takes `&self` and may be called from several threads at once.
+//! A [`Sink`] takes the encoded [`Documents`](crate::document::Documents) of one batch and reports an outcome for each
+//! of them. It reports only durable results: after the write concern is satisfied, the file is synced, or the
+//! transaction is committed. All workers of a process share one sink, so `store` takes `&self` and several threads may
+//! call it at once.
 
 mod api;
 pub(crate) mod append;

@@ -1,11 +1,11 @@
-//! `ndjson:PATH` and `-`: one JSON document a line, in a file or on standard output.
+//! The NDJSON sink, `ndjson:PATH` and `-`: one JSON document per line, in a file or on standard output.
 //!
-//! A batch is written in one piece and synced before it counts as stored; threads share syncs. A path that ends in
-//! `.gz` or `.zst` is compressed: every batch is a gzip member or zstd frame of its own, so that threads compress side
-//! by side and a crash can tear no more than what was not acknowledged. Such a torn end is mended when the file is
-//! opened again (see `repair.rs`).
+//! A batch is written as one block and synced before it counts as stored; threads share syncs. If the path ends in
+//! `.gz` or `.zst`, the file is compressed: every batch is a gzip member or zstd frame of its own. Threads can then
+//! compress in parallel, and a crash can damage only data that was not acknowledged. Such a damaged end is repaired
+//! when the file is opened again (see `repair.rs`).
 //!
-//! A file has no index: a document that is delivered twice stands in it twice, with the same `_id`.
+//! A file has no index: a document that is delivered twice is in the file twice, with the same `_id`.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,25 +18,24 @@ use crate::core::error::{Error, Result};
 use crate::core::wait::{Waits, Words};
 use crate::document::{Documents, Encoding};
 
-/// Documents are for whom the umask says.
+/// The mode of a new file. The umask decides who may read the documents.
 const MODE: u32 = 0o666;
 
-/// A file of documents.
+/// A sink that is a file of documents.
 #[derive(Debug)]
 pub struct NdjsonSink {
     name: String,
     file: AppendFile,
     compression: Option<Compression>,
-    /// Buffers for compressed blocks, one for each thread that ever stored at the same time as others.
+    /// Buffers for compressed blocks: as many as threads ever stored at the same time.
     buffers: Mutex<Vec<Vec<u8>>>,
 }
 
 impl NdjsonSink {
-    /// Appends to the file at `path`, which is created if need be. A pipe is waited for until it has a reader, and takes
-    /// what is written.
+    /// Opens the file at `path` for appending, and creates it if it is missing. For a pipe, it waits until the pipe has
+    /// a reader.
     ///
-    /// # Errors
-    /// [`Error::sink`] when it cannot be opened, is being written by another, or is damaged.
+    /// [`Error::sink`] when the file cannot be opened, is locked by another writer, or is damaged.
     pub fn open(path: &Path, waits: &Waits) -> Result<NdjsonSink> {
         let name = format!("ndjson:{}", path.display());
         let compression = match path.extension().and_then(|extension| extension.to_str()) {
@@ -52,10 +51,9 @@ impl NdjsonSink {
         Ok(NdjsonSink { name, file, compression, buffers: Mutex::default() })
     }
 
-    /// Writes to standard output.
+    /// Returns a sink that writes to standard output.
     ///
-    /// # Errors
-    /// [`Error::sink`] when it is closed.
+    /// [`Error::sink`] when standard output is closed.
     pub fn stdout(waits: &Waits) -> Result<NdjsonSink> {
         let file = AppendFile::stdout(&Arc::new(waits.patience("standard output", Words::STORED).with_reader()))?;
         Ok(NdjsonSink { name: "-".into(), file, compression: None, buffers: Mutex::default() })
@@ -98,8 +96,8 @@ impl Sink for NdjsonSink {
         Ok(())
     }
 
-    /// Every batch is whole already; but a compressed file of no batch gets one empty member, because a file of no
-    /// bytes is not what `gunzip` takes.
+    /// Every batch is already complete. A compressed file without any batch gets one empty member, because `gunzip`
+    /// does not accept a file of zero bytes.
     fn close(&self) -> Result<()> {
         match self.compression {
             Some(compression) if self.file.is_empty() => self.append_compressed(compression, &[]),

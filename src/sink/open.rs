@@ -1,4 +1,4 @@
-//! From a [`SinkSpec`] to an open sink: the one place that knows every kind of sink.
+//! Opens the sink that a [`SinkSpec`] names. This is the one place that knows every kind of sink.
 
 use std::sync::Arc;
 
@@ -10,10 +10,9 @@ use crate::core::error::Result;
 use crate::core::wait::Waits;
 
 impl SinkSpec {
-    /// Opens the sink, which waits with `waits` whenever it has to.
+    /// Opens the sink. It uses `waits` for every wait.
     ///
-    /// # Errors
-    /// [`Error::sink`] when it cannot be opened; a usage error when this build was made without it.
+    /// [`Error::sink`] when the sink cannot be opened; a usage error when this build does not contain it.
     pub fn open(&self, waits: &Waits) -> Result<Arc<dyn Sink>> {
         Ok(match self {
             SinkSpec::Stdout => Arc::new(NdjsonSink::stdout(waits)?),

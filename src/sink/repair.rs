@@ -1,7 +1,8 @@
-//! Mending the end of a file that a crash or a full disk left torn, before anything is appended to it.
+//! Repairs the end of a file that a crash or a full disk left incomplete, before anything is appended.
 //!
-//! Only what was never acknowledged can be torn, because a block is synced before it is. So a torn end may be cut off;
-//! but only when it is surely ours: nothing else is ever cut out of a file that somebody named by mistake.
+//! A block is synced before it is acknowledged, so only unacknowledged data can be incomplete. An incomplete end may
+//! therefore be cut off, but only if logator certainly wrote it. Nothing else is ever cut from a file that somebody
+//! named by mistake.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
@@ -10,16 +11,16 @@ use std::os::unix::fs::FileExt;
 use super::compression::Compression;
 use crate::core::error::{Error, Result};
 
-/// How every document of ours begins, and every dead letter.
+/// The beginning of every document and every dead letter of ours.
 const BEGINNING: &[u8] = b"{\"_id\":\"";
 
-/// The longest torn line that is looked at: far beyond any line's limit.
+/// The maximum length of an incomplete line that is examined, in bytes. It is far beyond the limit of any line.
 const MAX_TAIL: u64 = 256 << 20;
 
-/// Mends lines of JSON: a last line without its newline gets one if it is whole, else it is cut off. Bytes of value 0,
-/// which some file systems leave after a power failure, count as torn.
+/// Repairs a file of JSON lines. If the last line has no newline, it gets one if it is a whole object; otherwise it is
+/// cut off. Bytes of value 0, which some file systems leave after a power failure, count as incomplete.
 pub(crate) fn lines(name: &str, file: &File, length: u64) -> Result<()> {
-    let failed = |e: io::Error| Error::sink(format!("{name}: its end cannot be read and mended")).because(e);
+    let failed = |e: io::Error| Error::sink(format!("{name}: its end cannot be read and repaired")).because(e);
     let mut last = [0];
     if length == 0 || (file.read_exact_at(&mut last, length - 1).is_ok() && last == *b"\n") {
         return Ok(());
@@ -40,7 +41,7 @@ pub(crate) fn lines(name: &str, file: &File, length: u64) -> Result<()> {
     let whole = text == tail.len() && serde_json::from_slice::<serde_json::Map<_, _>>(&tail).is_ok();
     let shown = text.min(BEGINNING.len());
     if whole {
-        // The file is opened for appending: this goes to its end.
+        // The file is open for appending, so this is written to its end.
         io::Write::write_all(&mut &*file, b"\n").and_then(|()| file.sync_data()).map_err(failed)
     } else if tail[..shown] == BEGINNING[..shown] {
         file.set_len(start).and_then(|()| file.sync_data()).map_err(failed)
@@ -49,7 +50,7 @@ pub(crate) fn lines(name: &str, file: &File, length: u64) -> Result<()> {
     }
 }
 
-/// Where the last line begins.
+/// Returns the offset of the last line.
 fn last_line(file: &File, length: u64) -> io::Result<u64> {
     let mut block = vec![0; 64 << 10];
     let mut end = length;
@@ -65,12 +66,12 @@ fn last_line(file: &File, length: u64) -> io::Result<u64> {
     Ok(0)
 }
 
-/// Mends a compressed file: its members are read one after the other, and a last one that is cut short, or bytes of
-/// value 0 after the last whole one, are cut off. Damage of any other kind is an error that names the byte.
+/// Repairs a compressed file. It reads the members one after the other and cuts off a last member that is cut short, or
+/// bytes of value 0 after the last whole one. Damage of any other kind is an error that names the byte.
 ///
-/// This reads the file once, at the speed of decompression.
+/// The file is read once, at the speed of decompression.
 pub(crate) fn compressed(name: &str, file: &File, compression: Compression) -> Result<()> {
-    let failed = |e: io::Error| Error::sink(format!("{name}: its end cannot be read and mended")).because(e);
+    let failed = |e: io::Error| Error::sink(format!("{name}: its end cannot be read and repaired")).because(e);
     let mut reader = BufReader::with_capacity(1 << 18, file);
     loop {
         let start = reader.stream_position().map_err(failed)?;

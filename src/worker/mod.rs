@@ -1,7 +1,7 @@
-//! Workers: they ask a queue for batches, parse the lines, store the documents, and acknowledge what is durable.
+//! Workers: they ask a queue for batches, parse the lines, store the documents, and acknowledge durable batches.
 //!
-//! `lease client` is where batches come from, `parser` makes documents of lines, `storer` gives them to the sinks, `pipeline`
-//! lets one worker do all that with two threads. [`WorkerPool`] is the workers of one process.
+//! The submodules: `lease_client` gets batches, `parser` makes documents of lines, `storer` gives documents to the
+//! sinks, and `pipeline` runs one worker with two threads. [`WorkerPool`] holds the workers of one process.
 
 pub mod in_flight;
 pub mod lease_client;

@@ -11,34 +11,35 @@ use super::worker_counts::WorkerCounts;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 
-/// The workers of one process, and what they share.
+/// The workers of one process, and the objects that they share.
 pub struct WorkerPool {
-    /// How many.
+    /// The number of workers.
     pub workers: usize,
-    /// How lines become documents.
+    /// The formats, which turn lines into documents.
     pub formats: Arc<Formats>,
-    /// Where documents go.
+    /// The sinks and the dead letters.
     pub storer: Arc<Storer>,
-    /// What they have done.
+    /// The counts of all workers.
     pub counts: Arc<WorkerCounts>,
-    /// Requested when one of them fails, so that the others stop as well.
+    /// The stop that is requested when one worker fails, so that the others stop as well.
     pub stop: Stop,
 }
 
-/// How the workers of a process ended.
+/// The result of all workers of a process.
 #[derive(Debug, Default)]
 pub struct PoolResult {
-    /// What went wrong.
+    /// The errors of the workers.
     pub errors: Vec<Error>,
-    /// Whether one of them was told that there is no more: then every line is accounted for. Otherwise they were stopped.
+    /// Whether a queue told one of them that there is no more work: every line is then accounted for. Otherwise the
+    /// workers were stopped.
     pub saw_end: bool,
 }
 
 impl WorkerPool {
-    /// Lets every worker work to its end. `lease client` makes the lease client of each; `failed` is called when one fails, after the
-    /// stop was requested.
+    /// Runs every worker to its end. `leases` makes the lease client of each worker. `failed` is called when a worker
+    /// fails, after the stop was requested.
     ///
-    /// Returns how it ended.
+    /// Returns the result of all workers.
     pub fn work(
         &self,
         leases: &(dyn Fn(usize) -> Box<dyn LeaseClient> + Sync),
@@ -80,11 +81,11 @@ impl WorkerPool {
                 match thread.join() {
                     Ok(Ok(finish)) => worked.saw_end |= finish == Finish::End,
                     Ok(Err(error)) => worked.errors.push(error),
-                    // What panicked was caught within the thread.
+                    // Panics of a worker are caught within its thread.
                     Err(_) => worked.errors.push(Error::internal("a worker's thread panicked")),
                 }
             }
-            // What all of them met is one error.
+            // The same error of several workers is reported once.
             let mut said = std::collections::HashSet::new();
             worked.errors.retain(|error: &Error| said.insert(error.to_string()));
             worked

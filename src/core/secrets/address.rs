@@ -1,13 +1,13 @@
-//! Which parts of an address may be secret, and showing an address without them.
+//! Which parts of an address may be secret, and how an address is shown without them.
 
 use super::reference::is_reference;
 
-/// What is written in the place of a secret.
+/// The text that replaces a secret.
 pub(super) const HIDDEN: &str = "***";
 
-/// `address` with all that may be a secret shown as `***`: of an address only the user, the hosts, the path and options
-/// that are known to hold no secret are shown, and those only where each looks as it should. A text that is no address,
-/// such as the name of a file, is shown as it is.
+/// Returns `address` with `***` in the place of everything that may be secret. It shows only the user, the hosts, the
+/// path, and options that are known to hold no secret; and each of them only if it looks as it should. A text that is
+/// not an address, such as a file name, is returned unchanged.
 pub fn masked(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else {
         return match address.split_once(':') {
@@ -19,7 +19,8 @@ pub fn masked(address: &str) -> String {
     if !is_word(scheme, "+-.") {
         return HIDDEN.to_owned();
     }
-    // A password may hold any character when its owner forgot to escape it: better too much is hidden than too little.
+    // A password may hold any character if its owner forgot to escape it. It is better to hide too much than too
+    // little.
     let (login, rest) = match rest.rsplit_once('@') {
         Some((login, rest)) => {
             let (user, password) = login.split_once(':').map_or((login, ""), |(user, _)| (user, ":***"));
@@ -51,13 +52,13 @@ fn is_word(text: &str, others: &str) -> bool {
     text.chars().all(|c| c.is_alphanumeric() || others.contains(c))
 }
 
-/// Whether `text` is hosts and their ports, and what may follow them before the options.
+/// Returns whether `text` is a list of hosts with their ports, and optionally a path.
 pub(super) fn is_hosts_and_path(text: &str) -> bool {
     let (hosts, path) = text.split_once('/').unwrap_or((text, ""));
     let is_port =
         |port: &str| port == "*" || ((1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit()));
     let is_host = |host: &str| match host.strip_prefix('[') {
-        // An address of IPv6 stands in brackets.
+        // An IPv6 address stands in brackets.
         Some(host) => host.split_once(']').is_some_and(|(address, port)| {
             is_word(address, ":.%") && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
         }),
@@ -69,7 +70,7 @@ pub(super) fn is_hosts_and_path(text: &str) -> bool {
     hosts.split(',').all(is_host) && is_word(path, "-_./$%")
 }
 
-/// Whether the option `name` of an address holds no secret.
+/// Returns whether the option `name` of an address holds no secret.
 pub(super) fn is_public_option(name: &str) -> bool {
     const PUBLIC: [&str; 34] = [
         "w",
@@ -110,12 +111,12 @@ pub(super) fn is_public_option(name: &str) -> bool {
     PUBLIC.contains(&name.to_ascii_lowercase().as_str())
 }
 
-/// Whether `text` is a sink that is a file.
+/// Returns whether `text` names a sink that is a file.
 pub(super) fn is_file(text: &str) -> bool {
     ["ndjson:", "sqlite:", "null:"].iter().any(|scheme| text.starts_with(scheme)) && !text.contains("://")
 }
 
-/// Whether `text` begins as an address of a server does.
+/// Returns whether `text` begins like the address of a server.
 pub(super) fn is_address(text: &str) -> bool {
     let (scheme, rest) = text.split_once(':').unwrap_or_default();
     let is_scheme = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
@@ -123,7 +124,7 @@ pub(super) fn is_address(text: &str) -> bool {
     !scheme.is_empty() && is_scheme && (rest.starts_with("//") || is_known)
 }
 
-/// Whether `text` is an address of a kind that has no password.
+/// Returns whether `text` is an address of a kind that has no password.
 pub(super) fn has_no_secret(text: &str) -> bool {
     let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
     ["syslog+udp", "syslog+tcp", "syslog+tls", "ipc", "tcp", "pull+ipc", "pull+tcp"].contains(&scheme)

@@ -1,9 +1,9 @@
-//! Secrets by name: `${NAME}` stands for a variable of the environment, `${file:PATH}` for what is in a file.
+//! Interpolation of secrets: `${NAME}` stands for an environment variable, `${file:PATH}` for the content of a file.
 //!
-//! In a URI a value is percent-encoded as it is put in, so that a password stands there as it was given, whatever is in
-//! it. A text that is nothing but a reference is replaced as it is: the whole address may be the secret.
+//! In a URI the value is percent-encoded, so that a password may hold any character. A text that is one reference and
+//! nothing else is replaced by the value as it is: the whole address may be the secret.
 //!
-//! A file is a [small regular one](small_file): `${file:/dev/fd/3}` and the like are refused.
+//! The file must be a [small regular file](small_file): `${file:/dev/fd/3}` and the like are refused.
 
 use std::path::Path;
 
@@ -12,16 +12,15 @@ use super::learning::learn_secret;
 use crate::core::error::{Error, Result};
 use crate::core::{percent, small_file};
 
-/// What `text` says with its references followed; `None` when it has none. `follow` gives the value of what stands
+/// Returns `text` with its references replaced; `None` when it has none. `follow` returns the value for the text
 /// between the braces.
 ///
-/// # Errors
-/// A usage error for a reference that is not closed, or does not lead anywhere.
+/// A usage error when a reference is not closed, or when `follow` finds no value.
 pub(crate) fn expand(text: &str, follow: &dyn Fn(&str) -> Result<String>) -> Result<Option<String>> {
     if let Some(name) = whole(text) {
         return follow(name).map(Some);
     }
-    // Elsewhere, a file may well be called like that.
+    // Outside of URIs a file name may contain `${`.
     if !text.contains("${") || !text.contains("://") {
         return Ok(None);
     }
@@ -39,14 +38,13 @@ pub(crate) fn expand(text: &str, follow: &dyn Fn(&str) -> Result<String>) -> Res
     Ok(Some(expanded))
 }
 
-/// The name in `text`, if that is one reference and nothing else.
+/// Returns the name in `text`, if `text` is one reference and nothing else.
 pub(crate) fn whole(text: &str) -> Option<&str> {
     text.strip_prefix("${")?.strip_suffix('}').filter(|name| !name.contains(['{', '}']))
 }
 
-/// Looks in the environment, or in a file, of which the newline at the end does not count.
+/// Returns the value of an environment variable, or of a file without the newline at its end.
 ///
-/// # Errors
 /// A usage error that names the reference and shows no value.
 pub(crate) fn follow(name: &str) -> Result<String> {
     let wrong = |why: &str| Error::usage(format!("${{{name}}} in a sink: {why}"));

@@ -1,4 +1,4 @@
-//! The secrets that are known, and hiding them in a text.
+//! [`KnownSecrets`]: the known secrets, and how they are hidden in a text.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -7,20 +7,20 @@ use std::ops::Range;
 use super::address::HIDDEN;
 use crate::core::percent;
 
-/// The fewest characters of a secret that is looked for in all words, and not only as a word of its own.
+/// The minimum length of a secret that is hidden inside other words too, in characters.
 const MIN_LONG: usize = 8;
 
-/// The fewest characters of a short secret, or of a part of one, that is looked for.
+/// The minimum length of a secret, or of a part of a secret, that is hidden as a word of its own, in characters.
 const MIN_LENGTH: usize = 4;
 
-/// Secrets and what is none, all in small letters.
+/// The known secrets, and the words that are known not to be secret. All are in lower case.
 #[derive(Default)]
 pub(super) struct KnownSecrets {
-    /// The secrets, in every form.
+    /// The secrets, each in all its forms.
     secrets: Vec<String>,
-    /// The parts of them that are looked for.
+    /// The parts of secrets that are hidden as words of their own.
     parts: Vec<String>,
-    /// Words that stand in places that are no secret.
+    /// Words that the user gave in places that are not secret.
     plain: HashSet<String>,
 }
 
@@ -34,7 +34,7 @@ impl KnownSecrets {
                     continue;
                 }
                 for part in form.split(|c: char| !c.is_alphanumeric()) {
-                    // What is a whole secret is no part of itself.
+                    // The whole secret is not a part of itself.
                     let is_part = part.chars().count() >= MIN_LENGTH && part != form;
                     if is_part && !self.parts.iter().any(|known| known == part) {
                         self.parts.push(part.to_owned());
@@ -89,8 +89,8 @@ impl KnownSecrets {
         Cow::Owned(shown)
     }
 
-    /// Whether what is at `place` of `text` is a word of its own, or joined to a neighbour by one of `joining` as in a
-    /// secret.
+    /// Returns whether the text at `place` is a word of its own. A neighbour that is one of `joining` makes it a part
+    /// of a longer word, unless a secret has the same joining character there.
     fn stands_alone(&self, text: &str, place: &Range<usize>, joining: &str) -> bool {
         let (before, word, after) = (&text[..place.start], &text[place.clone()], &text[place.end..]);
         let (last, next) = (before.chars().next_back(), after.chars().next());
@@ -98,7 +98,7 @@ impl KnownSecrets {
         if is_inside || next.is_some_and(char::is_alphanumeric) {
             return false;
         }
-        // Two slashes go before the first name of an address, and a full stop ends a sentence.
+        // Two slashes precede the first name of an address, and a full stop may end a sentence: neither joins words.
         let last = last.filter(|&c| joining.contains(c) && !before.ends_with("//"));
         let ends = after.strip_prefix('.').is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
         let next = next.filter(|&c| joining.contains(c) && !ends);
@@ -109,7 +109,7 @@ impl KnownSecrets {
     }
 }
 
-/// Whether `text` ends with a character in percent encoding.
+/// Returns whether `text` ends with a percent-encoded character.
 fn ends_with_escape(text: &str) -> bool {
     let bytes = text.as_bytes();
     matches!(bytes, [.., b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())

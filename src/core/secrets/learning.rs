@@ -1,4 +1,4 @@
-//! What the user gave, and which parts of it are secrets.
+//! The registry of known secrets: it learns them from arguments, environment variables and files.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -9,14 +9,14 @@ use super::known::KnownSecrets;
 use super::reference::without_references;
 use crate::core::printable;
 
-/// The names of our programs.
+/// The names of our programs. They are never secret.
 const PROGRAMS: &str = "logator logator-queue logator-worker logator-push logator-pull";
 
-/// The secrets of this process.
+/// The known secrets of this process.
 static KNOWN: LazyLock<RwLock<KnownSecrets>> = LazyLock::new(RwLock::default);
 
-/// Learns the secrets in the arguments of this process and in `LOGATOR_*` of its environment, and keeps them out of what
-/// is said of a panic.
+/// Learns the secrets in the arguments of this process and in its `LOGATOR_*` environment variables. It also installs a
+/// panic hook that hides them.
 pub fn learn_process() {
     let mut previous = String::new();
     for argument in std::env::args_os().skip(1) {
@@ -46,8 +46,8 @@ pub fn learn_process() {
     }));
 }
 
-/// Learns the secrets of `value`, which a user gave for `name`: a flag, a key of the configuration; and which words of it
-/// are none.
+/// Learns the secrets in `value`, and the words of `value` that are not secret. `name` is the flag or the configuration
+/// key for which the user gave the value.
 pub fn learn_value(name: &str, value: &str) {
     if is_file(value) {
         learn_plain(value);
@@ -60,13 +60,13 @@ pub fn learn_value(name: &str, value: &str) {
     without_references(value).1.iter().for_each(|name| learn_plain(name));
 }
 
-/// Learns the secrets in a configuration file that cannot be understood, as far as they can be found. What is none is not
-/// known in it.
+/// Learns the secrets in a configuration file that cannot be parsed, as far as it can find them. It learns no plain
+/// words from such a file.
 pub fn learn_configuration(text: &str) {
     for line in text.lines() {
         let (name, value) = line.split_once('=').unwrap_or(("", line));
         let value = value.trim_matches([' ', '\t', '[', ']', '"', '\'', ',']);
-        // Several may stand in one line.
+        // One line may hold several values.
         for part in value.split(['"', '\'']).chain([value]) {
             if name.trim() == "to" || is_address(part) {
                 learn_address(part);
@@ -75,8 +75,8 @@ pub fn learn_configuration(text: &str) {
     }
 }
 
-/// Learns that `value`, which is what a reference to a secret stands for, is one: the whole, or what is secret in it when
-/// it is an address.
+/// Learns the secret that a reference stands for. If `value` is an address, only its secret parts are learnt; otherwise
+/// the whole value.
 pub fn learn_secret(value: &str) {
     if is_address(value) { learn_address(value) } else { learn_whole(value) }
 }
@@ -89,21 +89,21 @@ pub(super) fn learn_address(text: &str) {
         None => return,
     };
     let place = |text: &str| {
-        // A reference may stand for any part of it.
+        // A reference may stand for any part of an address.
         let text = without_references(text).0.join("x");
         is_hosts_and_path(text.split(['?', '#']).next().unwrap_or_default())
     };
     let login = match rest.rsplit_once('@') {
         Some((login, after)) if place(after) => login,
-        // These hold no password, and a wrong port is none.
+        // Such an address holds no password, and a wrong port is not secret.
         None if place(rest) || has_no_secret(text) => "",
-        // The host was forgotten, or something else is wrong: a password may go to the very end.
+        // The host is missing, or another part is wrong: the password may reach to the end of the text.
         _ => rest,
     };
     if let Some((_, password)) = login.split_once(':') {
         learn(password);
     }
-    // A password may hold a `?` itself, so all that may be the options are looked at.
+    // A password may itself hold a `?`, so every part that may be the options is searched.
     for query in rest.match_indices('?').map(|(at, _)| &rest[at + 1..]) {
         for option in query.split('#').next().unwrap_or_default().split('&') {
             if let Some((name, value)) = option.split_once('=')
@@ -118,22 +118,22 @@ pub(super) fn learn_address(text: &str) {
     }
 }
 
-/// Learns that `text` of an address is a secret, apart from the references in it.
+/// Learns that `text`, a part of an address, is secret, except for the references in it.
 fn learn(text: &str) {
     without_references(text).0.iter().for_each(|secret| learn_whole(secret));
 }
 
-/// Learns that `secret` is one.
+/// Adds `secret` to the known secrets.
 fn learn_whole(secret: &str) {
     KNOWN.write().unwrap_or_else(PoisonError::into_inner).add(secret);
 }
 
-/// Learns that the words of `text` are no secrets.
+/// Learns that the words of `text` are not secret.
 fn learn_plain(text: &str) {
     KNOWN.write().unwrap_or_else(PoisonError::into_inner).add_plain(text);
 }
 
-/// `text` without any secret of this process.
+/// Returns `text` with every known secret of this process replaced by `***`.
 pub fn hide(text: &str) -> Cow<'_, str> {
     KNOWN.read().unwrap_or_else(PoisonError::into_inner).hide(text)
 }

@@ -1,6 +1,6 @@
 //! References to secrets by name: `${NAME}` and `${file:PATH}`.
 
-/// What stands in `text` around its references, and their names.
+/// Returns the parts of `text` outside of its references, and the names in the references.
 pub(super) fn without_references(text: &str) -> (Vec<&str>, Vec<&str>) {
     let (mut others, mut names, mut rest) = (Vec::new(), Vec::new(), text);
     while let Some((before, after)) = rest.split_once("${")
@@ -15,7 +15,7 @@ pub(super) fn without_references(text: &str) -> (Vec<&str>, Vec<&str>) {
     (others, names)
 }
 
-/// `${NAME}` or `${file:PATH}`, a secret by name, and nothing else.
+/// Returns whether `text` is one reference, `${NAME}` or `${file:PATH}`, and nothing else.
 pub(super) fn is_reference(text: &str) -> bool {
     text.strip_prefix("${").and_then(|text| text.strip_suffix('}')).is_some_and(is_reference_name)
 }

@@ -3,7 +3,8 @@ use super::learning::learn_address;
 use super::*;
 use crate::core::percent;
 
-/// What is known of `values`, each with its flag. Tests run at the same time, so each has secrets of its own.
+/// Learns `values`, each with its flag, and hides their secrets in `text`. Tests run at the same time, so each has
+/// secrets of its own.
 fn said(values: &[(&str, &str)], text: &str) -> String {
     values.iter().for_each(|(name, value)| learn_value(name, value));
     hide(text).into_owned()
@@ -82,7 +83,7 @@ fn usual_addresses_of_developers_give_sentences_that_can_be_read() {
         ] {
             assert_eq!(said(&given, &text), text);
         }
-        // The driver's own words.
+        // The driver may repeat the address.
         assert!(said(&given, &format!("cannot connect to {address}")).contains(":***@"));
     }
     for word in ["toor", "analytics", "apollo"] {

@@ -1,6 +1,6 @@
 //! The proleptic Gregorian calendar, after Howard Hinnant's `days_from_civil` and `civil_from_days`.
 
-/// Milliseconds in a day without leap seconds.
+/// The number of milliseconds in a day without leap seconds.
 pub const MS_PER_DAY: i64 = 86_400_000;
 
 /// The first millisecond of the year 0.
@@ -9,7 +9,7 @@ pub(super) const FIRST_MS: i64 = -719_528 * MS_PER_DAY;
 /// The last millisecond of the year 9999.
 pub(super) const LAST_MS: i64 = 2_932_897 * MS_PER_DAY - 1;
 
-/// Days from 1970-01-01 to the given date. `month` is 1–12; the day is not checked.
+/// Returns the number of days from 1970-01-01 to the given date. `month` is 1–12; the day is not checked.
 #[inline]
 pub(super) fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
@@ -20,7 +20,7 @@ pub(super) fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// Year, month (1–12) and day of the date that is `days` after 1970-01-01.
+/// Returns year, month (1–12) and day of the date that is `days` after 1970-01-01.
 #[inline]
 pub(super) fn civil_from_days(days: i64) -> (i64, u32, u32) {
     let days = days + 719_468;
@@ -47,8 +47,8 @@ pub(super) fn days_in_month(year: i64, month: u32) -> u32 {
     }
 }
 
-/// `2015-05-17T10:05:03.000Z`: the 24 bytes of a date of the years 0 to 9999; what lies outside is brought to the
-/// nearest date inside.
+/// Returns a date as 24 bytes: `2015-05-17T10:05:03.000Z`. A date outside of the years 0 to 9999 becomes the nearest
+/// date within them.
 #[inline]
 pub fn write_iso(date_ms: i64) -> [u8; 24] {
     let date_ms = date_ms.clamp(FIRST_MS, LAST_MS);

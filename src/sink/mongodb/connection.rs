@@ -1,4 +1,4 @@
-//! What every `store` of one sink uses: the database, the limits of its server, and the job's patience.
+//! [`Connection`]: everything that the calls of `store` on one sink share.
 
 use mongodb::Database;
 
@@ -17,7 +17,8 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Adds what the monitors saw last to the words of a failure, for they know why no server was found.
+    /// Adds the last failure that the monitors saw to a message, because it explains why no server was found. Secrets
+    /// are masked.
     pub fn explain(&self, words: &str) -> String {
         let words = match self.monitor.last_failure() {
             Some(seen) if !words.contains(seen.as_str()) => format!("{words} ({seen})"),

@@ -1,4 +1,5 @@
-//! One `store`: commands, replies, further tries for what is not settled, and the deadline over all of it.
+//! One call of `store`: it sends commands, reads replies, retries documents without an outcome, and ends at the
+//! deadline.
 
 use std::time::Duration;
 
@@ -18,29 +19,29 @@ static RETRIED: Seldom = Seldom::new();
 const FIRST_DELAY: Duration = Duration::from_millis(50);
 const MAX_DELAY: Duration = Duration::from_secs(3);
 
-/// A document without an outcome yet.
+/// A document that has no outcome yet.
 #[derive(Debug, Clone, Copy)]
 struct Pending {
     index: usize,
-    /// An earlier try of this call wrote it, or may have: then a duplicate is our own.
+    /// Whether an earlier attempt of this call wrote the document, or may have. Then a duplicate is our own document.
     may_be_ours: bool,
 }
 
-/// The state of one `store`.
+/// The state of one call of `store`.
 pub(super) struct Insert<'a> {
     connection: &'a Connection,
     documents: &'a Documents,
     outcomes: &'a mut [Outcome],
-    /// What is still to be sent, a command each, the next one last.
+    /// The commands that are not sent yet; the next one is the last element.
     commands: Vec<Vec<Pending>>,
     backoff: Backoff,
     wait: Wait<'a>,
-    /// What went wrong last, for the case that there is no time left to hear it again.
+    /// The last error, for the message when no time is left for another attempt.
     last_error: Option<String>,
 }
 
 impl<'a> Insert<'a> {
-    /// `outcomes` has an entry for each document; what they say is overwritten.
+    /// Prepares the commands for `documents`. `outcomes` has an entry for each document; its content is overwritten.
     pub(super) fn new(connection: &'a Connection, documents: &'a Documents, outcomes: &'a mut [Outcome]) -> Self {
         let mut insert = Insert {
             connection,
@@ -55,7 +56,7 @@ impl<'a> Insert<'a> {
         insert
     }
 
-    /// Cuts the documents into commands; what no server of this kind takes is refused here.
+    /// Splits the documents into commands. A document over the limit of the server is refused here.
     fn split(&mut self) {
         let limit = self.connection.limits.document;
         let mut pending = Vec::with_capacity(self.documents.len());
@@ -78,7 +79,7 @@ impl<'a> Insert<'a> {
         self.commands.reverse();
     }
 
-    /// Sends until everything has an outcome or the deadline has passed.
+    /// Sends commands until every document has an outcome or the deadline has passed.
     pub(super) async fn run(mut self) -> Result<()> {
         while let Some(command) = self.commands.pop() {
             let words = match self.send(&command).await {
@@ -125,7 +126,7 @@ impl<'a> Insert<'a> {
         Ok(())
     }
 
-    /// Gives the server's answer; none came when the time was over.
+    /// Sends one command and returns the reply of the server. `Ended` means that none came before the deadline.
     async fn send(&self, command: &[Pending]) -> Result<Result<Document, Failure>, Ended> {
         let size = command.iter().map(|pending| self.documents.get(pending.index).bytes.len()).sum();
         let documents = command.iter().map(|pending| self.documents.get(pending.index).bytes);
@@ -139,7 +140,8 @@ impl<'a> Insert<'a> {
         Ok(answer.map_err(|error| reply::judge(&error)))
     }
 
-    /// Takes the outcomes out of a reply. What needs another try is put back, and the reason returned.
+    /// Sets the outcomes that a reply reports. Documents that need another attempt become a command again, and the
+    /// reason is returned.
     fn settle(&mut self, command: Vec<Pending>, document: &Document) -> Result<Option<String>> {
         let reply = match reply::read(document, command.len()) {
             Ok(reply) => reply,
@@ -164,8 +166,9 @@ impl<'a> Insert<'a> {
                     again.push(pending);
                     reason = Some(words);
                 }
-                // Written, now or before, but not durable yet: the same insert again waits for it, even though it
-                // only meets the document, because a server then waits for everything it has written so far.
+                // The document was written, now or before, but is not durable yet. The same insert again waits for
+                // that, although it only meets the document: a server then waits for everything that it has written so
+                // far.
                 Some(Refusal::IdExists) if reply.not_durable.is_some() => again.push(pending),
                 None if reply.not_durable.is_some() => again.push(Pending { may_be_ours: true, ..pending }),
                 Some(Refusal::IdExists) if !pending.may_be_ours => self.outcomes[pending.index] = Outcome::Duplicate,
@@ -178,7 +181,7 @@ impl<'a> Insert<'a> {
         Ok(reply.not_durable.map(|words| format!("the write concern is not satisfied: {words}")).or(reason))
     }
 
-    /// Looks for the one document that a server cannot read.
+    /// Halves a command that the server cannot read, to find the one document that is the cause.
     fn split_unreadable(&mut self, mut command: Vec<Pending>, words: String, too_large: bool) {
         if let [pending] = command.as_slice() {
             let refuse = if too_large { Outcome::Oversize } else { Outcome::Rejected };
@@ -190,7 +193,7 @@ impl<'a> Insert<'a> {
         self.commands.push(command);
     }
 
-    /// The time is over: what is still pending has failed.
+    /// Ends at the deadline: documents without an outcome have failed.
     fn give_up(&mut self, Ended(words): &Ended) {
         for pending in self.commands.drain(..).flatten() {
             self.outcomes[pending.index] = Outcome::Failed(words.clone());

@@ -1,15 +1,15 @@
-//! What the driver's monitors saw of the servers.
+//! The failures that the monitors of the driver see.
 
 use std::sync::{Arc, Mutex};
 
-/// What the driver's monitors saw last.
+/// The last observation of the driver's monitors. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct MonitorState(Arc<Mutex<Observed>>);
 
 #[derive(Default)]
 struct Observed {
     failure: Option<String>,
-    /// A failure that no waiting will mend (TLS).
+    /// Whether no waiting helps against the failure (TLS).
     is_fatal: bool,
 }
 
@@ -32,7 +32,7 @@ impl MonitorState {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Observed> {
-        // Nothing in there can be half done.
+        // The value is replaced as a whole, so it is valid even after a panic.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Connecting: the driver's options, the first question to the server, and clear words when there is no answer.
+//! Connects: sets the options of the driver, sends the first query to the server, and explains a missing answer.
 
 use std::time::Duration;
 
@@ -16,25 +16,25 @@ use super::target::Target;
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Waits, Words};
 
-/// How long a server may take to be found, at the start and by each try later on.
+/// The time in which a server must be found, at the start and in each later attempt.
 const SELECTION: Duration = Duration::from_secs(5);
-/// How long a monitor waits for news. The driver's own 10 seconds are what a writer loses after an error that makes the
-/// driver doubt a server which in truth has not changed.
+/// The time between two checks of a monitor. The driver's default is 10 seconds. A writer loses that time after an
+/// error that makes the driver doubt a server that has not changed.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// How often a waiting start looks at what the monitors saw.
+/// The time between two looks at the state of the monitors during the start.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Most documents of one command, whatever more the server would take: its reply holds up to 200 bytes for each of them
-/// when all are duplicates, has to stay under 16 MiB, and must come before a deadline.
+/// The maximum number of documents of one command, even if the server allows more. If all are duplicates, the reply has
+/// up to 200 bytes for each document; it must stay under 16 MiB and arrive before the deadline.
 const MAX_DOCUMENTS: usize = 10_000;
 
-/// How long until a start that waits without a deadline asks again.
+/// The time until a start without a deadline asks again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Connects and asks for the server's limits. Runs inside the runtime that the driver's monitors will live in.
+/// Connects and asks for the limits of the server. Runs inside the runtime in which the monitors of the driver run.
 ///
-/// A server that does not answer is waited for as long as one is selected (`serverSelectionTimeoutMS`), so that a wrong address
-/// is found soon; but where the job waits without a deadline, until it answers.
+/// The start waits for a server as long as the driver selects one (`serverSelectionTimeoutMS`), so that a wrong address
+/// is reported soon. If the job waits without a deadline, the start waits until a server answers.
 pub(super) async fn connect(
     target: &Target,
     monitor: MonitorState,
@@ -87,12 +87,14 @@ pub(super) async fn connect(
                 if let Some(words) = monitor.fatal_failure() {
                     return Err(Error::sink(target.mask(&format!("{}: TLS failed: {words}", target.hosts))));
                 }
-                // Server selection has its own time; this is for a server that takes a connection and never speaks.
+                // Server selection has its own time limit. This check is for a server that accepts a connection and
+                // sends nothing.
                 if waited > patience * 2 && !no_deadline {
-                    return Err(no_answer(target, patience, "it takes connections and says nothing"));
+                    return Err(no_answer(target, patience, "it accepts connections and sends nothing"));
                 }
                 let words = target.mask(&monitor.last_failure().unwrap_or_else(|| "no answer yet".to_owned()));
-                // Its end is the driver's to tell, in better words; a signal's is not.
+                // The driver reports the end of the wait with a better message. Only a stop by a signal is reported
+                // here.
                 if let Err(ended) = wait.check(&words)
                     && waits.is_stopped()
                 {
@@ -114,7 +116,7 @@ pub(super) async fn connect(
     Ok((database, write_concern, limits))
 }
 
-/// The server's limits, and a question that a server which wants a login does not answer without one.
+/// Asks for the limits of the server. Then sends a query that a server with authentication answers only after a login.
 async fn query_server(database: Database, collection: &str) -> mongodb::error::Result<Document> {
     let hello = database.run_command(doc! { "hello": 1 }).await?;
     database
@@ -137,7 +139,7 @@ fn write_concern(target: &Target, asked: Option<WriteConcern>) -> Result<WriteCo
                 target.name
             )));
         }
-        // The server decides, by writeConcernMajorityJournalDefault, and its default is the journal.
+        // The server decides by writeConcernMajorityJournalDefault; its default is the journal.
         Acknowledgment::Majority => {}
         _ => {
             concern.journal.get_or_insert(true);
@@ -146,12 +148,12 @@ fn write_concern(target: &Target, asked: Option<WriteConcern>) -> Result<WriteCo
     Ok(concern)
 }
 
-/// Whether another try may fare better.
+/// Returns whether another attempt may succeed.
 fn may_pass(error: &DriverError) -> bool {
     matches!(reply::judge(error), reply::Failure::Transient { .. })
 }
 
-/// Notes what the monitors meet.
+/// Records the events of the monitors.
 fn watch(monitor: &MonitorState, event: &SdamEvent) {
     match event {
         SdamEvent::ServerHeartbeatFailed(failed) => {
@@ -165,8 +167,8 @@ fn watch(monitor: &MonitorState, event: &SdamEvent) {
     }
 }
 
-/// rustls reports every failed handshake and certificate as invalid data, which the network itself never does; a server
-/// that speaks no TLS hangs up in the handshake.
+/// Returns whether TLS failed. rustls reports every failed handshake and every invalid certificate as invalid data,
+/// which the network itself never does. A server without TLS closes the connection during the handshake.
 fn is_tls(error: &DriverError) -> bool {
     match error.kind.as_ref() {
         ErrorKind::Io(io) => io.kind() == std::io::ErrorKind::InvalidData || reply::is_end_of_handshake(io),

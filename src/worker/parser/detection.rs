@@ -1,4 +1,4 @@
-//! Detection: which format the lines of an input have.
+//! Detection of formats: finds the format of the lines of an input.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,20 +7,21 @@ use crate::core::batch::{Batch, Origin};
 use crate::core::lines;
 use crate::grok::{Format, Library};
 
-/// Lines looked at to tell a format.
+/// The maximum number of lines that detection examines.
 const SAMPLE: usize = 200;
 
-/// The most origins whose format is remembered; beyond, it is told anew.
+/// The maximum number of origins whose format is remembered. Beyond that, formats are detected anew.
 const MAX_REMEMBERED: usize = 100_000;
 
-/// The formats that were told, by the ids of their origins.
+/// The formats that were detected, by the ids of their origins. `None` means that no format fits.
 #[derive(Default)]
 pub(super) struct Detection {
     detected: Mutex<HashMap<u64, Option<Format>>>,
 }
 
 impl Detection {
-    /// The format of the lines of `origin`, told from those in `batch` at the first call.
+    /// Returns the format of the lines of `origin`. The first call for an origin detects it from its lines in `batch`
+    /// and reports it to the user with `say`.
     pub fn detect(&self, library: &Library, batch: &Batch, origin: &Origin, say: &dyn Fn(String)) -> Option<Format> {
         let mut detected = self.detected.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(format) = detected.get(&origin.id) {

@@ -1,4 +1,4 @@
-//! [`Formats`]: what all parsers of a process share.
+//! [`Formats`]: the formats of a job and the state that all parsers of a process share.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,23 +9,23 @@ use crate::grok::{Format, Library, Parts, Pattern};
 use crate::observe::receipt::PatternCount;
 use crate::worker::pattern_counts::PatternCounters;
 
-/// What to do with a line that matches no pattern.
+/// The treatment of a line that matches no pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Unmatched {
-    /// Store it as `message`, tagged.
+    /// Store the line as `message`, with a tag.
     #[default]
     Keep,
-    /// Set it aside.
+    /// Write the line to the dead letters.
     DeadLetter,
-    /// Drop it, and count it as filtered.
+    /// Drop the line and count it as filtered.
     Drop,
 }
 
-/// What all parsers of a process share: which formats, and what was found out about inputs.
+/// The state that all parsers of a process share: the formats, and the results of detection.
 pub struct Formats {
     choice: Choice,
     pub(super) library: Arc<Library>,
-    /// Patterns taken apart, to tell how far lines got that are set aside.
+    /// Patterns split into their parts, for the explanations in dead letters.
     parts: Mutex<HashMap<String, Arc<Parts>>>,
     pub(super) unmatched: Unmatched,
     pub(super) sums: PatternCounters,
@@ -33,15 +33,15 @@ pub struct Formats {
 }
 
 enum Choice {
-    /// Tried in order.
+    /// Formats that the user named. They are tried in order.
     Given(Vec<Format>),
-    /// Told from the first batch of each origin, and remembered.
+    /// A format per origin, detected from its first batch and then remembered.
     Auto(Detection),
 }
 
 impl Formats {
-    /// These formats, in order; with none, each input's format is told from its lines. `say` gets a sentence for the
-    /// user when that happens.
+    /// Returns the shared state for the formats `given`, which are tried in order. With none, the format of each input
+    /// is detected from its lines, and `say` gets a sentence for the user.
     pub fn new(
         given: Vec<Format>,
         library: Library,
@@ -57,19 +57,19 @@ impl Formats {
         Formats { choice, library, parts, unmatched, sums, say: Box::new(say) }
     }
 
-    /// What each pattern has cost and given so far, in all parsers.
+    /// Returns the counts of each pattern, over all parsers.
     pub fn counts(&self) -> Vec<PatternCount> {
         self.sums.get()
     }
 
-    /// `pattern` taken apart, which is done once.
+    /// Returns `pattern` split into its parts. Each pattern is split once.
     pub(super) fn parts(&self, pattern: &Pattern) -> Arc<Parts> {
         let mut known = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(Parts::new(Arc::clone(&self.library), pattern));
         Arc::clone(known.entry(pattern.name().to_owned()).or_insert_with(new))
     }
 
-    /// The formats that were given; none when each input's is detected.
+    /// Returns the formats that the user named; none when the format of each input is detected.
     pub(super) fn given(&self) -> &[Format] {
         match &self.choice {
             Choice::Given(formats) => formats,
@@ -77,12 +77,12 @@ impl Formats {
         }
     }
 
-    /// Whether each input's format is told from its lines.
+    /// Returns whether the format of each input is detected.
     pub(super) fn is_auto(&self) -> bool {
         matches!(self.choice, Choice::Auto(_))
     }
 
-    /// The format of the lines of `origin`, told from those in `batch` at the first call.
+    /// Returns the detected format of the lines of `origin`; the first call detects it from `batch`.
     pub(super) fn detect(&self, batch: &Batch, origin: &Origin) -> Option<Format> {
         match &self.choice {
             Choice::Given(_) => None,

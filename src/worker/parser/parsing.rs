@@ -1,4 +1,4 @@
-//! [`Parser`]: from the lines of a batch to encoded documents.
+//! [`Parser`]: turns the lines of a batch into encoded documents.
 
 use std::sync::Arc;
 
@@ -15,42 +15,42 @@ use crate::envelope::{Opened, Opener};
 use crate::grok::{Explainer, Format, Reached, Selector, Span};
 use crate::worker::pattern_counts::{Budget, Clock};
 
-/// How many patterns are looked at, in their order, for how far they got with a line that none matches.
+/// The number of patterns that are examined for the explanation of a line that none matches.
 const MAX_EXPLAINED: usize = 8;
 
-/// Where a line stands in its batch, its id, and the time at which it is parsed.
+/// The index of a line in its batch, its id, and the time at which it is parsed.
 #[derive(Clone, Copy)]
 struct LineContext {
     index: u32,
     id: DocumentId,
     now_ms: i64,
-    /// Whether the line is a part of a line.
+    /// Whether the line is only a part of a line.
     partial: bool,
 }
 
-/// How trying a rule on a line ended.
+/// The result of trying a rule on a line.
 enum RuleResult {
-    /// A document was made.
+    /// The line became a document.
     Matched,
-    /// It did not match.
+    /// The line did not match.
     Failed,
-    /// It was given up, with the reason.
+    /// Matching was stopped, for this reason.
     Stopped(String),
 }
 
-/// Parses batches, one thread's own.
+/// Parses batches. Each thread has its own parser.
 pub struct Parser {
     formats: Arc<Formats>,
     encodings: Vec<Encoding>,
     rules: Vec<Rule>,
-    /// Tells which of several rules can match a line.
+    /// Finds which of several rules can match a line.
     selector: Option<Selector>,
-    /// Whether the first rule matched the line before: then it is tried before anything else is looked at.
+    /// Whether the first rule matched the previous line. It is then tried before anything else.
     first_matched: bool,
     plain: Encoder,
-    /// Made when it is needed.
+    /// Created at its first use.
     opener: Option<Opener>,
-    /// The origin that `rules` were told for.
+    /// The origin for which `rules` were detected.
     detected_for: Option<(u64, Envelope)>,
     spans: Vec<Span>,
     clock: Clock,
@@ -58,10 +58,9 @@ pub struct Parser {
 }
 
 impl Formats {
-    /// A parser for one thread, for sinks that want `encodings`.
+    /// Returns a parser for one thread and for sinks that want `encodings`.
     ///
-    /// # Errors
-    /// When the fields of a format cannot be documents.
+    /// When the fields of a format cannot form a document.
     pub fn parser(self: &Arc<Self>, encodings: &[Encoding]) -> Result<Parser> {
         let mut wanted: Vec<Encoding> = Vec::new();
         for encoding in encodings {
@@ -71,13 +70,13 @@ impl Formats {
         }
         let given = self.given();
         let rules = given.iter().map(Rule::new).collect::<Result<_>>()?;
-        // A parser that has no rule yet still needs to encode lines that match nothing.
+        // A parser without a rule still has to encode lines that match nothing.
         let plain = Encoder::new(&[], None)?;
         Ok(Parser {
             formats: Arc::clone(self),
             encodings: wanted,
             rules,
-            // For one pattern, looking for its literals would be looking twice.
+            // With a single pattern, a search for its literals would repeat the work of the matcher.
             selector: (given.len() > 1).then(|| Selector::new(given.iter().map(Format::pattern))),
             first_matched: false,
             plain,
@@ -91,16 +90,15 @@ impl Formats {
 }
 
 impl Parser {
-    /// An empty buffer to parse into.
+    /// Returns an empty buffer for [`parse`](Parser::parse).
     pub fn buffer(&self) -> Parsed {
         let documents = self.encodings.iter().map(|&encoding| Documents::new(encoding)).collect();
         Parsed { documents, fates: Vec::new(), letters: Vec::new() }
     }
 
-    /// Parses the lines of `batch` into `parsed`, whose earlier content is forgotten.
+    /// Parses the lines of `batch` into `parsed` and overwrites its earlier content.
     ///
-    /// # Errors
-    /// When the fields of a format that was just told cannot be documents.
+    /// When the fields of a format that was just detected cannot form a document.
     pub fn parse(&mut self, batch: &Batch, parsed: &mut Parsed) -> Result<()> {
         parsed.clear();
         self.detect_format(batch, &batch.origin)?;
@@ -135,7 +133,7 @@ impl Parser {
         Ok(())
     }
 
-    /// Hands over what the rules have counted.
+    /// Adds the counts of the rules to the shared ones.
     fn add_up(&mut self) {
         for (index, rule) in self.rules.iter_mut().enumerate() {
             self.formats.sums.add(index, &rule.name, &mut rule.trials);
@@ -148,7 +146,7 @@ impl Parser {
         }
         let format = match origin.envelope {
             Envelope::None => self.formats.detect(batch, origin),
-            // The envelope is format enough: what is within may be anything.
+            // A wrapped line is not examined: its message may have any format.
             _ => None,
         };
         self.add_up();
@@ -158,7 +156,7 @@ impl Parser {
         Ok(())
     }
 
-    /// A line that was opened and that no format is given for.
+    /// Handles a wrapped line when no format is given.
     fn parse_without_rules(
         &mut self,
         at: LineContext,
@@ -182,8 +180,8 @@ impl Parser {
         fate
     }
 
-    /// Makes the document of a line that is not parsed: of its message, if there are fields around it, and whether
-    /// that was to be parsed.
+    /// Makes the document of a line that is not parsed. `outer` has the outer fields of a wrapped line, and whether
+    /// patterns were tried on its message.
     fn keep_unparsed(
         &mut self,
         at: LineContext,
@@ -206,7 +204,7 @@ impl Parser {
         }
     }
 
-    /// A line, or the message within it and the fields around that.
+    /// Parses a line, or the message of a wrapped line with its outer fields.
     #[inline]
     fn parse_line(&mut self, at: LineContext, line: &[u8], outer: Option<&OuterFields>, parsed: &mut Parsed) -> Fate {
         let mut looked = false;
@@ -248,7 +246,7 @@ impl Parser {
         }
     }
 
-    /// How far the rule got that got furthest with `line`, which none matches.
+    /// Returns how far the rules got with `line`, which none matches; the rule that got furthest counts.
     fn explain(&mut self, line: &[u8]) -> Option<Reached> {
         let started = self.budget.start()?;
         let mut best: Option<Reached> = None;
@@ -264,7 +262,8 @@ impl Parser {
         best
     }
 
-    /// The next rule from `index` on that can match `line`. With several, the line is looked at first, once.
+    /// Returns the next rule from `index` on that can match `line`. If there are several rules, the selector first
+    /// searches the line, once.
     #[inline]
     fn next_rule(&mut self, index: usize, line: &[u8], looked: &mut bool) -> Option<usize> {
         let Some(selector) = &mut self.selector else { return (index < self.rules.len()).then_some(index) };
@@ -312,7 +311,7 @@ impl Parser {
             })
         });
         if matcher.is_none() {
-            // Of a line that is JSON already, reading and writing are one.
+            // For a JSON line, matching and encoding are one step.
             trials.stop(started, &self.clock);
         }
         if !encoded {

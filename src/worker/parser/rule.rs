@@ -1,4 +1,4 @@
-//! [`Rule`]: a format in the hands of one thread.
+//! [`Rule`]: a format in the hands of one thread, with its own matcher, encoder and counts.
 
 use crate::core::error::{Error, Result};
 use crate::document::Encoder;
@@ -10,7 +10,7 @@ pub(super) struct Rule {
     pub name: String,
     pub pattern: Option<Pattern>,
     pub matcher: Option<Matcher>,
-    /// Made when it is needed.
+    /// Created at its first use.
     pub explainer: Option<Explainer>,
     pub slots: usize,
     pub encoder: Encoder,
