@@ -1,4 +1,4 @@
-//! One dead letter: its fields, and the JSON object that it is in a file.
+//! The dead letter: its fields, and its form as a JSON object.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -11,99 +11,99 @@ use crate::core::secrets;
 use crate::document::{DocumentId, date};
 use crate::grok::Reached;
 
-/// Why a line became a dead letter.
+/// The reason why a line became a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// A store refuses its document for good.
+    /// A store refuses the document permanently.
     Rejected,
     /// The line is longer than `--max-line`.
     TooLong,
-    /// Matching it took more steps than allowed.
+    /// Matching the line took more steps than allowed.
     Limit,
-    /// No pattern matches it, and `--unmatched dead-letter` was asked for.
+    /// No pattern matches the line, and the user gave `--unmatched dead-letter`.
     Unmatched,
-    /// Its document is larger than the store takes.
+    /// The document is larger than the store accepts.
     Oversize,
-    /// Workers were lost on it again and again.
+    /// Workers died or never answered while they had the line, several times.
     Poison,
 }
 
-/// One letter to be written.
+/// A letter to be written.
 #[derive(Debug, Clone, Copy)]
 pub struct Letter<'a> {
-    /// The id the document would have had.
+    /// The id that the document would have had.
     pub id: DocumentId,
     /// The source of the line.
     pub origin: &'a Origin,
     /// Byte offset of the line in the decompressed content.
     pub offset: u64,
-    /// When it was given up, in milliseconds since 1970.
+    /// The time at which the line was given up, in milliseconds since 1970.
     pub time_ms: i64,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// The words of the store or of the engine.
+    /// The message of the store or of the engine.
     pub detail: &'a str,
     /// The pattern concerned.
     pub pattern: Option<&'a str>,
-    /// How far it got.
+    /// How far the pattern got.
     pub explain: Option<&'a Reached>,
     /// The line without its end, or its beginning.
     pub raw: &'a [u8],
     /// The length of the whole line in bytes.
     pub length: u64,
-    /// Whether it is a part of a line.
+    /// Whether the line is only a part of a line.
     pub partial: bool,
 }
 
-/// One letter as it was read.
+/// A letter that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// The id the document would have had.
+    /// The id that the document would have had.
     pub id: String,
     /// The source of the line.
     pub origin: Origin,
     /// Byte offset of the line in the decompressed content.
     pub offset: u64,
-    /// When it was given up, as an ISO text.
+    /// The time at which the line was given up, as an ISO text.
     pub time: String,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// The words of the store or of the engine.
+    /// The message of the store or of the engine.
     pub detail: String,
     /// The pattern concerned.
     pub pattern: Option<String>,
-    /// How far it got.
+    /// How far the pattern got.
     pub explain: Option<Explanation>,
     /// The line without its end, or its beginning.
     pub raw: Vec<u8>,
     /// The length of the whole line in bytes.
     pub length: u64,
-    /// Whether it is a part of a line.
+    /// Whether the line is only a part of a line.
     pub partial: bool,
-    /// Whether `raw` is only the line's beginning.
+    /// Whether `raw` is only the beginning of the line.
     pub truncated: bool,
 }
 
-/// How far a pattern got, as it stands in a letter.
+/// How far a pattern got, in the form of a letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
-    /// The text of the pattern's beginning that matches.
+    /// The text of the beginning of the pattern that matches.
     pub matched: String,
-    /// Where that ends in the line, in bytes.
+    /// The byte of the line at which that match ends.
     pub offset: u64,
     /// The text of the part that does not match there.
     pub failed: String,
 }
 
 impl Explanation {
-    /// What `reached` tells.
+    /// Returns the explanation for `reached`.
     pub fn of(reached: &Reached) -> Explanation {
         Explanation { matched: reached.matched(), offset: reached.offset().into(), failed: reached.failed() }
     }
 }
 
-/// The object on a line, for both directions.
+/// The JSON object of a letter, for writing and reading.
 #[derive(Serialize, Deserialize)]
 struct Stored<T> {
     #[serde(rename = "_id")]
@@ -167,7 +167,7 @@ impl Letter<'_> {
     }
 }
 
-/// What is wrong with a line.
+/// The reason why a line is not a letter.
 pub(super) enum Wrong {
     Json(serde_json::Error),
     Words(&'static str),
@@ -184,10 +184,9 @@ impl Wrong {
 }
 
 impl DeadLetter {
-    /// Reads the letter on the line with the number `number` of `file`.
+    /// Reads the letter on line `number` of `file`.
     ///
-    /// # Errors
-    /// [`Error::input`], naming file and line, when it is none.
+    /// [`Error::input`], with file and line, when the line is not a letter.
     pub fn read(line: &[u8], file: &str, number: u64) -> Result<DeadLetter> {
         DeadLetter::parse(line).map_err(|wrong| wrong.at(file, number))
     }
@@ -197,7 +196,7 @@ impl DeadLetter {
         let raw = match (stored.raw, stored.raw_base64) {
             (Some(text), None) => text.into_bytes(),
             (None, Some(text)) => BASE64.decode(text).map_err(|_| Wrong::Words("raw_base64 is not base64"))?,
-            _ => return Err(Wrong::Words("it has to have one of raw and raw_base64")),
+            _ => return Err(Wrong::Words("it needs exactly one of raw and raw_base64")),
         };
         let origin =
             u64::from_str_radix(&stored.origin.id, 16).map_err(|_| Wrong::Words("origin.id is not hexadecimal"))?;

@@ -1,4 +1,4 @@
-//! Reading the letters of a file.
+//! Reads the letters of a file.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -9,9 +9,8 @@ use crate::core::error::{Error, Result};
 
 /// Reads the dead letters in the file at `path`.
 ///
-/// # Errors
-/// [`Error::input`] when it cannot be opened. Each item is an error that names file and line when that line is no
-/// dead letter.
+/// [`Error::input`] when the file cannot be opened. An item is an error that names file and line when that line is not
+/// a dead letter.
 pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<DeadLetter>>> {
     let shown = path.display().to_string();
     let cannot = |e| Error::input(format!("{shown}: the dead letters cannot be read")).because(e);

@@ -64,7 +64,7 @@ fn a_letter_is_written_as_documented() {
 }
 
 #[test]
-fn letters_are_appended_behind_a_torn_one() {
+fn letters_are_appended_after_a_torn_one_is_cut_off() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dead.ndjson");
     let origin = origin();
@@ -96,7 +96,7 @@ fn a_full_disk_is_an_error() {
 }
 
 #[test]
-fn a_line_that_is_no_letter_is_named_and_the_others_are_read() {
+fn a_line_that_is_not_a_letter_is_named_and_the_others_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dead.ndjson");
     DeadLetters::new(&path).write(&[letter(&origin(), b"x", 1)]).unwrap();
@@ -106,13 +106,13 @@ fn a_line_that_is_no_letter_is_named_and_the_others_are_read() {
     let results: Vec<_> = read(&path).unwrap().collect();
     assert!(results[0].is_ok() && results[3].is_ok() && results.len() == 4);
     assert!(results[1].as_ref().unwrap_err().to_string().contains("dead.ndjson: line 2 is not a dead letter"));
-    assert!(results[2].as_ref().unwrap_err().to_string().contains("one of raw and raw_base64"));
+    assert!(results[2].as_ref().unwrap_err().to_string().contains("exactly one of raw and raw_base64"));
     assert!(read(&folder.path().join("none")).is_err());
 }
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(
+    fn a_written_letter_is_read_back(
         raw in proptest::collection::vec(any::<u8>(), 0..50),
         (text, detail, pattern, name) in any::<(String, String, Option<String>, String)>(),
         (plain, partial, cut, id, offset) in any::<(bool, bool, u64, u64, u64)>(),

@@ -1,4 +1,4 @@
-//! [`DeadLetters`]: appending letters to their file.
+//! [`DeadLetters`]: appends letters to their file.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,44 +9,43 @@ use crate::core::wait::{Patience, Waits, Words};
 use crate::sink::append::{AppendFile, WhenLocked};
 use crate::sink::repair;
 
-/// The file that dead letters go to. It is created with the first letter.
+/// The file of dead letters. It is created with the first letter.
 ///
-/// It is opened and locked for each write only, so that a queue and several workers can share it. It is made for its owner
-/// alone (mode 0600), because letters hold whole lines; one that is there keeps the mode that it has.
+/// The file is opened and locked for each write only, so that a queue and several workers can share it. It is created
+/// for its owner alone (mode 0600), because letters hold whole lines. An existing file keeps its mode.
 #[derive(Debug)]
 pub struct DeadLetters {
     path: PathBuf,
-    /// Locks of files do not keep threads apart.
+    /// File locks do not exclude other threads of this process.
     lock: Mutex<()>,
     patience: Arc<Patience>,
 }
 
-/// The mode of the file.
+/// The mode of a new file.
 const MODE: u32 = 0o600;
 
 impl DeadLetters {
-    /// Letters for the file at `path`, which is not touched yet.
+    /// Returns a writer for the file at `path`, which is not touched yet.
     pub fn new(path: impl Into<PathBuf>) -> DeadLetters {
         DeadLetters::with_waits(path, &Waits::default())
     }
 
-    /// The same, waiting with `waits` for a file that another process has locked.
+    /// Does the same as [`new`](DeadLetters::new), and uses `waits` to wait for a file that another process has locked.
     pub fn with_waits(path: impl Into<PathBuf>, waits: &Waits) -> DeadLetters {
         let path = path.into();
         let patience = Arc::new(waits.patience(format!("dead letters {}", path.display()), Words::WRITTEN));
         DeadLetters { path, lock: Mutex::new(()), patience }
     }
 
-    /// Where they go.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Appends `letters` and returns when they are durable; a batch is acked only after that. Without letters nothing
-    /// is done.
+    /// Appends `letters` and returns when they are durable. A batch may be acknowledged only after that. Without
+    /// letters, nothing is done.
     ///
-    /// # Errors
-    /// [`Error::sink`] when the file cannot be opened or written: none of `letters` counts as kept.
+    /// [`Error::sink`] when the file cannot be opened or written. None of `letters` counts as kept then.
     pub fn write(&self, letters: &[Letter<'_>]) -> Result<()> {
         if letters.is_empty() {
             return Ok(());
@@ -58,10 +57,9 @@ impl DeadLetters {
         self.append(&block)
     }
 
-    /// Appends whole letters as they stand in another file, as [`write`](DeadLetters::write) does.
+    /// Appends whole letters as bytes, as they are in another file, and returns when they are durable.
     ///
-    /// # Errors
-    /// As [`write`](DeadLetters::write).
+    /// Those of [`write`](DeadLetters::write).
     pub fn append(&self, block: &[u8]) -> Result<()> {
         if block.is_empty() {
             return Ok(());
