@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::letter::Letter;
+use crate::core::append::{AppendFile, WhenLocked};
 use crate::core::error::Result;
+use crate::core::repair;
 use crate::core::wait::{Patience, Waits, Words};
-use crate::sink::append::{AppendFile, WhenLocked};
-use crate::sink::repair;
 
 /// The file of dead letters. It is created with the first letter.
 ///

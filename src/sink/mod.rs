@@ -6,16 +6,13 @@
 //! call it at once.
 
 mod api;
-pub(crate) mod append;
 mod compression;
-pub(crate) mod disk;
 pub mod memory;
 #[cfg(feature = "mongodb")]
 pub mod mongodb;
 pub mod ndjson;
 pub mod null;
 mod open;
-pub(crate) mod repair;
 pub mod spec;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

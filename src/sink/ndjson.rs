@@ -3,7 +3,7 @@
 //! A batch is written as one block and synced before it counts as stored; threads share syncs. If the path ends in
 //! `.gz` or `.zst`, the file is compressed: every batch is a gzip member or zstd frame of its own. Threads can then
 //! compress in parallel, and a crash can damage only data that was not acknowledged. Such a damaged end is repaired
-//! when the file is opened again (see `repair.rs`).
+//! when the file is opened again (see `core::repair` and `compression.rs`).
 //!
 //! A file has no index: a document that is delivered twice is in the file twice, with the same `_id`.
 
@@ -11,10 +11,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::api::{Outcome, Sink};
-use super::append::{AppendFile, WhenLocked};
-use super::compression::Compression;
-use super::repair;
+use super::compression::{Compression, repair_compressed};
+use crate::core::append::{AppendFile, WhenLocked};
 use crate::core::error::{Error, Result};
+use crate::core::repair;
 use crate::core::wait::{Waits, Words};
 use crate::document::{Documents, Encoding};
 
@@ -46,7 +46,7 @@ impl NdjsonSink {
         let patience = Arc::new(waits.patience(&name, Words::STORED));
         let file = AppendFile::open(path, MODE, WhenLocked::Refuse, &patience, |file, length| match compression {
             None => repair::lines(&name, file, length),
-            Some(compression) => repair::compressed(&name, file, compression),
+            Some(compression) => repair_compressed(&name, file, compression),
         })?;
         Ok(NdjsonSink { name, file, compression, buffers: Mutex::default() })
     }

@@ -20,9 +20,9 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, Statement, Transaction, TransactionBehavior};
 
 use super::api::{Outcome, Sink};
-use super::disk;
 use super::spec::DEFAULT_TABLE;
 use crate::core::backoff::Backoff;
+use crate::core::disk;
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Ended, Patience, Wait, Waits, Words};
 use crate::document::{Documents, EncodedDocument, Encoding};

@@ -5,10 +5,9 @@
 //! named by mistake.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::compression::Compression;
 use crate::core::error::{Error, Result};
 
 /// The beginning of every document and every dead letter of ours.
@@ -64,44 +63,4 @@ fn last_line(file: &File, length: u64) -> io::Result<u64> {
         end = start;
     }
     Ok(0)
-}
-
-/// Repairs a compressed file. It reads the members one after the other and cuts off a last member that is cut short, or
-/// bytes of value 0 after the last whole one. Damage of any other kind is an error that names the byte.
-///
-/// The file is read once, at the speed of decompression.
-pub(crate) fn compressed(name: &str, file: &File, compression: Compression) -> Result<()> {
-    let failed = |e: io::Error| Error::sink(format!("{name}: its end cannot be read and repaired")).because(e);
-    let mut reader = BufReader::with_capacity(1 << 18, file);
-    loop {
-        let start = reader.stream_position().map_err(failed)?;
-        if reader.fill_buf().map_err(failed)?.is_empty() {
-            return Ok(());
-        }
-        let Err(e) = compression.skip_member(&mut reader) else { continue };
-        let cut_short = reader.fill_buf().is_ok_and(<[u8]>::is_empty) && e.kind() == io::ErrorKind::UnexpectedEof;
-        reader.seek(SeekFrom::Start(start)).map_err(failed)?;
-        if cut_short || only_zeros(&mut reader).map_err(failed)? {
-            return file.set_len(start).and_then(|()| file.sync_data()).map_err(failed);
-        }
-        return Err(Error::sink(format!(
-            "{name}: damaged at byte {start}, so nothing is appended to it; write to another file, or cut it back \
-             with: truncate -s {start} FILE"
-        ))
-        .because(e));
-    }
-}
-
-fn only_zeros(reader: &mut impl BufRead) -> io::Result<bool> {
-    loop {
-        let bytes = reader.fill_buf()?;
-        if bytes.is_empty() {
-            return Ok(true);
-        }
-        if bytes.iter().any(|&byte| byte != 0) {
-            return Ok(false);
-        }
-        let length = bytes.len();
-        reader.consume(length);
-    }
 }
