@@ -63,8 +63,8 @@ struct Written {
     bytes: u64,
     /// The number of whole blocks.
     blocks: u64,
-    /// Why nothing more can be written after half a block went into a pipe: the message, and the error code of the
-    /// system.
+    /// The reason why nothing more can be written after half a block went into a pipe: the message, and the error code
+    /// of the system.
     broken: Option<(String, Option<i32>)>,
 }
 

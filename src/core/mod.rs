@@ -3,6 +3,7 @@
 pub(crate) mod append;
 pub mod backoff;
 pub mod batch;
+pub mod calendar;
 pub(crate) mod disk;
 pub mod envelope;
 pub mod error;

@@ -57,7 +57,7 @@ impl DeadLetters {
         self.append(&block)
     }
 
-    /// Appends whole letters as bytes, as they are in another file, and returns when they are durable.
+    /// Appends letters that are already encoded, as whole lines of another file, and returns when they are durable.
     ///
     /// Those of [`write`](DeadLetters::write).
     pub fn append(&self, block: &[u8]) -> Result<()> {

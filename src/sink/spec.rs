@@ -8,7 +8,7 @@ use crate::core::error::{Error, Result};
 use crate::core::percent;
 use crate::core::secrets::{interpolation, masked};
 
-/// The table of a SQLite sink whose name has none.
+/// The default table of a SQLite sink.
 pub const DEFAULT_TABLE: &str = "logs";
 
 /// A sink as the command line names it. Nothing is opened yet.

@@ -193,9 +193,9 @@ impl SqliteSink {
             Ok(_) => Ok(Outcome::Stored),
             Err(e) if e.sqlite_error_code() == Some(ErrorCode::TooBig) => Ok(Outcome::Oversize(message_of(&e))),
             Err(e) if is_constraint(&e) => Err(Fault::Refused(message_of(&e))),
-            // An expression of an index or a trigger failed with the values of this row. The other possible cause is
-            // that the statement itself is no longer valid, for example because somebody dropped the table; `prepare`
-            // tells.
+            // An expression of an index or a trigger failed with the values of this row. The same error code comes from
+            // a statement that is no longer valid, for example because somebody dropped the table. `prepare` succeeds
+            // only in the first case.
             Err(e)
                 if e.sqlite_error_code() == Some(ErrorCode::Unknown) && transaction.prepare(&self.insert).is_ok() =>
             {
@@ -257,7 +257,7 @@ impl Sink for SqliteSink {
             }
             let delay = backoff.next_delay();
             let (name, ms) = (&self.name, delay.as_millis());
-            RETRIED.tell(1, |times, _| format!("{name}: locked {times} times, tried again in {ms} ms"));
+            RETRIED.tell(1, |times, _| format!("{name}: locked {times} times, the next attempt is in {ms} ms"));
             if let Err(ended) = wait.pause(LOCKED_REASON, delay) {
                 outcomes.resize(documents.len(), Outcome::Failed(ended.0));
                 return Ok(());

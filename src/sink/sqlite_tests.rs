@@ -185,7 +185,7 @@ fn a_table_that_is_gone_is_a_failure_of_the_database() {
     assert!(error.to_string().contains("no such table"), "{error}");
 }
 
-/// The limit of SQLite is a billion bytes. An expression reaches it with less effort.
+/// The limit of SQLite is a billion bytes. The expression of this index exceeds it for small documents.
 #[test]
 fn a_document_that_is_longer_than_a_database_takes_is_oversize() {
     let folder = tempfile::tempdir().unwrap();

@@ -60,7 +60,7 @@ pub fn work(
         let storing = thread::Builder::new()
             .name("store".into())
             .spawn_scoped(scope, move || store(&storer, &jobs, &results))
-            .map_err(|error| Error::system("no thread to store with").because(error))?;
+            .map_err(|error| Error::system("cannot start the thread that stores batches").because(error))?;
         let mut worker = Worker { leases, counts, in_flight: Vec::new(), finished: Vec::new(), spare: Vec::new() };
         let mut result = worker.run(parser, &to_storer, &done);
         // The storing thread ends when it has no more work. Batches that it finished meanwhile are still acknowledged.

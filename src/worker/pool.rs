@@ -73,7 +73,7 @@ impl WorkerPool {
                     Err(error) => {
                         self.stop.request();
                         failed();
-                        worked.errors.push(Error::system("no thread for a worker").because(error));
+                        worked.errors.push(Error::system("cannot start the thread of a worker").because(error));
                     }
                 }
             }

@@ -90,7 +90,7 @@ impl Storer {
         STORED.tell(u64::from(batch.lines), |batches, lines| {
             let (ms, name, offset) = (started.elapsed().as_millis(), &batch.origin.name, batch.offset);
             format!(
-                "{batches} batches with {lines} lines were stored, that of {name} from byte {offset} within {ms} ms"
+                "{batches} batches with {lines} lines were stored; the last one, of {name} from byte {offset}, took {ms} ms"
             )
         });
         Ok(Stored { tally: add_up(parsed.fates(), &verdicts) })

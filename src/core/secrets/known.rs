@@ -25,6 +25,7 @@ pub(super) struct KnownSecrets {
 }
 
 impl KnownSecrets {
+    /// Adds a secret in all its forms.
     pub fn add(&mut self, secret: &str) {
         let decoded = percent::decode(secret);
         for text in [secret, &decoded] {
@@ -45,6 +46,7 @@ impl KnownSecrets {
         }
     }
 
+    /// Adds the words of `text` as words that are not secret.
     pub fn add_plain(&mut self, text: &str) {
         let text = text.to_ascii_lowercase();
         for joining in ["", "-_", "-_."] {
@@ -53,6 +55,7 @@ impl KnownSecrets {
         }
     }
 
+    /// Returns `text` with every secret replaced by `***`, by the rules of the module [`secrets`](super).
     pub fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.secrets.is_empty() {
             return Cow::Borrowed(text);

@@ -2,8 +2,8 @@
 //! them.
 //!
 //! Two mechanisms hide secrets. [`masked`] shows an address and lets only those parts pass that cannot be secret.
-//! [`hide`] replaces every known secret in a sentence, whoever made the sentence. The second one is needed because an
-//! address may stand in the wrong place, a driver may repeat its input, and an error may quote a part of it.
+//! [`hide`] replaces every known secret in a sentence, no matter where the sentence comes from. Masking alone is not
+//! enough: an address may stand in the wrong place, a driver may repeat its input, and an error may quote a part of it.
 //!
 //! Hiding too much is a fault as well: the sentences become hard to understand, and a missing word in a path tells the
 //! secret. These rules apply to each secret in four forms: as given, percent-encoded, decoded, and as Rust quotes it.

@@ -12,7 +12,7 @@
 //! | `%a`, `%A` | an English weekday, short or whole; it is read but not checked against the date |
 //! | `%H`, `%M`, `%S` | hour 0–23, minute, second 0–60: one or two digits |
 //! | `%I`, `%p` | hour 1–12 and `AM` or `PM` |
-//! | `%f` | a fraction of a second, any number of digits; what follows the third is cut off |
+//! | `%f` | a fraction of a second, any number of digits; digits after the third are cut off |
 //! | `%z` | zone: `Z`, `+hh`, `+hhmm`, `+hh:mm` (or with `-`) |
 //! | `%Z` | zone by name: `UTC`, `UT`, `GMT`, `Z` and the fixed zones of the USA (`EST`, `EDT`, … `PDT`) |
 //! | `%s` | Unix time in seconds, perhaps negative, perhaps with a fraction |
@@ -25,17 +25,9 @@
 //! A format without a year (classic syslog) gives the latest year in which the date is not after tomorrow: `Dec 31`
 //! read on 1 January is in the last year. `now` is therefore an argument.
 
-mod calendar;
 mod read;
 
-pub use calendar::{MS_PER_DAY, write_iso};
-
-/// Returns the time now, in milliseconds since 1970.
-pub fn now_ms() -> i64 {
-    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
-}
-
+pub use crate::core::calendar::{MS_PER_DAY, now_ms, write_iso};
 use crate::core::error::{Error, Result};
 use read::Item;
 

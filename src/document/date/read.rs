@@ -1,6 +1,6 @@
 //! Reads a text by the items of a format.
 
-use super::calendar::{FIRST_MS, LAST_MS, MS_PER_DAY, civil_from_days, days_from_civil, days_in_month, is_leap};
+use crate::core::calendar::{FIRST_MS, LAST_MS, MS_PER_DAY, civil_from_days, days_from_civil, days_in_month, is_leap};
 
 /// One item of a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
-use super::calendar::{civil_from_days, days_from_civil, days_in_month};
 use super::*;
+use crate::core::calendar::{civil_from_days, days_from_civil, days_in_month};
 
 /// 2024-03-10T00:00:00Z.
 const NOW: i64 = 1_710_028_800_000;

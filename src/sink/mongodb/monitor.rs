@@ -14,19 +14,23 @@ struct Observed {
 }
 
 impl MonitorState {
+    /// Returns the last failure, unless a check has succeeded since.
     pub fn last_failure(&self) -> Option<String> {
         self.lock().failure.clone()
     }
 
+    /// Returns the last failure, if no waiting helps against it.
     pub fn fatal_failure(&self) -> Option<String> {
         let seen = self.lock();
         seen.failure.clone().filter(|_| seen.is_fatal)
     }
 
+    /// Records a failure.
     pub fn record_failure(&self, words: String, is_fatal: bool) {
         *self.lock() = Observed { failure: Some(words), is_fatal };
     }
 
+    /// Forgets the last failure, after a check that succeeded.
     pub fn clear(&self) {
         *self.lock() = Observed::default();
     }

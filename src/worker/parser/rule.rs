@@ -18,6 +18,7 @@ pub(super) struct Rule {
 }
 
 impl Rule {
+    /// Returns the rule for `format`. Fails when its fields cannot form a document.
     pub fn new(format: &Format) -> Result<Rule> {
         let in_format = |error: Error| Error::new(error.kind(), format!("format {}: {error}", format.name));
         let date = format.date.as_ref();
