@@ -309,14 +309,14 @@ fn a_batch_that_cannot_be_stored_is_given_back_and_the_earlier_ones_are_acknowle
 }
 
 /// A sink that stores only when the test allows it.
-struct Gate {
+struct BlockedSink {
     inner: MemorySink,
     open: Mutex<mpsc::Receiver<()>>,
 }
 
-impl Sink for Gate {
+impl Sink for BlockedSink {
     fn name(&self) -> &str {
-        "gate"
+        "blocked"
     }
 
     fn encoding(&self) -> Encoding {
@@ -333,8 +333,8 @@ impl Sink for Gate {
 fn while_one_batch_is_stored_the_next_is_fetched_and_both_leases_are_kept_alive() {
     let batches: Vec<Batch> = (0..2).map(|index| batch(index * 100, LINES)).collect();
     let (told, said) = mpsc::channel();
-    let (open, gate) = mpsc::channel();
-    let sink = Arc::new(Gate { inner: MemorySink::new(Encoding::Json), open: Mutex::new(gate) });
+    let (open, permits) = mpsc::channel();
+    let sink = Arc::new(BlockedSink { inner: MemorySink::new(Encoding::Json), open: Mutex::new(permits) });
     thread::scope(|scope| {
         let working = scope.spawn(|| run(sink, &batches, Duration::from_millis(30), told));
         let mut touched = std::collections::BTreeSet::new();

@@ -47,6 +47,7 @@ pub struct Parser {
     selector: Option<Selector>,
     /// Whether the first rule matched the previous line. It is then tried before anything else.
     first_matched: bool,
+    /// Encodes lines that are not parsed.
     plain: Encoder,
     /// Created at its first use.
     opener: Option<Opener>,
