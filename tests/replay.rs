@@ -162,7 +162,7 @@ fn damaged_letters_are_named_and_the_others_go_through() {
         (a, "is not a dead letter: expected"),
         (b, "is not a dead letter: missing field `offset`"),
         (c, "is damaged: its _id is not that of its line, "),
-        (d, "is not a dead letter: it has to have one of raw and raw_base64"),
+        (d, "is not a dead letter: it needs exactly one of raw and raw_base64"),
         (41, "is half a letter, as a crash leaves it"),
     ] {
         let expected = format!("logator: letters: line {} {words}", line + 1);

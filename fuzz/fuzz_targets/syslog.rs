@@ -37,7 +37,7 @@ fuzz_target!(|input: &[u8]| {
         for (message, _) in &whole.0 {
             for envelope in [Envelope::None, Envelope::Json, Envelope::Syslog] {
                 let opened = opener.open(envelope, message, 1_700_000_000_000);
-                assert!(opened.fits || opened.message == message);
+                assert!(opened.is_enveloped || opened.message == message);
                 assert!(envelope == Envelope::Json || message.ends_with(opened.message));
             }
         }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::run::work_through;
 use super::{Reading, WorkOptions};
+use crate::core::append::AppendFile;
 use crate::core::error::{Error, Result};
 use crate::core::lines;
 use crate::core::stop::Stop;
@@ -18,7 +19,6 @@ use crate::observe::console::Console;
 use crate::observe::receipt::{Receipt, grouped};
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
-use crate::sink::append::AppendFile;
 use crate::source::live::{self, Live, Messages};
 use crate::source::reader::BatchSize;
 

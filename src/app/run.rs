@@ -61,7 +61,7 @@ pub(super) fn work_through(
 ) -> Result<Receipt> {
     let waits = super::waits(work.deadline, &live.stop, &console);
     let sinks = work.open_sinks(&waits)?;
-    let dead_letters = Arc::new(DeadLetters::waiting(&work.dead_letters, &waits));
+    let dead_letters = Arc::new(DeadLetters::with_waits(&work.dead_letters, &waits));
 
     live.stop.on_signals({
         let (live, queue, console) = (live.clone(), Arc::clone(&queue), console.clone());

@@ -75,7 +75,7 @@ pub fn serve(
     let abort = Stop::new()?;
     let live = Live::new(Stop::new()?);
     let waits = super::waits(options.deadline, &live.stop, &console);
-    let dead_letters = Arc::new(DeadLetters::waiting(&options.dead_letters, &waits));
+    let dead_letters = Arc::new(DeadLetters::with_waits(&options.dead_letters, &waits));
     live.stop.on_signals({
         let (live, queue, console, manager) = (live.clone(), Arc::clone(&queue), console.clone(), manager.clone());
         let (abort, drain) = (abort.clone(), options.drain);

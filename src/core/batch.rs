@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::envelope::Envelope;
+use crate::core::envelope::Envelope;
 
 /// Where lines come from, named by their content rather than by their path.
 #[derive(Debug, Clone, PartialEq, Eq)]

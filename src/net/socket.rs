@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::stat::{Mode, umask};
 
+use crate::core::backoff::Backoff;
 use crate::core::error::{Error, Result};
 use crate::net::client::Address;
 use crate::net::endpoint::{self, Endpoint, SocketFile};
@@ -17,7 +18,6 @@ use crate::net::keys::PublicKey;
 use crate::net::monitor::{self, Monitor, Report};
 use crate::net::server::Security;
 use crate::net::server::auth::{MOST_TOLD, ZapHandler};
-use crate::sink::backoff::Backoff;
 
 /// How long a peer may take to introduce itself; then libzmq closes the connection, or tries again.
 const INTRODUCTION: Duration = Duration::from_secs(10);

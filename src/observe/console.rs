@@ -10,8 +10,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::core::error::{Error, Result};
-use crate::core::{printable, secrets};
-use crate::document::date;
+use crate::core::{calendar, printable, secrets};
 use crate::observe::receipt::{Receipt, grouped};
 
 /// How sentences are written.
@@ -143,7 +142,7 @@ impl Console {
         let line = match self.format {
             LogFormat::Text => format!("{}: {}", self.program, printable::sentence(message)),
             LogFormat::Json => {
-                let time = date::write_iso(date::now_ms());
+                let time = calendar::write_iso(calendar::now_ms());
                 let time = String::from_utf8_lossy(&time);
                 let program = self.program;
                 printable::json(

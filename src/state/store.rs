@@ -15,9 +15,9 @@ use super::ranges::Ranges;
 use super::writer::{self, Shared};
 use super::{Amount, Begun, Known, Memory, Stamp};
 use crate::core::batch::Batch;
+use crate::core::disk;
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Waits, Words};
-use crate::sink::disk;
 
 /// How long the end of a process waits for threads that write, after everything was written or given up.
 const FAREWELL: Duration = Duration::from_secs(1);

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::{Address, HELLO};
+use crate::core::backoff::Backoff;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::net::endpoint::Endpoint;
 use crate::net::monitor::{self, Monitor, Report};
 use crate::net::wire::{self, Reply, Request};
-use crate::sink::backoff::Backoff;
 
 /// A worker without a queue says so after this time.
 const SAY_AFTER: Duration = Duration::from_secs(1);

@@ -1,6 +1,6 @@
 //! Lines as the original zmqpush wrapped them: `{"message":LINE,"type":TYPE,"@pid":PID}`.
 
-use crate::document::json;
+use crate::document::escape;
 
 /// Wraps lines in JSON. What is not UTF-8 is replaced by U+FFFD, so that it always is JSON.
 pub struct Wrapping {
@@ -15,7 +15,7 @@ impl Wrapping {
     /// For lines of `kind`, as process `pid` sends them.
     pub fn new(kind: &str, pid: u32) -> Wrapping {
         let mut end = b"\",\"type\":\"".to_vec();
-        json::escape(kind.as_bytes(), &mut end);
+        escape::escape(kind.as_bytes(), &mut end);
         end.extend_from_slice(format!("\",\"@pid\":{pid}}}").as_bytes());
         Wrapping { buffer: BEGINNING.to_vec(), end }
     }
@@ -24,7 +24,7 @@ impl Wrapping {
     #[inline]
     pub fn wrap(&mut self, line: &[u8]) -> &[u8] {
         self.buffer.truncate(BEGINNING.len());
-        json::escape(line, &mut self.buffer);
+        escape::escape(line, &mut self.buffer);
         self.buffer.extend_from_slice(&self.end);
         &self.buffer
     }

@@ -1,26 +1,26 @@
-//! Secrets by name: `${NAME}` stands for a variable of the environment, `${file:PATH}` for what is in a file.
+//! Interpolation of secrets: `${NAME}` stands for an environment variable, `${file:PATH}` for the content of a file.
 //!
-//! In a URI a value is percent-encoded as it is put in, so that a password stands there as it was given, whatever is in
-//! it. A text that is nothing but a reference is replaced as it is: the whole address may be the secret.
+//! In a URI the value is percent-encoded, so that a password may hold any character. A text that is one reference and
+//! nothing else is replaced by the value as it is: the whole address may be the secret.
 //!
-//! A file is a [small regular one](small_file): `${file:/dev/fd/3}` and the like are refused.
+//! The file must be a [small regular file](small_file): `${file:/dev/fd/3}` and the like are refused.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
+use super::address::masked;
+use super::learning::learn_secret;
 use crate::core::error::{Error, Result};
-use crate::core::{secrets, small_file};
+use crate::core::{percent, small_file};
 
-/// What `text` says with its references followed; `None` when it has none. `follow` gives the value of what stands
+/// Returns `text` with its references replaced; `None` when it has none. `follow` returns the value for the text
 /// between the braces.
 ///
-/// # Errors
-/// A usage error for a reference that is not closed, or does not lead anywhere.
-pub(super) fn expand(text: &str, follow: &dyn Fn(&str) -> Result<String>) -> Result<Option<String>> {
+/// A usage error when a reference is not closed, or when `follow` finds no value.
+pub(crate) fn expand(text: &str, follow: &dyn Fn(&str) -> Result<String>) -> Result<Option<String>> {
     if let Some(name) = whole(text) {
         return follow(name).map(Some);
     }
-    // Elsewhere, a file may well be called like that.
+    // Outside of URIs a file name may contain `${`.
     if !text.contains("${") || !text.contains("://") {
         return Ok(None);
     }
@@ -29,25 +29,24 @@ pub(super) fn expand(text: &str, follow: &dyn Fn(&str) -> Result<String>) -> Res
     while let Some((before, after)) = rest.split_once("${") {
         let (name, after) = after
             .split_once('}')
-            .ok_or_else(|| Error::usage(format!("sink {}: a ${{ is not closed by a }}", secrets::masked(text))))?;
+            .ok_or_else(|| Error::usage(format!("sink {}: a ${{ is not closed by a }}", masked(text))))?;
         expanded.push_str(before);
-        encode(&follow(name)?, &mut expanded);
+        expanded.push_str(&percent::encode(&follow(name)?));
         rest = after;
     }
     expanded.push_str(rest);
     Ok(Some(expanded))
 }
 
-/// The name in `text`, if that is one reference and nothing else.
-pub(super) fn whole(text: &str) -> Option<&str> {
+/// Returns the name in `text`, if `text` is one reference and nothing else.
+pub(crate) fn whole(text: &str) -> Option<&str> {
     text.strip_prefix("${")?.strip_suffix('}').filter(|name| !name.contains(['{', '}']))
 }
 
-/// Looks in the environment, or in a file, of which the newline at the end does not count.
+/// Returns the value of an environment variable, or of a file without the newline at its end.
 ///
-/// # Errors
 /// A usage error that names the reference and shows no value.
-pub(super) fn follow(name: &str) -> Result<String> {
+pub(crate) fn follow(name: &str) -> Result<String> {
     let wrong = |why: &str| Error::usage(format!("${{{name}}} in a sink: {why}"));
     let value = match name.strip_prefix("file:") {
         Some(path) => small_file::text(Path::new(path), small_file::SECRET)
@@ -64,46 +63,13 @@ pub(super) fn follow(name: &str) -> Result<String> {
     if value.is_empty() {
         return Err(wrong("it is empty"));
     }
-    secrets::learn_secret(&value);
+    learn_secret(&value);
     Ok(value)
-}
-
-/// Adds `value`, with everything but letters, digits and `-._~` in percent encoding.
-pub(crate) fn encode(value: &str, to: &mut String) {
-    for byte in value.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => to.push(char::from(byte)),
-            _ => {
-                let _ = write!(to, "%{byte:02X}");
-            }
-        }
-    }
-}
-
-/// `value` with its percent encoding undone.
-pub(super) fn decode(value: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = value.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let code = (first == b'%').then(|| after.get(..2)).flatten();
-        let code = code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
-        bytes.push(code.unwrap_or(first));
-        rest = if code.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_was_encoded_is_decoded() {
-        let mut encoded = String::new();
-        encode("/a b%/ä", &mut encoded);
-        assert_eq!(decode(&encoded), "/a b%/ä");
-        assert_eq!(decode("%zz%4"), "%zz%4");
-    }
 
     fn known(name: &str) -> Result<String> {
         match name {

@@ -1,8 +1,8 @@
-//! Waiting longer and longer, with jitter, so that many workers do not knock at the same moment.
+//! Growing delays with jitter, so that many workers do not try again at the same moment.
 
 use std::time::{Duration, Instant};
 
-/// Delays that double from `first` to `max`, each drawn between half of its step and the whole of it.
+/// Delays that double from `first` to `max`. Each delay is random between half of its step and the whole step.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     first: Duration,
@@ -12,30 +12,31 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Delays from `first` up to `max`.
+    /// Returns delays from `first` up to `max`.
     pub fn new(first: Duration, max: Duration) -> Backoff {
         Backoff::with_seed(first, max, fastrand::u64(..))
     }
 
-    /// The same with jitter that can be repeated.
+    /// Does the same as [`new`](Backoff::new), with jitter that `seed` makes repeatable.
     pub fn with_seed(first: Duration, max: Duration, seed: u64) -> Backoff {
         Backoff { first, max, step: first.min(max), random: fastrand::Rng::with_seed(seed) }
     }
 
-    /// How long to wait before the next attempt.
+    /// Returns how long to wait before the next attempt.
     pub fn next_delay(&mut self) -> Duration {
         let delay = self.step.mul_f64(0.5 + self.random.f64() / 2.0);
         self.step = self.step.saturating_mul(2).min(self.max);
         delay
     }
 
-    /// The same, cut so that it ends at `deadline` at the latest; `None` when that has come.
+    /// Returns the next delay, shortened so that it ends at `deadline` at the latest; `None` when `deadline` has
+    /// passed.
     pub fn next_delay_before(&mut self, deadline: Instant, now: Instant) -> Option<Duration> {
         let left = deadline.saturating_duration_since(now);
         if left.is_zero() { None } else { Some(self.next_delay().min(left)) }
     }
 
-    /// Starts from `first` again, after a success.
+    /// Starts from `first` again. Call it after a success.
     pub fn reset(&mut self) {
         self.step = self.first.min(self.max);
     }

@@ -1,17 +1,19 @@
-//! The proleptic Gregorian calendar, after Howard Hinnant's `days_from_civil` and `civil_from_days`.
+//! Dates as numbers and as ISO texts, in the proleptic Gregorian calendar, and the time now.
+//!
+//! The conversions are Howard Hinnant's `days_from_civil` and `civil_from_days`.
 
-/// Milliseconds in a day without leap seconds.
+/// The number of milliseconds in a day without leap seconds.
 pub const MS_PER_DAY: i64 = 86_400_000;
 
 /// The first millisecond of the year 0.
-pub(super) const FIRST_MS: i64 = -719_528 * MS_PER_DAY;
+pub(crate) const FIRST_MS: i64 = -719_528 * MS_PER_DAY;
 
 /// The last millisecond of the year 9999.
-pub(super) const LAST_MS: i64 = 2_932_897 * MS_PER_DAY - 1;
+pub(crate) const LAST_MS: i64 = 2_932_897 * MS_PER_DAY - 1;
 
-/// Days from 1970-01-01 to the given date. `month` is 1–12; the day is not checked.
+/// Returns the number of days from 1970-01-01 to the given date. `month` is 1–12; the day is not checked.
 #[inline]
-pub(super) fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
+pub(crate) fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
@@ -20,9 +22,9 @@ pub(super) fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// Year, month (1–12) and day of the date that is `days` after 1970-01-01.
+/// Returns year, month (1–12) and day of the date that is `days` after 1970-01-01.
 #[inline]
-pub(super) fn civil_from_days(days: i64) -> (i64, u32, u32) {
+pub(crate) fn civil_from_days(days: i64) -> (i64, u32, u32) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097) as u32;
@@ -34,12 +36,12 @@ pub(super) fn civil_from_days(days: i64) -> (i64, u32, u32) {
     (i64::from(year_of_era) + era * 400 + i64::from(month <= 2), month, day)
 }
 
-pub(super) fn is_leap(year: i64) -> bool {
+pub(crate) fn is_leap(year: i64) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
 
 #[inline]
-pub(super) fn days_in_month(year: i64, month: u32) -> u32 {
+pub(crate) fn days_in_month(year: i64, month: u32) -> u32 {
     match month {
         2 => 28 + u32::from(is_leap(year)),
         4 | 6 | 9 | 11 => 30,
@@ -47,8 +49,14 @@ pub(super) fn days_in_month(year: i64, month: u32) -> u32 {
     }
 }
 
-/// `2015-05-17T10:05:03.000Z`: the 24 bytes of a date of the years 0 to 9999; what lies outside is brought to the
-/// nearest date inside.
+/// Returns the time now, in milliseconds since 1970.
+pub fn now_ms() -> i64 {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Returns a date as 24 bytes: `2015-05-17T10:05:03.000Z`. A date outside of the years 0 to 9999 becomes the nearest
+/// date within them.
 #[inline]
 pub fn write_iso(date_ms: i64) -> [u8; 24] {
     let date_ms = date_ms.clamp(FIRST_MS, LAST_MS);

@@ -1,17 +1,17 @@
-//! How often each pattern was tried, how often it matched, and how long that took.
+//! Counts per pattern: how often it was tried, how often it matched, and how long that took.
 //!
-//! Everything is counted but the time: reading the clock twice takes a third of what a match takes. One trial in
-//! [`SAMPLE`] is timed, and the sum is scaled up, so `nanoseconds` is an estimate.
+//! Trials and matches are counted exactly, but the time is sampled: two clock readings take a third of the time of a
+//! match. One trial in [`SAMPLING_INTERVAL`] is timed and the sum is scaled up, so `nanoseconds` is an estimate.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::observe::receipt::PatternCount;
 
-/// One trial in so many is timed.
-const SAMPLE: u64 = 32;
+/// The average number of trials for each one that is timed.
+const SAMPLING_INTERVAL: u64 = 32;
 
-/// What one thread has done with one pattern since it last told.
+/// The counts of one thread for one pattern since they were last added to the shared ones.
 #[derive(Debug, Default)]
 pub(super) struct Trials {
     tried: u64,
@@ -39,10 +39,10 @@ impl Trials {
     }
 }
 
-/// One thread's choice of the trials that are timed.
+/// Chooses which trials of one thread are timed.
 #[derive(Debug)]
 pub(super) struct Clock {
-    /// What reading the clock twice takes by itself.
+    /// The time that two clock readings take by themselves.
     cost: Duration,
     until_next: u64,
     random: fastrand::Rng,
@@ -54,20 +54,21 @@ impl Clock {
         Clock { cost, until_next: 0, random: fastrand::Rng::new() }
     }
 
-    /// Not every so many-th trial, but so many on average: lines come in rhythms, and patterns are tried in turn.
+    /// Returns the time now if this trial is to be timed. The interval is random around its average: lines come in
+    /// rhythms and patterns are tried in turn, so a fixed interval would distort the result.
     #[inline]
     fn start(&mut self) -> Option<Instant> {
         if self.until_next > 0 {
             self.until_next -= 1;
             return None;
         }
-        self.until_next = self.random.u64(0..2 * SAMPLE - 1);
+        self.until_next = self.random.u64(0..2 * SAMPLING_INTERVAL - 1);
         Some(Instant::now())
     }
 }
 
-/// What one thread may spend on telling how far lines got: so much a line in the long run. That keeps a run in which
-/// nothing matches from becoming a slow one.
+/// A time budget of one thread for explaining how far lines got: a fixed time per line in the long run. It keeps a run
+/// in which nothing matches from becoming slow.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     lines: u32,
@@ -75,16 +76,16 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// What a line may cost.
-    const A_LINE: Duration = Duration::from_micros(10);
+    /// The time per line.
+    const PER_LINE: Duration = Duration::from_micros(10);
 
-    /// What may be spent in advance: patterns are compiled for it.
+    /// The time that may be spent in advance, because patterns are compiled first.
     const ADVANCE: Duration = Duration::from_millis(500);
 
-    /// Begins with a line, if there is something left to spend.
+    /// Begins with a line, if there is time left to spend.
     pub(super) fn start(&mut self) -> Option<Instant> {
         self.lines = self.lines.saturating_add(1);
-        (self.spent < Self::ADVANCE + Self::A_LINE * self.lines).then(Instant::now)
+        (self.spent < Self::ADVANCE + Self::PER_LINE * self.lines).then(Instant::now)
     }
 
     /// Ends what [`start`](Budget::start) began.
@@ -93,36 +94,36 @@ impl Budget {
     }
 }
 
-/// What all threads of a process have done with each pattern, in the order of the patterns.
+/// The counts of all threads of a process, in the order of the patterns.
 #[derive(Debug, Default)]
-pub(super) struct Sums(Mutex<Vec<Sum>>);
+pub(super) struct PatternCounters(Mutex<Vec<PatternCounter>>);
 
 #[derive(Debug, Default)]
-struct Sum {
+struct PatternCounter {
     name: String,
     trials: Trials,
 }
 
-impl Sums {
-    /// Nothing yet, of patterns with these names.
-    pub(super) fn of<'a>(names: impl Iterator<Item = &'a str>) -> Sums {
-        let sums = names.map(|name| Sum { name: name.to_owned(), trials: Trials::default() });
-        Sums(Mutex::new(sums.collect()))
+impl PatternCounters {
+    /// Returns zero counts for patterns with these names.
+    pub(super) fn of<'a>(names: impl Iterator<Item = &'a str>) -> PatternCounters {
+        let sums = names.map(|name| PatternCounter { name: name.to_owned(), trials: Trials::default() });
+        PatternCounters(Mutex::new(sums.collect()))
     }
 
-    /// Adds what `trials` has counted to the pattern called `name`, which most likely stands at `index`; it starts at
-    /// nothing again.
+    /// Adds `trials` to the counts of the pattern called `name` and resets `trials`. The pattern is looked for at
+    /// `index` first.
     pub(super) fn add(&self, index: usize, name: &str, trials: &mut Trials) {
         let Trials { tried, matched, limit_hits, timed, time } = std::mem::take(trials);
         if tried == 0 {
             return;
         }
         let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = |sum: &Sum| sum.name == name;
+        let known = |sum: &PatternCounter| sum.name == name;
         let at = match sums.get(index).is_some_and(known) {
             true => index,
             false => sums.iter().position(known).unwrap_or_else(|| {
-                sums.push(Sum { name: name.to_owned(), ..Sum::default() });
+                sums.push(PatternCounter { name: name.to_owned(), ..PatternCounter::default() });
                 sums.len() - 1
             }),
         };
@@ -134,10 +135,10 @@ impl Sums {
         sum.time += time;
     }
 
-    /// The counts so far.
+    /// Returns the counts so far.
     pub(super) fn get(&self) -> Vec<PatternCount> {
         let sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = |Sum { name, trials }: &Sum| {
+        let count = |PatternCounter { name, trials }: &PatternCounter| {
             let each = trials.time.as_nanos() as f64 / trials.timed.max(1) as f64;
             PatternCount {
                 name: name.clone(),
@@ -156,8 +157,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_of_all_threads_are_added_by_place_or_name() {
-        let sums = Sums::of(["a", "b", "b"].into_iter());
+    fn counts_of_all_threads_are_added_by_index_or_name() {
+        let sums = PatternCounters::of(["a", "b", "b"].into_iter());
         let trials = |tried, matched| Trials { tried, matched, ..Trials::default() };
         for (index, name, mut trials) in [(0, "a", trials(3, 1)), (2, "b", trials(5, 5)), (0, "c", trials(1, 0))] {
             sums.add(index, name, &mut trials);
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_time_of_some_is_scaled_to_all() {
-        let sums = Sums::default();
+        let sums = PatternCounters::default();
         let time = Duration::from_micros(30);
         sums.add(0, "a", &mut Trials { tried: 1000, timed: 30, time, ..Trials::default() });
         sums.add(0, "b", &mut Trials { tried: 9, ..Trials::default() });
@@ -192,11 +193,11 @@ mod tests {
     fn one_trial_in_so_many_is_timed() {
         let mut clock = Clock::new();
         let mut trials = Trials::default();
-        for _ in 0..100 * SAMPLE {
+        for _ in 0..100 * SAMPLING_INTERVAL {
             let started = trials.start(&mut clock);
             trials.stop(started, &clock);
         }
-        assert_eq!(trials.tried, 100 * SAMPLE);
+        assert_eq!(trials.tried, 100 * SAMPLING_INTERVAL);
         assert!((70..=140).contains(&trials.timed), "{} of {} were timed", trials.timed, trials.tried);
     }
 }
