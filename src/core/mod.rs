@@ -1,6 +1,7 @@
 //! What every other part stands on: batches and lines, errors, requests to stop, deadlines, secrets. It imports nothing else of logator.
 
 pub mod batch;
+pub(crate) mod disk;
 pub mod error;
 pub mod lines;
 pub mod printable;

@@ -16,7 +16,7 @@ use nix::errno::Errno;
 use nix::libc::{O_NOCTTY, O_NONBLOCK};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::disk;
+use crate::core::disk;
 use crate::core::error::{Error, Result};
 use crate::core::wait::Patience;
 

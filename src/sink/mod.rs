@@ -6,7 +6,6 @@
 
 pub(crate) mod append;
 pub mod backoff;
-pub(crate) mod disk;
 mod interpolation;
 pub mod memory;
 #[cfg(feature = "mongodb")]

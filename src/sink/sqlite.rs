@@ -19,7 +19,8 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, Statement, Transaction, TransactionBehavior};
 
 use super::backoff::Backoff;
-use super::{Encoding, Outcome, Sink, disk};
+use super::{Encoding, Outcome, Sink};
+use crate::core::disk;
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Ended, Patience, Wait, Waits, Words};
 use crate::document::{Documents, EncodedDocument};

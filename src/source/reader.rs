@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use super::cutter::{Content, Cutter};
-use crate::core::batch::{Batch, Origin};
+use crate::core::batch::{BLOCK_BYTES, Batch, Origin};
 use crate::core::error::Result;
 use crate::state::extents::Extent;
 
@@ -21,7 +21,7 @@ pub struct BatchSize {
 
 impl Default for BatchSize {
     fn default() -> Self {
-        BatchSize { lines: 2000, bytes: 256 << 10, max_line: 1 << 20 }
+        BatchSize { lines: 2000, bytes: BLOCK_BYTES, max_line: 1 << 20 }
     }
 }
 

@@ -17,7 +17,7 @@ use super::{Amount, Begun, Known, Memory, Stamp};
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Waits, Words};
-use crate::sink::disk;
+use crate::core::disk;
 
 /// How long the end of a process waits for threads that write, after everything was written or given up.
 const FAREWELL: Duration = Duration::from_secs(1);
