@@ -5,62 +5,18 @@
 //! next block. Batches are slices of blocks: no line is copied but those that a block's end cuts, and those that come
 //! a few at a time. Blocks are used again when the last batch on them is acked.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::block_pool::{Block, BlockPool};
 use super::origin::FINGERPRINT_BYTES;
 use super::overlong::Overlong;
-use super::reader::{BatchReceiver, BatchSize, LongLine};
+use super::receiver::{BatchReceiver, BatchSize, LongLine};
 use crate::core::batch::{Batch, Origin};
 use crate::core::error::Result;
 use crate::state::checksum;
-
-/// Blocks that wait to be used again.
-#[derive(Debug, Default)]
-pub struct BlockPool {
-    free: Mutex<Vec<Vec<u8>>>,
-}
-
-/// The most blocks kept for later; more are out only while many batches wait.
-const FREE_BLOCKS: usize = 32;
-
-impl BlockPool {
-    fn take(&self, size: usize) -> Vec<u8> {
-        let reused = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        reused.filter(|block| block.len() == size).unwrap_or_else(|| vec![0; size])
-    }
-
-    fn give(&self, block: Vec<u8>) {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if free.len() < FREE_BLOCKS && free.first().is_none_or(|other| other.len() == block.len()) {
-            free.push(block);
-        }
-    }
-}
-
-/// A filled block, given back to its pool when the last batch on it is gone.
-struct Block {
-    bytes: Vec<u8>,
-    filled: usize,
-    pool: Arc<BlockPool>,
-    reusable: bool,
-}
-
-impl AsRef<[u8]> for Block {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes[..self.filled]
-    }
-}
-
-impl Drop for Block {
-    fn drop(&mut self) {
-        if self.reusable {
-            self.pool.give(std::mem::take(&mut self.bytes));
-        }
-    }
-}
 
 /// Less than this part of a block is copied when it is handed out: batches of a few lines, which a slow input makes,
 /// would hold a block each, and no bound counts blocks.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::reader::LongLine;
+use super::receiver::LongLine;
 use crate::core::batch::Origin;
 use crate::core::lines::without_carriage_return;
 use crate::state::checksum;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::core::batch::Batch;
 use crate::core::lines;
-use crate::source::reader::LongLine;
+use crate::source::receiver::LongLine;
 use crate::state::{Known, checksum};
 
 /// What comes out.

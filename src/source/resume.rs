@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::reader::{BatchReceiver, LongLine};
+use super::receiver::{BatchReceiver, LongLine};
 use super::replay_filter::{ReplayFilter, Sifted};
 use crate::core::batch::{Batch, Origin};
 use crate::core::error::{Error, Result};

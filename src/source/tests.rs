@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Mutex;
 
-use super::reader::LongLine;
+use super::receiver::LongLine;
 use super::*;
 use crate::core::batch::Batch;
 
@@ -64,7 +64,7 @@ fn read_file(bytes: &[u8]) -> (Vec<u8>, Vec<Error>) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     let inputs = [Input::File(file.path().to_owned())];
-    let (kept, position) = (Kept::default(), Position::of(&inputs));
+    let (kept, position) = (Kept::default(), Progress::of(&inputs));
     let errors = read_all(&inputs, &ReadOptions::default(), &kept, &position).errors;
     (kept.0.into_inner().unwrap(), errors)
 }
@@ -222,7 +222,7 @@ fn a_block_that_a_long_line_made_larger_is_not_held_by_a_small_batch() {
     file.write_all(&[&content(50)[..], &long, &content(20_000), &long, &content(10)].concat()).unwrap();
     let (inputs, parts) = ([Input::File(file.path().to_owned())], Parts::default());
     let options = ReadOptions { size: size.clone(), ..ReadOptions::default() };
-    assert!(read_all(&inputs, &options, &parts, &Position::of(&inputs)).errors.is_empty());
+    assert!(read_all(&inputs, &options, &parts, &Progress::of(&inputs)).errors.is_empty());
     let parts = parts.0.into_inner().unwrap();
     assert!(parts.len() > 100);
     let small: Vec<&Batch> = parts.iter().filter(|batch| batch.data.len() < size.bytes / 2).collect();

@@ -2,8 +2,8 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::Stamp;
 use super::extents::{Entry, Extent};
+use super::memory::Stamp;
 
 /// How every journal begins.
 const MAGIC: &[u8; 8] = b"logstate";

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::extents::{Entry, Extent, Extents};
 use super::journal::{self, Done, Record};
+use super::memory::{Amount, Known, Stamp};
 use super::ranges::Ranges;
-use super::{Amount, Known, Stamp};
 
 /// See the [module](self). What it holds is for the store to look at.
 #[derive(Default)]

@@ -11,9 +11,9 @@ use std::time::Duration;
 use super::extents::Extent;
 use super::journal::{self, Decoded, Done};
 use super::ledger::{self, Content, Ledger};
+use super::memory::{Amount, Begun, Known, Memory, Stamp};
 use super::ranges::Ranges;
-use super::writer::{self, Shared};
-use super::{Amount, Begun, Known, Memory, Stamp};
+use super::writer::{self, Say, Shared};
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Waits, Words};
@@ -21,9 +21,6 @@ use crate::core::disk;
 
 /// How long the end of a process waits for threads that write, after everything was written or given up.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// Says what a user should know.
-pub type Say = Box<dyn Fn(String) + Send + Sync>;
 
 /// An open state directory. Nobody else can open it meanwhile.
 pub struct Store {
@@ -215,13 +212,6 @@ impl Memory for Store {
         }
         state.finish(content);
         self.shared.wake(state);
-    }
-}
-
-impl std::ops::AddAssign for Amount {
-    fn add_assign(&mut self, other: Amount) {
-        self.lines += other.lines;
-        self.bytes += other.bytes;
     }
 }
 

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use super::journal::{self, Record};
 use super::ledger::Ledger;
-use super::store::Say;
+
+/// Says what a user should know.
+pub type Say = Box<dyn Fn(String) + Send + Sync>;
 
 /// How often what was written is synced, and what could not be written is tried again.
 const INTERVAL: Duration = Duration::from_millis(500);

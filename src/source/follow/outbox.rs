@@ -9,7 +9,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
-use crate::source::reader::{BatchReceiver, LongLine};
+use crate::source::receiver::{BatchReceiver, LongLine};
 
 /// The bytes that may wait before there is no room. A reader asks before it reads a block, so one block more may wait, and what
 /// readers had held back until then.

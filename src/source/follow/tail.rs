@@ -9,10 +9,11 @@ use super::copies::View;
 use super::file_table::{Meaning, meaning};
 use crate::core::batch::Origin;
 use crate::core::error::Result;
-use crate::source::cutter::{BlockPool, Content, Cutter};
+use crate::source::block_pool::BlockPool;
+use crate::source::cutter::{Content, Cutter};
 use crate::source::inputs::Input;
 use crate::source::origin::{FINGERPRINT_BYTES, OriginRule};
-use crate::source::reader::{BatchReceiver, BatchSize};
+use crate::source::receiver::{BatchReceiver, BatchSize};
 use crate::source::resume::Resuming;
 
 /// A file that was opened, whatever becomes of its name.

@@ -12,18 +12,21 @@ use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::observe::receipt::UnreadFile;
-use crate::source::cutter::BlockPool;
+use crate::source::block_pool::BlockPool;
 use crate::source::inputs::Input;
-use crate::source::live::Say;
-use crate::source::reader::{BatchReceiver, LongLine};
-use crate::source::{InputEnd, Position, ReadOptions, read_file};
+use crate::source::options::ReadOptions;
+use crate::source::outcome::InputEnd;
+use crate::source::progress::Progress;
+use crate::source::reading::read_file;
+use crate::source::receiver::{BatchReceiver, LongLine};
+use crate::source::say::Say;
 
 /// See the [module](self).
 pub(super) struct Unpacker<'a> {
     options: ReadOptions,
     pool: &'a Arc<BlockPool>,
     receiver: &'a dyn BatchReceiver,
-    position: &'a Position,
+    progress: &'a Progress,
     names: Mutex<VecDeque<(PathBuf, Option<File>)>>,
     /// The most of them that stay open until they are read.
     most_open: usize,
@@ -40,13 +43,13 @@ impl<'env> Unpacker<'env> {
         options: ReadOptions,
         pool: &'env Arc<BlockPool>,
         receiver: &'env dyn BatchReceiver,
-        position: &'env Position,
+        progress: &'env Progress,
         errors: &'env Mutex<Vec<Error>>,
         say: &'env Say,
         most_open: usize,
     ) -> Self {
         let (names, unread, at_work) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
-        Unpacker { options, pool, receiver, position, names, most_open, unread, at_work, errors, say }
+        Unpacker { options, pool, receiver, progress, names, most_open, unread, at_work, errors, say }
     }
 
     /// Reads these as well.
@@ -90,10 +93,10 @@ impl<'env> Unpacker<'env> {
                 .map_err(|error| Error::input(format!("{name}: cannot be opened; it was not read")).because(error))?,
         };
         let size = file.metadata().map_or(0, |data| data.len());
-        let own = Position::default();
+        let own = Progress::default();
         let end = read_file(&file, &Input::File(path), &name, &self.options, self.pool, self.receiver, &own);
         let read = own.read.load(Ordering::Relaxed);
-        self.position.read.fetch_add(read, Ordering::Relaxed);
+        self.progress.read.fetch_add(read, Ordering::Relaxed);
         if let InputEnd::Stopped(offset) = end? {
             // A small file is read whole before the first of it is handed on.
             let bytes = if offset == 0 { size } else { size.saturating_sub(read).max(1) };

@@ -13,7 +13,8 @@ use nix::sys::statfs::{FsType, fstatfs};
 
 use super::arrivals::Change;
 use super::file_table::FileId;
-use crate::source::live::{Say, timeout};
+use crate::source::patience::timeout;
+use crate::source::say::Say;
 
 /// What happened.
 #[derive(Debug)]

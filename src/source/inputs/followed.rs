@@ -1,38 +1,16 @@
 //! What a user names to be followed.
 
 use std::fs::File;
-use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Input, Inputs, find_so_far};
+use super::found::Inputs;
+use super::input::{Followed, Input};
+use super::names::find_so_far;
 use crate::core::error::{Error, Result};
 use crate::process::job_files::JobFiles;
 use crate::source::decompress::{Compression, MAGIC_BYTES};
 use crate::source::syslog;
-
-/// What is followed.
-#[derive(Debug, Clone)]
-pub struct Followed {
-    /// As the user names it: files, directories, globs.
-    pub names: Vec<String>,
-    /// The job's own files, which are no logs though they may lie beside some.
-    pub own: Arc<JobFiles>,
-}
-
-impl PartialEq for Followed {
-    fn eq(&self, other: &Followed) -> bool {
-        self.names == other.names
-    }
-}
-
-impl Eq for Followed {}
-
-impl Hash for Followed {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.names.hash(state);
-    }
-}
 
 /// What is to be read when `names` are followed: the files among them, now and later, together; and for itself what is
 /// there and neither a file nor a directory, as a pipe is. `own` are the job's own files.

@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::frame::Frame;
-use super::{Account, Messages, Say, count};
+use super::source::{Account, count};
 use crate::core::error::{Error, Result};
 use crate::observe::receipt::grouped;
+use crate::source::messages::Messages;
+use crate::source::say::Say;
 
 /// Messages on their way into batches.
 pub(super) struct Outbox<'a> {

@@ -14,11 +14,13 @@ use rustls::ServerConfig;
 
 use super::frame::{Broken, Framer};
 use super::outbox::{Ended, Outbox, Seldom};
+use super::source::{LAST, Source, count};
 use super::tls::{Step, Tls};
-use super::{LAST, Live, Source, count, timeout};
 use crate::core::error::{Error, Result};
 use crate::observe::details;
 use crate::observe::receipt::human_bytes;
+use crate::source::live::Live;
+use crate::source::patience::timeout;
 
 /// What is read at a time.
 const BUFFER: usize = 128 << 10;

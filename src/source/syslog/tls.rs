@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
-use super::TlsFiles;
+use super::options::TlsFiles;
 use crate::core::error::{Error, Result};
 use crate::core::small_file;
 

@@ -13,9 +13,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::frame::{Frame, LongMessage};
 use super::outbox::{Ended, Outbox, Seldom};
-use super::{Address, LAST, Live, Options, Source, timeout};
+use super::address::Address;
+use super::options::Options;
+use super::source::{LAST, Source};
 use crate::core::error::{Error, Result};
 use crate::observe::receipt::{grouped, human_bytes};
+use crate::source::live::Live;
+use crate::source::patience::timeout;
 use crate::state::checksum;
 
 /// Datagrams taken at once.

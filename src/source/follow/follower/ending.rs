@@ -1,10 +1,11 @@
 //! The end of a run: what is read and handed out then, and what is left.
 
-use super::super::file_table::FileId;
-use super::{Begins, Followed, Follower, beginning};
+use super::beginning::{Begins, beginning};
+use super::state::{Followed, Follower};
 use crate::core::error::Result;
 use crate::observe::receipt::UnreadFile;
 use crate::source::decompress::MAGIC_BYTES;
+use crate::source::follow::file_table::FileId;
 use crate::source::follow::tail::{Came, Source};
 
 /// Files that no later run finds, and the ends up to which they are read.

@@ -7,19 +7,10 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::super::file_table::{FileId, Found};
-use super::super::tail::{Source, Tail};
-use super::{Followed, Follower, Open};
+use super::state::{Followed, Follower, Open};
 use crate::core::error::Error;
-
-/// A file that was found and not opened yet.
-pub(super) struct Waiting {
-    pub(super) found: Found,
-    /// Whether it has come since the first look.
-    pub(super) later: bool,
-    /// Opening it failed. It is tried again at the next look.
-    pub(super) failed: bool,
-}
+use crate::source::follow::file_table::{FileId, Found};
+use crate::source::follow::tail::{Source, Tail};
 
 /// Whether it is the descriptors that are missing.
 fn wants_descriptors(error: &io::Error) -> bool {

@@ -13,9 +13,9 @@ use super::super::copies::Copies;
 use super::*;
 use crate::core::batch::Batch;
 use crate::core::lines;
-use crate::source::cutter::BlockPool;
+use crate::source::block_pool::BlockPool;
 use crate::source::origin::OriginRule;
-use crate::source::reader::{BatchReceiver, BatchSize, LongLine};
+use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
 use crate::state::extents::{Entry, Extent, Extents};
 use crate::state::{Amount, Begun, Known, Memory, Stamp};
 

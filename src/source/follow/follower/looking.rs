@@ -1,0 +1,78 @@
+//! Looks at the names: which files are new, renamed or gone.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::state::{Follower, Open, Waiting};
+use crate::source::follow::file_table::{FileId, Found, Step};
+use crate::source::follow::tail::Source;
+
+impl<S: Source> Follower<'_, S> {
+    /// Takes in what names lead to. Gives what could not be opened; it is tried again at the next look.
+    pub fn look(&mut self, found: &[Found], now: Duration, open: Open<S>) -> Vec<(PathBuf, io::Error)> {
+        for found in found {
+            if let Some(followed) = self.tails.get_mut(&found.id) {
+                let changed = std::mem::replace(&mut followed.modified, found.modified) != found.modified;
+                followed.size = found.size;
+                if changed || followed.tail.bytes_read() != found.size {
+                    followed.changed |= followed.tail.source().is_none();
+                    self.mark(found.id);
+                }
+            } else if let Some(packed) = self.packed.get_mut(&found.id)
+                && packed.stamp != (found.size, found.modified)
+            {
+                (packed.stamp, packed.since) = ((found.size, found.modified), now);
+                if packed.given {
+                    // It was read, and is another one by now.
+                    (packed.given, packed.source) = (false, None);
+                }
+            }
+        }
+        self.look_for_waiting(found);
+        // Others may have closed files since there were too few descriptors.
+        self.most_open = self.most_open.saturating_mul(2).min(self.allowed);
+        let doubted = std::mem::take(&mut self.in_doubt).then(|| self.closed_with_names());
+        for step in self.files.look(found, now) {
+            match step {
+                Step::Begin { found, later } => self.waiting.push_back(Waiting { found, later, failed: false }),
+                Step::Renamed(id, path) => {
+                    if let Some(followed) = self.tails.get_mut(&id) {
+                        followed.tail.rename(path);
+                    } else if let Some(packed) = self.packed.get_mut(&id) {
+                        packed.path = path;
+                    }
+                }
+            }
+        }
+        let failures = self.open_waiting(now, open);
+        self.truncated.values_mut().for_each(|looked| *looked = true);
+        self.mark_truncated();
+        let nameless: Vec<FileId> = self.files.nameless().map(|file| file.id).collect();
+        for id in std::mem::take(&mut self.missed) {
+            match nameless.contains(&id) {
+                true => self.lose(id),
+                false => self.mark(id),
+            }
+        }
+        for id in nameless {
+            if doubted.as_ref().is_some_and(|doubted| doubted.contains(&id)) {
+                // It may have been written to, and no event told of that.
+                self.lose(id);
+            }
+            if self.tails.contains_key(&id) {
+                self.mark(id);
+                continue;
+            }
+            match self.packed.get(&id) {
+                // It is open, and read when it has settled.
+                Some(packed) if !packed.given && packed.source.is_some() => continue,
+                Some(packed) if !packed.given => self.lost.push(packed.path.clone()),
+                _ => {}
+            }
+            self.packed.remove(&id);
+            self.files.forget(id);
+        }
+        failures
+    }
+}

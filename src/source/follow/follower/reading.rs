@@ -1,0 +1,116 @@
+//! Turns: which files are read, and in which order.
+
+use std::time::Duration;
+
+use super::beginning::{Begins, beginning};
+use super::state::{Followed, Follower, Open, Packed};
+use crate::core::error::{Error, Result};
+use crate::source::follow::file_table::{FileId, Found};
+use crate::source::follow::tail::{Came, Source};
+
+impl<'a, S: Source> Follower<'a, S> {
+    /// Gives each file in which there may be something its turn, unless the receiver has no room. `false` when no more is
+    /// wanted. `open` opens files again that were closed.
+    ///
+    /// # Errors
+    /// Those of the receiver. What is wrong with a file goes to `failed`, and it is not read any further.
+    pub fn read(
+        &mut self,
+        now: Duration,
+        open: Open<S>,
+        failed: &mut dyn FnMut(Error),
+        counted: &mut dyn FnMut(u64),
+    ) -> Result<bool> {
+        self.came = false;
+        self.read_at = now;
+        if !self.reader.receiver.has_room() {
+            return Ok(true);
+        }
+        std::mem::take(&mut self.postponed).into_iter().for_each(|id| self.mark(id));
+        // What may be a copy is not begun before all else was read: only then is it known what it is a copy of.
+        let may_be_copy =
+            |id: &FileId| self.tails.get(id).is_some_and(|followed| followed.wary && followed.tail.bytes_read() == 0);
+        let (copies, others): (Vec<FileId>, Vec<FileId>) =
+            std::mem::take(&mut self.dirty).into_iter().partition(may_be_copy);
+        let first_copy = others.len();
+        for (index, id) in others.into_iter().chain(copies).enumerate() {
+            if index >= first_copy && self.is_behind() {
+                self.dirty.push_back(id);
+                continue;
+            }
+            if !self.reader.receiver.has_room() {
+                self.dirty.push_back(id);
+                continue;
+            }
+            self.is_dirty.remove(&id);
+            let truncated = self.truncated.get(&id).copied();
+            if truncated == Some(false) {
+                continue;
+            }
+            if !self.ensure_open(id, open, failed) {
+                continue;
+            }
+            let copied = truncated.is_some() && self.is_copied(id, open);
+            self.truncated.remove(&id);
+            let Some(followed) = self.tails.get_mut(&id) else { continue };
+            if truncated.is_some() && followed.tail.begin_anew(&self.reader, copied)? == Came::Unwanted {
+                return Ok(false);
+            }
+            let before = followed.tail.bytes_read();
+            if before == 0 {
+                let begins = followed.tail.source().map(beginning);
+                match begins.unwrap_or(Ok(Begins::Plain)) {
+                    Ok(Begins::Plain) => {}
+                    Ok(Begins::Unknown) if now < followed.tail.grown().saturating_add(self.reader.timeout) => continue,
+                    Ok(Begins::Unknown) => {}
+                    Ok(Begins::Packed(size)) => {
+                        let stamp = (size, followed.modified);
+                        let path = followed.tail.path().to_owned();
+                        let source = self.tails.remove(&id).and_then(|mut followed| followed.tail.close());
+                        self.packed.insert(id, Packed { path, stamp, since: now, given: false, source });
+                        continue;
+                    }
+                    // Reading meets it again, and says what it was at.
+                    Err(_) => {}
+                }
+            }
+            let read = followed.tail.read(&self.reader, now)?;
+            let after = followed.tail.bytes_read();
+            self.came |= after != before;
+            counted(after.saturating_sub(before));
+            match read {
+                Ok(Came::All) => followed.changed = false,
+                Ok(Came::More | Came::NotNow) => self.mark(id),
+                Ok(Came::Truncated) => {
+                    self.truncated.insert(id, false);
+                }
+                Ok(Came::Unwanted) => return Ok(false),
+                Err(error) => {
+                    let name = followed.tail.path().display();
+                    failed(Error::input(format!("{name}: cannot be read further at byte {after}")).because(error));
+                    followed.tail.end(&self.reader, true)?;
+                    // It stays in the file table, so that it is not begun again.
+                    self.remove(id);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether another file holds what was read of this one. Those that are closed are opened for a moment.
+    fn is_copied(&self, id: FileId, open: Open<S>) -> bool {
+        let Some(Followed { tail: truncated, .. }) = self.tails.get(&id) else { return false };
+        let others = || self.tails.iter().filter(|(other, _)| **other != id);
+        if others().filter_map(|(_, other)| other.tail.source()).any(|source| truncated.is_copied_to(source)) {
+            return true;
+        }
+        let closed = others().filter(|(_, other)| other.tail.source().is_none() && other.tail.begins_like(truncated));
+        let closed = closed.map(|(id, other)| {
+            let (size, modified) = (other.size, other.modified);
+            Found { path: other.tail.path().to_owned(), id: *id, size, modified }
+        });
+        let waiting = self.waiting.iter().map(|waiting| waiting.found.clone());
+        let mut long_enough = closed.chain(waiting).filter(|found| found.size >= truncated.bytes_read());
+        long_enough.any(|found| matches!(open(&found), Ok(Some(source)) if truncated.is_copied_to(&source)))
+    }
+}

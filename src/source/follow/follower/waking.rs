@@ -1,0 +1,88 @@
+//! What is to be done when time goes by: lines without their ends, finished files, compressed files.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::state::{Follower, Packed};
+use crate::core::error::Result;
+use crate::source::follow::file_table::{FileId, Nameless, patience};
+use crate::source::follow::tail::{Came, Source};
+
+/// How long a compressed file must not have changed before it is read: until then somebody may be writing it.
+pub const SETTLED: Duration = Duration::from_secs(5);
+
+/// How long is waited for a descriptor to open a file with.
+const POSTPONED: Duration = Duration::from_millis(250);
+
+impl<S: Source> Follower<'_, S> {
+    /// Does what is due, and closes files that are finished. `false` when no more is wanted.
+    ///
+    /// # Errors
+    /// Those of the receiver.
+    pub fn wake(&mut self, now: Duration, closed: &mut dyn FnMut(FileId)) -> Result<bool> {
+        for followed in self.tails.values_mut() {
+            if followed.tail.deadline(&self.reader).is_some_and(|at| at <= now)
+                && followed.tail.wake(&self.reader, now)? == Came::Unwanted
+            {
+                return Ok(false);
+            }
+        }
+        for id in std::mem::take(&mut self.ended) {
+            if let Some(followed) = self.tails.get_mut(&id) {
+                followed.tail.end(&self.reader, true)?;
+                closed(id);
+                self.remove(id);
+                self.files.forget(id);
+            }
+        }
+        for (id, at) in self.closing() {
+            let Some(followed) = self.tails.get_mut(&id).filter(|_| at <= now) else { continue };
+            let read = followed.tail.bytes_read();
+            let is_read = |source: &S| source.look().is_ok_and(|(size, _)| size == read);
+            if followed.tail.source().is_none_or(is_read) {
+                followed.tail.end(&self.reader, true)?;
+                closed(id);
+                self.remove(id);
+                self.files.forget(id);
+            } else {
+                self.mark(id);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The files without a name, and when they are taken to be finished.
+    fn closing(&self) -> Vec<(FileId, Duration)> {
+        let at = |file: Nameless| {
+            let tail = &self.tails.get(&file.id).filter(|_| !self.is_dirty.contains(&file.id))?.tail;
+            let deleted = tail.source().is_some_and(|source| source.look().is_ok_and(|(_, deleted)| deleted));
+            Some((file.id, file.since.max(tail.grown()) + patience(deleted, file.succeeded)))
+        };
+        self.files.nameless().filter_map(at).collect()
+    }
+
+    /// When something is to be done although nothing happens.
+    pub fn deadline(&self) -> Option<Duration> {
+        let tails = self.tails.values().filter_map(|followed| followed.tail.deadline(&self.reader));
+        let closing = self.closing().into_iter().map(|(_, at)| at);
+        let packed = self.packed.values().filter(|packed| !packed.given).map(|packed| packed.since + SETTLED);
+        let postponed = (!self.postponed.is_empty()).then(|| self.read_at + POSTPONED);
+        tails.chain(closing).chain(packed).chain(postponed).min()
+    }
+
+    /// The compressed files that are to be read now, each once, and open if there were descriptors for it. `age` tells how
+    /// long ago a time was, in nanoseconds since 1970.
+    pub fn unpack(&mut self, now: Duration, age: impl Fn(i64) -> Duration) -> Vec<(PathBuf, Option<S>)> {
+        let is_ready = |packed: &&mut Packed<S>| {
+            !packed.given && (packed.since + SETTLED <= now || age(packed.stamp.1) >= SETTLED)
+        };
+        let ready = self.packed.values_mut().filter(is_ready).map(|packed| {
+            packed.given = true;
+            (packed.path.clone(), packed.source.take())
+        });
+        let mut ready: Vec<_> = ready.collect();
+        self.open -= ready.iter().filter(|(_, source)| source.is_some()).count();
+        ready.sort_by(|(one, _), (other, _)| one.cmp(other));
+        ready
+    }
+}

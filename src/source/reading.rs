@@ -1,0 +1,184 @@
+//! Reading one file or pipe to its end.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::block_pool::BlockPool;
+use super::cutter::Cutter;
+use super::decompress::{self, Compression, MAGIC_BYTES, Tracked};
+use super::inputs::Input;
+use super::journald_export::{self, ExportReader};
+use super::options::ReadOptions;
+use super::outcome::InputEnd;
+use super::patience::{self, Patience};
+use super::progress::Progress;
+use super::reader::{BatchReader, End};
+use super::receiver::BatchReceiver;
+use super::resume::Resuming;
+use crate::core::batch::Origin;
+use crate::core::error::{Error, Result};
+use crate::state::Stamp;
+
+/// What is read before it is decompressed, at a time.
+const FILE_BUFFER: usize = 128 << 10;
+
+/// How long lines of a live input are held back at most, until it is known whether they are settled.
+const HELD: Duration = Duration::from_secs(1);
+
+/// A file that changed later than this before its end was read may have changed once more without its times showing it.
+const TICK: Duration = Duration::from_secs(2);
+
+pub(super) fn read_file(
+    file: &File,
+    input: &Input,
+    name: &str,
+    options: &ReadOptions,
+    pool: &Arc<BlockPool>,
+    receiver: &dyn BatchReceiver,
+    progress: &Progress,
+) -> Result<InputEnd> {
+    log::debug!("{name}: reading begins");
+    // Bytes of this input alone, for messages; the shared position adds up all inputs.
+    let consumed = Arc::new(AtomicU64::new(0));
+    // What can be opened again by its name; of standard input nobody knows where reading began.
+    let stamp = || file.metadata().ok().filter(|_| *input != Input::Stdin).and_then(|data| Stamp::of(&data));
+    let resuming = options.memory.as_deref().map(|memory| Resuming::new(receiver, memory, stamp()));
+    let receiver = resuming.as_ref().map_or(receiver, |resuming| resuming);
+    let mut raw = Shared { file, total: Arc::clone(&progress.read), resuming: None, held_since: None };
+    let magic = beginning(&mut raw).map_err(|error| Error::input(format!("{name}: cannot be read")).because(error))?;
+    let compression = Compression::of(&magic);
+    let is_export = magic == journald_export::MAGIC;
+    let live = compression == Compression::None && !file.metadata().is_ok_and(|data| data.is_file());
+    raw.resuming = resuming.as_ref().filter(|_| live);
+    let buffered = BufReader::with_capacity(FILE_BUFFER, std::io::Cursor::new(magic).chain(raw));
+    let tracked = Tracked::new(buffered, Arc::clone(&consumed));
+    let damaged = |error: std::io::Error, lines: u64, offset: u64| {
+        let at = consumed.load(Ordering::Relaxed);
+        let what = match compression {
+            Compression::None if is_export => "damaged journal export".to_owned(),
+            Compression::None => "cannot be read further".to_owned(),
+            _ if decompress::wants_too_much(&error) => format!(
+                "the {} data wants more than {} MiB of memory; unpack it with a program that may have as much, and pipe \
+                 it in; stopped",
+                compression.name(),
+                decompress::MOST_MEMORY_MIB
+            ),
+            _ => format!("damaged {} data", compression.name()),
+        };
+        Error::input(format!(
+            "{name}: {what} at byte {at}; the {lines} lines before it (content bytes 0 to {offset}) were delivered, \
+             the rest was not"
+        ))
+        .because(error)
+    };
+    let mut content = match is_export {
+        true => Box::new(ExportReader::new(tracked)),
+        false => compression.reader(tracked).map_err(|error| damaged(error, 0, 0))?,
+    };
+    let patience = Cell::new(Patience::default());
+    let name = |beginning: &[u8]| Origin::new(options.origin.id(input, beginning), name.to_owned());
+    let cutter = Cutter { size: &options.size, pool, receiver, name: &name };
+    let reader = BatchReader { cutter, idle: &|| live && is_over(&patience, file.as_fd()) };
+    let end = reader.read(&mut content);
+    if let Some(resuming) = &resuming {
+        if !matches!(end, Ok(End::Stopped { .. })) {
+            resuming.let_go();
+        }
+        if let Some(failure) = resuming.failure() {
+            return Err(failure);
+        }
+        if matches!(end, Ok(End::Complete)) {
+            resuming.end(stamp().filter(|stamp| is_older_than(stamp, TICK)));
+        }
+    }
+    match end? {
+        End::Complete => Ok(InputEnd::Complete),
+        End::Stopped { .. } if resuming.as_ref().is_some_and(Resuming::is_settled_whole) => Ok(InputEnd::Complete),
+        // What is held back was not handed on either.
+        End::Stopped { offset } => {
+            Ok(InputEnd::Stopped(resuming.as_ref().and_then(Resuming::held_from).unwrap_or(offset)))
+        }
+        End::Damaged { error, lines, offset } => Err(damaged(error, lines, offset)),
+    }
+}
+
+/// Reads the first bytes of a stream, only as many as it takes to tell what it is: a live input whose first line is short
+/// is not held up.
+fn beginning(input: &mut impl Read) -> std::io::Result<Vec<u8>> {
+    let mut magic = Vec::with_capacity(MAGIC_BYTES);
+    let mut byte = [0];
+    while (Compression::may_begin(&magic) && magic.len() < MAGIC_BYTES) || journald_export::may_begin(&magic) {
+        match input.read(&mut byte) {
+            Ok(0) => break,
+            Ok(_) => magic.push(byte[0]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(magic)
+}
+
+/// Whether the latest change of a file is longer ago than `age`.
+fn is_older_than(stamp: &Stamp, age: Duration) -> bool {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let latest = i128::from(stamp.modified.max(stamp.changed));
+    latest + (age.as_nanos() as i128) < now.as_nanos() as i128
+}
+
+/// Whether lines that wait should be handed out: `fd` gives no more for a moment, or has given some for too long.
+fn is_over(patience: &Cell<Patience>, fd: BorrowedFd<'_>) -> bool {
+    let mut waited = patience.get();
+    waited.begin();
+    let is_over = waited.is_over() || is_quiet(fd, waited.left());
+    if is_over {
+        waited.reset();
+    }
+    patience.set(waited);
+    is_over
+}
+
+/// Whether `fd` gives nothing for `time`.
+fn is_quiet(fd: BorrowedFd<'_>, time: Duration) -> bool {
+    use nix::poll::{PollFd, PollFlags, poll};
+    matches!(poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], patience::timeout(Some(time))), Ok(0))
+}
+
+/// A file whose reads are added to a shared count.
+struct Shared<'a> {
+    file: &'a File,
+    total: Arc<AtomicU64>,
+    /// Set for a live input: what may not be held back for long.
+    resuming: Option<&'a Resuming<'a>>,
+    held_since: Option<Instant>,
+}
+
+impl Shared<'_> {
+    /// Before a live input is waited for: lets go what has been held back for too long.
+    fn look_after_held(&mut self) -> std::io::Result<()> {
+        let Some(resuming) = self.resuming else { return Ok(()) };
+        if !resuming.holds() {
+            self.held_since = None;
+            return Ok(());
+        }
+        let left = HELD.saturating_sub(self.held_since.get_or_insert_with(Instant::now).elapsed());
+        if left.is_zero() || is_quiet(self.file.as_fd(), left) {
+            resuming.let_go();
+            self.held_since = None;
+        }
+        if resuming.has_failed() { Err(std::io::Error::other("a line could not be set aside")) } else { Ok(()) }
+    }
+}
+
+impl Read for Shared<'_> {
+    fn read(&mut self, output: &mut [u8]) -> std::io::Result<usize> {
+        self.look_after_held()?;
+        let length = self.file.read(output)?;
+        self.total.fetch_add(length as u64, Ordering::Relaxed);
+        Ok(length)
+    }
+}

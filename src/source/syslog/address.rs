@@ -1,0 +1,139 @@
+//! The addresses of syslog inputs, such as `syslog+udp://HOST:PORT`.
+
+use std::fmt;
+use std::io;
+
+use crate::core::error::{Error, Result};
+
+/// How messages travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// One datagram a message.
+    Udp,
+    /// A stream of messages.
+    Tcp,
+    /// The same, encrypted.
+    Tls,
+}
+
+impl Transport {
+    const ALL: [(Transport, &'static str, u16); 3] = [
+        (Transport::Udp, "syslog+udp://", 514),
+        (Transport::Tcp, "syslog+tcp://", 514),
+        (Transport::Tls, "syslog+tls://", 6514),
+    ];
+
+    fn scheme(self) -> &'static str {
+        Transport::ALL.iter().find(|(transport, ..)| *transport == self).map_or("", |(_, scheme, _)| scheme)
+    }
+}
+
+/// Where to listen: `syslog+udp://HOST:PORT`. A host is a name, an address, `[::1]`, or `*` for all.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Address {
+    /// How messages travel.
+    pub transport: Transport,
+    /// The host as it is written, without brackets.
+    pub host: String,
+    /// The port; 0 lets the kernel choose one.
+    pub port: u16,
+}
+
+impl Address {
+    /// Reads `text`; `None` when it is no address of this kind.
+    ///
+    /// # Errors
+    /// A usage error when it is one that is malformed.
+    pub fn parse(text: &str) -> Option<Result<Address>> {
+        let (transport, scheme, port) = Transport::ALL.into_iter().find(|(_, scheme, _)| text.starts_with(scheme))?;
+        let place = &text[scheme.len()..];
+        let wrong = |what: &str| {
+            Error::usage(format!("{text}: {what}; it is written {scheme}HOST:PORT, for instance {scheme}*:{port}"))
+        };
+        let (host, rest) = match place.strip_prefix('[') {
+            Some(inside) => match inside.split_once(']') {
+                Some(parts) => parts,
+                None => return Some(Err(wrong("a [ is not closed"))),
+            },
+            None => match place.find(':') {
+                Some(colon) => place.split_at(colon),
+                None => (place, ""),
+            },
+        };
+        if host.is_empty() || host.contains(['/', ' ']) {
+            return Some(Err(wrong("there is no host")));
+        }
+        let port = match rest {
+            "" => Some(port),
+            rest => rest.strip_prefix(':').and_then(|digits| digits.parse().ok()),
+        };
+        let Some(port) = port else {
+            return Some(Err(wrong("the port is no number from 0 to 65535 (an IPv6 address stands in brackets)")));
+        };
+        Some(Ok(Address { transport, host: host.to_owned(), port }))
+    }
+
+    /// Tries `bind` on the addresses it stands for.
+    pub(super) fn bind<T>(&self, bind: impl Fn(&str, u16) -> io::Result<T>) -> Result<T> {
+        let result = match self.host.as_str() {
+            // Both families where there are two.
+            "*" => bind("::", self.port).or_else(|error| match error.kind() {
+                io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
+                _ => bind("0.0.0.0", self.port),
+            }),
+            host => bind(host, self.port),
+        };
+        result.map_err(|error| {
+            let why = match error.kind() {
+                io::ErrorKind::PermissionDenied if self.port < 1024 => {
+                    "ports below 1024 need a privilege: CAP_NET_BIND_SERVICE (systemd: \
+                     AmbientCapabilities=CAP_NET_BIND_SERVICE), or another port"
+                }
+                io::ErrorKind::AddrInUse => "another process has the port",
+                _ => "cannot listen there",
+            };
+            Error::input(format!("{self}: {why}")).because(error)
+        })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Address { transport, host, port } = self;
+        let scheme = transport.scheme();
+        if host.contains(':') { write!(f, "{scheme}[{host}]:{port}") } else { write!(f, "{scheme}{host}:{port}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_and_written() {
+        for (text, shown) in [
+            ("syslog+udp://127.0.0.1:5514", "syslog+udp://127.0.0.1:5514"),
+            ("syslog+udp://localhost", "syslog+udp://localhost:514"),
+            ("syslog+tcp://*", "syslog+tcp://*:514"),
+            ("syslog+tls://[::1]", "syslog+tls://[::1]:6514"),
+            ("syslog+tcp://[fe80::1]:0", "syslog+tcp://[fe80::1]:0"),
+        ] {
+            let address = Address::parse(text).expect("it is one").expect("it is well formed");
+            assert_eq!(address.to_string(), shown);
+        }
+        for text in [
+            "syslog+udp://",
+            "syslog+udp://:514",
+            "syslog+udp://h:x",
+            "syslog+tcp://h:65536",
+            "syslog+tcp://::1:1",
+            "syslog+tcp://[::1",
+            "syslog+tcp://[::1]5",
+            "syslog+tcp://h/x",
+        ] {
+            let error = Address::parse(text).expect("it is one").expect_err("it is malformed").to_string();
+            assert!(error.contains("it is written syslog+"), "{error}");
+        }
+        assert!(Address::parse("syslog://x").is_none() && Address::parse("/var/log/syslog").is_none());
+    }
+}
