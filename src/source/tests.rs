@@ -1,11 +1,14 @@
 //! Compressed files, read as `logator` reads them.
 
-use std::io::Write;
+use std::io::{BufReader, Read, Write};
 use std::sync::Mutex;
 
-use super::receiver::LongLine;
+use super::decompress::Compression;
+use super::inputs::Input;
+use super::receiver::{BatchReceiver, BatchSize, LongLine};
 use super::*;
 use crate::core::batch::Batch;
+use crate::core::error::{Error, Result};
 
 #[derive(Default)]
 struct Kept(Mutex<Vec<u8>>);

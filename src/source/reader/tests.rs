@@ -1,14 +1,17 @@
 //! However content is cut, and however it arrives: every line is delivered once, as it stands in the content.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::*;
+use crate::core::batch::{Batch, Origin};
 use crate::core::lines::{self, count};
 use crate::document::DocumentId;
+use crate::source::block_pool::BlockPool;
+use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
 
 /// Gives a few bytes at a time, and breaks where it is told to.
 struct Trickle<'a> {

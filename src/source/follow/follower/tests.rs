@@ -3,17 +3,23 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::copies::Copies;
 use super::*;
 use crate::core::batch::Batch;
+use crate::core::error::{Error, Result};
 use crate::core::lines;
 use crate::source::block_pool::BlockPool;
+use crate::source::follow::copies::{Copies, View};
+use crate::source::follow::file_table::{FileId, Found};
+use crate::source::follow::tail::{Reader, Source};
 use crate::source::origin::OriginRule;
 use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
 use crate::state::extents::{Entry, Extent, Extents};
