@@ -46,8 +46,8 @@ use crate::sink::spec::SinkSpec;
 use crate::source::ReadOptions;
 use crate::source::inputs::{self, Inputs};
 use crate::source::live::Live;
-use crate::source::say::Say;
 use crate::source::origin::OriginRule;
+use crate::source::say::Say;
 use crate::state::store::Store;
 use crate::worker::parser::{Formats, Unmatched};
 

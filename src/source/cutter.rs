@@ -88,7 +88,7 @@ impl Content {
     }
 
     /// The first `length` bytes of the room have been read.
-    pub fn came(&mut self, length: usize) {
+    pub fn advance(&mut self, length: usize) {
         self.filled += length;
     }
 
@@ -150,7 +150,7 @@ impl Content {
     }
 
     /// Gives the block back, and keeps what it holds of a line in a place of its own size.
-    pub fn park(&mut self, cutter: &Cutter) {
+    pub fn return_block(&mut self, cutter: &Cutter) {
         if self.block.len() > self.filled {
             let block = std::mem::take(&mut self.block);
             self.block = block[..self.filled].to_vec();
@@ -161,7 +161,7 @@ impl Content {
     }
 
     /// Leaves out the end of a line that was handed out without it: `bytes` of it, which have come behind that line.
-    pub fn leave_out(&mut self, bytes: usize) {
+    pub fn skip_bytes(&mut self, bytes: usize) {
         self.block.copy_within(bytes..self.filled, 0);
         self.filled -= bytes;
         self.searched = 0;
@@ -169,17 +169,17 @@ impl Content {
     }
 
     /// What comes next is the rest of a line whose beginning was handed out: it is a part of a line as well.
-    pub fn go_on_with_line(&mut self) {
+    pub fn continue_line(&mut self) {
         self.rest = true;
     }
 
     /// Whether something has come that is not handed out.
-    pub fn has_come(&self) -> bool {
+    pub fn has_pending(&self) -> bool {
         self.filled > 0
     }
 
     /// What has come and is not handed out.
-    pub fn held(&self) -> &[u8] {
+    pub fn pending(&self) -> &[u8] {
         &self.block[..self.filled]
     }
 
@@ -259,22 +259,22 @@ impl Content {
         if lines == 0 {
             return true;
         }
-        let pieces = lines.div_ceil(size.lines).max(data.len().div_ceil(size.bytes));
-        let lines_a_piece = lines.div_ceil(pieces);
+        let parts = lines.div_ceil(size.lines).max(data.len().div_ceil(size.bytes));
+        let lines_per_part = lines.div_ceil(parts);
         let mut start = 0;
         while start < data.len() {
-            let (length, count) = match pieces {
+            let (length, count) = match parts {
                 1 => (data.len(), lines),
-                _ => piece(&data[start..], lines_a_piece, size.bytes),
+                _ => part(&data[start..], lines_per_part, size.bytes),
             };
             let end = start + length;
-            let mut piece = data.slice(start..end);
-            if large && piece.len() < block / 2 {
+            let mut part = data.slice(start..end);
+            if large && part.len() < block / 2 {
                 // Whoever gets it takes it for a slice of a block of the usual size.
-                piece = Bytes::copy_from_slice(&piece);
+                part = Bytes::copy_from_slice(&part);
             }
             // A block is far smaller than 4 GiB.
-            let batch = Batch::new(Arc::clone(origin), self.offset, count as u32, piece);
+            let batch = Batch::new(Arc::clone(origin), self.offset, count as u32, part);
             let batch = batch.with_partial(partial && end == data.len());
             if !cutter.receiver.batch(batch) {
                 return false;
@@ -330,7 +330,7 @@ impl Cutter<'_> {
 
 /// The length of the longest run of lines at the beginning of `data` that has at most `lines` lines and `bytes` bytes,
 /// or of its first line if that is longer; and how many lines it has.
-fn piece(data: &[u8], lines: usize, bytes: usize) -> (usize, usize) {
+fn part(data: &[u8], lines: usize, bytes: usize) -> (usize, usize) {
     let newlines = memchr::memchr_iter(b'\n', data).map(|newline| newline + 1);
     let last = (data.last() != Some(&b'\n')).then_some(data.len());
     let (mut length, mut count) = (0, 0);

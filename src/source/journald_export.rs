@@ -9,7 +9,7 @@
 //! |---|---|
 //! | UTF-8 | a string |
 //! | other bytes | an array of numbers |
-//! | beyond [`MOST`] bytes of its entry | `null`, as journalctl has it beyond 4,096 without `--all` |
+//! | beyond [`MAX_ENTRY_BYTES`] bytes of its entry | `null`, as journalctl has it beyond 4,096 without `--all` |
 //! | of a name that comes again | all of them in an array |
 
 use std::collections::HashMap;
@@ -24,13 +24,13 @@ pub fn may_begin(beginning: &[u8]) -> bool {
 }
 
 /// The most bytes of an entry that are kept. Who may log may log a gigabyte.
-const MOST: usize = 4 << 20;
+const MAX_ENTRY_BYTES: usize = 4 << 20;
 
 /// The most fields of an entry; journald takes 1,024.
-const MOST_FIELDS: usize = 4096;
+const MAX_FIELDS: usize = 4096;
 
 /// The most bytes of a field's name; journald takes 64, and adds some of its own with `__` in front.
-const LONGEST_NAME: usize = 256;
+const MAX_NAME_BYTES: usize = 256;
 
 /// Reads an export as lines of JSON.
 pub struct ExportReader<R> {
@@ -167,7 +167,7 @@ fn step(
 /// Adds `part` to `partial` as far as the bound allows; whether something was left out.
 fn keep(part: &[u8], partial: &mut Vec<u8>, others: usize) -> bool {
     // A name is always kept, so that its value can be null.
-    let room = MOST.saturating_sub(others).max(LONGEST_NAME + 1).saturating_sub(partial.len());
+    let room = MAX_ENTRY_BYTES.saturating_sub(others).max(MAX_NAME_BYTES + 1).saturating_sub(partial.len());
     partial.extend_from_slice(&part[..part.len().min(room)]);
     part.len() > room
 }
@@ -189,11 +189,11 @@ impl Entry {
         let wrong = |what| Err(damage(io::ErrorKind::InvalidData, what));
         let equals = memchr::memchr(b'=', line);
         let name = &line[..equals.unwrap_or(line.len())];
-        if name.is_empty() || name.len() > LONGEST_NAME {
+        if name.is_empty() || name.len() > MAX_NAME_BYTES {
             return wrong("has a field without a name, or a name without an end");
         }
         let Ok(name) = std::str::from_utf8(name) else { return wrong("has a field whose name is no text") };
-        if self.count >= MOST_FIELDS {
+        if self.count >= MAX_FIELDS {
             return wrong("has an entry of more than 4,096 fields");
         }
         name.clone_into(&mut self.name);
@@ -330,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_value_beyond_the_bound_is_null_and_the_next_entry_is_whole() {
-        let long = vec![b'x'; MOST + 1];
+        let long = vec![b'x'; MAX_ENTRY_BYTES + 1];
         for field in [[&b"CORE="[..], &long, b"\n"].concat(), binary("CORE", &long)] {
             let bytes = [&b"__CURSOR=s=1\n"[..], &field, b"A=1\n\n__CURSOR=s=2\nA=2\n\n"].concat();
             let (content, error) = read_all(&bytes, 1 << 16, 1 << 16);
@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn what_is_no_export_is_told_behind_what_was_one() {
         let good = b"__CURSOR=s=1\n\n";
-        let many = "A=1\n".repeat(MOST_FIELDS + 1);
+        let many = "A=1\n".repeat(MAX_FIELDS + 1);
         let claimed = [&b"A\n"[..], &u64::MAX.to_le_bytes(), b"short"].concat();
         for (bad, kind, word) in [
             (&b"A=1\n"[..], io::ErrorKind::UnexpectedEof, "amid an entry"),

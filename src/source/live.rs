@@ -27,11 +27,11 @@ impl Readers {
 
 /// A live reader at work, until it is dropped.
 #[derive(Debug)]
-pub struct Entered {
+pub struct ReaderGuard {
     readers: Arc<Readers>,
 }
 
-impl Drop for Entered {
+impl Drop for ReaderGuard {
     fn drop(&mut self) {
         *self.readers.count() -= 1;
         self.readers.ended.notify_all();
@@ -45,9 +45,9 @@ impl Live {
     }
 
     /// Counts a reader for as long as the answer is kept.
-    pub fn enter(&self) -> Entered {
+    pub fn enter(&self) -> ReaderGuard {
         *self.readers.count() += 1;
-        Entered { readers: Arc::clone(&self.readers) }
+        ReaderGuard { readers: Arc::clone(&self.readers) }
     }
 
     /// Waits until no reader is at work, but no longer than `most`: one may wait for room in a queue whose workers are

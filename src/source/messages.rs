@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::patience::Patience;
+use super::batching_delay::BatchingDelay;
 use super::receiver::{BatchReceiver, BatchSize, LongLine};
 use crate::core::batch::{Batch, Origin};
 use crate::core::error::Result;
@@ -30,7 +30,7 @@ pub struct Messages<'a> {
     block: BytesMut,
     lines: usize,
     /// With what is in `block`.
-    patience: Patience,
+    patience: BatchingDelay,
     /// How many have been handed on.
     handed: u64,
     /// How many could not be handed on, because no more was wanted.
@@ -40,7 +40,7 @@ pub struct Messages<'a> {
 impl<'a> Messages<'a> {
     /// Nothing yet. `origin` is that of all messages.
     pub fn new(receiver: &'a dyn BatchReceiver, size: &'a BatchSize, origin: Origin) -> Self {
-        let (origin, block, patience) = (Arc::new(origin), BytesMut::new(), Patience::default());
+        let (origin, block, patience) = (Arc::new(origin), BytesMut::new(), BatchingDelay::default());
         Messages { receiver, size, origin, offset: 0, block, lines: 0, patience, handed: 0, unwanted: 0 }
     }
 
@@ -73,7 +73,7 @@ impl<'a> Messages<'a> {
     /// Hands on what there is, if the input was `quiet` for that long, or some has waited for too long. To be called now
     /// and then while messages come as well. `false` when no more is wanted.
     pub fn hand_out(&mut self, quiet: bool) -> bool {
-        if quiet || self.patience.is_over() { self.flush() } else { true }
+        if quiet || self.patience.is_due() { self.flush() } else { true }
     }
 
     /// Hands on what there is. `false` when no more is wanted.
@@ -142,7 +142,7 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Instant;
 
-    use super::super::patience::{LONGEST, QUIET};
+    use super::super::batching_delay::{MAX_DELAY, MAX_QUIET};
     use super::*;
 
     #[derive(Default)]
@@ -194,10 +194,10 @@ mod tests {
         assert!(messages.add(b"a").unwrap());
         // However long the test takes, it has come just now.
         messages.patience.since = Some(Instant::now() + Duration::from_secs(3600));
-        assert_eq!(messages.patience(), Some(QUIET));
+        assert_eq!(messages.patience(), Some(MAX_QUIET));
         assert!(messages.hand_out(false) && messages.add(b"b").unwrap());
         assert_eq!(batches(), [0; 0]);
-        messages.patience.since = Instant::now().checked_sub(LONGEST);
+        messages.patience.since = Instant::now().checked_sub(MAX_DELAY);
         assert_eq!(messages.patience(), Some(Duration::ZERO));
         assert!(messages.hand_out(false));
         assert_eq!((batches(), messages.patience()), (vec![2], None));

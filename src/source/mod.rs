@@ -5,6 +5,7 @@
 //! `resume` (with `replay filter`) leaves out what earlier runs settled; `live` is what inputs without an end have in common, `syslog`
 //! one of them. [`read_all`] puts them together, several contents side by side.
 
+mod batching_delay;
 mod block_pool;
 pub mod cutter;
 pub mod decompress;
@@ -18,7 +19,6 @@ mod options;
 pub mod origin;
 mod outcome;
 mod overlong;
-mod patience;
 mod progress;
 mod read_all;
 pub mod reader;

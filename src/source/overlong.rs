@@ -44,19 +44,19 @@ impl Overlong {
     }
 
     /// The next piece. The newline is the last byte of the last one.
-    pub(super) fn add(&mut self, piece: &[u8]) {
-        self.checksum = checksum::join(self.checksum, checksum::of(piece), piece.len() as u64);
-        self.with_end += piece.len() as u64;
-        let piece = piece.strip_suffix(b"\n").unwrap_or(piece);
-        if piece.is_empty() {
+    pub(super) fn add(&mut self, part: &[u8]) {
+        self.checksum = checksum::join(self.checksum, checksum::of(part), part.len() as u64);
+        self.with_end += part.len() as u64;
+        let part = part.strip_suffix(b"\n").unwrap_or(part);
+        if part.is_empty() {
             return;
         }
         if std::mem::take(&mut self.carriage_return) {
             self.hash.update(b"\r");
             self.length += 1;
         }
-        let line = without_carriage_return(piece);
-        self.carriage_return = line.len() < piece.len();
+        let line = without_carriage_return(part);
+        self.carriage_return = line.len() < part.len();
         self.hash.update(line);
         self.length += line.len() as u64;
     }

@@ -61,7 +61,7 @@ impl BatchReader<'_> {
             if !cutter.receiver.is_open() {
                 return Ok(stopped(&content));
             }
-            content.came(length);
+            content.advance(length);
             // Only if there is something to hand out is it worth asking whether more is to come.
             let enough = content.is_full() || (content.has_line() && (self.idle)());
             if enough && !content.hand_out(cutter)? {

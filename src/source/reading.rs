@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::batching_delay::{self, BatchingDelay};
 use super::block_pool::BlockPool;
 use super::cutter::Cutter;
 use super::decompress::{self, Compression, MAGIC_BYTES, Tracked};
@@ -15,7 +16,6 @@ use super::inputs::Input;
 use super::journald_export::{self, ExportReader};
 use super::options::ReadOptions;
 use super::outcome::InputEnd;
-use super::patience::{self, Patience};
 use super::progress::Progress;
 use super::reader::{BatchReader, End};
 use super::receiver::BatchReceiver;
@@ -28,10 +28,10 @@ use crate::state::Stamp;
 const FILE_BUFFER: usize = 128 << 10;
 
 /// How long lines of a live input are held back at most, until it is known whether they are settled.
-const HELD: Duration = Duration::from_secs(1);
+const MAX_HOLD: Duration = Duration::from_secs(1);
 
 /// A file that changed later than this before its end was read may have changed once more without its times showing it.
-const TICK: Duration = Duration::from_secs(2);
+const TIMESTAMP_DOUBT: Duration = Duration::from_secs(2);
 
 pub(super) fn read_file(
     file: &File,
@@ -49,7 +49,7 @@ pub(super) fn read_file(
     let stamp = || file.metadata().ok().filter(|_| *input != Input::Stdin).and_then(|data| Stamp::of(&data));
     let resuming = options.memory.as_deref().map(|memory| Resuming::new(receiver, memory, stamp()));
     let receiver = resuming.as_ref().map_or(receiver, |resuming| resuming);
-    let mut raw = Shared { file, total: Arc::clone(&progress.read), resuming: None, held_since: None };
+    let mut raw = CountedFile { file, total: Arc::clone(&progress.read), resuming: None, held_since: None };
     let magic = beginning(&mut raw).map_err(|error| Error::input(format!("{name}: cannot be read")).because(error))?;
     let compression = Compression::of(&magic);
     let is_export = magic == journald_export::MAGIC;
@@ -80,20 +80,20 @@ pub(super) fn read_file(
         true => Box::new(ExportReader::new(tracked)),
         false => compression.reader(tracked).map_err(|error| damaged(error, 0, 0))?,
     };
-    let patience = Cell::new(Patience::default());
+    let patience = Cell::new(BatchingDelay::default());
     let name = |beginning: &[u8]| Origin::new(options.origin.id(input, beginning), name.to_owned());
     let cutter = Cutter { size: &options.size, pool, receiver, name: &name };
-    let reader = BatchReader { cutter, idle: &|| live && is_over(&patience, file.as_fd()) };
+    let reader = BatchReader { cutter, idle: &|| live && is_due(&patience, file.as_fd()) };
     let end = reader.read(&mut content);
     if let Some(resuming) = &resuming {
         if !matches!(end, Ok(End::Stopped { .. })) {
-            resuming.let_go();
+            resuming.deliver_held();
         }
         if let Some(failure) = resuming.failure() {
             return Err(failure);
         }
         if matches!(end, Ok(End::Complete)) {
-            resuming.end(stamp().filter(|stamp| is_older_than(stamp, TICK)));
+            resuming.end(stamp().filter(|stamp| is_older_than(stamp, TIMESTAMP_DOUBT)));
         }
     }
     match end? {
@@ -131,25 +131,25 @@ fn is_older_than(stamp: &Stamp, age: Duration) -> bool {
 }
 
 /// Whether lines that wait should be handed out: `fd` gives no more for a moment, or has given some for too long.
-fn is_over(patience: &Cell<Patience>, fd: BorrowedFd<'_>) -> bool {
+fn is_due(patience: &Cell<BatchingDelay>, fd: BorrowedFd<'_>) -> bool {
     let mut waited = patience.get();
     waited.begin();
-    let is_over = waited.is_over() || is_quiet(fd, waited.left());
-    if is_over {
+    let is_due = waited.is_due() || is_quiet(fd, waited.left());
+    if is_due {
         waited.reset();
     }
     patience.set(waited);
-    is_over
+    is_due
 }
 
 /// Whether `fd` gives nothing for `time`.
 fn is_quiet(fd: BorrowedFd<'_>, time: Duration) -> bool {
     use nix::poll::{PollFd, PollFlags, poll};
-    matches!(poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], patience::timeout(Some(time))), Ok(0))
+    matches!(poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], batching_delay::timeout(Some(time))), Ok(0))
 }
 
 /// A file whose reads are added to a shared count.
-struct Shared<'a> {
+struct CountedFile<'a> {
     file: &'a File,
     total: Arc<AtomicU64>,
     /// Set for a live input: what may not be held back for long.
@@ -157,26 +157,26 @@ struct Shared<'a> {
     held_since: Option<Instant>,
 }
 
-impl Shared<'_> {
+impl CountedFile<'_> {
     /// Before a live input is waited for: lets go what has been held back for too long.
-    fn look_after_held(&mut self) -> std::io::Result<()> {
+    fn deliver_overdue(&mut self) -> std::io::Result<()> {
         let Some(resuming) = self.resuming else { return Ok(()) };
         if !resuming.holds() {
             self.held_since = None;
             return Ok(());
         }
-        let left = HELD.saturating_sub(self.held_since.get_or_insert_with(Instant::now).elapsed());
+        let left = MAX_HOLD.saturating_sub(self.held_since.get_or_insert_with(Instant::now).elapsed());
         if left.is_zero() || is_quiet(self.file.as_fd(), left) {
-            resuming.let_go();
+            resuming.deliver_held();
             self.held_since = None;
         }
         if resuming.has_failed() { Err(std::io::Error::other("a line could not be set aside")) } else { Ok(()) }
     }
 }
 
-impl Read for Shared<'_> {
+impl Read for CountedFile<'_> {
     fn read(&mut self, output: &mut [u8]) -> std::io::Result<usize> {
-        self.look_after_held()?;
+        self.deliver_overdue()?;
         let length = self.file.read(output)?;
         self.total.fetch_add(length as u64, Ordering::Relaxed);
         Ok(length)

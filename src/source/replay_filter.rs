@@ -14,7 +14,7 @@ use crate::state::{Known, checksum};
 
 /// What comes out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sifted {
+pub enum Decision {
     /// Lines to be delivered.
     Batch(Batch),
     /// A long line to be set aside.
@@ -87,7 +87,7 @@ impl ReplayFilter {
     }
 
     /// Whether nothing can be settled from here on, and nothing is held: the replay filter is not needed any more.
-    pub fn is_through(&self) -> bool {
+    pub fn is_exhausted(&self) -> bool {
         self.held.is_empty() && self.open.is_empty() && self.next == self.known.len() && self.equal.is_empty()
     }
 
@@ -102,7 +102,7 @@ impl ReplayFilter {
     }
 
     /// Takes the next lines of the content.
-    pub fn batch(&mut self, batch: Batch, out: &mut Vec<Sifted>) {
+    pub fn batch(&mut self, batch: Batch, out: &mut Vec<Decision>) {
         let mut rest = &batch.data[..];
         while !rest.is_empty() {
             let to_mark = self
@@ -113,18 +113,18 @@ impl ReplayFilter {
             rest = behind;
         }
         self.held.push_back(Held::Batch(batch));
-        self.give_back(out);
+        self.emit_decided(out);
     }
 
     /// Takes a long line as the next of the content.
-    pub fn long_line(&mut self, line: LongLine, out: &mut Vec<Sifted>) {
+    pub fn long_line(&mut self, line: LongLine, out: &mut Vec<Decision>) {
         self.pass(line.length_with_end, line.checksum);
         self.held.push_back(Held::Long(line));
-        self.give_back(out);
+        self.emit_decided(out);
     }
 
     /// Looks at what has come of a line whose end has not: extents that end within it are complete.
-    pub fn ahead(&mut self, unfinished: &[u8], out: &mut Vec<Sifted>) {
+    pub fn look_ahead(&mut self, unfinished: &[u8], out: &mut Vec<Decision>) {
         while let Some(&(end, start, index)) = self.ends.first()
             && let Ok(within) = usize::try_from(end - self.position)
             && let Some(bytes) = unfinished.get(..within)
@@ -134,14 +134,14 @@ impl ReplayFilter {
             let checksum = checksum::join(self.checksum, checksum::of(bytes), within as u64);
             self.compared(before, known, checksum);
         }
-        self.give_back(out);
+        self.emit_decided(out);
     }
 
     /// Gives back all that is held. Extents that have begun are not waited for any longer.
-    pub fn let_go(&mut self, out: &mut Vec<Sifted>) {
+    pub fn emit_all(&mut self, out: &mut Vec<Decision>) {
         self.open.clear();
         self.ends.clear();
-        self.give_back(out);
+        self.emit_decided(out);
     }
 
     /// The next position at which an extent begins or ends.
@@ -196,21 +196,21 @@ impl ReplayFilter {
     }
 
     /// Gives back what is decided: lines that begin before every extent that is still open.
-    fn give_back(&mut self, out: &mut Vec<Sifted>) {
-        let decided = self.decided();
+    fn emit_decided(&mut self, out: &mut Vec<Decision>) {
+        let decided_until = self.decided_until();
         while let Some(held) = self.held.front()
-            && held.start() < decided
+            && held.start() < decided_until
         {
             match self.held.pop_front() {
                 Some(Held::Long(line)) => {
                     let end = line.offset + line.length_with_end;
                     out.push(match self.equal_until(line.offset) {
-                        Some((until, _)) if until >= end => Sifted::Settled(line.offset, line.length_with_end, 1),
-                        _ => Sifted::Long(line),
+                        Some((until, _)) if until >= end => Decision::Settled(line.offset, line.length_with_end, 1),
+                        _ => Decision::SetAside(line),
                     });
                 }
                 Some(Held::Batch(batch)) => {
-                    if let Some(rest) = self.sift(batch, decided, out) {
+                    if let Some(rest) = self.decide_batch(batch, decided_until, out) {
                         self.held.push_front(Held::Batch(rest));
                         break;
                     }
@@ -223,10 +223,10 @@ impl ReplayFilter {
     }
 
     /// Before which everything is known. Where a line was cut, the extent that goes on with it decides about all of it.
-    fn decided(&self) -> u64 {
-        let mut decided = self.open.first_key_value().map_or(u64::MAX, |(&(start, _), _)| start);
+    fn decided_until(&self) -> u64 {
+        let mut decided_until = self.open.first_key_value().map_or(u64::MAX, |(&(start, _), _)| start);
         if self.equal.iter().all(|known| known.extent.closed) {
-            return decided;
+            return decided_until;
         }
         let open: BTreeSet<u64> = self.open.keys().map(|&(start, _)| start).collect();
         let cut = |known: &&Known| !known.extent.closed;
@@ -234,11 +234,11 @@ impl ReplayFilter {
         let mut cuts: Vec<&Known> = self.equal.iter().filter(cut).collect();
         cuts.sort_unstable_by_key(|known| std::cmp::Reverse(end(known)));
         for known in cuts {
-            if end(known) == decided || open.contains(&end(known)) {
-                decided = decided.min(known.extent.start);
+            if end(known) == decided_until || open.contains(&end(known)) {
+                decided_until = decided_until.min(known.extent.start);
             }
         }
-        decided
+        decided_until
     }
 
     /// How far the content equals an extent that holds the byte at `position`, or one that goes on with it: where a line was
@@ -248,11 +248,11 @@ impl ReplayFilter {
         let holds = |known: &&Known| known.extent.start <= position && position < end(known);
         let mut last = self.equal.iter().filter(holds).max_by_key(|known| (end(known), known.extent.closed))?;
         while !last.extent.closed {
-            let goes_on = |known: &&Known| {
+            let continue_lineage = |known: &&Known| {
                 // The rest of a line that was handed out in parts is the same in every lineage.
                 known.extent.start == end(last) && (known.lineage == last.lineage || last.extent.cut)
             };
-            match self.equal.iter().find(goes_on) {
+            match self.equal.iter().find(continue_lineage) {
                 Some(next) => last = next,
                 None => break,
             }
@@ -261,11 +261,11 @@ impl ReplayFilter {
     }
 
     /// Gives back the lines of `batch` that begin before `decided`, and returns the others.
-    fn sift(&self, mut batch: Batch, decided: u64, out: &mut Vec<Sifted>) -> Option<Batch> {
+    fn decide_batch(&self, mut batch: Batch, decided_until: u64, out: &mut Vec<Decision>) -> Option<Batch> {
         // Whether the batch begins with the rest of a line whose beginning is settled.
         let mut is_rest = false;
         while !batch.data.is_empty() {
-            if batch.offset >= decided && !is_rest {
+            if batch.offset >= decided_until && !is_rest {
                 return Some(batch);
             }
             let settled = self.equal_until(batch.offset).map_or(0, |(until, cut)| {
@@ -277,27 +277,27 @@ impl ReplayFilter {
             });
             if settled > 0 {
                 let lines = lines::count(&batch.data[..settled]) as u64;
-                out.push(Sifted::Settled(batch.offset, settled as u64, lines));
+                out.push(Decision::Settled(batch.offset, settled as u64, lines));
                 is_rest = batch.data[settled - 1] != b'\n';
                 cut(&mut batch, settled);
                 continue;
             }
             if std::mem::take(&mut is_rest) {
                 let line = memchr::memchr(b'\n', &batch.data).map_or(batch.data.len(), |newline| newline + 1);
-                out.push(Sifted::Batch(cut(&mut batch, line).with_partial(true)));
+                out.push(Decision::Deliver(cut(&mut batch, line).with_partial(true)));
                 continue;
             }
             // Up to where the next extent that equals begins, or nothing is decided: at a line's beginning, or the line
             // that reaches over it.
             let begins = self.equal.iter().map(|known| known.extent.start).filter(|&start| start > batch.offset);
-            let border = begins.chain([decided]).min().unwrap_or(u64::MAX) - batch.offset;
+            let border = begins.chain([decided_until]).min().unwrap_or(u64::MAX) - batch.offset;
             let border = usize::try_from(border).unwrap_or(usize::MAX);
             let length = match border {
                 border if border >= batch.data.len() => batch.data.len(),
                 border => memchr::memchr(b'\n', &batch.data[border - 1..]).map_or(batch.data.len(), |at| border + at),
             };
             let delivered = cut(&mut batch, length);
-            out.push(Sifted::Batch(delivered));
+            out.push(Decision::Deliver(delivered));
         }
         None
     }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::receiver::{BatchReceiver, LongLine};
-use super::replay_filter::{ReplayFilter, Sifted};
+use super::replay_filter::{Decision, ReplayFilter};
 use crate::core::batch::{Batch, Origin};
 use crate::core::error::{Error, Result};
 use crate::state::extents::Extent;
@@ -30,7 +30,7 @@ struct State {
     whole: bool,
     /// Where the content ends so far.
     end: u64,
-    sifted: Vec<Sifted>,
+    decisions: Vec<Decision>,
     /// Why a line that was held back could not be set aside.
     failure: Option<Error>,
 }
@@ -52,26 +52,26 @@ impl<'a> Resuming<'a> {
     }
 
     /// Delivers what is held back; it is not settled as far as is known. What goes wrong is [told](Self::failure).
-    pub fn let_go(&self) {
+    pub fn deliver_held(&self) {
         let mut state = self.lock();
-        let mut sifted = std::mem::take(&mut state.sifted);
+        let mut decisions = std::mem::take(&mut state.decisions);
         if let Some(filter) = &mut state.filter {
-            filter.let_go(&mut sifted);
+            filter.emit_all(&mut decisions);
         }
-        if let Err(error) = self.pass_on(&mut state, sifted) {
+        if let Err(error) = self.pass_on(&mut state, decisions) {
             state.failure.get_or_insert(error);
         }
     }
 
     /// Shows what has come of a line whose end has not: what is held back may be known with it. What goes wrong is
     /// [told](Self::failure).
-    pub fn ahead(&self, unfinished: &[u8]) {
+    pub fn look_ahead(&self, unfinished: &[u8]) {
         let mut state = self.lock();
-        let mut sifted = std::mem::take(&mut state.sifted);
+        let mut decisions = std::mem::take(&mut state.decisions);
         if let Some(filter) = &mut state.filter {
-            filter.ahead(unfinished, &mut sifted);
+            filter.look_ahead(unfinished, &mut decisions);
         }
-        if let Err(error) = self.pass_on(&mut state, sifted) {
+        if let Err(error) = self.pass_on(&mut state, decisions) {
             state.failure.get_or_insert(error);
         }
     }
@@ -119,36 +119,36 @@ impl<'a> Resuming<'a> {
         true
     }
 
-    fn pass_on(&self, state: &mut State, mut sifted: Vec<Sifted>) -> Result<bool> {
+    fn pass_on(&self, state: &mut State, mut decisions: Vec<Decision>) -> Result<bool> {
         let Some(origin) = state.origin.clone() else { return Ok(true) };
-        if sifted.iter().any(|sifted| !matches!(sifted, Sifted::Settled(..))) && !state.delivered {
+        if decisions.iter().any(|decision| !matches!(decision, Decision::Settled(..))) && !state.delivered {
             state.delivered = true;
             if let Some(lineage) = state.filter.as_ref().and_then(ReplayFilter::lineage) {
-                self.memory.goes_on(origin.content, lineage);
+                self.memory.continue_lineage(origin.content, lineage);
             }
         }
-        if state.filter.as_ref().is_some_and(ReplayFilter::is_through) {
+        if state.filter.as_ref().is_some_and(ReplayFilter::is_exhausted) {
             state.filter = None;
         }
         let mut wanted = true;
-        for sifted in sifted.drain(..) {
-            match sifted {
-                Sifted::Settled(start, bytes, lines) => {
+        for decision in decisions.drain(..) {
+            match decision {
+                Decision::Settled(start, bytes, lines) => {
                     self.memory.skip(origin.content, start, Amount { lines, bytes });
                 }
-                Sifted::Batch(batch) if wanted => {
+                Decision::Deliver(batch) if wanted => {
                     self.memory.deliver(origin.content, Extent::of_batch(&batch));
                     wanted = self.receiver.batch(Batch { origin: Arc::clone(&origin), ..batch });
                 }
-                Sifted::Long(line) if wanted => {
+                Decision::SetAside(line) if wanted => {
                     let extent = line.extent();
                     self.receiver.long_line(LongLine { origin: Arc::clone(&origin), ..line })?;
                     self.memory.set_aside(origin.content, extent);
                 }
-                Sifted::Batch(_) | Sifted::Long(_) => {}
+                Decision::Deliver(_) | Decision::SetAside(_) => {}
             }
         }
-        state.sifted = sifted;
+        state.decisions = decisions;
         Ok(wanted)
     }
 }
@@ -160,12 +160,12 @@ impl BatchReceiver for Resuming<'_> {
             return false;
         }
         state.end = batch.offset + batch.data.len() as u64;
-        let mut sifted = std::mem::take(&mut state.sifted);
+        let mut decisions = std::mem::take(&mut state.decisions);
         match &mut state.filter {
-            Some(filter) => filter.batch(batch, &mut sifted),
-            None => sifted.push(Sifted::Batch(batch)),
+            Some(filter) => filter.batch(batch, &mut decisions),
+            None => decisions.push(Decision::Deliver(batch)),
         }
-        match self.pass_on(&mut state, sifted) {
+        match self.pass_on(&mut state, decisions) {
             Ok(wanted) => wanted,
             Err(error) => {
                 state.failure.get_or_insert(error);
@@ -184,11 +184,11 @@ impl BatchReceiver for Resuming<'_> {
             return Ok(());
         }
         state.end = line.offset + line.length_with_end;
-        let mut sifted = std::mem::take(&mut state.sifted);
+        let mut decisions = std::mem::take(&mut state.decisions);
         match &mut state.filter {
-            Some(filter) => filter.long_line(line, &mut sifted),
-            None => sifted.push(Sifted::Long(line)),
+            Some(filter) => filter.long_line(line, &mut decisions),
+            None => decisions.push(Decision::SetAside(line)),
         }
-        self.pass_on(&mut state, sifted).map(drop)
+        self.pass_on(&mut state, decisions).map(drop)
     }
 }

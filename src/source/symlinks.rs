@@ -6,23 +6,23 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 /// More links than this on one way lead in a circle, for the kernel as well.
-const MOST: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// The links on the way from a name to what it leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Way {
+pub struct LinkChain {
     /// The path at its end, which is no link. Nothing need be there.
     pub target: PathBuf,
     /// Each link, with the number of the user that owns it.
     pub links: Vec<(PathBuf, u32)>,
 }
 
-impl Way {
+impl LinkChain {
     /// Follows `path`, whose folder is taken as it is. Links to folders on the way are links as well.
     ///
     /// # Errors
     /// Those of the file system, and too many links.
-    pub fn of(path: &Path) -> io::Result<Way> {
+    pub fn of(path: &Path) -> io::Result<LinkChain> {
         let mut links = Vec::new();
         let mut at = path.parent().map(Path::to_owned).unwrap_or_default();
         let mut rest: VecDeque<PathBuf> = path.file_name().map(PathBuf::from).into_iter().collect();
@@ -41,7 +41,7 @@ impl Way {
                 at = next;
                 continue;
             }
-            if links.len() >= MOST {
+            if links.len() >= MAX_LINKS {
                 return Err(io::Error::other("too many links lead to each other"));
             }
             links.push((next.clone(), data.uid()));
@@ -53,12 +53,12 @@ impl Way {
                 }
             }
         }
-        Ok(Way { target: at, links })
+        Ok(LinkChain { target: at, links })
     }
 
     /// The first link that somebody has made who is neither root, nor `us`, nor the owner of what it leads to. Whoever may
     /// write to a directory of logs could make such a link to a file that only others may read.
-    pub fn planted(&self, us: u32, owner: u32) -> Option<&(PathBuf, u32)> {
+    pub fn planted_link(&self, us: u32, owner: u32) -> Option<&(PathBuf, u32)> {
         self.links.iter().find(|(_, user)| *user != 0 && *user != us && *user != owner)
     }
 }
@@ -81,29 +81,29 @@ mod tests {
         symlink("nowhere/at/all", at("dangling")).unwrap();
         symlink("circle", at("circle")).unwrap();
         let names = |path: &str| {
-            let way = Way::of(&at(path)).unwrap();
-            let links: Vec<String> = way
+            let chain = LinkChain::of(&at(path)).unwrap();
+            let links: Vec<String> = chain
                 .links
                 .iter()
                 .map(|(path, _)| path.strip_prefix(folder.path()).unwrap().display().to_string())
                 .collect();
-            (links.join(" "), way.target)
+            (links.join(" "), chain.target)
         };
         let (links, target) = names("second");
         assert_eq!(links, "second first real/short real/deep/../short");
         assert_eq!(target.canonicalize().unwrap(), at("real/deep/log").canonicalize().unwrap());
         assert_eq!(names("dangling"), ("dangling".into(), at("nowhere/at/all")));
         assert_eq!(names("real/deep/log").0, "");
-        assert!(Way::of(&at("circle")).is_err());
+        assert!(LinkChain::of(&at("circle")).is_err());
     }
 
     #[test]
     fn a_link_of_a_stranger_is_planted() {
-        let way = |users: &[u32]| Way {
+        let chain = |users: &[u32]| LinkChain {
             target: "x".into(),
             links: users.iter().map(|&user| (PathBuf::from(format!("l{user}")), user)).collect(),
         };
-        for (users, us, owner, planted) in [
+        for (users, us, owner, planted_link) in [
             (&[][..], 5, 6, None),
             (&[0, 5, 6][..], 5, 6, None),
             (&[7][..], 5, 6, Some(7)),
@@ -112,7 +112,11 @@ mod tests {
             (&[0, 6, 7, 5][..], 5, 6, Some(7)),
             (&[7][..], 5, 7, None),
         ] {
-            assert_eq!(way(users).planted(us, owner).map(|(_, user)| *user), planted, "{users:?} {us} {owner}");
+            assert_eq!(
+                chain(users).planted_link(us, owner).map(|(_, user)| *user),
+                planted_link,
+                "{users:?} {us} {owner}"
+            );
         }
     }
 }

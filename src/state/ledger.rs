@@ -25,7 +25,7 @@ pub(super) struct Ledger {
     /// Recorded, and not handed to the system yet.
     pub(super) pending: Vec<Record>,
     /// Whether the journal has to be written anew with all of this, because something is not in it. Then nothing is pending.
-    pub(super) anew: bool,
+    pub(super) needs_rewrite: bool,
 }
 
 /// A content that is being read, or whose lines are still out.
@@ -38,7 +38,7 @@ pub(super) struct Content {
 }
 
 impl Ledger {
-    pub(super) fn take_in(&mut self, records: &[Record]) {
+    pub(super) fn load(&mut self, records: &[Record]) {
         for record in records {
             match record {
                 Record::Extent(entry) => self.extents.insert(*entry),
@@ -63,7 +63,7 @@ impl Ledger {
 
     /// Notes a record for the thread that writes.
     pub(super) fn record(&mut self, record: &Record) {
-        if !self.anew {
+        if !self.needs_rewrite {
             self.pending.push(*record);
         }
     }

@@ -78,7 +78,7 @@ pub trait Memory: std::fmt::Debug + Send + Sync {
     fn skip_whole(&self, origin: u64, stamp: &Stamp) -> Option<Amount>;
 
     /// `content` agrees with all that was compared of `lineage`, and goes on with it.
-    fn goes_on(&self, content: u32, lineage: u32);
+    fn continue_lineage(&self, content: u32, lineage: u32);
 
     /// These lines of `content` are going to be delivered. Their checksum is taken by the reader, in whose cache they are: it
     /// costs a third of what it would when they are acknowledged.

@@ -15,12 +15,12 @@ use super::memory::{Amount, Begun, Known, Memory, Stamp};
 use super::ranges::Ranges;
 use super::writer::{self, Say, Shared};
 use crate::core::batch::Batch;
+use crate::core::disk;
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Waits, Words};
-use crate::core::disk;
 
 /// How long the end of a process waits for threads that write, after everything was written or given up.
-const FAREWELL: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An open state directory. Nobody else can open it meanwhile.
 pub struct Store {
@@ -86,7 +86,7 @@ impl Store {
             file.set_len(length as u64).map_err(|error| failed("the journal cannot be cut", error))?;
         }
         let mut state = Ledger::default();
-        state.take_in(&records);
+        state.load(&records);
         let (mut file, mut length) = (file, length as u64);
         if length > 2 * state.size_needed() {
             let whole = state.whole();
@@ -138,7 +138,7 @@ impl Store {
         let patience = waits.patience(format!("--state {shown}"), Words::WRITTEN);
         let wait = patience.begin();
         let mut go_on = || wait.check("the disk takes nothing").map_err(|ended| ended.0);
-        let result = self.shared.settle_down(&mut go_on).inspect(|()| patience.over());
+        let result = self.shared.flush(&mut go_on).inspect(|()| patience.over());
         result.map_err(|words| {
             let room = match disk::is_full(&self.shared.directory.join("journal")) {
                 true => disk::full(Some(&self.shared.directory.join("journal"))),
@@ -154,7 +154,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        self.shared.close(FAREWELL);
+        self.shared.close(CLOSE_TIMEOUT);
     }
 }
 
@@ -181,7 +181,7 @@ impl Memory for Store {
         Some(amount)
     }
 
-    fn goes_on(&self, content: u32, lineage: u32) {
+    fn continue_lineage(&self, content: u32, lineage: u32) {
         let mut state = self.shared.ledger();
         // One lineage for two contents of one run would join extents of the one with those of the other.
         if state.lineages_taken.insert(lineage)

@@ -23,7 +23,7 @@ const COMPACT_BYTES: u64 = 4 << 20;
 pub(super) struct Shared {
     pub(super) directory: PathBuf,
     ledger: Mutex<Ledger>,
-    desk: Mutex<Desk>,
+    status: Mutex<Status>,
     /// Something is to be written.
     work: Condvar,
     /// Something is to be synced, or it is time to end.
@@ -35,7 +35,7 @@ pub(super) struct Shared {
 
 /// How far the threads are.
 #[derive(Default)]
-struct Desk {
+struct Status {
     /// Whether the ledger has something for the thread that writes.
     pending: bool,
     /// Whether that thread is at it.
@@ -48,7 +48,7 @@ struct Desk {
     /// How often the journal was tried to be written anew since it failed.
     tries: u64,
     /// Nobody waits for the interval.
-    hurry: bool,
+    sync_now: bool,
     closing: bool,
     /// Threads that have not ended.
     threads: usize,
@@ -60,7 +60,7 @@ impl Shared {
         Shared {
             directory,
             ledger: Mutex::new(ledger),
-            desk: Mutex::default(),
+            status: Mutex::default(),
             work: Condvar::new(),
             written: Condvar::new(),
             changed: Condvar::new(),
@@ -73,8 +73,8 @@ impl Shared {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets what `ledger` has recorded be written.
@@ -82,9 +82,9 @@ impl Shared {
         let some = !ledger.pending.is_empty();
         drop(ledger);
         if some {
-            let mut desk = self.desk();
-            if !desk.pending {
-                desk.pending = true;
+            let mut status = self.status();
+            if !status.pending {
+                status.pending = true;
                 self.work.notify_one();
             }
         }
@@ -98,131 +98,136 @@ impl Shared {
     }
 
     fn spawn(self: &Arc<Self>, name: &str, work: impl FnOnce(&Shared) + Send + 'static) -> io::Result<()> {
-        self.desk().threads += 1;
+        self.status().threads += 1;
         let shared = Arc::clone(self);
         let work = move || {
             work(&shared);
-            shared.desk().threads -= 1;
+            shared.status().threads -= 1;
             shared.changed.notify_all();
         };
         let spawned = std::thread::Builder::new().name(name.into()).spawn(work);
-        spawned.map(drop).inspect_err(|_| self.desk().threads -= 1)
+        spawned.map(drop).inspect_err(|_| self.status().threads -= 1)
     }
 
     /// Waits until all that is recorded is written and synced, and answers why it is not. While it is not, `patience` is asked
     /// whether to go on waiting.
-    pub(super) fn settle_down(&self, patience: &mut dyn FnMut() -> Result<(), String>) -> Result<(), String> {
-        let mut desk = self.desk();
-        desk.hurry = true;
+    pub(super) fn flush(&self, patience: &mut dyn FnMut() -> Result<(), String>) -> Result<(), String> {
+        let mut status = self.status();
+        status.sync_now = true;
         self.work.notify_one();
         self.written.notify_one();
-        let tries = desk.tries;
+        let tries = status.tries;
         let result = loop {
-            if desk.failure.is_none() && !desk.pending && !desk.writing && desk.unsynced.is_none() && !desk.syncing {
+            if status.failure.is_none()
+                && !status.pending
+                && !status.writing
+                && status.unsynced.is_none()
+                && !status.syncing
+            {
                 break Ok(());
             }
-            if let Some(error) = desk.failure.as_ref().filter(|_| desk.tries > tries) {
+            if let Some(error) = status.failure.as_ref().filter(|_| status.tries > tries) {
                 break Err(error.to_string());
             }
-            let glance = Duration::from_millis(50);
-            desk = self.changed.wait_timeout(desk, glance).unwrap_or_else(PoisonError::into_inner).0;
+            let interval = Duration::from_millis(50);
+            status = self.changed.wait_timeout(status, interval).unwrap_or_else(PoisonError::into_inner).0;
             if let Err(words) = patience() {
                 break Err(words);
             }
         };
-        desk.hurry = false;
+        status.sync_now = false;
         result
     }
 
     /// Lets both threads end when they have nothing left to do, and waits for that, but no longer than `most`.
     pub(super) fn close(&self, most: Duration) {
-        let mut desk = self.desk();
-        desk.closing = true;
+        let mut status = self.status();
+        status.closing = true;
         self.work.notify_all();
         self.written.notify_all();
-        drop(self.changed.wait_timeout_while(desk, most, |desk| desk.threads > 0));
+        drop(self.changed.wait_timeout_while(status, most, |status| status.threads > 0));
     }
 
     /// The thread that writes: at once what is recorded, and all of it anew where something is missing.
     fn write(&self, mut writer: Writer) {
-        let mut desk = self.desk();
+        let mut status = self.status();
         loop {
-            if desk.failure.is_some() {
-                let wait = |desk: &mut Desk| !desk.closing && !desk.hurry;
-                desk = self.work.wait_timeout_while(desk, INTERVAL, wait).unwrap_or_else(PoisonError::into_inner).0;
-                (desk.pending, desk.writing) = (false, true);
-                drop(desk);
+            if status.failure.is_some() {
+                let wait = |status: &mut Status| !status.closing && !status.sync_now;
+                status = self.work.wait_timeout_while(status, INTERVAL, wait).unwrap_or_else(PoisonError::into_inner).0;
+                (status.pending, status.writing) = (false, true);
+                drop(status);
                 let written = writer.write_anew(self);
-                desk = self.desk();
-                desk.writing = false;
-                desk.tries += 1;
-                let before = std::mem::replace(&mut desk.failure, written.err());
-                self.say_change(before.as_ref(), desk.failure.as_ref());
+                status = self.status();
+                status.writing = false;
+                status.tries += 1;
+                let before = std::mem::replace(&mut status.failure, written.err());
+                self.say_change(before.as_ref(), status.failure.as_ref());
                 self.changed.notify_all();
-                if desk.closing && desk.failure.is_some() {
+                if status.closing && status.failure.is_some() {
                     return;
                 }
                 // Whoever is in a hurry has its answer.
-                desk.hurry = false;
+                status.sync_now = false;
                 continue;
             }
-            if desk.pending {
-                (desk.pending, desk.writing) = (false, true);
-                drop(desk);
+            if status.pending {
+                (status.pending, status.writing) = (false, true);
+                drop(status);
                 let pending = std::mem::take(&mut self.ledger().pending);
                 let written = writer.append(self, &pending);
-                desk = self.desk();
-                desk.writing = false;
+                status = self.status();
+                status.writing = false;
                 match written {
                     Ok(()) => {
-                        desk.unsynced = Some(Arc::clone(&writer.journal));
+                        status.unsynced = Some(Arc::clone(&writer.journal));
                         self.written.notify_one();
                     }
-                    Err(error) => self.fail(&mut desk, error),
+                    Err(error) => self.fail(&mut status, error),
                 }
                 self.changed.notify_all();
                 continue;
             }
-            if desk.closing {
-                drop(desk);
+            if status.closing {
+                drop(status);
                 let _ = writer.journal.sync_data();
                 return;
             }
-            desk = self.work.wait(desk).unwrap_or_else(PoisonError::into_inner);
+            status = self.work.wait(status).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// The thread that syncs.
     fn sync(&self) {
-        let mut desk = self.desk();
+        let mut status = self.status();
         loop {
-            while desk.unsynced.is_none() {
-                if desk.closing {
+            while status.unsynced.is_none() {
+                if status.closing {
                     return;
                 }
                 // Until something is written: an idle process does not wake.
-                desk = self.written.wait(desk).unwrap_or_else(PoisonError::into_inner);
+                status = self.written.wait(status).unwrap_or_else(PoisonError::into_inner);
             }
-            let wait = |desk: &mut Desk| !desk.closing && !desk.hurry;
-            desk = self.written.wait_timeout_while(desk, INTERVAL, wait).unwrap_or_else(PoisonError::into_inner).0;
-            let Some(journal) = desk.unsynced.take() else { continue };
-            desk.syncing = true;
-            drop(desk);
+            let wait = |status: &mut Status| !status.closing && !status.sync_now;
+            status = self.written.wait_timeout_while(status, INTERVAL, wait).unwrap_or_else(PoisonError::into_inner).0;
+            let Some(journal) = status.unsynced.take() else { continue };
+            status.syncing = true;
+            drop(status);
             let synced = journal.sync_data();
-            desk = self.desk();
-            desk.syncing = false;
+            status = self.status();
+            status.syncing = false;
             // After a failed sync nobody knows what is in the file; it is written anew.
             if let Err(error) = synced {
-                self.fail(&mut desk, error);
+                self.fail(&mut status, error);
                 self.work.notify_one();
             }
             self.changed.notify_all();
         }
     }
 
-    fn fail(&self, desk: &mut Desk, error: io::Error) {
-        self.say_change(desk.failure.as_ref(), Some(&error));
-        desk.failure = Some(error);
+    fn fail(&self, status: &mut Status, error: io::Error) {
+        self.say_change(status.failure.as_ref(), Some(&error));
+        status.failure = Some(error);
     }
 
     fn say_change(&self, before: Option<&io::Error>, now: Option<&io::Error>) {
@@ -267,7 +272,7 @@ impl Writer {
         });
         written.inspect_err(|_| {
             let mut ledger = shared.ledger();
-            ledger.anew = true;
+            ledger.needs_rewrite = true;
             ledger.pending.clear();
         })
     }
@@ -287,13 +292,13 @@ impl Writer {
         let bytes = {
             let mut ledger = shared.ledger();
             // What comes from here on is pending behind it.
-            ledger.anew = false;
+            ledger.needs_rewrite = false;
             ledger.pending.clear();
             ledger.whole()
         };
         self.replace(&shared.directory, &bytes).inspect_err(|_| {
             let mut ledger = shared.ledger();
-            ledger.anew = true;
+            ledger.needs_rewrite = true;
             ledger.pending.clear();
         })
     }

@@ -9,10 +9,10 @@ use crate::state::extents::{Entry, Extent, Extents};
 use crate::state::{Amount, Begun, Known, Memory, Stamp};
 
 /// The most extents remembered, of up to 4 MiB each. The oldest are forgotten.
-const MOST: usize = 16 << 10;
+const MAX_EXTENTS: usize = 16 << 10;
 
 /// Lineages from here on are ours. The state counts its own from 1.
-const OURS: u32 = 1 << 31;
+const OWN_LINEAGES: u32 = 1 << 31;
 
 /// What was delivered by this process, and the state directory, if there is one.
 #[derive(Debug)]
@@ -60,8 +60,8 @@ impl View {
         let mut inner = self.copies.lock();
         let Some(&origin) = inner.origins.get(&content) else { return };
         inner.extents.insert(Entry { origin, lineage: content, extent });
-        if inner.extents.len() > MOST {
-            inner.extents.forget(MOST - MOST / 4);
+        if inner.extents.len() > MAX_EXTENTS {
+            inner.extents.forget(MAX_EXTENTS - MAX_EXTENTS / 4);
         }
     }
 }
@@ -78,7 +78,8 @@ impl Memory for View {
         if !self.compare {
             return begun;
         }
-        let ours = inner.extents.of(origin).map(|entry| Known { extent: entry.extent, lineage: entry.lineage | OURS });
+        let ours =
+            inner.extents.of(origin).map(|entry| Known { extent: entry.extent, lineage: entry.lineage | OWN_LINEAGES });
         let mut known: Vec<Known> = ours.collect();
         if known.is_empty() {
             return begun;
@@ -94,9 +95,9 @@ impl Memory for View {
         self.copies.state.as_ref()?.skip_whole(origin, stamp)
     }
 
-    fn goes_on(&self, content: u32, lineage: u32) {
-        if let Some(state) = self.copies.state.as_ref().filter(|_| lineage < OURS) {
-            state.goes_on(content, lineage);
+    fn continue_lineage(&self, content: u32, lineage: u32) {
+        if let Some(state) = self.copies.state.as_ref().filter(|_| lineage < OWN_LINEAGES) {
+            state.continue_lineage(content, lineage);
         }
     }
 
@@ -137,19 +138,19 @@ mod tests {
     #[test]
     fn what_was_delivered_is_known_to_those_who_compare_and_forgotten_in_its_order() {
         let copies = Arc::new(Copies::new(None));
-        let (plain, wary) = (View::new(&copies, false), View::new(&copies, true));
-        let first = plain.begin(7);
-        plain.deliver(first.content, Extent::of(0, b"one\n"));
-        plain.deliver(first.content, Extent::of(4, b"two\n"));
-        assert!(plain.begin(7).known.is_empty() && wary.begin(8).known.is_empty());
-        let known = wary.begin(7).known;
+        let (uncompared, compared) = (View::new(&copies, false), View::new(&copies, true));
+        let first = uncompared.begin(7);
+        uncompared.deliver(first.content, Extent::of(0, b"one\n"));
+        uncompared.deliver(first.content, Extent::of(4, b"two\n"));
+        assert!(uncompared.begin(7).known.is_empty() && compared.begin(8).known.is_empty());
+        let known = compared.begin(7).known;
         assert_eq!(known.iter().map(|known| known.extent).collect::<Vec<_>>(), [Extent::of(0, b"one\ntwo\n")]);
         // Each content of its own, so that nothing is joined.
-        for origin in 100..100 + MOST as u64 {
-            let content = plain.begin(origin).content;
-            plain.deliver(content, Extent::of(0, b"x\n"));
+        for origin in 100..100 + MAX_EXTENTS as u64 {
+            let content = uncompared.begin(origin).content;
+            uncompared.deliver(content, Extent::of(0, b"x\n"));
         }
-        assert!(wary.begin(7).known.is_empty() && !wary.begin(99 + MOST as u64).known.is_empty());
-        assert!(copies.lock().extents.len() <= MOST);
+        assert!(compared.begin(7).known.is_empty() && !compared.begin(99 + MAX_EXTENTS as u64).known.is_empty());
+        assert!(copies.lock().extents.len() <= MAX_EXTENTS);
     }
 }

@@ -65,7 +65,7 @@ pub struct Nameless {
     /// Since when.
     pub since: Duration,
     /// Whether another file has its name by now.
-    pub succeeded: bool,
+    pub replaced: bool,
 }
 
 impl FileTable {
@@ -106,8 +106,8 @@ impl FileTable {
     /// The files to which no name leads.
     pub fn nameless(&self) -> impl Iterator<Item = Nameless> + '_ {
         self.files.iter().filter_map(|(&id, entry)| {
-            let succeeded = self.names.get(&entry.path).is_some_and(|other| *other != id);
-            entry.nameless.map(|since| Nameless { id, since, succeeded })
+            let replaced = self.names.get(&entry.path).is_some_and(|other| *other != id);
+            entry.nameless.map(|since| Nameless { id, since, replaced })
         })
     }
 
@@ -139,8 +139,8 @@ impl FileTable {
 
 /// How long a file without a name must have been quiet before it is taken to be finished. Whoever writes it may hold it
 /// open and not know yet that it was renamed; one that was deleted takes room on the disk until it is closed.
-pub fn patience(deleted: bool, succeeded: bool) -> Duration {
-    match (deleted, succeeded) {
+pub fn closing_delay(deleted: bool, replaced: bool) -> Duration {
+    match (deleted, replaced) {
         (true, _) => Duration::from_secs(10),
         (false, true) => Duration::from_secs(30),
         (false, false) => Duration::from_secs(300),
@@ -149,17 +149,17 @@ pub fn patience(deleted: bool, succeeded: bool) -> Duration {
 
 /// What a look at a file that is being read means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meaning {
+pub enum ContentCheck {
     /// It is the content that it was, perhaps longer.
     Same,
     /// It was truncated, and what it holds, if anything, is another content.
-    Anew,
+    Replaced,
 }
 
 /// What it means that a file of which `read` bytes were read has `size` bytes, and that those which were kept of what was
 /// read still stand where they stood (`agrees`, asked only if they can).
-pub fn meaning(read: u64, size: u64, agrees: impl FnOnce() -> bool) -> Meaning {
-    if size >= read && agrees() { Meaning::Same } else { Meaning::Anew }
+pub fn check_content(read: u64, size: u64, agrees: impl FnOnce() -> bool) -> ContentCheck {
+    if size >= read && agrees() { ContentCheck::Same } else { ContentCheck::Replaced }
 }
 
 #[cfg(test)]
@@ -185,7 +185,7 @@ mod tests {
                 "nameless {} since {}{}",
                 file.id.inode,
                 file.since.as_secs(),
-                if file.succeeded { " succeeded" } else { "" }
+                if file.replaced { " succeeded" } else { "" }
             )
         });
         let mut nameless: Vec<String> = nameless.collect();
@@ -232,11 +232,15 @@ mod tests {
 
     #[test]
     fn a_content_begins_anew_when_it_is_shorter_or_something_else() {
-        assert_eq!(meaning(10, 10, || true), Meaning::Same);
-        assert_eq!(meaning(10, 99, || true), Meaning::Same);
-        assert_eq!(meaning(10, 9, || true), Meaning::Anew);
-        assert_eq!(meaning(10, 0, || true), Meaning::Anew);
-        assert_eq!(meaning(10, 12, || false), Meaning::Anew, "truncated, and more was written than before");
-        assert_eq!(meaning(0, 0, || true), Meaning::Same);
+        assert_eq!(check_content(10, 10, || true), ContentCheck::Same);
+        assert_eq!(check_content(10, 99, || true), ContentCheck::Same);
+        assert_eq!(check_content(10, 9, || true), ContentCheck::Replaced);
+        assert_eq!(check_content(10, 0, || true), ContentCheck::Replaced);
+        assert_eq!(
+            check_content(10, 12, || false),
+            ContentCheck::Replaced,
+            "truncated, and more was written than before"
+        );
+        assert_eq!(check_content(0, 0, || true), ContentCheck::Same);
     }
 }

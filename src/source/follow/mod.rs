@@ -8,8 +8,8 @@
 mod arrivals;
 pub mod copies;
 pub mod file_table;
+mod follow_loop;
 pub mod follower;
-mod following;
 mod losses;
 mod options;
 mod outbox;
@@ -17,5 +17,5 @@ pub mod tail;
 mod unpack;
 mod watch;
 
-pub(super) use self::following::follow;
+pub(super) use self::follow_loop::follow;
 pub use self::options::FollowOptions;

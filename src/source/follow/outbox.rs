@@ -13,7 +13,7 @@ use crate::source::receiver::{BatchReceiver, LongLine};
 
 /// The bytes that may wait before there is no room. A reader asks before it reads a block, so one block more may wait, and what
 /// readers had held back until then.
-const MOST: u64 = 2 << 20;
+const MAX_BYTES: u64 = 2 << 20;
 
 /// See the [module](self).
 pub(super) struct Outbox<'a> {
@@ -32,14 +32,14 @@ struct State {
     bytes: u64,
     ended: bool,
     /// Somebody found no room.
-    is_missed: bool,
+    is_waited_for: bool,
     /// It was told that there is room again.
-    is_told: bool,
+    is_signalled: bool,
     /// The receiver wants no more.
     unwanted: bool,
     failure: Option<Error>,
     /// Bytes that the receiver did not take, by the names of their files.
-    left: BTreeMap<String, u64>,
+    not_taken: BTreeMap<String, u64>,
 }
 
 enum Item {
@@ -65,8 +65,8 @@ impl Item {
 }
 
 impl State {
-    fn leave(&mut self, (name, bytes): (String, u64)) {
-        *self.left.entry(name).or_default() += bytes;
+    fn note_not_taken(&mut self, (name, bytes): (String, u64)) {
+        *self.not_taken.entry(name).or_default() += bytes;
     }
 }
 
@@ -104,7 +104,7 @@ impl<'a> Outbox<'a> {
     /// What went wrong, and the bytes that the receiver did not take, by the names of their files.
     pub(super) fn into_rest(self) -> (Option<Error>, BTreeMap<String, u64>) {
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (state.failure, state.left)
+        (state.failure, state.not_taken)
     }
 
     /// Hands on what comes, until nothing more will.
@@ -119,7 +119,7 @@ impl<'a> Outbox<'a> {
                 continue;
             };
             if state.unwanted {
-                state.leave(item.position());
+                state.note_not_taken(item.position());
                 continue;
             }
             drop(state);
@@ -136,20 +136,20 @@ impl<'a> Outbox<'a> {
             if !wanted {
                 state.unwanted = true;
                 state.failure = failure;
-                state.leave(position);
+                state.note_not_taken(position);
             }
             // Not at the first byte: whoever waits reads whole blocks.
-            if !wanted || (state.bytes < MOST / 2 && std::mem::take(&mut state.is_missed)) {
-                state.is_told = self.room.write(1).is_ok();
+            if !wanted || (state.bytes < MAX_BYTES / 2 && std::mem::take(&mut state.is_waited_for)) {
+                state.is_signalled = self.room.write(1).is_ok();
             }
         }
     }
 }
 
 /// Tells an outbox that nothing more will come when it is dropped, also by a panic: its thread would wait for ever.
-pub(super) struct Ending<'a>(pub(super) &'a Outbox<'a>);
+pub(super) struct EndOnDrop<'a>(pub(super) &'a Outbox<'a>);
 
-impl Drop for Ending<'_> {
+impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
         self.0.end();
     }
@@ -160,7 +160,7 @@ impl BatchReceiver for Outbox<'_> {
         let item = Item::Batch(batch);
         let mut state = self.lock();
         if state.unwanted {
-            state.leave(item.position());
+            state.note_not_taken(item.position());
             return false;
         }
         state.bytes += item.bytes();
@@ -173,7 +173,7 @@ impl BatchReceiver for Outbox<'_> {
         let item = Item::Long(line);
         let mut state = self.lock();
         if state.unwanted {
-            state.leave(item.position());
+            state.note_not_taken(item.position());
             return state.failure.take().map_or(Ok(()), Err);
         }
         state.bytes += item.bytes();
@@ -184,9 +184,9 @@ impl BatchReceiver for Outbox<'_> {
 
     fn has_room(&self) -> bool {
         let mut state = self.lock();
-        let room = state.bytes < MOST || state.unwanted;
-        state.is_missed |= !room;
-        if std::mem::take(&mut state.is_told) {
+        let room = state.bytes < MAX_BYTES || state.unwanted;
+        state.is_waited_for |= !room;
+        if std::mem::take(&mut state.is_signalled) {
             // It cannot fail: it was written to, and nobody else reads it.
             let _ = self.room.read();
         }
@@ -222,7 +222,7 @@ mod tests {
         let (tell, told) = channel();
         let slow = Slow(Mutex::new(told));
         let outbox = Outbox::new(&slow).unwrap();
-        let line = [vec![b'x'; (MOST / 4) as usize - 1], b"\n".to_vec()].concat();
+        let line = [vec![b'x'; (MAX_BYTES / 4) as usize - 1], b"\n".to_vec()].concat();
         let batch = || Batch::new(Arc::new(Origin::new(1, "x.log")), 0, 1, Bytes::copy_from_slice(&line));
         std::thread::scope(|scope| {
             scope.spawn(|| outbox.hand_on());
@@ -239,8 +239,8 @@ mod tests {
             tell.send(false).unwrap();
             outbox.end();
         });
-        let (failure, left) = outbox.into_rest();
+        let (failure, not_taken) = outbox.into_rest();
         assert!(failure.is_none());
-        assert_eq!(left.into_iter().collect::<Vec<_>>(), [("x.log".to_owned(), 2 * line.len() as u64)]);
+        assert_eq!(not_taken.into_iter().collect::<Vec<_>>(), [("x.log".to_owned(), 2 * line.len() as u64)]);
     }
 }

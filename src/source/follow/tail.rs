@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::copies::View;
-use super::file_table::{Meaning, meaning};
+use super::file_table::{ContentCheck, check_content};
 use crate::core::batch::Origin;
 use crate::core::error::Result;
 use crate::source::block_pool::BlockPool;
@@ -17,7 +17,7 @@ use crate::source::receiver::{BatchReceiver, BatchSize};
 use crate::source::resume::Resuming;
 
 /// A file that was opened, whatever becomes of its name.
-pub trait Source {
+pub trait OpenFile {
     /// Reads at a place; 0 at the end.
     ///
     /// # Errors
@@ -31,7 +31,7 @@ pub trait Source {
     fn look(&self) -> io::Result<(u64, bool)>;
 }
 
-impl Source for std::fs::File {
+impl OpenFile for std::fs::File {
     fn read_at(&self, room: &mut [u8], at: u64) -> io::Result<usize> {
         std::os::unix::fs::FileExt::read_at(self, room, at)
     }
@@ -58,25 +58,25 @@ pub struct Reader<'a> {
 
 /// How long lines are held back at most, at the end of a file, until it is known whether they are settled; and how long
 /// when nothing comes: whoever copies a file does not pause.
-const HELD: Duration = Duration::from_secs(1);
-const QUIET: Duration = Duration::from_millis(100);
+const MAX_HOLD: Duration = Duration::from_secs(1);
+const MAX_HOLD_QUIET: Duration = Duration::from_millis(100);
 
 /// What is read of one file before others have their turn.
-const TURN: u64 = 8 << 20;
+const TURN_BYTES: u64 = 8 << 20;
 
 /// Bytes kept of a content's beginning, and of what was read last: a content that begins anew has others there.
-const BEGINNING: usize = 256;
-const LATEST: usize = 64;
+const BEGINNING_BYTES: usize = 256;
+const LATEST_BYTES: usize = 64;
 
 /// What came of reading.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Came {
+pub enum TurnResult {
     /// All that is there was read.
     All,
     /// There is more, and others have their turn.
     More,
     /// There may be more, but the file is closed, or nobody takes lines at the moment.
-    NotNow,
+    Paused,
     /// The file was truncated amid a line, which a copy may have whole: [`Tail::begin_anew`] is to be told.
     Truncated,
     /// No more is wanted.
@@ -96,14 +96,14 @@ pub struct Tail<'a, S> {
     beginning: Vec<u8>,
     latest: Vec<u8>,
     /// When something came last.
-    grown: Duration,
+    last_growth: Duration,
     /// The last line was handed out without its end.
     cut: bool,
     /// Since when lines are held back although all is read, and from where on.
     held: Option<(Duration, u64)>,
 }
 
-impl<'a, S: Source> Tail<'a, S> {
+impl<'a, S: OpenFile> Tail<'a, S> {
     /// A file of which nothing is read. `memory` knows what of it is settled.
     pub fn new(source: S, path: PathBuf, reader: &Reader<'a>, memory: &'a View, now: Duration) -> Self {
         Tail {
@@ -115,7 +115,7 @@ impl<'a, S: Source> Tail<'a, S> {
             read: 0,
             beginning: Vec::new(),
             latest: Vec::new(),
-            grown: now,
+            last_growth: now,
             cut: false,
             held: None,
         }
@@ -157,47 +157,47 @@ impl<'a, S: Source> Tail<'a, S> {
     }
 
     /// When something came last.
-    pub fn grown(&self) -> Duration {
-        self.grown
+    pub fn last_growth(&self) -> Duration {
+        self.last_growth
     }
 
     /// Reads what has come, as much as one turn takes, and hands out whole lines.
     ///
     /// # Errors
     /// A read error as [`io::Error`] within; those of [`BatchReceiver::long_line`] without.
-    pub fn read(&mut self, reader: &Reader<'a>, now: Duration) -> Result<io::Result<Came>> {
-        match self.come(reader, now) {
-            Ok(came) => came.map(Ok),
+    pub fn read(&mut self, reader: &Reader<'a>, now: Duration) -> Result<io::Result<TurnResult>> {
+        match self.read_turn(reader, now) {
+            Ok(result) => result.map(Ok),
             Err(error) => Ok(Err(error)),
         }
     }
 
-    fn come(&mut self, reader: &Reader<'a>, now: Duration) -> io::Result<Result<Came>> {
-        let Some(source) = self.source.take() else { return Ok(Ok(Came::NotNow)) };
-        let come = self.come_from(&source, reader, now);
+    fn read_turn(&mut self, reader: &Reader<'a>, now: Duration) -> io::Result<Result<TurnResult>> {
+        let Some(source) = self.source.take() else { return Ok(Ok(TurnResult::Paused)) };
+        let come = self.read_from(&source, reader, now);
         self.source = Some(source);
         come
     }
 
-    fn come_from(&mut self, source: &S, reader: &Reader<'a>, now: Duration) -> io::Result<Result<Came>> {
+    fn read_from(&mut self, source: &S, reader: &Reader<'a>, now: Duration) -> io::Result<Result<TurnResult>> {
         let (size, _) = source.look()?;
-        if meaning(self.read, size, || self.agrees(source)) == Meaning::Anew {
-            if self.content.has_come() && !self.cut {
-                return Ok(Ok(Came::Truncated));
+        if check_content(self.read, size, || self.agrees(source)) == ContentCheck::Replaced {
+            if self.content.has_pending() && !self.cut {
+                return Ok(Ok(TurnResult::Truncated));
             }
-            match self.begin_anew(reader, false) {
-                Ok(Came::Unwanted) => return Ok(Ok(Came::Unwanted)),
+            match self.begin_new_content(reader, false) {
+                Ok(TurnResult::Unwanted) => return Ok(Ok(TurnResult::Unwanted)),
                 Ok(_) => {}
                 Err(error) => return Ok(Err(error)),
             }
         }
-        let turn = self.read + TURN;
-        let mut came = Came::All;
+        let turn = self.read + TURN_BYTES;
+        let mut result = TurnResult::All;
         let name = name(reader.origin, &self.path);
         let cutter = Cutter { size: reader.size, pool: reader.pool, receiver: &self.resuming, name: &name };
         while self.read < size {
             if !reader.receiver.has_room() {
-                came = Came::NotNow;
+                result = TurnResult::Paused;
                 break;
             }
             let room = self.content.room(&cutter);
@@ -206,25 +206,25 @@ impl<'a, S: Source> Tail<'a, S> {
                 Ok(length) => length,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    self.content.park(&cutter);
+                    self.content.return_block(&cutter);
                     return Err(error);
                 }
             };
             let new = &room[..length];
-            if self.beginning.len() < BEGINNING {
-                self.beginning.extend_from_slice(&new[..length.min(BEGINNING - self.beginning.len())]);
+            if self.beginning.len() < BEGINNING_BYTES {
+                self.beginning.extend_from_slice(&new[..length.min(BEGINNING_BYTES - self.beginning.len())]);
             }
-            self.latest.extend_from_slice(&new[length.saturating_sub(LATEST)..]);
-            self.latest.drain(..self.latest.len().saturating_sub(LATEST));
+            self.latest.extend_from_slice(&new[length.saturating_sub(LATEST_BYTES)..]);
+            self.latest.drain(..self.latest.len().saturating_sub(LATEST_BYTES));
             self.read += length as u64;
-            self.grown = now;
-            self.content.came(length);
+            self.last_growth = now;
+            self.content.advance(length);
             if self.cut {
-                match self.content.held() {
+                match self.content.pending() {
                     [b'\r'] => continue,
-                    [b'\n', ..] => self.content.leave_out(1),
-                    [b'\r', b'\n', ..] => self.content.leave_out(2),
-                    _ => self.content.go_on_with_line(),
+                    [b'\n', ..] => self.content.skip_bytes(1),
+                    [b'\r', b'\n', ..] => self.content.skip_bytes(2),
+                    _ => self.content.continue_line(),
                 }
                 self.cut = false;
             }
@@ -236,23 +236,23 @@ impl<'a, S: Source> Tail<'a, S> {
                 }
             }
             if self.read >= turn {
-                came = Came::More;
+                result = TurnResult::More;
                 break;
             }
         }
-        let handed_out = self.content.has_come() && !self.cut;
+        let handed_out = self.content.has_pending() && !self.cut;
         let wanted = match handed_out {
             true => self.content.hand_out(&cutter),
             false => Ok(true),
         };
-        if came == Came::All && self.resuming.holds() {
-            self.resuming.ahead(self.content.held());
+        if result == TurnResult::All && self.resuming.holds() {
+            self.resuming.look_ahead(self.content.pending());
         }
-        self.content.park(&cutter);
-        let from = self.resuming.held_from().filter(|_| came == Came::All);
+        self.content.return_block(&cutter);
+        let from = self.resuming.held_from().filter(|_| result == TurnResult::All);
         self.held = from.map(|from| self.held.filter(|(_, before)| *before == from).unwrap_or((now, from)));
         Ok(match wanted {
-            Ok(true) => Ok(came),
+            Ok(true) => Ok(result),
             Ok(false) => self.unwanted(),
             Err(error) => Err(error),
         })
@@ -260,8 +260,8 @@ impl<'a, S: Source> Tail<'a, S> {
 
     /// When something is to be done although nothing has come.
     pub fn deadline(&self, reader: &Reader) -> Option<Duration> {
-        let unfinished = self.may_cut(reader).then(|| self.grown.saturating_add(reader.timeout));
-        unfinished.into_iter().chain(self.lets_go()).min()
+        let unfinished = self.may_cut(reader).then(|| self.last_growth.saturating_add(reader.timeout));
+        unfinished.into_iter().chain(self.hold_deadline()).min()
     }
 
     /// Whether the last line may be handed out without its end. A first line that is not whole may not while it gives the
@@ -275,24 +275,24 @@ impl<'a, S: Source> Tail<'a, S> {
     }
 
     /// When what is held back is delivered at the latest.
-    fn lets_go(&self) -> Option<Duration> {
-        self.held.map(|(since, _)| (since + HELD).min(self.grown + QUIET))
+    fn hold_deadline(&self) -> Option<Duration> {
+        self.held.map(|(since, _)| (since + MAX_HOLD).min(self.last_growth + MAX_HOLD_QUIET))
     }
 
     /// Does what is due: a line whose end did not come is handed out as it is, and what was held back long enough.
     ///
     /// # Errors
     /// Those of [`BatchReceiver::long_line`].
-    pub fn wake(&mut self, reader: &Reader<'a>, now: Duration) -> Result<Came> {
-        if self.lets_go().is_some_and(|at| at <= now) {
+    pub fn wake(&mut self, reader: &Reader<'a>, now: Duration) -> Result<TurnResult> {
+        if self.hold_deadline().is_some_and(|at| at <= now) {
             self.held = None;
-            self.let_go()?;
+            self.deliver_held()?;
         }
-        let due = self.grown.saturating_add(reader.timeout) <= now;
+        let due = self.last_growth.saturating_add(reader.timeout) <= now;
         if due && self.may_cut(reader) && !self.hand_out_rest(reader)? {
             return self.unwanted();
         }
-        Ok(Came::All)
+        Ok(TurnResult::All)
     }
 
     /// Hands out what is left, if `all` the last line without its end too, and tells the memory that nothing more comes.
@@ -303,7 +303,7 @@ impl<'a, S: Source> Tail<'a, S> {
         if all && !self.cut && !self.hand_out_rest(reader)? {
             self.unwanted()?;
         }
-        self.let_go()?;
+        self.deliver_held()?;
         self.resuming.end(None);
         Ok(())
     }
@@ -316,14 +316,14 @@ impl<'a, S: Source> Tail<'a, S> {
         self.content.end(&cutter, true)
     }
 
-    fn let_go(&self) -> Result<()> {
-        self.resuming.let_go();
+    fn deliver_held(&self) -> Result<()> {
+        self.resuming.deliver_held();
         self.resuming.failure().map_or(Ok(()), Err)
     }
 
     /// Why the receiver wants no more.
-    fn unwanted(&self) -> Result<Came> {
-        self.resuming.failure().map_or(Ok(Came::Unwanted), Err)
+    fn unwanted(&self) -> Result<TurnResult> {
+        self.resuming.failure().map_or(Ok(TurnResult::Unwanted), Err)
     }
 
     /// Whether it begins as what was read of `other`, as far as that was kept.
@@ -334,7 +334,7 @@ impl<'a, S: Source> Tail<'a, S> {
     /// Whether `other` holds what was read, its last line included, which may go on there.
     pub fn is_copied_to(&self, other: &S) -> bool {
         let stands = |bytes: &[u8], at: u64| stands(other, bytes, at).unwrap_or(false);
-        stands(&self.beginning, 0) && stands(self.content.held(), self.content.offset())
+        stands(&self.beginning, 0) && stands(self.content.pending(), self.content.offset())
     }
 
     /// The file was truncated: what it holds from here on is another content. What was read of its last line is handed out
@@ -342,11 +342,11 @@ impl<'a, S: Source> Tail<'a, S> {
     ///
     /// # Errors
     /// Those of [`BatchReceiver::long_line`].
-    pub fn begin_anew(&mut self, reader: &Reader<'a>, copied: bool) -> Result<Came> {
+    pub fn begin_new_content(&mut self, reader: &Reader<'a>, copied: bool) -> Result<TurnResult> {
         if !self.cut && !copied && !self.hand_out_rest(reader)? {
             return self.unwanted();
         }
-        self.let_go()?;
+        self.deliver_held()?;
         self.resuming.end(None);
         self.resuming = Resuming::new(reader.receiver, self.memory, None);
         self.content = Content::default();
@@ -355,7 +355,7 @@ impl<'a, S: Source> Tail<'a, S> {
         self.latest.clear();
         self.cut = false;
         self.held = None;
-        Ok(Came::All)
+        Ok(TurnResult::All)
     }
 
     /// Whether what was read still stands where it stood, as far as it was kept.
@@ -367,8 +367,8 @@ impl<'a, S: Source> Tail<'a, S> {
 }
 
 /// Whether `bytes` stand at `at`.
-fn stands(source: &impl Source, bytes: &[u8], at: u64) -> io::Result<bool> {
-    let mut buffer = [0; BEGINNING];
+fn stands(source: &impl OpenFile, bytes: &[u8], at: u64) -> io::Result<bool> {
+    let mut buffer = [0; BEGINNING_BYTES];
     let mut done = 0;
     while done < bytes.len() {
         let most = (bytes.len() - done).min(buffer.len());

@@ -13,7 +13,7 @@ use nix::sys::statfs::{FsType, fstatfs};
 
 use super::arrivals::Change;
 use super::file_table::FileId;
-use crate::source::patience::timeout;
+use crate::source::batching_delay::timeout;
 use crate::source::say::Say;
 
 /// What happened.

@@ -9,7 +9,7 @@ use super::input::{Input, open_stdin};
 use crate::core::error::{Error, Result};
 use crate::process::job_files::{Identity, Look, Own, identity};
 use crate::process::streams;
-use crate::source::symlinks::Way;
+use crate::source::symlinks::LinkChain;
 
 /// What was found, and what could not be looked at.
 #[derive(Debug, Default)]
@@ -170,14 +170,14 @@ impl Inputs {
         let unreadable = |error: std::io::Error| {
             Error::input(format!("{}: it cannot be told where the link leads", path.display())).because(error)
         };
-        let way = match Way::of(path) {
-            Ok(way) => way,
+        let chain = match LinkChain::of(path) {
+            Ok(chain) => chain,
             Err(error) if error.kind() == ErrorKind::PermissionDenied => return self.errors.push(unreadable(error)),
             Err(_) => return self.left_out.dangling.push(path.to_owned()),
         };
-        let places = way.links.iter().skip(1).map(|(link, _)| link.clone()).chain([way.target.clone()]);
+        let places = chain.links.iter().skip(1).map(|(link, _)| link.clone()).chain([chain.target.clone()]);
         self.targets.extend(places);
-        let data = match way.target.metadata() {
+        let data = match chain.target.metadata() {
             Ok(data) => data,
             Err(error) if error.kind() == ErrorKind::PermissionDenied => return self.errors.push(unreadable(error)),
             Err(_) => return self.left_out.dangling.push(path.to_owned()),
@@ -189,7 +189,7 @@ impl Inputs {
             return;
         }
         let us = nix::unistd::geteuid().as_raw();
-        match way.planted(us, data.uid()) {
+        match chain.planted_link(us, data.uid()) {
             Some((link, user)) => self.warnings.push(format!(
                 "{}: left out, because the link {} belongs to user {user}, who owns neither what it leads to nor this \
                  process; name it to have it read",

@@ -84,9 +84,7 @@ pub fn find_again(names: &[String]) -> Inputs {
 fn add_so_far(found: &mut Inputs, name: &str, own: &Look) -> Result<()> {
     let path = Path::new(name);
     if name == "-" {
-        return Err(Error::usage(
-            "-: standard input cannot be followed, it is read as it comes; leave --follow out",
-        ));
+        return Err(Error::usage("-: standard input cannot be followed, it is read as it comes; leave --follow out"));
     } else if path.symlink_metadata().is_ok() {
         if !path.is_dir() {
             found.directories.insert(directory_of(path));

@@ -71,7 +71,7 @@ pub enum Broken<E> {
 
 /// How many times the longest line a counted message may have. It is read to its end and set aside; a greater count is
 /// garbage.
-const FARTHEST: u64 = 16;
+const MAX_COUNT_FACTOR: u64 = 16;
 
 /// The state of one stream.
 pub struct Framer {
@@ -104,7 +104,7 @@ struct Long {
 }
 
 /// More digits are no count: 9 of them are a gigabyte.
-const DIGITS: u8 = 9;
+const MAX_DIGITS: u8 = 9;
 
 impl Framer {
     /// A framer for a new stream. Messages of more than `max_line` bytes are long.
@@ -140,7 +140,7 @@ impl Framer {
                 State::Count { digits, count } => self.count(digits, count, rest).map_err(Broken::Garbage)?,
                 State::Blank { count } => {
                     if first == b'<' {
-                        let most = FARTHEST * (self.max_line.max(1 << 20) as u64);
+                        let most = MAX_COUNT_FACTOR * (self.max_line.max(1 << 20) as u64);
                         if count > most {
                             // No message, and so nothing to be kept of it.
                             self.partial.clear();
@@ -193,7 +193,7 @@ impl Framer {
     fn count<'a>(&mut self, digits: u8, count: u64, rest: &'a [u8]) -> Result<&'a [u8], Garbage> {
         let Some((&first, after)) = rest.split_first() else { return Ok(rest) };
         match first {
-            b'0'..=b'9' if digits < DIGITS => {
+            b'0'..=b'9' if digits < MAX_DIGITS => {
                 let count = count * 10 + u64::from(first - b'0');
                 self.state = State::Count { digits: digits + 1, count };
             }
@@ -282,7 +282,7 @@ mod tests {
         };
         for read in reads {
             match framer.push(read, &mut take) {
-                Ok(()) => assert!(framer.partial.len() <= max_line.max(usize::from(DIGITS) + 1)),
+                Ok(()) => assert!(framer.partial.len() <= max_line.max(usize::from(MAX_DIGITS) + 1)),
                 Err(Broken::Garbage(garbage)) => return (messages, Some(garbage)),
                 Err(Broken::Taker(())) => panic!("it takes all"),
             }

@@ -119,14 +119,5 @@ fn open_source(address: &Address, options: &Options, live: &Live) -> Result<Sour
     let name = Address { port: bound.port(), ..address.clone() }.to_string();
     options.say.say(format!("{name}: listening"));
     let (connections, idle, say) = (options.connections, options.idle, options.say.clone());
-    Ok(Source {
-        address: address.clone(),
-        name,
-        socket,
-        connections,
-        idle,
-        account: Account::default(),
-        say,
-        entered,
-    })
+    Ok(Source { address: address.clone(), name, socket, connections, idle, account: Account::default(), say, entered })
 }

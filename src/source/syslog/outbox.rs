@@ -16,7 +16,7 @@ pub(super) struct Outbox<'a> {
 }
 
 /// Why a source ends.
-pub(super) enum Ended {
+pub(super) enum SourceEnd {
     /// No more is wanted.
     Enough,
     Failed(Error),
@@ -33,7 +33,7 @@ impl<'a> Outbox<'a> {
         self.messages.handed()
     }
 
-    pub fn add(&mut self, frame: Frame<'_>) -> Result<(), Ended> {
+    pub fn add(&mut self, frame: Frame<'_>) -> Result<(), SourceEnd> {
         count(&self.account.received);
         let wanted = match frame {
             Frame::Message(message) => self.messages.add(message),
@@ -41,8 +41,8 @@ impl<'a> Outbox<'a> {
         };
         match wanted {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Ended::Enough),
-            Err(error) => Err(Ended::Failed(error)),
+            Ok(false) => Err(SourceEnd::Enough),
+            Err(error) => Err(SourceEnd::Failed(error)),
         }
     }
 
@@ -52,24 +52,24 @@ impl<'a> Outbox<'a> {
     }
 
     /// Hands out what waits, if the source is `quiet` or it has waited for long.
-    pub fn hand_out(&mut self, quiet: bool) -> Result<(), Ended> {
-        if self.messages.hand_out(quiet) { Ok(()) } else { Err(Ended::Enough) }
+    pub fn hand_out(&mut self, quiet: bool) -> Result<(), SourceEnd> {
+        if self.messages.hand_out(quiet) { Ok(()) } else { Err(SourceEnd::Enough) }
     }
 }
 
 /// Warnings that may come by the thousand: one in a while is said, the others are counted.
 #[derive(Default)]
-pub(super) struct Seldom {
+pub(super) struct LimitedWarning {
     said: Option<Instant>,
     unsaid: u64,
 }
 
 /// How often such a sentence is said at most.
-const SELDOM: Duration = Duration::from_secs(10);
+const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
-impl Seldom {
+impl LimitedWarning {
     pub fn warn(&mut self, say: &Say, sentence: impl FnOnce() -> String) {
-        if self.said.is_some_and(|said| said.elapsed() < SELDOM) {
+        if self.said.is_some_and(|said| said.elapsed() < WARNING_INTERVAL) {
             self.unsaid += 1;
             return;
         }

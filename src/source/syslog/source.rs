@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::address::Address;
 use crate::observe::receipt::SourceCount;
-use crate::source::live::Entered;
+use crate::source::live::ReaderGuard;
 use crate::source::say::Say;
 
 /// How long what has been received already is looked for after the stop was requested.
-pub(super) const LAST: Duration = Duration::from_secs(1);
+pub(super) const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Source {
@@ -24,7 +24,7 @@ pub(super) struct Source {
     pub(super) account: Account,
     pub(super) say: Say,
     /// Counts as a reader from the moment it listens, until that has read.
-    pub(super) entered: Mutex<Option<Entered>>,
+    pub(super) entered: Mutex<Option<ReaderGuard>>,
 }
 
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub(super) fn count(counter: &AtomicU64) {
 }
 
 impl Source {
-    pub(super) fn enter(&self) -> Option<Entered> {
+    pub(super) fn enter(&self) -> Option<ReaderGuard> {
         self.entered.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 

@@ -13,14 +13,14 @@ use nix::sys::socket::{setsockopt, sockopt};
 use rustls::ServerConfig;
 
 use super::frame::{Broken, Framer};
-use super::outbox::{Ended, Outbox, Seldom};
-use super::source::{LAST, Source, count};
+use super::outbox::{LimitedWarning, Outbox, SourceEnd};
+use super::source::{DRAIN_TIME, Source, count};
 use super::tls::{Step, Tls};
 use crate::core::error::{Error, Result};
 use crate::observe::details;
 use crate::observe::receipt::human_bytes;
+use crate::source::batching_delay::timeout;
 use crate::source::live::Live;
-use crate::source::patience::timeout;
 
 /// What is read at a time.
 const BUFFER: usize = 128 << 10;
@@ -67,14 +67,14 @@ pub(super) fn receive(
         partial: 0,
         paused: None,
         buffer: vec![0; BUFFER],
-        refused: Seldom::default(),
-        broken: Seldom::default(),
-        idle: Seldom::default(),
-        unable: Seldom::default(),
+        refused: LimitedWarning::default(),
+        broken: LimitedWarning::default(),
+        idle: LimitedWarning::default(),
+        unable: LimitedWarning::default(),
     };
     match receiver.work(outbox) {
-        Ok(()) | Err(Ended::Enough) => Ok(()),
-        Err(Ended::Failed(error)) => Err(error),
+        Ok(()) | Err(SourceEnd::Enough) => Ok(()),
+        Err(SourceEnd::Failed(error)) => Err(error),
     }
 }
 
@@ -94,10 +94,10 @@ struct Receiver<'a> {
     /// Since when nobody is let in.
     paused: Option<Instant>,
     buffer: Vec<u8>,
-    refused: Seldom,
-    broken: Seldom,
-    idle: Seldom,
-    unable: Seldom,
+    refused: LimitedWarning,
+    broken: LimitedWarning,
+    idle: LimitedWarning,
+    unable: LimitedWarning,
 }
 
 struct Connection {
@@ -107,7 +107,7 @@ struct Connection {
     /// In a box: it is some kilobytes, which a plain connection is not to have room for.
     tls: Option<Box<Tls>>,
     /// When it came, or bytes came over it for the last time.
-    heard: Instant,
+    last_heard: Instant,
     /// When it came, until it has agreed on keys.
     handshake: Option<Instant>,
     /// Whether it is waited for until something can be written.
@@ -115,17 +115,17 @@ struct Connection {
 }
 
 /// Why a connection is closed.
-enum Closed {
+enum CloseReason {
     /// By its peer.
-    Ended,
+    ByPeer,
     /// By us.
     Broken(String),
     /// With the whole source.
-    Source(Ended),
+    Source(SourceEnd),
 }
 
 impl Receiver<'_> {
-    fn work(&mut self, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+    fn work(&mut self, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         let mut events = [EpollEvent::empty(); EVENTS];
         loop {
             let patience = [
@@ -138,7 +138,7 @@ impl Receiver<'_> {
                 Err(Errno::EINTR) => 0,
                 Err(errno) => {
                     let error = Error::system(format!("{}: cannot wait for messages", self.source.name));
-                    return Err(Ended::Failed(error.because(errno)));
+                    return Err(SourceEnd::Failed(error.because(errno)));
                 }
             };
             for event in &events[..ready] {
@@ -151,12 +151,12 @@ impl Receiver<'_> {
                 }
             }
             outbox.hand_out(ready == 0)?;
-            self.look_around(outbox)?;
+            self.do_timed_work(outbox)?;
         }
     }
 
     /// Lets everybody in who waits.
-    fn accept(&mut self, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+    fn accept(&mut self, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         loop {
             match self.listener.accept() {
                 // An IPv4 peer of an IPv6 socket is shown as what it is.
@@ -188,7 +188,7 @@ impl Receiver<'_> {
         }
     }
 
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         let taken = self.slots.len() - self.free.len();
         if taken >= self.source.connections
             && !self.close_idle(&format!("there are {taken} (--max-connections)"), outbox)?
@@ -223,8 +223,9 @@ impl Receiver<'_> {
                 self.handshakes += usize::from(tls.is_some());
                 let handshake = tls.as_ref().map(|_| Instant::now());
                 let framer = Framer::new(self.max_line);
-                let heard = Instant::now();
-                self.slots[slot] = Some(Connection { stream, peer, framer, tls, heard, handshake, writing: false });
+                let last_heard = Instant::now();
+                self.slots[slot] =
+                    Some(Connection { stream, peer, framer, tls, last_heard, handshake, writing: false });
             }
             Err(error) => {
                 count(&self.source.account.refused);
@@ -238,28 +239,29 @@ impl Receiver<'_> {
 
     /// Closes the connection that has been idle for longest, if one has been for long enough. `false` when there is none.
     /// `why` says what there is no room for.
-    fn close_idle(&mut self, why: &str, outbox: &mut Outbox<'_>) -> Result<bool, Ended> {
+    fn close_idle(&mut self, why: &str, outbox: &mut Outbox<'_>) -> Result<bool, SourceEnd> {
         loop {
             let connections = self.slots.iter().enumerate();
-            let heard = connections.filter_map(|(slot, connection)| Some((connection.as_ref()?.heard, slot)));
-            let Some((heard, slot)) = heard.min() else { return Ok(false) };
-            if heard.elapsed() < self.source.idle {
+            let last_heard = connections.filter_map(|(slot, connection)| Some((connection.as_ref()?.last_heard, slot)));
+            let Some((last_heard, slot)) = last_heard.min() else { return Ok(false) };
+            if last_heard.elapsed() < self.source.idle {
                 return Ok(false);
             }
             // While the queue was full, nobody was read from: what is idle may only seem so.
-            let still = |receiver: &Self| receiver.slots[slot].as_ref().is_some_and(|there| there.heard == heard);
+            let still =
+                |receiver: &Self| receiver.slots[slot].as_ref().is_some_and(|there| there.last_heard == last_heard);
             while still(self) && self.serve(slot, outbox)? {}
             match &self.slots[slot] {
                 None => return Ok(true),
-                Some(connection) if connection.heard != heard => continue,
+                Some(connection) if connection.last_heard != last_heard => continue,
                 // What its peer has sent until it learns of this is taken as well.
                 Some(connection) => drop(connection.stream.shutdown(Shutdown::Write)),
             }
             let start = Instant::now();
-            while self.serve(slot, outbox)? && start.elapsed() < LAST {}
+            while self.serve(slot, outbox)? && start.elapsed() < DRAIN_TIME {}
             if let Some(connection) = &self.slots[slot] {
                 let (name, peer) = (&self.source.name, connection.peer);
-                let seconds = heard.elapsed().as_secs();
+                let seconds = last_heard.elapsed().as_secs();
                 count(&self.source.account.idle);
                 self.idle.warn(&self.source.say, || {
                     format!("{name}: {why}; the connection of {peer}, idle for {seconds} s, was closed for another one")
@@ -272,7 +274,7 @@ impl Receiver<'_> {
 
     /// Reads once from the connection at `slot`, and closes it when that was its end. `true` when it may have more to be
     /// read at once; `false` when it has nothing for now, is closed, or nobody has the slot.
-    fn serve(&mut self, slot: usize, outbox: &mut Outbox<'_>) -> Result<bool, Ended> {
+    fn serve(&mut self, slot: usize, outbox: &mut Outbox<'_>) -> Result<bool, SourceEnd> {
         let Some(Some(connection)) = self.slots.get_mut(slot) else { return Ok(false) };
         let before = connection.framer.memory();
         let step = connection.read(&mut self.buffer, outbox);
@@ -296,14 +298,14 @@ impl Receiver<'_> {
                 }
                 Ok(matches!(step, Step::More))
             }
-            Err(Closed::Source(ended)) => Err(ended),
-            Err(Closed::Ended) => self.close(slot, None, outbox).map(|()| false),
-            Err(Closed::Broken(why)) => self.close(slot, Some(why), outbox).map(|()| false),
+            Err(CloseReason::Source(ended)) => Err(ended),
+            Err(CloseReason::ByPeer) => self.close(slot, None, outbox).map(|()| false),
+            Err(CloseReason::Broken(why)) => self.close(slot, Some(why), outbox).map(|()| false),
         }
     }
 
     /// Closes a connection. What its last message lacks will not come: it counts as it is.
-    fn close(&mut self, slot: usize, why: Option<String>, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+    fn close(&mut self, slot: usize, why: Option<String>, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         let Some(mut connection) = self.slots.get_mut(slot).and_then(Option::take) else { return Ok(()) };
         self.free.push(slot);
         self.partial -= connection.framer.memory();
@@ -318,7 +320,7 @@ impl Receiver<'_> {
     }
 
     /// Closes the connection whose message holds the most memory.
-    fn make_room(&mut self, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+    fn make_room(&mut self, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         let memory = |slot: &usize| self.slots[*slot].as_ref().map_or(0, |connection| connection.framer.memory());
         let Some(largest) = (0..self.slots.len()).max_by_key(memory) else { return Ok(()) };
         let why = format!(
@@ -340,7 +342,7 @@ impl Receiver<'_> {
     }
 
     /// What is to be done when time goes by.
-    fn look_around(&mut self, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+    fn do_timed_work(&mut self, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         if self.paused.is_some_and(|since| since.elapsed() >= PAUSE) {
             self.resume();
         }
@@ -358,11 +360,11 @@ impl Receiver<'_> {
     }
 
     /// Takes what the kernel has received already.
-    fn end(&mut self, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+    fn end(&mut self, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         let start = Instant::now();
         self.accept(outbox)?;
         let mut more = true;
-        while more && start.elapsed() < LAST {
+        while more && start.elapsed() < DRAIN_TIME {
             more = false;
             for slot in 0..self.slots.len() {
                 more |= self.serve(slot, outbox)?;
@@ -377,13 +379,13 @@ impl Receiver<'_> {
 
 impl Connection {
     /// Reads once.
-    fn read(&mut self, buffer: &mut [u8], outbox: &mut Outbox<'_>) -> Result<Step, Closed> {
-        let (framer, heard) = (&mut self.framer, &mut self.heard);
+    fn read(&mut self, buffer: &mut [u8], outbox: &mut Outbox<'_>) -> Result<Step, CloseReason> {
+        let (framer, last_heard) = (&mut self.framer, &mut self.last_heard);
         let mut take = |bytes: &[u8]| {
-            *heard = Instant::now();
+            *last_heard = Instant::now();
             framer.push(bytes, |frame| outbox.add(frame)).map_err(|broken| match broken {
-                Broken::Garbage(garbage) => Closed::Broken(garbage.to_string()),
-                Broken::Taker(ended) => Closed::Source(ended),
+                Broken::Garbage(garbage) => CloseReason::Broken(garbage.to_string()),
+                Broken::Taker(ended) => CloseReason::Source(ended),
             })
         };
         let step = match &mut self.tls {
@@ -394,7 +396,7 @@ impl Connection {
                     Ok(step) => step?,
                     // A peer that was cut off has said what it had to say; only what TLS itself says is worth a word.
                     Err(error) if agreed && error.kind() != io::ErrorKind::Other => Step::Ended,
-                    Err(error) => return Err(Closed::Broken(format!("TLS failed: {error}"))),
+                    Err(error) => return Err(CloseReason::Broken(format!("TLS failed: {error}"))),
                 }
             }
             None => match (&self.stream).read(buffer) {
@@ -409,7 +411,7 @@ impl Connection {
             },
         };
         match step {
-            Step::Ended => Err(Closed::Ended),
+            Step::Ended => Err(CloseReason::ByPeer),
             step => Ok(step),
         }
     }

@@ -11,15 +11,15 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, getsockopt, recvmmsg, setsockopt, sockopt};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::frame::{Frame, LongMessage};
-use super::outbox::{Ended, Outbox, Seldom};
 use super::address::Address;
+use super::frame::{Frame, LongMessage};
 use super::options::Options;
-use super::source::{LAST, Source};
+use super::outbox::{LimitedWarning, Outbox, SourceEnd};
+use super::source::{DRAIN_TIME, Source};
 use crate::core::error::{Error, Result};
 use crate::observe::receipt::{grouped, human_bytes};
+use crate::source::batching_delay::timeout;
 use crate::source::live::Live;
-use crate::source::patience::timeout;
 use crate::state::checksum;
 
 /// Datagrams taken at once.
@@ -57,13 +57,13 @@ pub(super) fn receive(
     max_line: usize,
     outbox: &mut Outbox<'_>,
 ) -> Result<()> {
-    let mut drops = Drops { inode: inode(socket), looked: None, said: Seldom::default(), source };
+    let mut drops = Drops { inode: inode(socket), looked: None, said: LimitedWarning::default(), source };
     drops.look();
     let result = receive_all(socket, live, max_line, outbox, &mut drops);
     drops.look();
     match result {
-        Ok(()) | Err(Ended::Enough) => Ok(()),
-        Err(Ended::Failed(error)) => Err(error),
+        Ok(()) | Err(SourceEnd::Enough) => Ok(()),
+        Err(SourceEnd::Failed(error)) => Err(error),
     }
 }
 
@@ -73,14 +73,15 @@ fn receive_all(
     max_line: usize,
     outbox: &mut Outbox<'_>,
     drops: &mut Drops<'_>,
-) -> Result<(), Ended> {
+) -> Result<(), SourceEnd> {
     let name = &drops.source.name;
-    let failed = |errno: Errno| Ended::Failed(Error::input(format!("{name}: cannot be read further")).because(errno));
+    let failed =
+        |errno: Errno| SourceEnd::Failed(Error::input(format!("{name}: cannot be read further")).because(errno));
     let mut buffer = vec![0; AT_ONCE * LONGEST_DATAGRAM];
     let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(AT_ONCE, None);
     let mut last = None;
     loop {
-        if live.stop.is_requested() && last.get_or_insert_with(Instant::now).elapsed() > LAST {
+        if live.stop.is_requested() && last.get_or_insert_with(Instant::now).elapsed() > DRAIN_TIME {
             return outbox.hand_out(true);
         }
         let mut slices: Vec<[IoSliceMut<'_>; 1]> =
@@ -117,7 +118,7 @@ fn receive_all(
 }
 
 /// Takes a datagram without the end of line that some senders write. An empty one is no message.
-fn put(datagram: &[u8], max_line: usize, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+fn put(datagram: &[u8], max_line: usize, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
     let end = datagram.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r' | 0)).map_or(0, |last| last + 1);
     let message = &datagram[..end];
     if message.is_empty() {
@@ -141,7 +142,7 @@ struct Drops<'a> {
     inode: Option<u64>,
     /// When it was looked at last, unless nothing has come since.
     looked: Option<Instant>,
-    said: Seldom,
+    said: LimitedWarning,
     source: &'a Source,
 }
 

@@ -1,12 +1,12 @@
 //! The end of a run: what is read and handed out then, and what is left.
 
-use super::beginning::{Begins, beginning};
+use super::beginning::{Beginning, beginning};
 use super::state::{Followed, Follower};
 use crate::core::error::Result;
 use crate::observe::receipt::UnreadFile;
 use crate::source::decompress::MAGIC_BYTES;
 use crate::source::follow::file_table::FileId;
-use crate::source::follow::tail::{Came, Source};
+use crate::source::follow::tail::{OpenFile, TurnResult};
 
 /// Files that no later run finds, and the ends up to which they are read.
 pub struct Remainder(Vec<(FileId, u64)>);
@@ -18,7 +18,7 @@ impl Remainder {
     }
 }
 
-impl<S: Source> Follower<'_, S> {
+impl<S: OpenFile> Follower<'_, S> {
     /// The files that no later run finds, because no name leads to them any more, and that hold something that was not
     /// read. What of them cannot be read at all is lost.
     pub fn remainder(&mut self) -> Remainder {
@@ -29,19 +29,19 @@ impl<S: Source> Follower<'_, S> {
                 match followed.tail.source() {
                     Some(source) => {
                         let size = source.look().map_or(followed.size, |(size, _)| size);
-                        let is_packed =
-                            followed.tail.bytes_read() == 0 && matches!(beginning(source), Ok(Begins::Packed(_)));
+                        let is_compressed = followed.tail.bytes_read() == 0
+                            && matches!(beginning(source), Ok(Beginning::Compressed(_)));
                         match size == followed.tail.bytes_read() {
                             true => {}
-                            false if is_packed => self.lost.push(followed.tail.path().to_owned()),
+                            false if is_compressed => self.lost.push(followed.tail.path().to_owned()),
                             false => remainder.push((id, size)),
                         }
                     }
                     None if followed.changed => self.lost.push(followed.tail.path().to_owned()),
                     None => {}
                 }
-            } else if let Some(packed) = self.packed.get(&id).filter(|packed| !packed.given) {
-                self.lost.push(packed.path.clone());
+            } else if let Some(compressed) = self.compressed.get(&id).filter(|compressed| !compressed.given) {
+                self.lost.push(compressed.path.clone());
             }
         }
         Remainder(remainder)
@@ -58,20 +58,20 @@ impl<S: Source> Follower<'_, S> {
                 let came = followed.tail.read(&self.reader, self.read_at)?;
                 counted(followed.tail.bytes_read().saturating_sub(before));
                 match came {
-                    Ok(Came::More) if followed.tail.bytes_read() < end => {}
-                    Ok(Came::All | Came::More) => break,
-                    Ok(Came::NotNow) => {
+                    Ok(TurnResult::More) if followed.tail.bytes_read() < end => {}
+                    Ok(TurnResult::All | TurnResult::More) => break,
+                    Ok(TurnResult::Paused) => {
                         remainder.0.push((id, end));
                         break;
                     }
-                    Ok(Came::Truncated) => {
+                    Ok(TurnResult::Truncated) => {
                         let copied = self.is_copied(id, &mut |_| Ok(None));
                         let Some(followed) = self.tails.get_mut(&id) else { break };
-                        if followed.tail.begin_anew(&self.reader, copied)? == Came::Unwanted {
+                        if followed.tail.begin_new_content(&self.reader, copied)? == TurnResult::Unwanted {
                             return Ok(false);
                         }
                     }
-                    Ok(Came::Unwanted) => {
+                    Ok(TurnResult::Unwanted) => {
                         remainder.0.push((id, end));
                         return Ok(false);
                     }
@@ -117,10 +117,10 @@ impl<S: Source> Follower<'_, S> {
                 followed.tail.source().and_then(|source| source.look().ok()).map_or(followed.size, |(size, _)| size);
             (followed.tail.path(), size.saturating_sub(followed.tail.bytes_handed_out()))
         });
-        let packed = self.packed.values().filter(|packed| !packed.given);
-        let packed = packed.map(|packed| (packed.path.as_path(), packed.stamp.0));
+        let compressed = self.compressed.values().filter(|compressed| !compressed.given);
+        let compressed = compressed.map(|compressed| (compressed.path.as_path(), compressed.stamp.0));
         let waiting = self.waiting.iter().map(|waiting| (waiting.found.path.as_path(), waiting.found.size));
-        let all = tails.chain(packed).chain(waiting).filter(|(_, bytes)| *bytes > 0);
+        let all = tails.chain(compressed).chain(waiting).filter(|(_, bytes)| *bytes > 0);
         let mut all: Vec<_> = all.map(|(path, bytes)| UnreadFile { name: path.display().to_string(), bytes }).collect();
         all.sort_by(|one, other| one.name.cmp(&other.name));
         all
@@ -128,7 +128,7 @@ impl<S: Source> Follower<'_, S> {
 }
 
 /// Whether a file was read to its end.
-fn is_read<S: Source>(followed: &Followed<'_, S>) -> bool {
+fn is_read<S: OpenFile>(followed: &Followed<'_, S>) -> bool {
     let read = followed.tail.bytes_read();
     followed.tail.source().map_or(!followed.changed, |source| source.look().is_ok_and(|(size, _)| size == read))
 }

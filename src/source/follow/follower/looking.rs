@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::state::{Follower, Open, Waiting};
 use crate::source::follow::file_table::{FileId, Found, Step};
-use crate::source::follow::tail::Source;
+use crate::source::follow::tail::OpenFile;
 
-impl<S: Source> Follower<'_, S> {
+impl<S: OpenFile> Follower<'_, S> {
     /// Takes in what names lead to. Gives what could not be opened; it is tried again at the next look.
     pub fn look(&mut self, found: &[Found], now: Duration, open: Open<S>) -> Vec<(PathBuf, io::Error)> {
         for found in found {
@@ -19,13 +19,13 @@ impl<S: Source> Follower<'_, S> {
                     followed.changed |= followed.tail.source().is_none();
                     self.mark(found.id);
                 }
-            } else if let Some(packed) = self.packed.get_mut(&found.id)
-                && packed.stamp != (found.size, found.modified)
+            } else if let Some(compressed) = self.compressed.get_mut(&found.id)
+                && compressed.stamp != (found.size, found.modified)
             {
-                (packed.stamp, packed.since) = ((found.size, found.modified), now);
-                if packed.given {
+                (compressed.stamp, compressed.since) = ((found.size, found.modified), now);
+                if compressed.given {
                     // It was read, and is another one by now.
-                    (packed.given, packed.source) = (false, None);
+                    (compressed.given, compressed.source) = (false, None);
                 }
             }
         }
@@ -39,8 +39,8 @@ impl<S: Source> Follower<'_, S> {
                 Step::Renamed(id, path) => {
                     if let Some(followed) = self.tails.get_mut(&id) {
                         followed.tail.rename(path);
-                    } else if let Some(packed) = self.packed.get_mut(&id) {
-                        packed.path = path;
+                    } else if let Some(compressed) = self.compressed.get_mut(&id) {
+                        compressed.path = path;
                     }
                 }
             }
@@ -64,13 +64,13 @@ impl<S: Source> Follower<'_, S> {
                 self.mark(id);
                 continue;
             }
-            match self.packed.get(&id) {
+            match self.compressed.get(&id) {
                 // It is open, and read when it has settled.
-                Some(packed) if !packed.given && packed.source.is_some() => continue,
-                Some(packed) if !packed.given => self.lost.push(packed.path.clone()),
+                Some(compressed) if !compressed.given && compressed.source.is_some() => continue,
+                Some(compressed) if !compressed.given => self.lost.push(compressed.path.clone()),
                 _ => {}
             }
-            self.packed.remove(&id);
+            self.compressed.remove(&id);
             self.files.forget(id);
         }
         failures

@@ -10,14 +10,14 @@ use nix::errno::Errno;
 use super::state::{Followed, Follower, Open};
 use crate::core::error::Error;
 use crate::source::follow::file_table::{FileId, Found};
-use crate::source::follow::tail::{Source, Tail};
+use crate::source::follow::tail::{OpenFile, Tail};
 
 /// Whether it is the descriptors that are missing.
 fn wants_descriptors(error: &io::Error) -> bool {
     [Errno::EMFILE, Errno::ENFILE].iter().any(|errno| error.raw_os_error() == Some(*errno as i32))
 }
 
-impl<S: Source> Follower<'_, S> {
+impl<S: OpenFile> Follower<'_, S> {
     /// Takes in what a look has found of the files that wait to be opened.
     pub(super) fn look_for_waiting(&mut self, found: &[Found]) {
         if self.waiting.is_empty() {
@@ -72,11 +72,11 @@ impl<S: Source> Follower<'_, S> {
             match open(&found) {
                 Ok(Some(source)) => {
                     self.open += 1;
-                    let memory = if waiting.later { self.wary } else { self.plain };
+                    let memory = if waiting.later { self.compared } else { self.uncompared };
                     let tail = Tail::new(source, found.path.clone(), &self.reader, memory, now);
-                    let (modified, size, wary) = (found.modified, found.size, waiting.later);
+                    let (modified, size, compared) = (found.modified, found.size, waiting.later);
                     let id = found.id;
-                    self.tails.insert(id, Followed { tail, modified, size, wary, changed: false });
+                    self.tails.insert(id, Followed { tail, modified, size, compared, changed: false });
                     self.mark(id);
                 }
                 Ok(None) => {}
@@ -152,7 +152,8 @@ impl<S: Source> Follower<'_, S> {
             return true;
         }
         let quiet = self.tails.iter().filter(|(id, followed)| self.is_quiet(**id, followed));
-        let mut quiet: Vec<(Duration, FileId)> = quiet.map(|(id, followed)| (followed.tail.grown(), *id)).collect();
+        let mut quiet: Vec<(Duration, FileId)> =
+            quiet.map(|(id, followed)| (followed.tail.last_growth(), *id)).collect();
         quiet.sort_unstable();
         // Several at once, so that they are not sorted for each.
         let surplus = self.open - self.most_open + self.most_open.div_ceil(4);
@@ -164,8 +165,9 @@ impl<S: Source> Follower<'_, S> {
         }
         if self.open >= self.most_open {
             // Compressed files can be opened again by their names.
-            let packed = self.packed.values_mut().filter_map(|packed| packed.source.take()).take(surplus).count();
-            self.open -= packed;
+            let compressed =
+                self.compressed.values_mut().filter_map(|compressed| compressed.source.take()).take(surplus).count();
+            self.open -= compressed;
         }
         self.open < self.most_open
     }

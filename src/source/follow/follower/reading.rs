@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::beginning::{Begins, beginning};
-use super::state::{Followed, Follower, Open, Packed};
+use super::beginning::{Beginning, beginning};
+use super::state::{Compressed, Followed, Follower, Open};
 use crate::core::error::{Error, Result};
 use crate::source::follow::file_table::{FileId, Found};
-use crate::source::follow::tail::{Came, Source};
+use crate::source::follow::tail::{OpenFile, TurnResult};
 
-impl<'a, S: Source> Follower<'a, S> {
+impl<'a, S: OpenFile> Follower<'a, S> {
     /// Gives each file in which there may be something its turn, unless the receiver has no room. `false` when no more is
     /// wanted. `open` opens files again that were closed.
     ///
@@ -28,8 +28,9 @@ impl<'a, S: Source> Follower<'a, S> {
         }
         std::mem::take(&mut self.postponed).into_iter().for_each(|id| self.mark(id));
         // What may be a copy is not begun before all else was read: only then is it known what it is a copy of.
-        let may_be_copy =
-            |id: &FileId| self.tails.get(id).is_some_and(|followed| followed.wary && followed.tail.bytes_read() == 0);
+        let may_be_copy = |id: &FileId| {
+            self.tails.get(id).is_some_and(|followed| followed.compared && followed.tail.bytes_read() == 0)
+        };
         let (copies, others): (Vec<FileId>, Vec<FileId>) =
             std::mem::take(&mut self.dirty).into_iter().partition(may_be_copy);
         let first_copy = others.len();
@@ -53,21 +54,23 @@ impl<'a, S: Source> Follower<'a, S> {
             let copied = truncated.is_some() && self.is_copied(id, open);
             self.truncated.remove(&id);
             let Some(followed) = self.tails.get_mut(&id) else { continue };
-            if truncated.is_some() && followed.tail.begin_anew(&self.reader, copied)? == Came::Unwanted {
+            if truncated.is_some() && followed.tail.begin_new_content(&self.reader, copied)? == TurnResult::Unwanted {
                 return Ok(false);
             }
             let before = followed.tail.bytes_read();
             if before == 0 {
                 let begins = followed.tail.source().map(beginning);
-                match begins.unwrap_or(Ok(Begins::Plain)) {
-                    Ok(Begins::Plain) => {}
-                    Ok(Begins::Unknown) if now < followed.tail.grown().saturating_add(self.reader.timeout) => continue,
-                    Ok(Begins::Unknown) => {}
-                    Ok(Begins::Packed(size)) => {
+                match begins.unwrap_or(Ok(Beginning::Plain)) {
+                    Ok(Beginning::Plain) => {}
+                    Ok(Beginning::Unknown) if now < followed.tail.last_growth().saturating_add(self.reader.timeout) => {
+                        continue;
+                    }
+                    Ok(Beginning::Unknown) => {}
+                    Ok(Beginning::Compressed(size)) => {
                         let stamp = (size, followed.modified);
                         let path = followed.tail.path().to_owned();
                         let source = self.tails.remove(&id).and_then(|mut followed| followed.tail.close());
-                        self.packed.insert(id, Packed { path, stamp, since: now, given: false, source });
+                        self.compressed.insert(id, Compressed { path, stamp, since: now, given: false, source });
                         continue;
                     }
                     // Reading meets it again, and says what it was at.
@@ -79,12 +82,12 @@ impl<'a, S: Source> Follower<'a, S> {
             self.came |= after != before;
             counted(after.saturating_sub(before));
             match read {
-                Ok(Came::All) => followed.changed = false,
-                Ok(Came::More | Came::NotNow) => self.mark(id),
-                Ok(Came::Truncated) => {
+                Ok(TurnResult::All) => followed.changed = false,
+                Ok(TurnResult::More | TurnResult::Paused) => self.mark(id),
+                Ok(TurnResult::Truncated) => {
                     self.truncated.insert(id, false);
                 }
-                Ok(Came::Unwanted) => return Ok(false),
+                Ok(TurnResult::Unwanted) => return Ok(false),
                 Err(error) => {
                     let name = followed.tail.path().display();
                     failed(Error::input(format!("{name}: cannot be read further at byte {after}")).because(error));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::source::follow::copies::View;
 use crate::source::follow::file_table::{FileId, FileTable, Found};
-use crate::source::follow::tail::{Reader, Source, Tail};
+use crate::source::follow::tail::{OpenFile, Reader, Tail};
 
 /// Opens what was found, if it is still there; `None` for what is not to be read.
 pub type Open<'o, S> = &'o mut dyn FnMut(&Found) -> io::Result<Option<S>>;
@@ -16,12 +16,12 @@ pub type Open<'o, S> = &'o mut dyn FnMut(&Found) -> io::Result<Option<S>>;
 pub struct Follower<'a, S> {
     pub(super) reader: Reader<'a>,
     /// For files that were there from the start.
-    pub(super) plain: &'a View,
+    pub(super) uncompared: &'a View,
     /// For those that have come since, and may be copies.
-    pub(super) wary: &'a View,
+    pub(super) compared: &'a View,
     pub(super) files: FileTable,
     pub(super) tails: HashMap<FileId, Followed<'a, S>>,
-    pub(super) packed: HashMap<FileId, Packed<S>>,
+    pub(super) compressed: HashMap<FileId, Compressed<S>>,
     /// Files that are known and were not opened yet, in the order in which they came.
     pub(super) waiting: VecDeque<Waiting>,
     /// The most files that may be open, how many there are descriptors for as far as is known, and how many are open.
@@ -57,13 +57,13 @@ pub(super) struct Followed<'a, S> {
     /// Its bytes, when it was looked at last.
     pub(super) size: u64,
     /// It may be a copy.
-    pub(super) wary: bool,
+    pub(super) compared: bool,
     /// It is closed, and was written to since.
     pub(super) changed: bool,
 }
 
 /// A compressed file, which is read once and as a whole.
-pub(super) struct Packed<S> {
+pub(super) struct Compressed<S> {
     pub(super) path: PathBuf,
     pub(super) stamp: (u64, i64),
     /// Since when it is as it is.
@@ -82,16 +82,16 @@ pub(super) struct Waiting {
     pub(super) failed: bool,
 }
 
-impl<'a, S: Source> Follower<'a, S> {
+impl<'a, S: OpenFile> Follower<'a, S> {
     /// Nothing was looked at yet. No more than `most_open` files are kept open, which is at least one.
-    pub fn new(reader: Reader<'a>, plain: &'a View, wary: &'a View, most_open: usize) -> Self {
+    pub fn new(reader: Reader<'a>, uncompared: &'a View, compared: &'a View, most_open: usize) -> Self {
         Follower {
             reader,
-            plain,
-            wary,
+            uncompared,
+            compared,
             files: FileTable::default(),
             tails: HashMap::new(),
-            packed: HashMap::new(),
+            compressed: HashMap::new(),
             waiting: VecDeque::new(),
             allowed: most_open.max(1),
             most_open: most_open.max(1),

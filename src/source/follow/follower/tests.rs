@@ -19,7 +19,7 @@ use crate::core::lines;
 use crate::source::block_pool::BlockPool;
 use crate::source::follow::copies::{Copies, View};
 use crate::source::follow::file_table::{FileId, Found};
-use crate::source::follow::tail::{Reader, Source};
+use crate::source::follow::tail::{OpenFile, Reader};
 use crate::source::origin::OriginRule;
 use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
 use crate::state::extents::{Entry, Extent, Extents};
@@ -61,7 +61,7 @@ impl Disk {
 
 struct Handle(Rc<RefCell<Disk>>, usize);
 
-impl Source for Handle {
+impl OpenFile for Handle {
     fn read_at(&self, room: &mut [u8], at: u64) -> io::Result<usize> {
         let disk = self.0.borrow();
         let rest = disk.files[self.1].0.get(at as usize..).unwrap_or_default();
@@ -126,7 +126,7 @@ impl Memory for Settled {
         None
     }
 
-    fn goes_on(&self, _: u32, _: u32) {}
+    fn continue_lineage(&self, _: u32, _: u32) {}
 
     fn deliver(&self, content: u32, extent: Extent) {
         let origin = self.origins.lock().unwrap()[&content];

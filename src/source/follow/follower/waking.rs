@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::state::{Follower, Packed};
+use super::state::{Compressed, Follower};
 use crate::core::error::Result;
-use crate::source::follow::file_table::{FileId, Nameless, patience};
-use crate::source::follow::tail::{Came, Source};
+use crate::source::follow::file_table::{FileId, Nameless, closing_delay};
+use crate::source::follow::tail::{OpenFile, TurnResult};
 
 /// How long a compressed file must not have changed before it is read: until then somebody may be writing it.
 pub const SETTLED: Duration = Duration::from_secs(5);
@@ -14,7 +14,7 @@ pub const SETTLED: Duration = Duration::from_secs(5);
 /// How long is waited for a descriptor to open a file with.
 const POSTPONED: Duration = Duration::from_millis(250);
 
-impl<S: Source> Follower<'_, S> {
+impl<S: OpenFile> Follower<'_, S> {
     /// Does what is due, and closes files that are finished. `false` when no more is wanted.
     ///
     /// # Errors
@@ -22,7 +22,7 @@ impl<S: Source> Follower<'_, S> {
     pub fn wake(&mut self, now: Duration, closed: &mut dyn FnMut(FileId)) -> Result<bool> {
         for followed in self.tails.values_mut() {
             if followed.tail.deadline(&self.reader).is_some_and(|at| at <= now)
-                && followed.tail.wake(&self.reader, now)? == Came::Unwanted
+                && followed.tail.wake(&self.reader, now)? == TurnResult::Unwanted
             {
                 return Ok(false);
             }
@@ -56,7 +56,7 @@ impl<S: Source> Follower<'_, S> {
         let at = |file: Nameless| {
             let tail = &self.tails.get(&file.id).filter(|_| !self.is_dirty.contains(&file.id))?.tail;
             let deleted = tail.source().is_some_and(|source| source.look().is_ok_and(|(_, deleted)| deleted));
-            Some((file.id, file.since.max(tail.grown()) + patience(deleted, file.succeeded)))
+            Some((file.id, file.since.max(tail.last_growth()) + closing_delay(deleted, file.replaced)))
         };
         self.files.nameless().filter_map(at).collect()
     }
@@ -65,20 +65,24 @@ impl<S: Source> Follower<'_, S> {
     pub fn deadline(&self) -> Option<Duration> {
         let tails = self.tails.values().filter_map(|followed| followed.tail.deadline(&self.reader));
         let closing = self.closing().into_iter().map(|(_, at)| at);
-        let packed = self.packed.values().filter(|packed| !packed.given).map(|packed| packed.since + SETTLED);
+        let compressed = self
+            .compressed
+            .values()
+            .filter(|compressed| !compressed.given)
+            .map(|compressed| compressed.since + SETTLED);
         let postponed = (!self.postponed.is_empty()).then(|| self.read_at + POSTPONED);
-        tails.chain(closing).chain(packed).chain(postponed).min()
+        tails.chain(closing).chain(compressed).chain(postponed).min()
     }
 
     /// The compressed files that are to be read now, each once, and open if there were descriptors for it. `age` tells how
     /// long ago a time was, in nanoseconds since 1970.
     pub fn unpack(&mut self, now: Duration, age: impl Fn(i64) -> Duration) -> Vec<(PathBuf, Option<S>)> {
-        let is_ready = |packed: &&mut Packed<S>| {
-            !packed.given && (packed.since + SETTLED <= now || age(packed.stamp.1) >= SETTLED)
+        let is_ready = |compressed: &&mut Compressed<S>| {
+            !compressed.given && (compressed.since + SETTLED <= now || age(compressed.stamp.1) >= SETTLED)
         };
-        let ready = self.packed.values_mut().filter(is_ready).map(|packed| {
-            packed.given = true;
-            (packed.path.clone(), packed.source.take())
+        let ready = self.compressed.values_mut().filter(is_ready).map(|compressed| {
+            compressed.given = true;
+            (compressed.path.clone(), compressed.source.take())
         });
         let mut ready: Vec<_> = ready.collect();
         self.open -= ready.iter().filter(|(_, source)| source.is_some()).count();

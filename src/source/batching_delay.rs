@@ -12,12 +12,12 @@ pub(super) const LONGEST: Duration = Duration::from_millis(80);
 
 /// How long what a live input gave has waited for more.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Patience {
+pub(super) struct BatchingDelay {
     /// When the oldest of it came.
     pub(super) since: Option<Instant>,
 }
 
-impl Patience {
+impl BatchingDelay {
     /// Something waits from now on, if nothing did before.
     pub fn begin(&mut self) {
         self.since.get_or_insert_with(Instant::now);
@@ -29,7 +29,7 @@ impl Patience {
     }
 
     /// Whether what waits is to be handed out although more comes.
-    pub fn is_over(&self) -> bool {
+    pub fn is_due(&self) -> bool {
         self.waited() >= LONGEST
     }
 

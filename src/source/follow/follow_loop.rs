@@ -15,7 +15,7 @@ use super::copies::{Copies, View};
 use super::file_table::{FileId, Found};
 use super::follower::Follower;
 use super::losses::{self, Lost};
-use super::outbox::{Ending, Outbox};
+use super::outbox::{EndOnDrop, Outbox};
 use super::tail::Reader;
 use super::unpack::{Unpacker, Until};
 use super::watch::{Event, Watcher};
@@ -32,16 +32,16 @@ use crate::source::receiver::BatchReceiver;
 use crate::source::say::Say;
 
 /// What comes within this time is read together: a writer that writes line by line does not make a batch of each.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER_TIME: Duration = Duration::from_millis(20);
 
 /// How often names and sizes are looked at where no events tell: at once after something came, later when nothing does.
-const POLL: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
+const POLL_INTERVALS: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
 
 /// How often they are looked at although events should tell.
-const DOUBT: Duration = Duration::from_secs(10);
+const RECHECK: Duration = Duration::from_secs(10);
 
 /// A look may take no more than this part of the time.
-const PART: u32 = 200;
+const LOOK_SHARE: u32 = 200;
 
 /// Follows files until `live` is told to stop, or no more is wanted.
 pub(in crate::source) fn follow(
@@ -60,21 +60,21 @@ pub(in crate::source) fn follow(
         Err(error) => return error.into(),
     };
     let copies = Arc::new(Copies::new(options.memory.clone()));
-    let (plain, wary) = (View::new(&copies, false), View::new(&copies, true));
+    let (uncompared, compared) = (View::new(&copies, false), View::new(&copies, true));
     let reader =
         Reader { size: &options.size, origin: &options.origin, pool, receiver: &outbox, timeout: follow.timeout };
     let errors = Mutex::new(Vec::new());
     let until = Until { receiver, stop: &live.stop };
-    let options_of_copies = ReadOptions { memory: Some(Arc::new(wary.clone())), ..options.clone() };
+    let options_of_copies = ReadOptions { memory: Some(Arc::new(compared.clone())), ..options.clone() };
     let most_open = descriptors();
     let for_copies = most_open.div_ceil(4);
     let unpacker = Unpacker::new(options_of_copies, pool, &until, progress, &errors, &follow.say, for_copies);
-    let mut following = Following {
+    let mut follow_loop = FollowLoop {
         followed,
         live,
         say: &follow.say,
         outbox: &outbox,
-        follower: Follower::new(reader, &plain, &wary, most_open - for_copies),
+        follower: Follower::new(reader, &uncompared, &compared, most_open - for_copies),
         watcher: Watcher::new(follow.poll, &follow.say),
         arrivals: Arrivals::default(),
         lost: Lost::default(),
@@ -90,15 +90,15 @@ pub(in crate::source) fn follow(
         if let Err(error) = builder.spawn_scoped(scope, || outbox.hand_on()) {
             return Err(Error::system("no thread to follow files with").because(error));
         }
-        let _ending = Ending(&outbox);
-        let ended = following.run(scope, &unpacker, progress).and_then(|()| following.read_remainder(progress));
+        let _ending = EndOnDrop(&outbox);
+        let ended = follow_loop.run(scope, &unpacker, progress).and_then(|()| follow_loop.read_remainder(progress));
         // The state finds an unfinished line whole when it has come to its end; nobody else remembers it.
-        ended.and_then(|()| following.follower.end(options.memory.is_none()))
+        ended.and_then(|()| follow_loop.follower.end(options.memory.is_none()))
     });
-    let mut unread = following.follower.unread();
+    let mut unread = follow_loop.follower.unread();
     unread.extend(unpacker.unread());
-    let lost = std::mem::take(&mut following.lost);
-    drop((following, unpacker));
+    let lost = std::mem::take(&mut follow_loop.lost);
+    drop((follow_loop, unpacker));
     let mut errors = errors.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (failure, left) = outbox.into_rest();
     errors.extend(ended.err());
@@ -115,7 +115,7 @@ fn descriptors() -> usize {
     most.saturating_sub(open).saturating_sub((most / 4).clamp(16, 256)).max(4)
 }
 
-struct Following<'a> {
+struct FollowLoop<'a> {
     followed: &'a Followed,
     live: &'a Live,
     say: &'a Say,
@@ -137,7 +137,7 @@ struct Following<'a> {
     next_look: Duration,
 }
 
-impl<'a> Following<'a> {
+impl<'a> FollowLoop<'a> {
     fn run<'scope, 'env: 'scope>(
         &mut self,
         scope: &'scope Scope<'scope, 'env>,
@@ -190,7 +190,7 @@ impl<'a> Following<'a> {
                 break;
             }
             if !self.outbox.has_room() {
-                Watcher::pause(self.outbox.room(), DOUBT);
+                Watcher::pause(self.outbox.room(), RECHECK);
             }
         }
         self.follower.give_up(remainder);
@@ -206,9 +206,9 @@ impl<'a> Following<'a> {
             return;
         }
         if self.follower.has_come() && !is_behind {
-            Watcher::pause(stop.as_fd(), GATHER);
+            Watcher::pause(stop.as_fd(), GATHER_TIME);
             if self.watcher.polls() {
-                self.next_look = self.next_look.min(self.started.elapsed() + POLL[0]);
+                self.next_look = self.next_look.min(self.started.elapsed() + POLL_INTERVALS[0]);
             }
         }
         let next = self.follower.deadline().map_or(self.next_look, |at| at.min(self.next_look));
@@ -283,7 +283,7 @@ impl<'a> Following<'a> {
         let warnings = inputs.errors.iter().map(Error::to_string).chain(inputs.warnings);
         warnings.for_each(|sentence| self.warn_once(sentence));
         if self.next_look.is_zero() && self.follower.files().is_unopened() {
-            self.say_what_lacks();
+            self.say_missing_names();
         }
         // A link may come to lead to something else without a change of itself.
         let led_to = inputs.targets.iter().filter_map(|target| target.parent().map(Path::to_owned));
@@ -303,9 +303,9 @@ impl<'a> Following<'a> {
         self.say_failures(failures);
         self.arrivals.looked(|path| path.symlink_metadata().is_ok());
         let now = self.started.elapsed();
-        let pause = if self.watcher.polls() { POLL[1] } else { DOUBT };
+        let pause = if self.watcher.polls() { POLL_INTERVALS[1] } else { RECHECK };
         // In a directory that was not watched, something may have happened before it was.
-        self.next_look = if new { now } else { now + pause.max((now - began) * PART) };
+        self.next_look = if new { now } else { now + pause.max((now - began) * LOOK_SHARE) };
     }
 
     /// Says which files could not be opened, in one sentence.
@@ -348,7 +348,7 @@ impl<'a> Following<'a> {
     }
 
     /// Names that lead to nothing are no fault here, but perhaps not what was meant.
-    fn say_what_lacks(&mut self) {
+    fn say_missing_names(&mut self) {
         for name in &self.followed.names {
             let glob = name.contains(['*', '?', '[']) && !Path::new(name).exists();
             let there = match glob {
