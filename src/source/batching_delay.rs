@@ -1,39 +1,39 @@
-//! How long a reader waits for more of a live input before it hands on what it has.
+//! How long the reader of a live input waits for more data before it delivers the data that it has.
 
 use std::time::{Duration, Instant};
 
 use nix::poll::PollTimeout;
 
-/// How long a live input may be quiet before what it gave is handed out.
-pub(super) const QUIET: Duration = Duration::from_millis(20);
+/// A pause of this length in a live input ends the wait.
+pub(super) const MAX_QUIET: Duration = Duration::from_millis(20);
 
-/// How long what it gave is kept if it never is.
-pub(super) const LONGEST: Duration = Duration::from_millis(80);
+/// The wait ends after this time even if the input never pauses.
+pub(super) const MAX_DELAY: Duration = Duration::from_millis(80);
 
-/// How long what a live input gave has waited for more.
+/// How long the data that waits for delivery has waited.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct BatchingDelay {
-    /// When the oldest of it came.
+    /// When the oldest data that waits was read. `None` if no data waits.
     pub(super) since: Option<Instant>,
 }
 
 impl BatchingDelay {
-    /// Something waits from now on, if nothing did before.
+    /// Starts the wait, unless it has started already.
     pub fn begin(&mut self) {
         self.since.get_or_insert_with(Instant::now);
     }
 
-    /// How long to wait for more: when none has come by then, what waits is to be handed out.
+    /// How long to wait for more data. If none comes within this time, the waiting data must be delivered.
     pub fn left(&self) -> Duration {
-        LONGEST.saturating_sub(self.waited()).min(QUIET)
+        MAX_DELAY.saturating_sub(self.waited()).min(MAX_QUIET)
     }
 
-    /// Whether what waits is to be handed out although more comes.
+    /// Whether the waiting data must be delivered although more data comes.
     pub fn is_due(&self) -> bool {
-        self.waited() >= LONGEST
+        self.waited() >= MAX_DELAY
     }
 
-    /// What waited has been handed out.
+    /// Ends the wait. The caller has delivered the data.
     pub fn reset(&mut self) {
         self.since = None;
     }
@@ -43,8 +43,8 @@ impl BatchingDelay {
     }
 }
 
-/// How long `poll` and `epoll` are to wait: without end, or milliseconds, rounded up. A wait that ends just before its deadline
-/// would be done again at once, and again.
+/// The timeout argument for `poll` and `epoll`. `None` means to wait without a limit. The time is rounded up to whole
+/// milliseconds, because a wait that ends just before its deadline would be repeated several times.
 pub(super) fn timeout(most: Option<Duration>) -> PollTimeout {
     most.map_or(PollTimeout::NONE, |most| {
         PollTimeout::try_from(most.saturating_add(Duration::from_micros(999))).unwrap_or(PollTimeout::MAX)

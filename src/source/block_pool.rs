@@ -1,14 +1,14 @@
-//! The blocks of memory that contents are read into, which are used again.
+//! The blocks of memory that readers read into. Blocks are used again.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Blocks that wait to be used again.
+/// Blocks that are free to be used again.
 #[derive(Debug, Default)]
 pub struct BlockPool {
     free: Mutex<Vec<Vec<u8>>>,
 }
 
-/// The most blocks kept for later; more are out only while many batches wait.
+/// The most free blocks that the pool keeps. More blocks are in use only while many batches wait.
 const FREE_BLOCKS: usize = 32;
 
 impl BlockPool {
@@ -25,7 +25,7 @@ impl BlockPool {
     }
 }
 
-/// A filled block, given back to its pool when the last batch on it is gone.
+/// A filled block. It returns to its pool when the last batch that refers to it is dropped.
 pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
     pub(super) filled: usize,

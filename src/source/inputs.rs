@@ -1,4 +1,4 @@
-//! What a user names as INPUT, made into a list of things to open.
+//! Finds the inputs that the names on the command line mean.
 
 mod followed;
 mod found;

@@ -1,14 +1,15 @@
-//! Inputs without an end: what ends their readers.
+//! Live inputs, which have no end: how their readers are stopped.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::core::stop::Stop;
 
-/// The live readers of a process. Cloning shares it.
+/// The readers of live inputs in this process. Clones share the same state.
 #[derive(Debug, Clone)]
 pub struct Live {
-    /// Asks the readers to hand on what they have, and to leave. Its descriptor can be polled beside theirs.
+    /// The request to stop. Readers then deliver the data that they have, and end. Readers can poll its file descriptor
+    /// together with their own.
     pub stop: Stop,
     readers: Arc<Readers>,
 }
@@ -25,7 +26,7 @@ impl Readers {
     }
 }
 
-/// A live reader at work, until it is dropped.
+/// Counts one live reader as active until it is dropped.
 #[derive(Debug)]
 pub struct ReaderGuard {
     readers: Arc<Readers>,
@@ -39,19 +40,19 @@ impl Drop for ReaderGuard {
 }
 
 impl Live {
-    /// No reader yet; `stop` will end those to come.
+    /// No readers yet. `stop` will end all readers that are added.
     pub fn new(stop: Stop) -> Live {
         Live { stop, readers: Arc::default() }
     }
 
-    /// Counts a reader for as long as the answer is kept.
+    /// Counts a reader as active until the returned guard is dropped.
     pub fn enter(&self) -> ReaderGuard {
         *self.readers.count() += 1;
         ReaderGuard { readers: Arc::clone(&self.readers) }
     }
 
-    /// Waits until no reader is at work, but no longer than `most`: one may wait for room in a queue whose workers are
-    /// gone.
+    /// Waits until no reader is active, but no longer than `most`. A reader may wait for room in a queue that has no
+    /// workers any more.
     pub fn wait(&self, most: Duration) {
         let count = self.readers.count();
         drop(self.readers.ended.wait_timeout_while(count, most, |count| *count > 0));

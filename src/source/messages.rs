@@ -1,4 +1,4 @@
-//! Single messages made into batches.
+//! Makes batches of single messages.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,41 +13,42 @@ use crate::core::error::Result;
 use crate::core::lines;
 use crate::state::checksum;
 
-/// The origin of a live input named `name`: new at each start, because nothing can be read from it twice.
+/// The origin of a live input named `name`. It is different at each start, because a live input cannot be read twice.
 pub fn origin(name: &str) -> Origin {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let start = format!("{name}\0{}\0{}", now.as_nanos(), fastrand::u64(..));
     Origin::new(xxh3_64(start.as_bytes()), name)
 }
 
-/// Cuts messages into batches: each is a line, and its offset that in all of them, one after the other.
+/// Collects messages in batches. Each message becomes a line, and its offset is that in the concatenation of all
+/// messages.
 pub struct Messages<'a> {
     receiver: &'a dyn BatchReceiver,
     size: &'a BatchSize,
     origin: Arc<Origin>,
-    /// Where `block` begins.
+    /// The offset at which `block` begins.
     offset: u64,
     block: BytesMut,
     lines: usize,
-    /// With what is in `block`.
+    /// How long the messages in `block` have waited.
     patience: BatchingDelay,
-    /// How many have been handed on.
+    /// The number of messages that were delivered.
     handed: u64,
-    /// How many could not be handed on, because no more was wanted.
+    /// The number of messages that the receiver did not want.
     unwanted: u64,
 }
 
 impl<'a> Messages<'a> {
-    /// Nothing yet. `origin` is that of all messages.
+    /// No messages yet. All messages will have the origin `origin`.
     pub fn new(receiver: &'a dyn BatchReceiver, size: &'a BatchSize, origin: Origin) -> Self {
         let (origin, block, patience) = (Arc::new(origin), BytesMut::new(), BatchingDelay::default());
         Messages { receiver, size, origin, offset: 0, block, lines: 0, patience, handed: 0, unwanted: 0 }
     }
 
-    /// Takes a message as a line ([`lines::of_message`]). `false` when no more is wanted.
+    /// Adds a message as a line ([`lines::of_message`]). Returns `false` if the receiver wants no more.
     ///
     /// # Errors
-    /// Those of [`BatchReceiver::long_line`].
+    /// The errors of [`BatchReceiver::long_line`].
     pub fn add(&mut self, message: &[u8]) -> Result<bool> {
         let line = lines::of_message(message);
         let full = self.lines >= self.size.lines || self.block.len() + line.len() >= self.size.bytes;
@@ -65,18 +66,19 @@ impl<'a> Messages<'a> {
         Ok(true)
     }
 
-    /// How long to wait for more messages; without end when none waits to be handed on.
+    /// How long to wait for more messages. `None` means without a limit: no message waits for delivery.
     pub fn patience(&self) -> Option<Duration> {
         (!self.block.is_empty()).then(|| self.patience.left())
     }
 
-    /// Hands on what there is, if the input was `quiet` for that long, or some has waited for too long. To be called now
-    /// and then while messages come as well. `false` when no more is wanted.
+    /// Delivers the waiting messages if the input was `quiet` for the time of [`patience`](Self::patience), or if a
+    /// message has waited for too long. The caller must call this regularly, also while messages arrive. Returns
+    /// `false` if the receiver wants no more.
     pub fn hand_out(&mut self, quiet: bool) -> bool {
         if quiet || self.patience.is_due() { self.flush() } else { true }
     }
 
-    /// Hands on what there is. `false` when no more is wanted.
+    /// Delivers the waiting messages. Returns `false` if the receiver wants no more.
     pub fn flush(&mut self) -> bool {
         self.patience.reset();
         if self.block.is_empty() {
@@ -86,7 +88,7 @@ impl<'a> Messages<'a> {
         let lines = std::mem::take(&mut self.lines);
         let offset = self.offset;
         self.offset += data.len() as u64;
-        // A batch has far fewer than 2^32 lines.
+        // The number of lines fits into 32 bits.
         let wanted = self.receiver.batch(Batch::new(Arc::clone(&self.origin), offset, lines as u32, data));
         match wanted {
             true => self.handed += lines as u64,
@@ -100,11 +102,11 @@ impl<'a> Messages<'a> {
         self.add_long(beginning, line.len() as u64, xxh3_64(line), checksum::of(line))
     }
 
-    /// Takes a message that is longer than a line may be: its beginning, the length, hash and [`checksum`] of all of it.
-    /// `false` when no more is wanted.
+    /// Adds a message that is longer than the longest line. The arguments are its beginning, and the length, hash and
+    /// [`checksum`] of the whole message. Returns `false` if the receiver wants no more.
     ///
     /// # Errors
-    /// Those of [`BatchReceiver::long_line`].
+    /// The errors of [`BatchReceiver::long_line`].
     pub fn add_long(&mut self, beginning: Vec<u8>, length: u64, hash: u64, checksum: u64) -> Result<bool> {
         if !self.flush() {
             self.unwanted += 1;
@@ -126,12 +128,12 @@ impl<'a> Messages<'a> {
         Ok(true)
     }
 
-    /// How many messages have been handed on and were wanted.
+    /// The number of messages that the receiver accepted.
     pub fn handed(&self) -> u64 {
         self.handed
     }
 
-    /// How many messages were taken and could not be handed on, because no more was wanted.
+    /// The number of messages that were added and did not reach the receiver, because it wanted no more.
     pub fn unwanted(&self) -> u64 {
         self.unwanted + self.lines as u64
     }
@@ -192,7 +194,7 @@ mod tests {
         let batches = || kept.batches.lock().unwrap().clone();
         assert_eq!(messages.patience(), None);
         assert!(messages.add(b"a").unwrap());
-        // However long the test takes, it has come just now.
+        // The delay starts in the future, so that the test does not depend on its own speed.
         messages.patience.since = Some(Instant::now() + Duration::from_secs(3600));
         assert_eq!(messages.patience(), Some(MAX_QUIET));
         assert!(messages.hand_out(false) && messages.add(b"b").unwrap());

@@ -1,9 +1,14 @@
-//! Sources: from what a user names to batches of lines.
+//! Sources: everything between the names of inputs and batches of lines.
 //!
-//! `inputs` finds what to read, `decompress` (with `gzip`) undoes compressions told by their first bytes, `journald_export` makes lines
-//! of systemd's journal, `reader` and `cutter` cut contents into batches, `origin` names them; `follow` reads files that grow;
-//! `resume` (with `replay filter`) leaves out what earlier runs settled; `live` is what inputs without an end have in common, `syslog`
-//! one of them. [`read_all`] puts them together, several contents side by side.
+//! - `inputs` finds the inputs that the names on the command line mean.
+//! - `decompress` and `gzip` detect compressions by the first bytes and decompress contents.
+//! - `journald_export` converts systemd's journal to lines.
+//! - `reader` and `cutter` cut contents into batches; `receiver` is the interface to the code that takes the batches.
+//! - `origin` gives each content its origin.
+//! - `reading` reads one file or pipe, and `read_all` reads several inputs at the same time.
+//! - `follow` reads files that grow.
+//! - `resume` and `replay_filter` leave out the lines that earlier runs settled.
+//! - `live`, `messages` and `batching_delay` serve inputs without an end, such as `syslog`.
 
 mod batching_delay;
 mod block_pool;

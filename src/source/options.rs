@@ -1,4 +1,4 @@
-//! How to read: the options of all readers.
+//! The options of all readers.
 
 use std::sync::Arc;
 
@@ -9,21 +9,21 @@ use super::receiver::BatchSize;
 use super::syslog;
 use crate::state::Memory;
 
-/// How to read.
+/// The options of all readers.
 #[derive(Debug, Clone, Default)]
 pub struct ReadOptions {
-    /// How contents are cut.
+    /// The limits of batches and lines.
     pub size: BatchSize,
-    /// How contents are named.
+    /// The rule that gives contents their origins.
     pub origin: OriginRule,
-    /// What earlier runs settled, which is not delivered again.
+    /// The lines that earlier runs settled, which are not delivered again.
     pub memory: Option<Arc<dyn Memory>>,
-    /// What ends the readers of inputs without an end.
+    /// Stops the readers of live inputs.
     pub live: Option<Live>,
-    /// How files are followed, if they are.
+    /// The options for followed files, if files are followed.
     pub follow: Option<FollowOptions>,
-    /// How syslog is received.
+    /// The options for syslog.
     pub syslog: syslog::Options,
-    /// The sockets it is received at.
+    /// The sockets that receive syslog.
     pub listening: syslog::Listening,
 }

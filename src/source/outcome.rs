@@ -1,28 +1,28 @@
-//! How reading ended.
+//! The result of reading: errors, and inputs that were not read to their end.
 
 use crate::core::error::Error;
 use crate::observe::receipt::{StoppedInput, UnreadFile, grouped};
 
-/// How reading ended.
+/// The result of reading all inputs.
 #[derive(Debug, Default)]
 pub struct ReadOutcome {
-    /// What could not be read.
+    /// Errors of inputs that could not be read.
     pub errors: Vec<Error>,
-    /// Inputs that have an end and were left before it, because no more was wanted.
+    /// Inputs that have an end and were not read to it, because the receiver wanted no more.
     pub stopped: Vec<StoppedInput>,
-    /// Followed files that held more than was read of them when they were left.
+    /// Followed files that held more bytes than were read when the job ended.
     pub unread: Vec<UnreadFile>,
 }
 
 impl ReadOutcome {
-    /// Adds what became of another input.
+    /// Adds the result of another input.
     pub fn add(&mut self, other: ReadOutcome) {
         self.errors.extend(other.errors);
         self.stopped.extend(other.stopped);
         self.unread.extend(other.unread);
     }
 
-    /// What there is to say of the inputs that were left before their end; `None` where there are none.
+    /// A sentence about the inputs that were not read to their end. `None` if there are none.
     pub fn stopped_sentence(&self) -> Option<Error> {
         let first = self.stopped.first()?;
         let place = first.offset.map(|offset| format!(" at byte {} of its content", grouped(offset)));
@@ -33,7 +33,7 @@ impl ReadOutcome {
         }))
     }
 
-    /// Whether every input was read to its end, as far as it has one.
+    /// Whether every input that has an end was read to it.
     pub fn is_complete(&self) -> bool {
         self.errors.is_empty() && self.stopped.is_empty()
     }
@@ -45,10 +45,10 @@ impl From<Error> for ReadOutcome {
     }
 }
 
-/// How reading one input ended.
+/// How the reading of one input ended.
 pub(super) enum InputEnd {
-    /// At its end, or where everything that follows is settled.
+    /// At its end, or at a place after which all lines are settled.
     Complete,
-    /// Before its end, behind so many bytes of its content.
+    /// Before its end, at this offset in its content.
     Stopped(u64),
 }

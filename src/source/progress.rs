@@ -1,21 +1,21 @@
-//! How far all readers of a job have come.
+//! The progress of all readers of a job, in bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::inputs::Input;
 
-/// How far all readers together have come.
+/// The progress of all readers together.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Bytes of files read, as they stand on the disk.
+    /// The bytes that were read of files, as they are on the disk (compressed).
     pub read: Arc<AtomicU64>,
-    /// Bytes of all files; 0 while unknown, as for standard input.
+    /// The bytes of all files; 0 if unknown, for instance for standard input.
     pub total: u64,
 }
 
 impl Progress {
-    /// A position in `inputs`. The total is unknown as soon as one of them is not a regular file.
+    /// The progress at the start of reading `inputs`. The total is unknown if one of them is not a regular file.
     pub fn of(inputs: &[Input]) -> Self {
         let size = |input: &Input| match input {
             Input::Stdin | Input::Followed(_) | Input::Syslog(_) => None,
@@ -25,7 +25,7 @@ impl Progress {
         Progress { read: Arc::default(), total }
     }
 
-    /// Bytes read, and bytes in all if known.
+    /// The bytes that were read, and the total if it is known.
     pub fn get(&self) -> (u64, Option<u64>) {
         (self.read.load(Ordering::Relaxed), (self.total > 0).then_some(self.total))
     }

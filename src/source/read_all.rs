@@ -1,4 +1,4 @@
-//! Reading several inputs side by side.
+//! Reads several inputs at the same time.
 
 use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,10 +16,10 @@ use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::observe::receipt::StoppedInput;
 
-/// Reads `inputs` into `receiver`, as many side by side as there are processors, each in its own order; those without an
-/// end in threads of their own.
+/// Reads `inputs` into `receiver`. Inputs with an end are read by as many threads as there are processors, each input
+/// in its own order. Each input without an end has a thread of its own.
 ///
-/// An input that cannot be read is an error in what is returned. The other inputs are read all the same.
+/// If an input cannot be read, the result holds an error. The other inputs are read all the same.
 pub fn read_all(
     inputs: &[Input],
     options: &ReadOptions,
@@ -46,7 +46,7 @@ pub fn read_all(
     let read = |input: &Input| note(read(input));
     let (live, finite): (Vec<&Input>, Vec<&Input>) = inputs.iter().partition(|input| !input.has_end());
     std::thread::scope(|scope| {
-        // A live input keeps its thread, so it is none of those that the others take turns on.
+        // A live input needs its own thread, because it would block a thread of the pool for ever.
         for input in live {
             let builder = std::thread::Builder::new().name("reader".into());
             if let Err(error) = builder.spawn_scoped(scope, || read(input)) {
@@ -82,7 +82,7 @@ fn read_input(
     let name = input.name();
     match input {
         Input::Stdin => {
-            // Read without a buffer between, so that `idle` can ask the descriptor.
+            // The file has no buffer, so that `idle` can ask the file descriptor whether data is there.
             let file = inputs::open_stdin()?;
             read_file(&file, input, &name, options, pool, receiver, progress)
         }

@@ -1,37 +1,38 @@
-//! One content, read from its beginning to its end and cut into batches.
+//! Reads one content from its beginning to its end and cuts it into batches.
 
 use std::io::Read;
 
 use super::cutter::{Content, Cutter};
 use crate::core::error::Result;
 
-/// How reading one content ended.
+/// How the reading of one content ended.
 #[derive(Debug)]
 pub enum End {
-    /// At its end.
+    /// At the end of the content.
     Complete,
-    /// No more was wanted.
+    /// The receiver wanted no more.
     Stopped {
-        /// Where the first byte stands in the decompressed content that was not taken.
+        /// The offset in the decompressed content of the first byte that the receiver did not take.
         offset: u64,
     },
-    /// By a read error, after `lines` lines and `offset` bytes of content. A line cut by the damage is not delivered.
+    /// With a read error, after `lines` lines and `offset` bytes of content. A line that the damage cuts is not
+    /// delivered.
     Damaged {
-        /// What the reader said.
+        /// The error of the input.
         error: std::io::Error,
-        /// Lines delivered.
+        /// The number of lines that were delivered.
         lines: u64,
-        /// Where the first undelivered byte stands in the decompressed content.
+        /// The offset in the decompressed content of the first byte that was not delivered.
         offset: u64,
     },
 }
 
 /// Reads contents into batches.
 pub struct BatchReader<'a> {
-    /// How to cut, and where batches go.
+    /// How to cut, and which receiver gets the batches.
     pub cutter: Cutter<'a>,
-    /// Whether nothing more will come for a moment, so that what is there should be handed out. Asked after a short
-    /// read; may wait for that moment.
+    /// Returns whether the input gives no more data for a moment, so that the lines read so far should be delivered. It
+    /// is called after a read that did not fill the block, and it may wait for that moment.
     pub idle: &'a dyn Fn() -> bool,
 }
 
@@ -39,7 +40,7 @@ impl BatchReader<'_> {
     /// Reads `input` to its end.
     ///
     /// # Errors
-    /// Those of [`BatchReceiver::long_line`]. A read error is an [`End`].
+    /// The errors of [`BatchReceiver::long_line`]. A read error is an [`End`].
     pub fn read(&self, input: &mut dyn Read) -> Result<End> {
         let cutter = &self.cutter;
         let mut content = Content::default();
@@ -62,7 +63,7 @@ impl BatchReader<'_> {
                 return Ok(stopped(&content));
             }
             content.advance(length);
-            // Only if there is something to hand out is it worth asking whether more is to come.
+            // Asking whether more data comes costs time, so it is done only if there is a line to deliver.
             let enough = content.is_full() || (content.has_line() && (self.idle)());
             if enough && !content.hand_out(cutter)? {
                 return Ok(stopped(&content));

@@ -1,4 +1,4 @@
-//! Reading one file or pipe to its end.
+//! Reads one file or pipe to its end.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -24,13 +24,14 @@ use crate::core::batch::Origin;
 use crate::core::error::{Error, Result};
 use crate::state::Stamp;
 
-/// What is read before it is decompressed, at a time.
+/// The size of the buffer for compressed bytes.
 const FILE_BUFFER: usize = 128 << 10;
 
-/// How long lines of a live input are held back at most, until it is known whether they are settled.
+/// The longest time that lines of a live input are held back while it is unknown whether they are settled.
 const MAX_HOLD: Duration = Duration::from_secs(1);
 
-/// A file that changed later than this before its end was read may have changed once more without its times showing it.
+/// If a file changed less than this time before its end was read, it may have changed once more without a new
+/// timestamp.
 const TIMESTAMP_DOUBT: Duration = Duration::from_secs(2);
 
 pub(super) fn read_file(
@@ -43,9 +44,9 @@ pub(super) fn read_file(
     progress: &Progress,
 ) -> Result<InputEnd> {
     log::debug!("{name}: reading begins");
-    // Bytes of this input alone, for messages; the shared position adds up all inputs.
+    // The bytes of this input alone, for messages. The shared progress adds up all inputs.
     let consumed = Arc::new(AtomicU64::new(0));
-    // What can be opened again by its name; of standard input nobody knows where reading began.
+    // The file can be opened again by its name. Standard input has no stamp, because its start position is unknown.
     let stamp = || file.metadata().ok().filter(|_| *input != Input::Stdin).and_then(|data| Stamp::of(&data));
     let resuming = options.memory.as_deref().map(|memory| Resuming::new(receiver, memory, stamp()));
     let receiver = resuming.as_ref().map_or(receiver, |resuming| resuming);
@@ -99,7 +100,7 @@ pub(super) fn read_file(
     match end? {
         End::Complete => Ok(InputEnd::Complete),
         End::Stopped { .. } if resuming.as_ref().is_some_and(Resuming::is_settled_whole) => Ok(InputEnd::Complete),
-        // What is held back was not handed on either.
+        // Lines that are held back were not delivered either.
         End::Stopped { offset } => {
             Ok(InputEnd::Stopped(resuming.as_ref().and_then(Resuming::held_from).unwrap_or(offset)))
         }
@@ -107,8 +108,8 @@ pub(super) fn read_file(
     }
 }
 
-/// Reads the first bytes of a stream, only as many as it takes to tell what it is: a live input whose first line is short
-/// is not held up.
+/// Reads the first bytes of a stream, only as many as are needed to detect its format. A live input whose first line is
+/// short is not delayed.
 fn beginning(input: &mut impl Read) -> std::io::Result<Vec<u8>> {
     let mut magic = Vec::with_capacity(MAGIC_BYTES);
     let mut byte = [0];
@@ -130,7 +131,8 @@ fn is_older_than(stamp: &Stamp, age: Duration) -> bool {
     latest + (age.as_nanos() as i128) < now.as_nanos() as i128
 }
 
-/// Whether lines that wait should be handed out: `fd` gives no more for a moment, or has given some for too long.
+/// Whether the waiting lines should be delivered: `fd` gives no more data for a moment, or the lines have waited for
+/// too long.
 fn is_due(patience: &Cell<BatchingDelay>, fd: BorrowedFd<'_>) -> bool {
     let mut waited = patience.get();
     waited.begin();
@@ -142,23 +144,24 @@ fn is_due(patience: &Cell<BatchingDelay>, fd: BorrowedFd<'_>) -> bool {
     is_due
 }
 
-/// Whether `fd` gives nothing for `time`.
+/// Whether `fd` gives no data for `time`.
 fn is_quiet(fd: BorrowedFd<'_>, time: Duration) -> bool {
     use nix::poll::{PollFd, PollFlags, poll};
     matches!(poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], batching_delay::timeout(Some(time))), Ok(0))
 }
 
-/// A file whose reads are added to a shared count.
+/// A file that adds the bytes read to a shared count.
 struct CountedFile<'a> {
     file: &'a File,
     total: Arc<AtomicU64>,
-    /// Set for a live input: what may not be held back for long.
+    /// Set for a live input, whose lines must not be held back for long.
     resuming: Option<&'a Resuming<'a>>,
     held_since: Option<Instant>,
 }
 
 impl CountedFile<'_> {
-    /// Before a live input is waited for: lets go what has been held back for too long.
+    /// Delivers the lines that were held back for too long. This is called before each read of a live input, because
+    /// the read may wait.
     fn deliver_overdue(&mut self) -> std::io::Result<()> {
         let Some(resuming) = self.resuming else { return Ok(()) };
         if !resuming.holds() {

@@ -1,25 +1,25 @@
-//! Sentences for people, which readers say while they read.
+//! Sentences for the user, which readers say while they read.
 
 use std::sync::Arc;
 
-/// Where sentences for people go.
+/// The receiver of sentences for the user. The default drops them.
 #[derive(Clone, Default)]
 pub struct Say(Option<Arc<dyn Fn(String, bool) + Send + Sync>>);
 
 impl Say {
-    /// Sentences go to `say`, with whether they warn.
+    /// Passes each sentence to `say`. The second argument is `true` for warnings.
     pub fn to(say: impl Fn(String, bool) + Send + Sync + 'static) -> Say {
         Say(Some(Arc::new(say)))
     }
 
-    /// Says what a user may like to know.
+    /// Tells the user something that is useful to know.
     pub fn say(&self, sentence: String) {
         if let Some(say) = &self.0 {
             say(sentence, false);
         }
     }
 
-    /// Says what may be about to go wrong.
+    /// Warns the user.
     pub fn warn(&self, sentence: String) {
         if let Some(say) = &self.0 {
             say(sentence, true);

@@ -1,27 +1,29 @@
-//! Symbolic links that are met in a directory or by a glob: where they lead, over which links, and whose those are.
+//! Follows symbolic links that were found in a directory or by a glob. The result says where a link leads, over which
+//! other links, and who owns them.
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-/// More links than this on one way lead in a circle, for the kernel as well.
+/// The most links that are followed. More links form a circle. The kernel has the same limit.
 const MAX_LINKS: usize = 40;
 
-/// The links on the way from a name to what it leads to.
+/// The links between a name and its target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkChain {
-    /// The path at its end, which is no link. Nothing need be there.
+    /// The path at the end, which is not a link. The path may not exist.
     pub target: PathBuf,
-    /// Each link, with the number of the user that owns it.
+    /// Each link, with the user number of its owner.
     pub links: Vec<(PathBuf, u32)>,
 }
 
 impl LinkChain {
-    /// Follows `path`, whose folder is taken as it is. Links to folders on the way are links as well.
+    /// Follows `path`. Links in the directory part of `path` are not examined. Links to directories behind the first
+    /// link are included.
     ///
     /// # Errors
-    /// Those of the file system, and too many links.
+    /// The errors of the file system, and an error if there are too many links.
     pub fn of(path: &Path) -> io::Result<LinkChain> {
         let mut links = Vec::new();
         let mut at = path.parent().map(Path::to_owned).unwrap_or_default();
@@ -30,7 +32,7 @@ impl LinkChain {
             let next = at.join(&part);
             let data = match next.symlink_metadata() {
                 Ok(data) => data,
-                // Nothing is there, and so no further link.
+                // The path does not exist, so there is no further link.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     at = rest.iter().fold(next, |path, part| path.join(part));
                     break;
@@ -56,8 +58,8 @@ impl LinkChain {
         Ok(LinkChain { target: at, links })
     }
 
-    /// The first link that somebody has made who is neither root, nor `us`, nor the owner of what it leads to. Whoever may
-    /// write to a directory of logs could make such a link to a file that only others may read.
+    /// The first link whose owner is neither root, nor `us`, nor the `owner` of the target. Anyone who may write to a
+    /// directory of logs could put such a link there. The link could lead to a file that its owner may not read.
     pub fn planted_link(&self, us: u32, owner: u32) -> Option<&(PathBuf, u32)> {
         self.links.iter().find(|(_, user)| *user != 0 && *user != us && *user != owner)
     }

@@ -1,26 +1,26 @@
-//! What readers ask of the state, and tell it.
+//! The interface between readers and the state: [`Memory`] and its types.
 
 use std::sync::Arc;
 
 use super::extents::Extent;
 
-/// A file as it was: whoever changes it changes one of these.
+/// The identity and the times of a file. Every change of the file changes at least one of the fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
-    /// The device that holds it.
+    /// The number of the device.
     pub device: u64,
-    /// Its number there.
+    /// The number of the inode on the device.
     pub inode: u64,
-    /// Its bytes, as they stand on the disk.
+    /// The size on the disk, in bytes.
     pub size: u64,
-    /// When its bytes changed, in nanoseconds since 1970.
+    /// The time of the last change of its bytes, in nanoseconds since 1970.
     pub modified: i64,
-    /// When its bytes or its names, rights and times changed, in nanoseconds since 1970.
+    /// The time of the last change of its bytes, names, rights or times, in nanoseconds since 1970.
     pub changed: i64,
 }
 
 impl Stamp {
-    /// The stamp of a regular file; others have none.
+    /// The stamp of a regular file; `None` for anything else.
     pub fn of(metadata: &std::fs::Metadata) -> Option<Stamp> {
         use std::os::unix::fs::MetadataExt;
         let nanoseconds = |seconds: i64, rest: i64| seconds.checked_mul(1_000_000_000)?.checked_add(rest);
@@ -35,30 +35,30 @@ impl Stamp {
     }
 }
 
-/// An extent of an earlier run, and its lineage.
+/// An extent of an earlier run, with its lineage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
     /// The extent.
     pub extent: Extent,
-    /// The lineage that it belongs to.
+    /// The lineage of the extent.
     pub lineage: u32,
 }
 
-/// A content that is going to be read.
+/// The answer to [`Memory::begin`].
 #[derive(Debug, Clone, Default)]
 pub struct Begun {
-    /// The number of the content, which no other has in this process; not 0.
+    /// The number of the content. It is unique in this process and never 0.
     pub content: u32,
-    /// What earlier runs settled of contents of the same origin, by start.
+    /// The settled extents of earlier runs with the same origin, by start.
     pub known: Arc<[Known]>,
 }
 
-/// How much was settled before.
+/// A number of lines and bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Amount {
-    /// Lines.
+    /// The number of lines.
     pub lines: u64,
-    /// Their bytes, with their ends.
+    /// The number of their bytes, with the line ends.
     pub bytes: u64,
 }
 
@@ -69,27 +69,30 @@ impl std::ops::AddAssign for Amount {
     }
 }
 
-/// What a reader asks of the state, and tells it.
+/// The interface through which readers ask the state and report to it.
 pub trait Memory: std::fmt::Debug + Send + Sync {
-    /// A content of `origin` is going to be read.
+    /// Starts the reading of a content of `origin`.
     fn begin(&self, origin: u64) -> Begun;
 
-    /// How much a file holds of which all was settled by an earlier run, if it is one. That is taken as skipped.
+    /// The lines and bytes of a file that an earlier run settled as a whole; `None` if no run did. They count as
+    /// skipped.
     fn skip_whole(&self, origin: u64, stamp: &Stamp) -> Option<Amount>;
 
-    /// `content` agrees with all that was compared of `lineage`, and goes on with it.
+    /// Records that `content` continues `lineage`, because all extents of the lineage that were compared equal the
+    /// content.
     fn continue_lineage(&self, content: u32, lineage: u32);
 
-    /// These lines of `content` are going to be delivered. Their checksum is taken by the reader, in whose cache they are: it
-    /// costs a third of what it would when they are acknowledged.
+    /// Records that the lines of `extent` are going to be delivered. The reader computes the checksum while the bytes
+    /// are in its cache. That costs a third of the time that it would cost when the lines are acknowledged.
     fn deliver(&self, content: u32, extent: Extent);
 
-    /// This line of `content` was set aside, because it is too long.
+    /// Records that a line of `content` was set aside because it is too long.
     fn set_aside(&self, _content: u32, _extent: Extent) {}
 
-    /// These bytes of `content` were settled by an earlier run, and are not delivered.
+    /// Records that lines of `content` are not delivered, because an earlier run settled them.
     fn skip(&self, content: u32, start: u64, amount: Amount);
 
-    /// `content` was read to its end, at `length`. `stamp` is that of the file, if it can be trusted.
+    /// Records that `content` was read to its end, at the offset `length`. `stamp` is the stamp of its file, if every
+    /// change of the file would change it.
     fn end(&self, content: u32, length: u64, stamp: Option<Stamp>);
 }

@@ -1,8 +1,9 @@
-//! What is settled, kept in a directory (`--state DIR`), so that another run delivers only the rest. `doc/state.md` has
-//! the promise, the rule and the bytes.
+//! The settled lines, kept in a directory (`--state DIR`), so that a later run delivers only the other lines.
+//! `doc/state.md` states the promise, the rule and the format.
 //!
-//! [`checksum`], [`ranges`], [`extents`] and [`journal`] are pure; `ledger` keeps what they say, `writer` writes it in threads of its
-//! own, [`store`] owns the directory. Readers ask through [`Memory`].
+//! A line is settled when no more work will be done for it: for instance, a sink has stored it, or its dead letter is written. [`checksum`], [`ranges`],
+//! [`extents`] and [`journal`] are pure. `ledger` keeps the settled lines in memory, `writer` writes them in threads of
+//! its own, and [`store`] owns the directory. Readers use the trait [`Memory`].
 
 pub mod checksum;
 pub mod extents;

@@ -1,4 +1,4 @@
-//! The state directory: its lock, its journal, and what both say.
+//! The state directory: its lock and its journal.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -19,26 +19,26 @@ use crate::core::disk;
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Waits, Words};
 
-/// How long the end of a process waits for threads that write, after everything was written or given up.
+/// How long the process waits at its end for the threads that write, after everything was written or given up.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// An open state directory. Nobody else can open it meanwhile.
+/// An open state directory. No other process can open it at the same time.
 pub struct Store {
     shared: Arc<Shared>,
-    /// What was settled when it was opened. In one run nothing is skipped because of what the run itself settles.
+    /// The settled extents of earlier runs. Extents that this run settles do not make it skip lines.
     known: HashMap<u64, Arc<[Known]>>,
-    /// The files of which all was settled then, by origin, device and inode.
+    /// The files that earlier runs settled as a whole, by origin, device and inode.
     whole: BTreeMap<(u64, u64, u64), Done>,
-    /// Locked until this is dropped.
+    /// The lock file. It stays locked until it is dropped.
     _lock: File,
 }
 
 impl Store {
-    /// Opens `directory`, which is made if need be.
+    /// Opens `directory`, and creates it if necessary.
     ///
     /// # Errors
-    /// [`Usage`](crate::core::error::Kind::Usage) when it is in use, is no state directory, or may not be written;
-    /// [`System`](crate::core::error::Kind::System) when it cannot be.
+    /// [`Usage`](crate::core::error::Kind::Usage) if the directory is in use, is not a state directory, or may not be
+    /// written; [`System`](crate::core::error::Kind::System) for other failures.
     pub fn open(directory: &Path, say: Say) -> Result<Store> {
         let shown = directory.display();
         let failed = |what: &str, error: io::Error| {
@@ -90,7 +90,7 @@ impl Store {
         let (mut file, mut length) = (file, length as u64);
         if length > 2 * state.size_needed() {
             let whole = state.whole();
-            // A full disk must not keep anybody from resuming: the old journal is as good.
+            // On a full disk, the old journal remains in use, because it holds the same records.
             if let Ok(compacted) = writer::replace(directory, &whole) {
                 (file, length) = (compacted, whole.len() as u64);
             }
@@ -103,13 +103,14 @@ impl Store {
         Ok(Store { shared, known, whole, _lock: lock })
     }
 
-    /// Records batches that are settled. A thread of the store writes it, at once; this does not wait for the disk.
+    /// Records that batches are settled. A thread of the store writes the records at once. This function does not wait
+    /// for the disk.
     pub fn settle(&self, batches: &[Batch]) {
         let mut state = self.shared.ledger();
         for batch in batches {
             let content = batch.origin.content;
             let delivered = state.delivered.remove(&(content, batch.offset));
-            // A line that was cut off a batch was delivered with it and not for itself.
+            // A batch that was split after its delivery has no extent of its own.
             let extent = delivered.filter(|extent| extent.length == batch.data.len() as u64);
             let extent = extent.unwrap_or_else(|| Extent::of_batch(batch));
             state.settle(content, u64::from(batch.lines), extent);
@@ -117,22 +118,22 @@ impl Store {
         self.shared.wake(state);
     }
 
-    /// Records one line that is settled and never was in a batch.
+    /// Records that a line is settled which was never in a batch.
     pub fn settle_line(&self, content: u32, extent: Extent) {
         let mut state = self.shared.ledger();
         state.settle(content, 1, extent);
         self.shared.wake(state);
     }
 
-    /// How much was skipped, because an earlier run settled it.
+    /// The lines and bytes that were skipped because an earlier run settled them.
     pub fn skipped(&self) -> Amount {
         self.shared.ledger().skipped
     }
 
-    /// Waits until everything is written and synced, as long as `waits` allows.
+    /// Waits until all records are written and synced, as long as `waits` allows.
     ///
     /// # Errors
-    /// When that is not possible: what is lost is only the memory of it.
+    /// Fails when the records cannot be written. The lines themselves are not lost; a later run delivers them again.
     pub fn sync(&self, waits: &Waits) -> Result<()> {
         let shown = self.shared.directory.display();
         let patience = waits.patience(format!("--state {shown}"), Words::WRITTEN);
@@ -183,7 +184,7 @@ impl Memory for Store {
 
     fn continue_lineage(&self, content: u32, lineage: u32) {
         let mut state = self.shared.ledger();
-        // One lineage for two contents of one run would join extents of the one with those of the other.
+        // If two contents of one run had the same lineage, their extents would be joined.
         if state.lineages_taken.insert(lineage)
             && let Some(content) = state.contents.get_mut(&content)
         {
@@ -206,7 +207,7 @@ impl Memory for Store {
         let mut state = self.shared.ledger();
         match (stamp, state.contents.get_mut(&content)) {
             (Some(stamp), Some(read)) => read.end = Some((length, stamp)),
-            // The lineage is still asked for while lines are out; what is covered is not.
+            // The lineage is needed until the last line is settled. The covered ranges are not needed.
             (None, Some(read)) => read.settled = Ranges::default(),
             (_, None) => {}
         }
@@ -215,13 +216,13 @@ impl Memory for Store {
     }
 }
 
-/// Syncs a journal that may be new, and the directory that names it.
+/// Syncs a journal that may be new, and its directory.
 fn file_synced(journal: &File, directory: &Path) -> io::Result<()> {
     journal.sync_all()?;
     File::open(directory)?.sync_all()
 }
 
-/// Takes the lock, or says who has it.
+/// Takes the lock, or fails with the process that holds it.
 fn lock(directory: &Path, failed: &dyn Fn(&str, io::Error) -> Error) -> Result<File> {
     let path = directory.join("lock");
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);

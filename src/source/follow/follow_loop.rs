@@ -31,19 +31,21 @@ use crate::source::progress::Progress;
 use crate::source::receiver::BatchReceiver;
 use crate::source::say::Say;
 
-/// What comes within this time is read together: a writer that writes line by line does not make a batch of each.
+/// Data that arrives within this time is read together, so that a writer of single lines does not make a batch of each
+/// line.
 const GATHER_TIME: Duration = Duration::from_millis(20);
 
-/// How often names and sizes are looked at where no events tell: at once after something came, later when nothing does.
+/// How often names and sizes are checked where there are no events: the first time after new data came, the second time
+/// otherwise.
 const POLL_INTERVALS: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
 
-/// How often they are looked at although events should tell.
+/// How often names and sizes are checked although there are events.
 const RECHECK: Duration = Duration::from_secs(10);
 
-/// A look may take no more than this part of the time.
+/// After a look, the loop waits this many times the duration of the look. Looks take only a small part of the time.
 const LOOK_SHARE: u32 = 200;
 
-/// Follows files until `live` is told to stop, or no more is wanted.
+/// Follows files until `live` is told to stop, or until the receiver wants no more.
 pub(in crate::source) fn follow(
     followed: &Followed,
     options: &ReadOptions,
@@ -92,7 +94,8 @@ pub(in crate::source) fn follow(
         }
         let _ending = EndOnDrop(&outbox);
         let ended = follow_loop.run(scope, &unpacker, progress).and_then(|()| follow_loop.read_remainder(progress));
-        // The state finds an unfinished line whole when it has come to its end; nobody else remembers it.
+        // With a state directory, the next run reads an unfinished line when it is whole. Without one, no later run
+        // knows about the line, so it is delivered now.
         ended.and_then(|()| follow_loop.follower.end(options.memory.is_none()))
     });
     let mut unread = follow_loop.follower.unread();
@@ -107,7 +110,8 @@ pub(in crate::source) fn follow(
     ReadOutcome { errors, unread: losses::with_left(unread, left), ..ReadOutcome::default() }
 }
 
-/// How many files may be followed with a descriptor each. The others of the process are for sinks, sockets and journals.
+/// The most files that may be open at the same time. The other file descriptors of the process are for sinks, sockets
+/// and journals.
 fn descriptors() -> usize {
     use nix::sys::resource::{Resource, getrlimit};
     let most = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(most, _)| usize::try_from(most).unwrap_or(usize::MAX));
@@ -122,17 +126,17 @@ struct FollowLoop<'a> {
     outbox: &'a Outbox<'a>,
     follower: Follower<'a, File>,
     watcher: Watcher,
-    /// What events tell of names that come and go.
+    /// Detects files that appeared and vanished between two looks.
     arrivals: Arrivals,
-    /// Files that are gone with what was not read of them.
+    /// Files that are gone, and of which some bytes were not read.
     lost: Lost,
     started: Instant,
-    /// The job's own files among those that were found, which are not read.
+    /// The job's own files among the files that were found. They are not read.
     own: HashSet<FileId>,
-    /// What links led to at the last look.
+    /// The paths to which links led at the last look.
     targets: BTreeSet<PathBuf>,
     patterns: Vec<glob::Pattern>,
-    /// What was said, so that it is said once.
+    /// The sentences that were said. Each is said once.
     said: HashSet<String>,
     next_look: Duration,
 }
@@ -177,7 +181,7 @@ impl<'a> FollowLoop<'a> {
         }
     }
 
-    /// Reads what files hold to which no name leads any more, because no later run finds them.
+    /// Reads the rest of the files that have no name any more, because no later run can find them.
     fn read_remainder(&mut self, progress: &Progress) -> Result<()> {
         self.take_events();
         self.look();
@@ -199,7 +203,7 @@ impl<'a> FollowLoop<'a> {
     }
 
     fn wait(&mut self, stop: &Stop) {
-        // While nobody takes lines, reading waits, and watching goes on.
+        // While the queue is full, reading pauses and watching goes on.
         let has_room = self.outbox.has_room();
         let is_behind = self.follower.is_behind();
         if self.follower.may_open_more() || (is_behind && has_room) {
@@ -217,7 +221,7 @@ impl<'a> FollowLoop<'a> {
 
     fn take_events(&mut self) {
         let events = self.watcher.events();
-        // Asked after the events, so that what was written before a name was removed is among it.
+        // The written names are read after the events. A write before the removal of a name is then among them.
         self.arrivals.written(self.watcher.written());
         for event in events {
             let look = match event {
@@ -237,7 +241,7 @@ impl<'a> FollowLoop<'a> {
                 Event::Name(path, change) => {
                     let concerns = self.concerns(&path);
                     if let Some(change) = change {
-                        // Of what lies in the current directory events say `./NAME`.
+                        // For files in the current directory, events report `./NAME`.
                         let bare = path.strip_prefix(".").unwrap_or(&path);
                         let files = self.follower.files();
                         let is_known = files.is_name(&path) || files.is_name(bare);
@@ -259,7 +263,7 @@ impl<'a> FollowLoop<'a> {
         }
     }
 
-    /// Whether what happens to `path` can matter.
+    /// Whether an event about `path` can matter.
     fn concerns(&self, path: &Path) -> bool {
         if self.follower.files().is_name(path) {
             return true;
@@ -271,7 +275,7 @@ impl<'a> FollowLoop<'a> {
         let bare = path.strip_prefix(".").unwrap_or(path);
         let meant = self.followed.names.iter().any(named)
             || self.patterns.iter().any(|pattern| pattern.matches_path(path) || pattern.matches_path(bare))
-            // A directory of a glob's.
+            // The path may be a directory that the glob matches.
             || path.is_dir();
         self.targets.contains(path) || meant && self.followed.own.look_again().of_path(path).is_none()
     }
@@ -285,14 +289,14 @@ impl<'a> FollowLoop<'a> {
         if self.next_look.is_zero() && self.follower.files().is_unopened() {
             self.say_missing_names();
         }
-        // A link may come to lead to something else without a change of itself.
+        // A link may lead to another file without a change of the link itself.
         let led_to = inputs.targets.iter().filter_map(|target| target.parent().map(Path::to_owned));
         let directories: BTreeSet<PathBuf> = inputs.directories.into_iter().chain(led_to).collect();
         let new = self.watcher.watch_directories(directories, self.say);
         self.targets = inputs.targets;
         let found: Vec<Found> = inputs.inputs.iter().filter_map(found).collect();
         let own = self.own_of(&found);
-        // Files that wait for a descriptor are opened after later looks.
+        // A file that waits for a file descriptor is opened after a later look, so its entry is kept.
         self.own.retain(|id| self.follower.files().knows(*id));
         self.own.extend(own);
         let failures = {
@@ -304,7 +308,7 @@ impl<'a> FollowLoop<'a> {
         self.arrivals.looked(|path| path.symlink_metadata().is_ok());
         let now = self.started.elapsed();
         let pause = if self.watcher.polls() { POLL_INTERVALS[1] } else { RECHECK };
-        // In a directory that was not watched, something may have happened before it was.
+        // In a new directory, files may have changed before the watch began, so it is looked at once more.
         self.next_look = if new { now } else { now + pause.max((now - began) * LOOK_SHARE) };
     }
 
@@ -318,7 +322,7 @@ impl<'a> FollowLoop<'a> {
         self.warn_once(format!("{}: cannot be opened: {error}; {more}", path.display()));
     }
 
-    /// Says, once, that there are more files than descriptors.
+    /// Says, once, that there are more files than file descriptors.
     fn say_closed(&mut self) {
         if self.follower.closed() > 0 {
             self.warn_once(
@@ -329,7 +333,8 @@ impl<'a> FollowLoop<'a> {
         }
     }
 
-    /// Notes which files are gone with what was not read of them, and says so at once, because the end may be far.
+    /// Records the files that are gone and were not read to their end. The user is told at once, because the job may
+    /// run for a long time.
     fn note_lost(&mut self) {
         let mut lost = Lost::default();
         self.follower.take_lost().into_iter().chain(self.arrivals.take_lost()).for_each(|path| lost.add(path));
@@ -339,7 +344,7 @@ impl<'a> FollowLoop<'a> {
         self.lost.join(lost);
     }
 
-    /// Which of the files that are not known yet are the job's own.
+    /// The job's own files among the files that are not known yet.
     fn own_of(&self, found: &[Found]) -> HashSet<FileId> {
         let own = self.followed.own.look_again();
         let is_new = |found: &&Found| !self.follower.files().knows(found.id);
@@ -347,7 +352,7 @@ impl<'a> FollowLoop<'a> {
         found.iter().filter(is_new).filter(is_own).map(|found| found.id).collect()
     }
 
-    /// Names that lead to nothing are no fault here, but perhaps not what was meant.
+    /// Names the paths that do not exist yet. This is not an error, but the user may have made a mistake.
     fn say_missing_names(&mut self) {
         for name in &self.followed.names {
             let glob = name.contains(['*', '?', '[']) && !Path::new(name).exists();
@@ -362,7 +367,7 @@ impl<'a> FollowLoop<'a> {
         }
     }
 
-    /// Warns of something, once.
+    /// Warns the user, once for each sentence.
     fn warn_once(&mut self, sentence: String) {
         if self.said.len() < 1000 && self.said.insert(sentence.clone()) {
             self.say.warn(sentence);
@@ -370,7 +375,7 @@ impl<'a> FollowLoop<'a> {
     }
 }
 
-/// Opens a file, and watches it; `None` if it is one of the job's own.
+/// Opens a file and watches it. Returns `None` if it is one of the job's own files.
 fn open_file(found: &Found, own: &HashSet<FileId>, watcher: &mut Watcher, say: &Say) -> io::Result<Option<File>> {
     if own.contains(&found.id) {
         return Ok(None);
@@ -378,14 +383,14 @@ fn open_file(found: &Found, own: &HashSet<FileId>, watcher: &mut Watcher, say: &
     let file = File::open(&found.path)?;
     let data = file.metadata()?;
     if (FileId { device: data.dev(), inode: data.ino() }) != found.id {
-        // The name leads to another file by now, which the next look finds.
+        // The name now leads to another file, which the next look finds.
         return Err(io::ErrorKind::NotFound.into());
     }
     watcher.watch_file(found.id, &file, &found.path, say);
     Ok(Some(file))
 }
 
-/// A file that was found, if it is one.
+/// The file of an input, if it is a regular file.
 fn found(input: &Input) -> Option<Found> {
     let Input::File(path) = input else { return None };
     let data = path.metadata().ok().filter(|data| data.is_file())?;
@@ -394,7 +399,7 @@ fn found(input: &Input) -> Option<Found> {
     Some(Found { path: path.clone(), id, size: data.len(), modified })
 }
 
-/// How long ago a time was, in nanoseconds since 1970.
+/// How long ago `time` was. `time` is in nanoseconds since 1970.
 fn age(time: i64) -> Duration {
     let time = Duration::from_nanos(u64::try_from(time).unwrap_or_default());
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

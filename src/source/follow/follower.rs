@@ -1,4 +1,4 @@
-//! All files that are followed: which are read, when, and until when. Files and time are arguments.
+//! Decides which of the followed files are read, when, and until when. Files and time are arguments.
 
 mod beginning;
 mod ending;

@@ -1,9 +1,10 @@
-//! Files that are followed (`--follow`): what is written to them is read as it comes, whatever becomes of their names.
-//! `doc/follow.md` says what is promised.
+//! Follows files (`--follow`): reads new data as it is written, even if files are renamed. `doc/follow.md` states the
+//! promises.
 //!
-//! One thread follows all files. `file_table` says what looks at names mean, `tail` is one file, `follower` all of them, `copies`
-//! knows what was delivered; all of that is pure but for the files it is given. `watch` waits, and this module puts
-//! them together.
+//! One thread follows all files. These modules are pure, except for the files that they are given: `file_table`
+//! interprets the looks at names, `tail` reads one file, `follower` manages all files, and `copies` remembers the
+//! delivered extents. `watch` waits for events, `unpack` reads compressed files, `outbox` waits for room in the queue,
+//! and `follow_loop` connects all of them.
 
 mod arrivals;
 pub mod copies;

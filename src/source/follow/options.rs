@@ -1,16 +1,16 @@
-//! How files are followed.
+//! The options for followed files.
 
 use std::time::Duration;
 
 use crate::source::say::Say;
 
-/// How files are followed.
+/// The options for followed files.
 #[derive(Debug, Clone)]
 pub struct FollowOptions {
-    /// Look at the files once a second, without inotify.
+    /// Whether to check the files once a second instead of using inotify.
     pub poll: bool,
-    /// How long a last line without its end is waited for.
+    /// How long to wait for the end of the last line before it is delivered without its line end.
     pub timeout: Duration,
-    /// Says what a user should know.
+    /// The receiver of sentences for the user.
     pub say: Say,
 }

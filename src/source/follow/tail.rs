@@ -1,4 +1,4 @@
-//! One file that is followed: what has been read of it, and what has not been handed out.
+//! One followed file: the bytes that were read, and the bytes that were delivered.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,18 +16,18 @@ use crate::source::origin::{FINGERPRINT_BYTES, OriginRule};
 use crate::source::receiver::{BatchReceiver, BatchSize};
 use crate::source::resume::Resuming;
 
-/// A file that was opened, whatever becomes of its name.
+/// An open file. It can be read whatever happens to its name.
 pub trait OpenFile {
-    /// Reads at a place; 0 at the end.
+    /// Reads at the offset `at`. Returns 0 at the end.
     ///
     /// # Errors
-    /// Those of the system.
+    /// The errors of the operating system.
     fn read_at(&self, room: &mut [u8], at: u64) -> io::Result<usize>;
 
-    /// Its bytes, and whether it was deleted.
+    /// The size in bytes, and whether the file was deleted.
     ///
     /// # Errors
-    /// Those of the system.
+    /// The errors of the operating system.
     fn look(&self) -> io::Result<(u64, bool)>;
 }
 
@@ -42,69 +42,71 @@ impl OpenFile for std::fs::File {
     }
 }
 
-/// What all tails share.
+/// The values that all tails share.
 pub struct Reader<'a> {
-    /// How to cut.
+    /// The limits of batches and lines.
     pub size: &'a BatchSize,
-    /// How to name.
+    /// The rule that gives contents their origins.
     pub origin: &'a OriginRule,
-    /// Where blocks come from.
+    /// The pool that blocks are taken from.
     pub pool: &'a Arc<BlockPool>,
-    /// Where batches go.
+    /// The receiver of the batches.
     pub receiver: &'a dyn BatchReceiver,
-    /// How long a last line without its end is waited for.
+    /// How long to wait for the end of the last line before it is delivered without its line end.
     pub timeout: Duration,
 }
 
-/// How long lines are held back at most, at the end of a file, until it is known whether they are settled; and how long
-/// when nothing comes: whoever copies a file does not pause.
+/// The longest time that lines are held back at the end of a file while it is unknown whether they are settled. The
+/// second time applies if no data comes, because a program that copies a file does not pause.
 const MAX_HOLD: Duration = Duration::from_secs(1);
 const MAX_HOLD_QUIET: Duration = Duration::from_millis(100);
 
-/// What is read of one file before others have their turn.
+/// The most bytes that are read of a file in one turn.
 const TURN_BYTES: u64 = 8 << 20;
 
-/// Bytes kept of a content's beginning, and of what was read last: a content that begins anew has others there.
+/// How many bytes are kept of the beginning of a content, and of the end of the bytes that were read. A new content has
+/// other bytes at these places.
 const BEGINNING_BYTES: usize = 256;
 const LATEST_BYTES: usize = 64;
 
-/// What came of reading.
+/// The result of a turn.
 #[derive(Debug, PartialEq, Eq)]
 pub enum TurnResult {
-    /// All that is there was read.
+    /// All bytes of the file were read.
     All,
-    /// There is more, and others have their turn.
+    /// The file holds more bytes, and other files have their turn first.
     More,
-    /// There may be more, but the file is closed, or nobody takes lines at the moment.
+    /// The file may hold more bytes, but it is closed or the queue is full.
     Paused,
-    /// The file was truncated amid a line, which a copy may have whole: [`Tail::begin_anew`] is to be told.
+    /// The file was truncated in the middle of a line. A copy of the file may have the whole line. The caller must
+    /// check that and call [`Tail::begin_new_content`].
     Truncated,
-    /// No more is wanted.
+    /// The receiver wants no more.
     Unwanted,
 }
 
 /// See the [module](self).
 pub struct Tail<'a, S> {
-    /// `None` while it is closed for want of descriptors.
+    /// The open file. `None` while it is closed because file descriptors are missing.
     source: Option<S>,
     path: PathBuf,
     memory: &'a View,
     resuming: Resuming<'a>,
     content: Content,
-    /// Bytes read of the content, which begins with the file.
+    /// The number of bytes that were read of the content. The content begins with the file.
     read: u64,
     beginning: Vec<u8>,
     latest: Vec<u8>,
-    /// When something came last.
+    /// The time at which bytes were last read.
     last_growth: Duration,
-    /// The last line was handed out without its end.
+    /// Whether the last line was delivered without its line end.
     cut: bool,
-    /// Since when lines are held back although all is read, and from where on.
+    /// Since when lines are held back although all bytes were read, and the offset of the first of them.
     held: Option<(Duration, u64)>,
 }
 
 impl<'a, S: OpenFile> Tail<'a, S> {
-    /// A file of which nothing is read. `memory` knows what of it is settled.
+    /// A file of which no byte was read. `memory` knows the settled lines.
     pub fn new(source: S, path: PathBuf, reader: &Reader<'a>, memory: &'a View, now: Duration) -> Self {
         Tail {
             source: Some(source),
@@ -121,22 +123,22 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         }
     }
 
-    /// The file, if it is open.
+    /// The open file, if it is open.
     pub fn source(&self) -> Option<&S> {
         self.source.as_ref()
     }
 
-    /// Closes the file. What is known of it is kept.
+    /// Closes the file. The state is kept.
     pub fn close(&mut self) -> Option<S> {
         self.source.take()
     }
 
-    /// The file is open again.
+    /// Sets the file after it was opened again.
     pub fn reopen(&mut self, source: S) {
         self.source = Some(source);
     }
 
-    /// Bytes that were handed out.
+    /// The number of bytes that were delivered.
     pub fn bytes_handed_out(&self) -> u64 {
         self.content.offset()
     }
@@ -146,25 +148,25 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         &self.path
     }
 
-    /// It has another name.
+    /// Sets a new name.
     pub fn rename(&mut self, path: PathBuf) {
         self.path = path;
     }
 
-    /// Bytes read.
+    /// The number of bytes that were read.
     pub fn bytes_read(&self) -> u64 {
         self.read
     }
 
-    /// When something came last.
+    /// The time at which bytes were last read.
     pub fn last_growth(&self) -> Duration {
         self.last_growth
     }
 
-    /// Reads what has come, as much as one turn takes, and hands out whole lines.
+    /// Reads the new bytes, at most as many as one turn allows, and delivers whole lines.
     ///
     /// # Errors
-    /// A read error as [`io::Error`] within; those of [`BatchReceiver::long_line`] without.
+    /// The inner error is a read error. The outer errors are those of [`BatchReceiver::long_line`].
     pub fn read(&mut self, reader: &Reader<'a>, now: Duration) -> Result<io::Result<TurnResult>> {
         match self.read_turn(reader, now) {
             Ok(result) => result.map(Ok),
@@ -258,14 +260,14 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         })
     }
 
-    /// When something is to be done although nothing has come.
+    /// The time at which there is work even if no bytes come.
     pub fn deadline(&self, reader: &Reader) -> Option<Duration> {
         let unfinished = self.may_cut(reader).then(|| self.last_growth.saturating_add(reader.timeout));
         unfinished.into_iter().chain(self.hold_deadline()).min()
     }
 
-    /// Whether the last line may be handed out without its end. A first line that is not whole may not while it gives the
-    /// content its origin: when its end came, the same content would have another one.
+    /// Whether the last line may be delivered without its line end. This is not allowed for an unfinished first line
+    /// that determines the origin. The origin would change when the rest of the line is written.
     fn may_cut(&self, reader: &Reader) -> bool {
         let unfinished = self.content.unfinished();
         let has_origin = self.content.is_named()
@@ -274,15 +276,15 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         unfinished > 0 && !self.cut && has_origin
     }
 
-    /// When what is held back is delivered at the latest.
+    /// The latest time at which the lines that are held back are delivered.
     fn hold_deadline(&self) -> Option<Duration> {
         self.held.map(|(since, _)| (since + MAX_HOLD).min(self.last_growth + MAX_HOLD_QUIET))
     }
 
-    /// Does what is due: a line whose end did not come is handed out as it is, and what was held back long enough.
+    /// Does the work whose time has come: it delivers an unfinished line, and lines that were held back for too long.
     ///
     /// # Errors
-    /// Those of [`BatchReceiver::long_line`].
+    /// The errors of [`BatchReceiver::long_line`].
     pub fn wake(&mut self, reader: &Reader<'a>, now: Duration) -> Result<TurnResult> {
         if self.hold_deadline().is_some_and(|at| at <= now) {
             self.held = None;
@@ -295,10 +297,11 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         Ok(TurnResult::All)
     }
 
-    /// Hands out what is left, if `all` the last line without its end too, and tells the memory that nothing more comes.
+    /// Delivers the rest. If `all` is set, the last line is delivered even without its line end. Then it tells the
+    /// memory that the content ends.
     ///
     /// # Errors
-    /// Those of [`BatchReceiver::long_line`].
+    /// The errors of [`BatchReceiver::long_line`].
     pub fn end(&mut self, reader: &Reader<'a>, all: bool) -> Result<()> {
         if all && !self.cut && !self.hand_out_rest(reader)? {
             self.unwanted()?;
@@ -308,7 +311,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         Ok(())
     }
 
-    /// The last line, as it is.
+    /// Delivers the last line as it is.
     fn hand_out_rest(&mut self, reader: &Reader<'a>) -> Result<bool> {
         let name = name(reader.origin, &self.path);
         let cutter = Cutter { size: reader.size, pool: reader.pool, receiver: &self.resuming, name: &name };
@@ -321,27 +324,28 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         self.resuming.failure().map_or(Ok(()), Err)
     }
 
-    /// Why the receiver wants no more.
+    /// The error that made the receiver want no more, or [`TurnResult::Unwanted`].
     fn unwanted(&self) -> Result<TurnResult> {
         self.resuming.failure().map_or(Ok(TurnResult::Unwanted), Err)
     }
 
-    /// Whether it begins as what was read of `other`, as far as that was kept.
+    /// Whether this file begins with the bytes that were kept of the beginning of `other`.
     pub fn begins_like(&self, other: &Self) -> bool {
         self.beginning.starts_with(&other.beginning)
     }
 
-    /// Whether `other` holds what was read, its last line included, which may go on there.
+    /// Whether `other` holds the bytes that were kept of this file, its last line included. That line may continue in
+    /// `other`.
     pub fn is_copied_to(&self, other: &S) -> bool {
         let stands = |bytes: &[u8], at: u64| stands(other, bytes, at).unwrap_or(false);
         stands(&self.beginning, 0) && stands(self.content.pending(), self.content.offset())
     }
 
-    /// The file was truncated: what it holds from here on is another content. What was read of its last line is handed out
-    /// if nobody else has it.
+    /// Starts a new content after the file was truncated. The unfinished last line of the old content is delivered,
+    /// unless `copied` says that another file holds it.
     ///
     /// # Errors
-    /// Those of [`BatchReceiver::long_line`].
+    /// The errors of [`BatchReceiver::long_line`].
     pub fn begin_new_content(&mut self, reader: &Reader<'a>, copied: bool) -> Result<TurnResult> {
         if !self.cut && !copied && !self.hand_out_rest(reader)? {
             return self.unwanted();
@@ -358,15 +362,15 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         Ok(TurnResult::All)
     }
 
-    /// Whether what was read still stands where it stood, as far as it was kept.
+    /// Whether the bytes that were kept are still at their places in the file.
     fn agrees(&self, source: &S) -> bool {
-        // Reading on meets what is wrong again, and says it.
+        // If the read fails here, the next read fails as well and reports the error.
         let stands = |bytes: &[u8], at: u64| stands(source, bytes, at).unwrap_or(true);
         stands(&self.beginning, 0) && stands(&self.latest, self.read - self.latest.len() as u64)
     }
 }
 
-/// Whether `bytes` stand at `at`.
+/// Whether the file holds `bytes` at the offset `at`.
 fn stands(source: &impl OpenFile, bytes: &[u8], at: u64) -> io::Result<bool> {
     let mut buffer = [0; BEGINNING_BYTES];
     let mut done = 0;

@@ -1,4 +1,4 @@
-//! Compressed files among those that are followed: each is read once, as a whole, beside them.
+//! Reads the compressed files among the followed files. Each is read once, as a whole, in a thread beside the loop.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -28,17 +28,17 @@ pub(super) struct Unpacker<'a> {
     receiver: &'a dyn BatchReceiver,
     progress: &'a Progress,
     names: Mutex<VecDeque<(PathBuf, Option<File>)>>,
-    /// The most of them that stay open until they are read.
+    /// The most files that stay open while they wait to be read.
     most_open: usize,
     unread: Mutex<Vec<UnreadFile>>,
-    /// Whether a thread takes them from there.
+    /// Whether a thread is reading the files in `names`.
     at_work: AtomicBool,
     errors: &'a Mutex<Vec<Error>>,
     say: &'a Say,
 }
 
 impl<'env> Unpacker<'env> {
-    /// Nothing is to be read yet. What goes wrong goes to `errors`.
+    /// No files yet. Errors are added to `errors`.
     pub(super) fn new(
         options: ReadOptions,
         pool: &'env Arc<BlockPool>,
@@ -52,7 +52,7 @@ impl<'env> Unpacker<'env> {
         Unpacker { options, pool, receiver, progress, names, most_open, unread, at_work, errors, say }
     }
 
-    /// Reads these as well.
+    /// Adds files, and starts a thread if none is at work.
     pub(super) fn take<'scope>(&'env self, scope: &'scope Scope<'scope, 'env>, files: Vec<(PathBuf, Option<File>)>) {
         if files.is_empty() {
             return;
@@ -76,7 +76,7 @@ impl<'env> Unpacker<'env> {
             let next = {
                 let mut names = self.names();
                 let next = names.pop_front();
-                // Under the lock, so that whoever adds one sees that nobody is at work.
+                // The flag is set under the lock, so that a caller that adds a file sees that no thread is at work.
                 self.at_work.store(next.is_some(), Ordering::SeqCst);
                 next
             };
@@ -98,7 +98,7 @@ impl<'env> Unpacker<'env> {
         let read = own.read.load(Ordering::Relaxed);
         self.progress.read.fetch_add(read, Ordering::Relaxed);
         if let InputEnd::Stopped(offset) = end? {
-            // A small file is read whole before the first of it is handed on.
+            // A small file is read whole before its first batch is delivered.
             let bytes = if offset == 0 { size } else { size.saturating_sub(read).max(1) };
             if file.metadata().is_ok_and(|data| data.nlink() == 0) {
                 self.fail(Error::input(format!("{name}: gone before all that was in it could be read")));
@@ -117,14 +117,14 @@ impl<'env> Unpacker<'env> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What goes wrong is said at once, because the end may be far.
+    /// Reports an error at once, because the job may run for a long time.
     pub(super) fn fail(&self, error: Error) {
         self.say.warn(error.to_string());
         self.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
     }
 }
 
-/// Wants no more once a stop is requested.
+/// A receiver that wants no more after a stop was requested.
 pub(super) struct Until<'a> {
     pub(super) receiver: &'a dyn BatchReceiver,
     pub(super) stop: &'a Stop,

@@ -1,4 +1,4 @@
-//! What a user names to be followed.
+//! Finds the inputs of a job that follows files.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,12 @@ use crate::process::job_files::JobFiles;
 use crate::source::decompress::{Compression, MAGIC_BYTES};
 use crate::source::syslog;
 
-/// What is to be read when `names` are followed: the files among them, now and later, together; and for itself what is
-/// there and neither a file nor a directory, as a pipe is. `own` are the job's own files.
+/// Finds the inputs for `names` that are followed. All files, including those that appear later, are one input. A path
+/// that is neither a file nor a directory, such as a pipe, is an input of its own. `own` holds the job's own files. The
+/// second value is the number of inputs that are there now.
 ///
 /// # Errors
-/// As [`find_so_far`]; also when there is nothing to follow.
+/// The errors of [`find_so_far`], and an error if there is nothing to follow.
 pub fn find_followed(names: &[String], own: &Arc<JobFiles>) -> Result<(Inputs, usize)> {
     if names.is_empty() {
         return Err(Error::usage("--follow: name files, directories or globs; standard input is read as it comes"));
@@ -48,7 +49,7 @@ pub fn find_followed(names: &[String], own: &Arc<JobFiles>) -> Result<(Inputs, u
     Ok((inputs, files))
 }
 
-/// Whether a file begins as a compressed one does.
+/// Whether a file begins like a compressed file.
 fn is_compressed(path: &Path) -> bool {
     use std::io::Read;
     let mut magic = Vec::new();

@@ -1,4 +1,4 @@
-//! Inputs as they are found: each once, without the job's own files, links last.
+//! Collects inputs. Each input is taken once, the job's own files are left out, and links come last.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::Metadata;
@@ -11,34 +11,36 @@ use crate::process::job_files::{Identity, Look, Own, identity};
 use crate::process::streams;
 use crate::source::symlinks::LinkChain;
 
-/// What was found, and what could not be looked at.
+/// The inputs that were found, and the paths that could not be read.
 #[derive(Debug, Default)]
 pub struct Inputs {
-    /// What to read, in the order given; the files of a directory or glob in the order of their names.
+    /// The inputs in the order given. The files of a directory or glob are in the order of their names.
     pub inputs: Vec<Input>,
-    /// Directories that could not be read. The rest is read all the same, and the run is not finished.
+    /// Errors of directories that could not be read. The other inputs are read all the same, and the exit code says
+    /// that the run is incomplete.
     pub errors: Vec<Error>,
-    /// The directories in which further files may appear. Told by [`find_so_far`] alone.
+    /// The directories in which new files may appear. Only [`find_so_far`](super::find_so_far) and
+    /// [`find_again`](super::find_again) set them.
     pub directories: BTreeSet<PathBuf>,
-    /// What links lead to, so that it is known which changes elsewhere matter.
+    /// The paths that links lead to. Changes there matter as well.
     pub targets: BTreeSet<PathBuf>,
-    /// What was left out and is perhaps missed, as sentences.
+    /// Sentences about paths that were left out and that the user may miss.
     pub notes: Vec<String>,
-    /// Links that may have been planted, as sentences.
+    /// Sentences about links that another user may have put there.
     pub warnings: Vec<String>,
-    /// An input named twice is read once.
+    /// The inputs so far. An input that is named twice is read once.
     seen: HashSet<Input>,
-    /// A file with several names is read once. `None` where a file is told by others.
+    /// The files so far. A file with several names is read once. `None` if the caller detects such files itself.
     files: Option<HashSet<Identity>>,
-    /// Links that were met and not named. They come after all names that are none.
+    /// Links that were found and that the user did not name. They are added after all other names.
     links: Vec<PathBuf>,
     left_out: LeftOut,
 }
 
-/// What was met and is not read.
+/// The paths that were found and are not read.
 #[derive(Debug, Default)]
 struct LeftOut {
-    /// The job's own files, with what they are.
+    /// The job's own files, each as a sentence.
     own: Vec<String>,
     /// Links that lead to nothing.
     dangling: Vec<PathBuf>,
@@ -47,15 +49,15 @@ struct LeftOut {
 }
 
 impl Inputs {
-    /// Nothing yet. A file with several names will be there once.
+    /// No inputs yet. A file with several names will be added once.
     pub(super) fn each_file_once() -> Inputs {
         Inputs { files: Some(HashSet::new()), ..Inputs::default() }
     }
 
-    /// Refuses inputs without an end, which `job` has no use for.
+    /// Refuses inputs without an end, which `job` cannot use.
     ///
     /// # Errors
-    /// A usage error that names the first.
+    /// A usage error that names the first such input.
     pub fn refuse_live(&self, job: &str) -> Result<()> {
         match self.inputs.iter().find(|input| matches!(input, Input::Syslog(_))) {
             Some(input) => Err(Error::usage(format!("{}: {job} reads what has an end", input.name()))),
@@ -81,8 +83,9 @@ impl Inputs {
         Ok(())
     }
 
-    /// Adds what a user has named, over links or not: a file, or a directory with all below it. A file is read once however
-    /// many links to it are named; whoever names it by two names of its own (hard links) gets it twice.
+    /// Adds a path that the user named: a file, or a directory with everything below it. The path may lead over links.
+    /// A file is read once, however many links to it are named. If the user names two hard links of a file, the file is
+    /// read twice.
     pub(super) fn add_named(&mut self, path: &Path, own: &Look) {
         let file = path.metadata().ok().filter(Metadata::is_file).map(|data| identity(&data));
         match (file, &mut self.files) {
@@ -95,14 +98,15 @@ impl Inputs {
         }
     }
 
-    /// Whether the file that `path` leads to is among the inputs under the same name, links followed.
+    /// Whether the inputs already have the file at `path` under the same name, after links are followed.
     fn has(&self, path: &Path) -> bool {
         let Ok(real) = path.canonicalize() else { return false };
         let is_it = |input: &Input| matches!(input, Input::File(other) if other.canonicalize().is_ok_and(|other| other == real));
         self.inputs.iter().any(is_it)
     }
 
-    /// Adds what is at `path`, over links or not: a file, if it was not met before, or a directory with all below it.
+    /// Adds the file at `path` if it was not added before, or the directory at `path` with everything below it. The
+    /// path may lead over links.
     pub(super) fn add(&mut self, path: &Path, own: &Look) {
         let data = path.metadata().ok();
         if data.as_ref().is_some_and(Metadata::is_dir) {
@@ -131,7 +135,7 @@ impl Inputs {
         }
     }
 
-    /// Adds what was met in a directory; links later.
+    /// Adds a path that was found in a directory. Links are added later.
     fn add_met(&mut self, path: &Path, own: &Look) {
         match path.is_symlink() {
             true => self.links.push(path.to_owned()),
@@ -139,7 +143,7 @@ impl Inputs {
         }
     }
 
-    /// Adds the files that the links lead to that were met, and says what was left out.
+    /// Adds the targets of the links that were found, and makes the sentences about the paths that were left out.
     pub(super) fn finish(&mut self, own: &Look) {
         for link in std::mem::take(&mut self.links) {
             self.add_link(&link, own);
@@ -165,7 +169,7 @@ impl Inputs {
         }
     }
 
-    /// Adds the file that a link leads to.
+    /// Adds the target of a link.
     fn add_link(&mut self, path: &Path, own: &Look) {
         let unreadable = |error: std::io::Error| {
             Error::input(format!("{}: it cannot be told where the link leads", path.display())).because(error)
@@ -200,7 +204,7 @@ impl Inputs {
         }
     }
 
-    /// Adds what matches; `false` when nothing does.
+    /// Adds the paths that match. Returns `false` if none matches.
     pub(super) fn add_glob(&mut self, pattern: &str, own: &Look) -> Result<bool> {
         let paths = glob::glob(pattern).map_err(|error| {
             Error::usage(format!("{pattern}: not a glob: {} at character {}", error.msg, error.pos + 1))
@@ -209,7 +213,7 @@ impl Inputs {
         for path in paths {
             matched = true;
             match path {
-                // A link to a directory that matches is entered, as it is when the shell has put in its name.
+                // A matching link to a directory is entered. A shell that expands the glob has the same effect.
                 Ok(path) if path.is_symlink() && path.is_dir() => self.add_directory(&path, own),
                 Ok(path) => self.add_met(&path, own),
                 Err(error) => {

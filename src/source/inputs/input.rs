@@ -1,4 +1,4 @@
-//! One input: a thing to read.
+//! One input of a job.
 
 use std::fs::File;
 use std::hash::{Hash, Hasher};
@@ -10,7 +10,7 @@ use crate::core::error::{Error, Result};
 use crate::process::job_files::JobFiles;
 use crate::source::syslog;
 
-/// One thing to read.
+/// One input.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Input {
     /// Standard input, `-`.
@@ -19,12 +19,12 @@ pub enum Input {
     File(PathBuf),
     /// Syslog from the network, `syslog+udp://HOST:PORT`.
     Syslog(syslog::Address),
-    /// Files that are followed, however many.
+    /// All files that are followed. They are one input.
     Followed(Arc<Followed>),
 }
 
 impl Input {
-    /// As a user knows it.
+    /// The name of the input in messages.
     pub fn name(&self) -> String {
         match self {
             Input::Stdin => "-".to_owned(),
@@ -36,7 +36,7 @@ impl Input {
 }
 
 impl Input {
-    /// Whether it has an end of its own; the reader of one that has none leaves when it is told to.
+    /// Whether the input has an end. The reader of an input without an end stops when it is told to.
     pub fn has_end(&self) -> bool {
         match self {
             Input::Stdin | Input::File(_) => true,
@@ -44,7 +44,7 @@ impl Input {
         }
     }
 
-    /// Whether reading it never waits for somebody who writes.
+    /// Whether the input is a regular file. Reading it never waits for a writer.
     pub fn is_regular_file(&self) -> bool {
         match self {
             Input::Stdin => open_stdin().is_ok_and(|file| file.metadata().is_ok_and(|data| data.is_file())),
@@ -54,12 +54,12 @@ impl Input {
     }
 }
 
-/// What is followed.
+/// The files that are followed.
 #[derive(Debug, Clone)]
 pub struct Followed {
-    /// As the user names it: files, directories, globs.
+    /// The names that the user gave: files, directories, globs.
     pub names: Vec<String>,
-    /// The job's own files, which are no logs though they may lie beside some.
+    /// The job's own files. They may be in the same directories, but they are not logs.
     pub own: Arc<JobFiles>,
 }
 
@@ -77,11 +77,11 @@ impl Hash for Followed {
     }
 }
 
-/// Standard input as a file of its own. The buffer that the process shares is bypassed, so that what `poll` says about the
-/// descriptor is true.
+/// Opens standard input without the buffer that the process shares. With that buffer, `poll` could report no data
+/// although the buffer holds some.
 ///
 /// # Errors
-/// When the process has none.
+/// Fails when the process has no standard input.
 pub(crate) fn open_stdin() -> Result<File> {
     let descriptor = std::io::stdin().as_fd().try_clone_to_owned();
     descriptor.map(File::from).map_err(|error| Error::input("-: standard input cannot be read").because(error))

@@ -1,4 +1,4 @@
-//! What the names mean that a user writes: files, directories, globs, addresses of syslog, `-`.
+//! Finds the inputs that the user's names mean: files, directories, globs, syslog addresses, `-`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +9,12 @@ use crate::core::secrets::masked;
 use crate::process::job_files::{JobFiles, Look};
 use crate::source::syslog;
 
-/// Finds what `names` mean: files, directories (with all below them), globs, addresses of syslog, `-`. No name means `-`.
-/// The files of the job itself, `own`, are left out where they are met.
+/// Finds the inputs that `names` mean: files, directories (with everything below them), globs, syslog addresses, `-`.
+/// No name means `-`. The job's own files `own` are left out.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::core::error::Kind::Usage) for a name that is not there, a glob that matches nothing and a name of one of
-/// `own`: nothing should be read when the command line is not what its author meant.
+/// [`Kind::Usage`](crate::core::error::Kind::Usage) for a path that does not exist, a glob that matches no file, and a
+/// name of one of the files in `own`. Nothing is read if the command line has a mistake.
 pub fn find(names: &[String], own: &JobFiles) -> Result<Inputs> {
     let mut found = Inputs::each_file_once();
     let own = own.look();
@@ -37,7 +37,7 @@ pub fn find(names: &[String], own: &JobFiles) -> Result<Inputs> {
         } else if let Some(reserved) = reserved(name) {
             return Err(Error::usage(format!("{name}: {reserved}")));
         } else {
-            // Perhaps a sink's address that lacks its --to, with a password in it.
+            // The name may be the address of a sink without its --to, and may hold a password.
             let shown = if name.contains("://") { masked(name) } else { name.clone() };
             return Err(Error::usage(format!("{shown}: no such file or directory")));
         }
@@ -46,7 +46,7 @@ pub fn find(names: &[String], own: &JobFiles) -> Result<Inputs> {
     Ok(found)
 }
 
-/// Refuses a name of one of the job's own files.
+/// Fails if `name` is one of the job's own files.
 fn refuse_own(name: &str, own: &Look) -> Result<()> {
     match own.of_path(Path::new(name)) {
         Some(own) => Err(is_own(name, own)),
@@ -54,11 +54,12 @@ fn refuse_own(name: &str, own: &Look) -> Result<()> {
     }
 }
 
-/// Finds what `names` mean by now, when they are followed: files, directories and globs. What is not there may come.
+/// Finds the inputs that `names` mean now, at the start of following: files, directories and globs. Files that are not
+/// there may appear later.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::core::error::Kind::Usage) for a name that cannot be followed, of which not even the directory is there,
-/// or which is one of the job's `own`.
+/// [`Kind::Usage`](crate::core::error::Kind::Usage) for a name that cannot be followed, whose directory does not exist,
+/// or that is one of the job's own files `own`.
 pub fn find_so_far(names: &[String], own: &JobFiles) -> Result<Inputs> {
     let mut found = Inputs::each_file_once();
     let own = own.look();
@@ -67,14 +68,14 @@ pub fn find_so_far(names: &[String], own: &JobFiles) -> Result<Inputs> {
     Ok(found)
 }
 
-/// Finds what `names` mean by now, when they have been followed for a while. A directory that has gone may come back. The
-/// job's own files are among what is found: they are told when a file is new.
+/// Finds the inputs that `names` mean now, while they are followed. A directory that has gone may come back. The result
+/// includes the job's own files; the caller detects them when a file is new.
 pub fn find_again(names: &[String]) -> Inputs {
     let mut found = Inputs::default();
     let nothing = JobFiles::default();
     let nothing = nothing.look();
     for name in names {
-        // What a user should know was said at the start.
+        // The user was told at the start.
         let _ = add_so_far(&mut found, name, &nothing);
     }
     found.finish(&nothing);
@@ -112,7 +113,8 @@ fn directory_of(path: &Path) -> PathBuf {
     }
 }
 
-/// The directories in which what `pattern` matches may appear: those that the parts of it before the last match.
+/// The directories in which files that match `pattern` may appear: the directories that match `pattern` without its
+/// last part.
 fn glob_directories(pattern: &str) -> Result<Vec<PathBuf>> {
     let mut directories = Vec::new();
     let mut prefix = PathBuf::new();
@@ -139,7 +141,7 @@ fn glob_directories(pattern: &str) -> Result<Vec<PathBuf>> {
     }
 }
 
-/// Inputs of the documented command line that this version does not read.
+/// Inputs that the command line reserves and this version does not read.
 fn reserved(name: &str) -> Option<&'static str> {
     let not_yet = "this version does not read it; files, directories, globs and - (standard input) are read";
     name.starts_with("docker:").then_some(not_yet)

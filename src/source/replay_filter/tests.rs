@@ -1,4 +1,4 @@
-//! A filter, compared with the rule of `doc/state.md` in its plainest words.
+//! Compares the filter with a simple implementation of the rule in `doc/state.md`.
 
 use proptest::prelude::*;
 
@@ -42,7 +42,7 @@ fn known(extents: &[(u32, Extent)]) -> Arc<[Known]> {
     known.into()
 }
 
-/// Where the lines of `content` begin, and its length.
+/// The offset of each line of `content`, and the length of `content`.
 fn borders(content: &[u8]) -> Vec<usize> {
     let mut borders = vec![0];
     borders.extend(memchr::memchr_iter(b'\n', content).map(|at| at + 1));
@@ -50,8 +50,8 @@ fn borders(content: &[u8]) -> Vec<usize> {
     borders
 }
 
-/// What came out, line by line: where it starts, and whether it is to be delivered. Checks that nothing is missing,
-/// doubled or changed.
+/// The decision for each line: its offset, and whether it is delivered. The function also checks that no line is
+/// missing, doubled or changed.
 fn fates(content: &[u8], out: &[Decision]) -> Vec<(usize, bool)> {
     let (mut fates, mut position) = (Vec::new(), 0);
     for decision in out {
@@ -75,7 +75,7 @@ fn fates(content: &[u8], out: &[Decision]) -> Vec<(usize, bool)> {
     fates
 }
 
-/// The rule: a line is settled when it lies in bytes that equal an extent, or lacks but its end there.
+/// The rule: a line is settled if it lies in bytes that equal an extent, or if only its line end lies outside of them.
 fn expected(content: &[u8], extents: &[(u32, Extent)]) -> Vec<(usize, bool)> {
     let equal: Vec<(usize, usize)> = extents
         .iter()
@@ -93,7 +93,7 @@ fn expected(content: &[u8], extents: &[(u32, Extent)]) -> Vec<(usize, bool)> {
     borders(content).windows(2).map(line).collect()
 }
 
-/// Contents that begin alike and go on in few ways, so that they often agree and often do not.
+/// Contents that begin alike and have few variants, so that they agree often and differ often.
 fn contents() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let line = prop_oneof![Just("a"), Just("a"), Just("b"), Just(""), Just("ab"), Just("c\r")];
     let lines = || prop::collection::vec(line.clone(), 1..9);
@@ -110,7 +110,7 @@ fn contents() -> impl Strategy<Value = Vec<Vec<u8>>> {
     })
 }
 
-/// Extents of contents as runs settled them: whole lines, some joined.
+/// Extents of contents as runs settle them: whole lines, some of them joined.
 fn settled(contents: &[Vec<u8>], random: &mut fastrand::Rng) -> Vec<(u32, Extent)> {
     let mut extents = Extents::default();
     for (lineage, content) in contents.iter().enumerate() {
@@ -143,7 +143,7 @@ proptest! {
                 filter.batch(batch(content, borders[at], borders[to]), &mut out);
                 at = to;
                 if let Some(&next) = borders.get(to + 1).filter(|_| random.bool()) {
-                    // Looked at before its end, once or twice.
+                    // The unfinished line is shown to the filter once or twice.
                     let unfinished = &content[borders[to]..next - 1];
                     filter.look_ahead(&unfinished[..random.usize(..=unfinished.len())], &mut out);
                     filter.look_ahead(unfinished, &mut out);
@@ -248,7 +248,7 @@ fn no_more_is_held_back_than_a_joined_extent_and_a_batch() {
     let content: Vec<u8> = (0..200_000).flat_map(|index| line(index).into_bytes()).collect();
     let mut other = content.clone();
     let (mut extents, step) = (Extents::default(), 100_000);
-    // Extents of two contents that overlap by halves all the way.
+    // Extents of two contents, each of which overlaps half of the next.
     for start in (0..content.len()).step_by(step) {
         extents.insert(Entry { origin: 1, lineage: 1, extent: extent(&content, start, start + step) });
     }
@@ -268,7 +268,7 @@ fn no_more_is_held_back_than_a_joined_extent_and_a_batch() {
     assert!(fates(&content, &out).iter().all(|&(_, delivered)| !delivered));
 }
 
-/// A line that was cut by a time-out while its file was followed: its parts are two extents that touch inside of it.
+/// A line was cut by a time-out while its file was followed. Its parts are two extents that touch inside of the line.
 #[test]
 fn a_line_that_was_cut_is_settled_by_the_extents_of_its_parts() {
     let content = b"one\ntwo three four\nfive\n";
@@ -291,13 +291,15 @@ fn a_line_that_was_cut_is_settled_by_the_extents_of_its_parts() {
     let settled = [(0, false), (4, false), (19, true)];
     assert_eq!(decide(parts([1, 1, 1]), &[(0, 24)]), settled);
     assert_eq!(decide(parts([1, 1, 1]), &[(0, 4), (4, 19), (19, 24)]), settled);
-    // Of different contents, or without the last part, the line as it is now was never settled.
+    // If the extents belong to different contents, or the last part is missing, the line was never settled as it is
+    // now.
     let line = [(0, false), (4, true), (19, true)];
     assert_eq!(decide(parts([1, 2, 1]), &[(0, 24)]), line);
     assert_eq!(decide(known(&[(1, extent(content, 0, 8)), (1, extent(content, 8, 14))]), &[(0, 24)]), line);
 }
 
-/// The beginning of a line was handed out because its end did not come, and settled; then a restart, or a truncation.
+/// The first part of a line was delivered and settled because its end did not come. Then came a restart or a
+/// truncation.
 #[test]
 fn of_a_line_whose_beginning_was_handed_out_the_rest_is_delivered_and_is_partial() {
     let content = b"one\ntwo three four\nfive\n";
@@ -312,14 +314,14 @@ fn of_a_line_whose_beginning_was_handed_out_the_rest_is_delivered_and_is_partial
     };
     let five = Decision::Deliver(batch(content, 19, 24));
     assert_eq!(decide(&[(1, cut(0, 8))]), [Decision::Settled(0, 8, 2), rest(8, 19), five.clone()]);
-    // In three parts, which earlier runs settled, in one lineage and in several.
+    // The line was settled in three parts, in one lineage or in several.
     for lineages in [[1, 1], [1, 2]] {
         let extents = [(lineages[0], cut(0, 8)), (lineages[1], cut(8, 14))];
         assert_eq!(decide(&extents), [Decision::Settled(0, 14, 2), rest(14, 19), five.clone()]);
         let extents = [(lineages[0], cut(0, 8)), (lineages[1], extent(content, 8, 19))];
         assert_eq!(decide(&extents), [Decision::Settled(0, 19, 2), five.clone()]);
     }
-    // A content that ended there was complete: the line as it is now is another one.
+    // A content that ended there was complete. The line as it is now is another line.
     assert_eq!(
         decide(&[(1, extent(content, 0, 8))])[..2],
         [Decision::Settled(0, 4, 1), Decision::Deliver(batch(content, 4, 24))]

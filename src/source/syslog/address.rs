@@ -5,14 +5,14 @@ use std::io;
 
 use crate::core::error::{Error, Result};
 
-/// How messages travel.
+/// How messages are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transport {
-    /// One datagram a message.
+    /// Each datagram is a message.
     Udp,
     /// A stream of messages.
     Tcp,
-    /// The same, encrypted.
+    /// An encrypted stream of messages.
     Tls,
 }
 
@@ -28,22 +28,23 @@ impl Transport {
     }
 }
 
-/// Where to listen: `syslog+udp://HOST:PORT`. A host is a name, an address, `[::1]`, or `*` for all.
+/// An address to listen at: `syslog+udp://HOST:PORT`. The host is a name, an address such as `[::1]`, or `*` for all
+/// addresses of the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
-    /// How messages travel.
+    /// How messages are sent.
     pub transport: Transport,
-    /// The host as it is written, without brackets.
+    /// The host as the user wrote it, without brackets.
     pub host: String,
-    /// The port; 0 lets the kernel choose one.
+    /// The port; with 0 the kernel chooses a port.
     pub port: u16,
 }
 
 impl Address {
-    /// Reads `text`; `None` when it is no address of this kind.
+    /// Parses `text`. Returns `None` if it is not a syslog address.
     ///
     /// # Errors
-    /// A usage error when it is one that is malformed.
+    /// A usage error if it is a syslog address with a mistake.
     pub fn parse(text: &str) -> Option<Result<Address>> {
         let (transport, scheme, port) = Transport::ALL.into_iter().find(|(_, scheme, _)| text.starts_with(scheme))?;
         let place = &text[scheme.len()..];
@@ -73,10 +74,10 @@ impl Address {
         Some(Ok(Address { transport, host: host.to_owned(), port }))
     }
 
-    /// Tries `bind` on the addresses it stands for.
+    /// Calls `bind` with the host and the port. For `*` it tries IPv6 first, and IPv4 if that fails.
     pub(super) fn bind<T>(&self, bind: impl Fn(&str, u16) -> io::Result<T>) -> Result<T> {
         let result = match self.host.as_str() {
-            // Both families where there are two.
+            // A socket on `::` receives IPv4 and IPv6.
             "*" => bind("::", self.port).or_else(|error| match error.kind() {
                 io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
                 _ => bind("0.0.0.0", self.port),

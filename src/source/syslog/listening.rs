@@ -1,4 +1,4 @@
-//! The addresses at which a process listens.
+//! The syslog sockets of a process.
 
 use std::io;
 use std::net::{TcpListener, UdpSocket};
@@ -18,18 +18,18 @@ use crate::source::live::Live;
 use crate::source::messages::{self, Messages};
 use crate::source::receiver::{BatchReceiver, BatchSize};
 
-/// The sources that listen.
+/// The syslog sockets of a process, each with its counts.
 #[derive(Debug, Clone, Default)]
 pub struct Listening {
     sources: Vec<Arc<Source>>,
 }
 
 impl Listening {
-    /// Opens a socket for each syslog address of `inputs`. Each is a reader of `live` from now on: what is sent to it
-    /// before anybody reads is waited for as well.
+    /// Opens a socket for each syslog address of `inputs`. Each socket counts as a reader of `live` from now on.
+    /// Messages that arrive before the reading starts are not lost.
     ///
     /// # Errors
-    /// When an address cannot be had, or a file of TLS cannot be used.
+    /// Fails when a socket cannot be opened, or a TLS file cannot be used.
     pub fn open(inputs: &[Input], options: &Options, live: &Live) -> Result<Listening> {
         let addresses = inputs.iter().filter_map(|input| match input {
             Input::Syslog(address) => Some(address),
@@ -40,20 +40,20 @@ impl Listening {
         Ok(Listening { sources })
     }
 
-    /// Whether senders connect to any.
+    /// Whether there is a socket for TCP or TLS.
     pub fn connects(&self) -> bool {
         self.sources.iter().any(|source| matches!(source.socket, Socket::Tcp(..)))
     }
 
-    /// What each has received so far.
+    /// The counts of each socket.
     pub fn counts(&self) -> Vec<SourceCount> {
         self.sources.iter().map(|source| source.count()).collect()
     }
 
-    /// Receives at `address` until the stop of `live` is requested or `receiver` wants no more.
+    /// Receives at `address` until `live` is told to stop or `receiver` wants no more.
     ///
     /// # Errors
-    /// When the socket fails, or a message that is too long cannot be set aside.
+    /// Fails when the socket fails, or when a message that is too long cannot be set aside.
     pub(in crate::source) fn read(
         &self,
         address: &Address,
@@ -82,7 +82,7 @@ impl Listening {
         }
     }
 
-    /// The source at `address` will not be read.
+    /// Records that the socket for `address` will not be read.
     pub(in crate::source) fn leave(&self, address: &Address) {
         drop(self.source(address).map(|source| source.enter()));
     }

@@ -1,16 +1,17 @@
-//! Receiving syslog over UDP, TCP and TLS.
+//! Receives syslog over UDP, TCP and TLS.
 //!
 //! | part | what it owns |
 //! |---|---|
-//! | `frame` | telling messages apart in a stream of bytes; pure |
+//! | `address`, `options` | the address of an input, and the options of all |
+//! | `listening`, `source` | the open sockets of a process, and what each of them counts |
+//! | `frame` | splits a stream of bytes into messages; pure |
 //! | `udp` | datagrams, and how many the kernel dropped |
-//! | `tcp` | connections: one thread and one `epoll` for all of them |
-//! | `outbox` | when messages are handed on; warnings that come by the thousand |
-//! | `tls` | the same behind rustls |
+//! | `tcp`, `tls` | connections: one thread and one `epoll` for all; TLS with rustls |
 //!
-//! Messages are handed on as they came, one a line, in [`Envelope::Syslog`]: workers read priority, time and the rest. All
-//! messages of a source have one origin, new at each start. Sockets are opened before anything is read, so that an
-//! address that cannot be had ends the program at once.
+//! `outbox` decides when messages are delivered, and limits warnings that could come by the thousand.
+//! Each message is delivered unchanged as a line, in [`Envelope::Syslog`](crate::envelope::Envelope::Syslog). Workers
+//! parse the priority, the time and the rest. All messages of a socket have one origin, which is new at each start. The
+//! sockets are opened before anything is read, so that an address that cannot be used ends the program at once.
 
 mod address;
 pub mod frame;

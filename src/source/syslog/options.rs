@@ -1,37 +1,37 @@
-//! How syslog is received.
+//! The options for syslog.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::source::say::Say;
 
-/// The files TLS needs.
+/// The files for TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The certificate, and those it is signed with, in PEM.
+    /// The certificate and the certificates that sign it, in PEM.
     pub certificate: PathBuf,
-    /// Its key in PEM.
+    /// The key of the certificate, in PEM.
     pub key: PathBuf,
-    /// Who signs the certificates that senders must show; without it they need none.
+    /// The certificates that must sign those of the senders. Without this file, senders need no certificate.
     pub client_ca: Option<PathBuf>,
 }
 
-/// How to receive.
+/// The options for syslog.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The most connections of a source at a time.
+    /// The most connections of a socket at a time.
     pub connections: usize,
-    /// How long nothing must have come over a connection for it to be closed when another one needs its place.
+    /// A connection may be closed for a new one if nothing came over it for this time.
     pub idle: Duration,
-    /// Bytes that the kernel is asked to keep of datagrams that have not been read.
+    /// The size of the kernel's buffer for unread datagrams, in bytes.
     pub udp_buffer: usize,
-    /// For `syslog+tls://`.
+    /// The files for `syslog+tls://`.
     pub tls: Option<TlsFiles>,
-    /// Where sentences go.
+    /// The receiver of sentences for the user.
     pub say: Say,
 }
 
-/// [`Options::idle`] unless told otherwise.
+/// The default of [`Options::idle`].
 const IDLE: Duration = Duration::from_secs(60);
 
 impl Default for Options {

@@ -1,4 +1,4 @@
-//! Messages on their way from a socket into batches: when they are handed on.
+//! Passes the messages of a socket on to batches, and limits warnings.
 
 use std::time::{Duration, Instant};
 
@@ -9,26 +9,26 @@ use crate::observe::receipt::grouped;
 use crate::source::messages::Messages;
 use crate::source::say::Say;
 
-/// Messages on their way into batches.
+/// Passes messages on to batches and counts them.
 pub(super) struct Outbox<'a> {
     messages: Messages<'a>,
     account: &'a Account,
 }
 
-/// Why a source ends.
+/// Why the receiving at a socket ends.
 pub(super) enum SourceEnd {
-    /// No more is wanted.
+    /// The receiver wants no more.
     Enough,
     Failed(Error),
 }
 
 impl<'a> Outbox<'a> {
-    /// Nothing yet; what comes is counted in `account`.
+    /// No messages yet. Each message is counted in `account`.
     pub fn new(messages: Messages<'a>, account: &'a Account) -> Self {
         Outbox { messages, account }
     }
 
-    /// How many messages have been handed on.
+    /// The number of messages that the receiver accepted.
     pub fn handed(&self) -> u64 {
         self.messages.handed()
     }
@@ -46,25 +46,26 @@ impl<'a> Outbox<'a> {
         }
     }
 
-    /// How long to wait for more; without end when nothing waits to be handed out.
+    /// How long to wait for more messages. `None` means without a limit: no message waits for delivery.
     pub fn patience(&self) -> Option<Duration> {
         self.messages.patience()
     }
 
-    /// Hands out what waits, if the source is `quiet` or it has waited for long.
+    /// Delivers the waiting messages if the socket is `quiet`, or if a message has waited for too long.
     pub fn hand_out(&mut self, quiet: bool) -> Result<(), SourceEnd> {
         if self.messages.hand_out(quiet) { Ok(()) } else { Err(SourceEnd::Enough) }
     }
 }
 
-/// Warnings that may come by the thousand: one in a while is said, the others are counted.
+/// Limits a warning that could come by the thousand. It is said at most once in [`WARNING_INTERVAL`], and the other
+/// times are counted.
 #[derive(Default)]
 pub(super) struct LimitedWarning {
     said: Option<Instant>,
     unsaid: u64,
 }
 
-/// How often such a sentence is said at most.
+/// The shortest time between two warnings of the same kind.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 impl LimitedWarning {

@@ -1,4 +1,4 @@
-//! One address that is listened at: its socket, and what it has received.
+//! One syslog socket, and the counts of what it received.
 
 use std::net::{TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,20 +10,20 @@ use crate::observe::receipt::SourceCount;
 use crate::source::live::ReaderGuard;
 use crate::source::say::Say;
 
-/// How long what has been received already is looked for after the stop was requested.
+/// How long messages that the kernel already has are still read after the stop was requested.
 pub(super) const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) address: Address,
-    /// With the port it has.
+    /// The address with the real port.
     pub(super) name: String,
     pub(super) socket: Socket,
     pub(super) connections: usize,
     pub(super) idle: Duration,
     pub(super) account: Account,
     pub(super) say: Say,
-    /// Counts as a reader from the moment it listens, until that has read.
+    /// Counts the socket as a reader from the moment it is open. The guard moves to the thread that reads.
     pub(super) entered: Mutex<Option<ReaderGuard>>,
 }
 
@@ -33,7 +33,7 @@ pub(super) enum Socket {
     Tcp(TcpListener, Option<Arc<rustls::ServerConfig>>),
 }
 
-/// What a source has received so far.
+/// The counts of a socket.
 #[derive(Debug, Default)]
 pub(super) struct Account {
     pub(super) received: AtomicU64,

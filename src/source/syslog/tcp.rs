@@ -1,6 +1,7 @@
-//! Connections: one thread, one `epoll`, and one buffer to read into for all of them. A connection holds no memory but
-//! for a message that is not whole yet. While the queue is full, nobody is read from, and senders have to wait. When there
-//! are as many connections as there may be, the one that has been idle for longest is closed for the next one.
+//! Receives messages over TCP and TLS, with one thread, one `epoll` and one read buffer for all connections. A
+//! connection holds memory only for an unfinished message. While the queue is full, no connection is read, and senders
+//! have to wait. At the limit of connections, the connection that was idle for the longest time is closed for a new
+//! one.
 
 use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -22,19 +23,19 @@ use crate::observe::receipt::human_bytes;
 use crate::source::batching_delay::timeout;
 use crate::source::live::Live;
 
-/// What is read at a time.
+/// The size of the read buffer, in bytes.
 const BUFFER: usize = 128 << 10;
 
-/// Connections looked at in a round.
+/// The most events that one wait returns.
 const EVENTS: usize = 256;
 
-/// How long a peer may take to agree on keys.
+/// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// How long nobody is let in after the system could not open a connection.
+/// How long no connection is accepted after the system could not accept one.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Bytes that messages which are not whole yet may hold, of all connections together.
+/// The most bytes of unfinished messages, of all connections together.
 const PARTIAL: usize = 64 << 20;
 
 static CAME: details::Seldom = details::Seldom::new();
@@ -85,13 +86,13 @@ struct Receiver<'a> {
     max_line: usize,
     epoll: Epoll,
     slots: Vec<Option<Connection>>,
-    /// Places that nobody has.
+    /// The indices of free slots.
     free: Vec<usize>,
-    /// Connections that have not agreed on keys yet.
+    /// The number of connections whose TLS handshake is not finished.
     handshakes: usize,
-    /// Bytes that messages hold which are not whole yet.
+    /// The bytes of all unfinished messages.
     partial: usize,
-    /// Since when nobody is let in.
+    /// Since when no connection is accepted.
     paused: Option<Instant>,
     buffer: Vec<u8>,
     refused: LimitedWarning,
@@ -104,23 +105,23 @@ struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
     framer: Framer,
-    /// In a box: it is some kilobytes, which a plain connection is not to have room for.
+    /// The state is in a box because it takes some kilobytes, which a connection without TLS does not need.
     tls: Option<Box<Tls>>,
-    /// When it came, or bytes came over it for the last time.
+    /// The time of the last bytes, or of the start if none came.
     last_heard: Instant,
-    /// When it came, until it has agreed on keys.
+    /// The start of the TLS handshake, until it is finished.
     handshake: Option<Instant>,
-    /// Whether it is waited for until something can be written.
+    /// Whether `epoll` also waits until the connection can be written to.
     writing: bool,
 }
 
 /// Why a connection is closed.
 enum CloseReason {
-    /// By its peer.
+    /// The peer closed it.
     ByPeer,
-    /// By us.
+    /// It broke a rule, which the text names.
     Broken(String),
-    /// With the whole source.
+    /// The receiving ends at the whole socket.
     Source(SourceEnd),
 }
 
@@ -155,16 +156,16 @@ impl Receiver<'_> {
         }
     }
 
-    /// Lets everybody in who waits.
+    /// Accepts all connections that wait.
     fn accept(&mut self, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         loop {
             match self.listener.accept() {
-                // An IPv4 peer of an IPv6 socket is shown as what it is.
+                // The address of an IPv4 peer of an IPv6 socket is written as an IPv4 address.
                 Ok((stream, peer)) => {
                     self.admit(stream, SocketAddr::new(peer.ip().to_canonical(), peer.port()), outbox)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                // Of a peer that is gone already.
+                // The peer has already closed the connection.
                 Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {
                 }
                 Err(error) => {
@@ -178,7 +179,7 @@ impl Receiver<'_> {
                             "{name}: no further connections for now: {error} (ulimit -n says how many files are open)"
                         )
                     });
-                    // Asking again at once would be asking without an end.
+                    // The next attempt would fail at once and block the loop, so the loop pauses.
                     if self.epoll.delete(self.listener).is_ok() {
                         self.paused = Some(Instant::now());
                     }
@@ -200,7 +201,7 @@ impl Receiver<'_> {
             });
             return Ok(());
         }
-        // Of a peer that was cut off without a word, the connection is given up some day.
+        // TCP keep-alive detects a peer that vanished without closing the connection.
         let _ = setsockopt(&stream, sockopt::KeepAlive, &true);
         let opened = stream
             .set_nonblocking(true)
@@ -237,8 +238,8 @@ impl Receiver<'_> {
         Ok(())
     }
 
-    /// Closes the connection that has been idle for longest, if one has been for long enough. `false` when there is none.
-    /// `why` says what there is no room for.
+    /// Closes the connection that was idle for the longest time, if it was idle for long enough. Returns `false` if
+    /// there is none. `why` says which limit is reached.
     fn close_idle(&mut self, why: &str, outbox: &mut Outbox<'_>) -> Result<bool, SourceEnd> {
         loop {
             let connections = self.slots.iter().enumerate();
@@ -247,14 +248,15 @@ impl Receiver<'_> {
             if last_heard.elapsed() < self.source.idle {
                 return Ok(false);
             }
-            // While the queue was full, nobody was read from: what is idle may only seem so.
+            // While the queue was full, no connection was read. A connection may seem idle although data waits, so it
+            // is read first.
             let still =
                 |receiver: &Self| receiver.slots[slot].as_ref().is_some_and(|there| there.last_heard == last_heard);
             while still(self) && self.serve(slot, outbox)? {}
             match &self.slots[slot] {
                 None => return Ok(true),
                 Some(connection) if connection.last_heard != last_heard => continue,
-                // What its peer has sent until it learns of this is taken as well.
+                // The peer may send more until it learns that the connection closes. These bytes are read as well.
                 Some(connection) => drop(connection.stream.shutdown(Shutdown::Write)),
             }
             let start = Instant::now();
@@ -272,8 +274,8 @@ impl Receiver<'_> {
         }
     }
 
-    /// Reads once from the connection at `slot`, and closes it when that was its end. `true` when it may have more to be
-    /// read at once; `false` when it has nothing for now, is closed, or nobody has the slot.
+    /// Reads once from the connection in `slot`, and closes the connection at its end. Returns `true` if more data may
+    /// be there. Returns `false` if there is no data now, the connection is closed, or the slot is free.
     fn serve(&mut self, slot: usize, outbox: &mut Outbox<'_>) -> Result<bool, SourceEnd> {
         let Some(Some(connection)) = self.slots.get_mut(slot) else { return Ok(false) };
         let before = connection.framer.memory();
@@ -290,7 +292,7 @@ impl Receiver<'_> {
                     connection.writing = writing;
                     let out = if writing { EpollFlags::EPOLLOUT } else { EpollFlags::empty() };
                     let mut event = EpollEvent::new(EpollFlags::EPOLLIN | out, FIRST + slot as u64);
-                    // A connection that cannot be waited for is closed when its peer has had enough.
+                    // If this fails, the connection is closed when the peer closes it.
                     let _ = self.epoll.modify(&connection.stream, &mut event);
                 }
                 if self.partial > PARTIAL {
@@ -304,7 +306,7 @@ impl Receiver<'_> {
         }
     }
 
-    /// Closes a connection. What its last message lacks will not come: it counts as it is.
+    /// Closes a connection. The rest of an unfinished message will not come, so the message is delivered as it is.
     fn close(&mut self, slot: usize, why: Option<String>, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         let Some(mut connection) = self.slots.get_mut(slot).and_then(Option::take) else { return Ok(()) };
         self.free.push(slot);
@@ -319,7 +321,7 @@ impl Receiver<'_> {
         connection.framer.finish(|frame| outbox.add(frame))
     }
 
-    /// Closes the connection whose message holds the most memory.
+    /// Closes the connection whose unfinished message holds the most memory.
     fn make_room(&mut self, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         let memory = |slot: &usize| self.slots[*slot].as_ref().map_or(0, |connection| connection.framer.memory());
         let Some(largest) = (0..self.slots.len()).max_by_key(memory) else { return Ok(()) };
@@ -330,7 +332,7 @@ impl Receiver<'_> {
         self.close(largest, Some(why), outbox)
     }
 
-    /// Lets connections in again.
+    /// Accepts connections again.
     fn resume(&mut self) {
         if self.paused.is_some() {
             let event = EpollEvent::new(EpollFlags::EPOLLIN, LISTENER);
@@ -341,7 +343,7 @@ impl Receiver<'_> {
         }
     }
 
-    /// What is to be done when time goes by.
+    /// Does the work that depends on the time: it ends the pause and closes connections whose handshake takes too long.
     fn do_timed_work(&mut self, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         if self.paused.is_some_and(|since| since.elapsed() >= PAUSE) {
             self.resume();
@@ -359,7 +361,7 @@ impl Receiver<'_> {
         Ok(())
     }
 
-    /// Takes what the kernel has received already.
+    /// Reads the data that the kernel already has, and closes all connections.
     fn end(&mut self, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         let start = Instant::now();
         self.accept(outbox)?;
@@ -394,7 +396,8 @@ impl Connection {
                 let read = tls.read(&self.stream, buffer, &mut take);
                 match read {
                     Ok(step) => step?,
-                    // A peer that was cut off has said what it had to say; only what TLS itself says is worth a word.
+                    // If the connection breaks after the handshake, the peer is simply gone. Only errors of TLS itself
+                    // are reported.
                     Err(error) if agreed && error.kind() != io::ErrorKind::Other => Step::Ended,
                     Err(error) => return Err(CloseReason::Broken(format!("TLS failed: {error}"))),
                 }

@@ -1,4 +1,4 @@
-//! Datagrams. Each is a message; up to [`AT_ONCE`] are taken from the kernel in one call.
+//! Receives datagrams, each of which is a message. One call to the kernel takes up to [`AT_ONCE`] datagrams.
 
 use std::io::IoSliceMut;
 use std::net::UdpSocket;
@@ -22,24 +22,24 @@ use crate::source::batching_delay::timeout;
 use crate::source::live::Live;
 use crate::state::checksum;
 
-/// Datagrams taken at once.
+/// The most datagrams that one call takes.
 const AT_ONCE: usize = 32;
 
-/// No datagram is longer.
+/// The most bytes of a datagram.
 const LONGEST_DATAGRAM: usize = 64 << 10;
 
-/// How often the kernel's counter is looked at while messages come.
+/// How often the kernel's counter is read while messages come.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Asks for a buffer as large as `options` says, and says when it is smaller.
+/// Asks the kernel for a buffer of the size in `options`, and warns if the buffer is smaller.
 pub(super) fn enlarge(socket: &UdpSocket, address: &Address, options: &Options) {
-    // The kernel reads a C int.
+    // The kernel takes the size as a C int.
     let wanted = options.udp_buffer.min(i32::MAX as usize / 2);
-    // A privileged process may have more than the machine's limit.
+    // A privileged process may exceed the limit of the machine.
     if setsockopt(socket, sockopt::RcvBufForce, &wanted).is_err() {
         let _ = setsockopt(socket, sockopt::RcvBuf, &wanted);
     }
-    // The kernel doubles what it is asked for, because it counts its own book-keeping too.
+    // The kernel doubles the size that it is asked for, because its own data also counts.
     let given = getsockopt(socket, sockopt::RcvBuf).map_or(0, |bytes| bytes / 2);
     if given < wanted {
         options.say.warn(format!(
@@ -117,7 +117,7 @@ fn receive_all(
     }
 }
 
-/// Takes a datagram without the end of line that some senders write. An empty one is no message.
+/// Adds a datagram as a message, without the line end that some senders write. An empty datagram is skipped.
 fn put(datagram: &[u8], max_line: usize, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
     let end = datagram.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r' | 0)).map_or(0, |last| last + 1);
     let message = &datagram[..end];
@@ -136,23 +136,23 @@ fn put(datagram: &[u8], max_line: usize, outbox: &mut Outbox<'_>) -> Result<(), 
     outbox.add(Frame::Message(message))
 }
 
-/// The kernel's count of datagrams that found its buffer full. It stands in `/proc`: `SO_RXQ_OVFL` tells it with the next
-/// datagram only, which may never come.
+/// The kernel's count of datagrams that it dropped because the buffer was full. It is read from `/proc`. `SO_RXQ_OVFL`
+/// would return the count only with the next datagram, which may never come.
 struct Drops<'a> {
     inode: Option<u64>,
-    /// When it was looked at last, unless nothing has come since.
+    /// The time of the last look at the count. `None` if no datagram came since then.
     looked: Option<Instant>,
     said: LimitedWarning,
     source: &'a Source,
 }
 
 impl Drops<'_> {
-    /// Something came: there may have been drops as well.
+    /// Records that a datagram came. The kernel may have dropped others.
     fn stale(&mut self) {
         self.looked.get_or_insert_with(Instant::now);
     }
 
-    /// When to look again; never while nothing comes.
+    /// The time until the next look. `None` while no datagram comes.
     fn due(&self) -> Option<Duration> {
         self.looked.map(|looked| LOOK.saturating_sub(looked.elapsed()))
     }
@@ -177,7 +177,7 @@ impl Drops<'_> {
     }
 }
 
-/// What `/proc` knows the socket by.
+/// The number of the socket in `/proc`.
 fn inode(socket: &UdpSocket) -> Option<u64> {
     nix::sys::stat::fstat(socket).ok().map(|stat| stat.st_ino)
 }
@@ -189,7 +189,7 @@ fn dropped(inode: u64) -> Option<u64> {
     })
 }
 
-/// The last column of the socket's line.
+/// The last column of the line of the socket, which is the count.
 fn drops_in(line: &str, inode: u64) -> Option<u64> {
     let columns: Vec<&str> = line.split_ascii_whitespace().collect();
     (columns.get(9)?.parse() == Ok(inode)).then(|| columns.last()?.parse().ok())?

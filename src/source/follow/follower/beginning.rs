@@ -1,16 +1,16 @@
-//! How files begin: as plain or as compressed ones.
+//! Detects whether a followed file is compressed.
 
 use std::io;
 
 use crate::source::decompress::{Compression, MAGIC_BYTES};
 use crate::source::follow::tail::OpenFile;
 
-/// How a file begins.
+/// What the first bytes of a file say.
 pub(super) enum Beginning {
     Plain,
-    /// Compressed; so many bytes by now.
+    /// The file is compressed, and has this many bytes now.
     Compressed(u64),
-    /// Too little of it is there to tell.
+    /// The file has too few bytes to decide.
     Unknown,
 }
 

@@ -1,4 +1,4 @@
-//! The end of a run: what is read and handed out then, and what is left.
+//! The end of a run: reads and delivers the last bytes, and counts the bytes that remain.
 
 use super::beginning::{Beginning, beginning};
 use super::state::{Followed, Follower};
@@ -8,19 +8,19 @@ use crate::source::decompress::MAGIC_BYTES;
 use crate::source::follow::file_table::FileId;
 use crate::source::follow::tail::{OpenFile, TurnResult};
 
-/// Files that no later run finds, and the ends up to which they are read.
+/// The files that no later run can find, and the offset up to which each is read.
 pub struct Remainder(Vec<(FileId, u64)>);
 
 impl Remainder {
-    /// Whether all of them were read, or given up.
+    /// Whether there is no file left to read.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
 impl<S: OpenFile> Follower<'_, S> {
-    /// The files that no later run finds, because no name leads to them any more, and that hold something that was not
-    /// read. What of them cannot be read at all is lost.
+    /// The files without a name that hold unread bytes. No later run can find them. Files of this kind that cannot be
+    /// read are recorded as lost.
     pub fn remainder(&mut self) -> Remainder {
         let mut remainder = Vec::new();
         let nameless: Vec<FileId> = self.files.nameless().map(|file| file.id).collect();
@@ -47,10 +47,10 @@ impl<S: OpenFile> Follower<'_, S> {
         Remainder(remainder)
     }
 
-    /// Reads `remainder` on, as far as there is room for it. `false` when no more is wanted.
+    /// Reads the files in `remainder`, as far as there is room. Returns `false` if the receiver wants no more.
     ///
     /// # Errors
-    /// Those of the receiver.
+    /// The errors of the receiver.
     pub fn read_remainder(&mut self, remainder: &mut Remainder, counted: &mut dyn FnMut(u64)) -> Result<bool> {
         for (id, end) in std::mem::take(&mut remainder.0) {
             while let Some(followed) = self.tails.get_mut(&id) {
@@ -85,32 +85,33 @@ impl<S: OpenFile> Follower<'_, S> {
         Ok(true)
     }
 
-    /// What `remainder` still holds cannot be read any more.
+    /// Records the files that are still in `remainder` as lost.
     pub fn give_up(&mut self, remainder: Remainder) {
         let tails = remainder.0.iter().filter_map(|(id, _)| self.tails.get(id));
         self.lost.extend(tails.map(|followed| followed.tail.path().to_owned()));
     }
 
-    /// Ends all: hands out what is held back, if `all` the last lines without their ends too.
+    /// Ends all files: delivers the lines that are held back. If `all` is set, last lines without a line end are
+    /// delivered too.
     ///
     /// # Errors
-    /// Those of the receiver.
+    /// The errors of the receiver.
     pub fn end(&mut self, all: bool) -> Result<()> {
         for (id, followed) in &mut self.tails {
             let is_short = |source: &S| source.look().is_ok_and(|(size, _)| size < MAGIC_BYTES as u64);
             if all && followed.tail.bytes_read() == 0 && followed.tail.source().is_some_and(is_short) {
-                // It was too short to tell whether it is compressed.
+                // The file was too short to detect whether it is compressed.
                 let _ = followed.tail.read(&self.reader, self.read_at)?;
             }
-            // A file without a name is found by no later run. Of one that was not read to its end, the rest of the line is
-            // still to be read.
+            // No later run can find a file without a name. If such a file was not read to its end, its last line is not
+            // complete here and is not delivered.
             let is_last = all || self.files.is_nameless(*id);
             followed.tail.end(&self.reader, is_last && is_read(followed))?;
         }
         Ok(())
     }
 
-    /// What the files hold that was not handed out, in the order of their names.
+    /// The bytes of each file that were not delivered, in the order of the names.
     pub fn unread(&self) -> Vec<UnreadFile> {
         let tails = self.tails.values().map(|followed| {
             let size =

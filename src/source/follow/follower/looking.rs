@@ -1,4 +1,4 @@
-//! Looks at the names: which files are new, renamed or gone.
+//! Compares the names with the known files: which files are new, renamed or gone.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,7 +9,8 @@ use crate::source::follow::file_table::{FileId, Found, Step};
 use crate::source::follow::tail::OpenFile;
 
 impl<S: OpenFile> Follower<'_, S> {
-    /// Takes in what names lead to. Gives what could not be opened; it is tried again at the next look.
+    /// Takes the files that a look has found. Returns the errors of files that could not be opened. They are tried
+    /// again at the next look.
     pub fn look(&mut self, found: &[Found], now: Duration, open: Open<S>) -> Vec<(PathBuf, io::Error)> {
         for found in found {
             if let Some(followed) = self.tails.get_mut(&found.id) {
@@ -24,13 +25,13 @@ impl<S: OpenFile> Follower<'_, S> {
             {
                 (compressed.stamp, compressed.since) = ((found.size, found.modified), now);
                 if compressed.given {
-                    // It was read, and is another one by now.
+                    // The file was read before, and holds another content now.
                     (compressed.given, compressed.source) = (false, None);
                 }
             }
         }
         self.look_for_waiting(found);
-        // Others may have closed files since there were too few descriptors.
+        // The process may have closed other files since the limit was reached.
         self.most_open = self.most_open.saturating_mul(2).min(self.allowed);
         let doubted = std::mem::take(&mut self.in_doubt).then(|| self.closed_with_names());
         for step in self.files.look(found, now) {
@@ -57,7 +58,7 @@ impl<S: OpenFile> Follower<'_, S> {
         }
         for id in nameless {
             if doubted.as_ref().is_some_and(|doubted| doubted.contains(&id)) {
-                // It may have been written to, and no event told of that.
+                // The file may have been written to without an event.
                 self.lose(id);
             }
             if self.tails.contains_key(&id) {
@@ -65,7 +66,7 @@ impl<S: OpenFile> Follower<'_, S> {
                 continue;
             }
             match self.compressed.get(&id) {
-                // It is open, and read when it has settled.
+                // The file is open, and is read when it does not change any more.
                 Some(compressed) if !compressed.given && compressed.source.is_some() => continue,
                 Some(compressed) if !compressed.given => self.lost.push(compressed.path.clone()),
                 _ => {}

@@ -1,4 +1,4 @@
-//! Turns: which files are read, and in which order.
+//! Reads the files in turns.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::source::follow::file_table::{FileId, Found};
 use crate::source::follow::tail::{OpenFile, TurnResult};
 
 impl<'a, S: OpenFile> Follower<'a, S> {
-    /// Gives each file in which there may be something its turn, unless the receiver has no room. `false` when no more is
-    /// wanted. `open` opens files again that were closed.
+    /// Gives a turn to each file that may hold unread bytes, unless the receiver has no room. `open` opens files again
+    /// that were closed. Returns `false` if the receiver wants no more.
     ///
     /// # Errors
-    /// Those of the receiver. What is wrong with a file goes to `failed`, and it is not read any further.
+    /// The errors of the receiver. An error of a file goes to `failed`, and the file is not read any further.
     pub fn read(
         &mut self,
         now: Duration,
@@ -27,7 +27,7 @@ impl<'a, S: OpenFile> Follower<'a, S> {
             return Ok(true);
         }
         std::mem::take(&mut self.postponed).into_iter().for_each(|id| self.mark(id));
-        // What may be a copy is not begun before all else was read: only then is it known what it is a copy of.
+        // A file that may be a copy is read after all other files. Only then is it known whether it is a copy.
         let may_be_copy = |id: &FileId| {
             self.tails.get(id).is_some_and(|followed| followed.compared && followed.tail.bytes_read() == 0)
         };
@@ -73,7 +73,7 @@ impl<'a, S: OpenFile> Follower<'a, S> {
                         self.compressed.insert(id, Compressed { path, stamp, since: now, given: false, source });
                         continue;
                     }
-                    // Reading meets it again, and says what it was at.
+                    // The next read reports the error and its offset.
                     Err(_) => {}
                 }
             }
@@ -92,7 +92,7 @@ impl<'a, S: OpenFile> Follower<'a, S> {
                     let name = followed.tail.path().display();
                     failed(Error::input(format!("{name}: cannot be read further at byte {after}")).because(error));
                     followed.tail.end(&self.reader, true)?;
-                    // It stays in the file table, so that it is not begun again.
+                    // The file stays in the file table, so that it is not read again from its beginning.
                     self.remove(id);
                 }
             }
@@ -100,8 +100,9 @@ impl<'a, S: OpenFile> Follower<'a, S> {
         Ok(true)
     }
 
-    /// Whether another file holds what was read of this one. Those that are closed are opened for a moment.
-    fn is_copied(&self, id: FileId, open: Open<S>) -> bool {
+    /// Whether another file holds the bytes that were read of the file `id`. Closed files are opened for the
+    /// comparison.
+    pub(super) fn is_copied(&self, id: FileId, open: Open<S>) -> bool {
         let Some(Followed { tail: truncated, .. }) = self.tails.get(&id) else { return false };
         let others = || self.tails.iter().filter(|(other, _)| **other != id);
         if others().filter_map(|(_, other)| other.tail.source()).any(|source| truncated.is_copied_to(source)) {

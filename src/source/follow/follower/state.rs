@@ -1,4 +1,4 @@
-//! What is known of all files that are followed.
+//! The state of all followed files.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
@@ -9,81 +9,84 @@ use crate::source::follow::copies::View;
 use crate::source::follow::file_table::{FileId, FileTable, Found};
 use crate::source::follow::tail::{OpenFile, Reader, Tail};
 
-/// Opens what was found, if it is still there; `None` for what is not to be read.
+/// Opens a file that was found. The result is `None` for a file that must not be read.
 pub type Open<'o, S> = &'o mut dyn FnMut(&Found) -> io::Result<Option<S>>;
 
-/// See the [module](self).
+/// All followed files. See [`follower`](super).
 pub struct Follower<'a, S> {
     pub(super) reader: Reader<'a>,
-    /// For files that were there from the start.
+    /// The memory for files that were there at the start.
     pub(super) uncompared: &'a View,
-    /// For those that have come since, and may be copies.
+    /// The memory for files that appeared later and may be copies.
     pub(super) compared: &'a View,
     pub(super) files: FileTable,
     pub(super) tails: HashMap<FileId, Followed<'a, S>>,
     pub(super) compressed: HashMap<FileId, Compressed<S>>,
-    /// Files that are known and were not opened yet, in the order in which they came.
+    /// Files that are known and were not opened yet, in the order in which they were found.
     pub(super) waiting: VecDeque<Waiting>,
-    /// The most files that may be open, how many there are descriptors for as far as is known, and how many are open.
+    /// The limit of open files that was given, the current limit (lower if file descriptors are missing), and the
+    /// number of open files.
     pub(super) allowed: usize,
     pub(super) most_open: usize,
     pub(super) open: usize,
-    /// Events were lost since the last look.
+    /// Whether events were lost since the last look.
     pub(super) in_doubt: bool,
-    /// Files that are closed and could not be opened again under the names that are known: they are looked for.
+    /// Closed files that could not be opened again under their known names. The next look searches for them.
     pub(super) missed: HashSet<FileId>,
-    /// Files that are closed and for which there was no descriptor: they are tried again after a moment.
+    /// Closed files for which there was no file descriptor. They are tried again after a moment.
     pub(super) postponed: HashSet<FileId>,
-    /// Files that were closed and do not exist any more.
+    /// Closed files that do not exist any more.
     pub(super) ended: HashSet<FileId>,
-    /// When reading was tried last.
+    /// The time of the last call of [`read`](Self::read).
     pub(super) read_at: Duration,
-    /// How many were closed for want of descriptors.
+    /// The number of times that a file was closed because file descriptors were missing.
     pub(super) closed: usize,
-    /// Names of files that are gone with what was not read of them.
+    /// Names of files that are gone, and of which some bytes were not read.
     pub(super) lost: Vec<PathBuf>,
-    /// Files in which there may be something to read, each once, and in their order.
+    /// Files that may hold unread bytes, each once, in the order in which they are read.
     pub(super) dirty: VecDeque<FileId>,
     pub(super) is_dirty: HashSet<FileId>,
-    /// Files that were truncated amid a line, and whether names were looked at since: a copy was made before that.
+    /// Files that were truncated in the middle of a line. The value says whether there was a look since then. If a copy
+    /// of the file was made, the look has found it.
     pub(super) truncated: HashMap<FileId, bool>,
-    /// Whether the last read gave something.
+    /// Whether the last read returned bytes.
     pub(super) came: bool,
 }
 
 pub(super) struct Followed<'a, S> {
     pub(super) tail: Tail<'a, S>,
     pub(super) modified: i64,
-    /// Its bytes, when it was looked at last.
+    /// The size in bytes at the last look.
     pub(super) size: u64,
-    /// It may be a copy.
+    /// Whether the file may be a copy, and is compared with the delivered extents.
     pub(super) compared: bool,
-    /// It is closed, and was written to since.
+    /// Whether the file was written to while it was closed.
     pub(super) changed: bool,
 }
 
-/// A compressed file, which is read once and as a whole.
+/// A compressed file. It is read once, as a whole.
 pub(super) struct Compressed<S> {
     pub(super) path: PathBuf,
     pub(super) stamp: (u64, i64),
-    /// Since when it is as it is.
+    /// The time of its last change.
     pub(super) since: Duration,
     pub(super) given: bool,
-    /// Open, so that it can be read whatever becomes of its name; `None` for want of descriptors, and when it was given.
+    /// The open file, so that it can be read even if it loses its name. `None` if file descriptors are missing, or if
+    /// the file was passed on.
     pub(super) source: Option<S>,
 }
 
 /// A file that was found and not opened yet.
 pub(super) struct Waiting {
     pub(super) found: Found,
-    /// Whether it has come since the first look.
+    /// Whether it appeared after the first look.
     pub(super) later: bool,
-    /// Opening it failed. It is tried again at the next look.
+    /// Whether opening it failed. It is tried again at the next look.
     pub(super) failed: bool,
 }
 
 impl<'a, S: OpenFile> Follower<'a, S> {
-    /// Nothing was looked at yet. No more than `most_open` files are kept open, which is at least one.
+    /// No files yet. At most `most_open` files are open at the same time, and at least one may be.
     pub fn new(reader: Reader<'a>, uncompared: &'a View, compared: &'a View, most_open: usize) -> Self {
         Follower {
             reader,
@@ -110,21 +113,21 @@ impl<'a, S: OpenFile> Follower<'a, S> {
         }
     }
 
-    /// The names, and the files that are followed.
+    /// The known files and their names.
     pub fn files(&self) -> &FileTable {
         &self.files
     }
 
-    /// There may be something to read in a file.
+    /// Records that a file may hold unread bytes.
     pub fn mark(&mut self, id: FileId) {
-        // A file that is closed is opened again only if there is something to read.
+        // A closed file is opened again only if it changed.
         let is_open = |followed: &Followed<S>| followed.changed || followed.tail.source().is_some();
         if self.tails.get(&id).is_some_and(is_open) && self.is_dirty.insert(id) {
             self.dirty.push_back(id);
         }
     }
 
-    /// Something was written to a file.
+    /// Records that a file was written to.
     pub fn written(&mut self, id: FileId) {
         if let Some(followed) = self.tails.get_mut(&id) {
             followed.changed |= followed.tail.source().is_none();
@@ -132,34 +135,34 @@ impl<'a, S: OpenFile> Follower<'a, S> {
         }
     }
 
-    fn mark_truncated(&mut self) {
+    pub(super) fn mark_truncated(&mut self) {
         let truncated: Vec<FileId> = self.truncated.keys().copied().collect();
         truncated.into_iter().for_each(|id| self.mark(id));
     }
 
-    /// There may be something to read in any file, because events were lost. Of files that are closed the next look tells.
+    /// Records that events were lost, so that any file may hold unread bytes. For closed files, the next look decides.
     pub fn mark_all(&mut self) {
         self.in_doubt = true;
         let all: Vec<FileId> = self.tails.keys().copied().collect();
         all.into_iter().for_each(|id| self.mark(id));
     }
 
-    /// Whether there is something to read, or a file to be opened.
+    /// Whether there is a file to read or to open.
     pub fn is_behind(&self) -> bool {
         !self.dirty.is_empty() || self.may_open_more()
     }
 
-    /// Whether the last reading gave something.
+    /// Whether the last read returned bytes.
     pub fn has_come(&self) -> bool {
         self.came
     }
 
-    /// Whether it can be gone on with some file only after a look at the names.
+    /// Whether some file can only be read after another look at the names.
     pub fn needs_look(&self) -> bool {
         self.truncated.values().any(|looked| !looked) || !self.missed.is_empty()
     }
 
-    /// Names of files that are gone with what was not read of them; each is told once.
+    /// The names of files that are gone, and of which some bytes were not read. Each name is returned once.
     pub fn take_lost(&mut self) -> Vec<PathBuf> {
         std::mem::take(&mut self.lost)
     }

@@ -1,5 +1,5 @@
-//! Files that are written, renamed, copied, truncated and deleted in memory, and looked at now and then: every line is
-//! delivered once.
+//! Files in memory are written, renamed, copied, truncated and deleted, and looked at from time to time. Every line
+//! must be delivered once.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ use crate::state::{Amount, Begun, Known, Memory, Stamp};
 struct Disk {
     files: Vec<(Vec<u8>, bool)>,
     names: BTreeMap<String, usize>,
-    /// How often a file was changed, as its time.
+    /// The number of changes of each file, which serves as its time.
     changes: Vec<i64>,
 }
 
@@ -65,7 +65,7 @@ impl OpenFile for Handle {
     fn read_at(&self, room: &mut [u8], at: u64) -> io::Result<usize> {
         let disk = self.0.borrow();
         let rest = disk.files[self.1].0.get(at as usize..).unwrap_or_default();
-        // As few as a system may give.
+        // The read returns few bytes, as a system may do.
         let length = rest.len().min(room.len()).min(7);
         room[..length].copy_from_slice(&rest[..length]);
         Ok(length)
@@ -95,11 +95,11 @@ impl BatchReceiver for Kept {
     }
 }
 
-/// A state directory in memory: what a run delivers is settled, and known to those after it.
+/// A state directory in memory. The lines that a run delivers are settled, and later runs know them.
 #[derive(Debug, Default)]
 struct Settled {
     extents: Mutex<Extents>,
-    /// What earlier runs settled.
+    /// The extents that earlier runs settled.
     known: Mutex<Extents>,
     origins: Mutex<BTreeMap<u32, u64>>,
     next: AtomicU32,
@@ -140,20 +140,20 @@ impl Memory for Settled {
 
 #[derive(Debug, Clone)]
 enum Act {
-    /// A line to a log, in two parts with something between them or not.
+    /// Writes a line to a log, in one part or in two parts with other actions between them.
     Write(usize),
     Half(usize),
-    /// A line to a file whose name was taken away.
+    /// Writes a line to a file that has lost its name.
     Late(usize),
     Rename(usize),
     Delete(usize),
     CopyTruncate(usize),
     Truncate(usize),
     Look,
-    /// Only what is known is read.
+    /// Reads without a look at the names.
     Read,
     Wait(u64),
-    /// Nobody takes lines until they are taken again.
+    /// The receiver takes no lines until the next action of this kind.
     Stall,
     GoOn,
     /// The run ends, and another one begins.
@@ -180,7 +180,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     prop::collection::vec(act, 1..60)
 }
 
-/// What all runs share.
+/// The values that all runs share.
 struct Fixed {
     kept: Kept,
     size: BatchSize,
@@ -208,16 +208,16 @@ struct World {
     follower: Follower<'static, Handle>,
     now: Duration,
     next: usize,
-    /// Files to whose last line something can be added, and the beginning of that line.
+    /// Files whose last line is unfinished, and the beginning of that line.
     open: BTreeMap<usize, String>,
     /// Files that were renamed or deleted while they were followed.
     late: Vec<usize>,
     written: Vec<String>,
-    /// Files that were changed, and of which no event has told yet.
+    /// Files that were changed, and for which no event has come yet.
     changed: Vec<usize>,
 }
 
-/// Opens what the name leads to, if that is the file that is meant.
+/// Opens the file with the name, if it is the expected file.
 fn opener(disk: &Rc<RefCell<Disk>>) -> impl FnMut(&Found) -> io::Result<Option<Handle>> + use<> {
     let disk = Rc::clone(disk);
     move |found: &Found| {
@@ -246,7 +246,7 @@ impl World {
         self.look();
     }
 
-    /// Reads all there is. Deleted files are closed after a time, and leave room for others.
+    /// Reads everything. Deleted files are closed after a time, and make room for others.
     fn settle(&mut self) {
         self.go_on();
         self.look();
@@ -290,7 +290,7 @@ impl World {
         assert!(self.follower.wake(self.now, &mut |_| ()).unwrap());
     }
 
-    /// Adds to a file: the rest of a line if it has a half, or a line, or a half.
+    /// Writes to a file: the rest of a line if it has half a line, or a whole line, or half a line.
     fn write(&mut self, file: usize, whole: bool) {
         self.changed.push(file);
         let mut disk = self.disk.borrow_mut();
@@ -313,7 +313,7 @@ impl World {
         }
     }
 
-    /// A half line to which nothing can be added any more is a line.
+    /// Half a line that can get no rest counts as a line.
     fn close(&mut self, file: usize) {
         self.written.extend(self.open.remove(&file));
     }
@@ -339,7 +339,7 @@ impl World {
             }
             Act::Delete(at) => {
                 let Some(file) = file(&log(at)) else { return };
-                // What nobody has seen is lost with it.
+                // Bytes that were not read before the deletion are lost.
                 self.settle();
                 self.disk.borrow_mut().remove(&log(at));
                 self.follower.gone(FileId { device: 1, inode: file as u64 });
@@ -383,7 +383,8 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(1), ..ProptestConfig::default() })]
 
-    /// Every byte of every line is delivered once: a line whole, or, where it was cut, in two parts that are said to be parts.
+    /// Every byte of every line is delivered once. A line is whole, or it is delivered in two parts that are marked as
+    /// parts.
     #[test]
     fn every_line_is_delivered_once_whatever_becomes_of_its_file(
         acts in acts(), lines in 1usize..5, bytes in 1usize..80, timeout in prop_oneof![1u64..4, Just(1_000_000)],

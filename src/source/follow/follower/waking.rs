@@ -1,4 +1,4 @@
-//! What is to be done when time goes by: lines without their ends, finished files, compressed files.
+//! Does the work that depends on time: lines without a line end, finished files, compressed files.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,17 +8,17 @@ use crate::core::error::Result;
 use crate::source::follow::file_table::{FileId, Nameless, closing_delay};
 use crate::source::follow::tail::{OpenFile, TurnResult};
 
-/// How long a compressed file must not have changed before it is read: until then somebody may be writing it.
+/// How long a compressed file must not change before it is read. Until then its writer may not have finished.
 pub const SETTLED: Duration = Duration::from_secs(5);
 
-/// How long is waited for a descriptor to open a file with.
+/// How long to wait before a file without a file descriptor is tried again.
 const POSTPONED: Duration = Duration::from_millis(250);
 
 impl<S: OpenFile> Follower<'_, S> {
-    /// Does what is due, and closes files that are finished. `false` when no more is wanted.
+    /// Does the work whose time has come, and closes finished files. Returns `false` if the receiver wants no more.
     ///
     /// # Errors
-    /// Those of the receiver.
+    /// The errors of the receiver.
     pub fn wake(&mut self, now: Duration, closed: &mut dyn FnMut(FileId)) -> Result<bool> {
         for followed in self.tails.values_mut() {
             if followed.tail.deadline(&self.reader).is_some_and(|at| at <= now)
@@ -51,7 +51,7 @@ impl<S: OpenFile> Follower<'_, S> {
         Ok(true)
     }
 
-    /// The files without a name, and when they are taken to be finished.
+    /// The files without a name, and the time at which each counts as finished.
     fn closing(&self) -> Vec<(FileId, Duration)> {
         let at = |file: Nameless| {
             let tail = &self.tails.get(&file.id).filter(|_| !self.is_dirty.contains(&file.id))?.tail;
@@ -61,7 +61,7 @@ impl<S: OpenFile> Follower<'_, S> {
         self.files.nameless().filter_map(at).collect()
     }
 
-    /// When something is to be done although nothing happens.
+    /// The time at which there is work even if no event comes.
     pub fn deadline(&self) -> Option<Duration> {
         let tails = self.tails.values().filter_map(|followed| followed.tail.deadline(&self.reader));
         let closing = self.closing().into_iter().map(|(_, at)| at);
@@ -74,8 +74,8 @@ impl<S: OpenFile> Follower<'_, S> {
         tails.chain(closing).chain(compressed).chain(postponed).min()
     }
 
-    /// The compressed files that are to be read now, each once, and open if there were descriptors for it. `age` tells how
-    /// long ago a time was, in nanoseconds since 1970.
+    /// The compressed files that must be read now. Each is returned once, and is open if there was a file descriptor
+    /// for it. `age` returns how long ago a time was, in nanoseconds since 1970.
     pub fn unpack(&mut self, now: Duration, age: impl Fn(i64) -> Duration) -> Vec<(PathBuf, Option<S>)> {
         let is_ready = |compressed: &&mut Compressed<S>| {
             !compressed.given && (compressed.since + SETTLED <= now || age(compressed.stamp.1) >= SETTLED)
