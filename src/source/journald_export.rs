@@ -95,7 +95,7 @@ impl<R: BufRead> ExportReader<R> {
         if input.is_empty() {
             let whole = self.entry.count == 0 && self.partial.is_empty() && self.state == State::Line { cut: false };
             self.state = State::End;
-            return if whole { Ok(()) } else { Err(damage(io::ErrorKind::UnexpectedEof, "ends amid an entry")) };
+            return if whole { Ok(()) } else { Err(damage(io::ErrorKind::UnexpectedEof, "ends inside of an entry")) };
         }
         let mut rest = input;
         let mut taken = Ok(());
@@ -159,7 +159,7 @@ fn step(
             (State::Newline, length, Ok(()))
         }
         State::Newline if rest[0] == b'\n' => (State::Line { cut: false }, 1, Ok(())),
-        State::Newline => (State::End, 0, Err(damage(io::ErrorKind::InvalidData, "has no newline behind a value"))),
+        State::Newline => (State::End, 0, Err(damage(io::ErrorKind::InvalidData, "has no newline after a value"))),
         State::End => (State::End, rest.len(), Ok(())),
     }
 }
@@ -193,7 +193,7 @@ impl Entry {
         if name.is_empty() || name.len() > MAX_NAME_BYTES {
             return wrong("has a field without a name, or a name without an end");
         }
-        let Ok(name) = std::str::from_utf8(name) else { return wrong("has a field whose name is no text") };
+        let Ok(name) = std::str::from_utf8(name) else { return wrong("has a field whose name is not UTF-8") };
         if self.count >= MAX_FIELDS {
             return wrong("has an entry of more than 4,096 fields");
         }
@@ -349,13 +349,13 @@ mod tests {
         let many = "A=1\n".repeat(MAX_FIELDS + 1);
         let claimed = [&b"A\n"[..], &u64::MAX.to_le_bytes(), b"short"].concat();
         for (bad, kind, word) in [
-            (&b"A=1\n"[..], io::ErrorKind::UnexpectedEof, "amid an entry"),
-            (b"A=1", io::ErrorKind::UnexpectedEof, "amid an entry"),
-            (b"A\n\x05\0", io::ErrorKind::UnexpectedEof, "amid an entry"),
-            (&claimed, io::ErrorKind::UnexpectedEof, "amid an entry"),
-            (b"A\n\x01\0\0\0\0\0\0\0xy\n", io::ErrorKind::InvalidData, "no newline behind a value"),
+            (&b"A=1\n"[..], io::ErrorKind::UnexpectedEof, "inside of an entry"),
+            (b"A=1", io::ErrorKind::UnexpectedEof, "inside of an entry"),
+            (b"A\n\x05\0", io::ErrorKind::UnexpectedEof, "inside of an entry"),
+            (&claimed, io::ErrorKind::UnexpectedEof, "inside of an entry"),
+            (b"A\n\x01\0\0\0\0\0\0\0xy\n", io::ErrorKind::InvalidData, "no newline after a value"),
             (b"=1\n", io::ErrorKind::InvalidData, "without a name"),
-            (b"\xff=1\n", io::ErrorKind::InvalidData, "no text"),
+            (b"\xff=1\n", io::ErrorKind::InvalidData, "not UTF-8"),
             (many.as_bytes(), io::ErrorKind::InvalidData, "more than 4,096 fields"),
         ] {
             let (content, error) = read_all(&[good, bad].concat(), 32, 32);

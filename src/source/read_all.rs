@@ -50,7 +50,11 @@ pub fn read_all(
         for input in live {
             let builder = std::thread::Builder::new().name("reader".into());
             if let Err(error) = builder.spawn_scoped(scope, || read(input)) {
-                note(Error::system(format!("{}: no thread to read with", input.name())).because(error).into());
+                note(
+                    Error::system(format!("{}: the reading thread cannot be started", input.name()))
+                        .because(error)
+                        .into(),
+                );
                 if let Input::Syslog(address) = input {
                     options.listening.leave(address);
                 }
@@ -65,7 +69,7 @@ pub fn read_all(
                         scope.spawn_fifo(move |_| read(input));
                     }
                 }),
-                Err(error) => note(Error::system("no threads to read with").because(error).into()),
+                Err(error) => note(Error::system("the reading threads cannot be started").because(error).into()),
             }
         }
     });
@@ -91,7 +95,7 @@ fn read_input(
                 File::open(path).map_err(|error| Error::input(format!("{name}: cannot be opened")).because(error))?;
             read_file(&file, input, &name, options, pool, receiver, progress)
         }
-        Input::Followed(_) => Err(Error::internal(format!("{name}: has no end to be read to"))),
+        Input::Followed(_) => Err(Error::internal(format!("{name}: this input has no end"))),
         Input::Syslog(address) => {
             let live = match &options.live {
                 Some(live) => live.clone(),

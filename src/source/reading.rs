@@ -64,8 +64,7 @@ pub(super) fn read_file(
             Compression::None if is_export => "damaged journal export".to_owned(),
             Compression::None => "cannot be read further".to_owned(),
             _ if decompress::wants_too_much(&error) => format!(
-                "the {} data wants more than {} MiB of memory; unpack it with a program that may have as much, and pipe \
-                 it in; stopped",
+                "the {} data needs more than {} MiB of memory; decompress it with another program and pipe it in; stopped",
                 compression.name(),
                 decompress::MOST_MEMORY_MIB
             ),
@@ -110,7 +109,7 @@ pub(super) fn read_file(
 
 /// Reads the first bytes of a stream, only as many as are needed to detect its format. A live input whose first line is
 /// short is not delayed.
-fn beginning(input: &mut impl Read) -> std::io::Result<Vec<u8>> {
+pub(super) fn beginning(input: &mut impl Read) -> std::io::Result<Vec<u8>> {
     let mut magic = Vec::with_capacity(MAGIC_BYTES);
     let mut byte = [0];
     while (Compression::may_begin(&magic) && magic.len() < MAGIC_BYTES) || journald_export::may_begin(&magic) {

@@ -44,7 +44,7 @@ impl LinkChain {
                 continue;
             }
             if links.len() >= MAX_LINKS {
-                return Err(io::Error::other("too many links lead to each other"));
+                return Err(io::Error::other("too many links"));
             }
             links.push((next.clone(), data.uid()));
             let target = next.read_link()?;

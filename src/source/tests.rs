@@ -3,8 +3,9 @@
 use std::io::{Read, Write};
 use std::sync::Mutex;
 
-use super::decompress::Compression;
+use super::decompress::{Compression, MAGIC_BYTES};
 use super::inputs::Input;
+use super::reading::beginning;
 use super::receiver::{BatchReceiver, BatchSize, LongLine};
 use super::*;
 use crate::core::batch::Batch;

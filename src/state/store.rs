@@ -66,15 +66,17 @@ impl Store {
             Decoded::Records(records, length) => (records, length),
             Decoded::Unbegun => {
                 let begun = file.set_len(0).and_then(|()| file.write_all_at(&journal::header(), 0));
-                begun.map_err(|error| failed("the journal cannot be begun", error))?;
+                begun.map_err(|error| failed("the journal cannot be created", error))?;
                 (Vec::new(), journal::HEADER)
             }
             Decoded::Version(version) => {
-                return Err(refuse(format!("its journal is of version {version}, this program knows 1")));
+                return Err(refuse(format!("its journal has version {version}, but this program reads version 1")));
             }
             Decoded::Foreign => {
-                let advice = "move it away to begin anew (everything will be delivered again)";
-                return Err(refuse(format!("its file \"journal\" is no journal or begins damaged; {advice}")));
+                let advice = "move it away to start again (all lines will be delivered again)";
+                return Err(refuse(format!(
+                    "its file \"journal\" is not a journal, or its beginning is damaged; {advice}"
+                )));
             }
         };
         if length < bytes.len() {
@@ -83,7 +85,7 @@ impl Store {
                 "--state {shown}: the journal is torn or damaged at byte {length}; its last {lost} bytes are cut off, \
                  and lines that only they recorded will be delivered again"
             ));
-            file.set_len(length as u64).map_err(|error| failed("the journal cannot be cut", error))?;
+            file.set_len(length as u64).map_err(|error| failed("the journal cannot be shortened", error))?;
         }
         let mut state = Ledger::default();
         state.load(&records);
@@ -99,7 +101,8 @@ impl Store {
         let (known, whole) = (ledger::known(&state.extents), state.done.clone());
         let shared = Arc::new(Shared::new(directory.to_owned(), state, say));
         let started = shared.start(file, length);
-        started.map_err(|error| Error::system("no thread to keep the state with").because(error))?;
+        started
+            .map_err(|error| Error::system("the threads of the state directory cannot be started").because(error))?;
         Ok(Store { shared, known, whole, _lock: lock })
     }
 
@@ -138,7 +141,7 @@ impl Store {
         let shown = self.shared.directory.display();
         let patience = waits.patience(format!("--state {shown}"), Words::WRITTEN);
         let wait = patience.begin();
-        let mut go_on = || wait.check("the disk takes nothing").map_err(|ended| ended.0);
+        let mut go_on = || wait.check("the disk accepts no data").map_err(|ended| ended.0);
         let result = self.shared.flush(&mut go_on).inspect(|()| patience.over());
         result.map_err(|words| {
             let room = match disk::is_full(&self.shared.directory.join("journal")) {
@@ -146,8 +149,8 @@ impl Store {
                 false => String::new(),
             };
             Error::system(format!(
-                "--state {shown}: the journal could not be written to its end; what was settled is in the sinks, but a part of \
-                 it will be delivered again by the next run{room}: {words}"
+                "--state {shown}: the journal could not be written completely; the settled lines are in the sinks, but the next run \
+                 will deliver some of them again{room}: {words}"
             ))
         })
     }

@@ -234,10 +234,12 @@ impl Shared {
         let shown = self.directory.display();
         match (before, now) {
             (None, Some(error)) => (self.say)(format!(
-                "--state {shown}: the journal cannot be written: {error}; the job goes on, and what it settles is recorded \
-                 as soon as there is room"
+                "--state {shown}: the journal cannot be written: {error}; the job goes on, and its settled lines are \
+                 recorded as soon as there is room"
             )),
-            (Some(_), None) => (self.say)(format!("--state {shown}: the journal is written again, nothing is missing")),
+            (Some(_), None) => {
+                (self.say)(format!("--state {shown}: the journal is written again, and no record is missing"))
+            }
             _ => {}
         }
     }

@@ -108,7 +108,7 @@ fn a_file_that_is_gone_before_it_could_be_opened_is_named_and_the_exit_code_is_3
     // And this one was open.
     fs::remove_file(place.path("logs/app.log")).unwrap();
     running.signal(Signal::SIGCONT);
-    running.says("short.log: gone before all that was in it could be read");
+    running.says("short.log: gone before it was read to its end");
     wait_until(&place, 2);
     running.signal(Signal::SIGTERM);
     let ran = running.end_with_input_open();
@@ -252,7 +252,7 @@ fn a_file_that_was_closed_and_is_gone_with_what_was_written_to_it_since_is_a_los
         fs::remove_file(path(file)).unwrap();
     }
     running.signal(Signal::SIGCONT);
-    running.says("more files: gone before all that was in them could be read");
+    running.says("more files: gone before they were read to their ends");
     running.signal(Signal::SIGTERM);
     let ran = running.end_with_input_open();
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);

@@ -54,7 +54,7 @@ pub(in crate::source) fn follow(
     progress: &Progress,
 ) -> ReadOutcome {
     let (Some(live), Some(follow)) = (&options.live, &options.follow) else {
-        return Error::internal("nobody can end what is followed").into();
+        return Error::internal("following files needs a way to stop").into();
     };
     let _entered = live.enter();
     let outbox = match Outbox::new(receiver) {
@@ -90,7 +90,7 @@ pub(in crate::source) fn follow(
     let ended = std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().name("hand-on".into());
         if let Err(error) = builder.spawn_scoped(scope, || outbox.hand_on()) {
-            return Err(Error::system("no thread to follow files with").because(error));
+            return Err(Error::system("the thread that follows files cannot be started").because(error));
         }
         let _ending = EndOnDrop(&outbox);
         let ended = follow_loop.run(scope, &unpacker, progress).and_then(|()| follow_loop.read_remainder(progress));
@@ -250,9 +250,7 @@ impl<'a> FollowLoop<'a> {
                     concerns
                 }
                 Event::Lost => {
-                    self.warn_once(
-                        "more happened to the files than inotify could tell: all of them are looked at".to_owned(),
-                    );
+                    self.warn_once("inotify lost events: all followed files are checked".to_owned());
                     self.follower.mark_all();
                     true
                 }

@@ -34,12 +34,11 @@ impl Lost {
         let names = names.join(", ");
         match (self.count, self.count - self.names.len() as u64) {
             (0, _) => None,
-            (1, _) => Some(format!("{names}: gone before all that was in it could be read")),
-            (_, 0) => Some(format!("{names}: gone before all that was in them could be read")),
-            (_, more) => Some(format!(
-                "{names} and {} more files: gone before all that was in them could be read",
-                grouped(more)
-            )),
+            (1, _) => Some(format!("{names}: gone before it was read to its end")),
+            (_, 0) => Some(format!("{names}: gone before they were read to their ends")),
+            (_, more) => {
+                Some(format!("{names} and {} more files: gone before they were read to their ends", grouped(more)))
+            }
         }
     }
 }
@@ -67,7 +66,7 @@ mod tests {
             lost.sentence()
         };
         assert_eq!(sentence(0), None);
-        assert_eq!(sentence(1).as_deref(), Some("0.log: gone before all that was in it could be read"));
+        assert_eq!(sentence(1).as_deref(), Some("0.log: gone before it was read to its end"));
         assert!(sentence(3).is_some_and(|text| text.starts_with("0.log, 1.log, 2.log: gone")));
         assert!(sentence(2003).is_some_and(|text| text.starts_with("0.log, 1.log, 2.log and 2,000 more files: gone")));
     }

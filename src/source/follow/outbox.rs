@@ -77,7 +77,7 @@ impl<'a> Outbox<'a> {
     /// Fails when there is no file descriptor left.
     pub(super) fn new(receiver: &'a dyn BatchReceiver) -> Result<Self> {
         let room = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
-            .map_err(|error| Error::system("no descriptor to follow files with").because(error))?;
+            .map_err(|error| Error::system("no file descriptor is left for following files").because(error))?;
         Ok(Outbox { receiver, state: Mutex::default(), changed: Condvar::new(), room })
     }
 

@@ -66,7 +66,7 @@ impl<'env> Unpacker<'env> {
         if !self.at_work.swap(true, Ordering::SeqCst) {
             let builder = std::thread::Builder::new().name("unpack".into());
             if let Err(error) = builder.spawn_scoped(scope, || self.work()) {
-                self.fail(Error::system("no thread to read compressed files with").because(error));
+                self.fail(Error::system("the thread that reads compressed files cannot be started").because(error));
             }
         }
     }
@@ -101,7 +101,7 @@ impl<'env> Unpacker<'env> {
             // A small file is read whole before its first batch is delivered.
             let bytes = if offset == 0 { size } else { size.saturating_sub(read).max(1) };
             if file.metadata().is_ok_and(|data| data.nlink() == 0) {
-                self.fail(Error::input(format!("{name}: gone before all that was in it could be read")));
+                self.fail(Error::input(format!("{name}: gone before it was read to its end")));
             }
             self.unread.lock().unwrap_or_else(PoisonError::into_inner).push(UnreadFile { name, bytes });
         }

@@ -88,7 +88,7 @@ impl Watcher {
                     // Without this second inotify, any file may have been written to.
                     watcher.writing = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok();
                 }
-                Err(error) => watcher.fall_back(format!("inotify is not to be had ({})", error.desc()), say),
+                Err(error) => watcher.fall_back(format!("inotify is not available ({})", error.desc()), say),
             }
         }
         watcher
@@ -102,7 +102,7 @@ impl Watcher {
     fn fall_back(&mut self, reason: String, say: &Say) {
         self.polls = true;
         if self.reasons.insert(reason.clone()) {
-            say.warn(format!("{reason}: what is followed is looked at once a second instead"));
+            say.warn(format!("{reason}: the followed files are checked once a second instead"));
         }
     }
 
@@ -121,7 +121,7 @@ impl Watcher {
         }
         let elsewhere = *self.devices.entry(id.device).or_insert_with(|| is_elsewhere(file));
         if elsewhere {
-            self.fall_back(format!("{}: on a network file system, which tells no changes", path.display()), say);
+            self.fall_back(format!("{}: on a network file system, which reports no changes", path.display()), say);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fs::Metadata;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::input::{Input, open_stdin};
@@ -60,7 +61,7 @@ impl Inputs {
     /// A usage error that names the first such input.
     pub fn refuse_live(&self, job: &str) -> Result<()> {
         match self.inputs.iter().find(|input| matches!(input, Input::Syslog(_))) {
-            Some(input) => Err(Error::usage(format!("{}: {job} reads what has an end", input.name()))),
+            Some(input) => Err(Error::usage(format!("{}: {job} needs inputs that have an end", input.name()))),
             None => Ok(()),
         }
     }
@@ -164,7 +165,7 @@ impl Inputs {
             let more = more(directories.len(), "such links");
             let first = first.display();
             self.notes.push(format!(
-                "{first}: left out, links to directories are not entered; name it to have it read{more}"
+                "{first}: left out, links to directories are not entered; name the link to have the directory read{more}"
             ));
         }
     }
@@ -172,7 +173,7 @@ impl Inputs {
     /// Adds the target of a link.
     fn add_link(&mut self, path: &Path, own: &Look) {
         let unreadable = |error: std::io::Error| {
-            Error::input(format!("{}: it cannot be told where the link leads", path.display())).because(error)
+            Error::input(format!("{}: the target of the link cannot be determined", path.display())).because(error)
         };
         let chain = match LinkChain::of(path) {
             Ok(chain) => chain,
@@ -195,8 +196,8 @@ impl Inputs {
         let us = nix::unistd::geteuid().as_raw();
         match chain.planted_link(us, data.uid()) {
             Some((link, user)) => self.warnings.push(format!(
-                "{}: left out, because the link {} belongs to user {user}, who owns neither what it leads to nor this \
-                 process; name it to have it read",
+                "{}: left out, because the link {} belongs to user {user}, who owns neither its target nor this \
+                 process; name the link to have its target read",
                 path.display(),
                 link.display()
             )),
@@ -229,9 +230,9 @@ impl Inputs {
 pub(super) fn is_own(name: &str, own: Own) -> Error {
     let Own { role, given, .. } = own;
     let advice = match (own.inside, own.written) {
-        (true, _) => format!("it lies in the {role} of this job ({given}), in which there are no logs"),
-        (_, true) => format!("it is to be read and is the {role} of this job as well ({given}); name another file"),
-        (_, false) => format!("it is the {role} of this job ({given}) and no log"),
+        (true, _) => format!("it is in the {role} of this job ({given}), which holds no logs"),
+        (_, true) => format!("it is also the {role} of this job ({given}); name another file"),
+        (_, false) => format!("it is the {role} of this job ({given}), not a log"),
     };
     Error::usage(format!("{name}: {advice}; nothing was read"))
 }

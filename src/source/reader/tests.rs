@@ -10,7 +10,6 @@ use super::*;
 use crate::core::batch::{Batch, Origin};
 use crate::core::lines::{self, count};
 use crate::document::DocumentId;
-use crate::source::block_pool::BlockPool;
 use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
 
 /// Returns a few bytes at a time, and fails at a given offset.

@@ -69,7 +69,7 @@ impl Address {
             rest => rest.strip_prefix(':').and_then(|digits| digits.parse().ok()),
         };
         let Some(port) = port else {
-            return Some(Err(wrong("the port is no number from 0 to 65535 (an IPv6 address stands in brackets)")));
+            return Some(Err(wrong("the port is not a number from 0 to 65535 (write an IPv6 address in brackets)")));
         };
         Some(Ok(Address { transport, host: host.to_owned(), port }))
     }

@@ -52,9 +52,9 @@ pub enum Garbage {
 impl fmt::Display for Garbage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Garbage::Count(count) => write!(f, "a message of {count} bytes was announced, which nobody sends"),
+            Garbage::Count(count) => write!(f, "a message of {count} bytes was announced, which is over the limit"),
             Garbage::Control(0x16) => {
-                f.write_str("it speaks TLS, which is for syslog+tls://, or what it sends is no syslog")
+                f.write_str("it sends TLS, which needs syslog+tls://, or something else that is not syslog")
             }
             Garbage::Control(byte) => write!(f, "a message begins with the control character {byte:#04x}"),
         }

@@ -75,7 +75,7 @@ impl Listening {
         match source.account.received.load(Ordering::Relaxed) - outbox.handed() {
             0 => Ok(()),
             lost => Err(Error::input(format!(
-                "{}: {} messages were received, and could not be handed on before the end",
+                "{}: {} messages were received but not delivered before the end",
                 source.name,
                 grouped(lost)
             ))),

@@ -76,7 +76,7 @@ impl LimitedWarning {
         }
         let more = match std::mem::take(&mut self.unsaid) {
             0 => String::new(),
-            more => format!(" ({} like this were not told)", grouped(more)),
+            more => format!(" ({} more like this were not shown)", grouped(more)),
         };
         self.said = Some(Instant::now());
         say.warn(sentence() + &more);

@@ -170,14 +170,12 @@ impl Receiver<'_> {
                 }
                 Err(error) => {
                     let full = matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE));
-                    if full && self.close_idle("there can be no more open files", outbox)? {
+                    if full && self.close_idle("no more files can be opened", outbox)? {
                         continue;
                     }
                     let name = &self.source.name;
                     self.unable.warn(&self.source.say, || {
-                        format!(
-                            "{name}: no further connections for now: {error} (ulimit -n says how many files are open)"
-                        )
+                        format!("{name}: no more connections for now: {error} (ulimit -n is the limit of open files)")
                     });
                     // The next attempt would fail at once and block the loop, so the loop pauses.
                     if self.epoll.delete(self.listener).is_ok() {
@@ -219,7 +217,7 @@ impl Receiver<'_> {
             Ok(tls) => {
                 count(&self.source.account.connections);
                 CAME.tell(1, |times, _| {
-                    format!("{}: connections came, {times} of them; this one of {peer}", self.source.name)
+                    format!("{}: {times} connections so far, the last from {peer}", self.source.name)
                 });
                 self.handshakes += usize::from(tls.is_some());
                 let handshake = tls.as_ref().map(|_| Instant::now());
@@ -326,7 +324,7 @@ impl Receiver<'_> {
         let memory = |slot: &usize| self.slots[*slot].as_ref().map_or(0, |connection| connection.framer.memory());
         let Some(largest) = (0..self.slots.len()).max_by_key(memory) else { return Ok(()) };
         let why = format!(
-            "messages that are not whole yet hold {} in all, and its own the most",
+            "unfinished messages hold {} in total, and the one of this connection is the largest",
             human_bytes(PARTIAL as u64)
         );
         self.close(largest, Some(why), outbox)
@@ -356,7 +354,7 @@ impl Receiver<'_> {
                 .is_some_and(|connection| connection.handshake.is_some_and(|since| since.elapsed() > HANDSHAKE))
         };
         while let Some(slot) = self.slots.iter().position(late) {
-            self.close(slot, Some(format!("no keys were agreed on within {} s", HANDSHAKE.as_secs())), outbox)?;
+            self.close(slot, Some(format!("the TLS handshake took more than {} s", HANDSHAKE.as_secs())), outbox)?;
         }
         Ok(())
     }

@@ -41,7 +41,7 @@ pub(super) fn config(files: &TlsFiles) -> Result<Arc<ServerConfig>> {
     };
     let config = config.with_single_cert(chain, key).map_err(|error| {
         let (certificate, key) = (shown(&files.certificate), shown(&files.key));
-        Error::usage(format!("--tls-cert {certificate} and --tls-key {key} do not go together")).because(error)
+        Error::usage(format!("--tls-cert {certificate} and --tls-key {key} do not match")).because(error)
     })?;
     Ok(Arc::new(config))
 }

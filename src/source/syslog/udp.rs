@@ -43,7 +43,7 @@ pub(super) fn enlarge(socket: &UdpSocket, address: &Address, options: &Options) 
     let given = getsockopt(socket, sockopt::RcvBuf).map_or(0, |bytes| bytes / 2);
     if given < wanted {
         options.say.warn(format!(
-            "{address}: the kernel keeps {} of unread messages and not {}; sysctl net.core.rmem_max={wanted} allows it",
+            "{address}: the buffer for unread messages has {} instead of {}; sysctl net.core.rmem_max={wanted} allows more",
             human_bytes(given as u64),
             human_bytes(wanted as u64)
         ));
@@ -168,7 +168,7 @@ impl Drops<'_> {
             self.said.warn(&self.source.say, || {
                 format!(
                     "{name}: the kernel dropped {} messages, {} so far, because they came faster than they were read; \
-                     --udp-buffer says how much it keeps",
+                     a larger --udp-buffer helps",
                     grouped(now - before),
                     grouped(now)
                 )

@@ -133,10 +133,7 @@ impl<S: OpenFile> Follower<'_, S> {
             }
             Err(error) => {
                 let name = path.display();
-                failed(
-                    Error::input(format!("{name}: cannot be opened again to read what was written to it"))
-                        .because(error),
-                );
+                failed(Error::input(format!("{name}: cannot be opened again to read the new data")).because(error));
                 self.remove(id);
                 false
             }

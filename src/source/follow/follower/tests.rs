@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +13,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::core::batch::Batch;
-use crate::core::error::{Error, Result};
+use crate::core::error::Result;
 use crate::core::lines;
 use crate::source::block_pool::BlockPool;
 use crate::source::follow::copies::{Copies, View};
