@@ -22,15 +22,15 @@ pub struct Arrivals {
     /// Names whose files were not opened yet, as far as is known. The value says whether the file held data when it got
     /// the name.
     new: HashMap<PathBuf, bool>,
-    /// Names that were known at the last look, and whose files were removed or moved since then.
+    /// Names that were known at the last scan, and whose files were removed or moved since then.
     ended: HashSet<PathBuf>,
     /// Moves whose new name was not reported yet.
     moves: HashMap<u32, Move>,
-    /// Names of files that were written to since the last look, and names of files that were written to between the
-    /// last two looks.
+    /// Names of files that were written to since the last scan, and names of files that were written to between the
+    /// last two scans.
     written: HashSet<PathBuf>,
     written_before: HashSet<PathBuf>,
-    /// Whether it is unknown which files were written to since the last look.
+    /// Whether it is unknown which files were written to since the last scan.
     in_doubt: bool,
     /// Names of files that were removed before they could be opened.
     lost: Vec<PathBuf>,
@@ -52,7 +52,7 @@ impl Arrivals {
     }
 
     /// Takes an event about `path`. `is_known` says whether the file was open, or was waiting to be opened, at the last
-    /// look. `is_followed` says whether a file with this name must be read.
+    /// scan. `is_followed` says whether a file with this name must be read.
     pub fn take(&mut self, path: &Path, change: Change, is_known: bool, is_followed: bool) {
         let was_open = is_known && !self.ended.contains(path);
         match change {
@@ -93,8 +93,8 @@ impl Arrivals {
         self.in_doubt || self.written.contains(path) || self.written_before.contains(path)
     }
 
-    /// Records that a look has opened the files that it found. `is_there` says whether a name still exists.
-    pub fn looked(&mut self, is_there: impl Fn(&Path) -> bool) {
+    /// Records that a scan has opened the files that it found. `is_there` says whether a name still exists.
+    pub fn scanned(&mut self, is_there: impl Fn(&Path) -> bool) {
         self.new.retain(|path, _| !is_there(path));
         self.ended.clear();
         self.moves.clear();
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(lost(&["a.log"], &[("a.log", Removed)]).len(), 0);
         assert_eq!(lost(&["a.log"], &[("a.log", Removed), ("a.log", Made), ("a.log", Removed)]).len(), 1);
         assert_eq!(lost(&[], &[("other", Made), ("other", Removed)]).len(), 0);
-        assert_eq!(lost(&[], &[("a.log", Made)]).len(), 0, "it is there, and the next look opens it");
+        assert_eq!(lost(&[], &[("a.log", Made)]).len(), 0, "it is there, and the next scan opens it");
     }
 
     #[test]
@@ -174,12 +174,12 @@ mod tests {
     fn what_was_written_is_known_although_the_name_is_told_later() {
         let mut arrivals = Arrivals::default();
         arrivals.written(Some(vec!["a.log".into(), "b.log".into()]));
-        arrivals.looked(|_| false);
+        arrivals.scanned(|_| false);
         arrivals.take(Path::new("a.log"), Made, false, true);
-        arrivals.looked(|_| false);
+        arrivals.scanned(|_| false);
         arrivals.take(Path::new("a.log"), Removed, false, true);
         assert_eq!(arrivals.take_lost(), [PathBuf::from("a.log")]);
-        arrivals.looked(|_| false);
+        arrivals.scanned(|_| false);
         assert!(arrivals.written_before.is_empty(), "not remembered for ever");
     }
 
@@ -189,7 +189,7 @@ mod tests {
         arrivals.written(Some(vec!["a.log".into(), "b.log".into()]));
         arrivals.take(Path::new("a.log"), Made, false, true);
         arrivals.take(Path::new("b.log"), Made, false, true);
-        arrivals.looked(|path| path == Path::new("a.log"));
+        arrivals.scanned(|path| path == Path::new("a.log"));
         arrivals.take(Path::new("a.log"), Removed, true, true);
         arrivals.take(Path::new("b.log"), Removed, false, true);
         assert_eq!(arrivals.take_lost(), [PathBuf::from("b.log")]);

@@ -1,4 +1,4 @@
-//! Interprets a sequence of looks at names and files: which files are new, renamed or without a name. Pure: time, names
+//! Interprets a sequence of scans of names and files: which files are new, renamed or without a name. Pure: time, names
 //! and files are arguments.
 
 use std::collections::{HashMap, HashSet};
@@ -27,14 +27,14 @@ pub struct Found {
     pub modified: i64,
 }
 
-/// The reaction to a look.
+/// The reaction to a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// A file is new and is read from its beginning.
     Begin {
         /// The file.
         found: Found,
-        /// Whether the file appeared after the first look. Then it may be a copy of a file that was read before. This
+        /// Whether the file appeared after the first scan. Then it may be a copy of a file that was read before. This
         /// is also possible if its name is known, because the older file of that name may have been renamed.
         later: bool,
     },
@@ -46,9 +46,9 @@ pub enum Step {
 #[derive(Debug, Default)]
 pub struct FileTable {
     files: HashMap<FileId, Entry>,
-    /// The file of each name at the last look.
+    /// The file of each name at the last scan.
     names: HashMap<PathBuf, FileId>,
-    looked: bool,
+    scanned: bool,
 }
 
 #[derive(Debug)]
@@ -70,8 +70,8 @@ pub struct Nameless {
 }
 
 impl FileTable {
-    /// Takes the files that a look has found. The first look finds the files that were there at the start.
-    pub fn look(&mut self, found: &[Found], now: Duration) -> Vec<Step> {
+    /// Takes the files that a scan has found. The first scan finds the files that were there at the start.
+    pub fn apply_scan(&mut self, found: &[Found], now: Duration) -> Vec<Step> {
         let mut steps = Vec::new();
         let mut seen: HashSet<FileId> = HashSet::with_capacity(found.len());
         let names: HashMap<PathBuf, FileId> = found.iter().map(|found| (found.path.clone(), found.id)).collect();
@@ -90,7 +90,7 @@ impl FileTable {
                 }
                 None => {
                     self.files.insert(found.id, Entry { path: found.path.clone(), nameless: None });
-                    steps.push(Step::Begin { found: found.clone(), later: self.looked });
+                    steps.push(Step::Begin { found: found.clone(), later: self.scanned });
                 }
             }
         }
@@ -100,7 +100,7 @@ impl FileTable {
             }
         }
         self.names = names;
-        self.looked = true;
+        self.scanned = true;
         steps
     }
 
@@ -122,9 +122,9 @@ impl FileTable {
         self.files.remove(&id);
     }
 
-    /// Whether there was no look yet.
+    /// Whether there was no scan yet.
     pub fn is_unopened(&self) -> bool {
-        !self.looked
+        !self.scanned
     }
 
     /// Whether a file is known.
@@ -148,7 +148,7 @@ pub fn closing_delay(deleted: bool, replaced: bool) -> Duration {
     }
 }
 
-/// The result of a look at a file that is being read.
+/// The result of a check of a file that is being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContentCheck {
     /// The content is the same, and may be longer.
@@ -172,9 +172,9 @@ mod tests {
         names.iter().map(|&(name, inode)| Found { path: name.into(), id: id(inode), size: 0, modified: 0 }).collect()
     }
 
-    /// The result of a look at these names, in words.
-    fn look(files: &mut FileTable, second: u64, names: &[(&str, u64)]) -> Vec<String> {
-        let steps = files.look(&found(names), Duration::from_secs(second)).into_iter().map(|step| match step {
+    /// The result of a scan of these names, in words.
+    fn scan(files: &mut FileTable, second: u64, names: &[(&str, u64)]) -> Vec<String> {
+        let steps = files.apply_scan(&found(names), Duration::from_secs(second)).into_iter().map(|step| match step {
             Step::Begin { found, later } => {
                 format!("begin {} {}{}", found.path.display(), found.id.inode, if later { " later" } else { "" })
             }
@@ -197,38 +197,38 @@ mod tests {
     #[test]
     fn a_rotation_by_rename_is_a_nameless_file_and_its_successor() {
         let mut files = FileTable::default();
-        assert_eq!(look(&mut files, 0, &[("app.log", 1)]), ["begin app.log 1"]);
-        assert_eq!(look(&mut files, 1, &[("app.log", 1)]), [""; 0]);
-        assert_eq!(look(&mut files, 2, &[]), ["nameless 1 since 2"]);
-        assert_eq!(look(&mut files, 3, &[("app.log", 2)]), ["begin app.log 2 later", "nameless 1 since 2 succeeded"]);
+        assert_eq!(scan(&mut files, 0, &[("app.log", 1)]), ["begin app.log 1"]);
+        assert_eq!(scan(&mut files, 1, &[("app.log", 1)]), [""; 0]);
+        assert_eq!(scan(&mut files, 2, &[]), ["nameless 1 since 2"]);
+        assert_eq!(scan(&mut files, 3, &[("app.log", 2)]), ["begin app.log 2 later", "nameless 1 since 2 succeeded"]);
         files.forget(FileId { device: 1, inode: 1 });
-        assert_eq!(look(&mut files, 4, &[("app.log", 2)]), [""; 0]);
+        assert_eq!(scan(&mut files, 4, &[("app.log", 2)]), [""; 0]);
     }
 
     #[test]
     fn under_a_glob_that_covers_it_a_rotated_file_has_another_name_and_is_not_begun_again() {
         let mut files = FileTable::default();
-        assert_eq!(look(&mut files, 0, &[("a", 1), ("a.1", 2)]), ["begin a 1", "begin a.1 2"]);
+        assert_eq!(scan(&mut files, 0, &[("a", 1), ("a.1", 2)]), ["begin a 1", "begin a.1 2"]);
         // The renames are a.1 → a.2 and a → a.1. Then a new file a appears.
-        let steps = look(&mut files, 1, &[("a", 3), ("a.1", 1), ("a.2", 2)]);
+        let steps = scan(&mut files, 1, &[("a", 3), ("a.1", 1), ("a.2", 2)]);
         assert_eq!(steps, ["begin a 3 later", "renamed 1 a.1", "renamed 2 a.2"]);
     }
 
     #[test]
     fn a_file_that_comes_back_under_a_name_is_the_same_file() {
         let mut files = FileTable::default();
-        look(&mut files, 0, &[("a", 1)]);
-        assert_eq!(look(&mut files, 1, &[]), ["nameless 1 since 1"]);
-        assert_eq!(look(&mut files, 2, &[("b", 1)]), ["renamed 1 b"]);
-        assert_eq!(look(&mut files, 3, &[]), ["nameless 1 since 3"]);
+        scan(&mut files, 0, &[("a", 1)]);
+        assert_eq!(scan(&mut files, 1, &[]), ["nameless 1 since 1"]);
+        assert_eq!(scan(&mut files, 2, &[("b", 1)]), ["renamed 1 b"]);
+        assert_eq!(scan(&mut files, 3, &[]), ["nameless 1 since 3"]);
     }
 
     #[test]
     fn of_several_names_for_one_file_the_first_counts_as_long_as_it_is_there() {
         let mut files = FileTable::default();
-        assert_eq!(look(&mut files, 0, &[("a", 1), ("b", 1)]), ["begin a 1"]);
-        assert_eq!(look(&mut files, 1, &[("0", 1), ("a", 1)]), [""; 0]);
-        assert_eq!(look(&mut files, 2, &[("0", 1)]), ["renamed 1 0"]);
+        assert_eq!(scan(&mut files, 0, &[("a", 1), ("b", 1)]), ["begin a 1"]);
+        assert_eq!(scan(&mut files, 1, &[("0", 1), ("a", 1)]), [""; 0]);
+        assert_eq!(scan(&mut files, 2, &[("0", 1)]), ["renamed 1 0"]);
     }
 
     #[test]

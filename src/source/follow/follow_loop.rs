@@ -16,7 +16,7 @@ use super::file_table::{FileId, Found};
 use super::follower::Follower;
 use super::losses::{self, Lost};
 use super::outbox::{EndOnDrop, Outbox};
-use super::tail::Reader;
+use super::tail::ReadContext;
 use super::unpack::{Unpacker, Until};
 use super::watch::{Event, Watcher};
 use crate::core::error::{Error, Result};
@@ -42,8 +42,8 @@ const POLL_INTERVALS: [Duration; 2] = [Duration::from_millis(250), Duration::fro
 /// How often names and sizes are checked although there are events.
 const RECHECK: Duration = Duration::from_secs(10);
 
-/// After a look, the loop waits this many times the duration of the look. Looks take only a small part of the time.
-const LOOK_SHARE: u32 = 200;
+/// After a scan, the loop waits this many times the duration of the scan. Scans take only a small part of the time.
+const SCAN_SHARE: u32 = 200;
 
 /// Follows files until `live` is told to stop, or until the receiver wants no more.
 pub(in crate::source) fn follow(
@@ -63,8 +63,8 @@ pub(in crate::source) fn follow(
     };
     let copies = Arc::new(Copies::new(options.memory.clone()));
     let (uncompared, compared) = (View::new(&copies, false), View::new(&copies, true));
-    let reader =
-        Reader { size: &options.size, origin: &options.origin, pool, receiver: &outbox, timeout: follow.timeout };
+    let context =
+        ReadContext { size: &options.size, origin: &options.origin, pool, receiver: &outbox, timeout: follow.timeout };
     let errors = Mutex::new(Vec::new());
     let until = Until { receiver, stop: &live.stop };
     let options_of_copies = ReadOptions { memory: Some(Arc::new(compared.clone())), ..options.clone() };
@@ -76,7 +76,7 @@ pub(in crate::source) fn follow(
         live,
         say: &follow.say,
         outbox: &outbox,
-        follower: Follower::new(reader, &uncompared, &compared, most_open - for_copies),
+        follower: Follower::new(context, &uncompared, &compared, most_open - for_copies),
         watcher: Watcher::new(follow.poll, &follow.say),
         arrivals: Arrivals::default(),
         lost: Lost::default(),
@@ -85,7 +85,7 @@ pub(in crate::source) fn follow(
         targets: BTreeSet::new(),
         patterns: followed.names.iter().filter_map(|name| glob::Pattern::new(name).ok()).collect(),
         said: HashSet::new(),
-        next_look: Duration::ZERO,
+        next_scan: Duration::ZERO,
     };
     let ended = std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().name("hand-on".into());
@@ -126,19 +126,19 @@ struct FollowLoop<'a> {
     outbox: &'a Outbox<'a>,
     follower: Follower<'a, File>,
     watcher: Watcher,
-    /// Detects files that appeared and vanished between two looks.
+    /// Detects files that appeared and vanished between two scans.
     arrivals: Arrivals,
     /// Files that are gone, and of which some bytes were not read.
     lost: Lost,
     started: Instant,
     /// The job's own files among the files that were found. They are not read.
     own: HashSet<FileId>,
-    /// The paths to which links led at the last look.
+    /// The paths to which links led at the last scan.
     targets: BTreeSet<PathBuf>,
     patterns: Vec<glob::Pattern>,
     /// The sentences that were said. Each is said once.
     said: HashSet<String>,
-    next_look: Duration,
+    next_scan: Duration,
 }
 
 impl<'a> FollowLoop<'a> {
@@ -151,8 +151,8 @@ impl<'a> FollowLoop<'a> {
         let stop = self.live.stop.clone();
         loop {
             let now = self.started.elapsed();
-            if self.next_look <= now {
-                self.look();
+            if self.next_scan <= now {
+                self.scan();
             }
             let mut failed = |error: Error| unpacker.fail(error);
             let mut counted = |bytes: u64| {
@@ -168,8 +168,8 @@ impl<'a> FollowLoop<'a> {
             if !wanted || self.outbox.is_unwanted() {
                 return Ok(());
             }
-            if self.follower.needs_look() {
-                self.next_look = now;
+            if self.follower.needs_scan() {
+                self.next_scan = now;
             }
             let watcher = &mut self.watcher;
             if !self.follower.wake(now, &mut |id| watcher.leave_file(id))? || stop.is_requested() {
@@ -184,7 +184,7 @@ impl<'a> FollowLoop<'a> {
     /// Reads the rest of the files that have no name any more, because no later run can find them.
     fn read_remainder(&mut self, progress: &Progress) -> Result<()> {
         self.take_events();
-        self.look();
+        self.scan();
         let mut counted = |bytes: u64| {
             progress.read.fetch_add(bytes, Ordering::Relaxed);
         };
@@ -212,10 +212,10 @@ impl<'a> FollowLoop<'a> {
         if self.follower.has_come() && !is_behind {
             Watcher::pause(stop.as_fd(), GATHER_TIME);
             if self.watcher.polls() {
-                self.next_look = self.next_look.min(self.started.elapsed() + POLL_INTERVALS[0]);
+                self.next_scan = self.next_scan.min(self.started.elapsed() + POLL_INTERVALS[0]);
             }
         }
-        let next = self.follower.deadline().map_or(self.next_look, |at| at.min(self.next_look));
+        let next = self.follower.deadline().map_or(self.next_scan, |at| at.min(self.next_scan));
         self.watcher.wait(stop.as_fd(), self.outbox.room(), Some(next.saturating_sub(self.started.elapsed())));
     }
 
@@ -224,7 +224,7 @@ impl<'a> FollowLoop<'a> {
         // The written names are read after the events. A write before the removal of a name is then among them.
         self.arrivals.written(self.watcher.written());
         for event in events {
-            let look = match event {
+            let scan = match event {
                 Event::Wrote(id) => {
                     self.follower.written(id);
                     false
@@ -255,8 +255,8 @@ impl<'a> FollowLoop<'a> {
                     true
                 }
             };
-            if look {
-                self.next_look = Duration::ZERO;
+            if scan {
+                self.next_scan = Duration::ZERO;
             }
         }
     }
@@ -278,13 +278,13 @@ impl<'a> FollowLoop<'a> {
         self.targets.contains(path) || meant && self.followed.own.look_again().of_path(path).is_none()
     }
 
-    /// Looks at all names.
-    fn look(&mut self) {
+    /// Scans all names.
+    fn scan(&mut self) {
         let began = self.started.elapsed();
         let inputs = inputs::find_again(&self.followed.names);
         let warnings = inputs.errors.iter().map(Error::to_string).chain(inputs.warnings);
         warnings.for_each(|sentence| self.warn_once(sentence));
-        if self.next_look.is_zero() && self.follower.files().is_unopened() {
+        if self.next_scan.is_zero() && self.follower.files().is_unopened() {
             self.say_missing_names();
         }
         // A link may lead to another file without a change of the link itself.
@@ -294,20 +294,20 @@ impl<'a> FollowLoop<'a> {
         self.targets = inputs.targets;
         let found: Vec<Found> = inputs.inputs.iter().filter_map(found).collect();
         let own = self.own_of(&found);
-        // A file that waits for a file descriptor is opened after a later look, so its entry is kept.
+        // A file that waits for a file descriptor is opened after a later scan, so its entry is kept.
         self.own.retain(|id| self.follower.files().knows(*id));
         self.own.extend(own);
         let failures = {
             let (own, watcher, say) = (&self.own, &mut self.watcher, self.say);
             let mut open = |found: &Found| open_file(found, own, watcher, say);
-            self.follower.look(&found, began, &mut open)
+            self.follower.apply_scan(&found, began, &mut open)
         };
         self.say_failures(failures);
-        self.arrivals.looked(|path| path.symlink_metadata().is_ok());
+        self.arrivals.scanned(|path| path.symlink_metadata().is_ok());
         let now = self.started.elapsed();
         let pause = if self.watcher.polls() { POLL_INTERVALS[1] } else { RECHECK };
         // In a new directory, files may have changed before the watch began, so it is looked at once more.
-        self.next_look = if new { now } else { now + pause.max((now - began) * LOOK_SHARE) };
+        self.next_scan = if new { now } else { now + pause.max((now - began) * SCAN_SHARE) };
     }
 
     /// Says which files could not be opened, in one sentence.
@@ -381,7 +381,7 @@ fn open_file(found: &Found, own: &HashSet<FileId>, watcher: &mut Watcher, say: &
     let file = File::open(&found.path)?;
     let data = file.metadata()?;
     if (FileId { device: data.dev(), inode: data.ino() }) != found.id {
-        // The name now leads to another file, which the next look finds.
+        // The name now leads to another file, which the next scan finds.
         return Err(io::ErrorKind::NotFound.into());
     }
     watcher.watch_file(found.id, &file, &found.path, say);

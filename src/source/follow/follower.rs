@@ -2,9 +2,9 @@
 
 mod beginning;
 mod ending;
-mod looking;
 mod opening;
 mod reading;
+mod scanning;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -28,7 +28,7 @@ pub trait OpenFile {
     ///
     /// # Errors
     /// The errors of the operating system.
-    fn look(&self) -> io::Result<(u64, bool)>;
+    fn status(&self) -> io::Result<(u64, bool)>;
 }
 
 impl OpenFile for std::fs::File {
@@ -36,14 +36,14 @@ impl OpenFile for std::fs::File {
         std::os::unix::fs::FileExt::read_at(self, room, at)
     }
 
-    fn look(&self) -> io::Result<(u64, bool)> {
+    fn status(&self) -> io::Result<(u64, bool)> {
         let data = self.metadata()?;
         Ok((data.len(), std::os::unix::fs::MetadataExt::nlink(&data) == 0))
     }
 }
 
 /// The values that all tails share.
-pub struct Reader<'a> {
+pub struct ReadContext<'a> {
     /// The limits of batches and lines.
     pub size: &'a BatchSize,
     /// The rule that gives contents their origins.
@@ -107,12 +107,12 @@ pub struct Tail<'a, S> {
 
 impl<'a, S: OpenFile> Tail<'a, S> {
     /// A file of which no byte was read. `memory` knows the settled lines.
-    pub fn new(source: S, path: PathBuf, reader: &Reader<'a>, memory: &'a View, now: Duration) -> Self {
+    pub fn new(source: S, path: PathBuf, context: &ReadContext<'a>, memory: &'a View, now: Duration) -> Self {
         Tail {
             source: Some(source),
             path,
             memory,
-            resuming: Resuming::new(reader.receiver, memory, None),
+            resuming: Resuming::new(context.receiver, memory, None),
             content: Content::default(),
             read: 0,
             beginning: Vec::new(),
@@ -167,27 +167,27 @@ impl<'a, S: OpenFile> Tail<'a, S> {
     ///
     /// # Errors
     /// The inner error is a read error. The outer errors are those of [`BatchReceiver::long_line`].
-    pub fn read(&mut self, reader: &Reader<'a>, now: Duration) -> Result<io::Result<TurnResult>> {
-        match self.read_turn(reader, now) {
+    pub fn read(&mut self, context: &ReadContext<'a>, now: Duration) -> Result<io::Result<TurnResult>> {
+        match self.read_turn(context, now) {
             Ok(result) => result.map(Ok),
             Err(error) => Ok(Err(error)),
         }
     }
 
-    fn read_turn(&mut self, reader: &Reader<'a>, now: Duration) -> io::Result<Result<TurnResult>> {
+    fn read_turn(&mut self, context: &ReadContext<'a>, now: Duration) -> io::Result<Result<TurnResult>> {
         let Some(source) = self.source.take() else { return Ok(Ok(TurnResult::Paused)) };
-        let come = self.read_from(&source, reader, now);
+        let come = self.read_from(&source, context, now);
         self.source = Some(source);
         come
     }
 
-    fn read_from(&mut self, source: &S, reader: &Reader<'a>, now: Duration) -> io::Result<Result<TurnResult>> {
-        let (size, _) = source.look()?;
+    fn read_from(&mut self, source: &S, context: &ReadContext<'a>, now: Duration) -> io::Result<Result<TurnResult>> {
+        let (size, _) = source.status()?;
         if check_content(self.read, size, || self.agrees(source)) == ContentCheck::Replaced {
             if self.content.has_pending() && !self.cut {
                 return Ok(Ok(TurnResult::Truncated));
             }
-            match self.begin_new_content(reader, false) {
+            match self.begin_new_content(context, false) {
                 Ok(TurnResult::Unwanted) => return Ok(Ok(TurnResult::Unwanted)),
                 Ok(_) => {}
                 Err(error) => return Ok(Err(error)),
@@ -195,10 +195,10 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         }
         let turn = self.read + TURN_BYTES;
         let mut result = TurnResult::All;
-        let name = name(reader.origin, &self.path);
-        let cutter = Cutter { size: reader.size, pool: reader.pool, receiver: &self.resuming, name: &name };
+        let name = name(context.origin, &self.path);
+        let cutter = Cutter { size: context.size, pool: context.pool, receiver: &self.resuming, name: &name };
         while self.read < size {
-            if !reader.receiver.has_room() {
+            if !context.receiver.has_room() {
                 result = TurnResult::Paused;
                 break;
             }
@@ -261,18 +261,18 @@ impl<'a, S: OpenFile> Tail<'a, S> {
     }
 
     /// The time at which there is work even if no bytes come.
-    pub fn deadline(&self, reader: &Reader) -> Option<Duration> {
-        let unfinished = self.may_cut(reader).then(|| self.last_growth.saturating_add(reader.timeout));
+    pub fn deadline(&self, context: &ReadContext) -> Option<Duration> {
+        let unfinished = self.may_cut(context).then(|| self.last_growth.saturating_add(context.timeout));
         unfinished.into_iter().chain(self.hold_deadline()).min()
     }
 
     /// Whether the last line may be delivered without its line end. This is not allowed for an unfinished first line
     /// that determines the origin. The origin would change when the rest of the line is written.
-    fn may_cut(&self, reader: &Reader) -> bool {
+    fn may_cut(&self, context: &ReadContext) -> bool {
         let unfinished = self.content.unfinished();
         let has_origin = self.content.is_named()
             || unfinished >= FINGERPRINT_BYTES as u64
-            || *reader.origin != OriginRule::Fingerprint;
+            || *context.origin != OriginRule::Fingerprint;
         unfinished > 0 && !self.cut && has_origin
     }
 
@@ -285,13 +285,13 @@ impl<'a, S: OpenFile> Tail<'a, S> {
     ///
     /// # Errors
     /// The errors of [`BatchReceiver::long_line`].
-    pub fn wake(&mut self, reader: &Reader<'a>, now: Duration) -> Result<TurnResult> {
+    pub fn wake(&mut self, context: &ReadContext<'a>, now: Duration) -> Result<TurnResult> {
         if self.hold_deadline().is_some_and(|at| at <= now) {
             self.held = None;
             self.deliver_held()?;
         }
-        let due = self.last_growth.saturating_add(reader.timeout) <= now;
-        if due && self.may_cut(reader) && !self.hand_out_rest(reader)? {
+        let due = self.last_growth.saturating_add(context.timeout) <= now;
+        if due && self.may_cut(context) && !self.hand_out_rest(context)? {
             return self.unwanted();
         }
         Ok(TurnResult::All)
@@ -302,8 +302,8 @@ impl<'a, S: OpenFile> Tail<'a, S> {
     ///
     /// # Errors
     /// The errors of [`BatchReceiver::long_line`].
-    pub fn end(&mut self, reader: &Reader<'a>, all: bool) -> Result<()> {
-        if all && !self.cut && !self.hand_out_rest(reader)? {
+    pub fn end(&mut self, context: &ReadContext<'a>, all: bool) -> Result<()> {
+        if all && !self.cut && !self.hand_out_rest(context)? {
             self.unwanted()?;
         }
         self.deliver_held()?;
@@ -312,9 +312,9 @@ impl<'a, S: OpenFile> Tail<'a, S> {
     }
 
     /// Delivers the last line as it is.
-    fn hand_out_rest(&mut self, reader: &Reader<'a>) -> Result<bool> {
-        let name = name(reader.origin, &self.path);
-        let cutter = Cutter { size: reader.size, pool: reader.pool, receiver: &self.resuming, name: &name };
+    fn hand_out_rest(&mut self, context: &ReadContext<'a>) -> Result<bool> {
+        let name = name(context.origin, &self.path);
+        let cutter = Cutter { size: context.size, pool: context.pool, receiver: &self.resuming, name: &name };
         self.cut = self.content.unfinished() > 0;
         self.content.end(&cutter, true)
     }
@@ -346,13 +346,13 @@ impl<'a, S: OpenFile> Tail<'a, S> {
     ///
     /// # Errors
     /// The errors of [`BatchReceiver::long_line`].
-    pub fn begin_new_content(&mut self, reader: &Reader<'a>, copied: bool) -> Result<TurnResult> {
-        if !self.cut && !copied && !self.hand_out_rest(reader)? {
+    pub fn begin_new_content(&mut self, context: &ReadContext<'a>, copied: bool) -> Result<TurnResult> {
+        if !self.cut && !copied && !self.hand_out_rest(context)? {
             return self.unwanted();
         }
         self.deliver_held()?;
         self.resuming.end(None);
-        self.resuming = Resuming::new(reader.receiver, self.memory, None);
+        self.resuming = Resuming::new(context.receiver, self.memory, None);
         self.content = Content::default();
         self.read = 0;
         self.beginning.clear();

@@ -1,7 +1,7 @@
 //! The end of a run: reads and delivers the last bytes, and counts the bytes that remain.
 
 use super::beginning::{Beginning, beginning};
-use super::state::{Followed, Follower};
+use super::state::{FollowedFile, Follower};
 use crate::core::error::Result;
 use crate::observe::receipt::UnreadFile;
 use crate::source::decompress::MAGIC_BYTES;
@@ -28,7 +28,7 @@ impl<S: OpenFile> Follower<'_, S> {
             if let Some(followed) = self.tails.get(&id) {
                 match followed.tail.source() {
                     Some(source) => {
-                        let size = source.look().map_or(followed.size, |(size, _)| size);
+                        let size = source.status().map_or(followed.size, |(size, _)| size);
                         let is_compressed = followed.tail.bytes_read() == 0
                             && matches!(beginning(source), Ok(Beginning::Compressed(_)));
                         match size == followed.tail.bytes_read() {
@@ -55,7 +55,7 @@ impl<S: OpenFile> Follower<'_, S> {
         for (id, end) in std::mem::take(&mut remainder.0) {
             while let Some(followed) = self.tails.get_mut(&id) {
                 let before = followed.tail.bytes_read();
-                let came = followed.tail.read(&self.reader, self.read_at)?;
+                let came = followed.tail.read(&self.context, self.read_at)?;
                 counted(followed.tail.bytes_read().saturating_sub(before));
                 match came {
                     Ok(TurnResult::More) if followed.tail.bytes_read() < end => {}
@@ -67,7 +67,7 @@ impl<S: OpenFile> Follower<'_, S> {
                     Ok(TurnResult::Truncated) => {
                         let copied = self.is_copied(id, &mut |_| Ok(None));
                         let Some(followed) = self.tails.get_mut(&id) else { break };
-                        if followed.tail.begin_new_content(&self.reader, copied)? == TurnResult::Unwanted {
+                        if followed.tail.begin_new_content(&self.context, copied)? == TurnResult::Unwanted {
                             return Ok(false);
                         }
                     }
@@ -98,15 +98,15 @@ impl<S: OpenFile> Follower<'_, S> {
     /// The errors of the receiver.
     pub fn end(&mut self, all: bool) -> Result<()> {
         for (id, followed) in &mut self.tails {
-            let is_short = |source: &S| source.look().is_ok_and(|(size, _)| size < MAGIC_BYTES as u64);
+            let is_short = |source: &S| source.status().is_ok_and(|(size, _)| size < MAGIC_BYTES as u64);
             if all && followed.tail.bytes_read() == 0 && followed.tail.source().is_some_and(is_short) {
                 // The file was too short to detect whether it is compressed.
-                let _ = followed.tail.read(&self.reader, self.read_at)?;
+                let _ = followed.tail.read(&self.context, self.read_at)?;
             }
             // No later run can find a file without a name. If such a file was not read to its end, its last line is not
             // complete here and is not delivered.
             let is_last = all || self.files.is_nameless(*id);
-            followed.tail.end(&self.reader, is_last && is_read(followed))?;
+            followed.tail.end(&self.context, is_last && is_read(followed))?;
         }
         Ok(())
     }
@@ -115,7 +115,7 @@ impl<S: OpenFile> Follower<'_, S> {
     pub fn unread(&self) -> Vec<UnreadFile> {
         let tails = self.tails.values().map(|followed| {
             let size =
-                followed.tail.source().and_then(|source| source.look().ok()).map_or(followed.size, |(size, _)| size);
+                followed.tail.source().and_then(|source| source.status().ok()).map_or(followed.size, |(size, _)| size);
             (followed.tail.path(), size.saturating_sub(followed.tail.bytes_handed_out()))
         });
         let compressed = self.compressed.values().filter(|compressed| !compressed.given);
@@ -129,7 +129,7 @@ impl<S: OpenFile> Follower<'_, S> {
 }
 
 /// Whether a file was read to its end.
-fn is_read<S: OpenFile>(followed: &Followed<'_, S>) -> bool {
+fn is_read<S: OpenFile>(followed: &FollowedFile<'_, S>) -> bool {
     let read = followed.tail.bytes_read();
-    followed.tail.source().map_or(!followed.changed, |source| source.look().is_ok_and(|(size, _)| size == read))
+    followed.tail.source().map_or(!followed.changed, |source| source.status().is_ok_and(|(size, _)| size == read))
 }

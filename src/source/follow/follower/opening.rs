@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::state::{Followed, Follower, Open};
+use super::state::{FollowedFile, Follower, Open};
 use crate::core::error::Error;
 use crate::source::follow::file_table::{FileId, Found};
 use crate::source::follow::tail::{OpenFile, Tail};
@@ -19,8 +19,8 @@ fn wants_descriptors(error: &io::Error) -> bool {
 }
 
 impl<S: OpenFile> Follower<'_, S> {
-    /// Takes the result of a look for the files that wait to be opened.
-    pub(super) fn look_for_waiting(&mut self, found: &[Found]) {
+    /// Takes the result of a scan for the files that wait to be opened.
+    pub(super) fn scan_waiting(&mut self, found: &[Found]) {
         if self.waiting.is_empty() {
             return;
         }
@@ -74,19 +74,19 @@ impl<S: OpenFile> Follower<'_, S> {
                 Ok(Some(source)) => {
                     self.open += 1;
                     let memory = if waiting.later { self.compared } else { self.uncompared };
-                    let tail = Tail::new(source, found.path.clone(), &self.reader, memory, now);
+                    let tail = Tail::new(source, found.path.clone(), &self.context, memory, now);
                     let (modified, size, compared) = (found.modified, found.size, waiting.later);
                     let id = found.id;
-                    self.tails.insert(id, Followed { tail, modified, size, compared, changed: false });
+                    self.tails.insert(id, FollowedFile { tail, modified, size, compared, changed: false });
                     self.mark(id);
                 }
                 Ok(None) => {}
                 Err(error) => {
                     // If some of our own files are open, one of them can be closed, and the file is tried again at
-                    // once. Otherwise the file waits for the next look.
+                    // once. Otherwise the file waits for the next scan.
                     waiting.failed = !wants_descriptors(&error) || self.open == 0;
                     match error.kind() {
-                        // The file is gone or has another name now. The next look decides.
+                        // The file is gone or has another name now. The next scan decides.
                         io::ErrorKind::NotFound => {
                             self.missed.insert(found.id);
                         }
@@ -179,8 +179,8 @@ impl<S: OpenFile> Follower<'_, S> {
     }
 
     /// Whether a file is open, was read to its end, and can be opened again by its name.
-    fn is_quiet(&self, id: FileId, followed: &Followed<S>) -> bool {
-        let is_read = |source: &S| source.look().is_ok_and(|(size, _)| size == followed.tail.bytes_read());
+    fn is_quiet(&self, id: FileId, followed: &FollowedFile<S>) -> bool {
+        let is_read = |source: &S| source.status().is_ok_and(|(size, _)| size == followed.tail.bytes_read());
         !self.is_dirty.contains(&id)
             && !self.truncated.contains_key(&id)
             && !self.files.is_nameless(id)
@@ -205,7 +205,7 @@ impl<S: OpenFile> Follower<'_, S> {
 
     /// Records that the file `id` does not exist any more.
     pub fn gone(&mut self, id: FileId) {
-        let is_closed = |followed: &Followed<S>| followed.tail.source().is_none();
+        let is_closed = |followed: &FollowedFile<S>| followed.tail.source().is_none();
         if let Some(followed) = self.tails.get_mut(&id).filter(|followed| is_closed(followed)) {
             if std::mem::take(&mut followed.changed) {
                 self.lost.push(followed.tail.path().to_owned());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::beginning::{Beginning, beginning};
-use super::state::{Compressed, Followed, Follower, Open};
+use super::state::{Compressed, FollowedFile, Follower, Open};
 use crate::core::error::{Error, Result};
 use crate::source::follow::file_table::{FileId, Found};
 use crate::source::follow::tail::{OpenFile, TurnResult};
@@ -23,7 +23,7 @@ impl<'a, S: OpenFile> Follower<'a, S> {
     ) -> Result<bool> {
         self.came = false;
         self.read_at = now;
-        if !self.reader.receiver.has_room() {
+        if !self.context.receiver.has_room() {
             return Ok(true);
         }
         std::mem::take(&mut self.postponed).into_iter().for_each(|id| self.mark(id));
@@ -39,7 +39,7 @@ impl<'a, S: OpenFile> Follower<'a, S> {
                 self.dirty.push_back(id);
                 continue;
             }
-            if !self.reader.receiver.has_room() {
+            if !self.context.receiver.has_room() {
                 self.dirty.push_back(id);
                 continue;
             }
@@ -54,7 +54,7 @@ impl<'a, S: OpenFile> Follower<'a, S> {
             let copied = truncated.is_some() && self.is_copied(id, open);
             self.truncated.remove(&id);
             let Some(followed) = self.tails.get_mut(&id) else { continue };
-            if truncated.is_some() && followed.tail.begin_new_content(&self.reader, copied)? == TurnResult::Unwanted {
+            if truncated.is_some() && followed.tail.begin_new_content(&self.context, copied)? == TurnResult::Unwanted {
                 return Ok(false);
             }
             let before = followed.tail.bytes_read();
@@ -62,7 +62,9 @@ impl<'a, S: OpenFile> Follower<'a, S> {
                 let begins = followed.tail.source().map(beginning);
                 match begins.unwrap_or(Ok(Beginning::Plain)) {
                     Ok(Beginning::Plain) => {}
-                    Ok(Beginning::Unknown) if now < followed.tail.last_growth().saturating_add(self.reader.timeout) => {
+                    Ok(Beginning::Unknown)
+                        if now < followed.tail.last_growth().saturating_add(self.context.timeout) =>
+                    {
                         continue;
                     }
                     Ok(Beginning::Unknown) => {}
@@ -77,7 +79,7 @@ impl<'a, S: OpenFile> Follower<'a, S> {
                     Err(_) => {}
                 }
             }
-            let read = followed.tail.read(&self.reader, now)?;
+            let read = followed.tail.read(&self.context, now)?;
             let after = followed.tail.bytes_read();
             self.came |= after != before;
             counted(after.saturating_sub(before));
@@ -91,7 +93,7 @@ impl<'a, S: OpenFile> Follower<'a, S> {
                 Err(error) => {
                     let name = followed.tail.path().display();
                     failed(Error::input(format!("{name}: cannot be read further at byte {after}")).because(error));
-                    followed.tail.end(&self.reader, true)?;
+                    followed.tail.end(&self.context, true)?;
                     // The file stays in the file table, so that it is not read again from its beginning.
                     self.remove(id);
                 }
@@ -103,7 +105,7 @@ impl<'a, S: OpenFile> Follower<'a, S> {
     /// Whether another file holds the bytes that were read of the file `id`. Closed files are opened for the
     /// comparison.
     pub(super) fn is_copied(&self, id: FileId, open: Open<S>) -> bool {
-        let Some(Followed { tail: truncated, .. }) = self.tails.get(&id) else { return false };
+        let Some(FollowedFile { tail: truncated, .. }) = self.tails.get(&id) else { return false };
         let others = || self.tails.iter().filter(|(other, _)| **other != id);
         if others().filter_map(|(_, other)| other.tail.source()).any(|source| truncated.is_copied_to(source)) {
             return true;

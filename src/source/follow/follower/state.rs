@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use crate::source::follow::copies::View;
 use crate::source::follow::file_table::{FileId, FileTable, Found};
-use crate::source::follow::tail::{OpenFile, Reader, Tail};
+use crate::source::follow::tail::{OpenFile, ReadContext, Tail};
 
 /// Opens a file that was found. The result is `None` for a file that must not be read.
 pub type Open<'o, S> = &'o mut dyn FnMut(&Found) -> io::Result<Option<S>>;
 
 /// All followed files. See [`follower`](super).
 pub struct Follower<'a, S> {
-    pub(super) reader: Reader<'a>,
+    pub(super) context: ReadContext<'a>,
     /// The memory for files that were there at the start.
     pub(super) uncompared: &'a View,
     /// The memory for files that appeared later and may be copies.
     pub(super) compared: &'a View,
     pub(super) files: FileTable,
-    pub(super) tails: HashMap<FileId, Followed<'a, S>>,
+    pub(super) tails: HashMap<FileId, FollowedFile<'a, S>>,
     pub(super) compressed: HashMap<FileId, Compressed<S>>,
     /// Files that are known and were not opened yet, in the order in which they were found.
     pub(super) waiting: VecDeque<Waiting>,
@@ -29,9 +29,9 @@ pub struct Follower<'a, S> {
     pub(super) allowed: usize,
     pub(super) most_open: usize,
     pub(super) open: usize,
-    /// Whether events were lost since the last look.
+    /// Whether events were lost since the last scan.
     pub(super) in_doubt: bool,
-    /// Closed files that could not be opened again under their known names. The next look searches for them.
+    /// Closed files that could not be opened again under their known names. The next scan searches for them.
     pub(super) missed: HashSet<FileId>,
     /// Closed files for which there was no file descriptor. They are tried again after a moment.
     pub(super) postponed: HashSet<FileId>,
@@ -46,17 +46,17 @@ pub struct Follower<'a, S> {
     /// Files that may hold unread bytes, each once, in the order in which they are read.
     pub(super) dirty: VecDeque<FileId>,
     pub(super) is_dirty: HashSet<FileId>,
-    /// Files that were truncated in the middle of a line. The value says whether there was a look since then. If a copy
-    /// of the file was made, the look has found it.
+    /// Files that were truncated in the middle of a line. The value says whether there was a scan since then. If a copy
+    /// of the file was made, the scan has found it.
     pub(super) truncated: HashMap<FileId, bool>,
     /// Whether the last read returned bytes.
     pub(super) came: bool,
 }
 
-pub(super) struct Followed<'a, S> {
+pub(super) struct FollowedFile<'a, S> {
     pub(super) tail: Tail<'a, S>,
     pub(super) modified: i64,
-    /// The size in bytes at the last look.
+    /// The size in bytes at the last scan.
     pub(super) size: u64,
     /// Whether the file may be a copy, and is compared with the delivered extents.
     pub(super) compared: bool,
@@ -79,17 +79,17 @@ pub(super) struct Compressed<S> {
 /// A file that was found and not opened yet.
 pub(super) struct Waiting {
     pub(super) found: Found,
-    /// Whether it appeared after the first look.
+    /// Whether it appeared after the first scan.
     pub(super) later: bool,
-    /// Whether opening it failed. It is tried again at the next look.
+    /// Whether opening it failed. It is tried again at the next scan.
     pub(super) failed: bool,
 }
 
 impl<'a, S: OpenFile> Follower<'a, S> {
     /// No files yet. At most `most_open` files are open at the same time, and at least one may be.
-    pub fn new(reader: Reader<'a>, uncompared: &'a View, compared: &'a View, most_open: usize) -> Self {
+    pub fn new(context: ReadContext<'a>, uncompared: &'a View, compared: &'a View, most_open: usize) -> Self {
         Follower {
-            reader,
+            context,
             uncompared,
             compared,
             files: FileTable::default(),
@@ -121,7 +121,7 @@ impl<'a, S: OpenFile> Follower<'a, S> {
     /// Records that a file may hold unread bytes.
     pub fn mark(&mut self, id: FileId) {
         // A closed file is opened again only if it changed.
-        let is_open = |followed: &Followed<S>| followed.changed || followed.tail.source().is_some();
+        let is_open = |followed: &FollowedFile<S>| followed.changed || followed.tail.source().is_some();
         if self.tails.get(&id).is_some_and(is_open) && self.is_dirty.insert(id) {
             self.dirty.push_back(id);
         }
@@ -140,7 +140,7 @@ impl<'a, S: OpenFile> Follower<'a, S> {
         truncated.into_iter().for_each(|id| self.mark(id));
     }
 
-    /// Records that events were lost, so that any file may hold unread bytes. For closed files, the next look decides.
+    /// Records that events were lost, so that any file may hold unread bytes. For closed files, the next scan decides.
     pub fn mark_all(&mut self) {
         self.in_doubt = true;
         let all: Vec<FileId> = self.tails.keys().copied().collect();
@@ -157,9 +157,9 @@ impl<'a, S: OpenFile> Follower<'a, S> {
         self.came
     }
 
-    /// Whether some file can only be read after another look at the names.
-    pub fn needs_look(&self) -> bool {
-        self.truncated.values().any(|looked| !looked) || !self.missed.is_empty()
+    /// Whether some file can only be read after another scan of the names.
+    pub fn needs_scan(&self) -> bool {
+        self.truncated.values().any(|scanned| !scanned) || !self.missed.is_empty()
     }
 
     /// The names of files that are gone, and of which some bytes were not read. Each name is returned once.

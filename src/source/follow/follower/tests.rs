@@ -18,7 +18,7 @@ use crate::core::lines;
 use crate::source::block_pool::BlockPool;
 use crate::source::follow::copies::{Copies, View};
 use crate::source::follow::file_table::{FileId, Found};
-use crate::source::follow::tail::{OpenFile, Reader};
+use crate::source::follow::tail::{OpenFile, ReadContext};
 use crate::source::origin::OriginRule;
 use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
 use crate::state::extents::{Entry, Extent, Extents};
@@ -70,7 +70,7 @@ impl OpenFile for Handle {
         Ok(length)
     }
 
-    fn look(&self) -> io::Result<(u64, bool)> {
+    fn status(&self) -> io::Result<(u64, bool)> {
         let disk = self.0.borrow();
         Ok((disk.files[self.1].0.len() as u64, disk.files[self.1].1))
     }
@@ -148,8 +148,8 @@ enum Act {
     Delete(usize),
     CopyTruncate(usize),
     Truncate(usize),
-    Look,
-    /// Reads without a look at the names.
+    Scan,
+    /// Reads without a scan of the names.
     Read,
     Wait(u64),
     /// The receiver takes no lines until the next action of this kind.
@@ -169,7 +169,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => log.clone().prop_map(Act::Delete),
         2 => log.clone().prop_map(Act::CopyTruncate),
         1 => log.prop_map(Act::Truncate),
-        4 => Just(Act::Look),
+        4 => Just(Act::Scan),
         2 => Just(Act::Read),
         2 => (1u64..4000).prop_map(Act::Wait),
         1 => Just(Act::Stall),
@@ -196,8 +196,8 @@ impl Fixed {
         let copies = Arc::new(Copies::new(state));
         let views: &'static (View, View) = Box::leak(Box::new((View::new(&copies, false), View::new(&copies, true))));
         let Fixed { size, pool, origin, timeout, .. } = self;
-        let reader = Reader { size, origin, pool, receiver: &self.kept, timeout: *timeout };
-        Follower::new(reader, &views.0, &views.1, self.most_open)
+        let context = ReadContext { size, origin, pool, receiver: &self.kept, timeout: *timeout };
+        Follower::new(context, &views.0, &views.1, self.most_open)
     }
 }
 
@@ -229,9 +229,9 @@ fn opener(disk: &Rc<RefCell<Disk>>) -> impl FnMut(&Found) -> io::Result<Option<H
 }
 
 impl World {
-    fn look(&mut self) {
+    fn scan(&mut self) {
         let found = self.disk.borrow().found();
-        let failures = self.follower.look(&found, self.now, &mut opener(&self.disk));
+        let failures = self.follower.apply_scan(&found, self.now, &mut opener(&self.disk));
         assert!(failures.is_empty());
         self.read();
     }
@@ -242,19 +242,19 @@ impl World {
         self.follower.end(false).unwrap();
         state.restart();
         self.follower = self.fixed.follower();
-        self.look();
+        self.scan();
     }
 
     /// Reads everything. Deleted files are closed after a time, and make room for others.
     fn settle(&mut self) {
         self.go_on();
-        self.look();
+        self.scan();
         let mut rounds = 0;
         while self.is_full() {
             rounds += 1;
             assert!(rounds < 1_000, "files wait for ever to be opened");
             self.now += Duration::from_secs(400);
-            self.look();
+            self.scan();
         }
     }
 
@@ -283,8 +283,8 @@ impl World {
                 break;
             }
         }
-        if self.follower.needs_look() {
-            return self.look();
+        if self.follower.needs_scan() {
+            return self.scan();
         }
         assert!(self.follower.wake(self.now, &mut |_| ()).unwrap());
     }
@@ -365,7 +365,7 @@ impl World {
                 self.changed.push(file);
                 self.close(file);
             }
-            Act::Look => self.look(),
+            Act::Scan => self.scan(),
             Act::Read => self.read(),
             Act::Wait(time) => {
                 self.now += Duration::from_millis(*time);
@@ -409,7 +409,7 @@ proptest! {
             written: Vec::new(),
             changed: Vec::new(),
         };
-        world.look();
+        world.scan();
         acts.iter().for_each(|act| world.act(act));
         world.settle();
         world.follower.end(true).unwrap();

@@ -21,15 +21,15 @@ impl<S: OpenFile> Follower<'_, S> {
     /// The errors of the receiver.
     pub fn wake(&mut self, now: Duration, closed: &mut dyn FnMut(FileId)) -> Result<bool> {
         for followed in self.tails.values_mut() {
-            if followed.tail.deadline(&self.reader).is_some_and(|at| at <= now)
-                && followed.tail.wake(&self.reader, now)? == TurnResult::Unwanted
+            if followed.tail.deadline(&self.context).is_some_and(|at| at <= now)
+                && followed.tail.wake(&self.context, now)? == TurnResult::Unwanted
             {
                 return Ok(false);
             }
         }
         for id in std::mem::take(&mut self.ended) {
             if let Some(followed) = self.tails.get_mut(&id) {
-                followed.tail.end(&self.reader, true)?;
+                followed.tail.end(&self.context, true)?;
                 closed(id);
                 self.remove(id);
                 self.files.forget(id);
@@ -38,9 +38,9 @@ impl<S: OpenFile> Follower<'_, S> {
         for (id, at) in self.closing() {
             let Some(followed) = self.tails.get_mut(&id).filter(|_| at <= now) else { continue };
             let read = followed.tail.bytes_read();
-            let is_read = |source: &S| source.look().is_ok_and(|(size, _)| size == read);
+            let is_read = |source: &S| source.status().is_ok_and(|(size, _)| size == read);
             if followed.tail.source().is_none_or(is_read) {
-                followed.tail.end(&self.reader, true)?;
+                followed.tail.end(&self.context, true)?;
                 closed(id);
                 self.remove(id);
                 self.files.forget(id);
@@ -55,7 +55,7 @@ impl<S: OpenFile> Follower<'_, S> {
     fn closing(&self) -> Vec<(FileId, Duration)> {
         let at = |file: Nameless| {
             let tail = &self.tails.get(&file.id).filter(|_| !self.is_dirty.contains(&file.id))?.tail;
-            let deleted = tail.source().is_some_and(|source| source.look().is_ok_and(|(_, deleted)| deleted));
+            let deleted = tail.source().is_some_and(|source| source.status().is_ok_and(|(_, deleted)| deleted));
             Some((file.id, file.since.max(tail.last_growth()) + closing_delay(deleted, file.replaced)))
         };
         self.files.nameless().filter_map(at).collect()
@@ -63,7 +63,7 @@ impl<S: OpenFile> Follower<'_, S> {
 
     /// The time at which there is work even if no event comes.
     pub fn deadline(&self) -> Option<Duration> {
-        let tails = self.tails.values().filter_map(|followed| followed.tail.deadline(&self.reader));
+        let tails = self.tails.values().filter_map(|followed| followed.tail.deadline(&self.context));
         let closing = self.closing().into_iter().map(|(_, at)| at);
         let compressed = self
             .compressed

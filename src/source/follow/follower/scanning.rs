@@ -9,9 +9,9 @@ use crate::source::follow::file_table::{FileId, Found, Step};
 use crate::source::follow::tail::OpenFile;
 
 impl<S: OpenFile> Follower<'_, S> {
-    /// Takes the files that a look has found. Returns the errors of files that could not be opened. They are tried
-    /// again at the next look.
-    pub fn look(&mut self, found: &[Found], now: Duration, open: Open<S>) -> Vec<(PathBuf, io::Error)> {
+    /// Takes the files that a scan has found. Returns the errors of files that could not be opened. They are tried
+    /// again at the next scan.
+    pub fn apply_scan(&mut self, found: &[Found], now: Duration, open: Open<S>) -> Vec<(PathBuf, io::Error)> {
         for found in found {
             if let Some(followed) = self.tails.get_mut(&found.id) {
                 let changed = std::mem::replace(&mut followed.modified, found.modified) != found.modified;
@@ -30,11 +30,11 @@ impl<S: OpenFile> Follower<'_, S> {
                 }
             }
         }
-        self.look_for_waiting(found);
+        self.scan_waiting(found);
         // The process may have closed other files since the limit was reached.
         self.most_open = self.most_open.saturating_mul(2).min(self.allowed);
         let doubted = std::mem::take(&mut self.in_doubt).then(|| self.closed_with_names());
-        for step in self.files.look(found, now) {
+        for step in self.files.apply_scan(found, now) {
             match step {
                 Step::Begin { found, later } => self.waiting.push_back(Waiting { found, later, failed: false }),
                 Step::Renamed(id, path) => {
@@ -47,7 +47,7 @@ impl<S: OpenFile> Follower<'_, S> {
             }
         }
         let failures = self.open_waiting(now, open);
-        self.truncated.values_mut().for_each(|looked| *looked = true);
+        self.truncated.values_mut().for_each(|scanned| *scanned = true);
         self.mark_truncated();
         let nameless: Vec<FileId> = self.files.nameless().map(|file| file.id).collect();
         for id in std::mem::take(&mut self.missed) {
