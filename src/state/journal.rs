@@ -46,7 +46,7 @@ pub enum Decoded {
     /// there are none.
     Records(Vec<Record>, usize),
     /// The header was not written completely. A new journal must be started.
-    Unbegun,
+    NotStarted,
     /// A journal of another version.
     Version(u32),
     /// The bytes are not a journal.
@@ -101,7 +101,7 @@ pub fn encode(record: &Record, base: u64, out: &mut Vec<u8>) {
 /// Decodes a journal up to the first record that is incomplete or damaged.
 pub fn decode(bytes: &[u8]) -> Decoded {
     if bytes.len() < HEADER && header().starts_with(bytes) || bytes.iter().all(|&byte| byte == 0) {
-        return Decoded::Unbegun;
+        return Decoded::NotStarted;
     }
     let Some((head, _)) = bytes.split_at_checked(HEADER) else { return Decoded::Foreign };
     if head[..8] != MAGIC[..] || check(&head[..12], 0) != head[12..] {
@@ -213,10 +213,10 @@ mod tests {
 
     #[test]
     fn what_is_not_a_journal_is_told_from_one_that_was_not_begun() {
-        assert_eq!(decode(b""), Decoded::Unbegun);
-        assert_eq!(decode(&[0; 4096]), Decoded::Unbegun);
+        assert_eq!(decode(b""), Decoded::NotStarted);
+        assert_eq!(decode(&[0; 4096]), Decoded::NotStarted);
         for length in 0..HEADER {
-            assert_eq!(decode(&header()[..length]), Decoded::Unbegun);
+            assert_eq!(decode(&header()[..length]), Decoded::NotStarted);
         }
         assert_eq!(decode(b"a shopping list"), Decoded::Foreign);
         assert_eq!(decode(b"a shopping list of some length\n"), Decoded::Foreign);

@@ -64,7 +64,7 @@ impl Store {
         let refuse = |what: String| Error::usage(format!("--state {shown}: {what}; nothing was read or changed"));
         let (records, length) = match journal::decode(&bytes) {
             Decoded::Records(records, length) => (records, length),
-            Decoded::Unbegun => {
+            Decoded::NotStarted => {
                 let begun = file.set_len(0).and_then(|()| file.write_all_at(&journal::header(), 0));
                 begun.map_err(|error| failed("the journal cannot be created", error))?;
                 (Vec::new(), journal::HEADER)

@@ -218,7 +218,7 @@ fn with_fewer_descriptors_than_files_all_are_read_and_read_further_when_they_gro
         fs::write(path(9999), "new\n").unwrap();
         wait_until(&place, 2 * files + 3);
         let said = running.stderr();
-        assert_eq!(said.matches("quiet ones are closed").count(), 1, "{said}");
+        assert_eq!(said.matches("quiet files are closed").count(), 1, "{said}");
         assert!(said.lines().count() < 10, "{said}");
         stop(running);
         let receipt = place.receipt("receipt");

@@ -209,7 +209,7 @@ impl<'a> FollowLoop<'a> {
         if self.follower.may_open_more() || (is_behind && has_room) {
             return;
         }
-        if self.follower.has_come() && !is_behind {
+        if self.follower.has_read_bytes() && !is_behind {
             Watcher::pause(stop.as_fd(), GATHER_TIME);
             if self.watcher.polls() {
                 self.next_scan = self.next_scan.min(self.started.elapsed() + POLL_INTERVALS[0]);
@@ -293,7 +293,7 @@ impl<'a> FollowLoop<'a> {
         let new = self.watcher.watch_directories(directories, self.say);
         self.targets = inputs.targets;
         let found: Vec<Found> = inputs.inputs.iter().filter_map(found).collect();
-        let own = self.own_of(&found);
+        let own = self.new_own_files(&found);
         // A file that waits for a file descriptor is opened after a later scan, so its entry is kept.
         self.own.retain(|id| self.follower.files().knows(*id));
         self.own.extend(own);
@@ -324,8 +324,8 @@ impl<'a> FollowLoop<'a> {
     fn say_closed(&mut self) {
         if self.follower.closed() > 0 {
             self.warn_once(
-                "there are more files to follow than this process may open (ulimit -n, or LimitNOFILE= of systemd): quiet \
-                 ones are closed, and opened again when they change"
+                "there are more files to follow than this process may open (ulimit -n, or LimitNOFILE= of systemd): quiet files \
+                 are closed, and opened again when they change"
                     .to_owned(),
             );
         }
@@ -343,7 +343,7 @@ impl<'a> FollowLoop<'a> {
     }
 
     /// The job's own files among the files that are not known yet.
-    fn own_of(&self, found: &[Found]) -> HashSet<FileId> {
+    fn new_own_files(&self, found: &[Found]) -> HashSet<FileId> {
         let own = self.followed.own.look_again();
         let is_new = |found: &&Found| !self.follower.files().knows(found.id);
         let is_own = |found: &&Found| own.of(&found.path, Some((found.id.device, found.id.inode))).is_some();

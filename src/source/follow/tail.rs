@@ -56,17 +56,19 @@ pub struct ReadContext<'a> {
     pub timeout: Duration,
 }
 
-/// The longest time that lines are held back at the end of a file while it is unknown whether they are settled. The
-/// second time applies if no data comes, because a program that copies a file does not pause.
+/// The longest time that lines are held back at the end of a file while it is unknown whether they are settled.
 const MAX_HOLD: Duration = Duration::from_secs(1);
+
+/// The same if no data comes. It is shorter because a program that copies a file does not pause.
 const MAX_HOLD_QUIET: Duration = Duration::from_millis(100);
 
 /// The most bytes that are read of a file in one turn.
 const TURN_BYTES: u64 = 8 << 20;
 
-/// How many bytes are kept of the beginning of a content, and of the end of the bytes that were read. A new content has
-/// other bytes at these places.
+/// The number of bytes that are kept of the beginning of a content. A new content has other bytes there.
 const BEGINNING_BYTES: usize = 256;
+
+/// The number of bytes that are kept of the bytes read last. A new content has other bytes there.
 const LATEST_BYTES: usize = 64;
 
 /// The result of a turn.
@@ -176,9 +178,9 @@ impl<'a, S: OpenFile> Tail<'a, S> {
 
     fn read_turn(&mut self, context: &ReadContext<'a>, now: Duration) -> io::Result<Result<TurnResult>> {
         let Some(source) = self.source.take() else { return Ok(Ok(TurnResult::Paused)) };
-        let come = self.read_from(&source, context, now);
+        let result = self.read_from(&source, context, now);
         self.source = Some(source);
-        come
+        result
     }
 
     fn read_from(&mut self, source: &S, context: &ReadContext<'a>, now: Duration) -> io::Result<Result<TurnResult>> {

@@ -55,9 +55,9 @@ impl<S: OpenFile> Follower<'_, S> {
         for (id, end) in std::mem::take(&mut remainder.0) {
             while let Some(followed) = self.tails.get_mut(&id) {
                 let before = followed.tail.bytes_read();
-                let came = followed.tail.read(&self.context, self.read_at)?;
+                let result = followed.tail.read(&self.context, self.read_at)?;
                 counted(followed.tail.bytes_read().saturating_sub(before));
-                match came {
+                match result {
                     Ok(TurnResult::More) if followed.tail.bytes_read() < end => {}
                     Ok(TurnResult::All | TurnResult::More) => break,
                     Ok(TurnResult::Paused) => {

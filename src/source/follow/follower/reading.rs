@@ -21,7 +21,7 @@ impl<'a, S: OpenFile> Follower<'a, S> {
         failed: &mut dyn FnMut(Error),
         counted: &mut dyn FnMut(u64),
     ) -> Result<bool> {
-        self.came = false;
+        self.has_read_bytes = false;
         self.read_at = now;
         if !self.context.receiver.has_room() {
             return Ok(true);
@@ -81,7 +81,7 @@ impl<'a, S: OpenFile> Follower<'a, S> {
             }
             let read = followed.tail.read(&self.context, now)?;
             let after = followed.tail.bytes_read();
-            self.came |= after != before;
+            self.has_read_bytes |= after != before;
             counted(after.saturating_sub(before));
             match read {
                 Ok(TurnResult::All) => followed.changed = false,

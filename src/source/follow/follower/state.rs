@@ -50,7 +50,7 @@ pub struct Follower<'a, S> {
     /// of the file was made, the scan has found it.
     pub(super) truncated: HashMap<FileId, bool>,
     /// Whether the last read returned bytes.
-    pub(super) came: bool,
+    pub(super) has_read_bytes: bool,
 }
 
 pub(super) struct FollowedFile<'a, S> {
@@ -109,7 +109,7 @@ impl<'a, S: OpenFile> Follower<'a, S> {
             dirty: VecDeque::new(),
             is_dirty: HashSet::new(),
             truncated: HashMap::new(),
-            came: false,
+            has_read_bytes: false,
         }
     }
 
@@ -153,8 +153,8 @@ impl<'a, S: OpenFile> Follower<'a, S> {
     }
 
     /// Whether the last read returned bytes.
-    pub fn has_come(&self) -> bool {
-        self.came
+    pub fn has_read_bytes(&self) -> bool {
+        self.has_read_bytes
     }
 
     /// Whether some file can only be read after another scan of the names.
