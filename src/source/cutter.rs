@@ -19,8 +19,9 @@ use crate::core::batch::{Batch, Origin};
 use crate::core::error::Result;
 use crate::state::checksum;
 
-/// Lines that fill less than 1/`SMALL_PART` of a block are copied before they are delivered. A slow input makes batches of
-/// a few lines. Without the copy, each of these batches would keep a whole block in memory, and no limit counts blocks.
+/// Lines that fill less than 1/`SMALL_PART` of a block are copied before they are delivered. A slow input makes batches
+/// of a few lines. Without the copy, each of these batches would keep a whole block in memory, and no limit counts
+/// blocks.
 const SMALL_PART: usize = 8;
 
 /// How to cut contents, and which receiver gets the batches.

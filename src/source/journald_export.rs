@@ -9,7 +9,7 @@
 //! |---|---|
 //! | UTF-8 | a string |
 //! | other bytes | an array of numbers |
-//! | a value that exceeds the [`MAX_ENTRY_BYTES`] of its entry | `null`; without `--all`, journalctl does so for values over 4,096 bytes |
+//! | a value beyond [`MAX_ENTRY_BYTES`] of its entry | `null`, as in journalctl beyond 4,096 bytes without `--all` |
 //! | several values of one field name | an array of them |
 
 use std::collections::HashMap;

@@ -337,7 +337,8 @@ mod tests {
     use crate::state::Memory;
     use crate::state::store::Store;
 
-    /// `kill -9` can lose only the records of this time. Run the test with `--nocapture` to see it.
+    /// `kill -9` loses at most the records of the time that this test measures. Run the test with `--nocapture` to see
+    /// it.
     #[test]
     fn what_is_settled_is_in_the_file_at_once_and_not_only_when_it_is_synced() {
         let folder = tempfile::tempdir().unwrap();

@@ -23,7 +23,7 @@ pub struct Inputs {
     /// The directories in which new files may appear. Only [`find_so_far`](super::find_so_far) and
     /// [`find_again`](super::find_again) set them.
     pub directories: BTreeSet<PathBuf>,
-    /// The paths that links lead to. Changes there matter as well.
+    /// The paths that links lead to. Their directories are watched as well.
     pub targets: BTreeSet<PathBuf>,
     /// Sentences about paths that were left out and that the user may miss.
     pub notes: Vec<String>,

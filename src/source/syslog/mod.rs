@@ -8,7 +8,7 @@
 //! | `udp` | datagrams, and how many the kernel dropped |
 //! | `tcp`, `tls` | connections: one thread and one `epoll` for all; TLS with rustls |
 //!
-//! `outbox` decides when messages are delivered, and limits warnings that could come by the thousand.
+//! `outbox` decides when messages are delivered, and limits warnings that could occur thousands of times.
 //! Each message is delivered unchanged as a line, in [`Envelope::Syslog`](crate::envelope::Envelope::Syslog). Workers
 //! parse the priority, the time and the rest. All messages of a socket have one origin, which is new at each start. The
 //! sockets are opened before anything is read, so that an address that cannot be used ends the program at once.

@@ -57,7 +57,7 @@ impl<'a> Outbox<'a> {
     }
 }
 
-/// Limits a warning that could come by the thousand. It is said at most once in [`WARNING_INTERVAL`], and the other
+/// Limits a warning that could occur thousands of times. It is said at most once in [`WARNING_INTERVAL`], and the other
 /// times are counted.
 #[derive(Default)]
 pub(super) struct LimitedWarning {
