@@ -124,11 +124,11 @@ fn a_file_that_is_read_is_never_written_to() {
     ] {
         let (ran, receipt) = replay(&place, arguments);
         assert_eq!((ran.code, receipt), (Some(2), None), "{arguments:?}: {}", ran.stderr);
-        assert!(ran.stderr.contains("is the dead-letters file of this job as well"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("it is also the dead-letters file of this job"), "{}", ran.stderr);
     }
     let (ran, _) = replay(&place, &["dead-letters.ndjson", "--to", "ndjson:other"]);
     assert_eq!(ran.code, Some(2));
-    assert!(ran.stderr.contains("it is to be read and is the sink of this job as well"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("it is also the sink of this job"), "{}", ran.stderr);
     assert_eq!(place.text("dead-letters.ndjson"), before);
     assert_eq!(replay(&place, &[]).0.code, Some(2), "there is no letter on standard input unless told so");
     assert_eq!(replay(&place, &["none.ndjson"]).0.code, Some(2));

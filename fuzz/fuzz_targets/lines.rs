@@ -8,7 +8,8 @@ use libfuzzer_sys::fuzz_target;
 use logator::core::batch::{Batch, Origin};
 use logator::source::cutter::Cutter;
 use logator::source::decompress::Compression;
-use logator::source::reader::{BatchReader, BatchSize, End, BatchReceiver, LongLine};
+use logator::source::reader::{BatchReader, End};
+use logator::source::receiver::{BatchReceiver, BatchSize, LongLine};
 
 #[derive(Default)]
 struct Count(Mutex<(u64, u64)>);

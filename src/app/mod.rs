@@ -45,8 +45,9 @@ use crate::sink::Sink;
 use crate::sink::spec::SinkSpec;
 use crate::source::ReadOptions;
 use crate::source::inputs::{self, Inputs};
-use crate::source::live::{Live, Say};
+use crate::source::live::Live;
 use crate::source::origin::OriginRule;
+use crate::source::say::Say;
 use crate::state::store::Store;
 use crate::worker::parser::{Formats, Unmatched};
 

@@ -19,8 +19,9 @@ use crate::observe::console::Console;
 use crate::observe::receipt::{Receipt, grouped};
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
-use crate::source::live::{self, Live, Messages};
-use crate::source::reader::BatchSize;
+use crate::source::live::Live;
+use crate::source::messages::{self, Messages};
+use crate::source::receiver::BatchSize;
 
 /// Written at a time, and lost when this process is killed before.
 const BLOCK: usize = 256 << 10;
@@ -143,7 +144,7 @@ pub fn store(options: &PullOptions, work: &WorkOptions, console: Console) -> Res
         let entered = reader.enter();
         Reading::live(queue, dead_letters, size.max_line, move |receiver| {
             let _entered = entered;
-            let mut messages = Messages::new(receiver, &size, live::origin(&source).wrapped(envelope));
+            let mut messages = Messages::new(receiver, &size, messages::origin(&source).wrapped(envelope));
             let result = receive(puller, &mut messages, &reader.stop).and_then(|()| match messages.unwanted() {
                 0 => Ok(()),
                 lines => Err(Error::input(format!(

@@ -6,6 +6,9 @@ use bytes::Bytes;
 
 use crate::core::envelope::Envelope;
 
+/// The usual size of the blocks that batches are slices of, in bytes. It is also the usual limit of a batch.
+pub const BLOCK_BYTES: usize = 256 << 10;
+
 /// Where lines come from, named by their content rather than by their path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {

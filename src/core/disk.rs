@@ -1,4 +1,4 @@
-//! Which disk it is that is full.
+//! Detects a full disk, and makes the end of an error sentence about it.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
 
-/// Less than this is no room.
-const ROOM: u64 = 64 << 10;
+/// Fewer free bytes than this count as a full disk.
+const MIN_FREE_BYTES: u64 = 64 << 10;
 
-/// What to do about `error`, which came while a file at `path` was written: the end of a sentence, or nothing.
+/// The advice for `error`, which occurred while the file at `path` was written. It is the end of a sentence, or empty.
 pub(crate) fn advice(error: &io::Error, path: Option<&Path>) -> String {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => full(path),
@@ -20,16 +20,16 @@ pub(crate) fn advice(error: &io::Error, path: Option<&Path>) -> String {
     }
 }
 
-/// The end of a sentence about a full disk: which one, and how to go on.
+/// The end of a sentence about a full disk: it names the disk and says how to go on.
 pub(crate) fn full(path: Option<&Path>) -> String {
     let disk = path.and_then(mounted_at).map_or_else(String::new, |at| format!(" on the disk of {}", at.display()));
     format!("; make room{disk} and run it again, nothing acknowledged is lost")
 }
 
-/// Whether there is no room where `path` is.
+/// Whether the disk that holds `path` is full.
 pub(crate) fn is_full(path: &Path) -> bool {
     let Ok(disk) = statvfs(&folder(path)) else { return false };
-    disk.blocks() > 0 && disk.blocks_available().saturating_mul(disk.fragment_size()) < ROOM
+    disk.blocks() > 0 && disk.blocks_available().saturating_mul(disk.fragment_size()) < MIN_FREE_BYTES
 }
 
 fn folder(path: &Path) -> PathBuf {
@@ -39,7 +39,7 @@ fn folder(path: &Path) -> PathBuf {
     }
 }
 
-/// Where the file system that holds `path` is mounted.
+/// Returns the directory at which the file system that holds `path` is mounted.
 fn mounted_at(path: &Path) -> Option<PathBuf> {
     let folder = folder(path).canonicalize().ok()?;
     let device = folder.metadata().ok()?.dev();

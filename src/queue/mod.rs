@@ -16,9 +16,8 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use self::poison::{Candidates, Poison, Record, Waiting};
-use crate::core::batch::Batch;
+use crate::core::batch::{BLOCK_BYTES, Batch};
 use crate::observe::receipt::Tally;
-use crate::source::reader::BatchSize;
 
 /// The name of one lease. Never used twice.
 pub type LeaseId = u64;
@@ -58,7 +57,7 @@ impl Default for Limits {
             ready_bytes: 8 << 20,
             leased_bytes: 16 << 20,
             leases_per_peer: 8,
-            block_bytes: BatchSize::default().bytes,
+            block_bytes: BLOCK_BYTES,
         }
     }
 }
