@@ -11,7 +11,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use logator::core::stop::Stop;
-use logator::net::client::{Address, Client};
+use logator::net::address::Address;
+use logator::net::client::Client;
 use logator::net::endpoint::Endpoint;
 use logator::observe::receipt::{Receipt, Tally, grouped, human_bytes};
 use logator::worker::lease_client::{LeaseClient, Next};

@@ -33,7 +33,7 @@ use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::core::wait::{Deadline, Waits};
 use crate::grok::{Format, Library};
-use crate::net::server::Security;
+use crate::net::auth::Security;
 use crate::observe::console::Console;
 use crate::observe::receipt::Receipt;
 use crate::observe::service_manager::Manager;

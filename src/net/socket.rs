@@ -8,15 +8,13 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nix::sys::stat::{Mode, umask};
-
 use crate::core::error::{Error, Result};
-use crate::net::client::Address;
-use crate::net::endpoint::{self, Endpoint, SocketFile};
+use crate::net::address::Address;
+use crate::net::auth::{A_ROUND, MOST_TOLD, Security, ZapHandler};
+use crate::net::bound::Bound;
+use crate::net::endpoint::Endpoint;
 use crate::net::keys::PublicKey;
 use crate::net::monitor::{self, Monitor, Report};
-use crate::net::server::Security;
-use crate::net::server::auth::{MOST_TOLD, ZapHandler};
 use crate::sink::backoff::Backoff;
 
 /// How long a peer may take to introduce itself; then libzmq closes the connection, or tries again.
@@ -37,9 +35,6 @@ const KERNEL_BUFFER: i32 = 128 << 10;
 
 /// What a socket that is dropped without a word gives its peers to take what they were sent.
 const FAREWELL_MS: i32 = 1000;
-
-/// Reports taken between two looks at anything else.
-const A_ROUND: usize = 256;
 
 /// Where a socket connects and listens, and whom it trusts.
 #[derive(Debug, Clone, Default)]
@@ -348,47 +343,6 @@ impl Socket {
         drop(context);
         Ok(started.elapsed() < linger)
     }
-}
-
-/// Endpoints that a socket listens at. The files of those in the file system are removed at the end.
-#[derive(Default)]
-pub(crate) struct Bound {
-    pub(crate) endpoints: Vec<Endpoint>,
-    files: Vec<SocketFile>,
-}
-
-impl Bound {
-    /// Lets `socket` listen at one more endpoint.
-    ///
-    /// # Errors
-    /// An endpoint that is in use or cannot be bound.
-    pub(crate) fn bind(&mut self, socket: &zmq::Socket, endpoint: &Endpoint) -> Result<()> {
-        let endpoint = bind_private(socket, endpoint)?;
-        self.files.extend(SocketFile::of(&endpoint));
-        self.endpoints.push(endpoint);
-        Ok(())
-    }
-}
-
-/// Lets `socket` listen at `endpoint`; in the file system with mode 0600. Answers where that is, the port filled in.
-///
-/// # Errors
-/// An endpoint that is in use or cannot be bound.
-fn bind_private(socket: &zmq::Socket, endpoint: &Endpoint) -> Result<Endpoint> {
-    let failed = |error: zmq::Error| Error::usage(format!("{endpoint}: cannot listen there")).because(error);
-    endpoint.check_free()?;
-    socket.set_ipv6(endpoint.is_ipv6()).map_err(failed)?;
-    let before = umask(Mode::from_bits_truncate(0o177));
-    let result = socket.bind(&endpoint.to_string());
-    umask(before);
-    match result {
-        Ok(()) => {}
-        Err(zmq::Error::EADDRINUSE) => return Err(endpoint::in_use(endpoint)),
-        Err(error) => return Err(failed(error)),
-    }
-    // A port given as * is known only now.
-    let address = socket.get_last_endpoint().ok().and_then(|address| address.ok());
-    Ok(address.and_then(|address| Endpoint::parse(&address).ok()).unwrap_or_else(|| endpoint.clone()))
 }
 
 /// An endpoint as text, for those who may reach no further than this machine.

@@ -19,8 +19,8 @@ use std::sync::{Mutex, PoisonError};
 
 use nix::fcntl::OFlag;
 
+use self::target::{FileRef, Target, folder_of, real_path};
 pub use self::target::{Identity, identity};
-use self::target::{Target, folder_of, real_path};
 use crate::core::error::{Error, Result};
 use crate::process::streams;
 
@@ -43,13 +43,6 @@ enum Use {
     Says,
     /// All that is in this directory is its own.
     Directory,
-}
-
-#[derive(Debug)]
-enum FileRef {
-    Path(PathBuf),
-    /// What a descriptor that the process was given leads to.
-    Open(Identity),
 }
 
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::{Encoding, Input, PushOptions, READY, Replies, Sent};
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
-use crate::net::client::Address;
+use crate::net::address::Address;
 use crate::net::push::Pusher;
 use crate::net::push::backlog::Backlog;
 use crate::net::socket::SocketOptions;

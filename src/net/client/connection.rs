@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::{Address, HELLO};
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
+use crate::net::address::Address;
 use crate::net::endpoint::Endpoint;
 use crate::net::monitor::{self, Monitor, Report};
 use crate::net::wire::{self, Reply, Request};
@@ -17,6 +17,9 @@ const SAY_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a peer may take to introduce itself; then libzmq tries again.
 const INTRODUCTION: Duration = Duration::from_secs(10);
+
+/// How long a greeting may take; a queue that is slower learns of the worker by its first request.
+const HELLO: Duration = Duration::from_millis(500);
 
 /// What libzmq reports when one side uses keys and the other does not.
 const MECHANISM_MISMATCH: u32 = 0x1100_0002;

@@ -7,14 +7,12 @@
 
 mod connection;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use self::connection::{Connection, Manner};
 use crate::core::error::Result;
 use crate::core::stop::Stop;
-use crate::net::endpoint::Endpoint;
-use crate::net::keys::{KeyPair, PublicKey};
+use crate::net::address::Address;
 use crate::net::wire::{Reply, Request};
 use crate::observe::receipt::Tally;
 use crate::queue::{Ack, LeaseId};
@@ -31,27 +29,6 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// How long a worker that ends waits for the queue to take its last acks.
 const FAREWELL: Duration = Duration::from_secs(3);
-
-/// How long a greeting may take; a queue that is slower learns of the worker by its first request.
-const HELLO: Duration = Duration::from_millis(500);
-
-/// Where a queue is, and how to tell it from a stranger's.
-#[derive(Debug, Clone)]
-pub struct Address {
-    /// Where.
-    pub endpoint: Endpoint,
-    /// The keys of both sides; without them the connection is not encrypted.
-    pub keys: Option<WorkerKeys>,
-}
-
-/// What a worker shows, and what it demands.
-#[derive(Debug, Clone)]
-pub struct WorkerKeys {
-    /// Its own pair.
-    pub own: Arc<KeyPair>,
-    /// The queue's public key.
-    pub queue: PublicKey,
-}
 
 /// Speaks with one or more queues, in turn.
 pub struct Client {

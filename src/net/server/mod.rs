@@ -1,26 +1,24 @@
 //! The queue's side of the wire: a ROUTER socket in front of a [`SharedQueue`], speaking both dialogues of
 //! `doc/protocol.md`.
 
-pub(crate) mod auth;
+mod authenticator;
 pub mod burials;
+mod report;
 mod session;
 
 use std::time::{Duration, Instant};
 
-use self::auth::Authenticator;
-pub use self::auth::Security;
+use self::authenticator::Authenticator;
 use self::burials::Burials;
-use self::session::Session;
+pub use self::report::{Event, Rejections};
+use self::session::{LONGEST_LINGER, Session};
 use crate::core::error::{Error, Result};
 use crate::core::stop::{Stop, Waker};
+use crate::net::auth::Security;
+use crate::net::bound::Bound;
 use crate::net::endpoint::Endpoint;
-use crate::net::keys::PublicKey;
-use crate::net::socket::Bound;
 use crate::net::wire;
 use crate::queue::shared::SharedQueue;
-
-/// The longest to stay for peers that were never told the end.
-const LONGEST_LINGER: Duration = Duration::from_secs(10);
 
 /// Replies libzmq may hold for one peer that does not read them. Far more than a peer can ask for within the
 /// millisecond or so in which libzmq does not look whether earlier ones were taken; leases bound how many are large.
@@ -39,33 +37,6 @@ pub struct Server {
     // Dropped after the socket, and before the context.
     auth: Authenticator,
     _context: zmq::Context,
-}
-
-/// What a server counted besides lines.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Strangers {
-    /// Messages of no dialogue, dropped.
-    pub dropped: u64,
-    /// Requests answered with an error.
-    pub refused: u64,
-    /// Connections with a key that is not on the list.
-    pub unauthorized: u64,
-    /// Connections that did not introduce themselves as a peer must: no ZeroMQ, no key, or another queue's.
-    pub failed_handshakes: u64,
-}
-
-/// What happens while a server serves.
-#[derive(Debug)]
-pub enum Event {
-    /// The last line is accounted for; the server stays for late workers.
-    Finished,
-    /// A key that is not on the list was refused for the first time.
-    Refused {
-        /// The key.
-        key: PublicKey,
-        /// Where it came from.
-        address: String,
-    },
 }
 
 impl Server {
@@ -113,12 +84,12 @@ impl Server {
         linger: Duration,
         on_event: &mut dyn FnMut(Event),
         burials: &Burials,
-    ) -> Result<Strangers> {
+    ) -> Result<Rejections> {
         let mut session = Session::new(&self.socket, &self.auth, queue);
         let mut finished_at = None;
         loop {
             if abort.is_requested() {
-                return Ok(session.strangers());
+                return Ok(session.rejections());
             }
             queue.expire();
             if queue.has_poison() {
@@ -136,7 +107,7 @@ impl Server {
             if let Some(finished) = finished_at {
                 let elapsed = now - finished;
                 if elapsed >= LONGEST_LINGER.max(linger) || (elapsed >= linger && session.all_told_end()) {
-                    return Ok(session.strangers());
+                    return Ok(session.rejections());
                 }
             }
             session.forget_silent(now);

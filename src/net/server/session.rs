@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::auth::Authenticator;
-use super::{Event, LONGEST_LINGER, Strangers};
+use super::authenticator::Authenticator;
+use super::report::{Event, Rejections};
 use crate::core::error::{Error, Result};
 use crate::core::lines;
 use crate::net::keys::PublicKey;
@@ -12,6 +12,9 @@ use crate::net::wire::{self, ErrorCode, Reply, Request};
 use crate::observe::details::Seldom;
 use crate::queue::shared::SharedQueue;
 use crate::queue::{LeaseId, PeerId, Reserved};
+
+/// The longest to stay for peers that were never told the end.
+pub(super) const LONGEST_LINGER: Duration = Duration::from_secs(10);
 
 /// The longest a peer of the batch dialogue is kept waiting for its reply, so that it can tell a queue with nothing to
 /// hand out from one that is gone.
@@ -71,7 +74,7 @@ pub(super) struct Session<'a> {
     /// No parked request has to be answered before.
     next_due: Option<Instant>,
     next_peer: PeerId,
-    strangers: Strangers,
+    rejections: Rejections,
     /// Refused keys that were told.
     told: HashSet<PublicKey>,
     last_sweep: Instant,
@@ -87,18 +90,18 @@ impl<'a> Session<'a> {
             parked: VecDeque::new(),
             next_due: None,
             next_peer: 0,
-            strangers: Strangers::default(),
+            rejections: Rejections::default(),
             told: HashSet::new(),
             last_sweep: Instant::now(),
         }
     }
 
-    pub(super) fn strangers(&self) -> Strangers {
-        self.strangers
+    pub(super) fn rejections(&self) -> Rejections {
+        self.rejections
     }
 
     pub(super) fn serve_auth(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<()> {
-        self.auth.serve(&mut self.told, &mut self.strangers, on_event)
+        self.auth.serve(&mut self.told, &mut self.rejections, on_event)
     }
 
     pub(super) fn answer_waiting(&mut self) -> Result<()> {
@@ -140,14 +143,14 @@ impl<'a> Session<'a> {
         }
         let ours = allowed && count <= MOST_FRAMES;
         if !ours {
-            self.strangers.dropped += 1;
+            self.rejections.dropped += 1;
         }
         Ok(ours)
     }
 
     fn answer(&mut self, mut frames: Vec<Vec<u8>>) -> Result<()> {
         if frames.len() < 3 || !frames[1].is_empty() {
-            self.strangers.dropped += 1;
+            self.rejections.dropped += 1;
             return Ok(());
         }
         let identity = std::mem::take(&mut frames[0]);
@@ -163,7 +166,7 @@ impl<'a> Session<'a> {
                 match request {
                     Ok(request) => self.answer_batch(identity, request),
                     Err((code, sentence)) => {
-                        self.strangers.refused += 1;
+                        self.rejections.refused += 1;
                         REFUSED.tell(1, |times, _| {
                             format!("a request is refused, {times} since this was said last: {sentence}")
                         });
@@ -172,7 +175,7 @@ impl<'a> Session<'a> {
                 }
             }
             _ => {
-                self.strangers.dropped += 1;
+                self.rejections.dropped += 1;
                 Ok(())
             }
         }
@@ -197,7 +200,7 @@ impl<'a> Session<'a> {
     fn answer_line(&mut self, identity: Identity) -> Result<()> {
         if self.is_parked(&identity) {
             // A REQ socket cannot ask twice; whoever does gets one answer.
-            self.strangers.dropped += 1;
+            self.rejections.dropped += 1;
             return Ok(());
         }
         if let Some(lease) = self.peer(&identity).line.take() {

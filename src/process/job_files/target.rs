@@ -4,13 +4,19 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use super::FileRef;
-
 /// Device and inode.
 pub type Identity = (u64, u64);
 
 /// More links than this on the way to a file lead in a circle, for the kernel as well.
 const MOST_LINKS: usize = 40;
+
+/// What names a file of the job.
+#[derive(Debug)]
+pub(super) enum FileRef {
+    Path(PathBuf),
+    /// What a descriptor that the process was given leads to.
+    Open(Identity),
+}
 
 /// Where a path leads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

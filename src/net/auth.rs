@@ -3,16 +3,10 @@
 //! The socket that answers is served by the thread that serves the workers, and closed after theirs: libzmq lets every
 //! key in while nobody listens at the ZAP address, so there must be no moment in which only one of the two is there.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Event, Strangers};
 use crate::core::error::{Error, Result};
 use crate::net::keys::{Authorized, KeyPair, PublicKey};
-use crate::net::monitor::Monitor;
-use crate::observe::details::Seldom;
-
-static STRANGERS: Seldom = Seldom::new();
 
 /// Where libzmq asks.
 const ZAP: &str = "inproc://zeromq.zap.01";
@@ -21,7 +15,7 @@ const ZAP: &str = "inproc://zeromq.zap.01";
 pub(crate) const MOST_TOLD: usize = 100;
 
 /// Questions and reports taken between two looks at anything else.
-const A_ROUND: usize = 256;
+pub(crate) const A_ROUND: usize = 256;
 
 /// The queue's own key and the list of those who may come in.
 #[derive(Debug, Clone)]
@@ -58,7 +52,7 @@ impl ZapHandler {
     }
 
     /// Whether the owner of a connection that is open already may still be there.
-    fn still_allows(&self, message: &mut zmq::Message) -> bool {
+    pub(crate) fn still_allows(&self, message: &mut zmq::Message) -> bool {
         match &self.zap {
             Some((_, authorized)) if authorized.edition() > 0 => {
                 let key = message.gets("User-Id").and_then(PublicKey::parse);
@@ -85,63 +79,6 @@ impl ZapHandler {
             }
             zap.send_multipart(question.answer(key), zmq::DONTWAIT)
                 .map_err(|error| Error::wire("libzmq does not take an answer about a key").because(error))?;
-        }
-        Ok(())
-    }
-}
-
-/// The ZAP handler of a queue, and libzmq's reports of those who did not find it.
-pub(super) struct Authenticator {
-    zap: ZapHandler,
-    monitor: Monitor,
-}
-
-impl Authenticator {
-    /// Prepares `socket`, which is not bound yet.
-    pub(super) fn new(
-        context: &zmq::Context,
-        socket: &zmq::Socket,
-        security: Option<&Security>,
-    ) -> Result<Authenticator> {
-        let failed = |error: zmq::Error| Error::system("libzmq cannot guard its sockets").because(error);
-        let zap = ZapHandler::new(context, socket, security)?;
-        let events = [zmq::SocketEvent::HANDSHAKE_FAILED_NO_DETAIL, zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL];
-        let monitor = Monitor::new(context, socket, &events).map_err(failed)?;
-        Ok(Authenticator { zap, monitor })
-    }
-
-    /// What to wait for.
-    pub(super) fn poll_items(&self) -> impl Iterator<Item = zmq::PollItem<'_>> {
-        self.zap.poll_item().into_iter().chain(std::iter::once(self.monitor.poll_item()))
-    }
-
-    /// Whether the owner of a connection that is open already may still be there.
-    pub(super) fn still_allows(&self, message: &mut zmq::Message) -> bool {
-        self.zap.still_allows(message)
-    }
-
-    /// Answers what is asked and counts what is reported.
-    pub(super) fn serve(
-        &self,
-        told: &mut HashSet<PublicKey>,
-        strangers: &mut Strangers,
-        on_event: &mut dyn FnMut(Event),
-    ) -> Result<()> {
-        self.zap.serve(&mut |key, address| {
-            strangers.unauthorized += 1;
-            if let Some(key) = key
-                && told.len() < MOST_TOLD
-                && told.insert(key)
-            {
-                on_event(Event::Refused { key, address: String::from_utf8_lossy(address).into_owned() });
-            }
-        })?;
-        for _ in 0..A_ROUND {
-            if self.monitor.next().is_none() {
-                break;
-            }
-            strangers.failed_handshakes += 1;
-            STRANGERS.tell(1, |times, _| format!("{times} connections did not introduce themselves"));
         }
         Ok(())
     }

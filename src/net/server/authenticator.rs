@@ -1,0 +1,69 @@
+//! Who comes in at a queue: the ZAP handler, and the connections that fail before it is asked.
+
+use std::collections::HashSet;
+
+use super::report::{Event, Rejections};
+use crate::core::error::{Error, Result};
+use crate::net::auth::{A_ROUND, MOST_TOLD, Security, ZapHandler};
+use crate::net::keys::PublicKey;
+use crate::net::monitor::Monitor;
+use crate::observe::details::Seldom;
+
+static FAILED_HANDSHAKES: Seldom = Seldom::new();
+
+/// The ZAP handler of a queue, and libzmq's reports of those who did not find it.
+pub(super) struct Authenticator {
+    zap: ZapHandler,
+    monitor: Monitor,
+}
+
+impl Authenticator {
+    /// Prepares `socket`, which is not bound yet.
+    pub(super) fn new(
+        context: &zmq::Context,
+        socket: &zmq::Socket,
+        security: Option<&Security>,
+    ) -> Result<Authenticator> {
+        let failed = |error: zmq::Error| Error::system("libzmq cannot guard its sockets").because(error);
+        let zap = ZapHandler::new(context, socket, security)?;
+        let events = [zmq::SocketEvent::HANDSHAKE_FAILED_NO_DETAIL, zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL];
+        let monitor = Monitor::new(context, socket, &events).map_err(failed)?;
+        Ok(Authenticator { zap, monitor })
+    }
+
+    /// What to wait for.
+    pub(super) fn poll_items(&self) -> impl Iterator<Item = zmq::PollItem<'_>> {
+        self.zap.poll_item().into_iter().chain(std::iter::once(self.monitor.poll_item()))
+    }
+
+    /// Whether the owner of a connection that is open already may still be there.
+    pub(super) fn still_allows(&self, message: &mut zmq::Message) -> bool {
+        self.zap.still_allows(message)
+    }
+
+    /// Answers what is asked and counts what is reported.
+    pub(super) fn serve(
+        &self,
+        told: &mut HashSet<PublicKey>,
+        rejections: &mut Rejections,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        self.zap.serve(&mut |key, address| {
+            rejections.unauthorized += 1;
+            if let Some(key) = key
+                && told.len() < MOST_TOLD
+                && told.insert(key)
+            {
+                on_event(Event::Refused { key, address: String::from_utf8_lossy(address).into_owned() });
+            }
+        })?;
+        for _ in 0..A_ROUND {
+            if self.monitor.next().is_none() {
+                break;
+            }
+            rejections.failed_handshakes += 1;
+            FAILED_HANDSHAKES.tell(1, |times, _| format!("{times} connections did not introduce themselves"));
+        }
+        Ok(())
+    }
+}
