@@ -19,6 +19,7 @@ use crate::net::server::{Event, Server};
 use crate::observe::console::Console;
 use crate::observe::receipt::{Receipt, grouped};
 use crate::observe::service_manager::Manager;
+use crate::process::signals;
 use crate::queue::Limits;
 use crate::queue::poison::Waiting;
 use crate::queue::shared::SharedQueue;
@@ -77,7 +78,7 @@ pub fn serve(
     let live = Live::new(Stop::new()?);
     let waits = super::waits(options.deadline, &live.stop, &console);
     let dead_letters = Arc::new(DeadLetters::waiting(&options.dead_letters, &waits));
-    live.stop.on_signals({
+    signals::request_stop(&live.stop, {
         let (live, queue, console, manager) = (live.clone(), Arc::clone(&queue), console.clone(), manager.clone());
         let (abort, drain) = (abort.clone(), options.drain);
         move |signal| {

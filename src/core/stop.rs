@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::core::error::{Error, Result};
-use crate::process::signals;
 
 /// A request to stop, made once and seen by all. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -46,19 +45,6 @@ impl Stop {
     /// The same, borrowed.
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         self.inner.waker.reader.as_fd()
-    }
-
-    /// On SIGTERM and SIGINT: requests the stop, then calls `react` with the signal's name. See
-    /// [`signals`] for what further signals do.
-    ///
-    /// # Errors
-    /// When signals cannot be received.
-    pub fn on_signals(&self, react: impl Fn(&'static str) + Send + 'static) -> Result<()> {
-        let stop = self.clone();
-        signals::on_stop(move |signal| {
-            stop.request();
-            react(signal);
-        })
     }
 }
 

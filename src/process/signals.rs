@@ -20,6 +20,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
 use crate::core::error::{Error, Result};
+use crate::core::stop::Stop;
 
 /// Signals that ask the process to end and come within this time count as one.
 pub const ONE_SIGNAL: Duration = Duration::from_millis(500);
@@ -85,6 +86,18 @@ pub fn before_job(react: impl Fn(&'static str) + Send + 'static) -> Result<()> {
 /// When signals cannot be received.
 pub fn on_stop(react: impl Fn(&'static str) + Send + 'static) -> Result<()> {
     register(|reactions| reactions.stop = Some(Box::new(react)))
+}
+
+/// Begins a job: requests `stop` when SIGTERM or SIGINT comes from here on, then calls `react` with the signal's name.
+///
+/// # Errors
+/// When signals cannot be received.
+pub fn request_stop(stop: &Stop, react: impl Fn(&'static str) + Send + 'static) -> Result<()> {
+    let stop = stop.clone();
+    on_stop(move |signal| {
+        stop.request();
+        react(signal);
+    })
 }
 
 /// Calls `react` at each SIGHUP from here on; at once if one came before anything was registered for it.
