@@ -224,7 +224,7 @@ impl Farewell {
 
 /// What people know it by.
 fn name_of(puller: &Puller) -> String {
-    let names: Vec<String> = puller.everywhere().map(|endpoint| format!("pull+{endpoint}")).collect();
+    let names: Vec<String> = puller.all_endpoints().map(|endpoint| format!("pull+{endpoint}")).collect();
     names.join(" ")
 }
 

@@ -12,10 +12,10 @@ use crate::net::keys::{Authorized, KeyPair, PublicKey};
 const ZAP: &str = "inproc://zeromq.zap.01";
 
 /// Refused keys that are told one by one. Whoever makes keys to fill a log with them gets no further.
-pub(crate) const MOST_TOLD: usize = 100;
+pub(crate) const MAX_REPORTED_KEYS: usize = 100;
 
 /// Questions and reports taken between two looks at anything else.
-pub(crate) const A_ROUND: usize = 256;
+pub(crate) const MAX_PER_ROUND: usize = 256;
 
 /// The queue's own key and the list of those who may come in.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ impl ZapHandler {
     /// from.
     pub(crate) fn serve(&self, refused: &mut dyn FnMut(Option<PublicKey>, &[u8])) -> Result<()> {
         let Some((zap, authorized)) = &self.zap else { return Ok(()) };
-        for _ in 0..A_ROUND {
+        for _ in 0..MAX_PER_ROUND {
             let frames = match zap.recv_multipart(zmq::DONTWAIT) {
                 Ok(frames) => frames,
                 Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => break,

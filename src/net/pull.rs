@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::net::endpoint::Endpoint;
-use crate::net::socket::{Say, Socket, SocketOptions};
+use crate::net::socket::{OnNotice, Socket, SocketOptions};
 
 /// Receives the messages of the PUSH sockets that are connected: an iterator that waits for the next one.
 ///
@@ -51,8 +51,8 @@ impl Puller {
     ///
     /// # Errors
     /// An endpoint that is in use, cannot be bound, or is another user's.
-    pub fn open(options: &SocketOptions, say: Say) -> Result<Puller> {
-        Ok(Puller { socket: Socket::open(zmq::PULL, options, say)?, message: zmq::Message::new(), stop: None })
+    pub fn open(options: &SocketOptions, on_notice: OnNotice) -> Result<Puller> {
+        Ok(Puller { socket: Socket::open(zmq::PULL, options, on_notice)?, message: zmq::Message::new(), stop: None })
     }
 
     /// Lets the iterator end, and every wait, when `stop` is requested. What has been received by then comes first.
@@ -66,8 +66,8 @@ impl Puller {
     }
 
     /// Where it listens and connects.
-    pub(crate) fn everywhere(&self) -> impl Iterator<Item = &Endpoint> {
-        self.socket.everywhere()
+    pub(crate) fn all_endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.socket.all_endpoints()
     }
 
     /// The next message if one is there, to be read before the next call.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::core::error::{Error, Result};
 use crate::net::address::Address;
-use crate::net::auth::{A_ROUND, MOST_TOLD, Security, ZapHandler};
+use crate::net::auth::{MAX_PER_ROUND, MAX_REPORTED_KEYS, Security, ZapHandler};
 use crate::net::bound::Bound;
 use crate::net::endpoint::Endpoint;
 use crate::net::keys::PublicKey;
@@ -18,7 +18,7 @@ use crate::net::monitor::{self, Monitor, Report};
 use crate::sink::backoff::Backoff;
 
 /// How long a peer may take to introduce itself; then libzmq closes the connection, or tries again.
-const INTRODUCTION: Duration = Duration::from_secs(10);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Seconds of silence after which TCP asks whether a peer is there, and between two such questions.
 const KEEPALIVE: i32 = 15;
@@ -26,7 +26,7 @@ const KEEPALIVE: i32 = 15;
 /// The longest message that is taken. libzmq closes the connection of a peer that sends a longer one.
 const LONGEST_MESSAGE: i64 = 16 << 20;
 
-/// Messages that libzmq holds for a peer, or of a peer, unless told otherwise.
+/// Messages that libzmq holds for a peer, or of a peer, unless reported_keys otherwise.
 pub const HIGH_WATER: usize = 1000;
 
 /// Bytes that the kernel is asked to hold of a TCP connection at each end: by PUSH of what is sent, by PULL of what is received.
@@ -34,7 +34,7 @@ pub const HIGH_WATER: usize = 1000;
 const KERNEL_BUFFER: i32 = 128 << 10;
 
 /// What a socket that is dropped without a word gives its peers to take what they were sent.
-const FAREWELL_MS: i32 = 1000;
+const LINGER_MS: i32 = 1000;
 
 /// Where a socket connects and listens, and whom it trusts.
 #[derive(Debug, Clone, Default)]
@@ -70,10 +70,10 @@ impl SocketOptions {
 }
 
 /// Sentences for the user.
-pub type Say = Box<dyn FnMut(String) + Send>;
+pub type OnNotice = Box<dyn FnMut(String) + Send>;
 
 /// A peer that libzmq has given up, and when it is connected to again.
-struct Redial {
+struct Reconnect {
     address: usize,
     at: Instant,
 }
@@ -87,22 +87,22 @@ pub(crate) struct Socket {
     zap: ZapHandler,
     context: zmq::Context,
     connect: Vec<Address>,
-    list: Option<PathBuf>,
-    redials: Vec<Redial>,
+    authorized_keys: Option<PathBuf>,
+    reconnects: Vec<Reconnect>,
     backoff: Backoff,
     /// Connections whose handshake has failed and whose end is not reported yet.
-    failing: usize,
+    failed_handshakes: usize,
     peers: usize,
     /// Connections that have ended after they had begun.
     lost: u64,
-    told: HashSet<PublicKey>,
-    said: HashSet<String>,
-    say: Say,
+    reported_keys: HashSet<PublicKey>,
+    notices: HashSet<String>,
+    on_notice: OnNotice,
 }
 
 impl Socket {
     /// Opens a socket of `kind`.
-    pub(crate) fn open(kind: zmq::SocketType, options: &SocketOptions, say: Say) -> Result<Socket> {
+    pub(crate) fn open(kind: zmq::SocketType, options: &SocketOptions, on_notice: OnNotice) -> Result<Socket> {
         let failed = |error: zmq::Error| Error::system("libzmq cannot make a socket").because(error);
         let context = zmq::Context::new();
         let socket = context.socket(kind).map_err(failed)?;
@@ -118,11 +118,11 @@ impl Socket {
             // On a PULL socket, the same would throw away what a peer sent before it went.
             socket.set_immediate(true).map_err(failed)?;
         }
-        socket.set_linger(FAREWELL_MS).map_err(failed)?;
+        socket.set_linger(LINGER_MS).map_err(failed)?;
         socket.set_maxmsgsize(LONGEST_MESSAGE).map_err(failed)?;
         socket.set_reconnect_ivl(50).map_err(failed)?;
         socket.set_reconnect_ivl_max(2000).map_err(failed)?;
-        socket.set_handshake_ivl(INTRODUCTION.as_millis() as i32).map_err(failed)?;
+        socket.set_handshake_ivl(HANDSHAKE_TIMEOUT.as_millis() as i32).map_err(failed)?;
         // A machine that vanishes closes no connection. ZeroMQ's heartbeats will not do: whoever holds up a peer by not
         // reading on would not read them either, and what is on its way to him would be lost with the connection.
         socket.set_tcp_keepalive(1).map_err(failed)?;
@@ -145,24 +145,24 @@ impl Socket {
             zap,
             context,
             connect: options.connect.clone(),
-            list: options.security.as_ref().map(|security| security.authorized.path().to_owned()),
-            redials: Vec::new(),
+            authorized_keys: options.security.as_ref().map(|security| security.authorized.path().to_owned()),
+            reconnects: Vec::new(),
             backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(5)),
-            failing: 0,
+            failed_handshakes: 0,
             peers: 0,
             lost: 0,
-            told: HashSet::new(),
-            said: HashSet::new(),
-            say,
+            reported_keys: HashSet::new(),
+            notices: HashSet::new(),
+            on_notice,
         };
         for address in &opened.connect {
             address.endpoint.check_owner()?;
-            opened.dial(address)?;
+            opened.connect_to(address)?;
         }
         Ok(opened)
     }
 
-    fn dial(&self, address: &Address) -> Result<()> {
+    fn connect_to(&self, address: &Address) -> Result<()> {
         let Address { endpoint, keys } = address;
         let failed = |error: zmq::Error| Error::usage(format!("{endpoint}: cannot be connected to")).because(error);
         self.raw.set_ipv6(endpoint.is_ipv6()).map_err(failed)?;
@@ -180,7 +180,7 @@ impl Socket {
     }
 
     /// Where it listens and connects.
-    pub(crate) fn everywhere(&self) -> impl Iterator<Item = &Endpoint> {
+    pub(crate) fn all_endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         self.connect.iter().map(|address| &address.endpoint).chain(&self.bound.endpoints)
     }
 
@@ -194,14 +194,14 @@ impl Socket {
         self.lost
     }
 
-    /// What else to wait for than the socket. [`look`](Self::look) takes what comes.
+    /// What else to wait for than the socket. [`handle_reports`](Self::handle_reports) takes what comes.
     pub(crate) fn poll_items(&self) -> impl Iterator<Item = zmq::PollItem<'_>> {
         self.zap.poll_item().into_iter().chain(std::iter::once(self.monitor.poll_item()))
     }
 
-    /// How long to wait at most before the next [`look`](Self::look).
-    pub(crate) fn patience(&self, now: Instant) -> Option<Duration> {
-        self.redials.iter().map(|redial| redial.at.saturating_duration_since(now)).min()
+    /// How long to wait at most before the next [`handle_reports`](Self::handle_reports).
+    pub(crate) fn until_reconnect(&self, now: Instant) -> Option<Duration> {
+        self.reconnects.iter().map(|reconnect| reconnect.at.saturating_duration_since(now)).min()
     }
 
     /// Waits for room or messages (`events`; nothing for none), for libzmq's reports, and for the descriptors `others`;
@@ -212,7 +212,7 @@ impl Socket {
         others: [Option<std::os::fd::RawFd>; N],
         timeout: Option<Duration>,
     ) -> Result<[bool; N]> {
-        let timeout = timeout.into_iter().chain(self.patience(Instant::now())).min();
+        let timeout = timeout.into_iter().chain(self.until_reconnect(Instant::now())).min();
         // Rounded up: a wait that ends just before its deadline would be done again at once.
         let timeout = timeout.map_or(-1, |time| i64::try_from(time.as_millis()).map_or(i64::MAX, |ms| ms + 1));
         let given = others.iter().flatten().map(|&other| zmq::PollItem::from_fd(other, zmq::POLLIN));
@@ -227,7 +227,7 @@ impl Socket {
         let mut ready = items[..count].iter().map(|item| !item.get_revents().is_empty());
         let ready = others.map(|other| other.is_some() && ready.next().unwrap_or(false));
         drop(items);
-        self.look()?;
+        self.handle_reports()?;
         Ok(ready)
     }
 
@@ -235,40 +235,40 @@ impl Socket {
     ///
     /// # Errors
     /// A socket that another user owns.
-    pub(crate) fn look(&mut self) -> Result<()> {
-        let Socket { zap, told, say, list, .. } = self;
+    pub(crate) fn handle_reports(&mut self) -> Result<()> {
+        let Socket { zap, reported_keys, on_notice, authorized_keys, .. } = self;
         zap.serve(&mut |key, address| {
             if let Some(key) = key
-                && told.len() < MOST_TOLD
-                && told.insert(key)
+                && reported_keys.len() < MAX_REPORTED_KEYS
+                && reported_keys.insert(key)
             {
-                let list = list.as_ref().map(|list| list.display().to_string()).unwrap_or_default();
+                let list = authorized_keys.as_ref().map(|list| list.display().to_string()).unwrap_or_default();
                 let address = String::from_utf8_lossy(address);
-                say(format!("a peer at {address} was refused: its key {key} is not in {list}"));
+                on_notice(format!("a peer at {address} was refused: its key {key} is not in {list}"));
             }
         })?;
-        for _ in 0..A_ROUND {
+        for _ in 0..MAX_PER_ROUND {
             let Some(report) = self.monitor.next() else { break };
-            self.take(report)?;
+            self.handle_report(report)?;
         }
         let now = Instant::now();
-        let due: Vec<Redial> = self.redials.extract_if(.., |redial| redial.at <= now).collect();
-        for Redial { address, .. } in due {
+        let due: Vec<Reconnect> = self.reconnects.extract_if(.., |reconnect| reconnect.at <= now).collect();
+        for Reconnect { address, .. } in due {
             let address = self.connect[address].clone();
             // What libzmq has given up may or may not still be known to it.
             let _ = self.raw.disconnect(&address.endpoint.to_string());
-            self.dial(&address)?;
+            self.connect_to(&address)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, report: Report) -> Result<()> {
+    fn handle_report(&mut self, report: Report) -> Result<()> {
         use zmq::SocketEvent as E;
         let Report { event, place, .. } = report;
-        let dialled = self.connect.iter().position(|address| address.endpoint.to_string() == place);
+        let own_address = self.connect.iter().position(|address| address.endpoint.to_string() == place);
         match event {
             E::CONNECTED => {
-                if let Some(address) = dialled {
+                if let Some(address) = own_address {
                     self.connect[address].endpoint.check_owner()?;
                 }
             }
@@ -276,27 +276,27 @@ impl Socket {
                 self.peers += 1;
                 self.backoff.reset();
                 if self.lost > 0 {
-                    self.say_once(format!("{place}: a peer is there again"));
+                    self.notify_once(format!("{place}: a peer is there again"));
                 }
             }
             E::HANDSHAKE_FAILED_AUTH | E::HANDSHAKE_FAILED_PROTOCOL | E::HANDSHAKE_FAILED_NO_DETAIL => {
-                self.failing += 1;
-                if let Some(address) = dialled {
-                    self.say_once(self.why_refused(event, address));
+                self.failed_handshakes += 1;
+                if let Some(address) = own_address {
+                    self.notify_once(self.refusal_reason(event, address));
                     if event != E::HANDSHAKE_FAILED_NO_DETAIL {
                         // libzmq does not try again.
                         let at = Instant::now() + self.backoff.next_delay();
-                        self.redials.push(Redial { address, at });
+                        self.reconnects.push(Reconnect { address, at });
                     }
                 }
             }
-            E::DISCONNECTED if self.failing > 0 => self.failing -= 1,
+            E::DISCONNECTED if self.failed_handshakes > 0 => self.failed_handshakes -= 1,
             E::DISCONNECTED => {
                 self.peers = self.peers.saturating_sub(1);
                 self.lost += 1;
-                if let Some(address) = dialled {
+                if let Some(address) = own_address {
                     let endpoint = &self.connect[address].endpoint;
-                    self.say_once(format!("{endpoint}: the peer is gone; it is tried again and again"));
+                    self.notify_once(format!("{endpoint}: the peer is gone; it is tried again and again"));
                 }
             }
             _ => {}
@@ -304,13 +304,13 @@ impl Socket {
         Ok(())
     }
 
-    fn say_once(&mut self, sentence: String) {
-        if self.said.len() < MOST_TOLD && self.said.insert(sentence.clone()) {
-            (self.say)(sentence);
+    fn notify_once(&mut self, sentence: String) {
+        if self.notices.len() < MAX_REPORTED_KEYS && self.notices.insert(sentence.clone()) {
+            (self.on_notice)(sentence);
         }
     }
 
-    fn why_refused(&self, event: zmq::SocketEvent, address: usize) -> String {
+    fn refusal_reason(&self, event: zmq::SocketEvent, address: usize) -> String {
         let Address { endpoint, keys } = &self.connect[address];
         match (event, keys) {
             (zmq::SocketEvent::HANDSHAKE_FAILED_AUTH, Some(keys)) => format!(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::poison::{Poison, Verdict, Waiting};
+use super::poison::{Poison, TrackedBatch, Verdict};
 use super::{Lease, LeaseId, Queue};
 use crate::core::batch::Batch;
 
@@ -18,22 +18,22 @@ impl Queue {
             expired.push(id);
         }
         let mut again = Vec::new();
-        let count = expired.iter().filter(|&&id| self.run_out(id, &mut again)).count();
+        let count = expired.iter().filter(|&&id| self.expire_lease(id, &mut again)).count();
         // Later leases first, so that the earliest batch ends up in front.
         again.into_iter().rev().for_each(|lines| self.push_front(lines, false));
         count
     }
 
     /// Takes back a lease whose time has run out. Its batch goes to `again` if it is to be handed out as it is.
-    fn run_out(&mut self, id: LeaseId, again: &mut Vec<Waiting>) -> bool {
-        let Some(lease) = self.take(id) else { return false };
+    fn expire_lease(&mut self, id: LeaseId, again: &mut Vec<TrackedBatch>) -> bool {
+        let Some(lease) = self.remove_lease(id) else { return false };
         let (since, until) = (lease.since, lease.deadline);
         if !lease.candidate {
-            self.last_run_out = self.last_run_out.max(Some(until));
-            self.doubt(since, until);
+            self.last_expiry = self.last_expiry.max(Some(until));
+            self.retry_doubtful(since, until);
         }
         match lease.lines.verdict(lease.deadline.saturating_sub(lease.since), lease.candidate) {
-            Verdict::Again(lines) => again.push(lines),
+            Verdict::Retry(lines) => again.push(lines),
             Verdict::Candidate(parts) => {
                 self.ready_bytes += parts.iter().map(|part| part.batch.data.len()).sum::<usize>();
                 self.candidates.waiting.extend(parts);
@@ -41,8 +41,8 @@ impl Queue {
             Verdict::Poison(line) => {
                 self.ready_bytes += line.batch.data.len();
                 self.poison.push_back(Poison { line, since, until });
-                if let Some(other) = self.last_run_out {
-                    self.doubt(Duration::ZERO, other);
+                if let Some(other) = self.last_expiry {
+                    self.retry_doubtful(Duration::ZERO, other);
                 }
                 return true;
             }
@@ -52,12 +52,12 @@ impl Queue {
     }
 
     /// Lets off once each poison line that may have been taken down by a batch which was out from `since` to `until`.
-    fn doubt(&mut self, since: Duration, until: Duration) {
+    fn retry_doubtful(&mut self, since: Duration, until: Duration) {
         for _ in 0..self.poison.len() {
             let Some(mut poison) = self.poison.pop_front() else { break };
             let together = since < poison.until && poison.since < until;
-            if together && !poison.line.record.doubted {
-                poison.line.record.doubted = true;
+            if together && !poison.line.history.retried {
+                poison.line.history.retried = true;
                 self.counts.redelivered += 1;
                 self.candidates.waiting.push_back(poison.line);
             } else {
@@ -70,17 +70,17 @@ impl Queue {
     /// durable before it is [buried](Queue::bury).
     ///
     /// None is told while a lease is out that may turn out to have run out with it.
-    pub fn poison(&self) -> Option<&Waiting> {
+    pub fn poison(&self) -> Option<&TrackedBatch> {
         let Poison { line, until, .. } = self.poison.front()?;
         // Whoever was heard of since has outlived the line.
         let heard = |lease: &Lease| lease.deadline.saturating_sub(self.limits.lease.unwrap_or_default());
         let open = |lease: &Lease| !lease.candidate && lease.since < *until && heard(lease) < *until;
-        (line.record.doubted || !self.leases.values().any(open)).then_some(line)
+        (line.history.retried || !self.leases.values().any(open)).then_some(line)
     }
 
     /// Takes the line that [`poison`](Queue::poison) tells, so that its dead letter can be written while the queue goes
-    /// on: nothing lets it off any more. It has to be [buried](Queue::bury) or [put back](Queue::put_back).
-    pub fn begin_burial(&mut self) -> Option<Waiting> {
+    /// on: nothing lets it off any more. It has to be [buried](Queue::bury) or [put back](Queue::cancel_burial).
+    pub fn begin_burial(&mut self) -> Option<TrackedBatch> {
         if self.burying.is_none() {
             self.poison()?;
             self.burying = self.poison.pop_front();
@@ -89,7 +89,7 @@ impl Queue {
     }
 
     /// The dead letter of the line that is being buried could not be written: it is poison as before.
-    pub fn put_back(&mut self) {
+    pub fn cancel_burial(&mut self) {
         if let Some(poison) = self.burying.take() {
             self.poison.push_front(poison);
         }

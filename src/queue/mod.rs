@@ -15,7 +15,7 @@ mod tests;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use self::poison::{Candidates, Poison, Record, Waiting};
+use self::poison::{Candidates, LeaseHistory, Poison, TrackedBatch};
 use crate::core::batch::Batch;
 use crate::observe::receipt::Tally;
 use crate::source::reader::BatchSize;
@@ -63,6 +63,9 @@ impl Default for Limits {
     }
 }
 
+/// Tells whether a peer can take a line, given without its end.
+pub type AcceptsLine = fn(&[u8]) -> bool;
+
 /// The answer to a peer that asks for work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reserved {
@@ -71,12 +74,12 @@ pub enum Reserved {
     /// Nothing now: nothing is ready, or a bound is reached.
     Wait,
     /// Everything is acknowledged and nothing more will come.
-    End,
+    Ended,
 }
 
 #[derive(Debug)]
 struct Lease {
-    lines: Waiting,
+    lines: TrackedBatch,
     peer: PeerId,
     /// Whether the lines are a poison candidate.
     candidate: bool,
@@ -88,7 +91,7 @@ struct Lease {
 
 /// What one peer holds.
 #[derive(Debug, Clone, Copy, Default)]
-struct Held {
+struct PeerLeases {
     leases: usize,
     /// Whether it is a poison candidate, which is held alone.
     candidate: bool,
@@ -98,20 +101,20 @@ struct Held {
 #[derive(Debug)]
 pub struct Queue {
     limits: Limits,
-    ready: VecDeque<Waiting>,
+    ready: VecDeque<TrackedBatch>,
     candidates: Candidates,
     /// Single lines that workers are lost on, to be buried.
     poison: VecDeque<Poison>,
     /// The one of them whose dead letter is being written.
     burying: Option<Poison>,
     /// The latest time at which a lease ran out that was not a poison candidate's.
-    last_run_out: Option<Duration>,
+    last_expiry: Option<Duration>,
     /// Of all that is not out on lease: ready, poison candidate and poison.
     ready_bytes: usize,
     leases: HashMap<LeaseId, Lease>,
     leased_bytes: usize,
     deadlines: BTreeSet<(Duration, LeaseId)>,
-    held: HashMap<PeerId, Held>,
+    peers: HashMap<PeerId, PeerLeases>,
     next_lease: LeaseId,
     input_open: bool,
     counts: Counts,
@@ -146,12 +149,12 @@ impl Queue {
             candidates: Candidates::default(),
             poison: VecDeque::new(),
             burying: None,
-            last_run_out: None,
+            last_expiry: None,
             ready_bytes: 0,
             leases: HashMap::new(),
             leased_bytes: 0,
             deadlines: BTreeSet::new(),
-            held: HashMap::new(),
+            peers: HashMap::new(),
             next_lease: first_lease,
             input_open: true,
             counts: Counts::default(),
@@ -174,7 +177,7 @@ impl Queue {
         self.counts.read += u64::from(batch.lines);
         self.counts.bytes += batch.data.len() as u64;
         self.ready_bytes += batch.data.len();
-        self.ready.push_back(Waiting::new(batch));
+        self.ready.push_back(TrackedBatch::new(batch));
     }
 
     /// Counts lines that the reader itself set aside, `bytes` long with their ends.
@@ -220,7 +223,7 @@ impl Queue {
     }
 
     /// All lines that are not accounted for.
-    fn outstanding(&self) -> impl Iterator<Item = &Waiting> {
+    fn outstanding(&self) -> impl Iterator<Item = &TrackedBatch> {
         let leased = self.leases.values().map(|lease| &lease.lines);
         let poison = self.poison.iter().chain(&self.burying).map(|poison| &poison.line);
         self.ready.iter().chain(&self.candidates.waiting).chain(poison).chain(leased)
@@ -243,37 +246,37 @@ impl Queue {
 
     /// Hands out the next batch.
     pub fn reserve(&mut self, peer: PeerId, now: Duration) -> Reserved {
-        self.reserve_next(peer, now, false)
+        self.reserve_next(peer, now, None)
     }
 
-    /// Hands out the next line that is not empty as a batch of its own. Empty lines are counted as filtered: in the
-    /// line dialogue an empty reply means the end.
-    pub fn reserve_line(&mut self, peer: PeerId, now: Duration) -> Reserved {
-        self.reserve_next(peer, now, true)
+    /// Hands out the next line that `accepts` returns true for, as a batch of its own. The lines before it are counted as
+    /// filtered.
+    pub fn reserve_line(&mut self, peer: PeerId, now: Duration, accepts: AcceptsLine) -> Reserved {
+        self.reserve_next(peer, now, Some(accepts))
     }
 
     /// Poison candidates go first: what they hold up is known to be late.
-    fn reserve_next(&mut self, peer: PeerId, now: Duration, line: bool) -> Reserved {
-        if let Some(answer) = self.refuse(peer) {
+    fn reserve_next(&mut self, peer: PeerId, now: Duration, line: Option<AcceptsLine>) -> Reserved {
+        if let Some(answer) = self.refusal(peer) {
             return answer;
         }
         loop {
-            let candidate = self.candidates.may_go(line);
-            if candidate && self.held.contains_key(&peer) {
+            let candidate = self.candidates.can_lease_next(line.is_some());
+            if candidate && self.peers.contains_key(&peer) {
                 // It has to finish what it holds first. Others may take the poison candidate meanwhile.
                 return Reserved::Wait;
             }
-            let Some(mut next) = self.pop(candidate) else { break };
-            if line {
+            let Some(mut next) = self.pop_next(candidate) else { break };
+            if let Some(accepts) = line {
                 if let Some(mut first) = next.split_first_line() {
                     if !candidate {
                         // What is known is known against the batch, and may be the fault of any of its lines.
-                        first.record = Record::default();
+                        first.history = LeaseHistory::default();
                     }
                     let rest = std::mem::replace(&mut next, first);
                     self.push_front(rest, candidate);
                 }
-                if crate::core::lines::lines(&next.batch.data).all(|line| line.bytes.is_empty()) {
+                if !crate::core::lines::lines(&next.batch.data).any(|line| accepts(line.bytes)) {
                     self.counts.tally.filtered += 1;
                     self.settled.iter_mut().for_each(|settled| settled.push(next.batch.clone()));
                     continue;
@@ -281,25 +284,25 @@ impl Queue {
             }
             return self.lease(next, candidate, peer, now);
         }
-        if self.is_finished() { Reserved::End } else { Reserved::Wait }
+        if self.is_finished() { Reserved::Ended } else { Reserved::Wait }
     }
 
-    fn refuse(&self, peer: PeerId) -> Option<Reserved> {
+    fn refusal(&self, peer: PeerId) -> Option<Reserved> {
         if self.is_finished() {
-            return Some(Reserved::End);
+            return Some(Reserved::Ended);
         }
-        let held = self.held.get(&peer).copied().unwrap_or_default();
+        let held = self.peers.get(&peer).copied().unwrap_or_default();
         let full = self.leased_bytes >= self.limits.leased_bytes || held.leases >= self.limits.leases_per_peer;
         (full || held.candidate).then_some(Reserved::Wait)
     }
 
-    fn pop(&mut self, candidate: bool) -> Option<Waiting> {
+    fn pop_next(&mut self, candidate: bool) -> Option<TrackedBatch> {
         let next = if candidate { self.candidates.waiting.pop_front() } else { self.ready.pop_front() }?;
         self.ready_bytes -= next.batch.data.len();
         Some(next)
     }
 
-    fn push_front(&mut self, waiting: Waiting, candidate: bool) {
+    fn push_front(&mut self, waiting: TrackedBatch, candidate: bool) {
         self.ready_bytes += waiting.batch.data.len();
         match candidate {
             true => self.candidates.waiting.push_front(waiting),
@@ -307,7 +310,7 @@ impl Queue {
         }
     }
 
-    fn lease(&mut self, mut lines: Waiting, candidate: bool, peer: PeerId, now: Duration) -> Reserved {
+    fn lease(&mut self, mut lines: TrackedBatch, candidate: bool, peer: PeerId, now: Duration) -> Reserved {
         let small = lines.batch.lines == 1 || lines.batch.data.len() < self.limits.block_bytes / 2;
         if small && self.limits.lease.is_some() {
             // A peer elsewhere may keep a few lines for long, and each peer lines of another block: then the blocks would be
@@ -320,11 +323,11 @@ impl Queue {
         let batch = lines.batch.clone();
         self.leased_bytes += batch.data.len();
         self.deadlines.insert((deadline, id));
-        let held = self.held.entry(peer).or_default();
+        let held = self.peers.entry(peer).or_default();
         held.leases += 1;
         held.candidate |= candidate;
         if candidate {
-            self.candidates.went(&batch);
+            self.candidates.note_leased(&batch);
         }
         self.leases.insert(id, Lease { lines, peer, candidate, since: now, deadline });
         Reserved::Batch(id, batch)
@@ -334,25 +337,25 @@ impl Queue {
         self.limits.lease.map_or(Duration::MAX, |lease| now.saturating_add(lease))
     }
 
-    fn take(&mut self, id: LeaseId) -> Option<Lease> {
+    fn remove_lease(&mut self, id: LeaseId) -> Option<Lease> {
         let lease = self.leases.remove(&id)?;
         self.deadlines.remove(&(lease.deadline, id));
         self.leased_bytes -= lease.lines.batch.data.len();
-        if let Some(held) = self.held.get_mut(&lease.peer) {
+        if let Some(held) = self.peers.get_mut(&lease.peer) {
             held.leases -= 1;
             if held.leases == 0 {
-                self.held.remove(&lease.peer);
+                self.peers.remove(&lease.peer);
             }
         }
         if lease.candidate {
-            self.candidates.came_back();
+            self.candidates.note_returned();
         }
         Some(lease)
     }
 
     /// Finishes a lease. `false` when it is gone: its batch went to another peer, which accounts for it.
     pub fn ack(&mut self, ack: &Ack) -> bool {
-        let Some(lease) = self.take(ack.lease) else {
+        let Some(lease) = self.remove_lease(ack.lease) else {
             self.counts.late_acks += 1;
             return false;
         };
@@ -375,7 +378,7 @@ impl Queue {
 
     /// Gives a lease back: its batch is the next to be handed out. `false` when it is gone.
     pub fn release(&mut self, id: LeaseId) -> bool {
-        let Some(lease) = self.take(id) else { return false };
+        let Some(lease) = self.remove_lease(id) else { return false };
         self.counts.redelivered += 1;
         self.push_front(lease.lines, lease.candidate);
         true

@@ -3,8 +3,8 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::poison::Waiting;
-use super::{Ack, Counts, LeaseId, Limits, PeerId, Queue, Reserved};
+use super::poison::TrackedBatch;
+use super::{AcceptsLine, Ack, Counts, LeaseId, Limits, PeerId, Queue, Reserved};
 use crate::core::batch::Batch;
 use crate::observe::details::Seldom;
 
@@ -67,7 +67,7 @@ impl SharedQueue {
         self
     }
 
-    fn tell_settled(&self, settled: &[Batch]) {
+    fn notify_settled(&self, settled: &[Batch]) {
         if let Some(settle) = self.settle.as_ref().filter(|_| !settled.is_empty()) {
             settle(settled);
         }
@@ -83,7 +83,7 @@ impl SharedQueue {
         self.started.elapsed()
     }
 
-    fn announce(&self) {
+    fn wake_all(&self) {
         self.work.notify_all();
         self.backlog.notify_all();
         if let Some(notify) = &self.notify {
@@ -127,7 +127,7 @@ impl SharedQueue {
     /// No `offer` will follow.
     pub fn end_input(&self) {
         self.lock().queue.end_input();
-        self.announce();
+        self.wake_all();
     }
 
     /// Stops taking input. What is in the queue is still handed out.
@@ -137,7 +137,7 @@ impl SharedQueue {
         state.queue.end_input();
         drop(state);
         self.room.notify_all();
-        self.announce();
+        self.wake_all();
     }
 
     /// See [`Queue::reserve`].
@@ -156,13 +156,13 @@ impl SharedQueue {
     }
 
     /// See [`Queue::reserve_line`].
-    pub fn reserve_line(&self, peer: PeerId) -> Reserved {
+    pub fn reserve_line(&self, peer: PeerId, accepts: AcceptsLine) -> Reserved {
         let now = self.now();
         let mut state = self.lock();
-        let reserved = state.queue.reserve_line(peer, now);
+        let reserved = state.queue.reserve_line(peer, now, accepts);
         let settled = state.queue.take_settled();
         self.after_take(state);
-        self.tell_settled(&settled);
+        self.notify_settled(&settled);
         reserved
     }
 
@@ -215,7 +215,7 @@ impl SharedQueue {
             LATE.tell(late as u64, |_, late| format!("{late} acks came too late: their leases had run out"));
         }
         self.work.notify_all();
-        self.tell_settled(&settled);
+        self.notify_settled(&settled);
         accepted
     }
 
@@ -231,7 +231,7 @@ impl SharedQueue {
         let mut state = self.lock();
         let released = leases.iter().rev().filter(|&&lease| state.queue.release(lease)).count();
         drop(state);
-        self.announce();
+        self.wake_all();
         released
     }
 
@@ -241,7 +241,7 @@ impl SharedQueue {
         if released > 0 {
             log::debug!("worker {peer} has left {released} leases, whose lines are handed out again");
         }
-        self.announce();
+        self.wake_all();
         released
     }
 
@@ -252,7 +252,7 @@ impl SharedQueue {
         if expired > 0 {
             RAN_OUT
                 .tell(expired as u64, |_, leases| format!("{leases} leases ran out: their lines are handed out again"));
-            self.announce();
+            self.wake_all();
         }
         expired
     }
@@ -263,13 +263,13 @@ impl SharedQueue {
     }
 
     /// See [`Queue::begin_burial`].
-    pub fn begin_burial(&self) -> Option<Waiting> {
+    pub fn begin_burial(&self) -> Option<TrackedBatch> {
         self.lock().queue.begin_burial()
     }
 
-    /// See [`Queue::put_back`].
-    pub fn put_back(&self) {
-        self.lock().queue.put_back();
+    /// See [`Queue::cancel_burial`].
+    pub fn cancel_burial(&self) {
+        self.lock().queue.cancel_burial();
     }
 
     /// See [`Queue::bury`].
@@ -279,8 +279,8 @@ impl SharedQueue {
         state.last_ack = self.now();
         let settled = state.queue.take_settled();
         drop(state);
-        self.announce();
-        self.tell_settled(&settled);
+        self.wake_all();
+        self.notify_settled(&settled);
         Some(buried)
     }
 

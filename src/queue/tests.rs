@@ -41,6 +41,11 @@ fn unescape(text: &str) -> Vec<u8> {
     text.replace("\\r", "\r").replace("\\n", "\n").into_bytes()
 }
 
+/// What the peers of the line dialogue accept.
+fn is_not_empty(line: &[u8]) -> bool {
+    !line.is_empty()
+}
+
 struct Script {
     queue: Queue,
     offset: u64,
@@ -85,7 +90,7 @@ impl Script {
                 String::new()
             }
             "reserve" => reserved(queue.reserve(number(words.next(), 'p'), at(words.next()))),
-            "line" => reserved(queue.reserve_line(number(words.next(), 'p'), at(words.next()))),
+            "line" => reserved(queue.reserve_line(number(words.next(), 'p'), at(words.next()), is_not_empty)),
             "ack" => {
                 let lease = number(words.next(), 'L');
                 let mut tally = Tally::default();
@@ -101,7 +106,7 @@ impl Script {
             "expire" => format!("{} expired", queue.expire(at(words.next()))),
             "deadline" => queue.next_deadline().map_or("none".into(), |at| format!("@{}s", at.as_secs_f64())),
             "poison" => queue.poison().map_or("none".into(), |line| {
-                let (expired, held) = (line.record.expired, line.record.held.as_secs_f64());
+                let (expired, held) = (line.history.expired, line.history.held.as_secs_f64());
                 format!("offset={} {} expired={expired} held={held}s", line.batch.offset, shown(&line.batch))
             }),
             "bury" => {
@@ -168,7 +173,7 @@ fn reserved(reserved: Reserved) -> String {
     match reserved {
         Reserved::Batch(lease, batch) => format!("L{lease} offset={} {}", batch.offset, shown(&batch)),
         Reserved::Wait => "wait".into(),
-        Reserved::End => "end".into(),
+        Reserved::Ended => "end".into(),
     }
 }
 

@@ -357,6 +357,10 @@ mod tests {
         let (waits, _) = recording(Deadline::of(20 * MS), Some(stop));
         let patience = waits.patience("x", Words::WRITTEN);
         let ended = patience.begin().pause("locked", GRACE).unwrap_err();
-        assert!(ended.0.starts_with("not written within 0.02 s: locked"), "the deadline comes before the end of the grace: {}", ended.0);
+        assert!(
+            ended.0.starts_with("not written within 0.02 s: locked"),
+            "the deadline comes before the end of the grace: {}",
+            ended.0
+        );
     }
 }

@@ -13,10 +13,10 @@ use crate::net::wire::{self, Reply, Request};
 use crate::sink::backoff::Backoff;
 
 /// A worker without a queue says so after this time.
-const SAY_AFTER: Duration = Duration::from_secs(1);
+const REPORT_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a peer may take to introduce itself; then libzmq tries again.
-const INTRODUCTION: Duration = Duration::from_secs(10);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a greeting may take; a queue that is slower learns of the worker by its first request.
 const HELLO: Duration = Duration::from_millis(500);
@@ -25,7 +25,7 @@ const HELLO: Duration = Duration::from_millis(500);
 const MECHANISM_MISMATCH: u32 = 0x1100_0002;
 
 /// A socket and its monitor.
-struct Line {
+struct OpenSocket {
     /// A DEALER that keeps to REQ's envelope: so a worker that is told to stop can still say goodbye over the
     /// connection on which a question of it waits, and what is handed out meanwhile goes back at once.
     socket: zmq::Socket,
@@ -40,34 +40,34 @@ struct Line {
 
 /// How hard to try for a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(super) enum Retry {
     /// Until there is one, or a stop is requested.
-    Patient,
+    UntilStopped,
     /// Once, unless a stop is requested.
-    Once,
+    Never,
     /// Once, in spite of a stop, and saying nothing.
-    Farewell,
+    NeverDespiteStop,
 }
 
 enum Attempt {
     Reply(Reply),
-    Lost(Trouble),
+    Failed(Failure),
     Stopped,
 }
 
 /// Why there is no reply.
-enum Trouble {
+enum Failure {
     /// The queue is not there, or not any more.
-    Absent(&'static str),
+    Unreachable(&'static str),
     /// Somebody is there and the two do not come together. It is tried again all the same: people mend such things.
-    Refused(String),
+    Incompatible(String),
 }
 
 /// A queue.
 pub(super) struct Connection {
     context: zmq::Context,
     address: Address,
-    line: Option<Line>,
+    open_socket: Option<OpenSocket>,
     stop: Stop,
     say: Box<dyn Fn(String) + Send>,
     /// It was said that the queue is gone.
@@ -84,19 +84,19 @@ impl Connection {
         Connection {
             context,
             address,
-            line: None,
+            open_socket: None,
             stop,
             say,
             lost: false,
             refused: Vec::new(),
-            backoff: retries(),
+            backoff: new_backoff(),
             ended: false,
         }
     }
 
     /// Whether there is, or may be, a connection.
     pub(super) fn is_open(&self) -> bool {
-        self.line.is_some()
+        self.open_socket.is_some()
     }
 
     fn endpoint(&self) -> &Endpoint {
@@ -105,7 +105,7 @@ impl Connection {
 
     /// Lets the queue know that this worker is there, if the queue is there already.
     pub(super) fn hello(&mut self) -> Result<()> {
-        self.request(&Request::Touch(Vec::new()), HELLO, Manner::Once).map(drop)
+        self.request(&Request::Touch(Vec::new()), HELLO, Retry::Never).map(drop)
     }
 
     /// What to say of a reply that answers no question of ours.
@@ -116,23 +116,23 @@ impl Connection {
         }
     }
 
-    /// Sends a request and returns the reply; `None` when stopped, or when there is none and `manner` does not insist.
+    /// Sends a request and returns the reply; `None` when stopped, or when there is none and `retry` does not insist.
     /// `patience` is how long a queue that is connected may take.
-    pub(super) fn request(&mut self, request: &Request, patience: Duration, manner: Manner) -> Result<Option<Reply>> {
+    pub(super) fn request(&mut self, request: &Request, timeout: Duration, retry: Retry) -> Result<Option<Reply>> {
         // Of two answers to the same question nobody could tell which is which.
         let asks_again = matches!(request, Request::Reserve { .. });
-        let mut kept = self.line.take().filter(|line| !(asks_again && line.unanswered));
+        let mut kept = self.open_socket.take().filter(|open| !(asks_again && open.unanswered));
         loop {
-            let line = match kept.take() {
-                Some(line) => line,
-                None => match self.open(manner)? {
-                    Some(line) => line,
+            let open = match kept.take() {
+                Some(open) => open,
+                None => match self.open(retry)? {
+                    Some(open) => open,
                     None => return Ok(None),
                 },
             };
-            match self.attempt(line, request, patience, manner)? {
+            match self.attempt(open, request, timeout, retry)? {
                 Attempt::Reply(reply) => {
-                    self.backoff = retries();
+                    self.backoff = new_backoff();
                     self.refused.clear();
                     if std::mem::take(&mut self.lost) {
                         (self.say)(format!("{}: the queue answers", self.endpoint()));
@@ -140,14 +140,14 @@ impl Connection {
                     return Ok(Some(reply));
                 }
                 Attempt::Stopped => return Ok(None),
-                Attempt::Lost(trouble) => {
-                    if manner != Manner::Farewell {
+                Attempt::Failed(trouble) => {
+                    if retry != Retry::NeverDespiteStop {
                         match trouble {
-                            Trouble::Absent(why) => self.say_lost(why),
-                            Trouble::Refused(why) => self.say_refused(why),
+                            Failure::Unreachable(why) => self.report_unreachable(why),
+                            Failure::Incompatible(why) => self.report_incompatible(why),
                         }
                     }
-                    if manner != Manner::Patient {
+                    if retry != Retry::UntilStopped {
                         return Ok(None);
                     }
                     let delay = self.backoff.next_delay();
@@ -168,14 +168,14 @@ impl Connection {
     }
 
     /// Says once that the queue is not there.
-    fn say_lost(&mut self, why: &str) {
+    fn report_unreachable(&mut self, why: &str) {
         if !std::mem::replace(&mut self.lost, true) {
             (self.say)(format!("{}: {why}; waiting for it", self.endpoint()));
         }
     }
 
     /// Says why the two do not come together, when that is news.
-    fn say_refused(&mut self, why: String) {
+    fn report_incompatible(&mut self, why: String) {
         self.lost = true;
         if !self.refused.contains(&why) {
             (self.say)(format!("{}: {why}. It is tried again and again", self.endpoint()));
@@ -184,16 +184,16 @@ impl Connection {
     }
 
     /// Connects. Waits for a socket in the file system to appear: only then can its owner be checked. `None` when
-    /// stopped, or when there is nothing to connect to and `manner` does not insist.
-    fn open(&mut self, manner: Manner) -> Result<Option<Line>> {
+    /// stopped, or when there is nothing to connect to and `retry` does not insist.
+    fn open(&mut self, retry: Retry) -> Result<Option<OpenSocket>> {
         let started = Instant::now();
         let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(2));
         while !self.endpoint().check_owner()? {
-            if manner != Manner::Patient || self.stop.is_requested() {
+            if retry != Retry::UntilStopped || self.stop.is_requested() {
                 return Ok(None);
             }
-            if started.elapsed() > SAY_AFTER {
-                self.say_lost("no queue is there");
+            if started.elapsed() > REPORT_AFTER {
+                self.report_unreachable("no queue is there");
             }
             self.pause(backoff.next_delay());
         }
@@ -203,7 +203,7 @@ impl Connection {
         socket.set_ipv6(self.endpoint().is_ipv6()).map_err(failed)?;
         socket.set_reconnect_ivl(50).map_err(failed)?;
         socket.set_reconnect_ivl_max(2000).map_err(failed)?;
-        socket.set_handshake_ivl(INTRODUCTION.as_millis() as i32).map_err(failed)?;
+        socket.set_handshake_ivl(HANDSHAKE_TIMEOUT.as_millis() as i32).map_err(failed)?;
         if let Some(keys) = &self.address.keys {
             socket.set_curve_serverkey(keys.queue.as_bytes()).map_err(failed)?;
             socket.set_curve_publickey(keys.own.public().as_bytes()).map_err(failed)?;
@@ -218,69 +218,73 @@ impl Connection {
         socket
             .connect(&self.endpoint().to_string())
             .map_err(|error| Error::usage(format!("{}: cannot be connected to", self.endpoint())).because(error))?;
-        Ok(Some(Line { socket, monitor, reached: false, connected: false, unanswered: false }))
+        Ok(Some(OpenSocket { socket, monitor, reached: false, connected: false, unanswered: false }))
     }
 
     /// Sends once and waits for the reply, a break of the connection, a stop, or the end of patience. The line is kept
     /// only if the reply came, or may come after a stop.
-    fn attempt(&mut self, mut line: Line, request: &Request, patience: Duration, manner: Manner) -> Result<Attempt> {
-        if line.socket.send_multipart([b"", &wire::MAGIC[..], &request.encode()], zmq::DONTWAIT).is_err() {
-            return Ok(Attempt::Lost(Trouble::Absent("the queue cannot be asked")));
+    fn attempt(&mut self, mut open: OpenSocket, request: &Request, timeout: Duration, retry: Retry) -> Result<Attempt> {
+        if open.socket.send_multipart([b"", &wire::MAGIC[..], &request.encode()], zmq::DONTWAIT).is_err() {
+            return Ok(Attempt::Failed(Failure::Unreachable("the queue cannot be asked")));
         }
         let mut asked = Instant::now();
         // A question that is not kept waiting for work is answered at once, and the answer may be a lease: a stop does
         // not cut it short.
         let waits = matches!(request, Request::Reserve { wait, .. } if !wait.is_zero());
         loop {
-            let heeds_stop = manner != Manner::Farewell && (waits || !line.connected);
+            let ends_at_stop = retry != Retry::NeverDespiteStop && (waits || !open.connected);
             // Before there is a connection, silence means nothing.
-            let bound = match (line.connected || manner != Manner::Patient, self.lost) {
-                (true, _) => Some(patience),
-                (false, false) => Some(SAY_AFTER),
+            let bound = match (open.connected || retry != Retry::UntilStopped, self.lost) {
+                (true, _) => Some(timeout),
+                (false, false) => Some(REPORT_AFTER),
                 (false, true) => None,
             };
             let remaining = bound.map(|bound| bound.saturating_sub(asked.elapsed()));
             if remaining == Some(Duration::ZERO) {
-                if line.connected || manner != Manner::Patient {
-                    return Ok(Attempt::Lost(Trouble::Absent("the queue does not answer")));
+                if open.connected || retry != Retry::UntilStopped {
+                    return Ok(Attempt::Failed(Failure::Unreachable("the queue does not answer")));
                 }
-                self.say_lost(if line.reached { "what listens there says nothing" } else { "no queue is there" });
+                self.report_unreachable(if open.reached {
+                    "what listens there says nothing"
+                } else {
+                    "no queue is there"
+                });
                 continue;
             }
             let mut items = [
-                line.socket.as_poll_item(zmq::POLLIN),
-                line.monitor.poll_item(),
+                open.socket.as_poll_item(zmq::POLLIN),
+                open.monitor.poll_item(),
                 zmq::PollItem::from_fd(self.stop.descriptor(), zmq::POLLIN),
             ];
-            let watched = if heeds_stop { 3 } else { 2 };
+            let watched = if ends_at_stop { 3 } else { 2 };
             match zmq::poll(&mut items[..watched], remaining.map_or(-1, |time| time.as_millis() as i64 + 1)) {
                 Ok(_) | Err(zmq::Error::EINTR) => {}
                 Err(error) => return Err(Error::wire("waiting for the queue failed").because(error)),
             }
-            if let Some(reply) = receive(&line.socket, self.endpoint())? {
-                line.connected = true;
+            if let Some(reply) = receive(&open.socket, self.endpoint())? {
+                open.connected = true;
                 // What follows a question that was cut short is answered with a number, and that question is not.
-                if std::mem::take(&mut line.unanswered) && !matches!(reply, Reply::Ok(_) | Reply::Error(..)) {
+                if std::mem::take(&mut open.unanswered) && !matches!(reply, Reply::Ok(_) | Reply::Error(..)) {
                     continue;
                 }
-                self.line = Some(line);
+                self.open_socket = Some(open);
                 return Ok(Attempt::Reply(reply));
             }
-            while let Some(report) = line.monitor.next() {
-                match self.judge(&report) {
-                    News::Reached => line.reached = true,
-                    News::Connected => {
-                        line.connected = true;
+            while let Some(report) = open.monitor.next() {
+                match self.interpret(&report) {
+                    ConnectionEvent::Reached => open.reached = true,
+                    ConnectionEvent::Connected => {
+                        open.connected = true;
                         asked = Instant::now();
                     }
-                    News::Broken(trouble) => return Ok(Attempt::Lost(trouble)),
-                    News::Nothing => {}
+                    ConnectionEvent::Broken(trouble) => return Ok(Attempt::Failed(trouble)),
+                    ConnectionEvent::Other => {}
                 }
             }
-            if heeds_stop && self.stop.is_requested() {
-                if line.connected {
-                    line.unanswered = true;
-                    self.line = Some(line);
+            if ends_at_stop && self.stop.is_requested() {
+                if open.connected {
+                    open.unanswered = true;
+                    self.open_socket = Some(open);
                 }
                 return Ok(Attempt::Stopped);
             }
@@ -288,13 +292,13 @@ impl Connection {
     }
 
     /// What a report of libzmq means.
-    fn judge(&self, report: &Report) -> News {
+    fn interpret(&self, report: &Report) -> ConnectionEvent {
         use zmq::SocketEvent as E;
-        let refused = |why: String| News::Broken(Trouble::Refused(why));
+        let refused = |why: String| ConnectionEvent::Broken(Failure::Incompatible(why));
         match (report.event, &self.address.keys) {
-            (E::CONNECTED, _) => News::Reached,
-            (E::HANDSHAKE_SUCCEEDED, _) => News::Connected,
-            (E::DISCONNECTED, _) => News::Broken(Trouble::Absent("the queue is gone")),
+            (E::CONNECTED, _) => ConnectionEvent::Reached,
+            (E::HANDSHAKE_SUCCEEDED, _) => ConnectionEvent::Connected,
+            (E::DISCONNECTED, _) => ConnectionEvent::Broken(Failure::Unreachable("the queue is gone")),
             (E::HANDSHAKE_FAILED_AUTH, Some(keys)) => refused(format!(
                 "the queue refuses this worker's key; put {} in its --authorized-keys file and send it SIGHUP",
                 keys.own.public()
@@ -314,19 +318,19 @@ impl Connection {
             (E::HANDSHAKE_FAILED_NO_DETAIL | E::HANDSHAKE_FAILED_PROTOCOL | E::HANDSHAKE_FAILED_AUTH, None) => refused(
                 "the queue there demands keys, or it is no queue; give this worker --curve-key and --queue-key".into(),
             ),
-            _ => News::Nothing,
+            _ => ConnectionEvent::Other,
         }
     }
 }
 
-enum News {
+enum ConnectionEvent {
     Reached,
     Connected,
-    Broken(Trouble),
-    Nothing,
+    Broken(Failure),
+    Other,
 }
 
-fn retries() -> Backoff {
+fn new_backoff() -> Backoff {
     Backoff::new(Duration::from_millis(10), Duration::from_secs(2))
 }
 

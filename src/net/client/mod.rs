@@ -9,7 +9,7 @@ mod connection;
 
 use std::time::Duration;
 
-use self::connection::{Connection, Manner};
+use self::connection::{Connection, Retry};
 use crate::core::error::Result;
 use crate::core::stop::Stop;
 use crate::net::address::Address;
@@ -37,7 +37,7 @@ pub struct Client {
     stop: Stop,
     /// Acks of which a stop has left unknown whether their queues have them. They go with the farewell; a queue that
     /// has them already ignores them.
-    unsure: Vec<(Ticket, Tally)>,
+    unconfirmed: Vec<(Ticket, Tally)>,
 }
 
 impl Client {
@@ -50,7 +50,7 @@ impl Client {
     ) -> Client {
         let connection =
             |address: &Address| Connection::new(context.clone(), address.clone(), stop.clone(), Box::new(say.clone()));
-        Client { connections: addresses.iter().map(connection).collect(), turn: 0, stop, unsure: Vec::new() }
+        Client { connections: addresses.iter().map(connection).collect(), turn: 0, stop, unconfirmed: Vec::new() }
     }
 }
 
@@ -70,10 +70,10 @@ impl LeaseClient for Client {
             (true, _) => WAIT_AMONG_SEVERAL,
         };
         // A queue that is lost must not keep the others waiting.
-        let manner = if open > 1 { Manner::Once } else { Manner::Patient };
+        let retry = if open > 1 { Retry::Never } else { Retry::UntilStopped };
         let mut all_acks = acks;
         if self.stop.is_requested() {
-            self.unsure.append(&mut all_acks);
+            self.unconfirmed.append(&mut all_acks);
             return Ok(Next::Stopped);
         }
         let mut pause = Duration::from_millis(250);
@@ -86,7 +86,7 @@ impl LeaseClient for Client {
             }
             let sent: Vec<_> = all_acks.extract_if(.., |(ticket, _)| ticket.queue == index).collect();
             let acks = queue_acks(&sent);
-            match connection.request(&Request::Reserve { wait, acks }, wait + GRACE, manner)? {
+            match connection.request(&Request::Reserve { wait, acks }, wait + GRACE, retry)? {
                 Some(Reply::Batch { lease, ttr, batch }) => {
                     self.acknowledge(all_acks)?;
                     return Ok(Next::Batch { ticket: Ticket { queue: index, lease }, ttr, batch });
@@ -95,7 +95,7 @@ impl LeaseClient for Client {
                 Some(Reply::End) => connection.ended = true,
                 Some(reply) => return Err(connection.unexpected(&reply)),
                 None if self.stop.is_requested() => {
-                    self.unsure.extend(sent.into_iter().chain(all_acks));
+                    self.unconfirmed.extend(sent.into_iter().chain(all_acks));
                     return Ok(Next::Stopped);
                 }
                 None => {}
@@ -107,22 +107,22 @@ impl LeaseClient for Client {
     }
 
     fn touch(&mut self, tickets: &[Ticket]) -> Result<()> {
-        self.each(tickets, Request::Touch, GRACE, Manner::Once)
+        self.send_to_each(tickets, Request::Touch, GRACE, Retry::Never)
     }
 
     fn release(&mut self, tickets: &[Ticket]) -> Result<()> {
-        self.each(tickets, Request::Release, FAREWELL, Manner::Farewell)
+        self.send_to_each(tickets, Request::Release, FAREWELL, Retry::NeverDespiteStop)
     }
 
     fn bye(&mut self, acks: Vec<(Ticket, Tally)>) {
-        let mut all_acks = std::mem::take(&mut self.unsure);
+        let mut all_acks = std::mem::take(&mut self.unconfirmed);
         all_acks.extend(acks);
         for (index, connection) in self.connections.iter_mut().enumerate() {
             let acks = take_acks(&mut all_acks, index);
             if connection.is_open() || !acks.is_empty() {
                 // Nothing more can be done for acks a queue does not take: it gives the lines to another worker, and
                 // the sink knows them.
-                let _ = connection.request(&Request::Bye(acks), FAREWELL, Manner::Farewell);
+                let _ = connection.request(&Request::Bye(acks), FAREWELL, Retry::NeverDespiteStop);
             }
         }
     }
@@ -144,25 +144,25 @@ impl Client {
             }
             let request = Request::Reserve { wait: Duration::ZERO, acks };
             // What it hands out on this occasion is given back at once: the turn is another queue's.
-            if let Some(Reply::Batch { lease, .. }) = connection.request(&request, GRACE, Manner::Once)? {
-                connection.request(&Request::Release(vec![lease]), GRACE, Manner::Once)?;
+            if let Some(Reply::Batch { lease, .. }) = connection.request(&request, GRACE, Retry::Never)? {
+                connection.request(&Request::Release(vec![lease]), GRACE, Retry::Never)?;
             }
         }
         Ok(())
     }
 
-    fn each(
+    fn send_to_each(
         &mut self,
         tickets: &[Ticket],
         request: fn(Vec<LeaseId>) -> Request,
-        patience: Duration,
-        manner: Manner,
+        timeout: Duration,
+        retry: Retry,
     ) -> Result<()> {
         for (index, connection) in self.connections.iter_mut().enumerate() {
             let leases: Vec<LeaseId> =
                 tickets.iter().filter(|ticket| ticket.queue == index).map(|ticket| ticket.lease).collect();
             if !leases.is_empty() && !connection.ended {
-                connection.request(&request(leases), patience, manner)?;
+                connection.request(&request(leases), timeout, retry)?;
             }
         }
         Ok(())

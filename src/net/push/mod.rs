@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::core::error::{Error, Result};
 use crate::net::endpoint::Endpoint;
-use crate::net::socket::{Say, Socket, SocketOptions};
+use crate::net::socket::{OnNotice, Socket, SocketOptions};
 
 /// Sends messages to the PULL sockets that are connected, in turn.
 ///
@@ -54,8 +54,8 @@ impl Pusher {
     ///
     /// # Errors
     /// An endpoint that is in use, cannot be bound, or is another user's.
-    pub fn open(options: &SocketOptions, say: Say) -> Result<Pusher> {
-        Ok(Pusher { socket: Socket::open(zmq::PUSH, options, say)? })
+    pub fn open(options: &SocketOptions, on_notice: OnNotice) -> Result<Pusher> {
+        Ok(Pusher { socket: Socket::open(zmq::PUSH, options, on_notice)? })
     }
 
     /// Where it listens, ports filled in.

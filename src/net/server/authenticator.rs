@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::report::{Event, Rejections};
 use crate::core::error::{Error, Result};
-use crate::net::auth::{A_ROUND, MOST_TOLD, Security, ZapHandler};
+use crate::net::auth::{MAX_PER_ROUND, MAX_REPORTED_KEYS, Security, ZapHandler};
 use crate::net::keys::PublicKey;
 use crate::net::monitor::Monitor;
 use crate::observe::details::Seldom;
@@ -44,20 +44,20 @@ impl Authenticator {
     /// Answers what is asked and counts what is reported.
     pub(super) fn serve(
         &self,
-        told: &mut HashSet<PublicKey>,
+        reported: &mut HashSet<PublicKey>,
         rejections: &mut Rejections,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<()> {
         self.zap.serve(&mut |key, address| {
             rejections.unauthorized += 1;
             if let Some(key) = key
-                && told.len() < MOST_TOLD
-                && told.insert(key)
+                && reported.len() < MAX_REPORTED_KEYS
+                && reported.insert(key)
             {
                 on_event(Event::Refused { key, address: String::from_utf8_lossy(address).into_owned() });
             }
         })?;
-        for _ in 0..A_ROUND {
+        for _ in 0..MAX_PER_ROUND {
             if self.monitor.next().is_none() {
                 break;
             }

@@ -6,18 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::core::error::{Error, Result};
-use crate::queue::poison::Waiting;
+use crate::queue::poison::TrackedBatch;
 use crate::queue::shared::SharedQueue;
 
 /// When a line is to be buried and its dead letter cannot be written, this is how long until it is tried again.
-const AGAIN: Duration = Duration::from_secs(5);
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Writes the dead letter of a line.
-pub type WriteLetter = Box<dyn FnMut(&Waiting) -> Result<()> + Send>;
+pub type WriteLetter = Box<dyn FnMut(&TrackedBatch) -> Result<()> + Send>;
 
 /// The thread's work, as the server knows it. The thread ends with this, once it has written what it is at.
 pub struct Burials {
-    wanted: SyncSender<()>,
+    requested: SyncSender<()>,
     failure: Arc<Mutex<Option<Error>>>,
 }
 
@@ -28,11 +28,11 @@ impl Burials {
     /// # Errors
     /// When there can be no thread.
     pub fn start(queue: Arc<SharedQueue>, write_letter: WriteLetter, changed: Box<dyn Fn() + Send>) -> Result<Burials> {
-        let (wanted, wishes) = sync_channel(1);
+        let (requested, requests) = sync_channel(1);
         let failure = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&failure);
         let work = move || {
-            bury(&queue, write_letter, &wishes, &|error| {
+            bury(&queue, write_letter, &requests, &|error| {
                 *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 changed();
             });
@@ -41,13 +41,13 @@ impl Burials {
             .name("letters".into())
             .spawn(work)
             .map_err(|error| Error::system("no thread to write dead letters with").because(error))?;
-        Ok(Burials { wanted, failure })
+        Ok(Burials { requested, failure })
     }
 
     /// There is a line to be buried.
-    pub(super) fn want(&self) {
+    pub(super) fn request(&self) {
         // Where a wish waits already, one is enough.
-        let _ = self.wanted.try_send(());
+        let _ = self.requested.try_send(());
     }
 
     /// What went wrong, when nothing is left but lines whose letters cannot be written.
@@ -56,22 +56,22 @@ impl Burials {
     }
 }
 
-fn bury(queue: &SharedQueue, mut write: WriteLetter, wishes: &Receiver<()>, fail: &dyn Fn(Error)) {
-    while wishes.recv().is_ok() {
+fn bury(queue: &SharedQueue, mut write: WriteLetter, requests: &Receiver<()>, fail: &dyn Fn(Error)) {
+    while requests.recv().is_ok() {
         while let Some(line) = queue.begin_burial() {
             let Err(error) = write(&line) else {
                 queue.bury();
                 continue;
             };
-            queue.put_back();
+            queue.cancel_burial();
             if queue.only_poison() {
                 fail(error);
                 return;
             }
             // While it fails, the line stays in the queue, and the others go on.
-            let again = Instant::now() + AGAIN;
-            while let Some(rest) = again.checked_duration_since(Instant::now()) {
-                if wishes.recv_timeout(rest) == Err(RecvTimeoutError::Disconnected) {
+            let retry_at = Instant::now() + RETRY_AFTER;
+            while let Some(rest) = retry_at.checked_duration_since(Instant::now()) {
+                if requests.recv_timeout(rest) == Err(RecvTimeoutError::Disconnected) {
                     return;
                 }
             }

@@ -22,10 +22,10 @@ use crate::queue::shared::SharedQueue;
 
 /// Replies libzmq may hold for one peer that does not read them. Far more than a peer can ask for within the
 /// millisecond or so in which libzmq does not look whether earlier ones were taken; leases bound how many are large.
-const REPLIES_A_PEER: i32 = 256;
+const MAX_REPLIES_PER_PEER: i32 = 256;
 
 /// How long a connection may take to introduce itself; then libzmq closes it.
-const INTRODUCTION: Duration = Duration::from_secs(10);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connections that libzmq accepts ahead of being asked to.
 const BACKLOG: i32 = 1024;
@@ -51,10 +51,10 @@ impl Server {
         let socket = context.socket(zmq::ROUTER).map_err(failed)?;
         // A reply to a peer that is gone or does not read is an error, so that its lease can be taken back.
         socket.set_router_mandatory(true).map_err(failed)?;
-        socket.set_sndhwm(REPLIES_A_PEER).map_err(failed)?;
-        socket.set_rcvhwm(REPLIES_A_PEER).map_err(failed)?;
+        socket.set_sndhwm(MAX_REPLIES_PER_PEER).map_err(failed)?;
+        socket.set_rcvhwm(MAX_REPLIES_PER_PEER).map_err(failed)?;
         socket.set_maxmsgsize(wire::MAX_REQUEST as i64).map_err(failed)?;
-        socket.set_handshake_ivl(INTRODUCTION.as_millis() as i32).map_err(failed)?;
+        socket.set_handshake_ivl(HANDSHAKE_TIMEOUT.as_millis() as i32).map_err(failed)?;
         socket.set_backlog(BACKLOG).map_err(failed)?;
         socket.set_linger(1000).map_err(failed)?;
         let auth = Authenticator::new(&context, &socket, security)?;
@@ -93,12 +93,12 @@ impl Server {
             }
             queue.expire();
             if queue.has_poison() {
-                burials.want();
+                burials.request();
             }
             if let Some(error) = burials.failure() {
                 return Err(error);
             }
-            session.serve_parked()?;
+            session.answer_pending()?;
             let now = Instant::now();
             if finished_at.is_none() && queue.is_finished() {
                 finished_at = Some(now);
@@ -106,16 +106,16 @@ impl Server {
             }
             if let Some(finished) = finished_at {
                 let elapsed = now - finished;
-                if elapsed >= LONGEST_LINGER.max(linger) || (elapsed >= linger && session.all_told_end()) {
+                if elapsed >= LONGEST_LINGER.max(linger) || (elapsed >= linger && session.all_know_end()) {
                     return Ok(session.rejections());
                 }
             }
-            session.forget_silent(now);
+            session.forget_silent_peers(now);
             let timeout = session.timeout(finished_at.map(|finished| (finished, linger)));
             self.wait(waker, abort, timeout)?;
             waker.clear();
             session.serve_auth(on_event)?;
-            session.answer_waiting()?;
+            session.answer_messages()?;
         }
     }
 

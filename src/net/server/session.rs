@@ -26,10 +26,10 @@ const WAIT_AT_BOUND: Duration = Duration::from_millis(20);
 /// A peer that holds nothing and has been silent this long is forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
-static CAME: Seldom = Seldom::new();
-static WENT: Seldom = Seldom::new();
-static REFUSED: Seldom = Seldom::new();
-static GONE: Seldom = Seldom::new();
+static NEW_WORKERS: Seldom = Seldom::new();
+static LEFT_WORKERS: Seldom = Seldom::new();
+static REFUSED_REQUESTS: Seldom = Seldom::new();
+static RETURNED_BATCHES: Seldom = Seldom::new();
 
 type Identity = Vec<u8>;
 
@@ -37,9 +37,9 @@ struct Peer {
     id: PeerId,
     /// The line it was given in the line dialogue; its next request acknowledges it.
     line: Option<LeaseId>,
-    told_end: bool,
+    knows_end: bool,
     /// A request of it waits.
-    parked: bool,
+    is_pending: bool,
     last_seen: Instant,
 }
 
@@ -49,7 +49,7 @@ enum Dialogue {
 }
 
 /// A request that waits for something to hand out.
-struct Parked {
+struct Pending {
     identity: Identity,
     dialogue: Dialogue,
     /// When it is answered all the same; `None` for the line dialogue, which has no word for "wait".
@@ -57,27 +57,27 @@ struct Parked {
 }
 
 /// Messages answered between two looks at the clock.
-const MESSAGES_A_ROUND: usize = 256;
+const MAX_MESSAGES_PER_ROUND: usize = 256;
 
 /// Frames that a message of a dialogue has at most, its sender's name and the empty frame included.
-const MOST_FRAMES: usize = 4;
+const MAX_FRAMES: usize = 4;
 
-/// Parked requests that are tried in vain before the rest is left for later: most of the time they wait for the same.
-const MOST_IN_VAIN: usize = 64;
+/// Pending requests that are tried in vain before the rest is left for later: most of the time they wait for the same.
+const MAX_FAILED_TRIES: usize = 64;
 
 pub(super) struct Session<'a> {
     socket: &'a zmq::Socket,
     auth: &'a Authenticator,
     queue: &'a SharedQueue,
     peers: HashMap<Identity, Peer>,
-    parked: VecDeque<Parked>,
-    /// No parked request has to be answered before.
+    pending: VecDeque<Pending>,
+    /// No pending request has to be answered before.
     next_due: Option<Instant>,
     next_peer: PeerId,
     rejections: Rejections,
     /// Refused keys that were told.
-    told: HashSet<PublicKey>,
-    last_sweep: Instant,
+    reported_keys: HashSet<PublicKey>,
+    last_cleanup: Instant,
 }
 
 impl<'a> Session<'a> {
@@ -87,12 +87,12 @@ impl<'a> Session<'a> {
             auth,
             queue,
             peers: HashMap::new(),
-            parked: VecDeque::new(),
+            pending: VecDeque::new(),
             next_due: None,
             next_peer: 0,
             rejections: Rejections::default(),
-            told: HashSet::new(),
-            last_sweep: Instant::now(),
+            reported_keys: HashSet::new(),
+            last_cleanup: Instant::now(),
         }
     }
 
@@ -101,12 +101,12 @@ impl<'a> Session<'a> {
     }
 
     pub(super) fn serve_auth(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<()> {
-        self.auth.serve(&mut self.told, &mut self.rejections, on_event)
+        self.auth.serve(&mut self.reported_keys, &mut self.rejections, on_event)
     }
 
-    pub(super) fn answer_waiting(&mut self) -> Result<()> {
+    pub(super) fn answer_messages(&mut self) -> Result<()> {
         let mut frames = Vec::new();
-        for _ in 0..MESSAGES_A_ROUND {
+        for _ in 0..MAX_MESSAGES_PER_ROUND {
             match self.receive(&mut frames) {
                 Ok(true) => self.answer(std::mem::take(&mut frames))?,
                 Ok(false) => {}
@@ -134,14 +134,14 @@ impl<'a> Session<'a> {
             if count == 2 {
                 allowed = self.auth.still_allows(&mut message);
             }
-            if count <= MOST_FRAMES {
+            if count <= MAX_FRAMES {
                 frames.push(message.to_vec());
             }
             if !more {
                 break;
             }
         }
-        let ours = allowed && count <= MOST_FRAMES;
+        let ours = allowed && count <= MAX_FRAMES;
         if !ours {
             self.rejections.dropped += 1;
         }
@@ -167,7 +167,7 @@ impl<'a> Session<'a> {
                     Ok(request) => self.answer_batch(identity, request),
                     Err((code, sentence)) => {
                         self.rejections.refused += 1;
-                        REFUSED.tell(1, |times, _| {
+                        REFUSED_REQUESTS.tell(1, |times, _| {
                             format!("a request is refused, {times} since this was said last: {sentence}")
                         });
                         self.reply(&identity, &Reply::Error(code, sentence)).map(drop)
@@ -184,10 +184,10 @@ impl<'a> Session<'a> {
     fn peer(&mut self, identity: &Identity) -> &mut Peer {
         if !self.peers.contains_key(identity) {
             let peer =
-                Peer { id: self.next_peer, line: None, told_end: false, parked: false, last_seen: Instant::now() };
+                Peer { id: self.next_peer, line: None, knows_end: false, is_pending: false, last_seen: Instant::now() };
             self.next_peer += 1;
             let (number, others) = (peer.id, self.peers.len());
-            CAME.tell(1, |came, _| {
+            NEW_WORKERS.tell(1, |came, _| {
                 format!("worker {number} is new, {came} since this was said last; {others} were there")
             });
             self.peers.insert(identity.clone(), peer);
@@ -198,7 +198,7 @@ impl<'a> Session<'a> {
     }
 
     fn answer_line(&mut self, identity: Identity) -> Result<()> {
-        if self.is_parked(&identity) {
+        if self.is_pending(&identity) {
             // A REQ socket cannot ask twice; whoever does gets one answer.
             self.rejections.dropped += 1;
             return Ok(());
@@ -208,7 +208,7 @@ impl<'a> Session<'a> {
             let tally = crate::observe::receipt::Tally { delivered: 1, ..Default::default() };
             self.queue.ack(&[crate::queue::Ack { lease, tally }]);
         }
-        self.hand_out(Parked { identity, dialogue: Dialogue::Line, until: None }, true)
+        self.hand_out(Pending { identity, dialogue: Dialogue::Line, until: None }, true)
     }
 
     fn answer_batch(&mut self, identity: Identity, request: Request) -> Result<()> {
@@ -218,8 +218,8 @@ impl<'a> Session<'a> {
             Request::Reserve { wait, acks } => {
                 self.queue.ack(&acks);
                 let until = Some(Instant::now() + wait.min(LONGEST_WAIT));
-                let may_wait = !wait.is_zero() && !self.is_parked(&identity);
-                self.hand_out(Parked { identity, dialogue: Dialogue::Batch, until }, may_wait)
+                let may_wait = !wait.is_zero() && !self.is_pending(&identity);
+                self.hand_out(Pending { identity, dialogue: Dialogue::Batch, until }, may_wait)
             }
             Request::Touch(leases) => {
                 let reply = count(self.queue.touch(&leases));
@@ -234,25 +234,25 @@ impl<'a> Session<'a> {
                 self.queue.release_all(peer);
                 self.peers.remove(&identity);
                 let others = self.peers.len();
-                WENT.tell(1, |went, _| {
+                LEFT_WORKERS.tell(1, |went, _| {
                     format!("worker {peer} takes its leave, {went} since this was said last; {others} are there")
                 });
                 // A worker may leave while its question waits.
-                self.parked.retain(|parked| parked.identity != identity);
+                self.pending.retain(|pending| pending.identity != identity);
                 self.reply(&identity, &reply).map(drop)
             }
         }
     }
 
-    fn is_parked(&self, identity: &Identity) -> bool {
-        self.peers.get(identity).is_some_and(|peer| peer.parked)
+    fn is_pending(&self, identity: &Identity) -> bool {
+        self.peers.get(identity).is_some_and(|peer| peer.is_pending)
     }
 
     /// Answers a request for work, or parks it.
-    fn hand_out(&mut self, request: Parked, may_wait: bool) -> Result<()> {
+    fn hand_out(&mut self, request: Pending, may_wait: bool) -> Result<()> {
         if !self.try_hand_out(&request)? {
             if may_wait {
-                self.park(request);
+                self.keep_pending(request);
             } else if matches!(request.dialogue, Dialogue::Batch) {
                 self.reply(&request.identity, &Reply::Wait(WAIT_AT_BOUND))?;
             }
@@ -261,21 +261,22 @@ impl<'a> Session<'a> {
     }
 
     /// Whether `request` got its answer: work or the end.
-    fn try_hand_out(&mut self, request: &Parked) -> Result<bool> {
+    fn try_hand_out(&mut self, request: &Pending) -> Result<bool> {
         let Some(peer) = self.peers.get(&request.identity).map(|peer| peer.id) else { return Ok(true) };
         let reserved = match request.dialogue {
-            Dialogue::Line => self.queue.reserve_line(peer),
+            // An empty reply means the end, so an empty line cannot be sent.
+            Dialogue::Line => self.queue.reserve_line(peer, |line| !line.is_empty()),
             Dialogue::Batch => self.queue.reserve(peer),
         };
         match reserved {
             Reserved::Wait => Ok(false),
-            Reserved::End => {
+            Reserved::Ended => {
                 let told = match request.dialogue {
                     Dialogue::Line => self.send(&request.identity, [zmq::Message::new()])?,
                     Dialogue::Batch => self.reply(&request.identity, &Reply::End)?,
                 };
                 match self.peers.get_mut(&request.identity) {
-                    Some(peer) if told => peer.told_end = true,
+                    Some(peer) if told => peer.knows_end = true,
                     _ => drop(self.peers.remove(&request.identity)),
                 }
                 Ok(true)
@@ -297,7 +298,7 @@ impl<'a> Session<'a> {
                     }
                 };
                 if !taken {
-                    GONE.tell(1, |times, _| {
+                    RETURNED_BATCHES.tell(1, |times, _| {
                         format!("{times} batches came back at once: their workers are gone or do not read")
                     });
                     self.queue.release(&[lease]);
@@ -312,47 +313,47 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn park(&mut self, request: Parked) {
+    fn keep_pending(&mut self, request: Pending) {
         if let Some(peer) = self.peers.get_mut(&request.identity) {
-            peer.parked = true;
+            peer.is_pending = true;
         }
         self.next_due = self.next_due.into_iter().chain(request.until).min();
-        self.parked.push_back(request);
+        self.pending.push_back(request);
     }
 
-    fn unpark(&mut self, identity: &Identity) {
+    fn note_answered(&mut self, identity: &Identity) {
         if let Some(peer) = self.peers.get_mut(identity) {
-            peer.parked = false;
+            peer.is_pending = false;
         }
     }
 
-    /// Answers parked requests, oldest first, as far as there is work, and those that have waited long enough.
-    pub(super) fn serve_parked(&mut self) -> Result<()> {
-        let mut in_vain = 0;
-        for _ in 0..self.parked.len() {
-            if in_vain == MOST_IN_VAIN || !(self.queue.has_ready() || self.queue.is_finished()) {
+    /// Answers pending requests, oldest first, as far as there is work, and those that have waited long enough.
+    pub(super) fn answer_pending(&mut self) -> Result<()> {
+        let mut failed_tries = 0;
+        for _ in 0..self.pending.len() {
+            if failed_tries == MAX_FAILED_TRIES || !(self.queue.has_ready() || self.queue.is_finished()) {
                 break;
             }
-            let Some(request) = self.parked.pop_front() else { break };
+            let Some(request) = self.pending.pop_front() else { break };
             if self.try_hand_out(&request)? {
-                self.unpark(&request.identity);
+                self.note_answered(&request.identity);
             } else {
-                self.parked.push_back(request);
-                in_vain += 1;
+                self.pending.push_back(request);
+                failed_tries += 1;
             }
         }
         let now = Instant::now();
         if self.next_due.is_some_and(|due| due <= now) {
-            for _ in 0..self.parked.len() {
-                let Some(request) = self.parked.pop_front() else { break };
+            for _ in 0..self.pending.len() {
+                let Some(request) = self.pending.pop_front() else { break };
                 if request.until.is_some_and(|until| until <= now) {
-                    self.unpark(&request.identity);
+                    self.note_answered(&request.identity);
                     self.reply(&request.identity, &Reply::Wait(Duration::ZERO))?;
                 } else {
-                    self.parked.push_back(request);
+                    self.pending.push_back(request);
                 }
             }
-            self.next_due = self.parked.iter().filter_map(|parked| parked.until).min();
+            self.next_due = self.pending.iter().filter_map(|pending| pending.until).min();
         }
         Ok(())
     }
@@ -371,26 +372,26 @@ impl<'a> Session<'a> {
         }
     }
 
-    pub(super) fn all_told_end(&self) -> bool {
-        self.peers.values().all(|peer| peer.told_end)
+    pub(super) fn all_know_end(&self) -> bool {
+        self.peers.values().all(|peer| peer.knows_end)
     }
 
     /// Forgets peers that hold nothing and have long been silent.
-    pub(super) fn forget_silent(&mut self, now: Instant) {
-        if now - self.last_sweep > FORGET_AFTER / 10 {
-            self.last_sweep = now;
-            self.peers.retain(|_, peer| peer.line.is_some() || peer.parked || now - peer.last_seen < FORGET_AFTER);
+    pub(super) fn forget_silent_peers(&mut self, now: Instant) {
+        if now - self.last_cleanup > FORGET_AFTER / 10 {
+            self.last_cleanup = now;
+            self.peers.retain(|_, peer| peer.line.is_some() || peer.is_pending || now - peer.last_seen < FORGET_AFTER);
         }
     }
 
     /// How long nothing needs to be done unless somebody asks.
     pub(super) fn timeout(&self, finished: Option<(Instant, Duration)>) -> Option<Duration> {
         let now = Instant::now();
-        let parked = self.next_due.map(|due| due.saturating_duration_since(now));
+        let pending = self.next_due.map(|due| due.saturating_duration_since(now));
         let linger = finished.map(|(finished, linger)| {
-            let bound = if self.all_told_end() { linger } else { LONGEST_LINGER.max(linger) };
+            let bound = if self.all_know_end() { linger } else { LONGEST_LINGER.max(linger) };
             bound.saturating_sub(now - finished)
         });
-        [parked, linger, self.queue.until_next_deadline()].into_iter().flatten().min()
+        [pending, linger, self.queue.until_next_deadline()].into_iter().flatten().min()
     }
 }

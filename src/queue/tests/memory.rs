@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::super::poison::{Memory, Waiting};
+use super::super::poison::{Backing, TrackedBatch};
 use super::*;
 
 /// A reader's block. It counts how many there are.
@@ -103,7 +103,7 @@ impl Holder {
                 self.keep(reserved);
             }
             Operation::ReserveLine(peer) => {
-                let reserved = self.queue.reserve_line(*peer, self.now);
+                let reserved = self.queue.reserve_line(*peer, self.now, is_not_empty);
                 self.keep(reserved);
             }
             Operation::Ack(nth) => {
@@ -125,21 +125,21 @@ impl Holder {
     }
 
     fn check(&self) {
-        let in_block = |waiting: &&Waiting| waiting.memory == Memory::Block;
-        let block_of = |waiting: &Waiting| waiting.batch.offset / (LINE * LINES) as u64;
+        let in_block = |waiting: &&TrackedBatch| waiting.backing == Backing::Block;
+        let block_of = |waiting: &TrackedBatch| waiting.batch.offset / (LINE * LINES) as u64;
         let known: BTreeSet<u64> = self.queue.outstanding().filter(in_block).map(block_of).collect();
         assert_eq!(self.alive.load(Ordering::Relaxed), known.len(), "nothing else holds a block");
         for waiting in self.queue.outstanding() {
-            if let Memory::Own(bytes) = waiting.memory {
+            if let Backing::Copy(bytes) = waiting.backing {
                 let length = waiting.batch.data.len();
                 assert!(length <= bytes && bytes <= 2 * length, "{bytes} bytes are held for {length}");
             }
         }
         for lease in self.queue.leases.values() {
             let lines = &lease.lines;
-            let (held, length) = match lines.memory {
-                Memory::Block => (LINE * LINES, lines.batch.data.len()),
-                Memory::Own(bytes) => (bytes, lines.batch.data.len()),
+            let (held, length) = match lines.backing {
+                Backing::Block => (LINE * LINES, lines.batch.data.len()),
+                Backing::Copy(bytes) => (bytes, lines.batch.data.len()),
             };
             assert!(held <= 2 * length, "{held} bytes are held for {length}");
         }
@@ -164,7 +164,7 @@ fn a_tiny_line_that_is_out_holds_no_block() {
     let mut holder = Holder::new();
     for peer in 0..100 {
         holder.offer(1);
-        let line = holder.queue.reserve_line(2 * peer, holder.now);
+        let line = holder.queue.reserve_line(2 * peer, holder.now, is_not_empty);
         holder.keep(line);
         // Another peer takes the rest and is done with it.
         let Reserved::Batch(lease, _) = holder.queue.reserve(2 * peer + 1, holder.now) else { panic!("the rest") };

@@ -128,7 +128,7 @@ impl Oracle {
                 self.check_answer(*peer, answer, false);
             }
             Operation::ReserveLine(peer) => {
-                let answer = self.queue.reserve_line(*peer, self.now);
+                let answer = self.queue.reserve_line(*peer, self.now, is_not_empty);
                 self.check_answer(*peer, answer, true);
             }
             Operation::Ack(nth, spread) => {
@@ -191,11 +191,11 @@ impl Oracle {
                 }
                 let buried = self.queue.bury();
                 assert_eq!(poison.as_ref().map(|line| &line.batch), buried.as_ref());
-                let Some((line, record)) = buried.zip(poison.map(|line| line.record)) else { return };
+                let Some((line, history)) = buried.zip(poison.map(|line| line.history)) else { return };
                 let (bytes, state) = self.lines.get_mut(&line.offset).expect("a line that was offered");
                 assert_eq!((&bytes[..], *state, line.lines), (&line.data[..], LineState::Ready, 1));
-                assert!((3..=self.expired[&line.offset]).contains(&record.expired), "{record:?}");
-                assert!(record.held >= LEASE * record.expired, "{record:?}");
+                assert!((3..=self.expired[&line.offset]).contains(&history.expired), "{history:?}");
+                assert!(history.held >= LEASE * history.expired, "{history:?}");
                 *state = LineState::Done(3);
             }
             Operation::EndInput => {
@@ -244,7 +244,7 @@ impl Oracle {
             self.find_filtered(self.outstanding() - kept);
         }
         match answer {
-            Reserved::End => assert!(!self.open && self.outstanding() == 0, "the end while something is outstanding"),
+            Reserved::Ended => assert!(!self.open && self.outstanding() == 0, "the end while something is outstanding"),
             Reserved::Wait => {
                 let held = self.leases.values().filter(|known| known.peer == peer).count();
                 let leased: usize = self.leases.values().map(|known| known.bytes).sum();
@@ -346,8 +346,8 @@ impl Oracle {
             }
         }
         assert!(self.queue.is_finished());
-        assert_eq!(self.queue.reserve(99, self.now), Reserved::End, "a late peer is told the end");
-        assert_eq!(self.queue.reserve_line(99, self.now), Reserved::End);
+        assert_eq!(self.queue.reserve(99, self.now), Reserved::Ended, "a late peer is told the end");
+        assert_eq!(self.queue.reserve_line(99, self.now, is_not_empty), Reserved::Ended);
         assert_eq!(self.queue.held_bytes(), (0, 0));
     }
 }
@@ -397,7 +397,7 @@ fn whatever_lines_are_deadly_they_are_buried_and_all_others_stored() {
             let mut acks = Vec::new();
             for thread in 0..threads {
                 let reserved = match random.u8(0..4) {
-                    0 => queue.reserve_line(peer + thread, now),
+                    0 => queue.reserve_line(peer + thread, now, is_not_empty),
                     _ => queue.reserve(peer + thread, now),
                 };
                 let Reserved::Batch(lease, batch) = reserved else { continue };
