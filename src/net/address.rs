@@ -1,24 +1,24 @@
-//! Where a peer is, and the keys of both sides.
+//! The address of a peer: its endpoint, and the keys of both sides.
 
 use std::sync::Arc;
 
 use crate::net::endpoint::Endpoint;
 use crate::net::keys::{KeyPair, PublicKey};
 
-/// Where a queue is, and how to tell it from a stranger's.
+/// The endpoint of a peer to connect to, and the keys that tell the peer from a stranger.
 #[derive(Debug, Clone)]
 pub struct Address {
-    /// Where.
+    /// The endpoint.
     pub endpoint: Endpoint,
-    /// The keys of both sides; without them the connection is not encrypted.
+    /// The keys of both sides. Without keys the connection is not encrypted.
     pub keys: Option<WorkerKeys>,
 }
 
-/// What a worker shows, and what it demands.
+/// The keys of a connection, seen from the side that connects.
 #[derive(Debug, Clone)]
 pub struct WorkerKeys {
-    /// Its own pair.
+    /// The own key pair.
     pub own: Arc<KeyPair>,
-    /// The queue's public key.
+    /// The public key that the other side must prove to have.
     pub queue: PublicKey,
 }

@@ -1,11 +1,11 @@
-//! Endpoints that a socket listens at.
+//! The endpoints that a socket listens on.
 
 use nix::sys::stat::{Mode, umask};
 
 use crate::core::error::{Error, Result};
 use crate::net::endpoint::{self, Endpoint, SocketFile};
 
-/// Endpoints that a socket listens at. The files of those in the file system are removed at the end.
+/// The endpoints that a socket listens on. Their files in the file system are removed when this is dropped.
 #[derive(Default)]
 pub(crate) struct Bound {
     pub(crate) endpoints: Vec<Endpoint>,
@@ -13,10 +13,10 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// Lets `socket` listen at one more endpoint.
+    /// Lets `socket` listen on one more endpoint.
     ///
     /// # Errors
-    /// An endpoint that is in use or cannot be bound.
+    /// The endpoint is in use or cannot be bound.
     pub(crate) fn bind(&mut self, socket: &zmq::Socket, endpoint: &Endpoint) -> Result<()> {
         let endpoint = bind_private(socket, endpoint)?;
         self.files.extend(SocketFile::of(&endpoint));
@@ -25,10 +25,11 @@ impl Bound {
     }
 }
 
-/// Lets `socket` listen at `endpoint`; in the file system with mode 0600. Answers where that is, the port filled in.
+/// Lets `socket` listen on `endpoint`. A socket in the file system gets mode 0600. Returns the endpoint with its port
+/// number.
 ///
 /// # Errors
-/// An endpoint that is in use or cannot be bound.
+/// The endpoint is in use or cannot be bound.
 fn bind_private(socket: &zmq::Socket, endpoint: &Endpoint) -> Result<Endpoint> {
     let failed = |error: zmq::Error| Error::usage(format!("{endpoint}: cannot listen there")).because(error);
     endpoint.check_free()?;
@@ -41,7 +42,7 @@ fn bind_private(socket: &zmq::Socket, endpoint: &Endpoint) -> Result<Endpoint> {
         Err(zmq::Error::EADDRINUSE) => return Err(endpoint::in_use(endpoint)),
         Err(error) => return Err(failed(error)),
     }
-    // A port given as * is known only now.
+    // If the port was given as `*`, its number is known only now.
     let address = socket.get_last_endpoint().ok().and_then(|address| address.ok());
     Ok(address.and_then(|address| Endpoint::parse(&address).ok()).unwrap_or_else(|| endpoint.clone()))
 }

@@ -1,4 +1,4 @@
-//! All that knows ZeroMQ: sockets, keys, the batch dialogue and its two ends, PUSH and PULL.
+//! Everything that uses ZeroMQ: sockets, keys, both ends of the batch dialogue, PUSH and PULL.
 
 pub mod address;
 pub mod auth;

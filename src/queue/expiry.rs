@@ -1,4 +1,4 @@
-//! Leases whose time has run out, and the lines that workers are lost on.
+//! Leases that expire, and the burial of poison lines.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::{Lease, LeaseId, Queue};
 use crate::core::batch::Batch;
 
 impl Queue {
-    /// Takes back the leases whose time has run out; how many that were.
+    /// Takes back the leases that have expired by `now`, and returns their number.
     pub fn expire(&mut self, now: Duration) -> usize {
         let mut expired = Vec::new();
         while let Some(&(deadline, id)) = self.deadlines.first() {
@@ -19,12 +19,12 @@ impl Queue {
         }
         let mut again = Vec::new();
         let count = expired.iter().filter(|&&id| self.expire_lease(id, &mut again)).count();
-        // Later leases first, so that the earliest batch ends up in front.
+        // The latest lease goes first, because each batch is put at the front. So the earliest batch ends up in front.
         again.into_iter().rev().for_each(|lines| self.push_front(lines, false));
         count
     }
 
-    /// Takes back a lease whose time has run out. Its batch goes to `again` if it is to be handed out as it is.
+    /// Takes back an expired lease. If its batch is to be handed out again as it is, the batch goes to `again`.
     fn expire_lease(&mut self, id: LeaseId, again: &mut Vec<TrackedBatch>) -> bool {
         let Some(lease) = self.remove_lease(id) else { return false };
         let (since, until) = (lease.since, lease.deadline);
@@ -51,7 +51,8 @@ impl Queue {
         true
     }
 
-    /// Lets off once each poison line that may have been taken down by a batch which was out from `since` to `until`.
+    /// Hands out once more each poison line whose last lease overlapped with another expired lease. The other lease was
+    /// held from `since` to `until`, and its batch may be what the worker was lost on.
     fn retry_doubtful(&mut self, since: Duration, until: Duration) {
         for _ in 0..self.poison.len() {
             let Some(mut poison) = self.poison.pop_front() else { break };
@@ -66,20 +67,22 @@ impl Queue {
         }
     }
 
-    /// The next line to be buried: a batch of that line alone, and what is known against it. Its dead letter has to be
-    /// durable before it is [buried](Queue::bury).
+    /// Returns the next line to bury, as a batch of its own, with its history. The line's dead letter must be durable
+    /// before the line is [buried](Queue::bury).
     ///
-    /// None is told while a lease is out that may turn out to have run out with it.
+    /// Returns `None` while another lease overlaps with the line's last lease and may still expire: the batch of that
+    /// lease may be the cause.
     pub fn poison(&self) -> Option<&TrackedBatch> {
         let Poison { line, until, .. } = self.poison.front()?;
-        // Whoever was heard of since has outlived the line.
+        // A peer that was heard of after the line's last lease ended was not lost on the line.
         let heard = |lease: &Lease| lease.deadline.saturating_sub(self.limits.lease.unwrap_or_default());
         let open = |lease: &Lease| !lease.candidate && lease.since < *until && heard(lease) < *until;
         (line.history.retried || !self.leases.values().any(open)).then_some(line)
     }
 
-    /// Takes the line that [`poison`](Queue::poison) tells, so that its dead letter can be written while the queue goes
-    /// on: nothing lets it off any more. It has to be [buried](Queue::bury) or [put back](Queue::cancel_burial).
+    /// Begins the burial of the line that [`poison`](Queue::poison) returns. The queue goes on while the caller writes
+    /// the dead letter. From now on the line is not handed out again. The caller has to [bury](Queue::bury) it or to
+    /// [cancel the burial](Queue::cancel_burial).
     pub fn begin_burial(&mut self) -> Option<TrackedBatch> {
         if self.burying.is_none() {
             self.poison()?;
@@ -88,15 +91,15 @@ impl Queue {
         self.burying.as_ref().map(|poison| poison.line.clone())
     }
 
-    /// The dead letter of the line that is being buried could not be written: it is poison as before.
+    /// Cancels the burial, because the dead letter could not be written. The line is poison as before.
     pub fn cancel_burial(&mut self) {
         if let Some(poison) = self.burying.take() {
             self.poison.push_front(poison);
         }
     }
 
-    /// Buries the line whose burial was begun, or otherwise the one that [`poison`](Queue::poison) tells, and gives it
-    /// back: it is accounted for as dead-lettered.
+    /// Buries the line whose burial was begun, or else the line that [`poison`](Queue::poison) returns. Counts the line
+    /// as dead-lettered, and returns it.
     pub fn bury(&mut self) -> Option<Batch> {
         self.begin_burial()?;
         let Poison { line, .. } = self.burying.take()?;

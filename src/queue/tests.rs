@@ -1,8 +1,7 @@
-//! The queue's promises: written down as scripts in `tests/scripts/queue`, and as a model that random operations are
-//! compared with.
+//! Tests of the queue: scripts in `tests/scripts/queue`, and random operations that are compared with a model.
 //!
-//! A script is commands (`> reserve p1 @0s`), each followed by what it answers. Leases are numbered from 1. With
-//! `LOGATOR_BLESS=1` the answers in the files are written anew; read the difference before you keep it.
+//! A script is a list of commands (`> reserve p1 @0s`), each followed by its answer. Leases are numbered from 1. With
+//! `LOGATOR_BLESS=1` the test writes the answers that it got into the files. Read the difference before you keep it.
 
 mod memory;
 mod model;
@@ -22,7 +21,7 @@ fn batch(offset: u64, data: &[u8]) -> Batch {
     Batch::new(origin, offset, lines, data.to_vec().into())
 }
 
-/// `30s` or `29.999s`.
+/// Reads a time such as `30s` or `29.999s`.
 fn time(text: &str) -> Duration {
     let seconds = text.strip_suffix('s').unwrap_or_else(|| panic!("{text}: a time ends with s"));
     Duration::from_secs_f64(seconds.parse().unwrap_or_else(|_| panic!("{text}: not a time")))
@@ -41,7 +40,7 @@ fn unescape(text: &str) -> Vec<u8> {
     text.replace("\\r", "\r").replace("\\n", "\n").into_bytes()
 }
 
-/// What the peers of the line dialogue accept.
+/// Returns whether a peer of the line dialogue can take the line.
 fn is_not_empty(line: &[u8]) -> bool {
     !line.is_empty()
 }
@@ -177,7 +176,7 @@ fn reserved(reserved: Reserved) -> String {
     }
 }
 
-/// Runs a script and returns it with the answers it got, and how many commands it has.
+/// Runs a script. Returns the script with the answers it got, and its number of commands.
 fn answers(text: &str) -> (String, usize) {
     let mut script = Script::new(Limits::default());
     let (mut out, mut commands) = (String::new(), 0);
@@ -228,7 +227,7 @@ fn every_script_gets_the_answers_it_has_written_down() {
 }
 
 impl Queue {
-    /// The offsets of the lines that it holds, ready or out on lease.
+    /// Returns the offsets of all lines that are not accounted for.
     fn lines_held(&self) -> Vec<u64> {
         let offsets = |batch: &Batch| -> Vec<u64> {
             crate::core::lines::lines(&batch.data).map(|line| batch.offset + line.start as u64).collect()

@@ -1,4 +1,4 @@
-//! One queue, as a worker sees it: a socket, and what to do when nothing comes out of it.
+//! The connection of a worker to one queue: requests, replies, and reconnects after a failure.
 
 use std::time::{Duration, Instant};
 
@@ -12,40 +12,42 @@ use crate::net::monitor::{self, Monitor, Report};
 use crate::net::wire::{self, Reply, Request};
 use crate::sink::backoff::Backoff;
 
-/// A worker without a queue says so after this time.
+/// A worker without a queue tells the user after this time.
 const REPORT_AFTER: Duration = Duration::from_secs(1);
 
-/// How long a peer may take to introduce itself; then libzmq tries again.
+/// How long a handshake may take. Then libzmq tries again.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a greeting may take; a queue that is slower learns of the worker by its first request.
+/// How long a worker waits for the reply to its greeting. A slower queue learns about the worker from its first
+/// request.
 const HELLO: Duration = Duration::from_millis(500);
 
-/// What libzmq reports when one side uses keys and the other does not.
+/// The value of libzmq's report when one side uses keys and the other does not.
 const MECHANISM_MISMATCH: u32 = 0x1100_0002;
 
 /// A socket and its monitor.
 struct OpenSocket {
-    /// A DEALER that keeps to REQ's envelope: so a worker that is told to stop can still say goodbye over the
-    /// connection on which a question of it waits, and what is handed out meanwhile goes back at once.
+    /// A DEALER socket that sends the same frames as REQ. REQ cannot send while it waits for a reply, and a DEALER can:
+    /// a worker that is told to stop can say BYE while its RESERVE waits. The queue then takes back at once a batch
+    /// that it has just handed out.
     socket: zmq::Socket,
     monitor: Monitor,
-    /// Somebody accepted the connection.
+    /// Whether the connection was accepted.
     reached: bool,
-    /// The handshake is done, or a reply came.
+    /// Whether the handshake is done, or a reply has arrived.
     connected: bool,
-    /// A stop has cut the wait for a reply short, which may still come.
+    /// Whether a stop has ended the wait for a reply. The reply may still arrive.
     unanswered: bool,
 }
 
-/// How hard to try for a reply.
+/// How often to try until there is a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Retry {
-    /// Until there is one, or a stop is requested.
+    /// Again and again, until there is a reply or a stop is requested.
     UntilStopped,
-    /// Once, unless a stop is requested.
+    /// Once. A stop ends the wait.
     Never,
-    /// Once, in spite of a stop, and saying nothing.
+    /// Once. A stop does not end the wait, and failures are not reported.
     NeverDespiteStop,
 }
 
@@ -55,27 +57,28 @@ enum Attempt {
     Stopped,
 }
 
-/// Why there is no reply.
+/// The reason why there is no reply.
 enum Failure {
-    /// The queue is not there, or not any more.
+    /// The queue is not there, or has gone.
     Unreachable(&'static str),
-    /// Somebody is there and the two do not come together. It is tried again all the same: people mend such things.
+    /// The peer and this worker have different keys or protocols. The worker tries again, because the user may correct
+    /// that.
     Incompatible(String),
 }
 
-/// A queue.
+/// The connection to a queue.
 pub(super) struct Connection {
     context: zmq::Context,
     address: Address,
     open_socket: Option<OpenSocket>,
     stop: Stop,
     say: Box<dyn Fn(String) + Send>,
-    /// It was said that the queue is gone.
+    /// Whether the user was told that the queue is gone.
     lost: bool,
-    /// What was said of why the two do not come together.
+    /// The incompatibilities that the user was told.
     refused: Vec<String>,
     backoff: Backoff,
-    /// It said that there is no more.
+    /// Whether the queue has said that there is no more work.
     pub(super) ended: bool,
 }
 
@@ -94,7 +97,7 @@ impl Connection {
         }
     }
 
-    /// Whether there is, or may be, a connection.
+    /// Returns whether there is a socket, which may be connected.
     pub(super) fn is_open(&self) -> bool {
         self.open_socket.is_some()
     }
@@ -103,12 +106,12 @@ impl Connection {
         &self.address.endpoint
     }
 
-    /// Lets the queue know that this worker is there, if the queue is there already.
+    /// Tells the queue that this worker is there, if the queue is there.
     pub(super) fn hello(&mut self) -> Result<()> {
         self.request(&Request::Touch(Vec::new()), HELLO, Retry::Never).map(drop)
     }
 
-    /// What to say of a reply that answers no question of ours.
+    /// Returns the error for a reply that does not fit the request.
     pub(super) fn unexpected(&self, reply: &Reply) -> Error {
         match reply {
             Reply::Error(_, sentence) => Error::wire(format!("{}: the queue refuses: {sentence}", self.endpoint())),
@@ -116,10 +119,10 @@ impl Connection {
         }
     }
 
-    /// Sends a request and returns the reply; `None` when stopped, or when there is none and `retry` does not insist.
-    /// `patience` is how long a queue that is connected may take.
+    /// Sends a request and returns the reply. Returns `None` after a stop, or if `retry` allows no further try.
+    /// `timeout` is how long a connected queue may take.
     pub(super) fn request(&mut self, request: &Request, timeout: Duration, retry: Retry) -> Result<Option<Reply>> {
-        // Of two answers to the same question nobody could tell which is which.
+        // With two RESERVE requests on one socket, nobody could tell which reply belongs to which request.
         let asks_again = matches!(request, Request::Reserve { .. });
         let mut kept = self.open_socket.take().filter(|open| !(asks_again && open.unanswered));
         loop {
@@ -161,20 +164,20 @@ impl Connection {
         }
     }
 
-    /// Waits, but no longer than until a stop.
+    /// Sleeps for `time`, or until a stop.
     fn pause(&self, time: Duration) {
         let mut items = [zmq::PollItem::from_fd(self.stop.descriptor(), zmq::POLLIN)];
         let _ = zmq::poll(&mut items, time.as_millis() as i64);
     }
 
-    /// Says once that the queue is not there.
+    /// Tells the user once that the queue is not there.
     fn report_unreachable(&mut self, why: &str) {
         if !std::mem::replace(&mut self.lost, true) {
             (self.say)(format!("{}: {why}; waiting for it", self.endpoint()));
         }
     }
 
-    /// Says why the two do not come together, when that is news.
+    /// Tells the user why the two sides are incompatible, unless the user was told the same before.
     fn report_incompatible(&mut self, why: String) {
         self.lost = true;
         if !self.refused.contains(&why) {
@@ -183,8 +186,8 @@ impl Connection {
         }
     }
 
-    /// Connects. Waits for a socket in the file system to appear: only then can its owner be checked. `None` when
-    /// stopped, or when there is nothing to connect to and `retry` does not insist.
+    /// Connects. First waits until the socket file appears, because only then its owner can be checked. Returns `None`
+    /// after a stop, or if there is no file and `retry` allows no further try.
     fn open(&mut self, retry: Retry) -> Result<Option<OpenSocket>> {
         let started = Instant::now();
         let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(2));
@@ -210,7 +213,7 @@ impl Connection {
             socket.set_curve_secretkey(keys.own.secret()).map_err(failed)?;
         }
         if self.endpoint().path().is_none() {
-            // A machine that vanishes closes no connection.
+            // A machine that loses power closes no connection.
             socket.set_heartbeat_ivl(5_000).map_err(failed)?;
             socket.set_heartbeat_timeout(15_000).map_err(failed)?;
         }
@@ -221,19 +224,19 @@ impl Connection {
         Ok(Some(OpenSocket { socket, monitor, reached: false, connected: false, unanswered: false }))
     }
 
-    /// Sends once and waits for the reply, a break of the connection, a stop, or the end of patience. The line is kept
-    /// only if the reply came, or may come after a stop.
+    /// Sends the request once. Waits until a reply arrives, the connection breaks, a stop is requested, or `timeout` is
+    /// over. Keeps the socket only if the reply has arrived, or may still arrive after a stop.
     fn attempt(&mut self, mut open: OpenSocket, request: &Request, timeout: Duration, retry: Retry) -> Result<Attempt> {
         if open.socket.send_multipart([b"", &wire::MAGIC[..], &request.encode()], zmq::DONTWAIT).is_err() {
             return Ok(Attempt::Failed(Failure::Unreachable("the queue cannot be asked")));
         }
         let mut asked = Instant::now();
-        // A question that is not kept waiting for work is answered at once, and the answer may be a lease: a stop does
-        // not cut it short.
+        // The queue answers at once unless the request agrees to wait. The reply may be a lease, so a stop must not end
+        // such a short wait.
         let waits = matches!(request, Request::Reserve { wait, .. } if !wait.is_zero());
         loop {
             let ends_at_stop = retry != Retry::NeverDespiteStop && (waits || !open.connected);
-            // Before there is a connection, silence means nothing.
+            // Without a connection, silence says nothing about the queue.
             let bound = match (open.connected || retry != Retry::UntilStopped, self.lost) {
                 (true, _) => Some(timeout),
                 (false, false) => Some(REPORT_AFTER),
@@ -263,7 +266,8 @@ impl Connection {
             }
             if let Some(reply) = receive(&open.socket, self.endpoint())? {
                 open.connected = true;
-                // What follows a question that was cut short is answered with a number, and that question is not.
+                // This may be the late reply to the RESERVE whose wait was ended by a stop. The requests that follow a
+                // stop are answered with a number, so any other reply is skipped.
                 if std::mem::take(&mut open.unanswered) && !matches!(reply, Reply::Ok(_) | Reply::Error(..)) {
                     continue;
                 }
@@ -291,7 +295,7 @@ impl Connection {
         }
     }
 
-    /// What a report of libzmq means.
+    /// Returns the meaning of a report of libzmq.
     fn interpret(&self, report: &Report) -> ConnectionEvent {
         use zmq::SocketEvent as E;
         let refused = |why: String| ConnectionEvent::Broken(Failure::Incompatible(why));
@@ -314,7 +318,7 @@ impl Connection {
             (E::HANDSHAKE_FAILED_PROTOCOL, Some(_)) => {
                 refused("what listens there speaks another protocol; it is no logator queue".into())
             }
-            // Which of the two it is depends on who finds out first.
+            // Which of these events libzmq reports depends on the side that notices the failure first.
             (E::HANDSHAKE_FAILED_NO_DETAIL | E::HANDSHAKE_FAILED_PROTOCOL | E::HANDSHAKE_FAILED_AUTH, None) => refused(
                 "the queue there demands keys, or it is no queue; give this worker --curve-key and --queue-key".into(),
             ),
@@ -334,7 +338,7 @@ fn new_backoff() -> Backoff {
     Backoff::new(Duration::from_millis(10), Duration::from_secs(2))
 }
 
-/// Takes a reply if one is there.
+/// Returns a reply if one has arrived.
 fn receive(socket: &zmq::Socket, endpoint: &Endpoint) -> Result<Option<Reply>> {
     let mut frames = Vec::with_capacity(4);
     loop {
@@ -365,7 +369,7 @@ fn receive(socket: &zmq::Socket, endpoint: &Endpoint) -> Result<Option<Reply>> {
     Reply::decode(&body, data).map(Some).map_err(|error| strange(error.to_string()))
 }
 
-/// A received frame as the owner of its bytes: a batch is used where libzmq put it.
+/// A received frame as the owner of a batch's bytes. The batch is used in libzmq's memory, without a copy.
 struct Data(zmq::Message);
 
 impl AsRef<[u8]> for Data {

@@ -1,9 +1,9 @@
-//! A worker's side of the wire: asks queues for batches, and finds them again when they are gone.
+//! A worker's side of the wire: asks queues for batches, and reconnects to a queue that was gone.
 //!
-//! Requests and replies alternate. When the connection breaks, or no reply comes in time, the socket is thrown away and
-//! the request sent over a new one ("lazy pirate"); libzmq itself retries connecting, with jittered back-off. Sending a
-//! request again is harmless: acks that were counted are ignored, and a batch whose reply was lost comes back when its
-//! lease has run out.
+//! Requests and replies alternate. If the connection breaks, or no reply comes in time, the worker closes the socket
+//! and sends the request again over a new one (the "lazy pirate" pattern). libzmq reconnects by itself, with a growing
+//! random delay. Sending a request twice does no harm. The queue ignores an ack that it has already counted. A batch
+//! whose reply was lost is handed out again when its lease has expired.
 
 mod connection;
 
@@ -18,30 +18,30 @@ use crate::observe::receipt::Tally;
 use crate::queue::{Ack, LeaseId};
 use crate::worker::lease_client::{LeaseClient, Next, Ticket, queue_acks};
 
-/// How long a worker without work waits for some before it asks again.
+/// How long a request of a worker without work waits at the queue.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// The same when several queues are asked in turn.
+/// The same when the worker asks several queues in turn.
 const WAIT_AMONG_SEVERAL: Duration = Duration::from_millis(250);
 
-/// How much longer than agreed a reply may take before the queue is taken for lost.
+/// How much longer than agreed a reply may take before the worker takes the queue for lost.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long a worker that ends waits for the queue to take its last acks.
+/// How long a worker that ends waits until the queue has taken its last acks.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// Speaks with one or more queues, in turn.
+/// The client of one or more queues, which it asks in turn.
 pub struct Client {
     connections: Vec<Connection>,
     turn: usize,
     stop: Stop,
-    /// Acks of which a stop has left unknown whether their queues have them. They go with the farewell; a queue that
-    /// has them already ignores them.
+    /// Acks that were not confirmed when a stop ended the wait. They are sent once more with BYE. A queue that has
+    /// counted them ignores them.
     unconfirmed: Vec<(Ticket, Tally)>,
 }
 
 impl Client {
-    /// A client of the queues at `addresses`. Nothing is connected yet. `say` gets the sentences for the user.
+    /// Creates a client of the queues at `addresses`. It does not connect yet. `say` gets the sentences for the user.
     pub fn new(
         context: &zmq::Context,
         addresses: &[Address],
@@ -69,7 +69,7 @@ impl LeaseClient for Client {
             (true, 0..=1) => WAIT,
             (true, _) => WAIT_AMONG_SEVERAL,
         };
-        // A queue that is lost must not keep the others waiting.
+        // The other queues must not have to wait for a queue that is gone.
         let retry = if open > 1 { Retry::Never } else { Retry::UntilStopped };
         let mut all_acks = acks;
         if self.stop.is_requested() {
@@ -101,7 +101,7 @@ impl LeaseClient for Client {
                 None => {}
             }
         }
-        // Those of queues that have ended meanwhile count for nothing.
+        // Acks for a queue that has ended are dropped: it has counted all lines.
         let ended = self.connections.iter().all(|connection| connection.ended);
         Ok(if ended { Next::End } else { Next::Wait(pause) })
     }
@@ -120,22 +120,22 @@ impl LeaseClient for Client {
         for (index, connection) in self.connections.iter_mut().enumerate() {
             let acks = take_acks(&mut all_acks, index);
             if connection.is_open() || !acks.is_empty() {
-                // Nothing more can be done for acks a queue does not take: it gives the lines to another worker, and
-                // the sink knows them.
+                // If the queue does not take these acks, nothing more can be done. It hands the lines to another
+                // worker, and the sink recognises their documents as duplicates.
                 let _ = connection.request(&Request::Bye(acks), FAREWELL, Retry::NeverDespiteStop);
             }
         }
     }
 }
 
-/// Takes the acks that belong to the queue at `index`.
+/// Removes the acks for the queue at `index` from `acks`, and returns them.
 fn take_acks(acks: &mut Vec<(Ticket, Tally)>, index: usize) -> Vec<Ack> {
     let ours: Vec<_> = acks.extract_if(.., |(ticket, _)| ticket.queue == index).collect();
     queue_acks(&ours)
 }
 
 impl Client {
-    /// Acknowledges to queues that were not asked for work this time.
+    /// Sends acks to the queues that were not asked for work this time.
     fn acknowledge(&mut self, mut acks: Vec<(Ticket, Tally)>) -> Result<()> {
         for (index, connection) in self.connections.iter_mut().enumerate() {
             let acks = take_acks(&mut acks, index);
@@ -143,7 +143,7 @@ impl Client {
                 continue;
             }
             let request = Request::Reserve { wait: Duration::ZERO, acks };
-            // What it hands out on this occasion is given back at once: the turn is another queue's.
+            // The queue may reply with a batch. It is given back at once: the worker has a batch from another queue.
             if let Some(Reply::Batch { lease, .. }) = connection.request(&request, GRACE, Retry::Never)? {
                 connection.request(&Request::Release(vec![lease]), GRACE, Retry::Never)?;
             }

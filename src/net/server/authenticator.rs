@@ -1,4 +1,4 @@
-//! Who comes in at a queue: the ZAP handler, and the connections that fail before it is asked.
+//! Authentication at a queue: the ZAP handler, and a count of handshakes that fail before libzmq asks the handler.
 
 use std::collections::HashSet;
 
@@ -11,14 +11,14 @@ use crate::observe::details::Seldom;
 
 static FAILED_HANDSHAKES: Seldom = Seldom::new();
 
-/// The ZAP handler of a queue, and libzmq's reports of those who did not find it.
+/// The ZAP handler of a queue, and the monitor that reports failed handshakes.
 pub(super) struct Authenticator {
     zap: ZapHandler,
     monitor: Monitor,
 }
 
 impl Authenticator {
-    /// Prepares `socket`, which is not bound yet.
+    /// Prepares `socket`, which must not be bound yet.
     pub(super) fn new(
         context: &zmq::Context,
         socket: &zmq::Socket,
@@ -31,17 +31,18 @@ impl Authenticator {
         Ok(Authenticator { zap, monitor })
     }
 
-    /// What to wait for.
+    /// Returns the poll items for questions and reports.
     pub(super) fn poll_items(&self) -> impl Iterator<Item = zmq::PollItem<'_>> {
         self.zap.poll_item().into_iter().chain(std::iter::once(self.monitor.poll_item()))
     }
 
-    /// Whether the owner of a connection that is open already may still be there.
+    /// Returns whether the sender of `message` is still authorized.
     pub(super) fn still_allows(&self, message: &mut zmq::Message) -> bool {
         self.zap.still_allows(message)
     }
 
-    /// Answers what is asked and counts what is reported.
+    /// Answers libzmq's questions and counts the failed handshakes. `on_event` gets each refused key once; `reported`
+    /// holds the keys that it got.
     pub(super) fn serve(
         &self,
         reported: &mut HashSet<PublicKey>,

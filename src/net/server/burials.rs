@@ -1,5 +1,5 @@
-//! The thread that writes the dead letters of lines that workers are lost on, so that a disk which is slow, or a file that
-//! somebody has locked, does not keep the server from serving.
+//! The thread that writes the dead letters of poison lines. A slow disk or a locked file stops this thread, and not the
+//! server.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,24 +9,24 @@ use crate::core::error::{Error, Result};
 use crate::queue::poison::TrackedBatch;
 use crate::queue::shared::SharedQueue;
 
-/// When a line is to be buried and its dead letter cannot be written, this is how long until it is tried again.
+/// How long the thread waits after a dead letter could not be written, before it tries again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// Writes the dead letter of a line.
+/// Writes the dead letter of a poison line.
 pub type WriteLetter = Box<dyn FnMut(&TrackedBatch) -> Result<()> + Send>;
 
-/// The thread's work, as the server knows it. The thread ends with this, once it has written what it is at.
+/// The server's handle of the thread. The thread ends when the handle is dropped, after the write in progress.
 pub struct Burials {
     requested: SyncSender<()>,
     failure: Arc<Mutex<Option<Error>>>,
 }
 
 impl Burials {
-    /// Buries the poison lines of `queue`, each when `write_letter` has made its letter durable. `changed` is called when
-    /// there is a failure.
+    /// Starts the thread, which buries the poison lines of `queue`. It buries a line when `write_letter` has made the
+    /// line's dead letter durable. `changed` is called when there is a failure.
     ///
     /// # Errors
-    /// When there can be no thread.
+    /// The thread cannot be started.
     pub fn start(queue: Arc<SharedQueue>, write_letter: WriteLetter, changed: Box<dyn Fn() + Send>) -> Result<Burials> {
         let (requested, requests) = sync_channel(1);
         let failure = Arc::new(Mutex::new(None));
@@ -44,13 +44,13 @@ impl Burials {
         Ok(Burials { requested, failure })
     }
 
-    /// There is a line to be buried.
+    /// Tells the thread that there is a poison line.
     pub(super) fn request(&self) {
-        // Where a wish waits already, one is enough.
+        // If a request waits already, it is enough.
         let _ = self.requested.try_send(());
     }
 
-    /// What went wrong, when nothing is left but lines whose letters cannot be written.
+    /// Returns the error of a write that failed when nothing but poison lines was left.
     pub(super) fn failure(&self) -> Option<Error> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -68,7 +68,7 @@ fn bury(queue: &SharedQueue, mut write: WriteLetter, requests: &Receiver<()>, fa
                 fail(error);
                 return;
             }
-            // While it fails, the line stays in the queue, and the others go on.
+            // While writing fails, the line stays in the queue, and the other lines go on.
             let retry_at = Instant::now() + RETRY_AFTER;
             while let Some(rest) = retry_at.checked_duration_since(Instant::now()) {
                 if requests.recv_timeout(rest) == Err(RecvTimeoutError::Disconnected) {

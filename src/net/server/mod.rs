@@ -1,4 +1,4 @@
-//! The queue's side of the wire: a ROUTER socket in front of a [`SharedQueue`], speaking both dialogues of
+//! The queue's side of the wire: a ROUTER socket in front of a [`SharedQueue`]. It speaks both dialogues of
 //! `doc/protocol.md`.
 
 mod authenticator;
@@ -20,14 +20,15 @@ use crate::net::endpoint::Endpoint;
 use crate::net::wire;
 use crate::queue::shared::SharedQueue;
 
-/// Replies libzmq may hold for one peer that does not read them. Far more than a peer can ask for within the
-/// millisecond or so in which libzmq does not look whether earlier ones were taken; leases bound how many are large.
+/// The number of replies that libzmq may hold for one peer that does not read them. libzmq checks about every
+/// millisecond whether earlier replies were taken, and a peer cannot ask that often. The number of large replies is
+/// limited by the leases.
 const MAX_REPLIES_PER_PEER: i32 = 256;
 
-/// How long a connection may take to introduce itself; then libzmq closes it.
+/// How long a handshake may take. libzmq closes the connection then.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Connections that libzmq accepts ahead of being asked to.
+/// The number of connections that the kernel accepts before libzmq takes them.
 const BACKLOG: i32 = 1024;
 
 /// A bound socket.
@@ -40,16 +41,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on `endpoints`. Sockets in the file system get mode 0600. With `security`, connections are encrypted and
-    /// only those whose key is on the list come in.
+    /// Listens on `endpoints`. Sockets in the file system get mode 0600. With `security`, connections are encrypted,
+    /// and only peers with an authorized key are let in.
     ///
     /// # Errors
-    /// An endpoint that is in use or cannot be bound.
+    /// An endpoint is in use or cannot be bound.
     pub fn bind(endpoints: &[Endpoint], security: Option<&Security>) -> Result<Server> {
         let context = zmq::Context::new();
         let failed = |error: zmq::Error| Error::system("libzmq cannot make a socket").because(error);
         let socket = context.socket(zmq::ROUTER).map_err(failed)?;
-        // A reply to a peer that is gone or does not read is an error, so that its lease can be taken back.
+        // Sending a reply to a peer that is gone or does not read fails. The server then takes the lease back.
         socket.set_router_mandatory(true).map_err(failed)?;
         socket.set_sndhwm(MAX_REPLIES_PER_PEER).map_err(failed)?;
         socket.set_rcvhwm(MAX_REPLIES_PER_PEER).map_err(failed)?;
@@ -63,19 +64,19 @@ impl Server {
         Ok(Server { bound, socket, auth, _context: context })
     }
 
-    /// Where it listens, ports filled in.
+    /// Returns the endpoints of this server, with their port numbers.
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.bound.endpoints
     }
 
-    /// Answers requests until every line is accounted for, every known peer knows it, and `linger` is over; or until
-    /// `abort` is requested. `on_event` is told what happens meanwhile. `waker` must be woken by the queue's `service_manager`.
+    /// Answers requests until every line is accounted for, every known peer knows that, and `linger` is over. A request
+    /// of `abort` ends it at once. `on_event` gets the events. The queue's notify function must wake `waker`.
     ///
-    /// `burials` writes the dead letters of lines that workers are lost on. While that fails, the line stays in the queue, and
-    /// the others go on. Nothing in here touches a file.
+    /// `burials` writes the dead letters of poison lines. While a write fails, the line stays in the queue, and the
+    /// other lines go on. The server itself touches no file.
     ///
     /// # Errors
-    /// When the socket fails; and when nothing is left but lines whose dead letters cannot be written.
+    /// The socket fails, or nothing is left but lines whose dead letters cannot be written.
     pub fn serve(
         &self,
         queue: &SharedQueue,
@@ -120,7 +121,7 @@ impl Server {
     }
 
     fn wait(&self, waker: &Waker, abort: &Stop, timeout: Option<Duration>) -> Result<()> {
-        // Rounded up: a wait that ends just before its deadline would be done again at once.
+        // Rounded up: a time-out that ends just before the deadline would be followed by another one at once.
         let timeout = timeout.map_or(-1, |timeout| i64::try_from(timeout.as_millis()).map_or(i64::MAX, |ms| ms + 1));
         let own = [
             self.socket.as_poll_item(zmq::POLLIN),

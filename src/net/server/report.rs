@@ -1,30 +1,30 @@
-//! What a server tells its caller: events while it serves, and counts at the end.
+//! The events and counts that a server reports to its caller.
 
 use crate::net::keys::PublicKey;
 
-/// What a server counted besides lines.
+/// The messages and connections that a server rejected.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Rejections {
-    /// Messages of no dialogue, dropped.
+    /// Messages that belong to no dialogue, and messages of peers that are not authorized any more. They were dropped.
     pub dropped: u64,
-    /// Requests answered with an error.
+    /// Requests that were answered with an error.
     pub refused: u64,
     /// Connections with a key that is not on the list.
     pub unauthorized: u64,
-    /// Connections that did not introduce themselves as a peer must: no ZeroMQ, no key, or another queue's.
+    /// Connections whose handshake failed: the peer speaks no ZeroMQ, has no key, or means another queue.
     pub failed_handshakes: u64,
 }
 
-/// What happens while a server serves.
+/// An event while a server serves.
 #[derive(Debug)]
 pub enum Event {
-    /// The last line is accounted for; the server stays for late workers.
+    /// The last line is accounted for. The server stays for peers that do not know yet.
     Finished,
     /// A key that is not on the list was refused for the first time.
     Refused {
         /// The key.
         key: PublicKey,
-        /// Where it came from.
+        /// The peer's network address.
         address: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What is said to whom: one queue's peers, and both dialogues with them.
+//! The peers of one queue, and both dialogues with them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -13,17 +13,17 @@ use crate::observe::details::Seldom;
 use crate::queue::shared::SharedQueue;
 use crate::queue::{LeaseId, PeerId, Reserved};
 
-/// The longest to stay for peers that were never told the end.
+/// How long a finished queue waits at most for peers that do not know yet that it has ended.
 pub(super) const LONGEST_LINGER: Duration = Duration::from_secs(10);
 
-/// The longest a peer of the batch dialogue is kept waiting for its reply, so that it can tell a queue with nothing to
-/// hand out from one that is gone.
+/// How long a request of the batch dialogue waits for its reply at most. A peer can then tell an idle queue from a
+/// queue that is gone.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// What a peer is told to wait before it asks again, when its own bound or the queue's memory is the reason.
+/// How long a peer is told to wait when it holds its most leases, or the queue its most leased bytes.
 const WAIT_AT_BOUND: Duration = Duration::from_millis(20);
 
-/// A peer that holds nothing and has been silent this long is forgotten.
+/// A peer that holds nothing is forgotten after this time without a message.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
 static NEW_WORKERS: Seldom = Seldom::new();
@@ -35,10 +35,10 @@ type Identity = Vec<u8>;
 
 struct Peer {
     id: PeerId,
-    /// The line it was given in the line dialogue; its next request acknowledges it.
+    /// The line that the peer got in the line dialogue. Its next request acknowledges the line.
     line: Option<LeaseId>,
     knows_end: bool,
-    /// A request of it waits.
+    /// Whether a request of the peer waits for its reply.
     is_pending: bool,
     last_seen: Instant,
 }
@@ -52,17 +52,18 @@ enum Dialogue {
 struct Pending {
     identity: Identity,
     dialogue: Dialogue,
-    /// When it is answered all the same; `None` for the line dialogue, which has no word for "wait".
+    /// When the request is answered in any case; `None` for the line dialogue, which has no reply that says "wait".
     until: Option<Instant>,
 }
 
-/// Messages answered between two looks at the clock.
+/// The largest number of messages that are answered before the server checks the time again.
 const MAX_MESSAGES_PER_ROUND: usize = 256;
 
-/// Frames that a message of a dialogue has at most, its sender's name and the empty frame included.
+/// The largest number of frames in a message of a dialogue, with the sender's identity and the empty frame.
 const MAX_FRAMES: usize = 4;
 
-/// Pending requests that are tried in vain before the rest is left for later: most of the time they wait for the same.
+/// How many pending requests are tried without success before the others are left for later. Most of them wait for the
+/// same reason.
 const MAX_FAILED_TRIES: usize = 64;
 
 pub(super) struct Session<'a> {
@@ -71,11 +72,11 @@ pub(super) struct Session<'a> {
     queue: &'a SharedQueue,
     peers: HashMap<Identity, Peer>,
     pending: VecDeque<Pending>,
-    /// No pending request has to be answered before.
+    /// The earliest time at which a pending request has to be answered.
     next_due: Option<Instant>,
     next_peer: PeerId,
     rejections: Rejections,
-    /// Refused keys that were told.
+    /// Refused keys that were reported.
     reported_keys: HashSet<PublicKey>,
     last_cleanup: Instant,
 }
@@ -117,14 +118,14 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Takes one message; `false` when it is none of ours. Of one with too many frames, the rest is thrown away as it
-    /// comes.
+    /// Receives one message. Returns `false` if the message has too many frames or its sender is not authorized any
+    /// more. Frames beyond the limit are dropped as they arrive.
     fn receive(&mut self, frames: &mut Vec<Vec<u8>>) -> Result<bool, zmq::Error> {
         frames.clear();
         let mut allowed = true;
         let mut count = 0;
         loop {
-            // The parts of a message arrive together.
+            // The frames of a message arrive together.
             let mut message = match self.socket.recv_msg(if count == 0 { zmq::DONTWAIT } else { 0 }) {
                 Err(zmq::Error::EINTR) if count > 0 => continue,
                 received => received?,
@@ -199,12 +200,12 @@ impl<'a> Session<'a> {
 
     fn answer_line(&mut self, identity: Identity) -> Result<()> {
         if self.is_pending(&identity) {
-            // A REQ socket cannot ask twice; whoever does gets one answer.
+            // A REQ socket cannot ask twice. A peer that does gets one answer.
             self.rejections.dropped += 1;
             return Ok(());
         }
         if let Some(lease) = self.peer(&identity).line.take() {
-            // It asks for more, so it has the line. What it did with it, this dialogue cannot say.
+            // The peer asks for more, so it has the line. The line dialogue does not say whether the peer stored it.
             let tally = crate::observe::receipt::Tally { delivered: 1, ..Default::default() };
             self.queue.ack(&[crate::queue::Ack { lease, tally }]);
         }
@@ -237,7 +238,7 @@ impl<'a> Session<'a> {
                 LEFT_WORKERS.tell(1, |went, _| {
                     format!("worker {peer} takes its leave, {went} since this was said last; {others} are there")
                 });
-                // A worker may leave while its question waits.
+                // A DEALER peer may say BYE while its RESERVE waits.
                 self.pending.retain(|pending| pending.identity != identity);
                 self.reply(&identity, &reply).map(drop)
             }
@@ -248,7 +249,7 @@ impl<'a> Session<'a> {
         self.peers.get(identity).is_some_and(|peer| peer.is_pending)
     }
 
-    /// Answers a request for work, or parks it.
+    /// Answers a request for work. If there is no work and it may wait, the request becomes pending.
     fn hand_out(&mut self, request: Pending, may_wait: bool) -> Result<()> {
         if !self.try_hand_out(&request)? {
             if may_wait {
@@ -260,11 +261,11 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Whether `request` got its answer: work or the end.
+    /// Answers `request` if there is work or the queue has ended. Returns whether it was answered.
     fn try_hand_out(&mut self, request: &Pending) -> Result<bool> {
         let Some(peer) = self.peers.get(&request.identity).map(|peer| peer.id) else { return Ok(true) };
         let reserved = match request.dialogue {
-            // An empty reply means the end, so an empty line cannot be sent.
+            // In the line dialogue an empty reply means the end. So an empty line cannot be sent.
             Dialogue::Line => self.queue.reserve_line(peer, |line| !line.is_empty()),
             Dialogue::Batch => self.queue.reserve(peer),
         };
@@ -327,7 +328,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Answers pending requests, oldest first, as far as there is work, and those that have waited long enough.
+    /// Answers pending requests while there is work, the oldest first. Then answers those whose time is over.
     pub(super) fn answer_pending(&mut self) -> Result<()> {
         let mut failed_tries = 0;
         for _ in 0..self.pending.len() {
@@ -362,7 +363,7 @@ impl<'a> Session<'a> {
         self.send(identity, [zmq::Message::from(&wire::MAGIC[..]), zmq::Message::from(reply.encode())])
     }
 
-    /// Sends a reply; `false` when the peer is gone or does not read.
+    /// Sends a reply. Returns `false` if the peer is gone or does not read.
     fn send<const N: usize>(&self, identity: &Identity, frames: [zmq::Message; N]) -> Result<bool> {
         let envelope = [zmq::Message::from(&identity[..]), zmq::Message::new()];
         match self.socket.send_multipart(envelope.into_iter().chain(frames), zmq::DONTWAIT) {
@@ -376,7 +377,7 @@ impl<'a> Session<'a> {
         self.peers.values().all(|peer| peer.knows_end)
     }
 
-    /// Forgets peers that hold nothing and have long been silent.
+    /// Forgets the peers that hold nothing and have sent nothing for long.
     pub(super) fn forget_silent_peers(&mut self, now: Instant) {
         if now - self.last_cleanup > FORGET_AFTER / 10 {
             self.last_cleanup = now;
@@ -384,7 +385,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// How long nothing needs to be done unless somebody asks.
+    /// Returns how long the server may sleep if no message arrives.
     pub(super) fn timeout(&self, finished: Option<(Instant, Duration)>) -> Option<Duration> {
         let now = Instant::now();
         let pending = self.next_due.map(|due| due.saturating_duration_since(now));

@@ -1,4 +1,4 @@
-//! The wire: byte for byte what the document says, and nothing else is taken for a message.
+//! The messages have exactly the bytes that the document gives them, and no other bytes are accepted.
 
 use proptest::prelude::*;
 
@@ -158,7 +158,7 @@ fn data_of(reply: &Reply) -> Option<Bytes> {
     }
 }
 
-/// What a decoded request takes in memory beside itself.
+/// Returns the memory of a decoded request, in bytes, without the request itself.
 fn held(request: &Request) -> usize {
     match request {
         Request::Reserve { acks, .. } | Request::Bye(acks) => acks.capacity() * size_of::<Ack>(),

@@ -1,4 +1,5 @@
-//! What a queue counts is what it holds: no batch and no line keeps the block from being freed that it was read in.
+//! The bytes that a queue counts are the bytes that it keeps in memory. No batch and no line keeps the reader's block
+//! alive for itself.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +10,7 @@ use proptest::prelude::*;
 use super::super::poison::{Backing, TrackedBatch};
 use super::*;
 
-/// A reader's block. It counts how many there are.
+/// A reader's block. `alive` counts the blocks that are not freed.
 struct Block {
     bytes: Vec<u8>,
     alive: Arc<AtomicUsize>,
@@ -32,7 +33,7 @@ const LINES: usize = 32;
 
 #[derive(Debug, Clone)]
 enum Operation {
-    /// A block, in so many batches.
+    /// A block, cut into this many batches.
     Offer(usize),
     Reserve(PeerId),
     ReserveLine(PeerId),
@@ -166,7 +167,7 @@ fn a_tiny_line_that_is_out_holds_no_block() {
         holder.offer(1);
         let line = holder.queue.reserve_line(2 * peer, holder.now, is_not_empty);
         holder.keep(line);
-        // Another peer takes the rest and is done with it.
+        // Another peer takes the rest and acknowledges it.
         let Reserved::Batch(lease, _) = holder.queue.reserve(2 * peer + 1, holder.now) else { panic!("the rest") };
         assert!(holder.queue.ack(&Ack { lease, tally: Tally::default() }));
     }

@@ -1,4 +1,4 @@
-//! Random operations, compared with an oracle that knows of every line where it is.
+//! Random operations, compared with a model that knows the state of every line.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -8,12 +8,12 @@ use super::*;
 
 #[derive(Debug, Clone)]
 enum Operation {
-    /// Lines by their lengths; 0 is an empty line.
+    /// Lines, given by their lengths. A length of 0 is an empty line.
     Offer(Vec<usize>),
     LongLine(u64),
     Reserve(PeerId),
     ReserveLine(PeerId),
-    /// The n-th of all leases ever given, and how its lines are spread over the buckets.
+    /// Acknowledges the n-th of all leases ever given. The second number says how its lines are spread over the counts.
     Ack(usize, u32),
     Touch(usize),
     Release(usize),
@@ -41,7 +41,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// Where a line is.
+/// The state of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LineState {
     Ready,
@@ -49,7 +49,7 @@ enum LineState {
     Done(usize),
 }
 
-/// A lease as the oracle knows it.
+/// A lease as the model knows it.
 struct Known {
     peer: PeerId,
     deadline: Duration,
@@ -67,16 +67,16 @@ struct Oracle {
     now: Duration,
     offset: u64,
     open: bool,
-    /// Every line by its offset: its bytes with its end, and where it is.
+    /// Every line by its offset: its bytes with its end, and its state.
     lines: BTreeMap<u64, (Vec<u8>, LineState)>,
     long: u64,
     leases: BTreeMap<LeaseId, Known>,
     given: Vec<LeaseId>,
-    /// Where the lines stand that the queue said are settled.
+    /// The offsets of the lines that the queue reported as settled.
     settled: HashSet<u64>,
-    /// Leases that ran out, by line.
+    /// The number of expired leases by line.
     expired: BTreeMap<u64, u32>,
-    /// Lines whose last lease was that of a poison candidate of one line, and ran out.
+    /// Lines whose last lease was that of a poison candidate of one line, and expired.
     last_alone: HashSet<u64>,
 }
 
@@ -239,7 +239,7 @@ impl Oracle {
 
     fn check_answer(&mut self, peer: PeerId, answer: Reserved, one_line: bool) {
         if one_line {
-            // What was passed over is empty and was ready; the queue's own counts are compared below.
+            // The queue filters only lines that are empty and ready. Its counts are compared below.
             let kept = self.queue.outstanding_lines() as usize;
             self.find_filtered(self.outstanding() - kept);
         }
@@ -250,10 +250,11 @@ impl Oracle {
                 let leased: usize = self.leases.values().map(|known| known.bytes).sum();
                 let nothing_ready = self.queue.ready.is_empty() && !self.queue.has_candidates();
                 let candidates: Vec<&Known> = self.leases.values().filter(|known| known.candidate).collect();
-                // What it holds may be a poison candidate; or one waits that goes to nobody who holds something.
+                // Either the peer holds a poison candidate, or a candidate waits and goes only to a peer that holds
+                // nothing.
                 let alone =
                     held > 0 && (candidates.iter().any(|known| known.peer == peer) || self.queue.has_candidates());
-                // All that is ready is poison candidate, and no more may be out.
+                // Only poison candidates are ready, and no more of them may be leased.
                 let bounded = !candidates.is_empty() && self.queue.only_candidates_are_ready();
                 let full = held >= PER_PEER || leased >= LEASED_BYTES;
                 assert!(nothing_ready || full || alone || bounded, "told to wait beside ready work");
@@ -289,8 +290,8 @@ impl Oracle {
         }
     }
 
-    /// Marks the empty lines that the line dialogue passed over. They are told by what is left: the queue must still
-    /// hold every other line.
+    /// Marks the empty lines that the queue filtered for a peer of the line dialogue. They are the lines that the queue
+    /// no longer holds. It must still hold every other line.
     fn find_filtered(&mut self, count: usize) {
         let held: HashSet<u64> = self.queue.lines_held().into_iter().collect();
         let mut filtered = 0;
@@ -329,7 +330,7 @@ impl Oracle {
         assert_eq!(self.queue.wants_input(), ready < 20);
     }
 
-    /// Brings everything to its end: the queue must get there.
+    /// Finishes all work. The queue must reach its end.
     fn finish(&mut self) {
         self.apply(&Operation::EndInput);
         for _ in 0..10_000 {
@@ -366,8 +367,9 @@ impl Queue {
     }
 }
 
-/// A process that is given a deadly line is gone, with all its threads. With one thread each, every line that is deadly
-/// is buried and no other. With two that is so for one deadly line: several can take an innocent one down twice.
+/// A process that gets a deadly line ends with all its threads. With one thread a process, the queue buries every
+/// deadly line and no other. With two threads this holds for one deadly line only: several deadly lines can take the
+/// same innocent line down twice.
 #[test]
 fn whatever_lines_are_deadly_they_are_buried_and_all_others_stored() {
     for seed in 0..120 {
