@@ -66,7 +66,7 @@ impl Waker {
     /// # Errors
     /// The system gives no pipe.
     pub fn new() -> Result<Self> {
-        let (reader, writer) = io::pipe().map_err(|error| Error::system("no pipe to wake up with").because(error))?;
+        let (reader, writer) = io::pipe().map_err(|error| Error::system("the system gives no pipe").because(error))?;
         Ok(Waker { reader, writer, pending: AtomicBool::new(false) })
     }
 

@@ -36,7 +36,7 @@ impl ZapHandler {
     /// Prepares `socket`, which must not be bound yet. The ZAP handler must be closed after `socket`.
     pub(crate) fn new(context: &zmq::Context, socket: &zmq::Socket, security: Option<&Security>) -> Result<ZapHandler> {
         let Some(Security { pair, authorized }) = security else { return Ok(ZapHandler { zap: None }) };
-        let failed = |error: zmq::Error| Error::system("libzmq cannot guard its sockets").because(error);
+        let failed = |error: zmq::Error| Error::system("libzmq cannot set up keys for its sockets").because(error);
         let zap = context.socket(zmq::REP).map_err(failed)?;
         zap.set_linger(0).map_err(failed)?;
         zap.bind(ZAP).map_err(failed)?;
@@ -72,7 +72,7 @@ impl ZapHandler {
             let frames = match zap.recv_multipart(zmq::DONTWAIT) {
                 Ok(frames) => frames,
                 Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => break,
-                Err(error) => return Err(Error::wire("libzmq's questions about keys are lost").because(error)),
+                Err(error) => return Err(Error::wire("receiving libzmq's questions about keys failed").because(error)),
             };
             let question = Question::read(&frames);
             let key = question.key.filter(|key| authorized.allows(key));
@@ -80,7 +80,7 @@ impl ZapHandler {
                 refused(question.key, question.address);
             }
             zap.send_multipart(question.answer(key), zmq::DONTWAIT)
-                .map_err(|error| Error::wire("libzmq does not take an answer about a key").because(error))?;
+                .map_err(|error| Error::wire("answering libzmq's question about a key failed").because(error))?;
         }
         Ok(())
     }

@@ -77,8 +77,8 @@ impl Endpoint {
         }
         Err(Error::usage(format!(
             "{self}: lines would cross the network unencrypted, and anybody who reaches the port could take them; \
-             give both sides keys (logator keygen, --curve-key), carry the endpoint over ssh to a loopback address, or \
-             say --insecure if the network is trusted"
+             give both sides keys (logator keygen, --curve-key), use an ssh tunnel to a loopback address, or give \
+             --insecure if the network is trusted"
         )))
     }
 
@@ -91,20 +91,20 @@ impl Endpoint {
         let Endpoint::Ipc(path) = self else { return Ok(()) };
         match path.symlink_metadata() {
             Ok(data) if !data.file_type().is_socket() => {
-                return Err(Error::usage(format!("{self}: a file that is not a socket is there; it is left alone")));
+                return Err(Error::usage(format!("{self}: there is a file that is not a socket, and it is not touched")));
             }
             Ok(_) if UnixStream::connect(path).is_ok() => return Err(in_use(self)),
             // A failed connection does not prove that nobody listens: this user may not be allowed to connect.
             Ok(data) if data.uid() != nix::unistd::geteuid().as_raw() => {
                 return Err(Error::usage(format!(
-                    "{self}: a socket of user {} is there; it is left alone, --bind another endpoint",
+                    "{self}: there is a socket of user {}, and it is not touched; --bind another endpoint",
                     data.uid()
                 )));
             }
             Ok(_) => {
                 // A queue that was killed has left the file.
                 let gone = std::fs::remove_file(path);
-                gone.map_err(|error| Error::usage(format!("{self}: an old socket is in the way")).because(error))?;
+                gone.map_err(|error| Error::usage(format!("{self}: an old socket file cannot be removed")).because(error))?;
             }
             Err(_) => {}
         }
@@ -126,7 +126,7 @@ impl Endpoint {
         let us = nix::unistd::geteuid().as_raw();
         if data.uid() != us {
             return Err(Error::usage(format!(
-                "{self}: the socket belongs to user {}, not to this one ({us}); a stranger's queue is not trusted",
+                "{self}: the socket belongs to user {}, not to this user ({us}); sockets of other users are not trusted",
                 data.uid()
             )));
         }

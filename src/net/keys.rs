@@ -165,7 +165,7 @@ impl KeyPair {
         let name: String = name.split_whitespace().collect::<Vec<_>>().join("-");
         let secret = encode(&self.secret);
         let pair = format!(
-            "# A logator key pair. Whoever reads this file can pass for its owner; {} is for the others.\n\
+            "# A logator key pair. Anybody who reads this file can pose as its owner. Give {} to the others.\n\
              public-key = \"{}\"\nsecret-key = \"{secret}\"\n",
             public.file_name().unwrap_or_default().to_string_lossy(),
             self.public
@@ -195,7 +195,7 @@ pub fn public_path(path: &Path) -> PathBuf {
 }
 
 fn there_already(path: &Path) -> Error {
-    Error::usage(format!("{}: is there already, and a key is never overwritten; name another file", path.display()))
+    Error::usage(format!("{}: the file exists, and a key is never overwritten; name another file", path.display()))
 }
 
 fn create(path: &Path, mode: u32, content: &str) -> Result<()> {
@@ -328,7 +328,7 @@ fn refuse_strangers(opened: &File, path: &Path) -> Result<()> {
     let us = nix::unistd::geteuid().as_raw();
     let wrong = |what: String, remedy: String| {
         Err(Error::usage(format!(
-            "{shown}: {what}, and so could let themselves in; the list is not used. {remedy}, and look at its keys"
+            "{shown}: {what}, so they could add their own keys; the list is not used. {remedy}, and check its keys"
         )))
     };
     let data = opened.metadata().map_err(failed)?;

@@ -280,7 +280,7 @@ impl Socket {
                 self.peers += 1;
                 self.backoff.reset();
                 if self.lost > 0 {
-                    self.notify_once(format!("{place}: a peer is there again"));
+                    self.notify_once(format!("{place}: a peer is connected again"));
                 }
             }
             E::HANDSHAKE_FAILED_AUTH | E::HANDSHAKE_FAILED_PROTOCOL | E::HANDSHAKE_FAILED_NO_DETAIL => {
@@ -300,7 +300,7 @@ impl Socket {
                 self.lost += 1;
                 if let Some(address) = own_address {
                     let endpoint = &self.connect[address].endpoint;
-                    self.notify_once(format!("{endpoint}: the peer is gone; it is tried again and again"));
+                    self.notify_once(format!("{endpoint}: the peer is gone; trying to reconnect"));
                 }
             }
             _ => {}
@@ -322,13 +322,13 @@ impl Socket {
                 keys.own.public()
             ),
             (_, Some(keys)) => format!(
-                "{endpoint}: no handshake; what listens there uses no keys, or has another key than {}, which --queue-key \
-                 names, or takes the other side of PUSH and PULL",
+                "{endpoint}: the handshake failed: the peer uses no keys, or has another key than {} (--queue-key), or is \
+                 on the same side of PUSH and PULL",
                 keys.queue
             ),
             (_, None) => format!(
-                "{endpoint}: no handshake; what listens there demands keys (--curve-key and --queue-key), or speaks \
-                 another protocol, or takes the same side of PUSH and PULL"
+                "{endpoint}: the handshake failed: the peer requires keys (--curve-key and --queue-key), or speaks another \
+                 protocol, or is on the same side of PUSH and PULL"
             ),
         }
     }

@@ -141,7 +141,7 @@ impl Request {
     /// Reads frame 1 of a request.
     pub fn decode(frame: &[u8]) -> Result<Request, Malformed> {
         if frame.len() > MAX_REQUEST {
-            return Err(Malformed(format!("a request of {} bytes, the most is {MAX_REQUEST}", frame.len())));
+            return Err(Malformed(format!("the request has {} bytes, and {MAX_REQUEST} are allowed", frame.len())));
         }
         let mut input = Input(frame);
         let request = match input.u8()? {
@@ -235,10 +235,10 @@ impl Reply {
                 let envelope = Envelope::of_code(envelope)
                     .ok_or_else(|| Malformed(format!("no envelope has the number {envelope:#04x}")))?;
                 let name = input.text()?;
-                let data = data.ok_or_else(|| Malformed("a batch without its lines".into()))?;
+                let data = data.ok_or_else(|| Malformed("the frame with the batch's lines is missing".into()))?;
                 let counted = crate::core::lines::count(&data);
                 if lines == 0 || counted != lines as usize {
-                    return Err(Malformed(format!("a batch said to hold {lines} lines holds {counted}")));
+                    return Err(Malformed(format!("the batch should have {lines} lines, but has {counted}")));
                 }
                 let origin = Arc::new(Origin::new(id, name).wrapped(envelope));
                 let batch = Batch::new(origin, offset, lines, data).with_partial(partial);
@@ -271,7 +271,7 @@ impl<'a> Input<'a> {
                 self.0 = rest;
                 Ok(taken)
             }
-            None => Err(Malformed(format!("it ends {} bytes early", length - self.0.len()))),
+            None => Err(Malformed(format!("{} bytes are missing", length - self.0.len()))),
         }
     }
 
@@ -302,7 +302,7 @@ impl<'a> Input<'a> {
         let bytes = self.take(length)?;
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(text.to_owned()),
-            Err(_) => Err(Malformed("a text that is not UTF-8".into())),
+            Err(_) => Err(Malformed("a text is not UTF-8".into())),
         }
     }
 

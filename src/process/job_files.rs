@@ -131,7 +131,7 @@ impl JobFiles {
             let file = descriptor.try_clone_to_owned().map(File::from);
             if used == Use::Writes && streams::stdout_was_closed() {
                 return Err(Error::sink(
-                    "standard output is closed, and documents would go there; nothing was read. Open it, or name another \
+                    "documents would go to standard output, but it is closed; nothing was read. Open it, or name another \
                      sink (--to null: and > /dev/null throw documents away)",
                 ));
             }
@@ -275,13 +275,13 @@ impl JobFile {
 
     fn check_folder(&self, path: &Path) -> Result<()> {
         let wrong = |why: String| {
-            Err(Error::usage(format!("{}: {why}; nothing was read, name another file or put that right", self.given)))
+            Err(Error::usage(format!("{}: {why}; nothing was read, name another file or correct that", self.given)))
         };
         match path.metadata() {
-            Ok(data) if data.is_dir() => wrong("that is a directory".into()),
+            Ok(data) if data.is_dir() => wrong("it is a directory".into()),
             Ok(_) => Ok(()),
             Err(_) => {
-                let Some(path) = real_path(path) else { return wrong("its links lead in a circle".into()) };
+                let Some(path) = real_path(path) else { return wrong("its links form a circle".into()) };
                 let folder = folder_of(&path);
                 match folder.metadata() {
                     Ok(data) if !data.is_dir() => wrong(format!("{} is not a directory", folder.display())),

@@ -150,7 +150,7 @@ impl SharedQueue {
         self.after_take(state);
         if let Reserved::Batch(_, batch) = &reserved {
             HANDED_OUT.tell(u64::from(batch.lines), |batches, lines| {
-                format!("{batches} batches with {lines} lines were handed out; {leased} leases are out")
+                format!("{batches} batches with {lines} lines were handed out; there are {leased} leases now")
             });
         }
         reserved
@@ -214,7 +214,7 @@ impl SharedQueue {
         drop(state);
         if accepted < acks.len() {
             let late = acks.len() - accepted;
-            LATE.tell(late as u64, |_, late| format!("{late} acks came too late: their leases had run out"));
+            LATE.tell(late as u64, |_, late| format!("{late} acks came too late: their leases had expired"));
         }
         self.work.notify_all();
         self.notify_settled(&settled);
@@ -241,7 +241,7 @@ impl SharedQueue {
     pub fn release_all(&self, peer: PeerId) -> usize {
         let released = self.lock().queue.release_all(peer);
         if released > 0 {
-            log::debug!("worker {peer} has left {released} leases, whose lines are handed out again");
+            log::debug!("worker {peer} gave back {released} leases, and their lines are handed out again");
         }
         self.wake_all();
         released
@@ -253,7 +253,7 @@ impl SharedQueue {
         let expired = self.lock().queue.expire(now);
         if expired > 0 {
             RAN_OUT
-                .tell(expired as u64, |_, leases| format!("{leases} leases ran out: their lines are handed out again"));
+                .tell(expired as u64, |_, leases| format!("{leases} leases expired, and their lines are handed out again"));
             self.wake_all();
         }
         expired

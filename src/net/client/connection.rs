@@ -115,7 +115,7 @@ impl Connection {
     pub(super) fn unexpected(&self, reply: &Reply) -> Error {
         match reply {
             Reply::Error(_, sentence) => Error::wire(format!("{}: the queue refuses: {sentence}", self.endpoint())),
-            _ => Error::wire(format!("{}: the queue answers another question", self.endpoint())),
+            _ => Error::wire(format!("{}: the queue's reply does not fit the request", self.endpoint())),
         }
     }
 
@@ -138,7 +138,7 @@ impl Connection {
                     self.backoff = new_backoff();
                     self.refused.clear();
                     if std::mem::take(&mut self.lost) {
-                        (self.say)(format!("{}: the queue answers", self.endpoint()));
+                        (self.say)(format!("{}: the queue answers again", self.endpoint()));
                     }
                     return Ok(Some(reply));
                 }
@@ -181,7 +181,7 @@ impl Connection {
     fn report_incompatible(&mut self, why: String) {
         self.lost = true;
         if !self.refused.contains(&why) {
-            (self.say)(format!("{}: {why}. It is tried again and again", self.endpoint()));
+            (self.say)(format!("{}: {why}. The worker tries again and again", self.endpoint()));
             self.refused.push(why);
         }
     }
@@ -196,7 +196,7 @@ impl Connection {
                 return Ok(None);
             }
             if started.elapsed() > REPORT_AFTER {
-                self.report_unreachable("no queue is there");
+                self.report_unreachable("there is no queue");
             }
             self.pause(backoff.next_delay());
         }
@@ -228,7 +228,7 @@ impl Connection {
     /// over. Keeps the socket only if the reply has arrived, or may still arrive after a stop.
     fn attempt(&mut self, mut open: OpenSocket, request: &Request, timeout: Duration, retry: Retry) -> Result<Attempt> {
         if open.socket.send_multipart([b"", &wire::MAGIC[..], &request.encode()], zmq::DONTWAIT).is_err() {
-            return Ok(Attempt::Failed(Failure::Unreachable("the queue cannot be asked")));
+            return Ok(Attempt::Failed(Failure::Unreachable("sending to the queue failed")));
         }
         let mut asked = Instant::now();
         // The queue answers at once unless the request agrees to wait. The reply may be a lease, so a stop must not end
@@ -248,9 +248,9 @@ impl Connection {
                     return Ok(Attempt::Failed(Failure::Unreachable("the queue does not answer")));
                 }
                 self.report_unreachable(if open.reached {
-                    "what listens there says nothing"
+                    "the peer accepts the connection, but says nothing"
                 } else {
-                    "no queue is there"
+                    "there is no queue"
                 });
                 continue;
             }
@@ -304,23 +304,23 @@ impl Connection {
             (E::HANDSHAKE_SUCCEEDED, _) => ConnectionEvent::Connected,
             (E::DISCONNECTED, _) => ConnectionEvent::Broken(Failure::Unreachable("the queue is gone")),
             (E::HANDSHAKE_FAILED_AUTH, Some(keys)) => refused(format!(
-                "the queue refuses this worker's key; put {} in its --authorized-keys file and send it SIGHUP",
+                "the queue refuses this worker's key; put {} into the queue's --authorized-keys file and send the queue SIGHUP",
                 keys.own.public()
             )),
             (E::HANDSHAKE_FAILED_PROTOCOL, Some(_)) if report.value == MECHANISM_MISMATCH => refused(
-                "the queue there uses no keys, and this worker demands them; start the queue with --curve-key".into(),
+                "the queue uses no keys, but this worker requires them; start the queue with --curve-key".into(),
             ),
             (E::HANDSHAKE_FAILED_NO_DETAIL, Some(keys)) => refused(format!(
-                "the queue there closes the connection while keys are exchanged; most likely it has another key than \
+                "the queue closes the connection during the exchange of keys; most likely it has another key than \
                  {}, which --queue-key names",
                 keys.queue
             )),
             (E::HANDSHAKE_FAILED_PROTOCOL, Some(_)) => {
-                refused("what listens there speaks another protocol; it is no logator queue".into())
+                refused("the peer speaks another protocol, and is no logator queue".into())
             }
             // Which of these events libzmq reports depends on the side that notices the failure first.
             (E::HANDSHAKE_FAILED_NO_DETAIL | E::HANDSHAKE_FAILED_PROTOCOL | E::HANDSHAKE_FAILED_AUTH, None) => refused(
-                "the queue there demands keys, or it is no queue; give this worker --curve-key and --queue-key".into(),
+                "the queue requires keys, or the peer is no queue; give this worker --curve-key and --queue-key".into(),
             ),
             _ => ConnectionEvent::Other,
         }
@@ -355,7 +355,7 @@ fn receive(socket: &zmq::Socket, endpoint: &Endpoint) -> Result<Option<Reply>> {
             Err(error) => return Err(Error::wire(format!("{endpoint}: receiving failed")).because(error)),
         }
     }
-    let strange = |why: String| Error::wire(format!("{endpoint}: what answers there is no logator queue ({why})"));
+    let strange = |why: String| Error::wire(format!("{endpoint}: the peer is no logator queue ({why})"));
     let mut frames = frames.into_iter();
     if !frames.next().is_some_and(|delimiter| delimiter.is_empty()) {
         return Err(strange("its replies do not begin with an empty frame".into()));

@@ -44,7 +44,7 @@ fn a_pair_is_saved_for_its_owner_and_read_again_and_shows_no_secret() {
     // No file is overwritten, and a failed attempt leaves no single file behind.
     let before = std::fs::read(&path).unwrap();
     let error = KeyPair::generate().unwrap().save(&path).unwrap_err();
-    assert!(error.to_string().contains("is there already"), "{error}");
+    assert!(error.to_string().contains("the file exists"), "{error}");
     std::fs::remove_file(public_path(&path)).unwrap();
     assert_eq!(KeyPair::generate().unwrap().save(&path).unwrap_err().kind(), Kind::Usage);
     assert_eq!((std::fs::read(&path).unwrap(), public_path(&path).exists()), (before, false));

@@ -24,7 +24,7 @@ impl Authenticator {
         socket: &zmq::Socket,
         security: Option<&Security>,
     ) -> Result<Authenticator> {
-        let failed = |error: zmq::Error| Error::system("libzmq cannot guard its sockets").because(error);
+        let failed = |error: zmq::Error| Error::system("libzmq cannot set up keys for its sockets").because(error);
         let zap = ZapHandler::new(context, socket, security)?;
         let events = [zmq::SocketEvent::HANDSHAKE_FAILED_NO_DETAIL, zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL];
         let monitor = Monitor::new(context, socket, &events).map_err(failed)?;
@@ -63,7 +63,7 @@ impl Authenticator {
                 break;
             }
             rejections.failed_handshakes += 1;
-            FAILED_HANDSHAKES.tell(1, |times, _| format!("{times} connections did not introduce themselves"));
+            FAILED_HANDSHAKES.tell(1, |times, _| format!("{times} connections failed the handshake"));
         }
         Ok(())
     }

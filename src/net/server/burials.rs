@@ -40,7 +40,7 @@ impl Burials {
         std::thread::Builder::new()
             .name("letters".into())
             .spawn(work)
-            .map_err(|error| Error::system("no thread to write dead letters with").because(error))?;
+            .map_err(|error| Error::system("the thread that writes dead letters cannot be started").because(error))?;
         Ok(Burials { requested, failure })
     }
 

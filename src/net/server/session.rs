@@ -169,7 +169,7 @@ impl<'a> Session<'a> {
                     Err((code, sentence)) => {
                         self.rejections.refused += 1;
                         REFUSED_REQUESTS.tell(1, |times, _| {
-                            format!("a request is refused, {times} since this was said last: {sentence}")
+                            format!("{times} requests were refused, the last one because: {sentence}")
                         });
                         self.reply(&identity, &Reply::Error(code, sentence)).map(drop)
                     }
@@ -189,7 +189,7 @@ impl<'a> Session<'a> {
             self.next_peer += 1;
             let (number, others) = (peer.id, self.peers.len());
             NEW_WORKERS.tell(1, |came, _| {
-                format!("worker {number} is new, {came} since this was said last; {others} were there")
+                format!("{came} workers are new, the last one is number {number}; {others} were there before")
             });
             self.peers.insert(identity.clone(), peer);
         }
@@ -236,7 +236,7 @@ impl<'a> Session<'a> {
                 self.peers.remove(&identity);
                 let others = self.peers.len();
                 LEFT_WORKERS.tell(1, |went, _| {
-                    format!("worker {peer} takes its leave, {went} since this was said last; {others} are there")
+                    format!("{went} workers have left, the last one was number {peer}; {others} are there")
                 });
                 // A DEALER peer may say BYE while its RESERVE waits.
                 self.pending.retain(|pending| pending.identity != identity);
@@ -300,7 +300,7 @@ impl<'a> Session<'a> {
                 };
                 if !taken {
                     RETURNED_BATCHES.tell(1, |times, _| {
-                        format!("{times} batches came back at once: their workers are gone or do not read")
+                        format!("{times} batches could not be sent and came back: their workers are gone or do not read")
                     });
                     self.queue.release(&[lease]);
                     self.peers.remove(&request.identity);

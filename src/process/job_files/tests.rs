@@ -168,7 +168,7 @@ fn a_file_whose_folder_is_missing_is_refused() {
         ("/dev/null", ""),
         ("nodir/new", "cannot be used"),
         ("log/new", "is not a directory"),
-        ("sub", "that is a directory"),
+        ("sub", "it is a directory"),
     ] {
         let mut files = JobFiles::default();
         files.writes("receipt", format!("--receipt {name}"), &folder.at(name));
