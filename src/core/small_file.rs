@@ -1,8 +1,8 @@
 //! Files that are read whole because they are small: configurations, secrets, keys, certificates.
 //!
 //! Only a regular file is read. A device such as `/dev/zero` has no end, and opening a FIFO waits for a writer. Each
-//! kind of file has a largest size. So a user who names a large log by mistake causes an error and not a shortage of
-//! memory.
+//! kind of file has a largest size. If a user names a large log by mistake, the result is an error, and no memory is
+//! used up.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -54,7 +54,7 @@ pub fn read(file: File, limit: u64) -> io::Result<Vec<u8>> {
 /// Reads the file at `path` as text.
 ///
 /// # Errors
-/// Those of [`open`] and [`read`], and a file that is not UTF-8.
+/// The errors of [`open`] and [`read`], and a file that is not UTF-8.
 pub fn text(path: &Path, limit: u64) -> io::Result<String> {
     as_text(read(open(path, limit)?, limit)?)
 }

@@ -73,7 +73,7 @@ impl Waker {
     /// Makes the descriptor readable.
     pub fn wake(&self) {
         if !self.pending.swap(true, Ordering::SeqCst) {
-            // The pipe is empty. So this write cannot block, and cannot fail for lack of room.
+            // The pipe is empty. Therefore this write cannot block, and cannot fail for lack of room.
             let _ = (&self.writer).write_all(&[1]);
         }
     }

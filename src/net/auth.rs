@@ -1,7 +1,8 @@
 //! Authentication: libzmq asks about the key of each new connection (ZAP, RFC 27), and this handler answers.
 //!
 //! The thread that serves the peers also serves the ZAP handler, and closes it after the peers' socket. While no socket
-//! listens at the ZAP address, libzmq accepts every key. So the peers' socket must never be open without the handler.
+//! listens at the ZAP address, libzmq accepts every key. Therefore the peers' socket must never be open without the
+//! handler.
 
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ pub struct Security {
     pub authorized: Arc<Authorized>,
 }
 
-/// Answers libzmq's questions about keys. Without security there are no questions.
+/// Answers libzmq's questions about keys. Without keys libzmq asks no questions.
 pub(crate) struct ZapHandler {
     zap: Option<(zmq::Socket, Arc<Authorized>)>,
 }

@@ -1,4 +1,4 @@
-//! ZeroMQ endpoints, and the checks of who may reach them.
+//! ZeroMQ endpoints: their text form, and the checks before they are bound or connected to.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -91,7 +91,9 @@ impl Endpoint {
         let Endpoint::Ipc(path) = self else { return Ok(()) };
         match path.symlink_metadata() {
             Ok(data) if !data.file_type().is_socket() => {
-                return Err(Error::usage(format!("{self}: there is a file that is not a socket, and it is not touched")));
+                return Err(Error::usage(format!(
+                    "{self}: there is a file that is not a socket, and it is not touched"
+                )));
             }
             Ok(_) if UnixStream::connect(path).is_ok() => return Err(in_use(self)),
             // A failed connection does not prove that nobody listens: this user may not be allowed to connect.
@@ -104,7 +106,9 @@ impl Endpoint {
             Ok(_) => {
                 // A queue that was killed has left the file.
                 let gone = std::fs::remove_file(path);
-                gone.map_err(|error| Error::usage(format!("{self}: an old socket file cannot be removed")).because(error))?;
+                gone.map_err(|error| {
+                    Error::usage(format!("{self}: an old socket file cannot be removed")).because(error)
+                })?;
             }
             Err(_) => {}
         }
@@ -226,7 +230,7 @@ mod tests {
         std::fs::remove_file(path).unwrap();
         let _theirs = UnixListener::bind(path).unwrap();
         drop(file);
-        assert!(path.exists(), "it is another's");
+        assert!(path.exists(), "the file belongs to another socket");
         drop(ours);
         drop(SocketFile::of(&endpoint).unwrap());
         assert!(!path.exists());

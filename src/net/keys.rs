@@ -259,7 +259,7 @@ impl Authorized {
     /// Reads the file again, and returns the number of its keys. After an error the list stays as it was.
     ///
     /// # Errors
-    /// Those of [`load`](Authorized::load).
+    /// The errors of [`load`](Authorized::load).
     pub fn reload(&self) -> Result<usize> {
         let names = list(&self.path)?;
         let count = names.len();

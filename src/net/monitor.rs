@@ -29,7 +29,7 @@ pub(crate) struct Report {
 impl Monitor {
     /// Lets libzmq report `events` of `socket`. A socket can have only one monitor.
     pub(crate) fn new(context: &zmq::Context, socket: &zmq::Socket, events: &[SocketEvent]) -> zmq::Result<Monitor> {
-        // A name belongs to one monitor in the whole process, so the names are numbered.
+        // Each monitor needs a name that is unique in the process.
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let name = format!("inproc://monitor-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         socket.monitor(&name, events.iter().fold(0, |mask, event| mask | i32::from(event.to_raw())))?;

@@ -105,7 +105,7 @@ impl Puller {
     /// Waits until there may be a message, a stop is requested, or `time` is over.
     ///
     /// # Errors
-    /// Those of [`next_within`](Self::next_within).
+    /// The errors of [`next_within`](Self::next_within).
     pub fn wait(&mut self, time: Option<Duration>) -> Result<()> {
         let stop = self.stop.as_ref().map(Stop::descriptor);
         self.socket.wait(Some(zmq::POLLIN), [stop], time).map(drop)

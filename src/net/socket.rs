@@ -80,8 +80,8 @@ struct Reconnect {
 
 /// A socket with its keys and its monitor. The fields are closed in this order.
 pub(crate) struct Socket {
-    // The socket files are removed while the socket is still open. So no other process can have put its own socket at
-    // one of their paths.
+    // The socket files are removed while the socket is still open. Until then no other process can put its own socket
+    // at one of the paths.
     bound: Bound,
     pub(crate) raw: zmq::Socket,
     monitor: Monitor,

@@ -72,7 +72,7 @@ impl Console {
     }
 
     /// Shows [debug messages](crate::observe::details) of the whole process too, while the level is [`Level::Debug`].
-    /// Only the first console that is asked for this does so.
+    /// Only the first console for which this is called shows them.
     pub fn with_details(self) -> Self {
         if log::set_boxed_logger(Box::new(Details(self.clone()))).is_ok() {
             self.set_level(self.level());

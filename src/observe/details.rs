@@ -1,7 +1,7 @@
 //! Debug messages (`--log-level debug`), for people who look for a fault.
 //!
-//! Any code can write one with `log::debug!`, without a console. At other levels a message costs one comparison of
-//! numbers. Messages that every batch could cause go through a [`Seldom`].
+//! Any code can write a debug message with `log::debug!`. It needs no console. At other levels a message costs one
+//! comparison of numbers. Messages that every batch could cause go through a [`Seldom`].
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

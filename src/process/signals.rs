@@ -58,7 +58,7 @@ fn reactions() -> MutexGuard<'static, Option<Reactions>> {
     REACTIONS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Registers a function, and then starts to receive signals. So the first signal already finds the function.
+/// Registers a function, and then starts to receive signals. Therefore the first signal finds the function.
 fn register(change: impl FnOnce(&mut Reactions)) -> Result<()> {
     change(reactions().get_or_insert_default());
     receive()
@@ -142,8 +142,8 @@ fn begin() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Receives signals. Nothing in this function may wait. So a second signal ends the process even if nobody reads its
-/// standard error.
+/// Receives signals. Nothing in this function may wait. Therefore a second signal ends the process even if nobody reads
+/// its standard error.
 fn watch(mut signals: Signals, reactions: &Sender<i32>) {
     let mut first: Option<Instant> = None;
     for signal in signals.forever() {

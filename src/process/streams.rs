@@ -1,7 +1,7 @@
 //! Tells which standard streams were closed when the program started (`<&-`, `>&-`).
 //!
-//! Rust's runtime opens `/dev/null` in place of a closed stream, so that no other file gets its number. So `main`
-//! cannot tell any more, and the streams are checked before it.
+//! Rust's runtime opens `/dev/null` in place of a closed stream, so that no other file gets its number. Therefore
+//! `main` cannot tell which streams were closed, and the check runs before `main`.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};

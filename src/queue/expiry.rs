@@ -19,7 +19,7 @@ impl Queue {
         }
         let mut again = Vec::new();
         let count = expired.iter().filter(|&&id| self.expire_lease(id, &mut again)).count();
-        // The latest lease goes first, because each batch is put at the front. So the earliest batch ends up in front.
+        // The latest lease goes first, because each batch is put at the front. Then the earliest batch is in front.
         again.into_iter().rev().for_each(|lines| self.push_front(lines, false));
         count
     }
@@ -52,7 +52,7 @@ impl Queue {
     }
 
     /// Hands out once more each poison line whose last lease overlapped with another expired lease. The other lease was
-    /// held from `since` to `until`, and its batch may be what the worker was lost on.
+    /// held from `since` to `until`, and its batch may be the reason why the worker was lost.
     fn retry_doubtful(&mut self, since: Duration, until: Duration) {
         for _ in 0..self.poison.len() {
             let Some(mut poison) = self.poison.pop_front() else { break };

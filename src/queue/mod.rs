@@ -3,9 +3,9 @@
 //! [`Queue`] is a pure state machine. Time is an argument, and peers are numbers. No method blocks, so every race can
 //! be written as a test. [`shared::SharedQueue`] puts the queue behind a lock for readers and workers.
 //!
-//! A line can make every worker that takes it crash or hang. The queue recognises such a line by its leases, which
-//! expire ([`poison`]). The line is then *poison*. It stays poison until the program that runs the queue has written
-//! its dead letter and [buries](Queue::bury) it.
+//! A line can make every worker that takes it crash or hang. Such a worker is *lost*. The queue recognises such a line
+//! by its leases, which expire ([`poison`]). The line is then *poison*. It stays poison until the program that runs the
+//! queue has written its dead letter and [buries](Queue::bury) it.
 
 mod expiry;
 pub mod poison;
@@ -32,7 +32,7 @@ pub type PeerId = u64;
 pub struct Ack {
     /// The lease.
     pub lease: LeaseId,
-    /// How many lines of the batch ended in which way.
+    /// The number of the batch's lines by result: stored, duplicate and so on.
     pub tally: Tally,
 }
 
@@ -131,7 +131,7 @@ pub struct Counts {
     pub read: u64,
     /// Bytes that readers have put in.
     pub bytes: u64,
-    /// How many lines ended in which way.
+    /// The number of lines by result: stored, duplicate and so on.
     pub tally: Tally,
     /// Leases that expired, and leases that were given back.
     pub redelivered: u64,
@@ -393,7 +393,7 @@ impl Queue {
     pub fn release_all(&mut self, peer: PeerId) -> usize {
         let mut ids: Vec<LeaseId> =
             self.leases.iter().filter(|(_, lease)| lease.peer == peer).map(|(&id, _)| id).collect();
-        // The latest lease goes first, because each batch is put at the front. So the earliest batch ends up in front.
+        // The latest lease goes first, because each batch is put at the front. Then the earliest batch is in front.
         ids.sort_unstable_by(|a, b| b.cmp(a));
         ids.iter().filter(|&&id| self.release(id)).count()
     }

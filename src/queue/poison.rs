@@ -1,10 +1,10 @@
 //! Poison candidates: batches whose leases expired so often that one of their lines may make workers crash or hang.
 //!
 //! A poison candidate is cut into parts, and the parts again, until the line is alone. Each step costs a worker and the
-//! time of a lease. So one expiry is enough to cut a part, and there are up to 64 parts: a batch of 2,000 lines needs
-//! two steps. The other lines are acknowledged by the peers that get them.
+//! time of a lease. Therefore one expiry is enough to cut a part, and there are up to 64 parts: a batch of 2,000 lines
+//! needs two steps. The other lines are acknowledged by the peers that get them.
 //!
-//! A lost worker loses all its leases. So a poison candidate goes only to a peer that holds nothing else. Each
+//! A lost worker loses all its leases. Therefore a poison candidate goes only to a peer that holds nothing else. Each
 //! candidate may cost a worker, so only a few are leased at a time. A candidate of a single line is leased while no
 //! other candidate is. When its lease expires, no other candidate can be the cause.
 //!
@@ -22,7 +22,8 @@ use crate::core::batch::Batch;
 /// The number of expired leases that makes a batch a poison candidate.
 const BATCH_EXPIRIES: u32 = 3;
 
-/// The same number for a batch of one line. Its third lease is then the one during which no other candidate is leased.
+/// The same number for a batch of one line. Its third lease is then the lease of a candidate, during which no other
+/// candidate is leased.
 const LINE_EXPIRIES: u32 = 2;
 
 /// The largest number of parts that a poison candidate is cut into.
@@ -87,7 +88,7 @@ impl TrackedBatch {
         TrackedBatch { batch, history: LeaseHistory::default(), backing: Backing::Block }
     }
 
-    /// Copies the lines into memory of their own. From here on the memory they keep is what the queue counts.
+    /// Copies the lines into memory of their own. They then keep exactly the bytes that the queue counts.
     pub(super) fn copy_out(&mut self) {
         let length = self.batch.data.len();
         if self.backing != Backing::Copy(length) {

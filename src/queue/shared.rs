@@ -252,8 +252,9 @@ impl SharedQueue {
         let now = self.now();
         let expired = self.lock().queue.expire(now);
         if expired > 0 {
-            RAN_OUT
-                .tell(expired as u64, |_, leases| format!("{leases} leases expired, and their lines are handed out again"));
+            RAN_OUT.tell(expired as u64, |_, leases| {
+                format!("{leases} leases expired, and their lines are handed out again")
+            });
             self.wake_all();
         }
         expired

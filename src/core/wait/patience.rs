@@ -169,7 +169,7 @@ impl Wait<'_> {
     /// Does the same as [`check`](Wait::check), but tells the user at once and not after a second.
     ///
     /// # Errors
-    /// Those of [`check`](Wait::check).
+    /// The errors of [`check`](Wait::check).
     pub fn check_aloud(&self, reason: &str) -> Result<(), Ended> {
         self.note(reason, Duration::ZERO)
     }
@@ -234,7 +234,7 @@ impl Wait<'_> {
     /// Notes that the attempt has failed, because of `reason`, and sleeps for `delay`, or until the time is over.
     ///
     /// # Errors
-    /// Those of [`check`](Wait::check).
+    /// The errors of [`check`](Wait::check).
     pub fn pause(&self, reason: &str, delay: Duration) -> Result<(), Ended> {
         let until = Instant::now() + delay;
         loop {
@@ -249,7 +249,7 @@ impl Wait<'_> {
     /// Does the same as [`pause`](Wait::pause) on an asynchronous runtime.
     ///
     /// # Errors
-    /// Those of [`check`](Wait::check).
+    /// The errors of [`check`](Wait::check).
     #[cfg(feature = "mongodb")]
     pub async fn pause_async(&self, reason: &str, delay: Duration) -> Result<(), Ended> {
         let until = Instant::now() + delay;
@@ -265,7 +265,7 @@ impl Wait<'_> {
     /// Does the same as [`pause_async`](Wait::pause_async), but tells the user the reason at once.
     ///
     /// # Errors
-    /// Those of [`check`](Wait::check).
+    /// The errors of [`check`](Wait::check).
     #[cfg(feature = "mongodb")]
     pub async fn pause_aloud(&self, reason: &str, delay: Duration) -> Result<(), Ended> {
         self.check_aloud(reason)?;
@@ -275,7 +275,7 @@ impl Wait<'_> {
     /// Lets `work` go on until it is done or the time is over. `reason` gives the sentence to say when `work` takes long.
     ///
     /// # Errors
-    /// Those of [`check`](Wait::check). `work` is dropped then.
+    /// The errors of [`check`](Wait::check). `work` is dropped then.
     #[cfg(feature = "mongodb")]
     pub async fn attend<T>(&self, reason: impl Fn() -> String, work: impl Future<Output = T>) -> Result<T, Ended> {
         let mut work = std::pin::pin!(work);

@@ -1,4 +1,4 @@
-//! What all waits of a process have in common.
+//! The settings that all waits of a process share.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

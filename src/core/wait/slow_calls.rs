@@ -1,4 +1,4 @@
-//! Calls to the kernel that nothing else can end, and the thread that reports those that take long.
+//! Calls that only the kernel can end, and the thread that reports the slow ones.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ pub(super) const REPORT_AFTER: Duration = Duration::from_secs(1);
 /// Shows one sentence to the user.
 type Say = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Rounds of the watching thread without a call in progress before it sleeps until the next call.
+/// After this many rounds without a call in progress, the watching thread sleeps until the next call begins.
 const IDLE_ROUNDS: u32 = 20;
 
 /// The calls in progress of one process. Cloning shares them.

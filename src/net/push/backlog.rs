@@ -144,7 +144,7 @@ impl Backlog {
     /// and how many were sent now.
     ///
     /// # Errors
-    /// Those of `send`.
+    /// The errors of `send`.
     #[inline]
     pub fn send<E>(&mut self, mut send: impl FnMut(&[u8]) -> Result<bool, E>) -> Result<(bool, usize), E> {
         let mut count = 0;

@@ -265,7 +265,7 @@ impl<'a> Session<'a> {
     fn try_hand_out(&mut self, request: &Pending) -> Result<bool> {
         let Some(peer) = self.peers.get(&request.identity).map(|peer| peer.id) else { return Ok(true) };
         let reserved = match request.dialogue {
-            // In the line dialogue an empty reply means the end. So an empty line cannot be sent.
+            // In the line dialogue an empty reply means the end. Therefore an empty line cannot be sent.
             Dialogue::Line => self.queue.reserve_line(peer, |line| !line.is_empty()),
             Dialogue::Batch => self.queue.reserve(peer),
         };
@@ -300,7 +300,9 @@ impl<'a> Session<'a> {
                 };
                 if !taken {
                     RETURNED_BATCHES.tell(1, |times, _| {
-                        format!("{times} batches could not be sent and came back: their workers are gone or do not read")
+                        format!(
+                            "{times} batches could not be sent and came back: their workers are gone or do not read"
+                        )
                     });
                     self.queue.release(&[lease]);
                     self.peers.remove(&request.identity);

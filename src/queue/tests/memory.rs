@@ -129,7 +129,7 @@ impl Holder {
         let in_block = |waiting: &&TrackedBatch| waiting.backing == Backing::Block;
         let block_of = |waiting: &TrackedBatch| waiting.batch.offset / (LINE * LINES) as u64;
         let known: BTreeSet<u64> = self.queue.outstanding().filter(in_block).map(block_of).collect();
-        assert_eq!(self.alive.load(Ordering::Relaxed), known.len(), "nothing else holds a block");
+        assert_eq!(self.alive.load(Ordering::Relaxed), known.len(), "no other block is kept in memory");
         for waiting in self.queue.outstanding() {
             if let Backing::Copy(bytes) = waiting.backing {
                 let length = waiting.batch.data.len();

@@ -186,7 +186,7 @@ impl Oracle {
                 if let Some(line) = &poison {
                     assert!(
                         self.last_alone.contains(&line.batch.offset),
-                        "its last lease was a candidate's, and ran out"
+                        "its last lease was a candidate's, and expired"
                     );
                 }
                 let buried = self.queue.bury();
@@ -213,13 +213,13 @@ impl Oracle {
                 let offset = batch.offset + line.start as u64;
                 assert!(
                     matches!(self.lines[&offset].1, LineState::Done(_)),
-                    "settled is what was acked or passed over"
+                    "a settled line was acknowledged, filtered or buried"
                 );
-                assert!(self.settled.insert(offset), "and that once");
+                assert!(self.settled.insert(offset), "a line is settled once");
             }
         }
         let done = self.lines.values().filter(|(_, state)| matches!(state, LineState::Done(_))).count();
-        assert_eq!(self.settled.len(), done, "all of it");
+        assert_eq!(self.settled.len(), done, "every finished line is settled");
     }
 
     fn take_back(&mut self, which: impl Fn(LeaseId, &Known) -> bool) -> usize {
@@ -244,7 +244,9 @@ impl Oracle {
             self.find_filtered(self.outstanding() - kept);
         }
         match answer {
-            Reserved::Ended => assert!(!self.open && self.outstanding() == 0, "the end while something is outstanding"),
+            Reserved::Ended => {
+                assert!(!self.open && self.outstanding() == 0, "the queue has ended although lines are outstanding")
+            }
             Reserved::Wait => {
                 let held = self.leases.values().filter(|known| known.peer == peer).count();
                 let leased: usize = self.leases.values().map(|known| known.bytes).sum();
@@ -257,8 +259,11 @@ impl Oracle {
                 // Only poison candidates are ready, and no more of them may be leased.
                 let bounded = !candidates.is_empty() && self.queue.only_candidates_are_ready();
                 let full = held >= PER_PEER || leased >= LEASED_BYTES;
-                assert!(nothing_ready || full || alone || bounded, "told to wait beside ready work");
-                assert!(self.open || self.outstanding() > 0, "told to wait when all is done");
+                assert!(
+                    nothing_ready || full || alone || bounded,
+                    "a peer was told to wait although it could have got work"
+                );
+                assert!(self.open || self.outstanding() > 0, "a peer was told to wait although the queue has ended");
             }
             Reserved::Batch(id, batch) => {
                 assert!(!self.given.contains(&id), "lease {id} twice");
@@ -267,7 +272,11 @@ impl Oracle {
                 let mut offset = batch.offset;
                 for line in batch.data.split_inclusive(|&byte| byte == b'\n') {
                     let (bytes, state) = self.lines.get_mut(&offset).expect("a line that was offered");
-                    assert_eq!((&bytes[..], *state), (line, LineState::Ready), "each line is where it was, and free");
+                    assert_eq!(
+                        (&bytes[..], *state),
+                        (line, LineState::Ready),
+                        "each line has its offset, and was ready"
+                    );
                     *state = LineState::Leased(id);
                     lines.push(offset);
                     offset += line.len() as u64;
@@ -277,8 +286,8 @@ impl Oracle {
                 let deadline = self.now + LEASE;
                 let candidate = self.queue.is_candidate(id);
                 let held: Vec<&Known> = self.leases.values().filter(|known| known.peer == peer).collect();
-                assert!(!candidate || held.is_empty(), "a candidate goes to who holds nothing else");
-                assert!(held.iter().all(|known| !known.candidate), "nothing is given to who holds a candidate");
+                assert!(!candidate || held.is_empty(), "a candidate goes to a peer that holds nothing else");
+                assert!(held.iter().all(|known| !known.candidate), "a peer that holds a candidate gets nothing else");
                 let out: Vec<&Known> = self.leases.values().filter(|known| known.candidate).collect();
                 if candidate {
                     assert!(out.len() < 4, "four candidates are out at a time");
@@ -297,7 +306,7 @@ impl Oracle {
         let mut filtered = 0;
         for (offset, (bytes, state)) in &mut self.lines {
             if *state == LineState::Ready && !held.contains(offset) {
-                assert_eq!(&bytes[..], b"\n", "only empty lines are passed over");
+                assert_eq!(&bytes[..], b"\n", "only empty lines are filtered");
                 *state = LineState::Done(4);
                 filtered += 1;
             }
