@@ -26,7 +26,8 @@ pub enum Kind {
     Usage,
     /// An input is missing, unreadable or damaged. All lines that could be read were delivered. Exit code 3.
     Input,
-    /// A sink cannot be opened or cannot store. Lines without an acknowledgement can be resumed. Exit code 3.
+    /// A sink cannot be opened or cannot store. A later run can resume the lines that are not acknowledged. Exit code
+    /// 3.
     Sink,
     /// The queue, a worker or the wire between them failed. Exit code 3.
     Wire,

@@ -235,7 +235,7 @@ impl Socket {
         Ok(ready)
     }
 
-    /// Handles libzmq's questions and reports, and reconnects where it is time.
+    /// Handles libzmq's questions and reports, and reconnects to peers whose delay is over.
     ///
     /// # Errors
     /// A socket file belongs to another user.

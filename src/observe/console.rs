@@ -50,7 +50,7 @@ impl Level {
     }
 }
 
-/// Standard error of one program. Clones share the progress bar, the level and whether it is hushed.
+/// Standard error of one program. Clones share the progress bar, the level, and the switch that turns messages off.
 #[derive(Clone)]
 pub struct Console {
     program: &'static str,

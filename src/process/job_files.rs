@@ -304,7 +304,7 @@ pub struct Look<'a> {
     directories: Vec<(PathBuf, usize)>,
 }
 
-/// The part that a file plays in its job.
+/// The use of a file in its job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Own<'a> {
     /// The purpose of the file.
@@ -318,7 +318,7 @@ pub struct Own<'a> {
 }
 
 impl<'a> Look<'a> {
-    /// Returns the part that the file at `path` plays; `None` if it does not belong to the job. The file need not exist
+    /// Returns the job's use of the file at `path`; `None` if it does not belong to the job. The file need not exist
     /// yet.
     pub fn of_path(&self, path: &Path) -> Option<Own<'a>> {
         if self.files.is_empty() {

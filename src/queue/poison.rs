@@ -50,7 +50,7 @@ pub struct TrackedBatch {
     pub batch: Batch,
     /// The leases of these lines that expired.
     pub history: LeaseHistory,
-    /// What the lines keep in memory.
+    /// The memory that the lines keep.
     pub(super) backing: Backing,
 }
 

@@ -97,7 +97,7 @@ impl Connection {
         }
     }
 
-    /// Returns whether there is a socket, which may be connected.
+    /// Returns whether a socket is open. It may not be connected yet.
     pub(super) fn is_open(&self) -> bool {
         self.open_socket.is_some()
     }
@@ -106,7 +106,7 @@ impl Connection {
         &self.address.endpoint
     }
 
-    /// Tells the queue that this worker is there, if the queue is there.
+    /// Tells the queue about this worker, if the queue can be reached.
     pub(super) fn hello(&mut self) -> Result<()> {
         self.request(&Request::Touch(Vec::new()), HELLO, Retry::Never).map(drop)
     }

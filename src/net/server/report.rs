@@ -11,14 +11,14 @@ pub struct Rejections {
     pub refused: u64,
     /// Connections with a key that is not on the list.
     pub unauthorized: u64,
-    /// Connections whose handshake failed: the peer speaks no ZeroMQ, has no key, or means another queue.
+    /// Connections whose handshake failed: the peer speaks no ZeroMQ, has no key, or has the key of another queue.
     pub failed_handshakes: u64,
 }
 
 /// An event while a server serves.
 #[derive(Debug)]
 pub enum Event {
-    /// The last line is accounted for. The server stays for peers that do not know yet.
+    /// The last line is accounted for. The server goes on for peers that do not know it yet.
     Finished,
     /// A key that is not on the list was refused for the first time.
     Refused {
