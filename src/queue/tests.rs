@@ -3,6 +3,7 @@
 //! A script is a list of commands (`> reserve p1 @0s`), each followed by its answer. Leases are numbered from 1. With
 //! `LOGATOR_BLESS=1` the test writes the answers that it got into the files. Read the difference before you keep it.
 
+mod deadly;
 mod memory;
 mod model;
 
