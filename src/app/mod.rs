@@ -33,7 +33,7 @@ use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::core::wait::{Deadline, Waits};
 use crate::grok::{Format, Library};
-use crate::net::server::Security;
+use crate::net::auth::Security;
 use crate::observe::console::Console;
 use crate::observe::receipt::Receipt;
 use crate::observe::service_manager::Manager;
@@ -67,7 +67,7 @@ fn reload_keys_on_hangup(security: Option<&Security>, console: &Console) -> Resu
 /// At a signal: requests `stop`, and tells the service manager and the user what is done until the end.
 fn stop_on_signals(stop: &Stop, manager: &Manager, console: &Console, until_the_end: &'static str) -> Result<()> {
     let (console, manager) = (console.clone(), manager.clone());
-    stop.on_signals(move |signal| {
+    signals::request_stop(stop, move |signal| {
         manager.stopping(until_the_end);
         console.say(format!("{signal}: {until_the_end}; a second signal ends at once"));
     })

@@ -17,6 +17,7 @@ use crate::net::pull::Puller;
 use crate::net::socket::SocketOptions;
 use crate::observe::console::Console;
 use crate::observe::receipt::{Receipt, grouped};
+use crate::process::signals;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::source::live::Live;
@@ -80,7 +81,7 @@ fn open(socket: &SocketOptions, stop: &Stop, console: &Console) -> Result<Puller
 pub fn print(options: &PullOptions, deadline: Deadline, console: Console) -> Result<Received> {
     let started = Instant::now();
     let stop = Stop::new()?;
-    stop.on_signals({
+    signals::request_stop(&stop, {
         let console = console.clone();
         move |signal| console.say(format!("{signal}: what was received is written; a second signal ends at once"))
     })?;
@@ -224,7 +225,7 @@ impl Farewell {
 
 /// What people know it by.
 fn name_of(puller: &Puller) -> String {
-    let names: Vec<String> = puller.everywhere().map(|endpoint| format!("pull+{endpoint}")).collect();
+    let names: Vec<String> = puller.all_endpoints().map(|endpoint| format!("pull+{endpoint}")).collect();
     names.join(" ")
 }
 

@@ -9,6 +9,7 @@ use crate::core::stop::Stop;
 use crate::dead_letter::DeadLetters;
 use crate::observe::console::Console;
 use crate::observe::receipt::Receipt;
+use crate::process::signals;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::source::live::Live;
@@ -63,7 +64,7 @@ pub(super) fn work_through(
     let sinks = work.open_sinks(&waits)?;
     let dead_letters = Arc::new(DeadLetters::with_waits(&work.dead_letters, &waits));
 
-    live.stop.on_signals({
+    signals::request_stop(&live.stop, {
         let (live, queue, console) = (live.clone(), Arc::clone(&queue), console.clone());
         move |signal| {
             console.say(format!("{signal}: reading stops, what was read is finished; a second signal ends at once"));

@@ -21,7 +21,7 @@ use crate::app::spawn::SpawnOptions;
 use crate::app::{DEAD_LETTERS, DEAD_LETTERS_AGAIN, WorkOptions, Workers};
 use crate::core::error::{Error, Result};
 use crate::dead_letter::Reason;
-use crate::net::client::Address;
+use crate::net::address::Address;
 use crate::net::endpoint::{self, Endpoint};
 use crate::net::socket::SocketOptions;
 use crate::observe::console::Console;

@@ -1,4 +1,5 @@
-//! What every other part stands on: batches and lines, errors, requests to stop, deadlines, secrets. It imports nothing else of logator.
+//! The types that every other module uses: batches and lines, errors, requests to stop, waits, secrets. `core` imports
+//! no other module of logator.
 
 pub(crate) mod append;
 pub mod backoff;

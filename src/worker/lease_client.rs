@@ -105,7 +105,7 @@ impl LeaseClient for LocalLeaseClient {
                 Next::Batch { ticket: Ticket { queue: 0, lease }, ttr: Duration::MAX, batch }
             }
             Reserved::Wait => Next::Wait(Duration::ZERO),
-            Reserved::End => Next::End,
+            Reserved::Ended => Next::End,
         })
     }
 

@@ -1,47 +1,43 @@
-//! Who comes in: libzmq's questions about keys (ZAP, RFC 27), and its reports of handshakes that failed.
+//! Authentication: libzmq asks about the key of each new connection (ZAP, RFC 27), and this handler answers.
 //!
-//! The socket that answers is served by the thread that serves the workers, and closed after theirs: libzmq lets every
-//! key in while nobody listens at the ZAP address, so there must be no moment in which only one of the two is there.
+//! The thread that serves the peers also serves the ZAP handler, and closes it after the peers' socket. While no socket
+//! listens at the ZAP address, libzmq accepts every key. Therefore the peers' socket must never be open without the
+//! handler.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Event, Strangers};
 use crate::core::error::{Error, Result};
 use crate::net::keys::{Authorized, KeyPair, PublicKey};
-use crate::net::monitor::Monitor;
-use crate::observe::details::Seldom;
 
-static STRANGERS: Seldom = Seldom::new();
-
-/// Where libzmq asks.
+/// The address at which libzmq asks.
 const ZAP: &str = "inproc://zeromq.zap.01";
 
-/// Refused keys that are told one by one. Whoever makes keys to fill a log with them gets no further.
-pub(crate) const MOST_TOLD: usize = 100;
+/// The largest number of refused keys that are reported one by one. A peer that makes keys to fill the log gets no
+/// further.
+pub(crate) const MAX_REPORTED_KEYS: usize = 100;
 
-/// Questions and reports taken between two looks at anything else.
-const A_ROUND: usize = 256;
+/// The largest number of questions or reports that are handled before the thread does other work.
+pub(crate) const MAX_PER_ROUND: usize = 256;
 
-/// The queue's own key and the list of those who may come in.
+/// The own key pair of a socket that listens, and the list of authorized keys.
 #[derive(Debug, Clone)]
 pub struct Security {
-    /// What proves that the queue is the one its workers mean.
+    /// The key pair that proves to peers that they have reached the right socket.
     pub pair: KeyPair,
-    /// The workers' keys.
+    /// The keys of the peers that are let in.
     pub authorized: Arc<Authorized>,
 }
 
-/// Answers libzmq's questions about keys; without keys there are none.
+/// Answers libzmq's questions about keys. Without keys libzmq asks no questions.
 pub(crate) struct ZapHandler {
     zap: Option<(zmq::Socket, Arc<Authorized>)>,
 }
 
 impl ZapHandler {
-    /// Prepares `socket`, which is not bound yet. The ZAP handler must be closed after it.
+    /// Prepares `socket`, which must not be bound yet. The ZAP handler must be closed after `socket`.
     pub(crate) fn new(context: &zmq::Context, socket: &zmq::Socket, security: Option<&Security>) -> Result<ZapHandler> {
         let Some(Security { pair, authorized }) = security else { return Ok(ZapHandler { zap: None }) };
-        let failed = |error: zmq::Error| Error::system("libzmq cannot guard its sockets").because(error);
+        let failed = |error: zmq::Error| Error::system("libzmq cannot set up keys for its sockets").because(error);
         let zap = context.socket(zmq::REP).map_err(failed)?;
         zap.set_linger(0).map_err(failed)?;
         zap.bind(ZAP).map_err(failed)?;
@@ -52,13 +48,14 @@ impl ZapHandler {
         Ok(ZapHandler { zap: Some((zap, Arc::clone(authorized))) })
     }
 
-    /// What to wait for.
+    /// Returns the poll item for libzmq's questions.
     pub(crate) fn poll_item(&self) -> Option<zmq::PollItem<'_>> {
         self.zap.as_ref().map(|(zap, _)| zap.as_poll_item(zmq::POLLIN))
     }
 
-    /// Whether the owner of a connection that is open already may still be there.
-    fn still_allows(&self, message: &mut zmq::Message) -> bool {
+    /// Returns whether the sender of `message` is still authorized. After the list was read again, the key of an open
+    /// connection may be missing.
+    pub(crate) fn still_allows(&self, message: &mut zmq::Message) -> bool {
         match &self.zap {
             Some((_, authorized)) if authorized.edition() > 0 => {
                 let key = message.gets("User-Id").and_then(PublicKey::parse);
@@ -68,15 +65,15 @@ impl ZapHandler {
         }
     }
 
-    /// Answers what is asked. `refused` is told the keys that are kept out, as far as they are keys, and where they came
-    /// from.
+    /// Answers libzmq's questions. `refused` gets each refused key, or `None` if the peer has no CURVE key, and the
+    /// peer's network address.
     pub(crate) fn serve(&self, refused: &mut dyn FnMut(Option<PublicKey>, &[u8])) -> Result<()> {
         let Some((zap, authorized)) = &self.zap else { return Ok(()) };
-        for _ in 0..A_ROUND {
+        for _ in 0..MAX_PER_ROUND {
             let frames = match zap.recv_multipart(zmq::DONTWAIT) {
                 Ok(frames) => frames,
                 Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => break,
-                Err(error) => return Err(Error::wire("libzmq's questions about keys are lost").because(error)),
+                Err(error) => return Err(Error::wire("receiving libzmq's questions about keys failed").because(error)),
             };
             let question = Question::read(&frames);
             let key = question.key.filter(|key| authorized.allows(key));
@@ -84,74 +81,17 @@ impl ZapHandler {
                 refused(question.key, question.address);
             }
             zap.send_multipart(question.answer(key), zmq::DONTWAIT)
-                .map_err(|error| Error::wire("libzmq does not take an answer about a key").because(error))?;
+                .map_err(|error| Error::wire("answering libzmq's question about a key failed").because(error))?;
         }
         Ok(())
     }
 }
 
-/// The ZAP handler of a queue, and libzmq's reports of those who did not find it.
-pub(super) struct Authenticator {
-    zap: ZapHandler,
-    monitor: Monitor,
-}
-
-impl Authenticator {
-    /// Prepares `socket`, which is not bound yet.
-    pub(super) fn new(
-        context: &zmq::Context,
-        socket: &zmq::Socket,
-        security: Option<&Security>,
-    ) -> Result<Authenticator> {
-        let failed = |error: zmq::Error| Error::system("libzmq cannot guard its sockets").because(error);
-        let zap = ZapHandler::new(context, socket, security)?;
-        let events = [zmq::SocketEvent::HANDSHAKE_FAILED_NO_DETAIL, zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL];
-        let monitor = Monitor::new(context, socket, &events).map_err(failed)?;
-        Ok(Authenticator { zap, monitor })
-    }
-
-    /// What to wait for.
-    pub(super) fn poll_items(&self) -> impl Iterator<Item = zmq::PollItem<'_>> {
-        self.zap.poll_item().into_iter().chain(std::iter::once(self.monitor.poll_item()))
-    }
-
-    /// Whether the owner of a connection that is open already may still be there.
-    pub(super) fn still_allows(&self, message: &mut zmq::Message) -> bool {
-        self.zap.still_allows(message)
-    }
-
-    /// Answers what is asked and counts what is reported.
-    pub(super) fn serve(
-        &self,
-        told: &mut HashSet<PublicKey>,
-        strangers: &mut Strangers,
-        on_event: &mut dyn FnMut(Event),
-    ) -> Result<()> {
-        self.zap.serve(&mut |key, address| {
-            strangers.unauthorized += 1;
-            if let Some(key) = key
-                && told.len() < MOST_TOLD
-                && told.insert(key)
-            {
-                on_event(Event::Refused { key, address: String::from_utf8_lossy(address).into_owned() });
-            }
-        })?;
-        for _ in 0..A_ROUND {
-            if self.monitor.next().is_none() {
-                break;
-            }
-            strangers.failed_handshakes += 1;
-            STRANGERS.tell(1, |times, _| format!("{times} connections did not introduce themselves"));
-        }
-        Ok(())
-    }
-}
-
-/// What libzmq asks.
+/// A question of libzmq.
 struct Question<'a> {
     id: &'a [u8],
     address: &'a [u8],
-    /// `None` for another mechanism than CURVE, and for a question that is none.
+    /// `None` if the mechanism is not CURVE, or the message is no question.
     key: Option<PublicKey>,
 }
 
@@ -167,13 +107,13 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// The answer: `key` may come in, or nobody.
+    /// Returns the answer: `key` is let in, or with `None` the connection is refused.
     fn answer(&self, key: Option<PublicKey>) -> [Vec<u8>; 6] {
         let (code, text) = match key {
             Some(_) => ("200", "OK"),
             None => ("400", "this key is not authorized"),
         };
-        // The user id comes back with each message of the connection.
+        // libzmq attaches the user id to each message of the connection.
         let user = key.map(|key| key.to_string()).unwrap_or_default();
         ["1.0".into(), self.id.to_vec(), code.into(), text.into(), user.into(), Vec::new()]
     }
