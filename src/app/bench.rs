@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::process::{Command, Stdio};
 
 use crate::core::error::{Error, Result};
+use crate::core::numbers::{grouped, human_bytes};
 use crate::observe::console::Console;
-use crate::observe::receipt::{Receipt, grouped, human_bytes};
+use crate::observe::receipt::Receipt;
 use crate::sink::spec::SinkSpec;
 
 /// What to measure.

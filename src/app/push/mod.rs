@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::core::error::{Error, Result};
+use crate::core::numbers::grouped;
 use crate::core::stop::Stop;
 use crate::net::push::Pusher;
 use crate::net::push::backlog::{Added, Backlog};
 use crate::net::push::envelope::Wrapping;
 use crate::net::socket::SocketOptions;
 use crate::observe::console::Console;
-use crate::observe::receipt::grouped;
 use crate::observe::service_manager::Manager;
 use crate::source::inputs::open_stdin;
 
