@@ -52,19 +52,21 @@ struct Footer {
 }
 
 /// The one sentence about variables.
-const CONFIGURATION: &str = "Every option can also be set by an environment variable (LOGATOR_MAX_LINE sets --max-line) or in the \
---config file.\nAn option on the command line overrides the variable, and the variable overrides the file.";
+const CONFIGURATION: &str = "\
+Every option can also be set by an environment variable, such as
+LOGATOR_MAX_LINE for --max-line, or in the --config file. The command line
+overrides the variable, and the variable overrides the file.";
 
 const JOB_EXIT_CODES: &str = "\
   0  Every line is accounted for, and no line is a dead letter.
   1  The work is finished, and some lines are dead letters.
   2  An option or the configuration is wrong. Nothing was started.
   3  The work is not finished. Unacknowledged lines can be read again.
-     The program prints no message if the reader of standard output has ended, as head does.";
+     There is no message if the reader of standard output has ended, as head does.";
 
 const NO_ACKNOWLEDGEMENTS: &str = "\
-PUSH and PULL sockets have no acknowledgements, so lines can be lost (doc/push-pull.md).
-For delivery without loss, use logator-queue.";
+PUSH and PULL sockets have no acknowledgements, so lines can be lost
+(doc/push-pull.md). For delivery without loss, use logator-queue.";
 
 /// The footer of the program or command with this name.
 fn footer(name: &str) -> Footer {
@@ -72,14 +74,20 @@ fn footer(name: &str) -> Footer {
     match name {
         "logator" => Footer {
             examples: &[
-                ("Store an access log in SQLite. The format is detected.", "logator run access.log.gz --to sqlite:access.db"),
+                (
+                    "Store an access log in SQLite. The format is detected.",
+                    "logator run access.log.gz --to sqlite:access.db",
+                ),
                 ("Try a pattern on a file.", "logator grok '%{IP:client} %{GREEDYDATA:rest}' access.log"),
             ],
             ..job
         },
         "run" => Footer {
             examples: &[
-                ("Store an access log in SQLite. The format is detected.", "logator run access.log.gz --to sqlite:access.db"),
+                (
+                    "Store an access log in SQLite. The format is detected.",
+                    "logator run access.log.gz --to sqlite:access.db",
+                ),
                 (
                     "Follow files as they grow, and remember the stored lines in the directory st.",
                     "logator run /var/log/nginx --follow --state st --to mongodb://localhost/logs.nginx",
@@ -89,8 +97,14 @@ fn footer(name: &str) -> Footer {
         },
         "bench" => Footer {
             examples: &[
-                ("Measure the parsing alone, with one worker and with one worker a core.", "logator bench access.log -f combined"),
-                ("Measure with a sink and three numbers of workers.", "logator bench access.log -j 1,2,4 --to sqlite:bench.db"),
+                (
+                    "Measure the parsing alone, with one worker and with one worker a core.",
+                    "logator bench access.log -f combined",
+                ),
+                (
+                    "Measure with a sink and three numbers of workers.",
+                    "logator bench access.log -j 1,2,4 --to sqlite:bench.db",
+                ),
             ],
             exit_codes: "  0  All runs are measured.\n  2  An option or the configuration is wrong.\n  3  A run failed.",
             ..job
@@ -104,10 +118,13 @@ fn footer(name: &str) -> Footer {
                 ),
             ],
             notes: "\
-The output for a line that does not match is {\"tags\":[\"_grokparsefailure\"]}.
-The output for a line whose match takes too many steps is {\"tags\":[\"_groktimeout\"]}.
-With --explain, a line that does not match also gets \"explain\": the longest beginning of the pattern that matches, the byte
-of the line at which this match ends, and the next part of the pattern, which does not match there.",
+The output for a line that does not match is
+  {\"tags\":[\"_grokparsefailure\"]}
+The output for a line whose match takes too many steps is
+  {\"tags\":[\"_groktimeout\"]}
+With --explain, a line that does not match also gets \"explain\": the longest
+beginning of the pattern that matches, the byte of the line at which this match
+ends, and the next part of the pattern, which does not match there.",
             exit_codes: "\
   0  All lines were read.
   2  An option or the pattern is wrong.
@@ -120,8 +137,9 @@ of the line at which this match ends, and the next part of the pattern, which do
                 ("The worker's public key goes into the list of --authorized-keys.", "logator keygen worker.key"),
             ],
             notes: "\
-FILE gets both keys, for --curve-key. Only its owner can read it.
-FILE.pub gets the public key, for --queue-key and for the list of --authorized-keys. Standard output also gets the public key.",
+FILE gets both keys, for --curve-key. Only the owner of FILE can read it.
+FILE.pub gets the public key, for --queue-key and --authorized-keys.
+Standard output also gets the public key.",
             exit_codes: "  0  The keys are made.\n  2  A file exists already, or cannot be written.",
             configurable: false,
         },
@@ -136,7 +154,7 @@ FILE.pub gets the public key, for --queue-key and for the list of --authorized-k
                     "logator replay dead-letters.ndjson --reason rejected --to mongodb://localhost/logs.nginx",
                 ),
             ],
-            notes: "A replayed line gets the id that its document would have had, so a second replay stores nothing twice.",
+            notes: "A replayed line gets the id that its document would have had.\nA second replay stores nothing twice.",
             ..job
         },
         "logator-queue" => Footer {
@@ -193,15 +211,15 @@ FILE.pub gets the public key, for --queue-key and for the list of --authorized-k
                 ),
             ],
             notes: "\
-PUSH and PULL sockets have no acknowledgements, so lines can be lost (doc/push-pull.md).
-For delivery without loss, use logator-queue.
-Without --to, --format, --pattern and --envelope, lines are written to standard output unchanged.",
+Without --to, --format, --pattern and --envelope, lines are written to standard
+output unchanged. PUSH and PULL sockets have no acknowledgements, so lines can
+be lost (doc/push-pull.md). For delivery without loss, use logator-queue.",
             exit_codes: "\
   0  A signal ended the program, and every line that came in is written or stored.
   1  The same, and some lines are dead letters.
   2  An option or the configuration is wrong.
   3  Some lines that came in could not be stored.
-     The program prints no message if the reader of standard output has ended.",
+     There is no message if the reader of standard output has ended.",
             ..job
         },
         _ => job,

@@ -39,7 +39,7 @@ pub struct PullArgs {
     /// Longest line that is stored; longer lines become dead letters
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size::message)]
     pub max_line: usize,
-    /// Most bytes of lines that are received and not yet stored
+    /// Maximum number of bytes of lines that are received and not yet stored
     ///
     /// At this limit the program receives nothing more. These lines are lost if the process is killed. Without --to, up to
     /// 256KiB wait to be written.

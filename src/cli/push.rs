@@ -28,10 +28,10 @@ pub struct PushArgs {
     /// Send each line unchanged, without an envelope
     #[arg(long)]
     pub raw: bool,
-    /// Most milliseconds to send the remaining lines at the end
+    /// Time to send the remaining lines at the end
     #[arg(long, value_name = "MS", default_value = "5000", value_parser = size::milliseconds)]
     pub linger: Duration,
-    /// Most lines that wait in memory while no peer takes any (64 MiB at most)
+    /// Maximum number of lines that wait in memory while no peer takes any (64 MiB at most)
     #[arg(long, value_name = "N", default_value = "100000", value_parser = size::count)]
     pub queue: usize,
     /// What to do with new lines when the queue is full

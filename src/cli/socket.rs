@@ -19,7 +19,7 @@ pub struct SocketArgs {
     /// Endpoint at which to listen for peers (repeatable): ipc://PATH or tcp://HOST:PORT
     #[arg(long, value_name = "ENDPOINT", value_parser = values::push_endpoint)]
     pub bind: Vec<Endpoint>,
-    /// Most messages that libzmq holds for each connected peer
+    /// Maximum number of messages that libzmq holds for each connected peer
     #[arg(long, value_name = "N", default_value_t = HIGH_WATER, value_parser = size::count)]
     pub hwm: usize,
     /// Encrypt connections and require keys; FILE holds this program's own key pair (see logator keygen)

@@ -25,16 +25,16 @@ pub struct SourceArgs {
     /// syslog+tls://HOST:PORT receive syslog. HOST may be *. The default ports are 514, 514 and 6514.
     #[arg(value_name = "INPUT", id = "input")]
     pub inputs: Vec<String>,
-    /// Most lines in a batch
+    /// Maximum number of lines in a batch
     #[arg(long, value_name = "N", default_value = "2000", value_parser = size::count)]
     pub batch_lines: usize,
-    /// Most bytes in a batch
+    /// Maximum number of bytes in a batch
     #[arg(long, value_name = "BYTES", default_value = "256KiB", value_parser = size::bytes)]
     pub batch_bytes: usize,
     /// Longest line; longer lines become dead letters
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size::bytes)]
     pub max_line: usize,
-    /// Most bytes of lines that wait or are in work [default of logator-queue: 24MiB]
+    /// Maximum number of bytes of lines that wait or are in work [default of logator-queue: 24MiB]
     ///
     /// Read buffers, connections and documents need more memory.
     #[arg(long, value_name = "BYTES", value_parser = size::memory)]
@@ -60,7 +60,7 @@ pub struct SourceArgs {
     /// Accept a TLS sender only with a certificate that one of these certificates signed (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_client_ca: Option<PathBuf>,
-    /// Most open connections of a syslog input
+    /// Maximum number of open connections of a syslog input
     #[arg(long, value_name = "N", default_value = "1000", value_parser = size::count)]
     pub max_connections: usize,
     /// Idle time after which a syslog connection may be closed to accept another one at --max-connections
@@ -77,7 +77,7 @@ pub struct SourceArgs {
 /// `--follow`
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FollowArg {
-    /// Wait for events of the file system; poll where there are no events
+    /// Wait for events of the file system (default); poll where there are no events
     #[value(alias = "true")]
     Events,
     /// Look once a second

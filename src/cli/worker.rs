@@ -36,7 +36,7 @@ pub struct WorkerArgs {
     /// logator-push and zmqpush send json. The type and @pid of a json envelope become fields of the document.
     #[arg(long, value_name = "none|json", default_value = "none")]
     pub envelope: EnvelopeArg,
-    /// Most bytes of lines from pull+ endpoints that are received and not yet stored
+    /// Maximum number of bytes of lines from pull+ endpoints that are received and not yet stored
     ///
     /// At this limit the worker receives nothing more. These lines are lost if the process is killed. The limit does not
     /// apply to lines from a queue; the queue has its own --max-memory.
