@@ -70,8 +70,8 @@ const NOTICE: Duration = Duration::from_secs(2);
 const NOTICE_OF_PIPES: Duration = Duration::from_millis(100);
 
 /// Ends the input of `queue` after a signal. It returns at once; a thread does the rest. `live` readers first hand over the
-/// lines that they have received, because these lines cannot be read again. They have the time `most` for it, and need more
-/// than a moment only while the queue is full.
+/// lines that they have received, because these lines cannot be read again. They have at most the time `most` for this. They
+/// need more than a moment only while the queue is full.
 pub(super) fn stop_input(live: &Live, queue: &Arc<SharedQueue>, most: Duration) {
     let (live, ended) = (live.clone(), Arc::clone(queue));
     live.stop.request();
@@ -86,7 +86,7 @@ pub(super) fn stop_input(live: &Live, queue: &Arc<SharedQueue>, most: Duration) 
 
 /// A thread that reads.
 pub(super) struct Reading {
-    /// The number of bytes that are read, and of those in all.
+    /// The number of bytes that are read until now, and the total number of bytes.
     pub(super) position: Arc<Position>,
     /// Whether all inputs are regular files. Then the thread ends soon after its queue.
     ends: bool,

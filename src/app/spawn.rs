@@ -59,7 +59,7 @@ pub struct Spawned {
     ended: Receiver<()>,
 }
 
-/// The data that the threads share which watch the workers.
+/// The data that the watching threads share.
 struct Shared {
     program: PathBuf,
     arguments: Vec<OsString>,
