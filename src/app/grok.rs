@@ -15,8 +15,8 @@ use crate::grok::{Explainer, Matcher, Parts, Span};
 use crate::observe::console::Console;
 use crate::process::job_files::JobFiles;
 use crate::source::inputs;
-use crate::source::reader::{BatchReceiver, BatchSize, LongLine};
-use crate::source::{Position, ReadOptions, read_all};
+use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
+use crate::source::{Progress, ReadOptions, read_all};
 
 /// The output of Logstash for a line that does not match.
 const UNMATCHED: &[u8] = b"{\"tags\":[\"_grokparsefailure\"]}\n";
@@ -67,7 +67,7 @@ pub fn grok(
     let receiver = PrintingReceiver { printer: Mutex::new(printer), console };
     for input in inputs.inputs {
         receiver.lock().line = 0;
-        errors.extend(read_all(std::slice::from_ref(&input), &options, &receiver, &Position::of(&[])).errors);
+        errors.extend(read_all(std::slice::from_ref(&input), &options, &receiver, &Progress::of(&[])).errors);
         if let Some(failure) = receiver.lock().failure.take() {
             errors.push(failure);
             break;

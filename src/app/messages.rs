@@ -4,7 +4,7 @@ use crate::core::stop::Stop;
 use crate::core::wait::{Deadline, Waits};
 use crate::observe::console::Console;
 use crate::source::inputs::Inputs;
-use crate::source::live::Say;
+use crate::source::say::Say;
 
 /// Prints which files and links were found and are not read.
 pub(super) fn say_what_is_left_out(found: &Inputs, console: &Console) {

@@ -154,7 +154,7 @@ pub struct LibraryOptions {
 impl LibraryOptions {
     /// Returns the built-in definitions together with those of the user.
     pub(super) fn open(&self) -> Result<Library> {
-        let mut library = if self.ecs { Library::stock_ecs() } else { Library::stock() };
+        let mut library = if self.ecs { Library::builtin_ecs() } else { Library::builtin() };
         self.directories.iter().try_for_each(|directory| library.add_dir(directory))?;
         self.definitions.iter().try_for_each(|definition| library.add_definition(definition))?;
         Ok(library)

@@ -11,6 +11,7 @@ use super::messages::waits;
 use super::options::WorkOptions;
 use super::reading::Reading;
 use super::signal_handlers::{reload_keys_on_hangup, stop_on_signals};
+use crate::core::append::AppendFile;
 use crate::core::error::{Error, Result};
 use crate::core::lines;
 use crate::core::numbers::grouped;
@@ -24,9 +25,9 @@ use crate::observe::receipt::Receipt;
 use crate::observe::service_manager::Manager;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
-use crate::sink::append::AppendFile;
-use crate::source::live::{self, Live, Messages};
-use crate::source::reader::BatchSize;
+use crate::source::live::Live;
+use crate::source::messages::{self, Messages};
+use crate::source::receiver::BatchSize;
 
 /// The number of bytes that are written at a time. They are lost if the process is killed before it writes them.
 const BLOCK: usize = 256 << 10;
@@ -150,7 +151,7 @@ pub fn store(options: &PullOptions, work: &WorkOptions, console: Console) -> Res
         let entered = reader.enter();
         Reading::live(queue, dead_letters, size.max_line, place, move |receiver| {
             let _entered = entered;
-            let mut messages = Messages::new(receiver, &size, live::origin(&source).wrapped(envelope));
+            let mut messages = Messages::new(receiver, &size, messages::origin(&source).wrapped(envelope));
             let result = receive(puller, &mut messages, &reader.stop).and_then(|()| match messages.unwanted() {
                 0 => Ok(()),
                 lines => Err(Error::input(format!(
@@ -232,14 +233,14 @@ impl Farewell {
 
 /// Returns the name of the source in messages.
 fn name_of(puller: &Puller) -> String {
-    let names: Vec<String> = puller.everywhere().map(|endpoint| format!("pull+{endpoint}")).collect();
+    let names: Vec<String> = puller.all_endpoints().map(|endpoint| format!("pull+{endpoint}")).collect();
     names.join(" ")
 }
 
 /// Returns the addresses at which `puller` listens and a sentence on what it does, for a service manager.
 fn place_of(puller: &Puller) -> (Vec<String>, String) {
     let addresses: Vec<String> = puller.endpoints().iter().map(ToString::to_string).collect();
-    let everywhere: Vec<String> = puller.everywhere().map(ToString::to_string).collect();
+    let everywhere: Vec<String> = puller.all_endpoints().map(ToString::to_string).collect();
     (addresses, format!("lines are pulled at {}", everywhere.join(" and ")))
 }
 

@@ -16,9 +16,9 @@ use crate::observe::receipt::{SourceCount, StoppedInput};
 use crate::queue::shared::SharedQueue;
 use crate::source::inputs::{Input, Inputs};
 use crate::source::live::Live;
-use crate::source::reader::{BatchReceiver, LongLine};
+use crate::source::receiver::{BatchReceiver, LongLine};
 use crate::source::syslog::{self, Listening};
-use crate::source::{Position, ReadOptions, ReadOutcome, read_all};
+use crate::source::{Progress, ReadOptions, ReadOutcome, read_all};
 use crate::state::Memory;
 use crate::state::store::Store;
 
@@ -87,7 +87,7 @@ pub(super) fn stop_input(live: &Live, queue: &Arc<SharedQueue>, most: Duration) 
 /// A thread that reads.
 pub(super) struct Reading {
     /// The number of bytes that are read until now, and the total number of bytes.
-    pub(super) position: Arc<Position>,
+    pub(super) position: Arc<Progress>,
     /// Whether all inputs are regular files. Then the thread ends soon after its queue.
     ends: bool,
     /// The names of the inputs that have an end.
@@ -112,7 +112,7 @@ impl Reading {
         state: Option<Arc<Store>>,
         console: &Console,
     ) -> Result<Reading> {
-        let position = Arc::new(Position::of(&inputs.inputs));
+        let position = Arc::new(Progress::of(&inputs.inputs));
         let memory = state.clone().map(|state| state as Arc<dyn Memory>);
         let syslog = syslog::Options { say: say_on(console), ..options.syslog.clone() };
         let live = options.live.map_or_else(|| Stop::new().map(Live::new), Ok)?;
@@ -163,7 +163,7 @@ impl Reading {
 
     /// Starts a thread that calls `read` and then ends the input of `queue`.
     pub(super) fn of(
-        position: Arc<Position>,
+        position: Arc<Progress>,
         inputs: &[Input],
         queue: Arc<SharedQueue>,
         read: impl FnOnce() -> ReadOutcome + Send + 'static,

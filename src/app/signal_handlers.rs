@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::core::error::Result;
 use crate::core::stop::Stop;
-use crate::net::server::Security;
+use crate::net::auth::Security;
 use crate::observe::console::Console;
 use crate::observe::service_manager::Manager;
 use crate::process::signals;
@@ -31,7 +31,7 @@ pub(super) fn stop_on_signals(
     until_the_end: &'static str,
 ) -> Result<()> {
     let (console, manager) = (console.clone(), manager.clone());
-    stop.on_signals(move |signal| {
+    signals::request_stop(stop, move |signal| {
         manager.stopping(until_the_end);
         console.say(format!("{signal}: {until_the_end}; a second signal ends at once"));
     })

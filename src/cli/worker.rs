@@ -14,13 +14,13 @@ use super::{size, values};
 use crate::app::pull::PullOptions;
 use crate::app::{DEAD_LETTERS, WorkOptions, Workers};
 use crate::core::error::{Error, Result};
-use crate::net::client::Address;
+use crate::net::address::Address;
 use crate::net::endpoint::{self, Endpoint};
 use crate::net::socket::SocketOptions;
 use crate::observe::console::Console;
 use crate::observe::receipt::Receipt;
 use crate::sink::spec::SinkSpec;
-use crate::source::reader::BatchSize;
+use crate::source::receiver::BatchSize;
 
 /// `logator-worker`
 #[derive(Parser, Debug)]

@@ -12,7 +12,7 @@ use super::replies::Replies;
 use super::sent::Sent;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
-use crate::net::client::Address;
+use crate::net::address::Address;
 use crate::net::push::Pusher;
 use crate::net::push::backlog::Backlog;
 use crate::net::socket::SocketOptions;
@@ -104,7 +104,7 @@ impl Sockets {
                 let index = self.turn % self.pushers.len();
                 self.turn += 1;
                 let pusher = &mut self.pushers[index];
-                pusher.socket().look()?;
+                pusher.socket().handle_reports()?;
                 if pusher.try_push(message)? && taken(pusher, deadline)? {
                     return Ok(true);
                 }
@@ -129,7 +129,7 @@ fn taken(pusher: &mut Pusher, deadline: Instant) -> Result<bool> {
     loop {
         let room = socket.raw.get_events().map_err(|error| Error::wire("the socket fails").because(error))?;
         // A broken connection is reported before a new connection can give room again.
-        socket.look()?;
+        socket.handle_reports()?;
         if socket.lost() != lost {
             return Ok(false);
         }
