@@ -15,6 +15,7 @@ use super::copies::{Copies, View};
 use super::file_table::{FileId, Found};
 use super::follower::Follower;
 use super::losses::{self, Lost};
+use super::options::FollowOptions;
 use super::outbox::{EndOnDrop, Outbox};
 use super::tail::ReadContext;
 use super::unpack::{Unpacker, Until};
@@ -75,6 +76,7 @@ pub(in crate::source) fn follow(
         followed,
         live,
         say: &follow.say,
+        starting: Some(follow),
         outbox: &outbox,
         follower: Follower::new(context, &uncompared, &compared, most_open - for_copies),
         watcher: Watcher::new(follow.poll, &follow.say),
@@ -123,6 +125,8 @@ struct FollowLoop<'a> {
     followed: &'a Followed,
     live: &'a Live,
     say: &'a Say,
+    /// Set until all that was found is watched.
+    starting: Option<&'a FollowOptions>,
     outbox: &'a Outbox<'a>,
     follower: Follower<'a, File>,
     watcher: Watcher,
@@ -153,6 +157,12 @@ impl<'a> FollowLoop<'a> {
             let now = self.started.elapsed();
             if self.next_scan <= now {
                 self.scan();
+            }
+            // A scan that has found new directories to watch asks for another scan at once.
+            if self.next_scan > self.started.elapsed()
+                && let Some(follow) = self.starting.take()
+            {
+                follow.tell_that_it_watches();
             }
             let mut failed = |error: Error| unpacker.fail(error);
             let mut counted = |bytes: u64| {

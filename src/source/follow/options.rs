@@ -1,5 +1,6 @@
 //! The options for followed files.
 
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use crate::source::say::Say;
@@ -13,4 +14,16 @@ pub struct FollowOptions {
     pub timeout: Duration,
     /// The receiver of sentences for the user.
     pub say: Say,
+    /// Gets a message when the names have been looked at and all that was found is watched.
+    pub watching: Option<SyncSender<()>>,
+}
+
+impl FollowOptions {
+    /// Tells whoever waits for it that the files are watched.
+    pub(in crate::source) fn tell_that_it_watches(&self) {
+        if let Some(watching) = &self.watching {
+            // A full channel has the message already, and a closed one has no reader.
+            let _ = watching.try_send(());
+        }
+    }
 }

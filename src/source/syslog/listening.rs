@@ -45,6 +45,11 @@ impl Listening {
         self.sources.iter().any(|source| matches!(source.socket, Socket::Tcp(..)))
     }
 
+    /// Returns the addresses at which the sources listen, ports filled in.
+    pub fn addresses(&self) -> Vec<String> {
+        self.sources.iter().map(|source| source.name.clone()).collect()
+    }
+
     /// The counts of each socket.
     pub fn counts(&self) -> Vec<SourceCount> {
         self.sources.iter().map(|source| source.count()).collect()
