@@ -185,7 +185,7 @@ fn the_table_of_effects_is_that_of_the_code() {
         return;
     }
     if std::env::var_os("LOGATOR_WRITE").is_some() {
-        fs::write(path, text.replacen(written, &found, 1)).unwrap();
+        fs::write(path, text.replacen(&format!("{begin}\n{written}"), &format!("{begin}\n{found}"), 1)).unwrap();
         return;
     }
     let (written, found): (BTreeSet<&str>, BTreeSet<&str>) = (written.lines().collect(), found.lines().collect());

@@ -90,5 +90,12 @@ fn first_sentence(documentation: &[String]) -> String {
     let paragraph: Vec<&str> = documentation.iter().map(String::as_str).take_while(|line| !line.is_empty()).collect();
     let text = paragraph.join(" ");
     let end = text.find(". ").unwrap_or(text.trim_end_matches('.').len());
-    text[..end].replace("[`", "`").replace("`]", "`").replace('|', "\\|")
+    let mut sentence = text[..end].replace("[`", "`").replace('|', "\\|");
+    // The target of a link follows its text: "`]" and, for some, "(crate::target)".
+    while let Some(at) = sentence.find("`]") {
+        let rest = &sentence[at + 2..];
+        let target = rest.strip_prefix('(').and_then(|rest| rest.find(')')).map_or(0, |length| length + 2);
+        sentence.replace_range(at + 1..at + 2 + target, "");
+    }
+    sentence
 }
