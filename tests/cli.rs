@@ -86,7 +86,7 @@ fn all_programs_take_the_environment_and_the_file() {
         ),
     );
     let mut queue = place.start("logator-queue", &["--config", "c.toml"]);
-    queue.says(&format!("lines are handed out at {endpoint}"));
+    assert_eq!(queue.addresses(), [endpoint.as_str()]);
     queue.feed(&access(0..10));
     let mut worker = place.command("logator-worker", &["--config", "c.toml", "--receipt", "worker.json"]);
     worker.env("LOGATOR_FORMAT", "combined").env("LOGATOR_JOBS", "1");

@@ -139,7 +139,7 @@ impl Trial {
         arguments.extend((!self.from_stdin).then_some("access.log"));
         arguments.extend(self.queue_arguments.iter().map(String::as_str));
         let mut queue = self.start("logator-queue", &arguments);
-        queue.says("lines are handed out at");
+        queue.wait_ready();
         self.queue = Some(queue);
     }
 

@@ -102,7 +102,7 @@ fn a_list_of_keys_that_others_can_write_is_refused_at_the_start() {
         set_mode(&place, "keys/authorized", file);
         set_mode(&place, "keys", folder);
         let mut queue = place.start("logator-queue", &arguments);
-        queue.says("lines are handed out at");
+        queue.wait_ready();
         queue.kill();
     }
 }

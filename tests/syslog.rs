@@ -31,17 +31,11 @@ fn receive(place: &Place, addresses: &[&str], more: &[&str]) -> Receiver {
 
 impl Receiver {
     /// Waits until `running` listens at `count` addresses.
-    fn of(running: Running, count: usize) -> Receiver {
-        let mut running = running;
-        let listening = |text: &str| {
-            let names = text.lines().filter_map(|line| line.strip_suffix(": listening"));
-            let ports: Vec<u16> = names.map(|name| name.rsplit_once(':').unwrap().1.parse().unwrap()).collect();
-            (ports.len() == count).then_some(ports)
-        };
-        let ports = wait_for("it to listen", PATIENCE, || {
-            assert!(!running.has_ended(), "{}", running.stderr());
-            listening(&running.stderr())
-        });
+    fn of(mut running: Running, count: usize) -> Receiver {
+        let addresses = running.addresses();
+        let listening = addresses.iter().filter(|address| address.starts_with("syslog+"));
+        let ports: Vec<u16> = listening.map(|address| address.rsplit_once(':').unwrap().1.parse().unwrap()).collect();
+        assert_eq!(ports.len(), count, "{addresses:?}");
         Receiver { running, ports }
     }
 

@@ -16,6 +16,7 @@ use crate::net::pull::Puller;
 use crate::net::socket::SocketOptions;
 use crate::observe::console::Console;
 use crate::observe::receipt::{Receipt, grouped};
+use crate::observe::service_manager::Manager;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::sink::append::AppendFile;
@@ -79,13 +80,13 @@ fn open(socket: &SocketOptions, stop: &Stop, console: &Console) -> Result<Puller
 pub fn print(options: &PullOptions, deadline: Deadline, console: Console) -> Result<Received> {
     let started = Instant::now();
     let stop = Stop::new()?;
-    stop.on_signals({
-        let console = console.clone();
-        move |signal| console.say(format!("{signal}: what was received is written; a second signal ends at once"))
-    })?;
+    let manager = Manager::of_environment();
+    super::stop_on_signals(&stop, &manager, &console, "what was received is written")?;
     let waits = super::waits(deadline, &stop, &console);
     let stdout = AppendFile::stdout(&Arc::new(waits.patience("standard output", Words::WRITTEN).with_reader()))?;
     let mut puller = open(&options.socket, &stop, &console)?;
+    let (addresses, status) = place_of(&puller);
+    manager.ready(&status, &addresses);
     let mut out = Vec::with_capacity(BLOCK + BLOCK / 4);
     let mut received = Received::default();
     let mut farewell = Farewell::default();
@@ -135,13 +136,14 @@ pub fn store(options: &PullOptions, work: &WorkOptions, console: Console) -> Res
     let live = Live::new(Stop::new()?);
     let puller = open(&options.socket, &live.stop, &console)?;
     let (name, said) = (name_of(&puller), console.clone());
+    let place = place_of(&puller);
     let (size, limits) = bounds(options.max_memory, options.max_line, work.workers.most);
     let queue = Arc::new(SharedQueue::new(limits, None));
     let envelope = options.envelope;
     let (reader, source) = (live.clone(), name.clone());
     let mut receipt = work_through(work, formats, console, queue, None, &live, move |queue, dead_letters| {
         let entered = reader.enter();
-        Reading::live(queue, dead_letters, size.max_line, move |receiver| {
+        Reading::live(queue, dead_letters, size.max_line, place, move |receiver| {
             let _entered = entered;
             let mut messages = Messages::new(receiver, &size, live::origin(&source).wrapped(envelope));
             let result = receive(puller, &mut messages, &reader.stop).and_then(|()| match messages.unwanted() {
@@ -225,6 +227,13 @@ impl Farewell {
 fn name_of(puller: &Puller) -> String {
     let names: Vec<String> = puller.everywhere().map(|endpoint| format!("pull+{endpoint}")).collect();
     names.join(" ")
+}
+
+/// Returns the addresses at which `puller` listens and a sentence on what it does, for a service manager.
+fn place_of(puller: &Puller) -> (Vec<String>, String) {
+    let addresses: Vec<String> = puller.endpoints().iter().map(ToString::to_string).collect();
+    let everywhere: Vec<String> = puller.everywhere().map(ToString::to_string).collect();
+    (addresses, format!("lines are pulled at {}", everywhere.join(" and ")))
 }
 
 /// Takes messages until the stop. They are handed on when no more come for a moment, or do not stop coming. While there is no room

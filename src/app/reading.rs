@@ -1,7 +1,7 @@
 //! The thread that reads, from its start to what became of its inputs.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::time::Duration;
 
 use super::{raise_limit, say_on};
@@ -91,6 +91,12 @@ pub(crate) struct Reading {
     /// The inputs that have an end.
     names: Vec<String>,
     listening: Listening,
+    /// The addresses at which it listens, ports filled in.
+    pub(crate) addresses: Vec<String>,
+    /// A sentence on what is read, for a service manager.
+    pub(crate) status: String,
+    /// Gets a message when all followed files are watched; `None` where no files are followed.
+    watching: Option<Receiver<()>>,
     outcome: Receiver<ReadOutcome>,
 }
 
@@ -116,7 +122,12 @@ impl Reading {
             raise_limit();
         }
         let live = Some(live);
-        let options = ReadOptions { memory, live, syslog, listening: listening.clone(), ..options };
+        let mut options = ReadOptions { memory, live, syslog, listening: listening.clone(), ..options };
+        let watching = options.follow.as_mut().map(|follow| {
+            let (watches, watching) = sync_channel(1);
+            follow.watching = Some(watches);
+            watching
+        });
         let receiver =
             QueueReceiver { queue: Arc::clone(&queue), dead_letters, max_line: options.size.max_line, state };
         let reading = Reading::of(Arc::clone(&position), &inputs.inputs.clone(), queue, move || {
@@ -124,19 +135,28 @@ impl Reading {
             outcome.add(read_all(&inputs.inputs, &options, &receiver, &position));
             outcome
         })?;
-        Ok(Reading { listening, ..reading })
+        let addresses = listening.addresses();
+        let status = match (&addresses[..], &watching) {
+            ([], None) => reading.status,
+            ([], Some(_)) => "files are followed".to_owned(),
+            (addresses, None) => format!("messages are received at {}", addresses.join(" and ")),
+            (addresses, Some(_)) => format!("files are followed, messages are received at {}", addresses.join(" and ")),
+        };
+        Ok(Reading { listening, addresses, status, watching, ..reading })
     }
 
-    /// Reads what has no end into `queue`: `read` puts it into the receiver it is given until it is told to leave, and
-    /// answers what it could not read.
+    /// Reads an input without an end into `queue`. `read` hands its lines to a receiver until it is told to leave, and
+    /// returns the errors it met. `addresses` and `status` are those of [`Reading`].
     pub(crate) fn live(
         queue: Arc<SharedQueue>,
         dead_letters: Arc<DeadLetters>,
         max_line: usize,
+        (addresses, status): (Vec<String>, String),
         read: impl FnOnce(&dyn BatchReceiver) -> ReadOutcome + Send + 'static,
     ) -> Result<Reading> {
         let receiver = QueueReceiver { queue: Arc::clone(&queue), dead_letters, max_line, state: None };
-        Reading::of(Arc::default(), &[], queue, move || read(&receiver))
+        let reading = Reading::of(Arc::default(), &[], queue, move || read(&receiver))?;
+        Ok(Reading { addresses, status, ..reading })
     }
 
     /// The same with a way to read of one's own.
@@ -150,7 +170,16 @@ impl Reading {
         let with_end: Vec<&Input> = inputs.iter().filter(|input| input.has_end()).collect();
         let ends = with_end.iter().all(|input| input.is_regular_file());
         let names = with_end.into_iter().map(Input::name).collect();
-        let reading = Reading { position, ends, names, listening: Listening::default(), outcome };
+        let reading = Reading {
+            position,
+            ends,
+            names,
+            listening: Listening::default(),
+            addresses: Vec::new(),
+            status: "lines are read".to_owned(),
+            watching: None,
+            outcome,
+        };
         let read = move || {
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
             let outcome = result.unwrap_or_else(|_| Error::internal("a reader panicked").into());
@@ -163,6 +192,14 @@ impl Reading {
             .spawn(read)
             .map_err(|error| Error::system("no thread to read with").because(error))?;
         Ok(reading)
+    }
+
+    /// Waits until all followed files are watched, or until their reader has ended.
+    pub(crate) fn wait_until_watching(&self) {
+        if let Some(watching) = &self.watching {
+            // An error means that the reader has ended; its outcome says why.
+            let _ = watching.recv();
+        }
     }
 
     /// What inputs without an end have received so far.

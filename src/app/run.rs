@@ -9,6 +9,7 @@ use crate::core::stop::Stop;
 use crate::dead_letter::DeadLetters;
 use crate::observe::console::Console;
 use crate::observe::receipt::Receipt;
+use crate::observe::service_manager::Manager;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::source::live::Live;
@@ -63,9 +64,12 @@ pub(super) fn work_through(
     let sinks = work.open_sinks(&waits)?;
     let dead_letters = Arc::new(DeadLetters::waiting(&work.dead_letters, &waits));
 
+    let manager = Manager::of_environment();
     live.stop.on_signals({
         let (live, queue, console) = (live.clone(), Arc::clone(&queue), console.clone());
+        let manager = manager.clone();
         move |signal| {
+            manager.stopping("reading has stopped, what was read is finished");
             console.say(format!("{signal}: reading stops, what was read is finished; a second signal ends at once"));
             // Without an end, as for what was read: threads are not lost without the run's end.
             stop_input(&live, &queue, Duration::MAX);
@@ -73,6 +77,8 @@ pub(super) fn work_through(
     })?;
 
     let reading = start(Arc::clone(&queue), Arc::clone(&dead_letters))?;
+    reading.wait_until_watching();
+    manager.ready(&reading.status, &reading.addresses);
     let counts = Arc::new(WorkerCounts::default());
     let progress = console.progress({
         let (position, counts) = (Arc::clone(&reading.position), Arc::clone(&counts));

@@ -123,12 +123,14 @@ pub fn serve(
         None => None,
     };
 
-    // Bound, reading, and with its workers: from here on nothing but the work can fail.
+    // The queue is bound, its inputs are open or watched, and its workers are started: now only the work itself can fail.
     let places: Vec<String> = shared.iter().map(ToString::to_string).collect();
-    manager.ready(&match &places[..] {
+    let status = match &places[..] {
         [] => "lines are handed out to workers of this queue".to_owned(),
         places => format!("lines are handed out at {}", places.join(" and ")),
-    });
+    };
+    reading.wait_until_watching();
+    manager.ready(&status, &[places, reading.addresses.clone()].concat());
     let mut progress = progress;
     let mut receipt = None;
     let mut finish = |failure: Option<Error>| {

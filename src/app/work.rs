@@ -40,7 +40,7 @@ pub fn work(
     first.hello()?;
     let waits = super::waits(options.deadline, &stop, &console);
     let sinks = options.open_sinks(&waits).inspect_err(|_| first.bye(Vec::new()))?;
-    manager.ready(&format!("{} threads ask for lines", options.workers.most));
+    manager.ready(&format!("{} threads ask for lines", options.workers.most), &[]);
     let counts = Arc::new(WorkerCounts::default());
     let pool = WorkerPool {
         workers: options.workers.most,

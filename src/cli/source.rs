@@ -90,6 +90,7 @@ impl SourceArgs {
             poll: how == FollowArg::Poll,
             timeout: self.follow_timeout,
             say: Say::default(),
+            watching: None,
         });
         let tls = self.tls_cert.clone().zip(self.tls_key.clone()).map(|(certificate, key)| TlsFiles {
             certificate,

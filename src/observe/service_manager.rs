@@ -1,5 +1,12 @@
-//! Telling a service manager how a program is (sd_notify(3)): a datagram to the socket that `NOTIFY_SOCKET` names. Where
-//! nobody asks (no such variable), nothing is done.
+//! Notifications for a service manager (sd_notify(3)): datagrams to the socket that `NOTIFY_SOCKET` names. Without that
+//! variable nothing is sent.
+//!
+//! | line of a notification | meaning |
+//! |---|---|
+//! | `READY=1` | the program listens, watches or asks for work |
+//! | `X_LOGATOR_LISTEN=ADDRESS` | an address at which the program listens, ports filled in; one line for each, with `READY=1` |
+//! | `STATUS=SENTENCE` | what the program does, for `systemctl status` |
+//! | `STOPPING=1` | the program was asked to end and finishes what it has |
 
 use std::ffi::OsStr;
 #[cfg(target_os = "linux")]
@@ -7,9 +14,12 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// The variable that names the manager's socket. Processes that are started here must not inherit it: what they say
-/// would be said of us.
+/// The variable that names the manager's socket. Processes that this program starts must not inherit the variable: the
+/// manager would take their notifications for ours.
 pub const SOCKET: &str = "NOTIFY_SOCKET";
+
+/// The line of a notification that names an address at which the program listens.
+const LISTEN: &str = "X_LOGATOR_LISTEN";
 
 /// The service manager, if there is one. Cloning is cheap; all clones speak of the same process.
 #[derive(Debug, Clone, Default)]
@@ -18,39 +28,41 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// The one that the environment names.
+    /// Returns the manager that the environment names.
     pub fn of_environment() -> Manager {
         Manager { address: std::env::var_os(SOCKET).and_then(|name| address(&name)) }
     }
 
-    /// The program does its work from here on.
-    pub fn ready(&self, status: &str) {
-        self.tell(&format!("READY=1\nSTATUS={}", one_line(status)));
+    /// Tells the manager that the program does its work from here on. `listen` holds the addresses at which it listens.
+    pub fn ready(&self, status: &str, listen: &[String]) {
+        let mut state = format!("READY=1\nSTATUS={}", one_line(status));
+        listen.iter().for_each(|address| state.push_str(&format!("\n{LISTEN}={}", one_line(address))));
+        self.tell(&state);
     }
 
-    /// How it is: a sentence for `systemctl status`.
+    /// Tells the manager what the program does: a sentence for `systemctl status`.
     pub fn status(&self, status: &str) {
         self.tell(&format!("STATUS={}", one_line(status)));
     }
 
-    /// The program has been asked to end and is at it.
+    /// Tells the manager that the program was asked to end and finishes its work.
     pub fn stopping(&self, status: &str) {
         self.tell(&format!("STOPPING=1\nSTATUS={}", one_line(status)));
     }
 
-    /// No failure is worth a word: a manager that is gone has no use for us, and a program that stopped its work because
-    /// of that would have none for its users.
+    /// Sends a notification. A failure is ignored: the work does not depend on the manager.
     fn tell(&self, state: &str) {
         let Some(address) = &self.address else { return };
         let _ = UnixDatagram::unbound().and_then(|socket| {
-            // A manager that does not read must not stop the work either.
+            // A manager that does not read must not stop the work.
             socket.set_nonblocking(true)?;
             socket.send_to_addr(state.as_bytes(), address)
         });
     }
 }
 
-/// `@name` is one of Linux' abstract names, which are in no file system; all else is a path.
+/// Returns the address for `name`. A name that begins with `@` is an abstract name of Linux, which is in no file system;
+/// any other name is an absolute path.
 fn address(name: &OsStr) -> Option<SocketAddr> {
     match name.as_bytes() {
         #[cfg(target_os = "linux")]
@@ -60,7 +72,7 @@ fn address(name: &OsStr) -> Option<SocketAddr> {
     }
 }
 
-/// A newline would begin another message to the manager.
+/// Replaces newlines: a newline would begin another line of the notification.
 fn one_line(text: &str) -> String {
     text.replace('\n', " ")
 }
@@ -90,10 +102,11 @@ mod tests {
         ];
         for (name, socket) in sockets {
             let manager = Manager { address: address(&name) };
-            manager.ready("at work");
+            manager.ready("at work", &["tcp://one:1".to_owned(), "two\n".to_owned()]);
             manager.status("two\nlines");
             manager.stopping("soon");
-            assert_eq!(heard(&socket), "READY=1\nSTATUS=at work", "{name:?}");
+            let ready = "READY=1\nSTATUS=at work\nX_LOGATOR_LISTEN=tcp://one:1\nX_LOGATOR_LISTEN=two ";
+            assert_eq!(heard(&socket), ready, "{name:?}");
             assert_eq!(heard(&socket), "STATUS=two lines");
             assert_eq!(heard(&socket), "STOPPING=1\nSTATUS=soon");
         }
@@ -102,8 +115,8 @@ mod tests {
     #[test]
     fn nobody_to_tell_is_no_fault() {
         for name in ["", "relative", "/nowhere/at/all", "@nobody-listens", &format!("/{}", "x".repeat(300))] {
-            Manager { address: address(OsStr::new(name)) }.ready("heard by nobody");
+            Manager { address: address(OsStr::new(name)) }.ready("heard by nobody", &[]);
         }
-        Manager::default().ready("heard by nobody");
+        Manager::default().ready("heard by nobody", &[]);
     }
 }

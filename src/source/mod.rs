@@ -161,7 +161,12 @@ pub fn read_all(
 ) -> ReadOutcome {
     let pool = Arc::new(BlockPool::default());
     let read = |input: &Input| match input {
-        Input::Followed(followed) => follow::follow(followed, options, &pool, receiver, position),
+        Input::Followed(followed) => {
+            let outcome = follow::follow(followed, options, &pool, receiver, position);
+            // A follower that failed watches nothing, but the job is not to wait for the watch any longer.
+            options.follow.iter().for_each(FollowOptions::tell_that_it_watches);
+            outcome
+        }
         input => match read_input(input, options, &pool, receiver, position) {
             Ok(InputEnd::Stopped(offset)) if input.has_end() => {
                 let stopped = vec![StoppedInput { name: input.name(), offset: Some(offset) }];

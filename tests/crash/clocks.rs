@@ -46,14 +46,14 @@ fn queue(place: &Place, lease: &str) -> Running {
     );
     command.envs(environment(place));
     let mut queue = Running::start(command);
-    queue.says("lines are handed out at");
+    queue.wait_ready();
     queue
 }
 
 /// The seconds by which the clock of `queue` is off, as it says itself.
 fn off_by(mut queue: Running) -> i64 {
     queue.signal(Signal::SIGTERM);
-    queue.says("reading stops");
+    queue.wait_stopping();
     let said = queue.end_with_input_open().stderr;
     let line = said.lines().find(|line| line.contains("reading stops")).unwrap();
     let said: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -135,7 +135,7 @@ fn max_memory_bounds_what_a_queue_reads_ahead_and_the_work_goes_on() {
         let bound = place.at("ipc://", limit);
         let arguments = ["access.log", "--bind", &bound, "--linger", "0", "--max-memory", limit, "--receipt", "queue"];
         let mut queue = place.start("logator-queue", &arguments);
-        queue.says("lines are handed out at");
+        queue.wait_ready();
         let worker = place.start("logator-worker", &["--from", &bound, "-f", "combined", "--to", "null:", "-j", "2"]);
         let endpoint = place.path(limit);
         let peak = crate::kit::wait_for("the receipt", crate::kit::PATIENCE, || {

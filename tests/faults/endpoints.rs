@@ -71,7 +71,7 @@ fn another_machine_is_not_let_in_unless_asked_for() {
     }
     let endpoint = format!("tcp://0.0.0.0:{}", free_port());
     let mut queue = place.start("logator-queue", &["--bind", &endpoint, "--insecure"]);
-    queue.says("lines are handed out at");
+    queue.wait_ready();
     assert_eq!(queue.end().code, Some(0));
 }
 
@@ -121,7 +121,7 @@ fn neither_side_has_to_do_with_a_socket_of_another_user() {
     let endpoint = place.endpoint();
     // Theirs, ours: root could use any socket, and does not.
     let mut queue = as_nobody(&place, &programs, "logator-queue", &["--bind", &endpoint]);
-    queue.says("lines are handed out at");
+    queue.wait_ready();
     let worker = place.run("logator-worker", &["--from", &endpoint, "--to", "null:"], b"");
     let words = "the socket belongs to user 65534, not to this one (0); a stranger's queue is not trusted";
     assert!(worker.code == Some(2) && worker.stderr.contains(words), "{}", worker.stderr);

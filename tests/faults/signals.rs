@@ -82,7 +82,7 @@ fn a_second_signal_ends_at_once() {
     assert!(matches!(peer.reserve(), logator::net::wire::Reply::Batch { .. }));
     queue.signal(Signal::SIGTERM);
     let since = Instant::now();
-    queue.says("SIGTERM: reading stops");
+    queue.wait_stopping();
     wait_for("more than the time in which two signals are one", PATIENCE, || {
         (since.elapsed() > 2 * ONE_SIGNAL).then_some(())
     });
@@ -100,7 +100,7 @@ fn a_signal_ends_a_worker_that_waits_and_the_queue_does_not_wait_for_it() {
         (std::fs::read_to_string(place.path("out")).unwrap_or_default().lines().count() == 100).then_some(())
     });
     worker.signal(Signal::SIGTERM);
-    worker.says("SIGTERM: finishing what is in hand");
+    worker.wait_stopping();
     let worker = worker.end_with_input_open();
     assert_eq!(worker.code, Some(3), "{}", worker.stderr);
     assert_eq!(account(&place.receipt("worker.json")), [100, 100, 0, 0, 0, 0]);
@@ -126,7 +126,7 @@ fn a_signal_lets_a_worker_finish_and_acknowledge_what_it_holds() {
     let mut text = vec![0; 10];
     pipe.read_exact(&mut text).unwrap();
     worker.signal(Signal::SIGTERM);
-    worker.says("SIGTERM: finishing what is in hand");
+    worker.wait_stopping();
     let mut rest = Vec::new();
     pipe.read_to_end(&mut rest).unwrap();
     let stored = text.iter().chain(&rest).filter(|&&byte| byte == b'\n').count();
@@ -193,7 +193,7 @@ fn a_worker_that_is_stopped_says_goodbye_over_the_connection_on_which_its_questi
     let (who, question) = request(&queue);
     assert!(matches!(question, Request::Reserve { wait, .. } if !wait.is_zero()));
     worker.signal(Signal::SIGTERM);
-    worker.says("SIGTERM: finishing what is in hand");
+    worker.wait_stopping();
     // Handed out after the signal, and before the goodbye was read.
     let batch = Batch::new(Origin::new(1, "x").into(), 0, 1, access(0..1).into());
     reply(&who, Reply::Batch { lease: 7, ttr: PATIENCE, batch }, &access(0..1));

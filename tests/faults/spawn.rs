@@ -125,7 +125,7 @@ fn workers_end_with_their_queue_however_it_ends() {
     let peer = crate::kit::peer::Peer::connect(&place.endpoint());
     queue.feed(&access(0..1));
     queue.signal(Signal::SIGTERM);
-    queue.says("SIGTERM: reading stops");
+    queue.wait_stopping();
     drop(peer);
     let start = Instant::now();
     wait_for("the end of the queue", PATIENCE, || {
@@ -295,7 +295,7 @@ fn a_signal_to_the_group_of_the_queue_lets_the_workers_finish() {
     let peer = crate::kit::peer::Peer::connect(&endpoint);
     let logator::net::wire::Reply::Batch { lease, .. } = peer.reserve() else { panic!("a batch") };
     kill(Pid::from_raw(-(queue.id() as i32)), Signal::SIGINT).unwrap();
-    queue.says("SIGINT: reading stops");
+    queue.wait_stopping();
     peer.ask(&logator::net::wire::Request::Release(vec![lease]));
     peer.ask(&logator::net::wire::Request::Bye(Vec::new()));
     database.execute_batch("COMMIT").unwrap();

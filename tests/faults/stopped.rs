@@ -100,7 +100,7 @@ fn a_queue_that_is_stopped_in_the_middle_of_a_file_is_not_finished() {
         let worker = place.worker(&["-f", "combined", "--to", &to, "--receipt", "worker.json"]);
         let stored = drain(&place, "pipe", || {
             queue.signal(signal);
-            queue.says("reading stops");
+            queue.wait_stopping();
         });
         check_stopped(&queue.end(), &place.receipt("queue.json"), stored, &["access.log.gz"], &[content.len()]);
         // The worker came to the end of what there was.
@@ -152,7 +152,7 @@ fn a_replay_that_is_stopped_is_not_finished_whatever_its_letters_are() {
         std::fs::metadata(place.path("kept")).is_ok_and(|kept| kept.len() > 0).then_some(())
     });
     replay.signal(Signal::SIGTERM);
-    replay.says("reading stops");
+    replay.wait_stopping();
     let ran = replay.end();
     let (receipt, kept) = (place.receipt("receipt"), place.text("kept").lines().count() as u64);
     assert_eq!(account(&receipt), [kept, 0, 0, 0, kept, 0]);
@@ -169,7 +169,7 @@ fn a_signal_behind_the_end_of_the_input_leaves_a_run_finished() {
     let mut run = place.start("logator", &["run", "access.log", "-f", "combined", "--to", &to, "--receipt", "receipt"]);
     let stored = drain(&place, "pipe", || {
         run.signal(Signal::SIGTERM);
-        run.says("reading stops");
+        run.wait_stopping();
     });
     let ran = run.end();
     assert_eq!((ran.code, stored), (Some(0), 500), "{}", ran.stderr);

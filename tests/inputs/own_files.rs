@@ -263,7 +263,7 @@ fn the_socket_file_of_another_queue_is_left_alone() {
         let endpoint = place.endpoint();
         let start = || {
             let mut running = place.start(program, &[first, &[&endpoint]].concat());
-            running.says(&endpoint);
+            running.wait_ready();
             running
         };
         let ours = start();

@@ -1,6 +1,8 @@
 //! A folder of its own for one test, and the programs run in it.
 
 use std::io::Write as _;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -98,12 +100,12 @@ impl Place {
         running.end()
     }
 
-    /// A queue at [`Place::endpoint`] that listens already. Its receipt goes to `queue.json`.
+    /// Starts a queue at [`Place::endpoint`] and waits until it is ready. Its receipt goes to `queue.json`.
     pub fn queue(&self, arguments: &[&str]) -> Running {
         let endpoint = self.endpoint();
         let mut queue =
             self.start("logator-queue", &[&["--bind", &endpoint, "--receipt", "queue.json"], arguments].concat());
-        queue.says("lines are handed out at");
+        queue.wait_ready();
         queue
     }
 
@@ -153,6 +155,39 @@ pub struct Running {
     stdin: Option<ChildStdin>,
     stdout: Output,
     stderr: Output,
+    manager: Manager,
+}
+
+/// The service manager of one program: it receives the notifications (sd_notify(3)) that the program sends.
+struct Manager {
+    socket: UnixDatagram,
+    /// The lines of all notifications so far.
+    told: Vec<String>,
+}
+
+impl Manager {
+    /// Makes a socket and names it to `command`. An abstract name is open to programs of other users too.
+    fn of(command: &mut Command) -> Self {
+        const VARIABLE: &str = "NOTIFY_SOCKET";
+        let name = format!("logator-test-{}-{:016x}", std::process::id(), fastrand::u64(..));
+        let address = SocketAddr::from_abstract_name(&name).expect("a short name");
+        let socket = UnixDatagram::bind_addr(&address).expect("a socket");
+        socket.set_nonblocking(true).expect("a socket that does not block");
+        // A test may be the manager itself.
+        if command.get_envs().all(|(key, _)| key != VARIABLE) {
+            command.env(VARIABLE, format!("@{name}"));
+        }
+        Manager { socket, told: Vec::new() }
+    }
+
+    /// Whether the program has sent the line `wanted` by now.
+    fn has(&mut self, wanted: &str) -> bool {
+        let mut bytes = [0; 8 << 10];
+        while let Ok(length) = self.socket.recv(&mut bytes) {
+            self.told.extend(String::from_utf8_lossy(&bytes[..length]).lines().map(str::to_owned));
+        }
+        self.told.iter().any(|line| line == wanted)
+    }
 }
 
 /// What a program has written so far, and the thread that reads it.
@@ -188,12 +223,13 @@ impl Running {
     /// Starts `command` with its input open.
     pub fn start(mut command: Command) -> Self {
         let name = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let manager = Manager::of(&mut command);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
         let stdin = child.stdin.take();
         let stdout = Output::of(child.stdout.take().expect("its output is ours"));
         let stderr = Output::of(child.stderr.take().expect("its errors are ours"));
-        Running { name, child, stdin, stdout, stderr }
+        Running { name, child, stdin, stdout, stderr, manager }
     }
 
     /// Gives it input. One that ended without reading all of it is no fault here.
@@ -253,6 +289,35 @@ impl Running {
     /// What it has written to standard output so far.
     pub fn stdout(&self) -> String {
         self.stdout.text()
+    }
+
+    /// Waits until the program tells its service manager that it is ready: it listens, watches, or asks for work.
+    pub fn wait_ready(&mut self) {
+        self.wait_told("READY=1");
+    }
+
+    /// Waits until the program tells its service manager that it was asked to end.
+    pub fn wait_stopping(&mut self) {
+        self.wait_told("STOPPING=1");
+    }
+
+    /// Waits until the program is ready, and returns the addresses at which it listens, ports filled in.
+    pub fn addresses(&mut self) -> Vec<String> {
+        self.wait_ready();
+        let told = self.manager.told.iter();
+        told.filter_map(|line| line.strip_prefix("X_LOGATOR_LISTEN=")).map(str::to_owned).collect()
+    }
+
+    fn wait_told(&mut self, wanted: &str) {
+        let start = std::time::Instant::now();
+        wait_for(&format!("{} to tell {wanted}", self.name), 2 * PATIENCE, || {
+            let ended = self.child.try_wait().expect("its state");
+            let told = self.manager.has(wanted);
+            let late = start.elapsed() > PATIENCE;
+            let said = || self.stderr.text();
+            assert!(told || (ended.is_none() && !late), "{} did not tell {wanted}:\n{}", self.name, said());
+            told.then_some(())
+        });
     }
 
     /// Waits until it has written `words` to standard error.

@@ -41,7 +41,7 @@ fn a_line_is_confirmed_as_delivered_when_a_peer_has_it_and_not_before() {
     push.feed(b"refused\n");
     assert!(answer(&push, 1).starts_with("nobody took the line in time"));
     let mut puller = pull(&place, &["--bind", &endpoint]);
-    puller.says("lines are pulled at");
+    puller.wait_ready();
     // The connection may take longer than the line has, on a busy machine.
     let mut next = 2;
     let confirmed = |push: &mut Running, next: &mut usize, line: &str| {

@@ -87,9 +87,9 @@ fn sockets_in_the_file_system_are_private_and_gone_at_the_end() {
     let place = Place::new();
     let (there, elsewhere) = (place.endpoint(), place.at("ipc://", "other"));
     let mut push = place.start("logator-push", &["--bind", &there]);
-    push.says("lines are pushed at ipc://");
+    push.wait_ready();
     let mut pull = place.start("logator-pull", &["--bind", &elsewhere]);
-    pull.says("lines are pulled at ipc://");
+    pull.wait_ready();
     for name in ["q", "other"] {
         assert_eq!(place.path(name).metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }

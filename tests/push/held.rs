@@ -110,7 +110,7 @@ fn puller(place: &Place, endpoint: &str, more: &[&str]) -> Running {
     let hwm = HWM.to_string();
     let fixed = ["--bind", endpoint, "--hwm", &hwm, "-p", "%{IP:c} %{INT:n}", "--to", "sqlite:logs.db", "-j", "2"];
     let mut puller = place.start("logator-pull", &[&fixed, &["--receipt", "receipt"][..], more].concat());
-    puller.says("lines are pulled at");
+    puller.wait_ready();
     puller
 }
 
@@ -209,7 +209,7 @@ fn a_signal_to_a_puller_whose_sink_stands_still_loses_nothing_of_what_was_on_its
     for (place, endpoint) in endpoints() {
         let (mut puller, lock, count) = held_up_in_all_places(&place, &endpoint);
         puller.signal(Signal::SIGTERM);
-        puller.says("SIGTERM: reading stops");
+        puller.wait_stopping();
         // Five seconds are left for that.
         drop(lock);
         let ran = puller.end_with_input_open();
@@ -304,7 +304,7 @@ fn a_reader_of_standard_output_that_stands_still_holds_up_the_sender_and_a_signa
         // Keeps the pipe open, and does not read it.
         let _held = open(nix::fcntl::OFlag::O_NONBLOCK.bits());
         let mut puller = start(&place, "> pipe", "logator-pull", &["--bind", &endpoint, "--hwm", &hwm]);
-        puller.says("lines are pulled at");
+        puller.wait_ready();
         // 256 KiB that wait to be written, and 64 KiB in the pipe.
         let bound = bound(&endpoint, length, 320 << 10);
         let count = bound + QUEUE + (256 << 10) / length;

@@ -57,7 +57,7 @@ fn a_peer_that_was_refused_gets_in_when_the_other_side_knows_it() {
     place.write("nobody", "");
     let nobody = ["--curve-key", "there.key", "--authorized-keys", "nobody"];
     let mut first = pull(&place, &[&["--bind", &bind][..], &nobody].concat());
-    first.says("lines are pulled at");
+    first.wait_ready();
     let mut push = place.start("logator-push", &[&["--raw", "--connect", &connect][..], &CONNECTS].concat());
     push.feed(&numbered(0..100));
     push.says("the peer refuses this key; put ");
@@ -78,7 +78,7 @@ fn a_socket_of_another_user_is_not_trusted() {
     let endpoint = place.endpoint();
     let command = place.command_as_nobody("logator-pull", &["--bind", &endpoint]);
     let mut stranger = crate::kit::place::Running::start(command);
-    stranger.says("lines are pulled at");
+    stranger.wait_ready();
     let ran = place.run("logator-push", &["--connect", &endpoint], b"a line\n");
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     assert!(ran.stderr.contains("a stranger's queue is not trusted"), "{}", ran.stderr);

@@ -71,7 +71,7 @@ fn a_queue_goes_on_as_well_and_says_so() {
     let endpoint = place.endpoint();
     let arguments = ["--bind", &endpoint, "--state", "state", "--batch-lines", "1", "--receipt", "queue.json"];
     let mut queue = limited(&place, 4096, "logator-queue", &arguments);
-    queue.says("lines are handed out at");
+    queue.wait_ready();
     let worker = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
     queue.feed(&access(0..1000));
     queue.says("the job goes on, and what it settles is recorded as soon as there is room");

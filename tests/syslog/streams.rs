@@ -339,7 +339,7 @@ fn what_a_slow_sink_held_up_when_a_signal_came_is_delivered() {
     let (sender, sent) = send_numbers(&receiver, 100_000);
     wait_for_standstill(&sent);
     receiver.running.signal(Signal::SIGTERM);
-    receiver.running.says("reading stops");
+    receiver.running.wait_stopping();
     let signalled = Instant::now();
     wait_for("a sink that stays slow for long", PATIENCE, || {
         assert!(!receiver.running.has_ended());

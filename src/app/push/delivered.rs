@@ -35,7 +35,8 @@ pub(super) fn push(
         Pusher::open(&socket, Box::new(move |sentence| console.say(sentence)))
     };
     let pushers = options.socket.connect.iter().map(open).collect::<Result<Vec<_>>>()?;
-    manager.ready(READY);
+    // Each socket connects; none listens.
+    manager.ready(READY, &[]);
     let mut lanes = Lanes { pushers, turn: 0 };
     let mut replies = Replies::new(true);
     let mut backlog = Backlog::new(options.max_line);

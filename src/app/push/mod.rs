@@ -130,7 +130,7 @@ pub fn push(options: &PushOptions, console: Console) -> Result<Sent> {
         Confirm::Delivered => delivered::push(options, encoding, input, &stop, &console, &manager)?,
         _ => {
             let pushing = Pushing::new(options, encoding, input, &stop, &console)?;
-            manager.ready(READY);
+            manager.ready(READY, &pushing.addresses());
             pushing.run()?
         }
     };
@@ -280,6 +280,11 @@ impl<'a> Pushing<'a> {
             unanswered: 0,
             sent: Sent::default(),
         })
+    }
+
+    /// Returns the addresses at which it listens, ports filled in.
+    fn addresses(&self) -> Vec<String> {
+        self.pusher.endpoints().iter().map(ToString::to_string).collect()
     }
 
     fn run(mut self) -> Result<Sent> {

@@ -21,6 +21,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 use std::time::{Duration, Instant, SystemTime};
@@ -52,6 +53,18 @@ pub struct FollowOptions {
     pub timeout: Duration,
     /// Says what a user should know.
     pub say: Say,
+    /// Gets a message when the names have been looked at and all that was found is watched.
+    pub watching: Option<SyncSender<()>>,
+}
+
+impl FollowOptions {
+    /// Tells whoever waits for it that the files are watched.
+    pub(super) fn tell_that_it_watches(&self) {
+        if let Some(watching) = &self.watching {
+            // A full channel has the message already, and a closed one has no reader.
+            let _ = watching.try_send(());
+        }
+    }
 }
 
 /// What comes within this time is read together: a writer that writes line by line does not make a batch of each.
@@ -96,6 +109,7 @@ pub(super) fn follow(
         followed,
         live,
         say: &follow.say,
+        starting: Some(follow),
         outbox: &outbox,
         follower: Follower::new(reader, &plain, &wary, most_open - for_copies),
         watcher: Watcher::new(follow.poll, &follow.say),
@@ -142,6 +156,8 @@ struct Following<'a> {
     followed: &'a Followed,
     live: &'a Live,
     say: &'a Say,
+    /// Set until all that was found is watched.
+    starting: Option<&'a FollowOptions>,
     outbox: &'a Outbox<'a>,
     follower: Follower<'a, File>,
     watcher: Watcher,
@@ -172,6 +188,12 @@ impl<'a> Following<'a> {
             let now = self.started.elapsed();
             if self.next_look <= now {
                 self.look();
+            }
+            // A look that has found new directories to watch asks for another look at once.
+            if self.next_look > self.started.elapsed()
+                && let Some(follow) = self.starting.take()
+            {
+                follow.tell_that_it_watches();
             }
             let mut failed = |error: Error| unpacker.fail(error);
             let mut counted = |bytes: u64| {

@@ -231,6 +231,11 @@ impl Listening {
         self.sources.iter().any(|source| matches!(source.socket, Socket::Tcp(..)))
     }
 
+    /// Returns the addresses at which the sources listen, ports filled in.
+    pub fn addresses(&self) -> Vec<String> {
+        self.sources.iter().map(|source| source.name.clone()).collect()
+    }
+
     /// What each has received so far.
     pub fn counts(&self) -> Vec<SourceCount> {
         self.sources.iter().map(|source| source.count()).collect()
