@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 
 use crate::kit::free_port;
 use crate::kit::logs::{access, access_line};
+use crate::kit::needs::given;
 use crate::kit::place::{Place, Running, account};
 
 /// Makes a pair of keys and gives the public half.
@@ -292,9 +293,7 @@ while True:
 ";
 
 fn client(place: &Place, arguments: &[&str]) -> Running {
-    let python = std::env::var_os("LOGATOR_TEST_PYTHON")
-        .expect("this test runs a Python client: run ./test, or set LOGATOR_TEST_PYTHON to a Python that has pyzmq");
-    let mut command = Command::new(python);
+    let mut command = Command::new(given("LOGATOR_TEST_PYTHON", "pyzmq"));
     command.args(["-c", CLIENT, &place.endpoint()]).args(arguments).current_dir(place.path("."));
     Running::start(command)
 }

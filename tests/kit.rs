@@ -24,6 +24,7 @@ pub mod disk;
 pub mod logs;
 #[cfg(feature = "mongodb")]
 pub mod mongod;
+pub mod needs;
 pub mod noise;
 pub mod peer;
 pub mod place;

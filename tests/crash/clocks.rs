@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 
 use super::{APART, ROUND, Trial};
 use crate::kit::logs::access;
+use crate::kit::needs::given;
 use crate::kit::peer::Peer;
 use crate::kit::place::{Place, Running};
 use crate::kit::table::times;
@@ -18,8 +19,7 @@ const HOUR: i64 = 3600;
 /// The environment of a program whose clock is off by what stands in the file `clock`.
 pub fn environment(place: &Place) -> Vec<(&'static str, String)> {
     const LIBRARY: &str = "LOGATOR_TEST_FAKETIME";
-    let library = std::env::var(LIBRARY)
-        .unwrap_or_else(|_| panic!("this test sets clocks: run ./test, or set {LIBRARY} to a libfaketime.so.1"));
+    let library = given(LIBRARY, "libfaketime").into_string().expect("a path in UTF-8");
     assert!(std::path::Path::new(&library).is_file(), "{LIBRARY}={library} is no file");
     set(place, 0);
     vec![

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::kit::logs::{access, access_line};
+use crate::kit::needs::given;
 use crate::kit::place::{Place, Running, line_account};
 
 /// Prints every line it is given. With a number it stops when it was given so many, without asking again.
@@ -21,9 +22,7 @@ while left != 0:
 ";
 
 fn client(place: &Place, arguments: &[&str]) -> Running {
-    let python = std::env::var_os("LOGATOR_TEST_PYTHON")
-        .expect("this test runs a Python client: run ./test, or set LOGATOR_TEST_PYTHON to a Python that has pyzmq");
-    let mut command = Command::new(python);
+    let mut command = Command::new(given("LOGATOR_TEST_PYTHON", "pyzmq"));
     command.args(["-c", CLIENT, &place.endpoint()]).args(arguments);
     Running::start(command)
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use crate::kit::free_port;
 use crate::kit::logs::access;
+use crate::kit::needs::requires_root;
 use crate::kit::place::{Place, Running, account};
 
 #[test]
@@ -111,11 +112,10 @@ fn as_nobody(place: &Place, programs: &str, program: &str, arguments: &[&str]) -
 }
 
 #[test]
+#[ignore = "needs root: run ./test"]
 fn neither_side_has_to_do_with_a_socket_of_another_user() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("left out: only root can be two users");
-        return;
-    }
+    // Only root can be two users.
+    requires_root();
     let place = Place::new();
     let programs = open_to_all(&place);
     let endpoint = place.endpoint();

@@ -103,6 +103,7 @@ fn a_signal_ends_a_worker_that_waits_and_the_queue_does_not_wait_for_it() {
     worker.wait_stopping();
     let worker = worker.end_with_input_open();
     assert_eq!(worker.code, Some(3), "{}", worker.stderr);
+    assert!(worker.stderr.contains("SIGTERM: finishing what is in hand"), "{}", worker.stderr);
     assert_eq!(account(&place.receipt("worker.json")), [100, 100, 0, 0, 0, 0]);
     let queue = queue.end();
     assert_eq!(queue.code, Some(0));

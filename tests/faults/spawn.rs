@@ -22,16 +22,21 @@ fn children(parent: u32) -> Vec<i32> {
 fn spawned_workers_do_the_work_and_end_with_it() {
     let place = Place::new();
     let to = place.at("sqlite:", "logs.db");
-    let mut queue =
+    let queue =
         place.queue(&["--spawn=2", "--linger", "0", "--batch-lines", "50", "--", "-f", "combined", "--to", &to]);
     let workers = wait_for("two workers", PATIENCE, || Some(children(queue.id())).filter(|workers| workers.len() == 2));
+    stores_a_thousand_lines(queue, &place);
+    for worker in workers {
+        assert!(kill(Pid::from_raw(worker), None).is_err(), "worker {worker} is left behind");
+    }
+}
+
+/// Gives `queue` a thousand lines and the end of its input, and checks that it stores them all.
+fn stores_a_thousand_lines(mut queue: Running, place: &Place) {
     queue.feed(&access(0..1000));
     let queue = queue.end();
     assert_eq!(queue.code, Some(0), "{}", queue.stderr);
     assert_eq!(account(&place.receipt("queue.json")), [1000, 1000, 0, 0, 0, 0]);
-    for worker in workers {
-        assert!(kill(Pid::from_raw(worker), None).is_err(), "worker {worker} is left behind");
-    }
 }
 
 #[test]
@@ -42,10 +47,7 @@ fn a_spawned_worker_that_is_killed_is_started_again() {
     let first = wait_for("a worker", PATIENCE, || children(queue.id()).first().copied());
     kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
     queue.says("a worker ended with signal 9; another is started");
-    queue.feed(&access(0..1000));
-    let queue = queue.end();
-    assert_eq!(queue.code, Some(0), "{}", queue.stderr);
-    assert_eq!(account(&place.receipt("queue.json")), [1000, 1000, 0, 0, 0, 0]);
+    stores_a_thousand_lines(queue, &place);
 }
 
 #[test]
@@ -313,10 +315,7 @@ fn a_worker_that_somebody_ends_is_replaced() {
     let (mut queue, workers) = spawning(&place, 1, &[], &["--to", "null:"]);
     kill(Pid::from_raw(workers[0]), Signal::SIGTERM).unwrap();
     queue.says("; another is started");
-    queue.feed(&access(0..1000));
-    let queue = queue.end();
-    assert_eq!(queue.code, Some(0), "{}", queue.stderr);
-    assert_eq!(account(&place.receipt("queue.json")), [1000, 1000, 0, 0, 0, 0]);
+    stores_a_thousand_lines(queue, &place);
 }
 
 #[test]

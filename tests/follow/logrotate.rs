@@ -8,15 +8,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::{WAYS, expect_all, follow, numbered, stop, wait_until};
+use crate::kit::needs::given;
 use crate::kit::place::Place;
 use crate::kit::{PATIENCE, wait_for};
 
-const PROGRAM: &str = "LOGATOR_TEST_LOGROTATE";
-
 /// Runs it on `logs/app.log` with `directives`.
 fn logrotate(place: &Place, directives: &str) {
-    let program = std::env::var(PROGRAM)
-        .unwrap_or_else(|_| panic!("this test runs logrotate: run ./test, or set {PROGRAM} to the program"));
+    let program = given("LOGATOR_TEST_LOGROTATE", "logrotate");
     let log = place.path("logs/app.log");
     let configuration = place.write("logrotate.conf", format!("{} {{\n{directives}\n}}\n", log.display()));
     let state = place.path("logrotate.state");
@@ -106,7 +104,7 @@ fn rotates(how: &str, names: &str, directives: &str, copies: bool) {
 }
 
 #[test]
-#[ignore = "needs logrotate: run ./test, or set LOGATOR_TEST_LOGROTATE"]
+#[ignore = "needs logrotate: run ./test"]
 fn logrotate_renames_and_makes_a_new_file() {
     for how in WAYS {
         rotates(how, "logs/app.log*", "rotate 9\ncreate\nmissingok", false);
@@ -115,13 +113,13 @@ fn logrotate_renames_and_makes_a_new_file() {
 }
 
 #[test]
-#[ignore = "needs logrotate: run ./test, or set LOGATOR_TEST_LOGROTATE"]
+#[ignore = "needs logrotate: run ./test"]
 fn logrotate_renames_and_compresses_later() {
     rotates("--follow", "logs/app.log*", "rotate 9\ncreate\ncompress\ndelaycompress", false);
 }
 
 #[test]
-#[ignore = "needs logrotate: run ./test, or set LOGATOR_TEST_LOGROTATE"]
+#[ignore = "needs logrotate: run ./test"]
 fn logrotate_copies_and_truncates() {
     for how in WAYS {
         rotates(how, "logs/app.log*", "rotate 9\ncopytruncate", true);

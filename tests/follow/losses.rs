@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Read as _;
 use std::process::Command;
 
+use logator::receipt::Receipt;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 
@@ -68,19 +69,24 @@ fn while_nobody_takes_lines_a_file_that_comes_and_goes_is_opened_and_none_of_its
     assert_eq!(text.lines().filter(|line| line.contains("\"line\":\"short ")).count(), 1000);
 }
 
-#[test]
-fn at_the_end_the_receipt_names_what_followed_files_still_held() {
-    let place = Place::new();
-    let (running, mut pipe) = stuck(&place);
-    place.write("logs/other.log", "other\n");
+/// Stops a run whose sink is `pipe`; returns its receipt and the documents that were left in the pipe.
+fn stop_and_read(place: &Place, running: Running, pipe: &mut fs::File) -> (Receipt, String) {
     running.signal(Signal::SIGTERM);
     let mut rest = Vec::new();
     pipe.read_to_end(&mut rest).unwrap();
     let ran = running.end_with_input_open();
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    let receipt = place.receipt("receipt");
+    (place.receipt("receipt"), String::from_utf8_lossy(&rest).into_owned())
+}
+
+#[test]
+fn at_the_end_the_receipt_names_what_followed_files_still_held() {
+    let place = Place::new();
+    let (running, mut pipe) = stuck(&place);
+    place.write("logs/other.log", "other\n");
+    let (receipt, delivered) = stop_and_read(&place, running, &mut pipe);
     let held = receipt.unread.iter().find(|file| file.name.ends_with("many.log")).expect("it is named");
-    let other = receipt.read > 0 && String::from_utf8_lossy(&rest).contains("\"line\":\"other\"");
+    let other = receipt.read > 0 && delivered.contains("\"line\":\"other\"");
     let lines = receipt.read - u64::from(other);
     assert!(held.bytes > 0);
     assert_eq!(
@@ -146,13 +152,7 @@ fn what_a_removed_file_still_held_at_the_end_is_read_because_no_other_run_can() 
         open(&running).iter().any(|open| open.ends_with("gone.log")).then_some(())
     });
     fs::remove_file(path).unwrap();
-    running.signal(Signal::SIGTERM);
-    let mut rest = Vec::new();
-    pipe.read_to_end(&mut rest).unwrap();
-    let ran = running.end_with_input_open();
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    let receipt = place.receipt("receipt");
-    let delivered = String::from_utf8_lossy(&rest);
+    let (receipt, delivered) = stop_and_read(&place, running, &mut pipe);
     assert!(delivered.contains("\"line\":\"first\"") && delivered.contains("\"line\":\"last\""), "{receipt:?}");
     assert!(!receipt.unread.iter().any(|file| file.name.ends_with("gone.log")), "{receipt:?}");
 }

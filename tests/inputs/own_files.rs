@@ -42,84 +42,82 @@ fn logs() -> Place {
     place
 }
 
-/// Refused before anything is read, made or written: the command line, and the two names of the file in the message.
+/// Each row: a command line, and two texts of the message that refuses it.
+const REFUSED: &str = r#"
+# An input is written.
+logator run a.log --to ndjson:a.log => a.log: it is to be read => sink
+logator run link.log --to ndjson:a.log => link.log: it is to be read => --to ndjson:a.log
+logator run ./a.log --to ndjson:hard.log => ./a.log: it is to be read => --to ndjson:hard.log
+logator run a.log --to ndjson:link.log => a.log: it is to be read => --to ndjson:link.log
+logator run a.log --to sqlite:a.log => a.log: it is to be read => sink
+logator run a.log --to null: --receipt a.log => a.log: it is to be read => receipt
+logator run a.log --to null: --dead-letters hard.log => a.log: it is to be read => dead-letters file
+logator run a.log >> a.log => a.log: it is to be read => standard output
+logator run a.log --to ndjson:/dev/stdout >> link.log => a.log: it is to be read => ndjson:/dev/stdout
+logator run a.log --to ndjson:/dev/fd/1 >> a.log => a.log: it is to be read => ndjson:/dev/fd/1
+logator run a.log --to ndjson:/proc/self/fd/9 9>> a.log => a.log: it is to be read => fd/9
+logator run - --to ndjson:a.log < hard.log => standard input => --to ndjson:a.log
+logator run --receipt a.log --to null: < a.log => standard input => --receipt a.log
+logator run /dev/stdin --to ndjson:a.log < a.log => /dev/stdin: it is to be read => --to ndjson:a.log
+logator run spawn.toml --to null: --config spawn.toml => spawn.toml: it is the configuration =>
+logator run --follow a.log --to ndjson:hard.log => a.log: it is to be read => sink
+logator run --follow=poll out --to ndjson:link.out => out: it is to be read => sink
+logator run --follow x.db-wal --to sqlite:x.db => x.db-wal: it is to be read => sink
+logator run --follow a.log st --state st --to null: => st: it is to be read => state directory
+logator grok '%{GREEDYDATA:line}' a.log >> a.log => a.log: it is to be read => standard output
+logator bench a.log --to ndjson:a.log -j 1 --runs 1 => a.log => sink
+logator replay letters --dead-letters letters => letters: it is to be read => dead-letters file
+logator replay letters --receipt ./letters => letters: it is to be read => receipt
+logator-queue a.log --bind ipc://q --receipt hard.log => a.log: it is to be read => receipt
+logator-queue a.log --bind ipc://q --spawn=1 -- --to ndjson:./a.log => a.log: it is to be read => workers
+LOGATOR_TO=sqlite:a.log logator-queue a.log --bind ipc://q --spawn=1 => a.log: it is to be read => workers
+logator-queue a.log --bind ipc://q --config spawn.toml --spawn=1 => a.log: it is to be read => workers
+logator-queue --follow a.log --bind ipc://q --spawn=1 -- --dead-letters a.log => a.log: it is => workers
+logator-push --connect ipc://q --receipt a.log < a.log => standard input => receipt
+# Two that are written are one.
+logator run a.log --to ndjson:out --to ndjson:./out => --to ndjson:out (sink) => --to ndjson:./out (sink)
+logator run a.log --to ndjson:out --to ndjson:link.out => --to ndjson:out => --to ndjson:link.out
+logator run a.log --to ndjson:out --receipt link.out => --to ndjson:out (sink) => --receipt link.out (receipt)
+logator run a.log --to ndjson:out --dead-letters out => (sink) => --dead-letters out (dead-letters file)
+logator run a.log --to null: --receipt x --dead-letters ./x => --dead-letters ./x => --receipt x
+logator run a.log --to sqlite:x.db --to ndjson:x.db-wal => sqlite:x.db => ndjson:x.db-wal
+logator run a.log --to sqlite:x.db --to sqlite:./x.db => --to sqlite:x.db => the same table is named twice
+logator run a.log --to sqlite:x.db --receipt x.db-shm => sqlite:x.db => --receipt x.db-shm
+logator run a.log --to null: --state st --receipt st/journal => --state st => --receipt st/journal
+logator run a.log --to - --receipt new > new => --receipt new => standard output
+logator run a.log --to - --receipt /dev/stdout > new => --receipt /dev/stdout => standard output
+logator run a.log --to null: --config spawn.toml --receipt spawn.toml => --config spawn.toml => receipt
+logator-queue a.log --bind ipc://r --receipt r => --bind ipc://r => --receipt r
+logator-queue a.log --bind ipc://q --receipt r --spawn=1 -- --to ndjson:r => --receipt r => workers
+logator-worker --from ipc://q --to ndjson:out --receipt ./out => --to ndjson:out => --receipt ./out
+logator-pull --bind ipc://q --to ndjson:out --receipt link.out => --to ndjson:out => --receipt link.out
+logator-pull --bind ipc://q --receipt new > new => --receipt new => standard output
+# Folders that are missing.
+logator run a.log --to null: --receipt nodir/r.json => --receipt nodir/r.json => make it first
+logator run a.log --to null: --dead-letters nodir/d => --dead-letters nodir/d => make it first
+logator run a.log --to null: --receipt a.log/r => --receipt a.log/r => is not a directory
+logator-queue a.log --bind ipc://q --receipt nodir/r => --receipt nodir/r => make it first
+logator-worker --from ipc://q --to null: --dead-letters nodir/d => nodir/d => make it first
+logator-pull --bind ipc://q --receipt nodir/r => nodir/r => make it first
+logator-push --connect ipc://q --receipt nodir/r => nodir/r => make it first
+"#;
+
+/// Such a command line is refused before anything is read, made or written. The message has both names of the file.
 #[test]
 fn a_file_that_the_job_writes_is_no_input_and_no_two_are_one() {
     let line = "-p '%{GREEDYDATA:line}'";
-    for (command, words) in [
-        // An input is written.
-        ("logator run a.log --to ndjson:a.log", ["a.log: it is to be read", "sink"]),
-        ("logator run link.log --to ndjson:a.log", ["link.log: it is to be read", "--to ndjson:a.log"]),
-        ("logator run ./a.log --to ndjson:hard.log", ["./a.log: it is to be read", "--to ndjson:hard.log"]),
-        ("logator run a.log --to ndjson:link.log", ["a.log: it is to be read", "--to ndjson:link.log"]),
-        ("logator run a.log --to sqlite:a.log", ["a.log: it is to be read", "sink"]),
-        ("logator run a.log --to null: --receipt a.log", ["a.log: it is to be read", "receipt"]),
-        ("logator run a.log --to null: --dead-letters hard.log", ["a.log: it is to be read", "dead-letters file"]),
-        ("logator run a.log >> a.log", ["a.log: it is to be read", "standard output"]),
-        ("logator run a.log --to ndjson:/dev/stdout >> link.log", ["a.log: it is to be read", "ndjson:/dev/stdout"]),
-        ("logator run a.log --to ndjson:/dev/fd/1 >> a.log", ["a.log: it is to be read", "ndjson:/dev/fd/1"]),
-        ("logator run a.log --to ndjson:/proc/self/fd/9 9>> a.log", ["a.log: it is to be read", "fd/9"]),
-        ("logator run - --to ndjson:a.log < hard.log", ["standard input", "--to ndjson:a.log"]),
-        ("logator run --receipt a.log --to null: < a.log", ["standard input", "--receipt a.log"]),
-        ("logator run /dev/stdin --to ndjson:a.log < a.log", ["/dev/stdin: it is to be read", "--to ndjson:a.log"]),
-        ("logator run spawn.toml --to null: --config spawn.toml", ["spawn.toml: it is the configuration", ""]),
-        ("logator run --follow a.log --to ndjson:hard.log", ["a.log: it is to be read", "sink"]),
-        ("logator run --follow=poll out --to ndjson:link.out", ["out: it is to be read", "sink"]),
-        ("logator run --follow x.db-wal --to sqlite:x.db", ["x.db-wal: it is to be read", "sink"]),
-        ("logator run --follow a.log st --state st --to null:", ["st: it is to be read", "state directory"]),
-        ("logator grok '%{GREEDYDATA:line}' a.log >> a.log", ["a.log: it is to be read", "standard output"]),
-        ("logator bench a.log --to ndjson:a.log -j 1 --runs 1", ["a.log", "sink"]),
-        ("logator replay letters --dead-letters letters", ["letters: it is to be read", "dead-letters file"]),
-        ("logator replay letters --receipt ./letters", ["letters: it is to be read", "receipt"]),
-        ("logator-queue a.log --bind ipc://q --receipt hard.log", ["a.log: it is to be read", "receipt"]),
-        ("logator-queue a.log --bind ipc://q --spawn=1 -- --to ndjson:./a.log", ["a.log: it is to be read", "workers"]),
-        (
-            "LOGATOR_TO=sqlite:a.log logator-queue a.log --bind ipc://q --spawn=1",
-            ["a.log: it is to be read", "workers"],
-        ),
-        ("logator-queue a.log --bind ipc://q --config spawn.toml --spawn=1", ["a.log: it is to be read", "workers"]),
-        ("logator-queue --follow a.log --bind ipc://q --spawn=1 -- --dead-letters a.log", ["a.log: it is", "workers"]),
-        ("logator-push --connect ipc://q --receipt a.log < a.log", ["standard input", "receipt"]),
-        // Two that are written are one.
-        ("logator run a.log --to ndjson:out --to ndjson:./out", ["--to ndjson:out (sink)", "--to ndjson:./out (sink)"]),
-        ("logator run a.log --to ndjson:out --to ndjson:link.out", ["--to ndjson:out", "--to ndjson:link.out"]),
-        (
-            "logator run a.log --to ndjson:out --receipt link.out",
-            ["--to ndjson:out (sink)", "--receipt link.out (receipt)"],
-        ),
-        ("logator run a.log --to ndjson:out --dead-letters out", ["(sink)", "--dead-letters out (dead-letters file)"]),
-        ("logator run a.log --to null: --receipt x --dead-letters ./x", ["--dead-letters ./x", "--receipt x"]),
-        ("logator run a.log --to sqlite:x.db --to ndjson:x.db-wal", ["sqlite:x.db", "ndjson:x.db-wal"]),
-        (
-            "logator run a.log --to sqlite:x.db --to sqlite:./x.db",
-            ["--to sqlite:x.db", "the same table is named twice"],
-        ),
-        ("logator run a.log --to sqlite:x.db --receipt x.db-shm", ["sqlite:x.db", "--receipt x.db-shm"]),
-        ("logator run a.log --to null: --state st --receipt st/journal", ["--state st", "--receipt st/journal"]),
-        ("logator run a.log --to - --receipt new > new", ["--receipt new", "standard output"]),
-        ("logator run a.log --to - --receipt /dev/stdout > new", ["--receipt /dev/stdout", "standard output"]),
-        ("logator run a.log --to null: --config spawn.toml --receipt spawn.toml", ["--config spawn.toml", "receipt"]),
-        ("logator-queue a.log --bind ipc://r --receipt r", ["--bind ipc://r", "--receipt r"]),
-        ("logator-queue a.log --bind ipc://q --receipt r --spawn=1 -- --to ndjson:r", ["--receipt r", "workers"]),
-        ("logator-worker --from ipc://q --to ndjson:out --receipt ./out", ["--to ndjson:out", "--receipt ./out"]),
-        ("logator-pull --bind ipc://q --to ndjson:out --receipt link.out", ["--to ndjson:out", "--receipt link.out"]),
-        ("logator-pull --bind ipc://q --receipt new > new", ["--receipt new", "standard output"]),
-        // Folders that are missing.
-        ("logator run a.log --to null: --receipt nodir/r.json", ["--receipt nodir/r.json", "make it first"]),
-        ("logator run a.log --to null: --dead-letters nodir/d", ["--dead-letters nodir/d", "make it first"]),
-        ("logator run a.log --to null: --receipt a.log/r", ["--receipt a.log/r", "is not a directory"]),
-        ("logator-queue a.log --bind ipc://q --receipt nodir/r", ["--receipt nodir/r", "make it first"]),
-        ("logator-worker --from ipc://q --to null: --dead-letters nodir/d", ["nodir/d", "make it first"]),
-        ("logator-pull --bind ipc://q --receipt nodir/r", ["nodir/r", "make it first"]),
-        ("logator-push --connect ipc://q --receipt nodir/r", ["nodir/r", "make it first"]),
-    ] {
+    let rows = REFUSED.lines().filter(|row| !row.is_empty() && !row.starts_with('#'));
+    for row in rows {
+        let columns: Vec<&str> = row.split("=>").map(str::trim).collect();
+        let [command, words @ ..] = &columns[..] else { panic!("{row}") };
+        assert_eq!(words.len(), 2, "{row}");
         let place = logs();
         if command.contains("> new") {
             place.write("new", "");
         }
         let before = files(&place.path("."));
         let parsing = ["run", "replay"].iter().any(|job| command.starts_with(&format!("logator {job}")));
-        let command = if parsing { format!("{command} {line}") } else { command.to_owned() };
+        let command = if parsing { format!("{command} {line}") } else { (*command).to_owned() };
         let ran = run(&place, &command);
         assert_eq!(ran.code, Some(2), "{command}: {ran:?}");
         assert!(words.iter().all(|words| ran.stderr.contains(words)), "{command}: {}", ran.stderr);

@@ -9,6 +9,7 @@ use mongodb::bson::{Document, RawDocumentBuf, doc};
 use mongodb::{Client, Database};
 use tokio::runtime::Runtime;
 
+use super::needs::given;
 use super::process::Process;
 use super::{PATIENCE, free_port, temp_dir, wait_for};
 
@@ -146,11 +147,9 @@ fn launch(directory: &Path, port: u16, setup: &Setup) -> Process {
 }
 
 fn binary() -> PathBuf {
-    match std::env::var_os(BINARY) {
-        Some(path) if Path::new(&path).is_file() => PathBuf::from(path),
-        Some(path) => panic!("{BINARY}={path:?} is no file"),
-        None => panic!("this test starts a MongoDB of its own: run ./test, or set {BINARY} to the path of a mongod"),
-    }
+    let path = PathBuf::from(given(BINARY, "a mongod of its own"));
+    assert!(path.is_file(), "{BINARY}={} is no file", path.display());
+    path
 }
 
 /// A server that a test may only store into and read from: the one of `LOGATOR_TEST_MONGODB`, or one of its own. Each

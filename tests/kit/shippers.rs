@@ -5,13 +5,13 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::needs::given;
 use super::place::Place;
 use super::{PATIENCE, wait_for};
 
 /// Where they are unpacked.
 fn root() -> PathBuf {
-    let root = std::env::var_os("LOGATOR_TEST_SHIPPERS");
-    root.expect("LOGATOR_TEST_SHIPPERS is not set: run ./test, which brings rsyslog, syslog-ng and nginx").into()
+    given("LOGATOR_TEST_SHIPPERS", "rsyslog, syslog-ng and nginx").into()
 }
 
 fn library(name: &str) -> PathBuf {

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::kit::logs::access;
+use crate::kit::needs::{given, requires_program, requires_root};
 use crate::kit::place::Place;
 use crate::kit::{program, temp_dir};
 
@@ -12,8 +13,7 @@ use crate::kit::{program, temp_dir};
 fn package() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let cargo_deb = std::env::var_os("LOGATOR_TEST_CARGO_DEB");
-        let cargo_deb = cargo_deb.expect("LOGATOR_TEST_CARGO_DEB is not set: run ./test, which installs cargo-deb");
+        let cargo_deb = given("LOGATOR_TEST_CARGO_DEB", "cargo-deb");
         // In a folder of the build, which the next run replaces: nothing is dropped at the end of a process.
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("package");
         let _ = std::fs::remove_dir_all(&directory);
@@ -151,11 +151,6 @@ fn an_upgrade_keeps_an_edited_configuration_and_purging_removes_it() {
     let conffile = "etc/logator/logator.toml";
     dpkg.run(&["-i", &package().display().to_string()]);
     let shipped = dpkg.text(conffile).unwrap();
-    if nix::unistd::geteuid().is_root() && Path::new("/usr/bin/systemd-sysusers").exists() {
-        let users = dpkg.text("etc/passwd").unwrap_or_default();
-        assert!(users.contains("logator:") && users.contains("/usr/sbin/nologin"), "no user was made: {users}");
-    }
-
     let edited = shipped.replace("#jobs = \"auto\"", "jobs = 1");
     assert_ne!(edited, shipped);
     std::fs::write(dpkg.root.join(conffile), &edited).unwrap();
@@ -172,6 +167,19 @@ fn an_upgrade_keeps_an_edited_configuration_and_purging_removes_it() {
     dpkg.run(&["-P", "logator"]);
     assert!(!dpkg.root.join("etc/logator").exists(), "purging left the configuration");
     assert!(dpkg.text("var/lib/logator/queue/dead-letters.ndjson").is_some(), "purging took data");
+}
+
+#[test]
+#[ignore = "needs cargo-deb, root and systemd-analyze: run ./test"]
+fn an_installation_makes_the_user_of_the_services() {
+    requires_root();
+    // The user is made by systemd-sysusers, which comes with systemd-analyze.
+    requires_program("systemd-sysusers");
+    let place = Place::new();
+    let dpkg = Dpkg::new(place.path("root"));
+    dpkg.run(&["-i", &package().display().to_string()]);
+    let users = dpkg.text("etc/passwd").unwrap_or_default();
+    assert!(users.contains("logator:") && users.contains("/usr/sbin/nologin"), "no user was made: {users}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::assets;
+use crate::kit::needs::requires_program;
 use crate::kit::place::Place;
 
 /// The package's root.
@@ -105,32 +106,43 @@ fn a_queue_reads_its_inputs_from_the_file() {
 }
 
 #[test]
-fn there_is_a_man_page_for_each_program_and_command_and_man_reads_it() {
+fn there_is_a_man_page_for_each_program_and_command() {
     let place = Place::new();
-    assets::write(&place.path("assets")).unwrap();
-    let mut pages = 0;
-    let man = Command::new("man").arg("--version").output().is_ok();
-    for program in logator::cli::programs() {
-        let name = program.get_name().to_owned();
-        let commands = program.get_subcommands().map(|command| format!("{name}-{}", command.get_name()));
-        for page in commands.chain([name.clone()]) {
-            let path = place.path(&format!("assets/man/{page}.1.gz"));
-            assert!(path.exists(), "{page} has no man page");
-            pages += 1;
-            if !man {
-                continue;
-            }
-            let mut command = Command::new("man");
-            command.args(["--warnings", "-l"]).arg(&path).env("MANWIDTH", "100").env("LC_ALL", "C.UTF-8");
-            let ran = command.output().unwrap();
-            let (text, faults) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-            assert!(ran.status.success() && faults.is_empty(), "{page}: {faults}");
-            for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS"] {
-                assert!(text.contains(section), "{page} lacks {section}:\n{text}");
-            }
+    let pages = man_pages(&place);
+    for page in &pages {
+        assert!(page.exists(), "{} is missing", page.display());
+    }
+    let found = std::fs::read_dir(place.path("assets/man")).unwrap().count();
+    assert_eq!(found, pages.len(), "there are pages of nothing");
+}
+
+#[test]
+#[ignore = "needs man: run ./test"]
+fn man_reads_each_page_without_a_warning() {
+    requires_program("man");
+    let place = Place::new();
+    for page in man_pages(&place) {
+        let mut command = Command::new("man");
+        command.args(["--warnings", "-l"]).arg(&page).env("MANWIDTH", "100").env("LC_ALL", "C.UTF-8");
+        let ran = command.output().unwrap();
+        let (text, faults) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+        assert!(ran.status.success() && faults.is_empty(), "{}: {faults}", page.display());
+        for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS"] {
+            assert!(text.contains(section), "{} lacks {section}:\n{text}", page.display());
         }
     }
-    assert_eq!(std::fs::read_dir(place.path("assets/man")).unwrap().count(), pages, "there are pages of nothing");
+}
+
+/// Writes the assets and returns the paths that the man pages of all programs and commands must have.
+fn man_pages(place: &Place) -> Vec<PathBuf> {
+    assets::write(&place.path("assets")).unwrap();
+    let mut names = Vec::new();
+    for program in logator::cli::programs() {
+        let name = program.get_name().to_owned();
+        names.extend(program.get_subcommands().map(|command| format!("{name}-{}", command.get_name())));
+        names.push(name);
+    }
+    names.iter().map(|name| place.path(&format!("assets/man/{name}.1.gz"))).collect()
 }
 
 #[test]
@@ -159,21 +171,42 @@ fn bash_completes_flags_values_and_commands() {
     assert_eq!(complete("logator", &["run", "--unmatched", "k"]), "keep");
 }
 
-#[test]
-fn zsh_and_fish_take_their_completions() {
-    let place = Place::new();
+/// Returns the paths of the completions of `shell`, one for each program.
+fn completions(place: &Place, shell: &str) -> Vec<PathBuf> {
     assets::write(&place.path("assets")).unwrap();
+    let files = std::fs::read_dir(place.path(&format!("assets/completions/{shell}"))).unwrap();
+    let files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), logator::cli::programs().len());
+    files
+}
+
+#[test]
+fn there_are_completions_of_zsh_and_fish_for_each_program() {
+    let place = Place::new();
     for shell in ["zsh", "fish"] {
-        let files: Vec<_> = std::fs::read_dir(place.path(&format!("assets/completions/{shell}"))).unwrap().collect();
-        assert_eq!(files.len(), logator::cli::programs().len());
-        for file in files.into_iter().flatten() {
-            let Ok(ran) = Command::new(shell).arg("-n").arg(file.path()).output() else {
-                eprintln!("left out: {shell} is not installed");
-                break;
-            };
-            assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-        }
+        assert!(completions(&place, shell).iter().all(|file| file.metadata().unwrap().len() > 0), "{shell}");
     }
+}
+
+/// Lets `shell` read its completions without running them.
+fn takes_its_completions(shell: &str) {
+    requires_program(shell);
+    for file in completions(&Place::new(), shell) {
+        let ran = Command::new(shell).arg("-n").arg(file).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
+}
+
+#[test]
+#[ignore = "needs zsh: run ./test"]
+fn zsh_takes_its_completions() {
+    takes_its_completions("zsh");
+}
+
+#[test]
+#[ignore = "needs fish: run ./test"]
+fn fish_takes_its_completions() {
+    takes_its_completions("fish");
 }
 
 /// The services, and the exposure that `systemd-analyze security` finds.
@@ -184,12 +217,11 @@ const SERVICES: [(&str, &str); 3] =
 const JUDGE: &str = "systemd 252 ";
 
 #[test]
+#[ignore = "needs systemd-analyze: run ./test"]
 fn services_stay_as_closed_as_the_documentation_says() {
+    requires_program("systemd-analyze");
     let documentation = std::fs::read_to_string(here("doc/packages.md")).unwrap();
-    let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else {
-        eprintln!("left out: there is no systemd-analyze");
-        return;
-    };
+    let version = Command::new("systemd-analyze").arg("--version").output().unwrap();
     let judge = String::from_utf8_lossy(&version.stdout).starts_with(JUDGE);
     for (service, exposure) in SERVICES {
         let row = format!("| `{service}` | {exposure} |");
@@ -204,7 +236,9 @@ fn services_stay_as_closed_as_the_documentation_says() {
 }
 
 #[test]
+#[ignore = "needs systemd-analyze: run ./test"]
 fn systemd_finds_no_fault_in_the_units_and_drop_ins() {
+    requires_program("systemd-analyze");
     let place = Place::new();
     let units = place.path("units");
     std::fs::create_dir(&units).unwrap();
@@ -227,10 +261,7 @@ fn systemd_finds_no_fault_in_the_units_and_drop_ins() {
     let mut command = Command::new("systemd-analyze");
     command.args(["verify", "--man=no", "--recursive-errors=no"]);
     command.args(names.map(|name| units.join(name))).arg(units.join("logator-journal.service"));
-    let Ok(ran) = command.output() else {
-        eprintln!("left out: there is no systemd-analyze");
-        return;
-    };
+    let ran = command.output().unwrap();
     let said = String::from_utf8_lossy(&ran.stderr);
     let ours = said.lines().filter(|line| line.contains("logator"));
     assert!(ran.status.success() && ours.count() == 0, "{said}");

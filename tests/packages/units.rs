@@ -22,7 +22,7 @@ const LOG: &str = r#"
 "#;
 
 #[test]
-#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn a_queue_and_a_worker_do_their_work_with_all_the_hardening() {
     let place = Place::new();
     let system = system(&place);
@@ -64,7 +64,7 @@ END"#);
 }
 
 #[test]
-#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn stopping_a_queue_is_no_failure_and_it_goes_on_where_it_was() {
     let place = Place::new();
     let system = system(&place);
@@ -94,7 +94,7 @@ fn stopping_a_queue_is_no_failure_and_it_goes_on_where_it_was() {
 }
 
 #[test]
-#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn keys_are_credentials_that_root_keeps() {
     let place = Place::new();
     let system = system(&place);
@@ -121,7 +121,7 @@ fn keys_are_credentials_that_root_keeps() {
 }
 
 #[test]
-#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn lines_written_to_the_pipe_are_pushed() {
     let place = Place::new();
     let system = system(&place);
@@ -147,7 +147,7 @@ fn lines_written_to_the_pipe_are_pushed() {
 }
 
 #[test]
-#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn the_journal_is_stored_and_goes_on_where_it_was() {
     let place = Place::new();
     let system = system(&place);
@@ -182,7 +182,7 @@ fn the_journal_is_stored_and_goes_on_where_it_was() {
 }
 
 #[test]
-#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn an_export_of_the_journal_gives_the_documents_that_its_json_gives() {
     let place = Place::new();
     let system = system(&place);
@@ -212,7 +212,7 @@ fn an_export_of_the_journal_gives_the_documents_that_its_json_gives() {
 }
 
 #[test]
-#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn a_queue_that_follows_stores_what_is_written_and_stops_well() {
     let place = Place::new();
     let system = system(&place);
@@ -238,7 +238,7 @@ fn a_queue_that_follows_stores_what_is_written_and_stops_well() {
 }
 
 #[test]
-#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn a_queue_receives_syslog_at_its_port() {
     let place = Place::new();
     let system = system(&place);
@@ -266,7 +266,7 @@ fn a_queue_receives_syslog_at_its_port() {
 }
 
 #[test]
-#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn an_upgrade_starts_again_what_runs_and_removing_stops_it() {
     let place = Place::new();
     let system = system(&place);

@@ -5,6 +5,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::flow::{pull, stop_after};
+use crate::kit::needs::given;
 use crate::kit::place::{Place, Running, account, objects};
 use crate::kit::{PATIENCE, wait_for};
 
@@ -30,9 +31,7 @@ push.context.term() # An interpreter that ends does not wait for what is still t
 ";
 
 fn python(script: &str, arguments: &[&str]) -> Running {
-    let python = std::env::var_os("LOGATOR_TEST_PYTHON")
-        .expect("this test runs Python peers: run ./test, or set LOGATOR_TEST_PYTHON to a Python that has pyzmq");
-    let mut command = Command::new(python);
+    let mut command = Command::new(given("LOGATOR_TEST_PYTHON", "pyzmq"));
     command.args(["-c", script]).args(arguments);
     Running::start(command)
 }

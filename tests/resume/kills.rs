@@ -182,7 +182,7 @@ fn a_run_that_is_stopped_by_a_signal_goes_on_where_it_stopped() {
 
 #[cfg(feature = "mongodb")]
 #[test]
-#[ignore = "needs a mongod: run ./test, or set LOGATOR_TEST_MONGOD"]
+#[ignore = "needs a mongod of its own: run ./test"]
 fn a_queue_that_is_killed_again_and_again_while_its_workers_store_in_mongodb() {
     use mongodb::bson::doc;
     let server = crate::kit::mongod::AnyServer::get();

@@ -427,7 +427,7 @@ fn whatever_lines_are_deadly_they_are_buried_and_all_others_stored() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(1), ..ProptestConfig::default() })]
+    #![proptest_config(same_cases_each_time(600))]
 
     #[test]
     fn each_line_ends_in_exactly_one_place_whatever_happens(operations in prop::collection::vec(operation(), 1..80)) {
