@@ -10,7 +10,6 @@ use super::oracle::{Account, Dues, Fate, add};
 use super::plan::{Kill, Manner, Mode};
 use super::world::{World, text_key};
 use crate::kit::place::Running;
-use crate::kit::{PATIENCE, wait_for};
 
 /// Those that send.
 enum Senders {

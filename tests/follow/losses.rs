@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read as _;
 use std::process::Command;
 
-use logator::receipt::Receipt;
+use logator::observe::receipt::Receipt;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 
