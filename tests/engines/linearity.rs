@@ -1,6 +1,6 @@
 //! Work grows with the line and not faster, whatever the line: counted, not timed.
 
-use super::definitions::well_known;
+use super::golden_lines::well_known;
 use super::{Library, Pattern};
 
 /// Lengths of the lines; each is ten times the one before.
@@ -135,7 +135,7 @@ fn work_grows_as_the_line_does_with_the_stock() {
 #[test]
 #[ignore = "needs the well-known definitions: run ./test"]
 fn work_grows_as_the_line_does_with_the_well_known_definitions() {
-    let [(_, library), _] = well_known().expect("LOGATOR_TEST_PATTERNS is set");
+    let [(_, library), _] = well_known();
     check(&library);
 }
 
