@@ -1,4 +1,4 @@
-//! What comes over connections: pushed lines, and syslog.
+//! Inputs from connections: pushed lines, and syslog.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use super::plan::{Kill, Manner, Mode};
 use super::world::{World, text_key};
 use crate::kit::place::Running;
 
-/// Those that send.
+/// The senders.
 enum Senders {
     Pushers(Vec<Running>),
     Connections(Vec<std::thread::JoinHandle<bool>>),

@@ -6,7 +6,7 @@ use crate::kit::logs::{access, access_line};
 use crate::kit::needs::given;
 use crate::kit::place::{Place, Running, line_account};
 
-/// Prints every line it is given. With a number it stops when it was given so many, without asking again.
+/// Prints each line that it gets. With a number, it stops after so many lines and does not ask again.
 const CLIENT: &str = "
 import sys, zmq
 socket = zmq.Context().socket(zmq.REQ)
@@ -76,7 +76,7 @@ fn the_line_of_a_client_that_went_away_goes_to_another_after_the_lease() {
     assert_eq!(gone.stdout.lines().collect::<Vec<_>>(), expected(3));
     let client = client(&place, &[]);
     let (queue, client) = (queue.end(), client.end());
-    // Two were acknowledged by the requests that followed them, the third never.
+    // The two requests that followed acknowledged two lines; the third line was never acknowledged.
     let mut lines: Vec<&str> = client.stdout.lines().collect();
     let mut left = expected(10).split_off(2);
     lines.sort_unstable();

@@ -1,4 +1,4 @@
-//! Disks that stand still or are full under a job: the wait is said, and the job goes on when the disk does.
+//! Disks that stand still or are full under a job. The program says that it waits, and goes on when the disk does.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,7 +16,7 @@ use crate::kit::place::{Place, account};
 use crate::kit::program;
 use crate::kit::{PATIENCE, wait_for};
 
-/// A disk on which nothing can be written for a while: a file system of its own that is frozen.
+/// A disk on which nothing can be written for a while: a separate file system that is frozen.
 struct Frozen {
     at: PathBuf,
     frozen: bool,
@@ -69,7 +69,7 @@ fn a_disk_that_stands_still_under_the_state_of_a_queue_stops_no_worker() {
     queue.feed(&access(100..5000));
     queue.close_input();
     stored(5000);
-    // Everything is acknowledged, though nothing is recorded: the worker has been told the end, or the queue waits for it.
+    // Every line is acknowledged, though nothing is recorded. The worker knows the end, or the queue waits for it.
     queue.says("--state disk/state: the disk takes nothing; trying again until it is over");
     disk.set(false);
     let queue = queue.end();
@@ -123,7 +123,7 @@ fn a_full_disk_under_state_and_database_is_named_with_how_to_go_on() {
     disk.resize(64 << 10);
     let ran = run();
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    // SQLite would follow the way to the disk to its end, which is elsewhere in this process.
+    // SQLite would resolve the path of the disk to its target, which is another folder in this process.
     std::fs::copy(disk.path("o.db"), place.path("copy.db")).unwrap();
     let database = rusqlite::Connection::open(place.path("copy.db")).unwrap();
     let rows: u64 = database.query_row("SELECT count(*) FROM logs", [], |row| row.get(0)).unwrap();

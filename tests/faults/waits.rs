@@ -1,5 +1,5 @@
-//! What keeps a job waiting: locks, pipes that nobody reads, disks that are full. Each wait is said, heeds signals, and ends
-//! by one deadline for the job.
+//! Causes that keep a job waiting: locks, pipes that nobody reads, full disks. The program reports each wait, heeds signals while it
+//! waits, and all waits end by the one deadline of the job.
 
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
@@ -14,13 +14,13 @@ use crate::kit::peer::Peer;
 use crate::kit::place::{Place, Running, account};
 use crate::kit::{PATIENCE, program, wait_for};
 
-/// Far more than any wait of these tests, and far less than the deadline that a job has otherwise.
+/// Far longer than any wait of these tests, and far shorter than the usual deadline of a job.
 const SOON: Duration = Duration::from_secs(30);
 
-/// Each line is a dead letter.
+/// Arguments with which each line becomes a dead letter.
 const LETTERS: [&str; 6] = ["run", "--to", "null:", "--unmatched", "dead-letter", "-fcombined"];
 
-/// The file of dead letters, locked by somebody else.
+/// Makes the file of dead letters, locked by another process.
 fn locked_letters(place: &Place) -> File {
     let file = File::create(place.path("dead-letters.ndjson")).unwrap();
     file.lock().unwrap();
@@ -77,7 +77,7 @@ fn without_a_deadline_a_wait_outlives_others_and_the_job_goes_on_when_it_is_over
     assert_eq!(place.objects("dead-letters.ndjson").len(), 1);
 }
 
-/// A database that another connection has locked, as long as that is kept.
+/// Opens a database and locks it for as long as the connection is kept.
 #[cfg(feature = "sqlite")]
 fn locked_database(place: &Place) -> rusqlite::Connection {
     let (ran, _) = place.logator(&["-f", "combined", "--to", "sqlite:o.db"], b"");
@@ -99,7 +99,7 @@ fn several_workers_wait_for_a_locked_database_together_and_no_line_is_in_another
     place.write("log", access(0..8));
     let start = Instant::now();
     let ran = place.run("logator", &[&TWO_SINKS[..], &["log", "-j", "4", "--sink-deadline", "2"]].concat(), b"");
-    // Not two seconds for each worker.
+    // The two seconds are for all workers together, not for each.
     assert!(start.elapsed() < Duration::from_secs(7), "{:?}: {}", start.elapsed(), ran.stderr);
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     let said = "logator: sqlite:o.db: another process has locked the database; trying again for 1 s";
@@ -152,7 +152,7 @@ fn a_pipe_without_a_reader_and_one_whose_reader_takes_nothing_are_waited_for() {
     assert!(ran.stderr.contains("ndjson:pipe: nobody has opened the pipe for reading; trying"), "{}", ran.stderr);
 
     let mut run = place.start("logator", &[&arguments[..], &["none"]].concat());
-    // Waits until it is opened for writing.
+    // The run waits until the pipe is opened for writing.
     let _pipe = File::open(place.path("pipe")).unwrap();
     run.says("ndjson:pipe: its reader takes nothing; trying again until it is over");
     run.signal(Signal::SIGTERM);
@@ -175,7 +175,7 @@ fn a_standard_output_that_nobody_takes_from_is_waited_for_and_others_find_it_as_
         std::fs::read_to_string(place.path("code")).ok().filter(|code| code.ends_with('\n'))
     });
     assert_eq!(code, "3\n");
-    // What comes behind it in the same pipe waits, as programs do: the pipe was not made one that refuses.
+    // The next bytes in the same pipe wait, as usual: the program did not make the pipe non-blocking.
     let mut taken = Vec::new();
     std::io::Read::read_to_end(&mut reader, &mut taken).unwrap();
     child.wait().unwrap();

@@ -1,4 +1,4 @@
-//! The job's own files: never among its inputs, and no two of them one file.
+//! The job's own files are never among its inputs, and no two of them are one file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::kit::logs::access;
 use crate::kit::place::{Place, Running, account};
 use crate::kit::{PATIENCE, Ran, program, wait_for};
 
-/// A command of the shell, in which the programs are found.
+/// Runs a command of the shell, which finds the programs.
 fn shell(place: &Place, line: &str) -> Command {
     let mut command = Command::new("sh");
     let programs = program("logator").parent().unwrap().display().to_string();
@@ -23,14 +23,14 @@ fn run(place: &Place, line: &str) -> Ran {
     Running::start(shell(place, line)).end()
 }
 
-/// The regular files of a folder and what is in them.
+/// Returns the regular files of a folder and their contents.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
     let regular = entries.filter(|entry| entry.file_type().unwrap().is_file());
     regular.map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())).collect()
 }
 
-/// A folder with a log that has other names, and a letter.
+/// Makes a folder with a log that has other names too, and with a letter.
 fn logs() -> Place {
     let place = Place::new();
     place.write("a.log", "one\ntwo\nthree\n");
@@ -126,7 +126,7 @@ fn a_file_that_the_job_writes_is_no_input_and_no_two_are_one() {
     }
 }
 
-/// Met in a folder or by a glob they are left out, at the first run and when they are there already.
+/// The job's files are left out where a folder or a glob holds them, at the first run and when they exist already.
 #[test]
 fn what_the_job_writes_is_left_out_where_it_is_met() {
     for (command, left_out) in [
@@ -157,7 +157,7 @@ fn what_the_job_writes_is_left_out_where_it_is_met() {
         for round in 0..2 {
             let ran = run(&place, &command);
             assert_eq!(ran.code, Some(0), "{command}: {ran:?}");
-            // What the state knows is not read again.
+            // Lines that the state knows are not read again.
             let lines = if round == 1 && command.contains("--state") { 0 } else { 3 };
             assert_eq!(account(&place.receipt("receipt"))[0], lines, "{command}, round {round}: {}", ran.stderr);
             assert!(round == 0 || ran.stderr.contains("left out"), "{command}: {}", ran.stderr);
@@ -170,7 +170,7 @@ fn what_the_job_writes_is_left_out_where_it_is_met() {
     }
 }
 
-/// The same while they are followed, whatever is made, rotated and made again.
+/// The same holds while files are followed, whatever is made, rotated and made again.
 #[test]
 fn what_the_job_writes_is_left_out_while_it_is_followed() {
     for how in ["--follow", "--follow=poll"] {
@@ -186,10 +186,10 @@ fn what_the_job_writes_is_left_out_while_it_is_followed() {
             place.write("b.log", "two\nno word\n");
             wait_for("a letter", PATIENCE, || (lines("dead-letters.ndjson") == 1).then_some(()));
             wait_for("the second line", PATIENCE, || (lines("out") == 2).then_some(()));
-            // A file that was found after the letter says that the letter's file was there at a look.
+            // The follower finds this file after the letter, so it has looked at the letter's file by then.
             place.write("later.log", "later\n");
             wait_for("a line", PATIENCE, || (lines("out") == 3).then_some(()));
-            // What was written to is the job's under another name as well, and so is what takes its place.
+            // A written file is the job's own under another name too, and so is the file that takes its place.
             std::fs::rename(place.path("out"), place.path("out.1")).unwrap();
             std::fs::rename(place.path("dead-letters.ndjson"), place.path("letters.1")).unwrap();
             place.write("c.log", "three\nno more words\n");
@@ -205,7 +205,7 @@ fn what_the_job_writes_is_left_out_while_it_is_followed() {
     }
 }
 
-/// What is no regular file may be named as often as one likes, and what goes together does.
+/// A name of something that is no regular file may be given several times, and so may names that belong together.
 #[test]
 fn files_that_are_no_files_and_two_tables_are_in_nobodys_way() {
     for command in [
@@ -253,7 +253,7 @@ fn a_standard_stream_that_is_closed_is_said() {
     }
 }
 
-/// Somebody removes the file of a queue that works, and another queue takes the name.
+/// The socket file of a working queue is removed, and another queue takes the name.
 #[test]
 fn the_socket_file_of_another_queue_is_left_alone() {
     for (program, first) in [("logator-queue", &["--bind"][..]), ("logator-pull", &["--to", "null:", "--bind"])] {
