@@ -1,4 +1,4 @@
-//! The Containerfile. There is no registry here, so what its stages do is done in a folder.
+//! The Containerfile. There is no registry here, so the test does the steps of its stages in a folder.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::kit::needs::requires_root;
 use crate::kit::place::Place;
 
-/// The instructions, in order: name and rest, with continued lines joined.
+/// Returns the instructions in order: name and rest, with continued lines joined.
 fn instructions() -> Vec<(String, String)> {
     let text = std::fs::read_to_string(file()).unwrap().replace("\\\n", " ");
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -23,7 +23,7 @@ fn file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/Containerfile")
 }
 
-/// Those of the last stage.
+/// Returns the instructions of the last stage.
 fn last_stage() -> Vec<(String, String)> {
     let all = instructions();
     let from = all.iter().rposition(|(name, _)| name == "FROM").unwrap();
@@ -41,7 +41,7 @@ fn it_has_two_stages_labels_a_plain_user_and_a_signal() {
         last_stage().into_iter().filter(|(name, _)| name == wanted).map(|(_, rest)| rest).collect()
     };
     assert_eq!(of("STOPSIGNAL"), ["SIGTERM"]);
-    // A number, so that a cluster can see that it is not root.
+    // The user is a number, so that a cluster can see that it is not root.
     assert_eq!(of("USER"), ["65532:65532"]);
     assert!(of("RUN").is_empty(), "there is no shell in the last stage");
     let labels = of("LABEL").join(" ");
@@ -64,7 +64,7 @@ fn what_it_copies_is_here() {
     }
 }
 
-/// The libraries that `gcr.io/distroless/cc-debian12` has, as far as programs could want them.
+/// The libraries of `gcr.io/distroless/cc-debian12` that programs may need.
 const LIBRARIES: [&str; 8] = [
     "linux-vdso.so.1",
     "ld-linux-x86-64.so.2",

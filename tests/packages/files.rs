@@ -1,4 +1,4 @@
-//! Files that can be looked at without being installed: the configuration, man pages, completions, units.
+//! Files that can be checked without an installation: the configuration, man pages, completions, units.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +7,7 @@ use super::assets;
 use crate::kit::needs::requires_program;
 use crate::kit::place::Place;
 
-/// The package's root.
+/// Returns the path of a file of this package.
 fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
@@ -19,7 +19,7 @@ fn configuration() -> String {
     std::fs::read_to_string(here("packaging/logator.toml")).unwrap()
 }
 
-/// The same with every setting made that is shown.
+/// Returns the configuration with every commented setting made.
 fn all_settings() -> String {
     let shown =
         |line: &str| line.strip_prefix('#').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
@@ -30,7 +30,7 @@ fn all_settings() -> String {
         .collect()
 }
 
-/// The command of a program with a file's values, as the program itself puts it together.
+/// Returns the command line of a program with a file's values, as the program itself builds it.
 fn configured(program: &str, table: &str, path: &Path) -> clap::Command {
     let mut others = logator::cli::programs();
     let at = others.iter().position(|command| command.get_name() == program).unwrap();
@@ -78,7 +78,7 @@ fn what_the_configuration_shows_as_a_default_is_one() {
         let program = TABLES.iter().find(|(_, name)| *name == table).unwrap().0;
         let command = logator::cli::programs().into_iter().find(|command| command.get_name() == program).unwrap();
         let Some(arg) = command.get_arguments().find(|arg| arg.get_long() == Some(key)) else { continue };
-        // The others are examples.
+        // The other values are examples.
         if let [default] = arg.get_default_values()
             && !value.starts_with('[')
         {
@@ -91,7 +91,7 @@ fn what_the_configuration_shows_as_a_default_is_one() {
 
 #[test]
 fn a_queue_reads_its_inputs_from_the_file() {
-    // They were once put behind what follows `--`, and a queue took its workers' arguments for its inputs.
+    // These values once stood behind `--`, and a queue took its workers' arguments for its inputs.
     let place = Place::new();
     place.write("a.log", crate::kit::logs::access(0..10));
     let endpoint = place.endpoint();
@@ -100,7 +100,7 @@ fn a_queue_reads_its_inputs_from_the_file() {
         format!("[queue]\ninput = [\"a.log\"]\nspawn = 1\nbind = \"{endpoint}\"\n[worker]\nto = \"null:\"\n"),
     );
     let ran = place.run("logator-queue", &["--config", "c.toml", "--", "--unmatched", "drop"], b"");
-    // Nor did its workers read their table: they looked for a MongoDB.
+    // Once, its workers did not read their table either: they looked for a MongoDB.
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stderr.contains("stored                     10"), "{}", ran.stderr);
 }
@@ -151,7 +151,7 @@ fn bash_completes_flags_values_and_commands() {
     assets::write(&place.path("assets")).unwrap();
     let complete = |program: &str, words: &[&str]| {
         let script = place.path(&format!("assets/completions/bash/{program}"));
-        // As bash calls it: the words so far, and which of them is being written.
+        // This is how bash calls the function: the words so far, and the index of the word that is being written.
         let code = format!(
             ". {script}\nCOMP_WORDS=({program} {words})\nCOMP_CWORD={count}\n\
              $(complete -p {program} | sed 's/.*-F \\([^ ]*\\).*/\\1/') {program} '{last}' '{before}'\necho \"${{COMPREPLY[@]}}\"",
@@ -213,7 +213,7 @@ fn fish_takes_its_completions() {
 const SERVICES: [(&str, &str); 3] =
     [("logator-queue.service", "1.4"), ("logator-worker@.service", "1.4"), ("logator-push.service", "1.4")];
 
-/// The systemd of that exposure. Others judge a little differently.
+/// The version of systemd that gives this exposure. Other versions judge a little differently.
 const JUDGE: &str = "systemd 252 ";
 
 #[test]
@@ -247,7 +247,7 @@ fn systemd_finds_no_fault_in_the_units_and_drop_ins() {
         for file in std::fs::read_dir(here(folder)).unwrap().flatten() {
             let name = file.file_name().into_string().unwrap();
             let text = std::fs::read_to_string(file.path()).unwrap();
-            // It wants the programs to be where the unit says.
+            // systemd wants the programs to be at the path that the unit names.
             let text = text.replace("/usr/bin/logator", &format!("{programs}/logator"));
             match (name.strip_suffix(".conf"), text.contains("LOGATOR_QUEUE_KEY")) {
                 (Some("sysusers"), _) => {}

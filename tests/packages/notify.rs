@@ -8,7 +8,7 @@ use crate::kit::PATIENCE;
 use crate::kit::logs::access;
 use crate::kit::place::{Place, Running};
 
-/// The manager: a socket in the place.
+/// Makes the manager: a socket in the folder.
 fn manager(place: &Place) -> UnixDatagram {
     let socket = UnixDatagram::bind(place.path("notify")).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -75,7 +75,7 @@ fn push_is_ready_when_its_socket_is() {
         let endpoint = place.endpoint();
         let push = told(&place, "logator-push", &[&["--connect", &endpoint, "--linger", "0"], confirm].concat());
         assert_eq!(hear(&manager), "READY=1\nSTATUS=lines of standard input are sent", "{confirm:?}");
-        // With nothing left to send it ends at once, and may not come to speak of it.
+        // Nothing is left to send, so it ends at once, and may not send another notification.
         push.end();
     }
 }
@@ -125,7 +125,7 @@ fn a_run_that_follows_is_ready_when_it_watches() {
         place.write("logs/a.log", "");
         let run = told(&place, "logator", &["run", how, "logs", "--to", "ndjson:out", "-p", "%{GREEDYDATA:line}"]);
         assert_eq!(hear(&manager), "READY=1\nSTATUS=files are followed", "{how}");
-        // A file that comes and goes at once is met by those that watch already.
+        // Only a program that watches already meets a file that is renamed at once.
         place.write("logs/b.log", "one\n");
         std::fs::rename(place.path("logs/b.log"), place.path("logs/c.log")).unwrap();
         crate::kit::wait_for("the document", PATIENCE, || {

@@ -1,4 +1,4 @@
-//! util-linux's `logger`, queues and workers, dead letters; addresses that cannot be had.
+//! util-linux's `logger`, queues and workers, dead letters, and addresses that cannot be used.
 
 use std::net::{TcpListener, UdpSocket};
 use std::process::Command;
