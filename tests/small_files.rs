@@ -1,4 +1,5 @@
-//! Files that are read as a whole must be regular files of a limited size. A program reports every other kind of file and ends.
+//! Files that are read as a whole must be regular files of a limited size. A program reports every other kind of file
+//! and ends.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -8,7 +9,8 @@ use crate::kit::place::{Place, Running};
 use crate::kit::process::heeds;
 use crate::kit::{PATIENCE, wait_for};
 
-/// Makes things that are not small regular files: a FIFO that nobody writes to, a device without an end, a folder, a large file.
+/// Makes things that are not small regular files: a FIFO that nobody writes to, a device without an end, a folder, a
+/// large file.
 fn strange_files(place: &Place) -> [(&'static str, &'static str); 4] {
     nix::unistd::mkfifo(&place.path("fifo"), nix::sys::stat::Mode::S_IRUSR).unwrap();
     let large = std::fs::File::create(place.path("large")).unwrap();

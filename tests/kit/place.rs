@@ -70,7 +70,8 @@ impl Place {
         command
     }
 
-    /// Returns such a command for a user who is not root, because permissions do not count for root. It opens the folder to all users.
+    /// Returns such a command for a user who is not root, because permissions do not count for root. It opens the
+    /// folder to all users.
     pub fn command_as_nobody(&self, name: &str, arguments: &[&str]) -> Command {
         use std::os::unix::fs::PermissionsExt;
         use std::os::unix::process::CommandExt;
@@ -131,13 +132,15 @@ pub fn objects(text: &str) -> Vec<serde_json::Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
 }
 
-/// Returns the counts of a receipt in the order of its block: read, stored, duplicate, unmatched, dead-lettered, filtered.
+/// Returns the counts of a receipt in the order of its block: read, stored, duplicate, unmatched, dead-lettered,
+/// filtered.
 pub fn account(receipt: &Receipt) -> [u64; 6] {
     let tally = receipt.tally;
     [receipt.read, tally.stored, tally.duplicate, tally.unmatched, tally.dead_lettered, tally.filtered]
 }
 
-/// Returns the counts of a queue whose lines went to peers of the line dialogue: read, delivered, dead-lettered, filtered.
+/// Returns the counts of a queue whose lines went to peers of the line dialogue: read, delivered, dead-lettered,
+/// filtered.
 ///
 /// # Panics
 /// When any line counts as stored: a queue cannot know that of such peers.

@@ -6,8 +6,8 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Starts the real program, prints its process id, and kills it when the keeper's own input ends. The test holds the other end of
-/// that pipe, which closes when the test ends in any way.
+/// Starts the real program, prints its process id, and kills it when the keeper's own input ends. The test holds the
+/// other end of that pipe, which closes when the test ends in any way.
 const KEEPER: &str = r#"
 exec 3<&0
 "$@" </dev/null >&4 2>&5 3<&- 4>&- 5>&- & pid=$!
@@ -42,8 +42,8 @@ impl Process {
 
     fn launch(command: &Command, output: &str) -> Self {
         let mut keeper = Command::new("sh");
-        // Descriptors 4 and 5 take the program's output and errors: the keeper needs its own output for the process id, and the
-        // shell's remark that a program was killed is not wanted.
+        // Descriptors 4 and 5 take the program's output and errors: the keeper needs its own output for the process id,
+        // and the shell's remark that a program was killed is not wanted.
         keeper.arg("-c").arg(format!("exec 4>{output} 5>&2 2>/dev/null\n{KEEPER}"));
         keeper.arg("keeper").arg(command.get_program()).args(command.get_args());
         for (key, value) in command.get_envs() {
@@ -73,7 +73,8 @@ impl Process {
         kill(self.pid, signal).expect("the process is there");
     }
 
-    /// Sends SIGSTOP, and waits until every thread stands still. After the signal alone, threads may still run for a moment.
+    /// Sends SIGSTOP, and waits until every thread stands still. After the signal alone, threads may still run for a
+    /// moment.
     #[cfg_attr(not(feature = "mongodb"), allow(dead_code, reason = "only servers are stopped"))]
     pub fn freeze(&self) {
         self.signal(Signal::SIGSTOP);

@@ -1,5 +1,5 @@
-//! TCP proxies. One proxy can lose an answer: the server has done the work, and the client never learns that. The other one is a
-//! network between a queue and its workers, which fails in every way that networks fail.
+//! TCP proxies. One proxy can lose an answer: the server has done the work, and the client never learns that. The other
+//! one is a network between a queue and its workers, which fails in every way that networks fail.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -177,8 +177,8 @@ impl Network {
         self.cut();
     }
 
-    /// Holds back the next bytes of a client and cuts its connection. The server gets those bytes after other bytes that came over a
-    /// later connection.
+    /// Holds back the next bytes of a client and cuts its connection. The server gets those bytes after other bytes
+    /// that came over a later connection.
     pub fn make_late(&self) {
         self.weather.state().late += 1;
     }

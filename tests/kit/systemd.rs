@@ -1,5 +1,5 @@
-//! A real systemd for one test. It is the first process of its own namespaces, in a root that is made of this machine's `/usr` and a
-//! package.
+//! A real systemd for one test. It is the first process of its own namespaces, in a root that is made of this machine's
+//! `/usr` and a package.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

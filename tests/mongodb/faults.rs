@@ -190,7 +190,8 @@ fn a_server_that_hangs_fails_the_documents_at_the_deadline() {
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Failed(_))), "{outcomes:?}");
     server.process().signal(Signal::SIGCONT);
-    // The documents are delivered again. The server may have written them when it woke up; in either case they are there once.
+    // The documents are delivered again. The server may have written them when it woke up; in either case they are
+    // there once.
     let outcomes = store(&*open(&server.uri("logs.access")), &plain(10..20));
     assert_eq!(count(&outcomes, &Outcome::Stored) + count(&outcomes, &Outcome::Duplicate), 10, "{outcomes:?}");
     assert_eq!(server.admin().count("logs", "access"), 20);

@@ -117,8 +117,8 @@ fn tls_is_spoken_and_its_failures_are_told_at_once() {
     assert!(error.to_string().contains("nobody answers"), "{error}");
 }
 
-/// The password comes from a file or the environment, with characters that an address would have to escape. Neither the command
-/// line of the process nor its output contains it.
+/// The password comes from a file or the environment, with characters that an address would have to escape. Neither the
+/// command line of the process nor its output contains it.
 #[test]
 #[ignore = "needs a MongoDB: run ./test"]
 fn a_password_from_a_file_or_the_environment_is_nowhere_to_be_seen() {

@@ -18,8 +18,8 @@ fn package() -> &'static Path {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("package");
         let _ = std::fs::remove_dir_all(&directory);
         let package = directory.join("logator.deb");
-        // cargo-deb takes programs from target/release alone. A release build would cost minutes, and the programs of the tests are good
-        // enough for this. So links under that name lead to them.
+        // cargo-deb takes programs from target/release alone. A release build would cost minutes, and the programs of
+        // the tests are good enough for this. So links under that name lead to them.
         let target = directory.join("target");
         let release = target.join("release");
         std::fs::create_dir_all(&release).unwrap();
@@ -116,7 +116,8 @@ impl Dpkg {
     fn run(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("dpkg");
         command.arg(format!("--root={}", self.root.display()));
-        // That root has neither libc nor a shell. Scripts run in the root of this machine and are told the other one (DPKG_ROOT).
+        // That root has neither libc nor a shell. Scripts run in the root of this machine and are told the other one
+        // (DPKG_ROOT).
         command.args(["--force-depends", "--force-not-root", "--force-script-chrootless", "--force-confold"]);
         run(command.args(arguments).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"))
     }

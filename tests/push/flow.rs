@@ -69,7 +69,8 @@ fn a_reader_that_is_slow_gets_all_that_a_peer_sent_before_it_closed() {
             let context = zmq::Context::new();
             let peer = context.socket(zmq::PUSH).unwrap();
             peer.connect(&endpoint).unwrap();
-            // This is more than libzmq reads at a time. And libzmq stops writing when a quarter of the kernel's buffer is full.
+            // This is more than libzmq reads at a time. And libzmq stops writing when a quarter of the kernel's buffer
+            // is full.
             let message = |number: usize| format!("{number:0>100}");
             (0..300).for_each(|number| peer.send(&message(number), 0).unwrap());
             drop(peer);

@@ -1,5 +1,5 @@
-//! The lines on their way from a sender to a sink that stands still, and so the lines that a `kill -9` of the puller loses: no more
-//! than `doc/push-pull.md` says.
+//! The lines on their way from a sender to a sink that stands still, and so the lines that a `kill -9` of the puller
+//! loses: no more than `doc/push-pull.md` says.
 
 use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -22,13 +22,14 @@ const HWM: usize = 100;
 /// The number of lines that wait in the sender.
 const QUEUE: usize = 1000;
 
-/// The most bytes that the connection holds besides the messages of both high-water marks: 64 KiB in libzmq at each end, and the
-/// buffers of the kernel.
+/// The most bytes that the connection holds besides the messages of both high-water marks: 64 KiB in libzmq at each
+/// end, and the buffers of the kernel.
 fn connection(endpoint: &str) -> usize {
     (128 << 10) + if endpoint.starts_with("ipc") { 256 << 10 } else { 512 << 10 }
 }
 
-/// Returns the most lines of `length` bytes that are on their way when the receiver holds `memory` bytes, newlines included.
+/// Returns the most lines of `length` bytes that are on their way when the receiver holds `memory` bytes, newlines
+/// included.
 fn bound(endpoint: &str, length: usize, memory: usize) -> usize {
     memory / (length + 1) + connection(endpoint) / (length + 2) + 2 * HWM
 }
@@ -70,7 +71,8 @@ fn has_read(process: &Running) -> usize {
     position.map_or(0, |position| position.trim().parse().unwrap())
 }
 
-/// Returns how often each thread that moves lines has gone to sleep; `None` while any thread works or waits for a processor.
+/// Returns how often each thread that moves lines has gone to sleep; `None` while any thread works or waits for a
+/// processor.
 fn asleep(process: &Running) -> Option<Vec<u64>> {
     let mut moves = Vec::new();
     for thread in std::fs::read_dir(format!("/proc/{}/task", process.id())).ok()? {
@@ -87,8 +89,8 @@ fn asleep(process: &Running) -> Option<Vec<u64>> {
     Some(moves)
 }
 
-/// Waits until no line moves in `processes` any more: no thread works, and no thread that moves lines woke up between 30 looks. A
-/// process that waits for a processor does not count as standing still.
+/// Waits until no line moves in `processes` any more: no thread works, and no thread that moves lines woke up between
+/// 30 looks. A process that waits for a processor does not count as standing still.
 fn wait_until_nothing_moves(processes: &[&Running]) {
     let (mut before, mut looks) = (None, 0);
     wait_for("processes to stand still", PATIENCE, || {
@@ -122,8 +124,8 @@ fn stored(place: &Place) -> Vec<usize> {
     query.query_map([], |row| row.get(0)).unwrap().map(|number| number.unwrap()).collect()
 }
 
-/// Starts a puller that stores one line with the number 0 and then finds its database locked. It waits without an end, because
-/// the machine decides how long a test takes to unlock it again.
+/// Starts a puller that stores one line with the number 0 and then finds its database locked. It waits without an end,
+/// because the machine decides how long a test takes to unlock it again.
 fn locked_out(place: &Place, endpoint: &str, more: &[&str]) -> (Running, Connection) {
     let puller = puller(place, endpoint, &[&["--sink-deadline", "none"], more].concat());
     assert_eq!(sender(place, endpoint, 1, 17).end().code, Some(0));
@@ -158,8 +160,8 @@ fn check_what_a_kill_loses(cases: [(usize, Option<usize>); 2]) {
             let count = bound + bound / 4 + QUEUE + (256 << 10) / length;
             let mut pushing = sender(&place, &endpoint, count, length);
             puller_1.says("another process has locked the database");
-            // At least a quarter waits for a worker. Workers may hold much less than they could, because they take lines as soon as lines
-            // come.
+            // At least a quarter waits for a worker. Workers may hold much less than they could, because they take
+            // lines as soon as lines come.
             wait_for_standstill(&puller_1, &mut pushing, memory / 4);
             assert!(has_read(&pushing) < count * (length + 1), "{case}: the sender was not held up");
             let more_memory = puller_1.most_memory().unwrap() - idle;
@@ -188,12 +190,13 @@ fn check_what_a_kill_loses(cases: [(usize, Option<usize>); 2]) {
     }
 }
 
-/// Starts a puller whose database is locked, with 64 KiB of memory, and sends 60 lines after the first one. The memory holds 19 lines
-/// at most; the others stand in the buffers of libzmq and the kernel.
+/// Starts a puller whose database is locked, with 64 KiB of memory, and sends 60 lines after the first one. The memory
+/// holds 19 lines at most; the others stand in the buffers of libzmq and the kernel.
 ///
-/// All these places together hold more than 70 lines, so the sender ends. At least 16 KiB wait for a worker, and each of two workers
-/// holds two lines. libzmq holds 50 (half of its high-water mark), and the kernel 13: a socket has room again when at most a quarter of
-/// its 208 KiB is used, and a line counts for 4.3 KiB (a shorter line for at least 768 bytes).
+/// All these places together hold more than 70 lines, so the sender ends. At least 16 KiB wait for a worker, and each
+/// of two workers holds two lines. libzmq holds 50 (half of its high-water mark), and the kernel 13: a socket has room
+/// again when at most a quarter of its 208 KiB is used, and a line counts for 4.3 KiB (a shorter line for at least 768
+/// bytes).
 fn held_up_in_all_places(place: &Place, endpoint: &str) -> (Running, Connection, usize) {
     let (count, length) = (60, 3700);
     let (mut puller, lock) = locked_out(place, endpoint, &["--max-memory", "64KiB"]);

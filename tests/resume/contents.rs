@@ -10,8 +10,8 @@ use crate::kit::logs::{access, access_line, bzip2, gzip, xz, zstd};
 use crate::kit::place::{Place, account};
 use crate::kit::{PATIENCE, wait_for};
 
-/// Runs `logator run` with the state directory `state`, and appends its documents to `out`. Returns its receipt, and the `message`s or
-/// page numbers of the delivered lines.
+/// Runs `logator run` with the state directory `state`, and appends its documents to `out`. Returns its receipt, and
+/// the `message`s or page numbers of the delivered lines.
 pub fn run(place: &Place, arguments: &[&str], input: &[u8]) -> (Receipt, Vec<String>) {
     let before = std::fs::read_to_string(place.path("out")).unwrap_or_default().lines().count();
     // One worker keeps lines in order. Without a pattern, documents hold their lines.

@@ -1,5 +1,5 @@
-//! `kill -9` at random moments, again and again, until the job is done: nothing is lost, and a sink that knows `_id`s holds nothing
-//! twice.
+//! `kill -9` at random moments, again and again, until the job is done: nothing is lost, and a sink that knows `_id`s
+//! holds nothing twice.
 
 use std::collections::HashSet;
 
@@ -10,15 +10,16 @@ use crate::kit::{PATIENCE, wait_for};
 const LINES: usize = 20_000;
 const BATCH: usize = 100;
 
-/// The most lines that are out when a process is killed: workers hold two batches each, and one batch of acks may be lost.
+/// The most lines that are out when a process is killed: workers hold two batches each, and one batch of acks may be
+/// lost.
 const IN_FLIGHT: usize = 2 * 3 * BATCH;
 
 fn journal_length(place: &Place) -> u64 {
     std::fs::metadata(place.path("state/journal")).map_or(0, |data| data.len())
 }
 
-/// Starts a job again and again, and kills it `kills` times when its journal has grown by some number of records; then lets the job
-/// come to its end. Returns how often it was killed in the middle, and the results of the last run.
+/// Starts a job again and again, and kills it `kills` times when its journal has grown by some number of records; then
+/// lets the job come to its end. Returns how often it was killed in the middle, and the results of the last run.
 fn until_done(
     place: &Place,
     seed: u64,
