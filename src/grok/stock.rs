@@ -28,7 +28,7 @@ pub(crate) const ECS: &[(&str, &str)] = files! {
 /// The formats.
 pub(crate) const FORMATS: (&str, &str) = ("stock formats.toml", include_str!("../../patterns/formats.toml"));
 
-#[cfg(test)]
+#[cfg(all(test, not(engines)))]
 mod tests {
     use super::*;
 
