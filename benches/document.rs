@@ -1,4 +1,5 @@
-//! From spans to documents, and from texts to dates. The lines are made here, in the shape of an Apache access log.
+//! Measures the encoding of documents from spans, and the reading of dates. The lines are generated, in the form of an
+//! Apache access log.
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
@@ -16,7 +17,7 @@ const LINES: usize = 1000;
 const AGENT: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_9_1) AppleWebKit/537.36 (KHTML, like Gecko) \
                      Chrome/32.0.1700.77 Safari/537.36";
 
-/// A line, its spans and its id. Twelve fields are captured, of which `ident` and `auth` are `-`.
+/// A line, its spans and its id. The pattern captures twelve fields; `ident` and `auth` are `-`.
 fn lines() -> Vec<(Vec<u8>, Vec<Span>, DocumentId)> {
     let origin = Origin::new(1, "bench");
     let mut random = fastrand::Rng::with_seed(1);
@@ -124,7 +125,7 @@ fn ids(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Two texts in turn, so that the memory of the last one never helps.
+/// Reads two texts in turn, so that the cached date of the previous text never helps.
 #[divan::bench(args = ["%d/%b/%Y:%H:%M:%S %z", "ISO8601", "%b %e %H:%M:%S"])]
 fn dates(bencher: Bencher<'_, '_>, format: &str) {
     let texts = match format {

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What following files costs: idle, with 1,000 files, the first reading beside a plain run, and how soon a line is delivered.
+"""Measures the cost of following files: idle, with 1,000 files, the first reading against a plain run, and the delay of a line.
 
     cargo build --release
     benches/follow.py [--seconds 60] [--runs 7] [--lines 1000000] [--files 1000] [--programs target/release]
 
-Processor time is what the kernel's scheduler counted for all threads of a program, context switches are the voluntary and the
-other ones, memory is what is resident. Runs to be compared take turns. The load average tells whether the machine was quiet.
+Processor time is the kernel scheduler's count for all threads of a program. Context switches are voluntary and other ones. Memory is
+resident memory. Compared runs take turns. The load average shows whether the machine was quiet.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def line(number):
 
 
 def memory(pid):
-    """MB."""
+    """The resident memory in MB."""
     with open(f"/proc/{pid}/status") as file:
         return next(int(row.split()[1]) for row in file if row.startswith("VmRSS")) / 1024
 
@@ -59,7 +59,7 @@ class Folder:
         return os.path.join(self.kept.name, name)
 
     def start(self, *flags):
-        """Starts a run; gives the process and its receipt's path."""
+        """Starts a run. Returns the process and the path of its receipt."""
         self.count += 1
         receipt = self.path(f"receipt-{self.count}")
         command = [self.program, "run", "-f", "combined", "--receipt", receipt, "--quiet", *flags]

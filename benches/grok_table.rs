@@ -1,17 +1,20 @@
-//! A row for each definition of the stock: what a line of it costs, and what one costs that fails near its end.
+//! Prints a row for each built-in definition: the cost of a line that matches, and of a line that fails near its end.
 //!
-//! Lines are the golden lines of `tests/grok`. A failing line is made from the matching one in two ways: cut as late as
-//! can be, and with one byte changed as late as can be; the dearer one counts. A definition is measured by itself
-//! (`%{NAME}`) where such a line can be made in the second half of the matching one, else as its golden lines have it
-//! (`^%{NAME:x}$`), else not at all. So a failing line is as like a matching one as it can be: nothing is gained from its
-//! length or its beginning. A line of another kind fails sooner.
+//! The lines are the golden lines of `tests/grok`. Two failing lines are made from each matching line. One is truncated
+//! as late as possible, and one has a byte changed as late as possible. The more expensive one counts. Such a line
+//! resembles a matching line as closely as possible, so its length or its start does not reveal the failure. A line of
+//! another kind fails sooner.
 //!
-//! Each line is measured among lines like it, as lines of one kind come together: the engine doubts a line when those
-//! before it have failed. The last column is what the failing line costs when every other line matches.
+//! A definition is measured alone (`%{NAME}`) if a failing line can be made by a change in the second half of the
+//! matching line. Otherwise it is measured as its golden lines use it (`^%{NAME:x}$`), or not at all.
 //!
-//! `cargo bench --bench grok_table [-- NAME...] [--lines]`; with `--lines` each row shows the failing line that cost most.
-//! `LOGATOR_BENCH_PATTERNS=DIR` puts the definitions of a directory in
-//! the place of those of the stock. Without `--bench` it tries a few rows, once.
+//! Each line is measured among similar lines, because lines of one kind come together in real logs. When lines have
+//! failed, the engine runs a proof on the next line first. The last column is the cost of the failing line when every
+//! other line matches.
+//!
+//! `cargo bench --bench grok_table [-- NAME...] [--lines]`; with `--lines`, each row shows the most expensive failing
+//! line. `LOGATOR_BENCH_PATTERNS=DIR` adds the definitions of a directory in place of built-in ones of the same name.
+//! Without `--bench`, a few rows are tried once.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -35,10 +38,10 @@ struct Case {
     expect: Option<toml::Table>,
 }
 
-/// A definition, how it is written, and its lines.
+/// A definition, its pattern, and its lines.
 struct Row {
     name: String,
-    /// What is measured.
+    /// The pattern text that is measured.
     text: String,
     pattern: Pattern,
     matching: Vec<u8>,
@@ -49,9 +52,9 @@ struct Measured {
     row: Row,
     matching: f64,
     failing: f64,
-    /// The failing line's part when it takes turns with the matching one.
+    /// The cost of the failing line if it alternates with the matching line.
     between: f64,
-    /// The dearest.
+    /// The most expensive failing line.
     line: Vec<u8>,
 }
 
@@ -102,13 +105,13 @@ fn main() {
     );
 }
 
-/// A row for each definition that can have one, and how many cannot.
+/// Returns a row for each definition that can have one, and the number of definitions without a row.
 fn rows() -> (Vec<Row>, usize) {
-    let mut libraries = [Library::stock(), Library::stock_ecs()];
+    let mut libraries = [Library::builtin(), Library::builtin_ecs()];
     if let Some(directory) = std::env::var_os("LOGATOR_BENCH_PATTERNS") {
         libraries.iter_mut().for_each(|library| library.add_dir(Path::new(&directory)).expect("it can be read"));
     }
-    // Of each definition, the cases whose pattern has it for its only reference.
+    // For each definition, the cases whose only reference is that definition.
     let mut cases: BTreeMap<(String, bool), Vec<Case>> = BTreeMap::new();
     for case in golden_cases().into_iter().filter(|case| case.expect.is_some()) {
         let mut references = case.pattern.split("%{").skip(1);
@@ -119,7 +122,7 @@ fn rows() -> (Vec<Row>, usize) {
     let mut skipped = 0;
     let mut rows = Vec::new();
     for ((name, ecs), mut cases) in cases {
-        // The longest line has most to lose.
+        // The longest line shows the largest cost.
         cases.sort_by_key(|case| std::cmp::Reverse(case.line.len()));
         let library = &libraries[usize::from(ecs)];
         let alone = cases.iter().map(|case| (format!("%{{{name}}}"), &case.line));
@@ -156,7 +159,8 @@ fn matches(pattern: &Pattern, line: &[u8]) -> bool {
     matches!(pattern.matcher().captures(line), Ok(Some(_)))
 }
 
-/// Lines that do not match, made of one that does in its second half: cut, and with a byte changed.
+/// Returns lines that do not match, made from a matching line by a change in its second half: one truncated, one with a
+/// changed byte.
 fn failing(pattern: &Pattern, line: &[u8]) -> Vec<Vec<u8>> {
     let mut matcher = pattern.matcher();
     let mut fails = |line: &Vec<u8>| matches!(matcher.captures(line), Ok(None));
@@ -175,8 +179,8 @@ fn measure(row: Row, time: Duration) -> Measured {
     Measured { row, matching, failing, between, line }
 }
 
-/// What a line costs: the least of several rounds over copies of `lines` in turn that stand in one buffer, as those of a
-/// batch do.
+/// Returns the cost of a line in nanoseconds, as the minimum of several rounds. The copies of `lines` alternate in one
+/// buffer, like the lines of a batch.
 fn nanoseconds(pattern: &Pattern, lines: &[&[u8]], time: Duration) -> f64 {
     const COPIES: usize = 64;
     const ROUNDS: usize = 7;

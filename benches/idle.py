@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""What push, pull, queue and worker cost while little or nothing comes: the table that zmqpush's README had.
+"""Measures the cost of push, pull, queue and worker with little or no load, as the table in zmqpush's README did.
 
     cargo build --release
     benches/idle.py [--seconds 60] [--programs target/release]
 
-Three lines of programs run side by side: push to pull, which writes; push to pull, which parses and stores (the path of
-`logator-worker --from pull+…` too); and a queue that reads standard input, with a worker. Each is fed single lines, none, 100
-and 500 a second. Processor time is what the kernel's scheduler counted for all threads of a program, context switches are
-the voluntary and the other ones.
+Three chains of programs run side by side. In the first, push sends to a pull that writes. In the second, push sends to a pull that
+parses and stores, like `logator-worker --from pull+…`. The third is a queue that reads standard input, and a worker. Each chain gets
+single lines: none, 100 and 500 a second. Processor time is the kernel scheduler's count for all threads of a program. Context
+switches are voluntary and other ones.
 """
 
 import argparse
@@ -23,7 +23,7 @@ LINE = b'192.0.2.7 - - [21/Nov/2026:10:00:00 +0000] "GET /page HTTP/1.1" 200 123
 
 
 def feed(pipes, rate, until):
-    """Lines, one at a time, to each."""
+    """Writes lines, one at a time, to each program."""
     begin, count = time.monotonic(), 0
     while rate == 0 or begin + count / rate < until:
         at = until if rate == 0 else begin + count / rate

@@ -1,10 +1,10 @@
-"""What the kernel has counted for a process: shared by the scripts here."""
+"""Reads the kernel's counters of a process. The scripts of this folder share this module."""
 
 import os
 
 
 def cost(pid):
-    """Seconds of processor time and context switches of all threads so far."""
+    """Returns the seconds of processor time and the context switches of all threads so far."""
     seconds = switches = 0
     for task in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{task}/schedstat") as file:

@@ -8,9 +8,11 @@ use std::sync::{Arc, OnceLock};
 use divan::counter::{BytesCount, ItemsCount};
 use logator::core::batch::{Batch, Origin};
 use logator::core::lines;
-use logator::source::cutter::{BlockPool, Cutter};
+use logator::source::BlockPool;
+use logator::source::cutter::Cutter;
 use logator::source::decompress::Compression;
-use logator::source::reader::{BatchReader, BatchReceiver, BatchSize, LongLine};
+use logator::source::reader::BatchReader;
+use logator::source::receiver::{BatchReceiver, BatchSize, LongLine};
 
 fn main() {
     divan::main();

@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""Lines from logator-push to logator-pull: how many a second, beside zmqpush's design in Python, and how long one takes.
+"""Measures lines from logator-push to logator-pull: throughput, compared with zmqpush's design in Python, and latency.
 
     cargo build --release
     benches/push.py [--runs 5] [--lines 4000000] [--programs target/release]
 
-Needs pyzmq for the rival; ./test installs it to ~/.cache/logator-test/venv. Runs take turns, and each gives a time from the
-start of the sender until the last byte has come out of the receiver's standard output; medians are printed, and processor
-seconds of both programs. It is an error when a byte is missing. The load average at the beginning and at the end tells
-whether the machine was quiet.
+The Python programs need pyzmq; ./test installs it to ~/.cache/logator-test/venv. Runs take turns. The time of a run is from the
+start of the sender until the last byte has left the receiver's standard output. The script prints medians, and processor seconds of
+both programs. A missing byte is an error. The load average at the beginning and at the end shows whether the machine was quiet.
 """
 
 import argparse
@@ -30,7 +29,7 @@ push.close()
 push.context.term()
 """
 
-# libzmq as released loses what a sender that ends has sent over ipc to a receiver whose queue is full; so it has no bound.
+# libzmq as released loses lines over ipc when a sender ends and the receiver's queue is full. Therefore this queue has no limit.
 PULL = """
 import sys, zmq
 pull = zmq.Context().socket(zmq.PULL)
@@ -44,7 +43,7 @@ LINE = '192.0.2.%d - - [21/Nov/2026:10:%02d:%02d +0000] "GET /page/%d HTTP/1.1" 
 
 
 def lines(count):
-    """A file of lines of some 100 bytes, as access logs have them."""
+    """Makes a file of lines of about 100 bytes, as in access logs."""
     file = tempfile.NamedTemporaryFile(prefix="logator-push-", suffix=".log")
     block = "".join(LINE % (n % 250, n // 60 % 60, n % 60, n, 1000 + n * 37 % 9000) for n in range(100_000)).encode()
     for _ in range(count // 100_000):
@@ -71,7 +70,7 @@ class Programs:
 
 
 def listens(endpoint):
-    """Waits until the receiver is there."""
+    """Waits until the receiver listens."""
     kind, place = endpoint.split("://")
     while True:
         if kind == "ipc" and os.path.exists(place):
@@ -85,7 +84,7 @@ def listens(endpoint):
 
 
 def drain(pipe, length):
-    """Reads until that many bytes have come, or none come for a while."""
+    """Reads until that many bytes have come, or until no bytes come for a while."""
     got = 0
     while got < length:
         data = os.read(pipe, 1 << 20)
@@ -96,14 +95,14 @@ def drain(pipe, length):
 
 
 def ended(process):
-    """Processor seconds of a program that ends, or is made to."""
+    """Waits for the end of a program, or ends it. Returns its processor seconds."""
     _, _, usage = os.wait4(process.pid, 0)
     process.returncode = 0
     return usage.ru_utime + usage.ru_stime
 
 
 def throughput(pull, push, endpoint, file, count, wrapped):
-    """Lines a second, and processor seconds a million lines of sender and receiver."""
+    """Returns lines a second, and the processor seconds per million lines of sender and receiver."""
     receiver = subprocess.Popen(pull, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     listens(endpoint)
     with open(file.name, "rb") as source:
@@ -111,7 +110,7 @@ def throughput(pull, push, endpoint, file, count, wrapped):
         sender = subprocess.Popen(push, stdin=source, stderr=subprocess.DEVNULL)
         length = os.path.getsize(file.name)
         if wrapped:
-            # The envelope, and a backslash for each of a line's six quotes.
+            # The size of the envelope, and one backslash for each of the six quotes of a line.
             length += count * (len('{"message":"","type":"syslog","@pid":%d}' % sender.pid) + 6)
         drain(receiver.stdout.fileno(), length)
         seconds = time.monotonic() - started
@@ -125,7 +124,7 @@ def throughput(pull, push, endpoint, file, count, wrapped):
 
 
 def feed(count, rate):
-    """The time, as a line, at a rate."""
+    """Writes lines at a fixed rate. Each line is the current time."""
     begin = time.monotonic_ns()
     for number in range(count):
         at = begin + number * 1_000_000_000 // rate
@@ -136,7 +135,7 @@ def feed(count, rate):
 
 
 def latency(pull, push, endpoint, count, rate):
-    """Milliseconds each line takes."""
+    """Returns the milliseconds that each line takes."""
     receiver = subprocess.Popen(pull, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     listens(endpoint)
     feeder = subprocess.Popen([sys.executable, __file__, "--feed", str(count), str(rate)], stdout=subprocess.PIPE)
@@ -151,7 +150,7 @@ def latency(pull, push, endpoint, count, rate):
         *whole, rest = (rest + data).split(b"\n")
         taken += [(now - int(line)) / 1e6 for line in whole]
     ended(feeder), ended(sender)
-    # It is still there, though it may have ended: nobody has waited for it.
+    # The process id is still valid, even if the receiver has ended, because nobody has waited for it.
     os.kill(receiver.pid, signal.SIGTERM)
     ended(receiver)
     if endpoint.startswith("ipc") and os.path.exists(endpoint[6:]):
@@ -170,7 +169,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.feed:
         return feed(*arguments.feed)
-    # It would slow down the rival.
+    # This variable would slow down the Python programs.
     os.environ.pop("PYTHONUNBUFFERED", None)
     folder = tempfile.TemporaryDirectory(prefix="logator-push-")
     ipc, tcp = f"ipc://{folder.name}/socket", f"tcp://127.0.0.1:{20000 + os.getpid() % 10000}"

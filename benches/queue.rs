@@ -1,9 +1,10 @@
-//! The queue alone: a plain file, `logator-queue`, and clients that acknowledge and count but parse nothing.
+//! A benchmark of the queue alone: a plain file, `logator-queue`, and clients that acknowledge and count lines but do
+//! not parse them.
 //!
-//! `LOGATOR_BENCH_LOG` names a file to hand out; without it one of a million lines is made. Prints lines a second for
-//! the batch dialogue over ipc with one and two clients, for the line dialogue with one and two REQ peers, and, to
-//! compare the latter with, what a bare REQ/REP pair of libzmq sockets does in the same run. The queue's memory comes
-//! from its receipt.
+//! `LOGATOR_BENCH_LOG` names the file to hand out. Without it the benchmark makes one of a million lines. It prints
+//! lines per second for the batch dialogue over ipc with one and two clients, and for the line dialogue with one and
+//! two REQ peers. For comparison it prints what a bare REQ/REP pair of libzmq sockets does in the same run. The queue's
+//! memory comes from its receipt.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,13 +12,14 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use logator::core::stop::Stop;
-use logator::net::client::{Address, Client};
+use logator::net::address::Address;
+use logator::net::client::Client;
 use logator::net::endpoint::Endpoint;
 use logator::observe::receipt::{Receipt, Tally, grouped, human_bytes};
 use logator::worker::lease_client::{LeaseClient, Next};
 
 fn main() {
-    // `cargo bench` passes --bench; `cargo test` runs this without it, to see that it works.
+    // `cargo bench` passes --bench. `cargo test` runs this program without it, as a short test.
     let real = std::env::args().any(|argument| argument == "--bench");
     let runs = if real { 5 } else { 1 };
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -74,7 +76,8 @@ fn make_log(folder: &Path, lines: u32) -> PathBuf {
     path
 }
 
-/// One run: lines a second from the first request to the last ack, and the queue's peak memory.
+/// Does one run. Returns the lines per second from the first request to the last ack, and the queue's peak memory in
+/// bytes.
 fn hand_out(folder: &Path, log: &Path, clients: usize, client: fn(&Endpoint, &Stop) -> u64) -> (f64, u64) {
     let endpoint = format!("ipc://{}", folder.join("queue").display());
     let receipt = folder.join("receipt.json");
@@ -90,7 +93,7 @@ fn hand_out(folder: &Path, log: &Path, clients: usize, client: fn(&Endpoint, &St
     let lines: u64 = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..clients).map(|_| scope.spawn(|| client(&endpoint, &gone))).collect();
         assert!(queue.wait().expect("the queue's end").success());
-        // Who came too late to be told of the end would wait for another queue.
+        // A client that came too late to be told the end would wait for another queue.
         gone.request();
         threads.into_iter().map(|thread| thread.join().expect("a client")).sum()
     });
@@ -150,7 +153,7 @@ fn line_client(endpoint: &Endpoint, gone: &Stop) -> u64 {
     }
 }
 
-/// What libzmq itself does with the same messages.
+/// Measures libzmq itself with the same messages.
 fn bare_req_rep(folder: &Path, clients: usize) -> (f64, u64) {
     const LINES: u64 = 20_000;
     let endpoint = format!("ipc://{}", folder.join("bare").display());

@@ -1,4 +1,4 @@
-//! What sinks without a server take: batches of 1000 access-log documents, each stored durably, by one and two threads.
+//! Measures the sinks that need no server: one and two threads store batches of 1000 access-log documents, each batch durably.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ fn main() {
 
 const DOCUMENTS: usize = 1000;
 
-/// A batch no sink has seen: its documents are numbered from `first`.
+/// A batch that no sink has seen. Its documents are numbered from `first`.
 fn batch(first: u64) -> Documents {
     let origin = Origin::new(1, "bench");
     let mut documents = Documents::new(Encoding::Json);

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""How fast syslog is received: `python3 benches/syslog.py [PROGRAM]`, by default target/release/logator.
+"""Measures the speed of receiving syslog: `python3 benches/syslog.py [PROGRAM]`, by default target/release/logator.
 
-Messages of 115 bytes are made in memory and sent over the loopback interface by this process. TCP: as fast as they are
-taken, until all of them are in the sink. UDP: as fast as one Python process sends. Medians of several runs; programs that
-are compared take turns. rsyslog is run beside where LOGATOR_TEST_SHIPPERS says where it is unpacked (`./test` does that).
+This process makes messages of 115 bytes in memory and sends them over the loopback interface. Over TCP, it sends as fast as the
+receiver reads, until all messages are in the sink. Over UDP, it sends as fast as one Python process can. The figures are medians of
+several runs; compared programs take turns. If LOGATOR_TEST_SHIPPERS names the folder of an unpacked rsyslog (`./test` sets it),
+rsyslog is measured too.
 """
 
 import glob, json, os, re, signal, socket, statistics, subprocess, sys, tempfile, time
@@ -53,7 +54,7 @@ class Logator:
         sys.exit("it does not listen")
 
     def stop(self, folder):
-        """How many were stored, and how many the kernel dropped."""
+        """Returns how many messages were stored, and how many the kernel dropped."""
         self.process.send_signal(signal.SIGTERM)
         self.process.communicate()
         assert self.process.returncode == 0, self.process.returncode
@@ -84,7 +85,7 @@ action(type="omfile" file="{folder}/out" template="{self.template}")
         arguments = [f"{SHIPPERS}/usr/sbin/rsyslogd", "-n", "-M", modules, "-f", path, "-i", f"{folder}/pid"]
         environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)}
         self.process = subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL)
-        # It is there when its socket is.
+        # rsyslog is ready when its socket exists.
         table = {"tcp": "/proc/net/tcp", "udp": "/proc/net/udp"}[way]
         while f":{port:04X} " not in open(table).read():
             assert self.process.poll() is None, "rsyslogd has ended"
@@ -105,7 +106,7 @@ def iter_blocks(path):
 
 
 def settled(path):
-    """When the file grew for the last time."""
+    """Returns the time when the file grew for the last time."""
     size, since = -1, time.monotonic()
     while time.monotonic() - since < 1:
         now = os.stat(path).st_size if os.path.exists(path) else 0
@@ -116,7 +117,7 @@ def settled(path):
 
 
 def one(program, way, send):
-    """A run: seconds until all was stored, processor seconds, megabytes, stored, dropped."""
+    """Makes one run. Returns the seconds until all was stored, processor seconds, megabytes, stored, dropped."""
     with tempfile.TemporaryDirectory() as folder:
         port = program.start(folder, way)
         begun = time.monotonic()

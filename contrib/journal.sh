@@ -1,14 +1,15 @@
 #!/bin/sh
-# systemd's journal → a store: what has come since the last time, again and again. The arguments are the command that stores.
+# systemd's journal → a store. A loop stores the entries that are new since the last round. The arguments are the command that
+# stores them.
 #
 #   contrib/journal.sh logator run --quiet --format ndjson --to mongodb://localhost/logs.journal
 #
-# What is on its way stays in a file until it is stored, and only then the place in the journal moves on. So nothing is lost,
-# whatever is killed, and what is stored a second time meets its own documents (they have the same _id).
+# A file keeps the entries until they are stored. Only then does the script advance the cursor of the journal. Therefore no kill
+# loses an entry. An entry that is stored twice gives the same document, because the _id is the same.
 #
-# logator knows an export when it sees one, and makes each entry one line: the object that `-o json --all` would give.
+# logator recognises an export and makes each entry one line: the JSON object of `journalctl -o json --all`.
 #
-# Without a file, from now on, and with what comes while it does not run left out:
+# A shorter way without a file starts now, and misses the entries of the time when it does not run:
 #
 #   journalctl -o export --follow --lines=0 | logator run --format ndjson --to mongodb://localhost/logs.journal
 set -eu
@@ -20,12 +21,12 @@ while :; do
         rm -rf next
         mkdir next
         ! [ -e place ] || cp place next/place
-        # JOURNALCTL_OPTIONS chooses: --unit=nginx.service, --priority=warning
+        # JOURNALCTL_OPTIONS selects entries, for example --unit=nginx.service or --priority=warning.
         journalctl --output=export --quiet --no-pager --cursor-file=next/place ${JOURNALCTL_OPTIONS:-} >next/entries
-        mv next batch # Entries and the place behind them at once.
+        mv next batch # The entries and the cursor behind them become valid together.
     fi
     if [ -s batch/entries ]; then
-        "$@" <batch/entries || [ $? = 1 ] # 1: some are dead letters.
+        "$@" <batch/entries || [ $? = 1 ] # 1: some lines are dead letters.
     fi
     ! [ -e batch/place ] || mv batch/place place
     rm -r batch

@@ -1,8 +1,8 @@
-//! Writes the man pages and completions into a folder: `cargo run --example assets -- FOLDER`. Without one they go
-//! beside the programs of the same build, `target/release/assets`, where `cargo deb` takes them from.
+//! Writes the man pages and completions into a folder: `cargo run --example assets -- FOLDER`. The default folder is beside
+//! the programs of the same build, `target/release/assets`; `cargo deb` reads it.
 //!
-//! They are made of the same definitions as the command line, so they cannot say anything else. An example, because
-//! only who makes a package needs it: nobody's build of logator compiles what it uses.
+//! The pages are generated from the definitions of the command line, so they always agree with it. This is an example and not a
+//! program, because only packagers need it: a build of logator does not compile its dependencies.
 
 use std::error::Error;
 use std::io::Write as _;
@@ -28,9 +28,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// `FOLDER/man/*.1.gz` (compressed, as Debian wants them and `man` reads them), and `FOLDER/completions/SHELL/*` under the names that each shell looks for.
+/// Writes `FOLDER/man/*.1.gz` (compressed, as Debian requires), and `FOLDER/completions/SHELL/*` under the names that each
+/// shell looks for.
 pub fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
-    // What an earlier build left is not packed: a program may have gone, or changed its name.
+    // The pages of an earlier build are removed, because a program may no longer exist or may have another name.
     if folder.join("man").is_dir() {
         std::fs::remove_dir_all(folder)?;
     }
@@ -54,7 +55,7 @@ pub fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
             let name = program.get_name().to_owned();
             let path = clap_complete::generate_to(shell, &mut program, &name, &completions)?;
             if shell == Shell::Bash {
-                // bash-completion looks for a file that is called like the program.
+                // bash-completion looks for a file with the name of the program.
                 std::fs::rename(path, completions.join(name))?;
             }
         }

@@ -1,4 +1,4 @@
-"""Makes access.log.gz, the sample of the README: made-up requests, documentation addresses and names only."""
+"""Makes access.log.gz, the sample of the README. Its requests are invented, and its addresses and names are reserved for documentation."""
 import random, datetime, gzip
 random.seed(7)
 hosts=["192.0.2.%d"%i for i in range(1,60)]+["198.51.100.%d"%i for i in range(1,40)]+["203.0.113.%d"%i for i in (5,9,77)]+["2001:db8::%x"%i for i in range(1,20)]

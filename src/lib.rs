@@ -1,40 +1,59 @@
-//! logator turns logs into documents, on every core of every machine you have, and can prove that it lost none.
+//! logator turns logs into documents, on every core of every machine that you have, and proves that it lost no line.
 //!
-//! # The way of a line
+//! # Data flow
 //!
 //! ```text
-//! source → lines → batch → queue (lease) → wire → worker → grok → document → sink → ack
+//! source → lines → batch → queue (lease) → wire → worker → grok → document → sink → acknowledge
 //! ```
 //!
-//! [`source`] reads and decompresses, and cuts contents into batches. A [`queue`] holds batches until they are
-//! acknowledged; [`server`] and [`client`] carry them over ZeroMQ as [`wire`] spells them out. A [`worker`] parses lines
-//! with [`grok`], encodes [`document`]s and gives them to [`sink`]s. The [`receipt`] accounts for every line, and [`state`]
-//! remembers over runs which lines are settled. [`app`] puts all of it together; the programs call those.
+//! # Modules
+//!
+//! A module imports modules of earlier rows only. `tests/structure.rs` checks this.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`core`] | batches and lines, errors, stop requests, deadlines, secrets |
+//! | [`process`] | the process itself: its signals, its standard streams, the files that it must not read |
+//! | [`observe`] | reports on a job: messages, progress, receipt, debug details, service manager |
+//! | [`grok`] | patterns: from the bytes of a line to captures |
+//! | [`document`] | from captures to an encoded document with a stable `_id` |
+//! | [`envelope`] | opens the wrapping of a line |
+//! | [`dead_letter`] | appends the lines that cannot be stored to a file, with the reason |
+//! | [`state`] | the record of settled lines on disk (`--state DIR`) |
+//! | [`queue`] | a state machine that holds each batch until it is acknowledged |
+//! | [`source`] | finds, reads and decompresses inputs, and cuts them into batches |
+//! | [`sink`] | stores documents |
+//! | [`worker`] | asks for batches, parses lines, stores documents, acknowledges |
+//! | [`net`] | ZeroMQ: the batch dialogue between queue and workers, PUSH and PULL, keys |
+//! | [`app`] | one module per job (`run`, `serve`, `work`, `push`, `pull`, …); it connects the modules above |
+//! | [`cli`] | flags, environment and configuration file; it turns them into the options of [`app`] |
+//!
+//! The programs in `src/bin` parse their arguments with [`cli`], run a job of [`app`], and exit with the code of its receipt.
 //!
 //! # Words
 //!
 //! | word | meaning |
 //! |---|---|
-//! | source | where lines come from; it has an *origin*, a stable name for its content, and byte offsets |
-//! | envelope | how a line is wrapped: a message, and fields around it |
-//! | line | the bytes between two newlines, the newline not included; bytes, not text, until matched |
-//! | batch | consecutive lines of one source, with the offset of the first; the unit of work |
-//! | lease | a batch handed to one worker until a deadline (time to run, TTR) |
-//! | settled | of a line: acknowledged, passed over or set aside; nothing more will be done about it |
-//! | extent | a run of settled lines, known by its origin, place and checksum |
-//! | ack, release, touch, bury | finished, given back, deadline extended, set aside as poison |
-//! | poison candidate | a batch that workers may be lost on; a *poison* line is one that they are, to be buried |
-//! | pattern | a named grok definition, `NAME regex` in a pattern file |
-//! | stock | the definitions that are compiled in (`patterns/`) |
-//! | golden line | a line of `tests/grok` with the document that is to come of it |
-//! | token | in the linear engine: a part of a pattern without captures, whose end an automaton knows |
-//! | format | a pattern plus types, date and tests: what a user names with `--format combined` |
-//! | document | the fields of one line, typed, with a stable `_id` |
-//! | sink | where documents go; it answers for each: stored, duplicate, rejected (for good), failed (for now) |
+//! | source | something that lines come from: a file, a pipe, a syslog address |
+//! | origin | the stable name of a source's content; by default, the hash of its first line |
+//! | offset | the position of a line in the decompressed content, in bytes |
+//! | line | the bytes between two newlines, without the newline; a line is bytes, not text, until a pattern matches it |
+//! | envelope | the wrapping of a line, JSON or syslog: a message and outer fields |
+//! | batch | consecutive lines of one source, with the offset of the first line; the unit of work |
+//! | lease | a batch that a worker holds until a deadline (time to run, TTR) |
+//! | reserve, touch, release, bury | take a lease; extend its deadline; give the batch back; set a line aside as poison |
+//! | acknowledge (ack) | to report that a batch is finished and durable |
+//! | settled | of a line: acknowledged, skipped or set aside; nothing more will be done about it |
+//! | extent | a run of settled lines, identified by its origin, position and checksum |
+//! | poison | a line on which workers die; a *poison candidate* is a batch that may contain such a line |
+//! | pattern | a named grok definition: `NAME regex` in a pattern file |
+//! | built-in | of a definition: compiled into the program (`patterns/`) |
+//! | format | a pattern with types, a date and tests; a user names it with `--format combined` |
+//! | document | the typed fields of one line, with a stable `_id` |
+//! | sink | a store for documents; it answers for each document: stored, duplicate, rejected (permanent), failed (temporary) |
 //! | dead letter | a line that could not be stored, kept with its reason so that it can be replayed |
-//! | tally | lines by what became of them |
-//! | delivered | of a line: given to a peer of the line dialogue, which has asked for the next one since |
-//! | receipt | the closing account: read = stored + duplicate + unmatched + dead-lettered + filtered + delivered |
+//! | delivered | of a line: given to a client of the line dialogue, which then asked for its next line |
+//! | receipt | the final account: read = stored (parsed + unparsed) + duplicate + dead-lettered + filtered + delivered |
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

@@ -62,8 +62,8 @@ fn an_allocation_would_be_seen() {
 }
 
 #[test]
-fn lines_of_the_stock_formats_allocate_nothing() {
-    for library in [Library::stock(), Library::stock_ecs()] {
+fn lines_of_the_built_in_formats_allocate_nothing() {
+    for library in [Library::builtin(), Library::builtin_ecs()] {
         let syslog = |index: usize| format!("<30>Feb  3 04:05:{:02} gate sshd[{index}]: opened for ada", index % 60);
         let rfc5424 =
             |index: usize| format!("<165>1 2024-02-03T04:05:06.789Z web1 shop {index} - [a b=\"c\"] accepted");
@@ -79,7 +79,7 @@ fn lines_of_the_stock_formats_allocate_nothing() {
         for (name, line) in cases {
             let formats: Vec<Format> = match name {
                 "auto" => Vec::new(),
-                name => vec![library.format(name).expect("a stock format")],
+                name => vec![library.format(name).expect("a built-in format")],
             };
             let found = allocations(formats, &library, Unmatched::Keep, &batch(line));
             assert_eq!(found, (0, LINES as u64), "{name}: allocations, lines that match");
@@ -89,7 +89,7 @@ fn lines_of_the_stock_formats_allocate_nothing() {
 
 #[test]
 fn patterns_with_types_repeated_names_and_optional_parts_allocate_nothing() {
-    let library = Library::stock();
+    let library = Library::builtin();
     let pattern = "%{WORD:[a][word]}(?: %{INT:n:int})? %{NUMBER:f:float}(?: %{IP:ip:ip})? (?<n>[a-z]+)|(?<rest>é.*)";
     let line = |index: usize| match index % 3 {
         0 => format!("word {index} {index}.5 192.0.2.1 x"),
@@ -102,7 +102,7 @@ fn patterns_with_types_repeated_names_and_optional_parts_allocate_nothing() {
 
 #[test]
 fn lines_that_match_nothing_allocate_nothing() {
-    let library = Library::stock();
+    let library = Library::builtin();
     let cut = |index| {
         let line = access(index);
         line[..line.len() - 1].to_owned()
@@ -125,7 +125,7 @@ fn opening_envelopes_allocates_nothing() {
     let within = |index: usize| format!("<30>Feb  3 04:05:06 gate x: {{\"priority\":{index},\"o\":{{\"a\":[1]}}}}");
     let cases: [(Envelope, &dyn Fn(usize) -> String); 4] =
         [(Envelope::Syslog, &bsd), (Envelope::Syslog, &new), (Envelope::Json, &json), (Envelope::Syslog, &within)];
-    for library in [Library::stock(), Library::stock_ecs()] {
+    for library in [Library::builtin(), Library::builtin_ecs()] {
         for (index, (envelope, line)) in cases.iter().enumerate() {
             let lines = batch(line);
             let origin = (*lines.origin).clone().wrapped(*envelope);
@@ -144,7 +144,7 @@ fn opening_envelopes_allocates_nothing() {
 
 #[test]
 fn choosing_among_many_patterns_allocates_nothing() {
-    let library = Library::stock();
+    let library = Library::builtin();
     let text = |index| format!("^%{{IP:ip}} %{{WORD:verb}} %{{INT:n:int}} kind{index:03}$");
     let formats = (0..100).map(|index| library.pattern(&text(index)).expect("it is well formed")).collect();
     let line = |index: usize| format!("192.0.2.{} GET {index} kind{:03}", index % 250, index % 110);

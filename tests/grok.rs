@@ -1,9 +1,9 @@
-//! `logator grok`, and the patterns that flags add to it and to the other programs.
+//! Tests `logator grok`, and the flags that add patterns to it and to the other programs.
 
 use crate::kit::logs::{access, access_line, gzip};
 use crate::kit::place::{Place, objects};
 
-/// The objects that `logator grok` prints for `input`.
+/// Returns the objects that `logator grok` prints for `input`.
 #[track_caller]
 fn grok(place: &Place, arguments: &[&str], input: &[u8]) -> Vec<serde_json::Value> {
     let ran = place.run("logator", &[&["grok"], arguments].concat(), input);
@@ -76,7 +76,7 @@ fn definitions_come_from_folders_and_flags_and_the_last_one_counts() {
         |arguments: &[&str]| grok(&place, &[&["%{SHOE}"], arguments].concat(), b"size 3142\n")[0]["size"].clone();
     assert_eq!(size(&folders[..2]), 3142);
     assert_eq!(size(&folders), 31);
-    // A definition may hold what its flag is written with.
+    // A definition may contain the separator of its flag.
     assert_eq!(size(&[&folders[..], &["--pattern-definition", "SIZE=(?<=x=)|3"]].concat()), 3);
     assert_eq!(size(&[&folders[..], &["--pattern-definition=SIZE=1", "--pattern-definition=SIZE=314"]].concat()), 314);
 }
@@ -157,7 +157,7 @@ fn a_line_of_many_megabytes_is_matched_like_any_other() {
 #[test]
 fn a_line_that_is_given_up_is_tagged_and_the_pattern_is_named() {
     let place = Place::new();
-    // Not regular, so that it is tried by going back.
+    // The pattern is not regular, so PCRE2 runs it by backtracking.
     let pattern = r"^(?<x>a)(?:a+a+)+\k<x>b$";
     let input = format!("aaaab\n{}bc\naaaaaab\n", "a".repeat(200));
     let ran = place.run(

@@ -59,7 +59,7 @@ fn keygen_makes_a_pair_for_its_owner_and_never_overwrites_one() {
         }
         let again = place.run("logator", &["keygen", "queue.key"], b"");
         assert_eq!((again.code, again.stdout.as_str()), (Some(2), ""));
-        assert!(again.stderr.contains("is there already, and a key is never overwritten"), "{}", again.stderr);
+        assert!(again.stderr.contains("the file exists, and a key is never overwritten"), "{}", again.stderr);
         if !gone.is_empty() {
             std::fs::rename(place.path("gone"), place.path(gone)).unwrap();
         }
@@ -165,7 +165,7 @@ fn a_worker_that_is_not_on_the_list_is_told_so_and_gets_in_when_it_is() {
     queue.feed(&access(0..100));
     let mut worker = worker(&place, &WORKER);
     let key = place.text("worker.key.pub").split(' ').next().unwrap().to_owned();
-    worker.says(&format!("the queue refuses this worker's key; put {key} in its --authorized-keys file"));
+    worker.says(&format!("the queue refuses this worker's key; put {key} into the queue's --authorized-keys file"));
     queue.says(&format!("was refused: its key {key} is not in authorized"));
     // A wrong list changes nothing, and the queue reports it.
     place.write("authorized", "what is this?\n");
@@ -174,7 +174,7 @@ fn a_worker_that_is_not_on_the_list_is_told_so_and_gets_in_when_it_is() {
     place.write("authorized", place.text("worker.key.pub"));
     queue.signal(Signal::SIGHUP);
     queue.says("SIGHUP: authorized has 1 keys, which count from now on");
-    worker.says("the queue answers");
+    worker.says("the queue answers again");
     let queue = queue.end();
     assert_eq!((queue.code, worker.end().code), (Some(0), Some(0)), "{}", queue.stderr);
     assert_eq!(account(&place.receipt("queue.json")), [100, 100, 0, 0, 0, 0]);
@@ -192,8 +192,8 @@ fn keys_that_do_not_fit_are_said() {
     let other = ["--curve-key", "worker.key", "--queue-key", "other.key.pub"];
     for (queue_keys, worker_keys, words) in [
         (&QUEUE[..], &other[..], "most likely it has another key than"),
-        (&QUEUE, &[], "the queue there demands keys, or it is no queue; give this worker --curve-key and --queue-key"),
-        (&[], &WORKER, "the queue there uses no keys, and this worker demands them"),
+        (&QUEUE, &[], "the queue requires keys, or the peer is no queue; give this worker --curve-key and --queue-key"),
+        (&[], &WORKER, "the queue uses no keys, but this worker requires them"),
     ] {
         let mut wrong = place.queue(queue_keys);
         let mut worker = worker(&place, worker_keys);

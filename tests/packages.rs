@@ -6,6 +6,7 @@ mod assets;
 mod container;
 mod debian;
 mod files;
+mod libraries;
 mod notify;
 mod shippers;
 mod units;

@@ -124,11 +124,11 @@ fn a_file_that_is_read_is_never_written_to() {
     ] {
         let (ran, receipt) = replay(&place, arguments);
         assert_eq!((ran.code, receipt), (Some(2), None), "{arguments:?}: {}", ran.stderr);
-        assert!(ran.stderr.contains("is the dead-letters file of this job as well"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("it is also the dead-letters file of this job"), "{}", ran.stderr);
     }
     let (ran, _) = replay(&place, &["dead-letters.ndjson", "--to", "ndjson:other"]);
     assert_eq!(ran.code, Some(2));
-    assert!(ran.stderr.contains("it is to be read and is the sink of this job as well"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("it is also the sink of this job"), "{}", ran.stderr);
     assert_eq!(place.text("dead-letters.ndjson"), before);
     assert_eq!(replay(&place, &[]).0.code, Some(2), "there is no letter on standard input unless told so");
     assert_eq!(replay(&place, &["none.ndjson"]).0.code, Some(2));
@@ -162,7 +162,7 @@ fn damaged_letters_are_named_and_the_others_go_through() {
         (a, "is not a dead letter: expected"),
         (b, "is not a dead letter: missing field `offset`"),
         (c, "is damaged: its _id is not that of its line, "),
-        (d, "is not a dead letter: it has to have one of raw and raw_base64"),
+        (d, "is not a dead letter: it needs exactly one of raw and raw_base64"),
         (41, "is half a letter, as a crash leaves it"),
     ] {
         let expected = format!("logator: letters: line {} {words}", line + 1);

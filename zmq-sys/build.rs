@@ -1,5 +1,5 @@
-//! Compiles libzmq with CURVE, for which it needs a libsodium (the one that libsodium-sys-stable has compiled), and with
-//! the changes of `patches.rs`.
+//! Compiles libzmq with CURVE and with the changes of `patches.rs`. CURVE needs a libsodium: the one that
+//! libsodium-sys-stable has compiled or, where `SODIUM_USE_PKG_CONFIG` is set, the system's.
 
 #[path = "patches.rs"]
 mod patches;
@@ -20,23 +20,17 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=patches.rs");
     println!("cargo:rerun-if-env-changed=PROFILE");
-    // Told by the build script of libsodium-sys-stable. A system's own libsodium does not tell them; then the compiler
-    // and the linker find it where they find everything.
-    let told = |name: &str| {
-        println!("cargo:rerun-if-env-changed={}", name);
-        env::var(name).ok()
-    };
-    let lib = told("DEP_SODIUM_LIB").or_else(|| told("SODIUM_LIB_DIR")).unwrap_or_else(|| "/usr/lib".into());
-    let include = told("DEP_SODIUM_INCLUDE").unwrap_or_else(|| "/usr/include".into());
+    // Told by the build script of libsodium-sys-stable, which also says how libsodium is linked. It tells nothing where the
+    // compiler finds the headers by itself, as those of a system's own libsodium.
+    println!("cargo:rerun-if-env-changed=DEP_SODIUM_INCLUDE");
+    let sodium = env::var_os("DEP_SODIUM_INCLUDE").map(PathBuf::from);
 
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let libzmq = unpack(&out);
     for patch in patches::PATCHES {
         apply(patch, &libzmq.join("src"));
     }
-    compile(&libzmq, &include, &out);
-    println!("cargo:rustc-link-search=native={}", lib);
-    println!("cargo:rustc-link-lib=static=sodium");
+    compile(&libzmq, sodium.as_deref(), &out);
     println!("cargo:include={}", libzmq.join("include").display());
     println!("cargo:lib={}", out.join("lib").display());
     println!("cargo:out={}", out.display());
@@ -79,7 +73,7 @@ fn apply(patch: &patches::Patch, folder: &Path) {
 }
 
 /// What `zeromq-src` does for Linux and for Apple's systems.
-fn compile(libzmq: &Path, sodium: &str, out: &Path) {
+fn compile(libzmq: &Path, sodium: Option<&Path>, out: &Path) {
     let target = env::var("TARGET").expect("cargo sets TARGET");
     let mut sources: Vec<PathBuf> = fs::read_dir(libzmq.join("src"))
         .expect("the sources are there")
@@ -87,15 +81,21 @@ fn compile(libzmq: &Path, sodium: &str, out: &Path) {
         .filter(|path| path.extension().map_or(false, |extension| extension == "cpp"))
         .collect();
     sources.sort();
+    // One file that includes all others: the headers of libzmq and of C++ are read once instead of 119 times, which is
+    // four fifths of the work.
+    let all: String = sources.iter().map(|path| format!("#include \"{}\"\n", path.display())).collect();
+    let unity = out.join("libzmq.cpp");
+    fs::write(&unity, all).expect("OUT_DIR can be written");
     // Defines come from here; what takes its place must be there.
     fs::write(out.join("platform.hpp"), "").expect("OUT_DIR can be written");
     let mut build = cc::Build::new();
     // Its warnings are nobody's to mend who builds this.
     build.cpp(true).warnings(false).flag("-w");
-    build.files(sources).file(libzmq.join("external/sha1/sha1.c"));
-    for folder in &[&libzmq.join("include"), &libzmq.join("src"), &libzmq.join("external/sha1"), out, Path::new(sodium)] {
+    build.file(unity).file(libzmq.join("external/sha1/sha1.c"));
+    for folder in &[&libzmq.join("include"), &libzmq.join("src"), &libzmq.join("external/sha1"), out] {
         build.include(folder);
     }
+    build.includes(sodium);
     for name in &[
         "ZMQ_USE_CV_IMPL_STL11",
         "ZMQ_STATIC",

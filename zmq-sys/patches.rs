@@ -1,21 +1,23 @@
-//! What is changed in libzmq 4.3.4: what a connection costs, and how much of a message may wait for its end.
+//! The changes to libzmq 4.3.4: less memory per connection, no lost data at a close, and a limit of the parts of a message.
 //!
-//! With 10,000 workers the queue's memory is libzmq's, 25 kB for each as it is released and 5 kB with these changes:
+//! With 10,000 workers, libzmq uses most of the queue's memory. As released, it uses 25 kB per worker; with these changes, 5 kB:
 //!
-//! * Queues between threads grow by chunks of 256 messages of 64 bytes, four of them a connection.
-//! * Every connection reads and writes through buffers of 8 KiB. To read many messages at once helps who gets streams of
-//!   them; a ROUTER here gets a short request from each of many peers, and what it sends is short or sent from where it is.
-//!   PUSH and PULL carry streams, and read and write 64 KiB at a time: a quarter more messages a second than with 8.
-//! * Session, engine and mechanism of a connection had a copy each of all options of their socket (1.1 kB). They share one
-//!   that is made when the socket begins to listen. Nothing but a socket changes its options, and it has its own.
+//! * As released, each connection has four queues between threads, which grow by chunks of 256 messages of 64 bytes. Small
+//!   queues now grow by chunks of two messages.
+//! * As released, each connection reads and writes through buffers of 8 KiB. Large reads help receivers of streams. A ROUTER here
+//!   gets a short request from each of many peers, and its replies are short or are sent without a copy. Therefore its buffers are
+//!   smaller. PUSH and PULL carry streams: they read and write 64 KiB at a time, a quarter more messages a second than with 8 KiB.
+//! * As released, the session, the engine and the mechanism of a connection each copy all options of their socket (1.1 kB). Now they
+//!   share one copy, which is made when the socket begins to listen. Only a socket changes its options, and it has its own copy.
 //!
-//! When a peer closes a socket in the file system (that is how a program ends which has sent all it had), libzmq throws away
-//! what it has not read yet if it had stopped reading because its own reader is slow. Here it reads on to the end.
+//! A program that has sent all its data ends and closes its socket in the file system. If libzmq has stopped reading this socket
+//! because its own reader is slow, the released libzmq throws away the data that it has not read. With these changes, it reads on to
+//! the end.
 //!
-//! A message is handed over when all its parts are there, and until then nothing bounds how many there are. A ROUTER here
-//! closes the connection that sends too many.
+//! libzmq hands over a message when all its parts have arrived. As released, it does not limit their number. With these changes, a
+//! ROUTER closes a connection that sends too many parts.
 
-/// A text in a file of libzmq's, and what takes its place.
+/// A text in a file of libzmq, and its replacement.
 pub struct Patch {
     pub file: &'static str,
     pub old: &'static str,
@@ -23,8 +25,8 @@ pub struct Patch {
 }
 
 pub const PATCHES: &[Patch] = &[
-    // A pipe for no more than 256 messages, as those of a queue and its workers, gets small chunks. Where thousands wait
-    // (PUSH and PULL), they are an allocation for two messages.
+    // A pipe for at most 256 messages, such as the pipes of a queue and its workers, gets small chunks. A pipe in which thousands of
+    // messages wait (PUSH and PULL) keeps large chunks; small chunks would cost one allocation for two messages.
     Patch {
         file: "pipe.cpp",
         old: "    pipe_t::upipe_t *upipe1;\n    if (conflate_[0])\n        upipe1 = new (std::nothrow) upipe_conflate_t ();\n    else\n        upipe1 = new (std::nothrow) upipe_normal_t ();\n",
@@ -64,13 +66,14 @@ pub const PATCHES: &[Patch] = &[
         old: "    options.type = ZMQ_PULL;\n",
         new: "    options.type = ZMQ_PULL;\n    options.in_batch_size = 65536;\n",
     },
-    // One copy of the options.
+    // The parts of a connection share one copy of the options.
     Patch { file: "options.hpp", old: "#include <string>\n", new: "#include <memory>\n#include <string>\n" },
     Patch {
         file: "options.hpp",
         old: "struct options_t\n{\n    options_t ();\n",
         new: "struct options_t\n{\n    options_t ();\n
-    //  A copy to be shared and not to be changed; of such a copy, itself.
+    //  Returns a shared copy that nobody changes. If the argument is such
+    //  a copy already, returns the argument.
     static std::shared_ptr<options_t> share (const options_t &options_)
     {
         std::shared_ptr<options_t> shared = options_._self.lock ();
@@ -111,19 +114,19 @@ pub const PATCHES: &[Patch] = &[
         old: "    _options (options_),\n",
         new: "    _shared_options (options_t::share (options_)),\n    _options (*_shared_options),\n",
     },
-    // The engine owns the mechanism, and has the options as long.
+    // The engine owns the mechanism, and its options live at least as long.
     Patch {
         file: "mechanism.hpp",
         old: "    const options_t options;\n",
         new: "    const options_t &options;\n",
     },
-    // What a peer sent before it went.
+    // After a peer has closed its connection, libzmq reads the data that the peer sent before.
     Patch {
         file: "stream_engine_base.cpp",
         old: "    else if (_io_error) {\n        error (connection_error);\n        return false;\n    } else if (rc == -1) {\n",
         new: "    else if (_io_error && rc != -1) {
-        //  The descriptor is no longer polled, but what came before the
-        //  peer went can still be read.
+        //  The descriptor is no longer polled. The data that came before the
+        //  peer closed the connection can still be read.
         do {
             size_t bufsize = 0;
             _decoder->get_buffer (&_inpos, &bufsize);
@@ -154,13 +157,13 @@ pub const PATCHES: &[Patch] = &[
     } else if (rc == -1) {
 ",
     },
-    // The parts of a message that is not finished.
+    // A ROUTER limits the parts of an unfinished message.
     Patch {
         file: "session_base.hpp",
         old: "    zmq::pipe_t *_pipe;\n\n    //  Pipe used to exchange messages with ZAP socket.\n",
         new: "    zmq::pipe_t *_pipe;
 
-    //  Parts of the message that is being received.
+    //  The number of parts received of the current message.
     int _parts = 0;
 
     //  Pipe used to exchange messages with ZAP socket.

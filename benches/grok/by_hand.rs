@@ -1,22 +1,22 @@
-//! The spans of the combined format by plain loops over bytes: what a parser costs that can do nothing else.
+//! Parses the combined format by plain loops over bytes. This is the cost of a parser that can do nothing else.
 
 type Span = Option<(usize, usize)>;
 
-/// A place in a line.
+/// A position in a line.
 struct Cursor<'l> {
     line: &'l [u8],
     at: usize,
 }
 
 impl Cursor<'_> {
-    /// Passes over `byte`.
+    /// Skips `byte`.
     fn skip(&mut self, byte: u8) -> Option<()> {
         let found = *self.line.get(self.at)? == byte;
         self.at += 1;
         found.then_some(())
     }
 
-    /// What stands before `byte`, which is passed over.
+    /// Returns the text before `byte`, and skips both.
     fn until(&mut self, byte: u8) -> Option<(usize, usize)> {
         let start = self.at;
         while *self.line.get(self.at)? != byte {
@@ -26,7 +26,7 @@ impl Cursor<'_> {
         Some((start, self.at - 1))
     }
 
-    /// What stands in quotes; a backslash takes away the meaning of the byte after it.
+    /// Returns the text in quotes. A backslash escapes the next byte.
     fn quoted(&mut self) -> Option<(usize, usize)> {
         self.skip(b'"')?;
         let start = self.at;
@@ -41,7 +41,7 @@ impl Cursor<'_> {
         Some((start, self.at - 1))
     }
 
-    /// A number or a hyphen.
+    /// Returns a number or a hyphen.
     fn number(&mut self) -> Option<Span> {
         let start = self.at;
         while self.line.get(self.at)?.is_ascii_digit() {
@@ -55,7 +55,7 @@ impl Cursor<'_> {
     }
 }
 
-/// Client, ident, auth, timestamp, verb, request, version, the request when it is none, status, bytes, referrer, agent.
+/// The spans: client, ident, auth, timestamp, verb, request, version, raw request, status, bytes, referrer, agent.
 pub fn combined(line: &[u8]) -> Option<[Span; 12]> {
     let mut cursor = Cursor { line, at: 0 };
     let client = cursor.until(b' ')?;
@@ -81,7 +81,7 @@ pub fn combined(line: &[u8]) -> Option<[Span; 12]> {
     Some([client, ident, auth, timestamp, verb, request, version, raw, status, bytes, referrer, agent])
 }
 
-/// Verb, request and version of a request that has them.
+/// Splits a request into verb, path and version, if it has them.
 fn parts(line: &[u8], (start, end): (usize, usize)) -> Option<[Span; 4]> {
     let mut cursor = Cursor { line: &line[..end], at: start };
     let verb = cursor.until(b' ')?;

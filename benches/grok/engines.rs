@@ -1,4 +1,4 @@
-//! One expression, all engines: what a line costs that matches, and one that fails at its last byte.
+//! Compares the engines on one expression: the cost of a line that matches, and of a line that fails at its last byte.
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
@@ -11,14 +11,14 @@ pub fn counted<'a, 'b>(bencher: Bencher<'a, 'b>, lines: &Lines) -> Bencher<'a, '
     bencher.counter(ItemsCount::new(lines.count())).counter(BytesCount::new(lines.bytes()))
 }
 
-/// Runs `lengths`, which tells how long the captures of a line are together, or that it does not match.
+/// Runs `lengths` on each line. It returns the total length of the captures, or `None` if the line does not match.
 fn each(bencher: Bencher<'_, '_>, lines: &Lines, matching: usize, mut lengths: impl FnMut(&[u8]) -> Option<usize>) {
     let matched = lines.iter().filter(|line| lengths(line).is_some()).count();
     assert_eq!(matched, matching, "the lines do what the bench says");
     counted(bencher, lines).bench_local(|| lines.iter().filter_map(&mut lengths).sum::<usize>());
 }
 
-/// Matches every line and looks at every span, as a document does.
+/// Matches every line and reads every span, as the document writer does.
 pub fn ours(bencher: Bencher<'_, '_>, pattern: &Pattern, lines: &Lines, matching: usize) {
     let mut matcher = pattern.matcher();
     each(bencher, lines, matching, |line| {
@@ -27,7 +27,7 @@ pub fn ours(bencher: Bencher<'_, '_>, pattern: &Pattern, lines: &Lines, matching
     });
 }
 
-/// The benches of an engine: `run` takes what it is to match, the lines, and whether they do.
+/// Defines the benchmarks of an engine. `run` gets the pattern, the lines, and whether they match.
 macro_rules! engine {
     ($engine:ident, $run:expr, $($name:ident $what:expr,)*) => {
         mod $engine {
@@ -57,8 +57,8 @@ macro_rules! engine {
 engine! {
     linear, ours,
     combined Some(lines::combined()),
-    stock Some(lines::stock()),
-    stock_ecs Some(lines::stock_ecs()),
+    builtin Some(lines::builtin()),
+    builtin_ecs Some(lines::builtin_ecs()),
     directory lines::directory(),
 }
 
@@ -69,23 +69,23 @@ fn backtracking(bencher: Bencher<'_, '_>, pattern: &Pattern, lines: &Lines, matc
 engine! {
     pcre2_jit, backtracking,
     combined Some(lines::combined()),
-    stock Some(lines::stock()),
-    stock_ecs Some(lines::stock_ecs()),
+    builtin Some(lines::builtin()),
+    builtin_ecs Some(lines::builtin_ecs()),
     directory lines::directory(),
 }
 
-/// Lines of both kinds among each other.
+/// Matching and failing lines mixed.
 mod mixed {
     use super::*;
 
     #[divan::bench(max_time = 3)]
     fn every_other_one_fails(bencher: Bencher<'_, '_>) {
-        ours(bencher, &lines::stock(), &HALF, HALF.count() / 2);
+        ours(bencher, &lines::builtin(), &HALF, HALF.count() / 2);
     }
 
     #[divan::bench(max_time = 3)]
     fn one_in_ten_fails(bencher: Bencher<'_, '_>) {
-        ours(bencher, &lines::stock(), &TENTH, TENTH.count() - TENTH.count().div_ceil(10));
+        ours(bencher, &lines::builtin(), &TENTH, TENTH.count() - TENTH.count().div_ceil(10));
     }
 }
 
@@ -108,12 +108,12 @@ fn expanded(library: &logator::grok::Library) -> String {
 
 engine! {
     oniguruma, oniguruma,
-    stock Some(expanded(&lines::LIBRARY)),
-    stock_ecs Some(expanded(&logator::grok::Library::stock_ecs())),
+    builtin Some(expanded(&lines::LIBRARY)),
+    builtin_ecs Some(expanded(&logator::grok::Library::builtin_ecs())),
     directory lines::DIRECTORY.as_ref().map(expanded),
 }
 
-/// `combined` in the words that `regex` has: the same fields, no look-around and nothing atomic.
+/// The format `combined` in the syntax of the crate `regex`: the same fields, without look-around and atomic groups.
 const COMBINED: &str = concat!(
     r#"^([!-~]+) ([^ ]+) ([^ ]+) \[([0-9]{2}/[A-Za-z]{3}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4})\] "#,
     r#""(?:([A-Za-z_-]+) ([^ "\\]*(?:\\.[^ "\\]*)*)(?: HTTP/([0-9.]+))?|([^"\\]*(?:\\.[^"\\]*)*))" "#,

@@ -1,12 +1,13 @@
-//! Lines that make backtracking engines try everything, from 1 kB to 1 MB: what they cost is to grow as they do. Where a
-//! pattern ends with a class, no text that is missing gives the line away.
+//! Lines from 1 kB to 1 MB on which backtracking engines try every way. The cost must grow linearly. Some patterns end
+//! with a class instead of a literal, so that no missing literal rejects the line at once.
 
 use divan::Bencher;
 use divan::counter::BytesCount;
 
 use crate::lines::LIBRARY;
 
-/// A pattern, and a line of about so many bytes that does not match.
+/// A pattern, and a function that returns a line that does not match. Its argument is the approximate length of the
+/// line.
 struct Case {
     name: &'static str,
     pattern: &'static str,

@@ -1,24 +1,24 @@
-//! The lines that are matched, and the patterns.
+//! The lines and the patterns of the benchmarks.
 
 use std::path::Path;
 use std::sync::LazyLock;
 
 use logator::grok::{Library, Pattern, Rule};
 
-pub static LIBRARY: LazyLock<Library> = LazyLock::new(Library::stock);
+pub static LIBRARY: LazyLock<Library> = LazyLock::new(Library::builtin);
 
-/// The definitions of `LOGATOR_BENCH_PATTERNS`, in the place of those of the stock.
+/// The built-in definitions, with those of `LOGATOR_BENCH_PATTERNS` added in place of definitions of the same name.
 pub static DIRECTORY: LazyLock<Option<Library>> = LazyLock::new(|| {
     let directory = std::env::var_os("LOGATOR_BENCH_PATTERNS")?;
-    let mut library = Library::stock();
+    let mut library = Library::builtin();
     library.add_dir(Path::new(&directory)).expect("LOGATOR_BENCH_PATTERNS can be read");
     Some(library)
 });
 
-/// Lines one behind the other in one buffer, as those of a batch are.
+/// Lines in one buffer, one after the other, like the lines of a batch.
 pub struct Lines {
     buffer: Vec<u8>,
-    /// Beginning and end of each.
+    /// Start and end of each line.
     places: Vec<(usize, usize)>,
 }
 
@@ -47,12 +47,12 @@ impl Lines {
     }
 }
 
-/// Lines in the combined format.
+/// Lines in the combined format that match.
 pub static MATCHING: LazyLock<Lines> =
     LazyLock::new(|| match std::env::var_os("LOGATOR_BENCH_LOG") {
         Some(path) => {
             let data = std::fs::read(path).expect("LOGATOR_BENCH_LOG can be read");
-            let (mut one, mut other) = (combined().matcher(), stock().matcher());
+            let (mut one, mut other) = (combined().matcher(), builtin().matcher());
             let lines = logator::core::lines::lines(&data).map(|line| line.bytes);
             Lines::new(lines.filter(|line| {
                 matches!(one.captures(line), Ok(Some(_))) && matches!(other.captures(line), Ok(Some(_)))
@@ -61,14 +61,14 @@ pub static MATCHING: LazyLock<Lines> =
         None => Lines::new((0..10_000).map(made_up)),
     });
 
-/// The same lines, each cut short in its last field, so that they fail as late as can be.
+/// The same lines, each truncated in its last field, so that they fail as late as possible.
 pub static FAILING: LazyLock<Lines> = LazyLock::new(|| one_in(1));
 
-/// The same lines, of which every other one is cut short, or one in ten.
+/// The same lines; every second one is truncated, or every tenth.
 pub static HALF: LazyLock<Lines> = LazyLock::new(|| one_in(2));
 pub static TENTH: LazyLock<Lines> = LazyLock::new(|| one_in(10));
 
-/// The lines that match, of which one in `count` is cut short.
+/// Returns the matching lines; one line in `count` is truncated.
 fn one_in(count: usize) -> Lines {
     let cut = |(index, line): (usize, &'static [u8])| match line {
         [short @ .., _] if index % count == 0 => short,
@@ -108,29 +108,29 @@ fn made_up(index: u32) -> Vec<u8> {
 
 /// The format `combined`.
 pub fn combined() -> Pattern {
-    match LIBRARY.format("combined").expect("combined is a stock format").rule {
+    match LIBRARY.format("combined").expect("combined is a built-in format").rule {
         Rule::Pattern(pattern) => pattern,
         Rule::JsonObject => unreachable!("combined is a pattern"),
     }
 }
 
-/// `%{COMBINEDAPACHELOG}` of the stock.
-pub fn stock() -> Pattern {
-    LIBRARY.compile("%{COMBINEDAPACHELOG}").expect("COMBINEDAPACHELOG is in the stock")
+/// The built-in `%{COMBINEDAPACHELOG}`.
+pub fn builtin() -> Pattern {
+    LIBRARY.compile("%{COMBINEDAPACHELOG}").expect("COMBINEDAPACHELOG is built in")
 }
 
-/// The same with the field names of ECS.
-pub fn stock_ecs() -> Pattern {
-    Library::stock_ecs().compile("%{COMBINEDAPACHELOG}").expect("COMBINEDAPACHELOG is in the ECS stock")
+/// The built-in ECS `%{COMBINEDAPACHELOG}`.
+pub fn builtin_ecs() -> Pattern {
+    Library::builtin_ecs().compile("%{COMBINEDAPACHELOG}").expect("COMBINEDAPACHELOG is a built-in ECS definition")
 }
 
-/// The same of the directory.
+/// `%{COMBINEDAPACHELOG}` with the definitions of the directory.
 pub fn directory() -> Option<Pattern> {
     let library = DIRECTORY.as_ref()?;
     Some(library.compile("%{COMBINEDAPACHELOG}").expect("COMBINEDAPACHELOG is in LOGATOR_BENCH_PATTERNS"))
 }
 
-/// `text` with each reference replaced by what it stands for, in Oniguruma's own words.
+/// Returns `text` with each reference expanded, in Oniguruma's syntax.
 pub fn expanded(library: &Library, text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;

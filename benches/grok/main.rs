@@ -1,9 +1,9 @@
-//! Grok, one core: what a line costs, matching and failing, by engine; what long lines cost, and many patterns.
+//! Grok on one core: the cost of matching and failing lines for each engine, of long lines, and of many patterns.
 //!
-//! The lines are made up here. `LOGATOR_BENCH_LOG=FILE` takes the lines of an access log instead, of which those count
-//! that match both `combined` and `%{COMBINEDAPACHELOG}`. `LOGATOR_BENCH_PATTERNS=DIR` adds `%{COMBINEDAPACHELOG}` with
-//! the definitions of a directory, which is `directory` below. Figures are per pass over all lines; divan's `item/s` is
-//! lines a second.
+//! The lines are generated. `LOGATOR_BENCH_LOG=FILE` uses the lines of an access log instead; only lines that match
+//! both `combined` and `%{COMBINEDAPACHELOG}` count. `LOGATOR_BENCH_PATTERNS=DIR` adds `%{COMBINEDAPACHELOG}` with the
+//! definitions of a directory, as `directory`. A time is for one pass over all lines; divan's `item/s` is lines per
+//! second.
 
 mod by_hand;
 mod engines;

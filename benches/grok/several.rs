@@ -1,4 +1,5 @@
-//! Several patterns in order, the last one matching: what it costs to find it, and what it would cost to know it.
+//! Several patterns in order, and only the last one matches: the cost of finding it, and the cost of that pattern
+//! alone.
 
 use divan::Bencher;
 use logator::grok::{Matcher, Pattern, Selector};
@@ -6,7 +7,7 @@ use logator::grok::{Matcher, Pattern, Selector};
 use crate::engines::{counted, ours};
 use crate::lines::{LIBRARY, Lines};
 
-/// Alike to their last word.
+/// Returns patterns that differ only in their last word.
 fn variants() -> (Vec<Pattern>, Vec<u8>) {
     let text = |index| {
         format!(
@@ -19,11 +20,11 @@ fn variants() -> (Vec<Pattern>, Vec<u8>) {
     ((0..50).map(compile).collect(), line.to_vec())
 }
 
-/// What Cisco's firewalls write, beside other messages of the stock.
+/// Returns the pattern of a Cisco firewall message, after other built-in patterns.
 fn firewalls() -> (Vec<Pattern>, Vec<u8>) {
     let line =
         b"Inbound TCP connection denied from 192.0.2.17/50022 to 198.51.100.3/443 flags SYN  on interface outside";
-    let compile = |name: &str| LIBRARY.compile(&format!("%{{{name}}}")).expect("it is in the stock");
+    let compile = |name: &str| LIBRARY.compile(&format!("%{{{name}}}")).expect("it is built in");
     let messages = |name: &&str| ["CISCOFW", "BACULA_LOG_", "NAGIOS_", "RT_FLOW"].iter().any(|p| name.starts_with(p));
     let others = LIBRARY.names().filter(messages).map(compile);
     let others = others.filter(|pattern| matches!(pattern.matcher().captures(line), Ok(None)));

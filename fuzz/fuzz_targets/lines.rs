@@ -1,4 +1,5 @@
-//! Any bytes, as any compression says they are, cut with any bounds: no panic, and no line lost or doubled.
+//! Decompresses any bytes with any compression and splits them with any limits: no panic, and no line is lost or
+//! doubled.
 #![no_main]
 
 use std::sync::{Arc, Mutex};
@@ -7,7 +8,8 @@ use libfuzzer_sys::fuzz_target;
 use logator::core::batch::{Batch, Origin};
 use logator::source::cutter::Cutter;
 use logator::source::decompress::Compression;
-use logator::source::reader::{BatchReader, BatchSize, End, BatchReceiver, LongLine};
+use logator::source::reader::{BatchReader, End};
+use logator::source::receiver::{BatchReceiver, BatchSize, LongLine};
 
 #[derive(Default)]
 struct Count(Mutex<(u64, u64)>);
@@ -37,7 +39,7 @@ fuzz_target!(|input: &[u8]| {
     let size = BatchSize { lines: bound(lines), bytes: bound(bytes), max_line: bound(max_line) };
     let count = Count::default();
     let compression = Compression::of(content);
-    // A bomb is cut off: its content only has to be cut right, not to end.
+    // The output of a decompression bomb is cut off, so only its first lines are checked.
     let Ok(reader) = compression.reader(content) else { return };
     let mut limited = std::io::Read::take(reader, 1 << 20);
     let name = |_: &[u8]| Origin::new(0, "");

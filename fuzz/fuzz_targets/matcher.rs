@@ -1,5 +1,6 @@
-//! An expression made of the input, over a small alphabet, on lines made of the rest: both machines of the linear engine
-//! and PCRE2 find the same, and so does a matcher that has seen the lines again and again.
+//! Builds an expression over a small alphabet from the input, and matches lines made from the rest of the input. Both
+//! machines of the linear engine and PCRE2 must give the same result, and so must a matcher that has seen the lines
+//! many times.
 #![no_main]
 
 use std::sync::OnceLock;
@@ -42,10 +43,10 @@ const LEAVES: [&str; 32] = [
     ".*?",
 ];
 const QUANTIFIERS: [&str; 8] = ["*", "+", "?", "*?", "+?", "??", "*+", "?+"];
-// The engines differ about empty rounds of counted loops (see the tests), so that these have none.
+// The engines differ about empty rounds of counted loops (see the tests), so the generated loops have none.
 const COUNTS: [&str; 6] = ["{2}", "{,2}", "{1,2}?", "{3}", "{2,}", "{1,9}"];
 const OPENINGS: [&str; 6] = ["(?:", "(?i:", "(?>", "(?=", "(?!", "(?<=a|b)(?:"];
-/// How often the lines go by for one matcher: as often as it takes until traces are followed and lines are doubted.
+/// The number of times that one matcher sees the lines: enough to follow traces and to run proofs first.
 const ROUNDS: usize = 12;
 const CHARACTERS: [&[u8]; 8] = [b"a", b"b", b"0", b"-", b"\n", "é".as_bytes(), b"A", b"\xc3"];
 
@@ -86,7 +87,7 @@ impl Input<'_> {
     }
 }
 
-/// Where each capture stands, or that there is no match; an error when the engine gives up.
+/// Returns the position of each capture, or `None` if there is no match. Fails if the engine gives up.
 fn captured(pattern: &Pattern, line: &[u8]) -> Result<Option<Vec<Span>>, String> {
     captured_by(&mut pattern.matcher(), pattern.slots(), line)
 }
@@ -100,8 +101,8 @@ fuzz_target!(|bytes: &[u8]| {
     static LIBRARY: OnceLock<Library> = OnceLock::new();
     let mut input = Input { bytes, groups: 0 };
     let text = format!("(?<all>{})", input.expression(5));
-    // Too large when it is written out, or a look-behind of no fixed width.
-    let Ok(pattern) = LIBRARY.get_or_init(Library::stock).compile(&text) else { return };
+    // The expression is too large after its counted repeats are unrolled, or a look-behind has no fixed width.
+    let Ok(pattern) = LIBRARY.get_or_init(Library::builtin).compile(&text) else { return };
     let Some(careful) = pattern.careful() else { return };
     let backtracking = pattern.backtracking().ok();
     let mut lines = Vec::new();
@@ -115,7 +116,7 @@ fuzz_target!(|bytes: &[u8]| {
             "linear and careful: {text:?} on {:?}",
             String::from_utf8_lossy(&line)
         );
-        // Lines that are not text run on bytes there.
+        // PCRE2 reads lines that are not UTF-8 byte by byte.
         if let (Some(backtracking), Ok(line)) = (&backtracking, str::from_utf8(&line))
             && let Ok(expected) = captured(backtracking, line.as_bytes())
         {

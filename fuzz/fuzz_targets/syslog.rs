@@ -1,5 +1,5 @@
-//! Any bytes as a stream of syslog, read in any pieces, and each message as a line: no panic, the messages do not depend on the
-//! pieces, and what is opened lies in the line.
+//! Parses any bytes as a stream of syslog messages, read in pieces of any size, and unwraps each message. There must be
+//! no panic. The messages must not depend on the pieces, and an opened message must be the end of its frame.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -37,7 +37,7 @@ fuzz_target!(|input: &[u8]| {
         for (message, _) in &whole.0 {
             for envelope in [Envelope::None, Envelope::Json, Envelope::Syslog] {
                 let opened = opener.open(envelope, message, 1_700_000_000_000);
-                assert!(opened.fits || opened.message == message);
+                assert!(opened.is_enveloped || opened.message == message);
                 assert!(envelope == Envelope::Json || message.ends_with(opened.message));
             }
         }

@@ -1,4 +1,4 @@
-//! Any bytes as a request or a reply: no panic, and what is understood is written as it was read.
+//! Parses any bytes as a request or a reply: no panic, and a parsed message is encoded to the bytes it was read from.
 #![no_main]
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ fuzz_target!(|input: &[u8]| {
     let split = input.first().map_or(0, |&byte| usize::from(byte)).min(input.len());
     let (frame, data) = input.split_at(split);
     if let Ok(reply) = Reply::decode(frame, Some(Bytes::copy_from_slice(data))) {
-        // Codes of later versions are read as the one they are nearest to.
+        // A code of a later version is read as the most similar known code.
         if !matches!(reply, Reply::Error(ErrorCode::Malformed, _)) {
             assert_eq!(reply.encode(), frame);
         }

@@ -1,4 +1,5 @@
-//! `logator grok`: what a pattern captures from each line, as JSON on standard output, in the order of the lines.
+//! `logator grok`: prints what a pattern captures from each line, as JSON on standard output, in the order of the
+//! lines.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,27 +14,29 @@ use crate::grok::{Explainer, Matcher, Parts, Span};
 use crate::observe::console::Console;
 use crate::process::job_files::JobFiles;
 use crate::source::inputs;
-use crate::source::reader::{BatchReceiver, BatchSize, LongLine};
-use crate::source::{Position, ReadOptions, read_all};
+use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
+use crate::source::{Progress, ReadOptions, read_all};
 
-/// What Logstash writes of a line that does not match.
+/// The output of Logstash for a line that does not match.
 const UNMATCHED: &[u8] = b"{\"tags\":[\"_grokparsefailure\"]}\n";
 
-/// What Logstash writes of a line whose matching took too long.
+/// The output of Logstash for a line whose matching took too long.
 const GIVEN_UP: &[u8] = b"{\"tags\":[\"_groktimeout\"]}\n";
 
-/// The longest line, in bytes. Above what `run` allows, because whoever tries a pattern has no dead letters to look at.
+/// The longest line, in bytes. It is longer than `run` allows, because `grok` writes no dead letters in which a user
+/// could find a long line.
 const MAX_LINE: usize = 64 << 20;
 
-/// What is read and written at a time; less when the input pauses.
+/// The number of bytes that are read and written at a time. It is less if the input pauses.
 const BLOCK: usize = 64 << 10;
 
-/// Matches every line of the inputs that `names` mean, one input after the other. Gives the exit code: 3 when an input
-/// could not be read to its end or standard output was left, else 0. With `explain`, lines that do not match say how far
-/// the pattern got. The job's own `files` are never among the inputs.
+/// Matches every line of the inputs `names`, one input after the other. With `explain`, lines that do not match say how
+/// far the pattern got. The job's own `files` are never among the inputs.
+///
+/// Returns the exit code: 3 if an input could not be read to its end or standard output was closed, else 0.
 ///
 /// # Errors
-/// What keeps it from starting: a wrong pattern, an input that is not there.
+/// Errors that prevent the start: a wrong pattern, or an input that does not exist.
 pub fn grok(
     pattern: &str,
     names: &[String],
@@ -65,7 +68,7 @@ pub fn grok(
     let receiver = Printed { printer: Mutex::new(printer), console };
     for input in inputs.inputs {
         receiver.lock().line = 0;
-        errors.extend(read_all(std::slice::from_ref(&input), &options, &receiver, &Position::of(&[])).errors);
+        errors.extend(read_all(std::slice::from_ref(&input), &options, &receiver, &Progress::of(&[])).errors);
         if let Some(failure) = receiver.lock().failure.take() {
             errors.push(failure);
             break;
@@ -75,7 +78,7 @@ pub fn grok(
     Ok(if errors.is_empty() { 0 } else { 3 })
 }
 
-/// Prints what the reader hands out, in the thread that reads.
+/// Prints each batch in the thread that reads it.
 struct Printed<'a> {
     printer: Mutex<Printer>,
     console: &'a Console,
@@ -83,19 +86,19 @@ struct Printed<'a> {
 
 struct Printer {
     matcher: Matcher,
-    /// When it is to say how far lines got.
+    /// Explains how far lines got, if the user asks for it.
     explainer: Option<Explainer>,
     encoder: CaptureEncoder,
     slots: usize,
     spans: Vec<Span>,
     out: Vec<u8>,
-    /// Lines of this input so far.
+    /// The number of lines of this input so far.
     line: u64,
     failure: Option<Error>,
 }
 
 impl Printer {
-    /// Prints a line's captures. Answers why the line was given up, if it was.
+    /// Prints a line's captures. Returns the reason if the line was given up.
     fn print(&mut self, line: &[u8], now_ms: i64) -> Option<String> {
         self.line += 1;
         match self.matcher.captures(line) {
@@ -113,7 +116,7 @@ impl Printer {
                         self.out.extend_from_slice(UNMATCHED.trim_ascii_end());
                         self.out.pop();
                         self.out.extend_from_slice(b",\"explain\":");
-                        // Three texts and a number, written to memory.
+                        // Writing three texts and a number to memory cannot fail.
                         let _ = serde_json::to_writer(&mut self.out, &explain);
                         self.out.extend_from_slice(b"}\n");
                     }
@@ -128,7 +131,7 @@ impl Printer {
         }
     }
 
-    /// Hands over what is printed; `false` when nobody takes it.
+    /// Writes the output. Returns `false` if standard output cannot be written.
     fn flush(&mut self) -> bool {
         let mut stdout = std::io::stdout();
         let written = stdout.write_all(&self.out).and_then(|()| stdout.flush());
@@ -158,7 +161,7 @@ impl BatchReceiver for Printed<'_> {
             if let Some(reason) = printer.print(text, now_ms) {
                 self.console.error(format!("{}, line {}: {reason}", batch.origin.name, printer.line));
             }
-            // One long line after the other: what is printed of them is not to add up.
+            // The output of several long lines must not add up in memory.
             if printer.out.len() >= BLOCK && !printer.flush() {
                 return false;
             }
@@ -171,7 +174,8 @@ impl BatchReceiver for Printed<'_> {
         printer.line += 1;
         printer.out.extend_from_slice(GIVEN_UP);
         let (name, length) = (&line.origin.name, line.length);
-        self.console.error(format!("{name}, line {}: the line has {length} bytes, {MAX_LINE} are read", printer.line));
+        self.console
+            .error(format!("{name}, line {}: the line has {length} bytes, the limit is {MAX_LINE}", printer.line));
         Ok(())
     }
 }

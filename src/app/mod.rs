@@ -33,7 +33,7 @@ use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::core::wait::{Deadline, Waits};
 use crate::grok::{Format, Library};
-use crate::net::server::Security;
+use crate::net::auth::Security;
 use crate::observe::console::Console;
 use crate::observe::receipt::Receipt;
 use crate::observe::service_manager::Manager;
@@ -45,8 +45,9 @@ use crate::sink::Sink;
 use crate::sink::spec::SinkSpec;
 use crate::source::ReadOptions;
 use crate::source::inputs::{self, Inputs};
-use crate::source::live::{Live, Say};
+use crate::source::live::Live;
 use crate::source::origin::OriginRule;
+use crate::source::say::Say;
 use crate::state::store::Store;
 use crate::worker::parser::{Formats, Unmatched};
 
@@ -66,7 +67,7 @@ fn reload_keys_on_hangup(security: Option<&Security>, console: &Console) -> Resu
 /// At a signal: requests `stop`, and tells the service manager and the user what is done until the end.
 fn stop_on_signals(stop: &Stop, manager: &Manager, console: &Console, until_the_end: &'static str) -> Result<()> {
     let (console, manager) = (console.clone(), manager.clone());
-    stop.on_signals(move |signal| {
+    signals::request_stop(stop, move |signal| {
         manager.stopping(until_the_end);
         console.say(format!("{signal}: {until_the_end}; a second signal ends at once"));
     })
@@ -198,16 +199,16 @@ pub struct WorkOptions {
 pub struct LibraryOptions {
     /// Whether fields are called as in the Elastic Common Schema.
     pub ecs: bool,
-    /// Folders of pattern files, in order; each is stronger than the stock and those before it.
+    /// Folders of pattern files, in order; each is stronger than the built-in definitions and those before it.
     pub directories: Vec<PathBuf>,
     /// Definitions, each `NAME=REGEX`; stronger than all files.
     pub definitions: Vec<String>,
 }
 
 impl LibraryOptions {
-    /// The stock with what is added to it.
+    /// The built-in definitions with what is added to it.
     pub(crate) fn open(&self) -> Result<Library> {
-        let mut library = if self.ecs { Library::stock_ecs() } else { Library::stock() };
+        let mut library = if self.ecs { Library::builtin_ecs() } else { Library::builtin() };
         self.directories.iter().try_for_each(|directory| library.add_dir(directory))?;
         self.definitions.iter().try_for_each(|definition| library.add_definition(definition))?;
         Ok(library)

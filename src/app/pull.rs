@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::run::work_through;
 use super::{Reading, WorkOptions};
+use crate::core::append::AppendFile;
 use crate::core::error::{Error, Result};
 use crate::core::lines;
 use crate::core::stop::Stop;
@@ -19,9 +20,9 @@ use crate::observe::receipt::{Receipt, grouped};
 use crate::observe::service_manager::Manager;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
-use crate::sink::append::AppendFile;
-use crate::source::live::{self, Live, Messages};
-use crate::source::reader::BatchSize;
+use crate::source::live::Live;
+use crate::source::messages::{self, Messages};
+use crate::source::receiver::BatchSize;
 
 /// Written at a time, and lost when this process is killed before.
 const BLOCK: usize = 256 << 10;
@@ -145,7 +146,7 @@ pub fn store(options: &PullOptions, work: &WorkOptions, console: Console) -> Res
         let entered = reader.enter();
         Reading::live(queue, dead_letters, size.max_line, place, move |receiver| {
             let _entered = entered;
-            let mut messages = Messages::new(receiver, &size, live::origin(&source).wrapped(envelope));
+            let mut messages = Messages::new(receiver, &size, messages::origin(&source).wrapped(envelope));
             let result = receive(puller, &mut messages, &reader.stop).and_then(|()| match messages.unwanted() {
                 0 => Ok(()),
                 lines => Err(Error::input(format!(
@@ -225,7 +226,7 @@ impl Farewell {
 
 /// What people know it by.
 fn name_of(puller: &Puller) -> String {
-    let names: Vec<String> = puller.everywhere().map(|endpoint| format!("pull+{endpoint}")).collect();
+    let names: Vec<String> = puller.all_endpoints().map(|endpoint| format!("pull+{endpoint}")).collect();
     names.join(" ")
 }
 

@@ -15,9 +15,9 @@ use crate::observe::receipt::{SourceCount, StoppedInput};
 use crate::queue::shared::SharedQueue;
 use crate::source::inputs::{Input, Inputs};
 use crate::source::live::Live;
-use crate::source::reader::{BatchReceiver, LongLine};
+use crate::source::receiver::{BatchReceiver, LongLine};
 use crate::source::syslog::{self, Listening};
-use crate::source::{Position, ReadOptions, ReadOutcome, read_all};
+use crate::source::{Progress, ReadOptions, ReadOutcome, read_all};
 use crate::state::Memory;
 use crate::state::store::Store;
 
@@ -85,7 +85,7 @@ pub(crate) fn stop_input(live: &Live, queue: &Arc<SharedQueue>, most: Duration) 
 /// A reading thread.
 pub(crate) struct Reading {
     /// How far it has come.
-    pub(crate) position: Arc<Position>,
+    pub(crate) position: Arc<Progress>,
     /// Whether it ends soon after the queue, whatever it reads.
     ends: bool,
     /// The inputs that have an end.
@@ -110,7 +110,7 @@ impl Reading {
         state: Option<Arc<Store>>,
         console: &Console,
     ) -> Result<Reading> {
-        let position = Arc::new(Position::of(&inputs.inputs));
+        let position = Arc::new(Progress::of(&inputs.inputs));
         let memory = state.clone().map(|state| state as Arc<dyn Memory>);
         let syslog = syslog::Options { say: say_on(console), ..options.syslog.clone() };
         let live = options.live.map_or_else(|| Stop::new().map(Live::new), Ok)?;
@@ -161,7 +161,7 @@ impl Reading {
 
     /// The same with a way to read of one's own.
     pub(crate) fn of(
-        position: Arc<Position>,
+        position: Arc<Progress>,
         inputs: &[Input],
         queue: Arc<SharedQueue>,
         read: impl FnOnce() -> ReadOutcome + Send + 'static,

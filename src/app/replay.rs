@@ -26,8 +26,8 @@ use crate::process::job_files::JobFiles;
 use crate::queue::shared::SharedQueue;
 use crate::source::inputs::{self, Input};
 use crate::source::live::Live;
-use crate::source::reader::{BatchReceiver, BatchSize, LongLine};
-use crate::source::{Position, ReadOptions, ReadOutcome, read_all};
+use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
+use crate::source::{Progress, ReadOptions, ReadOutcome, read_all};
 
 /// The longest letter of a line of `max_line` bytes: every byte of it is written as `\u0000` at worst. What stands beside
 /// the line in a letter, such as words of a store, is given 1 MiB.
@@ -77,7 +77,7 @@ pub fn replay(options: &ReplayOptions, work: &WorkOptions, console: Console) -> 
     let queue = Arc::new(SharedQueue::new(limits(), None));
     let live = Live::new(Stop::new()?);
     work_through(work, formats, console, queue, None, &live, move |queue, dead_letters| {
-        let position = Arc::new(Position::of(&inputs.inputs));
+        let position = Arc::new(Progress::of(&inputs.inputs));
         let files = (inputs.inputs, inputs.errors);
         let (counted, to) = (Arc::clone(&position), Arc::clone(&queue));
         Reading::of(position, &files.0.clone(), queue, move || {
@@ -125,7 +125,7 @@ enum Use {
 
 impl Replay {
     /// Reads one file after the other, and tells what could not be read.
-    fn read(&self, files: &[Input], errors: Vec<Error>, position: &Position, console: &Console) -> ReadOutcome {
+    fn read(&self, files: &[Input], errors: Vec<Error>, position: &Progress, console: &Console) -> ReadOutcome {
         let mut outcome = ReadOutcome { errors, ..ReadOutcome::default() };
         let size = BatchSize { max_line: longest_letter(self.options.max_line), ..BatchSize::default() };
         let options = ReadOptions { size, ..ReadOptions::default() };

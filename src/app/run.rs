@@ -10,6 +10,7 @@ use crate::dead_letter::DeadLetters;
 use crate::observe::console::Console;
 use crate::observe::receipt::Receipt;
 use crate::observe::service_manager::Manager;
+use crate::process::signals;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::source::live::Live;
@@ -62,10 +63,10 @@ pub(super) fn work_through(
 ) -> Result<Receipt> {
     let waits = super::waits(work.deadline, &live.stop, &console);
     let sinks = work.open_sinks(&waits)?;
-    let dead_letters = Arc::new(DeadLetters::waiting(&work.dead_letters, &waits));
+    let dead_letters = Arc::new(DeadLetters::with_waits(&work.dead_letters, &waits));
 
     let manager = Manager::of_environment();
-    live.stop.on_signals({
+    signals::request_stop(&live.stop, {
         let (live, queue, console) = (live.clone(), Arc::clone(&queue), console.clone());
         let manager = manager.clone();
         move |signal| {

@@ -12,14 +12,16 @@ use crate::core::stop::{Stop, Waker};
 use crate::core::wait::Deadline;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
 use crate::document::{DocumentId, date};
+use crate::net::auth::Security;
 use crate::net::endpoint::Endpoint;
 use crate::net::server::burials::Burials;
-use crate::net::server::{Event, Security, Server};
+use crate::net::server::{Event, Server};
 use crate::observe::console::Console;
 use crate::observe::receipt::{Receipt, grouped};
 use crate::observe::service_manager::Manager;
+use crate::process::signals;
 use crate::queue::Limits;
-use crate::queue::poison::Waiting;
+use crate::queue::poison::TrackedBatch;
 use crate::queue::shared::SharedQueue;
 use crate::source::ReadOutcome;
 use crate::source::live::Live;
@@ -75,8 +77,8 @@ pub fn serve(
     let abort = Stop::new()?;
     let live = Live::new(Stop::new()?);
     let waits = super::waits(options.deadline, &live.stop, &console);
-    let dead_letters = Arc::new(DeadLetters::waiting(&options.dead_letters, &waits));
-    live.stop.on_signals({
+    let dead_letters = Arc::new(DeadLetters::with_waits(&options.dead_letters, &waits));
+    signals::request_stop(&live.stop, {
         let (live, queue, console, manager) = (live.clone(), Arc::clone(&queue), console.clone(), manager.clone());
         let (abort, drain) = (abort.clone(), options.drain);
         move |signal| {
@@ -154,7 +156,7 @@ pub fn serve(
         receipt = Some(closed);
     };
     let (letters, said, wake) = (Arc::clone(&dead_letters), console.clone(), Arc::clone(&waker));
-    let write_letter = Box::new(move |line: &Waiting| write_poison(line, &letters, &said));
+    let write_letter = Box::new(move |line: &TrackedBatch| write_poison(line, &letters, &said));
     let burials = Burials::start(Arc::clone(&queue), write_letter, Box::new(move || wake.wake()))?;
     let mut on_event = |event| match event {
         Event::Finished => finish(None),
@@ -165,7 +167,7 @@ pub fn serve(
         }
     };
     let served = server.serve(&queue, &waker, &abort, options.linger, &mut on_event, &burials);
-    let strangers = served.as_ref().map(|strangers| *strangers).unwrap_or_default();
+    let rejections = served.as_ref().map(|rejections| *rejections).unwrap_or_default();
     if abort.is_requested() {
         // Nobody takes lines any more: whoever waits for room in the queue is to end.
         live.stop.request();
@@ -175,18 +177,18 @@ pub fn serve(
     drop(server);
     let failures = spawned.map(|spawned| spawned.finish()).unwrap_or_default();
     finish(served.err().or(failures));
-    if strangers.dropped + strangers.refused > 0 {
+    if rejections.dropped + rejections.refused > 0 {
         console.warn(format!(
             "{} messages of strangers were dropped, {} malformed requests refused",
-            grouped(strangers.dropped),
-            grouped(strangers.refused)
+            grouped(rejections.dropped),
+            grouped(rejections.refused)
         ));
     }
-    if strangers.unauthorized + strangers.failed_handshakes > 0 {
+    if rejections.unauthorized + rejections.failed_handshakes > 0 {
         console.warn(format!(
             "{} connections with keys that are not authorized were refused, {} did not introduce themselves",
-            grouped(strangers.unauthorized),
-            grouped(strangers.failed_handshakes)
+            grouped(rejections.unauthorized),
+            grouped(rejections.failed_handshakes)
         ));
     }
     let counts = queue.counts();
@@ -220,13 +222,13 @@ fn bind(options: &ServeOptions, own: Option<&Endpoint>, console: &Console) -> Re
 const FEW_CONNECTIONS: u64 = 1024;
 
 /// Writes the dead letter of a line that workers are lost on.
-fn write_poison(line: &Waiting, dead_letters: &DeadLetters, console: &Console) -> Result<()> {
-    let Waiting { batch, record, .. } = line;
+fn write_poison(line: &TrackedBatch, dead_letters: &DeadLetters, console: &Console) -> Result<()> {
+    let TrackedBatch { batch, history, .. } = line;
     let raw = lines::lines(&batch.data).next().map_or(&[][..], |line| line.bytes);
     let detail = format!(
         "workers were lost on the line: {} leases ran out, {:.1} s in all, the last on this line alone",
-        record.expired,
-        record.held.as_secs_f64()
+        history.expired,
+        history.held.as_secs_f64()
     );
     let place = format!("{}: line at byte {}", batch.origin.name, batch.offset);
     let letter = Letter {

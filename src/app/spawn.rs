@@ -19,13 +19,13 @@ use nix::unistd::Pid;
 
 use self::folder::QueueFolder;
 use super::spawned::Note;
+use crate::core::backoff::Backoff;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::net::keys::PublicKey;
 use crate::observe::console::Console;
 use crate::observe::service_manager;
 use crate::queue::shared::SharedQueue;
-use crate::sink::backoff::Backoff;
 
 /// What to start.
 #[derive(Debug, Clone)]

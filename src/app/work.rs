@@ -8,13 +8,14 @@ use super::{WorkOptions, say_errors, stop_on_signals};
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::dead_letter::DeadLetters;
-use crate::net::client::{Address, Client};
+use crate::net::address::Address;
+use crate::net::client::Client;
 use crate::observe::console::Console;
 use crate::observe::receipt::{Receipt, StoppedInput};
 use crate::observe::service_manager::Manager;
 use crate::worker::lease_client::LeaseClient;
 use crate::worker::storer::Storer;
-use crate::worker::{Worked, WorkerCounts, WorkerPool};
+use crate::worker::{PoolResult, WorkerCounts, WorkerPool};
 
 /// Works for the queues at `addresses` until all of them have ended. `watch` is that of a worker which its queue has started.
 ///
@@ -46,8 +47,8 @@ pub fn work(
         workers: options.workers.most,
         formats: Arc::clone(&formats),
         storer: Arc::new(
-            Storer::new(sinks.clone(), Arc::new(DeadLetters::waiting(&options.dead_letters, &waits)))
-                .behind(watch.map(QueueWatch::in_flight)),
+            Storer::new(sinks.clone(), Arc::new(DeadLetters::with_waits(&options.dead_letters, &waits)))
+                .counted_in(watch.map(QueueWatch::in_flight)),
         ),
         counts: Arc::clone(&counts),
         stop: stop.clone(),
@@ -58,7 +59,7 @@ pub fn work(
         let first = first.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         Box::new(first.unwrap_or_else(|| client(index)))
     };
-    let Worked { mut errors, saw_end } = pool.work(&leases, &|| {});
+    let PoolResult { mut errors, saw_end } = pool.work(&leases, &|| {});
     let elapsed = started.elapsed();
     errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
     let queues = addresses.iter().map(|address| address.endpoint.to_string());

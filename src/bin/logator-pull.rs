@@ -1,4 +1,4 @@
-//! `logator-pull`: receives the lines that others push, and writes or stores them.
+//! `logator-pull`: receives the lines that other programs push, and prints or stores them.
 
 use std::process::ExitCode;
 

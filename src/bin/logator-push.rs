@@ -1,4 +1,4 @@
-//! `logator-push`: sends the lines of standard input to whoever pulls them.
+//! `logator-push`: sends the lines of standard input to the programs that pull them.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `logator-queue`: reads logs and hands their lines to workers.
+//! `logator-queue`: reads logs and hands out their lines to workers.
 
 use std::process::ExitCode;
 
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     let result = arguments.files().and_then(|files| {
         let (source, options) = (arguments.source.options(files), arguments.options()?);
         cli::reload_on_hangup(&console, "queue")?;
-        // Shown when the work is done, not when the last late worker knows it.
+        // The receipt is shown when the work is done. The program may still wait for a late worker to learn of the end.
         app::serve::serve(&source, &options, console.clone(), &mut |receipt| {
             console.receipt(receipt);
             written = cli::write_receipt(file, receipt);

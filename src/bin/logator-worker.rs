@@ -13,7 +13,7 @@ logator::look_at_streams_before_main!();
 fn main() -> ExitCode {
     let arguments = cli::worker();
     let console = arguments.begin();
-    // Before anything else: a queue that has started this worker may be gone already.
+    // The watch starts first, because the queue that started this worker may have ended already.
     let watch = match arguments.spawned_by.as_deref().map(|folder| QueueWatch::start(folder, &console)).transpose() {
         Ok(watch) => watch,
         Err(error) => return cli::conclude(&console, None, Err(error)),

@@ -1,4 +1,4 @@
-//! `logator`: everything in one process.
+//! `logator`: reads, parses and stores in one process; also tries patterns, replays dead letters, makes keys, measures.
 
 use std::process::ExitCode;
 

@@ -21,13 +21,13 @@ use crate::app::spawn::SpawnOptions;
 use crate::app::{DEAD_LETTERS, DEAD_LETTERS_AGAIN, WorkOptions, Workers};
 use crate::core::error::{Error, Result};
 use crate::dead_letter::Reason;
-use crate::net::client::Address;
+use crate::net::address::Address;
 use crate::net::endpoint::{self, Endpoint};
 use crate::net::socket::SocketOptions;
 use crate::observe::console::Console;
 use crate::observe::receipt::Receipt;
 use crate::sink::spec::SinkSpec;
-use crate::source::reader::BatchSize;
+use crate::source::receiver::BatchSize;
 
 const EXIT_CODES: &str = "Exit codes: 0 every line accounted for, none dead-lettered; 1 finished, some lines \
 dead-lettered; 2 usage or configuration; 3 could not finish, what is not acknowledged can be done again \

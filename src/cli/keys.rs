@@ -6,10 +6,10 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::core::error::{Error, Result};
-use crate::net::client::{Address, WorkerKeys};
+use crate::net::address::{Address, WorkerKeys};
+use crate::net::auth::Security;
 use crate::net::endpoint::Endpoint;
 use crate::net::keys::{Authorized, KeyPair, PublicKey};
-use crate::net::server::Security;
 
 /// `logator keygen`
 #[derive(Args, Debug)]

@@ -11,9 +11,9 @@ use crate::app::SourceOptions;
 use crate::process::job_files::JobFiles;
 use crate::source::ReadOptions;
 use crate::source::follow::FollowOptions;
-use crate::source::live::Say;
 use crate::source::origin::OriginRule;
-use crate::source::reader::BatchSize;
+use crate::source::receiver::BatchSize;
+use crate::source::say::Say;
 use crate::source::syslog::{self, TlsFiles};
 
 /// What to read.

@@ -1,86 +1,93 @@
-//! A [`Batch`]: consecutive lines of one source, with the offset of the first. The unit of work.
+//! A [`Batch`] is the unit of work: consecutive lines of one source, with the offset of the first line.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::envelope::Envelope;
+use crate::core::envelope::Envelope;
 
-/// Where lines come from, named by their content rather than by their path.
+/// The usual size of the blocks that batches are slices of, in bytes. It is also the usual limit of a batch.
+pub const BLOCK_BYTES: usize = 256 << 10;
+
+/// The source of lines. Its identity comes from its content and not from its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The stable name as a number: a fingerprint of how the content begins, or of the name given with `--origin`.
+    /// The stable name as a number: a fingerprint of the first bytes of the content, or of the name given with
+    /// `--origin`.
     pub id: u64,
-    /// How people know it: the path as given, or `-` for standard input. Not part of any identity.
+    /// The name for people: the path as given, or `-` for standard input. It is no part of any identity.
     pub name: String,
-    /// Which of the contents read in this process it is, for the state directory; 0 where none is kept. It does not
-    /// travel, and is not part of any identity either.
+    /// The number of the content in this process, for the state directory; 0 if there is no state directory. It is not
+    /// sent over the wire, and is no part of any identity.
     pub content: u32,
-    /// How its lines are wrapped.
+    /// The envelope of each line.
     pub envelope: Envelope,
 }
 
 impl Origin {
-    /// A source of plain lines, for which no state is kept.
+    /// Creates the origin of plain lines, without a content number.
     pub fn new(id: u64, name: impl Into<String>) -> Origin {
         Origin { id, name: name.into(), content: 0, envelope: Envelope::None }
     }
 
-    /// The same with lines that are wrapped in `envelope`.
+    /// Returns the same origin with lines that are wrapped in `envelope`.
     pub fn wrapped(self, envelope: Envelope) -> Origin {
         Origin { envelope, ..self }
     }
 }
 
-/// Where a line stands, in a batch whose lines are from anywhere.
+/// The source and the offset of one line, in a batch whose lines are not consecutive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinePosition {
     /// The source.
     pub origin: Arc<Origin>,
-    /// Byte offset of the line in the decompressed content.
+    /// The byte offset of the line in the decompressed content.
     pub offset: u64,
 }
 
-/// Consecutive lines of one source; or, when dead letters are replayed, lines from anywhere, each with its [`LinePosition`].
+/// Consecutive lines of one source. A replay of dead letters makes batches of lines from several sources; each line
+/// then has its own [`LinePosition`].
 ///
-/// `data` holds the lines as they stood in the (decompressed) source, each closed by `\n`, except that the very last
-/// line of a source may lack it. Cloning and [splitting](Batch::split_first_line) copy no line.
+/// `data` holds the lines as they are in the decompressed source. Each line ends with `\n`, but the last line of a
+/// source may lack it. Cloning and [splitting](Batch::split_first_line) copy no line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     /// The source.
     pub origin: Arc<Origin>,
-    /// Byte offset of the first line in the decompressed content.
+    /// The byte offset of the first line in the decompressed content.
     pub offset: u64,
-    /// Number of lines in `data`; never 0.
+    /// The number of lines in `data`; never 0.
     pub lines: u32,
     /// The lines with their newlines.
     pub data: Bytes,
-    /// Where each of the lines stands, when they are not consecutive; `origin` and `offset` are those of the first then.
+    /// The position of each line if the lines are not consecutive. `origin` and `offset` are then those of the first
+    /// line.
     pub positions: Option<Arc<[LinePosition]>>,
-    /// Whether the last line is a part of a line: its end had not come when it was handed out, or its beginning was handed
-    /// out before. Only a followed file has such lines; the last line of a content that is complete is whole without a
-    /// newline.
+    /// Whether the last line is a part of a line: either its end had not arrived when it was handed out, or its
+    /// beginning was handed out before. Only a followed file has such lines. The last line of a complete content is
+    /// whole, even without a newline.
     pub partial: bool,
 }
 
 impl Batch {
-    /// Consecutive lines of one source.
+    /// Creates a batch of consecutive lines.
     pub fn new(origin: Arc<Origin>, offset: u64, lines: u32, data: Bytes) -> Batch {
         Batch { origin, offset, lines, data, positions: None, partial: false }
     }
 
-    /// The same, of which the last line is `partial`.
+    /// Returns the same batch. `partial` says whether its last line is a part of a line.
     pub fn with_partial(self, partial: bool) -> Batch {
         Batch { partial, ..self }
     }
 
-    /// Whether the line with the number `index` is a part of a line.
+    /// Returns whether line number `index` is a part of a line.
     #[inline]
     pub fn is_partial(&self, index: usize) -> bool {
         self.partial && index + 1 == self.lines as usize
     }
 
-    /// Lines from anywhere: `data` has as many as there are `positions`. `None` when there is none.
+    /// Creates a batch of lines from several sources: `data` has one line for each position. Returns `None` if there is
+    /// no position.
     pub fn gathered(positions: Vec<LinePosition>, data: Bytes) -> Option<Batch> {
         let LinePosition { origin, offset } = positions.first()?.clone();
         Some(Batch {
@@ -93,7 +100,7 @@ impl Batch {
         })
     }
 
-    /// The source and the offset of the line with the number `index`, which begins `start` bytes into `data`.
+    /// Returns the source and the offset of line number `index`. The line begins at byte `start` of `data`.
     #[inline]
     pub fn position(&self, index: usize, start: usize) -> (&Arc<Origin>, u64) {
         match self.positions.as_ref().and_then(|positions| positions.get(index)) {
@@ -102,8 +109,8 @@ impl Batch {
         }
     }
 
-    /// The part of this batch that begins with the line numbered `index`, `start` bytes into it: `lines` lines, which are
-    /// `data`.
+    /// Returns a part of this batch: `lines` lines from line number `index` on. The part begins at byte `start` of
+    /// `self.data`, and its bytes are `data`.
     pub(crate) fn part(&self, index: usize, start: usize, lines: u32, data: Bytes) -> Batch {
         let (origin, offset) = self.position(index, start);
         let positions =
@@ -112,7 +119,7 @@ impl Batch {
         Batch { origin: Arc::clone(origin), offset, lines, data, positions, partial }
     }
 
-    /// Takes the first line off as a batch of its own; `None` when this batch has but one line.
+    /// Takes off the first line as a batch of its own. Returns `None` if there is only one line.
     pub fn split_first_line(&mut self) -> Option<Batch> {
         if self.lines < 2 {
             return None;

@@ -1,24 +1,24 @@
-//! Splitting bytes into lines, the one way it is done everywhere.
+//! Splitting bytes into lines. All parts of the program use these functions.
 //!
-//! A line is the bytes between two newlines, the newline not included. One carriage return before the newline belongs
-//! to the line's end, not to the line, so that files written on Windows give the same documents. A final line without
-//! a newline is a line; nothing after a final newline is not.
+//! A line is the bytes between two newlines, without the newlines. A carriage return directly before the newline
+//! belongs to the line's end and not to the line, so a file written on Windows gives the same documents. A last line
+//! without a newline is a line. After a last newline there is no further line.
 
 use std::borrow::Cow;
 
 use memchr::memchr;
 
-/// A line and where it starts in the bytes it was split from.
+/// A line, and its place in the bytes that it was split from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// Offset of the first byte.
+    /// The offset of the line's first byte.
     pub start: usize,
     /// The line without its end.
     pub bytes: &'a [u8],
 }
 
-/// `line` as it is matched and stored: without the mark that UTF-8 may have at its beginning (U+FEFF), where the line is
-/// the first of its content, at `offset` 0. Ids, origins and offsets are those of the whole line.
+/// Returns the line that is matched and stored. The first line of a content (`offset` 0) may begin with a byte order
+/// mark (U+FEFF in UTF-8), which is left out. Ids, origins and offsets are computed with the mark.
 #[inline]
 pub fn without_mark(line: &[u8], offset: u64) -> &[u8] {
     match offset {
@@ -27,12 +27,12 @@ pub fn without_mark(line: &[u8], offset: u64) -> &[u8] {
     }
 }
 
-/// Iterates over the lines of `data`.
+/// Returns an iterator over the lines of `data`.
 pub fn lines(data: &[u8]) -> Lines<'_> {
     Lines { data, position: 0 }
 }
 
-/// The iterator that [`lines`] makes.
+/// The iterator that [`lines`] returns.
 #[derive(Debug, Clone)]
 pub struct Lines<'a> {
     data: &'a [u8],
@@ -63,8 +63,8 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// A message as a line: without the end of line at its end. A newline within it becomes the two characters `\n`, because
-/// a line has none.
+/// Returns a message as a line: without a line end at its end. A newline inside the message becomes the two characters
+/// `\n`, because a line contains no newline.
 #[inline]
 pub fn of_message(message: &[u8]) -> Cow<'_, [u8]> {
     let line = without_carriage_return(message.strip_suffix(b"\n").unwrap_or(message));
@@ -85,7 +85,7 @@ fn without_newlines(line: &[u8], first: usize) -> Vec<u8> {
     whole
 }
 
-/// `line` without the one carriage return that belongs to its end.
+/// Returns `line` without the carriage return that belongs to its end.
 #[inline]
 pub fn without_carriage_return(line: &[u8]) -> &[u8] {
     match line {
@@ -94,7 +94,7 @@ pub fn without_carriage_return(line: &[u8]) -> &[u8] {
     }
 }
 
-/// How many lines `data` holds: its newlines, and one more when it does not end with one.
+/// Returns the number of lines in `data`: the number of newlines, plus one if `data` does not end with a newline.
 pub fn count(data: &[u8]) -> usize {
     let newlines = memchr::memchr_iter(b'\n', data).count();
     newlines + usize::from(data.last().is_some_and(|&byte| byte != b'\n'))

@@ -1,19 +1,19 @@
-//! Text that comes from elsewhere (names of files, replies of servers, lines of logs) on a stream that a person reads.
+//! Text from outside (file names, replies of servers, lines of logs), made safe for people to read.
 //!
-//! A control character in it could move the cursor, change colours, hide text or begin a line that looks like one of
-//! ours; so could the characters that change the direction of writing. They are shown as escapes: `\n`, `\x1b`,
-//! `\u{202e}`. What goes to standard output is data and stays as it is.
+//! A control character in such text could move the cursor, change colours, hide text, or begin a line that looks like
+//! one of logator's own. Characters that change the direction of writing are dangerous too. All of them are shown as
+//! escapes: `\n`, `\x1b`, `\u{202e}`. Standard output is data, and is not changed.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether a terminal might do something else with `c` than show it.
+/// Returns whether a terminal may do something else with `c` than show it.
 fn acts(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// `text` on one line, every character that acts on a terminal escaped.
+/// Returns `text` on one line, with an escape for each dangerous character.
 pub fn line(text: &str) -> Cow<'_, str> {
     if !text.chars().any(acts) {
         return Cow::Borrowed(text);
@@ -36,7 +36,8 @@ pub fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// `text` on the lines that it has, each as [`line`](fn@line) shows it: for a block that we have laid out ourselves.
+/// Returns `text` with an escape for each dangerous character except newlines. It is for text whose line breaks are our
+/// own.
 pub fn block(text: &str) -> Cow<'_, str> {
     if !text.chars().any(|c| acts(c) && c != '\n') {
         return Cow::Borrowed(text);
@@ -44,8 +45,8 @@ pub fn block(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.split('\n').map(line).collect::<Vec<_>>().join("\n"))
 }
 
-/// A sentence on one line. An error about a pattern ends with two lines more, the pattern and a caret under its fault;
-/// they stay.
+/// Returns a sentence on one line. An error about a pattern ends with two more lines: the pattern, and a caret below
+/// the fault. These two lines stay.
 pub fn sentence(text: &str) -> Cow<'_, str> {
     let Some((before, caret)) = text.rsplit_once('\n') else { return line(text) };
     let Some((words, pattern)) = before.rsplit_once('\n') else { return line(text) };
@@ -56,7 +57,7 @@ pub fn sentence(text: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{}\n{}\n{caret}", line(words), line(pattern)))
 }
 
-/// JSON text with the characters escaped that JSON lets stand and that act on a terminal.
+/// Returns JSON text with an escape for each dangerous character. JSON itself allows some of these characters.
 pub fn json(text: String) -> String {
     if !text.chars().any(acts) {
         return text;
@@ -64,7 +65,7 @@ pub fn json(text: String) -> String {
     let mut shown = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         match acts(c) {
-            // All of them have four hexadecimal digits at most.
+            // No dangerous character has more than four hexadecimal digits.
             true => {
                 let _ = write!(shown, "\\u{:04x}", u32::from(c));
             }

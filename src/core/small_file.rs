@@ -1,7 +1,8 @@
 //! Files that are read whole because they are small: configurations, secrets, keys, certificates.
 //!
-//! Only a regular file is read: a device such as `/dev/zero` has no end, a FIFO keeps whoever opens it until somebody
-//! writes. And only up to a limit, so that the name of a log given for that of a key costs no memory.
+//! Only a regular file is read. A device such as `/dev/zero` has no end, and opening a FIFO waits for a writer. Each
+//! kind of file has a largest size. If a user names a large log by mistake, the result is an error, and no memory is
+//! used up.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -10,24 +11,24 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 
-/// The largest configuration file, in bytes.
+/// The largest size of a configuration file in bytes.
 pub const CONFIGURATION: u64 = 1 << 20;
 
-/// The largest file of one secret or one pair of keys, in bytes.
+/// The largest size in bytes of a file with one secret or one key pair.
 pub const SECRET: u64 = 64 << 10;
 
-/// The largest list of keys, in bytes: some 100,000 of them.
+/// The largest size of a list of keys in bytes. About 100,000 keys fit.
 pub const KEYS: u64 = 8 << 20;
 
-/// The largest file of certificates, in bytes: several times what an operating system trusts.
+/// The largest size of a file of certificates in bytes. It is several times the list that an operating system trusts.
 pub const CERTIFICATES: u64 = 4 << 20;
 
-/// Opens the file at `path`, which has at most `limit` bytes.
+/// Opens the file at `path`, which may have up to `limit` bytes.
 ///
 /// # Errors
-/// When it cannot be opened, is not a regular file, or is larger.
+/// The file cannot be opened, is not a regular file, or is larger.
 pub fn open(path: &Path, limit: u64) -> io::Result<File> {
-    // Without O_NONBLOCK, opening a FIFO waits for somebody who writes to it.
+    // Without O_NONBLOCK, opening a FIFO waits for a writer.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
     let data = file.metadata()?;
@@ -40,28 +41,28 @@ pub fn open(path: &Path, limit: u64) -> io::Result<File> {
     Ok(file)
 }
 
-/// What is in `file`, of which at most `limit` bytes are read: it may have grown since it was opened.
+/// Reads `file`, up to `limit` bytes. The file may have grown since it was opened.
 ///
 /// # Errors
-/// When it cannot be read, or is larger.
+/// The file cannot be read, or is larger.
 pub fn read(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     file.take(limit + 1).read_to_end(&mut content)?;
     if content.len() as u64 > limit { Err(too_large(limit)) } else { Ok(content) }
 }
 
-/// What is in the file at `path`, as text.
+/// Reads the file at `path` as text.
 ///
 /// # Errors
-/// As of [`open`] and [`read`], and when it is not UTF-8.
+/// The errors of [`open`] and [`read`], and a file that is not UTF-8.
 pub fn text(path: &Path, limit: u64) -> io::Result<String> {
     as_text(read(open(path, limit)?, limit)?)
 }
 
-/// `content` as text.
+/// Returns `content` as text.
 ///
 /// # Errors
-/// When it is not UTF-8. The error does not show the bytes.
+/// `content` is not UTF-8. The error does not show the bytes.
 pub fn as_text(content: Vec<u8>) -> io::Result<String> {
     String::from_utf8(content).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
@@ -82,7 +83,7 @@ mod tests {
         std::fs::write(&path, "12345678").unwrap();
         assert_eq!(text(&path, 8).unwrap(), "12345678");
         assert!(text(&path, 7).unwrap_err().to_string().contains("larger than 7 B"));
-        // A file that has grown since it was opened.
+        // The file has grown since it was opened.
         let opened = open(&path, 8).unwrap();
         std::fs::write(&path, "123456789").unwrap();
         assert!(read(opened, 8).unwrap_err().to_string().contains("larger"));

@@ -1,4 +1,4 @@
-//! Asking everybody to stop: a flag for loops, a readable descriptor for those who wait on sockets.
+//! A request to stop: a flag for loops, and a readable descriptor for threads that wait in `poll`.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::core::error::{Error, Result};
-use crate::process::signals;
 
-/// A request to stop, made once and seen by all. Cloning shares it.
+/// A request to stop, which is made once and seen by all threads. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Stop {
     inner: Arc<Inner>,
@@ -21,44 +20,34 @@ struct Inner {
 }
 
 impl Stop {
-    /// A stop that nobody has asked for yet.
+    /// Creates a stop that is not requested yet.
+    ///
+    /// # Errors
+    /// The system gives no pipe.
     pub fn new() -> Result<Self> {
         Ok(Stop { inner: Arc::new(Inner { requested: AtomicBool::new(false), waker: Waker::new()? }) })
     }
 
-    /// Asks everybody to stop.
+    /// Requests the stop.
     pub fn request(&self) {
         if !self.inner.requested.swap(true, Ordering::SeqCst) {
             self.inner.waker.wake();
         }
     }
 
-    /// Whether somebody has asked.
+    /// Returns whether the stop was requested.
     pub fn is_requested(&self) -> bool {
         self.inner.requested.load(Ordering::Relaxed)
     }
 
-    /// A descriptor that is readable from the request on, for `poll`.
+    /// Returns a descriptor for `poll`. It becomes readable with the request, and stays so.
     pub fn descriptor(&self) -> RawFd {
         self.inner.waker.descriptor()
     }
 
-    /// The same, borrowed.
+    /// Returns the same descriptor, borrowed.
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         self.inner.waker.reader.as_fd()
-    }
-
-    /// On SIGTERM and SIGINT: requests the stop, then calls `react` with the signal's name. See
-    /// [`signals`] for what further signals do.
-    ///
-    /// # Errors
-    /// When signals cannot be received.
-    pub fn on_signals(&self, react: impl Fn(&'static str) + Send + 'static) -> Result<()> {
-        let stop = self.clone();
-        signals::on_stop(move |signal| {
-            stop.request();
-            react(signal);
-        })
     }
 }
 
@@ -67,26 +56,29 @@ impl Stop {
 pub struct Waker {
     reader: PipeReader,
     writer: PipeWriter,
-    /// Whether a byte is in the pipe: one is enough, and the pipe never fills.
+    /// Whether a byte is in the pipe. One byte is enough, so the pipe never fills.
     pending: AtomicBool,
 }
 
 impl Waker {
-    /// A waker nobody has used yet.
+    /// Creates a waker.
+    ///
+    /// # Errors
+    /// The system gives no pipe.
     pub fn new() -> Result<Self> {
-        let (reader, writer) = io::pipe().map_err(|error| Error::system("no pipe to wake up with").because(error))?;
+        let (reader, writer) = io::pipe().map_err(|error| Error::system("the system gives no pipe").because(error))?;
         Ok(Waker { reader, writer, pending: AtomicBool::new(false) })
     }
 
     /// Makes the descriptor readable.
     pub fn wake(&self) {
         if !self.pending.swap(true, Ordering::SeqCst) {
-            // The pipe is empty, so this can neither block nor fail for want of room.
+            // The pipe is empty. Therefore this write cannot block, and cannot fail for lack of room.
             let _ = (&self.writer).write_all(&[1]);
         }
     }
 
-    /// Takes the wake-up: what happened before it is seen by the caller from here on.
+    /// Makes the descriptor unreadable again. The caller sees everything that happened before the wake-up.
     pub fn clear(&self) {
         if self.pending.load(Ordering::SeqCst) {
             let _ = (&self.reader).read_exact(&mut [0]);
@@ -94,7 +86,7 @@ impl Waker {
         }
     }
 
-    /// The descriptor, for `poll`.
+    /// Returns the descriptor for `poll`.
     pub fn descriptor(&self) -> RawFd {
         self.reader.as_raw_fd()
     }

@@ -1,28 +1,21 @@
-//! BSON, after version 1.1 of bsonspec.org: double, string, object, array, boolean, date, null and int64.
+//! The BSON writer (bsonspec.org, version 1.1): double, string, object, array, boolean, date, null and int64.
 
+use super::bson_type::{ARRAY, BOOL, DATE, DOUBLE, INT64, NULL, OBJECT, TEXT};
+use super::encoded::Encoding;
+use super::id::DocumentId;
 use super::keys::Key;
 use super::writer::DocumentWriter;
-use super::{DocumentId, Encoding};
 
-const DOUBLE: u8 = 0x01;
-pub(super) const TEXT: u8 = 0x02;
-const OBJECT: u8 = 0x03;
-const ARRAY: u8 = 0x04;
-const BOOL: u8 = 0x08;
-const DATE: u8 = 0x09;
-const NULL: u8 = 0x0A;
-const INT64: u8 = 0x12;
-
-/// A BSON document at the end of a buffer.
+/// A BSON document under construction at the end of a buffer.
 pub(super) struct Bson<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
-    /// Where the type of the next value is written: before its key.
+    /// The position of the type byte of the next value: it precedes the key.
     kind_at: usize,
 }
 
 impl<'a> Bson<'a> {
-    /// Begins a document with its `_id`.
+    /// Begins a document and writes its `_id`.
     #[inline]
     pub fn begin(out: &'a mut Vec<u8>, id: &DocumentId) -> Self {
         const START: &[u8; 13] = b"\0\0\0\0\x02_id\0\x2d\0\0\0";
@@ -35,7 +28,7 @@ impl<'a> Bson<'a> {
         Bson { out, start, kind_at: 0 }
     }
 
-    /// Ends the document.
+    /// Ends the document: writes its closing NUL and its length.
     #[inline]
     pub fn end(self) {
         self.out.push(0);
@@ -62,7 +55,7 @@ impl<'a> Bson<'a> {
     }
 }
 
-/// `length` as BSON writes it. A document of 2 GiB has no right length; stores refuse far smaller ones.
+/// Returns `length` as BSON writes it. A document over 2 GiB has no valid length, but stores refuse far smaller ones.
 #[inline]
 fn length_bytes(length: usize) -> [u8; 4] {
     i32::try_from(length).unwrap_or(i32::MAX).to_le_bytes()
@@ -116,7 +109,7 @@ impl DocumentWriter for Bson<'_> {
         self.value(DATE, ms.to_le_bytes());
     }
 
-    /// The type is already there: a key is written as that of a text.
+    /// The type byte is already correct: `key` and `name` write that of a string.
     #[inline]
     fn text(&mut self, text: &[u8]) {
         self.out.extend_from_slice(&length_bytes(text.len() + 1));

@@ -1,4 +1,4 @@
-//! [`CaptureEncoder`]: what a pattern captured, as one JSON object and nothing beside it.
+//! [`CaptureEncoder`]: the captures of a pattern as one JSON object, without the fields that logator adds.
 
 use super::date::{COMMON, Formats};
 use super::json::Json;
@@ -7,27 +7,26 @@ use super::writer::Tags;
 use crate::core::error::Result;
 use crate::grok::{Field, Span};
 
-/// Writes the captured fields of lines, with the values of [documents](super) and the names of the pattern: no `_id`,
-/// no `@timestamp`, no `tags`, no key renamed.
+/// Writes the captured fields of lines as JSON objects. The values are those of [documents](super), the names those of
+/// the pattern. There is no `_id`, no `@timestamp` and no `tags`, and no key is renamed.
 #[derive(Debug, Clone)]
 pub struct CaptureEncoder {
     plan: Plan,
-    /// Formats of fields of type `date`.
+    /// The formats for fields of type `date`.
     dates: Formats,
 }
 
 impl CaptureEncoder {
-    /// An encoder for the lines that a pattern with these fields matches.
+    /// Returns an encoder for the lines that match a pattern with these fields.
     ///
-    /// # Errors
     /// A usage error when two fields exclude each other.
     pub fn new(fields: &[Field]) -> Result<CaptureEncoder> {
         let plan = Plan::new(fields, Naming::Captured)?;
         Ok(CaptureEncoder { plan, dates: Formats::new(&COMMON.map(String::from))? })
     }
 
-    /// Appends the object of `line` to `out`, without a newline after it. `spans` are the pattern's captures, by slot;
-    /// `now_ms` is the time in milliseconds since 1970, which only matters to dates without a year.
+    /// Appends the object of `line` to `out`, without a newline after it. `spans` are the captures of the pattern, by
+    /// slot. `now_ms` is the time in milliseconds since 1970; only dates without a year depend on it.
     pub fn encode(&mut self, line: &[u8], spans: &[Span], now_ms: i64, out: &mut Vec<u8>) {
         let captured = Captured { line, spans, ascii: line.is_ascii(), now_ms };
         let mut writer = Json::begin_bare(out);

@@ -1,50 +1,50 @@
-//! [`Encoder`]: one thread's way from a line and its spans to a document.
+//! [`Encoder`]: makes documents from lines and the spans of their captures.
 
 use crate::core::error::{Error, Result};
-use crate::document::Encoding;
 use crate::grok::{DateRule, Field, Span};
 
-use super::DocumentId;
 use super::bson::Bson;
 use super::date::{COMMON, Formats};
+use super::encoded::Encoding;
+use super::id::DocumentId;
 use super::json::Json;
 use super::keys::{self, Key};
-use super::object::Passage;
 use super::outer_fields::OuterFields;
-use super::plan::{Captured, Naming, Plan, write_text};
-use super::writer::{DocumentWriter, Tags};
+use super::plan::{Captured, Naming, Plan};
+use super::stored_tape::StoredTape;
+use super::writer::{DocumentWriter, Tags, write_text};
 
-/// Encodes lines as documents. It has memory of its own (the date last read, room to work in): compile one, then clone
-/// it for every thread.
+/// Encodes lines as documents. An encoder keeps state (the last date, buffers): compile one, then clone it for every
+/// thread.
 #[derive(Debug, Clone)]
 pub struct Encoder {
     shape: Shape,
-    /// Formats of `@timestamp`.
+    /// The formats for `@timestamp`.
     dates: Formats,
-    /// Formats of fields of type `date`.
+    /// The formats for fields of type `date`.
     field_dates: Formats,
     timestamp: Key,
     message: Key,
-    /// What the next documents are tagged with, whatever else they are.
-    always: Tags,
+    /// The tags that the next documents get in any case.
+    constant_tags: Tags,
 }
 
 #[derive(Debug, Clone)]
 enum Shape {
-    /// The fields of a pattern; the slots that `@timestamp` may be read from.
+    /// The fields of a pattern, and the slots from which `@timestamp` may be read.
     Fields { plan: Plan, date_slots: Vec<usize> },
-    /// Lines that are JSON objects; the paths that `@timestamp` may be read from, as JSON and as BSON documents have them.
-    JsonObject { json: Vec<Vec<String>>, bson: Vec<Vec<String>>, passage: Passage },
+    /// Lines that are JSON objects, and the paths from which `@timestamp` may be read: as JSON documents name them and
+    /// as BSON documents name them.
+    JsonObject { json: Vec<Vec<String>>, bson: Vec<Vec<String>>, tape: StoredTape },
 }
 
 impl Encoder {
-    /// An encoder for the lines that a pattern with these fields matches.
+    /// Returns an encoder for the lines that match a pattern with these fields.
     ///
-    /// Fields of type `date` are read by the rule's formats and then by [`COMMON`].
+    /// Fields of type `date` are read with the formats of the rule, then with [`COMMON`].
     ///
-    /// # Errors
-    /// A usage error when two fields exclude each other, when none of the date rule's paths is a field, or when a
-    /// format is wrong.
+    /// A usage error when two fields exclude each other, when none of the paths of the date rule is a field, or when a
+    /// format is invalid.
     pub fn new(fields: &[Field], date: Option<&DateRule>) -> Result<Encoder> {
         let plan = Plan::new(fields, Naming::Stored)?;
         let mut date_slots = Vec::new();
@@ -59,8 +59,8 @@ impl Encoder {
         if let Some(rule) = date
             && date_slots.is_empty()
         {
-            let wanted: Vec<_> = rule.paths.iter().map(|path| keys::shown(path)).collect();
-            let known: Vec<_> = fields.iter().map(|field| keys::shown(&field.path)).collect();
+            let wanted: Vec<_> = rule.paths.iter().map(|path| keys::display_path(path)).collect();
+            let known: Vec<_> = fields.iter().map(|field| keys::display_path(&field.path)).collect();
             return Err(Error::usage(format!(
                 "the date is to be read from {}, which the pattern does not capture; it captures {}",
                 wanted.join(" or "),
@@ -70,20 +70,19 @@ impl Encoder {
         Encoder::with_shape(Shape::Fields { plan, date_slots }, date)
     }
 
-    /// An encoder for lines that are JSON objects already.
+    /// Returns an encoder for lines that are JSON objects.
     ///
-    /// # Errors
-    /// A usage error when a date format is wrong.
+    /// A usage error when a date format is invalid.
     pub fn json_object(date: Option<&DateRule>) -> Result<Encoder> {
         let stored = |encoding: Encoding| {
             let one = |path: &Vec<String>| {
                 let parts = path.iter().enumerate();
-                parts.map(|(depth, part)| keys::stored(encoding, part, depth == 0).into_owned()).collect()
+                parts.map(|(depth, part)| keys::stored_name(encoding, part, depth == 0).into_owned()).collect()
             };
             date.iter().flat_map(|rule| &rule.paths).filter(|path| !path.is_empty()).map(one).collect()
         };
         let (json, bson) = (stored(Encoding::Json), stored(Encoding::Bson));
-        Encoder::with_shape(Shape::JsonObject { json, bson, passage: Passage::default() }, date)
+        Encoder::with_shape(Shape::JsonObject { json, bson, tape: StoredTape::default() }, date)
     }
 
     fn with_shape(shape: Shape, date: Option<&DateRule>) -> Result<Encoder> {
@@ -92,22 +91,22 @@ impl Encoder {
         let dates = Formats::new(own)?;
         let field_dates = Formats::new(&[own, &common].concat())?;
         let (timestamp, message) = (Key::new("@timestamp"), Key::new("message"));
-        Ok(Encoder { shape, dates, field_dates, timestamp, message, always: Tags::default() })
+        Ok(Encoder { shape, dates, field_dates, timestamp, message, constant_tags: Tags::default() })
     }
 
-    /// Says whether the lines of the next documents are parts of lines, which is a tag.
+    /// Sets whether the next lines are parts of lines. Their documents get the tag `_partial`.
     #[inline]
     pub fn set_partial(&mut self, partial: bool) {
-        self.always = if partial { Tags::PARTIAL } else { Tags::default() };
+        self.constant_tags = if partial { Tags::PARTIAL } else { Tags::default() };
     }
 
-    /// Appends the document of `line` to `out`, in JSON without a newline after it.
+    /// Appends the document of `line` to `out`. A JSON document has no newline after it.
     ///
-    /// `spans` are the pattern's captures, by slot; for JSON objects they are not looked at. `now_ms` is the time in
-    /// milliseconds since 1970; it only matters to dates without a year.
+    /// `spans` are the captures of the pattern, by slot; they are not used for JSON objects. `now_ms` is the time in
+    /// milliseconds since 1970; only dates without a year depend on it.
     ///
-    /// Answers `false`, and appends nothing, when the encoder is for JSON objects and the line is none: it counts as
-    /// unmatched.
+    /// Returns `false`, and appends nothing, when the encoder expects JSON objects and the line is not one. The line
+    /// then counts as unmatched.
     #[inline]
     pub fn encode(
         &mut self,
@@ -121,9 +120,10 @@ impl Encoder {
         self.encode_any(encoding, id, None, line, spans, now_ms, out)
     }
 
-    /// The same for a message that was in an envelope: the fields `outer` it are written as well. `line` is the message.
-    #[expect(clippy::too_many_arguments, reason = "those of encode, and one more")]
-    pub fn encode_within(
+    /// Does the same as [`encode`](Encoder::encode) for a message from an envelope, and also writes the outer fields.
+    /// `line` is the message.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of encode, and one more")]
+    pub fn encode_enveloped(
         &mut self,
         encoding: Encoding,
         id: &DocumentId,
@@ -137,7 +137,7 @@ impl Encoder {
     }
 
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "as above")]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of encode, and one more")]
     fn encode_any(
         &mut self,
         encoding: Encoding,
@@ -165,11 +165,11 @@ impl Encoder {
                 }
                 true
             }
-            Shape::JsonObject { json, bson, passage } => {
+            Shape::JsonObject { json, bson, tape } => {
                 let paths = if encoding == Encoding::Json { json } else { bson };
-                let read = passage.read(encoding, line, paths, &mut self.dates, now_ms);
+                let read = tape.read(encoding, line, paths, &mut self.dates, now_ms);
                 let Some(mut object) = read else { return false };
-                object.tag(self.always);
+                object.tag(self.constant_tags);
                 out.reserve(line.len() + 128);
                 match encoding {
                     Encoding::Json => {
@@ -193,19 +193,19 @@ impl Encoder {
         match encoding {
             Encoding::Json => {
                 let mut writer = Json::begin(out, id);
-                write_unmatched(&mut writer, &self.message, line, self.always);
+                write_unmatched(&mut writer, &self.message, line, self.constant_tags);
                 writer.end();
             }
             Encoding::Bson => {
                 let mut writer = Bson::begin(out, id);
-                write_unmatched(&mut writer, &self.message, line, self.always);
+                write_unmatched(&mut writer, &self.message, line, self.constant_tags);
                 writer.end();
             }
         }
     }
 
-    /// Appends the document of a message that was in an envelope and that no pattern was looked for in, or none matches:
-    /// the fields `outer` it and the whole of it as `message`, and in the latter case (`unmatched`) the tag.
+    /// Appends the document of a message from an envelope that is not parsed: the outer fields, and the whole message
+    /// as `message`. `unmatched` says that patterns were tried and none matched; the document is then tagged.
     pub fn encode_message(
         &self,
         encoding: Encoding,
@@ -236,7 +236,7 @@ impl Encoder {
             writer.date(date);
         }
         let mut tags = if unmatched { Tags::UNMATCHED } else { Tags::default() };
-        tags.add(self.always);
+        tags.add(self.constant_tags);
         outer.write_message(writer, &self.message, message, tags);
     }
 
@@ -251,7 +251,7 @@ impl Encoder {
     ) {
         let Shape::Fields { plan, date_slots } = &self.shape else { return };
         let captured = Captured { line, spans, ascii: line.is_ascii(), now_ms };
-        let mut tags = self.always;
+        let mut tags = self.constant_tags;
         let (mut present, mut dated) = (false, false);
         for &slot in date_slots {
             let Some(text) = captured.text(slot) else { continue };
@@ -274,16 +274,16 @@ impl Encoder {
                     writer.date(date);
                 }
                 tags.add(outer.tags());
-                plan.write_within(outer.root(W::ENCODING), writer, &captured, &mut self.field_dates, &mut tags);
+                plan.write_enveloped(outer.root(W::ENCODING), writer, &captured, &mut self.field_dates, &mut tags);
             }
         }
-        tags.write(writer, outer.into_iter().flat_map(|outer| outer.doubles(W::ENCODING)));
+        tags.write(writer, outer.into_iter().flat_map(|outer| outer.duplicates(W::ENCODING)));
     }
 }
 
-fn write_unmatched<W: DocumentWriter>(writer: &mut W, message: &Key, line: &[u8], always: Tags) {
+fn write_unmatched<W: DocumentWriter>(writer: &mut W, message: &Key, line: &[u8], constant_tags: Tags) {
     let mut tags = Tags::UNMATCHED;
-    tags.add(always);
+    tags.add(constant_tags);
     writer.key(message);
     write_text(line, writer, line.is_ascii(), &mut tags);
     tags.write(writer, std::iter::empty());

@@ -1,18 +1,20 @@
-//! JSON: one object on one line.
+//! The JSON writer: one object on one line.
 
 use super::date::write_iso;
+use super::encoded::Encoding;
+use super::escape::{write_escaped, write_replaced};
+use super::id::DocumentId;
 use super::keys::Key;
 use super::writer::DocumentWriter;
-use super::{DocumentId, Encoding};
 
-/// A JSON object at the end of a buffer. Every value is followed by a comma; closing an object or array turns the last
-/// one into the bracket.
+/// A JSON object under construction at the end of a buffer. A comma follows every value. Closing an object or array
+/// replaces the last comma by the bracket.
 pub(super) struct Json<'a> {
     out: &'a mut Vec<u8>,
 }
 
 impl<'a> Json<'a> {
-    /// Begins a document with its `_id`.
+    /// Begins a document and writes its `_id`.
     #[inline]
     pub fn begin(out: &'a mut Vec<u8>, id: &DocumentId) -> Self {
         const START: &[u8; 8] = b"{\"_id\":\"";
@@ -24,7 +26,7 @@ impl<'a> Json<'a> {
         Json { out }
     }
 
-    /// Begins an object with nothing in it.
+    /// Begins an object without any member.
     pub fn begin_bare(out: &'a mut Vec<u8>) -> Self {
         out.push(b'{');
         Json { out }
@@ -80,7 +82,7 @@ impl DocumentWriter for Json<'_> {
     }
 
     fn float(&mut self, value: f64) {
-        // The shortest text that reads back as the same number, always with a point or an exponent.
+        // serde_json writes the shortest text that reads back as the same number, always with a point or an exponent.
         serde_json::to_writer(&mut *self.out, &value).expect("a number is written to memory");
         self.out.push(b',');
     }
@@ -135,116 +137,5 @@ impl DocumentWriter for Json<'_> {
 
     fn is_empty(&self, mark: usize) -> bool {
         self.out.len() == mark
-    }
-}
-
-/// Whether `byte` cannot stand in a JSON string as it is.
-#[inline(always)]
-fn needs_escape(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
-}
-
-/// Whether any of 8 bytes needs an escape. Each test leaves the top bit of a byte set where it holds; a borrow can only
-/// set bits above a byte for which it does.
-#[inline(always)]
-fn any_of_8(bytes: [u8; 8]) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let word = u64::from_le_bytes(bytes);
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    let found = control | (quote.wrapping_sub(ONES) & !quote) | (backslash.wrapping_sub(ONES) & !backslash);
-    found & (ONES << 7) != 0
-}
-
-/// Whether any of 16 bytes needs an escape, without a branch a byte: the compiler makes vector code of it.
-#[inline(always)]
-fn any_of_16(block: &[u8; 16]) -> bool {
-    block.iter().fold(0_u8, |found, &byte| found | u8::from(needs_escape(byte))) != 0
-}
-
-/// How many of the first bytes of `text` need no escape, at least: whole blocks only.
-#[inline]
-pub(super) fn plain_blocks(text: &[u8]) -> usize {
-    text.as_chunks::<16>().0.iter().take_while(|block| !any_of_16(block)).count() * 16
-}
-
-/// Whether no byte of `text` needs an escape. The last block overlaps the one before it, so that there is no rest.
-#[inline]
-fn is_plain(text: &[u8]) -> bool {
-    if let Some(last) = text.last_chunk::<16>() {
-        return plain_blocks(text) == text.len() / 16 * 16 && !any_of_16(last);
-    }
-    if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
-        return !any_of_8(*first) && !any_of_8(*last);
-    }
-    !text.iter().any(|&byte| needs_escape(byte))
-}
-
-/// Appends `text` (UTF-8) as the inside of a JSON string.
-#[inline]
-pub(super) fn write_escaped(text: &[u8], out: &mut Vec<u8>) {
-    if is_plain(text) { out.extend_from_slice(text) } else { write_with_escapes(text, out) }
-}
-
-/// The same for bytes of any kind: what is not UTF-8 is replaced by U+FFFD.
-#[inline]
-pub(crate) fn escape(bytes: &[u8], out: &mut Vec<u8>) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => write_escaped(text.as_bytes(), out),
-        Err(_) => write_replaced(bytes, out),
-    }
-}
-
-#[cold]
-fn write_replaced(bytes: &[u8], out: &mut Vec<u8>) {
-    for chunk in bytes.utf8_chunks() {
-        write_escaped(chunk.valid().as_bytes(), out);
-        if !chunk.invalid().is_empty() {
-            out.extend_from_slice("\u{FFFD}".as_bytes());
-        }
-    }
-}
-
-#[cold]
-fn write_with_escapes(text: &[u8], out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut run = 0;
-    for (index, &byte) in text.iter().enumerate() {
-        if !needs_escape(byte) {
-            continue;
-        }
-        out.extend_from_slice(&text[run..index]);
-        run = index + 1;
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            _ => {
-                let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
-                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
-            }
-        }
-    }
-    out.extend_from_slice(&text[run..]);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_byte_is_told_plain_or_not_at_every_place_of_every_length() {
-        for length in 1..40 {
-            for at in 0..length {
-                for byte in 0..=255 {
-                    let mut text = vec![b'a'; length];
-                    text[at] = byte;
-                    assert_eq!(is_plain(&text), !needs_escape(byte), "{byte} at {at} of {length}");
-                }
-            }
-        }
     }
 }

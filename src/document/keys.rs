@@ -1,26 +1,28 @@
-//! Which names stores refuse, and how they are called there.
+//! Names of fields: how JSON and BSON documents store them, and keys that are encoded once.
 //!
-//! A name that stands at the top of the document and is `_id`, `@timestamp` or `tags` gets a `_` at its end, in every
-//! encoding, because those three are logator's own. Beside that a JSON document keeps every name as it is. In a BSON
-//! document a name has no NUL, and MongoDB refuses or cannot address names with a dot or a `$` at their beginning (which of
-//! them depends on its version, and on where the name stands): leading `$` signs and each `.` and NUL become `_` there.
+//! A field at the top level of the document that is called `_id`, `@timestamp` or `tags` gets a `_` at its end, in both
+//! encodings, because these three names belong to logator. Apart from that, a JSON document keeps every name. In a BSON
+//! document a name cannot hold a NUL, and MongoDB refuses or cannot address names with a dot or with a `$` at their
+//! beginning (the details depend on its version and on the level of the name). So leading `$` signs, and each `.` and
+//! NUL, become `_` there.
 
 use std::borrow::Cow;
 
-use super::Encoding;
-use super::json::write_escaped;
+use super::bson_type;
+use super::encoded::Encoding;
+use super::escape::write_escaped;
 
-/// `part` as a document of `encoding` has it; `top` when it stands at the top of the document.
-pub(super) fn stored(encoding: Encoding, part: &str, top: bool) -> Cow<'_, str> {
+/// Returns the name that a document of `encoding` has for `part`. `top` says that the name stands at the top level.
+pub(super) fn stored_name(encoding: Encoding, part: &str, top: bool) -> Cow<'_, str> {
     let mut name = String::new();
     if rename(encoding, part, top, &mut name) { Cow::Owned(name) } else { Cow::Borrowed(part) }
 }
 
-/// Puts the name that a document of `encoding` has for `part` into `name`, and answers whether that is another one. If not,
-/// `name` is empty.
+/// Writes the name that a document of `encoding` has for `part` into `name`, and returns `true`. If the document keeps
+/// `part` unchanged, `name` is empty and the result is `false`.
 pub(super) fn rename(encoding: Encoding, part: &str, top: bool, name: &mut String) -> bool {
     name.clear();
-    if encoding == Encoding::Bson && is_refused(part) {
+    if encoding == Encoding::Bson && is_renamed_in_bson(part) {
         let unsigned = part.trim_start_matches('$');
         name.extend(std::iter::repeat_n('_', part.len() - unsigned.len()));
         name.extend(unsigned.chars().map(|c| if c == '.' || c == '\0' { '_' } else { c }));
@@ -34,48 +36,49 @@ pub(super) fn rename(encoding: Encoding, part: &str, top: bool, name: &mut Strin
     !name.is_empty()
 }
 
-/// Whether a BSON document has another name for `part`.
+/// Returns whether a BSON document has another name for `part`.
 #[inline]
-pub(super) fn is_refused(part: &str) -> bool {
+pub(super) fn is_renamed_in_bson(part: &str) -> bool {
     part.starts_with('$') || part.bytes().any(|byte| byte == b'.' || byte == 0)
 }
 
-/// A key, encoded once for all documents.
+/// A key that is encoded once for all documents.
 #[derive(Debug, Clone)]
 pub(super) struct Key {
-    /// As a JSON document has it.
+    /// The name in a JSON document.
     pub name: String,
-    /// As a BSON document has it.
+    /// The name in a BSON document.
     pub bson_name: String,
-    /// `"key":`
+    /// The JSON form: `"key":`.
     pub json: EncodedKey,
-    /// The type of a string, the key and its closing NUL; another type is written over the first byte.
+    /// The BSON form: the type byte of a string, the key and its closing NUL. A value of another type overwrites the
+    /// first byte.
     pub bson: EncodedKey,
 }
 
 impl Key {
-    /// The key of the field that `part` names; `top` when it stands at the top of the document.
-    pub fn of(part: &str, top: bool) -> Key {
-        Key::called(&stored(Encoding::Json, part, top), &stored(Encoding::Bson, part, top))
+    /// Returns the key of the field that `part` names. `top` says that the name stands at the top level.
+    pub fn stored(part: &str, top: bool) -> Key {
+        Key::with_names(&stored_name(Encoding::Json, part, top), &stored_name(Encoding::Bson, part, top))
     }
 
-    /// The key that is `name` whatever the encoding.
+    /// Returns a key that is `name` in both encodings.
     pub fn new(name: &str) -> Key {
-        Key::called(name, name)
+        Key::with_names(name, name)
     }
 
-    fn called(name: &str, bson_name: &str) -> Key {
+    fn with_names(name: &str, bson_name: &str) -> Key {
         let mut json = vec![b'"'];
         write_escaped(name.as_bytes(), &mut json);
         json.extend_from_slice(b"\":");
-        let mut bson = vec![super::bson::TEXT];
+        let mut bson = vec![bson_type::TEXT];
         bson.extend_from_slice(bson_name.as_bytes());
         bson.push(0);
         let (name, bson_name) = (name.to_owned(), bson_name.to_owned());
         Key { name, bson_name, json: EncodedKey::new(json), bson: EncodedKey::new(bson) }
     }
 
-    /// What a document of `encoding` calls it.
+    /// Returns the name that a document of `encoding` has for the key.
     #[inline]
     pub fn name(&self, encoding: Encoding) -> &str {
         match encoding {
@@ -85,8 +88,8 @@ impl Key {
     }
 }
 
-/// A few bytes that are written often. Short ones are copied as a block of constant size and cut back, which is a store
-/// or two in place of a call: keys are most of the copies that a document takes.
+/// The bytes of an encoded key. A short key is copied as a block of constant size and then cut to length. This takes
+/// one or two store instructions instead of a call, and keys are most of the copies in a document.
 #[derive(Debug, Clone)]
 pub(super) enum EncodedKey {
     Short([u8; EncodedKey::SHORT], usize),
@@ -120,8 +123,8 @@ impl EncodedKey {
     }
 }
 
-/// A field's name as patterns write it: `[a][b]`, or `a` when it has one part.
-pub(super) fn shown(path: &[String]) -> String {
+/// Returns the name of a field as patterns write it: `[a][b]`, or `a` when it has one part.
+pub(super) fn display_path(path: &[String]) -> String {
     match path {
         [name] => name.clone(),
         _ => path.iter().map(|part| format!("[{part}]")).collect(),
@@ -133,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_kept_but_for_our_own_and_those_that_a_store_refuses() {
+    fn names_are_kept_except_our_own_and_those_that_a_store_refuses() {
         for (part, top, json, bson) in [
             ("response", true, "response", "response"),
             ("$where", true, "$where", "_where"),
@@ -150,18 +153,22 @@ mod tests {
             ("$id", true, "$id", "_id_"),
             ("über", true, "über", "über"),
         ] {
-            assert_eq!(stored(Encoding::Json, part, top), json, "{part:?}");
-            assert_eq!(stored(Encoding::Bson, part, top), bson, "{part:?}");
+            assert_eq!(stored_name(Encoding::Json, part, top), json, "{part:?}");
+            assert_eq!(stored_name(Encoding::Bson, part, top), bson, "{part:?}");
         }
     }
 
     #[test]
-    fn what_is_named_for_json_first_is_named_for_bson_as_if_it_had_not_been() {
+    fn renaming_for_json_and_then_for_bson_equals_renaming_for_bson() {
         for part in ["$a.b\0", "_id", "$id", "$", "tags.", "tags", "$tags", "@timestamp"] {
             for top in [true, false] {
-                let json = stored(Encoding::Json, part, top);
-                let after = stored(Encoding::Bson, &json, false);
-                assert_eq!(stored(Encoding::Bson, &after, top), stored(Encoding::Bson, part, top), "{part} {top}");
+                let json = stored_name(Encoding::Json, part, top);
+                let after = stored_name(Encoding::Bson, &json, false);
+                assert_eq!(
+                    stored_name(Encoding::Bson, &after, top),
+                    stored_name(Encoding::Bson, part, top),
+                    "{part} {top}"
+                );
             }
         }
     }

@@ -1,52 +1,57 @@
-//! Documents: the fields of one line, typed, with a stable `_id`, encoded straight from the line's spans.
+//! Documents: the typed fields of one line with a stable `_id`, encoded directly from the spans of the line.
 //!
-//! # The shape of a document
-//! `_id`, then `@timestamp`, then the fields in the order of the pattern, then `tags`. JSON and BSON documents of a line
-//! hold the same, but for names that MongoDB does not take.
+//! A document holds `_id`, then `@timestamp`, then the fields in the order of the pattern, then `tags`. The JSON
+//! document and the BSON document of a line hold the same, except for names that MongoDB refuses.
 //!
-//! * **Fields.** A capture that is empty or took no part is left out, and so is an object with nothing in it. A name
-//!   that captured more than once is an array. Fields of `[@metadata]` are left out.
+//! * **Fields.** An empty capture, or one that took no part in the match, gives no field. An object without members is
+//!   left out. A name that captured more than once becomes an array. Fields of `[@metadata]` are left out.
 //! * **Types.** `int` is a 64-bit integer, `float` a double (never NaN or infinite), `bool` is `true` or `false` in any
 //!   case, `date` a BSON date or an ISO text (`2015-05-17T10:05:03.000Z`), `ip` a text. A number is read from the
-//!   beginning of its text as Logstash does, zero if there is none, and the document is tagged `_typefailure` when
-//!   something else stood there. What does not convert stays text, tagged alike. An empty number is zero. `plan.rs` has
-//!   what is Logstash's way in this and what is not.
-//! * **`@timestamp`** is the point in time of the date rule's field: UTC, in milliseconds, a BSON date or an ISO text.
-//!   When the field is there but is no date, there is no `@timestamp` and the tag is `_dateparsefailure`. The field
-//!   itself stays as captured. [`date`] lists the formats.
-//! * **Names** are kept. `_id`, `@timestamp` and `tags` are logator's own: a field of that name at the top gets a `_` at its
-//!   end (`tags_`). In BSON documents leading `$` signs, and each `.` and NUL in each part of a name, become `_`. Fields of
-//!   a pattern that would be one by that are a usage error.
-//! * **Text** that is not UTF-8 has its wrong bytes replaced by U+FFFD, and the tag is `_invalid_utf8`. NUL and control
-//!   characters are kept.
-//! * **Unmatched lines** are `_id`, `message` (the whole line, even if empty) and the tag `_grokparsefailure`.
+//!   beginning of its text, as Logstash does. If the text begins with no number, the value is zero. If the text holds
+//!   anything besides the number, the document is tagged `_typefailure`. A value that cannot be converted stays a text
+//!   and gets the same tag. An empty number is zero. `plan.rs` says where this follows Logstash and where it does not.
+//! * **`@timestamp`** is the point in time that the date rule reads from its field: UTC, in milliseconds, a BSON date
+//!   or an ISO text. If the field exists but is not a date, there is no `@timestamp` and the tag is
+//!   `_dateparsefailure`. The field itself stays as captured. [`date`] lists the formats.
+//! * **Names** are kept. `_id`, `@timestamp` and `tags` belong to logator: a field of that name at the top level gets a
+//!   `_` at its end (`tags_`). In BSON documents leading `$` signs, and each `.` and NUL in each part of a name, become
+//!   `_`. Two fields of a pattern that would get the same name by these rules are a usage error.
+//! * **Text** that is not UTF-8 has its invalid bytes replaced by U+FFFD, and the tag is `_invalid_utf8`. NUL and
+//!   control characters are kept.
+//! * **Unmatched lines** become `_id`, `message` (the whole line, even if it is empty) and the tag `_grokparsefailure`.
 //!
 //! # Lines that are JSON objects
-//! With [`Encoder::json_object`] a line must be one JSON object, at most 128 levels deep; any other line is unmatched.
-//! Its members follow `_id` and `@timestamp` in their order; the rule for names holds on every level.
+//! With [`Encoder::json_object`] a line must be one JSON object, at most 128 levels deep. Any other line is unmatched.
+//! The members of the object follow `_id` and `@timestamp` in their order. The rule for names holds on every level.
 //!
-//! * **Numbers.** Integers of 64 bits stay integers. An integer beyond them stays a text of all its digits, tagged
-//!   `_typefailure`. A number with a point or an exponent becomes the nearest double, whatever the number of its digits; one
-//!   that is beyond every double (`1e400`), or would be zero and is not (`1e-400`), stays a text, tagged alike. `-0` is a
-//!   double.
-//! * **Names that are there twice** in one object, or are one once the store's names are given to them, are one field: the
-//!   array of their values, in their order, and the document is tagged `_duplicate_field:NAME`, with the name alone, whatever
-//!   it is in.
-//! * **Half of a surrogate pair** is replaced like wrong UTF-8.
-//! * **A line's own `@timestamp`** is replaced when the date rule reads it, and is `@timestamp_` otherwise. Of several, the
-//!   first that reads counts, and all stay in `@timestamp_`.
+//! * **Numbers.** Integers of 64 bits stay integers. A larger integer stays a text of all its digits, tagged
+//!   `_typefailure`. A number with a point or an exponent becomes the nearest double, however many digits it has. A
+//!   number beyond every double (`1e400`), or one that would wrongly become zero (`1e-400`), stays a text with the same
+//!   tag. `-0` is a double.
+//! * **Duplicate names.** Names that occur twice in one object, or that become the same name by the rule for names, are
+//!   one field: the array of their values, in their order. The document is tagged `_duplicate_field:NAME`, with the
+//!   name alone, on whatever level it stands.
+//! * **An unpaired surrogate** in an escape is replaced by U+FFFD, as invalid UTF-8 is.
+//! * **The `@timestamp` of a line itself** is replaced if the date rule can read it, and becomes `@timestamp_`
+//!   otherwise. If there are several, the first that can be read counts, and all of them stay in `@timestamp_`.
 
 mod bson;
+mod bson_type;
 mod captures;
 pub mod date;
+mod encoded;
 mod encoder;
+pub(crate) mod escape;
 pub mod id;
-pub(crate) mod json;
+mod json;
 mod keys;
+mod members;
 mod object;
 mod outer_fields;
 mod plan;
 mod scan;
+mod stored_tape;
+mod tape;
 mod writer;
 // The BSON documents are checked with the driver's own reader.
 #[cfg(all(test, feature = "mongodb"))]
@@ -54,118 +59,7 @@ mod tests;
 mod value;
 
 pub use captures::CaptureEncoder;
+pub use encoded::{Documents, EncodedDocument, Encoding};
 pub use encoder::Encoder;
 pub use id::DocumentId;
 pub use outer_fields::OuterFields;
-
-/// How documents are encoded: as their sink wants them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// One JSON object a document, each closed by a newline.
-    Json,
-    /// BSON documents back to back.
-    Bson,
-}
-
-/// The encoded documents of one batch.
-///
-/// JSON documents are each closed by a newline, so that the whole of [`bytes`](Documents::bytes) can be written as it
-/// is; BSON documents stand back to back.
-#[derive(Debug)]
-pub struct Documents {
-    encoding: Encoding,
-    bytes: Vec<u8>,
-    /// For each document: where it ends in `bytes` (newline not included), its line's index in the batch, its id.
-    entries: Vec<Entry>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    start: usize,
-    end: usize,
-    line: u32,
-    id: DocumentId,
-}
-
-/// One encoded document.
-#[derive(Debug, Clone, Copy)]
-pub struct EncodedDocument<'a> {
-    /// Its `_id`.
-    pub id: DocumentId,
-    /// The index of its line in the batch.
-    pub line: u32,
-    /// The encoded bytes, a JSON document without its newline.
-    pub bytes: &'a [u8],
-}
-
-impl Documents {
-    /// An empty buffer for documents of `encoding`.
-    pub fn new(encoding: Encoding) -> Self {
-        Documents { encoding, bytes: Vec::new(), entries: Vec::new() }
-    }
-
-    /// The encoding of every document in it.
-    pub fn encoding(&self) -> Encoding {
-        self.encoding
-    }
-
-    /// Forgets all documents, keeps the memory.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.entries.clear();
-    }
-
-    /// Number of documents.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// All documents, as they can be written to a file (JSON) or sent one after the other (BSON).
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// The document at `index`.
-    pub fn get(&self, index: usize) -> EncodedDocument<'_> {
-        let entry = &self.entries[index];
-        EncodedDocument { id: entry.id, line: entry.line, bytes: &self.bytes[entry.start..entry.end] }
-    }
-
-    /// All documents in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = EncodedDocument<'_>> {
-        (0..self.len()).map(|index| self.get(index))
-    }
-
-    /// Those at `indexes`, in that order.
-    pub fn only(&self, indexes: &[usize]) -> Documents {
-        let mut documents = Documents::new(self.encoding);
-        for EncodedDocument { id, line, bytes } in indexes.iter().map(|&index| self.get(index)) {
-            documents.push(line, id, |out| {
-                out.extend_from_slice(bytes);
-                true
-            });
-        }
-        documents
-    }
-
-    /// Adds a document: `write` appends its bytes to the buffer. When it answers `false` what it wrote is taken back.
-    #[inline]
-    pub fn push(&mut self, line: u32, id: DocumentId, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
-        let start = self.bytes.len();
-        if !write(&mut self.bytes) {
-            self.bytes.truncate(start);
-            return false;
-        }
-        let end = self.bytes.len();
-        if self.encoding == Encoding::Json {
-            self.bytes.push(b'\n');
-        }
-        self.entries.push(Entry { start, end, line, id });
-        true
-    }
-}

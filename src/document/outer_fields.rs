@@ -1,50 +1,52 @@
-//! [`OuterFields`]: the fields that an envelope puts around a message, and how they and those of the message make one
-//! document.
+//! [`OuterFields`]: the fields of an envelope, which stand beside its message in the document.
 //!
-//! Where both have a value under one name, that of the message counts, as with Logstash's `overwrite`: it is the more
-//! precise one, and an array would make a field's type depend on the line. Objects are merged. Of `@timestamp` the
-//! same: the envelope's is the one of messages that have none of their own.
+//! If an outer field and a field of the message have the same name, the field of the message counts, as with Logstash's
+//! `overwrite`. The field of the message is the more precise one, and an array would make the type of the field depend
+//! on the line. Objects are merged. The same holds for `@timestamp`: the time of the envelope counts only if the
+//! message has none.
 
-use super::Encoding;
 use super::date::Formats;
+use super::encoded::Encoding;
 use super::keys;
-use super::object::Passage;
-use super::plan::write_text;
-use super::scan::{Node, Tape, Text};
-use super::writer::{DocumentWriter, Tags};
+use super::members::ObjectView;
+use super::scan::scan;
+use super::stored_tape::StoredTape;
+use super::tape::{Node, Tape, Text};
+use super::writer::{DocumentWriter, Tags, write_text};
 
-/// The fields around one message. The memory is kept from line to line.
+/// The outer fields of one message. The memory is reused from line to line.
 #[derive(Debug, Clone, Default)]
 pub struct OuterFields {
-    /// Its first node is the object of all fields, their names as JSON documents have them.
-    passage: Passage,
-    /// The same with the names of BSON documents, where those are others.
-    bson: Passage,
-    /// Whether they are.
-    refused: bool,
-    /// What the tape was scanned from; empty when the fields were built.
+    /// The tape with the names of JSON documents. Its first node is the object of all fields.
+    stored: StoredTape,
+    /// The tape with the names of BSON documents, if these differ.
+    bson: StoredTape,
+    /// Whether the names of BSON documents differ.
+    differs_in_bson: bool,
+    /// The line that the tape was scanned from; empty if the fields were built by a syslog header.
     line: String,
     message: Option<Text>,
     date: Option<i64>,
     tags: Tags,
 }
 
-/// An object or array that is being built.
-pub(crate) struct Open(usize);
+/// An object or array under construction: the index of its node.
+pub(crate) struct OpenContainer(usize);
 
 impl OuterFields {
-    /// No fields.
+    /// Removes all fields.
     pub(crate) fn clear(&mut self) {
-        let tape = &mut self.passage.tape;
+        let tape = &mut self.stored.tape;
         tape.clear();
         tape.nodes.push(Node::Object { end: 1 });
         self.line.clear();
         (self.message, self.date, self.tags) = (None, None, Tags::default());
-        self.refused = false;
+        self.differs_in_bson = false;
     }
 
-    /// Takes the members of the JSON object that `line` is, but for `message`, which [`message`](OuterFields::message) gives.
-    /// A text `@timestamp` that is a time is the document's. Answers `false`, with no fields, when `line` is no object.
+    /// Reads the JSON object `line` and takes its members as fields, except `message`, which
+    /// [`message`](OuterFields::message) returns. A text `@timestamp` that is a time becomes the time of the document.
+    /// Returns `false`, with no fields, when `line` is not an object.
     pub(crate) fn read_json(&mut self, line: &[u8], dates: &mut Formats, now_ms: i64) -> bool {
         self.clear();
         for chunk in line.utf8_chunks() {
@@ -54,23 +56,26 @@ impl OuterFields {
                 self.tags.add(Tags::UTF8);
             }
         }
-        if self.passage.tape.scan(&self.line).is_none() {
+        if scan(&mut self.stored.tape, &self.line).is_none() {
             self.clear();
             return false;
         }
-        self.refused = self.passage.rename(Encoding::Json, &self.line);
-        let tape = &mut self.passage.tape;
+        self.differs_in_bson = self.stored.rename(Encoding::Json, &self.line);
+        let tape = &mut self.stored.tape;
         if tape.lone_surrogate {
             self.tags.add(Tags::UTF8);
         }
         let end = tape.after(0);
         let mut at = 1;
         while at < end {
-            // Of a name that is there more than once, nothing is taken: all values stay together.
-            if let Node::Name { text: name, kept: true, next: 0 } = tape.nodes[at] {
+            // A name that occurs more than once stays a field: its values are not separated.
+            if let Node::Name { text: name, written: true, next: 0 } = tape.nodes[at] {
                 let value = tape.nodes[at + 1];
                 let taken = match (tape.text(&self.line, name), value) {
-                    ("message", Node::Text(text) | Node::Int(text, _) | Node::Float(text, _) | Node::Huge(text)) => {
+                    (
+                        "message",
+                        Node::Text(text) | Node::Int(text, _) | Node::Float(text, _) | Node::OutOfRange(text),
+                    ) => {
                         self.message = Some(text);
                         true
                     }
@@ -81,93 +86,94 @@ impl OuterFields {
                     _ => false,
                 };
                 if taken {
-                    tape.nodes[at] = Node::Name { text: name, kept: false, next: 0 };
+                    tape.nodes[at] = Node::Name { text: name, written: false, next: 0 };
                 }
             }
             at = tape.after(at + 1);
         }
-        self.name_for_bson();
+        self.rename_for_bson();
         true
     }
 
-    /// Makes the fields of BSON documents, if they have other names.
-    fn name_for_bson(&mut self) {
-        if self.refused {
-            self.bson.copy(&self.passage);
+    /// Makes the tape for BSON documents, if its names differ.
+    fn rename_for_bson(&mut self) {
+        if self.differs_in_bson {
+            self.bson.copy(&self.stored);
             self.bson.rename(Encoding::Bson, &self.line);
         }
     }
 
-    /// The message that [`read_json`](OuterFields::read_json) found; empty when there was none.
+    /// Returns the message that [`read_json`](OuterFields::read_json) found; empty when there was none.
     pub(crate) fn message(&self) -> &[u8] {
-        self.message.map_or(&[], |text| self.passage.tape.text(&self.line, text).as_bytes())
+        self.message.map_or(&[], |text| self.stored.tape.text(&self.line, text).as_bytes())
     }
 
-    /// What `@timestamp` is unless the message has a time of its own.
+    /// Sets the `@timestamp` of documents whose message has no time of its own.
     pub(crate) fn set_date(&mut self, ms: i64) {
         self.date = Some(ms);
     }
 
-    /// Marks the document as one whose line is no JSON object.
+    /// Tags the document: its line is not a JSON object.
     pub(crate) fn tag_no_json(&mut self) {
         self.tags.add(Tags::NO_JSON);
     }
 
-    /// Marks the document as one whose line is no syslog message.
+    /// Tags the document: its line is not a syslog message.
     pub(crate) fn tag_no_syslog(&mut self) {
         self.tags.add(Tags::NO_SYSLOG);
     }
 
-    /// Adds a name, whose value comes next. It is one that every store takes and that stands nowhere in the object yet.
+    /// Adds a name; its value must be added next. The name must be valid in every store and new in its object.
     pub(crate) fn name(&mut self, name: &str) {
-        let text = self.passage.tape.keep(name);
-        self.passage.tape.nodes.push(Node::Name { text, kept: true, next: 0 });
+        let text = self.stored.tape.store_text(name);
+        self.stored.tape.nodes.push(Node::Name { text, written: true, next: 0 });
     }
 
-    /// Adds a name below the top that is any ASCII, and stands nowhere in the object yet.
+    /// Adds a name below the top level; its value must be added next. The name may be any ASCII text and must be new in
+    /// its object.
     pub(crate) fn any_name(&mut self, name: &[u8]) {
-        let tape = &mut self.passage.tape;
+        let tape = &mut self.stored.tape;
         let start = tape.unescaped.len();
         tape.unescaped.extend(name.iter().copied().map(char::from));
-        self.refused |= keys::is_refused(&tape.unescaped[start..]);
-        let text = tape.kept_since(start);
-        tape.nodes.push(Node::Name { text, kept: true, next: 0 });
+        self.differs_in_bson |= keys::is_renamed_in_bson(&tape.unescaped[start..]);
+        let text = tape.text_since(start);
+        tape.nodes.push(Node::Name { text, written: true, next: 0 });
     }
 
-    /// Adds a text; what is not UTF-8 in it is replaced.
+    /// Adds a text. Invalid UTF-8 in it is replaced.
     pub(crate) fn text(&mut self, text: &[u8]) {
         let kept = self.keep([text]);
-        self.passage.tape.nodes.push(Node::Text(kept));
+        self.stored.tape.nodes.push(Node::Text(kept));
     }
 
-    /// Adds a text that is made of parts.
+    /// Adds a text that is the concatenation of `parts`.
     pub(crate) fn text_of<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>) {
         let kept = self.keep(parts);
-        self.passage.tape.nodes.push(Node::Text(kept));
+        self.stored.tape.nodes.push(Node::Text(kept));
     }
 
     /// Adds an integer.
     pub(crate) fn int(&mut self, value: i64) {
         let nothing = Text::default();
-        self.passage.tape.nodes.push(Node::Int(nothing, value));
+        self.stored.tape.nodes.push(Node::Int(nothing, value));
     }
 
     /// Begins an object.
-    pub(crate) fn open(&mut self) -> Open {
-        self.passage.tape.nodes.push(Node::Object { end: 0 });
-        Open(self.passage.tape.nodes.len() - 1)
+    pub(crate) fn open(&mut self) -> OpenContainer {
+        self.stored.tape.nodes.push(Node::Object { end: 0 });
+        OpenContainer(self.stored.tape.nodes.len() - 1)
     }
 
     /// Begins an array.
-    pub(crate) fn open_array(&mut self) -> Open {
-        self.passage.tape.nodes.push(Node::Array { end: 0 });
-        Open(self.passage.tape.nodes.len() - 1)
+    pub(crate) fn open_array(&mut self) -> OpenContainer {
+        self.stored.tape.nodes.push(Node::Array { end: 0 });
+        OpenContainer(self.stored.tape.nodes.len() - 1)
     }
 
-    /// Ends what was begun last.
-    pub(crate) fn close(&mut self, open: Open) {
-        let end = self.passage.tape.nodes.len() as u32;
-        if let Some(node) = self.passage.tape.nodes.get_mut(open.0) {
+    /// Ends the object or array that was begun last.
+    pub(crate) fn close(&mut self, open: OpenContainer) {
+        let end = self.stored.tape.nodes.len() as u32;
+        if let Some(node) = self.stored.tape.nodes.get_mut(open.0) {
             *node = match node {
                 Node::Array { .. } => Node::Array { end },
                 _ => Node::Object { end },
@@ -177,25 +183,25 @@ impl OuterFields {
 
     /// Ends the object of all fields.
     pub(crate) fn finish(&mut self) {
-        self.close(Open(0));
-        self.name_for_bson();
+        self.close(OpenContainer(0));
+        self.rename_for_bson();
     }
 
     fn keep<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>) -> Text {
-        let start = self.passage.tape.unescaped.len();
+        let start = self.stored.tape.unescaped.len();
         for part in parts {
             for chunk in part.utf8_chunks() {
-                self.passage.tape.unescaped.push_str(chunk.valid());
+                self.stored.tape.unescaped.push_str(chunk.valid());
                 if !chunk.invalid().is_empty() {
-                    self.passage.tape.unescaped.push(char::REPLACEMENT_CHARACTER);
+                    self.stored.tape.unescaped.push(char::REPLACEMENT_CHARACTER);
                     self.tags.add(Tags::UTF8);
                 }
             }
         }
-        self.passage.tape.kept_since(start)
+        self.stored.tape.text_since(start)
     }
 
-    /// The envelope's time.
+    /// Returns the time of the envelope, in milliseconds since 1970.
     pub(super) fn date(&self) -> Option<i64> {
         self.date
     }
@@ -204,21 +210,21 @@ impl OuterFields {
         self.tags
     }
 
-    /// All fields, as a document of `encoding` has them.
-    pub(super) fn root(&self, encoding: Encoding) -> Level<'_> {
-        Level { tape: self.tape(encoding), line: &self.line, index: 0 }
+    /// Returns the object of all fields with the names of a document of `encoding`.
+    pub(super) fn root(&self, encoding: Encoding) -> ObjectView<'_> {
+        ObjectView { tape: self.tape(encoding), line: &self.line, index: 0 }
     }
 
     fn tape(&self, encoding: Encoding) -> &Tape {
-        if self.refused && encoding == Encoding::Bson { &self.bson.tape } else { &self.passage.tape }
+        if self.differs_in_bson && encoding == Encoding::Bson { &self.bson.tape } else { &self.stored.tape }
     }
 
-    /// The names of fields that are there more than once.
-    pub(super) fn doubles(&self, encoding: Encoding) -> impl Iterator<Item = &str> {
-        self.tape(encoding).doubles(&self.line)
+    /// Iterates over the names that occur more than once in one object.
+    pub(super) fn duplicates(&self, encoding: Encoding) -> impl Iterator<Item = &str> {
+        self.tape(encoding).duplicates(&self.line)
     }
 
-    /// Writes the fields and the message, for which there is no rule or none that matches.
+    /// Writes the outer fields and the message of a line that no pattern matches or that no pattern was given for.
     pub(super) fn write_message<W: DocumentWriter>(
         &self,
         writer: &mut W,
@@ -233,131 +239,6 @@ impl OuterFields {
             writer.key(message);
             write_text(text, writer, text.is_ascii(), &mut tags);
         }
-        tags.write(writer, self.doubles(W::ENCODING));
+        tags.write(writer, self.duplicates(W::ENCODING));
     }
-}
-
-/// An object of a tape.
-#[derive(Clone, Copy)]
-pub(super) struct Level<'a> {
-    pub tape: &'a Tape,
-    pub line: &'a str,
-    pub index: usize,
-}
-
-/// A name of an object, and its value.
-#[derive(Clone, Copy)]
-pub(super) struct Member<'a> {
-    pub name: &'a str,
-    /// Where the name stands.
-    pub at: usize,
-    level: Level<'a>,
-}
-
-impl<'a> Level<'a> {
-    /// Its members, but for those that are left out.
-    pub fn members(self) -> impl Iterator<Item = Member<'a>> {
-        let end = self.tape.after(self.index);
-        let mut at = self.index + 1;
-        std::iter::from_fn(move || {
-            while at < end {
-                let here = at;
-                at = self.tape.after(here + 1);
-                if let Node::Name { text, kept: true, .. } = self.tape.nodes[here] {
-                    return Some(Member { name: self.tape.text(self.line, text), at: here, level: self });
-                }
-            }
-            None
-        })
-    }
-
-    /// The member called `name`, looked for one by one.
-    pub fn find(self, name: &str) -> Option<Member<'a>> {
-        self.members().find(|member| member.name == name)
-    }
-}
-
-impl<'a> Member<'a> {
-    /// Its value, if that is an object, and the only one.
-    pub fn object(&self) -> Option<Level<'a>> {
-        if self.is_joined() {
-            return None;
-        }
-        let index = self.at + 1;
-        matches!(self.level.tape.nodes[index], Node::Object { .. }).then_some(Level { index, ..self.level })
-    }
-
-    /// Writes name and value.
-    pub fn write<W: DocumentWriter>(&self, writer: &mut W, tags: &mut Tags) {
-        let Level { tape, line, .. } = self.level;
-        writer.name(self.name);
-        if !self.is_joined() {
-            return tape.write_value(line, writer, self.at + 1, tags);
-        }
-        let mark = writer.open_array();
-        for (item, at) in tape.same(self.at).enumerate() {
-            writer.item(item);
-            tape.write_value(line, writer, at + 1, tags);
-        }
-        writer.close_array(mark);
-    }
-
-    /// Whether it stands for several of one name.
-    fn is_joined(&self) -> bool {
-        matches!(self.level.tape.nodes[self.at], Node::Name { next, .. } if next != 0)
-    }
-}
-
-/// Writes the members of `outer` and of `inner` as those of one object. `sorted` is memory to work in.
-pub(super) fn write_merged<W: DocumentWriter>(
-    outer: Level<'_>,
-    inner: Level<'_>,
-    except: Option<usize>,
-    sorted: &mut Vec<u32>,
-    writer: &mut W,
-    tags: &mut Tags,
-) {
-    let sort = |level: Level<'_>, sorted: &mut Vec<u32>| {
-        let start = sorted.len();
-        sorted.extend(level.members().map(|member| member.at as u32));
-        sorted[start..].sort_unstable_by(|&a, &b| name_at(level, a).cmp(name_at(level, b)));
-        start
-    };
-    let inner_start = sort(inner, sorted);
-    let outer_start = sort(outer, sorted);
-    let end = sorted.len();
-    for member in outer.members() {
-        if find(inner, &sorted[inner_start..outer_start], member.name).is_none_or(|found| Some(found.at) == except) {
-            member.write(writer, tags);
-        }
-    }
-    for member in inner.members().filter(|member| Some(member.at) != except) {
-        let both = member.object().and_then(|object| {
-            let other = find(outer, &sorted[outer_start..end], member.name)?.object()?;
-            Some((other, object))
-        });
-        match both {
-            None => member.write(writer, tags),
-            Some((outer, inner)) => {
-                writer.name(member.name);
-                let mark = writer.open_object();
-                write_merged(outer, inner, None, sorted, writer, tags);
-                writer.close_object(mark);
-            }
-        }
-    }
-    sorted.truncate(inner_start);
-}
-
-fn name_at<'a>(level: Level<'a>, at: u32) -> &'a str {
-    match level.tape.nodes[at as usize] {
-        Node::Name { text, .. } => level.tape.text(level.line, text),
-        _ => "",
-    }
-}
-
-fn find<'a>(level: Level<'a>, sorted: &[u32], name: &str) -> Option<Member<'a>> {
-    let index = sorted.binary_search_by(|&at| name_at(level, at).cmp(name)).ok()?;
-    let at = sorted[index] as usize;
-    Some(Member { name: name_at(level, sorted[index]), at, level })
 }

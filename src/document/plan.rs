@@ -1,38 +1,39 @@
-//! From the fields of a pattern to a plan of nested objects, compiled once; then from spans to a document.
+//! [`Plan`]: the nested shape of the documents of a pattern. It is compiled once and then writes the captures of each
+//! line.
 //!
-//! # Where this is Logstash's way, and where not
+//! # Differences from Logstash
 //!
-//! The values are those of Logstash's grok filter, its oddities included where a log can show them:
+//! The values are those of Logstash's grok filter, including peculiarities that a log can show:
 //!
 //! * `:int` and `:float` read as Ruby's `to_i` and `to_f` do (`12abc` is 12, `abc` is 0). Here the document is tagged
-//!   `_typefailure` when something else than a number stood there, so that the zero of `-` can be told from a zero.
-//! * An empty capture is left out, but an empty `:int` is 0 and an empty `:float` 0.0.
-//! * Of captures that are written alike (`%{INT:port:int}` twice), only the first is converted: where they stand in
-//!   different branches, the second branch gives a text.
-//! * The values of an array stand in the order of how they are written, and then of the pattern.
+//!   `_typefailure` if the text holds anything besides a number, so that the zero of `-` can be told from a real zero.
+//! * An empty capture is left out, but an empty `:int` is 0 and an empty `:float` is 0.0.
+//! * Of several captures with the same text in the pattern (`%{INT:port:int}` twice), only the first is converted. If
+//!   they stand in different branches, the second branch gives a text.
+//! * The values of an array are ordered by the text of their captures in the pattern, and then by position.
 //! * Fields of `[@metadata]` are captured and not written.
 //!
-//! It is not Logstash's way where that loses what the line holds:
+//! It differs from Logstash where Logstash loses content of the line:
 //!
-//! * Logstash drops every value after a number (`%{INT:a:int} %{INT:a:int}` on `1 2` is `1`). Here it is an array, all
-//!   numbers converted: `[1, 2]`.
-//! * An integer beyond 64 bits stays a text, tagged `_typefailure`: BSON has no larger ones, and JSON documents hold
-//!   the same values as BSON documents. So does a decimal that no double is near.
+//! * Logstash drops every value after a number (`%{INT:a:int} %{INT:a:int}` on `1 2` gives `1`). Here the field is an
+//!   array and all numbers are converted: `[1, 2]`.
+//! * An integer beyond 64 bits stays a text, tagged `_typefailure`: BSON has no larger integers, and JSON documents
+//!   hold the same values as BSON documents. The same holds for a decimal beyond the range of doubles.
 
 use crate::core::error::{Error, Result};
 use crate::grok::{Field, FieldSlot, FieldType, Span};
 
-use super::Encoding;
 use super::date::Formats;
+use super::encoded::Encoding;
 use super::keys::{self, Key};
-use super::outer_fields::Level;
+use super::members::ObjectView;
 use super::value;
-use super::writer::{DocumentWriter, Tags};
+use super::writer::{DocumentWriter, Tags, write_text};
 
-/// Deepest nesting of a field's name. MongoDB stores 100 levels.
+/// The maximum nesting of a field's name. MongoDB stores 100 levels.
 const MAX_DEPTH: usize = 64;
 
-/// The shape of a pattern's documents.
+/// The shape of the documents of a pattern.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     nodes: Vec<Node>,
@@ -53,32 +54,32 @@ struct Leaf {
 /// How the parts of a field's name become keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Naming {
-    /// As stores can hold them; logator's own names are kept free.
+    /// The names that stores accept; the names that belong to logator stay free.
     Stored,
-    /// As they are written in the pattern.
+    /// The names as the pattern has them.
     Captured,
 }
 
-/// The fields that Logstash has at hand and gives to nobody.
-const UNSEEN: &str = "@metadata";
+/// The object whose fields Logstash keeps for its own use and gives to no output.
+const METADATA: &str = "@metadata";
 
-/// One line's captures, as the plan reads them.
+/// The captures of one line.
 pub(super) struct Captured<'a> {
     pub line: &'a [u8],
     pub spans: &'a [Span],
-    /// Whether the whole line is ASCII, so that no capture has to be checked.
+    /// Whether the whole line is ASCII. Then no capture has to be checked for UTF-8.
     pub ascii: bool,
     pub now_ms: i64,
 }
 
 impl<'a> Captured<'a> {
-    /// The text of `slot`; `None` when it is empty or took no part.
+    /// Returns the text of `slot`; `None` when it is empty or took no part in the match.
     #[inline]
     pub fn text(&self, slot: usize) -> Option<&'a [u8]> {
         self.spans.get(slot)?.text(self.line)
     }
 
-    /// The text of `slot` that gives a value; it is empty where that is zero.
+    /// Returns the text of `slot` if it gives a value. The text of an empty number is empty, and its value is zero.
     #[inline]
     fn value(&self, slot: &FieldSlot) -> Option<&'a [u8]> {
         let text = self.text(slot.slot);
@@ -90,16 +91,16 @@ impl<'a> Captured<'a> {
     }
 }
 
-/// Whether whatever `slot` captures becomes a number.
+/// Returns whether every capture of `slot` becomes a number.
 #[inline]
 fn is_number(slot: &FieldSlot) -> bool {
     matches!(slot.kind, FieldType::Int | FieldType::Float) && !slot.again
 }
 
-/// A level of the plan under construction.
+/// A node of the plan under construction.
 struct Draft {
     key: Key,
-    /// The field that made it, for error messages.
+    /// The path of the field that added the node, for error messages.
     path: Vec<String>,
     content: Content,
 }
@@ -110,19 +111,18 @@ enum Content {
 }
 
 impl Plan {
-    /// Compiles `fields`.
+    /// Compiles the plan for `fields`.
     ///
-    /// # Errors
-    /// A usage error that names both fields when one needs a place to be a text and another needs it to be an object,
-    /// or when two names are one in some store.
+    /// A usage error that names both fields, when one needs a name to be a value and the other needs it to be an
+    /// object, or when two names are the same in one store.
     pub fn new(fields: &[Field], naming: Naming) -> Result<Plan> {
         let mut drafts = Vec::new();
-        for field in fields.iter().filter(|field| field.path.first().is_none_or(|name| name != UNSEEN)) {
+        for field in fields.iter().filter(|field| field.path.first().is_none_or(|name| name != METADATA)) {
             if field.path.is_empty() {
                 return Err(Error::usage("a field has no name"));
             }
             if field.path.len() > MAX_DEPTH {
-                let name = keys::shown(&field.path);
+                let name = keys::display_path(&field.path);
                 return Err(Error::usage(format!("field {name} is nested more than {MAX_DEPTH} levels deep")));
             }
             insert(&mut drafts, field, 0, naming)?;
@@ -130,7 +130,7 @@ impl Plan {
         Ok(Plan { nodes: drafts.into_iter().map(Draft::finish).collect() })
     }
 
-    /// Writes the fields that have a text.
+    /// Writes the fields that have a value.
     #[inline]
     pub fn write<W: DocumentWriter>(
         &self,
@@ -142,10 +142,10 @@ impl Plan {
         write_nodes(&self.nodes, None, writer, captured, dates, tags);
     }
 
-    /// Writes the fields of `outer` that the captures have no value for, and those that have a text.
-    pub fn write_within<W: DocumentWriter>(
+    /// Writes the fields that have a value, and the fields of `outer` that have none in the captures.
+    pub fn write_enveloped<W: DocumentWriter>(
         &self,
-        outer: Level<'_>,
+        outer: ObjectView<'_>,
         writer: &mut W,
         captured: &Captured<'_>,
         dates: &mut Formats,
@@ -159,7 +159,7 @@ impl Plan {
 fn insert(level: &mut Vec<Draft>, field: &Field, depth: usize, naming: Naming) -> Result<()> {
     let part = &field.path[depth];
     let key = match naming {
-        Naming::Stored => Key::of(part, depth == 0),
+        Naming::Stored => Key::stored(part, depth == 0),
         Naming::Captured => Key::new(part),
     };
     let is_last = depth + 1 == field.path.len();
@@ -177,8 +177,8 @@ fn insert(level: &mut Vec<Draft>, field: &Field, depth: usize, naming: Naming) -
     if present.key.name != key.name {
         return Err(Error::usage(format!(
             "fields {} and {} would both be stored as {} in MongoDB; rename one of them",
-            keys::shown(&present.path),
-            keys::shown(&field.path),
+            keys::display_path(&present.path),
+            keys::display_path(&field.path),
             key.bson_name,
         )));
     }
@@ -187,13 +187,13 @@ fn insert(level: &mut Vec<Draft>, field: &Field, depth: usize, naming: Naming) -
         Content::Object(children) if !is_last => insert(children, field, depth + 1, naming),
         Content::Leaf(..) if is_last => Err(Error::usage(format!(
             "fields {} and {} would both be stored as {name}; rename one of them",
-            keys::shown(&present.path),
-            keys::shown(&field.path),
+            keys::display_path(&present.path),
+            keys::display_path(&field.path),
         ))),
         _ => Err(Error::usage(format!(
             "fields {} and {} exclude each other: {name} cannot be both a value and an object; rename one of them",
-            keys::shown(&present.path),
-            keys::shown(&field.path),
+            keys::display_path(&present.path),
+            keys::display_path(&field.path),
         ))),
     }
 }
@@ -218,7 +218,7 @@ impl Node {
         }
     }
 
-    /// Whether anything of it is written.
+    /// Returns whether the node writes anything for this line.
     fn has_value(&self, captured: &Captured<'_>) -> bool {
         match self {
             Node::Leaf(leaf) => leaf.slots.iter().any(|slot| captured.value(slot).is_some()),
@@ -227,10 +227,10 @@ impl Node {
     }
 }
 
-/// The members of `outer` that no node takes the place of. Objects that are nodes as well are left to those.
+/// Writes the members of `outer` that no node replaces. An object that is also a node is left to that node.
 fn write_outer<W: DocumentWriter>(
     nodes: &[Node],
-    outer: Level<'_>,
+    outer: ObjectView<'_>,
     writer: &mut W,
     captured: &Captured<'_>,
     tags: &mut Tags,
@@ -247,7 +247,7 @@ fn write_outer<W: DocumentWriter>(
 #[inline]
 fn write_nodes<W: DocumentWriter>(
     nodes: &[Node],
-    outer: Option<Level<'_>>,
+    outer: Option<ObjectView<'_>>,
     writer: &mut W,
     captured: &Captured<'_>,
     dates: &mut Formats,
@@ -283,7 +283,7 @@ fn write_nodes<W: DocumentWriter>(
     }
 }
 
-/// A field whose name stands in the pattern more than once: an array, or a single value when only one gives one.
+/// Writes a field whose name the pattern has more than once: an array, or a single value if only one capture gives one.
 fn write_repeated<W: DocumentWriter>(
     leaf: &Leaf,
     writer: &mut W,
@@ -292,7 +292,7 @@ fn write_repeated<W: DocumentWriter>(
     tags: &mut Tags,
 ) {
     let values = || leaf.slots.iter().filter_map(|slot| Some((slot, captured.value(slot)?)));
-    // Beside a number, Logstash would drop what comes again; kept, it is a number as well.
+    // Logstash drops values after a number. Here they are kept and converted to numbers as well.
     let numbers = values().any(|(slot, _)| is_number(slot));
     let kind = |slot: &FieldSlot| match slot.kind {
         FieldType::Int | FieldType::Float if slot.again && !numbers => FieldType::Text,
@@ -345,16 +345,5 @@ fn write_value<W: DocumentWriter>(
     }
     if written.is_none() {
         write_text(text, writer, captured.ascii, tags);
-    }
-}
-
-/// Writes bytes as text; what is not UTF-8 is replaced and the document is marked.
-#[inline]
-pub(super) fn write_text<W: DocumentWriter>(text: &[u8], writer: &mut W, ascii: bool, tags: &mut Tags) {
-    if ascii || std::str::from_utf8(text).is_ok() {
-        writer.text(text);
-    } else {
-        tags.add(Tags::UTF8);
-        writer.lossy_text(text);
     }
 }

@@ -1,123 +1,33 @@
-//! Reading a line that is a JSON object (RFC 8259) into a flat list of nodes, whose memory is kept from line to line.
+//! Reads a line that is a JSON object (RFC 8259) into a [`Tape`], whose memory is reused from line to line.
 //!
-//! Our own reader, because numbers have to stay what they are: integers apart from floats, and floats correctly
-//! rounded, which `serde_json` only does with a feature that costs every other user of it.
+//! It is our own reader because numbers must stay exact: integers separate from floats, and floats correctly rounded.
+//! `serde_json` does the latter only with a feature that slows down all its other users.
 
-use super::json::plain_blocks;
+use super::escape::plain_blocks;
+use super::tape::{Node, Tape, Text};
 
-/// Deepest nesting of objects and arrays.
+/// The maximum nesting of objects and arrays.
 pub(super) const MAX_DEPTH: usize = 128;
 
-/// One step of a JSON text, in its order.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Node {
-    Null,
-    Bool(bool),
-    /// The number's text and value.
-    Int(Text, i64),
-    Float(Text, f64),
-    /// A number that neither an integer of 64 bits nor a double can hold: see [`Tape::scan`].
-    Huge(Text),
-    Text(Text),
-    /// A member's name, followed by its value. `kept` is false when it is left out, or when an earlier member has the
-    /// same stored name; `next` of that one is then the index of this one. It is 0 in the last of them.
-    Name {
-        text: Text,
-        kept: bool,
-        next: u32,
-    },
-    /// The nodes up to `end` (exclusive) are its items.
-    Array {
-        end: u32,
-    },
-    /// The nodes up to `end` (exclusive) are its names and values.
-    Object {
-        end: u32,
-    },
-}
-
-/// A piece of text: `start..end` of the line, or of the unescaped texts.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Text {
-    start: u32,
-    end: u32,
-    unescaped: bool,
-}
-
-/// The nodes of one line.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Tape {
-    pub nodes: Vec<Node>,
-    /// Texts that had escapes, or a name that is stored as another.
-    pub unescaped: String,
-    /// Whether a `\u` escape was half of a surrogate pair, and became U+FFFD.
-    pub lone_surrogate: bool,
-    /// The stored names of fields that are there more than once, each once.
-    pub doubles: Vec<Text>,
-}
-
-impl Tape {
-    /// The text of a piece, in the line that was scanned.
-    #[inline]
-    pub fn text<'a>(&'a self, line: &'a str, text: Text) -> &'a str {
-        let from = if text.unescaped { self.unescaped.as_str() } else { line };
-        &from[text.start as usize..text.end as usize]
+/// Reads `line` into `tape`; `None` unless the line is one JSON object with nothing but white space around it.
+///
+/// There are three kinds of numbers: integers of 64 bits; numbers with a point or an exponent, which become the nearest
+/// double; and numbers that would lose their value, which keep their text. The last kind is an integer beyond 64 bits,
+/// a number beyond every double, or one so near to zero that it would become zero.
+pub(super) fn scan(tape: &mut Tape, line: &str) -> Option<()> {
+    tape.clear();
+    // Positions are 32 bits wide, and renaming can make names longer.
+    if line.len() > u32::MAX as usize / 4 {
+        return None;
     }
-
-    /// Stores `text` apart from the line.
-    pub fn keep(&mut self, text: &str) -> Text {
-        let start = self.unescaped.len();
-        self.unescaped.push_str(text);
-        self.kept_since(start)
+    let mut scanner = Scanner { line, bytes: line.as_bytes(), at: 0, tape };
+    scanner.space();
+    if scanner.peek()? != b'{' {
+        return None;
     }
-
-    /// What was stored apart from the line from `start` on.
-    pub fn kept_since(&self, start: usize) -> Text {
-        Text { start: start as u32, end: self.unescaped.len() as u32, unescaped: true }
-    }
-
-    /// Forgets everything, keeps the memory.
-    pub fn clear(&mut self) {
-        self.nodes.clear();
-        self.unescaped.clear();
-        self.lone_surrogate = false;
-        self.doubles.clear();
-    }
-
-    /// The stored names of fields that are there more than once.
-    pub fn doubles<'a>(&'a self, line: &'a str) -> impl Iterator<Item = &'a str> {
-        self.doubles.iter().map(move |&text| self.text(line, text))
-    }
-
-    /// The index after the value at `index`.
-    #[inline]
-    pub fn after(&self, index: usize) -> usize {
-        match self.nodes[index] {
-            Node::Array { end } | Node::Object { end } => end as usize,
-            _ => index + 1,
-        }
-    }
-
-    /// Reads `line`; `None` unless it is one JSON object with nothing but white space around it.
-    ///
-    /// Of numbers there are three: those written as integers, of 64 bits; other ones, which become the nearest double;
-    /// and those that would not be what they are: integers beyond 64 bits, and what is beyond every double or so near
-    /// to zero that it would be zero.
-    pub fn scan(&mut self, line: &str) -> Option<()> {
-        self.clear();
-        // Positions are 32 bits wide, and renaming can lengthen names.
-        if line.len() > u32::MAX as usize / 4 {
-            return None;
-        }
-        let mut scanner = Scanner { line, bytes: line.as_bytes(), at: 0, tape: self };
-        scanner.space();
-        if scanner.peek()? != b'{' {
-            return None;
-        }
-        scanner.value(MAX_DEPTH)?;
-        scanner.space();
-        (scanner.at == line.len()).then_some(())
-    }
+    scanner.value(MAX_DEPTH)?;
+    scanner.space();
+    (scanner.at == line.len()).then_some(())
 }
 
 struct Scanner<'a> {
@@ -170,7 +80,7 @@ impl Scanner<'_> {
                     return None;
                 }
                 let text = self.string()?;
-                self.tape.nodes.push(Node::Name { text, kept: true, next: 0 });
+                self.tape.nodes.push(Node::Name { text, written: true, next: 0 });
                 self.space();
                 self.expect(b":")?;
                 self.space();
@@ -245,20 +155,20 @@ impl Scanner<'_> {
         }
         let number = &self.line[start..self.at];
         let text = Text { start: start as u32, end: self.at as u32, unescaped: false };
-        // The integer zero has no sign; -0 as a double keeps it.
+        // The integer zero has no sign. A double keeps the sign of `-0`.
         if is_int && number != "-0" {
             return Some(match super::value::plain_int(number.as_bytes()) {
                 Some(value) => Node::Int(text, value),
-                None => Node::Huge(text),
+                None => Node::OutOfRange(text),
             });
         }
         Some(match super::value::plain_float(number) {
             Some(value) => Node::Float(text, value),
-            None => Node::Huge(text),
+            None => Node::OutOfRange(text),
         })
     }
 
-    /// A string, from its opening quote on.
+    /// Reads a string, from its opening quote on.
     fn string(&mut self) -> Option<Text> {
         self.at += 1;
         let start = self.at;
@@ -273,7 +183,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// Goes on to the next quote, backslash or control character; answers where that is.
+    /// Moves to the next quote, backslash or control character and returns its position.
     #[inline]
     fn plain(&mut self) -> usize {
         self.at += plain_blocks(&self.bytes[self.at..]);
@@ -303,7 +213,7 @@ impl Scanner<'_> {
         Some(Text { start, end: self.tape.unescaped.len() as u32, unescaped: true })
     }
 
-    /// The character of an escape, from after its backslash on.
+    /// Reads an escape after its backslash and returns its character.
     fn escape(&mut self) -> Option<char> {
         let kind = self.peek()?;
         self.at += 1;
@@ -351,7 +261,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn accepts(line: &str) -> bool {
-        Tape::default().scan(line).is_some()
+        scan(&mut Tape::default(), line).is_some()
     }
 
     #[test]
@@ -362,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_object_is_not() {
+    fn anything_but_one_object_is_refused() {
         for line in [
             "",
             " ",
@@ -411,7 +321,7 @@ mod tests {
     fn escapes_become_their_characters_and_a_lone_surrogate_is_replaced() {
         let line = r#"{"a":"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00|\ud83d|\ud83d\u0041|\ude00"}"#;
         let mut tape = Tape::default();
-        tape.scan(line).unwrap();
+        scan(&mut tape, line).unwrap();
         let Node::Text(text) = tape.nodes[2] else { panic!("a text") };
         assert_eq!(tape.text(line, text), "\"\\/\u{8}\u{c}\n\r\té😀|\u{FFFD}|\u{FFFD}A|\u{FFFD}");
         assert!(tape.lone_surrogate);
@@ -422,8 +332,8 @@ mod tests {
         fn serde_json_accepts_the_same_lines(line in r#"\{("[a\\"\u{1}é]{0,3}"[:,]?|[{}\[\],:0-9eE.+\- ]|true|null|"a":){0,8}\}"#) {
             let theirs = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&line);
             let mut tape = Tape::default();
-            let ours = tape.scan(&line);
-            let huge = tape.nodes.iter().any(|node| matches!(node, Node::Huge(_)));
+            let ours = scan(&mut tape, &line);
+            let huge = tape.nodes.iter().any(|node| matches!(node, Node::OutOfRange(_)));
             if !huge && !tape.lone_surrogate {
                 prop_assert_eq!(ours.is_some(), theirs.is_ok(), "{}", line);
             }

@@ -25,7 +25,7 @@ fn id_of(line: &[u8]) -> DocumentId {
     DocumentId::new(&Origin::new(7, "test"), 0, line)
 }
 
-/// A line made of `texts`, and where each stands in it.
+/// Returns a line made of `texts`, and the span of each text in it.
 fn line_of<T: AsRef<[u8]>>(texts: &[T]) -> (Vec<u8>, Vec<Span>) {
     let mut line = Vec::new();
     let spans = texts.iter().map(|text| {
@@ -38,7 +38,7 @@ fn line_of<T: AsRef<[u8]>>(texts: &[T]) -> (Vec<u8>, Vec<Span>) {
     (line, spans)
 }
 
-/// The JSON value of a BSON document, with dates and numbers as JSON documents of ours have them.
+/// Returns a BSON document as a JSON value, with dates and numbers as our JSON documents have them.
 fn as_json(value: bson::Bson) -> Value {
     use bson::Bson;
     match value {
@@ -48,7 +48,7 @@ fn as_json(value: bson::Bson) -> Value {
             Value::String(String::from_utf8(date::write_iso(date.timestamp_millis()).to_vec()).unwrap())
         }
         Bson::Int64(value) => value.into(),
-        // serde_json reads floats within one unit of the last place; both sides go through it.
+        // serde_json reads floats with an error of up to one unit in the last place, so both sides go through it.
         Bson::Double(value) => serde_json::from_str(&Value::from(value).to_string()).unwrap(),
         Bson::Boolean(value) => value.into(),
         Bson::String(text) => text.into(),
@@ -57,13 +57,14 @@ fn as_json(value: bson::Bson) -> Value {
     }
 }
 
-/// The JSON document and the BSON document that `write` makes; `_id` is checked, to come first too, and taken off.
+/// Returns the JSON document and the BSON document that `write` makes. `_id` must come first; it is checked and
+/// removed.
 fn each(id: &DocumentId, mut write: impl FnMut(Encoding, &mut Vec<u8>) -> bool) -> Option<[Map<String, Value>; 2]> {
     let mut json = b"before".to_vec();
     let mut bytes = b"before".to_vec();
     let accepted = write(Encoding::Json, &mut json);
     assert_eq!(accepted, write(Encoding::Bson, &mut bytes));
-    assert!(json.starts_with(b"before") && bytes.starts_with(b"before"), "what is there stays there");
+    assert!(json.starts_with(b"before") && bytes.starts_with(b"before"), "earlier content of the buffer stays");
     if !accepted {
         assert_eq!((json.len(), bytes.len()), (6, 6), "a refused line writes nothing");
         return None;
@@ -80,7 +81,7 @@ fn each(id: &DocumentId, mut write: impl FnMut(Encoding, &mut Vec<u8>) -> bool) 
     Some([document, other])
 }
 
-/// The same for documents that have to agree.
+/// Returns the document, which must be the same in both encodings.
 fn both(id: &DocumentId, write: impl FnMut(Encoding, &mut Vec<u8>) -> bool) -> Option<Map<String, Value>> {
     let [json, bson] = each(id, write)?;
     assert_eq!(json, bson, "JSON and BSON agree");
@@ -101,7 +102,7 @@ fn encode_object(date: Option<&DateRule>, line: impl AsRef<[u8]>) -> Option<Valu
     both(&id, |encoding, out| encoder.encode(encoding, &id, line, &[], NOW, out)).map(Value::Object)
 }
 
-/// The JSON document and the BSON document of an object.
+/// Returns the JSON document and the BSON document of a line that is a JSON object.
 fn encode_each(date: Option<&DateRule>, line: &str) -> [Value; 2] {
     let mut encoder = Encoder::json_object(date).unwrap();
     let id = id_of(line.as_bytes());
@@ -184,7 +185,7 @@ fn a_date_is_read_from_a_field_with_any_name() {
 }
 
 #[test]
-fn names_are_kept_but_for_our_own_and_those_that_mongodb_refuses() {
+fn names_are_kept_except_our_own_and_those_that_mongodb_refuses() {
     let fields = [
         field("$a.b", Text, &[0]),
         field("_id", Text, &[1]),
@@ -290,7 +291,7 @@ fn a_line_that_is_no_json_object_is_unmatched() {
     assert_eq!(encode_object(None, b"{\"a\":\"\xff\"}").unwrap(), json!({"a": "\u{FFFD}", "tags": ["_invalid_utf8"]}));
 }
 
-/// JSON values with keys that need no renaming at the top.
+/// Generates JSON values whose keys need no renaming at the top level.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

@@ -1,20 +1,20 @@
-//! Converting the text of a capture to the type its field asks for.
+//! Converts the text of a capture to the type of its field.
 //!
-//! Numbers are read as Logstash reads them, with Ruby's `to_i` and `to_f`: blanks before a number do not count, nor
-//! does what follows it; single underscores may stand between its digits; a text that does not begin with a number is
-//! zero, and so is an empty one.
+//! Numbers are read as Logstash reads them, with Ruby's `to_i` and `to_f`. Blanks before a number, and any text after
+//! it, are ignored. Single underscores may stand between its digits. A text that does not begin with a number is zero,
+//! and an empty text as well.
 
 use std::borrow::Cow;
 
-/// A number and whether it is the whole of its text.
+/// A number, and whether it is the whole text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Number<T> {
     pub value: T,
-    /// `false` when something else stands in the text. There is nothing else in an empty text.
+    /// `false` when the text holds anything besides the number. An empty text holds nothing else.
     pub whole: bool,
 }
 
-/// A 64-bit signed integer: an optional sign and decimal digits. `None` when it does not fit.
+/// Reads a 64-bit signed integer: an optional sign and decimal digits. `None` when it does not fit.
 #[inline]
 pub(super) fn int(text: &[u8]) -> Option<Number<i64>> {
     match plain_int(text) {
@@ -23,15 +23,15 @@ pub(super) fn int(text: &[u8]) -> Option<Number<i64>> {
     }
 }
 
-/// A finite floating-point number: `1`, `-1.5`, `.5`, `1e-3`. `None` when no double is near it.
+/// Reads a finite floating-point number: `1`, `-1.5`, `.5`, `1e-3`. `None` when it is beyond the range of doubles.
 pub(super) fn float(text: &[u8]) -> Option<Number<f64>> {
     let (number, whole) = leading_float(text);
     let value: f64 = if number.is_empty() { 0.0 } else { plain_float(&number)? };
     Some(Number { value, whole })
 }
 
-/// The double that is nearest to `number`, a decimal without blanks. `None` when it is too large for one, or would be
-/// zero without being it.
+/// Returns the double nearest to `number`, a decimal without blanks. `None` when the number is too large for a double,
+/// or would become zero without being zero.
 pub(super) fn plain_float(number: &str) -> Option<f64> {
     let value: f64 = number.parse().ok()?;
     let is_zero = || {
@@ -41,7 +41,7 @@ pub(super) fn plain_float(number: &str) -> Option<f64> {
     (value.is_finite() && (value != 0.0 || is_zero())).then_some(value)
 }
 
-/// An integer that is all of `text`.
+/// Reads an integer that is the whole text.
 #[inline]
 pub(super) fn plain_int(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
@@ -52,7 +52,7 @@ pub(super) fn plain_int(text: &[u8]) -> Option<i64> {
     if digits.is_empty() {
         return None;
     }
-    // Counted downwards, because the smallest number has no positive twin.
+    // The value is built up as a negative number, because the smallest integer has no positive counterpart.
     let mut value = 0_i64;
     for &byte in digits {
         let digit = byte.wrapping_sub(b'0');
@@ -76,7 +76,7 @@ fn leading_int(text: &[u8]) -> Option<Number<i64>> {
     Some(Number { value, whole: text.is_empty() })
 }
 
-/// The number at the beginning of `text`, empty when there is none; and whether nothing else stands there.
+/// Returns the number at the beginning of `text`, empty when there is none; and whether it is the whole text.
 fn leading_float(text: &[u8]) -> (Cow<'_, str>, bool) {
     let start = blanks(text);
     let mut at = start + sign(&text[start..]);
@@ -100,17 +100,17 @@ fn leading_float(text: &[u8]) -> (Cow<'_, str>, bool) {
     (number, whole)
 }
 
-/// How many of the first bytes are blanks.
+/// Returns the number of blanks at the beginning.
 fn blanks(text: &[u8]) -> usize {
     text.iter().take_while(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).count()
 }
 
-/// Whether the first byte is a sign, as a length.
+/// Returns the length of a sign at the beginning: 0 or 1.
 fn sign(text: &[u8]) -> usize {
     usize::from(matches!(text.first(), Some(b'+' | b'-')))
 }
 
-/// The length of the digits at the beginning, single underscores between them included.
+/// Returns the length of the digits at the beginning, including single underscores between them.
 fn digits(text: &[u8]) -> usize {
     let mut length = 0;
     loop {
@@ -123,7 +123,7 @@ fn digits(text: &[u8]) -> usize {
     }
 }
 
-/// ASCII without its underscores.
+/// Returns an ASCII number without its underscores.
 fn without_underscores(number: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(number) {
         Ok(text) if !text.contains('_') => Cow::Borrowed(text),
@@ -132,7 +132,7 @@ fn without_underscores(number: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// `true` or `false` in any case.
+/// Reads `true` or `false` in any letter case.
 pub(super) fn bool(text: &[u8]) -> Option<bool> {
     if text.eq_ignore_ascii_case(b"true") {
         Some(true)

@@ -1,35 +1,36 @@
-//! What the two encodings have in common: a document is written once, to a [`DocumentWriter`], so that JSON and BSON cannot differ.
+//! [`DocumentWriter`]: the interface of both encodings. A document is written by one piece of code, so JSON and BSON
+//! cannot differ.
 
-use super::Encoding;
+use super::encoded::Encoding;
 use super::keys::Key;
 
-/// One document under construction at the end of a buffer.
+/// A document under construction at the end of a buffer.
 ///
-/// Each value is preceded by [`key`](DocumentWriter::key) or [`name`](DocumentWriter::name) in an object and by [`item`](DocumentWriter::item) in an
-/// array. Texts given as bytes are UTF-8 unless said otherwise.
+/// A value in an object is preceded by [`key`](DocumentWriter::key) or [`name`](DocumentWriter::name), a value in an
+/// array by [`item`](DocumentWriter::item). Texts are UTF-8 unless the method says otherwise.
 pub(super) trait DocumentWriter {
-    /// Where an object or array began.
+    /// The position at which an object or array began.
     type Mark: Copy;
-    /// Which one it is: names depend on it.
+    /// The encoding that the writer produces. Names depend on it.
     const ENCODING: Encoding;
 
-    /// The key of the next value, encoded beforehand.
+    /// Writes the key of the next value. It is encoded already.
     fn key(&mut self, key: &Key);
-    /// The key of the next value, encoded now; it holds no NUL.
+    /// Writes the key of the next value and encodes it now. It holds no NUL.
     fn name(&mut self, name: &str);
-    /// The next value is the `index`th of an array.
+    /// Announces the next value as number `index` of an array.
     fn item(&mut self, index: usize);
 
     fn null(&mut self);
     fn bool(&mut self, value: bool);
     fn int(&mut self, value: i64);
-    /// `value` is finite.
+    /// Writes a number, which must be finite.
     fn float(&mut self, value: f64);
-    /// Milliseconds since 1970, in the years 0 to 9999.
+    /// Writes a date: milliseconds since 1970, in the years 0 to 9999.
     fn date(&mut self, ms: i64);
-    /// UTF-8.
+    /// Writes a text, which must be UTF-8.
     fn text(&mut self, text: &[u8]);
-    /// Any bytes: what is not UTF-8 becomes U+FFFD.
+    /// Writes any bytes as a text. Invalid UTF-8 becomes U+FFFD.
     fn lossy_text(&mut self, text: &[u8]);
 
     fn open_object(&mut self) -> Self::Mark;
@@ -37,15 +38,15 @@ pub(super) trait DocumentWriter {
     fn open_array(&mut self) -> Self::Mark;
     fn close_array(&mut self, mark: Self::Mark);
 
-    /// The position to go back to with [`undo`](DocumentWriter::undo).
+    /// Returns the position for [`undo`](DocumentWriter::undo).
     fn position(&self) -> usize;
-    /// Takes back what was written since `position`.
+    /// Removes everything written since `position`.
     fn undo(&mut self, position: usize);
-    /// Whether nothing was written into the object or array since it was opened.
+    /// Returns whether the object or array is still empty.
     fn is_empty(&self, mark: Self::Mark) -> bool;
 }
 
-/// The marks a document can bear in its `tags`, in the order they are written.
+/// The tags of a document, in the order in which they are written to its field `tags`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Tags(u8);
 
@@ -56,7 +57,7 @@ impl Tags {
     pub const UTF8: Tags = Tags(8);
     pub const NO_SYSLOG: Tags = Tags(16);
     pub const NO_JSON: Tags = Tags(32);
-    /// The line is a part of a line.
+    /// The line is only a part of a line.
     pub const PARTIAL: Tags = Tags(64);
 
     const NAMES: [(Tags, &'static str); 7] = [
@@ -74,17 +75,17 @@ impl Tags {
         self.0 |= tag.0;
     }
 
-    /// Writes `tags` if there are any; `doubles` are the names of fields that were there more than once.
+    /// Writes the field `tags` if there are any tags. `duplicates` are the names that occurred more than once.
     #[inline]
-    pub fn write<'a, W: DocumentWriter>(self, writer: &mut W, doubles: impl Iterator<Item = &'a str>) {
-        let mut doubles = doubles.peekable();
-        if self != Tags::default() || doubles.peek().is_some() {
-            self.write_all(writer, &mut doubles);
+    pub fn write<'a, W: DocumentWriter>(self, writer: &mut W, duplicates: impl Iterator<Item = &'a str>) {
+        let mut duplicates = duplicates.peekable();
+        if self != Tags::default() || duplicates.peek().is_some() {
+            self.write_all(writer, &mut duplicates);
         }
     }
 
     #[cold]
-    fn write_all<W: DocumentWriter>(self, writer: &mut W, doubles: &mut dyn Iterator<Item = &str>) {
+    fn write_all<W: DocumentWriter>(self, writer: &mut W, duplicates: &mut dyn Iterator<Item = &str>) {
         writer.name("tags");
         let mark = writer.open_array();
         let present = Self::NAMES.iter().filter(|(tag, _)| self.0 & tag.0 != 0);
@@ -94,14 +95,25 @@ impl Tags {
             writer.text(name.as_bytes());
             index += 1;
         }
-        for name in doubles {
+        for name in duplicates {
             writer.item(index);
-            writer.text(format!("{DOUBLE}{name}").as_bytes());
+            writer.text(format!("{DUPLICATE_TAG}{name}").as_bytes());
             index += 1;
         }
         writer.close_array(mark);
     }
 }
 
-/// The tag of a field of which a line has several, before the field's name.
-const DOUBLE: &str = "_duplicate_field:";
+/// The tag for a name that occurs more than once: this text, followed by the name.
+const DUPLICATE_TAG: &str = "_duplicate_field:";
+
+/// Writes bytes as a text. Invalid UTF-8 is replaced, and the document is tagged.
+#[inline]
+pub(super) fn write_text<W: DocumentWriter>(text: &[u8], writer: &mut W, ascii: bool, tags: &mut Tags) {
+    if ascii || std::str::from_utf8(text).is_ok() {
+        writer.text(text);
+    } else {
+        tags.add(Tags::UTF8);
+        writer.lossy_text(text);
+    }
+}

@@ -1,5 +1,5 @@
-//! What the fields of a syslog message are called: as Logstash's syslog input calls them, plain and in its ECS mode; and
-//! what that does not read, as the Elastic Common Schema has it.
+//! Names of the fields of a syslog message. They are the names of Logstash's syslog input, in its plain mode and in its
+//! ECS mode. Fields that this input does not read have the names of the Elastic Common Schema.
 //!
 //! | | plain | ECS |
 //! |---|---|---|
@@ -9,8 +9,8 @@
 //! | time as written | `timestamp` | `timestamp` |
 //! | host | `logsource` | `host.hostname` |
 //! | tag, APP-NAME | `program` | `process.name` |
-//! | process, PROCID | `pid`, or `procid` when it is no number | `process.pid`, or `log.syslog.procid` |
-//! | VERSION | `version` | `log.syslog.version`, a text |
+//! | process, PROCID | `pid`, or `procid` if it is not a number | `process.pid`, or `log.syslog.procid` |
+//! | VERSION | `version` | `log.syslog.version`, as a text |
 //! | MSGID | `msgid` | `log.syslog.msgid` |
 //! | STRUCTURED-DATA | `structured_data` | `log.syslog.structured_data` |
 
@@ -47,7 +47,7 @@ const FACILITIES: [&str; 24] = [
 const SEVERITIES: [&str; 8] =
     ["Emergency", "Alert", "Critical", "Error", "Warning", "Notice", "Informational", "Debug"];
 
-/// One of the two ways to call fields.
+/// One of the two sets of field names.
 #[derive(Debug)]
 pub(super) struct Names {
     put: fn(&Header<'_>, &mut OuterFields),
@@ -57,7 +57,7 @@ pub(super) static PLAIN: Names = Names { put: plain };
 pub(super) static ECS: Names = Names { put: ecs };
 
 impl Names {
-    /// Makes `outer` the fields of `header`.
+    /// Sets `outer` to the fields of `header`.
     pub fn put(&self, header: &Header<'_>, outer: &mut OuterFields) {
         (self.put)(header, outer);
         put_text(outer, "timestamp", header.timestamp);
@@ -80,7 +80,7 @@ fn put_int(outer: &mut OuterFields, name: &str, value: impl Into<i64>) {
     outer.int(value.into());
 }
 
-/// The process as a number, if it is one.
+/// Returns the process as a number, if it is one.
 fn pid(header: &Header<'_>) -> Option<i64> {
     let digits = header.process;
     if digits.is_empty() || digits.len() > 18 || !digits.iter().all(u8::is_ascii_digit) {

@@ -1,18 +1,19 @@
-//! Envelopes: how the lines of a source are wrapped. A *message* is within, *fields* are around it.
+//! Opens envelopes: takes the *message* out of a wrapped line, and the *outer fields* that stand beside it.
 //!
-//! A source says which envelope its lines have ([`Origin::envelope`](crate::core::batch::Origin)); batches and dead letters
-//! carry that. Workers [open](Opener::open) each line, match their patterns on the message, and put the fields around it
-//! into the document.
+//! A source says which envelope its lines have ([`Origin::envelope`](crate::core::batch::Origin)); batches and dead
+//! letters carry this. A worker [opens](Opener::open) each line, matches its patterns against the message, and adds the
+//! outer fields to the document.
 //!
 //! | envelope | a line | fields |
 //! |---|---|---|
 //! | [`Json`](Envelope::Json) | a JSON object with a member `message` | the other members, typed as they are |
-//! | [`Syslog`](Envelope::Syslog) | a message as RFC 3164 or RFC 5424 have it | priority, time, host, program, … |
+//! | [`Syslog`](Envelope::Syslog) | a message as RFC 3164 or RFC 5424 defines it | priority, time, host, program, … |
 //!
-//! A line that is none keeps all of itself as its message, and is tagged `_jsonparsefailure` or
-//! `_grokparsefailure_sysloginput`, Logstash's names for it.
+//! A line without the expected envelope becomes the message as a whole. It is tagged `_jsonparsefailure` or
+//! `_grokparsefailure_sysloginput`, which are the names that Logstash uses.
 //!
-//! Where a field around the message and one of the message have the same name, the latter counts; objects are merged.
+//! If an outer field and a field of the message have the same name, the field of the message counts. Objects are
+//! merged.
 
 mod fields;
 mod structured;
@@ -20,122 +21,74 @@ pub mod syslog;
 #[cfg(test)]
 mod tests;
 
-use serde::{Deserialize, Serialize};
-
 use crate::core::error::Result;
 use crate::document::OuterFields;
 use crate::document::date::Formats;
 
+pub use crate::core::envelope::Envelope;
+
 use fields::Names;
 
-/// How the lines of a source are wrapped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Envelope {
-    /// They are not.
-    #[default]
-    None,
-    /// Each is a JSON object: `{"message":…,"type":…,"@pid":…}`.
-    Json,
-    /// Each is a syslog message with its priority, of RFC 3164 or RFC 5424.
-    Syslog,
-}
-
-impl Envelope {
-    /// Its number on the wire.
-    pub fn code(self) -> u8 {
-        match self {
-            Envelope::None => 0,
-            Envelope::Json => 1,
-            Envelope::Syslog => 2,
-        }
-    }
-
-    /// The envelope with that number.
-    pub fn of_code(code: u8) -> Option<Envelope> {
-        match code {
-            0 => Some(Envelope::None),
-            1 => Some(Envelope::Json),
-            2 => Some(Envelope::Syslog),
-            _ => None,
-        }
-    }
-
-    /// Whether lines are not wrapped.
-    pub fn is_none(&self) -> bool {
-        *self == Envelope::None
-    }
-
-    /// What is said of a line that is no such envelope.
-    pub fn misfit(self) -> &'static str {
-        match self {
-            Envelope::None => "the line is not wrapped",
-            Envelope::Json => "the line is not a JSON object",
-            Envelope::Syslog => "the line is not a syslog message: it does not begin with a priority, <0> to <999>",
-        }
-    }
-}
-
-/// Opens lines, one thread's own. Opening one allocates nothing once the buffers have grown to what lines need.
+/// Opens lines. Each thread has its own opener. Opening a line allocates nothing once the buffers are large enough.
 #[derive(Debug, Clone)]
 pub struct Opener {
     outer: OuterFields,
     names: &'static Names,
-    /// Formats of the times in RFC 3164's headers, and of those in JSON objects and RFC 5424's.
+    /// The formats of times in RFC 3164 headers; `dates` are those in JSON objects and RFC 5424 headers.
     bsd_dates: Formats,
     dates: Formats,
 }
 
-/// A line that was opened.
+/// A line whose envelope was opened.
 #[derive(Debug, Clone, Copy)]
 pub struct Opened<'a> {
-    /// What is within; the whole line when it could not be opened.
+    /// The message; the whole line if it does not have the envelope.
     pub message: &'a [u8],
-    /// The fields around it.
+    /// The outer fields.
     pub outer: &'a OuterFields,
-    /// Whether the line was such an envelope.
-    pub fits: bool,
+    /// Whether the line has the expected envelope.
+    pub is_enveloped: bool,
 }
 
 impl Opener {
-    /// An opener that calls fields as Logstash's syslog input does; with `ecs`, as it does in its ECS mode.
+    /// Returns an opener that names fields as Logstash's syslog input does; with `ecs`, as that input does in its ECS
+    /// mode.
     ///
-    /// # Errors
-    /// None but that of date formats of our own that are wrong.
+    /// Only if one of our own date formats is invalid, which would be a bug.
     pub fn new(ecs: bool) -> Result<Opener> {
         let names = if ecs { &fields::ECS } else { &fields::PLAIN };
         let bsd_dates = Formats::new(&syslog::BSD_DATES)?;
         Ok(Opener { outer: OuterFields::default(), names, bsd_dates, dates: Formats::new(&["ISO8601"])? })
     }
 
-    /// Opens `line`. `now_ms` is the time in milliseconds since 1970: of a time without a year, the year is taken that
-    /// brings it nearest to now.
+    /// Opens `line`. `now_ms` is the time in milliseconds since 1970. A time without a year gets the year that brings
+    /// it nearest to now.
     pub fn open<'a>(&'a mut self, envelope: Envelope, line: &'a [u8], now_ms: i64) -> Opened<'a> {
-        let fits = match envelope {
+        let is_enveloped = match envelope {
             Envelope::None => {
                 self.outer.clear();
                 true
             }
             Envelope::Json => {
-                let fits = self.outer.read_json(line, &mut self.dates, now_ms);
-                if fits {
-                    return Opened { message: self.outer.message(), outer: &self.outer, fits };
+                let is_enveloped = self.outer.read_json(line, &mut self.dates, now_ms);
+                if is_enveloped {
+                    return Opened { message: self.outer.message(), outer: &self.outer, is_enveloped };
                 }
                 self.outer.tag_no_json();
-                fits
+                is_enveloped
             }
             Envelope::Syslog => {
                 let header = syslog::read(line, &mut self.bsd_dates, &mut self.dates, now_ms);
                 if let Some(header) = header {
                     self.outer.clear();
                     self.names.put(&header, &mut self.outer);
-                    return Opened { message: header.message, outer: &self.outer, fits: true };
+                    return Opened { message: header.message, outer: &self.outer, is_enveloped: true };
                 }
                 self.outer.clear();
                 self.outer.tag_no_syslog();
                 false
             }
         };
-        Opened { message: line, outer: &self.outer, fits }
+        Opened { message: line, outer: &self.outer, is_enveloped }
     }
 }

@@ -1,12 +1,12 @@
-//! RFC 5424's STRUCTURED-DATA: `[order@32473 id="77" note="a \"b\" \] c"][trace@32473]`.
+//! The STRUCTURED-DATA of RFC 5424: `[order@32473 id="77" note="a \"b\" \] c"][trace@32473]`.
 
 use crate::document::OuterFields;
 
-/// The most parameters that are taken apart. With more, the data counts as part of the message: looking for names that
-/// come twice would take the square of their number.
-const MOST: usize = 128;
+/// The maximum number of parameters and elements. Data with more counts as part of the message, because the search for
+/// repeated names takes quadratic time.
+const MAX_PARAMETERS: usize = 128;
 
-/// One parameter: the name of its element, its own name and its value as it is written.
+/// A parameter: the name of its element, its own name, and its value as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Parameter<'a> {
     element: &'a [u8],
@@ -14,19 +14,20 @@ struct Parameter<'a> {
     value: &'a [u8],
 }
 
-/// The length of the data at the beginning of `text`; `None` when it is not well formed, or there is too much of it.
+/// Returns the length of the data at the beginning of `text`; `None` when it is not well formed or has too many
+/// parameters.
 pub(super) fn length(text: &[u8]) -> Option<usize> {
     let mut count = 0;
     let rest = walk(text, |_| {
         count += 1;
-        count <= MOST
+        count <= MAX_PARAMETERS
     })?;
     let length = text.len() - rest.len();
     (length > 0 && matches!(rest.first(), None | Some(b' '))).then_some(length)
 }
 
-/// Goes through the elements at the beginning of `text` and answers what follows them. An element without parameters
-/// is told once, with an empty name.
+/// Calls `found` for each element at the beginning of `text`, with an empty parameter name, and then for each of its
+/// parameters. Returns the text after the elements.
 fn walk<'a>(text: &'a [u8], mut found: impl FnMut(Parameter<'a>) -> bool) -> Option<&'a [u8]> {
     let mut rest = text;
     while let [b'[', inside @ ..] = rest {
@@ -48,14 +49,14 @@ fn walk<'a>(text: &'a [u8], mut found: impl FnMut(Parameter<'a>) -> bool) -> Opt
     Some(rest)
 }
 
-/// An SD-NAME at the beginning of `text`, of any length.
+/// Reads an SD-NAME at the beginning of `text`, of any length. Returns the name and the text after it.
 fn name(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let in_name = |byte: &&u8| byte.is_ascii_graphic() && !matches!(byte, b'=' | b']' | b'"');
     let length = text.iter().take_while(in_name).count();
     (length > 0).then(|| text.split_at(length))
 }
 
-/// Up to the quote that ends the value.
+/// Returns the length of the value up to its closing quote.
 fn value_length(text: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -67,11 +68,11 @@ fn value_length(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Puts the elements of `data` into `outer`, as members of the object that is open there: an object for each, with
-/// its parameters as texts. A parameter that is there more than once is an array; elements of one name are one.
+/// Adds the elements of `data` to the object that is open in `outer`: one object per element, with its parameters as
+/// texts. A repeated parameter becomes an array; elements of the same name are merged.
 pub(super) fn put(data: &[u8], outer: &mut OuterFields) {
     let empty: &[u8] = &[];
-    let mut all = [Parameter { element: empty, name: empty, value: empty }; MOST];
+    let mut all = [Parameter { element: empty, name: empty, value: empty }; MAX_PARAMETERS];
     let mut count = 0;
     walk(data, |parameter| {
         if let Some(place) = all.get_mut(count) {
@@ -107,10 +108,10 @@ pub(super) fn put(data: &[u8], outer: &mut OuterFields) {
     }
 }
 
-/// The parts of a value between the backslashes that are escapes.
+/// Iterates over the parts of a value, without the backslashes of its escapes.
 fn unescaped(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = value;
-    // How many of the first bytes of `rest` are text whatever they are.
+    // The number of bytes at the beginning of `rest` that are literal: the character after an escape.
     let mut literal = 0;
     std::iter::from_fn(move || {
         if rest.is_empty() {

@@ -1,4 +1,4 @@
-//! Reading a syslog message: RFC 5424, RFC 3164, and what senders make of the latter.
+//! Reads a syslog message: RFC 5424, RFC 3164, and the variants of RFC 3164 that senders use.
 //!
 //! ```text
 //! <165>1 2024-02-03T04:05:06.789Z web1 shop 4711 ORDER [order@32473 id="77"] accepted     RFC 5424
@@ -8,45 +8,46 @@
 //! <189>123: *Mar  1 18:48:50: %SYS-5-CONFIG_I: configured                                 a message and no header
 //! ```
 //!
-//! A version digit and a blank behind the priority tell RFC 5424. Nothing is refused but a line without a priority: what
-//! cannot be read as a header belongs to the message.
+//! A version number and a blank after the priority mark RFC 5424. Only a line without a priority is refused. A part
+//! that cannot be read as a header belongs to the message.
 
 use super::structured;
 use crate::document::date::{Formats, MS_PER_DAY};
 
-/// The formats of times in headers of RFC 3164.
+/// The formats of times in RFC 3164 headers.
 pub(super) const BSD_DATES: [&str; 5] =
     ["%b %e %H:%M:%S", "ISO8601", "%b %e %Y %H:%M:%S", "%b %e %H:%M:%S.%f", "%b %e %Y %H:%M:%S.%f"];
 
-/// A time without a year lies at most this long after now; otherwise it is last year's.
+/// The maximum time by which a time without a year may lie after now, in milliseconds. A later one is taken for last
+/// year.
 const AHEAD_MS: i64 = MS_PER_DAY * 365 / 2;
 
-/// What a message says beside its text. What is not said is empty.
+/// The header of a syslog message, and its text. A missing part is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Header<'a> {
     /// Facility × 8 + severity.
     pub priority: u16,
-    /// 1 for RFC 5424.
+    /// The version, which is 1 for RFC 5424.
     pub version: Option<u8>,
-    /// The time as it is written.
+    /// The time as the header has it.
     pub timestamp: &'a [u8],
-    /// The same in milliseconds since 1970.
+    /// The time in milliseconds since 1970.
     pub date: Option<i64>,
-    /// The machine.
+    /// The host.
     pub host: &'a [u8],
-    /// The tag, or RFC 5424's APP-NAME.
+    /// The tag of RFC 3164, or the APP-NAME of RFC 5424.
     pub program: &'a [u8],
-    /// What stands in brackets behind the tag, or RFC 5424's PROCID: a number as a rule.
+    /// The text in brackets after the tag, or the PROCID of RFC 5424. It is usually a number.
     pub process: &'a [u8],
-    /// RFC 5424's MSGID.
+    /// The MSGID of RFC 5424.
     pub message_id: &'a [u8],
-    /// RFC 5424's STRUCTURED-DATA with its brackets; it is well formed.
+    /// The STRUCTURED-DATA of RFC 5424 with its brackets. It is well formed.
     pub data: &'a [u8],
-    /// The text.
+    /// The message.
     pub message: &'a [u8],
 }
 
-/// Reads `line`; `None` when it does not begin with a priority. `now_ms` decides about times without a year.
+/// Reads `line`; `None` when it does not begin with a priority. `now_ms` determines the year of a time without one.
 pub fn read<'a>(line: &'a [u8], bsd_dates: &mut Formats, dates: &mut Formats, now_ms: i64) -> Option<Header<'a>> {
     let (priority, rest) = priority(line)?;
     let header = match rfc5424(rest, dates, now_ms) {
@@ -57,7 +58,8 @@ pub fn read<'a>(line: &'a [u8], bsd_dates: &mut Formats, dates: &mut Formats, no
     Some(Header { priority, message, ..header })
 }
 
-/// `<0>` to `<999>`, and what follows. RFC 3164 ends at 191; Logstash takes what is there.
+/// Reads a priority, `<0>` to `<999>`. Returns its number and the text after it. RFC 3164 allows 191 at most, but
+/// Logstash accepts any.
 fn priority(line: &[u8]) -> Option<(u16, &[u8])> {
     let rest = line.strip_prefix(b"<")?;
     let length = rest.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
@@ -69,7 +71,7 @@ fn priority(line: &[u8]) -> Option<(u16, &[u8])> {
     Some((digits.iter().fold(0, |value, digit| value * 10 + u16::from(digit - b'0')), rest))
 }
 
-/// The text up to the next blank, and what follows that.
+/// Returns the text up to the next blank, and the text after that blank.
 fn word(text: &[u8]) -> (&[u8], &[u8]) {
     match memchr::memchr(b' ', text) {
         Some(blank) => (&text[..blank], &text[blank + 1..]),
@@ -77,8 +79,9 @@ fn word(text: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// A word of RFC 5424's header; empty where it is `-`. `None` where there is none, or it is not printable ASCII.
-fn said(text: &[u8]) -> Option<(&[u8], &[u8])> {
+/// Reads a word of an RFC 5424 header; the word `-` is returned as empty. `None` when there is no word, or when it is
+/// not printable ASCII.
+fn header_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let (word, rest) = word(text);
     if word.is_empty() || !word.iter().all(u8::is_ascii_graphic) {
         return None;
@@ -92,18 +95,18 @@ fn rfc5424<'a>(text: &'a [u8], dates: &mut Formats, now_ms: i64) -> Option<Heade
         [tens @ b'1'..=b'9', ones @ b'0'..=b'9', b' ', rest @ ..] => ((tens - b'0') * 10 + (ones - b'0'), rest),
         _ => return None,
     };
-    let (timestamp, rest) = said(rest)?;
+    let (timestamp, rest) = header_word(rest)?;
     let date = dates.read(timestamp, now_ms);
     if date.is_none() && !timestamp.is_empty() {
         return None;
     }
-    let (host, rest) = said(rest)?;
-    let (program, rest) = said(rest)?;
-    let (process, rest) = said(rest)?;
-    let (message_id, rest) = said(rest)?;
+    let (host, rest) = header_word(rest)?;
+    let (program, rest) = header_word(rest)?;
+    let (process, rest) = header_word(rest)?;
+    let (message_id, rest) = header_word(rest)?;
     let header =
         Header { version: Some(version), timestamp, date, host, program, process, message_id, ..Header::default() };
-    // Data that is not well formed is part of the message.
+    // Data that is not well formed belongs to the message.
     let (data, message): (&[u8], &[u8]) = match rest {
         b"-" => (&[], &[]),
         [b'-', b' ', message @ ..] => (&[], message),
@@ -123,7 +126,7 @@ fn rfc3164<'a>(text: &'a [u8], dates: &mut Formats, now_ms: i64) -> Header<'a> {
     if let Some((program, process, after)) = tag(rest)
         && matches!(after.first(), None | Some(b' '))
     {
-        // No host: the tag stands in its place.
+        // There is no host: the tag stands in its place.
         return Header { program, process, message: after.strip_prefix(b" ").unwrap_or(after), ..header };
     }
     let (host, rest) = word(rest);
@@ -138,8 +141,8 @@ fn rfc3164<'a>(text: &'a [u8], dates: &mut Formats, now_ms: i64) -> Header<'a> {
     }
 }
 
-/// What may be a time at the beginning of `text`, and what follows it: `Feb  3 04:05:06`, with a year behind the day or a
-/// fraction behind the second if there is one, or one word that begins with a digit. A colon may end it.
+/// Splits a possible time off the beginning of `text`: `Feb  3 04:05:06`, optionally with a year after the day or a
+/// fraction after the second, or one word that begins with a digit. A colon may end it.
 fn time(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = match text {
         [b'0'..=b'9', ..] => memchr::memchr(b' ', text).unwrap_or(text.len()),
@@ -163,7 +166,8 @@ fn time(text: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-/// `program:` or `program[process]:` at the beginning of `text`, and what follows its colon.
+/// Splits `program:` or `program[process]:` off the beginning of `text`. Returns program, process and the text after
+/// the colon.
 fn tag(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let in_name = |byte: &&u8| byte.is_ascii_graphic() && !matches!(byte, b':' | b'[' | b']');
     let (program, rest) = text.split_at(text.iter().take_while(in_name).count());

@@ -1,4 +1,4 @@
-//! Envelopes opened: what is within, what is around, and what documents come of both.
+//! Tests of opened envelopes: the message, the outer fields, and the document made of both.
 
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use crate::grok::{Format, Library};
 use crate::sink::Encoding;
 use crate::worker::parser::{Fate, Formats as Rules, Parsed, Unmatched};
 
-/// The documents of `lines`, without their ids, and what became of each line.
+/// Returns the documents of `text` without their ids, and what became of each line.
 fn parse(envelope: Envelope, ecs: bool, patterns: &[&str], unmatched: Unmatched, text: &[u8]) -> (Vec<Value>, Parsed) {
-    let library = if ecs { Library::stock_ecs() } else { Library::stock() };
+    let library = if ecs { Library::builtin_ecs() } else { Library::builtin() };
     let format = |text: &&str| match library.format(text) {
         Ok(format) => format,
         Err(_) => library.pattern(text).unwrap(),
     };
     let formats: Vec<Format> = patterns.iter().map(format).collect();
-    let mut parser = Arc::new(Rules::new(formats, library, unmatched, |said| panic!("nothing is told: {said}")))
+    let mut parser = Arc::new(Rules::new(formats, library, unmatched, |said| panic!("nothing may be said: {said}")))
         .parser(&[Encoding::Json, Encoding::Bson])
         .unwrap();
     let mut parsed = parser.buffer();
@@ -33,14 +33,14 @@ fn parse(envelope: Envelope, ecs: bool, patterns: &[&str], unmatched: Unmatched,
     let documents = parsed.encoded(Encoding::Json).iter().map(|document| {
         let mut read: Map<String, Value> = serde_json::from_slice(document.bytes).unwrap();
         let names = count_names(document.bytes);
-        assert_eq!(names, read.values().map(count).sum::<usize>() + read.len(), "no name is there twice");
+        assert_eq!(names, read.values().map(count).sum::<usize>() + read.len(), "no name occurs twice");
         assert!(read.remove("_id").is_some());
         Value::Object(read)
     });
     (documents.collect(), parsed)
 }
 
-/// Members of an object, and of all in it.
+/// Counts the members of an object and of all objects within it.
 fn count(value: &Value) -> usize {
     match value {
         Value::Object(members) => members.len() + members.values().map(count).sum::<usize>(),
@@ -49,7 +49,7 @@ fn count(value: &Value) -> usize {
     }
 }
 
-/// Members as they are written, told by the colons outside of strings.
+/// Counts the members as they are written, by the colons outside of strings.
 fn count_names(json: &[u8]) -> usize {
     let (mut inside, mut escaped, mut names) = (false, false, 0);
     for byte in json {
@@ -74,7 +74,7 @@ fn syslog(line: &str) -> Value {
     one(Envelope::Syslog, false, &[], line)
 }
 
-/// The priority's fields and `more`.
+/// Returns the fields of the priority and `more`.
 fn with_priority(priority: u16, facility: &str, severity: &str, more: Value) -> Value {
     let mut all = json!({"priority": priority, "facility": priority / 8, "facility_label": facility,
         "severity": priority % 8, "severity_label": severity});
@@ -113,11 +113,11 @@ fn rfc_5424_gives_its_header_its_data_and_its_message() {
     let marked = syslog("<13>1 - - - - - - \u{FEFF}grüße");
     assert_eq!(marked["message"], "grüße", "a byte order mark is dropped");
     let data = "<13>1 - h a - - x - no data";
-    assert_eq!(syslog(data)["message"], "x - no data", "what is no data belongs to the message");
+    assert_eq!(syslog(data)["message"], "x - no data", "a text that is not data belongs to the message");
 }
 
 #[test]
-fn data_may_have_names_that_come_twice_or_no_store_takes() {
+fn data_may_have_repeated_names_and_names_that_stores_refuse() {
     let line = r#"<13>1 - - - - - [a ip="1" ip="2" b.c="3" b_c="4"][$x n=""][a z="5" ip="6"] m"#;
     assert_eq!(
         syslog(line)["structured_data"],
@@ -127,10 +127,10 @@ fn data_may_have_names_that_come_twice_or_no_store_takes() {
     assert!(syslog(&much)["message"].as_str().unwrap().starts_with("[a b="));
 }
 
-/// The fields of BSON documents around messages, where MongoDB does not take all names.
+/// MongoDB does not accept all names of outer fields.
 #[cfg(feature = "mongodb")]
 #[test]
-fn names_around_a_message_that_mongodb_refuses_are_renamed_there_and_no_value_is_lost() {
+fn outer_names_that_mongodb_refuses_are_renamed_there_and_no_value_is_lost() {
     use mongodb::bson::{Document, doc};
     let bson = |envelope, line: &str| {
         let (_, parsed) = parse(envelope, false, &["%{WORD:a_b} %{WORD:w}"], Unmatched::Keep, line.as_bytes());
@@ -145,12 +145,12 @@ fn names_around_a_message_that_mongodb_refuses_are_renamed_there_and_no_value_is
     let tags = doc! {"tags": ["_grokparsefailure", "_duplicate_field:_x", "_duplicate_field:b_c"]};
     assert_eq!(document.get("tags"), tags.get("tags"));
     let document = bson(Envelope::Json, r#"{"message":"m n","x.y":1,"x_y":2,"a.b":"around"}"#);
-    // The message's own value counts, as always.
+    // The value of the message counts, as always.
     assert_eq!(document, doc! {"x_y": [1_i64, 2_i64], "a_b": "m", "w": "n", "tags": ["_duplicate_field:x_y"]});
 }
 
 #[test]
-fn a_message_that_is_there_twice_is_a_field_and_nothing_is_lost() {
+fn a_repeated_message_is_a_field_and_nothing_is_lost() {
     let document = one(Envelope::Json, false, &[], r#"{"message":"a","n":1,"message":"b"}"#);
     assert_eq!(document, json!({"message": ["a", "b"], "n": 1, "tags": ["_duplicate_field:message"]}));
 }
@@ -170,11 +170,11 @@ fn rfc_3164_is_read_as_senders_write_it() {
         ("<30>Feb 3 04:05:06 gate sshd[812]:opened", ["gate", "sshd", "812", "opened"]),
         ("<30>2024-02-03T04:05:06.123456+01:00 gate su(pam)[9]: x: y", ["gate", "su(pam)", "9", "x: y"]),
         ("<30>Feb  3 04:05:06 gate last message repeated 3 times", ["gate", "", "", "last message repeated 3 times"]),
-        // logger on a local socket.
+        // The program logger on a local socket.
         ("<30>Feb  3 04:05:06 sshd[812]: opened", ["", "sshd", "812", "opened"]),
         ("<30>Feb  3 04:05:06 sshd:", ["", "sshd", "", ""]),
         ("<30>Feb  3 04:05:06 fe80::1 sshd: opened", ["fe80::1", "sshd", "", "opened"]),
-        // Cisco's.
+        // Messages of Cisco devices.
         (
             "<189>123: *Mar  1 18:48:50: %SYS-5-CONFIG_I: by x",
             ["", "", "", "123: *Mar  1 18:48:50: %SYS-5-CONFIG_I: by x"],
@@ -190,13 +190,13 @@ fn rfc_3164_is_read_as_senders_write_it() {
         assert_eq!(parts(line), expected.map(String::from), "{line}");
     }
     let worker = syslog("<30>Feb  3 04:05:06 gate app[web.1]: up");
-    assert_eq!((&worker["procid"], worker.get("pid")), (&json!("web.1"), None), "a process that is no number");
+    assert_eq!((&worker["procid"], worker.get("pid")), (&json!("web.1"), None), "a process that is not a number");
     assert_eq!(syslog("<999>x")["facility"], 124);
     assert_eq!(syslog("<999>x").get("facility_label"), None);
 }
 
 #[test]
-fn of_a_time_without_a_year_the_nearest_is_meant() {
+fn a_time_without_a_year_gets_the_nearest_year() {
     let mut opener = Opener::new(false).unwrap();
     let ms = |text: &str| Formats::new(&["ISO8601"]).unwrap().read(text.as_bytes(), 0).unwrap();
     for (now, time, expected) in [
@@ -212,14 +212,14 @@ fn of_a_time_without_a_year_the_nearest_is_meant() {
 }
 
 #[test]
-fn patterns_are_matched_on_the_message_and_its_own_time_counts() {
+fn patterns_match_the_message_and_its_own_time_counts() {
     let line = r#"<190>Feb  3 04:05:06 web1 nginx: 192.0.2.1 - - [10/Oct/2023:13:55:36 +0000] "GET / HTTP/1.1" 200 5 "-" "curl""#;
     let document = one(Envelope::Syslog, false, &["combined"], line);
     assert_eq!(document["@timestamp"], "2023-10-10T13:55:36.000Z");
     assert_eq!((&document["clientip"], &document["logsource"]), (&json!("192.0.2.1"), &json!("web1")));
-    assert_eq!(document["timestamp"], "10/Oct/2023:13:55:36 +0000", "of one name, the message's counts");
+    assert_eq!(document["timestamp"], "10/Oct/2023:13:55:36 +0000", "the field of the message counts");
     assert_eq!(document.get("message"), None);
-    // Where the pattern's field has no value, the envelope's is left.
+    // If the field of the pattern has no value, that of the envelope stays.
     let line = "<190>2024-02-03T04:05:06Z web1 app: text";
     let document = one(Envelope::Syslog, false, &["^(?<program>[0-9]*)%{WORD:word}"], line);
     assert_eq!((&document["program"], &document["word"]), (&json!("app"), &json!("text")));
@@ -230,7 +230,7 @@ fn patterns_are_matched_on_the_message_and_its_own_time_counts() {
     assert_eq!((&document["log"]["level"], &document["log"]["syslog"]["priority"]), (&json!("info"), &json!(190)));
     assert_eq!(document["host"], json!({"hostname": "web1", "name": "n"}));
     assert_eq!(document["process"], "p", "a value in the place of an object");
-    // JSON within: merged as well.
+    // JSON in the message is merged as well.
     let line = r#"<190>1 2024-02-03T04:05:06Z web1 app - - - {"log":{"level":"info","syslog":{"priority":7}},"host":1,"x":[{}]}"#;
     let document = one(Envelope::Syslog, true, &["ndjson"], line);
     assert_eq!((&document["log"]["level"], &document["log"]["syslog"]["priority"]), (&json!("info"), &json!(7)));
@@ -254,7 +254,7 @@ fn messages_that_match_nothing_keep_their_fields() {
         json!({"message": "no priority", "tags": ["_grokparsefailure_sysloginput", "_grokparsefailure"]})
     );
     assert_eq!((&documents[2]["n"], documents[2].get("tags")), (&json!(22), None));
-    // Without a pattern, only what is no envelope is unmatched.
+    // Without a pattern, only a line without the envelope is unmatched.
     let (documents, parsed) = parse(Envelope::Syslog, false, &[], Unmatched::Keep, text);
     assert_eq!(parsed.fates(), [Fate::Matched, Fate::Unmatched, Fate::Matched]);
     assert_eq!(documents[1], json!({"message": "no priority", "tags": ["_grokparsefailure_sysloginput"]}));
@@ -263,7 +263,7 @@ fn messages_that_match_nothing_keep_their_fields() {
     assert!(parsed.letters[0].detail.contains("does not begin with a priority"));
     let (documents, _) = parse(Envelope::Syslog, false, &[], Unmatched::Drop, text);
     assert_eq!(documents.len(), 2);
-    // A pattern may match what is no envelope.
+    // A pattern may match a line without the envelope.
     let document = one(Envelope::Syslog, false, &["^no %{WORD:w}"], "no priority");
     assert_eq!(document, json!({"w": "priority", "tags": ["_grokparsefailure_sysloginput"]}));
 }
@@ -283,7 +283,7 @@ fn json_gives_its_members_with_their_types_and_its_message() {
         json(&[r#"^%{WORD:verb} "(?<rest>.*)" %{INT:n:int}$"#], line),
         with(json!({"verb": "GET", "rest": "x", "n": 5}))
     );
-    assert_eq!(json(&["^%{WORD:type} "], line)["type"], "GET", "the message's counts");
+    assert_eq!(json(&["^%{WORD:type} "], line)["type"], "GET", "the field of the message counts");
     assert_eq!(json(&["^zebra"], line), with(json!({"message": "GET \"x\" 5", "tags": ["_grokparsefailure"]})));
     let twice = json!({"message": "{not", "x": [1, 2], "tags": ["_duplicate_field:x"]});
     assert_eq!(json(&[], r#"{"message":"{not","x":1,"x":2}"#), twice);
@@ -301,7 +301,7 @@ fn json_gives_its_members_with_their_types_and_its_message() {
             "{wrong}"
         );
     }
-    // JSON within JSON.
+    // JSON in a JSON envelope.
     let document = json(
         &["ndjson"],
         r#"{"type":"app","at":{"x":1},"message":"{\"level\":\"info\",\"at\":{\"y\":2},\"type\":3}"}"#,
@@ -310,7 +310,7 @@ fn json_gives_its_members_with_their_types_and_its_message() {
 }
 
 #[test]
-fn bytes_that_are_no_utf_8_are_replaced_and_told() {
+fn invalid_utf_8_is_replaced_and_tagged() {
     let (documents, _) = parse(Envelope::Syslog, false, &[], Unmatched::Keep, b"<13>Feb  3 04:05:06 h a: \xff\n");
     assert_eq!((&documents[0]["message"], &documents[0]["tags"]), (&json!("\u{FFFD}"), &json!(["_invalid_utf8"])));
     let (documents, _) =
@@ -322,7 +322,7 @@ fn bytes_that_are_no_utf_8_are_replaced_and_told() {
 }
 
 #[test]
-fn envelopes_are_known_by_their_numbers() {
+fn envelopes_have_numbers_that_are_read_back() {
     for envelope in [Envelope::None, Envelope::Json, Envelope::Syslog] {
         assert_eq!(Envelope::of_code(envelope.code()), Some(envelope));
     }
@@ -332,7 +332,7 @@ fn envelopes_are_known_by_their_numbers() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// What the formats for files make of the same lines, with names and values alike.
+    /// The formats for files give the same names and values for these lines.
     #[test]
     fn the_fields_are_those_of_the_formats(
         priority in 0_u16..192,
@@ -360,7 +360,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_stop_an_opener_and_nothing_is_told_that_is_not_there(
+    fn any_bytes_are_opened_as_one_document(
         line in prop_oneof![
             prop::collection::vec(any::<u8>(), 0..60),
             r#"<[0-9]{1,3}>(1 |Feb  3 04:05:06 |- |\[a |b="c"|\]|\\|a: |:|\[1\]: |é|\$){0,12}"#.prop_map(String::into_bytes),

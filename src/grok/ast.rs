@@ -1,105 +1,106 @@
-//! The tree of an expression, as its text means it: references expanded, options applied.
+//! The tree of an expression, with references expanded and options applied.
 //!
-//! There is no case folding, no named group and no escape left in it: `(?i)` has become sets, a field has become the
-//! number of its slot, `\h` a set. Both engines are made from this tree.
+//! The tree contains no case folding, no named group and no escape. `(?i)` and `\h` have become sets, and a field has
+//! become the number of its slot. Both engines compile this tree.
 
 use std::sync::Arc;
 
 use crate::grok::set::Set;
 
-/// A part of an expression.
+/// A node of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Node {
     /// Matches the empty text.
     Empty,
-    /// One character of the set.
+    /// Matches one character of the set.
     Set(Arc<Set>),
-    /// A place, of no width.
+    /// A zero-width test of the position.
     Look(Look),
-    /// One after the other. Has two parts or more, none of them a `Concat` or `Empty`.
+    /// A sequence of nodes. It has at least two nodes, and none of them is a `Concat` or `Empty`.
     Concat(Vec<Node>),
-    /// The first that leads to a match. Has two parts or more.
+    /// Alternatives, in order of priority. There are at least two.
     Alternate(Vec<Node>),
-    /// `min` to `max` times, as often as possible when greedy, as seldom as possible otherwise.
+    /// Matches `node` `min` to `max` times: as often as possible if `greedy`, as seldom as possible otherwise.
     Repeat {
-        /// What is repeated.
+        /// The repeated node.
         node: Box<Node>,
         /// The fewest rounds.
         min: u32,
         /// The most rounds, not below `min`; `None` for no end.
         max: Option<u32>,
-        /// Whether more rounds are tried before fewer.
+        /// Whether a match with more rounds is tried first.
         greedy: bool,
     },
-    /// Remembers where `node` matched. Numbers below that of the fields' slots belong to fields, those from there on to
-    /// groups that only back-references know.
+    /// Records where `node` matched. The numbers of fields come first; groups that only back-references use come after
+    /// them.
     Capture {
-        /// The number.
+        /// The number of the capture.
         slot: usize,
-        /// What it holds.
+        /// The captured node.
         node: Box<Node>,
     },
-    /// The first way in which `node` matches, and no other: `(?>…)` and possessive quantifiers.
+    /// An atomic group: only the first way in which `node` matches counts. Written `(?>…)` or as a possessive
+    /// quantifier.
     Atomic(Box<Node>),
     /// Look-ahead and look-behind.
     Around {
-        /// Whether it looks back.
+        /// Whether it is a look-behind.
         behind: bool,
         /// Whether `node` must not match.
         negative: bool,
-        /// What is looked for.
+        /// The node to look for.
         node: Box<Node>,
     },
-    /// The text of the latest of these captures that took part; fails when none did.
+    /// Matches the text of the latest of these captures that took part. Fails if none of them did.
     Backreference {
-        /// Capture numbers.
+        /// The numbers of the captures.
         slots: Vec<usize>,
         /// Whether upper and lower case are the same.
         fold: bool,
     },
-    /// `yes` when the capture took part, else `no`.
+    /// Matches `yes` if the capture took part in the match so far, else `no`.
     Conditional {
-        /// Capture number.
+        /// The number of the capture.
         slot: usize,
-        /// With it.
+        /// The node for a capture that took part.
         yes: Box<Node>,
-        /// Without it.
+        /// The node for a capture that took no part.
         no: Box<Node>,
     },
-    /// What only the backtracking engine knows, in its own words (`\X`).
+    /// A construct that only PCRE2 supports, in PCRE2's syntax (`\X`).
     Foreign(&'static str),
 }
 
-/// A place of no width.
+/// A zero-width test of a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Look {
-    /// `\A`: the beginning of the line as it was read.
+    /// `\A`: the start of the input.
     Start,
-    /// `\z`: its end.
+    /// `\z`: the end of the input.
     End,
-    /// `\Z`: its end, or before a newline that ends it.
+    /// `\Z`: the end of the input, or the position before a newline that ends it.
     EndOrNewline,
-    /// `^`: the beginning, or after a newline that does not end it.
+    /// `^`: the start of the input, or the position after a newline that is not the last byte.
     LineStart,
-    /// `$`: the end, or before a newline.
+    /// `$`: the end of the input, or the position before a newline.
     LineEnd,
-    /// `\b`: between a word character (of Unicode) and what is none, or an end.
+    /// `\b`: the position between a word character (of Unicode) and another character or an end of the input.
     Boundary,
-    /// `\B`: elsewhere.
+    /// `\B`: a position that is no word boundary.
     NotBoundary,
 }
 
-/// The whole of an expression.
+/// A whole expression.
 #[derive(Debug, Clone)]
 pub(crate) struct Expression {
     /// Its tree.
     pub(crate) node: Node,
-    /// The number of captures: fields first, then groups that only back-references know.
+    /// The number of captures. Captures of fields come first, then captures of groups that only back-references use.
     pub(crate) captures: usize,
 }
 
 impl Node {
-    /// The parts one after the other, flattened.
+    /// Returns a sequence of `parts`, flattened.
     pub(crate) fn concat(parts: impl IntoIterator<Item = Node>) -> Node {
         let mut flat = Vec::new();
         for part in parts {
@@ -116,7 +117,7 @@ impl Node {
         }
     }
 
-    /// One character of `set`.
+    /// Returns a node that matches one character of `set`.
     pub(crate) fn set(set: Set) -> Node {
         Node::Set(Arc::new(set))
     }

@@ -1,5 +1,5 @@
-//! The seam to the matching engine: what a pattern is to the rest of the program. Which engine runs it is known here
-//! alone.
+//! The interface to the matching engines: the types that the rest of the program uses. Only this module knows which
+//! engine runs a pattern.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::grok::linear::{self, End, Refused};
 use crate::grok::parse::{Parsed, Slot};
 use crate::grok::{Field, FieldSlot, FieldType, Span, pcre};
 
-/// A compiled pattern. Cloning it is cheap and shares the program.
+/// A compiled pattern. A clone is cheap and shares the program.
 #[derive(Clone)]
 pub struct Pattern {
     shared: Arc<Shared>,
@@ -18,7 +18,7 @@ pub struct Pattern {
 
 struct Shared {
     name: Arc<str>,
-    /// As it was given.
+    /// The pattern text as the user gave it.
     text: Arc<str>,
     fields: Vec<Field>,
     slots: usize,
@@ -28,15 +28,15 @@ struct Shared {
 
 /// The engine of a pattern.
 enum Program {
-    /// What is regular, in linear time.
+    /// The linear-time engine, for a regular expression.
     Linear(linear::Program),
-    /// The same, without its fast machine: for comparisons.
+    /// The linear-time engine without its fast machine, for comparisons.
     Careful(linear::Program),
-    /// What is not, within limits.
+    /// PCRE2 under limits, for an expression that is not regular.
     Backtracking(pcre::Program),
 }
 
-/// What one thread needs to run a [`Program`].
+/// The working memory that one thread needs to run a [`Program`].
 enum Memory {
     Linear(linear::Memory),
     Backtracking(pcre::Memory),
@@ -47,7 +47,7 @@ enum Found<'m> {
     Backtracking(pcre::Found<'m>),
 }
 
-/// Runs one pattern over lines. Each thread has its own.
+/// Runs one pattern over lines. Each thread has its own matcher.
 pub struct Matcher {
     shared: Arc<Shared>,
     memory: Memory,
@@ -58,12 +58,12 @@ pub struct Captures<'m> {
     found: Found<'m>,
 }
 
-/// A line was given up: deciding whether it matches cost more than is allowed.
+/// The matching of a line was given up, because it cost more than is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stopped {
     /// The name of the pattern.
     pub pattern: Arc<str>,
-    /// Which limit was hit, for people.
+    /// The limit that was exceeded, as text for people.
     pub reason: String,
 }
 
@@ -74,7 +74,7 @@ impl std::fmt::Display for Stopped {
 }
 
 impl Pattern {
-    /// The pattern of what `written` was parsed to.
+    /// Compiles the pattern that `written` was parsed to.
     pub(crate) fn new(name: &str, written: &Written, parsed: Parsed) -> Result<Pattern> {
         let program = match linear::Program::new(&parsed.expression, parsed.slots.len()) {
             Ok(program) => Program::Linear(program),
@@ -91,79 +91,81 @@ impl Pattern {
         Ok(Pattern { shared: Arc::new(Shared { name: name.into(), text, fields, slots, parsed, program }) })
     }
 
-    /// The same pattern on PCRE2 whatever it is made of: for comparisons.
+    /// Returns the same pattern on PCRE2, even if it is regular. It is used for comparisons.
     ///
     /// # Errors
-    /// The engine's words when it refuses the expression.
+    /// PCRE2's message if it refuses the expression.
     pub fn backtracking(&self) -> Result<Pattern, String> {
         Ok(self.with(Program::Backtracking(pcre::Program::new(&self.shared.parsed)?)))
     }
 
-    /// The same pattern on the machine that lines come to which the fast one does not decide within its budget: for
-    /// comparisons. `None` when the pattern is not linear, or too large for that machine: without tokens it takes more
-    /// instructions.
+    /// Returns the same pattern on the careful machine, which otherwise runs only when the fast machine exceeds its
+    /// budget. It is used for comparisons. Returns `None` if the pattern is not regular, or too large for that machine.
+    /// That machine has no tokens, so it needs more instructions.
     pub fn careful(&self) -> Option<Pattern> {
         let parsed = &self.shared.parsed;
         let program = linear::Program::new(&parsed.expression, parsed.slots.len()).ok()?;
         program.has_careful().then(|| self.with(Program::Careful(program)))
     }
 
-    /// The same pattern with another program.
+    /// Returns the same pattern with another program.
     fn with(&self, program: Program) -> Pattern {
         let Shared { name, text, fields, slots, parsed, .. } = &*self.shared;
         let (name, text, fields, parsed) = (Arc::clone(name), Arc::clone(text), fields.clone(), parsed.clone());
         Pattern { shared: Arc::new(Shared { name, text, fields, slots: *slots, parsed, program }) }
     }
 
-    /// Whether every line is decided in time linear in its length.
+    /// Returns whether every line is decided in time linear in its length.
     pub fn is_linear(&self) -> bool {
         !matches!(self.shared.program, Program::Backtracking(_))
     }
 
-    /// The pattern with other types for its fields, under the name of the format that asks for it. Must be called
-    /// before the pattern is shared; `retype` answers `None` for fields that keep their type.
+    /// Returns the pattern with other types for its fields. It must be called before the pattern is shared. `retype`
+    /// returns `None` for a field that keeps its type.
     pub(crate) fn retyped(self, retype: impl Fn(&Field) -> Option<FieldType>) -> Pattern {
         let mut shared = Arc::into_inner(self.shared).expect("a pattern is retyped before it is shared");
         for field in &mut shared.fields {
             if let Some(kind) = retype(field) {
-                // A format says what the field is, wherever it comes from.
+                // The type of a format replaces the types of all captures of the field.
                 field.slots.iter_mut().for_each(|slot| (slot.kind, slot.again) = (kind, false));
             }
         }
         Pattern { shared: Arc::new(shared) }
     }
 
-    /// What errors and counters call it: a definition's or a format's name, or its own text.
+    /// Returns the pattern's name in errors and counters: the name of a definition or a format, or the pattern's own
+    /// text.
     pub fn name(&self) -> &str {
         &self.shared.name
     }
 
-    /// Its text as it was given, before definitions are put in.
+    /// Returns the text as it was given, with definitions not expanded.
     pub fn text(&self) -> &str {
         &self.shared.text
     }
 
-    /// The fields of its documents, in the order in which they first appear in the pattern.
+    /// Returns the fields of its documents, in the order of their first use in the pattern.
     pub fn fields(&self) -> &[Field] {
         &self.shared.fields
     }
 
-    /// The number of capture slots: every [`Field::slots`] entry is below it.
+    /// Returns the number of capture slots. Every entry of [`Field::slots`] is below it.
     pub fn slots(&self) -> usize {
         self.shared.slots
     }
 
-    /// The expression, fully expanded, in PCRE2's syntax; for diagnostics and comparisons, in no promised form.
+    /// Returns the expression, fully expanded, in PCRE2's syntax. It is used for diagnostics and comparisons, and its
+    /// form may change.
     pub fn expression(&self) -> String {
         pcre::expression(&self.shared.parsed)
     }
 
-    /// What it matches, as a tree.
+    /// Returns the tree of the expression.
     pub(crate) fn tree(&self) -> &Node {
         &self.shared.parsed.expression.node
     }
 
-    /// A matcher for one thread.
+    /// Creates a matcher for one thread.
     pub fn matcher(&self) -> Matcher {
         let memory = match &self.shared.program {
             Program::Linear(_) | Program::Careful(_) => Memory::Linear(linear::Memory::default()),
@@ -180,12 +182,12 @@ impl std::fmt::Debug for Pattern {
 }
 
 impl Matcher {
-    /// Looks for the leftmost match in `line` (its end not included). `None` when there is none. Nothing is allocated,
-    /// except at the first line with characters beyond ASCII, at the first that needs a deep memory of its choices, and where
-    /// lines fail often, for what makes failing cheap.
+    /// Searches for the leftmost match in `line`, which must not include its newline. Returns `None` if there is none.
+    /// It allocates memory only in three cases: at the first line with characters beyond ASCII, at the first line that
+    /// keeps many choices open, and for the automata that reject lines quickly when lines often fail.
     #[inline]
     pub fn captures(&mut self, line: &[u8]) -> Result<Option<Captures<'_>>, Stopped> {
-        // Spans are 32 bits wide. No line is so long: --max-line ends far below.
+        // Spans are 32 bits wide. `--max-line` keeps lines far below 4 GiB.
         if line.len() >= u32::MAX as usize {
             return Err(self.shared.stopped("the line is longer than 4 GiB"));
         }
@@ -199,7 +201,7 @@ impl Matcher {
                 Ok(found) => Ok(found.map(|found| Captures { found: Found::Backtracking(found) })),
                 Err(reason) => Err(shared.stopped(&reason)),
             },
-            // A matcher has the memory of its own pattern.
+            // The memory of a matcher always belongs to its own pattern, so this case does not occur.
             _ => Ok(None),
         }
     }
@@ -207,7 +209,7 @@ impl Matcher {
 
 #[cfg(test)]
 impl Matcher {
-    /// What the linear engine's searches have cost since the last call.
+    /// Returns the cost of the linear engine's searches since the last call.
     pub(in crate::grok) fn used(&mut self) -> linear::Used {
         match &mut self.memory {
             Memory::Linear(memory) => memory.used(),
@@ -215,7 +217,8 @@ impl Matcher {
         }
     }
 
-    /// Has the linear engine ask `proof` about the next line, before it is tried or when its first way has failed.
+    /// Makes the linear engine run `proof` on the next line: before its first attempt, or when the first way has
+    /// failed.
     pub(in crate::grok) fn doubt(&mut self, proof: linear::Proof, at_once: bool) {
         if let Memory::Linear(memory) = &mut self.memory {
             memory.doubt(proof, at_once);
@@ -224,7 +227,7 @@ impl Matcher {
 }
 
 impl Captures<'_> {
-    /// Where the capture of `slot` stands; [`Span::NONE`] when it took no part in the match or there is no such slot.
+    /// Returns the span of capture `slot`; [`Span::NONE`] if it took no part in the match or does not exist.
     #[inline]
     pub fn span(&self, slot: usize) -> Span {
         match &self.found {
@@ -240,8 +243,8 @@ impl Shared {
         match end {
             End::Found => Ok(Some(Captures { found: Found::Linear(memory.found()) })),
             End::NotFound => Ok(None),
-            End::Work => Err(self.stopped("matching took more steps than a line of this length may cost")),
-            End::Memory => Err(self.stopped("matching took more memory than a line may cost")),
+            End::Work => Err(self.stopped("matching took more steps than are allowed for a line of this length")),
+            End::Memory => Err(self.stopped("matching took more memory than is allowed for a line")),
         }
     }
 
@@ -251,7 +254,7 @@ impl Shared {
     }
 }
 
-/// The fields of the slots, in the order of their first slot.
+/// Returns the fields of the slots, ordered by their first slot.
 fn fields(slots: &[Slot]) -> Vec<Field> {
     let mut fields: Vec<Field> = Vec::new();
     for (index, slot) in slots.iter().enumerate() {
@@ -259,7 +262,7 @@ fn fields(slots: &[Slot]) -> Vec<Field> {
             fields.push(Field { path: slot.path.clone(), slots: Vec::new() });
             fields.len() - 1
         });
-        // Behind the last one that is written alike.
+        // A slot is inserted after the last slot with the same text.
         let alike = |other: &FieldSlot| slots[other.slot].name == slot.name;
         let known = fields[at].slots.iter().rposition(alike);
         let place = known.map_or(fields[at].slots.len(), |place| place + 1);

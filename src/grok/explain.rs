@@ -1,13 +1,13 @@
-//! How far a line got in a pattern that it does not match.
+//! Explains how far a line got in a pattern that it does not match.
 //!
-//! A pattern is taken apart into the parts that stand one after the other in it. A line *reached* a part when the parts
-//! before it match together, somewhere in the line, and do not with that part. If a beginning of the pattern matches, so
-//! do all shorter ones, so the place is found by halving; mostly at once, because lines fail alike. The beginnings are
-//! compiled when they are first needed.
+//! A pattern is split into its top-level parts, in sequence. A line *reached* a part if the parts before it match
+//! together somewhere in the line, but do not match together with that part. If some beginning of the pattern matches,
+//! all shorter beginnings match too, so a binary search finds the part. It usually needs one step, because similar
+//! lines fail at the same part. Each beginning is compiled when it is first needed.
 //!
-//! References to definitions that have fields are taken apart as well, so that what is told is `%{NUMBER:bytes}` and not
-//! `%{COMBINEDAPACHELOG}`. Of a pattern that is several alternatives, each is looked at, and the one that got furthest is
-//! told. What is in parentheses or repeated is one part, and so is a definition that sets options.
+//! A reference to a definition with fields is split as well. So the report names `%{NUMBER:bytes}` and not
+//! `%{COMBINEDAPACHELOG}`. If the pattern consists of alternatives, each is examined, and the report is about the one
+//! that got furthest. A group, a repeat, and a definition that sets options each count as one part.
 
 use std::sync::{Arc, OnceLock};
 
@@ -15,48 +15,49 @@ use crate::grok::fault::Written;
 use crate::grok::parse::marks::{Kind, Mark, marks};
 use crate::grok::{Library, Matcher, Pattern};
 
-/// The most alternatives of a pattern that are looked at.
+/// The most alternatives of a pattern that are examined.
 const MOST_ALTERNATIVES: usize = 8;
 
-/// The most parts of an alternative; what is beyond is one part.
+/// The most parts of an alternative. All further parts count as one.
 const MOST_PARTS: usize = 512;
 
-/// How deep references are taken apart.
+/// The deepest nesting of references that are split.
 const DEEPEST: usize = 16;
 
-/// The most bytes of a pattern's text that are told; of a longer one, its end.
+/// The most bytes of a pattern's text in a report. A longer text is shortened.
 const LONGEST: usize = 1000;
 
-/// The name of the group around a beginning, by which its end is known.
+/// The name of the group that encloses a beginning and marks its end.
 const GROUP: &str = "reached";
 
-/// A pattern taken apart. All threads share it.
+/// A pattern that is split into parts. All threads share it.
 pub struct Parts {
     library: Arc<Library>,
     pattern: Arc<str>,
     alternatives: Vec<Alternative>,
 }
 
-/// Parts one after the other.
+/// An alternative: parts in sequence.
 #[derive(Default)]
 struct Alternative {
-    /// Their text.
+    /// The text of all parts.
     text: String,
-    /// Where each of them ends.
+    /// The end of each part in `text`.
     ends: Vec<usize>,
-    /// The patterns of the first part, of the first two, and so on but for all; `None` where one does not compile.
+    /// The compiled beginnings: the first part, the first two parts, and so on. An entry is `None` if the beginning
+    /// does not compile.
     beginnings: Vec<OnceLock<Option<Pattern>>>,
 }
 
 impl Parts {
-    /// The parts of `pattern`, whose definitions are those of `library`.
+    /// Splits `pattern` into parts. `library` has its definitions.
     pub fn new(library: Arc<Library>, pattern: &Pattern) -> Parts {
         let mut alternatives = Vec::new();
         take_apart(&library, pattern.text(), 0, &mut alternatives);
         Parts { pattern: pattern.name().into(), library, alternatives }
     }
 
-    /// The pattern of the first `count` parts of an alternative.
+    /// Returns the pattern of the first `count` parts of an alternative.
     fn beginning(&self, alternative: usize, count: usize) -> Option<&Pattern> {
         let alternative = &self.alternatives[alternative];
         let compile = || {
@@ -80,12 +81,12 @@ impl Alternative {
     }
 }
 
-/// Adds the alternatives of `text`.
+/// Splits `text` into its alternatives, and adds them.
 fn take_apart(library: &Library, text: &str, depth: usize, into: &mut Vec<Alternative>) {
     let Ok(marks) = marks(&Written::new("", text), library.definitions()) else { return };
     let bars = marks.iter().filter(|mark| mark.kind == Kind::Bar).count();
     if bars > 0 && marks.iter().any(|mark| mark.kind == Kind::Options) {
-        // Options reach over bars, so that an alternative is not all that stands between two of them.
+        // Options hold across bars, so an alternative is more than the text between two bars.
         let mut whole = Alternative::default();
         whole.push(text, false);
         return into.push(whole);
@@ -96,7 +97,7 @@ fn take_apart(library: &Library, text: &str, depth: usize, into: &mut Vec<Altern
         if into.len() == MOST_ALTERNATIVES {
             return;
         }
-        // A pattern that is but a name is what that name stands for, if there is more to it than one thing.
+        // A pattern that is only a reference is replaced by the definition, if the definition has fields.
         let inner = match branch {
             [mark] if mark.kind == Kind::Reference && depth < DEEPEST => definition(library, text, mark),
             _ => None,
@@ -113,12 +114,12 @@ fn take_apart(library: &Library, text: &str, depth: usize, into: &mut Vec<Altern
     }
 }
 
-/// Adds the parts of `text` that `marks` tell, from `start` on.
+/// Adds the parts of `text` that `marks` describe, from `start` on.
 fn add_parts(library: &Library, text: &str, mut start: usize, marks: &[Mark], depth: usize, into: &mut Alternative) {
     let mut before = None;
     for mark in marks {
         if mark.kind == Kind::Options {
-            // They belong to the part that follows, which is not under those before.
+            // The options belong to the next part. The parts before them are not affected.
             before = None;
             continue;
         }
@@ -145,7 +146,7 @@ fn add_parts(library: &Library, text: &str, mut start: usize, marks: &[Mark], de
     }
 }
 
-/// The text of the definition that the reference at `mark` names; `None` when it is made in the pattern itself.
+/// Returns the text of the definition that the reference at `mark` uses; `None` if the pattern itself defines it.
 fn definition<'l>(library: &'l Library, text: &str, mark: &Mark) -> Option<&'l str> {
     let inner = text[mark.start..mark.end].strip_prefix("%{")?.strip_suffix('}')?;
     if text.contains("%{") && inner.contains('=') {
@@ -155,7 +156,8 @@ fn definition<'l>(library: &'l Library, text: &str, mark: &Mark) -> Option<&'l s
     library.definition(name).map(|definition| definition.text())
 }
 
-/// The definition at `mark`, if it is parts one after the other with fields among them, and its name has no field.
+/// Returns the definition at `mark` if it can be split: it is a sequence with fields in it, and the reference has no
+/// field.
 fn sequence<'l>(library: &'l Library, text: &str, mark: &Mark) -> Option<(&'l str, Vec<Mark>)> {
     if text[mark.start..mark.end].contains(':') {
         return None;
@@ -177,23 +179,24 @@ fn has_fields(library: &Library, text: &str, depth: usize) -> bool {
     })
 }
 
-/// How far a line got.
+/// A report of how far a line got.
 #[derive(Clone)]
 pub struct Reached {
     parts: Arc<Parts>,
     alternative: usize,
-    /// Parts that match together.
+    /// The number of parts that match together.
     count: usize,
     offset: u32,
 }
 
 impl Reached {
-    /// The name of the pattern.
+    /// Returns the name of the pattern.
     pub fn pattern(&self) -> &str {
         &self.parts.pattern
     }
 
-    /// The text of the parts that match together, definitions with fields written out. Of a long one, its end.
+    /// Returns the text of the parts that match together, with definitions that have fields expanded. If the text is
+    /// longer than 1000 bytes, returns only its end.
     pub fn matched(&self) -> String {
         let alternative = &self.parts.alternatives[self.alternative];
         let text = &alternative.text[..self.count.checked_sub(1).map_or(0, |last| alternative.ends[last])];
@@ -203,12 +206,14 @@ impl Reached {
         }
     }
 
-    /// Where they end in the line, in bytes. A part that can match more or less of it has taken what it takes first.
+    /// Returns the position in the line where these parts end, in bytes. A part that can match in several ways has
+    /// matched in its first way.
     pub fn offset(&self) -> u32 {
         self.offset
     }
 
-    /// The text of the part that does not match then. Of a long one, its beginning.
+    /// Returns the text of the first part that does not match. If the text is longer than 1000 bytes, returns only its
+    /// start.
     pub fn failed(&self) -> String {
         let alternative = &self.parts.alternatives[self.alternative];
         let start = self.count.checked_sub(1).map_or(0, |last| alternative.ends[last]);
@@ -220,7 +225,7 @@ impl Reached {
     }
 }
 
-/// Where the next character begins, from `at` on.
+/// Returns the first character boundary from `at` on.
 fn boundary(text: &str, at: usize) -> usize {
     (at..text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(text.len())
 }
@@ -236,39 +241,39 @@ impl std::fmt::Debug for Reached {
     }
 }
 
-/// Explains lines to one thread.
+/// Explains the lines of one thread.
 pub struct Explainer {
     parts: Arc<Parts>,
-    /// For each alternative, the matchers of its beginnings, and the number of parts that the last line matched.
+    /// For each alternative, the matchers of its beginnings, and the number of parts that the previous line matched.
     matchers: Vec<(Vec<Option<Matcher>>, usize)>,
 }
 
 impl Explainer {
-    /// An explainer of one pattern.
+    /// Creates an explainer of one pattern.
     pub fn new(parts: Arc<Parts>) -> Explainer {
         let none = |alternative: &Alternative| (alternative.ends.iter().map(|_| None).collect(), 0);
         Explainer { matchers: parts.alternatives.iter().map(none).collect(), parts }
     }
 
-    /// How far `line` got, which the pattern does not match. `None` when that cannot be told: of a pattern whose
-    /// beginnings are no patterns by themselves, or take too long.
+    /// Returns how far `line` got; the pattern does not match it. Returns `None` if that cannot be determined: a
+    /// beginning of the pattern does not compile, or takes too long.
     pub fn explain(&mut self, line: &[u8]) -> Option<Reached> {
         let reached = (0..self.matchers.len()).filter_map(|alternative| self.reached(alternative, line));
-        // Of equals the first.
+        // If several alternatives got equally far, the first is reported.
         reached.reduce(|best, other| if other.1 > best.1 { other } else { best }).map(
             |(alternative, (offset, count))| Reached { parts: Arc::clone(&self.parts), alternative, count, offset },
         )
     }
 
-    /// The alternative, and where in the line how many of its parts end.
+    /// Returns the alternative, the end of its matching parts in the line, and their number.
     fn reached(&mut self, alternative: usize, line: &[u8]) -> Option<(usize, (u32, usize))> {
         let guess = self.matchers[alternative].1;
-        // So many parts match, and so many do not.
+        // The first `low` parts match, and the first `high` parts do not.
         let (mut low, mut high, mut offset) = (0, self.matchers[alternative].0.len(), 0);
         if high == 0 {
             return None;
         }
-        // After a line that matched nothing, one part is looked at first.
+        // If the previous line matched no part, the first part is tried first.
         let mut next = guess.max(1);
         while high - low > 1 {
             let middle = if next > low && next < high { next } else { low.midpoint(high) };
@@ -287,14 +292,15 @@ impl Explainer {
         Some((alternative, (offset, low)))
     }
 
-    /// Where the first `count` parts end in `line`, `Some(None)` when they do not match, `None` when nobody knows.
+    /// Returns where the first `count` parts end in `line`. `Some(None)` means that they do not match; `None` means
+    /// that it cannot be determined.
     fn end(&mut self, alternative: usize, count: usize, line: &[u8]) -> Option<Option<u32>> {
         let matcher = &mut self.matchers[alternative].0[count - 1];
         if matcher.is_none() {
             *matcher = Some(self.parts.beginning(alternative, count)?.matcher());
         }
         let captures = matcher.as_mut()?.captures(line).ok()?;
-        // The group around all of it is the first.
+        // Slot 0 is the group around the whole beginning.
         Some(captures.map(|captures| captures.span(0).end))
     }
 }

@@ -1,17 +1,17 @@
-//! Faults in a pattern: the text it was written in, and an error with a caret under the character that is wrong.
+//! Faults in a pattern: the pattern's text, and an error with a caret under the wrong character.
 
 use std::sync::Arc;
 
 use crate::core::error::Error;
 
-/// Longest pattern text shown in an error, in characters. A longer one is cut to a window around its fault, because a
-/// terminal that wraps the text would move it away from the caret.
+/// The longest pattern text in an error, in characters. A longer text is cut to a window around the fault. Otherwise a
+/// terminal would wrap the text, and the caret would be in the wrong place.
 const WINDOW: usize = 100;
 
-/// A pattern text and where it was written.
+/// A pattern text, and where it is written.
 #[derive(Debug, Clone)]
 pub(crate) struct Written {
-    /// Where: `pattern given with -p`, `my/patterns, line 12 (REQUEST)`.
+    /// The place, such as `pattern given with -p` or `my/patterns, line 12 (REQUEST)`.
     pub(crate) place: Arc<str>,
     /// The text, one line.
     pub(crate) text: Arc<str>,
@@ -22,8 +22,8 @@ impl Written {
         Written { place: place.into(), text: text.into() }
     }
 
-    /// The usage error for a fault `offset` bytes into the text. `via` names the definitions that led here, outermost
-    /// first; it is empty when the text was compiled itself.
+    /// Returns the usage error for a fault at byte `offset` of the text. `via` names the definitions that use this
+    /// text, outermost first. It is empty if the user gave the text directly.
     pub(crate) fn fault(&self, offset: usize, via: &[&str], message: &str) -> Error {
         let mut sentence = format!("{}: {message}", self.place);
         if !via.is_empty() {
@@ -35,9 +35,9 @@ impl Written {
     }
 }
 
-/// The part of `text` to show, and how many characters stand before the fault in it.
+/// Returns the part of `text` to show, and the number of characters before the fault in it.
 fn window(text: &str, offset: usize) -> (String, usize) {
-    // A control character would move the caret or act on the terminal.
+    // A control character would move the caret or affect the terminal.
     let shown: Vec<char> = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let fault = text.char_indices().take_while(|(at, c)| at + c.len_utf8() <= offset).count();
     if shown.len() <= WINDOW {
@@ -51,7 +51,7 @@ fn window(text: &str, offset: usize) -> (String, usize) {
     (format!("{before}{part}{after}"), fault - start + before.chars().count())
 }
 
-/// The name in `known` that is most like `name`, if one is like it at all.
+/// Returns the name in `known` that is most similar to `name`, if any is similar enough.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let upper = name.to_uppercase();
     known
@@ -62,7 +62,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, candidate)| candidate)
 }
 
-/// `; did you mean X?`, or nothing.
+/// Returns `; did you mean X?`, or an empty text.
 pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     match nearest(name, known) {
         Some(candidate) => format!("; did you mean {candidate}?"),

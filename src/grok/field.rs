@@ -1,8 +1,8 @@
-//! Field names and types as they are written in patterns and in `formats.toml`.
+//! Field names and types, as they are written in patterns and in `formats.toml`.
 
 use crate::grok::FieldType;
 
-/// Every type name with what it means.
+/// All type names and their types.
 const TYPES: [(&str, FieldType); 8] = [
     ("int", FieldType::Int),
     ("long", FieldType::Int),
@@ -14,7 +14,7 @@ const TYPES: [(&str, FieldType); 8] = [
     ("ip", FieldType::Ip),
 ];
 
-/// The type called `name`, or what to tell the user.
+/// Returns the type `name`. An error is a message for the user.
 pub(crate) fn parse_type(name: &str) -> Result<FieldType, String> {
     if let Some((_, kind)) = TYPES.iter().find(|(known, _)| *known == name) {
         return Ok(*kind);
@@ -23,8 +23,8 @@ pub(crate) fn parse_type(name: &str) -> Result<FieldType, String> {
     Err(format!("unknown type \"{name}\"; known are {}", known.join(", ")))
 }
 
-/// The levels of a field name: `clientip` is one, `[http][request]` two. On a fault: how many bytes into `name` it
-/// is, and what it is.
+/// Parses the levels of a field name: `clientip` is one level, `[http][request]` two. An error has the position in
+/// `name`, in bytes, and a message.
 pub(crate) fn parse_path(name: &str) -> Result<Vec<String>, (usize, String)> {
     let fault = |at: usize, message: &str| Err((at, message.to_owned()));
     if name.is_empty() {

@@ -1,23 +1,4 @@
-//! Formats: a pattern with types and a date, as `formats.toml` has them.
-//!
-//! ```toml
-//! [combined]
-//! about = "one line for `logator patterns list`"
-//! pattern = '^%{IPORHOST:clientip} …'     # or: json = true, for lines that already are JSON objects
-//! types = { response = "int" }            # fields by name, [a][b] for nested ones
-//! date = { field = "timestamp", formats = ["%d/%b/%Y:%H:%M:%S %z"] }   # or: field = ["a", "b"], the first there
-//! sign = '…'                              # --format auto counts only lines that match this as well
-//! no_match = ["a line that must not match"]
-//! [[combined.golden]]
-//! line = '…'
-//! expect = { clientip = "192.0.2.1", response = 200 }
-//! [combined.ecs]                          # with --ecs; what is left out here is as above, but for the types
-//! pattern = '^%{IPORHOST:[source][address]} …'
-//! types = { "[http][response][status_code]" = "int" }
-//! [[combined.ecs.golden]]
-//! line = '…'
-//! expect = { source = { address = "192.0.2.1" }, http = { response = { status_code = 200 } } }
-//! ```
+//! Formats: a pattern with types and a date, as written in `formats.toml`.
 
 use std::collections::BTreeMap;
 
@@ -30,19 +11,19 @@ use crate::grok::fault::did_you_mean;
 use crate::grok::field::{parse_path, parse_type};
 use crate::grok::{Field, FieldType};
 
-/// What a user names with `--format`, ready to work.
+/// A compiled format, which a user names with `--format`.
 #[derive(Debug, Clone)]
 pub struct Format {
-    /// Its name; of a pattern given with `-p`, that pattern's.
+    /// The name of the format. For a pattern given with `-p`, it is the name of that pattern.
     pub name: String,
-    /// How a line becomes fields.
+    /// The rule that turns a line into fields.
     pub rule: Rule,
-    /// Which field becomes `@timestamp`; none for patterns given with `-p`.
+    /// The field that becomes `@timestamp`; `None` for patterns given with `-p`.
     pub date: Option<DateRule>,
 }
 
 impl Format {
-    /// Its pattern, if it has one.
+    /// Returns its pattern, if it has one.
     pub fn pattern(&self) -> Option<&Pattern> {
         match &self.rule {
             Rule::Pattern(pattern) => Some(pattern),
@@ -51,31 +32,31 @@ impl Format {
     }
 }
 
-/// How a line becomes fields.
+/// The rule that turns a line into fields.
 #[derive(Debug, Clone)]
 pub enum Rule {
-    /// By a pattern.
+    /// A pattern captures the fields.
     Pattern(Pattern),
     /// The line is a JSON object, and its members are the fields.
     JsonObject,
 }
 
-/// The field that holds the line's own time and becomes `@timestamp`, and how it is written.
+/// The field that holds the time of the line and becomes `@timestamp`, and the formats of that time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DateRule {
-    /// The candidates, each a field's name with one part a level; the first that is present and reads is taken.
+    /// The candidate fields, each as the levels of its name. The first that is present and can be parsed is used.
     pub paths: Vec<Vec<String>>,
-    /// How the time is written: tried in order, the first that fits counts. `strftime`'s letters
-    /// (`%Y %y %m %d %e %b %B %a %A %H %M %S %z %Z %p %I %j`), `%f` for the digits of a fraction, `%s` for Unix seconds,
-    /// or the word `ISO8601` for any ISO 8601 time.
+    /// The formats of the time. They are tried in order, and the first that fits is used. A format consists of
+    /// `strftime`'s letters (`%Y %y %m %d %e %b %B %a %A %H %M %S %z %Z %p %I %j`). In addition, `%f` stands for the
+    /// digits of a fraction, and `%s` for Unix seconds. The word `ISO8601` stands for any ISO 8601 time.
     pub formats: Vec<String>,
 }
 
-/// A format as it was written, not compiled yet.
+/// A format as it is written, not compiled yet.
 #[derive(Debug, Clone)]
 pub(crate) struct Spec {
     pub(crate) name: String,
-    /// The file it stands in.
+    /// The file that contains it.
     pub(crate) file: String,
     /// `None` for JSON objects.
     pub(crate) pattern: Option<String>,
@@ -88,7 +69,7 @@ pub(crate) struct Spec {
     pub(crate) no_match: Vec<String>,
 }
 
-/// A line and the fields it must give.
+/// A line and the fields that it must give.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(not(test), allow(dead_code, reason = "the goldens are checked by the tests"))]
@@ -116,7 +97,7 @@ struct Raw {
     ecs: Option<RawEcs>,
 }
 
-/// What a format is when fields are to be called as in the Elastic Common Schema.
+/// The ECS variant of a format: fields have the names of the Elastic Common Schema.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawEcs {
@@ -129,7 +110,7 @@ struct RawEcs {
 }
 
 impl Raw {
-    /// The format with its ECS variant in the place of what that replaces.
+    /// Returns the format with the keys of its ECS variant in place of the plain ones.
     fn into_ecs(mut self) -> Raw {
         if let Some(ecs) = self.ecs.take() {
             self.pattern = Some(ecs.pattern);
@@ -155,8 +136,8 @@ enum OneOrMore {
     More(Vec<String>),
 }
 
-/// The formats of a `formats.toml`, in the order in which they stand there, in their ECS variants if `ecs` asks for
-/// them; `file` is what errors call it.
+/// Parses a `formats.toml`. Returns its formats in their order in the file, in their ECS variants if `ecs` is set.
+/// `file` is the file's name in errors.
 pub(crate) fn parse_formats(file: &str, text: &str, ecs: bool) -> Result<Vec<Spec>> {
     let raw: BTreeMap<Spanned<String>, Raw> =
         toml::from_str(text).map_err(|error| Error::usage(file.to_owned()).because(error))?;
@@ -167,7 +148,9 @@ pub(crate) fn parse_formats(file: &str, text: &str, ecs: bool) -> Result<Vec<Spe
 
 fn spec(file: &str, name: String, raw: Raw, ecs: bool) -> Result<Spec> {
     if raw.json && raw.ecs.is_some() {
-        return Err(Error::usage(format!("{file}, {name}.ecs: the members of a JSON object have names of their own")));
+        return Err(Error::usage(format!(
+            "{file}, {name}.ecs: a format with json = true has no ECS variant, because the JSON object names the fields"
+        )));
     }
     let raw = if ecs { raw.into_ecs() } else { raw };
     let wrong = |key: &str, message: &str| Error::usage(format!("{file}, {name}.{key}: {message}"));
@@ -184,7 +167,7 @@ fn spec(file: &str, name: String, raw: Raw, ecs: bool) -> Result<Spec> {
         types.push((path(&key, field)?, parse_type(kind).map_err(|message| wrong(&key, &message))?));
     }
     if raw.json && !types.is_empty() {
-        return Err(wrong("types", "the members of a JSON object have types of their own"));
+        return Err(wrong("types", "a format with json = true has no types, because the JSON object defines them"));
     }
     let date = match raw.date {
         None => None,
@@ -204,12 +187,12 @@ fn spec(file: &str, name: String, raw: Raw, ecs: bool) -> Result<Spec> {
 }
 
 impl Spec {
-    /// The type that `types` gives the field, if it does.
+    /// Returns the type that the key `types` gives to the field, if there is one.
     pub(crate) fn type_of(&self, path: &[String]) -> Option<FieldType> {
         self.types.iter().find(|(known, _)| known == path).map(|(_, kind)| *kind)
     }
 
-    /// Whether the fields that `types` and `date` name are there.
+    /// Checks that the pattern has the fields that the keys `types` and `date` name.
     pub(crate) fn check_fields(&self, fields: &[Field]) -> Result<()> {
         let types = self.types.iter().map(|(path, _)| ("types", path));
         let date = self.date.iter().flat_map(|date| &date.paths).map(|path| ("date.field", path));
@@ -226,7 +209,7 @@ impl Spec {
     }
 }
 
-/// A field name as it is written.
+/// Returns a field name as it is written.
 fn shown(path: &[String]) -> String {
     match path {
         [name] => name.clone(),
@@ -234,7 +217,7 @@ fn shown(path: &[String]) -> String {
     }
 }
 
-/// Whether `line` is one JSON object.
+/// Returns whether `line` is one JSON object.
 pub(crate) fn is_json_object(line: &[u8]) -> bool {
     line.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
 }

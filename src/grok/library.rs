@@ -1,43 +1,43 @@
-//! The library: pattern definitions and formats, stock ones and the user's.
+//! The library: pattern definitions and formats, both the built-in ones and the user's.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::core::error::{Error, Result};
+use crate::grok::builtin;
 use crate::grok::engine::Pattern;
 use crate::grok::fault::{Written, did_you_mean};
 use crate::grok::format::{Format, Rule, Spec, is_json_object, parse_formats};
 use crate::grok::parse::{Definitions, parse};
 use crate::grok::pattern_file::{self, Definition};
-use crate::grok::stock;
 
-/// What a directory's own formats are called.
+/// The file name of the formats in a patterns directory.
 const FORMATS_FILE: &str = "formats.toml";
 
-/// Pattern definitions and formats by name. Made once; [`Pattern`]s compiled from it do not need it any more.
+/// Pattern definitions and formats by name. A compiled [`Pattern`] does not need the library any more.
 #[derive(Clone)]
 pub struct Library {
     definitions: Definitions,
-    /// In the order in which `--format auto` prefers them.
+    /// The formats, in the order in which `--format auto` prefers them.
     formats: Vec<Spec>,
-    /// Whether formats are taken in their ECS variants.
+    /// Whether formats are used in their ECS variants.
     ecs: bool,
 }
 
 impl Library {
-    /// logator's own definitions and formats.
-    pub fn stock() -> Library {
-        Library::of(stock::PLAIN, false)
+    /// Returns the built-in definitions and formats.
+    pub fn builtin() -> Library {
+        Library::of(builtin::PLAIN, false)
     }
 
-    /// The same with the field names of the Elastic Common Schema (version 1): what `patterns/ecs` defines takes the
-    /// place of plain definitions of the same name, and formats are taken in their ECS variants, also those of
-    /// directories that are added.
-    pub fn stock_ecs() -> Library {
-        Library::of(&[stock::PLAIN, stock::ECS].concat(), true)
+    /// Returns the built-in definitions and formats with the field names of the Elastic Common Schema (version 1).
+    /// Definitions in `patterns/ecs` replace plain definitions of the same name. All formats are used in their ECS
+    /// variants, also those of directories added later.
+    pub fn builtin_ecs() -> Library {
+        Library::of(&[builtin::PLAIN, builtin::ECS].concat(), true)
     }
 
-    /// Nothing at all.
+    /// Returns an empty library.
     #[cfg(test)]
     pub(crate) fn empty() -> Library {
         Library { definitions: Definitions::new(), formats: Vec::new(), ecs: false }
@@ -46,24 +46,27 @@ impl Library {
     fn of(files: &[(&str, &str)], ecs: bool) -> Library {
         let mut library = Library { definitions: Definitions::new(), formats: Vec::new(), ecs };
         for (name, content) in files {
-            library.add_definitions(&format!("stock {name}"), content.as_bytes()).expect("a test reads the stock");
+            library
+                .add_definitions(&format!("built-in {name}"), content.as_bytes())
+                .expect("a test reads the built-in definitions");
         }
-        let (file, text) = stock::FORMATS;
-        library.formats = parse_formats(file, text, ecs).expect("a test reads the stock formats");
+        let (file, text) = builtin::FORMATS;
+        library.formats = parse_formats(file, text, ecs).expect("a test reads the built-in formats");
         library
     }
 
-    /// Whether names are those of the Elastic Common Schema.
+    /// Returns whether field names are those of the Elastic Common Schema.
     pub fn is_ecs(&self) -> bool {
         self.ecs
     }
 
-    /// Adds every file of `directory` as a pattern file, in the order of their names; a definition takes the place of
-    /// an earlier one of the same name. The formats of a `formats.toml` in it are added too. Hidden files, those whose
-    /// names end with `~`, and folders are passed over.
+    /// Adds every file of `directory` as a pattern file, in the order of their names. A definition replaces an earlier
+    /// one of the same name. If there is a `formats.toml`, its formats are added too. Hidden files, files whose names
+    /// end with `~`, and folders are ignored.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::core::error::Kind::Usage), naming the file (and line), when it cannot be read or is malformed.
+    /// [`Kind::Usage`](crate::core::error::Kind::Usage) if a file cannot be read or is malformed. The error names the
+    /// file and the line.
     pub fn add_dir(&mut self, directory: &Path) -> Result<()> {
         let shown = directory.display();
         let unreadable = |error| Error::usage(format!("the patterns directory {shown} cannot be read")).because(error);
@@ -95,7 +98,7 @@ impl Library {
         Ok(())
     }
 
-    /// Adds the definitions of one pattern file; `file` is what errors call it.
+    /// Adds the definitions of one pattern file. `file` is the file's name in errors.
     pub fn add_definitions(&mut self, file: &str, content: &[u8]) -> Result<()> {
         for definition in pattern_file::parse(file, content)? {
             self.definitions.insert(Arc::from(definition.name()), definition);
@@ -103,22 +106,22 @@ impl Library {
         Ok(())
     }
 
-    /// Adds the definition of `--pattern-definition NAME=REGEX`; it takes the place of an earlier one of that name.
+    /// Adds the definition of `--pattern-definition NAME=REGEX`. It replaces an earlier one of the same name.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::core::error::Kind::Usage) when the name is none or nothing follows it.
+    /// [`Kind::Usage`](crate::core::error::Kind::Usage) if the name is not valid or the regex is missing.
     pub fn add_definition(&mut self, text: &str) -> Result<()> {
         let definition = pattern_file::parse_definition("--pattern-definition", text)?;
         self.definitions.insert(Arc::from(definition.name()), definition);
         Ok(())
     }
 
-    /// The names of all definitions, sorted.
+    /// Returns the names of all definitions, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.definitions.keys().map(|name| &**name)
     }
 
-    /// The definition of `name`.
+    /// Returns the definition of `name`.
     pub fn definition(&self, name: &str) -> Option<&Definition> {
         self.definitions.get(name)
     }
@@ -126,25 +129,25 @@ impl Library {
     /// Compiles a pattern given with `-p`.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::core::error::Kind::Usage), showing the text with a caret under the fault, and the file and line
-    /// of the definition it stands in.
+    /// [`Kind::Usage`](crate::core::error::Kind::Usage) if the pattern is wrong. The error shows the text with a caret
+    /// under the fault. For a fault in a definition, it names the file and the line.
     pub fn compile(&self, text: &str) -> Result<Pattern> {
         self.compile_from("pattern given with -p", text)
     }
 
-    /// The same for a pattern that was given elsewhere: `place` is what errors call it.
+    /// Compiles a pattern that was given elsewhere. `place` describes that place in errors.
     ///
     /// # Errors
-    /// As [`compile`](Library::compile).
+    /// Like [`compile`](Library::compile).
     pub fn compile_from(&self, place: &str, text: &str) -> Result<Pattern> {
         self.compile_as(text, Written::new(place, text))
     }
 
-    /// The format called `name`, compiled.
+    /// Returns the format `name`, compiled.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::core::error::Kind::Usage) when there is none (with the nearest name and the list), or when its
-    /// pattern, its types or its date are wrong.
+    /// [`Kind::Usage`](crate::core::error::Kind::Usage) if there is no such format; the error suggests the nearest name
+    /// and lists all. The same kind of error is returned if the pattern, the types or the date of the format are wrong.
     pub fn format(&self, name: &str) -> Result<Format> {
         match self.formats.iter().find(|spec| spec.name == name) {
             Some(spec) => self.build(spec),
@@ -156,24 +159,24 @@ impl Library {
         }
     }
 
-    /// A pattern given with `-p` as a format: no types but those in the pattern, no date.
+    /// Compiles a pattern given with `-p` as a format. It has only the types in the pattern, and no date.
     pub fn pattern(&self, text: &str) -> Result<Format> {
         let pattern = self.compile(text)?;
         Ok(Format { name: pattern.name().to_owned(), rule: Rule::Pattern(pattern), date: None })
     }
 
-    /// The names of all formats, in the order in which [`detect`](Library::detect) prefers them.
+    /// Returns the names of all formats, in the order in which [`detect`](Library::detect) prefers them.
     pub fn formats(&self) -> impl Iterator<Item = &str> {
         self.formats.iter().map(|spec| spec.name.as_str())
     }
 
-    /// `--format auto`: the format that matches most of the `lines`, empty ones aside, and at least half of them. Of
-    /// formats that match equally many, the one that stands first in `formats.toml`.
+    /// Detects the format of `lines` for `--format auto`: the format that matches the most lines, and at least half of
+    /// them. Empty lines are ignored. If several formats match equally many lines, the first in `formats.toml` wins.
     pub fn detect(&self, lines: &[&[u8]]) -> Option<Format> {
         let lines: Vec<&[u8]> = lines.iter().copied().filter(|line| !line.is_empty()).collect();
         let mut best: Option<(usize, Format)> = None;
         for spec in &self.formats {
-            // A format that does not compile cannot be the one; asking for it by name says why.
+            // A format that does not compile is skipped. A user who names it with `--format` sees the error.
             let Ok(format) = self.build(spec) else { continue };
             let Ok(sign) = spec.sign.as_ref().map(|sign| self.compile(sign)).transpose() else { continue };
             let matched = count_matches(&format.rule, sign.as_ref(), &lines);
@@ -186,7 +189,7 @@ impl Library {
 
     fn compile_as(&self, name: &str, written: Written) -> Result<Pattern> {
         let parsed = parse(&written, &self.definitions)?;
-        // A pattern that is but one reference is known by the name of what it refers to.
+        // A pattern that is only one reference has the name of the definition.
         let inner = name.strip_prefix("%{").and_then(|rest| rest.strip_suffix('}'));
         let name = inner.filter(|inner| self.definitions.contains_key(*inner)).unwrap_or(name);
         Pattern::new(name, &written, parsed)
@@ -205,7 +208,7 @@ impl Library {
         Ok(Format { name: spec.name.clone(), rule, date: spec.date.clone() })
     }
 
-    /// All definitions.
+    /// Returns all definitions.
     pub(crate) fn definitions(&self) -> &Definitions {
         &self.definitions
     }

@@ -1,69 +1,71 @@
-//! What a line must hold for an expression to match it: sets of literals of which at least one occurs. The choice among
-//! several patterns rests on it, and the search for one.
+//! Finds the literals that a match of an expression needs. The result is sets of literals, and every match contains at
+//! least one literal of each set. The selection among several patterns and the linear engine's needles use them.
 
 use crate::grok::ast::Node;
 use crate::grok::set::Set;
 
-/// Literals of which at least one occurs in every text that matches.
+/// A set of literals. Every match contains at least one of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Needed {
-    /// None of them is empty.
+    /// The literals. None of them is empty.
     pub(crate) texts: Texts,
-    /// The fewest bytes that such a text has before the one that occurs.
+    /// The least number of bytes before the literal in a match.
     pub(crate) before: usize,
 }
 
-/// Texts in their order, none of them twice.
+/// Sorted texts without duplicates.
 pub(crate) type Texts = Vec<Vec<u8>>;
 
-/// Whether upper and lower case of ASCII are told apart.
+/// Whether upper and lower case of ASCII are distinguished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Case {
-    /// They are.
+    /// They are distinguished.
     Exact,
-    /// They are not: literals are in lower case, and whoever looks for one looks in both. That makes one literal of what
-    /// `(?i)` made many of, and costs little: logs differ in words, not in their case.
+    /// They are not. Literals are in lower case, and the search must ignore case. So the many variants under `(?i)`
+    /// become one literal. That loses little, because log lines differ in words rather than in case.
     Folded,
 }
 
-/// The most texts kept apart. Months are twelve, log levels a few dozen; what has more forms tells little.
+/// The most texts in a set. There are twelve months and a few dozen log levels; a larger set excludes few lines.
 const MAX_TEXTS: usize = 64;
 
-/// The longest literal, in bytes. A longer run is cut into several.
+/// The longest literal, in bytes. A longer text is cut into several.
 const MAX_LENGTH: usize = 48;
 
-/// The largest set of characters taken for several texts.
+/// The largest set of characters that is treated as several texts.
 const MAX_CHARACTERS: usize = 8;
 
-/// What is known of the text that a part of an expression consumes.
+/// The known properties of the text that a node matches.
 struct Known {
-    /// It is one of these, which may be empty.
+    /// All texts that the node can match, if they are few. A text may be empty.
     exact: Option<Texts>,
-    /// It holds one of each of these, in this order and apart from each other.
+    /// Sets of literals. Each match contains one literal of each set, in this order and without overlap.
     needs: Vec<Needed>,
-    /// The fewest bytes it has.
+    /// The least number of bytes in a match.
     least: usize,
 }
 
-/// Everything that a line must hold for `node` to match it, as far as it is told easily, in the order in which it stands
-/// there; and the fewest bytes of a match.
+/// Returns the sets of literals that every match of `node` contains, in order, as far as they are easy to find. Also
+/// returns the least number of bytes in a match.
 pub(crate) fn needed(node: &Node, case: Case) -> (Vec<Needed>, usize) {
     let known = known(node, case);
     let least = known.least;
     (known.into_needs(), least)
 }
 
-/// How much `texts` tell, in bits: the rarer the commonest of them, and the fewer there are, the more.
+/// Returns the information of `texts`, in bits: a measure of how many lines contain none of the texts. The information
+/// is greater if all texts are rare, and if there are few texts.
 pub(crate) fn bits(texts: &[Vec<u8>]) -> f64 {
     let rarity = |literal: &Vec<u8>| literal.iter().map(|&byte| bits_of(byte)).sum::<f64>();
     let commonest = texts.iter().map(rarity).fold(f64::INFINITY, f64::min);
     commonest - (texts.len().max(1) as f64).log2()
 }
 
-/// How rare a byte is, in bits. Estimated from what stands in logs: small letters and digits are common, signs are between.
+/// Returns the rarity of a byte in logs, in bits (estimated). Blanks are the most frequent bytes, then common
+/// punctuation, then common letters and digits.
 pub(crate) fn bits_of(byte: u8) -> f64 {
     match byte {
-        // Where there is a tab, there are many.
+        // A line with one tab usually has many.
         b' ' | b'\t' => 1.0,
         b'a' | b'e' | b'i' | b'n' | b'o' | b'r' | b's' | b't' | b'0'..=b'2' => 3.5,
         b'.' | b'/' | b':' | b'-' | b'"' | b'=' | b',' => 3.0,
@@ -94,8 +96,8 @@ fn shortest(texts: &Texts) -> usize {
     texts.iter().map(Vec::len).min().unwrap_or(0)
 }
 
-/// `texts` as something that is needed behind `before` bytes, unless one of them is empty and so tells nothing. Where one
-/// is part of another, it is enough to know the shorter one: optional ends fall off.
+/// Returns `texts` as a set of literals after at least `before` bytes. Returns `None` if a text is empty, because then
+/// the set excludes nothing. If one text contains another, only the shorter one is kept. So optional endings disappear.
 fn close(mut texts: Texts, before: usize) -> Option<Needed> {
     texts.sort_unstable_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
     let mut shortest: Texts = Vec::with_capacity(texts.len());
@@ -112,7 +114,7 @@ fn close(mut texts: Texts, before: usize) -> Option<Needed> {
 
 fn known(node: &Node, case: Case) -> Known {
     match node {
-        // What is looked for beside the text consumes nothing of it.
+        // A look-around consumes no text.
         Node::Empty | Node::Look(_) | Node::Around { .. } => Known::exactly(vec![Vec::new()]),
         Node::Set(set) => characters(set, case).map_or_else(|| Known::nothing(1), Known::exactly),
         Node::Capture { node, .. } | Node::Atomic(node) => known(node, case),
@@ -144,7 +146,7 @@ fn known(node: &Node, case: Case) -> Known {
     }
 }
 
-/// The characters of `set` as texts, when they are few. Raw bytes have no text.
+/// Returns the characters of `set` as texts, if they are few. Raw bytes have no text.
 fn characters(set: &Set, case: Case) -> Option<Texts> {
     let ranges = set.as_ranges();
     let count: u32 = ranges.iter().map(|(low, high)| high - low + 1).try_fold(0, u32::checked_add)?;
@@ -162,7 +164,7 @@ fn characters(set: &Set, case: Case) -> Option<Texts> {
 }
 
 fn concat(parts: impl Iterator<Item = Known>) -> Known {
-    // What stands together, behind how many bytes.
+    // The text collected so far, and the least number of bytes before it.
     let (mut run, mut before): (Texts, usize) = (vec![Vec::new()], 0);
     let mut needs = Vec::new();
     let mut exact = true;
@@ -197,7 +199,7 @@ fn concat(parts: impl Iterator<Item = Known>) -> Known {
     }
 }
 
-/// Each of `first` with each of `second` behind it, unless those are too many or too long.
+/// Returns every text of `first` followed by every text of `second`; `None` if they are too many or too long.
 fn product(first: &Texts, second: &Texts) -> Option<Texts> {
     let longest = |texts: &Texts| texts.iter().map(Vec::len).max().unwrap_or(0);
     if first.len() * second.len() > MAX_TEXTS || longest(first) + longest(second) > MAX_LENGTH {
@@ -220,13 +222,14 @@ fn alternate(ways: Vec<Known>) -> Known {
         texts.dedup();
         return Known::exactly(texts);
     }
-    // A text of several characters has its first one and its last.
+    // A short text is replaced by two literals: its first and its last byte.
     let ends: Vec<Option<[Needed; 2]>> = ways.iter().map(|way| way.exact.as_deref().and_then(first_and_last)).collect();
     let ways: Vec<Vec<Needed>> = ways.into_iter().map(Known::into_needs).collect();
     let most = |needs: &[Needed]| needs.iter().map(|need| bits(&need.texts)).fold(0.0, f64::max);
     let best = |way: &Vec<Needed>| way.iter().max_by(|a, b| bits(&a.texts).total_cmp(&bits(&b.texts))).cloned();
     let best: Vec<Needed> = ways.iter().map(best).collect::<Option<_>>().and_then(one_of).into_iter().collect();
-    // One behind the other: the first of each way, the second, and so on; the last of each way is the last.
+    // The sets of all ways are merged by position: the first of each way, the second, and so on. The last sets of all
+    // ways are merged with each other.
     let ways: Vec<Vec<Needed>> =
         ways.into_iter().zip(ends).map(|(needs, ends)| ends.map_or(needs, Vec::from)).collect();
     let count = ways.iter().map(Vec::len).min().unwrap_or(0);
@@ -237,7 +240,7 @@ fn alternate(ways: Vec<Known>) -> Known {
     Known { exact: None, needs, least }
 }
 
-/// What short texts of two bytes or more begin and end with. Long ones tell more as they are.
+/// Returns the first bytes and the last bytes of short texts, as two sets. Longer texts are more selective as a whole.
 fn first_and_last(texts: &[Vec<u8>]) -> Option<[Needed; 2]> {
     const LONGEST: usize = 3;
     let shortest = texts.iter().map(Vec::len).min().filter(|length| *length > 1)?;
@@ -249,7 +252,7 @@ fn first_and_last(texts: &[Vec<u8>]) -> Option<[Needed; 2]> {
     Some([close(firsts.collect(), 0)?, close(lasts.collect(), shortest - 1)?])
 }
 
-/// What is needed where one of `needs` is, unless there are too many texts of it.
+/// Merges `needs` into one set, for matches that need one of them. Returns `None` if the set has too many texts.
 fn one_of(needs: Vec<Needed>) -> Option<Needed> {
     let before = needs.iter().map(|need| need.before).min().unwrap_or(0);
     let needed = close(needs.into_iter().flat_map(|need| need.texts).collect(), before)?;
@@ -261,9 +264,9 @@ mod tests {
     use super::*;
     use crate::grok::Library;
 
-    /// What lines that match `pattern` must hold: alternatives with `|`, sets with `, `.
+    /// Returns the sets for `pattern` as text: literals separated by `|`, sets by `, `.
     fn told(pattern: &str) -> String {
-        let pattern = Library::stock().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
+        let pattern = Library::builtin().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
         let (sets, _) = needed(pattern.tree(), Case::Folded);
         let shown = sets.iter().map(|set| {
             let texts: Vec<_> = set.texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect();

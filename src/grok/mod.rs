@@ -1,15 +1,16 @@
-//! Grok: named, composable patterns that turn a line into fields.
+//! Grok: named patterns that can use each other and that turn a line into fields.
 //!
-//! The seam to the rest of the program is small. A [`Library`] holds pattern definitions and formats; it compiles text
-//! to a [`Pattern`]; a pattern makes a [`Matcher`] for each thread; a matcher answers with [`Captures`], which are
-//! spans into the line. `parse` reads a text into the tree of `ast.rs`; which engine does the matching is known to
-//! `engine.rs` alone.
+//! The rest of the program uses four types. A [`Library`] holds pattern definitions and formats, and compiles a text to
+//! a [`Pattern`]. A pattern creates a [`Matcher`] for each thread. A matcher returns [`Captures`], which are spans in
+//! the line. The module `parse` reads a text into the tree of `ast.rs`. Only `engine.rs` knows which engine runs a
+//! pattern.
 //!
-//! Patterns are written in Logstash's language with Oniguruma's syntax: an unanchored search, leftmost and greedy; `.`
-//! matches a newline, `^` and `$` stand at lines. What else means something of its own, and what is not known, is told
-//! in `parse`.
+//! Patterns are written in Logstash's language with Oniguruma's syntax. A search is not anchored, and finds the
+//! leftmost match; repeats are greedy. `.` matches a newline, and `^` and `$` match at the start and the end of each
+//! line in the input. The module `parse` lists what else differs from other engines, and what is not supported.
 
 mod ast;
+mod builtin;
 // The comparisons of engines are a package of their own, which compiles this module once more.
 #[cfg(engines)]
 #[path = "../../tests/engines/comparisons.rs"]
@@ -27,7 +28,6 @@ mod pattern_file;
 mod pcre;
 mod select;
 mod set;
-mod stock;
 #[cfg(all(test, not(engines)))]
 mod tests;
 mod unicode;
@@ -39,10 +39,10 @@ pub use library::Library;
 pub use pattern_file::Definition;
 pub use select::Selector;
 
-/// The type a captured text is converted to.
+/// The type to which a captured text is converted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FieldType {
-    /// Text, as it stood in the line.
+    /// Text, unchanged.
     #[default]
     Text,
     /// A 64-bit signed integer (`int`, `long`).
@@ -60,16 +60,16 @@ pub enum FieldType {
 /// One field of a pattern's documents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// Its name, one part a level: `[http][request]` is `["http", "request"]`, `clientip` is `["clientip"]`.
+    /// The levels of the field's name: `[http][request]` is `["http", "request"]`, `clientip` is `["clientip"]`.
     pub path: Vec<String>,
-    /// The capture slots that feed it, those written alike (`%{INT:port:int}`, name and type and all) one after the
-    /// other, which is the order in which Logstash takes them. Several when the name is repeated: if more than one of
-    /// them took part in a match and gives a value, the field is an array.
+    /// The capture slots that feed the field. Slots with the same text in the pattern (`%{INT:port:int}`, with name and
+    /// type) follow each other, because Logstash takes them in this order. A field has several slots if its name is
+    /// repeated. If more than one of them gives a value, the field is an array.
     pub slots: Vec<FieldSlot>,
 }
 
 impl Field {
-    /// The first type that is written for it.
+    /// Returns the first type that the pattern gives to the field; [`FieldType::Text`] if it gives none.
     pub fn kind(&self) -> FieldType {
         self.slots.iter().map(|slot| slot.kind).find(|kind| *kind != FieldType::Text).unwrap_or_default()
     }
@@ -78,15 +78,15 @@ impl Field {
 /// A capture that feeds a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FieldSlot {
-    /// Its slot.
+    /// The number of the slot.
     pub slot: usize,
-    /// What its text is converted to.
+    /// The type to which the text is converted.
     pub kind: FieldType,
-    /// Whether an earlier capture of the pattern is written alike. Logstash converts only the first of them.
+    /// Whether an earlier capture of the pattern has the same text. Logstash converts only the first of them.
     pub again: bool,
 }
 
-/// Where a capture stands in its line: `start..end` in bytes, or nowhere.
+/// The position of a capture in its line: `start..end` in bytes, or nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// First byte; `u32::MAX` when the capture took no part in the match.
@@ -99,7 +99,7 @@ impl Span {
     /// The span of a capture that took no part in the match.
     pub const NONE: Span = Span { start: u32::MAX, end: 0 };
 
-    /// The text of the span in `line`; `None` when it took no part or is empty.
+    /// Returns the bytes of the span in `line`; `None` if the capture took no part in the match or is empty.
     #[inline]
     pub fn text<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
         if self.start >= self.end { None } else { line.get(self.start as usize..self.end as usize) }

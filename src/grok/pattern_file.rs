@@ -1,9 +1,9 @@
-//! Logstash's pattern file format: one definition a line, `NAME regex`.
+//! Parses Logstash's pattern files: one definition per line, `NAME regex`.
 //!
-//! - The name is letters, digits and underscores. Blanks before it do not count; the regex begins after the blanks
-//!   that follow it and reaches to the end of the line, so a trailing space is part of it.
+//! - The name consists of letters, digits and underscores. Blanks before it are ignored. The regex starts after the
+//!   blanks that follow the name, and extends to the end of the line. So a trailing space is part of it.
 //! - A line whose first character is `#`, and a blank line, are comments.
-//! - A carriage return before the newline is no part of the line.
+//! - A carriage return before the newline is not part of the line.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::core::error::{Error, Result};
 use crate::core::lines::lines;
 use crate::grok::fault::Written;
 
-/// A named pattern and where it was written.
+/// A named pattern, and where it is written.
 #[derive(Debug, Clone)]
 pub struct Definition {
     pub(crate) name: Arc<str>,
@@ -21,28 +21,28 @@ pub struct Definition {
 }
 
 impl Definition {
-    /// Its name, as in `%{NAME}`.
+    /// Returns its name, as in `%{NAME}`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its text, before expansion.
+    /// Returns its text, with references not expanded.
     pub fn text(&self) -> &str {
         &self.written.text
     }
 
-    /// The file it stands in; stock files are named `stock:` and the file.
+    /// Returns the file that contains it. For a built-in definition, it is `built-in` and the file name.
     pub fn file(&self) -> &str {
         &self.file
     }
 
-    /// The line in that file, counted from 1.
+    /// Returns the line number in that file, counted from 1.
     pub fn line(&self) -> usize {
         self.line
     }
 }
 
-/// The definitions in `content`, in their order; `file` is what errors call it.
+/// Parses the definitions in `content`, in their order. `file` is the file's name in errors.
 pub(crate) fn parse(file: &str, content: &[u8]) -> Result<Vec<Definition>> {
     let file: Arc<str> = file.into();
     let mut definitions = Vec::new();
@@ -74,8 +74,7 @@ pub(crate) fn parse(file: &str, content: &[u8]) -> Result<Vec<Definition>> {
     Ok(definitions)
 }
 
-/// One definition written as `NAME=REGEX`; `place` is what errors call it. The regex is taken as it stands, blanks
-/// included.
+/// Parses one definition, `NAME=REGEX`. `place` describes its place in errors. The regex includes all blanks.
 pub(crate) fn parse_definition(place: &str, text: &str) -> Result<Definition> {
     let written = Written::new(place, text);
     let end = text.find('=').unwrap_or(text.len());
@@ -93,7 +92,7 @@ pub(crate) fn parse_definition(place: &str, text: &str) -> Result<Definition> {
     Ok(Definition { name: name.into(), written, file: place.into(), line: 1 })
 }
 
-/// Whether `c` can stand in the name of a definition.
+/// Returns whether `c` is allowed in the name of a definition.
 pub(crate) fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }

@@ -1,9 +1,9 @@
-//! Which of several patterns can match a line: one search for the literals that each of them needs, all at once.
+//! Selects which of several patterns can match a line, by one search for the literals that the patterns need.
 //!
-//! Of what [`literals`](super::literals) finds in each expression, one set is chosen for each pattern: one that tells
-//! much, and preferably one that no other pattern has, because what stands in all of them selects none. One automaton
-//! (Aho-Corasick) looks for the literals of all sets. A pattern of which none was found cannot match; the others are
-//! tried in their order. That never changes which of them matches first.
+//! [`literals`](super::literals) finds sets of literals in each expression. One set is chosen for each pattern: a set
+//! that excludes many lines, and preferably a set that no other pattern has. One Aho-Corasick automaton looks for the
+//! literals of all sets. A pattern cannot match if none of its literals is in the line. The other patterns are tried in
+//! their order, so the selection never changes which pattern matches first.
 
 use std::sync::Arc;
 
@@ -12,36 +12,36 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use crate::grok::Pattern;
 use crate::grok::literals::{Case, Texts, bits, needed};
 
-/// What a set must tell, in bits, to be worth looking for: about two letters.
+/// The least information, in bits, for which a set is searched: about two letters.
 const WORTH: f64 = 7.0;
 
-/// What a literal loses, in bits, each time the number of patterns that know it doubles.
+/// The information that a literal loses, in bits, each time the number of patterns that have it doubles.
 const SHARED: f64 = 8.0;
 
-/// The most bytes of literals for which the automaton is a table with a row a byte. Beyond, its memory would leave the
-/// caches, and the slower kind that follows links is taken.
+/// The most bytes of literals for which the automaton is a table with a row per byte. A larger table would not fit in
+/// the processor's caches, so a slower, compact automaton is used.
 const TABLE: usize = 16 << 10;
 
-/// Selects patterns for the lines of one thread. Cloning it shares the automaton.
+/// Selects patterns for the lines of one thread. A clone shares the automaton.
 #[derive(Debug, Clone)]
 pub struct Selector {
     shared: Arc<Shared>,
-    /// The patterns that can match the line last looked at, a bit each.
+    /// The patterns that can match the latest line, one bit each.
     selected: Vec<u64>,
 }
 
 #[derive(Debug)]
 struct Shared {
-    /// `None` when no pattern has a literal.
+    /// `None` if no pattern has a literal.
     automaton: Option<AhoCorasick>,
-    /// For each literal, the patterns that need it: word and bits, by literal.
+    /// For each literal, the patterns that need it, as pairs of word index and bits.
     needed_by: Vec<Vec<(usize, u64)>>,
-    /// The patterns that nothing is known of.
+    /// The patterns without a chosen set. They are always selected.
     always: Vec<u64>,
 }
 
 impl Selector {
-    /// A selector of `patterns`. What is none (a format that is no pattern) is always selected.
+    /// Creates a selector of `patterns`. An entry `None` (a format without a pattern) is always selected.
     pub fn new<'p>(patterns: impl IntoIterator<Item = Option<&'p Pattern>>) -> Selector {
         let texts = |pattern: &Pattern| -> Vec<Texts> {
             needed(pattern.tree(), Case::Folded).0.into_iter().map(|needed| needed.texts).collect()
@@ -69,14 +69,14 @@ impl Selector {
         }
         let automaton = if literals.is_empty() { None } else { automaton(&literals) };
         if automaton.is_none() {
-            // Nothing to look for, so nothing is ruled out.
+            // Without an automaton, no pattern can be excluded.
             (0..sets.len()).for_each(|index| always[index / 64] |= 1 << (index % 64));
         }
         let selected = always.clone();
         Selector { shared: Arc::new(Shared { automaton, needed_by, always }), selected }
     }
 
-    /// Finds out which patterns can match `line`, for [`next`](Selector::next) to tell.
+    /// Determines which patterns can match `line`. [`next`](Selector::next) then returns them.
     #[inline]
     pub fn look(&mut self, line: &[u8]) {
         let Shared { automaton, needed_by, always } = &*self.shared;
@@ -89,7 +89,7 @@ impl Selector {
         }
     }
 
-    /// The first pattern from `index` on that can match the line last looked at.
+    /// Returns the first pattern from `index` on that can match the latest line.
     #[inline]
     pub fn next(&self, index: usize) -> Option<usize> {
         let mut word = index / 64;
@@ -102,9 +102,9 @@ impl Selector {
     }
 }
 
-/// One set for each pattern, the one that tells most; `None` where none tells enough.
+/// Chooses for each pattern the set with the most information; `None` if no set has enough.
 fn choose(sets: &[Vec<Texts>]) -> Vec<Option<&Texts>> {
-    // How many patterns know each literal.
+    // The number of patterns that have each literal.
     let mut known = std::collections::HashMap::<&[u8], f64>::new();
     for pattern in sets {
         let mut literals: Vec<&[u8]> = pattern.iter().flatten().map(|literal| &literal[..]).collect();
@@ -123,7 +123,7 @@ fn choose(sets: &[Vec<Texts>]) -> Vec<Option<&Texts>> {
     sets.iter().map(|pattern| best(pattern).map(|index| &pattern[index])).collect()
 }
 
-/// `None` when the automaton would be too large, which literals of this number and length are not.
+/// Builds the automaton. Returns `None` if it would be too large, which does not happen with these limits.
 fn automaton(literals: &[&[u8]]) -> Option<AhoCorasick> {
     let bytes: usize = literals.iter().map(|literal| literal.len()).sum();
     let kind = if bytes <= TABLE { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
@@ -142,7 +142,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn compile(texts: &[&str]) -> Vec<Pattern> {
-        let library = Library::stock();
+        let library = Library::builtin();
         texts.iter().map(|text| library.compile(text).unwrap_or_else(|error| panic!("{error}"))).collect()
     }
 
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(selected(&mut Selector::new([None]), b"x"), [0]);
     }
 
-    /// Small expressions that match now and then, with all that has a say in literals.
+    /// Small random expressions that sometimes match, with every construct that affects literals.
     fn expression() -> impl Strategy<Value = String> {
         let leaf = prop_oneof![
             "[abké]{1,3}",
@@ -222,7 +222,7 @@ mod tests {
                 Just("\u{212A}\u{17F}".as_bytes().to_vec()), Just(vec![0xc3]), Just(vec![0xff]),
             ], 0..5).prop_map(|parts| parts.concat()),
         ) {
-            let library = Library::stock();
+            let library = Library::builtin();
             let patterns: Vec<Pattern> = texts.iter().filter_map(|text| library.compile(text).ok()).collect();
             let mut selector = Selector::new(patterns.iter().map(Some));
             let matches = |index: &usize| matches!(patterns[*index].matcher().captures(&line), Ok(Some(_)));

@@ -1,12 +1,12 @@
-//! Sets of characters: what a class, an escape or a single character of a pattern can match.
+//! Sets of characters: the characters that a class, an escape or a single character of a pattern can match.
 
 /// A set of characters.
 ///
-/// A line is bytes; what is not part of valid UTF-8 in it is read as one *raw* byte at a time, which is a character
-/// without a number: it belongs to `.` and to negated classes only.
+/// A line is bytes. A byte that is not part of valid UTF-8 is read as one *raw* byte: a character without a code point.
+/// Only `.` and negated classes contain raw bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Set {
-    /// Sorted, disjoint and not touching, both ends included, at most [`Set::LAST`].
+    /// The ranges of code points, both ends included: sorted, neither overlapping nor adjacent, at most [`Set::LAST`].
     ranges: Vec<(u32, u32)>,
     raw: bool,
 }
@@ -15,22 +15,22 @@ impl Set {
     /// The last code point.
     pub(crate) const LAST: u32 = char::MAX as u32;
 
-    /// The set of no character.
+    /// Returns the empty set.
     pub(crate) fn empty() -> Set {
         Set::default()
     }
 
-    /// The set of every character, raw bytes too.
+    /// Returns the set of all characters, including raw bytes.
     pub(crate) fn any() -> Set {
         Set { ranges: vec![(0, Set::LAST)], raw: true }
     }
 
-    /// The set of one character.
+    /// Returns the set of one character.
     pub(crate) fn one(c: char) -> Set {
         Set { ranges: vec![(c as u32, c as u32)], raw: false }
     }
 
-    /// The union of `ranges`, both ends included, in any order.
+    /// Returns the union of `ranges`, both ends included, in any order.
     pub(crate) fn ranges(ranges: impl IntoIterator<Item = (u32, u32)>) -> Set {
         let mut sorted: Vec<(u32, u32)> = ranges.into_iter().filter(|(low, high)| low <= high).collect();
         sorted.sort_unstable();
@@ -44,19 +44,19 @@ impl Set {
         Set { ranges: merged, raw: false }
     }
 
-    /// What is in either.
+    /// Returns the characters that are in at least one of the sets.
     pub(crate) fn union(&self, other: &Set) -> Set {
         let mut set = Set::ranges(self.ranges.iter().chain(&other.ranges).copied());
         set.raw = self.raw || other.raw;
         set
     }
 
-    /// What is in both.
+    /// Returns the characters that are in both sets.
     pub(crate) fn intersect(&self, other: &Set) -> Set {
         self.negate().union(&other.negate()).negate()
     }
 
-    /// What is not in it; raw bytes are in exactly one of a set and its negation.
+    /// Returns the characters that are not in the set. Raw bytes are in exactly one of a set and its negation.
     pub(crate) fn negate(&self) -> Set {
         let mut ranges = Vec::with_capacity(self.ranges.len() + 1);
         let mut next = 0;
@@ -72,33 +72,33 @@ impl Set {
         Set { ranges, raw: !self.raw }
     }
 
-    /// Whether no character is in it.
+    /// Returns whether the set is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.ranges.is_empty() && !self.raw
     }
 
-    /// Whether the two have no character in common.
+    /// Returns whether the sets have no character in common.
     pub(crate) fn is_disjoint(&self, other: &Set) -> bool {
         self.intersect(other).is_empty()
     }
 
-    /// Whether the code point is in it.
+    /// Returns whether the code point is in the set.
     pub(crate) fn contains(&self, c: u32) -> bool {
         let index = self.ranges.partition_point(|&(_, high)| high < c);
         self.ranges.get(index).is_some_and(|&(low, _)| low <= c)
     }
 
-    /// Whether raw bytes are in it.
+    /// Returns whether the set contains raw bytes.
     pub(crate) fn contains_raw(&self) -> bool {
         self.raw
     }
 
-    /// Its ranges of code points: sorted, disjoint, both ends included.
+    /// Returns the ranges of code points: sorted, disjoint, both ends included.
     pub(crate) fn as_ranges(&self) -> &[(u32, u32)] {
         &self.ranges
     }
 
-    /// The character, when it is a set of exactly one.
+    /// Returns the character of a set of exactly one character.
     pub(crate) fn as_char(&self) -> Option<char> {
         match self.ranges[..] {
             [(low, high)] if low == high && !self.raw => char::from_u32(low),

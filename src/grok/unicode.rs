@@ -1,7 +1,7 @@
-//! What the names of character classes stand for, and which characters differ but in case.
+//! The sets of named character classes, and case folding.
 //!
-//! The tables are those of `regex-syntax`. POSIX classes have the meaning that Oniguruma gives them for UTF-8, which is
-//! not that of POSIX: `[[:alpha:]]` is the property Alphabetic, `[[:digit:]]` every decimal digit.
+//! The tables are those of `regex-syntax`. POSIX classes have the meaning that Oniguruma gives them for UTF-8, which
+//! differs from POSIX: `[[:alpha:]]` is the property Alphabetic, and `[[:digit:]]` is every decimal digit.
 
 use std::sync::OnceLock;
 
@@ -9,7 +9,7 @@ use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, HirKind};
 
 use crate::grok::set::Set;
 
-/// The classes that `[:name:]` and `\p{Name}` know, and what each of them is to `regex-syntax`.
+/// The names that `[:name:]` and `\p{Name}` accept, and each class in the syntax of `regex-syntax`.
 const POSIX: [(&str, &str); 14] = [
     ("alnum", r"[\p{Alphabetic}\p{Nd}]"),
     ("alpha", r"\p{Alphabetic}"),
@@ -27,14 +27,14 @@ const POSIX: [(&str, &str); 14] = [
     ("xdigit", r"[0-9A-Fa-f]"),
 ];
 
-/// The POSIX class called `name`, in Unicode meaning.
+/// Returns the POSIX class `name`, in its Unicode meaning.
 pub(crate) fn posix(name: &str) -> Option<&'static Set> {
     static SETS: [OnceLock<Set>; POSIX.len()] = [const { OnceLock::new() }; POSIX.len()];
     let index = POSIX.iter().position(|(known, _)| *known == name)?;
     Some(SETS[index].get_or_init(|| class(POSIX[index].1).unwrap_or_default()))
 }
 
-/// The property called `name`, however it is spelled: a POSIX class, a general category, a script or a binary property.
+/// Returns the property `name`, in any spelling: a POSIX class, a general category, a script or a binary property.
 pub(crate) fn property(name: &str) -> Option<Set> {
     let plain: String = name.chars().filter(|c| !matches!(c, ' ' | '-' | '_')).collect();
     if plain.is_empty() || !plain.bytes().all(|b| b.is_ascii_alphanumeric()) {
@@ -46,7 +46,7 @@ pub(crate) fn property(name: &str) -> Option<Set> {
     }
 }
 
-/// The characters of a class in the syntax of `regex-syntax`.
+/// Parses a class in the syntax of `regex-syntax`.
 fn class(text: &str) -> Option<Set> {
     let hir = regex_syntax::parse(text).ok()?;
     match hir.kind() {
@@ -62,16 +62,17 @@ fn of(class: &ClassUnicode) -> Set {
     Set::ranges(class.iter().map(|range| (range.start().into(), range.end().into())))
 }
 
-/// The set with every character that differs from one in it but in case, by simple folding: one for one.
+/// Adds every character that differs from a character of the set only in case, by simple folding (one character for
+/// one).
 pub(crate) fn fold(set: &Set) -> Set {
     let ranges = scalars(set.as_ranges()).map(|(low, high)| ClassUnicodeRange::new(low, high));
     let mut class = ClassUnicode::new(ranges);
-    // Without the table there is no folding; the feature is asked for in Cargo.toml.
+    // This fails only without the case-folding table of `regex-syntax`; Cargo.toml enables it.
     let _ = class.try_case_fold_simple();
     of(&class).union(set)
 }
 
-/// The ranges without the numbers that are no characters (surrogates).
+/// Returns the ranges without surrogates, which are no characters.
 pub(crate) fn scalars(ranges: &[(u32, u32)]) -> impl Iterator<Item = (char, char)> {
     ranges.iter().filter_map(|&(low, high)| {
         let low = char::from_u32(low).unwrap_or('\u{e000}');

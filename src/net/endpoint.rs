@@ -1,4 +1,4 @@
-//! ZeroMQ addresses, and who may use them.
+//! ZeroMQ endpoints: their text form, and the checks before they are bound or connected to.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::core::error::{Error, Result};
 use crate::process::job_files::{Identity, identity};
 
-/// Where a queue listens, and workers look for one, unless they are told otherwise.
+/// The default endpoint: queues listen on it, and workers connect to it.
 pub const DEFAULT: &str = "ipc:///tmp/logator";
 
 /// A checked ZeroMQ address.
@@ -20,7 +20,7 @@ pub enum Endpoint {
     Tcp {
         /// As given: a name, an address, `*` or an interface.
         host: String,
-        /// A number, or `*` when binding: a free one.
+        /// A number. To bind, it may be `*`, which stands for any free port.
         port: String,
     },
 }
@@ -29,7 +29,7 @@ impl Endpoint {
     /// Reads an address.
     ///
     /// # Errors
-    /// A usage error that says what an address looks like.
+    /// A usage error that shows the form of an address.
     pub fn parse(text: &str) -> Result<Endpoint> {
         let wrong = |why: &str| {
             Error::usage(format!("{text}: {why}; an endpoint is ipc://PATH or tcp://HOST:PORT, such as {DEFAULT}"))
@@ -55,7 +55,7 @@ impl Endpoint {
         Ok(Endpoint::Tcp { host: host.to_owned(), port: port.to_owned() })
     }
 
-    /// Whether only processes of this machine can be at the other end.
+    /// Returns whether only processes of this machine can be at the other end.
     pub fn is_local(&self) -> bool {
         match self {
             Endpoint::Ipc(_) => true,
@@ -66,71 +66,78 @@ impl Endpoint {
         }
     }
 
-    /// Refuses what would let strangers in.
+    /// Refuses an endpoint that other machines can reach.
     ///
     /// # Errors
-    /// A usage error for TCP beyond this machine, unless it `may_reach_out`: there are keys, or the user insists.
+    /// A usage error for TCP beyond this machine, unless it `may_reach_out`: there are keys, or the user gave
+    /// `--insecure`.
     pub fn check_reach(&self, may_reach_out: bool) -> Result<()> {
         if may_reach_out || self.is_local() {
             return Ok(());
         }
         Err(Error::usage(format!(
             "{self}: lines would cross the network unencrypted, and anybody who reaches the port could take them; \
-             give both sides keys (logator keygen, --curve-key), carry the endpoint over ssh to a loopback address, or \
-             say --insecure if the network is trusted"
+             give both sides keys (logator keygen, --curve-key), use an ssh tunnel to a loopback address, or give \
+             --insecure if the network is trusted"
         )))
     }
 
-    /// Before binding: refuses a path that another queue listens on, or that is no socket. libzmq would silently take
-    /// the place of either.
+    /// Checks an endpoint before it is bound. Refuses a path at which another queue listens, and a path of a file that
+    /// is no socket. libzmq would replace either without a word.
     ///
     /// # Errors
-    /// A wire error when the endpoint is in use, a usage error when it cannot be bound.
+    /// A usage error if the endpoint is in use or cannot be bound.
     pub fn check_free(&self) -> Result<()> {
         let Endpoint::Ipc(path) = self else { return Ok(()) };
         match path.symlink_metadata() {
             Ok(data) if !data.file_type().is_socket() => {
-                return Err(Error::usage(format!("{self}: a file that is not a socket is there; it is left alone")));
+                return Err(Error::usage(format!(
+                    "{self}: there is a file that is not a socket, and it is not touched"
+                )));
             }
             Ok(_) if UnixStream::connect(path).is_ok() => return Err(in_use(self)),
-            // One that may not be connected to is not one that nobody listens on.
+            // A failed connection does not prove that nobody listens: this user may not be allowed to connect.
             Ok(data) if data.uid() != nix::unistd::geteuid().as_raw() => {
                 return Err(Error::usage(format!(
-                    "{self}: a socket of user {} is there; it is left alone, --bind another endpoint",
+                    "{self}: there is a socket of user {}, and it is not touched; --bind another endpoint",
                     data.uid()
                 )));
             }
             Ok(_) => {
-                // What a queue left that was killed.
+                // A queue that was killed has left the file.
                 let gone = std::fs::remove_file(path);
-                gone.map_err(|error| Error::usage(format!("{self}: an old socket is in the way")).because(error))?;
+                gone.map_err(|error| {
+                    Error::usage(format!("{self}: an old socket file cannot be removed")).because(error)
+                })?;
             }
             Err(_) => {}
         }
-        // libzmq has no words for many of the ways a path can be wrong.
+        // A socket of the standard library is bound first, because libzmq's errors do not say what is wrong with a
+        // path.
         let probe = UnixListener::bind(path);
         probe.map_err(|error| Error::usage(format!("{self}: cannot listen there")).because(error))?;
         std::fs::remove_file(path).map_err(|error| Error::system(format!("{self}: cannot be removed")).because(error))
     }
 
-    /// Before connecting: whether something listens, and whether it is ours.
+    /// Checks an endpoint before a connection to it. Returns whether a socket file is there. TCP has no file, and the
+    /// answer is always true.
     ///
     /// # Errors
-    /// A usage error for a socket that another user owns.
+    /// A usage error if the socket file belongs to another user.
     pub fn check_owner(&self) -> Result<bool> {
         let Endpoint::Ipc(path) = self else { return Ok(true) };
         let Ok(data) = path.symlink_metadata() else { return Ok(false) };
         let us = nix::unistd::geteuid().as_raw();
         if data.uid() != us {
             return Err(Error::usage(format!(
-                "{self}: the socket belongs to user {}, not to this one ({us}); a stranger's queue is not trusted",
+                "{self}: the socket belongs to user {}, not to this user ({us}); sockets of other users are not trusted",
                 data.uid()
             )));
         }
         Ok(true)
     }
 
-    /// The path of a socket in the file system.
+    /// Returns the path of the socket file; `None` for TCP.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Endpoint::Ipc(path) => Some(path),
@@ -138,7 +145,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether `host` needs libzmq's IPv6 option.
+    /// Returns whether `host` needs libzmq's IPv6 option.
     pub fn is_ipv6(&self) -> bool {
         match self {
             Endpoint::Ipc(_) => false,
@@ -147,8 +154,8 @@ impl Endpoint {
     }
 }
 
-/// The file of a socket that listens. It is removed when this is dropped, unless another file has its name by then: when
-/// somebody removes the file of a queue that works, another queue may listen there, and its file is not ours.
+/// The file of a socket that listens. Dropping this removes the file, unless the path leads to another file by then. If
+/// somebody removes the file of a running queue, another queue may listen at the same path, and that file is not ours.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
@@ -156,7 +163,7 @@ pub(crate) struct SocketFile {
 }
 
 impl SocketFile {
-    /// The file of a socket that has just begun to listen at `endpoint`, if it has one.
+    /// Returns the file of a socket that has just begun to listen on `endpoint`; `None` for TCP.
     pub(crate) fn of(endpoint: &Endpoint) -> Option<SocketFile> {
         let path = endpoint.path()?;
         let identity = identity(&path.symlink_metadata().ok()?);
@@ -166,14 +173,14 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // libzmq leaves the file where it is.
+        // libzmq does not remove the file.
         if self.path.symlink_metadata().is_ok_and(|data| identity(&data) == self.identity) {
             let _ = std::fs::remove_file(&self.path);
         }
     }
 }
 
-/// The error for an endpoint that somebody else has.
+/// Returns the error for an endpoint that another process uses.
 pub fn in_use(endpoint: &Endpoint) -> Error {
     Error::usage(format!("{endpoint}: in use by another process; stop it, or --bind another endpoint"))
 }
@@ -223,7 +230,7 @@ mod tests {
         std::fs::remove_file(path).unwrap();
         let _theirs = UnixListener::bind(path).unwrap();
         drop(file);
-        assert!(path.exists(), "it is another's");
+        assert!(path.exists(), "the file belongs to another socket");
         drop(ours);
         drop(SocketFile::of(&endpoint).unwrap());
         assert!(!path.exists());

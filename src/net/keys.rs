@@ -1,17 +1,18 @@
-//! CURVE keys: as text, in files, and the list of those that may come in.
+//! CURVE keys: their text form, key files, and the list of authorized keys.
 //!
-//! A key is 32 bytes, written in Z85 (ZeroMQ's base 85, RFC 32): 40 characters without blanks, quotes or backslashes. A
-//! pair is two of them: the public half is a name that anybody may know, the secret half is what proves it.
+//! A key has 32 bytes. Its text form is Z85 (ZeroMQ's base 85, RFC 32): 40 characters without blanks, quotes or
+//! backslashes. A pair consists of two keys: the public key names its owner, and the secret key proves that it is the
+//! owner.
 //!
-//! | file | what is in it | who may read it |
+//! | file | content | who may read it |
 //! |---|---|---|
-//! | key file | `public-key = "…"` and `secret-key = "…"`, a line each; certificates of CZMQ and pyzmq load as well | its owner |
-//! | public file | a line: the key, a blank, its name | anybody |
-//! | list of keys | such lines, one a worker | the queue's user |
+//! | key file | `public-key = "…"` and `secret-key = "…"`, one line each; certificates of CZMQ and pyzmq load as well | its owner |
+//! | public file | one line: the key, a blank, its name | everybody |
+//! | list of keys | lines of public files, one for each worker | the queue's user |
 //!
-//! The list is refused when others can write it or its folder: they could let themselves in.
+//! The list is refused if other users can write it or its folder, because they could add their own keys.
 //!
-//! In all of them a line that begins with `#` is a comment. A key that itself begins with `#` stands in quotes.
+//! In all these files a line that begins with `#` is a comment. A key that itself begins with `#` is written in quotes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -25,38 +26,39 @@ use std::sync::{PoisonError, RwLock};
 use crate::core::error::{Error, Result};
 use crate::core::small_file::{self, KEYS, SECRET};
 
-/// The bytes of a key.
+/// The length of a key in bytes.
 const KEY_BYTES: usize = 32;
 
-/// The characters of a key.
+/// The length of a key's text form in characters.
 const KEY_TEXT: usize = 40;
 
 const Z85: &[u8; 85] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 
-/// The public half of a pair.
+/// The public key of a pair.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PublicKey([u8; KEY_BYTES]);
 
 impl PublicKey {
-    /// Reads 40 characters of Z85; `None` when they are none.
+    /// Reads 40 characters of Z85. Returns `None` for any other text.
     pub fn parse(text: &str) -> Option<PublicKey> {
         decode(text).map(PublicKey)
     }
 
-    /// A key as it comes over the wire.
+    /// Reads the bytes of a key. Returns `None` if there are not 32 of them.
     pub fn from_bytes(bytes: &[u8]) -> Option<PublicKey> {
         bytes.try_into().ok().map(PublicKey)
     }
 
-    /// As libzmq takes it.
+    /// Returns the bytes, as libzmq takes them.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// What `--queue-key` names: a key, or a file whose first line that is no comment begins with one.
+    /// Reads the argument of `--queue-key`: a key, or the path of a file. In a file the first line that is no comment
+    /// begins with the key.
     ///
     /// # Errors
-    /// A usage error when it is neither.
+    /// A usage error if the argument is neither.
     pub fn named(text: &str) -> Result<PublicKey> {
         if let Some(key) = PublicKey::parse(text) {
             return Ok(key);
@@ -71,7 +73,7 @@ impl PublicKey {
         let mut keys = entries(&content);
         match keys.next() {
             Some((_, Some((key, _)))) => Ok(key),
-            // A whole key file has the public half too.
+            // A key file contains the public key too.
             _ => value_of(&content, "public-key").and_then(PublicKey::parse).ok_or_else(|| {
                 Error::usage(format!("{text}: there is no public key in it (logator keygen writes one to FILE.pub)"))
             }),
@@ -91,7 +93,7 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// Both halves. `Debug` shows the public one only.
+/// A public and a secret key. `Debug` shows only the public key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyPair {
     public: PublicKey,
@@ -99,10 +101,10 @@ pub struct KeyPair {
 }
 
 impl KeyPair {
-    /// A new pair, from libsodium's random numbers. Its public half does not begin with `#`.
+    /// Makes a new pair from libsodium's random numbers. Its public key does not begin with `#`.
     ///
     /// # Errors
-    /// When libzmq cannot make one.
+    /// libzmq cannot make a pair.
     pub fn generate() -> Result<KeyPair> {
         loop {
             let made = zmq::CurveKeyPair::new()
@@ -114,12 +116,12 @@ impl KeyPair {
         }
     }
 
-    /// The half that anybody may know.
+    /// Returns the public key.
     pub fn public(&self) -> PublicKey {
         self.public
     }
 
-    /// The other one, as libzmq takes it.
+    /// Returns the bytes of the secret key, as libzmq takes them.
     pub(crate) fn secret(&self) -> &[u8] {
         &self.secret
     }
@@ -127,11 +129,11 @@ impl KeyPair {
     /// Reads a key file.
     ///
     /// # Errors
-    /// A usage error when it cannot be read, when others can read it, or when it holds no pair.
+    /// A usage error if the file cannot be read, if other users can read it, or if it contains no pair.
     pub fn load(path: &Path) -> Result<KeyPair> {
         let shown = path.display();
         let opened = small_file::open(path, SECRET);
-        // Of the file that was opened, not of what stands at the path a moment later.
+        // This checks the file that was opened. The path may lead to another file by now.
         if let Ok(mode) = opened.as_ref().map_err(drop).and_then(|file| file.metadata().map_err(drop)) {
             let mode = mode.permissions().mode() & 0o777;
             if mode & 0o077 != 0 {
@@ -152,18 +154,18 @@ impl KeyPair {
         Ok(KeyPair { public: PublicKey(half("public-key")?), secret: half("secret-key")? })
     }
 
-    /// Writes the pair to `path`, for its owner's eyes only, and the public half to the [public file](public_path).
-    /// Neither may exist.
+    /// Writes the pair to `path`, readable only by its owner, and the public key to the [public file](public_path).
+    /// Neither file may exist.
     ///
     /// # Errors
-    /// A usage error when one is there already, or cannot be written.
+    /// A usage error if one of the files exists or cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let public = public_path(path);
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let name: String = name.split_whitespace().collect::<Vec<_>>().join("-");
         let secret = encode(&self.secret);
         let pair = format!(
-            "# A logator key pair. Whoever reads this file can pass for its owner; {} is for the others.\n\
+            "# A logator key pair. Anybody who reads this file can pose as its owner. Give {} to the others.\n\
              public-key = \"{}\"\nsecret-key = \"{secret}\"\n",
             public.file_name().unwrap_or_default().to_string_lossy(),
             self.public
@@ -173,7 +175,7 @@ impl KeyPair {
         }
         create(path, 0o600, &pair)?;
         create(&public, 0o644, &format!("{} {name}\n", self.public)).inspect_err(|_| {
-            // Half a pair is of no use, and would be in the way of the next attempt.
+            // One key without the other is of no use, and its file would stop the next attempt.
             let _ = std::fs::remove_file(path);
         })
     }
@@ -185,7 +187,7 @@ impl fmt::Debug for KeyPair {
     }
 }
 
-/// Where the public half of the pair in `path` is.
+/// Returns the path of the public file that belongs to the key file at `path`.
 pub fn public_path(path: &Path) -> PathBuf {
     let mut public = path.as_os_str().to_owned();
     public.push(".pub");
@@ -193,7 +195,7 @@ pub fn public_path(path: &Path) -> PathBuf {
 }
 
 fn there_already(path: &Path) -> Error {
-    Error::usage(format!("{}: is there already, and a key is never overwritten; name another file", path.display()))
+    Error::usage(format!("{}: the file exists, and a key is never overwritten; name another file", path.display()))
 }
 
 fn create(path: &Path, mode: u32, content: &str) -> Result<()> {
@@ -215,7 +217,7 @@ fn read(opened: std::io::Result<File>, path: &Path) -> Result<String> {
         .map_err(|error| Error::usage(format!("{}: the keys cannot be read", path.display())).because(error))
 }
 
-/// The value of `name = "…"`.
+/// Returns the value in a line `name = "…"`.
 fn value_of<'a>(content: &'a str, name: &str) -> Option<&'a str> {
     content.lines().find_map(|line| {
         let (left, right) = line.split_once('=')?;
@@ -223,7 +225,8 @@ fn value_of<'a>(content: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// The lines of a list of keys, numbered from 1: each a key and its name, or `None` for what is neither key nor comment.
+/// Returns the lines of a list of keys, with their numbers from 1. Each is a key and its name, or `None` if the line
+/// holds no key. Comments and empty lines are left out.
 fn entries(content: &str) -> impl Iterator<Item = (usize, Option<(PublicKey, &str)>)> {
     let lines = content.lines().map(str::trim).enumerate();
     lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).map(|(index, line)| {
@@ -232,31 +235,31 @@ fn entries(content: &str) -> impl Iterator<Item = (usize, Option<(PublicKey, &st
     })
 }
 
-/// The keys of those who may come in.
+/// The list of authorized keys.
 #[derive(Debug)]
 pub struct Authorized {
     path: PathBuf,
-    /// Allowed whatever the file says: that of the workers which the queue starts itself.
+    /// A key that is authorized whatever the file contains: the key of the workers that the queue starts itself.
     own: Option<PublicKey>,
     names: RwLock<HashMap<PublicKey, String>>,
-    /// How often the file was read.
+    /// The number of times the file was read again.
     edition: AtomicU64,
 }
 
 impl Authorized {
-    /// Reads the list at `path`. `own` is allowed as well.
+    /// Reads the list at `path`. The key `own` is authorized as well.
     ///
     /// # Errors
-    /// A usage error that names the line which is no key.
+    /// A usage error that names the line without a key.
     pub fn load(path: &Path, own: Option<PublicKey>) -> Result<Authorized> {
         let names = RwLock::new(list(path)?);
         Ok(Authorized { path: path.to_owned(), own, names, edition: AtomicU64::new(0) })
     }
 
-    /// Reads the file again, and gives the number of keys in it. When that fails, the keys stay as they were.
+    /// Reads the file again, and returns the number of its keys. After an error the list stays as it was.
     ///
     /// # Errors
-    /// As [`load`](Authorized::load).
+    /// The errors of [`load`](Authorized::load).
     pub fn reload(&self) -> Result<usize> {
         let names = list(&self.path)?;
         let count = names.len();
@@ -265,33 +268,33 @@ impl Authorized {
         Ok(count)
     }
 
-    /// Whether the owner of `key` may come in.
+    /// Returns whether `key` is authorized.
     pub fn allows(&self, key: &PublicKey) -> bool {
         self.own.as_ref() == Some(key) || self.names.read().unwrap_or_else(PoisonError::into_inner).contains_key(key)
     }
 
-    /// Changes with each [`reload`](Authorized::reload).
+    /// Returns a number that changes with each [`reload`](Authorized::reload).
     pub fn edition(&self) -> u64 {
         self.edition.load(Ordering::Acquire)
     }
 
-    /// The file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How many keys the file has.
+    /// Returns the number of keys in the file.
     pub fn len(&self) -> usize {
         self.names.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Whether the file has none.
+    /// Returns whether the file contains no key.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// The list that is always empty, of a queue that lets in nobody but its own workers.
+/// The path of a list without keys, for a queue that lets in only its own workers.
 const EMPTY: &str = "/dev/null";
 
 fn list(path: &Path) -> Result<HashMap<PublicKey, String>> {
@@ -317,15 +320,15 @@ fn list(path: &Path) -> Result<HashMap<PublicKey, String>> {
     Ok(names)
 }
 
-/// Refuses a list that somebody else than its owner and root can write, or replace, because they can write its folder:
-/// they could let themselves in. `opened` is what is at `path`.
+/// Refuses a list that users other than its owner and root can write or replace. They could add their own keys. A user
+/// who can write the folder can replace the list. `opened` is the file at `path`.
 fn refuse_strangers(opened: &File, path: &Path) -> Result<()> {
     let shown = path.display();
     let failed = |error| Error::usage(format!("{shown}: the keys cannot be read")).because(error);
     let us = nix::unistd::geteuid().as_raw();
     let wrong = |what: String, remedy: String| {
         Err(Error::usage(format!(
-            "{shown}: {what}, and so could let themselves in; the list is not used. {remedy}, and look at its keys"
+            "{shown}: {what}, so they could add their own keys; the list is not used. {remedy}, and check its keys"
         )))
     };
     let data = opened.metadata().map_err(failed)?;
@@ -336,12 +339,12 @@ fn refuse_strangers(opened: &File, path: &Path) -> Result<()> {
     if data.uid() != us && data.uid() != 0 {
         return wrong(format!("user {} owns this list of keys", data.uid()), format!("chown it to user {us} or root"));
     }
-    // Where links lead to.
+    // The folder of the file that symbolic links lead to.
     let resolved = path.canonicalize().map_err(failed)?;
     for folder in resolved.parent().into_iter().chain(path.parent().filter(|folder| !folder.as_os_str().is_empty())) {
         let data = folder.metadata().map_err(failed)?;
         let (mode, folder) = (data.mode() & 0o7777, folder.display());
-        // In a folder like /tmp, nobody replaces the files of others.
+        // In a sticky folder like /tmp, users cannot replace the files of others.
         if mode & 0o022 != 0 && mode & 0o1000 == 0 {
             return wrong(
                 format!("others can write its folder {folder} (mode {mode:04o})"),

@@ -1,5 +1,8 @@
-//! All that knows ZeroMQ: sockets, keys, the batch dialogue and its two ends, PUSH and PULL.
+//! Everything that uses ZeroMQ: sockets, keys, both ends of the batch dialogue, PUSH and PULL.
 
+pub mod address;
+pub mod auth;
+pub(crate) mod bound;
 pub mod client;
 pub mod endpoint;
 pub mod keys;

@@ -1,10 +1,10 @@
-//! libzmq's reports of what becomes of a socket's connections.
+//! libzmq's reports about the connections of a socket.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use zmq::SocketEvent;
 
-/// What tells a peer's story: when it is reached, accepted, refused, gone.
+/// The events in the life of a connection: reached, accepted, refused, closed.
 pub(crate) const CONNECTIONS: &[SocketEvent] = &[
     SocketEvent::CONNECTED,
     SocketEvent::DISCONNECTED,
@@ -14,22 +14,22 @@ pub(crate) const CONNECTIONS: &[SocketEvent] = &[
     SocketEvent::HANDSHAKE_FAILED_NO_DETAIL,
 ];
 
-/// Where the reports of one socket come in.
+/// The receiver of the reports about one socket.
 pub(crate) struct Monitor(zmq::Socket);
 
-/// One of them.
+/// A report of libzmq.
 pub(crate) struct Report {
     pub(crate) event: SocketEvent,
-    /// What it means depends on the event: a descriptor, an error's number, a code of the protocol.
+    /// A number whose meaning depends on the event: a descriptor, an error number, or a code of the protocol.
     pub(crate) value: u32,
     /// The endpoint.
     pub(crate) place: String,
 }
 
 impl Monitor {
-    /// Lets `events` of `socket` be reported. A socket can have one monitor only.
+    /// Lets libzmq report `events` of `socket`. A socket can have only one monitor.
     pub(crate) fn new(context: &zmq::Context, socket: &zmq::Socket, events: &[SocketEvent]) -> zmq::Result<Monitor> {
-        // Numbered: a name is one monitor's, in all of the process.
+        // Each monitor needs a name that is unique in the process.
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let name = format!("inproc://monitor-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         socket.monitor(&name, events.iter().fold(0, |mask, event| mask | i32::from(event.to_raw())))?;
@@ -39,14 +39,14 @@ impl Monitor {
         Ok(Monitor(reports))
     }
 
-    /// What to wait for.
+    /// Returns the poll item for reports.
     pub(crate) fn poll_item(&self) -> zmq::PollItem<'_> {
         self.0.as_poll_item(zmq::POLLIN)
     }
 
-    /// The next report, if there is one.
+    /// Returns the next report; `None` if there is none now.
     pub(crate) fn next(&self) -> Option<Report> {
-        // A socket that was closed meanwhile reports nothing more.
+        // A socket that was closed reports nothing more.
         while let Ok(frames) = self.0.recv_multipart(zmq::DONTWAIT) {
             let Some((event, value)) = frames.first().and_then(|frame| frame.split_first_chunk()) else { continue };
             return Some(Report {

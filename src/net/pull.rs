@@ -1,11 +1,11 @@
-//! Receiving what others push: a ZeroMQ PULL socket.
+//! Receiving lines over a ZeroMQ PULL socket.
 
 use std::time::{Duration, Instant};
 
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::net::endpoint::Endpoint;
-use crate::net::socket::{Say, Socket, SocketOptions};
+use crate::net::socket::{OnNotice, Socket, SocketOptions};
 
 /// Receives the messages of the PUSH sockets that are connected: an iterator that waits for the next one.
 ///
@@ -30,50 +30,51 @@ pub struct Puller {
 }
 
 impl Puller {
-    /// Listens at an endpoint of this machine: `ipc://PATH` (mode 0600) or `tcp://127.0.0.1:PORT`.
+    /// Listens on an endpoint of this machine: `ipc://PATH` (mode 0600) or `tcp://127.0.0.1:PORT`.
     ///
     /// # Errors
-    /// An endpoint that is wrong, in use, or open to other machines ([`Puller::open`] takes those, with keys).
+    /// The endpoint is wrong, in use, or open to other machines ([`Puller::open`] takes those, with keys).
     pub fn bind(endpoint: &str) -> Result<Puller> {
         Puller::open(&SocketOptions::bind_local(endpoint)?, Box::new(drop))
     }
 
-    /// Connects to endpoints of this machine; their sockets may appear later, and come and go.
+    /// Connects to endpoints of this machine. Their sockets may appear later, and come and go.
     ///
     /// # Errors
-    /// An endpoint that is wrong, another user's, or on another machine ([`Puller::open`] takes those, with keys).
+    /// An endpoint is wrong, belongs to another user, or is on another machine ([`Puller::open`] takes those, with
+    /// keys).
     pub fn connect<S: AsRef<str>>(endpoints: impl IntoIterator<Item = S>) -> Result<Puller> {
         Puller::open(&SocketOptions::connect_local(endpoints)?, Box::new(drop))
     }
 
-    /// Connects and listens as `options` say. `say` gets sentences for the user: about peers that do not come together
-    /// with this socket, and such that go.
+    /// Connects and listens as `options` say. `on_notice` gets sentences for the user about peers that leave and about
+    /// handshakes that fail.
     ///
     /// # Errors
-    /// An endpoint that is in use, cannot be bound, or is another user's.
-    pub fn open(options: &SocketOptions, say: Say) -> Result<Puller> {
-        Ok(Puller { socket: Socket::open(zmq::PULL, options, say)?, message: zmq::Message::new(), stop: None })
+    /// An endpoint is in use, cannot be bound, or belongs to another user.
+    pub fn open(options: &SocketOptions, on_notice: OnNotice) -> Result<Puller> {
+        Ok(Puller { socket: Socket::open(zmq::PULL, options, on_notice)?, message: zmq::Message::new(), stop: None })
     }
 
-    /// Lets the iterator end, and every wait, when `stop` is requested. What has been received by then comes first.
+    /// Ends the iterator and every wait when `stop` is requested. Messages that were received before come first.
     pub fn until(self, stop: Stop) -> Puller {
         Puller { stop: Some(stop), ..self }
     }
 
-    /// Where it listens, ports filled in.
+    /// Returns the endpoints that the socket listens on, with their port numbers.
     pub fn endpoints(&self) -> &[Endpoint] {
         self.socket.endpoints()
     }
 
-    /// Where it listens and connects.
-    pub(crate) fn everywhere(&self) -> impl Iterator<Item = &Endpoint> {
-        self.socket.everywhere()
+    /// Returns the endpoints that the socket connects to and listens on.
+    pub(crate) fn all_endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.socket.all_endpoints()
     }
 
-    /// The next message if one is there, to be read before the next call.
+    /// Returns the next message; `None` if there is none now. The next call overwrites the message.
     ///
     /// # Errors
-    /// When the socket fails.
+    /// The socket fails.
     #[inline]
     pub fn receive(&mut self) -> Result<Option<&[u8]>> {
         match self.socket.raw.recv(&mut self.message, zmq::DONTWAIT) {
@@ -83,10 +84,10 @@ impl Puller {
         }
     }
 
-    /// The next message; `None` when there is none within `time`, or a stop was requested.
+    /// Returns the next message; `None` if there is none within `time`, or if a stop was requested.
     ///
     /// # Errors
-    /// When the socket fails, or one that is connected to turns out to be another user's.
+    /// The socket fails, or a socket file belongs to another user.
     pub fn next_within(&mut self, time: Duration) -> Result<Option<Vec<u8>>> {
         let deadline = Instant::now().checked_add(time);
         loop {
@@ -104,18 +105,18 @@ impl Puller {
     /// Waits until there may be a message, a stop is requested, or `time` is over.
     ///
     /// # Errors
-    /// Those of [`next_within`](Self::next_within).
+    /// The errors of [`next_within`](Self::next_within).
     pub fn wait(&mut self, time: Option<Duration>) -> Result<()> {
         let stop = self.stop.as_ref().map(Stop::descriptor);
         self.socket.wait(Some(zmq::POLLIN), [stop], time).map(drop)
     }
 
-    /// Waits until there may be a message, or `time` is over; also when a stop was requested.
+    /// Waits until there may be a message or `time` is over, even if a stop was requested.
     pub(crate) fn wait_for_more(&mut self, time: Duration) -> Result<()> {
         self.socket.wait(Some(zmq::POLLIN), [], Some(time)).map(drop)
     }
 
-    /// Connections that are open.
+    /// Returns the number of connections.
     pub(crate) fn peers(&self) -> usize {
         self.socket.peers()
     }

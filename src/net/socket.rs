@@ -1,64 +1,59 @@
-//! One end of PUSH/PULL: a socket that connects, listens, or both, its keys, and what libzmq reports of its
-//! connections.
+//! One end of PUSH/PULL: a socket that connects, listens or both, its keys, and libzmq's reports about its connections.
 //!
-//! Connections are taken up again by libzmq, with back-off. Messages are queued for peers that are connected and for no
-//! others (`ZMQ_IMMEDIATE`), so that what nobody can take stays with the sender, who can count it.
+//! libzmq reconnects by itself, with a growing delay. It queues messages only for peers that are connected
+//! (`ZMQ_IMMEDIATE`). A message that no peer can take stays with the sender, and the sender can count it.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nix::sys::stat::{Mode, umask};
-
+use crate::core::backoff::Backoff;
 use crate::core::error::{Error, Result};
-use crate::net::client::Address;
-use crate::net::endpoint::{self, Endpoint, SocketFile};
+use crate::net::address::Address;
+use crate::net::auth::{MAX_PER_ROUND, MAX_REPORTED_KEYS, Security, ZapHandler};
+use crate::net::bound::Bound;
+use crate::net::endpoint::Endpoint;
 use crate::net::keys::PublicKey;
 use crate::net::monitor::{self, Monitor, Report};
-use crate::net::server::Security;
-use crate::net::server::auth::{MOST_TOLD, ZapHandler};
-use crate::sink::backoff::Backoff;
 
-/// How long a peer may take to introduce itself; then libzmq closes the connection, or tries again.
-const INTRODUCTION: Duration = Duration::from_secs(10);
+/// How long a handshake may take. Then libzmq closes the connection, or tries again.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Seconds of silence after which TCP asks whether a peer is there, and between two such questions.
+/// After this many seconds of silence TCP probes the peer. It is also the time between two probes.
 const KEEPALIVE: i32 = 15;
 
-/// The longest message that is taken. libzmq closes the connection of a peer that sends a longer one.
+/// The longest message in bytes. libzmq closes the connection of a peer that sends a longer one.
 const LONGEST_MESSAGE: i64 = 16 << 20;
 
-/// Messages that libzmq holds for a peer, or of a peer, unless told otherwise.
+/// The number of messages that libzmq holds for each connection by default.
 pub const HIGH_WATER: usize = 1000;
 
-/// Bytes that the kernel is asked to hold of a TCP connection at each end: by PUSH of what is sent, by PULL of what is received.
-/// Left to itself it holds megabytes (`tcp_rmem`, `tcp_wmem`), and all of them are lost when the receiver is killed.
+/// The number of bytes of a TCP connection that the kernel should hold at each end: a PUSH socket limits the bytes to
+/// be sent, a PULL socket the received ones. Without this limit the kernel holds megabytes (`tcp_rmem`, `tcp_wmem`).
+/// All of them are lost when the receiver is killed.
 const KERNEL_BUFFER: i32 = 128 << 10;
 
-/// What a socket that is dropped without a word gives its peers to take what they were sent.
-const FAREWELL_MS: i32 = 1000;
+/// How long a socket that was dropped without [`close`](Socket::close) goes on sending, in milliseconds.
+const LINGER_MS: i32 = 1000;
 
-/// Reports taken between two looks at anything else.
-const A_ROUND: usize = 256;
-
-/// Where a socket connects and listens, and whom it trusts.
+/// The peers, endpoints and keys of a socket.
 #[derive(Debug, Clone, Default)]
 pub struct SocketOptions {
-    /// Peers to connect to.
+    /// The peers to connect to.
     pub connect: Vec<Address>,
-    /// Where to listen for others.
+    /// The endpoints to listen on.
     pub bind: Vec<Endpoint>,
-    /// The keys of both sides where it listens; without them everybody who reaches an endpoint comes in.
+    /// The keys of the endpoints that it listens on. Without keys everybody who reaches an endpoint is let in.
     pub security: Option<Security>,
-    /// Messages that libzmq holds for each peer; 0 for [`HIGH_WATER`].
+    /// The number of messages that libzmq holds for each peer; 0 stands for [`HIGH_WATER`].
     pub high_water: usize,
 }
 
 impl SocketOptions {
-    /// Listens at an endpoint of this machine, without keys.
+    /// Listens on an endpoint of this machine, without keys.
     ///
     /// # Errors
-    /// An endpoint that is wrong, or open to other machines.
+    /// The endpoint is wrong, or open to other machines.
     pub(crate) fn bind_local(endpoint: &str) -> Result<SocketOptions> {
         Ok(SocketOptions { bind: vec![local(endpoint)?], ..SocketOptions::default() })
     }
@@ -66,7 +61,7 @@ impl SocketOptions {
     /// Connects to endpoints of this machine, without keys.
     ///
     /// # Errors
-    /// An endpoint that is wrong, or on another machine.
+    /// An endpoint is wrong, or on another machine.
     pub(crate) fn connect_local<S: AsRef<str>>(endpoints: impl IntoIterator<Item = S>) -> Result<SocketOptions> {
         let address = |endpoint: S| Ok(Address { endpoint: local(endpoint.as_ref())?, keys: None });
         let connect = endpoints.into_iter().map(address).collect::<Result<_>>()?;
@@ -74,40 +69,41 @@ impl SocketOptions {
     }
 }
 
-/// Sentences for the user.
-pub type Say = Box<dyn FnMut(String) + Send>;
+/// A function that shows a sentence to the user.
+pub type OnNotice = Box<dyn FnMut(String) + Send>;
 
-/// A peer that libzmq has given up, and when it is connected to again.
-struct Redial {
+/// A peer that libzmq does not try to reach any more, and when to connect to it again.
+struct Reconnect {
     address: usize,
     at: Instant,
 }
 
-/// A socket and what belongs to it. The order of the fields is that in which they are closed.
+/// A socket with its keys and its monitor. The fields are closed in this order.
 pub(crate) struct Socket {
-    // As long as the socket is open, no other file can be taken for its own.
+    // The socket files are removed while the socket is still open. Until then no other process can put its own socket
+    // at one of the paths.
     bound: Bound,
     pub(crate) raw: zmq::Socket,
     monitor: Monitor,
     zap: ZapHandler,
     context: zmq::Context,
     connect: Vec<Address>,
-    list: Option<PathBuf>,
-    redials: Vec<Redial>,
+    authorized_keys: Option<PathBuf>,
+    reconnects: Vec<Reconnect>,
     backoff: Backoff,
-    /// Connections whose handshake has failed and whose end is not reported yet.
-    failing: usize,
+    /// Connections whose handshake has failed, and whose end libzmq has not reported yet.
+    failed_handshakes: usize,
     peers: usize,
-    /// Connections that have ended after they had begun.
+    /// The number of connections that were established and have ended.
     lost: u64,
-    told: HashSet<PublicKey>,
-    said: HashSet<String>,
-    say: Say,
+    reported_keys: HashSet<PublicKey>,
+    notices: HashSet<String>,
+    on_notice: OnNotice,
 }
 
 impl Socket {
-    /// Opens a socket of `kind`.
-    pub(crate) fn open(kind: zmq::SocketType, options: &SocketOptions, say: Say) -> Result<Socket> {
+    /// Opens a socket of type `kind`.
+    pub(crate) fn open(kind: zmq::SocketType, options: &SocketOptions, on_notice: OnNotice) -> Result<Socket> {
         let failed = |error: zmq::Error| Error::system("libzmq cannot make a socket").because(error);
         let context = zmq::Context::new();
         let socket = context.socket(kind).map_err(failed)?;
@@ -120,16 +116,17 @@ impl Socket {
             _ => socket.set_rcvbuf(KERNEL_BUFFER).map_err(failed)?,
         }
         if kind == zmq::PUSH {
-            // On a PULL socket, the same would throw away what a peer sent before it went.
+            // On a PULL socket the same option would drop messages that a peer sent before it left.
             socket.set_immediate(true).map_err(failed)?;
         }
-        socket.set_linger(FAREWELL_MS).map_err(failed)?;
+        socket.set_linger(LINGER_MS).map_err(failed)?;
         socket.set_maxmsgsize(LONGEST_MESSAGE).map_err(failed)?;
         socket.set_reconnect_ivl(50).map_err(failed)?;
         socket.set_reconnect_ivl_max(2000).map_err(failed)?;
-        socket.set_handshake_ivl(INTRODUCTION.as_millis() as i32).map_err(failed)?;
-        // A machine that vanishes closes no connection. ZeroMQ's heartbeats will not do: whoever holds up a peer by not
-        // reading on would not read them either, and what is on its way to him would be lost with the connection.
+        socket.set_handshake_ivl(HANDSHAKE_TIMEOUT.as_millis() as i32).map_err(failed)?;
+        // A machine that loses power closes no connection, so the connection needs probes. ZeroMQ's heartbeats do not
+        // fit: a receiver that is slow on purpose does not read them, and the messages in transit would be lost with
+        // the connection.
         socket.set_tcp_keepalive(1).map_err(failed)?;
         socket.set_tcp_keepalive_idle(KEEPALIVE).map_err(failed)?;
         socket.set_tcp_keepalive_intvl(KEEPALIVE).map_err(failed)?;
@@ -139,7 +136,7 @@ impl Socket {
         let mut bound = Bound::default();
         options.bind.iter().try_for_each(|endpoint| bound.bind(&socket, endpoint))?;
         if options.security.is_some() && !options.connect.is_empty() {
-            // What listens already keeps its keys.
+            // The endpoints that the socket already listens on keep their keys.
             socket.set_curve_server(false).map_err(failed)?;
             socket.set_zap_domain("").map_err(failed)?;
         }
@@ -150,24 +147,24 @@ impl Socket {
             zap,
             context,
             connect: options.connect.clone(),
-            list: options.security.as_ref().map(|security| security.authorized.path().to_owned()),
-            redials: Vec::new(),
+            authorized_keys: options.security.as_ref().map(|security| security.authorized.path().to_owned()),
+            reconnects: Vec::new(),
             backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(5)),
-            failing: 0,
+            failed_handshakes: 0,
             peers: 0,
             lost: 0,
-            told: HashSet::new(),
-            said: HashSet::new(),
-            say,
+            reported_keys: HashSet::new(),
+            notices: HashSet::new(),
+            on_notice,
         };
         for address in &opened.connect {
             address.endpoint.check_owner()?;
-            opened.dial(address)?;
+            opened.connect_to(address)?;
         }
         Ok(opened)
     }
 
-    fn dial(&self, address: &Address) -> Result<()> {
+    fn connect_to(&self, address: &Address) -> Result<()> {
         let Address { endpoint, keys } = address;
         let failed = |error: zmq::Error| Error::usage(format!("{endpoint}: cannot be connected to")).because(error);
         self.raw.set_ipv6(endpoint.is_ipv6()).map_err(failed)?;
@@ -179,46 +176,48 @@ impl Socket {
         self.raw.connect(&endpoint.to_string()).map_err(failed)
     }
 
-    /// Where it listens, ports filled in.
+    /// Returns the endpoints that the socket listens on, with their port numbers.
     pub(crate) fn endpoints(&self) -> &[Endpoint] {
         &self.bound.endpoints
     }
 
-    /// Where it listens and connects.
-    pub(crate) fn everywhere(&self) -> impl Iterator<Item = &Endpoint> {
+    /// Returns the endpoints that the socket connects to and listens on.
+    pub(crate) fn all_endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         self.connect.iter().map(|address| &address.endpoint).chain(&self.bound.endpoints)
     }
 
-    /// Connections that are open and introduced.
+    /// Returns the number of connections with a finished handshake.
     pub(crate) fn peers(&self) -> usize {
         self.peers
     }
 
-    /// Connections that have ended so far.
+    /// Returns the number of connections that have ended so far.
     pub(crate) fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// What else to wait for than the socket. [`look`](Self::look) takes what comes.
+    /// Returns the poll items for libzmq's questions and reports. [`handle_reports`](Self::handle_reports) handles
+    /// them.
     pub(crate) fn poll_items(&self) -> impl Iterator<Item = zmq::PollItem<'_>> {
         self.zap.poll_item().into_iter().chain(std::iter::once(self.monitor.poll_item()))
     }
 
-    /// How long to wait at most before the next [`look`](Self::look).
-    pub(crate) fn patience(&self, now: Instant) -> Option<Duration> {
-        self.redials.iter().map(|redial| redial.at.saturating_duration_since(now)).min()
+    /// Returns how long it is until the next reconnect, which [`handle_reports`](Self::handle_reports) does; `None`
+    /// without one.
+    pub(crate) fn until_reconnect(&self, now: Instant) -> Option<Duration> {
+        self.reconnects.iter().map(|reconnect| reconnect.at.saturating_duration_since(now)).min()
     }
 
-    /// Waits for room or messages (`events`; nothing for none), for libzmq's reports, and for the descriptors `others`;
-    /// at most `timeout`. Answers which of `others` are ready.
+    /// Waits for `events` of the socket (`None` for none), for libzmq's reports, or until one of the descriptors
+    /// `others` is readable; at most for `timeout`. Returns which of `others` are readable.
     pub(crate) fn wait<const N: usize>(
         &mut self,
         events: Option<zmq::PollEvents>,
         others: [Option<std::os::fd::RawFd>; N],
         timeout: Option<Duration>,
     ) -> Result<[bool; N]> {
-        let timeout = timeout.into_iter().chain(self.patience(Instant::now())).min();
-        // Rounded up: a wait that ends just before its deadline would be done again at once.
+        let timeout = timeout.into_iter().chain(self.until_reconnect(Instant::now())).min();
+        // Rounded up: a time-out that ends just before the deadline would be followed by another one at once.
         let timeout = timeout.map_or(-1, |time| i64::try_from(time.as_millis()).map_or(i64::MAX, |ms| ms + 1));
         let given = others.iter().flatten().map(|&other| zmq::PollItem::from_fd(other, zmq::POLLIN));
         let mut items: Vec<zmq::PollItem> = given.collect();
@@ -232,48 +231,48 @@ impl Socket {
         let mut ready = items[..count].iter().map(|item| !item.get_revents().is_empty());
         let ready = others.map(|other| other.is_some() && ready.next().unwrap_or(false));
         drop(items);
-        self.look()?;
+        self.handle_reports()?;
         Ok(ready)
     }
 
-    /// Takes what libzmq reports and asks.
+    /// Handles libzmq's questions and reports, and reconnects to peers whose delay is over.
     ///
     /// # Errors
-    /// A socket that another user owns.
-    pub(crate) fn look(&mut self) -> Result<()> {
-        let Socket { zap, told, say, list, .. } = self;
+    /// A socket file belongs to another user.
+    pub(crate) fn handle_reports(&mut self) -> Result<()> {
+        let Socket { zap, reported_keys, on_notice, authorized_keys, .. } = self;
         zap.serve(&mut |key, address| {
             if let Some(key) = key
-                && told.len() < MOST_TOLD
-                && told.insert(key)
+                && reported_keys.len() < MAX_REPORTED_KEYS
+                && reported_keys.insert(key)
             {
-                let list = list.as_ref().map(|list| list.display().to_string()).unwrap_or_default();
+                let list = authorized_keys.as_ref().map(|list| list.display().to_string()).unwrap_or_default();
                 let address = String::from_utf8_lossy(address);
-                say(format!("a peer at {address} was refused: its key {key} is not in {list}"));
+                on_notice(format!("a peer at {address} was refused: its key {key} is not in {list}"));
             }
         })?;
-        for _ in 0..A_ROUND {
+        for _ in 0..MAX_PER_ROUND {
             let Some(report) = self.monitor.next() else { break };
-            self.take(report)?;
+            self.handle_report(report)?;
         }
         let now = Instant::now();
-        let due: Vec<Redial> = self.redials.extract_if(.., |redial| redial.at <= now).collect();
-        for Redial { address, .. } in due {
+        let due: Vec<Reconnect> = self.reconnects.extract_if(.., |reconnect| reconnect.at <= now).collect();
+        for Reconnect { address, .. } in due {
             let address = self.connect[address].clone();
-            // What libzmq has given up may or may not still be known to it.
+            // libzmq may still know an endpoint that it does not try to reach any more.
             let _ = self.raw.disconnect(&address.endpoint.to_string());
-            self.dial(&address)?;
+            self.connect_to(&address)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, report: Report) -> Result<()> {
+    fn handle_report(&mut self, report: Report) -> Result<()> {
         use zmq::SocketEvent as E;
         let Report { event, place, .. } = report;
-        let dialled = self.connect.iter().position(|address| address.endpoint.to_string() == place);
+        let own_address = self.connect.iter().position(|address| address.endpoint.to_string() == place);
         match event {
             E::CONNECTED => {
-                if let Some(address) = dialled {
+                if let Some(address) = own_address {
                     self.connect[address].endpoint.check_owner()?;
                 }
             }
@@ -281,27 +280,27 @@ impl Socket {
                 self.peers += 1;
                 self.backoff.reset();
                 if self.lost > 0 {
-                    self.say_once(format!("{place}: a peer is there again"));
+                    self.notify_once(format!("{place}: a peer is connected again"));
                 }
             }
             E::HANDSHAKE_FAILED_AUTH | E::HANDSHAKE_FAILED_PROTOCOL | E::HANDSHAKE_FAILED_NO_DETAIL => {
-                self.failing += 1;
-                if let Some(address) = dialled {
-                    self.say_once(self.why_refused(event, address));
+                self.failed_handshakes += 1;
+                if let Some(address) = own_address {
+                    self.notify_once(self.refusal_reason(event, address));
                     if event != E::HANDSHAKE_FAILED_NO_DETAIL {
                         // libzmq does not try again.
                         let at = Instant::now() + self.backoff.next_delay();
-                        self.redials.push(Redial { address, at });
+                        self.reconnects.push(Reconnect { address, at });
                     }
                 }
             }
-            E::DISCONNECTED if self.failing > 0 => self.failing -= 1,
+            E::DISCONNECTED if self.failed_handshakes > 0 => self.failed_handshakes -= 1,
             E::DISCONNECTED => {
                 self.peers = self.peers.saturating_sub(1);
                 self.lost += 1;
-                if let Some(address) = dialled {
+                if let Some(address) = own_address {
                     let endpoint = &self.connect[address].endpoint;
-                    self.say_once(format!("{endpoint}: the peer is gone; it is tried again and again"));
+                    self.notify_once(format!("{endpoint}: the peer is gone; trying to reconnect"));
                 }
             }
             _ => {}
@@ -309,13 +308,13 @@ impl Socket {
         Ok(())
     }
 
-    fn say_once(&mut self, sentence: String) {
-        if self.said.len() < MOST_TOLD && self.said.insert(sentence.clone()) {
-            (self.say)(sentence);
+    fn notify_once(&mut self, sentence: String) {
+        if self.notices.len() < MAX_REPORTED_KEYS && self.notices.insert(sentence.clone()) {
+            (self.on_notice)(sentence);
         }
     }
 
-    fn why_refused(&self, event: zmq::SocketEvent, address: usize) -> String {
+    fn refusal_reason(&self, event: zmq::SocketEvent, address: usize) -> String {
         let Address { endpoint, keys } = &self.connect[address];
         match (event, keys) {
             (zmq::SocketEvent::HANDSHAKE_FAILED_AUTH, Some(keys)) => format!(
@@ -323,19 +322,18 @@ impl Socket {
                 keys.own.public()
             ),
             (_, Some(keys)) => format!(
-                "{endpoint}: no handshake; what listens there uses no keys, or has another key than {}, which --queue-key \
-                 names, or takes the other side of PUSH and PULL",
+                "{endpoint}: the handshake failed: the peer uses no keys, or has another key than {} (--queue-key), or is \
+                 on the same side of PUSH and PULL",
                 keys.queue
             ),
             (_, None) => format!(
-                "{endpoint}: no handshake; what listens there demands keys (--curve-key and --queue-key), or speaks \
-                 another protocol, or takes the same side of PUSH and PULL"
+                "{endpoint}: the handshake failed: the peer requires keys (--curve-key and --queue-key), or speaks another \
+                 protocol, or is on the same side of PUSH and PULL"
             ),
         }
     }
 
-    /// Closes the socket when its peers have been given what it holds, or after `linger`. `false` when `linger` ended
-    /// it.
+    /// Closes the socket when everything is sent, or after `linger`. Returns `false` if `linger` has ended first.
     pub(crate) fn close(self, linger: Duration) -> Result<bool> {
         let Socket { raw, monitor, zap, context, bound, .. } = self;
         let ms = i32::try_from(linger.as_millis()).unwrap_or(i32::MAX);
@@ -344,54 +342,13 @@ impl Socket {
         drop(bound);
         drop(raw);
         drop((monitor, zap));
-        // Waits for what lingers.
+        // This waits until everything is sent.
         drop(context);
         Ok(started.elapsed() < linger)
     }
 }
 
-/// Endpoints that a socket listens at. The files of those in the file system are removed at the end.
-#[derive(Default)]
-pub(crate) struct Bound {
-    pub(crate) endpoints: Vec<Endpoint>,
-    files: Vec<SocketFile>,
-}
-
-impl Bound {
-    /// Lets `socket` listen at one more endpoint.
-    ///
-    /// # Errors
-    /// An endpoint that is in use or cannot be bound.
-    pub(crate) fn bind(&mut self, socket: &zmq::Socket, endpoint: &Endpoint) -> Result<()> {
-        let endpoint = bind_private(socket, endpoint)?;
-        self.files.extend(SocketFile::of(&endpoint));
-        self.endpoints.push(endpoint);
-        Ok(())
-    }
-}
-
-/// Lets `socket` listen at `endpoint`; in the file system with mode 0600. Answers where that is, the port filled in.
-///
-/// # Errors
-/// An endpoint that is in use or cannot be bound.
-fn bind_private(socket: &zmq::Socket, endpoint: &Endpoint) -> Result<Endpoint> {
-    let failed = |error: zmq::Error| Error::usage(format!("{endpoint}: cannot listen there")).because(error);
-    endpoint.check_free()?;
-    socket.set_ipv6(endpoint.is_ipv6()).map_err(failed)?;
-    let before = umask(Mode::from_bits_truncate(0o177));
-    let result = socket.bind(&endpoint.to_string());
-    umask(before);
-    match result {
-        Ok(()) => {}
-        Err(zmq::Error::EADDRINUSE) => return Err(endpoint::in_use(endpoint)),
-        Err(error) => return Err(failed(error)),
-    }
-    // A port given as * is known only now.
-    let address = socket.get_last_endpoint().ok().and_then(|address| address.ok());
-    Ok(address.and_then(|address| Endpoint::parse(&address).ok()).unwrap_or_else(|| endpoint.clone()))
-}
-
-/// An endpoint as text, for those who may reach no further than this machine.
+/// Reads an endpoint. Refuses an endpoint that other machines can reach.
 fn local(endpoint: &str) -> Result<Endpoint> {
     let endpoint = Endpoint::parse(endpoint)?;
     endpoint.check_reach(false)?;

@@ -1,6 +1,6 @@
-//! The batch dialogue in bytes, as `doc/protocol.md` spells it out. Pure: no socket here.
+//! The batch dialogue in bytes, as `doc/protocol.md` defines it. This module uses no socket.
 //!
-//! Decoding trusts nothing: every length is checked against the bytes that are there before anything is made of it.
+//! Decoding trusts no input: it checks every length against the bytes that are there before it allocates memory.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,63 +19,63 @@ mod tests;
 /// Frame 0 of every message of the batch dialogue.
 pub const MAGIC: &[u8; 8] = b"logator1";
 
-/// What the first frame of any version begins with.
+/// The first bytes of frame 0 in any version of the dialogue.
 pub const MAGIC_ANY_VERSION: &[u8] = b"logator";
 
-/// The longest request frame, in bytes.
+/// The largest length of a request frame in bytes.
 pub const MAX_REQUEST: usize = 64 << 10;
 
 /// A request of a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// Acknowledges, then asks for a batch.
+    /// Acknowledges leases, then asks for a batch.
     Reserve {
-        /// How long the peer agrees to wait.
+        /// How long the peer agrees to wait for a batch.
         wait: Duration,
-        /// What it has finished.
+        /// The leases that the peer has finished.
         acks: Vec<Ack>,
     },
-    /// Starts the time to run of leases anew.
+    /// Starts the time to run of these leases anew.
     Touch(Vec<LeaseId>),
-    /// Gives leases back.
+    /// Gives these leases back.
     Release(Vec<LeaseId>),
-    /// Acknowledges and goes.
+    /// Acknowledges leases, and ends the connection.
     Bye(Vec<Ack>),
 }
 
 /// A reply of the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// Work.
+    /// A batch, under a lease.
     Batch {
-        /// The lease it is under.
+        /// The number of the lease.
         lease: LeaseId,
-        /// The lease's time to run.
+        /// The time to run of the lease.
         ttr: Duration,
         /// The lines.
         batch: Batch,
     },
-    /// Ask again after this time.
+    /// The peer is to ask again after this time.
     Wait(Duration),
-    /// Everything is acknowledged.
+    /// The input has ended, and every line is acknowledged.
     End,
-    /// How many leases or acks were accepted.
+    /// The number of leases or acks that were accepted.
     Ok(u16),
-    /// The request was not understood.
+    /// The request was refused: a code, and a sentence.
     Error(ErrorCode, String),
 }
 
-/// Why a request was refused.
+/// The reason why a request was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
 pub enum ErrorCode {
-    /// The version of the dialogue is not spoken here.
+    /// The queue does not speak this version of the dialogue.
     Version = 1,
     /// The request is malformed.
     Malformed = 2,
 }
 
-/// Bytes that are not a message.
+/// The error for bytes that are not a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed(pub String);
 
@@ -97,23 +97,23 @@ const END: u8 = 0x83;
 const OK: u8 = 0x84;
 const ERROR: u8 = 0x85;
 
-/// Set in the byte of the envelope when the last line of the batch is a part of a line. Who does not know it finds no
-/// envelope of that number, and says so.
+/// The bit of the envelope byte that says that the batch's last line is a part of a line. A peer that does not know the
+/// bit finds an unknown envelope number, and refuses the reply.
 const PARTIAL: u8 = 0x80;
 
-/// Bytes of one ack.
+/// The length of one ack in bytes.
 const ACK_BYTES: usize = 8 + 5 * 4;
 
-/// The most acks or leases one request can carry within [`MAX_REQUEST`].
+/// The largest number of acks or leases in one request. They fit into [`MAX_REQUEST`].
 pub const MAX_ITEMS: usize = 1024;
 
-/// Milliseconds in 32 bits; what is longer counts as the longest.
+/// Returns milliseconds in 32 bits. A longer time becomes the largest number.
 fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
 impl Request {
-    /// Frame 1 of the request.
+    /// Returns frame 1 of the request.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64);
         match self {
@@ -141,7 +141,7 @@ impl Request {
     /// Reads frame 1 of a request.
     pub fn decode(frame: &[u8]) -> Result<Request, Malformed> {
         if frame.len() > MAX_REQUEST {
-            return Err(Malformed(format!("a request of {} bytes, the most is {MAX_REQUEST}", frame.len())));
+            return Err(Malformed(format!("the request has {} bytes, and {MAX_REQUEST} are allowed", frame.len())));
         }
         let mut input = Input(frame);
         let request = match input.u8()? {
@@ -176,7 +176,7 @@ fn put_leases(out: &mut Vec<u8>, leases: &[LeaseId]) {
     }
 }
 
-/// `text` cut at a character so that its length fits 16 bits.
+/// Appends the length of `text` in 16 bits, and `text`. A longer text is cut between two characters.
 fn put_text(out: &mut Vec<u8>, text: &str) {
     let mut end = text.len().min(usize::from(u16::MAX));
     while !text.is_char_boundary(end) {
@@ -188,7 +188,7 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
 }
 
 impl Reply {
-    /// Frame 1 of the reply. [`Reply::Batch`] is followed by frame 2, the batch's data.
+    /// Returns frame 1 of the reply. Frame 2 of [`Reply::Batch`] is the batch's data.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64);
         match self {
@@ -235,10 +235,10 @@ impl Reply {
                 let envelope = Envelope::of_code(envelope)
                     .ok_or_else(|| Malformed(format!("no envelope has the number {envelope:#04x}")))?;
                 let name = input.text()?;
-                let data = data.ok_or_else(|| Malformed("a batch without its lines".into()))?;
+                let data = data.ok_or_else(|| Malformed("the frame with the batch's lines is missing".into()))?;
                 let counted = crate::core::lines::count(&data);
                 if lines == 0 || counted != lines as usize {
-                    return Err(Malformed(format!("a batch said to hold {lines} lines holds {counted}")));
+                    return Err(Malformed(format!("the batch should have {lines} lines, but has {counted}")));
                 }
                 let origin = Arc::new(Origin::new(id, name).wrapped(envelope));
                 let batch = Batch::new(origin, offset, lines, data).with_partial(partial);
@@ -261,7 +261,7 @@ impl Reply {
     }
 }
 
-/// What is left of a frame.
+/// The rest of a frame.
 struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -271,7 +271,7 @@ impl<'a> Input<'a> {
                 self.0 = rest;
                 Ok(taken)
             }
-            None => Err(Malformed(format!("it ends {} bytes early", length - self.0.len()))),
+            None => Err(Malformed(format!("{} bytes are missing", length - self.0.len()))),
         }
     }
 
@@ -302,7 +302,7 @@ impl<'a> Input<'a> {
         let bytes = self.take(length)?;
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(text.to_owned()),
-            Err(_) => Err(Malformed("a text that is not UTF-8".into())),
+            Err(_) => Err(Malformed("a text is not UTF-8".into())),
         }
     }
 
@@ -319,7 +319,7 @@ impl<'a> Input<'a> {
                     unmatched: count()?,
                     dead_lettered: count()?,
                     filtered: count()?,
-                    // Of the line dialogue, which has no acks.
+                    // Only the line dialogue counts delivered lines, and it has no acks.
                     delivered: 0,
                 };
                 Ok(Ack { lease, tally })

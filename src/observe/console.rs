@@ -1,5 +1,5 @@
-//! What people are told: sentences, the progress bar and the receipt, all on standard error. No secret is in it, and
-//! nothing that acts on a terminal.
+//! The messages for people on standard error: sentences, the progress bar and the receipt. They contain no secret, and
+//! no character that controls a terminal.
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -10,11 +10,10 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::core::error::{Error, Result};
-use crate::core::{printable, secrets};
-use crate::document::date;
+use crate::core::{calendar, printable, secrets};
 use crate::observe::receipt::{Receipt, grouped};
 
-/// How sentences are written.
+/// The format of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
     /// `program: sentence`.
@@ -24,22 +23,22 @@ pub enum LogFormat {
     Json,
 }
 
-/// What is worth saying; each level includes those before it.
+/// The importance of a message. Each level includes the levels before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Level {
-    /// What went wrong.
+    /// Something went wrong.
     Error,
-    /// What may be about to: a server that is away, a worker that is refused.
+    /// Something may go wrong soon: a server is away, or a worker is refused.
     Warn,
-    /// What a user may want to know, and the receipt.
+    /// Facts that a user may want to know, and the receipt.
     Info,
-    /// What helps to find a fault ([`details`](crate::observe::details)).
+    /// Facts that help to find a fault ([`details`](crate::observe::details)).
     Debug,
 }
 
 impl Level {
-    /// Its name on the command line and in messages.
+    /// Returns the level's name on the command line and in messages.
     pub fn name(self) -> &'static str {
         match self {
             Level::Error => "error",
@@ -50,7 +49,7 @@ impl Level {
     }
 }
 
-/// Standard error of one program. Cloning shares the progress bar, the level and the silence.
+/// Standard error of one program. Clones share the progress bar, the level, and the switch that turns messages off.
 #[derive(Clone)]
 pub struct Console {
     program: &'static str,
@@ -60,19 +59,19 @@ pub struct Console {
     bar: ProgressBar,
 }
 
-/// How often the bar is drawn: the less the longer nothing changes.
+/// The shortest and the longest time between two drawings of the bar. The time grows while nothing changes.
 const REDRAW: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(2)];
 
 impl Console {
-    /// The console of `program`. A quiet one passes errors on and nothing else.
+    /// Creates the console of `program`. A quiet console shows errors only.
     pub fn new(program: &'static str, format: LogFormat, quiet: bool) -> Self {
         let level = if quiet { Level::Error } else { Level::Info };
         let level = Arc::new(AtomicU8::new(level as u8));
         Console { program, format, level, hushed: Arc::default(), bar: ProgressBar::hidden() }
     }
 
-    /// Says [details](crate::observe::details) as well, here and for the whole process, when the level is
-    /// [`Level::Debug`]. The first console that does keeps doing it.
+    /// Shows [debug messages](crate::observe::details) of the whole process too, while the level is [`Level::Debug`].
+    /// Only the first console for which this is called shows them.
     pub fn with_details(self) -> Self {
         if log::set_boxed_logger(Box::new(Details(self.clone()))).is_ok() {
             self.set_level(self.level());
@@ -80,14 +79,14 @@ impl Console {
         self
     }
 
-    /// What is said now.
+    /// Returns the level.
     pub fn level(&self) -> Level {
         let number = self.level.load(Ordering::Relaxed);
         let levels = [Level::Error, Level::Warn, Level::Info, Level::Debug];
         levels.into_iter().find(|level| *level as u8 == number).unwrap_or(Level::Info)
     }
 
-    /// Says what `level` allows from here on, here and in all clones.
+    /// Sets the level of this console and all its clones.
     pub fn set_level(&self, level: Level) {
         self.level.store(level as u8, Ordering::Relaxed);
         log::set_max_level(if level == Level::Debug { log::LevelFilter::Debug } else { log::LevelFilter::Off });
@@ -97,36 +96,37 @@ impl Console {
         level as u8 <= self.level.load(Ordering::Relaxed)
     }
 
-    /// Says nothing more, not even errors, here and in all clones.
+    /// Shows no more messages, not even errors, on this console and all its clones.
     pub fn hush(&self) {
         self.hushed.store(true, Ordering::Relaxed);
     }
 
-    /// Says what a user may want to know.
+    /// Shows a fact that a user may want to know.
     pub fn say(&self, sentence: impl AsRef<str>) {
         if self.shows(Level::Info) {
             self.write(Level::Info, sentence.as_ref());
         }
     }
 
-    /// Says what may be about to go wrong.
+    /// Warns that something may go wrong soon.
     pub fn warn(&self, sentence: impl AsRef<str>) {
         if self.shows(Level::Warn) {
             self.write(Level::Warn, sentence.as_ref());
         }
     }
 
-    /// Says what was asked for by a signal, whatever the level is.
+    /// Shows the answer to a signal, at any level.
     pub fn answer(&self, sentence: impl AsRef<str>) {
         self.write(Level::Info, sentence.as_ref());
     }
 
-    /// Says what went wrong.
+    /// Shows an error.
     pub fn error(&self, sentence: impl AsRef<str>) {
         self.write(Level::Error, sentence.as_ref());
     }
 
-    /// Says the last word of a program: alone on its line, as others expect it there.
+    /// Shows the last message of a program. As text it stands alone on its line, without the program's name, because
+    /// other programs expect it so.
     pub fn last_word(&self, sentence: &str) {
         match self.format {
             LogFormat::Text if !self.shows(Level::Info) || self.hushed.load(Ordering::Relaxed) => {}
@@ -143,7 +143,7 @@ impl Console {
         let line = match self.format {
             LogFormat::Text => format!("{}: {}", self.program, printable::sentence(message)),
             LogFormat::Json => {
-                let time = date::write_iso(date::now_ms());
+                let time = calendar::write_iso(calendar::now_ms());
                 let time = String::from_utf8_lossy(&time);
                 let program = self.program;
                 printable::json(
@@ -170,10 +170,10 @@ impl Console {
         }
     }
 
-    /// Draws a bar until the returned guard is dropped, if standard error is a terminal. `look` tells bytes of files
-    /// read, bytes of all files if known, and lines done.
+    /// Draws a progress bar until the returned guard is dropped, if standard error is a terminal. `look` returns the
+    /// bytes of files that are read, the bytes of all files if known, and the number of finished lines.
     pub fn progress(&mut self, look: impl Fn() -> (u64, Option<u64>, u64) + Send + 'static) -> Option<Progress> {
-        // Between details, a bar would be drawn more often than seen.
+        // At the debug level there are so many messages that a bar could not be seen.
         if self.level() != Level::Info || self.format == LogFormat::Json || !std::io::stderr().is_terminal() {
             return None;
         }
@@ -208,7 +208,7 @@ impl Console {
     }
 }
 
-/// Passes on what this crate says through `log`.
+/// Shows the messages that this crate writes with `log`.
 struct Details(Console);
 
 impl log::Log for Details {
@@ -225,8 +225,8 @@ impl log::Log for Details {
     fn flush(&self) {}
 }
 
-/// With a known total a bar and the time left, from the position in the files as they stand on the disk; without, a
-/// count.
+/// Returns the style of the bar. With a known total it shows a bar and the time left, which come from the position in
+/// the files on disk. Otherwise it shows a count.
 fn style(total_known: bool) -> ProgressStyle {
     let template = match total_known {
         true => "{wide_bar} {bytes}/{total_bytes} {msg}, {eta} left",
@@ -235,7 +235,7 @@ fn style(total_known: bool) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// Ends the progress bar when dropped.
+/// Ends the progress bar when it is dropped.
 pub struct Progress {
     stop: Arc<(Mutex<bool>, Condvar)>,
     thread: Option<JoinHandle<()>>,
@@ -251,16 +251,17 @@ impl Drop for Progress {
     }
 }
 
-/// Nobody reads a closed standard error; that is no reason to panic, as `eprintln!` would.
+/// Writes a line to standard error. If standard error is closed, nothing happens; `eprintln!` would panic.
 pub(crate) fn write_stderr(line: &str) {
     use std::io::Write;
     let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
 
-/// Prints rows on standard output, columns right-aligned. A closed standard output ends quietly.
+/// Prints rows on standard output, with right-aligned columns. If standard output is closed, the function returns
+/// without an error.
 ///
 /// # Errors
-/// When standard output fails otherwise.
+/// Standard output fails for another reason.
 pub fn print_table<const N: usize>(rows: &[[String; N]]) -> Result<()> {
     use std::io::Write;
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

@@ -1,15 +1,15 @@
-//! What only somebody who looks for a fault wants to know: `--log-level debug`.
+//! Debug messages (`--log-level debug`), for people who look for a fault.
 //!
-//! A detail is `log::debug!` where it happens, at any depth: nobody has to pass on where it is said. While the level is
-//! another one that costs a look at a number. What may happen with every batch goes through a [`Seldom`].
+//! Any code can write a debug message with `log::debug!`. It needs no console. At other levels a message costs one
+//! comparison of numbers. Messages that every batch could cause go through a [`Seldom`].
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often a [`Seldom`] speaks at most.
+/// The shortest time between two messages of a [`Seldom`].
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Says once a second at most what may happen a thousand times, and how often it was.
+/// A rate limit for a debug message: it is shown at most once a second, with the number of times it happened.
 #[derive(Debug)]
 pub struct Seldom(Mutex<State>);
 
@@ -21,12 +21,13 @@ struct State {
 }
 
 impl Seldom {
-    /// One that has nothing to say.
+    /// Creates a limit that has counted nothing.
     pub const fn new() -> Seldom {
         Seldom(Mutex::new(State { silent_until: None, times: 0, amount: 0 }))
     }
 
-    /// It happened, with `amount` of something. `sentence` gets how often since it was last said, and the amount in all.
+    /// Counts one event with an `amount`. If the message is due, calls `sentence` with the number of events since the
+    /// last message and the sum of their amounts.
     pub fn tell(&self, amount: u64, sentence: impl FnOnce(u64, u64) -> String) {
         if log::log_enabled!(log::Level::Debug)
             && let Some((times, amount)) = self.add(amount, Instant::now())

@@ -1,4 +1,5 @@
-//! What people and programs learn of a job: sentences and progress, the receipt, details for debugging, the service manager.
+//! Everything that people and programs are told about a job: messages and progress, the receipt, debug messages,
+//! notifications for the service manager.
 
 pub mod console;
 pub mod details;

@@ -1,11 +1,11 @@
-//! The files of a job: what it writes, and what it reads besides its inputs.
+//! The files of a job: the files it writes, and the files it reads besides its inputs.
 //!
-//! None of them is ever among the inputs, and no two of those that are written may be one file. A file is told by device
-//! and inode, whatever name, link or descriptor leads to it; where it does not exist yet, by the path at which it would be
-//! made.
+//! No such file is ever an input, and no two written files may be the same file. A file is recognised by device and
+//! inode, whatever name, link or descriptor leads to it. A file that does not exist yet is recognised by the path at
+//! which it would be created.
 //!
-//! Pattern files are not among them: they are text that the job only reads, and whoever wants them as an input may have
-//! them. Nothing here reads, writes or makes a file.
+//! Pattern files are not in this list. The job only reads them, and a user may also want them as an input. This module
+//! itself reads, writes and creates no file.
 
 mod target;
 #[cfg(test)]
@@ -19,58 +19,52 @@ use std::sync::{Mutex, PoisonError};
 
 use nix::fcntl::OFlag;
 
+use self::target::{FileRef, Target, folder_of, real_path};
 pub use self::target::{Identity, identity};
-use self::target::{Target, folder_of, real_path};
 use crate::core::error::{Error, Result};
 use crate::process::streams;
 
-/// What SQLite keeps beside a database.
+/// The endings of the files that SQLite keeps beside a database.
 const BESIDE_A_DATABASE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Files that are held at most.
+/// The largest number of files that are held open.
 const MOST_HELD: usize = 200;
 
-/// What a job does with a file.
+/// The job's use of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Use {
-    /// It writes it, and nothing else of the job may be the same file.
+    /// The job writes the file. No other file of the job may be the same.
     Writes,
-    /// Several processes of the job may append to it, under a lock.
+    /// Several processes of the job may append to the file, each under a lock.
     Appends,
-    /// It reads it: keys, the configuration.
+    /// The job reads the file: keys or the configuration.
     Reads,
-    /// It was given it and may write to it, as to standard error; that other files are the same one is no fault.
+    /// The job was started with the file open, and may write messages to it, such as standard error. Other files of the
+    /// job may be the same.
     Says,
-    /// All that is in this directory is its own.
+    /// The job owns everything in this directory.
     Directory,
-}
-
-#[derive(Debug)]
-enum FileRef {
-    Path(PathBuf),
-    /// What a descriptor that the process was given leads to.
-    Open(Identity),
 }
 
 #[derive(Debug)]
 struct JobFile {
     role: &'static str,
-    /// As the user gave it.
+    /// The text with which the user named the file.
     given: String,
     file: FileRef,
     used: Use,
-    /// The SQLite database that it belongs to, and the table.
+    /// The SQLite database that the file belongs to, and the table.
     table: Option<(PathBuf, String)>,
 }
 
-/// See the [module](self).
+/// The list of a job's files. See the [module](self).
 #[derive(Debug, Default)]
 pub struct JobFiles {
     files: Vec<JobFile>,
     held: Mutex<Vec<Held>>,
 }
 
-/// A file of the job that is held open, so that its inode is given to no other file while it is known as the job's.
+/// A file of the job that is held open. While it is open, the system cannot give its inode to another file.
 #[derive(Debug)]
 struct Held {
     file: File,
@@ -78,7 +72,7 @@ struct Held {
     index: usize,
 }
 
-/// `path` with `ending` behind its name.
+/// Returns `path` with `ending` appended to the file name.
 fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
@@ -90,20 +84,20 @@ impl JobFiles {
         self.files.push(JobFile { role, given, file: FileRef::Path(path), used, table: None });
     }
 
-    /// A file that the job writes. `given` is what the user wrote to name it.
+    /// Adds a file that the job writes. `given` is the text with which the user named it.
     pub fn writes(&mut self, role: &'static str, given: impl Into<String>, path: &Path) {
         self.add(Use::Writes, role, given.into(), path.to_owned());
     }
 
-    /// A file to which several processes of the job may append, because each locks it.
+    /// Adds a file to which several processes of the job may append, each under a lock.
     pub fn appends(&mut self, role: &'static str, given: impl Into<String>, path: &Path) {
         self.add(Use::Appends, role, given.into(), path.to_owned());
     }
 
-    /// A SQLite database, with what SQLite keeps beside it. Others may use other tables of it.
+    /// Adds a SQLite database, with the files that SQLite keeps beside it. Other sinks may use other tables of it.
     pub fn database(&mut self, role: &'static str, given: impl Into<String>, path: &Path, table: &str) {
         let given = given.into();
-        // SQLite follows links before it decides how the files beside a database are called.
+        // SQLite follows links before it names the files beside a database.
         let path = real_path(path).unwrap_or_else(|| path.to_owned());
         let table = Some((path.clone(), table.to_ascii_lowercase()));
         for ending in [""].into_iter().chain(BESIDE_A_DATABASE) {
@@ -113,21 +107,21 @@ impl JobFiles {
         }
     }
 
-    /// A file that the job reads and that is no log.
+    /// Adds a file that the job reads and that is no log.
     pub fn reads(&mut self, role: &'static str, given: impl Into<String>, path: &Path) {
         self.add(Use::Reads, role, given.into(), path.to_owned());
     }
 
-    /// A directory that is the job's with all that is in it.
+    /// Adds a directory. Everything in it belongs to the job.
     pub fn directory(&mut self, role: &'static str, given: impl Into<String>, path: &Path) {
         self.add(Use::Directory, role, given.into(), path.to_owned());
     }
 
-    /// Standard output and standard error, where they are regular files. `documents` says whether the job writes documents
-    /// or lines to the first.
+    /// Adds standard output and standard error if they are regular files. `documents` says whether the job writes
+    /// documents or lines to standard output.
     ///
     /// # Errors
-    /// Documents would go to standard output, and that is closed.
+    /// The job writes documents to standard output, and standard output is closed.
     pub fn standard_streams(&mut self, documents: bool) -> Result<()> {
         use std::os::fd::AsFd;
         let (out, error) = (std::io::stdout(), std::io::stderr());
@@ -137,7 +131,7 @@ impl JobFiles {
             let file = descriptor.try_clone_to_owned().map(File::from);
             if used == Use::Writes && streams::stdout_was_closed() {
                 return Err(Error::sink(
-                    "standard output is closed, and documents would go there; nothing was read. Open it, or name another \
+                    "documents would go to standard output, but it is closed; nothing was read. Open it, or name another \
                      sink (--to null: and > /dev/null throw documents away)",
                 ));
             }
@@ -149,10 +143,10 @@ impl JobFiles {
         Ok(())
     }
 
-    /// Refuses a job of whose files two are one, and one whose receipts or dead letters have no folder.
+    /// Refuses a job with two files that are the same file.
     ///
     /// # Errors
-    /// A usage error that names both, or the folder and what to do.
+    /// A usage error that names both files.
     pub fn check(&self) -> Result<()> {
         let targets: Vec<Target> = self.files.iter().map(|file| Target::of(&file.file)).collect();
         for (index, file) in self.files.iter().enumerate() {
@@ -165,7 +159,7 @@ impl JobFiles {
         for (file, target) in self.files.iter().zip(&targets) {
             let directories = self.files.iter().filter(|other| other.used == Use::Directory);
             for (directory, path) in directories.filter_map(|directory| Some((directory, directory.path()?))) {
-                // What else lies in a state directory is in nobody's way.
+                // Other files in a state directory disturb nobody.
                 let own = STATE_FILES.map(|name| Target::of_path(&path.join(name)));
                 if file.is_written() && own.iter().any(|own| target.is_one_with(own)) {
                     return Err(directory.is_same_as(file));
@@ -175,12 +169,12 @@ impl JobFiles {
         Ok(())
     }
 
-    /// Refuses files of this role that cannot be made or written, before anything is read.
+    /// Refuses files of this role that cannot be created or written, before the job reads anything.
     ///
     /// # Errors
     /// A usage error that says what is missing.
     pub fn check_folder(&self, role: &str) -> Result<()> {
-        // The job makes its own directories, with all that are above them.
+        // The job creates its own directories, with all directories above them.
         let made = self.files.iter().filter(|file| file.used == Use::Directory).filter_map(JobFile::path);
         let made: Vec<PathBuf> = made.filter_map(real_path).collect();
         let is_made = |path: &Path| {
@@ -191,7 +185,7 @@ impl JobFiles {
         files.try_for_each(|(file, path)| file.check_folder(path))
     }
 
-    /// The files as they are now.
+    /// Returns the files as they are now.
     pub fn look(&self) -> Look<'_> {
         let mut look = Look { files: &self.files, known: HashMap::new(), paths: Vec::new(), directories: Vec::new() };
         for (index, file) in self.files.iter().enumerate() {
@@ -211,8 +205,8 @@ impl JobFiles {
         look
     }
 
-    /// The same for those who look again and again: a file that was the job's at a look before stays so under whatever
-    /// name, as long as it has one.
+    /// Does the same for callers that look again and again. A file that belonged to the job at an earlier call still
+    /// belongs to it under any name, as long as it has one.
     pub fn look_again(&self) -> Look<'_> {
         let mut look = self.look();
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -222,7 +216,7 @@ impl JobFiles {
             if held.len() >= MOST_HELD || held.iter().any(|held| held.identity == *identity) {
                 continue;
             }
-            // Held as a place only: that counts as no use of the file, and closing it lets go of nobody's locks.
+            // A descriptor opened with O_PATH does not count as a use of the file, and closing it releases no lock.
             let file = OpenOptions::new().read(true).custom_flags(OFlag::O_PATH.bits()).open(path);
             if let Ok(file) = file
                 && file.metadata().is_ok_and(|data| self::identity(&data) == *identity)
@@ -235,7 +229,7 @@ impl JobFiles {
     }
 }
 
-/// What the program itself keeps in a state directory.
+/// The files that the program keeps in a state directory.
 const STATE_FILES: [&str; 3] = ["journal", "journal.new", "lock"];
 
 impl JobFile {
@@ -250,7 +244,7 @@ impl JobFile {
         matches!(self.used, Use::Writes | Use::Appends)
     }
 
-    /// Whether this and `other` may not be one file.
+    /// Returns whether this file and `other` must be two different files.
     fn excludes(&self, other: &JobFile) -> bool {
         use Use::{Appends, Directory, Reads, Says, Writes};
         match (self.used, other.used) {
@@ -281,13 +275,13 @@ impl JobFile {
 
     fn check_folder(&self, path: &Path) -> Result<()> {
         let wrong = |why: String| {
-            Err(Error::usage(format!("{}: {why}; nothing was read, name another file or put that right", self.given)))
+            Err(Error::usage(format!("{}: {why}; nothing was read, name another file or correct that", self.given)))
         };
         match path.metadata() {
-            Ok(data) if data.is_dir() => wrong("that is a directory".into()),
+            Ok(data) if data.is_dir() => wrong("it is a directory".into()),
             Ok(_) => Ok(()),
             Err(_) => {
-                let Some(path) = real_path(path) else { return wrong("its links lead in a circle".into()) };
+                let Some(path) = real_path(path) else { return wrong("its links form a circle".into()) };
                 let folder = folder_of(&path);
                 match folder.metadata() {
                     Ok(data) if !data.is_dir() => wrong(format!("{} is not a directory", folder.display())),
@@ -301,7 +295,7 @@ impl JobFile {
     }
 }
 
-/// The files of a job as they are at one moment.
+/// The files of a job at one moment.
 #[derive(Debug)]
 pub struct Look<'a> {
     files: &'a [JobFile],
@@ -310,21 +304,22 @@ pub struct Look<'a> {
     directories: Vec<(PathBuf, usize)>,
 }
 
-/// What a file is to its job.
+/// The use of a file in its job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Own<'a> {
-    /// What it is for.
+    /// The purpose of the file.
     pub role: &'a str,
-    /// As the user named it.
+    /// The text with which the user named the file.
     pub given: &'a str,
-    /// Whether the job writes it.
+    /// Whether the job writes the file.
     pub written: bool,
-    /// Whether it is one because of the directory that it lies in.
+    /// Whether the file belongs to the job because of the directory that it is in.
     pub inside: bool,
 }
 
 impl<'a> Look<'a> {
-    /// What the file at `path` is to the job; `None` when it is none of the job's. It need not exist yet.
+    /// Returns the job's use of the file at `path`; `None` if it does not belong to the job. The file need not exist
+    /// yet.
     pub fn of_path(&self, path: &Path) -> Option<Own<'a>> {
         if self.files.is_empty() {
             return None;
@@ -332,7 +327,7 @@ impl<'a> Look<'a> {
         self.of(path, path.metadata().ok().map(|data| identity(&data)))
     }
 
-    /// The same of what `path` leads to, if it is known which file that is.
+    /// Does the same for a caller that knows the file's `identity`.
     pub fn of(&self, path: &Path, identity: Option<Identity>) -> Option<Own<'a>> {
         if let Some(&index) = identity.and_then(|identity| self.known.get(&identity)) {
             return Some(self.own(index, self.files[index].used == Use::Directory));
@@ -348,7 +343,7 @@ impl<'a> Look<'a> {
         Some(self.own(*index, *own != path))
     }
 
-    /// The same of a file that is open.
+    /// Does the same for an open file.
     pub fn of_open(&self, file: &File) -> Option<Own<'a>> {
         let data = file.metadata().ok().filter(Metadata::is_file)?;
         self.known.get(&identity(&data)).map(|&index| self.own(index, false))

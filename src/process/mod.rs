@@ -1,4 +1,4 @@
-//! The process itself: its signals, its standard streams, and the files it must not read.
+//! The process itself: its signals, its standard streams, and its own files, which must not be inputs.
 
 pub mod job_files;
 pub mod signals;

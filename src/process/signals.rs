@@ -1,14 +1,15 @@
-//! The signals of a process, from its first line on. Two threads serve them: one receives, and never waits for anything;
-//! the other calls what the program has registered.
+//! The signals of a process. Two threads serve them from the start. One receives signals and never waits for anything
+//! else. The other calls the functions that the program has registered.
 //!
-//! | signal | what it does |
+//! | signal | effect |
 //! |---|---|
-//! | SIGTERM, SIGINT | ends the process with exit code 3 as long as no job has begun; then asks the job to stop |
-//! | the same again | nothing within half a second, because some programs send it twice (`timeout` of coreutils); after that, it ends the process at once with exit code 3, or that of the [receipt](accounted) |
-//! | SIGHUP | calls what was [registered](on_hangup), or what will be; it never ends the process |
-//! | SIGUSR1, SIGUSR2, SIGALRM | nothing; the first one of each is said |
+//! | SIGTERM, SIGINT | before a job begins: ends the process with exit code 3; then: asks the job to stop |
+//! | a second SIGTERM or SIGINT | within half a second: none, because some programs send the signal twice (`timeout` of coreutils); later: ends the process at once with exit code 3, or with that of the [receipt](accounted) |
+//! | SIGHUP | calls the [registered](on_hangup) functions, or functions that are registered later; never ends the process |
+//! | SIGUSR1, SIGUSR2, SIGALRM | none; the first signal of each kind is reported to the user |
 //!
-//! A program that never calls [`receive`] or one of the functions that do keeps the system's reactions.
+//! In a program that calls neither [`receive`] nor a function that registers something, signals have the system's
+//! effects.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -20,77 +21,84 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
 use crate::core::error::{Error, Result};
+use crate::core::stop::Stop;
 
-/// Signals that ask the process to end and come within this time count as one.
+/// Further signals within this time count as the same request to end.
 pub const ONE_SIGNAL: Duration = Duration::from_millis(500);
 
-/// The exit code of a process that a signal ended before its account was given.
+/// The exit code of a process that a signal ends before its receipt.
 const EXIT_CODE: u8 = 3;
 
 /// The exit code of a process that a second signal ends.
 static AT_ONCE: AtomicU8 = AtomicU8::new(EXIT_CODE);
 
-/// What is done about a signal, which is named to it.
+/// A function to call at a signal, with the signal's name.
 pub type Reaction = Box<dyn Fn(&'static str) + Send>;
 
-/// What the program has registered.
+/// The functions that the program has registered.
 #[derive(Default)]
 struct Reactions {
-    /// What the process does before it ends, as long as no job has begun.
+    /// Called at a signal before a job has begun. Then the process ends.
     before_job: Option<Reaction>,
-    /// Asks the job to stop. Once it is there, a job has begun.
+    /// Asks the job to stop. It is set when a job begins.
     stop: Option<Reaction>,
     hangup: Vec<Box<dyn Fn() + Send>>,
-    /// Whether SIGHUP came before there was a reaction to it.
+    /// Whether SIGHUP came before a function was registered for it.
     hung_up: bool,
-    /// Says that a signal is ignored.
+    /// Called at the first signal of each kind that has no effect.
     ignored: Option<Reaction>,
 }
 
 static REACTIONS: Mutex<Option<Reactions>> = Mutex::new(None);
 
-/// Whether the threads run, or why they do not.
+/// Whether the threads run, or the reason why they do not.
 static RECEIVING: OnceLock<std::result::Result<(), String>> = OnceLock::new();
 
 fn reactions() -> MutexGuard<'static, Option<Reactions>> {
     REACTIONS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Registers something, and receives signals only then: the first one finds its reaction.
+/// Registers a function, and then starts to receive signals. Therefore the first signal finds the function.
 fn register(change: impl FnOnce(&mut Reactions)) -> Result<()> {
     change(reactions().get_or_insert_default());
     receive()
 }
 
-/// Receives signals from here on. Doing it twice is harmless.
+/// Starts to receive signals. A second call has no effect.
 ///
 /// # Errors
-/// When the system does not allow it.
+/// The system does not allow it.
 pub fn receive() -> Result<()> {
     let received = RECEIVING.get_or_init(|| begin().map_err(|error| error.to_string()));
     received.clone().map_err(|error| Error::system("signals cannot be handled").because(error))
 }
 
-/// Calls `react` when SIGTERM or SIGINT comes before a job has begun; the process ends with exit code 3 when it returns.
+/// Registers `react` for SIGTERM and SIGINT before a job has begun. When it returns, the process ends with exit code 3.
 ///
 /// # Errors
-/// When signals cannot be received.
+/// Signals cannot be received.
 pub fn before_job(react: impl Fn(&'static str) + Send + 'static) -> Result<()> {
     register(|reactions| reactions.before_job = Some(Box::new(react)))
 }
 
-/// A job begins: calls `react` when SIGTERM or SIGINT comes from here on.
+/// Begins a job: from here on SIGTERM and SIGINT request `stop`, and then call `react` with the signal's name.
 ///
 /// # Errors
-/// When signals cannot be received.
-pub fn on_stop(react: impl Fn(&'static str) + Send + 'static) -> Result<()> {
-    register(|reactions| reactions.stop = Some(Box::new(react)))
+/// Signals cannot be received.
+pub fn request_stop(stop: &Stop, react: impl Fn(&'static str) + Send + 'static) -> Result<()> {
+    let stop = stop.clone();
+    let stop_job = move |signal| {
+        stop.request();
+        react(signal);
+    };
+    register(|reactions| reactions.stop = Some(Box::new(stop_job)))
 }
 
-/// Calls `react` at each SIGHUP from here on; at once if one came before anything was registered for it.
+/// Calls `react` at each SIGHUP from here on. If a SIGHUP came before any function was registered for it, calls `react`
+/// now.
 ///
 /// # Errors
-/// When signals cannot be received.
+/// Signals cannot be received.
 pub fn on_hangup(react: impl Fn() + Send + 'static) -> Result<()> {
     register(|reactions| {
         if std::mem::take(&mut reactions.hung_up) {
@@ -100,23 +108,23 @@ pub fn on_hangup(react: impl Fn() + Send + 'static) -> Result<()> {
     })
 }
 
-/// Calls `react` at the first signal of each kind that means nothing to this program.
+/// Calls `react` at the first signal of each kind that has no effect in this program.
 ///
 /// # Errors
-/// When signals cannot be received.
+/// Signals cannot be received.
 pub fn on_ignored(react: impl Fn(&'static str) + Send + 'static) -> Result<()> {
     register(|reactions| reactions.ignored = Some(Box::new(react)))
 }
 
-/// The receipt is written, and says `exit_code`: a second signal ends the process with that one from here on.
+/// Notes that the receipt is written and says `exit_code`. A second signal now ends the process with this code.
 pub fn accounted(exit_code: u8) {
     AT_ONCE.store(exit_code, Ordering::Relaxed);
 }
 
-/// Lets signals do from here on what they do to any program: for commands that have no account to give.
+/// Gives signals the system's effects from here on. It is for commands that have no receipt.
 ///
 /// # Errors
-/// When signals cannot be received.
+/// Signals cannot be received.
 pub fn leave_to_the_system() -> Result<()> {
     before_job(|name| {
         let signal = if name == "SIGINT" { SIGINT } else { SIGTERM };
@@ -134,7 +142,8 @@ fn begin() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Receives signals. Nothing here may wait, so that a second signal ends a process whose standard error nobody reads.
+/// Receives signals. Nothing in this function may wait. Therefore a second signal ends the process even if nobody reads
+/// its standard error.
 fn watch(mut signals: Signals, reactions: &Sender<i32>) {
     let mut first: Option<Instant> = None;
     for signal in signals.forever() {
@@ -150,7 +159,7 @@ fn watch(mut signals: Signals, reactions: &Sender<i32>) {
     }
 }
 
-/// Calls what was registered.
+/// Calls the registered functions.
 fn react(received: &Receiver<i32>) {
     let mut ignored = Vec::new();
     for signal in received {
@@ -161,7 +170,7 @@ fn react(received: &Receiver<i32>) {
                 let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
                 match &registered.stop {
                     Some(stop) => stop(name),
-                    // With the lock held: no job begins meanwhile.
+                    // The lock is held, so no job can begin meanwhile.
                     None => {
                         if let Some(before_job) = &registered.before_job {
                             before_job(name);

@@ -1,7 +1,7 @@
-//! Which standard streams the program was started without (`<&-`, `>&-`).
+//! Tells which standard streams were closed when the program started (`<&-`, `>&-`).
 //!
-//! By the time `main` runs nobody can tell any more: Rust's runtime opens `/dev/null` in the place of a stream that is
-//! closed, so that no other file gets its number. So it is looked at before.
+//! Rust's runtime opens `/dev/null` in place of a closed stream, so that no other file gets its number. Therefore
+//! `main` cannot tell which streams were closed, and the check runs before `main`.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +12,8 @@ static STDOUT: AtomicBool = AtomicBool::new(false);
 #[doc(hidden)]
 pub use ctor;
 
-/// Lets a program look at its standard streams before `main`. To be written once in each program,
-/// because nothing in this library may be unsafe, as code that runs before `main` is.
+/// Lets a program check its standard streams before `main`. Each program must contain this macro once. Code that runs
+/// before `main` is unsafe, and this library contains no unsafe code.
 #[macro_export]
 macro_rules! look_at_streams_before_main {
     () => {
@@ -26,19 +26,19 @@ macro_rules! look_at_streams_before_main {
     };
 }
 
-/// Looks which standard streams are closed. Only descriptors are asked for, which needs nothing of Rust's runtime.
+/// Checks which standard streams are closed. It only duplicates descriptors, which does not need Rust's runtime.
 pub fn look() {
     let is_closed = |descriptor: BorrowedFd| descriptor.try_clone_to_owned().is_err();
     STDIN.store(is_closed(std::io::stdin().as_fd()), Ordering::Relaxed);
     STDOUT.store(is_closed(std::io::stdout().as_fd()), Ordering::Relaxed);
 }
 
-/// Whether the program was started with its standard input closed.
+/// Returns whether the program was started with its standard input closed.
 pub fn stdin_was_closed() -> bool {
     STDIN.load(Ordering::Relaxed)
 }
 
-/// Whether the program was started with its standard output closed.
+/// Returns whether the program was started with its standard output closed.
 pub fn stdout_was_closed() -> bool {
     STDOUT.load(Ordering::Relaxed)
 }

@@ -1,13 +1,13 @@
-//! Leases whose time has run out, and the lines that workers are lost on.
+//! Leases that expire, and the burial of poison lines.
 
 use std::time::Duration;
 
-use super::poison::{Poison, Verdict, Waiting};
+use super::poison::{Poison, TrackedBatch, Verdict};
 use super::{Lease, LeaseId, Queue};
 use crate::core::batch::Batch;
 
 impl Queue {
-    /// Takes back the leases whose time has run out; how many that were.
+    /// Takes back the leases that have expired by `now`, and returns their number.
     pub fn expire(&mut self, now: Duration) -> usize {
         let mut expired = Vec::new();
         while let Some(&(deadline, id)) = self.deadlines.first() {
@@ -18,22 +18,22 @@ impl Queue {
             expired.push(id);
         }
         let mut again = Vec::new();
-        let count = expired.iter().filter(|&&id| self.run_out(id, &mut again)).count();
-        // Later leases first, so that the earliest batch ends up in front.
+        let count = expired.iter().filter(|&&id| self.expire_lease(id, &mut again)).count();
+        // The latest lease goes first, because each batch is put at the front. Then the earliest batch is in front.
         again.into_iter().rev().for_each(|lines| self.push_front(lines, false));
         count
     }
 
-    /// Takes back a lease whose time has run out. Its batch goes to `again` if it is to be handed out as it is.
-    fn run_out(&mut self, id: LeaseId, again: &mut Vec<Waiting>) -> bool {
-        let Some(lease) = self.take(id) else { return false };
+    /// Takes back an expired lease. If its batch is to be handed out again as it is, the batch goes to `again`.
+    fn expire_lease(&mut self, id: LeaseId, again: &mut Vec<TrackedBatch>) -> bool {
+        let Some(lease) = self.remove_lease(id) else { return false };
         let (since, until) = (lease.since, lease.deadline);
         if !lease.candidate {
-            self.last_run_out = self.last_run_out.max(Some(until));
-            self.doubt(since, until);
+            self.last_expiry = self.last_expiry.max(Some(until));
+            self.retry_doubtful(since, until);
         }
         match lease.lines.verdict(lease.deadline.saturating_sub(lease.since), lease.candidate) {
-            Verdict::Again(lines) => again.push(lines),
+            Verdict::Retry(lines) => again.push(lines),
             Verdict::Candidate(parts) => {
                 self.ready_bytes += parts.iter().map(|part| part.batch.data.len()).sum::<usize>();
                 self.candidates.waiting.extend(parts);
@@ -41,8 +41,8 @@ impl Queue {
             Verdict::Poison(line) => {
                 self.ready_bytes += line.batch.data.len();
                 self.poison.push_back(Poison { line, since, until });
-                if let Some(other) = self.last_run_out {
-                    self.doubt(Duration::ZERO, other);
+                if let Some(other) = self.last_expiry {
+                    self.retry_doubtful(Duration::ZERO, other);
                 }
                 return true;
             }
@@ -51,13 +51,14 @@ impl Queue {
         true
     }
 
-    /// Lets off once each poison line that may have been taken down by a batch which was out from `since` to `until`.
-    fn doubt(&mut self, since: Duration, until: Duration) {
+    /// Hands out once more each poison line whose last lease overlapped with another expired lease. The other lease was
+    /// held from `since` to `until`, and its batch may be the reason why the worker was lost.
+    fn retry_doubtful(&mut self, since: Duration, until: Duration) {
         for _ in 0..self.poison.len() {
             let Some(mut poison) = self.poison.pop_front() else { break };
             let together = since < poison.until && poison.since < until;
-            if together && !poison.line.record.doubted {
-                poison.line.record.doubted = true;
+            if together && !poison.line.history.retried {
+                poison.line.history.retried = true;
                 self.counts.redelivered += 1;
                 self.candidates.waiting.push_back(poison.line);
             } else {
@@ -66,21 +67,23 @@ impl Queue {
         }
     }
 
-    /// The next line to be buried: a batch of that line alone, and what is known against it. Its dead letter has to be
-    /// durable before it is [buried](Queue::bury).
+    /// Returns the next line to bury, as a batch of its own, with its history. The line's dead letter must be durable
+    /// before the line is [buried](Queue::bury).
     ///
-    /// None is told while a lease is out that may turn out to have run out with it.
-    pub fn poison(&self) -> Option<&Waiting> {
+    /// Returns `None` while another lease overlaps with the line's last lease and may still expire: the batch of that
+    /// lease may be the cause.
+    pub fn poison(&self) -> Option<&TrackedBatch> {
         let Poison { line, until, .. } = self.poison.front()?;
-        // Whoever was heard of since has outlived the line.
+        // A peer that was heard of after the line's last lease ended was not lost on the line.
         let heard = |lease: &Lease| lease.deadline.saturating_sub(self.limits.lease.unwrap_or_default());
         let open = |lease: &Lease| !lease.candidate && lease.since < *until && heard(lease) < *until;
-        (line.record.doubted || !self.leases.values().any(open)).then_some(line)
+        (line.history.retried || !self.leases.values().any(open)).then_some(line)
     }
 
-    /// Takes the line that [`poison`](Queue::poison) tells, so that its dead letter can be written while the queue goes
-    /// on: nothing lets it off any more. It has to be [buried](Queue::bury) or [put back](Queue::put_back).
-    pub fn begin_burial(&mut self) -> Option<Waiting> {
+    /// Begins the burial of the line that [`poison`](Queue::poison) returns. The queue goes on while the caller writes
+    /// the dead letter. From now on the line is not handed out again. The caller has to [bury](Queue::bury) it or to
+    /// [cancel the burial](Queue::cancel_burial).
+    pub fn begin_burial(&mut self) -> Option<TrackedBatch> {
         if self.burying.is_none() {
             self.poison()?;
             self.burying = self.poison.pop_front();
@@ -88,15 +91,15 @@ impl Queue {
         self.burying.as_ref().map(|poison| poison.line.clone())
     }
 
-    /// The dead letter of the line that is being buried could not be written: it is poison as before.
-    pub fn put_back(&mut self) {
+    /// Cancels the burial, because the dead letter could not be written. The line is poison as before.
+    pub fn cancel_burial(&mut self) {
         if let Some(poison) = self.burying.take() {
             self.poison.push_front(poison);
         }
     }
 
-    /// Buries the line whose burial was begun, or otherwise the one that [`poison`](Queue::poison) tells, and gives it
-    /// back: it is accounted for as dead-lettered.
+    /// Buries the line whose burial was begun, or else the line that [`poison`](Queue::poison) returns. Counts the line
+    /// as dead-lettered, and returns it.
     pub fn bury(&mut self) -> Option<Batch> {
         self.begin_burial()?;
         let Poison { line, .. } = self.burying.take()?;

@@ -1,10 +1,11 @@
-//! The queue: what is ready, what is out on lease and until when, and what became of it.
+//! The queue: the batches that are ready, the batches that are leased and until when, and the counts of finished lines.
 //!
-//! [`Queue`] is a pure state machine. Time is an argument, peers are numbers, and nothing in it blocks, so that every
-//! race can be written down as a test. [`shared::SharedQueue`] puts it behind a lock for readers and workers.
+//! [`Queue`] is a pure state machine. Time is an argument, and peers are numbers. No method blocks, so every race can
+//! be written as a test. [`shared::SharedQueue`] puts the queue behind a lock for readers and workers.
 //!
-//! A line that workers are lost on is found by its leases, which run out ([`poison`]). It is *poison* then, and
-//! stays so until whoever runs the queue has written its dead letter and [buries](Queue::bury) it.
+//! A line can make every worker that takes it crash or hang. Such a worker is *lost*. The queue recognises such a line
+//! by its leases, which expire ([`poison`]). The line is then *poison*. It stays poison until the program that runs the
+//! queue has written its dead letter and [buries](Queue::bury) it.
 
 mod expiry;
 pub mod poison;
@@ -15,39 +16,39 @@ mod tests;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use self::poison::{Candidates, Poison, Record, Waiting};
-use crate::core::batch::Batch;
+use self::poison::{Candidates, LeaseHistory, Poison, TrackedBatch};
+use crate::core::batch::{BLOCK_BYTES, Batch};
 use crate::observe::receipt::Tally;
-use crate::source::reader::BatchSize;
 
-/// The name of one lease. Never used twice.
+/// The number of one lease. A queue never uses a number twice.
 pub type LeaseId = u64;
 
-/// Who asked: one connection of a server, one thread of a process.
+/// The number of the peer that asks: one connection of a server, or one thread of a process.
 pub type PeerId = u64;
 
-/// What a peer says of a lease it has finished.
+/// A peer's message that it has finished a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ack {
     /// The lease.
     pub lease: LeaseId,
-    /// What became of its lines.
+    /// The number of the batch's lines by result: stored, duplicate and so on.
     pub tally: Tally,
 }
 
-/// The bounds of a queue.
+/// The limits of a queue.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Time to run: how long a lease is good. Peers of one process have none, they cannot be lost alone.
+    /// The time to run: how long a lease is valid. `None` for peers in the queue's own process, because such a peer
+    /// cannot be lost without the queue.
     pub lease: Option<Duration>,
-    /// Readers wait while this many bytes are ready.
+    /// Readers wait while the queue holds at least this many bytes that are not leased.
     pub ready_bytes: usize,
-    /// Peers wait while this many bytes are out on lease.
+    /// Peers wait while at least this many bytes are leased.
     pub leased_bytes: usize,
-    /// Leases one peer may hold at a time.
+    /// The number of leases that one peer may hold at a time.
     pub leases_per_peer: usize,
-    /// The size of the blocks that batches are slices of. A batch that is smaller than half of that is copied when it goes
-    /// out on a lease that has a time to run.
+    /// The size in bytes of the blocks that batches are slices of. A batch of less than half a block is copied when it
+    /// is leased with a time to run.
     pub block_bytes: usize,
 }
 
@@ -58,87 +59,90 @@ impl Default for Limits {
             ready_bytes: 8 << 20,
             leased_bytes: 16 << 20,
             leases_per_peer: 8,
-            block_bytes: BatchSize::default().bytes,
+            block_bytes: BLOCK_BYTES,
         }
     }
 }
 
+/// Tells whether a peer can take a line, given without its end.
+pub type AcceptsLine = fn(&[u8]) -> bool;
+
 /// The answer to a peer that asks for work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reserved {
-    /// Work, under a lease.
+    /// A batch, under a lease.
     Batch(LeaseId, Batch),
-    /// Nothing now: nothing is ready, or a bound is reached.
+    /// There is no batch for this peer now: nothing is ready, or a limit is reached.
     Wait,
-    /// Everything is acknowledged and nothing more will come.
-    End,
+    /// The input has ended, and every line is acknowledged.
+    Ended,
 }
 
 #[derive(Debug)]
 struct Lease {
-    lines: Waiting,
+    lines: TrackedBatch,
     peer: PeerId,
-    /// Whether the lines are a poison candidate.
+    /// Whether the batch is a poison candidate.
     candidate: bool,
-    /// When it was given, since the queue's start.
+    /// When the lease began, counted from the queue's start.
     since: Duration,
-    /// Since the queue's start; `Duration::MAX` where leases do not run out.
+    /// When the lease expires, counted from the queue's start; `Duration::MAX` if leases do not expire.
     deadline: Duration,
 }
 
-/// What one peer holds.
+/// The leases that one peer holds.
 #[derive(Debug, Clone, Copy, Default)]
-struct Held {
+struct PeerLeases {
     leases: usize,
-    /// Whether it is a poison candidate, which is held alone.
+    /// Whether the peer holds a poison candidate. Such a peer holds nothing else.
     candidate: bool,
 }
 
-/// The lease table and the accounts. See the [module](self).
+/// The lease table and the counts. See the [module](self).
 #[derive(Debug)]
 pub struct Queue {
     limits: Limits,
-    ready: VecDeque<Waiting>,
+    ready: VecDeque<TrackedBatch>,
     candidates: Candidates,
-    /// Single lines that workers are lost on, to be buried.
+    /// Poison lines that wait for their burial.
     poison: VecDeque<Poison>,
-    /// The one of them whose dead letter is being written.
+    /// The poison line whose dead letter is being written.
     burying: Option<Poison>,
-    /// The latest time at which a lease ran out that was not a poison candidate's.
-    last_run_out: Option<Duration>,
-    /// Of all that is not out on lease: ready, poison candidate and poison.
+    /// The latest time at which a lease expired whose batch was no poison candidate.
+    last_expiry: Option<Duration>,
+    /// Bytes of all batches that are not leased: ready, poison candidates and poison.
     ready_bytes: usize,
     leases: HashMap<LeaseId, Lease>,
     leased_bytes: usize,
     deadlines: BTreeSet<(Duration, LeaseId)>,
-    held: HashMap<PeerId, Held>,
+    peers: HashMap<PeerId, PeerLeases>,
     next_lease: LeaseId,
     input_open: bool,
     counts: Counts,
-    /// Settled since it was last asked; `None` where nobody asks.
+    /// Batches that were settled since the last [`take_settled`](Queue::take_settled); `None` if nobody asks for them.
     settled: Option<Vec<Batch>>,
 }
 
-/// Everything a queue counts.
+/// All counts of a queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Lines taken in.
+    /// Lines that readers have put in.
     pub read: u64,
-    /// Bytes taken in.
+    /// Bytes that readers have put in.
     pub bytes: u64,
-    /// What became of lines.
+    /// The number of lines by result: stored, duplicate and so on.
     pub tally: Tally,
-    /// Leases that ran out, and those given back.
+    /// Leases that expired, and leases that were given back.
     pub redelivered: u64,
-    /// Lines that were buried, because workers were lost on them; part of the dead-lettered.
+    /// Poison lines that were buried. They are among the dead-lettered lines.
     pub buried: u64,
-    /// Acks of leases that were gone.
+    /// Acks of leases that had expired or were given back.
     pub late_acks: u64,
 }
 
 impl Queue {
-    /// An empty queue. Leases are numbered from `first_lease` on; a number drawn at random keeps the acks of workers
-    /// that knew an earlier queue from meaning anything here.
+    /// Creates an empty queue. Leases are numbered from `first_lease` on. A random first number makes sure that an ack
+    /// for an earlier queue matches no lease of this queue.
     pub fn new(limits: Limits, first_lease: LeaseId) -> Self {
         Queue {
             limits,
@@ -146,12 +150,12 @@ impl Queue {
             candidates: Candidates::default(),
             poison: VecDeque::new(),
             burying: None,
-            last_run_out: None,
+            last_expiry: None,
             ready_bytes: 0,
             leases: HashMap::new(),
             leased_bytes: 0,
             deadlines: BTreeSet::new(),
-            held: HashMap::new(),
+            peers: HashMap::new(),
             next_lease: first_lease,
             input_open: true,
             counts: Counts::default(),
@@ -159,121 +163,123 @@ impl Queue {
         }
     }
 
-    /// Keeps what is settled, for [`take_settled`](Self::take_settled).
+    /// Collects the settled batches for [`take_settled`](Self::take_settled) from here on.
     pub fn keep_settled(&mut self) {
         self.settled.get_or_insert_default();
     }
 
-    /// What was acknowledged or passed over since it was last asked.
+    /// Returns the batches that were settled since the last call. A batch is settled when all its lines were
+    /// acknowledged, filtered or buried.
     pub fn take_settled(&mut self) -> Vec<Batch> {
         self.settled.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Takes in a batch from a reader.
+    /// Puts in a batch from a reader.
     pub fn offer(&mut self, batch: Batch) {
         self.counts.read += u64::from(batch.lines);
         self.counts.bytes += batch.data.len() as u64;
         self.ready_bytes += batch.data.len();
-        self.ready.push_back(Waiting::new(batch));
+        self.ready.push_back(TrackedBatch::new(batch));
     }
 
-    /// Counts lines that the reader itself set aside, `bytes` long with their ends.
+    /// Counts a line that the reader wrote to the dead letters itself. `bytes` is its length with its line end.
     pub fn count_dead_letter(&mut self, bytes: u64) {
         self.counts.read += 1;
         self.counts.bytes += bytes;
         self.counts.tally.dead_lettered += 1;
     }
 
-    /// Whether readers should go on.
+    /// Returns whether readers should go on.
     pub fn wants_input(&self) -> bool {
         self.ready_bytes < self.limits.ready_bytes
     }
 
-    /// Whether more may be offered.
+    /// Returns whether readers may put in more batches.
     pub fn input_is_open(&self) -> bool {
         self.input_open
     }
 
-    /// No `offer` will follow.
+    /// Ends the input: no `offer` follows.
     pub fn end_input(&mut self) {
         self.input_open = false;
     }
 
-    /// Whether every line taken in is accounted for and none will come.
+    /// Returns whether the input has ended and every line is accounted for.
     pub fn is_finished(&self) -> bool {
         self.only_poison() && self.poison.is_empty() && self.burying.is_none()
     }
 
-    /// Whether nothing but poison lines is left, or not even that.
+    /// Returns whether the input has ended and no lines are left, or only poison lines.
     pub fn only_poison(&self) -> bool {
         !self.input_open && self.ready.is_empty() && self.candidates.waiting.is_empty() && self.leases.is_empty()
     }
 
-    /// The counts so far.
+    /// Returns the counts so far.
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// How many leases are out.
+    /// Returns the number of leases.
     pub fn leased(&self) -> usize {
         self.leases.len()
     }
 
-    /// All lines that are not accounted for.
-    fn outstanding(&self) -> impl Iterator<Item = &Waiting> {
+    /// Returns all batches that are not accounted for.
+    fn outstanding(&self) -> impl Iterator<Item = &TrackedBatch> {
         let leased = self.leases.values().map(|lease| &lease.lines);
         let poison = self.poison.iter().chain(&self.burying).map(|poison| &poison.line);
         self.ready.iter().chain(&self.candidates.waiting).chain(poison).chain(leased)
     }
 
-    /// Lines that were taken in and are not accounted for: ready, out on lease, or to be buried.
+    /// Returns the number of lines that are not accounted for: ready, leased or poison.
     pub fn outstanding_lines(&self) -> u64 {
         self.outstanding().map(|waiting| u64::from(waiting.batch.lines)).sum()
     }
 
-    /// Bytes that wait to be handed out, and bytes out on lease.
+    /// Returns the bytes that are not leased, and the bytes that are.
     pub fn held_bytes(&self) -> (usize, usize) {
         (self.ready_bytes, self.leased_bytes)
     }
 
-    /// The time to run of a lease, for the peer that gets one.
+    /// Returns the time to run of a new lease; `None` if leases do not expire.
     pub fn lease_time(&self) -> Option<Duration> {
         self.limits.lease
     }
 
     /// Hands out the next batch.
     pub fn reserve(&mut self, peer: PeerId, now: Duration) -> Reserved {
-        self.reserve_next(peer, now, false)
+        self.reserve_next(peer, now, None)
     }
 
-    /// Hands out the next line that is not empty as a batch of its own. Empty lines are counted as filtered: in the
-    /// line dialogue an empty reply means the end.
-    pub fn reserve_line(&mut self, peer: PeerId, now: Duration) -> Reserved {
-        self.reserve_next(peer, now, true)
+    /// Hands out the next line that `accepts` returns true for, as a batch of its own. The lines before it are counted
+    /// as filtered.
+    pub fn reserve_line(&mut self, peer: PeerId, now: Duration, accepts: AcceptsLine) -> Reserved {
+        self.reserve_next(peer, now, Some(accepts))
     }
 
-    /// Poison candidates go first: what they hold up is known to be late.
-    fn reserve_next(&mut self, peer: PeerId, now: Duration, line: bool) -> Reserved {
-        if let Some(answer) = self.refuse(peer) {
+    /// Hands out the next batch, or a line of it. Poison candidates go first: they have waited longest.
+    fn reserve_next(&mut self, peer: PeerId, now: Duration, line: Option<AcceptsLine>) -> Reserved {
+        if let Some(answer) = self.refusal(peer) {
             return answer;
         }
         loop {
-            let candidate = self.candidates.may_go(line);
-            if candidate && self.held.contains_key(&peer) {
-                // It has to finish what it holds first. Others may take the poison candidate meanwhile.
+            let candidate = self.candidates.can_lease_next(line.is_some());
+            if candidate && self.peers.contains_key(&peer) {
+                // The peer has to finish its leases first. Meanwhile another peer can take the poison candidate.
                 return Reserved::Wait;
             }
-            let Some(mut next) = self.pop(candidate) else { break };
-            if line {
+            let Some(mut next) = self.pop_next(candidate) else { break };
+            if let Some(accepts) = line {
                 if let Some(mut first) = next.split_first_line() {
                     if !candidate {
-                        // What is known is known against the batch, and may be the fault of any of its lines.
-                        first.record = Record::default();
+                        // The leases that expired were leases of the whole batch. Any other line of it may have been
+                        // the cause.
+                        first.history = LeaseHistory::default();
                     }
                     let rest = std::mem::replace(&mut next, first);
                     self.push_front(rest, candidate);
                 }
-                if crate::core::lines::lines(&next.batch.data).all(|line| line.bytes.is_empty()) {
+                if !crate::core::lines::lines(&next.batch.data).any(|line| accepts(line.bytes)) {
                     self.counts.tally.filtered += 1;
                     self.settled.iter_mut().for_each(|settled| settled.push(next.batch.clone()));
                     continue;
@@ -281,25 +287,25 @@ impl Queue {
             }
             return self.lease(next, candidate, peer, now);
         }
-        if self.is_finished() { Reserved::End } else { Reserved::Wait }
+        if self.is_finished() { Reserved::Ended } else { Reserved::Wait }
     }
 
-    fn refuse(&self, peer: PeerId) -> Option<Reserved> {
+    fn refusal(&self, peer: PeerId) -> Option<Reserved> {
         if self.is_finished() {
-            return Some(Reserved::End);
+            return Some(Reserved::Ended);
         }
-        let held = self.held.get(&peer).copied().unwrap_or_default();
+        let held = self.peers.get(&peer).copied().unwrap_or_default();
         let full = self.leased_bytes >= self.limits.leased_bytes || held.leases >= self.limits.leases_per_peer;
         (full || held.candidate).then_some(Reserved::Wait)
     }
 
-    fn pop(&mut self, candidate: bool) -> Option<Waiting> {
+    fn pop_next(&mut self, candidate: bool) -> Option<TrackedBatch> {
         let next = if candidate { self.candidates.waiting.pop_front() } else { self.ready.pop_front() }?;
         self.ready_bytes -= next.batch.data.len();
         Some(next)
     }
 
-    fn push_front(&mut self, waiting: Waiting, candidate: bool) {
+    fn push_front(&mut self, waiting: TrackedBatch, candidate: bool) {
         self.ready_bytes += waiting.batch.data.len();
         match candidate {
             true => self.candidates.waiting.push_front(waiting),
@@ -307,11 +313,11 @@ impl Queue {
         }
     }
 
-    fn lease(&mut self, mut lines: Waiting, candidate: bool, peer: PeerId, now: Duration) -> Reserved {
+    fn lease(&mut self, mut lines: TrackedBatch, candidate: bool, peer: PeerId, now: Duration) -> Reserved {
         let small = lines.batch.lines == 1 || lines.batch.data.len() < self.limits.block_bytes / 2;
         if small && self.limits.lease.is_some() {
-            // A peer elsewhere may keep a few lines for long, and each peer lines of another block: then the blocks would be
-            // held, of which only those few lines are counted.
+            // A peer in another process may keep a few lines for long. Without a copy, these lines would keep a whole
+            // block in memory, but only their own bytes would be counted.
             lines.copy_out();
         }
         let id = self.next_lease;
@@ -320,11 +326,11 @@ impl Queue {
         let batch = lines.batch.clone();
         self.leased_bytes += batch.data.len();
         self.deadlines.insert((deadline, id));
-        let held = self.held.entry(peer).or_default();
+        let held = self.peers.entry(peer).or_default();
         held.leases += 1;
         held.candidate |= candidate;
         if candidate {
-            self.candidates.went(&batch);
+            self.candidates.note_leased(&batch);
         }
         self.leases.insert(id, Lease { lines, peer, candidate, since: now, deadline });
         Reserved::Batch(id, batch)
@@ -334,25 +340,26 @@ impl Queue {
         self.limits.lease.map_or(Duration::MAX, |lease| now.saturating_add(lease))
     }
 
-    fn take(&mut self, id: LeaseId) -> Option<Lease> {
+    fn remove_lease(&mut self, id: LeaseId) -> Option<Lease> {
         let lease = self.leases.remove(&id)?;
         self.deadlines.remove(&(lease.deadline, id));
         self.leased_bytes -= lease.lines.batch.data.len();
-        if let Some(held) = self.held.get_mut(&lease.peer) {
+        if let Some(held) = self.peers.get_mut(&lease.peer) {
             held.leases -= 1;
             if held.leases == 0 {
-                self.held.remove(&lease.peer);
+                self.peers.remove(&lease.peer);
             }
         }
         if lease.candidate {
-            self.candidates.came_back();
+            self.candidates.note_returned();
         }
         Some(lease)
     }
 
-    /// Finishes a lease. `false` when it is gone: its batch went to another peer, which accounts for it.
+    /// Finishes a lease. Returns `false` if the lease is gone: its batch went to another peer, and that peer's ack
+    /// counts.
     pub fn ack(&mut self, ack: &Ack) -> bool {
-        let Some(lease) = self.take(ack.lease) else {
+        let Some(lease) = self.remove_lease(ack.lease) else {
             self.counts.late_acks += 1;
             return false;
         };
@@ -363,7 +370,7 @@ impl Queue {
         true
     }
 
-    /// Starts the time to run of a lease anew. `false` when it is gone.
+    /// Starts the time to run of a lease anew. Returns `false` if the lease is gone.
     pub fn touch(&mut self, id: LeaseId, now: Duration) -> bool {
         let deadline = self.deadline(now);
         let Some(lease) = self.leases.get_mut(&id) else { return false };
@@ -373,24 +380,24 @@ impl Queue {
         true
     }
 
-    /// Gives a lease back: its batch is the next to be handed out. `false` when it is gone.
+    /// Gives a lease back. Its batch is the next to be handed out. Returns `false` if the lease is gone.
     pub fn release(&mut self, id: LeaseId) -> bool {
-        let Some(lease) = self.take(id) else { return false };
+        let Some(lease) = self.remove_lease(id) else { return false };
         self.counts.redelivered += 1;
         self.push_front(lease.lines, lease.candidate);
         true
     }
 
-    /// Gives back all that `peer` holds; how many that were.
+    /// Gives back all leases of `peer`, and returns their number.
     pub fn release_all(&mut self, peer: PeerId) -> usize {
         let mut ids: Vec<LeaseId> =
             self.leases.iter().filter(|(_, lease)| lease.peer == peer).map(|(&id, _)| id).collect();
-        // Later leases first, so that the earliest batch ends up in front.
+        // The latest lease goes first, because each batch is put at the front. Then the earliest batch is in front.
         ids.sort_unstable_by(|a, b| b.cmp(a));
         ids.iter().filter(|&&id| self.release(id)).count()
     }
 
-    /// When the next lease runs out, since the queue's start; `None` when none can.
+    /// Returns when the next lease expires, counted from the queue's start; `None` if no lease can.
     pub fn next_deadline(&self) -> Option<Duration> {
         self.deadlines.first().map(|&(deadline, _)| deadline).filter(|&deadline| deadline < Duration::MAX)
     }

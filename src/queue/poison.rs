@@ -1,14 +1,16 @@
-//! Poison candidates: batches whose leases ran out so often that one of their lines may be what workers are lost on.
+//! Poison candidates: batches whose leases expired so often that one of their lines may make workers crash or hang.
 //!
-//! A poison candidate is cut into parts until the line is alone. A part needs one expiry to be cut further, and there are many
-//! parts, because each step costs a worker and the time of a lease: a batch of 2,000 lines is down to single lines in
-//! two steps. What is not guilty is acknowledged and done with.
+//! A poison candidate is cut into parts, and the parts again, until the line is alone. Each step costs a worker and the
+//! time of a lease. Therefore one expiry is enough to cut a part, and there are up to 64 parts: a batch of 2,000 lines
+//! needs two steps. The other lines are acknowledged by the peers that get them.
 //!
-//! A worker that is lost takes down whatever it holds, so a poison candidate is handed out alone: to a peer that holds nothing
-//! else. Only a few are out at a time, because each may cost a worker. A single line is out with no other poison candidate
-//! beside it: when its lease runs out, no other poison candidate can have been the reason. A batch that nobody poison candidates yet can:
-//! worker threads of one process are several peers, and go together. So when another lease ran out that was out at the
-//! same time, the line is tried once more.
+//! A lost worker loses all its leases. Therefore a poison candidate goes only to a peer that holds nothing else. Each
+//! candidate may cost a worker, so only a few are leased at a time. A candidate of a single line is leased while no
+//! other candidate is. When its lease expires, no other candidate can be the cause.
+//!
+//! A batch that is no candidate yet can still be the cause: the worker threads of one process are several peers, and
+//! they are lost together. If such a batch's lease overlapped with the line's lease and expired too, the line is handed
+//! out once more.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,92 +19,93 @@ use bytes::Bytes;
 
 use crate::core::batch::Batch;
 
-/// Expiries that make a poison candidate of a batch.
+/// The number of expired leases that makes a batch a poison candidate.
 const BATCH_EXPIRIES: u32 = 3;
 
-/// The same of a batch of one line: the third lease is the one that it is alone in.
+/// The same number for a batch of one line. Its third lease is then the lease of a candidate, during which no other
+/// candidate is leased.
 const LINE_EXPIRIES: u32 = 2;
 
-/// Parts that a poison candidate is cut into.
-const PARTS: usize = 64;
+/// The largest number of parts that a poison candidate is cut into.
+const MAX_PARTS: usize = 64;
 
-/// Poison candidates out at a time.
-const MOST_OUT: usize = 4;
+/// The largest number of poison candidates that are leased at a time.
+const MAX_LEASED: usize = 4;
 
-/// What is known against a batch: leases that ran out while a worker held it. Leases given back are no suspicion.
+/// The leases of a batch that expired. Leases that were given back do not count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Record {
-    /// How many ran out.
+pub struct LeaseHistory {
+    /// The number of leases that expired.
     pub expired: u32,
-    /// How long they were out, all together.
+    /// How long the expired leases were held, summed up.
     pub held: Duration,
-    /// Whether it was let off once, because something else may have been the reason.
-    pub(super) doubted: bool,
+    /// Whether the line was handed out once more because another batch may have been the cause.
+    pub(super) retried: bool,
 }
 
-/// A batch that is not out on lease, and its record.
+/// A batch in the queue, with its history.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
+pub struct TrackedBatch {
     /// The lines.
     pub batch: Batch,
-    /// What is known against them.
-    pub record: Record,
-    /// Bytes of memory that the lines keep from being used otherwise.
-    pub(super) memory: Memory,
+    /// The leases of these lines that expired.
+    pub history: LeaseHistory,
+    /// The memory that the lines keep.
+    pub(super) backing: Backing,
 }
 
-/// What a batch holds in memory. A batch is a slice of something larger: of the block that its reader read it into, or
-/// of what it was split from.
+/// The memory that a batch keeps. A batch is a slice of something larger: of the block that its reader filled, or of
+/// the batch that it was split from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Memory {
+pub(super) enum Backing {
     /// A slice of a reader's block.
     Block,
-    /// A slice of a copy of so many bytes.
-    Own(usize),
+    /// A slice of a copy of this many bytes.
+    Copy(usize),
 }
 
-/// A line that workers are lost on, and when the lease began and ended that told so.
+/// A poison line, and when its last lease began and expired.
 #[derive(Debug)]
 pub(super) struct Poison {
-    pub(super) line: Waiting,
+    pub(super) line: TrackedBatch,
     pub(super) since: Duration,
     pub(super) until: Duration,
 }
 
-/// What is to become of a batch whose lease ran out.
+/// The decision about a batch whose lease expired.
 pub(super) enum Verdict {
-    /// It is handed out again.
-    Again(Waiting),
-    /// It is a poison candidate, in these parts.
-    Candidate(Vec<Waiting>),
-    /// It is one line, and workers are lost on it.
-    Poison(Waiting),
+    /// The batch is handed out again.
+    Retry(TrackedBatch),
+    /// The batch is a poison candidate, and was cut into these parts.
+    Candidate(Vec<TrackedBatch>),
+    /// The batch is a single line, and the line is poison.
+    Poison(TrackedBatch),
 }
 
-impl Waiting {
-    /// A batch that nothing is known against.
-    pub(super) fn new(batch: Batch) -> Waiting {
-        Waiting { batch, record: Record::default(), memory: Memory::Block }
+impl TrackedBatch {
+    /// Creates a tracked batch without a history.
+    pub(super) fn new(batch: Batch) -> TrackedBatch {
+        TrackedBatch { batch, history: LeaseHistory::default(), backing: Backing::Block }
     }
 
-    /// Gives the lines memory of their own. What is counted of them is what they hold from here on.
+    /// Copies the lines into memory of their own. They then keep exactly the bytes that the queue counts.
     pub(super) fn copy_out(&mut self) {
         let length = self.batch.data.len();
-        if self.memory != Memory::Own(length) {
+        if self.backing != Backing::Copy(length) {
             self.batch.data = Bytes::copy_from_slice(&self.batch.data);
-            self.memory = Memory::Own(length);
+            self.backing = Backing::Copy(length);
         }
     }
 
-    /// Takes the first line off, with memory of its own; `None` when there is but one line. What is left never holds
-    /// more than twice what is counted of it.
-    pub(super) fn split_first_line(&mut self) -> Option<Waiting> {
+    /// Takes off the first line, and copies it. Returns `None` if there is only one line. The rest is copied as well if
+    /// it would keep more than twice its own bytes in memory.
+    pub(super) fn split_first_line(&mut self) -> Option<TrackedBatch> {
         let first = self.batch.split_first_line()?;
-        let mut first = Waiting { batch: first, record: self.record, memory: Memory::Block };
+        let mut first = TrackedBatch { batch: first, history: self.history, backing: Backing::Block };
         first.copy_out();
-        let small = match self.memory {
-            Memory::Block => true,
-            Memory::Own(bytes) => self.batch.data.len() * 2 < bytes,
+        let small = match self.backing {
+            Backing::Block => true,
+            Backing::Copy(bytes) => self.batch.data.len() * 2 < bytes,
         };
         if small {
             self.copy_out();
@@ -110,29 +113,30 @@ impl Waiting {
         Some(first)
     }
 
-    /// Notes a lease that ran out after `held`, and decides. `poison candidate` tells whether the batch was one already.
+    /// Notes a lease that expired after `held`, and decides about the batch. `candidate` says whether the batch was a
+    /// poison candidate already.
     pub(super) fn verdict(mut self, held: Duration, candidate: bool) -> Verdict {
-        self.record.expired = self.record.expired.saturating_add(1);
-        self.record.held = self.record.held.saturating_add(held);
+        self.history.expired = self.history.expired.saturating_add(1);
+        self.history.held = self.history.held.saturating_add(held);
         let enough = if self.batch.lines == 1 { LINE_EXPIRIES } else { BATCH_EXPIRIES };
         match candidate {
-            false if self.record.expired < enough => Verdict::Again(self),
+            false if self.history.expired < enough => Verdict::Retry(self),
             true if self.batch.lines == 1 => Verdict::Poison(self),
             _ => Verdict::Candidate(self.parts()),
         }
     }
 
-    /// The lines in up to [`PARTS`] parts of about equal size, each with memory of its own: a part may wait for long, and
-    /// is not to keep the whole block alive that it was read in.
-    fn parts(self) -> Vec<Waiting> {
-        let Waiting { batch, record, .. } = self;
-        let lines = (batch.lines as usize).div_ceil(PARTS);
+    /// Cuts the lines into up to [`MAX_PARTS`] parts of about equal size. Each part is a copy: it may wait for long,
+    /// and must not keep the reader's whole block in memory.
+    fn parts(self) -> Vec<TrackedBatch> {
+        let TrackedBatch { batch, history, .. } = self;
+        let lines = (batch.lines as usize).div_ceil(MAX_PARTS);
         let mut parts = Vec::new();
         let (mut start, mut count, mut index) = (0, 0, 0);
         let mut part = |start: usize, end: usize, lines: usize| {
             let data = Bytes::copy_from_slice(&batch.data[start..end]);
-            let memory = Memory::Own(data.len());
-            parts.push(Waiting { batch: batch.part(index, start, lines as u32, data), record, memory });
+            let backing = Backing::Copy(data.len());
+            parts.push(TrackedBatch { batch: batch.part(index, start, lines as u32, data), history, backing });
             index += lines;
         };
         for newline in memchr::memchr_iter(b'\n', &batch.data) {
@@ -151,34 +155,34 @@ impl Waiting {
     }
 }
 
-/// The poison candidates that wait, and how many are out.
+/// The poison candidates that are not leased, and the number of those that are.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
-    pub(super) waiting: VecDeque<Waiting>,
-    out: usize,
-    /// Whether the one that is out is a single line.
-    line_out: bool,
+    pub(super) waiting: VecDeque<TrackedBatch>,
+    leased: usize,
+    /// Whether the leased candidate is a single line.
+    is_line_leased: bool,
 }
 
 impl Candidates {
-    /// Whether the next one may be handed out, or its first line if `line`.
-    pub(super) fn may_go(&self, line: bool) -> bool {
+    /// Returns whether the next candidate may be leased. `line` says that only its first line would be.
+    pub(super) fn can_lease_next(&self, line: bool) -> bool {
         match self.waiting.front() {
-            Some(next) if line || next.batch.lines == 1 => self.out == 0,
-            Some(_) => self.out < MOST_OUT && !self.line_out,
+            Some(next) if line || next.batch.lines == 1 => self.leased == 0,
+            Some(_) => self.leased < MAX_LEASED && !self.is_line_leased,
             None => false,
         }
     }
 
-    /// Notes that `batch` went out.
-    pub(super) fn went(&mut self, batch: &Batch) {
-        self.out += 1;
-        self.line_out = batch.lines == 1;
+    /// Notes that a candidate was leased as `batch`.
+    pub(super) fn note_leased(&mut self, batch: &Batch) {
+        self.leased += 1;
+        self.is_line_leased = batch.lines == 1;
     }
 
-    /// Notes that one came back.
-    pub(super) fn came_back(&mut self) {
-        self.out -= 1;
-        self.line_out = false;
+    /// Notes that the lease of a candidate has ended.
+    pub(super) fn note_returned(&mut self) {
+        self.leased -= 1;
+        self.is_line_leased = false;
     }
 }

@@ -1,10 +1,11 @@
-//! The queue behind a lock: readers put batches in and wait while it is full, workers or the server take them out.
+//! The queue behind a lock. Readers put batches in, and wait while the queue is full. Workers or the server take
+//! batches out.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::poison::Waiting;
-use super::{Ack, Counts, LeaseId, Limits, PeerId, Queue, Reserved};
+use super::poison::TrackedBatch;
+use super::{AcceptsLine, Ack, Counts, LeaseId, Limits, PeerId, Queue, Reserved};
 use crate::core::batch::Batch;
 use crate::observe::details::Seldom;
 
@@ -12,38 +13,38 @@ static HANDED_OUT: Seldom = Seldom::new();
 static LATE: Seldom = Seldom::new();
 static RAN_OUT: Seldom = Seldom::new();
 
-/// Called when there may be something new to hand out.
+/// A function to call when there may be something new to hand out.
 pub type Notify = Box<dyn Fn() + Send + Sync>;
 
-/// Called with the batches that were settled.
+/// A function to call with the batches that were settled.
 pub type Settle = Box<dyn Fn(&[Batch]) + Send + Sync>;
 
-/// A [`Queue`] shared by the threads of one process. Its methods are those of the queue, with the time filled in.
+/// A [`Queue`] that the threads of one process share. It has the methods of the queue, and fills in the time.
 pub struct SharedQueue {
     queue: Mutex<State>,
-    /// Readers wait here for room.
+    /// Readers wait here until there is room.
     room: Condvar,
-    /// Workers of the same process wait here for work.
+    /// Workers of the same process wait here until there is work.
     work: Condvar,
-    /// Workers in reserve wait here until the readers are ahead.
+    /// Worker threads that are not needed yet wait here until the queue is full.
     backlog: Condvar,
     started: Instant,
-    /// Tells a server that waits on sockets.
+    /// Wakes a server that waits on sockets.
     notify: Option<Notify>,
-    /// Remembers what is settled.
+    /// Gets the batches that were settled.
     settle: Option<Settle>,
 }
 
 struct State {
     queue: Queue,
-    /// No further input is wanted, though there may be some.
+    /// Whether the input was stopped although its readers may have more.
     stopped: bool,
-    /// When the latest ack came.
+    /// When the latest ack came, counted from the queue's start.
     last_ack: Duration,
 }
 
 impl SharedQueue {
-    /// A new queue. `service_manager` is called, outside the lock, when a batch came in or the input ended.
+    /// Creates a queue. `notify` is called, outside the lock, when a batch was put in or the input ended.
     pub fn new(limits: Limits, notify: Option<Notify>) -> Self {
         SharedQueue {
             queue: Mutex::new(State {
@@ -60,22 +61,22 @@ impl SharedQueue {
         }
     }
 
-    /// The same, telling `settle`, outside the lock, what is settled.
+    /// Sets `settle`, which is called outside the lock with the batches that were settled.
     pub fn settling(mut self, settle: Settle) -> Self {
         self.queue.get_mut().unwrap_or_else(PoisonError::into_inner).queue.keep_settled();
         self.settle = Some(settle);
         self
     }
 
-    fn tell_settled(&self, settled: &[Batch]) {
+    fn notify_settled(&self, settled: &[Batch]) {
         if let Some(settle) = self.settle.as_ref().filter(|_| !settled.is_empty()) {
             settle(settled);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A thread that panicked between two statements of the queue leaves counts that may be off; the receipt
-        // compares them, so going on is safe.
+        // A thread that panicked with the lock held may leave wrong counts. The receipt compares the counts, so it is
+        // safe to go on.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -83,7 +84,7 @@ impl SharedQueue {
         self.started.elapsed()
     }
 
-    fn announce(&self) {
+    fn wake_all(&self) {
         self.work.notify_all();
         self.backlog.notify_all();
         if let Some(notify) = &self.notify {
@@ -91,8 +92,8 @@ impl SharedQueue {
         }
     }
 
-    /// Puts a batch in, waiting while the queue is full. `false` when the queue was [stopped](Self::stop): the batch
-    /// was not taken, and the reader should end.
+    /// Puts a batch in, and waits while the queue is full. Returns `false` if the queue was [stopped](Self::stop): the
+    /// batch was not taken, and the reader should end.
     pub fn offer(&self, batch: Batch) -> bool {
         let mut state = self.lock();
         while !state.stopped && !state.queue.wants_input() {
@@ -114,30 +115,30 @@ impl SharedQueue {
         true
     }
 
-    /// Whether more may be [offered](Self::offer): the queue was not stopped.
+    /// Returns whether readers may [put in](Self::offer) batches: the queue was not stopped.
     pub fn is_open(&self) -> bool {
         !self.lock().stopped
     }
 
-    /// Counts a line that the reader set aside itself.
+    /// Counts a line that the reader wrote to the dead letters itself.
     pub fn count_dead_letter(&self, bytes: u64) {
         self.lock().queue.count_dead_letter(bytes);
     }
 
-    /// No `offer` will follow.
+    /// Ends the input: no `offer` follows.
     pub fn end_input(&self) {
         self.lock().queue.end_input();
-        self.announce();
+        self.wake_all();
     }
 
-    /// Stops taking input. What is in the queue is still handed out.
+    /// Stops the input. The batches in the queue are still handed out.
     pub fn stop(&self) {
         let mut state = self.lock();
         state.stopped = true;
         state.queue.end_input();
         drop(state);
         self.room.notify_all();
-        self.announce();
+        self.wake_all();
     }
 
     /// See [`Queue::reserve`].
@@ -149,25 +150,25 @@ impl SharedQueue {
         self.after_take(state);
         if let Reserved::Batch(_, batch) = &reserved {
             HANDED_OUT.tell(u64::from(batch.lines), |batches, lines| {
-                format!("{batches} batches with {lines} lines were handed out; {leased} leases are out")
+                format!("{batches} batches with {lines} lines were handed out; there are {leased} leases now")
             });
         }
         reserved
     }
 
     /// See [`Queue::reserve_line`].
-    pub fn reserve_line(&self, peer: PeerId) -> Reserved {
+    pub fn reserve_line(&self, peer: PeerId, accepts: AcceptsLine) -> Reserved {
         let now = self.now();
         let mut state = self.lock();
-        let reserved = state.queue.reserve_line(peer, now);
+        let reserved = state.queue.reserve_line(peer, now, accepts);
         let settled = state.queue.take_settled();
         self.after_take(state);
-        self.tell_settled(&settled);
+        self.notify_settled(&settled);
         reserved
     }
 
-    /// As [`reserve`](Self::reserve), but waits until there is work, the end, or `give_up` answers true. `give_up` is
-    /// asked again after each [`stop`](Self::stop).
+    /// Does the same as [`reserve`](Self::reserve), but waits until there is work, the queue has ended, or `give_up`
+    /// returns true. `give_up` is called again after each [`stop`](Self::stop).
     pub fn reserve_waiting(&self, peer: PeerId, give_up: impl Fn() -> bool) -> Reserved {
         let mut state = self.lock();
         loop {
@@ -184,7 +185,8 @@ impl SharedQueue {
         }
     }
 
-    /// Waits until the queue is full, which means that more workers would help, or has ended, or `give_up` answers true.
+    /// Waits until the queue is full, the input has ended, or `give_up` returns true. A full queue means that more
+    /// workers would help.
     pub fn wait_for_backlog(&self, give_up: impl Fn() -> bool) {
         let mut state = self.lock();
         while state.queue.wants_input() && state.queue.input_is_open() && !give_up() {
@@ -212,10 +214,10 @@ impl SharedQueue {
         drop(state);
         if accepted < acks.len() {
             let late = acks.len() - accepted;
-            LATE.tell(late as u64, |_, late| format!("{late} acks came too late: their leases had run out"));
+            LATE.tell(late as u64, |_, late| format!("{late} acks came too late: their leases had expired"));
         }
         self.work.notify_all();
-        self.tell_settled(&settled);
+        self.notify_settled(&settled);
         accepted
     }
 
@@ -231,7 +233,7 @@ impl SharedQueue {
         let mut state = self.lock();
         let released = leases.iter().rev().filter(|&&lease| state.queue.release(lease)).count();
         drop(state);
-        self.announce();
+        self.wake_all();
         released
     }
 
@@ -239,9 +241,9 @@ impl SharedQueue {
     pub fn release_all(&self, peer: PeerId) -> usize {
         let released = self.lock().queue.release_all(peer);
         if released > 0 {
-            log::debug!("worker {peer} has left {released} leases, whose lines are handed out again");
+            log::debug!("worker {peer} gave back {released} leases, and their lines are handed out again");
         }
-        self.announce();
+        self.wake_all();
         released
     }
 
@@ -250,26 +252,27 @@ impl SharedQueue {
         let now = self.now();
         let expired = self.lock().queue.expire(now);
         if expired > 0 {
-            RAN_OUT
-                .tell(expired as u64, |_, leases| format!("{leases} leases ran out: their lines are handed out again"));
-            self.announce();
+            RAN_OUT.tell(expired as u64, |_, leases| {
+                format!("{leases} leases expired, and their lines are handed out again")
+            });
+            self.wake_all();
         }
         expired
     }
 
-    /// Whether there is a line to be buried.
+    /// Returns whether there is a poison line to bury.
     pub fn has_poison(&self) -> bool {
         self.lock().queue.poison().is_some()
     }
 
     /// See [`Queue::begin_burial`].
-    pub fn begin_burial(&self) -> Option<Waiting> {
+    pub fn begin_burial(&self) -> Option<TrackedBatch> {
         self.lock().queue.begin_burial()
     }
 
-    /// See [`Queue::put_back`].
-    pub fn put_back(&self) {
-        self.lock().queue.put_back();
+    /// See [`Queue::cancel_burial`].
+    pub fn cancel_burial(&self) {
+        self.lock().queue.cancel_burial();
     }
 
     /// See [`Queue::bury`].
@@ -279,8 +282,8 @@ impl SharedQueue {
         state.last_ack = self.now();
         let settled = state.queue.take_settled();
         drop(state);
-        self.announce();
-        self.tell_settled(&settled);
+        self.wake_all();
+        self.notify_settled(&settled);
         Some(buried)
     }
 
@@ -289,7 +292,7 @@ impl SharedQueue {
         self.lock().queue.only_poison()
     }
 
-    /// How long until the next lease runs out.
+    /// Returns how long it is until the next lease expires; `None` if no lease can.
     pub fn until_next_deadline(&self) -> Option<Duration> {
         let now = self.now();
         self.lock().queue.next_deadline().map(|deadline| deadline.saturating_sub(now))
@@ -300,7 +303,7 @@ impl SharedQueue {
         self.lock().queue.held_bytes()
     }
 
-    /// Whether a batch waits to be handed out.
+    /// Returns whether a batch waits to be handed out.
     pub fn has_ready(&self) -> bool {
         self.lock().queue.held_bytes().0 > 0
     }
@@ -310,7 +313,7 @@ impl SharedQueue {
         self.lock().queue.is_finished()
     }
 
-    /// The counts so far.
+    /// Returns the counts so far.
     pub fn counts(&self) -> Counts {
         *self.lock().queue.counts()
     }
@@ -320,12 +323,12 @@ impl SharedQueue {
         self.lock().queue.outstanding_lines()
     }
 
-    /// The time to run of leases.
+    /// Returns the time to run of a new lease; `None` if leases do not expire.
     pub fn lease_time(&self) -> Option<Duration> {
         self.lock().queue.lease_time()
     }
 
-    /// From the start to the last ack, or to now while there was none.
+    /// Returns the time from the start to the last ack, or to now if there was no ack.
     pub fn working_time(&self) -> Duration {
         match self.lock().last_ack {
             Duration::ZERO => self.now(),

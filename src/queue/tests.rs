@@ -1,9 +1,9 @@
-//! The queue's promises: written down as scripts in `tests/scripts/queue`, and as a model that random operations are
-//! compared with.
+//! Tests of the queue: scripts in `tests/scripts/queue`, and random operations that are compared with a model.
 //!
-//! A script is commands (`> reserve p1 @0s`), each followed by what it answers. Leases are numbered from 1. With
-//! `LOGATOR_BLESS=1` the answers in the files are written anew; read the difference before you keep it.
+//! A script is a list of commands (`> reserve p1 @0s`), each followed by its answer. Leases are numbered from 1. With
+//! `LOGATOR_BLESS=1` the test writes the answers that it got into the files. Read the difference before you keep it.
 
+mod deadly;
 mod memory;
 mod model;
 
@@ -30,7 +30,7 @@ fn batch(offset: u64, data: &[u8]) -> Batch {
     Batch::new(origin, offset, lines, data.to_vec().into())
 }
 
-/// `30s` or `29.999s`.
+/// Reads a time such as `30s` or `29.999s`.
 fn time(text: &str) -> Duration {
     let seconds = text.strip_suffix('s').unwrap_or_else(|| panic!("{text}: a time ends with s"));
     Duration::from_secs_f64(seconds.parse().unwrap_or_else(|_| panic!("{text}: not a time")))
@@ -47,6 +47,11 @@ fn number(text: Option<&str>, letter: char) -> u64 {
 
 fn unescape(text: &str) -> Vec<u8> {
     text.replace("\\r", "\r").replace("\\n", "\n").into_bytes()
+}
+
+/// Returns whether a peer of the line dialogue can take the line.
+fn is_not_empty(line: &[u8]) -> bool {
+    !line.is_empty()
 }
 
 struct Script {
@@ -93,7 +98,7 @@ impl Script {
                 String::new()
             }
             "reserve" => reserved(queue.reserve(number(words.next(), 'p'), at(words.next()))),
-            "line" => reserved(queue.reserve_line(number(words.next(), 'p'), at(words.next()))),
+            "line" => reserved(queue.reserve_line(number(words.next(), 'p'), at(words.next()), is_not_empty)),
             "ack" => {
                 let lease = number(words.next(), 'L');
                 let mut tally = Tally::default();
@@ -109,7 +114,7 @@ impl Script {
             "expire" => format!("{} expired", queue.expire(at(words.next()))),
             "deadline" => queue.next_deadline().map_or("none".into(), |at| format!("@{}s", at.as_secs_f64())),
             "poison" => queue.poison().map_or("none".into(), |line| {
-                let (expired, held) = (line.record.expired, line.record.held.as_secs_f64());
+                let (expired, held) = (line.history.expired, line.history.held.as_secs_f64());
                 format!("offset={} {} expired={expired} held={held}s", line.batch.offset, shown(&line.batch))
             }),
             "bury" => {
@@ -176,11 +181,11 @@ fn reserved(reserved: Reserved) -> String {
     match reserved {
         Reserved::Batch(lease, batch) => format!("L{lease} offset={} {}", batch.offset, shown(&batch)),
         Reserved::Wait => "wait".into(),
-        Reserved::End => "end".into(),
+        Reserved::Ended => "end".into(),
     }
 }
 
-/// Runs a script and returns it with the answers it got, and how many commands it has.
+/// Runs a script. Returns the script with the answers it got, and its number of commands.
 fn answers(text: &str) -> (String, usize) {
     let mut script = Script::new(Limits::default());
     let (mut out, mut commands) = (String::new(), 0);
@@ -231,7 +236,7 @@ fn every_script_gets_the_answers_it_has_written_down() {
 }
 
 impl Queue {
-    /// The offsets of the lines that it holds, ready or out on lease.
+    /// Returns the offsets of all lines that are not accounted for.
     fn lines_held(&self) -> Vec<u64> {
         let offsets = |batch: &Batch| -> Vec<u64> {
             crate::core::lines::lines(&batch.data).map(|line| batch.offset + line.start as u64).collect()

@@ -1,13 +1,13 @@
-//! A sink in memory: the oracle of tests. It can be told to refuse documents.
+//! A sink in memory, which tests compare other sinks with. It can be told to refuse documents.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Encoding, Outcome, Sink};
+use super::api::{Outcome, Sink};
 use crate::core::error::Result;
-use crate::document::{DocumentId, Documents};
+use crate::document::{DocumentId, Documents, Encoding};
 
-/// Documents by their id.
+/// Documents in memory, by their id.
 #[derive(Debug)]
 pub struct MemorySink {
     encoding: Encoding,
@@ -22,37 +22,37 @@ struct State {
 }
 
 impl MemorySink {
-    /// An empty sink that asks for `encoding`.
+    /// Returns an empty sink that asks for `encoding`.
     pub fn new(encoding: Encoding) -> MemorySink {
         MemorySink { encoding, state: Mutex::default() }
     }
 
-    /// From now on the document `id` is rejected with `words`.
+    /// Rejects the document `id` with `words` from now on.
     pub fn reject(&self, id: DocumentId, words: &str) {
         self.state().rejected.insert(id, words.into());
     }
 
-    /// The next `times` attempts at the document `id` fail with `words`.
+    /// Lets the next `times` attempts at the document `id` fail with `words`.
     pub fn fail(&self, id: DocumentId, times: u32, words: &str) {
         self.state().failing.insert(id, (times, words.into()));
     }
 
-    /// Number of documents.
+    /// Returns the number of documents.
     pub fn len(&self) -> usize {
         self.state().documents.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no documents.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The encoded bytes of the document `id`.
+    /// Returns the encoded bytes of the document `id`.
     pub fn get(&self, id: &DocumentId) -> Option<Vec<u8>> {
         self.state().documents.get(id).cloned()
     }
 
-    /// All documents, in the order of their ids.
+    /// Returns all documents, in the order of their ids.
     pub fn all(&self) -> Vec<(DocumentId, Vec<u8>)> {
         let mut all: Vec<_> = self.state().documents.iter().map(|(id, bytes)| (*id, bytes.clone())).collect();
         all.sort_unstable_by_key(|(id, _)| *id);

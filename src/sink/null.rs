@@ -1,12 +1,12 @@
-//! `null:` counts documents and drops them: what a pipeline costs without its store.
+//! The sink `null:`, which counts documents and drops them. It shows the cost of a pipeline without its store.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Encoding, Outcome, Sink};
+use super::api::{Outcome, Sink};
 use crate::core::error::Result;
-use crate::document::Documents;
+use crate::document::{Documents, Encoding};
 
-/// A sink that keeps nothing.
+/// A sink that keeps no document.
 #[derive(Debug, Default)]
 pub struct NullSink {
     documents: AtomicU64,
@@ -14,17 +14,17 @@ pub struct NullSink {
 }
 
 impl NullSink {
-    /// A sink that has counted nothing yet.
+    /// Returns a sink whose counts are zero.
     pub fn new() -> NullSink {
         NullSink::default()
     }
 
-    /// How many documents it was given.
+    /// Returns the number of documents that the sink was given.
     pub fn documents(&self) -> u64 {
         self.documents.load(Ordering::Relaxed)
     }
 
-    /// How many bytes of JSON it was given, newlines included.
+    /// Returns the number of bytes of JSON that the sink was given, including newlines.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }

@@ -1,21 +1,17 @@
-//! What a user writes after `--to`.
+//! [`SinkSpec`]: a sink as the user names it after `--to`.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::ndjson::NdjsonSink;
-use super::null::NullSink;
-use super::{Sink, interpolation};
 use crate::core::error::{Error, Result};
-use crate::core::secrets::masked;
-use crate::core::wait::Waits;
+use crate::core::percent;
+use crate::core::secrets::{interpolation, masked};
 
-/// The table of a SQLite sink that names none.
+/// The default table of a SQLite sink.
 pub const DEFAULT_TABLE: &str = "logs";
 
-/// A sink as named on the command line; nothing is opened yet.
+/// A sink as the command line names it. Nothing is opened yet.
 ///
 /// `Display` and `Debug` show no secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,7 +27,7 @@ pub enum SinkSpec {
         /// The table: letters, digits and underscores.
         table: String,
     },
-    /// `mongodb://…` or `mongodb+srv://…`: the whole URI.
+    /// `mongodb://…` or `mongodb+srv://…`, with the whole URI.
     MongoDb(Address),
     /// `null:`.
     Null,
@@ -40,26 +36,26 @@ pub enum SinkSpec {
 /// The address of a server. `Display` and `Debug` show no secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
-    /// As the user wrote it, references to secrets included.
+    /// The address as the user wrote it, with its references to secrets.
     given: String,
-    /// With the references followed.
+    /// The address with the references replaced by their values.
     uri: String,
 }
 
 impl Address {
-    /// What the driver gets.
+    /// Returns the URI for the driver.
     pub fn uri(&self) -> &str {
         &self.uri
     }
 
-    /// Files that its parts are read from: secrets, and the certificates that its options name.
+    /// Returns the files that parts of the address are read from: secrets, and the certificates that its options name.
     pub fn files(&self) -> Vec<PathBuf> {
         let secrets = self.given.split("${file:").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0.to_owned()));
         let options = self.uri.split_once('?').map_or("", |(_, options)| options).split('&');
         let certificates = options.filter_map(|option| {
             let (name, value) = option.split_once('=')?;
             let is_file = ["tlscafile", "tlscertificatekeyfile"].contains(&name.to_ascii_lowercase().as_str());
-            is_file.then(|| interpolation::decode(value))
+            is_file.then(|| percent::decode(value))
         });
         secrets.chain(certificates).map(PathBuf::from).collect()
     }
@@ -67,7 +63,7 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A name of a secret may be shown, wherever in the address it stands.
+        // The name of a secret may be shown, anywhere in the address.
         let shown = if interpolation::whole(&self.given).is_some() { &self.uri } else { &self.given };
         f.write_str(&masked(shown))
     }
@@ -79,21 +75,24 @@ impl fmt::Debug for Address {
     }
 }
 
-/// The beginnings of all sinks.
+/// The schemes of all sinks.
 const SCHEMES: [&str; 5] = ["ndjson:", "sqlite:", "mongodb://", "mongodb+srv://", "null:"];
 
 impl SinkSpec {
-    /// Reads `text`, in which `${NAME}` and `${file:PATH}` stand for secrets.
+    /// Parses `text`, in which `${NAME}` and `${file:PATH}` stand for secrets.
     ///
-    /// # Errors
-    /// A usage error that says what there is.
+    /// A usage error that lists the sinks there are.
     pub fn parse(text: &str) -> Result<SinkSpec> {
         let Some(expanded) = interpolation::expand(text, &interpolation::follow)? else {
             return SinkSpec::read(text, text);
         };
-        // Whatever a secret turns out to be, it is not repeated.
+        // The value of a secret is never repeated, even if it is not an address.
         SinkSpec::read(&expanded, text).map_err(|_| {
-            Error::usage(format!("sink {}: with what it refers to it is no sink; {}", masked(text), known()))
+            Error::usage(format!(
+                "sink {}: after its references are replaced, it is not a sink; {}",
+                masked(text),
+                known()
+            ))
         })
     }
 
@@ -123,13 +122,13 @@ impl SinkSpec {
         }
     }
 
-    /// Whether a second run meets the documents of the first.
+    /// Returns whether the sink recognises documents that an earlier run stored.
     pub fn knows_duplicates(&self) -> bool {
         matches!(self, SinkSpec::Sqlite { .. } | SinkSpec::MongoDb(_))
     }
 
-    /// The text that [`parse`](SinkSpec::parse) reads as this sink, for the command line of another process. Secrets are
-    /// in it as far as the user wrote them out.
+    /// Returns the text that [`parse`](SinkSpec::parse) reads as this sink, for the command line of another process. It
+    /// holds a secret only if the user wrote the secret out.
     pub fn to_argument(&self) -> OsString {
         let with = |scheme: &str, path: &Path, rest: &str| {
             let mut text = OsString::from(scheme);
@@ -145,24 +144,6 @@ impl SinkSpec {
             SinkSpec::Null => "null:".into(),
         }
     }
-
-    /// Opens the sink, which waits with `waits` whenever it has to.
-    ///
-    /// # Errors
-    /// [`Error::sink`] when it cannot be opened; a usage error when this build was made without it.
-    pub fn open(&self, waits: &Waits) -> Result<Arc<dyn Sink>> {
-        Ok(match self {
-            SinkSpec::Stdout => Arc::new(NdjsonSink::stdout(waits)?),
-            SinkSpec::Ndjson(path) => Arc::new(NdjsonSink::open(path, waits)?),
-            SinkSpec::Null => Arc::new(NullSink::new()),
-            #[cfg(feature = "sqlite")]
-            SinkSpec::Sqlite { file, table } => Arc::new(super::sqlite::SqliteSink::open(file, table, waits)?),
-            #[cfg(feature = "mongodb")]
-            SinkSpec::MongoDb(address) => super::mongodb::open_with(address.uri(), waits)?,
-            #[cfg(not(all(feature = "sqlite", feature = "mongodb")))]
-            other => return Err(Error::usage(format!("sink {other}: this build was made without it"))),
-        })
-    }
 }
 
 fn sqlite(rest: &str) -> Result<SinkSpec> {
@@ -177,7 +158,7 @@ fn sqlite(rest: &str) -> Result<SinkSpec> {
     for option in options.split('&').filter(|option| !option.is_empty()) {
         match option.split_once('=') {
             Some(("table", name)) => table = name,
-            _ => return Err(Error::usage("sink sqlite: an option is not known; there is table=NAME")),
+            _ => return Err(Error::usage("sink sqlite: an option is not known; the only one is table=NAME")),
         }
     }
     let plain = table.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -259,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_sink_is_a_usage_error_that_helps() {
+    fn a_text_that_is_not_a_sink_is_a_usage_error_that_helps() {
         for (text, words) in [
             ("", "there are ndjson:PATH"),
             ("out.json", "did you mean ndjson:out.json?"),
@@ -273,7 +254,7 @@ mod tests {
             ("null:x", "nothing follows the colon"),
             ("sqlite:", "needs a file"),
             ("sqlite::memory:", "keeps nothing"),
-            ("sqlite:a?tabel=x", "there is table=NAME"),
+            ("sqlite:a?tabel=x", "the only one is table=NAME"),
             ("sqlite:a?table=x;drop", "letters, digits"),
             ("sqlite:a?table=1x", "letters, digits"),
             ("sqlite:a?table=", "letters, digits"),
@@ -315,10 +296,10 @@ mod tests {
         assert!(!shown.contains("hu/sh") && !shown.contains("hu%2Fsh"), "{shown}");
         assert_eq!(SinkSpec::parse(spec.to_argument().to_str().unwrap()).unwrap(), spec);
         assert!(!spec.to_argument().to_string_lossy().contains("sh@"));
-        // The whole address may be in the file, and a file that holds something else is not shown.
+        // The file may hold the whole address. A file that holds something else is not shown.
         let text = format!("${{file:{}}}", file.display());
         let error = SinkSpec::parse(&text).unwrap_err().to_string();
-        assert!(error.contains("it is no sink") && !error.contains("hu"), "{error}");
+        assert!(error.contains("it is not a sink") && !error.contains("hu"), "{error}");
         std::fs::write(&file, "mongodb://joe:hush@h/d.c\n").unwrap();
         assert_eq!(SinkSpec::parse(&text).unwrap().to_string(), "mongodb://joe:***@h/d.c");
         for text in

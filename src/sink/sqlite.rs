@@ -1,12 +1,13 @@
-//! `sqlite:FILE`: one row a document in a table `logs(_id, doc)`, `doc` being JSON text.
+//! The SQLite sink, `sqlite:FILE`: one row per document in a table `logs(_id, doc)`. `doc` is JSON text.
 //!
 //! ```sql
 //! select doc->>'response' as response, count(*) from logs group by 1;
 //! ```
 //!
-//! A batch is one transaction, in WAL mode with full synchronisation: committed is durable. A document whose `_id` is
-//! in the table already is a duplicate and changes nothing. One that the table refuses for another reason (constraints,
-//! triggers and indices that its owner has added) is rejected, and the others are stored. `doc` is UTF-8 and may hold `\u0000` escapes.
+//! A batch is one transaction, in WAL mode with full synchronisation: a committed batch is durable. A document whose
+//! `_id` is in the table already is a duplicate and changes nothing. If the table refuses a document for another reason
+//! (constraints, triggers and indices that its owner has added), the document is rejected and the others are stored.
+//! `doc` is UTF-8 and may hold `\u0000` escapes.
 
 use std::fs::OpenOptions;
 use std::ops::Range;
@@ -18,26 +19,29 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, Statement, Transaction, TransactionBehavior};
 
-use super::backoff::Backoff;
-use super::{Encoding, Outcome, Sink, disk};
+use super::api::{Outcome, Sink};
+use super::spec::DEFAULT_TABLE;
+use crate::core::backoff::Backoff;
+use crate::core::disk;
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Ended, Patience, Wait, Waits, Words};
-use crate::document::{Documents, EncodedDocument};
+use crate::document::{Documents, EncodedDocument, Encoding};
 use crate::observe::details::Seldom;
 
 static RETRIED: Seldom = Seldom::new();
 
-/// How long SQLite itself waits for a lock. Short, because nothing can end that wait; ours goes on where it ends.
-const BUSY: Duration = Duration::from_millis(100);
+/// The time that SQLite itself waits for a lock. It is short because nothing can interrupt that wait; our own wait
+/// follows it.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// What is in the way when a database is locked.
-const LOCKED: &str = "another process has locked the database";
+/// The reason for waiting when a database is locked.
+const LOCKED_REASON: &str = "another process has locked the database";
 
-/// Why a document without a row is rejected although SQLite reports no error.
-const LEFT_OUT: &str =
+/// The reason for rejecting a document that got no row although SQLite reports no error.
+const ROW_IGNORED: &str =
     "the table left the row out (RAISE(IGNORE) of a trigger, or a constraint with ON CONFLICT IGNORE)";
 
-/// A SQLite database.
+/// A sink that is a SQLite database.
 #[derive(Debug)]
 pub struct SqliteSink {
     name: String,
@@ -49,30 +53,30 @@ pub struct SqliteSink {
 }
 
 impl SqliteSink {
-    /// Opens the database at `path`, and creates it and `table` if need be. `table` is a plain name (letters, digits,
-    /// underscores).
+    /// Opens the database at `path`, and creates it and `table` if they are missing. `table` is a plain name (letters,
+    /// digits, underscores).
     ///
-    /// # Errors
-    /// [`Error::sink`] when the file is no database, cannot be written, is locked for too long, or its table has another
-    /// shape.
+    /// [`Error::sink`] when the file is not a database, cannot be written, stays locked too long, or its table has
+    /// other columns.
     pub fn open(path: &Path, table: &str, waits: &Waits) -> Result<SqliteSink> {
         let name = match table {
-            super::spec::DEFAULT_TABLE => format!("sqlite:{}", path.display()),
+            DEFAULT_TABLE => format!("sqlite:{}", path.display()),
             _ => format!("sqlite:{}?table={table}", path.display()),
         };
         let patience = waits.patience(&name, Words::STORED);
-        // SQLite makes files that no group can write to; the umask shall decide. What goes wrong here it says itself.
+        // SQLite creates files that no group can write to. Creating the file here lets the umask decide. SQLite itself
+        // reports any error of this step.
         drop(OpenOptions::new().append(true).create_new(true).mode(0o666).open(path));
         let connection = Connection::open(path).map_err(|e| explain(&name, path, "cannot be opened", e))?;
         prepare(&connection, &name, path, table, &patience.begin())?;
         patience.over();
-        // Only the key: what another unique index refuses is no duplicate.
+        // The conflict clause names only the key: a row that another unique index refuses is not a duplicate.
         let insert = format!("INSERT INTO {table}(_id, doc) VALUES(?1, ?2) ON CONFLICT(_id) DO NOTHING");
         let find = format!("SELECT 1 FROM {table} WHERE _id = ?1");
         Ok(SqliteSink { name, path: path.into(), insert, find, patience, connection: Mutex::new(connection) })
     }
 
-    /// Where the database is.
+    /// Returns the path of the database.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -81,8 +85,8 @@ impl SqliteSink {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stores the documents whose answers are not in `outcomes` yet, and adds them. What is in there when it fails is
-    /// durable.
+    /// Stores the documents that have no outcome in `outcomes` yet, and appends their outcomes. If it fails, the
+    /// documents with an outcome are durable.
     fn insert(
         &self,
         connection: &mut Connection,
@@ -90,16 +94,17 @@ impl SqliteSink {
         outcomes: &mut Vec<Outcome>,
     ) -> rusqlite::Result<()> {
         let rows = outcomes.len()..documents.len();
-        match self.transact(connection, documents, rows.clone(), Each::Plain, outcomes) {
+        match self.transact(connection, documents, rows.clone(), RowMode::Plain, outcomes) {
             Err(Fault::Refused(_)) => self.insert_with_refusals(connection, documents, rows, outcomes),
             Err(Fault::Sqlite(e)) => Err(e),
             Ok(()) => Ok(()),
         }
     }
 
-    /// The same for `rows`, where the table refuses some. Usually a savepoint takes back what the refused row has left (a
-    /// trigger's `RAISE(FAIL)` leaves what came before it). Where the whole transaction is taken back (`RAISE(ROLLBACK)`,
-    /// a constraint that is checked at its end), both halves are tried, down to the row that is the cause.
+    /// Stores `rows`, some of which the table refuses. Usually a savepoint undoes a refused row alone, including
+    /// changes that a trigger made before its `RAISE(FAIL)`. If the whole transaction is rolled back
+    /// (`RAISE(ROLLBACK)`, a constraint that is checked at the end), each half is tried separately, down to the row
+    /// that is the cause.
     fn insert_with_refusals(
         &self,
         connection: &mut Connection,
@@ -107,7 +112,7 @@ impl SqliteSink {
         rows: Range<usize>,
         outcomes: &mut Vec<Outcome>,
     ) -> rusqlite::Result<()> {
-        match self.transact(connection, documents, rows.clone(), Each::InSavepoint, outcomes) {
+        match self.transact(connection, documents, rows.clone(), RowMode::InSavepoint, outcomes) {
             Err(Fault::Refused(words)) if rows.len() == 1 => {
                 outcomes.push(Outcome::Rejected(words));
                 Ok(())
@@ -122,21 +127,22 @@ impl SqliteSink {
         }
     }
 
-    /// Stores `rows` in one transaction; `outcomes` gets their answers, or stays as it is when the transaction fails.
+    /// Stores `rows` in one transaction and appends their outcomes. If the transaction fails, `outcomes` stays as it
+    /// was.
     fn transact(
         &self,
         connection: &mut Connection,
         documents: &Documents,
         rows: Range<usize>,
-        each: Each,
+        mode: RowMode,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), Fault> {
-        // Immediate: waiting for the lock comes first, so that a batch is never half done when it has to wait.
+        // An immediate transaction waits for the lock at its beginning, so that no batch waits when it is half done.
         let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
         let done = outcomes.len();
-        let stored = self.insert_rows(&transaction, rows.map(|row| documents.get(row)), each, outcomes);
+        let stored = self.insert_rows(&transaction, rows.map(|row| documents.get(row)), mode, outcomes);
         let committed = stored.and_then(|()| match transaction.commit() {
-            Err(e) if is_constraint(&e) => Err(Fault::Refused(words_of(&e))),
+            Err(e) if is_constraint(&e) => Err(Fault::Refused(message_of(&e))),
             result => Ok(result?),
         });
         if committed.is_err() {
@@ -149,23 +155,23 @@ impl SqliteSink {
         &self,
         transaction: &Transaction<'_>,
         documents: impl Iterator<Item = EncodedDocument<'a>>,
-        each: Each,
+        mode: RowMode,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), Fault> {
         let mut insert = transaction.prepare_cached(&self.insert)?;
         for document in documents {
-            if each == Each::InSavepoint {
+            if mode == RowMode::InSavepoint {
                 transaction.prepare_cached("SAVEPOINT document")?.execute([])?;
             }
             outcomes.push(match self.insert_row(transaction, &mut insert, &document) {
-                // Without a transaction there is nothing to go back to.
-                Err(Fault::Refused(words)) if each == Each::InSavepoint && !transaction.is_autocommit() => {
+                // If the transaction is gone, there is no savepoint to go back to.
+                Err(Fault::Refused(words)) if mode == RowMode::InSavepoint && !transaction.is_autocommit() => {
                     transaction.prepare_cached("ROLLBACK TO document")?.execute([])?;
                     Outcome::Rejected(words)
                 }
                 result => result?,
             });
-            if each == Each::InSavepoint {
+            if mode == RowMode::InSavepoint {
                 transaction.prepare_cached("RELEASE document")?.execute([])?;
             }
         }
@@ -182,35 +188,36 @@ impl SqliteSink {
         match insert.execute((id, ToSqlOutput::Borrowed(ValueRef::Text(document.bytes)))) {
             Ok(0) => Ok(match transaction.prepare_cached(&self.find)?.exists([id])? {
                 true => Outcome::Duplicate,
-                false => Outcome::Rejected(LEFT_OUT.to_owned()),
+                false => Outcome::Rejected(ROW_IGNORED.to_owned()),
             }),
             Ok(_) => Ok(Outcome::Stored),
-            Err(e) if e.sqlite_error_code() == Some(ErrorCode::TooBig) => Ok(Outcome::Oversize(words_of(&e))),
-            Err(e) if is_constraint(&e) => Err(Fault::Refused(words_of(&e))),
-            // An expression of an index or a trigger failed with this row's values, unless the statement as such cannot be
-            // carried out any more, because somebody has dropped the table for example.
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::TooBig) => Ok(Outcome::Oversize(message_of(&e))),
+            Err(e) if is_constraint(&e) => Err(Fault::Refused(message_of(&e))),
+            // An expression of an index or a trigger failed with the values of this row. The same error code comes from
+            // a statement that is no longer valid, for example because somebody dropped the table. `prepare` succeeds
+            // only in the first case.
             Err(e)
                 if e.sqlite_error_code() == Some(ErrorCode::Unknown) && transaction.prepare(&self.insert).is_ok() =>
             {
-                Err(Fault::Refused(words_of(&e)))
+                Err(Fault::Refused(message_of(&e)))
             }
             Err(e) => Err(e.into()),
         }
     }
 }
 
-/// How a transaction stores each document.
+/// How a transaction treats a refused row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Each {
-    /// A refused one ends the transaction.
+enum RowMode {
+    /// A refused row ends the transaction.
     Plain,
-    /// A refused one is taken back alone.
+    /// A refused row is undone alone.
     InSavepoint,
 }
 
-/// Why a transaction failed.
+/// The reason why a transaction failed.
 enum Fault {
-    /// The table refuses a row, in SQLite's words.
+    /// The table refuses a row; the text is the message of SQLite.
     Refused(String),
     Sqlite(rusqlite::Error),
 }
@@ -250,35 +257,36 @@ impl Sink for SqliteSink {
             }
             let delay = backoff.next_delay();
             let (name, ms) = (&self.name, delay.as_millis());
-            RETRIED.tell(1, |times, _| format!("{name}: locked {times} times, tried again in {ms} ms"));
-            if let Err(ended) = wait.pause(LOCKED, delay) {
+            RETRIED.tell(1, |times, _| format!("{name}: locked {times} times, the next attempt is in {ms} ms"));
+            if let Err(ended) = wait.pause(LOCKED_REASON, delay) {
                 outcomes.resize(documents.len(), Outcome::Failed(ended.0));
                 return Ok(());
             }
         }
     }
 
-    /// Moves what is in the write-ahead log into the database, so that the one file is all there is.
+    /// Moves the content of the write-ahead log into the database, so that one file holds everything.
     fn close(&self) -> Result<()> {
         let connection = self.connection();
         match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
             Ok(()) => Ok(()),
-            // Somebody is reading: the log stays, and is part of the database.
+            // Another process is reading: the log stays and is part of the database.
             Err(e) if is_locked(&e) => Ok(()),
             Err(e) => Err(explain(&self.name, &self.path, "its log could not be merged", e)),
         }
     }
 }
 
-// WITHOUT ROWID, measured with 400,000 documents of 400 bytes: a tenth smaller than a table with an index beside it; 6 %
-// faster to fill from one source (whose ids ascend), 4 % slower from four in turn.
+// WITHOUT ROWID, measured with 400,000 documents of 400 bytes: the file is a tenth smaller than with a table and a
+// separate index. Filling it takes 6 % less time from one source (whose ids ascend), and 4 % more from four sources in
+// turn.
 fn prepare(connection: &Connection, name: &str, path: &Path, table: &str, wait: &Wait<'_>) -> Result<()> {
     let failed = |failure| match failure {
         Failure::Sqlite(e) => explain(name, path, "cannot be prepared", e),
         Failure::Ended(ended) => ended.error(name),
     };
-    connection.busy_timeout(BUSY).map_err(|e| failed(e.into()))?;
-    let shape: Vec<(String, String, bool)> = patiently(wait, || {
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|e| failed(e.into()))?;
+    let shape: Vec<(String, String, bool)> = retry_while_locked(wait, || {
         let mut query = connection.prepare("SELECT name, type, pk FROM pragma_table_info(?1)")?;
         query.query_map([table], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)? > 0)))?.collect()
     })
@@ -295,10 +303,10 @@ fn prepare(connection: &Connection, name: &str, path: &Path, table: &str, wait: 
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=8000;
          CREATE TABLE IF NOT EXISTS {table}(_id TEXT PRIMARY KEY NOT NULL, doc TEXT NOT NULL) WITHOUT ROWID;"
     );
-    patiently(wait, || connection.execute_batch(&set_up)).map_err(failed)
+    retry_while_locked(wait, || connection.execute_batch(&set_up)).map_err(failed)
 }
 
-/// Why preparing failed.
+/// The reason why preparing the database failed.
 enum Failure {
     Sqlite(rusqlite::Error),
     Ended(Ended),
@@ -310,13 +318,14 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
-/// Tries again what another process's lock is in the way of. SQLite's own time-out is not for all locks: not for the
-/// change to WAL mode, and not for the repair after a crash, which two processes that open a database at once come upon.
-fn patiently<T>(wait: &Wait<'_>, mut attempt: impl FnMut() -> rusqlite::Result<T>) -> Result<T, Failure> {
+/// Repeats `attempt` while another process has the database locked. The time-out of SQLite itself does not cover every
+/// lock: not that for the change to WAL mode, and not that for the repair after a crash, which two processes may start
+/// when they open a database at once.
+fn retry_while_locked<T>(wait: &Wait<'_>, mut attempt: impl FnMut() -> rusqlite::Result<T>) -> Result<T, Failure> {
     let mut backoff = backoff();
     loop {
         match attempt() {
-            Err(e) if is_locked(&e) => wait.pause(LOCKED, backoff.next_delay()).map_err(Failure::Ended)?,
+            Err(e) if is_locked(&e) => wait.pause(LOCKED_REASON, backoff.next_delay()).map_err(Failure::Ended)?,
             result => return Ok(result?),
         }
     }
@@ -330,25 +339,26 @@ fn is_locked(e: &rusqlite::Error) -> bool {
     matches!(e.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// Whether a constraint refuses a row: a unique index, CHECK, NOT NULL, a type, a foreign key, RAISE of a trigger.
+/// Returns whether a constraint refuses a row: a unique index, CHECK, NOT NULL, a type, a foreign key, or RAISE of a
+/// trigger.
 fn is_constraint(e: &rusqlite::Error) -> bool {
     matches!(e.sqlite_error_code(), Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch))
 }
 
-/// SQLite's own words.
-fn words_of(e: &rusqlite::Error) -> String {
+/// Returns the message of SQLite.
+fn message_of(e: &rusqlite::Error) -> String {
     match e {
         rusqlite::Error::SqliteFailure(_, Some(words)) => words.clone(),
         e => e.to_string(),
     }
 }
 
-/// The sentence for a failure of the whole database.
+/// Returns the error for a failure of the whole database.
 fn explain(name: &str, path: &Path, what: &str, e: rusqlite::Error) -> Error {
     let hint = match e.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => "; the file is not a SQLite database, name another".to_owned(),
         Some(ErrorCode::DiskFull) => disk::full(Some(path)),
-        // SQLite has other names for what it meets where there is no room: its index of the log, for one.
+        // Without room on the disk, SQLite also reports these errors, for example for the index of its log.
         Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) if disk::is_full(path) => disk::full(Some(path)),
         Some(ErrorCode::ReadOnly) => "; it may not be written to, check its permissions and its folder's".to_owned(),
         Some(ErrorCode::CannotOpen) => "; check that its folder is there and may be written to".to_owned(),

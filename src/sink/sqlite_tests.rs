@@ -27,7 +27,7 @@ fn fields_of_stored_documents_can_be_queried() {
 }
 
 #[test]
-fn what_cannot_be_a_sink_is_named_with_its_reason() {
+fn a_file_that_cannot_be_a_sink_is_named_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let diary = folder.path().join("diary.txt");
     std::fs::write(&diary, "my diary, first page. ".repeat(100)).unwrap();
@@ -46,7 +46,7 @@ fn a_database_that_may_only_be_read_is_named() {
     let path = folder.path().join("a.db");
     drop(SqliteSink::open(&path, "logs", &Waits::default()).unwrap());
     let sink = SqliteSink::open(&path, "logs", &Waits::default()).unwrap();
-    // As root no file mode forbids writing; the connection's own switch gives the same error.
+    // For root, no file mode forbids writing. The switch of the connection gives the same error.
     sink.connection().execute_batch("PRAGMA query_only=1").unwrap();
     let error = sink.store(&batch(0..3), &mut Vec::new()).unwrap_err();
     assert!(error.to_string().contains("may not be written to"), "{error}");
@@ -84,26 +84,26 @@ fn a_lock_held_beyond_the_deadline_gives_the_batch_back() {
     assert_eq!(outcomes, [Outcome::Stored, Outcome::Stored]);
 }
 
-/// Two of ten lines.
+/// A condition that is true for two of ten lines.
 const TWO: &str = "(doc LIKE '%line 3 %' OR doc LIKE '%line 7 %')";
 
-/// What the owner of a table can add to it, that refuses the rows of `TWO`, and SQLite's words for it.
+/// Additions to a table that refuse the rows of `TWO`, each with the message of SQLite.
 const REFUSALS: [(&str, &str); 13] = [
     ("CREATE UNIQUE INDEX u ON logs(CASE WHEN TWO THEN 1 ELSE _id END)", "UNIQUE constraint failed: index 'u'"),
     ("CREATE TRIGGER t AFTER INSERT ON logs WHEN TWO2 BEGIN SELECT RAISE(ABORT, 'not this one'); END", "not this one"),
     ("CREATE TRIGGER t BEFORE INSERT ON logs WHEN TWO2 BEGIN SELECT RAISE(FAIL, 'not this one'); END", "not this one"),
-    // The row is there when the statement fails.
+    // The row exists when the statement fails.
     ("CREATE TRIGGER t AFTER INSERT ON logs WHEN TWO2 BEGIN SELECT RAISE(FAIL, 'not this one'); END", "not this one"),
     ("CREATE TRIGGER t AFTER INSERT ON logs WHEN TWO2 BEGIN SELECT RAISE(ROLLBACK, 'not here'); END", "not here"),
     ("CREATE TRIGGER t BEFORE INSERT ON logs WHEN TWO2 BEGIN SELECT RAISE(IGNORE); END", "left the row out"),
-    // Checked when the transaction ends.
+    // This constraint is checked at the end of the transaction.
     (
         "CREATE TABLE known(id PRIMARY KEY);
          CREATE TABLE used(id REFERENCES known(id) DEFERRABLE INITIALLY DEFERRED);
          CREATE TRIGGER t AFTER INSERT ON logs WHEN TWO2 BEGIN INSERT INTO used VALUES(1); END",
         "FOREIGN KEY constraint failed",
     ),
-    // An expression that cannot be worked out for them.
+    // This expression cannot be computed for the two rows.
     ("CREATE INDEX i ON logs(CASE WHEN TWO THEN abs(-9223372036854775807 - 1) END)", "integer overflow"),
     ("TABLE CHECK(NOT TWO)", "CHECK constraint failed"),
     ("TABLE v AS (CASE WHEN NOT TWO THEN 1 END) NOT NULL", "NOT NULL constraint failed: logs.v"),
@@ -112,7 +112,7 @@ const REFUSALS: [(&str, &str); 13] = [
     ("TABLE v AS (CASE WHEN NOT TWO THEN 1 END) NOT NULL ON CONFLICT IGNORE", "left the row out"),
 ];
 
-/// An open sink whose table has `addition`.
+/// Returns an open sink whose table has `addition`.
 fn sink_with(path: &Path, addition: &str) -> SqliteSink {
     let of_new = TWO.replace("doc", "NEW.doc");
     let addition = addition.replace("TWO2", &of_new).replace("TWO", TWO);
@@ -126,13 +126,14 @@ fn sink_with(path: &Path, addition: &str) -> SqliteSink {
     SqliteSink::open(path, "logs", &Waits::default()).unwrap()
 }
 
-/// `ON CONFLICT DO NOTHING` without a target took what another unique index refused for a duplicate: the row vanished.
+/// Regression: `ON CONFLICT DO NOTHING` without a target took a row that another unique index refused for a duplicate,
+/// and the row was lost.
 #[test]
-fn what_a_table_refuses_is_rejected_with_its_reason_and_the_others_are_stored() {
+fn a_row_that_the_table_refuses_is_rejected_with_its_reason_and_the_others_are_stored() {
     for (addition, words) in REFUSALS {
         let folder = tempfile::tempdir().unwrap();
         let sink = sink_with(&folder.path().join("a.db"), addition);
-        // The first of a unique index is taken, so that there is a row before.
+        // The index accepts the first row, so a row must exist before.
         let unique = addition.contains("UNIQUE");
         if unique {
             let sql = "INSERT INTO logs VALUES('x', '{\"message\":\"line 3 is here\"}')";
@@ -158,9 +159,9 @@ fn what_a_table_refuses_is_rejected_with_its_reason_and_the_others_are_stored() 
     }
 }
 
-/// Where many rows take the whole transaction back, each of them costs a few transactions, and no more.
+/// If many rows roll the whole transaction back, each of them costs only a few transactions.
 #[test]
-fn many_rows_that_take_the_transaction_back_are_rejected_one_by_one() {
+fn many_rows_that_roll_the_transaction_back_are_rejected_one_by_one() {
     let folder = tempfile::tempdir().unwrap();
     let every_third = "CREATE TRIGGER t AFTER INSERT ON logs WHEN NEW.doc LIKE '%line _3 %'
                        BEGIN SELECT RAISE(ROLLBACK, 'not here'); END";
@@ -172,7 +173,7 @@ fn many_rows_that_take_the_transaction_back_are_rejected_one_by_one() {
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Stored).count(), 91);
 }
 
-/// A table that somebody drops is no fault of the documents.
+/// A dropped table is not the fault of the documents.
 #[test]
 fn a_table_that_is_gone_is_a_failure_of_the_database() {
     let folder = tempfile::tempdir().unwrap();
@@ -184,7 +185,7 @@ fn a_table_that_is_gone_is_a_failure_of_the_database() {
     assert!(error.to_string().contains("no such table"), "{error}");
 }
 
-/// SQLite's limit is a billion bytes; an expression meets it sooner.
+/// The limit of SQLite is a billion bytes. The expression of this index exceeds it for small documents.
 #[test]
 fn a_document_that_is_longer_than_a_database_takes_is_oversize() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! One suite for every sink that needs no server, with the sink in memory as oracle; then what is particular to files.
+//! One suite for every sink that needs no server, compared with the sink in memory; then tests of files.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ fn id(number: u64) -> DocumentId {
     DocumentId::new(&Origin::new(1, "test"), number * 100, format!("line {number}").as_bytes())
 }
 
-/// A batch of the documents with these numbers.
+/// Returns a batch of the documents with these numbers.
 pub(super) fn batch(numbers: impl IntoIterator<Item = u64>) -> Documents {
     let encoder = Encoder::new(&[], None).unwrap();
     let mut documents = Documents::new(Encoding::Json);
@@ -35,15 +35,15 @@ fn store(sink: &dyn Sink, numbers: impl IntoIterator<Item = u64>) -> Vec<Outcome
     let documents = batch(numbers);
     let mut outcomes = vec![Outcome::Duplicate; 3];
     sink.store(&documents, &mut outcomes).unwrap();
-    assert_eq!(outcomes.len(), documents.len(), "one answer a document");
+    assert_eq!(outcomes.len(), documents.len(), "one outcome per document");
     outcomes
 }
 
-/// A kind of sink under test: how it is named in a folder, and how what it holds is read back, in any order.
+/// A kind of sink under test: how it is named in a folder, and how its content is read back, in any order.
 struct Subject {
     spec: fn(&Path) -> String,
     read: fn(&Path) -> Vec<String>,
-    /// Whether it knows a document again.
+    /// Whether the sink recognises duplicates.
     tells_duplicates: bool,
 }
 
@@ -85,8 +85,8 @@ const SUBJECTS: &[Subject] = &[
     },
 ];
 
-/// Runs `scenario` on every subject and on the oracle; what is stored and answered must be the same, except that a
-/// subject without an index answers "stored" to a duplicate and holds it twice.
+/// Runs `scenario` on every subject and on the sink in memory. Content and outcomes must be the same. The exception is
+/// a subject without an index: it reports a duplicate as stored and holds it twice.
 fn on_every_sink(scenario: impl Fn(&dyn Fn() -> Arc<dyn Sink>) -> Vec<Outcome>) {
     let oracle = Arc::new(MemorySink::new(Encoding::Json));
     let expected = scenario(&|| oracle.clone());
@@ -176,7 +176,7 @@ fn many_threads_store_at_once_and_every_document_is_there_once() {
                 outcomes.extend(answers);
             }
         });
-        // Which of two threads is first is open; that one of them is, is not.
+        // It is open which of two threads is first, but one of them is.
         let stored = outcomes.iter().filter(|outcome| **outcome == Outcome::Stored).count();
         assert!(stored == 480 || stored == 960, "{stored}");
         outcomes.sort_by_key(|outcome| *outcome == Outcome::Duplicate);
@@ -204,7 +204,7 @@ fn the_memory_sink_rejects_and_fails_as_told() {
     assert!(!sink.is_empty());
 }
 
-/// A file `name` with `content`, in a folder that lives as long as the first value.
+/// Returns a file `name` with `content`, in a folder that lives as long as the first value.
 fn file_with(name: &str, content: impl AsRef<[u8]>) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
@@ -348,8 +348,8 @@ fn a_place_that_cannot_be_written_is_named() {
     }
 }
 
-/// The write that fails in its middle on a real file: a limit on the file's size, in a child process, because the
-/// limit and its signal hold for a whole process.
+/// A write that fails in its middle on a real file. A limit on the file size causes it, in a child process, because the
+/// limit and its signal apply to a whole process.
 #[test]
 fn a_write_that_fails_in_its_middle_is_cut_back_to_the_last_whole_block() {
     const CHILD: &str = "LOGATOR_TEST_SMALL_FILE";
@@ -365,7 +365,7 @@ fn a_write_that_fails_in_its_middle_is_cut_back_to_the_last_whole_block() {
     }
     let (_folder, path) = file_with("a.ndjson", "");
     let test = std::env::current_exe().unwrap();
-    // 64 blocks of 1 KiB or 512 bytes; the signal is ignored, so that the write itself fails.
+    // The limit is 64 blocks of 1 KiB or 512 bytes. The signal is ignored, so that the write itself fails.
     let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact sink::tests::a_write_that_fails_in_its_middle_is_cut_back_to_the_last_whole_block";
     let output = std::process::Command::new("bash").args(["-c", script]).arg(test).env(CHILD, &path).output().unwrap();
     std::io::stderr().write_all(&output.stdout).unwrap();

@@ -1,123 +1,82 @@
-//! Cutting a content into batches, whoever reads it: [`Content`] holds what has come of it and is not handed out yet,
-//! [`Cutter`] says how to cut and where batches go.
+//! Cuts a content into batches. [`Content`] holds the bytes that were read and not delivered yet. [`Cutter`] holds the
+//! limits and the receiver of the batches.
 //!
-//! A content is read into a block, which is handed out up to its last newline; what follows is carried over into the
-//! next block. Batches are slices of blocks: no line is copied but those that a block's end cuts, and those that come
-//! a few at a time. Blocks are used again when the last batch on them is acked.
+//! A reader reads a content into a block. The block is delivered up to its last newline, and the bytes after that
+//! newline are copied to the next block. Batches are slices of blocks, so only two kinds of lines are copied: lines
+//! that cross the end of a block, and lines that arrive a few at a time. A block is used again when the last batch on
+//! it is acknowledged.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::block_pool::{Block, BlockPool};
 use super::origin::FINGERPRINT_BYTES;
 use super::overlong::Overlong;
-use super::reader::{BatchReceiver, BatchSize, LongLine};
+use super::receiver::{BatchReceiver, BatchSize, LongLine};
 use crate::core::batch::{Batch, Origin};
 use crate::core::error::Result;
 use crate::state::checksum;
 
-/// Blocks that wait to be used again.
-#[derive(Debug, Default)]
-pub struct BlockPool {
-    free: Mutex<Vec<Vec<u8>>>,
-}
-
-/// The most blocks kept for later; more are out only while many batches wait.
-const FREE_BLOCKS: usize = 32;
-
-impl BlockPool {
-    fn take(&self, size: usize) -> Vec<u8> {
-        let reused = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        reused.filter(|block| block.len() == size).unwrap_or_else(|| vec![0; size])
-    }
-
-    fn give(&self, block: Vec<u8>) {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if free.len() < FREE_BLOCKS && free.first().is_none_or(|other| other.len() == block.len()) {
-            free.push(block);
-        }
-    }
-}
-
-/// A filled block, given back to its pool when the last batch on it is gone.
-struct Block {
-    bytes: Vec<u8>,
-    filled: usize,
-    pool: Arc<BlockPool>,
-    reusable: bool,
-}
-
-impl AsRef<[u8]> for Block {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes[..self.filled]
-    }
-}
-
-impl Drop for Block {
-    fn drop(&mut self) {
-        if self.reusable {
-            self.pool.give(std::mem::take(&mut self.bytes));
-        }
-    }
-}
-
-/// Less than this part of a block is copied when it is handed out: batches of a few lines, which a slow input makes,
-/// would hold a block each, and no bound counts blocks.
+/// Lines that fill less than 1/`SMALL_PART` of a block are copied before they are delivered. A slow input makes batches
+/// of a few lines. Without the copy, each of these batches would keep a whole block in memory, and no limit counts
+/// blocks.
 const SMALL_PART: usize = 8;
 
-/// How contents are cut, and where they go.
+/// How to cut contents, and which receiver gets the batches.
 pub struct Cutter<'a> {
-    /// How to cut.
+    /// The limits of a batch.
     pub size: &'a BatchSize,
-    /// Where blocks come from.
+    /// The pool that blocks are taken from.
     pub pool: &'a Arc<BlockPool>,
-    /// Where batches go.
+    /// The receiver of the batches.
     pub receiver: &'a dyn BatchReceiver,
-    /// Names a content by how it begins: called once, with the whole first line or [`FINGERPRINT_BYTES`] of it.
+    /// Returns the origin of a content from its first bytes. The function is called once, with the whole first line or
+    /// with [`FINGERPRINT_BYTES`] bytes of it.
     pub name: &'a dyn Fn(&[u8]) -> Origin,
 }
 
-/// One content, as far as it has come.
+/// The state of one content: the bytes that were read and not delivered yet.
 #[derive(Default)]
 pub struct Content {
     origin: Option<Arc<Origin>>,
-    /// Offset in the content of the first byte that is not handed out: where the block begins.
+    /// The offset in the content of the first byte that was not delivered. The block begins there.
     offset: u64,
-    /// Lines handed out.
+    /// The number of lines that were delivered.
     lines: u64,
     block: Vec<u8>,
     filled: usize,
-    /// Bytes of the block known to hold no newline.
+    /// The number of bytes at the start of the block that hold no newline, as far as was searched.
     searched: usize,
-    /// The line that is longer than the bound, and whose end has not come. Its bytes are not kept in the block.
+    /// A line that is longer than the limit and has not ended yet. The block does not hold its bytes.
     long: Option<Overlong>,
-    /// What comes first is the rest of a line whose beginning was handed out.
+    /// Whether the next bytes are the rest of a line whose first part was delivered.
     rest: bool,
 }
 
 impl Content {
-    /// Lines handed out.
+    /// The number of lines that were delivered.
     pub fn lines(&self) -> u64 {
         self.lines
     }
 
-    /// Where the first byte stands that is not handed out.
+    /// The offset in the content of the first byte that was not delivered.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Bytes that have come and belong to no whole line yet, if all whole lines are handed out.
+    /// The number of bytes of the unfinished line, provided that all whole lines were delivered.
     pub fn unfinished(&self) -> u64 {
         self.long.as_ref().map_or(self.filled as u64, Overlong::bytes)
     }
 
-    /// Whether the content has its origin, which does not change any more: something was handed out.
+    /// Whether the content has an origin. The origin is set by the first delivery and does not change after that.
     pub fn is_named(&self) -> bool {
         self.origin.is_some()
     }
 
-    /// Where to read the next bytes to: never empty.
+    /// The free part of the block, which the next bytes are read into. It is never empty.
     pub fn room(&mut self, cutter: &Cutter) -> &mut [u8] {
         if self.block.len() < cutter.size.bytes {
             let mut block = cutter.pool.take(cutter.size.bytes);
@@ -125,23 +84,23 @@ impl Content {
             self.block = block;
         }
         if self.filled == self.block.len() {
-            // A line longer than a block: a larger one, of its own.
+            // The line is longer than a block, so it gets a larger block of its own.
             self.block.resize((self.block.len() * 2).min(cutter.longest_block()).max(self.filled + 1), 0);
         }
         &mut self.block[self.filled..]
     }
 
-    /// The first `length` bytes of the room have been read.
-    pub fn came(&mut self, length: usize) {
+    /// Records that the first `length` bytes of the [room](Self::room) were filled.
+    pub fn advance(&mut self, length: usize) {
         self.filled += length;
     }
 
-    /// Whether the block has no room left.
+    /// Whether the block is full.
     pub fn is_full(&self) -> bool {
         self.filled == self.block.len()
     }
 
-    /// Whether there is a line to hand out.
+    /// Whether the block holds a whole line.
     pub fn has_line(&mut self) -> bool {
         let found = memchr::memchr(b'\n', &self.block[self.searched..self.filled]).is_some();
         if !found {
@@ -150,10 +109,10 @@ impl Content {
         found
     }
 
-    /// Hands out the whole lines that have come; `false` when no more is wanted.
+    /// Delivers the whole lines of the block. Returns `false` if the receiver wants no more.
     ///
     /// # Errors
-    /// Those of [`BatchReceiver::long_line`].
+    /// The errors of [`BatchReceiver::long_line`].
     pub fn hand_out(&mut self, cutter: &Cutter) -> Result<bool> {
         if self.long.is_some() && !self.pass_long_line(cutter)? {
             return Ok(true);
@@ -178,11 +137,11 @@ impl Content {
         self.hand_out_block(cutter, block, complete, false)
     }
 
-    /// Hands out all that has come: what has no newline is the last line, and only a part of one if it is `partial`.
-    /// `false` when no more is wanted.
+    /// Delivers all bytes of the block. If the last line has no newline, it is marked as a part of a line if `partial`
+    /// is set, and counts as a whole line otherwise. Returns `false` if the receiver wants no more.
     ///
     /// # Errors
-    /// Those of [`BatchReceiver::long_line`].
+    /// The errors of [`BatchReceiver::long_line`].
     pub fn end(&mut self, cutter: &Cutter, partial: bool) -> Result<bool> {
         if self.long.is_some() && !self.pass_long_line(cutter)? {
             self.set_aside(cutter, false, partial)?;
@@ -193,8 +152,8 @@ impl Content {
         if filled == 0 { Ok(true) } else { self.hand_out_block(cutter, block, filled, partial) }
     }
 
-    /// Gives the block back, and keeps what it holds of a line in a place of its own size.
-    pub fn park(&mut self, cutter: &Cutter) {
+    /// Returns the block to the pool, and keeps the unfinished line in memory of exactly its size.
+    pub fn return_block(&mut self, cutter: &Cutter) {
         if self.block.len() > self.filled {
             let block = std::mem::take(&mut self.block);
             self.block = block[..self.filled].to_vec();
@@ -204,26 +163,27 @@ impl Content {
         }
     }
 
-    /// Leaves out the end of a line that was handed out without it: `bytes` of it, which have come behind that line.
-    pub fn leave_out(&mut self, bytes: usize) {
+    /// Skips the first `bytes` bytes of the block. They are the line end of a line that was delivered without it.
+    pub fn skip_bytes(&mut self, bytes: usize) {
         self.block.copy_within(bytes..self.filled, 0);
         self.filled -= bytes;
         self.searched = 0;
         self.offset += bytes as u64;
     }
 
-    /// What comes next is the rest of a line whose beginning was handed out: it is a part of a line as well.
-    pub fn go_on_with_line(&mut self) {
+    /// Records that the next bytes are the rest of a line whose first part was delivered. The rest is delivered as a
+    /// part of a line as well.
+    pub fn continue_line(&mut self) {
         self.rest = true;
     }
 
-    /// Whether something has come that is not handed out.
-    pub fn has_come(&self) -> bool {
+    /// Whether the block holds bytes that were not delivered.
+    pub fn has_pending(&self) -> bool {
         self.filled > 0
     }
 
-    /// What has come and is not handed out.
-    pub fn held(&self) -> &[u8] {
+    /// The bytes that were read and not delivered.
+    pub fn pending(&self) -> &[u8] {
         &self.block[..self.filled]
     }
 
@@ -231,7 +191,8 @@ impl Content {
         Arc::clone(self.origin.get_or_insert_with(|| Arc::new((cutter.name)(beginning))))
     }
 
-    /// Hands out the first `complete` bytes of `block`: whole lines, but for the last if it is `partial` and has no newline.
+    /// Delivers the first `complete` bytes of `block`. They are whole lines, except that the last line may lack its
+    /// newline. In that case `partial` says whether it is only a part of a line.
     fn hand_out_block(&mut self, cutter: &Cutter, block: Vec<u8>, complete: usize, partial: bool) -> Result<bool> {
         let origin = self.origin(cutter, &block[..complete]);
         let size = block.len();
@@ -247,13 +208,14 @@ impl Content {
         if !std::mem::take(&mut self.rest) {
             return self.hand_out_lines(cutter, &origin, &data, size, partial);
         }
-        // A batch of its own, since only the last line of a batch can be said to be a part.
+        // The rest of the line gets a batch of its own, because only the last line of a batch can be marked as a part.
         let rest = memchr::memchr(b'\n', &data).map_or(complete, |newline| newline + 1);
         Ok(self.hand_out_lines(cutter, &origin, &data.slice(..rest), size, true)?
             && self.hand_out_lines(cutter, &origin, &data.slice(rest..), size, partial)?)
     }
 
-    /// Hands out lines, which stand in a block of `size` bytes; the last of them is a part of a line if it is `partial`.
+    /// Delivers the lines `data`, which are a slice of a block of `size` bytes. If `partial` is set, the last line is
+    /// only a part of a line.
     fn hand_out_lines(
         &mut self,
         cutter: &Cutter,
@@ -265,7 +227,7 @@ impl Content {
         let (max_line, complete) = (cutter.size.max_line, data.len());
         let mut start = 0;
         if complete > max_line {
-            // Only a block longer than the bound can hold a line that is too long.
+            // Only a block that is larger than the limit for lines can hold a line that is too long.
             for line in crate::core::lines::lines(data) {
                 if line.bytes.len() <= max_line {
                     continue;
@@ -293,32 +255,32 @@ impl Content {
         Ok(self.cut(cutter, origin, &data.slice(start..), size, partial))
     }
 
-    /// Cuts lines, which stand in a block of `block` bytes, into batches of about equal size within the bounds. The last of
-    /// them is a part of a line if it is `partial`.
+    /// Cuts the lines `data`, which are a slice of a block of `block` bytes, into batches of about equal size within
+    /// the limits. If `partial` is set, the last line is only a part of a line.
     fn cut(&mut self, cutter: &Cutter, origin: &Arc<Origin>, data: &Bytes, block: usize, partial: bool) -> bool {
         let size = cutter.size;
-        // A line longer than a block has made this one larger.
+        // A line that is longer than a block has made this block larger.
         let large = block > size.bytes;
         let lines = crate::core::lines::count(data);
         if lines == 0 {
             return true;
         }
-        let pieces = lines.div_ceil(size.lines).max(data.len().div_ceil(size.bytes));
-        let lines_a_piece = lines.div_ceil(pieces);
+        let parts = lines.div_ceil(size.lines).max(data.len().div_ceil(size.bytes));
+        let lines_per_part = lines.div_ceil(parts);
         let mut start = 0;
         while start < data.len() {
-            let (length, count) = match pieces {
+            let (length, count) = match parts {
                 1 => (data.len(), lines),
-                _ => piece(&data[start..], lines_a_piece, size.bytes),
+                _ => part(&data[start..], lines_per_part, size.bytes),
             };
             let end = start + length;
-            let mut piece = data.slice(start..end);
-            if large && piece.len() < block / 2 {
-                // Whoever gets it takes it for a slice of a block of the usual size.
-                piece = Bytes::copy_from_slice(&piece);
+            let mut part = data.slice(start..end);
+            if large && part.len() < block / 2 {
+                // The queue assumes that a batch is a slice of a block of the usual size.
+                part = Bytes::copy_from_slice(&part);
             }
-            // A block is far smaller than 4 GiB.
-            let batch = Batch::new(Arc::clone(origin), self.offset, count as u32, piece);
+            // The number of lines fits into 32 bits, because a block is far smaller than 4 GiB.
+            let batch = Batch::new(Arc::clone(origin), self.offset, count as u32, part);
             let batch = batch.with_partial(partial && end == data.len());
             if !cutter.receiver.batch(batch) {
                 return false;
@@ -330,7 +292,8 @@ impl Content {
         true
     }
 
-    /// All that is held is the beginning of a line that is too long: from here on only its checksums are kept.
+    /// Starts a line that is too long: the whole block holds its beginning. From now on only its hash and checksum are
+    /// kept.
     fn begin_long_line(&mut self, cutter: &Cutter) {
         let block = std::mem::take(&mut self.block);
         let held = &block[..std::mem::take(&mut self.filled)];
@@ -339,7 +302,8 @@ impl Content {
         self.long = Some(Overlong::new(origin, held, cutter.size.max_line));
     }
 
-    /// Takes what has come of the long line. `true` when it has ended and was set aside; what follows it is held.
+    /// Adds the new bytes to the long line. Returns `true` if the line has ended and was set aside. The block then
+    /// holds the bytes that follow the line.
     fn pass_long_line(&mut self, cutter: &Cutter) -> Result<bool> {
         let Some(long) = &mut self.long else { return Ok(true) };
         let newline = memchr::memchr(b'\n', &self.block[..self.filled]);
@@ -365,16 +329,16 @@ impl Content {
 }
 
 impl Cutter<'_> {
-    /// The most bytes held while looking for a newline: one more than a line may have (and a carriage return), and
-    /// enough for the fingerprint.
+    /// The most bytes that a block holds while no newline is found: the longest line with its carriage return and one
+    /// byte more, but at least the bytes of a fingerprint and the usual size of a block.
     fn longest_block(&self) -> usize {
         (self.size.max_line + 2).max(FINGERPRINT_BYTES).max(self.size.bytes)
     }
 }
 
-/// The length of the longest run of lines at the beginning of `data` that has at most `lines` lines and `bytes` bytes,
-/// or of its first line if that is longer; and how many lines it has.
-fn piece(data: &[u8], lines: usize, bytes: usize) -> (usize, usize) {
+/// The length and the number of lines of the next batch: the longest run of lines at the start of `data` that has at
+/// most `lines` lines and `bytes` bytes. If the first line is longer than `bytes`, the batch is that line.
+fn part(data: &[u8], lines: usize, bytes: usize) -> (usize, usize) {
     let newlines = memchr::memchr_iter(b'\n', data).map(|newline| newline + 1);
     let last = (data.last() != Some(&b'\n')).then_some(data.len());
     let (mut length, mut count) = (0, 0);

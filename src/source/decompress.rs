@@ -1,4 +1,4 @@
-//! Telling a compression by its first bytes, and undoing it.
+//! Detects a compression by the first bytes of a content, and decompresses the content.
 
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
@@ -11,34 +11,34 @@ use super::gzip::GzipReader;
 /// How content is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// Not at all.
+    /// No compression.
     None,
     /// gzip, RFC 1952.
     Gzip,
-    /// Zstandard, RFC 8878; several frames and skippable frames included.
+    /// Zstandard, RFC 8878. A content may have several frames and skippable frames.
     Zstd,
-    /// bzip2, one or more streams.
+    /// bzip2, with one or more streams.
     Bzip2,
-    /// xz, one or more streams.
+    /// xz, with one or more streams.
     Xz,
 }
 
-/// As many bytes as it takes to tell every compression.
+/// The number of first bytes that suffice to detect every compression.
 pub const MAGIC_BYTES: usize = 6;
 
-/// What undoing a compression may keep in memory, in MiB. Nothing that xz makes needs more without being told to, and
-/// it is where zstd itself stops. gzip and bzip2 cannot ask for as much.
+/// The most memory that a decoder may use, in MiB. xz needs more only for files that were made with special options,
+/// and zstd has the same limit by default. gzip and bzip2 need much less.
 pub const MOST_MEMORY_MIB: u64 = 128;
 
-/// Whether the content asks for more than [`MOST_MEMORY_MIB`].
+/// Whether `error` says that the content needs more memory than [`MOST_MEMORY_MIB`].
 pub fn wants_too_much(error: &io::Error) -> bool {
     let lzma = error.get_ref().and_then(|error| error.downcast_ref::<liblzma::stream::Error>());
-    // zstd's errors are known by their text alone.
+    // zstd's errors have no kinds, only texts.
     matches!(lzma, Some(liblzma::stream::Error::MemLimit)) || error.to_string().contains("too much memory")
 }
 
 impl Compression {
-    /// Tells the compression from how the content begins.
+    /// Detects the compression from the first bytes of a content.
     pub fn of(beginning: &[u8]) -> Compression {
         match beginning {
             [0x1f, 0x8b, 0x08, ..] => Compression::Gzip,
@@ -49,7 +49,7 @@ impl Compression {
         }
     }
 
-    /// Whether `beginning` may still turn out to be the beginning of a compressed content.
+    /// Whether `beginning` may be the start of the first bytes of a compressed content.
     fn is_magic_so_far(beginning: &[u8]) -> bool {
         const MAGICS: [&[u8]; 4] = [&[0x1f, 0x8b, 0x08], &[0x28, 0xb5, 0x2f, 0xfd], b"BZh", b"\xfd7zXZ\0"];
         let skippable = |bytes: &[u8]| {
@@ -61,12 +61,13 @@ impl Compression {
         MAGICS.iter().any(|magic| beginning.iter().zip(*magic).all(|(a, b)| a == b)) || skippable(beginning)
     }
 
-    /// Whether more bytes are needed to [tell](Compression::of) the compression of what begins with `beginning`.
+    /// Whether more bytes are needed to [detect](Compression::of) the compression of a content that begins with
+    /// `beginning`.
     pub fn may_begin(beginning: &[u8]) -> bool {
         Compression::of(beginning) == Compression::None && Self::is_magic_so_far(beginning)
     }
 
-    /// The name a message uses.
+    /// The name of the compression in messages.
     pub fn name(self) -> &'static str {
         match self {
             Compression::None => "plain",
@@ -77,7 +78,7 @@ impl Compression {
         }
     }
 
-    /// A reader of the content of `input`.
+    /// Returns a reader that decompresses `input`.
     pub fn reader<'a, R: BufRead + Send + 'a>(self, input: R) -> io::Result<Box<dyn Read + Send + 'a>> {
         Ok(match self {
             Compression::None => Box::new(input),
@@ -92,14 +93,14 @@ impl Compression {
     }
 }
 
-/// A buffered reader that tells how far its reader has come, in bytes of the file, to whoever watches.
+/// A buffered reader that counts the bytes that were consumed from it. Others can read the count while it is in use.
 pub struct Tracked<R> {
     input: R,
     position: Arc<AtomicU64>,
 }
 
 impl<R> Tracked<R> {
-    /// Adds what is consumed to `position`.
+    /// Adds the bytes that are consumed from `input` to `position`.
     pub fn new(input: R, position: Arc<AtomicU64>) -> Self {
         Tracked { input, position }
     }

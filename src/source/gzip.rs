@@ -1,39 +1,39 @@
-//! gzip, member after member, as `zcat` reads it, with two differences that matter to logs: what was inflated before
-//! damage is delivered to the last byte, and members may be joined by zero padding.
+//! Decompresses gzip, member after member, as `zcat` does. There are two differences that matter to logs: all bytes
+//! before a damaged place are delivered, and zero padding between members is skipped.
 
 use std::io::{self, BufRead, Read};
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-/// The window of every gzip file is at most 2^15 bytes.
+/// Every gzip file has a window of at most 2^15 bytes.
 const WINDOW_BITS: u8 = 15;
 
-/// Inflates a stream of gzip members (RFC 1952). Checksums and lengths of each member are verified.
+/// Decompresses a stream of gzip members (RFC 1952). It checks the checksum and the length of each member.
 pub struct GzipReader<R> {
     input: R,
     inflate: Decompress,
     state: State,
-    /// Found after bytes that were still good; reported by the read that follows.
+    /// An error that was found after good bytes. The next read reports it.
     damage: Option<io::Error>,
 }
 
 #[derive(PartialEq)]
 enum State {
-    /// Inside a member.
+    /// Inside of a member.
     Member,
-    /// After a complete member: another one, padding, or the end.
+    /// After a complete member. Another member, padding or the end follows.
     Between,
-    /// Nothing follows.
+    /// At the end.
     End,
 }
 
 impl<R: BufRead> GzipReader<R> {
-    /// Reads members from `input`, which stands at the first.
+    /// A reader of the members in `input`, which must be at the start of the first member.
     pub fn new(input: R) -> Self {
         GzipReader { input, inflate: Decompress::new_gzip(WINDOW_BITS), state: State::Member, damage: None }
     }
 
-    /// Skips padding and looks whether another member begins.
+    /// Skips padding, and checks whether another member begins.
     fn next_member(&mut self) -> io::Result<()> {
         loop {
             let buffer = self.input.fill_buf()?;

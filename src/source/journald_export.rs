@@ -1,82 +1,82 @@
-//! systemd's Journal Export Format (`journalctl -o export`), made lines: each entry becomes a JSON object with the fields and
-//! values that `journalctl -o json --all` gives it.
+//! Converts systemd's Journal Export Format (`journalctl -o export`) to lines. Each entry becomes a JSON object with
+//! the same fields and values as in `journalctl -o json --all`.
 //!
-//! The format is described at <https://systemd.io/JOURNAL_EXPORT_FORMATS/>: a field a line, `NAME=text`; a value with
-//! control characters is `NAME`, a newline, its length in 8 bytes (little endian), its bytes and a newline. An empty line
-//! ends an entry.
+//! The format is described at <https://systemd.io/JOURNAL_EXPORT_FORMATS/>. Each field is a line `NAME=text`. A value
+//! with control characters is written as `NAME`, a newline, the length of the value in 8 bytes (little endian), the
+//! value, and a newline. An empty line ends an entry.
 //!
 //! | a value | in JSON |
 //! |---|---|
 //! | UTF-8 | a string |
 //! | other bytes | an array of numbers |
-//! | beyond [`MOST`] bytes of its entry | `null`, as journalctl has it beyond 4,096 without `--all` |
-//! | of a name that comes again | all of them in an array |
+//! | a value beyond [`MAX_ENTRY_BYTES`] of its entry | `null`, as in journalctl beyond 4,096 bytes without `--all` |
+//! | several values of one field name | an array of them |
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read};
 
-/// How every export begins: each entry's first field is its cursor.
+/// The first bytes of every export. The first field of each entry is its cursor.
 pub const MAGIC: &[u8] = b"__CURSOR=s=";
 
-/// Whether what begins with `beginning` may still turn out to be an export.
+/// Whether `beginning` may be the start of an export, and more bytes are needed to be sure.
 pub fn may_begin(beginning: &[u8]) -> bool {
     beginning.len() < MAGIC.len() && MAGIC.starts_with(beginning)
 }
 
-/// The most bytes of an entry that are kept. Who may log may log a gigabyte.
-const MOST: usize = 4 << 20;
+/// The most bytes of an entry that are kept. Anyone who may write to the journal may write a gigabyte.
+const MAX_ENTRY_BYTES: usize = 4 << 20;
 
-/// The most fields of an entry; journald takes 1,024.
-const MOST_FIELDS: usize = 4096;
+/// The most fields of an entry. journald allows 1,024.
+const MAX_FIELDS: usize = 4096;
 
-/// The most bytes of a field's name; journald takes 64, and adds some of its own with `__` in front.
-const LONGEST_NAME: usize = 256;
+/// The most bytes of a field's name. journald allows 64 bytes, and adds names of its own with the prefix `__`.
+const MAX_NAME_BYTES: usize = 256;
 
 /// Reads an export as lines of JSON.
 pub struct ExportReader<R> {
     input: R,
     state: State,
     entry: Entry,
-    /// What is being read: a line, or a value.
+    /// The part of the current line or value that was read.
     partial: Vec<u8>,
-    /// Lines, and how much of them was given away.
+    /// Finished lines of JSON, and the number of their bytes that were returned to the caller.
     lines: Vec<u8>,
     given: usize,
-    /// Found behind lines that were still good; reported by the read that follows.
+    /// An error that was found after good lines. The next read reports it.
     damage: Option<io::Error>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// In a line; whether what is kept of it is its beginning only.
+    /// In a line. `cut` says whether only the beginning of the line was kept.
     Line { cut: bool },
-    /// In a length, of which so many bytes are there.
+    /// In a length, of which `digits` bytes were read.
     Length { digits: u8, length: u64 },
-    /// In a value of which so much is to come.
+    /// In a value, of which `left` bytes are missing.
     Value { left: u64, cut: bool },
-    /// Behind a value.
+    /// After a value, where a newline must follow.
     Newline,
-    /// Nothing follows, or nothing that can be read.
+    /// At the end, or after an error.
     End,
 }
 
-/// The fields so far, in the order of their names' first coming.
+/// The fields of an entry, in the order in which their names first occur.
 #[derive(Default)]
 struct Entry {
     fields: Vec<(String, Vec<Value>)>,
     by_name: HashMap<String, usize>,
-    /// The name of a value that is being read.
+    /// The name of the value that is being read.
     name: String,
-    /// Values.
+    /// The number of values.
     count: usize,
     bytes: usize,
 }
 
-/// Bytes; `None` where there were too many.
+/// The bytes of a value; `None` if the value was too long.
 type Value = Option<Vec<u8>>;
 
 impl<R: BufRead> ExportReader<R> {
-    /// Reads entries from `input`.
+    /// A reader of the entries in `input`.
     pub fn new(input: R) -> Self {
         ExportReader {
             input,
@@ -89,13 +89,13 @@ impl<R: BufRead> ExportReader<R> {
         }
     }
 
-    /// Reads once, and makes lines of what that holds. What has come is never held back for what may come.
+    /// Reads once, and converts the new bytes. Lines that are complete are never held back.
     fn advance(&mut self) -> io::Result<()> {
         let input = self.input.fill_buf()?;
         if input.is_empty() {
             let whole = self.entry.count == 0 && self.partial.is_empty() && self.state == State::Line { cut: false };
             self.state = State::End;
-            return if whole { Ok(()) } else { Err(damage(io::ErrorKind::UnexpectedEof, "ends amid an entry")) };
+            return if whole { Ok(()) } else { Err(damage(io::ErrorKind::UnexpectedEof, "ends inside of an entry")) };
         }
         let mut rest = input;
         let mut taken = Ok(());
@@ -113,7 +113,7 @@ impl<R: BufRead> ExportReader<R> {
     }
 }
 
-/// Takes what `rest` has for `state`; answers what comes next, and how many bytes were taken.
+/// Processes the first bytes of `rest`. Returns the next state and the number of bytes that were used.
 fn step(
     state: State,
     rest: &[u8],
@@ -159,15 +159,15 @@ fn step(
             (State::Newline, length, Ok(()))
         }
         State::Newline if rest[0] == b'\n' => (State::Line { cut: false }, 1, Ok(())),
-        State::Newline => (State::End, 0, Err(damage(io::ErrorKind::InvalidData, "has no newline behind a value"))),
+        State::Newline => (State::End, 0, Err(damage(io::ErrorKind::InvalidData, "has no newline after a value"))),
         State::End => (State::End, rest.len(), Ok(())),
     }
 }
 
-/// Adds `part` to `partial` as far as the bound allows; whether something was left out.
+/// Appends `part` to `partial` within the limit. Returns whether some bytes were left out.
 fn keep(part: &[u8], partial: &mut Vec<u8>, others: usize) -> bool {
-    // A name is always kept, so that its value can be null.
-    let room = MOST.saturating_sub(others).max(LONGEST_NAME + 1).saturating_sub(partial.len());
+    // There is always room for a field's name, so that its value can be `null`.
+    let room = MAX_ENTRY_BYTES.saturating_sub(others).max(MAX_NAME_BYTES + 1).saturating_sub(partial.len());
     partial.extend_from_slice(&part[..part.len().min(room)]);
     part.len() > room
 }
@@ -177,10 +177,11 @@ fn damage(kind: io::ErrorKind, what: &str) -> io::Error {
 }
 
 impl Entry {
-    /// Takes a line: a field, the name of one whose value follows (then `true`), or the end of the entry.
+    /// Processes a line. It is a field, the name of a field whose value follows (the result is then `true`), or the end
+    /// of the entry.
     fn line(&mut self, line: &[u8], cut: bool, lines: &mut Vec<u8>) -> io::Result<bool> {
         if line.is_empty() {
-            // Several empty lines are one.
+            // Several empty lines count as one.
             if self.count > 0 {
                 std::mem::take(self).write(lines);
             }
@@ -189,11 +190,11 @@ impl Entry {
         let wrong = |what| Err(damage(io::ErrorKind::InvalidData, what));
         let equals = memchr::memchr(b'=', line);
         let name = &line[..equals.unwrap_or(line.len())];
-        if name.is_empty() || name.len() > LONGEST_NAME {
+        if name.is_empty() || name.len() > MAX_NAME_BYTES {
             return wrong("has a field without a name, or a name without an end");
         }
-        let Ok(name) = std::str::from_utf8(name) else { return wrong("has a field whose name is no text") };
-        if self.count >= MOST_FIELDS {
+        let Ok(name) = std::str::from_utf8(name) else { return wrong("has a field whose name is not UTF-8") };
+        if self.count >= MAX_FIELDS {
             return wrong("has an entry of more than 4,096 fields");
         }
         name.clone_into(&mut self.name);
@@ -249,7 +250,7 @@ fn write_list<T>(items: &[T], out: &mut Vec<u8>, write: impl Fn(&T, &mut Vec<u8>
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
-    // Writing to memory cannot fail, and text can always be written.
+    // Writing to memory cannot fail, and every string is valid JSON.
     let _ = serde_json::to_writer(out, text);
 }
 
@@ -330,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_value_beyond_the_bound_is_null_and_the_next_entry_is_whole() {
-        let long = vec![b'x'; MOST + 1];
+        let long = vec![b'x'; MAX_ENTRY_BYTES + 1];
         for field in [[&b"CORE="[..], &long, b"\n"].concat(), binary("CORE", &long)] {
             let bytes = [&b"__CURSOR=s=1\n"[..], &field, b"A=1\n\n__CURSOR=s=2\nA=2\n\n"].concat();
             let (content, error) = read_all(&bytes, 1 << 16, 1 << 16);
@@ -345,16 +346,16 @@ mod tests {
     #[test]
     fn what_is_no_export_is_told_behind_what_was_one() {
         let good = b"__CURSOR=s=1\n\n";
-        let many = "A=1\n".repeat(MOST_FIELDS + 1);
+        let many = "A=1\n".repeat(MAX_FIELDS + 1);
         let claimed = [&b"A\n"[..], &u64::MAX.to_le_bytes(), b"short"].concat();
         for (bad, kind, word) in [
-            (&b"A=1\n"[..], io::ErrorKind::UnexpectedEof, "amid an entry"),
-            (b"A=1", io::ErrorKind::UnexpectedEof, "amid an entry"),
-            (b"A\n\x05\0", io::ErrorKind::UnexpectedEof, "amid an entry"),
-            (&claimed, io::ErrorKind::UnexpectedEof, "amid an entry"),
-            (b"A\n\x01\0\0\0\0\0\0\0xy\n", io::ErrorKind::InvalidData, "no newline behind a value"),
+            (&b"A=1\n"[..], io::ErrorKind::UnexpectedEof, "inside of an entry"),
+            (b"A=1", io::ErrorKind::UnexpectedEof, "inside of an entry"),
+            (b"A\n\x05\0", io::ErrorKind::UnexpectedEof, "inside of an entry"),
+            (&claimed, io::ErrorKind::UnexpectedEof, "inside of an entry"),
+            (b"A\n\x01\0\0\0\0\0\0\0xy\n", io::ErrorKind::InvalidData, "no newline after a value"),
             (b"=1\n", io::ErrorKind::InvalidData, "without a name"),
-            (b"\xff=1\n", io::ErrorKind::InvalidData, "no text"),
+            (b"\xff=1\n", io::ErrorKind::InvalidData, "not UTF-8"),
             (many.as_bytes(), io::ErrorKind::InvalidData, "more than 4,096 fields"),
         ] {
             let (content, error) = read_all(&[good, bad].concat(), 32, 32);

@@ -1,27 +1,28 @@
-//! Naming a source by its content, so that a renamed, rotated or re-compressed file is the same source.
+//! Identifies a source by its content. A file that is renamed, rotated or compressed again stays the same source.
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::inputs::Input;
 use crate::core::lines::without_carriage_return;
 
-/// How many bytes of the first line count at most.
+/// The most bytes of the first line that count for the fingerprint.
 pub const FINGERPRINT_BYTES: usize = 4096;
 
-/// What `--origin` says.
+/// The value of `--origin`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum OriginRule {
-    /// The content's first line names it. Stable while the file grows, is renamed, or is compressed.
+    /// The first line of the content identifies it. The origin stays the same while the file grows, is renamed, or is
+    /// compressed.
     #[default]
     Fingerprint,
-    /// The absolute path names it: for files whose lines are all alike.
+    /// The absolute path identifies the content. This is for files whose lines are all alike.
     Path,
-    /// The user names it.
+    /// The user gives the origin.
     Name(String),
 }
 
 impl OriginRule {
-    /// Reads the flag's value: `fingerprint`, `path`, or a name.
+    /// Parses the value of the flag: `fingerprint`, `path`, or a name.
     pub fn parse(text: &str) -> OriginRule {
         match text {
             "fingerprint" => OriginRule::Fingerprint,
@@ -30,7 +31,7 @@ impl OriginRule {
         }
     }
 
-    /// The number that stands for `input`, whose content starts with `beginning`.
+    /// The number of the origin of `input`, whose content starts with `beginning`.
     ///
     /// `beginning` must hold the whole first line, or [`FINGERPRINT_BYTES`] of it.
     pub fn id(&self, input: &Input, beginning: &[u8]) -> u64 {
@@ -47,8 +48,9 @@ impl OriginRule {
     }
 }
 
-/// The fingerprint of content that starts with `beginning`: the hash of its first line, at most [`FINGERPRINT_BYTES`]
-/// of it. No more than the first line can count: a file that has but one line today must keep its name tomorrow.
+/// The fingerprint of a content that starts with `beginning`: the hash of the first line, or of the first
+/// [`FINGERPRINT_BYTES`] bytes of it. Only the first line counts, because a file that has one line today must keep its
+/// origin tomorrow.
 pub fn fingerprint(beginning: &[u8]) -> u64 {
     let window = &beginning[..beginning.len().min(FINGERPRINT_BYTES)];
     let line = match memchr::memchr(b'\n', window) {

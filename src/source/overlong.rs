@@ -1,10 +1,11 @@
-//! A line that is too long, while it comes in pieces: its beginning and its checksums are kept.
+//! A line that is too long for a batch, while its parts are read. Only its beginning, its hash and its checksum are
+//! kept.
 
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::reader::LongLine;
+use super::receiver::LongLine;
 use crate::core::batch::Origin;
 use crate::core::lines::without_carriage_return;
 use crate::state::checksum;
@@ -14,16 +15,16 @@ pub(super) struct Overlong {
     origin: Arc<Origin>,
     beginning: Vec<u8>,
     hash: Xxh3Default,
-    /// Without its end.
+    /// The length without the line's end.
     length: u64,
     with_end: u64,
     checksum: u64,
-    /// The last byte was a carriage return, of which it is not known whether it belongs to the line's end.
+    /// Whether the last byte was a carriage return. The next byte decides whether it belongs to the line's end.
     carriage_return: bool,
 }
 
 impl Overlong {
-    /// `held` has come of it.
+    /// Starts a line with its first bytes `held`.
     pub(super) fn new(origin: Arc<Origin>, held: &[u8], max_line: usize) -> Self {
         let mut line = Overlong {
             origin,
@@ -38,30 +39,30 @@ impl Overlong {
         line
     }
 
-    /// Bytes that have come, its end included.
+    /// The number of bytes that were read of the line, its end included.
     pub(super) fn bytes(&self) -> u64 {
         self.with_end
     }
 
-    /// The next piece. The newline is the last byte of the last one.
-    pub(super) fn add(&mut self, piece: &[u8]) {
-        self.checksum = checksum::join(self.checksum, checksum::of(piece), piece.len() as u64);
-        self.with_end += piece.len() as u64;
-        let piece = piece.strip_suffix(b"\n").unwrap_or(piece);
-        if piece.is_empty() {
+    /// Adds the next part. The newline, if there is one, is the last byte of the last part.
+    pub(super) fn add(&mut self, part: &[u8]) {
+        self.checksum = checksum::join(self.checksum, checksum::of(part), part.len() as u64);
+        self.with_end += part.len() as u64;
+        let part = part.strip_suffix(b"\n").unwrap_or(part);
+        if part.is_empty() {
             return;
         }
         if std::mem::take(&mut self.carriage_return) {
             self.hash.update(b"\r");
             self.length += 1;
         }
-        let line = without_carriage_return(piece);
-        self.carriage_return = line.len() < piece.len();
+        let line = without_carriage_return(part);
+        self.carriage_return = line.len() < part.len();
         self.hash.update(line);
         self.length += line.len() as u64;
     }
 
-    /// All has come; `closed` if with its newline, `partial` if it is a part of a line.
+    /// Ends the line. `closed` says whether it has a newline, and `partial` whether it is only a part of a line.
     pub(super) fn finish(self, offset: u64, closed: bool, partial: bool) -> LongLine {
         LongLine {
             origin: self.origin,

@@ -1,29 +1,30 @@
-//! Which lines of a content are settled: compared with the extents of earlier runs, while the content goes by.
+//! Decides which lines of a content are settled. It compares the content with the extents of earlier runs while the
+//! content is read.
 //!
-//! A [`ReplayFilter`] takes the content's lines in order and gives them back in order, each run of them as settled or not. What
-//! lies in an extent that is not yet complete is held back. Extents may overlap in any way: they may be of several contents
-//! that share an origin.
+//! A [`ReplayFilter`] takes the lines of a content in order and returns them in order. Each run of lines is returned as
+//! settled or as not settled. Lines in an extent whose end was not reached yet are held back. Extents may overlap in
+//! any way, because they may belong to several contents with the same origin.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::core::batch::Batch;
 use crate::core::lines;
-use crate::source::reader::LongLine;
+use crate::source::receiver::LongLine;
 use crate::state::{Known, checksum};
 
-/// What comes out.
+/// The decision about a run of lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sifted {
-    /// Lines to be delivered.
-    Batch(Batch),
-    /// A long line to be set aside.
-    Long(LongLine),
-    /// Lines that are settled: where, how many bytes and how many lines.
+pub enum Decision {
+    /// Lines that must be delivered.
+    Deliver(Batch),
+    /// A long line that must be set aside.
+    SetAside(LongLine),
+    /// Lines that are settled: their offset, the number of their bytes, and the number of lines.
     Settled(u64, u64, u64),
 }
 
-/// What goes in.
+/// Lines that wait for a decision.
 #[derive(Debug)]
 enum Held {
     Batch(Batch),
@@ -39,10 +40,10 @@ impl Held {
     }
 }
 
-/// An extent of which a part has gone by.
+/// An extent that began and did not end yet.
 #[derive(Debug)]
 struct Open {
-    /// The checksum of the content before it.
+    /// The checksum of the content before the extent.
     before: u64,
     known: Known,
 }
@@ -50,26 +51,26 @@ struct Open {
 /// See the [module](self).
 #[derive(Debug)]
 pub struct ReplayFilter {
-    /// By start.
+    /// The extents of earlier runs, by start.
     known: Arc<[Known]>,
-    /// The first of them that has not begun.
+    /// The index in `known` of the first extent that did not begin yet.
     next: usize,
-    /// Those that have begun, by start and index.
+    /// The extents that began and did not end yet, by start and index.
     open: BTreeMap<(u64, usize), Open>,
-    /// The same by end.
+    /// The same extents by end, start and index.
     ends: BTreeSet<(u64, u64, usize)>,
-    /// The extents that the content equals, and that end behind the lines already given back.
+    /// The extents that equal the content, and that end after the lines that were returned.
     equal: Vec<Known>,
-    /// For each lineage whether all that was compared agreed.
+    /// For each lineage: whether all extents that were compared equal the content.
     lineages: HashMap<u32, bool>,
-    /// Bytes that have gone by, and their checksum.
+    /// The number of bytes that were taken, and their checksum.
     position: u64,
     checksum: u64,
     held: VecDeque<Held>,
 }
 
 impl ReplayFilter {
-    /// A replay filter for a content that may equal `known`, which are ordered by start.
+    /// A filter for a content that may equal some of the extents `known`, which are ordered by start.
     pub fn new(known: Arc<[Known]>) -> ReplayFilter {
         let mut filter = ReplayFilter {
             known,
@@ -86,23 +87,24 @@ impl ReplayFilter {
         filter
     }
 
-    /// Whether nothing can be settled from here on, and nothing is held: the replay filter is not needed any more.
-    pub fn is_through(&self) -> bool {
+    /// Whether no later line can be settled and no line is held back. The filter is not needed any more.
+    pub fn is_exhausted(&self) -> bool {
         self.held.is_empty() && self.open.is_empty() && self.next == self.known.len() && self.equal.is_empty()
     }
 
-    /// From where on lines are held back, if they are.
+    /// The offset of the first line that is held back, if any.
     pub fn held_from(&self) -> Option<u64> {
         self.held.front().map(Held::start)
     }
 
-    /// The lineage that the content goes on with: the first with which all that was compared agrees.
+    /// The lineage that the content continues: the first one whose extents all equal the content, as far as they were
+    /// compared.
     pub fn lineage(&self) -> Option<u32> {
         self.lineages.iter().filter(|(_, agrees)| **agrees).map(|(&lineage, _)| lineage).min()
     }
 
     /// Takes the next lines of the content.
-    pub fn batch(&mut self, batch: Batch, out: &mut Vec<Sifted>) {
+    pub fn batch(&mut self, batch: Batch, out: &mut Vec<Decision>) {
         let mut rest = &batch.data[..];
         while !rest.is_empty() {
             let to_mark = self
@@ -113,18 +115,18 @@ impl ReplayFilter {
             rest = behind;
         }
         self.held.push_back(Held::Batch(batch));
-        self.give_back(out);
+        self.emit_decided(out);
     }
 
-    /// Takes a long line as the next of the content.
-    pub fn long_line(&mut self, line: LongLine, out: &mut Vec<Sifted>) {
+    /// Takes a long line as the next line of the content.
+    pub fn long_line(&mut self, line: LongLine, out: &mut Vec<Decision>) {
         self.pass(line.length_with_end, line.checksum);
         self.held.push_back(Held::Long(line));
-        self.give_back(out);
+        self.emit_decided(out);
     }
 
-    /// Looks at what has come of a line whose end has not: extents that end within it are complete.
-    pub fn ahead(&mut self, unfinished: &[u8], out: &mut Vec<Sifted>) {
+    /// Takes the first bytes of a line whose end was not read yet. Extents that end within these bytes are compared.
+    pub fn look_ahead(&mut self, unfinished: &[u8], out: &mut Vec<Decision>) {
         while let Some(&(end, start, index)) = self.ends.first()
             && let Ok(within) = usize::try_from(end - self.position)
             && let Some(bytes) = unfinished.get(..within)
@@ -134,24 +136,25 @@ impl ReplayFilter {
             let checksum = checksum::join(self.checksum, checksum::of(bytes), within as u64);
             self.compared(before, known, checksum);
         }
-        self.give_back(out);
+        self.emit_decided(out);
     }
 
-    /// Gives back all that is held. Extents that have begun are not waited for any longer.
-    pub fn let_go(&mut self, out: &mut Vec<Sifted>) {
+    /// Returns all lines that are held back. The filter does not wait any longer for extents that began.
+    pub fn emit_all(&mut self, out: &mut Vec<Decision>) {
         self.open.clear();
         self.ends.clear();
-        self.give_back(out);
+        self.emit_decided(out);
     }
 
-    /// The next position at which an extent begins or ends.
+    /// The next offset at which an extent begins or ends.
     fn next_mark(&self) -> Option<u64> {
         let start = self.known.get(self.next).map(|known| known.extent.start);
         let end = self.ends.first().map(|&(end, ..)| end);
         [start, end].into_iter().flatten().min()
     }
 
-    /// Goes on by `length` bytes, at whose end, but not before it, extents may begin and end.
+    /// Advances by `length` bytes with the checksum `checksum`. Extents begin or end at the end of these bytes, but not
+    /// inside of them.
     fn pass(&mut self, length: u64, checksum: u64) {
         self.checksum = checksum::join(self.checksum, checksum, length);
         self.position += length;
@@ -160,7 +163,8 @@ impl ReplayFilter {
         {
             self.ends.pop_first();
             let Some(Open { before, known }) = self.open.remove(&(start, index)) else { continue };
-            // One that ended inside of a long line cannot be compared; it was written with a larger bound for lines.
+            // An extent that ends inside of a long line cannot be compared. It was written with a larger limit for
+            // lines.
             match end == self.position {
                 true => self.compared(before, known, self.checksum),
                 false => *self.lineages.entry(known.lineage).or_insert(true) = false,
@@ -169,7 +173,8 @@ impl ReplayFilter {
         self.begin_extents();
     }
 
-    /// An extent has gone by: the content before it has the checksum `before`, that to its end `checksum`.
+    /// Compares an extent whose end was reached. `before` is the checksum of the content before the extent, and
+    /// `checksum` that of the content up to its end.
     fn compared(&mut self, before: u64, known: Known, checksum: u64) {
         let equals = checksum::join(before, known.extent.checksum, known.extent.length) == checksum;
         *self.lineages.entry(known.lineage).or_insert(true) &= equals;
@@ -178,7 +183,7 @@ impl ReplayFilter {
         }
     }
 
-    /// Opens the extents that begin here.
+    /// Opens the extents that begin at the current offset.
     fn begin_extents(&mut self) {
         while let Some(known) = self.known.get(self.next)
             && known.extent.start <= self.position
@@ -195,22 +200,22 @@ impl ReplayFilter {
         }
     }
 
-    /// Gives back what is decided: lines that begin before every extent that is still open.
-    fn give_back(&mut self, out: &mut Vec<Sifted>) {
-        let decided = self.decided();
+    /// Returns the lines that are decided: those that begin before every open extent.
+    fn emit_decided(&mut self, out: &mut Vec<Decision>) {
+        let decided_until = self.decided_until();
         while let Some(held) = self.held.front()
-            && held.start() < decided
+            && held.start() < decided_until
         {
             match self.held.pop_front() {
                 Some(Held::Long(line)) => {
                     let end = line.offset + line.length_with_end;
                     out.push(match self.equal_until(line.offset) {
-                        Some((until, _)) if until >= end => Sifted::Settled(line.offset, line.length_with_end, 1),
-                        _ => Sifted::Long(line),
+                        Some((until, _)) if until >= end => Decision::Settled(line.offset, line.length_with_end, 1),
+                        _ => Decision::SetAside(line),
                     });
                 }
                 Some(Held::Batch(batch)) => {
-                    if let Some(rest) = self.sift(batch, decided, out) {
+                    if let Some(rest) = self.decide_batch(batch, decided_until, out) {
                         self.held.push_front(Held::Batch(rest));
                         break;
                     }
@@ -222,37 +227,38 @@ impl ReplayFilter {
         self.equal.retain(|known| end(known) > base);
     }
 
-    /// Before which everything is known. Where a line was cut, the extent that goes on with it decides about all of it.
-    fn decided(&self) -> u64 {
-        let mut decided = self.open.first_key_value().map_or(u64::MAX, |(&(start, _), _)| start);
+    /// The offset before which every line is decided. If an extent ends inside of a line, the extent that continues
+    /// there decides about the whole line.
+    fn decided_until(&self) -> u64 {
+        let mut decided_until = self.open.first_key_value().map_or(u64::MAX, |(&(start, _), _)| start);
         if self.equal.iter().all(|known| known.extent.closed) {
-            return decided;
+            return decided_until;
         }
         let open: BTreeSet<u64> = self.open.keys().map(|&(start, _)| start).collect();
         let cut = |known: &&Known| !known.extent.closed;
-        // From the last to the first, because a line may have been cut more than once.
+        // The loop goes from the last extent to the first, because a line may have been cut more than once.
         let mut cuts: Vec<&Known> = self.equal.iter().filter(cut).collect();
         cuts.sort_unstable_by_key(|known| std::cmp::Reverse(end(known)));
         for known in cuts {
-            if end(known) == decided || open.contains(&end(known)) {
-                decided = decided.min(known.extent.start);
+            if end(known) == decided_until || open.contains(&end(known)) {
+                decided_until = decided_until.min(known.extent.start);
             }
         }
-        decided
+        decided_until
     }
 
-    /// How far the content equals an extent that holds the byte at `position`, or one that goes on with it: where a line was
-    /// cut, the next extent of its lineage is its rest.
-    /// Also says whether the line that the end lies in, if it lies in one, was handed out in parts of which that is the last.
+    /// The offset up to which the content equals the extent that holds the byte at `position`. If that extent ends
+    /// inside of a line, the offset is that of the next extent of the same lineage, which holds the rest of the line.
+    /// The second value says whether that offset lies inside of a line whose parts were delivered separately.
     fn equal_until(&self, position: u64) -> Option<(u64, bool)> {
         let holds = |known: &&Known| known.extent.start <= position && position < end(known);
         let mut last = self.equal.iter().filter(holds).max_by_key(|known| (end(known), known.extent.closed))?;
         while !last.extent.closed {
-            let goes_on = |known: &&Known| {
-                // The rest of a line that was handed out in parts is the same in every lineage.
+            let continue_lineage = |known: &&Known| {
+                // The rest of a line that was delivered in parts is the same in every lineage.
                 known.extent.start == end(last) && (known.lineage == last.lineage || last.extent.cut)
             };
-            match self.equal.iter().find(goes_on) {
+            match self.equal.iter().find(continue_lineage) {
                 Some(next) => last = next,
                 None => break,
             }
@@ -260,12 +266,12 @@ impl ReplayFilter {
         Some((end(last), last.extent.cut))
     }
 
-    /// Gives back the lines of `batch` that begin before `decided`, and returns the others.
-    fn sift(&self, mut batch: Batch, decided: u64, out: &mut Vec<Sifted>) -> Option<Batch> {
-        // Whether the batch begins with the rest of a line whose beginning is settled.
+    /// Returns the lines of `batch` that begin before `decided_until` to `out`, and the other lines to the caller.
+    fn decide_batch(&self, mut batch: Batch, decided_until: u64, out: &mut Vec<Decision>) -> Option<Batch> {
+        // Whether the batch begins with the rest of a line whose first part is settled.
         let mut is_rest = false;
         while !batch.data.is_empty() {
-            if batch.offset >= decided && !is_rest {
+            if batch.offset >= decided_until && !is_rest {
                 return Some(batch);
             }
             let settled = self.equal_until(batch.offset).map_or(0, |(until, cut)| {
@@ -277,39 +283,39 @@ impl ReplayFilter {
             });
             if settled > 0 {
                 let lines = lines::count(&batch.data[..settled]) as u64;
-                out.push(Sifted::Settled(batch.offset, settled as u64, lines));
+                out.push(Decision::Settled(batch.offset, settled as u64, lines));
                 is_rest = batch.data[settled - 1] != b'\n';
                 cut(&mut batch, settled);
                 continue;
             }
             if std::mem::take(&mut is_rest) {
                 let line = memchr::memchr(b'\n', &batch.data).map_or(batch.data.len(), |newline| newline + 1);
-                out.push(Sifted::Batch(cut(&mut batch, line).with_partial(true)));
+                out.push(Decision::Deliver(cut(&mut batch, line).with_partial(true)));
                 continue;
             }
-            // Up to where the next extent that equals begins, or nothing is decided: at a line's beginning, or the line
-            // that reaches over it.
+            // The lines up to `border` are delivered. The border is the start of the next equal extent, or the offset
+            // up to which lines are decided. A line that crosses the border is delivered whole.
             let begins = self.equal.iter().map(|known| known.extent.start).filter(|&start| start > batch.offset);
-            let border = begins.chain([decided]).min().unwrap_or(u64::MAX) - batch.offset;
+            let border = begins.chain([decided_until]).min().unwrap_or(u64::MAX) - batch.offset;
             let border = usize::try_from(border).unwrap_or(usize::MAX);
             let length = match border {
                 border if border >= batch.data.len() => batch.data.len(),
                 border => memchr::memchr(b'\n', &batch.data[border - 1..]).map_or(batch.data.len(), |at| border + at),
             };
             let delivered = cut(&mut batch, length);
-            out.push(Sifted::Batch(delivered));
+            out.push(Decision::Deliver(delivered));
         }
         None
     }
 }
 
-/// Where an extent ends; those that end nowhere were left out.
+/// The end of an extent. Extents with an invalid end were left out before.
 fn end(known: &Known) -> u64 {
     known.extent.end().unwrap_or(known.extent.start)
 }
 
-/// How many of the first `within` bytes of `data` are whole lines. A line that lacks only its end there is whole: it was the
-/// last of its content then, and its end has come since.
+/// The number of the first `within` bytes of `data` that are whole lines. A line that lacks only its line end is whole:
+/// it was the last line of its content at that time, and its line end was written later.
 fn whole_lines(data: &[u8], within: usize) -> usize {
     if within >= data.len() {
         return data.len();
@@ -322,7 +328,8 @@ fn whole_lines(data: &[u8], within: usize) -> usize {
     }
 }
 
-/// Takes the first `length` bytes off a batch: whole lines, or the beginning of one as a line of its own.
+/// Removes the first `length` bytes from `batch` and returns them as a batch. They are whole lines, or the first part
+/// of a line.
 fn cut(batch: &mut Batch, length: usize) -> Batch {
     let data = batch.data.split_to(length);
     let lines = match batch.data.is_empty() {

@@ -1,98 +1,100 @@
-//! Between a reader and its receiver: what earlier runs settled is not delivered.
+//! Stands between a reader and its receiver, and drops the lines that earlier runs settled.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::reader::{BatchReceiver, LongLine};
-use super::replay_filter::{ReplayFilter, Sifted};
+use super::receiver::{BatchReceiver, LongLine};
+use super::replay_filter::{Decision, ReplayFilter};
 use crate::core::batch::{Batch, Origin};
 use crate::core::error::{Error, Result};
 use crate::state::extents::Extent;
 use crate::state::{Amount, Memory, Stamp};
 
-/// Passes the lines of one content on to another receiver, without those that are settled.
+/// Passes the lines of one content on to another receiver, without the settled lines.
 pub struct Resuming<'a> {
     receiver: &'a dyn BatchReceiver,
     memory: &'a dyn Memory,
-    /// Of the file as it was when it was opened.
+    /// The stamp of the file when it was opened.
     stamp: Option<Stamp>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Named at the first line.
+    /// The origin of the content. It is set at the first line.
     origin: Option<Arc<Origin>>,
-    /// Until nothing is left to compare with.
+    /// The filter. It is removed when no extent is left to compare with.
     filter: Option<ReplayFilter>,
-    /// Whether a line was delivered, and the lineage is settled with that.
+    /// Whether a line was delivered. The content keeps its lineage from then on.
     delivered: bool,
-    /// All of this file was settled before: nothing of it is wanted.
+    /// Whether an earlier run settled the whole file, so that no line of it is wanted.
     whole: bool,
-    /// Where the content ends so far.
+    /// The end of the lines that were taken.
     end: u64,
-    sifted: Vec<Sifted>,
-    /// Why a line that was held back could not be set aside.
+    decisions: Vec<Decision>,
+    /// The error of a line that was held back and could not be set aside.
     failure: Option<Error>,
 }
 
 impl<'a> Resuming<'a> {
-    /// Passes a content on to `receiver`. `stamp` is that of its file.
+    /// Passes a content on to `receiver`. `stamp` is the stamp of its file.
     pub fn new(receiver: &'a dyn BatchReceiver, memory: &'a dyn Memory, stamp: Option<Stamp>) -> Self {
         Resuming { receiver, memory, stamp, state: Mutex::default() }
     }
 
-    /// Whether lines are held back until it is known whether they are settled.
+    /// Whether lines are held back because it is unknown whether they are settled.
     pub fn holds(&self) -> bool {
         self.held_from().is_some()
     }
 
-    /// From where on they are.
+    /// The offset of the first line that is held back.
     pub fn held_from(&self) -> Option<u64> {
         self.lock().filter.as_ref().and_then(ReplayFilter::held_from)
     }
 
-    /// Delivers what is held back; it is not settled as far as is known. What goes wrong is [told](Self::failure).
-    pub fn let_go(&self) {
+    /// Delivers the lines that are held back. They count as not settled. An error is kept for
+    /// [`failure`](Self::failure).
+    pub fn deliver_held(&self) {
         let mut state = self.lock();
-        let mut sifted = std::mem::take(&mut state.sifted);
+        let mut decisions = std::mem::take(&mut state.decisions);
         if let Some(filter) = &mut state.filter {
-            filter.let_go(&mut sifted);
+            filter.emit_all(&mut decisions);
         }
-        if let Err(error) = self.pass_on(&mut state, sifted) {
+        if let Err(error) = self.pass_on(&mut state, decisions) {
             state.failure.get_or_insert(error);
         }
     }
 
-    /// Shows what has come of a line whose end has not: what is held back may be known with it. What goes wrong is
-    /// [told](Self::failure).
-    pub fn ahead(&self, unfinished: &[u8]) {
+    /// Takes the first bytes of a line whose end was not read yet. They may decide about the lines that are held back.
+    /// An error is kept for [`failure`](Self::failure).
+    pub fn look_ahead(&self, unfinished: &[u8]) {
         let mut state = self.lock();
-        let mut sifted = std::mem::take(&mut state.sifted);
+        let mut decisions = std::mem::take(&mut state.decisions);
         if let Some(filter) = &mut state.filter {
-            filter.ahead(unfinished, &mut sifted);
+            filter.look_ahead(unfinished, &mut decisions);
         }
-        if let Err(error) = self.pass_on(&mut state, sifted) {
+        if let Err(error) = self.pass_on(&mut state, decisions) {
             state.failure.get_or_insert(error);
         }
     }
 
-    /// Why a line that had been held back could not be set aside; told once.
+    /// The error of a line that was held back and could not be set aside. The error is returned once.
     pub fn failure(&self) -> Option<Error> {
         self.lock().failure.take()
     }
 
-    /// Whether something has gone wrong.
+    /// Whether there is an error for [`failure`](Self::failure).
     pub fn has_failed(&self) -> bool {
         self.lock().failure.is_some()
     }
 
-    /// Whether an earlier run settled all of the file, so that nothing of it is wanted.
+    /// Whether an earlier run settled the whole file, so that no line of it is wanted.
     pub fn is_settled_whole(&self) -> bool {
         self.lock().whole
     }
 
-    /// The content was read to its end, and nothing is held back any more. `stamp` is that of its file now, if it can be
-    /// trusted to change with the file. Without one it counts as a file that is looked at again.
+    /// Records the end of the content. The content was read to its end, and no line is held back. `stamp` is the
+    /// current stamp of the file, if every change of the file would change it. Without a stamp, a later run reads the
+    /// file again.
     pub fn end(&self, stamp: Option<Stamp>) {
         let state = self.lock();
         if let Some(origin) = &state.origin {
@@ -104,7 +106,7 @@ impl<'a> Resuming<'a> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at the first line's origin; `false` when all of the file is settled.
+    /// Uses the origin of the first line to look up the settled extents. Returns `false` if the whole file is settled.
     fn begin(&self, state: &mut State, origin: &Origin) -> bool {
         if state.origin.is_some() || state.whole {
             return !state.whole;
@@ -119,36 +121,36 @@ impl<'a> Resuming<'a> {
         true
     }
 
-    fn pass_on(&self, state: &mut State, mut sifted: Vec<Sifted>) -> Result<bool> {
+    fn pass_on(&self, state: &mut State, mut decisions: Vec<Decision>) -> Result<bool> {
         let Some(origin) = state.origin.clone() else { return Ok(true) };
-        if sifted.iter().any(|sifted| !matches!(sifted, Sifted::Settled(..))) && !state.delivered {
+        if decisions.iter().any(|decision| !matches!(decision, Decision::Settled(..))) && !state.delivered {
             state.delivered = true;
             if let Some(lineage) = state.filter.as_ref().and_then(ReplayFilter::lineage) {
-                self.memory.goes_on(origin.content, lineage);
+                self.memory.continue_lineage(origin.content, lineage);
             }
         }
-        if state.filter.as_ref().is_some_and(ReplayFilter::is_through) {
+        if state.filter.as_ref().is_some_and(ReplayFilter::is_exhausted) {
             state.filter = None;
         }
         let mut wanted = true;
-        for sifted in sifted.drain(..) {
-            match sifted {
-                Sifted::Settled(start, bytes, lines) => {
+        for decision in decisions.drain(..) {
+            match decision {
+                Decision::Settled(start, bytes, lines) => {
                     self.memory.skip(origin.content, start, Amount { lines, bytes });
                 }
-                Sifted::Batch(batch) if wanted => {
+                Decision::Deliver(batch) if wanted => {
                     self.memory.deliver(origin.content, Extent::of_batch(&batch));
                     wanted = self.receiver.batch(Batch { origin: Arc::clone(&origin), ..batch });
                 }
-                Sifted::Long(line) if wanted => {
+                Decision::SetAside(line) if wanted => {
                     let extent = line.extent();
                     self.receiver.long_line(LongLine { origin: Arc::clone(&origin), ..line })?;
                     self.memory.set_aside(origin.content, extent);
                 }
-                Sifted::Batch(_) | Sifted::Long(_) => {}
+                Decision::Deliver(_) | Decision::SetAside(_) => {}
             }
         }
-        state.sifted = sifted;
+        state.decisions = decisions;
         Ok(wanted)
     }
 }
@@ -160,12 +162,12 @@ impl BatchReceiver for Resuming<'_> {
             return false;
         }
         state.end = batch.offset + batch.data.len() as u64;
-        let mut sifted = std::mem::take(&mut state.sifted);
+        let mut decisions = std::mem::take(&mut state.decisions);
         match &mut state.filter {
-            Some(filter) => filter.batch(batch, &mut sifted),
-            None => sifted.push(Sifted::Batch(batch)),
+            Some(filter) => filter.batch(batch, &mut decisions),
+            None => decisions.push(Decision::Deliver(batch)),
         }
-        match self.pass_on(&mut state, sifted) {
+        match self.pass_on(&mut state, decisions) {
             Ok(wanted) => wanted,
             Err(error) => {
                 state.failure.get_or_insert(error);
@@ -184,11 +186,11 @@ impl BatchReceiver for Resuming<'_> {
             return Ok(());
         }
         state.end = line.offset + line.length_with_end;
-        let mut sifted = std::mem::take(&mut state.sifted);
+        let mut decisions = std::mem::take(&mut state.decisions);
         match &mut state.filter {
-            Some(filter) => filter.long_line(line, &mut sifted),
-            None => sifted.push(Sifted::Long(line)),
+            Some(filter) => filter.long_line(line, &mut decisions),
+            None => decisions.push(Decision::SetAside(line)),
         }
-        self.pass_on(&mut state, sifted).map(drop)
+        self.pass_on(&mut state, decisions).map(drop)
     }
 }

@@ -1,28 +1,30 @@
-//! Symbolic links that are met in a directory or by a glob: where they lead, over which links, and whose those are.
+//! Follows symbolic links that were found in a directory or by a glob. The result says where a link leads, over which
+//! other links, and who owns them.
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-/// More links than this on one way lead in a circle, for the kernel as well.
-const MOST: usize = 40;
+/// The most links that are followed. A longer chain counts as a circle. The kernel has the same limit.
+const MAX_LINKS: usize = 40;
 
-/// The links on the way from a name to what it leads to.
+/// The links between a name and its target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Way {
-    /// The path at its end, which is no link. Nothing need be there.
+pub struct LinkChain {
+    /// The path at the end, which is not a link. The path may not exist.
     pub target: PathBuf,
-    /// Each link, with the number of the user that owns it.
+    /// Each link, with the user number of its owner.
     pub links: Vec<(PathBuf, u32)>,
 }
 
-impl Way {
-    /// Follows `path`, whose folder is taken as it is. Links to folders on the way are links as well.
+impl LinkChain {
+    /// Follows `path`. Links in the directory part of `path` are not examined. Links to directories behind the first
+    /// link are included.
     ///
     /// # Errors
-    /// Those of the file system, and too many links.
-    pub fn of(path: &Path) -> io::Result<Way> {
+    /// The errors of the file system, and an error if there are too many links.
+    pub fn of(path: &Path) -> io::Result<LinkChain> {
         let mut links = Vec::new();
         let mut at = path.parent().map(Path::to_owned).unwrap_or_default();
         let mut rest: VecDeque<PathBuf> = path.file_name().map(PathBuf::from).into_iter().collect();
@@ -30,7 +32,7 @@ impl Way {
             let next = at.join(&part);
             let data = match next.symlink_metadata() {
                 Ok(data) => data,
-                // Nothing is there, and so no further link.
+                // The path does not exist, so there is no further link.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     at = rest.iter().fold(next, |path, part| path.join(part));
                     break;
@@ -41,8 +43,8 @@ impl Way {
                 at = next;
                 continue;
             }
-            if links.len() >= MOST {
-                return Err(io::Error::other("too many links lead to each other"));
+            if links.len() >= MAX_LINKS {
+                return Err(io::Error::other("too many links"));
             }
             links.push((next.clone(), data.uid()));
             let target = next.read_link()?;
@@ -53,12 +55,12 @@ impl Way {
                 }
             }
         }
-        Ok(Way { target: at, links })
+        Ok(LinkChain { target: at, links })
     }
 
-    /// The first link that somebody has made who is neither root, nor `us`, nor the owner of what it leads to. Whoever may
-    /// write to a directory of logs could make such a link to a file that only others may read.
-    pub fn planted(&self, us: u32, owner: u32) -> Option<&(PathBuf, u32)> {
+    /// The first link whose owner is neither root, nor `us`, nor the `owner` of the target. Anyone who may write to a
+    /// directory of logs could put such a link there. The link could lead to a file that its owner may not read.
+    pub fn planted_link(&self, us: u32, owner: u32) -> Option<&(PathBuf, u32)> {
         self.links.iter().find(|(_, user)| *user != 0 && *user != us && *user != owner)
     }
 }
@@ -81,29 +83,29 @@ mod tests {
         symlink("nowhere/at/all", at("dangling")).unwrap();
         symlink("circle", at("circle")).unwrap();
         let names = |path: &str| {
-            let way = Way::of(&at(path)).unwrap();
-            let links: Vec<String> = way
+            let chain = LinkChain::of(&at(path)).unwrap();
+            let links: Vec<String> = chain
                 .links
                 .iter()
                 .map(|(path, _)| path.strip_prefix(folder.path()).unwrap().display().to_string())
                 .collect();
-            (links.join(" "), way.target)
+            (links.join(" "), chain.target)
         };
         let (links, target) = names("second");
         assert_eq!(links, "second first real/short real/deep/../short");
         assert_eq!(target.canonicalize().unwrap(), at("real/deep/log").canonicalize().unwrap());
         assert_eq!(names("dangling"), ("dangling".into(), at("nowhere/at/all")));
         assert_eq!(names("real/deep/log").0, "");
-        assert!(Way::of(&at("circle")).is_err());
+        assert!(LinkChain::of(&at("circle")).is_err());
     }
 
     #[test]
     fn a_link_of_a_stranger_is_planted() {
-        let way = |users: &[u32]| Way {
+        let chain = |users: &[u32]| LinkChain {
             target: "x".into(),
             links: users.iter().map(|&user| (PathBuf::from(format!("l{user}")), user)).collect(),
         };
-        for (users, us, owner, planted) in [
+        for (users, us, owner, planted_link) in [
             (&[][..], 5, 6, None),
             (&[0, 5, 6][..], 5, 6, None),
             (&[7][..], 5, 6, Some(7)),
@@ -112,7 +114,11 @@ mod tests {
             (&[0, 6, 7, 5][..], 5, 6, Some(7)),
             (&[7][..], 5, 7, None),
         ] {
-            assert_eq!(way(users).planted(us, owner).map(|(_, user)| *user), planted, "{users:?} {us} {owner}");
+            assert_eq!(
+                chain(users).planted_link(us, owner).map(|(_, user)| *user),
+                planted_link,
+                "{users:?} {us} {owner}"
+            );
         }
     }
 }

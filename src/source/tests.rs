@@ -1,11 +1,15 @@
-//! Compressed files, read as `logator` reads them.
+//! Compressed files are read as `logator` reads them.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::sync::Mutex;
 
-use super::reader::LongLine;
+use super::decompress::{Compression, MAGIC_BYTES};
+use super::inputs::Input;
+use super::reading::beginning;
+use super::receiver::{BatchReceiver, BatchSize, LongLine};
 use super::*;
 use crate::core::batch::Batch;
+use crate::core::error::{Error, Result};
 
 #[derive(Default)]
 struct Kept(Mutex<Vec<u8>>);
@@ -35,7 +39,7 @@ fn compress(compression: Compression, content: &[u8]) -> Vec<u8> {
             encoder.finish().unwrap()
         }
         Compression::Zstd => {
-            // With a checksum, as the program zstd writes.
+            // The checksum is on, as in the program zstd.
             let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
             encoder.include_checksum(true).unwrap();
             encoder.write_all(content).unwrap();
@@ -54,7 +58,7 @@ fn compress(compression: Compression, content: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Lines that do not compress to nothing.
+/// Lines that cannot be compressed to almost nothing.
 fn content(lines: usize) -> Vec<u8> {
     let line = |number: usize| format!("{number} {:016x}\n", xxhash_rust::xxh3::xxh3_64(&number.to_le_bytes()));
     (0..lines).map(line).collect::<String>().into_bytes()
@@ -64,12 +68,13 @@ fn read_file(bytes: &[u8]) -> (Vec<u8>, Vec<Error>) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     let inputs = [Input::File(file.path().to_owned())];
-    let (kept, position) = (Kept::default(), Position::of(&inputs));
+    let (kept, position) = (Kept::default(), Progress::of(&inputs));
     let errors = read_all(&inputs, &ReadOptions::default(), &kept, &position).errors;
     (kept.0.into_inner().unwrap(), errors)
 }
 
-/// What can be decompressed before the damage: one byte at a time, so that no error takes bytes with it.
+/// The bytes that can be decompressed before the damage. They are read one at a time, so that an error takes no bytes
+/// with it.
 fn decodable(compression: Compression, bytes: &[u8]) -> Vec<u8> {
     let mut content = Vec::new();
     if let Ok(mut reader) = compression.reader(bytes) {
@@ -137,7 +142,7 @@ fn padding_of_gzip_and_xz_and_skippable_zstd_frames_are_passed_over() {
     }
 }
 
-/// What is delivered of `bytes`: every whole line that can be decompressed, and an error.
+/// Checks that every whole line that can be decompressed is delivered, and that there is an error.
 fn check_damaged(compression: Compression, bytes: &[u8], what: &str) {
     let (read, errors) = read_file(bytes);
     let before = decodable(compression, bytes);
@@ -160,8 +165,8 @@ fn a_truncated_file_gives_every_whole_line_that_was_there_and_an_error() {
     }
 }
 
-/// Only gzip keeps this promise: the readers of the other libraries drop what the read that meets the damage had already
-/// decompressed. The lines are not counted as delivered, and an error is said.
+/// Only gzip keeps this promise. The readers of the other libraries drop the bytes of the read that meets the damage.
+/// The lines do not count as delivered, and there is an error.
 #[test]
 fn a_wrong_byte_in_the_middle_of_gzip_takes_no_line_before_it_along() {
     let first = compress(Compression::Gzip, &content(4000));
@@ -198,7 +203,7 @@ fn a_journal_export_is_read_as_lines_and_its_damage_is_told() {
     assert!(said.contains(&place), "{said}");
 }
 
-/// The parts of a content, as they are handed on.
+/// The batches of a content, as they are delivered.
 #[derive(Default)]
 struct Parts(Mutex<Vec<Batch>>);
 
@@ -213,7 +218,7 @@ impl BatchReceiver for Parts {
     }
 }
 
-/// The queue counts the bytes of a batch, and no more than twice as many may be held by it.
+/// The queue counts the bytes of a batch. A batch may hold at most twice as many bytes of memory.
 #[test]
 fn a_block_that_a_long_line_made_larger_is_not_held_by_a_small_batch() {
     let size = BatchSize { lines: 20, bytes: 1 << 10, max_line: 1 << 20 };
@@ -222,13 +227,13 @@ fn a_block_that_a_long_line_made_larger_is_not_held_by_a_small_batch() {
     file.write_all(&[&content(50)[..], &long, &content(20_000), &long, &content(10)].concat()).unwrap();
     let (inputs, parts) = ([Input::File(file.path().to_owned())], Parts::default());
     let options = ReadOptions { size: size.clone(), ..ReadOptions::default() };
-    assert!(read_all(&inputs, &options, &parts, &Position::of(&inputs)).errors.is_empty());
+    assert!(read_all(&inputs, &options, &parts, &Progress::of(&inputs)).errors.is_empty());
     let parts = parts.0.into_inner().unwrap();
     assert!(parts.len() > 100);
     let small: Vec<&Batch> = parts.iter().filter(|batch| batch.data.len() < size.bytes / 2).collect();
     let large: Vec<&Batch> = parts.iter().filter(|batch| batch.data.len() > size.bytes).collect();
     assert!(!small.is_empty() && large.len() == 2);
-    // Batches that stand one behind the other in memory are slices of one block.
+    // Batches that are adjacent in memory are slices of one block.
     for pair in parts.windows(2) {
         let end = pair[0].data.as_ptr_range().end;
         let together = end == pair[1].data.as_ptr();

@@ -1,32 +1,33 @@
-//! Extents: runs of whole lines that are settled, each known by its place and its checksum. [`Extents`] joins those that touch.
+//! Extents: runs of whole lines that are settled. Each extent is identified by its offset, its length and its checksum.
+//! [`Extents`] joins adjacent extents.
 
 use std::collections::BTreeSet;
 
 use super::checksum;
 use crate::core::batch::Batch;
 
-/// The most bytes of extents that were joined. An extent can be compared only when it has been read to its end, and
-/// its lines are held back until then.
+/// The most bytes of an extent that was joined from others. An extent can be compared only after all its bytes were
+/// read, and its lines are held back until then.
 pub const JOINED_BYTES: u64 = 4 << 20;
 
-/// Whole lines of one content that are settled.
+/// A run of whole lines of one content that are settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Extent {
-    /// Offset of its first byte in the decompressed content.
+    /// The offset of its first byte in the decompressed content.
     pub start: u64,
-    /// Its bytes, newlines included; not 0.
+    /// The number of its bytes, newlines included; never 0.
     pub length: u64,
     /// The [checksum] of its bytes.
     pub checksum: u64,
-    /// Whether it ends with a newline. One that does not is the end of its content as it was.
+    /// Whether it ends with a newline. If not, it was the end of its content at that time.
     pub closed: bool,
-    /// Whether it ends inside of a line that was handed out in parts; such an extent is not closed. What follows it in the
-    /// same line is the rest of that line, and not another one.
+    /// Whether it ends inside of a line that was delivered in parts. Such an extent is not closed. The bytes after it
+    /// belong to the same line.
     pub cut: bool,
 }
 
 impl Extent {
-    /// The extent that `lines` are, which stand at `start`.
+    /// The extent of the lines `lines`, which begin at the offset `start`.
     pub fn of(start: u64, lines: &[u8]) -> Extent {
         Extent {
             start,
@@ -37,38 +38,38 @@ impl Extent {
         }
     }
 
-    /// The extent that the lines of `batch` are, which are consecutive.
+    /// The extent of the lines in `batch`, which must be consecutive.
     pub fn of_batch(batch: &Batch) -> Extent {
         let extent = Extent::of(batch.offset, &batch.data);
         Extent { cut: batch.partial && !extent.closed, ..extent }
     }
 
-    /// Where it ends; `None` for an extent that no content can have.
+    /// The offset after its last byte; `None` if the extent is invalid.
     pub fn end(&self) -> Option<u64> {
         self.start.checked_add(self.length)
     }
 }
 
-/// An extent, of which origin, and of which lineage.
+/// An extent with its origin and its lineage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
-    /// The origin's number.
+    /// The number of the origin.
     pub origin: u64,
-    /// Extents of one lineage are taken to be of one content, and are joined where they touch. Were that wrong, the joined
-    /// extent would equal no content, and its lines would be delivered again.
+    /// The lineage. Extents of one lineage are assumed to belong to one content, and are joined if they are adjacent.
+    /// If the assumption were wrong, the joined extent would equal no content, and its lines would be delivered again.
     pub lineage: u32,
     /// The extent.
     pub extent: Extent,
 }
 
-/// Many extents, those that touch joined.
+/// A set of extents, in which adjacent extents are joined.
 #[derive(Debug, Clone, Default)]
 pub struct Extents {
     entries: BTreeSet<Entry>,
 }
 
 impl Extents {
-    /// Adds an extent, joining it with its neighbours.
+    /// Adds an extent, and joins it with its neighbours.
     pub fn insert(&mut self, entry: Entry) {
         let Entry { origin, lineage, mut extent } = entry;
         let Some(mut end) = extent.end().filter(|_| extent.length > 0) else { return };
@@ -98,22 +99,22 @@ impl Extents {
         self.entries.insert(whole(extent));
     }
 
-    /// How many there are.
+    /// The number of extents.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no extents.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// All of them, by origin, lineage and start.
+    /// All extents, by origin, lineage and start.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> + '_ {
         self.entries.iter()
     }
 
-    /// Those of one origin, by lineage and start.
+    /// The extents of one origin, by lineage and start.
     pub fn of(&self, origin: u64) -> impl Iterator<Item = &Entry> + '_ {
         let nothing = Extent { start: 0, length: 0, checksum: 0, closed: false, cut: false };
         self.entries
@@ -121,8 +122,8 @@ impl Extents {
             .take_while(move |entry| entry.origin == origin)
     }
 
-    /// Forgets extents until no more than `most` are left: those of the lowest lineages, and of a lineage that has more than
-    /// that its first ones.
+    /// Forgets extents until at most `most` are left. The lowest lineages are forgotten first. Within a lineage, the
+    /// lowest starts are forgotten first.
     pub fn forget(&mut self, most: usize) {
         if self.len() <= most {
             return;
@@ -134,14 +135,14 @@ impl Extents {
         self.entries.retain(|entry| (entry.lineage, entry.extent.start, entry.origin) >= first);
     }
 
-    /// The highest lineage there is.
+    /// The highest lineage.
     pub fn highest_lineage(&self) -> Option<u32> {
         self.entries.iter().map(|entry| entry.lineage).max()
     }
 }
 
-/// Two extents that touch as one; `None` when that would be too long, or the first is the end of a content: a line must not
-/// come to lie across the border.
+/// Joins two adjacent extents. Returns `None` if the result would be too long, or if the first extent does not end with
+/// a newline. A line must not cross the border between two joined extents.
 fn join(first: &Extent, second: &Extent) -> Option<Extent> {
     let length = first.length.checked_add(second.length)?;
     (first.closed && length <= JOINED_BYTES).then(|| Extent {
@@ -210,7 +211,7 @@ mod tests {
         extents.insert(entry(JOINED_BYTES, 1));
         extents.insert(entry(JOINED_BYTES + 1, 3 * JOINED_BYTES));
         assert_eq!(extents.len(), 3);
-        // Nonsense from outside is no extent.
+        // Invalid extents are ignored.
         extents.insert(entry(u64::MAX, 2));
         extents.insert(entry(5, 0));
         assert_eq!(extents.len(), 3);

@@ -1,54 +1,55 @@
-//! The bytes of a journal, as `doc/state.md` spells them out. Nothing here touches a file.
+//! Encodes and decodes the bytes of a journal, as `doc/state.md` describes them. This module does not access files.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::Stamp;
 use super::extents::{Entry, Extent};
+use super::memory::Stamp;
 
-/// How every journal begins.
+/// The first bytes of every journal.
 const MAGIC: &[u8; 8] = b"logstate";
 
-/// The version written and read here.
+/// The version of the format.
 pub const VERSION: u32 = 1;
 
-/// The header's length.
+/// The length of the header in bytes.
 pub const HEADER: usize = 16;
 
-/// What a record has besides its payload: length, kind, check.
+/// The bytes of a record besides its payload: length (1), kind (1) and check (4).
 const FRAME: usize = 6;
 
-/// What is recorded.
+/// A record of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Record {
-    /// These bytes are settled.
+    /// The bytes of an extent are settled.
     Extent(Entry),
-    /// All of a file is settled.
+    /// A whole file is settled.
     Done(Done),
 }
 
-/// All of a file is settled, as long as nobody touches it.
+/// A whole file that is settled. It stays so as long as its stamp does not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Done {
-    /// The origin's number.
+    /// The number of the origin.
     pub origin: u64,
-    /// The file.
+    /// The stamp of the file.
     pub stamp: Stamp,
-    /// Bytes of its decompressed content.
+    /// The number of bytes of its decompressed content.
     pub length: u64,
-    /// Lines of it.
+    /// The number of its lines.
     pub lines: u64,
 }
 
-/// What a journal says.
+/// The result of decoding a journal.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Decoded {
-    /// Records, and how many bytes they and the header take: behind them is nothing, or nothing that can be trusted.
+    /// The valid records, and the number of bytes of the header and these records. The bytes after them are damaged, or
+    /// there are none.
     Records(Vec<Record>, usize),
-    /// Not even the header was written whole: a new one is to be begun.
-    Unbegun,
+    /// The header was not written completely. A new journal must be started.
+    NotStarted,
     /// A journal of another version.
     Version(u32),
-    /// Something else.
+    /// The bytes are not a journal.
     Foreign,
 }
 
@@ -66,7 +67,7 @@ pub fn header() -> [u8; HEADER] {
     header
 }
 
-/// Appends a record to `out`, whose first byte stands at `base` in the file.
+/// Appends a record to `out`. `base` is the offset in the file of the first byte of `out`.
 pub fn encode(record: &Record, base: u64, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend([0, 0]);
@@ -90,17 +91,17 @@ pub fn encode(record: &Record, base: u64, out: &mut Vec<u8>) {
             2
         }
     };
-    // Payloads are of fixed length, the longest has 64 bytes.
+    // Payloads have fixed lengths. The longest has 64 bytes.
     out[start] = (out.len() - start - 2) as u8;
     out[start + 1] = kind;
     let checksum = check(&out[start..], base + start as u64);
     out.extend(checksum);
 }
 
-/// Reads a journal up to the first record that is not whole or not right.
+/// Decodes a journal up to the first record that is incomplete or damaged.
 pub fn decode(bytes: &[u8]) -> Decoded {
     if bytes.len() < HEADER && header().starts_with(bytes) || bytes.iter().all(|&byte| byte == 0) {
-        return Decoded::Unbegun;
+        return Decoded::NotStarted;
     }
     let Some((head, _)) = bytes.split_at_checked(HEADER) else { return Decoded::Foreign };
     if head[..8] != MAGIC[..] || check(&head[..12], 0) != head[12..] {
@@ -130,7 +131,7 @@ fn number(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
 }
 
-/// A payload's meaning; `None` for a kind that this version does not know.
+/// Decodes a payload. Returns `None` for a kind that this version does not know.
 fn record(kind: u8, payload: &[u8]) -> Result<Option<Record>, ()> {
     let at = |start: usize| payload.get(start..start + 8).map(number);
     let read = || match (kind, payload.len()) {
@@ -184,7 +185,7 @@ mod tests {
         prop::collection::vec(prop_oneof![3 => extent(), 1 => done()], 0..8)
     }
 
-    /// A journal, and where each of its records ends.
+    /// A journal, and the end of each of its records.
     fn journal(records: &[Record]) -> (Vec<u8>, Vec<usize>) {
         let mut bytes = header().to_vec();
         let mut ends = Vec::new();
@@ -212,10 +213,10 @@ mod tests {
 
     #[test]
     fn what_is_not_a_journal_is_told_from_one_that_was_not_begun() {
-        assert_eq!(decode(b""), Decoded::Unbegun);
-        assert_eq!(decode(&[0; 4096]), Decoded::Unbegun);
+        assert_eq!(decode(b""), Decoded::NotStarted);
+        assert_eq!(decode(&[0; 4096]), Decoded::NotStarted);
         for length in 0..HEADER {
-            assert_eq!(decode(&header()[..length]), Decoded::Unbegun);
+            assert_eq!(decode(&header()[..length]), Decoded::NotStarted);
         }
         assert_eq!(decode(b"a shopping list"), Decoded::Foreign);
         assert_eq!(decode(b"a shopping list of some length\n"), Decoded::Foreign);

@@ -1,34 +1,34 @@
-//! What is settled, in memory, and what of it is still to be written. Nothing here touches a file, so that whoever settles
-//! or reads is never held up by a disk.
+//! The settled lines in memory, and the records that must still be written. This module does not access files, so its
+//! callers never wait for a disk.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::extents::{Entry, Extent, Extents};
 use super::journal::{self, Done, Record};
+use super::memory::{Amount, Known, Stamp};
 use super::ranges::Ranges;
-use super::{Amount, Known, Stamp};
 
-/// See the [module](self). What it holds is for the store to look at.
+/// All settled extents and files, and all contents that are being read. The store accesses the fields directly.
 #[derive(Default)]
 pub(super) struct Ledger {
     pub(super) extents: Extents,
-    /// By origin, device and inode.
+    /// The files that are settled as a whole, by origin, device and inode.
     pub(super) done: BTreeMap<(u64, u64, u64), Done>,
     pub(super) contents: HashMap<u32, Content>,
-    /// Extents that were delivered and are not settled, by content and start.
+    /// The extents that were delivered and are not settled yet, by content and start.
     pub(super) delivered: HashMap<(u32, u64), Extent>,
-    /// Lineages of earlier runs with which a content goes on.
+    /// The lineages of earlier runs that a content of this run continues.
     pub(super) lineages_taken: HashSet<u32>,
     pub(super) next: u32,
     pub(super) skipped: Amount,
-    /// Recorded, and not handed to the system yet.
+    /// The records that were not written yet.
     pub(super) pending: Vec<Record>,
-    /// Whether the journal has to be written anew with all of this, because something is not in it. Then nothing is pending.
-    pub(super) anew: bool,
+    /// Whether the whole journal must be written again, because a record is missing in it. Then `pending` is empty.
+    pub(super) needs_rewrite: bool,
 }
 
-/// A content that is being read, or whose lines are still out.
+/// A content that is being read, or whose lines are not all settled yet.
 pub(super) struct Content {
     pub(super) origin: u64,
     pub(super) lineage: u32,
@@ -38,14 +38,14 @@ pub(super) struct Content {
 }
 
 impl Ledger {
-    pub(super) fn take_in(&mut self, records: &[Record]) {
+    pub(super) fn load(&mut self, records: &[Record]) {
         for record in records {
             match record {
                 Record::Extent(entry) => self.extents.insert(*entry),
                 Record::Done(done) => self.take_done(*done),
             }
         }
-        // Four thousand million contents would have to be read to come to the end.
+        // The numbers suffice for four thousand million contents.
         self.next = self.extents.highest_lineage().map_or(1, |lineage| lineage.saturating_add(1).max(1));
     }
 
@@ -61,9 +61,9 @@ impl Ledger {
         self.cover(number, extent.start, Amount { lines, bytes: extent.length });
     }
 
-    /// Notes a record for the thread that writes.
+    /// Adds a record for the writing thread.
     pub(super) fn record(&mut self, record: &Record) {
-        if !self.anew {
+        if !self.needs_rewrite {
             self.pending.push(*record);
         }
     }
@@ -76,7 +76,7 @@ impl Ledger {
         }
     }
 
-    /// Records a file of which all is settled.
+    /// Records the file of the content `number` as settled, if all its lines are settled.
     pub(super) fn finish(&mut self, number: u32) {
         let Some(content) = self.contents.get(&number) else { return };
         let Some((length, stamp)) = content.end else { return };
@@ -92,7 +92,7 @@ impl Ledger {
         (journal::HEADER + 43 * self.extents.len() + 70 * self.done.len()) as u64
     }
 
-    /// A journal that says all of this.
+    /// The bytes of a journal with all records.
     pub(super) fn whole(&self) -> Vec<u8> {
         let mut bytes = journal::header().to_vec();
         self.extents.iter().for_each(|entry| journal::encode(&Record::Extent(*entry), 0, &mut bytes));
@@ -101,7 +101,7 @@ impl Ledger {
     }
 }
 
-/// The extents of each origin by start, each once.
+/// The extents of each origin by start, without duplicates.
 pub(super) fn known(extents: &Extents) -> HashMap<u64, Arc<[Known]>> {
     let mut by_origin: HashMap<u64, Vec<Known>> = HashMap::new();
     for Entry { origin, lineage, extent } in extents.iter() {

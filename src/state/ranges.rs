@@ -1,11 +1,11 @@
-//! A set of positions, kept as ranges.
+//! A set of offsets, kept as ranges.
 
 use std::collections::BTreeMap;
 
-/// Positions in a content, as ranges that neither overlap nor touch.
+/// A set of offsets in a content, kept as ranges that neither overlap nor touch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ranges {
-    /// Ends by starts.
+    /// The end of each range, by its start.
     ranges: BTreeMap<u64, u64>,
 }
 
@@ -15,7 +15,7 @@ impl Ranges {
         if start >= end {
             return;
         }
-        // Those that overlap or touch are all among the ones that begin at `end` or before it, the last ones first.
+        // All ranges that overlap or touch the new one begin at `end` or before it. The last of them comes first.
         while let Some((&other, &other_end)) = self.ranges.range(..=end).next_back() {
             if other_end < start {
                 break;
@@ -26,7 +26,7 @@ impl Ranges {
         self.ranges.insert(start, end);
     }
 
-    /// Whether all of `start..end` is in it.
+    /// Whether the set holds all of `start..end`.
     pub fn covers(&self, start: u64, end: u64) -> bool {
         start >= end || self.ranges.range(..=start).next_back().is_some_and(|(_, &range_end)| range_end >= end)
     }

@@ -1,4 +1,4 @@
-//! The state directory: its lock, its journal, and what both say.
+//! The state directory: its lock and its journal.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -11,37 +11,34 @@ use std::time::Duration;
 use super::extents::Extent;
 use super::journal::{self, Decoded, Done};
 use super::ledger::{self, Content, Ledger};
+use super::memory::{Amount, Begun, Known, Memory, Stamp};
 use super::ranges::Ranges;
-use super::writer::{self, Shared};
-use super::{Amount, Begun, Known, Memory, Stamp};
+use super::writer::{self, Say, Shared};
 use crate::core::batch::Batch;
+use crate::core::disk;
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Waits, Words};
-use crate::sink::disk;
 
-/// How long the end of a process waits for threads that write, after everything was written or given up.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long the process waits at its end for the threads that write, after everything was written or given up.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Says what a user should know.
-pub type Say = Box<dyn Fn(String) + Send + Sync>;
-
-/// An open state directory. Nobody else can open it meanwhile.
+/// An open state directory. No other process can open it at the same time.
 pub struct Store {
     shared: Arc<Shared>,
-    /// What was settled when it was opened. In one run nothing is skipped because of what the run itself settles.
+    /// The settled extents of earlier runs. Extents that this run settles do not make it skip lines.
     known: HashMap<u64, Arc<[Known]>>,
-    /// The files of which all was settled then, by origin, device and inode.
+    /// The files that earlier runs settled as a whole, by origin, device and inode.
     whole: BTreeMap<(u64, u64, u64), Done>,
-    /// Locked until this is dropped.
+    /// The lock file. It stays locked until it is dropped.
     _lock: File,
 }
 
 impl Store {
-    /// Opens `directory`, which is made if need be.
+    /// Opens `directory`, and creates it if necessary.
     ///
     /// # Errors
-    /// [`Usage`](crate::core::error::Kind::Usage) when it is in use, is no state directory, or may not be written;
-    /// [`System`](crate::core::error::Kind::System) when it cannot be.
+    /// [`Usage`](crate::core::error::Kind::Usage) if the directory is in use, is not a state directory, or may not be
+    /// written; [`System`](crate::core::error::Kind::System) for other failures.
     pub fn open(directory: &Path, say: Say) -> Result<Store> {
         let shown = directory.display();
         let failed = |what: &str, error: io::Error| {
@@ -67,17 +64,19 @@ impl Store {
         let refuse = |what: String| Error::usage(format!("--state {shown}: {what}; nothing was read or changed"));
         let (records, length) = match journal::decode(&bytes) {
             Decoded::Records(records, length) => (records, length),
-            Decoded::Unbegun => {
+            Decoded::NotStarted => {
                 let begun = file.set_len(0).and_then(|()| file.write_all_at(&journal::header(), 0));
-                begun.map_err(|error| failed("the journal cannot be begun", error))?;
+                begun.map_err(|error| failed("the journal cannot be created", error))?;
                 (Vec::new(), journal::HEADER)
             }
             Decoded::Version(version) => {
-                return Err(refuse(format!("its journal is of version {version}, this program knows 1")));
+                return Err(refuse(format!("its journal has version {version}, but this program reads version 1")));
             }
             Decoded::Foreign => {
-                let advice = "move it away to begin anew (everything will be delivered again)";
-                return Err(refuse(format!("its file \"journal\" is no journal or begins damaged; {advice}")));
+                let advice = "move it away to start again (all lines will be delivered again)";
+                return Err(refuse(format!(
+                    "its file \"journal\" is not a journal, or its beginning is damaged; {advice}"
+                )));
             }
         };
         if length < bytes.len() {
@@ -86,14 +85,14 @@ impl Store {
                 "--state {shown}: the journal is torn or damaged at byte {length}; its last {lost} bytes are cut off, \
                  and lines that only they recorded will be delivered again"
             ));
-            file.set_len(length as u64).map_err(|error| failed("the journal cannot be cut", error))?;
+            file.set_len(length as u64).map_err(|error| failed("the journal cannot be shortened", error))?;
         }
         let mut state = Ledger::default();
-        state.take_in(&records);
+        state.load(&records);
         let (mut file, mut length) = (file, length as u64);
         if length > 2 * state.size_needed() {
             let whole = state.whole();
-            // A full disk must not keep anybody from resuming: the old journal is as good.
+            // On a full disk, the old journal remains in use, because it holds the same records.
             if let Ok(compacted) = writer::replace(directory, &whole) {
                 (file, length) = (compacted, whole.len() as u64);
             }
@@ -102,17 +101,19 @@ impl Store {
         let (known, whole) = (ledger::known(&state.extents), state.done.clone());
         let shared = Arc::new(Shared::new(directory.to_owned(), state, say));
         let started = shared.start(file, length);
-        started.map_err(|error| Error::system("no thread to keep the state with").because(error))?;
+        started
+            .map_err(|error| Error::system("the threads of the state directory cannot be started").because(error))?;
         Ok(Store { shared, known, whole, _lock: lock })
     }
 
-    /// Records batches that are settled. A thread of the store writes it, at once; this does not wait for the disk.
+    /// Records that batches are settled. A thread of the store writes the records at once. This function does not wait
+    /// for the disk.
     pub fn settle(&self, batches: &[Batch]) {
         let mut state = self.shared.ledger();
         for batch in batches {
             let content = batch.origin.content;
             let delivered = state.delivered.remove(&(content, batch.offset));
-            // A line that was cut off a batch was delivered with it and not for itself.
+            // A batch that was split after its delivery has no extent of its own.
             let extent = delivered.filter(|extent| extent.length == batch.data.len() as u64);
             let extent = extent.unwrap_or_else(|| Extent::of_batch(batch));
             state.settle(content, u64::from(batch.lines), extent);
@@ -120,36 +121,36 @@ impl Store {
         self.shared.wake(state);
     }
 
-    /// Records one line that is settled and never was in a batch.
+    /// Records that a line is settled which was never in a batch.
     pub fn settle_line(&self, content: u32, extent: Extent) {
         let mut state = self.shared.ledger();
         state.settle(content, 1, extent);
         self.shared.wake(state);
     }
 
-    /// How much was skipped, because an earlier run settled it.
+    /// The lines and bytes that were skipped because an earlier run settled them.
     pub fn skipped(&self) -> Amount {
         self.shared.ledger().skipped
     }
 
-    /// Waits until everything is written and synced, as long as `waits` allows.
+    /// Waits until all records are written and synced, as long as `waits` allows.
     ///
     /// # Errors
-    /// When that is not possible: what is lost is only the memory of it.
+    /// Fails when the records cannot be written. The lines themselves are not lost; a later run delivers them again.
     pub fn sync(&self, waits: &Waits) -> Result<()> {
         let shown = self.shared.directory.display();
         let patience = waits.patience(format!("--state {shown}"), Words::WRITTEN);
         let wait = patience.begin();
-        let mut go_on = || wait.check("the disk takes nothing").map_err(|ended| ended.0);
-        let result = self.shared.settle_down(&mut go_on).inspect(|()| patience.over());
+        let mut go_on = || wait.check("the disk accepts no data").map_err(|ended| ended.0);
+        let result = self.shared.flush(&mut go_on).inspect(|()| patience.over());
         result.map_err(|words| {
             let room = match disk::is_full(&self.shared.directory.join("journal")) {
                 true => disk::full(Some(&self.shared.directory.join("journal"))),
                 false => String::new(),
             };
             Error::system(format!(
-                "--state {shown}: the journal could not be written to its end; what was settled is in the sinks, but a part of \
-                 it will be delivered again by the next run{room}: {words}"
+                "--state {shown}: the journal could not be written completely; the settled lines are in the sinks, but the next run \
+                 will deliver some of them again{room}: {words}"
             ))
         })
     }
@@ -157,7 +158,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        self.shared.close(FAREWELL);
+        self.shared.close(CLOSE_TIMEOUT);
     }
 }
 
@@ -184,9 +185,9 @@ impl Memory for Store {
         Some(amount)
     }
 
-    fn goes_on(&self, content: u32, lineage: u32) {
+    fn continue_lineage(&self, content: u32, lineage: u32) {
         let mut state = self.shared.ledger();
-        // One lineage for two contents of one run would join extents of the one with those of the other.
+        // If two contents of one run had the same lineage, their extents would be joined.
         if state.lineages_taken.insert(lineage)
             && let Some(content) = state.contents.get_mut(&content)
         {
@@ -209,7 +210,7 @@ impl Memory for Store {
         let mut state = self.shared.ledger();
         match (stamp, state.contents.get_mut(&content)) {
             (Some(stamp), Some(read)) => read.end = Some((length, stamp)),
-            // The lineage is still asked for while lines are out; what is covered is not.
+            // The lineage is needed until the last line is settled. The covered ranges are not needed.
             (None, Some(read)) => read.settled = Ranges::default(),
             (_, None) => {}
         }
@@ -218,20 +219,13 @@ impl Memory for Store {
     }
 }
 
-impl std::ops::AddAssign for Amount {
-    fn add_assign(&mut self, other: Amount) {
-        self.lines += other.lines;
-        self.bytes += other.bytes;
-    }
-}
-
-/// Syncs a journal that may be new, and the directory that names it.
+/// Syncs a journal that may be new, and its directory.
 fn file_synced(journal: &File, directory: &Path) -> io::Result<()> {
     journal.sync_all()?;
     File::open(directory)?.sync_all()
 }
 
-/// Takes the lock, or says who has it.
+/// Takes the lock, or fails with the process that holds it.
 fn lock(directory: &Path, failed: &dyn Fn(&str, io::Error) -> Error) -> Result<File> {
     let path = directory.join("lock");
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);

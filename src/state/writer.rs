@@ -1,4 +1,4 @@
-//! The thread that writes the journal, and the one that syncs it. They alone wait for the disk.
+//! The thread that writes the journal, and the thread that syncs it. Only these threads wait for the disk.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -9,56 +9,58 @@ use std::time::Duration;
 
 use super::journal::{self, Record};
 use super::ledger::Ledger;
-use super::store::Say;
 
-/// How often what was written is synced, and what could not be written is tried again.
+/// The receiver of sentences for the user.
+pub type Say = Box<dyn Fn(String) + Send + Sync>;
+
+/// The interval between syncs, and between attempts to write after a failure.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// A journal below this is not compacted while it is in use.
+/// A journal shorter than this is not compacted while it is in use.
 const COMPACT_BYTES: u64 = 4 << 20;
 
-/// What those who settle share with the threads that write.
+/// The state that the callers and the two threads share.
 pub(super) struct Shared {
     pub(super) directory: PathBuf,
     ledger: Mutex<Ledger>,
-    desk: Mutex<Desk>,
-    /// Something is to be written.
+    status: Mutex<Status>,
+    /// Signals that there are records to write.
     work: Condvar,
-    /// Something is to be synced, or it is time to end.
+    /// Signals that there is something to sync, or that the threads must end.
     written: Condvar,
-    /// The desk has changed.
+    /// Signals every change of `status`.
     changed: Condvar,
     say: Say,
 }
 
-/// How far the threads are.
+/// The state of the two threads.
 #[derive(Default)]
-struct Desk {
-    /// Whether the ledger has something for the thread that writes.
+struct Status {
+    /// Whether the ledger has records to write.
     pending: bool,
-    /// Whether that thread is at it.
+    /// Whether the writing thread is writing.
     writing: bool,
-    /// What was written and not synced.
+    /// The journal, if it was written and not synced yet.
     unsynced: Option<Arc<File>>,
     syncing: bool,
-    /// Why something is not in the journal.
+    /// The error because of which a record is missing in the journal.
     failure: Option<io::Error>,
-    /// How often the journal was tried to be written anew since it failed.
+    /// The number of attempts to write the whole journal since the failure.
     tries: u64,
-    /// Nobody waits for the interval.
-    hurry: bool,
+    /// Whether the threads must not wait for the interval.
+    sync_now: bool,
     closing: bool,
-    /// Threads that have not ended.
+    /// The number of threads that run.
     threads: usize,
 }
 
 impl Shared {
-    /// What `ledger` holds is to be kept in `directory`.
+    /// The state for `ledger`, which is kept in `directory`.
     pub(super) fn new(directory: PathBuf, ledger: Ledger, say: Say) -> Shared {
         Shared {
             directory,
             ledger: Mutex::new(ledger),
-            desk: Mutex::default(),
+            status: Mutex::default(),
             work: Condvar::new(),
             written: Condvar::new(),
             changed: Condvar::new(),
@@ -66,29 +68,29 @@ impl Shared {
         }
     }
 
-    /// The ledger. Nobody holds it while a disk is waited for.
+    /// Locks the ledger. No thread holds this lock while it waits for the disk.
     pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets what `ledger` has recorded be written.
+    /// Wakes the writing thread if `ledger` has records to write.
     pub(super) fn wake(&self, ledger: MutexGuard<'_, Ledger>) {
         let some = !ledger.pending.is_empty();
         drop(ledger);
         if some {
-            let mut desk = self.desk();
-            if !desk.pending {
-                desk.pending = true;
+            let mut status = self.status();
+            if !status.pending {
+                status.pending = true;
                 self.work.notify_one();
             }
         }
     }
 
-    /// Starts both threads. `length` is that of `journal`.
+    /// Starts both threads. `length` is the length of `journal` in bytes.
     pub(super) fn start(self: &Arc<Self>, journal: File, length: u64) -> io::Result<()> {
         let writer = Writer { journal: Arc::new(journal), length, compact_at: COMPACT_BYTES, buffer: Vec::new() };
         self.spawn("state", move |shared| shared.write(writer))?;
@@ -96,158 +98,165 @@ impl Shared {
     }
 
     fn spawn(self: &Arc<Self>, name: &str, work: impl FnOnce(&Shared) + Send + 'static) -> io::Result<()> {
-        self.desk().threads += 1;
+        self.status().threads += 1;
         let shared = Arc::clone(self);
         let work = move || {
             work(&shared);
-            shared.desk().threads -= 1;
+            shared.status().threads -= 1;
             shared.changed.notify_all();
         };
         let spawned = std::thread::Builder::new().name(name.into()).spawn(work);
-        spawned.map(drop).inspect_err(|_| self.desk().threads -= 1)
+        spawned.map(drop).inspect_err(|_| self.status().threads -= 1)
     }
 
-    /// Waits until all that is recorded is written and synced, and answers why it is not. While it is not, `patience` is asked
-    /// whether to go on waiting.
-    pub(super) fn settle_down(&self, patience: &mut dyn FnMut() -> Result<(), String>) -> Result<(), String> {
-        let mut desk = self.desk();
-        desk.hurry = true;
+    /// Waits until all records are written and synced. Returns the reason if that fails. While it waits, it calls
+    /// `patience`, which decides whether to wait longer.
+    pub(super) fn flush(&self, patience: &mut dyn FnMut() -> Result<(), String>) -> Result<(), String> {
+        let mut status = self.status();
+        status.sync_now = true;
         self.work.notify_one();
         self.written.notify_one();
-        let tries = desk.tries;
+        let tries = status.tries;
         let result = loop {
-            if desk.failure.is_none() && !desk.pending && !desk.writing && desk.unsynced.is_none() && !desk.syncing {
+            if status.failure.is_none()
+                && !status.pending
+                && !status.writing
+                && status.unsynced.is_none()
+                && !status.syncing
+            {
                 break Ok(());
             }
-            if let Some(error) = desk.failure.as_ref().filter(|_| desk.tries > tries) {
+            if let Some(error) = status.failure.as_ref().filter(|_| status.tries > tries) {
                 break Err(error.to_string());
             }
-            let glance = Duration::from_millis(50);
-            desk = self.changed.wait_timeout(desk, glance).unwrap_or_else(PoisonError::into_inner).0;
+            let interval = Duration::from_millis(50);
+            status = self.changed.wait_timeout(status, interval).unwrap_or_else(PoisonError::into_inner).0;
             if let Err(words) = patience() {
                 break Err(words);
             }
         };
-        desk.hurry = false;
+        status.sync_now = false;
         result
     }
 
-    /// Lets both threads end when they have nothing left to do, and waits for that, but no longer than `most`.
+    /// Ends both threads when their work is done, and waits for them, but no longer than `most`.
     pub(super) fn close(&self, most: Duration) {
-        let mut desk = self.desk();
-        desk.closing = true;
+        let mut status = self.status();
+        status.closing = true;
         self.work.notify_all();
         self.written.notify_all();
-        drop(self.changed.wait_timeout_while(desk, most, |desk| desk.threads > 0));
+        drop(self.changed.wait_timeout_while(status, most, |status| status.threads > 0));
     }
 
-    /// The thread that writes: at once what is recorded, and all of it anew where something is missing.
+    /// The writing thread. It writes new records at once. If a record is missing, it writes the whole journal again.
     fn write(&self, mut writer: Writer) {
-        let mut desk = self.desk();
+        let mut status = self.status();
         loop {
-            if desk.failure.is_some() {
-                let wait = |desk: &mut Desk| !desk.closing && !desk.hurry;
-                desk = self.work.wait_timeout_while(desk, INTERVAL, wait).unwrap_or_else(PoisonError::into_inner).0;
-                (desk.pending, desk.writing) = (false, true);
-                drop(desk);
+            if status.failure.is_some() {
+                let wait = |status: &mut Status| !status.closing && !status.sync_now;
+                status = self.work.wait_timeout_while(status, INTERVAL, wait).unwrap_or_else(PoisonError::into_inner).0;
+                (status.pending, status.writing) = (false, true);
+                drop(status);
                 let written = writer.write_anew(self);
-                desk = self.desk();
-                desk.writing = false;
-                desk.tries += 1;
-                let before = std::mem::replace(&mut desk.failure, written.err());
-                self.say_change(before.as_ref(), desk.failure.as_ref());
+                status = self.status();
+                status.writing = false;
+                status.tries += 1;
+                let before = std::mem::replace(&mut status.failure, written.err());
+                self.say_change(before.as_ref(), status.failure.as_ref());
                 self.changed.notify_all();
-                if desk.closing && desk.failure.is_some() {
+                if status.closing && status.failure.is_some() {
                     return;
                 }
-                // Whoever is in a hurry has its answer.
-                desk.hurry = false;
+                // The caller that set the flag has its answer.
+                status.sync_now = false;
                 continue;
             }
-            if desk.pending {
-                (desk.pending, desk.writing) = (false, true);
-                drop(desk);
+            if status.pending {
+                (status.pending, status.writing) = (false, true);
+                drop(status);
                 let pending = std::mem::take(&mut self.ledger().pending);
                 let written = writer.append(self, &pending);
-                desk = self.desk();
-                desk.writing = false;
+                status = self.status();
+                status.writing = false;
                 match written {
                     Ok(()) => {
-                        desk.unsynced = Some(Arc::clone(&writer.journal));
+                        status.unsynced = Some(Arc::clone(&writer.journal));
                         self.written.notify_one();
                     }
-                    Err(error) => self.fail(&mut desk, error),
+                    Err(error) => self.fail(&mut status, error),
                 }
                 self.changed.notify_all();
                 continue;
             }
-            if desk.closing {
-                drop(desk);
+            if status.closing {
+                drop(status);
                 let _ = writer.journal.sync_data();
                 return;
             }
-            desk = self.work.wait(desk).unwrap_or_else(PoisonError::into_inner);
+            status = self.work.wait(status).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// The thread that syncs.
+    /// The syncing thread.
     fn sync(&self) {
-        let mut desk = self.desk();
+        let mut status = self.status();
         loop {
-            while desk.unsynced.is_none() {
-                if desk.closing {
+            while status.unsynced.is_none() {
+                if status.closing {
                     return;
                 }
-                // Until something is written: an idle process does not wake.
-                desk = self.written.wait(desk).unwrap_or_else(PoisonError::into_inner);
+                // This wait has no time-out, so that an idle process does not wake up.
+                status = self.written.wait(status).unwrap_or_else(PoisonError::into_inner);
             }
-            let wait = |desk: &mut Desk| !desk.closing && !desk.hurry;
-            desk = self.written.wait_timeout_while(desk, INTERVAL, wait).unwrap_or_else(PoisonError::into_inner).0;
-            let Some(journal) = desk.unsynced.take() else { continue };
-            desk.syncing = true;
-            drop(desk);
+            let wait = |status: &mut Status| !status.closing && !status.sync_now;
+            status = self.written.wait_timeout_while(status, INTERVAL, wait).unwrap_or_else(PoisonError::into_inner).0;
+            let Some(journal) = status.unsynced.take() else { continue };
+            status.syncing = true;
+            drop(status);
             let synced = journal.sync_data();
-            desk = self.desk();
-            desk.syncing = false;
-            // After a failed sync nobody knows what is in the file; it is written anew.
+            status = self.status();
+            status.syncing = false;
+            // After a failed sync, the bytes in the file are unknown, so the whole journal is written again.
             if let Err(error) = synced {
-                self.fail(&mut desk, error);
+                self.fail(&mut status, error);
                 self.work.notify_one();
             }
             self.changed.notify_all();
         }
     }
 
-    fn fail(&self, desk: &mut Desk, error: io::Error) {
-        self.say_change(desk.failure.as_ref(), Some(&error));
-        desk.failure = Some(error);
+    fn fail(&self, status: &mut Status, error: io::Error) {
+        self.say_change(status.failure.as_ref(), Some(&error));
+        status.failure = Some(error);
     }
 
     fn say_change(&self, before: Option<&io::Error>, now: Option<&io::Error>) {
         let shown = self.directory.display();
         match (before, now) {
             (None, Some(error)) => (self.say)(format!(
-                "--state {shown}: the journal cannot be written: {error}; the job goes on, and what it settles is recorded \
-                 as soon as there is room"
+                "--state {shown}: the journal cannot be written: {error}; the job goes on, and its settled lines are \
+                 recorded as soon as there is room"
             )),
-            (Some(_), None) => (self.say)(format!("--state {shown}: the journal is written again, nothing is missing")),
+            (Some(_), None) => {
+                (self.say)(format!("--state {shown}: the journal is written again, and no record is missing"))
+            }
             _ => {}
         }
     }
 }
 
-/// The journal, in the hands of the thread that writes it.
+/// The journal. Only the writing thread has it.
 struct Writer {
     journal: Arc<File>,
-    /// How long the journal is; what stands behind that in the file does not count.
+    /// The length of the journal. The file may hold more bytes, which do not count.
     length: u64,
-    /// Beyond this length it is compacted.
+    /// The journal is compacted when it is longer than this.
     compact_at: u64,
     buffer: Vec<u8>,
 }
 
 impl Writer {
-    /// Appends `records`. After a failure nothing is written but all of it anew.
+    /// Appends `records`. After a failure, the whole journal must be written again.
     fn append(&mut self, shared: &Shared, records: &[Record]) -> io::Result<()> {
         let written = self.put(records).and_then(|()| {
             if self.length <= self.compact_at {
@@ -258,14 +267,14 @@ impl Writer {
                 (ledger.whole(), std::mem::take(&mut ledger.pending))
             };
             self.replace(&shared.directory, &bytes).or_else(|_| {
-                // There is no room for a second one: the journal goes on growing.
+                // There is no room for a second journal, so the old one goes on growing.
                 self.compact_at = self.compact_at.max(2 * self.length);
                 self.put(&pending)
             })
         });
         written.inspect_err(|_| {
             let mut ledger = shared.ledger();
-            ledger.anew = true;
+            ledger.needs_rewrite = true;
             ledger.pending.clear();
         })
     }
@@ -280,18 +289,18 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes all that is known anew.
+    /// Writes the whole journal again.
     fn write_anew(&mut self, shared: &Shared) -> io::Result<()> {
         let bytes = {
             let mut ledger = shared.ledger();
-            // What comes from here on is pending behind it.
-            ledger.anew = false;
+            // Records that come from now on are appended after it.
+            ledger.needs_rewrite = false;
             ledger.pending.clear();
             ledger.whole()
         };
         self.replace(&shared.directory, &bytes).inspect_err(|_| {
             let mut ledger = shared.ledger();
-            ledger.anew = true;
+            ledger.needs_rewrite = true;
             ledger.pending.clear();
         })
     }
@@ -304,7 +313,7 @@ impl Writer {
     }
 }
 
-/// Writes `bytes` and puts them in the place of the journal.
+/// Writes `bytes` to a new file and replaces the journal with it.
 pub(super) fn replace(directory: &Path, bytes: &[u8]) -> io::Result<File> {
     let path = directory.join("journal.new");
     let write = || -> io::Result<File> {
@@ -328,7 +337,8 @@ mod tests {
     use crate::state::Memory;
     use crate::state::store::Store;
 
-    /// What `kill -9` forgets is what was acknowledged in this time; run it with `--nocapture` to see it.
+    /// `kill -9` loses at most the records of the time that this test measures. Run the test with `--nocapture` to see
+    /// it.
     #[test]
     fn what_is_settled_is_in_the_file_at_once_and_not_only_when_it_is_synced() {
         let folder = tempfile::tempdir().unwrap();
@@ -339,7 +349,7 @@ mod tests {
         let origin = std::sync::Arc::new(Origin { content, ..Origin::new(7, "x") });
         let mut times = Vec::new();
         for nth in 0..300_u64 {
-            // Gaps between them, so that each is a record of its own.
+            // There are gaps between the extents, so that each is a record of its own.
             let batch = Batch::new(std::sync::Arc::clone(&origin), nth * 10, 1, bytes::Bytes::from_static(b"x\n"));
             let before = length();
             let start = Instant::now();
@@ -352,7 +362,7 @@ mod tests {
         }
         times.sort();
         eprintln!("settled to written: {:?} in the median, {:?} at most of {}", times[150], times[299], times.len());
-        // A sync is due half a second after the first of them: most were not kept for it.
+        // The first sync comes after half a second. Most records were written before it.
         assert!(times[150].as_millis() < 250, "{:?}", times[150]);
         store.sync(&Waits::quiet(Deadline::default())).unwrap();
         drop(store);

@@ -1,9 +1,9 @@
-//! Counts the batches that are being stored. Once it is closed, no further batch may begin.
+//! [`InFlight`]: counts the batches that are being stored. Once it is closed, no further batch may begin.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Open until it is closed. It counts the batches that are being stored.
+/// Counts the batches that are being stored. It is open until [`close`](InFlight::close) is called.
 #[derive(Debug, Default)]
 pub struct InFlight {
     state: Mutex<State>,
@@ -16,7 +16,7 @@ struct State {
     storing: usize,
 }
 
-/// A batch that is being stored, until it is dropped.
+/// A batch that is being stored. Dropping it ends the storing.
 #[derive(Debug)]
 pub struct Storing<'a>(&'a InFlight);
 
@@ -25,7 +25,7 @@ impl InFlight {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a batch be stored; `None` after it was closed.
+    /// Starts the storing of a batch; `None` after [`close`](InFlight::close).
     pub fn enter(&self) -> Option<Storing<'_>> {
         let mut state = self.state();
         if state.closed {
@@ -35,8 +35,8 @@ impl InFlight {
         Some(Storing(self))
     }
 
-    /// Lets no other batch be stored, and waits for those that are being stored, but no longer than `patience`. `false`
-    /// when one of them has not ended by then.
+    /// Refuses further batches and waits for those that are being stored, but no longer than `patience`. Returns
+    /// `false` when one of them has not ended by then.
     pub fn close(&self, patience: Duration) -> bool {
         let mut state = self.state();
         state.closed = true;
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closed_gate_waits_for_what_is_being_stored_and_lets_nothing_else_in() {
+    fn closing_waits_for_the_batches_being_stored_and_refuses_others() {
         let in_flight = InFlight::default();
         let storing = in_flight.enter().expect("it is open");
         assert!(!in_flight.close(Duration::ZERO), "one batch is being stored");

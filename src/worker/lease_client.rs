@@ -1,4 +1,4 @@
-//! Where a worker gets its batches: from queues over the wire, or from the queue of its own process.
+//! [`LeaseClient`]: how a worker gets its batches, from queues over the wire or from the queue of its own process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,70 +10,71 @@ use crate::observe::receipt::Tally;
 use crate::queue::shared::SharedQueue;
 use crate::queue::{Ack, LeaseId, PeerId, Reserved};
 
-/// A lease, and whose it is.
+/// A lease, and the queue that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
-    /// Index of the queue among those a worker asks.
+    /// The index of the queue among those that the worker asks.
     pub queue: usize,
-    /// The lease there.
+    /// The lease in that queue.
     pub lease: LeaseId,
 }
 
-/// What comes next.
+/// The answer to a request for work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// Work.
+    /// A batch.
     Batch {
-        /// What to acknowledge it by.
+        /// The lease of the batch, for the acknowledgement.
         ticket: Ticket,
-        /// How long the lease is good.
+        /// The time to run (TTR): the time until the lease runs out.
         ttr: Duration,
-        /// The lines.
+        /// The lines of the batch.
         batch: Batch,
     },
-    /// Nothing now; ask again after this time, or when a batch is done.
+    /// No work at the moment. Ask again after this time, or when a batch is done.
     Wait(Duration),
-    /// There is no more.
+    /// There is no more work.
     End,
     /// A stop was requested.
     Stopped,
 }
 
-/// A worker's way to its queue or queues.
+/// The connection of a worker to its queue or queues.
 pub trait LeaseClient: Send {
-    /// Makes the worker known before it asks, so that a queue that ends soon waits to tell it.
+    /// Announces the worker before it asks for work. A queue that ends soon then waits to tell the worker so.
     fn hello(&mut self) -> Result<()> {
         Ok(())
     }
 
-    /// Acknowledges, then asks for a batch. With `may_wait` it may take as long as there is none; without, it must not
-    /// wait for work, because the caller has unacknowledged work of its own.
+    /// Sends `acks`, then asks for a batch. With `may_wait` the call may block while there is no work. Without
+    /// `may_wait` it must not block, because the caller holds unacknowledged batches.
     fn next(&mut self, acks: Vec<(Ticket, Tally)>, may_wait: bool) -> Result<Next>;
 
-    /// Starts the leases' time anew.
+    /// Extends the leases: their time to run starts anew.
     fn touch(&mut self, tickets: &[Ticket]) -> Result<()>;
 
-    /// Gives leases back.
+    /// Gives leases back to the queue.
     fn release(&mut self, tickets: &[Ticket]) -> Result<()>;
 
-    /// Acknowledges for the last time.
+    /// Sends the last acks and ends the connection.
     fn bye(&mut self, acks: Vec<(Ticket, Tally)>);
 }
 
-/// The queue of the worker's own process.
+/// A lease client for the queue of the worker's own process.
 pub struct LocalLeaseClient {
     queue: Arc<SharedQueue>,
     peer: PeerId,
     stop: Stop,
-    /// Not called upon yet.
-    reserve: bool,
+    /// Whether the worker still waits on standby.
+    standby: bool,
 }
 
 impl LocalLeaseClient {
-    /// A lease client for the worker called `peer`. Whoever requests `stop` must also [stop](SharedQueue::stop) the queue. A
-    /// worker in `reserve` gets nothing until the queue is full for the first time.
-    pub fn new(queue: Arc<SharedQueue>, peer: PeerId, stop: Stop, reserve: bool) -> Self {
-        LocalLeaseClient { queue, peer, stop, reserve }
+    /// Returns a lease client for the worker called `peer`. The code that requests `stop` must also
+    /// [stop](SharedQueue::stop) the queue. A worker on `standby` gets no batch until the queue is full for the first
+    /// time.
+    pub fn new(queue: Arc<SharedQueue>, peer: PeerId, stop: Stop, standby: bool) -> Self {
+        LocalLeaseClient { queue, peer, stop, standby }
     }
 }
 
@@ -81,7 +82,7 @@ fn leases(tickets: &[Ticket]) -> Vec<LeaseId> {
     tickets.iter().map(|ticket| ticket.lease).collect()
 }
 
-/// Acks as one queue knows them.
+/// Returns the acks in the form of one queue.
 pub(crate) fn queue_acks(acks: &[(Ticket, Tally)]) -> Vec<Ack> {
     acks.iter().map(|&(ticket, tally)| Ack { lease: ticket.lease, tally }).collect()
 }
@@ -89,7 +90,7 @@ pub(crate) fn queue_acks(acks: &[(Ticket, Tally)]) -> Vec<Ack> {
 impl LeaseClient for LocalLeaseClient {
     fn next(&mut self, acks: Vec<(Ticket, Tally)>, may_wait: bool) -> Result<Next> {
         self.queue.ack(&queue_acks(&acks));
-        if std::mem::take(&mut self.reserve) {
+        if std::mem::take(&mut self.standby) {
             self.queue.wait_for_backlog(|| self.stop.is_requested());
         }
         if self.stop.is_requested() {
@@ -104,7 +105,7 @@ impl LeaseClient for LocalLeaseClient {
                 Next::Batch { ticket: Ticket { queue: 0, lease }, ttr: Duration::MAX, batch }
             }
             Reserved::Wait => Next::Wait(Duration::ZERO),
-            Reserved::End => Next::End,
+            Reserved::Ended => Next::End,
         })
     }
 

@@ -1,127 +1,18 @@
-//! Workers: they ask a queue for batches, parse the lines, store the documents, and acknowledge what is durable.
+//! Workers: they ask a queue for batches, parse the lines, store the documents, and acknowledge durable batches.
 //!
-//! `lease client` is where batches come from, `parser` makes documents of lines, `storer` gives them to the sinks, `pipeline`
-//! lets one worker do all that with two threads. [`WorkerPool`] is the workers of one process.
+//! The submodules: `lease_client` gets batches, `parser` makes documents of lines, `storer` gives documents to the
+//! sinks, and `pipeline` runs one worker with two threads. [`WorkerPool`] holds the workers of one process.
 
-mod counts;
 pub mod in_flight;
 pub mod lease_client;
 pub mod parser;
+mod pattern_counts;
 pub mod pipeline;
+mod pool;
 pub mod storer;
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
-
-use self::lease_client::LeaseClient;
-use self::parser::Formats;
-use self::pipeline::Finish;
-use self::storer::Storer;
-use crate::core::error::{Error, Result};
-use crate::core::stop::Stop;
-use crate::observe::receipt::Tally;
-
-/// What the workers of a process have done so far.
-#[derive(Debug, Default)]
-pub struct WorkerCounts {
-    lines: AtomicU64,
-    bytes: AtomicU64,
-    tally: Mutex<Tally>,
-}
-
-impl WorkerCounts {
-    /// Adds a batch that is durable.
-    pub fn add(&self, lines: u64, bytes: u64, tally: Tally) {
-        self.lines.fetch_add(lines, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        *self.tally.lock().unwrap_or_else(PoisonError::into_inner) += tally;
-    }
-
-    /// Lines, bytes, and what became of the lines.
-    pub fn get(&self) -> (u64, u64, Tally) {
-        let tally = *self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        (self.lines.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed), tally)
-    }
-}
-
-/// The workers of one process, and what they share.
-pub struct WorkerPool {
-    /// How many.
-    pub workers: usize,
-    /// How lines become documents.
-    pub formats: Arc<Formats>,
-    /// Where documents go.
-    pub storer: Arc<Storer>,
-    /// What they have done.
-    pub counts: Arc<WorkerCounts>,
-    /// Requested when one of them fails, so that the others stop as well.
-    pub stop: Stop,
-}
-
-/// How the workers of a process ended.
-#[derive(Debug, Default)]
-pub struct Worked {
-    /// What went wrong.
-    pub errors: Vec<Error>,
-    /// Whether one of them was told that there is no more: then every line is accounted for. Otherwise they were stopped.
-    pub saw_end: bool,
-}
-
-impl WorkerPool {
-    /// Lets every worker work to its end. `lease client` makes the lease client of each; `failed` is called when one fails, after the
-    /// stop was requested.
-    ///
-    /// Returns how it ended.
-    pub fn work(&self, leases: &(dyn Fn(usize) -> Box<dyn LeaseClient> + Sync), failed: &(dyn Fn() + Sync)) -> Worked {
-        let encodings: Vec<_> = self.storer.sinks().iter().map(|sink| sink.encoding()).collect();
-        let one = |index: usize| -> Result<Finish> {
-            let mut leases = leases(index);
-            let mut parser = self.formats.parser(&encodings)?;
-            pipeline::work(leases.as_mut(), &mut parser, Arc::clone(&self.storer), &self.counts)
-        };
-        let guarded = |index: usize| {
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| one(index)))
-                .unwrap_or_else(|_| Err(Error::internal("a worker panicked; its batches go to another one")));
-            if result.is_err() {
-                self.stop.request();
-                failed();
-            }
-            result
-        };
-        thread::scope(|scope| {
-            let spawn = |index: usize| {
-                let guarded = &guarded;
-                thread::Builder::new().name(format!("worker {index}")).spawn_scoped(scope, move || guarded(index))
-            };
-            let mut worked = Worked::default();
-            let mut threads = Vec::new();
-            for index in 0..self.workers {
-                match spawn(index) {
-                    Ok(thread) => threads.push(thread),
-                    Err(error) => {
-                        self.stop.request();
-                        failed();
-                        worked.errors.push(Error::system("no thread for a worker").because(error));
-                    }
-                }
-            }
-            for thread in threads {
-                match thread.join() {
-                    Ok(Ok(finish)) => worked.saw_end |= finish == Finish::End,
-                    Ok(Err(error)) => worked.errors.push(error),
-                    // What panicked was caught within the thread.
-                    Err(_) => worked.errors.push(Error::internal("a worker's thread panicked")),
-                }
-            }
-            // What all of them met is one error.
-            let mut said = std::collections::HashSet::new();
-            worked.errors.retain(|error: &Error| said.insert(error.to_string()));
-            worked
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests;
+mod worker_counts;
+
+pub use pool::{PoolResult, WorkerPool};
+pub use worker_counts::WorkerCounts;

@@ -1,20 +1,20 @@
-//! One worker: a thread that asks, parses and acknowledges, and a thread that stores. While one batch is being
-//! written, the next is being parsed.
+//! One worker: one thread asks for batches, parses and acknowledges, another thread stores. While one batch is being
+//! stored, the next is being parsed.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use super::WorkerCounts;
 use super::lease_client::{LeaseClient, Next, Ticket};
 use super::parser::{Parsed, Parser};
 use super::storer::{Stored, Storer};
+use super::worker_counts::WorkerCounts;
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::observe::receipt::Tally;
 
-/// Batches a worker holds at a time: one being stored, one parsed and waiting for it.
+/// The number of batches that a worker holds at a time: one is being stored, and one is parsed and waits.
 const IN_FLIGHT: usize = 2;
 
 /// A parsed batch on its way to the storing thread.
@@ -24,31 +24,30 @@ struct Job {
     parsed: Parsed,
 }
 
-/// What the storing thread says of it.
+/// The answer of the storing thread for one batch.
 struct Done {
     ticket: Ticket,
     lines: u32,
     bytes: usize,
     stored: Result<Stored>,
-    /// The buffers, to be used again.
+    /// The buffers, for reuse.
     parsed: Parsed,
 }
 
-/// Why a worker that did not fail has ended.
+/// The reason why a worker ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finish {
-    /// The lease client said that there is no more: every line is accounted for.
+    /// The lease client reported the end of the work: every line is accounted for.
     End,
-    /// A stop was requested before.
+    /// A stop was requested before that.
     Stopped,
 }
 
-/// Works until the lease client says that there is no more, a stop is requested, or the work fails.
+/// Works until the lease client reports the end, a stop is requested, or an error occurs.
 ///
-/// Whatever happens, what is durable is acknowledged and the rest given back before this returns.
+/// In every case, durable batches are acknowledged and the others given back before this returns.
 ///
-/// # Errors
-/// When the lease client or a sink fails for good.
+/// When the lease client or a sink fails permanently.
 pub fn work(
     leases: &mut dyn LeaseClient,
     parser: &mut Parser,
@@ -61,16 +60,16 @@ pub fn work(
         let storing = thread::Builder::new()
             .name("store".into())
             .spawn_scoped(scope, move || store(&storer, &jobs, &results))
-            .map_err(|error| Error::system("no thread to store with").because(error))?;
+            .map_err(|error| Error::system("cannot start the thread that stores batches").because(error))?;
         let mut worker = Worker { leases, counts, in_flight: Vec::new(), finished: Vec::new(), spare: Vec::new() };
         let mut result = worker.run(parser, &to_storer, &done);
-        // The storing thread ends when it has nothing left; what it finished meanwhile is still acknowledged.
+        // The storing thread ends when it has no more work. Batches that it finished meanwhile are still acknowledged.
         drop(to_storer);
         while let Ok(message) = done.recv() {
-            let taken = worker.take(message);
+            let taken = worker.finish_batch(message);
             result = result.and_then(|finish| taken.map(|()| finish));
         }
-        worker.leave();
+        worker.release_and_say_bye();
         match storing.join() {
             Ok(()) => result,
             Err(_) => Err(Error::internal("the storing thread panicked; its batch goes to another worker")),
@@ -78,7 +77,7 @@ pub fn work(
     })
 }
 
-/// The storing thread.
+/// Runs the storing thread.
 fn store(storer: &Storer, jobs: &Receiver<Job>, results: &Sender<Done>) {
     let mut outcomes = Vec::new();
     for Job { ticket, batch, mut parsed } in jobs {
@@ -93,9 +92,9 @@ fn store(storer: &Storer, jobs: &Receiver<Job>, results: &Sender<Done>) {
 struct Worker<'a> {
     leases: &'a mut dyn LeaseClient,
     counts: &'a WorkerCounts,
-    /// Leases that are held and not durable.
+    /// The leases that the worker holds, with their time to run. Their batches are not durable yet.
     in_flight: Vec<(Ticket, Duration)>,
-    /// Durable, and not yet acknowledged.
+    /// Durable batches that are not acknowledged yet.
     finished: Vec<(Ticket, Tally)>,
     spare: Vec<Parsed>,
 }
@@ -104,7 +103,7 @@ impl Worker<'_> {
     fn run(&mut self, parser: &mut Parser, to_storer: &SyncSender<Job>, done: &Receiver<Done>) -> Result<Finish> {
         loop {
             while let Ok(message) = done.try_recv() {
-                self.take(message)?;
+                self.finish_batch(message)?;
             }
             if self.in_flight.len() >= IN_FLIGHT {
                 self.wait_for_storer(done)?;
@@ -122,19 +121,19 @@ impl Worker<'_> {
                 }
                 Next::Wait(_) if !self.in_flight.is_empty() => self.wait_for_storer(done)?,
                 Next::Wait(pause) => thread::sleep(pause),
-                // What is in flight is still finished and acknowledged, by the farewell.
+                // Batches in flight are finished and acknowledged before the worker leaves.
                 Next::End => return Ok(Finish::End),
                 Next::Stopped => return Ok(Finish::Stopped),
             }
         }
     }
 
-    /// Waits until a batch is durable, keeping the leases alive meanwhile.
+    /// Waits until a batch is durable and extends the leases meanwhile.
     fn wait_for_storer(&mut self, done: &Receiver<Done>) -> Result<()> {
         let shortest = self.in_flight.iter().map(|(_, ttr)| *ttr).min().unwrap_or(Duration::MAX);
         loop {
             match done.recv_timeout(shortest / 3) {
-                Ok(message) => return self.take(message),
+                Ok(message) => return self.finish_batch(message),
                 Err(RecvTimeoutError::Timeout) => {
                     let tickets: Vec<Ticket> = self.in_flight.iter().map(|(ticket, _)| *ticket).collect();
                     self.leases.touch(&tickets)?;
@@ -144,7 +143,7 @@ impl Worker<'_> {
         }
     }
 
-    fn take(&mut self, done: Done) -> Result<()> {
+    fn finish_batch(&mut self, done: Done) -> Result<()> {
         let Done { ticket, lines, bytes, stored, parsed } = done;
         self.spare.push(parsed);
         match stored {
@@ -154,15 +153,15 @@ impl Worker<'_> {
                 self.finished.push((ticket, stored.tally));
                 Ok(())
             }
-            // The lease stays among those in flight, and is given back by the farewell.
+            // The lease stays among those in flight, and the worker gives it back when it leaves.
             Err(error) => Err(error),
         }
     }
 
-    fn leave(&mut self) {
+    fn release_and_say_bye(&mut self) {
         let held: Vec<Ticket> = self.in_flight.iter().map(|(ticket, _)| *ticket).collect();
         if !held.is_empty() {
-            // If the queue cannot be told, the leases run out by themselves.
+            // If the queue cannot be reached, the leases run out by themselves.
             let _ = self.leases.release(&held);
         }
         self.leases.bye(std::mem::take(&mut self.finished));

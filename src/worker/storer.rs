@@ -1,4 +1,4 @@
-//! Storing a parsed batch in every sink, and saying of each line what became of it.
+//! [`Storer`]: stores a parsed batch in every sink and determines the outcome of each line.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::in_flight::InFlight;
-use super::parser::{Fate, Parsed, SetAside};
+use super::parser::{Fate, LetterDraft, Parsed};
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::lines::Line;
@@ -18,23 +18,23 @@ use crate::sink::{Outcome, Sink};
 
 static STORED: Seldom = Seldom::new();
 
-/// What became of a batch.
+/// The result of storing a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {
-    /// The lines by what became of them; adds up to the batch.
+    /// The number of lines by outcome. The sum is the number of lines of the batch.
     pub tally: Tally,
 }
 
-/// The sinks of a process and its dead letters.
+/// The sinks and the dead letters of a process.
 pub struct Storer {
     sinks: Vec<Arc<dyn Sink>>,
     dead_letters: Arc<DeadLetters>,
-    /// Closed when nothing more may be stored.
+    /// Counts the batches being stored. It is closed when no further batch may be stored.
     in_flight: Option<Arc<InFlight>>,
-    settled: Settled,
+    settled: SettledOutcomes,
 }
 
-/// What the sinks together say of one document.
+/// The combined outcome of all sinks for one document. A later variant has precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Verdict {
     Duplicate,
@@ -43,68 +43,68 @@ enum Verdict {
 }
 
 impl Storer {
-    /// Stores in all of `sinks`.
+    /// Returns a storer for all of `sinks`.
     pub fn new(sinks: Vec<Arc<dyn Sink>>, dead_letters: Arc<DeadLetters>) -> Self {
-        Storer { sinks, dead_letters, in_flight: None, settled: Settled::default() }
+        Storer { sinks, dead_letters, in_flight: None, settled: SettledOutcomes::default() }
     }
 
-    /// Counts each batch that is being stored in `in_flight`; once that is closed, no further batch is stored.
-    pub fn behind(self, in_flight: Option<Arc<InFlight>>) -> Self {
+    /// Counts each batch that is being stored in `in_flight`. Once that is closed, no further batch is stored.
+    pub fn counted_in(self, in_flight: Option<Arc<InFlight>>) -> Self {
         Storer { in_flight, ..self }
     }
 
-    /// The sinks.
+    /// Returns the sinks.
     pub fn sinks(&self) -> &[Arc<dyn Sink>] {
         &self.sinks
     }
 
-    /// Stores the documents of `parsed`, sets aside what no sink will take, and adds up.
+    /// Stores the documents of `parsed`, writes dead letters for those that a sink refuses, and adds up the outcomes.
     ///
-    /// What a sink has settled of a batch that failed all the same is remembered until the batch comes back to this
-    /// process; the documents then go only to those sinks that have not settled them.
+    /// If one sink fails, the outcomes of the other sinks are remembered until the batch comes back to this process.
+    /// The documents then go only to the sinks that have no outcome for them.
     ///
-    /// # Errors
-    /// When a sink failed, for all or for one document: then nothing may be acknowledged, though some of it may be
-    /// stored.
+    /// When a sink failed, for all documents or for one. Nothing may be acknowledged then, although some documents may
+    /// be stored.
     pub fn store(&self, batch: &Batch, parsed: &mut Parsed, outcomes: &mut Vec<Outcome>) -> Result<Stored> {
         let _storing = match &self.in_flight {
-            Some(in_flight) => Some(in_flight.enter().ok_or_else(|| Error::wire("nothing more may be stored"))?),
+            Some(in_flight) => Some(in_flight.enter().ok_or_else(|| Error::wire("no further batch may be stored"))?),
             None => None,
         };
         let started = Instant::now();
-        // By sink, what is known of each document.
+        // The known outcomes of each document, by sink.
         let mut known: Vec<Vec<Option<Outcome>>> = vec![Vec::new(); self.sinks.len()];
-        let stored = self.in_all_sinks(parsed, outcomes, &mut known);
+        let stored = self.store_in_all_sinks(parsed, outcomes, &mut known);
         let mut letters = Vec::new();
         let verdicts = match stored {
-            Ok(()) => self.judge(parsed, &known, &mut letters),
+            Ok(()) => self.combine(parsed, &known, &mut letters),
             Err(error) => {
                 self.remember(parsed, known);
                 return Err(error);
             }
         };
         letters.append(&mut parsed.letters);
-        if let Err(error) = self.set_aside(batch, letters) {
+        if let Err(error) = self.write_dead_letters(batch, letters) {
             self.remember(parsed, known);
             return Err(error);
         }
         STORED.tell(u64::from(batch.lines), |batches, lines| {
             let (ms, name, offset) = (started.elapsed().as_millis(), &batch.origin.name, batch.offset);
             format!(
-                "{batches} batches with {lines} lines were stored, that of {name} from byte {offset} within {ms} ms"
+                "{batches} batches with {lines} lines were stored; the last one, of {name} from byte {offset}, took {ms} ms"
             )
         });
         Ok(Stored { tally: add_up(parsed.fates(), &verdicts) })
     }
 
-    /// Gives the documents to each sink that has not settled them. What became of them is in `known`, also when it fails.
-    fn in_all_sinks(
+    /// Gives the documents to each sink that has no outcome for them yet. `known` gets the outcomes, even if a sink
+    /// fails.
+    fn store_in_all_sinks(
         &self,
         parsed: &Parsed,
         outcomes: &mut Vec<Outcome>,
         known: &mut [Vec<Option<Outcome>>],
     ) -> Result<()> {
-        // All of them first: what is taken out has to be put back when a sink fails.
+        // The outcomes of all sinks are taken first, because all must be put back when a sink fails.
         for (index, (sink, known)) in self.sinks.iter().zip(known.iter_mut()).enumerate() {
             *known = self.settled.take(index, parsed.encoded(sink.encoding()));
         }
@@ -142,15 +142,15 @@ impl Storer {
         Ok(())
     }
 
-    /// What the sinks together say of each document, with the letters of those that one of them refuses.
-    fn judge(&self, parsed: &Parsed, known: &[Vec<Option<Outcome>>], letters: &mut Vec<SetAside>) -> Vec<Verdict> {
+    /// Returns the combined outcome of each document, and adds a letter for each document that a sink refuses.
+    fn combine(&self, parsed: &Parsed, known: &[Vec<Option<Outcome>>], letters: &mut Vec<LetterDraft>) -> Vec<Verdict> {
         let mut verdicts = vec![Verdict::Duplicate; parsed.documents()];
         for (sink, known) in self.sinks.iter().zip(known) {
             let documents = parsed.encoded(sink.encoding());
             for (index, outcome) in known.iter().enumerate() {
                 let mut refused = |reason, words: &str| {
                     let detail = format!("{}: {words}", sink.name());
-                    letters.push(SetAside::new(documents.get(index).line, reason, detail));
+                    letters.push(LetterDraft::new(documents.get(index).line, reason, detail));
                     Verdict::Rejected
                 };
                 let verdict = match outcome {
@@ -171,8 +171,8 @@ impl Storer {
         }
     }
 
-    /// Writes dead letters; durable when this returns.
-    fn set_aside(&self, batch: &Batch, letters: Vec<SetAside>) -> Result<()> {
+    /// Writes the dead letters. They are durable when this returns.
+    fn write_dead_letters(&self, batch: &Batch, letters: Vec<LetterDraft>) -> Result<()> {
         if letters.is_empty() {
             return Ok(());
         }
@@ -180,7 +180,7 @@ impl Storer {
         let time_ms = date::now_ms();
         let letters: Vec<Letter<'_>> = letters
             .iter()
-            .map(|SetAside { line, reason, detail, pattern, reached }| {
+            .map(|LetterDraft { line, reason, detail, pattern, reached }| {
                 let Line { start, bytes: raw } = lines[*line as usize];
                 let (origin, offset) = batch.position(*line as usize, start);
                 Letter {
@@ -202,20 +202,20 @@ impl Storer {
     }
 }
 
-/// What sinks have settled of batches that failed in another sink.
+/// The outcomes of sinks for batches that failed in another sink.
 #[derive(Default)]
-struct Settled {
-    /// Whether there is anything, for the usual case.
+struct SettledOutcomes {
+    /// Whether there are any outcomes. Usually there are none.
     some: AtomicBool,
-    /// By sink and document.
+    /// The outcomes by sink and document.
     outcomes: Mutex<HashMap<(usize, DocumentId), Outcome>>,
 }
 
-/// The most outcomes that are kept. A batch that failed ends the process sooner or later, so there are few.
-const KEPT: usize = 1 << 20;
+/// The maximum number of outcomes that are kept. A failed batch ends the process sooner or later, so there are few.
+const MAX_REMEMBERED: usize = 1 << 20;
 
-impl Settled {
-    /// Takes out what is known of `documents` in the sink with the number `sink`.
+impl SettledOutcomes {
+    /// Removes and returns the known outcomes of `documents` for sink number `sink`.
     fn take(&self, sink: usize, documents: &Documents) -> Vec<Option<Outcome>> {
         if !self.some.load(Ordering::Acquire) {
             return vec![None; documents.len()];
@@ -226,10 +226,10 @@ impl Settled {
         known
     }
 
-    /// Keeps what is known.
+    /// Keeps the known outcomes.
     fn put(&self, sink: usize, documents: &Documents, known: Vec<Option<Outcome>>) {
         let mut outcomes = self.outcomes();
-        if outcomes.len() + known.len() > KEPT {
+        if outcomes.len() + known.len() > MAX_REMEMBERED {
             outcomes.clear();
         }
         for (document, outcome) in documents.iter().zip(known) {
@@ -243,7 +243,7 @@ impl Settled {
     }
 }
 
-/// Counts each line in one place. `verdicts` are those of the lines that became documents, in order.
+/// Counts each line exactly once. `verdicts` belong to the lines that became documents, in order.
 fn add_up(fates: &[Fate], verdicts: &[Verdict]) -> Tally {
     let mut tally = Tally::default();
     let mut verdicts = verdicts.iter();
@@ -256,7 +256,7 @@ fn add_up(fates: &[Fate], verdicts: &[Verdict]) -> Tally {
                 (Some(Verdict::Stored), _) => tally.unmatched += 1,
                 (Some(Verdict::Duplicate), _) => tally.duplicate += 1,
                 (Some(Verdict::Rejected), _) => tally.dead_lettered += 1,
-                // A document without a verdict would be a bug; the receipt then does not agree, and says so.
+                // A document without a verdict would be a bug. The receipt would then not balance and say so.
                 (None, _) => {}
             },
         }

@@ -1,20 +1,24 @@
-//! Workers with sinks in memory and a lease client that follows a script.
+//! Tests of workers with sinks in memory and a scripted lease client.
 
 use std::collections::VecDeque;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::lease_client::{Next, Ticket};
-use super::parser::{Parser, Unmatched};
-use super::*;
+use super::lease_client::{LeaseClient, Next, Ticket};
+use super::parser::{Formats, Parser, Unmatched};
+use super::storer::Storer;
+use super::{WorkerCounts, pipeline};
 use crate::core::batch::{Batch, Origin};
+use crate::core::error::{Error, Result};
 use crate::core::lines;
 use crate::dead_letter::{self, DeadLetters, Reason};
 use crate::document::{DocumentId, Documents};
 use crate::envelope::Envelope;
 use crate::grok::Library;
+use crate::observe::receipt::Tally;
 use crate::sink::memory::MemorySink;
 use crate::sink::{Encoding, Outcome, Sink};
 
@@ -28,9 +32,9 @@ fn ids(batch: &Batch) -> Vec<DocumentId> {
     lines::lines(&batch.data).map(id).collect()
 }
 
-/// A parser of words followed by a number.
+/// Returns a parser for a word followed by a number.
 fn parser(unmatched: Unmatched, encodings: &[Encoding]) -> Parser {
-    let library = Library::stock();
+    let library = Library::builtin();
     let format = library.pattern("^%{WORD:word} %{INT:number:int}$").unwrap();
     Arc::new(Formats::new(vec![format], library, unmatched, |_| ())).parser(encodings).unwrap()
 }
@@ -59,11 +63,11 @@ impl LetterFolder {
 const LINES: &str = "one 1\ntwo 2\nno number\nfour 4\n";
 
 #[test]
-fn each_line_is_counted_by_what_all_sinks_say() {
+fn each_line_is_counted_by_the_outcomes_of_all_sinks() {
     let batch = batch(100, LINES);
     let id = ids(&batch);
     let (json, bson) = (MemorySink::new(Encoding::Json), MemorySink::new(Encoding::Bson));
-    // The second line is refused by one sink.
+    // One sink refuses the second line.
     bson.reject(id[1], "refused in words");
     let (json, bson) = (Arc::new(json), Arc::new(bson));
     let letters = LetterFolder::new();
@@ -107,8 +111,8 @@ fn a_line_that_matches_nothing_goes_where_the_user_said() {
 }
 
 #[test]
-fn of_several_patterns_the_first_that_matches_makes_the_document_and_each_is_counted() {
-    let library = Library::stock();
+fn the_first_pattern_that_matches_makes_the_document_and_each_is_counted() {
+    let library = Library::builtin();
     let texts =
         ["login %{WORD:who}", "%{WORD:any} bob", "logout %{WORD:who}", "^(?<x>a)(?:a+a+)+\\k<x>b$", "%{INT:n:int}"];
     let formats = texts.iter().map(|text| library.pattern(text).unwrap()).collect();
@@ -129,16 +133,16 @@ fn of_several_patterns_the_first_that_matches_makes_the_document_and_each_is_cou
     assert_eq!(fields, expected);
     assert_eq!(letters.read()[0].pattern.as_deref(), Some(texts[3]));
     let counts: Vec<_> = formats.counts().iter().map(|count| (count.tried, count.matched, count.limit_hits)).collect();
-    // The first one is tried once more because it matched the line before; the last two have no literal, so every line
-    // comes to them that nothing else matched.
+    // The first pattern is tried once more because it matched the previous line. The last two have no literal, so they
+    // are tried on every line that nothing else matched.
     assert_eq!(counts, [(4, 2, 0), (1, 1, 0), (1, 1, 0), (3, 0, 1), (2, 1, 0)]);
-    // Nothing is lost between batches, and a format that is JSON counts as well.
+    // No count is lost between batches, and a JSON format is counted too.
     parser.parse(&batch(900, "login ada\n"), &mut parsed).unwrap();
     assert_eq!(formats.counts()[0].tried, 5);
 }
 
 #[test]
-fn a_batch_of_which_one_document_failed_is_not_acknowledged() {
+fn a_batch_with_a_failed_document_is_not_acknowledged() {
     let batch = batch(0, LINES);
     let sink = MemorySink::new(Encoding::Json);
     sink.fail(ids(&batch)[3], 1, "the server is away");
@@ -149,15 +153,15 @@ fn a_batch_of_which_one_document_failed_is_not_acknowledged() {
     parser.parse(&batch, &mut parsed).unwrap();
     let error = storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap_err();
     assert!(error.is_retryable() && error.to_string().ends_with("memory:: the server is away"), "{error}");
-    // It comes back to the same process, which knows of the three that were stored.
+    // The batch comes back to the same process, which remembers that three documents were stored.
     let tally = storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap().tally;
     assert_eq!(tally, Tally { stored: 3, unmatched: 1, ..Tally::default() });
-    // What is remembered is used once.
+    // Remembered outcomes are used once.
     let tally = storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap().tally;
     assert_eq!(tally, Tally { duplicate: 4, ..Tally::default() });
 }
 
-/// Counts the documents it is given.
+/// A sink that counts its documents.
 struct Counting(Mutex<Vec<usize>>);
 
 impl Sink for Counting {
@@ -177,7 +181,7 @@ impl Sink for Counting {
     }
 }
 
-/// Fails once as a whole, as a sink with a full disk does.
+/// A sink that fails once as a whole, like one with a full disk.
 struct FailsOnce(Mutex<bool>, MemorySink);
 
 impl Sink for FailsOnce {
@@ -214,7 +218,7 @@ fn a_batch_that_comes_back_goes_only_to_the_sinks_and_with_the_documents_that_ha
     for words in ["away", "no room"] {
         let error = storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
-        // Given back and handed out again: parsed anew.
+        // The batch was given back and is parsed again.
         parser.parse(&batch, &mut parsed).unwrap();
     }
     assert!(letters.read().is_empty(), "nothing is set aside before all sinks have answered");
@@ -224,7 +228,7 @@ fn a_batch_that_comes_back_goes_only_to_the_sinks_and_with_the_documents_that_ha
     assert_eq!(letters.read().len(), 1);
 }
 
-/// Hands out batches, and writes down what it is told.
+/// A lease client that hands out batches and records all calls.
 struct Script {
     batches: VecDeque<Batch>,
     ttr: Duration,
@@ -250,7 +254,7 @@ impl LeaseClient for Script {
     fn next(&mut self, acks: Vec<(Ticket, Tally)>, may_wait: bool) -> Result<Next> {
         self.acks(&acks);
         let Some(batch) = self.batches.pop_front() else {
-            // A queue says END only when everything is acknowledged.
+            // A queue reports the end only when everything is acknowledged.
             return Ok(if may_wait { Next::End } else { Next::Wait(Duration::ZERO) });
         };
         self.next_lease += 1;
@@ -304,15 +308,15 @@ fn a_batch_that_cannot_be_stored_is_given_back_and_the_earlier_ones_are_acknowle
     assert_eq!(said.last().unwrap(), "bye");
 }
 
-/// Stores nothing until it is let.
-struct Gate {
+/// A sink that stores only when the test allows it.
+struct BlockedSink {
     inner: MemorySink,
     open: Mutex<mpsc::Receiver<()>>,
 }
 
-impl Sink for Gate {
+impl Sink for BlockedSink {
     fn name(&self) -> &str {
-        "gate"
+        "blocked"
     }
 
     fn encoding(&self) -> Encoding {
@@ -329,8 +333,8 @@ impl Sink for Gate {
 fn while_one_batch_is_stored_the_next_is_fetched_and_both_leases_are_kept_alive() {
     let batches: Vec<Batch> = (0..2).map(|index| batch(index * 100, LINES)).collect();
     let (told, said) = mpsc::channel();
-    let (open, gate) = mpsc::channel();
-    let sink = Arc::new(Gate { inner: MemorySink::new(Encoding::Json), open: Mutex::new(gate) });
+    let (open, permits) = mpsc::channel();
+    let sink = Arc::new(BlockedSink { inner: MemorySink::new(Encoding::Json), open: Mutex::new(permits) });
     thread::scope(|scope| {
         let working = scope.spawn(|| run(sink, &batches, Duration::from_millis(30), told));
         let mut touched = std::collections::BTreeSet::new();
@@ -347,7 +351,8 @@ fn while_one_batch_is_stored_the_next_is_fetched_and_both_leases_are_kept_alive(
     assert_eq!(said, ["ack 1 of 4", "ack 2 of 4", "bye"]);
 }
 
-/// The tags of each document of a batch whose last line is a part of a line, in JSON; in BSON the same.
+/// Returns the tags of each document of a batch whose last line is a part of a line, in JSON; checks that BSON has the
+/// same.
 fn tags(parser: &mut Parser, batch: &Batch) -> Vec<Vec<String>> {
     let mut parsed = parser.buffer();
     parser.parse(batch, &mut parsed).unwrap();
@@ -369,7 +374,7 @@ fn tags(parser: &mut Parser, batch: &Batch) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn a_part_of_a_line_is_tagged_whatever_becomes_of_it_and_no_other_line_is() {
+fn a_part_of_a_line_is_tagged_in_every_case_and_no_other_line_is() {
     let both = [Encoding::Json, Encoding::Bson];
     let of = |content: &str, envelope| {
         let origin = Arc::new(Origin::new(5, "x").wrapped(envelope));
@@ -386,12 +391,12 @@ fn a_part_of_a_line_is_tagged_whatever_becomes_of_it_and_no_other_line_is() {
     let misfit = of("{\"message\":\"one 1\"}\n{\"mess", Envelope::Json);
     let misfit = tags(words, &misfit);
     assert!(misfit[0].is_empty() && misfit[1].ends_with(&["_partial".to_owned()]) && misfit[1].len() > 1, "{misfit:?}");
-    let library = Library::stock();
+    let library = Library::builtin();
     let format = library.format("ndjson").unwrap();
     let formats = Arc::new(Formats::new(vec![format], library, Unmatched::Keep, |_| ()));
     let objects = &mut formats.parser(&both).unwrap();
     assert_eq!(tags(objects, &of("{\"a\":1}\n{\"a\":2}", plain)), [vec![], vec!["_partial"]]);
-    // Split, the flag stays with the last line.
+    // After a split, the flag stays with the last line.
     let mut batch = of("one 1\ntwo 2", plain);
     let first = batch.split_first_line().unwrap();
     assert!(!first.partial && batch.partial);

@@ -68,7 +68,7 @@ fn workers_with_wrong_keys_beside_a_job_lose_and_double_nothing_and_get_nothing(
         let noise = Noise::at(port, trial.random.u64(..));
         let arguments = ["--from", &endpoint, "-j", "1", "-f", "combined", "--to", "ndjson:stolen"];
         let mut stranger = trial.place.start("logator-worker", &[&arguments[..], wrong[nth % 3]].concat());
-        stranger.says("It is tried again and again");
+        stranger.says("The worker tries again and again");
         trial.row.times += 1;
         trial.workers = (0..2).map(|_| trial.new_worker()).collect();
         trial.finish();

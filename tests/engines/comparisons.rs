@@ -19,7 +19,7 @@ use super::{Library, Pattern};
 
 /// Each golden line with its pattern, which is compiled once for all of its lines.
 fn golden_lines_with_patterns() -> Vec<(Pattern, Case)> {
-    let libraries = [Library::stock(), Library::stock_ecs()];
+    let libraries = [Library::builtin(), Library::builtin_ecs()];
     let compiled = |cases: Vec<(String, Case)>| {
         let (_, first) = &cases[0];
         let library = &libraries[usize::from(first.ecs)];

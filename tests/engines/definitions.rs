@@ -1,9 +1,10 @@
-//! Every definition on all engines, on lines made from its own structure and on mutations of its golden lines.
+//! Compares all engines on every definition: on lines generated from the definition's tree, and on mutations of its
+//! golden lines.
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `PROPTEST_CASES` | lines for each definition, and mutations of each golden line |
-//! | `LOGATOR_TEST_SEED` | the number that the random ones begin with |
+//! | `PROPTEST_CASES` | number of lines for each definition, and of mutations of each golden line |
+//! | `LOGATOR_TEST_SEED` | the seed of the random numbers |
 //! | `LOGATOR_TEST_PATTERNS` | a folder with the folders `legacy` and `ecs-v1` of well-known pattern files |
 //! | `LOGATOR_TEST_LOGS` | a folder of more logs (`*.log`), on every line of which the engines are compared |
 
@@ -19,7 +20,7 @@ use super::engines::{Counts, Engines};
 use super::generate::{generate, mutate};
 use super::golden_lines::{by_pattern, root, well_known};
 
-/// Faults of one test that are shown.
+/// The most faults of one test that are printed.
 const SHOWN: usize = 10;
 
 pub(super) fn cases(few: usize) -> usize {
@@ -31,7 +32,7 @@ pub(super) fn seed() -> u64 {
     given.unwrap_or_else(|| RandomState::new().hash_one(0))
 }
 
-/// A number for `text`, other for each seed.
+/// Returns a number that depends on `seed` and `text`.
 pub(super) fn seed_of(seed: u64, text: &str) -> u64 {
     text.bytes().fold(seed, |sum, byte| sum.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte))
 }
@@ -50,7 +51,7 @@ fn report(what: &str, seed: u64, results: &[(Counts, Vec<String>)]) {
     assert!(faults.is_empty(), "{} disagreements (seed {seed}):\n{shown}", faults.len());
 }
 
-/// Lines of the tree and mutations of them, on all engines.
+/// Compares all engines on lines generated from the tree, some of them mutated.
 fn on_generated(library: &Library, text: &str, count: usize, seed: u64) -> (Counts, Vec<String>) {
     let mut random = Rng::with_seed(seed_of(seed, text));
     let mut engines = Engines::new(library, text);
@@ -65,7 +66,7 @@ fn on_generated(library: &Library, text: &str, count: usize, seed: u64) -> (Coun
     (engines.counts, faults)
 }
 
-/// Every definition of `library` by itself, captured as a whole, and as a whole line.
+/// Compares all engines on every definition of `library`: alone, captured as a whole, and as a whole line.
 fn definitions(what: &str, library: &Library, count: usize, is_linear: bool) {
     let seed = seed();
     let names: Vec<&str> = library.names().collect();
@@ -85,14 +86,14 @@ fn definitions(what: &str, library: &Library, count: usize, is_linear: bool) {
 }
 
 #[test]
-fn engines_agree_on_lines_made_from_every_stock_definition() {
-    definitions("stock", &Library::stock(), cases(8), true);
-    definitions("ECS stock", &Library::stock_ecs(), cases(8), true);
+fn engines_agree_on_lines_made_from_every_built_in_definition() {
+    definitions("built-in", &Library::builtin(), cases(8), true);
+    definitions("built-in ECS", &Library::builtin_ecs(), cases(8), true);
 }
 
 #[test]
 fn engines_agree_on_golden_lines_and_mutations_of_them() {
-    let libraries = [Library::stock(), Library::stock_ecs()];
+    let libraries = [Library::builtin(), Library::builtin_ecs()];
     let (seed, count) = (seed(), cases(4));
     let results: Vec<(Counts, Vec<String>)> = by_pattern()
         .par_iter()
@@ -124,7 +125,7 @@ fn engines_agree_on_lines_made_from_every_well_known_definition() {
     }
 }
 
-/// The definitions of `library` that match some of the first lines and capture something.
+/// Returns the definitions of `library` that match some of the sampled lines and capture something.
 fn fitting(library: &Library, lines: &[&[u8]]) -> Vec<String> {
     let fits = |name: &&str| {
         let pattern = library.compile(&format!("%{{{name}}}")).unwrap_or_else(|error| panic!("{error}"));
@@ -177,7 +178,7 @@ fn shipped_log() -> (String, Vec<u8>) {
 /// The log that is shipped, and those of `LOGATOR_TEST_LOGS` if that is set.
 #[test]
 fn engines_agree_on_real_logs() {
-    let libraries = [("stock", Library::stock()), ("ECS stock", Library::stock_ecs())];
+    let libraries = [("built-in", Library::builtin()), ("built-in ECS", Library::builtin_ecs())];
     let given = std::env::var_os("LOGATOR_TEST_LOGS").map(|folder| logs_in(Path::new(&folder)));
     assert!(given.as_ref().is_none_or(|logs| !logs.is_empty()), "there is no *.log in LOGATOR_TEST_LOGS");
     for (what, content) in given.into_iter().flatten().chain([shipped_log()]) {

@@ -1,10 +1,10 @@
-//! Every engine against Oniguruma, on rows and on expressions made at random.
+//! Compares every engine with Oniguruma, on a table of patterns and on random expressions.
 //!
-//! The engines are the linear one, as it runs and on its careful machine alone, and PCRE2.
+//! The engines are the linear engine, the linear engine on its careful machine alone, and PCRE2.
 //!
-//! What cannot be compared: Oniguruma itself takes `\w`, `\d` and `\s` for Unicode where Logstash's (Joni) does not, and
-//! has no `(?d)`. An empty round ends a counted loop there, however often it was to run: `(?:é|\b){2}` takes no é from `éa`,
-//! where PCRE2 goes on. Rows of `language.rs` hold those.
+//! Some constructs cannot be compared. Oniguruma itself treats `\w`, `\d` and `\s` as Unicode, but Logstash's engine
+//! (Joni) does not; and Oniguruma has no `(?d)`. In Oniguruma, an empty round ends a counted loop before its minimum:
+//! `(?:é|\b){2}` takes no é from `éa`, and PCRE2 takes it. The tables in `language.rs` test these constructs.
 
 use std::sync::LazyLock;
 
@@ -17,9 +17,10 @@ use super::engines::{Captured, ENGINES, captured};
 fn oniguruma(pattern: &str, lines: &[&str]) -> Result<Vec<Captured>, String> {
     let options = RegexOptions::REGEX_OPTION_MULTILINE;
     let regex = Regex::with_options(pattern, options, Syntax::ruby()).map_err(|error| error.to_string())?;
-    // Where nothing is named, plain groups capture; they are no fields.
+    // In a pattern without named groups, plain groups capture, but they are no fields.
     let groups = if regex.capture_names_len() == 0 { 1 } else { regex.captures_len() + 1 };
-    // Place by place, because the search of 6.9.9 passes over matches: "(?<x>(?=b).{2,})" finds nothing in "aba".
+    // Tries each position, because the search of Oniguruma 6.9.9 misses matches: "(?<x>(?=b).{2,})" finds nothing in
+    // "aba".
     let search = |line: &str| {
         for (place, _) in line.char_indices().chain([(line.len(), ' ')]) {
             let mut region = Region::new();
@@ -34,16 +35,16 @@ fn oniguruma(pattern: &str, lines: &[&str]) -> Result<Vec<Captured>, String> {
     lines.iter().map(|line| search(line)).collect()
 }
 
-/// Compares all engines with Oniguruma; the error is a row for [`ROWS`] and what was found. Tells whether Oniguruma
-/// takes the pattern at all.
+/// Compares all engines with Oniguruma. Returns whether Oniguruma accepts the pattern. An error has a row for [`ROWS`]
+/// and the results of the engines.
 fn compare(pattern: &str, lines: &[&str]) -> Result<bool, String> {
-    static LIBRARY: LazyLock<Library> = LazyLock::new(Library::stock);
+    static LIBRARY: LazyLock<Library> = LazyLock::new(Library::builtin);
     let Ok(expected) = oniguruma(pattern, lines) else { return Ok(false) };
     let compiled = LIBRARY.compile(pattern).map_err(|error| format!("{pattern}: {error}"))?;
     for (name, engine) in ENGINES {
         let Some(engine) = engine(&compiled) else { continue };
         let mut matcher = engine.matcher();
-        // Again and again, so that the linear engine makes traces of them.
+        // Runs each line several times, so that the linear engine records traces.
         for (line, expected) in lines.iter().zip(&expected).cycle().take(3 * lines.len()) {
             let found = captured(&mut matcher, engine.slots(), line.as_bytes());
             if found.as_ref() != Ok(expected) {
@@ -54,9 +55,9 @@ fn compare(pattern: &str, lines: &[&str]) -> Result<bool, String> {
     Ok(true)
 }
 
-/// Patterns and lines, with what each of them is about.
+/// Patterns and lines, grouped by what they test.
 const ROWS: &[(&str, &str)] = &[
-    // Leftmost, greedy, lazy, possessive.
+    // Leftmost, greedy, lazy and possessive matching.
     ("(?<x>a|ab)(?<y>c|bcd)(?<z>d*)", "abcd"),
     ("(?<x>a+?)(?<y>a*)", "aaa"),
     ("(?<x>a?+)(?<y>a)", "a"),
@@ -66,7 +67,7 @@ const ROWS: &[(&str, &str)] = &[
     ("(?<x>a{2}?)(?<y>a*)", "aaa"),
     ("(?<x>a{2}+)(?<y>a*)", "aaaaa"),
     ("(?<x>a{1,}?)b", "aab"),
-    // PCRE2 takes the first of these repeats for possessive.
+    // PCRE2 wrongly treats the first of these repeats as possessive.
     ("(?<x>a*(?>(?:bc)?)a)", "a"),
     ("(?<x>a*(?:bc)?+a)", "a"),
     ("(?<x>a*(?:bc)*+a)", "a"),
@@ -74,7 +75,7 @@ const ROWS: &[(&str, &str)] = &[
     ("(?<x>a*(?>(?:a(?:bc)?)?b?)a)", "a"),
     ("(?<x>[[:alpha:]]*é?+.)", "A"),
     ("(?<x>[[:alpha:]]*(?>b*é?).)", "A"),
-    // What a group in a loop keeps; what an empty round does.
+    // Captures of groups in loops, and empty rounds.
     ("(?<x>(?:[ab]?|\\n)*)", "a\n"),
     ("(?<x>(?:[^é])*.a)", "aéba"),
     ("(?<x>(?:[[:alpha:]])?b(?:[ab]){,2})", "b"),
@@ -83,7 +84,7 @@ const ROWS: &[(&str, &str)] = &[
     ("(?<x>a|b)*", "abab"),
     ("(?<x>a*)*", "aa"),
     ("(?:(?<x>a)?b)*", "abb"),
-    // Lines.
+    // Line anchors.
     ("^(?<x>.*?)$", "ab\n"),
     ("(?<x>.+)\\Z", "ab\n"),
     ("(?<x>.+)\\z", "ab\n"),
@@ -94,7 +95,7 @@ const ROWS: &[(&str, &str)] = &[
     ("(?<x>\\R)(?<y>.)", "\r\n\n"),
     ("(?<x>a\\Kb)", "ab"),
     ("(?-m:(?<x>.*))", "ab\nc"),
-    // Words and classes.
+    // Word boundaries and classes.
     ("\\b(?<x>.+?)\\b", "-éa-"),
     ("(?<x>\\B.)", "éa-"),
     ("(?<x>[[:alpha:]]+)", "1éaß٣-"),
@@ -148,7 +149,7 @@ const ROWS: &[(&str, &str)] = &[
     ("(?<x>(?<!a|bc)d)", "bcdd"),
     ("(?=(?<x>a+))(?<y>a)", "aa"),
     ("(?!(?<x>a))(?<y>.)", "ab"),
-    // Groups known by name and by number.
+    // Groups used by name and by number.
     ("(?<x>a|b)\\k<x>", "abb"),
     ("(?<x>a)|(?<x>b)\\k<x>", "bb"),
     ("(?:(?<x>a)|(?<y>b))(?(<x>)c|d)", "bcbd"),
@@ -182,7 +183,7 @@ fn what_rows_capture_is_what_oniguruma_captures() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// An expression in the making. `#` in it stands for the name of the next group.
+/// A generated expression. `#` stands for the name of the next group.
 fn expression() -> impl Strategy<Value = String> {
     let leaf = proptest::sample::select(
         &[
@@ -242,7 +243,7 @@ fn line() -> impl Strategy<Value = String> {
         .prop_map(|characters| characters.into_iter().collect())
 }
 
-/// The inside of a class, or something like it.
+/// The content of a class, or a text that resembles it.
 fn class() -> impl Strategy<Value = String> {
     let piece = proptest::sample::select(
         &[
@@ -274,12 +275,12 @@ fn class() -> impl Strategy<Value = String> {
             " ",
         ][..],
     );
-    // Of "[a-[b]]", Oniguruma keeps the b only; Ruby warns of it.
+    // From "[a-[b]]", Oniguruma keeps only the b; Ruby warns about it.
     proptest::collection::vec(piece, 1..8).prop_map(|pieces| pieces.concat().replace("-[", "-\\["))
 }
 
 proptest! {
-    // PROPTEST_CASES raises it.
+    // PROPTEST_CASES can raise this number.
     #![proptest_config(ProptestConfig { cases: 4 * ProptestConfig::default().cases, ..ProptestConfig::default() })]
 
     #[test]
@@ -292,7 +293,7 @@ proptest! {
     fn whatever_a_class_holds_to_oniguruma_it_holds_to_every_engine(inside in class(), caret: bool, fold: bool) {
         let options = if fold { "(?i)" } else { "" };
         let caret = if caret { "^" } else { "" };
-        // Oniguruma loses what is beyond ASCII of a negation in a negation: "é" is not in its [^[^[:^digit:]\\H]].
+        // Oniguruma loses the characters beyond ASCII in a doubly negated class: "é" is not in its [^[^[:^digit:]\\H]].
         let nested = inside.contains("[^") && (inside.contains("[:^") || inside.contains("\\H"));
         let beyond = if nested { ["a", "A"] } else { ["é", "É"] };
         let lines = ["a", "b", "c", "0", "-", beyond[0], beyond[1], "^", "&", "[", "]", "A", ":", "\n", " ", "\\"];

@@ -1,5 +1,5 @@
-//! What a line gives does not depend on the lines before it, of which some have failed and some not: that is what decides
-//! what the engine asks about a line, and when.
+//! Checks that the result for a line does not depend on the lines before it. Their failures decide which proof the
+//! engine runs on a line, and when.
 
 use fastrand::Rng;
 use rayon::prelude::*;
@@ -9,12 +9,13 @@ use super::engines::captured_once;
 use super::generate::mutate;
 use super::golden_lines_with_patterns;
 
-/// One golden line of so many is taken, other ones each time.
+/// The share of golden lines that are tested: one in two. The seed selects them.
 const SOME: u64 = 2;
-/// Lines made of each golden one, and how many lines go by in each phase.
+/// Number of variants of each golden line, and number of lines in each phase.
 const KINDS: usize = 5;
 const PHASE: usize = 60;
-/// Of so many lines, one is another than the golden one, phase by phase.
+/// The share of variants in each phase. For example, 20 means that one line in 20 is a variant; the others are the
+/// golden line.
 const PHASES: [usize; 6] = [20, 4, 2, 1, 3, 10];
 
 #[test]
@@ -26,7 +27,7 @@ fn a_line_gives_the_same_whichever_lines_have_failed_before_it() {
         .map(|(pattern, case)| {
             let mut random = Rng::with_seed(seed_of(seed, &case.line));
             let mut lines = vec![case.line.clone().into_bytes()];
-            // One that is cut short, and some with a change.
+            // One variant is truncated, and the others are mutated.
             lines.push(case.line.as_bytes()[..case.line.len().saturating_sub(1)].to_vec());
             while lines.len() < KINDS {
                 let mut line = lines[0].clone();

@@ -1,7 +1,7 @@
-//! One pattern on all engines: both machines of the linear one, PCRE2 and Oniguruma.
+//! Runs one pattern on all engines: both machines of the linear engine, PCRE2 and Oniguruma.
 //!
-//! Oniguruma gets the tree of the pattern, written in its own syntax, so that it is the engines that are compared and not
-//! the readers of patterns; those are compared in `differential.rs`.
+//! Oniguruma gets the parsed tree of the pattern, printed in its own syntax. So this compares the engines and not the
+//! parsers; `differential.rs` compares the parsers.
 
 use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
@@ -14,29 +14,29 @@ use crate::grok::linear::Proof;
 use crate::grok::set::Set;
 use crate::grok::{Matcher, Span};
 
-/// Where each capture stands; `None` when the line does not match.
+/// The position of each capture; `None` if the line does not match.
 pub(super) type Captured = Option<Vec<Option<(usize, usize)>>>;
 
-/// A pattern on one of the engines; `None` when it is not for it.
+/// Converts a pattern for one engine. Returns `None` if the engine does not support the pattern.
 type Engine = (&'static str, fn(&Pattern) -> Option<Pattern>);
 
-/// Our engines. Those that are linear must decide every line.
+/// The engines of this crate. The linear ones must decide every line.
 pub(super) const ENGINES: [Engine; 3] = [
     ("linear", |pattern| pattern.is_linear().then(|| pattern.clone())),
     ("careful", Pattern::careful),
-    // It refuses what is too large for it.
+    // PCRE2 refuses a pattern that is too large for it.
     (PCRE2, |pattern| pattern.backtracking().ok()),
 ];
 
 const PCRE2: &str = "PCRE2";
 
-/// One pattern of so many has its lines doubted.
+/// The share of patterns that run every proof on their lines: one in six.
 const DOUBTED: u64 = 6;
 
-/// Steps that Oniguruma may take from one place; a line that takes more is not compared with it.
+/// The most steps of Oniguruma at one position. A line that needs more is not compared with Oniguruma.
 const RETRIES: u32 = 100_000;
 
-/// What `line` gives, whatever is asked about it first; an error when the engine gives up.
+/// Returns the captures of `line`. Fails if they change when a proof runs first, or if the engine gives up.
 pub(super) fn captured(matcher: &mut Matcher, slots: usize, line: &[u8]) -> Result<Captured, String> {
     let found = captured_once(matcher, slots, line)?;
     for (proof, at_once) in Proof::ALL.into_iter().flat_map(|proof| [(proof, true), (proof, false)]) {
@@ -48,7 +48,7 @@ pub(super) fn captured(matcher: &mut Matcher, slots: usize, line: &[u8]) -> Resu
     Ok(found)
 }
 
-/// The same without that.
+/// Returns the captures of `line`, without a proof. Fails if the engine gives up.
 pub(super) fn captured_once(matcher: &mut Matcher, slots: usize, line: &[u8]) -> Result<Captured, String> {
     let place = |span: Span| (span != Span::NONE).then_some((span.start as usize, span.end as usize));
     let captures = matcher.captures(line).map_err(|stopped| stopped.to_string())?;
@@ -60,14 +60,14 @@ pub(super) struct Engines {
     text: String,
     pub(super) pattern: Pattern,
     matchers: Vec<(&'static str, Matcher)>,
-    /// Whether every proof is asked about each line. The automata for that take longer to make than all else, so it is
-    /// done for some patterns, other ones each time.
+    /// Whether every proof runs on each line. Building the automata for that takes longer than everything else. So it
+    /// is done for some patterns only, and each run selects others.
     doubts: bool,
     oniguruma: Option<Oniguruma>,
     pub(super) counts: Counts,
 }
 
-/// How many lines were compared.
+/// The numbers of lines that were compared.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Counts {
     pub(super) lines: u64,
@@ -88,7 +88,7 @@ impl Counts {
 }
 
 impl Engines {
-    /// For the pattern `text` on `library`.
+    /// Prepares the pattern `text`, with the definitions of `library`.
     pub(super) fn new(library: &Library, text: &str) -> Engines {
         let pattern = library.compile(text).unwrap_or_else(|error| panic!("{error}"));
         let made = ENGINES.iter().filter_map(|(name, engine)| Some((*name, engine(&pattern)?.matcher())));
@@ -98,15 +98,16 @@ impl Engines {
         Engines { text: text.to_owned(), pattern, matchers, doubts, oniguruma, counts: Counts::default() }
     }
 
-    /// Compares all engines on `line`; the error is what can be pasted into a test, and what was found.
+    /// Compares all engines on `line`. An error has a row that can be pasted into a test, and the results of the
+    /// engines.
     pub(super) fn compare(&mut self, line: &[u8]) -> Result<(), String> {
         let slots = self.pattern.slots();
         let text = std::str::from_utf8(line).ok();
         self.counts.lines += 1;
         let mut found: Vec<(&str, Captured)> = Vec::new();
         for (name, matcher) in &mut self.matchers {
-            // PCRE2 reads lines that are not text byte by byte, where the linear engine takes a byte that is no
-            // character for one, but not for a character of a class.
+            // The engines treat invalid UTF-8 differently. PCRE2 reads such a line byte by byte. The linear engine
+            // reads each invalid byte as a character that no class contains.
             if *name == PCRE2 && text.is_none() {
                 continue;
             }
@@ -133,7 +134,7 @@ impl Engines {
     }
 }
 
-/// `line` as Rust has it.
+/// Returns `line` as a Rust literal.
 fn shown(line: &[u8]) -> String {
     match std::str::from_utf8(line) {
         Ok(text) => format!("{text:?}"),
@@ -143,13 +144,13 @@ fn shown(line: &[u8]) -> String {
 
 struct Oniguruma {
     regex: Regex,
-    /// By group, the slot.
+    /// For each group, its slot.
     slots: Vec<usize>,
     count: usize,
 }
 
 impl Oniguruma {
-    /// `None` when it does not take the expression.
+    /// Compiles the tree. Returns `None` if Oniguruma refuses it.
     fn new(tree: &Node, count: usize) -> Option<Oniguruma> {
         let (mut text, mut slots) = (String::new(), Vec::new());
         write(tree, &mut text, &mut slots)?;
@@ -157,7 +158,7 @@ impl Oniguruma {
         Some(Oniguruma { regex, slots, count })
     }
 
-    /// What `line` gives; `None` when it takes too long.
+    /// Returns the captures of `line`; `None` if matching takes too long.
     fn search(&self, line: &str) -> Option<Captured> {
         for (place, _) in line.char_indices().chain([(line.len(), ' ')]) {
             let mut region = Region::new();
@@ -177,7 +178,7 @@ impl Oniguruma {
     }
 }
 
-/// Adds `node` in Oniguruma's syntax; `None` when it cannot be said there.
+/// Prints `node` in Oniguruma's syntax. Returns `None` if that syntax cannot express it.
 fn write(node: &Node, text: &mut String, slots: &mut Vec<usize>) -> Option<()> {
     let mut inside = |opening: &str, node: &Node, closing: &str| {
         text.push_str(opening);
@@ -213,7 +214,7 @@ fn write(node: &Node, text: &mut String, slots: &mut Vec<usize>) -> Option<()> {
                 (min, None) => write!(text, "{{{min},}}").ok()?,
                 (min, Some(max)) => write!(text, "{{{min},{max}}}").ok()?,
             }
-            // A question mark behind {n,n} is another repeat.
+            // After {n,n}, a question mark is another repeat.
             if !greedy && *max != Some(*min) {
                 text.push('?');
             }

@@ -1,16 +1,16 @@
-//! Lines made from the tree of a pattern, and mutations of lines.
+//! Generates lines from the tree of a pattern, and mutates lines.
 //!
-//! What places and look-around ask for is not minded: whether the line matches is for the engines to say.
+//! The generator ignores zero-width tests and look-around. The engines decide whether a line matches.
 
 use fastrand::Rng;
 
 use crate::grok::ast::Node;
 use crate::grok::set::Set;
 
-/// The length from which on the fewest rounds and shortest ways are taken.
+/// If the line has at least this many bytes, repeats take their fewest rounds.
 const LONG: usize = 300;
 
-/// A line that `node` may match.
+/// Returns a line that `node` may match.
 pub(super) fn generate(node: &Node, random: &mut Rng) -> Vec<u8> {
     let mut line = Vec::new();
     add(node, random, &mut line);
@@ -37,7 +37,7 @@ fn add(node: &Node, random: &mut Rng, line: &mut Vec<u8>) {
     }
 }
 
-/// Adds a character of `set`: of ASCII that can be seen for the most part.
+/// Appends a character of `set`, usually a printable ASCII character.
 fn character(set: &Set, random: &mut Rng, line: &mut Vec<u8>) {
     let ascii: Vec<u8> = (b' '..=b'~').filter(|&c| set.contains(u32::from(c))).collect();
     if !ascii.is_empty() && random.u32(..200) > 0 {
@@ -51,7 +51,7 @@ fn character(set: &Set, random: &mut Rng, line: &mut Vec<u8>) {
     }
 }
 
-/// Changes `line` in one place: cuts it, doubles or drops a part, replaces or adds a byte.
+/// Changes `line` in one place: truncates it, doubles or removes a part, replaces or inserts a byte.
 pub(super) fn mutate(line: &mut Vec<u8>, random: &mut Rng) {
     const BYTES: &[u8] = b" \t\n\"'.:-/[](){}<>,;=@%+_0159aAzZxe\\|\xc3";
     let length = line.len();
@@ -66,7 +66,7 @@ pub(super) fn mutate(line: &mut Vec<u8>, random: &mut Rng) {
         }
         2 => drop(line.drain(start..end.min(start + 3))),
         3 if one < length => line[one] = byte,
-        // One byte becomes another of the same line: it stays nearly what it was.
+        // One byte becomes another byte of the same line, so the line changes little.
         4 if start < length && one < length => line[start] = line[one],
         _ => line.insert(one, byte),
     }

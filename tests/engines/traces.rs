@@ -1,5 +1,5 @@
-//! Traces change nothing: a matcher that has seen a line again and again captures what a new one does, from that line and
-//! from those that look like it. Nor do the stretches that a scout remembers.
+//! Checks that traces do not change results. A matcher that has seen a line many times captures the same as a new
+//! matcher, from that line and from similar lines. The same is checked for the scout's cache of stretches.
 
 use fastrand::Rng;
 use rayon::prelude::*;
@@ -11,18 +11,19 @@ use super::golden_lines_with_patterns;
 use super::{Library, Pattern};
 use crate::grok::linear::Proof;
 
-/// How often a line goes by before others do. A shape that comes twice gets a trace, and parts follow one another.
+/// The number of times that a line is matched before similar lines are matched. A trace is recorded when a shape comes
+/// up twice, and a line needs several traces one after the other.
 const AGAIN: usize = 6;
 
-/// Puts other bytes of the same shape in one or two places of `line`: what traces are looked up by stays as it is, so that
-/// it is for their ranges to tell.
+/// Replaces one or two bytes of `line` so that the shape stays the same. The look-up then finds the same traces, and
+/// only their ranges can exclude the line.
 fn retouch(line: &mut [u8], random: &mut Rng) {
     const SIGNS: &[u8] = b" \t!\"#%&'()*+,-./";
     const OTHERS: &[u8] = b"0123456789:;<=>?@ABCFGZ[\\]^_`abcfgz{|}~\xc3\xff";
     for _ in 0..random.usize(1..=2) {
         if let Some(at) = (!line.is_empty()).then(|| random.usize(..line.len())) {
             let bytes = if line[at] < b'0' { SIGNS } else { OTHERS };
-            // Digits for digits as a rule.
+            // Half of the time, a digit is replaced by a digit.
             let byte = if line[at].is_ascii_digit() && random.bool() {
                 random.u8(b'0'..=b'9')
             } else {
@@ -33,8 +34,8 @@ fn retouch(line: &mut [u8], random: &mut Rng) {
     }
 }
 
-/// Compares matchers that have seen `line` with new ones on `count` lines like it, one of which doubts all lines; counts
-/// the traces that were followed and the stretches that were found again.
+/// Compares old matchers with new ones on `count` lines similar to `line`. Both old matchers have seen `line`; one of
+/// them runs the scout on every line first. Returns the number of followed traces and of stretches found in the cache.
 fn compare(pattern: &Pattern, line: &[u8], count: usize, random: &mut Rng) -> Result<[u64; 2], String> {
     let (mut old, mut doubting) = (pattern.matcher(), pattern.matcher());
     let slots = pattern.slots();
@@ -54,7 +55,7 @@ fn compare(pattern: &Pattern, line: &[u8], count: usize, random: &mut Rng) -> Re
         }
         if index + 1 >= AGAIN {
             other.copy_from_slice(line);
-            // Every other time the line itself, so that its traces are kept.
+            // Every second line is `line` itself, so that its traces stay in use.
             if index % 2 == 0 {
                 retouch(&mut other, random);
             }
@@ -88,14 +89,14 @@ fn traces_change_nothing_on_golden_lines_and_lines_like_them() {
 }
 
 #[test]
-fn traces_change_nothing_on_lines_made_from_every_stock_definition() {
-    let (library, seed) = (Library::stock(), seed());
+fn traces_change_nothing_on_lines_made_from_every_built_in_definition() {
+    let (library, seed) = (Library::builtin(), seed());
     let names: Vec<&str> = library.names().collect();
     let pairs: Vec<(Pattern, Vec<u8>)> = names
         .par_iter()
         .flat_map_iter(|name| {
             let mut random = Rng::with_seed(seed_of(seed, name));
-            // Something free in front, so that a search has several beginnings.
+            // Some patterns start with free text, so that the search has several starting positions.
             let text = if random.bool() {
                 format!("%{{{name}:all}}")
             } else {

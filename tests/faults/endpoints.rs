@@ -35,7 +35,7 @@ fn a_file_at_the_path_is_left_alone() {
     let ran = place.run("logator-queue", &["--bind", &place.endpoint()], b"");
     assert_eq!(ran.code, Some(2));
     let words =
-        format!("logator-queue: {}: a file that is not a socket is there; it is left alone\n", place.endpoint());
+        format!("logator-queue: {}: there is a file that is not a socket, and it is not touched\n", place.endpoint());
     assert_eq!((ran.stderr, place.text("q").as_str()), (words, "precious"));
 }
 
@@ -123,7 +123,7 @@ fn neither_side_has_to_do_with_a_socket_of_another_user() {
     let mut queue = as_nobody(&place, &programs, "logator-queue", &["--bind", &endpoint]);
     queue.wait_ready();
     let worker = place.run("logator-worker", &["--from", &endpoint, "--to", "null:"], b"");
-    let words = "the socket belongs to user 65534, not to this one (0); a stranger's queue is not trusted";
+    let words = "the socket belongs to user 65534, not to this user (0); sockets of other users are not trusted";
     assert!(worker.code == Some(2) && worker.stderr.contains(words), "{}", worker.stderr);
     let second = place.run("logator-queue", &["--bind", &endpoint], b"");
     assert!(second.code == Some(2) && second.stderr.contains("in use by another process"), "{}", second.stderr);
@@ -139,6 +139,6 @@ fn neither_side_has_to_do_with_a_socket_of_another_user() {
     connect.args(["--reuid=65534", "--regid=65534", "--clear-groups", "perl", "-e", script]).arg(place.path("q"));
     assert_eq!(Running::start(connect).end().code, Some(9), "the kernel refuses whoever tries");
     let second = as_nobody(&place, &programs, "logator-queue", &["--bind", &endpoint, "--receipt", "/dev/null"]).end();
-    assert!(second.code == Some(2) && second.stderr.contains("a socket of user 0 is there"), "{}", second.stderr);
+    assert!(second.code == Some(2) && second.stderr.contains("there is a socket of user 0"), "{}", second.stderr);
     assert_eq!(queue.end().code, Some(0));
 }

@@ -70,7 +70,7 @@ fn a_disk_that_stands_still_under_the_state_of_a_queue_stops_no_worker() {
     queue.close_input();
     stored(5000);
     // Every line is acknowledged, though nothing is recorded. The worker knows the end, or the queue waits for it.
-    queue.says("--state disk/state: the disk takes nothing; trying again until it is over");
+    queue.says("--state disk/state: the disk accepts no data; trying again until it is over");
     disk.set(false);
     let queue = queue.end();
     assert_eq!((queue.code, worker.has_ended() || worker.end().code == Some(0)), (Some(0), true), "{}", queue.stderr);

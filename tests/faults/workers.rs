@@ -12,14 +12,14 @@ use crate::kit::place::{Place, account, line_account};
 fn a_worker_may_start_before_its_queue() {
     let place = Place::new();
     let mut worker = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
-    worker.says("no queue is there; waiting for it");
+    worker.says("there is no queue; waiting for it");
     let mut queue = place.queue(&[]);
     queue.feed(&access(0..100));
     assert_eq!(queue.end().code, Some(0));
     let worker = worker.end();
     assert_eq!(worker.code, Some(0));
     assert_eq!(worker.stderr.matches("waiting for it").count(), 1, "{}", worker.stderr);
-    assert_eq!(worker.stderr.matches("the queue answers").count(), 1, "{}", worker.stderr);
+    assert_eq!(worker.stderr.matches("the queue answers again").count(), 1, "{}", worker.stderr);
     assert_eq!(account(&place.receipt("queue.json")), [100, 100, 0, 0, 0, 0]);
     assert_eq!(place.objects("out").len(), 100);
 }
@@ -36,13 +36,13 @@ fn a_queue_that_is_killed_and_restarted_is_found_again_and_that_is_said_once() {
     queue.kill();
     worker.says("the queue is gone; waiting for it");
     let mut queue = place.queue(&["--lease", "0.5"]);
-    worker.says("the queue answers");
+    worker.says("the queue answers again");
     queue.feed(&access(10..100));
     assert_eq!(queue.end().code, Some(0));
     let worker = worker.end();
     assert_eq!(worker.code, Some(0), "{}", worker.stderr);
     assert_eq!(worker.stderr.matches("waiting for it").count(), 1, "{}", worker.stderr);
-    assert_eq!(worker.stderr.matches("the queue answers").count(), 1, "{}", worker.stderr);
+    assert_eq!(worker.stderr.matches("the queue answers again").count(), 1, "{}", worker.stderr);
     assert_eq!(account(&place.receipt("queue.json")), [90, 90, 0, 0, 0, 0]);
     assert_eq!(place.objects("out").len(), 100);
 }

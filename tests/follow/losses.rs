@@ -114,7 +114,7 @@ fn a_file_that_is_gone_before_it_could_be_opened_is_named_and_the_exit_code_is_3
     // This file was open.
     fs::remove_file(place.path("logs/app.log")).unwrap();
     running.signal(Signal::SIGCONT);
-    running.says("short.log: gone before all that was in it could be read");
+    running.says("short.log: gone before it was read to its end");
     wait_until(&place, 2);
     running.signal(Signal::SIGTERM);
     let ran = running.end_with_input_open();
@@ -218,7 +218,7 @@ fn with_fewer_descriptors_than_files_all_are_read_and_read_further_when_they_gro
         fs::write(path(9999), "new\n").unwrap();
         wait_until(&place, 2 * files + 3);
         let said = running.stderr();
-        assert_eq!(said.matches("quiet ones are closed").count(), 1, "{said}");
+        assert_eq!(said.matches("quiet files are closed").count(), 1, "{said}");
         assert!(said.lines().count() < 10, "{said}");
         stop(running);
         let receipt = place.receipt("receipt");
@@ -252,7 +252,7 @@ fn a_file_that_was_closed_and_is_gone_with_what_was_written_to_it_since_is_a_los
         fs::remove_file(path(file)).unwrap();
     }
     running.signal(Signal::SIGCONT);
-    running.says("more files: gone before all that was in them could be read");
+    running.says("more files: gone before they were read to their ends");
     running.signal(Signal::SIGTERM);
     let ran = running.end_with_input_open();
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);

@@ -87,7 +87,7 @@ fn a_dictionary_or_window_that_is_too_large_is_refused_and_others_are_read() {
         } else {
             assert_eq!((ran.code, account(&receipt)), (Some(3), [10, 10, 0, 0, 0, 0]), "{name}: {}", ran.stderr);
             assert!(
-                ran.stderr.contains("data wants more than 128 MiB of memory; unpack it with a program"),
+                ran.stderr.contains("data needs more than 128 MiB of memory; decompress it with another program"),
                 "{receipt:?}"
             );
         }

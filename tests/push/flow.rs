@@ -149,7 +149,7 @@ fn lines_wait_for_a_peer_that_appears_late_and_for_one_that_comes_back() {
     push.says("the peer is gone");
     push.feed(&numbered(5_000..12_000));
     let puller = pull(&place, &["--bind", &endpoint]);
-    push.says("a peer is there again");
+    push.says("a peer is connected again");
     push.feed(&numbered(12_000..13_000));
     let second = stop_after(puller, 8_000);
     assert!(second.stdout.into_bytes() == numbered(5_000..13_000));

@@ -81,7 +81,7 @@ fn a_socket_of_another_user_is_not_trusted() {
     stranger.wait_ready();
     let ran = place.run("logator-push", &["--connect", &endpoint], b"a line\n");
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-    assert!(ran.stderr.contains("a stranger's queue is not trusted"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("sockets of other users are not trusted"), "{}", ran.stderr);
     // A stranger's socket that appears later is noticed when push connects to it.
     let mut push = place.start("logator-push", &["--connect", &place.at("ipc://", "late")]);
     push.feed(b"a line\n");

@@ -49,7 +49,10 @@ fn a_journal_that_is_damaged_at_any_byte_or_cut_anywhere_keeps_what_stands_befor
         );
         if at < 16 && !damaged.is_empty() && damaged.len() >= 16 {
             assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{what}");
-            assert!(ran.stderr.contains("is no journal or begins damaged; move it away to begin anew"), "{what}");
+            assert!(
+                ran.stderr.contains("is not a journal, or its beginning is damaged; move it away to start again"),
+                "{what}"
+            );
             assert_eq!(std::fs::read(place.path("state/journal")).unwrap(), damaged, "{what}: it is left as it was");
             return;
         }
@@ -83,7 +86,7 @@ fn a_later_version_is_refused_and_left_alone() {
     std::fs::write(place.path("state/journal"), &journal).unwrap();
     let ran = place.run("logator", &["run", "log", "--state", "state"], b"");
     assert_eq!(ran.code, Some(2));
-    assert!(ran.stderr.contains("its journal is of version 2, this program knows 1"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("its journal has version 2, but this program reads version 1"), "{}", ran.stderr);
     assert_eq!(std::fs::read(place.path("state/journal")).unwrap(), journal);
 }
 

@@ -31,7 +31,7 @@ fn when_the_journal_cannot_grow_the_job_goes_on_and_it_is_written_again_when_the
     let mut run = limited(&place, 4096, "logator", &arguments);
     run.feed(&access(0..1000));
     run.says("the journal cannot be written: File too large");
-    run.says("the journal is written again, nothing is missing");
+    run.says("the journal is written again, and no record is missing");
     run.feed(&access(1000..1010));
     let ran = run.end();
     assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 1010), "{}", ran.stderr);
@@ -54,7 +54,7 @@ fn a_journal_that_could_not_be_written_to_the_end_is_exit_3_and_what_was_recorde
     assert!(receipt.agrees && receipt.read == 2000, "{receipt:?}");
     assert_eq!(receipt.errors.len(), 1);
     assert!(
-        receipt.errors[0].starts_with("--state state: the journal could not be written to its end; what was settled")
+        receipt.errors[0].starts_with("--state state: the journal could not be written completely; the settled lines")
     );
     let (ran, receipt) = place.logator(&arguments[1..6], b"");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
@@ -74,8 +74,8 @@ fn a_queue_goes_on_as_well_and_says_so() {
     queue.wait_ready();
     let worker = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
     queue.feed(&access(0..1000));
-    queue.says("the job goes on, and what it settles is recorded as soon as there is room");
-    queue.says("the journal is written again, nothing is missing");
+    queue.says("the job goes on, and its settled lines are recorded as soon as there is room");
+    queue.says("the journal is written again, and no record is missing");
     let queue = queue.end();
     assert_eq!((queue.code, worker.end().code), (Some(0), Some(0)), "{}", queue.stderr);
     assert_eq!(place.objects("out").len(), 1000);

@@ -103,7 +103,7 @@ fn files_that_cannot_be_used_are_named() {
         ("none.pem", "server.key", "--tls-cert none.pem: no certificates in PEM"),
         ("server.key", "server.key", "--tls-cert server.key: there is no certificate in it"),
         ("server.pem", "ca.pem", "--tls-key ca.pem: no key in PEM"),
-        ("server.pem", "sender.key", "--tls-cert server.pem and --tls-key sender.key do not go together"),
+        ("server.pem", "sender.key", "--tls-cert server.pem and --tls-key sender.key do not match"),
     ] {
         let arguments = ["run", "syslog+tls://127.0.0.1:0", "--tls-cert", certificate, "--tls-key", key];
         let ran = place.run("logator", &arguments, b"");

@@ -103,7 +103,7 @@ fn an_address_that_cannot_be_had_ends_the_program_at_once() {
     for (address, code, words) in [
         (tcp.as_str(), 3, "another process has the port"),
         (udp.as_str(), 3, "another process has the port"),
-        ("syslog+udp://127.0.0.1:port", 2, "the port is no number"),
+        ("syslog+udp://127.0.0.1:port", 2, "the port is not a number"),
         ("syslog+tls://127.0.0.1:0", 2, "TLS needs --tls-cert FILE and --tls-key FILE"),
         ("syslog+tcp://no.such.host.invalid:0", 3, "cannot listen there"),
     ] {
@@ -114,7 +114,7 @@ fn an_address_that_cannot_be_had_ends_the_program_at_once() {
     for job in [&["replay", tcp.as_str()][..], &["grok", "x", tcp.as_str()]] {
         let ran = place.run("logator", job, b"");
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-        assert!(ran.stderr.contains("reads what has an end"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("needs inputs that have an end"), "{}", ran.stderr);
     }
 }
 

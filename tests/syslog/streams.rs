@@ -396,7 +396,7 @@ fn without_open_files_connections_wait_until_others_leave() {
     let place = Place::new();
     let mut receiver = receive_within(&place, "ulimit -n 50");
     let mut open = connect_all(&receiver, 60);
-    receiver.running.says("no further connections for now");
+    receiver.running.says("no more connections for now");
     open.drain(..30);
     documents(&place, 60);
     let (ran, receipt) = receiver.stop(&place);

@@ -1,5 +1,5 @@
 extern crate libc;
-// Linked: libzmq calls it.
+// libzmq calls libsodium, so it has to be linked.
 extern crate libsodium_sys;
 
 #[cfg(unix)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::{Encoding, Input, PushOptions, READY, Replies, Sent};
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
-use crate::net::client::Address;
+use crate::net::address::Address;
 use crate::net::push::Pusher;
 use crate::net::push::backlog::Backlog;
 use crate::net::socket::SocketOptions;
@@ -98,7 +98,7 @@ impl Lanes {
                 let lane = self.turn % self.pushers.len();
                 self.turn += 1;
                 let pusher = &mut self.pushers[lane];
-                pusher.socket().look()?;
+                pusher.socket().handle_reports()?;
                 if pusher.try_push(message)? && taken(pusher, deadline)? {
                     return Ok(true);
                 }
@@ -123,7 +123,7 @@ fn taken(pusher: &mut Pusher, deadline: Instant) -> Result<bool> {
     loop {
         let room = socket.raw.get_events().map_err(|error| Error::wire("the socket fails").because(error))?;
         // Reported before a new connection could give room again.
-        socket.look()?;
+        socket.handle_reports()?;
         if socket.lost() != lost {
             return Ok(false);
         }

@@ -1,21 +1,21 @@
-//! How long a job waits.
+//! The longest time that a job waits for a resource.
 
 use std::time::Duration;
 
-/// How long a job waits for one trouble at most.
+/// The longest time that a job waits until one trouble is over. The default is 60 seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline(Option<Duration>);
 
 impl Deadline {
-    /// A job waits until the trouble is over.
+    /// No limit: the job waits until the trouble is over.
     pub const NONE: Deadline = Deadline(None);
 
-    /// A job waits for `most`.
+    /// Creates a deadline of `most`.
     pub const fn of(most: Duration) -> Deadline {
         Deadline(Some(most))
     }
 
-    /// How long; `None` when there is no limit.
+    /// Returns the longest time; `None` without a limit.
     pub fn get(self) -> Option<Duration> {
         self.0
     }

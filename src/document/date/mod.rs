@@ -1,7 +1,7 @@
-//! Points in time out of the text of a log line.
+//! Points in time, read from the text of a log line.
 //!
-//! A [`Formats`] is compiled once from a list of format texts and tries them in order. A format text is literal but for
-//! the word `ISO8601` and these:
+//! A [`Formats`] is compiled once from a list of format texts and tries them in order. A format text is literal, except
+//! for the word `ISO8601` and these items:
 //!
 //! | item | reads |
 //! |---|---|
@@ -12,38 +12,30 @@
 //! | `%a`, `%A` | an English weekday, short or whole; it is read but not checked against the date |
 //! | `%H`, `%M`, `%S` | hour 0–23, minute, second 0–60: one or two digits |
 //! | `%I`, `%p` | hour 1–12 and `AM` or `PM` |
-//! | `%f` | a fraction of a second, any number of digits; what follows the third is cut off |
+//! | `%f` | a fraction of a second, any number of digits; digits after the third are cut off |
 //! | `%z` | zone: `Z`, `+hh`, `+hhmm`, `+hh:mm` (or with `-`) |
 //! | `%Z` | zone by name: `UTC`, `UT`, `GMT`, `Z` and the fixed zones of the USA (`EST`, `EDT`, … `PDT`) |
 //! | `%s` | Unix time in seconds, perhaps negative, perhaps with a fraction |
 //! | `%%` | a percent sign |
 //! | `ISO8601` | `2015-05-17T10:05:03.000+02:00`: `T` or a space; colons, seconds, fraction and zone may be missing |
 //!
-//! The whole text must be read. A time without a zone is UTC. A second of 60 (a leap second) counts as the second
-//! after it, as Unix time does. What no calendar has (30 February, hour 24) is not a date. Years are 0 to 9999.
+//! A format must read the whole text. A time without a zone is UTC. A second of 60 (a leap second) counts as the second
+//! after it, as in Unix time. A date that no calendar has (30 February, hour 24) is not read. Years are 0 to 9999.
 //!
-//! A format without a year (classic syslog) takes the latest year that is not after tomorrow: `Dec 31` read on
-//! 1 January is last year's. `now` is therefore an argument.
+//! A format without a year (classic syslog) gives the latest year in which the date is not after tomorrow: `Dec 31`
+//! read on 1 January is in the last year. `now` is therefore an argument.
 
-mod calendar;
 mod read;
 
-pub use calendar::{MS_PER_DAY, write_iso};
-
-/// The time now, in milliseconds since 1970.
-pub fn now_ms() -> i64 {
-    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
-}
-
+pub use crate::core::calendar::{MS_PER_DAY, now_ms, write_iso};
 use crate::core::error::{Error, Result};
 use read::Item;
 
-/// Date formats, compiled; they are tried in order.
+/// Compiled date formats. They are tried in order.
 #[derive(Debug, Clone)]
 pub struct Formats {
     formats: Vec<Format>,
-    /// The last text that a format with a year read, and its date: the lines of a log repeat the same second.
+    /// The last text that a format with a year read; `last_date` is its date. Many lines of a log have the same second.
     last_text: Vec<u8>,
     last_date: i64,
 }
@@ -55,8 +47,8 @@ struct Format {
     has_year: bool,
 }
 
-/// The formats a field of type `date` is read with when no rule names others: ISO 8601, the web servers' formats, mail's
-/// (RFC 2822) and syslog's.
+/// The formats for a field of type `date` when no rule names others: ISO 8601, those of web servers, of mail (RFC 2822)
+/// and of syslog.
 pub const COMMON: [&str; 8] = [
     "ISO8601",
     "%d/%b/%Y:%H:%M:%S %z",
@@ -68,23 +60,22 @@ pub const COMMON: [&str; 8] = [
     "%b %e %H:%M:%S",
 ];
 
-/// Longest text whose date is remembered; longer ones are read anew.
-const REMEMBERED: usize = 64;
+/// The maximum length of a text whose date is remembered, in bytes.
+const MAX_REMEMBERED: usize = 64;
 
 impl Formats {
     /// Compiles `formats`.
     ///
-    /// # Errors
     /// A usage error that shows the format and says what is allowed.
     pub fn new<S: AsRef<str>>(formats: &[S]) -> Result<Formats> {
         let formats = formats.iter().map(|text| Format::new(text.as_ref())).collect::<Result<Vec<_>>>()?;
         if formats.is_empty() {
             return Err(Error::usage("a date needs at least one format, for instance ISO8601 or %d/%b/%Y:%H:%M:%S %z"));
         }
-        Ok(Formats { formats, last_text: Vec::with_capacity(REMEMBERED), last_date: 0 })
+        Ok(Formats { formats, last_text: Vec::with_capacity(MAX_REMEMBERED), last_date: 0 })
     }
 
-    /// The date in `text` in milliseconds since 1970 UTC; `None` when no format reads the whole of it.
+    /// Returns the date in `text` in milliseconds since 1970 UTC; `None` when no format reads the whole text.
     #[inline]
     pub fn read(&mut self, text: &[u8], now_ms: i64) -> Option<i64> {
         if text == self.last_text.as_slice() && !text.is_empty() {
@@ -96,7 +87,7 @@ impl Formats {
     fn read_anew(&mut self, text: &[u8], now_ms: i64) -> Option<i64> {
         for format in &self.formats {
             if let Some(date) = read::read(&format.items, text, now_ms) {
-                if format.has_year && text.len() <= REMEMBERED {
+                if format.has_year && text.len() <= MAX_REMEMBERED {
                     self.last_text.clear();
                     self.last_text.extend_from_slice(text);
                     self.last_date = date;
@@ -163,9 +154,9 @@ fn compile(text: &str) -> Result<Vec<Item>> {
             Some(b'%') => Item::Literal(b'%'),
             _ => {
                 let at = text.len() - rest.len();
-                let wrong = text[at + 1..].chars().next().map_or("% at its end".into(), |c| format!("%{c}"));
+                let unknown = text[at + 1..].chars().next().map_or("% at its end".into(), |c| format!("%{c}"));
                 return Err(Error::usage(format!(
-                    "date format {text:?}: {wrong} is not known; there are %Y %y %m %b %B %d %e %j %a %A %H %I %p %M %S \
+                    "date format {text:?}: {unknown} is not known; the items are %Y %y %m %b %B %d %e %j %a %A %H %I %p %M %S \
                      %f %z %Z %s %% and the word ISO8601"
                 )));
             }

@@ -1,8 +1,8 @@
-//! Reading a text by the items of a format.
+//! Reads a text by the items of a format.
 
-use super::calendar::{FIRST_MS, LAST_MS, MS_PER_DAY, civil_from_days, days_from_civil, days_in_month, is_leap};
+use crate::core::calendar::{FIRST_MS, LAST_MS, MS_PER_DAY, civil_from_days, days_from_civil, days_in_month, is_leap};
 
-/// One step of a format.
+/// One item of a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Item {
     Literal(u8),
@@ -25,7 +25,7 @@ pub(super) enum Item {
     Iso8601,
 }
 
-/// What has been read so far.
+/// The parts of a date that have been read so far.
 #[derive(Default)]
 struct Parts {
     year: Option<i64>,
@@ -41,7 +41,7 @@ struct Parts {
     unix_ms: Option<i64>,
 }
 
-/// The date in `text` in milliseconds since 1970; `None` when `items` do not read the whole of it.
+/// Returns the date in `text` in milliseconds since 1970; `None` when `items` do not read the whole text.
 #[inline]
 pub(super) fn read(items: &[Item], text: &[u8], now_ms: i64) -> Option<i64> {
     let mut parts = Parts::default();
@@ -97,7 +97,7 @@ pub(super) fn read(items: &[Item], text: &[u8], now_ms: i64) -> Option<i64> {
     if !rest.is_empty() {
         return None;
     }
-    // A zone can move a date out of the years that have a text.
+    // A zone can move a date out of the years 0 to 9999.
     parts.date(now_ms).filter(|date| (FIRST_MS..=LAST_MS).contains(date))
 }
 
@@ -122,7 +122,8 @@ impl Parts {
             None => {
                 let tomorrow = now_ms.saturating_add(MS_PER_DAY);
                 let (this_year, ..) = civil_from_days(now_ms.div_euclid(MS_PER_DAY).clamp(-719_528, 2_932_896));
-                // 29 February may be eight years back (1904 to 1896); nothing else needs more than two steps.
+                // The previous 29 February may be eight years back (1904 to 1896). Any other date needs two steps at
+                // most.
                 let years = (0..=9).map(|back| this_year + 1 - back);
                 let mut dates = years.filter_map(|year| Some(self.days(year)? * MS_PER_DAY + time_ms));
                 dates.find(|&date| date <= tomorrow)
@@ -146,13 +147,13 @@ impl Parts {
     }
 }
 
-/// How many of the first `most` bytes are digits.
+/// Returns how many of the first `most` bytes are digits before the first other byte.
 #[inline]
 fn digits(text: &[u8], most: usize) -> usize {
     text.iter().take(most).take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-/// The value of up to 18 digits, all of `text`.
+/// Returns the value of a text that is 1 to 18 digits.
 fn unsigned(text: &[u8]) -> Option<i64> {
     if text.is_empty() || text.len() > 18 {
         return None;
@@ -175,7 +176,7 @@ fn four_digits(text: &[u8]) -> Option<(u32, &[u8])> {
     Some((high * 100 + low, after))
 }
 
-/// One or two digits.
+/// Reads one or two digits.
 #[inline]
 fn number<'a>(text: &'a [u8], into: &mut u32) -> Option<&'a [u8]> {
     match text {
@@ -245,7 +246,8 @@ fn weekday(text: &[u8]) -> Option<&[u8]> {
     Some(without_rest_of(name, after))
 }
 
-/// What follows a name of which three letters are read: the rest of the whole name is read too when it is there.
+/// Returns the text after a name whose first three letters were read. If the rest of the name is there, it is skipped
+/// too.
 #[inline]
 fn without_rest_of<'a>(name: &[u8], after: &'a [u8]) -> &'a [u8] {
     let more = &name[3..];
@@ -294,7 +296,7 @@ fn zone_name<'a>(text: &'a [u8], minutes: &mut i64) -> Option<&'a [u8]> {
     Some(after)
 }
 
-/// Seconds since 1970 with an optional fraction, in milliseconds.
+/// Reads seconds since 1970 with an optional fraction and returns milliseconds.
 fn unix_seconds(text: &[u8]) -> Option<(i64, &[u8])> {
     let (negative, rest) = match text {
         [b'-', rest @ ..] => (true, rest),

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
-use super::calendar::{civil_from_days, days_from_civil, days_in_month};
 use super::*;
+use crate::core::calendar::{civil_from_days, days_from_civil, days_in_month};
 
 /// 2024-03-10T00:00:00Z.
 const NOW: i64 = 1_710_028_800_000;
@@ -112,7 +112,7 @@ fn formats_are_tried_in_order_and_the_last_date_is_remembered_with_its_text() {
 #[test]
 fn a_wrong_format_is_a_usage_error_that_says_what_there_is() {
     for (format, words) in [
-        ("%Q", "%Q is not known; there are %Y"),
+        ("%Q", "%Q is not known; the items are %Y"),
         ("%Y-%m-%", "% at its end"),
         ("%é", "%é is not known"),
         ("dd/MMM/yyyy", "names no day"),

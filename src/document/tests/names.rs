@@ -1,5 +1,5 @@
-//! Lines that are JSON objects: what becomes of their numbers, and of names that come twice or that a store refuses. No
-//! value may vanish, in no encoding.
+//! Tests of lines that are JSON objects: their numbers, repeated names, and names that a store refuses. No value may be
+//! lost in either encoding.
 
 use super::*;
 
@@ -36,10 +36,10 @@ fn a_number_stays_what_it_is_or_is_a_text_and_tagged() {
 }
 
 #[test]
-fn of_names_that_are_one_all_values_are_kept_and_the_name_is_a_tag() {
+fn all_values_of_one_name_are_kept_and_the_name_is_a_tag() {
     let tag = |names: &[&str]| names.iter().map(|name| format!("_duplicate_field:{name}")).collect::<Vec<_>>();
     for (line, json, bson) in [
-        // The store takes both names, or does not.
+        // The store accepts both names, or it does not.
         (r#"{"a.b":1,"a_b":2}"#, json!({"a.b": 1, "a_b": 2}), json!({"a_b": [1, 2], "tags": tag(&["a_b"])})),
         (r#"{"a_b":2,"a.b":1}"#, json!({"a.b": 1, "a_b": 2}), json!({"a_b": [2, 1], "tags": tag(&["a_b"])})),
         (
@@ -52,7 +52,7 @@ fn of_names_that_are_one_all_values_are_kept_and_the_name_is_a_tag() {
             json!({"a\0b": 1, "a.b": 2, "a_b": 3}),
             json!({"a_b": [1, 2, 3], "tags": tag(&["a_b"])}),
         ),
-        // The same name twice: no store takes that.
+        // The same name twice: no store accepts that.
         (
             r#"{"a":1,"b":{"x":1,"x":{"x":2}},"a":3,"\u0061":null}"#,
             json!({"a": [1, 3, null], "b": {"x": [1, {"x": 2}]}, "tags": tag(&["a", "x"])}),
@@ -63,7 +63,7 @@ fn of_names_that_are_one_all_values_are_kept_and_the_name_is_a_tag() {
             json!({"a": [{"x": [1, 2]}, {"x": [1, 2]}], "tags": tag(&["x"])}),
             json!({"a": [{"x": [1, 2]}, {"x": [1, 2]}], "tags": tag(&["x"])}),
         ),
-        // The names that are logator's own.
+        // The names that belong to logator.
         (
             r#"{"_id":1,"_id_":2,"$id":3,"tags":[4],"tags_":5}"#,
             json!({"_id_": [1, 2], "$id": 3, "tags_": [[4], 5], "tags": tag(&["_id_", "tags_"])}),
@@ -80,7 +80,7 @@ fn of_names_that_are_one_all_values_are_kept_and_the_name_is_a_tag() {
 }
 
 #[test]
-fn of_two_times_the_first_that_reads_counts_and_both_stay() {
+fn the_first_of_two_times_that_can_be_read_counts_and_both_stay() {
     let date = rule("@timestamp", "ISO8601");
     let line = r#"{"@timestamp":"noon","@timestamp":"2015-05-17T10:05:03Z","m":1}"#;
     let expected = json!({"@timestamp": "2015-05-17T10:05:03.000Z", "@timestamp_": ["noon", "2015-05-17T10:05:03Z"],
@@ -89,7 +89,7 @@ fn of_two_times_the_first_that_reads_counts_and_both_stay() {
 }
 
 #[test]
-fn thousands_of_names_that_come_twice_are_joined_in_little_time() {
+fn thousands_of_repeated_names_are_joined_in_little_time() {
     let many: String = (0..50_000).map(|n| format!("\"k{}\":{n},", n % 25_000)).collect();
     let [json, bson] = encode_each(None, &format!("{{{}}}", many.trim_end_matches(',')));
     assert_eq!(json, bson);
@@ -98,7 +98,7 @@ fn thousands_of_names_that_come_twice_are_joined_in_little_time() {
     assert_eq!(json["tags"].as_array().unwrap().len(), 25_000);
 }
 
-/// JSON with members in their order, names that come twice included.
+/// JSON with members in their order, including repeated names.
 #[derive(Debug, Clone)]
 enum Tree {
     Leaf(Value),
@@ -150,9 +150,9 @@ impl Tree {
         out
     }
 
-    /// What a document of the encoding should have of it, written from the documentation. `doubles` gets the names that
-    /// come twice, `huge` is set by a number that is too large.
-    fn model(&self, bson: bool, top: bool, doubles: &mut Vec<String>, huge: &mut bool) -> Value {
+    /// Returns what a document of the encoding should hold, written after the documentation. `repeated` collects the
+    /// repeated names, and a number that is too large sets `huge`.
+    fn model(&self, bson: bool, top: bool, repeated: &mut Vec<String>, huge: &mut bool) -> Value {
         let members = match self {
             Tree::Leaf(Value::Number(number)) if number.as_i64().is_none() => {
                 *huge = true;
@@ -160,7 +160,7 @@ impl Tree {
             }
             Tree::Leaf(value) => return value.clone(),
             Tree::Items(items) => {
-                return items.iter().map(|item| item.model(bson, false, doubles, huge)).collect();
+                return items.iter().map(|item| item.model(bson, false, repeated, huge)).collect();
             }
             Tree::Members(members) => members,
         };
@@ -174,7 +174,7 @@ impl Tree {
             if top && ["_id", "tags", "@timestamp"].contains(&name.as_str()) {
                 name += "_";
             }
-            let value = value.model(bson, false, doubles, huge);
+            let value = value.model(bson, false, repeated, huge);
             match joined.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, values)) => values.push(value),
                 None => joined.push((name, vec![value])),
@@ -184,7 +184,7 @@ impl Tree {
             let value = match values.len() {
                 1 => values.remove(0),
                 _ => {
-                    doubles.push(name.clone());
+                    repeated.push(name.clone());
                     Value::Array(values)
                 }
             };
@@ -200,12 +200,12 @@ proptest! {
         let tree = Tree::Members(members);
         let encoded = encode_each(None, &tree.text());
         for (bson, encoded) in [false, true].into_iter().zip(encoded) {
-            let (mut doubles, mut huge) = (Vec::new(), false);
-            let mut model = tree.model(bson, true, &mut doubles, &mut huge);
-            doubles.sort();
-            doubles.dedup();
+            let (mut repeated, mut huge) = (Vec::new(), false);
+            let mut model = tree.model(bson, true, &mut repeated, &mut huge);
+            repeated.sort();
+            repeated.dedup();
             let tags = huge.then(|| "_typefailure".to_owned()).into_iter();
-            let tags: Vec<String> = tags.chain(doubles.iter().map(|name| format!("_duplicate_field:{name}"))).collect();
+            let tags: Vec<String> = tags.chain(repeated.iter().map(|name| format!("_duplicate_field:{name}"))).collect();
             if !tags.is_empty() {
                 model["tags"] = json!(tags);
             }

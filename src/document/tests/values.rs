@@ -1,4 +1,4 @@
-//! What of a capture becomes which value: Logstash's way, and where not.
+//! Tests of how captures become values, and where that differs from Logstash.
 
 use super::*;
 
@@ -8,14 +8,15 @@ fn an_empty_number_is_zero_and_one_that_took_no_part_is_left_out() {
     assert_eq!(encode(&fields, None, &["", ""]), json!({"i": 0, "f": 0.0}));
 }
 
-/// A field of several captures: type, and whether an earlier one is written alike.
+/// Returns a field of several captures. Each has a type, and says whether an earlier capture has the same text in the
+/// pattern.
 fn repeated(name: &str, slots: &[(FieldType, bool)]) -> Field {
     let slots = slots.iter().enumerate().map(|(slot, &(kind, again))| FieldSlot { slot, kind, again });
     Field { path: vec![name.into()], slots: slots.collect() }
 }
 
 #[test]
-fn of_captures_written_alike_the_first_is_converted_and_the_others_only_beside_a_number() {
+fn only_the_first_of_equal_captures_is_converted_unless_one_is_a_number() {
     let alike = [repeated("n", &[(Int, false), (Int, true), (Int, true)])];
     let encode = |fields: &[Field], texts: &[Option<&str>]| {
         let mut encoder = Encoder::new(fields, None).unwrap();
@@ -31,7 +32,7 @@ fn of_captures_written_alike_the_first_is_converted_and_the_others_only_beside_a
     assert_eq!(encode(&alike, &[None, Some("2"), None]), json!({"n": "2"}));
     assert_eq!(encode(&alike, &[None, Some("2"), Some("3")]), json!({"n": ["2", "3"]}));
     assert_eq!(encode(&alike, &[None, Some(""), None]), json!({}));
-    // Where Logstash has 1 and nothing else.
+    // Logstash has only the 1 here.
     assert_eq!(encode(&alike, &[Some("1"), Some("2"), Some("x")]), json!({"n": [1, 2, 0], "tags": ["_typefailure"]}));
     let mixed = [repeated("n", &[(Text, false), (Int, false), (Float, false)])];
     assert_eq!(encode(&mixed, &[Some("a"), Some("1"), Some("2")]), json!({"n": ["a", 1, 2.0]}));
@@ -39,7 +40,7 @@ fn of_captures_written_alike_the_first_is_converted_and_the_others_only_beside_a
 }
 
 #[test]
-fn what_else_stands_with_a_number_is_tagged_and_what_does_not_convert_stays_text() {
+fn text_beside_a_number_is_tagged_and_an_inconvertible_value_stays_text() {
     for (kind, text, value) in [
         (Int, "12abc", json!(12)),
         (Int, "-", json!(0)),
@@ -61,7 +62,7 @@ fn what_else_stands_with_a_number_is_tagged_and_what_does_not_convert_stays_text
 fn metadata_is_captured_and_not_written() {
     let fields = [field("@metadata/a/b", Text, &[0]), field("a", Text, &[1]), field("x/@metadata", Text, &[2])];
     assert_eq!(encode(&fields, None, &["1", "2", "3"]), json!({"a": "2", "x": {"@metadata": "3"}}));
-    // It may well hold the time.
+    // `@metadata` may hold the time.
     let date = DateRule { paths: vec![vec!["@metadata".into(), "time".into()]], formats: vec!["ISO8601".into()] };
     let fields = [field("@metadata/time", Text, &[0])];
     let expected = json!({"@timestamp": "2015-05-17T10:05:03.000Z"});
@@ -69,7 +70,7 @@ fn metadata_is_captured_and_not_written() {
 }
 
 #[test]
-fn captures_alone_have_the_values_of_documents_and_the_names_of_the_pattern() {
+fn captures_have_the_values_of_documents_and_the_names_of_the_pattern() {
     let fields = [
         field("_id", Text, &[0]),
         field("a.b", Int, &[1]),

@@ -1,16 +1,16 @@
-//! The machine's part that comes back to open choices when a way has failed.
+//! The part of the machine that backtracks to an open choice when a way has failed.
 
 use super::machine::{End, Machine, Stop};
 use super::memory::{Frame, Memory, Passed};
 use super::op::At;
 
-/// The most open choices: 16 bytes each. A megabyte in loops in loops takes ten million.
+/// The most frames on the stack, 16 bytes each. A megabyte of input in nested loops needs ten million.
 const MAX_FRAMES: usize = 16 << 20;
-/// The most bytes for what came of choices.
+/// The largest size of the memo table, in bytes.
 const MAX_OUTCOMES: usize = 128 << 20;
 
 impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
-    /// Takes up the latest open choice.
+    /// Resumes the latest open choice. Returns the next instruction and the position.
     pub(super) fn resume(&mut self, since: &mut usize, at: usize, fence: &mut u32) -> Result<(At, usize), End> {
         if !self.memory.joins.has_failed() {
             self.end_first_way();
@@ -87,7 +87,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         }
     }
 
-    /// Whether the machine has passed this join before, in another way or attempt; notes that it does now.
+    /// Returns whether the machine has passed this join at `at` before, in another way or attempt. If it has not,
+    /// records it.
     #[inline(always)]
     pub(super) fn passes(&mut self, join: u32, at: usize) -> bool {
         if self.memory.joins.has_failed() {
@@ -97,7 +98,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         false
     }
 
-    /// Writes down what the first way of the line has passed, which is over.
+    /// Ends the first way of the line: records the joins that it has passed.
     #[cold]
     pub(super) fn end_first_way(&mut self) {
         let Memory { joins, sites, .. } = &mut *self.memory;
@@ -119,7 +120,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         }
     }
 
-    /// Forgets some boundaries of captures: a range of [`Code::clears`](super::op::Code::clears).
+    /// Unsets the capture boundaries in a range of [`Code::clears`](super::op::Code::clears).
     pub(super) fn clear(&mut self, (start, end): (u32, u32)) {
         for &slot in &self.code.clears[start as usize..end as usize] {
             self.memory.clear(slot);

@@ -1,45 +1,46 @@
-//! Sixteen bytes looked at at a time.
+//! Searches for bytes in blocks of 16 at a time.
 
 use wide::{i8x16, u8x16};
 
-/// The bytes that are compared at a time.
+/// The size of a block, in bytes.
 pub(super) const BLOCK: usize = 16;
 
-/// Where bytes are so few that it is worth while to look for anything below: control characters and the blank.
+/// The highest limit of a search. A search with a limit finds all bytes below it: control characters and the blank.
+/// They are rare, so it costs little if the search finds some that the caller does not want.
 const MAX_BELOW: u8 = 0x21;
 
-/// The bytes that are looked through at a time: where something is found among so many does not have to be guessed by the
-/// processor, and few texts have more.
+/// Number of bytes that are compared before the result is tested. With a large chunk, the processor mispredicts fewer
+/// branches; few texts are longer.
 const CHUNK: usize = 64;
 
-/// A few bytes to be looked for, many places at a time.
+/// A few bytes to search for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Stops {
     kind: Kind,
-    /// A byte of which these bits are changed and that is less than `limit` then: low ones, and those beyond ASCII if
-    /// they are looked for.
+    /// A byte is found if `byte ^ flip`, as a signed number, is less than `limit`. That finds low bytes. If `flip` is
+    /// 0, it also finds all bytes beyond ASCII.
     flip: u8x16,
     limit: i8x16,
-    /// Or one of these.
+    /// A byte is also found if it is one of these.
     bytes: [u8x16; 3],
 }
 
-/// What has to be compared.
+/// The comparisons that are needed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
-    /// The first two bytes.
+    /// Compares with the first two of `bytes`.
     Pair,
-    /// The limit.
+    /// Compares with `limit`.
     Limit,
-    /// All.
+    /// Compares with `bytes` and `limit`.
     Both,
 }
 
 impl Stops {
-    /// What finds the bytes of ASCII that `is_stop` holds for and perhaps some other low ones; and all beyond if `beyond`.
-    /// `None` when they are too many.
+    /// Creates a search for the ASCII bytes for which `is_stop` holds. It can find a few other low bytes as well. If
+    /// `beyond`, it finds all bytes beyond ASCII. Returns `None` if there are too many bytes.
     pub(super) fn new(is_stop: impl Fn(u8) -> bool, beyond: bool) -> Option<Stops> {
-        // The low ones are asked for by one comparison if that saves some.
+        // If there are more than three bytes, one comparison with a limit replaces the low ones.
         let low = (0..MAX_BELOW).filter(|&byte| is_stop(byte)).max().map_or(0, |last| last + 1);
         let above = |limit: u8| (limit..0x80).filter(|&byte| is_stop(byte)).collect::<Vec<u8>>();
         [0, low].into_iter().find_map(|limit| {
@@ -48,9 +49,10 @@ impl Stops {
         })
     }
 
-    /// What finds the bytes below `limit`, up to three others, and all beyond ASCII if `beyond`.
+    /// Creates a search for the bytes below `limit`, for up to three others, and if `beyond`, for all bytes beyond
+    /// ASCII.
     pub(super) fn of(limit: u8, bytes: &[u8], beyond: bool) -> Stops {
-        // Without any: one that is looked for already, or that is in no text.
+        // Unused entries of `bytes` get a byte that is found anyway, or 0xff, which no valid text contains.
         let none = match limit {
             _ if beyond => 0x80,
             0 => 0xff,
@@ -67,8 +69,8 @@ impl Stops {
         Stops { kind, flip: u8x16::splat(flip), limit: i8x16::splat((limit ^ flip) as i8), bytes }
     }
 
-    /// The first such byte from `at` on, or the end of the line. Kept apart: it takes many registers, which callers would
-    /// have to make free.
+    /// Returns the position of the first such byte from `at` on, or the end of the line. It is never inlined, because
+    /// it uses many registers that each caller would have to free.
     #[inline(never)]
     pub(super) fn find(&self, line: &[u8], at: usize) -> usize {
         let [a, b, c] = self.bytes;
@@ -87,7 +89,7 @@ impl Stops {
     }
 }
 
-/// The first byte from `at` on that `is` finds, or the end of the line.
+/// Returns the first position from `at` on whose byte satisfies `is`, or the end of the line.
 #[inline(always)]
 fn find(line: &[u8], mut at: usize, is: impl Fn(u8x16) -> u8x16) -> usize {
     let bits = |chunk: &[u8; CHUNK]| {
@@ -103,7 +105,7 @@ fn find(line: &[u8], mut at: usize, is: impl Fn(u8x16) -> u8x16) -> usize {
         }
         at += CHUNK;
     }
-    // The last ones of the line, without what is before.
+    // Searches the last chunk of the line, and ignores its bytes before `at`.
     let left = line.len().saturating_sub(at);
     if left == 0 {
         return line.len();
@@ -112,7 +114,7 @@ fn find(line: &[u8], mut at: usize, is: impl Fn(u8x16) -> u8x16) -> usize {
     if found == 0 { line.len() } else { at + found.trailing_zeros() as usize }
 }
 
-/// The same in a line that is shorter than what is looked through at a time.
+/// Like `find`, for a line that is shorter than a chunk.
 #[inline(never)]
 fn find_in_short(line: &[u8], mut at: usize, is: impl Fn(u8x16) -> u8x16) -> usize {
     let bits = |block: [u8; BLOCK]| is(u8x16::new(block)).to_bitmask();
@@ -132,16 +134,16 @@ fn find_in_short(line: &[u8], mut at: usize, is: impl Fn(u8x16) -> u8x16) -> usi
     if found == 0 { line.len() } else { at + found.trailing_zeros() as usize }
 }
 
-/// Less than a block, and zeros.
+/// Returns a block of fewer than 16 bytes, padded with zeros.
 #[inline(never)]
 fn filled(rest: &[u8]) -> [u8; BLOCK] {
     std::array::from_fn(|index| rest.get(index).copied().unwrap_or(0))
 }
 
-/// Bytes of which a run consists, in a few ranges.
+/// The bytes that a run consists of, as a few ranges.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Ranges<const N: usize> {
-    /// The lowest bytes, and how many more belong.
+    /// The lowest byte of each range, and the number of bytes above it.
     low: [u8x16; N],
     span: [u8x16; N],
 }
@@ -154,7 +156,7 @@ impl<const N: usize> Ranges<N> {
         }
     }
 
-    /// The first byte of a block that is in none of the ranges.
+    /// Returns the index of the first byte of a block that is in none of the ranges.
     #[inline(always)]
     pub(super) fn outside(&self, block: &[u8; BLOCK]) -> Option<usize> {
         let block = u8x16::new(*block);
@@ -166,7 +168,7 @@ impl<const N: usize> Ranges<N> {
         (outside != 0).then_some(outside.trailing_zeros() as usize)
     }
 
-    /// The first such byte from `at` on, or where less than a block is left.
+    /// Returns the position of the first such byte from `at` on, or the position where less than a block is left.
     #[inline(always)]
     pub(super) fn find(&self, line: &[u8], mut at: usize) -> usize {
         while let Some(block) = line.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
@@ -179,7 +181,7 @@ impl<const N: usize> Ranges<N> {
     }
 }
 
-/// The bytes as signed ones.
+/// Reinterprets the bytes as signed.
 #[inline(always)]
 fn signed(bytes: u8x16) -> i8x16 {
     i8x16::new(bytes.to_array().map(|byte| byte as i8))

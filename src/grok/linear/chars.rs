@@ -1,7 +1,7 @@
-//! Characters of a line, and the compiled form of a set of them.
+//! Decodes the characters of a line, and compiles sets of characters for fast tests.
 //!
-//! A line is read as UTF-8, and where it is none, a raw byte at a time. As no byte of a valid sequence is the beginning
-//! of another, reading forwards and backwards finds the same characters.
+//! A line is read as UTF-8. Bytes that are not valid UTF-8 are read as one raw byte each. No byte inside a valid
+//! sequence can start another sequence, so reading forwards and backwards gives the same characters.
 
 use std::sync::OnceLock;
 
@@ -12,10 +12,10 @@ use crate::grok::unicode::posix;
 /// One character: its code point, or [`RAW`] for a byte that is not part of valid UTF-8.
 pub(super) type Char = u32;
 
-/// The number of every raw byte.
+/// The character code of every raw byte.
 pub(super) const RAW: Char = Set::LAST + 1;
 
-/// The character at `at`, and its length; `at` must be inside the line.
+/// Decodes the character at `at`. Returns it with its length. `at` must be inside the line.
 #[inline]
 pub(super) fn decode(line: &[u8], at: usize) -> (Char, usize) {
     match line[at] {
@@ -36,7 +36,7 @@ fn decode_long(rest: &[u8]) -> (Char, usize) {
     text.and_then(|text| text.chars().next()).map_or((RAW, 1), |c| (c as u32, length))
 }
 
-/// The character that ends at `at`, and its length; `at` must not be 0.
+/// Decodes the character that ends at `at`. Returns it with its length. `at` must not be 0.
 #[inline]
 pub(super) fn decode_last(line: &[u8], at: usize) -> (Char, usize) {
     match line[at - 1] {
@@ -57,18 +57,18 @@ fn decode_last_long(line: &[u8], at: usize) -> (Char, usize) {
     (RAW, 1)
 }
 
-/// Whether `c` is in `set`.
+/// Returns whether `c` is in `set`.
 pub(super) fn has(set: &Set, c: Char) -> bool {
     if c == RAW { set.contains_raw() } else { set.contains(c) }
 }
 
-/// The word characters of Unicode, which `\b` stands between.
+/// Returns the word characters of Unicode. `\b` tests for them.
 pub(super) fn word() -> &'static Set {
     static NONE: OnceLock<Set> = OnceLock::new();
     posix("word").unwrap_or_else(|| NONE.get_or_init(Set::empty))
 }
 
-/// The bytes of `table` as ranges, if they are few.
+/// Returns the bytes of `table` as ranges, if there are at most `N` ranges.
 fn ranges<const N: usize>(table: &[bool; 256]) -> Option<[(u8, u8); N]> {
     let mut found: Vec<(u8, u8)> = Vec::new();
     for byte in (0..=255u8).filter(|&byte| table[usize::from(byte)]) {
@@ -81,36 +81,37 @@ fn ranges<const N: usize>(table: &[bool; 256]) -> Option<[(u8, u8); N]> {
     (found.len() <= N).then(|| std::array::from_fn(|index| found.get(index).copied().unwrap_or(last)))
 }
 
-/// A set made to be asked fast.
+/// A set that is compiled for fast tests.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Class {
-    /// By byte: whether a character that is this byte belongs. A byte beyond ASCII is in it only when every character
-    /// beyond ASCII and every raw byte is, so that the bytes need not be read as characters.
+    /// For each byte: whether it is a character of the set. A byte beyond ASCII is `true` only if the set has every
+    /// character beyond ASCII and every raw byte; then the bytes need not be decoded.
     table: [bool; 256],
-    /// Characters beyond ASCII, when some belong and some do not.
+    /// The set, if it has some characters beyond ASCII and lacks others.
     beyond: Option<Set>,
     scan: Scan,
 }
 
-/// How the end of a run is found.
+/// The method that finds the end of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Scan {
-    /// It reaches to the end of the line.
+    /// The run ends at the end of the line.
     All,
-    /// At one of these bytes that is not in the table.
+    /// The run ends at one of these bytes, if that byte is not in the table.
     At(Stops),
-    /// At a byte in none of these ranges.
+    /// The run ends at a byte in none of these ranges.
     Few(Ranges<FEW>),
     Many(Ranges<MANY>),
-    /// By the table.
+    /// The run ends at a byte that is not in the table.
     Table,
 }
 
-/// The most ranges of bytes that are compared; what remains of an array repeats the last one.
+/// The most ranges that are compared. Unused entries repeat the last range.
 const FEW: usize = 4;
 const MANY: usize = 8;
 
-/// More characters of ASCII than this are free text: letters, digits and what names are made of are not.
+/// A class with more ASCII characters than this matches *free text*: nearly anything. Classes of letters, digits and
+/// the characters of names are smaller.
 pub(super) const FREE: usize = 70;
 
 impl Class {
@@ -133,17 +134,17 @@ impl Class {
         Class { table, beyond: if all || none { None } else { Some(set.clone()) }, scan }
     }
 
-    /// Whether the character of ASCII belongs.
+    /// Returns whether the byte is an ASCII character of the class.
     pub(super) fn has_ascii(&self, byte: u8) -> bool {
         byte < 0x80 && self.table[usize::from(byte)]
     }
 
-    /// Whether nearly anything belongs, as in free text.
+    /// Returns whether the class matches free text.
     pub(super) fn is_free(&self) -> bool {
         self.table[..0x80].iter().filter(|&&belongs| belongs).count() > FREE
     }
 
-    /// The length of the character at `at`, when it is there and belongs.
+    /// Returns the length of the character at `at`, if it is in the class.
     #[inline]
     pub(super) fn step(&self, line: &[u8], at: usize) -> Option<usize> {
         let byte = *line.get(at)?;
@@ -163,13 +164,13 @@ impl Class {
         if belongs { Some(length) } else { None }
     }
 
-    /// Whether the character at `at` belongs; not at the end.
+    /// Returns whether the character at `at` is in the class; `false` at the end of the line.
     #[inline]
     pub(super) fn at(&self, line: &[u8], at: usize) -> bool {
         self.step(line, at).is_some()
     }
 
-    /// Whether the character before `at` belongs; not at the beginning.
+    /// Returns whether the character before `at` is in the class; `false` at the beginning of the line.
     #[inline]
     pub(super) fn before(&self, line: &[u8], at: usize) -> bool {
         if at == 0 {
@@ -186,12 +187,12 @@ impl Class {
         }
     }
 
-    /// Where the run of characters that belong ends, from `at` on.
+    /// Returns where the run of characters of the class that starts at `at` ends.
     #[inline(always)]
     pub(super) fn run(&self, line: &[u8], at: usize) -> usize {
         let end = match &self.scan {
             Scan::At(stops) => stops.find(line, at),
-            // Most runs are short.
+            // Most runs are shorter than a block.
             Scan::Few(ranges) => {
                 let block = line.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>());
                 match block.and_then(|block| ranges.outside(block)) {
@@ -209,8 +210,8 @@ impl Class {
         }
     }
 
-    /// The same. Kept apart: comparing many bytes takes many registers, which callers would have to prepare whether they
-    /// come here or not.
+    /// Like `run`, for long runs. It is never inlined, because comparing many bytes uses many registers, which each
+    /// caller would have to free even if it never comes here.
     #[inline(never)]
     fn run_far(&self, line: &[u8], mut at: usize) -> usize {
         loop {
@@ -228,14 +229,14 @@ impl Class {
         }
     }
 
-    /// Where the table says that the run ends, or a character beyond ASCII begins.
+    /// Returns the first position from `at` on whose byte is not in the table.
     #[inline]
     fn run_by_table(&self, line: &[u8], at: usize) -> usize {
         let rest = line.get(at..).unwrap_or_default();
         at + rest.iter().position(|&byte| !self.table[usize::from(byte)]).unwrap_or(rest.len())
     }
 
-    /// Where a run of at most `most` characters ends, and how many they are.
+    /// Returns where a run of at most `most` characters ends, and the number of its characters.
     pub(super) fn run_counted(&self, line: &[u8], at: usize, most: u32) -> (usize, u32) {
         let (mut end, mut count) = (at, 0);
         while count < most {
@@ -246,7 +247,7 @@ impl Class {
         (end, count)
     }
 
-    /// By byte, whether a character that begins with it can belong.
+    /// Returns, for each byte, whether a character of the class can start with it.
     pub(super) fn can_begin(&self) -> [bool; 256] {
         std::array::from_fn(|b| self.table[b] || (b >= 0x80 && self.beyond.is_some()))
     }

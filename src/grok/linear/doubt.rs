@@ -1,101 +1,102 @@
-//! Lines that fail come together as a rule, and fail alike: what has ruled out the last ones is looked at first then.
+//! Decides whether a cheap check (a *proof*) runs before a line is matched.
 //!
-//! A line that matches is decided by its first attempt, and nothing that is done before it is paid back. But when lines
-//! have failed of late, the next one is first asked what showed that they cannot match: a text that was missing, or an
-//! automaton that found nothing. That is quicker than the attempt, which goes as far as the line is like a match, and
-//! then as far back as there were choices. So it pays off as long as a quarter of the lines fail.
+//! Lines that fail usually come in groups, and fail for the same reason. A line that matches needs one attempt, and any
+//! check before it is lost time. But a failed attempt is expensive: it goes as far as the line resembles a match, and
+//! then backtracks through all choices. So [`Doubt`] counts recent failures. While at least a quarter of the lines
+//! fail, the proof that excluded the latest failed line runs first on the next line.
 
 use super::machine::End;
 
-/// What shows that there is no match in a line.
+/// A check that can prove that a line has no match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::grok) enum Proof {
-    /// A text that every match contains is missing.
+    /// A needle is missing: a literal that every match contains.
     Needles,
-    /// The scout finds no match from the beginning on.
+    /// The scout finds no match that starts anywhere in the line.
     Scout,
-    /// The probe finds none at the few places where one can begin.
+    /// The probe finds no match at any of the few positions where one can start.
     Probe,
 }
 
 #[cfg(test)]
 impl Proof {
-    /// All of them.
+    /// All kinds of proof.
     pub(in crate::grok) const ALL: [Proof; 3] = [Proof::Needles, Proof::Scout, Proof::Probe];
 }
 
-/// The doubt from which on lines are doubted, and the most of it.
+/// The level of doubt at which the proof starts to run first, and the highest level.
 const ENOUGH: u8 = 2 * FAILURE;
 const MOST: u8 = 3 * FAILURE;
-/// What a line that fails adds to it, where one that matches takes one away: it stays where one in four fails.
+/// The increase of doubt for a failed line. A match decreases doubt by one, so the level stays constant when one line
+/// in four fails.
 const FAILURE: u8 = 3;
 
-/// The lines that go by before it is tried again to prove a failure, when it could not be done.
+/// Number of failed lines between two searches for a proof, if the first search has found none.
 const IDLE: u8 = 64;
 
-/// The lines that must have failed before an automaton is made, and how long a line must be for one to be made for it:
-/// making it takes milliseconds.
+/// Number of lines that must fail before an automaton is built, because that takes milliseconds. For a line of at least
+/// `LONG` bytes, one is built at once.
 const SEVERAL: u8 = 16;
 const LONG: usize = 4096;
 
-/// The lines that a proof rules out before another one may take its place: those that could be made meanwhile, or that
-/// what goes by now asks for.
+/// Number of lines that one proof excludes before the cheapest proof is determined again. By then, another automaton
+/// may exist, or the log may have changed.
 const SETTLED: u32 = 4096;
 
-/// Whether automatons are made to prove a failure.
+/// Whether automata may be built to find a proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Automatons {
     Never,
-    /// When the needles do not show it.
+    /// Only when the needles prove nothing.
     IfNeeded,
-    /// To find out which is quickest.
+    /// Always, to find out which proof is cheapest.
     Always,
 }
 
-/// What is remembered of the lines of late.
+/// The statistics of recent lines.
 #[derive(Debug, Default)]
 pub(super) struct Doubt {
-    /// How likely it is that the next one fails.
+    /// The doubt whether the next line matches: a count that rises with each failure and falls with each match.
     doubt: u8,
-    /// How likely it is that the next one fails whose first way has failed.
+    /// The doubt whether a line still matches after its first way has failed: a similar count of such lines.
     other_ways: u8,
-    /// How many have failed in all.
+    /// Number of failed lines, up to 255.
     total: u8,
-    /// What showed it of the last one.
+    /// The proof that excluded the latest failed line.
     proof: Option<Proof>,
-    /// The lines that it has ruled out since.
+    /// Number of lines that the proof has excluded since it was chosen.
     ruled_out: u32,
-    /// Whether so many have been ruled out that it is worth while to find out what does it quickest.
+    /// Whether enough lines were excluded for a search for the cheapest proof.
     is_settled: bool,
-    /// Lines for which nothing is to be proved.
+    /// Number of failed lines until the next search for a proof.
     idle: u8,
 }
 
 impl Doubt {
-    /// What is to be asked about the next line before it is tried.
+    /// Returns the proof to run on the next line before it is matched.
     #[inline]
     pub(super) fn asks(&self) -> Option<Proof> {
         if self.doubt < ENOUGH { None } else { self.proof }
     }
 
-    /// Whether that is to be asked about the next line when its first way has failed, before others are taken.
+    /// Returns whether the proof is to run on the next line as soon as its first way has failed.
     #[inline]
     pub(super) fn is_of_other_ways(&self) -> bool {
         self.other_ways >= ENOUGH && self.proof.is_some()
     }
 
-    /// What showed it of the last line that failed.
+    /// Returns the proof that excluded the latest failed line.
     pub(super) fn proof(&self) -> Option<Proof> {
         self.proof
     }
 
-    /// It was asked when the first way had failed, and did not rule the line out.
+    /// Records that the proof ran after the first way had failed, and did not exclude the line.
     pub(super) fn asked_in_vain(&mut self) {
         self.other_ways = self.other_ways.saturating_sub(1);
     }
 
-    /// A line has come to an end other than failure: most have matched, some of them in another than the first way. Of
-    /// one that has been given up, nothing is known.
+    /// Records that a line matched or was given up. `in_another_way` tells whether its first way had failed. A line
+    /// that was given up changes nothing.
     #[inline]
     pub(super) fn ended(&mut self, end: End, in_another_way: bool) {
         if end == End::Found {
@@ -104,7 +105,7 @@ impl Doubt {
         }
     }
 
-    /// A line has been ruled out by what was asked.
+    /// Records that the proof excluded a line.
     #[inline]
     pub(super) fn ruled_out(&mut self) {
         self.ruled_out += 1;
@@ -116,12 +117,12 @@ impl Doubt {
         }
     }
 
-    /// Whether it is worth while to make automatons of lines like this one.
+    /// Returns whether automata should be built for lines like this one.
     pub(super) fn is_usual(&self, line: &[u8]) -> bool {
         self.total >= SEVERAL || line.len() >= LONG
     }
 
-    /// `line` has failed. `prove` looks for what shows it; it is asked when it may be of use for the next line.
+    /// Records that `line` failed. If a proof can help with the next line, calls `prove` to find the cheapest.
     pub(super) fn failed(&mut self, line: &[u8], prove: impl FnOnce(Automatons) -> Option<Proof>) {
         let is_usual = self.is_usual(line);
         self.adds();
@@ -143,7 +144,7 @@ impl Doubt {
         }
     }
 
-    /// A line has failed because nothing in it can begin a match: there is nothing that shows it sooner.
+    /// Records that a line failed because no match can start in it. No proof can show that sooner.
     pub(super) fn failed_at_once(&mut self) {
         self.adds();
         self.proof = None;
@@ -156,7 +157,7 @@ impl Doubt {
         self.total = self.total.saturating_add(1);
     }
 
-    /// Asks `proof` about the next line: before it is tried, or when its first way has failed.
+    /// Makes the next line run `proof`: before it is matched, or when its first way has failed.
     #[cfg(test)]
     pub(super) fn ask(&mut self, proof: Proof, at_once: bool) {
         (self.doubt, self.other_ways, self.proof) = (if at_once { ENOUGH } else { 0 }, ENOUGH, Some(proof));

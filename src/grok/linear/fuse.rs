@@ -1,10 +1,11 @@
-//! Makes one instruction of several simple ones in a row: the processor guesses the next instruction less often.
+//! Fuses several simple instructions in a row into one, so that the processor mispredicts fewer jumps between
+//! instructions.
 
 use super::op::{At, Code, Content, Field, NO_CAPTURE, Op};
 
-/// The most fields in a row.
+/// The most fields of one instruction.
 const MAX_FIELDS: usize = 24;
-/// The longest text of a field.
+/// The longest text of a field, in bytes.
 const MAX_TEXT: usize = 8;
 
 /// Fuses the instructions of `code`.
@@ -13,7 +14,8 @@ pub(super) fn fuse(code: &mut Code) {
     for (at, op) in fused.iter_mut().enumerate() {
         let (mut fields, mut next, mut count) = (Vec::<Field>::new(), at as At, 0);
         while let Some((field, after)) = step(code, code.ops[next as usize]) {
-            // Traces end before a part that can be anything, and begin behind it; a text before it is worth none.
+            // Traces end before a part that can match anything, and start after it. Only a text may be fused with such
+            // a part: a text alone is not worth a trace.
             let is_last = is_free(code, &field);
             let is_text = matches!(&fields[..], [text] if text.takes(&field));
             if is_last && !fields.is_empty() && !is_text {
@@ -26,14 +28,14 @@ pub(super) fn fuse(code: &mut Code) {
             } else {
                 fields.push(field);
             }
-            // A saved content is three instructions.
+            // A content with a capture replaces three instructions.
             count += if matches!(code.ops[next as usize], Op::Save { .. } | Op::Mark { .. }) { 3 } else { 1 };
             next = after;
             if is_last {
                 break;
             }
         }
-        // A text alone is compared faster as a field as well.
+        // A field also compares a single text faster than `Op::Text` does.
         if count > 1 || (count == 1 && matches!(op, Op::Text { .. })) {
             let start = code.fields.len() as u32;
             code.fields.extend(fields);
@@ -51,7 +53,7 @@ fn is_free(code: &Code, field: &Field) -> bool {
     }
 }
 
-/// `op` as a field, and what comes after it.
+/// Returns `op` as a field, and the instruction that follows.
 fn step(code: &Code, op: Op) -> Option<(Field, At)> {
     let empty = Field { text: 0, mask: 0, length: 0, content: Content::Nothing, capture: NO_CAPTURE, is_noted: false };
     Some(match op {
@@ -66,14 +68,15 @@ fn step(code: &Code, op: Op) -> Option<(Field, At)> {
         Op::Token { token, next } => (Field { content: Content::Token(token), ..empty }, next),
         Op::Run { class, min, next } if min < 2 => (Field { content: Content::Run { class, min }, ..empty }, next),
         Op::Shape { start, end, next } => (Field { content: Content::Shape { start, end }, ..empty }, next),
-        // A content between the two boundaries of a capture.
+        // The content between the two boundaries of a capture.
         Op::Save { slot, next } if slot % 2 == 0 => saved(code, slot, next, true)?,
         Op::Mark { slot, next } if slot % 2 == 0 => saved(code, slot, next, false)?,
         _ => return None,
     })
 }
 
-/// The content at `at` as a field that remembers it, if it is all that stands between the boundaries of the capture.
+/// Returns the instruction at `at` as a field with a capture, if nothing else stands between the boundaries of the
+/// capture.
 fn saved(code: &Code, slot: u32, at: At, is_noted: bool) -> Option<(Field, At)> {
     let (field, after) = step(code, code.ops[at as usize])?;
     let next = match code.ops[after as usize] {
@@ -85,13 +88,14 @@ fn saved(code: &Code, slot: u32, at: At, is_noted: bool) -> Option<(Field, At)> 
 }
 
 impl Field {
-    /// Whether `next` can be part of this one: a text alone takes a content, or more text.
+    /// Returns whether `next` can be merged into this field: this field is a bare text, and both texts fit into eight
+    /// bytes.
     fn takes(&self, next: &Field) -> bool {
         matches!(self.content, Content::Nothing) && self.length + next.length <= MAX_TEXT
     }
 
     fn join(&mut self, next: Field) {
-        // A text of eight bytes takes nothing but a content, and then there is nothing to shift.
+        // If this text has eight bytes, the next field has no text, so the overflow of the shift does no harm.
         let shift = 8 * self.length as u32;
         *self = Field {
             text: self.text | next.text.checked_shl(shift).unwrap_or(0),
@@ -101,7 +105,7 @@ impl Field {
         };
     }
 
-    /// Whether the text stands at `at`.
+    /// Returns whether the text of the field stands at `at`.
     #[inline(always)]
     pub(super) fn fits(&self, line: &[u8], at: usize) -> bool {
         match line.get(at..).and_then(|rest| rest.first_chunk::<MAX_TEXT>()) {

@@ -1,16 +1,16 @@
-//! The machine's part that groups need of which only the first way counts: atomic groups and look-around.
+//! The part of the machine that handles atomic groups and look-around. Only the first way through such a group counts.
 
 use super::machine::Machine;
 use super::memory::Frame;
 use super::op::At;
 use super::outcomes::WonRun;
 
-/// What is known of a choice at a place.
+/// The entry of the memo table for a choice at a position.
 pub(super) enum Known {
     Nothing,
-    /// All its ways have failed there.
+    /// All ways of the choice have failed there.
     Failed,
-    /// It leads to the instruction `end`, the end of its group, at `at`.
+    /// The choice leads to the end of its group: to instruction `end` at position `at`.
     Won {
         end: At,
         at: usize,
@@ -18,7 +18,8 @@ pub(super) enum Known {
 }
 
 impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
-    /// What is known of the choice of `memo` at `at`. When it is nothing, what comes of it will be.
+    /// Looks up the memo table: whether choice `memo` has failed or won at position `at`. If the table has no entry,
+    /// pushes a frame that records the outcome later.
     #[inline(always)]
     pub(super) fn known(&mut self, memo: u32, at: usize) -> Known {
         if !CAREFUL {
@@ -37,7 +38,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         Known::Nothing
     }
 
-    /// Where run `run` is known to lead from `at`: to the end of its group, and where that is.
+    /// Looks up whether run `run` wins from `at`. Returns the end of its group: the instruction and the position.
     #[inline(always)]
     pub(super) fn leads(&self, run: u32, at: usize) -> Option<(At, usize)> {
         if !CAREFUL {
@@ -50,7 +51,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         (count == each.min && low <= won.left_at as usize).then_some((end, won.end as usize))
     }
 
-    /// The innermost group has come to its end at `at`: notes which choices have led there.
+    /// Handles the success of the innermost group at `at`: records which choices led there.
     #[inline(always)]
     pub(super) fn win(&mut self, fence: u32, at: usize) {
         if CAREFUL {
@@ -68,7 +69,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     }
                 }
                 Frame::FailedRun { run, low, .. } if code.loops[run as usize].group.is_some() => {
-                    // Its own choice, if it has one left, stands right behind it.
+                    // The frame of an open choice of the run directly follows this one.
                     let left_at = match frames.get(index + 1) {
                         Some(&(Frame::Less { run: of, at, .. } | Frame::More { run: of, at, .. })) if of == run => at,
                         _ => low,
@@ -80,8 +81,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         }
     }
 
-    /// Closes the innermost atomic group or look-around: its choices are settled. Answers the fence around it, and where
-    /// it began.
+    /// Closes the innermost atomic group or look-around and discards its open choices. Returns the fence of the group
+    /// around it, and the position where the closed group started.
     pub(super) fn leave(&mut self, fence: u32) -> (u32, usize) {
         let frames = &mut self.memory.frames;
         let mut kept = fence as usize;
@@ -89,7 +90,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
             return (0, 0);
         };
         kept -= 1;
-        // What was remembered must still be undone when what follows fails.
+        // The old values of captures and registers stay on the stack, because a later failure must still restore them.
         for index in fence as usize..frames.len() {
             if matches!(frames[index], Frame::Slot { .. } | Frame::Saved { .. } | Frame::Register { .. }) {
                 frames[kept] = frames[index];
@@ -100,8 +101,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         (outer, at as usize)
     }
 
-    /// Closes the innermost look-around, which has found what must not be: what it remembered is undone, and its other
-    /// way out goes as well.
+    /// Closes the innermost negative look-around after its content has matched. Restores the captures and registers
+    /// that it has changed, and removes the open choice of the look-around itself. Returns the same as `leave`.
     pub(super) fn abandon(&mut self, fence: u32) -> (u32, usize) {
         while self.memory.frames.len() >= fence as usize {
             match self.memory.frames.pop() {

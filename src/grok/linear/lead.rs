@@ -1,25 +1,26 @@
-//! What can be said of a part of an expression before any line is seen: what it may begin with, whether it can be empty.
+//! Properties of a node that do not depend on a line: its first characters, its width, and whether it can match the
+//! empty text.
 
 use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
 
-/// What comes next, as far as one character shows it: a match can go on only if the next character is in `set`, or, at
-/// the end of the line, if `end`.
+/// A lead: what must come next for a match to continue. The next character must be in `set`. With `end`, the end of the
+/// line is accepted too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Lead {
     pub(super) set: Set,
     pub(super) end: bool,
-    /// Whether the rest matches in any case, wherever it stands.
+    /// Whether the rest of the expression always matches, at every position.
     pub(super) sure: bool,
 }
 
 impl Lead {
-    /// What the end of the expression asks for: nothing.
+    /// Returns the lead of the expression's end: everything is accepted.
     pub(super) fn anything() -> Lead {
         Lead { set: Set::any(), end: true, sure: true }
     }
 
-    /// Nothing known.
+    /// Returns the lead of a node about which nothing is known.
     fn unknown() -> Lead {
         Lead { set: Set::any(), end: true, sure: false }
     }
@@ -32,13 +33,13 @@ impl Lead {
         Lead { set: self.set.union(&other.set), end: self.end || other.end, sure: self.sure || other.sure }
     }
 
-    /// Whether no character can be the next of both.
+    /// Returns whether no next character satisfies both leads.
     pub(super) fn excludes(&self, other: &Lead) -> bool {
         !(self.end && other.end) && self.set.is_disjoint(&other.set)
     }
 }
 
-/// What `node` and then `next` can begin with.
+/// Returns the lead of `node` followed by `next`.
 pub(super) fn lead(node: &Node, next: &Lead) -> Lead {
     match node {
         Node::Empty => next.clone(),
@@ -60,7 +61,7 @@ pub(super) fn lead(node: &Node, next: &Lead) -> Lead {
             if *max == Some(0) {
                 return next.clone();
             }
-            // A round that is empty shows what follows; another round after it shows nothing new.
+            // An empty round is followed by `next`, and a second round adds nothing new.
             let inner = lead(node, next);
             if *min == 0 { inner.or(next) } else { inner.unsure() }
         }
@@ -76,7 +77,7 @@ pub(super) fn lead(node: &Node, next: &Lead) -> Lead {
     }
 }
 
-/// Whether `node` can match the empty text.
+/// Returns whether `node` can match the empty text.
 pub(super) fn is_nullable(node: &Node) -> bool {
     match node {
         Node::Empty | Node::Look(_) | Node::Around { .. } => true,
@@ -89,12 +90,12 @@ pub(super) fn is_nullable(node: &Node) -> bool {
     }
 }
 
-/// Whether a capture stands in `node`.
+/// Returns whether `node` contains a capture.
 pub(super) fn has_capture(node: &Node) -> bool {
     any(node, &mut |node| matches!(node, Node::Capture { .. }))
 }
 
-/// Whether `test` holds for `node` or a part of it.
+/// Returns whether `test` holds for `node` or a node in it.
 pub(super) fn any(node: &Node, test: &mut impl FnMut(&Node) -> bool) -> bool {
     test(node)
         || match node {
@@ -107,7 +108,7 @@ pub(super) fn any(node: &Node, test: &mut impl FnMut(&Node) -> bool) -> bool {
         }
 }
 
-/// The number of characters of every match of `node`, when it is one number.
+/// Returns the number of characters of every match of `node`, if it is always the same.
 pub(super) fn width(node: &Node) -> Option<u32> {
     match node {
         Node::Empty | Node::Look(_) | Node::Around { .. } => Some(0),

@@ -1,12 +1,13 @@
-//! The machine: runs instructions over a line, and comes back to open choices when a way fails.
+//! The machine: runs instructions over a line, and backtracks to the latest open choice when a way fails.
 //!
-//! There are two kinds of it, made from the same source. The fast one keeps no memory of failures and may spend a budget
-//! that grows with the line; nearly every line is decided within it. When the budget is spent, the careful one begins
-//! anew, with instructions in which each choice remembers where it failed: no choice is taken up twice in one place, so
-//! that the work is the number of instructions times the length of the line at most.
+//! There are two kinds of machine, made from the same source. The fast one remembers no failures and has a budget that
+//! grows with the line. It decides nearly every line within that budget. When the budget is spent, the careful machine
+//! starts the line again. It memoizes failures: for each choice, the positions where the choice has failed. It tries no
+//! choice twice at one position, so its work is at most the number of instructions times the length of the line.
 //!
-//! A failure is noted when all ways of a choice have been tried, not when it is entered: in an atomic group, a choice
-//! that has led to the group's end is cut off and not noted, and the same place means the same again.
+//! The careful machine records a failure when all ways of a choice have failed, not when it enters the choice. The
+//! reason: an atomic group discards the open choices in it when it succeeds. Such a choice has not failed, and at the
+//! same position it succeeds again.
 
 use super::chars::{decode, decode_last, has, word};
 use super::groups::Known;
@@ -14,52 +15,52 @@ use super::memory::{self, Frame, Memory, Place};
 use super::op::{At, Code, Content, Edge, NO_CAPTURE, Op};
 use super::token::NO_END;
 
-/// How an attempt or a search ended.
+/// The result of an attempt or a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::grok) enum End {
     Found,
     NotFound,
-    /// More work than allowed.
+    /// The work exceeded the budget.
     Work,
-    /// More memory than allowed.
+    /// The memory exceeded its limit.
     Memory,
 }
 
-/// Bytes behind its end that a token may read without paying for them.
+/// Number of bytes after a token's end that the token may read without using up budget.
 const FAR: usize = 64;
 
 pub(super) struct Machine<'m, const CAREFUL: bool> {
     pub(super) code: &'m Code,
     pub(super) line: &'m [u8],
     pub(super) memory: &'m mut Memory,
-    /// Work left, in bytes read and choices taken up.
+    /// Remaining budget, in bytes read and choices resumed.
     pub(super) budget: u64,
-    /// Whether the first attempt is to stop when its first way has failed and others are open.
+    /// Whether the attempt pauses when its first way has failed and other ways are open.
     pub(super) stops: bool,
-    /// Where it has stopped: then it has found nothing so far.
+    /// The state of the attempt when it paused. At that point it has found no match.
     pub(super) stopped: Option<Stop>,
 }
 
-/// Where an attempt stands when a way has failed.
+/// The state of an attempt after a way has failed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stop {
     pub(super) at: usize,
-    /// Where the machine was when it last took up a choice.
+    /// The position where the latest choice was resumed. The work since then is not yet charged to the budget.
     pub(super) since: usize,
-    /// The number of frames inside of which the innermost atomic group or look-around began.
+    /// The height of the stack at the start of the innermost atomic group or look-around: the *fence*.
     pub(super) fence: u32,
 }
 
 impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
-    /// Whether the expression matches from `start` on, beginning with instruction `pc`. Captures are in the memory's
-    /// slots then.
+    /// Tries to match the expression at `start`, beginning with instruction `pc`. On success, the captures are in
+    /// `self.memory.places`.
     #[inline]
     pub(super) fn attempt(&mut self, pc: At, start: usize) -> End {
         self.memory.frames.clear();
         self.walk(pc, Stop { at: start, since: start, fence: 0 })
     }
 
-    /// Takes the other ways of an attempt that has stopped.
+    /// Continues a paused attempt with its other ways.
     pub(super) fn go_on(&mut self, stop: Stop) -> End {
         let Stop { at, mut since, mut fence } = stop;
         match self.resume(&mut since, at, &mut fence) {
@@ -68,13 +69,13 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         }
     }
 
-    /// Walks on from somewhere.
+    /// Runs instructions from the given state until the attempt ends.
     fn walk(&mut self, mut pc: At, from: Stop) -> End {
         let code = self.code;
         let line = self.line;
         let Stop { mut at, mut since, mut fence } = from;
         loop {
-            // An arm goes on with `continue`, or falls through: this way has failed.
+            // An arm that succeeds ends with `continue`. An arm that falls through means that this way has failed.
             match code.ops[pc as usize] {
                 Op::Byte { byte, next } => {
                     if line.get(at) == Some(&byte) {
@@ -102,7 +103,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     let end = self.run_end(class, at);
                     if end - at >= min as usize && (min < 2 || self.is_long_enough(class, at, min)) {
                         if CAREFUL {
-                            // Its end is looked for once and remembered.
+                            // The end of the run is computed once and cached, so it costs no budget.
                             since += end - at;
                         }
                         at = end;
@@ -284,7 +285,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                 }
                 Op::Seen { next } => {
                     self.spend(since, at);
-                    // With nothing left, this way fails, and that is where it is noticed.
+                    // When the budget is spent, this way fails, and `resume` reports it.
                     if self.budget > 0 {
                         self.win(fence, at);
                         (fence, at) = self.leave(fence);
@@ -309,7 +310,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         }
     }
 
-    /// Fields one after the other; where one is not there, `at` is where that was seen.
+    /// Matches the fields `start..end` one after the other. If a field does not match, `at` is the position where that
+    /// was seen.
     #[inline(always)]
     fn fields(&mut self, start: u32, end: u32, at: &mut usize) -> bool {
         let (code, line) = (self.code, self.line);
@@ -352,7 +354,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         true
     }
 
-    /// Remembers a capture; what it was before is noted if that `is_noted` at all.
+    /// Sets a capture. If `is_noted`, the old value goes onto the stack of frames.
     #[inline(always)]
     fn save(&mut self, capture: u32, is_noted: bool, start: usize, end: usize) {
         let place = Place::new(start as u32, end as u32);
@@ -368,8 +370,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         self.budget = self.budget.saturating_sub(at.abs_diff(since) as u64 + 8);
     }
 
-    /// Whether there is work left when a token that ends at `end` was read up to `read`. A token of which the first way
-    /// counts can look far ahead for it.
+    /// Returns whether budget is left after a token that ends at `end` and was read up to `read`. A token takes the
+    /// first way that matches, so it may read far beyond its end to decide which way that is.
     #[inline(always)]
     pub(super) fn affords(&mut self, read: usize, end: usize) -> bool {
         read <= end + FAR || self.pay(read - end)
@@ -381,13 +383,13 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         self.budget > 0
     }
 
-    /// Forgets all captures.
+    /// Clears all captures.
     pub(super) fn reset(&mut self) {
         self.memory.places.fill(Place::NOWHERE);
     }
 }
 
-/// The place `count` characters before `at`.
+/// Returns the position `count` characters before `at`.
 fn back_by(line: &[u8], mut at: usize, count: u32) -> Option<usize> {
     for _ in 0..count {
         if at == 0 {

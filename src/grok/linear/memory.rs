@@ -1,18 +1,19 @@
-//! What a machine remembers while it looks for a match: captures, and open choices.
+//! The working memory of a machine during a search: captures, and the stack of open choices.
 
 use super::op::At;
 use super::outcomes::Outcomes;
 use super::trace::Site;
 use crate::grok::Span;
 
-/// Where a capture stands: its beginning in the low half, its end in the high one, so that a capture is set and moved
-/// at once.
+/// The span of a capture: its start in the low 32 bits, its end in the high 32 bits. One store sets it, one addition
+/// moves it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place(u64);
 
 impl Place {
-    /// That of a capture that took no part: [`Span::NONE`]. Its bytes are not all the same, so that filling a few of them is
-    /// not made a call of `memset`, which takes longer than all the rest of a short match.
+    /// The span of a capture that took no part in the match: [`Span::NONE`]. Its bytes differ on purpose. With equal
+    /// bytes, the compiler would fill a few spans by a call of `memset`, which takes longer than the rest of a short
+    /// match.
     pub(super) const NOWHERE: Place = Place::new(Span::NONE.start, Span::NONE.end);
 
     #[inline(always)]
@@ -25,26 +26,26 @@ impl Place {
         Span { start: self.0 as u32, end: (self.0 >> 32) as u32 }
     }
 
-    /// The same place, counted from so many bytes before.
+    /// Returns the place moved right by `by` bytes.
     #[inline(always)]
     pub(super) fn moved(self, by: u32) -> Place {
-        // No line has 4 GiB, so nothing is carried from one half to the other.
+        // No line has 4 GiB, so the addition carries nothing from the low half to the high one.
         Place(self.0.wrapping_add(u64::from(by) * 0x1_0000_0001))
     }
 
-    /// The same beginning, and this end.
+    /// Returns the place with the same start and the given end.
     #[inline(always)]
     pub(super) fn ending(self, end: u32) -> Place {
         Place::new(self.0 as u32, end)
     }
 
-    /// The half that `slot` is: the beginning of a capture has an even number, its end the next one.
+    /// Returns the boundary `slot`: an even slot is the start of a capture, the next odd slot its end.
     #[inline(always)]
     fn half(self, slot: u32) -> u32 {
         (self.0 >> (slot % 2 * 32)) as u32
     }
 
-    /// Sets the half that `slot` is; answers what it was.
+    /// Sets the boundary `slot`. Returns its old value.
     #[inline(always)]
     pub(super) fn set(&mut self, slot: u32, at: u32) -> u32 {
         let shift = slot % 2 * 32;
@@ -54,49 +55,49 @@ impl Place {
     }
 }
 
-/// Something to come back to when the way taken fails.
+/// An entry on the machine's stack. Backtracking pops entries until one of them is an open choice.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Frame {
-    /// Another way.
+    /// An open choice: continues with instruction `op` at position `at`.
     Try { op: At, at: u32 },
-    /// A greedy run that can be left earlier, down to `low`.
+    /// An open choice: a greedy run that can end earlier, down to `low`.
     Less { run: u32, low: u32, at: u32 },
-    /// A lazy run that can take more, `left` characters at most.
+    /// An open choice: a lazy run that can take at most `left` more characters.
     More { run: u32, at: u32, left: u32 },
-    /// What a capture boundary was before.
+    /// The old value of a capture boundary.
     Slot { slot: u32, was: u32 },
-    /// What a capture was before.
+    /// The old value of a capture.
     Saved { capture: u32, was: Place },
-    /// What a register was before.
+    /// The old value of a register.
     Register { register: u32, was: u32 },
-    /// The beginning of an atomic group or of a look-around at `at`; with the fence around it.
+    /// The start of an atomic group or look-around at `at`, with the fence of the group around it.
     Fence { outer: u32, at: u32 },
-    /// All ways of this choice have failed here.
+    /// When this entry is popped, all ways of the choice have failed at `at`.
     Failed { memo: u32, at: u32 },
-    /// All ways out of this run have failed, from any place of `low..=high` on.
+    /// When this entry is popped, all ends of the run have failed, from any start of `low..=high`.
     FailedRun { run: u32, low: u32, high: u32 },
 }
 
-/// Where a machine works. Each thread has its own; it is used again for the next line.
+/// The working memory of a machine. Each thread has its own, and uses it for one line after the other.
 #[derive(Debug, Default)]
 pub(in crate::grok) struct Memory {
-    /// By capture.
+    /// The value of each capture.
     pub(super) places: Vec<Place>,
     pub(super) registers: Vec<u32>,
     pub(super) frames: Vec<Frame>,
     pub(super) joins: Joins,
-    /// By site.
+    /// The traces of each site.
     pub(super) sites: Vec<Site>,
-    /// Apart, because nearly no line needs it.
+    /// The memo table. It is in a `Box`, because nearly no line needs it.
     pub(super) outcomes: Box<Outcomes>,
     #[cfg(test)]
     pub(in crate::grok) used: Used,
 }
 
-/// What a register is before it is used.
+/// The value of a register before its first use.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
-/// Sets one boundary of a capture; what it was before is noted when there is an open choice.
+/// Sets one boundary of a capture. If a choice is open, the old value is pushed onto the stack.
 #[inline(always)]
 pub(super) fn save_slot(places: &mut [Place], frames: &mut Vec<Frame>, slot: u32, at: u32) {
     let was = places[slot as usize / 2].set(slot, at);
@@ -105,7 +106,7 @@ pub(super) fn save_slot(places: &mut [Place], frames: &mut Vec<Frame>, slot: u32
     }
 }
 
-/// The same for a whole capture.
+/// Sets a whole capture. If a choice is open, the old value is pushed onto the stack.
 #[inline(always)]
 pub(super) fn save(places: &mut [Place], frames: &mut Vec<Frame>, capture: u32, place: Place) {
     let was = std::mem::replace(&mut places[capture as usize], place);
@@ -115,29 +116,29 @@ pub(super) fn save(places: &mut [Place], frames: &mut Vec<Frame>, capture: u32, 
 }
 
 impl Memory {
-    /// Sets one boundary of a capture of which it need not be known what it was.
+    /// Sets one boundary of a capture without a record of its old value.
     #[inline(always)]
     pub(super) fn mark(&mut self, slot: u32, at: u32) {
         self.places[slot as usize / 2].set(slot, at);
     }
 
-    /// Forgets one boundary of a capture.
+    /// Unsets one boundary of a capture.
     pub(super) fn clear(&mut self, slot: u32) {
         self.mark(slot, Place::NOWHERE.half(slot));
     }
 }
 
-/// What searches have cost, for tests that count it.
+/// The cost of searches, for tests that count it.
 #[cfg(test)]
 #[derive(Debug, Default, Clone, Copy)]
 pub(in crate::grok) struct Used {
-    /// In bytes read and choices taken up.
+    /// Bytes read and choices resumed.
     pub(in crate::grok) work: u64,
-    /// The most bytes of the memory of failures.
+    /// The largest size of the memo table, in bytes.
     pub(in crate::grok) failures: usize,
-    /// Traces that were followed.
+    /// Number of traces that were followed.
     pub(in crate::grok) traces: u64,
-    /// Stretches that the scout found again.
+    /// Number of stretches that the scout found in its cache.
     pub(in crate::grok) stretches: u64,
 }
 
@@ -153,25 +154,27 @@ impl Used {
     }
 }
 
-/// Where the machine has been at joins. Nobody asks before a way fails, so what the first way of a line passes is
-/// written down only then; most lines have but that one.
+/// The positions at which the machine has passed each join. They matter only after a way has failed. So the first way
+/// of a line only appends to a list, and the list is entered into the table when that way fails. Most lines have only
+/// one way.
 #[derive(Debug, Default)]
 pub(super) struct Joins {
-    /// By join; not of this line before a way of it has failed.
+    /// For each join, the latest positions. Until a way of this line has failed, they still belong to an earlier line
+    /// and are not valid.
     seen: Vec<Seen>,
-    /// What the first way has passed.
+    /// The joins and traces that the first way has passed.
     way: Vec<Passed>,
     has_failed: bool,
 }
 
-/// Something that passes joins.
+/// An item that the first way has passed.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Passed {
     Join {
         join: u32,
         at: u32,
     },
-    /// A trace of a site that began at `at`.
+    /// A trace of site `site` that began at `at`.
     Trace {
         site: u32,
         trace: u8,
@@ -180,48 +183,50 @@ pub(super) enum Passed {
 }
 
 impl Joins {
-    /// Makes room for so many joins.
+    /// Allocates space for `count` joins.
     pub(super) fn prepare(&mut self, count: u32) {
         self.seen.resize_with(count as usize, Seen::default);
     }
 
-    /// Begins a line.
+    /// Starts a new line.
     #[inline]
     pub(super) fn begin(&mut self) {
         self.way.clear();
         self.has_failed = false;
     }
 
-    /// Whether the first way is over.
+    /// Returns whether the first way has failed.
     #[inline(always)]
     pub(super) fn has_failed(&self) -> bool {
         self.has_failed
     }
 
-    /// The first way passes something.
+    /// Records that the first way passes `passed`.
     #[inline(always)]
     pub(super) fn on_way(&mut self, passed: Passed) {
         self.way.push(passed);
     }
 
-    /// The first way has failed: what it has [passed](Joins::passed) is to be written down with [`Joins::pass`].
+    /// Records that the first way has failed. The caller then enters each [passed](Joins::passed) item with
+    /// [`Joins::pass`].
     pub(super) fn fail(&mut self) {
         self.has_failed = true;
         self.seen.iter_mut().for_each(|seen| seen.count = 0);
     }
 
-    /// What the first way has passed, one by one.
+    /// Returns item `index` of the items that the first way has passed.
     pub(super) fn passed(&self, index: usize) -> Option<Passed> {
         self.way.get(index).copied()
     }
 
-    /// Whether the machine has been at `at` before at this join; notes it for later.
+    /// Returns whether the machine has passed this join at `at` before. If it has not, records `at`.
     #[inline]
     pub(super) fn pass(&mut self, join: u32, at: u32) -> bool {
         self.seen[join as usize].pass(at)
     }
 
-    /// Whether the machine has been at one of these before; if not, notes all of them.
+    /// Returns whether the machine has passed any of these joins at their positions before. If it has not, records all
+    /// of them.
     pub(super) fn pass_all<I: Iterator<Item = (u32, u32)>>(&mut self, joins: impl Fn() -> I) -> bool {
         let has = joins().any(|(join, at)| self.seen[join as usize].has(at));
         if !has {
@@ -232,13 +237,13 @@ impl Joins {
         has
     }
 
-    /// The number of places so far at join 0, and the last one, when a way has failed.
+    /// Returns the number of positions recorded at join 0, and the latest of them. `None` if no way has failed yet.
     pub(super) fn first(&self) -> Option<(usize, u32)> {
         if self.has_failed { self.seen.first().map(Seen::last) } else { None }
     }
 }
 
-/// Where the machine has been at a join: the last few places.
+/// The latest positions at which the machine has passed a join, at most eight.
 #[derive(Debug, Default, Clone)]
 struct Seen {
     places: [u32; 8],
@@ -246,7 +251,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Whether the machine has been at `at` before; notes it for later. Of many places, some are forgotten.
+    /// Returns whether `at` is recorded. If it is not, records it; the ninth position replaces the oldest.
     fn pass(&mut self, at: u32) -> bool {
         if self.has(at) {
             return true;
@@ -260,7 +265,7 @@ impl Seen {
         self.places[..self.count.min(self.places.len())].contains(&at)
     }
 
-    /// The number of places so far, and the last one.
+    /// Returns the number of positions recorded so far, and the latest of them.
     fn last(&self) -> (usize, u32) {
         (self.count, self.places[self.count.wrapping_sub(1) % self.places.len()])
     }

@@ -1,26 +1,31 @@
-//! The linear-time engine: matches and captures in time linear in the line, matching or not.
+//! The linear-time engine: finds the leftmost match and its captures in time linear in the line, whether the line
+//! matches or not.
 //!
-//! # How
+//! It gives the same matches as a backtracking engine: the leftmost match, by the first way of each choice that leads
+//! to a match. A *choice* is an alternation or a repeat. A *way* is a path through the expression, with one alternative
+//! of each choice. A choice is *open* while some of its alternatives are untried.
 //!
-//! | part | does |
+//! # Modules
+//!
+//! | module | what it does |
 //! |---|---|
-//! | `simplify` | takes atomic groups out where they change nothing |
-//! | `lead` | what a part can begin with |
-//! | `token` | parts without captures as automata that know their end |
-//! | `shape` | what kind of part a part is |
-//! | `compile` | from the tree to instructions, for two kinds of machine |
-//! | `undo` | captures that need no note of what they were |
-//! | `fuse` | one instruction of several simple ones |
-//! | `trace` | ways that have been walked before, taken at once |
-//! | `start`, `needle` | where a match can begin; what every match contains |
-//! | `scout` | whether there can be a match at a place, or behind it |
-//! | `doubt` | what is asked about a line before it is tried |
-//! | `chars`, `blocks` | characters and sets of them; many bytes looked at at a time |
-//! | `window` | stretches of lines that are alike, and a memory of them |
-//! | `machine`, `runs`, `groups`, `back` | runs the instructions |
-//! | `memory`, `outcomes` | captures and open choices; what came of choices |
-//!
-//! The meaning is that of a backtracking engine: the leftmost match, the first way of each choice that leads to one.
+//! | `simplify` | removes atomic groups that change nothing |
+//! | `lead` | computes the set of characters that a node can start with |
+//! | `token` | compiles parts without captures to a DFA each (a *token*) |
+//! | `shape` | tells what kind of node a node is |
+//! | `compile` | compiles the tree to instructions, for the fast and for the careful machine |
+//! | `undo` | finds the captures whose old values need no record |
+//! | `fuse` | fuses several simple instructions into one |
+//! | `trace` | records the machine's steps over a stretch of a line, and takes them at once on similar lines |
+//! | `start` | finds the positions at which a match can start |
+//! | `needle` | finds the *needles*: literals that every match contains |
+//! | `scout` | the *scout*, a lazy DFA that tells whether any match remains in the line; the *probe*, a DFA that tells whether a match can start at one position |
+//! | `doubt` | counts recent failures, and decides whether a cheap check runs before the next line is matched |
+//! | `chars`, `blocks` | decoding of characters, character classes, and runs of them 16 bytes at a time |
+//! | `window` | 64 bytes of a line as ranges of bytes, and a cache with such ranges as keys |
+//! | `machine`, `runs`, `groups`, `back` | the backtracking machine that runs the instructions |
+//! | `memory` | captures and the stack of open choices |
+//! | `outcomes` | the memo table of the careful machine: where choices have failed |
 
 mod back;
 mod blocks;
@@ -66,45 +71,47 @@ pub(in crate::grok) use machine::End;
 #[cfg(test)]
 pub(in crate::grok) use memory::Used;
 
-/// Work that the fast machine may do for each byte of the line, in bytes read and choices taken up, and for any line.
+/// Budget of the fast machine, in bytes read and choices resumed: per byte of the line, plus a constant per line.
 const FAST_EACH: u64 = 16;
 const FAST_ANY: u64 = 4096;
 
-/// The same of the careful machine, which needs it only for what has no memory of where it has led: look-around and atomic
-/// groups with choices and captures in them.
+/// Budget of the careful machine, in the same units. Only look-around and atomic groups that contain both choices and
+/// captures can use it up, because their outcomes cannot be memoized.
 const CAREFUL_EACH: u64 = 512;
 const CAREFUL_ANY: u64 = 4_000_000;
 
-/// The places behind the first one that are tried without further ado, and at which one the scout is sent. Where neither
-/// is to be done, the probe is sent.
+/// Number of starting positions after the beginning of the line that are tried without a check. The probe checks each
+/// later position first.
 const PATIENCE: u32 = 1;
+/// Number of the starting position at which the scout checks the rest of the line.
 const PROBED: u32 = 3;
 
-/// Bytes that the probe may read for each byte of the line, and in any line.
+/// Limit of bytes that the probe may read while it serves as a proof: per byte of the line, plus a constant per line.
 const PROBE_EACH: usize = 4;
 const PROBE_ANY: usize = 128;
-/// What sending it takes, in such bytes.
+/// Fixed cost of one call of the probe, in bytes read.
 const PROBE: usize = 16;
 
-/// What one thread needs to look for matches.
+/// The working memory that one thread needs to search for matches.
 #[derive(Debug, Default)]
 pub(in crate::grok) struct Memory {
     machine: memory::Memory,
     doubt: Doubt,
-    /// Made when a line first fails at several places.
+    /// The scout. It is created when a line first fails at several positions.
     scout: ScoutOnce,
-    /// For which machine it has been prepared: [`Memory::prepare`].
+    /// The machine for which [`Memory::prepare`] has prepared this memory: `true` for the careful one, `false` for the
+    /// fast one. `None` before the first search.
     is_careful: Option<bool>,
 }
 
 impl Memory {
-    /// The captures of the match that was found last.
+    /// Returns the captures of the latest match.
     #[inline]
     pub(in crate::grok) fn found(&self) -> Found<'_> {
         Found(&self.machine.places)
     }
 
-    /// Makes room for what `code` needs. A memory is for one program.
+    /// Allocates the space that `code` needs. A memory belongs to one program.
     #[cold]
     fn prepare(&mut self, code: &Code, captures: usize) {
         let memory = &mut self.machine;
@@ -115,14 +122,14 @@ impl Memory {
     }
 }
 
-/// A scout, if there can be one; not asked for yet at first.
+/// The scout of a memory: `None` until it is first asked for, `Some(None)` if the expression cannot have one.
 type ScoutOnce = Option<Option<Box<Scout>>>;
 
-/// Captures: for each, where it begins and ends.
+/// Start and end of each capture of a match.
 pub(in crate::grok) struct Found<'m>(&'m [Place]);
 
 impl Found<'_> {
-    /// Where the capture of `slot` stands.
+    /// Returns the span of capture `slot`.
     #[inline]
     pub(in crate::grok) fn span(&self, slot: usize) -> Span {
         self.0.get(slot).map_or(Span::NONE, |place| place.span())
@@ -131,13 +138,13 @@ impl Found<'_> {
 
 #[cfg(test)]
 impl Memory {
-    /// What searches have cost since the last call.
+    /// Returns the cost of all searches since the last call.
     pub(in crate::grok) fn used(&mut self) -> Used {
         let stretches = self.scout.iter_mut().flatten().map(|scout| std::mem::take(&mut scout.recalled)).sum();
         Used { stretches, ..std::mem::take(&mut self.machine.used) }
     }
 
-    /// Asks `proof` about the next line, before it is tried or when its first way has failed.
+    /// Makes the next line run `proof`: before its first attempt, or when the first way of that attempt has failed.
     pub(in crate::grok) fn doubt(&mut self, proof: Proof, at_once: bool) {
         self.doubt.ask(proof, at_once);
     }
@@ -147,17 +154,17 @@ impl Memory {
 #[derive(Debug)]
 pub(in crate::grok) struct Program {
     fast: Code,
-    /// Made when a line first needs it.
+    /// The instructions of the careful machine. They are compiled when a line first needs them.
     careful: OnceLock<Result<Code, Refused>>,
     starts: Starts,
-    /// The same when lines often fail at several places.
+    /// The probe. It is compiled when lines often fail at several positions.
     probe: OnceLock<Option<Probe>>,
     node: Node,
     captures: usize,
 }
 
 impl Program {
-    /// Compiles `expression`, of which the captures below `fields` are asked for.
+    /// Compiles `expression`. The caller reads the captures whose numbers are below `fields`.
     pub(in crate::grok) fn new(expression: &Expression, fields: usize) -> Result<Program, Refused> {
         let node = simplify::prune(
             &simplify::simplify(&expression.node, &mut Fuel::default()),
@@ -179,13 +186,13 @@ impl Program {
         })
     }
 
-    /// Looks for the leftmost match in `line`. When there is one, [`Memory::found`] answers for it until the
-    /// memory is used again.
+    /// Searches `line` for the leftmost match. After a match, [`Memory::found`] returns its captures until the memory
+    /// is used again.
     #[inline]
     pub(in crate::grok) fn search(&self, memory: &mut Memory, line: &[u8]) -> End {
         if let Some(proof) = memory.doubt.asks() {
             let is_out = match (proof, &mut memory.scout) {
-                // The shortest way, because for a short line all of this takes as long as a match.
+                // This path is kept short: for a short line, it takes as long as a match.
                 (Proof::Scout, Some(Some(scout))) => !scout.finds(line, 0),
                 (proof, scout) => self.rules_out(scout, line, proof).is_some(),
             };
@@ -201,7 +208,8 @@ impl Program {
         }
     }
 
-    /// Whether `proof` shows that there is no match in `line`; with what that took, in bytes read by an automaton.
+    /// Runs `proof` on `line`. If it proves that `line` has no match, returns its cost, in bytes that an automaton
+    /// could read in the same time. Otherwise, returns `None`.
     #[inline(never)]
     fn rules_out(&self, scout: &mut ScoutOnce, line: &[u8], proof: Proof) -> Option<usize> {
         match proof {
@@ -230,7 +238,7 @@ impl Program {
         }
     }
 
-    /// What shows soonest that there is no match in `line`, in which none was found.
+    /// Returns the cheapest proof that `line` has no match. The caller has searched the line and found none.
     fn proof(&self, scout: &mut ScoutOnce, line: &[u8], automatons: Automatons) -> Option<Proof> {
         let needles = self.rules_out(scout, line, Proof::Needles).map(|spent| (spent, Proof::Needles));
         let is_enough = automatons == Automatons::Never || (automatons == Automatons::IfNeeded && needles.is_some());
@@ -251,12 +259,12 @@ impl Program {
         self.careful.get_or_init(|| compile(&self.node, Mode::Careful))
     }
 
-    /// Whether there are instructions for the careful machine.
+    /// Returns whether the expression has instructions for the careful machine.
     pub(in crate::grok) fn has_careful(&self) -> bool {
         self.careful().is_ok()
     }
 
-    /// The same with the careful machine alone.
+    /// Searches `line` with the careful machine alone.
     #[cold]
     pub(in crate::grok) fn search_carefully(&self, memory: &mut Memory, line: &[u8]) -> End {
         let Ok(code) = self.careful() else { return End::Memory };
@@ -304,7 +312,7 @@ impl Program {
         self.go_on(machine, at, doubt, scout)
     }
 
-    /// Looks for a match from `at` on, after all places before it.
+    /// Searches for a match that starts at `at` or later. The caller has excluded all earlier positions.
     #[inline(never)]
     fn go_on<const CAREFUL: bool>(
         &self,
@@ -314,7 +322,7 @@ impl Program {
         scout: &mut ScoutOnce,
     ) -> End {
         let line = machine.line;
-        // Where lines are alike, the scout is quicker than anything else.
+        // When most lines are similar, the scout is faster than every other check.
         if at > 0
             && doubt.is_usual(line)
             && self.scout(scout).is_some_and(|scout| scout.is_awake() && !scout.finds(line, 0))
@@ -323,10 +331,10 @@ impl Program {
             return End::NotFound;
         }
         let mut tries = 0;
-        // Bytes that the probe may read, so that it stays linear.
+        // The bytes that the probe may still read, so that its work stays linear in the line.
         let mut left = PROBE_ANY + line.len();
-        // Lines that match do so at the first place as a rule; only for others it is worth while to look for what every
-        // match must contain.
+        // Lines that match usually match at the first position. The needles are looked for only when that attempt has
+        // failed.
         let mut bound = None;
         while let Some(start) = self.starts.find(line, at) {
             if at > 0 {
@@ -369,8 +377,8 @@ impl Program {
         End::NotFound
     }
 
-    /// Looks for a match from `start` on: how the search ends with that; `None` when there is none and other places are
-    /// left.
+    /// Searches for a match that starts at `start`. Returns the result of the whole search; `None` if no match starts
+    /// there and other positions are left.
     #[inline]
     fn attempt<const CAREFUL: bool>(
         &self,
@@ -399,8 +407,8 @@ impl Program {
         Some(end)
     }
 
-    /// The next place at which a match can begin when none begins at `start`; `seen` places had been noted at the first
-    /// join before.
+    /// Returns the next position at which a match can start if none starts at `start`. `seen` is the number of
+    /// positions that join 0 had recorded before that attempt.
     fn after<const CAREFUL: bool>(&self, machine: &Machine<'_, CAREFUL>, start: usize, seen: usize) -> usize {
         let next = Starts::after(machine.line, start);
         match machine.code.behind_first.as_ref().zip(machine.memory.joins.first()) {

@@ -1,5 +1,5 @@
-//! Texts that every match contains: where one of them is not in a line, there is no match, and none begins behind the
-//! last of them. They are looked for at the speed of memory.
+//! Needles: literal texts that every match contains. If a needle is missing from a line, the line has no match.
+//! Otherwise, no match starts after the last occurrence of a needle. Needles are found at the speed of memory.
 
 use aho_corasick::packed::Searcher;
 use memchr::memmem::Finder;
@@ -8,59 +8,60 @@ use super::lead::has_capture;
 use crate::grok::ast::Node;
 use crate::grok::literals::{Case, Needed, bits, bits_of, needed};
 
-/// What a line is looked through for: for each way in which a match can go, what it needs.
+/// The needles of an expression, for each of its top-level alternatives (*ways*).
 #[derive(Debug)]
 pub(super) struct Needles(Vec<Way>);
 
-/// What every match needs that goes this way.
+/// The needles of one top-level alternative.
 #[derive(Debug)]
 struct Way {
-    /// In the order in which they stand in a match, apart from each other.
+    /// Needles that do not overlap, in the order in which they stand in a match.
     ordered: Vec<Needle>,
-    /// The one of them that tells most: it is looked for first when there are other ways.
+    /// The needle with the most information. If there are several ways, it is looked for first.
     telling: Option<Finder<'static>>,
-    /// Many texts, of which one is in every match.
+    /// A large set of texts. Every match contains at least one of them.
     many: Option<Searcher>,
-    /// The fewest bytes of a match.
+    /// The length of the shortest match, in bytes.
     least: usize,
 }
 
-/// Texts of which one stands in every match, behind so many bytes of it at least.
+/// A set of texts. Every match contains one of them, at least `before` bytes after its start.
 #[derive(Debug, PartialEq, Eq)]
 struct Needle {
     texts: Vec<Text>,
-    /// The texts, when they are two or three bytes.
+    /// The texts again, if they are two or three single bytes.
     bytes: Option<[u8; 3]>,
     before: usize,
-    /// How many of them there are in a row: the columns of a table.
+    /// The number of needles with this text in a row. Lines with columns repeat their separator.
     times: usize,
 }
 
-/// A text that is looked for from the end, by its rarest byte.
+/// A text that is searched from the end of the line, by its rarest byte.
 #[derive(Debug, PartialEq, Eq)]
 struct Text {
     text: Vec<u8>,
-    /// Where in it the byte stands.
+    /// The index of the rarest byte.
     rare: usize,
-    /// The same in small letters, when upper and lower case are the same.
+    /// The same byte as a capital letter, if the search ignores case.
     other: Option<u8>,
 }
 
-/// The most needles in a row, and the most texts of one of them.
+/// The most needles of a way, and the most texts of a needle.
 const MAX_NEEDLES: usize = 32;
 const MAX_TEXTS: usize = 3;
-/// The same where there are several ways.
+/// The most texts of a needle if there are several ways.
 const MAX_TEXTS_OF_WAYS: usize = 6;
 
-/// The most ways that are looked at one by one, and the fewest alternatives at an end that are taken for ways.
+/// The most ways that are searched one by one, and the fewest alternatives at an expression's end that count as ways.
 const MAX_WAYS: usize = 48;
 const MANY_ENDS: usize = 8;
 
-/// A needle that tells no more, in bits, is left out where there are so many others: blanks are everywhere.
+/// A needle that carries at most `LITTLE` bits of information is left out if at least `PLENTY` better needles exist.
+/// For example, nearly every line contains a blank.
 const LITTLE: f64 = 1.0;
 const PLENTY: usize = 6;
 
-/// What many texts must tell, in bits, to be looked for.
+/// The least information, in bits, for which a large set of texts is searched.
 const WORTH: f64 = 7.0;
 
 impl Needles {
@@ -73,7 +74,7 @@ impl Needles {
         match nodes.len() {
             2..=MAX_WAYS => {
                 for way in nodes.iter().map(|node| Way::new(node, MAX_TEXTS_OF_WAYS)) {
-                    // What several programs write is there several times.
+                    // Several programs can write the same message, so the same way can occur several times.
                     if !ways.iter().any(|known| known.least == way.least && known.ordered == way.ordered) {
                         ways.push(way);
                     }
@@ -81,7 +82,7 @@ impl Needles {
             }
             _ => ways.push(Way::new(node, MAX_TEXTS)),
         }
-        // When nothing is known of one way, the others tell nothing.
+        // If one way has no needles, the needles of the other ways prove nothing.
         let least = ways.iter().map(|way: &Way| way.least).min().unwrap_or(0);
         match ways.iter().any(|way| way.ordered.is_empty()) {
             true if ways.len() > 1 => Needles(vec![Way { least, ..Way::new(&Node::Empty, 0) }]),
@@ -89,7 +90,7 @@ impl Needles {
         }
     }
 
-    /// How much it takes to look for them, in bytes that an automaton reads in that time, roughly.
+    /// Returns the approximate cost of the search, in bytes that an automaton reads in the same time.
     pub(super) fn price(&self) -> usize {
         match &self.0[..] {
             [way] => {
@@ -100,7 +101,7 @@ impl Needles {
         }
     }
 
-    /// The last place where a match can begin, if there can be one.
+    /// Returns the last position where a match can start, if there is one.
     pub(super) fn last(&self, line: &[u8]) -> Option<usize> {
         match &self.0[..] {
             [way] => way.last(line),
@@ -108,14 +109,14 @@ impl Needles {
         }
     }
 
-    /// Whether the line lacks all of what every match has one of.
+    /// Returns whether the line lacks every text of the large set.
     pub(super) fn lacks(&self, line: &[u8]) -> bool {
         let [Way { many: Some(many), .. }] = &self.0[..] else { return false };
         many.find(line).is_none()
     }
 }
 
-/// The alternatives that `node` is made of or ends with, those of alternatives with them.
+/// Collects the alternatives that `node` consists of or ends with, nested alternatives included.
 fn flatten(node: &Node, ways: &mut Vec<Node>) {
     match node {
         Node::Alternate(all) => all.iter().for_each(|way| flatten(way, ways)),
@@ -154,7 +155,7 @@ impl Way {
             [text] => Some(Finder::new(text).into_owned()),
             _ => None,
         });
-        // A line that was cut lacks the last one, and that is found out at once.
+        // The last needle is always kept, because its absence reveals a truncated line at once.
         let last = few.len().checked_sub(1).filter(|last| !best.iter().take(MAX_NEEDLES).any(|index| index == last));
         best.truncate(MAX_NEEDLES);
         best.extend(last);
@@ -205,7 +206,7 @@ impl Needle {
         Needle { texts: needed.texts.iter().map(text).collect(), bytes, before: needed.before, times: 1 }
     }
 
-    /// The byte that it is.
+    /// Returns the needle's byte, if the needle is a single byte.
     fn byte(&self) -> Option<u8> {
         match &self.texts[..] {
             [Text { text, other: None, .. }] if text.len() == 1 => text.first().copied(),
@@ -213,7 +214,8 @@ impl Needle {
         }
     }
 
-    /// Where the last such text of `line` begins, or the first one of the last so many.
+    /// Returns where the last occurrence in `line` starts. For a needle that repeats `times` times, returns the first
+    /// of the last `times` occurrences.
     fn find_last(&self, line: &[u8]) -> Option<usize> {
         if let (2.., Some(byte)) = (self.times, self.byte()) {
             let more = memchr::memchr_iter(byte, line).count().checked_sub(self.times)?;

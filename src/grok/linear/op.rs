@@ -3,78 +3,80 @@
 use super::chars::Class;
 use super::token::Token;
 
-/// The number of an instruction.
+/// Index of an instruction.
 pub(super) type At = u32;
 
-/// One instruction. `next` is what is done when it succeeds; when it fails, the latest open choice is taken up.
+/// One instruction. `next` is the instruction that follows on success. On failure, the machine resumes the latest open
+/// choice.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Op {
-    /// The end of the expression.
+    /// The end of the expression: a match.
     Match,
-    /// Nothing can match here.
+    /// Fails always.
     Fail,
-    /// The bytes `start..end` of the pool of texts.
+    /// Matches the bytes `start..end` of [`Code::text`].
     Text { start: u32, end: u32, next: At },
-    /// One byte.
+    /// Matches one byte.
     Byte { byte: u8, next: At },
-    /// One character of a class.
+    /// Matches one character of a class.
     One { class: u32, next: At },
-    /// As many characters of the class as there are, `min` at least; it has been proved that fewer cannot lead to a
-    /// match.
+    /// Matches as many characters of the class as possible, at least `min`. This is no choice, because the compiler has
+    /// proved that fewer characters cannot lead to a match.
     Run { class: u32, min: u32, next: At },
-    /// The same of at most `max`.
+    /// Like `Run`, but matches at most `max` characters.
     RunUpTo { class: u32, min: u32, max: u32, next: At },
-    /// A greedy run that may have to give back: see [`Loop`].
+    /// A greedy run that can give characters back: see [`Loop`].
     Greedy { run: u32 },
-    /// A lazy run that may have to take more: see [`Loop`].
+    /// A lazy run that can take more characters: see [`Loop`].
     Lazy { run: u32 },
-    /// Several of the simple instructions one after the other: `start..end` of the fields.
+    /// Several simple instructions in one: the fields `start..end` of [`Code::fields`].
     Fields { start: u32, end: u32, next: At },
-    /// Characters of ASCII, each of its own class: `start..end` of the masks.
+    /// ASCII characters, each of its own class: `start..end` of [`Code::masks`].
     Shape { start: u32, end: u32, next: At },
-    /// A token: its end is known by its own automaton.
+    /// Matches a token: its DFA finds its end.
     Token { token: u32, next: At },
-    /// Takes the whole way from here at once if there is a trace of it; else `next`.
+    /// Follows a recorded trace if one fits the line; else continues with `next`.
     Trace { site: u32, next: At },
-    /// Gives up where the machine has been before: it did not come to a match from here.
+    /// Fails if the machine has passed this join at this position before: that way did not lead to a match.
     Join { join: u32, next: At },
-    /// Remembers the place, for capture boundary `slot`.
+    /// Stores the position as capture boundary `slot`.
     Save { slot: u32, next: At },
-    /// The same, for a capture of which it is known that it was not set before: see [`undo`](super::undo).
+    /// Like `Save`, for a capture that is certainly unset before: see [`undo`](super::undo).
     Mark { slot: u32, next: At },
-    /// Forgets the slots `start..end` of [`Code::clears`]: a choice has been taken up.
+    /// Unsets the slots `start..end` of [`Code::clears`], after a choice has been resumed.
     Clear { start: u32, end: u32, next: At },
-    /// `first`, and if that fails, `other`.
+    /// A choice: tries `first`, then `other`.
     Split { first: At, other: At, memo: u32 },
-    /// By the next byte: the entry of `table` at the byte, or at 256 for the end.
+    /// Jumps by the next byte: to the entry of `table` for that byte, or to entry 256 at the end of the line.
     Branch { table: u32 },
-    /// The beginning of a loop's round: only to be remembered when rounds fail.
+    /// The start of a round of a loop. It exists to memoize failed rounds.
     Head { next: At, memo: u32 },
-    /// Remembers where a round began.
+    /// Stores the position where a round starts.
     RoundStart { register: u32, next: At },
-    /// The end of a round: another one (`again`), or when it was empty, out of the loop (`exit`).
+    /// The end of a round: starts another round (`again`), or leaves the loop (`exit`) if the round matched the empty
+    /// text.
     RoundEnd { register: u32, again: At, exit: At },
-    /// At the beginning or end of the line, or of a line in it.
+    /// Succeeds at an edge of the input or of a line in it.
     Edge { edge: Edge, next: At },
-    /// Between a word character and another (`inside` when it must not be).
+    /// Succeeds at a word boundary. With `inside`, succeeds at every other position.
     Boundary { inside: bool, next: At },
-    /// The next character is of the class, or is not.
+    /// Succeeds if the next character is in the class. With `negative`, succeeds if it is not.
     Ahead { class: u32, negative: bool, next: At },
-    /// The character before is of the class, or is not.
+    /// Succeeds if the previous character is in the class. With `negative`, succeeds if it is not.
     Behind { class: u32, negative: bool, next: At },
-    /// Begins a group of which only the first way counts.
+    /// Starts an atomic group.
     Commit { next: At },
-    /// Ends it.
+    /// Ends an atomic group: discards the open choices in it.
     Committed { next: At },
-    /// Begins a look-around; what follows is looked for, `width` characters back.
+    /// Starts a look-around, `back` characters before the current position. `otherwise` is the way to take if it fails.
     Look { next: At, otherwise: At, back: u32 },
-    /// Ends one that must match: back to where it began.
+    /// Ends a positive look-around: continues at the position where it started.
     Seen { next: At },
-    /// Ends one that must not: it does, so this way fails.
+    /// Ends a negative look-around: its content matched, so this way fails.
     Unwanted,
 }
 
-/// A place that [`Op::Edge`] asks for.
+/// A zero-width position that [`Op::Edge`] tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Edge {
     Start,
@@ -84,23 +86,24 @@ pub(super) enum Edge {
     LineEnd,
 }
 
-/// A run with choices: `min` to `max` characters of the class, then `next`.
+/// A run that is a choice: `min` to `max` characters of the class, then `next`.
 #[derive(Debug, Clone)]
 pub(super) struct Loop {
     pub(super) class: u32,
     pub(super) min: u32,
-    /// `u32::MAX` for no end.
+    /// The most characters; `u32::MAX` for no limit.
     pub(super) max: u32,
     pub(super) next: At,
-    /// What `next` can begin with.
+    /// The characters before which the run can end, because `next` can start with them.
     pub(super) exit: Exit,
-    /// The slots to forget when another end is tried: a range of [`Code::clears`].
+    /// The slots to unset when the run is tried with another end: a range of [`Code::clears`].
     pub(super) clears: (u32, u32),
-    /// The end of the group that it stands in, when it is to be noted where the run has led there.
+    /// The end of the enclosing atomic group or look-around, if the memo table records that this run led there.
     pub(super) group: Option<At>,
 }
 
-/// What a choice inside of a group of which only the first way counts has to note, where nothing is captured behind it.
+/// The entry that a choice adds to the memo table when the enclosing atomic group or look-around succeeds. Only choices
+/// without a capture between them and the group's end have a goal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Goal {
     /// The end of the group.
@@ -108,28 +111,29 @@ pub(super) struct Goal {
     pub(super) won: Won,
 }
 
-/// How it is noted that a choice has led to the end of its group.
+/// The kind of entry for a choice that led to the end of its group.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Won {
-    /// At which places; behind a look-around, the machine goes back to where that began.
+    /// It records the position of the choice only. After a look-around, the machine returns to the position where the
+    /// look-around started.
     At { memo: u32 },
-    /// With where the group ends.
+    /// It records the position of the choice and the position where the group ends.
     Ending { number: u32 },
 }
 
-/// Where a run can be left.
+/// Where a run can end.
 #[derive(Debug, Clone)]
 pub(super) enum Exit {
-    /// Anywhere.
+    /// At any position.
     Anywhere,
     /// Before this byte.
     Byte(u8),
-    /// Before these, by byte, and at the end if so.
+    /// Before the bytes that are `true` in the table; the flag tells whether also at the end of the line.
     Bytes(Box<[bool; 256]>, bool),
 }
 
 impl Exit {
-    /// Whether the run can be left at `at`.
+    /// Returns whether the run can end at `at`.
     #[inline]
     pub(super) fn allows(&self, line: &[u8], at: usize) -> bool {
         match self {
@@ -140,24 +144,24 @@ impl Exit {
     }
 }
 
-/// A short text, and what stands behind it.
+/// A short text and the content after it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
-    /// The text, its first byte the lowest, and which of the bits count.
+    /// The text in little-endian order, and the mask of the bits that are in use.
     pub(super) text: u64,
     pub(super) mask: u64,
     pub(super) length: usize,
     pub(super) content: Content,
-    /// The capture that remembers the content, or [`NO_CAPTURE`].
+    /// The capture that holds the content, or [`NO_CAPTURE`].
     pub(super) capture: u32,
-    /// Whether what it was before has to be noted.
+    /// Whether the capture's old value must be recorded for backtracking.
     pub(super) is_noted: bool,
 }
 
-/// Nothing is remembered.
+/// The field has no capture.
 pub(super) const NO_CAPTURE: u32 = u32::MAX;
 
-/// What a [`Field`] holds.
+/// The content of a [`Field`].
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Content {
     Nothing,
@@ -166,7 +170,7 @@ pub(super) enum Content {
     Shape { start: u32, end: u32 },
 }
 
-/// By byte, the shape classes it is in, one bit each.
+/// For each byte, the shape classes that contain it, one bit per class.
 #[derive(Debug)]
 pub(super) struct Bits(pub(super) Box<[u32; 256]>);
 
@@ -177,7 +181,7 @@ impl Default for Bits {
 }
 
 impl Bits {
-    /// Whether `bytes` are of the classes of `masks`, one by one.
+    /// Returns whether each of `bytes` is in the class of its mask.
     #[inline]
     pub(super) fn fit(&self, bytes: &[u8], masks: &[u32]) -> bool {
         bytes.iter().zip(masks).fold(true, |fits, (&byte, mask)| fits & (self.0[usize::from(byte)] & mask != 0))
@@ -188,9 +192,10 @@ impl Bits {
 #[derive(Debug, Default)]
 pub(super) struct Code {
     pub(super) ops: Vec<Op>,
-    /// Where it begins.
+    /// The first instruction.
     pub(super) entry: At,
-    /// The same, looking for a trace: for the first attempt at a line. Others hardly ever come far.
+    /// The first instruction for the first attempt at a line: it looks for a trace. Later attempts hardly ever get far,
+    /// so they use `entry`.
     pub(super) first: At,
     pub(super) classes: Vec<Class>,
     pub(super) text: Vec<u8>,
@@ -198,30 +203,30 @@ pub(super) struct Code {
     pub(super) tables: Vec<[At; 257]>,
     pub(super) tokens: Vec<Token>,
     pub(super) fields: Vec<Field>,
-    /// For shapes: by byte, one bit a class.
+    /// For shapes: the classes that contain a byte, one bit per class.
     pub(super) bits: Bits,
-    /// For shapes: by position, the bit of its class.
+    /// For shapes: the bit of the class at each position.
     pub(super) masks: Vec<u32>,
-    /// Slots that are forgotten together.
+    /// Capture slots, in ranges that are unset together.
     pub(super) clears: Vec<u32>,
-    /// The number of [`Op::Trace`]s.
+    /// The number of [`Op::Trace`] instructions.
     pub(super) sites: u32,
-    /// The number of [`Op::Join`]s.
+    /// The number of [`Op::Join`] instructions.
     pub(super) joins: u32,
-    /// When none of the characters of the first part can be the next behind it: the class of those that can. A match
-    /// that begins inside a text of the first part then passes join 0 where that text ends.
+    /// The characters that can follow the first part, if the first part itself can match none of them. A match that
+    /// starts inside a text of the first part then passes join 0 at the end of that text.
     pub(super) behind_first: Option<Class>,
-    /// The number of rows of places at which something is noted: where choices have failed, and where they have won.
+    /// The number of rows in the memo table, for failed choices and for choices that led to the end of their group.
     pub(super) memos: u32,
-    /// By memo: what is to be noted when a group ends. Of others than choices, nothing.
+    /// For each row of a choice: what it records when the enclosing group succeeds. `None` for other rows.
     pub(super) goals: Vec<Option<Goal>>,
-    /// The number of [`Won::Ending`]s.
+    /// The number of [`Won::Ending`] values.
     pub(super) endings: u32,
     pub(super) registers: u32,
 }
 
 impl Code {
-    /// The instructions that can come behind the one at `at`.
+    /// Returns the instructions that can follow the one at `at`.
     pub(super) fn behind(&self, at: At) -> Vec<At> {
         match self.ops[at as usize] {
             Op::Match | Op::Fail | Op::Unwanted => Vec::new(),

@@ -1,49 +1,53 @@
-//! What came of choices, for the careful machine: where they have failed, and where they have led to the end of the group
-//! that they stand in.
+//! The memo table of the careful machine. It holds the (choice, position) pairs that have failed, and the pairs that
+//! have led to the end of the enclosing group.
 //!
-//! What follows from a choice at a place does not depend on the way that led there. So a choice that has failed somewhere
-//! has failed there for the rest of the line. One inside of a group of which only the first way counts (a look-around, an
-//! atomic group) that has led to the group's end leads there again: as long as nothing is captured on that way, there is
-//! no need to walk it once more.
+//! The outcome of a choice at a position does not depend on the way that led there. So a choice that has failed at a
+//! position fails there for the rest of the line. The same holds for success inside a look-around or an atomic group: a
+//! choice that has led to the group's end from a position leads there again. If nothing is captured in between, the
+//! machine can jump to the group's end.
+//!
+//! A *memo* is the number of a row in the table. To *win* means to reach the end of the group.
 
 use std::collections::BTreeMap;
 
 use super::op::{Code, Won};
 
-/// What came of the choices of one line.
+/// The memo table of one line.
 #[derive(Debug, Default)]
 pub(super) struct Outcomes {
-    /// By memo: the places at which a choice has failed; for [`Won::At`], those at which it has come to an end.
+    /// For each memo: the positions where the choice has failed. For [`Won::At`]: the positions where it has won.
     bits: Pages<[u64; WORDS]>,
-    /// By number of [`Won::Ending`]: by place, where the group ends, and one; 0 where that is not known.
+    /// For each [`Won::Ending`] and position of the choice: one plus the position where the group ends, or 0 if it is
+    /// unknown.
     ends_of_groups: Pages<[u32; PAGE]>,
-    /// By run: intervals of places from which it has failed, by their beginnings.
+    /// For each run: the intervals of start positions at which it has failed, as a map from the first to the last
+    /// position.
     failed_runs: Vec<BTreeMap<u32, u32>>,
-    /// By run: the places from which it has led to the end of its group, by their beginnings.
+    /// For each run: the start positions at which it has won.
     won_runs: Vec<BTreeMap<u32, WonRun>>,
-    /// By class: where the runs are that have been looked at.
+    /// For each class: the known runs of its characters, as a map from start to end.
     ends: Vec<BTreeMap<u32, u32>>,
 }
 
-/// How a run has led to the end of its group.
+/// The success of a run: where the run ended, and where its group ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WonRun {
-    /// Where the run was left: from any place up to there, the same would come of it.
+    /// Where the run ended. A run that starts anywhere up to this position wins in the same way.
     pub(super) left_at: u32,
     /// Where the group ends.
     pub(super) end: u32,
 }
 
-/// The words of a page, and the places of one.
+/// Number of words in a page, and number of positions in a page.
 const WORDS: usize = 64;
 const PAGE: usize = 64 * WORDS;
 
-/// Rows of places, in pages that are made when they are touched.
+/// A table of rows, one entry per position of the line. Its pages are allocated at first use.
 #[derive(Debug)]
 struct Pages<P> {
-    /// By row, by page of places: the number of the page and one, or 0.
+    /// For each row and page: one plus the index of the page in `pages`, or 0 if the page is not allocated.
     index: Vec<u32>,
-    /// The pages of a row.
+    /// The number of pages of a row.
     each: usize,
     pages: Vec<P>,
 }
@@ -94,7 +98,7 @@ impl Pages<[u64; WORDS]> {
 }
 
 impl Outcomes {
-    /// Makes room for what `code` notes of a line of `length` bytes.
+    /// Allocates the tables that `code` needs for a line of `length` bytes.
     pub(super) fn prepare(&mut self, code: &Code, length: usize) {
         self.bits.prepare(code.memos, length);
         self.ends_of_groups.prepare(code.endings, length);
@@ -106,28 +110,28 @@ impl Outcomes {
         self.ends.resize(code.classes.len(), BTreeMap::new());
     }
 
-    /// Gives back what a long line took.
+    /// Frees the memory of a long line.
     pub(super) fn release(&mut self) {
         *self = Outcomes::default();
     }
 
-    /// Bytes that are in use for what is noted place by place.
+    /// Returns the size of the tables with one entry per position, in bytes.
     pub(super) fn size(&self) -> usize {
         self.bits.size() + self.ends_of_groups.size()
     }
 
-    /// Whether the choice of `memo` has failed at `at`.
+    /// Returns whether the choice of `memo` has failed at `at`.
     pub(super) fn has_failed(&self, memo: u32, at: u32) -> bool {
         self.bits.has(memo, at)
     }
 
-    /// All ways of the choice of `memo` have failed at `at`.
+    /// Records that all ways of the choice of `memo` have failed at `at`.
     pub(super) fn fail(&mut self, memo: u32, at: u32) {
         self.bits.add(memo, at);
     }
 
-    /// Where the group ends to which the choice leads from `at`, if that is known. Of a look-around, the end is nobody's
-    /// business: it is `at`.
+    /// Returns the end of the group that the choice reaches from `at`, if it is known. For a look-around, the end does
+    /// not matter, and the result is `at`.
     pub(super) fn won(&self, won: Won, at: u32) -> Option<u32> {
         match won {
             Won::At { memo } => self.bits.has(memo, at).then_some(at),
@@ -135,7 +139,7 @@ impl Outcomes {
         }
     }
 
-    /// A choice at `at` has led to the end of its group at `end`.
+    /// Records that a choice at `at` has reached the end of its group at `end`.
     pub(super) fn win(&mut self, won: Won, at: u32, end: u32) {
         match won {
             Won::At { memo } => self.bits.add(memo, at),
@@ -145,18 +149,19 @@ impl Outcomes {
         }
     }
 
-    /// How run `run` is known to lead from `at`, or a place before it, to the end of its group.
+    /// Returns how run `run` wins from `at`, if a run that starts at `at` or before has won.
     pub(super) fn won_run(&self, run: u32, at: u32) -> Option<WonRun> {
         let (_, won) = self.won_runs[run as usize].range(..=at).next_back()?;
         (at <= won.left_at).then_some(*won)
     }
 
-    /// Run `run` has led from `at` to the end of its group.
+    /// Records that run `run` has won from `at`.
     pub(super) fn win_run(&mut self, run: u32, at: u32, won: WonRun) {
         self.won_runs[run as usize].insert(at, won);
     }
 
-    /// Whether run `run` has failed from `at`; else, the first place from which it has, within `at..=end`.
+    /// Returns `Ok` if run `run` has failed from `at`. Otherwise, the error is the first position of `at..=end` from
+    /// which the run has failed, if there is one.
     pub(super) fn run_failed(&self, run: u32, at: u32, end: u32) -> Result<(), Option<u32>> {
         let failed = &self.failed_runs[run as usize];
         if failed.range(..=at).next_back().is_some_and(|(_, &high)| at <= high) {
@@ -165,7 +170,8 @@ impl Outcomes {
         Err(failed.range(at..=end).next().map(|(&low, _)| low))
     }
 
-    /// The first place from which run `run` is known to have failed, in the interval around `at` or in the next one.
+    /// Returns the first position from which run `run` has failed: in the interval that contains `at`, or in the next
+    /// one.
     pub(super) fn run_failed_near(&self, run: u32, at: u32) -> Option<u32> {
         let failed = &self.failed_runs[run as usize];
         if let Some((&low, &high)) = failed.range(..=at).next_back()
@@ -176,10 +182,10 @@ impl Outcomes {
         failed.range(at..).next().map(|(&low, _)| low)
     }
 
-    /// Run `run` has failed from every place of `low..=high`.
+    /// Records that run `run` has failed from every position of `low..=high`.
     pub(super) fn fail_run(&mut self, run: u32, low: u32, high: u32) {
         let failed = &mut self.failed_runs[run as usize];
-        // What lies inside is part of it now.
+        // The new interval absorbs the intervals that start inside it.
         let inside: Vec<u32> = failed.range(low..=high).map(|(&start, _)| start).collect();
         let mut high = high;
         for start in inside {
@@ -188,8 +194,9 @@ impl Outcomes {
         failed.insert(low, high);
     }
 
-    /// The end of the run of `class` at `at`, looked for with `find`, which is told where it may stop, unless it is known.
-    /// No place is looked at twice, in whatever order runs are asked for.
+    /// Returns the end of the run of `class` that starts at `at`. If it is unknown, calls `find` with the position
+    /// where the next known run starts; `find` may stop there. No position is read twice, in whatever order the caller
+    /// asks.
     pub(super) fn run_end(&mut self, class: u32, at: u32, find: impl FnOnce(Option<u32>) -> u32) -> u32 {
         let ends = &mut self.ends[class as usize];
         if let Some((_, &end)) = ends.range(..=at).next_back()
@@ -200,7 +207,7 @@ impl Outcomes {
         let next = ends.range(at..).next().map(|(&start, &end)| (start, end));
         let mut end = find(next.map(|(start, _)| start));
         if at < end {
-            // What begins where this one ends is part of it.
+            // A known run that starts at the end of this run belongs to the same run.
             if let Some((start, end_of_next)) = next
                 && start == end
             {

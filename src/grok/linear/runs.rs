@@ -1,4 +1,5 @@
-//! The machine's part that runs of characters need: where they end, and where they can be left.
+//! The part of the machine that handles runs of characters: where a run ends, and at which positions it can end
+//! earlier.
 
 use super::chars::decode_last;
 use super::machine::Machine;
@@ -6,8 +7,8 @@ use super::memory::Frame;
 use super::op::Exit;
 
 impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
-    /// The first of the known places, from `at` on or around it, from which `run` has failed altogether: all its ends
-    /// from the returned place on have been tried. For runs without an upper bound.
+    /// Returns the position from which all ends of `run` have been tried already. The result follows from the nearest
+    /// known start, at `at` or after it, from which the run has failed. For runs with an upper limit, returns `None`.
     pub(super) fn tried_from(&self, run: u32, at: usize) -> Option<usize> {
         let each = &self.code.loops[run as usize];
         if !CAREFUL || each.max != u32::MAX {
@@ -24,7 +25,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         if !CAREFUL {
             return classes[class as usize].run(line, at);
         }
-        // A place where another run began is not inside of a character.
+        // `find` may cut the line at the start of another run: that position is a character boundary.
         let find = |limit: Option<u32>| {
             let line = limit.map_or(line, |limit| &line[..limit as usize]);
             classes[class as usize].run(line, at) as u32
@@ -32,12 +33,12 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         self.memory.outcomes.run_end(class, at as u32, find) as usize
     }
 
-    /// Whether a run has `min` characters, and not just bytes.
+    /// Returns whether the run has at least `min` characters. A character can have several bytes.
     pub(super) fn is_long_enough(&self, class: u32, at: usize, min: u32) -> bool {
         self.code.classes[class as usize].run_counted(self.line, at, min).1 >= min
     }
 
-    /// Begins a greedy run: where it is left first.
+    /// Starts a greedy run. Returns the first end that it tries.
     pub(super) fn greedy(&mut self, run: u32, at: usize) -> Option<usize> {
         let code = self.code;
         let each = &code.loops[run as usize];
@@ -85,11 +86,11 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         Some(to)
     }
 
-    /// The last place of `low..at` at which the run can be left.
+    /// Returns the last position of `low..at` at which the run can end.
     pub(super) fn leave_earlier(&mut self, run: u32, low: usize, mut at: usize) -> Option<usize> {
         let exit = &self.code.loops[run as usize].exit;
         if let Exit::Byte(byte) = exit {
-            // A byte of ASCII is never inside a character.
+            // An ASCII byte is never part of a longer character.
             return memchr::memrchr(*byte, &self.line[low..at]).map(|found| low + found);
         }
         while at > low {
@@ -101,7 +102,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         None
     }
 
-    /// Begins a lazy run: where it is left first.
+    /// Starts a lazy run. Returns the first end that it tries.
     pub(super) fn lazy(&mut self, run: u32, at: usize) -> Option<usize> {
         let each = &self.code.loops[run as usize];
         let class = &self.code.classes[each.class as usize];
@@ -127,7 +128,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         self.leave_later(run, low, left)
     }
 
-    /// The next place after `at` at which the lazy run can be left, within `left` characters; the choice stays open.
+    /// Returns the next position after `at` at which the lazy run can end, at most `left` characters later. The choice
+    /// stays open.
     pub(super) fn leave_later(&mut self, run: u32, mut at: usize, mut left: u32) -> Option<usize> {
         let (code, line) = (self.code, self.line);
         let each = &code.loops[run as usize];
@@ -136,7 +138,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         let tried = self.tried_from(run, at).unwrap_or(usize::MAX);
         if let (Exit::Byte(byte), u32::MAX) = (&each.exit, left) {
             let end = self.run_end(each.class, at);
-            // The byte that the run is left before may be the one at its end.
+            // The run ends before this byte, and the byte may stand right after the last character of the run.
             let until = line.len().min(end + 1);
             let found = line.get(at + 1..until).and_then(|rest| memchr::memchr(*byte, rest));
             self.spend(from, found.map_or(end, |found| at + found));

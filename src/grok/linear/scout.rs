@@ -1,17 +1,19 @@
-//! Whether there can be a match at a place, or anywhere behind it, in one walk over the line.
+//! The scout and the probe: two DFAs that tell in one pass over the line whether it can match.
 //!
-//! Most lines match at their first place. In one that does not, each further place is an attempt of its own, and
-//! together they can cost many times what a match costs. The *scout* is an automaton that looks for a match from all
-//! places at once, the *probe* one that looks for it at one place: it comes to its end where an attempt fails, and tries
-//! no ways one after the other. Both know nothing of captures, take atomic groups for plain ones and pass over what they
-//! do not know, so that they find all matches and perhaps more: where they find nothing, there is nothing.
+//! Most lines match at their first position. In a line that does not, each further position costs an attempt, and all
+//! attempts together can cost many times as much as a match. The *scout* looks for a match that starts at a position or
+//! anywhere after it. The *probe* looks for a match that starts at one position. Both accept more than the expression
+//! does: they ignore captures, treat atomic groups as plain groups, and skip what a DFA cannot do. So they find every
+//! match and perhaps more; if they find nothing, there is no match.
 //!
-//! The scout's states are made when lines come to them. Where it goes over a stretch of a line is remembered, with the
-//! ranges of bytes that lead to the same state, so that lines that are alike are looked through by dozens of bytes.
+//! The scout is a lazy DFA: it creates a state when a line first reaches that state. It also caches its steps over
+//! *stretches* of up to 64 bytes, with the ranges of bytes that lead to the same state. On similar lines, it advances
+//! by whole stretches.
 //!
-//! The probe is made at once. Many an expression is too large for that as it is: an address has thousands of states. What
-//! is sought is made wider then, step by step, until its automaton is small enough: an address is any run of the
-//! characters of addresses, and in the end only how the expression begins is looked for.
+//! The probe is a complete DFA, built in advance. Many expressions are too large for that: an address alone has
+//! thousands of states. Such an expression is widened step by step until its DFA is small enough. For example, an
+//! address becomes any run of the characters of addresses. As a last resort, the probe looks only for the beginning of
+//! the expression.
 
 use super::lead::is_nullable;
 use super::token::{self, Ends, FOUND, Fuel, Lazy, NO_END, NOTHING, Token};
@@ -20,23 +22,23 @@ use crate::grok::ast::{Look, Node};
 use crate::grok::literals::{Case, needed};
 use crate::grok::set::Set;
 
-/// Looks for a match at a place and everywhere behind it. Each thread has its own.
+/// Looks for a match that starts at a position or after it. Each thread has its own scout.
 #[derive(Debug)]
 pub(super) struct Scout {
     sought: Lazy,
     stretches: Cache<Stretch>,
-    /// The first state at the beginning of a line, if it is known.
+    /// The initial state at the beginning of a line, once it is known.
     first: Option<u32>,
-    /// Whether the last line has met something new.
+    /// Whether the previous line led to a new state or an uncached stretch.
     is_new: bool,
-    /// Lines that are not looked through, because one took too much work for states.
+    /// Number of lines for which the scout pauses, because one line needed too many new states.
     resting: u32,
-    /// Stretches that were found again, for tests.
+    /// Number of stretches that were found in the cache, for tests.
     #[cfg(test)]
     pub(super) recalled: u64,
 }
 
-/// Where the automaton goes over a stretch of a line; over what is left of it when it is shorter than a window.
+/// The DFA's steps over a stretch of a line. A stretch is a window of 64 bytes, or the shorter rest of a line.
 #[derive(Debug, PartialEq)]
 struct Stretch {
     fit: Fit,
@@ -45,17 +47,17 @@ struct Stretch {
     to: u32,
 }
 
-/// What is shorter is walked over sooner than looked up.
+/// A rest of fewer bytes is read byte by byte: that is faster than a look-up.
 const SHORT: usize = 4;
 
-/// The lines that are not looked through when one took too much work.
+/// Number of lines for which the scout pauses after a line that took too much work.
 const REST: u32 = 256;
 
-/// What finding a stretch takes, in bytes that the automaton reads in that time.
+/// The cost of one look-up, in bytes that the automaton reads in the same time.
 const LOOKUP: usize = 5;
 
 impl Scout {
-    /// `None` when `node` is too large for a graph, even made wider.
+    /// Builds a scout. Returns `None` if the NFA of `node` is too large, even after it was widened.
     pub(super) fn new(node: &Node) -> Option<Scout> {
         let exact = plain(&ahead(node));
         let of = |node: Node| {
@@ -75,7 +77,7 @@ impl Scout {
         of(exact.clone()).or_else(|| wider.map(|width| self::wider(&exact, width)).find_map(of))
     }
 
-    /// Whether a match can begin at `at` or behind it, as far as it is found out with little work.
+    /// Returns whether a match can start at `at` or after it. Returns `true` if the answer would take too much work.
     #[inline(never)]
     pub(super) fn finds(&mut self, line: &[u8], at: usize) -> bool {
         if self.resting > 0 {
@@ -92,12 +94,13 @@ impl Scout {
         })
     }
 
-    /// Whether stretches are looked up.
+    /// Returns whether the cache of stretches is in use.
     pub(super) fn is_awake(&self) -> bool {
         self.stretches.is_awake()
     }
 
-    /// What it takes for `length` bytes when lines are alike, in bytes that an automaton reads in that time.
+    /// Returns the approximate cost for `length` bytes of lines that are similar, in bytes that an automaton reads in
+    /// the same time.
     pub(super) fn price(&self, length: usize) -> usize {
         if self.stretches.is_awake() { LOOKUP * (1 + length.div_ceil(WINDOW)) } else { length }
     }
@@ -134,7 +137,7 @@ impl Scout {
         }
     }
 
-    /// Where the next `length` bytes lead, if that is remembered, or worth to be.
+    /// Returns the state after the next `length` bytes, if that stretch is cached or can be cached now.
     #[inline]
     fn known(&mut self, rest: &[u8], length: usize, state: u32) -> Option<u32> {
         if rest.len() < SHORT || self.stretches.sleeps() {
@@ -166,12 +169,12 @@ impl Scout {
         }
     }
 
-    /// Walks over `bytes` and notes what leads to the same states.
+    /// Runs over `bytes`, and records the ranges of bytes that lead to the same states.
     #[cold]
     fn record(&mut self, bytes: &[u8], from: u32) -> Option<Stretch> {
         let (mut lowest, mut highest, mut state) = (LOWEST, HIGHEST, from);
         for ((low, high), &byte) in lowest.iter_mut().zip(&mut highest).zip(bytes) {
-            // What is beyond ASCII takes more than a byte.
+            // A character beyond ASCII has more than one byte.
             if !byte.is_ascii() {
                 return None;
             }
@@ -190,12 +193,12 @@ impl Scout {
     }
 }
 
-/// The automaton that looks at one place for what a node is, or for something wider.
+/// A DFA that tells whether a match can start at one position. It accepts the expression or something wider.
 #[derive(Debug)]
 pub(super) struct Probe(Token);
 
 impl Probe {
-    /// `None` when not even the beginning of `node` can be looked for.
+    /// Builds a probe. Returns `None` if even the beginning of `node` is too large.
     pub(super) fn new(node: &Node) -> Option<Probe> {
         let of = |node: &Node| token::build(node, Ends::Any, &mut Fuel::default()).map(Probe);
         let exact = plain(&ahead(node));
@@ -214,7 +217,7 @@ impl Probe {
         })
     }
 
-    /// Whether a match can begin at `at`; and how far that took reading.
+    /// Returns whether a match can start at `at`, and the position up to which the probe has read.
     #[inline(never)]
     pub(super) fn finds(&self, line: &[u8], at: usize) -> (bool, usize) {
         let (end, read) = self.0.run(line, at);
@@ -222,21 +225,22 @@ impl Probe {
     }
 }
 
-/// How much wider what is sought is than the expression.
+/// The degree to which an expression is widened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Width {
-    /// Long repeats have no end, and looks around are passed over.
+    /// Long repeats lose their limits, and look-around is dropped.
     Counts,
-    /// That, and alternatives that hold no blank are runs of their characters.
+    /// Like `Counts`; also, alternatives without a blank become runs of their characters.
     Runs,
-    /// That, and runs that hold blanks are runs of anything: where one of them was come to, it goes on.
+    /// Like `Runs`; also, repeats that can match a blank become runs of any character.
     Gaps,
 }
 
-/// The most rounds of a repeat that are counted when what is sought is made wider.
+/// The highest repeat count that is kept when an expression is widened.
 const MAX_COUNT: u32 = 4;
 
-/// `node`, or, where it is more than what is behind it, what a look ahead sees in the place of that.
+/// Returns `node`, or a variant of it. If a look-ahead requires more text than the parts after it, its content replaces
+/// those parts.
 pub(super) fn ahead(node: &Node) -> Node {
     let Node::Concat(parts) = node else { return node.clone() };
     let least = |node: &Node| needed(node, Case::Exact).1;
@@ -252,7 +256,7 @@ pub(super) fn ahead(node: &Node) -> Node {
     }
 }
 
-/// What matches wherever `node` matches, without what an automaton cannot do.
+/// Returns a node that matches wherever `node` matches, without the constructs that a DFA cannot express.
 fn plain(node: &Node) -> Node {
     let all = |parts: &[Node]| parts.iter().map(plain).collect::<Vec<Node>>();
     match node {
@@ -268,8 +272,8 @@ fn plain(node: &Node) -> Node {
     }
 }
 
-/// What matches wherever the plain `node` matches, and has fewer states. Its beginning is left as it is: most places are
-/// ruled out by it.
+/// Widens the plain node `node`: the result matches wherever `node` matches, and has fewer states. The first part is
+/// kept as it is, because it excludes most positions.
 fn widened(node: &Node, width: Width) -> Node {
     match node {
         Node::Alternate(ways) => Node::Alternate(ways.iter().map(|way| widened(way, width)).collect()),
@@ -282,7 +286,7 @@ fn widened(node: &Node, width: Width) -> Node {
     }
 }
 
-/// The same for any part.
+/// Widens a part, wherever in the expression it stands.
 fn wider(node: &Node, width: Width) -> Node {
     let narrow = |node: &Node| {
         let mut used = Set::empty();
@@ -327,7 +331,7 @@ fn wider_inside(node: &Node, width: Width) -> Node {
     }
 }
 
-/// Adds the characters of the texts of `node` to `used`; whether they are known.
+/// Adds all characters that `node` can match to `used`. Returns `false` if some of them are unknown.
 fn collect(node: &Node, used: &mut Set) -> bool {
     match node {
         Node::Set(set) => {
@@ -341,7 +345,7 @@ fn collect(node: &Node, used: &mut Set) -> bool {
     }
 }
 
-/// The number of parts of the longest way through the alternatives at its beginning.
+/// Returns the number of parts of the longest alternative at the beginning of `node`.
 fn parts(node: &Node) -> usize {
     match node {
         Node::Concat(all) => all.len(),
@@ -350,7 +354,7 @@ fn parts(node: &Node) -> usize {
     }
 }
 
-/// The first `length` parts of `node`, or of each of its ways.
+/// Returns the first `length` parts of `node`, or of each of its alternatives.
 fn beginning(node: &Node, length: usize) -> Node {
     match node {
         Node::Concat(parts) => Node::concat(parts.iter().take(length).cloned()),

@@ -1,4 +1,4 @@
-//! What kind of part a part is: questions that the compiler asks of the tree.
+//! Tests of nodes that the compiler needs: what kind of node a node is.
 
 use super::chars::Class;
 use super::lead::{Lead, any, has_capture};
@@ -6,11 +6,11 @@ use super::op::Exit;
 use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
 
-/// The most characters that are looked at all at once.
+/// The most characters that one [`Op::Shape`](super::op::Op::Shape) instruction compares.
 pub(super) const MAX_SHAPE: usize = 48;
 
-/// Whether it is worth while to note where part `at` begins: where the machine can come to more than once, from several
-/// places or in several ways.
+/// Returns whether a join before part `at` saves work: the machine can reach that part at one position several times,
+/// from several starts or in several ways.
 pub(super) fn joins(parts: &[Node], at: usize, leads: &[Lead]) -> bool {
     let Some(before) = at.checked_sub(1).and_then(|before| parts.get(before)) else { return false };
     let is_fixed = matches!(before, Node::Look(_) | Node::Set(_) | Node::Around { .. });
@@ -31,8 +31,8 @@ pub(super) fn joins(parts: &[Node], at: usize, leads: &[Lead]) -> bool {
     }
 }
 
-/// The characters of `node`, when it is at an end only before what is none of them: a match that begins anywhere inside
-/// one of its texts ends where the text does.
+/// Returns the characters of `node`, if `node` can end only before another character. Then a match that starts anywhere
+/// inside a text of `node` ends where that text ends.
 pub(super) fn is_one(node: &Node, after: &Lead) -> Option<Set> {
     let mut used = Set::empty();
     let mut is_plain = true;
@@ -55,7 +55,7 @@ pub(super) fn is_look(node: &Node) -> bool {
     }
 }
 
-/// The set and the number of its characters, when `node` is a fixed number of one set.
+/// Returns the set and the number of its characters, if `node` is a fixed number of characters of one set.
 pub(super) fn fixed(node: &Node) -> Option<(&Set, usize)> {
     match node {
         Node::Set(set) => Some((set, 1)),
@@ -83,18 +83,18 @@ pub(super) fn exit(after: &Lead) -> Exit {
     }
 }
 
-/// Whether a run of `set` before `after` has one end only, as far as a match can come of it.
+/// Returns whether a run of `set`, followed by `after`, has only one end that can lead to a match.
 pub(super) fn is_decided(set: &Set, max: Option<u32>, min: u32, after: &Lead) -> bool {
-    // What is sure to match after the run needs no second try; and where the next part cannot begin with a character of
-    // the run, it cannot follow before the run is at its end.
+    // If the rest always matches, the first end is enough. If the next part cannot start with a character of the run,
+    // it cannot follow before the end of the run.
     after.sure || max == Some(min) || set.is_disjoint(&after.set)
 }
 
-/// Whether `node` before `after` is one instruction of the kind that leaves no choice open.
+/// Returns whether one instruction without a choice can match `node`, followed by `after`.
 pub(super) fn is_simple(node: &Node, after: &Lead) -> bool {
     match node {
         Node::Set(_) => true,
-        // Characters on both sides are what an automaton looks at anyway.
+        // A DFA tests characters on both sides at no extra cost.
         Node::Look(look) => !matches!(look, Look::Boundary | Look::NotBoundary),
         Node::Around { node, .. } => matches!(**node, Node::Set(_)),
         Node::Repeat { node, min, max, .. } => match &**node {

@@ -1,15 +1,14 @@
-//! Takes atomic groups out of an expression where they change nothing.
+//! Removes atomic groups where they change nothing.
 //!
-//! An atomic group keeps the first way in which its content matches, in the order of priorities. There are three cases
-//! in which it can be said otherwise:
+//! An atomic group keeps the first way, by priority, in which its content matches. In three cases, a plain expression
+//! does the same:
 //!
-//! - A possessive run of a set, `x++`, is a run that is not followed by another `x`: its first way takes all of them, so
-//!   that the character after it is none.
-//! - Of alternatives that begin with different characters, the next character leaves one: the group can be made of each
-//!   of them.
-//! - When the content has no captures and there is, whatever the line and wherever it begins, at most one place where it
-//!   can end, then there is no other way to be kept from. That is a property of its automaton and is proved on it: once
-//!   the content is at an end, no character leads to another end (see [`token`]).
+//! - A possessive run of a set, `x++`, becomes a run that no `x` follows. The first way takes all `x`, so the next
+//!   character is another one.
+//! - If alternatives start with different characters, the next character selects one of them. The group can then be
+//!   moved into each alternative.
+//! - If the content has no captures and always has at most one end, there is no second way to exclude. This is proved
+//!   on its DFA: once the content can end, no character leads to another end (see [`token`]).
 
 use super::chars::word;
 use super::lead::{Lead, has_capture, is_nullable, lead};
@@ -17,7 +16,7 @@ use super::token::{self, Ends, Fuel};
 use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
 
-/// `node` without the atomic groups that change nothing.
+/// Returns `node` without the atomic groups that change nothing.
 pub(super) fn simplify(node: &Node, fuel: &mut Fuel) -> Node {
     let mut all = |parts: &[Node]| parts.iter().map(|part| simplify(part, fuel)).collect::<Vec<Node>>();
     match node {
@@ -61,7 +60,7 @@ fn atomic(inner: Node, fuel: &mut Fuel) -> Node {
     Node::Atomic(Box::new(inner))
 }
 
-/// Whether the next character tells which of `ways` it is.
+/// Returns whether the next character tells the alternatives apart.
 fn are_apart(ways: &[Node]) -> bool {
     let nowhere = Lead { set: Set::empty(), end: false, sure: false };
     let leads: Vec<Lead> = ways.iter().map(|way| lead(way, &nowhere)).collect();
@@ -69,8 +68,8 @@ fn are_apart(ways: &[Node]) -> bool {
     !ways.iter().any(is_nullable) && leads.iter().enumerate().all(apart)
 }
 
-/// `node` without the looks at a character before or after it that are decided by what stands there: `before` and
-/// `after` say what that can be.
+/// Removes the look-around of one character if the neighbouring characters decide its result. `before` and `after` tell
+/// which characters can stand before and after `node`.
 pub(super) fn prune(node: &Node, before: &Lead, after: &Lead) -> Node {
     match node {
         Node::Concat(parts) => {
@@ -91,7 +90,7 @@ pub(super) fn prune(node: &Node, before: &Lead, after: &Lead) -> Node {
         Node::Alternate(ways) => Node::Alternate(ways.iter().map(|way| prune(way, before, after)).collect()),
         Node::Capture { slot, node } => Node::Capture { slot: *slot, node: Box::new(prune(node, before, after)) },
         Node::Repeat { node, min, max, greedy } => {
-            // Between two rounds stand the end of one and the beginning of another.
+            // Between two rounds, the end of one round meets the start of the next.
             let before = tail(node, before).or(before);
             let after = lead(node, after).or(after);
             Node::Repeat { node: Box::new(prune(node, &before, &after)), min: *min, max: *max, greedy: *greedy }
@@ -117,7 +116,8 @@ pub(super) fn prune(node: &Node, before: &Lead, after: &Lead) -> Node {
     }
 }
 
-/// Whether what stands there is a word character, if that is known. An end of the line is none.
+/// Returns whether the character is a word character, if that is certain. The end of the line counts as no word
+/// character.
 fn is_word(there: &Lead) -> Option<bool> {
     if there.set.is_disjoint(word()) {
         Some(false)
@@ -128,8 +128,8 @@ fn is_word(there: &Lead) -> Option<bool> {
     }
 }
 
-/// What the character before can be behind `node`, when it was `before` in front of it. `end` says whether it can be the
-/// beginning of the line.
+/// Returns which characters can stand directly before the end of a match of `node`. `before` tells which characters can
+/// stand directly before its start. In both, `end` tells whether the position can be the beginning of the line.
 fn tail(node: &Node, before: &Lead) -> Lead {
     match node {
         Node::Set(set) => Lead { set: (**set).clone(), end: false, sure: false },

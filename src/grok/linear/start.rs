@@ -1,4 +1,4 @@
-//! Where a match can begin, as far as it is known before it is tried.
+//! Finds the positions at which a match can start, before any attempt.
 
 use memchr::memmem::Finder;
 
@@ -10,34 +10,34 @@ use super::shape::{is_look, is_one};
 use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
 
-/// Finds the places at which an attempt is worth its while.
+/// Finds the positions at which an attempt can succeed.
 #[derive(Debug)]
 pub(super) struct Starts {
     anchor: Anchor,
-    /// Characters that a match can begin with.
+    /// The characters that a match can start with. `None` for any character.
     first: Option<Class>,
-    /// Those that it cannot begin with: a run of them is passed over many bytes at a time.
+    /// The characters that no match starts with. A run of them is skipped, many bytes at a time.
     others: Class,
-    /// Whether it can begin at the end of the line.
+    /// Whether a match can start at the end of the line.
     end: bool,
-    /// The text that every match begins with.
+    /// The text that every match starts with.
     prefix: Option<Finder<'static>>,
-    /// No match begins behind one of these.
+    /// The characters directly after which no attempt is needed.
     not_after: Option<Class>,
     needles: Needles,
-    /// The characters of what every match begins with, when that ends only before what is none of them.
+    /// The characters of the first part of every match. `None` if the part can end before one of these characters.
     head: Option<Class>,
 }
 
-/// The bytes that are looked at one by one before many are compared at a time.
+/// Number of bytes that are tested one by one before blocks of bytes are compared.
 const NEAR: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Anchor {
     None,
-    /// The beginning of the line only.
+    /// A match starts only at the beginning of the input.
     Start,
-    /// That, and after a newline in it.
+    /// A match starts only at the beginning of the input or after a newline.
     Line,
 }
 
@@ -58,7 +58,7 @@ impl Starts {
         }
     }
 
-    /// Whether an attempt at the very beginning is worth its while. Most lines match there.
+    /// Returns whether an attempt at position 0 can succeed. Most lines match there.
     #[inline]
     pub(super) fn at_beginning(&self, line: &[u8]) -> bool {
         self.prefix.is_none()
@@ -69,7 +69,7 @@ impl Starts {
             }
     }
 
-    /// The first such place from `at` on.
+    /// Returns the first position from `at` on at which an attempt can succeed.
     #[inline(never)]
     pub(super) fn find(&self, line: &[u8], mut at: usize) -> Option<usize> {
         loop {
@@ -101,7 +101,7 @@ impl Starts {
             return prefix.find(&line[at..]).map(|found| at + found);
         }
         let Some(first) = &self.first else { return Some(at) };
-        // It is near as a rule.
+        // The position is usually near.
         let mut near = at;
         while near < line.len().min(at + NEAR) && line[near].is_ascii() {
             if first.has_ascii(line[near]) {
@@ -113,23 +113,24 @@ impl Starts {
         if found < line.len() || self.end { Some(found) } else { None }
     }
 
-    /// The last place where a match can begin, going by the texts that it must contain.
+    /// Returns the last position at which a match can start, judged by the needles. `None` if a needle is missing.
     pub(super) fn last(&self, line: &[u8]) -> Option<usize> {
         self.needles.last(line)
     }
 
-    /// How much it takes to look for the texts, in bytes that an automaton reads in that time, roughly.
+    /// Returns the approximate cost of the search for needles, in bytes that an automaton reads in the same time.
     pub(super) fn price(&self) -> usize {
         self.needles.price()
     }
 
-    /// Whether a line lacks all of what every match has one of.
+    /// Returns whether the line contains no text of the large set of needles. Every match contains at least one of
+    /// these texts.
     pub(super) fn lacks(&self, line: &[u8]) -> bool {
         self.needles.lacks(line)
     }
 
-    /// The next place that is worth a probe when the one at `start` has failed, having read as far as `read`. When it went
-    /// behind the end of what every match begins with, no match begins inside of that: each would go on from there.
+    /// Returns the next position to probe, after the probe at `start` has failed at `read`. If the probe has read
+    /// beyond the first part of a match, no match starts inside that part, because it would fail in the same way.
     pub(super) fn after_probe(&self, line: &[u8], start: usize, read: usize) -> usize {
         let next = Starts::after(line, start);
         match &self.head {
@@ -141,13 +142,13 @@ impl Starts {
         }
     }
 
-    /// The next place after `at`, of which all were not found to begin a match.
+    /// Returns the position one character after `at`.
     pub(super) fn after(line: &[u8], at: usize) -> usize {
         if at < line.len() { at + decode(line, at).1 } else { at + 1 }
     }
 }
 
-/// See [`Starts::head`].
+/// Computes [`Starts::head`].
 fn head(node: &Node) -> Option<Set> {
     let Node::Concat(parts) = node else { return None };
     let length = 1 + parts.iter().take_while(|part| is_look(part)).count();
@@ -159,7 +160,7 @@ fn anchor(node: &Node) -> Anchor {
     match node {
         Node::Look(Look::Start) => Anchor::Start,
         Node::Look(Look::LineStart) => Anchor::Line,
-        // What can be skipped by it was no reason to fail.
+        // This repeat can reach every later position. So if no match starts at position 0, none starts elsewhere.
         Node::Repeat { node, max: None, .. } if matches!(&**node, Node::Set(set) if **set == Set::any()) => {
             Anchor::Start
         }
@@ -173,7 +174,7 @@ fn anchor(node: &Node) -> Anchor {
     }
 }
 
-/// The text that every match of `node` begins with.
+/// Returns the text that every match of `node` starts with.
 fn prefix(node: &Node) -> String {
     match node {
         Node::Set(set) => set.as_char().map(String::from).unwrap_or_default(),
@@ -196,8 +197,9 @@ fn prefix(node: &Node) -> String {
     }
 }
 
-/// The set of characters behind which no match has to be looked for: those that no match may begin behind, and those
-/// of which any number begins every match, so that it begins before all of them.
+/// Returns a set of characters. Directly after one of them, no attempt is needed. Two kinds of characters qualify:
+/// those that a negative look-behind forbids, and those of a run at the start of every match. In the second case, a
+/// match would start before the whole run.
 fn not_behind(node: &Node) -> Option<Set> {
     match node {
         Node::Repeat { node, max: None, .. } => match &**node {
@@ -209,7 +211,7 @@ fn not_behind(node: &Node) -> Option<Set> {
             _ => None,
         },
         Node::Concat(parts) => match parts.first()? {
-            // Between a character that is none of a word and one that is.
+            // A word boundary before a word character needs a non-word character before it.
             Node::Look(Look::Boundary) => {
                 let rest = parts[1..].iter().rev().fold(Lead::anything(), |after, part| lead(part, &after));
                 (!rest.end && rest.set.is_disjoint(&word().negate())).then(|| word().clone())

@@ -1,17 +1,18 @@
-//! Which captures need no record of what they were before.
+//! Finds the captures whose old values need no record for backtracking.
 //!
-//! When a way fails, what it has captured has to be undone. The machine can note each old value beside the open choices,
-//! but for most captures it is known what they were: nothing. A capture that is set in one place of the expression,
-//! and that place not in a loop, is set at most once on any way; so when a choice is taken up again, those that are set
-//! behind it are not set yet. They are cleared there, and setting them takes nothing but the setting. (A choice inside
-//! of a capture is behind its beginning and before its end: only the end is cleared.)
+//! When a way fails, its captures must be undone. In general, the machine pushes each old value onto the stack. Most
+//! captures do not need that. If a capture is set at one place of the expression, outside of every loop, it is set at
+//! most once on any way. Its old value is always "unset". So its instruction becomes a plain store ([`Op::Mark`]). When
+//! the machine resumes a choice, it unsets all such captures that lie after the choice. A choice inside a capture lies
+//! between the capture's start and its end, so only the end is unset.
 
 use super::op::{At, Code, Op};
 
-/// The most instructions times slots that are looked through; beyond it everything is noted.
+/// The most work, as instructions times slots. Beyond it, every capture keeps its record.
 const MAX_WORK: usize = 1 << 22;
 
-/// Finds these captures, makes their instructions [`Op::Mark`]s, and has them cleared where choices are taken up.
+/// Finds these captures, turns their instructions into [`Op::Mark`], and inserts instructions that unset them where
+/// choices are resumed.
 pub(super) fn mark(code: &mut Code) {
     let saved =
         code.ops.iter().filter_map(|op| if let Op::Save { slot, .. } = op { Some(*slot as usize + 1) } else { None });
@@ -67,8 +68,8 @@ pub(super) fn mark(code: &mut Code) {
     }
 }
 
-/// The instructions in parts: those of a loop together, all others alone. Each part has a higher number than those that
-/// come behind it.
+/// The graph of instructions in strongly connected components (called parts): the instructions of a loop form one part,
+/// every other instruction a part of its own. A part has a higher number than all parts that follow it.
 struct Graph {
     part_of: Vec<usize>,
     parts: Vec<Vec<At>>,
@@ -76,7 +77,7 @@ struct Graph {
 }
 
 impl Graph {
-    /// Tarjan's algorithm, without recursion.
+    /// Runs Tarjan's algorithm, with a stack in place of recursion.
     fn new(code: &Code) -> Graph {
         const UNSEEN: usize = usize::MAX;
         let count = code.ops.len();
@@ -106,7 +107,8 @@ impl Graph {
                     }
                     continue;
                 }
-                // Without a child, its number was 0 all the time; it must not be entered again.
+                // A node without a successor has child number 0 until here, so it must be popped to be entered only
+                // once.
                 calls.pop();
                 if let Some(&(above, _)) = calls.last() {
                     low[above] = low[above].min(low[at]);
@@ -129,10 +131,10 @@ impl Graph {
         graph
     }
 
-    /// By part: the slots of marked captures that can be set from it on, as bits.
+    /// Returns, for each part, a bit set of the marked slots that can be set in it or after it.
     fn slots_behind(&self, code: &Code, slots: usize) -> Vec<Vec<u64>> {
         let mut behind: Vec<Vec<u64>> = Vec::with_capacity(self.parts.len());
-        // What comes behind a part has been done before it.
+        // Parts are in reverse topological order: the parts that follow this one are already done.
         for part in &self.parts {
             let mut words = vec![0; slots.div_ceil(64)];
             for &at in part {

@@ -1,30 +1,31 @@
-//! Stretches of lines that are alike: as ranges of bytes over which nothing would go otherwise, and where what is known of
-//! them is found again.
+//! A *window* is up to 64 bytes of a line. A *fit* is a range of bytes for each byte of a window. A cache finds its
+//! entries by their fits.
 
 use wide::u8x16;
 
 use super::blocks::BLOCK;
 
-/// The most bytes of a stretch.
+/// The size of a window, in bytes.
 pub(super) const WINDOW: usize = 64;
 
-/// The bytes that a shape is of: more would tell apart by what stands behind a short stretch.
+/// Number of bytes that determine a shape. With more, the bytes after a short stretch would distinguish equal
+/// stretches.
 const SHAPED: usize = 32;
 
-/// A text that is looked at at once.
+/// Up to 64 bytes of a line, loaded for comparison in blocks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Window([u8x16; WINDOW / BLOCK]);
 
 impl Window {
-    /// All of `bytes`.
+    /// Loads all of `bytes`.
     #[inline(always)]
     pub(super) fn full(bytes: &[u8; WINDOW]) -> Window {
         let (blocks, _) = bytes.as_chunks::<BLOCK>();
         Window(std::array::from_fn(|index| u8x16::new(blocks[index])))
     }
 
-    /// All of `bytes`, which are no more than a window. Where they are fewer, it depends on their number what stands in which
-    /// place, and some bytes stand in several. That is faster than filling them up.
+    /// Loads all of `bytes`, at most a window. With fewer than 64 bytes, the blocks overlap: the position of a byte
+    /// depends on their number, and some bytes occur several times. That is faster than padding.
     #[inline(always)]
     pub(super) fn short(bytes: &[u8]) -> Window {
         match (bytes.len().checked_sub(BLOCK), bytes.first_chunk(), bytes.last_chunk()) {
@@ -47,8 +48,9 @@ impl Window {
         }
     }
 
-    /// Which of the first bytes are digits, letters and the like, and no blanks, quotes, points or other signs below those.
-    /// A stretch of fewer bytes is found by what has followed it as well.
+    /// Returns which of the first bytes are digits, letters or other characters from `0` on, one bit per byte. Blanks,
+    /// quotes, points and other characters below `0` give a zero. For a shorter stretch, the bytes after it count as
+    /// well.
     #[inline(always)]
     pub(super) fn shape(&self) -> u32 {
         let zero = u8x16::splat(b'0');
@@ -56,7 +58,7 @@ impl Window {
         blocks.fold(0, |shape, block| shape << BLOCK | block.max(zero).simd_eq(*block).to_bitmask())
     }
 
-    /// Whether each byte is between the lowest and that and so many more.
+    /// Returns whether each byte is in the range from its `low` to `low + span`.
     #[inline(always)]
     fn is_between(&self, low: Window, span: Window) -> bool {
         let fits = self.0.iter().zip(low.0).zip(span.0).fold(u8x16::MAX, |fits, ((&block, low), span)| {
@@ -67,37 +69,38 @@ impl Window {
     }
 }
 
-/// Three bytes at most, and zeros.
+/// Loads at most three bytes, padded with zeros.
 #[inline(never)]
 fn few(bytes: &[u8]) -> u8x16 {
     u8x16::new(std::array::from_fn(|index| bytes.get(index).copied().unwrap_or(0)))
 }
 
-/// Ranges, one for each byte of a window.
+/// A range of bytes for each byte of a window.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fit {
-    /// The lowest byte in each place, and how many more fit.
+    /// For each position, the lowest byte, and the number of bytes above it that fit as well.
     low: Aligned,
     span: Aligned,
 }
 
-/// Bytes that are compared with where they stand in memory.
+/// Bytes that are aligned for comparison in memory.
 #[derive(Debug, Clone, PartialEq)]
 #[repr(align(16))]
 struct Aligned([u8; WINDOW]);
 
-/// The lowest and the highest byte in each place, such that every byte is between them.
+/// The bounds of a fit that accepts every window: the lowest and the highest byte at each position.
 pub(super) const LOWEST: [u8; WINDOW] = [0; WINDOW];
 pub(super) const HIGHEST: [u8; WINDOW] = [u8::MAX; WINDOW];
 
 impl Fit {
-    /// Of the lowest and the highest byte in each place.
+    /// Creates a fit from the lowest and the highest byte at each position.
     pub(super) fn new(low: [u8; WINDOW], high: &[u8; WINDOW]) -> Fit {
         let span = std::array::from_fn(|index| high[index] - low[index]);
         Fit { low: Aligned(low), span: Aligned(span) }
     }
 
-    /// The same for windows of `length` bytes only, four at least: with the ranges where the bytes stand in such a one.
+    /// Creates a fit for windows of exactly `length` bytes, at least four. It places the ranges where such a window has
+    /// its bytes.
     pub(super) fn of_length(low: &[u8; WINDOW], high: &[u8; WINDOW], length: usize) -> Fit {
         let numbers: [u8; WINDOW] = std::array::from_fn(|index| index as u8);
         let stand = Window::short(&numbers[..length.clamp(4, WINDOW)]).0.map(|block| block.to_array());
@@ -105,13 +108,13 @@ impl Fit {
         Fit::new(std::array::from_fn(|index| low[place(index)]), &std::array::from_fn(|index| high[place(index)]))
     }
 
-    /// Whether all bytes of a full window are in their ranges, or of one that they were made for.
+    /// Returns whether all bytes of a window are in their ranges. The window is full, or it has the length of the fit.
     #[inline(always)]
     pub(super) fn fits(&self, window: &Window) -> bool {
         window.is_between(Window::full(&self.low.0), Window::full(&self.span.0))
     }
 
-    /// The same of any window of `length` bytes.
+    /// Returns whether all bytes of a window of `length` bytes are in their ranges.
     #[inline(always)]
     pub(super) fn fits_short(&self, window: &Window, length: usize) -> bool {
         let (low, span) = (self.low.0.get(..length), self.span.0.get(..length));
@@ -119,7 +122,7 @@ impl Fit {
     }
 }
 
-/// The range around `byte` in which `is` holds, as far as `low..=high`.
+/// Returns the largest range around `byte`, within `low..=high`, in which `is` holds for every byte.
 pub(super) fn narrowed((low, high): (u8, u8), byte: u8, mut is: impl FnMut(u8) -> bool) -> (u8, u8) {
     let (mut lowest, mut highest) = (byte, byte);
     while lowest > low && is(lowest - 1) {
@@ -133,41 +136,41 @@ pub(super) fn narrowed((low, high): (u8, u8), byte: u8, mut is: impl FnMut(u8) -
 
 /// The most entries of a cache.
 const MAX_ENTRIES: usize = 128;
-/// The buckets of its index, and the entries in each.
+/// The number of buckets of the index, and of entries in a bucket.
 const BUCKETS: usize = 128;
 const WAYS: usize = 4;
-/// There is no entry.
+/// The number that stands for no entry.
 const NONE: u8 = u8::MAX;
 
-/// What making an entry costs, in uses of one.
+/// The cost of a new entry, in uses of earlier entries.
 const COST: u32 = 512;
-/// The most that can be paid for in a row.
+/// The most uses that can be saved up for new entries.
 const SAVINGS: u32 = 64 * COST;
-/// The look-ups after which a cache is judged, and how many of them must have found something.
+/// The number of look-ups after which the hit rate is checked, and the hits that it must have.
 const TERM: u32 = 1024;
 const ENOUGH: u32 = TERM / 4;
-/// The look-ups that are left out when they have not, at first and at most.
+/// The number of look-ups that are skipped after a low hit rate: at first, and at most.
 const SLEEP: u32 = 4 * TERM;
 const LONGEST_SLEEP: u32 = 256 * TERM;
 
-/// What is known of stretches. Entries are made for keys that come twice, and paid for out of what earlier ones have saved;
-/// where hardly any stretch finds one, the cache sleeps.
+/// A cache of stretches. It adds an entry for a key that was missed twice. Each new entry costs 512 uses of earlier
+/// entries. If the hit rate is low, the cache pauses (it *sleeps*).
 #[derive(Debug)]
 pub(super) struct Cache<T> {
     entries: Vec<T>,
-    /// By hash of the key: the numbers of entries, those that were of use of late in front.
+    /// For each hash of a key: the numbers of entries, recently used entries first.
     index: [[u8; WAYS]; BUCKETS],
-    /// By the same: marks of the keys that were missed last.
+    /// For each hash of a key: marks of the keys that were missed last.
     last_missed: [[u8; WAYS]; BUCKETS],
-    /// The entry that makes room for the next one.
+    /// The entry that is replaced next.
     oldest: usize,
-    /// Uses that have not been spent, without those since the last look-up that found nothing.
+    /// Hits that were saved up and not spent. Hits since the latest miss are not included yet.
     savings: u32,
-    /// Look-ups that found something, and that did not; and how many had when one did not last.
+    /// The hits and misses of the current term, and the hits up to the latest miss.
     found: u32,
     missed: u32,
     saved: u32,
-    /// Look-ups to be left out.
+    /// The number of look-ups to skip, and the length of the next pause.
     asleep: u32,
     sleep: u32,
 }
@@ -189,7 +192,7 @@ impl<T> Default for Cache<T> {
     }
 }
 
-/// Where a key stands in the index, and what else is noted of it.
+/// Returns the bucket of a key in the index, and a byte that distinguishes keys in a bucket.
 #[inline(always)]
 fn hash(key: u64) -> (usize, u8) {
     let hash = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -197,7 +200,7 @@ fn hash(key: u64) -> (usize, u8) {
 }
 
 impl<T: PartialEq> Cache<T> {
-    /// Whether a look-up is to be left out.
+    /// Returns whether the next look-up is skipped.
     #[inline(always)]
     pub(super) fn sleeps(&mut self) -> bool {
         let asleep = self.asleep > 0;
@@ -205,12 +208,12 @@ impl<T: PartialEq> Cache<T> {
         asleep
     }
 
-    /// Whether look-ups are not left out for now.
+    /// Returns whether look-ups are performed at the moment.
     pub(super) fn is_awake(&self) -> bool {
         self.asleep == 0
     }
 
-    /// The entry of this key that fits, and its number.
+    /// Returns the entry of this key that fits, and its number.
     #[inline(always)]
     pub(super) fn find(&mut self, key: u64, fits: impl Fn(&T) -> bool) -> Option<(u8, &T)> {
         let ways = &mut self.index[hash(key).0];
@@ -229,12 +232,13 @@ impl<T: PartialEq> Cache<T> {
         None
     }
 
-    /// The entry of this number.
+    /// Returns the entry with this number.
     pub(super) fn get(&self, number: u8) -> Option<&T> {
         self.entries.get(usize::from(number))
     }
 
-    /// Notes that a key has no entry; whether one is to be made, which is paid for then.
+    /// Records a miss of `key`. Returns whether the caller must make an entry. If so, the cost of the entry is
+    /// subtracted from the savings.
     pub(super) fn misses(&mut self, key: u64) -> bool {
         self.missed += 1;
         self.savings = self.savings.saturating_add(self.found - self.saved);
@@ -272,7 +276,7 @@ impl<T: PartialEq> Cache<T> {
                 self.entries.push(entry);
                 return self.entries.len() - 1;
             }
-            // Buckets that still name the one that goes will find out that it does not fit.
+            // Buckets that still name the replaced entry find that it does not fit.
             let number = self.oldest;
             self.entries[number] = entry;
             self.oldest = (self.oldest + 1) % MAX_ENTRIES;
@@ -283,12 +287,12 @@ impl<T: PartialEq> Cache<T> {
         ways[0] = number as u8;
     }
 
-    /// No entry could be made: that has cost twice.
+    /// Records that no entry could be made. This subtracts the cost of an entry from the savings once more.
     pub(super) fn waste(&mut self) {
         self.savings = self.savings.saturating_sub(COST);
     }
 
-    /// Forgets all entries.
+    /// Removes all entries.
     pub(super) fn clear(&mut self) {
         self.entries.clear();
         self.oldest = 0;
@@ -311,7 +315,7 @@ mod tests {
             for (index, &byte) in text.iter().enumerate() {
                 (low[index], high[index]) = (random.u8(..=byte), random.u8(byte..));
             }
-            // One byte is out of its range, or none.
+            // At most one byte is outside its range.
             let at = random.usize(..length);
             if random.bool() {
                 match (text[at].checked_add(1), text[at].checked_sub(1)) {

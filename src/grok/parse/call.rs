@@ -1,4 +1,4 @@
-//! Groups known by name or by number: back-references and calls.
+//! Parses uses of a group by name or by number: back-references and calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,23 +6,23 @@ use crate::core::error::Result;
 use crate::grok::ast::Node;
 use crate::grok::parse::{MAX_NESTING, MAX_PARTS, Parser, Reader};
 
-/// A call, `\g<name>`, until all groups are known. In the tree, a back-reference to the number [`FIRST_CALL`] and its
-/// index stands for it: no capture has such a number.
+/// A call, `\g<name>`, before all groups are known. In the tree, a back-reference to the number [`FIRST_CALL`] plus the
+/// index of the call stands for it. No capture has such a number.
 pub(super) struct Call {
     frame: usize,
     at: usize,
-    /// A name, or the number of a plain group.
+    /// The number of a plain group, or a name.
     group: Result<usize, String>,
 }
 
 const FIRST_CALL: usize = usize::MAX / 2;
 
-/// Whether `slots` of a back-reference stand for a call.
+/// Returns whether `slots` of a back-reference stand for a call.
 pub(super) fn is_call(slots: &[usize]) -> bool {
     slots[0] >= FIRST_CALL
 }
 
-/// How a group is referred to.
+/// The kind of a group's name.
 pub(super) enum GroupRef {
     /// By its number, from 1.
     Number(usize),
@@ -30,7 +30,7 @@ pub(super) enum GroupRef {
 }
 
 impl Parser<'_> {
-    /// What `name` at `at` refers to: `2`, `-1` and `+1` are numbers.
+    /// Tells whether `name` at `at` is a number: `2`, `-1` and `+1` are.
     pub(super) fn group_ref(&mut self, r: &Reader<'_>, at: usize, name: &str) -> Result<GroupRef> {
         let digits = name.trim_start_matches(['+', '-']);
         if digits.is_empty() || name.len() > digits.len() + 1 || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -52,16 +52,16 @@ impl Parser<'_> {
         Ok(GroupRef::Number(number))
     }
 
-    /// The numbers of the groups called `name` that stand before here.
+    /// Returns the numbers of the groups called `name` that were read before.
     pub(super) fn slots_named(&self, r: &Reader<'_>, at: usize, name: &str) -> Result<Vec<usize>> {
         let slots: Vec<usize> = self.named.iter().filter(|(known, _)| known == name).map(|(_, slot)| *slot).collect();
         if slots.is_empty() {
-            return Err(self.fault(r.frame, at, "no group (?<name>…) of this name stands before"));
+            return Err(self.fault(r.frame, at, "no group (?<name>…) with this name stands before this place"));
         }
         Ok(slots)
     }
 
-    /// `\k<name>` and `\k'name'`, of which `\k` is read.
+    /// Parses `\k<name>` or `\k'name'`, after the `\k`.
     pub(super) fn back_reference(&mut self, r: &mut Reader<'_>, at: usize) -> Result<Node> {
         let Some((start, name)) = quoted(r) else {
             return Err(self.fault(r.frame, at, "a back-reference is written \\k<name>"));
@@ -76,7 +76,7 @@ impl Parser<'_> {
         Ok(Node::Backreference { slots, fold: r.options.fold })
     }
 
-    /// `\g<name>` and `\g'name'`, of which `\g` is read.
+    /// Parses `\g<name>` or `\g'name'`, after the `\g`.
     pub(super) fn call(&mut self, r: &mut Reader<'_>, at: usize) -> Result<Node> {
         let Some((start, name)) = quoted(r) else {
             return Err(self.fault(r.frame, at, "a call is written \\g<name>"));
@@ -92,7 +92,7 @@ impl Parser<'_> {
         Ok(Node::Backreference { slots: vec![FIRST_CALL + self.calls.len() - 1], fold: false })
     }
 
-    /// Puts the groups that are called in the place of the calls.
+    /// Replaces each call with the group that it calls.
     pub(super) fn resolve_calls(&mut self, node: Node) -> Result<Node> {
         if self.calls.is_empty() {
             return Ok(node);
@@ -125,7 +125,7 @@ impl Parser<'_> {
 
 struct Resolver<'a, 'd> {
     parser: &'a Parser<'d>,
-    /// The group that each call calls.
+    /// For each call, the number of the group that it calls.
     slots: &'a [usize],
     groups: &'a BTreeMap<usize, Node>,
     /// The calls that are being resolved.
@@ -134,17 +134,15 @@ struct Resolver<'a, 'd> {
 }
 
 impl Resolver<'_, '_> {
-    /// A copy of `node` in which nothing is called; `levels` are above it.
+    /// Returns a copy of `node` in which every call is replaced. `levels` is the number of levels above it.
     fn node(&mut self, node: &Node, levels: usize) -> Result<Node> {
         self.parts += 1;
         if let (Some(&call), true) = (self.active.last(), self.parts > MAX_PARTS) {
             return Err(self.fault(call, &format!("the pattern grows beyond {MAX_PARTS} parts by this call")));
         }
-        // Four levels of the tree can stand for one of the text.
+        // One level of the text can become four levels of the tree.
         if let (Some(&call), true) = (self.active.last(), levels > 4 * MAX_NESTING) {
-            return Err(
-                self.fault(call, &format!("by this call, groups stand in each other more than {MAX_NESTING} deep"))
-            );
+            return Err(self.fault(call, &format!("this call nests groups more than {MAX_NESTING} deep")));
         }
         let levels = levels + 1;
         Ok(match node {
@@ -193,7 +191,7 @@ impl Resolver<'_, '_> {
     }
 }
 
-/// Keeps the groups whose number is one of `slots`.
+/// Collects the groups whose number is one of `slots`.
 fn collect(node: &Node, slots: &BTreeSet<usize>, groups: &mut BTreeMap<usize, Node>) {
     match node {
         Node::Empty | Node::Set(_) | Node::Look(_) | Node::Backreference { .. } | Node::Foreign(_) => {}
@@ -212,7 +210,7 @@ fn collect(node: &Node, slots: &BTreeSet<usize>, groups: &mut BTreeMap<usize, No
     }
 }
 
-/// The name in `<…>` or `'…'` that stands here, and where it begins.
+/// Parses a name in `<…>` or `'…'`. Returns its start and the name.
 fn quoted<'t>(r: &mut Reader<'t>) -> Option<(usize, &'t str)> {
     let closing = match r.peek()? {
         '<' => '>',
@@ -225,7 +223,7 @@ fn quoted<'t>(r: &mut Reader<'t>) -> Option<(usize, &'t str)> {
     Some((start, &r.text[start..end]))
 }
 
-/// Whether the name ends with a level of recursion, `+1`.
+/// Returns whether the name ends with a level of recursion, such as `+1`.
 fn has_level(name: &str) -> bool {
     name.rfind(['+', '-']).is_some_and(|sign| {
         let digits = &name[sign + 1..];

@@ -1,4 +1,4 @@
-//! Character classes.
+//! Parses character classes.
 
 use crate::core::error::Result;
 use crate::grok::ast::Node;
@@ -7,14 +7,14 @@ use crate::grok::parse::{Options, Parser, Reader, Unicode};
 use crate::grok::set::Set;
 use crate::grok::unicode;
 
-/// A class under way.
+/// A class being read.
 #[derive(Default)]
 struct Class {
     ranges: Vec<(u32, u32)>,
     sets: Set,
-    /// What stands before the last `&&`.
+    /// The set before the last `&&`.
     before: Option<Set>,
-    /// The last character, when it can begin a range.
+    /// The last character, if a range can start with it.
     last: Option<char>,
 }
 
@@ -29,7 +29,7 @@ impl Class {
         self.last = None;
     }
 
-    /// What has been read, with what stands before it.
+    /// Returns the set read so far, intersected with the set before `&&`.
     fn take(&mut self) -> Set {
         let Class { ranges, sets, before, .. } = std::mem::take(self);
         let set = Set::ranges(ranges).union(&sets);
@@ -38,17 +38,17 @@ impl Class {
 }
 
 impl Parser<'_> {
-    /// The class that begins here.
+    /// Parses the class that starts here.
     pub(super) fn class(&mut self, r: &mut Reader<'_>) -> Result<Node> {
         let at = r.at;
         let (set, negated) = self.class_inside(r)?;
-        // As in Oniguruma, case is folded once, before the negation of the whole.
+        // As in Oniguruma, case is folded once, before the whole class is negated.
         let set = if r.options.fold { unicode::fold(&set) } else { set };
         self.grow(r, at, set.as_ranges().len() / 4)?;
         Ok(Node::set(if negated { set.negate() } else { set }))
     }
 
-    /// What stands in the brackets that open here, and whether it is to be negated.
+    /// Parses a class in brackets. Returns the set, and whether it must be negated.
     fn class_inside(&mut self, r: &mut Reader<'_>) -> Result<(Set, bool)> {
         let start = r.at;
         self.enter(r, start)?;
@@ -64,7 +64,7 @@ impl Parser<'_> {
             let Some(c) = r.peek() else {
                 return Err(self.fault(r.frame, start, "this [ is not closed"));
             };
-            // A long class costs time wherever its definition is used.
+            // A long class costs time at every use of its definition, so each fourth byte counts as a part.
             self.grow(r, at, usize::from(at % 4 == 0))?;
             match c {
                 ']' => {
@@ -105,7 +105,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A hyphen at `at`, which is read: in a range, or for itself.
+    /// Handles the hyphen at `at`, which is read: part of a range, or a literal.
     fn hyphen(&mut self, r: &mut Reader<'_>, at: usize, class: &mut Class) -> Result<()> {
         let rest = r.rest();
         let ends = rest.is_empty() || rest.starts_with(']') || rest.starts_with("&&") || is_set(rest);
@@ -124,7 +124,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// One character, or what a backslash stands for.
+    /// Reads one character or one escape.
     fn class_character(&mut self, r: &mut Reader<'_>) -> Result<Escape> {
         let found = match r.peek() {
             Some('\\') => self.read_escape(r, true)?,
@@ -139,7 +139,7 @@ impl Parser<'_> {
     }
 }
 
-/// Whether `rest` begins with something that stands for a set of characters inside a class.
+/// Returns whether `rest` starts with something that stands for a set in a class.
 fn is_set(rest: &str) -> bool {
     let mut chars = rest.chars();
     match chars.next() {
@@ -149,7 +149,7 @@ fn is_set(rest: &str) -> bool {
     }
 }
 
-/// The POSIX class `[:name:]` or `[:^name:]` at the beginning of `rest`, with its length.
+/// Reads a POSIX class `[:name:]` or `[:^name:]` at the start of `rest`. Returns its length and its set.
 fn posix(rest: &str, options: Options) -> Option<(usize, Set)> {
     let (name, _) = rest.strip_prefix("[:")?.split_once(":]")?;
     let plain = name.strip_prefix('^').unwrap_or(name);

@@ -1,4 +1,4 @@
-//! What follows a backslash.
+//! Parses escapes: a backslash and what follows it.
 
 use crate::core::error::{Error, Result};
 use crate::grok::ast::{Look, Node};
@@ -8,7 +8,7 @@ use crate::grok::parse::{Parser, Reader, Unicode};
 use crate::grok::set::Set;
 use crate::grok::unicode;
 
-/// What a backslash and what belongs to it stand for.
+/// The meaning of an escape.
 pub(super) enum Escape {
     Char(char),
     Set(Set),
@@ -16,7 +16,7 @@ pub(super) enum Escape {
 }
 
 impl Parser<'_> {
-    /// The escape that stands here, outside classes.
+    /// Parses an escape outside a class.
     pub(super) fn escape(&mut self, r: &mut Reader<'_>) -> Result<Node> {
         let at = r.at;
         Ok(match self.read_escape(r, false)? {
@@ -59,7 +59,7 @@ impl Parser<'_> {
         }))
     }
 
-    /// What has a meaning only outside classes; `c` is read.
+    /// Parses an escape that has a meaning only outside classes. The letter `c` is read.
     fn outside_classes(&mut self, r: &mut Reader<'_>, at: usize, c: char) -> Result<Option<Node>> {
         let look = match c {
             'A' | 'G' => Look::Start,
@@ -68,7 +68,7 @@ impl Parser<'_> {
             'b' | 'B' if r.options.unicode == Unicode::None => return Ok(Some(ascii_boundary(c == 'B'))),
             'b' => Look::Boundary,
             'B' => Look::NotBoundary,
-            // Where the whole match begins is of no interest: only fields are taken.
+            // The start of the whole match does not matter: only fields are used.
             'K' => return Ok(Some(Node::Empty)),
             'R' => return Ok(Some(newline())),
             'X' => return Ok(Some(Node::Foreign("\\X"))),
@@ -80,12 +80,13 @@ impl Parser<'_> {
         Ok(Some(Node::Look(look)))
     }
 
-    /// `\1`, `\12`: a back-reference when there are so many groups, or when it is one digit.
+    /// Parses `\1` or `\12`: a back-reference if the number has one digit, or if the pattern has at least that many
+    /// groups.
     fn numbered_reference(&mut self, r: &mut Reader<'_>, at: usize) -> Result<Option<Node>> {
         let rest = &r.text[at + 1..];
         let length = rest.bytes().take_while(u8::is_ascii_digit).count();
         let digits = &rest[..length];
-        // Otherwise it is an octal number, or a digit for itself.
+        // Otherwise it is an octal number or a literal digit.
         if length > 1 && digits.parse().unwrap_or(usize::MAX) > self.plain {
             return Ok(None);
         }
@@ -94,7 +95,7 @@ impl Parser<'_> {
         Ok(Some(Node::Backreference { slots: vec![number - 1], fold: r.options.fold }))
     }
 
-    /// `\xHH`, `\x{H…}`, `\uHHHH`.
+    /// Parses `\xHH`, `\x{H…}` or `\uHHHH`.
     fn code_point(&self, r: &mut Reader<'_>, at: usize, kind: char) -> Result<char> {
         let rest = r.rest();
         if kind == 'x'
@@ -120,7 +121,7 @@ impl Parser<'_> {
         Ok(point)
     }
 
-    /// `\cx`, `\C-x`, `\M-x` and `\M-\C-x`; the reader stands behind the letter.
+    /// Parses `\cx`, `\C-x`, `\M-x` or `\M-\C-x`, after the letter.
     fn control(&self, r: &mut Reader<'_>, at: usize) -> Result<char> {
         let fault =
             || -> Error { self.fault(r.frame, at, "\\c, \\C- and \\M- must be followed by an ASCII character") };
@@ -148,7 +149,7 @@ impl Parser<'_> {
         Ok(char::from(if meta { c | 0x80 } else { c }))
     }
 
-    /// `\p{Name}`, `\P{Name}`, `\p{^Name}`.
+    /// Parses `\p{Name}`, `\P{Name}` or `\p{^Name}`.
     fn property(&self, r: &mut Reader<'_>, at: usize, in_class: bool) -> Result<Set> {
         let Some((name, _)) = r.rest().strip_prefix('{').and_then(|inner| inner.split_once('}')) else {
             return Err(self.fault(r.frame, at, "a property is written \\p{Name}"));
@@ -158,14 +159,14 @@ impl Parser<'_> {
         let Some(set) = unicode::property(plain) else {
             return Err(self.fault(r.frame, at, &format!("there is no property \"{plain}\"")));
         };
-        // A class is folded as a whole.
+        // In a class, case is folded for the whole class.
         let set = if r.options.fold && !in_class { unicode::fold(&set) } else { set };
         let negated = (plain.len() < name.len()) != r.text[at..].starts_with("\\P");
         Ok(if negated { set.negate() } else { set })
     }
 }
 
-/// The set of `\w` and its like.
+/// Returns the set of `\w`, `\d`, `\s`, `\h` or the negation of one.
 fn shorthand(c: char, known: Unicode) -> Option<Set> {
     let all = |name| unicode::posix(name).filter(|_| known == Unicode::All).cloned();
     let ascii = |ranges: &[(char, char)]| Set::ranges(ranges.iter().map(|&(low, high)| (low.into(), high.into())));
@@ -179,7 +180,7 @@ fn shorthand(c: char, known: Unicode) -> Option<Set> {
     Some(if c.is_ascii_uppercase() { set.negate() } else { set })
 }
 
-/// `\b` and `\B` under `(?a)`.
+/// Returns the node of `\b` or `\B` under `(?a)`.
 fn ascii_boundary(not: bool) -> Node {
     let word = || shorthand('w', Unicode::None).unwrap_or_default();
     let around = |behind, negative| Node::Around { behind, negative, node: Box::new(Node::set(word())) };
@@ -187,14 +188,14 @@ fn ascii_boundary(not: bool) -> Node {
     Node::Alternate(vec![side(true, not), side(false, !not)])
 }
 
-/// `\R`: a line break, of which `\r\n` is one.
+/// Returns the node of `\R`: a line break; `\r\n` counts as one.
 fn newline() -> Node {
     let pair = Node::Concat(vec![Node::set(Set::one('\r')), Node::set(Set::one('\n'))]);
     let one = Set::ranges([(0x0a, 0x0d), (0x85, 0x85), (0x2028, 0x2029)]);
     Node::Atomic(Box::new(Node::Alternate(vec![pair, Node::set(one)])))
 }
 
-/// Up to three octal digits, the first of which stands just behind the backslash at `at`.
+/// Reads up to three octal digits. The first follows the backslash at `at`.
 fn octal(r: &mut Reader<'_>, at: usize) -> char {
     let length = r.text[at + 1..].bytes().take(3).take_while(|b| matches!(b, b'0'..=b'7')).count();
     r.at = at + 1 + length;
@@ -202,7 +203,7 @@ fn octal(r: &mut Reader<'_>, at: usize) -> char {
     char::from_u32(value).unwrap_or('\0')
 }
 
-/// The character beyond ASCII whose bytes stand at the beginning of `text` as `\xHH\xHH`, and the length of that text.
+/// Reads a character beyond ASCII that is written as its bytes, `\xHH\xHH`. Returns it with the length of that text.
 fn encoded(text: &str) -> Option<(char, usize)> {
     let bytes: Vec<u8> = text
         .as_bytes()

@@ -1,4 +1,4 @@
-//! Groups: what stands between parentheses.
+//! Parses groups: everything in parentheses.
 
 use crate::core::error::Result;
 use crate::grok::ast::Node;
@@ -6,11 +6,11 @@ use crate::grok::parse::call::{GroupRef, is_call};
 use crate::grok::parse::{Options, Parser, Part, Reader, Unicode};
 use crate::grok::set::Set;
 
-/// The greatest length of a look-behind that has no fixed length, and of one that has; both PCRE2's.
+/// The maximum length of a look-behind with a variable length, and of one with a fixed length. Both limits are PCRE2's.
 const MAX_BEHIND: (u64, u64) = (255, 65_535);
 
 impl Parser<'_> {
-    /// The group that begins here.
+    /// Parses the group that starts here.
     pub(super) fn group(&mut self, r: &mut Reader<'_>) -> Result<Part> {
         let at = r.at;
         let around = |behind, negative| move |node| Node::Around { behind, negative, node: Box::new(node) };
@@ -48,7 +48,7 @@ impl Parser<'_> {
         self.options(r)
     }
 
-    /// `(?#…)`.
+    /// Skips a comment `(?#…)`.
     pub(super) fn comment(&mut self, r: &mut Reader<'_>) -> Result<()> {
         let Some(end) = r.rest().find(')') else {
             return Err(self.fault(r.frame, r.at, "this comment is not closed"));
@@ -92,7 +92,7 @@ impl Parser<'_> {
         Ok(Part { node: wrap(part.node), levels: part.levels })
     }
 
-    /// The rest of the group that was opened at `at`.
+    /// Parses the rest of the group that was opened at `at`.
     fn body(&mut self, r: &mut Reader<'_>, at: usize) -> Result<Part> {
         self.inside(r, at, Self::alternatives)
     }
@@ -116,7 +116,7 @@ impl Parser<'_> {
         Ok(Part { node: part.node, levels: part.levels + 1 })
     }
 
-    /// `(?imxadu-imx)` and `(?imxadu-imx:…)`.
+    /// Parses options: `(?imxadu-imx)` and `(?imxadu-imx:…)`.
     fn options(&mut self, r: &mut Reader<'_>) -> Result<Part> {
         let (at, mut options, mut on) = (r.at, r.options, true);
         for (index, c) in r.text[at..].char_indices().skip(2) {
@@ -145,7 +145,7 @@ impl Parser<'_> {
         Err(self.fault(r.frame, at, "this ( is not closed"))
     }
 
-    /// What is left of the enclosing group or text, alternatives too, under `options`.
+    /// Parses the rest of the enclosing group or text, alternatives included, under `options`.
     fn rest_with(&mut self, r: &mut Reader<'_>, at: usize, options: Options) -> Result<Part> {
         self.enter(r, at)?;
         self.mark_options(r, at);
@@ -156,7 +156,7 @@ impl Parser<'_> {
         Ok(Part { node: part.node, levels: part.levels + 1 })
     }
 
-    /// `(?(<name>)yes|no)`, `(?(1)yes|no)`, behind its second parenthesis.
+    /// Parses `(?(<name>)yes|no)` or `(?(1)yes|no)`, after the second parenthesis.
     fn conditional(&mut self, r: &mut Reader<'_>, at: usize) -> Result<Part> {
         let start = r.at;
         let Some(length) = r.rest().find(')') else {
@@ -188,7 +188,7 @@ impl Parser<'_> {
 
     fn check_behind(&self, r: &Reader<'_>, at: usize, node: &Node) -> Result<()> {
         let message = match length(node) {
-            None => "a look-behind must have a greatest length".to_owned(),
+            None => "a look-behind must have a maximum length".to_owned(),
             Some((min, max)) if min == max && max > MAX_BEHIND.1 || min != max && max > MAX_BEHIND.0 => {
                 let (any, fixed) = MAX_BEHIND;
                 format!("a look-behind can be {any} characters long at most, or {fixed} when its length is fixed")
@@ -199,7 +199,7 @@ impl Parser<'_> {
     }
 }
 
-/// `yes` when one of `slots` took part, else `no`.
+/// Returns a node that matches `yes` if one of `slots` took part, else `no`.
 fn conditional(slots: &[usize], yes: Node, no: Node) -> Node {
     if let [slot] = *slots {
         return Node::Conditional { slot, yes: Box::new(yes), no: Box::new(no) };
@@ -211,12 +211,12 @@ fn conditional(slots: &[usize], yes: Node, no: Node) -> Node {
     Node::Alternate(vec![Node::concat([any, yes]), Node::concat([none, no])])
 }
 
-/// The least and the greatest number of characters; `None` when there is no greatest.
+/// Returns the minimum and the maximum number of characters; `None` if there is no maximum.
 fn length(node: &Node) -> Option<(u64, u64)> {
     match node {
         Node::Empty | Node::Look(_) | Node::Around { .. } => Some((0, 0)),
         Node::Set(_) => Some((1, 1)),
-        // How long a called group is, the engine finds out.
+        // The length of a called group is not known yet. The engine checks it.
         Node::Backreference { slots, .. } if is_call(slots) => Some((0, 0)),
         Node::Backreference { .. } | Node::Foreign(_) => None,
         Node::Capture { node, .. } | Node::Atomic(node) => length(node),

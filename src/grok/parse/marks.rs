@@ -1,5 +1,5 @@
-//! Where the parts of a text end that stand one after the other in no group: what [`explain`](crate::grok::explain)
-//! takes a pattern apart by.
+//! Marks the top-level parts of a text, those in no group. [`explain`](crate::grok::explain) splits a pattern at these
+//! marks.
 
 use crate::core::error::Result;
 use crate::grok::fault::Written;
@@ -8,30 +8,30 @@ use crate::grok::parse::{Definitions, Parser, Reader};
 /// A part of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
-    /// Where it begins, in bytes.
+    /// Its start, in bytes.
     pub(crate) start: usize,
-    /// Where it ends, its quantifier included.
+    /// Its end, in bytes, with its quantifier.
     pub(crate) end: usize,
-    /// What it is.
+    /// Its kind.
     pub(crate) kind: Kind,
 }
 
-/// What a part is.
+/// The kind of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A character that stands for itself.
+    /// A literal character.
     Character,
     /// `%{…}`, without a quantifier.
     Reference,
     /// Anything else.
     Other,
-    /// Not a part, but the bar between two alternatives.
+    /// Not a part: the bar between two alternatives.
     Bar,
-    /// Not a part, but options that reach to the end of the text.
+    /// Not a part: options that hold to the end of the text.
     Options,
 }
 
-/// The marks of `written`, in the order in which their parts end.
+/// Returns the marks of `written`, ordered by the ends of their parts.
 pub(crate) fn marks(written: &Written, definitions: &Definitions) -> Result<Vec<Mark>> {
     let mut parser = Parser::new(written, definitions, false);
     parser.marks = Some(Vec::new());
@@ -40,14 +40,14 @@ pub(crate) fn marks(written: &Written, definitions: &Definitions) -> Result<Vec<
 }
 
 impl Parser<'_> {
-    /// Notes what stands from `start` to here. `c` is its first character.
+    /// Marks the part from `start` to here. `c` is its first character.
     pub(super) fn mark(&mut self, r: &Reader<'_>, start: usize, c: char) {
         let Some(marks) = &mut self.marks else { return };
         if r.frame != 0 || r.groups > 0 {
             return;
         }
         if marks.last().is_some_and(|last| last.end > start) {
-            // Options and all that they reach over, which is marked already.
+            // These are options together with all that they include, which is marked already.
             return;
         }
         let kind = match c {
@@ -58,7 +58,7 @@ impl Parser<'_> {
         marks.push(Mark { start, end: r.at, kind });
     }
 
-    /// Notes that what was marked last is repeated, up to here.
+    /// Extends the last mark to here, because its part is repeated.
     pub(super) fn mark_repeated(&mut self, r: &Reader<'_>) {
         if let Some(mark) = self.marks.as_mut().and_then(|marks| marks.last_mut())
             && r.frame == 0
@@ -68,7 +68,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Notes that options were read that began at `start`.
+    /// Marks the options that started at `start`.
     pub(super) fn mark_options(&mut self, r: &Reader<'_>, start: usize) {
         if let Some(marks) = &mut self.marks
             && r.frame == 0
@@ -78,7 +78,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Notes the bar that stands here.
+    /// Marks the bar that comes next.
     pub(super) fn mark_bar(&mut self, r: &Reader<'_>) {
         if let Some(marks) = &mut self.marks
             && r.frame == 0

@@ -1,33 +1,33 @@
-//! From the text of a pattern, with `%{NAME:field:type}`, to the tree of its expression.
+//! Parses the text of a pattern, with references such as `%{NAME:field:type}`, to the tree of its expression.
 //!
-//! The language is Oniguruma's with Ruby's syntax and the options that Logstash sets. What that means where other
-//! engines mean something else:
+//! The language is Oniguruma's, with Ruby's syntax and the options that Logstash sets. It differs from other engines in
+//! these points:
 //!
-//! | written | means |
+//! | written | meaning |
 //! |---|---|
-//! | `.` | every character, a newline too; not under `(?-m)`, which is what others call `(?s)` |
-//! | `^`, `$` | the beginning and the end of a line, always |
-//! | `(…)` | does not capture where a field or a named group stands beside it |
+//! | `.` | every character, a newline too; under `(?-m)`, all but a newline |
+//! | `^`, `$` | the start and the end of a line, always |
+//! | `(…)` | does not capture if the pattern has a field or a named group |
 //! | `(?<name>…)`, `(?P<name>…)`, `(?'name'…)` | a field |
-//! | `x(?i)a\|b` | `x(?i:a\|b)`: an option reaches over the alternatives that follow |
-//! | `\w`, `\d`, `\s` and their opposites | ASCII; of Unicode under `(?u)` |
-//! | `\b`, `[[:alpha:]]`, `\p{Alpha}` | of Unicode; `\b` and `[[:alpha:]]` are ASCII under `(?a)` |
-//! | `\h`, `\H` | a hexadecimal digit, and what is none |
+//! | `x(?i)a\|b` | `x(?i:a\|b)`: an option also applies to the alternatives after it |
+//! | `\w`, `\d`, `\s` and their opposites | ASCII; Unicode under `(?u)` |
+//! | `\b`, `[[:alpha:]]`, `\p{Alpha}` | Unicode; `\b` and `[[:alpha:]]` are ASCII under `(?a)` |
+//! | `\h`, `\H` | a hexadecimal digit; any other character |
 //! | `\v` | one character, U+000B |
-//! | `{,n}`, a lone `{` | `{0,n}`, the character |
+//! | `{,n}`, a lone `{` | `{0,n}`; the character |
 //! | `a{2}+`, `a{2}?`, `a**` | a repeat of a repeat, neither possessive nor lazy |
-//! | `[a[bc]]`, `[a&&[^b]]` | union and intersection; `&&` binds least |
+//! | `[a[bc]]`, `[a&&[^b]]` | union and intersection; `&&` has the lowest precedence |
 //! | `[a-\d]`, `[\w-a]` | the hyphen is a character |
 //! | `\Q`, `\N` and letters without a meaning | the letter |
 //! | `\k<name>` | the text of the last group of that name that took part |
 //! | `\101` | two or more octal digits are a character, one digit is a back-reference |
-//! | `\K` | nothing: fields are cut out as they are |
-//! | `\G` | the beginning of the line |
-//! | `(?i)` | letters that differ but in case, one for one: `ß` is not `ss` |
+//! | `\K` | nothing: only fields are used, never the whole match |
+//! | `\G` | the start of the line |
+//! | `(?i)` | ignores case, one character for one: `ß` is not `ss` |
 //! | `(?<n>…)\g<n>` | the group once more, as if it were written again |
 //!
-//! Not known, each an error that says so: groups that call themselves, absent operators (`(?~…)`), back-references with
-//! a level (`\k<n+1>`), look-behind without a greatest length.
+//! Four constructs are not supported, and each gives an error: groups that call themselves, absent operators (`(?~…)`),
+//! back-references with a level (`\k<n+1>`), and look-behind without a maximum length.
 
 mod call;
 mod class;
@@ -49,42 +49,43 @@ use crate::grok::parse::call::Call;
 use crate::grok::parse::marks::Mark;
 use crate::grok::pattern_file::Definition;
 
-/// How deep definitions may use each other. Logstash's own stay below 12.
+/// The deepest nesting of definitions in each other. Logstash's own definitions stay below 12.
 pub(crate) const MAX_DEPTH: usize = 64;
 
-/// Most parts of an expression. Logstash's own largest (`BACULA_LOGLINE`) has some 8,000.
+/// The most parts of an expression. Logstash's largest definition (`BACULA_LOGLINE`) has about 8,000.
 pub(crate) const MAX_PARTS: usize = 200_000;
 
-/// How deep groups, references and repeats of repeats may stand in each other. The tree is walked by recursion, and
-/// PCRE2 knows 250 parentheses.
+/// The deepest nesting of groups, references and repeats of repeats. The tree is walked recursively, and PCRE2 allows
+/// 250 levels of parentheses.
 pub(crate) const MAX_NESTING: usize = 200;
 
-/// Largest number of fields, repeated ones counted each time; PCRE2 ends at 65,535 groups.
+/// The most captures of fields; a repeated field counts each time. PCRE2 allows 65,535 groups.
 const MAX_SLOTS: usize = 4096;
 
 /// All definitions by name.
 pub(crate) type Definitions = BTreeMap<Arc<str>, Definition>;
 
-/// What a text means.
+/// The result of parsing.
 #[derive(Debug, Clone)]
 pub(crate) struct Parsed {
     pub(crate) expression: Expression,
-    /// What each field's capture feeds.
+    /// The field of each capture.
     pub(crate) slots: Vec<Slot>,
-    /// Whether a class names characters beyond ASCII: then the bytes of a line are no stand-in for its characters.
+    /// Whether a class contains characters beyond ASCII. If it does, PCRE2's program for bytes cannot run the lines
+    /// that are not valid UTF-8.
     pub(crate) beyond_ascii: bool,
 }
 
-/// A capture: the field it feeds, and the type if one was written.
+/// A capture: the field that it feeds, and the type if the pattern gives one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Slot {
-    /// As it is written, `NAME:field:type`; of an inline group, the field alone.
+    /// The text of the reference, `NAME:field:type`; for an inline group, the field alone.
     pub(crate) name: String,
     pub(crate) path: Vec<String>,
     pub(crate) kind: Option<FieldType>,
 }
 
-/// One text that takes part: the user's (frame 0), or a definition where it is used.
+/// A text being parsed: the user's text (frame 0), or a definition at one place of use.
 #[derive(Debug)]
 struct Frame {
     written: Written,
@@ -93,80 +94,81 @@ struct Frame {
     depth: usize,
 }
 
-/// Parses `written` and what it refers to.
+/// Parses `written` and the definitions that it uses.
 pub(crate) fn parse(written: &Written, definitions: &Definitions) -> Result<Parsed> {
     let (parser, parsed) = Parser::run(written, definitions, false)?;
     match parser.numbered {
         None => Ok(parsed),
-        // Plain groups are numbered only where nothing is named, and that is known only at the end.
+        // Plain groups are numbered only in a pattern without named groups. Whether it has one is known only at the
+        // end.
         Some(_) if parser.slots.is_empty() => Ok(Parser::run(written, definitions, true)?.1),
         Some((frame, at)) => Err(parser.fault(
             frame,
             at,
-            "a group cannot be known by its number beside named fields: plain groups do not capture there; \
+            "a group number cannot be used beside named fields, because plain groups do not capture there; \
              name the group, (?<name>…), and write \\k<name>",
         )),
     }
 }
 
-/// Where the reading of one text stands.
+/// The position of the parser in one text.
 struct Reader<'t> {
     frame: usize,
     text: &'t str,
     at: usize,
     options: Options,
-    /// Groups of this text that are open.
+    /// The number of open groups of this text.
     groups: usize,
 }
 
-/// The options in force.
+/// The options that apply at the current position.
 #[derive(Debug, Clone, Copy)]
 struct Options {
-    /// `(?i)`: upper and lower case are the same.
+    /// `(?i)`: case is ignored.
     fold: bool,
     /// `(?m)`: `.` matches a newline.
     newline: bool,
-    /// `(?x)`: blanks and comments do not count.
+    /// `(?x)`: blanks and comments are ignored.
     extended: bool,
-    /// Which classes know Unicode.
+    /// The classes that include Unicode characters.
     unicode: Unicode,
 }
 
-/// Which classes know characters beyond ASCII.
+/// The classes that include characters beyond ASCII.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unicode {
-    /// `(?a)`: none but properties.
+    /// `(?a)`: only properties.
     None,
-    /// `(?d)`: POSIX classes and `\b`.
+    /// `(?d)`: also POSIX classes and `\b`.
     Default,
-    /// `(?u)`: `\w`, `\d`, `\s` as well.
+    /// `(?u)`: also `\w`, `\d`, `\s`.
     All,
 }
 
-/// What a run of the parser knows.
+/// The state of the parser.
 struct Parser<'d> {
     definitions: &'d Definitions,
-    /// Definitions made inside the pattern, `%{NAME=…}`.
+    /// Definitions that the pattern itself makes with `%{NAME=…}`.
     own: Definitions,
     /// Whether plain groups capture.
     plain_groups: bool,
-    /// Plain groups so far, whether they capture or not.
+    /// Number of plain groups so far, whether they capture or not.
     plain: usize,
     frames: Vec<Frame>,
     slots: Vec<Slot>,
-    /// The named groups so far: each name by which one is known, and its number.
+    /// The named groups so far: each of their names, and the number of the group.
     named: Vec<(String, usize)>,
-    /// Calls of groups so far.
+    /// The calls of groups so far.
     calls: Vec<Call>,
-    /// The first use of a group by its number: frame and place.
+    /// The first use of a group number: frame and position.
     numbered: Option<(usize, usize)>,
-    /// The greatest number so used, with its place.
+    /// The greatest group number used: frame, position and number.
     greatest: Option<(usize, usize, usize)>,
     parts: usize,
-    /// Groups, references and nested classes that are open.
+    /// Number of groups, references and nested classes that are open.
     open: usize,
     beyond_ascii: bool,
-    /// Where the parts of the text end, when that is asked for.
+    /// The marks of the text's parts, if the caller asks for them.
     marks: Option<Vec<Mark>>,
 }
 
@@ -190,7 +192,7 @@ impl<'d> Parser<'d> {
         }
     }
 
-    /// The text itself.
+    /// Parses the root text.
     fn root(&mut self, written: &Written) -> Result<Node> {
         let options = Options { fold: false, newline: true, extended: false, unicode: Unicode::Default };
         Ok(self.text(0, &written.text, options)?.node)
@@ -203,7 +205,7 @@ impl<'d> Parser<'d> {
         if let Some((frame, at, number)) = beyond {
             return Err(parser.fault(frame, at, &format!("there is no group {number}")));
         }
-        // Without the numbers of plain groups, a second run follows that knows them.
+        // If plain groups are used by number, a second run follows that numbers them. Calls are resolved in that run.
         let node = if parser.numbered.is_none() || plain_groups { parser.resolve_calls(node)? } else { node };
         let captures = if plain_groups { parser.plain } else { parser.slots.len() };
         let slots = parser.slots.clone();
@@ -211,7 +213,7 @@ impl<'d> Parser<'d> {
         Ok((parser, parsed))
     }
 
-    /// The whole text of `frame`.
+    /// Parses the whole text of `frame`.
     fn text(&mut self, frame: usize, text: &str, options: Options) -> Result<Part> {
         let mut r = Reader { frame, text, at: 0, options, groups: 0 };
         self.alternatives(&mut r)
@@ -223,7 +225,7 @@ impl<'d> Parser<'d> {
         self.frames[frame].written.fault(at, &via, message)
     }
 
-    /// The names of the definitions from the outermost to `frame`.
+    /// Returns the names of the definitions from the outermost one to `frame`.
     fn chain(&self, mut frame: Option<usize>) -> Vec<Arc<str>> {
         let mut names = Vec::new();
         while let Some(index) = frame {
@@ -234,7 +236,7 @@ impl<'d> Parser<'d> {
         names
     }
 
-    /// Notes that the expression grows by `parts`.
+    /// Counts `parts` more parts of the expression. Fails beyond [`MAX_PARTS`].
     fn grow(&mut self, r: &Reader<'_>, at: usize, parts: usize) -> Result<()> {
         self.parts += parts;
         if self.parts > MAX_PARTS {
@@ -244,22 +246,22 @@ impl<'d> Parser<'d> {
         Ok(())
     }
 
-    /// Notes that something opens at `at` in which others can stand.
+    /// Counts one more open group, reference or class at `at`.
     fn enter(&mut self, r: &Reader<'_>, at: usize) -> Result<()> {
         self.open += 1;
         self.check_nesting(r, at, 0)
     }
 
-    /// Whether `levels` may stand in what is open.
+    /// Checks that `levels` more levels may be nested here.
     fn check_nesting(&self, r: &Reader<'_>, at: usize, levels: usize) -> Result<()> {
         if self.open + levels > MAX_NESTING {
-            let message = format!("groups stand in each other more than {MAX_NESTING} deep");
+            let message = format!("groups are nested more than {MAX_NESTING} deep");
             return Err(self.fault(r.frame, at, &message));
         }
         Ok(())
     }
 
-    /// Adds a capture for the field `name` (which stands at `at`).
+    /// Adds a capture for the field `name`, which is written at `at`.
     fn slot(&mut self, frame: usize, at: usize, name: &str, kind: Option<(usize, &str)>) -> Result<usize> {
         if self.plain_groups || self.slots.len() == MAX_SLOTS {
             return Err(self.fault(frame, at, &format!("a pattern can have {MAX_SLOTS} fields at most")));
@@ -274,7 +276,7 @@ impl<'d> Parser<'d> {
     }
 }
 
-/// A part of the tree, and how many levels of groups and of repeats stand in it.
+/// A parsed node, and the number of levels of groups and repeats in it.
 struct Part {
     node: Node,
     levels: usize,
@@ -289,7 +291,7 @@ impl<'t> Reader<'t> {
         self.rest().chars().next()
     }
 
-    /// Passes over `text` if it stands here.
+    /// Consumes `text` if it comes next. Returns whether it did.
     fn eat(&mut self, text: &str) -> bool {
         let found = self.rest().starts_with(text);
         if found {

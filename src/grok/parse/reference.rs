@@ -1,4 +1,4 @@
-//! References to definitions: `%{NAME}`, `%{NAME:field:type}`, `%{NAME=regex}`.
+//! Parses references to definitions: `%{NAME}`, `%{NAME:field:type}`, `%{NAME=regex}`.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::grok::parse::{Frame, MAX_DEPTH, Parser, Part, Reader};
 use crate::grok::pattern_file::{Definition, is_name_char};
 
 impl Parser<'_> {
-    /// The reference that begins here, as a group of its own.
+    /// Parses the reference that starts here. It becomes a group of its own.
     pub(super) fn reference(&mut self, r: &mut Reader<'_>) -> Result<Part> {
         let (frame, at) = (r.frame, r.at);
         let start = at + 2;
@@ -31,7 +31,7 @@ impl Parser<'_> {
         if made {
             self.define(r, own + 1, name, rest);
         } else if field.is_none() && !rest.is_empty() && !rest.starts_with(' ') {
-            // Logstash takes no notice of what follows a blank, %{NAME - a remark}, or a field.
+            // Logstash ignores everything after a blank, `%{NAME - a remark}`, and everything after a field.
             return Err(self.fault(frame, r.at, "a name is followed by }, by :field or by =definition"));
         }
         let definition = self.definition(frame, start, name)?;
@@ -57,21 +57,21 @@ impl Parser<'_> {
         Ok(Part { node, levels: levels + 1 })
     }
 
-    /// The capture of `%{name:field}` and `%{name:field:type}`.
+    /// Adds the capture of `%{name:field}` or `%{name:field:type}`.
     fn field_slot(&mut self, frame: usize, at: usize, field: &str, name: &str) -> Result<usize> {
         let (path, kind) = match field.split_once(':') {
             Some((path, kind)) => (path, Some((at + path.len() + 1, kind))),
             None => (field, None),
         };
         let slot = self.slot(frame, at, path, kind)?;
-        // To Logstash, the group is called as the reference is written.
+        // In Logstash, the group has the text of the reference as its name.
         let name = format!("{name}:{field}");
         self.slots[slot].name.clone_from(&name);
         self.named.push((name, slot));
         Ok(slot)
     }
 
-    /// Adds the definition `text`, which stands at `at`, for what follows.
+    /// Adds the definition `text`, which is written at `at`. The rest of the pattern can use it.
     fn define(&mut self, r: &Reader<'_>, at: usize, name: &str, text: &str) {
         let place = &self.frames[r.frame].written.place;
         let place = format!("{place}, definition of {name} at character {}", r.text[..at].chars().count() + 1);
@@ -80,7 +80,7 @@ impl Parser<'_> {
         self.own.insert(Arc::clone(&definition.name), definition);
     }
 
-    /// The definition of `name`, used at `at`.
+    /// Returns the definition of `name`, which is used at `at`.
     fn definition(&self, frame: usize, at: usize, name: &str) -> Result<Definition> {
         let Some(definition) = self.own.get(name).or_else(|| self.definitions.get(name)) else {
             let hint = did_you_mean(name, self.definitions.keys().map(|name| &**name));
@@ -98,8 +98,8 @@ impl Parser<'_> {
     }
 }
 
-/// Reads the field and the type that stand here. Of characters that Logstash does not know in them, it ignores the
-/// first and all that follow: `%{INT:[error][code]?}`.
+/// Reads the field and the type. They end at the first character that Logstash does not allow in them. Logstash ignores
+/// that character and the rest: `%{INT:[error][code]?}`.
 fn field<'t>(r: &mut Reader<'t>) -> &'t str {
     let known =
         |c: char| c.is_alphanumeric() || matches!(c, '@' | '[' | ']' | '_' | ':' | '.' | '-' | '\\' | '^' | '`');
@@ -109,7 +109,7 @@ fn field<'t>(r: &mut Reader<'t>) -> &'t str {
     field
 }
 
-/// Where the brace stands that ends a definition: those in it are in pairs.
+/// Returns the position of the brace that ends a definition. Braces inside it are in pairs.
 fn closing_brace(text: &str) -> Option<usize> {
     let mut open = 0;
     let mut escaped = false;

@@ -1,4 +1,4 @@
-//! Alternatives, sequences and quantifiers.
+//! Parses alternatives, sequences and quantifiers.
 
 use crate::core::error::Result;
 use crate::grok::ast::{Look, Node};
@@ -6,13 +6,13 @@ use crate::grok::parse::{Parser, Part, Reader};
 use crate::grok::set::Set;
 use crate::grok::unicode;
 
-/// The greatest repeat count; PCRE2's.
+/// The highest repeat count. The limit is PCRE2's.
 const MAX_REPEAT: u32 = 65_535;
 
-/// What a quantifier would repeat.
+/// The node that the next quantifier repeats.
 struct Atom {
     part: Part,
-    /// Whether it is a repeat already, of a quantifier that stood before.
+    /// Whether it is already a repeat, because a quantifier has been read.
     quantified: bool,
 }
 
@@ -26,7 +26,7 @@ struct Quantifier {
 }
 
 impl Parser<'_> {
-    /// What stands between here and the end of the group or of the text.
+    /// Parses everything up to the end of the group or of the text.
     pub(super) fn alternatives(&mut self, r: &mut Reader<'_>) -> Result<Part> {
         let mut branches = self.branches(r)?;
         if branches.len() == 1 {
@@ -36,7 +36,7 @@ impl Parser<'_> {
         Ok(Part { node: Node::Alternate(branches.into_iter().map(|part| part.node).collect()), levels })
     }
 
-    /// The same, one by one.
+    /// Like `alternatives`, but returns each alternative on its own.
     pub(super) fn branches(&mut self, r: &mut Reader<'_>) -> Result<Vec<Part>> {
         let mut branches = vec![self.sequence(r)?];
         while r.peek() == Some('|') {
@@ -83,7 +83,7 @@ impl Parser<'_> {
             }
             let part = self.atom(r, c)?;
             self.mark(r, at, c);
-            // A text without parts still costs time.
+            // Even a text without parts costs time, so each atom counts.
             self.grow(r, at, 1)?;
             if let Some(atom) = last.replace(Atom { part, quantified: false }) {
                 levels = levels.max(atom.part.levels);
@@ -128,7 +128,7 @@ impl Parser<'_> {
         Ok(Atom { part: Part { node, levels }, quantified: true })
     }
 
-    /// The quantifier that stands here, if one does.
+    /// Reads the quantifier that comes next, if there is one.
     fn quantifier(&self, r: &Reader<'_>) -> Result<Option<Quantifier>> {
         let rest = r.rest();
         let (length, (min, max), exact, simple) = match rest.as_bytes().first() {
@@ -151,7 +151,8 @@ impl Parser<'_> {
         Ok(Some(Quantifier { length, min, max, greedy: !lazy, possessive }))
     }
 
-    /// The numbers of an interval; an empty one before the comma is 0, one behind it has no end.
+    /// Parses the numbers of an interval. A missing number before the comma is 0; a missing one after it means no
+    /// limit.
     fn counts(&self, r: &Reader<'_>, min: &str, max: &str) -> Result<(u32, Option<u32>)> {
         let number = |digits: &str| match digits.parse::<u32>() {
             Ok(number) if number <= MAX_REPEAT => Ok(number),
@@ -166,13 +167,13 @@ impl Parser<'_> {
     }
 }
 
-/// One character that stands for itself.
+/// Returns a node for a literal character.
 pub(super) fn character(r: &Reader<'_>, c: char) -> Node {
     let set = Set::one(c);
     Node::set(if r.options.fold { unicode::fold(&set) } else { set })
 }
 
-/// A repeat count `{n}`, `{n,}`, `{n,m}` or `{,m}` at the beginning of `rest`: its length and its numbers.
+/// Reads a repeat count `{n}`, `{n,}`, `{n,m}` or `{,m}` at the start of `rest`. Returns its length and its numbers.
 fn interval(rest: &str) -> Option<(usize, &str, &str)> {
     let (inner, _) = rest.strip_prefix('{')?.split_once('}')?;
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());

@@ -2,16 +2,18 @@
 //!
 //! # Bytes and characters
 //!
-//! A line is bytes. A line of ASCII runs on a program that knows bytes only, which is the fast one. A line of valid
-//! UTF-8 beyond ASCII runs on a second program that knows characters. A pattern of which one of the two does not compile is
-//! refused. A line that is not valid UTF-8 runs on the first program again, where each byte
-//! counts as one character, unless the pattern names characters beyond ASCII in a class; then a match does not reach
-//! over an invalid byte. Wherever it runs, a span is in bytes of the line.
+//! A line is bytes. A line of ASCII runs on a program that knows only bytes, because that program is faster. A line of
+//! valid UTF-8 with characters beyond ASCII runs on a second program, which knows characters. A pattern is refused if
+//! one of the two programs does not compile.
+//!
+//! A line that is not valid UTF-8 runs on the first program, and each byte counts as one character. The exception is a
+//! pattern with characters beyond ASCII in a class. It runs on the second program, and no match contains an invalid
+//! byte. All spans are in bytes of the line.
 //!
 //! # Limits
 //!
-//! A match gives up after [`STEPS`] steps of back-tracking, or when it needs more than [`STACK`] bytes to remember where
-//! to return to. That is not an error of the program but an outcome of the line.
+//! A match is given up after [`STEPS`] backtracking steps, or if backtracking needs more than [`STACK`] bytes of
+//! memory. That is an outcome of the line, not an error of the program.
 
 mod print;
 
@@ -21,25 +23,27 @@ use crate::grok::Span;
 use crate::grok::parse::Parsed;
 use crate::grok::pcre::print::{Alphabet, print};
 
-/// Steps of back-tracking a line may cost: PCRE2's match limit, which its JIT compiler honours too. Measured, a step
-/// takes 0.8 to 1.2 ns, so that the worst line costs 5 ms; a sound line of 1 MiB may take four steps a byte.
+/// The most backtracking steps for a line: PCRE2's match limit, which its JIT compiler honours too. A step takes 0.8 to
+/// 1.2 ns (measured), so the worst line costs 5 ms. A valid line of 1 MiB may take four steps per byte.
 const STEPS: u32 = 4_000_000;
 
-/// Memory for back-tracking in the JIT-compiled program, in bytes, for each matcher. It is reserved as address space
-/// and becomes real memory only as far as a line needs it: never with the stock, and `(?:a|b)*` takes 8 bytes a round.
+/// The memory for backtracking in the JIT-compiled program, in bytes, for each matcher. It is reserved as address
+/// space. It becomes real memory only as far as a line needs it. The built-in definitions never need it; `(?:a|b)*`
+/// takes 8 bytes per round.
 const STACK: usize = 4 << 20;
 
 /// An expression compiled for PCRE2.
 pub(super) struct Program {
     bytes: Regex,
-    /// For characters.
+    /// The program for characters.
     text: Regex,
-    /// The groups that hold each capture; empty when capture `n` is held by group `n + 1`, as it is without calls.
+    /// For each capture, the numbers of the PCRE2 groups that hold it. The list is empty if group `n + 1` holds capture
+    /// `n`; that is always so without calls.
     groups: Vec<Vec<usize>>,
     beyond_ascii: bool,
 }
 
-/// What one thread needs to run a [`Program`].
+/// The working memory that one thread needs to run a [`Program`].
 pub(super) struct Memory {
     bytes: CaptureLocations,
     text: Option<CaptureLocations>,
@@ -52,7 +56,7 @@ pub(super) struct Found<'m> {
 }
 
 impl Program {
-    /// Compiles what was parsed; an error is in the engine's words.
+    /// Compiles `parsed`. An error has PCRE2's message.
     pub(super) fn new(parsed: &Parsed) -> Result<Program, String> {
         let printed = print(&parsed.expression, Alphabet::Bytes);
         let in_order = printed.groups.iter().enumerate().all(|(slot, groups)| groups[..] == [slot + 1]);
@@ -73,7 +77,7 @@ impl Program {
         Memory { bytes: self.bytes.capture_locations(), text: None }
     }
 
-    /// Looks for the leftmost match. The error is the reason why the line was given up.
+    /// Searches for the leftmost match. An error says why the line was given up.
     #[inline]
     pub(super) fn captures<'m>(&'m self, memory: &'m mut Memory, line: &[u8]) -> Result<Option<Found<'m>>, String> {
         if !line.is_ascii() {
@@ -82,7 +86,7 @@ impl Program {
         self.run(&self.bytes, &mut memory.bytes, line)
     }
 
-    /// The same for a line beyond ASCII.
+    /// Like `captures`, for a line with bytes beyond ASCII.
     #[cold]
     fn captures_text<'m>(&'m self, memory: &'m mut Memory, line: &[u8]) -> Result<Option<Found<'m>>, String> {
         if !self.beyond_ascii && std::str::from_utf8(line).is_err() {
@@ -108,7 +112,7 @@ impl Program {
 }
 
 impl Found<'_> {
-    /// Where the capture of `slot` stands. Of a group that is called, the one that stands last.
+    /// Returns the span of capture `slot`. For a called group, it is the span with the greatest start.
     #[inline]
     pub(super) fn span(&self, slot: usize) -> Span {
         let found = match self.groups.is_empty() {
@@ -127,16 +131,16 @@ impl Found<'_> {
     }
 }
 
-/// The text given to PCRE2 for bytes.
+/// Returns the text that PCRE2 compiles for lines of bytes.
 pub(super) fn expression(parsed: &Parsed) -> String {
     print(&parsed.expression, Alphabet::Bytes).text
 }
 
-/// The oldest PCRE2 that understands the programs for characters. `build.rs` refuses to link an older one; a shared
-/// library may be exchanged later.
+/// The oldest PCRE2 that understands the programs for characters. `build.rs` refuses to link an older one, but a shared
+/// library can be replaced after the build.
 const OLDEST: (u32, u32) = (10, 43);
 
-/// Whether the engine that is linked, of this `version`, will do.
+/// Checks that the linked PCRE2, of this `version`, is new enough.
 fn check_version(version: (u32, u32)) -> Result<(), String> {
     if version >= OLDEST {
         return Ok(());
@@ -148,12 +152,12 @@ fn check_version(version: (u32, u32)) -> Result<(), String> {
     ))
 }
 
-/// What stands before the expression: the newline that `^` and `$` know, and the limit.
+/// Returns the text before the expression: it sets the newline for `^` and `$`, and the match limit.
 fn start_verbs() -> String {
     format!("(*NO_START_OPT)(*LF)(*LIMIT_MATCH={STEPS})")
 }
 
-/// Compiles `expression`. `.` matches a newline and `^` and `$` are line anchors, as in Logstash.
+/// Compiles `expression`. `.` matches a newline, and `^` and `$` are line anchors, as in Logstash.
 fn build(expression: &str, text: bool) -> Result<Regex, pcre2::Error> {
     RegexBuilder::new()
         .dotall(true)
@@ -170,12 +174,12 @@ fn reason(error: &pcre2::Error) -> String {
     // PCRE2_ERROR_MATCHLIMIT, PCRE2_ERROR_JIT_STACKLIMIT
     match error.code() {
         -47 => format!("matching took more than {STEPS} steps"),
-        -46 => format!("matching took more than {} MiB to back-track in", STACK >> 20),
+        -46 => format!("matching needed more than {} MiB of memory for backtracking", STACK >> 20),
         _ => plain_words(error),
     }
 }
 
-/// The engine's words without its own prefix.
+/// Returns PCRE2's message without its prefix.
 fn plain_words(error: &pcre2::Error) -> String {
     let words = error.to_string();
     words.rsplit_once(": ").map_or(words.clone(), |(_, last)| last.to_owned())
@@ -212,7 +216,7 @@ mod tests {
             (r"(?=^)*$+\A{2}", r"(?:(?=^))*(?:$)+(?:\A){2}", r"(?:(?=^))*(?:$)+(?:\A){2}"),
         ];
         for (pattern, bytes, text) in cases {
-            let library = Library::stock();
+            let library = Library::builtin();
             let parsed = parse(&Written::new("here", pattern), library.definitions()).expect(pattern);
             assert_eq!(print(&parsed.expression, Alphabet::Bytes).text, bytes);
             let short = print(&parsed.expression, Alphabet::Characters { short: true }).text;

@@ -1,8 +1,8 @@
-//! The tree as a text for PCRE2.
+//! Prints the tree as a text for PCRE2.
 //!
-//! Nothing is left to PCRE2's own idea of a class: a set is written as its code points. For a program that knows bytes
-//! only, a set is what it has of ASCII, and every byte beyond when it has raw bytes; a single character beyond ASCII is
-//! its bytes.
+//! The printer does not use PCRE2's definition of a class: it writes each set as code points. For a program of bytes, a
+//! set is its ASCII characters, and all bytes beyond ASCII if the set contains raw bytes. A single character beyond
+//! ASCII is written as its bytes.
 
 use std::fmt::Write;
 
@@ -10,34 +10,34 @@ use crate::grok::ast::{Expression, Look, Node};
 use crate::grok::set::Set;
 use crate::grok::unicode::{posix, scalars};
 
-/// The text, and which groups of it hold each capture: several where a group is called.
+/// The printed text, and for each capture the numbers of the groups that hold it. A called group has several.
 pub(super) struct Printed {
     pub(super) text: String,
     pub(super) groups: Vec<Vec<usize>>,
 }
 
-/// Where a node stands, which tells whether it needs parentheses.
+/// The place of a node in the text. It tells whether the node needs parentheses.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 enum Place {
-    /// In parentheses, or nothing else is there.
+    /// Alone, or in parentheses.
     Whole,
-    /// Beside others.
+    /// In a sequence.
     Part,
     /// Before a quantifier.
     Repeated,
 }
 
-/// What a program takes a line for.
+/// The units that a program reads a line in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alphabet {
     Bytes,
     Characters {
-        /// Whether the text is to be short, which PCRE2 understands from 10.43 on.
+        /// Whether the text uses a short form, which PCRE2 understands from 10.43 on.
         short: bool,
     },
 }
 
-/// Writes `expression`.
+/// Prints `expression`.
 pub(super) fn print(expression: &Expression, alphabet: Alphabet) -> Printed {
     let mut groups = vec![Vec::new(); expression.captures];
     let mut count = 0;
@@ -48,7 +48,7 @@ pub(super) fn print(expression: &Expression, alphabet: Alphabet) -> Printed {
     Printed { text: printer.out, groups }
 }
 
-/// Numbers the groups in the order in which they are written.
+/// Numbers the groups in the order in which they are printed.
 fn number(node: &Node, count: &mut usize, groups: &mut [Vec<usize>]) {
     match node {
         Node::Empty | Node::Set(_) | Node::Look(_) | Node::Backreference { .. } | Node::Foreign(_) => {}
@@ -71,7 +71,7 @@ fn number(node: &Node, count: &mut usize, groups: &mut [Vec<usize>]) {
 struct Printer<'a> {
     out: String,
     groups: &'a [Vec<usize>],
-    /// Groups written so far.
+    /// Number of groups printed so far.
     group: usize,
     alphabet: Alphabet,
 }
@@ -119,7 +119,7 @@ impl Printer<'_> {
         }
     }
 
-    /// Writes what `inside` writes, in a group if it `needs` one.
+    /// Prints what `inside` prints, in a group if it `needs` one.
     fn enclosed(&mut self, needs: bool, opening: &str, inside: impl FnOnce(&mut Self)) {
         if needs {
             self.out.push_str(opening);
@@ -139,7 +139,7 @@ impl Printer<'_> {
         }
     }
 
-    /// `(?>…)`, or the possessive quantifier that is the same.
+    /// Prints `(?>…)`, or the equivalent possessive quantifier.
     fn atomic(&mut self, node: &Node, place: Place) {
         if let Node::Repeat { node, min: min @ 0..=1, max: None, greedy: true } = node {
             return self.enclosed(place == Place::Repeated, "(?:", |this| {
@@ -148,8 +148,8 @@ impl Printer<'_> {
                 this.out.push('+');
             });
         }
-        // PCRE2 (10.46) takes `A*` in `A*(?>(?:bc)?)A` for possessive: where an atomic group can end with a group that
-        // need not match, it does not look at what follows. It does not look into a group that begins like this.
+        // PCRE2 (10.46) wrongly treats `A*` in `A*(?>(?:bc)?)A` as possessive. If an atomic group can end with an
+        // optional group, PCRE2 ignores what follows it. PCRE2 does not look into a group that starts with `(?=)`.
         let opening = if has_optional_group(node) { "(?>(?=)" } else { "(?>" };
         self.enclosed(true, opening, |this| this.node(node, Place::Whole));
     }
@@ -170,12 +170,12 @@ impl Printer<'_> {
         self.groups.get(slot).cloned().unwrap_or_default()
     }
 
-    /// The last of the captures is tried first, as in Oniguruma.
+    /// Prints a back-reference. The last of the captures is tried first, as in Oniguruma.
     fn back_reference(&mut self, slots: &[usize]) {
         let mut alternatives = Vec::new();
         for slot in slots.iter().rev() {
             let nothing = "(?!)".to_owned();
-            // Of a group that is called, the last one that took part holds its text.
+            // For a called group, the last group that took part holds the text.
             let text = self.groups_of(*slot).iter().fold(nothing, |rest, group| match rest.as_str() {
                 "(?!)" => format!("\\g{{{group}}}"),
                 _ => format!("(?({group})\\g{{{group}}}|{rest})"),
@@ -195,7 +195,7 @@ impl Printer<'_> {
             self.out.push(')');
             return;
         }
-        // Any of the groups, or none of them.
+        // `any` matches if one of the groups took part, `none` if no group did.
         let any = groups.iter().fold("(?!)".to_owned(), |rest, group| format!("(?({group})|{rest})"));
         let none = groups.iter().fold(String::new(), |rest, group| format!("(?({group})(?!)|{rest})"));
         self.out.push_str("(?:");
@@ -227,7 +227,7 @@ impl Printer<'_> {
         if set.contains_raw() { self.class(&set.negate(), true) } else { self.class(set, false) }
     }
 
-    /// The few characters of `set` as alternatives of bytes.
+    /// Prints the few characters of `set` as alternatives of bytes.
     fn spelled(&mut self, set: &Set) {
         let characters: Vec<String> =
             scalars(set.as_ranges()).flat_map(|(low, high)| low..=high).map(String::from).collect();
@@ -267,7 +267,8 @@ impl Printer<'_> {
         self.out.push(']');
     }
 
-    /// An escape for the class. Compiled, a class takes 33 bytes and an escape one; an expression can have 64 KiB.
+    /// Returns an escape that means the same as the class. In PCRE2's compiled form, a class takes 33 bytes, and an
+    /// escape takes one byte. An expression can have 64 KiB.
     fn shorthand(&self, set: &Set, negated: bool) -> Option<&'static str> {
         let known = match self.alphabet {
             Alphabet::Bytes => &SHORTHANDS[..],
@@ -291,7 +292,7 @@ impl Printer<'_> {
             c if c.is_ascii_alphanumeric() || matches!(c, ' ' | '_') => write!(self.out, "{c}"),
             c if c.is_ascii_graphic() => write!(self.out, "\\{c}"),
             c if c.is_ascii() => write!(self.out, "\\x{:02x}", u32::from(c)),
-            // Among bytes, a quantifier would repeat the last of them only.
+            // In a program of bytes, a quantifier would repeat only the last byte.
             c if self.alphabet != Alphabet::Bytes => write!(self.out, "{c}"),
             c => write!(self.out, "(?:{c})"),
         };
@@ -300,15 +301,15 @@ impl Printer<'_> {
 
 type Ranges = &'static [(u32, u32)];
 
-/// Escapes that mean these sets for bytes. The first two mean them for characters as well, where the expression begins
-/// with `(?aDaS)`; `\w` cannot be one of them, because `\b` would go with it.
+/// Escapes that mean these sets in a program of bytes. The first two mean the same in a program of characters that
+/// starts with `(?aDaS)`. `\w` cannot be used there, because the option would change `\b` as well.
 const SHORTHANDS: [(&str, &str, Ranges); 3] = [
     ("\\d", "\\D", &[(0x30, 0x39)]),
     ("\\s", "\\S", &[(0x09, 0x0d), (0x20, 0x20)]),
     ("\\w", "\\W", &[(0x30, 0x39), (0x41, 0x5a), (0x5f, 0x5f), (0x61, 0x7a)]),
 ];
 
-/// Classes that would be hundreds of ranges long, as PCRE2 can say them.
+/// Large classes, hundreds of ranges long, and the PCRE2 properties that mean the same.
 const NAMED: [(&str, &str); 6] = [
     ("alpha", r"\p{Alphabetic}"),
     ("alnum", r"\p{Alphabetic}\p{Nd}"),
@@ -318,22 +319,23 @@ const NAMED: [(&str, &str); 6] = [
     ("word", r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}"),
 ];
 
-/// Whether `set`, which has `beyond` beyond ASCII, has all of the class and beyond ASCII no more.
+/// Returns whether `set` contains the whole class `name` and has no other characters beyond ASCII. `beyond` is the part
+/// of `set` beyond ASCII.
 fn is_named(set: &Set, beyond: &Set, name: &str) -> bool {
-    // Few ranges are as short as a name.
+    // A name is not shorter than a few ranges.
     beyond.as_ranges().len() > 8
         && posix(name).is_some_and(|class| {
             class.intersect(&Set::ranges([(0x80, Set::LAST)])) == *beyond && class.intersect(set) == *class
         })
 }
 
-/// Whether something in `node` that may be written as a group need not match.
+/// Returns whether `node` contains something optional that may be printed as a group.
 fn has_optional_group(node: &Node) -> bool {
     match node {
         Node::Empty | Node::Set(_) | Node::Look(_) | Node::Backreference { .. } | Node::Foreign(_) => false,
         Node::Concat(nodes) | Node::Alternate(nodes) => nodes.iter().any(has_optional_group),
         Node::Repeat { node, .. } => match &**node {
-            // Among bytes, a character beyond ASCII is a group.
+            // In a program of bytes, a character beyond ASCII is a group.
             Node::Set(set) => !set.contains_raw() && !set.is_disjoint(&Set::ranges([(0x80, Set::LAST)])),
             _ => true,
         },

@@ -1,4 +1,4 @@
-//! What the stock captures, beside what the well-known definitions of the same names capture.
+//! Compares the captures of the built-in definitions with those of the well-known definitions of the same names.
 
 use rayon::prelude::*;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use super::Pattern;
 use super::golden::{document, references};
 use super::golden_lines::{Case, by_pattern, well_known};
 
-/// Golden lines that use a definition of ours alone, or one that we have in both sets and others in one, are left out.
+/// Leaves out golden lines that use a definition which the other set lacks.
 #[test]
 #[ignore = "needs the well-known definitions: run ./test"]
 fn golden_lines_give_what_the_well_known_definitions_give_unless_they_say_why_not() {

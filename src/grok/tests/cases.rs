@@ -1,12 +1,12 @@
-//! Cases from elsewhere: what Logstash captures, to be compared with what the stock captures.
+//! Runs cases from elsewhere: compares what Logstash captures with what the built-in definitions capture.
 //!
 //! | variable | meaning |
 //! |---|---|
 //! | `LOGATOR_GROK_CASES` | a file of JSON lines: `id`, `pattern`, `ecs` (`legacy` or `ecs-v1`), `input`, `expected` |
-//! | `LOGATOR_GROK_PATTERNS` | a folder with the folders `legacy` and `ecs-v1` of pattern files, to be used in the place of the stock |
+//! | `LOGATOR_GROK_PATTERNS` | a folder with the folders `legacy` and `ecs-v1` of pattern files, used instead of the built-in definitions |
 //!
-//! A line that must not match has `_grokparsefailure` in what is expected. Without the first variable the golden lines
-//! of the stock are run through the same comparison, so that it cannot rot.
+//! A line that must not match has `_grokparsefailure` in `expected`. Without the first variable, the same comparison
+//! runs on the golden lines of the built-in definitions, so that its code is always tested.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -42,10 +42,10 @@ fn cases() -> Vec<Case> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
 }
 
-/// The plain library and the ECS one.
+/// Returns the plain library and the ECS library.
 fn libraries() -> [Library; 2] {
     let Some(folder) = std::env::var_os("LOGATOR_GROK_PATTERNS").map(PathBuf::from) else {
-        return [Library::stock(), Library::stock_ecs()];
+        return [Library::builtin(), Library::builtin_ecs()];
     };
     ["legacy", "ecs-v1"].map(|name| {
         let mut library = Library::empty();

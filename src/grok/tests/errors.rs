@@ -1,11 +1,11 @@
-//! Errors of patterns: where, what, and the caret.
+//! Tests the errors of patterns: their place, their message, and the caret.
 
 use super::Library;
 use crate::core::error::Kind;
 
 const BEHIND: &str = "a look-behind can be 255 characters long at most, or 65535 when its length is fixed";
 
-/// A pattern and the error it gives: the sentence, and the offset of the caret.
+/// Each row: a pattern, the offset of the caret, and the message.
 #[test]
 fn a_wrong_pattern_is_shown_with_a_caret_under_the_fault() {
     let cases = [
@@ -34,7 +34,7 @@ fn a_wrong_pattern_is_shown_with_a_caret_under_the_fault() {
         ("a(?#b", 1, "this comment is not closed"),
         ("(?Xa)", 2, "a group of this kind is not known"),
         ("(?(1)a|b)", 3, "there is no group 1"),
-        ("(?(<x>)a|b)", 4, "no group (?<name>…) of this name stands before"),
+        ("(?(<x>)a|b)", 4, "no group (?<name>…) with this name stands before this place"),
         ("(?(a)b|c)", 3, "a condition is written (?(<name>)yes|no) or (?(1)yes|no)"),
         ("(a)(?(1)a|b|c)", 3, "a condition has two branches at most"),
         ("(?~a)", 0, "an absent operator is not supported"),
@@ -48,12 +48,12 @@ fn a_wrong_pattern_is_shown_with_a_caret_under_the_fault() {
         ("(a)\\k<-2>", 6, "there is no group -2"),
         ("(a)\\2", 3, "there is no group 2"),
         ("\\M-", 0, "\\c, \\C- and \\M- must be followed by an ASCII character"),
-        ("a(?<=b*)", 1, "a look-behind must have a greatest length"),
+        ("a(?<=b*)", 1, "a look-behind must have a maximum length"),
         ("(?<=a{1,256})", 0, BEHIND),
         ("(?<=ba{65535}{65535}{65535}{65535}{65535})", 0, BEHIND),
         ("a{65536}", 1, "a repeat count can be 65535 at most"),
         ("%{D=\\}", 0, "this %{ is not closed"),
-        ("a\\k<x>", 4, "no group (?<name>…) of this name stands before"),
+        ("a\\k<x>", 4, "no group (?<name>…) with this name stands before this place"),
         ("a\\kx", 1, "a back-reference is written \\k<name>"),
         ("\\u12", 0, "this is not the hexadecimal number of a character"),
         ("\\pL", 0, "a property is written \\p{Name}"),
@@ -62,7 +62,7 @@ fn a_wrong_pattern_is_shown_with_a_caret_under_the_fault() {
         ("a{3,2}", 1, "the first number of this repeat is greater than the second"),
         ("a\\p{Nix}b", 1, "there is no property \"Nix\""),
     ];
-    let library = Library::stock();
+    let library = Library::builtin();
     for (pattern, caret, message) in cases {
         let error = library.compile(pattern).expect_err(pattern);
         assert_eq!(error.kind(), Kind::Usage);
@@ -73,18 +73,18 @@ fn a_wrong_pattern_is_shown_with_a_caret_under_the_fault() {
 
 #[test]
 fn a_numbered_back_reference_beside_fields_says_what_to_do() {
-    let error = Library::stock().compile(r"(a)\1%{INT:n}").expect_err("it is wrong").to_string();
+    let error = Library::builtin().compile(r"(a)\1%{INT:n}").expect_err("it is wrong").to_string();
     assert!(error.contains(r"write \k<name>"), "{error}");
     assert!(error.ends_with("\n     ^"), "{error}");
     for pattern in [r"(?<x>a)\1", r"(?<x>a)(b)\k<-1>", r"(?<x>a)\g<1>", "(?<x>a)(?(1)b)"] {
-        let error = Library::stock().compile(pattern).expect_err("it is wrong").to_string();
+        let error = Library::builtin().compile(pattern).expect_err("it is wrong").to_string();
         assert!(error.contains(r"write \k<name>"), "{error}");
     }
 }
 
 #[test]
 fn a_fault_in_a_definition_names_its_file_its_line_and_the_way_to_it() {
-    let mut library = Library::stock();
+    let mut library = Library::builtin();
     let content = b"# mine\nINNER a(b\nMIDDLE x%{INNER}\n\nOUTER %{MIDDLE:m}\nRANGE c[z-a]d";
     library.add_definitions("dir/mine", content).expect("it is well formed");
     let error = |pattern| library.compile(pattern).expect_err("it is wrong").to_string();
@@ -101,7 +101,7 @@ fn a_fault_in_a_definition_names_its_file_its_line_and_the_way_to_it() {
 
 #[test]
 fn a_cycle_is_shown_as_the_chain_of_its_names() {
-    let mut library = Library::stock();
+    let mut library = Library::builtin();
     library.add_definitions("f", b"A %{B}\nB x%{C}\nC %{B}\nSELF %{SELF}").expect("it is well formed");
     let error = |pattern| library.compile(pattern).expect_err("it is wrong").to_string();
     assert_eq!(error("%{A}"), "f, line 3 (C): the pattern uses itself: B > C > B (used through A > B)\n  %{B}\n    ^");

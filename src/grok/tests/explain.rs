@@ -1,4 +1,4 @@
-//! How far lines got.
+//! Tests the reports of how far lines got.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ fn explainer(library: &Arc<Library>, pattern: &str) -> Explainer {
 }
 
 fn explained(pattern: &str, line: &str) -> Option<(String, u32, String)> {
-    let reached = explainer(&Arc::new(Library::stock()), pattern).explain(line.as_bytes())?;
+    let reached = explainer(&Arc::new(Library::builtin()), pattern).explain(line.as_bytes())?;
     Some((reached.matched(), reached.offset(), reached.failed()))
 }
 
@@ -25,11 +25,11 @@ fn the_longest_beginning_that_matches_is_told_and_the_part_that_does_not() {
         ("^login of %{WORD:who}", "logout of ada", "^", 0, "login of "),
         ("^a{2}b*?(?:c|d)\\]$", "aac] ", "^a{2}b*?(?:c|d)\\]", 4, "$"),
         ("[ab]x\\.y", "see ax,y", "[ab]x", 6, "\\."),
-        // It begins where the line matches, not at its beginning.
+        // The match may start anywhere in the line.
         ("%{INT:n} seconds", "took 17 minutes", "%{INT:n}", 7, " seconds"),
-        // Alternatives: the one that gets furthest.
+        // The report is about the alternative that got furthest.
         ("a1|b%{INT:n}c|d", "xb17d", "b%{INT:n}", 4, "c"),
-        // What follows options is under them.
+        // An option belongs to the parts after it.
         ("a(?i)bcd", "aBx", "a", 1, "(?i)bcd"),
         ("(?i)a|b", "x", "", 0, "(?i)a|b"),
         ("%{MINE=x%{INT:n}}y", "x12z", "%{MINE=x%{INT:n}}", 3, "y"),
@@ -49,11 +49,11 @@ fn definitions_with_fields_are_taken_apart() {
         assert!(matched.ends_with("\\[%{HTTPDATE:timestamp}\\] \"%{HTTPD_REQUEST}\" "), "{matched}");
         assert_eq!((offset, &failed[..]), (62, "(?:-|%{NUMBER:response})"), "{matched}");
     }
-    // Of definitions that are alternatives, the one that gets furthest.
+    // For a definition with alternatives, the report is about the alternative that got furthest.
     let line = "[Fri Dec 16 01:46:23 2005] [error [client 192.0.2.1] x";
     let (matched, offset, _) = explained("%{HTTPD_ERRORLOG}", line).unwrap();
     assert_eq!((&matched[..], offset > 20), ("\\[%{HTTPDERROR_DATE:timestamp}\\] \\[%{LOGLEVEL:loglevel}", true));
-    // A definition without fields is one thing.
+    // A definition without fields is one part.
     assert_eq!(
         explained("%{TIMESTAMP_ISO8601} x", "2024-02-03T04:05"),
         Some(("%{TIMESTAMP_ISO8601}".into(), 16, " x".into()))
@@ -63,9 +63,9 @@ fn definitions_with_fields_are_taken_apart() {
 
 #[test]
 fn what_cannot_be_taken_apart_is_not_explained() {
-    // Numbered groups cannot stand in a named one.
+    // A numbered group cannot be used inside a named group, so the beginnings do not compile.
     assert_eq!(explained("(a|b)\\1c", "aad"), None);
-    // The call is of a group that the beginning does not have.
+    // The called group is not in the beginning, so the beginning does not compile.
     assert_eq!(explained("a\\g<x>b(?<x>c)d", "acbd"), None);
 }
 
@@ -79,8 +79,8 @@ fn a_long_pattern_is_cut_between_characters() {
 }
 
 #[test]
-fn every_format_of_the_stock_can_be_explained() {
-    for library in [Library::stock(), Library::stock_ecs()].map(Arc::new) {
+fn every_built_in_format_can_be_explained() {
+    for library in [Library::builtin(), Library::builtin_ecs()].map(Arc::new) {
         for spec in library.specs() {
             let Some(pattern) = &spec.pattern else { continue };
             let mut explainer = explainer(&library, pattern);
@@ -97,7 +97,7 @@ fn every_format_of_the_stock_can_be_explained() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever lines came before, the answer is that of looking at one beginning after the other.
+    /// A search through all beginnings gives the same result, whatever lines came before.
     #[test]
     fn halving_finds_what_looking_at_all_beginnings_finds(
         lines in proptest::collection::vec("[ab 1]{0,6}", 1..6),
@@ -105,7 +105,7 @@ proptest! {
             prop_oneof!["[ab1 ]{1,2}", Just("%{INT:n}".to_owned()), Just("(?:a|b)".to_owned()), Just("[ab]+".to_owned()),
                         Just("%{WORD:w}?".to_owned()), Just("^".to_owned()), Just("(?=a)".to_owned())], 1..6),
     ) {
-        let library = Arc::new(Library::stock());
+        let library = Arc::new(Library::builtin());
         let text = parts.concat();
         let mut explainer = explainer(&library, &text);
         let whole = library.compile(&text).unwrap();

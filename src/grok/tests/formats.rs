@@ -1,31 +1,31 @@
-//! Formats: by name, from a directory, and by sampling.
+//! Tests formats: by name, from a directory, and by detection.
 
 use std::fs;
 
 use super::{Library, captures};
 use crate::grok::{DateRule, Field, FieldType, Rule};
 
-/// A library with one directory of these files added.
+/// Returns a library with a directory of these files added.
 fn with_dir(files: &[(&str, &str)]) -> Result<Library, String> {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     for (name, content) in files {
         fs::write(dir.path().join(name), content).expect("a file can be written");
     }
-    let mut library = Library::stock();
+    let mut library = Library::builtin();
     let shown = format!("{}/", dir.path().display());
     library.add_dir(dir.path()).map(|()| library).map_err(|error| error.to_string().replace(&shown, ""))
 }
 
 #[test]
-fn the_stock_has_the_formats_of_the_issue_in_their_order() {
-    let library = Library::stock();
+fn the_built_in_formats_are_those_of_the_issue_in_their_order() {
+    let library = Library::builtin();
     let names: Vec<&str> = library.formats().collect();
     assert_eq!(names, ["rfc5424", "syslog", "lighttpd", "combined", "nginx", "common", "ndjson"]);
 }
 
 #[test]
 fn a_format_brings_types_and_a_date() {
-    let format = Library::stock().format("combined").expect("it is in the stock");
+    let format = Library::builtin().format("combined").expect("it is built in");
     let Rule::Pattern(pattern) = &format.rule else { panic!("combined is a pattern") };
     assert_eq!((format.name.as_str(), pattern.name()), ("combined", "combined"));
     let kind = |name: &str| pattern.fields().iter().find(|field| field.path == [name]).map(Field::kind);
@@ -37,14 +37,14 @@ fn a_format_brings_types_and_a_date() {
 
 #[test]
 fn a_pattern_given_by_hand_is_a_format_without_a_date() {
-    let format = Library::stock().pattern("%{INT:n:int}").expect("it is well formed");
+    let format = Library::builtin().pattern("%{INT:n:int}").expect("it is well formed");
     assert_eq!(format.name, "%{INT:n:int}");
     assert!(format.date.is_none());
 }
 
 #[test]
 fn an_unknown_format_is_an_error_with_the_nearest_name_and_the_list() {
-    let error = Library::stock().format("combind").expect_err("it is unknown").to_string();
+    let error = Library::builtin().format("combind").expect_err("it is unknown").to_string();
     assert_eq!(
         error,
         "there is no format \"combind\"; did you mean combined? \
@@ -99,7 +99,7 @@ fn a_wrong_format_names_the_file_and_the_key() {
         ("[f]\njson = true\ndate = { field = 't', formats = [] }", "formats.toml, f.date.formats: no format is given"),
         (
             "[f]\njson = true\ntypes = { a = 'int' }",
-            "formats.toml, f.types: the members of a JSON object have types of their own",
+            "formats.toml, f.types: a format with json = true has no types, because the JSON object defines them",
         ),
         ("[f]\npattern = 'a(b'", "formats.toml, f.pattern: this ( is not closed\n  a(b\n   ^"),
     ];
@@ -112,18 +112,18 @@ fn a_wrong_format_names_the_file_and_the_key() {
 
 #[test]
 fn a_directory_that_is_not_there_is_a_usage_error() {
-    let error = Library::stock().add_dir("/nowhere/at/all".as_ref()).expect_err("it is not there");
+    let error = Library::builtin().add_dir("/nowhere/at/all".as_ref()).expect_err("it is not there");
     assert!(error.to_string().starts_with("the patterns directory /nowhere/at/all cannot be read: "), "{error}");
     assert_eq!(error.exit_code(), 2);
 }
 
 #[test]
 fn every_golden_line_is_detected_as_a_format_that_gives_the_same_fields() {
-    let library = Library::stock();
+    let library = Library::builtin();
     for spec in library.specs() {
         let lines: Vec<&[u8]> = spec.golden.iter().map(|golden| golden.line.as_bytes()).collect();
         let found = library.detect(&lines).map(|format| format.name);
-        // Where a host stands in two of three lines, the third is but a combined line with nothing in that place.
+        // Two of the three golden lines have a host. The third does not, so it is a line of the format combined.
         let expected = if spec.name == "lighttpd" { "combined" } else { &spec.name };
         let lines = if spec.name == "lighttpd" { &lines[..2] } else { &lines[..] };
         let alone = library.detect(lines).map(|format| format.name);
@@ -134,7 +134,7 @@ fn every_golden_line_is_detected_as_a_format_that_gives_the_same_fields() {
 
 #[test]
 fn auto_needs_half_of_the_sample_and_passes_over_empty_lines() {
-    let library = Library::stock();
+    let library = Library::builtin();
     let line = &b"192.0.2.4 - - [03/Feb/2024:04:05:06 +0000] \"GET / HTTP/1.0\" 200 2326"[..];
     let name = |lines: &[&[u8]]| library.detect(lines).map(|format| format.name);
     assert_eq!(name(&[line, b"", b"", b"", b"other"]).as_deref(), Some("common"));

@@ -1,8 +1,9 @@
-//! The stock: its golden lines in `tests/grok/*.toml`, and those of `formats.toml`.
+//! Tests the built-in definitions on the golden lines in `tests/grok/*.toml`, and the formats on the golden lines in
+//! `formats.toml`.
 //!
-//! A case is a pattern, a line and the document expected, which is left out when the line must not match. `ecs = true`
-//! runs it on the ECS stock. `differs` says where the definition that others know under the name gives something else:
-//! `agreement.rs` minds it.
+//! A case has a pattern, a line and the expected document. Without an expected document, the line must not match. `ecs
+//! = true` uses the built-in ECS definitions. `differs` says why the well-known definition of the same name gives a
+//! different document; `agreement.rs` checks that it does.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,14 +12,14 @@ use serde_json::Value;
 use super::golden_lines::{expected, golden_cases};
 use super::{Library, Pattern};
 use crate::document::CaptureEncoder;
+use crate::grok::builtin;
 use crate::grok::fault::Written;
 use crate::grok::format::is_json_object;
 use crate::grok::parse::parse;
 use crate::grok::pattern_file::is_name_char;
-use crate::grok::stock;
 use crate::grok::{FieldType, Rule};
 
-/// What `pattern` captures from `line`, as documents have it.
+/// Returns the document of what `pattern` captures from `line`.
 pub(super) fn document(pattern: &Pattern, line: &str) -> Option<Value> {
     let mut matcher = pattern.matcher();
     let captures = matcher.captures(line.as_bytes()).unwrap_or_else(|stopped| panic!("{stopped}"))?;
@@ -29,12 +30,12 @@ pub(super) fn document(pattern: &Pattern, line: &str) -> Option<Value> {
     Some(serde_json::from_slice(&json).expect("it is JSON"))
 }
 
-/// The names that `pattern` refers to.
+/// Returns the names of the definitions that `pattern` uses.
 pub(super) fn references(pattern: &str) -> impl Iterator<Item = &str> {
     pattern.split("%{").skip(1).map(|rest| &rest[..rest.find(|c| !is_name_char(c)).unwrap_or(rest.len())])
 }
 
-/// The names that `files` define.
+/// Returns the names that `files` define.
 fn defined(files: &[(&str, &str)]) -> BTreeSet<String> {
     let definitions = files.iter().flat_map(|(name, content)| {
         crate::grok::pattern_file::parse(name, content.as_bytes()).unwrap_or_else(|error| panic!("{error}"))
@@ -42,7 +43,7 @@ fn defined(files: &[(&str, &str)]) -> BTreeSet<String> {
     definitions.map(|definition| definition.name().to_owned()).collect()
 }
 
-/// Numbers that are one in the first of their places only, because Logstash's own definitions have it so.
+/// Fields with several captures, where only the first one becomes a number. Logstash's own definitions do the same.
 const ALIKE: [&str; 13] = [
     "BACULA_LOG client.port",
     "BACULA_LOGLINE client.port",
@@ -60,9 +61,9 @@ const ALIKE: [&str; 13] = [
 ];
 
 #[test]
-fn every_stock_definition_compiles_and_its_numbers_are_numbers_in_every_place() {
+fn every_built_in_definition_compiles_and_its_numbers_are_numbers_in_every_place() {
     let mut alike = BTreeSet::new();
-    for library in [Library::stock(), Library::stock_ecs()] {
+    for library in [Library::builtin(), Library::builtin_ecs()] {
         let names: Vec<&str> = library.names().collect();
         assert!(names.len() > 90, "only {} definitions", names.len());
         for name in names {
@@ -78,8 +79,8 @@ fn every_stock_definition_compiles_and_its_numbers_are_numbers_in_every_place() 
 }
 
 #[test]
-fn every_stock_definition_can_do_with_bytes() {
-    for library in [Library::stock(), Library::stock_ecs()] {
+fn every_built_in_definition_can_do_with_bytes() {
+    for library in [Library::builtin(), Library::builtin_ecs()] {
         for name in library.names() {
             let written = Written::new("test", format!("%{{{name}}}"));
             let parsed = parse(&written, library.definitions()).unwrap_or_else(|error| panic!("{error}"));
@@ -90,8 +91,8 @@ fn every_stock_definition_can_do_with_bytes() {
 
 #[test]
 fn every_definition_has_golden_lines_and_they_give_their_documents() {
-    let libraries = [Library::stock(), Library::stock_ecs()];
-    let mut untried = [defined(stock::PLAIN), defined(stock::ECS)];
+    let libraries = [Library::builtin(), Library::builtin_ecs()];
+    let mut untried = [defined(builtin::PLAIN), defined(builtin::ECS)];
     let (mut faults, mut compiled) = (Vec::new(), HashMap::new());
     let cases = golden_cases();
     let ran = cases.len();
@@ -125,7 +126,7 @@ fn every_definition_has_golden_lines_and_they_give_their_documents() {
 
 #[test]
 fn golden_lines_of_the_formats_give_their_documents() {
-    let libraries = [Library::stock(), Library::stock_ecs()];
+    let libraries = [Library::builtin(), Library::builtin_ecs()];
     let specs = libraries.iter().flat_map(|library| library.specs().iter().map(move |spec| (library, spec)));
     let mut ran = 0;
     for (library, spec) in specs {

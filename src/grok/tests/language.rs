@@ -1,4 +1,4 @@
-//! The language: references, fields, types, and what Oniguruma means by its syntax.
+//! Tests the language: references, fields, types, and Oniguruma's syntax.
 
 use super::{Library, captures, run};
 use crate::grok::{Field, FieldSlot, FieldType, Span};
@@ -32,7 +32,7 @@ fn references_inline_groups_and_nested_names_become_fields() {
 
 #[test]
 fn types_are_known_by_every_name_and_belong_to_the_capture_they_are_written_at() {
-    let pattern = Library::stock()
+    let pattern = Library::builtin()
         .compile("%{INT:a:int}%{INT:b:long}%{NUMBER:c:float}%{NUMBER:d:double}%{WORD:e:bool}%{WORD:f:boolean}%{DATA:g:date}%{IP:h:ip}%{INT:a:float}%{WORD:i}%{INT:i:int}")
         .expect("it is well formed");
     use FieldType::{Bool, Date, Float, Int, Ip};
@@ -45,7 +45,7 @@ fn types_are_known_by_every_name_and_belong_to_the_capture_they_are_written_at()
 
 #[test]
 fn types_inside_definitions_count_and_a_later_definition_replaces_an_earlier_one() {
-    let mut library = Library::stock();
+    let mut library = Library::builtin();
     library.add_definitions("mine", b"SIZE %{INT:size:int}\nINT [0-7]+").expect("it is well formed");
     let pattern = library.compile("%{SIZE}").expect("it is well formed");
     assert_eq!(pattern.name(), "SIZE");
@@ -57,7 +57,7 @@ fn types_inside_definitions_count_and_a_later_definition_replaces_an_earlier_one
 #[test]
 fn captures_written_alike_stand_together_and_all_but_the_first_are_marked() {
     let text = "%{INT:a:int} %{NUMBER:a:float} %{INT:a:int} (?<a>x) %{INT:a} %{INT:a:int - a remark}";
-    let pattern = Library::stock().compile(text).expect("it is well formed");
+    let pattern = Library::builtin().compile(text).expect("it is well formed");
     let slots: Vec<(usize, FieldType, bool)> =
         pattern.fields()[0].slots.iter().map(|slot| (slot.slot, slot.kind, slot.again)).collect();
     use FieldType::{Float, Int, Text};
@@ -66,7 +66,7 @@ fn captures_written_alike_stand_together_and_all_but_the_first_are_marked() {
     assert_eq!(slots, expected);
 }
 
-/// Each row: a pattern, a line, and what the group `x` captures, or no match.
+/// Each row: a pattern, a line, and what the group `x` captures, or that there is no match.
 #[test]
 fn the_syntax_means_what_it_means_to_oniguruma() {
     let cases: &[(&str, &str, Option<&str>)] = &[
@@ -159,7 +159,7 @@ fn the_syntax_means_what_it_means_to_oniguruma() {
         (r"(?<x>(?i)%{DAY})", "MON", Some("MON")),
     ];
     for &(pattern, line, expected) in cases {
-        let pattern = Library::stock().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
+        let pattern = Library::builtin().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
         let mut matcher = pattern.matcher();
         let slot = pattern.fields().iter().find(|field| field.path == ["x"]).expect("x is there").slots[0];
         let found =
@@ -179,15 +179,15 @@ fn a_definition_inside_a_pattern_holds_from_there_on() {
         ("%{WORD:a} %{WORD=[0-9]}%{WORD:x}", "a 123", "2"),
         (r"%{A=\}}%{A:x}", "}}", "}"),
         ("%{A=b%{INT}}%{A:x}", "b1b2", "b2"),
-        // It holds in definitions that are used later as well.
+        // The option also holds in definitions that are used after it.
         ("%{YEAR=y}%{DATE_EU:x}", "y31.12.y", "31.12.y"),
     ];
     for (pattern, line, expected) in cases {
-        let compiled = Library::stock().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
+        let compiled = Library::builtin().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
         let found = captures(&compiled, line.as_bytes()).unwrap_or_else(|| panic!("{pattern} must match {line}"));
         assert_eq!(found.last(), Some(&format!("x={expected}")), "{pattern} on {line}");
     }
-    let library = Library::stock();
+    let library = Library::builtin();
     library.compile("%{OCT=[0-7]}").expect("it is well formed");
     assert!(library.compile("%{OCT}").is_err(), "it holds in its own pattern only");
 }
@@ -213,7 +213,7 @@ fn the_latest_of_several_groups_of_a_name_is_the_one_referred_to() {
 
 #[test]
 fn a_line_that_is_not_utf8_is_matched_as_bytes() {
-    let library = Library::stock();
+    let library = Library::builtin();
     let compile = |text| library.compile(text).expect("it is well formed");
     let line = b"a \xff\xfe z";
     let pattern = compile("^%{WORD:a} (?<x>..) %{WORD:z}$");
@@ -221,7 +221,8 @@ fn a_line_that_is_not_utf8_is_matched_as_bytes() {
     let captures = matcher.captures(line).expect("no limit is hit").expect("it matches");
     let span = captures.span(1);
     assert_eq!((span.start, span.end), (2, 4));
-    // A pattern that names characters beyond ASCII in a class matches around the invalid bytes only.
+    // A pattern with characters beyond ASCII in a class can match before and after invalid bytes, but never includes
+    // one.
     let mut matcher = compile("(?<x>[äz])").matcher();
     let captures = matcher.captures(line).expect("no limit is hit").expect("it matches");
     assert_eq!((captures.span(0).start, captures.span(0).end), (5, 6));
@@ -229,7 +230,7 @@ fn a_line_that_is_not_utf8_is_matched_as_bytes() {
 
 #[test]
 fn one_matcher_takes_lines_of_every_kind_in_turn() {
-    let pattern = Library::stock().compile("^(?<x>.)(?<y>b)?$").expect("it is well formed");
+    let pattern = Library::builtin().compile("^(?<x>.)(?<y>b)?$").expect("it is well formed");
     let mut matcher = pattern.matcher();
     for (line, x, y) in
         [(&b"ab"[..], (0, 1), true), ("äb".as_bytes(), (0, 2), true), (b"\xffb", (0, 1), true), (b"a", (0, 1), false)]

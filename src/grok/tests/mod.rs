@@ -1,4 +1,4 @@
-//! Tests of the language, the stock and the formats.
+//! Tests of the language, the built-in definitions and the formats.
 
 mod agreement;
 mod cases;
@@ -12,8 +12,8 @@ mod limits;
 
 use super::{Field, Library, Pattern};
 
-/// What `pattern` captures from `line`, as `name=text` in the order of the fields; a repeated name gives several.
-/// `None` when the line does not match.
+/// Returns what `pattern` captures from `line`, as `name=text` in the order of the fields. A repeated name gives
+/// several entries. Returns `None` if the line does not match.
 fn captures(pattern: &Pattern, line: &[u8]) -> Option<Vec<String>> {
     let mut matcher = pattern.matcher();
     let captures = matcher.captures(line).expect("no limit is hit")?;
@@ -28,8 +28,8 @@ fn captures(pattern: &Pattern, line: &[u8]) -> Option<Vec<String>> {
     Some(pattern.fields().iter().flat_map(texts).collect())
 }
 
-/// The same for a pattern text on the stock.
+/// Compiles `pattern` with the built-in definitions, and returns what it captures from `line`.
 fn run(pattern: &str, line: &str) -> Option<Vec<String>> {
-    let pattern = Library::stock().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
+    let pattern = Library::builtin().compile(pattern).unwrap_or_else(|error| panic!("{error}"));
     captures(&pattern, line.as_bytes())
 }

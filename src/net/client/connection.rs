@@ -1,78 +1,84 @@
-//! One queue, as a worker sees it: a socket, and what to do when nothing comes out of it.
+//! The connection of a worker to one queue: requests, replies, and reconnects after a failure.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::{Address, HELLO};
+use crate::core::backoff::Backoff;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
+use crate::net::address::Address;
 use crate::net::endpoint::Endpoint;
 use crate::net::monitor::{self, Monitor, Report};
 use crate::net::wire::{self, Reply, Request};
-use crate::sink::backoff::Backoff;
 
-/// A worker without a queue says so after this time.
-const SAY_AFTER: Duration = Duration::from_secs(1);
+/// A worker without a queue tells the user after this time.
+const REPORT_AFTER: Duration = Duration::from_secs(1);
 
-/// How long a peer may take to introduce itself; then libzmq tries again.
-const INTRODUCTION: Duration = Duration::from_secs(10);
+/// How long a handshake may take. Then libzmq tries again.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What libzmq reports when one side uses keys and the other does not.
+/// How long a worker waits for the reply to its greeting. A slower queue learns about the worker from its first
+/// request.
+const HELLO: Duration = Duration::from_millis(500);
+
+/// The value of libzmq's report when one side uses keys and the other does not.
 const MECHANISM_MISMATCH: u32 = 0x1100_0002;
 
 /// A socket and its monitor.
-struct Line {
-    /// A DEALER that keeps to REQ's envelope: so a worker that is told to stop can still say goodbye over the
-    /// connection on which a question of it waits, and what is handed out meanwhile goes back at once.
+struct OpenSocket {
+    /// A DEALER socket that sends the same frames as REQ. REQ cannot send while it waits for a reply, and a DEALER can:
+    /// a worker that is told to stop can say BYE while its RESERVE waits. The queue then takes back at once a batch
+    /// that it has just handed out.
     socket: zmq::Socket,
     monitor: Monitor,
-    /// Somebody accepted the connection.
+    /// Whether the connection was accepted.
     reached: bool,
-    /// The handshake is done, or a reply came.
+    /// Whether the handshake is done, or a reply has arrived.
     connected: bool,
-    /// A stop has cut the wait for a reply short, which may still come.
+    /// Whether a stop has ended the wait for a reply. The reply may still arrive.
     unanswered: bool,
 }
 
-/// How hard to try for a reply.
+/// How often to try until there is a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manner {
-    /// Until there is one, or a stop is requested.
-    Patient,
-    /// Once, unless a stop is requested.
-    Once,
-    /// Once, in spite of a stop, and saying nothing.
-    Farewell,
+pub(super) enum Retry {
+    /// Again and again, until there is a reply or a stop is requested.
+    UntilStopped,
+    /// Once. A stop ends the wait.
+    Never,
+    /// Once. A stop does not end the wait, and failures are not reported.
+    NeverDespiteStop,
 }
 
 enum Attempt {
     Reply(Reply),
-    Lost(Trouble),
+    Failed(Failure),
     Stopped,
 }
 
-/// Why there is no reply.
-enum Trouble {
-    /// The queue is not there, or not any more.
-    Absent(&'static str),
-    /// Somebody is there and the two do not come together. It is tried again all the same: people mend such things.
-    Refused(String),
+/// The reason why there is no reply.
+enum Failure {
+    /// The queue is not there, or has gone.
+    Unreachable(&'static str),
+    /// The peer and this worker have different keys or protocols. The worker tries again, because the user may correct
+    /// that.
+    Incompatible(String),
 }
 
-/// A queue.
+/// The connection to a queue.
 pub(super) struct Connection {
     context: zmq::Context,
     address: Address,
-    line: Option<Line>,
+    open_socket: Option<OpenSocket>,
     stop: Stop,
     say: Box<dyn Fn(String) + Send>,
-    /// It was said that the queue is gone.
+    /// Whether the user was told that the queue is gone.
     lost: bool,
-    /// What was said of why the two do not come together.
+    /// The incompatibilities that the user was told.
     refused: Vec<String>,
     backoff: Backoff,
-    /// It said that there is no more.
+    /// Whether the queue has said that there is no more work.
     pub(super) ended: bool,
 }
 
@@ -81,70 +87,70 @@ impl Connection {
         Connection {
             context,
             address,
-            line: None,
+            open_socket: None,
             stop,
             say,
             lost: false,
             refused: Vec::new(),
-            backoff: retries(),
+            backoff: new_backoff(),
             ended: false,
         }
     }
 
-    /// Whether there is, or may be, a connection.
+    /// Returns whether a socket is open. It may not be connected yet.
     pub(super) fn is_open(&self) -> bool {
-        self.line.is_some()
+        self.open_socket.is_some()
     }
 
     fn endpoint(&self) -> &Endpoint {
         &self.address.endpoint
     }
 
-    /// Lets the queue know that this worker is there, if the queue is there already.
+    /// Tells the queue about this worker, if the queue can be reached.
     pub(super) fn hello(&mut self) -> Result<()> {
-        self.request(&Request::Touch(Vec::new()), HELLO, Manner::Once).map(drop)
+        self.request(&Request::Touch(Vec::new()), HELLO, Retry::Never).map(drop)
     }
 
-    /// What to say of a reply that answers no question of ours.
+    /// Returns the error for a reply that does not fit the request.
     pub(super) fn unexpected(&self, reply: &Reply) -> Error {
         match reply {
             Reply::Error(_, sentence) => Error::wire(format!("{}: the queue refuses: {sentence}", self.endpoint())),
-            _ => Error::wire(format!("{}: the queue answers another question", self.endpoint())),
+            _ => Error::wire(format!("{}: the queue's reply does not fit the request", self.endpoint())),
         }
     }
 
-    /// Sends a request and returns the reply; `None` when stopped, or when there is none and `manner` does not insist.
-    /// `patience` is how long a queue that is connected may take.
-    pub(super) fn request(&mut self, request: &Request, patience: Duration, manner: Manner) -> Result<Option<Reply>> {
-        // Of two answers to the same question nobody could tell which is which.
+    /// Sends a request and returns the reply. Returns `None` after a stop, or if `retry` allows no further try.
+    /// `timeout` is how long a connected queue may take.
+    pub(super) fn request(&mut self, request: &Request, timeout: Duration, retry: Retry) -> Result<Option<Reply>> {
+        // With two RESERVE requests on one socket, nobody could tell which reply belongs to which request.
         let asks_again = matches!(request, Request::Reserve { .. });
-        let mut kept = self.line.take().filter(|line| !(asks_again && line.unanswered));
+        let mut kept = self.open_socket.take().filter(|open| !(asks_again && open.unanswered));
         loop {
-            let line = match kept.take() {
-                Some(line) => line,
-                None => match self.open(manner)? {
-                    Some(line) => line,
+            let open = match kept.take() {
+                Some(open) => open,
+                None => match self.open(retry)? {
+                    Some(open) => open,
                     None => return Ok(None),
                 },
             };
-            match self.attempt(line, request, patience, manner)? {
+            match self.attempt(open, request, timeout, retry)? {
                 Attempt::Reply(reply) => {
-                    self.backoff = retries();
+                    self.backoff = new_backoff();
                     self.refused.clear();
                     if std::mem::take(&mut self.lost) {
-                        (self.say)(format!("{}: the queue answers", self.endpoint()));
+                        (self.say)(format!("{}: the queue answers again", self.endpoint()));
                     }
                     return Ok(Some(reply));
                 }
                 Attempt::Stopped => return Ok(None),
-                Attempt::Lost(trouble) => {
-                    if manner != Manner::Farewell {
+                Attempt::Failed(trouble) => {
+                    if retry != Retry::NeverDespiteStop {
                         match trouble {
-                            Trouble::Absent(why) => self.say_lost(why),
-                            Trouble::Refused(why) => self.say_refused(why),
+                            Failure::Unreachable(why) => self.report_unreachable(why),
+                            Failure::Incompatible(why) => self.report_incompatible(why),
                         }
                     }
-                    if manner != Manner::Patient {
+                    if retry != Retry::UntilStopped {
                         return Ok(None);
                     }
                     let delay = self.backoff.next_delay();
@@ -158,39 +164,39 @@ impl Connection {
         }
     }
 
-    /// Waits, but no longer than until a stop.
+    /// Sleeps for `time`, or until a stop.
     fn pause(&self, time: Duration) {
         let mut items = [zmq::PollItem::from_fd(self.stop.descriptor(), zmq::POLLIN)];
         let _ = zmq::poll(&mut items, time.as_millis() as i64);
     }
 
-    /// Says once that the queue is not there.
-    fn say_lost(&mut self, why: &str) {
+    /// Tells the user once that the queue is not there.
+    fn report_unreachable(&mut self, why: &str) {
         if !std::mem::replace(&mut self.lost, true) {
             (self.say)(format!("{}: {why}; waiting for it", self.endpoint()));
         }
     }
 
-    /// Says why the two do not come together, when that is news.
-    fn say_refused(&mut self, why: String) {
+    /// Tells the user why the two sides are incompatible, unless the user was told the same before.
+    fn report_incompatible(&mut self, why: String) {
         self.lost = true;
         if !self.refused.contains(&why) {
-            (self.say)(format!("{}: {why}. It is tried again and again", self.endpoint()));
+            (self.say)(format!("{}: {why}. The worker tries again and again", self.endpoint()));
             self.refused.push(why);
         }
     }
 
-    /// Connects. Waits for a socket in the file system to appear: only then can its owner be checked. `None` when
-    /// stopped, or when there is nothing to connect to and `manner` does not insist.
-    fn open(&mut self, manner: Manner) -> Result<Option<Line>> {
+    /// Connects. First waits until the socket file appears, because only then its owner can be checked. Returns `None`
+    /// after a stop, or if there is no file and `retry` allows no further try.
+    fn open(&mut self, retry: Retry) -> Result<Option<OpenSocket>> {
         let started = Instant::now();
         let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(2));
         while !self.endpoint().check_owner()? {
-            if manner != Manner::Patient || self.stop.is_requested() {
+            if retry != Retry::UntilStopped || self.stop.is_requested() {
                 return Ok(None);
             }
-            if started.elapsed() > SAY_AFTER {
-                self.say_lost("no queue is there");
+            if started.elapsed() > REPORT_AFTER {
+                self.report_unreachable("there is no queue");
             }
             self.pause(backoff.next_delay());
         }
@@ -200,14 +206,14 @@ impl Connection {
         socket.set_ipv6(self.endpoint().is_ipv6()).map_err(failed)?;
         socket.set_reconnect_ivl(50).map_err(failed)?;
         socket.set_reconnect_ivl_max(2000).map_err(failed)?;
-        socket.set_handshake_ivl(INTRODUCTION.as_millis() as i32).map_err(failed)?;
+        socket.set_handshake_ivl(HANDSHAKE_TIMEOUT.as_millis() as i32).map_err(failed)?;
         if let Some(keys) = &self.address.keys {
             socket.set_curve_serverkey(keys.queue.as_bytes()).map_err(failed)?;
             socket.set_curve_publickey(keys.own.public().as_bytes()).map_err(failed)?;
             socket.set_curve_secretkey(keys.own.secret()).map_err(failed)?;
         }
         if self.endpoint().path().is_none() {
-            // A machine that vanishes closes no connection.
+            // A machine that loses power closes no connection.
             socket.set_heartbeat_ivl(5_000).map_err(failed)?;
             socket.set_heartbeat_timeout(15_000).map_err(failed)?;
         }
@@ -215,119 +221,124 @@ impl Connection {
         socket
             .connect(&self.endpoint().to_string())
             .map_err(|error| Error::usage(format!("{}: cannot be connected to", self.endpoint())).because(error))?;
-        Ok(Some(Line { socket, monitor, reached: false, connected: false, unanswered: false }))
+        Ok(Some(OpenSocket { socket, monitor, reached: false, connected: false, unanswered: false }))
     }
 
-    /// Sends once and waits for the reply, a break of the connection, a stop, or the end of patience. The line is kept
-    /// only if the reply came, or may come after a stop.
-    fn attempt(&mut self, mut line: Line, request: &Request, patience: Duration, manner: Manner) -> Result<Attempt> {
-        if line.socket.send_multipart([b"", &wire::MAGIC[..], &request.encode()], zmq::DONTWAIT).is_err() {
-            return Ok(Attempt::Lost(Trouble::Absent("the queue cannot be asked")));
+    /// Sends the request once. Waits until a reply arrives, the connection breaks, a stop is requested, or `timeout` is
+    /// over. Keeps the socket only if the reply has arrived, or may still arrive after a stop.
+    fn attempt(&mut self, mut open: OpenSocket, request: &Request, timeout: Duration, retry: Retry) -> Result<Attempt> {
+        if open.socket.send_multipart([b"", &wire::MAGIC[..], &request.encode()], zmq::DONTWAIT).is_err() {
+            return Ok(Attempt::Failed(Failure::Unreachable("sending to the queue failed")));
         }
         let mut asked = Instant::now();
-        // A question that is not kept waiting for work is answered at once, and the answer may be a lease: a stop does
-        // not cut it short.
+        // The queue answers at once unless the request agrees to wait. The reply may be a lease, so a stop must not end
+        // such a short wait.
         let waits = matches!(request, Request::Reserve { wait, .. } if !wait.is_zero());
         loop {
-            let heeds_stop = manner != Manner::Farewell && (waits || !line.connected);
-            // Before there is a connection, silence means nothing.
-            let bound = match (line.connected || manner != Manner::Patient, self.lost) {
-                (true, _) => Some(patience),
-                (false, false) => Some(SAY_AFTER),
+            let ends_at_stop = retry != Retry::NeverDespiteStop && (waits || !open.connected);
+            // Without a connection, silence says nothing about the queue.
+            let bound = match (open.connected || retry != Retry::UntilStopped, self.lost) {
+                (true, _) => Some(timeout),
+                (false, false) => Some(REPORT_AFTER),
                 (false, true) => None,
             };
             let remaining = bound.map(|bound| bound.saturating_sub(asked.elapsed()));
             if remaining == Some(Duration::ZERO) {
-                if line.connected || manner != Manner::Patient {
-                    return Ok(Attempt::Lost(Trouble::Absent("the queue does not answer")));
+                if open.connected || retry != Retry::UntilStopped {
+                    return Ok(Attempt::Failed(Failure::Unreachable("the queue does not answer")));
                 }
-                self.say_lost(if line.reached { "what listens there says nothing" } else { "no queue is there" });
+                self.report_unreachable(if open.reached {
+                    "the peer accepts the connection, but says nothing"
+                } else {
+                    "there is no queue"
+                });
                 continue;
             }
             let mut items = [
-                line.socket.as_poll_item(zmq::POLLIN),
-                line.monitor.poll_item(),
+                open.socket.as_poll_item(zmq::POLLIN),
+                open.monitor.poll_item(),
                 zmq::PollItem::from_fd(self.stop.descriptor(), zmq::POLLIN),
             ];
-            let watched = if heeds_stop { 3 } else { 2 };
+            let watched = if ends_at_stop { 3 } else { 2 };
             match zmq::poll(&mut items[..watched], remaining.map_or(-1, |time| time.as_millis() as i64 + 1)) {
                 Ok(_) | Err(zmq::Error::EINTR) => {}
                 Err(error) => return Err(Error::wire("waiting for the queue failed").because(error)),
             }
-            if let Some(reply) = receive(&line.socket, self.endpoint())? {
-                line.connected = true;
-                // What follows a question that was cut short is answered with a number, and that question is not.
-                if std::mem::take(&mut line.unanswered) && !matches!(reply, Reply::Ok(_) | Reply::Error(..)) {
+            if let Some(reply) = receive(&open.socket, self.endpoint())? {
+                open.connected = true;
+                // This may be the late reply to the RESERVE whose wait was ended by a stop. The requests that follow a
+                // stop are answered with a number, so any other reply is skipped.
+                if std::mem::take(&mut open.unanswered) && !matches!(reply, Reply::Ok(_) | Reply::Error(..)) {
                     continue;
                 }
-                self.line = Some(line);
+                self.open_socket = Some(open);
                 return Ok(Attempt::Reply(reply));
             }
-            while let Some(report) = line.monitor.next() {
-                match self.judge(&report) {
-                    News::Reached => line.reached = true,
-                    News::Connected => {
-                        line.connected = true;
+            while let Some(report) = open.monitor.next() {
+                match self.interpret(&report) {
+                    ConnectionEvent::Reached => open.reached = true,
+                    ConnectionEvent::Connected => {
+                        open.connected = true;
                         asked = Instant::now();
                     }
-                    News::Broken(trouble) => return Ok(Attempt::Lost(trouble)),
-                    News::Nothing => {}
+                    ConnectionEvent::Broken(trouble) => return Ok(Attempt::Failed(trouble)),
+                    ConnectionEvent::Other => {}
                 }
             }
-            if heeds_stop && self.stop.is_requested() {
-                if line.connected {
-                    line.unanswered = true;
-                    self.line = Some(line);
+            if ends_at_stop && self.stop.is_requested() {
+                if open.connected {
+                    open.unanswered = true;
+                    self.open_socket = Some(open);
                 }
                 return Ok(Attempt::Stopped);
             }
         }
     }
 
-    /// What a report of libzmq means.
-    fn judge(&self, report: &Report) -> News {
+    /// Returns the meaning of a report of libzmq.
+    fn interpret(&self, report: &Report) -> ConnectionEvent {
         use zmq::SocketEvent as E;
-        let refused = |why: String| News::Broken(Trouble::Refused(why));
+        let refused = |why: String| ConnectionEvent::Broken(Failure::Incompatible(why));
         match (report.event, &self.address.keys) {
-            (E::CONNECTED, _) => News::Reached,
-            (E::HANDSHAKE_SUCCEEDED, _) => News::Connected,
-            (E::DISCONNECTED, _) => News::Broken(Trouble::Absent("the queue is gone")),
+            (E::CONNECTED, _) => ConnectionEvent::Reached,
+            (E::HANDSHAKE_SUCCEEDED, _) => ConnectionEvent::Connected,
+            (E::DISCONNECTED, _) => ConnectionEvent::Broken(Failure::Unreachable("the queue is gone")),
             (E::HANDSHAKE_FAILED_AUTH, Some(keys)) => refused(format!(
-                "the queue refuses this worker's key; put {} in its --authorized-keys file and send it SIGHUP",
+                "the queue refuses this worker's key; put {} into the queue's --authorized-keys file and send the queue SIGHUP",
                 keys.own.public()
             )),
             (E::HANDSHAKE_FAILED_PROTOCOL, Some(_)) if report.value == MECHANISM_MISMATCH => refused(
-                "the queue there uses no keys, and this worker demands them; start the queue with --curve-key".into(),
+                "the queue uses no keys, but this worker requires them; start the queue with --curve-key".into(),
             ),
             (E::HANDSHAKE_FAILED_NO_DETAIL, Some(keys)) => refused(format!(
-                "the queue there closes the connection while keys are exchanged; most likely it has another key than \
+                "the queue closes the connection during the exchange of keys; most likely it has another key than \
                  {}, which --queue-key names",
                 keys.queue
             )),
             (E::HANDSHAKE_FAILED_PROTOCOL, Some(_)) => {
-                refused("what listens there speaks another protocol; it is no logator queue".into())
+                refused("the peer speaks another protocol, and is no logator queue".into())
             }
-            // Which of the two it is depends on who finds out first.
+            // Which of these events libzmq reports depends on the side that notices the failure first.
             (E::HANDSHAKE_FAILED_NO_DETAIL | E::HANDSHAKE_FAILED_PROTOCOL | E::HANDSHAKE_FAILED_AUTH, None) => refused(
-                "the queue there demands keys, or it is no queue; give this worker --curve-key and --queue-key".into(),
+                "the queue requires keys, or the peer is no queue; give this worker --curve-key and --queue-key".into(),
             ),
-            _ => News::Nothing,
+            _ => ConnectionEvent::Other,
         }
     }
 }
 
-enum News {
+enum ConnectionEvent {
     Reached,
     Connected,
-    Broken(Trouble),
-    Nothing,
+    Broken(Failure),
+    Other,
 }
 
-fn retries() -> Backoff {
+fn new_backoff() -> Backoff {
     Backoff::new(Duration::from_millis(10), Duration::from_secs(2))
 }
 
-/// Takes a reply if one is there.
+/// Returns a reply if one has arrived.
 fn receive(socket: &zmq::Socket, endpoint: &Endpoint) -> Result<Option<Reply>> {
     let mut frames = Vec::with_capacity(4);
     loop {
@@ -344,7 +355,7 @@ fn receive(socket: &zmq::Socket, endpoint: &Endpoint) -> Result<Option<Reply>> {
             Err(error) => return Err(Error::wire(format!("{endpoint}: receiving failed")).because(error)),
         }
     }
-    let strange = |why: String| Error::wire(format!("{endpoint}: what answers there is no logator queue ({why})"));
+    let strange = |why: String| Error::wire(format!("{endpoint}: the peer is no logator queue ({why})"));
     let mut frames = frames.into_iter();
     if !frames.next().is_some_and(|delimiter| delimiter.is_empty()) {
         return Err(strange("its replies do not begin with an empty frame".into()));
@@ -358,7 +369,7 @@ fn receive(socket: &zmq::Socket, endpoint: &Endpoint) -> Result<Option<Reply>> {
     Reply::decode(&body, data).map(Some).map_err(|error| strange(error.to_string()))
 }
 
-/// A received frame as the owner of its bytes: a batch is used where libzmq put it.
+/// A received frame as the owner of a batch's bytes. The batch is used in libzmq's memory, without a copy.
 struct Data(zmq::Message);
 
 impl AsRef<[u8]> for Data {

@@ -1,70 +1,47 @@
-//! A worker's side of the wire: asks queues for batches, and finds them again when they are gone.
+//! A worker's side of the wire: asks queues for batches, and reconnects to a queue that was gone.
 //!
-//! Requests and replies alternate. When the connection breaks, or no reply comes in time, the socket is thrown away and
-//! the request sent over a new one ("lazy pirate"); libzmq itself retries connecting, with jittered back-off. Sending a
-//! request again is harmless: acks that were counted are ignored, and a batch whose reply was lost comes back when its
-//! lease has run out.
+//! Requests and replies alternate. If the connection breaks, or no reply comes in time, the worker closes the socket
+//! and sends the request again over a new one (the "lazy pirate" pattern). libzmq reconnects by itself, with a growing
+//! random delay. Sending a request twice does no harm. The queue ignores an ack that it has already counted. A batch
+//! whose reply was lost is handed out again when its lease has expired.
 
 mod connection;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use self::connection::{Connection, Manner};
+use self::connection::{Connection, Retry};
 use crate::core::error::Result;
 use crate::core::stop::Stop;
-use crate::net::endpoint::Endpoint;
-use crate::net::keys::{KeyPair, PublicKey};
+use crate::net::address::Address;
 use crate::net::wire::{Reply, Request};
 use crate::observe::receipt::Tally;
 use crate::queue::{Ack, LeaseId};
 use crate::worker::lease_client::{LeaseClient, Next, Ticket, queue_acks};
 
-/// How long a worker without work waits for some before it asks again.
+/// How long a request of a worker without work waits at the queue.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// The same when several queues are asked in turn.
+/// The same when the worker asks several queues in turn.
 const WAIT_AMONG_SEVERAL: Duration = Duration::from_millis(250);
 
-/// How much longer than agreed a reply may take before the queue is taken for lost.
+/// How much longer than agreed a reply may take before the worker takes the queue for lost.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long a worker that ends waits for the queue to take its last acks.
+/// How long a worker that ends waits until the queue has taken its last acks.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// How long a greeting may take; a queue that is slower learns of the worker by its first request.
-const HELLO: Duration = Duration::from_millis(500);
-
-/// Where a queue is, and how to tell it from a stranger's.
-#[derive(Debug, Clone)]
-pub struct Address {
-    /// Where.
-    pub endpoint: Endpoint,
-    /// The keys of both sides; without them the connection is not encrypted.
-    pub keys: Option<WorkerKeys>,
-}
-
-/// What a worker shows, and what it demands.
-#[derive(Debug, Clone)]
-pub struct WorkerKeys {
-    /// Its own pair.
-    pub own: Arc<KeyPair>,
-    /// The queue's public key.
-    pub queue: PublicKey,
-}
-
-/// Speaks with one or more queues, in turn.
+/// The client of one or more queues, which it asks in turn.
 pub struct Client {
     connections: Vec<Connection>,
     turn: usize,
     stop: Stop,
-    /// Acks of which a stop has left unknown whether their queues have them. They go with the farewell; a queue that
-    /// has them already ignores them.
-    unsure: Vec<(Ticket, Tally)>,
+    /// Acks that were not confirmed when a stop ended the wait. They are sent once more with BYE. A queue that has
+    /// counted them ignores them.
+    unconfirmed: Vec<(Ticket, Tally)>,
 }
 
 impl Client {
-    /// A client of the queues at `addresses`. Nothing is connected yet. `say` gets the sentences for the user.
+    /// Creates a client of the queues at `addresses`. It does not connect yet. `say` gets the sentences for the user.
     pub fn new(
         context: &zmq::Context,
         addresses: &[Address],
@@ -73,7 +50,7 @@ impl Client {
     ) -> Client {
         let connection =
             |address: &Address| Connection::new(context.clone(), address.clone(), stop.clone(), Box::new(say.clone()));
-        Client { connections: addresses.iter().map(connection).collect(), turn: 0, stop, unsure: Vec::new() }
+        Client { connections: addresses.iter().map(connection).collect(), turn: 0, stop, unconfirmed: Vec::new() }
     }
 }
 
@@ -92,11 +69,11 @@ impl LeaseClient for Client {
             (true, 0..=1) => WAIT,
             (true, _) => WAIT_AMONG_SEVERAL,
         };
-        // A queue that is lost must not keep the others waiting.
-        let manner = if open > 1 { Manner::Once } else { Manner::Patient };
+        // The other queues must not have to wait for a queue that is gone.
+        let retry = if open > 1 { Retry::Never } else { Retry::UntilStopped };
         let mut all_acks = acks;
         if self.stop.is_requested() {
-            self.unsure.append(&mut all_acks);
+            self.unconfirmed.append(&mut all_acks);
             return Ok(Next::Stopped);
         }
         let mut pause = Duration::from_millis(250);
@@ -109,7 +86,7 @@ impl LeaseClient for Client {
             }
             let sent: Vec<_> = all_acks.extract_if(.., |(ticket, _)| ticket.queue == index).collect();
             let acks = queue_acks(&sent);
-            match connection.request(&Request::Reserve { wait, acks }, wait + GRACE, manner)? {
+            match connection.request(&Request::Reserve { wait, acks }, wait + GRACE, retry)? {
                 Some(Reply::Batch { lease, ttr, batch }) => {
                     self.acknowledge(all_acks)?;
                     return Ok(Next::Batch { ticket: Ticket { queue: index, lease }, ttr, batch });
@@ -118,47 +95,47 @@ impl LeaseClient for Client {
                 Some(Reply::End) => connection.ended = true,
                 Some(reply) => return Err(connection.unexpected(&reply)),
                 None if self.stop.is_requested() => {
-                    self.unsure.extend(sent.into_iter().chain(all_acks));
+                    self.unconfirmed.extend(sent.into_iter().chain(all_acks));
                     return Ok(Next::Stopped);
                 }
                 None => {}
             }
         }
-        // Those of queues that have ended meanwhile count for nothing.
+        // Acks for a queue that has ended are dropped: it has counted all lines.
         let ended = self.connections.iter().all(|connection| connection.ended);
         Ok(if ended { Next::End } else { Next::Wait(pause) })
     }
 
     fn touch(&mut self, tickets: &[Ticket]) -> Result<()> {
-        self.each(tickets, Request::Touch, GRACE, Manner::Once)
+        self.send_to_each(tickets, Request::Touch, GRACE, Retry::Never)
     }
 
     fn release(&mut self, tickets: &[Ticket]) -> Result<()> {
-        self.each(tickets, Request::Release, FAREWELL, Manner::Farewell)
+        self.send_to_each(tickets, Request::Release, FAREWELL, Retry::NeverDespiteStop)
     }
 
     fn bye(&mut self, acks: Vec<(Ticket, Tally)>) {
-        let mut all_acks = std::mem::take(&mut self.unsure);
+        let mut all_acks = std::mem::take(&mut self.unconfirmed);
         all_acks.extend(acks);
         for (index, connection) in self.connections.iter_mut().enumerate() {
             let acks = take_acks(&mut all_acks, index);
             if connection.is_open() || !acks.is_empty() {
-                // Nothing more can be done for acks a queue does not take: it gives the lines to another worker, and
-                // the sink knows them.
-                let _ = connection.request(&Request::Bye(acks), FAREWELL, Manner::Farewell);
+                // If the queue does not take these acks, nothing more can be done. It hands the lines to another
+                // worker, and the sink recognises their documents as duplicates.
+                let _ = connection.request(&Request::Bye(acks), FAREWELL, Retry::NeverDespiteStop);
             }
         }
     }
 }
 
-/// Takes the acks that belong to the queue at `index`.
+/// Removes the acks for the queue at `index` from `acks`, and returns them.
 fn take_acks(acks: &mut Vec<(Ticket, Tally)>, index: usize) -> Vec<Ack> {
     let ours: Vec<_> = acks.extract_if(.., |(ticket, _)| ticket.queue == index).collect();
     queue_acks(&ours)
 }
 
 impl Client {
-    /// Acknowledges to queues that were not asked for work this time.
+    /// Sends acks to the queues that were not asked for work this time.
     fn acknowledge(&mut self, mut acks: Vec<(Ticket, Tally)>) -> Result<()> {
         for (index, connection) in self.connections.iter_mut().enumerate() {
             let acks = take_acks(&mut acks, index);
@@ -166,26 +143,26 @@ impl Client {
                 continue;
             }
             let request = Request::Reserve { wait: Duration::ZERO, acks };
-            // What it hands out on this occasion is given back at once: the turn is another queue's.
-            if let Some(Reply::Batch { lease, .. }) = connection.request(&request, GRACE, Manner::Once)? {
-                connection.request(&Request::Release(vec![lease]), GRACE, Manner::Once)?;
+            // The queue may reply with a batch. It is given back at once: the worker has a batch from another queue.
+            if let Some(Reply::Batch { lease, .. }) = connection.request(&request, GRACE, Retry::Never)? {
+                connection.request(&Request::Release(vec![lease]), GRACE, Retry::Never)?;
             }
         }
         Ok(())
     }
 
-    fn each(
+    fn send_to_each(
         &mut self,
         tickets: &[Ticket],
         request: fn(Vec<LeaseId>) -> Request,
-        patience: Duration,
-        manner: Manner,
+        timeout: Duration,
+        retry: Retry,
     ) -> Result<()> {
         for (index, connection) in self.connections.iter_mut().enumerate() {
             let leases: Vec<LeaseId> =
                 tickets.iter().filter(|ticket| ticket.queue == index).map(|ticket| ticket.lease).collect();
             if !leases.is_empty() && !connection.ended {
-                connection.request(&request(leases), patience, manner)?;
+                connection.request(&request(leases), timeout, retry)?;
             }
         }
         Ok(())

@@ -41,10 +41,10 @@ fn a_pair_is_saved_for_its_owner_and_read_again_and_shows_no_secret() {
     for named in [pair.public().to_string(), public_path(&path).display().to_string(), path.display().to_string()] {
         assert_eq!(PublicKey::named(&named).unwrap(), pair.public());
     }
-    // Neither half is ever overwritten, and no half is left alone.
+    // No file is overwritten, and a failed attempt leaves no single file behind.
     let before = std::fs::read(&path).unwrap();
     let error = KeyPair::generate().unwrap().save(&path).unwrap_err();
-    assert!(error.to_string().contains("is there already"), "{error}");
+    assert!(error.to_string().contains("the file exists"), "{error}");
     std::fs::remove_file(public_path(&path)).unwrap();
     assert_eq!(KeyPair::generate().unwrap().save(&path).unwrap_err().kind(), Kind::Usage);
     assert_eq!((std::fs::read(&path).unwrap(), public_path(&path).exists()), (before, false));
@@ -90,7 +90,7 @@ fn a_list_has_keys_names_and_comments_and_is_read_again() {
     std::fs::write(&path, format!("{three}\n")).unwrap();
     assert_eq!((list.reload().unwrap(), list.edition()), (1, 1));
     assert_eq!([one, two, three, own].map(|key| list.allows(&key)), [false, false, true, true]);
-    // A list that is wrong changes nothing.
+    // A wrong list changes nothing.
     std::fs::write(&path, format!("{one}\nthe third\n")).unwrap();
     let error = list.reload().unwrap_err().to_string();
     assert!(error.contains("keys:2: no public key"), "{error}");

@@ -1,4 +1,4 @@
-//! Lines that were read and not sent yet. Pure: bytes in, lines out.
+//! Lines that were read and are not sent yet. This module does no input and output: bytes go in, lines come out.
 
 use std::collections::VecDeque;
 
@@ -6,39 +6,39 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::core::lines::without_carriage_return;
 
-/// Chunks are filled up to about this size.
+/// The size in bytes up to which a chunk is filled.
 const CHUNK: usize = 256 << 10;
 
-/// Chunks that are kept to be filled again.
+/// The number of empty chunks that are kept for later use.
 const SPARE: usize = 4;
 
-/// Lines in the order in which they came.
+/// A queue of lines, first in, first out.
 pub struct Backlog {
-    /// Whole lines, each closed by a newline.
+    /// Whole lines, each with a newline at its end.
     chunks: VecDeque<Vec<u8>>,
-    /// Bytes of the first chunk that are sent.
+    /// The number of bytes of the first chunk that are sent.
     sent: usize,
     lines: usize,
     bytes: usize,
-    /// The beginning of a line whose end has not come.
+    /// The beginning of a line whose end was not read yet.
     partial: Vec<u8>,
-    /// That line is too long already, and its beginning thrown away.
+    /// Whether that line is already too long. Its beginning was thrown away.
     overlong: bool,
     max_line: usize,
     spare: Vec<Vec<u8>>,
 }
 
-/// What came of some input.
+/// The number of lines in some input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Added {
-    /// Lines that are in the backlog now.
+    /// Lines that were put into the backlog.
     pub lines: usize,
     /// Lines that were thrown away because they are too long.
     pub too_long: usize,
 }
 
 impl Backlog {
-    /// An empty one. Lines of more than `max_line` bytes are not taken.
+    /// Creates an empty backlog. It takes no lines of more than `max_line` bytes.
     pub fn new(max_line: usize) -> Backlog {
         Backlog {
             chunks: VecDeque::new(),
@@ -52,17 +52,17 @@ impl Backlog {
         }
     }
 
-    /// Lines that wait.
+    /// Returns the number of lines that wait.
     pub fn lines(&self) -> usize {
         self.lines
     }
 
-    /// Bytes that wait, newlines included.
+    /// Returns the number of bytes that wait, newlines included.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Takes what was read.
+    /// Takes input.
     pub fn add(&mut self, data: &[u8]) -> Added {
         let mut added = Added::default();
         let Some(first) = memchr(b'\n', data) else {
@@ -83,7 +83,7 @@ impl Backlog {
         added
     }
 
-    /// No more will come: what has no newline is a line as well.
+    /// Ends the input. A last line without a newline counts as a line.
     pub fn end(&mut self) -> Added {
         let mut added = Added::default();
         if self.overlong || !self.partial.is_empty() {
@@ -95,7 +95,7 @@ impl Backlog {
     fn begin(&mut self, data: &[u8]) {
         if !self.overlong {
             self.partial.extend_from_slice(data);
-            // One more may be the carriage return of its end.
+            // One byte more is allowed: it may be the carriage return of the line's end.
             if self.partial.len() > self.max_line + 1 {
                 self.overlong = true;
                 self.partial = Vec::new();
@@ -140,11 +140,11 @@ impl Backlog {
         added.lines += lines;
     }
 
-    /// Gives lines to `send`, without their ends, as long as it answers true. Answers whether all are sent, and how many
-    /// were.
+    /// Calls `send` with each line, without its end, until `send` returns false. Returns whether all lines are sent,
+    /// and how many were sent now.
     ///
     /// # Errors
-    /// Those of `send`.
+    /// The errors of `send`.
     #[inline]
     pub fn send<E>(&mut self, mut send: impl FnMut(&[u8]) -> Result<bool, E>) -> Result<(bool, usize), E> {
         let mut count = 0;
@@ -176,7 +176,7 @@ impl Backlog {
         result.map(|()| (self.lines == 0, count))
     }
 
-    /// Throws away the newest lines beyond `lines` and `bytes`. Answers how many.
+    /// Throws away the newest lines beyond `lines` lines and `bytes` bytes. Returns their number.
     pub fn trim(&mut self, lines: usize, bytes: usize) -> usize {
         let before = self.lines;
         while self.lines > 0 && (self.lines > lines || self.bytes > bytes) {

@@ -1,10 +1,10 @@
-//! Lines as the original zmqpush wrapped them: `{"message":LINE,"type":TYPE,"@pid":PID}`.
+//! The envelope of the original zmqpush: `{"message":LINE,"type":TYPE,"@pid":PID}`.
 
-use crate::document::json;
+use crate::document::escape;
 
-/// Wraps lines in JSON. What is not UTF-8 is replaced by U+FFFD, so that it always is JSON.
+/// Wraps lines in JSON. Bytes that are not UTF-8 become U+FFFD, so the result is always valid JSON.
 pub struct Wrapping {
-    /// The beginning, and then each line.
+    /// The beginning of the message, followed by the line.
     buffer: Vec<u8>,
     end: Vec<u8>,
 }
@@ -12,19 +12,19 @@ pub struct Wrapping {
 const BEGINNING: &[u8] = b"{\"message\":\"";
 
 impl Wrapping {
-    /// For lines of `kind`, as process `pid` sends them.
+    /// Creates the wrapping for lines of type `kind` from process `pid`.
     pub fn new(kind: &str, pid: u32) -> Wrapping {
         let mut end = b"\",\"type\":\"".to_vec();
-        json::escape(kind.as_bytes(), &mut end);
+        escape::escape(kind.as_bytes(), &mut end);
         end.extend_from_slice(format!("\",\"@pid\":{pid}}}").as_bytes());
         Wrapping { buffer: BEGINNING.to_vec(), end }
     }
 
-    /// The message for `line`.
+    /// Returns the message for `line`.
     #[inline]
     pub fn wrap(&mut self, line: &[u8]) -> &[u8] {
         self.buffer.truncate(BEGINNING.len());
-        json::escape(line, &mut self.buffer);
+        escape::escape(line, &mut self.buffer);
         self.buffer.extend_from_slice(&self.end);
         &self.buffer
     }

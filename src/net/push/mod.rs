@@ -1,7 +1,8 @@
-//! Sending lines: a ZeroMQ PUSH socket, a message a line.
+//! Sending lines over a ZeroMQ PUSH socket, one message for each line.
 //!
-//! PUSH has no acknowledgements. What a [`Pusher`] has taken is on its way to a peer that was connected at that moment;
-//! it is lost when either process, or the connection, ends before the peer has read it. `doc/push-pull.md` says more.
+//! PUSH has no acknowledgements. A message that a [`Pusher`] has taken is on its way to a peer that was connected at
+//! that moment. It is lost if either process or the connection ends before the peer has read it. See
+//! `doc/push-pull.md`.
 
 pub mod backlog;
 pub mod envelope;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::core::error::{Error, Result};
 use crate::net::endpoint::Endpoint;
-use crate::net::socket::{Say, Socket, SocketOptions};
+use crate::net::socket::{OnNotice, Socket, SocketOptions};
 
 /// Sends messages to the PULL sockets that are connected, in turn.
 ///
@@ -33,40 +34,41 @@ pub struct Pusher {
 }
 
 impl Pusher {
-    /// Listens at an endpoint of this machine: `ipc://PATH` (mode 0600) or `tcp://127.0.0.1:PORT`.
+    /// Listens on an endpoint of this machine: `ipc://PATH` (mode 0600) or `tcp://127.0.0.1:PORT`.
     ///
     /// # Errors
-    /// An endpoint that is wrong, in use, or open to other machines ([`Pusher::open`] takes those, with keys).
+    /// The endpoint is wrong, in use, or open to other machines ([`Pusher::open`] takes those, with keys).
     pub fn bind(endpoint: &str) -> Result<Pusher> {
         Pusher::open(&SocketOptions::bind_local(endpoint)?, Box::new(drop))
     }
 
-    /// Connects to endpoints of this machine; their sockets may appear later, and come and go.
+    /// Connects to endpoints of this machine. Their sockets may appear later, and come and go.
     ///
     /// # Errors
-    /// An endpoint that is wrong, another user's, or on another machine ([`Pusher::open`] takes those, with keys).
+    /// An endpoint is wrong, belongs to another user, or is on another machine ([`Pusher::open`] takes those, with
+    /// keys).
     pub fn connect<S: AsRef<str>>(endpoints: impl IntoIterator<Item = S>) -> Result<Pusher> {
         Pusher::open(&SocketOptions::connect_local(endpoints)?, Box::new(drop))
     }
 
-    /// Connects and listens as `options` say. `say` gets sentences for the user: about peers that do not come together
-    /// with this socket, and such that go.
+    /// Connects and listens as `options` say. `on_notice` gets sentences for the user about peers that leave and about
+    /// handshakes that fail.
     ///
     /// # Errors
-    /// An endpoint that is in use, cannot be bound, or is another user's.
-    pub fn open(options: &SocketOptions, say: Say) -> Result<Pusher> {
-        Ok(Pusher { socket: Socket::open(zmq::PUSH, options, say)? })
+    /// An endpoint is in use, cannot be bound, or belongs to another user.
+    pub fn open(options: &SocketOptions, on_notice: OnNotice) -> Result<Pusher> {
+        Ok(Pusher { socket: Socket::open(zmq::PUSH, options, on_notice)? })
     }
 
-    /// Where it listens, ports filled in.
+    /// Returns the endpoints that the socket listens on, with their port numbers.
     pub fn endpoints(&self) -> &[Endpoint] {
         self.socket.endpoints()
     }
 
-    /// Hands a message to a peer that is connected and has room; `false` when there is none.
+    /// Sends a message if a peer is connected and has room. Returns `false` otherwise.
     ///
     /// # Errors
-    /// When the socket fails.
+    /// The socket fails.
     #[inline]
     pub fn try_push(&mut self, message: &[u8]) -> Result<bool> {
         match self.socket.raw.send(message, zmq::DONTWAIT) {
@@ -76,10 +78,10 @@ impl Pusher {
         }
     }
 
-    /// Sends a message, waiting for a peer that takes it.
+    /// Sends a message. Waits until a peer takes it.
     ///
     /// # Errors
-    /// When the socket fails.
+    /// The socket fails.
     pub fn push(&mut self, message: &[u8]) -> Result<()> {
         while !self.try_push(message)? {
             self.socket.wait(Some(zmq::POLLOUT), [], None)?;
@@ -87,10 +89,10 @@ impl Pusher {
         Ok(())
     }
 
-    /// Sends a message; `false` when no peer takes it within `time`.
+    /// Sends a message. Returns `false` if no peer takes it within `time`.
     ///
     /// # Errors
-    /// When the socket fails.
+    /// The socket fails.
     pub fn push_within(&mut self, message: &[u8], time: Duration) -> Result<bool> {
         let started = Instant::now();
         while !self.try_push(message)? {
@@ -103,11 +105,11 @@ impl Pusher {
         Ok(true)
     }
 
-    /// Ends when the peers have been given everything, or after `linger`; `false` when that cut it short. A pusher that
-    /// is only dropped gives them a second.
+    /// Closes the socket when everything is sent, or after `linger`. Returns `false` if `linger` has ended first. A
+    /// pusher that is only dropped goes on sending for a second.
     ///
     /// # Errors
-    /// When the socket fails.
+    /// The socket fails.
     pub fn close(self, linger: Duration) -> Result<bool> {
         self.socket.close(linger)
     }

@@ -1,38 +1,38 @@
-//! The thread that writes the dead letters of lines that workers are lost on, so that a disk which is slow, or a file that
-//! somebody has locked, does not keep the server from serving.
+//! The thread that writes the dead letters of poison lines. A slow disk or a locked file stops this thread, and not the
+//! server.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::core::error::{Error, Result};
-use crate::queue::poison::Waiting;
+use crate::queue::poison::TrackedBatch;
 use crate::queue::shared::SharedQueue;
 
-/// When a line is to be buried and its dead letter cannot be written, this is how long until it is tried again.
-const AGAIN: Duration = Duration::from_secs(5);
+/// How long the thread waits after a dead letter could not be written, before it tries again.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// Writes the dead letter of a line.
-pub type WriteLetter = Box<dyn FnMut(&Waiting) -> Result<()> + Send>;
+/// Writes the dead letter of a poison line.
+pub type WriteLetter = Box<dyn FnMut(&TrackedBatch) -> Result<()> + Send>;
 
-/// The thread's work, as the server knows it. The thread ends with this, once it has written what it is at.
+/// The server's handle of the thread. The thread ends when the handle is dropped, after the write in progress.
 pub struct Burials {
-    wanted: SyncSender<()>,
+    requested: SyncSender<()>,
     failure: Arc<Mutex<Option<Error>>>,
 }
 
 impl Burials {
-    /// Buries the poison lines of `queue`, each when `write_letter` has made its letter durable. `changed` is called when
-    /// there is a failure.
+    /// Starts the thread, which buries the poison lines of `queue`. It buries a line when `write_letter` has made the
+    /// line's dead letter durable. `changed` is called when there is a failure.
     ///
     /// # Errors
-    /// When there can be no thread.
+    /// The thread cannot be started.
     pub fn start(queue: Arc<SharedQueue>, write_letter: WriteLetter, changed: Box<dyn Fn() + Send>) -> Result<Burials> {
-        let (wanted, wishes) = sync_channel(1);
+        let (requested, requests) = sync_channel(1);
         let failure = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&failure);
         let work = move || {
-            bury(&queue, write_letter, &wishes, &|error| {
+            bury(&queue, write_letter, &requests, &|error| {
                 *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 changed();
             });
@@ -40,38 +40,38 @@ impl Burials {
         std::thread::Builder::new()
             .name("letters".into())
             .spawn(work)
-            .map_err(|error| Error::system("no thread to write dead letters with").because(error))?;
-        Ok(Burials { wanted, failure })
+            .map_err(|error| Error::system("the thread that writes dead letters cannot be started").because(error))?;
+        Ok(Burials { requested, failure })
     }
 
-    /// There is a line to be buried.
-    pub(super) fn want(&self) {
-        // Where a wish waits already, one is enough.
-        let _ = self.wanted.try_send(());
+    /// Tells the thread that there is a poison line.
+    pub(super) fn request(&self) {
+        // If a request waits already, it is enough.
+        let _ = self.requested.try_send(());
     }
 
-    /// What went wrong, when nothing is left but lines whose letters cannot be written.
+    /// Returns the error of a write that failed when nothing but poison lines was left.
     pub(super) fn failure(&self) -> Option<Error> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-fn bury(queue: &SharedQueue, mut write: WriteLetter, wishes: &Receiver<()>, fail: &dyn Fn(Error)) {
-    while wishes.recv().is_ok() {
+fn bury(queue: &SharedQueue, mut write: WriteLetter, requests: &Receiver<()>, fail: &dyn Fn(Error)) {
+    while requests.recv().is_ok() {
         while let Some(line) = queue.begin_burial() {
             let Err(error) = write(&line) else {
                 queue.bury();
                 continue;
             };
-            queue.put_back();
+            queue.cancel_burial();
             if queue.only_poison() {
                 fail(error);
                 return;
             }
-            // While it fails, the line stays in the queue, and the others go on.
-            let again = Instant::now() + AGAIN;
-            while let Some(rest) = again.checked_duration_since(Instant::now()) {
-                if wishes.recv_timeout(rest) == Err(RecvTimeoutError::Disconnected) {
+            // While writing fails, the line stays in the queue, and the other lines go on.
+            let retry_at = Instant::now() + RETRY_AFTER;
+            while let Some(rest) = retry_at.checked_duration_since(Instant::now()) {
+                if requests.recv_timeout(rest) == Err(RecvTimeoutError::Disconnected) {
                     return;
                 }
             }

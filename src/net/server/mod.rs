@@ -1,35 +1,34 @@
-//! The queue's side of the wire: a ROUTER socket in front of a [`SharedQueue`], speaking both dialogues of
+//! The queue's side of the wire: a ROUTER socket in front of a [`SharedQueue`]. It speaks both dialogues of
 //! `doc/protocol.md`.
 
-pub(crate) mod auth;
+mod authenticator;
 pub mod burials;
+mod report;
 mod session;
 
 use std::time::{Duration, Instant};
 
-use self::auth::Authenticator;
-pub use self::auth::Security;
+use self::authenticator::Authenticator;
 use self::burials::Burials;
-use self::session::Session;
+pub use self::report::{Event, Rejections};
+use self::session::{LONGEST_LINGER, Session};
 use crate::core::error::{Error, Result};
 use crate::core::stop::{Stop, Waker};
+use crate::net::auth::Security;
+use crate::net::bound::Bound;
 use crate::net::endpoint::Endpoint;
-use crate::net::keys::PublicKey;
-use crate::net::socket::Bound;
 use crate::net::wire;
 use crate::queue::shared::SharedQueue;
 
-/// The longest to stay for peers that were never told the end.
-const LONGEST_LINGER: Duration = Duration::from_secs(10);
+/// The number of replies that libzmq may hold for one peer that does not read them. libzmq checks about every
+/// millisecond whether earlier replies were taken, and a peer cannot ask that often. The number of large replies is
+/// limited by the leases.
+const MAX_REPLIES_PER_PEER: i32 = 256;
 
-/// Replies libzmq may hold for one peer that does not read them. Far more than a peer can ask for within the
-/// millisecond or so in which libzmq does not look whether earlier ones were taken; leases bound how many are large.
-const REPLIES_A_PEER: i32 = 256;
+/// How long a handshake may take. libzmq closes the connection then.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connection may take to introduce itself; then libzmq closes it.
-const INTRODUCTION: Duration = Duration::from_secs(10);
-
-/// Connections that libzmq accepts ahead of being asked to.
+/// The number of connections that the kernel accepts before libzmq takes them.
 const BACKLOG: i32 = 1024;
 
 /// A bound socket.
@@ -41,49 +40,22 @@ pub struct Server {
     _context: zmq::Context,
 }
 
-/// What a server counted besides lines.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Strangers {
-    /// Messages of no dialogue, dropped.
-    pub dropped: u64,
-    /// Requests answered with an error.
-    pub refused: u64,
-    /// Connections with a key that is not on the list.
-    pub unauthorized: u64,
-    /// Connections that did not introduce themselves as a peer must: no ZeroMQ, no key, or another queue's.
-    pub failed_handshakes: u64,
-}
-
-/// What happens while a server serves.
-#[derive(Debug)]
-pub enum Event {
-    /// The last line is accounted for; the server stays for late workers.
-    Finished,
-    /// A key that is not on the list was refused for the first time.
-    Refused {
-        /// The key.
-        key: PublicKey,
-        /// Where it came from.
-        address: String,
-    },
-}
-
 impl Server {
-    /// Listens on `endpoints`. Sockets in the file system get mode 0600. With `security`, connections are encrypted and
-    /// only those whose key is on the list come in.
+    /// Listens on `endpoints`. Sockets in the file system get mode 0600. With `security`, connections are encrypted,
+    /// and only peers with an authorized key are let in.
     ///
     /// # Errors
-    /// An endpoint that is in use or cannot be bound.
+    /// An endpoint is in use or cannot be bound.
     pub fn bind(endpoints: &[Endpoint], security: Option<&Security>) -> Result<Server> {
         let context = zmq::Context::new();
         let failed = |error: zmq::Error| Error::system("libzmq cannot make a socket").because(error);
         let socket = context.socket(zmq::ROUTER).map_err(failed)?;
-        // A reply to a peer that is gone or does not read is an error, so that its lease can be taken back.
+        // Sending a reply to a peer that is gone or does not read fails. The server then takes the lease back.
         socket.set_router_mandatory(true).map_err(failed)?;
-        socket.set_sndhwm(REPLIES_A_PEER).map_err(failed)?;
-        socket.set_rcvhwm(REPLIES_A_PEER).map_err(failed)?;
+        socket.set_sndhwm(MAX_REPLIES_PER_PEER).map_err(failed)?;
+        socket.set_rcvhwm(MAX_REPLIES_PER_PEER).map_err(failed)?;
         socket.set_maxmsgsize(wire::MAX_REQUEST as i64).map_err(failed)?;
-        socket.set_handshake_ivl(INTRODUCTION.as_millis() as i32).map_err(failed)?;
+        socket.set_handshake_ivl(HANDSHAKE_TIMEOUT.as_millis() as i32).map_err(failed)?;
         socket.set_backlog(BACKLOG).map_err(failed)?;
         socket.set_linger(1000).map_err(failed)?;
         let auth = Authenticator::new(&context, &socket, security)?;
@@ -92,19 +64,19 @@ impl Server {
         Ok(Server { bound, socket, auth, _context: context })
     }
 
-    /// Where it listens, ports filled in.
+    /// Returns the endpoints of this server, with their port numbers.
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.bound.endpoints
     }
 
-    /// Answers requests until every line is accounted for, every known peer knows it, and `linger` is over; or until
-    /// `abort` is requested. `on_event` is told what happens meanwhile. `waker` must be woken by the queue's `service_manager`.
+    /// Answers requests until every line is accounted for, every known peer knows that, and `linger` is over. A request
+    /// of `abort` ends it at once. `on_event` gets the events. The queue's notify function must wake `waker`.
     ///
-    /// `burials` writes the dead letters of lines that workers are lost on. While that fails, the line stays in the queue, and
-    /// the others go on. Nothing in here touches a file.
+    /// `burials` writes the dead letters of poison lines. While a write fails, the line stays in the queue, and the
+    /// other lines go on. The server itself touches no file.
     ///
     /// # Errors
-    /// When the socket fails; and when nothing is left but lines whose dead letters cannot be written.
+    /// The socket fails, or nothing is left but lines whose dead letters cannot be written.
     pub fn serve(
         &self,
         queue: &SharedQueue,
@@ -113,21 +85,21 @@ impl Server {
         linger: Duration,
         on_event: &mut dyn FnMut(Event),
         burials: &Burials,
-    ) -> Result<Strangers> {
+    ) -> Result<Rejections> {
         let mut session = Session::new(&self.socket, &self.auth, queue);
         let mut finished_at = None;
         loop {
             if abort.is_requested() {
-                return Ok(session.strangers());
+                return Ok(session.rejections());
             }
             queue.expire();
             if queue.has_poison() {
-                burials.want();
+                burials.request();
             }
             if let Some(error) = burials.failure() {
                 return Err(error);
             }
-            session.serve_parked()?;
+            session.answer_pending()?;
             let now = Instant::now();
             if finished_at.is_none() && queue.is_finished() {
                 finished_at = Some(now);
@@ -135,21 +107,21 @@ impl Server {
             }
             if let Some(finished) = finished_at {
                 let elapsed = now - finished;
-                if elapsed >= LONGEST_LINGER.max(linger) || (elapsed >= linger && session.all_told_end()) {
-                    return Ok(session.strangers());
+                if elapsed >= LONGEST_LINGER.max(linger) || (elapsed >= linger && session.all_know_end()) {
+                    return Ok(session.rejections());
                 }
             }
-            session.forget_silent(now);
+            session.forget_silent_peers(now);
             let timeout = session.timeout(finished_at.map(|finished| (finished, linger)));
             self.wait(waker, abort, timeout)?;
             waker.clear();
             session.serve_auth(on_event)?;
-            session.answer_waiting()?;
+            session.answer_messages()?;
         }
     }
 
     fn wait(&self, waker: &Waker, abort: &Stop, timeout: Option<Duration>) -> Result<()> {
-        // Rounded up: a wait that ends just before its deadline would be done again at once.
+        // Rounded up: a time-out that ends just before the deadline would be followed by another one at once.
         let timeout = timeout.map_or(-1, |timeout| i64::try_from(timeout.as_millis()).map_or(i64::MAX, |ms| ms + 1));
         let own = [
             self.socket.as_poll_item(zmq::POLLIN),

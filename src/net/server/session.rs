@@ -1,10 +1,10 @@
-//! What is said to whom: one queue's peers, and both dialogues with them.
+//! The peers of one queue, and both dialogues with them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::auth::Authenticator;
-use super::{Event, LONGEST_LINGER, Strangers};
+use super::authenticator::Authenticator;
+use super::report::{Event, Rejections};
 use crate::core::error::{Error, Result};
 use crate::core::lines;
 use crate::net::keys::PublicKey;
@@ -13,30 +13,33 @@ use crate::observe::details::Seldom;
 use crate::queue::shared::SharedQueue;
 use crate::queue::{LeaseId, PeerId, Reserved};
 
-/// The longest a peer of the batch dialogue is kept waiting for its reply, so that it can tell a queue with nothing to
-/// hand out from one that is gone.
+/// How long a finished queue waits at most for peers that do not know yet that it has ended.
+pub(super) const LONGEST_LINGER: Duration = Duration::from_secs(10);
+
+/// How long a request of the batch dialogue waits for its reply at most. A peer can then tell an idle queue from a
+/// queue that is gone.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// What a peer is told to wait before it asks again, when its own bound or the queue's memory is the reason.
+/// How long a peer is told to wait when it holds its most leases, or the queue its most leased bytes.
 const WAIT_AT_BOUND: Duration = Duration::from_millis(20);
 
-/// A peer that holds nothing and has been silent this long is forgotten.
+/// A peer that holds nothing is forgotten after this time without a message.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
-static CAME: Seldom = Seldom::new();
-static WENT: Seldom = Seldom::new();
-static REFUSED: Seldom = Seldom::new();
-static GONE: Seldom = Seldom::new();
+static NEW_WORKERS: Seldom = Seldom::new();
+static LEFT_WORKERS: Seldom = Seldom::new();
+static REFUSED_REQUESTS: Seldom = Seldom::new();
+static RETURNED_BATCHES: Seldom = Seldom::new();
 
 type Identity = Vec<u8>;
 
 struct Peer {
     id: PeerId,
-    /// The line it was given in the line dialogue; its next request acknowledges it.
+    /// The line that the peer got in the line dialogue. Its next request acknowledges the line.
     line: Option<LeaseId>,
-    told_end: bool,
-    /// A request of it waits.
-    parked: bool,
+    knows_end: bool,
+    /// Whether a request of the peer waits for its reply.
+    is_pending: bool,
     last_seen: Instant,
 }
 
@@ -46,35 +49,36 @@ enum Dialogue {
 }
 
 /// A request that waits for something to hand out.
-struct Parked {
+struct Pending {
     identity: Identity,
     dialogue: Dialogue,
-    /// When it is answered all the same; `None` for the line dialogue, which has no word for "wait".
+    /// When the request is answered in any case; `None` for the line dialogue, which has no reply that says "wait".
     until: Option<Instant>,
 }
 
-/// Messages answered between two looks at the clock.
-const MESSAGES_A_ROUND: usize = 256;
+/// The largest number of messages that are answered before the server checks the time again.
+const MAX_MESSAGES_PER_ROUND: usize = 256;
 
-/// Frames that a message of a dialogue has at most, its sender's name and the empty frame included.
-const MOST_FRAMES: usize = 4;
+/// The largest number of frames in a message of a dialogue, with the sender's identity and the empty frame.
+const MAX_FRAMES: usize = 4;
 
-/// Parked requests that are tried in vain before the rest is left for later: most of the time they wait for the same.
-const MOST_IN_VAIN: usize = 64;
+/// How many pending requests are tried without success before the others are left for later. Most of them wait for the
+/// same reason.
+const MAX_FAILED_TRIES: usize = 64;
 
 pub(super) struct Session<'a> {
     socket: &'a zmq::Socket,
     auth: &'a Authenticator,
     queue: &'a SharedQueue,
     peers: HashMap<Identity, Peer>,
-    parked: VecDeque<Parked>,
-    /// No parked request has to be answered before.
+    pending: VecDeque<Pending>,
+    /// The earliest time at which a pending request has to be answered.
     next_due: Option<Instant>,
     next_peer: PeerId,
-    strangers: Strangers,
-    /// Refused keys that were told.
-    told: HashSet<PublicKey>,
-    last_sweep: Instant,
+    rejections: Rejections,
+    /// Refused keys that were reported.
+    reported_keys: HashSet<PublicKey>,
+    last_cleanup: Instant,
 }
 
 impl<'a> Session<'a> {
@@ -84,26 +88,26 @@ impl<'a> Session<'a> {
             auth,
             queue,
             peers: HashMap::new(),
-            parked: VecDeque::new(),
+            pending: VecDeque::new(),
             next_due: None,
             next_peer: 0,
-            strangers: Strangers::default(),
-            told: HashSet::new(),
-            last_sweep: Instant::now(),
+            rejections: Rejections::default(),
+            reported_keys: HashSet::new(),
+            last_cleanup: Instant::now(),
         }
     }
 
-    pub(super) fn strangers(&self) -> Strangers {
-        self.strangers
+    pub(super) fn rejections(&self) -> Rejections {
+        self.rejections
     }
 
     pub(super) fn serve_auth(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<()> {
-        self.auth.serve(&mut self.told, &mut self.strangers, on_event)
+        self.auth.serve(&mut self.reported_keys, &mut self.rejections, on_event)
     }
 
-    pub(super) fn answer_waiting(&mut self) -> Result<()> {
+    pub(super) fn answer_messages(&mut self) -> Result<()> {
         let mut frames = Vec::new();
-        for _ in 0..MESSAGES_A_ROUND {
+        for _ in 0..MAX_MESSAGES_PER_ROUND {
             match self.receive(&mut frames) {
                 Ok(true) => self.answer(std::mem::take(&mut frames))?,
                 Ok(false) => {}
@@ -114,14 +118,14 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Takes one message; `false` when it is none of ours. Of one with too many frames, the rest is thrown away as it
-    /// comes.
+    /// Receives one message. Returns `false` if the message has too many frames or its sender is not authorized any
+    /// more. Frames beyond the limit are dropped as they arrive.
     fn receive(&mut self, frames: &mut Vec<Vec<u8>>) -> Result<bool, zmq::Error> {
         frames.clear();
         let mut allowed = true;
         let mut count = 0;
         loop {
-            // The parts of a message arrive together.
+            // The frames of a message arrive together.
             let mut message = match self.socket.recv_msg(if count == 0 { zmq::DONTWAIT } else { 0 }) {
                 Err(zmq::Error::EINTR) if count > 0 => continue,
                 received => received?,
@@ -131,23 +135,23 @@ impl<'a> Session<'a> {
             if count == 2 {
                 allowed = self.auth.still_allows(&mut message);
             }
-            if count <= MOST_FRAMES {
+            if count <= MAX_FRAMES {
                 frames.push(message.to_vec());
             }
             if !more {
                 break;
             }
         }
-        let ours = allowed && count <= MOST_FRAMES;
+        let ours = allowed && count <= MAX_FRAMES;
         if !ours {
-            self.strangers.dropped += 1;
+            self.rejections.dropped += 1;
         }
         Ok(ours)
     }
 
     fn answer(&mut self, mut frames: Vec<Vec<u8>>) -> Result<()> {
         if frames.len() < 3 || !frames[1].is_empty() {
-            self.strangers.dropped += 1;
+            self.rejections.dropped += 1;
             return Ok(());
         }
         let identity = std::mem::take(&mut frames[0]);
@@ -163,16 +167,16 @@ impl<'a> Session<'a> {
                 match request {
                     Ok(request) => self.answer_batch(identity, request),
                     Err((code, sentence)) => {
-                        self.strangers.refused += 1;
-                        REFUSED.tell(1, |times, _| {
-                            format!("a request is refused, {times} since this was said last: {sentence}")
+                        self.rejections.refused += 1;
+                        REFUSED_REQUESTS.tell(1, |times, _| {
+                            format!("{times} requests were refused, the last one because: {sentence}")
                         });
                         self.reply(&identity, &Reply::Error(code, sentence)).map(drop)
                     }
                 }
             }
             _ => {
-                self.strangers.dropped += 1;
+                self.rejections.dropped += 1;
                 Ok(())
             }
         }
@@ -181,11 +185,11 @@ impl<'a> Session<'a> {
     fn peer(&mut self, identity: &Identity) -> &mut Peer {
         if !self.peers.contains_key(identity) {
             let peer =
-                Peer { id: self.next_peer, line: None, told_end: false, parked: false, last_seen: Instant::now() };
+                Peer { id: self.next_peer, line: None, knows_end: false, is_pending: false, last_seen: Instant::now() };
             self.next_peer += 1;
             let (number, others) = (peer.id, self.peers.len());
-            CAME.tell(1, |came, _| {
-                format!("worker {number} is new, {came} since this was said last; {others} were there")
+            NEW_WORKERS.tell(1, |came, _| {
+                format!("{came} workers are new, the last one is number {number}; {others} were there before")
             });
             self.peers.insert(identity.clone(), peer);
         }
@@ -195,17 +199,17 @@ impl<'a> Session<'a> {
     }
 
     fn answer_line(&mut self, identity: Identity) -> Result<()> {
-        if self.is_parked(&identity) {
-            // A REQ socket cannot ask twice; whoever does gets one answer.
-            self.strangers.dropped += 1;
+        if self.is_pending(&identity) {
+            // A REQ socket cannot ask twice. A peer that does gets one answer.
+            self.rejections.dropped += 1;
             return Ok(());
         }
         if let Some(lease) = self.peer(&identity).line.take() {
-            // It asks for more, so it has the line. What it did with it, this dialogue cannot say.
+            // The peer asks for more, so it has the line. The line dialogue does not say whether the peer stored it.
             let tally = crate::observe::receipt::Tally { delivered: 1, ..Default::default() };
             self.queue.ack(&[crate::queue::Ack { lease, tally }]);
         }
-        self.hand_out(Parked { identity, dialogue: Dialogue::Line, until: None }, true)
+        self.hand_out(Pending { identity, dialogue: Dialogue::Line, until: None }, true)
     }
 
     fn answer_batch(&mut self, identity: Identity, request: Request) -> Result<()> {
@@ -215,8 +219,8 @@ impl<'a> Session<'a> {
             Request::Reserve { wait, acks } => {
                 self.queue.ack(&acks);
                 let until = Some(Instant::now() + wait.min(LONGEST_WAIT));
-                let may_wait = !wait.is_zero() && !self.is_parked(&identity);
-                self.hand_out(Parked { identity, dialogue: Dialogue::Batch, until }, may_wait)
+                let may_wait = !wait.is_zero() && !self.is_pending(&identity);
+                self.hand_out(Pending { identity, dialogue: Dialogue::Batch, until }, may_wait)
             }
             Request::Touch(leases) => {
                 let reply = count(self.queue.touch(&leases));
@@ -231,25 +235,25 @@ impl<'a> Session<'a> {
                 self.queue.release_all(peer);
                 self.peers.remove(&identity);
                 let others = self.peers.len();
-                WENT.tell(1, |went, _| {
-                    format!("worker {peer} takes its leave, {went} since this was said last; {others} are there")
+                LEFT_WORKERS.tell(1, |went, _| {
+                    format!("{went} workers have left, the last one was number {peer}; {others} are there")
                 });
-                // A worker may leave while its question waits.
-                self.parked.retain(|parked| parked.identity != identity);
+                // A DEALER peer may say BYE while its RESERVE waits.
+                self.pending.retain(|pending| pending.identity != identity);
                 self.reply(&identity, &reply).map(drop)
             }
         }
     }
 
-    fn is_parked(&self, identity: &Identity) -> bool {
-        self.peers.get(identity).is_some_and(|peer| peer.parked)
+    fn is_pending(&self, identity: &Identity) -> bool {
+        self.peers.get(identity).is_some_and(|peer| peer.is_pending)
     }
 
-    /// Answers a request for work, or parks it.
-    fn hand_out(&mut self, request: Parked, may_wait: bool) -> Result<()> {
+    /// Answers a request for work. If there is no work and it may wait, the request becomes pending.
+    fn hand_out(&mut self, request: Pending, may_wait: bool) -> Result<()> {
         if !self.try_hand_out(&request)? {
             if may_wait {
-                self.park(request);
+                self.keep_pending(request);
             } else if matches!(request.dialogue, Dialogue::Batch) {
                 self.reply(&request.identity, &Reply::Wait(WAIT_AT_BOUND))?;
             }
@@ -257,22 +261,23 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Whether `request` got its answer: work or the end.
-    fn try_hand_out(&mut self, request: &Parked) -> Result<bool> {
+    /// Answers `request` if there is work or the queue has ended. Returns whether it was answered.
+    fn try_hand_out(&mut self, request: &Pending) -> Result<bool> {
         let Some(peer) = self.peers.get(&request.identity).map(|peer| peer.id) else { return Ok(true) };
         let reserved = match request.dialogue {
-            Dialogue::Line => self.queue.reserve_line(peer),
+            // In the line dialogue an empty reply means the end. Therefore an empty line cannot be sent.
+            Dialogue::Line => self.queue.reserve_line(peer, |line| !line.is_empty()),
             Dialogue::Batch => self.queue.reserve(peer),
         };
         match reserved {
             Reserved::Wait => Ok(false),
-            Reserved::End => {
+            Reserved::Ended => {
                 let told = match request.dialogue {
                     Dialogue::Line => self.send(&request.identity, [zmq::Message::new()])?,
                     Dialogue::Batch => self.reply(&request.identity, &Reply::End)?,
                 };
                 match self.peers.get_mut(&request.identity) {
-                    Some(peer) if told => peer.told_end = true,
+                    Some(peer) if told => peer.knows_end = true,
                     _ => drop(self.peers.remove(&request.identity)),
                 }
                 Ok(true)
@@ -294,8 +299,10 @@ impl<'a> Session<'a> {
                     }
                 };
                 if !taken {
-                    GONE.tell(1, |times, _| {
-                        format!("{times} batches came back at once: their workers are gone or do not read")
+                    RETURNED_BATCHES.tell(1, |times, _| {
+                        format!(
+                            "{times} batches could not be sent and came back: their workers are gone or do not read"
+                        )
                     });
                     self.queue.release(&[lease]);
                     self.peers.remove(&request.identity);
@@ -309,47 +316,47 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn park(&mut self, request: Parked) {
+    fn keep_pending(&mut self, request: Pending) {
         if let Some(peer) = self.peers.get_mut(&request.identity) {
-            peer.parked = true;
+            peer.is_pending = true;
         }
         self.next_due = self.next_due.into_iter().chain(request.until).min();
-        self.parked.push_back(request);
+        self.pending.push_back(request);
     }
 
-    fn unpark(&mut self, identity: &Identity) {
+    fn note_answered(&mut self, identity: &Identity) {
         if let Some(peer) = self.peers.get_mut(identity) {
-            peer.parked = false;
+            peer.is_pending = false;
         }
     }
 
-    /// Answers parked requests, oldest first, as far as there is work, and those that have waited long enough.
-    pub(super) fn serve_parked(&mut self) -> Result<()> {
-        let mut in_vain = 0;
-        for _ in 0..self.parked.len() {
-            if in_vain == MOST_IN_VAIN || !(self.queue.has_ready() || self.queue.is_finished()) {
+    /// Answers pending requests while there is work, the oldest first. Then answers those whose time is over.
+    pub(super) fn answer_pending(&mut self) -> Result<()> {
+        let mut failed_tries = 0;
+        for _ in 0..self.pending.len() {
+            if failed_tries == MAX_FAILED_TRIES || !(self.queue.has_ready() || self.queue.is_finished()) {
                 break;
             }
-            let Some(request) = self.parked.pop_front() else { break };
+            let Some(request) = self.pending.pop_front() else { break };
             if self.try_hand_out(&request)? {
-                self.unpark(&request.identity);
+                self.note_answered(&request.identity);
             } else {
-                self.parked.push_back(request);
-                in_vain += 1;
+                self.pending.push_back(request);
+                failed_tries += 1;
             }
         }
         let now = Instant::now();
         if self.next_due.is_some_and(|due| due <= now) {
-            for _ in 0..self.parked.len() {
-                let Some(request) = self.parked.pop_front() else { break };
+            for _ in 0..self.pending.len() {
+                let Some(request) = self.pending.pop_front() else { break };
                 if request.until.is_some_and(|until| until <= now) {
-                    self.unpark(&request.identity);
+                    self.note_answered(&request.identity);
                     self.reply(&request.identity, &Reply::Wait(Duration::ZERO))?;
                 } else {
-                    self.parked.push_back(request);
+                    self.pending.push_back(request);
                 }
             }
-            self.next_due = self.parked.iter().filter_map(|parked| parked.until).min();
+            self.next_due = self.pending.iter().filter_map(|pending| pending.until).min();
         }
         Ok(())
     }
@@ -358,7 +365,7 @@ impl<'a> Session<'a> {
         self.send(identity, [zmq::Message::from(&wire::MAGIC[..]), zmq::Message::from(reply.encode())])
     }
 
-    /// Sends a reply; `false` when the peer is gone or does not read.
+    /// Sends a reply. Returns `false` if the peer is gone or does not read.
     fn send<const N: usize>(&self, identity: &Identity, frames: [zmq::Message; N]) -> Result<bool> {
         let envelope = [zmq::Message::from(&identity[..]), zmq::Message::new()];
         match self.socket.send_multipart(envelope.into_iter().chain(frames), zmq::DONTWAIT) {
@@ -368,26 +375,26 @@ impl<'a> Session<'a> {
         }
     }
 
-    pub(super) fn all_told_end(&self) -> bool {
-        self.peers.values().all(|peer| peer.told_end)
+    pub(super) fn all_know_end(&self) -> bool {
+        self.peers.values().all(|peer| peer.knows_end)
     }
 
-    /// Forgets peers that hold nothing and have long been silent.
-    pub(super) fn forget_silent(&mut self, now: Instant) {
-        if now - self.last_sweep > FORGET_AFTER / 10 {
-            self.last_sweep = now;
-            self.peers.retain(|_, peer| peer.line.is_some() || peer.parked || now - peer.last_seen < FORGET_AFTER);
+    /// Forgets the peers that hold nothing and have sent nothing for long.
+    pub(super) fn forget_silent_peers(&mut self, now: Instant) {
+        if now - self.last_cleanup > FORGET_AFTER / 10 {
+            self.last_cleanup = now;
+            self.peers.retain(|_, peer| peer.line.is_some() || peer.is_pending || now - peer.last_seen < FORGET_AFTER);
         }
     }
 
-    /// How long nothing needs to be done unless somebody asks.
+    /// Returns how long the server may sleep if no message arrives.
     pub(super) fn timeout(&self, finished: Option<(Instant, Duration)>) -> Option<Duration> {
         let now = Instant::now();
-        let parked = self.next_due.map(|due| due.saturating_duration_since(now));
+        let pending = self.next_due.map(|due| due.saturating_duration_since(now));
         let linger = finished.map(|(finished, linger)| {
-            let bound = if self.all_told_end() { linger } else { LONGEST_LINGER.max(linger) };
+            let bound = if self.all_know_end() { linger } else { LONGEST_LINGER.max(linger) };
             bound.saturating_sub(now - finished)
         });
-        [parked, linger, self.queue.until_next_deadline()].into_iter().flatten().min()
+        [pending, linger, self.queue.until_next_deadline()].into_iter().flatten().min()
     }
 }

@@ -1,4 +1,4 @@
-//! The wire: byte for byte what the document says, and nothing else is taken for a message.
+//! The messages have exactly the bytes that the document gives them, and no other bytes are accepted.
 
 use proptest::prelude::*;
 
@@ -158,7 +158,7 @@ fn data_of(reply: &Reply) -> Option<Bytes> {
     }
 }
 
-/// What a decoded request takes in memory beside itself.
+/// Returns the memory of a decoded request, in bytes, without the request itself.
 fn held(request: &Request) -> usize {
     match request {
         Request::Reserve { acks, .. } | Request::Bye(acks) => acks.capacity() * size_of::<Ack>(),
@@ -230,9 +230,9 @@ fn a_count_that_does_not_fit_its_frame_is_refused() {
         assert!(Request::decode(&unhex(frame)).is_err(), "{frame}");
     }
     assert!(Reply::decode(&unhex("85 0001 ffff"), None).is_err());
-    assert!(Reply::decode(&unhex("85 0001 0001 ff"), None).is_err(), "a text that is not UTF-8");
+    assert!(Reply::decode(&unhex("85 0001 0001 ff"), None).is_err(), "a text is not UTF-8");
     let batch = "81 0000000000000007 00002710 00000000000000ff 0000000000000000 00000001 00 0001 78";
-    assert!(Reply::decode(&unhex(batch), None).is_err(), "a batch without its lines");
+    assert!(Reply::decode(&unhex(batch), None).is_err(), "the frame with the batch's lines is missing");
     assert!(Reply::decode(&unhex(batch), Some(Bytes::from_static(b"a"))).is_ok());
     for (envelope, number) in [(Envelope::None, "80"), (Envelope::Json, "81"), (Envelope::Syslog, "82")] {
         let partial = unhex(&batch.replace(" 00 0001", &format!(" {number} 0001")));

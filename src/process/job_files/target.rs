@@ -1,27 +1,33 @@
-//! Where a path leads, also that of a file that is not there yet.
+//! The file that a path leads to, even if it does not exist yet.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use super::FileRef;
-
-/// Device and inode.
+/// A file's identity: device and inode.
 pub type Identity = (u64, u64);
 
-/// More links than this on the way to a file lead in a circle, for the kernel as well.
+/// The kernel follows at most this many links. More links form a circle.
 const MOST_LINKS: usize = 40;
 
-/// Where a path leads.
+/// A reference to a file of the job.
+#[derive(Debug)]
+pub(super) enum FileRef {
+    Path(PathBuf),
+    /// The file behind a descriptor that the process was started with.
+    Open(Identity),
+}
+
+/// The file that a path leads to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Target {
-    /// The file that is there, and whether it is a regular one.
+    /// The existing file, and whether it is a regular file.
     pub(super) found: Option<(Identity, bool)>,
-    /// Its path without links, also of what is not there yet.
+    /// The path without symbolic links. It is known even if the file does not exist.
     pub(super) path: Option<PathBuf>,
 }
 
-/// Device and inode of what `data` is about.
+/// Returns device and inode of a file.
 pub fn identity(data: &Metadata) -> Identity {
     (data.dev(), data.ino())
 }
@@ -39,7 +45,7 @@ impl Target {
         Target { found, path: real_path(path) }
     }
 
-    /// Whether both are one regular file, or will be.
+    /// Returns whether both are the same regular file, or will be when it is created.
     pub(super) fn is_one_with(&self, other: &Target) -> bool {
         match (&self.found, &other.found) {
             (Some((one, regular)), Some((another, _))) => *regular && one == another,
@@ -49,7 +55,8 @@ impl Target {
     }
 }
 
-/// The path without links, also of what does not exist yet: the last links on the way may lead to nothing.
+/// Returns the path without symbolic links, even if the file does not exist. The last links may lead to a missing file.
+/// Returns `None` for a circle of links.
 pub(super) fn real_path(path: &Path) -> Option<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -64,7 +71,7 @@ pub(super) fn real_path(path: &Path) -> Option<PathBuf> {
     None
 }
 
-/// The same of a folder of which not even the folders above need to exist.
+/// Does the same for a folder. The folders above it need not exist either.
 fn real_folder(folder: &Path) -> PathBuf {
     let mut real = if folder.is_absolute() { PathBuf::from("/") } else { PathBuf::from(".") };
     real = real.canonicalize().unwrap_or(real);
@@ -79,7 +86,7 @@ fn real_folder(folder: &Path) -> PathBuf {
     real
 }
 
-/// The folder that holds `path`.
+/// Returns the folder that contains `path`.
 pub(super) fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),

@@ -3,7 +3,7 @@ use std::os::unix::fs::symlink;
 use super::*;
 use crate::core::error::Kind;
 
-/// A folder with `log`, a file, and names that lead to it and to `new`, which is not there.
+/// A folder with the file `log`, and names that lead to `log` and to `new`, which does not exist.
 struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -27,7 +27,7 @@ impl Folder {
     }
 }
 
-/// Names of one file, and of the file that is not there yet.
+/// Names of one file, and names of the file that does not exist yet.
 const LOG: [&str; 7] = ["log", "log.hard", "log.link", "log.chain", "./log", "sub/../log", "here/here/log"];
 const NEW: [&str; 6] = ["new", "new.link", "new.chain", "./new", "sub/../new", "here/here/new"];
 
@@ -151,7 +151,7 @@ fn a_file_that_was_rotated_away_stays_the_jobs_until_it_is_gone() {
     assert!(is_own("out.1") && is_own("out"));
     std::fs::rename(folder.at("out"), folder.at("out.2")).unwrap();
     assert!(is_own("out.1") && is_own("out.2"));
-    // Its number cannot be another's while it is held, and it is let go when it has no name.
+    // While the file is held, no other file can have its inode. It is closed when it has no name any more.
     std::fs::remove_file(folder.at("out.1")).unwrap();
     std::fs::write(folder.at("a.log"), "a log").unwrap();
     assert!(!is_own("a.log"));
@@ -168,7 +168,7 @@ fn a_file_whose_folder_is_missing_is_refused() {
         ("/dev/null", ""),
         ("nodir/new", "cannot be used"),
         ("log/new", "is not a directory"),
-        ("sub", "that is a directory"),
+        ("sub", "it is a directory"),
     ] {
         let mut files = JobFiles::default();
         files.writes("receipt", format!("--receipt {name}"), &folder.at(name));

@@ -1,4 +1,5 @@
-//! What a queue counts is what it holds: no batch and no line keeps the block from being freed that it was read in.
+//! The bytes that a queue counts are the bytes that it keeps in memory. No batch and no line keeps the reader's block
+//! alive for itself.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::super::poison::{Memory, Waiting};
+use super::super::poison::{Backing, TrackedBatch};
 use super::*;
 
-/// A reader's block. It counts how many there are.
+/// A reader's block. `alive` counts the blocks that are not freed.
 struct Block {
     bytes: Vec<u8>,
     alive: Arc<AtomicUsize>,
@@ -32,7 +33,7 @@ const LINES: usize = 32;
 
 #[derive(Debug, Clone)]
 enum Operation {
-    /// A block, in so many batches.
+    /// A block, cut into this many batches.
     Offer(usize),
     Reserve(PeerId),
     ReserveLine(PeerId),
@@ -103,7 +104,7 @@ impl Holder {
                 self.keep(reserved);
             }
             Operation::ReserveLine(peer) => {
-                let reserved = self.queue.reserve_line(*peer, self.now);
+                let reserved = self.queue.reserve_line(*peer, self.now, is_not_empty);
                 self.keep(reserved);
             }
             Operation::Ack(nth) => {
@@ -125,21 +126,21 @@ impl Holder {
     }
 
     fn check(&self) {
-        let in_block = |waiting: &&Waiting| waiting.memory == Memory::Block;
-        let block_of = |waiting: &Waiting| waiting.batch.offset / (LINE * LINES) as u64;
+        let in_block = |waiting: &&TrackedBatch| waiting.backing == Backing::Block;
+        let block_of = |waiting: &TrackedBatch| waiting.batch.offset / (LINE * LINES) as u64;
         let known: BTreeSet<u64> = self.queue.outstanding().filter(in_block).map(block_of).collect();
-        assert_eq!(self.alive.load(Ordering::Relaxed), known.len(), "nothing else holds a block");
+        assert_eq!(self.alive.load(Ordering::Relaxed), known.len(), "no other block is kept in memory");
         for waiting in self.queue.outstanding() {
-            if let Memory::Own(bytes) = waiting.memory {
+            if let Backing::Copy(bytes) = waiting.backing {
                 let length = waiting.batch.data.len();
                 assert!(length <= bytes && bytes <= 2 * length, "{bytes} bytes are held for {length}");
             }
         }
         for lease in self.queue.leases.values() {
             let lines = &lease.lines;
-            let (held, length) = match lines.memory {
-                Memory::Block => (LINE * LINES, lines.batch.data.len()),
-                Memory::Own(bytes) => (bytes, lines.batch.data.len()),
+            let (held, length) = match lines.backing {
+                Backing::Block => (LINE * LINES, lines.batch.data.len()),
+                Backing::Copy(bytes) => (bytes, lines.batch.data.len()),
             };
             assert!(held <= 2 * length, "{held} bytes are held for {length}");
         }
@@ -164,9 +165,9 @@ fn a_tiny_line_that_is_out_holds_no_block() {
     let mut holder = Holder::new();
     for peer in 0..100 {
         holder.offer(1);
-        let line = holder.queue.reserve_line(2 * peer, holder.now);
+        let line = holder.queue.reserve_line(2 * peer, holder.now, is_not_empty);
         holder.keep(line);
-        // Another peer takes the rest and is done with it.
+        // Another peer takes the rest and acknowledges it.
         let Reserved::Batch(lease, _) = holder.queue.reserve(2 * peer + 1, holder.now) else { panic!("the rest") };
         assert!(holder.queue.ack(&Ack { lease, tally: Tally::default() }));
     }

@@ -1,4 +1,4 @@
-//! Random operations, compared with an oracle that knows of every line where it is.
+//! Random operations, compared with a model that knows the state of every line.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -8,12 +8,12 @@ use super::*;
 
 #[derive(Debug, Clone)]
 enum Operation {
-    /// Lines by their lengths; 0 is an empty line.
+    /// Lines, given by their lengths. A length of 0 is an empty line.
     Offer(Vec<usize>),
     LongLine(u64),
     Reserve(PeerId),
     ReserveLine(PeerId),
-    /// The n-th of all leases ever given, and how its lines are spread over the buckets.
+    /// Acknowledges the n-th of all leases ever given. The second number says how its lines are spread over the counts.
     Ack(usize, u32),
     Touch(usize),
     Release(usize),
@@ -41,7 +41,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// Where a line is.
+/// The state of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LineState {
     Ready,
@@ -49,7 +49,7 @@ enum LineState {
     Done(usize),
 }
 
-/// A lease as the oracle knows it.
+/// A lease as the model knows it.
 struct Known {
     peer: PeerId,
     deadline: Duration,
@@ -67,16 +67,16 @@ struct Oracle {
     now: Duration,
     offset: u64,
     open: bool,
-    /// Every line by its offset: its bytes with its end, and where it is.
+    /// Every line by its offset: its bytes with its end, and its state.
     lines: BTreeMap<u64, (Vec<u8>, LineState)>,
     long: u64,
     leases: BTreeMap<LeaseId, Known>,
     given: Vec<LeaseId>,
-    /// Where the lines stand that the queue said are settled.
+    /// The offsets of the lines that the queue reported as settled.
     settled: HashSet<u64>,
-    /// Leases that ran out, by line.
+    /// The number of expired leases by line.
     expired: BTreeMap<u64, u32>,
-    /// Lines whose last lease was that of a poison candidate of one line, and ran out.
+    /// Lines whose last lease was that of a poison candidate of one line, and expired.
     last_alone: HashSet<u64>,
 }
 
@@ -128,7 +128,7 @@ impl Oracle {
                 self.check_answer(*peer, answer, false);
             }
             Operation::ReserveLine(peer) => {
-                let answer = self.queue.reserve_line(*peer, self.now);
+                let answer = self.queue.reserve_line(*peer, self.now, is_not_empty);
                 self.check_answer(*peer, answer, true);
             }
             Operation::Ack(nth, spread) => {
@@ -186,16 +186,16 @@ impl Oracle {
                 if let Some(line) = &poison {
                     assert!(
                         self.last_alone.contains(&line.batch.offset),
-                        "its last lease was a candidate's, and ran out"
+                        "its last lease was a candidate's, and expired"
                     );
                 }
                 let buried = self.queue.bury();
                 assert_eq!(poison.as_ref().map(|line| &line.batch), buried.as_ref());
-                let Some((line, record)) = buried.zip(poison.map(|line| line.record)) else { return };
+                let Some((line, history)) = buried.zip(poison.map(|line| line.history)) else { return };
                 let (bytes, state) = self.lines.get_mut(&line.offset).expect("a line that was offered");
                 assert_eq!((&bytes[..], *state, line.lines), (&line.data[..], LineState::Ready, 1));
-                assert!((3..=self.expired[&line.offset]).contains(&record.expired), "{record:?}");
-                assert!(record.held >= LEASE * record.expired, "{record:?}");
+                assert!((3..=self.expired[&line.offset]).contains(&history.expired), "{history:?}");
+                assert!(history.held >= LEASE * history.expired, "{history:?}");
                 *state = LineState::Done(3);
             }
             Operation::EndInput => {
@@ -213,13 +213,13 @@ impl Oracle {
                 let offset = batch.offset + line.start as u64;
                 assert!(
                     matches!(self.lines[&offset].1, LineState::Done(_)),
-                    "settled is what was acked or passed over"
+                    "a settled line was acknowledged, filtered or buried"
                 );
-                assert!(self.settled.insert(offset), "and that once");
+                assert!(self.settled.insert(offset), "a line is settled once");
             }
         }
         let done = self.lines.values().filter(|(_, state)| matches!(state, LineState::Done(_))).count();
-        assert_eq!(self.settled.len(), done, "all of it");
+        assert_eq!(self.settled.len(), done, "every finished line is settled");
     }
 
     fn take_back(&mut self, which: impl Fn(LeaseId, &Known) -> bool) -> usize {
@@ -239,25 +239,31 @@ impl Oracle {
 
     fn check_answer(&mut self, peer: PeerId, answer: Reserved, one_line: bool) {
         if one_line {
-            // What was passed over is empty and was ready; the queue's own counts are compared below.
+            // The queue filters only lines that are empty and ready. Its counts are compared below.
             let kept = self.queue.outstanding_lines() as usize;
             self.find_filtered(self.outstanding() - kept);
         }
         match answer {
-            Reserved::End => assert!(!self.open && self.outstanding() == 0, "the end while something is outstanding"),
+            Reserved::Ended => {
+                assert!(!self.open && self.outstanding() == 0, "the queue has ended although lines are outstanding")
+            }
             Reserved::Wait => {
                 let held = self.leases.values().filter(|known| known.peer == peer).count();
                 let leased: usize = self.leases.values().map(|known| known.bytes).sum();
                 let nothing_ready = self.queue.ready.is_empty() && !self.queue.has_candidates();
                 let candidates: Vec<&Known> = self.leases.values().filter(|known| known.candidate).collect();
-                // What it holds may be a poison candidate; or one waits that goes to nobody who holds something.
+                // Either the peer holds a poison candidate, or a candidate waits and goes only to a peer that holds
+                // nothing.
                 let alone =
                     held > 0 && (candidates.iter().any(|known| known.peer == peer) || self.queue.has_candidates());
-                // All that is ready is poison candidate, and no more may be out.
+                // Only poison candidates are ready, and no more of them may be leased.
                 let bounded = !candidates.is_empty() && self.queue.only_candidates_are_ready();
                 let full = held >= PER_PEER || leased >= LEASED_BYTES;
-                assert!(nothing_ready || full || alone || bounded, "told to wait beside ready work");
-                assert!(self.open || self.outstanding() > 0, "told to wait when all is done");
+                assert!(
+                    nothing_ready || full || alone || bounded,
+                    "a peer was told to wait although it could have got work"
+                );
+                assert!(self.open || self.outstanding() > 0, "a peer was told to wait although the queue has ended");
             }
             Reserved::Batch(id, batch) => {
                 assert!(!self.given.contains(&id), "lease {id} twice");
@@ -266,7 +272,11 @@ impl Oracle {
                 let mut offset = batch.offset;
                 for line in batch.data.split_inclusive(|&byte| byte == b'\n') {
                     let (bytes, state) = self.lines.get_mut(&offset).expect("a line that was offered");
-                    assert_eq!((&bytes[..], *state), (line, LineState::Ready), "each line is where it was, and free");
+                    assert_eq!(
+                        (&bytes[..], *state),
+                        (line, LineState::Ready),
+                        "each line has its offset, and was ready"
+                    );
                     *state = LineState::Leased(id);
                     lines.push(offset);
                     offset += line.len() as u64;
@@ -276,8 +286,8 @@ impl Oracle {
                 let deadline = self.now + LEASE;
                 let candidate = self.queue.is_candidate(id);
                 let held: Vec<&Known> = self.leases.values().filter(|known| known.peer == peer).collect();
-                assert!(!candidate || held.is_empty(), "a candidate goes to who holds nothing else");
-                assert!(held.iter().all(|known| !known.candidate), "nothing is given to who holds a candidate");
+                assert!(!candidate || held.is_empty(), "a candidate goes to a peer that holds nothing else");
+                assert!(held.iter().all(|known| !known.candidate), "a peer that holds a candidate gets nothing else");
                 let out: Vec<&Known> = self.leases.values().filter(|known| known.candidate).collect();
                 if candidate {
                     assert!(out.len() < 4, "four candidates are out at a time");
@@ -289,14 +299,14 @@ impl Oracle {
         }
     }
 
-    /// Marks the empty lines that the line dialogue passed over. They are told by what is left: the queue must still
-    /// hold every other line.
+    /// Marks the empty lines that the queue filtered for a peer of the line dialogue. They are the lines that the queue
+    /// no longer holds. It must still hold every other line.
     fn find_filtered(&mut self, count: usize) {
         let held: HashSet<u64> = self.queue.lines_held().into_iter().collect();
         let mut filtered = 0;
         for (offset, (bytes, state)) in &mut self.lines {
             if *state == LineState::Ready && !held.contains(offset) {
-                assert_eq!(&bytes[..], b"\n", "only empty lines are passed over");
+                assert_eq!(&bytes[..], b"\n", "only empty lines are filtered");
                 *state = LineState::Done(4);
                 filtered += 1;
             }
@@ -329,7 +339,7 @@ impl Oracle {
         assert_eq!(self.queue.wants_input(), ready < 20);
     }
 
-    /// Brings everything to its end: the queue must get there.
+    /// Finishes all work. The queue must reach its end.
     fn finish(&mut self) {
         self.apply(&Operation::EndInput);
         for _ in 0..10_000 {
@@ -346,8 +356,8 @@ impl Oracle {
             }
         }
         assert!(self.queue.is_finished());
-        assert_eq!(self.queue.reserve(99, self.now), Reserved::End, "a late peer is told the end");
-        assert_eq!(self.queue.reserve_line(99, self.now), Reserved::End);
+        assert_eq!(self.queue.reserve(99, self.now), Reserved::Ended, "a late peer is told the end");
+        assert_eq!(self.queue.reserve_line(99, self.now, is_not_empty), Reserved::Ended);
         assert_eq!(self.queue.held_bytes(), (0, 0));
     }
 }
@@ -363,66 +373,6 @@ impl Queue {
 
     fn only_candidates_are_ready(&self) -> bool {
         self.ready.is_empty()
-    }
-}
-
-/// A process that is given a deadly line is gone, with all its threads. With one thread each, every line that is deadly
-/// is buried and no other. With two that is so for one deadly line: several can take an innocent one down twice.
-#[test]
-fn whatever_lines_are_deadly_they_are_buried_and_all_others_stored() {
-    for seed in 0..120 {
-        let mut random = fastrand::Rng::with_seed(seed);
-        let threads = seed % 2 + 1;
-        let most = if threads == 1 { usize::MAX } else { 1 };
-        let limits = Limits { lease: Some(LEASE), ..Limits::default() };
-        let mut queue = Queue::new(limits, 1);
-        let (mut offset, mut deadly, mut all) = (0, HashSet::new(), HashSet::new());
-        for _ in 0..random.usize(1..6) {
-            let mut data = Vec::new();
-            for _ in 0..random.usize(1..400) {
-                all.insert(offset + data.len() as u64);
-                if random.usize(0..150) == 0 && deadly.len() < most {
-                    deadly.insert(offset + data.len() as u64);
-                }
-                data.extend(format!("{:x}\n", random.u16(..)).into_bytes());
-            }
-            queue.offer(batch(offset, &data));
-            offset += data.len() as u64;
-        }
-        queue.end_input();
-        let (mut stored, mut buried) = (HashSet::new(), HashSet::new());
-        let (mut now, mut peer) = (Duration::ZERO, 0);
-        while !queue.is_finished() {
-            let mut lost = false;
-            let mut acks = Vec::new();
-            for thread in 0..threads {
-                let reserved = match random.u8(0..4) {
-                    0 => queue.reserve_line(peer + thread, now),
-                    _ => queue.reserve(peer + thread, now),
-                };
-                let Reserved::Batch(lease, batch) = reserved else { continue };
-                let lines: Vec<u64> =
-                    crate::core::lines::lines(&batch.data).map(|line| batch.offset + line.start as u64).collect();
-                lost |= lines.iter().any(|line| deadly.contains(line));
-                acks.push((lease, lines));
-            }
-            if lost {
-                peer += threads;
-                now += LEASE;
-                queue.expire(now);
-            } else {
-                for (lease, lines) in acks {
-                    let tally = Tally { stored: lines.len() as u64, ..Tally::default() };
-                    assert!(queue.ack(&Ack { lease, tally }));
-                    stored.extend(lines);
-                }
-            }
-            if let Some(batch) = queue.bury() {
-                buried.insert(batch.offset);
-            }
-        }
-        assert_eq!(buried, deadly, "seed {seed}");
-        assert_eq!(stored, &all - &deadly, "seed {seed}");
     }
 }
 

@@ -1,24 +1,25 @@
-//! The `insert` command, put together from documents that are encoded already.
+//! Builds the `insert` command from documents that are already encoded.
 //!
-//! A raw command, because its whole reply comes back: `insert_many` of the driver drops `keyPattern`, which is the only
-//! sure sign of whose index a duplicate key belongs to, and tries again by itself, so that nobody knows what was sent
-//! how often. The price, measured with 2000 documents of 397 bytes a command: 0.2 µs a document more in this process
-//! (copies inside the driver) beside the 3.1 µs the server takes either way.
+//! It is a raw command, because this returns the whole reply. The `insert_many` of the driver drops `keyPattern`, which
+//! is the only sure sign of the index that a duplicate key belongs to. It also retries by itself, so nobody knows how
+//! often a document was sent. The cost, measured with 2000 documents of 397 bytes per command: 0.2 µs more per document
+//! in this process (copies inside the driver), besides the 3.1 µs that the server needs in any case.
 //!
-//! The driver offers no document sequence for raw commands, so the documents are an array in the command's body: the
-//! whole command must then keep to the size of one document, give or take the 16 KiB a server allows on top.
+//! The driver offers no document sequence for raw commands, so the documents are an array in the body of the command.
+//! The whole command must therefore not exceed the maximum size of one document, plus the 16 KiB that a server allows
+//! on top.
 
 use mongodb::bson::{RawDocumentBuf, rawdoc};
 use mongodb::options::{Acknowledgment, WriteConcern};
 
 const ARRAY: u8 = 0x04;
 const DOCUMENT: u8 = 0x03;
-/// Type byte, an index of up to six digits and its NUL: what each document costs on top of its bytes.
+/// The bytes that each document needs besides its own: a type byte, an index of up to six digits, and its NUL.
 const ELEMENT_OVERHEAD: usize = 8;
-/// Room for the command's other fields and for what the driver adds (session, cluster time).
+/// Room for the other fields of the command and for the fields that the driver adds (session, cluster time), in bytes.
 const COMMAND_OVERHEAD: usize = 4096;
 
-/// What every command to one collection begins with, ready encoded.
+/// The encoded beginning of every command to one collection.
 pub(super) struct CommandHead(Vec<u8>);
 
 impl CommandHead {
@@ -41,7 +42,7 @@ impl CommandHead {
         CommandHead(bytes)
     }
 
-    /// The command that inserts `documents` (whole BSON documents), whose lengths add up to `size`.
+    /// Returns the command that inserts `documents` (whole BSON documents). The sum of their lengths is `size`.
     pub(super) fn command<'a>(
         &self,
         documents: impl ExactSizeIterator<Item = &'a [u8]>,
@@ -70,25 +71,25 @@ fn c_str(key: &'static str) -> &'static mongodb::bson::raw::CStr {
     key.try_into().expect("a literal without NUL")
 }
 
-/// Ends the document that starts at `start`: its NUL, and its length where it begins.
+/// Ends the document that starts at `start`: appends its NUL, and writes its length at its beginning.
 fn close(bytes: &mut Vec<u8>, start: usize) {
     bytes.push(0);
     let length = (bytes.len() - start) as u32;
     bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
 }
 
-/// What the server takes.
+/// The limits of a server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// Bytes of one document.
+    /// The maximum size of one document, in bytes.
     pub(super) document: usize,
-    /// Documents of one command.
+    /// The maximum number of documents of one command.
     pub(super) documents: usize,
 }
 
 impl Limits {
-    /// How many of the documents with these sizes go into one command: at least one, because a single document of the
-    /// full size fits the room a server leaves for the command around it.
+    /// Returns how many of the documents with these sizes go into one command. It is at least one, because a server
+    /// leaves room for the command around a single document of full size.
     pub(super) fn first_command(&self, sizes: impl Iterator<Item = usize>) -> usize {
         let room = self.document.saturating_sub(COMMAND_OVERHEAD);
         let mut used = 0;

@@ -1,84 +1,85 @@
-//! One `store`: commands, replies, further tries for what is not settled, and the deadline over all of it.
+//! One call of `store`: it sends commands, reads replies, retries documents without an outcome, and ends at the
+//! deadline.
 
 use std::time::Duration;
 
 use mongodb::bson::Document;
 
-use super::MongoSink;
+use super::connection::Connection;
 use super::reply::{self, Failure, Refusal};
+use crate::core::backoff::Backoff;
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Ended, Wait};
 use crate::document::Documents;
 use crate::observe::details::Seldom;
-use crate::sink::Outcome;
-use crate::sink::backoff::Backoff;
+use crate::sink::api::Outcome;
 
 static RETRIED: Seldom = Seldom::new();
 
 const FIRST_DELAY: Duration = Duration::from_millis(50);
 const MAX_DELAY: Duration = Duration::from_secs(3);
 
-/// A document without an outcome yet.
+/// A document that has no outcome yet.
 #[derive(Debug, Clone, Copy)]
-struct Open {
+struct Pending {
     index: usize,
-    /// An earlier try of this call wrote it, or may have: then a duplicate is our own.
-    maybe_ours: bool,
+    /// Whether an earlier attempt of this call wrote the document, or may have. Then a duplicate is our own document.
+    may_be_ours: bool,
 }
 
-/// The state of one `store`.
+/// The state of one call of `store`.
 pub(super) struct Insert<'a> {
-    sink: &'a MongoSink,
+    connection: &'a Connection,
     documents: &'a Documents,
     outcomes: &'a mut [Outcome],
-    /// What is still to be sent, a command each, the next one last.
-    commands: Vec<Vec<Open>>,
+    /// The commands that are not sent yet; the next one is the last element.
+    commands: Vec<Vec<Pending>>,
     backoff: Backoff,
     wait: Wait<'a>,
-    /// What went wrong last, for the case that there is no time left to hear it again.
-    trouble: Option<String>,
+    /// The last error, for the message when no time is left for another attempt.
+    last_error: Option<String>,
 }
 
 impl<'a> Insert<'a> {
-    /// `outcomes` has an entry for each document; what they say is overwritten.
-    pub(super) fn new(sink: &'a MongoSink, documents: &'a Documents, outcomes: &'a mut [Outcome]) -> Self {
+    /// Prepares the commands for `documents`. `outcomes` has an entry for each document; its content is overwritten.
+    pub(super) fn new(connection: &'a Connection, documents: &'a Documents, outcomes: &'a mut [Outcome]) -> Self {
         let mut insert = Insert {
-            sink,
+            connection,
             documents,
             outcomes,
             commands: Vec::new(),
             backoff: Backoff::new(FIRST_DELAY, MAX_DELAY),
-            wait: sink.patience.begin(),
-            trouble: None,
+            wait: connection.patience.begin(),
+            last_error: None,
         };
         insert.split();
         insert
     }
 
-    /// Cuts the documents into commands; what no server of this kind takes is refused here.
+    /// Splits the documents into commands. A document over the limit of the server is refused here.
     fn split(&mut self) {
-        let limit = self.sink.limits.document;
-        let mut open = Vec::with_capacity(self.documents.len());
+        let limit = self.connection.limits.document;
+        let mut pending = Vec::with_capacity(self.documents.len());
         for (index, document) in self.documents.iter().enumerate() {
             let size = document.bytes.len();
             if size > limit {
                 self.outcomes[index] =
                     Outcome::Oversize(format!("the document has {size} bytes; the server takes {limit} at most"));
             } else {
-                open.push(Open { index, maybe_ours: false });
+                pending.push(Pending { index, may_be_ours: false });
             }
         }
-        let mut rest = open.as_slice();
+        let mut rest = pending.as_slice();
         while !rest.is_empty() {
-            let sizes = rest.iter().map(|open| self.documents.get(open.index).bytes.len());
-            let (command, later) = rest.split_at(self.sink.limits.first_command(sizes));
+            let sizes = rest.iter().map(|pending| self.documents.get(pending.index).bytes.len());
+            let (command, later) = rest.split_at(self.connection.limits.first_command(sizes));
             self.commands.push(command.to_vec());
             rest = later;
         }
         self.commands.reverse();
     }
 
-    /// Sends until everything has an outcome or the deadline has passed.
+    /// Sends commands until every document has an outcome or the deadline has passed.
     pub(super) async fn run(mut self) -> Result<()> {
         while let Some(command) = self.commands.pop() {
             let words = match self.send(&command).await {
@@ -91,59 +92,63 @@ impl<'a> Insert<'a> {
                 Ok(Err(Failure::Transient { words, maybe_written })) => {
                     let again = command.into_iter();
                     self.commands.push(
-                        again.map(|open| Open { maybe_ours: open.maybe_ours || maybe_written, ..open }).collect(),
+                        again
+                            .map(|pending| Pending { may_be_ours: pending.may_be_ours || maybe_written, ..pending })
+                            .collect(),
                     );
                     Some(words)
                 }
                 Ok(Err(Failure::Unreadable { words, too_large })) => {
-                    self.halve(command, words, too_large);
+                    self.split_unreadable(command, words, too_large);
                     None
                 }
-                Ok(Err(Failure::Hopeless(words))) => return Err(self.hopeless(&words)),
+                Ok(Err(Failure::Fatal(words))) => return Err(self.fatal(&words)),
             };
             match words {
                 None => {
-                    self.sink.patience.over();
-                    self.trouble = None;
+                    self.connection.patience.over();
+                    self.last_error = None;
                     self.backoff = Backoff::new(FIRST_DELAY, MAX_DELAY);
                 }
                 Some(words) => {
-                    let words = self.sink.explain(&words);
+                    let words = self.connection.explain(&words);
                     let delay = self.backoff.next_delay();
-                    let (name, ms) = (&self.sink.target.name, delay.as_millis());
+                    let (name, ms) = (&self.connection.target.name, delay.as_millis());
                     RETRIED.tell(1, |times, _| format!("{name}: {times} tries failed, the next in {ms} ms: {words}"));
                     if let Err(ended) = self.wait.pause_aloud(&words, delay).await {
                         self.give_up(&ended);
                         return Ok(());
                     }
-                    self.trouble = Some(words);
+                    self.last_error = Some(words);
                 }
             }
         }
         Ok(())
     }
 
-    /// Gives the server's answer; none came when the time was over.
-    async fn send(&self, command: &[Open]) -> Result<Result<Document, Failure>, Ended> {
-        let size = command.iter().map(|open| self.documents.get(open.index).bytes.len()).sum();
-        let documents = command.iter().map(|open| self.documents.get(open.index).bytes);
-        let body = match self.sink.head.command(documents, size) {
+    /// Sends one command and returns the reply of the server. `Ended` means that none came before the deadline.
+    async fn send(&self, command: &[Pending]) -> Result<Result<Document, Failure>, Ended> {
+        let size = command.iter().map(|pending| self.documents.get(pending.index).bytes.len()).sum();
+        let documents = command.iter().map(|pending| self.documents.get(pending.index).bytes);
+        let body = match self.connection.head.command(documents, size) {
             Ok(body) => body,
             Err(error) => return Ok(Err(Failure::Unreadable { words: error.to_string(), too_large: false })),
         };
-        let before = self.trouble.as_ref().map_or_else(String::new, |words| format!("; before that: {words}"));
-        let asked = self.sink.database.run_raw_command(body).into_future();
-        let answer = self.wait.attend(|| self.sink.explain(&format!("no answer{before}")), asked).await?;
+        let before = self.last_error.as_ref().map_or_else(String::new, |words| format!("; before that: {words}"));
+        let asked = self.connection.database.run_raw_command(body).into_future();
+        let answer = self.wait.attend(|| self.connection.explain(&format!("no answer{before}")), asked).await?;
         Ok(answer.map_err(|error| reply::judge(&error)))
     }
 
-    /// Takes the outcomes out of a reply. What needs another try is put back, and the reason returned.
-    fn settle(&mut self, command: Vec<Open>, document: &Document) -> Result<Option<String>> {
+    /// Sets the outcomes that a reply reports. Documents that need another attempt become a command again, and the
+    /// reason is returned.
+    fn settle(&mut self, command: Vec<Pending>, document: &Document) -> Result<Option<String>> {
         let reply = match reply::read(document, command.len()) {
             Ok(reply) => reply,
-            Err(Failure::Hopeless(words) | Failure::Unreadable { words, .. }) => return Err(self.hopeless(&words)),
+            Err(Failure::Fatal(words) | Failure::Unreadable { words, .. }) => return Err(self.fatal(&words)),
             Err(Failure::Transient { words, .. }) => {
-                self.commands.push(command.into_iter().map(|open| Open { maybe_ours: true, ..open }).collect());
+                self.commands
+                    .push(command.into_iter().map(|pending| Pending { may_be_ours: true, ..pending }).collect());
                 return Ok(Some(words));
             }
         };
@@ -153,20 +158,21 @@ impl<'a> Insert<'a> {
         for (position, refusal) in reply.refusals {
             refusals[position] = Some(refusal);
         }
-        for (position, open) in command.into_iter().enumerate() {
+        for (position, pending) in command.into_iter().enumerate() {
             match refusals.get_mut(position).and_then(Option::take) {
-                Some(Refusal::Permanent(words)) => self.outcomes[open.index] = Outcome::Rejected(words),
-                Some(Refusal::TooLarge(words)) => self.outcomes[open.index] = Outcome::Oversize(words),
+                Some(Refusal::Permanent(words)) => self.outcomes[pending.index] = Outcome::Rejected(words),
+                Some(Refusal::TooLarge(words)) => self.outcomes[pending.index] = Outcome::Oversize(words),
                 Some(Refusal::Transient(words)) => {
-                    again.push(open);
+                    again.push(pending);
                     reason = Some(words);
                 }
-                // Written, now or before, but not durable yet: the same insert again waits for it, even though it
-                // only meets the document, because a server then waits for everything it has written so far.
-                Some(Refusal::IdExists) if reply.not_durable.is_some() => again.push(open),
-                None if reply.not_durable.is_some() => again.push(Open { maybe_ours: true, ..open }),
-                Some(Refusal::IdExists) if !open.maybe_ours => self.outcomes[open.index] = Outcome::Duplicate,
-                Some(Refusal::IdExists) | None => self.outcomes[open.index] = Outcome::Stored,
+                // The document was written, now or before, but is not durable yet. The same insert again waits for
+                // that, although it only meets the document: a server then waits for everything that it has written so
+                // far.
+                Some(Refusal::IdExists) if reply.not_durable.is_some() => again.push(pending),
+                None if reply.not_durable.is_some() => again.push(Pending { may_be_ours: true, ..pending }),
+                Some(Refusal::IdExists) if !pending.may_be_ours => self.outcomes[pending.index] = Outcome::Duplicate,
+                Some(Refusal::IdExists) | None => self.outcomes[pending.index] = Outcome::Stored,
             }
         }
         if !again.is_empty() {
@@ -175,11 +181,11 @@ impl<'a> Insert<'a> {
         Ok(reply.not_durable.map(|words| format!("the write concern is not satisfied: {words}")).or(reason))
     }
 
-    /// Looks for the one document that a server cannot read.
-    fn halve(&mut self, mut command: Vec<Open>, words: String, too_large: bool) {
-        if let [open] = command.as_slice() {
+    /// Halves a command that the server cannot read, to find the one document that is the cause.
+    fn split_unreadable(&mut self, mut command: Vec<Pending>, words: String, too_large: bool) {
+        if let [pending] = command.as_slice() {
             let refuse = if too_large { Outcome::Oversize } else { Outcome::Rejected };
-            self.outcomes[open.index] = refuse(words);
+            self.outcomes[pending.index] = refuse(words);
             return;
         }
         let second = command.split_off(command.len() / 2);
@@ -187,14 +193,14 @@ impl<'a> Insert<'a> {
         self.commands.push(command);
     }
 
-    /// The time is over: what is still open has failed.
+    /// Ends at the deadline: documents without an outcome have failed.
     fn give_up(&mut self, Ended(words): &Ended) {
-        for open in self.commands.drain(..).flatten() {
-            self.outcomes[open.index] = Outcome::Failed(words.clone());
+        for pending in self.commands.drain(..).flatten() {
+            self.outcomes[pending.index] = Outcome::Failed(words.clone());
         }
     }
 
-    fn hopeless(&self, words: &str) -> Error {
-        Error::sink(self.sink.target.mask(&format!("{}: {words}", self.sink.target.name)))
+    fn fatal(&self, words: &str) -> Error {
+        Error::sink(self.connection.target.mask(&format!("{}: {words}", self.connection.target.name)))
     }
 }

@@ -1,69 +1,71 @@
-//! What a server's answer means for each document, and what its absence means for all of them.
+//! The meaning of a server's reply for each document, and of a missing reply for all documents of a command.
 
 use mongodb::bson::{Bson, Document};
 use mongodb::error::{Error as DriverError, ErrorKind, NO_WRITES_PERFORMED, SYSTEM_OVERLOADED_ERROR};
 
-/// Longest text taken over from a server. Some servers repeat the whole command in their errors.
+/// The maximum length of a text from a server, in bytes. Some servers repeat the whole command in their errors.
 const MAX_WORDS: usize = 600;
 
 const DUPLICATE_KEY: i32 = 11000;
 
-/// Trouble that passes: the retryable errors of the drivers' specification, its lists for servers that recover or have
-/// lost their primacy, and what a later try can meet differently: time limits, locks, conflicts, a full disk.
+/// Codes of transient errors: the retryable errors of the drivers' specification, its lists for servers that recover or
+/// are no longer primary, and errors that may be gone at a later attempt, such as time limits, locks, conflicts, and a
+/// full disk.
 const TRANSIENT: [i32; 33] = [
     6, 7, 24, 46, 50, 63, 64, 84, 89, 91, 112, 117, 133, 134, 150, 189, 202, 225, 262, 314, 365, 462, 8000, 9001,
     10058, 10107, 11600, 11601, 11602, 13388, 13435, 13436, 14031,
 ];
 
-/// Nothing about single documents: no permission (13), login refused (18), no such namespace or write concern (73, 79),
-/// more members asked for than there are (100), a view (166), and options that the deployment refuses (20, 72).
-const HOPELESS: [i32; 8] = [13, 18, 20, 72, 73, 79, 100, 166];
+/// Codes of errors that concern the whole job: no permission (13), login refused (18), no such namespace or write
+/// concern (73, 79), more members required than exist (100), a view (166), and options that the deployment refuses (20,
+/// 72).
+const FATAL: [i32; 8] = [13, 18, 20, 72, 73, 79, 100, 166];
 
-/// The server could not even read the command: bytes that are no BSON (22), nested too deep (15), too large (10334).
-/// One document is the cause, and the others do not deserve its fate.
+/// Codes of commands that the server cannot read: invalid BSON (22), too deeply nested (15), too large (10334). One
+/// document is the cause; the others of the command are stored without it.
 const UNREADABLE: [i32; 3] = [15, 22, TOO_LARGE];
 
-/// The server's `BSONObjectTooLarge`.
+/// The code `BSONObjectTooLarge` of the server.
 const TOO_LARGE: i32 = 10334;
 
-/// What the server said about one document it did not insert.
+/// The reason why the server did not insert one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// Its `_id` is there already.
+    /// The `_id` exists already.
     IdExists,
-    /// It will never be taken.
+    /// The server will never accept the document.
     Permanent(String),
-    /// It is larger than the server takes.
+    /// The document is larger than the server accepts.
     TooLarge(String),
-    /// It was not written; the next try may fare better.
+    /// The document was not written, but the next attempt may succeed.
     Transient(String),
 }
 
-/// A parsed reply to an `insert` that was carried out.
+/// A parsed reply to an `insert` that the server executed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Reply {
-    /// Index in the command, and why it was not inserted. All others were.
+    /// The documents that were not inserted: the index in the command, and the reason. All others were inserted.
     pub(super) refusals: Vec<(usize, Refusal)>,
-    /// What was written is not durable as far as the write concern goes.
+    /// Set when the written documents do not satisfy the write concern.
     pub(super) not_durable: Option<String>,
 }
 
-/// Why a try has no reply to each document.
+/// The reason why an attempt has no outcome for each document.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// Worth another try. `maybe_written`: the server may have carried it out all the same.
+    /// Another attempt may succeed. `maybe_written` says that the server may have executed this one.
     Transient { words: String, maybe_written: bool },
-    /// One of the documents cannot be read by the server.
+    /// The server cannot read one of the documents.
     Unreadable {
         words: String,
-        /// Because of its size.
+        /// Whether its size is the reason.
         too_large: bool,
     },
-    /// No try will do better.
-    Hopeless(String),
+    /// No attempt can succeed.
+    Fatal(String),
 }
 
-/// Reads the reply to a command that carried `documents` documents.
+/// Reads the reply to a command with `documents` documents.
 pub(super) fn read(reply: &Document, documents: usize) -> Result<Reply, Failure> {
     let mut read = Reply::default();
     if let Ok(errors) = reply.get_array("writeErrors") {
@@ -80,8 +82,8 @@ pub(super) fn read(reply: &Document, documents: usize) -> Result<Reply, Failure>
     }
     if let Ok(error) = reply.get_document("writeConcernError") {
         let code = code_of(error);
-        if HOPELESS.contains(&code) {
-            return Err(Failure::Hopeless(words_of(error)));
+        if FATAL.contains(&code) {
+            return Err(Failure::Fatal(words_of(error)));
         }
         read.not_durable = Some(words_of(error));
     }
@@ -94,8 +96,8 @@ fn refusal(error: &Document) -> Result<Refusal, Failure> {
     if code == DUPLICATE_KEY && is_id_index(error) {
         return Ok(Refusal::IdExists);
     }
-    if HOPELESS.contains(&code) {
-        return Err(Failure::Hopeless(words));
+    if FATAL.contains(&code) {
+        return Err(Failure::Fatal(words));
     }
     if code == TOO_LARGE {
         return Ok(Refusal::TooLarge(words));
@@ -103,8 +105,8 @@ fn refusal(error: &Document) -> Result<Refusal, Failure> {
     Ok(if TRANSIENT.contains(&code) { Refusal::Transient(words) } else { Refusal::Permanent(words) })
 }
 
-/// Whether a duplicate key is that of `_id`: told by `keyPattern` (MongoDB 4.2 and later) or by the index's name in the
-/// message.
+/// Returns whether a duplicate key belongs to `_id`. This is found by `keyPattern` (MongoDB 4.2 and later), otherwise
+/// by the name of the index in the message.
 fn is_id_index(error: &Document) -> bool {
     match error.get_document("keyPattern") {
         Ok(pattern) => pattern.len() == 1 && pattern.contains_key("_id"),
@@ -112,14 +114,14 @@ fn is_id_index(error: &Document) -> bool {
     }
 }
 
-/// Judges a driver's error.
+/// Classifies an error of the driver.
 pub(super) fn judge(error: &DriverError) -> Failure {
     let words = words(error);
     let transient = |maybe_written| Failure::Transient { words: words.clone(), maybe_written };
     match error.kind.as_ref() {
-        // The driver puts this label on what fails while a connection is made: nothing was sent.
+        // The driver sets this label on errors while it makes a connection. In this case nothing was sent.
         ErrorKind::Io(_) => transient(!error.contains_label(SYSTEM_OVERLOADED_ERROR)),
-        // Also given to commands under way when another one finds the server gone.
+        // The driver also returns this for a running command when another one finds that the server is gone.
         ErrorKind::ConnectionPoolCleared { .. } | ErrorKind::InvalidResponse { .. } => transient(true),
         ErrorKind::ServerSelection { .. } | ErrorKind::DnsResolve { .. } => transient(false),
         ErrorKind::Command(command) if UNREADABLE.contains(&command.code) => {
@@ -132,11 +134,11 @@ pub(super) fn judge(error: &DriverError) -> Failure {
         {
             transient(!error.contains_label(NO_WRITES_PERFORMED))
         }
-        _ => Failure::Hopeless(words),
+        _ => Failure::Fatal(words),
     }
 }
 
-/// Whether this error is one of logging in, and not of the network.
+/// Returns whether the login was refused. Network errors are not included.
 pub(super) fn is_refused_login(error: &DriverError) -> bool {
     match error.kind.as_ref() {
         ErrorKind::Authentication { .. } => true,
@@ -145,7 +147,7 @@ pub(super) fn is_refused_login(error: &DriverError) -> bool {
     }
 }
 
-/// The driver's error as words for a person: without labels, replies and the state of every server.
+/// Returns a driver's error as text for a person: without labels, replies and the state of every server.
 pub(super) fn words(error: &DriverError) -> String {
     match error.kind.as_ref() {
         ErrorKind::Io(io) => io_words(io),
@@ -158,7 +160,7 @@ pub(super) fn words(error: &DriverError) -> String {
     }
 }
 
-/// A server that hangs up while TLS is being agreed on, in the words of tokio-rustls.
+/// Returns whether the server closed the connection during the TLS handshake. The text is that of tokio-rustls.
 pub(super) fn is_end_of_handshake(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::UnexpectedEof && error.to_string().contains("tls handshake")
 }
@@ -176,11 +178,11 @@ fn io_words(error: &std::io::Error) -> String {
 fn words_of(error: &Document) -> String {
     let mut words = match error.get_str("errmsg") {
         Ok(message) if !message.is_empty() => message.to_owned(),
-        // A server that has many errors to tell leaves the text of the later ones out.
+        // A server with many errors in one reply omits the text of the later ones.
         _ => "refused by the server".to_owned(),
     };
     words.push_str(&format!(" (code {})", code_of(error)));
-    // A validator's reasons are here, and nowhere else.
+    // Only this field holds the reasons of a validator.
     if let Some(details) = error.get_document("errInfo").ok().and_then(|info| info.get("details")) {
         words.push_str(&format!(": {details}"));
     }
@@ -242,12 +244,12 @@ mod tests {
     #[test]
     fn every_code_has_one_meaning() {
         for code in TRANSIENT {
-            assert!(!HOPELESS.contains(&code) && !UNREADABLE.contains(&code), "{code}");
+            assert!(!FATAL.contains(&code) && !UNREADABLE.contains(&code), "{code}");
             let reply = one(doc! { "index": 0_i64, "code": code, "errmsg": "later" }).unwrap();
             assert_eq!(reply.refusals, [(0, Refusal::Transient(format!("later (code {code})")))]);
         }
-        for code in HOPELESS {
-            assert!(matches!(one(doc! { "index": 0, "code": code }), Err(Failure::Hopeless(_))), "{code}");
+        for code in FATAL {
+            assert!(matches!(one(doc! { "index": 0, "code": code }), Err(Failure::Fatal(_))), "{code}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Connecting: the driver's options, the first question to the server, and clear words when there is no answer.
+//! Connects: sets the options of the driver, sends the first query to the server, and explains a missing answer.
 
 use std::time::Duration;
 
@@ -9,45 +9,49 @@ use mongodb::event::sdam::SdamEvent;
 use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
 use mongodb::{Client, Database};
 
-use super::Weather;
 use super::command::Limits;
+use super::monitor::MonitorState;
 use super::reply;
 use super::target::Target;
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Waits, Words};
 
-/// How long a server may take to be found, at the start and by each try later on.
+/// The time in which a server must be found, at the start and in each later attempt.
 const SELECTION: Duration = Duration::from_secs(5);
-/// How long a monitor waits for news. The driver's own 10 seconds are what a writer loses after an error that makes the
-/// driver doubt a server which in truth has not changed.
+/// The time between two checks of a monitor. The driver's default is 10 seconds. A writer loses that time after an
+/// error that makes the driver doubt a server that has not changed.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// How often a waiting start looks at what the monitors saw.
-const GLANCE: Duration = Duration::from_millis(50);
+/// The time between two looks at the state of the monitors during the start.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Most documents of one command, whatever more the server would take: its reply holds up to 200 bytes for each of them
-/// when all are duplicates, has to stay under 16 MiB, and must come before a deadline.
+/// The maximum number of documents of one command, even if the server allows more. If all are duplicates, the reply has
+/// up to 200 bytes for each document; it must stay under 16 MiB and arrive before the deadline.
 const MAX_DOCUMENTS: usize = 10_000;
 
-/// How long until a start that waits without a deadline asks again.
-const AGAIN: Duration = Duration::from_millis(500);
+/// The time until a start without a deadline asks again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Connects and asks for the server's limits. Runs inside the runtime that the driver's monitors will live in.
+/// Connects and asks for the limits of the server. Runs inside the runtime in which the monitors of the driver run.
 ///
-/// A server that does not answer is waited for as long as one is selected (`serverSelectionTimeoutMS`), so that a wrong address
-/// is found soon; but where the job waits without a deadline, until it answers.
+/// The start waits for a server as long as the driver selects one (`serverSelectionTimeoutMS`), so that a wrong address
+/// is reported soon. If the job waits without a deadline, the start waits until a server answers.
 pub(super) async fn connect(
     target: &Target,
-    weather: Weather,
+    monitor: MonitorState,
     waits: &Waits,
 ) -> Result<(Database, WriteConcern, Limits)> {
-    let for_ever = waits.has_no_deadline();
+    let no_deadline = waits.has_no_deadline();
     let waiting = waits.patience(&target.hosts, Words::OPENED);
     let mut options = loop {
         match ClientOptions::parse(&target.uri).await {
             Ok(options) => break options,
-            Err(error) if for_ever && matches!(error.kind.as_ref(), ErrorKind::DnsResolve { .. }) => {
+            Err(error) if no_deadline && matches!(error.kind.as_ref(), ErrorKind::DnsResolve { .. }) => {
                 let words = target.mask(&reply::words(&error));
-                waiting.begin().pause_async(&words, AGAIN).await.map_err(|ended| ended.error(&target.hosts))?;
+                waiting
+                    .begin()
+                    .pause_async(&words, RETRY_INTERVAL)
+                    .await
+                    .map_err(|ended| ended.error(&target.hosts))?;
             }
             Err(error) => return Err(bad_address(target, &error)),
         }
@@ -57,38 +61,40 @@ pub(super) async fn connect(
     options.connect_timeout.get_or_insert(patience);
     options.heartbeat_freq.get_or_insert(HEARTBEAT);
     options.app_name.get_or_insert_with(|| "logator".to_owned());
-    let monitor = weather.clone();
-    options.sdam_event_handler = Some(EventHandler::callback(move |event| watch(&monitor, &event)));
+    let watched = monitor.clone();
+    options.sdam_event_handler = Some(EventHandler::callback(move |event| watch(&watched, &event)));
 
     let client = Client::with_options(options).map_err(|error| bad_address(target, &error))?;
     let database = client.database(&target.database);
-    let waiting = match for_ever {
+    let waiting = match no_deadline {
         true => waiting,
         false => waiting.with_deadline(patience, "serverSelectionTimeoutMS"),
     };
     let wait = waiting.begin();
-    let mut asking = std::pin::pin!(ask(database.clone(), &target.collection));
+    let mut asking = std::pin::pin!(query_server(database.clone(), &target.collection));
     let mut waited = Duration::ZERO;
     let hello = loop {
-        match tokio::time::timeout(GLANCE, &mut asking).await {
+        match tokio::time::timeout(POLL_INTERVAL, &mut asking).await {
             Ok(Ok(hello)) => break hello,
-            Ok(Err(error)) if for_ever && weather.hopeless().is_none() && may_pass(&error) => {
-                let words = target.mask(&weather.last_failure().unwrap_or_else(|| reply::words(&error)));
-                wait.pause_async(&words, AGAIN).await.map_err(|ended| ended.error(&target.hosts))?;
-                asking.set(ask(database.clone(), &target.collection));
+            Ok(Err(error)) if no_deadline && monitor.fatal_failure().is_none() && may_pass(&error) => {
+                let words = target.mask(&monitor.last_failure().unwrap_or_else(|| reply::words(&error)));
+                wait.pause_async(&words, RETRY_INTERVAL).await.map_err(|ended| ended.error(&target.hosts))?;
+                asking.set(query_server(database.clone(), &target.collection));
             }
-            Ok(Err(error)) => return Err(no_entry(target, &weather, patience, &error)),
+            Ok(Err(error)) => return Err(connect_error(target, &monitor, patience, &error)),
             Err(_) => {
-                waited += GLANCE;
-                if let Some(words) = weather.hopeless() {
+                waited += POLL_INTERVAL;
+                if let Some(words) = monitor.fatal_failure() {
                     return Err(Error::sink(target.mask(&format!("{}: TLS failed: {words}", target.hosts))));
                 }
-                // Server selection has its own time; this is for a server that takes a connection and never speaks.
-                if waited > patience * 2 && !for_ever {
-                    return Err(nobody(target, patience, "it takes connections and says nothing"));
+                // Server selection has its own time limit. This check is for a server that accepts a connection and
+                // sends nothing.
+                if waited > patience * 2 && !no_deadline {
+                    return Err(no_answer(target, patience, "it accepts connections and sends nothing"));
                 }
-                let words = target.mask(&weather.last_failure().unwrap_or_else(|| "no answer yet".to_owned()));
-                // Its end is the driver's to tell, in better words; a signal's is not.
+                let words = target.mask(&monitor.last_failure().unwrap_or_else(|| "no answer yet".to_owned()));
+                // The driver reports the end of the wait with a better message. Only a stop by a signal is reported
+                // here.
                 if let Err(ended) = wait.check(&words)
                     && waits.is_stopped()
                 {
@@ -110,8 +116,8 @@ pub(super) async fn connect(
     Ok((database, write_concern, limits))
 }
 
-/// The server's limits, and a question that a server which wants a login does not answer without one.
-async fn ask(database: Database, collection: &str) -> mongodb::error::Result<Document> {
+/// Asks for the limits of the server. Then sends a query that a server with authentication answers only after a login.
+async fn query_server(database: Database, collection: &str) -> mongodb::error::Result<Document> {
     let hello = database.run_command(doc! { "hello": 1 }).await?;
     database
         .run_command(doc! {
@@ -133,7 +139,7 @@ fn write_concern(target: &Target, asked: Option<WriteConcern>) -> Result<WriteCo
                 target.name
             )));
         }
-        // The server decides, by writeConcernMajorityJournalDefault, and its default is the journal.
+        // The server decides by writeConcernMajorityJournalDefault; its default is the journal.
         Acknowledgment::Majority => {}
         _ => {
             concern.journal.get_or_insert(true);
@@ -142,27 +148,27 @@ fn write_concern(target: &Target, asked: Option<WriteConcern>) -> Result<WriteCo
     Ok(concern)
 }
 
-/// Whether another try may fare better.
+/// Returns whether another attempt may succeed.
 fn may_pass(error: &DriverError) -> bool {
     matches!(reply::judge(error), reply::Failure::Transient { .. })
 }
 
-/// Notes what the monitors meet.
-fn watch(weather: &Weather, event: &SdamEvent) {
+/// Records the events of the monitors.
+fn watch(monitor: &MonitorState, event: &SdamEvent) {
     match event {
         SdamEvent::ServerHeartbeatFailed(failed) => {
-            weather.failed(
+            monitor.record_failure(
                 format!("{}: {}", failed.server_address, reply::words(&failed.failure)),
                 is_tls(&failed.failure),
             );
         }
-        SdamEvent::ServerHeartbeatSucceeded(_) => weather.cleared(),
+        SdamEvent::ServerHeartbeatSucceeded(_) => monitor.clear(),
         _ => {}
     }
 }
 
-/// rustls reports every failed handshake and certificate as invalid data, which the network itself never does; a server
-/// that speaks no TLS hangs up in the handshake.
+/// Returns whether TLS failed. rustls reports every failed handshake and every invalid certificate as invalid data,
+/// which the network itself never does. A server without TLS closes the connection during the handshake.
 fn is_tls(error: &DriverError) -> bool {
     match error.kind.as_ref() {
         ErrorKind::Io(io) => io.kind() == std::io::ErrorKind::InvalidData || reply::is_end_of_handshake(io),
@@ -179,7 +185,7 @@ fn bad_address(target: &Target, error: &DriverError) -> Error {
     }
 }
 
-fn no_entry(target: &Target, weather: &Weather, patience: Duration, error: &DriverError) -> Error {
+fn connect_error(target: &Target, monitor: &MonitorState, patience: Duration, error: &DriverError) -> Error {
     let words = reply::words(error);
     if reply::is_refused_login(error) {
         let hint = match &target.implied_auth_source {
@@ -190,16 +196,16 @@ fn no_entry(target: &Target, weather: &Weather, patience: Duration, error: &Driv
         };
         return Error::sink(target.mask(&format!("{}: the login is refused: {words}{hint}", target.name)));
     }
-    if let Some(words) = weather.hopeless() {
+    if let Some(words) = monitor.fatal_failure() {
         return Error::sink(target.mask(&format!("{}: TLS failed: {words}", target.hosts)));
     }
     match error.kind.as_ref() {
         ErrorKind::Command(_) => Error::sink(target.mask(&format!("{}: {words}", target.name))),
-        _ => nobody(target, patience, &weather.last_failure().unwrap_or(words)),
+        _ => no_answer(target, patience, &monitor.last_failure().unwrap_or(words)),
     }
 }
 
-fn nobody(target: &Target, patience: Duration, words: &str) -> Error {
+fn no_answer(target: &Target, patience: Duration, words: &str) -> Error {
     let seconds = patience.as_secs_f64();
     Error::sink(target.mask(&format!("{}: nobody answers within {seconds} s ({words})", target.hosts)))
 }

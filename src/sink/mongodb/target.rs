@@ -1,34 +1,37 @@
-//! The address of a MongoDB sink: what of it is ours, what is the driver's, and what of it nobody may see.
+//! [`Target`]: the address of a MongoDB sink, split into the parts for logator, the parts for the driver, and the
+//! secrets.
 
 use std::time::Duration;
 
 use crate::core::error::{Error, Result};
+use crate::core::percent;
 
 const DEFAULT_DATABASE: &str = "logator";
 const DEFAULT_COLLECTION: &str = "logs";
-/// Ours, taken out before the driver sees the address. Compared in lower case, as the driver compares its own.
+/// Our own option. It is removed before the driver sees the address. It is compared in lower case, as the driver
+/// compares its options.
 const DEADLINE_OPTION: &str = "sinkdeadlinems";
 
 /// A parsed address.
 pub(super) struct Target {
-    /// What the driver gets: the collection taken off the path, our own options off the query.
+    /// The URI for the driver: without the collection in the path, and without our own option.
     pub(super) uri: String,
-    /// The address without options and with the login masked.
+    /// The address without options and with a masked login.
     pub(super) name: String,
-    /// The servers alone, for "nobody answers".
+    /// The servers alone, for messages about a missing answer.
     pub(super) hosts: String,
     pub(super) database: String,
     pub(super) collection: String,
-    /// How long the sink may keep the job waiting, where the address says so.
+    /// The time that the sink may keep the job waiting, if the address sets it.
     pub(super) deadline: Option<Duration>,
-    /// The database a login is looked up in, when the address does not say so itself.
+    /// The database in which a login is looked up, if the address does not name one.
     pub(super) implied_auth_source: Option<String>,
     secrets: Vec<String>,
 }
 
 impl Target {
-    /// Splits `uri`, with the separators where the driver sees them: options after the first `?`, the login before the
-    /// last `@`, the path after the first `/` behind it.
+    /// Splits `uri` at the same separators as the driver does: options after the first `?`, the login before the last
+    /// `@`, the path after the first `/` that follows.
     pub(super) fn parse(uri: &str) -> Result<Self> {
         let (scheme, rest) =
             uri.split_once("://")
@@ -65,7 +68,7 @@ impl Target {
                     continue;
                 }
                 "authsource" => has_auth_source = true,
-                // Session tokens and key passwords travel in the options too.
+                // The options may hold session tokens and passwords of keys.
                 "authmechanismproperties" | "tlscertificatekeyfilepassword" | "proxypassword" => {
                     add_secret(&mut secrets, value);
                 }
@@ -75,7 +78,7 @@ impl Target {
         }
 
         // The driver takes the path as the database of the login when no authSource is given, and `admin` when there is
-        // no path. To keep that, it gets the path as far as the user wrote one.
+        // no path. To keep that, the driver gets a path only if the user wrote one.
         let database_of_path = path.split('.').next().unwrap_or_default();
         let implied_auth_source = (login.is_some() && !has_auth_source)
             .then(|| if database_of_path.is_empty() { "admin".to_owned() } else { database.clone() });
@@ -103,15 +106,15 @@ impl Target {
         })
     }
 
-    /// `text` with everything secret of the address replaced.
+    /// Returns `text` with every secret of the address replaced by `***`.
     pub(super) fn mask(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
     }
 }
 
-/// `DB.COLLECTION`, split at the first dot, with the defaults for what is missing.
+/// Splits `DB.COLLECTION` at the first dot, and uses the defaults for missing parts.
 fn namespace(path: &str) -> Result<(String, String)> {
-    let decoded = percent_decode(path);
+    let decoded = percent::decode(path);
     let (database, collection) = decoded.split_once('.').unwrap_or((&decoded, ""));
     let database = if database.is_empty() { DEFAULT_DATABASE } else { database };
     let collection = if collection.is_empty() { DEFAULT_COLLECTION } else { collection };
@@ -132,34 +135,14 @@ fn secrets_of_login(login: Option<&str>) -> Vec<String> {
     secrets
 }
 
-/// Keeps a secret as it was written and as it is meant; the longer first, so that no part of it is left standing.
+/// Adds a secret as it was written and as it is decoded. Longer ones come first, so that no part of a secret is left.
 fn add_secret(secrets: &mut Vec<String>, secret: &str) {
-    for form in [secret.to_owned(), percent_decode(secret)] {
+    for form in [secret.to_owned(), percent::decode(secret)] {
         if !form.is_empty() && !secrets.contains(&form) {
             secrets.push(form);
         }
     }
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-}
-
-/// `%41` is `A`; what is no such triple stays as it is.
-fn percent_decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let digits = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-        match digits.filter(|_| first == b'%').and_then(|two| u8::from_str_radix(two, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

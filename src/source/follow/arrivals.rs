@@ -1,56 +1,58 @@
-//! Names that came and went before their files could be opened, as events tell of them. Pure.
+//! Detects files that appeared and vanished before they could be opened, from the events about their names. Pure.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// What happened to a name in a directory that is watched.
+/// An event about a name in a watched directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// A file was made under it.
+    /// A file was created under the name.
     Made,
-    /// Its file was removed.
+    /// The file was removed.
     Removed,
-    /// Its file was given another name, which may be anywhere. The number is that of the move.
+    /// The file was moved to another name, which may be anywhere. The number identifies the move.
     MovedFrom(u32),
-    /// A file that had another name got it. The number is that of the move.
+    /// A file with another name was moved to this name. The number identifies the move.
     MovedTo(u32),
 }
 
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub struct Arrivals {
-    /// Names whose files were not opened yet, as far as is known, and whether something was in the files when they got them.
+    /// Names whose files were not opened yet, as far as is known. The value says whether the file held data when it got
+    /// the name.
     new: HashMap<PathBuf, bool>,
-    /// Names that were known at the last look and have lost their files since.
+    /// Names that were known at the last scan, and whose files were removed or moved since then.
     ended: HashSet<PathBuf>,
-    /// Moves of which the new name was not told yet.
+    /// Moves whose new name was not reported yet.
     moves: HashMap<u32, Move>,
-    /// Names under which something was written since the last look, and since the one before it.
+    /// Names of files that were written to since the last scan, and names of files that were written to between the
+    /// last two scans.
     written: HashSet<PathBuf>,
     written_before: HashSet<PathBuf>,
-    /// Under which names something was written since the last look is not known.
+    /// Whether it is unknown which files were written to since the last scan.
     in_doubt: bool,
-    /// Those that were removed before their files could be opened.
+    /// Names of files that were removed before they could be opened.
     lost: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Move {
     was_open: bool,
-    /// Whether something was in the file, as far as is known.
+    /// Whether the file holds data, as far as is known.
     is_filled: bool,
 }
 
 impl Arrivals {
-    /// Takes in under which names something was written; `None` when that is not known. It is told before what happened to
-    /// the names.
+    /// Takes the names of files that were written to; `None` if they are unknown. It must be called before
+    /// [`take`](Self::take) gets the events about the same names.
     pub fn written(&mut self, names: Option<Vec<PathBuf>>) {
         self.in_doubt |= names.is_none();
         self.written.extend(names.into_iter().flatten());
     }
 
-    /// Takes in what happened to `path`. `is_known` tells whether its file was open, or on the list of those to be
-    /// opened, at the last look; `is_followed` whether what is under that name is to be read.
+    /// Takes an event about `path`. `is_known` says whether the file was open, or was waiting to be opened, at the last
+    /// scan. `is_followed` says whether a file with this name must be read.
     pub fn take(&mut self, path: &Path, change: Change, is_known: bool, is_followed: bool) {
         let was_open = is_known && !self.ended.contains(path);
         match change {
@@ -69,7 +71,7 @@ impl Arrivals {
                 self.ended.insert(path.to_owned());
             }
             Change::MovedTo(number) => {
-                // What had the name before is gone without a word of its own.
+                // The move replaces the file that had the name before, and there is no event about that file.
                 self.remove(path);
                 self.ended.insert(path.to_owned());
                 let moved = self.moves.remove(&number).unwrap_or(Move { was_open: false, is_filled: true });
@@ -80,7 +82,7 @@ impl Arrivals {
         }
     }
 
-    /// A name is gone; that is a loss if its file was new and something was in it.
+    /// Handles the removal of a name. Data is lost if the file was new and held data.
     fn remove(&mut self, path: &Path) {
         if self.new.remove(path).is_some_and(|filled| filled || self.is_written(path)) {
             self.lost.push(path.to_owned());
@@ -91,19 +93,19 @@ impl Arrivals {
         self.in_doubt || self.written.contains(path) || self.written_before.contains(path)
     }
 
-    /// A look has opened what it found. `is_there` tells of a name whether anything is under it now.
-    pub fn looked(&mut self, is_there: impl Fn(&Path) -> bool) {
+    /// Records that a scan has opened the files that it found. `is_there` says whether a name still exists.
+    pub fn scanned(&mut self, is_there: impl Fn(&Path) -> bool) {
         self.new.retain(|path, _| !is_there(path));
         self.ended.clear();
         self.moves.clear();
-        // That a file was made may be told after what was written to it.
+        // The event about a new file may come after the event about the data in it.
         let new = &self.new;
         self.written_before.retain(|path| new.contains_key(path));
         self.written_before.extend(self.written.drain());
         self.in_doubt = false;
     }
 
-    /// The names that were removed before their files could be opened; each is told once.
+    /// The names of files that were removed before they could be opened. Each name is returned once.
     pub fn take_lost(&mut self) -> Vec<PathBuf> {
         std::mem::take(&mut self.lost)
     }
@@ -114,7 +116,8 @@ mod tests {
     use super::Change::{Made, MovedFrom, MovedTo, Removed};
     use super::*;
 
-    /// What is lost after these changes, of which `known` names are open from the start. Something is written to all files.
+    /// The names that are lost after these changes. The files with the names in `known` are open at the start. All
+    /// files hold data.
     fn lost(known: &[&str], changes: &[(&str, Change)]) -> Vec<PathBuf> {
         let mut arrivals = Arrivals::default();
         arrivals.written(Some(changes.iter().map(|(path, _)| path.into()).collect()));
@@ -130,19 +133,19 @@ mod tests {
         assert_eq!(lost(&["a.log"], &[("a.log", Removed)]).len(), 0);
         assert_eq!(lost(&["a.log"], &[("a.log", Removed), ("a.log", Made), ("a.log", Removed)]).len(), 1);
         assert_eq!(lost(&[], &[("other", Made), ("other", Removed)]).len(), 0);
-        assert_eq!(lost(&[], &[("a.log", Made)]).len(), 0, "it is there, and the next look opens it");
+        assert_eq!(lost(&[], &[("a.log", Made)]).len(), 0, "it is there, and the next scan opens it");
     }
 
     #[test]
     fn a_file_that_moves_is_followed_under_its_new_name() {
-        // Rotated and removed at once, while it was open.
+        // The file is rotated and removed at once, while it is open.
         assert_eq!(lost(&["a.log"], &[("a.log", MovedFrom(1)), ("b.log", MovedTo(1)), ("b.log", Removed)]).len(), 0);
-        // The same with one that was not.
+        // The same happens to a file that is not open.
         let moved = [("a.log", Made), ("a.log", MovedFrom(1)), ("b.log", MovedTo(1)), ("b.log", Removed)];
         assert_eq!(lost(&[], &moved), [PathBuf::from("b.log")]);
-        // As `sed -i` does it: written under another name, and moved over the one that is followed.
+        // `sed -i` writes the file under another name, and moves it over the file that is followed.
         assert_eq!(lost(&["a.log"], &[("sedX", Made), ("sedX", MovedFrom(2)), ("a.log", MovedTo(2))]).len(), 0);
-        // From elsewhere, and away again.
+        // The file comes from another directory and is moved away again.
         assert_eq!(lost(&[], &[("a.log", MovedTo(3)), ("a.log", MovedFrom(4))]).len(), 0);
         assert_eq!(lost(&[], &[("a.log", MovedTo(3)), ("a.log", Removed)]).len(), 1);
         assert_eq!(lost(&[], &[("a.log", Made), ("a.log", MovedTo(3))]).len(), 1, "the first one was replaced");
@@ -171,12 +174,12 @@ mod tests {
     fn what_was_written_is_known_although_the_name_is_told_later() {
         let mut arrivals = Arrivals::default();
         arrivals.written(Some(vec!["a.log".into(), "b.log".into()]));
-        arrivals.looked(|_| false);
+        arrivals.scanned(|_| false);
         arrivals.take(Path::new("a.log"), Made, false, true);
-        arrivals.looked(|_| false);
+        arrivals.scanned(|_| false);
         arrivals.take(Path::new("a.log"), Removed, false, true);
         assert_eq!(arrivals.take_lost(), [PathBuf::from("a.log")]);
-        arrivals.looked(|_| false);
+        arrivals.scanned(|_| false);
         assert!(arrivals.written_before.is_empty(), "not remembered for ever");
     }
 
@@ -186,7 +189,7 @@ mod tests {
         arrivals.written(Some(vec!["a.log".into(), "b.log".into()]));
         arrivals.take(Path::new("a.log"), Made, false, true);
         arrivals.take(Path::new("b.log"), Made, false, true);
-        arrivals.looked(|path| path == Path::new("a.log"));
+        arrivals.scanned(|path| path == Path::new("a.log"));
         arrivals.take(Path::new("a.log"), Removed, true, true);
         arrivals.take(Path::new("b.log"), Removed, false, true);
         assert_eq!(arrivals.take_lost(), [PathBuf::from("b.log")]);

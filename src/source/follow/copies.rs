@@ -1,6 +1,6 @@
-//! What of a followed file was delivered, so that a copy of it is told by its bytes: `copytruncate` makes one under
-//! another name, compressing one in another form. The rule is that of the state directory (`doc/state.md`), within one
-//! process.
+//! Remembers which extents of followed files were delivered, so that a copy of a file is recognised by its bytes.
+//! `copytruncate` makes a copy under another name, and a compressed file is a copy in another form. The rule is the
+//! same as that of the state directory (`doc/state.md`), but within one process.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::state::extents::{Entry, Extent, Extents};
 use crate::state::{Amount, Begun, Known, Memory, Stamp};
 
-/// The most extents remembered, of up to 4 MiB each. The oldest are forgotten.
-const MOST: usize = 16 << 10;
+/// The most extents that are remembered. Each has up to 4 MiB. The oldest are forgotten first.
+const MAX_EXTENTS: usize = 16 << 10;
 
-/// Lineages from here on are ours. The state counts its own from 1.
-const OURS: u32 = 1 << 31;
+/// The first of the lineages of this process. The lineages of the state directory start at 1.
+const OWN_LINEAGES: u32 = 1 << 31;
 
-/// What was delivered by this process, and the state directory, if there is one.
+/// The extents that this process has delivered, and the state directory, if there is one.
 #[derive(Debug)]
 pub struct Copies {
     state: Option<Arc<dyn Memory>>,
@@ -26,21 +26,21 @@ struct Inner {
     extents: Extents,
     /// The origin of each content that is being read.
     origins: std::collections::HashMap<u32, u64>,
-    /// Contents that are compared with what this process has delivered.
+    /// The contents that are compared with the extents of this process.
     compared: HashSet<u32>,
     next: u32,
 }
 
-/// What the readers of one kind of contents see.
+/// The memory for the readers of one kind of contents.
 #[derive(Debug, Clone)]
 pub struct View {
     copies: Arc<Copies>,
-    /// Whether they may be copies of what was delivered.
+    /// Whether the contents may be copies, and are compared with the delivered extents.
     compare: bool,
 }
 
 impl Copies {
-    /// Nothing was delivered yet.
+    /// No extents yet.
     pub fn new(state: Option<Arc<dyn Memory>>) -> Copies {
         Copies { state, inner: Mutex::default() }
     }
@@ -51,7 +51,7 @@ impl Copies {
 }
 
 impl View {
-    /// For contents that may be copies if `compare`.
+    /// The memory for contents that are compared with the delivered extents if `compare` is set.
     pub fn new(copies: &Arc<Copies>, compare: bool) -> View {
         View { copies: Arc::clone(copies), compare }
     }
@@ -60,8 +60,8 @@ impl View {
         let mut inner = self.copies.lock();
         let Some(&origin) = inner.origins.get(&content) else { return };
         inner.extents.insert(Entry { origin, lineage: content, extent });
-        if inner.extents.len() > MOST {
-            inner.extents.forget(MOST - MOST / 4);
+        if inner.extents.len() > MAX_EXTENTS {
+            inner.extents.forget(MAX_EXTENTS - MAX_EXTENTS / 4);
         }
     }
 }
@@ -78,7 +78,8 @@ impl Memory for View {
         if !self.compare {
             return begun;
         }
-        let ours = inner.extents.of(origin).map(|entry| Known { extent: entry.extent, lineage: entry.lineage | OURS });
+        let ours =
+            inner.extents.of(origin).map(|entry| Known { extent: entry.extent, lineage: entry.lineage | OWN_LINEAGES });
         let mut known: Vec<Known> = ours.collect();
         if known.is_empty() {
             return begun;
@@ -94,9 +95,9 @@ impl Memory for View {
         self.copies.state.as_ref()?.skip_whole(origin, stamp)
     }
 
-    fn goes_on(&self, content: u32, lineage: u32) {
-        if let Some(state) = self.copies.state.as_ref().filter(|_| lineage < OURS) {
-            state.goes_on(content, lineage);
+    fn continue_lineage(&self, content: u32, lineage: u32) {
+        if let Some(state) = self.copies.state.as_ref().filter(|_| lineage < OWN_LINEAGES) {
+            state.continue_lineage(content, lineage);
         }
     }
 
@@ -112,7 +113,7 @@ impl Memory for View {
     }
 
     fn skip(&self, content: u32, start: u64, amount: Amount) {
-        // What this process has delivered may not be settled yet.
+        // The lines that this process has delivered may not be settled yet.
         if let Some(state) = self.copies.state.as_ref().filter(|_| !self.copies.lock().compared.contains(&content)) {
             state.skip(content, start, amount);
         }
@@ -137,19 +138,19 @@ mod tests {
     #[test]
     fn what_was_delivered_is_known_to_those_who_compare_and_forgotten_in_its_order() {
         let copies = Arc::new(Copies::new(None));
-        let (plain, wary) = (View::new(&copies, false), View::new(&copies, true));
-        let first = plain.begin(7);
-        plain.deliver(first.content, Extent::of(0, b"one\n"));
-        plain.deliver(first.content, Extent::of(4, b"two\n"));
-        assert!(plain.begin(7).known.is_empty() && wary.begin(8).known.is_empty());
-        let known = wary.begin(7).known;
+        let (uncompared, compared) = (View::new(&copies, false), View::new(&copies, true));
+        let first = uncompared.begin(7);
+        uncompared.deliver(first.content, Extent::of(0, b"one\n"));
+        uncompared.deliver(first.content, Extent::of(4, b"two\n"));
+        assert!(uncompared.begin(7).known.is_empty() && compared.begin(8).known.is_empty());
+        let known = compared.begin(7).known;
         assert_eq!(known.iter().map(|known| known.extent).collect::<Vec<_>>(), [Extent::of(0, b"one\ntwo\n")]);
-        // Each content of its own, so that nothing is joined.
-        for origin in 100..100 + MOST as u64 {
-            let content = plain.begin(origin).content;
-            plain.deliver(content, Extent::of(0, b"x\n"));
+        // Each extent belongs to a content of its own, so that no extents are joined.
+        for origin in 100..100 + MAX_EXTENTS as u64 {
+            let content = uncompared.begin(origin).content;
+            uncompared.deliver(content, Extent::of(0, b"x\n"));
         }
-        assert!(wary.begin(7).known.is_empty() && !wary.begin(99 + MOST as u64).known.is_empty());
-        assert!(copies.lock().extents.len() <= MOST);
+        assert!(compared.begin(7).known.is_empty() && !compared.begin(99 + MAX_EXTENTS as u64).known.is_empty());
+        assert!(copies.lock().extents.len() <= MAX_EXTENTS);
     }
 }

@@ -1,14 +1,14 @@
-//! What of followed files was not read: what is gone, and what the files still held.
+//! Describes the bytes of followed files that were not read: lost files, and files with a rest.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::observe::receipt::{UnreadFile, grouped};
 
-/// How many files are named in a sentence.
+/// The most files that a sentence names.
 const NAMED: usize = 3;
 
-/// Files that are gone with what was not read of them: the names of the first, and how many there are.
+/// Files that are gone, and of which some bytes were not read: the first names, and the number of files.
 #[derive(Debug, Default)]
 pub(super) struct Lost {
     names: Vec<PathBuf>,
@@ -16,35 +16,34 @@ pub(super) struct Lost {
 }
 
 impl Lost {
-    /// One more.
+    /// Adds a file.
     pub(super) fn add(&mut self, path: PathBuf) {
         self.join(Lost { names: vec![path], count: 1 });
     }
 
-    /// Those as well.
+    /// Adds the files of `other`.
     pub(super) fn join(&mut self, other: Lost) {
         self.names.extend(other.names);
         self.names.truncate(NAMED);
         self.count += other.count;
     }
 
-    /// What is to be said of them; `None` when there is none.
+    /// A sentence about the files; `None` if there are none.
     pub(super) fn sentence(&self) -> Option<String> {
         let names: Vec<String> = self.names.iter().map(|path| path.display().to_string()).collect();
         let names = names.join(", ");
         match (self.count, self.count - self.names.len() as u64) {
             (0, _) => None,
-            (1, _) => Some(format!("{names}: gone before all that was in it could be read")),
-            (_, 0) => Some(format!("{names}: gone before all that was in them could be read")),
-            (_, more) => Some(format!(
-                "{names} and {} more files: gone before all that was in them could be read",
-                grouped(more)
-            )),
+            (1, _) => Some(format!("{names}: gone before it was read to its end")),
+            (_, 0) => Some(format!("{names}: gone before they were read to their ends")),
+            (_, more) => {
+                Some(format!("{names} and {} more files: gone before they were read to their ends", grouped(more)))
+            }
         }
     }
 }
 
-/// Adds what the receiver did not take any more to what was not read.
+/// Adds the bytes that the receiver did not take to the bytes that were not read.
 pub(super) fn with_left(mut unread: Vec<UnreadFile>, left: BTreeMap<String, u64>) -> Vec<UnreadFile> {
     for (name, bytes) in left {
         match unread.iter_mut().find(|file| file.name == name) {
@@ -67,7 +66,7 @@ mod tests {
             lost.sentence()
         };
         assert_eq!(sentence(0), None);
-        assert_eq!(sentence(1).as_deref(), Some("0.log: gone before all that was in it could be read"));
+        assert_eq!(sentence(1).as_deref(), Some("0.log: gone before it was read to its end"));
         assert!(sentence(3).is_some_and(|text| text.starts_with("0.log, 1.log, 2.log: gone")));
         assert!(sentence(2003).is_some_and(|text| text.starts_with("0.log, 1.log, 2.log and 2,000 more files: gone")));
     }

@@ -1,5 +1,5 @@
-//! Between the loop that follows files and the receiver: a thread that waits for room there, so that the loop never does and
-//! goes on watching while a sink stands still.
+//! A buffer between the loop that follows files and the receiver. A thread of its own waits for room at the receiver.
+//! The loop never waits, so it goes on watching while a sink is blocked.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,37 +9,37 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
-use crate::source::reader::{BatchReceiver, LongLine};
+use crate::source::receiver::{BatchReceiver, LongLine};
 
-/// The bytes that may wait before there is no room. A reader asks before it reads a block, so one block more may wait, and what
-/// readers had held back until then.
-const MOST: u64 = 2 << 20;
+/// The most bytes in the buffer before it counts as full. A reader asks before it reads a block, so the buffer may
+/// exceed this by one block and by the lines that were held back.
+const MAX_BYTES: u64 = 2 << 20;
 
 /// See the [module](self).
 pub(super) struct Outbox<'a> {
     receiver: &'a dyn BatchReceiver,
     state: Mutex<State>,
-    /// There is something to hand on, or nothing more will come.
+    /// Signals that the buffer has an item, or that no more items will come.
     changed: Condvar,
-    /// Readable when there is room again for somebody who found none.
+    /// An event descriptor. It is readable when there is room again after the buffer was full.
     room: EventFd,
 }
 
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Item>,
-    /// Bytes that wait, those included that are being handed on.
+    /// The bytes in the buffer, and those that are being delivered.
     bytes: u64,
     ended: bool,
-    /// Somebody found no room.
-    is_missed: bool,
-    /// It was told that there is room again.
-    is_told: bool,
-    /// The receiver wants no more.
+    /// Whether the loop found the buffer full.
+    is_waited_for: bool,
+    /// Whether `room` was made readable.
+    is_signalled: bool,
+    /// Whether the receiver wants no more.
     unwanted: bool,
     failure: Option<Error>,
-    /// Bytes that the receiver did not take, by the names of their files.
-    left: BTreeMap<String, u64>,
+    /// The bytes that the receiver did not take, by the names of their files.
+    not_taken: BTreeMap<String, u64>,
 }
 
 enum Item {
@@ -55,7 +55,7 @@ impl Item {
         }
     }
 
-    /// The name of its file, and how many bytes of that it is.
+    /// The name of the item's file, and the number of bytes in the file.
     fn position(&self) -> (String, u64) {
         match self {
             Item::Batch(batch) => (batch.origin.name.clone(), batch.data.len() as u64),
@@ -65,19 +65,19 @@ impl Item {
 }
 
 impl State {
-    fn leave(&mut self, (name, bytes): (String, u64)) {
-        *self.left.entry(name).or_default() += bytes;
+    fn note_not_taken(&mut self, (name, bytes): (String, u64)) {
+        *self.not_taken.entry(name).or_default() += bytes;
     }
 }
 
 impl<'a> Outbox<'a> {
-    /// Nothing waits yet.
+    /// An empty buffer.
     ///
     /// # Errors
-    /// When there is no descriptor for it.
+    /// Fails when there is no file descriptor left.
     pub(super) fn new(receiver: &'a dyn BatchReceiver) -> Result<Self> {
         let room = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
-            .map_err(|error| Error::system("no descriptor to follow files with").because(error))?;
+            .map_err(|error| Error::system("no file descriptor is left for following files").because(error))?;
         Ok(Outbox { receiver, state: Mutex::default(), changed: Condvar::new(), room })
     }
 
@@ -85,7 +85,8 @@ impl<'a> Outbox<'a> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Readable when no more is wanted, or when there is room after [`has_room`](BatchReceiver::has_room) said that there is none.
+    /// A descriptor that is readable in two cases: the receiver wants no more, or there is room again after
+    /// [`has_room`](BatchReceiver::has_room) returned `false`.
     pub(super) fn room(&self) -> BorrowedFd<'_> {
         self.room.as_fd()
     }
@@ -95,19 +96,19 @@ impl<'a> Outbox<'a> {
         self.lock().unwanted
     }
 
-    /// Nothing more will come.
+    /// Records that no more items will come.
     pub(super) fn end(&self) {
         self.lock().ended = true;
         self.changed.notify_all();
     }
 
-    /// What went wrong, and the bytes that the receiver did not take, by the names of their files.
+    /// The error of the receiver, and the bytes that it did not take, by the names of their files.
     pub(super) fn into_rest(self) -> (Option<Error>, BTreeMap<String, u64>) {
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (state.failure, state.left)
+        (state.failure, state.not_taken)
     }
 
-    /// Hands on what comes, until nothing more will.
+    /// Delivers the items until no more will come.
     pub(super) fn hand_on(&self) {
         let mut state = self.lock();
         loop {
@@ -119,7 +120,7 @@ impl<'a> Outbox<'a> {
                 continue;
             };
             if state.unwanted {
-                state.leave(item.position());
+                state.note_not_taken(item.position());
                 continue;
             }
             drop(state);
@@ -136,20 +137,20 @@ impl<'a> Outbox<'a> {
             if !wanted {
                 state.unwanted = true;
                 state.failure = failure;
-                state.leave(position);
+                state.note_not_taken(position);
             }
-            // Not at the first byte: whoever waits reads whole blocks.
-            if !wanted || (state.bytes < MOST / 2 && std::mem::take(&mut state.is_missed)) {
-                state.is_told = self.room.write(1).is_ok();
+            // The signal comes when half of the buffer is free, because readers read whole blocks.
+            if !wanted || (state.bytes < MAX_BYTES / 2 && std::mem::take(&mut state.is_waited_for)) {
+                state.is_signalled = self.room.write(1).is_ok();
             }
         }
     }
 }
 
-/// Tells an outbox that nothing more will come when it is dropped, also by a panic: its thread would wait for ever.
-pub(super) struct Ending<'a>(pub(super) &'a Outbox<'a>);
+/// Ends an outbox when it is dropped, also by a panic. Without it, the thread of the outbox would wait for ever.
+pub(super) struct EndOnDrop<'a>(pub(super) &'a Outbox<'a>);
 
-impl Drop for Ending<'_> {
+impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
         self.0.end();
     }
@@ -160,7 +161,7 @@ impl BatchReceiver for Outbox<'_> {
         let item = Item::Batch(batch);
         let mut state = self.lock();
         if state.unwanted {
-            state.leave(item.position());
+            state.note_not_taken(item.position());
             return false;
         }
         state.bytes += item.bytes();
@@ -173,7 +174,7 @@ impl BatchReceiver for Outbox<'_> {
         let item = Item::Long(line);
         let mut state = self.lock();
         if state.unwanted {
-            state.leave(item.position());
+            state.note_not_taken(item.position());
             return state.failure.take().map_or(Ok(()), Err);
         }
         state.bytes += item.bytes();
@@ -184,10 +185,10 @@ impl BatchReceiver for Outbox<'_> {
 
     fn has_room(&self) -> bool {
         let mut state = self.lock();
-        let room = state.bytes < MOST || state.unwanted;
-        state.is_missed |= !room;
-        if std::mem::take(&mut state.is_told) {
-            // It cannot fail: it was written to, and nobody else reads it.
+        let room = state.bytes < MAX_BYTES || state.unwanted;
+        state.is_waited_for |= !room;
+        if std::mem::take(&mut state.is_signalled) {
+            // The read cannot fail: the descriptor was written to, and nobody else reads it.
             let _ = self.room.read();
         }
         room
@@ -204,7 +205,7 @@ mod tests {
     use super::*;
     use crate::core::batch::Origin;
 
-    /// Takes a batch when it is told whether it wants it.
+    /// Takes a batch when the test tells it whether to want it.
     struct Slow(Mutex<Receiver<bool>>);
 
     impl BatchReceiver for Slow {
@@ -222,7 +223,7 @@ mod tests {
         let (tell, told) = channel();
         let slow = Slow(Mutex::new(told));
         let outbox = Outbox::new(&slow).unwrap();
-        let line = [vec![b'x'; (MOST / 4) as usize - 1], b"\n".to_vec()].concat();
+        let line = [vec![b'x'; (MAX_BYTES / 4) as usize - 1], b"\n".to_vec()].concat();
         let batch = || Batch::new(Arc::new(Origin::new(1, "x.log")), 0, 1, Bytes::copy_from_slice(&line));
         std::thread::scope(|scope| {
             scope.spawn(|| outbox.hand_on());
@@ -239,8 +240,8 @@ mod tests {
             tell.send(false).unwrap();
             outbox.end();
         });
-        let (failure, left) = outbox.into_rest();
+        let (failure, not_taken) = outbox.into_rest();
         assert!(failure.is_none());
-        assert_eq!(left.into_iter().collect::<Vec<_>>(), [("x.log".to_owned(), 2 * line.len() as u64)]);
+        assert_eq!(not_taken.into_iter().collect::<Vec<_>>(), [("x.log".to_owned(), 2 * line.len() as u64)]);
     }
 }

@@ -1,4 +1,4 @@
-//! One file that is followed: what has been read of it, and what has not been handed out.
+//! One followed file: the bytes that were read, and the bytes that were delivered.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,136 +6,141 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::copies::View;
-use super::file_table::{Meaning, meaning};
+use super::file_table::{ContentCheck, check_content};
 use crate::core::batch::Origin;
 use crate::core::error::Result;
-use crate::source::cutter::{BlockPool, Content, Cutter};
+use crate::source::block_pool::BlockPool;
+use crate::source::cutter::{Content, Cutter};
 use crate::source::inputs::Input;
 use crate::source::origin::{FINGERPRINT_BYTES, OriginRule};
-use crate::source::reader::{BatchReceiver, BatchSize};
+use crate::source::receiver::{BatchReceiver, BatchSize};
 use crate::source::resume::Resuming;
 
-/// A file that was opened, whatever becomes of its name.
-pub trait Source {
-    /// Reads at a place; 0 at the end.
+/// An open file. It can be read whatever happens to its name.
+pub trait OpenFile {
+    /// Reads at the offset `at`. Returns 0 at the end.
     ///
     /// # Errors
-    /// Those of the system.
+    /// The errors of the operating system.
     fn read_at(&self, room: &mut [u8], at: u64) -> io::Result<usize>;
 
-    /// Its bytes, and whether it was deleted.
+    /// The size in bytes, and whether the file was deleted.
     ///
     /// # Errors
-    /// Those of the system.
-    fn look(&self) -> io::Result<(u64, bool)>;
+    /// The errors of the operating system.
+    fn status(&self) -> io::Result<(u64, bool)>;
 }
 
-impl Source for std::fs::File {
+impl OpenFile for std::fs::File {
     fn read_at(&self, room: &mut [u8], at: u64) -> io::Result<usize> {
         std::os::unix::fs::FileExt::read_at(self, room, at)
     }
 
-    fn look(&self) -> io::Result<(u64, bool)> {
+    fn status(&self) -> io::Result<(u64, bool)> {
         let data = self.metadata()?;
         Ok((data.len(), std::os::unix::fs::MetadataExt::nlink(&data) == 0))
     }
 }
 
-/// What all tails share.
-pub struct Reader<'a> {
-    /// How to cut.
+/// The values that all tails share.
+pub struct ReadContext<'a> {
+    /// The limits of batches and lines.
     pub size: &'a BatchSize,
-    /// How to name.
+    /// The rule that gives contents their origins.
     pub origin: &'a OriginRule,
-    /// Where blocks come from.
+    /// The pool that blocks are taken from.
     pub pool: &'a Arc<BlockPool>,
-    /// Where batches go.
+    /// The receiver of the batches.
     pub receiver: &'a dyn BatchReceiver,
-    /// How long a last line without its end is waited for.
+    /// How long to wait for the end of the last line before it is delivered without its line end.
     pub timeout: Duration,
 }
 
-/// How long lines are held back at most, at the end of a file, until it is known whether they are settled; and how long
-/// when nothing comes: whoever copies a file does not pause.
-const HELD: Duration = Duration::from_secs(1);
-const QUIET: Duration = Duration::from_millis(100);
+/// The longest time that lines are held back at the end of a file while it is unknown whether they are settled.
+const MAX_HOLD: Duration = Duration::from_secs(1);
 
-/// What is read of one file before others have their turn.
-const TURN: u64 = 8 << 20;
+/// The same if no data comes. It is shorter because a program that copies a file does not pause.
+const MAX_HOLD_QUIET: Duration = Duration::from_millis(100);
 
-/// Bytes kept of a content's beginning, and of what was read last: a content that begins anew has others there.
-const BEGINNING: usize = 256;
-const LATEST: usize = 64;
+/// The most bytes that are read of a file in one turn.
+const TURN_BYTES: u64 = 8 << 20;
 
-/// What came of reading.
+/// The number of bytes that are kept of the beginning of a content. A new content has other bytes there.
+const BEGINNING_BYTES: usize = 256;
+
+/// The number of bytes that are kept of the bytes read last. A new content has other bytes there.
+const LATEST_BYTES: usize = 64;
+
+/// The result of a turn.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Came {
-    /// All that is there was read.
+pub enum TurnResult {
+    /// All bytes of the file were read.
     All,
-    /// There is more, and others have their turn.
+    /// The file holds more bytes, and other files have their turn first.
     More,
-    /// There may be more, but the file is closed, or nobody takes lines at the moment.
-    NotNow,
-    /// The file was truncated amid a line, which a copy may have whole: [`Tail::begin_anew`] is to be told.
+    /// The file may hold more bytes, but it is closed or the queue is full.
+    Paused,
+    /// The file was truncated in the middle of a line. A copy of the file may have the whole line. The caller must
+    /// check that and call [`Tail::begin_new_content`].
     Truncated,
-    /// No more is wanted.
+    /// The receiver wants no more.
     Unwanted,
 }
 
 /// See the [module](self).
 pub struct Tail<'a, S> {
-    /// `None` while it is closed for want of descriptors.
+    /// The open file. `None` while it is closed because file descriptors are missing.
     source: Option<S>,
     path: PathBuf,
     memory: &'a View,
     resuming: Resuming<'a>,
     content: Content,
-    /// Bytes read of the content, which begins with the file.
+    /// The number of bytes that were read of the content. The content begins with the file.
     read: u64,
     beginning: Vec<u8>,
     latest: Vec<u8>,
-    /// When something came last.
-    grown: Duration,
-    /// The last line was handed out without its end.
+    /// The time at which bytes were last read.
+    last_growth: Duration,
+    /// Whether the last line was delivered without its line end.
     cut: bool,
-    /// Since when lines are held back although all is read, and from where on.
+    /// Since when lines are held back although all bytes were read, and the offset of the first of them.
     held: Option<(Duration, u64)>,
 }
 
-impl<'a, S: Source> Tail<'a, S> {
-    /// A file of which nothing is read. `memory` knows what of it is settled.
-    pub fn new(source: S, path: PathBuf, reader: &Reader<'a>, memory: &'a View, now: Duration) -> Self {
+impl<'a, S: OpenFile> Tail<'a, S> {
+    /// A file of which no byte was read. `memory` knows the settled lines.
+    pub fn new(source: S, path: PathBuf, context: &ReadContext<'a>, memory: &'a View, now: Duration) -> Self {
         Tail {
             source: Some(source),
             path,
             memory,
-            resuming: Resuming::new(reader.receiver, memory, None),
+            resuming: Resuming::new(context.receiver, memory, None),
             content: Content::default(),
             read: 0,
             beginning: Vec::new(),
             latest: Vec::new(),
-            grown: now,
+            last_growth: now,
             cut: false,
             held: None,
         }
     }
 
-    /// The file, if it is open.
+    /// The open file, if it is open.
     pub fn source(&self) -> Option<&S> {
         self.source.as_ref()
     }
 
-    /// Closes the file. What is known of it is kept.
+    /// Closes the file. The state is kept.
     pub fn close(&mut self) -> Option<S> {
         self.source.take()
     }
 
-    /// The file is open again.
+    /// Sets the file after it was opened again.
     pub fn reopen(&mut self, source: S) {
         self.source = Some(source);
     }
 
-    /// Bytes that were handed out.
+    /// The number of bytes that were delivered.
     pub fn bytes_handed_out(&self) -> u64 {
         self.content.offset()
     }
@@ -145,58 +150,58 @@ impl<'a, S: Source> Tail<'a, S> {
         &self.path
     }
 
-    /// It has another name.
+    /// Sets a new name.
     pub fn rename(&mut self, path: PathBuf) {
         self.path = path;
     }
 
-    /// Bytes read.
+    /// The number of bytes that were read.
     pub fn bytes_read(&self) -> u64 {
         self.read
     }
 
-    /// When something came last.
-    pub fn grown(&self) -> Duration {
-        self.grown
+    /// The time at which bytes were last read.
+    pub fn last_growth(&self) -> Duration {
+        self.last_growth
     }
 
-    /// Reads what has come, as much as one turn takes, and hands out whole lines.
+    /// Reads the new bytes, at most as many as one turn allows, and delivers whole lines.
     ///
     /// # Errors
-    /// A read error as [`io::Error`] within; those of [`BatchReceiver::long_line`] without.
-    pub fn read(&mut self, reader: &Reader<'a>, now: Duration) -> Result<io::Result<Came>> {
-        match self.come(reader, now) {
-            Ok(came) => came.map(Ok),
+    /// The inner error is a read error. The outer errors are those of [`BatchReceiver::long_line`].
+    pub fn read(&mut self, context: &ReadContext<'a>, now: Duration) -> Result<io::Result<TurnResult>> {
+        match self.read_turn(context, now) {
+            Ok(result) => result.map(Ok),
             Err(error) => Ok(Err(error)),
         }
     }
 
-    fn come(&mut self, reader: &Reader<'a>, now: Duration) -> io::Result<Result<Came>> {
-        let Some(source) = self.source.take() else { return Ok(Ok(Came::NotNow)) };
-        let come = self.come_from(&source, reader, now);
+    fn read_turn(&mut self, context: &ReadContext<'a>, now: Duration) -> io::Result<Result<TurnResult>> {
+        let Some(source) = self.source.take() else { return Ok(Ok(TurnResult::Paused)) };
+        let result = self.read_from(&source, context, now);
         self.source = Some(source);
-        come
+        result
     }
 
-    fn come_from(&mut self, source: &S, reader: &Reader<'a>, now: Duration) -> io::Result<Result<Came>> {
-        let (size, _) = source.look()?;
-        if meaning(self.read, size, || self.agrees(source)) == Meaning::Anew {
-            if self.content.has_come() && !self.cut {
-                return Ok(Ok(Came::Truncated));
+    fn read_from(&mut self, source: &S, context: &ReadContext<'a>, now: Duration) -> io::Result<Result<TurnResult>> {
+        let (size, _) = source.status()?;
+        if check_content(self.read, size, || self.agrees(source)) == ContentCheck::Replaced {
+            if self.content.has_pending() && !self.cut {
+                return Ok(Ok(TurnResult::Truncated));
             }
-            match self.begin_anew(reader, false) {
-                Ok(Came::Unwanted) => return Ok(Ok(Came::Unwanted)),
+            match self.begin_new_content(context, false) {
+                Ok(TurnResult::Unwanted) => return Ok(Ok(TurnResult::Unwanted)),
                 Ok(_) => {}
                 Err(error) => return Ok(Err(error)),
             }
         }
-        let turn = self.read + TURN;
-        let mut came = Came::All;
-        let name = name(reader.origin, &self.path);
-        let cutter = Cutter { size: reader.size, pool: reader.pool, receiver: &self.resuming, name: &name };
+        let turn = self.read + TURN_BYTES;
+        let mut result = TurnResult::All;
+        let name = name(context.origin, &self.path);
+        let cutter = Cutter { size: context.size, pool: context.pool, receiver: &self.resuming, name: &name };
         while self.read < size {
-            if !reader.receiver.has_room() {
-                came = Came::NotNow;
+            if !context.receiver.has_room() {
+                result = TurnResult::Paused;
                 break;
             }
             let room = self.content.room(&cutter);
@@ -205,25 +210,25 @@ impl<'a, S: Source> Tail<'a, S> {
                 Ok(length) => length,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    self.content.park(&cutter);
+                    self.content.return_block(&cutter);
                     return Err(error);
                 }
             };
             let new = &room[..length];
-            if self.beginning.len() < BEGINNING {
-                self.beginning.extend_from_slice(&new[..length.min(BEGINNING - self.beginning.len())]);
+            if self.beginning.len() < BEGINNING_BYTES {
+                self.beginning.extend_from_slice(&new[..length.min(BEGINNING_BYTES - self.beginning.len())]);
             }
-            self.latest.extend_from_slice(&new[length.saturating_sub(LATEST)..]);
-            self.latest.drain(..self.latest.len().saturating_sub(LATEST));
+            self.latest.extend_from_slice(&new[length.saturating_sub(LATEST_BYTES)..]);
+            self.latest.drain(..self.latest.len().saturating_sub(LATEST_BYTES));
             self.read += length as u64;
-            self.grown = now;
-            self.content.came(length);
+            self.last_growth = now;
+            self.content.advance(length);
             if self.cut {
-                match self.content.held() {
+                match self.content.pending() {
                     [b'\r'] => continue,
-                    [b'\n', ..] => self.content.leave_out(1),
-                    [b'\r', b'\n', ..] => self.content.leave_out(2),
-                    _ => self.content.go_on_with_line(),
+                    [b'\n', ..] => self.content.skip_bytes(1),
+                    [b'\r', b'\n', ..] => self.content.skip_bytes(2),
+                    _ => self.content.continue_line(),
                 }
                 self.cut = false;
             }
@@ -235,139 +240,141 @@ impl<'a, S: Source> Tail<'a, S> {
                 }
             }
             if self.read >= turn {
-                came = Came::More;
+                result = TurnResult::More;
                 break;
             }
         }
-        let handed_out = self.content.has_come() && !self.cut;
+        let handed_out = self.content.has_pending() && !self.cut;
         let wanted = match handed_out {
             true => self.content.hand_out(&cutter),
             false => Ok(true),
         };
-        if came == Came::All && self.resuming.holds() {
-            self.resuming.ahead(self.content.held());
+        if result == TurnResult::All && self.resuming.holds() {
+            self.resuming.look_ahead(self.content.pending());
         }
-        self.content.park(&cutter);
-        let from = self.resuming.held_from().filter(|_| came == Came::All);
+        self.content.return_block(&cutter);
+        let from = self.resuming.held_from().filter(|_| result == TurnResult::All);
         self.held = from.map(|from| self.held.filter(|(_, before)| *before == from).unwrap_or((now, from)));
         Ok(match wanted {
-            Ok(true) => Ok(came),
+            Ok(true) => Ok(result),
             Ok(false) => self.unwanted(),
             Err(error) => Err(error),
         })
     }
 
-    /// When something is to be done although nothing has come.
-    pub fn deadline(&self, reader: &Reader) -> Option<Duration> {
-        let unfinished = self.may_cut(reader).then(|| self.grown.saturating_add(reader.timeout));
-        unfinished.into_iter().chain(self.lets_go()).min()
+    /// The time at which there is work even if no bytes come.
+    pub fn deadline(&self, context: &ReadContext) -> Option<Duration> {
+        let unfinished = self.may_cut(context).then(|| self.last_growth.saturating_add(context.timeout));
+        unfinished.into_iter().chain(self.hold_deadline()).min()
     }
 
-    /// Whether the last line may be handed out without its end. A first line that is not whole may not while it gives the
-    /// content its origin: when its end came, the same content would have another one.
-    fn may_cut(&self, reader: &Reader) -> bool {
+    /// Whether the last line may be delivered without its line end. This is not allowed for an unfinished first line
+    /// that determines the origin. The origin would change when the rest of the line is written.
+    fn may_cut(&self, context: &ReadContext) -> bool {
         let unfinished = self.content.unfinished();
         let has_origin = self.content.is_named()
             || unfinished >= FINGERPRINT_BYTES as u64
-            || *reader.origin != OriginRule::Fingerprint;
+            || *context.origin != OriginRule::Fingerprint;
         unfinished > 0 && !self.cut && has_origin
     }
 
-    /// When what is held back is delivered at the latest.
-    fn lets_go(&self) -> Option<Duration> {
-        self.held.map(|(since, _)| (since + HELD).min(self.grown + QUIET))
+    /// The latest time at which the lines that are held back are delivered.
+    fn hold_deadline(&self) -> Option<Duration> {
+        self.held.map(|(since, _)| (since + MAX_HOLD).min(self.last_growth + MAX_HOLD_QUIET))
     }
 
-    /// Does what is due: a line whose end did not come is handed out as it is, and what was held back long enough.
+    /// Does the work whose time has come: it delivers an unfinished line, and lines that were held back for too long.
     ///
     /// # Errors
-    /// Those of [`BatchReceiver::long_line`].
-    pub fn wake(&mut self, reader: &Reader<'a>, now: Duration) -> Result<Came> {
-        if self.lets_go().is_some_and(|at| at <= now) {
+    /// The errors of [`BatchReceiver::long_line`].
+    pub fn wake(&mut self, context: &ReadContext<'a>, now: Duration) -> Result<TurnResult> {
+        if self.hold_deadline().is_some_and(|at| at <= now) {
             self.held = None;
-            self.let_go()?;
+            self.deliver_held()?;
         }
-        let due = self.grown.saturating_add(reader.timeout) <= now;
-        if due && self.may_cut(reader) && !self.hand_out_rest(reader)? {
+        let due = self.last_growth.saturating_add(context.timeout) <= now;
+        if due && self.may_cut(context) && !self.hand_out_rest(context)? {
             return self.unwanted();
         }
-        Ok(Came::All)
+        Ok(TurnResult::All)
     }
 
-    /// Hands out what is left, if `all` the last line without its end too, and tells the memory that nothing more comes.
+    /// Delivers the rest. If `all` is set, the last line is delivered even without its line end. Then it tells the
+    /// memory that the content ends.
     ///
     /// # Errors
-    /// Those of [`BatchReceiver::long_line`].
-    pub fn end(&mut self, reader: &Reader<'a>, all: bool) -> Result<()> {
-        if all && !self.cut && !self.hand_out_rest(reader)? {
+    /// The errors of [`BatchReceiver::long_line`].
+    pub fn end(&mut self, context: &ReadContext<'a>, all: bool) -> Result<()> {
+        if all && !self.cut && !self.hand_out_rest(context)? {
             self.unwanted()?;
         }
-        self.let_go()?;
+        self.deliver_held()?;
         self.resuming.end(None);
         Ok(())
     }
 
-    /// The last line, as it is.
-    fn hand_out_rest(&mut self, reader: &Reader<'a>) -> Result<bool> {
-        let name = name(reader.origin, &self.path);
-        let cutter = Cutter { size: reader.size, pool: reader.pool, receiver: &self.resuming, name: &name };
+    /// Delivers the last line as it is.
+    fn hand_out_rest(&mut self, context: &ReadContext<'a>) -> Result<bool> {
+        let name = name(context.origin, &self.path);
+        let cutter = Cutter { size: context.size, pool: context.pool, receiver: &self.resuming, name: &name };
         self.cut = self.content.unfinished() > 0;
         self.content.end(&cutter, true)
     }
 
-    fn let_go(&self) -> Result<()> {
-        self.resuming.let_go();
+    fn deliver_held(&self) -> Result<()> {
+        self.resuming.deliver_held();
         self.resuming.failure().map_or(Ok(()), Err)
     }
 
-    /// Why the receiver wants no more.
-    fn unwanted(&self) -> Result<Came> {
-        self.resuming.failure().map_or(Ok(Came::Unwanted), Err)
+    /// The error that made the receiver want no more, or [`TurnResult::Unwanted`].
+    fn unwanted(&self) -> Result<TurnResult> {
+        self.resuming.failure().map_or(Ok(TurnResult::Unwanted), Err)
     }
 
-    /// Whether it begins as what was read of `other`, as far as that was kept.
+    /// Whether this file begins with the bytes that were kept of the beginning of `other`.
     pub fn begins_like(&self, other: &Self) -> bool {
         self.beginning.starts_with(&other.beginning)
     }
 
-    /// Whether `other` holds what was read, its last line included, which may go on there.
+    /// Whether `other` holds the bytes that were kept of this file, its last line included. That line may continue in
+    /// `other`.
     pub fn is_copied_to(&self, other: &S) -> bool {
         let stands = |bytes: &[u8], at: u64| stands(other, bytes, at).unwrap_or(false);
-        stands(&self.beginning, 0) && stands(self.content.held(), self.content.offset())
+        stands(&self.beginning, 0) && stands(self.content.pending(), self.content.offset())
     }
 
-    /// The file was truncated: what it holds from here on is another content. What was read of its last line is handed out
-    /// if nobody else has it.
+    /// Starts a new content after the file was truncated. The unfinished last line of the old content is delivered,
+    /// unless `copied` says that another file holds it.
     ///
     /// # Errors
-    /// Those of [`BatchReceiver::long_line`].
-    pub fn begin_anew(&mut self, reader: &Reader<'a>, copied: bool) -> Result<Came> {
-        if !self.cut && !copied && !self.hand_out_rest(reader)? {
+    /// The errors of [`BatchReceiver::long_line`].
+    pub fn begin_new_content(&mut self, context: &ReadContext<'a>, copied: bool) -> Result<TurnResult> {
+        if !self.cut && !copied && !self.hand_out_rest(context)? {
             return self.unwanted();
         }
-        self.let_go()?;
+        self.deliver_held()?;
         self.resuming.end(None);
-        self.resuming = Resuming::new(reader.receiver, self.memory, None);
+        self.resuming = Resuming::new(context.receiver, self.memory, None);
         self.content = Content::default();
         self.read = 0;
         self.beginning.clear();
         self.latest.clear();
         self.cut = false;
         self.held = None;
-        Ok(Came::All)
+        Ok(TurnResult::All)
     }
 
-    /// Whether what was read still stands where it stood, as far as it was kept.
+    /// Whether the bytes that were kept are still at their places in the file.
     fn agrees(&self, source: &S) -> bool {
-        // Reading on meets what is wrong again, and says it.
+        // If the read fails here, the next read fails as well and reports the error.
         let stands = |bytes: &[u8], at: u64| stands(source, bytes, at).unwrap_or(true);
         stands(&self.beginning, 0) && stands(&self.latest, self.read - self.latest.len() as u64)
     }
 }
 
-/// Whether `bytes` stand at `at`.
-fn stands(source: &impl Source, bytes: &[u8], at: u64) -> io::Result<bool> {
-    let mut buffer = [0; BEGINNING];
+/// Whether the file holds `bytes` at the offset `at`.
+fn stands(source: &impl OpenFile, bytes: &[u8], at: u64) -> io::Result<bool> {
+    let mut buffer = [0; BEGINNING_BYTES];
     let mut done = 0;
     while done < bytes.len() {
         let most = (bytes.len() - done).min(buffer.len());

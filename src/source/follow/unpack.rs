@@ -1,4 +1,4 @@
-//! Compressed files among those that are followed: each is read once, as a whole, beside them.
+//! Reads the compressed files among the followed files. Each is read once, as a whole, in a thread beside the loop.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -12,44 +12,47 @@ use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::observe::receipt::UnreadFile;
-use crate::source::cutter::BlockPool;
+use crate::source::block_pool::BlockPool;
 use crate::source::inputs::Input;
-use crate::source::live::Say;
-use crate::source::reader::{BatchReceiver, LongLine};
-use crate::source::{InputEnd, Position, ReadOptions, read_file};
+use crate::source::options::ReadOptions;
+use crate::source::outcome::InputEnd;
+use crate::source::progress::Progress;
+use crate::source::reading::read_file;
+use crate::source::receiver::{BatchReceiver, LongLine};
+use crate::source::say::Say;
 
 /// See the [module](self).
 pub(super) struct Unpacker<'a> {
     options: ReadOptions,
     pool: &'a Arc<BlockPool>,
     receiver: &'a dyn BatchReceiver,
-    position: &'a Position,
+    progress: &'a Progress,
     names: Mutex<VecDeque<(PathBuf, Option<File>)>>,
-    /// The most of them that stay open until they are read.
+    /// The most files that stay open while they wait to be read.
     most_open: usize,
     unread: Mutex<Vec<UnreadFile>>,
-    /// Whether a thread takes them from there.
+    /// Whether a thread is reading the files in `names`.
     at_work: AtomicBool,
     errors: &'a Mutex<Vec<Error>>,
     say: &'a Say,
 }
 
 impl<'env> Unpacker<'env> {
-    /// Nothing is to be read yet. What goes wrong goes to `errors`.
+    /// No files yet. Errors are added to `errors`.
     pub(super) fn new(
         options: ReadOptions,
         pool: &'env Arc<BlockPool>,
         receiver: &'env dyn BatchReceiver,
-        position: &'env Position,
+        progress: &'env Progress,
         errors: &'env Mutex<Vec<Error>>,
         say: &'env Say,
         most_open: usize,
     ) -> Self {
         let (names, unread, at_work) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
-        Unpacker { options, pool, receiver, position, names, most_open, unread, at_work, errors, say }
+        Unpacker { options, pool, receiver, progress, names, most_open, unread, at_work, errors, say }
     }
 
-    /// Reads these as well.
+    /// Adds files, and starts a thread if none is at work.
     pub(super) fn take<'scope>(&'env self, scope: &'scope Scope<'scope, 'env>, files: Vec<(PathBuf, Option<File>)>) {
         if files.is_empty() {
             return;
@@ -63,7 +66,7 @@ impl<'env> Unpacker<'env> {
         if !self.at_work.swap(true, Ordering::SeqCst) {
             let builder = std::thread::Builder::new().name("unpack".into());
             if let Err(error) = builder.spawn_scoped(scope, || self.work()) {
-                self.fail(Error::system("no thread to read compressed files with").because(error));
+                self.fail(Error::system("the thread that reads compressed files cannot be started").because(error));
             }
         }
     }
@@ -73,7 +76,7 @@ impl<'env> Unpacker<'env> {
             let next = {
                 let mut names = self.names();
                 let next = names.pop_front();
-                // Under the lock, so that whoever adds one sees that nobody is at work.
+                // The flag is set under the lock, so that a caller that adds a file sees that no thread is at work.
                 self.at_work.store(next.is_some(), Ordering::SeqCst);
                 next
             };
@@ -90,15 +93,15 @@ impl<'env> Unpacker<'env> {
                 .map_err(|error| Error::input(format!("{name}: cannot be opened; it was not read")).because(error))?,
         };
         let size = file.metadata().map_or(0, |data| data.len());
-        let own = Position::default();
+        let own = Progress::default();
         let end = read_file(&file, &Input::File(path), &name, &self.options, self.pool, self.receiver, &own);
         let read = own.read.load(Ordering::Relaxed);
-        self.position.read.fetch_add(read, Ordering::Relaxed);
+        self.progress.read.fetch_add(read, Ordering::Relaxed);
         if let InputEnd::Stopped(offset) = end? {
-            // A small file is read whole before the first of it is handed on.
+            // A small file is read whole before its first batch is delivered.
             let bytes = if offset == 0 { size } else { size.saturating_sub(read).max(1) };
             if file.metadata().is_ok_and(|data| data.nlink() == 0) {
-                self.fail(Error::input(format!("{name}: gone before all that was in it could be read")));
+                self.fail(Error::input(format!("{name}: gone before it was read to its end")));
             }
             self.unread.lock().unwrap_or_else(PoisonError::into_inner).push(UnreadFile { name, bytes });
         }
@@ -114,14 +117,14 @@ impl<'env> Unpacker<'env> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What goes wrong is said at once, because the end may be far.
+    /// Reports an error at once, because the job may run for a long time.
     pub(super) fn fail(&self, error: Error) {
         self.say.warn(error.to_string());
         self.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
     }
 }
 
-/// Wants no more once a stop is requested.
+/// A receiver that wants no more after a stop was requested.
 pub(super) struct Until<'a> {
     pub(super) receiver: &'a dyn BatchReceiver,
     pub(super) stop: &'a Stop,

@@ -1,4 +1,4 @@
-//! Waiting until something happens to files: inotify, and where that is not to be had or tells nothing, the clock.
+//! Waits for changes of files, with inotify. Where inotify does not work, the loop checks the files once a second.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -13,43 +13,44 @@ use nix::sys::statfs::{FsType, fstatfs};
 
 use super::arrivals::Change;
 use super::file_table::FileId;
-use crate::source::live::{Say, timeout};
+use crate::source::batching_delay::timeout;
+use crate::source::say::Say;
 
-/// What happened.
+/// An event.
 #[derive(Debug)]
 pub enum Event {
-    /// Something was written to a file, or it was truncated.
+    /// A file was written to or truncated.
     Wrote(FileId),
-    /// Something else happened to a file: it has another name, or one less.
+    /// The names of a file changed.
     Touched(FileId),
     /// A file does not exist any more.
     Gone(FileId),
-    /// A file or directory that is watched has moved, or is gone.
+    /// A watched file or directory was moved or removed.
     Moved,
     /// Something happened to a name.
     Name(PathBuf, Option<Change>),
-    /// Events were lost: anything may have happened.
+    /// Events were lost, so anything may have happened.
     Lost,
 }
 
 /// See the [module](self).
 pub struct Watcher {
     inotify: Option<Inotify>,
-    /// Tells under which names in the directories something was written. It is asked only when something else has happened.
+    /// Reports the names of files in the directories that were written to. It is read only when another event has come.
     writing: Option<Inotify>,
     written_in: HashMap<WatchDescriptor, PathBuf>,
     files: HashMap<WatchDescriptor, FileId>,
     of_files: HashMap<FileId, WatchDescriptor>,
     directories: HashMap<WatchDescriptor, PathBuf>,
     of_directories: HashMap<PathBuf, WatchDescriptor>,
-    /// Whether a device is a network's, by its number.
+    /// For each device number: whether the device is a network file system.
     devices: HashMap<u64, bool>,
-    /// Why it has to be polled, told once each.
+    /// The reasons for polling that the user was told.
     reasons: HashSet<String>,
     polls: bool,
 }
 
-/// File systems that change without the kernel of this machine knowing.
+/// File systems that can change without this machine's kernel.
 const ELSEWHERE: [i64; 12] = [
     0x6969,      // NFS
     0x517b,      // SMB
@@ -66,7 +67,7 @@ const ELSEWHERE: [i64; 12] = [
 ];
 
 impl Watcher {
-    /// Watches nothing yet. `poll`: not even later.
+    /// No watches yet. With `poll`, there will never be any.
     pub fn new(poll: bool, say: &Say) -> Watcher {
         let mut watcher = Watcher {
             inotify: None,
@@ -84,16 +85,16 @@ impl Watcher {
             match Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC) {
                 Ok(inotify) => {
                     watcher.inotify = Some(inotify);
-                    // Without it any file may have been written to.
+                    // Without this second inotify, any file may have been written to.
                     watcher.writing = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok();
                 }
-                Err(error) => watcher.fall_back(format!("inotify is not to be had ({})", error.desc()), say),
+                Err(error) => watcher.fall_back(format!("inotify is not available ({})", error.desc()), say),
             }
         }
         watcher
     }
 
-    /// Whether there are files about which no event tells.
+    /// Whether there are files without events.
     pub fn polls(&self) -> bool {
         self.polls
     }
@@ -101,14 +102,14 @@ impl Watcher {
     fn fall_back(&mut self, reason: String, say: &Say) {
         self.polls = true;
         if self.reasons.insert(reason.clone()) {
-            say.warn(format!("{reason}: what is followed is looked at once a second instead"));
+            say.warn(format!("{reason}: the followed files are checked once a second instead"));
         }
     }
 
-    /// Watches a file that is open.
+    /// Watches an open file.
     pub fn watch_file(&mut self, id: FileId, file: &File, path: &Path, say: &Say) {
         let Some(inotify) = &self.inotify else { return };
-        // By its descriptor: what its name leads to may be another file by now.
+        // The watch uses the file descriptor, because the name may lead to another file now.
         let name = format!("/proc/self/fd/{}", file.as_raw_fd());
         let mask = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_MOVE_SELF;
         match inotify.add_watch(name.as_str(), mask) {
@@ -120,23 +121,23 @@ impl Watcher {
         }
         let elsewhere = *self.devices.entry(id.device).or_insert_with(|| is_elsewhere(file));
         if elsewhere {
-            self.fall_back(format!("{}: on a network file system, which tells no changes", path.display()), say);
+            self.fall_back(format!("{}: on a network file system, which reports no changes", path.display()), say);
         }
     }
 
-    /// Does not watch a file any more.
+    /// Removes the watch of a file.
     pub fn leave_file(&mut self, id: FileId) {
         if let Some(watch) = self.of_files.remove(&id) {
             self.files.remove(&watch);
             if let Some(inotify) = &self.inotify {
-                // It may be gone with the file.
+                // The kernel may have removed the watch together with the file.
                 let _ = inotify.rm_watch(watch);
             }
         }
     }
 
-    /// Watches the names in these directories and in no others. Answers whether one of them was not watched before, so that
-    /// something may have happened in it.
+    /// Watches the names in these directories and in no others. Returns whether one of them is new. In a new directory,
+    /// files may have changed before the watch began.
     pub fn watch_directories(&mut self, directories: impl IntoIterator<Item = PathBuf>, say: &Say) -> bool {
         let mask = AddWatchFlags::IN_CREATE
             | AddWatchFlags::IN_MOVE
@@ -148,7 +149,8 @@ impl Watcher {
         let mut kept = HashMap::new();
         for directory in directories {
             let Some(inotify) = &self.inotify else { break };
-            // Also one that is watched: its name may lead to another by now. What is watched already stays so.
+            // This includes directories that are watched already, because a name may lead to another directory now. An
+            // existing watch does not change.
             match inotify.add_watch(&directory, mask) {
                 Ok(watch) => {
                     new |= self.directories.insert(watch, directory.clone()).is_none();
@@ -183,7 +185,7 @@ impl Watcher {
         new
     }
 
-    /// Waits until something happens, `stop` or `room` is readable, or `most` is over.
+    /// Waits for an event, until `stop` or `room` is readable, or until `most` has passed.
     pub fn wait(&self, stop: BorrowedFd, room: BorrowedFd, most: Option<Duration>) {
         let inotify = self.inotify.as_ref().map(AsFd::as_fd);
         let all = [Some(stop), Some(room), inotify].into_iter().flatten();
@@ -191,12 +193,12 @@ impl Watcher {
         let _ = poll(&mut all, timeout(most));
     }
 
-    /// Waits `time`, or until `stop` is readable.
+    /// Waits for `time`, or until `stop` is readable.
     pub fn pause(stop: BorrowedFd, time: Duration) {
         let _ = poll(&mut [PollFd::new(stop, PollFlags::POLLIN)], timeout(Some(time)));
     }
 
-    /// Under which names in the directories something was written since it was asked last; `None` when that is not known.
+    /// The names of files in the directories that were written to since the last call; `None` if they are unknown.
     pub fn written(&mut self) -> Option<Vec<PathBuf>> {
         let mut names = Some(Vec::new());
         while let Ok(read) = self.writing.as_ref()?.read_events() {
@@ -215,7 +217,7 @@ impl Watcher {
         names
     }
 
-    /// What has happened since it was asked last.
+    /// The events since the last call.
     pub fn events(&mut self) -> Vec<Event> {
         let Some(inotify) = &self.inotify else { return Vec::new() };
         let mut events = Vec::new();
@@ -257,7 +259,7 @@ impl Watcher {
     }
 }
 
-/// What happened to the name of a file; of directories nothing.
+/// The change of a file's name; `None` for names of directories.
 fn change(mask: AddWatchFlags, cookie: u32) -> Option<Change> {
     let is = |flag| mask.contains(flag);
     match () {
@@ -277,13 +279,13 @@ fn reason(error: Errno, path: &Path) -> String {
     }
 }
 
-// Its type is another one on other systems.
+// The type differs between systems.
 #[allow(clippy::useless_conversion)]
 fn is_elsewhere(file: &File) -> bool {
     let FsType(kind) = match fstatfs(file) {
         Ok(system) => system.filesystem_type(),
         Err(_) => return false,
     };
-    // The numbers have 32 bits, whatever type they come in.
+    // The numbers have 32 bits, whatever their type is.
     ELSEWHERE.contains(&(i64::from(kind) & 0xffff_ffff))
 }

@@ -1,44 +1,23 @@
-//! What a user names to be followed.
+//! Finds the inputs of a job that follows files.
 
 use std::fs::File;
-use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Input, Inputs, find_so_far};
+use super::found::Inputs;
+use super::input::{Followed, Input};
+use super::names::find_so_far;
 use crate::core::error::{Error, Result};
 use crate::process::job_files::JobFiles;
 use crate::source::decompress::{Compression, MAGIC_BYTES};
 use crate::source::syslog;
 
-/// What is followed.
-#[derive(Debug, Clone)]
-pub struct Followed {
-    /// As the user names it: files, directories, globs.
-    pub names: Vec<String>,
-    /// The job's own files, which are no logs though they may lie beside some.
-    pub own: Arc<JobFiles>,
-}
-
-impl PartialEq for Followed {
-    fn eq(&self, other: &Followed) -> bool {
-        self.names == other.names
-    }
-}
-
-impl Eq for Followed {}
-
-impl Hash for Followed {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.names.hash(state);
-    }
-}
-
-/// What is to be read when `names` are followed: the files among them, now and later, together; and for itself what is
-/// there and neither a file nor a directory, as a pipe is. `own` are the job's own files.
+/// Finds the inputs for `names` that are followed. All files, including those that appear later, are one input. A path
+/// that is neither a file nor a directory, such as a pipe, is an input of its own. `own` holds the job's own files. The
+/// second value is the number of inputs that are there now.
 ///
 /// # Errors
-/// As [`find_so_far`]; also when there is nothing to follow.
+/// The errors of [`find_so_far`], and an error if there is nothing to follow.
 pub fn find_followed(names: &[String], own: &Arc<JobFiles>) -> Result<(Inputs, usize)> {
     if names.is_empty() {
         return Err(Error::usage("--follow: name files, directories or globs; standard input is read as it comes"));
@@ -70,7 +49,7 @@ pub fn find_followed(names: &[String], own: &Arc<JobFiles>) -> Result<(Inputs, u
     Ok((inputs, files))
 }
 
-/// Whether a file begins as a compressed one does.
+/// Whether a file begins like a compressed file.
 fn is_compressed(path: &Path) -> bool {
     use std::io::Read;
     let mut magic = Vec::new();

@@ -1,16 +1,18 @@
-//! However content is cut, and however it arrives: every line is delivered once, as it stands in the content.
+//! Every line is delivered once and unchanged, for all limits of batches and all sizes of reads.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::*;
+use crate::core::batch::{Batch, Origin};
 use crate::core::lines::{self, count};
 use crate::document::DocumentId;
+use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
 
-/// Gives a few bytes at a time, and breaks where it is told to.
+/// Returns a few bytes at a time, and fails at a given offset.
 struct Trickle<'a> {
     content: &'a [u8],
     steps: &'a [usize],
@@ -36,7 +38,7 @@ impl Read for Trickle<'_> {
     }
 }
 
-/// Keeps what it gets, and wants no more after a number of batches.
+/// Keeps the batches, and wants no more after a given number of them.
 struct Kept {
     batches: Mutex<Vec<Batch>>,
     long: Mutex<Vec<LongLine>>,
@@ -76,7 +78,7 @@ fn read(content: &[u8], size: &BatchSize, steps: &[usize], breaks_at: Option<usi
     Outcome { batches: kept.batches.into_inner().unwrap(), long: kept.long.into_inner().unwrap(), end }
 }
 
-/// Lines with the delicate bytes often in them; a few are longer than a fingerprint.
+/// Lines in which the special bytes are frequent. A few lines are longer than a fingerprint.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![3 => Just(b'\n'), 2 => Just(b'\r'), 6 => b'a'..=b'c', 1 => any::<u8>()];
     let part = prop_oneof![
@@ -96,7 +98,7 @@ fn steps() -> impl Strategy<Value = Vec<usize>> {
     prop_oneof![3 => prop::collection::vec(1usize..4, 1..6), 1 => Just(vec![1000]), 1 => Just(vec![1, 5000, 3])]
 }
 
-/// What must have come of the first `whole` bytes of `content`, cut as `size` says.
+/// Checks the lines that were delivered of the first `whole` bytes of `content` with the limits `size`.
 fn check(content: &[u8], whole: usize, size: &BatchSize, outcome: &Outcome) {
     let mut parts: Vec<(u64, Vec<u8>)> =
         outcome.batches.iter().map(|batch| (batch.offset, batch.data.to_vec())).collect();
@@ -169,7 +171,7 @@ proptest! {
         let got: Vec<(u64, Vec<u8>)> = outcome.batches.iter().flat_map(|batch| {
             lines::lines(&batch.data).map(|line| (batch.offset + line.start as u64, line.bytes.to_vec()))
         }).collect();
-        // The rule once more, in the plainest words.
+        // The rule, written again in the simplest way.
         let mut expected = Vec::new();
         let mut offset = 0;
         for line in content.split_inclusive(|&byte| byte == b'\n') {

@@ -1,4 +1,4 @@
-//! A filter, compared with the rule of `doc/state.md` in its plainest words.
+//! Compares the filter with a simple implementation of the rule in `doc/state.md`.
 
 use proptest::prelude::*;
 
@@ -42,7 +42,7 @@ fn known(extents: &[(u32, Extent)]) -> Arc<[Known]> {
     known.into()
 }
 
-/// Where the lines of `content` begin, and its length.
+/// The offset of each line of `content`, and the length of `content`.
 fn borders(content: &[u8]) -> Vec<usize> {
     let mut borders = vec![0];
     borders.extend(memchr::memchr_iter(b'\n', content).map(|at| at + 1));
@@ -50,19 +50,19 @@ fn borders(content: &[u8]) -> Vec<usize> {
     borders
 }
 
-/// What came out, line by line: where it starts, and whether it is to be delivered. Checks that nothing is missing,
-/// doubled or changed.
-fn fates(content: &[u8], out: &[Sifted]) -> Vec<(usize, bool)> {
+/// The decision for each line: its offset, and whether it is delivered. The function also checks that no line is
+/// missing, doubled or changed.
+fn fates(content: &[u8], out: &[Decision]) -> Vec<(usize, bool)> {
     let (mut fates, mut position) = (Vec::new(), 0);
-    for sifted in out {
-        let (start, length, count, delivered) = match sifted {
-            Sifted::Batch(batch) => {
+    for decision in out {
+        let (start, length, count, delivered) = match decision {
+            Decision::Deliver(batch) => {
                 let start = batch.offset as usize;
                 assert_eq!(batch.data[..], content[start..start + batch.data.len()]);
                 (batch.offset, batch.data.len() as u64, u64::from(batch.lines), true)
             }
-            Sifted::Long(line) => (line.offset, line.length_with_end, 1, true),
-            Sifted::Settled(start, length, lines) => (*start, *length, *lines, false),
+            Decision::SetAside(line) => (line.offset, line.length_with_end, 1, true),
+            Decision::Settled(start, length, lines) => (*start, *length, *lines, false),
         };
         assert_eq!(start as usize, position, "in order, without gap or overlap");
         assert!(length > 0);
@@ -75,7 +75,7 @@ fn fates(content: &[u8], out: &[Sifted]) -> Vec<(usize, bool)> {
     fates
 }
 
-/// The rule: a line is settled when it lies in bytes that equal an extent, or lacks but its end there.
+/// The rule: a line is settled if it lies in bytes that equal an extent, or if only its line end lies outside of them.
 fn expected(content: &[u8], extents: &[(u32, Extent)]) -> Vec<(usize, bool)> {
     let equal: Vec<(usize, usize)> = extents
         .iter()
@@ -93,7 +93,7 @@ fn expected(content: &[u8], extents: &[(u32, Extent)]) -> Vec<(usize, bool)> {
     borders(content).windows(2).map(line).collect()
 }
 
-/// Contents that begin alike and go on in few ways, so that they often agree and often do not.
+/// Contents that begin alike and have few variants, so that they agree often and differ often.
 fn contents() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let line = prop_oneof![Just("a"), Just("a"), Just("b"), Just(""), Just("ab"), Just("c\r")];
     let lines = || prop::collection::vec(line.clone(), 1..9);
@@ -110,7 +110,7 @@ fn contents() -> impl Strategy<Value = Vec<Vec<u8>>> {
     })
 }
 
-/// Extents of contents as runs settled them: whole lines, some joined.
+/// Extents of contents as runs settle them: whole lines, some of them joined.
 fn settled(contents: &[Vec<u8>], random: &mut fastrand::Rng) -> Vec<(u32, Extent)> {
     let mut extents = Extents::default();
     for (lineage, content) in contents.iter().enumerate() {
@@ -143,13 +143,13 @@ proptest! {
                 filter.batch(batch(content, borders[at], borders[to]), &mut out);
                 at = to;
                 if let Some(&next) = borders.get(to + 1).filter(|_| random.bool()) {
-                    // Looked at before its end, once or twice.
+                    // The unfinished line is shown to the filter once or twice.
                     let unfinished = &content[borders[to]..next - 1];
-                    filter.ahead(&unfinished[..random.usize(..=unfinished.len())], &mut out);
-                    filter.ahead(unfinished, &mut out);
+                    filter.look_ahead(&unfinished[..random.usize(..=unfinished.len())], &mut out);
+                    filter.look_ahead(unfinished, &mut out);
                 }
             }
-            filter.let_go(&mut out);
+            filter.emit_all(&mut out);
             prop_assert!(filter.held_from().is_none());
             prop_assert_eq!(fates(content, &out), expected(content, &extents), "{:?} with {:?}", content, extents);
         }
@@ -165,11 +165,11 @@ proptest! {
             for pair in borders(content).windows(2) {
                 filter.batch(batch(content, pair[0], pair[1]), &mut out);
                 if random.bool() {
-                    filter.let_go(&mut out);
+                    filter.emit_all(&mut out);
                     prop_assert!(filter.held_from().is_none());
                 }
             }
-            filter.let_go(&mut out);
+            filter.emit_all(&mut out);
             for (got, rule) in fates(content, &out).iter().zip(expected(content, &extents)) {
                 prop_assert!(got.1 || !rule.1, "a line that is not settled is delivered");
             }
@@ -183,14 +183,14 @@ fn what_has_come_of_a_line_decides_about_a_extent_that_ends_there() {
     let run = |unfinished: &[u8]| {
         let (mut filter, mut out) = (ReplayFilter::new(known(&[(1, extent(content, 0, 12))])), Vec::new());
         filter.batch(batch(content, 0, 8), &mut out);
-        filter.ahead(unfinished, &mut out);
+        filter.look_ahead(unfinished, &mut out);
         out
     };
     assert_eq!(run(b"par"), []);
     for unfinished in [&b"part"[..], b"partial"] {
-        assert_eq!(run(unfinished), [Sifted::Settled(0, 8, 2)]);
+        assert_eq!(run(unfinished), [Decision::Settled(0, 8, 2)]);
     }
-    assert_eq!(run(b"pant"), [Sifted::Batch(batch(content, 0, 8))]);
+    assert_eq!(run(b"pant"), [Decision::Deliver(batch(content, 0, 8))]);
 }
 
 #[test]
@@ -201,13 +201,13 @@ fn a_gap_is_filled_exactly() {
     let mut filter = ReplayFilter::new(known(&extents));
     filter.batch(batch(content, 0, 12), &mut out);
     let expected = [
-        Sifted::Settled(0, 4, 2),
-        Sifted::Batch(batch(content, 4, 8)),
-        Sifted::Settled(8, 2, 1),
-        Sifted::Batch(batch(content, 10, 12)),
+        Decision::Settled(0, 4, 2),
+        Decision::Deliver(batch(content, 4, 8)),
+        Decision::Settled(8, 2, 1),
+        Decision::Deliver(batch(content, 10, 12)),
     ];
     assert_eq!(out, expected);
-    assert!(filter.is_through());
+    assert!(filter.is_exhausted());
     assert_eq!(filter.lineage(), Some(1));
 }
 
@@ -219,7 +219,7 @@ fn long_lines_are_settled_like_others_and_a_border_inside_of_one_counts_for_noth
         filter.batch(batch(content, 0, 4), &mut out);
         filter.long_line(long(content, 4, 15), &mut out);
         filter.batch(batch(content, 15, 21), &mut out);
-        filter.let_go(&mut out);
+        filter.emit_all(&mut out);
         fates(content, &out).iter().map(|&(_, delivered)| delivered).collect::<Vec<_>>()
     };
     assert_eq!(run(&[(1, extent(content, 0, 15))]), [false, false, true]);
@@ -248,7 +248,7 @@ fn no_more_is_held_back_than_a_joined_extent_and_a_batch() {
     let content: Vec<u8> = (0..200_000).flat_map(|index| line(index).into_bytes()).collect();
     let mut other = content.clone();
     let (mut extents, step) = (Extents::default(), 100_000);
-    // Extents of two contents that overlap by halves all the way.
+    // Extents of two contents, each of which overlaps half of the next.
     for start in (0..content.len()).step_by(step) {
         extents.insert(Entry { origin: 1, lineage: 1, extent: extent(&content, start, start + step) });
     }
@@ -263,12 +263,12 @@ fn no_more_is_held_back_than_a_joined_extent_and_a_batch() {
         let held: usize = filter.held.iter().map(|held| matches!(held, Held::Batch(b) if !b.data.is_empty())).count();
         most = most.max(held * step);
     }
-    filter.let_go(&mut out);
+    filter.emit_all(&mut out);
     assert!(most > step && most <= JOINED_BYTES as usize + step, "{most} bytes were held");
     assert!(fates(&content, &out).iter().all(|&(_, delivered)| !delivered));
 }
 
-/// A line that was cut by a time-out while its file was followed: its parts are two extents that touch inside of it.
+/// A line was cut by a time-out while its file was followed. Its parts are two extents that touch inside of the line.
 #[test]
 fn a_line_that_was_cut_is_settled_by_the_extents_of_its_parts() {
     let content = b"one\ntwo three four\nfive\n";
@@ -279,49 +279,51 @@ fn a_line_that_was_cut_is_settled_by_the_extents_of_its_parts() {
             (lineages[2], extent(content, 14, 19)),
         ])
     };
-    let sift = |known: Arc<[Known]>, steps: &[(usize, usize)]| {
+    let decide = |known: Arc<[Known]>, steps: &[(usize, usize)]| {
         let mut filter = ReplayFilter::new(known);
         let mut out = Vec::new();
         for &(start, end) in steps {
             filter.batch(batch(content, start, end), &mut out);
         }
-        filter.let_go(&mut out);
+        filter.emit_all(&mut out);
         fates(content, &out)
     };
     let settled = [(0, false), (4, false), (19, true)];
-    assert_eq!(sift(parts([1, 1, 1]), &[(0, 24)]), settled);
-    assert_eq!(sift(parts([1, 1, 1]), &[(0, 4), (4, 19), (19, 24)]), settled);
-    // Of different contents, or without the last part, the line as it is now was never settled.
+    assert_eq!(decide(parts([1, 1, 1]), &[(0, 24)]), settled);
+    assert_eq!(decide(parts([1, 1, 1]), &[(0, 4), (4, 19), (19, 24)]), settled);
+    // If the extents belong to different contents, or the last part is missing, the line was never settled as it is
+    // now.
     let line = [(0, false), (4, true), (19, true)];
-    assert_eq!(sift(parts([1, 2, 1]), &[(0, 24)]), line);
-    assert_eq!(sift(known(&[(1, extent(content, 0, 8)), (1, extent(content, 8, 14))]), &[(0, 24)]), line);
+    assert_eq!(decide(parts([1, 2, 1]), &[(0, 24)]), line);
+    assert_eq!(decide(known(&[(1, extent(content, 0, 8)), (1, extent(content, 8, 14))]), &[(0, 24)]), line);
 }
 
-/// The beginning of a line was handed out because its end did not come, and settled; then a restart, or a truncation.
+/// The first part of a line was delivered and settled because its end did not come. Then came a restart or a
+/// truncation.
 #[test]
 fn of_a_line_whose_beginning_was_handed_out_the_rest_is_delivered_and_is_partial() {
     let content = b"one\ntwo three four\nfive\n";
     let cut = |start, end| Extent { cut: true, ..extent(content, start, end) };
-    let rest = |start, end| Sifted::Batch(batch(content, start, end).with_partial(true));
-    let sift = |extents: &[(u32, Extent)]| {
+    let rest = |start, end| Decision::Deliver(batch(content, start, end).with_partial(true));
+    let decide = |extents: &[(u32, Extent)]| {
         let (mut filter, mut out) = (ReplayFilter::new(known(extents)), Vec::new());
         filter.batch(batch(content, 0, 24), &mut out);
-        filter.let_go(&mut out);
+        filter.emit_all(&mut out);
         fates(content, &out);
         out
     };
-    let five = Sifted::Batch(batch(content, 19, 24));
-    assert_eq!(sift(&[(1, cut(0, 8))]), [Sifted::Settled(0, 8, 2), rest(8, 19), five.clone()]);
-    // In three parts, which earlier runs settled, in one lineage and in several.
+    let five = Decision::Deliver(batch(content, 19, 24));
+    assert_eq!(decide(&[(1, cut(0, 8))]), [Decision::Settled(0, 8, 2), rest(8, 19), five.clone()]);
+    // The line was settled in three parts, in one lineage or in several.
     for lineages in [[1, 1], [1, 2]] {
         let extents = [(lineages[0], cut(0, 8)), (lineages[1], cut(8, 14))];
-        assert_eq!(sift(&extents), [Sifted::Settled(0, 14, 2), rest(14, 19), five.clone()]);
+        assert_eq!(decide(&extents), [Decision::Settled(0, 14, 2), rest(14, 19), five.clone()]);
         let extents = [(lineages[0], cut(0, 8)), (lineages[1], extent(content, 8, 19))];
-        assert_eq!(sift(&extents), [Sifted::Settled(0, 19, 2), five.clone()]);
+        assert_eq!(decide(&extents), [Decision::Settled(0, 19, 2), five.clone()]);
     }
-    // A content that ended there was complete: the line as it is now is another one.
+    // A content that ended there was complete. The line as it is now is another line.
     assert_eq!(
-        sift(&[(1, extent(content, 0, 8))])[..2],
-        [Sifted::Settled(0, 4, 1), Sifted::Batch(batch(content, 4, 24))]
+        decide(&[(1, extent(content, 0, 8))])[..2],
+        [Decision::Settled(0, 4, 1), Decision::Deliver(batch(content, 4, 24))]
     );
 }

@@ -1,15 +1,16 @@
-//! Telling messages apart in a stream of bytes: RFC 6587's two framings, and NUL. Pure.
+//! Splits a stream of bytes into messages, with the two framings of RFC 6587 and with NUL. Pure.
 //!
-//! | a message | ends |
+//! | a message that begins with | ends |
 //! |---|---|
-//! | `LENGTH ` and `<` | after LENGTH bytes, counted from the `<`: octet counting, RFC 5425's only framing |
-//! | anything else | at the next newline or NUL, which belong to no message |
+//! | `LENGTH `, then `<` | after LENGTH bytes, counted from the `<`: octet counting, the only framing of RFC 5425 |
+//! | anything else | at the next newline or NUL, which is not a part of the message |
 //!
-//! Which of the two is told for each message by its first bytes, so a sender may change from one to the other. Empty
-//! messages are none: some senders write a newline behind a counted message. What no sender writes ends the stream: a
-//! count beyond the bound, and a control character at the beginning of a message.
+//! The first bytes of each message decide between the two framings, so a sender may change the framing at any message.
+//! Empty messages are skipped, because some senders write a newline after a counted message. Two things that no sender
+//! writes end the stream: a count beyond the limit, and a control character at the start of a message.
 //!
-//! Only one message is kept in memory, of at most the longest line; of a longer one its beginning and its hash.
+//! Only the current message is kept in memory. Of a message that is longer than the longest line, only the beginning,
+//! the hash and the checksum are kept.
 
 use std::fmt;
 
@@ -17,32 +18,32 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::state::checksum;
 
-/// A message that was told.
+/// A message of the stream.
 #[derive(Debug)]
 pub enum Frame<'a> {
-    /// A whole one.
+    /// A message that is not longer than the longest line.
     Message(&'a [u8]),
-    /// One that is longer than the longest line.
+    /// A message that is longer than the longest line.
     Long(LongMessage),
 }
 
 /// A message that is longer than the longest line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LongMessage {
-    /// Its beginning, as long as a line may be.
+    /// The first bytes of the message, as many as a line may have.
     pub beginning: Vec<u8>,
     /// Its length in bytes.
     pub length: u64,
-    /// XXH3-64 of all of it.
+    /// XXH3-64 of the whole message.
     pub hash: u64,
-    /// The [`checksum`] of all of it.
+    /// The [`checksum`] of the whole message.
     pub checksum: u64,
 }
 
-/// Why a stream cannot be read further.
+/// Why a stream is not syslog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Garbage {
-    /// A count of more bytes than a message may have.
+    /// A count that is larger than the limit.
     Count(u64),
     /// A message that begins with this control character.
     Control(u8),
@@ -51,9 +52,9 @@ pub enum Garbage {
 impl fmt::Display for Garbage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Garbage::Count(count) => write!(f, "a message of {count} bytes was announced, which nobody sends"),
+            Garbage::Count(count) => write!(f, "a message of {count} bytes was announced, which is over the limit"),
             Garbage::Control(0x16) => {
-                f.write_str("it speaks TLS, which is for syslog+tls://, or what it sends is no syslog")
+                f.write_str("it sends TLS, which needs syslog+tls://, or something else that is not syslog")
             }
             Garbage::Control(byte) => write!(f, "a message begins with the control character {byte:#04x}"),
         }
@@ -63,23 +64,23 @@ impl fmt::Display for Garbage {
 /// Why [`Framer::push`] ended early.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Broken<E> {
-    /// The stream is none of messages.
+    /// The stream is not syslog.
     Garbage(Garbage),
-    /// What the taker of frames said.
+    /// The error of the code that takes the messages.
     Taker(E),
 }
 
-/// How many times the longest line a counted message may have. It is read to its end and set aside; a greater count is
-/// garbage.
-const FARTHEST: u64 = 16;
+/// The limit of a count, as a multiple of the longest line. A counted message within the limit is read to its end and
+/// set aside if it is too long. A larger count is garbage.
+const MAX_COUNT_FACTOR: u64 = 16;
 
 /// The state of one stream.
 pub struct Framer {
     max_line: usize,
     state: State,
-    /// The message so far.
+    /// The bytes of the current message that were read.
     partial: Vec<u8>,
-    /// What goes beyond it.
+    /// The length, hash and checksum of the current message, if it is too long.
     long: Option<Box<Long>>,
 }
 
@@ -87,13 +88,13 @@ pub struct Framer {
 enum State {
     /// Between messages.
     Start,
-    /// In what may be a count, `digits` of them so far; they are in `partial` as well.
+    /// In digits that may be a count. `digits` of them were read, and `partial` holds them as well.
     Count { digits: u8, count: u64 },
-    /// Behind a count and a blank.
+    /// After a count and a space.
     Blank { count: u64 },
-    /// In a counted message, of which so much is to come.
+    /// In a counted message, of which `left` bytes are missing.
     Counted { left: u64 },
-    /// In a message that a newline or NUL ends.
+    /// In a message that ends with a newline or NUL.
     Line,
 }
 
@@ -103,24 +104,24 @@ struct Long {
     length: u64,
 }
 
-/// More digits are no count: 9 of them are a gigabyte.
-const DIGITS: u8 = 9;
+/// The most digits of a count. A number of 9 digits is nearly a gigabyte.
+const MAX_DIGITS: u8 = 9;
 
 impl Framer {
-    /// A framer for a new stream. Messages of more than `max_line` bytes are long.
+    /// The state for a new stream. Messages of more than `max_line` bytes count as long.
     pub fn new(max_line: usize) -> Framer {
         Framer { max_line, state: State::Start, partial: Vec::new(), long: None }
     }
 
-    /// Bytes of memory it holds.
+    /// The bytes of memory that this stream holds.
     pub fn memory(&self) -> usize {
         self.partial.capacity()
     }
 
-    /// Takes what was read, and gives `take` the messages that end in it.
+    /// Takes the bytes of a read, and calls `take` with each message that ends in them.
     ///
     /// # Errors
-    /// When the stream cannot be read further, or `take` fails.
+    /// Fails when the stream is not syslog, or when `take` fails.
     pub fn push<E>(&mut self, data: &[u8], mut take: impl FnMut(Frame<'_>) -> Result<(), E>) -> Result<(), Broken<E>> {
         let mut rest = data;
         while let Some(&first) = rest.first() {
@@ -140,9 +141,9 @@ impl Framer {
                 State::Count { digits, count } => self.count(digits, count, rest).map_err(Broken::Garbage)?,
                 State::Blank { count } => {
                     if first == b'<' {
-                        let most = FARTHEST * (self.max_line.max(1 << 20) as u64);
+                        let most = MAX_COUNT_FACTOR * (self.max_line.max(1 << 20) as u64);
                         if count > most {
-                            // No message, and so nothing to be kept of it.
+                            // The digits were not a message, so they are dropped.
                             self.partial.clear();
                             self.state = State::Start;
                             return Err(Broken::Garbage(Garbage::Count(count)));
@@ -182,10 +183,10 @@ impl Framer {
         Ok(())
     }
 
-    /// Gives `take` what the stream ends with, which lacks its end.
+    /// Calls `take` with the last message of the stream, which has no end.
     ///
     /// # Errors
-    /// When `take` fails.
+    /// The errors of `take`.
     pub fn finish<E>(&mut self, mut take: impl FnMut(Frame<'_>) -> Result<(), E>) -> Result<(), E> {
         self.end(&[], &mut take)
     }
@@ -193,7 +194,7 @@ impl Framer {
     fn count<'a>(&mut self, digits: u8, count: u64, rest: &'a [u8]) -> Result<&'a [u8], Garbage> {
         let Some((&first, after)) = rest.split_first() else { return Ok(rest) };
         match first {
-            b'0'..=b'9' if digits < DIGITS => {
+            b'0'..=b'9' if digits < MAX_DIGITS => {
                 let count = count * 10 + u64::from(first - b'0');
                 self.state = State::Count { digits: digits + 1, count };
             }
@@ -207,7 +208,7 @@ impl Framer {
         Ok(after)
     }
 
-    /// Keeps a part of a message that goes on.
+    /// Appends a part of a message that does not end in it.
     fn keep(&mut self, part: &[u8]) {
         if let Some(long) = &mut self.long {
             return long.add(part);
@@ -224,15 +225,15 @@ impl Framer {
         self.long = Some(long);
     }
 
-    /// Ends a message with its last part.
+    /// Ends the message, of which `part` is the last part.
     fn end<E>(&mut self, part: &[u8], take: &mut impl FnMut(Frame<'_>) -> Result<(), E>) -> Result<(), E> {
         self.state = State::Start;
         if self.partial.is_empty() && part.len() <= self.max_line {
-            // All of it in one read: nothing is copied.
+            // The read holds the whole message, so nothing is copied.
             return whole(part, take);
         }
         self.keep(part);
-        // The memory is not kept: most connections are quiet at most times.
+        // The memory is freed, because most connections send seldom.
         let partial = std::mem::take(&mut self.partial);
         match self.long.take() {
             None => whole(&partial, take),
@@ -244,7 +245,8 @@ impl Framer {
     }
 }
 
-/// A message without the end of line that some senders count; nothing where it is empty.
+/// Calls `take` with a message, without the line end that some senders count as a part of it. An empty message is
+/// skipped.
 fn whole<E>(message: &[u8], take: &mut impl FnMut(Frame<'_>) -> Result<(), E>) -> Result<(), E> {
     let message = message.strip_suffix(b"\0").unwrap_or(message);
     let message = message.strip_suffix(b"\n").unwrap_or(message);
@@ -265,7 +267,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What a stream gives that comes in `reads`: the messages, long ones with their length; whether it is broken.
+    /// The messages of a stream that arrives in `reads`. Each is returned with its length; the second value is the
+    /// error that ended the stream.
     fn told(max_line: usize, reads: &[&[u8]]) -> (Vec<(Vec<u8>, u64)>, Option<Garbage>) {
         let mut framer = Framer::new(max_line);
         let mut messages = Vec::new();
@@ -282,7 +285,7 @@ mod tests {
         };
         for read in reads {
             match framer.push(read, &mut take) {
-                Ok(()) => assert!(framer.partial.len() <= max_line.max(usize::from(DIGITS) + 1)),
+                Ok(()) => assert!(framer.partial.len() <= max_line.max(usize::from(MAX_DIGITS) + 1)),
                 Err(Broken::Garbage(garbage)) => return (messages, Some(garbage)),
                 Err(Broken::Taker(())) => panic!("it takes all"),
             }
@@ -336,7 +339,7 @@ mod tests {
             let (messages, _) = told(5, &[stream.as_bytes()]);
             assert_eq!(messages, [(b"<1>ab".to_vec(), 11), (b"<2>b".to_vec(), 4)], "{stream}");
         }
-        // Its hash is that of the whole.
+        // The hash is that of the whole message.
         let mut framer = Framer::new(4);
         let mut found = None;
         let mut take = |frame: Frame<'_>| {

@@ -1,37 +1,39 @@
-//! Messages on their way from a socket into batches: when they are handed on.
+//! Passes the messages of a socket on to batches, and limits warnings.
 
 use std::time::{Duration, Instant};
 
 use super::frame::Frame;
-use super::{Account, Messages, Say, count};
+use super::source::{Account, count};
 use crate::core::error::{Error, Result};
 use crate::observe::receipt::grouped;
+use crate::source::messages::Messages;
+use crate::source::say::Say;
 
-/// Messages on their way into batches.
+/// Passes messages on to batches and counts them.
 pub(super) struct Outbox<'a> {
     messages: Messages<'a>,
     account: &'a Account,
 }
 
-/// Why a source ends.
-pub(super) enum Ended {
-    /// No more is wanted.
+/// Why the receiving at a socket ends.
+pub(super) enum SourceEnd {
+    /// The receiver wants no more.
     Enough,
     Failed(Error),
 }
 
 impl<'a> Outbox<'a> {
-    /// Nothing yet; what comes is counted in `account`.
+    /// No messages yet. Each message is counted in `account`.
     pub fn new(messages: Messages<'a>, account: &'a Account) -> Self {
         Outbox { messages, account }
     }
 
-    /// How many messages have been handed on.
+    /// The number of messages that the receiver accepted.
     pub fn handed(&self) -> u64 {
         self.messages.handed()
     }
 
-    pub fn add(&mut self, frame: Frame<'_>) -> Result<(), Ended> {
+    pub fn add(&mut self, frame: Frame<'_>) -> Result<(), SourceEnd> {
         count(&self.account.received);
         let wanted = match frame {
             Frame::Message(message) => self.messages.add(message),
@@ -39,41 +41,42 @@ impl<'a> Outbox<'a> {
         };
         match wanted {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Ended::Enough),
-            Err(error) => Err(Ended::Failed(error)),
+            Ok(false) => Err(SourceEnd::Enough),
+            Err(error) => Err(SourceEnd::Failed(error)),
         }
     }
 
-    /// How long to wait for more; without end when nothing waits to be handed out.
+    /// How long to wait for more messages. `None` means without a limit: no message waits for delivery.
     pub fn patience(&self) -> Option<Duration> {
         self.messages.patience()
     }
 
-    /// Hands out what waits, if the source is `quiet` or it has waited for long.
-    pub fn hand_out(&mut self, quiet: bool) -> Result<(), Ended> {
-        if self.messages.hand_out(quiet) { Ok(()) } else { Err(Ended::Enough) }
+    /// Delivers the waiting messages if the socket is `quiet`, or if a message has waited for too long.
+    pub fn hand_out(&mut self, quiet: bool) -> Result<(), SourceEnd> {
+        if self.messages.hand_out(quiet) { Ok(()) } else { Err(SourceEnd::Enough) }
     }
 }
 
-/// Warnings that may come by the thousand: one in a while is said, the others are counted.
+/// Limits a warning that could occur thousands of times. It is said at most once in [`WARNING_INTERVAL`], and the other
+/// times are counted.
 #[derive(Default)]
-pub(super) struct Seldom {
+pub(super) struct LimitedWarning {
     said: Option<Instant>,
     unsaid: u64,
 }
 
-/// How often such a sentence is said at most.
-const SELDOM: Duration = Duration::from_secs(10);
+/// The shortest time between two warnings of the same kind.
+const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
-impl Seldom {
+impl LimitedWarning {
     pub fn warn(&mut self, say: &Say, sentence: impl FnOnce() -> String) {
-        if self.said.is_some_and(|said| said.elapsed() < SELDOM) {
+        if self.said.is_some_and(|said| said.elapsed() < WARNING_INTERVAL) {
             self.unsaid += 1;
             return;
         }
         let more = match std::mem::take(&mut self.unsaid) {
             0 => String::new(),
-            more => format!(" ({} like this were not told)", grouped(more)),
+            more => format!(" ({} more like this were not shown)", grouped(more)),
         };
         self.said = Some(Instant::now());
         say.warn(sentence() + &more);

@@ -1,6 +1,7 @@
-//! Connections: one thread, one `epoll`, and one buffer to read into for all of them. A connection holds no memory but
-//! for a message that is not whole yet. While the queue is full, nobody is read from, and senders have to wait. When there
-//! are as many connections as there may be, the one that has been idle for longest is closed for the next one.
+//! Receives messages over TCP and TLS, with one thread, one `epoll` and one read buffer for all connections. A
+//! connection holds memory only for an unfinished message. While the queue is full, no connection is read, and senders
+//! have to wait. At the limit of connections, the connection that was idle for the longest time is closed for a new
+//! one.
 
 use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -13,26 +14,28 @@ use nix::sys::socket::{setsockopt, sockopt};
 use rustls::ServerConfig;
 
 use super::frame::{Broken, Framer};
-use super::outbox::{Ended, Outbox, Seldom};
+use super::outbox::{LimitedWarning, Outbox, SourceEnd};
+use super::source::{DRAIN_TIME, Source, count};
 use super::tls::{Step, Tls};
-use super::{LAST, Live, Source, count, timeout};
 use crate::core::error::{Error, Result};
 use crate::observe::details;
 use crate::observe::receipt::human_bytes;
+use crate::source::batching_delay::timeout;
+use crate::source::live::Live;
 
-/// What is read at a time.
+/// The size of the read buffer, in bytes.
 const BUFFER: usize = 128 << 10;
 
-/// Connections looked at in a round.
+/// The most events that one wait returns.
 const EVENTS: usize = 256;
 
-/// How long a peer may take to agree on keys.
+/// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// How long nobody is let in after the system could not open a connection.
+/// How long no connection is accepted after the system could not accept one.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Bytes that messages which are not whole yet may hold, of all connections together.
+/// The most bytes of unfinished messages, of all connections together.
 const PARTIAL: usize = 64 << 20;
 
 static CAME: details::Seldom = details::Seldom::new();
@@ -65,14 +68,14 @@ pub(super) fn receive(
         partial: 0,
         paused: None,
         buffer: vec![0; BUFFER],
-        refused: Seldom::default(),
-        broken: Seldom::default(),
-        idle: Seldom::default(),
-        unable: Seldom::default(),
+        refused: LimitedWarning::default(),
+        broken: LimitedWarning::default(),
+        idle: LimitedWarning::default(),
+        unable: LimitedWarning::default(),
     };
     match receiver.work(outbox) {
-        Ok(()) | Err(Ended::Enough) => Ok(()),
-        Err(Ended::Failed(error)) => Err(error),
+        Ok(()) | Err(SourceEnd::Enough) => Ok(()),
+        Err(SourceEnd::Failed(error)) => Err(error),
     }
 }
 
@@ -83,47 +86,47 @@ struct Receiver<'a> {
     max_line: usize,
     epoll: Epoll,
     slots: Vec<Option<Connection>>,
-    /// Places that nobody has.
+    /// The indices of free slots.
     free: Vec<usize>,
-    /// Connections that have not agreed on keys yet.
+    /// The number of connections whose TLS handshake is not finished.
     handshakes: usize,
-    /// Bytes that messages hold which are not whole yet.
+    /// The bytes of all unfinished messages.
     partial: usize,
-    /// Since when nobody is let in.
+    /// Since when no connection is accepted.
     paused: Option<Instant>,
     buffer: Vec<u8>,
-    refused: Seldom,
-    broken: Seldom,
-    idle: Seldom,
-    unable: Seldom,
+    refused: LimitedWarning,
+    broken: LimitedWarning,
+    idle: LimitedWarning,
+    unable: LimitedWarning,
 }
 
 struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
     framer: Framer,
-    /// In a box: it is some kilobytes, which a plain connection is not to have room for.
+    /// The state is in a box because it takes some kilobytes, which a connection without TLS does not need.
     tls: Option<Box<Tls>>,
-    /// When it came, or bytes came over it for the last time.
-    heard: Instant,
-    /// When it came, until it has agreed on keys.
+    /// The time of the last bytes, or of the start if none came.
+    last_heard: Instant,
+    /// The start of the TLS handshake, until it is finished.
     handshake: Option<Instant>,
-    /// Whether it is waited for until something can be written.
+    /// Whether `epoll` also waits until the connection can be written to.
     writing: bool,
 }
 
 /// Why a connection is closed.
-enum Closed {
-    /// By its peer.
-    Ended,
-    /// By us.
+enum CloseReason {
+    /// The peer closed it.
+    ByPeer,
+    /// It broke a rule, which the text names.
     Broken(String),
-    /// With the whole source.
-    Source(Ended),
+    /// The receiving ends at the whole socket.
+    Source(SourceEnd),
 }
 
 impl Receiver<'_> {
-    fn work(&mut self, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+    fn work(&mut self, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         let mut events = [EpollEvent::empty(); EVENTS];
         loop {
             let patience = [
@@ -136,7 +139,7 @@ impl Receiver<'_> {
                 Err(Errno::EINTR) => 0,
                 Err(errno) => {
                     let error = Error::system(format!("{}: cannot wait for messages", self.source.name));
-                    return Err(Ended::Failed(error.because(errno)));
+                    return Err(SourceEnd::Failed(error.because(errno)));
                 }
             };
             for event in &events[..ready] {
@@ -149,34 +152,32 @@ impl Receiver<'_> {
                 }
             }
             outbox.hand_out(ready == 0)?;
-            self.look_around(outbox)?;
+            self.do_timed_work(outbox)?;
         }
     }
 
-    /// Lets everybody in who waits.
-    fn accept(&mut self, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+    /// Accepts all connections that wait.
+    fn accept(&mut self, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         loop {
             match self.listener.accept() {
-                // An IPv4 peer of an IPv6 socket is shown as what it is.
+                // The address of an IPv4 peer of an IPv6 socket is written as an IPv4 address.
                 Ok((stream, peer)) => {
                     self.admit(stream, SocketAddr::new(peer.ip().to_canonical(), peer.port()), outbox)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                // Of a peer that is gone already.
+                // The peer has already closed the connection.
                 Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {
                 }
                 Err(error) => {
                     let full = matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE));
-                    if full && self.close_idle("there can be no more open files", outbox)? {
+                    if full && self.close_idle("no more files can be opened", outbox)? {
                         continue;
                     }
                     let name = &self.source.name;
                     self.unable.warn(&self.source.say, || {
-                        format!(
-                            "{name}: no further connections for now: {error} (ulimit -n says how many files are open)"
-                        )
+                        format!("{name}: no more connections for now: {error} (ulimit -n is the limit of open files)")
                     });
-                    // Asking again at once would be asking without an end.
+                    // The next attempt would fail at once and block the loop, so the loop pauses.
                     if self.epoll.delete(self.listener).is_ok() {
                         self.paused = Some(Instant::now());
                     }
@@ -186,7 +187,7 @@ impl Receiver<'_> {
         }
     }
 
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         let taken = self.slots.len() - self.free.len();
         if taken >= self.source.connections
             && !self.close_idle(&format!("there are {taken} (--max-connections)"), outbox)?
@@ -198,7 +199,7 @@ impl Receiver<'_> {
             });
             return Ok(());
         }
-        // Of a peer that was cut off without a word, the connection is given up some day.
+        // TCP keep-alive detects a peer that vanished without closing the connection.
         let _ = setsockopt(&stream, sockopt::KeepAlive, &true);
         let opened = stream
             .set_nonblocking(true)
@@ -216,13 +217,14 @@ impl Receiver<'_> {
             Ok(tls) => {
                 count(&self.source.account.connections);
                 CAME.tell(1, |times, _| {
-                    format!("{}: connections came, {times} of them; this one of {peer}", self.source.name)
+                    format!("{}: {times} connections so far, the last from {peer}", self.source.name)
                 });
                 self.handshakes += usize::from(tls.is_some());
                 let handshake = tls.as_ref().map(|_| Instant::now());
                 let framer = Framer::new(self.max_line);
-                let heard = Instant::now();
-                self.slots[slot] = Some(Connection { stream, peer, framer, tls, heard, handshake, writing: false });
+                let last_heard = Instant::now();
+                self.slots[slot] =
+                    Some(Connection { stream, peer, framer, tls, last_heard, handshake, writing: false });
             }
             Err(error) => {
                 count(&self.source.account.refused);
@@ -234,30 +236,32 @@ impl Receiver<'_> {
         Ok(())
     }
 
-    /// Closes the connection that has been idle for longest, if one has been for long enough. `false` when there is none.
-    /// `why` says what there is no room for.
-    fn close_idle(&mut self, why: &str, outbox: &mut Outbox<'_>) -> Result<bool, Ended> {
+    /// Closes the connection that was idle for the longest time, if it was idle for long enough. Returns `false` if
+    /// there is none. `why` says which limit is reached.
+    fn close_idle(&mut self, why: &str, outbox: &mut Outbox<'_>) -> Result<bool, SourceEnd> {
         loop {
             let connections = self.slots.iter().enumerate();
-            let heard = connections.filter_map(|(slot, connection)| Some((connection.as_ref()?.heard, slot)));
-            let Some((heard, slot)) = heard.min() else { return Ok(false) };
-            if heard.elapsed() < self.source.idle {
+            let last_heard = connections.filter_map(|(slot, connection)| Some((connection.as_ref()?.last_heard, slot)));
+            let Some((last_heard, slot)) = last_heard.min() else { return Ok(false) };
+            if last_heard.elapsed() < self.source.idle {
                 return Ok(false);
             }
-            // While the queue was full, nobody was read from: what is idle may only seem so.
-            let still = |receiver: &Self| receiver.slots[slot].as_ref().is_some_and(|there| there.heard == heard);
+            // While the queue was full, no connection was read. A connection may seem idle although data waits, so it
+            // is read first.
+            let still =
+                |receiver: &Self| receiver.slots[slot].as_ref().is_some_and(|there| there.last_heard == last_heard);
             while still(self) && self.serve(slot, outbox)? {}
             match &self.slots[slot] {
                 None => return Ok(true),
-                Some(connection) if connection.heard != heard => continue,
-                // What its peer has sent until it learns of this is taken as well.
+                Some(connection) if connection.last_heard != last_heard => continue,
+                // The peer may send more until it learns that the connection closes. These bytes are read as well.
                 Some(connection) => drop(connection.stream.shutdown(Shutdown::Write)),
             }
             let start = Instant::now();
-            while self.serve(slot, outbox)? && start.elapsed() < LAST {}
+            while self.serve(slot, outbox)? && start.elapsed() < DRAIN_TIME {}
             if let Some(connection) = &self.slots[slot] {
                 let (name, peer) = (&self.source.name, connection.peer);
-                let seconds = heard.elapsed().as_secs();
+                let seconds = last_heard.elapsed().as_secs();
                 count(&self.source.account.idle);
                 self.idle.warn(&self.source.say, || {
                     format!("{name}: {why}; the connection of {peer}, idle for {seconds} s, was closed for another one")
@@ -268,9 +272,9 @@ impl Receiver<'_> {
         }
     }
 
-    /// Reads once from the connection at `slot`, and closes it when that was its end. `true` when it may have more to be
-    /// read at once; `false` when it has nothing for now, is closed, or nobody has the slot.
-    fn serve(&mut self, slot: usize, outbox: &mut Outbox<'_>) -> Result<bool, Ended> {
+    /// Reads once from the connection in `slot`, and closes the connection at its end. Returns `true` if more data may
+    /// be there. Returns `false` if there is no data now, the connection is closed, or the slot is free.
+    fn serve(&mut self, slot: usize, outbox: &mut Outbox<'_>) -> Result<bool, SourceEnd> {
         let Some(Some(connection)) = self.slots.get_mut(slot) else { return Ok(false) };
         let before = connection.framer.memory();
         let step = connection.read(&mut self.buffer, outbox);
@@ -286,7 +290,7 @@ impl Receiver<'_> {
                     connection.writing = writing;
                     let out = if writing { EpollFlags::EPOLLOUT } else { EpollFlags::empty() };
                     let mut event = EpollEvent::new(EpollFlags::EPOLLIN | out, FIRST + slot as u64);
-                    // A connection that cannot be waited for is closed when its peer has had enough.
+                    // If this fails, the connection is closed when the peer closes it.
                     let _ = self.epoll.modify(&connection.stream, &mut event);
                 }
                 if self.partial > PARTIAL {
@@ -294,14 +298,14 @@ impl Receiver<'_> {
                 }
                 Ok(matches!(step, Step::More))
             }
-            Err(Closed::Source(ended)) => Err(ended),
-            Err(Closed::Ended) => self.close(slot, None, outbox).map(|()| false),
-            Err(Closed::Broken(why)) => self.close(slot, Some(why), outbox).map(|()| false),
+            Err(CloseReason::Source(ended)) => Err(ended),
+            Err(CloseReason::ByPeer) => self.close(slot, None, outbox).map(|()| false),
+            Err(CloseReason::Broken(why)) => self.close(slot, Some(why), outbox).map(|()| false),
         }
     }
 
-    /// Closes a connection. What its last message lacks will not come: it counts as it is.
-    fn close(&mut self, slot: usize, why: Option<String>, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+    /// Closes a connection. The rest of an unfinished message will not come, so the message is delivered as it is.
+    fn close(&mut self, slot: usize, why: Option<String>, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         let Some(mut connection) = self.slots.get_mut(slot).and_then(Option::take) else { return Ok(()) };
         self.free.push(slot);
         self.partial -= connection.framer.memory();
@@ -315,18 +319,18 @@ impl Receiver<'_> {
         connection.framer.finish(|frame| outbox.add(frame))
     }
 
-    /// Closes the connection whose message holds the most memory.
-    fn make_room(&mut self, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+    /// Closes the connection whose unfinished message holds the most memory.
+    fn make_room(&mut self, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         let memory = |slot: &usize| self.slots[*slot].as_ref().map_or(0, |connection| connection.framer.memory());
         let Some(largest) = (0..self.slots.len()).max_by_key(memory) else { return Ok(()) };
         let why = format!(
-            "messages that are not whole yet hold {} in all, and its own the most",
+            "unfinished messages hold {} in total, and the one of this connection is the largest",
             human_bytes(PARTIAL as u64)
         );
         self.close(largest, Some(why), outbox)
     }
 
-    /// Lets connections in again.
+    /// Accepts connections again.
     fn resume(&mut self) {
         if self.paused.is_some() {
             let event = EpollEvent::new(EpollFlags::EPOLLIN, LISTENER);
@@ -337,8 +341,8 @@ impl Receiver<'_> {
         }
     }
 
-    /// What is to be done when time goes by.
-    fn look_around(&mut self, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+    /// Does the work that depends on the time: it ends the pause and closes connections whose handshake takes too long.
+    fn do_timed_work(&mut self, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         if self.paused.is_some_and(|since| since.elapsed() >= PAUSE) {
             self.resume();
         }
@@ -350,17 +354,17 @@ impl Receiver<'_> {
                 .is_some_and(|connection| connection.handshake.is_some_and(|since| since.elapsed() > HANDSHAKE))
         };
         while let Some(slot) = self.slots.iter().position(late) {
-            self.close(slot, Some(format!("no keys were agreed on within {} s", HANDSHAKE.as_secs())), outbox)?;
+            self.close(slot, Some(format!("the TLS handshake took more than {} s", HANDSHAKE.as_secs())), outbox)?;
         }
         Ok(())
     }
 
-    /// Takes what the kernel has received already.
-    fn end(&mut self, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+    /// Reads the data that the kernel already has, and closes all connections.
+    fn end(&mut self, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
         let start = Instant::now();
         self.accept(outbox)?;
         let mut more = true;
-        while more && start.elapsed() < LAST {
+        while more && start.elapsed() < DRAIN_TIME {
             more = false;
             for slot in 0..self.slots.len() {
                 more |= self.serve(slot, outbox)?;
@@ -375,13 +379,13 @@ impl Receiver<'_> {
 
 impl Connection {
     /// Reads once.
-    fn read(&mut self, buffer: &mut [u8], outbox: &mut Outbox<'_>) -> Result<Step, Closed> {
-        let (framer, heard) = (&mut self.framer, &mut self.heard);
+    fn read(&mut self, buffer: &mut [u8], outbox: &mut Outbox<'_>) -> Result<Step, CloseReason> {
+        let (framer, last_heard) = (&mut self.framer, &mut self.last_heard);
         let mut take = |bytes: &[u8]| {
-            *heard = Instant::now();
+            *last_heard = Instant::now();
             framer.push(bytes, |frame| outbox.add(frame)).map_err(|broken| match broken {
-                Broken::Garbage(garbage) => Closed::Broken(garbage.to_string()),
-                Broken::Taker(ended) => Closed::Source(ended),
+                Broken::Garbage(garbage) => CloseReason::Broken(garbage.to_string()),
+                Broken::Taker(ended) => CloseReason::Source(ended),
             })
         };
         let step = match &mut self.tls {
@@ -390,9 +394,10 @@ impl Connection {
                 let read = tls.read(&self.stream, buffer, &mut take);
                 match read {
                     Ok(step) => step?,
-                    // A peer that was cut off has said what it had to say; only what TLS itself says is worth a word.
+                    // If the connection breaks after the handshake, the peer is simply gone. Only errors of TLS itself
+                    // are reported.
                     Err(error) if agreed && error.kind() != io::ErrorKind::Other => Step::Ended,
-                    Err(error) => return Err(Closed::Broken(format!("TLS failed: {error}"))),
+                    Err(error) => return Err(CloseReason::Broken(format!("TLS failed: {error}"))),
                 }
             }
             None => match (&self.stream).read(buffer) {
@@ -407,7 +412,7 @@ impl Connection {
             },
         };
         match step {
-            Step::Ended => Err(Closed::Ended),
+            Step::Ended => Err(CloseReason::ByPeer),
             step => Ok(step),
         }
     }

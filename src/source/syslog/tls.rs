@@ -1,4 +1,4 @@
-//! TLS: what the files give, and one connection's state.
+//! TLS: the configuration from files, and the state of a connection.
 
 use std::io::{self, Read};
 use std::net::TcpStream;
@@ -10,11 +10,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
-use super::TlsFiles;
+use super::options::TlsFiles;
 use crate::core::error::{Error, Result};
 use crate::core::small_file;
 
-/// The server's side of TLS 1.2 and 1.3.
+/// The configuration of a server for TLS 1.2 and 1.3.
 ///
 /// # Errors
 /// A usage error that names the file.
@@ -41,7 +41,7 @@ pub(super) fn config(files: &TlsFiles) -> Result<Arc<ServerConfig>> {
     };
     let config = config.with_single_cert(chain, key).map_err(|error| {
         let (certificate, key) = (shown(&files.certificate), shown(&files.key));
-        Error::usage(format!("--tls-cert {certificate} and --tls-key {key} do not go together")).because(error)
+        Error::usage(format!("--tls-cert {certificate} and --tls-key {key} do not match")).because(error)
     })?;
     Ok(Arc::new(config))
 }
@@ -54,7 +54,7 @@ fn certificates(path: &std::path::Path, flag: &str) -> Result<Vec<CertificateDer
     if read.is_empty() { Err(Error::usage(wrong("there is no certificate in it"))) } else { Ok(read) }
 }
 
-/// What is in a file that `flag` names. Where it cannot be read, the error begins with `what`.
+/// Reads the file that `flag` names. If the file cannot be read, the error begins with `what`.
 fn pem(path: &std::path::Path, flag: &str, what: &str, limit: u64) -> Result<Vec<u8>> {
     let read = small_file::open(path, limit).and_then(|file| small_file::read(file, limit));
     read.map_err(|error| {
@@ -62,18 +62,18 @@ fn pem(path: &std::path::Path, flag: &str, what: &str, limit: u64) -> Result<Vec
     })
 }
 
-/// A connection's side of TLS.
+/// The TLS state of a connection.
 pub(super) struct Tls {
     connection: ServerConnection,
 }
 
-/// How far reading a connection has come.
+/// The result of one read from a connection.
 pub(super) enum Step {
-    /// There may be more at once.
+    /// More data may be there.
     More,
-    /// There is nothing to be read for now.
+    /// No data is there now.
     Blocked,
-    /// The peer has left.
+    /// The peer has closed the connection.
     Ended,
 }
 
@@ -82,17 +82,17 @@ impl Tls {
         ServerConnection::new(Arc::clone(config)).map(|connection| Tls { connection }).map_err(io::Error::other)
     }
 
-    /// Whether the peers have not agreed yet.
+    /// Whether the handshake is not finished.
     pub fn is_handshaking(&self) -> bool {
         self.connection.is_handshaking()
     }
 
-    /// Whether something could not be written yet.
+    /// Whether there is data that could not be written yet.
     pub fn wants_write(&self) -> bool {
         self.connection.wants_write()
     }
 
-    /// Writes what the peer is to know, as far as that does not block.
+    /// Writes the data of the TLS protocol as far as that does not block.
     fn write(&mut self, mut stream: &TcpStream) -> io::Result<()> {
         while self.connection.wants_write() {
             match self.connection.write_tls(&mut stream) {
@@ -105,14 +105,14 @@ impl Tls {
         Ok(())
     }
 
-    /// Reads once, and gives `take` what that holds, through `buffer`.
+    /// Reads once, decrypts the data into `buffer`, and calls `take` with it.
     pub fn read<E>(
         &mut self,
         mut stream: &TcpStream,
         buffer: &mut [u8],
         mut take: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> io::Result<Result<Step, E>> {
-        // What waits to be written may be all that a call is for.
+        // The socket may be ready only because it can be written to.
         self.write(stream)?;
         let mut step = match self.connection.read_tls(&mut stream) {
             Ok(0) => Step::Ended,
@@ -137,7 +137,7 @@ impl Tls {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // The connection was closed without TLS's own end, as many senders do.
+                // The peer closed the connection without the end of TLS, as many senders do.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     step = Step::Ended;
                     break;

@@ -1,4 +1,4 @@
-//! Datagrams. Each is a message; up to [`AT_ONCE`] are taken from the kernel in one call.
+//! Receives datagrams, each of which is a message. One call to the kernel takes up to [`AT_ONCE`] datagrams.
 
 use std::io::IoSliceMut;
 use std::net::UdpSocket;
@@ -11,35 +11,39 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, getsockopt, recvmmsg, setsockopt, sockopt};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::address::Address;
 use super::frame::{Frame, LongMessage};
-use super::outbox::{Ended, Outbox, Seldom};
-use super::{Address, LAST, Live, Options, Source, timeout};
+use super::options::Options;
+use super::outbox::{LimitedWarning, Outbox, SourceEnd};
+use super::source::{DRAIN_TIME, Source};
 use crate::core::error::{Error, Result};
 use crate::observe::receipt::{grouped, human_bytes};
+use crate::source::batching_delay::timeout;
+use crate::source::live::Live;
 use crate::state::checksum;
 
-/// Datagrams taken at once.
+/// The most datagrams that one call takes.
 const AT_ONCE: usize = 32;
 
-/// No datagram is longer.
+/// The most bytes of a datagram.
 const LONGEST_DATAGRAM: usize = 64 << 10;
 
-/// How often the kernel's counter is looked at while messages come.
+/// How often the kernel's counter is read while messages come.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Asks for a buffer as large as `options` says, and says when it is smaller.
+/// Asks the kernel for a buffer of the size in `options`, and warns if the buffer is smaller.
 pub(super) fn enlarge(socket: &UdpSocket, address: &Address, options: &Options) {
-    // The kernel reads a C int.
+    // The kernel takes the size as a C int.
     let wanted = options.udp_buffer.min(i32::MAX as usize / 2);
-    // A privileged process may have more than the machine's limit.
+    // A privileged process may exceed the limit of the machine.
     if setsockopt(socket, sockopt::RcvBufForce, &wanted).is_err() {
         let _ = setsockopt(socket, sockopt::RcvBuf, &wanted);
     }
-    // The kernel doubles what it is asked for, because it counts its own book-keeping too.
+    // The kernel doubles the size that it is asked for, because its own data also counts.
     let given = getsockopt(socket, sockopt::RcvBuf).map_or(0, |bytes| bytes / 2);
     if given < wanted {
         options.say.warn(format!(
-            "{address}: the kernel keeps {} of unread messages and not {}; sysctl net.core.rmem_max={wanted} allows it",
+            "{address}: the buffer for unread messages has {} instead of {}; sysctl net.core.rmem_max={wanted} allows more",
             human_bytes(given as u64),
             human_bytes(wanted as u64)
         ));
@@ -53,13 +57,13 @@ pub(super) fn receive(
     max_line: usize,
     outbox: &mut Outbox<'_>,
 ) -> Result<()> {
-    let mut drops = Drops { inode: inode(socket), looked: None, said: Seldom::default(), source };
+    let mut drops = Drops { inode: inode(socket), looked: None, said: LimitedWarning::default(), source };
     drops.look();
     let result = receive_all(socket, live, max_line, outbox, &mut drops);
     drops.look();
     match result {
-        Ok(()) | Err(Ended::Enough) => Ok(()),
-        Err(Ended::Failed(error)) => Err(error),
+        Ok(()) | Err(SourceEnd::Enough) => Ok(()),
+        Err(SourceEnd::Failed(error)) => Err(error),
     }
 }
 
@@ -69,14 +73,15 @@ fn receive_all(
     max_line: usize,
     outbox: &mut Outbox<'_>,
     drops: &mut Drops<'_>,
-) -> Result<(), Ended> {
+) -> Result<(), SourceEnd> {
     let name = &drops.source.name;
-    let failed = |errno: Errno| Ended::Failed(Error::input(format!("{name}: cannot be read further")).because(errno));
+    let failed =
+        |errno: Errno| SourceEnd::Failed(Error::input(format!("{name}: cannot be read further")).because(errno));
     let mut buffer = vec![0; AT_ONCE * LONGEST_DATAGRAM];
     let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(AT_ONCE, None);
     let mut last = None;
     loop {
-        if live.stop.is_requested() && last.get_or_insert_with(Instant::now).elapsed() > LAST {
+        if live.stop.is_requested() && last.get_or_insert_with(Instant::now).elapsed() > DRAIN_TIME {
             return outbox.hand_out(true);
         }
         let mut slices: Vec<[IoSliceMut<'_>; 1]> =
@@ -112,8 +117,8 @@ fn receive_all(
     }
 }
 
-/// Takes a datagram without the end of line that some senders write. An empty one is no message.
-fn put(datagram: &[u8], max_line: usize, outbox: &mut Outbox<'_>) -> Result<(), Ended> {
+/// Adds a datagram as a message, without the line end that some senders write. An empty datagram is skipped.
+fn put(datagram: &[u8], max_line: usize, outbox: &mut Outbox<'_>) -> Result<(), SourceEnd> {
     let end = datagram.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r' | 0)).map_or(0, |last| last + 1);
     let message = &datagram[..end];
     if message.is_empty() {
@@ -131,23 +136,23 @@ fn put(datagram: &[u8], max_line: usize, outbox: &mut Outbox<'_>) -> Result<(), 
     outbox.add(Frame::Message(message))
 }
 
-/// The kernel's count of datagrams that found its buffer full. It stands in `/proc`: `SO_RXQ_OVFL` tells it with the next
-/// datagram only, which may never come.
+/// The kernel's count of datagrams that it dropped because the buffer was full. It is read from `/proc`. `SO_RXQ_OVFL`
+/// would return the count only with the next datagram, which may never come.
 struct Drops<'a> {
     inode: Option<u64>,
-    /// When it was looked at last, unless nothing has come since.
+    /// The time of the last look at the count. `None` if no datagram came since then.
     looked: Option<Instant>,
-    said: Seldom,
+    said: LimitedWarning,
     source: &'a Source,
 }
 
 impl Drops<'_> {
-    /// Something came: there may have been drops as well.
+    /// Records that a datagram came. The kernel may have dropped others.
     fn stale(&mut self) {
         self.looked.get_or_insert_with(Instant::now);
     }
 
-    /// When to look again; never while nothing comes.
+    /// The time until the next look. `None` while no datagram comes.
     fn due(&self) -> Option<Duration> {
         self.looked.map(|looked| LOOK.saturating_sub(looked.elapsed()))
     }
@@ -163,7 +168,7 @@ impl Drops<'_> {
             self.said.warn(&self.source.say, || {
                 format!(
                     "{name}: the kernel dropped {} messages, {} so far, because they came faster than they were read; \
-                     --udp-buffer says how much it keeps",
+                     a larger --udp-buffer helps",
                     grouped(now - before),
                     grouped(now)
                 )
@@ -172,7 +177,7 @@ impl Drops<'_> {
     }
 }
 
-/// What `/proc` knows the socket by.
+/// The number of the socket in `/proc`.
 fn inode(socket: &UdpSocket) -> Option<u64> {
     nix::sys::stat::fstat(socket).ok().map(|stat| stat.st_ino)
 }
@@ -184,7 +189,7 @@ fn dropped(inode: u64) -> Option<u64> {
     })
 }
 
-/// The last column of the socket's line.
+/// The last column of the line of the socket, which is the count.
 fn drops_in(line: &str, inode: u64) -> Option<u64> {
     let columns: Vec<&str> = line.split_ascii_whitespace().collect();
     (columns.get(9)?.parse() == Ok(inode)).then(|| columns.last()?.parse().ok())?

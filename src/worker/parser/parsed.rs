@@ -1,66 +1,65 @@
-//! What became of the lines of a batch: documents, and lines to be set aside.
+//! [`Parsed`]: the result of parsing a batch: documents, and drafts of dead letters.
 
 use crate::dead_letter::Reason;
-use crate::document::Documents;
+use crate::document::{Documents, Encoding};
 use crate::grok::Reached;
-use crate::sink::Encoding;
 
-/// What became of a line so far.
+/// The result of parsing one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It matched and is a document.
+    /// The line matched and became a document.
     Matched,
-    /// It matched nothing and is a document all the same.
+    /// The line matched no pattern and became a document all the same.
     Unmatched,
-    /// It is set aside.
+    /// The line becomes a dead letter.
     DeadLettered,
-    /// It is dropped.
+    /// The line is dropped.
     Filtered,
 }
 
-/// A line to be set aside.
+/// A dead letter before it is written: the storer adds the line and its origin.
 #[derive(Debug)]
-pub struct SetAside {
-    /// Its index in the batch.
+pub struct LetterDraft {
+    /// The index of the line in the batch.
     pub line: u32,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// In whose words.
+    /// The message of the store or of the engine.
     pub detail: String,
-    /// By which pattern.
+    /// The pattern concerned.
     pub pattern: Option<String>,
-    /// How far that got.
+    /// How far that pattern got.
     pub reached: Option<Reached>,
 }
 
-impl SetAside {
-    /// A line of which no pattern is to be told.
-    pub(in crate::worker) fn new(line: u32, reason: Reason, detail: String) -> SetAside {
-        SetAside { line, reason, detail, pattern: None, reached: None }
+impl LetterDraft {
+    /// Returns a draft that names no pattern.
+    pub fn new(line: u32, reason: Reason, detail: String) -> LetterDraft {
+        LetterDraft { line, reason, detail, pattern: None, reached: None }
     }
 }
 
-/// The documents of a batch.
+/// The result of parsing a batch.
 pub struct Parsed {
-    /// One for each encoding that a sink wants; all hold the documents of the same lines.
+    /// The documents, once for each encoding that a sink wants. All hold the same lines.
     pub(super) documents: Vec<Documents>,
     pub(super) fates: Vec<Fate>,
-    /// Lines that cannot become documents.
-    pub letters: Vec<SetAside>,
+    /// Drafts of dead letters for the lines that cannot become documents.
+    pub letters: Vec<LetterDraft>,
 }
 
 impl Parsed {
-    /// How many documents there are.
+    /// Returns the number of documents.
     pub fn documents(&self) -> usize {
         self.documents.first().map_or(0, Documents::len)
     }
 
-    /// What became of each line.
+    /// Returns the result of each line.
     pub fn fates(&self) -> &[Fate] {
         &self.fates
     }
 
-    /// The documents in `encoding`, which is one of those the parser was made for.
+    /// Returns the documents in `encoding`, which must be one of the encodings that the parser was made for.
     pub fn encoded(&self, encoding: Encoding) -> &Documents {
         let found = self.documents.iter().find(|documents| documents.encoding() == encoding);
         found.expect("a parser is made for the encodings of all sinks")

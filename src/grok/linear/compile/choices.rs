@@ -1,4 +1,4 @@
-//! Parts that leave choices open: alternatives, repeats, and groups of which only the first way counts.
+//! Compiles parts with choices: alternatives, repeats, atomic groups and look-around.
 
 use super::{Compiled, Compiler, Mode, Refused};
 use crate::grok::ast::Node;
@@ -7,18 +7,18 @@ use crate::grok::linear::op::{At, Loop, Op};
 use crate::grok::linear::shape::exit;
 use crate::grok::set::Set;
 
-/// A group of which only the first way counts, as long as nothing has been captured between what is being compiled and its
+/// The enclosing atomic group or look-around, if nothing is captured between the part being compiled and the group's
 /// end.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Group {
     pub(super) end: At,
     pub(super) is_look: bool,
-    /// What is captured inside is forgotten in any case.
+    /// Whether the group discards its captures in any case (negative look-around).
     pub(super) forgets: bool,
 }
 
 impl Compiler {
-    /// A part with choices.
+    /// Compiles a part with choices.
     pub(super) fn structure(&mut self, node: &Node, next: At, after: &Lead) -> Compiled {
         match node {
             Node::Alternate(ways) => {
@@ -31,7 +31,8 @@ impl Compiler {
             Node::Repeat { node, min, max, greedy } => self.repeat(node, *min, *max, *greedy, next, after),
             Node::Atomic(node) => {
                 let end = self.op(Op::Committed { next })?;
-                // Where a round may be empty, it depends on where it began how it goes on, and so where the group ends.
+                // A loop with empty rounds remembers where a round started. Then the group's end does not depend on the
+                // position alone, so it cannot be memoized.
                 let is_known = !any(node, &mut is_empty_loop);
                 let group = Group { end, is_look: false, forgets: false };
                 let inner = self.inside(node, end, is_known.then_some(group))?;
@@ -40,11 +41,11 @@ impl Compiler {
             Node::Around { behind, negative, node } => {
                 let back = if *behind { self.behind(node)? } else { 0 };
                 let end = self.op(if *negative { Op::Unwanted } else { Op::Seen { next } })?;
-                // Without captures, all that counts is whether there is a way.
+                // Without captures, the result of a look-around is only whether it matches.
                 let is_known = *negative || !has_capture(node) || !any(node, &mut is_empty_loop);
                 let group = is_known.then_some(Group { end, is_look: true, forgets: *negative });
                 match &**node {
-                    // Alternatives of several widths, each looked for where it would begin.
+                    // Alternatives of several widths: each is tried at its own start.
                     Node::Alternate(ways) if *behind && width(node).is_none() => {
                         self.behind_ways(ways, *negative, (end, group), next)
                     }
@@ -87,7 +88,7 @@ impl Compiler {
         self.op(Op::Split { first, other, memo })
     }
 
-    /// The first of `ways` that matches, told apart by the next byte where it decides.
+    /// Compiles a choice between `ways`. Where the next byte fits only one way, a table selects that way.
     fn choose(&mut self, ways: &[(At, Lead)]) -> Compiled {
         let beyond = Set::ranges([(0x80, Set::LAST)]);
         let list = |test: &dyn Fn(&Lead) -> bool| -> Vec<At> {
@@ -123,7 +124,7 @@ impl Compiler {
             return self.run(set, min, max, greedy, next, after);
         }
         if has_capture(node) {
-            // In each round.
+            // The loop captures in each round.
             self.captures();
         }
         let once = lead(node, after);
@@ -170,7 +171,7 @@ impl Compiler {
         Ok(at)
     }
 
-    /// A run of characters of `set` that may have to be shortened or made longer.
+    /// Compiles a run of characters of `set` that may have to end earlier or later.
     fn run(&mut self, set: &Set, min: u32, max: Option<u32>, greedy: bool, next: At, after: &Lead) -> Compiled {
         let class = self.class(set);
         let is_bounded = max.is_some() && self.mode == Mode::Careful;
@@ -192,10 +193,10 @@ impl Compiler {
         self.op(Op::Head { next: at, memo })
     }
 
-    /// What is inside of a group that goes on at `end`.
+    /// Compiles the content of a group that continues at `end`.
     fn inside(&mut self, node: &Node, end: At, group: Option<Group>) -> Compiled {
         let around = std::mem::replace(&mut self.group, group);
-        // Whatever follows, the first way counts: inside, the end is sure to go on.
+        // Only the first way through the group counts, whatever follows. So for the content, the rest always matches.
         let inner = self.node(node, end, &Lead::anything());
         self.group = around;
         if has_capture(node) {
@@ -204,13 +205,14 @@ impl Compiler {
         inner
     }
 
-    /// Something is captured here: what is noted in front of it would not say what.
+    /// Records that something is captured here. A choice before the capture cannot record its success, because a jump
+    /// to the group's end would skip the capture.
     pub(super) fn captures(&mut self) {
         self.group = self.group.filter(|group| group.forgets);
     }
 }
 
-/// Whether `node` is a loop with a round that may be empty, which has to remember where the round began.
+/// Returns whether `node` is a loop whose rounds can be empty. Such a loop remembers where a round started.
 fn is_empty_loop(node: &Node) -> bool {
     matches!(node, Node::Repeat { node, max: None, .. } if !matches!(**node, Node::Set(_)) && is_nullable(node))
 }

@@ -1,10 +1,10 @@
-//! From the tree of an expression to instructions.
+//! Compiles the tree of an expression to instructions.
 //!
-//! The tree is compiled from its end to its beginning, so that for each part it is known what comes next: its
-//! instruction, and what it can begin with ([`Lead`]). From that follows where no choice is left open: a run of
-//! characters that the next part cannot begin with is never shortened, alternatives are told apart by the next byte
-//! where it decides, and a part without captures whose end is unique becomes a [`Token`](super::token::Token). What
-//! leaves choices open is in [`choices`].
+//! The tree is compiled from its end to its start. So for each part, the compiler knows the next instruction and what
+//! the next part can start with ([`Lead`]). That shows which choices are unnecessary. A run needs no choice if the next
+//! part cannot start with its characters. Alternatives need no choice if the next byte selects one. A part without
+//! captures whose end is unique becomes a [`Token`](super::token::Token). The module [`choices`] compiles the parts
+//! that need a choice.
 
 mod choices;
 
@@ -18,24 +18,25 @@ use super::shape::{MAX_SHAPE, fixed, is_ascii, is_decided, is_look, is_one, is_s
 use super::token::{self, Ends, Fuel};
 use choices::Group;
 
-/// The most instructions; counted repeats of groups are written out. The largest stock pattern has some 2,000.
+/// The most instructions. Counted repeats of groups are unrolled. The largest built-in pattern has about 2,000
+/// instructions.
 const MAX_OPS: usize = 60_000;
 
-/// How the instructions will be run.
+/// The machine that will run the instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// For speed: with tokens, without memory.
+    /// The fast machine: with tokens, without a memo table.
     Fast,
-    /// For proved linear time: every choice has a memory of where it failed.
+    /// The careful machine: every choice has a row in the memo table, so the time is proved to be linear.
     Careful,
 }
 
 /// Why an expression has no instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::grok) enum Refused {
-    /// It is not regular (back-references and the like).
+    /// It is not regular: it contains back-references or similar constructs.
     NotRegular,
-    /// It is too large when it is written out.
+    /// It is too large after its counted repeats are unrolled.
     TooLarge,
 }
 
@@ -56,7 +57,7 @@ pub(super) fn compile(node: &Node, mode: Mode) -> Result<Code, Refused> {
         node => compiler.node(node, end, &everything)?,
     };
     compiler.code.first = compiler.code.entry;
-    // The first join in the expression is the last that was made; it is to be number 0.
+    // Joins are created from the end to the start. This reverses their numbers, so that the first join has number 0.
     let joins = compiler.code.joins;
     for op in &mut compiler.code.ops {
         if let Op::Join { join, .. } = op {
@@ -79,9 +80,9 @@ struct Compiler {
     sets: Vec<Set>,
     /// The sets of `code.bits`.
     shapes: Vec<Set>,
-    /// For tokens.
+    /// The work that is left for tokens.
     fuel: Fuel,
-    /// The group around what is being compiled.
+    /// The group around the part that is being compiled.
     group: Option<Group>,
 }
 
@@ -105,7 +106,7 @@ impl Compiler {
         }) as u32
     }
 
-    /// A row of places for a choice, and what it notes when its group ends.
+    /// Adds a row to the memo table for a choice, and registers what the choice records when its group succeeds.
     fn memo(&mut self) -> u32 {
         let memo = self.row();
         if let (Some(Group { end, is_look, .. }), Mode::Careful) = (self.group, self.mode) {
@@ -126,7 +127,7 @@ impl Compiler {
         self.code.memos - 1
     }
 
-    /// `node`, then `next`, which begins with `after`.
+    /// Compiles `node` followed by `next`; `after` is the lead of `next`.
     fn node(&mut self, node: &Node, next: At, after: &Lead) -> Compiled {
         match node {
             Node::Concat(parts) => self.concat(parts, next, after, false),
@@ -150,7 +151,7 @@ impl Compiler {
         }
     }
 
-    /// A part that one instruction does without leaving a choice open.
+    /// Compiles a part for which one instruction without a choice suffices. Returns `None` for other parts.
     fn simple(&mut self, node: &Node, next: At, after: &Lead) -> Result<Option<At>, Refused> {
         let op = match node {
             Node::Empty => return Ok(Some(next)),
@@ -195,7 +196,8 @@ impl Compiler {
         self.op(op).map(Some)
     }
 
-    /// What is to be done at the end of a run of `class`: that no more of it follows need not be asked there.
+    /// Returns the instruction after a run of `class`. If that instruction tests that no character of the class
+    /// follows, returns the one after the test, because the end of the run implies the result.
     fn after_run(&self, class: u32, next: At) -> At {
         match self.code.ops[next as usize] {
             Op::Ahead { class: asked, negative: true, next } if asked == class => next,
@@ -215,7 +217,7 @@ impl Compiler {
         }
     }
 
-    /// A part whose end its own automaton knows.
+    /// Compiles a part to a token. Returns `None` if that is not possible.
     fn token(&mut self, node: &Node, next: At, after: &Lead) -> Result<Option<At>, Refused> {
         if self.mode == Mode::Careful {
             return Ok(None);
@@ -227,7 +229,7 @@ impl Compiler {
                 .or_else(|| if after.sure { token::build(node, Ends::First, &mut self.fuel) } else { None }),
         };
         let Some(found) = found else { return Ok(None) };
-        // Fields of one kind share their automaton, and its place in the fast memory.
+        // Equal tokens share one DFA, so that it stays in the processor's cache.
         let known = self.code.tokens.iter().position(|known| *known == found);
         let token = known.unwrap_or_else(|| {
             self.code.tokens.push(found);
@@ -236,7 +238,7 @@ impl Compiler {
         self.op(Op::Token { token, next }).map(Some)
     }
 
-    /// Parts one after the other. Neighbours without captures are made a token together where that can be.
+    /// Compiles parts in sequence. Neighbours without captures become one token if possible.
     fn concat(&mut self, parts: &[Node], next: At, after: &Lead, is_whole: bool) -> Compiled {
         let mut leads = vec![after.clone(); parts.len() + 1];
         for (index, part) in parts.iter().enumerate().rev() {
@@ -252,7 +254,7 @@ impl Compiler {
                 end -= 1;
                 let looks = parts[..end].iter().rev().take_while(|part| is_look(part)).count();
                 match &parts[end] {
-                    // What is asked of the place before an atomic group can as well be asked inside.
+                    // A test of the position before an atomic group means the same inside the group.
                     Node::Atomic(inner) if looks > 0 => {
                         let inner = Node::concat(parts[end - looks..end].iter().cloned().chain([(**inner).clone()]));
                         let inner = Node::Atomic(Box::new(inner));
@@ -272,8 +274,8 @@ impl Compiler {
         Ok(at)
     }
 
-    /// Where the neighbours begin that end before `end` and have neither captures nor anything that only a machine with
-    /// choices can do.
+    /// Returns the start of the plain parts before `end`. A plain part has no captures and does not need the
+    /// backtracking machine.
     fn plain_before(&self, parts: &[Node], end: usize) -> usize {
         let is_plain = |node: &Node| {
             !any(node, &mut |node| match node {
@@ -286,10 +288,11 @@ impl Compiler {
         parts[..end].iter().rposition(|part| !is_plain(part)).map_or(0, |last| last + 1)
     }
 
-    /// Neighbours without captures: simple ones in front as they are, the others as one token if they can be.
+    /// Compiles neighbours without captures. Simple parts at the start stay single; the rest becomes one token if
+    /// possible.
     fn plain(&mut self, parts: &[Node], leads: &[Lead], next: At) -> Compiled {
         let (mut at, mut end) = (next, parts.len());
-        // What is asked of the place in front is for the automaton as well.
+        // A test of the position before the token is part of the token's DFA.
         let simple = |index: usize| is_simple(&parts[index], &leads[index + 1]);
         let mut start = (0..end).find(|&index| !simple(index)).unwrap_or(end);
         if start < end {
@@ -311,7 +314,8 @@ impl Compiler {
         Ok(at)
     }
 
-    /// The simple part that ends before `end`; single characters in a row become one text, those of sets one shape.
+    /// Compiles the simple part before `end`. Several literal characters become one text, and several sets become one
+    /// shape.
     fn simple_run(&mut self, parts: &[Node], leads: &[Lead], end: &mut usize, next: At) -> Compiled {
         if let Some(start) = self.shape_before(&parts[..*end]) {
             let at = self.shape(&parts[start..*end], next)?;
@@ -336,8 +340,8 @@ impl Compiler {
         }
     }
 
-    /// Where the characters begin that end with `parts` and can be looked at all at once: sets of ASCII, some of them of
-    /// more than one character.
+    /// Returns the start of the characters at the end of `parts` that one shape can compare: sets of ASCII characters.
+    /// At least one of the sets has several characters.
     fn shape_before(&self, parts: &[Node]) -> Option<usize> {
         let (mut start, mut length, mut single) = (parts.len(), 0, true);
         for part in parts.iter().rev() {
@@ -355,7 +359,7 @@ impl Compiler {
         let start = self.code.masks.len() as u32;
         for (set, count) in parts.iter().filter_map(fixed) {
             let Some(mask) = self.shape_mask(set) else {
-                // The bits are used up: one by one.
+                // All 32 bits are used up, so the characters are compiled one by one.
                 self.code.masks.truncate(start as usize);
                 return parts.iter().rev().try_fold(next, |next, part| {
                     let (set, count) = fixed(part).ok_or(Refused::TooLarge)?;

@@ -1,4 +1,4 @@
-//! From a part's graph to its automaton, and the proof that its end is unique.
+//! Builds the complete DFA of a part, and proves that its end is unique.
 
 use super::super::blocks::Stops;
 use super::super::chars::FREE;
@@ -11,28 +11,29 @@ use crate::grok::ast::Node;
 
 /// The most states. `EMAILADDRESS` needs 4,100.
 const MAX_STATES: usize = 8_000;
-/// The most that states may take, in threads of four bytes.
+/// The largest size of all states, in threads of four bytes.
 const MAX_SIZE: usize = 1 << 24;
-/// The most work, in steps over the graph.
+/// The most work, in steps over the NFA.
 const MAX_WORK: usize = 2_000_000;
-/// The most work for all tokens of an expression, those with it that come to nothing: counted repeats are written out,
-/// and each copy of what is in them is tried anew.
+/// The most work for all tokens of an expression, failed attempts included. The limit matters for counted repeats: they
+/// are unrolled, and the compiler tries each copy of their content again.
 const MAX_WORK_IN_ALL: usize = 40_000_000;
-/// The most bytes at which a state may be left for a search of them to be faster than a step a byte.
+/// A state *stays* if at most this many bytes leave it. With more bytes, a search for them is slower than one step per
+/// byte.
 const MAX_LEAVES: usize = 3;
 
-/// Which ends count.
+/// The ends that count.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::grok::linear) enum Ends<'l> {
-    /// Those before what can come next; there must not be two.
+    /// The end before a character that the next part can start with. There must not be two.
     Unique(&'l Lead),
-    /// That of the first way.
+    /// The end of the first way by priority.
     First,
-    /// The first that is come to: whether there is one is all that is asked.
+    /// Any end: the caller only asks whether there is one.
     Any,
 }
 
-/// The automaton of `node`; `None` when it cannot be one.
+/// Builds the DFA of `node`. Returns `None` if `node` is too large, has no DFA, or has two ends where one is required.
 pub(in crate::grok::linear) fn build(node: &Node, ends: Ends<'_>, fuel: &mut Fuel) -> Option<Token> {
     if fuel.left == 0 {
         return None;
@@ -55,7 +56,7 @@ pub(in crate::grok::linear) fn build(node: &Node, ends: Ends<'_>, fuel: &mut Fue
     Some(builder.finish(&starts, &live))
 }
 
-/// What is left of the work for the tokens of one expression.
+/// The work that is left for the tokens of one expression.
 pub(in crate::grok::linear) struct Fuel {
     left: usize,
 }
@@ -74,12 +75,12 @@ impl Fuel {
 
 struct Builder {
     explorer: Explorer,
-    /// By state, by symbol.
+    /// The transitions, by state and symbol.
     rows: Vec<Vec<Edge>>,
 }
 
 impl Builder {
-    /// Makes all states that can be reached; answers the first ones, by context.
+    /// Creates all reachable states. Returns the initial states, by context.
     fn explore(&mut self) -> Option<Vec<u32>> {
         let most = if self.explorer.is_any { MAX_STATES / 2 } else { MAX_STATES };
         let starts = self.explorer.starts()?;
@@ -96,7 +97,7 @@ impl Builder {
         Some(starts)
     }
 
-    /// By state: whether an end can be reached.
+    /// Returns, for each state, whether an end is reachable from it.
     fn live(&self) -> Vec<bool> {
         let mut into: Vec<Vec<u32>> = vec![Vec::new(); self.rows.len()];
         let mut live = vec![false; self.rows.len()];
@@ -128,7 +129,7 @@ impl Builder {
         let (states, symbols) = (rows.len(), &self.explorer.symbols);
         let leaves: Vec<Option<Vec<u8>>> =
             rows.iter().enumerate().map(|(state, row)| self.leaves(state as u32, row)).collect();
-        // Those that stay come first.
+        // States that stay come first.
         let mut order: Vec<usize> = (0..states).collect();
         order.sort_by_key(|&state| leaves[state].is_none());
         let mut number = vec![0; states];
@@ -170,7 +171,7 @@ impl Builder {
         token
     }
 
-    /// The bytes at which a state is left that stays as it is at all others.
+    /// Returns the bytes that leave `state`, if all other bytes lead back to it.
     fn leaves(&self, state: u32, row: &[Edge]) -> Option<Vec<u8>> {
         let stay = Edge { ends: false, next: Some(state) };
         if self.explorer.symbols.beyond().any(|symbol| row[usize::from(symbol)] != stay) {

@@ -1,4 +1,4 @@
-//! The states of an automaton, made when they are come to.
+//! Creates the states of a DFA on demand, by subset construction.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,42 +11,44 @@ use crate::grok::set::Set;
 /// A transition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::grok::linear) struct Edge {
-    /// The part can end before the character.
+    /// Whether the part can end before the character.
     pub(in crate::grok::linear) ends: bool,
     pub(in crate::grok::linear) next: Option<u32>,
 }
 
-/// The threads of a state, and what it knows of the character before. What is known shares them.
+/// A state: its NFA threads, and the context of the previous character. The list and the map of states share the
+/// threads.
 type Key = (Arc<[u32]>, u8);
 
-/// What a state takes beside its threads, in such.
+/// The memory of a state besides its threads, in units of one thread (four bytes).
 const STATE: usize = 32;
 
-/// Makes states.
+/// Creates states.
 #[derive(Debug)]
 pub(in crate::grok::linear) struct Explorer {
     nfa: Nfa,
     pub(super) symbols: Symbols,
-    /// The set that has to follow an end, and whether the line may end there.
+    /// The index of the set of characters that must follow an end, and whether the end of the line may follow. `None`
+    /// if only the first way counts.
     pub(super) wanted: Option<(usize, bool)>,
-    /// Whether the first end is the last.
+    /// Whether any end is enough.
     pub(super) is_any: bool,
     states: Vec<Key>,
     known: HashMap<Key, u32>,
-    /// What the states take, and the most that they may, in threads of four bytes.
+    /// The size of all states, and its limit, in threads of four bytes.
     size: usize,
     most_size: usize,
-    /// What has been done so far, and the most that may be, in steps over the graph.
+    /// The work done so far, and its limit, in steps over the NFA.
     pub(in crate::grok::linear) work: usize,
     most: usize,
-    /// By step: the last walk that met it.
+    /// For each step of the NFA: the latest transition that visited it.
     stamp: Vec<u32>,
     now: u32,
     stack: Vec<u32>,
 }
 
 impl Explorer {
-    /// Of `nfa`, with at most so much work, and states that take no more than that; `None` when it has too many symbols.
+    /// Creates an explorer for `nfa`, with limits of work and size. Returns `None` if the NFA has too many symbols.
     pub(super) fn new(mut nfa: Nfa, ends: Ends<'_>, most: usize, most_size: usize) -> Option<Explorer> {
         let wanted = match ends {
             Ends::Unique(lead) => Some((nfa.set(&lead.set, false), lead.end)),
@@ -70,28 +72,28 @@ impl Explorer {
         })
     }
 
-    /// The first states, by context; one when it does not matter.
+    /// Creates the initial states, one per context. There is only one if the context does not matter.
     pub(in crate::grok::linear) fn starts(&mut self) -> Option<Vec<u32>> {
         let contexts = if self.nfa.asks[self.nfa.start as usize] { self.symbols.contexts() } else { 1 };
         (0..contexts).map(|context| self.state(vec![self.nfa.start], context as u8)).collect()
     }
 
-    /// The number of states so far.
+    /// Returns the number of states so far.
     pub(super) fn count(&self) -> usize {
         self.states.len()
     }
 
-    /// Allows `more` work, and no more than `most` from here on.
+    /// Raises the limit of work by `more`, to at most `most` beyond the work already done.
     pub(super) fn allow(&mut self, more: usize, most: usize) {
         self.most = (self.most + more).min(self.work + most);
     }
 
-    /// Whether no more states can be made.
+    /// Returns whether the states have reached their size limit.
     pub(super) fn is_full(&self) -> bool {
         self.size > self.most_size
     }
 
-    /// Forgets all states.
+    /// Removes all states.
     pub(super) fn forget(&mut self) {
         self.states.clear();
         self.known.clear();
@@ -117,7 +119,7 @@ impl Explorer {
         Some(new)
     }
 
-    /// Where `state` goes over `symbol`; `None` when that would be too much.
+    /// Returns the transition from `state` over `symbol`; `None` if it would exceed a limit.
     pub(in crate::grok::linear) fn edge(&mut self, state: u32, symbol: u8) -> Option<Edge> {
         if symbol == self.symbols.long {
             return Some(Edge { ends: false, next: None });
@@ -155,7 +157,7 @@ impl Explorer {
                     }
                 }
                 Step::End if self.wanted.is_none() => {
-                    // What has lower priority does not count.
+                    // Threads of lower priority do not count.
                     ends = true;
                     break;
                 }
@@ -174,7 +176,7 @@ impl Explorer {
     }
 
     fn holds(&self, test: Test, context: u8, symbol: u8) -> bool {
-        // Symbols of one context are alike in the sets that are asked of the character before.
+        // All symbols of one context answer alike in every set that is tested against the previous character.
         let before = self.symbols.context.iter().position(|&known| known == context).unwrap_or_default() as u8;
         let end = self.symbols.end;
         let at_start = before == end;

@@ -1,5 +1,5 @@
-//! An automaton whose states are made when lines come to them: for expressions whose automaton would be too large, or too
-//! dear for what it is needed for.
+//! A lazy DFA: it creates a state when a line first reaches it. It is used where a complete DFA would be too large or
+//! too expensive.
 
 use super::super::chars::{decode, decode_last};
 use super::Ends;
@@ -7,40 +7,41 @@ use super::explore::Explorer;
 use super::nfa::Nfa;
 use crate::grok::ast::Node;
 
-/// Where a character leads that is no state: to an end, or to nothing more. Or it has not been looked at.
+/// Results of a transition that are no states: an end was found, nothing can be found, or the transition is not
+/// computed yet.
 pub(in crate::grok::linear) const FOUND: u32 = u32::MAX - 1;
 pub(in crate::grok::linear) const NOTHING: u32 = u32::MAX - 2;
 const UNKNOWN: u32 = u32::MAX;
 
-/// What the states may take, in threads of four bytes: each thread has an automaton of its own.
+/// The largest size of all states, in threads of four bytes. Each thread of the process has its own DFA.
 const SIZE: usize = 1 << 20;
 
-/// The work for states that a line with something new may spend, in steps over the graph, and the most that can be saved up
-/// for a line. A graph of 10,000 steps has states that take as many each.
+/// The work that each line with a new state adds to the limit, and the most that can be saved up, in steps over the
+/// NFA. In an NFA of 10,000 steps, the computation of one state can take 10,000 steps.
 const EACH: usize = 2_000;
 const MOST: usize = 8_000_000;
 
-/// See the [module](self).
+/// A lazy DFA; see the [module](self).
 #[derive(Debug)]
 pub(in crate::grok::linear) struct Lazy {
     explorer: Explorer,
-    /// The first states, by context.
+    /// The initial states, by context.
     starts: Vec<u32>,
-    /// By state and symbol. The number of a state is where its row begins.
+    /// The transitions, by state and symbol. The number of a state is the start of its row.
     table: Vec<u32>,
     symbols: u32,
 }
 
 impl Lazy {
-    /// Looks for `node` and ends with its first end.
+    /// Creates a DFA that looks for `node` and stops at the first end.
     pub(in crate::grok::linear) fn new(node: &Node) -> Option<Lazy> {
         let explorer = Explorer::new(Nfa::new(node)?, Ends::Any, MOST, SIZE)?;
         let symbols = explorer.symbols.count() as u32;
         Some(Lazy { explorer, starts: Vec::new(), table: Vec::new(), symbols })
     }
 
-    /// To be called before a line when the one before has met something new. Answers whether the states that were known are
-    /// known no more, because there were too many.
+    /// Prepares for the next line, if the previous line led to a new state. Returns `true` if all states were removed
+    /// because they had reached their size limit.
     pub(in crate::grok::linear) fn make_room(&mut self) -> bool {
         self.explorer.allow(EACH, MOST);
         let is_full = self.explorer.is_full();
@@ -52,7 +53,7 @@ impl Lazy {
         is_full
     }
 
-    /// The first state at `at`.
+    /// Returns the initial state at `at`.
     pub(in crate::grok::linear) fn start(&mut self, line: &[u8], at: usize) -> Option<u32> {
         if self.starts.is_empty() {
             self.starts = self.explorer.starts()?;
@@ -67,7 +68,8 @@ impl Lazy {
         Some(self.starts.get(usize::from(context))? * self.symbols)
     }
 
-    /// Where the character at `at` leads, and its length. `None` when finding that out would be too much.
+    /// Returns the state after the character at `at`, and the length of that character. Returns `None` if the answer
+    /// would exceed the limit of work.
     #[inline]
     pub(in crate::grok::linear) fn step(&mut self, state: u32, line: &[u8], at: usize) -> Option<(u32, usize)> {
         match line[at] {
@@ -79,13 +81,13 @@ impl Lazy {
         }
     }
 
-    /// Where a byte of ASCII leads.
+    /// Returns the state after an ASCII byte.
     #[inline]
     pub(in crate::grok::linear) fn over(&mut self, state: u32, byte: u8) -> Option<u32> {
         self.over_symbol(state, self.explorer.symbols.ascii[usize::from(byte)])
     }
 
-    /// Where the end of the line leads: [`FOUND`] or [`NOTHING`].
+    /// Returns the result at the end of the line: [`FOUND`] or [`NOTHING`].
     pub(in crate::grok::linear) fn end(&mut self, state: u32) -> Option<u32> {
         self.over_symbol(state, self.explorer.symbols.end)
     }

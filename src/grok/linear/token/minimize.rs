@@ -1,13 +1,13 @@
-//! States that behave alike become one: smaller tables stay in the fastest memory.
+//! Minimizes a DFA: states that behave alike become one. A smaller table stays in the processor's fastest cache.
 
 use std::collections::HashMap;
 
 use super::explore::Edge;
 
-/// The rows of the smallest automaton that does the same, and by old state, the new one. All rows have one length.
+/// Returns the rows of the minimal DFA, and for each old state its new number. All rows have the same length.
 ///
-/// This is Hopcroft's algorithm: classes of states are split until in each, every symbol leads to one class; of the
-/// halves of a split class, only the smaller one has to be looked at again.
+/// This is Hopcroft's algorithm. It splits classes of states until, in each class, every symbol leads to one class.
+/// When it splits a class, it must look again only at the smaller half.
 pub(super) fn minimize(rows: &[Vec<Edge>]) -> (Vec<Vec<Edge>>, Vec<u32>) {
     let symbols = rows.first().map_or(0, Vec::len);
     let dead = rows.len();
@@ -20,7 +20,7 @@ pub(super) fn minimize(rows: &[Vec<Edge>]) -> (Vec<Vec<Edge>>, Vec<u32>) {
             from[target(state, symbol) * symbols + symbol].push(state as u32);
         }
     }
-    // At first, states are alike when they end on the same symbols; the dead one is alone.
+    // At first, states with the same ending symbols form a class. The dead state has a class of its own.
     let mut numbers: HashMap<Vec<bool>, usize> = HashMap::new();
     let mut members: Vec<Vec<u32>> = Vec::new();
     let mut class_of = vec![0usize; dead + 1];
@@ -63,7 +63,7 @@ pub(super) fn minimize(rows: &[Vec<Edge>]) -> (Vec<Vec<Edge>>, Vec<u32>) {
             }
         }
     }
-    // The dead state's class has no row; the others keep the order of their first states.
+    // The class of the dead state has no row. The other classes keep the order of their first states.
     let mut number: HashMap<usize, u32> = HashMap::new();
     let mut order: Vec<usize> = Vec::new();
     for (state, &class) in class_of[..dead].iter().enumerate() {

@@ -1,16 +1,17 @@
-//! Tokens: parts without captures whose end is found by an automaton of their own, a table look-up a byte.
+//! Tokens: parts of an expression without captures, each compiled to a DFA of its own. A token costs one table look-up
+//! per byte.
 //!
-//! A part becomes a token when it can end in one place only, or when only its first way counts:
+//! A part becomes a token in two cases:
 //!
-//! - *Unique*: whatever the line, at most one of the places where the part can end is followed by a character that what
-//!   comes next can begin with. That is a property of the automaton and is proved on it: from a state in which the part
-//!   can end before such a character, no further end can be reached over that character. With one end and no captures
-//!   inside, which way led there cannot be told, so that priorities do not matter.
-//! - *First*: in an atomic group, or where the rest matches in any case, the first way in the order of priorities counts.
-//!   The states are ordered lists then, cut behind the first thread that is at its end.
+//! - *Unique*: the part may have several possible ends on a line. At most one of these ends is followed by a character
+//!   that the next part can start with. This is proved on the DFA: if a state can end before such a character, no
+//!   further end is reachable over that character. With one end and no captures, priorities do not matter.
+//! - *First*: the part is an atomic group, or the rest of the expression always matches. Then only the first way by
+//!   priority counts. The DFA's states are ordered lists of NFA threads, cut after the first thread that has reached
+//!   the end.
 //!
-//! Looks at one character before or after are part of the automaton: a transition is chosen by the next character, and a
-//! state knows what it has to know of the one before.
+//! Tests of one character before or after a position are part of the DFA. The next character selects the transition,
+//! and a state stores what it must know about the previous character.
 
 mod build;
 mod explore;
@@ -26,63 +27,64 @@ use symbols::Symbols;
 pub(super) use build::{Ends, Fuel, build};
 pub(super) use lazy::{FOUND, Lazy, NOTHING};
 
-/// The part can end before the character that chose this transition.
+/// Flag of a transition: the part can end before the character.
 const ENDS: u32 = 1 << 31;
-/// Nothing can follow.
+/// Flag of a transition: no state follows.
 const STOP: u32 = 1 << 30;
-/// The byte is not ASCII: which transition it is shows the character.
+/// Flag of a transition: the byte is not ASCII, so its whole character selects the transition.
 const CHAR: u32 = 1 << 29;
-/// The next state stays as it is but for some bytes.
+/// Flag of a transition: the next state loops to itself on all but a few bytes (it *stays*).
 const STAY: u32 = 1 << 28;
 const FLAGS: u32 = ENDS | STOP | CHAR | STAY;
 
-/// There is no end.
+/// The position that stands for no end.
 pub(in crate::grok::linear) const NO_END: usize = usize::MAX;
 
-/// What a byte does.
+/// The effect of a byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::grok::linear) struct Step {
-    /// The token can end before it.
+    /// Whether the token can end before the byte.
     pub(in crate::grok::linear) ends: bool,
-    /// The next state, if there is more.
+    /// The next state, if there is one.
     pub(in crate::grok::linear) next: Option<u32>,
 }
 
-/// The automaton of a part.
+/// The DFA of a part.
 #[derive(Debug, PartialEq)]
 pub(in crate::grok::linear) struct Token {
-    /// By byte, where the column of its symbol begins; bytes beyond ASCII share one, whose transitions say [`CHAR`] or
-    /// [`STOP`].
+    /// For each byte: where the column of its symbol starts in `transitions`. Bytes beyond ASCII share one column,
+    /// whose entries have the flag [`CHAR`] or [`STOP`].
     column_of: [u32; 256],
     symbols: Symbols,
-    /// By symbol, a column: for each state the next state, and flags. Columns and not rows, so that a state is its own
-    /// number.
+    /// The transition table: for each symbol a column, and in it for each state the next state with flags. It is stored
+    /// by column, so that the number of a state is its index in every column.
     transitions: Vec<u32>,
-    /// What leaves a state that stays; they are the first ones. `None` when nothing does.
+    /// For each state that stays: the bytes that leave it, `None` if no byte does. These states have the lowest
+    /// numbers.
     leaves: Vec<Option<Stops>>,
     /// The number of states.
     states: u32,
-    /// The first state, by what is before.
+    /// The initial state, by context of the previous character.
     starts: Vec<u32>,
-    /// Whether it can hold free text: from a state, nearly all characters lead back to it.
+    /// Whether the token can match free text: some state leads back to itself over nearly all characters.
     is_free: bool,
-    /// The way that most texts take, if there is one that is taken by fewer steps.
+    /// A shortcut for the usual kind of text, if the DFA has one.
     lane: Option<Lane>,
 }
 
-/// A way through an automaton: one byte, a text that is passed over up to a byte that can end it, and the end. What is in
-/// quotes mostly is such.
+/// A *lane*: a path through the DFA that consists of one byte, a text up to a byte that can end it, and that byte. Most
+/// quoted strings take it.
 #[derive(Debug, PartialEq)]
 struct Lane {
     first: u8,
     text: Stops,
     last: u8,
-    /// By byte, and for the end of the line: whether the token ends before it.
+    /// For each byte, and at 256 for the end of the line: whether the token ends before it.
     ends: Box<[bool; 257]>,
 }
 
 impl Token {
-    /// Where the token that begins at `at` ends ([`NO_END`] if it does not), and how far it was read.
+    /// Returns where the token that starts at `at` ends ([`NO_END`] if it does not match), and up to where it was read.
     #[inline(always)]
     pub(in crate::grok::linear) fn run(&self, line: &[u8], at: usize) -> (usize, usize) {
         match self.lane.as_ref().and_then(|lane| lane.end(line, at)) {
@@ -91,12 +93,12 @@ impl Token {
         }
     }
 
-    /// Whether it can hold free text.
+    /// Returns whether the token can match free text.
     pub(in crate::grok::linear) fn is_free(&self) -> bool {
         self.is_free
     }
 
-    /// The first state, if it does not depend on what is before.
+    /// Returns the initial state, if it does not depend on the previous character.
     pub(in crate::grok::linear) fn only_start(&self) -> Option<u32> {
         match self.starts[..] {
             [start] => Some(start),
@@ -104,19 +106,19 @@ impl Token {
         }
     }
 
-    /// The first state behind a character of ASCII, or at the beginning of the line.
+    /// Returns the initial state after an ASCII character, or at the beginning of the line for `None`.
     pub(in crate::grok::linear) fn start_after(&self, before: Option<u8>) -> u32 {
         let before = before.map_or(self.symbols.end, |byte| self.symbols.of(u32::from(byte)));
         self.starts[usize::from(self.symbols.context[usize::from(before)])]
     }
 
-    /// What the byte does in `state`; `None` when it is not ASCII.
+    /// Returns the effect of `byte` in `state`; `None` if the byte is not ASCII.
     pub(in crate::grok::linear) fn step(&self, state: u32, byte: u8) -> Option<Step> {
         let entry = self.entry(state, self.column_of[usize::from(byte)]);
         byte.is_ascii().then(|| Step { ends: entry & ENDS != 0, next: (entry & STOP == 0).then_some(entry & !FLAGS) })
     }
 
-    /// The same, a step for each byte.
+    /// Runs the DFA one byte at a time. Returns the same as `run`.
     #[inline(never)]
     fn walk(&self, line: &[u8], mut pos: usize) -> (usize, usize) {
         let (mut state, mut end) = (self.start(line, pos), NO_END);
@@ -194,7 +196,7 @@ impl Token {
 }
 
 impl Lane {
-    /// The way through `token` that begins with the lowest byte, if it is such a one.
+    /// Finds a lane in `token`, with the lowest possible first byte. Returns `None` if there is no lane.
     fn new(token: &Token) -> Option<Lane> {
         let start = token.only_start()?;
         let entry = |state: u32, byte: u8| token.entry(state, token.column_of[usize::from(byte)]);
@@ -215,7 +217,7 @@ impl Lane {
         })
     }
 
-    /// Where the token ends that begins at `at`, if it goes this way.
+    /// Returns where the token that starts at `at` ends, if the line follows the lane.
     #[inline(always)]
     fn end(&self, line: &[u8], at: usize) -> Option<usize> {
         if *line.get(at)? != self.first {
@@ -230,6 +232,6 @@ impl Lane {
     }
 }
 
-/// Characters beyond ASCII are told apart by a search; raw bytes are one of them.
+/// The first character beyond ASCII. Binary search finds the symbols of these characters, including the raw byte.
 const BEYOND: u32 = 0x80;
 const _: () = assert!(RAW > BEYOND);

@@ -1,56 +1,57 @@
-//! The threads of a token: its tree as a graph of steps of one character.
+//! The NFA of a token: a graph of steps, each of at most one character.
 
 use super::super::chars;
 use super::super::lead::is_nullable;
 use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
 
-/// The most nodes of a graph; counted repeats are written out in it. `EMAILADDRESS` needs 4,200.
+/// The most steps of an NFA. Counted repeats are unrolled in it. `EMAILADDRESS` needs 4,200 steps.
 pub(super) const MAX_NODES: usize = 12_000;
 
-/// A node.
+/// A step.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// One character of the set of this index.
+    /// Reads one character of the set with this index.
     Set(usize, u32),
-    /// On without a character, in this order.
+    /// Branches without reading, in order of priority.
     Split(Vec<u32>),
-    /// On if the place is right.
+    /// Continues if the test holds.
     Test(Test, u32),
     /// The end of the part.
     End,
 }
 
-/// What a place has to be.
+/// A test of a position.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Test {
     Start,
     End,
-    /// With the index of the set of the newline.
+    /// The start of a line in the input. The number is the index of the set that holds the newline.
     LineStart(usize),
     LineEnd(usize),
-    /// With the index of the set of word characters, and whether it must be elsewhere.
+    /// A word boundary, with the index of the set of word characters. With `true`, a position that is no boundary.
     Boundary(usize, bool),
-    /// The next character is in the set, or is not.
+    /// The next character is in the set. With `true`, it is not.
     Ahead(usize, bool),
-    /// The character before is in the set, or is not.
+    /// The previous character is in the set. With `true`, it is not.
     Behind(usize, bool),
 }
 
-/// The graph of a part.
+/// The NFA of a part.
 #[derive(Debug)]
 pub(super) struct Nfa {
     pub(super) steps: Vec<Step>,
     pub(super) start: u32,
     pub(super) sets: Vec<Set>,
-    /// By set: whether it is asked of the character before.
+    /// For each set: whether a test of the previous character uses it.
     pub(super) behind: Vec<bool>,
-    /// By step: whether something before it is asked for on the way from here to the next character.
+    /// For each step: whether a test of the previous character can follow it before the next character is read.
     pub(super) asks: Vec<bool>,
 }
 
 impl Nfa {
-    /// Of `node`; `None` when it has something that this automaton cannot do, or is too large.
+    /// Builds the NFA of `node`. Returns `None` if it is too large, or if `node` contains a construct that a DFA cannot
+    /// express.
     pub(super) fn new(node: &Node) -> Option<Nfa> {
         let mut nfa = Nfa { steps: vec![Step::End], start: 0, sets: Vec::new(), behind: Vec::new(), asks: Vec::new() };
         nfa.start = nfa.add(node, 0)?;
@@ -58,7 +59,7 @@ impl Nfa {
         Some(nfa)
     }
 
-    /// The index of `set`.
+    /// Returns the index of `set`.
     pub(super) fn set(&mut self, set: &Set, behind: bool) -> usize {
         let index = self.sets.iter().position(|known| known == set).unwrap_or_else(|| {
             self.sets.push(set.clone());
@@ -77,7 +78,7 @@ impl Nfa {
         Some(self.steps.len() as u32 - 1)
     }
 
-    /// Adds `node` before `next`; answers where it begins.
+    /// Adds `node` in front of `next`. Returns its first step.
     fn add(&mut self, node: &Node, next: u32) -> Option<u32> {
         match node {
             Node::Empty => Some(next),
@@ -118,7 +119,7 @@ impl Nfa {
             Look::LineEnd => Test::LineEnd(self.set(&newline, false)),
             Look::Boundary => Test::Boundary(self.set(chars::word(), true), false),
             Look::NotBoundary => Test::Boundary(self.set(chars::word(), true), true),
-            // It takes two characters to see.
+            // This test needs two characters.
             Look::EndOrNewline => return None,
         })
     }
@@ -130,7 +131,7 @@ impl Nfa {
         match max {
             None => {
                 let again = self.step(Step::Split(Vec::new()))?;
-                // A round that is empty goes on behind the loop, before other ways of it are tried.
+                // An empty round leaves the loop at once. Other ways of the round have lower priority.
                 let inside =
                     if is_nullable(node) { self.add_round(node, next, again)? } else { self.add(node, again)? };
                 self.steps[again as usize] = split(inside, next);
@@ -150,7 +151,8 @@ impl Nfa {
         Some(entry)
     }
 
-    /// Adds `node`, part of a round, before `empty` for when nothing has been read in the round, and else before `more`.
+    /// Adds `node`, a part of a loop's round. It continues at `empty` if the round has read nothing so far, else at
+    /// `more`.
     fn add_round(&mut self, node: &Node, empty: u32, more: u32) -> Option<u32> {
         match node {
             Node::Set(_) => self.add(node, more),
@@ -158,7 +160,7 @@ impl Nfa {
                 let (mut empty, mut more) = (empty, more);
                 for (index, part) in parts.iter().enumerate().rev() {
                     empty = self.add_round(part, empty, more)?;
-                    // Nothing goes there where no part in front can read.
+                    // The first part of a round needs no entry at `more`, because the round has read nothing before it.
                     if index > 0 {
                         more = self.add(part, more)?;
                     }
@@ -207,7 +209,7 @@ impl Nfa {
     fn find_asking(&mut self) {
         self.asks = vec![false; self.steps.len()];
         let mut changed = true;
-        // Steps point backwards but for loops, so that few rounds suffice.
+        // Outside of loops, a step points to an earlier step, so a few rounds suffice.
         while changed {
             changed = false;
             for index in 0..self.steps.len() {

@@ -1,4 +1,4 @@
-//! The alphabet of a token: characters that no set of it tells apart are one symbol.
+//! The alphabet of a DFA. Characters that belong to the same sets share one symbol.
 
 use std::collections::HashMap;
 
@@ -6,27 +6,27 @@ use super::super::chars::{Char, RAW, has};
 use super::BEYOND;
 use crate::grok::set::Set;
 
-/// From characters to symbols.
+/// The map from characters to symbols.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Symbols {
-    /// By ASCII character.
+    /// The symbols of the ASCII characters.
     pub(super) ascii: [u8; 128],
-    /// From this character on (to the next entry's), beyond ASCII.
+    /// The symbols beyond ASCII: the first character of each range, and the symbol of the range.
     beyond: Vec<(Char, u8)>,
     pub(super) raw: u8,
-    /// The end of the line, and its beginning where it is what stands before.
+    /// The symbol of the end of the line. As the previous character, it stands for the beginning of the line.
     pub(super) end: u8,
-    /// What all bytes beyond ASCII are until the character is looked at.
+    /// The symbol of every byte beyond ASCII, before its character is decoded.
     pub(super) long: u8,
-    /// By symbol: what a state has to know of it when it is the character before.
+    /// For each symbol: its context, which is what a state stores about it when it is the previous character.
     pub(super) context: Vec<u8>,
-    /// By symbol, by set: whether it belongs. The end belongs to none.
+    /// For each symbol and set: whether the symbol is in the set. The end is in no set.
     members: Vec<Vec<bool>>,
 }
 
 impl Symbols {
-    /// For `sets`; those of `behind` (by index) are asked for the character before, and if `asks`, it matters whether
-    /// there is one. `None` when there are too many.
+    /// Creates the alphabet for `sets`. `behind` tells which sets are tested against the previous character. `asks`
+    /// tells whether it matters that there is a previous character. Returns `None` if there are too many symbols.
     pub(super) fn new(sets: &[Set], behind: &[bool], asks: bool) -> Option<Symbols> {
         let mut cuts: Vec<u32> = vec![0, BEYOND];
         for &(low, high) in sets.iter().flat_map(Set::as_ranges) {
@@ -61,7 +61,7 @@ impl Symbols {
         let raw = number(RAW)?;
         let (end, long) = (members.len() as u8, members.len() as u8 + 1);
         members.extend([vec![false; sets.len()], vec![false; sets.len()]]);
-        // The beginning of the line is a context of its own.
+        // The beginning of the line has a context of its own.
         let mut contexts: HashMap<(bool, Vec<bool>), u8> = HashMap::new();
         let context = (0..members.len())
             .map(|symbol| {
@@ -75,7 +75,7 @@ impl Symbols {
         Some(Symbols { ascii, beyond, raw, end, long, context, members })
     }
 
-    /// The number of symbols, the end and [`long`](Self::long) with them.
+    /// Returns the number of symbols, including the end and [`long`](Self::long).
     pub(super) fn count(&self) -> usize {
         self.members.len()
     }
@@ -84,17 +84,17 @@ impl Symbols {
         self.context.iter().map(|&context| usize::from(context) + 1).max().unwrap_or(1)
     }
 
-    /// Whether `symbol` is in the set of this index.
+    /// Returns whether `symbol` is in the set with index `set`.
     pub(super) fn is_in(&self, symbol: u8, set: usize) -> bool {
         self.members[usize::from(symbol)][set]
     }
 
-    /// The symbols of characters beyond ASCII.
+    /// Returns the symbols of characters beyond ASCII.
     pub(super) fn beyond(&self) -> impl Iterator<Item = u8> {
         self.beyond.iter().map(|&(_, symbol)| symbol).chain([self.raw])
     }
 
-    /// The symbol of a character.
+    /// Returns the symbol of a character.
     pub(super) fn of(&self, c: Char) -> u8 {
         match c {
             RAW => self.raw,

@@ -1,17 +1,17 @@
-//! Traces: what the machine did on texts of one shape, done again in one step.
+//! Traces: what the machine did on a stretch of a line, repeated in one step on similar lines.
 //!
-//! Most of a log line is alike from line to line: a date where a date was, three digits where three digits were. The
-//! machine's way over such a stretch depends on a few bytes, and on each of them only so far as it is in some range. A
-//! trace is that way once walked: for each byte of a window the range in which nothing would have gone otherwise, and
-//! what came of it (captures, choices left open, the next instruction). Where a later line fits the ranges, the machine
-//! takes the whole way at once: two or three dozen instructions and a hundred look-ups become a comparison of four
-//! blocks of bytes.
+//! Log lines resemble each other: a date stands where a date stood, three digits where three digits stood. The
+//! machine's steps over such a stretch depend on a few bytes, and only on the range that each byte lies in. A trace
+//! holds the range of each byte within which nothing would change, and the result: captures, open choices, and the next
+//! instruction. If a later line fits the ranges, the machine takes the result at once. One comparison of four blocks of
+//! bytes then replaces two or three dozen instructions and a hundred table look-ups.
 //!
-//! A trace is never a guess. The [recorder](record) narrows the range of every byte that it looks at to those that lead
-//! to the same state, so that a line that fits is one on which the machine would have done just the same.
+//! A trace is exact. The [recorder](record) narrows the range of every byte that it reads to the bytes that lead to the
+//! same state. So on every line that fits, the machine would have done the same.
 //!
-//! Traces are looked up by shape: which of the first bytes are letters and digits. They belong to a thread's memory and
-//! are made while lines go by, for shapes that have come twice; where hardly any line fits one, the place sleeps.
+//! Traces are looked up by *shape*: which of the first bytes are letters and digits. The instructions that look for
+//! traces are called *sites*. Each thread has its own traces. It records one when a shape comes up for the second time.
+//! A site pauses while hardly any line fits its traces.
 
 mod place;
 mod record;
@@ -26,21 +26,21 @@ pub(super) use place::place;
 /// The most captures of a trace, and the most other effects.
 const MAX_CAPTURES: usize = 12;
 const MAX_EFFECTS: usize = 12;
-/// No capture ends.
+/// The value of [`Trace::ends`] for no capture.
 const NONE_ENDS: u16 = u16::MAX;
 
-/// Something that a trace does besides setting captures. Places are counted from its beginning.
+/// An effect of a trace besides plain captures. Positions are offsets from the start of the trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
-    /// Remembers one boundary of a capture without a note.
+    /// Sets one boundary of a capture, without a record of its old value.
     Mark { slot: u32, at: u8 },
-    /// Remembers a capture.
+    /// Sets a capture, and records its old value.
     Save { capture: u32, start: u8, end: u8 },
-    /// Remembers one boundary of a capture.
+    /// Sets one boundary of a capture, and records its old value.
     Slot { slot: u32, at: u8 },
-    /// Leaves another way open.
+    /// Leaves a choice open: another instruction.
     Try { op: At, at: u8 },
-    /// Leaves a shorter run open.
+    /// Leaves a choice open: a shorter run.
     Less { run: u32, low: u8, at: u8 },
 }
 
@@ -51,23 +51,22 @@ struct Join {
     at: u8,
 }
 
-/// One way that has been walked.
+/// A trace: the recorded steps over a stretch of a line.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Trace {
     fit: Fit,
-    /// The bytes that were looked at.
+    /// Number of bytes that the recorder read.
     looked: u8,
-    /// The bytes that were taken.
+    /// Number of bytes that the trace matches.
     taken: u8,
-    /// It holds at the beginning of a line only.
+    /// Whether the trace holds at the beginning of a line only.
     at_start: bool,
-    /// The instruction behind.
+    /// The instruction that follows the trace.
     next: At,
-    /// The capture that ends here, and where; [`NONE_ENDS`] when none does.
+    /// A capture that started before the trace and ends in it, and where; [`NONE_ENDS`] if there is none.
     ends: u16,
     end: u8,
-    /// Captures that are set without a note of what they were before, with their places counted from the beginning of the
-    /// trace.
+    /// Captures that are set without a record of their old values. Positions are offsets from the start of the trace.
     captured: [(u32, Place); MAX_CAPTURES],
     captures: u8,
     effects: [Effect; MAX_EFFECTS],
@@ -80,19 +79,19 @@ pub(super) struct Trace {
 pub(super) type Site = Cache<Trace>;
 
 impl Trace {
-    /// Whether it can fit where `rest` bytes are left.
+    /// Returns whether the trace can fit where `rest` bytes are left.
     #[inline(always)]
     fn can_fit(&self, rest: usize, at_start: bool) -> bool {
         usize::from(self.looked) <= rest && (at_start || !self.at_start)
     }
 
-    /// The joins that it passes when it begins at `here`.
+    /// Returns the joins that the trace passes if it begins at `here`.
     pub(super) fn joins(&self, here: u32) -> impl Iterator<Item = (u32, u32)> + '_ {
         self.joins[..usize::from(self.joined)].iter().map(move |join| (join.join, here + u32::from(join.at)))
     }
 }
 
-/// The trace for `rest`, which is shorter than a window, or its key.
+/// Finds the trace for `rest`, which is shorter than a window. If there is none, the error is its key.
 #[inline(never)]
 fn find_short<'s>(traces: &'s mut Site, rest: &[u8], at_start: bool) -> Result<(u8, &'s Trace), u64> {
     let window = Window::short(rest);
@@ -102,8 +101,8 @@ fn find_short<'s>(traces: &'s mut Site, rest: &[u8], at_start: bool) -> Result<(
 }
 
 impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
-    /// Takes a whole way at once, if there is a trace of it: where the machine goes on, and with which instruction. Without
-    /// one that is here, with `next`.
+    /// Follows a trace if one fits at `at`. Returns the new position and the next instruction: `at` and `next` if no
+    /// trace fits.
     #[inline(never)]
     pub(super) fn follow(&mut self, site: u32, next: At, at: usize) -> (usize, At) {
         let memory = &mut *self.memory;
@@ -133,7 +132,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
             if !memory.joins.has_failed() {
                 memory.joins.on_way(Passed::Trace { site, trace: number, at: here });
             } else if memory.joins.pass_all(|| trace.joins(here)) {
-                // It fails at one of them: the machine is to find out where.
+                // The machine has passed one of these joins before, so this way fails there. It runs the instructions
+                // to find out where.
                 return (at, next);
             }
         }
@@ -165,20 +165,21 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         (at + usize::from(trace.taken), trace.next)
     }
 
-    /// Notes a shape that has no trace; makes one if it has come before.
+    /// Records that a shape has no trace. If the shape has come up before, records a trace for it.
     #[inline(never)]
     fn missed(&mut self, site: u32, next: At, at: usize, key: u64) {
         if !self.memory.sites[site as usize].misses(key) {
             return;
         }
         if !self.memory.joins.has_failed() {
-            // What is known of this way must not be changed while it is only noted by the numbers of traces.
+            // The joins of the first way refer to traces by number, and `add` can replace a trace. So they are resolved
+            // first.
             self.end_first_way();
         }
         let traces = &mut self.memory.sites[site as usize];
         match record::record(self.code, self.line, at, next) {
             Some(trace) => traces.add(trace, key),
-            // Here begins a way that is not worth while, or that cannot be told from a window.
+            // The recorded stretch is too short, or the steps depend on more than a window.
             None => traces.waste(),
         }
     }

@@ -1,13 +1,13 @@
-//! Where traces begin: at the beginning of the expression, and behind parts that can hold anything.
+//! Chooses where traces start: at the beginning of the expression, and after parts that match free text.
 
 use std::collections::HashSet;
 
 use super::super::op::{At, Code, Content, Op};
 
-/// The fewest instructions and fields that are worth a look-up.
+/// The fewest instructions and fields for which a look-up saves time.
 const LEAST: usize = 3;
 
-/// Puts an instruction that looks for a trace where it is worth while.
+/// Inserts [`Op::Trace`] instructions where they save time.
 pub(in crate::grok::linear) fn place(code: &mut Code) {
     let mut sites: Vec<(At, At)> = Vec::new();
     code.first = site(code, &mut sites, code.entry);
@@ -31,7 +31,8 @@ pub(in crate::grok::linear) fn place(code: &mut Code) {
     code.sites = sites.len() as u32;
 }
 
-/// The instruction that looks for traces from `at` on; `at` itself where there is little to gain.
+/// Returns an instruction that looks for a trace and continues at `at`. Returns `at` itself if a trace would gain too
+/// little.
 fn site(code: &mut Code, sites: &mut Vec<(At, At)>, at: At) -> At {
     if matches!(code.ops[at as usize], Op::Trace { .. }) {
         return at;
@@ -50,13 +51,13 @@ fn site(code: &mut Code, sites: &mut Vec<(At, At)>, at: At) -> At {
     new
 }
 
-/// How many instructions and fields a trace from `at` on could do at once, on its longest way; roughly.
+/// Returns roughly how many instructions and fields a trace from `at` on would replace on its longest way.
 fn gain(code: &Code, at: At, seen: &mut HashSet<At>) -> usize {
     let op = code.ops[at as usize];
     if seen.len() > 64 || !seen.insert(at) {
         return 0;
     }
-    // A part that can hold anything may be short for once; that is no gain to count on.
+    // Free text counts nothing: it is short enough for a trace only by chance.
     let (one, two) = if is_free(code, op) { (0, 0) } else { (1, 2) };
     match op {
         Op::Byte { next, .. } | Op::Text { next, .. } | Op::Save { next, .. } | Op::Join { next, .. } => {
@@ -90,7 +91,7 @@ fn gain(code: &Code, at: At, seen: &mut HashSet<At>) -> usize {
     }
 }
 
-/// Whether what `op` takes can be anything: traces end before it, and begin behind it.
+/// Returns whether `op` matches free text. Traces end before such an instruction, and start after it.
 fn is_free(code: &Code, op: Op) -> bool {
     match op {
         Op::Run { class, .. } | Op::RunUpTo { class, .. } => code.classes[class as usize].is_free(),

@@ -1,9 +1,9 @@
-//! Walks the machine's way over a stretch of a line and notes what it depends on.
+//! Records a trace: runs the machine's instructions over a stretch of a line and notes what the result depends on.
 //!
-//! What is done for each instruction is what the machine does, with two differences: each byte that is looked at narrows
-//! the range of its place to those over which nothing would change, and what the machine would write down is a list of
-//! effects. Where an instruction asks for something that a range cannot say (the end of the line, a character beyond
-//! ASCII, a place outside of the window), the trace ends before it.
+//! Each instruction does the same as in the machine, with two differences. For each byte that it reads, the recorder
+//! finds the range of bytes for which nothing changes. Where the machine writes to its memory, the recorder appends to
+//! a list of effects. The trace ends where ranges do not determine the result: at the end of the line, at a character
+//! beyond ASCII, or outside the window.
 
 use super::super::chars::Class;
 use super::super::memory::Place;
@@ -14,26 +14,26 @@ use super::{Effect, Join, MAX_CAPTURES, MAX_EFFECTS, NONE_ENDS, Trace};
 
 /// The most instructions of a trace.
 const MAX_STEPS: usize = 256;
-/// The fewest bytes that are worth a trace.
+/// The fewest bytes of a trace; a shorter one saves no time.
 const LEAST: usize = 4;
-/// The longest text of a part that can hold anything: longer ones differ from line to line.
+/// The most characters of free text in a trace. Longer texts differ from line to line.
 const FREE: usize = 3;
 
-/// Where an instruction leads.
+/// The result of an instruction.
 enum Way {
-    /// On, at this place, with this instruction.
+    /// It succeeds: the new position, and the next instruction.
     On(usize, At),
     /// It fails.
     Fails,
 }
 
-/// A trace in the making. Nothing in it is allocated, so that it can be put back by a copy.
+/// A trace under construction. It owns no heap memory, so a plain copy saves and restores it.
 #[derive(Clone, Copy)]
 struct Recorder<'r> {
     code: &'r Code,
     line: &'r [u8],
     start: usize,
-    /// By byte of the window: the lowest and the highest that fit.
+    /// For each byte of the window: the lowest and the highest byte that fit.
     low: [u8; WINDOW],
     high: [u8; WINDOW],
     looked: usize,
@@ -46,11 +46,11 @@ struct Recorder<'r> {
     count: usize,
     joins: [Join; MAX_EFFECTS],
     joined: usize,
-    /// By effect: how many captures and joins there were before it.
+    /// For each effect: the number of captures and of joins before it.
     before: [(usize, usize); MAX_EFFECTS],
 }
 
-/// The trace of what the machine does with `pc` at `start`, if there is any to speak of.
+/// Records the trace that begins with instruction `pc` at `start`. Returns `None` if it would be too short.
 pub(super) fn record(code: &Code, line: &[u8], start: usize, pc: At) -> Option<Trace> {
     let mut recorder = Recorder {
         code,
@@ -105,7 +105,7 @@ pub(super) fn record(code: &Code, line: &[u8], start: usize, pc: At) -> Option<T
 }
 
 impl Recorder<'_> {
-    /// Does one instruction; `None` where the trace has to end before it.
+    /// Runs one instruction. Returns `None` if the trace has to end before it.
     fn step(&mut self, pc: At, at: usize) -> Option<Way> {
         let code = self.code;
         let on = |holds: bool, at: usize, next: At| if holds { Way::On(at, next) } else { Way::Fails };
@@ -152,7 +152,7 @@ impl Recorder<'_> {
                 self.mark(slot, self.place(at))?;
                 Way::On(at, next)
             }
-            // What is to be forgotten has been taken back with the way that failed.
+            // `resume` has already removed the captures of the failed way.
             Op::Clear { next, .. } => Way::On(at, next),
             Op::Split { first, other, .. } => {
                 self.note(Effect::Try { op: other, at: self.place(at) })?;
@@ -191,12 +191,12 @@ impl Recorder<'_> {
         })
     }
 
-    /// Takes up the latest choice of the trace itself; `None` when there is none.
+    /// Resumes the latest open choice of the trace. Returns `None` if there is none.
     fn resume(&mut self) -> Option<(usize, At)> {
         loop {
             self.count = self.count.checked_sub(1)?;
             let (captures, joined) = self.before[self.count];
-            // That the machine has passed a join counts, even if it came to nothing.
+            // The failed way has passed a join. The machine must record that, and a trace cannot express it.
             if self.joined > joined {
                 return None;
             }
@@ -232,18 +232,18 @@ impl Recorder<'_> {
         Some(())
     }
 
-    /// Remembers one boundary of a capture that was not set before.
+    /// Sets one boundary of a capture that is unset before.
     fn mark(&mut self, slot: u32, at: u8) -> Option<()> {
         let capture = slot / 2;
         let known = self.captured[..self.captures].iter_mut().find(|(known, _)| *known == capture);
         match (slot % 2, known) {
-            // Its end will be set before anybody asks for it.
+            // The end is set before the capture is read.
             (0, None) => self.set(capture, at, at),
             (1, Some((_, place))) => {
                 *place = place.ending(at.into());
                 Some(())
             }
-            // Nothing that comes before this one can be taken back.
+            // The trace has no open choice so far, so this end is never undone.
             (1, None) if self.count == 0 && self.ends == NONE_ENDS && capture < u32::from(NONE_ENDS) => {
                 (self.ends, self.end) = (capture as u16, at);
                 Some(())
@@ -252,12 +252,14 @@ impl Recorder<'_> {
         }
     }
 
-    /// A place of the window. No place behind it is come to: its last byte has been looked at.
+    /// Converts a position to an offset in the trace. The offset is at most the size of the window, because every byte
+    /// before the position was read.
     fn place(&self, at: usize) -> u8 {
         (at - self.start) as u8
     }
 
-    /// Whether the byte at `at` is one of those for which `is` holds; narrows its range to those that answer alike.
+    /// Returns whether `is` holds for the byte at `at`. Narrows the range of that byte to the bytes with the same
+    /// answer.
     fn sees(&mut self, at: usize, is: impl Fn(u8) -> bool) -> Option<bool> {
         let byte = *self.line.get(at)?;
         let index = at.checked_sub(self.start)?;
@@ -268,7 +270,7 @@ impl Recorder<'_> {
         Some(answer)
     }
 
-    /// The same of a character, which is one of ASCII.
+    /// Like `sees`, for a whole character. Returns `None` if it is not ASCII.
     fn sees_ascii(&mut self, at: usize, is: impl Fn(u8) -> bool) -> Option<bool> {
         if !self.line.get(at)?.is_ascii() {
             return None;
@@ -277,7 +279,7 @@ impl Recorder<'_> {
         self.sees(at, is)
     }
 
-    /// The same of the character before `at`; none is there at the beginning of the line.
+    /// Like `sees`, for the character before `at`. At the beginning of the line, the answer is `false`.
     fn before(&mut self, at: usize, is: impl Fn(u8) -> bool) -> Option<bool> {
         if at == 0 {
             self.at_start = true;
@@ -300,7 +302,7 @@ impl Recorder<'_> {
         Some(true)
     }
 
-    /// Where the run of at most `max` characters ends that begins at `at`.
+    /// Returns where the run of at most `max` characters that starts at `at` ends.
     fn run(&mut self, class: u32, at: usize, max: u32) -> Option<usize> {
         let is_free = self.code.classes[class as usize].is_free();
         let mut end = at;
@@ -323,7 +325,7 @@ impl Recorder<'_> {
         Some(fits)
     }
 
-    /// Where the field ends that begins at `at`, if it is there.
+    /// Returns where the field that starts at `at` ends. The inner `None` means that it does not match.
     fn field(&mut self, field: &Field, at: usize) -> Option<Option<usize>> {
         if !self.text(&field.text.to_le_bytes()[..field.length], at)? {
             return Some(None);
@@ -346,7 +348,7 @@ impl Recorder<'_> {
         Some(Some(end))
     }
 
-    /// Where the token ends that begins at `at`, if it is there.
+    /// Returns where the token that starts at `at` ends. The inner `None` means that it does not match.
     fn token(&mut self, token: u32, at: usize) -> Option<Option<usize>> {
         let token: &Token = &self.code.tokens[token as usize];
         let mut state = match token.only_start() {
@@ -395,12 +397,13 @@ impl Recorder<'_> {
 
     fn can_leave(&mut self, run: u32, at: usize) -> Option<bool> {
         let exit = &self.code.loops[run as usize].exit;
-        // A run that can be left anywhere can be left at the end of the line as well: that there is no end here has to
-        // be seen for the others only, but a byte is there in any case.
+        // This test needs a byte. So a trace never ends a run at the end of the line, although `Exit::Anywhere` allows
+        // it.
         self.sees(at, |b| exit.allows(&[b], 0))
     }
 
-    /// The last place of `low..at` at which the run can be left; the choice stays open if there are others.
+    /// Returns the last position of `low..at` at which the run can end. The choice stays open if there are more
+    /// positions.
     fn leave_earlier(&mut self, run: u32, low: usize, mut at: usize) -> Option<Option<usize>> {
         while at > low {
             at -= 1;
@@ -418,7 +421,7 @@ impl Recorder<'_> {
         match edge {
             Edge::Start | Edge::LineStart if at == 0 => {
                 self.at_start = true;
-                // There is something behind it.
+                // An empty line needs no trace.
                 (edge == Edge::Start || !self.line.is_empty()).then_some(true)
             }
             Edge::LineEnd => self.sees(at, |b| b == b'\n'),

@@ -1,4 +1,5 @@
-//! Which files are open. Near the limit of descriptors quiet files are closed, and opened again when they change.
+//! Opens and closes files. Near the limit of file descriptors, quiet files are closed. They are opened again when they
+//! change.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -7,28 +8,19 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::super::file_table::{FileId, Found};
-use super::super::tail::{Source, Tail};
-use super::{Followed, Follower, Open};
+use super::state::{FollowedFile, Follower, Open};
 use crate::core::error::Error;
+use crate::source::follow::file_table::{FileId, Found};
+use crate::source::follow::tail::{OpenFile, Tail};
 
-/// A file that was found and not opened yet.
-pub(super) struct Waiting {
-    pub(super) found: Found,
-    /// Whether it has come since the first look.
-    pub(super) later: bool,
-    /// Opening it failed. It is tried again at the next look.
-    pub(super) failed: bool,
-}
-
-/// Whether it is the descriptors that are missing.
+/// Whether the error says that there are no file descriptors left.
 fn wants_descriptors(error: &io::Error) -> bool {
     [Errno::EMFILE, Errno::ENFILE].iter().any(|errno| error.raw_os_error() == Some(*errno as i32))
 }
 
-impl<S: Source> Follower<'_, S> {
-    /// Takes in what a look has found of the files that wait to be opened.
-    pub(super) fn look_for_waiting(&mut self, found: &[Found]) {
+impl<S: OpenFile> Follower<'_, S> {
+    /// Takes the result of a scan for the files that wait to be opened.
+    pub(super) fn scan_waiting(&mut self, found: &[Found]) {
         if self.waiting.is_empty() {
             return;
         }
@@ -50,17 +42,17 @@ impl<S: Source> Follower<'_, S> {
         }
     }
 
-    /// Whether files wait to be opened that can be, as far as is known.
+    /// Whether there are files that wait to be opened and may be opened now.
     pub(super) fn is_opening(&self) -> bool {
         self.waiting.iter().any(|waiting| !waiting.failed)
     }
 
-    /// Whether a file that waits can be opened now.
+    /// Whether a waiting file can be opened now.
     pub fn may_open_more(&self) -> bool {
         self.is_opening() && (self.open < self.most_open || self.tails.iter().any(|(id, it)| self.is_quiet(*id, it)))
     }
 
-    /// Opens files that wait, as many as there are descriptors for. Gives what failed.
+    /// Opens waiting files, as many as there are file descriptors for. Returns the errors.
     pub fn open_waiting(&mut self, now: Duration, open: Open<S>) -> Vec<(PathBuf, io::Error)> {
         let mut failures = Vec::new();
         if !self.is_opening() {
@@ -81,19 +73,20 @@ impl<S: Source> Follower<'_, S> {
             match open(&found) {
                 Ok(Some(source)) => {
                     self.open += 1;
-                    let memory = if waiting.later { self.wary } else { self.plain };
-                    let tail = Tail::new(source, found.path.clone(), &self.reader, memory, now);
-                    let (modified, size, wary) = (found.modified, found.size, waiting.later);
+                    let memory = if waiting.later { self.compared } else { self.uncompared };
+                    let tail = Tail::new(source, found.path.clone(), &self.context, memory, now);
+                    let (modified, size, compared) = (found.modified, found.size, waiting.later);
                     let id = found.id;
-                    self.tails.insert(id, Followed { tail, modified, size, wary, changed: false });
+                    self.tails.insert(id, FollowedFile { tail, modified, size, compared, changed: false });
                     self.mark(id);
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    // Of one's own files one may be closed, which is then done at once; for others a look is waited for.
+                    // If some of our own files are open, one of them can be closed, and the file is tried again at
+                    // once. Otherwise the file waits for the next scan.
                     waiting.failed = !wants_descriptors(&error) || self.open == 0;
                     match error.kind() {
-                        // Gone, or under another name by now: the next look tells.
+                        // The file is gone or has another name now. The next scan decides.
                         io::ErrorKind::NotFound => {
                             self.missed.insert(found.id);
                         }
@@ -107,7 +100,8 @@ impl<S: Source> Follower<'_, S> {
         failures
     }
 
-    /// Whether `id` is open by now, which it was or is again. If not, it is tried later.
+    /// Opens the file `id` again if it is closed. Returns whether it is open now. If it is not, it is tried again
+    /// later.
     pub(super) fn ensure_open(&mut self, id: FileId, open: Open<S>, failed: &mut dyn FnMut(Error)) -> bool {
         let Some(followed) = self.tails.get(&id) else { return false };
         if followed.tail.source().is_some() {
@@ -139,31 +133,29 @@ impl<S: Source> Follower<'_, S> {
             }
             Err(error) => {
                 let name = path.display();
-                failed(
-                    Error::input(format!("{name}: cannot be opened again to read what was written to it"))
-                        .because(error),
-                );
+                failed(Error::input(format!("{name}: cannot be opened again to read the new data")).because(error));
                 self.remove(id);
                 false
             }
         }
     }
 
-    /// There are fewer descriptors than was thought.
+    /// Lowers the limit of open files, because there are fewer file descriptors than expected.
     fn are_too_many(&mut self) {
         self.most_open = self.open.saturating_sub(1).max(1);
         self.make_room();
     }
 
-    /// Whether one more file may be opened; quiet ones are closed for it.
+    /// Closes quiet files if the limit is reached. Returns whether one more file may be opened.
     fn make_room(&mut self) -> bool {
         if self.open < self.most_open {
             return true;
         }
         let quiet = self.tails.iter().filter(|(id, followed)| self.is_quiet(**id, followed));
-        let mut quiet: Vec<(Duration, FileId)> = quiet.map(|(id, followed)| (followed.tail.grown(), *id)).collect();
+        let mut quiet: Vec<(Duration, FileId)> =
+            quiet.map(|(id, followed)| (followed.tail.last_growth(), *id)).collect();
         quiet.sort_unstable();
-        // Several at once, so that they are not sorted for each.
+        // Several files are closed at once, so that the list is not sorted for each of them.
         let surplus = self.open - self.most_open + self.most_open.div_ceil(4);
         for (_, id) in quiet.into_iter().take(surplus) {
             if self.tails.get_mut(&id).and_then(|followed| followed.tail.close()).is_some() {
@@ -173,35 +165,36 @@ impl<S: Source> Follower<'_, S> {
         }
         if self.open >= self.most_open {
             // Compressed files can be opened again by their names.
-            let packed = self.packed.values_mut().filter_map(|packed| packed.source.take()).take(surplus).count();
-            self.open -= packed;
+            let compressed =
+                self.compressed.values_mut().filter_map(|compressed| compressed.source.take()).take(surplus).count();
+            self.open -= compressed;
         }
         self.open < self.most_open
     }
 
-    /// The files that are closed, and have a name as far as is known.
+    /// The files that are closed and have a name, as far as is known.
     pub(super) fn closed_with_names(&self) -> HashSet<FileId> {
         let closed = self.tails.iter().filter(|(_, followed)| followed.tail.source().is_none());
         closed.map(|(id, _)| *id).filter(|id| !self.files.is_nameless(*id)).collect()
     }
 
     /// Whether a file is open, was read to its end, and can be opened again by its name.
-    fn is_quiet(&self, id: FileId, followed: &Followed<S>) -> bool {
-        let is_read = |source: &S| source.look().is_ok_and(|(size, _)| size == followed.tail.bytes_read());
+    fn is_quiet(&self, id: FileId, followed: &FollowedFile<S>) -> bool {
+        let is_read = |source: &S| source.status().is_ok_and(|(size, _)| size == followed.tail.bytes_read());
         !self.is_dirty.contains(&id)
             && !self.truncated.contains_key(&id)
             && !self.files.is_nameless(id)
             && followed.tail.source().is_some_and(is_read)
     }
 
-    /// A file is read no further.
+    /// Ends the reading of a file.
     pub(super) fn remove(&mut self, id: FileId) {
         if self.tails.remove(&id).and_then(|mut followed| followed.tail.close()).is_some() {
             self.open -= 1;
         }
     }
 
-    /// A file that was closed has no name any more, and something was written to it since.
+    /// Records that a file was lost: it was closed, was written to after that, and has no name any more.
     pub(super) fn lose(&mut self, id: FileId) {
         if let Some(followed) = self.tails.get_mut(&id) {
             self.lost.push(followed.tail.path().to_owned());
@@ -210,9 +203,9 @@ impl<S: Source> Follower<'_, S> {
         }
     }
 
-    /// The file `id` does not exist any more.
+    /// Records that the file `id` does not exist any more.
     pub fn gone(&mut self, id: FileId) {
-        let is_closed = |followed: &Followed<S>| followed.tail.source().is_none();
+        let is_closed = |followed: &FollowedFile<S>| followed.tail.source().is_none();
         if let Some(followed) = self.tails.get_mut(&id).filter(|followed| is_closed(followed)) {
             if std::mem::take(&mut followed.changed) {
                 self.lost.push(followed.tail.path().to_owned());
@@ -221,7 +214,7 @@ impl<S: Source> Follower<'_, S> {
         }
     }
 
-    /// How many files were closed for want of descriptors so far.
+    /// The number of times that a file was closed because file descriptors were missing.
     pub fn closed(&self) -> usize {
         self.closed
     }

@@ -1,21 +1,26 @@
-//! Files that are written, renamed, copied, truncated and deleted in memory, and looked at now and then: every line is
-//! delivered once.
+//! Files in memory are written, renamed, copied, truncated and deleted, and looked at from time to time. Every line
+//! must be delivered once.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::copies::Copies;
 use super::*;
 use crate::core::batch::Batch;
+use crate::core::error::Result;
 use crate::core::lines;
-use crate::source::cutter::BlockPool;
+use crate::source::block_pool::BlockPool;
+use crate::source::follow::copies::{Copies, View};
+use crate::source::follow::file_table::{FileId, Found};
+use crate::source::follow::tail::{OpenFile, ReadContext};
 use crate::source::origin::OriginRule;
-use crate::source::reader::{BatchReceiver, BatchSize, LongLine};
+use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
 use crate::state::extents::{Entry, Extent, Extents};
 use crate::state::{Amount, Begun, Known, Memory, Stamp};
 
@@ -23,7 +28,7 @@ use crate::state::{Amount, Begun, Known, Memory, Stamp};
 struct Disk {
     files: Vec<(Vec<u8>, bool)>,
     names: BTreeMap<String, usize>,
-    /// How often a file was changed, as its time.
+    /// The number of changes of each file, which serves as its time.
     changes: Vec<i64>,
 }
 
@@ -55,17 +60,17 @@ impl Disk {
 
 struct Handle(Rc<RefCell<Disk>>, usize);
 
-impl Source for Handle {
+impl OpenFile for Handle {
     fn read_at(&self, room: &mut [u8], at: u64) -> io::Result<usize> {
         let disk = self.0.borrow();
         let rest = disk.files[self.1].0.get(at as usize..).unwrap_or_default();
-        // As few as a system may give.
+        // The read returns few bytes, as a system may do.
         let length = rest.len().min(room.len()).min(7);
         room[..length].copy_from_slice(&rest[..length]);
         Ok(length)
     }
 
-    fn look(&self) -> io::Result<(u64, bool)> {
+    fn status(&self) -> io::Result<(u64, bool)> {
         let disk = self.0.borrow();
         Ok((disk.files[self.1].0.len() as u64, disk.files[self.1].1))
     }
@@ -89,11 +94,11 @@ impl BatchReceiver for Kept {
     }
 }
 
-/// A state directory in memory: what a run delivers is settled, and known to those after it.
+/// A state directory in memory. The lines that a run delivers are settled, and later runs know them.
 #[derive(Debug, Default)]
 struct Settled {
     extents: Mutex<Extents>,
-    /// What earlier runs settled.
+    /// The extents that earlier runs settled.
     known: Mutex<Extents>,
     origins: Mutex<BTreeMap<u32, u64>>,
     next: AtomicU32,
@@ -120,7 +125,7 @@ impl Memory for Settled {
         None
     }
 
-    fn goes_on(&self, _: u32, _: u32) {}
+    fn continue_lineage(&self, _: u32, _: u32) {}
 
     fn deliver(&self, content: u32, extent: Extent) {
         let origin = self.origins.lock().unwrap()[&content];
@@ -134,20 +139,20 @@ impl Memory for Settled {
 
 #[derive(Debug, Clone)]
 enum Act {
-    /// A line to a log, in two parts with something between them or not.
+    /// Writes a line to a log, in one part or in two parts with other actions between them.
     Write(usize),
     Half(usize),
-    /// A line to a file whose name was taken away.
+    /// Writes a line to a file that has lost its name.
     Late(usize),
     Rename(usize),
     Delete(usize),
     CopyTruncate(usize),
     Truncate(usize),
-    Look,
-    /// Only what is known is read.
+    Scan,
+    /// Reads without a scan of the names.
     Read,
     Wait(u64),
-    /// Nobody takes lines until they are taken again.
+    /// The receiver takes no lines until the next action of this kind.
     Stall,
     GoOn,
     /// The run ends, and another one begins.
@@ -164,7 +169,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => log.clone().prop_map(Act::Delete),
         2 => log.clone().prop_map(Act::CopyTruncate),
         1 => log.prop_map(Act::Truncate),
-        4 => Just(Act::Look),
+        4 => Just(Act::Scan),
         2 => Just(Act::Read),
         2 => (1u64..4000).prop_map(Act::Wait),
         1 => Just(Act::Stall),
@@ -174,7 +179,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     prop::collection::vec(act, 1..60)
 }
 
-/// What all runs share.
+/// The values that all runs share.
 struct Fixed {
     kept: Kept,
     size: BatchSize,
@@ -191,8 +196,8 @@ impl Fixed {
         let copies = Arc::new(Copies::new(state));
         let views: &'static (View, View) = Box::leak(Box::new((View::new(&copies, false), View::new(&copies, true))));
         let Fixed { size, pool, origin, timeout, .. } = self;
-        let reader = Reader { size, origin, pool, receiver: &self.kept, timeout: *timeout };
-        Follower::new(reader, &views.0, &views.1, self.most_open)
+        let context = ReadContext { size, origin, pool, receiver: &self.kept, timeout: *timeout };
+        Follower::new(context, &views.0, &views.1, self.most_open)
     }
 }
 
@@ -202,16 +207,16 @@ struct World {
     follower: Follower<'static, Handle>,
     now: Duration,
     next: usize,
-    /// Files to whose last line something can be added, and the beginning of that line.
+    /// Files whose last line is unfinished, and the beginning of that line.
     open: BTreeMap<usize, String>,
     /// Files that were renamed or deleted while they were followed.
     late: Vec<usize>,
     written: Vec<String>,
-    /// Files that were changed, and of which no event has told yet.
+    /// Files that were changed, and for which no event has come yet.
     changed: Vec<usize>,
 }
 
-/// Opens what the name leads to, if that is the file that is meant.
+/// Opens the file with the name, if it is the expected file.
 fn opener(disk: &Rc<RefCell<Disk>>) -> impl FnMut(&Found) -> io::Result<Option<Handle>> + use<> {
     let disk = Rc::clone(disk);
     move |found: &Found| {
@@ -224,9 +229,9 @@ fn opener(disk: &Rc<RefCell<Disk>>) -> impl FnMut(&Found) -> io::Result<Option<H
 }
 
 impl World {
-    fn look(&mut self) {
+    fn scan(&mut self) {
         let found = self.disk.borrow().found();
-        let failures = self.follower.look(&found, self.now, &mut opener(&self.disk));
+        let failures = self.follower.apply_scan(&found, self.now, &mut opener(&self.disk));
         assert!(failures.is_empty());
         self.read();
     }
@@ -237,19 +242,19 @@ impl World {
         self.follower.end(false).unwrap();
         state.restart();
         self.follower = self.fixed.follower();
-        self.look();
+        self.scan();
     }
 
-    /// Reads all there is. Deleted files are closed after a time, and leave room for others.
+    /// Reads everything. Deleted files are closed after a time, and make room for others.
     fn settle(&mut self) {
         self.go_on();
-        self.look();
+        self.scan();
         let mut rounds = 0;
         while self.is_full() {
             rounds += 1;
             assert!(rounds < 1_000, "files wait for ever to be opened");
             self.now += Duration::from_secs(400);
-            self.look();
+            self.scan();
         }
     }
 
@@ -278,13 +283,13 @@ impl World {
                 break;
             }
         }
-        if self.follower.needs_look() {
-            return self.look();
+        if self.follower.needs_scan() {
+            return self.scan();
         }
         assert!(self.follower.wake(self.now, &mut |_| ()).unwrap());
     }
 
-    /// Adds to a file: the rest of a line if it has a half, or a line, or a half.
+    /// Writes to a file: the rest of a line if it has half a line, or a whole line, or half a line.
     fn write(&mut self, file: usize, whole: bool) {
         self.changed.push(file);
         let mut disk = self.disk.borrow_mut();
@@ -307,7 +312,7 @@ impl World {
         }
     }
 
-    /// A half line to which nothing can be added any more is a line.
+    /// Half a line that can get no rest counts as a line.
     fn close(&mut self, file: usize) {
         self.written.extend(self.open.remove(&file));
     }
@@ -333,7 +338,7 @@ impl World {
             }
             Act::Delete(at) => {
                 let Some(file) = file(&log(at)) else { return };
-                // What nobody has seen is lost with it.
+                // Bytes that were not read before the deletion are lost.
                 self.settle();
                 self.disk.borrow_mut().remove(&log(at));
                 self.follower.gone(FileId { device: 1, inode: file as u64 });
@@ -360,7 +365,7 @@ impl World {
                 self.changed.push(file);
                 self.close(file);
             }
-            Act::Look => self.look(),
+            Act::Scan => self.scan(),
             Act::Read => self.read(),
             Act::Wait(time) => {
                 self.now += Duration::from_millis(*time);
@@ -377,7 +382,8 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(1), ..ProptestConfig::default() })]
 
-    /// Every byte of every line is delivered once: a line whole, or, where it was cut, in two parts that are said to be parts.
+    /// Every byte of every line is delivered once. A line is whole, or it is delivered in two parts that are marked as
+    /// parts.
     #[test]
     fn every_line_is_delivered_once_whatever_becomes_of_its_file(
         acts in acts(), lines in 1usize..5, bytes in 1usize..80, timeout in prop_oneof![1u64..4, Just(1_000_000)],
@@ -403,7 +409,7 @@ proptest! {
             written: Vec::new(),
             changed: Vec::new(),
         };
-        world.look();
+        world.scan();
         acts.iter().for_each(|act| world.act(act));
         world.settle();
         world.follower.end(true).unwrap();

@@ -1,0 +1,81 @@
+//! Dates as numbers and as ISO texts, in the proleptic Gregorian calendar, and the time now.
+//!
+//! The conversions are Howard Hinnant's `days_from_civil` and `civil_from_days`.
+
+/// The number of milliseconds in a day without leap seconds.
+pub const MS_PER_DAY: i64 = 86_400_000;
+
+/// The first millisecond of the year 0.
+pub(crate) const FIRST_MS: i64 = -719_528 * MS_PER_DAY;
+
+/// The last millisecond of the year 9999.
+pub(crate) const LAST_MS: i64 = 2_932_897 * MS_PER_DAY - 1;
+
+/// Returns the number of days from 1970-01-01 to the given date. `month` is 1–12; the day is not checked.
+#[inline]
+pub(crate) fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = i64::from((153 * ((month + 9) % 12) + 2) / 5 + day - 1);
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// Returns year, month (1–12) and day of the date that is `days` after 1970-01-01.
+#[inline]
+pub(crate) fn civil_from_days(days: i64) -> (i64, u32, u32) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097) as u32;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (i64::from(year_of_era) + era * 400 + i64::from(month <= 2), month, day)
+}
+
+pub(crate) fn is_leap(year: i64) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+}
+
+#[inline]
+pub(crate) fn days_in_month(year: i64, month: u32) -> u32 {
+    match month {
+        2 => 28 + u32::from(is_leap(year)),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Returns the time now, in milliseconds since 1970.
+pub fn now_ms() -> i64 {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Returns a date as 24 bytes: `2015-05-17T10:05:03.000Z`. A date outside of the years 0 to 9999 becomes the nearest
+/// date within them.
+#[inline]
+pub fn write_iso(date_ms: i64) -> [u8; 24] {
+    let date_ms = date_ms.clamp(FIRST_MS, LAST_MS);
+    let (year, month, day) = civil_from_days(date_ms.div_euclid(MS_PER_DAY));
+    let ms = date_ms.rem_euclid(MS_PER_DAY) as u32;
+    let seconds = ms / 1000;
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let mut pair = |at: usize, value: u32| {
+        text[at] = b'0' + (value / 10 % 10) as u8;
+        text[at + 1] = b'0' + (value % 10) as u8;
+    };
+    pair(0, year as u32 / 100);
+    pair(2, year as u32 % 100);
+    pair(5, month);
+    pair(8, day);
+    pair(11, seconds / 3600);
+    pair(14, seconds / 60 % 60);
+    pair(17, seconds % 60);
+    pair(20, ms % 1000 / 10);
+    text[22] = b'0' + (ms % 10) as u8;
+    text
+}

@@ -1,0 +1,163 @@
+//! Which parts of an address may be secret, and how an address is shown without them.
+
+use super::reference::is_reference;
+
+/// The text that replaces a secret.
+pub(super) const HIDDEN: &str = "***";
+
+/// Returns `address` with `***` in the place of everything that may be secret. It shows only the user, the hosts, the
+/// path, and options that are known to hold no secret; and each of them only if it looks as it should. A text that is
+/// not an address, such as a file name, is returned unchanged.
+pub fn masked(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else {
+        return match address.split_once(':') {
+            Some((scheme, _)) if is_word(scheme, "+-.") => format!("{scheme}:{HIDDEN}"),
+            None if !address.contains(['@', '?', '#', '%']) => address.to_owned(),
+            _ => HIDDEN.to_owned(),
+        };
+    };
+    if !is_word(scheme, "+-.") {
+        return HIDDEN.to_owned();
+    }
+    // A password may hold any character if its owner forgot to escape it. It is better to hide too much than too
+    // little.
+    let (login, rest) = match rest.rsplit_once('@') {
+        Some((login, rest)) => {
+            let (user, password) = login.split_once(':').map_or((login, ""), |(user, _)| (user, ":***"));
+            let user = if is_reference(user) || is_word(user, "-_.+%$") { user } else { HIDDEN };
+            (format!("{user}{password}@"), rest)
+        }
+        None => (String::new(), rest),
+    };
+    let (place, query) = match rest.split_once('?') {
+        Some((place, query)) => (place, Some(query)),
+        None => (rest, None),
+    };
+    if !is_hosts_and_path(place) {
+        return format!("{scheme}://{login}{HIDDEN}");
+    }
+    let Some(query) = query else { return format!("{scheme}://{login}{place}") };
+    let options = query.split('&').map(|option| match option.split_once('=') {
+        Some((name, value)) if is_public_option(name) && (is_reference(value) || is_word(value, "-_.+:,/%$")) => {
+            option.to_owned()
+        }
+        Some((name, _)) if is_word(name, "-_.") => format!("{name}={HIDDEN}"),
+        None if option.is_empty() => String::new(),
+        _ => HIDDEN.to_owned(),
+    });
+    format!("{scheme}://{login}{place}?{}", options.collect::<Vec<_>>().join("&"))
+}
+
+fn is_word(text: &str, others: &str) -> bool {
+    text.chars().all(|c| c.is_alphanumeric() || others.contains(c))
+}
+
+/// Returns whether `text` is a list of hosts with their ports, and optionally a path.
+pub(super) fn is_hosts_and_path(text: &str) -> bool {
+    let (hosts, path) = text.split_once('/').unwrap_or((text, ""));
+    let is_port =
+        |port: &str| port == "*" || ((1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_host = |host: &str| match host.strip_prefix('[') {
+        // An IPv6 address stands in brackets.
+        Some(host) => host.split_once(']').is_some_and(|(address, port)| {
+            is_word(address, ":.%") && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+        }),
+        None => {
+            let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
+            is_word(name, "-_.%*$;") && port.is_none_or(is_port)
+        }
+    };
+    hosts.split(',').all(is_host) && is_word(path, "-_./$%")
+}
+
+/// Returns whether the option `name` of an address holds no secret.
+pub(super) fn is_public_option(name: &str) -> bool {
+    const PUBLIC: [&str; 34] = [
+        "w",
+        "j",
+        "journal",
+        "wtimeoutms",
+        "table",
+        "ssl",
+        "tls",
+        "tlsinsecure",
+        "tlsallowinvalidcertificates",
+        "tlsallowinvalidhostnames",
+        "tlscafile",
+        "tlscertificatekeyfile",
+        "replicaset",
+        "authsource",
+        "authmechanism",
+        "appname",
+        "retrywrites",
+        "retryreads",
+        "readpreference",
+        "readconcernlevel",
+        "maxpoolsize",
+        "minpoolsize",
+        "maxidletimems",
+        "connecttimeoutms",
+        "sockettimeoutms",
+        "serverselectiontimeoutms",
+        "heartbeatfrequencyms",
+        "localthresholdms",
+        "directconnection",
+        "loadbalanced",
+        "compressors",
+        "zlibcompressionlevel",
+        "srvservicename",
+        "group",
+    ];
+    PUBLIC.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// Returns whether `text` names a sink that is a file.
+pub(super) fn is_file(text: &str) -> bool {
+    ["ndjson:", "sqlite:", "null:"].iter().any(|scheme| text.starts_with(scheme)) && !text.contains("://")
+}
+
+/// Returns whether `text` begins like the address of a server.
+pub(super) fn is_address(text: &str) -> bool {
+    let (scheme, rest) = text.split_once(':').unwrap_or_default();
+    let is_scheme = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let is_known = ["mongodb", "kafka", "elasticsearch"].iter().any(|known| scheme.starts_with(known));
+    !scheme.is_empty() && is_scheme && (rest.starts_with("//") || is_known)
+}
+
+/// Returns whether `text` is an address of a kind that has no password.
+pub(super) fn has_no_secret(text: &str) -> bool {
+    let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+    ["syslog+udp", "syslog+tcp", "syslog+tls", "ipc", "tcp", "pull+ipc", "pull+tcp"].contains(&scheme)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_shows_what_cannot_be_a_secret_and_nothing_else() {
+        for (address, shown) in [
+            ("mongodb://joe:hush@h:1,i:2/d.c", "mongodb://joe:***@h:1,i:2/d.c"),
+            ("mongodb://joe@h/d.c", "mongodb://joe@h/d.c"),
+            ("mongodb://joe:${file:/a/b}@h/d.c?w=1", "mongodb://joe:***@h/d.c?w=1"),
+            ("mongodb://${NAME}:x@[::1]:27017/d.c", "mongodb://${NAME}:***@[::1]:27017/d.c"),
+            ("mongodb://joe:hu@sh/x?y#%z a@h/d.c", "mongodb://joe:***@h/d.c"),
+            ("mongodb://joe:hush", "mongodb://***"),
+            ("mongodb://joe:hush@", "mongodb://joe:***@"),
+            ("mongodb://joe:hush@/d.c", "mongodb://joe:***@/d.c"),
+            ("mongodb://joe:hush/d.c", "mongodb://***"),
+            ("mongodb://h/d.c#hush", "mongodb://***"),
+            ("mongodb://h/d.c?password=hush&w=majority&hush", "mongodb://h/d.c?password=***&w=majority&***"),
+            ("mongodb://h/d.c?w=1#hush", "mongodb://h/d.c?w=***"),
+            ("mongodb:joe:hush@h", "mongodb:***"),
+            ("joe:hush@h", "joe:***"),
+            ("hush@h", "***"),
+            ("x?password=hush", "***"),
+            ("out.json", "out.json"),
+            ("tcp://*:7700", "tcp://*:7700"),
+            ("ipc:///tmp/logator", "ipc:///tmp/logator"),
+        ] {
+            assert_eq!(masked(address), shown, "{address}");
+        }
+    }
+}

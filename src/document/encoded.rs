@@ -1,0 +1,116 @@
+//! [`Documents`]: the encoded documents of one batch.
+
+use super::id::DocumentId;
+
+/// The encoding of documents. Each sink asks for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// One JSON object per document, each followed by a newline.
+    Json,
+    /// BSON documents, one directly after the other.
+    Bson,
+}
+
+/// The encoded documents of one batch.
+///
+/// A newline follows each JSON document, so that [`bytes`](Documents::bytes) can be written to a file as it is. BSON
+/// documents follow each other directly.
+#[derive(Debug)]
+pub struct Documents {
+    encoding: Encoding,
+    bytes: Vec<u8>,
+    /// One entry per document.
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    start: usize,
+    end: usize,
+    line: u32,
+    id: DocumentId,
+}
+
+/// One encoded document of a batch.
+#[derive(Debug, Clone, Copy)]
+pub struct EncodedDocument<'a> {
+    /// The `_id` of the document.
+    pub id: DocumentId,
+    /// The index of the line in the batch.
+    pub line: u32,
+    /// The encoded bytes. A JSON document has no newline here.
+    pub bytes: &'a [u8],
+}
+
+impl Documents {
+    /// Returns an empty buffer for documents of `encoding`.
+    pub fn new(encoding: Encoding) -> Self {
+        Documents { encoding, bytes: Vec::new(), entries: Vec::new() }
+    }
+
+    /// Returns the encoding of the documents.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// Removes all documents and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.entries.clear();
+    }
+
+    /// Returns the number of documents.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Returns whether there are no documents.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Returns all documents as they are written to a file (JSON) or sent one after the other (BSON).
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Returns the document at `index`.
+    pub fn get(&self, index: usize) -> EncodedDocument<'_> {
+        let entry = &self.entries[index];
+        EncodedDocument { id: entry.id, line: entry.line, bytes: &self.bytes[entry.start..entry.end] }
+    }
+
+    /// Iterates over the documents in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = EncodedDocument<'_>> {
+        (0..self.len()).map(|index| self.get(index))
+    }
+
+    /// Returns a copy of the documents at `indexes`, in that order.
+    pub fn only(&self, indexes: &[usize]) -> Documents {
+        let mut documents = Documents::new(self.encoding);
+        for EncodedDocument { id, line, bytes } in indexes.iter().map(|&index| self.get(index)) {
+            documents.push(line, id, |out| {
+                out.extend_from_slice(bytes);
+                true
+            });
+        }
+        documents
+    }
+
+    /// Adds a document. `write` appends its bytes to the buffer. If `write` returns `false`, its bytes are removed
+    /// again.
+    #[inline]
+    pub fn push(&mut self, line: u32, id: DocumentId, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+        let start = self.bytes.len();
+        if !write(&mut self.bytes) {
+            self.bytes.truncate(start);
+            return false;
+        }
+        let end = self.bytes.len();
+        if self.encoding == Encoding::Json {
+            self.bytes.push(b'\n');
+        }
+        self.entries.push(Entry { start, end, line, id });
+        true
+    }
+}

@@ -1,0 +1,415 @@
+//! The loop that follows files, in one thread.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Scope;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::arrivals::Arrivals;
+use super::copies::{Copies, View};
+use super::file_table::{FileId, Found};
+use super::follower::Follower;
+use super::losses::{self, Lost};
+use super::options::FollowOptions;
+use super::outbox::{EndOnDrop, Outbox};
+use super::tail::ReadContext;
+use super::unpack::{Unpacker, Until};
+use super::watch::{Event, Watcher};
+use crate::core::error::{Error, Result};
+use crate::core::stop::Stop;
+use crate::observe::receipt::grouped;
+use crate::source::block_pool::BlockPool;
+use crate::source::inputs::{self, Followed, Input};
+use crate::source::live::Live;
+use crate::source::options::ReadOptions;
+use crate::source::outcome::ReadOutcome;
+use crate::source::progress::Progress;
+use crate::source::receiver::BatchReceiver;
+use crate::source::say::Say;
+
+/// Data that arrives within this time is read together, so that a writer of single lines does not make a batch of each
+/// line.
+const GATHER_TIME: Duration = Duration::from_millis(20);
+
+/// How often names and sizes are checked where there are no events: the first time after new data came, the second time
+/// otherwise.
+const POLL_INTERVALS: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
+
+/// How often names and sizes are checked although there are events.
+const RECHECK: Duration = Duration::from_secs(10);
+
+/// After a scan, the loop waits this many times the duration of the scan. Scans take only a small part of the time.
+const SCAN_SHARE: u32 = 200;
+
+/// Follows files until `live` is told to stop, or until the receiver wants no more.
+pub(in crate::source) fn follow(
+    followed: &Followed,
+    options: &ReadOptions,
+    pool: &Arc<BlockPool>,
+    receiver: &dyn BatchReceiver,
+    progress: &Progress,
+) -> ReadOutcome {
+    let (Some(live), Some(follow)) = (&options.live, &options.follow) else {
+        return Error::internal("following files needs a way to stop").into();
+    };
+    let _entered = live.enter();
+    let outbox = match Outbox::new(receiver) {
+        Ok(outbox) => outbox,
+        Err(error) => return error.into(),
+    };
+    let copies = Arc::new(Copies::new(options.memory.clone()));
+    let (uncompared, compared) = (View::new(&copies, false), View::new(&copies, true));
+    let context =
+        ReadContext { size: &options.size, origin: &options.origin, pool, receiver: &outbox, timeout: follow.timeout };
+    let errors = Mutex::new(Vec::new());
+    let until = Until { receiver, stop: &live.stop };
+    let options_of_copies = ReadOptions { memory: Some(Arc::new(compared.clone())), ..options.clone() };
+    let most_open = descriptors();
+    let for_copies = most_open.div_ceil(4);
+    let unpacker = Unpacker::new(options_of_copies, pool, &until, progress, &errors, &follow.say, for_copies);
+    let mut follow_loop = FollowLoop {
+        followed,
+        live,
+        say: &follow.say,
+        starting: Some(follow),
+        outbox: &outbox,
+        follower: Follower::new(context, &uncompared, &compared, most_open - for_copies),
+        watcher: Watcher::new(follow.poll, &follow.say),
+        arrivals: Arrivals::default(),
+        lost: Lost::default(),
+        started: Instant::now(),
+        own: HashSet::new(),
+        targets: BTreeSet::new(),
+        patterns: followed.names.iter().filter_map(|name| glob::Pattern::new(name).ok()).collect(),
+        said: HashSet::new(),
+        next_scan: Duration::ZERO,
+    };
+    let ended = std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().name("hand-on".into());
+        if let Err(error) = builder.spawn_scoped(scope, || outbox.hand_on()) {
+            return Err(Error::system("the thread that follows files cannot be started").because(error));
+        }
+        let _ending = EndOnDrop(&outbox);
+        let ended = follow_loop.run(scope, &unpacker, progress).and_then(|()| follow_loop.read_remainder(progress));
+        // With a state directory, the next run reads an unfinished line when it is whole. Without one, no later run
+        // knows about the line, so it is delivered now.
+        ended.and_then(|()| follow_loop.follower.end(options.memory.is_none()))
+    });
+    let mut unread = follow_loop.follower.unread();
+    unread.extend(unpacker.unread());
+    let lost = std::mem::take(&mut follow_loop.lost);
+    drop((follow_loop, unpacker));
+    let mut errors = errors.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (failure, left) = outbox.into_rest();
+    errors.extend(ended.err());
+    errors.extend(failure);
+    errors.extend(lost.sentence().map(Error::input));
+    ReadOutcome { errors, unread: losses::with_left(unread, left), ..ReadOutcome::default() }
+}
+
+/// The most files that may be open at the same time. The other file descriptors of the process are for sinks, sockets
+/// and journals.
+fn descriptors() -> usize {
+    use nix::sys::resource::{Resource, getrlimit};
+    let most = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(most, _)| usize::try_from(most).unwrap_or(usize::MAX));
+    let open = std::fs::read_dir("/proc/self/fd").map_or(16, Iterator::count);
+    most.saturating_sub(open).saturating_sub((most / 4).clamp(16, 256)).max(4)
+}
+
+struct FollowLoop<'a> {
+    followed: &'a Followed,
+    live: &'a Live,
+    say: &'a Say,
+    /// Set until everything found is watched.
+    starting: Option<&'a FollowOptions>,
+    outbox: &'a Outbox<'a>,
+    follower: Follower<'a, File>,
+    watcher: Watcher,
+    /// Detects files that appeared and vanished between two scans.
+    arrivals: Arrivals,
+    /// Files that are gone, and of which some bytes were not read.
+    lost: Lost,
+    started: Instant,
+    /// The job's own files among the files that were found. They are not read.
+    own: HashSet<FileId>,
+    /// The paths to which links led at the last scan.
+    targets: BTreeSet<PathBuf>,
+    patterns: Vec<glob::Pattern>,
+    /// The sentences that were said. Each is said once.
+    said: HashSet<String>,
+    next_scan: Duration,
+}
+
+impl<'a> FollowLoop<'a> {
+    fn run<'scope, 'env: 'scope>(
+        &mut self,
+        scope: &'scope Scope<'scope, 'env>,
+        unpacker: &'env Unpacker<'env>,
+        progress: &Progress,
+    ) -> Result<()> {
+        let stop = self.live.stop.clone();
+        loop {
+            let now = self.started.elapsed();
+            if self.next_scan <= now {
+                self.scan();
+            }
+            // A scan that has found new directories to watch asks for another scan at once.
+            if self.next_scan > self.started.elapsed()
+                && let Some(follow) = self.starting.take()
+            {
+                follow.tell_that_it_watches();
+            }
+            let mut failed = |error: Error| unpacker.fail(error);
+            let mut counted = |bytes: u64| {
+                progress.read.fetch_add(bytes, Ordering::Relaxed);
+            };
+            let (own, watcher, say) = (&self.own, &mut self.watcher, self.say);
+            let mut open = |found: &Found| open_file(found, own, watcher, say);
+            let failures = self.follower.open_waiting(now, &mut open);
+            let wanted = self.follower.read(now, &mut open, &mut failed, &mut counted)?;
+            self.say_failures(failures);
+            self.say_closed();
+            self.note_lost();
+            if !wanted || self.outbox.is_unwanted() {
+                return Ok(());
+            }
+            if self.follower.needs_scan() {
+                self.next_scan = now;
+            }
+            let watcher = &mut self.watcher;
+            if !self.follower.wake(now, &mut |id| watcher.leave_file(id))? || stop.is_requested() {
+                return Ok(());
+            }
+            unpacker.take(scope, self.follower.unpack(now, age));
+            self.wait(&stop);
+            self.take_events();
+        }
+    }
+
+    /// Reads the rest of the files that have no name any more, because no later run can find them.
+    fn read_remainder(&mut self, progress: &Progress) -> Result<()> {
+        self.take_events();
+        self.scan();
+        let mut counted = |bytes: u64| {
+            progress.read.fetch_add(bytes, Ordering::Relaxed);
+        };
+        let mut remainder = self.follower.remainder();
+        while !self.outbox.is_unwanted() && self.follower.read_remainder(&mut remainder, &mut counted)? {
+            if remainder.is_empty() {
+                break;
+            }
+            if !self.outbox.has_room() {
+                Watcher::pause(self.outbox.room(), RECHECK);
+            }
+        }
+        self.follower.give_up(remainder);
+        self.note_lost();
+        Ok(())
+    }
+
+    fn wait(&mut self, stop: &Stop) {
+        // While the queue is full, reading pauses and watching goes on.
+        let has_room = self.outbox.has_room();
+        let is_behind = self.follower.is_behind();
+        if self.follower.may_open_more() || (is_behind && has_room) {
+            return;
+        }
+        if self.follower.has_read_bytes() && !is_behind {
+            Watcher::pause(stop.as_fd(), GATHER_TIME);
+            if self.watcher.polls() {
+                self.next_scan = self.next_scan.min(self.started.elapsed() + POLL_INTERVALS[0]);
+            }
+        }
+        let next = self.follower.deadline().map_or(self.next_scan, |at| at.min(self.next_scan));
+        self.watcher.wait(stop.as_fd(), self.outbox.room(), Some(next.saturating_sub(self.started.elapsed())));
+    }
+
+    fn take_events(&mut self) {
+        let events = self.watcher.events();
+        // The written names are read after the events. A write before the removal of a name is then among them.
+        self.arrivals.written(self.watcher.written());
+        for event in events {
+            let scan = match event {
+                Event::Wrote(id) => {
+                    self.follower.written(id);
+                    false
+                }
+                Event::Touched(id) => {
+                    self.follower.mark(id);
+                    false
+                }
+                Event::Gone(id) => {
+                    self.follower.gone(id);
+                    true
+                }
+                Event::Moved => true,
+                Event::Name(path, change) => {
+                    let concerns = self.concerns(&path);
+                    if let Some(change) = change {
+                        // For files in the current directory, events report `./NAME`.
+                        let bare = path.strip_prefix(".").unwrap_or(&path);
+                        let files = self.follower.files();
+                        let is_known = files.is_name(&path) || files.is_name(bare);
+                        self.arrivals.take(&path, change, is_known, concerns);
+                    }
+                    concerns
+                }
+                Event::Lost => {
+                    self.warn_once("inotify lost events: all followed files are checked".to_owned());
+                    self.follower.mark_all();
+                    true
+                }
+            };
+            if scan {
+                self.next_scan = Duration::ZERO;
+            }
+        }
+    }
+
+    /// Whether an event about `path` can matter.
+    fn concerns(&self, path: &Path) -> bool {
+        if self.follower.files().is_name(path) {
+            return true;
+        }
+        let named = |name: &String| {
+            let name = Path::new(name);
+            path.starts_with(name) || name == path || Path::new(".").join(name) == path
+        };
+        let bare = path.strip_prefix(".").unwrap_or(path);
+        let meant = self.followed.names.iter().any(named)
+            || self.patterns.iter().any(|pattern| pattern.matches_path(path) || pattern.matches_path(bare))
+            // The path may be a directory that the glob matches.
+            || path.is_dir();
+        self.targets.contains(path) || meant && self.followed.own.look_again().of_path(path).is_none()
+    }
+
+    /// Scans all names.
+    fn scan(&mut self) {
+        let began = self.started.elapsed();
+        let inputs = inputs::find_again(&self.followed.names);
+        let warnings = inputs.errors.iter().map(Error::to_string).chain(inputs.warnings);
+        warnings.for_each(|sentence| self.warn_once(sentence));
+        if self.next_scan.is_zero() && self.follower.files().is_unopened() {
+            self.say_missing_names();
+        }
+        // A link may lead to another file without a change of the link itself.
+        let led_to = inputs.targets.iter().filter_map(|target| target.parent().map(Path::to_owned));
+        let directories: BTreeSet<PathBuf> = inputs.directories.into_iter().chain(led_to).collect();
+        let new = self.watcher.watch_directories(directories, self.say);
+        self.targets = inputs.targets;
+        let found: Vec<Found> = inputs.inputs.iter().filter_map(found).collect();
+        let own = self.new_own_files(&found);
+        // A file that waits for a file descriptor is opened after a later scan, so its entry is kept.
+        self.own.retain(|id| self.follower.files().knows(*id));
+        self.own.extend(own);
+        let failures = {
+            let (own, watcher, say) = (&self.own, &mut self.watcher, self.say);
+            let mut open = |found: &Found| open_file(found, own, watcher, say);
+            self.follower.apply_scan(&found, began, &mut open)
+        };
+        self.say_failures(failures);
+        self.arrivals.scanned(|path| path.symlink_metadata().is_ok());
+        let now = self.started.elapsed();
+        let pause = if self.watcher.polls() { POLL_INTERVALS[1] } else { RECHECK };
+        // In a new directory, files may have changed before the watch began, so it is looked at once more.
+        self.next_scan = if new { now } else { now + pause.max((now - began) * SCAN_SHARE) };
+    }
+
+    /// Says which files could not be opened, in one sentence.
+    fn say_failures(&mut self, failures: Vec<(PathBuf, io::Error)>) {
+        let Some((path, error)) = failures.first() else { return };
+        let more = match failures.len() - 1 {
+            0 => "it is tried again".to_owned(),
+            more => format!("and {} more files; they are tried again", grouped(more as u64)),
+        };
+        self.warn_once(format!("{}: cannot be opened: {error}; {more}", path.display()));
+    }
+
+    /// Says, once, that there are more files than file descriptors.
+    fn say_closed(&mut self) {
+        if self.follower.closed() > 0 {
+            self.warn_once(
+                "there are more files to follow than this process may open (ulimit -n, or LimitNOFILE= of systemd): quiet files \
+                 are closed, and opened again when they change"
+                    .to_owned(),
+            );
+        }
+    }
+
+    /// Records the files that are gone and were not read to their end. The user is told at once, because the job may
+    /// run for a long time.
+    fn note_lost(&mut self) {
+        let mut lost = Lost::default();
+        self.follower.take_lost().into_iter().chain(self.arrivals.take_lost()).for_each(|path| lost.add(path));
+        if let Some(sentence) = lost.sentence() {
+            self.say.warn(sentence);
+        }
+        self.lost.join(lost);
+    }
+
+    /// The job's own files among the files that are not known yet.
+    fn new_own_files(&self, found: &[Found]) -> HashSet<FileId> {
+        let own = self.followed.own.look_again();
+        let is_new = |found: &&Found| !self.follower.files().knows(found.id);
+        let is_own = |found: &&Found| own.of(&found.path, Some((found.id.device, found.id.inode))).is_some();
+        found.iter().filter(is_new).filter(is_own).map(|found| found.id).collect()
+    }
+
+    /// Names the paths that do not exist yet. This is not an error, but the user may have made a mistake.
+    fn say_missing_names(&mut self) {
+        for name in &self.followed.names {
+            let glob = name.contains(['*', '?', '[']) && !Path::new(name).exists();
+            let there = match glob {
+                true => glob::glob(name).is_ok_and(|mut paths| paths.next().is_some()),
+                false => Path::new(name).exists(),
+            };
+            if !there {
+                let what = if glob { "no file matches yet" } else { "not there yet" };
+                self.say.say(format!("{name}: {what}; it is read when it appears"));
+            }
+        }
+    }
+
+    /// Warns the user, once for each sentence.
+    fn warn_once(&mut self, sentence: String) {
+        if self.said.len() < 1000 && self.said.insert(sentence.clone()) {
+            self.say.warn(sentence);
+        }
+    }
+}
+
+/// Opens a file and watches it. Returns `None` if it is one of the job's own files.
+fn open_file(found: &Found, own: &HashSet<FileId>, watcher: &mut Watcher, say: &Say) -> io::Result<Option<File>> {
+    if own.contains(&found.id) {
+        return Ok(None);
+    }
+    let file = File::open(&found.path)?;
+    let data = file.metadata()?;
+    if (FileId { device: data.dev(), inode: data.ino() }) != found.id {
+        // The name now leads to another file, which the next scan finds.
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    watcher.watch_file(found.id, &file, &found.path, say);
+    Ok(Some(file))
+}
+
+/// The file of an input, if it is a regular file.
+fn found(input: &Input) -> Option<Found> {
+    let Input::File(path) = input else { return None };
+    let data = path.metadata().ok().filter(|data| data.is_file())?;
+    let id = FileId { device: data.dev(), inode: data.ino() };
+    let modified = data.mtime().saturating_mul(1_000_000_000).saturating_add(data.mtime_nsec());
+    Some(Found { path: path.clone(), id, size: data.len(), modified })
+}
+
+/// How long ago `time` was. `time` is in nanoseconds since 1970.
+fn age(time: i64) -> Duration {
+    let time = Duration::from_nanos(u64::try_from(time).unwrap_or_default());
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(time)
+}

@@ -1,0 +1,92 @@
+//! Does the work that depends on time: lines without a line end, finished files, compressed files.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::state::{Compressed, Follower};
+use crate::core::error::Result;
+use crate::source::follow::file_table::{FileId, Nameless, closing_delay};
+use crate::source::follow::tail::{OpenFile, TurnResult};
+
+/// How long a compressed file must not change before it is read. Until then its writer may not have finished.
+pub const SETTLED: Duration = Duration::from_secs(5);
+
+/// How long to wait before a file without a file descriptor is tried again.
+const POSTPONED: Duration = Duration::from_millis(250);
+
+impl<S: OpenFile> Follower<'_, S> {
+    /// Does the work whose time has come, and closes finished files. Returns `false` if the receiver wants no more.
+    ///
+    /// # Errors
+    /// The errors of the receiver.
+    pub fn wake(&mut self, now: Duration, closed: &mut dyn FnMut(FileId)) -> Result<bool> {
+        for followed in self.tails.values_mut() {
+            if followed.tail.deadline(&self.context).is_some_and(|at| at <= now)
+                && followed.tail.wake(&self.context, now)? == TurnResult::Unwanted
+            {
+                return Ok(false);
+            }
+        }
+        for id in std::mem::take(&mut self.ended) {
+            if let Some(followed) = self.tails.get_mut(&id) {
+                followed.tail.end(&self.context, true)?;
+                closed(id);
+                self.remove(id);
+                self.files.forget(id);
+            }
+        }
+        for (id, at) in self.closing() {
+            let Some(followed) = self.tails.get_mut(&id).filter(|_| at <= now) else { continue };
+            let read = followed.tail.bytes_read();
+            let is_read = |source: &S| source.status().is_ok_and(|(size, _)| size == read);
+            if followed.tail.source().is_none_or(is_read) {
+                followed.tail.end(&self.context, true)?;
+                closed(id);
+                self.remove(id);
+                self.files.forget(id);
+            } else {
+                self.mark(id);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The files without a name, and the time at which each counts as finished.
+    fn closing(&self) -> Vec<(FileId, Duration)> {
+        let at = |file: Nameless| {
+            let tail = &self.tails.get(&file.id).filter(|_| !self.is_dirty.contains(&file.id))?.tail;
+            let deleted = tail.source().is_some_and(|source| source.status().is_ok_and(|(_, deleted)| deleted));
+            Some((file.id, file.since.max(tail.last_growth()) + closing_delay(deleted, file.replaced)))
+        };
+        self.files.nameless().filter_map(at).collect()
+    }
+
+    /// The time at which there is work even if no event comes.
+    pub fn deadline(&self) -> Option<Duration> {
+        let tails = self.tails.values().filter_map(|followed| followed.tail.deadline(&self.context));
+        let closing = self.closing().into_iter().map(|(_, at)| at);
+        let compressed = self
+            .compressed
+            .values()
+            .filter(|compressed| !compressed.given)
+            .map(|compressed| compressed.since + SETTLED);
+        let postponed = (!self.postponed.is_empty()).then(|| self.read_at + POSTPONED);
+        tails.chain(closing).chain(compressed).chain(postponed).min()
+    }
+
+    /// The compressed files that must be read now. Each is returned once, and is open if there was a file descriptor
+    /// for it. `age` returns how long ago a time was, in nanoseconds since 1970.
+    pub fn unpack(&mut self, now: Duration, age: impl Fn(i64) -> Duration) -> Vec<(PathBuf, Option<S>)> {
+        let is_ready = |compressed: &&mut Compressed<S>| {
+            !compressed.given && (compressed.since + SETTLED <= now || age(compressed.stamp.1) >= SETTLED)
+        };
+        let ready = self.compressed.values_mut().filter(is_ready).map(|compressed| {
+            compressed.given = true;
+            (compressed.path.clone(), compressed.source.take())
+        });
+        let mut ready: Vec<_> = ready.collect();
+        self.open -= ready.iter().filter(|(_, source)| source.is_some()).count();
+        ready.sort_by(|(one, _), (other, _)| one.cmp(other));
+        ready
+    }
+}

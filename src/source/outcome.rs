@@ -1,0 +1,54 @@
+//! The result of reading: errors, and inputs that were not read to their end.
+
+use crate::core::error::Error;
+use crate::observe::receipt::{StoppedInput, UnreadFile, grouped};
+
+/// The result of reading all inputs.
+#[derive(Debug, Default)]
+pub struct ReadOutcome {
+    /// Errors of inputs that could not be read.
+    pub errors: Vec<Error>,
+    /// Inputs that have an end and were not read to it, because the receiver wanted no more.
+    pub stopped: Vec<StoppedInput>,
+    /// Followed files that held more bytes than were read when the job ended.
+    pub unread: Vec<UnreadFile>,
+}
+
+impl ReadOutcome {
+    /// Adds the result of another input.
+    pub fn add(&mut self, other: ReadOutcome) {
+        self.errors.extend(other.errors);
+        self.stopped.extend(other.stopped);
+        self.unread.extend(other.unread);
+    }
+
+    /// A sentence about the inputs that were not read to their end. `None` if there are none.
+    pub fn stopped_sentence(&self) -> Option<Error> {
+        let first = self.stopped.first()?;
+        let place = first.offset.map(|offset| format!(" at byte {} of its content", grouped(offset)));
+        let name = format!("{}: stopped{}", first.name, place.unwrap_or_default());
+        Some(Error::input(match self.stopped.len() {
+            1 => format!("{name}; the rest of the input was not read"),
+            more => format!("{name}; {} inputs were not read to their end", grouped(more as u64)),
+        }))
+    }
+
+    /// Whether every input that has an end was read to it.
+    pub fn is_complete(&self) -> bool {
+        self.errors.is_empty() && self.stopped.is_empty()
+    }
+}
+
+impl From<Error> for ReadOutcome {
+    fn from(error: Error) -> ReadOutcome {
+        ReadOutcome { errors: vec![error], ..ReadOutcome::default() }
+    }
+}
+
+/// How the reading of one input ended.
+pub(super) enum InputEnd {
+    /// At its end, or at a place after which all lines are settled.
+    Complete,
+    /// Before its end, at this offset in its content.
+    Stopped(u64),
+}

@@ -1,0 +1,186 @@
+//! Reads one file or pipe to its end.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::batching_delay::{self, BatchingDelay};
+use super::block_pool::BlockPool;
+use super::cutter::Cutter;
+use super::decompress::{self, Compression, MAGIC_BYTES, Tracked};
+use super::inputs::Input;
+use super::journald_export::{self, ExportReader};
+use super::options::ReadOptions;
+use super::outcome::InputEnd;
+use super::progress::Progress;
+use super::reader::{BatchReader, End};
+use super::receiver::BatchReceiver;
+use super::resume::Resuming;
+use crate::core::batch::Origin;
+use crate::core::error::{Error, Result};
+use crate::state::Stamp;
+
+/// The size of the buffer for compressed bytes.
+const FILE_BUFFER: usize = 128 << 10;
+
+/// The longest time that lines of a live input are held back while it is unknown whether they are settled.
+const MAX_HOLD: Duration = Duration::from_secs(1);
+
+/// If a file changed less than this time before its end was read, it may have changed once more without a new
+/// timestamp.
+const TIMESTAMP_DOUBT: Duration = Duration::from_secs(2);
+
+pub(super) fn read_file(
+    file: &File,
+    input: &Input,
+    name: &str,
+    options: &ReadOptions,
+    pool: &Arc<BlockPool>,
+    receiver: &dyn BatchReceiver,
+    progress: &Progress,
+) -> Result<InputEnd> {
+    log::debug!("{name}: reading begins");
+    // The bytes of this input alone, for messages. The shared progress adds up all inputs.
+    let consumed = Arc::new(AtomicU64::new(0));
+    // The file can be opened again by its name. Standard input has no stamp, because its start position is unknown.
+    let stamp = || file.metadata().ok().filter(|_| *input != Input::Stdin).and_then(|data| Stamp::of(&data));
+    let resuming = options.memory.as_deref().map(|memory| Resuming::new(receiver, memory, stamp()));
+    let receiver = resuming.as_ref().map_or(receiver, |resuming| resuming);
+    let mut raw = CountedFile { file, total: Arc::clone(&progress.read), resuming: None, held_since: None };
+    let magic = beginning(&mut raw).map_err(|error| Error::input(format!("{name}: cannot be read")).because(error))?;
+    let compression = Compression::of(&magic);
+    let is_export = magic == journald_export::MAGIC;
+    let live = compression == Compression::None && !file.metadata().is_ok_and(|data| data.is_file());
+    raw.resuming = resuming.as_ref().filter(|_| live);
+    let buffered = BufReader::with_capacity(FILE_BUFFER, std::io::Cursor::new(magic).chain(raw));
+    let tracked = Tracked::new(buffered, Arc::clone(&consumed));
+    let damaged = |error: std::io::Error, lines: u64, offset: u64| {
+        let at = consumed.load(Ordering::Relaxed);
+        let what = match compression {
+            Compression::None if is_export => "damaged journal export".to_owned(),
+            Compression::None => "cannot be read further".to_owned(),
+            _ if decompress::wants_too_much(&error) => format!(
+                "the {} data needs more than {} MiB of memory; decompress it with another program and pipe it in; stopped",
+                compression.name(),
+                decompress::MOST_MEMORY_MIB
+            ),
+            _ => format!("damaged {} data", compression.name()),
+        };
+        Error::input(format!(
+            "{name}: {what} at byte {at}; the {lines} lines before it (content bytes 0 to {offset}) were delivered, \
+             the rest was not"
+        ))
+        .because(error)
+    };
+    let mut content = match is_export {
+        true => Box::new(ExportReader::new(tracked)),
+        false => compression.reader(tracked).map_err(|error| damaged(error, 0, 0))?,
+    };
+    let patience = Cell::new(BatchingDelay::default());
+    let name = |beginning: &[u8]| Origin::new(options.origin.id(input, beginning), name.to_owned());
+    let cutter = Cutter { size: &options.size, pool, receiver, name: &name };
+    let reader = BatchReader { cutter, idle: &|| live && is_due(&patience, file.as_fd()) };
+    let end = reader.read(&mut content);
+    if let Some(resuming) = &resuming {
+        if !matches!(end, Ok(End::Stopped { .. })) {
+            resuming.deliver_held();
+        }
+        if let Some(failure) = resuming.failure() {
+            return Err(failure);
+        }
+        if matches!(end, Ok(End::Complete)) {
+            resuming.end(stamp().filter(|stamp| is_older_than(stamp, TIMESTAMP_DOUBT)));
+        }
+    }
+    match end? {
+        End::Complete => Ok(InputEnd::Complete),
+        End::Stopped { .. } if resuming.as_ref().is_some_and(Resuming::is_settled_whole) => Ok(InputEnd::Complete),
+        // Lines that are held back were not delivered either.
+        End::Stopped { offset } => {
+            Ok(InputEnd::Stopped(resuming.as_ref().and_then(Resuming::held_from).unwrap_or(offset)))
+        }
+        End::Damaged { error, lines, offset } => Err(damaged(error, lines, offset)),
+    }
+}
+
+/// Reads the first bytes of a stream, only as many as are needed to detect its format. A live input whose first line is
+/// short is not delayed.
+pub(super) fn beginning(input: &mut impl Read) -> std::io::Result<Vec<u8>> {
+    let mut magic = Vec::with_capacity(MAGIC_BYTES);
+    let mut byte = [0];
+    while (Compression::may_begin(&magic) && magic.len() < MAGIC_BYTES) || journald_export::may_begin(&magic) {
+        match input.read(&mut byte) {
+            Ok(0) => break,
+            Ok(_) => magic.push(byte[0]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(magic)
+}
+
+/// Whether the latest change of a file is longer ago than `age`.
+fn is_older_than(stamp: &Stamp, age: Duration) -> bool {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let latest = i128::from(stamp.modified.max(stamp.changed));
+    latest + (age.as_nanos() as i128) < now.as_nanos() as i128
+}
+
+/// Whether the waiting lines should be delivered: `fd` gives no more data for a moment, or the lines have waited for
+/// too long.
+fn is_due(patience: &Cell<BatchingDelay>, fd: BorrowedFd<'_>) -> bool {
+    let mut waited = patience.get();
+    waited.begin();
+    let is_due = waited.is_due() || is_quiet(fd, waited.left());
+    if is_due {
+        waited.reset();
+    }
+    patience.set(waited);
+    is_due
+}
+
+/// Whether `fd` gives no data for `time`.
+fn is_quiet(fd: BorrowedFd<'_>, time: Duration) -> bool {
+    use nix::poll::{PollFd, PollFlags, poll};
+    matches!(poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], batching_delay::timeout(Some(time))), Ok(0))
+}
+
+/// A file that adds the bytes read to a shared count.
+struct CountedFile<'a> {
+    file: &'a File,
+    total: Arc<AtomicU64>,
+    /// Set for a live input, whose lines must not be held back for long.
+    resuming: Option<&'a Resuming<'a>>,
+    held_since: Option<Instant>,
+}
+
+impl CountedFile<'_> {
+    /// Delivers the lines that were held back for too long. This is called before each read of a live input, because
+    /// the read may wait.
+    fn deliver_overdue(&mut self) -> std::io::Result<()> {
+        let Some(resuming) = self.resuming else { return Ok(()) };
+        if !resuming.holds() {
+            self.held_since = None;
+            return Ok(());
+        }
+        let left = MAX_HOLD.saturating_sub(self.held_since.get_or_insert_with(Instant::now).elapsed());
+        if left.is_zero() || is_quiet(self.file.as_fd(), left) {
+            resuming.deliver_held();
+            self.held_since = None;
+        }
+        if resuming.has_failed() { Err(std::io::Error::other("a line could not be set aside")) } else { Ok(()) }
+    }
+}
+
+impl Read for CountedFile<'_> {
+    fn read(&mut self, output: &mut [u8]) -> std::io::Result<usize> {
+        self.deliver_overdue()?;
+        let length = self.file.read(output)?;
+        self.total.fetch_add(length as u64, Ordering::Relaxed);
+        Ok(length)
+    }
+}

@@ -1,0 +1,79 @@
+//! The interface between readers and the code that takes their batches: [`BatchReceiver`], the limits of batches, and
+//! lines that are too long.
+
+use std::sync::Arc;
+
+use crate::core::batch::{BLOCK_BYTES, Batch, Origin};
+use crate::core::error::Result;
+use crate::state::extents::Extent;
+
+/// The limits of batches and lines.
+#[derive(Debug, Clone)]
+pub struct BatchSize {
+    /// The most lines in a batch.
+    pub lines: usize,
+    /// The most bytes in a batch. A batch of one line may be longer.
+    pub bytes: usize,
+    /// The longest line, in bytes without its end.
+    pub max_line: usize,
+}
+
+impl Default for BatchSize {
+    fn default() -> Self {
+        BatchSize { lines: 2000, bytes: BLOCK_BYTES, max_line: 1 << 20 }
+    }
+}
+
+/// A line that is longer than the limit. Only its beginning is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LongLine {
+    /// The source.
+    pub origin: Arc<Origin>,
+    /// The offset of the line in the decompressed content.
+    pub offset: u64,
+    /// Its first [`BatchSize::max_line`] bytes.
+    pub beginning: Vec<u8>,
+    /// Its length in bytes, without its end.
+    pub length: u64,
+    /// Its length in bytes, with its end.
+    pub length_with_end: u64,
+    /// XXH3-64 of the whole line without its end.
+    pub hash: u64,
+    /// The [checksum](crate::state::checksum) of the whole line with its end.
+    pub checksum: u64,
+    /// Whether the line has a newline. Only the last line of a content and a part of a line may lack it.
+    pub closed: bool,
+    /// Whether this is only a part of a line: its end had not been written yet, or its first part was delivered before.
+    pub partial: bool,
+}
+
+impl LongLine {
+    /// The extent that is settled together with the line.
+    pub fn extent(&self) -> Extent {
+        let LongLine { offset: start, length_with_end: length, checksum, closed, partial, .. } = *self;
+        Extent { start, length, checksum, closed, cut: partial && !closed }
+    }
+}
+
+/// The code that takes the batches of a reader.
+pub trait BatchReceiver: Sync {
+    /// Takes a batch, and waits for room if necessary. Returns `false` if no more batches are wanted.
+    fn batch(&self, batch: Batch) -> bool;
+
+    /// Whether more batches are wanted. Readers ask after each read, because a reader may deliver nothing for a long
+    /// time: for instance while it reads lines that an earlier run settled, or one line that is too long.
+    fn is_open(&self) -> bool {
+        true
+    }
+
+    /// Takes a line that is too long for a batch.
+    ///
+    /// # Errors
+    /// Fails when the line cannot be set aside durably.
+    fn long_line(&self, line: LongLine) -> Result<()>;
+
+    /// Whether the next batch is taken without waiting. A reader that has other work need not wait for room.
+    fn has_room(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,51 @@
+//! Detection of formats: finds the format of the lines of an input.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::core::batch::{Batch, Origin};
+use crate::core::lines;
+use crate::grok::{Format, Library};
+
+/// The maximum number of lines that detection examines.
+const SAMPLE: usize = 200;
+
+/// The maximum number of origins whose format is remembered. Beyond that, formats are detected anew.
+const MAX_REMEMBERED: usize = 100_000;
+
+/// The formats that were detected, by the ids of their origins. `None` means that no format fits.
+#[derive(Default)]
+pub(super) struct Detection {
+    detected: Mutex<HashMap<u64, Option<Format>>>,
+}
+
+impl Detection {
+    /// Returns the format of the lines of `origin`. The first call for an origin detects it from its lines in `batch`
+    /// and reports it to the user with `say`.
+    pub fn detect(&self, library: &Library, batch: &Batch, origin: &Origin, say: &dyn Fn(String)) -> Option<Format> {
+        let mut detected = self.detected.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(format) = detected.get(&origin.id) {
+            return format.clone();
+        }
+        let lines = lines::lines(&batch.data).enumerate();
+        let own = lines.filter_map(|(index, line)| {
+            let (origin_of_line, offset) = batch.position(index, line.start);
+            (origin_of_line.id == origin.id).then(|| lines::without_mark(line.bytes, offset))
+        });
+        let sample: Vec<&[u8]> = own.take(SAMPLE).collect();
+        let format = library.detect(&sample);
+        let Origin { id, name, .. } = origin;
+        say(match &format {
+            Some(format) => format!("{name}: format {}", format.name),
+            None => format!(
+                "{name}: no format fits; its lines are stored unparsed, as message (name one with --format, or give a \
+                 --pattern)"
+            ),
+        });
+        if detected.len() >= MAX_REMEMBERED {
+            detected.clear();
+        }
+        detected.insert(*id, format.clone());
+        format
+    }
+}

@@ -1,0 +1,92 @@
+//! [`Formats`]: the formats of a job and the state that all parsers of a process share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::detection::Detection;
+use crate::core::batch::{Batch, Origin};
+use crate::grok::{Format, Library, Parts, Pattern};
+use crate::observe::receipt::PatternCount;
+use crate::worker::pattern_counts::PatternCounters;
+
+/// The treatment of a line that matches no pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unmatched {
+    /// Store the line as `message`, with a tag.
+    #[default]
+    Keep,
+    /// Write the line to the dead letters.
+    DeadLetter,
+    /// Drop the line and count it as filtered.
+    Drop,
+}
+
+/// The state that all parsers of a process share: the formats, and the results of detection.
+pub struct Formats {
+    choice: Choice,
+    pub(super) library: Arc<Library>,
+    /// Patterns split into their parts, for the explanations in dead letters.
+    parts: Mutex<HashMap<String, Arc<Parts>>>,
+    pub(super) unmatched: Unmatched,
+    pub(super) sums: PatternCounters,
+    say: Box<dyn Fn(String) + Send + Sync>,
+}
+
+enum Choice {
+    /// Formats that the user named. They are tried in order.
+    Given(Vec<Format>),
+    /// A format per origin, detected from its first batch and then remembered.
+    Auto(Detection),
+}
+
+impl Formats {
+    /// Returns the shared state for the formats `given`, which are tried in order. With none, the format of each input
+    /// is detected from its lines, and `say` gets a sentence for the user.
+    pub fn new(
+        given: Vec<Format>,
+        library: Library,
+        unmatched: Unmatched,
+        say: impl Fn(String) + Send + Sync + 'static,
+    ) -> Self {
+        let sums = PatternCounters::of(given.iter().map(|format| format.name.as_str()));
+        let choice = match given.is_empty() {
+            true => Choice::Auto(Detection::default()),
+            false => Choice::Given(given),
+        };
+        let (library, parts) = (Arc::new(library), Mutex::default());
+        Formats { choice, library, parts, unmatched, sums, say: Box::new(say) }
+    }
+
+    /// Returns the counts of each pattern, over all parsers.
+    pub fn counts(&self) -> Vec<PatternCount> {
+        self.sums.get()
+    }
+
+    /// Returns `pattern` split into its parts. Each pattern is split once.
+    pub(super) fn parts(&self, pattern: &Pattern) -> Arc<Parts> {
+        let mut known = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Parts::new(Arc::clone(&self.library), pattern));
+        Arc::clone(known.entry(pattern.name().to_owned()).or_insert_with(new))
+    }
+
+    /// Returns the formats that the user named; none when the format of each input is detected.
+    pub(super) fn given(&self) -> &[Format] {
+        match &self.choice {
+            Choice::Given(formats) => formats,
+            Choice::Auto(_) => &[],
+        }
+    }
+
+    /// Returns whether the format of each input is detected.
+    pub(super) fn is_auto(&self) -> bool {
+        matches!(self.choice, Choice::Auto(_))
+    }
+
+    /// Returns the detected format of the lines of `origin`; the first call detects it from `batch`.
+    pub(super) fn detect(&self, batch: &Batch, origin: &Origin) -> Option<Format> {
+        match &self.choice {
+            Choice::Given(_) => None,
+            Choice::Auto(detection) => detection.detect(&self.library, batch, origin, &self.say),
+        }
+    }
+}

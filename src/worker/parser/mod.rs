@@ -1,0 +1,14 @@
+//! Turns the lines of a batch into encoded documents.
+//!
+//! `formats` holds what all parsers of a process share, `detection` finds the format of an input, `rule` is a format in
+//! the hands of one thread, `parsing` does the work, and `parsed` is its result.
+
+mod detection;
+mod formats;
+mod parsed;
+mod parsing;
+mod rule;
+
+pub use formats::{Formats, Unmatched};
+pub use parsed::{Fate, LetterDraft, Parsed};
+pub use parsing::Parser;

@@ -1,0 +1,324 @@
+//! [`Parser`]: turns the lines of a batch into encoded documents.
+
+use std::sync::Arc;
+
+use super::formats::{Formats, Unmatched};
+use super::parsed::{Fate, LetterDraft, Parsed};
+use super::rule::Rule;
+use crate::core::batch::{Batch, Origin};
+use crate::core::envelope::Envelope;
+use crate::core::error::Result;
+use crate::core::lines;
+use crate::dead_letter::Reason;
+use crate::document::{DocumentId, Documents, Encoder, Encoding, OuterFields, date};
+use crate::envelope::{Opened, Opener};
+use crate::grok::{Explainer, Format, Reached, Selector, Span};
+use crate::worker::pattern_counts::{Budget, Clock};
+
+/// The number of patterns that are examined for the explanation of a line that none matches.
+const MAX_EXPLAINED: usize = 8;
+
+/// The index of a line in its batch, its id, and the time at which it is parsed.
+#[derive(Clone, Copy)]
+struct LineContext {
+    index: u32,
+    id: DocumentId,
+    now_ms: i64,
+    /// Whether the line is only a part of a line.
+    partial: bool,
+}
+
+/// The result of trying a rule on a line.
+enum RuleResult {
+    /// The line became a document.
+    Matched,
+    /// The line did not match.
+    Failed,
+    /// Matching was stopped, for this reason.
+    Stopped(String),
+}
+
+/// Parses batches. Each thread has its own parser.
+pub struct Parser {
+    formats: Arc<Formats>,
+    encodings: Vec<Encoding>,
+    rules: Vec<Rule>,
+    /// Finds which of several rules can match a line.
+    selector: Option<Selector>,
+    /// Whether the first rule matched the previous line. It is then tried before anything else.
+    first_matched: bool,
+    /// Encodes lines that are not parsed.
+    plain: Encoder,
+    /// Created at its first use.
+    opener: Option<Opener>,
+    /// The origin for which `rules` were detected.
+    detected_for: Option<(u64, Envelope)>,
+    spans: Vec<Span>,
+    clock: Clock,
+    budget: Budget,
+}
+
+impl Formats {
+    /// Returns a parser for one thread and for sinks that want `encodings`.
+    ///
+    /// When the fields of a format cannot form a document.
+    pub fn parser(self: &Arc<Self>, encodings: &[Encoding]) -> Result<Parser> {
+        let mut wanted: Vec<Encoding> = Vec::new();
+        for encoding in encodings {
+            if !wanted.contains(encoding) {
+                wanted.push(*encoding);
+            }
+        }
+        let given = self.given();
+        let rules = given.iter().map(Rule::new).collect::<Result<_>>()?;
+        // A parser without a rule still has to encode lines that match nothing.
+        let plain = Encoder::new(&[], None)?;
+        Ok(Parser {
+            formats: Arc::clone(self),
+            encodings: wanted,
+            rules,
+            // With a single pattern, a search for its literals would repeat the work of the matcher.
+            selector: (given.len() > 1).then(|| Selector::new(given.iter().map(Format::pattern))),
+            first_matched: false,
+            plain,
+            opener: None,
+            detected_for: None,
+            spans: Vec::new(),
+            clock: Clock::new(),
+            budget: Budget::default(),
+        })
+    }
+}
+
+impl Parser {
+    /// Returns an empty buffer for [`parse`](Parser::parse).
+    pub fn buffer(&self) -> Parsed {
+        let documents = self.encodings.iter().map(|&encoding| Documents::new(encoding)).collect();
+        Parsed { documents, fates: Vec::new(), letters: Vec::new() }
+    }
+
+    /// Parses the lines of `batch` into `parsed` and overwrites its earlier content.
+    ///
+    /// When the fields of a format that was just detected cannot form a document.
+    pub fn parse(&mut self, batch: &Batch, parsed: &mut Parsed) -> Result<()> {
+        parsed.clear();
+        self.detect_format(batch, &batch.origin)?;
+        let now_ms = date::now_ms();
+        let mut opener = self.opener.take();
+        for (index, line) in lines::lines(&batch.data).enumerate() {
+            let (origin, offset) = batch.position(index, line.start);
+            if batch.positions.is_some() {
+                self.detect_format(batch, origin)?;
+            }
+            let id = DocumentId::new(origin, offset, line.bytes);
+            let at = LineContext { index: index as u32, id, now_ms, partial: batch.is_partial(index) };
+            let text = lines::without_mark(line.bytes, offset);
+            let fate = match origin.envelope {
+                Envelope::None => self.parse_line(at, text, None, parsed),
+                envelope => {
+                    let opener = match &mut opener {
+                        Some(opener) => opener,
+                        none => none.insert(Opener::new(self.formats.library.is_ecs())?),
+                    };
+                    let Opened { message, outer, is_enveloped } = opener.open(envelope, text, now_ms);
+                    match self.rules[..] {
+                        [] => self.parse_without_rules(at, message, outer, envelope, is_enveloped, parsed),
+                        _ => self.parse_line(at, message, Some(outer), parsed),
+                    }
+                }
+            };
+            parsed.fates.push(fate);
+        }
+        self.opener = opener;
+        self.add_up();
+        Ok(())
+    }
+
+    /// Adds the counts of the rules to the shared ones.
+    fn add_up(&mut self) {
+        for (index, rule) in self.rules.iter_mut().enumerate() {
+            self.formats.sums.add(index, &rule.name, &mut rule.trials);
+        }
+    }
+
+    fn detect_format(&mut self, batch: &Batch, origin: &Origin) -> Result<()> {
+        if !self.formats.is_auto() || self.detected_for == Some((origin.id, origin.envelope)) {
+            return Ok(());
+        }
+        let format = match origin.envelope {
+            Envelope::None => self.formats.detect(batch, origin),
+            // A wrapped line is not examined: its message may have any format.
+            _ => None,
+        };
+        self.add_up();
+        self.rules = format.iter().map(Rule::new).collect::<Result<_>>()?;
+        self.first_matched = false;
+        self.detected_for = Some((origin.id, origin.envelope));
+        Ok(())
+    }
+
+    /// Handles a wrapped line when no format is given.
+    fn parse_without_rules(
+        &mut self,
+        at: LineContext,
+        message: &[u8],
+        outer: &OuterFields,
+        envelope: Envelope,
+        is_enveloped: bool,
+        parsed: &mut Parsed,
+    ) -> Fate {
+        let fate = match (is_enveloped, self.formats.unmatched) {
+            (true, _) => Fate::Matched,
+            (false, Unmatched::Keep) => Fate::Unmatched,
+            (false, Unmatched::Drop) => return Fate::Filtered,
+            (false, Unmatched::DeadLetter) => {
+                let letter = LetterDraft::new(at.index, Reason::Unmatched, envelope.mismatch().to_owned());
+                parsed.letters.push(letter);
+                return Fate::DeadLettered;
+            }
+        };
+        self.keep_unparsed(at, message, Some((outer, false)), parsed);
+        fate
+    }
+
+    /// Makes the document of a line that is not parsed. `outer` has the outer fields of a wrapped line, and whether
+    /// patterns were tried on its message.
+    fn keep_unparsed(
+        &mut self,
+        at: LineContext,
+        line: &[u8],
+        outer: Option<(&OuterFields, bool)>,
+        parsed: &mut Parsed,
+    ) {
+        self.plain.set_partial(at.partial);
+        for documents in &mut parsed.documents {
+            let encoding = documents.encoding();
+            documents.push(at.index, at.id, |out| {
+                match outer {
+                    None => self.plain.encode_unmatched(encoding, &at.id, line, out),
+                    Some((outer, wanted)) => {
+                        self.plain.encode_message(encoding, &at.id, outer, line, wanted, out);
+                    }
+                }
+                true
+            });
+        }
+    }
+
+    /// Parses a line, or the message of a wrapped line with its outer fields.
+    #[inline]
+    fn parse_line(&mut self, at: LineContext, line: &[u8], outer: Option<&OuterFields>, parsed: &mut Parsed) -> Fate {
+        let mut looked = false;
+        let mut next = if self.first_matched { Some(0) } else { self.next_rule(0, line, &mut looked) };
+        while let Some(rule) = next {
+            match self.try_rule(rule, at, line, outer, parsed) {
+                RuleResult::Matched => {
+                    self.first_matched = rule == 0;
+                    return Fate::Matched;
+                }
+                RuleResult::Failed => {}
+                RuleResult::Stopped(words) => {
+                    let pattern = Some(self.rules[rule].name.clone());
+                    let letter = LetterDraft::new(at.index, Reason::Limit, words);
+                    parsed.letters.push(LetterDraft { pattern, ..letter });
+                    return Fate::DeadLettered;
+                }
+            }
+            next = self.next_rule(rule + 1, line, &mut looked);
+        }
+        self.first_matched = false;
+        match self.formats.unmatched {
+            Unmatched::Keep => {
+                self.keep_unparsed(at, line, outer.map(|outer| (outer, true)), parsed);
+                Fate::Unmatched
+            }
+            Unmatched::DeadLetter => {
+                let words = "no pattern matches the line".to_owned();
+                let reached = self.explain(line);
+                let pattern = reached.as_ref().map(|reached| reached.pattern().to_owned());
+                parsed.letters.push(LetterDraft {
+                    pattern,
+                    reached,
+                    ..LetterDraft::new(at.index, Reason::Unmatched, words)
+                });
+                Fate::DeadLettered
+            }
+            Unmatched::Drop => Fate::Filtered,
+        }
+    }
+
+    /// Returns how far the rules got with `line`, which none matches; the rule that got furthest counts.
+    fn explain(&mut self, line: &[u8]) -> Option<Reached> {
+        let started = self.budget.start()?;
+        let mut best: Option<Reached> = None;
+        for rule in self.rules.iter_mut().take(MAX_EXPLAINED) {
+            let Some(pattern) = &rule.pattern else { continue };
+            let explainer = rule.explainer.get_or_insert_with(|| Explainer::new(self.formats.parts(pattern)));
+            let reached = explainer.explain(line);
+            if best.as_ref().is_none_or(|best| reached.as_ref().is_some_and(|it| it.offset() > best.offset())) {
+                best = reached.or(best);
+            }
+        }
+        self.budget.stop(started);
+        best
+    }
+
+    /// Returns the next rule from `index` on that can match `line`. If there are several rules, the selector first
+    /// searches the line, once.
+    #[inline]
+    fn next_rule(&mut self, index: usize, line: &[u8], looked: &mut bool) -> Option<usize> {
+        let Some(selector) = &mut self.selector else { return (index < self.rules.len()).then_some(index) };
+        if !*looked {
+            selector.look(line);
+            *looked = true;
+        }
+        selector.next(index)
+    }
+
+    #[inline]
+    fn try_rule(
+        &mut self,
+        rule: usize,
+        at: LineContext,
+        line: &[u8],
+        outer: Option<&OuterFields>,
+        parsed: &mut Parsed,
+    ) -> RuleResult {
+        let Rule { matcher, slots, encoder, trials, .. } = &mut self.rules[rule];
+        let started = trials.start(&mut self.clock);
+        if let Some(matcher) = matcher {
+            let found = matcher.captures(line);
+            trials.stop(started, &self.clock);
+            match found {
+                Ok(Some(captures)) => {
+                    self.spans.clear();
+                    self.spans.extend((0..*slots).map(|slot| captures.span(slot)));
+                }
+                Ok(None) => return RuleResult::Failed,
+                Err(stopped) => {
+                    trials.limit_hits += 1;
+                    return RuleResult::Stopped(stopped.to_string());
+                }
+            }
+        }
+        let spans = &self.spans;
+        encoder.set_partial(at.partial);
+        let encoded = parsed.documents.iter_mut().all(|documents| {
+            let encoding = documents.encoding();
+            let LineContext { index, id, now_ms, .. } = at;
+            documents.push(index, id, |out| match outer {
+                None => encoder.encode(encoding, &id, line, spans, now_ms, out),
+                Some(outer) => encoder.encode_enveloped(encoding, &id, outer, line, spans, now_ms, out),
+            })
+        });
+        if matcher.is_none() {
+            // For a JSON line, matching and encoding are one step.
+            trials.stop(started, &self.clock);
+        }
+        if !encoded {
+            return RuleResult::Failed;
+        }
+        trials.matched += 1;
+        RuleResult::Matched
+    }
+}
