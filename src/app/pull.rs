@@ -233,7 +233,7 @@ fn name_of(puller: &Puller) -> String {
 /// Returns the addresses at which `puller` listens and a sentence on what it does, for a service manager.
 fn place_of(puller: &Puller) -> (Vec<String>, String) {
     let addresses: Vec<String> = puller.endpoints().iter().map(ToString::to_string).collect();
-    let everywhere: Vec<String> = puller.everywhere().map(ToString::to_string).collect();
+    let everywhere: Vec<String> = puller.all_endpoints().map(ToString::to_string).collect();
     (addresses, format!("lines are pulled at {}", everywhere.join(" and ")))
 }
 
