@@ -45,7 +45,7 @@ impl DeadLetters {
     /// Appends `letters` and returns when they are durable. A batch may be acknowledged only after that. Without
     /// letters, nothing is done.
     ///
-    /// [`Error::sink`] when the file cannot be opened or written. None of `letters` counts as kept then.
+    /// An error of the kind [`sink`](crate::core::error::Error::sink) when the file cannot be opened or written. None of `letters` counts as kept then.
     pub fn write(&self, letters: &[Letter<'_>]) -> Result<()> {
         if letters.is_empty() {
             return Ok(());

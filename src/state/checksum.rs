@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sum_is_that_of_the_catalogue() {
+    fn the_checksum_is_that_of_the_catalogue() {
         // The check value of CRC-64/NVME. Journals hold these checksums, so another algorithm would make all journals
         // useless.
         assert_eq!(of(b"123456789"), 0xae8b_1486_0a79_9888);
@@ -78,7 +78,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(1), ..ProptestConfig::default() })]
 
         #[test]
-        fn sums_of_neighbours_are_joined_to_the_sum_of_both(
+        fn checksums_of_neighbours_are_joined_to_the_checksum_of_both(
             bytes in prop::collection::vec(any::<u8>(), 0..5000), at in any::<prop::sample::Index>(),
         ) {
             let (first, second) = bytes.split_at(at.index(bytes.len() + 1));
