@@ -45,33 +45,33 @@ fn logs() -> Place {
 /// Each row: a command line, and two texts of the message that refuses it.
 const REFUSED: &str = r#"
 # An input is written.
-logator run a.log --to ndjson:a.log => a.log: it is to be read => sink
-logator run link.log --to ndjson:a.log => link.log: it is to be read => --to ndjson:a.log
-logator run ./a.log --to ndjson:hard.log => ./a.log: it is to be read => --to ndjson:hard.log
-logator run a.log --to ndjson:link.log => a.log: it is to be read => --to ndjson:link.log
-logator run a.log --to sqlite:a.log => a.log: it is to be read => sink
-logator run a.log --to null: --receipt a.log => a.log: it is to be read => receipt
-logator run a.log --to null: --dead-letters hard.log => a.log: it is to be read => dead-letters file
-logator run a.log >> a.log => a.log: it is to be read => standard output
-logator run a.log --to ndjson:/dev/stdout >> link.log => a.log: it is to be read => ndjson:/dev/stdout
-logator run a.log --to ndjson:/dev/fd/1 >> a.log => a.log: it is to be read => ndjson:/dev/fd/1
-logator run a.log --to ndjson:/proc/self/fd/9 9>> a.log => a.log: it is to be read => fd/9
+logator run a.log --to ndjson:a.log => a.log: it is also => sink
+logator run link.log --to ndjson:a.log => link.log: it is also => --to ndjson:a.log
+logator run ./a.log --to ndjson:hard.log => ./a.log: it is also => --to ndjson:hard.log
+logator run a.log --to ndjson:link.log => a.log: it is also => --to ndjson:link.log
+logator run a.log --to sqlite:a.log => a.log: it is also => sink
+logator run a.log --to null: --receipt a.log => a.log: it is also => receipt
+logator run a.log --to null: --dead-letters hard.log => a.log: it is also => dead-letters file
+logator run a.log >> a.log => a.log: it is also => standard output
+logator run a.log --to ndjson:/dev/stdout >> link.log => a.log: it is also => ndjson:/dev/stdout
+logator run a.log --to ndjson:/dev/fd/1 >> a.log => a.log: it is also => ndjson:/dev/fd/1
+logator run a.log --to ndjson:/proc/self/fd/9 9>> a.log => a.log: it is also => fd/9
 logator run - --to ndjson:a.log < hard.log => standard input => --to ndjson:a.log
 logator run --receipt a.log --to null: < a.log => standard input => --receipt a.log
-logator run /dev/stdin --to ndjson:a.log < a.log => /dev/stdin: it is to be read => --to ndjson:a.log
+logator run /dev/stdin --to ndjson:a.log < a.log => /dev/stdin: it is also => --to ndjson:a.log
 logator run spawn.toml --to null: --config spawn.toml => spawn.toml: it is the configuration =>
-logator run --follow a.log --to ndjson:hard.log => a.log: it is to be read => sink
-logator run --follow=poll out --to ndjson:link.out => out: it is to be read => sink
-logator run --follow x.db-wal --to sqlite:x.db => x.db-wal: it is to be read => sink
-logator run --follow a.log st --state st --to null: => st: it is to be read => state directory
-logator grok '%{GREEDYDATA:line}' a.log >> a.log => a.log: it is to be read => standard output
+logator run --follow a.log --to ndjson:hard.log => a.log: it is also => sink
+logator run --follow=poll out --to ndjson:link.out => out: it is also => sink
+logator run --follow x.db-wal --to sqlite:x.db => x.db-wal: it is also => sink
+logator run --follow a.log st --state st --to null: => st: it is also => state directory
+logator grok '%{GREEDYDATA:line}' a.log >> a.log => a.log: it is also => standard output
 logator bench a.log --to ndjson:a.log -j 1 --runs 1 => a.log => sink
-logator replay letters --dead-letters letters => letters: it is to be read => dead-letters file
-logator replay letters --receipt ./letters => letters: it is to be read => receipt
-logator-queue a.log --bind ipc://q --receipt hard.log => a.log: it is to be read => receipt
-logator-queue a.log --bind ipc://q --spawn=1 -- --to ndjson:./a.log => a.log: it is to be read => workers
-LOGATOR_TO=sqlite:a.log logator-queue a.log --bind ipc://q --spawn=1 => a.log: it is to be read => workers
-logator-queue a.log --bind ipc://q --config spawn.toml --spawn=1 => a.log: it is to be read => workers
+logator replay letters --dead-letters letters => letters: it is also => dead-letters file
+logator replay letters --receipt ./letters => letters: it is also => receipt
+logator-queue a.log --bind ipc://q --receipt hard.log => a.log: it is also => receipt
+logator-queue a.log --bind ipc://q --spawn=1 -- --to ndjson:./a.log => a.log: it is also => workers
+LOGATOR_TO=sqlite:a.log logator-queue a.log --bind ipc://q --spawn=1 => a.log: it is also => workers
+logator-queue a.log --bind ipc://q --config spawn.toml --spawn=1 => a.log: it is also => workers
 logator-queue --follow a.log --bind ipc://q --spawn=1 -- --dead-letters a.log => a.log: it is => workers
 logator-push --connect ipc://q --receipt a.log < a.log => standard input => receipt
 # Two that are written are one.
