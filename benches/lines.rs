@@ -1,6 +1,6 @@
-//! From bytes to batches: splitting, cutting, decompressing. Bytes and lines a second.
+//! From bytes to batches: splitting, cutting and decompressing, in bytes and lines per second.
 //!
-//! The content is made here: a hundred thousand access-log lines of about 190 bytes.
+//! The benchmark makes its content: a hundred thousand access-log lines of about 190 bytes.
 
 use std::io::Write;
 use std::sync::{Arc, OnceLock};

@@ -1,13 +1,13 @@
-//! The MongoDB sink beside a bare loop: the same driver, documents, write concern and batch size.
+//! Compares the MongoDB sink with a bare loop that uses the same driver, documents, write concern and batch size.
 //!
-//! With `LOGATOR_BENCH_LOG=FILE`, the whole job beside it: `logator run FILE -f combined --to mongodb://…` against the bare
-//! loop inserting the very documents that job makes of the file, encoded beforehand. The options are then the runs of
-//! each, then batch sizes.
+//! Run `LOGATOR_TEST_MONGODB=mongodb://HOST:PORT cargo bench --bench mongodb`. With `LOGATOR_TEST_MONGOD=PATH` instead, the
+//! benchmark starts this `mongod`. The arguments after `--` are the number of documents (default 200000) and the batch sizes.
+//! For each batch size and number of clients, it prints the documents per second of an unordered `insert_many` of
+//! `RawDocumentBuf` and of our `store`, and their ratio. Each number is the median of three runs that take turns.
 //!
-//! `LOGATOR_TEST_MONGODB=mongodb://HOST:PORT cargo bench --bench mongodb`, or with `LOGATOR_TEST_MONGOD=PATH` to start a
-//! `mongod` for it. Options after `--`: number of documents (default 200000), then batch sizes. For each batch size and
-//! number of clients it prints documents a second of `insert_many` on `RawDocumentBuf`, unordered, and of our `store`,
-//! each the median of three runs that take turns, and their ratio.
+//! With `LOGATOR_BENCH_LOG=FILE`, it compares a whole job, `logator run FILE -f combined --to mongodb://…`, with the bare loop.
+//! The loop inserts the documents that the job makes of the file, encoded in advance. The arguments are then the number of
+//! runs and the batch sizes.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -28,14 +28,14 @@ use mongodb::bson::{DateTime, Document, RawDocumentBuf, doc, rawdoc};
 use mongodb::options::{Acknowledgment, WriteConcern};
 use mongodb::{Client, Collection};
 
-// As the programs do, so that the bare loop has what the job has.
+// The programs use this allocator, so the bare loop uses it too.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const ROUNDS: usize = 3;
 
 fn main() {
-    // `cargo bench` passes --bench; `cargo test` runs this without it, to see that it works.
+    // `cargo bench` passes --bench. `cargo test` runs the benchmark without it, as a check that it works.
     let real = std::env::args().any(|argument| argument == "--bench");
     let rounds = if real { ROUNDS } else { 1 };
     let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
@@ -64,7 +64,7 @@ fn main() {
     }
 }
 
-/// The whole job beside the bare loop.
+/// Compares the whole job with the bare loop.
 fn job(uri: &str, log: &Path, rounds: u64, batches: &[u64]) {
     println!("batch  workers  insert_many/s     job/s  ratio   ({})", log.display());
     for &batch in batches {
@@ -83,7 +83,7 @@ fn job(uri: &str, log: &Path, rounds: u64, batches: &[u64]) {
     }
 }
 
-/// The documents that the job makes of `log`, batch by batch.
+/// Returns the documents that the job makes of `log`, in batches.
 fn encode(log: &Path, batch_lines: usize) -> Vec<Vec<RawDocumentBuf>> {
     struct Collect(Mutex<Vec<Batch>>);
     impl BatchReceiver for Collect {
@@ -123,7 +123,7 @@ fn id(line: u64) -> DocumentId {
     DocumentId::from_hash(0x0123_4567_89ab_cdef, line * 237, line.wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
-/// A line of an access log as the worker encodes it.
+/// Returns the document of an access-log line, as the worker encodes it.
 fn document(line: u64) -> RawDocumentBuf {
     rawdoc! {
         "_id": id(line).as_str(),
@@ -166,12 +166,12 @@ impl Bench {
     }
 
     fn fresh_collection(&self) {
-        // There may be none yet.
+        // The collection may not exist yet.
         let _ = self.try_run(doc! { "drop": "documents" });
         self.try_run(doc! { "create": "documents" }).expect("an empty collection");
     }
 
-    /// Runs `work(number)` for every batch on as many threads as `clients`; documents a second.
+    /// Runs `work(number)` for every batch, on `clients` threads. Returns documents per second.
     fn time(&self, batches: usize, clients: usize, work: impl Fn(usize) + Sync) -> f64 {
         let start = Instant::now();
         let next = AtomicUsize::new(0);
@@ -201,7 +201,7 @@ impl Bench {
         self.insert(&ready, clients)
     }
 
-    /// The bare loop.
+    /// Measures the bare loop.
     fn insert(&self, ready: &[Vec<RawDocumentBuf>], clients: usize) -> f64 {
         self.fresh_collection();
         let concern = WriteConcern::builder().w(Acknowledgment::Majority).build();
@@ -212,7 +212,7 @@ impl Bench {
         })
     }
 
-    /// `logator run`, by its own receipt.
+    /// Measures `logator run` by its receipt.
     fn run_job(&self, log: &Path, batch: u64, workers: usize) -> f64 {
         self.fresh_collection();
         let folder = tempfile::tempdir().expect("a folder");
@@ -259,7 +259,7 @@ impl Bench {
     }
 }
 
-/// The server, and the process if it is ours.
+/// The server, and its process if the benchmark started it.
 struct Server {
     uri: String,
     own: Option<(Child, tempfile::TempDir)>,
@@ -271,7 +271,7 @@ impl Server {
             return Server { uri, own: None };
         }
         let Some(mongod) = std::env::var_os("LOGATOR_TEST_MONGOD") else {
-            // Also reached by `cargo test --all-targets`, which runs every bench once.
+            // `cargo test --all-targets` runs every benchmark once and gets here too.
             println!("left out: set LOGATOR_TEST_MONGODB or LOGATOR_TEST_MONGOD");
             std::process::exit(0);
         };
@@ -295,7 +295,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some((child, _)) = &mut self.own {
-            // It is gone already, or it ends now: nothing more can be done about it.
+            // An error means that the process has ended already.
             let _ = child.kill();
             let _ = child.wait();
         }

@@ -340,5 +340,5 @@ fn a_key_that_is_taken_from_the_list_gets_nothing_more_over_a_connection_that_is
     let (queue, other) = (queue.end(), other.end());
     assert_eq!((queue.code, other.code), (Some(0), Some(0)), "{}{}", queue.stderr, other.stderr);
     assert_eq!(other.stdout.lines().count(), 10, "the first line as well");
-    assert!(queue.stderr.contains("messages of strangers were dropped"), "{}", queue.stderr);
+    assert!(queue.stderr.contains("messages of unknown peers were dropped"), "{}", queue.stderr);
 }

@@ -1,32 +1,34 @@
-//! `logator bench`: whole runs, each in a process of its own, for each number of workers.
+//! `logator bench`: several runs for each number of workers. Each run is a process.
 
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
 
 use crate::core::error::{Error, Result};
+use crate::core::numbers::{grouped, human_bytes};
 use crate::observe::console::Console;
-use crate::observe::receipt::{Receipt, grouped, human_bytes};
+use crate::observe::receipt::Receipt;
 use crate::sink::spec::SinkSpec;
 
-/// What to measure.
+/// What is measured.
 #[derive(Debug, Clone)]
 pub struct BenchOptions {
-    /// Arguments of `logator run` besides sinks and workers.
+    /// Arguments of `logator run`, without sinks and workers.
     pub arguments: Vec<OsString>,
-    /// Where to store.
+    /// The sinks.
     pub sinks: Vec<SinkSpec>,
-    /// Numbers of workers.
+    /// The numbers of workers.
     pub workers: Vec<usize>,
-    /// Counted runs for each.
+    /// Counted runs for each number of workers.
     pub runs: usize,
 }
 
-/// Measures, and prints a table on standard output: for each number of workers the median run by lines a second.
+/// Measures, and prints a table on standard output. For each number of workers, the table has the run with the median of lines
+/// per second.
 ///
-/// Each run stores under ids of its own, so that a sink that keeps documents does not see duplicates.
+/// The documents of different runs have different ids, so that a sink does not see duplicates.
 ///
 /// # Errors
-/// When a run fails.
+/// A run that fails.
 pub fn bench(options: &BenchOptions, console: &Console) -> Result<()> {
     let total = options.workers.len() * (options.runs + 1);
     let mut table =
@@ -69,15 +71,16 @@ pub fn bench(options: &BenchOptions, console: &Console) -> Result<()> {
     crate::observe::console::print_table(&table)
 }
 
-/// One run in a process of its own.
+/// Runs `logator run` once and returns its receipt.
 fn measure(options: &BenchOptions, workers: usize, run: usize) -> Result<Receipt> {
-    let program = std::env::current_exe().map_err(|error| Error::system("where am I?").because(error))?;
+    let program =
+        std::env::current_exe().map_err(|error| Error::system("the path of this program is unknown").because(error))?;
     let name = format!("logator-bench-{}-{run}.json", std::process::id());
     let file = std::env::temp_dir().join(name);
     let mut command = Command::new(program);
     command.arg("run").arg("--quiet").arg("--receipt").arg(&file);
     command.arg("--jobs").arg(workers.to_string());
-    // A name is only for one input; several are told apart by their content, and stored once.
+    // --origin NAME takes a single input only. Several inputs keep their own ids, and are stored once.
     if options.sinks.iter().any(SinkSpec::knows_duplicates) {
         command.arg("--origin").arg(format!("bench-{}-{run}", std::process::id()));
     }

@@ -1,10 +1,11 @@
-//! `logator grok`: prints what a pattern captures from each line, as JSON on standard output, in the order of the
-//! lines.
+//! `logator grok`: prints the captures of each line as JSON on standard output, in the order of the lines.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{LibraryOptions, say_errors};
+use super::account::say_errors;
+use super::messages::say_what_is_left_out;
+use super::options::LibraryOptions;
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::lines;
@@ -20,23 +21,21 @@ use crate::source::{Progress, ReadOptions, read_all};
 /// The output of Logstash for a line that does not match.
 const UNMATCHED: &[u8] = b"{\"tags\":[\"_grokparsefailure\"]}\n";
 
-/// The output of Logstash for a line whose matching took too long.
+/// The output of Logstash for a line whose match took too long.
 const GIVEN_UP: &[u8] = b"{\"tags\":[\"_groktimeout\"]}\n";
 
-/// The longest line, in bytes. It is longer than `run` allows, because `grok` writes no dead letters in which a user
-/// could find a long line.
+/// The longest line, in bytes. It is longer than the default of `run`, because this command writes no dead letters.
 const MAX_LINE: usize = 64 << 20;
 
-/// The number of bytes that are read and written at a time. It is less if the input pauses.
+/// The number of bytes read and written at a time; fewer when the input pauses.
 const BLOCK: usize = 64 << 10;
 
-/// Matches every line of the inputs `names`, one input after the other. With `explain`, lines that do not match say how
-/// far the pattern got. The job's own `files` are never among the inputs.
-///
-/// Returns the exit code: 3 if an input could not be read to its end or standard output was closed, else 0.
+/// Matches every line of the inputs with these `names`, one input after the other. Returns the exit code: 3 if an input could
+/// not be read to its end or standard output could not be written, else 0. With `explain`, the output for a line that does not
+/// match tells how far the pattern matches. The job's own `files` are never read.
 ///
 /// # Errors
-/// Errors that prevent the start: a wrong pattern, or an input that does not exist.
+/// The job cannot start: a wrong pattern or a missing input.
 pub fn grok(
     pattern: &str,
     names: &[String],
@@ -51,7 +50,7 @@ pub fn grok(
     let encoder = CaptureEncoder::new(pattern.fields())?;
     let inputs = inputs::find(names, files)?;
     inputs.refuse_live("grok")?;
-    super::say_what_is_left_out(&inputs, console);
+    say_what_is_left_out(&inputs, console);
     let mut errors = inputs.errors;
     let size = BatchSize { max_line: MAX_LINE, bytes: BLOCK, ..BatchSize::default() };
     let options = ReadOptions { size, ..ReadOptions::default() };
@@ -65,7 +64,7 @@ pub fn grok(
         line: 0,
         failure: None,
     };
-    let receiver = Printed { printer: Mutex::new(printer), console };
+    let receiver = PrintingReceiver { printer: Mutex::new(printer), console };
     for input in inputs.inputs {
         receiver.lock().line = 0;
         errors.extend(read_all(std::slice::from_ref(&input), &options, &receiver, &Progress::of(&[])).errors);
@@ -78,27 +77,28 @@ pub fn grok(
     Ok(if errors.is_empty() { 0 } else { 3 })
 }
 
-/// Prints each batch in the thread that reads it.
-struct Printed<'a> {
+/// Prints the batches of the reader, in the thread of the reader.
+struct PrintingReceiver<'a> {
     printer: Mutex<Printer>,
     console: &'a Console,
 }
 
+/// Matches lines and gathers their output.
 struct Printer {
     matcher: Matcher,
-    /// Explains how far lines got, if the user asks for it.
+    /// Tells how far the pattern matches a line; `None` without `--explain`.
     explainer: Option<Explainer>,
     encoder: CaptureEncoder,
     slots: usize,
     spans: Vec<Span>,
     out: Vec<u8>,
-    /// The number of lines of this input so far.
+    /// The number of lines of this input that were printed.
     line: u64,
     failure: Option<Error>,
 }
 
 impl Printer {
-    /// Prints a line's captures. Returns the reason if the line was given up.
+    /// Prints the captures of a line. Returns the reason if the match was given up.
     fn print(&mut self, line: &[u8], now_ms: i64) -> Option<String> {
         self.line += 1;
         match self.matcher.captures(line) {
@@ -116,7 +116,7 @@ impl Printer {
                         self.out.extend_from_slice(UNMATCHED.trim_ascii_end());
                         self.out.pop();
                         self.out.extend_from_slice(b",\"explain\":");
-                        // Writing three texts and a number to memory cannot fail.
+                        // Three texts and a number are written to memory, which cannot fail.
                         let _ = serde_json::to_writer(&mut self.out, &explain);
                         self.out.extend_from_slice(b"}\n");
                     }
@@ -131,7 +131,7 @@ impl Printer {
         }
     }
 
-    /// Writes the output. Returns `false` if standard output cannot be written.
+    /// Writes the gathered output. Returns `false` if it cannot be written.
     fn flush(&mut self) -> bool {
         let mut stdout = std::io::stdout();
         let written = stdout.write_all(&self.out).and_then(|()| stdout.flush());
@@ -146,13 +146,13 @@ impl Printer {
     }
 }
 
-impl Printed<'_> {
+impl PrintingReceiver<'_> {
     fn lock(&self) -> std::sync::MutexGuard<'_, Printer> {
         self.printer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl BatchReceiver for Printed<'_> {
+impl BatchReceiver for PrintingReceiver<'_> {
     fn batch(&self, batch: Batch) -> bool {
         let mut printer = self.lock();
         let now_ms = date::now_ms();
@@ -161,7 +161,7 @@ impl BatchReceiver for Printed<'_> {
             if let Some(reason) = printer.print(text, now_ms) {
                 self.console.error(format!("{}, line {}: {reason}", batch.origin.name, printer.line));
             }
-            // The output of several long lines must not add up in memory.
+            // The output of many long lines must not fill the memory.
             if printer.out.len() >= BLOCK && !printer.flush() {
                 return false;
             }
@@ -175,7 +175,7 @@ impl BatchReceiver for Printed<'_> {
         printer.out.extend_from_slice(GIVEN_UP);
         let (name, length) = (&line.origin.name, line.length);
         self.console
-            .error(format!("{name}, line {}: the line has {length} bytes, the limit is {MAX_LINE}", printer.line));
+            .error(format!("{name}, line {}: the line has {length} bytes, and the limit is {MAX_LINE}", printer.line));
         Ok(())
     }
 }

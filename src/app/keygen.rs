@@ -7,16 +7,16 @@ use crate::core::error::{Error, Result};
 use crate::net::keys::{KeyPair, public_path};
 use crate::observe::console::Console;
 
-/// Makes a pair and writes its halves. The public one is shown on standard output.
+/// Makes a pair of keys and writes it to two files. The public key also goes to standard output.
 ///
 /// # Errors
-/// A usage error when a file is there already or cannot be written.
+/// A usage error if a file exists already or cannot be written.
 pub fn keygen(path: &Path, console: &Console) -> Result<()> {
     let pair = KeyPair::generate()?;
     pair.save(path)?;
     let public = public_path(path);
-    console.say(format!("{}: both halves, for --curve-key; nobody else may read it", path.display()));
-    console.say(format!("{}: the public half, for --queue-key and --authorized-keys", public.display()));
+    console.say(format!("{}: both keys, for --curve-key; nobody else may read this file", path.display()));
+    console.say(format!("{}: the public key, for --queue-key and --authorized-keys", public.display()));
     match writeln!(std::io::stdout(), "{}", pair.public()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Error::system("standard output cannot be written").because(error))

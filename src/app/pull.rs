@@ -1,22 +1,27 @@
-//! `logator-pull`: messages that others push, as lines on standard output, or as documents in sinks.
+//! `logator-pull`: writes the messages of peers to standard output as lines, or stores them as documents.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::run::work_through;
-use super::{Reading, WorkOptions};
+use super::account::say_errors;
+use super::local::work_through;
+use super::messages::waits;
+use super::options::WorkOptions;
+use super::reading::Reading;
+use super::signal_handlers::{reload_keys_on_hangup, stop_on_signals};
 use crate::core::append::AppendFile;
 use crate::core::error::{Error, Result};
 use crate::core::lines;
+use crate::core::numbers::grouped;
 use crate::core::stop::Stop;
 use crate::core::wait::{Deadline, Words};
 use crate::envelope::Envelope;
 use crate::net::pull::Puller;
 use crate::net::socket::SocketOptions;
 use crate::observe::console::Console;
-use crate::observe::receipt::{Receipt, grouped};
+use crate::observe::receipt::Receipt;
 use crate::observe::service_manager::Manager;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
@@ -24,47 +29,48 @@ use crate::source::live::Live;
 use crate::source::messages::{self, Messages};
 use crate::source::receiver::BatchSize;
 
-/// Written at a time, and lost when this process is killed before.
+/// The number of bytes that are written at a time. They are lost if the process is killed before it writes them.
 const BLOCK: usize = 256 << 10;
 
-/// How long messages are still taken after a signal while more come; the time in which a slow sink or reader holds them up is no
-/// part of it, up to [`ON_THE_WAY`].
+/// The time for which messages are received after a signal, while more messages come. The time in which a slow sink or reader
+/// delays them does not count, up to [`ON_THE_WAY`] bytes.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How much is taken after a signal for each connection, however long a slow sink or reader takes for it: about what can be on its way.
+/// The number of bytes that are received after a signal for each connection, however slow the sink or reader is. About so many
+/// bytes can be in transit.
 const ON_THE_WAY: usize = 1 << 20;
 
-/// How long no message may have come after a signal until the end. libzmq's thread may need a moment to read on.
+/// The time without a message after a signal that means the end. The thread of libzmq may need a moment to read more.
 const QUIET: Duration = Duration::from_millis(250);
 
-/// Messages taken between two looks at the clock.
-const A_ROUND: usize = 1000;
+/// The number of messages that are received between two looks at the clock.
+const ROUND: usize = 1000;
 
-/// Where lines come from.
+/// How lines are pulled.
 #[derive(Debug, Clone)]
 pub struct PullOptions {
-    /// From whom.
+    /// The endpoints and keys.
     pub socket: SocketOptions,
-    /// How they are wrapped, for those who parse them.
+    /// The wrapping of the lines, for parsing.
     pub envelope: Envelope,
-    /// The longest line, for those who parse them.
+    /// The longest line in bytes, for parsing.
     pub max_line: usize,
-    /// Bytes of lines that are received and not stored, at most, for those who store them.
+    /// Most bytes of lines that are received and not yet stored.
     pub max_memory: usize,
 }
 
-/// What was received.
+/// The receipt of lines that are only written to standard output.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Received {
-    /// Messages, each written as a line.
+    /// Messages that were received and written, one line each.
     pub received: u64,
-    /// From the start to the end.
+    /// The time from the start to the end.
     pub milliseconds: u64,
 }
 
-/// Opens the socket and says where it listens.
+/// Opens the socket, and prints where it listens.
 fn open(socket: &SocketOptions, stop: &Stop, console: &Console) -> Result<Puller> {
-    super::reload_keys_on_hangup(socket.security.as_ref(), console)?;
+    reload_keys_on_hangup(socket.security.as_ref(), console)?;
     let say = console.clone();
     let puller = Puller::open(socket, Box::new(move |sentence| say.say(sentence)))?.until(stop.clone());
     for endpoint in puller.endpoints() {
@@ -73,17 +79,16 @@ fn open(socket: &SocketOptions, stop: &Stop, console: &Console) -> Result<Puller
     Ok(puller)
 }
 
-/// Writes each message as a line to standard output, until a signal comes or nobody reads on.
+/// Writes each message as a line to standard output, until a signal comes or the reader of standard output ends.
 ///
 /// # Errors
-/// An endpoint that cannot be used, standard output that cannot be written, or that nobody takes anything from within
-/// `deadline`.
+/// An endpoint that cannot be used, or standard output that cannot be written within `deadline`.
 pub fn print(options: &PullOptions, deadline: Deadline, console: Console) -> Result<Received> {
     let started = Instant::now();
     let stop = Stop::new()?;
     let manager = Manager::of_environment();
-    super::stop_on_signals(&stop, &manager, &console, "what was received is written")?;
-    let waits = super::waits(deadline, &stop, &console);
+    stop_on_signals(&stop, &manager, &console, "what was received is written")?;
+    let waits = waits(deadline, &stop, &console);
     let stdout = AppendFile::stdout(&Arc::new(waits.patience("standard output", Words::WRITTEN).with_reader()))?;
     let mut puller = open(&options.socket, &stop, &console)?;
     let (addresses, status) = place_of(&puller);
@@ -116,7 +121,7 @@ pub fn print(options: &PullOptions, deadline: Deadline, console: Console) -> Res
     Ok(received)
 }
 
-/// Takes what is there, up to about a block, as lines. Answers how many.
+/// Appends the messages that are there to `out` as lines, up to about one block. Returns their number.
 fn fill(puller: &mut Puller, out: &mut Vec<u8>) -> Result<u64> {
     let mut count = 0;
     while out.len() < BLOCK {
@@ -128,10 +133,10 @@ fn fill(puller: &mut Puller, out: &mut Vec<u8>) -> Result<u64> {
     Ok(count)
 }
 
-/// Parses and stores what others push, until a signal comes.
+/// Parses and stores the messages of peers, until a signal comes.
 ///
 /// # Errors
-/// Only what keeps it from starting: a wrong pattern, an endpoint that cannot be used, a sink that cannot be opened.
+/// The job cannot start: a wrong pattern, an endpoint that cannot be used, or a sink that cannot be opened.
 pub fn store(options: &PullOptions, work: &WorkOptions, console: Console) -> Result<Receipt> {
     let formats = work.formats(&console)?;
     let live = Live::new(Stop::new()?);
@@ -157,26 +162,26 @@ pub fn store(options: &PullOptions, work: &WorkOptions, console: Console) -> Res
         })
     })?;
     if receipt.left > 0 {
-        // What other jobs leave is read again; nobody can read this again.
+        // The inputs of other jobs can be read again. Pulled lines cannot.
         let error = Error::input(format!(
             "{name}: {} lines that were received are lost: they were not stored when the work ended, and nobody sends them again",
             receipt.left
         ));
-        receipt.errors.extend(super::say_errors(&[error], &said));
+        receipt.errors.extend(say_errors(&[error], &said));
     }
     Ok(receipt)
 }
 
-/// How lines are cut and held so that no more than `memory` bytes are received and not stored: a batch that is being filled, two for
-/// each of the workers that are leased, and the rest ready. Where a line is longer than a batch, there may be three such lines
-/// on top, one at each of those places.
+/// Returns the size of batches and the limits of the queue, so that at most `memory` bytes are received and not stored. This
+/// memory holds one batch that is being filled, two leased batches for each worker, and ready batches in the rest. If lines
+/// are longer than a batch, up to three such lines come on top: one being filled, one leased, one ready.
 fn bounds(memory: usize, max_line: usize, workers: usize) -> (BatchSize, Limits) {
     let usual = BatchSize::default();
     let leased = 2 * workers.max(1);
-    // As many ready as there are workers, and one more: a bound is passed by the last batch that is let in.
+    // There is room for one ready batch for each worker and one more, because the last batch may exceed the limit.
     let bytes = (memory / (leased + workers.max(1) + 2)).clamp(1, usual.bytes);
     let limits = Limits {
-        // Leases of threads do not run out: a thread cannot be lost alone.
+        // The leases of threads have no deadline, because a thread cannot be lost without the process.
         lease: None,
         ready_bytes: memory.saturating_sub((leased + 2) * bytes).max(1),
         leased_bytes: (leased - 1) * bytes + 1,
@@ -186,19 +191,21 @@ fn bounds(memory: usize, max_line: usize, workers: usize) -> (BatchSize, Limits)
     (BatchSize { bytes, max_line, ..usual }, limits)
 }
 
-/// Tells when to leave after a signal. What is on its way then could not be sent again.
+/// Decides when to stop receiving after a signal. Messages in transit at that time could not be sent again.
 #[derive(Debug, Default)]
 struct Farewell {
+    /// The time of the signal.
     began: Option<Instant>,
+    /// The time since which no message has come.
     quiet: Option<Instant>,
-    /// Taken since.
+    /// Bytes received since the signal.
     bytes: usize,
-    /// How long messages were waited for since.
+    /// The time spent since the signal on waiting for messages.
     waited: Duration,
 }
 
 impl Farewell {
-    /// After a round in which `bytes` came: waits for more, or answers `false` for the end.
+    /// Waits for more messages after a round that received `bytes`. Returns `false` if it is time to end.
     fn go_on(&mut self, bytes: usize, puller: &mut Puller) -> Result<bool> {
         let now = Instant::now();
         let Some(left) = self.left(bytes, puller.peers(), now) else { return Ok(false) };
@@ -207,7 +214,7 @@ impl Farewell {
         Ok(true)
     }
 
-    /// How long to wait for more at most; `None` for the end.
+    /// Returns how long to wait for more messages; `None` if it is time to end.
     fn left(&mut self, bytes: usize, peers: usize, now: Instant) -> Option<Duration> {
         let began = *self.began.get_or_insert(now);
         self.bytes += bytes;
@@ -224,7 +231,7 @@ impl Farewell {
     }
 }
 
-/// What people know it by.
+/// Returns the name of the source in messages.
 fn name_of(puller: &Puller) -> String {
     let names: Vec<String> = puller.all_endpoints().map(|endpoint| format!("pull+{endpoint}")).collect();
     names.join(" ")
@@ -237,13 +244,13 @@ fn place_of(puller: &Puller) -> (Vec<String>, String) {
     (addresses, format!("lines are pulled at {}", everywhere.join(" and ")))
 }
 
-/// Takes messages until the stop. They are handed on when no more come for a moment, or do not stop coming. While there is no room
-/// for them, no more are taken.
+/// Receives messages until `stop` is requested. It hands them on when no more messages come for a moment, and also when they
+/// keep coming. While the queue has no room, it receives nothing.
 fn receive(mut puller: Puller, messages: &mut Messages, stop: &Stop) -> Result<()> {
     let mut farewell = Farewell::default();
     loop {
         let (mut count, mut bytes) = (0, 0);
-        while count < A_ROUND
+        while count < ROUND
             && let Some(message) = puller.receive()?
         {
             bytes += message.len() + 1;
@@ -261,7 +268,7 @@ fn receive(mut puller: Puller, messages: &mut Messages, stop: &Stop) -> Result<(
                 messages.flush();
                 return Ok(());
             }
-        } else if count < A_ROUND {
+        } else if count < ROUND {
             puller.wait(messages.patience())?;
         }
     }

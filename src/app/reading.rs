@@ -1,10 +1,11 @@
-//! The thread that reads, from its start to what became of its inputs.
+//! The thread that reads: its start, the queue that it fills, and its outcome.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::time::Duration;
 
-use super::{raise_limit, say_on};
+use super::messages::say_on;
+use super::open_files::raise_limit;
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
@@ -21,7 +22,7 @@ use crate::source::{Progress, ReadOptions, ReadOutcome, read_all};
 use crate::state::Memory;
 use crate::state::store::Store;
 
-/// Reads into a queue, and sets aside lines that are too long.
+/// Puts batches into a queue, and writes lines that are too long to the dead letters.
 struct QueueReceiver {
     queue: Arc<SharedQueue>,
     dead_letters: Arc<DeadLetters>,
@@ -62,15 +63,16 @@ impl BatchReceiver for QueueReceiver {
     }
 }
 
-/// How long it takes at most until a reader has noticed that its queue has closed.
+/// The longest time until a reader of regular files notices that its queue is closed.
 const NOTICE: Duration = Duration::from_secs(2);
 
-/// How long is waited for a reader that may be waiting itself, for whoever writes to a pipe.
+/// The time to wait for a reader of other inputs. Such a reader may itself wait for the writer of a pipe.
 const NOTICE_OF_PIPES: Duration = Duration::from_millis(100);
 
-/// Ends the input of `queue` after a signal, without waiting for that. What `live` readers have received comes in first,
-/// because nobody could read it again. They have `most` for it, and need that only while the queue is full.
-pub(crate) fn stop_input(live: &Live, queue: &Arc<SharedQueue>, most: Duration) {
+/// Ends the input of `queue` after a signal. It returns at once; a thread does the rest. `live` readers first hand over the
+/// lines that they have received, because these lines cannot be read again. They have at most the time `most` for this. They
+/// need more than a moment only while the queue is full.
+pub(super) fn stop_input(live: &Live, queue: &Arc<SharedQueue>, most: Duration) {
     let (live, ended) = (live.clone(), Arc::clone(queue));
     live.stop.request();
     let stop = move || {
@@ -82,27 +84,27 @@ pub(crate) fn stop_input(live: &Live, queue: &Arc<SharedQueue>, most: Duration) 
     }
 }
 
-/// A reading thread.
-pub(crate) struct Reading {
-    /// How far it has come.
-    pub(crate) position: Arc<Progress>,
-    /// Whether it ends soon after the queue, whatever it reads.
+/// A thread that reads.
+pub(super) struct Reading {
+    /// The number of bytes that are read until now, and the total number of bytes.
+    pub(super) position: Arc<Progress>,
+    /// Whether all inputs are regular files. Then the thread ends soon after its queue.
     ends: bool,
-    /// The inputs that have an end.
+    /// The names of the inputs that have an end.
     names: Vec<String>,
     listening: Listening,
-    /// The addresses at which it listens, ports filled in.
-    pub(crate) addresses: Vec<String>,
+    /// The addresses at which it listens, with actual ports.
+    pub(super) addresses: Vec<String>,
     /// A sentence on what is read, for a service manager.
-    pub(crate) status: String,
+    pub(super) status: String,
     /// Gets a message when all followed files are watched; `None` where no files are followed.
     watching: Option<Receiver<()>>,
     outcome: Receiver<ReadOutcome>,
 }
 
 impl Reading {
-    /// Reads `inputs` into `queue` in a thread of its own, and ends the queue's input when it is done.
-    pub(crate) fn start(
+    /// Starts a thread that reads `inputs` into `queue` and then ends the input of the queue.
+    pub(super) fn start(
         inputs: Inputs,
         options: ReadOptions,
         queue: Arc<SharedQueue>,
@@ -114,11 +116,11 @@ impl Reading {
         let memory = state.clone().map(|state| state as Arc<dyn Memory>);
         let syslog = syslog::Options { say: say_on(console), ..options.syslog.clone() };
         let live = options.live.map_or_else(|| Stop::new().map(Live::new), Ok)?;
-        // Before anything is read: an address that cannot be had ends the program at once.
+        // The addresses are opened before anything is read, so that an address in use ends the program at once.
         let listening = Listening::open(&inputs.inputs, &syslog, &live)?;
         if listening.connects() || options.follow.is_some() {
-            // Each connection is an open file, as is each file that is followed. Where more are refused, what cannot be
-            // opened is said.
+            // Each connection and each followed file is an open file. If the limit is too low, a message names each file
+            // that cannot be opened.
             raise_limit();
         }
         let live = Some(live);
@@ -147,7 +149,7 @@ impl Reading {
 
     /// Reads an input without an end into `queue`. `read` hands its lines to a receiver until it is told to leave, and
     /// returns the errors it met. `addresses` and `status` are those of [`Reading`].
-    pub(crate) fn live(
+    pub(super) fn live(
         queue: Arc<SharedQueue>,
         dead_letters: Arc<DeadLetters>,
         max_line: usize,
@@ -159,8 +161,8 @@ impl Reading {
         Ok(Reading { addresses, status, ..reading })
     }
 
-    /// The same with a way to read of one's own.
-    pub(crate) fn of(
+    /// Starts a thread that calls `read` and then ends the input of `queue`.
+    pub(super) fn of(
         position: Arc<Progress>,
         inputs: &[Input],
         queue: Arc<SharedQueue>,
@@ -183,32 +185,33 @@ impl Reading {
         let read = move || {
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
             let outcome = result.unwrap_or_else(|_| Error::internal("a reader panicked").into());
-            // Before the end of the input is known, so that whoever sees the end finds how it came to it.
+            // The outcome is sent before the input ends, so that a thread that sees the end also finds the outcome.
             let _ = send.send(outcome);
             queue.end_input();
         };
         std::thread::Builder::new()
             .name("reader".into())
             .spawn(read)
-            .map_err(|error| Error::system("no thread to read with").because(error))?;
+            .map_err(|error| Error::system("the reading thread cannot be started").because(error))?;
         Ok(reading)
     }
 
     /// Waits until all followed files are watched, or until their reader has ended.
-    pub(crate) fn wait_until_watching(&self) {
+    pub(super) fn wait_until_watching(&self) {
         if let Some(watching) = &self.watching {
             // An error means that the reader has ended; its outcome says why.
             let _ = watching.recv();
         }
     }
 
-    /// What inputs without an end have received so far.
-    pub(crate) fn sources(&self) -> Vec<SourceCount> {
+    /// Returns the counts of the inputs without an end.
+    pub(super) fn sources(&self) -> Vec<SourceCount> {
         self.listening.counts()
     }
 
-    /// How reading ended. A reader that is still at it, because it waits for a pipe perhaps, has not come to the end.
-    pub(crate) fn outcome(&self) -> ReadOutcome {
+    /// Returns the outcome of the reading. A reader that does not end in time, for example because it waits for a pipe, has not
+    /// reached the end of its inputs.
+    pub(super) fn outcome(&self) -> ReadOutcome {
         let most = if self.ends { NOTICE } else { NOTICE_OF_PIPES };
         self.outcome.recv_timeout(most).unwrap_or_else(|_| ReadOutcome {
             stopped: self.names.iter().map(|name| StoppedInput { name: name.clone(), offset: None }).collect(),

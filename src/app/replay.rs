@@ -1,27 +1,30 @@
-//! `logator replay`: sends dead letters through again, under the ids that their documents would have had.
+//! `logator replay`: parses and stores dead letters again, under the ids that their documents would have had.
 //!
 //! | a letter | becomes |
 //! |---|---|
-//! | that is whole | a line for the workers, as if it were read from its source |
-//! | of which only the beginning is kept (`too_long`) | the same letter in the new file: its id is that of the whole line |
-//! | whose reason is not among those asked for | the same letter in the new file |
-//! | that is damaged, or whose id is not that of its line | an error with file and line; the run is not finished |
+//! | with a whole line | a line for the workers, as if it were read from its source |
+//! | with only the beginning of its line (`too_long`) | the same letter in the new file, because its id is the id of the whole line |
+//! | with a reason that the user did not ask for | the same letter in the new file |
+//! | that is damaged, or whose id is not the id of its line | an error with file and line; the run is not finished |
 //!
-//! So when a replay is finished, every letter of the old file is stored or in the new one.
+//! After a finished replay, every letter of the old file is stored or in the new file.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::run::{limits, work_through};
-use super::{Reading, WorkOptions};
+use super::local::{limits, work_through};
+use super::messages::say_what_is_left_out;
+use super::options::WorkOptions;
+use super::reading::Reading;
 use crate::core::batch::{Batch, LinePosition, Origin};
 use crate::core::error::{Error, Result};
 use crate::core::lines::{self, Line};
+use crate::core::numbers::grouped;
 use crate::core::stop::Stop;
 use crate::dead_letter::{DeadLetter, DeadLetters, Reason};
 use crate::document::DocumentId;
 use crate::observe::console::Console;
-use crate::observe::receipt::{Receipt, grouped};
+use crate::observe::receipt::Receipt;
 use crate::process::job_files::JobFiles;
 use crate::queue::shared::SharedQueue;
 use crate::source::inputs::{self, Input};
@@ -29,16 +32,16 @@ use crate::source::live::Live;
 use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
 use crate::source::{Progress, ReadOptions, ReadOutcome, read_all};
 
-/// The longest letter of a line of `max_line` bytes: every byte of it is written as `\u0000` at worst. What stands beside
-/// the line in a letter, such as words of a store, is given 1 MiB.
+/// Returns the length of the longest letter of a line of `max_line` bytes. In the worst case each byte is written as `\u0000`.
+/// The other fields of a letter, such as the message of a store, get 1 MiB.
 fn longest_letter(max_line: usize) -> usize {
     max_line.saturating_mul(6).saturating_add(1 << 20)
 }
 
-/// Damaged letters that are named one by one, for each file; beyond, they are counted.
+/// The number of damaged letters of a file that get an error of their own. The others are only counted.
 const NAMED: u64 = 10;
 
-/// Sources known by name at a time.
+/// The number of origins that are kept for sharing.
 const ORIGINS: usize = 10_000;
 
 /// What is replayed.
@@ -46,11 +49,12 @@ const ORIGINS: usize = 10_000;
 pub struct ReplayOptions {
     /// Files of dead letters, as the user names them.
     pub inputs: Vec<String>,
-    /// Only letters of these reasons; none means all but [`Reason::Poison`], which would take this process down.
+    /// The reasons of letters that are replayed. An empty list means all reasons except [`Reason::Poison`], because a poison line
+    /// could end this process.
     pub reasons: Vec<Reason>,
-    /// The longest line that a letter may hold. The memory that a line of the files can take depends on it.
+    /// The longest line that a letter may hold, in bytes. It limits the memory for a line of the files.
     pub max_line: usize,
-    /// The files of the job, which are never among the inputs.
+    /// The files of the job itself, which are never read as inputs.
     pub files: Arc<JobFiles>,
 }
 
@@ -63,17 +67,17 @@ impl ReplayOptions {
     }
 }
 
-/// Sends the letters through. Those that fail again go to `work.dead_letters`.
+/// Replays the letters. Letters that fail again go to `work.dead_letters`.
 ///
 /// # Errors
-/// What keeps it from starting: a wrong pattern, a file that is not there, a sink that cannot be opened, and a file that
-/// would be read and written at once.
+/// The job cannot start: a wrong pattern, a missing file, a sink that cannot be opened, or a file that is both an input and an
+/// output.
 pub fn replay(options: &ReplayOptions, work: &WorkOptions, console: Console) -> Result<Receipt> {
     let formats = work.formats(&console)?;
     let inputs = inputs::find(&options.inputs, &options.files)?;
     inputs.refuse_live("replay")?;
-    super::say_what_is_left_out(&inputs, &console);
-    let (options, sentences, told) = (options.clone(), console.clone(), work.rules.is_empty());
+    say_what_is_left_out(&inputs, &console);
+    let (options, sentences, detects) = (options.clone(), console.clone(), work.rules.is_empty());
     let queue = Arc::new(SharedQueue::new(limits(), None));
     let live = Live::new(Stop::new()?);
     work_through(work, formats, console, queue, None, &live, move |queue, dead_letters| {
@@ -81,50 +85,52 @@ pub fn replay(options: &ReplayOptions, work: &WorkOptions, console: Console) -> 
         let files = (inputs.inputs, inputs.errors);
         let (counted, to) = (Arc::clone(&position), Arc::clone(&queue));
         Reading::of(position, &files.0.clone(), queue, move || {
-            let replay = Replay { queue: to, dead_letters, options, told, state: Mutex::default() };
+            let replay = Replay { queue: to, dead_letters, options, detects, state: Mutex::default() };
             replay.read(&files.0, files.1, &counted, &sentences)
         })
     })
 }
 
+/// Reads letters, puts their lines into the queue, and keeps the other letters.
 struct Replay {
     queue: Arc<SharedQueue>,
-    /// For letters that are not sent, and those that fail again.
+    /// The file for letters that are not replayed, and for letters that fail again.
     dead_letters: Arc<DeadLetters>,
     options: ReplayOptions,
-    /// Whether formats are told from the lines; then those of one source stand together.
-    told: bool,
+    /// Whether formats are detected from the lines. Then the lines of one source must stand together.
+    detects: bool,
     state: Mutex<State>,
 }
 
+/// The counts of a replay.
 #[derive(Default)]
 struct State {
-    /// Lines of this file so far.
+    /// The number of lines of this file that were read.
     line: u64,
-    /// Damaged ones among them.
+    /// The number of damaged letters of this file.
     damaged: u64,
     errors: Vec<Error>,
-    /// Letters that hold only the beginning of their line.
+    /// The number of letters with only the beginning of their line.
     cut: u64,
-    /// Letters whose reason was not asked for.
+    /// The number of letters with a reason that the user did not ask for.
     unwanted: u64,
-    /// What ended the reading.
+    /// The error that ended the reading.
     failure: Option<Error>,
     origins: HashMap<u64, Arc<Origin>>,
 }
 
-/// What a letter is good for.
+/// What is done with a letter.
 enum Use {
-    /// It is sent.
+    /// It is replayed.
     Send(Box<DeadLetter>),
-    /// Its line, of this length, is not all there.
+    /// It is kept, because it holds only the beginning of its line, which has this length.
     Cut(u64),
-    /// It is not asked for; the length of its line.
+    /// It is kept, because the user did not ask for its reason. Its line has this length.
     Unwanted(u64),
 }
 
 impl Replay {
-    /// Reads one file after the other, and tells what could not be read.
+    /// Reads one file after the other. The outcome has the errors.
     fn read(&self, files: &[Input], errors: Vec<Error>, position: &Progress, console: &Console) -> ReadOutcome {
         let mut outcome = ReadOutcome { errors, ..ReadOutcome::default() };
         let size = BatchSize { max_line: longest_letter(self.options.max_line), ..BatchSize::default() };
@@ -168,6 +174,8 @@ impl Replay {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Decides what is done with the letter on this line of a file. `torn` means that the line is the last one, which a crash
+    /// may have cut.
     fn judge(&self, line: &[u8], file: &str, number: u64, torn: bool) -> Result<Use> {
         let letter = DeadLetter::read(line, file, number).map_err(|error| match torn {
             true => Error::input(format!("{file}: line {number} is half a letter, as a crash leaves it")),
@@ -187,7 +195,7 @@ impl Replay {
         Ok(if self.options.wants(letter.reason) { Use::Send(Box::new(letter)) } else { Use::Unwanted(letter.length) })
     }
 
-    /// Takes the letters of a part of a file. Gives those to be sent, and counts and keeps the others.
+    /// Reads the letters of a batch. Returns the letters to replay, and counts and keeps the others.
     fn sort(&self, batch: &Batch) -> Result<Vec<DeadLetter>> {
         let mut state = self.lock();
         let (mut letters, mut kept, mut kept_lengths) = (Vec::new(), Vec::new(), Vec::new());
@@ -225,16 +233,16 @@ impl Replay {
         Ok(letters)
     }
 
-    /// The lines of `letters`, each with its position.
+    /// Returns a batch with the lines of `letters`, each with its position.
     fn gather(&self, mut letters: Vec<DeadLetter>) -> Option<Batch> {
-        if self.told {
+        if self.detects {
             letters.sort_by_key(|letter| letter.origin.id);
         }
         let mut state = self.lock();
         let mut data = Vec::with_capacity(letters.iter().map(|letter| letter.raw.len() + 2).sum());
         let mut positions = Vec::with_capacity(letters.len());
         for DeadLetter { origin, offset, raw, .. } in letters {
-            // A carriage return at a line's end belongs to the end; this one does not.
+            // A carriage return before a newline belongs to the line end. For this reason a line that ends with one gets another.
             let end: &[u8] = if raw.ends_with(b"\r") { b"\r\n" } else { b"\n" };
             data.extend_from_slice(&raw);
             data.extend_from_slice(end);
@@ -245,7 +253,7 @@ impl Replay {
 }
 
 impl State {
-    /// The one of `origin` that others share.
+    /// Returns a shared copy of `origin`.
     fn origin(&mut self, origin: Origin) -> Arc<Origin> {
         match self.origins.get(&origin.id) {
             Some(known) if **known == origin => Arc::clone(known),
@@ -265,7 +273,7 @@ impl BatchReceiver for Replay {
     fn batch(&self, batch: Batch) -> bool {
         match self.sort(&batch) {
             Ok(letters) => {
-                // Which line is a part of one is told of the last of a batch only.
+                // Only the last line of a batch can be marked as partial, so each partial line gets its own batch.
                 let (partial, whole): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| letter.partial);
                 let whole = self.gather(whole);
                 let partial =
@@ -291,7 +299,7 @@ impl BatchReceiver for Replay {
         if state.damaged <= NAMED {
             let most = longest_letter(self.options.max_line);
             state.errors.push(Error::input(format!(
-                "{name}: line {number} has {length} bytes, and a letter has {most} at most; if it is one, of a longer line, \
+                "{name}: line {number} has {length} bytes, and a letter has {most} at most; if the line is a letter, \
                  give replay the --max-line of the run that wrote it"
             )));
         }

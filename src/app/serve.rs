@@ -1,13 +1,19 @@
-//! `logator-queue`: reads, and hands out to workers elsewhere.
+//! `logator-queue`: reads lines and hands them out to workers in other processes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::account::{close_account, queue_with};
+use super::messages::waits;
+use super::open_files::raise_limit;
+use super::options::SourceOptions;
+use super::reading::{Reading, stop_input};
+use super::signal_handlers::reload_keys_on_hangup;
 use super::spawn::folder::QueueFolder;
 use super::spawn::{SpawnOptions, Spawned};
-use super::{Reading, SourceOptions, close_account, queue_with, raise_limit, stop_input};
 use crate::core::error::{Error, Result};
 use crate::core::lines;
+use crate::core::numbers::grouped;
 use crate::core::stop::{Stop, Waker};
 use crate::core::wait::Deadline;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
@@ -17,7 +23,7 @@ use crate::net::endpoint::Endpoint;
 use crate::net::server::burials::Burials;
 use crate::net::server::{Event, Server};
 use crate::observe::console::Console;
-use crate::observe::receipt::{Receipt, grouped};
+use crate::observe::receipt::Receipt;
 use crate::observe::service_manager::Manager;
 use crate::process::signals;
 use crate::queue::Limits;
@@ -29,31 +35,31 @@ use crate::source::live::Live;
 /// How a queue serves.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
-    /// Where it listens.
+    /// The endpoints at which the queue listens.
     pub endpoints: Vec<Endpoint>,
-    /// Whether it can do without those, because it has workers of its own, which ask elsewhere.
+    /// Whether the queue works without these endpoints, because the workers that it starts ask at a private endpoint.
     pub optional: bool,
-    /// The keys of both sides; without them everybody who reaches an endpoint comes in.
+    /// The keys of both sides. Without keys, every peer that reaches an endpoint is accepted.
     pub security: Option<Security>,
-    /// The time to run of leases.
+    /// The time after which a lease runs out.
     pub lease: Duration,
-    /// How long it stays after the last ack, for workers that come late.
+    /// The time that the queue stays after the last ack, for late workers.
     pub linger: Duration,
-    /// How long it goes on handing out and waiting for acks after a signal.
+    /// The time after a signal in which the queue still hands out lines and waits for acks.
     pub drain: Duration,
-    /// The file of dead letters: lines that are too long, and those that workers are lost on.
+    /// The file of dead letters: lines that are too long, and lines on which workers are lost.
     pub dead_letters: std::path::PathBuf,
-    /// How long is waited for that file, and for the journal of the state.
+    /// The longest wait for this file and for the journal of the state.
     pub deadline: Deadline,
-    /// Workers to start.
+    /// The workers that the queue starts.
     pub spawn: Option<SpawnOptions>,
 }
 
-/// Serves until everything is accounted for. `on_receipt` gets the receipt as soon as it is; the queue then stays for
-/// late workers.
+/// Serves until every line is accounted for. `on_receipt` gets the receipt at that time. After that the queue stays for late
+/// workers.
 ///
 /// # Errors
-/// Only what keeps it from starting: an input that is not there, an endpoint in use.
+/// The job cannot start: a missing input or an endpoint in use.
 pub fn serve(
     source: &SourceOptions,
     options: &ServeOptions,
@@ -62,7 +68,7 @@ pub fn serve(
 ) -> Result<Receipt> {
     let inputs = source.find(&console)?;
     let state = source.open_state(&console)?;
-    // libzmq does not say when they are used up: it goes on trying to accept.
+    // libzmq does not report that the limit is reached: it tries to accept connections again and again.
     let connections = raise_limit();
     let folder = options.spawn.as_ref().map(|_| QueueFolder::make()).transpose()?;
     let own = folder.as_ref().map(QueueFolder::endpoint);
@@ -76,7 +82,7 @@ pub fn serve(
     let manager = Manager::of_environment();
     let abort = Stop::new()?;
     let live = Live::new(Stop::new()?);
-    let waits = super::waits(options.deadline, &live.stop, &console);
+    let waits = waits(options.deadline, &live.stop, &console);
     let dead_letters = Arc::new(DeadLetters::with_waits(&options.dead_letters, &waits));
     signals::request_stop(&live.stop, {
         let (live, queue, console, manager) = (live.clone(), Arc::clone(&queue), console.clone(), manager.clone());
@@ -97,7 +103,7 @@ pub fn serve(
         }
     })?;
 
-    super::reload_keys_on_hangup(options.security.as_ref(), &console)?;
+    reload_keys_on_hangup(options.security.as_ref(), &console)?;
     if connections < FEW_CONNECTIONS {
         console.warn(format!(
             "this process may have no more than {connections} open files, and each worker thread is one; ulimit -n, or \
@@ -169,24 +175,24 @@ pub fn serve(
     let served = server.serve(&queue, &waker, &abort, options.linger, &mut on_event, &burials);
     let rejections = served.as_ref().map(|rejections| *rejections).unwrap_or_default();
     if abort.is_requested() {
-        // Nobody takes lines any more: whoever waits for room in the queue is to end.
+        // No worker takes lines any more, so readers that wait for room in the queue must end.
         live.stop.request();
         queue.stop();
     }
-    // A worker that says goodbye to a queue which has ended sees that nobody answers, and does not wait for it.
+    // The sockets close first. A worker that says goodbye then sees that the queue has ended, and does not wait for an answer.
     drop(server);
     let failures = spawned.map(|spawned| spawned.finish()).unwrap_or_default();
     finish(served.err().or(failures));
     if rejections.dropped + rejections.refused > 0 {
         console.warn(format!(
-            "{} messages of strangers were dropped, {} malformed requests refused",
+            "{} messages of unknown peers were dropped, {} malformed requests refused",
             grouped(rejections.dropped),
             grouped(rejections.refused)
         ));
     }
     if rejections.unauthorized + rejections.failed_handshakes > 0 {
         console.warn(format!(
-            "{} connections with keys that are not authorized were refused, {} did not introduce themselves",
+            "{} connections with keys that are not authorized were refused, {} connections failed in the handshake",
             grouped(rejections.unauthorized),
             grouped(rejections.failed_handshakes)
         ));
@@ -206,7 +212,7 @@ pub fn serve(
     receipt.ok_or_else(|| Error::internal("a queue ended without its receipt"))
 }
 
-/// Listens at the endpoints of `options`, and at `own` for workers of its own.
+/// Listens at the endpoints of `options`, and at `own` for the workers that the queue starts.
 fn bind(options: &ServeOptions, own: Option<&Endpoint>, console: &Console) -> Result<Server> {
     let endpoints: Vec<Endpoint> = options.endpoints.iter().chain(own).cloned().collect();
     match (Server::bind(&endpoints, options.security.as_ref()), own) {
@@ -218,10 +224,10 @@ fn bind(options: &ServeOptions, own: Option<&Endpoint>, console: &Console) -> Re
     }
 }
 
-/// Fewer are worth a word.
+/// A lower limit on open files gets a warning.
 const FEW_CONNECTIONS: u64 = 1024;
 
-/// Writes the dead letter of a line that workers are lost on.
+/// Writes the dead letter of a line on which workers are lost.
 fn write_poison(line: &TrackedBatch, dead_letters: &DeadLetters, console: &Console) -> Result<()> {
     let TrackedBatch { batch, history, .. } = line;
     let raw = lines::lines(&batch.data).next().map_or(&[][..], |line| line.bytes);
@@ -247,7 +253,8 @@ fn write_poison(line: &TrackedBatch, dead_letters: &DeadLetters, console: &Conso
     match dead_letters.write(&[letter]) {
         Ok(()) => console.error(format!("{place}: {detail}; it is in {}", dead_letters.path().display())),
         Err(error) => {
-            let error = Error::new(error.kind(), format!("{place}: {detail}, and it cannot be set aside: {error}"));
+            let error =
+                Error::new(error.kind(), format!("{place}: {detail}, and its dead letter cannot be written: {error}"));
             console.error(error.to_string());
             return Err(error);
         }

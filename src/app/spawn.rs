@@ -1,7 +1,8 @@
-//! Workers that a queue starts on its own machine, each a process, so that one that dies takes nothing with it.
+//! The workers that a queue starts on its own machine (`--spawn`). Each worker is a process, so that a worker that dies does not
+//! end the queue or another worker.
 //!
-//! They ask at a socket of this run alone, so that they never work for another queue, and they end with this one, however
-//! it ends: see [`spawned`](super::spawned).
+//! The workers ask at a private socket of this queue, so they never work for another queue. They end when this queue ends,
+//! even if it is killed: see [`spawned`](super::spawned).
 
 pub(crate) mod folder;
 
@@ -27,70 +28,74 @@ use crate::observe::console::Console;
 use crate::observe::service_manager;
 use crate::queue::shared::SharedQueue;
 
-/// What to start.
+/// The workers to start.
 #[derive(Debug, Clone)]
 pub struct SpawnOptions {
-    /// How many processes.
+    /// The number of processes.
     pub workers: usize,
-    /// Their arguments besides the endpoint: format, sink, and so on.
+    /// The arguments of each worker, without the endpoint: format, sink, and so on.
     pub arguments: Vec<OsString>,
-    /// The queue's own key file: they come in with it. Its name is all that the command line shows.
+    /// The key file of the queue, with which the workers connect. The command line shows only its name.
     pub curve_key: Option<PathBuf>,
 }
 
-/// Workers that died are started again this many times while no line is accounted for between.
+/// The number of times that dead workers are replaced while no further line is accounted for.
 const RESTARTS: usize = 5;
 
-/// How long workers may take to end after the queue has, and again after each further step to end them. A worker whose
-/// pipe is closed ends within five seconds by itself.
+/// The time that workers have to end after the queue has ended, and again after each further step to end them. A worker whose
+/// pipe is closed ends by itself within five seconds.
 const PATIENCE: Duration = Duration::from_secs(6);
 
-/// How long a queue stays at least, when all its workers have ended with it, for others that ask at its other endpoints.
-/// Those of its own that were killed are known to it as peers that were never told the end, and nobody else can be told
-/// from them.
+/// The least time that a queue stays after all workers that it started have ended, for workers at its other endpoints. The
+/// queue cannot tell such a worker from one of its own workers that was killed: neither was told the end.
 const STAY: Duration = Duration::from_secs(1);
 
-/// Running workers.
+/// The workers that run.
 pub struct Spawned {
     shared: Arc<Shared>,
-    /// The end of the pipe that workers wait for. No other process ever has it.
+    /// The write end of the pipe that the workers read. No other process ever has it.
     pipe: PipeWriter,
-    /// Disconnected when the last worker has ended.
+    /// This channel disconnects when the last worker has ended.
     ended: Receiver<()>,
 }
 
+/// The data that the watching threads share.
 struct Shared {
     program: PathBuf,
     arguments: Vec<OsString>,
     folder: PathBuf,
-    /// The standard input of each worker.
+    /// The read end of the pipe, which is the standard input of each worker.
     pipe: PipeReader,
     console: Console,
     abort: Stop,
     queue: Arc<SharedQueue>,
-    /// How long the queue stays when its workers have ended with it.
+    /// The time that the queue stays after its workers have ended.
     stay: Duration,
     state: Mutex<State>,
-    /// Notified when the end of the queue is near.
+    /// Notified when the queue is about to end.
     ending: Condvar,
 }
 
+/// The state of the workers.
 #[derive(Default)]
 struct State {
+    /// The process ids of the workers that run.
     running: Vec<u32>,
+    /// The number of restarts since the last line that was accounted for.
     restarts: usize,
-    /// Lines that were accounted for at the latest restart.
+    /// The number of lines that were accounted for at the last restart.
     done: u64,
-    /// The queue has ended: workers that end now are not missed.
+    /// Whether the queue has ended. Workers that end now are not replaced.
     ending: bool,
+    /// The reason why no more workers are started.
     failure: Option<Error>,
 }
 
 impl Spawned {
     /// Starts workers for `queue`, which listens at the endpoint of `folder` and stays for `linger` after its last line.
-    /// `abort` is requested when the queue need not stay any longer because all of them have ended, and when they cannot be
-    /// kept running: they end again and again while no line is accounted for. A line that workers are lost on takes some,
-    /// and the queue gets rid of it.
+    ///
+    /// `abort` is requested in two cases: all workers have ended, so that the queue need not stay; or the workers end again
+    /// and again while no line is accounted for. A poison line ends a few workers before the queue sets it aside.
     pub(crate) fn start(
         options: &SpawnOptions,
         folder: &QueueFolder,
@@ -100,7 +105,8 @@ impl Spawned {
         queue: &Arc<SharedQueue>,
         linger: Duration,
     ) -> Result<Spawned> {
-        let here = std::env::current_exe().map_err(|error| Error::system("where am I?").because(error))?;
+        let here = std::env::current_exe()
+            .map_err(|error| Error::system("the path of this program is unknown").because(error))?;
         let program = here.with_file_name("logator-worker");
         let endpoint = folder.endpoint().to_string();
         let mut arguments: Vec<OsString> =
@@ -108,12 +114,12 @@ impl Spawned {
         arguments.extend(["--spawned-by".into(), folder.path().into()]);
         if let (Some(file), Some(key)) = (&options.curve_key, queue_key) {
             arguments.extend(["--curve-key".into(), file.clone().into_os_string()]);
-            // In one word: a key may begin with a hyphen.
+            // Option and value are one argument, because a key may begin with a hyphen.
             arguments.push(format!("--queue-key={key}").into());
         }
         arguments.extend(options.arguments.iter().cloned());
         let (reader, writer) =
-            std::io::pipe().map_err(|error| Error::system("no pipe for the workers").because(error))?;
+            std::io::pipe().map_err(|error| Error::system("the pipe for the workers cannot be made").because(error))?;
         let shared = Arc::new(Shared {
             program,
             arguments,
@@ -130,7 +136,7 @@ impl Spawned {
         let spawned = Spawned { shared, pipe: writer, ended };
         for index in 0..options.workers {
             if let Err(error) = spawned.shared.begin(index, watching.clone()) {
-                // Those that run already see the end of their pipe, and are not missed.
+                // The workers that run already see the end of their pipe, and are not replaced.
                 spawned.shared.state().ending = true;
                 return Err(error);
             }
@@ -138,15 +144,15 @@ impl Spawned {
         Ok(spawned)
     }
 
-    /// Waits for the workers, which were told the end, and tells what went wrong with them. Those that were not told, or
-    /// do not end, see the end of their pipe, and are killed if that does not help either.
+    /// Waits until the workers have ended, and returns the reason if they could not be kept running. If the workers were not
+    /// told the end, or do not end in time, their pipe is closed. Workers that do not end even then are killed.
     pub fn finish(self) -> Option<Error> {
         let Spawned { shared, pipe, ended } = self;
         shared.state().ending = true;
         shared.ending.notify_all();
         let all_ended = || ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected);
         let told = !shared.abort.is_requested();
-        // One that was stopped by hand can end only when it goes on.
+        // A worker that was stopped with SIGSTOP can end only after SIGCONT.
         shared.signal(Signal::SIGCONT);
         if !(told && all_ended()) {
             drop(pipe);
@@ -164,14 +170,15 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Sends a signal to all workers.
     fn signal(&self, signal: Signal) {
         for &worker in &self.state().running {
-            // A worker that has ended meanwhile was not waited for yet by more than a moment.
+            // If the worker has just ended, its process id is not yet in use again.
             let _ = kill(Pid::from_raw(worker as i32), signal);
         }
     }
 
-    /// Starts a worker and a thread that watches it, which drops `watching` when no worker is left to watch.
+    /// Starts a worker and a thread that watches it. The thread drops `watching` when its worker is not replaced any more.
     fn begin(self: &Arc<Self>, index: usize, watching: Sender<()>) -> Result<()> {
         let child = self.spawn(&mut self.state())?;
         let shared = Arc::clone(self);
@@ -180,22 +187,25 @@ impl Shared {
             drop(watching);
         };
         let thread = std::thread::Builder::new().name(format!("watch {index}")).spawn(watch);
-        thread.map(drop).map_err(|error| Error::system("no thread to watch a worker").because(error))
+        thread
+            .map(drop)
+            .map_err(|error| Error::system("the thread that watches a worker cannot be started").because(error))
     }
 
+    /// Starts a worker process.
     fn spawn(&self, state: &mut State) -> Result<Child> {
         let failed =
             |error| Error::system(format!("{}: a worker cannot be started", self.program.display())).because(error);
         let pipe = self.pipe.try_clone().map_err(failed)?;
         let mut command = Command::new(&self.program);
-        // A process group of its own: what is typed at the terminal reaches the queue, which lets its workers finish.
+        // The worker is in another process group, so that Ctrl-C reaches only the queue, which lets its workers finish.
         command.args(&self.arguments).stdin(Stdio::from(pipe)).process_group(0).env_remove(service_manager::SOCKET);
         let child = command.spawn().map_err(failed)?;
         state.running.push(child.id());
         Ok(child)
     }
 
-    /// Waits for a worker, and starts it again if it ended before the queue.
+    /// Waits for a worker to end, and starts another one if the queue has not ended.
     fn watch(&self, mut child: Child) {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         loop {
@@ -207,9 +217,9 @@ impl Shared {
                 return;
             }
             if self.queue.is_finished() {
-                // 0 and 1: it was told the end; dead letters are counted by the queue.
+                // Exit codes 0 and 1 are normal: the worker was told the end, and the queue counts dead letters.
                 if !matches!(status.code(), Some(0 | 1)) {
-                    self.console.error(format!("a worker ended with {} after the last line", said(status)));
+                    self.console.error(format!("a worker ended with {} after the last line", in_words(status)));
                 }
                 if state.running.is_empty() {
                     let stay = self.ending.wait_timeout_while(state, self.stay, |state| !self.is_ending(state));
@@ -223,16 +233,16 @@ impl Shared {
             if done > state.done {
                 (state.done, state.restarts) = (done, 0);
             }
-            let never = status.code() == Some(2) || note.as_ref().is_some_and(|note| !note.started);
-            if never || state.restarts >= RESTARTS {
+            let hopeless = status.code() == Some(2) || note.as_ref().is_some_and(|note| !note.started);
+            if hopeless || state.restarts >= RESTARTS {
                 let reason = note.map(|note| format!(": {}", note.reason)).unwrap_or_default();
-                let sentence = format!("a worker ended with {}; no other is started{reason}", said(status));
+                let sentence = format!("a worker ended with {}; no other worker is started{reason}", in_words(status));
                 state.failure.get_or_insert(Error::wire(sentence));
                 self.abort.request();
                 return;
             }
             state.restarts += 1;
-            self.console.error(format!("a worker ended with {}; another is started", said(status)));
+            self.console.error(format!("a worker ended with {}; another worker is started", in_words(status)));
             let delay = backoff.next_delay();
             let waited = self.ending.wait_timeout_while(state, delay, |state| !self.is_ending(state));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -250,13 +260,14 @@ impl Shared {
         }
     }
 
-    /// Whether the queue needs workers no longer.
+    /// Whether the queue needs no more workers.
     fn is_ending(&self, state: &State) -> bool {
         state.ending || self.abort.is_requested()
     }
 }
 
-fn said(status: ExitStatus) -> String {
+/// Returns the exit code or signal as words.
+fn in_words(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),

@@ -1,5 +1,7 @@
-//! A worker that a queue has started ends when that queue does, however it ends: its standard input is a pipe whose other
-//! end only the queue holds, and which the system closes with it.
+//! The worker's side of `--spawn`: a worker that a queue started ends when the queue ends, even if the queue is killed.
+//!
+//! The standard input of such a worker is a pipe. Only the queue holds the write end, and the system closes it when the queue
+//! ends.
 
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -11,11 +13,11 @@ use crate::observe::console::Console;
 use crate::observe::receipt::Receipt;
 use crate::worker::in_flight::InFlight;
 
-/// How long a batch that is being stored may take when the queue has ended. Its lines are delivered again by another run,
-/// stored or not.
+/// The time to finish storing a batch after the queue has ended. Another run delivers its lines again, whether they are stored
+/// or not.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Watches the queue that has started this worker.
+/// The watch on the queue that started this worker.
 #[derive(Debug)]
 pub struct QueueWatch {
     folder: PathBuf,
@@ -23,18 +25,17 @@ pub struct QueueWatch {
 }
 
 impl QueueWatch {
-    /// Watches from here on: at the end of standard input the batch that is being stored is finished, if that takes no
-    /// more than five seconds, nothing else is stored, and the process ends with exit code 3. `folder` is the one of the
-    /// queue.
+    /// Starts the watch. At the end of standard input, the worker finishes storing the current batch within five seconds, stores
+    /// nothing else, and ends with exit code 3. `folder` is the folder of the queue.
     ///
     /// # Errors
-    /// When there is no thread for it.
+    /// The thread cannot be started.
     pub fn start(folder: &Path, console: &Console) -> Result<QueueWatch> {
         let in_flight = Arc::new(InFlight::default());
         let (stores, console) = (Arc::clone(&in_flight), console.clone());
         let watch = move || {
             wait_for_end(std::io::stdin().lock());
-            // Whatever comes next may hang: a sink that is tried again and again, a standard error that nobody reads.
+            // The next steps may hang, because of a sink that does not respond or a full pipe of standard error.
             let last_resort = std::thread::Builder::new().name("last resort".into()).spawn(|| {
                 std::thread::sleep(PATIENCE);
                 signal_hook::low_level::exit(3);
@@ -48,28 +49,28 @@ impl QueueWatch {
         std::thread::Builder::new()
             .name("queue".into())
             .spawn(watch)
-            .map_err(|error| Error::system("no thread to watch the queue").because(error))?;
+            .map_err(|error| Error::system("the thread that watches the queue cannot be started").because(error))?;
         Ok(QueueWatch { folder: folder.to_owned(), in_flight })
     }
 
-    /// What keeps anything more from being stored once the queue has ended.
+    /// Returns the guard that allows no more storing after the queue has ended.
     pub fn in_flight(&self) -> Arc<InFlight> {
         Arc::clone(&self.in_flight)
     }
 
-    /// Leaves a note for the queue about why this worker ends, if something went wrong.
+    /// Writes a note for the queue with the reason why this worker ends, if there are errors.
     pub fn leave_note(&self, result: &Result<Receipt>) {
         let note = match result {
             Err(error) => Note { started: false, reason: error.to_string() },
             Ok(receipt) if receipt.errors.is_empty() => return,
             Ok(receipt) => Note { started: true, reason: receipt.errors.join("; ") },
         };
-        // Without it, what this worker has said on standard error stands there all the same.
+        // If the note cannot be written, the errors are still on standard error.
         let _ = std::fs::write(note_file(&self.folder, std::process::id()), note.text());
     }
 }
 
-/// Reads until there is no more.
+/// Reads until the end of input.
 fn wait_for_end(mut input: impl Read) {
     loop {
         match input.read(&mut [0; 64]) {
@@ -81,26 +82,28 @@ fn wait_for_end(mut input: impl Read) {
     }
 }
 
-/// Why a worker has ended, in its own words.
+/// The reason why a worker ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Note {
-    /// Whether it had come so far as to ask for lines. What keeps a worker from that would keep another one as well.
+    /// Whether the worker had started to ask for lines. Otherwise another worker would fail for the same reason.
     pub(super) started: bool,
+    /// The error messages of the worker.
     pub(super) reason: String,
 }
 
-/// Bytes of a note that are read.
+/// The number of bytes of a note that are read.
 const LONGEST_NOTE: u64 = 16 << 10;
 
+/// Returns the path of the note of `process`.
 fn note_file(folder: &Path, process: u32) -> PathBuf {
     folder.join(format!("{process}{NOTE}"))
 }
 
-/// How the names of notes end.
+/// The ending of the names of notes.
 pub(super) const NOTE: &str = ".note";
 
 impl Note {
-    /// Takes the note that the worker `process` has left in `folder`.
+    /// Reads and removes the note that the worker `process` left in `folder`.
     pub(super) fn take(folder: &Path, process: u32) -> Option<Note> {
         let path = note_file(folder, process);
         let mut text = String::new();

@@ -1,10 +1,13 @@
-//! `logator-worker`: workers that ask queues elsewhere.
+//! `logator-worker`: worker threads that ask queues for batches.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::account::say_errors;
+use super::messages::waits;
+use super::options::WorkOptions;
+use super::signal_handlers::stop_on_signals;
 use super::spawned::QueueWatch;
-use super::{WorkOptions, say_errors, stop_on_signals};
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::dead_letter::DeadLetters;
@@ -17,10 +20,10 @@ use crate::worker::lease_client::LeaseClient;
 use crate::worker::storer::Storer;
 use crate::worker::{PoolResult, WorkerCounts, WorkerPool};
 
-/// Works for the queues at `addresses` until all of them have ended. `watch` is that of a worker which its queue has started.
+/// Works for the queues at `addresses` until all of them have ended. A worker that a queue started has a `watch` on that queue.
 ///
 /// # Errors
-/// Only what keeps it from starting: a wrong pattern, a sink that cannot be opened, a queue that is a stranger's.
+/// The job cannot start: a wrong pattern, a sink that cannot be opened, or a queue with another key.
 pub fn work(
     addresses: &[Address],
     options: &WorkOptions,
@@ -36,10 +39,10 @@ pub fn work(
         let console = console.clone();
         Client::new(&context, addresses, stop.clone(), move |sentence| console.warn(sentence))
     };
-    // Known to the queue before the sink is opened, which may take longer than a short input.
+    // The worker greets the queue first, because opening a sink may take longer than the work on a short input.
     let mut first = client(0);
     first.hello()?;
-    let waits = super::waits(options.deadline, &stop, &console);
+    let waits = waits(options.deadline, &stop, &console);
     let sinks = options.open_sinks(&waits).inspect_err(|_| first.bye(Vec::new()))?;
     manager.ready(&format!("{} threads ask for lines", options.workers.most), &[]);
     let counts = Arc::new(WorkerCounts::default());
@@ -68,7 +71,7 @@ pub fn work(
         false => queues.map(|name| StoppedInput { name, offset: None }).collect(),
     };
     if let Some(first) = stopped.first() {
-        let what = "stopped before the queue had come to its end; what was in hand is stored or given back";
+        let what = "stopped before the queue had come to its end; the leased lines are stored or given back";
         errors.push(Error::wire(format!("{}: {what}", first.name)));
     }
     let errors = say_errors(&errors, &console);

@@ -23,9 +23,6 @@ fn main() -> ExitCode {
     });
     match result {
         Ok(sent) => ExitCode::from(sent.exit_code()),
-        Err(error) => {
-            console.error(error.to_string());
-            ExitCode::from(error.exit_code())
-        }
+        Err(error) => cli::report(&console, &error),
     }
 }

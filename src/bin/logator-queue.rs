@@ -23,9 +23,6 @@ fn main() -> ExitCode {
     });
     match (result, written) {
         (Ok(receipt), Ok(())) => ExitCode::from(receipt.exit_code()),
-        (Err(error), _) | (_, Err(error)) => {
-            console.error(error.to_string());
-            ExitCode::from(error.exit_code())
-        }
+        (Err(error), _) | (_, Err(error)) => cli::report(&console, &error),
     }
 }

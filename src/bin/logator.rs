@@ -25,9 +25,9 @@ fn main() -> ExitCode {
         }
         Commands::Replay(arguments) => {
             let console = arguments.report.begin("logator");
-            let result = arguments.replay_options().and_then(|options| {
+            let result = arguments.files().and_then(|files| {
                 cli::reload_on_hangup(&console, "replay")?;
-                app::replay::replay(&options, &arguments.work_options(), console.clone())
+                app::replay::replay(&arguments.replay_options(files), &arguments.work_options(), console.clone())
             });
             cli::conclude(&console, arguments.report.receipt.as_deref(), result)
         }
@@ -42,30 +42,21 @@ fn main() -> ExitCode {
             });
             match result {
                 Ok(code) => ExitCode::from(code),
-                Err(error) => {
-                    console.error(error.to_string());
-                    ExitCode::from(error.exit_code())
-                }
+                Err(error) => cli::report(&console, &error),
             }
         }
         Commands::Keygen(arguments) => {
             let console = cli::plain_console("logator");
             match app::keygen::keygen(&arguments.file, &console) {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    console.error(error.to_string());
-                    ExitCode::from(error.exit_code())
-                }
+                Err(error) => cli::report(&console, &error),
             }
         }
         Commands::Bench(arguments) => {
             let console = cli::plain_console("logator");
             match arguments.files().and_then(|_| app::bench::bench(&arguments.options(), &console)) {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    console.error(error.to_string());
-                    ExitCode::from(error.exit_code())
-                }
+                Err(error) => cli::report(&console, &error),
             }
         }
     }

@@ -1,8 +1,9 @@
-//! The configuration file and the environment: the flags' names, weaker than the flags.
+//! The configuration file and the environment, which also set options.
 //!
-//! Precedence: flag, then `LOGATOR_NAME` in the environment, then the file. The file is TOML: a key is a flag's long
-//! name, at the top for every program that knows it, or in a table `[run]`, `[queue]`, `[worker]`, `[bench]`, `[grok]`, `[replay]`, `[push]`,
-//! `[pull]` for one program. A flag that may be repeated takes an array; a flag without a value takes `true` or `false`.
+//! A command-line option overrides `LOGATOR_NAME` in the environment, and the environment overrides the file. The file is
+//! TOML. A key is the long name of an option. At the top of the file it is for every program that has the option. In a
+//! table `[run]`, `[queue]`, `[worker]`, `[bench]`, `[grok]`, `[replay]`, `[push]` or `[pull]` it is for one program. An option
+//! that may be repeated takes an array. An option without a value takes `true` or `false`.
 
 use std::path::{Path, PathBuf};
 
@@ -11,27 +12,32 @@ use clap::{Arg, ArgAction, Command};
 use crate::core::error::{Error, Result};
 use crate::core::{secrets, small_file};
 
-/// The tables a file may have, and so the programs it may be for.
+/// The tables that a file may have, one for each program.
 const PROGRAMS: [&str; 8] = ["run", "queue", "worker", "bench", "grok", "replay", "push", "pull"];
 
-/// Arguments that a file cannot give.
-const NEVER_KEYS: [&str; 4] = ["help", "version", "config", crate::cli::GROK_PATTERN];
+/// The id of the pattern of `logator grok`. It differs from the id of `--pattern`, so that a file with patterns for `run`
+/// does not set it.
+pub(super) const GROK_PATTERN: &str = "grok-pattern";
 
-/// Lets every flag of `command` that people know also be given as `LOGATOR_NAME`.
+/// Arguments that a file cannot set.
+const NEVER_KEYS: [&str; 4] = ["help", "version", "config", GROK_PATTERN];
+
+/// Lets a variable `LOGATOR_NAME` set each option of `command` that is not hidden. The help names the variables once, and not
+/// at each option.
 pub fn with_environment(command: Command) -> Command {
     command.mut_args(|arg| match arg.get_long().filter(|_| !arg.is_hide_set()).map(variable) {
-        Some(name) => arg.env(name).hide_env_values(true),
+        Some(name) => arg.env(name).hide_env(true),
         None => arg,
     })
 }
 
-/// The environment variable of a flag.
+/// Returns the environment variable of an option.
 fn variable(long: &str) -> String {
     format!("LOGATOR_{}", long.replace('-', "_").to_uppercase())
 }
 
-/// The file that `arguments` or the environment name, if any. Looked for before the arguments are understood, because
-/// the file decides what they may leave out.
+/// Returns the file that `arguments` or the environment name, if any. The search comes before clap parses the arguments,
+/// because the file decides which arguments may be missing.
 pub fn file_of(arguments: &[std::ffi::OsString]) -> Option<PathBuf> {
     let mut arguments = arguments.iter().take_while(|argument| *argument != "--");
     while let Some(argument) = arguments.next() {
@@ -45,8 +51,8 @@ pub fn file_of(arguments: &[std::ffi::OsString]) -> Option<PathBuf> {
     std::env::var_os("LOGATOR_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-/// Gives `command` the values in the file at `path` as defaults. `program` is the table that is meant for it;
-/// `others` are the commands of the other programs, which know keys of their own.
+/// Sets the values in the file at `path` as the defaults of `command`. `program` is the table of this command. `others` are
+/// the commands of the other programs: a key at the top of the file may be an option of theirs.
 ///
 /// # Errors
 /// A usage error that names file, line and key.
@@ -63,7 +69,7 @@ pub fn with_file(mut command: Command, path: &Path, program: &str, others: &[Com
         };
         text.lines().position(is_key).map_or(1, |line| line + 1)
     };
-    // The program's own table is stronger than the top of the file, so it is applied last.
+    // The program's own table overrides the top of the file, so it is applied last.
     let (tables, top): (Vec<_>, Vec<_>) =
         table.iter().partition(|(key, value)| value.is_table() && PROGRAMS.contains(&key.as_str()));
     let own = tables.iter().filter(|(key, _)| key.as_str() == program);
@@ -80,9 +86,9 @@ pub fn with_file(mut command: Command, path: &Path, program: &str, others: &[Com
             if values.is_empty() {
                 return Err(Error::usage(format!("{place}: {key}: an empty array; leave the key out instead")));
             }
-            // Not mut_arg, which puts the argument behind all others: INPUT would be what follows `--`, and that INPUT.
+            // mut_arg would put the argument behind all others, and INPUT would change places with the arguments after `--`.
             command = command.mut_args(|arg| match arg.get_id() == id.as_str() {
-                // --help does not show it: it may hold a password.
+                // --help does not show the value, because the value may hold a password.
                 true => {
                     let hidden = arg.get_action().takes_values();
                     arg.default_values(values.clone()).hide_default_value(hidden).required(false)
@@ -100,8 +106,8 @@ pub fn with_file(mut command: Command, path: &Path, program: &str, others: &[Com
     Ok(command)
 }
 
-/// Where `text` is no TOML, and what is wrong there. The library's own words show the whole line, in which a password may
-/// stand.
+/// Returns the error for a `text` that is not TOML, with its line and column. The message of the TOML library is not used,
+/// because it shows the whole line, which may hold a password.
 fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> Error {
     secrets::learn_configuration(text);
     let at = error.span().map_or(text.len(), |span| span.start).min(text.len());
@@ -112,7 +118,7 @@ fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> Error {
     Error::usage(format!("{}:{line}:{column}: not TOML: {}", path.display(), error.message()))
 }
 
-/// Learns the secrets in a value, whichever program it is for.
+/// Learns the secrets in a value, for whatever program the value is.
 fn learn(key: &str, value: &toml::Value) {
     match value {
         toml::Value::String(text) => secrets::learn_value(key, text),
@@ -122,10 +128,12 @@ fn learn(key: &str, value: &toml::Value) {
     }
 }
 
+/// Whether an option may be repeated.
 fn repeats(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::Append)
 }
 
+/// Returns the keys that a file may have for `command`, each with the id of its argument.
 fn names(command: &Command) -> impl Iterator<Item = (&str, String)> {
     command.get_arguments().filter(|arg| !arg.is_hide_set() && !NEVER_KEYS.contains(&arg.get_id().as_str())).filter_map(
         |arg| {
@@ -135,10 +143,12 @@ fn names(command: &Command) -> impl Iterator<Item = (&str, String)> {
     )
 }
 
+/// Returns the id of the argument that `key` sets.
 fn id_of(command: &Command, key: &str) -> Option<String> {
     names(command).find(|(name, _)| *name == key).map(|(_, id)| id)
 }
 
+/// Returns the end of the message on an unknown key: the nearest known key, or a hint.
 fn suggestion(key: &str, commands: &[&Command]) -> String {
     let known = commands.iter().flat_map(|command| names(command)).map(|(name, _)| name);
     let nearest = known.map(|name| (strsim::damerau_levenshtein(key, name), name)).min();
@@ -148,7 +158,7 @@ fn suggestion(key: &str, commands: &[&Command]) -> String {
     }
 }
 
-/// A value as the command line would give it, and whether it was an array.
+/// Returns the texts of a value as the command line would have them, and whether the value is an array.
 fn texts(value: &toml::Value) -> Option<(Vec<String>, bool)> {
     let text = |value: &toml::Value| match value {
         toml::Value::String(text) => Some(text.clone()),

@@ -1,24 +1,32 @@
-//! The files of each program: what its flags name, and those of the workers that a queue starts.
+//! The files of each program: the files that its options name, and the files of the workers that a queue starts.
+//!
+//! A job must not read its own files as inputs, and must not use one file for two purposes.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::FromArgMatches;
 
-use super::args::{BenchArgs, GrokArgs, QueueArgs, ReplayArgs, RunArgs, WorkerArgs, says_receipt};
-use super::pull::{FromArg, PullArgs};
-use super::push::{PushArgs, SocketArgs};
+use super::bench::BenchArgs;
+use super::grok::GrokArgs;
+use super::pull::PullArgs;
+use super::push::PushArgs;
+use super::queue::QueueArgs;
+use super::replay::ReplayArgs;
 use super::report::ReportArgs;
+use super::run::RunArgs;
+use super::socket::SocketArgs;
 use super::source::SourceArgs;
-use super::with_file;
+use super::values::FromArg;
+use super::worker::{WorkerArgs, names_receipt};
+use super::{commands, receipt_file};
 use crate::core::error::Result;
 use crate::net::endpoint::Endpoint;
 use crate::process::job_files::JobFiles;
 use crate::sink::spec::SinkSpec;
 use crate::source::inputs;
 
-/// How files are called by what they are for.
+/// The names of files in messages, by the purpose of the file.
 #[derive(Clone, Copy)]
 struct Roles {
     sink: &'static str,
@@ -34,15 +42,7 @@ const OF_WORKERS: Roles = Roles {
     receipt: "receipt of the started workers",
 };
 
-/// Whether the files of this process have been checked. Until then none is written, not even a receipt: it could be an input.
-static CHECKED: AtomicBool = AtomicBool::new(false);
-
-/// See [`CHECKED`].
-pub(super) fn are_checked() -> bool {
-    CHECKED.load(Ordering::Relaxed)
-}
-
-/// What is collected.
+/// The files of a program, as they are collected from its arguments.
 struct Collected {
     files: JobFiles,
     roles: Roles,
@@ -57,6 +57,7 @@ impl Default for Collected {
 }
 
 impl Collected {
+    /// Returns how the command line names a file.
     fn given(flag: &str, path: &Path) -> String {
         format!("{flag} {}", path.display())
     }
@@ -69,7 +70,7 @@ impl Collected {
                 SinkSpec::Stdout => self.documents = true,
                 SinkSpec::Ndjson(file) => self.files.writes(role, given, file),
                 SinkSpec::Sqlite { file, table } => {
-                    // SQLite takes addresses of files as well.
+                    // SQLite also accepts URIs: file:PATH.
                     let path = file.to_str().and_then(|text| text.strip_prefix("file:"));
                     let path = path.map(|rest| rest.strip_prefix("//").unwrap_or(rest));
                     self.files.database(role, given, path.map_or(file, Path::new), table);
@@ -82,6 +83,13 @@ impl Collected {
                 SinkSpec::Null => {}
             }
         }
+    }
+
+    /// Adds the files of a job that stores documents: sinks, dead letters, receipt and configuration.
+    fn storing_job(&mut self, sinks: &[SinkSpec], dead_letters: &Path, report: &ReportArgs) {
+        self.sinks(sinks);
+        self.dead_letters(dead_letters);
+        self.report(report);
     }
 
     fn dead_letters(&mut self, path: &Path) {
@@ -125,7 +133,7 @@ impl Collected {
     fn keys(&mut self, own: &Option<PathBuf>, authorized: &Option<PathBuf>, others: &[String]) {
         self.key_file("--curve-key", own.as_deref());
         self.key_file("--authorized-keys", authorized.as_deref());
-        // Each is a key or a file.
+        // Each value is a key or the name of a file.
         let files = others.iter().map(Path::new).filter(|path| path.is_file());
         files.for_each(|path| self.key_file("--queue-key", Some(path)));
     }
@@ -143,7 +151,7 @@ impl Collected {
         self.sockets(&socket.bind);
     }
 
-    /// `receipt` is where the worker's own receipt goes.
+    /// Adds the files of a worker. `receipt` is the file of the worker's own receipt.
     fn worker(&mut self, worker: &WorkerArgs, receipt: Option<&Path>) {
         self.sinks(&worker.sinks);
         self.dead_letters(&worker.dead_letters);
@@ -152,66 +160,65 @@ impl Collected {
         self.keys(&worker.keys.curve_key, &None, &worker.keys.queue_key);
     }
 
-    /// Refuses what cannot be, before anything is read or made.
+    /// Checks the files before any of them is read or created.
+    ///
+    /// # Errors
+    /// Two files that are the same, or a file that cannot be created.
     fn checked(mut self) -> Result<Arc<JobFiles>> {
         self.files.standard_streams(self.documents)?;
         self.files.check()?;
         self.files.check_folder(OWN.receipt)?;
         self.files.check_folder(OWN.dead_letters)?;
-        CHECKED.store(true, Ordering::Relaxed);
+        receipt_file::set_files_checked();
         Ok(Arc::new(self.files))
     }
 }
 
 impl RunArgs {
-    /// The files of the job.
+    /// Returns the files of the job.
     ///
     /// # Errors
-    /// Two of them that are one, and those that cannot be made.
+    /// Two files that are the same, or a file that cannot be created.
     pub fn files(&self) -> Result<Arc<JobFiles>> {
         let mut collected = Collected::default();
         collected.source(&self.source);
-        collected.sinks(&self.sinks);
-        collected.dead_letters(&self.dead_letters);
-        collected.report(&self.report);
+        collected.storing_job(&self.sinks, &self.dead_letters, &self.report);
         collected.checked()
     }
 }
 
 impl ReplayArgs {
-    /// The files of the job.
+    /// Returns the files of the job.
     ///
     /// # Errors
-    /// Two of them that are one, and those that cannot be made.
+    /// Two files that are the same, or a file that cannot be created.
     pub fn files(&self) -> Result<Arc<JobFiles>> {
         let mut collected = Collected::default();
-        collected.sinks(&self.sinks);
-        collected.dead_letters(&self.dead_letters);
-        collected.report(&self.report);
+        collected.storing_job(&self.sinks, &self.dead_letters, &self.report);
         collected.checked()
     }
 }
 
 impl BenchArgs {
-    /// The files of the job.
+    /// Returns the files of the job.
     ///
     /// # Errors
-    /// Two of them that are one.
+    /// Two files that are the same.
     pub fn files(&self) -> Result<Arc<JobFiles>> {
         let mut collected = Collected::default();
         collected.sinks(&self.sinks);
         collected.config(self.config.as_deref());
-        // Each run has a standard output of its own; this one's is for the table.
+        // The table goes to standard output. Each run is a process with another standard output.
         collected.documents = false;
         collected.checked()
     }
 }
 
 impl GrokArgs {
-    /// The files of the job.
+    /// Returns the files of the job.
     ///
     /// # Errors
-    /// Two of them that are one.
+    /// Two files that are the same.
     pub fn files(&self) -> Result<Arc<JobFiles>> {
         let mut collected = Collected { documents: true, ..Collected::default() };
         collected.config(self.config.as_deref());
@@ -220,10 +227,10 @@ impl GrokArgs {
 }
 
 impl QueueArgs {
-    /// The files of the job, those of the workers that it starts included.
+    /// Returns the files of the job and of the workers that it starts.
     ///
     /// # Errors
-    /// Two of them that are one, and those that cannot be made.
+    /// Two files that are the same, or a file that cannot be created.
     pub fn files(&self) -> Result<Arc<JobFiles>> {
         let mut collected = Collected::default();
         collected.source(&self.source);
@@ -233,29 +240,29 @@ impl QueueArgs {
         collected.sockets(&self.bind);
         if let Some(workers) = self.spawned() {
             collected.roles = OF_WORKERS;
-            let receipt = workers.report.receipt.as_deref().filter(|_| says_receipt(self.worker_arguments.iter()));
+            let receipt = workers.report.receipt.as_deref().filter(|_| names_receipt(self.worker_arguments.iter()));
             collected.worker(&workers, receipt);
         }
         collected.checked()
     }
 
-    /// What the workers that it starts will make of their arguments, of the configuration and of the environment. `None`
-    /// when they will refuse them.
+    /// Parses the arguments of the workers that the queue starts, with the configuration file and the environment. Returns
+    /// `None` if the workers will reject these arguments.
     fn spawned(&self) -> Option<WorkerArgs> {
         self.spawn?;
         let program = std::iter::once("logator-worker".into());
         let arguments: Vec<_> = program.chain(self.spawn_arguments()).collect();
-        let command = with_file(WorkerArgs::command(), "worker", &arguments).ok()?;
+        let command = commands::configured("worker", &arguments).ok()?;
         let matches = command.try_get_matches_from(arguments).ok()?;
         WorkerArgs::from_arg_matches(&matches).ok()
     }
 }
 
 impl WorkerArgs {
-    /// The files of the job.
+    /// Returns the files of the job.
     ///
     /// # Errors
-    /// Two of them that are one, and those that cannot be made.
+    /// Two files that are the same, or a file that cannot be created.
     pub fn files(&self) -> Result<Arc<JobFiles>> {
         let mut collected = Collected::default();
         collected.worker(self, self.receipt());
@@ -266,30 +273,29 @@ impl WorkerArgs {
 }
 
 impl PullArgs {
-    /// The files of the job.
+    /// Returns the files of the job.
     ///
     /// # Errors
-    /// Two of them that are one, and those that cannot be made.
+    /// Two files that are the same, or a file that cannot be created.
     pub fn files(&self) -> Result<Arc<JobFiles>> {
         let mut collected = Collected::default();
         match self.work_options() {
-            Some(work) => {
-                collected.sinks(&work.sinks);
-                collected.dead_letters(&self.dead_letters);
+            Some(work) => collected.storing_job(&work.sinks, &self.dead_letters, &self.report),
+            None => {
+                collected.documents = true;
+                collected.report(&self.report);
             }
-            None => collected.documents = true,
         }
-        collected.report(&self.report);
         collected.socket(&self.socket);
         collected.checked()
     }
 }
 
 impl PushArgs {
-    /// The files of the job.
+    /// Returns the files of the job.
     ///
     /// # Errors
-    /// Two of them that are one, and those that cannot be made.
+    /// Two files that are the same, or a file that cannot be created.
     pub fn files(&self) -> Result<Arc<JobFiles>> {
         let mut collected = Collected { documents: self.confirm.is_some(), ..Collected::default() };
         collected.report(&self.report);

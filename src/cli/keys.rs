@@ -1,4 +1,4 @@
-//! The flags of keys, and what they come to.
+//! The options of keys, and the keys that they name.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,11 +13,8 @@ use crate::net::keys::{Authorized, KeyPair, PublicKey};
 
 /// `logator keygen`
 #[derive(Args, Debug)]
-#[command(after_help = "FILE gets both halves, for --curve-key, and is readable by its owner only. FILE.pub gets the \
-public half, for --queue-key and for the list of --authorized-keys; it is also shown on standard output.
-Exit codes: 0 made; 2 a file is there already, or cannot be written.")]
 pub struct KeygenArgs {
-    /// Where the pair goes; its name without the extension is the name of the key
+    /// File for the pair of keys; its name without the extension is the name of the key
     #[arg(value_name = "FILE", id = "key-file", default_value = "logator.key")]
     pub file: PathBuf,
 }
@@ -25,10 +22,14 @@ pub struct KeygenArgs {
 /// The keys of a queue.
 #[derive(Args, Debug)]
 pub struct QueueKeyArgs {
-    /// Encrypt, and let in only workers whose key is authorized: the queue's own key, as logator keygen makes it
+    /// Encrypt connections and accept only workers with an authorized key
+    ///
+    /// FILE holds the queue's own key pair (see logator keygen).
     #[arg(long, value_name = "FILE")]
     pub curve_key: Option<PathBuf>,
-    /// Public keys of the workers that may come in, one a line; SIGHUP reads it again
+    /// File with the public keys of the workers that may connect, one a line
+    ///
+    /// SIGHUP makes the queue read the file again.
     #[arg(long, value_name = "FILE")]
     pub authorized_keys: Option<PathBuf>,
 }
@@ -36,31 +37,33 @@ pub struct QueueKeyArgs {
 /// The keys of a worker.
 #[derive(Args, Debug)]
 pub struct WorkerKeyArgs {
-    /// Encrypt: this worker's own key, as logator keygen makes it
+    /// Encrypt connections; FILE holds this worker's own key pair (see logator keygen)
     #[arg(long, value_name = "FILE")]
     pub curve_key: Option<PathBuf>,
-    /// The queue's public key, or its FILE.pub (repeatable: one for all queues, or one for each --from)
+    /// Public key of the queue, or its FILE.pub (repeatable)
+    ///
+    /// Give one key for all queues, or one for each --from.
     #[arg(long, value_name = "KEY|FILE")]
     pub queue_key: Vec<String>,
 }
 
 impl QueueKeyArgs {
-    /// Whether strangers are kept out.
+    /// Whether only peers with an authorized key may connect.
     pub fn is_given(&self) -> bool {
         self.curve_key.is_some() || self.authorized_keys.is_some()
     }
 
-    /// Reads the files. A queue that starts workers itself lets them in with its own key.
+    /// Reads the key files. The workers that a queue starts itself (`spawns`) connect with the key of the queue.
     ///
     /// # Errors
-    /// A usage error when one is missing or wrong.
+    /// A usage error if a key is missing or wrong.
     pub fn open(&self, spawns: bool) -> Result<Option<Security>> {
         match (&self.curve_key, &self.authorized_keys) {
             (None, None) => Ok(None),
             (Some(key), Some(list)) => Self::security(key, list, spawns).map(Some),
             (Some(key), None) if spawns => Self::security(key, Path::new("/dev/null"), spawns).map(Some),
             (Some(_), None) => {
-                Err(Error::usage("--curve-key: --authorized-keys FILE is missing; without it nobody could come in"))
+                Err(Error::usage("--curve-key: --authorized-keys FILE is missing; without it no worker could connect"))
             }
             (None, Some(_)) => Err(Error::usage(
                 "--authorized-keys: --curve-key FILE is missing; without the queue's own key nothing is encrypted",
@@ -81,10 +84,10 @@ impl WorkerKeyArgs {
         self.curve_key.is_some() || !self.queue_key.is_empty()
     }
 
-    /// Where the queues are, and their keys.
+    /// Returns the addresses of the queues with their keys.
     ///
     /// # Errors
-    /// A usage error when a key is missing or wrong.
+    /// A usage error if a key is missing or wrong.
     pub fn addresses(&self, endpoints: &[Endpoint]) -> Result<Vec<Address>> {
         let own = match (&self.curve_key, &self.queue_key[..]) {
             (None, []) => None,

@@ -1,4 +1,4 @@
-//! The flags of how lines are parsed.
+//! The options of parsing: formats, patterns and definitions.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,33 +10,37 @@ use crate::core::wait::Deadline;
 use crate::sink::spec::SinkSpec;
 use crate::worker::parser::Unmatched;
 
-/// How to parse.
+/// The formats and patterns of a job.
 #[derive(Args, Debug)]
 pub struct ParseArgs {
-    /// Format by name (repeatable, tried in order), or auto: told from the lines (the default)
+    /// Name of a format, such as combined (repeatable, tried in order) [default: auto]
+    ///
+    /// auto detects the format from the lines.
     #[arg(short = 'f', long = "format", value_name = "FORMAT", id = "format")]
     pub formats: Vec<String>,
-    /// Grok pattern, as '%{IP:client} %{GREEDYDATA:rest}' (repeatable, tried after the formats)
+    /// Grok pattern, such as '%{IP:client} %{GREEDYDATA:rest}' (repeatable)
+    ///
+    /// Patterns are tried in order, after the formats.
     #[arg(short = 'p', long = "pattern", value_name = "PATTERN", id = "pattern")]
     pub patterns: Vec<String>,
-    /// Which patterns there are.
+    /// The definitions.
     #[command(flatten)]
     pub library: LibraryArgs,
-    /// What to do with a line that matches nothing
+    /// What to do with a line that no format or pattern matches
     #[arg(long, value_name = "WHAT", default_value = "keep")]
     pub unmatched: UnmatchedArg,
 }
 
-/// Which patterns there are.
+/// The definitions that patterns may use.
 #[derive(Args, Debug)]
 pub struct LibraryArgs {
-    /// Field names of the Elastic Common Schema, as Logstash's ecs_compatibility => v1
+    /// Use the field names of the Elastic Common Schema, as Logstash does with ecs_compatibility => v1
     #[arg(long)]
     pub ecs: bool,
-    /// Folder of pattern files, Logstash's for example (repeatable)
+    /// Directory of pattern files, such as those of Logstash (repeatable)
     #[arg(long, value_name = "DIR", id = "patterns-dir")]
     pub patterns_dir: Vec<PathBuf>,
-    /// One definition more, stronger than those of files (repeatable)
+    /// Add a definition, which overrides those of files (repeatable)
     #[arg(long, value_name = "NAME=REGEX", id = "pattern-definition")]
     pub pattern_definition: Vec<String>,
 }
@@ -44,16 +48,16 @@ pub struct LibraryArgs {
 /// `--unmatched`
 #[derive(ValueEnum, Debug, Clone, Copy)]
 pub enum UnmatchedArg {
-    /// Store it as message, tagged _grokparsefailure
+    /// Store it as the field message, with the tag _grokparsefailure
     Keep,
-    /// Set it aside
+    /// Write it to the --dead-letters file
     DeadLetter,
     /// Drop it and count it as filtered
     Drop,
 }
 
 impl ParseArgs {
-    /// The options of workers that store in `sinks`.
+    /// Returns the options of workers that store in `sinks`.
     pub fn options(
         &self,
         sinks: &[SinkSpec],
@@ -80,13 +84,13 @@ impl ParseArgs {
 }
 
 impl LibraryArgs {
-    /// The options of a library.
+    /// Returns the options of a library of definitions.
     pub fn options(&self) -> LibraryOptions {
         let LibraryArgs { ecs, patterns_dir, pattern_definition } = self;
         LibraryOptions { ecs: *ecs, directories: patterns_dir.clone(), definitions: pattern_definition.clone() }
     }
 
-    /// The arguments that say the same.
+    /// Returns the command-line arguments with the same meaning.
     pub(super) fn arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = self.ecs.then(|| "--ecs".into()).into_iter().collect();
         for directory in &self.patterns_dir {

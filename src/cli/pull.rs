@@ -2,120 +2,79 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 
-use super::args::{endpoint, sink};
 use super::parse::ParseArgs;
-use super::push::SocketArgs;
 use super::report::ReportArgs;
-use super::size;
+use super::socket::SocketArgs;
+use super::values::EnvelopeArg;
 use super::wait::WaitArgs;
+use super::{size, values};
 use crate::app::pull::PullOptions;
 use crate::app::{DEAD_LETTERS, WorkOptions, Workers};
 use crate::core::error::Result;
 use crate::envelope::Envelope;
-use crate::net::endpoint::Endpoint;
 use crate::sink::spec::SinkSpec;
 
 /// `logator-pull`
 #[derive(Parser, Debug)]
 #[command(name = "logator-pull", version, about = "Receives lines over a ZeroMQ PULL socket and writes or stores them")]
-#[command(
-    after_help = "Without --to, --format, --pattern and --envelope, lines are written to standard output as they \
-come. PUSH and PULL have no acknowledgements: see doc/push-pull.md, and logator-queue for lossless delivery.
-Exit codes: 0 ended by a signal, everything received is written or stored; 1 the same, some lines dead-lettered; 2 usage; \
-3 something received could not be stored (quietly when the reader of standard output leaves)."
-)]
 pub struct PullArgs {
-    /// Where lines come from and whom to trust.
+    /// The endpoints and keys.
     #[command(flatten)]
     pub socket: SocketArgs,
-    /// How to parse.
+    /// The formats and patterns.
     #[command(flatten)]
     pub parse: ParseArgs,
-    /// Store documents in this sink (repeatable): ndjson:FILE[.gz|.zst], - (standard output), sqlite:FILE,
-    /// mongodb://HOST/DB.COLLECTION, null:
-    #[arg(long = "to", value_name = "SINK", value_parser = sink)]
+    /// Sink for the documents (repeatable; each document goes to each sink)
+    ///
+    /// ndjson:FILE[.gz|.zst], - (standard output), sqlite:FILE, mongodb://HOST/DB.COLLECTION, or null:
+    #[arg(long = "to", value_name = "SINK", value_parser = values::sink)]
     pub sinks: Vec<SinkSpec>,
-    /// How lines are wrapped: json, as logator-push and zmqpush do it, keeps type and @pid as fields
+    /// Wrapping of the lines
+    ///
+    /// logator-push and zmqpush send json. The type and @pid of a json envelope become fields of the document.
     #[arg(long, value_name = "none|json")]
     pub envelope: Option<EnvelopeArg>,
-    /// The longest line that is stored; longer ones are dead letters
+    /// Longest line that is stored; longer lines become dead letters
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size::message)]
     pub max_line: usize,
-    /// The most bytes of lines that are received and not stored yet, which are lost if this process is killed; while as many wait,
-    /// nothing is received (without --to: 256KiB wait to be written)
+    /// Maximum number of bytes of lines that are received and not yet stored
+    ///
+    /// At this limit the program receives nothing more. These lines are lost if the process is killed. Without --to, up to
+    /// 256KiB wait to be written.
     #[arg(long, value_name = "BYTES", default_value = size::PULL_MEMORY, value_parser = size::memory)]
     pub max_memory: usize,
-    /// Worker threads, auto for one a core, or MIN..MAX: more when receiving gets ahead
+    /// Number of worker threads
+    ///
+    /// auto starts one thread a core. MIN..MAX starts MIN threads, and up to MAX when receiving is faster than storing.
     #[arg(short = 'j', long, value_name = "N|auto|MIN..MAX", default_value = "auto", value_parser = size::worker_range)]
     pub jobs: Workers,
-    /// Where lines go that cannot be stored; made at the first one
+    /// File for the lines that cannot be stored
+    ///
+    /// The first such line creates the file.
     #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS)]
     pub dead_letters: PathBuf,
-    /// How long to wait.
+    /// The deadline.
     #[command(flatten)]
     pub wait: WaitArgs,
-    /// How to report.
+    /// The messages and the receipt.
     #[command(flatten)]
     pub report: ReportArgs,
 }
 
-/// Where a worker's lines come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FromArg {
-    /// A queue.
-    Queue(Endpoint),
-    /// `pull+…`: a peer that pushes.
-    Pull(Endpoint),
-}
-
-impl FromArg {
-    pub(super) fn endpoint(&self) -> &Endpoint {
-        match self {
-            FromArg::Queue(endpoint) | FromArg::Pull(endpoint) => endpoint,
-        }
-    }
-}
-
-/// Reads `--from`.
-pub(super) fn from(text: &str) -> Result<FromArg, String> {
-    match text.strip_prefix("pull+") {
-        Some(text) => endpoint(text).map(FromArg::Pull),
-        None => endpoint(text).map(FromArg::Queue),
-    }
-}
-
-/// `--envelope`
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EnvelopeArg {
-    /// They are not
-    None,
-    /// {"message":LINE,"type":TYPE,"@pid":PID}
-    Json,
-}
-
-impl EnvelopeArg {
-    pub(super) fn envelope(self) -> Envelope {
-        match self {
-            EnvelopeArg::None => Envelope::None,
-            EnvelopeArg::Json => Envelope::Json,
-        }
-    }
-}
-
 impl PullArgs {
-    /// The options of the job.
+    /// Returns the options of the job.
     ///
     /// # Errors
-    /// An endpoint that strangers could reach, keys that are wrong.
+    /// An endpoint beyond this machine without keys, or a wrong key.
     pub fn options(&self) -> Result<PullOptions> {
         let envelope = self.envelope.map_or(Envelope::None, EnvelopeArg::envelope);
         let socket = self.socket.options()?;
         Ok(PullOptions { socket, envelope, max_line: self.max_line, max_memory: self.max_memory })
     }
 
-    /// The options of the workers; `None` when lines are only written.
+    /// Returns the options of the workers; `None` if lines are only written to standard output.
     pub fn work_options(&self) -> Option<WorkOptions> {
         let parses = !self.parse.formats.is_empty() || !self.parse.patterns.is_empty() || self.envelope.is_some();
         if !parses && self.sinks.is_empty() {

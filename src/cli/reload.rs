@@ -1,22 +1,21 @@
-//! SIGHUP: the configuration file is read again, for the log level.
+//! SIGHUP: the program reads the log level again from the configuration file.
 
 use std::ffi::OsString;
 
+use clap::ArgMatches;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory};
 
 use super::report::LogLevelArg;
-use super::{PullArgs, PushArgs, QueueArgs, WorkerArgs, logator_with_file, rendered, with_file, without_secrets};
-use crate::cli::config;
+use super::{clap_errors, commands, config};
 use crate::core::error::{Error, Result};
 use crate::observe::console::{Console, Level};
 use crate::process::signals;
 
-/// At each SIGHUP from here on, takes the log level of `program` (a table's name) from the configuration file, which is
-/// read again. The process does not end of the signal. Flags and environment are stronger, as always.
+/// Lets each SIGHUP read the configuration file again and set the log level from it. `program` is the name of the program's
+/// table. The signal does not end the process. An option or a variable overrides the file, as it does at the start.
 ///
 /// # Errors
-/// When the signal cannot be handled.
+/// If the signal cannot be handled.
 pub fn reload_on_hangup(console: &Console, program: &'static str) -> Result<()> {
     let console = console.clone();
     signals::on_hangup(move || reload(&console, program))
@@ -30,53 +29,50 @@ fn reload(console: &Console, program: &str) {
         return;
     };
     let path = path.display();
-    match matches(program, arguments).map(|matches| Found::of(&matches)) {
+    match matches(program, arguments).map(|matches| LevelSetting::of(&matches)) {
         Err(error) => console.error(format!("SIGHUP: the log level stays {stays}: {error}")),
-        Ok(Found { said_by: Some(stronger), .. }) => {
+        Ok(LevelSetting { overridden_by: Some(stronger), .. }) => {
             console.answer(format!("SIGHUP: {path} is read again; the log level stays {stays}, as {stronger} says"));
         }
-        Ok(Found { level, said_by: None }) => {
+        Ok(LevelSetting { level, overridden_by: None }) => {
             console.set_level(level);
             console.answer(format!("SIGHUP: {path} is read again; the log level is {}", level.name()));
         }
     }
 }
 
-/// The arguments of this process with the file as it is now.
+/// Parses the arguments of this process again, with the current content of the file.
 fn matches(program: &str, arguments: Vec<OsString>) -> Result<ArgMatches> {
-    let command = match program {
-        "queue" => with_file(QueueArgs::command(), program, &arguments),
-        "worker" => with_file(WorkerArgs::command(), program, &arguments),
-        "push" => with_file(PushArgs::command(), program, &arguments),
-        "pull" => with_file(PullArgs::command(), program, &arguments),
-        _ => logator_with_file(program, &arguments),
-    }?;
+    let command = commands::configured(program, &arguments)?;
     let mut matches = command.try_get_matches_from(arguments).map_err(|error| {
-        let text = rendered(&without_secrets(error));
+        let text = clap_errors::rendered(&clap_errors::without_secrets(error));
         let sentence = text.lines().next().unwrap_or_default();
         Error::usage(sentence.trim_start_matches("error: ").to_owned())
     })?;
     Ok(matches.remove_subcommand().map(|(_, command)| command).unwrap_or(matches))
 }
 
-/// What the arguments make of the log level.
-struct Found {
+/// The log level that the arguments and the file set.
+struct LevelSetting {
     level: Level,
-    /// What is stronger than the file.
-    said_by: Option<&'static str>,
+    /// The option or variable that overrides the file.
+    overridden_by: Option<&'static str>,
 }
 
-impl Found {
-    fn of(matches: &ArgMatches) -> Found {
-        let said_by = |id: &str, flag: &'static str, variable: &'static str| match matches.value_source(id) {
+impl LevelSetting {
+    fn of(matches: &ArgMatches) -> LevelSetting {
+        let overridden_by = |id: &str, flag: &'static str, variable: &'static str| match matches.value_source(id) {
             Some(ValueSource::CommandLine) => Some(flag),
             Some(ValueSource::EnvVariable) => Some(variable),
             _ => None,
         };
         if matches.get_flag("quiet") {
-            return Found { level: Level::Error, said_by: said_by("quiet", "--quiet", "LOGATOR_QUIET") };
+            return LevelSetting {
+                level: Level::Error,
+                overridden_by: overridden_by("quiet", "--quiet", "LOGATOR_QUIET"),
+            };
         }
         let level = matches.get_one::<LogLevelArg>("log_level").map_or(Level::Info, |level| level.level());
-        Found { level, said_by: said_by("log_level", "--log-level", "LOGATOR_LOG_LEVEL") }
+        LevelSetting { level, overridden_by: overridden_by("log_level", "--log-level", "LOGATOR_LOG_LEVEL") }
     }
 }

@@ -1,31 +1,34 @@
-//! The flags of what is told while a program works.
+//! The options of messages and of the receipt.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::files;
+use super::outcome::{fail, nothing_was_read};
+use super::receipt_file::{files_are_checked, write_json};
 use crate::observe::console::{Console, Level, LogFormat};
 use crate::observe::receipt::Receipt;
 use crate::process::signals;
 
-/// How to report.
+/// The messages and the receipt of a program.
 #[derive(Args, Debug)]
 pub struct ReportArgs {
-    /// Write the receipt as JSON
+    /// Write the receipt as JSON to this file
     #[arg(long, value_name = "FILE")]
     pub receipt: Option<PathBuf>,
-    /// How messages are written
+    /// Format of the messages
     #[arg(long, value_name = "text|json", default_value = "text")]
     pub log_format: LogFormatArg,
-    /// What is said on standard error; SIGHUP reads it again from the --config file
+    /// Lowest level of messages on standard error
+    ///
+    /// SIGHUP makes the program read this level again from the --config file.
     #[arg(long, value_name = "LEVEL", default_value = "info", overrides_with = "log_level")]
     pub log_level: LogLevelArg,
-    /// Say nothing but errors, whatever --log-level is
+    /// Print only errors, whatever --log-level is
     #[arg(short = 'q', long)]
     pub quiet: bool,
-    /// Take flags from this TOML file
+    /// Take options from this TOML file
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -42,18 +45,18 @@ pub enum LogFormatArg {
 /// `--log-level`
 #[derive(ValueEnum, Debug, Clone, Copy)]
 pub enum LogLevelArg {
-    /// What went wrong
+    /// Failures
     Error,
-    /// What may be about to
+    /// Conditions that may lead to a failure
     Warn,
-    /// What a user may want to know, and the receipt
+    /// Progress and the receipt
     Info,
-    /// What helps to find a fault
+    /// Details that help to find a fault
     Debug,
 }
 
 impl LogLevelArg {
-    /// The same for a console.
+    /// Returns the level of the console.
     pub(super) fn level(self) -> Level {
         match self {
             LogLevelArg::Error => Level::Error,
@@ -65,14 +68,14 @@ impl LogLevelArg {
 }
 
 impl ReportArgs {
-    /// The console of `program`. Signals that come before its job has begun end it from here on with a sentence there and
-    /// a receipt of nothing.
+    /// Returns the console of `program`. A signal that comes before the job starts now ends the program, with a message and an
+    /// empty receipt.
     pub fn begin(&self, program: &'static str) -> Console {
         self.begin_with(program, self.receipt.as_deref(), Receipt::of_nothing)
     }
 
-    /// The same for a program whose account is another one, which `nothing` makes of the sentence, or goes to another
-    /// `file`.
+    /// Returns the console of a program with another kind of receipt, or with another `file` for it. `nothing` makes the
+    /// empty receipt from the message.
     pub fn begin_with<R: Serialize>(
         &self,
         program: &'static str,
@@ -82,21 +85,21 @@ impl ReportArgs {
         let console = self.console(program);
         let (say, file) = (console.clone(), file.map(Path::to_owned));
         let before_job = move |signal: &'static str| {
-            let sentence = super::nothing_was_read(signal);
+            let sentence = nothing_was_read(signal);
             say.error(&sentence);
-            let file = file.as_deref().filter(|_| files::are_checked());
-            if let Err(error) = super::write_json(file, &nothing(sentence)) {
+            let file = file.as_deref().filter(|_| files_are_checked());
+            if let Err(error) = write_json(file, &nothing(sentence)) {
                 say.error(error.to_string());
             }
         };
         let say = console.clone();
-        let ignored = move |signal: &'static str| say.warn(format!("{signal}: means nothing here and is ignored"));
+        let ignored = move |signal: &'static str| say.warn(format!("{signal}: this program ignores the signal"));
         let registered = signals::before_job(before_job).and_then(|()| signals::on_ignored(ignored));
-        registered.unwrap_or_else(|error| super::fail(program, &error));
+        registered.unwrap_or_else(|error| fail(program, &error));
         console
     }
 
-    /// The console of `program`.
+    /// Returns the console of `program`, with the format and level of the options.
     fn console(&self, program: &'static str) -> Console {
         let format = match self.log_format {
             LogFormatArg::Text => LogFormat::Text,

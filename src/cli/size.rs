@@ -1,11 +1,11 @@
-//! Numbers as people write them on a command line.
+//! The values of options that are numbers: bytes, times, counts, numbers of workers.
 
 use std::time::Duration;
 
 use crate::app::Workers;
 use crate::core::wait::Deadline;
 
-/// Bytes: `262144`, `256KiB`, `1M`, `2GB`. `K`, `M` and `G` alone are binary, as in `dd` and `sort`.
+/// Parses a number of bytes: `262144`, `256KiB`, `1M`, `2GB`. The units `K`, `M` and `G` are binary, as in `dd` and `sort`.
 pub fn bytes(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit: usize = match text[digits.len()..].to_ascii_lowercase().as_str() {
@@ -22,28 +22,28 @@ pub fn bytes(text: &str) -> Result<usize, String> {
     number.checked_mul(unit).filter(|&bytes| bytes > 0).ok_or_else(|| "out of range".to_owned())
 }
 
-/// The length of a message: bytes, no more than PULL sockets take.
+/// Parses the length of a message in bytes. PULL sockets accept at most 8 MiB.
 pub fn message(text: &str) -> Result<usize, String> {
     let length = bytes(text)?;
     if length <= 8 << 20 { Ok(length) } else { Err("more than 8MiB is too much for a message".to_owned()) }
 }
 
-/// `--max-memory` of what is pushed, unless said.
+/// The default of `--max-memory` for pulled lines.
 pub const PULL_MEMORY: &str = "2MiB";
 
-/// Memory for lines: bytes, enough for a batch or two.
+/// Parses the memory for lines in bytes. The least value is enough for one or two batches.
 pub fn memory(text: &str) -> Result<usize, String> {
     let memory = bytes(text)?;
     if memory >= 1 << 16 { Ok(memory) } else { Err("less than 64KiB is too little".to_owned()) }
 }
 
-/// Seconds: `30`, `0.5`.
+/// Parses seconds: `30`, `0.5`.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| "not a number of seconds from 0 on".to_owned())
 }
 
-/// A deadline: seconds, or `none`.
+/// Parses a deadline: seconds, or `none`.
 pub fn deadline(text: &str) -> Result<Deadline, String> {
     match text {
         "none" => Ok(Deadline::NONE),
@@ -53,7 +53,7 @@ pub fn deadline(text: &str) -> Result<Deadline, String> {
     }
 }
 
-/// Milliseconds: `500`.
+/// Parses milliseconds: `500`.
 pub fn milliseconds(text: &str) -> Result<Duration, String> {
     let most = 24 * 3600 * 1000;
     match text.parse() {
@@ -62,14 +62,14 @@ pub fn milliseconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A lease: seconds, more than none and no longer than the wire can say.
+/// Parses the time of a lease in seconds. The upper limit fits into the field of the wire format.
 pub fn lease(text: &str) -> Result<Duration, String> {
     let lease = seconds(text)?;
     let range = Duration::from_millis(100)..=Duration::from_secs(7 * 24 * 3600);
     if range.contains(&lease) { Ok(lease) } else { Err("a lease is 0.1 seconds to 7 days".to_owned()) }
 }
 
-/// Workers: a number, or `auto` for one a core.
+/// Parses a number of workers, or `auto` for one a core.
 pub fn workers(text: &str) -> Result<Workers, String> {
     match text {
         "auto" => Ok(Workers::one_a_core()),
@@ -80,7 +80,7 @@ pub fn workers(text: &str) -> Result<Workers, String> {
     }
 }
 
-/// Workers that may become more: also `MIN..MAX`.
+/// Parses a number of workers that may grow: `N`, `auto` or `MIN..MAX`.
 pub fn worker_range(text: &str) -> Result<Workers, String> {
     let Some((first, most)) = text.split_once("..") else { return workers(text) };
     let (first, most) = (workers(first)?.first, workers(most)?.most);
@@ -90,7 +90,7 @@ pub fn worker_range(text: &str) -> Result<Workers, String> {
     Ok(Workers { first, most })
 }
 
-/// A count of at least one.
+/// Parses a count of at least one.
 pub fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "a whole number from 1 on is expected".to_owned())
 }

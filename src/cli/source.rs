@@ -1,4 +1,4 @@
-//! The flags of what is read, and how.
+//! The options of reading: inputs, following, syslog.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,55 +16,60 @@ use crate::source::receiver::BatchSize;
 use crate::source::say::Say;
 use crate::source::syslog::{self, TlsFiles};
 
-/// What to read.
+/// The inputs of a job, and how they are read.
 #[derive(Args, Debug)]
 pub struct SourceArgs {
-    /// Files, directories, globs, or - for standard input (the default); gzip, zstd, bzip2 and xz are recognised.
-    /// syslog+udp://HOST:PORT, syslog+tcp://… and syslog+tls://… receive syslog (HOST may be *; ports 514, 514, 6514)
+    /// Files, directories, globs, or - for standard input (the default)
+    ///
+    /// Files with gzip, zstd, bzip2 or xz are decompressed. syslog+udp://HOST:PORT, syslog+tcp://HOST:PORT and
+    /// syslog+tls://HOST:PORT receive syslog. HOST may be *. The default ports are 514, 514 and 6514.
     #[arg(value_name = "INPUT", id = "input")]
     pub inputs: Vec<String>,
-    /// The most lines in a batch
+    /// Maximum number of lines in a batch
     #[arg(long, value_name = "N", default_value = "2000", value_parser = size::count)]
     pub batch_lines: usize,
-    /// The most bytes in a batch
+    /// Maximum number of bytes in a batch
     #[arg(long, value_name = "BYTES", default_value = "256KiB", value_parser = size::bytes)]
     pub batch_bytes: usize,
-    /// The longest line; longer ones are dead letters
+    /// Longest line; longer lines become dead letters
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size::bytes)]
     pub max_line: usize,
-    /// The most bytes of lines that wait and are in work (a queue: 24MiB unless said); what is being read, connections
-    /// and documents come on top
+    /// Maximum number of bytes of lines that wait or are in work [default of logator-queue: 24MiB]
+    ///
+    /// Read buffers, connections and documents need more memory.
     #[arg(long, value_name = "BYTES", value_parser = size::memory)]
     pub max_memory: Option<usize>,
-    /// What names an input in its documents' ids: fingerprint (how its content begins), path, or a name of yours
+    /// Name of an input in the ids of its documents
+    ///
+    /// fingerprint is a hash of the beginning of the content, so that a renamed file keeps its ids. path is the path of the
+    /// file. NAME is any other name, for a single input.
     #[arg(long, value_name = "fingerprint|path|NAME", default_value = "fingerprint")]
     pub origin: String,
-    /// Go on with what is written to the files, also when they are rotated or appear later; =poll looks once a second
-    /// instead of waiting for events
+    /// Read files as they grow, and files that appear or are rotated later
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "events")]
     pub follow: Option<FollowArg>,
-    /// How long a last line that lacks its end is waited for before it is taken as it is
+    /// Time after which a last line without a newline is read as a whole line
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = size::seconds)]
     pub follow_timeout: Duration,
-    /// The certificate of syslog+tls:// in PEM, followed by those it is signed with
+    /// Certificate of syslog+tls:// inputs in PEM, followed by the certificates of its issuers
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
-    /// Its key in PEM
+    /// Private key of the --tls-cert in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Let senders in over TLS only with a certificate signed by one of these (PEM)
+    /// Accept a TLS sender only with a certificate that one of these certificates signed (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_client_ca: Option<PathBuf>,
-    /// The most connections of a syslog source at a time
+    /// Maximum number of open connections of a syslog input
     #[arg(long, value_name = "N", default_value = "1000", value_parser = size::count)]
     pub max_connections: usize,
-    /// How long a syslog connection must have been idle to be closed for another one at --max-connections
+    /// Idle time after which a syslog connection may be closed to accept another one at --max-connections
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = size::seconds, hide = true)]
     pub idle_connection: Duration,
-    /// How many bytes of unread datagrams the kernel is asked to keep for a syslog+udp:// source
+    /// Kernel buffer for unread datagrams of a syslog+udp:// input, in bytes
     #[arg(long, value_name = "BYTES", default_value = "8MiB", value_parser = size::bytes)]
     pub udp_buffer: usize,
-    /// Remember in this directory what is done: another run delivers only the rest
+    /// Directory that records the settled lines, so that another run delivers only the others
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 }
@@ -72,18 +77,18 @@ pub struct SourceArgs {
 /// `--follow`
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FollowArg {
-    /// Events tell; where they cannot, the clock
+    /// Wait for events of the file system (default); poll where there are no events
     #[value(alias = "true")]
     Events,
-    /// The clock alone
+    /// Look once a second
     Poll,
-    /// Not at all
+    /// Do not follow
     #[value(alias = "false")]
     Off,
 }
 
 impl SourceArgs {
-    /// The options of a source. `files` are those of the job.
+    /// Returns the options of the source. `files` are the files of the job.
     pub fn options(&self, files: Arc<JobFiles>) -> SourceOptions {
         let size = BatchSize { lines: self.batch_lines, bytes: self.batch_bytes, max_line: self.max_line };
         let follow = self.follow.filter(|how| *how != FollowArg::Off).map(|how| FollowOptions {

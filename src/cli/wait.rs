@@ -1,15 +1,17 @@
-//! The flag of how long is waited.
+//! The option of the deadline.
 
 use clap::Args;
 
 use super::size;
 use crate::core::wait::Deadline;
 
-/// How long to wait.
+/// The deadline of a job.
 #[derive(Args, Debug, Clone, Copy)]
 pub struct WaitArgs {
-    /// How long to wait for what does not answer (a sink that is away or locked, a full pipe, a locked file of dead
-    /// letters, a journal on a disk that is stuck), or none: until it does
+    /// Longest time to wait for a sink or file that does not respond, or none
+    ///
+    /// Examples are a sink that is down or locked, a full pipe, a locked --dead-letters file, and a disk that does not respond
+    /// under the --state directory. With none, the program waits until it gets a response.
     #[arg(long, value_name = "SECONDS|none", default_value = "60", value_parser = size::deadline)]
     pub sink_deadline: Deadline,
 }

@@ -9,6 +9,7 @@ pub(crate) mod disk;
 pub mod envelope;
 pub mod error;
 pub mod lines;
+pub mod numbers;
 pub mod percent;
 pub mod printable;
 pub(crate) mod repair;

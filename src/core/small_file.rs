@@ -68,7 +68,7 @@ pub fn as_text(content: Vec<u8>) -> io::Result<String> {
 }
 
 fn too_large(limit: u64) -> io::Error {
-    let limit = crate::observe::receipt::human_bytes(limit);
+    let limit = crate::core::numbers::human_bytes(limit);
     io::Error::new(io::ErrorKind::InvalidInput, format!("it is larger than {limit}, and is not read"))
 }
 

@@ -10,8 +10,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::core::error::{Error, Result};
+use crate::core::numbers::grouped;
 use crate::core::{calendar, printable, secrets};
-use crate::observe::receipt::{Receipt, grouped};
+use crate::observe::receipt::Receipt;
 
 /// The format of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::block_pool::BlockPool;
-use super::follow::{self, FollowOptions};
+use super::follow;
 use super::inputs::{self, Input};
 use super::live::Live;
 use super::options::ReadOptions;
@@ -30,8 +30,8 @@ pub fn read_all(
     let read = |input: &Input| match input {
         Input::Followed(followed) => {
             let outcome = follow::follow(followed, options, &pool, receiver, progress);
-            // A follower that failed watches nothing, but the job must not wait for it any longer.
-            options.follow.iter().for_each(FollowOptions::tell_that_it_watches);
+            // A follower that failed watches nothing, but the job is not to wait for the watch any longer.
+            options.follow.iter().for_each(follow::FollowOptions::tell_that_it_watches);
             outcome
         }
         input => match read_input(input, options, &pool, receiver, progress) {

@@ -40,7 +40,8 @@ impl BatchReader<'_> {
     /// Reads `input` to its end.
     ///
     /// # Errors
-    /// The errors of [`BatchReceiver::long_line`](super::receiver::BatchReceiver::long_line). A read error is an [`End`].
+    /// The errors of [`BatchReceiver::long_line`](super::receiver::BatchReceiver::long_line). A read error is an
+    /// [`End`].
     pub fn read(&self, input: &mut dyn Read) -> Result<End> {
         let cutter = &self.cutter;
         let mut content = Content::default();

@@ -230,6 +230,13 @@ fn judge_end(attempt: &Attempt) -> Vec<String> {
     };
     hold(receipt.agrees, "the sides of the receipt do not agree".to_owned());
     hold(receipt.read == receipt.tally.total(), "the receipt says that its sides agree, and they do not".to_owned());
+    let tally = receipt.tally;
+    let others = tally.duplicate + tally.dead_lettered + tally.filtered + tally.delivered;
+    hold(receipt.read == receipt.parsed + receipt.unparsed + others, "parsed and unparsed do not add up".to_owned());
+    hold(
+        (receipt.parsed, receipt.unparsed) == (tally.stored, tally.unmatched),
+        "parsed is not stored, or unparsed is not unmatched".to_owned(),
+    );
     let says = i32::from(receipt.exit_code());
     hold(says == code, format!("exit code {code}, and the receipt says {says}"));
     hold(receipt.finished == (code < 2), format!("exit code {code} and finished: {}", receipt.finished));
@@ -250,7 +257,7 @@ fn judge_counts(account: &Account, number: usize) -> Vec<String> {
     }
     for (nth, store) in account.stores.iter().enumerate() {
         let new = attempt.documents[nth] - before.map_or(0, |before| before.documents[nth]);
-        let stored = tally.stored + tally.unmatched;
+        let stored = receipt.parsed + receipt.unparsed;
         // Documents may have been new to another sink.
         let least = if account.stores.len() > 1 && store.knows { 0 } else { stored };
         let most = stored

@@ -186,7 +186,7 @@ fn a_poisonous_line_whose_letter_cannot_be_written_stays_and_is_not_accounted_fo
         let peer = Peer::connect(&place.endpoint());
         while peer.line().expect("a line") != "deadly" {}
     }
-    queue.says("it cannot be set aside: dead letters /dev/full");
+    queue.says("its dead letter cannot be written: dead letters /dev/full");
     let queue = queue.end();
     assert_eq!(queue.code, Some(3), "{}", queue.stderr);
     assert!(queue.stderr.contains("-: line at byte 0: workers were lost on the line: 3 leases"), "{}", queue.stderr);

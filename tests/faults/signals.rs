@@ -316,7 +316,7 @@ fn signals_without_a_meaning_are_ignored_and_said_once() {
     let ignored = [(Signal::SIGUSR1, "SIGUSR1"), (Signal::SIGUSR2, "SIGUSR2"), (Signal::SIGALRM, "SIGALRM")];
     for (signal, name) in ignored {
         run.signal(signal);
-        run.says(&format!("{name}: means nothing here and is ignored"));
+        run.says(&format!("{name}: this program ignores the signal"));
         run.signal(signal);
     }
     run.feed(&access(10..20));

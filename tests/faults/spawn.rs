@@ -46,7 +46,7 @@ fn a_spawned_worker_that_is_killed_is_started_again() {
         place.queue(&["--spawn=1", "--linger", "0", "--lease", "0.5", "--", "-f", "combined", "--to", "null:"]);
     let first = wait_for("a worker", PATIENCE, || children(queue.id()).first().copied());
     kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
-    queue.says("a worker ended with signal 9; another is started");
+    queue.says("a worker ended with signal 9; another worker is started");
     stores_a_thousand_lines(queue, &place);
 }
 
@@ -60,7 +60,7 @@ fn spawned_workers_that_cannot_work_end_the_queue() {
     queue.feed(&access(0..10));
     let queue = queue.end_with_input_open();
     assert_eq!(queue.code, Some(3), "{}", queue.stderr);
-    assert!(queue.stderr.contains("a worker ended with exit code 2; no other is started"), "{}", queue.stderr);
+    assert!(queue.stderr.contains("a worker ended with exit code 2; no other worker is started"), "{}", queue.stderr);
     assert!(queue.stderr.contains("no-such-format"), "{}", queue.stderr);
     let receipt = place.receipt("queue.json");
     assert!(receipt.agrees && account(&receipt) == [0; 6], "{receipt:?}");
@@ -246,8 +246,8 @@ fn workers_that_cannot_start_end_the_queue_at_once_with_their_reason() {
         let queue = Running::start(command).end_with_input_open();
         let took = start.elapsed();
         assert_eq!(queue.code, Some(3), "{}", queue.stderr);
-        assert!(queue.stderr.contains("no other is started"), "{}", queue.stderr);
-        assert!(!queue.stderr.contains("another is started"), "{}", queue.stderr);
+        assert!(queue.stderr.contains("no other worker is started"), "{}", queue.stderr);
+        assert!(!queue.stderr.contains("another worker is started"), "{}", queue.stderr);
         assert!(queue.stderr.contains(reason), "{}", queue.stderr);
         assert!(took < Duration::from_secs(8), "it took {took:?}: {}", queue.stderr);
         let receipt = place.receipt("queue.json");
@@ -314,7 +314,7 @@ fn a_worker_that_somebody_ends_is_replaced() {
     let place = Place::new();
     let (mut queue, workers) = spawning(&place, 1, &[], &["--to", "null:"]);
     kill(Pid::from_raw(workers[0]), Signal::SIGTERM).unwrap();
-    queue.says("; another is started");
+    queue.says("; another worker is started");
     stores_a_thousand_lines(queue, &place);
 }
 

@@ -55,7 +55,7 @@ fn garbage_does_not_hurt_a_running_job() {
     assert_eq!(account(&place.receipt("queue.json")), [1000, 1000, 0, 0, 0, 0]);
     assert_eq!(place.objects("out").len(), 1000);
     assert!(
-        queue.stderr.contains("messages of strangers were dropped, 6 malformed requests refused"),
+        queue.stderr.contains("messages of unknown peers were dropped, 6 malformed requests refused"),
         "{}",
         queue.stderr
     );

@@ -132,8 +132,7 @@ pub fn objects(text: &str) -> Vec<serde_json::Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
 }
 
-/// Returns the counts of a receipt in the order of its block: read, stored, duplicate, unmatched, dead-lettered,
-/// filtered.
+/// Returns the counts of a receipt: read, parsed, duplicate, unparsed, dead-lettered, filtered.
 pub fn account(receipt: &Receipt) -> [u64; 6] {
     let tally = receipt.tally;
     [receipt.read, tally.stored, tally.duplicate, tally.unmatched, tally.dead_lettered, tally.filtered]

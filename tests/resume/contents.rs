@@ -59,7 +59,8 @@ fn a_rerun_says_that_nothing_was_left_to_do() {
     run(&place, &["access.log"], b"");
     let ran = place.run("logator", &["run", "access.log", "--state", "state", "-f", "combined"], b"");
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""));
-    let words = "resumed: 10 lines, 1.4 kB, were settled before and are not delivered again; nothing was left to do";
+    let words =
+        "resumed: 10 lines, 1.4 kB, were settled by an earlier run and are not delivered again; nothing was left to do";
     assert!(ran.stderr.contains(words), "{}", ran.stderr);
 }
 

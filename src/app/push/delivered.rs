@@ -1,12 +1,15 @@
-//! `--confirm=delivered`: one line at a time, each answered when libzmq has given it to a connection.
+//! `--confirm=delivered`: one line at a time. A line is answered when a connection has taken it from libzmq.
 //!
-//! libzmq does not say what it has sent. But a socket that may hold one message has room for another only when the
-//! connection has taken the first to write it; so each endpoint has a socket of its own here. A connection that breaks
-//! meanwhile is reported, and then the line is sent again.
+//! libzmq does not tell which messages it has sent. But a socket with room for one message has room for the next message
+//! only after a connection has taken the first. For that reason each endpoint has its own socket here. libzmq reports a
+//! connection that breaks meanwhile, and the line is then sent again.
 
 use std::time::{Duration, Instant};
 
-use super::{Encoding, Input, PushOptions, READY, Replies, Sent};
+use super::input::{Encoding, Input};
+use super::options::PushOptions;
+use super::replies::Replies;
+use super::sent::Sent;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::net::address::Address;
@@ -14,20 +17,21 @@ use crate::net::push::Pusher;
 use crate::net::push::backlog::Backlog;
 use crate::net::socket::SocketOptions;
 use crate::observe::console::Console;
-use crate::observe::service_manager::Manager;
 
+/// The answer for a line that no peer took.
 const NOT_DELIVERED: &str = "nobody took the line in time; it may be sent again";
 
-/// How long all sockets together are waited for at a time, when there are several.
+/// The time to wait for one of several sockets before the next one gets its turn.
 const A_TURN: Duration = Duration::from_millis(20);
 
+/// Sends the lines of `input`. `ready` is called when the sockets are open.
 pub(super) fn push(
     options: &PushOptions,
     mut encoding: Encoding,
     mut input: Input,
     stop: &Stop,
     console: &Console,
-    manager: &Manager,
+    ready: impl FnOnce(),
 ) -> Result<Sent> {
     let open = |address: &Address| {
         let socket = SocketOptions { connect: vec![address.clone()], high_water: 1, ..SocketOptions::default() };
@@ -36,8 +40,8 @@ pub(super) fn push(
     };
     let pushers = options.socket.connect.iter().map(open).collect::<Result<Vec<_>>>()?;
     // Each socket connects; none listens.
-    manager.ready(READY, &[]);
-    let mut lanes = Lanes { pushers, turn: 0 };
+    ready();
+    let mut sockets = Sockets { pushers, turn: 0 };
     let mut replies = Replies::new(true);
     let mut backlog = Backlog::new(options.max_line);
     let mut sent = Sent::default();
@@ -47,14 +51,14 @@ pub(super) fn push(
         ends = stop.is_requested() || input.ended;
         let added = if ends {
             backlog.end()
-        } else if let [true, _] = lanes.wait_for_input(&input, stop)? {
+        } else if let [true, _] = sockets.wait_for_input(&input, stop)? {
             backlog.add(input.read()?)
         } else {
             continue;
         };
         sent.take(added, &mut replies);
         backlog.send(|line| {
-            match lanes.deliver(encoding.message(line), options.linger)? {
+            match sockets.deliver(encoding.message(line), options.linger)? {
                 true => {
                     sent.sent += 1;
                     replies.ok(1);
@@ -68,19 +72,21 @@ pub(super) fn push(
             Ok::<_, Error>(true)
         })?;
     }
-    for pusher in lanes.pushers {
+    for pusher in sockets.pushers {
         pusher.close(options.linger)?;
     }
     Ok(sent)
 }
 
-/// A socket for each endpoint.
-struct Lanes {
+/// The sockets, one for each endpoint.
+struct Sockets {
     pushers: Vec<Pusher>,
+    /// Counts up; its remainder is the index of the next socket to try.
     turn: usize,
 }
 
-impl Lanes {
+impl Sockets {
+    /// Waits for input or a stop.
     fn wait_for_input(&mut self, input: &Input, stop: &Stop) -> Result<[bool; 2]> {
         use std::os::fd::AsRawFd;
         let Some(first) = self.pushers.first_mut() else {
@@ -89,15 +95,15 @@ impl Lanes {
         first.socket().wait(None, [Some(input.file.as_raw_fd()), Some(stop.descriptor())], None)
     }
 
-    /// Sends a line over the next connection that takes it.
+    /// Sends a message over the first connection that takes it within `time`. Returns whether one did.
     fn deliver(&mut self, message: &[u8], time: Duration) -> Result<bool> {
         let deadline = Instant::now() + time;
         loop {
             let several = self.pushers.len() > 1;
             for _ in 0..self.pushers.len() {
-                let lane = self.turn % self.pushers.len();
+                let index = self.turn % self.pushers.len();
                 self.turn += 1;
-                let pusher = &mut self.pushers[lane];
+                let pusher = &mut self.pushers[index];
                 pusher.socket().handle_reports()?;
                 if pusher.try_push(message)? && taken(pusher, deadline)? {
                     return Ok(true);
@@ -107,22 +113,22 @@ impl Lanes {
             if left.is_zero() {
                 return Ok(false);
             }
-            // Only while nobody is there: a few wake-ups are nothing beside what is wrong then.
+            // This wait happens only while no peer takes lines, so its few wake-ups do not matter.
             let turn = if several { left.min(A_TURN) } else { left };
-            let lane = self.turn % self.pushers.len();
+            let index = self.turn % self.pushers.len();
             self.turn += usize::from(several);
-            self.pushers[lane].socket().wait(Some(zmq::POLLOUT), [], Some(turn))?;
+            self.pushers[index].socket().wait(Some(zmq::POLLOUT), [], Some(turn))?;
         }
     }
 }
 
-/// Waits until the connection has taken the message; `false` when it broke, or the time is over.
+/// Waits until the connection has taken the message. Returns `false` if the connection broke, or after `deadline`.
 fn taken(pusher: &mut Pusher, deadline: Instant) -> Result<bool> {
     let socket = pusher.socket();
     let lost = socket.lost();
     loop {
         let room = socket.raw.get_events().map_err(|error| Error::wire("the socket fails").because(error))?;
-        // Reported before a new connection could give room again.
+        // A broken connection is reported before a new connection can give room again.
         socket.handle_reports()?;
         if socket.lost() != lost {
             return Ok(false);

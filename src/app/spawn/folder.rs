@@ -1,6 +1,7 @@
-//! The folder of a queue that starts workers: the socket at which only they ask, and what they write down when they end.
+//! The private folder of a queue that starts workers. It holds the socket at which only these workers ask, and a note from each
+//! worker that ended with an error.
 //!
-//! It is locked while its queue lives. A queue that is killed leaves its folder behind; the next one removes it.
+//! The folder is locked while its queue runs. A killed queue leaves its folder behind, and the next queue removes it.
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::os::unix::ffi::OsStrExt;
@@ -11,35 +12,35 @@ use crate::app::spawned::NOTE;
 use crate::core::error::{Error, Result};
 use crate::net::endpoint::Endpoint;
 
-/// How the name of each such folder begins; sixteen hexadecimal digits follow.
+/// The beginning of the name of each such folder. Sixteen hexadecimal digits follow.
 const PREFIX: &str = "logator-queue-";
 
-/// The name of the socket in it.
+/// The name of the socket in the folder.
 const SOCKET: &str = "q";
 
-/// The longest path of a socket that Linux takes, in bytes.
+/// The longest path of a socket that Linux allows, in bytes.
 const LONGEST_PATH: usize = 107;
 
-/// Names that are tried.
+/// The number of random names that are tried.
 const TRIES: usize = 16;
 
 /// A folder that only this user may enter, removed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct QueueFolder {
     path: PathBuf,
-    /// Open for as long as it is locked.
+    /// The open folder. Closing it releases the lock.
     _lock: File,
 }
 
 impl QueueFolder {
-    /// Makes one, in the runtime directory that systemd has made for a service or in `XDG_RUNTIME_DIR`, if that is there and
-    /// this user's own, or else in a folder for temporary files.
+    /// Makes a folder in the runtime directory of a systemd service or in `XDG_RUNTIME_DIR`, if this directory exists and belongs
+    /// to this user. Otherwise it makes the folder in the directory for temporary files.
     ///
     /// # Errors
-    /// When none of them takes it.
+    /// None of these directories can be used.
     pub(crate) fn make() -> Result<QueueFolder> {
         let user = nix::unistd::geteuid().as_raw();
-        // systemd names all of a service, with colons between them.
+        // systemd lists all runtime directories of the service, separated by colons.
         let of_service = std::env::var_os("RUNTIME_DIRECTORY").unwrap_or_default();
         let of_user = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
         let runtime = std::env::split_paths(&of_service).chain(of_user);
@@ -63,8 +64,8 @@ impl QueueFolder {
         }
         reasons.dedup();
         Err(Error::system(format!(
-            "there is no place for the socket of the workers that are started ({}); set TMPDIR to a folder that this user \
-             may write to",
+            "no folder can hold the socket of the started workers ({}); set TMPDIR to a folder that this user may \
+             write to",
             reasons.join("; ")
         )))
     }
@@ -80,7 +81,7 @@ impl QueueFolder {
             }
             match lock(&path) {
                 Ok(Some(lock)) => return Ok(QueueFolder { path, _lock: lock }),
-                // Another queue has just taken it for a left-over.
+                // Another queue has just removed the folder, because it was not locked yet.
                 Ok(None) => {}
                 Err(error) => {
                     let _ = std::fs::remove_dir(&path);
@@ -91,12 +92,12 @@ impl QueueFolder {
         result
     }
 
-    /// Its path.
+    /// Returns the path of the folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where the workers ask.
+    /// Returns the endpoint at which the workers ask.
     pub(crate) fn endpoint(&self) -> Endpoint {
         Endpoint::Ipc(self.path.join(SOCKET))
     }
@@ -108,7 +109,7 @@ impl Drop for QueueFolder {
     }
 }
 
-/// Locks a folder; `None` when another process has it locked, or has removed it.
+/// Locks a folder. Returns `None` if another process holds the lock or has removed the folder.
 fn lock(path: &Path) -> std::io::Result<Option<File>> {
     let file = File::open(path)?;
     match file.try_lock() {
@@ -121,7 +122,7 @@ fn lock(path: &Path) -> std::io::Result<Option<File>> {
     Ok(same.then_some(file))
 }
 
-/// Removes what queues of this user have left in `base` that were killed.
+/// Removes the folders in `base` that killed queues of this user left behind.
 fn remove_left_overs(base: &Path) {
     let user = nix::unistd::geteuid().as_raw();
     let Ok(entries) = base.read_dir() else { return };
@@ -130,7 +131,7 @@ fn remove_left_overs(base: &Path) {
         let Some(digits) = name.as_bytes().strip_prefix(PREFIX.as_bytes()) else { continue };
         let named = digits.len() == 16 && digits.iter().all(u8::is_ascii_hexdigit);
         let ours = || entry.metadata().is_ok_and(|data| data.is_dir() && data.uid() == user);
-        // Nobody has it locked: its queue is gone.
+        // No process holds the lock, so the queue of this folder has ended.
         if named
             && ours()
             && let Ok(Some(_lock)) = lock(&entry.path())
@@ -140,7 +141,8 @@ fn remove_left_overs(base: &Path) {
     }
 }
 
-/// Removes a folder and what a queue and its workers put into it. What else is there stays, and the folder with it.
+/// Removes the files that a queue and its workers put into a folder, and then the folder. If other files are there, they stay,
+/// and so does the folder.
 fn remove(path: &Path) {
     for entry in path.read_dir().into_iter().flatten().flatten() {
         let name = entry.file_name();

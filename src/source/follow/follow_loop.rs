@@ -125,7 +125,7 @@ struct FollowLoop<'a> {
     followed: &'a Followed,
     live: &'a Live,
     say: &'a Say,
-    /// Set until everything found is watched.
+    /// Set until all that was found is watched.
     starting: Option<&'a FollowOptions>,
     outbox: &'a Outbox<'a>,
     follower: Follower<'a, File>,

@@ -45,7 +45,7 @@ impl Listening {
         self.sources.iter().any(|source| matches!(source.socket, Socket::Tcp(..)))
     }
 
-    /// The address of each socket, ports filled in.
+    /// Returns the addresses at which the sources listen, ports filled in.
     pub fn addresses(&self) -> Vec<String> {
         self.sources.iter().map(|source| source.name.clone()).collect()
     }

@@ -1,0 +1,51 @@
+//! The account of a job: from the counts of a queue and the errors of its parts to a receipt.
+
+use std::sync::Arc;
+
+use crate::core::error::Error;
+use crate::core::wait::Waits;
+use crate::observe::console::Console;
+use crate::observe::receipt::Receipt;
+use crate::queue::shared::SharedQueue;
+use crate::state::store::Store;
+
+/// Lets `queue` tell `state` which batches are settled.
+pub(super) fn queue_with(state: Option<&Arc<Store>>, queue: SharedQueue) -> Arc<SharedQueue> {
+    Arc::new(match state {
+        Some(state) => {
+            let state = Arc::clone(state);
+            queue.settling(Box::new(move |batches| state.settle(batches)))
+        }
+        None => queue,
+    })
+}
+
+/// Prints the errors, and returns them as the sentences of a receipt.
+///
+/// If the reader of standard output has ended (`logator run … | head`), no error and no receipt is printed. The exit code and
+/// the receipt's file still say that the work is not finished.
+pub(super) fn say_errors(errors: &[Error], console: &Console) -> Vec<String> {
+    if errors.iter().any(Error::is_broken_pipe) {
+        console.hush();
+    }
+    let sentences: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    sentences.iter().for_each(|sentence| console.error(sentence));
+    sentences
+}
+
+/// Makes the state durable, prints the errors, and closes the account of a queue.
+pub(super) fn close_account(
+    queue: &SharedQueue,
+    state: Option<&Store>,
+    waits: &Waits,
+    mut errors: Vec<Error>,
+    console: &Console,
+) -> Receipt {
+    errors.extend(state.and_then(|state| state.sync(waits).err()));
+    let errors = say_errors(&errors, console);
+    let skipped = state.map(Store::skipped).unwrap_or_default();
+    let counts = queue.counts();
+    let left = queue.outstanding_lines();
+    Receipt::new(counts.read, left, counts.bytes, counts.tally, queue.working_time(), errors)
+        .with_resumed(skipped.lines, skipped.bytes)
+}

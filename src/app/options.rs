@@ -1,0 +1,189 @@
+//! The options that several jobs share: what to read, how to parse, where to store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::messages::{say_on, say_what_is_left_out};
+use crate::core::error::{Error, Result};
+use crate::core::wait::{Deadline, Waits};
+use crate::grok::{Format, Library};
+use crate::observe::console::Console;
+use crate::process::job_files::JobFiles;
+use crate::queue::Limits;
+use crate::sink::Sink;
+use crate::sink::spec::SinkSpec;
+use crate::source::ReadOptions;
+use crate::source::inputs::{self, Inputs};
+use crate::source::live::Live;
+use crate::source::origin::OriginRule;
+use crate::state::store::Store;
+use crate::worker::parser::{Formats, Unmatched};
+
+/// The default file of dead letters. The first dead letter creates it.
+pub const DEAD_LETTERS: &str = "dead-letters.ndjson";
+
+/// The default file of letters that fail again in a replay. It differs from [`DEAD_LETTERS`], which the replay may read.
+pub const DEAD_LETTERS_AGAIN: &str = "dead-letters-again.ndjson";
+
+/// What a job reads.
+#[derive(Debug, Clone, Default)]
+pub struct SourceOptions {
+    /// The inputs, as the user names them. An empty list means standard input.
+    pub inputs: Vec<String>,
+    /// How the inputs are read.
+    pub read: ReadOptions,
+    /// The directory that records settled lines.
+    pub state: Option<PathBuf>,
+    /// Most bytes of lines that wait or are in work; `None` for the default of the job.
+    pub max_memory: Option<usize>,
+    /// The files of the job itself, which are never read as inputs.
+    pub files: Arc<JobFiles>,
+}
+
+impl SourceOptions {
+    /// Returns the limits of a queue. They are `usual` if the user set no `max_memory`. Otherwise a third of it is for lines
+    /// that wait, and the rest is for lines in work.
+    pub(super) fn limits(&self, usual: Limits) -> Limits {
+        let usual = Limits { block_bytes: self.read.size.bytes, ..usual };
+        match self.max_memory {
+            Some(most) => Limits { ready_bytes: most / 3, leased_bytes: most - most / 3, ..usual },
+            None => usual,
+        }
+    }
+
+    /// Refuses a name for several inputs: the lines at the same offset of two inputs would get the same id.
+    fn check_origin(&self, inputs: usize) -> Result<()> {
+        match &self.read.origin {
+            OriginRule::Name(name) if inputs > 1 => Err(Error::usage(format!(
+                "--origin {name}: a name is for one input, and there are {inputs}; use --origin path"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Finds the inputs. It leaves out the job's own files, and prints which files it leaves out.
+    pub(super) fn find(&self, console: &Console) -> Result<Inputs> {
+        let (found, count) = match self.read.follow {
+            Some(_) => inputs::find_followed(&self.inputs, &self.files)?,
+            None => {
+                let found = inputs::find(&self.inputs, &self.files)?;
+                let count = found.inputs.len();
+                (found, count)
+            }
+        };
+        self.check_origin(count)?;
+        say_what_is_left_out(&found, console);
+        Ok(found)
+    }
+
+    /// Returns the options of readers that stop with `live` and print messages on `console`.
+    pub(super) fn read_options(&self, live: &Live, console: &Console) -> ReadOptions {
+        let mut read = ReadOptions { live: Some(live.clone()), ..self.read.clone() };
+        if let Some(follow) = &mut read.follow {
+            follow.say = say_on(console);
+        }
+        read
+    }
+
+    /// Opens the state directory, if the user named one.
+    pub(super) fn open_state(&self, console: &Console) -> Result<Option<Arc<Store>>> {
+        let Some(directory) = &self.state else { return Ok(None) };
+        let console = console.clone();
+        Store::open(directory, Box::new(move |sentence| console.error(sentence))).map(|store| Some(Arc::new(store)))
+    }
+}
+
+/// How workers parse lines, and where they store documents.
+#[derive(Debug, Clone, Default)]
+pub struct WorkOptions {
+    /// Formats and patterns, in order. With an empty list, the format is detected from the lines.
+    pub rules: Vec<RuleSpec>,
+    /// The definitions that patterns may use.
+    pub library: LibraryOptions,
+    /// What to do with lines that no rule matches.
+    pub unmatched: Unmatched,
+    /// The sinks. Each document goes to each sink.
+    pub sinks: Vec<SinkSpec>,
+    /// The file of dead letters.
+    pub dead_letters: PathBuf,
+    /// The number of worker threads.
+    pub workers: Workers,
+    /// The longest wait for a sink or file that does not respond.
+    pub deadline: Deadline,
+}
+
+impl WorkOptions {
+    /// Compiles the formats and patterns.
+    pub(super) fn formats(&self, console: &Console) -> Result<Arc<Formats>> {
+        let library = self.library.open()?;
+        let compile = |rule: &RuleSpec| match rule {
+            RuleSpec::Format(name) => library.format(name),
+            RuleSpec::Pattern(text) => library.pattern(text),
+        };
+        let formats: Vec<Format> = self.rules.iter().map(compile).collect::<Result<_>>()?;
+        let console = console.clone();
+        Ok(Arc::new(Formats::new(formats, library, self.unmatched, move |sentence| console.say(sentence))))
+    }
+
+    /// Opens the sinks, which wait with `waits`.
+    pub(super) fn open_sinks(&self, waits: &Waits) -> Result<Vec<Arc<dyn Sink>>> {
+        self.sinks.iter().map(|spec| spec.open(waits)).collect()
+    }
+}
+
+/// A format or a pattern, as the user gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuleSpec {
+    /// `--format NAME`. `--format auto` adds no rule.
+    Format(String),
+    /// `--pattern PATTERN`.
+    Pattern(String),
+}
+
+/// The definitions that patterns may use.
+#[derive(Debug, Clone, Default)]
+pub struct LibraryOptions {
+    /// Whether fields have the names of the Elastic Common Schema.
+    pub ecs: bool,
+    /// Directories of pattern files, in order. A definition overrides those of earlier directories and the built-in ones.
+    pub directories: Vec<PathBuf>,
+    /// Definitions, each `NAME=REGEX`. They override the definitions of all files.
+    pub definitions: Vec<String>,
+}
+
+impl LibraryOptions {
+    /// Returns the built-in definitions together with those of the user.
+    pub(super) fn open(&self) -> Result<Library> {
+        let mut library = if self.ecs { Library::builtin_ecs() } else { Library::builtin() };
+        self.directories.iter().try_for_each(|directory| library.add_dir(directory))?;
+        self.definitions.iter().try_for_each(|definition| library.add_definition(definition))?;
+        Ok(library)
+    }
+}
+
+/// The number of worker threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Workers {
+    /// Threads that work from the start.
+    pub first: usize,
+    /// Threads that work when reading is faster than storing.
+    pub most: usize,
+}
+
+impl Workers {
+    /// Returns a constant number of threads.
+    pub fn fixed(count: usize) -> Workers {
+        Workers { first: count, most: count }
+    }
+
+    /// Returns one thread for each core.
+    pub fn one_a_core() -> Workers {
+        Workers::fixed(std::thread::available_parallelism().map_or(1, usize::from))
+    }
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Workers::one_a_core()
+    }
+}

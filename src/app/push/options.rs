@@ -1,0 +1,35 @@
+//! The options of `logator-push`.
+
+use std::time::Duration;
+
+use crate::net::socket::SocketOptions;
+
+/// How lines are sent.
+#[derive(Debug, Clone)]
+pub struct PushOptions {
+    /// The endpoints and keys.
+    pub socket: SocketOptions,
+    /// The `type` in the envelope of each line; `None` sends lines as they are.
+    pub kind: Option<String>,
+    /// The time to send the remaining lines at the end.
+    pub linger: Duration,
+    /// Most lines that wait while no peer takes any.
+    pub queue: usize,
+    /// Whether new lines are dropped while the queue is full. Otherwise they are not read.
+    pub drops: bool,
+    /// When a line is answered on standard output, as rsyslog's omprog needs it.
+    pub confirm: Confirm,
+    /// The longest line, in bytes.
+    pub max_line: usize,
+}
+
+/// When a line is answered with `OK`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirm {
+    /// Never.
+    No,
+    /// When the line is in the queue.
+    Queued,
+    /// When a connection has taken the line from libzmq.
+    Delivered,
+}

@@ -1,0 +1,60 @@
+//! The account of `logator-push`.
+
+use serde::Serialize;
+
+use super::replies::Replies;
+use crate::net::push::backlog::Added;
+
+/// The number of bytes of messages that libzmq gathers for one write (`zmq-sys/patches.rs`).
+const WRITTEN_AT_ONCE: usize = 64 << 10;
+
+/// The least number of bytes that a message needs on the wire besides its content.
+const FRAME: usize = 2;
+
+/// The number of lines by their fate: the receipt of `logator-push`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Sent {
+    /// Lines read.
+    pub read: u64,
+    /// Lines that libzmq has taken.
+    pub sent: u64,
+    /// Lines that were dropped because the queue was full.
+    pub dropped: u64,
+    /// Lines that were not taken, and whose sender got an error instead of `OK`.
+    pub refused: u64,
+    /// Lines that were too long.
+    pub too_long: u64,
+    /// Lines that no peer took in time.
+    pub unsent: u64,
+    /// Most of the `sent` lines that libzmq may still hold at the end.
+    pub unsure: u64,
+    /// The time from the start to the end.
+    pub milliseconds: u64,
+    /// The length of the shortest message that libzmq has taken.
+    #[serde(skip)]
+    pub(super) shortest: Option<usize>,
+}
+
+impl Sent {
+    /// Returns how many messages libzmq may hold for one peer: its queue, and the messages that it gathers for one write.
+    pub(super) fn held_for_a_peer(&self, high_water: usize) -> u64 {
+        let length = self.shortest.unwrap_or_default() + FRAME;
+        (high_water + WRITTEN_AT_ONCE / length + 1) as u64
+    }
+
+    /// Counts lines that were read. A line that is too long is answered with `OK`, because a second attempt would not help.
+    pub(super) fn take(&mut self, added: Added, replies: &mut Replies) {
+        self.read += (added.lines + added.too_long) as u64;
+        self.too_long += added.too_long as u64;
+        replies.ok(added.too_long);
+    }
+
+    /// Returns the exit code: 0 if all lines are sent, 1 if some were dropped or too long, 3 if some could not be sent.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Sent { unsent: 1.., .. } | Sent { unsure: 1.., .. } => 3,
+            Sent { dropped: 1.., .. } | Sent { too_long: 1.., .. } => 1,
+            _ => 0,
+        }
+    }
+}

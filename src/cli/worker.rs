@@ -1,0 +1,138 @@
+//! The arguments of `logator-worker`.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+use super::keys::WorkerKeyArgs;
+use super::parse::ParseArgs;
+use super::report::ReportArgs;
+use super::values::{EnvelopeArg, FromArg};
+use super::wait::WaitArgs;
+use super::{size, values};
+use crate::app::pull::PullOptions;
+use crate::app::{DEAD_LETTERS, WorkOptions, Workers};
+use crate::core::error::{Error, Result};
+use crate::net::address::Address;
+use crate::net::endpoint::{self, Endpoint};
+use crate::net::socket::SocketOptions;
+use crate::observe::console::Console;
+use crate::observe::receipt::Receipt;
+use crate::sink::spec::SinkSpec;
+use crate::source::receiver::BatchSize;
+
+/// `logator-worker`
+#[derive(Parser, Debug)]
+#[command(name = "logator-worker", version, about = "Asks queues for lines, parses the lines and stores the documents")]
+pub struct WorkerArgs {
+    /// Queue to ask for lines (repeatable): ipc://PATH or tcp://HOST:PORT
+    ///
+    /// pull+ipc://PATH or pull+tcp://HOST:PORT pulls lines from a peer that pushes them, such as logator-push.
+    #[arg(long, value_name = "ENDPOINT", value_parser = values::from, default_value = endpoint::DEFAULT)]
+    pub from: Vec<FromArg>,
+    /// Wrapping of the lines from pull+ endpoints
+    ///
+    /// logator-push and zmqpush send json. The type and @pid of a json envelope become fields of the document.
+    #[arg(long, value_name = "none|json", default_value = "none")]
+    pub envelope: EnvelopeArg,
+    /// Maximum number of bytes of lines from pull+ endpoints that are received and not yet stored
+    ///
+    /// At this limit the worker receives nothing more. These lines are lost if the process is killed. The limit does not
+    /// apply to lines from a queue; the queue has its own --max-memory.
+    #[arg(long, value_name = "BYTES", default_value = size::PULL_MEMORY, value_parser = size::memory)]
+    pub max_memory: usize,
+    /// The keys.
+    #[command(flatten)]
+    pub keys: WorkerKeyArgs,
+    /// Allow tcp:// endpoints on other machines without keys; such connections are not encrypted
+    #[arg(long)]
+    pub insecure: bool,
+    /// The formats and patterns.
+    #[command(flatten)]
+    pub parse: ParseArgs,
+    /// Sink for the documents (repeatable; each document goes to each sink)
+    ///
+    /// mongodb://HOST/DB.COLLECTION, sqlite:FILE, ndjson:FILE[.gz|.zst], - (standard output), or null:
+    #[arg(long = "to", value_name = "SINK", value_parser = values::sink, default_value = "mongodb://localhost/logator.logs")]
+    pub sinks: Vec<SinkSpec>,
+    /// Number of worker threads, or auto for one a core
+    #[arg(short = 'j', long, value_name = "N|auto", default_value = "auto", value_parser = size::workers)]
+    pub jobs: Workers,
+    /// File for the lines that cannot be stored
+    ///
+    /// The first such line creates the file.
+    #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS)]
+    pub dead_letters: PathBuf,
+    /// The deadline.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+    /// The messages and the receipt.
+    #[command(flatten)]
+    pub report: ReportArgs,
+    /// The private folder of the queue that started this worker. Standard input is then a pipe, and the queue holds its other
+    /// end
+    #[arg(long, value_name = "FOLDER", hide = true)]
+    pub spawned_by: Option<PathBuf>,
+}
+
+/// The job of a worker.
+#[derive(Debug)]
+pub enum WorkerJob {
+    /// The worker asks the queues at these addresses.
+    Ask(Vec<Address>),
+    /// The worker pulls lines that peers push.
+    Pull(PullOptions),
+}
+
+/// Whether a command line contains the option `--receipt`.
+pub(super) fn names_receipt<'a>(arguments: impl IntoIterator<Item = &'a OsString>) -> bool {
+    arguments.into_iter().any(|argument| argument.to_string_lossy().starts_with("--receipt"))
+}
+
+impl WorkerArgs {
+    /// Returns the file of the receipt. A worker that a queue started writes a receipt only if its own command line says so,
+    /// because environment and file may mean the receipt of the queue.
+    pub fn receipt(&self) -> Option<&Path> {
+        let named = || names_receipt(&std::env::args_os().collect::<Vec<_>>());
+        self.report.receipt.as_deref().filter(|_| self.spawned_by.is_none() || named())
+    }
+
+    /// Returns the console of the program.
+    pub fn begin(&self) -> Console {
+        self.report.begin_with("logator-worker", self.receipt(), Receipt::of_nothing)
+    }
+
+    /// Returns the job and the options of the workers.
+    ///
+    /// # Errors
+    /// An endpoint on another machine without keys, a wrong key, or options that contradict each other.
+    pub fn options(&self) -> Result<(WorkerJob, WorkOptions)> {
+        let may_reach_out = self.insecure || self.keys.is_given();
+        let endpoints: Vec<Endpoint> = self.from.iter().map(|from| from.endpoint().clone()).collect();
+        endpoints.iter().try_for_each(|endpoint| endpoint.check_reach(may_reach_out))?;
+        let pulled = self.from.iter().filter(|from| matches!(from, FromArg::Pull(_))).count();
+        let envelope = self.envelope.envelope();
+        let addresses = self.keys.addresses(&endpoints)?;
+        let job = match pulled {
+            0 if !envelope.is_none() => {
+                return Err(Error::usage(
+                    "--envelope: that is for pull+ endpoints; a queue says how its lines are wrapped",
+                ));
+            }
+            0 => WorkerJob::Ask(addresses),
+            _ if pulled < endpoints.len() => {
+                return Err(Error::usage(
+                    "--from: queues and pull+ endpoints do not go together: a queue has an end, and a peer that pushes has \
+                     none; start a worker for each",
+                ));
+            }
+            _ => {
+                let socket = SocketOptions { connect: addresses, ..SocketOptions::default() };
+                let max_line = BatchSize::default().max_line;
+                WorkerJob::Pull(PullOptions { socket, envelope, max_line, max_memory: self.max_memory })
+            }
+        };
+        Ok((job, self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone(), self.wait.sink_deadline)))
+    }
+}

@@ -1,0 +1,205 @@
+//! The receipt as data: the fields of its JSON, and the exit code that follows from them.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::tally::Tally;
+
+/// The counts of one pattern.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatternCount {
+    /// The format or pattern, as the user gave it.
+    pub name: String,
+    /// Lines that the pattern was tried on. With several patterns, a pattern is not tried on a line that lacks a literal
+    /// which the pattern needs.
+    pub tried: u64,
+    /// Lines that the pattern matched.
+    pub matched: u64,
+    /// Time spent on all these lines, summed over threads. It is an estimate: about one line in 32 is timed.
+    pub nanoseconds: u64,
+    /// Lines that were given up, because the match took too many steps.
+    pub limit_hits: u64,
+}
+
+/// The account of one run of a queue, of `logator run`, or of one worker process.
+///
+/// Its two sides must be equal: `read` = `parsed` + `unparsed` + `duplicate` + `dead_lettered` + `filtered` + `delivered`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Lines that were taken in and worked on: the left side.
+    pub read: u64,
+    /// Lines that were read ahead and given back because the work ended early. They are not part of `read`.
+    pub left: u64,
+    /// Lines that an earlier run settled (`--state`) and that this run did not deliver again. They are not part of `read`.
+    #[serde(default)]
+    pub resumed_lines: u64,
+    /// The bytes of the lines in `resumed_lines`.
+    #[serde(default)]
+    pub resumed_bytes: u64,
+    /// The fate of the lines in `read`: the right side. Its fields are keys of the receipt itself. The key `stored` does not
+    /// include `unmatched`.
+    #[serde(flatten)]
+    pub tally: Tally,
+    /// Lines that a format or pattern matched and whose document is new in the sink. The same number as `stored`.
+    #[serde(default)]
+    pub parsed: u64,
+    /// Lines that nothing matched and whose document is new in the sink. The same number as `unmatched`.
+    #[serde(default)]
+    pub unparsed: u64,
+    /// Bytes of the lines taken in, decompressed, with their newlines.
+    pub bytes: u64,
+    /// Wall-clock seconds from the start of the work to the last ack.
+    pub seconds: f64,
+    /// `read / seconds`.
+    pub lines_per_second: f64,
+    /// Whether the two sides are equal.
+    pub agrees: bool,
+    /// Whether the work came to its end; `false` after a signal, damaged input or a failed sink.
+    pub finished: bool,
+    /// Processor seconds of this process, user and system.
+    pub cpu_seconds: f64,
+    /// The peak resident memory of this process, in bytes.
+    pub peak_memory_bytes: u64,
+    /// The counts of each pattern, in the order of the patterns. A queue has no patterns. A line counts twice if it was
+    /// worked on twice because a worker was lost.
+    #[serde(default)]
+    pub patterns: Vec<PatternCount>,
+    /// The counts of each input without an end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceCount>,
+    /// Inputs with an end that were not read to that end, because of a signal or a failure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<StoppedInput>,
+    /// Followed files that held unread bytes at the end. Another run reads these bytes; with `--state` it reads only them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<UnreadFile>,
+    /// The errors, one sentence each.
+    pub errors: Vec<String>,
+}
+
+/// An input with an end that was not read to that end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoppedInput {
+    /// The name of the input, as messages show it.
+    pub name: String,
+    /// The number of bytes of the decompressed content that were handed on; `None` if this number is unknown.
+    pub offset: Option<u64>,
+}
+
+/// A followed file that held unread bytes at the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadFile {
+    /// The name of the file.
+    pub name: String,
+    /// The number of unread bytes. For a compressed file, these are compressed bytes.
+    pub bytes: u64,
+}
+
+/// The counts of one input without an end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceCount {
+    /// The address of the input, with its actual port.
+    pub name: String,
+    /// Messages received.
+    pub received: u64,
+    /// Datagrams that the kernel dropped because its buffer was full. `None` if the input has no datagrams, or if the number
+    /// is unknown.
+    #[serde(default)]
+    pub dropped: Option<u64>,
+    /// Connections that were accepted.
+    #[serde(default)]
+    pub connections: u64,
+    /// Connections that were refused or closed: too many connections, malformed data, or a failed handshake.
+    #[serde(default)]
+    pub refused: u64,
+    /// Idle connections that were closed to make room for others.
+    #[serde(default)]
+    pub idle: u64,
+}
+
+impl Receipt {
+    /// Returns the receipt of a job that did not start. `sentence` is the reason.
+    pub fn of_nothing(sentence: String) -> Self {
+        Receipt::new(0, 0, 0, Tally::default(), Duration::ZERO, vec![sentence])
+    }
+
+    /// Closes the account of `taken` lines, of which `left` were given back.
+    pub fn new(taken: u64, left: u64, bytes: u64, tally: Tally, elapsed: Duration, errors: Vec<String>) -> Self {
+        let read = taken.saturating_sub(left);
+        let seconds = elapsed.as_secs_f64();
+        let (cpu_seconds, peak_memory_bytes) = resource_usage();
+        Receipt {
+            read,
+            left,
+            resumed_lines: 0,
+            resumed_bytes: 0,
+            tally,
+            parsed: tally.stored,
+            unparsed: tally.unmatched,
+            bytes,
+            seconds,
+            lines_per_second: if seconds > 0.0 { read as f64 / seconds } else { 0.0 },
+            agrees: read == tally.total(),
+            finished: errors.is_empty(),
+            cpu_seconds,
+            peak_memory_bytes,
+            patterns: Vec::new(),
+            sources: Vec::new(),
+            stopped: Vec::new(),
+            unread: Vec::new(),
+            errors,
+        }
+    }
+
+    /// Adds the inputs and files that were not read to their end. A stopped input means that the work is not finished.
+    pub fn with_rest(self, stopped: Vec<StoppedInput>, unread: Vec<UnreadFile>) -> Self {
+        let finished = self.finished && stopped.is_empty();
+        Receipt { stopped, unread, finished, ..self }
+    }
+
+    /// Adds the lines and bytes that an earlier run settled.
+    pub fn with_resumed(self, resumed_lines: u64, resumed_bytes: u64) -> Self {
+        Receipt { resumed_lines, resumed_bytes, ..self }
+    }
+
+    /// Adds the counts of the patterns.
+    pub fn with_patterns(self, patterns: Vec<PatternCount>) -> Self {
+        Receipt { patterns, ..self }
+    }
+
+    /// Adds the counts of the inputs without an end.
+    pub fn with_sources(self, sources: Vec<SourceCount>) -> Self {
+        Receipt { sources, ..self }
+    }
+
+    /// Returns the exit code: 0 if all lines are accounted for and none is dead-lettered, 1 if some are dead-lettered, 3 if
+    /// the work is unfinished or the two sides differ.
+    pub fn exit_code(&self) -> u8 {
+        if !self.agrees || !self.finished {
+            3
+        } else if self.tally.dead_lettered > 0 {
+            1
+        } else {
+            0
+        }
+    }
+}
+
+/// Returns the processor seconds and the peak resident bytes of this process.
+fn resource_usage() -> (f64, u64) {
+    use nix::sys::resource::{UsageWho, getrusage};
+    use nix::sys::time::TimeValLike;
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return (0.0, 0) };
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    // Linux keeps ru_maxrss across exec: the value may belong to the process that started this program. Its unit is KiB.
+    let peak = peak_of_this_program().unwrap_or(usage.max_rss().unsigned_abs() * 1024);
+    (micros as f64 / 1e6, peak)
+}
+
+/// Returns `VmHWM` of `/proc/self/status`, in bytes.
+fn peak_of_this_program() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}

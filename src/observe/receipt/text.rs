@@ -1,0 +1,143 @@
+//! The receipt as text: the block that people see on standard error.
+
+use std::fmt;
+
+use super::account::{PatternCount, Receipt, SourceCount, StoppedInput, UnreadFile};
+use crate::core::numbers::{grouped, human_bytes};
+use crate::core::printable;
+
+/// The number of patterns shown, the slowest first.
+const SHOWN_PATTERNS: usize = 10;
+
+/// The number of characters shown of a pattern's name. The name may be the whole pattern.
+const NAME_LENGTH: usize = 48;
+
+/// The number of stopped inputs shown, and of unread files.
+const SHOWN_INPUTS: usize = 5;
+
+impl fmt::Display for Receipt {
+    /// Writes the block without a newline at its end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_account(f)?;
+        self.write_patterns(f)?;
+        self.sources.iter().try_for_each(|source| write!(f, "\n  {source}"))?;
+        self.write_resumed(f)?;
+        if !self.agrees {
+            let difference = grouped(self.read.abs_diff(self.tally.total()));
+            write!(f, "\n  the two sides differ by {difference}: lines are unaccounted for")?;
+        }
+        if !self.finished {
+            write!(f, "\n  not finished")?;
+            if self.left > 0 {
+                write!(f, ": {} lines were read ahead and not stored", grouped(self.left))?;
+            }
+        }
+        self.write_rest(f)
+    }
+}
+
+impl Receipt {
+    /// Writes the two sides of the account, and the throughput.
+    fn write_account(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let t = &self.tally;
+        let mark = if self.agrees { "=" } else { "≠" };
+        let stored = grouped(t.newly_stored());
+        let (parsed, unparsed) = (grouped(t.stored), grouped(t.unmatched));
+        writeln!(f, "receipt")?;
+        writeln!(f, "  read           {:>14}", grouped(self.read))?;
+        writeln!(f, "{mark} stored         {stored:>14} ({parsed} parsed + {unparsed} unparsed)")?;
+        writeln!(f, "+ duplicate      {:>14}", grouped(t.duplicate))?;
+        writeln!(f, "+ dead-lettered  {:>14}", grouped(t.dead_lettered))?;
+        writeln!(f, "+ filtered       {:>14}", grouped(t.filtered))?;
+        if t.delivered > 0 {
+            writeln!(f, "+ delivered      {:>14}", grouped(t.delivered))?;
+        }
+        write!(
+            f,
+            "  {} in {:.3} s: {} lines/s",
+            human_bytes(self.bytes),
+            self.seconds,
+            grouped(self.lines_per_second.round() as u64)
+        )
+    }
+
+    /// Writes a line for each pattern if there are several patterns, or if lines were given up.
+    fn write_patterns(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut patterns: Vec<&PatternCount> = self.patterns.iter().filter(|pattern| pattern.tried > 0).collect();
+        if self.patterns.len() < 2 && patterns.iter().all(|pattern| pattern.limit_hits == 0) {
+            return Ok(());
+        }
+        patterns.sort_by_key(|pattern| std::cmp::Reverse(pattern.nanoseconds));
+        for pattern in patterns.iter().take(SHOWN_PATTERNS) {
+            let PatternCount { name, tried, matched, nanoseconds, limit_hits } = pattern;
+            let cut = name.char_indices().nth(NAME_LENGTH).map_or(name.as_str(), |(end, _)| &name[..end]);
+            let more = if cut.len() < name.len() { "…" } else { "" };
+            let cut = printable::line(cut);
+            let (tried, matched, each) = (grouped(*tried), grouped(*matched), grouped(nanoseconds / tried.max(&1)));
+            write!(f, "\n  {cut}{more}: {tried} tried, {matched} matched, about {each} ns each")?;
+            if *limit_hits > 0 {
+                write!(f, ", {} given up", grouped(*limit_hits))?;
+            }
+        }
+        if patterns.len() > SHOWN_PATTERNS {
+            let more = patterns.len() - SHOWN_PATTERNS;
+            write!(f, "\n  and {more} more patterns, which the JSON receipt lists")?;
+        }
+        Ok(())
+    }
+
+    /// Writes the lines that an earlier run settled, if there are any.
+    fn write_resumed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.resumed_lines == 0 {
+            return Ok(());
+        }
+        let (lines, bytes) = (grouped(self.resumed_lines), human_bytes(self.resumed_bytes));
+        write!(f, "\n  resumed: {lines} lines, {bytes}, were settled by an earlier run and are not delivered again")?;
+        if self.read == 0 && self.finished {
+            write!(f, "; nothing was left to do")?;
+        }
+        Ok(())
+    }
+
+    /// Writes the inputs and files that were not read to their end.
+    fn write_rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for StoppedInput { name, offset } in self.stopped.iter().take(SHOWN_INPUTS) {
+            let name = printable::line(name);
+            match offset {
+                Some(offset) => write!(f, "\n  {name}: read to byte {} of its content", grouped(*offset))?,
+                None => write!(f, "\n  {name}: not read to its end")?,
+            }
+        }
+        if self.stopped.len() > SHOWN_INPUTS {
+            let more = self.stopped.len() - SHOWN_INPUTS;
+            write!(f, "\n  and {more} more inputs, which the JSON receipt lists")?;
+        }
+        for UnreadFile { name, bytes } in self.unread.iter().take(SHOWN_INPUTS) {
+            write!(f, "\n  {}: {} bytes are left to the next run", printable::line(name), grouped(*bytes))?;
+        }
+        if self.unread.len() > SHOWN_INPUTS {
+            let more = self.unread.len() - SHOWN_INPUTS;
+            write!(f, "\n  and {more} more files, which the JSON receipt lists")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for SourceCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} messages received", printable::line(&self.name), grouped(self.received))?;
+        if let Some(dropped) = self.dropped {
+            write!(f, ", {} dropped by the kernel before they were read", grouped(dropped))?;
+        }
+        if self.connections + self.refused > 0 {
+            write!(f, ", over {} connections", grouped(self.connections))?;
+        }
+        if self.refused > 0 {
+            write!(f, "; {} refused or closed", grouped(self.refused))?;
+        }
+        if self.idle > 0 {
+            write!(f, "; {} idle ones closed for others", grouped(self.idle))?;
+        }
+        Ok(())
+    }
+}
