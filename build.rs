@@ -11,6 +11,8 @@ const OLDEST: (u32, u32) = (10, 43);
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    // tests/engines sets it, and with it the counters and questions of the comparisons.
+    println!("cargo:rustc-check-cfg=cfg(engines)");
     for name in ["PCRE2_SYS_STATIC", "PKG_CONFIG", "PKG_CONFIG_PATH", "PKG_CONFIG_LIBDIR", "PKG_CONFIG_SYSROOT_DIR"] {
         println!("cargo:rerun-if-env-changed={name}");
     }

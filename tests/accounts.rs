@@ -1,13 +1,13 @@
-//! The account is true, whatever happens: jobs with inputs, flags, faults and signals drawn at random, and what must hold
-//! of their exit codes, receipts, sinks and dead letters.
+//! The account is true, whatever happens. Jobs with random inputs, flags, faults and signals are run, and their exit codes,
+//! receipts, sinks and dead letters are checked.
 //!
 //! Exit code 0 or 1, or a receipt that says *finished*, means that every line of every input is in exactly one place: once in
-//! each sink, or once among the dead letters, or dropped because the user asked for it. `plan` and `draw` say what a round
-//! does, `world` has its files and what can be broken about them, `job` its processes; `files`, `followed` and `received`
-//! play it; `oracle` judges.
+//! each sink, or once among the dead letters, or dropped because the user asked for that. `plan` and `draw` say what a round
+//! does, `world` has its files and the faults of these files, `job` has its processes. `files`, `followed` and `received`
+//! play a round, and `oracle` judges it.
 //!
-//! `LOGATOR_ACCOUNTS` says how many rounds are played; without it, it is the same few each time. `LOGATOR_TEST_SEED` repeats
-//! them, `LOGATOR_ACCOUNTS_SEED` plays the one round of a seed, `LOGATOR_ACCOUNTS_BIN` names a folder with other programs
+//! `LOGATOR_ACCOUNTS` sets the number of rounds; without it, the same few rounds are played each time. `LOGATOR_TEST_SEED` repeats
+//! a run, `LOGATOR_ACCOUNTS_SEED` plays the one round of a seed, and `LOGATOR_ACCOUNTS_BIN` names a folder with other programs
 //! to try. A seed that failed goes into `FOUND`.
 
 mod draw;
@@ -27,7 +27,7 @@ use self::plan::{Mode, Plan};
 use self::world::World;
 use crate::kit::table::{Row, number, seed, tell};
 
-/// Plays the round of a plan: what does not hold, and how many lines it had.
+/// Plays the round of a plan. Returns a sentence on what does not hold, and the number of its lines.
 fn play(world: &World) -> (Vec<String>, usize) {
     let (account, mut faults) = match world.plan.mode {
         Mode::Run | Mode::Input { .. } | Mode::Queue | Mode::Spawn => files::play(world),
@@ -38,7 +38,7 @@ fn play(world: &World) -> (Vec<String>, usize) {
     (faults, account.dues.values().map(|due| due.times as usize).sum())
 }
 
-/// The same, with everything that somebody needs who has to understand it; nothing if all holds.
+/// Plays a round as [`round`] does, and adds everything that explains a failure. Returns `None` if all holds.
 fn round(plan: Plan) -> (Option<String>, usize) {
     let seed = plan.seed;
     let world = World::new(plan);
@@ -69,7 +69,7 @@ fn shape(shape: &plan::Shape) -> String {
     }
 }
 
-/// Rounds that failed once, and what the program did. A seed repeats what is drawn; the moments are those of processes.
+/// Rounds that failed once, and the fault of the program. A seed repeats the plan, but not the exact moments.
 const FOUND: [(u64, &str); 12] = [
     (234_682_829, "a signal before the first line was a complete run"),
     (452_420_501, "a signal in the middle of a file was a complete run"),

@@ -1,4 +1,4 @@
-//! Parsing a line and encoding its document allocate nothing, once the buffers have grown to what lines need.
+//! Parsing a line and encoding its document allocate nothing once the buffers are large enough.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use logator::worker::parser::{Formats, Unmatched};
 
 const LINES: usize = 2000;
 
-/// The numbers in `line` replaced by ones that differ from line to line.
+/// Replaces the numbers in `line` with numbers that differ from line to line.
 fn batch(line: impl Fn(usize) -> String) -> Batch {
     let content: String = (0..LINES).map(|index| line(index) + "\n").collect();
     let data = Bytes::from(content);
@@ -20,13 +20,13 @@ fn batch(line: impl Fn(usize) -> String) -> Batch {
     Batch::new(origin, 0, lines::count(&data) as u32, data)
 }
 
-/// The most times that a batch is parsed before it has to take no more allocations, and how often it has to take none before
-/// that counts: patterns learn from lines that go by, a few at a time, and look now and then whether there is more to learn.
+/// How often a batch is parsed at most until it takes no more allocations, and how often it must take none in a row.
+/// Patterns learn from lines, a few at a time, and look from time to time whether there is more to learn.
 const WARMING: usize = 80;
 const STEADY: usize = 6;
 
-/// How many allocations it takes to parse `batch` when it has been parsed until there was nothing to be learned from it, and
-/// how many lines of it matched.
+/// Returns the number of allocations for parsing `batch` after nothing more can be learned from it, and the number of its
+/// lines that matched.
 fn allocations(formats: Vec<Format>, library: &Library, unmatched: Unmatched, batch: &Batch) -> (u64, u64) {
     let formats = Arc::new(Formats::new(formats, library.clone(), unmatched, |_| ()));
     let mut parser = formats.parser(&[Encoding::Json, Encoding::Bson]).expect("a parser");

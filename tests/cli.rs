@@ -5,7 +5,7 @@ use crate::kit::place::{Place, Running, account, objects};
 use crate::kit::process::heeds;
 use crate::kit::{PATIENCE, Ran, wait_for};
 
-/// Runs `logator run` with these variables.
+/// Runs `logator run` with these environment variables.
 fn with(place: &Place, variables: &[(&str, &str)], arguments: &[&str], input: &[u8]) -> Ran {
     let mut command = place.command("logator", &[&["run"], arguments].concat());
     command.envs(variables.iter().copied());
@@ -110,7 +110,7 @@ fn json_messages_are_one_object_a_line() {
     assert!(error["time"].as_str().unwrap().ends_with('Z'), "{error}");
     let receipt = &lines.last().unwrap()["receipt"];
     assert_eq!((&receipt["agrees"], &receipt["finished"]), (&true.into(), &false.into()));
-    // What is wrong before the start as well.
+    // The same holds for faults that are found before the start.
     let ran = place.run("logator", &["run", "missing", "--log-format", "json"], b"");
     assert_eq!(ran.code, Some(2));
     assert_eq!(objects(&ran.stderr)[0]["message"], "missing: no such file or directory");
@@ -217,7 +217,7 @@ fn the_log_level_decides_what_is_said_and_each_message_has_its_own() {
     assert_eq!(levels(&place, &["-q", "--log-level", "debug"]), [""; 0]);
     let debug = levels(&place, &["--log-level", "debug"]);
     assert!(debug.contains(&"debug".to_owned()) && debug.contains(&"info".to_owned()), "{debug:?}");
-    // The last one counts.
+    // The last value counts.
     assert_eq!(levels(&place, &["--log-level", "debug", "--log-level", "error"]), [""; 0]);
     let wrong = with(&place, &[], &["--log-level", "loud"], b"");
     assert_eq!(wrong.code, Some(2));
@@ -285,7 +285,7 @@ fn flag_and_environment_are_stronger_than_a_file_that_is_read_again() {
     }
 }
 
-/// SIGHUP to a process that does something already, which answers with `words`.
+/// Sends SIGHUP to a process that already works, and waits until the process answers with `words`.
 fn hang_up(running: &mut Running, words: &str) {
     wait_for("SIGHUP to be caught", PATIENCE, || heeds(running.id(), nix::sys::signal::Signal::SIGHUP).then_some(()));
     running.signal(nix::sys::signal::Signal::SIGHUP);

@@ -1,8 +1,8 @@
-//! Nothing lost, nothing twice, whatever breaks: real processes and a real MongoDB are broken again and again, at moments
-//! drawn at random, and what is stored in the end is compared, document by document, with what an undisturbed run stores.
+//! Nothing is lost and nothing is doubled, whatever breaks. Real processes and a real MongoDB are broken again and again at random
+//! moments. At the end, the stored documents are compared one by one with those of an undisturbed run.
 //!
-//! `LOGATOR_CRASHES` says how often (a few times unless said), `LOGATOR_SOAK` how many seconds the soak lasts,
-//! `LOGATOR_TEST_SEED` repeats what was drawn. Each test prints its row of the table in `benches/record/faults.md`.
+//! `LOGATOR_CRASHES` sets how often (a few times by default), `LOGATOR_SOAK` sets the seconds of the soak, and `LOGATOR_TEST_SEED`
+//! repeats the random choices. Each test prints its row of the table in `benches/record/faults.md`.
 
 mod clocks;
 mod disks;
@@ -29,10 +29,10 @@ use crate::kit::{PATIENCE, program, wait_for};
 const DATABASE: &str = "crash";
 const LINES_IN_BATCH: &str = "100";
 
-/// How long a batch waits for a worker that is gone, in seconds.
+/// The lease of a batch in seconds: how long it waits for a worker that is gone.
 const LEASE: &str = "1";
 
-/// The lines of a log with the numbers in `range`; some of them match nothing, and one of those is no UTF-8.
+/// Returns the lines of a log with the numbers in `range`. Some lines match nothing, and one of these is not UTF-8.
 fn content(range: std::ops::Range<usize>) -> Vec<u8> {
     let mut content = Vec::new();
     for index in range {
@@ -46,8 +46,8 @@ fn content(range: std::ops::Range<usize>) -> Vec<u8> {
     content
 }
 
-/// A log, a server, and the documents that an undisturbed run makes of it; a queue and workers that do the same and are
-/// disturbed; what came of it.
+/// A log, a server, and the documents of an undisturbed run; a queue and workers that do the same job and are disturbed; and
+/// the results.
 struct Trial {
     place: Place,
     server: Mongod,
@@ -57,29 +57,29 @@ struct Trial {
     lines: usize,
     expected: BTreeMap<String, u64>,
     round: usize,
-    /// Further arguments of queues and workers.
+    /// More arguments of queues and workers.
     queue_arguments: Vec<String>,
     worker_arguments: Vec<String>,
-    /// What the commands of queues and workers are put behind, and their environment.
+    /// A command in front of the queue's and workers' commands, and their environment.
     enter: Vec<String>,
     environment: Vec<(&'static str, String)>,
-    /// The folder of the state directories, if it is another.
+    /// The folder of the state directories, if it is not the usual one.
     state_in: Option<String>,
-    /// Where workers ask; their queue's own endpoint unless said.
+    /// The endpoint where workers ask; the default is the queue's own endpoint.
     from: Option<String>,
-    /// The queue reads its standard input and not the file.
+    /// Whether the queue reads its standard input instead of the file.
     from_stdin: bool,
     queue: Option<Running>,
     workers: Vec<Running>,
-    /// When something was broken, and how many documents there were then.
+    /// The time of the latest fault, and the number of documents at that time.
     broken: (Instant, u64),
-    /// Batches that were handed out again.
+    /// The number of batches that were handed out again.
     redelivered: u64,
     late_acks: u64,
 }
 
 impl Trial {
-    /// Makes the log and runs it undisturbed. The last line has no end.
+    /// Makes the log and runs it undisturbed. The last line has no newline.
     fn new(fault: &'static str, lines: usize) -> Self {
         let random = seed(fault);
         let place = Place::new();
@@ -119,7 +119,7 @@ impl Trial {
         format!("round{}", self.round)
     }
 
-    /// Starts a round: the same log into a collection of its own.
+    /// Starts a round: the same log goes into a new collection.
     fn begin(&mut self, workers: usize) {
         self.round += 1;
         self.start_queue();
@@ -168,12 +168,12 @@ impl Trial {
         self.queue.as_mut().expect("a round has begun")
     }
 
-    /// How many documents there are, about; `None` when the server does not answer.
+    /// Returns the approximate number of documents; `None` when the server does not answer.
     fn count(&self) -> Option<u64> {
         self.admin.rough_count(DATABASE, &self.collection())
     }
 
-    /// Waits until `more` documents have arrived: false when the job has ended before.
+    /// Waits until `more` documents have arrived. Returns false when the job has ended before.
     fn advance(&mut self, more: u64) -> bool {
         let mut from = None;
         wait_for("documents to arrive", 2 * PATIENCE, || {
@@ -185,25 +185,25 @@ impl Trial {
         })
     }
 
-    /// Waits for a moment drawn at random within the next `most` documents.
+    /// Waits for a random moment within the next `most` documents.
     fn advance_at_random(&mut self, most: u64) -> bool {
         let more = self.random.u64(1..=most);
         self.advance(more)
     }
 
-    /// Something is broken now.
+    /// Notes that something is broken now.
     fn breaks(&mut self) {
         self.row.times += 1;
         self.broken = (Instant::now(), self.count().unwrap_or(0));
     }
 
-    /// The database is back: its count may be another than before.
+    /// Notes that the database is back. Its count may differ from before.
     fn counts_anew(&mut self) {
         self.admin = self.server.admin();
         self.broken.1 = wait_for("the number of documents", PATIENCE, || self.count());
     }
 
-    /// Waits until documents arrive again, or the job is done.
+    /// Waits until documents arrive again or the job is done.
     fn recovers(&mut self) {
         let (when, count) = self.broken;
         let arrived = wait_for("documents to arrive again", 2 * PATIENCE, || {
@@ -216,8 +216,8 @@ impl Trial {
         }
     }
 
-    /// A queue that was done, and had no room to note it, told its workers the end before it was killed: when it is
-    /// started again, it needs others.
+    /// A finished queue that had no room to note its end may be killed after it told its workers the end. When this queue is
+    /// started again, it needs other workers.
     fn replace_workers_that_have_ended(&mut self) {
         for nth in 0..self.workers.len() {
             if self.workers[nth].has_ended() {
@@ -228,7 +228,7 @@ impl Trial {
         }
     }
 
-    /// Breaks something `times` times, in as many rounds as it takes; within the next `most` documents each time.
+    /// Breaks something `times` times, in as many rounds as that takes, each time within the next `most` documents.
     fn disturb(&mut self, times: usize, most: u64, workers: usize, mut harm: impl FnMut(&mut Trial)) {
         while self.row.times < times {
             self.begin(workers);
@@ -240,21 +240,21 @@ impl Trial {
         }
     }
 
-    /// `kill -9` of a worker; another one takes its place.
+    /// Kills a worker with `kill -9`; another worker takes its place.
     fn kill_worker(&mut self, nth: usize) {
         self.workers[nth].kill();
         self.breaks();
         self.workers[nth] = self.new_worker();
     }
 
-    /// `kill -9` of all workers; as many take their place.
+    /// Kills all workers with `kill -9`; as many others take their place.
     fn kill_workers(&mut self) {
         self.workers.iter_mut().for_each(Running::kill);
         self.breaks();
         self.workers = self.workers.iter().map(|_| self.new_worker()).collect();
     }
 
-    /// `kill -9` of the queue; the same command is run again.
+    /// Kills the queue with `kill -9`; the same command is run again.
     fn kill_queue(&mut self) {
         if self.queue().has_ended() {
             return;
@@ -264,7 +264,7 @@ impl Trial {
         self.start_queue();
     }
 
-    /// `kill -9` of the database; it is started again on the same files and port.
+    /// Kills the database with `kill -9`; it is started again on the same files and port.
     fn kill_server(&mut self) {
         self.breaks();
         self.server.kill();
@@ -272,11 +272,11 @@ impl Trial {
         self.counts_anew();
     }
 
-    /// Ends a round: the queue ends by itself, its receipt agrees, and every document is there once.
+    /// Ends a round: the queue ends by itself, its receipt agrees, and every document is stored once.
     fn finish(&mut self) {
         let mut queue = self.queue.take().expect("a round has begun").end();
         if queue.code == Some(3) && queue.stderr.contains("the journal could not be written to its end") {
-            // It ended while its disk was full, and said so. The same command does what is not known to be done.
+            // The queue ended while its disk was full, and said so. The same command finishes the rest.
             let workers = self.workers.len();
             self.workers.clear();
             self.start_queue();
@@ -285,7 +285,7 @@ impl Trial {
         }
         assert_eq!(queue.code, Some(0), "{}: {}", self.row.fault, queue.stderr);
         for worker in self.workers.drain(..) {
-            // One that was started when all was done waits for a queue.
+            // A worker that was started after the end waits for a queue.
             worker.signal(Signal::SIGTERM);
             let worker = worker.end();
             assert!(matches!(worker.code, None | Some(0 | 3)), "{:?}: {}", worker.code, worker.stderr);
@@ -303,7 +303,7 @@ impl Trial {
         self.compare();
     }
 
-    /// Compares what is stored with what an undisturbed run stores.
+    /// Compares the stored documents with those of an undisturbed run.
     fn compare(&mut self) {
         let found = self.admin.contents(DATABASE, &self.collection());
         let lost = self.expected.iter().filter(|&(id, hash)| found.get(id) != Some(hash)).count();
@@ -324,7 +324,7 @@ impl Trial {
     }
 }
 
-/// The tests of this module believe what the comparison says.
+/// The tests of this module rely on the comparison.
 #[test]
 #[ignore = "needs a mongod of its own: run ./test"]
 fn the_comparison_finds_what_is_lost_changed_and_doubled() {
@@ -342,15 +342,15 @@ fn the_comparison_finds_what_is_lost_changed_and_doubled() {
     assert_eq!((trial.row.lost, trial.row.doubled), (2, 1));
 }
 
-/// Waits until `condition` holds, for as long as the patience of tests is.
+/// Waits until `condition` holds, within the usual patience.
 fn until(what: &str, mut condition: impl FnMut() -> bool) {
     wait_for(what, 2 * PATIENCE, || condition().then_some(()));
 }
 
-/// How many documents arrive between two faults, at most, where nothing else is said.
+/// The usual maximum of documents that arrive between two faults.
 const APART: u64 = 1500;
 
-/// Rounds of so many lines.
+/// The number of lines of a round.
 const ROUND: usize = 12_000;
 
 const MILLI: Duration = Duration::from_millis(1);

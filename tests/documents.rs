@@ -1,10 +1,10 @@
-//! What becomes of the values of lines, through the whole program.
+//! The values of lines on their way through the whole program.
 
 use serde_json::json;
 
 use crate::kit::place::{Place, account, objects};
 
-/// The documents of `input` without their ids.
+/// Returns the documents of `input` without their ids.
 fn documents(place: &Place, arguments: &[&str], input: &[u8]) -> Vec<serde_json::Value> {
     let (ran, receipt) = place.logator(arguments, input);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
@@ -31,7 +31,7 @@ fn no_value_of_a_json_line_vanishes() {
     );
 }
 
-/// The mark that UTF-8 may have at its beginning.
+/// The byte order mark that may stand at the beginning of UTF-8.
 const MARK: &str = "\u{FEFF}";
 
 #[test]
@@ -41,10 +41,10 @@ fn a_byte_order_mark_is_left_out_of_the_document_and_of_nothing_else() {
     let arguments = ["-p", "^%{WORD:a} %{WORD:b}$"];
     let plain = json!([{"a": "one", "b": "two"}, {"a": "three", "b": "four"}]);
     assert_eq!(json!(documents(&place, &arguments, format!("{MARK}{lines}").as_bytes())), plain);
-    // In the middle it is a character as others are.
+    // In the middle of a line, the mark is a usual character.
     let inside = documents(&place, &arguments, format!("one two\n{MARK}three four\n").as_bytes());
     assert_eq!(inside[1]["message"], format!("{MARK}three four"));
-    // A format is told in spite of it.
+    // The format is detected in spite of the mark.
     let told = documents(&place, &[], format!("{MARK}{{\"a\":1}}\n{{\"a\":2}}\n").as_bytes());
     assert_eq!(json!(told), json!([{"a": 1}, {"a": 2}]));
     let ran = place.run("logator", &["grok", arguments[1]], format!("{MARK}{lines}").as_bytes());
@@ -65,6 +65,6 @@ fn a_letter_keeps_the_byte_order_mark_and_its_id_and_its_replay_does_not() {
     assert_eq!((&letter["raw"], &letter["offset"], &letter["length"]), (&json!(line), &json!(0), &json!(line.len())));
     let ran = place.run("logator", &["replay", "dead-letters.ndjson", "-p", "^%{WORD:a} %{WORD:b}$"], b"");
     assert_eq!((ran.code, &ran.stdout), (Some(0), &direct), "{}", ran.stderr);
-    // The id is that of the raw bytes: as a program without this rule would make it.
+    // The id is that of the raw bytes, as a program without this rule would make it.
     assert_eq!(json!(id(&direct)), letter["_id"]);
 }

@@ -1,4 +1,4 @@
-//! The main job: logs in, documents in MongoDB, nothing lost; and the peers that the original logator had.
+//! The main job: logs become documents in MongoDB and nothing is lost. Also the peers of the original logator.
 
 #[cfg(feature = "mongodb")]
 mod mongodb;

@@ -10,6 +10,7 @@ mod poison;
 mod refusals;
 mod signals;
 mod spawn;
+mod standstills;
 mod stopped;
 mod strangers;
 mod waits;

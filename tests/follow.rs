@@ -1,4 +1,4 @@
-//! `--follow`: what is written to files is delivered, once, whatever becomes of their names.
+//! `--follow`: every line that is written to files is delivered once, whatever happens to their names.
 
 mod logrotate;
 mod losses;
@@ -18,22 +18,22 @@ use nix::sys::signal::Signal;
 use crate::kit::place::{Place, Running};
 use crate::kit::{PATIENCE, Ran, wait_for};
 
-/// How it may be told of changes.
+/// The ways in which a follower learns of changes.
 const WAYS: [&str; 2] = ["--follow", "--follow=poll"];
 
-/// Starts `logator run` on `arguments`; documents hold their lines and go to `out`.
+/// Starts `logator run` on `arguments`. The documents hold their lines and go to `out`.
 fn follow(place: &Place, arguments: &[&str]) -> Running {
     let fixed = ["run", "--receipt", "receipt", "-p", "%{GREEDYDATA:line}", "-j", "1", "--to", "ndjson:out"];
     place.start("logator", &[&fixed, arguments].concat())
 }
 
-/// Adds to a file, which is made if need be.
+/// Appends to a file, and makes it if it is missing.
 fn append(path: &Path, bytes: impl AsRef<[u8]>) {
     let mut file = OpenOptions::new().append(true).create(true).open(path).expect("a file");
     file.write_all(bytes.as_ref()).expect("room");
 }
 
-/// The lines delivered so far, in the order of their delivery.
+/// Returns the delivered lines in the order of their delivery.
 fn delivered(place: &Place) -> Vec<String> {
     let out = std::fs::read_to_string(place.path("out")).unwrap_or_default();
     let whole = out.rfind('\n').map_or("", |end| &out[..end]);
@@ -44,7 +44,7 @@ fn delivered(place: &Place) -> Vec<String> {
     whole.lines().map(line).collect()
 }
 
-/// Waits until as many lines are delivered as are expected, and compares them, in their order.
+/// Waits until as many lines are delivered as are expected, and compares them in their order.
 fn expect(place: &Place, expected: &[&str]) {
     wait_until(place, expected.len());
     assert_eq!(delivered(place), expected);
@@ -67,7 +67,7 @@ fn wait_until(place: &Place, count: usize) {
     assert!(waited.is_ok(), "{lines} of {count} lines have come, of which are missing {:?}", missing(place, count));
 }
 
-/// Which numbered lines were not delivered, as ranges.
+/// Returns the numbered lines that were not delivered, as ranges.
 fn missing(place: &Place, count: usize) -> Vec<(usize, usize)> {
     let there: std::collections::HashSet<String> = delivered(place).into_iter().collect();
     let mut ranges: Vec<(usize, usize)> = Vec::new();
@@ -80,7 +80,7 @@ fn missing(place: &Place, count: usize) -> Vec<(usize, usize)> {
     ranges
 }
 
-/// Compares what was delivered with the numbered lines that were written, in any order: none is missing, doubled or cut.
+/// Compares the delivered lines with the numbered lines that were written, in any order: none is missing, doubled or cut.
 fn expect_all(place: &Place, count: usize) {
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
     delivered(place).into_iter().for_each(|line| *times.entry(line).or_default() += 1);
@@ -95,12 +95,12 @@ fn expect_all(place: &Place, count: usize) {
     assert_eq!(times.len(), count, "lines that nobody wrote");
 }
 
-/// The line with a number, without its end.
+/// Returns the line with a number, without its newline.
 fn numbered(number: usize) -> String {
     format!("line {number:07} {}", "x".repeat(number % 91))
 }
 
-/// Ends it as a service manager does.
+/// Ends the program as a service manager does.
 fn stop(running: Running) -> Ran {
     running.signal(Signal::SIGTERM);
     let ran = running.end_with_input_open();

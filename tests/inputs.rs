@@ -1,4 +1,4 @@
-//! What can be read: compressions, directories, growing and renamed files, and content that is not as it should be.
+//! The readable inputs: compressions, directories, growing and renamed files, and odd content.
 
 mod bombs;
 mod content;

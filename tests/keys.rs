@@ -1,4 +1,4 @@
-//! Keys: who gets in, who does not, and what both are told.
+//! Keys: which peers get in, which do not, and what both sides are told.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -10,16 +10,17 @@ use nix::sys::signal::Signal;
 
 use crate::kit::free_port;
 use crate::kit::logs::{access, access_line};
+use crate::kit::needs::given;
 use crate::kit::place::{Place, Running, account};
 
-/// Makes a pair of keys and gives the public half.
+/// Makes a pair of keys and returns the public half.
 fn keygen(place: &Place, file: &str) -> String {
     let ran = place.run("logator", &["keygen", file], b"");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     ran.stdout.trim_end().to_owned()
 }
 
-/// A folder with keys of a queue and a worker, and the list that has the worker's.
+/// Makes a folder with keys of a queue and a worker, and the list with the worker's key.
 fn with_keys() -> Place {
     let place = Place::new();
     keygen(&place, "queue.key");
@@ -103,7 +104,7 @@ fn keys_that_are_incomplete_wrong_or_open_to_others_are_usage_errors() {
     }
 }
 
-/// Passes everything between a port of its own and `server`, and keeps it.
+/// Passes everything between its own port and `server`, and keeps a copy.
 fn eavesdrop(server: u16) -> (u16, Arc<Mutex<Vec<u8>>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -166,7 +167,7 @@ fn a_worker_that_is_not_on_the_list_is_told_so_and_gets_in_when_it_is() {
     let key = place.text("worker.key.pub").split(' ').next().unwrap().to_owned();
     worker.says(&format!("the queue refuses this worker's key; put {key} into the queue's --authorized-keys file"));
     queue.says(&format!("was refused: its key {key} is not in authorized"));
-    // A list that is wrong changes nothing, and is said.
+    // A wrong list changes nothing, and the queue reports it.
     place.write("authorized", "what is this?\n");
     queue.signal(Signal::SIGHUP);
     queue.says("SIGHUP: the keys stay as they were: authorized:1: no public key");
@@ -183,7 +184,7 @@ fn a_worker_that_is_not_on_the_list_is_told_so_and_gets_in_when_it_is() {
     assert!(!queue.stderr.contains(secret.trim_start_matches("secret-key = ").trim_matches('"')));
 }
 
-/// Whoever does not fit to the queue is not left without a word, and is let in when the queue changes.
+/// A worker that does not fit the queue is told so, and gets in when the queue changes.
 #[test]
 fn keys_that_do_not_fit_are_said() {
     let place = with_keys();
@@ -198,7 +199,7 @@ fn keys_that_do_not_fit_are_said() {
         let mut worker = worker(&place, worker_keys);
         worker.says(words);
         wrong.kill();
-        // The queue that the worker is made for.
+        // The queue for which the worker is made.
         if worker_keys == other {
             place.write("queue.key", place.text("other.key"));
             std::fs::set_permissions(place.path("queue.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -267,7 +268,7 @@ fn keys_come_from_the_environment_and_the_configuration_too() {
     assert_eq!((queue.code, worker.code), (Some(0), Some(0)), "{}{}", queue.stderr, worker.stderr);
 }
 
-/// One that asks for lines, with the keys in a file or with none: whatever reads ZeroMQ reads our files.
+/// Asks for lines with the keys in a file, or without keys. Every ZeroMQ program can read our key files.
 const CLIENT: &str = "
 import sys, zmq, zmq.auth
 socket = zmq.Context().socket(zmq.REQ)
@@ -292,9 +293,7 @@ while True:
 ";
 
 fn client(place: &Place, arguments: &[&str]) -> Running {
-    let python = std::env::var_os("LOGATOR_TEST_PYTHON")
-        .expect("this test runs a Python client: run ./test, or set LOGATOR_TEST_PYTHON to a Python that has pyzmq");
-    let mut command = Command::new(python);
+    let mut command = Command::new(given("LOGATOR_TEST_PYTHON", "pyzmq"));
     command.args(["-c", CLIENT, &place.endpoint()]).args(arguments).current_dir(place.path("."));
     Running::start(command)
 }
@@ -333,7 +332,7 @@ fn a_key_that_is_taken_from_the_list_gets_nothing_more_over_a_connection_that_is
     place.write("authorized", place.text("other.key.pub"));
     queue.signal(Signal::SIGHUP);
     queue.says("which count from now on");
-    // Its next request acknowledges the first line and asks for another: neither counts.
+    // The next request acknowledges the first line and asks for another line. Neither counts.
     gone.feed(b"\n");
     let gone = gone.end_with_input_open();
     assert_eq!((gone.code, gone.stdout.lines().count()), (Some(9), 1), "{}", gone.stderr);

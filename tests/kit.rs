@@ -1,4 +1,4 @@
-//! What the tests share: programs, processes, ports, waiting, and real servers.
+//! Things that all tests share: programs, processes, ports, waiting, and real servers.
 //!
 //! | variable | meaning |
 //! |---|---|
@@ -17,13 +17,14 @@
 //! | `LOGATOR_CRASH_TABLE` | a file to which each test of `crash::` and `accounts::` appends its row |
 //! | `LOGATOR_TEST_PYTHON` | a Python 3 that can `import zmq`, for the old peers |
 
-// Not every set of features uses all of it.
+// Some sets of features use only a part of this module.
 #![allow(dead_code)]
 
 pub mod disk;
 pub mod logs;
 #[cfg(feature = "mongodb")]
 pub mod mongod;
+pub mod needs;
 pub mod noise;
 pub mod peer;
 pub mod place;
@@ -42,15 +43,15 @@ use std::time::{Duration, Instant};
 
 use self::process::Process;
 
-/// How long anything may take before a test fails. Long, because a busy machine is no reason to fail.
+/// The longest time that anything may take before a test fails. It is long, because a busy machine is no reason to fail.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A directory of its own for one test, gone at its end.
+/// Returns a new directory for one test, which is removed at the end.
 pub fn temp_dir() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("logator-test-").tempdir().expect("a temporary directory")
 }
 
-/// A TCP port of 127.0.0.1 that was free a moment ago.
+/// Returns a TCP port of 127.0.0.1 that was free a moment ago.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.local_addr().expect("its address").port()
@@ -59,7 +60,7 @@ pub fn free_port() -> u16 {
 /// Asks `condition` until it has an answer. The pause between two questions is the only sleep of all tests.
 ///
 /// # Panics
-/// When `deadline` passes first; `what` says what was waited for.
+/// When `deadline` passes first. `what` is named in the message.
 pub fn wait_for<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -71,14 +72,14 @@ pub fn wait_for<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -
     }
 }
 
-/// The built program `name` of this package.
+/// Returns the path of the built program `name` of this package.
 pub fn program(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_logator")).with_file_name(name);
     assert!(path.exists(), "{} is not built", path.display());
     path
 }
 
-/// What a program that has ended left behind.
+/// The results of a program that has ended.
 #[derive(Debug)]
 pub struct Ran {
     /// Its exit code; `None` when a signal ended it.
@@ -125,7 +126,7 @@ pub fn run(name: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>, i
     })
 }
 
-/// Starts `name` with `arguments` and lets it run; it ends with the answer, or with this process.
+/// Starts `name` with `arguments`. The program ends when the returned value is dropped, or with this process.
 pub fn start(name: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Process {
     let mut command = Command::new(program(name));
     command.args(arguments);

@@ -1,7 +1,7 @@
-//! The promises of logator, one module each, kept by the real programs and real servers.
+//! The promises of logator, one module each, tested with the real programs and real servers.
 //!
-//! `cargo test` runs what needs nothing but this machine and names the rest as ignored, with the reason. `./test` brings
-//! the servers and runs everything: there, a test that does not find its server fails.
+//! `cargo test` runs the tests that need nothing but this machine, and names the others as ignored, with the reason.
+//! `./test` brings servers and other programs and runs everything: a test that does not find its server fails.
 
 #[cfg(feature = "sqlite")]
 mod accounts;

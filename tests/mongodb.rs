@@ -1,4 +1,4 @@
-//! What the MongoDB sink promises, with a real server.
+//! The promises of the MongoDB sink, with a real server.
 
 mod address;
 mod faults;
@@ -18,12 +18,12 @@ fn open(uri: &str) -> Arc<dyn Sink> {
     mongodb::open(uri).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The `_id` of the line at `offset`.
+/// Returns the `_id` of the line at `offset`.
 fn id(offset: u64) -> DocumentId {
     DocumentId::from_hash(1, offset, offset)
 }
 
-/// Documents with these bytes.
+/// Returns documents with these bytes.
 fn encoded(documents: impl IntoIterator<Item = RawDocumentBuf>) -> Documents {
     let mut buffer = Documents::new(Encoding::Bson);
     for (line, document) in documents.into_iter().enumerate() {
@@ -35,7 +35,7 @@ fn encoded(documents: impl IntoIterator<Item = RawDocumentBuf>) -> Documents {
     buffer
 }
 
-/// `fields` for each offset, with its `_id` in front.
+/// Returns `fields` for each offset, with its `_id` in front.
 fn lines(offsets: std::ops::Range<u64>, fields: impl Fn(u64) -> Document) -> Documents {
     encoded(offsets.map(|offset| {
         let mut document = doc! { "_id": id(offset).as_str() };
@@ -44,12 +44,12 @@ fn lines(offsets: std::ops::Range<u64>, fields: impl Fn(u64) -> Document) -> Doc
     }))
 }
 
-/// Plain documents, one for each offset.
+/// Returns plain documents, one for each offset.
 fn plain(offsets: std::ops::Range<u64>) -> Documents {
     lines(offsets, |offset| doc! { "message": format!("line at {offset}"), "bytes": offset as i64 })
 }
 
-/// Stores and hands back the outcomes.
+/// Stores documents and returns the outcomes.
 fn store(sink: &dyn Sink, documents: &Documents) -> Vec<Outcome> {
     let mut outcomes = vec![Outcome::Duplicate; 3];
     sink.store(documents, &mut outcomes).unwrap_or_else(|error| panic!("{error}"));
@@ -154,7 +154,7 @@ fn more_than_one_command_takes_is_sent_as_several() {
     let sink = open(&server.uri("long"));
     let documents = lines(0..20_003, |_| doc! {});
     all(&store(&*sink, &documents), &Outcome::Stored);
-    // A server leaves the text out of errors after the first megabyte of them; each is still told apart.
+    // After the first megabyte of errors, a server leaves their text out; each error is still told apart.
     all(&store(&*sink, &documents), &Outcome::Duplicate);
     assert_eq!(server.admin().count(server.database(), "long"), 20_003);
 }
@@ -224,7 +224,7 @@ fn the_write_concern_is_majority_unless_the_address_says_otherwise() {
     admin.run(server.database(), doc! { "profile": 0 });
 }
 
-/// Numbers of any width are one.
+/// Numbers of different widths are equal.
 fn comparable(value: &mongodb_driver::bson::Bson) -> String {
     match value.as_i32() {
         Some(number) => number.to_string(),

@@ -1,5 +1,5 @@
-//! What is installed: the Debian package and its life, units under a real systemd, man pages, completions, the
-//! configuration file, and the recipes with the programs they are for.
+//! Everything that is installed: the Debian package and its life, units under a real systemd, man pages, completions, the
+//! configuration file, and the recipes with their programs.
 
 #[path = "../examples/assets.rs"]
 mod assets;

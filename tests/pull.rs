@@ -1,4 +1,4 @@
-//! What is pushed, parsed and stored.
+//! Pushed lines are parsed and stored.
 
 use std::collections::HashSet;
 

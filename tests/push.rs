@@ -1,4 +1,4 @@
-//! Lines that are pushed: all of them, once, to whoever pulls; and what is said when nobody does.
+//! Pushed lines all arrive once at the pullers, and push reports when nobody pulls.
 
 mod confirm;
 mod flow;

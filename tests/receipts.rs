@@ -1,4 +1,4 @@
-//! The receipt: one block for people, one JSON object for programs, and both sides agree.
+//! The receipt has one block for people and one JSON object for programs, and both sides agree.
 
 use crate::kit::logs::access;
 use crate::kit::place::{Place, Running, account};
@@ -126,7 +126,7 @@ fn each_pattern_is_accounted_for_and_people_see_which_one_was_slow() {
     content.extend_from_slice(b"login ada\nlogin bob\nneither of them\n");
     content.extend_from_slice(format!("{}bc\n", "a".repeat(200)).as_bytes());
     place.write("in", content);
-    // Only the back-reference keeps the last one from being matched in one go.
+    // Only the back-reference keeps the last pattern from being matched in one pass.
     let slow = r"^(?<x>a)(?:a+a+)+\k<x>b$";
     let patterns = ["in", "-j2", "-f", "combined", "-p", "login %{WORD:who}", "-p", slow, "--to", "null:"];
     let (ran, receipt) = place.logator(&patterns, b"");
@@ -136,13 +136,13 @@ fn each_pattern_is_accounted_for_and_people_see_which_one_was_slow() {
     assert!(receipt.patterns[0].nanoseconds > 0 && receipt.patterns[0].tried >= 3000, "{:?}", receipt.patterns);
     let shown = |words: &str| ran.stderr.lines().any(|line| line.starts_with("  ") && line.contains(words));
     assert!(shown("combined: 3,0") && shown(" 2 matched, about ") && shown("ns each, 1 given up"), "{}", ran.stderr);
-    // One pattern that gives no trouble needs no line.
+    // A single pattern without trouble needs no line.
     let (ran, receipt) = place.logator(&["in", "-f", "combined", "--to", "null:", "--unmatched", "drop"], b"");
     assert_eq!((receipt.patterns.len(), receipt.patterns[0].matched), (1, 3000));
     assert!(!ran.stderr.contains("tried"), "{}", ran.stderr);
 }
 
-/// What the environment or a file says of a receipt is the queue's, and not that of the workers which it starts.
+/// A receipt that the environment or a file asks for is the queue's, not that of the workers that the queue starts.
 #[test]
 fn a_receipt_in_the_environment_is_that_of_the_queue_and_not_of_its_workers() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! Dead letters that are sent through again: under the same ids, once, and none of them lost.
+//! Dead letters are sent through again under the same ids, once, and none of them is lost.
 
 #[cfg(feature = "mongodb")]
 mod mongodb;
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::kit::logs::{access, gzip};
 use crate::kit::place::{Place, account};
 
-/// Replays with a receipt, and gives what it said.
+/// Replays with a receipt, and returns the results.
 fn replay(place: &Place, arguments: &[&str]) -> (crate::kit::Ran, Option<logator::observe::receipt::Receipt>) {
     let _ = std::fs::remove_file(place.path("receipt"));
     let ran = place.run("logator", &[&["replay", "--receipt", "receipt"], arguments].concat(), b"");
@@ -16,7 +16,7 @@ fn replay(place: &Place, arguments: &[&str]) -> (crate::kit::Ran, Option<logator
     (ran, receipt)
 }
 
-/// The counts of a replay that must have come to its end with `code`.
+/// Returns the counts of a replay that must have come to its end with `code`.
 fn replayed(place: &Place, code: i32, arguments: &[&str]) -> [u64; 6] {
     let (ran, receipt) = replay(place, arguments);
     let receipt = receipt.unwrap_or_else(|| panic!("no receipt: {ran:?}"));
@@ -24,7 +24,7 @@ fn replayed(place: &Place, code: i32, arguments: &[&str]) -> [u64; 6] {
     account(&receipt)
 }
 
-/// The documents of an NDJSON file by their ids.
+/// Returns the documents of an NDJSON file by their ids.
 fn documents(place: &Place, name: &str) -> BTreeMap<String, serde_json::Value> {
     let objects = place.objects(name);
     let count = objects.len();
@@ -42,7 +42,7 @@ fn rows(place: &Place, name: &str) -> BTreeMap<String, serde_json::Value> {
     rows.map(Result::unwrap).map(|(id, doc)| (id, serde_json::from_str(&doc).unwrap())).collect()
 }
 
-/// Several logs, each with its own first line.
+/// Writes several logs, each with its own first line.
 #[cfg(feature = "sqlite")]
 fn write_logs(place: &Place) -> Vec<String> {
     let names = [("logs/a.log", 0..1500), ("logs/b.log", 1500..1510), ("logs/c.log", 1510..3000)];
@@ -55,7 +55,7 @@ fn what_a_wrong_pattern_set_aside_is_stored_as_a_right_run_would_have_and_once()
     let place = Place::new();
     write_logs(&place);
     let wrong = ["logs", "-p", "^%{IP:client} was here$", "--unmatched", "dead-letter", "--to", "sqlite:logs.db"];
-    // Small batches and two workers, so that the letters of the three sources are mixed.
+    // The batches are small and there are two workers, so the letters of the three sources are mixed.
     let (ran, receipt) = place.logator(&[&wrong[..], &["--batch-lines", "50", "-j2"]].concat(), b"");
     assert_eq!((ran.code, account(&receipt)), (Some(1), [3000, 0, 0, 0, 3000, 0]), "{}", ran.stderr);
     let (ran, _) = place.logator(&["logs", "-f", "combined", "--to", "ndjson:right"], b"");
@@ -66,7 +66,7 @@ fn what_a_wrong_pattern_set_aside_is_stored_as_a_right_run_would_have_and_once()
     assert_eq!(rows(&place, "logs.db"), documents(&place, "right"));
     assert_eq!(replayed(&place, 0, &right), [3000, 0, 3000, 0, 0, 0]);
     assert!(!place.path("dead-letters-again.ndjson").exists());
-    // Told from the lines, for each source, though they are mixed; and the first run meets what was replayed.
+    // The format of each source is detected, though the lines are mixed; and the first run meets the replayed documents.
     assert_eq!(
         replayed(&place, 0, &["dead-letters.ndjson", "--to", "sqlite:logs.db", "--to", "ndjson:told"]),
         [3000, 3000, 0, 0, 0, 0]
@@ -171,7 +171,7 @@ fn damaged_letters_are_named_and_the_others_go_through() {
     assert_eq!(receipt.errors.len(), 6, "{receipt:?}");
     assert_eq!(receipt.read, 36);
     assert!(place.objects("out").len() >= 35);
-    // Of a file that is none at all, not every line is named.
+    // In a file that holds no letters at all, not every line is named.
     place.write("text", "no letter\n".repeat(1000));
     let (ran, receipt) = replay(&place, &["text", "--to", "ndjson:out"]);
     assert_eq!((ran.code, receipt.unwrap().errors.len()), (Some(3), 11), "{}", ran.stderr);
@@ -255,7 +255,7 @@ fn a_letter_says_how_far_the_pattern_got_that_got_furthest() {
     assert_eq!(pattern, Some("^  login of (?<who>[a-z]+)$"));
     assert_eq!(explain, serde_json::json!({"matched": "^  login of ", "offset": 11, "failed": "(?<who>[a-z]+)"}));
     assert_eq!(told(2).1["offset"], 0);
-    // It is read back, too.
+    // The old letter can be read back, too.
     assert_eq!(replayed(&place, 0, &["dead-letters.ndjson", "-p", "(?<line>.*)", "--to", "null:"])[1], 3);
 }
 
@@ -287,7 +287,7 @@ fn a_small_file_that_unpacks_to_one_long_line_takes_no_more_memory_than_a_letter
 #[test]
 fn a_letter_of_a_line_longer_than_usual_is_sent_when_that_is_allowed() {
     let place = Place::new();
-    // Every byte takes six in the letter.
+    // Every byte takes six bytes in the letter.
     place.write("a.log", [vec![1; 3 << 20], b"\n".to_vec()].concat());
     let (ran, _) = place
         .logator(&["a.log", "-p", "^x$", "--unmatched", "dead-letter", "--max-line", "4MiB", "--to", "null:"], b"");

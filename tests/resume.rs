@@ -1,4 +1,4 @@
-//! `--state DIR`: a run after a crash delivers what is not settled, and nothing else.
+//! `--state DIR`: a run after a crash delivers the lines that are not settled, and nothing else.
 
 mod contents;
 mod directory;

@@ -1,4 +1,4 @@
-//! A password that stands in an address is in no output, wherever the address stands, whether it is right or wrong.
+//! A password in an address is in no output, wherever the address stands, and whether it is right or wrong.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use crate::kit::place::{Place, Running};
 use crate::kit::process::heeds;
 use crate::kit::{PATIENCE, wait_for};
 
-/// Every part of the password has this in it.
+/// Every part of the password contains this text.
 const MARK: &str = "hush";
 
-/// A password with all that ends a part of an address.
+/// A password with every character that ends a part of an address.
 const PASSWORD: &str = "hush0@hush1:hush2/hush3?hush4#hush5%hush6 hush7&hush8=hush9";
 
-/// How long a program that is not wrong about anything may run. It is killed then.
+/// How long a program may run that finds no fault. It is killed then.
 const MOMENT: Duration = Duration::from_secs(2);
 
 fn encoded(text: &str) -> String {
@@ -48,7 +48,7 @@ fn addresses() -> Vec<String> {
     ]
 }
 
-/// All that a program said and wrote, besides what it was given.
+/// Returns everything that a program said and wrote, besides its input.
 fn said(place: &Place, mut running: Running) -> String {
     running.close_input();
     let started = Instant::now();
@@ -87,7 +87,7 @@ const PROGRAMS: [(&str, &[&str]); 8] = [
     ("logator-pull", &[]),
 ];
 
-/// What may be followed by an address, in place or out of place. An empty one is an INPUT.
+/// The arguments that an address may follow, in place or out of place. An empty one is an INPUT.
 const FLAGS: [&str; 13] = [
     "",
     "--to",
@@ -104,7 +104,7 @@ const FLAGS: [&str; 13] = [
     "--jobs",
 ];
 
-/// Runs `test` on every item, some at a time.
+/// Runs `test` on every item, some of them in parallel.
 fn each<T: Sync>(items: &[T], test: impl Fn(&T) + Sync) {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -126,7 +126,7 @@ fn no_flag_repeats_a_password() {
     for (index, (program, first)) in PROGRAMS.iter().enumerate() {
         for (number, flag) in FLAGS.iter().enumerate() {
             for (form, address) in addresses.iter().enumerate() {
-                // All forms where an address belongs; elsewhere some, others for each.
+                // All forms come where an address belongs; elsewhere each place gets some forms.
                 if matches!(*flag, "" | "--to") || (form + index + number) % 4 == 0 {
                     cases.push((*program, *first, *flag, address.as_str(), form));
                 }
@@ -145,7 +145,7 @@ fn no_flag_repeats_a_password() {
         if form % 3 == 0 {
             arguments.extend(["--log-level", "debug"]);
         }
-        // A wrong value elsewhere in the same command.
+        // The same command has a wrong value elsewhere.
         if form % 5 == 1 {
             arguments.extend(["--jobs", "some"]);
         }
@@ -175,7 +175,7 @@ fn no_variable_of_the_environment_is_repeated() {
     });
 }
 
-/// Configurations with `address`, right and wrong.
+/// Returns configurations with `address`, right and wrong.
 fn configurations(table: &str, address: &str) -> Vec<String> {
     let quoted = format!("'{address}'");
     vec![
@@ -263,7 +263,7 @@ fn what_is_wrong_in_a_configuration_is_said_with_its_place_also_at_hangup() {
     place.write("c.toml", "log-level = \"info\"\n");
     let mut run = place.start("logator", &["run", "--config", "c.toml", "-f", "combined"]);
     wait_for("SIGHUP to be caught", PATIENCE, || heeds(run.id(), Signal::SIGHUP).then_some(()));
-    // It has read its configuration when it answers.
+    // A program that answers has read its configuration.
     run.signal(Signal::SIGHUP);
     run.says("SIGHUP: c.toml is read again");
     for (text, words) in [

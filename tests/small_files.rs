@@ -1,5 +1,5 @@
-//! Files that are read whole: regular ones of a limited size, and nothing else. Whatever else is named, a program says
-//! so and ends.
+//! Files that are read as a whole must be regular files of a limited size. A program reports every other kind of file
+//! and ends.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -9,7 +9,8 @@ use crate::kit::place::{Place, Running};
 use crate::kit::process::heeds;
 use crate::kit::{PATIENCE, wait_for};
 
-/// Things that are no small regular file: a FIFO that nobody writes to, a device without an end, a folder, a large file.
+/// Makes things that are not small regular files: a FIFO that nobody writes to, a device without an end, a folder, a
+/// large file.
 fn strange_files(place: &Place) -> [(&'static str, &'static str); 4] {
     nix::unistd::mkfifo(&place.path("fifo"), nix::sys::stat::Mode::S_IRUSR).unwrap();
     let large = std::fs::File::create(place.path("large")).unwrap();
@@ -54,7 +55,7 @@ fn a_configuration_that_becomes_a_fifo_does_not_hang_the_next_hangup() {
     place.write("c.toml", "log-level = \"info\"\n");
     let mut run = place.start("logator", &["run", "--config", "c.toml", "-f", "combined"]);
     wait_for("SIGHUP to be caught", PATIENCE, || heeds(run.id(), Signal::SIGHUP).then_some(()));
-    // It has read its configuration when it answers.
+    // A program that answers has read its configuration.
     run.signal(Signal::SIGHUP);
     run.says("SIGHUP: c.toml is read again");
     std::fs::remove_file(place.path("c.toml")).unwrap();
@@ -64,7 +65,7 @@ fn a_configuration_that_becomes_a_fifo_does_not_hang_the_next_hangup() {
     assert_eq!(run.end().code, Some(0));
 }
 
-/// Keys of a queue and a worker, and the list that has the worker's.
+/// Makes the keys of a queue and a worker, and the list with the worker's key.
 fn with_keys() -> Place {
     let place = Place::new();
     for file in ["queue.key", "worker.key"] {

@@ -1,4 +1,4 @@
-//! Syslog from the network: what real senders send, what hostile ones do, and that nothing that came is lost.
+//! Syslog from the network: messages of real senders and of hostile ones. Nothing that arrived is lost.
 
 mod datagrams;
 mod encrypted;
@@ -19,11 +19,11 @@ use crate::kit::{PATIENCE, Ran, wait_for};
 /// A program that receives.
 struct Receiver {
     running: Running,
-    /// The ports of its sources, in their order.
+    /// The ports of its sources, in order.
     ports: Vec<u16>,
 }
 
-/// `logator run` at `addresses`, whose documents go to `out`.
+/// Starts `logator run` at `addresses`. Its documents go to `out`.
 fn receive(place: &Place, addresses: &[&str], more: &[&str]) -> Receiver {
     let arguments = [&["run", "--to", "ndjson:out", "--receipt", "receipt"], addresses, more].concat();
     Receiver::of(place.start("logator", &arguments), addresses.len())
@@ -43,7 +43,7 @@ impl Receiver {
         TcpStream::connect(("127.0.0.1", self.ports[0])).unwrap()
     }
 
-    /// A connection over which `bytes` were sent, and no more will be.
+    /// Sends `bytes` over a new connection, and closes it for writing.
     fn send(&self, bytes: &[u8]) -> TcpStream {
         let mut stream = self.connect();
         stream.write_all(bytes).unwrap();
@@ -51,7 +51,7 @@ impl Receiver {
         stream
     }
 
-    /// SIGTERM, and what came of it.
+    /// Sends SIGTERM, and returns the results.
     fn stop(self, place: &Place) -> (Ran, Receipt) {
         self.running.signal(Signal::SIGTERM);
         let ran = self.running.end_with_input_open();
@@ -59,7 +59,7 @@ impl Receiver {
     }
 }
 
-/// The documents in `out`, as soon as there are `count`.
+/// Returns the documents in `out` as soon as there are `count`.
 fn documents(place: &Place, count: usize) -> Vec<Value> {
     wait_for("the documents", PATIENCE, || {
         let text = std::fs::read_to_string(place.path("out")).unwrap_or_default();
@@ -69,7 +69,7 @@ fn documents(place: &Place, count: usize) -> Vec<Value> {
     place.objects("out")
 }
 
-/// The messages of documents, sorted.
+/// Returns the messages of documents, sorted.
 fn messages(documents: &[Value]) -> Vec<String> {
     let mut messages: Vec<String> =
         documents.iter().map(|document| document["message"].as_str().expect("a message").to_owned()).collect();

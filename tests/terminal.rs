@@ -1,12 +1,12 @@
-//! What comes from elsewhere does not act on the terminal of whoever reads what a program says.
+//! Names and lines from elsewhere do not act on the terminal of a person who reads the program's messages.
 
 use crate::kit::logs::access;
 use crate::kit::place::{Place, Running};
 
-/// A name that clears the screen, pretends to be a sentence of ours, and changes the direction of writing.
+/// A name that clears the screen, looks like one of our sentences, and changes the direction of writing.
 const NAME: &str = "x\x1b[2J\u{9b}31m\nlogator: all is well\r\u{202e}\x7f.log";
 
-/// Checks that nothing in what was said acts on a terminal, and that nobody but us begins a line.
+/// Checks that nothing in the messages acts on a terminal, and that only our own sentences begin a line.
 fn is_harmless(what: &str, said: &str) {
     let acts =
         |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -31,7 +31,7 @@ fn names_and_values_are_shown_with_their_escapes() {
     let pattern = format!("%{{NOPE}}{NAME}");
     let sink = format!("sqlite:{NAME}?x=1");
     for (program, arguments) in [
-        // A format is told, with the name.
+        // The program reports a format with the file's name.
         ("logator", vec!["run", NAME, "--to", "null:"]),
         ("logator", vec!["run", &missing, "--to", "null:"]),
         ("logator", vec!["run", &damaged, "--to", "null:"]),
@@ -59,7 +59,7 @@ fn names_and_values_are_shown_with_their_escapes() {
         ("logator-pull", vec!["--connect", NAME]),
     ] {
         for format in [&[][..], &["--log-format", "json"]] {
-            // Some have no such flag: then that is what is said.
+            // Some commands have no such flag; then they report that.
             let arguments = [&arguments[..], format].concat();
             let ran = place.run(program, &arguments, b"");
             is_harmless(&format!("{program} {arguments:?}"), &ran.stderr);

@@ -29,7 +29,7 @@ pub(crate) const ECS: &[(&str, &str)] = files! {
 /// The formats.
 pub(crate) const FORMATS: (&str, &str) = ("built-in formats.toml", include_str!("../../patterns/formats.toml"));
 
-#[cfg(test)]
+#[cfg(all(test, not(engines)))]
 mod tests {
     use super::*;
 

@@ -207,7 +207,7 @@ impl Matcher {
     }
 }
 
-#[cfg(test)]
+#[cfg(engines)]
 impl Matcher {
     /// Returns the cost of the linear engine's searches since the last call.
     pub(in crate::grok) fn used(&mut self) -> linear::Used {

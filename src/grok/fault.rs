@@ -70,7 +70,7 @@ pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a s
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(engines)))]
 mod tests {
     use super::*;
 

@@ -52,7 +52,7 @@ pub(crate) fn parse_path(name: &str) -> Result<Vec<String>, (usize, String)> {
     Ok(path)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(engines)))]
 mod tests {
     use super::*;
 

@@ -259,7 +259,7 @@ fn one_of(needs: Vec<Needed>) -> Option<Needed> {
     (needed.texts.len() <= MAX_TEXTS).then_some(needed)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(engines)))]
 mod tests {
     use super::*;
     use crate::grok::Library;

@@ -11,6 +11,10 @@
 
 mod ast;
 mod builtin;
+// The comparisons of engines are a package of their own, which compiles this module once more.
+#[cfg(engines)]
+#[path = "../../tests/engines/comparisons.rs"]
+mod comparisons;
 mod engine;
 mod explain;
 mod fault;
@@ -24,7 +28,7 @@ mod pattern_file;
 mod pcre;
 mod select;
 mod set;
-#[cfg(test)]
+#[cfg(all(test, not(engines)))]
 mod tests;
 mod unicode;
 

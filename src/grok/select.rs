@@ -135,7 +135,7 @@ fn automaton(literals: &[&[u8]]) -> Option<AhoCorasick> {
         .ok()
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(engines)))]
 mod tests {
     use super::*;
     use crate::grok::Library;

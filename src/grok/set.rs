@@ -107,7 +107,7 @@ impl Set {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(engines)))]
 mod tests {
     use super::*;
 

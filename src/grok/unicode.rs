@@ -81,7 +81,7 @@ pub(crate) fn scalars(ranges: &[(u32, u32)]) -> impl Iterator<Item = (char, char
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(engines)))]
 mod tests {
     use super::*;
 

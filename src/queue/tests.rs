@@ -12,9 +12,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use proptest::prelude::ProptestConfig;
+
 use super::{Ack, LeaseId, Limits, PeerId, Queue, Reserved};
 use crate::core::batch::{Batch, Origin};
 use crate::observe::receipt::Tally;
+
+/// A property's configuration: `count` cases, which are the same in every run.
+fn same_cases_each_time(count: u32) -> ProptestConfig {
+    let rng_seed = proptest::test_runner::RngSeed::Fixed(1);
+    ProptestConfig { cases: count, failure_persistence: None, rng_seed, ..ProptestConfig::default() }
+}
 
 fn batch(offset: u64, data: &[u8]) -> Batch {
     let origin = Arc::new(Origin::new(1, "x"));

@@ -1,4 +1,4 @@
-//! Drawing a round.
+//! Draws the plan of a round.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 
 use super::plan::{Fault, File, Kill, Manner, Mode, Plan, Shape, SinkKind, Step, Trouble, UNWELCOME, Unmatched};
 
-/// One of `all`.
+/// Returns a random item of `all`.
 fn one<T: Clone>(random: &mut Rng, all: &[T]) -> T {
     all[random.usize(..all.len())].clone()
 }
@@ -54,7 +54,7 @@ pub fn plan(random: &mut Rng, seed: u64) -> Plan {
             random.u64(1..=lines / 2 + 1),
         )
     });
-    // A batch is synced before it is acknowledged: thousands of them would take long.
+    // A batch is synced before it is acknowledged, so thousands of batches would take long.
     let least = (lines / 150).max(1) as usize;
     let mut plan = Plan {
         seed,
@@ -64,7 +64,7 @@ pub fn plan(random: &mut Rng, seed: u64) -> Plan {
         sinks,
         state,
         jobs: random.usize(1..=3),
-        // A file is written by one process.
+        // Only one process may write a file.
         workers: if databases { random.usize(1..=2) } else { 1 },
         batch_lines: if chance(random, 80) {
             random.usize(least..=least * 4)
@@ -80,14 +80,14 @@ pub fn plan(random: &mut Rng, seed: u64) -> Plan {
         signal,
         harmless,
     };
-    // Drawn last, so that a seed keeps its other choices.
+    // These are drawn last, so that the other choices of a seed stay the same.
     let lies_among = matches!(mode, Mode::Run | Mode::Queue | Mode::Spawn | Mode::Follow { .. });
     plan.own_inside = lies_among && chance(random, 30);
     vary(random, &mut plan.steps, lines);
     plan
 }
 
-/// Some files that are rotated are compressed, and some files end without the end of a line.
+/// Compresses some of the rotated files, and takes the last newline from some files.
 fn vary(random: &mut Rng, steps: &mut Vec<Step>, lines: u64) {
     for step in steps.iter_mut() {
         if let Step::Rename(file) = *step
@@ -122,7 +122,7 @@ fn draw_fault(random: &mut Rng, mode: Mode) -> Option<Fault> {
     Some(one(random, all))
 }
 
-/// The first sink is one of which the documents can be counted meanwhile.
+/// The first sink must allow counting its documents while the job runs.
 fn draw_sinks(random: &mut Rng, fault: Option<Fault>) -> Vec<SinkKind> {
     let mut sinks = match fault {
         Some(Fault::Locked | Fault::Refusing | Fault::Colliding) if random.bool() => vec![SinkKind::Sqlite],
@@ -137,7 +137,7 @@ fn draw_sinks(random: &mut Rng, fault: Option<Fault>) -> Vec<SinkKind> {
 }
 
 fn draw_signal(random: &mut Rng, mode: Mode, lines: u64) -> Option<Kill> {
-    // What has no end is always ended by a signal; mostly when all has come.
+    // A signal always ends an input without an end; mostly it comes when everything has arrived.
     if mode.ends() && chance(random, 45) {
         return None;
     }
@@ -161,17 +161,17 @@ struct Draft<'a> {
     random: &'a mut Rng,
     mode: Mode,
     max_line: usize,
-    /// Lines drawn so far: each has a number of its own.
+    /// The number of lines drawn so far. Each line has its own number.
     number: u64,
 }
 
 impl Draft<'_> {
-    /// A line that no other is equal to, without its end.
+    /// Returns a line that equals no other, without its newline.
     fn line(&mut self, name: &str) -> Vec<u8> {
         self.number += 1;
         let number = self.number;
         let filler = "x".repeat(self.random.usize(0..60));
-        // In messages there is no place for odd bytes, and nothing that would tell empty ones apart.
+        // A message cannot hold odd bytes, and empty messages cannot be told apart.
         let plain = matches!(self.mode, Mode::Pull | Mode::Syslog);
         match self.random.u32(..100) {
             0..4 if !plain => Vec::new(),
@@ -185,13 +185,13 @@ impl Draft<'_> {
         }
     }
 
-    /// A line that matches and is stored wherever it goes.
+    /// Returns a line that matches and that every sink stores.
     fn good_line(&mut self, name: &str) -> Vec<u8> {
         self.number += 1;
         format!("row {} of {name} {}", self.number, "z".repeat(self.random.usize(0..40))).into_bytes()
     }
 
-    /// Whole lines.
+    /// Returns whole lines.
     fn lines(&mut self, name: &str, count: usize, end: &[u8]) -> Vec<u8> {
         (0..count).flat_map(|_| [&self.line(name)[..], end].concat()).collect()
     }
@@ -252,7 +252,7 @@ impl Draft<'_> {
     /// The life of a few followed files.
     fn steps(&mut self) -> Vec<Step> {
         let files = self.random.usize(1..4);
-        // Of each, whether it is there, has a first line, and was read from.
+        // For each file: whether it exists, has a first line, and was read from.
         let mut there = vec![false; files];
         let mut steps = Vec::new();
         for _ in 0..self.random.usize(4..14) {
@@ -306,12 +306,12 @@ impl Draft<'_> {
         steps
     }
 
-    /// Whole lines that begin with one which is like no other.
+    /// Returns whole lines. The first one is like no other line.
     fn followed(&mut self, name: &str, count: usize) -> Vec<u8> {
         [&self.good_line(name)[..], b"\n", &self.lines(name, count, b"\n")].concat()
     }
 
-    /// A whole line that matches, in two parts, of which the first matches as well.
+    /// Returns a whole line in two parts. The line matches, and so does its first part.
     fn halves(&mut self, name: &str) -> (Vec<u8>, Vec<u8>) {
         let mut line = self.good_line(name);
         line.push(b'\n');

@@ -1,4 +1,4 @@
-//! Inputs with an end: `run`, a queue with workers, a queue that starts its workers.
+//! Inputs with an end: `run`, a queue with workers, and a queue that starts its workers.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use super::plan::{Fault, Mode, Shape, SinkKind};
 use super::world::World;
 use crate::kit::process::Process;
 
-/// Plays a round; gives the account, and what was wrong beside it.
+/// Plays a round. Returns its account, and other faults that were noticed.
 pub fn play(world: &World) -> (Account, Vec<String>) {
     let plan = &world.plan;
     let mut job = Job::new(world);
@@ -21,7 +21,7 @@ pub fn play(world: &World) -> (Account, Vec<String>) {
         if last.hung || matches!(last.code, Some(0 | 1)) || !(plan.state || knows) || torn || last.undisturbed {
             break;
         }
-        // One that was killed is started again and gets the signal; after one that was stopped, nothing disturbs.
+        // A killed job is started again and gets the signal. After a stopped job, nothing disturbs.
         let again = number == 0 && plan.fault() == Some(Fault::Killed);
         how = Disturbance { signal: plan.signal.filter(|_| again), ..Disturbance::default() };
         world.calm();
@@ -84,7 +84,7 @@ fn account(job: Job) -> (Account, Vec<String>) {
     let (stores, letters) = (world.stores(), world.letters());
     let mut dues = Dues::new();
     let seen = |id: &str| letters.contains_key(id) || stores.iter().any(|store| store.found.contains_key(id));
-    // What grew while it was read has all been there for a second attempt.
+    // For a second attempt, all bytes that were appended during the first one are there.
     for content in world.contents(job.attempts.len() > 1) {
         lines_of(&content, seen, |line| plan.fate(line), &mut dues);
     }

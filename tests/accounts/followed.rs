@@ -1,4 +1,4 @@
-//! Files that are followed: written to, renamed, copied, truncated and removed while they are read.
+//! Followed files are written to, renamed, copied, truncated and removed while they are read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,25 +18,25 @@ use nix::sys::signal::Signal;
 /// `--follow-timeout`, in seconds.
 const TIMEOUT: &str = "0.3";
 
-/// What a file has held since it was made or truncated.
+/// The bytes that a file has held since it was made or truncated.
 #[derive(Default)]
 struct Life {
     bytes: Vec<u8>,
-    /// The names under which it could be found.
+    /// The names under which the file could be found.
     names: Vec<String>,
-    /// Where lines were cut.
+    /// The places where lines were cut.
     cuts: Vec<usize>,
 }
 
 struct Files<'a> {
     world: &'a World,
     lives: Vec<Life>,
-    /// Of each file of the plan, the life that its name has now.
+    /// For each file of the plan, the life that its name has now.
     now: BTreeMap<usize, usize>,
-    /// How many documents there must be in the first sink.
+    /// The number of documents that must be in the first sink.
     due: u64,
     names: usize,
-    /// A file was removed, which may not have been read to its end.
+    /// Whether a file was removed that may not have been read to its end.
     removed: bool,
 }
 
@@ -45,7 +45,7 @@ impl Files<'_> {
         self.world.place.path("in").join(name)
     }
 
-    /// Appends to the file of a name, which is made if need be.
+    /// Appends to the file of a name, and makes the file if it is missing.
     fn append(&mut self, file: usize, bytes: &[u8]) {
         let name = format!("f{file}.log");
         let life = *self.now.entry(file).or_insert_with(|| {
@@ -92,7 +92,7 @@ fn start(job: &mut Job) -> Going {
     going
 }
 
-/// Waits until everything that was written is there.
+/// Waits until everything that was written is in the sink.
 fn settle(job: &mut Job, going: &mut Going, due: u64) {
     if !job.until_there_are(going, due, BOUND / 2) && !going.main.has_ended() {
         let there = job.world.documents();
@@ -110,7 +110,8 @@ pub fn play(world: &World) -> (Account, Vec<String>) {
     for (number, step) in plan.steps.iter().enumerate() {
         let troubled = plan.trouble.is_some() && number == plan.steps.len() / 2;
         if troubled {
-            // It watches from here on: at its start it waits for sinks, and what comes and goes meanwhile is not its loss.
+            // The program watches from here on. At its start it waits for sinks; it does not count files that come and go
+            // meanwhile.
             pass(BOUND, || files.lives.is_empty() || follows(&going) || going.main.has_ended());
             trouble = world.breaks();
         }
@@ -159,7 +160,7 @@ pub fn play(world: &World) -> (Account, Vec<String>) {
     job.signal(&mut going, kill);
     job.finish(going);
     drop(trouble);
-    // What was stopped before everything was read is read by another run, if there is a state.
+    // If there is a state, another run reads what the stopped run did not read.
     if plan.state && !job.last().hung && plan.fault() != Some(Fault::Slow) {
         world.calm();
         let mut going = start(&mut job);
@@ -191,7 +192,7 @@ fn play_step(job: &mut Job, files: &mut Files, mut going: Going, step: &Step) ->
             files.due += 1;
             settle(job, &mut going, files.due);
             files.append(*file, second);
-            // The newline alone is nothing new.
+            // A newline alone adds no line.
             if second != b"\n" {
                 files.count(second);
             }
@@ -214,7 +215,7 @@ fn play_step(job: &mut Job, files: &mut Files, mut going: Going, step: &Step) ->
             let bytes = fs::read(&path).unwrap();
             fs::write(files.path("compressing"), gzip(&bytes)).unwrap();
             fs::rename(files.path("compressing"), files.path(&compressed)).unwrap();
-            // A file that goes before it could be opened is lost for all that the program knows.
+            // The program may not notice the content of a file that goes before it could be opened.
             pass(BOUND, || has_open(&going, &path) || going.main.has_ended());
             fs::remove_file(path).unwrap();
             if let Some(life) = files.now.remove(file) {
@@ -261,7 +262,7 @@ fn play_step(job: &mut Job, files: &mut Files, mut going: Going, step: &Step) ->
             return start(job);
         }
         Step::Kill => {
-            // What is in a file without a name is gone with the process.
+            // The content of a file without a name is gone with the process.
             if files.removed {
                 settle(job, &mut going, files.due);
             }
@@ -292,12 +293,12 @@ fn shown(step: &Step) -> String {
     }
 }
 
-/// Whether the program has a file open.
+/// Returns whether the program has this file open.
 fn has_open(going: &Going, path: &Path) -> bool {
     opened(going).any(|target| target == path)
 }
 
-/// Whether the program has any followed file open.
+/// Returns whether the program has any followed file open.
 fn follows(going: &Going) -> bool {
     opened(going).any(|target| target.to_string_lossy().contains("/in/f"))
 }
@@ -316,14 +317,14 @@ fn account(mut job: Job, files: Files) -> (Account, Vec<String>) {
     let parts = world.parts();
     let ended_at_once = job.attempts.iter().any(|attempt| attempt.killed || attempt.at_once);
     for (number, life) in files.lives.iter().enumerate() {
-        // A name may be that of another life by now.
+        // The name may belong to another life by now.
         let others: Vec<String> =
             files.now.iter().filter(|(_, now)| **now != number).map(|(file, _)| format!("f{file}.log")).collect();
         let names = life.names.iter().filter(|name| !others.contains(name));
         let names: Vec<String> = names.map(|name| format!("in/{name}")).collect();
         let held: Vec<_> =
             unread.iter().filter(|file| names.iter().any(|name| file.name.ends_with(name.as_str()))).collect();
-        // Of a compressed file, nobody knows which lines the bytes are.
+        // The bytes of a compressed file cannot be assigned to lines.
         let compressed = held.iter().any(|file| file.name.ends_with(".gz"));
         let held: u64 = held.iter().map(|file| file.bytes).sum();
         let required = if compressed { 0 } else { life.bytes.len().saturating_sub(held as usize) };
@@ -387,7 +388,7 @@ fn account(mut job: Job, files: Files) -> (Account, Vec<String>) {
     (account, job.faults)
 }
 
-/// The ids of the whole lines in the first bytes of a content.
+/// Returns the ids of the whole lines in the first bytes of a content.
 fn lines_in(content: &Content, end: usize) -> BTreeSet<String> {
     let content = Content { cuts: Cuts::default(), bytes: content.bytes[..end].to_vec(), ..content.clone() };
     let mut dues = Dues::new();

@@ -1,4 +1,4 @@
-//! The processes of a round: started, disturbed when the plan says so, and waited for.
+//! The processes of a round: they are started, disturbed when the plan says so, and waited for.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,26 +13,26 @@ use super::world::{Broken, World};
 use crate::kit::place::Running;
 use crate::kit::{PATIENCE, wait_for};
 
-/// A job that has not ended so long after it should have hangs.
+/// A job hangs if it has not ended this long after it should have.
 pub const BOUND: Duration = Duration::from_secs(45);
 
-/// More than what two signals that count as one may be apart.
+/// Longer than the time between two signals that count as one.
 const APART: Duration = Duration::from_millis(700);
 
-/// The programs of a round, and what came of them.
+/// The programs of a round and their results.
 pub struct Job<'a> {
     pub world: &'a World,
     pub attempts: Vec<Attempt>,
-    /// What was wrong beside the accounts.
+    /// Faults besides the accounts.
     pub faults: Vec<String>,
-    /// Something was killed, or failed between two sinks: files may hold documents twice.
+    /// Something was killed, or failed between two sinks, so files may hold documents twice.
     pub may_double: bool,
-    /// The workers that run, and where each writes its receipt.
+    /// The running workers, each with the file of its receipt.
     workers: Vec<(Running, String)>,
     started: usize,
 }
 
-/// What disturbs one attempt.
+/// The disturbances of one attempt.
 #[derive(Clone, Copy, Default)]
 pub struct Disturbance {
     pub trouble: bool,
@@ -40,10 +40,10 @@ pub struct Disturbance {
     pub harmless: Option<(Signal, u64)>,
 }
 
-/// An attempt that is going on.
+/// A running attempt.
 pub struct Going {
     pub main: Running,
-    /// How many documents there were when it began.
+    /// The number of documents when the attempt began.
     pub from: u64,
     pub attempt: Attempt,
     receipt: String,
@@ -58,23 +58,23 @@ impl<'a> Job<'a> {
         &self.world.plan
     }
 
-    /// Starts the program, with its receipt in a file of its own.
+    /// Starts the program. Its receipt goes to a file of its own.
     pub fn start(&mut self, name: &str, arguments: &[String], input: Option<&str>, behind: &[String]) -> Going {
         let receipt = self.world.own("receipt.log");
         let own = ["--receipt".to_owned(), receipt.clone()];
         let from = self.world.documents();
         let command = self.world.command(name, &[arguments, &own, behind].concat(), input);
-        // Workers of a queue that was killed may be storing what the next one hands out again.
+        // Workers of a killed queue may store lines that the next queue hands out again.
         let may_double = self.plan().mode == Mode::Queue && self.attempts.last().is_some_and(|last| last.killed);
         Going { main: Running::start(command), from, attempt: Attempt { may_double, ..Attempt::default() }, receipt }
     }
 
-    /// As many workers as there should be.
+    /// Starts workers until there are as many as the plan says.
     pub fn have_workers(&mut self, arguments: &[String]) {
         for worker in std::mem::take(&mut self.workers) {
             self.end_worker(worker, false);
         }
-        // A file is written by one process: a worker that waits for its queue goes on.
+        // Only one process may write a file, so a worker that waits for its queue goes on.
         for _ in self.workers.len()..self.plan().workers {
             self.add_worker(arguments);
         }
@@ -88,7 +88,7 @@ impl<'a> Job<'a> {
         self.workers.push((Running::start(command), receipt));
     }
 
-    /// A worker that has ended goes; one that goes on is kept, unless `all` end.
+    /// Removes a worker that has ended. A worker that goes on is kept, unless `all` workers end.
     fn end_worker(&mut self, (mut worker, receipt): (Running, String), all: bool) {
         let mut early = false;
         if !worker.has_ended() {
@@ -122,12 +122,12 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Waits until so many documents have come since the attempt began, or it has ended, or `limit` has passed.
+    /// Waits until so many documents have come since the attempt began, or the attempt has ended, or `limit` has passed.
     pub fn until(&self, going: &mut Going, more: u64, limit: Duration) {
         self.until_there_are(going, going.from.saturating_add(more), limit);
     }
 
-    /// The same, with a number of documents; whether they are there.
+    /// Waits for a total number of documents in the same way. Returns whether they are there.
     pub fn until_there_are(&self, going: &mut Going, count: u64, limit: Duration) -> bool {
         let start = Instant::now();
         wait_for("documents", limit + PATIENCE, || {
@@ -136,7 +136,7 @@ impl<'a> Job<'a> {
         })
     }
 
-    /// Sends the signal that is to end it.
+    /// Sends the signal that must end the attempt.
     pub fn signal(&self, going: &mut Going, kill: Kill) {
         if going.main.has_ended() {
             return;
@@ -159,7 +159,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Sends a signal that nobody ends by.
+    /// Sends a signal that ends nobody.
     pub fn signal_in_vain(&self, going: &mut Going, signal: Signal) {
         if !going.main.has_ended() {
             self.world.tell(format!("# {signal}"));
@@ -167,7 +167,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Disturbs an attempt that has begun. `worker` are the arguments of workers, where some may be killed.
+    /// Disturbs an attempt that has begun. `worker` has the arguments of the workers, if some may be killed.
     pub fn disturb(&mut self, going: &mut Going, how: Disturbance, worker: &[String]) {
         let mut signal = how.signal;
         going.attempt.undisturbed = true;
@@ -187,7 +187,7 @@ impl<'a> Job<'a> {
                 Fault::Killed => {
                     self.world.tell(format!("# kill -9 after {} documents", self.world.documents()));
                     self.may_double = true;
-                    // Others may have brought it to its end meanwhile.
+                    // Other workers may have ended the attempt meanwhile.
                     going.attempt.killed = !going.main.has_ended();
                     going.main.kill();
                     return;
@@ -221,7 +221,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Whether the plan's fault may make a job fail.
+    /// Returns whether the plan's fault may make a job fail.
     pub fn may_fail(&self) -> bool {
         let trouble = self.plan().trouble;
         trouble.is_some_and(|trouble| {
@@ -230,7 +230,7 @@ impl<'a> Job<'a> {
         })
     }
 
-    /// Waits for the end of an attempt, and notes what came of it.
+    /// Waits for the end of an attempt, and notes its result.
     pub fn finish(&mut self, going: Going) {
         let Going { mut main, mut attempt, receipt, .. } = going;
         if self.plan().fault() == Some(Fault::DiskFull) {
@@ -253,12 +253,12 @@ impl<'a> Job<'a> {
         attempt.receipt = serde_json::from_str::<Receipt>(&text).ok().filter(|_| !attempt.killed);
         let over = self.plan().mode != Mode::Queue || !attempt.killed;
         if over {
-            // Workers may be storing what nobody will hear of.
+            // Workers may store lines whose acknowledgement nobody receives.
             self.end_workers();
         }
         attempt.may_double |= attempt.at_once || attempt.killed || attempt.hung;
-        // What one sink has settled of a batch and another has not is known to this run only, and what a state says that
-        // could not be written to nobody.
+        // Only this run knows which part of a batch one sink has settled and another sink has not. And nobody knows what a state
+        // has settled while it could not be written.
         let several = self.plan().sinks.len() > 1 && self.plan().trouble.is_some();
         let unnoted = several || self.plan().fault() == Some(Fault::StateFull);
         self.may_double |= attempt.may_double || (unnoted && attempt.code == Some(3));
@@ -270,7 +270,7 @@ impl<'a> Job<'a> {
         self.attempts.push(attempt);
     }
 
-    /// Workers that a queue started end with it, however it ended.
+    /// Workers that a queue started end with the queue, however the queue ended.
     fn end_orphans(&mut self, killed: bool) {
         if self.plan().mode != Mode::Spawn {
             return;
@@ -284,13 +284,13 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// How the last attempt ended.
+    /// Returns how the last attempt ended.
     pub fn last(&self) -> &Attempt {
         self.attempts.last().expect("there was one")
     }
 }
 
-/// The workers that run in a folder.
+/// Returns the workers that run in a folder.
 fn workers_in(folder: &Path) -> Vec<i32> {
     let folder = folder.canonicalize().expect("it is there");
     let works = |id: &i32| {
@@ -302,7 +302,7 @@ fn workers_in(folder: &Path) -> Vec<i32> {
     all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(works).collect()
 }
 
-/// Whether a process has a handler for SIGTERM.
+/// Returns whether a process has a handler for SIGTERM.
 pub fn is_ready(id: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
@@ -310,7 +310,7 @@ pub fn is_ready(id: u32) -> bool {
     caught >> (Signal::SIGTERM as i32 - 1) & 1 == 1
 }
 
-/// Whether a program has begun its work: it has a sink or its state open.
+/// Returns whether a program has begun its work: it has a sink or its state open.
 pub fn has_begun(id: u32) -> bool {
     let begun = |path: std::path::PathBuf| {
         let path = path.to_string_lossy();
@@ -320,23 +320,23 @@ pub fn has_begun(id: u32) -> bool {
     open.is_ok_and(|open| open.flatten().any(|entry| std::fs::read_link(entry.path()).is_ok_and(begun)))
 }
 
-/// Whether a program ends within `limit`.
+/// Returns whether a program ends within `limit`.
 pub fn ends(running: &mut Running, limit: Duration) -> bool {
     pass(limit, || running.has_ended());
     running.has_ended()
 }
 
-/// Lets time pass, unless `over` comes first.
+/// Waits for `time`, or until `over` is true.
 pub fn pass(time: Duration, mut over: impl FnMut() -> bool) {
     let start = Instant::now();
     wait_for("time to pass", time + PATIENCE, || (over() || start.elapsed() >= time).then_some(()));
 }
 
-/// The end of what a program said.
+/// Returns the last part of a program's messages.
 fn tail(said: &str) -> String {
     let lines: Vec<&str> = said.lines().collect();
     lines[lines.len().saturating_sub(12)..].join("\n    ")
 }
 
-/// What is broken for a while, if it is.
+/// The thing that is broken for a while, if there is one.
 pub type Trouble<'a> = Option<Broken<'a>>;

@@ -1,4 +1,4 @@
-//! What must hold, whatever happened: pure, so that it can be tried on accounts that are wrong.
+//! The rules that must hold whatever happened. They are pure functions, so the tests can try them on wrong accounts.
 
 use std::collections::BTreeMap;
 
@@ -6,41 +6,41 @@ use logator::document::DocumentId;
 use logator::observe::receipt::Receipt;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// What a program says that a signal ended before it had anything to account for.
+/// The message of a program that a signal ended before it had anything to account for.
 pub const NOTHING_READ: &str = "stopped before the work began; nothing was read";
 
-/// What must become of a line.
+/// The place where a line must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It is in each sink.
+    /// The line is in each sink.
     Stored,
-    /// It is a dead letter, and in each sink but the one that refuses it.
+    /// The line is a dead letter, and it is in each sink but the one that refuses it.
     Refused,
-    /// It is a dead letter, and in no sink.
+    /// The line is a dead letter, and it is in no sink.
     Letter,
-    /// It is nowhere: the user asked for that.
+    /// The line is nowhere, because the user asked for that.
     Filtered,
 }
 
-/// A content that was to be read.
+/// A content that had to be read.
 #[derive(Debug, Clone)]
 pub struct Content {
-    /// What its documents' ids begin with.
+    /// The origin, with which its documents' ids begin.
     pub origin: u64,
-    /// All of it.
+    /// All bytes of the content.
     pub bytes: Vec<u8>,
-    /// So much of it must have been read; what comes behind may have been, from its beginning.
+    /// The first bytes, which must have been read. The bytes behind them may have been read too, from their beginning.
     pub required: usize,
-    /// Where a line may be in parts.
+    /// The places where a line may be in parts.
     pub cuts: Cuts,
-    /// Read so often: equal contents are told apart by nobody.
+    /// How often the content was read. Equal contents cannot be told apart.
     pub times: u64,
 }
 
-/// Where a line may be in parts, because its end was not there yet.
+/// The places where a line may be in parts, because its end was not there yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cuts {
-    /// At these bytes: it was waited for in vain.
+    /// At these bytes: the end of the line was waited for in vain.
     At(Vec<usize>),
     /// Anywhere behind this byte: the content grew while it was read.
     Beyond(usize),
@@ -61,17 +61,17 @@ impl Cuts {
     }
 }
 
-/// What must become of the lines with one key, and how many there are.
+/// The number of lines with one key, and the place where they must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
     pub fate: Fate,
     pub times: u64,
 }
 
-/// The lines that are due, by what their documents are known by.
+/// The lines that are due, by the keys of their documents.
 pub type Dues = BTreeMap<String, Due>;
 
-/// How often each document is there.
+/// The number of copies of each document.
 pub type Found = BTreeMap<String, u64>;
 
 /// Adds a line that is due.
@@ -79,7 +79,7 @@ pub fn add(dues: &mut Dues, key: String, fate: Fate, times: u64) {
     dues.entry(key).or_insert(Due { fate, times: 0 }).times += times;
 }
 
-/// The lines of `content`, as they were delivered: `seen` says whether there is a document or a letter with an id.
+/// Adds the lines of `content` as they were delivered. `seen` tells whether a document or a letter has an id.
 pub fn lines_of(content: &Content, seen: impl Fn(&str) -> bool, fate: impl Fn(&[u8]) -> Fate, dues: &mut Dues) {
     let id = |start: usize, line: &[u8]| {
         DocumentId::from_hash(content.origin, start as u64, xxh3_64(line)).as_str().to_owned()
@@ -101,12 +101,12 @@ pub fn lines_of(content: &Content, seen: impl Fn(&str) -> bool, fate: impl Fn(&[
             unsure.drain(..).for_each(|key| add(dues, key, Fate::Filtered, content.times));
             add(dues, key, fate, content.times);
         } else if fate == Fate::Filtered {
-            // It was read if a line behind it was.
+            // A line was read if a line behind it was read.
             unsure.push(key);
         } else {
             return;
         }
-        // Behind a cut, the newline alone is nothing new.
+        // Behind a cut, a newline alone adds no line.
         start = if end < next && matches!(&bytes[end..next], b"\n" | b"\r\n") { next } else { end };
     }
 }
@@ -115,7 +115,7 @@ fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// The ids of the parts of lines that were cut: after a `kill -9` they may be there beside the whole line.
+/// Returns the ids of the parts of cut lines. After a `kill -9` they may be there besides the whole line.
 pub fn parts_of(content: &Content) -> Vec<String> {
     let Cuts::At(places) = &content.cuts else { return Vec::new() };
     let bytes = &content.bytes;
@@ -130,13 +130,13 @@ pub fn parts_of(content: &Content) -> Vec<String> {
     places.iter().flat_map(both).collect()
 }
 
-/// One sink, as it is in the end.
+/// One sink at the end.
 #[derive(Debug, Clone, Default)]
 pub struct Store {
     pub name: String,
-    /// It knows its documents: none is there twice.
+    /// The sink knows its documents and holds none twice.
     pub knows: bool,
-    /// It refuses some.
+    /// The sink refuses some documents.
     pub refuses: bool,
     pub found: Found,
 }
@@ -144,52 +144,52 @@ pub struct Store {
 /// One run of the program, and how it ended.
 #[derive(Debug, Clone, Default)]
 pub struct Attempt {
-    /// It did not end in time.
+    /// The run did not end in time.
     pub hung: bool,
-    /// Its exit code; `None` when a signal ended it.
+    /// Its exit code; `None` when a signal ended the run.
     pub code: Option<i32>,
     pub receipt: Option<Receipt>,
-    /// By `kill -9`.
+    /// The run was ended by `kill -9`.
     pub killed: bool,
-    /// A signal was sent before anything could be heard from it: it may have ended at once.
+    /// A signal was sent before the program could say anything. The program may have ended at once.
     pub early: bool,
-    /// A second signal was sent, so that it had to end at once.
+    /// A second signal was sent, so the program had to end at once.
     pub at_once: bool,
-    /// Nothing disturbed it: it must have finished.
+    /// Nothing disturbed the run, so it must have finished.
     pub undisturbed: bool,
-    /// A sink, the letters or a worker failed it, or could have.
+    /// A sink, the letters or a worker failed the run, or could have.
     pub failing: bool,
-    /// How many documents there were in each sink when it had ended, and how many letters.
+    /// The number of documents in each sink at the end of the run.
     pub documents: Vec<u64>,
-    /// What there was in each sink, and among the letters, when it had ended.
+    /// The content of each sink, and the letters, at the end of the run.
     pub places: Vec<Found>,
-    /// It may have written a document twice: something was killed between storing it and noting that.
+    /// The run may have written a document twice, because something was killed between storing and noting.
     pub may_double: bool,
     pub letters: u64,
-    /// What it said last.
+    /// The last messages of the run.
     pub said: String,
 }
 
-/// All that is known in the end.
+/// Everything that is known at the end.
 #[derive(Debug, Clone, Default)]
 pub struct Account {
     pub dues: Dues,
-    /// What may be there beside them.
+    /// Documents that may be there besides those that are due.
     pub beside: Vec<String>,
     pub stores: Vec<Store>,
     pub letters: Found,
     pub attempts: Vec<Attempt>,
-    /// What an earlier attempt delivered is delivered again: there was no state.
+    /// An earlier attempt's lines are delivered again, because there was no state.
     pub again: bool,
-    /// Another attempt may have written documents again: the one before was killed, or could not note what it had done.
+    /// Another attempt may have written documents again: the one before was killed, or could not note its work.
     pub may_double: bool,
-    /// Only what was received is due, and nobody knows what that was.
+    /// Only the lines that were received are due, and nobody knows which these are.
     pub partly: bool,
-    /// Lines that are dropped and may have been read in parts: nothing shows whether they were, so each may count twice.
+    /// The number of dropped lines that may have been read in parts. Nothing shows it, so each may count twice.
     pub dropped_in_parts: u64,
 }
 
-/// What does not hold; nothing if all does.
+/// Returns the rules that do not hold; an empty list if all hold.
 pub fn judge(account: &Account) -> Vec<String> {
     let mut faults = Vec::new();
     for (number, attempt) in account.attempts.iter().enumerate() {
@@ -206,7 +206,7 @@ pub fn judge(account: &Account) -> Vec<String> {
     faults
 }
 
-/// How one run ended, and what its receipt says about that.
+/// Checks how one run ended, and what its receipt says about that.
 fn judge_end(attempt: &Attempt) -> Vec<String> {
     let mut faults = Vec::new();
     let mut hold = |holds: bool, words: String| {
@@ -243,7 +243,7 @@ fn judge_end(attempt: &Attempt) -> Vec<String> {
     faults
 }
 
-/// What the receipt of one run counts, beside what is there after it.
+/// Compares the counts of one run's receipt with the sinks after the run.
 fn judge_counts(account: &Account, number: usize) -> Vec<String> {
     let attempt = &account.attempts[number];
     let Some(receipt) = attempt.receipt.as_ref().filter(|_| !attempt.hung) else { return Vec::new() };
@@ -258,7 +258,7 @@ fn judge_counts(account: &Account, number: usize) -> Vec<String> {
     for (nth, store) in account.stores.iter().enumerate() {
         let new = attempt.documents[nth] - before.map_or(0, |before| before.documents[nth]);
         let stored = receipt.parsed + receipt.unparsed;
-        // Another sink may be the one to which documents were new.
+        // Documents may have been new to another sink.
         let least = if account.stores.len() > 1 && store.knows { 0 } else { stored };
         let most = stored
             + tally.duplicate
@@ -270,7 +270,7 @@ fn judge_counts(account: &Account, number: usize) -> Vec<String> {
     faults
 }
 
-/// One run writes each document once to each sink, and each letter once, whatever fails meanwhile.
+/// Checks that one run writes each document once to each sink, and each letter once, whatever fails meanwhile.
 fn judge_repeats(account: &Account, number: usize) -> Vec<String> {
     let attempt = &account.attempts[number];
     if attempt.may_double {
@@ -293,7 +293,7 @@ fn judge_repeats(account: &Account, number: usize) -> Vec<String> {
     faults
 }
 
-/// Where each line is.
+/// Checks the place of each line.
 fn judge_places(account: &Account, finished: bool, faults: &mut Vec<String>) {
     let all: u64 = account.dues.values().map(|due| due.times).sum();
     let mut complaints: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -313,7 +313,7 @@ fn judge_places(account: &Account, finished: bool, faults: &mut Vec<String>) {
             Fate::Letter => (*times, false),
             Fate::Filtered => (0, false),
         };
-        // Of equal lines, another run knows one by the other.
+        // Another run takes a line for an equal one.
         let least = |times: u64| if runs > 1 { times.min(1) } else { times };
         let most = |times: u64| match times {
             1.. if account.may_double || account.again => u64::MAX,
@@ -340,7 +340,7 @@ fn judge_places(account: &Account, finished: bool, faults: &mut Vec<String>) {
     }
 }
 
-/// What all receipts together count, beside the lines that were due.
+/// Compares the sum of all receipts with the lines that were due.
 fn judge_sums(account: &Account, faults: &mut Vec<String>) {
     let twice = account.dues.values().any(|due| due.times > 1);
     let whole = account.attempts.iter().all(|attempt| attempt.receipt.is_some() && !attempt.at_once);

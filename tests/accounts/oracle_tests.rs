@@ -1,4 +1,4 @@
-//! The oracle finds what is lost, doubled and miscounted, and nothing where all is well.
+//! The oracle finds lost, doubled and miscounted lines, and it finds nothing where all is well.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn receipt(tally: Tally) -> Receipt {
     Receipt::new(tally.total(), 0, 0, tally, Duration::ZERO, Vec::new())
 }
 
-/// Ten lines in a file and a database, one of them a letter, one dropped.
+/// Ten lines in a file and a database. One of them is a letter, and one is dropped.
 fn good() -> Account {
     let mut account = Account::default();
     for number in 0..10 {
@@ -41,7 +41,7 @@ fn good() -> Account {
     account
 }
 
-/// What is found after `change`, in one text.
+/// Returns the faults that are found after `change`, in one text.
 fn found(change: impl FnOnce(&mut Account)) -> String {
     let mut account = good();
     change(&mut account);
@@ -149,7 +149,7 @@ fn a_run_that_writes_a_document_again_is_found_also_when_the_next_may() {
     }
 }
 
-/// An end by a signal: less need be there, but never what the receipt does not say.
+/// A signal ended the run: fewer documents may be there, but never other ones than the receipt says.
 #[test]
 fn a_run_that_was_stopped_has_stored_what_it_counts() {
     let stop = |account: &mut Account| {
@@ -224,6 +224,6 @@ fn what_was_left_unread_is_not_due_and_what_is_beyond_it_neither() {
     left.required = 4;
     assert_eq!(dues(&left, &[]), [id(7, 0, b"one")]);
     assert_eq!(dues(&left, &[id(7, 4, b"two")]), [id(7, 0, b"one"), id(7, 4, b"two")]);
-    // A hole: the last line is of no line then.
+    // There is a hole, so the last line belongs to no line.
     assert_eq!(dues(&left, &[id(7, 8, b"three")]), [id(7, 0, b"one")]);
 }

@@ -27,10 +27,10 @@ const MARK: &str = "#mark";
 const END: &str = "#end";
 
 impl Pipe {
-    /// A pipe and its reader.
+    /// Makes a pipe and its reader.
     pub fn new(path: &Path) -> Pipe {
         nix::unistd::mkfifo(path, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
-        // Open for both, so that it has a reader before and after any writer.
+        // The pipe is open in both directions, so it has a reader before and after any writer.
         let mut pipe = fs::File::options().read(true).write(true).open(path).unwrap();
         let state = Arc::new((Mutex::new(Taken::default()), Condvar::new()));
         let shared = Arc::clone(&state);
@@ -53,18 +53,18 @@ impl Pipe {
         Pipe { path: path.to_owned(), state, reader: Some(std::thread::spawn(read)) }
     }
 
-    /// How many lines have come.
+    /// Returns the number of lines that have come.
     pub fn lines(&self) -> u64 {
         let taken = self.state.0.lock().unwrap();
         taken.lines - taken.marks
     }
 
-    /// The reader stands still from here on.
+    /// Stops the reader.
     pub fn stall(&self) {
         self.state.0.lock().unwrap().stalled = true;
     }
 
-    /// The reader goes on.
+    /// Lets the reader go on.
     pub fn release(&self) {
         self.state.0.lock().unwrap().stalled = false;
         self.state.1.notify_all();
@@ -75,7 +75,7 @@ impl Pipe {
         pipe.write_all(format!("{words}\n").as_bytes()).unwrap();
     }
 
-    /// All that was written so far.
+    /// Returns all that was written so far.
     pub fn all(&self) -> Vec<u8> {
         self.release();
         let before = self.state.0.lock().unwrap().marks;

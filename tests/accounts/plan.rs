@@ -1,4 +1,4 @@
-//! What one round does: everything is drawn from its seed, before anything is started.
+//! The plan of one round. Everything is drawn from its seed before anything is started.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use nix::sys::signal::Signal;
 
 use super::oracle::Fate;
 
-/// Lines that begin with `row` match; all others do not.
+/// Lines that begin with `row` match; other lines do not.
 pub const PATTERN: &str = "^(?<line>row .*)$";
 
 /// A database that refuses documents refuses those that hold this word.
 pub const UNWELCOME: &str = "unwelcome";
 
-/// Which program does the work.
+/// The program that does the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// `logator run` on files.
     Run,
-    /// `logator run` on standard input: a pipe, or a file.
+    /// `logator run` on standard input: a pipe or a file.
     Input { file: bool },
     /// `logator-queue` and workers beside it.
     Queue,
@@ -33,61 +33,60 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// Whether its inputs have an end.
+    /// Returns whether its inputs have an end.
     pub fn ends(self) -> bool {
         matches!(self, Mode::Run | Mode::Input { .. } | Mode::Queue | Mode::Spawn)
     }
 }
 
-/// How a content lies on the disk.
+/// The form of a content on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shape {
-    /// As it is.
+    /// Plain.
     Plain,
-    /// One gzip member, or several.
+    /// One or several gzip members.
     Gzip { members: usize },
     /// One zstd frame.
     Zstd,
-    /// A symbolic link to a file elsewhere.
+    /// A symbolic link to a file in another folder.
     Link,
-    /// Plain, and these bytes are appended while it is read.
+    /// Plain, and these bytes are appended while the file is read.
     Growing { later: Vec<u8> },
 }
 
-/// An input, or what one sender sends.
+/// An input, or the lines of one sender.
 #[derive(Debug, Clone)]
 pub struct File {
     /// Its name below the folder of inputs.
     pub name: String,
-    /// What it holds at the start.
+    /// Its content at the start.
     pub bytes: Vec<u8>,
-    /// How it lies there.
+    /// The form of the content on the disk.
     pub shape: Shape,
 }
 
-/// What is done to followed files; each names its file by its number.
+/// A change of followed files. Each change names its file by a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Whole lines are appended; the file is made if it is not there.
+    /// Whole lines are appended. The file is made if it is missing.
     Append(usize, Vec<u8>),
-    /// The beginning of a line is appended. It is waited for until it was delivered without its end, then the rest
-    /// follows.
+    /// The beginning of a line is appended. When it was delivered without its end, the rest of the line follows.
     Halves(usize, Vec<u8>, Vec<u8>),
-    /// The first line of a file that is new, in two parts: `--follow-timeout` passes between them.
+    /// The first line of a new file comes in two parts, and `--follow-timeout` passes between them.
     FirstLineInHalves(usize, Vec<u8>, Vec<u8>),
-    /// The file gets another name that is followed too, and a new file has its own from then on.
+    /// The file gets another name that is followed too, and a new file takes its old name.
     Rename(usize),
     /// The same, and the renamed file is compressed and removed.
     Compress(usize),
-    /// The file is copied to another name, then truncated.
+    /// The file is copied to another name and then truncated.
     CopyTruncate(usize),
-    /// The file is removed. It was read from before; what was appended last may not have been.
+    /// The file is removed. It was read from before, but the latest bytes may not have been read.
     Remove(usize),
     /// A file with these lines is made, and removed as soon as the program has it open.
     Vanish(Vec<u8>),
     /// The beginning of a line is appended, and its end never comes.
     Unended(usize, Vec<u8>),
-    /// Everything that was written is waited for.
+    /// The test waits for everything that was written.
     Settle,
     /// The program ends by SIGTERM and is started again.
     Restart,
@@ -95,12 +94,12 @@ pub enum Step {
     Kill,
 }
 
-/// Where documents go.
+/// A sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SinkKind {
     /// A file of JSON lines.
     Ndjson,
-    /// The same, compressed.
+    /// A compressed file of JSON lines.
     Gzip,
     /// A database.
     Sqlite,
@@ -108,7 +107,7 @@ pub enum SinkKind {
     Pipe,
 }
 
-/// What is broken.
+/// A thing that is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Another connection holds the write lock of the database.
@@ -123,24 +122,24 @@ pub enum Fault {
     DiskFull,
     /// The disk of the state directory is full for a while.
     StateFull,
-    /// Somebody else has locked the dead letters.
+    /// Another process has locked the dead letters.
     LettersLocked,
-    /// `kill -9` of a worker; another one takes its place.
+    /// `kill -9` of a worker; another worker takes its place.
     WorkerKilled,
-    /// `kill -9` of the queue, or of `run`; the same command is started again.
+    /// `kill -9` of the queue or of `run`; the same command is started again.
     Killed,
 }
 
-/// A fault, and when.
+/// A fault and its moment.
 #[derive(Debug, Clone, Copy)]
 pub struct Trouble {
-    /// What is broken.
+    /// The thing that is broken.
     pub fault: Fault,
-    /// After so many documents.
+    /// The number of documents before the fault.
     pub after: u64,
-    /// For how long, if it is something that passes.
+    /// How long a passing fault lasts.
     pub hold: Duration,
-    /// It lasts until the program has ended.
+    /// Whether the fault lasts until the program has ended.
     pub to_the_end: bool,
 }
 
@@ -149,24 +148,24 @@ pub struct Trouble {
 pub enum Manner {
     /// Once.
     Once,
-    /// Twice at once, as `timeout` does; that counts as one.
+    /// Twice at once, as `timeout` does; that counts as one signal.
     Twice,
-    /// Twice, with more than half a second between: the second ends the program at once.
+    /// Twice, with more than half a second between; the second signal ends the program at once.
     TwiceApart,
-    /// Once, as soon as the process is there.
+    /// Once, as soon as the process exists.
     Early,
 }
 
-/// A signal, and when.
+/// A signal and its moment.
 #[derive(Debug, Clone, Copy)]
 pub struct Kill {
-    /// Which.
+    /// The signal.
     pub signal: Signal,
-    /// How often.
+    /// How often the signal is sent.
     pub manner: Manner,
-    /// After so many documents.
+    /// The number of documents before the signal.
     pub after: u64,
-    /// While the fault lasts, if there is one that lasts.
+    /// Whether the signal comes while the fault lasts, if there is one that lasts.
     pub in_trouble: bool,
 }
 
@@ -178,7 +177,7 @@ pub enum Unmatched {
     Drop,
 }
 
-/// All of a round.
+/// The whole plan of a round.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub seed: u64,
@@ -196,14 +195,14 @@ pub struct Plan {
     pub by_path: bool,
     pub trouble: Option<Trouble>,
     pub signal: Option<Kill>,
-    /// The job's own files lie among its inputs.
+    /// Whether the job's own files lie among its inputs.
     pub own_inside: bool,
-    /// SIGHUP or SIGUSR1, after so many documents: nobody ends by it.
+    /// SIGHUP or SIGUSR1, after so many documents. These signals end nobody.
     pub harmless: Option<(Signal, u64)>,
 }
 
 impl Plan {
-    /// What must become of a line.
+    /// Returns the place where a line must be.
     pub fn fate(&self, line: &[u8]) -> Fate {
         if line.len() > self.max_line {
             return Fate::Letter;
@@ -219,27 +218,27 @@ impl Plan {
         }
     }
 
-    /// The kind of fault, if there is one.
+    /// Returns the kind of the fault, if there is one.
     pub fn fault(&self) -> Option<Fault> {
         self.trouble.map(|trouble| trouble.fault)
     }
 
-    /// Whether the first database among the sinks refuses documents.
+    /// Returns whether the first database among the sinks refuses documents.
     pub fn refuses(&self) -> bool {
         matches!(self.fault(), Some(Fault::Refusing | Fault::Colliding))
     }
 
-    /// The number of the first database among the sinks.
+    /// Returns the number of the first database among the sinks.
     pub fn database(&self) -> Option<usize> {
         self.sinks.iter().position(|sink| *sink == SinkKind::Sqlite)
     }
 
-    /// Whether documents are told apart by their text: what came over the network has no place in a file.
+    /// Returns whether documents are told apart by their text: a line from the network has no place in a file.
     pub fn by_text(&self) -> bool {
         matches!(self.mode, Mode::Pull | Mode::Syslog)
     }
 
-    /// The plan of a seed.
+    /// Returns the plan of a seed.
     pub fn draw(seed: u64) -> Plan {
         super::draw::plan(&mut Rng::with_seed(seed), seed)
     }

@@ -1,4 +1,4 @@
-//! What comes over connections: pushed lines, and syslog.
+//! Inputs from connections: pushed lines, and syslog.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -10,9 +10,8 @@ use super::oracle::{Account, Dues, Fate, add};
 use super::plan::{Kill, Manner, Mode};
 use super::world::{World, text_key};
 use crate::kit::place::Running;
-use crate::kit::{PATIENCE, wait_for};
 
-/// Those that send.
+/// The senders.
 enum Senders {
     Pushers(Vec<Running>),
     Connections(Vec<std::thread::JoinHandle<bool>>),
@@ -87,12 +86,8 @@ fn send(world: &World, going: &mut Going) -> Senders {
         };
         return Senders::Pushers(plan.files.iter().map(start).collect());
     }
-    let port = wait_for("the port", PATIENCE, || {
-        let said = going.main.stderr();
-        let name = said.lines().find_map(|line| line.strip_suffix(": listening")).map(str::to_owned);
-        assert!(name.is_some() || !going.main.has_ended(), "{said}");
-        name?.rsplit_once(':')?.1.parse::<u16>().ok()
-    });
+    let address = going.main.addresses().swap_remove(0);
+    let port = address.rsplit_once(':').expect("an address with a port").1.parse::<u16>().expect("a port");
     let start = |file: &super::plan::File| {
         let lines = file.bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let messages: Vec<u8> =

@@ -1,4 +1,4 @@
-//! The files of a round, what can be broken about them, and what is in them in the end.
+//! The files of a round, the faults of these files, and their content at the end.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,24 +20,24 @@ use crate::kit::logs::{gzip, zstd};
 use crate::kit::place::Place;
 use crate::kit::{PATIENCE, program};
 
-/// A folder with the programs to try, instead of those that were built: an older release, to see what is found.
+/// A folder with the programs to try instead of the built ones, such as an older release.
 const PROGRAMS: &str = "LOGATOR_ACCOUNTS_BIN";
 
-/// A document of the test's own, with which others collide.
+/// A document of the test itself, with which other documents collide.
 const OURS: &str = "ours";
 
 pub struct World {
     pub plan: Plan,
     pub pipe: Option<Pipe>,
     disk: Option<Disk>,
-    /// The last, because the others are in it.
+    /// This field is the last one, because the other things are in this folder.
     pub place: Place,
-    /// The command lines so far, to be shown of a round that failed.
+    /// The command lines so far, which are shown for a round that failed.
     pub commands: RefCell<Vec<String>>,
 }
 
 impl World {
-    /// The files of a plan.
+    /// Makes the files of a plan.
     pub fn new(plan: Plan) -> World {
         let place = Place::new();
         fs::create_dir(place.path("in")).unwrap();
@@ -78,7 +78,7 @@ impl World {
         };
     }
 
-    /// The contents that files with an end hold; growing ones, what they hold by now.
+    /// Returns the contents of the files with an end; for growing files, their present content.
     pub fn contents(&self, whole: bool) -> Vec<Content> {
         let content = |file: &super::plan::File| {
             let mut bytes = file.bytes.clone();
@@ -102,7 +102,7 @@ impl World {
         self.plan.files.iter().map(content).collect()
     }
 
-    /// Appends to the files that grow.
+    /// Appends to the growing files.
     pub fn grow(&self) {
         for file in &self.plan.files {
             if let Shape::Growing { later } = &file.shape {
@@ -115,7 +115,7 @@ impl World {
 
     // ---- Commands ---------------------------------------------------------------------------------------------------
 
-    /// The arguments that say how to parse and where to store.
+    /// Returns the arguments that say how to parse and where to store.
     pub fn work_arguments(&self) -> Vec<String> {
         let mut arguments: Vec<String> = ["-p", PATTERN].map(String::from).to_vec();
         if self.plan.mode != Mode::Spawn {
@@ -138,7 +138,7 @@ impl World {
         arguments
     }
 
-    /// The arguments that say how to read.
+    /// Returns the arguments that say how to read.
     pub fn source_arguments(&self) -> Vec<String> {
         let plan = &self.plan;
         let mut arguments: Vec<String> =
@@ -166,18 +166,18 @@ impl World {
         ["--dead-letters".to_owned(), self.letters_name()]
     }
 
-    /// Where dead letters go, which workers and their queue write both.
+    /// Returns the file of dead letters, which both workers and their queue write.
     fn letters_name(&self) -> String {
         let beside = self.plan.mode == Mode::Queue;
         if beside { "dead-letters.ndjson".to_owned() } else { self.own("dead-letters.log.ndjson") }
     }
 
-    /// Where a file of the job's own is, of a job that knows it: among the inputs, or beside them.
+    /// Returns the path of a file of the job itself: among the inputs or besides them.
     pub fn own(&self, name: &str) -> String {
         if self.plan.own_inside { format!("in/{name}") } else { name.to_owned() }
     }
 
-    /// A command of `name`, to be run where the files are; `input` becomes its standard input.
+    /// Returns a command of `name` that runs in the folder of the files. `input` becomes its standard input.
     pub fn command(&self, name: &str, arguments: &[String], input: Option<&str>) -> Command {
         let path = match std::env::var_os(PROGRAMS) {
             Some(folder) => PathBuf::from(folder).join(name),
@@ -197,14 +197,14 @@ impl World {
         command
     }
 
-    /// Notes what is done, for whoever has to understand a round that failed.
+    /// Notes a step, for people who have to understand a failed round.
     pub fn tell(&self, what: String) {
         self.commands.borrow_mut().push(what);
     }
 
     // ---- Faults -----------------------------------------------------------------------------------------------------
 
-    /// Breaks what the plan says, until what is given back is dropped.
+    /// Breaks the plan's target. The fault ends when the returned value is dropped.
     pub fn breaks(&self) -> Option<Broken<'_>> {
         self.tell(format!("# {:?}", self.plan.trouble?));
         match self.plan.fault()? {
@@ -231,7 +231,7 @@ impl World {
         }
     }
 
-    /// Nothing disturbs any more.
+    /// Ends all disturbances.
     pub fn calm(&self) {
         if let Some(pipe) = &self.pipe {
             pipe.release();
@@ -271,7 +271,7 @@ impl World {
         if index == 0 && self.plan.fault() == Some(Fault::DiskFull) {
             return format!("disk/{name}");
         }
-        // A queue cannot know where workers beside it store.
+        // A queue cannot know the sinks of workers that others start.
         if self.plan.mode == Mode::Queue { name } else { self.own(&name) }
     }
 
@@ -283,7 +283,7 @@ impl World {
         }
     }
 
-    /// How many documents there are in the first sink.
+    /// Returns the number of documents in the first sink.
     pub fn documents(&self) -> u64 {
         let lines = |bytes: &[u8]| memchr::memchr_iter(b'\n', bytes).count() as u64;
         match (self.plan.sinks[0], &self.pipe) {
@@ -315,7 +315,7 @@ impl World {
         Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE)
     }
 
-    /// What is in each sink. Nobody writes meanwhile.
+    /// Returns the content of each sink. Nobody may write meanwhile.
     pub fn stores(&self) -> Vec<Store> {
         let refusing = if self.plan.refuses() { self.plan.database() } else { None };
         let store = |index: usize| Store {
@@ -333,7 +333,7 @@ impl World {
             SinkKind::Ndjson => objects(&read()),
             SinkKind::Gzip => {
                 let mut bytes = Vec::new();
-                // What a killed program left behind may lack its end.
+                // The last line of a killed program may lack its end.
                 let _ = flate2::read::MultiGzDecoder::new(&read()[..]).read_to_end(&mut bytes);
                 objects(&bytes)
             }
@@ -354,7 +354,7 @@ impl World {
         Ok(rows.flatten().map(object).collect())
     }
 
-    /// The ids of all that says of itself that it is a part of a line.
+    /// Returns the ids of all documents and letters that say that they are parts of lines.
     pub fn parts(&self) -> BTreeSet<String> {
         let stored = (0..self.plan.sinks.len()).flat_map(|index| self.sink_objects(index));
         let is_part = |object: &Value| {
@@ -365,7 +365,7 @@ impl World {
         parts.filter_map(|object| Some(object["_id"].as_str()?.to_owned())).collect()
     }
 
-    /// The dead letters.
+    /// Returns the dead letters.
     pub fn letters(&self) -> Found {
         self.count(&self.letter_objects())
     }
@@ -384,7 +384,7 @@ impl World {
         found
     }
 
-    /// What a document or letter is known by.
+    /// Returns the key of a document or letter.
     fn key(&self, object: &Value) -> Option<String> {
         if !self.plan.by_text() {
             return Some(object["_id"].as_str()?.to_owned());
@@ -394,22 +394,22 @@ impl World {
     }
 }
 
-/// What a line is known by that came over the network: its first words, with its number and its sender.
+/// Returns the key of a line that came over the network: its first words, with its number and its sender.
 pub fn text_key(text: &str) -> String {
     let start = ["row ", "odd "].iter().filter_map(|word| text.find(word)).min().unwrap_or(0);
     text[start..].split(' ').take(4).collect::<Vec<_>>().join(" ")
 }
 
-/// The objects of NDJSON; a killed program may have left half a line.
+/// Returns the objects of NDJSON text. A killed program may have left half a line.
 fn objects(text: &[u8]) -> Vec<Value> {
     text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
-/// Something that is broken for as long as this is there.
+/// Something that is broken until this value is dropped.
 pub enum Broken<'a> {
-    /// Locked until this is closed.
+    /// The database stays locked until this connection is closed.
     Locked(#[allow(dead_code, reason = "held")] Connection),
-    /// The same.
+    /// The file stays locked until it is closed.
     Letters(#[allow(dead_code, reason = "held")] fs::File),
     Full(&'a Disk),
     Slow(&'a Pipe),
@@ -418,7 +418,7 @@ pub enum Broken<'a> {
 impl Drop for Broken<'_> {
     fn drop(&mut self) {
         match self {
-            // Both are free with what holds them.
+            // Both locks end with their holders.
             Broken::Locked(_) | Broken::Letters(_) => {}
             Broken::Full(disk) => disk.empty(),
             Broken::Slow(pipe) => pipe.release(),

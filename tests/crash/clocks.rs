@@ -1,4 +1,4 @@
-//! A wall clock that jumps, for the programs alone: libfaketime stands between them and CLOCK_REALTIME.
+//! A wall clock that jumps for the programs alone: libfaketime stands between them and CLOCK_REALTIME.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use nix::sys::signal::Signal;
 
 use super::{APART, ROUND, Trial};
 use crate::kit::logs::access;
+use crate::kit::needs::given;
 use crate::kit::peer::Peer;
 use crate::kit::place::{Place, Running};
 use crate::kit::table::times;
 
 const HOUR: i64 = 3600;
 
-/// The environment of a program whose clock is off by what stands in the file `clock`.
+/// Returns the environment of a program whose clock is off by the seconds in the file `clock`.
 pub fn environment(place: &Place) -> Vec<(&'static str, String)> {
     const LIBRARY: &str = "LOGATOR_TEST_FAKETIME";
-    let library = std::env::var(LIBRARY)
-        .unwrap_or_else(|_| panic!("this test sets clocks: run ./test, or set {LIBRARY} to a libfaketime.so.1"));
+    let library = given(LIBRARY, "libfaketime").into_string().expect("a path in UTF-8");
     assert!(std::path::Path::new(&library).is_file(), "{LIBRARY}={library} is no file");
     set(place, 0);
     vec![
@@ -31,13 +31,13 @@ pub fn environment(place: &Place) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Sets the clock of those programs.
+/// Sets the clock of these programs.
 pub fn set(place: &Place, seconds: i64) {
     place.write("clock.new", format!("{seconds:+}\n"));
     std::fs::rename(place.path("clock.new"), place.path("clock")).unwrap();
 }
 
-/// A queue with such a clock.
+/// Starts a queue with such a clock.
 fn queue(place: &Place, lease: &str) -> Running {
     let endpoint = place.endpoint();
     let mut command = place.command(
@@ -50,7 +50,7 @@ fn queue(place: &Place, lease: &str) -> Running {
     queue
 }
 
-/// The seconds by which the clock of `queue` is off, as it says itself.
+/// Returns the seconds by which the clock of `queue` is off, as its log says.
 fn off_by(mut queue: Running) -> i64 {
     queue.signal(Signal::SIGTERM);
     queue.wait_stopping();
@@ -58,7 +58,7 @@ fn off_by(mut queue: Running) -> i64 {
     let line = said.lines().find(|line| line.contains("reading stops")).unwrap();
     let said: serde_json::Value = serde_json::from_str(line).unwrap();
     let time = said["time"].as_str().unwrap();
-    // Within a day, the time of day is enough; the clock of the machine is read the same way.
+    // Within a day, the time of day is enough. The clock of the machine is read the same way.
     let seconds = |text: &str| -> i64 {
         let mut parts = text.split(':').map(|part| part.parse::<f64>().unwrap() as i64);
         let mut next = || parts.next().unwrap();

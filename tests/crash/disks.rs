@@ -1,5 +1,5 @@
-//! Disks that are full, under the journal, the documents and the dead letters. Root gets a small tmpfs; others files that
-//! may not grow.
+//! Full disks under the journal, the documents and the dead letters. Root gets a small tmpfs; other users get files that may
+//! not grow.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -23,13 +23,13 @@ fn a_full_disk_under_the_state_of_a_queue_that_is_killed_loses_and_doubles_nothi
         }
         None => limited(8),
     };
-    // Records enough to need more room soon.
+    // This makes enough records to need more room soon.
     trial.queue_arguments = ["--batch-lines", "10"].map(String::from).to_vec();
     let mut unwritten = 0;
     trial.disturb(times(5), 1200, 2, |trial| {
         if let Some(disk) = &disk {
             disk.fill();
-            // What is settled meanwhile finds no room; sometimes the queue lives to write it.
+            // The journal finds no room for the records of this time; sometimes the queue lives on and writes them later.
             let goes_on = trial.advance_at_random(1500);
             let said = trial.queue().stderr();
             unwritten += usize::from(said.rfind("journal cannot be written") > said.rfind("journal is written again"));
@@ -51,14 +51,14 @@ fn a_full_disk_under_the_state_of_a_queue_that_is_killed_loses_and_doubles_nothi
     trial.close();
 }
 
-/// What to put before a command so that no file of it grows beyond `blocks` of 512 bytes.
+/// Returns the words in front of a command that limit its files to `blocks` of 512 bytes.
 fn limited(blocks: u64) -> Vec<String> {
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
     ["sh", "-c", &script, "limited"].map(String::from).to_vec()
 }
 
-/// Runs the same job again and again on a disk that is a little larger each time, until it is done; gives how often it
-/// was full, and the file in the end.
+/// Runs the same job again and again on a disk that grows a little each time, until the job is done. Returns how often the disk
+/// was full, and the file at the end.
 fn until_there_is_room(random: &mut fastrand::Rng, file: &str, lines: usize, arguments: &[&str]) -> (usize, String) {
     let place = Place::new();
     place.write("access.log", content(0..lines));
@@ -93,7 +93,7 @@ fn until_there_is_room(random: &mut fastrand::Rng, file: &str, lines: usize, arg
     }
 }
 
-/// How often each `_id` is there.
+/// Returns the number of documents with each `_id`.
 fn ids(text: &str) -> BTreeMap<String, usize> {
     let mut ids = BTreeMap::new();
     for object in objects(text) {

@@ -8,7 +8,7 @@ use crate::kit::table::times;
 fn workers_that_are_killed_in_mid_batch_lose_and_double_nothing() {
     let mut trial = Trial::new("kill -9 a worker", ROUND);
     trial.disturb(times(6), APART, 2, |trial| {
-        // One of them, or both.
+        // One worker, or both.
         match trial.random.usize(..3) {
             2 => trial.kill_workers(),
             nth => trial.kill_worker(nth),

@@ -7,7 +7,7 @@ use crate::kit::free_port;
 use crate::kit::proxy::Network;
 use crate::kit::table::times;
 
-/// A queue at a TCP port, and the network that leads there.
+/// Starts a queue at a TCP port, and the network that leads there.
 pub fn behind(trial: &mut Trial) -> Network {
     let port = free_port();
     trial.queue_arguments.extend(["--bind".to_owned(), format!("tcp://127.0.0.1:{port}")]);
@@ -16,7 +16,7 @@ pub fn behind(trial: &mut Trial) -> Network {
     network
 }
 
-/// One thing that networks do, drawn at random; over when this returns, or soon.
+/// Causes one random fault of a network. The fault is over when this function returns, or soon after.
 pub fn trouble(trial: &mut Trial, network: &Network) {
     trial.breaks();
     match trial.random.u8(..5) {
@@ -33,12 +33,12 @@ pub fn trouble(trial: &mut Trial, network: &Network) {
             network.double();
             trial.advance_at_random(1000);
             network.clear();
-            // The second ones go with the first.
+            // The second connections end with the first ones.
             network.cut();
         }
         _ => {
             network.stall();
-            // Its own lease runs out meanwhile: the other worker gets what it held.
+            // The worker's own lease runs out meanwhile, so the other worker gets its batch.
             let mut local = trial.new_worker_from(&trial.place.endpoint());
             trial.advance_at_random(2000);
             local.kill();
@@ -60,7 +60,7 @@ fn a_network_that_drops_stops_delays_doubles_and_reorders_connections_loses_and_
     trial.close();
 }
 
-/// The time of the table is from the moment at which the network is whole again.
+/// The time in the table counts from the moment at which the network is whole again.
 #[test]
 #[ignore = "needs a mongod of its own: run ./test"]
 fn workers_that_are_cut_off_for_longer_than_their_lease_come_back_by_themselves() {
@@ -72,7 +72,7 @@ fn workers_that_are_cut_off_for_longer_than_their_lease_come_back_by_themselves(
         let mut witness = trial.new_worker_from(&trial.place.endpoint());
         trial.advance(1);
         witness.kill();
-        // Every lease of before is over when a peer that has waited for one longer gets nothing else.
+        // When a peer has waited longer than a lease and gets nothing else, every earlier lease is over.
         let start = std::time::Instant::now();
         super::until("the leases to run out", || start.elapsed() > 400 * MILLI);
         trial.breaks();

@@ -1,4 +1,4 @@
-//! Workers that stand still for longer than their lease, and workers that wait while their queue goes and comes.
+//! Workers that stand still for longer than their lease, and workers that wait while their queue goes and comes back.
 
 use std::time::Instant;
 
@@ -8,8 +8,8 @@ use nix::unistd::Pid;
 use super::{APART, MILLI, ROUND, Trial, content, until};
 use crate::kit::table::times;
 
-/// A worker is stopped in the middle of its work and goes on when everything is done by another: what it stores then is
-/// there already, and its ack is of a lease that is gone.
+/// A worker is stopped in the middle of its work and goes on when another worker has done everything. Its documents are stored
+/// already, and its acknowledgement belongs to a lease that is gone.
 #[test]
 #[ignore = "needs a mongod of its own: run ./test"]
 fn workers_that_are_stopped_beyond_their_lease_lose_and_double_nothing() {
@@ -37,7 +37,7 @@ fn workers_that_are_stopped_beyond_their_lease_lose_and_double_nothing() {
     trial.close();
 }
 
-/// Whoever stands still, the others go on as far as they can; a lease is a time, so this is waited for by the clock.
+/// If one worker stands still, the others go on as far as they can. A lease is a time, so the test waits by the clock.
 fn beyond_the_leases(fault: &'static str, stop: impl Fn(&mut Trial) -> u32) {
     let mut trial = Trial::new(fault, ROUND);
     trial.queue_arguments = ["--lease", "0.3"].map(String::from).to_vec();
@@ -71,7 +71,7 @@ fn a_database_that_is_stopped_beyond_the_leases_loses_and_doubles_nothing() {
     });
 }
 
-/// What the queue is fed is said again from the beginning when it is started again: it knows by its state what is done.
+/// A restarted queue gets the same input again from the beginning. Its state tells what is done.
 #[test]
 #[ignore = "needs a mongod of its own: run ./test"]
 fn eight_workers_that_wait_while_their_queue_is_killed_find_the_next_one() {

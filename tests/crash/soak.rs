@@ -1,4 +1,4 @@
-//! Everything that can break, at random, for as long as one likes.
+//! Random faults of every kind, for as long as one likes.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +12,14 @@ use crate::kit::noise::Noise;
 use crate::kit::proxy::Network;
 use crate::kit::table::{number, tell};
 
-/// What one life of a queue has cost: its descriptors and its memory (kB), looked at beside each fault.
+/// The open descriptors and the memory (kB) of one queue, noted besides each fault.
 #[derive(Default)]
 struct Life {
     files: Vec<usize>,
     memory: Vec<u64>,
 }
 
-/// The most memory a queue may have, in kB.
+/// The most memory that a queue may have, in kB.
 const MEMORY: u64 = 160 << 10;
 
 impl Life {
@@ -32,9 +32,9 @@ impl Life {
         }
     }
 
-    /// What leaks is there at the least of moments: the later half of a life needs no more than the earlier one.
+    /// A leak shows in the smallest values: the later half of a life must need no more than the earlier half.
     fn judge(&self) {
-        // Until workers and strangers have come, and buffers have their size.
+        // Workers and strangers have come by then, and buffers have their size.
         let settled = self.files.len() / 4;
         let (files, memory) = (&self.files[settled..], &self.memory[settled..]);
         if files.len() < 12 {
@@ -42,7 +42,7 @@ impl Life {
         }
         let (early, late) = files.split_at(files.len() / 2);
         let (first, then) = (early.iter().min().unwrap(), late.iter().min().unwrap());
-        // Connections of nonsense come and go.
+        // Nonsense connections come and go.
         assert!(*then <= first + 24, "descriptors: {:?}", self.files);
         let (early, late) = memory.split_at(memory.len() / 2);
         let (most, then) = (early.iter().max().unwrap(), late.iter().min().unwrap());
@@ -50,7 +50,7 @@ impl Life {
     }
 }
 
-/// What can happen: its name, how often of a hundred, and how.
+/// A fault: its name, its share in percent, and its function.
 type Harm = (&'static str, u8, fn(&mut Soak));
 
 const HARMS: [Harm; 10] = [
@@ -69,7 +69,7 @@ const HARMS: [Harm; 10] = [
     ("queues killed", 5, |soak| soak.trial.kill_queue()),
 ];
 
-/// A job and all that it takes to break it.
+/// A job and everything that is needed to break it.
 struct Soak {
     trial: Trial,
     network: Network,
@@ -96,7 +96,7 @@ impl Soak {
         self.trial.workers[nth] = self.trial.new_worker();
     }
 
-    /// It reads from the beginning what is stored already, and is killed somewhere.
+    /// Starts another reader that meets stored lines from the beginning, and kills it at a random moment.
     fn run_beside(&mut self) {
         let trial = &mut self.trial;
         trial.breaks();
@@ -132,10 +132,10 @@ impl Soak {
 #[ignore = "needs a mongod of its own and libfaketime: run ./test"]
 fn a_soak_with_every_fault_at_random_loses_and_doubles_nothing_and_the_queue_leaks_nothing() {
     let seconds = number("LOGATOR_SOAK").unwrap_or(20);
-    // In rounds that are long enough for a queue to leak something.
+    // Each round is long enough for a queue to leak something.
     let lines = (seconds as usize * 1000).clamp(10_000, 100_000);
     let mut trial = Trial::new("soak: all of these at random", lines);
-    // Small, so that the journal is in need of room soon when its disk is full.
+    // The disk is small, so the journal needs room soon when its disk is full.
     trial.queue_arguments = ["--batch-lines", "20"].map(String::from).to_vec();
     let network = behind(&mut trial);
     let (plain, port) = (trial.queue_arguments.clone(), network.server().port());
@@ -156,7 +156,7 @@ fn a_soak_with_every_fault_at_random_loses_and_doubles_nothing_and_the_queue_lea
         soak.trial.worker_arguments = if with_keys { keys.worker.clone() } else { Vec::new() };
         soak.trial.begin(2);
         let noise = Noise::at(port, soak.trial.random.u64(..));
-        // One with a wrong key, all the time.
+        // A worker with a wrong key runs all the time.
         let stranger = with_keys.then(|| {
             let from = format!("tcp://127.0.0.1:{port}");
             let arguments = ["--from", &from, "-f", "combined", "--to", "ndjson:stolen"];

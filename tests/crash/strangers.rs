@@ -1,4 +1,4 @@
-//! Garbage, half frames and wrong keys, while a job is done beside them.
+//! Garbage, half frames and wrong keys arrive while a job is done.
 
 use super::{Trial, until};
 use crate::kit::free_port;
@@ -6,14 +6,14 @@ use crate::kit::noise::Noise;
 use crate::kit::place::Place;
 use crate::kit::table::times;
 
-/// The arguments of a queue with keys, of a worker it lets in, and of one that it does not.
+/// The arguments of a queue with keys, of a worker that may come in, and of a worker that may not.
 pub struct Keys {
     pub queue: Vec<String>,
     pub worker: Vec<String>,
     pub stranger: Vec<String>,
 }
 
-/// Makes the keys of a queue, a worker and a stranger, and the list that has the worker's.
+/// Makes the keys of a queue, a worker and a stranger, and the list with the worker's key.
 pub fn make_keys(place: &Place) -> Keys {
     for name in ["queue.key", "worker.key", "stranger.key"] {
         assert_eq!(place.run("logator", &["keygen", name], b"").code, Some(0));

@@ -1,4 +1,4 @@
-//! The same log stored by two at once.
+//! Two jobs store the same log at once.
 
 use super::{DATABASE, Trial};
 use crate::kit::table::times;
@@ -26,7 +26,7 @@ fn two_runs_of_one_file_at_once_store_every_line_once() {
             assert!(receipt.agrees && receipt.read as usize == trial.lines, "{receipt:?}");
             stored += receipt.tally.stored + receipt.tally.unmatched;
         }
-        // Each line was new to one of them.
+        // Each line was new to one of the two jobs.
         assert_eq!(stored as usize, trial.lines, "{receipts:?}");
         trial.compare();
     }

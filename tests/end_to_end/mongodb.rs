@@ -10,12 +10,12 @@ use ::mongodb as mongodb_driver;
 
 const LINES: usize = 10_000;
 
-/// The log: all but one of its lines match.
+/// The log. All but one of its lines match.
 fn log() -> Vec<u8> {
     [access(0..5000), b"this is no access line\n".to_vec(), access(5000..LINES - 1)].concat()
 }
 
-/// Pipes the log through a queue to two workers, and returns the receipts of the three.
+/// Pipes the log through a queue to two workers, and returns the three receipts.
 fn pipe(place: &Place, to: &str) -> [Receipt; 3] {
     let mut queue = place.queue(&["--batch-lines", "500"]);
     let worker = |receipt: &str| place.worker(&["-f", "combined", "--to", to, "--receipt", receipt]);

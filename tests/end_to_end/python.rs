@@ -3,9 +3,10 @@
 use std::process::Command;
 
 use crate::kit::logs::{access, access_line};
+use crate::kit::needs::given;
 use crate::kit::place::{Place, Running, line_account};
 
-/// Prints every line it is given. With a number it stops when it was given so many, without asking again.
+/// Prints each line that it gets. With a number, it stops after so many lines and does not ask again.
 const CLIENT: &str = "
 import sys, zmq
 socket = zmq.Context().socket(zmq.REQ)
@@ -21,9 +22,7 @@ while left != 0:
 ";
 
 fn client(place: &Place, arguments: &[&str]) -> Running {
-    let python = std::env::var_os("LOGATOR_TEST_PYTHON")
-        .expect("this test runs a Python client: run ./test, or set LOGATOR_TEST_PYTHON to a Python that has pyzmq");
-    let mut command = Command::new(python);
+    let mut command = Command::new(given("LOGATOR_TEST_PYTHON", "pyzmq"));
     command.args(["-c", CLIENT, &place.endpoint()]).args(arguments);
     Running::start(command)
 }
@@ -77,7 +76,7 @@ fn the_line_of_a_client_that_went_away_goes_to_another_after_the_lease() {
     assert_eq!(gone.stdout.lines().collect::<Vec<_>>(), expected(3));
     let client = client(&place, &[]);
     let (queue, client) = (queue.end(), client.end());
-    // Two were acknowledged by the requests that followed them, the third never.
+    // The two requests that followed acknowledged two lines; the third line was never acknowledged.
     let mut lines: Vec<&str> = client.stdout.lines().collect();
     let mut left = expected(10).split_off(2);
     lines.sort_unstable();

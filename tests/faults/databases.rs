@@ -1,4 +1,4 @@
-//! Databases that are not there, refuse the login, go away, come back, or stay away.
+//! Databases that are missing, refuse the login, go away, come back, or stay away.
 
 use std::time::{Duration, Instant};
 
@@ -81,7 +81,7 @@ fn the_worker_of_a_database_that_stays_away_gives_its_leases_back_and_another_fi
     queue.feed(&access(0..100));
     let worker = place.worker(&["-f", "combined", "--to", &to, "--receipt", "worker.json"]);
     let admin = server.admin();
-    // It stores one batch after the other: with the second in the database, the first is known to be there.
+    // The worker stores one batch after the other. When the second batch is in the database, the first one is too.
     wait_for("the first documents", PATIENCE, || (admin.count("logs", "access") == 100).then_some(()));
     queue.feed(&access(100..200));
     wait_for("more documents", PATIENCE, || (admin.count("logs", "access") == 200).then_some(()));
@@ -92,7 +92,7 @@ fn the_worker_of_a_database_that_stays_away_gives_its_leases_back_and_another_fi
     let [read, stored, others @ ..] = account(&place.receipt("worker.json"));
     assert!(read == stored && (100..=200).contains(&stored) && others == [0; 4], "{stored} {others:?}");
     assert!(worker.stderr.contains("not stored within 0.5 s"), "{}", worker.stderr);
-    // An hour's lease: what the worker held came back at once, or the queue would not end.
+    // The lease is an hour. The queue ends because the worker gave its batches back at once.
     let other = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
     assert_eq!((queue.end().code, other.end().code), (Some(0), Some(0)));
     assert_eq!(account(&place.receipt("queue.json")), [1000, 1000, 0, 0, 0, 0]);
@@ -110,7 +110,7 @@ fn a_worker_killed_while_the_database_hangs_loses_and_doubles_nothing() {
     let mut first = place.worker(&["-f", "combined", "--to", &to]);
     let admin = server.admin();
     wait_for("the first documents", PATIENCE, || (admin.count("logs", "access") >= 100).then_some(()));
-    // It takes more, and cannot finish it.
+    // The worker takes more lines and cannot finish them.
     let slow = doc! { "failCommands": vec!["insert"], "blockConnection": true, "blockTimeMS": 5000 };
     let set = admin.run("admin", doc! { "configureFailPoint": "failCommand", "mode": "alwaysOn", "data": slow });
     queue.feed(&access(500..10_000));

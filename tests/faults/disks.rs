@@ -20,7 +20,7 @@ fn a_full_disk_under_ndjson_ends_the_run_and_nothing_counts_as_stored() {
     }
 }
 
-/// `logator run` that may write no file larger than `blocks` of 512 bytes: a disk that is full there.
+/// Starts `logator run` so that it may write no file larger than `blocks` of 512 bytes: for the program, the disk is full there.
 fn limited(place: &Place, blocks: u32, arguments: &[&str]) -> Running {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""), "limited"]);
@@ -89,7 +89,7 @@ fn sinks_that_cannot_be_opened_are_said_before_anything_is_read() {
     }
 }
 
-/// A pipe holds 64 KiB: what does not fit waits for its reader, and what the reader never had is not stored.
+/// A pipe holds 64 KiB. Other bytes wait for its reader, and lines that the reader never got are not stored.
 #[test]
 fn a_pipe_whose_reader_leaves_ends_the_run_and_what_it_did_not_take_is_not_stored() {
     let place = Place::new();
@@ -107,14 +107,14 @@ fn a_pipe_whose_reader_leaves_ends_the_run_and_what_it_did_not_take_is_not_store
     assert!(receipt.tally.stored < 1000 && receipt.errors[0].starts_with("ndjson:pipe: "), "{receipt:?}");
 }
 
-/// A folder that nobody may write to, root neither.
+/// A folder in which nobody can write, not even root.
 #[test]
 fn a_folder_that_cannot_be_written_to_is_said_and_nothing_counts_as_stored() {
     let place = Place::new();
     for (arguments, words) in [
         (&["--to", "ndjson:/proc/sys/out"][..], "ndjson:/proc/sys/out: "),
         (&["--to", "null:", "--unmatched", "dead-letter", "--dead-letters", "/proc/sys/letters"], "/proc/sys/letters"),
-        // The work is done by then; whoever asked for a receipt learns that there is none.
+        // The work is done by then. The exit code tells that the receipt is missing.
         (&["--to", "null:", "--receipt", "/proc/sys/receipt"], "/proc/sys/receipt"),
     ] {
         let ran = place.run("logator", &[&["run", "-f", "combined"], arguments].concat(), b"no access line\n");
@@ -124,7 +124,7 @@ fn a_folder_that_cannot_be_written_to_is_said_and_nothing_counts_as_stored() {
     }
 }
 
-/// Lines that wait and lines in work are bounded, also when nobody takes any.
+/// The lines that wait and the lines in work are bounded, also when nobody takes any.
 #[test]
 fn max_memory_bounds_what_a_queue_reads_ahead_and_the_work_goes_on() {
     let place = Place::new();

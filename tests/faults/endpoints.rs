@@ -5,6 +5,7 @@ use std::process::Command;
 
 use crate::kit::free_port;
 use crate::kit::logs::access;
+use crate::kit::needs::requires_root;
 use crate::kit::place::{Place, Running, account};
 
 #[test]
@@ -90,7 +91,7 @@ fn an_endpoint_that_cannot_be_is_a_usage_error() {
     }
 }
 
-/// The programs where every user can run them, and a folder in which every user can make a socket.
+/// Copies the programs to a place where every user can run them, in a folder where every user can make a socket.
 fn open_to_all(place: &Place) -> String {
     let folder = place.path("programs");
     std::fs::create_dir(&folder).unwrap();
@@ -102,7 +103,7 @@ fn open_to_all(place: &Place) -> String {
     folder.display().to_string()
 }
 
-/// `program` as the user nobody.
+/// Starts `program` as the user nobody.
 fn as_nobody(place: &Place, programs: &str, program: &str, arguments: &[&str]) -> Running {
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(format!("{programs}/{program}"));
@@ -111,15 +112,14 @@ fn as_nobody(place: &Place, programs: &str, program: &str, arguments: &[&str]) -
 }
 
 #[test]
+#[ignore = "needs root: run ./test"]
 fn neither_side_has_to_do_with_a_socket_of_another_user() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("left out: only root can be two users");
-        return;
-    }
+    // Only root can be two users.
+    requires_root();
     let place = Place::new();
     let programs = open_to_all(&place);
     let endpoint = place.endpoint();
-    // Theirs, ours: root could use any socket, and does not.
+    // Nobody's queue, our worker. Root could use any socket, but refuses this one.
     let mut queue = as_nobody(&place, &programs, "logator-queue", &["--bind", &endpoint]);
     queue.wait_ready();
     let worker = place.run("logator-worker", &["--from", &endpoint, "--to", "null:"], b"");
@@ -128,7 +128,7 @@ fn neither_side_has_to_do_with_a_socket_of_another_user() {
     let second = place.run("logator-queue", &["--bind", &endpoint], b"");
     assert!(second.code == Some(2) && second.stderr.contains("in use by another process"), "{}", second.stderr);
     queue.kill();
-    // Ours, theirs: the mode keeps them out of the socket, and they say why.
+    // Our queue, nobody's worker. The mode of the socket keeps the worker out, and the worker says why.
     std::fs::remove_file(place.path("q")).unwrap();
     let queue = place.queue(&["--linger", "0"]);
     let worker = as_nobody(&place, &programs, "logator-worker", &["--from", &endpoint, "--to", "null:"]).end();

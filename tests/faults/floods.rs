@@ -1,4 +1,4 @@
-//! Many at once: connections that say nothing, half of something, or anything, and workers by the thousand.
+//! Many peers at once: connections that say nothing, half of something, or nonsense, and thousands of workers.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -11,10 +11,10 @@ use crate::kit::logs::access;
 use crate::kit::place::{Place, Running, account};
 use crate::kit::{PATIENCE, free_port, wait_for};
 
-/// Held by a test that needs most of the files this process may have open.
+/// This lock is held by a test that needs most of the files of this process.
 static MANY: Mutex<()> = Mutex::new(());
 
-/// Ten thousand, or as many connections as this process may have.
+/// The number of connections: ten thousand, or as many as this process may have.
 fn many() -> usize {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
@@ -27,9 +27,9 @@ struct Open {
     place: Place,
     port: u16,
     queue: Running,
-    /// Files it had open before anybody came.
+    /// The number of files that the queue had open before any peer came.
     files: usize,
-    /// What its workers need to come in.
+    /// The arguments with which its workers may come in.
     keys: &'static [&'static str],
 }
 
@@ -53,7 +53,7 @@ impl Open {
         let port = free_port();
         let tcp = format!("tcp://127.0.0.1:{port}");
         let queue = place.queue(&[&["--bind", &tcp, "--linger", "0"], arguments].concat());
-        // What it reads is open as well by then, so that nothing but connections comes on top.
+        // The queue's input is open by then too, so later only connections add open files.
         let input = |queue: &Running| {
             let open = std::fs::read_dir(format!("/proc/{}/fd", queue.id())).into_iter().flatten().flatten();
             let leads_to = |path: std::path::PathBuf| std::fs::read_link(path).ok();
@@ -66,8 +66,8 @@ impl Open {
         Open { place, port, queue, files, keys }
     }
 
-    /// The most memory that the queue has had, in kB, as it would be of a release. The program file that tests run is
-    /// larger, and so is the part of it that is in memory, which has nothing to do with workers.
+    /// Returns the most memory of the queue in kB as a release would need it. The tests run a larger program file, and more of it
+    /// is in memory; that has nothing to do with workers.
     fn most_memory(&self) -> u64 {
         let of_files = self.queue.memory_called("RssFile:").expect("it runs");
         self.queue.most_memory().expect("it runs") - of_files.saturating_sub(7 << 10)
@@ -77,7 +77,7 @@ impl Open {
         wait_for(what, 2 * PATIENCE, || (self.queue.open_files() <= self.files + more).then_some(()));
     }
 
-    /// Gives it a thousand lines and a worker, and its end; what it said.
+    /// Gives the queue a thousand lines, a worker, and the end of the input. Returns the queue's messages.
     fn finish(mut self) -> String {
         self.queue.feed(&access(0..1000));
         self.queue.close_input();
@@ -106,7 +106,7 @@ fn greeting(mechanism: &[u8]) -> Vec<u8> {
     greeting
 }
 
-/// A connection that has introduced itself as a DEALER.
+/// Opens a connection that introduces itself as a DEALER.
 fn introduced(port: u16) -> TcpStream {
     let mut stream = connect(port);
     stream.write_all(&greeting(b"NULL")).unwrap();
@@ -119,7 +119,7 @@ fn introduced(port: u16) -> TcpStream {
     stream
 }
 
-/// Sends one request and gives the reply.
+/// Sends one request and returns the reply.
 fn ask(stream: &mut TcpStream, request: &Request) -> Reply {
     send(stream, request);
     reply(stream)
@@ -161,7 +161,7 @@ fn reply(stream: &mut TcpStream) -> Reply {
     Reply::decode(&frames[2], frames.get(3).cloned().map(Into::into)).unwrap()
 }
 
-/// Everything that can be said wrongly in the first bytes, with keys and without.
+/// Every kind of wrong first bytes, with keys and without.
 #[test]
 fn whoever_does_not_speak_the_protocol_costs_nothing_that_lasts() {
     for secret in [false, true] {
@@ -177,11 +177,11 @@ fn whoever_does_not_speak_the_protocol_costs_nothing_that_lasts() {
                 0 => junk(10),
                 1 => junk(5000),
                 2 => [b"\xff\0\0\0\0\0\0\0\x01\x7f".to_vec(), junk(100)].concat(),
-                // A part of a greeting, a greeting alone, one and a command that is none.
+                // A part of a greeting; a whole greeting; a greeting with an unknown command.
                 3 => greeting(mechanism)[..round % 64].to_vec(),
                 4 => greeting(mechanism),
                 5 => [greeting(mechanism), b"\x04\x05\x04HUSH".to_vec()].concat(),
-                // Frames of 16 EiB, of a negative length, and of a length that overflows with anything added.
+                // Frames of 16 EiB, of a negative length, and of a length that overflows when anything is added.
                 6 => frame(6, u64::MAX, b"x"),
                 7 => frame(2, i64::MAX as u64, &junk(100)),
                 8 => frame(6, 1 << 31, &junk(2000)),
@@ -190,7 +190,7 @@ fn whoever_does_not_speak_the_protocol_costs_nothing_that_lasts() {
             let mut stream = connect(open.port);
             let _ = stream.write_all(&bytes);
         }
-        // The connections are closed here; the queue closes its ends when it notices.
+        // The connections are closed here. The queue closes its ends when it notices that.
         open.wait_until_files_are_back("the descriptors to come back", 0);
         assert!(open.most_memory() < 64 << 10, "{} kB", open.most_memory());
         let said = open.finish();
@@ -198,7 +198,7 @@ fn whoever_does_not_speak_the_protocol_costs_nothing_that_lasts() {
     }
 }
 
-/// They are closed when the time to introduce oneself is over, and until then others are served.
+/// The queue closes such connections when the time for an introduction is over. Until then it serves other peers.
 #[test]
 fn ten_thousand_connections_that_say_nothing_are_closed() {
     let _many = MANY.lock().unwrap_or_else(PoisonError::into_inner);
@@ -214,7 +214,7 @@ fn ten_thousand_connections_that_say_nothing_are_closed() {
     assert!(said.contains(" connections failed in the handshake"), "{said}");
 }
 
-/// Workers without work, each of which has asked and been answered and waits for lines.
+/// Workers without work. Each has asked, got an answer, and waits for lines.
 #[test]
 fn ten_thousand_workers_that_wait_fit_into_64_mib_and_leave_nothing_behind() {
     let _many = MANY.lock().unwrap_or_else(PoisonError::into_inner);
@@ -241,13 +241,13 @@ fn ten_thousand_workers_that_wait_fit_into_64_mib_and_leave_nothing_behind() {
     open.finish();
 }
 
-/// A message is handed over when its last part is there; one that has no end is not kept.
+/// A message is handed over when its last part has arrived. A message without an end is not kept.
 #[test]
 fn a_message_without_an_end_costs_its_sender_the_connection() {
     let open = Open::new(&[]);
     let mut endless = introduced(open.port);
     let part = [&[3][..], &60_000_u64.to_be_bytes(), &[0; 60_000]].concat();
-    // 600 MB, if nobody minds.
+    // These would be 600 MB if the queue kept them.
     let sent = (0..10_000).take_while(|_| endless.write_all(&part).is_ok()).count();
     assert!(sent < 10_000);
     assert!(open.most_memory() < 64 << 10, "{} kB", open.most_memory());
@@ -255,7 +255,7 @@ fn a_message_without_an_end_costs_its_sender_the_connection() {
     open.finish();
 }
 
-/// A thousand workers that hold a batch each and do nothing: the queue keeps the batches and little else.
+/// A thousand workers hold one batch each and do nothing. The queue keeps the batches and little else.
 #[test]
 fn a_thousand_idle_leases_fit_into_64_mib() {
     let mut open = Open::new(&["--batch-lines", "20"]);

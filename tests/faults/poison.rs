@@ -1,5 +1,5 @@
-//! Lines that workers die of. The worker of these tests is the real one, on a machine where no file can be larger than
-//! 1 MiB: a line whose document does not fit ends the process that stores it (SIGXFSZ), in the middle of its work.
+//! Lines on which workers die. The worker of these tests is the real one, on a machine where no file can be larger than 1 MiB:
+//! a line whose document does not fit ends the process that stores it (SIGXFSZ), in the middle of its work.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::kit::place::{Place, line_account};
 #[cfg(feature = "sqlite")]
 use crate::kit::place::{Running, account};
 
-/// Captures the line three times, so that a line of 400 kB is too much and its dead letter is not.
+/// Captures the line three times, so the document of a line of 400 kB is too large, and its dead letter is not.
 #[cfg(feature = "sqlite")]
 const PATTERN: &str = "^(?<a>(?<b>(?<c>.*)))$";
 
@@ -23,7 +23,7 @@ fn content() -> Vec<u8> {
     lines.collect::<String>().into_bytes()
 }
 
-/// `program`, which may write no file larger than 1 MiB.
+/// Returns a command of `program` that may write no file larger than 1 MiB.
 #[cfg(feature = "sqlite")]
 fn limited(place: &Place, program: &str, arguments: &[&str]) -> Running {
     let mut command = std::process::Command::new("sh");
@@ -32,7 +32,7 @@ fn limited(place: &Place, program: &str, arguments: &[&str]) -> Running {
     Running::start(command)
 }
 
-/// A worker that is started again whenever a signal ends it; how often that was.
+/// Starts a worker again whenever a signal ends it. Returns how often that happened.
 #[cfg(feature = "sqlite")]
 fn keep_working(place: &Place) -> usize {
     let endpoint = place.endpoint();
@@ -49,7 +49,7 @@ fn keep_working(place: &Place) -> usize {
     panic!("no end after {deaths} deaths")
 }
 
-/// The lines in the database, and their ids.
+/// Returns the lines in the database and their ids.
 #[cfg(feature = "sqlite")]
 fn stored(place: &Place) -> BTreeSet<(String, String)> {
     let database = rusqlite::Connection::open(place.path("logs.db")).unwrap();
@@ -60,7 +60,7 @@ fn stored(place: &Place) -> BTreeSet<(String, String)> {
 
 #[cfg(feature = "sqlite")]
 fn check_stored(place: &Place) {
-    // What a run gives on a machine without that limit, but for the one line.
+    // The result of a run on a machine without that limit, except for the deadly line.
     place.write("in", content());
     let (ran, _) = place.logator(&["in", "-p", PATTERN, "--to", "ndjson:all"], b"");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
@@ -83,7 +83,7 @@ fn check_letter(place: &Place, leases: u32) {
     assert_eq!(letter.offset, (0..217).map(|index| format!("line {index}\n").len() as u64).sum::<u64>());
     let words: Vec<&str> = letter.detail.split(' ').collect();
     let counted = words.iter().position(|word| *word == "leases").and_then(|at| words[at - 1].parse().ok());
-    // A line is let off once when a batch of the same dead worker runs out beside it; and a machine may be slow.
+    // A line is spared once when another batch of the same dead worker runs out; and a machine may be slow.
     assert!(counted.is_some_and(|it: u32| (leases..=leases + 3).contains(&it)), "{}", letter.detail);
     assert!(letter.detail.ends_with("on this line alone"), "{}", letter.detail);
 }
@@ -102,7 +102,7 @@ fn a_line_that_workers_die_of_is_buried_and_the_rest_of_its_batch_is_stored() {
     });
     let queue = queue.end();
     assert_eq!(queue.code, Some(1), "{}", queue.stderr);
-    // Three for the batch, one for the part of five lines, one for the line; two batches may die with it.
+    // Three deaths for the batch, one for the part of five lines, one for the line. Two batches may die together.
     assert!((5..=9).contains(&deaths), "{deaths} deaths: {}", queue.stderr);
     assert!(queue.stderr.contains("it is in letters"), "{}", queue.stderr);
     let [read, stored, duplicate, rest @ ..] = account(&place.receipt("queue.json"));

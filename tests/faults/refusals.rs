@@ -1,4 +1,4 @@
-//! What a store refuses for good: the line is a dead letter with the store's words, and its neighbours are stored.
+//! Lines that a store refuses for good: each is a dead letter with the store's words, and its neighbours are stored.
 
 use crate::kit::logs::access;
 use crate::kit::place::{Place, account};
@@ -14,7 +14,7 @@ fn rows(place: &Place) -> u64 {
     database.query_row("SELECT count(*) FROM logs", [], |row| row.get(0)).unwrap()
 }
 
-/// They were counted as duplicates, and with a second sink as stored, and were in no row and no letter.
+/// Such lines were once counted as duplicates, with a second sink as stored, and they were in no row and no letter.
 #[test]
 fn rows_that_another_index_or_a_trigger_refuses_are_dead_letters_with_one_sink_and_with_two() {
     let trigger = |raise: &str| {
@@ -24,7 +24,7 @@ fn rows_that_another_index_or_a_trigger_refuses_are_dead_letters_with_one_sink_a
         )
     };
     let rules = [
-        // One page for each number of digits, so that 3 of 200 lines have a place.
+        // The pages have different numbers of digits, so a place fits 3 of 200 lines.
         ("CREATE UNIQUE INDEX u ON logs(length(doc->>'request'))".to_owned(), 3, "UNIQUE constraint failed: index 'u'"),
         (trigger("ABORT, 'no ones'"), 180, "no ones"),
         (trigger("ROLLBACK, 'no ones'"), 180, "no ones"),

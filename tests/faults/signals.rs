@@ -103,6 +103,7 @@ fn a_signal_ends_a_worker_that_waits_and_the_queue_does_not_wait_for_it() {
     worker.wait_stopping();
     let worker = worker.end_with_input_open();
     assert_eq!(worker.code, Some(3), "{}", worker.stderr);
+    assert!(worker.stderr.contains("SIGTERM: finishing what is in hand"), "{}", worker.stderr);
     assert_eq!(account(&place.receipt("worker.json")), [100, 100, 0, 0, 0, 0]);
     let queue = queue.end();
     assert_eq!(queue.code, Some(0));
@@ -110,18 +111,18 @@ fn a_signal_ends_a_worker_that_waits_and_the_queue_does_not_wait_for_it() {
     assert_eq!(account(&place.receipt("queue.json")), [100, 100, 0, 0, 0, 0]);
 }
 
-/// A worker that gets a signal while it stores: what it holds is finished and acknowledged, not left to the lease.
+/// A worker gets a signal while it stores: it finishes and acknowledges its batch, and does not leave it to the lease.
 #[test]
 fn a_signal_lets_a_worker_finish_and_acknowledge_what_it_holds() {
     let place = Place::new();
-    // Storing into a pipe takes as long as nobody reads it.
+    // Storing into a pipe takes as long as nobody reads the pipe.
     nix::unistd::mkfifo(&place.path("pipe"), Mode::from_bits_truncate(0o600)).unwrap();
     let lines = 4000;
     let mut queue = place.queue(&["--linger", "0", "--lease", "3600", "--batch-lines", "1000"]);
     queue.feed(&access(0..lines));
     queue.close_input();
     let mut worker = place.worker(&["-f", "combined", "--to", "ndjson:pipe", "--receipt", "worker.json"]);
-    // Open now: the worker has its sink, and will be stuck in it.
+    // The pipe is open now: the worker has its sink, and will be stuck in it.
     let mut pipe = File::open(place.path("pipe")).unwrap();
     let mut text = vec![0; 10];
     pipe.read_exact(&mut text).unwrap();
@@ -135,7 +136,7 @@ fn a_signal_lets_a_worker_finish_and_acknowledge_what_it_holds() {
     let done = place.receipt("worker.json");
     assert_eq!(account(&done), [stored as u64, stored as u64, 0, 0, 0, 0]);
     assert!(stored > 0 && stored < lines, "{stored} lines in hand");
-    // The lease is an hour: only what was given back at once can be had by another worker.
+    // The lease is an hour, so another worker can only get lines that were given back at once.
     let other = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
     let queue = queue.end();
     assert_eq!((queue.code, other.end().code), (Some(0), Some(0)), "{}", queue.stderr);
@@ -157,19 +158,19 @@ fn a_reader_that_leaves_standard_output_ends_the_run_quietly() {
     drop(stdout);
     let ended = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8(ended.stderr).unwrap(), "");
-    // Not everything was stored, and the code says so to who asks with pipefail.
+    // Not everything was stored. The exit code says so to a shell with pipefail.
     assert_eq!((first[0], ended.status.code()), (b'{', Some(3)));
     let receipt = place.receipt("receipt");
     assert!(receipt.agrees && !receipt.finished && !receipt.errors.is_empty(), "{receipt:?}");
-    // One for each worker that met it.
+    // One message for each worker that met the closed pipe.
     for error in &receipt.errors {
         assert_eq!(error, "standard output: its reader left: Broken pipe (os error 32)");
     }
 }
 
-/// Where a question waits for work, the goodbye goes over the same connection: the queue knows whose question it is, and
-/// what it handed out at the same moment goes back at once. (It went over a new connection before, and such a batch waited
-/// for its lease.)
+/// Where a question waits for work, the goodbye goes over the same connection. The queue then knows whose question it is, and takes
+/// back a batch that it handed out at the same moment. (The goodbye once went over a new connection, and such a batch waited for its
+/// lease.)
 #[test]
 fn a_worker_that_is_stopped_says_goodbye_over_the_connection_on_which_its_question_waits() {
     let place = Place::new();
@@ -194,7 +195,7 @@ fn a_worker_that_is_stopped_says_goodbye_over_the_connection_on_which_its_questi
     assert!(matches!(question, Request::Reserve { wait, .. } if !wait.is_zero()));
     worker.signal(Signal::SIGTERM);
     worker.wait_stopping();
-    // Handed out after the signal, and before the goodbye was read.
+    // The queue hands this out after the signal, and before it has read the goodbye.
     let batch = Batch::new(Origin::new(1, "x").into(), 0, 1, access(0..1).into());
     reply(&who, Reply::Batch { lease: 7, ttr: PATIENCE, batch }, &access(0..1));
     let (again, goodbye) = request(&queue);
@@ -203,7 +204,7 @@ fn a_worker_that_is_stopped_says_goodbye_over_the_connection_on_which_its_questi
     assert_eq!(worker.end_with_input_open().code, Some(3));
 }
 
-/// The same with a real queue, and whatever comes first: what a worker is given while it is stopped is had by another.
+/// The same with a real queue, in any order. Another worker gets every line that a stopping worker was given.
 #[test]
 fn what_is_handed_out_to_a_worker_that_is_stopped_does_not_wait_for_its_lease() {
     let place = Place::new();
@@ -212,7 +213,7 @@ fn what_is_handed_out_to_a_worker_that_is_stopped_does_not_wait_for_its_lease() 
     for round in 0..rounds {
         let out = format!("out-{round}");
         let worker = place.worker(&["-f", "combined", "--to", &format!("ndjson:{out}")]);
-        // Its sink is open: it asks, or is about to.
+        // The worker's sink is open: it asks, or is about to ask.
         wait_for("the worker", PATIENCE, || place.path(&out).exists().then_some(()));
         worker.signal(Signal::SIGTERM);
         queue.feed(&access(round * 10..round * 10 + 10));
@@ -227,7 +228,7 @@ fn what_is_handed_out_to_a_worker_that_is_stopped_does_not_wait_for_its_lease() 
     assert_eq!(stored, 10 * rounds, "no line was stored twice");
 }
 
-/// `timeout` of coreutils sends its signal twice, to the program and to its group.
+/// `timeout` of coreutils sends its signal twice: to the program and to its group.
 #[test]
 fn two_signals_within_half_a_second_are_one() {
     for (first, second) in [(Signal::SIGTERM, Signal::SIGTERM), (Signal::SIGTERM, Signal::SIGINT)] {
@@ -243,7 +244,7 @@ fn two_signals_within_half_a_second_are_one() {
     }
 }
 
-/// A queue that has given its account stays for late workers. Ended at once, it ends as its account says.
+/// A queue that has given its account stays for late workers. If it is ended at once, its exit code is that of the account.
 #[test]
 fn a_second_signal_after_the_receipt_does_not_contradict_it() {
     let place = Place::new();
@@ -275,8 +276,8 @@ fn coreutils_timeout_gets_a_receipt() {
     assert!(!receipt.finished && ran.stderr.contains("receipt\n"), "{receipt:?}, {}", ran.stderr);
 }
 
-/// While the work is not begun, because a sink is still to be opened, a signal ends the program; the receipt says that
-/// nothing was read.
+/// While a sink is still to be opened, the work has not begun. A signal then ends the program, and the receipt says that nothing
+/// was read.
 #[test]
 #[cfg(feature = "sqlite")]
 fn a_signal_before_the_work_has_begun_is_heeded() {
@@ -298,7 +299,7 @@ fn a_signal_before_the_work_has_begun_is_heeded() {
         assert!(since.elapsed().as_secs() < 10, "it waits for the database");
         assert_eq!(ran.code, Some(3), "{}", ran.stderr);
         assert!(ran.stderr.contains("SIGTERM: stopped before the work began; nothing was read"), "{}", ran.stderr);
-        // None where the signal came before the command line was read.
+        // There is no receipt if the signal came before the command line was read.
         if place.path("receipt").exists() {
             let receipt = place.receipt("receipt");
             assert!(account(&receipt) == [0; 6] && !receipt.finished, "{receipt:?}");
@@ -326,7 +327,7 @@ fn signals_without_a_meaning_are_ignored_and_said_once() {
     }
 }
 
-/// A program that cannot say anything, because nobody reads its standard error, is ended by a second signal all the same.
+/// A program that cannot print anything, because nobody reads its standard error, is still ended by a second signal.
 #[test]
 fn a_second_signal_ends_a_program_whose_standard_error_nobody_reads() {
     let place = Place::new();
@@ -339,14 +340,14 @@ fn a_second_signal_ends_a_program_whose_standard_error_nobody_reads() {
     let since = Instant::now();
     nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
     wait_for("half a second", PATIENCE, || (since.elapsed() > 2 * ONE_SIGNAL).then_some(()));
-    // It may have ended by the first one, if that came before its work began.
+    // The first signal may have ended the program, if it came before the work began.
     let _ = nix::sys::signal::kill(pid, Signal::SIGTERM);
     let ended = wait_for("its end", PATIENCE, || child.try_wait().unwrap());
     assert_eq!(ended.code(), Some(3));
     drop((reader, filled));
 }
 
-/// Fills a pipe until it takes no more; answers how many bytes that were.
+/// Fills a pipe until it takes no more. Returns the number of bytes.
 fn fill(writer: &std::io::PipeWriter) -> usize {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
     let block = [b'.'; 4096];

@@ -9,7 +9,7 @@ use crate::kit::logs::access;
 use crate::kit::place::{Place, Running, account};
 use crate::kit::{PATIENCE, wait_for};
 
-/// The processes that `parent` started.
+/// Returns the processes that `parent` started.
 fn children(parent: u32) -> Vec<i32> {
     let listed = std::fs::read_dir(format!("/proc/{parent}/task")).expect("a running process");
     let of_thread = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("children")).ok();
@@ -22,16 +22,21 @@ fn children(parent: u32) -> Vec<i32> {
 fn spawned_workers_do_the_work_and_end_with_it() {
     let place = Place::new();
     let to = place.at("sqlite:", "logs.db");
-    let mut queue =
+    let queue =
         place.queue(&["--spawn=2", "--linger", "0", "--batch-lines", "50", "--", "-f", "combined", "--to", &to]);
     let workers = wait_for("two workers", PATIENCE, || Some(children(queue.id())).filter(|workers| workers.len() == 2));
+    stores_a_thousand_lines(queue, &place);
+    for worker in workers {
+        assert!(kill(Pid::from_raw(worker), None).is_err(), "worker {worker} is left behind");
+    }
+}
+
+/// Gives `queue` a thousand lines and the end of its input, and checks that it stores them all.
+fn stores_a_thousand_lines(mut queue: Running, place: &Place) {
     queue.feed(&access(0..1000));
     let queue = queue.end();
     assert_eq!(queue.code, Some(0), "{}", queue.stderr);
     assert_eq!(account(&place.receipt("queue.json")), [1000, 1000, 0, 0, 0, 0]);
-    for worker in workers {
-        assert!(kill(Pid::from_raw(worker), None).is_err(), "worker {worker} is left behind");
-    }
 }
 
 #[test]
@@ -42,10 +47,7 @@ fn a_spawned_worker_that_is_killed_is_started_again() {
     let first = wait_for("a worker", PATIENCE, || children(queue.id()).first().copied());
     kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
     queue.says("a worker ended with signal 9; another worker is started");
-    queue.feed(&access(0..1000));
-    let queue = queue.end();
-    assert_eq!(queue.code, Some(0), "{}", queue.stderr);
-    assert_eq!(account(&place.receipt("queue.json")), [1000, 1000, 0, 0, 0, 0]);
+    stores_a_thousand_lines(queue, &place);
 }
 
 #[test]
@@ -79,7 +81,7 @@ fn a_signal_ends_the_spawned_workers_as_well() {
     }
 }
 
-/// What tells that a process has ended. One that nobody has waited for yet has ended too.
+/// Returns whether a process has ended. A process that nobody has waited for yet counts as ended.
 fn has_ended(process: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
@@ -89,7 +91,7 @@ fn wait_for_end(processes: &[i32]) {
     wait_for("the workers to end", PATIENCE, || processes.iter().all(|&worker| has_ended(worker)).then_some(()));
 }
 
-/// All workers whose arguments name something in `place`, whoever has started them.
+/// Returns all workers whose arguments name something in `place`, whoever started them.
 fn workers_of(place: &Place) -> Vec<i32> {
     let folder = place.path("").display().to_string();
     let here = |process: &i32| {
@@ -119,7 +121,7 @@ fn workers_end_with_their_queue_however_it_ends() {
         wait_for("the end of the queue", PATIENCE, || queue.has_ended().then_some(()));
         wait_for_end(&workers);
     }
-    // At the second signal it ends at once. Two within half a second may be one.
+    // The second signal ends the queue at once. Two signals within half a second may count as one.
     let place = Place::new();
     let (mut queue, workers) = spawning(&place, 2, &["--drain", "3600"], &["--to", "null:"]);
     let peer = crate::kit::peer::Peer::connect(&place.endpoint());
@@ -137,7 +139,7 @@ fn workers_end_with_their_queue_however_it_ends() {
     wait_for_end(&workers);
 }
 
-/// The worker waits for its sink then, for longer than it may wait for the queue.
+/// The worker then waits for its sink for longer than it may wait for the queue.
 #[test]
 #[cfg(feature = "sqlite")]
 fn a_worker_whose_sink_is_locked_ends_with_its_queue_and_stores_nothing_afterwards() {
@@ -152,7 +154,7 @@ fn a_worker_whose_sink_is_locked_ends_with_its_queue_and_stores_nothing_afterwar
     });
     database.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes");
     queue.feed(&access(1..50));
-    // It is worked on, as far as that goes.
+    // The worker still does its work as far as it can.
     let peer = crate::kit::peer::Peer::connect(&place.endpoint());
     assert!(matches!(peer.reserve(), logator::net::wire::Reply::Batch { .. }));
     queue.kill();
@@ -198,7 +200,7 @@ fn workers_of_a_queue_that_was_killed_do_nothing_for_the_next_one() {
         ],
         b"",
     );
-    // It may have gone on by itself: the system wakes what stands still when its parent is gone.
+    // The worker may have gone on by itself: the system wakes a stopped process when its parent is gone.
     let _ = kill(Pid::from_raw(workers[0]), Signal::SIGCONT);
     assert_eq!(next.code, Some(0), "{}", next.stderr);
     assert_eq!(account(&place.receipt("queue.json")), [1900, 1900, 0, 0, 0, 0]);
@@ -254,7 +256,7 @@ fn workers_that_cannot_start_end_the_queue_at_once_with_their_reason() {
     }
 }
 
-/// As if somebody at the terminal pressed Ctrl-C.
+/// The signal goes to the whole group, as with Ctrl-C at a terminal.
 #[test]
 #[cfg(feature = "sqlite")]
 fn a_signal_to_the_group_of_the_queue_lets_the_workers_finish() {
@@ -313,10 +315,7 @@ fn a_worker_that_somebody_ends_is_replaced() {
     let (mut queue, workers) = spawning(&place, 1, &[], &["--to", "null:"]);
     kill(Pid::from_raw(workers[0]), Signal::SIGTERM).unwrap();
     queue.says("; another worker is started");
-    queue.feed(&access(0..1000));
-    let queue = queue.end();
-    assert_eq!(queue.code, Some(0), "{}", queue.stderr);
-    assert_eq!(account(&place.receipt("queue.json")), [1000, 1000, 0, 0, 0, 0]);
+    stores_a_thousand_lines(queue, &place);
 }
 
 #[test]
@@ -329,7 +328,7 @@ fn workers_ask_at_a_socket_of_their_run_in_a_private_folder_which_goes_with_the_
     let start = || {
         let mut command = place.command("logator-queue", &["--linger", "0", "--receipt", "queue.json"]);
         command.args(["--bind", &place.endpoint(), "--spawn=1", "--", "-f", "combined", "--to", "null:"]);
-        // The receipt of the queue, which its workers are not to write.
+        // The queue's receipt, which its workers must not write.
         command.env("XDG_RUNTIME_DIR", place.path("run")).env("LOGATOR_RECEIPT", place.path("queue.json"));
         let queue = Running::start(command);
         let workers = wait_for("a worker", PATIENCE, || Some(children(queue.id())).filter(|ids| ids.len() == 1));
@@ -339,7 +338,7 @@ fn workers_ask_at_a_socket_of_their_run_in_a_private_folder_which_goes_with_the_
     let [folder] = &folders()[..] else { panic!("one folder: {:?}", folders()) };
     assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o777, 0o700);
     let asks = format!("--from\0ipc://{}/q\0", folder.display());
-    // A process has the arguments of its parent for a moment.
+    // For a moment, a new process has the arguments of its parent.
     wait_for("a worker that asks there", PATIENCE, || {
         let line = std::fs::read_to_string(format!("/proc/{}/cmdline", workers[0])).unwrap_or_default();
         line.contains(&asks).then_some(())
@@ -360,7 +359,7 @@ fn workers_ask_at_a_socket_of_their_run_in_a_private_folder_which_goes_with_the_
     assert!(receipt.patterns.is_empty(), "it is that of the queue: {receipt:?}");
 }
 
-/// Nobody has named an endpoint, so that each needs no other than its own.
+/// Nobody has named an endpoint, so each queue needs only its own one.
 #[test]
 fn two_queues_with_workers_of_their_own_do_not_get_in_each_others_way() {
     let place = Place::new();
@@ -386,7 +385,7 @@ fn two_queues_with_workers_of_their_own_do_not_get_in_each_others_way() {
     }
 }
 
-/// A worker that is killed stays known to its queue as a peer that was never told the end.
+/// A killed worker stays known to its queue as a peer that was never told the end.
 #[test]
 fn a_queue_does_not_wait_for_peers_that_are_gone_when_its_workers_have_ended() {
     let place = Place::new();
@@ -406,7 +405,7 @@ fn a_queue_does_not_wait_for_peers_that_are_gone_when_its_workers_have_ended() {
     assert_eq!(account(&receipt), [100, 100, 0, 0, 0, 0]);
 }
 
-/// The last thing a worker says is goodbye, and a queue that has ended does not answer.
+/// The last message of a worker is its goodbye, and a queue that has ended does not answer.
 #[test]
 fn a_queue_ends_as_soon_as_its_workers_know_the_end() {
     let place = Place::new();

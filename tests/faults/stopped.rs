@@ -1,5 +1,5 @@
-//! Stopped is not complete: what a signal in the middle of an input says, in the exit code and in the receipt. A sink that
-//! is a pipe holds the work up for as long as the test does not read it, so that each signal comes where it is meant to.
+//! A signal in the middle of an input leaves the job incomplete: the exit code and the receipt say so. A sink that is a pipe holds up
+//! the work until the test reads the pipe, so each signal comes at the intended moment.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -12,17 +12,16 @@ use crate::kit::logs::{access, gzip, zstd};
 use crate::kit::place::{Place, account};
 use crate::kit::{PATIENCE, Ran, wait_for};
 
-/// More than a queue reads ahead of workers that stand still.
+/// More lines than a queue reads ahead of workers that stand still.
 const MANY: usize = 120_000;
 
-/// Makes a pipe and answers its name as a sink.
+/// Makes a pipe and returns its name as a sink.
 fn pipe(place: &Place, name: &str) -> String {
     nix::unistd::mkfifo(&place.path(name), Mode::from_bits_truncate(0o600)).expect("a pipe");
     format!("ndjson:{name}")
 }
 
-/// Reads the pipe that a program stores to: a first byte, then calls `meanwhile`, then all the rest. Answers the number of
-/// lines.
+/// Reads the pipe of a sink: first one byte, then calls `meanwhile`, then reads the rest. Returns the number of lines.
 fn drain(place: &Place, name: &str, meanwhile: impl FnOnce()) -> u64 {
     let mut pipe = File::open(place.path(name)).expect("the pipe");
     let mut text = vec![0; 1];
@@ -32,7 +31,7 @@ fn drain(place: &Place, name: &str, meanwhile: impl FnOnce()) -> u64 {
     text.iter().filter(|&&byte| byte == b'\n').count() as u64
 }
 
-/// A program that was stopped amid its inputs says so everywhere: code 3, `finished` false, where it stopped.
+/// A program that was stopped in the middle of its inputs says so everywhere: code 3, `finished` false, and the place where it stopped.
 fn check_stopped(ran: &Ran, receipt: &Receipt, stored: u64, names: &[&str], lengths: &[usize]) {
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(receipt.agrees && !receipt.finished, "{receipt:?}");
@@ -103,7 +102,7 @@ fn a_queue_that_is_stopped_in_the_middle_of_a_file_is_not_finished() {
             queue.wait_stopping();
         });
         check_stopped(&queue.end(), &place.receipt("queue.json"), stored, &["access.log.gz"], &[content.len()]);
-        // The worker came to the end of what there was.
+        // The worker came to the end of the lines.
         assert_eq!(worker.end().code, Some(0));
         assert!(place.receipt("worker.json").finished);
     }
@@ -146,7 +145,7 @@ fn a_replay_that_is_stopped_is_not_finished_whatever_its_letters_are() {
     assert!(receipt.agrees && !receipt.finished && stored < MANY as u64, "{receipt:?}");
     assert_eq!(account(&receipt), [stored, stored, 0, 0, 0, 0]);
     assert!(receipt.stopped[0].offset.is_some_and(|offset| offset < length as u64), "{:?}", receipt.stopped);
-    // Letters that are kept go nowhere but into the other file; the signal is heeded all the same.
+    // Letters that are kept go only into the other file; the signal still counts.
     let mut replay = place.start("logator", &[&usual[..], &["--reason", "poison", "--dead-letters", "kept"]].concat());
     wait_for("a first letter", PATIENCE, || {
         std::fs::metadata(place.path("kept")).is_ok_and(|kept| kept.len() > 0).then_some(())
@@ -160,7 +159,7 @@ fn a_replay_that_is_stopped_is_not_finished_whatever_its_letters_are() {
     assert_eq!(ran.code, Some(if receipt.finished { 1 } else { 3 }), "{}", ran.stderr);
 }
 
-/// A signal that comes when all was read changes nothing: the input is complete, and so is the work when it is stored.
+/// A signal after the end of the input changes nothing: the input is complete, and so is the work when everything is stored.
 #[test]
 fn a_signal_behind_the_end_of_the_input_leaves_a_run_finished() {
     let place = Place::new();
@@ -177,7 +176,7 @@ fn a_signal_behind_the_end_of_the_input_leaves_a_run_finished() {
     assert!(receipt.finished && receipt.stopped.is_empty() && receipt.errors.is_empty(), "{receipt:?}");
 }
 
-/// A file that `--state` knows to its end is complete, though nothing of it is wanted.
+/// A file that `--state` knows to its end is complete, though none of its lines is wanted.
 #[test]
 fn a_file_that_was_settled_before_is_complete() {
     let place = Place::new();
@@ -192,7 +191,7 @@ fn a_file_that_was_settled_before_is_complete() {
     }
 }
 
-/// Another run with `--state` brings what the one that was stopped did not, and only that.
+/// Another run with `--state` delivers the rest of a stopped run, and nothing else.
 #[test]
 fn what_was_stopped_is_completed_by_the_next_run() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! Peers that are no workers, and workers that lie.
+//! Peers that are not workers, and workers that lie.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -21,7 +21,7 @@ fn garbage_does_not_hurt_a_running_job() {
     let mut queue = place.queue(&["--bind", &tcp, "--linger", "0"]);
     queue.feed(&access(0..1000));
 
-    // A version that is not spoken here, and requests that are none.
+    // An unknown version, and requests that are malformed.
     let peer = Peer::connect(&tcp);
     let reply = peer.receive_error(&[b"logator2", b"\x01"]);
     assert_eq!(reply, (ErrorCode::Version, "this queue speaks logator1, not logator2".to_owned()));
@@ -29,7 +29,7 @@ fn garbage_does_not_hurt_a_running_job() {
     for body in [&b""[..], b"\xff", half, b"\x02\xff\xff\0\0\0\0\0\0\0\0", &[1; 60_000]] {
         assert_eq!(peer.receive_error(&[MAGIC, body]).0, ErrorCode::Malformed, "{body:?}");
     }
-    // No dialogue at all: dropped without an answer.
+    // These are no dialogue at all, so they are dropped without an answer.
     let dealer = Peer::of(zmq::DEALER, &tcp);
     for frames in [&[&b"x"[..]][..], &[b"", b"a", b"b"], &[b"", b"a", b"b", b"c"], &[b"x", b""], &[b"", b"x", b"", b""]]
     {
@@ -41,9 +41,9 @@ fn garbage_does_not_hurt_a_running_job() {
             (0..random.usize(3..6)).map(|_| (0..random.usize(1..300)).map(|_| random.u8(..)).collect()).collect();
         dealer.send(&frames.iter().map(Vec::as_slice).collect::<Vec<_>>());
     }
-    // Larger than any request: libzmq closes the connection.
+    // This is larger than any request, so libzmq closes the connection.
     Peer::of(zmq::DEALER, &tcp).send(&[b"", &vec![0; 100_000]]);
-    // Not even ZeroMQ.
+    // This is not even ZeroMQ.
     for bytes in [&b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], &[0xff; 4096], b"\xff\0\0\0\0\0\0\0\x01\x7f\x03"] {
         let mut stranger = TcpStream::connect(("127.0.0.1", port)).unwrap();
         let _ = stranger.write_all(bytes);

@@ -1,5 +1,5 @@
-//! What keeps a job waiting: locks, pipes that nobody reads, disks that are full. Each wait is said, heeds signals, and ends
-//! by one deadline for the job.
+//! Causes that keep a job waiting: locks, pipes that nobody reads, full disks. The program reports each wait, heeds signals while it
+//! waits, and all waits end by the one deadline of the job.
 
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
@@ -9,20 +9,18 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 
-#[cfg(feature = "sqlite")]
-use crate::kit::disk::Disk;
 use crate::kit::logs::access;
 use crate::kit::peer::Peer;
 use crate::kit::place::{Place, Running, account};
 use crate::kit::{PATIENCE, program, wait_for};
 
-/// Far more than any wait of these tests, and far less than the deadline that a job has otherwise.
+/// Far longer than any wait of these tests, and far shorter than the usual deadline of a job.
 const SOON: Duration = Duration::from_secs(30);
 
-/// Each line is a dead letter.
+/// Arguments with which each line becomes a dead letter.
 const LETTERS: [&str; 6] = ["run", "--to", "null:", "--unmatched", "dead-letter", "-fcombined"];
 
-/// The file of dead letters, locked by somebody else.
+/// Makes the file of dead letters, locked by another process.
 fn locked_letters(place: &Place) -> File {
     let file = File::create(place.path("dead-letters.ndjson")).unwrap();
     file.lock().unwrap();
@@ -42,13 +40,19 @@ fn dead_letters_that_somebody_has_locked_are_waited_for_until_the_deadline() {
     assert!(ran.stderr.contains("dead letters dead-letters.ndjson: not written within 2 s: another"), "{}", ran.stderr);
 }
 
+/// A run that waits for [`locked_letters`] and has no deadline.
+fn waiting_without_a_deadline(place: &Place) -> Running {
+    let mut run = place.start("logator", &[&LETTERS[..], &["--sink-deadline", "none"]].concat());
+    run.feed(b"a\n");
+    run.says("another process has locked the file; trying again until it is over");
+    run
+}
+
 #[test]
 fn a_signal_ends_a_wait_that_has_no_deadline() {
     let place = Place::new();
     let _lock = locked_letters(&place);
-    let mut run = place.start("logator", &[&LETTERS[..], &["--sink-deadline", "none"]].concat());
-    run.feed(b"a\n");
-    run.says("another process has locked the file; trying again until it is over");
+    let run = waiting_without_a_deadline(&place);
     let start = Instant::now();
     run.signal(Signal::SIGTERM);
     let ran = run.end_with_input_open();
@@ -61,10 +65,8 @@ fn a_signal_ends_a_wait_that_has_no_deadline() {
 fn without_a_deadline_a_wait_outlives_others_and_the_job_goes_on_when_it_is_over() {
     let place = Place::new();
     let lock = locked_letters(&place);
-    let mut patient = place.start("logator", &[&LETTERS[..], &["--sink-deadline", "none"]].concat());
-    patient.feed(b"a\n");
+    let mut patient = waiting_without_a_deadline(&place);
     patient.close_input();
-    patient.says("trying again");
     let other = place.run("logator", &[&LETTERS[..], &["--sink-deadline", "3"]].concat(), b"b\n");
     assert_eq!(other.code, Some(3), "{}", other.stderr);
     assert!(!patient.has_ended());
@@ -75,7 +77,7 @@ fn without_a_deadline_a_wait_outlives_others_and_the_job_goes_on_when_it_is_over
     assert_eq!(place.objects("dead-letters.ndjson").len(), 1);
 }
 
-/// A database that another connection has locked, as long as that is kept.
+/// Opens a database and locks it for as long as the connection is kept.
 #[cfg(feature = "sqlite")]
 fn locked_database(place: &Place) -> rusqlite::Connection {
     let (ran, _) = place.logator(&["-f", "combined", "--to", "sqlite:o.db"], b"");
@@ -97,7 +99,7 @@ fn several_workers_wait_for_a_locked_database_together_and_no_line_is_in_another
     place.write("log", access(0..8));
     let start = Instant::now();
     let ran = place.run("logator", &[&TWO_SINKS[..], &["log", "-j", "4", "--sink-deadline", "2"]].concat(), b"");
-    // Not two seconds for each worker.
+    // The two seconds are for all workers together, not for each.
     assert!(start.elapsed() < Duration::from_secs(7), "{:?}: {}", start.elapsed(), ran.stderr);
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     let said = "logator: sqlite:o.db: another process has locked the database; trying again for 1 s";
@@ -150,7 +152,7 @@ fn a_pipe_without_a_reader_and_one_whose_reader_takes_nothing_are_waited_for() {
     assert!(ran.stderr.contains("ndjson:pipe: nobody has opened the pipe for reading; trying"), "{}", ran.stderr);
 
     let mut run = place.start("logator", &[&arguments[..], &["none"]].concat());
-    // Waits until it is opened for writing.
+    // The run waits until the pipe is opened for writing.
     let _pipe = File::open(place.path("pipe")).unwrap();
     run.says("ndjson:pipe: its reader takes nothing; trying again until it is over");
     run.signal(Signal::SIGTERM);
@@ -173,7 +175,7 @@ fn a_standard_output_that_nobody_takes_from_is_waited_for_and_others_find_it_as_
         std::fs::read_to_string(place.path("code")).ok().filter(|code| code.ends_with('\n'))
     });
     assert_eq!(code, "3\n");
-    // What comes behind it in the same pipe waits, as programs do: the pipe was not made one that refuses.
+    // The next bytes in the same pipe wait, as usual: the program did not make the pipe non-blocking.
     let mut taken = Vec::new();
     std::io::Read::read_to_end(&mut reader, &mut taken).unwrap();
     child.wait().unwrap();
@@ -235,114 +237,6 @@ fn a_queue_serves_while_the_letter_of_a_poisonous_line_cannot_be_written() {
     assert_eq!((queue.code, worker.end().code), (Some(1), Some(0)), "{}", queue.stderr);
     assert_eq!(account(&place.receipt("queue.json")), [4, 3, 0, 0, 1, 0]);
     assert_eq!(place.objects("dead-letters.ndjson").len(), 1);
-}
-
-/// A disk on which nothing can be written for a while: a file system of its own that is frozen. `None` where this user may
-/// not have one.
-struct Frozen {
-    at: std::path::PathBuf,
-    frozen: bool,
-}
-
-impl Frozen {
-    fn new(place: &Place) -> Option<Frozen> {
-        let (image, at) = (place.path("image"), place.path("disk"));
-        std::fs::create_dir_all(&at).unwrap();
-        let script = "truncate -s 16M \"$0\" && mkfs.ext4 -q \"$0\" && mount -o loop \"$0\" \"$1\"";
-        let made = Command::new("sh").arg("-c").arg(script).arg(image).arg(&at).output();
-        made.is_ok_and(|made| made.status.success()).then_some(Frozen { at, frozen: false })
-    }
-
-    fn set(&mut self, frozen: bool) {
-        let flag = if frozen { "-f" } else { "-u" };
-        assert!(Command::new("fsfreeze").arg(flag).arg(&self.at).status().unwrap().success());
-        self.frozen = frozen;
-    }
-}
-
-impl Drop for Frozen {
-    fn drop(&mut self) {
-        if self.frozen {
-            let _ = Command::new("fsfreeze").arg("-u").arg(&self.at).status();
-        }
-        let _ = Command::new("umount").arg("-l").arg(&self.at).status();
-    }
-}
-
-#[test]
-fn a_disk_that_stands_still_under_the_state_of_a_queue_stops_no_worker() {
-    let place = Place::new();
-    let Some(mut disk) = Frozen::new(&place) else { return };
-    let mut queue =
-        place.queue(&["--linger", "0", "--batch-lines", "10", "--state", "disk/state", "--sink-deadline", "none"]);
-    let mut worker = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
-    queue.feed(&access(0..100));
-    let stored = |count| {
-        wait_for("the documents", PATIENCE, || {
-            (std::fs::read_to_string(place.path("out")).unwrap_or_default().lines().count() == count).then_some(())
-        });
-    };
-    stored(100);
-    disk.set(true);
-    queue.feed(&access(100..5000));
-    queue.close_input();
-    stored(5000);
-    // Everything is acknowledged, though nothing is recorded: the worker has been told the end, or the queue waits for it.
-    queue.says("--state disk/state: the disk accepts no data; trying again until it is over");
-    disk.set(false);
-    let queue = queue.end();
-    assert_eq!((queue.code, worker.has_ended() || worker.end().code == Some(0)), (Some(0), true), "{}", queue.stderr);
-    assert_eq!(account(&place.receipt("queue.json")), [5000, 5000, 0, 0, 0, 0]);
-    let (_, receipt) = place.logator(&["-f", "combined", "--state", "disk/state", "--to", "null:"], &access(0..5000));
-    assert_eq!((receipt.read, receipt.resumed_lines), (0, 5000));
-}
-
-#[test]
-fn a_disk_that_stands_still_under_the_documents_is_said() {
-    let place = Place::new();
-    let Some(mut disk) = Frozen::new(&place) else { return };
-    let mut run = place.start("logator", &["run", "-fcombined", "--to", "ndjson:disk/out"]);
-    run.feed(&access(0..10));
-    wait_for("the documents", PATIENCE, || {
-        (place.path("disk/out").exists() && place.objects("disk/out").len() == 10).then_some(())
-    });
-    disk.set(true);
-    run.feed(&access(10..20));
-    run.says("ndjson:disk/out: the disk takes long to");
-    disk.set(false);
-    let ran = run.end();
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    assert!(ran.stderr.contains("ndjson:disk/out: stores again"), "{}", ran.stderr);
-    assert_eq!(place.objects("disk/out").len(), 20);
-}
-
-#[test]
-#[cfg(feature = "sqlite")]
-fn a_full_disk_under_state_and_database_is_named_with_how_to_go_on() {
-    let place = Place::new();
-    place.write("log", access(0..20_000));
-    let at = place.path("disk");
-    let Some(disk) = Disk::new(&at, 1000) else { return };
-    let run = || {
-        let enter = disk.enter(&place.path("."));
-        let mut command = Command::new(&enter[0]);
-        command.args(&enter[1..]).arg(program("logator")).args(["run", "log", "-f", "combined", "-j", "2"]);
-        command.args(["--state", "disk/state", "--to", "sqlite:disk/o.db", "--sink-deadline", "5"]);
-        Running::start(command).end()
-    };
-    let start = Instant::now();
-    let ran = run();
-    assert!(ran.code == Some(3) && start.elapsed() < SOON, "{}", ran.stderr);
-    let words = format!("make room on the disk of {} and run it again", at.canonicalize().unwrap().display());
-    assert!(ran.stderr.contains(&words), "{}", ran.stderr);
-    disk.resize(64 << 10);
-    let ran = run();
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    // SQLite would follow the way to the disk to its end, which is elsewhere in this process.
-    std::fs::copy(disk.path("o.db"), place.path("copy.db")).unwrap();
-    let database = rusqlite::Connection::open(place.path("copy.db")).unwrap();
-    let rows: u64 = database.query_row("SELECT count(*) FROM logs", [], |row| row.get(0)).unwrap();
-    assert_eq!(rows, 20_000);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn a_trickling_input_is_handed_out_line_by_line_though_the_batch_is_not_full() {
     let mut queue = place.queue(&["--linger", "0"]);
     let peer = Peer::connect(&place.endpoint());
     let mut fastest = Duration::MAX;
-    // The best of several: a busy machine may be late, a queue that waits for a full batch is late each time.
+    // The best of several tries: a busy machine may be late, but a queue that waits for a full batch is late each time.
     for index in 0..20 {
         peer.send(&[b""]);
         assert_eq!(peer.receive_within(Duration::from_millis(1)), None);
@@ -94,7 +94,7 @@ fn an_input_that_never_pauses_is_handed_out_though_no_batch_is_full() {
     let mut fed = Vec::new();
     let peer = Peer::connect(&place.endpoint());
     peer.send(&[b""]);
-    // A line every few milliseconds, as long as nothing is handed out; a full batch would take seconds.
+    // A line comes every few milliseconds, as long as nothing is handed out; a full batch would take seconds.
     let line = loop {
         let line = access_line(fed.len());
         queue.feed(format!("{line}\n").as_bytes());
@@ -121,12 +121,12 @@ fn the_line_dialogue_gives_every_line_in_order_and_counts_empty_ones_as_filtered
     for index in 0..100 {
         assert_eq!(peer.line(), Some(access_line(index)));
         if index == 98 {
-            // The end is known only when the last line has been asked for.
+            // The end is known only after the last line was asked for.
             queue.close_input();
         }
     }
     assert_eq!(peer.line(), None);
-    // One that comes late is told as well.
+    // A late peer is told the end too.
     assert_eq!(Peer::connect(&place.endpoint()).line(), None);
     assert_eq!(peer.line(), None);
     assert_eq!(queue.end().code, Some(0));
@@ -153,7 +153,7 @@ fn a_line_peer_that_dies_holding_a_line_loses_it_to_another_after_the_lease() {
     assert_eq!(line_account(&place.receipt("queue.json")), [3, 3, 0, 0]);
 }
 
-/// Each of many peers keeps a tiny line of another block, and others take the rest.
+/// Each of many peers keeps a tiny line of another block, and other peers take the rest.
 #[test]
 fn peers_that_keep_tiny_lines_make_the_queue_hold_no_more_than_it_may() {
     const PEERS: usize = 300;
@@ -173,7 +173,7 @@ fn peers_that_keep_tiny_lines_make_the_queue_hold_no_more_than_it_may() {
             }
         }
     }
-    // What libzmq keeps for each connection is some 20 kB; 280 blocks would be 70 MiB.
+    // libzmq keeps some 20 kB for each connection; 280 blocks would be 70 MiB.
     let more = queue.memory().expect("it runs").saturating_sub(before);
     assert!(more < 30 << 10, "{more} kB more");
     queue.kill();
@@ -193,7 +193,7 @@ fn a_line_that_was_never_asked_beyond_counts_as_nothing() {
     assert_eq!((line_account(&receipt), receipt.left), ([1, 1, 0, 0], 1));
 }
 
-/// The change to WAL mode does not wait for a lock, nor does the repair of what a killed process left.
+/// The change to WAL mode does not wait for a lock, and neither does the repair after a killed process.
 #[cfg(feature = "sqlite")]
 #[test]
 fn processes_that_open_a_new_database_at_once_wait_for_each_other() {

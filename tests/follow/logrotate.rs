@@ -8,15 +8,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::{WAYS, expect_all, follow, numbered, stop, wait_until};
+use crate::kit::needs::given;
 use crate::kit::place::Place;
 use crate::kit::{PATIENCE, wait_for};
 
-const PROGRAM: &str = "LOGATOR_TEST_LOGROTATE";
-
-/// Runs it on `logs/app.log` with `directives`.
+/// Runs logrotate on `logs/app.log` with `directives`.
 fn logrotate(place: &Place, directives: &str) {
-    let program = std::env::var(PROGRAM)
-        .unwrap_or_else(|_| panic!("this test runs logrotate: run ./test, or set {PROGRAM} to the program"));
+    let program = given("LOGATOR_TEST_LOGROTATE", "logrotate");
     let log = place.path("logs/app.log");
     let configuration = place.write("logrotate.conf", format!("{} {{\n{directives}\n}}\n", log.display()));
     let state = place.path("logrotate.state");
@@ -27,18 +25,18 @@ fn logrotate(place: &Place, directives: &str) {
 /// A program that writes a log.
 #[derive(Default)]
 struct Writer {
-    /// Lines written.
+    /// The number of lines written so far.
     count: AtomicUsize,
-    /// How many it may write.
+    /// The number of lines that it may write.
     most: AtomicUsize,
-    /// It is to open its file again.
+    /// Whether the program must open its file again.
     reopen: AtomicBool,
     end: AtomicBool,
     gate: Mutex<()>,
 }
 
 impl Writer {
-    /// Writes numbered lines until told to end.
+    /// Writes numbered lines until it is told to end.
     fn write(&self, log: &Path) {
         let open = || fs::OpenOptions::new().append(true).create(true).open(log).unwrap();
         let mut file = open();
@@ -61,7 +59,7 @@ impl Writer {
         self.count.load(Ordering::SeqCst)
     }
 
-    /// Waits until some more lines are written, and gives how many there were.
+    /// Waits until more lines are written, and returns how many there were.
     fn go_on(&self) -> usize {
         let before = self.count();
         self.most.store(before + 20_000, Ordering::SeqCst);
@@ -70,7 +68,7 @@ impl Writer {
     }
 }
 
-/// Ends it, also when the test fails.
+/// Ends the writer, also when the test fails.
 struct Ends<'a>(&'a Writer);
 
 impl Drop for Ends<'_> {
@@ -89,9 +87,9 @@ fn rotates(how: &str, names: &str, directives: &str, copies: bool) {
         scope.spawn(|| writer.write(&log));
         for _ in 0..6 {
             let before = writer.go_on();
-            // What is rotated before anybody looks is nobody's.
+            // A file that is rotated before anybody looks is lost to everybody.
             wait_until(&place, before.max(1));
-            // What is written between the copy and the truncation is lost to everybody.
+            // Lines between the copy and the truncation are lost to everybody.
             let held = copies.then(|| writer.gate.lock().unwrap());
             logrotate(&place, directives);
             drop(held);
@@ -106,7 +104,7 @@ fn rotates(how: &str, names: &str, directives: &str, copies: bool) {
 }
 
 #[test]
-#[ignore = "needs logrotate: run ./test, or set LOGATOR_TEST_LOGROTATE"]
+#[ignore = "needs logrotate: run ./test"]
 fn logrotate_renames_and_makes_a_new_file() {
     for how in WAYS {
         rotates(how, "logs/app.log*", "rotate 9\ncreate\nmissingok", false);
@@ -115,13 +113,13 @@ fn logrotate_renames_and_makes_a_new_file() {
 }
 
 #[test]
-#[ignore = "needs logrotate: run ./test, or set LOGATOR_TEST_LOGROTATE"]
+#[ignore = "needs logrotate: run ./test"]
 fn logrotate_renames_and_compresses_later() {
     rotates("--follow", "logs/app.log*", "rotate 9\ncreate\ncompress\ndelaycompress", false);
 }
 
 #[test]
-#[ignore = "needs logrotate: run ./test, or set LOGATOR_TEST_LOGROTATE"]
+#[ignore = "needs logrotate: run ./test"]
 fn logrotate_copies_and_truncates() {
     for how in WAYS {
         rotates(how, "logs/app.log*", "rotate 9\ncopytruncate", true);

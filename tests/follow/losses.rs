@@ -1,10 +1,11 @@
-//! What cannot be read in time, because nobody takes lines or because there are too few descriptors: nothing of it is lost
-//! that can be had, and what is lost is said.
+//! Files that cannot be read in time, because nobody takes lines or because there are too few descriptors. Nothing is lost that can
+//! be read, and the program reports each loss.
 
 use std::fs;
 use std::io::Read as _;
 use std::process::Command;
 
+use logator::observe::receipt::Receipt;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 
@@ -12,14 +13,14 @@ use super::{append, delivered, follow, stop, wait_until};
 use crate::kit::place::{Place, Running, objects};
 use crate::kit::{PATIENCE, program, wait_for};
 
-/// Lines that fill all queues, of 1,000 bytes each.
+/// The number of lines that fill all queues; each has 1,000 bytes.
 const MANY: usize = 30_000;
 
 fn many() -> String {
     (0..MANY).map(|number| format!("{number:0>999}\n")).collect()
 }
 
-/// A run into a pipe that nobody reads any further, and that has read as much as it can.
+/// Starts a run into a pipe that nobody reads any further, and waits until the run has read as much as it can.
 fn stuck(place: &Place) -> (Running, fs::File) {
     nix::unistd::mkfifo(&place.path("out"), Mode::S_IRWXU).unwrap();
     place.write("logs/many.log", many());
@@ -37,7 +38,7 @@ fn stuck(place: &Place) -> (Running, fs::File) {
     (running, pipe)
 }
 
-/// The files that a process has open.
+/// Returns the files that a process has open.
 fn open(running: &Running) -> Vec<String> {
     let links = fs::read_dir(format!("/proc/{}/fd", running.id())).unwrap().flatten();
     links.filter_map(|link| Some(fs::read_link(link.path()).ok()?.display().to_string())).collect()
@@ -68,19 +69,24 @@ fn while_nobody_takes_lines_a_file_that_comes_and_goes_is_opened_and_none_of_its
     assert_eq!(text.lines().filter(|line| line.contains("\"line\":\"short ")).count(), 1000);
 }
 
-#[test]
-fn at_the_end_the_receipt_names_what_followed_files_still_held() {
-    let place = Place::new();
-    let (running, mut pipe) = stuck(&place);
-    place.write("logs/other.log", "other\n");
+/// Stops a run whose sink is `pipe`; returns its receipt and the documents that were left in the pipe.
+fn stop_and_read(place: &Place, running: Running, pipe: &mut fs::File) -> (Receipt, String) {
     running.signal(Signal::SIGTERM);
     let mut rest = Vec::new();
     pipe.read_to_end(&mut rest).unwrap();
     let ran = running.end_with_input_open();
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    let receipt = place.receipt("receipt");
+    (place.receipt("receipt"), String::from_utf8_lossy(&rest).into_owned())
+}
+
+#[test]
+fn at_the_end_the_receipt_names_what_followed_files_still_held() {
+    let place = Place::new();
+    let (running, mut pipe) = stuck(&place);
+    place.write("logs/other.log", "other\n");
+    let (receipt, delivered) = stop_and_read(&place, running, &mut pipe);
     let held = receipt.unread.iter().find(|file| file.name.ends_with("many.log")).expect("it is named");
-    let other = receipt.read > 0 && String::from_utf8_lossy(&rest).contains("\"line\":\"other\"");
+    let other = receipt.read > 0 && delivered.contains("\"line\":\"other\"");
     let lines = receipt.read - u64::from(other);
     assert!(held.bytes > 0);
     assert_eq!(
@@ -99,13 +105,13 @@ fn a_file_that_is_gone_before_it_could_be_opened_is_named_and_the_exit_code_is_3
     running.freeze();
     place.write("logs/short.log", "two\n");
     fs::remove_file(place.path("logs/short.log")).unwrap();
-    // Nothing was in this one, as in what editors make to see whether they may.
+    // Nothing was written to this file; editors make such a file to see whether they may.
     place.write("logs/empty.log", "");
     fs::remove_file(place.path("logs/empty.log")).unwrap();
-    // This one is moved within the directory, and is read.
+    // This file is moved within the directory, and is read.
     place.write("logs/new", "three\n");
     fs::rename(place.path("logs/new"), place.path("logs/new.log")).unwrap();
-    // And this one was open.
+    // This file was open.
     fs::remove_file(place.path("logs/app.log")).unwrap();
     running.signal(Signal::SIGCONT);
     running.says("short.log: gone before it was read to its end");
@@ -128,7 +134,7 @@ fn a_file_in_which_nothing_was_written_is_no_loss_when_it_is_gone() {
     running.freeze();
     place.write("logs/4913", "");
     fs::remove_file(place.path("logs/4913")).unwrap();
-    // As `sed -i` replaces a file.
+    // `sed -i` replaces a file in this way.
     place.write("logs/sedXYZ", "two\n");
     fs::rename(place.path("logs/sedXYZ"), &log).unwrap();
     running.signal(Signal::SIGCONT);
@@ -146,13 +152,7 @@ fn what_a_removed_file_still_held_at_the_end_is_read_because_no_other_run_can() 
         open(&running).iter().any(|open| open.ends_with("gone.log")).then_some(())
     });
     fs::remove_file(path).unwrap();
-    running.signal(Signal::SIGTERM);
-    let mut rest = Vec::new();
-    pipe.read_to_end(&mut rest).unwrap();
-    let ran = running.end_with_input_open();
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    let receipt = place.receipt("receipt");
-    let delivered = String::from_utf8_lossy(&rest);
+    let (receipt, delivered) = stop_and_read(&place, running, &mut pipe);
     assert!(delivered.contains("\"line\":\"first\"") && delivered.contains("\"line\":\"last\""), "{receipt:?}");
     assert!(!receipt.unread.iter().any(|file| file.name.ends_with("gone.log")), "{receipt:?}");
 }
@@ -162,7 +162,7 @@ fn what_the_job_itself_writes_is_not_read_either_where_descriptors_are_few() {
     let place = Place::new();
     let files = 150;
     (0..files).for_each(|file| drop(place.write(&format!("{file}.log"), format!("{file}\n"))));
-    // Last in the order of names, so that it waits for a descriptor.
+    // This name is the last one in order, so the file waits for a descriptor.
     let running = few(&place, &["--follow", ".", "--to", "ndjson:zz-out"]);
     wait_until(&place, files);
     append(&place.path("0.log"), "last\n");
@@ -191,7 +191,7 @@ fn a_file_that_is_rotated_and_then_removed_was_open_and_is_no_loss() {
     }
 }
 
-/// A run with few descriptors.
+/// Starts a run with few descriptors.
 fn few(place: &Place, arguments: &[&str]) -> Running {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 64; exec \"$0\" \"$@\""]).arg(program("logator"));
@@ -211,7 +211,7 @@ fn with_fewer_descriptors_than_files_all_are_read_and_read_further_when_they_gro
         wait_until(&place, files);
         (0..files).for_each(|file| append(&path(file), format!("{file} two\nha")));
         wait_until(&place, 2 * files);
-        // Under another name, an unfinished line, one that is removed when it was read, and one that comes.
+        // A renamed file, an unfinished line, a file that is removed after it was read, and a new file.
         fs::rename(path(7), path(files)).unwrap();
         append(&path(files), "lf\n");
         append(&path(8), "lf\n");
@@ -242,7 +242,7 @@ fn a_file_that_was_closed_and_is_gone_with_what_was_written_to_it_since_is_a_los
     (0..files).for_each(|file| drop(place.write(&format!("logs/{file}"), format!("{file} one\n"))));
     let mut running = few(&place, &["--follow", "logs"]);
     wait_until(&place, files);
-    // Removed without a change: nothing is lost.
+    // The file is removed without a change, so nothing is lost.
     (0..50).for_each(|file| fs::remove_file(path(file)).unwrap());
     append(&path(199), "199 two\n");
     wait_until(&place, files + 1);

@@ -1,4 +1,4 @@
-//! Which files are followed: those that are there and those that come.
+//! The set of followed files: those that exist and those that appear.
 
 use std::fs;
 
@@ -27,7 +27,7 @@ fn files_that_appear_later_are_followed_from_their_beginning() {
         append(&place.path("other.log"), "not this\n");
         append(&place.path("logs/a"), "3\n");
         expect(&place, &["1", "2", "3"]);
-        // A directory and what is in it, at once.
+        // A directory and its files appear at once.
         fs::create_dir_all(place.path("new/below")).unwrap();
         append(&place.path("new/below/b"), "4\n");
         fs::rename(place.path("new"), place.path("logs/new")).unwrap();
@@ -71,7 +71,7 @@ fn many_files_side_by_side() {
     let running = follow(&place, &["--follow", "logs"]);
     let path = |file: usize| place.path(&format!("logs/{file}"));
     let files = 300;
-    // Until every thread has the memory that it works with.
+    // Every thread has its working memory by then.
     for round in 0..10 {
         for file in 0..files {
             append(&path(file), format!("{file} {round}\n"));
@@ -86,7 +86,7 @@ fn many_files_side_by_side() {
     }
     wait_until(&place, 20 * files);
     let after = running.memory().unwrap();
-    // The allocator takes 4 MiB at a time: one more of them is chance, two are not.
+    // The allocator takes 4 MiB at a time: one more is chance, two are not.
     assert!(after < before + (8 << 10), "{before} kB before, {after} kB after");
     stop(running);
     let mut all = delivered(&place);
@@ -136,7 +136,7 @@ fn a_directory_that_goes_takes_no_other_file_along_and_may_come_back() {
     assert_eq!(all, ["five", "four", "one", "three", "two"]);
 }
 
-/// The environment and a file say it as well.
+/// The environment and a file can ask for it too.
 #[test]
 fn polling_can_be_asked_for_from_outside() {
     let place = Place::new();

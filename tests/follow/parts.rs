@@ -1,5 +1,5 @@
-//! Lines that are handed out without their ends: when that may be, what their documents say, and that nothing of them is
-//! delivered twice.
+//! Lines that are handed out before their newlines: when that may happen, what their documents say, and that no part is delivered
+//! twice.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use super::{append, delivered, expect, follow, stop, wait_until};
 use crate::kit::place::Place;
 use crate::kit::{PATIENCE, wait_for};
 
-/// The lines delivered so far, and whether their documents are tagged as parts of lines.
+/// Returns the lines delivered so far, and whether their documents are tagged as parts of lines.
 fn parts(place: &Place, file: &str) -> Vec<(String, bool)> {
     let line = |object: &serde_json::Value| {
         let tags = object["tags"].as_array().cloned().unwrap_or_default();
@@ -17,7 +17,7 @@ fn parts(place: &Place, file: &str) -> Vec<(String, bool)> {
     place.objects(file).iter().map(line).collect()
 }
 
-/// Waits until the time-out has run out for what was written before: it has for something that was written after it.
+/// Waits until the time-out has run out for the bytes written before: it has run out for bytes that were written later.
 fn wait_for_timeout(place: &Place) {
     append(&place.path("clock"), "tick\ntock");
     wait_for("the time-out", PATIENCE, || delivered(place).contains(&"tock".to_owned()).then_some(()));
@@ -111,7 +111,7 @@ fn parts_of_lines_are_tagged_and_whole_lines_are_not() {
     expect(&place, &["one", "part", "ial", "two"]);
     append(&log, "gone");
     expect(&place, &["one", "part", "ial", "two", "gone"]);
-    // Only its end comes.
+    // Only the newline comes.
     append(&log, "\nthree\nfour");
     expect(&place, &["one", "part", "ial", "two", "gone", "three", "four"]);
     stop(running);

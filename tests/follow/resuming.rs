@@ -1,4 +1,4 @@
-//! With `--state`: a run goes on where the one before it ended, however that ended and whatever was rotated meanwhile.
+//! With `--state`, a run goes on where the one before it ended, however that run ended and whatever was rotated meanwhile.
 
 use std::collections::HashSet;
 use std::fs;
@@ -44,7 +44,7 @@ fn killed_again_and_again_under_load_and_rotation_nothing_is_lost_and_nothing_st
         scope.spawn(|| {
             for round in 0..rounds {
                 append(&log(&place, 0), text(round * 200..round * 200 + 150));
-                // Not much further than the slower of both.
+                // The read position is not much further than the slower sink.
                 wait_for("the reader to follow", PATIENCE, || (rows() + 3000 > round * 200).then_some(()));
                 if round % 5 == 4 {
                     rotate(&place, rounds);

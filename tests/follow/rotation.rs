@@ -1,4 +1,4 @@
-//! What becomes of files that are written: renamed, copied and truncated, deleted.
+//! Files that are renamed, copied and truncated, or deleted while they are followed.
 
 use std::fs;
 use std::io::Write as _;
@@ -31,14 +31,14 @@ fn fifty_rotations_by_rename_under_load_and_late_lines_to_the_old_file() {
     wait_until(&place, first);
     for rotation in 0..50 {
         add(&mut file, 400);
-        // To where no name that is followed leads.
+        // The new name is not followed.
         fs::rename(&log, place.path(&format!("old/app.log.{rotation}"))).unwrap();
         add(&mut file, 200);
         let mut next = open();
         add(&mut next, 100);
-        // Whoever writes does not know yet that the file was renamed.
+        // The writer does not know yet that the file was renamed.
         let all = add(&mut file, 100);
-        // A file that comes and goes between two looks is seen by nobody.
+        // Nobody sees a file that comes and goes between two looks.
         wait_until(&place, all);
         file = next;
     }
@@ -76,7 +76,7 @@ fn of_a_file_that_is_copied_and_truncated_the_copy_gives_what_was_not_read_and_n
         let log = place.write("app.log", "");
         let running = follow(&place, &[how, "app.log*"]);
         for round in 0..20 {
-            // Some of it is read before the truncation, some is not.
+            // Some bytes are read before the truncation, others are not.
             append(&log, text(round * 500..round * 500 + 300));
             if round % 3 == 0 {
                 wait_until(&place, round * 500 + 300);
@@ -109,7 +109,7 @@ fn a_file_that_was_truncated_and_has_grown_beyond_where_it_was_is_another_conten
         place.write("app.log", "1\n2\n3\n4\n5\n6\n");
         running.signal(nix::sys::signal::Signal::SIGCONT);
         expect(&place, &["one", "two", "1", "2", "3", "4", "5", "6"]);
-        // To the same size.
+        // The file gets the same size as before.
         running.freeze();
         place.write("app.log", "a\nb\nc\nd\ne\nf\n");
         running.signal(nix::sys::signal::Signal::SIGCONT);
@@ -147,7 +147,7 @@ fn a_compressed_copy_of_what_was_followed_is_not_delivered_and_another_compresse
     let pack = |name: &str, content: String| {
         let path = place.write("packing", crate::kit::logs::gzip(content.as_bytes()));
         let file = fs::File::open(&path).unwrap();
-        // As gzip does: the time is that of what was compressed.
+        // gzip does this too: the compressed file gets the time of the original.
         file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
         fs::rename(path, place.path(name)).unwrap();
     };

@@ -1,4 +1,4 @@
-//! How lines come: slowly, in halves, without an end, too long.
+//! The ways in which lines come: slowly, in halves, without a newline, too long.
 
 use nix::sys::signal::Signal;
 
@@ -46,7 +46,7 @@ fn a_last_line_without_its_end_is_taken_after_a_time_and_what_comes_then_is_the_
     let log = place.write("app.log", "one\npart");
     let running = follow(&place, &["--follow", "app.log", "--follow-timeout", "0.2"]);
     expect(&place, &["one", "part"]);
-    // Only its end: nothing new.
+    // Only the newline comes, so no line is added.
     append(&log, "\n");
     append(&log, "x");
     expect(&place, &["one", "part", "x"]);
@@ -61,7 +61,7 @@ fn a_last_line_without_its_end_is_taken_after_a_time_and_what_comes_then_is_the_
     let ids: std::collections::HashSet<String> =
         place.objects("out").iter().map(|object| object["_id"].to_string()).collect();
     assert_eq!(ids.len(), 7);
-    // The documents of whole lines are those of a run that reads the file as it is now.
+    // The documents of whole lines equal those of a run that reads the present file.
     let (_, receipt) = place.logator(&["app.log", "-p", "%{GREEDYDATA:line}", "--to", "ndjson:whole"], b"");
     assert_eq!(receipt.read, 6);
     let id = |file: &str, line: &str| {
@@ -135,7 +135,7 @@ fn what_cannot_be_followed_is_said() {
     }
 }
 
-/// The whole of the idle cost is measured in `benches/record/follow.md`; this is what must not creep back.
+/// `benches/record/follow.md` has the whole idle cost; this test keeps the main part from growing again.
 #[test]
 fn nothing_wakes_while_nothing_is_written() {
     let place = Place::new();
@@ -151,7 +151,7 @@ fn nothing_wakes_while_nothing_is_written() {
         };
         tasks.map(|task| of(status(task.unwrap()))).sum()
     };
-    // What came is settled and synced.
+    // Everything that came is settled and synced.
     let mut last = (switches(running.id()), std::time::Instant::now());
     let second = std::time::Duration::from_secs(1);
     wait_for("five seconds with fewer than ten switches", PATIENCE, || {

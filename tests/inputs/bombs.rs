@@ -1,14 +1,14 @@
-//! Small files that unpack to much: memory is bounded by the line's limit, not by what is in the file.
+//! Small files that unpack to very much. The limit of a line bounds the memory, not the content of the file.
 
 use crate::kit::logs::{access, bzip2, gzip, xz, zstd};
 use crate::kit::place::{Place, Running, account};
 use crate::kit::{PATIENCE, wait_for};
 
-/// A gigabyte without a newline, from pieces that are unpacked one after the other.
+/// A gigabyte without a newline, made of parts that are unpacked one after the other.
 const PIECE: usize = 16 << 20;
 const PIECES: usize = 64;
 
-/// The most memory in kB that `run` had, asked until it ends.
+/// Returns the most memory of `run` in kB. It is asked for until the run ends.
 fn watch(mut running: Running, receipt: &std::path::Path) -> (crate::kit::Ran, u64) {
     running.close_input();
     let mut most = 0;
@@ -39,7 +39,7 @@ fn a_gigabyte_without_a_newline_is_one_dead_letter_in_flat_memory() {
     }
 }
 
-/// The header of an xz stream with another dictionary in it. The bytes of the content are few and stay as they are.
+/// Returns the header of an xz stream with another dictionary size. The few bytes of the content stay the same.
 fn xz_with_dictionary(bits: u8) -> Vec<u8> {
     let mut stream = xz(&access(0..10));
     let header = 12;
@@ -53,7 +53,7 @@ fn xz_with_dictionary(bits: u8) -> Vec<u8> {
     stream
 }
 
-/// A zstd frame of one raw block, for a window of 2^`log` bytes.
+/// Returns a zstd frame of one raw block, for a window of 2^`log` bytes.
 fn zstd_with_window(log: u8) -> Vec<u8> {
     let content = access(0..10);
     let block = (content.len() as u32) << 3 | 1;

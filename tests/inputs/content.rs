@@ -5,7 +5,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use crate::kit::logs::{access, access_line, bzip2, gzip, xz, zstd};
 use crate::kit::place::{Place, account, objects};
 
-/// The requests in NDJSON text, in order.
+/// Returns the requests in NDJSON text, in order.
 fn requests(text: &str) -> Vec<String> {
     objects(text).iter().map(|object| object["request"].as_str().expect("a request").to_owned()).collect()
 }
@@ -23,7 +23,7 @@ fn every_compression_is_told_by_its_magic_bytes_in_files_and_on_stdin() {
     let more = [xz(&access(0..200)), xz(&access(200..500))].concat();
     for (name, bytes) in [("plain", content), ("gzip", members), ("bzip2", streams), ("zstd", frames), ("xz", more)] {
         let place = Place::new();
-        // The name says nothing.
+        // The name does not tell the compression.
         place.write("log.txt", &bytes);
         let from_file = place.logator(&["log.txt", "-f", "combined", "-j", "1"], b"");
         let from_stdin = place.logator(&["-f", "combined", "-j", "1"], &bytes);
@@ -123,12 +123,12 @@ fn a_line_of_100_mib_is_a_dead_letter_and_memory_stays_flat() {
     let mut file = std::fs::File::create(place.path("long.log")).unwrap();
     file.write_all(&access(0..10)).unwrap();
     let start = file.stream_position().unwrap();
-    // Zeros that take no room on the disk are bytes like others.
+    // Zeros of a sparse file are bytes like others.
     file.seek(SeekFrom::Current(100 << 20)).unwrap();
     file.write_all(b"\n").unwrap();
     file.write_all(&access(10..20)).unwrap();
     drop(file);
-    // What the program itself takes, which is more where it is not optimised.
+    // The program itself takes this much; a build without optimisation takes more.
     let (_, short) = place.logator(&["-f", "combined"], &access(0..10));
     let (ran, receipt) = place.logator(&["long.log", "-f", "combined"], b"");
     assert_eq!((ran.code, account(&receipt)), (Some(1), [20 + 1, 20, 0, 0, 1, 0]), "{}", ran.stderr);

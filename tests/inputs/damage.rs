@@ -1,4 +1,4 @@
-//! Inputs that are not there, may not be read, or are damaged.
+//! Inputs that are missing, may not be read, or are damaged.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -28,7 +28,7 @@ fn what_stands_before_damage_is_delivered_and_the_rest_reported_with_file_and_by
         assert!(receipt.agrees && !receipt.finished && receipt.errors.len() == 1, "{receipt:?}");
         let lines = receipt.read;
         if name == "flipped.gz" {
-            // What a wrong byte inflates to is anybody's guess; the checksum tells that it is wrong.
+            // A wrong byte inflates to unknown bytes; the checksum tells that it is wrong.
             assert!(lines > 0 && lines <= 2001, "{lines} lines");
         } else {
             let documents = objects(&ran.stdout);

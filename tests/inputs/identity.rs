@@ -1,4 +1,4 @@
-//! Which lines count as one: a source is known by its content.
+//! Lines that count as one: the content identifies a source.
 
 use crate::kit::logs::{access, access_line, bzip2, gzip, xz, zstd};
 use crate::kit::place::{Place, account, objects};
@@ -29,7 +29,7 @@ fn a_renamed_or_recompressed_file_is_the_same_source() {
 fn of_a_file_that_grew_only_the_new_lines_are_stored() {
     let place = Place::new();
     let to = place.at("sqlite:", "logs.db");
-    // One line alone, one line without its end, then more.
+    // One line alone, then one line without its newline, then more lines.
     for (length, expected) in [(1, [1, 1, 0, 0, 0, 0]), (20, [20, 19, 1, 0, 0, 0]), (500, [500, 480, 20, 0, 0, 0])] {
         place.write("access.log", access(0..length));
         let (ran, receipt) = place.logator(&["access.log", "-f", "combined", "--to", &to], b"");
@@ -42,7 +42,7 @@ fn of_a_file_that_grew_only_the_new_lines_are_stored() {
 fn of_two_files_with_the_same_header_only_the_identical_header_line_itself_counts_as_one() {
     let place = Place::new();
     let header = b"#Fields: date time c-ip cs-method cs-uri-stem sc-status\n".to_vec();
-    // The second lines stand at the same offset and differ, or are of the same length and differ.
+    // The second lines stand at the same offset and differ, or have the same length and differ.
     place.write("a.log", [header.clone(), access(100..200)].concat());
     place.write("b.log", [header, access(200..300)].concat());
     let to = place.at("sqlite:", "logs.db");

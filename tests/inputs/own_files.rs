@@ -1,4 +1,4 @@
-//! The job's own files: never among its inputs, and no two of them one file.
+//! The job's own files are never among its inputs, and no two of them are one file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::kit::logs::access;
 use crate::kit::place::{Place, Running, account};
 use crate::kit::{PATIENCE, Ran, program, wait_for};
 
-/// A command of the shell, in which the programs are found.
+/// Runs a command of the shell, which finds the programs.
 fn shell(place: &Place, line: &str) -> Command {
     let mut command = Command::new("sh");
     let programs = program("logator").parent().unwrap().display().to_string();
@@ -23,14 +23,14 @@ fn run(place: &Place, line: &str) -> Ran {
     Running::start(shell(place, line)).end()
 }
 
-/// The regular files of a folder and what is in them.
+/// Returns the regular files of a folder and their contents.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
     let regular = entries.filter(|entry| entry.file_type().unwrap().is_file());
     regular.map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())).collect()
 }
 
-/// A folder with a log that has other names, and a letter.
+/// Makes a folder with a log that has other names too, and with a letter.
 fn logs() -> Place {
     let place = Place::new();
     place.write("a.log", "one\ntwo\nthree\n");
@@ -42,84 +42,82 @@ fn logs() -> Place {
     place
 }
 
-/// Refused before anything is read, made or written: the command line, and the two names of the file in the message.
+/// Each row: a command line, and two texts of the message that refuses it.
+const REFUSED: &str = r#"
+# An input is written.
+logator run a.log --to ndjson:a.log => a.log: it is also => sink
+logator run link.log --to ndjson:a.log => link.log: it is also => --to ndjson:a.log
+logator run ./a.log --to ndjson:hard.log => ./a.log: it is also => --to ndjson:hard.log
+logator run a.log --to ndjson:link.log => a.log: it is also => --to ndjson:link.log
+logator run a.log --to sqlite:a.log => a.log: it is also => sink
+logator run a.log --to null: --receipt a.log => a.log: it is also => receipt
+logator run a.log --to null: --dead-letters hard.log => a.log: it is also => dead-letters file
+logator run a.log >> a.log => a.log: it is also => standard output
+logator run a.log --to ndjson:/dev/stdout >> link.log => a.log: it is also => ndjson:/dev/stdout
+logator run a.log --to ndjson:/dev/fd/1 >> a.log => a.log: it is also => ndjson:/dev/fd/1
+logator run a.log --to ndjson:/proc/self/fd/9 9>> a.log => a.log: it is also => fd/9
+logator run - --to ndjson:a.log < hard.log => standard input => --to ndjson:a.log
+logator run --receipt a.log --to null: < a.log => standard input => --receipt a.log
+logator run /dev/stdin --to ndjson:a.log < a.log => /dev/stdin: it is also => --to ndjson:a.log
+logator run spawn.toml --to null: --config spawn.toml => spawn.toml: it is the configuration =>
+logator run --follow a.log --to ndjson:hard.log => a.log: it is also => sink
+logator run --follow=poll out --to ndjson:link.out => out: it is also => sink
+logator run --follow x.db-wal --to sqlite:x.db => x.db-wal: it is also => sink
+logator run --follow a.log st --state st --to null: => st: it is also => state directory
+logator grok '%{GREEDYDATA:line}' a.log >> a.log => a.log: it is also => standard output
+logator bench a.log --to ndjson:a.log -j 1 --runs 1 => a.log => sink
+logator replay letters --dead-letters letters => letters: it is also => dead-letters file
+logator replay letters --receipt ./letters => letters: it is also => receipt
+logator-queue a.log --bind ipc://q --receipt hard.log => a.log: it is also => receipt
+logator-queue a.log --bind ipc://q --spawn=1 -- --to ndjson:./a.log => a.log: it is also => workers
+LOGATOR_TO=sqlite:a.log logator-queue a.log --bind ipc://q --spawn=1 => a.log: it is also => workers
+logator-queue a.log --bind ipc://q --config spawn.toml --spawn=1 => a.log: it is also => workers
+logator-queue --follow a.log --bind ipc://q --spawn=1 -- --dead-letters a.log => a.log: it is => workers
+logator-push --connect ipc://q --receipt a.log < a.log => standard input => receipt
+# Two that are written are one.
+logator run a.log --to ndjson:out --to ndjson:./out => --to ndjson:out (sink) => --to ndjson:./out (sink)
+logator run a.log --to ndjson:out --to ndjson:link.out => --to ndjson:out => --to ndjson:link.out
+logator run a.log --to ndjson:out --receipt link.out => --to ndjson:out (sink) => --receipt link.out (receipt)
+logator run a.log --to ndjson:out --dead-letters out => (sink) => --dead-letters out (dead-letters file)
+logator run a.log --to null: --receipt x --dead-letters ./x => --dead-letters ./x => --receipt x
+logator run a.log --to sqlite:x.db --to ndjson:x.db-wal => sqlite:x.db => ndjson:x.db-wal
+logator run a.log --to sqlite:x.db --to sqlite:./x.db => --to sqlite:x.db => the same table is named twice
+logator run a.log --to sqlite:x.db --receipt x.db-shm => sqlite:x.db => --receipt x.db-shm
+logator run a.log --to null: --state st --receipt st/journal => --state st => --receipt st/journal
+logator run a.log --to - --receipt new > new => --receipt new => standard output
+logator run a.log --to - --receipt /dev/stdout > new => --receipt /dev/stdout => standard output
+logator run a.log --to null: --config spawn.toml --receipt spawn.toml => --config spawn.toml => receipt
+logator-queue a.log --bind ipc://r --receipt r => --bind ipc://r => --receipt r
+logator-queue a.log --bind ipc://q --receipt r --spawn=1 -- --to ndjson:r => --receipt r => workers
+logator-worker --from ipc://q --to ndjson:out --receipt ./out => --to ndjson:out => --receipt ./out
+logator-pull --bind ipc://q --to ndjson:out --receipt link.out => --to ndjson:out => --receipt link.out
+logator-pull --bind ipc://q --receipt new > new => --receipt new => standard output
+# Folders that are missing.
+logator run a.log --to null: --receipt nodir/r.json => --receipt nodir/r.json => make it first
+logator run a.log --to null: --dead-letters nodir/d => --dead-letters nodir/d => make it first
+logator run a.log --to null: --receipt a.log/r => --receipt a.log/r => is not a directory
+logator-queue a.log --bind ipc://q --receipt nodir/r => --receipt nodir/r => make it first
+logator-worker --from ipc://q --to null: --dead-letters nodir/d => nodir/d => make it first
+logator-pull --bind ipc://q --receipt nodir/r => nodir/r => make it first
+logator-push --connect ipc://q --receipt nodir/r => nodir/r => make it first
+"#;
+
+/// Such a command line is refused before anything is read, made or written. The message has both names of the file.
 #[test]
 fn a_file_that_the_job_writes_is_no_input_and_no_two_are_one() {
     let line = "-p '%{GREEDYDATA:line}'";
-    for (command, words) in [
-        // An input is written.
-        ("logator run a.log --to ndjson:a.log", ["a.log: it is to be read", "sink"]),
-        ("logator run link.log --to ndjson:a.log", ["link.log: it is to be read", "--to ndjson:a.log"]),
-        ("logator run ./a.log --to ndjson:hard.log", ["./a.log: it is to be read", "--to ndjson:hard.log"]),
-        ("logator run a.log --to ndjson:link.log", ["a.log: it is to be read", "--to ndjson:link.log"]),
-        ("logator run a.log --to sqlite:a.log", ["a.log: it is to be read", "sink"]),
-        ("logator run a.log --to null: --receipt a.log", ["a.log: it is to be read", "receipt"]),
-        ("logator run a.log --to null: --dead-letters hard.log", ["a.log: it is to be read", "dead-letters file"]),
-        ("logator run a.log >> a.log", ["a.log: it is to be read", "standard output"]),
-        ("logator run a.log --to ndjson:/dev/stdout >> link.log", ["a.log: it is to be read", "ndjson:/dev/stdout"]),
-        ("logator run a.log --to ndjson:/dev/fd/1 >> a.log", ["a.log: it is to be read", "ndjson:/dev/fd/1"]),
-        ("logator run a.log --to ndjson:/proc/self/fd/9 9>> a.log", ["a.log: it is to be read", "fd/9"]),
-        ("logator run - --to ndjson:a.log < hard.log", ["standard input", "--to ndjson:a.log"]),
-        ("logator run --receipt a.log --to null: < a.log", ["standard input", "--receipt a.log"]),
-        ("logator run /dev/stdin --to ndjson:a.log < a.log", ["/dev/stdin: it is to be read", "--to ndjson:a.log"]),
-        ("logator run spawn.toml --to null: --config spawn.toml", ["spawn.toml: it is the configuration", ""]),
-        ("logator run --follow a.log --to ndjson:hard.log", ["a.log: it is to be read", "sink"]),
-        ("logator run --follow=poll out --to ndjson:link.out", ["out: it is to be read", "sink"]),
-        ("logator run --follow x.db-wal --to sqlite:x.db", ["x.db-wal: it is to be read", "sink"]),
-        ("logator run --follow a.log st --state st --to null:", ["st: it is to be read", "state directory"]),
-        ("logator grok '%{GREEDYDATA:line}' a.log >> a.log", ["a.log: it is to be read", "standard output"]),
-        ("logator bench a.log --to ndjson:a.log -j 1 --runs 1", ["a.log", "sink"]),
-        ("logator replay letters --dead-letters letters", ["letters: it is to be read", "dead-letters file"]),
-        ("logator replay letters --receipt ./letters", ["letters: it is to be read", "receipt"]),
-        ("logator-queue a.log --bind ipc://q --receipt hard.log", ["a.log: it is to be read", "receipt"]),
-        ("logator-queue a.log --bind ipc://q --spawn=1 -- --to ndjson:./a.log", ["a.log: it is to be read", "workers"]),
-        (
-            "LOGATOR_TO=sqlite:a.log logator-queue a.log --bind ipc://q --spawn=1",
-            ["a.log: it is to be read", "workers"],
-        ),
-        ("logator-queue a.log --bind ipc://q --config spawn.toml --spawn=1", ["a.log: it is to be read", "workers"]),
-        ("logator-queue --follow a.log --bind ipc://q --spawn=1 -- --dead-letters a.log", ["a.log: it is", "workers"]),
-        ("logator-push --connect ipc://q --receipt a.log < a.log", ["standard input", "receipt"]),
-        // Two that are written are one.
-        ("logator run a.log --to ndjson:out --to ndjson:./out", ["--to ndjson:out (sink)", "--to ndjson:./out (sink)"]),
-        ("logator run a.log --to ndjson:out --to ndjson:link.out", ["--to ndjson:out", "--to ndjson:link.out"]),
-        (
-            "logator run a.log --to ndjson:out --receipt link.out",
-            ["--to ndjson:out (sink)", "--receipt link.out (receipt)"],
-        ),
-        ("logator run a.log --to ndjson:out --dead-letters out", ["(sink)", "--dead-letters out (dead-letters file)"]),
-        ("logator run a.log --to null: --receipt x --dead-letters ./x", ["--dead-letters ./x", "--receipt x"]),
-        ("logator run a.log --to sqlite:x.db --to ndjson:x.db-wal", ["sqlite:x.db", "ndjson:x.db-wal"]),
-        (
-            "logator run a.log --to sqlite:x.db --to sqlite:./x.db",
-            ["--to sqlite:x.db", "the same table is named twice"],
-        ),
-        ("logator run a.log --to sqlite:x.db --receipt x.db-shm", ["sqlite:x.db", "--receipt x.db-shm"]),
-        ("logator run a.log --to null: --state st --receipt st/journal", ["--state st", "--receipt st/journal"]),
-        ("logator run a.log --to - --receipt new > new", ["--receipt new", "standard output"]),
-        ("logator run a.log --to - --receipt /dev/stdout > new", ["--receipt /dev/stdout", "standard output"]),
-        ("logator run a.log --to null: --config spawn.toml --receipt spawn.toml", ["--config spawn.toml", "receipt"]),
-        ("logator-queue a.log --bind ipc://r --receipt r", ["--bind ipc://r", "--receipt r"]),
-        ("logator-queue a.log --bind ipc://q --receipt r --spawn=1 -- --to ndjson:r", ["--receipt r", "workers"]),
-        ("logator-worker --from ipc://q --to ndjson:out --receipt ./out", ["--to ndjson:out", "--receipt ./out"]),
-        ("logator-pull --bind ipc://q --to ndjson:out --receipt link.out", ["--to ndjson:out", "--receipt link.out"]),
-        ("logator-pull --bind ipc://q --receipt new > new", ["--receipt new", "standard output"]),
-        // Folders that are missing.
-        ("logator run a.log --to null: --receipt nodir/r.json", ["--receipt nodir/r.json", "make it first"]),
-        ("logator run a.log --to null: --dead-letters nodir/d", ["--dead-letters nodir/d", "make it first"]),
-        ("logator run a.log --to null: --receipt a.log/r", ["--receipt a.log/r", "is not a directory"]),
-        ("logator-queue a.log --bind ipc://q --receipt nodir/r", ["--receipt nodir/r", "make it first"]),
-        ("logator-worker --from ipc://q --to null: --dead-letters nodir/d", ["nodir/d", "make it first"]),
-        ("logator-pull --bind ipc://q --receipt nodir/r", ["nodir/r", "make it first"]),
-        ("logator-push --connect ipc://q --receipt nodir/r", ["nodir/r", "make it first"]),
-    ] {
+    let rows = REFUSED.lines().filter(|row| !row.is_empty() && !row.starts_with('#'));
+    for row in rows {
+        let columns: Vec<&str> = row.split("=>").map(str::trim).collect();
+        let [command, words @ ..] = &columns[..] else { panic!("{row}") };
+        assert_eq!(words.len(), 2, "{row}");
         let place = logs();
         if command.contains("> new") {
             place.write("new", "");
         }
         let before = files(&place.path("."));
         let parsing = ["run", "replay"].iter().any(|job| command.starts_with(&format!("logator {job}")));
-        let command = if parsing { format!("{command} {line}") } else { command.to_owned() };
+        let command = if parsing { format!("{command} {line}") } else { (*command).to_owned() };
         let ran = run(&place, &command);
         assert_eq!(ran.code, Some(2), "{command}: {ran:?}");
         assert!(words.iter().all(|words| ran.stderr.contains(words)), "{command}: {}", ran.stderr);
@@ -128,7 +126,7 @@ fn a_file_that_the_job_writes_is_no_input_and_no_two_are_one() {
     }
 }
 
-/// Met in a folder or by a glob they are left out, at the first run and when they are there already.
+/// The job's files are left out where a folder or a glob holds them, at the first run and when they exist already.
 #[test]
 fn what_the_job_writes_is_left_out_where_it_is_met() {
     for (command, left_out) in [
@@ -159,7 +157,7 @@ fn what_the_job_writes_is_left_out_where_it_is_met() {
         for round in 0..2 {
             let ran = run(&place, &command);
             assert_eq!(ran.code, Some(0), "{command}: {ran:?}");
-            // What the state knows is not read again.
+            // Lines that the state knows are not read again.
             let lines = if round == 1 && command.contains("--state") { 0 } else { 3 };
             assert_eq!(account(&place.receipt("receipt"))[0], lines, "{command}, round {round}: {}", ran.stderr);
             assert!(round == 0 || ran.stderr.contains("left out"), "{command}: {}", ran.stderr);
@@ -172,7 +170,7 @@ fn what_the_job_writes_is_left_out_where_it_is_met() {
     }
 }
 
-/// The same while they are followed, whatever is made, rotated and made again.
+/// The same holds while files are followed, whatever is made, rotated and made again.
 #[test]
 fn what_the_job_writes_is_left_out_while_it_is_followed() {
     for how in ["--follow", "--follow=poll"] {
@@ -188,10 +186,10 @@ fn what_the_job_writes_is_left_out_while_it_is_followed() {
             place.write("b.log", "two\nno word\n");
             wait_for("a letter", PATIENCE, || (lines("dead-letters.ndjson") == 1).then_some(()));
             wait_for("the second line", PATIENCE, || (lines("out") == 2).then_some(()));
-            // A file that was found after the letter says that the letter's file was there at a look.
+            // The follower finds this file after the letter, so it has looked at the letter's file by then.
             place.write("later.log", "later\n");
             wait_for("a line", PATIENCE, || (lines("out") == 3).then_some(()));
-            // What was written to is the job's under another name as well, and so is what takes its place.
+            // A written file is the job's own under another name too, and so is the file that takes its place.
             std::fs::rename(place.path("out"), place.path("out.1")).unwrap();
             std::fs::rename(place.path("dead-letters.ndjson"), place.path("letters.1")).unwrap();
             place.write("c.log", "three\nno more words\n");
@@ -207,7 +205,7 @@ fn what_the_job_writes_is_left_out_while_it_is_followed() {
     }
 }
 
-/// What is no regular file may be named as often as one likes, and what goes together does.
+/// A name of something that is no regular file may be given several times, and so may names that belong together.
 #[test]
 fn files_that_are_no_files_and_two_tables_are_in_nobodys_way() {
     for command in [
@@ -255,7 +253,7 @@ fn a_standard_stream_that_is_closed_is_said() {
     }
 }
 
-/// Somebody removes the file of a queue that works, and another queue takes the name.
+/// The socket file of a working queue is removed, and another queue takes the name.
 #[test]
 fn the_socket_file_of_another_queue_is_left_alone() {
     for (program, first) in [("logator-queue", &["--bind"][..]), ("logator-pull", &["--to", "null:", "--bind"])] {

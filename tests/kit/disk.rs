@@ -1,4 +1,4 @@
-//! A disk of its own, as small as a test wants it: a tmpfs that only the programs of the test see.
+//! A disk for one test, as small as the test wants: a tmpfs that only the programs of the test see.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,14 +7,14 @@ use std::process::Command;
 use super::process::Process;
 use super::{PATIENCE, wait_for};
 
-/// A tmpfs in a mount namespace of its own; both are gone with the process that holds them.
+/// A tmpfs in its own mount namespace. Both end with the process that holds them.
 pub struct Disk {
     holder: Process,
     at: PathBuf,
 }
 
 impl Disk {
-    /// A disk of `kib` at the folder `at`. `None` where this user may not mount one.
+    /// Makes a disk of `kib` at the folder `at`; `None` if this user may not mount one.
     pub fn new(at: &Path, kib: u64) -> Option<Self> {
         let allowed = nix::unistd::geteuid().is_root()
             && Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|ran| ran.status.success());
@@ -35,14 +35,14 @@ impl Disk {
         Some(Disk { holder, at: at.to_owned() })
     }
 
-    /// What to put before a command so that it sees the disk and works in `folder`.
+    /// Returns the words in front of a command that let it see the disk and work in `folder`.
     pub fn enter(&self, folder: &Path) -> Vec<String> {
         let holder = self.holder.id().to_string();
         let folder = folder.display().to_string();
         ["nsenter", "-t", &holder, "-m", "sh", "-c", "cd \"$0\" && exec \"$@\"", &folder].map(String::from).to_vec()
     }
 
-    /// Where a file of the disk is for this process.
+    /// Returns the path of a file of the disk for this process.
     pub fn path(&self, name: &str) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.holder.id()));
         root.join(self.at.strip_prefix("/").expect("an absolute path")).join(name)
@@ -57,13 +57,13 @@ impl Disk {
         assert!(command.status().expect("nsenter runs").success(), "{command:?}");
     }
 
-    /// Takes all the room that is left.
+    /// Fills the disk.
     pub fn fill(&self) {
         let mut filler = std::fs::File::create(self.path("filler")).expect("a file");
         while filler.write_all(&[0; 4096]).is_ok() {}
     }
 
-    /// Gives it back.
+    /// Frees the space that [`Disk::fill`] took.
     pub fn empty(&self) {
         std::fs::remove_file(self.path("filler")).expect("it is full");
     }

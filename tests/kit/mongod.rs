@@ -9,27 +9,28 @@ use mongodb::bson::{Document, RawDocumentBuf, doc};
 use mongodb::{Client, Database};
 use tokio::runtime::Runtime;
 
+use super::needs::given;
 use super::process::Process;
 use super::{PATIENCE, free_port, temp_dir, wait_for};
 
-/// The reason given by every test that needs a server: what cargo prints beside its name.
+/// The variable with the path of a mongod.
 pub const BINARY: &str = "LOGATOR_TEST_MONGOD";
 const SERVER: &str = "LOGATOR_TEST_MONGODB";
 
-/// What kind of server to start.
+/// The kind of server to start.
 #[derive(Default, Clone)]
 pub struct Setup {
-    /// A replica set of this one member.
+    /// The server is a replica set with this one member.
     pub replica_set: bool,
-    /// Logins are asked for.
+    /// The server asks for logins.
     pub auth: bool,
-    /// Further options.
+    /// More options.
     pub options: Vec<String>,
-    /// What an address needs to reach it (`tls=true&…`), for the kit's own client.
+    /// The options of an address that the kit's own client needs (`tls=true&…`).
     pub client_options: String,
 }
 
-/// A server of the test's own, gone with it.
+/// A server of one test, which ends with the test.
 pub struct Mongod {
     process: Process,
     directory: tempfile::TempDir,
@@ -38,17 +39,17 @@ pub struct Mongod {
 }
 
 impl Mongod {
-    /// A single server.
+    /// Starts a single server.
     pub fn standalone() -> Self {
         Mongod::start(Setup::default())
     }
 
-    /// A replica set of one, which is its own majority.
+    /// Starts a replica set of one member, which is its own majority.
     pub fn replica_set() -> Self {
         Mongod::start(Setup { replica_set: true, ..Setup::default() })
     }
 
-    /// Starts a server and waits until it answers (a replica set: until it can be written to).
+    /// Starts a server and waits until it answers; a replica set, until it can be written to.
     pub fn start(setup: Setup) -> Self {
         let directory = temp_dir();
         let port = free_port();
@@ -68,32 +69,32 @@ impl Mongod {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Where it listens.
+    /// Returns the address where the server listens.
     pub fn address(&self) -> SocketAddr {
         self.host().parse().expect("an address")
     }
 
-    /// The address of a collection in it: `rest` is `DB.COLLECTION`, with options if need be.
+    /// Returns the address of a collection. `rest` is `DB.COLLECTION`, with options if needed.
     pub fn uri(&self, rest: &str) -> String {
         format!("mongodb://{}/{rest}", self.host())
     }
 
-    /// A client for looking and for breaking things.
+    /// Returns a client that can look and break things.
     pub fn admin(&self) -> Admin {
         Admin::connect(&format!("{}?directConnection=true&{}", self.uri(""), self.setup.client_options))
     }
 
-    /// The process.
+    /// Returns the process.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
 
-    /// `kill -9`.
+    /// Kills the server with `kill -9`.
     pub fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// Starts it again, on the same port and the same files.
+    /// Starts the server again, on the same port and the same files.
     pub fn restart(&mut self) {
         self.process = launch(self.directory.path(), self.port, &self.setup);
         self.wait_until_it_answers();
@@ -102,7 +103,7 @@ impl Mongod {
         }
     }
 
-    /// Until a replica set has a primary.
+    /// Waits until a replica set has a primary.
     pub fn wait_until_writable(&self) {
         let admin = self.admin();
         wait_for("a primary", PATIENCE, || {
@@ -132,7 +133,7 @@ fn launch(directory: &Path, port: u16, setup: &Setup) -> Process {
     command.arg("--dbpath").arg(data).arg("--logpath").arg(directory.join("log")).arg("--logappend");
     command.args(["--bind_ip", "127.0.0.1", "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25"]);
     command.arg("--port").arg(port.to_string());
-    // failCommand and its kin.
+    // This allows failCommand and similar commands.
     command.args(["--setParameter", "enableTestCommands=1"]);
     command.args(["--setParameter", "diagnosticDataCollectionEnabled=false"]);
     if setup.replica_set {
@@ -146,15 +147,13 @@ fn launch(directory: &Path, port: u16, setup: &Setup) -> Process {
 }
 
 fn binary() -> PathBuf {
-    match std::env::var_os(BINARY) {
-        Some(path) if Path::new(&path).is_file() => PathBuf::from(path),
-        Some(path) => panic!("{BINARY}={path:?} is no file"),
-        None => panic!("this test starts a MongoDB of its own: run ./test, or set {BINARY} to the path of a mongod"),
-    }
+    let path = PathBuf::from(given(BINARY, "a mongod of its own"));
+    assert!(path.is_file(), "{BINARY}={} is no file", path.display());
+    path
 }
 
-/// A server that a test may only store into and read from: the one of `LOGATOR_TEST_MONGODB`, or one of its own. Each
-/// test gets a database of its own in it.
+/// A server into which a test only stores and from which it only reads: the one of `LOGATOR_TEST_MONGODB`, or one of its own. Each test
+/// gets its own database.
 pub struct AnyServer {
     base: String,
     options: String,
@@ -163,7 +162,7 @@ pub struct AnyServer {
 }
 
 impl AnyServer {
-    /// Finds or starts it.
+    /// Finds or starts the server.
     pub fn get() -> Self {
         let unique = format!("logator_test_{}_{}", std::process::id(), fastrand::u32(..));
         match std::env::var(SERVER) {
@@ -180,17 +179,17 @@ impl AnyServer {
         }
     }
 
-    /// This test's database.
+    /// Returns this test's database.
     pub fn database(&self) -> &str {
         &self.database
     }
 
-    /// The address of a collection in this test's database.
+    /// Returns the address of a collection in this test's database.
     pub fn uri(&self, collection: &str) -> String {
         format!("{}/{}.{collection}?{}", self.base, self.database, self.options)
     }
 
-    /// A client for looking.
+    /// Returns a client that can look.
     pub fn admin(&self) -> Admin {
         Admin::connect(&format!("{}/?{}", self.base, self.options))
     }
@@ -199,7 +198,7 @@ impl AnyServer {
 impl Drop for AnyServer {
     fn drop(&mut self) {
         if self._own.is_none() {
-            // Best effort: the test has its result already.
+            // A failure is ignored: the test has its result already.
             let _ = self.admin().try_run(&self.database.clone(), doc! { "dropDatabase": 1 });
         }
     }
@@ -212,17 +211,17 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// A client for `uri`; connects when it is first used.
+    /// Makes a client for `uri`, which connects when it is first used.
     pub fn connect(uri: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        // The kit puts options together without looking whether there are any.
+        // The kit joins options without a check whether there are any.
         let uri = uri.trim_end_matches(['?', '&']);
         let client = runtime.block_on(async { Client::with_uri_str(uri).await });
         let client = client.unwrap_or_else(|error| panic!("{uri}: {error}"));
         Admin { client, runtime }
     }
 
-    /// Runs a command.
+    /// Runs a command that must succeed.
     pub fn run(&self, database: &str, command: Document) -> Document {
         self.try_run(database, command).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -233,20 +232,20 @@ impl Admin {
         self.runtime.block_on(database.run_command(command).into_future())
     }
 
-    /// How many documents a collection has.
+    /// Returns the number of documents in a collection.
     pub fn count(&self, database: &str, collection: &str) -> u64 {
         let collection = self.client.database(database).collection::<Document>(collection);
         self.runtime.block_on(collection.count_documents(doc! {}).into_future()).unwrap()
     }
 
-    /// How many documents a collection has, as the server notes it: at once, and after a crash not exactly. `None` when
-    /// it does not answer.
+    /// Returns the number of documents in a collection as the server notes it: at once, and not exactly after a crash. `None` when the
+    /// server does not answer.
     pub fn rough_count(&self, database: &str, collection: &str) -> Option<u64> {
         let reply = self.try_run(database, doc! { "count": collection }).ok()?;
         reply.get("n").and_then(|n| n.as_i32().map(i64::from).or(n.as_i64())).map(|n| n as u64)
     }
 
-    /// Every document of a collection: its `_id`, and a hash of all of its bytes.
+    /// Returns every document of a collection: its `_id` and a hash of all of its bytes.
     pub fn contents(&self, database: &str, collection: &str) -> BTreeMap<String, u64> {
         let collection = self.client.database(database).collection::<RawDocumentBuf>(collection);
         self.runtime.block_on(async {
@@ -261,7 +260,7 @@ impl Admin {
         })
     }
 
-    /// One document.
+    /// Returns one document.
     pub fn find_one(&self, database: &str, collection: &str, filter: Document) -> Option<Document> {
         let collection = self.client.database(database).collection::<Document>(collection);
         self.runtime.block_on(collection.find_one(filter).into_future()).unwrap()

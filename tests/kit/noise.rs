@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Connections to a port that say nonsense, one after the other, until it is dropped.
+/// Connections that say nonsense to a port, one after the other, until this value is dropped.
 pub struct Noise {
     stop: Arc<AtomicBool>,
     said: Arc<AtomicUsize>,
@@ -15,13 +15,13 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// Begins.
+    /// Starts the connections.
     pub fn at(port: u16, seed: u64) -> Self {
         let (stop, said) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let (until, count) = (Arc::clone(&stop), Arc::clone(&said));
         let mut random = fastrand::Rng::with_seed(seed);
         let thread = std::thread::spawn(move || {
-            // Some stay open, half said.
+            // Some connections stay open after half a message.
             let mut open = Vec::new();
             while !until.load(Ordering::Relaxed) {
                 let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
@@ -31,21 +31,21 @@ impl Noise {
                 };
                 let _ = stream.set_read_timeout(Some(Duration::from_millis(20)));
                 let _ = stream.write_all(&nonsense(&mut random));
-                // What it answers, or that it closes the connection.
+                // The answer is ignored, and so is the end of the connection.
                 let _ = stream.read(&mut [0; 512]);
                 open.push(stream);
                 if open.len() > 16 {
                     open.swap_remove(random.usize(..16));
                 }
                 count.fetch_add(1, Ordering::Relaxed);
-                // A nuisance and no flood: the job is to have the processor.
+                // This is a nuisance and no flood: the job must have the processor.
                 std::thread::sleep(Duration::from_millis(random.u64(..10)));
             }
         });
         Noise { stop, said, thread: Some(thread) }
     }
 
-    /// How many connections have said something so far.
+    /// Returns the number of connections that have said something so far.
     pub fn said(&self) -> usize {
         self.said.load(Ordering::Relaxed)
     }
@@ -65,14 +65,14 @@ fn greeting(mechanism: &[u8]) -> Vec<u8> {
     greeting
 }
 
-/// The beginning of a conversation, and then anything, cut anywhere.
+/// Returns the beginning of a conversation and then random bytes, cut anywhere.
 fn nonsense(random: &mut fastrand::Rng) -> Vec<u8> {
     let mut bytes = match random.u8(..5) {
         0 => Vec::new(),
         1 => greeting(b"NULL"),
         2 => greeting(b"CURVE"),
         3 => [greeting(b"NULL"), b"\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06DEALER".to_vec()].concat(),
-        // With a request behind it, of which something is missing or wrong.
+        // A request follows in which something is missing or wrong.
         _ => {
             let ready = b"\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06DEALER";
             let request = b"\x01\0\x01\x08logator1\0\x07\x01\0\0\0\0\0\0";

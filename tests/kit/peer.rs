@@ -1,4 +1,4 @@
-//! A peer of a queue written by hand: it says what a test wants it to say, right or wrong.
+//! A peer of a queue that is written by hand. It says what a test wants, right or wrong.
 
 use std::time::Duration;
 
@@ -28,17 +28,17 @@ impl Peer {
         Peer { socket, _context: context }
     }
 
-    /// Sends frames as they are.
+    /// Sends frames unchanged.
     pub fn send(&self, frames: &[&[u8]]) {
         self.socket.send_multipart(frames, 0).unwrap();
     }
 
-    /// The frames of the next reply.
+    /// Returns the frames of the next reply.
     pub fn receive(&self) -> Vec<Vec<u8>> {
         self.socket.recv_multipart(0).expect("a reply")
     }
 
-    /// The frames of the reply that comes within `time`, if one does.
+    /// Returns the frames of the reply that comes within `time`, if there is one.
     pub fn receive_within(&self, time: Duration) -> Option<Vec<Vec<u8>>> {
         match self.socket.poll(zmq::POLLIN, time.as_millis() as i64) {
             Ok(1..) => Some(self.receive()),
@@ -46,7 +46,7 @@ impl Peer {
         }
     }
 
-    /// One step of the line dialogue: the next line, or `None` at the end.
+    /// Makes one step of the line dialogue: the next line, or `None` at the end.
     pub fn line(&self) -> Option<String> {
         self.send(&[b""]);
         let reply = self.receive();
@@ -55,7 +55,7 @@ impl Peer {
         (!line.is_empty()).then_some(line)
     }
 
-    /// One step of the batch dialogue.
+    /// Makes one step of the batch dialogue.
     pub fn ask(&self, request: &Request) -> Reply {
         self.send(&[MAGIC, &request.encode()]);
         let mut frames = self.receive().into_iter();
@@ -74,7 +74,7 @@ impl Peer {
         }
     }
 
-    /// Acknowledges a batch of `lines` lines as stored; done when this returns. May leave it with another batch.
+    /// Acknowledges a batch of `lines` lines as stored, and waits for the answer. The answer may be another batch.
     pub fn ack_stored(&self, lease: u64, lines: u32) {
         let tally = logator::observe::receipt::Tally { stored: lines.into(), ..Default::default() };
         let acks = vec![logator::queue::Ack { lease, tally }];

@@ -1,4 +1,4 @@
-//! A folder of its own for one test, and the programs run in it.
+//! A folder for one test, and the programs that run in it.
 
 use std::io::Write as _;
 use std::os::linux::net::SocketAddrExt as _;
@@ -14,33 +14,33 @@ use nix::unistd::Pid;
 
 use super::{PATIENCE, Ran, program, temp_dir, wait_for};
 
-/// A folder. Programs run in it, so that what they leave behind (dead letters) is gone with it.
+/// A folder of one test. Programs run in it, so the files that they leave behind (dead letters) go with it.
 pub struct Place {
     directory: tempfile::TempDir,
 }
 
 impl Place {
-    /// An empty folder.
+    /// Makes an empty folder.
     pub fn new() -> Self {
         Place { directory: temp_dir() }
     }
 
-    /// The path of `name` in it.
+    /// Returns the path of `name` in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    /// `SCHEME` and the path of `name`, as a sink or an endpoint is written.
+    /// Returns `SCHEME` and the path of `name`, as a sink or an endpoint is written.
     pub fn at(&self, scheme: &str, name: &str) -> String {
         format!("{scheme}{}", self.path(name).display())
     }
 
-    /// The endpoint of this test's queue.
+    /// Returns the endpoint of this test's queue.
     pub fn endpoint(&self) -> String {
         self.at("ipc://", "q")
     }
 
-    /// Writes a file; missing folders are made.
+    /// Writes a file, and makes missing folders.
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
@@ -48,36 +48,37 @@ impl Place {
         path
     }
 
-    /// What is in a text file.
+    /// Returns the content of a text file.
     pub fn text(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// The objects in an NDJSON file.
+    /// Returns the objects in an NDJSON file.
     pub fn objects(&self, name: &str) -> Vec<serde_json::Value> {
         objects(&self.text(name))
     }
 
-    /// The receipt in a file.
+    /// Returns the receipt in a file.
     pub fn receipt(&self, name: &str) -> Receipt {
         serde_json::from_str(&self.text(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// A command of the built program `name`, to be run here.
+    /// Returns a command of the built program `name` that runs in this folder.
     pub fn command(&self, name: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program(name));
         command.args(arguments).current_dir(self.directory.path());
         command
     }
 
-    /// The same, as somebody who is not root, for whom permissions count. `.` is open to all then.
+    /// Returns such a command for a user who is not root, because permissions do not count for root. It opens the
+    /// folder to all users.
     pub fn command_as_nobody(&self, name: &str, arguments: &[&str]) -> Command {
         use std::os::unix::fs::PermissionsExt;
         use std::os::unix::process::CommandExt;
         if !nix::unistd::geteuid().is_root() {
             return self.command(name, arguments);
         }
-        // The programs of a checkout may lie in a folder that only root may enter; a copy beside the data may be run.
+        // A checkout may lie in a folder that only root may enter, so the program is copied to this folder.
         let copy = self.path(&format!("{name}-copy"));
         if !copy.exists() {
             std::fs::copy(program(name), &copy).unwrap();
@@ -88,7 +89,7 @@ impl Place {
         command
     }
 
-    /// Starts a program with its input open and its output kept.
+    /// Starts a program with its input open. Its output is kept.
     pub fn start(&self, name: &str, arguments: &[&str]) -> Running {
         Running::start(self.command(name, arguments))
     }
@@ -109,13 +110,13 @@ impl Place {
         queue
     }
 
-    /// A worker of one thread for that queue.
+    /// Starts a worker of one thread for that queue.
     pub fn worker(&self, arguments: &[&str]) -> Running {
         let endpoint = self.endpoint();
         self.start("logator-worker", &[&["--from", &endpoint, "-j", "1"], arguments].concat())
     }
 
-    /// `logator run`, with its receipt in `receipt`.
+    /// Runs `logator run`; its receipt goes to `receipt`.
     pub fn logator(&self, arguments: &[&str], input: &[u8]) -> (Ran, Receipt) {
         let ran = self.run("logator", &[&["run", "--receipt", "receipt"], arguments].concat(), input);
         let receipt = match self.path("receipt").exists() {
@@ -126,21 +127,22 @@ impl Place {
     }
 }
 
-/// The objects of NDJSON text.
+/// Returns the objects of NDJSON text.
 pub fn objects(text: &str) -> Vec<serde_json::Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
 }
 
-/// The counts of a receipt: read, parsed, duplicate, unparsed, dead-lettered, filtered.
+/// Returns the counts of a receipt: read, parsed, duplicate, unparsed, dead-lettered, filtered.
 pub fn account(receipt: &Receipt) -> [u64; 6] {
     let tally = receipt.tally;
     [receipt.read, tally.stored, tally.duplicate, tally.unmatched, tally.dead_lettered, tally.filtered]
 }
 
-/// The counts of a queue whose lines went to peers of the line dialogue: read, delivered, dead-lettered, filtered.
+/// Returns the counts of a queue whose lines went to peers of the line dialogue: read, delivered, dead-lettered,
+/// filtered.
 ///
 /// # Panics
-/// When anything counts as stored, which nobody can know.
+/// When any line counts as stored: a queue cannot know that of such peers.
 pub fn line_account(receipt: &Receipt) -> [u64; 4] {
     let tally = receipt.tally;
     assert_eq!([tally.stored, tally.duplicate, tally.unmatched], [0; 3], "{receipt:?}");
@@ -148,7 +150,7 @@ pub fn line_account(receipt: &Receipt) -> [u64; 4] {
     [receipt.read, tally.delivered, tally.dead_lettered, tally.filtered]
 }
 
-/// A program that runs. It is killed when dropped.
+/// A running program. It is killed when this value is dropped.
 pub struct Running {
     name: String,
     child: Child,
@@ -173,7 +175,7 @@ impl Manager {
         let address = SocketAddr::from_abstract_name(&name).expect("a short name");
         let socket = UnixDatagram::bind_addr(&address).expect("a socket");
         socket.set_nonblocking(true).expect("a socket that does not block");
-        // A test may be the manager itself.
+        // A test may set the variable itself, to be the manager.
         if command.get_envs().all(|(key, _)| key != VARIABLE) {
             command.env(VARIABLE, format!("@{name}"));
         }
@@ -190,7 +192,7 @@ impl Manager {
     }
 }
 
-/// What a program has written so far, and the thread that reads it.
+/// The output of a program so far, and the thread that reads it.
 struct Output {
     bytes: Arc<Mutex<Vec<u8>>>,
     thread: Option<JoinHandle<()>>,
@@ -232,7 +234,7 @@ impl Running {
         Running { name, child, stdin, stdout, stderr, manager }
     }
 
-    /// Gives it input. One that ended without reading all of it is no fault here.
+    /// Writes to its input. The program may end without reading all of it.
     pub fn feed(&mut self, input: &[u8]) {
         let stdin = self.stdin.as_mut().expect("its input is open");
         let _ = stdin.write_all(input).and_then(|()| stdin.flush());
@@ -243,34 +245,34 @@ impl Running {
         self.stdin = None;
     }
 
-    /// Its process id.
+    /// Returns its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The most memory it has had so far, in kB; `None` when it has ended.
+    /// Returns the most memory that it has had so far, in kB; `None` when it has ended.
     pub fn most_memory(&self) -> Option<u64> {
         self.memory_called("VmHWM:")
     }
 
-    /// What the kernel says of its memory under that name, in kB; `None` when it has ended.
+    /// Returns the kernel's value of its memory under that name, in kB; `None` when it has ended.
     pub fn memory_called(&self, name: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
         let said = status.lines().find_map(|line| line.strip_prefix(name))?;
         said.trim().trim_end_matches(" kB").parse().ok()
     }
 
-    /// How many files and connections it has open; 0 when it has ended.
+    /// Returns the number of its open files and connections; 0 when it has ended.
     pub fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.id())).map_or(0, Iterator::count)
     }
 
-    /// The memory it has now, in kB; `None` when it has ended.
+    /// Returns its present memory in kB; `None` when it has ended.
     pub fn memory(&self) -> Option<u64> {
         self.memory_called("VmRSS:")
     }
 
-    /// SIGSTOP, and waits until every thread stands still.
+    /// Sends SIGSTOP, and waits until every thread stands still.
     pub fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
         super::process::wait_until_it_stands_still(self.id());
@@ -281,12 +283,12 @@ impl Running {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("the process is there");
     }
 
-    /// What it has written to standard error so far.
+    /// Returns everything that it has written to standard error so far.
     pub fn stderr(&self) -> String {
         self.stderr.text()
     }
 
-    /// What it has written to standard output so far.
+    /// Returns everything that it has written to standard output so far.
     pub fn stdout(&self) -> String {
         self.stdout.text()
     }
@@ -332,12 +334,12 @@ impl Running {
         });
     }
 
-    /// Whether it has ended.
+    /// Returns whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("its state").is_some()
     }
 
-    /// `kill -9`, and waits until it is gone.
+    /// Kills it with `kill -9`, and waits until it is gone.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -365,7 +367,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.kill();
-        // What libfaketime leaves behind of a process that was killed.
+        // libfaketime leaves these files behind when its process is killed.
         for file in ["faketime_shm_", "sem.faketime_sem_"] {
             let _ = std::fs::remove_file(format!("/dev/shm/{file}{}", self.id()));
         }

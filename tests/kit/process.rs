@@ -6,8 +6,8 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Starts the real program, tells its process id, and kills it when its own input ends: the other end of that pipe is
-/// held by the test and closes with it, however it ends.
+/// Starts the real program, prints its process id, and kills it when the keeper's own input ends. The test holds the
+/// other end of that pipe, which closes when the test ends in any way.
 const KEEPER: &str = r#"
 exec 3<&0
 "$@" </dev/null >&4 2>&5 3<&- 4>&- 5>&- & pid=$!
@@ -21,7 +21,7 @@ exit $status
 /// A running program.
 pub struct Process {
     keeper: Child,
-    /// Held open for as long as the program may live.
+    /// The pipe stays open for as long as the program may live.
     _leash: ChildStdin,
     pid: Pid,
 }
@@ -35,15 +35,15 @@ impl Process {
         Process::launch(command, "&2")
     }
 
-    /// [`Process::start`], with its output thrown away and only its errors shown.
+    /// Starts a command as [`Process::start`] does, but throws its output away. Its errors are shown.
     pub fn start_quiet(command: &Command) -> Self {
         Process::launch(command, "/dev/null")
     }
 
     fn launch(command: &Command, output: &str) -> Self {
         let mut keeper = Command::new("sh");
-        // 4 and 5 are where the program's output and errors go: the keeper's own output is needed for the process id,
-        // and nobody needs the shell's remark that a program was killed.
+        // Descriptors 4 and 5 take the program's output and errors: the keeper needs its own output for the process id,
+        // and the shell's remark that a program was killed is not wanted.
         keeper.arg("-c").arg(format!("exec 4>{output} 5>&2 2>/dev/null\n{KEEPER}"));
         keeper.arg("keeper").arg(command.get_program()).args(command.get_args());
         for (key, value) in command.get_envs() {
@@ -63,7 +63,7 @@ impl Process {
         Process { keeper, _leash: leash, pid }
     }
 
-    /// The program's own process id.
+    /// Returns the program's own process id.
     pub fn id(&self) -> i32 {
         self.pid.as_raw()
     }
@@ -73,34 +73,35 @@ impl Process {
         kill(self.pid, signal).expect("the process is there");
     }
 
-    /// SIGSTOP, and waits until every thread stands still: the signal alone is only on its way.
+    /// Sends SIGSTOP, and waits until every thread stands still. After the signal alone, threads may still run for a
+    /// moment.
     #[cfg_attr(not(feature = "mongodb"), allow(dead_code, reason = "only servers are stopped"))]
     pub fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
         wait_until_it_stands_still(self.pid.as_raw() as u32);
     }
 
-    /// `kill -9`, and waits until it is gone.
+    /// Kills it with `kill -9`, and waits until it is gone.
     pub fn kill(&mut self) {
         if self.ended().is_none() {
-            // It may have ended by itself between the two lines.
+            // The program may have ended by itself between the two lines.
             let _ = kill(self.pid, Signal::SIGKILL);
         }
         self.keeper.wait().expect("the keeper ends with the program");
     }
 
-    /// How it ended, if it has: 128 and the signal's number for one that a signal ended.
+    /// Returns how it ended, if it has. The code is 128 and the signal's number if a signal ended it.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.keeper.try_wait().expect("the keeper is our child")
     }
 }
 
-/// After SIGSTOP: until every thread of the process stands still, or the process is gone.
+/// Waits after SIGSTOP until every thread of the process stands still, or the process is gone.
 pub fn wait_until_it_stands_still(pid: u32) {
     let tasks = format!("/proc/{pid}/task");
     let stopped = |task: std::io::Result<std::fs::DirEntry>| {
         let stat = std::fs::read_to_string(task.ok()?.path().join("stat")).ok()?;
-        // The state follows the name, which stands in parentheses. One that has ended stands still as well.
+        // The state follows the name, which stands in parentheses. A process that has ended stands still too.
         stat.rsplit_once(") ").map(|(_, rest)| rest.starts_with(['T', 'Z']))
     };
     super::wait_for("every thread to stop", std::time::Duration::from_secs(10), || {
@@ -115,7 +116,7 @@ impl Drop for Process {
     }
 }
 
-/// Whether the process has a reaction of its own to `signal` by now.
+/// Returns whether the process handles `signal` by now.
 pub fn heeds(pid: u32, signal: Signal) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));

@@ -1,5 +1,5 @@
-//! TCP proxies. One can lose an answer: the server has done the work, and the client will never know. The other is a
-//! network that fails in every way networks do, between a queue and its workers.
+//! TCP proxies. One proxy can lose an answer: the server has done the work, and the client never learns that. The other
+//! one is a network between a queue and its workers, which fails in every way that networks fail.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-/// Passes bytes on, until it is told to lose an answer.
+/// Passes bytes on until it is told to lose an answer.
 pub struct Proxy {
     port: u16,
     to_lose: Arc<AtomicUsize>,
@@ -30,17 +30,17 @@ impl Proxy {
         Proxy { port, to_lose }
     }
 
-    /// The port to connect to.
+    /// Returns the port to connect to.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The answers to the next `count` requests that contain `insert` are lost, and their connections closed.
+    /// Loses the answers to the next `count` requests that contain `insert`, and closes their connections.
     pub fn lose_answers_to_inserts(&self, count: usize) {
         self.to_lose.store(count, Ordering::SeqCst);
     }
 
-    /// How many answers are still to be lost.
+    /// Returns how many answers are still to be lost.
     pub fn left_to_lose(&self) -> usize {
         self.to_lose.load(Ordering::SeqCst)
     }
@@ -63,7 +63,7 @@ fn pass(client: TcpStream, server: TcpStream, to_lose: Arc<AtomicUsize>) {
     thread::spawn(move || copy(from_server, to_client, |_| doomed.load(Ordering::SeqCst) == 0));
 }
 
-/// Copies until an end, or until `keep` says that these bytes are not to arrive.
+/// Copies until an end, or until `keep` says that these bytes must not arrive.
 fn copy(mut from: TcpStream, mut to: TcpStream, mut keep: impl FnMut(&[u8]) -> bool) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -76,17 +76,17 @@ fn copy(mut from: TcpStream, mut to: TcpStream, mut keep: impl FnMut(&[u8]) -> b
             _ => break,
         }
     }
-    // An error means that the other side has closed it already.
+    // An error means that the other side has closed the connection already.
     let _ = from.shutdown(Shutdown::Both);
     let _ = to.shutdown(Shutdown::Both);
 }
 
-/// Takes one off, if there is one.
+/// Subtracts one, if the number is not zero.
 fn take_one(count: &AtomicUsize) -> bool {
     count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1)).is_ok()
 }
 
-/// A network that can be cut: connections that are dropped, stopped, slow, doubled, or late.
+/// A network that can be cut. Its connections can be dropped, stopped, slow, doubled, or late.
 pub struct Network {
     port: u16,
     server: SocketAddr,
@@ -101,20 +101,20 @@ struct Weather {
 
 #[derive(Default)]
 struct State {
-    /// Nothing gets through, and nobody is told.
+    /// Nothing passes, and no side is told.
     stalled: bool,
-    /// What is sent waits for up to this long.
+    /// The longest delay of bytes that are sent.
     delay: Duration,
-    /// New connections reach the server twice: what the client sends over them arrives over two.
+    /// New connections reach the server twice: the client's bytes arrive over two connections.
     doubled: bool,
-    /// The next so many pieces of bytes from clients arrive after those of later connections.
+    /// The number of next parts of bytes from clients that arrive after those of later connections.
     late: usize,
-    /// Of all connections, in order: how many pieces of bytes the client has sent.
+    /// For each connection in order: the number of parts that the client has sent.
     passed: Vec<usize>,
     open: Vec<TcpStream>,
 }
 
-/// How much later connections send before the bytes that are late arrive: their greeting, and questions.
+/// The number of parts that later connections send before the late bytes arrive: their greeting, and questions.
 const OVERTAKEN_BY: usize = 4;
 
 impl Weather {
@@ -132,7 +132,7 @@ impl Network {
         let shared = Arc::clone(&weather);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                // A queue that is not there: the client's connection is closed.
+                // The queue is not there, so the client's connection is closed.
                 let Ok(stream) = TcpStream::connect(server) else { continue };
                 let ghost = match shared.state().doubled {
                     true => TcpStream::connect(server).ok(),
@@ -144,12 +144,12 @@ impl Network {
         Network { port, server, weather }
     }
 
-    /// Where it leads.
+    /// Returns the address where the network leads.
     pub fn server(&self) -> SocketAddr {
         self.server
     }
 
-    /// The endpoint to connect to.
+    /// Returns the endpoint to connect to.
     pub fn endpoint(&self) -> String {
         format!("tcp://127.0.0.1:{}", self.port)
     }
@@ -161,29 +161,29 @@ impl Network {
         }
     }
 
-    /// Nothing gets through any more, in either direction, and no connection is closed.
+    /// Lets nothing pass in either direction. No connection is closed.
     pub fn stall(&self) {
         self.weather.state().stalled = true;
     }
 
-    /// What is sent from now on waits for up to `delay`.
+    /// Delays all later bytes by up to `delay`.
     pub fn delay(&self, delay: Duration) {
         self.weather.state().delay = delay;
     }
 
-    /// Connections made from now on reach the server twice: so that there are some, all are cut.
+    /// Makes new connections reach the server twice. All connections are cut, so that there are new ones.
     pub fn double(&self) {
         self.weather.state().doubled = true;
         self.cut();
     }
 
-    /// What a client sends next is held back, its connection is cut, and the server gets those bytes when it has had
-    /// others over a later connection.
+    /// Holds back the next bytes of a client and cuts its connection. The server gets those bytes after other bytes
+    /// that came over a later connection.
     pub fn make_late(&self) {
         self.weather.state().late += 1;
     }
 
-    /// Everything gets through at once.
+    /// Lets everything pass at once.
     pub fn clear(&self) {
         let mut state = self.weather.state();
         (state.stalled, state.doubled, state.delay) = (false, false, Duration::ZERO);
@@ -202,7 +202,7 @@ fn connect(client: TcpStream, server: TcpStream, ghost: Option<TcpStream>, weath
     };
     if let Some(ghost) = &ghost {
         let mut ghost = second(ghost);
-        // Nobody has asked for what it is told.
+        // Nobody waits for the answers to the second connection.
         thread::spawn(move || std::io::copy(&mut ghost, &mut std::io::sink()));
     }
     let (from_client, to_client, from_server) = (second(&client), client, second(&server));
@@ -213,7 +213,7 @@ fn connect(client: TcpStream, server: TcpStream, ghost: Option<TcpStream>, weath
 }
 
 impl Weather {
-    /// Waits until bytes get through. Always true.
+    /// Waits until bytes may pass. Returns true.
     fn wait(&self) -> bool {
         let state = self.changed.wait_while(self.state(), |state| state.stalled).expect("no thread panics");
         let delay = state.delay.mul_f64(fastrand::f64());
@@ -225,7 +225,7 @@ impl Weather {
     }
 }
 
-/// From a client to the server.
+/// Whether the bytes go from a client to the server.
 fn send(number: usize, mut from: TcpStream, mut to: TcpStream, mut ghost: Option<TcpStream>, weather: &Weather) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
@@ -234,7 +234,7 @@ fn send(number: usize, mut from: TcpStream, mut to: TcpStream, mut ghost: Option
             let mut state = weather.state();
             state.passed[number] += 1;
             weather.changed.notify_all();
-            // What introduces a connection would be of no interest, late.
+            // The introduction of a connection would have no effect when it is late.
             let late = state.late > 0 && state.passed[number] > 2;
             state.late -= usize::from(late);
             late

@@ -5,13 +5,13 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::needs::given;
 use super::place::Place;
 use super::{PATIENCE, wait_for};
 
-/// Where they are unpacked.
+/// Returns the folder where they are unpacked.
 fn root() -> PathBuf {
-    let root = std::env::var_os("LOGATOR_TEST_SHIPPERS");
-    root.expect("LOGATOR_TEST_SHIPPERS is not set: run ./test, which brings rsyslog, syslog-ng and nginx").into()
+    given("LOGATOR_TEST_SHIPPERS", "rsyslog, syslog-ng and nginx").into()
 }
 
 fn library(name: &str) -> PathBuf {
@@ -20,7 +20,7 @@ fn library(name: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("there is no {name} in {}/usr/lib/*", root().display()))
 }
 
-/// One of those programs, with its libraries.
+/// Returns a command of one of these programs, with its libraries.
 fn shipper(name: &str) -> Command {
     let root = root();
     let mut libraries = vec![root.join("usr/lib/syslog-ng")];
@@ -33,14 +33,14 @@ fn shipper(name: &str) -> Command {
     command
 }
 
-/// rsyslogd with this configuration.
+/// Returns a command of rsyslogd with this configuration.
 pub fn rsyslog(place: &Place, conf: &Path) -> Command {
     let mut command = shipper("rsyslogd");
     command.arg("-n").arg("-M").arg(library("rsyslog")).arg("-f").arg(conf).arg("-i").arg(place.path("rsyslog.pid"));
     command
 }
 
-/// syslog-ng with this configuration.
+/// Returns a command of syslog-ng with this configuration.
 pub fn syslog_ng(place: &Place, conf: &Path) -> Command {
     let modules = root().join("usr/lib/syslog-ng");
     let modules = std::fs::read_dir(modules).unwrap().flatten().map(|entry| entry.path()).find(|path| path.is_dir());
@@ -51,14 +51,14 @@ pub fn syslog_ng(place: &Place, conf: &Path) -> Command {
     command
 }
 
-/// nginx with this configuration.
+/// Returns a command of nginx with this configuration.
 pub fn nginx(place: &Place, conf: &Path) -> Command {
     let mut command = shipper("nginx");
     command.arg("-p").arg(place.path(".")).arg("-e").arg(place.path("error.log")).arg("-c").arg(conf);
     command
 }
 
-/// The configuration of an nginx that answers `hello` at `port` and logs as `logs` says.
+/// Writes the configuration of an nginx that answers `hello` at `port` and logs as `logs` says.
 pub fn nginx_conf(place: &Place, port: u16, logs: &str) -> PathBuf {
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("{name}_temp_path {};\n", place.path(name).display()))
@@ -77,7 +77,7 @@ pub fn visit(port: u16, pages: usize) {
     let mut stream = wait_for("nginx to listen", PATIENCE, || TcpStream::connect(("127.0.0.1", port)).ok());
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     for page in 0..pages {
-        // In one piece: the rest would wait for an acknowledgement of the first.
+        // The request is sent in one write; a second write would wait for an acknowledgement of the first.
         let request = format!("GET /page/{page} HTTP/1.1\r\nHost: www.example.com\r\nContent-Length: 0\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = Vec::new();

@@ -1,5 +1,5 @@
-//! A real systemd for one test: the first process of its own namespaces, in a root that is made of this machine's `/usr`
-//! with a package laid over it.
+//! A real systemd for one test. It is the first process of its own namespaces, in a root that is made of this machine's
+//! `/usr` and a package.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,20 +9,20 @@ use super::{PATIENCE, temp_dir, wait_for};
 
 const BOOT: &str = include_str!("boot.sh");
 
-/// The system; it ends with the test.
+/// The system, which ends with the test.
 pub struct Systemd {
     process: Option<Process>,
-    /// systemd itself, as this machine's namespace counts.
+    /// The process id of systemd in this machine's namespace.
     pid: String,
     cgroup: PathBuf,
     _directory: tempfile::TempDir,
 }
 
 impl Systemd {
-    /// Boots with what is unpacked at `package`.
+    /// Boots with the package that is unpacked at `package`.
     ///
     /// # Panics
-    /// Where that is not possible: it needs root and namespaces. `./test` tries it first, and leaves such tests out by name.
+    /// If that is not possible: it needs root and namespaces. `./test` tries it first, and leaves such tests out by name.
     pub fn boot(package: &Path) -> Self {
         let mounts = std::fs::read_to_string("/proc/mounts").expect("a Linux");
         let groups = mounts.lines().find_map(|line| match line.split(' ').collect::<Vec<_>>()[..] {
@@ -36,7 +36,7 @@ impl Systemd {
         let root = directory.path().join("root");
         std::fs::create_dir(&root).unwrap();
         let mut command = Command::new("sh");
-        // In its control group before the namespace is made, so that this group is the root that it sees.
+        // The process joins its control group before the namespace is made, so that it sees this group as the root.
         command.args(["-c", "echo $$ > \"$0/cgroup.procs\" && exec unshare -m -p -i -u -n -C -f --kill-child \"$@\""]);
         command.arg(&cgroup).args(["sh", "-c", BOOT, "boot.sh"]).args([&root, package, &cgroup]);
         let mut process = Process::start(&command);
@@ -54,7 +54,7 @@ impl Systemd {
         system
     }
 
-    /// Runs a script in it. What it writes, and whether it succeeded.
+    /// Runs a script in the system. Returns its output, and whether it succeeded.
     pub fn try_sh(&self, script: &str) -> (String, bool) {
         let mut command = Command::new("nsenter");
         command.args(["-t", &self.pid, "-m", "-p", "-i", "-u", "-n", "-C", "-r", "-w", "env", "-i"]);
@@ -63,14 +63,14 @@ impl Systemd {
         (String::from_utf8_lossy(&ran.stdout).into_owned(), ran.status.success())
     }
 
-    /// The same, and it must succeed.
+    /// Runs a script in the system that must succeed.
     pub fn sh(&self, script: &str) -> String {
         let (said, success) = self.try_sh(script);
         assert!(success, "{script}\n{said}\n{}", self.try_sh("journalctl --no-pager | tail -n 60").0);
         said
     }
 
-    /// Until a unit's property has a value.
+    /// Waits until a unit's property has a value.
     pub fn wait_for(&self, unit: &str, property: &str, value: &str) {
         let ask = format!("systemctl show --property={property} --value {unit}");
         let what = format!("{property}={value} of {unit}");
@@ -87,13 +87,13 @@ impl Systemd {
 
 impl Drop for Systemd {
     fn drop(&mut self) {
-        // All processes of the namespace end with its first.
+        // All processes of the namespace end with the first one.
         self.process = None;
         remove(&self.cgroup);
     }
 }
 
-/// Removes a control group with those in it, as soon as their processes are gone.
+/// Removes a control group and the groups in it as soon as their processes are gone.
 fn remove(cgroup: &Path) {
     let within = std::fs::read_dir(cgroup).into_iter().flatten().flatten();
     for folder in within.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {

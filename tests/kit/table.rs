@@ -1,60 +1,60 @@
-//! What came of breaking things: one row for each fault.
+//! The results of breaking things: one row for each fault.
 
 use std::io::Write as _;
 use std::time::Duration;
 
-/// How often to break something: `LOGATOR_CRASHES`, or `usual`.
+/// Returns how often something is broken: `LOGATOR_CRASHES`, or `usual`.
 pub fn times(usual: usize) -> usize {
     number("LOGATOR_CRASHES").unwrap_or(usual as u64) as usize
 }
 
-/// A number from the environment.
+/// Returns a number from the environment.
 pub fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
-/// The seed of a test, told on standard error also when the test passes.
+/// Returns the random numbers of a test. Their seed is printed on standard error, also when the test passes.
 pub fn seed(test: &str) -> fastrand::Rng {
     let seed = number("LOGATOR_TEST_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
     tell(&format!("{test}: LOGATOR_TEST_SEED={seed}"));
     fastrand::Rng::with_seed(seed)
 }
 
-/// Writes to standard error past cargo, which keeps what a test prints to itself.
+/// Writes to standard error directly, because cargo does not show the output of a test that passes.
 pub fn tell(line: &str) {
     let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
 
-/// What came of one fault.
+/// The results of one fault.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// What was broken.
+    /// The name of the fault.
     pub fault: &'static str,
-    /// How often.
+    /// How often the fault happened.
     pub times: usize,
-    /// Lines of input, over all rounds.
+    /// The number of input lines in all rounds.
     pub lines: usize,
-    /// Documents of the undisturbed run that were not there, or not with the same content.
+    /// The number of documents of the undisturbed run that were missing or had another content.
     pub lost: usize,
-    /// Documents that were there beyond those.
+    /// The number of documents beyond those of the undisturbed run.
     pub doubled: usize,
     /// The longest time from a fault until documents arrived again.
     pub recovery: Option<Duration>,
 }
 
 impl Row {
-    /// Nothing yet.
+    /// Returns an empty row.
     pub fn new(fault: &'static str) -> Self {
         Row { fault, times: 0, lines: 0, lost: 0, doubled: 0, recovery: None }
     }
 
-    /// One fault, and how long it took until documents arrived again.
+    /// Adds one fault, and the time until documents arrived again.
     pub fn recovered(&mut self, after: Duration) {
         self.recovery = Some(self.recovery.map_or(after, |longest| longest.max(after)));
     }
 
-    /// Prints the row, keeps it in `LOGATOR_CRASH_TABLE`, and judges it.
+    /// Prints the row, appends it to the file `LOGATOR_CRASH_TABLE`, and judges it.
     pub fn close(self) {
         let Row { fault, times, lines, lost, doubled, recovery } = &self;
         let recovery = recovery.map_or("–".to_owned(), |longest| format!("{:.2} s", longest.as_secs_f64()));

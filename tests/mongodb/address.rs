@@ -1,4 +1,4 @@
-//! Wrong addresses and servers that are not there: clear words, in time. No server is needed.
+//! Wrong addresses and missing servers give clear messages in time. No server is needed.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

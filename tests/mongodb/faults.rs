@@ -1,4 +1,4 @@
-//! A server that errs, steps down, hangs, is killed and comes back: nothing lost, nothing twice.
+//! A server errs, steps down, hangs, is killed and comes back: nothing is lost and nothing is doubled.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::kit::proxy::Proxy;
 use crate::kit::{PATIENCE, wait_for};
 use ::mongodb as mongodb_driver;
 
-/// A sink and everything it said.
+/// A sink and everything that it said.
 fn open_listening(uri: &str) -> (Arc<dyn Sink>, Arc<Mutex<Vec<String>>>) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&heard);
@@ -70,7 +70,7 @@ fn documents_of_a_try_whose_answer_was_lost_count_as_stored() {
     all(&store(&*sink, &plain(0..1000)), &Outcome::Stored);
     assert_eq!(proxy.left_to_lose(), 0);
     assert_eq!(server.admin().count("logs", "access"), 1000);
-    // The next call knows nothing of it.
+    // The next call meets no error.
     all(&store(&*sink, &plain(0..1000)), &Outcome::Duplicate);
 }
 
@@ -190,7 +190,8 @@ fn a_server_that_hangs_fails_the_documents_at_the_deadline() {
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Failed(_))), "{outcomes:?}");
     server.process().signal(Signal::SIGCONT);
-    // Delivered again: the server may have written them when it woke up. Either way they are there once.
+    // The documents are delivered again. The server may have written them when it woke up; in either case they are
+    // there once.
     let outcomes = store(&*open(&server.uri("logs.access")), &plain(10..20));
     assert_eq!(count(&outcomes, &Outcome::Stored) + count(&outcomes, &Outcome::Duplicate), 10, "{outcomes:?}");
     assert_eq!(server.admin().count("logs", "access"), 20);

@@ -14,11 +14,11 @@ use crate::kit::mongod::{Mongod, Setup};
 use crate::kit::temp_dir;
 use ::mongodb as mongodb_driver;
 
-/// A server with three users: `root`, `writer` (of `logs`, defined in `admin`) and `reader` (defined in `logs`).
+/// Starts a server with three users: `root`, `writer` (of `logs`, defined in `admin`) and `reader` (defined in `logs`).
 fn guarded() -> Mongod {
     let server = Mongod::start(Setup { auth: true, ..Setup::default() });
     let everything = vec!["root"];
-    // The localhost exception: the first user may be made without a login.
+    // The localhost exception allows making the first user without a login.
     server.admin().run("admin", doc! { "createUser": "root", "pwd": "all-s3cret", "roles": everything });
     let root = format!("mongodb://root:all-s3cret@{}/admin?directConnection=true", server.host());
     let root = crate::kit::mongod::Admin::connect(&root);
@@ -61,7 +61,7 @@ fn a_login_is_looked_up_in_auth_source_or_in_the_database_of_the_path() {
     all(&store(&*sink, &plain(0..10)), &Outcome::Stored);
     all(&store(&*open(&format!("mongodb://root:all-s3cret@{host}/")), &plain(0..10)), &Outcome::Stored);
 
-    // Defined in `logs`, found there, and not allowed to write: nothing can be said of single documents.
+    // This user is defined in `logs` and found there, and may not write. Single documents have no outcome.
     let reader = open(&format!("mongodb://reader:only-look@{host}/logs.access"));
     let documents: Documents = plain(0..10);
     let mut outcomes = Vec::new();
@@ -71,7 +71,7 @@ fn a_login_is_looked_up_in_auth_source_or_in_the_database_of_the_path() {
     assert!(outcomes.is_empty() && !error.to_string().contains("only-look"), "{error}");
 }
 
-/// A certificate authority and a certificate for 127.0.0.1 signed by it.
+/// Makes a certificate authority and a certificate for 127.0.0.1 that it signed.
 fn certificates(directory: &Path) {
     let script = r#"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=authority \
@@ -117,8 +117,8 @@ fn tls_is_spoken_and_its_failures_are_told_at_once() {
     assert!(error.to_string().contains("nobody answers"), "{error}");
 }
 
-/// The password comes from a file or the environment, with characters that an address would have to escape, and neither
-/// the command line of the process nor its output has it.
+/// The password comes from a file or the environment, with characters that an address would have to escape. Neither the
+/// command line of the process nor its output contains it.
 #[test]
 #[ignore = "needs a MongoDB: run ./test"]
 fn a_password_from_a_file_or_the_environment_is_nowhere_to_be_seen() {

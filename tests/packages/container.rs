@@ -1,12 +1,13 @@
-//! The Containerfile. There is no registry here, so what its stages do is done in a folder.
+//! The Containerfile. There is no registry here, so the test does the steps of its stages in a folder.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::kit::needs::requires_root;
 use crate::kit::place::Place;
 
-/// The instructions, in order: name and rest, with continued lines joined.
+/// Returns the instructions in order: name and rest, with continued lines joined.
 fn instructions() -> Vec<(String, String)> {
     let text = std::fs::read_to_string(file()).unwrap().replace("\\\n", " ");
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -22,7 +23,7 @@ fn file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/Containerfile")
 }
 
-/// Those of the last stage.
+/// Returns the instructions of the last stage.
 fn last_stage() -> Vec<(String, String)> {
     let all = instructions();
     let from = all.iter().rposition(|(name, _)| name == "FROM").unwrap();
@@ -41,7 +42,7 @@ fn it_has_two_stages_labels_a_plain_user_and_a_signal() {
         last_stage().into_iter().filter(|(name, _)| name == wanted).map(|(_, rest)| rest).collect()
     };
     assert_eq!(of("STOPSIGNAL"), ["SIGTERM"]);
-    // A number, so that a cluster can see that it is not root.
+    // The user is a number, so that a cluster can see that it is not root.
     assert_eq!(of("USER"), ["65532:65532"]);
     assert!(of("RUN").is_empty(), "there is no shell in the last stage");
     let labels = of("LABEL").join(" ");
@@ -64,7 +65,7 @@ fn what_it_copies_is_here() {
     }
 }
 
-/// The libraries that `gcr.io/distroless/cc-debian12` has, as far as programs could want them.
+/// The libraries of `gcr.io/distroless/cc-debian12` that programs may need.
 const LIBRARIES: [&str; 8] = [
     "linux-vdso.so.1",
     "ld-linux-x86-64.so.2",
@@ -86,10 +87,8 @@ fn the_image_compiles_the_libraries_that_its_last_stage_lacks() {
     assert!(build.contains(&("ENV".to_owned(), "LZMA_API_STATIC=1".to_owned())), "{build:?}");
 }
 
-#[test]
-fn the_programs_run_with_nothing_but_the_libraries_of_the_last_stage() {
-    let place = Place::new();
-    let root = place.path("root");
+/// Copies the programs and the libraries that they are linked to into `root`.
+fn fill(root: &Path) {
     std::fs::create_dir_all(root.join("work")).unwrap();
     let mut libraries = BTreeMap::new();
     for name in ["logator", "logator-queue", "logator-worker", "logator-push", "logator-pull"] {
@@ -116,14 +115,26 @@ fn the_programs_run_with_nothing_but_the_libraries_of_the_last_stage() {
         std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
         std::fs::copy(path, copy).unwrap();
     }
+}
+
+#[test]
+fn the_programs_need_nothing_but_the_libraries_of_the_last_stage() {
+    let place = Place::new();
+    fill(&place.path("root"));
+}
+
+#[test]
+#[ignore = "needs root: run ./test"]
+fn the_programs_run_with_nothing_but_the_libraries_of_the_last_stage() {
+    // A root directory of its own is for root alone.
+    requires_root();
+    let place = Place::new();
+    let root = place.path("root");
+    fill(&root);
     std::fs::write(root.join("work/a.log"), crate::kit::logs::access(0..100)).unwrap();
-    std::os::unix::fs::chown(root.join("work"), Some(65_532), Some(65_532)).ok();
+    std::os::unix::fs::chown(root.join("work"), Some(65_532), Some(65_532)).unwrap();
     let mut chroot = Command::new("chroot");
     chroot.arg("--userspec=65532:65532").arg(&root);
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("left out: running it, which needs a root of its own and so root");
-        return;
-    }
     chroot.args(["/usr/bin/logator", "run", "/work/a.log", "--to", "ndjson:/work/out", "--dead-letters", "/work/dead"]);
     let ran = chroot.output().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));

@@ -1,25 +1,25 @@
-//! The Debian package, built by cargo-deb of the programs that the tests run, and its life under dpkg.
+//! The Debian package, built by cargo-deb from the programs of the tests, and its life under dpkg.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::kit::logs::access;
+use crate::kit::needs::{given, requires_program, requires_root};
 use crate::kit::place::Place;
 use crate::kit::{program, temp_dir};
 
-/// Builds it, once for all tests.
+/// Builds the package once for all tests.
 fn package() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let cargo_deb = std::env::var_os("LOGATOR_TEST_CARGO_DEB");
-        let cargo_deb = cargo_deb.expect("LOGATOR_TEST_CARGO_DEB is not set: run ./test, which installs cargo-deb");
-        // In a folder of the build, which the next run replaces: nothing is dropped at the end of a process.
+        let cargo_deb = given("LOGATOR_TEST_CARGO_DEB", "cargo-deb");
+        // The folder is one of the build, which the next run replaces: a static is not dropped at the end of a process.
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("package");
         let _ = std::fs::remove_dir_all(&directory);
         let package = directory.join("logator.deb");
-        // cargo-deb takes programs from target/release alone. A release build costs the tests minutes, and the programs
-        // that they have are as good for this: so they are there under that name.
+        // cargo-deb takes programs from target/release alone. A release build would cost minutes, and the programs of
+        // the tests are good enough for this. So links under that name lead to them.
         let target = directory.join("target");
         let release = target.join("release");
         std::fs::create_dir_all(&release).unwrap();
@@ -35,12 +35,12 @@ fn package() -> &'static Path {
     })
 }
 
-/// The package, unpacked at `to`.
+/// Unpacks the package at `to`.
 pub fn unpack(to: &Path) {
     run(Command::new("dpkg-deb").arg("-x").arg(package()).arg(to));
 }
 
-/// Runs a command that must succeed. What it says, on both outputs.
+/// Runs a command that must succeed. Returns both of its outputs.
 fn run(command: &mut Command) -> String {
     let ran = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
@@ -88,7 +88,7 @@ fn it_has_everything_and_its_programs_run() {
     run_from("logator-queue", &["a.log", "--bind", &endpoint, "--spawn=1", "--", "--to", "ndjson:spawned"]);
     assert_eq!(place.objects("spawned").len(), 1000);
     let fields = run(Command::new("dpkg-deb").arg("-f").arg(package()));
-    // cargo-deb goes on in the next line after 79 characters, which is another paragraph to dpkg.
+    // cargo-deb breaks the line after 79 characters, and dpkg takes the next line for another paragraph.
     let synopsis = concat!("Description: ", env!("CARGO_PKG_DESCRIPTION"), "\n");
     for field in ["Package: logator", "Depends: libc6", "Maintainer: ", "Section: utils", synopsis] {
         assert!(fields.contains(field), "{field}: {fields}");
@@ -99,7 +99,7 @@ fn it_has_everything_and_its_programs_run() {
     assert!(changelog.unwrap().starts_with(&format!("logator ({}-1) ", env!("CARGO_PKG_VERSION"))));
 }
 
-/// dpkg on a root of its own.
+/// dpkg with its own root directory.
 struct Dpkg {
     root: PathBuf,
 }
@@ -116,7 +116,8 @@ impl Dpkg {
     fn run(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("dpkg");
         command.arg(format!("--root={}", self.root.display()));
-        // There is neither libc nor a shell in that root: scripts run here and are told the root (DPKG_ROOT).
+        // That root has neither libc nor a shell. Scripts run in the root of this machine and are told the other one
+        // (DPKG_ROOT).
         command.args(["--force-depends", "--force-not-root", "--force-script-chrootless", "--force-confold"]);
         run(command.args(arguments).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"))
     }
@@ -126,7 +127,7 @@ impl Dpkg {
     }
 }
 
-/// The package again, as a later version with another configuration file.
+/// Makes the package again, as a later version with another configuration file.
 fn later(place: &Place) -> String {
     let tree = place.path("later");
     run(Command::new("dpkg-deb").arg("-R").arg(package()).arg(&tree));
@@ -151,11 +152,6 @@ fn an_upgrade_keeps_an_edited_configuration_and_purging_removes_it() {
     let conffile = "etc/logator/logator.toml";
     dpkg.run(&["-i", &package().display().to_string()]);
     let shipped = dpkg.text(conffile).unwrap();
-    if nix::unistd::geteuid().is_root() && Path::new("/usr/bin/systemd-sysusers").exists() {
-        let users = dpkg.text("etc/passwd").unwrap_or_default();
-        assert!(users.contains("logator:") && users.contains("/usr/sbin/nologin"), "no user was made: {users}");
-    }
-
     let edited = shipped.replace("#jobs = \"auto\"", "jobs = 1");
     assert_ne!(edited, shipped);
     std::fs::write(dpkg.root.join(conffile), &edited).unwrap();
@@ -164,7 +160,7 @@ fn an_upgrade_keeps_an_edited_configuration_and_purging_removes_it() {
     assert_eq!(dpkg.text(&format!("{conffile}.dpkg-dist")), Some(shipped.replace("[queue]", "# New.\n[queue]")));
     assert!(dpkg.run(&["-s", "logator"]).contains("Version: 99.0-1"));
 
-    // What a user leaves there is the user's.
+    // Files that a user leaves there belong to the user.
     std::fs::create_dir_all(dpkg.root.join("var/lib/logator/queue")).unwrap();
     std::fs::write(dpkg.root.join("var/lib/logator/queue/dead-letters.ndjson"), "{}\n").unwrap();
     dpkg.run(&["-r", "logator"]);
@@ -175,12 +171,25 @@ fn an_upgrade_keeps_an_edited_configuration_and_purging_removes_it() {
 }
 
 #[test]
+#[ignore = "needs cargo-deb, root and systemd-analyze: run ./test"]
+fn an_installation_makes_the_user_of_the_services() {
+    requires_root();
+    // The user is made by systemd-sysusers, which comes with systemd-analyze.
+    requires_program("systemd-sysusers");
+    let place = Place::new();
+    let dpkg = Dpkg::new(place.path("root"));
+    dpkg.run(&["-i", &package().display().to_string()]);
+    let users = dpkg.text("etc/passwd").unwrap_or_default();
+    assert!(users.contains("logator:") && users.contains("/usr/sbin/nologin"), "no user was made: {users}");
+}
+
+#[test]
 fn maintainer_scripts_are_shell_and_do_nothing_they_are_not_asked_for() {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/debian");
     for name in ["postinst", "prerm", "postrm"] {
         let script = scripts.join(name);
         run(Command::new("sh").arg("-n").arg(&script));
-        // Every way that dpkg calls them when something went wrong.
+        // These are all the ways in which dpkg calls the scripts after a failure.
         for action in ["abort-upgrade", "abort-remove", "failed-upgrade", "disappear", "deconfigure"] {
             let root = temp_dir();
             run(Command::new("sh").arg(&script).arg(action).env("DPKG_ROOT", root.path()));

@@ -1,4 +1,4 @@
-//! What a service manager is told.
+//! The notifications that programs send to a service manager (sd_notify(3)).
 
 use std::os::unix::net::UnixDatagram;
 
@@ -8,7 +8,7 @@ use crate::kit::PATIENCE;
 use crate::kit::logs::access;
 use crate::kit::place::{Place, Running};
 
-/// The manager: a socket in the place.
+/// Makes the manager: a socket in the folder.
 fn manager(place: &Place) -> UnixDatagram {
     let socket = UnixDatagram::bind(place.path("notify")).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -33,7 +33,8 @@ fn a_queue_is_ready_when_workers_can_ask_and_says_when_it_stops() {
     let manager = manager(&place);
     let endpoint = place.endpoint();
     let queue = told(&place, "logator-queue", &["--bind", &endpoint, "--drain", "0.1"]);
-    assert_eq!(hear(&manager), format!("READY=1\nSTATUS=lines are handed out at {endpoint}"));
+    let ready = format!("READY=1\nSTATUS=lines are handed out at {endpoint}\nX_LOGATOR_LISTEN={endpoint}");
+    assert_eq!(hear(&manager), ready);
     assert!(std::os::unix::net::UnixStream::connect(place.path("q")).is_ok(), "it was not true");
     queue.signal(Signal::SIGTERM);
     assert_eq!(hear(&manager), "STOPPING=1\nSTATUS=reading has stopped, workers finish what was read");
@@ -74,7 +75,64 @@ fn push_is_ready_when_its_socket_is() {
         let endpoint = place.endpoint();
         let push = told(&place, "logator-push", &[&["--connect", &endpoint, "--linger", "0"], confirm].concat());
         assert_eq!(hear(&manager), "READY=1\nSTATUS=lines of standard input are sent", "{confirm:?}");
-        // With nothing left to send it ends at once, and may not come to speak of it.
+        // Nothing is left to send, so it ends at once, and may not send another notification.
         push.end();
+    }
+}
+
+#[test]
+fn pull_is_ready_when_it_listens_and_says_when_it_stops() {
+    for (to, stopping) in [
+        (&[][..], "what was received is written"),
+        (&["--to", "null:"], "reading has stopped, what was read is finished"),
+    ] {
+        let place = Place::new();
+        let manager = manager(&place);
+        let endpoint = place.endpoint();
+        let pull = told(&place, "logator-pull", &[&["--bind", &endpoint], to].concat());
+        let ready = format!("READY=1\nSTATUS=lines are pulled at {endpoint}\nX_LOGATOR_LISTEN={endpoint}");
+        assert_eq!(hear(&manager), ready, "{to:?}");
+        assert!(std::os::unix::net::UnixStream::connect(place.path("q")).is_ok(), "it was not true");
+        pull.signal(Signal::SIGTERM);
+        assert_eq!(hear(&manager), format!("STOPPING=1\nSTATUS={stopping}"));
+        pull.end_with_input_open();
+    }
+}
+
+#[test]
+fn a_run_that_receives_syslog_tells_the_ports_that_the_kernel_chose() {
+    let place = Place::new();
+    let manager = manager(&place);
+    let sources = ["syslog+tcp://127.0.0.1:0", "syslog+udp://127.0.0.1:0"];
+    let run = told(&place, "logator", &[&["run", "--to", "null:"], &sources[..]].concat());
+    let ready = hear(&manager);
+    let addresses: Vec<&str> = ready.lines().filter_map(|line| line.strip_prefix("X_LOGATOR_LISTEN=")).collect();
+    let status = format!("STATUS=messages are received at {}", addresses.join(" and "));
+    assert_eq!(ready.lines().take(2).collect::<Vec<_>>(), ["READY=1", &status]);
+    let tcp = addresses[0].strip_prefix("syslog+tcp://").expect("the first source");
+    assert!(addresses[1].starts_with("syslog+udp://127.0.0.1:") && addresses.len() == 2, "{ready}");
+    assert!(std::net::TcpStream::connect(tcp).is_ok(), "nobody listens at {tcp}");
+    run.signal(Signal::SIGTERM);
+    assert_eq!(hear(&manager), "STOPPING=1\nSTATUS=reading has stopped, what was read is finished");
+    run.end_with_input_open();
+}
+
+#[test]
+fn a_run_that_follows_is_ready_when_it_watches() {
+    for how in ["--follow", "--follow=poll"] {
+        let place = Place::new();
+        let manager = manager(&place);
+        place.write("logs/a.log", "");
+        let run = told(&place, "logator", &["run", how, "logs", "--to", "ndjson:out", "-p", "%{GREEDYDATA:line}"]);
+        assert_eq!(hear(&manager), "READY=1\nSTATUS=files are followed", "{how}");
+        // Only a program that watches already meets a file that is renamed at once.
+        place.write("logs/b.log", "one\n");
+        std::fs::rename(place.path("logs/b.log"), place.path("logs/c.log")).unwrap();
+        crate::kit::wait_for("the document", PATIENCE, || {
+            (place.path("out").exists() && place.text("out").ends_with('\n')).then_some(())
+        });
+        run.signal(Signal::SIGTERM);
+        assert_eq!(hear(&manager), "STOPPING=1\nSTATUS=reading has stopped, what was read is finished");
+        run.end_with_input_open();
     }
 }

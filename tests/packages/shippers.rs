@@ -1,4 +1,4 @@
-//! The recipes of `contrib`, run by the programs that they are for.
+//! The recipes of `contrib`, run by the programs for which they are made.
 
 use std::collections::BTreeSet;
 use std::net::{TcpStream, UdpSocket};
@@ -12,10 +12,10 @@ use crate::kit::place::{Place, Running};
 use crate::kit::process::Process;
 use crate::kit::{PATIENCE, free_port, program, shippers, wait_for};
 
-/// The messages of a burst.
+/// The number of messages of a burst.
 const BURST: usize = 100_000;
 
-/// A recipe, with the built `logator-push` in the place of the installed one, and another port.
+/// Returns a recipe with the built `logator-push` instead of the installed one, and with another port.
 fn recipe(name: &str, port: u16) -> String {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib").join(name)).unwrap();
     text.replace("/usr/bin/logator-push", &program("logator-push").display().to_string())
@@ -26,12 +26,12 @@ fn pull(place: &Place, port: u16) -> Running {
     place.start("logator-pull", &["--connect", &format!("tcp://127.0.0.1:{port}")])
 }
 
-/// The same, where `logator-push` is the one that connects.
+/// Starts the puller to which `logator-push` connects.
 fn listening_pull(place: &Place, port: u16) -> Running {
     place.start("logator-pull", &["--bind", &format!("tcp://127.0.0.1:{port}")])
 }
 
-/// Sends the burst with `logger`, as soon as somebody listens there.
+/// Sends the burst with `logger` as soon as the daemon listens.
 fn log_burst(place: &Place, port: u16, shipper: &mut Process) {
     let lines: String = (0..BURST).map(|number| format!("message number {number}\n")).collect();
     let file = place.write("burst", lines);
@@ -44,9 +44,9 @@ fn log_burst(place: &Place, port: u16, shipper: &mut Process) {
     assert!(command.arg("--file").arg(file).status().expect("logger runs").success());
 }
 
-/// Waits for the burst, and checks that it is whole: every message once.
+/// Waits for the burst, and checks that every message arrived once.
 fn check_burst(pull: &Running) {
-    // A whole gate on a busy machine: as long as something still comes, it is not stuck.
+    // On a busy machine this takes long. As long as messages still come, it is not stuck.
     let (mut seen, mut since) = (0, Instant::now());
     let text = wait_for("all messages", 10 * PATIENCE, || {
         let text = pull.stdout();
@@ -64,7 +64,7 @@ fn check_burst(pull: &Running) {
     let numbers: BTreeSet<usize> = text.lines().map(number).collect();
     assert_eq!(text.lines().count(), BURST, "some came twice");
     assert_eq!(numbers.len(), BURST);
-    // The recipe says that the format `syslog` reads them.
+    // The recipe says that the format `syslog` reads its lines.
     let place = Place::new();
     let few: String = text.lines().take(100).flat_map(|line| [line, "\n"]).collect();
     let (ran, receipt) = place.logator(&["-f", "syslog", "--to", "ndjson:out"], few.as_bytes());
@@ -74,7 +74,7 @@ fn check_burst(pull: &Running) {
     assert!(document["message"].as_str().unwrap().starts_with("message number "), "{document}");
 }
 
-/// `late`: nobody pulls before all has been sent.
+/// `late`: nobody pulls before all messages were sent.
 fn rsyslog(recipe: &str, late: bool) {
     let place = Place::new();
     let (port, far) = (free_port(), free_port());
@@ -94,7 +94,7 @@ fn rsyslog(recipe: &str, late: bool) {
     wait_for("the end of rsyslogd", PATIENCE, || daemon.ended());
 }
 
-/// The recipe with a word of its program's arguments replaced.
+/// Returns the recipe with one argument of its program replaced.
 fn rsyslog_recipe(from: &str, to: &str) -> String {
     let recipe = recipe("rsyslog.conf", 5514);
     let other = recipe.replace(from, to);
@@ -156,7 +156,7 @@ fn nginx_logs_to_a_file_a_pipe_and_syslog() {
     syslog.set_read_timeout(Some(PATIENCE)).unwrap();
     let pipe = place.path("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::from_bits_truncate(0o622)).unwrap();
-    // Both ends, as systemd holds it for logator-push.socket.
+    // The pipe is open at both ends, as systemd holds it for logator-push.socket.
     let held = std::fs::File::options().read(true).write(true).open(&pipe).unwrap();
     let mut push =
         place.command("logator-push", &["--raw", "--on-full", "drop", "--bind", &format!("tcp://127.0.0.1:{far}")]);

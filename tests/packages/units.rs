@@ -1,9 +1,9 @@
-//! The units of the package under a real systemd, with all that keeps them in.
+//! The units of the package under a real systemd, with all of their restrictions.
 
 use crate::kit::place::Place;
 use crate::kit::systemd::Systemd;
 
-/// A system with the package in it, its user made.
+/// Boots a system with the package in it, and makes its user.
 fn system(place: &Place) -> Systemd {
     let package = place.path("package");
     super::debian::unpack(&package);
@@ -22,12 +22,12 @@ const LOG: &str = r#"
 "#;
 
 #[test]
-#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn a_queue_and_a_worker_do_their_work_with_all_the_hardening() {
     let place = Place::new();
     let system = system(&place);
     system.sh(LOG);
-    // A back-reference is PCRE2's, which may compile to machine code: the unit forbids that. SQLite is C with mmap.
+    // PCRE2 matches a back-reference and may compile to machine code, which the unit forbids. SQLite is C with mmap.
     system.sh(r#"cat >/etc/logator/worker-1.env <<'END'
 LOGATOR_TO=ndjson:out.ndjson
 LOGATOR_PATTERN='host %{WORD:program}.*: (?<word>[a-z]+) \k<word> %{INT:number:int}'
@@ -58,35 +58,35 @@ END"#);
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=1000).collect::<Vec<_>>());
     system.sh("test -s /var/lib/logator/worker-2/out.db");
-    // Nobody else looks in.
+    // No other user can read the files.
     system.sh("test \"$(stat -c '%a %U' /var/lib/logator/worker-1)\" = '750 logator'");
     system.sh("test \"$(stat -c '%a' /var/lib/logator/worker-1/out.ndjson)\" = 600");
 }
 
 #[test]
-#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn stopping_a_queue_is_no_failure_and_it_goes_on_where_it_was() {
     let place = Place::new();
     let system = system(&place);
     system.sh(LOG);
     system.sh("sed -i 's|^#drain = .*|drain = 0.5|; s|^to = .*|to = \"ndjson:out.ndjson\"|' /etc/logator/logator.toml");
-    // Nobody works: it cannot finish, and ends with 3.
+    // Nobody works, so the queue cannot finish and ends with 3.
     system.sh("systemctl start logator-queue");
     system.sh("systemctl stop logator-queue");
     system.wait_for("logator-queue", "ActiveState", "inactive");
     system.wait_for("logator-queue", "Result", "success");
     let said = || system.sh("journalctl -u logator-queue --no-pager");
     assert!(said().contains("not finished: 1,000 lines were read ahead and not stored"), "{}", said());
-    // A queue that is killed is started again, and the worker finds it.
+    // A killed queue is started again, and the worker finds it.
     system.sh("systemctl start logator-queue && systemctl kill -s KILL logator-queue");
     system.sh("systemctl start logator-worker@1");
     system.wait_for("logator-queue", "ActiveState", "inactive");
     assert_eq!(system.sh("cat /var/lib/logator/worker-1/out.ndjson | wc -l").trim(), "1000");
-    // A thread that the queue did not stay for still waits for one.
+    // A thread for which the queue did not stay still waits for a queue.
     system.sh("systemctl stop logator-worker@1");
     system.wait_for("logator-worker@1", "Result", "success");
     assert_eq!(said().matches("lines are handed out at").count(), 3, "{}", said());
-    // What is wrong with the configuration does not get better by trying.
+    // A wrong configuration does not get better by another try.
     system.sh("sed -i 's|^drain = .*|dran = 1|' /etc/logator/logator.toml");
     assert!(!system.try_sh("systemctl start logator-queue").1);
     system.wait_for("logator-queue", "ActiveState", "failed");
@@ -94,7 +94,7 @@ fn stopping_a_queue_is_no_failure_and_it_goes_on_where_it_was() {
 }
 
 #[test]
-#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn keys_are_credentials_that_root_keeps() {
     let place = Place::new();
     let system = system(&place);
@@ -121,7 +121,7 @@ fn keys_are_credentials_that_root_keeps() {
 }
 
 #[test]
-#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn lines_written_to_the_pipe_are_pushed() {
     let place = Place::new();
     let system = system(&place);
@@ -147,7 +147,7 @@ fn lines_written_to_the_pipe_are_pushed() {
 }
 
 #[test]
-#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn the_journal_is_stored_and_goes_on_where_it_was() {
     let place = Place::new();
     let system = system(&place);
@@ -158,7 +158,7 @@ fn the_journal_is_stored_and_goes_on_where_it_was() {
             >/etc/systemd/system/logator-journal.service.d/to.conf
         systemctl daemon-reload
     "#);
-    // By `_id`: what was stored when it was killed may be stored again under the same one.
+    // Documents are compared by `_id`: those that were stored before the kill may be stored again under the same `_id`.
     let stored = || {
         let text = system.try_sh("cat /var/lib/logator/journal/out.ndjson 2>/dev/null").0;
         let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
@@ -182,7 +182,7 @@ fn the_journal_is_stored_and_goes_on_where_it_was() {
 }
 
 #[test]
-#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn an_export_of_the_journal_gives_the_documents_that_its_json_gives() {
     let place = Place::new();
     let system = system(&place);
@@ -212,7 +212,7 @@ fn an_export_of_the_journal_gives_the_documents_that_its_json_gives() {
 }
 
 #[test]
-#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn a_queue_that_follows_stores_what_is_written_and_stops_well() {
     let place = Place::new();
     let system = system(&place);
@@ -238,7 +238,7 @@ fn a_queue_that_follows_stores_what_is_written_and_stops_well() {
 }
 
 #[test]
-#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn a_queue_receives_syslog_at_its_port() {
     let place = Place::new();
     let system = system(&place);
@@ -266,7 +266,7 @@ fn a_queue_receives_syslog_at_its_port() {
 }
 
 #[test]
-#[ignore = "needs cargo-deb, root and namespaces: run ./test"]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn an_upgrade_starts_again_what_runs_and_removing_stops_it() {
     let place = Place::new();
     let system = system(&place);

@@ -1,10 +1,10 @@
-//! What rsyslog's omprog is told: `OK` when lines may come, then a line for each.
+//! The answers to rsyslog's omprog: `OK` when lines may come, then one answer for each line.
 
 use super::flow::{pull, sent, stop_after};
 use crate::kit::place::{Place, Running};
 use crate::kit::{PATIENCE, wait_for};
 
-/// Waits for the answer with this number, the first `OK` being 0.
+/// Waits for the answer with this number. The first `OK` has the number 0.
 fn answer(push: &Running, number: usize) -> String {
     wait_for(&format!("answer {number}"), PATIENCE, || {
         let answers = push.stdout();
@@ -42,7 +42,7 @@ fn a_line_is_confirmed_as_delivered_when_a_peer_has_it_and_not_before() {
     assert!(answer(&push, 1).starts_with("nobody took the line in time"));
     let mut puller = pull(&place, &["--bind", &endpoint]);
     puller.wait_ready();
-    // The connection may take longer than the line has, on a busy machine.
+    // On a busy machine, connecting may take longer than the time that a line has.
     let mut next = 2;
     let confirmed = |push: &mut Running, next: &mut usize, line: &str| {
         wait_for("a line to be confirmed", PATIENCE, || {

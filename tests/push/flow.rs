@@ -1,4 +1,4 @@
-//! From push to pull: sets of lines are exact, whoever comes late, goes, or does not read.
+//! From push to pull: the sets of lines are exact, whoever comes late, goes, or does not read.
 
 use std::collections::HashSet;
 
@@ -12,12 +12,12 @@ pub fn numbered(range: std::ops::Range<usize>) -> Vec<u8> {
     range.flat_map(|number| format!("line {number} of many\n").into_bytes()).collect()
 }
 
-/// A puller of the test's endpoint that only writes.
+/// Starts a puller of the test's endpoint that only writes to standard output.
 pub fn pull(place: &Place, arguments: &[&str]) -> Running {
     place.start("logator-pull", arguments)
 }
 
-/// What `logator-push` counted.
+/// Returns the counts of `logator-push`.
 pub fn sent(place: &Place) -> serde_json::Value {
     serde_json::from_str(&place.text("sent.json")).unwrap()
 }
@@ -56,7 +56,7 @@ fn every_line_arrives_once_and_in_order_whichever_side_listens() {
     }
 }
 
-/// libzmq as released loses most of them: see `zmq-sys/patches.rs`.
+/// Released versions of libzmq lose most of these lines: see `zmq-sys/patches.rs`.
 #[test]
 fn a_reader_that_is_slow_gets_all_that_a_peer_sent_before_it_closed() {
     for round in 0..5 {
@@ -69,7 +69,8 @@ fn a_reader_that_is_slow_gets_all_that_a_peer_sent_before_it_closed() {
             let context = zmq::Context::new();
             let peer = context.socket(zmq::PUSH).unwrap();
             peer.connect(&endpoint).unwrap();
-            // More than libzmq reads at a time. And it waits with writing when a quarter of the kernel's buffer is full.
+            // This is more than libzmq reads at a time. And libzmq stops writing when a quarter of the kernel's buffer
+            // is full.
             let message = |number: usize| format!("{number:0>100}");
             (0..300).for_each(|number| peer.send(&message(number), 0).unwrap());
             drop(peer);
@@ -113,7 +114,7 @@ fn two_pullers_share_the_lines() {
         wait_for("a socket", PATIENCE, || place.path(name).exists().then_some(()));
     });
     let mut push = place.start("logator-push", &["--raw", "--connect", &one, "--connect", &two]);
-    // A few first: so that both are known to be connected before the many.
+    // A few lines come first, so that both are known to be connected before the many lines.
     let mut fed = 0;
     wait_for("both to be served", PATIENCE, || {
         push.feed(&numbered(fed..fed + 10));
@@ -168,7 +169,7 @@ fn when_the_queue_is_full_the_newest_lines_are_dropped_and_counted() {
     let counts = sent(&place);
     assert_eq!([&counts["read"], &counts["dropped"], &counts["unsent"]], [1_000, 990, 10]);
 
-    // With confirmations, to know what was read when the peer appears.
+    // Confirmations tell how much was read when the peer appears.
     let mut push = place.start("logator-push", &[&arguments[..], &["--confirm"]].concat());
     push.feed(&numbered(0..25));
     wait_for("25 answers", PATIENCE, || (push.stdout().lines().count() == 26).then_some(()));
@@ -189,7 +190,7 @@ fn a_queue_that_is_full_holds_up_the_writer_and_loses_nothing() {
     let place = Place::new();
     let endpoint = place.endpoint();
     let mut push = place.start("logator-push", &["--raw", "--connect", &endpoint, "--queue", "100"]);
-    // 20 MB, which neither the queue nor a pipe takes.
+    // 20 MB, which fit neither into the queue nor into a pipe.
     let input = numbered(0..1_000_000);
     let pulled = std::thread::scope(|scope| {
         let feeding = scope.spawn(|| push.feed(&input));
@@ -222,7 +223,7 @@ fn what_a_peer_does_not_read_is_said_to_be_unsent() {
     let counts = sent(&place);
     let count = |name: &str| counts[name].as_u64().unwrap();
     assert_eq!(count("sent") + count("unsent"), 20_000);
-    // In libzmq's queue, and 64 KiB that it has put together to be written.
+    // These lines are in libzmq's queue, and in a block of 64 KiB that libzmq is about to write.
     assert_eq!(count("unsure"), count("sent").min(1_000 + (64 << 10) / 1_001 + 1), "{counts}");
 }
 
@@ -234,7 +235,7 @@ fn a_signal_ends_it_as_the_end_of_input_does() {
         let puller = pull(&place, &["--bind", &endpoint]);
         let mut push = place.start("logator-push", &["nginx", "--connect", &endpoint]);
         push.feed(b"one\ntwo\nthree");
-        // Two have arrived, so the third was read with them.
+        // Two lines have arrived, so the third one was read with them.
         wait_for("two lines", PATIENCE, || (puller.stdout().lines().count() == 2).then_some(()));
         push.signal(signal);
         let id = push.id();

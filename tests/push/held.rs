@@ -1,5 +1,5 @@
-//! What is on its way from a sender to a sink that stands still, and so what a `kill -9` of the puller loses: no more than
-//! `doc/push-pull.md` says.
+//! The lines on their way from a sender to a sink that stands still, and so the lines that a `kill -9` of the puller
+//! loses: no more than `doc/push-pull.md` says.
 
 use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -16,36 +16,37 @@ use rusqlite::Connection;
 use crate::kit::place::{Place, Running, account};
 use crate::kit::{PATIENCE, free_port, wait_for};
 
-/// Messages that each side holds of a connection.
+/// The number of messages that each side holds of a connection.
 const HWM: usize = 100;
 
-/// Lines that wait in the sender.
+/// The number of lines that wait in the sender.
 const QUEUE: usize = 1000;
 
-/// The most bytes that the connection holds beside the messages of both high-water marks: 64 KiB in libzmq at each end, and what
-/// the kernel holds.
+/// The most bytes that the connection holds besides the messages of both high-water marks: 64 KiB in libzmq at each
+/// end, and the buffers of the kernel.
 fn connection(endpoint: &str) -> usize {
     (128 << 10) + if endpoint.starts_with("ipc") { 256 << 10 } else { 512 << 10 }
 }
 
-/// The most lines of `length` bytes that are on their way when the receiver holds `memory` bytes with the ends of lines.
+/// Returns the most lines of `length` bytes that are on their way when the receiver holds `memory` bytes, newlines
+/// included.
 fn bound(endpoint: &str, length: usize, memory: usize) -> usize {
     memory / (length + 1) + connection(endpoint) / (length + 2) + 2 * HWM
 }
 
-/// A line of `length` bytes with a number.
+/// Returns a line of `length` bytes with a number.
 fn line(number: usize, length: usize) -> String {
     format!("192.0.2.1 {number:0>0$}", length - 10)
 }
 
-/// Both ways to connect, and a place for each.
+/// Returns both ways to connect, with a folder for each.
 fn endpoints() -> [(Place, String); 2] {
     let place = Place::new();
     let ipc = place.endpoint();
     [(place, ipc), (Place::new(), format!("tcp://127.0.0.1:{}", free_port()))]
 }
 
-/// A program whose standard input or output is what the shell makes of `redirection`.
+/// Starts a program whose standard input or output is what the shell makes of `redirection`.
 fn start(place: &Place, redirection: &str, name: &str, arguments: &[&str]) -> Running {
     let program = place.command(name, arguments);
     let mut shell = Command::new("sh");
@@ -54,7 +55,7 @@ fn start(place: &Place, redirection: &str, name: &str, arguments: &[&str]) -> Ru
     Running::start(shell)
 }
 
-/// `logator-push` with `count` numbered lines in a file as its standard input.
+/// Starts `logator-push` with `count` numbered lines in a file as its standard input.
 fn sender(place: &Place, endpoint: &str, count: usize, length: usize) -> Running {
     let lines: String = (0..count).map(|number| line(number, length) + "\n").collect();
     place.write("lines", lines);
@@ -63,14 +64,15 @@ fn sender(place: &Place, endpoint: &str, count: usize, length: usize) -> Running
     start(place, "< lines", "logator-push", &flags)
 }
 
-/// How much of its standard input a process has read.
+/// Returns how many bytes of its standard input a process has read.
 fn has_read(process: &Running) -> usize {
     let info = std::fs::read_to_string(format!("/proc/{}/fdinfo/0", process.id())).unwrap_or_default();
     let position = info.lines().find_map(|line| line.strip_prefix("pos:"));
     position.map_or(0, |position| position.trim().parse().unwrap())
 }
 
-/// How often each thread that moves lines has gone to sleep; `None` while any thread has something to do, or waits for a processor.
+/// Returns how often each thread that moves lines has gone to sleep; `None` while any thread works or waits for a
+/// processor.
 fn asleep(process: &Running) -> Option<Vec<u64>> {
     let mut moves = Vec::new();
     for thread in std::fs::read_dir(format!("/proc/{}/task", process.id())).ok()? {
@@ -79,7 +81,7 @@ fn asleep(process: &Running) -> Option<Vec<u64>> {
         if !value("State:")?.starts_with('S') {
             return None;
         }
-        // The other threads wait for the locked sink, and try it again and again.
+        // The other threads wait for the locked sink, and try again and again.
         if value("Name:")? == "reader" || value("Name:")?.starts_with("ZMQbg") {
             moves.push(value("voluntary_ctxt_switches:")?.parse().ok()?);
         }
@@ -87,8 +89,8 @@ fn asleep(process: &Running) -> Option<Vec<u64>> {
     Some(moves)
 }
 
-/// Waits until no line moves in `processes` any more: no thread of them has something to do, and none that moves lines did
-/// anything between 30 looks. A process that has to wait for a processor is not taken for one that stands still.
+/// Waits until no line moves in `processes` any more: no thread works, and no thread that moves lines woke up between
+/// 30 looks. A process that waits for a processor does not count as standing still.
 fn wait_until_nothing_moves(processes: &[&Running]) {
     let (mut before, mut looks) = (None, 0);
     wait_for("processes to stand still", PATIENCE, || {
@@ -114,7 +116,7 @@ fn puller(place: &Place, endpoint: &str, more: &[&str]) -> Running {
     puller
 }
 
-/// The numbers that are stored, in order.
+/// Returns the stored numbers, in order.
 fn stored(place: &Place) -> Vec<usize> {
     let Ok(database) = Connection::open(place.path("logs.db")) else { return Vec::new() };
     let numbers = "SELECT CAST(json_extract(doc, '$.n') AS INTEGER) AS n FROM logs ORDER BY n";
@@ -122,8 +124,8 @@ fn stored(place: &Place) -> Vec<usize> {
     query.query_map([], |row| row.get(0)).unwrap().map(|number| number.unwrap()).collect()
 }
 
-/// A puller that has stored one line with the number 0, and finds its database locked from then on. It waits for that without
-/// an end: how long a test takes to unlock it again depends on the machine.
+/// Starts a puller that stores one line with the number 0 and then finds its database locked. It waits without an end,
+/// because the machine decides how long a test takes to unlock it again.
 fn locked_out(place: &Place, endpoint: &str, more: &[&str]) -> (Running, Connection) {
     let puller = puller(place, endpoint, &[&["--sink-deadline", "none"], more].concat());
     assert_eq!(sender(place, endpoint, 1, 17).end().code, Some(0));
@@ -143,7 +145,7 @@ fn with_little_memory_a_kill_loses_no_more_than_is_documented() {
     check_what_a_kill_loses([(17, Some(64 << 10)), (237, Some(256 << 10))]);
 }
 
-/// For lines of each length, and the memory that the puller is given.
+/// Calls a test for lines of each length, with the memory that the puller is given.
 fn check_what_a_kill_loses(cases: [(usize, Option<usize>); 2]) {
     for (length, given) in cases {
         for (place, endpoint) in endpoints() {
@@ -158,8 +160,8 @@ fn check_what_a_kill_loses(cases: [(usize, Option<usize>); 2]) {
             let count = bound + bound / 4 + QUEUE + (256 << 10) / length;
             let mut pushing = sender(&place, &endpoint, count, length);
             puller_1.says("another process has locked the database");
-            // A quarter waits for a worker at the least. What workers hold may be much less than it could be: they take what there
-            // is as soon as it comes.
+            // At least a quarter waits for a worker. Workers may hold much less than they could, because they take
+            // lines as soon as lines come.
             wait_for_standstill(&puller_1, &mut pushing, memory / 4);
             assert!(has_read(&pushing) < count * (length + 1), "{case}: the sender was not held up");
             let more_memory = puller_1.most_memory().unwrap() - idle;
@@ -169,7 +171,7 @@ fn check_what_a_kill_loses(cases: [(usize, Option<usize>); 2]) {
             drop(lock);
             assert_eq!(stored(&place), [0], "{case}");
 
-            // What is sent from then on is stored by the next one; what is missing was lost by the kill.
+            // The next puller stores later lines. The missing lines were lost by the kill.
             let puller_2 = puller(&place, &endpoint, &more);
             let ran = pushing.end();
             assert_eq!(ran.code, Some(0), "{case}: {}", ran.stderr);
@@ -182,18 +184,19 @@ fn check_what_a_kill_loses(cases: [(usize, Option<usize>); 2]) {
             println!("{case}: {lost} lines lost, at most {bound}");
             assert!(lost <= bound, "{case}: {lost} lines lost, more than {bound}");
             assert!(lost * (length + 1) >= memory / 4, "{case}: only {lost} lines were on their way");
-            // They are the first ones, and each other is stored once.
+            // The missing lines are the first ones, and every other line is stored once.
             assert!(stored[1..].iter().copied().eq(lost..count), "{case}: {lost} lines lost, not the first ones");
         }
     }
 }
 
-/// A puller whose database is locked, with 64 KiB of memory, and 60 lines that have left their sender after the first. The memory
-/// holds 19 of them at most, the rest stands in the buffers of libzmq and the kernel.
+/// Starts a puller whose database is locked, with 64 KiB of memory, and sends 60 lines after the first one. The memory
+/// holds 19 lines at most; the others stand in the buffers of libzmq and the kernel.
 ///
-/// All places together surely hold more than 70, so the sender ends: at least 16 KiB wait for a worker, each of two workers holds
-/// two lines, libzmq 50 (half of what its high-water mark allows), and the kernel 13: a socket has room again when a quarter of its
-/// 208 KiB is used at most, and a line counts for 4.3 KiB (shorter ones for 768 bytes at the least).
+/// All these places together hold more than 70 lines, so the sender ends. At least 16 KiB wait for a worker, and each
+/// of two workers holds two lines. libzmq holds 50 (half of its high-water mark), and the kernel 13: a socket has room
+/// again when at most a quarter of its 208 KiB is used, and a line counts for 4.3 KiB (a shorter line for at least 768
+/// bytes).
 fn held_up_in_all_places(place: &Place, endpoint: &str) -> (Running, Connection, usize) {
     let (count, length) = (60, 3700);
     let (mut puller, lock) = locked_out(place, endpoint, &["--max-memory", "64KiB"]);
@@ -232,7 +235,7 @@ fn a_puller_whose_sink_still_stands_still_after_a_signal_ends_and_says_what_it_h
         let receipt = place.receipt("receipt");
         let [read, stored_now, ..] = account(&receipt);
         assert!(!receipt.finished && (read, stored_now) == (1, 1) && receipt.left > 0, "{endpoint}: {receipt:?}");
-        // Both what waited for workers and what the reader waited with for room.
+        // Both the lines that waited for workers and the lines with which the reader waited for room.
         let words = " lines that were received are lost: ";
         let counts = receipt.errors.iter().filter_map(|error| error.split_once(words)?.0.rsplit(' ').next());
         let lost: Vec<u64> = counts.map(|count| count.parse().unwrap()).collect();
@@ -270,7 +273,7 @@ fn a_signal_ends_a_puller_though_a_sender_goes_on_and_what_it_counts_is_what_it_
     let receipt = place.receipt("receipt");
     let [read, stored_now, ..] = account(&receipt);
     assert!(receipt.agrees && receipt.finished && receipt.left == 0, "{receipt:?}");
-    // All that arrived, in order and without a gap: what is missing is the end.
+    // Everything that arrived is there in order and without a gap; only the end is missing.
     assert!(stored(&place).into_iter().eq(0..stored_now as usize));
     assert_eq!(read, stored_now);
 }
@@ -301,25 +304,25 @@ fn a_reader_of_standard_output_that_stands_still_holds_up_the_sender_and_a_signa
         let (length, hwm) = (17, HWM.to_string());
         nix::unistd::mkfifo(&place.path("pipe"), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
         let open = |flags| std::fs::OpenOptions::new().read(true).custom_flags(flags).open(place.path("pipe")).unwrap();
-        // Keeps the pipe open, and does not read it.
+        // This handle keeps the pipe open and does not read it.
         let _held = open(nix::fcntl::OFlag::O_NONBLOCK.bits());
         let mut puller = start(&place, "> pipe", "logator-pull", &["--bind", &endpoint, "--hwm", &hwm]);
         puller.wait_ready();
-        // 256 KiB that wait to be written, and 64 KiB in the pipe.
+        // 256 KiB wait to be written, and 64 KiB are in the pipe.
         let bound = bound(&endpoint, length, 320 << 10);
         let count = bound + QUEUE + (256 << 10) / length;
         let mut pushing = sender(&place, &endpoint, count, length);
         wait_for_standstill(&puller, &mut pushing, 64 << 10);
         assert!(has_read(&pushing) < count * (length + 1), "{endpoint}: the sender was not held up");
         pushing.kill();
-        // What has left the sender is still read on after a signal.
+        // Bytes that have left the sender are still read after a signal.
         puller.signal(Signal::SIGTERM);
         let mut text = String::new();
         open(0).read_to_string(&mut text).unwrap();
         assert_eq!(puller.end_with_input_open().code, Some(0));
         let received = text.lines().count();
         assert!(text.lines().enumerate().all(|(number, text)| text == line(number, length)), "{endpoint}");
-        // What the pipe holds has been received at the least.
+        // At least the bytes in the pipe have been received.
         assert!((3500..=bound).contains(&received), "{endpoint}: {received} lines, at most {bound}");
     }
 }

@@ -1,12 +1,13 @@
-//! Push and pull with keys: who is let in, and what both are told.
+//! Push and pull with keys: which peers get in, and what both sides are told.
 
 use nix::sys::signal::Signal;
 
 use super::flow::{numbered, pull, stop_after};
 use crate::kit::free_port;
+use crate::kit::needs::requires_root;
 use crate::kit::place::Place;
 
-/// A folder with two pairs; `authorized` has that of the side that connects.
+/// Makes a folder with two pairs of keys. The list `authorized` has the key of the side that connects.
 fn with_keys() -> Place {
     let place = Place::new();
     for key in ["there.key", "here.key", "stranger.key"] {
@@ -22,7 +23,7 @@ const CONNECTS: [&str; 4] = ["--curve-key", "here.key", "--queue-key", "there.ke
 #[test]
 fn lines_are_encrypted_and_only_known_peers_come_in_whichever_side_listens() {
     let place = with_keys();
-    // Beyond this machine, as far as the programs can tell.
+    // For the programs, this address is beyond this machine.
     let port = free_port();
     let (bind, connect) = (format!("tcp://0.0.0.0:{port}"), format!("tcp://127.0.0.1:{port}"));
 
@@ -35,7 +36,7 @@ fn lines_are_encrypted_and_only_known_peers_come_in_whichever_side_listens() {
 
     let mut push = place.start("logator-push", &[&["--raw", "--bind", &bind][..], &LISTENS].concat());
     push.feed(&numbered(0..1_000));
-    // Without keys, and with one that is not on the list: told so, and given nothing.
+    // A peer without keys, and one whose key is not on the list: each is told so, and gets nothing.
     let mut open = pull(&place, &["--connect", &connect]);
     let stranger = ["--curve-key", "stranger.key", "--queue-key", "there.key.pub"];
     let mut stranger = pull(&place, &[&["--connect", &connect][..], &stranger].concat());
@@ -69,11 +70,10 @@ fn a_peer_that_was_refused_gets_in_when_the_other_side_knows_it() {
 }
 
 #[test]
+#[ignore = "needs root: run ./test"]
 fn a_socket_of_another_user_is_not_trusted() {
-    if !nix::unistd::geteuid().is_root() {
-        // Only root can be two users.
-        return;
-    }
+    // Only root can be two users.
+    requires_root();
     let place = Place::new();
     let endpoint = place.endpoint();
     let command = place.command_as_nobody("logator-pull", &["--bind", &endpoint]);
@@ -82,7 +82,7 @@ fn a_socket_of_another_user_is_not_trusted() {
     let ran = place.run("logator-push", &["--connect", &endpoint], b"a line\n");
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     assert!(ran.stderr.contains("sockets of other users are not trusted"), "{}", ran.stderr);
-    // One that comes later is found out when it is connected to.
+    // A stranger's socket that appears later is noticed when push connects to it.
     let mut push = place.start("logator-push", &["--connect", &place.at("ipc://", "late")]);
     push.feed(b"a line\n");
     let command = place.command_as_nobody("logator-pull", &["--bind", &place.at("ipc://", "late")]);

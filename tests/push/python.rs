@@ -1,14 +1,15 @@
-//! The peers that were there before: zmqpush in Python, and what pulled from it.
+//! The earlier peers: zmqpush in Python, and its puller.
 
 use std::process::Command;
 
 use serde_json::json;
 
 use super::flow::{pull, stop_after};
+use crate::kit::needs::given;
 use crate::kit::place::{Place, Running, account, objects};
 use crate::kit::{PATIENCE, wait_for};
 
-/// Prints what it is pushed, each message as JSON read strictly and written anew.
+/// Prints each message that it pulls: the JSON is read strictly and written anew.
 const PULL: &str = "
 import json, sys, zmq
 socket = zmq.Context().socket(zmq.PULL)
@@ -18,7 +19,7 @@ for _ in range(int(sys.argv[2])):
     print(json.dumps(json.loads(message.decode('utf-8', 'strict'), strict=True)), flush=True)
 ";
 
-/// zmqpush as it was: a line, an object.
+/// zmqpush as it was: one object for each line.
 const PUSH: &str = "
 import os, sys, zmq
 push = zmq.Context().socket(zmq.PUSH)
@@ -30,9 +31,7 @@ push.context.term() # An interpreter that ends does not wait for what is still t
 ";
 
 fn python(script: &str, arguments: &[&str]) -> Running {
-    let python = std::env::var_os("LOGATOR_TEST_PYTHON")
-        .expect("this test runs Python peers: run ./test, or set LOGATOR_TEST_PYTHON to a Python that has pyzmq");
-    let mut command = Command::new(python);
+    let mut command = Command::new(given("LOGATOR_TEST_PYTHON", "pyzmq"));
     command.args(["-c", script]).args(arguments);
     Running::start(command)
 }
@@ -48,7 +47,7 @@ fn whatever_is_in_a_line_python_reads_valid_json() {
         [b"<13>plain", b"", b"\"quoted\" \\ and \\u0041", &control, &high, "é ﷽ 😀".as_bytes(), b"\xc3", b"last"];
     let puller = python(PULL, &[&endpoint, "8"]);
     let mut push = place.start("logator-push", &["--connect", &endpoint]);
-    // Without a newline at the end.
+    // The last line has no newline.
     push.feed(&lines.join(&b'\n'));
     let id = push.id();
     let pushed = push.end();

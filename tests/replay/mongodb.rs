@@ -25,7 +25,7 @@ fn what_a_validator_rejected_is_stored_once_the_validator_is_gone() {
     assert!(letters.iter().all(|letter| letter["reason"] == "rejected"));
     assert!(letters[0]["detail"].as_str().unwrap().contains("Document failed validation"));
 
-    // While the rule stands, they are rejected again.
+    // While the rule holds, the letters are rejected again.
     let letters = ["dead-letters.ndjson", "-f", "combined", "--to", &to];
     assert_eq!(replayed(&place, 1, &letters), [dead, 0, 0, 0, dead, 0]);
     admin.run(server.database(), doc! { "collMod": "checked", "validator": {} });

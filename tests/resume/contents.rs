@@ -1,4 +1,4 @@
-//! Which content is which: renamed, rotated, compressed, grown, changed, alike.
+//! Which contents are the same: renamed, rotated, compressed, grown, changed, alike.
 
 use std::io::Write as _;
 
@@ -10,11 +10,11 @@ use crate::kit::logs::{access, access_line, bzip2, gzip, xz, zstd};
 use crate::kit::place::{Place, account};
 use crate::kit::{PATIENCE, wait_for};
 
-/// Runs `logator run` with the state directory `state`, appending what it delivers to `out`. Gives its receipt and the
-/// `message`s or page numbers of the lines that it delivered.
+/// Runs `logator run` with the state directory `state`, and appends its documents to `out`. Returns its receipt, and
+/// the `message`s or page numbers of the delivered lines.
 pub fn run(place: &Place, arguments: &[&str], input: &[u8]) -> (Receipt, Vec<String>) {
     let before = std::fs::read_to_string(place.path("out")).unwrap_or_default().lines().count();
-    // One worker, so that lines come out in order; no pattern, so that documents hold their lines.
+    // One worker keeps lines in order. Without a pattern, documents hold their lines.
     let fixed = ["--state", "state", "-p", "%{GREEDYDATA:line}", "-j", "1", "--to", "ndjson:out"];
     let (ran, receipt) = place.logator(&[arguments, &fixed].concat(), input);
     assert_eq!(ran.code, Some(receipt.exit_code().into()), "{}", ran.stderr);
@@ -23,7 +23,7 @@ pub fn run(place: &Place, arguments: &[&str], input: &[u8]) -> (Receipt, Vec<Str
     (receipt, out[before..].iter().map(|object| object["line"].as_str().unwrap_or("").to_owned()).collect())
 }
 
-/// The access lines whose numbers are in `range`.
+/// Returns the access lines whose numbers are in `range`.
 pub fn lines(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(access_line).collect()
 }
@@ -76,7 +76,7 @@ fn of_a_file_that_grew_only_the_new_lines_are_delivered_also_when_it_was_rotated
         assert_eq!((receipt.resumed_lines, delivered), (total as u64, lines(total..length)));
         total = length;
     }
-    // Extents that touch are joined over runs, so that the journal does not grow with the number of runs alone.
+    // Adjacent extents are joined over runs, so the number of runs alone does not make the journal grow.
     let (receipt, delivered) = run(&place, &["access.log.5"], b"");
     assert_eq!((receipt.resumed_lines, delivered.len()), (9000, 0));
 }
@@ -93,7 +93,7 @@ fn a_last_line_that_has_become_longer_is_another_line_and_one_that_got_its_newli
     assert_eq!(run(&place, &["log"], b"").1, [""; 0]);
     place.write("log", "one\ntwo-and-a-half\nthree\r\nfour\r\n");
     assert_eq!(run(&place, &["log"], b"").1, ["four"]);
-    // Cut off in the middle of a line, it is another content from the extent on in which that line lies.
+    // A content that is cut in the middle of a line is another content from the extent of that line on.
     place.write("log", "one\ntw");
     assert_eq!(run(&place, &["log"], b"").1, ["one", "tw"]);
 }
@@ -102,7 +102,7 @@ fn a_last_line_that_has_become_longer_is_another_line_and_one_that_got_its_newli
 fn files_that_share_a_header_are_told_apart_by_every_byte() {
     let place = Place::new();
     let header = "#Fields: date time c-ip cs-method cs-uri-stem sc-status\n";
-    // Lines of one length, of which a few differ, in the middle of everything.
+    // A few lines in the middle differ, and all lines have one length.
     let file = |odd: usize| -> String {
         let line = |index: usize| if index == odd { "status BAD\n" } else { "status ok.\n" };
         header.to_owned() + &(0..30_000).map(line).collect::<String>()
@@ -178,7 +178,7 @@ fn standard_input_is_known_by_its_first_line_or_by_its_name() {
     let named = ["--origin", "web"];
     assert_eq!(run(&place, &named, &access(0..2000)).1.len(), 2000);
     assert_eq!(run(&place, &named, &access(0..2500)).1, lines(2000..2500));
-    // Under the same name comes something else: nothing of it is taken for settled.
+    // Another content comes under the same name: none of it counts as settled.
     assert_eq!(run(&place, &named, &access(3000..3500)).1, lines(3000..3500));
     assert_eq!(run(&place, &named, &[access(0..100), access(7000..7005)].concat()).1.len(), 105);
 }
@@ -204,7 +204,7 @@ fn a_gap_is_filled_with_the_same_ids() {
     let content = access(0..1000);
     let text = String::from_utf8(content.clone()).unwrap();
     let all: Vec<&str> = text.lines().collect();
-    // What a run of the whole content gives.
+    // The documents of a run over the whole content.
     let (ran, _) = place.logator(&["-f", "combined"], &content);
     let ids = |text: &str| {
         let mut ids: Vec<String> =
@@ -213,7 +213,7 @@ fn a_gap_is_filled_with_the_same_ids() {
         ids
     };
     let whole = ids(&ran.stdout);
-    // A queue whose workers acknowledge the first and the third hundred, and is killed.
+    // The queue's workers acknowledge the first and the third hundred, and then the queue is killed.
     let mut queue = place.queue(&["--state", "state", "--batch-lines", "100", "--lease", "3600"]);
     queue.feed(&content);
     queue.close_input();
@@ -228,7 +228,7 @@ fn a_gap_is_filled_with_the_same_ids() {
     for index in [0, 2] {
         peer.ack_stored(leases[index].0, leases[index].1.lines);
     }
-    // A header, and two extents that a thread of its own writes.
+    // The journal has a header and two extents, which a separate thread writes.
     let journal = place.path("state/journal");
     wait_for("the journal", PATIENCE, || {
         std::fs::metadata(&journal).is_ok_and(|data| data.len() >= 16 + 86).then_some(())
@@ -260,7 +260,7 @@ fn what_the_reader_sets_aside_is_settled_as_well() {
     assert_eq!(place.objects("dead-letters.ndjson").len(), 3);
     let (receipt, _) = run(&place, &arguments, content.as_bytes());
     assert_eq!((receipt.exit_code(), account(&receipt), receipt.resumed_lines), (0, [0; 6], 5));
-    // With a larger bound they are no long lines, but they are settled all the same.
+    // With a larger bound they are not long lines, but they are settled all the same.
     let (receipt, _) = run(&place, &[], format!("{content}\nthree\n").as_bytes());
     assert_eq!((account(&receipt), receipt.resumed_lines), ([1, 1, 0, 0, 0, 0], 5));
     assert_eq!(place.objects("dead-letters.ndjson").len(), 3);
@@ -278,7 +278,7 @@ fn lines_that_were_filtered_or_set_aside_by_a_worker_are_settled() {
     }
 }
 
-/// Nanoseconds since 1970 of a file's latest change.
+/// Returns the time of a file's latest change, in nanoseconds since 1970.
 fn changed(path: &std::path::Path) -> i64 {
     let stamp = Stamp::of(&std::fs::metadata(path).unwrap()).unwrap();
     stamp.changed.max(stamp.modified)
@@ -288,7 +288,7 @@ fn changed(path: &std::path::Path) -> i64 {
 fn a_file_of_which_all_is_settled_is_not_read_until_somebody_touches_it() {
     let place = Place::new();
     let path = place.write("log.gz", gzip(&access(0..100)));
-    // Before that nobody can tell by its times that it does not change any more.
+    // Before that time, the file's times cannot tell that it does not change any more.
     wait_for("two seconds without a change", PATIENCE, || {
         let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as i64;
         (now - changed(&path) > 2_100_000_000).then_some(())
@@ -298,7 +298,7 @@ fn a_file_of_which_all_is_settled_is_not_read_until_somebody_touches_it() {
     let Decoded::Records(records, _) = journal::decode(&journal) else { panic!("no journal") };
     let [Record::Extent(_), Record::Done(done)] = records[..] else { panic!("{records:?}") };
     assert_eq!((done.lines, done.length), (100, access(0..100).len() as u64));
-    // With that record alone there is nothing to compare with: who skips has not read.
+    // That record alone gives nothing to compare with: a run that skips a file has not read it.
     let alone = |done: Done| {
         let mut bytes = journal::header().to_vec();
         journal::encode(&Record::Done(done), 0, &mut bytes);
@@ -309,7 +309,7 @@ fn a_file_of_which_all_is_settled_is_not_read_until_somebody_touches_it() {
     assert_eq!(receipt.resumed_lines, 100, "once, though its first line is a long one here");
     let (receipt, delivered) = run(&place, &["log.gz"], b"");
     assert_eq!((receipt.resumed_lines, receipt.resumed_bytes, delivered.len()), (100, done.length, 0));
-    // Another name, by which it has another origin; another file with the same bytes; the same file, touched.
+    // Another name, which gives another origin; another file with the same bytes; the same file, touched.
     assert_eq!(run(&place, &["log.gz", "--origin", "web"], b"").1.len(), 100);
     std::fs::copy(&path, place.path("copy.gz")).unwrap();
     alone(done);
@@ -326,7 +326,7 @@ fn a_file_that_has_just_changed_is_compared_and_not_taken_for_what_it_was() {
     run(&place, &["log"], b"");
     let journal = std::fs::read(place.path("state/journal")).unwrap();
     assert_eq!(journal.len(), journal::HEADER + 43, "an extent, and not a word about the file");
-    // As many bytes, of which one differs, perhaps within the same tick of the clock.
+    // The file keeps its length and one byte differs, perhaps within the same tick of the clock.
     let other = String::from_utf8(access(0..100)).unwrap().replace("GET /page/50 ", "PUT /page/50 ");
     place.write("log", &other);
     assert_eq!(run(&place, &["log"], b"").1.len(), 100);

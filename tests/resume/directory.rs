@@ -1,11 +1,11 @@
-//! The directory: one holder, a damaged journal, a place that cannot be written.
+//! The state directory: one holder, a damaged journal, a place that cannot be written.
 
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::kit::logs::{access, access_line};
 use crate::kit::place::{Place, Running};
 
-/// A journal of three extents, of a hundred lines each.
+/// Makes a journal of three extents with a hundred lines each.
 fn three_extents(place: &Place) -> Vec<u8> {
     place.write("log", access(0..300));
     let arguments = ["log", "--state", "state", "-f", "combined", "--batch-lines", "100", "-j", "1", "--to", "null:"];
@@ -101,7 +101,7 @@ fn a_place_that_cannot_be_a_state_directory_is_said_before_anything_is_read() {
         assert!(ran.stderr.starts_with(&format!("logator: --state {state}: ")), "{}", ran.stderr);
         assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
     }
-    // Folders on the way are made.
+    // Missing parent folders are made.
     let ran = place.run("logator", &["run", "log", "--state", "a/b/c", "-f", "combined"], b"");
     assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 5));
     let mode = std::fs::metadata(place.path("a/b/c")).unwrap().permissions().mode();
@@ -128,7 +128,7 @@ fn a_directory_that_may_only_be_read_is_said_before_anything_is_read() {
     for (path, mode) in [("state/journal", 0o444), ("state/lock", 0o444), ("state", 0o555)] {
         read_only(path, mode);
     }
-    // Nothing is read-only for root.
+    // Root can write everywhere, so another user is taken.
     let arguments = ["run", "--state", "state", "-f", "combined"];
     let mut running = Running::start(place.command_as_nobody("logator", &arguments));
     running.feed(format!("{}\n", access_line(1)).as_bytes());

@@ -1,5 +1,5 @@
-//! `kill -9` at moments drawn at random, again and again, until the job is done: nothing is lost, and a sink that knows
-//! `_id`s holds nothing twice.
+//! `kill -9` at random moments, again and again, until the job is done: nothing is lost, and a sink that knows `_id`s
+//! holds nothing twice.
 
 use std::collections::HashSet;
 
@@ -10,15 +10,16 @@ use crate::kit::{PATIENCE, wait_for};
 const LINES: usize = 20_000;
 const BATCH: usize = 100;
 
-/// The most lines that are out when a process is killed: workers hold two batches each, and a batch of acks may be lost.
+/// The most lines that are out when a process is killed: workers hold two batches each, and one batch of acks may be
+/// lost.
 const IN_FLIGHT: usize = 2 * 3 * BATCH;
 
 fn journal_length(place: &Place) -> u64 {
     std::fs::metadata(place.path("state/journal")).map_or(0, |data| data.len())
 }
 
-/// Starts a job again and again, and kills it when its journal has grown by some number of records, `kills` times; then
-/// lets it come to its end. Gives how often it was killed in the middle, and what it said at the end.
+/// Starts a job again and again, and kills it `kills` times when its journal has grown by some number of records; then
+/// lets the job come to its end. Returns how often it was killed in the middle, and the results of the last run.
 fn until_done(
     place: &Place,
     seed: u64,
@@ -97,7 +98,7 @@ fn a_queue_that_is_killed_again_and_again_while_its_workers_store_in_sqlite() {
     let lines = BATCH.to_string();
     let arguments = ["access.log.gz", "--state", "state", "--batch-lines", &lines, "--lease", "2", "--linger", "3"];
     let (killed, ran) = until_done(&place, 5, 6, |random| {
-        // Some of its workers are killed as well.
+        // Some of the job's workers are killed as well.
         if random.bool() {
             let nth = random.usize(..workers.len());
             workers[nth].kill();
@@ -133,14 +134,14 @@ fn a_queue_that_is_killed_again_and_again_loses_nothing_of_ndjson_and_doubles_on
     assert!(doubled <= killed * IN_FLIGHT, "{doubled} lines twice after {killed} kills");
 }
 
-/// The line dialogue: a line of its own each, acknowledged by the next question.
+/// In the line dialogue, each peer gets a line of its own, and its next question acknowledges that line.
 #[test]
 fn a_queue_that_is_killed_gives_a_line_peer_the_line_it_had_not_acknowledged_and_those_behind_it() {
     let place = Place::new();
     place.write("access.log", [b"\n\n".to_vec(), access(0..50), b"\r\n".to_vec(), access(50..100)].concat());
     let arguments = ["access.log", "--state", "state", "--linger", "0.5"];
     let mut got = Vec::new();
-    // With the empty lines on the way, which are settled as well.
+    // The count includes the empty lines in between, which are settled as well.
     for (stop, empty) in [(1, 2), (30, 0), (70, 1)] {
         let mut queue = place.queue(&arguments);
         let (from, before) = (journal_length(&place), got.len());
@@ -148,11 +149,11 @@ fn a_queue_that_is_killed_gives_a_line_peer_the_line_it_had_not_acknowledged_and
         while got.len() < stop {
             got.push(peer.line().expect("a line"));
         }
-        // What is acknowledged is written at once, by a thread of its own.
+        // A separate thread writes each acknowledgement at once.
         let settled = (stop - before - 1 + empty) as u64;
         wait_for("the journal", PATIENCE, || (journal_length(&place) >= from + 43 * settled).then_some(()));
         queue.kill();
-        // The last one was not acknowledged.
+        // The last line was not acknowledged.
         got.pop();
     }
     let queue = place.queue(&arguments);
@@ -182,7 +183,7 @@ fn a_run_that_is_stopped_by_a_signal_goes_on_where_it_stopped() {
 
 #[cfg(feature = "mongodb")]
 #[test]
-#[ignore = "needs a mongod: run ./test, or set LOGATOR_TEST_MONGOD"]
+#[ignore = "needs a mongod of its own: run ./test"]
 fn a_queue_that_is_killed_again_and_again_while_its_workers_store_in_mongodb() {
     use mongodb::bson::doc;
     let server = crate::kit::mongod::AnyServer::get();

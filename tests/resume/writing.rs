@@ -1,4 +1,4 @@
-//! A disk that gets full under the journal.
+//! A disk under the journal becomes full.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use crate::kit::logs::access;
 use crate::kit::place::{Place, Running};
 use crate::kit::{PATIENCE, wait_for};
 
-/// A program that may write no file larger than `bytes`: a disk that is full there. Pipes are not concerned.
+/// Starts a program that may write no file larger than `bytes`: for it, the disk is full there. Pipes have no such limit.
 fn limited(place: &Place, bytes: usize, name: &str, arguments: &[&str]) -> Running {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", bytes / 512), "limited"]);
@@ -26,7 +26,7 @@ fn a_disk_that_is_full_at_the_start_is_said_before_anything_is_read() {
 #[test]
 fn when_the_journal_cannot_grow_the_job_goes_on_and_it_is_written_again_when_there_is_room() {
     let place = Place::new();
-    // Records of single batches do not find room, joined they do.
+    // Records of single batches do not find room; joined records do.
     let arguments = ["run", "--state", "state", "-f", "combined", "--batch-lines", "1", "--receipt", "receipt"];
     let mut run = limited(&place, 4096, "logator", &arguments);
     run.feed(&access(0..1000));
@@ -42,7 +42,7 @@ fn when_the_journal_cannot_grow_the_job_goes_on_and_it_is_written_again_when_the
 #[test]
 fn a_journal_that_could_not_be_written_to_the_end_is_exit_3_and_what_was_recorded_before_still_counts() {
     let place = Place::new();
-    // Contents that cannot be joined: more extents than there is room for.
+    // These contents cannot be joined, so there are more extents than there is room for.
     let names: Vec<String> = (0..200).map(|nth| format!("logs/{nth}")).collect();
     for (nth, name) in names.iter().enumerate() {
         place.write(name, access(nth * 10..nth * 10 + 10));
@@ -59,7 +59,7 @@ fn a_journal_that_could_not_be_written_to_the_end_is_exit_3_and_what_was_recorde
     let (ran, receipt) = place.logator(&arguments[1..6], b"");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(receipt.read + receipt.resumed_lines, 2000);
-    // 4,096 bytes hold 94 extents, of ten lines each.
+    // 4,096 bytes hold 94 extents of ten lines each.
     assert!((500..=940).contains(&receipt.resumed_lines), "{receipt:?}");
     let (_, receipt) = place.logator(&arguments[1..6], b"");
     assert_eq!((receipt.read, receipt.resumed_lines), (0, 2000));
@@ -84,7 +84,7 @@ fn a_queue_goes_on_as_well_and_says_so() {
 #[test]
 fn a_journal_in_use_for_long_is_compacted() {
     let place = Place::new();
-    // Lines one by one: 43 bytes each, over 4 MiB in all.
+    // Each line is one extent of 43 bytes, and all of them take more than 4 MiB.
     let lines = 110_000;
     place.write("log", "x\n".repeat(lines));
     let arguments = ["run", "log", "--state", "state", "--batch-lines", "1", "--to", "null:", "-p", "%{GREEDYDATA:x}"];

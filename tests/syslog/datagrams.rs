@@ -1,4 +1,4 @@
-//! UDP: what was sent was received or is counted as dropped.
+//! UDP: every datagram was received or is counted as dropped.
 
 use std::net::UdpSocket;
 

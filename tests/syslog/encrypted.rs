@@ -1,4 +1,4 @@
-//! TLS, as OpenSSL and rustls speak it.
+//! TLS between OpenSSL and rustls.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use super::{Receiver, documents, messages, receive};
 use crate::kit::place::{Place, account};
 
-/// An authority, a certificate of 127.0.0.1 and one of a sender signed by it, and a stranger's.
+/// Makes an authority, a certificate of 127.0.0.1 and one of a sender that it signed, and a stranger's certificate.
 pub(super) fn certificates(directory: &Path) {
     let script = r#"
 ec='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
@@ -35,7 +35,7 @@ fn receive_tls(place: &Place, more: &[&str]) -> Receiver {
     receive(place, &["syslog+tls://127.0.0.1:0"], &[&files, more].concat())
 }
 
-/// Sends `bytes` with `openssl s_client`; what it says.
+/// Sends `bytes` with `openssl s_client`. Returns its messages.
 fn s_client(place: &Place, port: u16, more: &[&str], bytes: &[u8]) -> String {
     let mut client = Command::new("openssl");
     client.args(["s_client", "-connect", &format!("127.0.0.1:{port}"), "-CAfile", "ca.pem", "-verify_return_error"]);
@@ -63,7 +63,7 @@ fn messages_come_over_tls_of_either_version_and_from_either_library() {
     let all: String = (0..2000).map(|index| format!("17 <13>rustls{index:07}")).collect();
     stream.write_all(all.as_bytes()).unwrap();
     stream.flush().unwrap();
-    // Without TLS's own end.
+    // The connection ends without TLS's own end.
     drop(stream.sock);
     let found = documents(&place, 2003);
     let mut expected: Vec<String> = ["openssl2", "openssl3", "and more"].map(String::from).into();
@@ -84,7 +84,7 @@ fn senders_without_the_right_certificate_are_not_let_in() {
     s_client(&place, port, &[], b"<13>nobody\n");
     s_client(&place, port, &["-cert", "stranger.pem", "-key", "stranger.key"], b"<13>stranger\n");
     s_client(&place, port, &["-cert", "sender.pem", "-key", "sender.key"], b"<13>sender\n");
-    // One that does not speak TLS at all is closed.
+    // A connection that does not speak TLS at all is closed.
     let mut plain = receiver.send(b"<13>plain\n");
     let _ = plain.read_to_end(&mut Vec::new());
     assert_eq!(messages(&documents(&place, 1)), ["sender"]);

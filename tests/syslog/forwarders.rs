@@ -1,4 +1,4 @@
-//! What syslog daemons and nginx forward, over every transport and in every format that they have for it.
+//! Syslog daemons and nginx forward messages over every transport and in every format that they have for it.
 
 use std::net::TcpStream;
 use std::path::Path;
@@ -13,10 +13,10 @@ use crate::kit::place::{Place, account};
 use crate::kit::process::Process;
 use crate::kit::{PATIENCE, free_port, shippers, wait_for};
 
-/// The messages of a burst.
+/// The number of messages of a burst.
 const BURST: usize = 20_000;
 
-/// Sends `count` messages with `logger` to the daemon that comes to listen at `port`.
+/// Sends `count` messages with `logger` to the daemon at `port`, as soon as the daemon listens.
 fn log(place: &Place, port: u16, daemon: &mut Process, count: usize) {
     let lines: String = (0..count).map(|number| format!("message {number:06}, grüße\n")).collect();
     let file = place.write("burst", lines);
@@ -30,12 +30,12 @@ fn log(place: &Place, port: u16, daemon: &mut Process, count: usize) {
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }
 
-/// That each of the `count` messages became one document, and what is in each.
+/// Checks that each of the `count` messages became one document, and the content of each document.
 fn check(place: &Place, receiver: Receiver, count: usize, more: &[(&str, Value)]) {
     let mut found = documents(place, count);
     found.sort_by_key(|document| document["message"].as_str().map(String::from));
     for (number, document) in found.iter().enumerate() {
-        // What RFC 3164 leaves of a blank behind the tag is the sender's choice.
+        // RFC 3164 lets the sender choose whether a blank follows the tag.
         let message = document["message"].as_str().unwrap().trim_start();
         assert_eq!(message, format!("message {number:06}, grüße"), "{document}");
         let all = [("priority", json!(131)), ("program", json!("shop")), ("pid", json!(4711))];
@@ -56,8 +56,8 @@ fn end(mut daemon: Process) {
     wait_for("the end of the daemon", PATIENCE, || daemon.ended());
 }
 
-/// Receives at `source`; over TLS both sides have certificates. Answers also how the daemon is told to forward, `forwarding`
-/// with our port for PORT and the folder of the certificates for DIRECTORY.
+/// Receives at `source`; over TLS both sides have certificates. Also returns how the daemon is told to forward:
+/// `forwarding` with our port for PORT and the folder of the certificates for DIRECTORY.
 fn receive_at(place: &Place, source: &str, forwarding: &str) -> (Receiver, String) {
     let mut flags: Vec<&str> = Vec::new();
     if source.starts_with("syslog+tls") {
@@ -70,7 +70,7 @@ fn receive_at(place: &Place, source: &str, forwarding: &str) -> (Receiver, Strin
     (receiver, forwarding)
 }
 
-/// rsyslog forwards as `action` says, with PORT for where we listen.
+/// Lets rsyslog forward as `action` says. PORT stands for our port.
 fn rsyslog(source: &str, action: &str, count: usize, more: &[(&str, Value)]) {
     let place = Place::new();
     let (receiver, action) = receive_at(&place, source, action);
@@ -120,12 +120,12 @@ fn rsyslog_forwards_over_tls_with_certificates_on_both_sides() {
     rsyslog("syslog+tls://127.0.0.1:0", action, BURST, &[("version", json!(1))]);
 }
 
-/// syslog-ng forwards to `destination`, with PORT for where we listen.
+/// Lets syslog-ng forward to `destination`. PORT stands for our port.
 fn syslog_ng(source: &str, destination: &str) {
     let place = Place::new();
     let (receiver, destination) = receive_at(&place, source, destination);
     let port = free_port();
-    // With flow control, so that nothing is lost on its side.
+    // Flow control keeps syslog-ng from losing messages.
     let conf = format!(
         "@version: 3.35\noptions {{ use-dns(no); dns-cache(no); keep-hostname(yes); stats-freq(0); }};\n\
          source s_src {{ network(ip(127.0.0.1) port({port}) transport(tcp)); }};\n\
@@ -178,7 +178,7 @@ fn nginx_logs_its_requests() {
         assert_eq!((&document["priority"], &document["program"]), (&json!(190), &json!("web")), "{document}");
         assert_eq!((&document["verb"], &document["response"]), (&json!("GET"), &json!(200)), "{document}");
     }
-    // The same lines in its file give the same but for what is around them.
+    // The same lines in its file give the same documents, except for the outer fields.
     let (ran, _) = place.logator(&["access.log", "-f", "combined", "--to", "ndjson:file"], b"");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let mut lines = place.objects("file");

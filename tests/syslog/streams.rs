@@ -40,7 +40,7 @@ fn every_message_of_many_connections_is_stored_once_whatever_its_framing() {
                 }
                 let mut stream = receiver.connect();
                 stream.set_nodelay(true).unwrap();
-                // Reads that end anywhere in a message.
+                // Reads end anywhere in a message.
                 bytes.chunks(97 + connection).for_each(|chunk| stream.write_all(chunk).unwrap());
             });
         }
@@ -63,7 +63,7 @@ fn what_was_received_before_a_signal_is_delivered() {
     let mut open = receiver.connect();
     open.write_all(b"<13>first\n").unwrap();
     documents(&place, 1);
-    // In the kernel's hands when the signal comes: it stands still meanwhile.
+    // The bytes are in the kernel when the signal comes, because the program stands still meanwhile.
     receiver.running.freeze();
     open.write_all(b"<13>second\n20 <13>not all of it").unwrap();
     let mut late = receiver.connect();
@@ -88,7 +88,7 @@ fn garbage_ends_its_connection_and_no_other() {
         let mut stream = receiver.connect();
         stream.write_all(garbage).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        // Closed, with what was not read still there or not.
+        // The connection is closed, with unread bytes or without.
         assert!(matches!(stream.read(&mut [0; 8]), Ok(0) | Err(_)));
     }
     good.write_all(b"<13>two\nno priority\n<13>two\nlines\n").unwrap();
@@ -140,7 +140,7 @@ fn there_are_no_more_connections_than_allowed() {
     let mut third = receiver.connect();
     assert!(matches!(third.read(&mut [0]), Ok(0) | Err(_)), "it is refused");
     drop(first);
-    // As soon as it is noticed that one has left.
+    // A new connection gets in as soon as the program notices that one has left.
     let mut tries = 0;
     wait_for("a connection", PATIENCE, || {
         tries += 1;
@@ -158,7 +158,7 @@ fn there_are_no_more_connections_than_allowed() {
     assert_eq!((receipt.sources[0].connections, receipt.sources[0].refused), (3, tries));
 }
 
-/// Whether the other side has closed `stream`.
+/// Returns whether the other side has closed `stream`.
 fn is_closed(stream: &mut std::net::TcpStream) -> bool {
     stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
     match stream.read(&mut [0]) {
@@ -173,7 +173,7 @@ fn at_the_most_connections_the_one_that_was_idle_for_longest_makes_room() {
     let place = Place::new();
     let receiver = receive(&place, TCP, &["--max-connections", "3", "--idle-connection", "0.5"]);
     let mut streams: Vec<_> = (0..3).map(|_| receiver.connect()).collect();
-    // The oldest is heard of last; the second one leaves a message unfinished.
+    // The oldest connection is active last; the second one leaves a message unfinished.
     streams[1].write_all(b"<13>second\n<13>not whole").unwrap();
     documents(&place, 1);
     streams[2].write_all(b"<13>third\n").unwrap();
@@ -182,7 +182,7 @@ fn at_the_most_connections_the_one_that_was_idle_for_longest_makes_room() {
     documents(&place, 3);
     let mut newer = Vec::new();
     for (index, expected) in [1, 2].into_iter().enumerate() {
-        // As soon as one has been idle for long enough. Until then new ones are refused.
+        // A new connection gets in as soon as another one has been idle for long enough. Until then new ones are refused.
         let next = wait_for("room", PATIENCE, || {
             let mut next = receiver.connect();
             next.write_all(format!("<13>new {index}\n").as_bytes()).unwrap();
@@ -195,7 +195,7 @@ fn at_the_most_connections_the_one_that_was_idle_for_longest_makes_room() {
         });
         newer.push(next);
         wait_for("the end of the idle one", PATIENCE, || is_closed(&mut streams[expected]).then_some(()));
-        // The others keep on being heard of.
+        // The other connections stay active.
         streams[0].write_all(b"<13>first again\n").unwrap();
         newer.iter_mut().for_each(|stream| stream.write_all(b"<13>new again\n").unwrap());
     }
@@ -230,7 +230,7 @@ fn a_connection_over_which_something_comes_is_never_closed_for_another_one() {
     let (ran, receipt) = receiver.stop(&place);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!((receipt.sources[0].refused, receipt.sources[0].idle), (20, 0));
-    // One sentence for all of them.
+    // One sentence reports all of them.
     assert_eq!(ran.stderr.matches("was refused").count(), 1, "{}", ran.stderr);
 }
 
@@ -251,7 +251,7 @@ fn a_quiet_source_does_nothing() {
         };
         tasks.map(|task| of(task.unwrap().path())).sum::<u64>()
     };
-    // What is on its way ends first.
+    // A message that is on its way ends first.
     let mut before = (switches(), Instant::now());
     wait_for("two quiet seconds", PATIENCE, || {
         let now = switches();
@@ -262,11 +262,11 @@ fn a_quiet_source_does_nothing() {
     });
 }
 
-/// A program whose documents go into a pipe, of which nothing is read yet; and that pipe.
+/// Starts a program whose documents go into a pipe that is not read yet. Returns the program and the pipe.
 fn receive_slowly(place: &Place) -> (Receiver, File) {
     let pipe = place.path("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    // Open for both, so that nobody waits for the other side.
+    // The pipe is open in both directions, so that nobody waits for the other side.
     let file = File::options().read(true).write(true).custom_flags(nix::libc::O_CLOEXEC).open(&pipe).unwrap();
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$@\" > pipe", "slow"]).arg(crate::kit::program("logator"));
@@ -276,7 +276,7 @@ fn receive_slowly(place: &Place) -> (Receiver, File) {
     (Receiver::of(Running::start(command), 1), file)
 }
 
-/// Sends `count` numbered messages as far as that goes, from a thread of its own.
+/// Sends `count` numbered messages in a separate thread, as far as that goes.
 fn send_numbers(receiver: &Receiver, count: usize) -> (JoinHandle<()>, Arc<AtomicUsize>) {
     let sent = Arc::new(AtomicUsize::new(0));
     let mut stream = receiver.connect();
@@ -294,7 +294,7 @@ fn send_numbers(receiver: &Receiver, count: usize) -> (JoinHandle<()>, Arc<Atomi
     (thread, sent)
 }
 
-/// Waits until the sender has stood still for a while, and answers how far it has come.
+/// Waits until the sender has stood still for a while, and returns how many messages it has sent.
 fn wait_for_standstill(sent: &AtomicUsize) -> usize {
     let mut before = (0, Instant::now());
     wait_for("the sender to stand still", PATIENCE, || {
@@ -358,13 +358,13 @@ fn what_a_slow_sink_held_up_when_a_signal_came_is_delivered() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let receipt = place.receipt("receipt");
     assert!(receipt.finished && receipt.agrees);
-    // From the first on, without a gap, as far as was received.
+    // The numbers begin with the first one and have no gap.
     assert_eq!(stored, (0..stored.len()).collect::<Vec<_>>());
     assert_eq!(receipt.sources[0].received, receipt.read);
     assert_eq!(account(&receipt), [stored.len() as u64, stored.len() as u64, 0, 0, 0, 0]);
 }
 
-/// `logator run` where `limit` says how many files may be open.
+/// Starts `logator run`. `limit` says how many files may be open.
 fn receive_within(place: &Place, limit: &str) -> Receiver {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{limit}; exec \"$@\""), "few"]).arg(crate::kit::program("logator"));

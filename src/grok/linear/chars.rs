@@ -253,7 +253,7 @@ impl Class {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(engines)))]
 mod tests {
     use super::*;
 

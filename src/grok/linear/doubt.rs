@@ -18,7 +18,7 @@ pub(in crate::grok) enum Proof {
     Probe,
 }
 
-#[cfg(test)]
+#[cfg(engines)]
 impl Proof {
     /// All kinds of proof.
     pub(in crate::grok) const ALL: [Proof; 3] = [Proof::Needles, Proof::Scout, Proof::Probe];
@@ -158,7 +158,7 @@ impl Doubt {
     }
 
     /// Makes the next line run `proof`: before it is matched, or when its first way has failed.
-    #[cfg(test)]
+    #[cfg(engines)]
     pub(super) fn ask(&mut self, proof: Proof, at_once: bool) {
         (self.doubt, self.other_ways, self.proof) = (if at_once { ENOUGH } else { 0 }, ENOUGH, Some(proof));
     }

@@ -90,7 +90,7 @@ pub(in crate::grok) struct Memory {
     pub(super) sites: Vec<Site>,
     /// The memo table. It is in a `Box`, because nearly no line needs it.
     pub(super) outcomes: Box<Outcomes>,
-    #[cfg(test)]
+    #[cfg(engines)]
     pub(in crate::grok) used: Used,
 }
 
@@ -129,7 +129,7 @@ impl Memory {
 }
 
 /// The cost of searches, for tests that count it.
-#[cfg(test)]
+#[cfg(engines)]
 #[derive(Debug, Default, Clone, Copy)]
 pub(in crate::grok) struct Used {
     /// Bytes read and choices resumed.
@@ -142,7 +142,7 @@ pub(in crate::grok) struct Used {
     pub(in crate::grok) stretches: u64,
 }
 
-#[cfg(test)]
+#[cfg(engines)]
 impl Used {
     pub(super) fn add(&mut self, work: u64, failures: usize) {
         self.work += work;

@@ -68,7 +68,7 @@ use token::Fuel;
 pub(in crate::grok) use compile::Refused;
 pub(in crate::grok) use doubt::Proof;
 pub(in crate::grok) use machine::End;
-#[cfg(test)]
+#[cfg(engines)]
 pub(in crate::grok) use memory::Used;
 
 /// Budget of the fast machine, in bytes read and choices resumed: per byte of the line, plus a constant per line.
@@ -136,7 +136,7 @@ impl Found<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(engines)]
 impl Memory {
     /// Returns the cost of all searches since the last call.
     pub(in crate::grok) fn used(&mut self) -> Used {
@@ -289,7 +289,7 @@ impl Program {
         let stops = doubt.is_of_other_ways();
         let mut machine = Machine::<CAREFUL> { code, line, memory, budget, stops, stopped: None };
         let end = self.begin(&mut machine, doubt, scout);
-        #[cfg(test)]
+        #[cfg(engines)]
         machine.memory.used.add(budget - machine.budget, machine.memory.outcomes.size());
         end
     }

@@ -34,7 +34,7 @@ pub(super) struct Scout {
     /// Number of lines for which the scout pauses, because one line needed too many new states.
     resting: u32,
     /// Number of stretches that were found in the cache, for tests.
-    #[cfg(test)]
+    #[cfg(engines)]
     pub(super) recalled: u64,
 }
 
@@ -69,7 +69,7 @@ impl Scout {
                 first: None,
                 is_new: false,
                 resting: 0,
-                #[cfg(test)]
+                #[cfg(engines)]
                 recalled: 0,
             })
         };
@@ -147,7 +147,7 @@ impl Scout {
         let key = u64::from(window.shape()) | u64::from(state) << 32;
         let fits = |known: &Stretch| known.from == state && known.length == length && known.fit.fits(&window);
         if let Some((_, known)) = self.stretches.find(key, fits) {
-            #[cfg(test)]
+            #[cfg(engines)]
             {
                 self.recalled += 1;
             }

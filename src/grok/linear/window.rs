@@ -299,7 +299,7 @@ impl<T: PartialEq> Cache<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(engines)))]
 mod tests {
     use fastrand::Rng;
 

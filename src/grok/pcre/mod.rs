@@ -185,7 +185,7 @@ fn plain_words(error: &pcre2::Error) -> String {
     words.rsplit_once(": ").map_or(words.clone(), |(_, last)| last.to_owned())
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(engines)))]
 mod tests {
     use super::*;
     use crate::grok::Library;

@@ -5,12 +5,11 @@
 //! = true` uses the built-in ECS definitions. `differs` says why the well-known definition of the same name gives a
 //! different document; `agreement.rs` checks that it does.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeSet, HashMap};
 
-use serde::Deserialize;
 use serde_json::Value;
 
+use super::golden_lines::{expected, golden_cases};
 use super::{Library, Pattern};
 use crate::document::CaptureEncoder;
 use crate::grok::builtin;
@@ -19,47 +18,6 @@ use crate::grok::format::is_json_object;
 use crate::grok::parse::parse;
 use crate::grok::pattern_file::is_name_char;
 use crate::grok::{FieldType, Rule};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    case: Vec<Case>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Case {
-    pub(super) pattern: String,
-    #[serde(default)]
-    pub(super) ecs: bool,
-    pub(super) line: String,
-    expect: Option<toml::Table>,
-    pub(super) differs: Option<String>,
-}
-
-impl Case {
-    /// Returns the expected document; `None` if the line must not match.
-    pub(super) fn expected(&self) -> Option<Value> {
-        self.expect.as_ref().map(expected)
-    }
-}
-
-/// Returns all cases, each with the name of its file.
-pub(super) fn golden_cases() -> Vec<(String, Case)> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/grok");
-    let entries = std::fs::read_dir(directory).expect("tests/grok is there");
-    let mut paths: Vec<_> = entries.map(|entry| entry.expect("it can be listed").path()).collect();
-    paths.sort();
-    let mut cases = Vec::new();
-    for path in paths {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(&path).expect("golden lines can be read");
-        let file: File = toml::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert!(!file.case.is_empty(), "{name} has no case");
-        cases.extend(file.case.into_iter().map(|case| (name.clone(), case)));
-    }
-    cases
-}
 
 /// Returns the document of what `pattern` captures from `line`.
 pub(super) fn document(pattern: &Pattern, line: &str) -> Option<Value> {
@@ -70,12 +28,6 @@ pub(super) fn document(pattern: &Pattern, line: &str) -> Option<Value> {
     let mut json = Vec::new();
     encoder.encode(line.as_bytes(), &spans, 0, &mut json);
     Some(serde_json::from_slice(&json).expect("it is JSON"))
-}
-
-/// Converts a document of a TOML file. The same parser reads its numbers and the numbers of our documents.
-fn expected(table: &toml::Table) -> Value {
-    let json = serde_json::to_string(table).expect("a table of texts and numbers");
-    serde_json::from_str(&json).expect("it is JSON")
 }
 
 /// Returns the names of the definitions that `pattern` uses.
@@ -141,7 +93,7 @@ fn every_built_in_definition_can_do_with_bytes() {
 fn every_definition_has_golden_lines_and_they_give_their_documents() {
     let libraries = [Library::builtin(), Library::builtin_ecs()];
     let mut untried = [defined(builtin::PLAIN), defined(builtin::ECS)];
-    let mut faults = Vec::new();
+    let (mut faults, mut compiled) = (Vec::new(), HashMap::new());
     let cases = golden_cases();
     let ran = cases.len();
     for (file, case) in cases {
@@ -149,8 +101,10 @@ fn every_definition_has_golden_lines_and_they_give_their_documents() {
         for name in references(text) {
             untried[set].remove(name);
         }
-        let found = match libraries[set].compile(text) {
-            Ok(pattern) => document(&pattern, line),
+        // Compiling a pattern takes longer than matching its lines.
+        let pattern = compiled.entry((set, text.clone())).or_insert_with(|| libraries[set].compile(text));
+        let found = match pattern {
+            Ok(pattern) => document(pattern, line),
             Err(error) => {
                 faults.push(format!("{file}: {text}: {error}"));
                 continue;

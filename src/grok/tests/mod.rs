@@ -2,19 +2,13 @@
 
 mod agreement;
 mod cases;
-mod definitions;
-mod differential;
-mod doubts;
-mod engines;
 mod errors;
 mod explain;
 mod formats;
-mod generate;
 mod golden;
+mod golden_lines;
 mod language;
 mod limits;
-mod linearity;
-mod traces;
 
 use super::{Field, Library, Pattern};
 

@@ -148,7 +148,7 @@ impl Holder {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(1), ..ProptestConfig::default() })]
+    #![proptest_config(same_cases_each_time(500))]
 
     #[test]
     fn what_is_counted_is_what_is_held(operations in prop::collection::vec(operation(), 1..120)) {

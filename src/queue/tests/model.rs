@@ -377,7 +377,7 @@ impl Queue {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(1), ..ProptestConfig::default() })]
+    #![proptest_config(same_cases_each_time(600))]
 
     #[test]
     fn each_line_ends_in_exactly_one_place_whatever_happens(operations in prop::collection::vec(operation(), 1..80)) {

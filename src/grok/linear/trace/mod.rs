@@ -160,7 +160,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                 Effect::Slot { slot, at } => memory::save_slot(places, frames, slot, here + u32::from(at)),
             }
         }
-        #[cfg(test)]
+        #[cfg(engines)]
         memory.used.add_trace();
         (at + usize::from(trace.taken), trace.next)
     }

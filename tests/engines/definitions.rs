@@ -6,10 +6,11 @@
 //! | `PROPTEST_CASES` | number of lines for each definition, and of mutations of each golden line |
 //! | `LOGATOR_TEST_SEED` | the seed of the random numbers |
 //! | `LOGATOR_TEST_PATTERNS` | a folder with the folders `legacy` and `ecs-v1` of well-known pattern files |
-//! | `LOGATOR_TEST_LOGS` | a folder of logs; the engines are compared on every line of them |
+//! | `LOGATOR_TEST_LOGS` | a folder of more logs (`*.log`), on every line of which the engines are compared |
 
 use std::hash::{BuildHasher, RandomState};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Command;
 
 use fastrand::Rng;
 use rayon::prelude::*;
@@ -17,7 +18,7 @@ use rayon::prelude::*;
 use super::Library;
 use super::engines::{Counts, Engines};
 use super::generate::{generate, mutate};
-use super::golden::golden_cases;
+use super::golden_lines::{by_pattern, root, well_known};
 
 /// The most faults of one test that are printed.
 const SHOWN: usize = 10;
@@ -94,17 +95,19 @@ fn engines_agree_on_lines_made_from_every_built_in_definition() {
 fn engines_agree_on_golden_lines_and_mutations_of_them() {
     let libraries = [Library::builtin(), Library::builtin_ecs()];
     let (seed, count) = (seed(), cases(4));
-    let golden = golden_cases();
-    let results: Vec<(Counts, Vec<String>)> = golden
+    let results: Vec<(Counts, Vec<String>)> = by_pattern()
         .par_iter()
-        .map(|(_, case)| {
-            let mut random = Rng::with_seed(seed_of(seed, &case.line));
-            let mut engines = Engines::new(&libraries[usize::from(case.ecs)], &case.pattern);
+        .map(|golden| {
+            let (_, first) = &golden[0];
+            let mut engines = Engines::new(&libraries[usize::from(first.ecs)], &first.pattern);
             let mut faults = Vec::new();
-            for index in 0..=count {
-                let mut line = case.line.clone().into_bytes();
-                (0..index.min(3)).for_each(|_| mutate(&mut line, &mut random));
-                faults.extend(engines.compare(&line).err());
+            for (_, case) in golden {
+                let mut random = Rng::with_seed(seed_of(seed, &case.line));
+                for index in 0..=count {
+                    let mut line = case.line.clone().into_bytes();
+                    (0..index.min(3)).for_each(|_| mutate(&mut line, &mut random));
+                    faults.extend(engines.compare(&line).err());
+                }
             }
             (engines.counts, faults)
         })
@@ -112,20 +115,10 @@ fn engines_agree_on_golden_lines_and_mutations_of_them() {
     report("golden lines", seed, &results);
 }
 
-/// Loads the well-known definitions, as they are published.
-pub(super) fn well_known() -> Option<[(&'static str, Library); 2]> {
-    let folder = PathBuf::from(std::env::var_os("LOGATOR_TEST_PATTERNS")?);
-    Some(["legacy", "ecs-v1"].map(|name| {
-        let mut library = Library::empty();
-        library.add_dir(&folder.join(name)).unwrap_or_else(|error| panic!("{error}"));
-        (name, library)
-    }))
-}
-
 #[test]
 #[ignore = "needs the well-known definitions: run ./test"]
 fn engines_agree_on_lines_made_from_every_well_known_definition() {
-    for (name, library) in well_known().expect("LOGATOR_TEST_PATTERNS is set") {
+    for (name, library) in well_known() {
         let count = library.names().count();
         assert!(count > 250, "only {count} definitions in {name}");
         definitions(name, &library, cases(4), true);
@@ -143,9 +136,10 @@ fn fitting(library: &Library, lines: &[&[u8]]) -> Vec<String> {
     library.names().filter(fits).map(|name| format!("%{{{name}}}")).collect()
 }
 
-fn on_log(path: &Path, libraries: &[(&str, Library)]) {
-    let content = std::fs::read(path).expect("the log can be read");
+/// Compares the engines on each line of a log with the definitions that fit it, and returns how many definitions do.
+fn on_log(what: &str, content: &[u8], libraries: &[(&str, Library)]) -> usize {
     let lines: Vec<&[u8]> = content.split(|&byte| byte == b'\n').collect();
+    let mut fitted = 0;
     for (name, library) in libraries {
         let results: Vec<(Counts, Vec<String>)> = fitting(library, &lines)
             .par_iter()
@@ -156,24 +150,45 @@ fn on_log(path: &Path, libraries: &[(&str, Library)]) {
             })
             .collect();
         if !results.is_empty() {
-            report(&format!("{} on {name}", path.display()), 0, &results);
+            report(&format!("{what} on {name}"), 0, &results);
         }
+        fitted += results.len();
+    }
+    fitted
+}
+
+/// The logs in `folder`: each file `*.log`, with its path.
+fn logs_in(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let paths = entries.map(|entry| entry.expect("it can be listed").path());
+    let logs = paths.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+    logs.map(|path| (path.display().to_string(), std::fs::read(&path).expect("the log can be read"))).collect()
+}
+
+/// The first lines of the log that the program ships.
+fn shipped_log() -> (String, Vec<u8>) {
+    const LINES: usize = 500;
+    let path = root().join("examples/access.log.gz");
+    let unpacked = Command::new("gzip").arg("-cd").arg(&path).output().expect("gzip runs");
+    assert!(unpacked.status.success(), "{}", String::from_utf8_lossy(&unpacked.stderr));
+    let end = memchr::memchr_iter(b'\n', &unpacked.stdout).nth(LINES - 1).expect("the log has more lines");
+    (path.display().to_string(), unpacked.stdout[..end].to_vec())
+}
+
+/// The log that is shipped, and those of `LOGATOR_TEST_LOGS` if that is set.
+#[test]
+fn engines_agree_on_real_logs() {
+    let libraries = [("built-in", Library::builtin()), ("built-in ECS", Library::builtin_ecs())];
+    let given = std::env::var_os("LOGATOR_TEST_LOGS").map(|folder| logs_in(Path::new(&folder)));
+    assert!(given.as_ref().is_none_or(|logs| !logs.is_empty()), "there is no *.log in LOGATOR_TEST_LOGS");
+    for (what, content) in given.into_iter().flatten().chain([shipped_log()]) {
+        assert!(on_log(&what, &content, &libraries) > 0, "no definition fits {what}");
     }
 }
 
 #[test]
-fn engines_agree_on_real_logs() {
-    let Some(folder) = std::env::var_os("LOGATOR_TEST_LOGS").map(PathBuf::from) else {
-        println!("skipped: LOGATOR_TEST_LOGS is not set");
-        return;
-    };
-    let mut libraries = vec![("built-in", Library::builtin()), ("built-in ECS", Library::builtin_ecs())];
-    libraries.extend(well_known().into_iter().flatten());
-    let entries = std::fs::read_dir(&folder).expect("it is a folder");
-    for path in entries
-        .map(|entry| entry.expect("it can be listed").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
-    {
-        on_log(&path, &libraries);
-    }
+#[ignore = "needs the well-known definitions: run ./test"]
+fn engines_agree_on_real_logs_with_the_well_known_definitions() {
+    let (what, content) = shipped_log();
+    assert!(on_log(&what, &content, &well_known()) > 0, "no definition fits {what}");
 }

