@@ -135,11 +135,16 @@ struct Reader<'a> {
     within: Vec<String>,
 }
 
-/// Whether the attributes say `#[test]` or `#[cfg(test)]`.
+fn is_for_tests(condition: &str) -> bool {
+    matches!(&*condition.replace(' ', ""), "test" | "engines" | "all(test,not(engines))")
+}
+
+/// Whether the attributes say that the item is compiled for tests alone: `#[test]`, `#[cfg(test)]`, or `#[cfg(engines)]`,
+/// which only the program of comparisons sets.
 fn is_test(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         syn::Meta::Path(path) => path.is_ident("test"),
-        syn::Meta::List(list) => list.path.is_ident("cfg") && list.tokens.to_string() == "test",
+        syn::Meta::List(list) => list.path.is_ident("cfg") && is_for_tests(&list.tokens.to_string()),
         syn::Meta::NameValue(_) => false,
     })
 }
