@@ -40,7 +40,7 @@ fn lines_are_encrypted_and_only_known_peers_come_in_whichever_side_listens() {
     let mut open = pull(&place, &["--connect", &connect]);
     let stranger = ["--curve-key", "stranger.key", "--queue-key", "there.key.pub"];
     let mut stranger = pull(&place, &[&["--connect", &connect][..], &stranger].concat());
-    open.says("demands keys");
+    open.says("requires keys");
     stranger.says("the peer refuses this key");
     push.says("a peer at 127.0.0.1 was refused: its key");
     let puller = pull(&place, &[&["--connect", &connect][..], &CONNECTS].concat());
