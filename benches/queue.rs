@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use logator::core::numbers::{grouped, human_bytes};
 use logator::core::stop::Stop;
 use logator::net::address::Address;
 use logator::net::client::Client;
 use logator::net::endpoint::Endpoint;
-use logator::observe::receipt::{Receipt, Tally, grouped, human_bytes};
+use logator::observe::receipt::{Receipt, Tally};
 use logator::worker::lease_client::{LeaseClient, Next};
 
 fn main() {

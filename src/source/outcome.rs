@@ -1,7 +1,8 @@
 //! The result of reading: errors, and inputs that were not read to their end.
 
 use crate::core::error::Error;
-use crate::observe::receipt::{StoppedInput, UnreadFile, grouped};
+use crate::core::numbers::grouped;
+use crate::observe::receipt::{StoppedInput, UnreadFile};
 
 /// The result of reading all inputs.
 #[derive(Debug, Default)]

@@ -14,4 +14,3 @@ mod text;
 
 pub use self::account::{PatternCount, Receipt, SourceCount, StoppedInput, UnreadFile};
 pub use self::tally::Tally;
-pub use crate::core::numbers::{grouped, human_bytes};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::observe::receipt::{UnreadFile, grouped};
+use crate::core::numbers::grouped;
+use crate::observe::receipt::UnreadFile;
 
 /// The most files that a sentence names.
 const NAMED: usize = 3;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::frame::Frame;
 use super::source::{Account, count};
 use crate::core::error::{Error, Result};
-use crate::observe::receipt::grouped;
+use crate::core::numbers::grouped;
 use crate::source::messages::Messages;
 use crate::source::say::Say;
 

@@ -18,8 +18,8 @@ use super::outbox::{LimitedWarning, Outbox, SourceEnd};
 use super::source::{DRAIN_TIME, Source, count};
 use super::tls::{Step, Tls};
 use crate::core::error::{Error, Result};
+use crate::core::numbers::human_bytes;
 use crate::observe::details;
-use crate::observe::receipt::human_bytes;
 use crate::source::batching_delay::timeout;
 use crate::source::live::Live;
 

@@ -17,7 +17,7 @@ use super::options::Options;
 use super::outbox::{LimitedWarning, Outbox, SourceEnd};
 use super::source::{DRAIN_TIME, Source};
 use crate::core::error::{Error, Result};
-use crate::observe::receipt::{grouped, human_bytes};
+use crate::core::numbers::{grouped, human_bytes};
 use crate::source::batching_delay::timeout;
 use crate::source::live::Live;
 use crate::state::checksum;
