@@ -132,7 +132,7 @@ fn neither_side_has_to_do_with_a_socket_of_another_user() {
     std::fs::remove_file(place.path("q")).unwrap();
     let queue = place.queue(&["--linger", "0"]);
     let worker = as_nobody(&place, &programs, "logator-worker", &["--from", &endpoint, "--to", "null:"]).end();
-    let words = "the socket belongs to user 0, not to this one (65534)";
+    let words = "the socket belongs to user 0, not to this user (65534)";
     assert!(worker.code == Some(2) && worker.stderr.contains(words), "{}", worker.stderr);
     let mut connect = Command::new("setpriv");
     let script = "use Socket; socket(S, PF_UNIX, SOCK_STREAM, 0); exit(connect(S, sockaddr_un($ARGV[0])) ? 0 : 9)";
