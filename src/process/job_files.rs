@@ -131,7 +131,7 @@ impl JobFiles {
             let file = descriptor.try_clone_to_owned().map(File::from);
             if used == Use::Writes && streams::stdout_was_closed() {
                 return Err(Error::sink(
-                    "documents would go to standard output, but it is closed; nothing was read. Open it, or name another \
+                    "standard output is closed, and the documents would go there; nothing was read. Open it, or name another \
                      sink (--to null: and > /dev/null throw documents away)",
                 ));
             }

@@ -101,7 +101,7 @@ fn garbage_ends_its_connection_and_no_other() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(account(&receipt), [6, 4, 0, 2, 0, 0]);
     assert_eq!(receipt.sources[0].refused, 3);
-    assert!(ran.stderr.contains("was closed: it speaks TLS"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("was closed: it sends TLS"), "{}", ran.stderr);
     assert_eq!(ran.stderr.matches("was closed").count(), 1, "the others are counted: {}", ran.stderr);
 }
 
