@@ -57,8 +57,7 @@ Every option can also be set by an environment variable, such as
 LOGATOR_MAX_LINE for --max-line, or in the --config file. The command line
 overrides the variable, and the variable overrides the file.";
 
-const JOB_EXIT_CODES: &str = "\
-  0  Every line is accounted for, and no line is a dead letter.
+const JOB_EXIT_CODES: &str = "  0  Every line is accounted for, and no line is a dead letter.
   1  The work is finished, and some lines are dead letters.
   2  An option or the configuration is wrong. Nothing was started.
   3  The work is not finished. Unacknowledged lines can be read again.
@@ -125,8 +124,7 @@ The output for a line whose match takes too many steps is
 With --explain, a line that does not match also gets \"explain\": the longest
 beginning of the pattern that matches, the byte of the line at which this match
 ends, and the next part of the pattern, which does not match there.",
-            exit_codes: "\
-  0  All lines were read.
+            exit_codes: "  0  All lines were read.
   2  An option or the pattern is wrong.
   3  An input could not be read to its end, or standard output could not be written.",
             ..job
@@ -165,7 +163,7 @@ Standard output also gets the public key.",
                 ),
                 (
                     "Follow files, for workers on other machines.",
-                    "logator-queue /var/log/nginx --follow --state st --bind 'tcp://*:7700' \
+                    "logator-queue /var/log/nginx --follow --state st --bind 'tcp://*:7700'\n\
                      --curve-key queue.key --authorized-keys workers.txt",
                 ),
             ],
@@ -176,7 +174,7 @@ Standard output also gets the public key.",
                 ("Work for the queue on this machine.", "logator-worker --to mongodb://localhost/logs.nginx"),
                 (
                     "Work for a queue on another machine.",
-                    "logator-worker --from tcp://logs.example.com:7700 --curve-key worker.key --queue-key queue.key.pub \
+                    "logator-worker --from tcp://logs.example.com:7700 --curve-key worker.key --queue-key queue.key.pub\n\
                      --to sqlite:logs.db",
                 ),
             ],
@@ -190,13 +188,12 @@ Standard output also gets the public key.",
                 ),
                 (
                     "Send lines to another machine, and answer rsyslog's omprog when a line is delivered.",
-                    "logator-push --connect tcp://logs.example.com:7800 --curve-key push.key --queue-key pull.key.pub \
+                    "logator-push --connect tcp://logs.example.com:7800 --curve-key push.key --queue-key pull.key.pub\n\
                      --confirm=delivered",
                 ),
             ],
             notes: NO_ACKNOWLEDGEMENTS,
-            exit_codes: "\
-  0  Every line is sent.
+            exit_codes: "  0  Every line is sent.
   1  Some lines were too long, or were dropped because of --on-full drop.
   2  An option or the configuration is wrong.
   3  Some lines could not be sent.",
@@ -214,8 +211,7 @@ Standard output also gets the public key.",
 Without --to, --format, --pattern and --envelope, lines are written to standard
 output unchanged. PUSH and PULL sockets have no acknowledgements, so lines can
 be lost (doc/push-pull.md). For delivery without loss, use logator-queue.",
-            exit_codes: "\
-  0  A signal ended the program, and every line that came in is written or stored.
+            exit_codes: "  0  A signal ended the program, and every line that came in is written or stored.
   1  The same, and some lines are dead letters.
   2  An option or the configuration is wrong.
   3  Some lines that came in could not be stored.
@@ -231,7 +227,8 @@ impl Footer {
     fn text(&self) -> String {
         let mut text = "Examples:\n".to_owned();
         for (comment, line) in self.examples {
-            text += &format!("  # {comment}\n  {line}\n");
+            // A long command goes on in the next line, as a shell reads it.
+            text += &format!("  # {comment}\n  {}\n", line.replace('\n', " \\\n    "));
         }
         if !self.notes.is_empty() {
             text += &format!("\n{}\n", self.notes);
@@ -331,7 +328,7 @@ mod tests {
         for letter in line.chars() {
             match letter {
                 '\'' => quoted = !quoted,
-                ' ' if !quoted => words.push(String::new()),
+                ' ' | '\n' if !quoted => words.push(String::new()),
                 letter => words.last_mut().unwrap().push(letter),
             }
         }
