@@ -174,7 +174,7 @@ Standard output also gets the public key.",
                 ("Work for the queue on this machine.", "logator-worker --to mongodb://localhost/logs.nginx"),
                 (
                     "Work for a queue on another machine.",
-                    "logator-worker --from tcp://logs.example.com:7700 --curve-key worker.key --queue-key queue.key.pub\n\
+                    "logator-worker --from tcp://logs.example:7700 --curve-key worker.key --queue-key queue.key.pub\n\
                      --to sqlite:logs.db",
                 ),
             ],
@@ -188,7 +188,7 @@ Standard output also gets the public key.",
                 ),
                 (
                     "Send lines to another machine, and answer rsyslog's omprog when a line is delivered.",
-                    "logator-push --connect tcp://logs.example.com:7800 --curve-key push.key --queue-key pull.key.pub\n\
+                    "logator-push --connect tcp://logs.example:7800 --curve-key push.key --queue-key pull.key.pub\n\
                      --confirm=delivered",
                 ),
             ],
