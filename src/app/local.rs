@@ -23,7 +23,7 @@ use crate::worker::parser::Formats;
 use crate::worker::storer::Storer;
 use crate::worker::{WorkerCounts, WorkerPool};
 
-/// Most bytes that are read ahead of the workers.
+/// The maximum number of bytes that are read ahead of the workers.
 const READY_BYTES: usize = 4 << 20;
 
 /// Returns the limits of a queue whose workers are threads. Their leases have no deadline, because a thread cannot be lost

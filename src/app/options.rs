@@ -34,7 +34,7 @@ pub struct SourceOptions {
     pub read: ReadOptions,
     /// The directory that records settled lines.
     pub state: Option<PathBuf>,
-    /// Most bytes of lines that wait or are in work; `None` for the default of the job.
+    /// The maximum number of bytes of lines that wait or are in work; `None` for the default of the job.
     pub max_memory: Option<usize>,
     /// The files of the job itself, which are never read as inputs.
     pub files: Arc<JobFiles>,
@@ -176,7 +176,7 @@ impl Workers {
         Workers { first: count, most: count }
     }
 
-    /// Returns one thread for each core.
+    /// Returns a constant number of threads: one for each core.
     pub fn one_a_core() -> Workers {
         Workers::fixed(std::thread::available_parallelism().map_or(1, usize::from))
     }

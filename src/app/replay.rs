@@ -242,7 +242,8 @@ impl Replay {
         let mut data = Vec::with_capacity(letters.iter().map(|letter| letter.raw.len() + 2).sum());
         let mut positions = Vec::with_capacity(letters.len());
         for DeadLetter { origin, offset, raw, .. } in letters {
-            // A carriage return before a newline belongs to the line end. For this reason a line that ends with one gets another.
+            // A carriage return before a newline belongs to the line end. For this reason, a line that itself ends with
+            // a carriage return gets a second one.
             let end: &[u8] = if raw.ends_with(b"\r") { b"\r\n" } else { b"\n" };
             data.extend_from_slice(&raw);
             data.extend_from_slice(end);

@@ -46,8 +46,9 @@ const RESTARTS: usize = 5;
 /// pipe is closed ends by itself within five seconds.
 const PATIENCE: Duration = Duration::from_secs(6);
 
-/// The least time that a queue stays after all workers that it started have ended, for workers at its other endpoints. The
-/// queue cannot tell such a worker from one of its own workers that was killed: neither was told the end.
+/// The minimum time that a queue stays after all workers that it started have ended, for workers at its other
+/// endpoints. The queue cannot tell such a worker from one of its own workers that was killed: neither was told the
+/// end.
 const STAY: Duration = Duration::from_secs(1);
 
 /// The workers that run.

@@ -78,9 +78,9 @@ struct Synced {
 }
 
 impl AppendFile {
-    /// Opens `path` for appending. A missing file is created with `mode` (less the umask). In an existing one `repair`
-    /// mends the end that a crash left. `patience` limits the waits and has the name that messages use. The file is
-    /// locked while it is open: `when_locked` says what to do if another process has the lock.
+    /// Opens `path` for appending. A missing file is created with `mode` (less the umask). In an existing file,
+    /// `repair` repairs an end that a crash left incomplete. `patience` limits the waits and has the name that messages
+    /// use. The file is locked while it is open: `when_locked` says what to do if another process has the lock.
     pub fn open(
         path: &Path,
         mode: u32,
@@ -199,7 +199,7 @@ impl AppendFile {
 
     /// Appends `block` without a sync: the system decides when it becomes durable.
     ///
-    /// Those of [`append`](AppendFile::append), except for the errors of the sync.
+    /// The errors of [`append`](AppendFile::append), except for those of the sync.
     pub fn append_unsynced(&self, block: &[u8]) -> Result<()> {
         self.write(block).map(drop)
     }
@@ -285,7 +285,7 @@ impl AppendFile {
         let message = match e.kind() {
             io::ErrorKind::BrokenPipe => format!("{}: its reader left", self.name),
             _ => {
-                // A device is not on the disk of its folder.
+                // The file is not regular. Its data is not on the disk of its folder, so the advice names no disk.
                 let advice = disk::advice(&e, None);
                 let (length, bytes) = (block.len(), written.bytes);
                 format!("{}: {length} bytes could not be written after byte {bytes}{advice}", self.name)

@@ -59,7 +59,7 @@ impl DeadLetters {
 
     /// Appends letters that are already encoded, as whole lines of another file, and returns when they are durable.
     ///
-    /// Those of [`write`](DeadLetters::write).
+    /// The errors of [`write`](DeadLetters::write).
     pub fn append(&self, block: &[u8]) -> Result<()> {
         if block.is_empty() {
             return Ok(());

@@ -54,7 +54,7 @@ struct Leaf {
 /// How the parts of a field's name become keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Naming {
-    /// The names that stores accept; the names that belong to logator stay free.
+    /// The names as stores accept them. No field gets a name that belongs to logator.
     Stored,
     /// The names as the pattern has them.
     Captured,

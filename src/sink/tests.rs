@@ -176,7 +176,7 @@ fn many_threads_store_at_once_and_every_document_is_there_once() {
                 outcomes.extend(answers);
             }
         });
-        // It is open which of two threads is first, but one of them is.
+        // Of two threads with the same documents, either may be first.
         let stored = outcomes.iter().filter(|outcome| **outcome == Outcome::Stored).count();
         assert!(stored == 480 || stored == 960, "{stored}");
         outcomes.sort_by_key(|outcome| *outcome == Outcome::Duplicate);

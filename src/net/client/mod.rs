@@ -21,7 +21,7 @@ use crate::worker::lease_client::{LeaseClient, Next, Ticket, queue_acks};
 /// How long a request of a worker without work waits at the queue.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// The same when the worker asks several queues in turn.
+/// How long such a request waits when the worker asks several queues in turn.
 const WAIT_AMONG_SEVERAL: Duration = Duration::from_millis(250);
 
 /// How much longer than agreed a reply may take before the worker takes the queue for lost.

@@ -59,7 +59,7 @@ pub fn open(uri: &str) -> Result<Arc<dyn Sink>> {
 /// Does the same as [`open`], and uses `waits` to wait for a server that goes away later.
 ///
 /// # Errors
-/// Those of [`open`].
+/// The errors of [`open`].
 pub fn open_with(uri: &str, waits: &Waits) -> Result<Arc<dyn Sink>> {
     let target = Target::parse(uri)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

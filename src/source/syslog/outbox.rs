@@ -15,7 +15,7 @@ pub(super) struct Outbox<'a> {
     account: &'a Account,
 }
 
-/// Why the receiving at a socket ends.
+/// The reason why a socket is not read any longer.
 pub(super) enum SourceEnd {
     /// The receiver wants no more.
     Enough,

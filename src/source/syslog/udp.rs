@@ -22,10 +22,10 @@ use crate::source::batching_delay::timeout;
 use crate::source::live::Live;
 use crate::state::checksum;
 
-/// The most datagrams that one call takes.
+/// The maximum number of datagrams that one call takes.
 const AT_ONCE: usize = 32;
 
-/// The most bytes of a datagram.
+/// The maximum number of bytes of a datagram.
 const LONGEST_DATAGRAM: usize = 64 << 10;
 
 /// How often the kernel's counter is read while messages come.
