@@ -187,8 +187,10 @@ impl AppendFile {
 
     /// Appends `block` and returns when it is durable.
     ///
-    /// [`Error::sink`]: nothing of the block is in the file, because the file was cut back; or a sync failed, and the
-    /// state of the file is unknown. A reader that left is [`Error::is_broken_pipe`].
+    /// # Errors
+    /// [`Error::sink`] in two cases. If the write failed, the message says whether the file was cut back to the end of
+    /// the last whole block. If a sync failed, the state of the file is unknown. If the reader left, the error [says
+    /// so](Error::is_broken_pipe).
     pub fn append(&self, block: &[u8]) -> Result<()> {
         if block.is_empty() {
             return Ok(());
@@ -199,6 +201,7 @@ impl AppendFile {
 
     /// Appends `block` without a sync: the system decides when it becomes durable.
     ///
+    /// # Errors
     /// The errors of [`append`](AppendFile::append), except for those of the sync.
     pub fn append_unsynced(&self, block: &[u8]) -> Result<()> {
         self.write(block).map(drop)

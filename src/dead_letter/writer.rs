@@ -45,6 +45,7 @@ impl DeadLetters {
     /// Appends `letters` and returns when they are durable. A batch may be acknowledged only after that. Without
     /// letters, nothing is done.
     ///
+    /// # Errors
     /// An error of the kind [`sink`](crate::core::error::Error::sink) when the file cannot be opened or written. None of `letters` counts as kept then.
     pub fn write(&self, letters: &[Letter<'_>]) -> Result<()> {
         if letters.is_empty() {
@@ -59,6 +60,7 @@ impl DeadLetters {
 
     /// Appends letters that are already encoded, as whole lines of another file, and returns when they are durable.
     ///
+    /// # Errors
     /// The errors of [`write`](DeadLetters::write).
     pub fn append(&self, block: &[u8]) -> Result<()> {
         if block.is_empty() {

@@ -113,6 +113,7 @@ enum Content {
 impl Plan {
     /// Compiles the plan for `fields`.
     ///
+    /// # Errors
     /// A usage error that names both fields, when one needs a name to be a value and the other needs it to be an
     /// object, or when two names are the same in one store.
     pub fn new(fields: &[Field], naming: Naming) -> Result<Plan> {

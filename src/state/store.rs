@@ -121,7 +121,7 @@ impl Store {
         self.shared.wake(state);
     }
 
-    /// Records that a line is settled which was never in a batch.
+    /// Records a settled line that was never in a batch.
     pub fn settle_line(&self, content: u32, extent: Extent) {
         let mut state = self.shared.ledger();
         state.settle(content, 1, extent);

@@ -167,7 +167,7 @@ impl Shared {
                 if status.closing && status.failure.is_some() {
                     return;
                 }
-                // The caller that set the flag has its answer.
+                // The caller that set the flag has been answered.
                 status.sync_now = false;
                 continue;
             }

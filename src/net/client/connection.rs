@@ -75,7 +75,7 @@ pub(super) struct Connection {
     say: Box<dyn Fn(String) + Send>,
     /// Whether the user was told that the queue is gone.
     lost: bool,
-    /// The incompatibilities that the user was told.
+    /// The incompatibilities that were reported to the user.
     refused: Vec<String>,
     backoff: Backoff,
     /// Whether the queue has said that there is no more work.

@@ -120,8 +120,8 @@ impl LeaseClient for Client {
         for (index, connection) in self.connections.iter_mut().enumerate() {
             let acks = take_acks(&mut all_acks, index);
             if connection.is_open() || !acks.is_empty() {
-                // If the queue does not take these acks, nothing more can be done. It hands the lines to another
-                // worker, and the sink recognises their documents as duplicates.
+                // If the queue does not take these acks, nothing more can be done. The queue then hands the lines to
+                // another worker, and the sink recognises their documents as duplicates.
                 let _ = connection.request(&Request::Bye(acks), FAREWELL, Retry::NeverDespiteStop);
             }
         }

@@ -49,6 +49,7 @@ const RUNTIME_THREADS: usize = 1;
 
 /// Connects to the server of `uri` and checks that it answers and accepts the login.
 ///
+/// # Errors
 /// [`Kind::Usage`](crate::core::error::Kind::Usage) when the address is invalid or asks for `w=0`;
 /// [`Kind::Sink`](crate::core::error::Kind::Sink) when no server answers within 5 seconds (`serverSelectionTimeoutMS`
 /// in the address sets another time), the login is refused, or TLS fails. No message shows a password.

@@ -40,7 +40,7 @@ pub struct View {
 }
 
 impl Copies {
-    /// No extents yet.
+    /// Creates a memory without extents.
     pub fn new(state: Option<Arc<dyn Memory>>) -> Copies {
         Copies { state, inner: Mutex::default() }
     }

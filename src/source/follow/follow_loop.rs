@@ -231,7 +231,8 @@ impl<'a> FollowLoop<'a> {
 
     fn take_events(&mut self) {
         let events = self.watcher.events();
-        // The written names are read after the events. A write before the removal of a name is then among them.
+        // The names of written files are read after the events. They then include each file that was written to before
+        // an event of its removal.
         self.arrivals.written(self.watcher.written());
         for event in events {
             let scan = match event {

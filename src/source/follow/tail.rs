@@ -109,7 +109,7 @@ pub struct Tail<'a, S> {
 }
 
 impl<'a, S: OpenFile> Tail<'a, S> {
-    /// A file of which no byte was read. `memory` knows the settled lines.
+    /// Creates a tail of a file of which no byte was read. `memory` knows the settled lines.
     pub fn new(source: S, path: PathBuf, context: &ReadContext<'a>, memory: &'a View, now: Duration) -> Self {
         Tail {
             source: Some(source),

@@ -38,7 +38,7 @@ pub(super) struct Unpacker<'a> {
 }
 
 impl<'env> Unpacker<'env> {
-    /// No files yet. Errors are added to `errors`.
+    /// Creates an unpacker without files. It adds its errors to `errors`.
     pub(super) fn new(
         options: ReadOptions,
         pool: &'env Arc<BlockPool>,

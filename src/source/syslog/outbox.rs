@@ -23,7 +23,7 @@ pub(super) enum SourceEnd {
 }
 
 impl<'a> Outbox<'a> {
-    /// No messages yet. Each message is counted in `account`.
+    /// Creates an outbox without messages. Each message will be counted in `account`.
     pub fn new(messages: Messages<'a>, account: &'a Account) -> Self {
         Outbox { messages, account }
     }

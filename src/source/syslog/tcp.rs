@@ -121,7 +121,7 @@ enum CloseReason {
     ByPeer,
     /// It broke a rule, which the text names.
     Broken(String),
-    /// The receiving ends at the whole socket.
+    /// The whole socket is not read any longer.
     Source(SourceEnd),
 }
 
