@@ -25,7 +25,7 @@ pub const DEAD_LETTERS: &str = "dead-letters.ndjson";
 /// The default file of letters that fail again in a replay. It differs from [`DEAD_LETTERS`], which the replay may read.
 pub const DEAD_LETTERS_AGAIN: &str = "dead-letters-again.ndjson";
 
-/// What a job reads.
+/// The inputs of a job, and how they are read.
 #[derive(Debug, Clone, Default)]
 pub struct SourceOptions {
     /// The inputs, as the user names them. An empty list means standard input.
@@ -41,8 +41,8 @@ pub struct SourceOptions {
 }
 
 impl SourceOptions {
-    /// Returns the limits of a queue. They are `usual` if the user set no `max_memory`. Otherwise a third of it is for lines
-    /// that wait, and the rest is for lines in work.
+    /// Returns the limits of a queue. They are `usual` if the user set no `max_memory`. Otherwise a third of
+    /// `max_memory` is for lines that wait, and the rest is for lines in work.
     pub(super) fn limits(&self, usual: Limits) -> Limits {
         let usual = Limits { block_bytes: self.read.size.bytes, ..usual };
         match self.max_memory {

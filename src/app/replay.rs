@@ -44,7 +44,7 @@ const NAMED: u64 = 10;
 /// The number of origins that are kept for sharing.
 const ORIGINS: usize = 10_000;
 
-/// What is replayed.
+/// The options of a replay: its files, its reasons and its limits.
 #[derive(Debug, Clone)]
 pub struct ReplayOptions {
     /// Files of dead letters, as the user names them.
@@ -119,7 +119,7 @@ struct State {
     origins: HashMap<u64, Arc<Origin>>,
 }
 
-/// What is done with a letter.
+/// The decision about a letter.
 enum Use {
     /// It is replayed.
     Send(Box<DeadLetter>),

@@ -42,8 +42,8 @@ pub struct SpawnOptions {
 /// The number of times that dead workers are replaced while no further line is accounted for.
 const RESTARTS: usize = 5;
 
-/// The time that workers have to end after the queue has ended, and again after each further step to end them. A worker whose
-/// pipe is closed ends by itself within five seconds.
+/// The time in which workers must end after the queue has ended. They have this time again after each further step to
+/// end them. A worker whose pipe is closed ends by itself within five seconds.
 const PATIENCE: Duration = Duration::from_secs(6);
 
 /// The minimum time that a queue stays after all workers that it started have ended, for workers at its other

@@ -48,7 +48,7 @@ pub(crate) struct AppendFile {
     path: Option<PathBuf>,
 }
 
-/// What to do when another process has locked the file.
+/// The reaction if another process has locked the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WhenLocked {
     /// Fail.

@@ -25,7 +25,7 @@ pub struct DeadLetters {
 const MODE: u32 = 0o600;
 
 impl DeadLetters {
-    /// Returns a writer for the file at `path`, which is not touched yet.
+    /// Returns a writer for the file at `path`, which is not opened yet.
     pub fn new(path: impl Into<PathBuf>) -> DeadLetters {
         DeadLetters::with_waits(path, &Waits::default())
     }

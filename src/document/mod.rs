@@ -26,8 +26,8 @@
 //!
 //! * **Numbers.** Integers of 64 bits stay integers. A larger integer stays a text of all its digits, tagged
 //!   `_typefailure`. A number with a point or an exponent becomes the nearest double, however many digits it has. A
-//!   number beyond every double (`1e400`), or one that would wrongly become zero (`1e-400`), stays a text with the same
-//!   tag. `-0` is a double.
+//!   number that is too large for a double (`1e400`), or that would wrongly become zero (`1e-400`), stays a text with the
+//!   same tag. `-0` is a double.
 //! * **Duplicate names.** Names that occur twice in one object, or that become the same name by the rule for names, are
 //!   one field: the array of their values, in their order. The document is tagged `_duplicate_field:NAME`, with the
 //!   name without its path, on whatever level the name stands.

@@ -25,7 +25,7 @@ use crate::queue::shared::SharedQueue;
 /// limited by the leases.
 const MAX_REPLIES_PER_PEER: i32 = 256;
 
-/// How long a handshake may take. libzmq closes the connection then.
+/// How long a handshake may take. After this time libzmq closes the connection.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The number of connections that the kernel accepts before libzmq takes them.
@@ -121,7 +121,8 @@ impl Server {
     }
 
     fn wait(&self, waker: &Waker, abort: &Stop, timeout: Option<Duration>) -> Result<()> {
-        // Rounded up: a time-out that ends just before the deadline would be followed by another one at once.
+        // The time is rounded up, because a time-out that ends just before the deadline would be followed by another
+        // one at once.
         let timeout = timeout.map_or(-1, |timeout| i64::try_from(timeout.as_millis()).map_or(i64::MAX, |ms| ms + 1));
         let own = [
             self.socket.as_poll_item(zmq::POLLIN),

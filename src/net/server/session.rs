@@ -53,7 +53,8 @@ enum Dialogue {
 struct Pending {
     identity: Identity,
     dialogue: Dialogue,
-    /// When the request is answered in any case; `None` for the line dialogue, which has no reply that says "wait".
+    /// The time at which the request is answered in any case; `None` for the line dialogue, which has no reply that
+    /// says "wait".
     until: Option<Instant>,
 }
 
