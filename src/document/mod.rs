@@ -29,8 +29,8 @@
 //!   number that is too large for a double (`1e400`), or that would wrongly become zero (`1e-400`), stays a text with the
 //!   same tag. `-0` is a double.
 //! * **Duplicate names.** Names that occur twice in one object, or that become the same name by the rule for names, are
-//!   one field: the array of their values, in their order. The document is tagged `_duplicate_field:NAME`, with the
-//!   name without its path, on whatever level the name stands.
+//!   one field: the array of their values, in their order. The document is tagged `_duplicate_field:NAME`, where
+//!   NAME has no path, on whatever level the name stands.
 //! * **An unpaired surrogate** in an escape is replaced by U+FFFD, as invalid UTF-8 is.
 //! * **The `@timestamp` of a line itself** is replaced if the date rule can read it, and becomes `@timestamp_`
 //!   otherwise. If there are several, the first that can be read counts, and all of them stay in `@timestamp_`.

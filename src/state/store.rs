@@ -25,7 +25,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// An open state directory. No other process can open it at the same time.
 pub struct Store {
     shared: Arc<Shared>,
-    /// The settled extents of earlier runs. Extents that this run settles do not make it skip lines.
+    /// The settled extents of earlier runs. Extents that this run settles are not among them.
     known: HashMap<u64, Arc<[Known]>>,
     /// The files that earlier runs settled as a whole, by origin, device and inode.
     whole: BTreeMap<(u64, u64, u64), Done>,

@@ -20,9 +20,9 @@ use crate::net::endpoint::Endpoint;
 use crate::net::wire;
 use crate::queue::shared::SharedQueue;
 
-/// The number of replies that libzmq may hold for one peer that does not read them. libzmq checks about every
-/// millisecond whether earlier replies were taken, and a peer cannot ask that often. The number of large replies is
-/// limited by the leases.
+/// The number of replies that libzmq may hold for one peer that does not read them. libzmq checks about once a
+/// millisecond whether earlier replies were taken. No peer sends so many requests in a millisecond. The number of large
+/// replies is limited by the leases.
 const MAX_REPLIES_PER_PEER: i32 = 256;
 
 /// How long a handshake may take. After this time libzmq closes the connection.
@@ -35,7 +35,7 @@ const BACKLOG: i32 = 1024;
 pub struct Server {
     bound: Bound,
     socket: zmq::Socket,
-    // Dropped after the socket, and before the context.
+    // This field is dropped after the socket and before the context.
     auth: Authenticator,
     _context: zmq::Context,
 }

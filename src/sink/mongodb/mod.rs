@@ -74,7 +74,7 @@ pub fn open_with(uri: &str, waits: &Waits) -> Result<Arc<dyn Sink>> {
     let (database, write_concern, limits) = match connected {
         Ok(connected) => connected,
         Err(error) => {
-            // A plain drop would wait for a running name look-up.
+            // Dropping the runtime would wait for a name look-up that is in progress.
             runtime.shutdown_background();
             return Err(error);
         }
