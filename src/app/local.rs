@@ -95,7 +95,7 @@ pub(super) fn work_through(
     drop(progress);
 
     let mut read = reading.outcome();
-    // If the work failed, reading stopped for that reason, and needs no sentence of its own.
+    // If the work failed, reading stopped for that reason, so the stop gets no sentence of its own.
     let stopped = if errors.is_empty() { read.stopped_sentence() } else { None };
     errors.splice(0..0, read.errors.drain(..).chain(stopped));
     errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));

@@ -40,7 +40,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// this many bytes can be in transit.
 const ON_THE_WAY: usize = 1 << 20;
 
-/// The time without a message after a signal that means the end. The thread of libzmq may need a moment to read more.
+/// After a signal, the receiving ends when no message has come for this time. The thread of libzmq may need a moment to
+/// read more.
 const QUIET: Duration = Duration::from_millis(250);
 
 /// The number of messages that are received between two looks at the clock.

@@ -60,7 +60,7 @@ pub(super) enum Naming {
     Captured,
 }
 
-/// The object whose fields Logstash keeps for its own use and gives to no output.
+/// The object whose fields Logstash keeps for its own use and writes to no output.
 const METADATA: &str = "@metadata";
 
 /// The captures of one line.

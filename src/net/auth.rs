@@ -107,7 +107,8 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// Returns the answer: `key` is let in, or with `None` the connection is refused.
+    /// Returns the answer. If `key` is given, the peer with this key is accepted. If it is `None`, the connection is
+    /// refused.
     fn answer(&self, key: Option<PublicKey>) -> [Vec<u8>; 6] {
         let (code, text) = match key {
             Some(_) => ("200", "OK"),

@@ -348,8 +348,8 @@ fn a_place_that_cannot_be_written_is_named() {
     }
 }
 
-/// A write that fails in its middle on a real file. A limit on the file size causes it, in a child process, because the
-/// limit and its signal apply to a whole process.
+/// A write that fails in its middle on a real file. A limit on the file size makes the write fail. The test runs in a
+/// child process, because the limit and its signal apply to a whole process.
 #[test]
 fn a_write_that_fails_in_its_middle_is_cut_back_to_the_last_whole_block() {
     const CHILD: &str = "LOGATOR_TEST_SMALL_FILE";
