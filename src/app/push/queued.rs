@@ -144,7 +144,7 @@ impl<'a> QueuedPush<'a> {
         }
     }
 
-    /// Answers the lines that are sent or within the limits of the queue with `OK`.
+    /// Answers `OK` for each line that is sent or that is within the limits of the queue.
     fn answer(&mut self) {
         let beyond = self.backlog.lines().saturating_sub(self.options.queue);
         let answered = self.unanswered.saturating_sub(beyond);
