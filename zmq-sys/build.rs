@@ -1,5 +1,5 @@
-//! Compiles libzmq with CURVE and with the changes of `patches.rs`. CURVE needs a libsodium: the one that
-//! libsodium-sys-stable has compiled or, where `SODIUM_USE_PKG_CONFIG` is set, the system's.
+//! Compiles libzmq with CURVE and with the changes of `patches.rs`. CURVE needs libsodium. If `SODIUM_USE_PKG_CONFIG`
+//! is set, this is the libsodium of the system. Otherwise it is the libsodium that libsodium-sys-stable compiles.
 
 #[path = "patches.rs"]
 mod patches;
@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Set for the process that unpacks libzmq's sources.
+/// The environment variable that is set for the process that unpacks libzmq's sources.
 const UNPACK: &str = "ZMQ_SYS_UNPACK";
 
 fn main() {
@@ -20,8 +20,9 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=patches.rs");
     println!("cargo:rerun-if-env-changed=PROFILE");
-    // Told by the build script of libsodium-sys-stable, which also says how libsodium is linked. It tells nothing where the
-    // compiler finds the headers by itself, as those of a system's own libsodium.
+    // The build script of libsodium-sys-stable sets this variable to the folder of libsodium's headers. It also tells
+    // cargo how to link libsodium. The variable is not set if the compiler finds the headers by itself, for example
+    // those of a system's libsodium.
     println!("cargo:rerun-if-env-changed=DEP_SODIUM_INCLUDE");
     let sodium = env::var_os("DEP_SODIUM_INCLUDE").map(PathBuf::from);
 
@@ -36,8 +37,9 @@ fn main() {
     println!("cargo:out={}", out.display());
 }
 
-/// Copies the sources of `zeromq-src` to `out`. It copies them where it has compiled them and does not say where it has
-/// them from; so it is told to compile with programs that do nothing.
+/// Copies the sources of `zeromq-src` into a folder in `out`, and returns their path. The crate does not say where its
+/// sources are, but it copies them to the folder in which it compiles them. Therefore this function lets the crate
+/// compile with programs that do nothing.
 fn unpack(out: &Path) -> PathBuf {
     let folder = out.join("unpacked");
     let _ = fs::remove_dir_all(&folder);
@@ -46,7 +48,7 @@ fn unpack(out: &Path) -> PathBuf {
     let mut command = Command::new(env::current_exe().expect("this program has a path"));
     command.env(UNPACK, "1").env("OUT_DIR", &folder);
     for tool in &["CC", "CXX", "AR", "RANLIB"] {
-        // The name that counts before all others.
+        // The variable that contains the target has precedence over all other variables.
         command.env(format!("{}_{}", tool, target), "true");
     }
     let done = command.output().expect("this program can be run");
@@ -57,8 +59,8 @@ fn unpack(out: &Path) -> PathBuf {
     libzmq
 }
 
-/// Replaces one text, which must be there exactly once: a new version of the sources is not to be compiled without the
-/// change because nobody noticed.
+/// Replaces the text of one patch in its file. The text must occur there exactly once. Otherwise the build fails, so
+/// that a new version of libzmq is never compiled without the change by accident.
 fn apply(patch: &patches::Patch, folder: &Path) {
     let path = folder.join(patch.file);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {}", path.display(), error));
@@ -72,7 +74,7 @@ fn apply(patch: &patches::Patch, folder: &Path) {
     fs::write(&path, text.replacen(patch.old, patch.new, 1)).expect("OUT_DIR can be written");
 }
 
-/// What `zeromq-src` does for Linux and for Apple's systems.
+/// Compiles libzmq with the settings that `zeromq-src` uses for Linux and for Apple's systems.
 fn compile(libzmq: &Path, sodium: Option<&Path>, out: &Path) {
     let target = env::var("TARGET").expect("cargo sets TARGET");
     let mut sources: Vec<PathBuf> = fs::read_dir(libzmq.join("src"))
@@ -81,15 +83,15 @@ fn compile(libzmq: &Path, sodium: Option<&Path>, out: &Path) {
         .filter(|path| path.extension().map_or(false, |extension| extension == "cpp"))
         .collect();
     sources.sort();
-    // One file that includes all others: the headers of libzmq and of C++ are read once instead of 119 times, which is
-    // four fifths of the work.
+    // One file includes all other files. The compiler then reads the headers of libzmq and of C++ once instead of 119
+    // times. Reading them is four fifths of the work.
     let all: String = sources.iter().map(|path| format!("#include \"{}\"\n", path.display())).collect();
     let unity = out.join("libzmq.cpp");
     fs::write(&unity, all).expect("OUT_DIR can be written");
-    // Defines come from here; what takes its place must be there.
+    // All defines are set below. libzmq still includes this file, so it must exist.
     fs::write(out.join("platform.hpp"), "").expect("OUT_DIR can be written");
     let mut build = cc::Build::new();
-    // Its warnings are nobody's to mend who builds this.
+    // A user who builds logator cannot repair the causes of libzmq's warnings.
     build.cpp(true).warnings(false).flag("-w");
     build.file(unity).file(libzmq.join("external/sha1/sha1.c"));
     for folder in &[&libzmq.join("include"), &libzmq.join("src"), &libzmq.join("external/sha1"), out] {
@@ -120,7 +122,7 @@ fn compile(libzmq: &Path, sodium: Option<&Path>, out: &Path) {
     build.compile("zmq");
 }
 
-/// Whether the C library brings `strlcpy`, as glibc does since 2.38.
+/// Returns whether the C library has `strlcpy`. glibc has it since version 2.38.
 fn has_strlcpy(out: &Path) -> bool {
     let source = out.join("strlcpy.c");
     let program = "#include <string.h>\nint main(void) { char b[2]; return (int)strlcpy(b, \"\", 1); }\n";

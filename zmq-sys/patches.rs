@@ -1,4 +1,5 @@
-//! The changes to libzmq 4.3.4: less memory per connection, no lost data at a close, and a limit of the parts of a message.
+//! The changes to libzmq 4.3.4: less memory per connection, no lost data when a peer closes, and a limit on the parts
+//! of a message.
 //!
 //! With 10,000 workers, libzmq uses most of the queue's memory. As released, it uses 25 kB per worker; with these changes, 5 kB:
 //!

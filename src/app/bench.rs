@@ -9,7 +9,7 @@ use crate::observe::console::Console;
 use crate::observe::receipt::Receipt;
 use crate::sink::spec::SinkSpec;
 
-/// What is measured.
+/// The measurement: the arguments of each run, the sinks and the numbers of workers.
 #[derive(Debug, Clone)]
 pub struct BenchOptions {
     /// Arguments of `logator run`, without sinks and workers.

@@ -23,7 +23,7 @@ use crate::worker::parser::Formats;
 use crate::worker::storer::Storer;
 use crate::worker::{WorkerCounts, WorkerPool};
 
-/// Most bytes that are read ahead of the workers.
+/// The maximum number of bytes that are read ahead of the workers.
 const READY_BYTES: usize = 4 << 20;
 
 /// Returns the limits of a queue whose workers are threads. Their leases have no deadline, because a thread cannot be lost
@@ -95,7 +95,7 @@ pub(super) fn work_through(
     drop(progress);
 
     let mut read = reading.outcome();
-    // If the work failed, reading stopped for that reason, and needs no sentence of its own.
+    // If the work failed, reading stopped for that reason, so the stop gets no sentence of its own.
     let stopped = if errors.is_empty() { read.stopped_sentence() } else { None };
     errors.splice(0..0, read.errors.drain(..).chain(stopped));
     errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));

@@ -18,8 +18,8 @@ pub(super) fn say_on(console: &Console) -> Say {
     Say::to(move |sentence, warns| if warns { console.warn(sentence) } else { console.say(sentence) })
 }
 
-/// Returns the bounded wait for everything in this process that may not respond. It lasts until `deadline`, or for a short time
-/// after `stop` is requested.
+/// Returns the settings of all waits for resources that do not respond. A wait lasts until `deadline`, or for a short
+/// time after `stop` is requested.
 pub(super) fn waits(deadline: Deadline, stop: &Stop, console: &Console) -> Waits {
     let console = console.clone();
     Waits::new(deadline, Some(stop.clone()), Box::new(move |sentence| console.warn(sentence)))

@@ -25,7 +25,7 @@ pub const DEAD_LETTERS: &str = "dead-letters.ndjson";
 /// The default file of letters that fail again in a replay. It differs from [`DEAD_LETTERS`], which the replay may read.
 pub const DEAD_LETTERS_AGAIN: &str = "dead-letters-again.ndjson";
 
-/// What a job reads.
+/// The inputs of a job, and how they are read.
 #[derive(Debug, Clone, Default)]
 pub struct SourceOptions {
     /// The inputs, as the user names them. An empty list means standard input.
@@ -34,15 +34,15 @@ pub struct SourceOptions {
     pub read: ReadOptions,
     /// The directory that records settled lines.
     pub state: Option<PathBuf>,
-    /// Most bytes of lines that wait or are in work; `None` for the default of the job.
+    /// The maximum number of bytes of lines that wait or are in work; `None` for the default of the job.
     pub max_memory: Option<usize>,
     /// The files of the job itself, which are never read as inputs.
     pub files: Arc<JobFiles>,
 }
 
 impl SourceOptions {
-    /// Returns the limits of a queue. They are `usual` if the user set no `max_memory`. Otherwise a third of it is for lines
-    /// that wait, and the rest is for lines in work.
+    /// Returns the limits of a queue. They are `usual` if the user set no `max_memory`. Otherwise a third of
+    /// `max_memory` is for lines that wait, and the rest is for lines in work.
     pub(super) fn limits(&self, usual: Limits) -> Limits {
         let usual = Limits { block_bytes: self.read.size.bytes, ..usual };
         match self.max_memory {
@@ -176,7 +176,7 @@ impl Workers {
         Workers { first: count, most: count }
     }
 
-    /// Returns one thread for each core.
+    /// Returns a constant number of threads: one for each core.
     pub fn one_a_core() -> Workers {
         Workers::fixed(std::thread::available_parallelism().map_or(1, usize::from))
     }

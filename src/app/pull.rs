@@ -36,11 +36,12 @@ const BLOCK: usize = 256 << 10;
 /// delays them does not count, up to [`ON_THE_WAY`] bytes.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// The number of bytes that are received after a signal for each connection, however slow the sink or reader is. About so many
-/// bytes can be in transit.
+/// The number of bytes that are received after a signal for each connection, however slow the sink or reader is. About
+/// this many bytes can be in transit.
 const ON_THE_WAY: usize = 1 << 20;
 
-/// The time without a message after a signal that means the end. The thread of libzmq may need a moment to read more.
+/// After a signal, the receiving ends when no message has come for this time. The thread of libzmq may need a moment to
+/// read more.
 const QUIET: Duration = Duration::from_millis(250);
 
 /// The number of messages that are received between two looks at the clock.
@@ -55,7 +56,7 @@ pub struct PullOptions {
     pub envelope: Envelope,
     /// The longest line in bytes, for parsing.
     pub max_line: usize,
-    /// Most bytes of lines that are received and not yet stored.
+    /// The maximum number of bytes of lines that are received and not yet stored.
     pub max_memory: usize,
 }
 
@@ -290,7 +291,7 @@ mod tests {
             let queue = SharedQueue::new(limits.clone(), None);
             let origin = Arc::new(Origin::new(1, "test"));
             let (mut offered, mut leases) = (0, 0);
-            // Batches that are filled as far as they may be, while there is room, and as many leases as are given.
+            // Puts in full batches while there is room, and takes leases until the queue gives no more.
             loop {
                 let (ready, leased) = queue.held_bytes();
                 assert!(ready + leased + size.bytes <= memory, "{ready} and {leased} of {memory}, {workers} workers");
@@ -318,7 +319,7 @@ mod tests {
         assert_eq!(farewell.left(0, 1, at(70)), Some(QUIET - Duration::from_millis(10)));
         assert_eq!(farewell.left(0, 1, at(310)), None);
 
-        // Few messages, without an end.
+        // A few messages in each round, again and again.
         let mut farewell = Farewell::default();
         for ms in (0..1000).step_by(100) {
             assert_eq!(farewell.left(10, 1, at(ms)), Some(QUIET));
@@ -326,7 +327,7 @@ mod tests {
         }
         assert_eq!(farewell.left(10, 1, at(1000)), None);
 
-        // A slow sink: more time has passed, but not as much was taken as can be on its way.
+        // A slow sink: more time has passed, but fewer bytes were received than can be in transit.
         let mut farewell = Farewell::default();
         assert_eq!(farewell.left(ON_THE_WAY, 2, at(0)), Some(QUIET));
         assert_eq!(farewell.left(10, 2, at(5000)), Some(QUIET));

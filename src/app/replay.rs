@@ -44,7 +44,7 @@ const NAMED: u64 = 10;
 /// The number of origins that are kept for sharing.
 const ORIGINS: usize = 10_000;
 
-/// What is replayed.
+/// The options of a replay: its files, its reasons and its limits.
 #[derive(Debug, Clone)]
 pub struct ReplayOptions {
     /// Files of dead letters, as the user names them.
@@ -119,7 +119,7 @@ struct State {
     origins: HashMap<u64, Arc<Origin>>,
 }
 
-/// What is done with a letter.
+/// The decision about a letter.
 enum Use {
     /// It is replayed.
     Send(Box<DeadLetter>),
@@ -242,7 +242,8 @@ impl Replay {
         let mut data = Vec::with_capacity(letters.iter().map(|letter| letter.raw.len() + 2).sum());
         let mut positions = Vec::with_capacity(letters.len());
         for DeadLetter { origin, offset, raw, .. } in letters {
-            // A carriage return before a newline belongs to the line end. For this reason a line that ends with one gets another.
+            // A carriage return before a newline belongs to the line end. For this reason, a line that itself ends with
+            // a carriage return gets a second one.
             let end: &[u8] = if raw.ends_with(b"\r") { b"\r\n" } else { b"\n" };
             data.extend_from_slice(&raw);
             data.extend_from_slice(end);

@@ -42,12 +42,13 @@ pub struct SpawnOptions {
 /// The number of times that dead workers are replaced while no further line is accounted for.
 const RESTARTS: usize = 5;
 
-/// The time that workers have to end after the queue has ended, and again after each further step to end them. A worker whose
-/// pipe is closed ends by itself within five seconds.
+/// The time in which workers must end after the queue has ended. They have this time again after each further step to
+/// end them. A worker whose pipe is closed ends by itself within five seconds.
 const PATIENCE: Duration = Duration::from_secs(6);
 
-/// The least time that a queue stays after all workers that it started have ended, for workers at its other endpoints. The
-/// queue cannot tell such a worker from one of its own workers that was killed: neither was told the end.
+/// The minimum time that a queue stays after all workers that it started have ended, for workers at its other
+/// endpoints. The queue cannot tell such a worker from one of its own workers that was killed: the queue has told
+/// neither of them that there is no more work.
 const STAY: Duration = Duration::from_secs(1);
 
 /// The workers that run.
@@ -144,8 +145,9 @@ impl Spawned {
         Ok(spawned)
     }
 
-    /// Waits until the workers have ended, and returns the reason if they could not be kept running. If the workers were not
-    /// told the end, or do not end in time, their pipe is closed. Workers that do not end even then are killed.
+    /// Waits until the workers have ended, and returns the reason if they could not be kept running. If the workers
+    /// were not told that there is no more work, or do not end in time, their pipe is closed. Workers that do not end
+    /// even then are killed.
     pub fn finish(self) -> Option<Error> {
         let Spawned { shared, pipe, ended } = self;
         shared.state().ending = true;
@@ -217,7 +219,8 @@ impl Shared {
                 return;
             }
             if self.queue.is_finished() {
-                // Exit codes 0 and 1 are normal: the worker was told the end, and the queue counts dead letters.
+                // Exit codes 0 and 1 are normal: the queue has told the worker that there is no more work. The queue
+                // counts the dead letters.
                 if !matches!(status.code(), Some(0 | 1)) {
                     self.console.error(format!("a worker ended with {} after the last line", in_words(status)));
                 }

@@ -118,7 +118,7 @@ fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> Error {
     Error::usage(format!("{}:{line}:{column}: not TOML: {}", path.display(), error.message()))
 }
 
-/// Learns the secrets in a value, for whatever program the value is.
+/// Learns the secrets in a value, whichever program the value is for.
 fn learn(key: &str, value: &toml::Value) {
     match value {
         toml::Value::String(text) => secrets::learn_value(key, text),

@@ -40,7 +40,7 @@ const GROUPS: [Group; 7] = [
     Group { heading: "Options", common: &["config", "help", "version"], rare: &[] },
 ];
 
-/// What stands below the options of a program or command.
+/// The text below the options of a program or command.
 struct Footer {
     /// Comments and command lines.
     examples: &'static [(&'static str, &'static str)],

@@ -67,7 +67,7 @@ impl PullArgs {
     /// Returns the options of the job.
     ///
     /// # Errors
-    /// An endpoint beyond this machine without keys, or a wrong key.
+    /// An endpoint that other machines can reach without keys, or a wrong key.
     pub fn options(&self) -> Result<PullOptions> {
         let envelope = self.envelope.map_or(Envelope::None, EnvelopeArg::envelope);
         let socket = self.socket.options()?;

@@ -72,7 +72,7 @@ impl PushArgs {
     /// Returns the options of the job.
     ///
     /// # Errors
-    /// Options that contradict each other, an endpoint beyond this machine without keys, or a wrong key.
+    /// Options that contradict each other, an endpoint that other machines can reach without keys, or a wrong key.
     pub fn options(&self) -> Result<PushOptions> {
         let socket = self.socket.options()?;
         if !socket.connect.is_empty() && !socket.bind.is_empty() {

@@ -43,7 +43,8 @@ pub fn write_json(file: Option<&Path>, receipt: &impl serde::Serialize) -> Resul
 /// Writes a file that only its owner may read. The bytes go to a temporary file, which then replaces the file at `path`, so
 /// that nobody reads half a file. An existing file keeps its mode.
 ///
-/// A special file is written in place. So is a file whose owner or hard links would change by the replacement.
+/// A special file is written in place. A file whose owner or hard links the replacement would change is also written in
+/// place.
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let replaced = match std::fs::symlink_metadata(path) {
         Ok(old) if old.is_file() && old.nlink() == 1 && old.uid() == nix::unistd::geteuid().as_raw() => {

@@ -15,7 +15,7 @@ use crate::process::signals;
 /// table. The signal does not end the process. An option or a variable overrides the file, as it does at the start.
 ///
 /// # Errors
-/// If the signal cannot be handled.
+/// The signal cannot be handled.
 pub fn reload_on_hangup(console: &Console, program: &'static str) -> Result<()> {
     let console = console.clone();
     signals::on_hangup(move || reload(&console, program))

@@ -31,7 +31,7 @@ pub fn message(text: &str) -> Result<usize, String> {
 /// The default of `--max-memory` for pulled lines.
 pub const PULL_MEMORY: &str = "2MiB";
 
-/// Parses the memory for lines in bytes. The least value is enough for one or two batches.
+/// Parses the memory for lines in bytes. The minimum is enough for one or two batches.
 pub fn memory(text: &str) -> Result<usize, String> {
     let memory = bytes(text)?;
     if memory >= 1 << 16 { Ok(memory) } else { Err("less than 64KiB is too little".to_owned()) }

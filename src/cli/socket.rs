@@ -46,7 +46,7 @@ impl SocketArgs {
     /// Returns the options of the socket.
     ///
     /// # Errors
-    /// An endpoint beyond this machine without keys, a wrong key, or no endpoint.
+    /// An endpoint that other machines can reach without keys, a wrong key, or no endpoint.
     pub fn options(&self) -> Result<SocketOptions> {
         let SocketArgs { connect, bind, hwm, curve_key, queue_key, authorized_keys, insecure } = self;
         if connect.is_empty() && bind.is_empty() {

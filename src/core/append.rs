@@ -48,7 +48,7 @@ pub(crate) struct AppendFile {
     path: Option<PathBuf>,
 }
 
-/// What to do when another process has locked the file.
+/// The reaction if another process has locked the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WhenLocked {
     /// Fail.
@@ -78,9 +78,9 @@ struct Synced {
 }
 
 impl AppendFile {
-    /// Opens `path` for appending. A missing file is created with `mode` (less the umask). In an existing one `repair`
-    /// mends the end that a crash left. `patience` limits the waits and has the name that messages use. The file is
-    /// locked while it is open: `when_locked` says what to do if another process has the lock.
+    /// Opens `path` for appending. A missing file is created with `mode` (less the umask). In an existing file,
+    /// `repair` repairs an end that a crash left incomplete. `patience` limits the waits and has the name that messages
+    /// use. The file is locked while it is open: `when_locked` says what to do if another process has the lock.
     pub fn open(
         path: &Path,
         mode: u32,
@@ -187,8 +187,10 @@ impl AppendFile {
 
     /// Appends `block` and returns when it is durable.
     ///
-    /// [`Error::sink`]: nothing of the block is in the file, because the file was cut back; or a sync failed, and the
-    /// state of the file is unknown. A reader that left is [`Error::is_broken_pipe`].
+    /// # Errors
+    /// [`Error::sink`] in two cases. If the write failed, the message says whether the file was cut back to the end of
+    /// the last whole block. If a sync failed, the state of the file is unknown. If the reader left, the error [says
+    /// so](Error::is_broken_pipe).
     pub fn append(&self, block: &[u8]) -> Result<()> {
         if block.is_empty() {
             return Ok(());
@@ -199,7 +201,8 @@ impl AppendFile {
 
     /// Appends `block` without a sync: the system decides when it becomes durable.
     ///
-    /// Those of [`append`](AppendFile::append), except for the errors of the sync.
+    /// # Errors
+    /// The errors of [`append`](AppendFile::append), except for those of the sync.
     pub fn append_unsynced(&self, block: &[u8]) -> Result<()> {
         self.write(block).map(drop)
     }
@@ -285,7 +288,7 @@ impl AppendFile {
         let message = match e.kind() {
             io::ErrorKind::BrokenPipe => format!("{}: its reader left", self.name),
             _ => {
-                // A device is not on the disk of its folder.
+                // The file is not regular. Its data is not on the disk of its folder, so the advice names no disk.
                 let advice = disk::advice(&e, None);
                 let (length, bytes) = (block.len(), written.bytes);
                 format!("{}: {length} bytes could not be written after byte {bytes}{advice}", self.name)

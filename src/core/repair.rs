@@ -40,7 +40,7 @@ pub(crate) fn lines(name: &str, file: &File, length: u64) -> Result<()> {
     let whole = text == tail.len() && serde_json::from_slice::<serde_json::Map<_, _>>(&tail).is_ok();
     let shown = text.min(BEGINNING.len());
     if whole {
-        // The file is open for appending, so this is written to its end.
+        // The file is open for appending, so the newline is written to its end.
         io::Write::write_all(&mut &*file, b"\n").and_then(|()| file.sync_data()).map_err(failed)
     } else if tail[..shown] == BEGINNING[..shown] {
         file.set_len(start).and_then(|()| file.sync_data()).map_err(failed)

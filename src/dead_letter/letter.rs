@@ -85,14 +85,14 @@ pub struct DeadLetter {
     pub truncated: bool,
 }
 
-/// How far a pattern got, in the form of a letter.
+/// How far a pattern got, in the form in which a letter holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
-    /// The text of the beginning of the pattern that matches.
+    /// The text of that beginning of the pattern that matches the line.
     pub matched: String,
-    /// The byte of the line at which that match ends.
+    /// The byte of the line at which the match of this beginning ends.
     pub offset: u64,
-    /// The text of the part that does not match there.
+    /// The text of the next part of the pattern, which does not match at this byte.
     pub failed: String,
 }
 
@@ -186,6 +186,7 @@ impl Wrong {
 impl DeadLetter {
     /// Reads the letter on line `number` of `file`.
     ///
+    /// # Errors
     /// [`Error::input`], with file and line, when the line is not a letter.
     pub fn read(line: &[u8], file: &str, number: u64) -> Result<DeadLetter> {
         DeadLetter::parse(line).map_err(|wrong| wrong.at(file, number))

@@ -9,8 +9,9 @@ use crate::core::error::{Error, Result};
 
 /// Reads the dead letters in the file at `path`.
 ///
-/// [`Error::input`] when the file cannot be opened. An item is an error that names file and line when that line is not
-/// a dead letter.
+/// # Errors
+/// [`Error::input`] when the file cannot be opened. If a line is not a dead letter, its item is an error that names
+/// file and line.
 pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<DeadLetter>>> {
     let shown = path.display().to_string();
     let cannot = |e| Error::input(format!("{shown}: the dead letters cannot be read")).because(e);

@@ -25,7 +25,7 @@ pub struct DeadLetters {
 const MODE: u32 = 0o600;
 
 impl DeadLetters {
-    /// Returns a writer for the file at `path`, which is not touched yet.
+    /// Returns a writer for the file at `path`, which is not opened yet.
     pub fn new(path: impl Into<PathBuf>) -> DeadLetters {
         DeadLetters::with_waits(path, &Waits::default())
     }
@@ -45,6 +45,7 @@ impl DeadLetters {
     /// Appends `letters` and returns when they are durable. A batch may be acknowledged only after that. Without
     /// letters, nothing is done.
     ///
+    /// # Errors
     /// An error of the kind [`sink`](crate::core::error::Error::sink) when the file cannot be opened or written. None of `letters` counts as kept then.
     pub fn write(&self, letters: &[Letter<'_>]) -> Result<()> {
         if letters.is_empty() {
@@ -59,7 +60,8 @@ impl DeadLetters {
 
     /// Appends letters that are already encoded, as whole lines of another file, and returns when they are durable.
     ///
-    /// Those of [`write`](DeadLetters::write).
+    /// # Errors
+    /// The errors of [`write`](DeadLetters::write).
     pub fn append(&self, block: &[u8]) -> Result<()> {
         if block.is_empty() {
             return Ok(());

@@ -109,7 +109,7 @@ impl DocumentWriter for Bson<'_> {
         self.value(DATE, ms.to_le_bytes());
     }
 
-    /// The type byte is already correct: `key` and `name` write that of a string.
+    /// The type byte is already correct: `key` and `name` write the type byte of a string.
     #[inline]
     fn text(&mut self, text: &[u8]) {
         self.out.extend_from_slice(&length_bytes(text.len() + 1));

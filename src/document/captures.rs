@@ -19,6 +19,7 @@ pub struct CaptureEncoder {
 impl CaptureEncoder {
     /// Returns an encoder for the lines that match a pattern with these fields.
     ///
+    /// # Errors
     /// A usage error when two fields exclude each other.
     pub fn new(fields: &[Field]) -> Result<CaptureEncoder> {
         let plan = Plan::new(fields, Naming::Captured)?;

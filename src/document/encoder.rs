@@ -43,6 +43,7 @@ impl Encoder {
     ///
     /// Fields of type `date` are read with the formats of the rule, then with [`COMMON`].
     ///
+    /// # Errors
     /// A usage error when two fields exclude each other, when none of the paths of the date rule is a field, or when a
     /// format is invalid.
     pub fn new(fields: &[Field], date: Option<&DateRule>) -> Result<Encoder> {
@@ -72,6 +73,7 @@ impl Encoder {
 
     /// Returns an encoder for lines that are JSON objects.
     ///
+    /// # Errors
     /// A usage error when a date format is invalid.
     pub fn json_object(date: Option<&DateRule>) -> Result<Encoder> {
         let stored = |encoding: Encoding| {

@@ -89,7 +89,7 @@ impl Key {
 }
 
 /// The bytes of an encoded key. A short key is copied as a block of constant size and then cut to length. This takes
-/// one or two store instructions instead of a call, and keys are most of the copies in a document.
+/// one or two store instructions instead of a call. Most of the copies in a document are copies of keys.
 #[derive(Debug, Clone)]
 pub(super) enum EncodedKey {
     Short([u8; EncodedKey::SHORT], usize),

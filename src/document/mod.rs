@@ -26,11 +26,11 @@
 //!
 //! * **Numbers.** Integers of 64 bits stay integers. A larger integer stays a text of all its digits, tagged
 //!   `_typefailure`. A number with a point or an exponent becomes the nearest double, however many digits it has. A
-//!   number beyond every double (`1e400`), or one that would wrongly become zero (`1e-400`), stays a text with the same
-//!   tag. `-0` is a double.
+//!   number that is too large for a double (`1e400`), or that would wrongly become zero (`1e-400`), stays a text with the
+//!   same tag. `-0` is a double.
 //! * **Duplicate names.** Names that occur twice in one object, or that become the same name by the rule for names, are
-//!   one field: the array of their values, in their order. The document is tagged `_duplicate_field:NAME`, with the
-//!   name alone, on whatever level it stands.
+//!   one field: the array of their values, in their order. The document is tagged `_duplicate_field:NAME`, where
+//!   NAME has no path, on whatever level the name stands.
 //! * **An unpaired surrogate** in an escape is replaced by U+FFFD, as invalid UTF-8 is.
 //! * **The `@timestamp` of a line itself** is replaced if the date rule can read it, and becomes `@timestamp_`
 //!   otherwise. If there are several, the first that can be read counts, and all of them stay in `@timestamp_`.

@@ -54,13 +54,13 @@ struct Leaf {
 /// How the parts of a field's name become keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Naming {
-    /// The names that stores accept; the names that belong to logator stay free.
+    /// The names as stores accept them. No field gets a name that belongs to logator.
     Stored,
     /// The names as the pattern has them.
     Captured,
 }
 
-/// The object whose fields Logstash keeps for its own use and gives to no output.
+/// The object whose fields Logstash keeps for its own use and writes to no output.
 const METADATA: &str = "@metadata";
 
 /// The captures of one line.
@@ -113,6 +113,7 @@ enum Content {
 impl Plan {
     /// Compiles the plan for `fields`.
     ///
+    /// # Errors
     /// A usage error that names both fields, when one needs a name to be a value and the other needs it to be an
     /// object, or when two names are the same in one store.
     pub fn new(fields: &[Field], naming: Naming) -> Result<Plan> {

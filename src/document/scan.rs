@@ -12,8 +12,8 @@ pub(super) const MAX_DEPTH: usize = 128;
 /// Reads `line` into `tape`; `None` unless the line is one JSON object with nothing but white space around it.
 ///
 /// There are three kinds of numbers: integers of 64 bits; numbers with a point or an exponent, which become the nearest
-/// double; and numbers that would lose their value, which keep their text. The last kind is an integer beyond 64 bits,
-/// a number beyond every double, or one so near to zero that it would become zero.
+/// double; and numbers that would lose their value, which keep their text. The last kind is an integer of more than 64
+/// bits, a number that is too large for a double, or a number so near to zero that it would become zero.
 pub(super) fn scan(tape: &mut Tape, line: &str) -> Option<()> {
     tape.clear();
     // Positions are 32 bits wide, and renaming can make names longer.

@@ -25,9 +25,9 @@ impl StoredTape {
         self.tape.lone_surrogate = *lone_surrogate;
     }
 
-    /// Gives the names of the object on the tape, and of all objects within it, the form that they have in a document
-    /// of `encoding`. Then joins the members of one object that have the same name. Returns whether a BSON document
-    /// would have another name for one of them.
+    /// Changes the names of the object on the tape, and of all objects within it, to the form that they have in a
+    /// document of `encoding`. Then joins the members of one object that have the same name. Returns whether a BSON
+    /// document would have another name for one of them.
     pub(super) fn rename(&mut self, encoding: Encoding, line: &str) -> bool {
         self.tape.separate_duplicates();
         let refused = self.rename_at(encoding, line, 0, true);

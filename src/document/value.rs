@@ -10,7 +10,7 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Number<T> {
     pub value: T,
-    /// `false` when the text holds anything besides the number. An empty text holds nothing else.
+    /// `false` when the text holds anything besides the number. It is true for an empty text.
     pub whole: bool,
 }
 

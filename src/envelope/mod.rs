@@ -54,7 +54,8 @@ impl Opener {
     /// Returns an opener that names fields as Logstash's syslog input does; with `ecs`, as that input does in its ECS
     /// mode.
     ///
-    /// Only if one of our own date formats is invalid, which would be a bug.
+    /// # Errors
+    /// One of our own date formats is invalid. That would be a bug.
     pub fn new(ecs: bool) -> Result<Opener> {
         let names = if ecs { &fields::ECS } else { &fields::PLAIN };
         let bsd_dates = Formats::new(&syslog::BSD_DATES)?;

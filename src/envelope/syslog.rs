@@ -18,7 +18,7 @@ use crate::document::date::{Formats, MS_PER_DAY};
 pub(super) const BSD_DATES: [&str; 5] =
     ["%b %e %H:%M:%S", "ISO8601", "%b %e %Y %H:%M:%S", "%b %e %H:%M:%S.%f", "%b %e %Y %H:%M:%S.%f"];
 
-/// The maximum time by which a time without a year may lie after now, in milliseconds. A later one is taken for last
+/// A time without a year may be at most this many milliseconds after now. A later time is taken to be in the previous
 /// year.
 const AHEAD_MS: i64 = MS_PER_DAY * 365 / 2;
 

@@ -12,8 +12,8 @@ use crate::net::keys::{Authorized, KeyPair, PublicKey};
 /// The address at which libzmq asks.
 const ZAP: &str = "inproc://zeromq.zap.01";
 
-/// The largest number of refused keys that are reported one by one. A peer that makes keys to fill the log gets no
-/// further.
+/// The largest number of refused keys that are reported one by one. The limit stops a peer that makes many keys in
+/// order to fill the log.
 pub(crate) const MAX_REPORTED_KEYS: usize = 100;
 
 /// The largest number of questions or reports that are handled before the thread does other work.
@@ -107,7 +107,8 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// Returns the answer: `key` is let in, or with `None` the connection is refused.
+    /// Returns the answer. If `key` is given, the peer with this key is accepted. If it is `None`, the connection is
+    /// refused.
     fn answer(&self, key: Option<PublicKey>) -> [Vec<u8>; 6] {
         let (code, text) = match key {
             Some(_) => ("200", "OK"),

@@ -69,8 +69,8 @@ impl Endpoint {
     /// Refuses an endpoint that other machines can reach.
     ///
     /// # Errors
-    /// A usage error for TCP beyond this machine, unless it `may_reach_out`: there are keys, or the user gave
-    /// `--insecure`.
+    /// A usage error for a TCP endpoint that other machines can reach, unless `may_reach_out` is set: there are keys,
+    /// or the user gave `--insecure`.
     pub fn check_reach(&self, may_reach_out: bool) -> Result<()> {
         if may_reach_out || self.is_local() {
             return Ok(());

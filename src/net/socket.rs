@@ -16,7 +16,7 @@ use crate::net::endpoint::Endpoint;
 use crate::net::keys::PublicKey;
 use crate::net::monitor::{self, Monitor, Report};
 
-/// How long a handshake may take. Then libzmq closes the connection, or tries again.
+/// How long a handshake may take. After this time libzmq closes the connection, or tries again.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// After this many seconds of silence TCP probes the peer. It is also the time between two probes.
@@ -217,7 +217,8 @@ impl Socket {
         timeout: Option<Duration>,
     ) -> Result<[bool; N]> {
         let timeout = timeout.into_iter().chain(self.until_reconnect(Instant::now())).min();
-        // Rounded up: a time-out that ends just before the deadline would be followed by another one at once.
+        // The time is rounded up, because a time-out that ends just before the deadline would be followed by another
+        // one at once.
         let timeout = timeout.map_or(-1, |time| i64::try_from(time.as_millis()).map_or(i64::MAX, |ms| ms + 1));
         let given = others.iter().flatten().map(|&other| zmq::PollItem::from_fd(other, zmq::POLLIN));
         let mut items: Vec<zmq::PollItem> = given.collect();

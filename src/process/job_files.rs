@@ -205,8 +205,8 @@ impl JobFiles {
         look
     }
 
-    /// Does the same for callers that look again and again. A file that belonged to the job at an earlier call still
-    /// belongs to it under any name, as long as it has one.
+    /// Does the same as [`look`](JobFiles::look) for a caller that calls it repeatedly. A file that belonged to the
+    /// job at an earlier call still belongs to it under any name, as long as it has one.
     pub fn look_again(&self) -> Look<'_> {
         let mut look = self.look();
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);

@@ -74,7 +74,7 @@ impl Queue {
     /// lease may be the cause.
     pub fn poison(&self) -> Option<&TrackedBatch> {
         let Poison { line, until, .. } = self.poison.front()?;
-        // A peer that was heard of after the line's last lease ended was not lost on the line.
+        // A peer that sent a message after the end of the line's last lease was not lost on this line.
         let heard = |lease: &Lease| lease.deadline.saturating_sub(self.limits.lease.unwrap_or_default());
         let open = |lease: &Lease| !lease.candidate && lease.since < *until && heard(lease) < *until;
         (line.history.retried || !self.leases.values().any(open)).then_some(line)

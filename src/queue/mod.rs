@@ -272,7 +272,7 @@ impl Queue {
             if let Some(accepts) = line {
                 if let Some(mut first) = next.split_first_line() {
                     if !candidate {
-                        // The leases that expired were leases of the whole batch. Any other line of it may have been
+                        // The expired leases were leases of the whole batch. Another line of the batch may have been
                         // the cause.
                         first.history = LeaseHistory::default();
                     }

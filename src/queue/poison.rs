@@ -22,8 +22,8 @@ use crate::core::batch::Batch;
 /// The number of expired leases that makes a batch a poison candidate.
 const BATCH_EXPIRIES: u32 = 3;
 
-/// The same number for a batch of one line. Its third lease is then the lease of a candidate, during which no other
-/// candidate is leased.
+/// The number of expired leases that makes a batch of one line a poison candidate. The third lease of the line is then
+/// a lease of a candidate, and no other candidate is leased during that time.
 const LINE_EXPIRIES: u32 = 2;
 
 /// The largest number of parts that a poison candidate is cut into.

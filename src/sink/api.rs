@@ -32,8 +32,9 @@ pub trait Sink: Send + Sync {
     /// entry per document, in their order. Transient errors are retried inside, up to the deadline of the job: a sink
     /// waits with the [`Waits`](crate::core::wait::Waits) that it was opened with.
     ///
-    /// Only when nothing is known about single documents, for example because the disk is full or the login is refused.
-    /// In that case no document counts as stored, the batch goes back to the queue, and the worker stops.
+    /// # Errors
+    /// An error means that nothing is known about single documents, for example because the disk is full or the login
+    /// is refused. In that case no document counts as stored, the batch goes back to the queue, and the worker stops.
     fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()>;
 
     /// Finishes open files, for example the trailer of a compressed one. No call of `store` follows.

@@ -35,6 +35,7 @@ impl NdjsonSink {
     /// Opens the file at `path` for appending, and creates it if it is missing. For a pipe, it waits until the pipe has
     /// a reader.
     ///
+    /// # Errors
     /// [`Error::sink`] when the file cannot be opened, is locked by another writer, or is damaged.
     pub fn open(path: &Path, waits: &Waits) -> Result<NdjsonSink> {
         let name = format!("ndjson:{}", path.display());
@@ -53,6 +54,7 @@ impl NdjsonSink {
 
     /// Returns a sink that writes to standard output.
     ///
+    /// # Errors
     /// [`Error::sink`] when standard output is closed.
     pub fn stdout(waits: &Waits) -> Result<NdjsonSink> {
         let file = AppendFile::stdout(&Arc::new(waits.patience("standard output", Words::STORED).with_reader()))?;

@@ -12,6 +12,7 @@ use crate::core::wait::Waits;
 impl SinkSpec {
     /// Opens the sink. It uses `waits` for every wait.
     ///
+    /// # Errors
     /// An error of the kind [`sink`](crate::core::error::Error::sink) when the sink cannot be opened; a usage error when this build does not contain it.
     pub fn open(&self, waits: &Waits) -> Result<Arc<dyn Sink>> {
         Ok(match self {

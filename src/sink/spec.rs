@@ -81,7 +81,8 @@ const SCHEMES: [&str; 5] = ["ndjson:", "sqlite:", "mongodb://", "mongodb+srv://"
 impl SinkSpec {
     /// Parses `text`, in which `${NAME}` and `${file:PATH}` stand for secrets.
     ///
-    /// A usage error that lists the sinks there are.
+    /// # Errors
+    /// A usage error that lists the kinds of sinks.
     pub fn parse(text: &str) -> Result<SinkSpec> {
         let Some(expanded) = interpolation::expand(text, &interpolation::follow)? else {
             return SinkSpec::read(text, text);

@@ -56,6 +56,7 @@ impl SqliteSink {
     /// Opens the database at `path`, and creates it and `table` if they are missing. `table` is a plain name (letters,
     /// digits, underscores).
     ///
+    /// # Errors
     /// [`Error::sink`] when the file is not a database, cannot be written, stays locked too long, or its table has
     /// other columns.
     pub fn open(path: &Path, table: &str, waits: &Waits) -> Result<SqliteSink> {

@@ -126,8 +126,8 @@ fn sink_with(path: &Path, addition: &str) -> SqliteSink {
     SqliteSink::open(path, "logs", &Waits::default()).unwrap()
 }
 
-/// Regression: `ON CONFLICT DO NOTHING` without a target took a row that another unique index refused for a duplicate,
-/// and the row was lost.
+/// Regression: An earlier version used `ON CONFLICT DO NOTHING` without a target. It counted a row that another unique
+/// index refused as a duplicate, and the row was lost.
 #[test]
 fn a_row_that_the_table_refuses_is_rejected_with_its_reason_and_the_others_are_stored() {
     for (addition, words) in REFUSALS {

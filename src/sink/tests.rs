@@ -176,7 +176,7 @@ fn many_threads_store_at_once_and_every_document_is_there_once() {
                 outcomes.extend(answers);
             }
         });
-        // It is open which of two threads is first, but one of them is.
+        // Of two threads with the same documents, either may be first.
         let stored = outcomes.iter().filter(|outcome| **outcome == Outcome::Stored).count();
         assert!(stored == 480 || stored == 960, "{stored}");
         outcomes.sort_by_key(|outcome| *outcome == Outcome::Duplicate);
@@ -348,8 +348,8 @@ fn a_place_that_cannot_be_written_is_named() {
     }
 }
 
-/// A write that fails in its middle on a real file. A limit on the file size causes it, in a child process, because the
-/// limit and its signal apply to a whole process.
+/// A write that fails in its middle on a real file. A limit on the file size makes the write fail. The test runs in a
+/// child process, because the limit and its signal apply to a whole process.
 #[test]
 fn a_write_that_fails_in_its_middle_is_cut_back_to_the_last_whole_block() {
     const CHILD: &str = "LOGATOR_TEST_SMALL_FILE";

@@ -8,7 +8,7 @@ pub struct BlockPool {
     free: Mutex<Vec<Vec<u8>>>,
 }
 
-/// The most free blocks that the pool keeps. More blocks are in use only while many batches wait.
+/// The maximum number of free blocks that the pool keeps. More blocks are in use only while many batches wait.
 const FREE_BLOCKS: usize = 32;
 
 impl BlockPool {

@@ -329,8 +329,8 @@ impl Content {
 }
 
 impl Cutter<'_> {
-    /// The most bytes that a block holds while no newline is found: the longest line with its carriage return and one
-    /// byte more, but at least the bytes of a fingerprint and the usual size of a block.
+    /// The maximum number of bytes that a block holds while no newline is found: the longest line with its carriage
+    /// return and one byte more, but at least the bytes of a fingerprint and the usual size of a block.
     fn longest_block(&self) -> usize {
         (self.size.max_line + 2).max(FINGERPRINT_BYTES).max(self.size.bytes)
     }

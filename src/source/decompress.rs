@@ -26,8 +26,8 @@ pub enum Compression {
 /// The number of first bytes that suffice to detect every compression.
 pub const MAGIC_BYTES: usize = 6;
 
-/// The most memory that a decoder may use, in MiB. xz needs more only for files that were made with special options,
-/// and zstd has the same limit by default. gzip and bzip2 need much less.
+/// The maximum amount of memory that a decoder may use, in MiB. xz needs more only for files that were made with
+/// special options, and zstd has the same limit by default. gzip and bzip2 need much less.
 pub const MOST_MEMORY_MIB: u64 = 128;
 
 /// Whether `error` says that the content needs more memory than [`MOST_MEMORY_MIB`].

@@ -23,13 +23,14 @@ pub fn may_begin(beginning: &[u8]) -> bool {
     beginning.len() < MAGIC.len() && MAGIC.starts_with(beginning)
 }
 
-/// The most bytes of an entry that are kept. Anyone who may write to the journal may write a gigabyte.
+/// The maximum number of bytes of an entry that are kept. Anyone who may write to the journal may write a gigabyte.
 const MAX_ENTRY_BYTES: usize = 4 << 20;
 
-/// The most fields of an entry. journald allows 1,024.
+/// The maximum number of fields of an entry. journald allows 1,024.
 const MAX_FIELDS: usize = 4096;
 
-/// The most bytes of a field's name. journald allows 64 bytes, and adds names of its own with the prefix `__`.
+/// The maximum number of bytes of a field's name. journald allows 64 bytes, and adds names of its own with the prefix
+/// `__`.
 const MAX_NAME_BYTES: usize = 256;
 
 /// Reads an export as lines of JSON.

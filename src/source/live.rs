@@ -40,7 +40,7 @@ impl Drop for ReaderGuard {
 }
 
 impl Live {
-    /// No readers yet. `stop` will end all readers that are added.
+    /// Creates a set without readers. `stop` will end all readers that are added.
     pub fn new(stop: Stop) -> Live {
         Live { stop, readers: Arc::default() }
     }

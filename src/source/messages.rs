@@ -39,7 +39,7 @@ pub struct Messages<'a> {
 }
 
 impl<'a> Messages<'a> {
-    /// No messages yet. All messages will have the origin `origin`.
+    /// Creates a collection without messages. All messages will have the origin `origin`.
     pub fn new(receiver: &'a dyn BatchReceiver, size: &'a BatchSize, origin: Origin) -> Self {
         let (origin, block, patience) = (Arc::new(origin), BytesMut::new(), BatchingDelay::default());
         Messages { receiver, size, origin, offset: 0, block, lines: 0, patience, handed: 0, unwanted: 0 }

@@ -5,7 +5,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::inputs::Input;
 use crate::core::lines::without_carriage_return;
 
-/// The most bytes of the first line that count for the fingerprint.
+/// The maximum number of bytes of the first line that count for the fingerprint.
 pub const FINGERPRINT_BYTES: usize = 4096;
 
 /// The value of `--origin`.

@@ -9,7 +9,7 @@ use crate::observe::receipt::{StoppedInput, UnreadFile};
 pub struct ReadOutcome {
     /// Errors of inputs that could not be read.
     pub errors: Vec<Error>,
-    /// Inputs that have an end and were not read to it, because the receiver wanted no more.
+    /// Inputs that have an end and were not read to their end, because the receiver wanted no more.
     pub stopped: Vec<StoppedInput>,
     /// Followed files that held more bytes than were read when the job ended.
     pub unread: Vec<UnreadFile>,
@@ -34,7 +34,7 @@ impl ReadOutcome {
         }))
     }
 
-    /// Whether every input that has an end was read to it.
+    /// Whether every input that has an end was read to its end.
     pub fn is_complete(&self) -> bool {
         self.errors.is_empty() && self.stopped.is_empty()
     }

@@ -30,7 +30,7 @@ pub fn read_all(
     let read = |input: &Input| match input {
         Input::Followed(followed) => {
             let outcome = follow::follow(followed, options, &pool, receiver, progress);
-            // A follower that failed watches nothing, but the job is not to wait for the watch any longer.
+            // If the follower failed before it watched the files, the job must not wait for the watch any longer.
             options.follow.iter().for_each(follow::FollowOptions::tell_that_it_watches);
             outcome
         }

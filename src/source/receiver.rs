@@ -10,9 +10,9 @@ use crate::state::extents::Extent;
 /// The limits of batches and lines.
 #[derive(Debug, Clone)]
 pub struct BatchSize {
-    /// The most lines in a batch.
+    /// The maximum number of lines in a batch.
     pub lines: usize,
-    /// The most bytes in a batch. A batch of one line may be longer.
+    /// The maximum number of bytes in a batch. A batch of one line may be longer.
     pub bytes: usize,
     /// The longest line, in bytes without its end.
     pub max_line: usize,

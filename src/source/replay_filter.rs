@@ -2,8 +2,8 @@
 //! content is read.
 //!
 //! A [`ReplayFilter`] takes the lines of a content in order and returns them in order. Each run of lines is returned as
-//! settled or as not settled. Lines in an extent whose end was not reached yet are held back. Extents may overlap in
-//! any way, because they may belong to several contents with the same origin.
+//! settled or as not settled. Lines in an extent whose end is not reached yet are held back. Extents may overlap in any
+//! way, because they may belong to several contents with the same origin.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Held {
     }
 }
 
-/// An extent that began and did not end yet.
+/// An extent that has begun and has not ended yet.
 #[derive(Debug)]
 struct Open {
     /// The checksum of the content before the extent.
@@ -53,9 +53,9 @@ struct Open {
 pub struct ReplayFilter {
     /// The extents of earlier runs, by start.
     known: Arc<[Known]>,
-    /// The index in `known` of the first extent that did not begin yet.
+    /// The index in `known` of the first extent that has not begun yet.
     next: usize,
-    /// The extents that began and did not end yet, by start and index.
+    /// The extents that have begun and have not ended yet, by start and index.
     open: BTreeMap<(u64, usize), Open>,
     /// The same extents by end, start and index.
     ends: BTreeSet<(u64, u64, usize)>,

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-/// The most links that are followed. A longer chain counts as a circle. The kernel has the same limit.
+/// The maximum number of links that are followed. A longer chain counts as a circle. The kernel has the same limit.
 const MAX_LINKS: usize = 40;
 
 /// The links between a name and its target.

@@ -1,4 +1,4 @@
-//! Compressed files are read as `logator` reads them.
+//! Tests that read compressed files in the same way as `logator` reads them.
 
 use std::io::{Read, Write};
 use std::sync::Mutex;

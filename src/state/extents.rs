@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use super::checksum;
 use crate::core::batch::Batch;
 
-/// The most bytes of an extent that was joined from others. An extent can be compared only after all its bytes were
-/// read, and its lines are held back until then.
+/// The maximum number of bytes of an extent that was joined from others. An extent can be compared only after all its
+/// bytes were read, and its lines are held back until then.
 pub const JOINED_BYTES: u64 = 4 << 20;
 
 /// A run of whole lines of one content that are settled.

@@ -45,7 +45,7 @@ impl Ledger {
                 Record::Done(done) => self.take_done(*done),
             }
         }
-        // The numbers suffice for four thousand million contents.
+        // The numbers are sufficient for four billion contents.
         self.next = self.extents.highest_lineage().map_or(1, |lineage| lineage.saturating_add(1).max(1));
     }
 

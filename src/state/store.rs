@@ -25,7 +25,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// An open state directory. No other process can open it at the same time.
 pub struct Store {
     shared: Arc<Shared>,
-    /// The settled extents of earlier runs. Extents that this run settles do not make it skip lines.
+    /// The settled extents of earlier runs. Extents that this run settles are not among them.
     known: HashMap<u64, Arc<[Known]>>,
     /// The files that earlier runs settled as a whole, by origin, device and inode.
     whole: BTreeMap<(u64, u64, u64), Done>,
@@ -121,7 +121,7 @@ impl Store {
         self.shared.wake(state);
     }
 
-    /// Records that a line is settled which was never in a batch.
+    /// Records a settled line that was never in a batch.
     pub fn settle_line(&self, content: u32, extent: Extent) {
         let mut state = self.shared.ledger();
         state.settle(content, 1, extent);

@@ -43,7 +43,7 @@ struct Status {
     /// The journal, if it was written and not synced yet.
     unsynced: Option<Arc<File>>,
     syncing: bool,
-    /// The error because of which a record is missing in the journal.
+    /// The error of the failed write, because of which a record is missing in the journal.
     failure: Option<io::Error>,
     /// The number of attempts to write the whole journal since the failure.
     tries: u64,
@@ -167,7 +167,7 @@ impl Shared {
                 if status.closing && status.failure.is_some() {
                     return;
                 }
-                // The caller that set the flag has its answer.
+                // The caller that set the flag has been answered.
                 status.sync_now = false;
                 continue;
             }

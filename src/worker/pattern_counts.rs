@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::observe::receipt::PatternCount;
 
-/// The average number of trials for each one that is timed.
+/// The average number of trials for each trial that is timed.
 const SAMPLING_INTERVAL: u64 = 32;
 
 /// The counts of one thread for one pattern since they were last added to the shared ones.
@@ -29,7 +29,7 @@ impl Trials {
         clock.start()
     }
 
-    /// Ends what [`start`](Trials::start) began.
+    /// Ends the trial that [`start`](Trials::start) began, and adds its time if it is timed.
     #[inline]
     pub(super) fn stop(&mut self, started: Option<Instant>, clock: &Clock) {
         if let Some(started) = started {
@@ -82,13 +82,13 @@ impl Budget {
     /// The time that may be spent in advance, because patterns are compiled first.
     const ADVANCE: Duration = Duration::from_millis(500);
 
-    /// Begins with a line, if there is time left to spend.
+    /// Counts a line. Returns the start time of its explanation if there is time left to spend, else `None`.
     pub(super) fn start(&mut self) -> Option<Instant> {
         self.lines = self.lines.saturating_add(1);
         (self.spent < Self::ADVANCE + Self::PER_LINE * self.lines).then(Instant::now)
     }
 
-    /// Ends what [`start`](Budget::start) began.
+    /// Ends the explanation that [`start`](Budget::start) began, and counts the time that it took.
     pub(super) fn stop(&mut self, started: Instant) {
         self.spent += started.elapsed();
     }

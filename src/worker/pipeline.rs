@@ -47,7 +47,8 @@ pub enum Finish {
 ///
 /// In every case, durable batches are acknowledged and the others given back before this returns.
 ///
-/// When the lease client or a sink fails permanently.
+/// # Errors
+/// The lease client or a sink fails permanently.
 pub fn work(
     leases: &mut dyn LeaseClient,
     parser: &mut Parser,

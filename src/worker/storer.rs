@@ -63,8 +63,9 @@ impl Storer {
     /// If one sink fails, the outcomes of the other sinks are remembered until the batch comes back to this process.
     /// The documents then go only to the sinks that have no outcome for them.
     ///
-    /// When a sink failed, for all documents or for one. Nothing may be acknowledged then, although some documents may
-    /// be stored.
+    /// # Errors
+    /// A sink failed, for all documents or for one document. Nothing may be acknowledged then, although some documents
+    /// may be stored.
     pub fn store(&self, batch: &Batch, parsed: &mut Parsed, outcomes: &mut Vec<Outcome>) -> Result<Stored> {
         let _storing = match &self.in_flight {
             Some(in_flight) => Some(in_flight.enter().ok_or_else(|| Error::wire("no further batch may be stored"))?),

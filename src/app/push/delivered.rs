@@ -95,7 +95,7 @@ impl Sockets {
         first.socket().wait(None, [Some(input.file.as_raw_fd()), Some(stop.descriptor())], None)
     }
 
-    /// Sends a message over the first connection that takes it within `time`. Returns whether one did.
+    /// Sends a message over the first connection that takes it within `time`. Returns whether a connection took it.
     fn deliver(&mut self, message: &[u8], time: Duration) -> Result<bool> {
         let deadline = Instant::now() + time;
         loop {

@@ -13,7 +13,7 @@ pub struct PushOptions {
     pub kind: Option<String>,
     /// The time to send the remaining lines at the end.
     pub linger: Duration,
-    /// Most lines that wait while no peer takes any.
+    /// The maximum number of lines that wait while no peer takes any.
     pub queue: usize,
     /// Whether new lines are dropped while the queue is full. Otherwise they are not read.
     pub drops: bool,

@@ -13,7 +13,7 @@ use crate::net::push::Pusher;
 use crate::net::push::backlog::{Added, Backlog};
 use crate::observe::console::Console;
 
-/// Most bytes of lines that wait, whatever their number.
+/// The maximum number of bytes of lines that wait, whatever the number of lines.
 const MOST_BYTES: usize = 64 << 20;
 
 /// The answer for a line that finds the queue full.
@@ -84,7 +84,7 @@ impl<'a> QueuedPush<'a> {
             let bounded = self.backlog.lines() < self.options.queue && self.backlog.bytes() < MOST_BYTES;
             let wants_input = deadline.is_none() && (self.options.drops || bounded);
             let stdin = wants_input.then(|| self.input.file.as_raw_fd());
-            // After the request, this descriptor would end every wait at once.
+            // After a request to stop, the descriptor of `stop` stays readable and would end every wait at once.
             let stop = deadline.is_none().then(|| self.stop.descriptor());
             let left = deadline.map(|deadline: Instant| deadline.saturating_duration_since(Instant::now()));
             let room = (!all_sent).then_some(zmq::POLLOUT);
@@ -144,7 +144,7 @@ impl<'a> QueuedPush<'a> {
         }
     }
 
-    /// Answers the lines that are sent or within the limits of the queue with `OK`.
+    /// Answers `OK` for each line that is sent or that is within the limits of the queue.
     fn answer(&mut self) {
         let beyond = self.backlog.lines().saturating_sub(self.options.queue);
         let answered = self.unanswered.saturating_sub(beyond);
@@ -160,7 +160,7 @@ impl<'a> QueuedPush<'a> {
         let peers = self.pusher.socket().peers().max(1) as u64;
         let linger = deadline.saturating_duration_since(Instant::now());
         if !self.pusher.close(linger)? {
-            // libzmq does not tell how many messages it holds. The limit is known.
+            // libzmq does not tell how many messages it holds. Only the maximum is known.
             let each = sent.held_for_a_peer(self.options.socket.high_water);
             sent.unsure = sent.sent.min(peers.saturating_mul(each));
         }

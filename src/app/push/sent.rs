@@ -8,7 +8,7 @@ use crate::net::push::backlog::Added;
 /// The number of bytes of messages that libzmq gathers for one write (`zmq-sys/patches.rs`).
 const WRITTEN_AT_ONCE: usize = 64 << 10;
 
-/// The least number of bytes that a message needs on the wire besides its content.
+/// The minimum number of bytes that a message needs on the wire besides its content.
 const FRAME: usize = 2;
 
 /// The number of lines by their fate: the receipt of `logator-push`.
@@ -26,7 +26,7 @@ pub struct Sent {
     pub too_long: u64,
     /// Lines that no peer took in time.
     pub unsent: u64,
-    /// Most of the `sent` lines that libzmq may still hold at the end.
+    /// The maximum number of `sent` lines that libzmq may still hold at the end.
     pub unsure: u64,
     /// The time from the start to the end.
     pub milliseconds: u64,

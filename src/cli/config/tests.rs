@@ -1,10 +1,11 @@
-//! The file beside the command line, on a command that has one of each kind of flag.
+//! Tests of the configuration file together with a command line. The command under test has one flag of each kind.
 
 use std::io::Write;
 
 use super::*;
 
-/// A flag of each kind. The environment is not asked but for `from_environment`.
+/// Returns a command with a flag of each kind. No environment variable sets a flag unless the command goes through
+/// `from_environment`.
 fn command() -> Command {
     Command::new("test")
         .arg(Arg::new("input").action(ArgAction::Append).required(true))

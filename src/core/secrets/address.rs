@@ -1,4 +1,4 @@
-//! Which parts of an address may be secret, and how an address is shown without them.
+//! Decides which parts of an address may be secret, and shows an address without them.
 
 use super::reference::is_reference;
 

@@ -15,6 +15,7 @@ use crate::core::{percent, small_file};
 /// Returns `text` with its references replaced; `None` when it has none. `follow` returns the value for the text
 /// between the braces.
 ///
+/// # Errors
 /// A usage error when a reference is not closed, or when `follow` finds no value.
 pub(crate) fn expand(text: &str, follow: &dyn Fn(&str) -> Result<String>) -> Result<Option<String>> {
     if let Some(name) = whole(text) {
@@ -45,6 +46,7 @@ pub(crate) fn whole(text: &str) -> Option<&str> {
 
 /// Returns the value of an environment variable, or of a file without the newline at its end.
 ///
+/// # Errors
 /// A usage error that names the reference and shows no value.
 pub(crate) fn follow(name: &str) -> Result<String> {
     let wrong = |why: &str| Error::usage(format!("${{{name}}} in a sink: {why}"));

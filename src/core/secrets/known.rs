@@ -35,7 +35,7 @@ impl KnownSecrets {
                     continue;
                 }
                 for part in form.split(|c: char| !c.is_alphanumeric()) {
-                    // The whole secret is not a part of itself.
+                    // A secret without separators is its own only part. It is not added a second time.
                     let is_part = part.chars().count() >= MIN_LENGTH && part != form;
                     if is_part && !self.parts.iter().any(|known| known == part) {
                         self.parts.push(part.to_owned());

@@ -15,7 +15,8 @@ const REPORT_AFTER: Duration = Duration::from_secs(1);
 /// How long a wait may still go on after a signal.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// An attempt that begins so long after the others were given up has the whole time again: the trouble may be over.
+/// If an attempt begins at least this long after the last attempt was given up, it has the whole time again, because
+/// the trouble may be over.
 const FORGET_AFTER: Duration = Duration::from_secs(1);
 
 /// The interval at which a waiting thread checks whether the wait has to end.

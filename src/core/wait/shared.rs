@@ -32,7 +32,7 @@ impl Waits {
         Waits(Arc::new(shared))
     }
 
-    /// Creates settings with a `deadline` that say nothing.
+    /// Creates settings with a `deadline` that show no sentences to the user.
     pub fn quiet(deadline: Deadline) -> Waits {
         Waits::new(deadline, None, Box::new(|_| ()))
     }

@@ -66,6 +66,7 @@ const MAX_REMEMBERED: usize = 64;
 impl Formats {
     /// Compiles `formats`.
     ///
+    /// # Errors
     /// A usage error that shows the format and says what is allowed.
     pub fn new<S: AsRef<str>>(formats: &[S]) -> Result<Formats> {
         let formats = formats.iter().map(|text| Format::new(text.as_ref())).collect::<Result<Vec<_>>>()?;

@@ -147,7 +147,7 @@ impl Parts {
     }
 }
 
-/// Returns how many of the first `most` bytes are digits before the first other byte.
+/// Returns the number of digits at the beginning of `text`, but no more than `most`.
 #[inline]
 fn digits(text: &[u8], most: usize) -> usize {
     text.iter().take(most).take_while(|byte| byte.is_ascii_digit()).count()

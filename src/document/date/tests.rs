@@ -128,7 +128,7 @@ fn a_wrong_format_is_a_usage_error_that_says_what_there_is() {
 
 #[test]
 fn every_day_of_ten_thousand_years_follows_the_day_before_it() {
-    // Counted day by day, without the formulas under test.
+    // The expected dates are counted day by day, without the formulas under test.
     let (mut year, mut month, mut day) = (0_i64, 1_u32, 1_u32);
     for days in -719_528..2_932_897 {
         assert_eq!(civil_from_days(days), (year, month, day));

@@ -39,7 +39,7 @@ fn a_number_stays_what_it_is_or_is_a_text_and_tagged() {
 fn all_values_of_one_name_are_kept_and_the_name_is_a_tag() {
     let tag = |names: &[&str]| names.iter().map(|name| format!("_duplicate_field:{name}")).collect::<Vec<_>>();
     for (line, json, bson) in [
-        // The store accepts both names, or it does not.
+        // Two names that become the same name in BSON documents only.
         (r#"{"a.b":1,"a_b":2}"#, json!({"a.b": 1, "a_b": 2}), json!({"a_b": [1, 2], "tags": tag(&["a_b"])})),
         (r#"{"a_b":2,"a.b":1}"#, json!({"a.b": 1, "a_b": 2}), json!({"a_b": [2, 1], "tags": tag(&["a_b"])})),
         (
@@ -52,7 +52,7 @@ fn all_values_of_one_name_are_kept_and_the_name_is_a_tag() {
             json!({"a\0b": 1, "a.b": 2, "a_b": 3}),
             json!({"a_b": [1, 2, 3], "tags": tag(&["a_b"])}),
         ),
-        // The same name twice: no store accepts that.
+        // The same name twice, in both encodings.
         (
             r#"{"a":1,"b":{"x":1,"x":{"x":2}},"a":3,"\u0061":null}"#,
             json!({"a": [1, 3, null], "b": {"x": [1, {"x": 2}]}, "tags": tag(&["a", "x"])}),
@@ -150,8 +150,8 @@ impl Tree {
         out
     }
 
-    /// Returns what a document of the encoding should hold, written after the documentation. `repeated` collects the
-    /// repeated names, and a number that is too large sets `huge`.
+    /// Returns the expected content of a document of the encoding, computed as the documentation says. `repeated`
+    /// collects the repeated names, and a number that is too large sets `huge`.
     fn model(&self, bson: bool, top: bool, repeated: &mut Vec<String>, huge: &mut bool) -> Value {
         let members = match self {
             Tree::Leaf(Value::Number(number)) if number.as_i64().is_none() => {

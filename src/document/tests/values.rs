@@ -8,8 +8,8 @@ fn an_empty_number_is_zero_and_one_that_took_no_part_is_left_out() {
     assert_eq!(encode(&fields, None, &["", ""]), json!({"i": 0, "f": 0.0}));
 }
 
-/// Returns a field of several captures. Each has a type, and says whether an earlier capture has the same text in the
-/// pattern.
+/// Returns a field of several captures. Each item of `slots` is the type of a capture, and whether an earlier capture
+/// has the same text in the pattern.
 fn repeated(name: &str, slots: &[(FieldType, bool)]) -> Field {
     let slots = slots.iter().enumerate().map(|(slot, &(kind, again))| FieldSlot { slot, kind, again });
     Field { path: vec![name.into()], slots: slots.collect() }

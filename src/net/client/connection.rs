@@ -15,7 +15,7 @@ use crate::net::wire::{self, Reply, Request};
 /// A worker without a queue tells the user after this time.
 const REPORT_AFTER: Duration = Duration::from_secs(1);
 
-/// How long a handshake may take. Then libzmq tries again.
+/// How long a handshake may take. After this time libzmq tries again.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a worker waits for the reply to its greeting. A slower queue learns about the worker from its first
@@ -75,7 +75,7 @@ pub(super) struct Connection {
     say: Box<dyn Fn(String) + Send>,
     /// Whether the user was told that the queue is gone.
     lost: bool,
-    /// The incompatibilities that the user was told.
+    /// The incompatibilities that were reported to the user.
     refused: Vec<String>,
     backoff: Backoff,
     /// Whether the queue has said that there is no more work.

@@ -21,7 +21,7 @@ use crate::worker::lease_client::{LeaseClient, Next, Ticket, queue_acks};
 /// How long a request of a worker without work waits at the queue.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// The same when the worker asks several queues in turn.
+/// How long such a request waits when the worker asks several queues in turn.
 const WAIT_AMONG_SEVERAL: Duration = Duration::from_millis(250);
 
 /// How much longer than agreed a reply may take before the worker takes the queue for lost.
@@ -120,8 +120,8 @@ impl LeaseClient for Client {
         for (index, connection) in self.connections.iter_mut().enumerate() {
             let acks = take_acks(&mut all_acks, index);
             if connection.is_open() || !acks.is_empty() {
-                // If the queue does not take these acks, nothing more can be done. It hands the lines to another
-                // worker, and the sink recognises their documents as duplicates.
+                // If the queue does not take these acks, nothing more can be done. The queue then hands the lines to
+                // another worker, and the sink recognises their documents as duplicates.
                 let _ = connection.request(&Request::Bye(acks), FAREWELL, Retry::NeverDespiteStop);
             }
         }

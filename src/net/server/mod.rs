@@ -20,12 +20,12 @@ use crate::net::endpoint::Endpoint;
 use crate::net::wire;
 use crate::queue::shared::SharedQueue;
 
-/// The number of replies that libzmq may hold for one peer that does not read them. libzmq checks about every
-/// millisecond whether earlier replies were taken, and a peer cannot ask that often. The number of large replies is
-/// limited by the leases.
+/// The number of replies that libzmq may hold for one peer that does not read them. libzmq checks about once a
+/// millisecond whether earlier replies were taken. No peer sends so many requests in a millisecond. The number of large
+/// replies is limited by the leases.
 const MAX_REPLIES_PER_PEER: i32 = 256;
 
-/// How long a handshake may take. libzmq closes the connection then.
+/// How long a handshake may take. After this time libzmq closes the connection.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The number of connections that the kernel accepts before libzmq takes them.
@@ -35,7 +35,7 @@ const BACKLOG: i32 = 1024;
 pub struct Server {
     bound: Bound,
     socket: zmq::Socket,
-    // Dropped after the socket, and before the context.
+    // This field is dropped after the socket and before the context.
     auth: Authenticator,
     _context: zmq::Context,
 }
@@ -121,7 +121,8 @@ impl Server {
     }
 
     fn wait(&self, waker: &Waker, abort: &Stop, timeout: Option<Duration>) -> Result<()> {
-        // Rounded up: a time-out that ends just before the deadline would be followed by another one at once.
+        // The time is rounded up, because a time-out that ends just before the deadline would be followed by another
+        // one at once.
         let timeout = timeout.map_or(-1, |timeout| i64::try_from(timeout.as_millis()).map_or(i64::MAX, |ms| ms + 1));
         let own = [
             self.socket.as_poll_item(zmq::POLLIN),

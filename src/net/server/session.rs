@@ -20,7 +20,8 @@ pub(super) const LONGEST_LINGER: Duration = Duration::from_secs(10);
 /// queue that is gone.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// How long a peer is told to wait when it holds its most leases, or the queue its most leased bytes.
+/// How long a peer is told to wait when it holds the maximum number of leases, or when the maximum number of bytes is
+/// leased.
 const WAIT_AT_BOUND: Duration = Duration::from_millis(20);
 
 /// A peer that holds nothing is forgotten after this time without a message.
@@ -52,7 +53,8 @@ enum Dialogue {
 struct Pending {
     identity: Identity,
     dialogue: Dialogue,
-    /// When the request is answered in any case; `None` for the line dialogue, which has no reply that says "wait".
+    /// The time at which the request is answered in any case; `None` for the line dialogue, which has no reply that
+    /// says "wait".
     until: Option<Instant>,
 }
 
@@ -200,7 +202,7 @@ impl<'a> Session<'a> {
 
     fn answer_line(&mut self, identity: Identity) -> Result<()> {
         if self.is_pending(&identity) {
-            // A REQ socket cannot ask twice. A peer that does gets one answer.
+            // A REQ socket cannot send a second request before the reply. A peer that does so gets one reply.
             self.rejections.dropped += 1;
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! What the receipt counts, and what it says.
+//! Tests of the counts and of the text of the receipt.
 
 use std::time::Duration;
 

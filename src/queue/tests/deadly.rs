@@ -7,8 +7,8 @@ use super::*;
 const LEASE: Duration = Duration::from_secs(30);
 
 /// A process that gets a deadly line ends with all its threads. With one thread a process, the queue buries every
-/// deadly line and no other. With two threads this holds for one deadly line only: several deadly lines can take the
-/// same innocent line down twice.
+/// deadly line and no other. With two threads this holds for one deadly line only: with several deadly lines, an
+/// innocent line can lose its worker twice and be buried.
 #[test]
 fn whatever_lines_are_deadly_they_are_buried_and_all_others_stored() {
     for seed in 0..120 {

@@ -1,5 +1,5 @@
-//! The bytes that a queue counts are the bytes that it keeps in memory. No batch and no line keeps the reader's block
-//! alive for itself.
+//! The bytes that a queue counts are the bytes that it keeps in memory. No single batch or line keeps a whole block of
+//! the reader in memory.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -13,7 +13,8 @@ enum Operation {
     LongLine(u64),
     Reserve(PeerId),
     ReserveLine(PeerId),
-    /// Acknowledges the n-th of all leases ever given. The second number says how its lines are spread over the counts.
+    /// Acknowledges the n-th of all leases ever given. The second number decides how the lines of the lease are divided
+    /// among the counts.
     Ack(usize, u32),
     Touch(usize),
     Release(usize),

@@ -126,7 +126,7 @@ impl<'a> Insert<'a> {
         Ok(())
     }
 
-    /// Sends one command and returns the reply of the server. `Ended` means that none came before the deadline.
+    /// Sends one command and returns the reply of the server. `Ended` means that no reply came before the deadline.
     async fn send(&self, command: &[Pending]) -> Result<Result<Document, Failure>, Ended> {
         let size = command.iter().map(|pending| self.documents.get(pending.index).bytes.len()).sum();
         let documents = command.iter().map(|pending| self.documents.get(pending.index).bytes);
@@ -166,9 +166,9 @@ impl<'a> Insert<'a> {
                     again.push(pending);
                     reason = Some(words);
                 }
-                // The document was written, now or before, but is not durable yet. The same insert again waits for
-                // that, although it only meets the document: a server then waits for everything that it has written so
-                // far.
+                // The document was written, now or before, but is not durable yet. The same insert is sent again. It
+                // finds the document already there, but the server still waits until everything that it has written so
+                // far is durable.
                 Some(Refusal::IdExists) if reply.not_durable.is_some() => again.push(pending),
                 None if reply.not_durable.is_some() => again.push(Pending { may_be_ours: true, ..pending }),
                 Some(Refusal::IdExists) if !pending.may_be_ours => self.outcomes[pending.index] = Outcome::Duplicate,

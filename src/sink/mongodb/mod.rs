@@ -49,6 +49,7 @@ const RUNTIME_THREADS: usize = 1;
 
 /// Connects to the server of `uri` and checks that it answers and accepts the login.
 ///
+/// # Errors
 /// [`Kind::Usage`](crate::core::error::Kind::Usage) when the address is invalid or asks for `w=0`;
 /// [`Kind::Sink`](crate::core::error::Kind::Sink) when no server answers within 5 seconds (`serverSelectionTimeoutMS`
 /// in the address sets another time), the login is refused, or TLS fails. No message shows a password.
@@ -59,7 +60,7 @@ pub fn open(uri: &str) -> Result<Arc<dyn Sink>> {
 /// Does the same as [`open`], and uses `waits` to wait for a server that goes away later.
 ///
 /// # Errors
-/// Those of [`open`].
+/// The errors of [`open`].
 pub fn open_with(uri: &str, waits: &Waits) -> Result<Arc<dyn Sink>> {
     let target = Target::parse(uri)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -73,7 +74,7 @@ pub fn open_with(uri: &str, waits: &Waits) -> Result<Arc<dyn Sink>> {
     let (database, write_concern, limits) = match connected {
         Ok(connected) => connected,
         Err(error) => {
-            // A plain drop would wait for a running name look-up.
+            // Dropping the runtime would wait for a name look-up that is in progress.
             runtime.shutdown_background();
             return Err(error);
         }

@@ -9,7 +9,7 @@ pub(super) struct MonitorState(Arc<Mutex<Observed>>);
 #[derive(Default)]
 struct Observed {
     failure: Option<String>,
-    /// Whether no waiting helps against the failure (TLS).
+    /// Whether the failure is permanent, so that waiting is useless (a failure of TLS).
     is_fatal: bool,
 }
 
@@ -19,7 +19,7 @@ impl MonitorState {
         self.lock().failure.clone()
     }
 
-    /// Returns the last failure, if no waiting helps against it.
+    /// Returns the last failure, if it is permanent.
     pub fn fatal_failure(&self) -> Option<String> {
         let seen = self.lock();
         seen.failure.clone().filter(|_| seen.is_fatal)

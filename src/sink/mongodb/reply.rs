@@ -105,8 +105,8 @@ fn refusal(error: &Document) -> Result<Refusal, Failure> {
     Ok(if TRANSIENT.contains(&code) { Refusal::Transient(words) } else { Refusal::Permanent(words) })
 }
 
-/// Returns whether a duplicate key belongs to `_id`. This is found by `keyPattern` (MongoDB 4.2 and later), otherwise
-/// by the name of the index in the message.
+/// Returns whether a duplicate key belongs to `_id`. The field `keyPattern` tells this (MongoDB 4.2 and later). Without
+/// it, the name of the index in the message does.
 fn is_id_index(error: &Document) -> bool {
     match error.get_document("keyPattern") {
         Ok(pattern) => pattern.len() == 1 && pattern.contains_key("_id"),

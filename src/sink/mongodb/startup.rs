@@ -28,7 +28,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// up to 200 bytes for each document; it must stay under 16 MiB and arrive before the deadline.
 const MAX_DOCUMENTS: usize = 10_000;
 
-/// The time until a start without a deadline asks again.
+/// The time between two attempts of a start that has no deadline.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Connects and asks for the limits of the server. Runs inside the runtime in which the monitors of the driver run.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::state::extents::{Entry, Extent, Extents};
 use crate::state::{Amount, Begun, Known, Memory, Stamp};
 
-/// The most extents that are remembered. Each has up to 4 MiB. The oldest are forgotten first.
+/// The maximum number of extents that are remembered. Each has up to 4 MiB. The oldest are forgotten first.
 const MAX_EXTENTS: usize = 16 << 10;
 
 /// The first of the lineages of this process. The lineages of the state directory start at 1.
@@ -40,7 +40,7 @@ pub struct View {
 }
 
 impl Copies {
-    /// No extents yet.
+    /// Creates a memory without extents.
     pub fn new(state: Option<Arc<dyn Memory>>) -> Copies {
         Copies { state, inner: Mutex::default() }
     }

@@ -1,5 +1,5 @@
-//! Interprets a sequence of scans of names and files: which files are new, renamed or without a name. Pure: time, names
-//! and files are arguments.
+//! Interprets a sequence of scans of names and files: which files are new, renamed or without a name. This module is
+//! pure: time, names and files are arguments.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ pub struct FileTable {
 #[derive(Debug)]
 struct Entry {
     path: PathBuf,
-    /// Since when the file has no name.
+    /// The time since which the file has no name.
     nameless: Option<Duration>,
 }
 
@@ -63,7 +63,7 @@ struct Entry {
 pub struct Nameless {
     /// The file.
     pub id: FileId,
-    /// Since when it has no name.
+    /// The time since which it has no name.
     pub since: Duration,
     /// Whether another file has its former name now.
     pub replaced: bool,

@@ -36,8 +36,8 @@ use crate::source::say::Say;
 /// line.
 const GATHER_TIME: Duration = Duration::from_millis(20);
 
-/// How often names and sizes are checked where there are no events: the first time after new data came, the second time
-/// otherwise.
+/// How often names and sizes are checked where there are no events: the first interval applies after new data came, the
+/// second interval otherwise.
 const POLL_INTERVALS: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
 
 /// How often names and sizes are checked although there are events.
@@ -112,8 +112,8 @@ pub(in crate::source) fn follow(
     ReadOutcome { errors, unread: losses::with_left(unread, left), ..ReadOutcome::default() }
 }
 
-/// The most files that may be open at the same time. The other file descriptors of the process are for sinks, sockets
-/// and journals.
+/// The maximum number of files that may be open at the same time. The other file descriptors of the process are for
+/// sinks, sockets and journals.
 fn descriptors() -> usize {
     use nix::sys::resource::{Resource, getrlimit};
     let most = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(most, _)| usize::try_from(most).unwrap_or(usize::MAX));
@@ -125,7 +125,7 @@ struct FollowLoop<'a> {
     followed: &'a Followed,
     live: &'a Live,
     say: &'a Say,
-    /// Set until all that was found is watched.
+    /// Set until all files that were found are watched.
     starting: Option<&'a FollowOptions>,
     outbox: &'a Outbox<'a>,
     follower: Follower<'a, File>,
@@ -231,7 +231,8 @@ impl<'a> FollowLoop<'a> {
 
     fn take_events(&mut self) {
         let events = self.watcher.events();
-        // The written names are read after the events. A write before the removal of a name is then among them.
+        // The names of written files are read after the events. They then include each file that was written to before
+        // an event of its removal.
         self.arrivals.written(self.watcher.written());
         for event in events {
             let scan = match event {
@@ -320,7 +321,7 @@ impl<'a> FollowLoop<'a> {
         self.next_scan = if new { now } else { now + pause.max((now - began) * SCAN_SHARE) };
     }
 
-    /// Says which files could not be opened, in one sentence.
+    /// Tells the user in one sentence which files could not be opened.
     fn say_failures(&mut self, failures: Vec<(PathBuf, io::Error)>) {
         let Some((path, error)) = failures.first() else { return };
         let more = match failures.len() - 1 {
@@ -330,7 +331,7 @@ impl<'a> FollowLoop<'a> {
         self.warn_once(format!("{}: cannot be opened: {error}; {more}", path.display()));
     }
 
-    /// Says, once, that there are more files than file descriptors.
+    /// Tells the user once that there are more files than file descriptors.
     fn say_closed(&mut self) {
         if self.follower.closed() > 0 {
             self.warn_once(

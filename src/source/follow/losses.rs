@@ -1,4 +1,4 @@
-//! Describes the bytes of followed files that were not read: lost files, and files with a rest.
+//! Describes the bytes of followed files that were not read: lost files, and files that hold unread bytes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::core::numbers::grouped;
 use crate::observe::receipt::UnreadFile;
 
-/// The most files that a sentence names.
+/// The maximum number of files that a sentence names.
 const NAMED: usize = 3;
 
 /// Files that are gone, and of which some bytes were not read: the first names, and the number of files.

@@ -14,12 +14,12 @@ pub struct FollowOptions {
     pub timeout: Duration,
     /// The receiver of sentences for the user.
     pub say: Say,
-    /// Gets a message when the names have been looked at and all that was found is watched.
+    /// Gets a message when the names were scanned and all files that were found are watched.
     pub watching: Option<SyncSender<()>>,
 }
 
 impl FollowOptions {
-    /// Tells whoever waits for it that the files are watched.
+    /// Sends the message of `watching`: the files are watched.
     pub(in crate::source) fn tell_that_it_watches(&self) {
         if let Some(watching) = &self.watching {
             // A full channel has the message already, and a closed one has no reader.

@@ -11,8 +11,8 @@ use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::source::receiver::{BatchReceiver, LongLine};
 
-/// The most bytes in the buffer before it counts as full. A reader asks before it reads a block, so the buffer may
-/// exceed this by one block and by the lines that were held back.
+/// The maximum number of bytes in the buffer before it counts as full. A reader asks for room before it reads a block.
+/// The buffer may therefore exceed this number by one block and by the lines that were held back.
 const MAX_BYTES: u64 = 2 << 20;
 
 /// See the [module](self).
@@ -71,7 +71,7 @@ impl State {
 }
 
 impl<'a> Outbox<'a> {
-    /// An empty buffer.
+    /// Creates an empty buffer.
     ///
     /// # Errors
     /// Fails when there is no file descriptor left.

@@ -59,10 +59,11 @@ pub struct ReadContext<'a> {
 /// The longest time that lines are held back at the end of a file while it is unknown whether they are settled.
 const MAX_HOLD: Duration = Duration::from_secs(1);
 
-/// The same if no data comes. It is shorter because a program that copies a file does not pause.
+/// The longest time that lines are held back if no data comes. It is shorter, because a program that copies a file does
+/// not pause.
 const MAX_HOLD_QUIET: Duration = Duration::from_millis(100);
 
-/// The most bytes that are read of a file in one turn.
+/// The maximum number of bytes that are read of a file in one turn.
 const TURN_BYTES: u64 = 8 << 20;
 
 /// The number of bytes that are kept of the beginning of a content. A new content has other bytes there.
@@ -103,12 +104,12 @@ pub struct Tail<'a, S> {
     last_growth: Duration,
     /// Whether the last line was delivered without its line end.
     cut: bool,
-    /// Since when lines are held back although all bytes were read, and the offset of the first of them.
+    /// The time since which lines are held back although all bytes were read, and the offset of the first such line.
     held: Option<(Duration, u64)>,
 }
 
 impl<'a, S: OpenFile> Tail<'a, S> {
-    /// A file of which no byte was read. `memory` knows the settled lines.
+    /// Creates a tail of a file of which no byte was read. `memory` knows the settled lines.
     pub fn new(source: S, path: PathBuf, context: &ReadContext<'a>, memory: &'a View, now: Duration) -> Self {
         Tail {
             source: Some(source),
@@ -299,8 +300,8 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         Ok(TurnResult::All)
     }
 
-    /// Delivers the rest. If `all` is set, the last line is delivered even without its line end. Then it tells the
-    /// memory that the content ends.
+    /// Delivers the remaining lines, and tells the memory that the content ends. If `all` is set, the last line is
+    /// delivered even without its line end.
     ///
     /// # Errors
     /// The errors of [`BatchReceiver::long_line`].

@@ -28,7 +28,7 @@ pub(super) struct Unpacker<'a> {
     receiver: &'a dyn BatchReceiver,
     progress: &'a Progress,
     names: Mutex<VecDeque<(PathBuf, Option<File>)>>,
-    /// The most files that stay open while they wait to be read.
+    /// The maximum number of files that stay open while they wait to be read.
     most_open: usize,
     unread: Mutex<Vec<UnreadFile>>,
     /// Whether a thread is reading the files in `names`.
@@ -38,7 +38,7 @@ pub(super) struct Unpacker<'a> {
 }
 
 impl<'env> Unpacker<'env> {
-    /// No files yet. Errors are added to `errors`.
+    /// Creates an unpacker without files. It adds its errors to `errors`.
     pub(super) fn new(
         options: ReadOptions,
         pool: &'env Arc<BlockPool>,

@@ -67,7 +67,7 @@ const ELSEWHERE: [i64; 12] = [
 ];
 
 impl Watcher {
-    /// No watches yet. With `poll`, there will never be any.
+    /// Creates a watcher without watches. If `poll` is set, it never adds any watches.
     pub fn new(poll: bool, say: &Say) -> Watcher {
         let mut watcher = Watcher {
             inotify: None,

@@ -25,7 +25,7 @@ pub struct Inputs {
     pub directories: BTreeSet<PathBuf>,
     /// The paths that links lead to. Their directories are watched as well.
     pub targets: BTreeSet<PathBuf>,
-    /// Sentences about paths that were left out and that the user may miss.
+    /// Sentences about paths that were left out although the user may expect them to be read.
     pub notes: Vec<String>,
     /// Sentences about links that another user may have put there.
     pub warnings: Vec<String>,
@@ -50,7 +50,7 @@ struct LeftOut {
 }
 
 impl Inputs {
-    /// No inputs yet. A file with several names will be added once.
+    /// Creates an empty list of inputs. A file with several names will be added once.
     pub(super) fn each_file_once() -> Inputs {
         Inputs { files: Some(HashSet::new()), ..Inputs::default() }
     }

@@ -104,7 +104,7 @@ struct Long {
     length: u64,
 }
 
-/// The most digits of a count. A number of 9 digits is nearly a gigabyte.
+/// The maximum number of digits of a count. A number of 9 digits is nearly a gigabyte.
 const MAX_DIGITS: u8 = 9;
 
 impl Framer {

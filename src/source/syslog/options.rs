@@ -19,7 +19,7 @@ pub struct TlsFiles {
 /// The options for syslog.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The most connections of a socket at a time.
+    /// The maximum number of connections of a socket at a time.
     pub connections: usize,
     /// A connection may be closed for a new one if nothing came over it for this time.
     pub idle: Duration,

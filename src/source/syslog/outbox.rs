@@ -15,7 +15,7 @@ pub(super) struct Outbox<'a> {
     account: &'a Account,
 }
 
-/// Why the receiving at a socket ends.
+/// The reason why a socket is not read any longer.
 pub(super) enum SourceEnd {
     /// The receiver wants no more.
     Enough,
@@ -23,7 +23,7 @@ pub(super) enum SourceEnd {
 }
 
 impl<'a> Outbox<'a> {
-    /// No messages yet. Each message is counted in `account`.
+    /// Creates an outbox without messages. Each message will be counted in `account`.
     pub fn new(messages: Messages<'a>, account: &'a Account) -> Self {
         Outbox { messages, account }
     }

@@ -26,7 +26,7 @@ use crate::source::live::Live;
 /// The size of the read buffer, in bytes.
 const BUFFER: usize = 128 << 10;
 
-/// The most events that one wait returns.
+/// The maximum number of events that one wait returns.
 const EVENTS: usize = 256;
 
 /// How long a TLS handshake may take.
@@ -35,7 +35,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long no connection is accepted after the system could not accept one.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The most bytes of unfinished messages, of all connections together.
+/// The maximum number of bytes of unfinished messages, of all connections together.
 const PARTIAL: usize = 64 << 20;
 
 static CAME: details::Seldom = details::Seldom::new();
@@ -92,7 +92,7 @@ struct Receiver<'a> {
     handshakes: usize,
     /// The bytes of all unfinished messages.
     partial: usize,
-    /// Since when no connection is accepted.
+    /// The time since which no connection is accepted.
     paused: Option<Instant>,
     buffer: Vec<u8>,
     refused: LimitedWarning,
@@ -121,7 +121,7 @@ enum CloseReason {
     ByPeer,
     /// It broke a rule, which the text names.
     Broken(String),
-    /// The receiving ends at the whole socket.
+    /// The whole socket is not read any longer.
     Source(SourceEnd),
 }
 

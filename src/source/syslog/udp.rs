@@ -22,10 +22,10 @@ use crate::source::batching_delay::timeout;
 use crate::source::live::Live;
 use crate::state::checksum;
 
-/// The most datagrams that one call takes.
+/// The maximum number of datagrams that one call takes.
 const AT_ONCE: usize = 32;
 
-/// The most bytes of a datagram.
+/// The maximum number of bytes of a datagram.
 const LONGEST_DATAGRAM: usize = 64 << 10;
 
 /// How often the kernel's counter is read while messages come.
@@ -140,7 +140,7 @@ fn put(datagram: &[u8], max_line: usize, outbox: &mut Outbox<'_>) -> Result<(), 
 /// would return the count only with the next datagram, which may never come.
 struct Drops<'a> {
     inode: Option<u64>,
-    /// The time of the last look at the count. `None` if no datagram came since then.
+    /// The time of the first datagram since the last look at the count. `None` if no datagram came since then.
     looked: Option<Instant>,
     said: LimitedWarning,
     source: &'a Source,
@@ -152,7 +152,7 @@ impl Drops<'_> {
         self.looked.get_or_insert_with(Instant::now);
     }
 
-    /// The time until the next look. `None` while no datagram comes.
+    /// The time until the next look at the count. `None` if no datagram came since the last look.
     fn due(&self) -> Option<Duration> {
         self.looked.map(|looked| LOOK.saturating_sub(looked.elapsed()))
     }

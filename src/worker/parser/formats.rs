@@ -40,8 +40,8 @@ enum Choice {
 }
 
 impl Formats {
-    /// Returns the shared state for the formats `given`, which are tried in order. With none, the format of each input
-    /// is detected from its lines, and `say` gets a sentence for the user.
+    /// Returns the shared state for the formats `given`, which are tried in order. If `given` is empty, the format of
+    /// each input is detected from its lines, and `say` gets a sentence for the user.
     pub fn new(
         given: Vec<Format>,
         library: Library,

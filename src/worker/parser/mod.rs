@@ -1,7 +1,7 @@
 //! Turns the lines of a batch into encoded documents.
 //!
-//! `formats` holds what all parsers of a process share, `detection` finds the format of an input, `rule` is a format in
-//! the hands of one thread, `parsing` does the work, and `parsed` is its result.
+//! `formats` holds what all parsers of a process share, `detection` finds the format of an input, `rule` is a format as
+//! one thread uses it, `parsing` does the work, and `parsed` is its result.
 
 mod detection;
 mod formats;

@@ -61,7 +61,8 @@ pub struct Parser {
 impl Formats {
     /// Returns a parser for one thread and for sinks that want `encodings`.
     ///
-    /// When the fields of a format cannot form a document.
+    /// # Errors
+    /// The fields of a format cannot form a document.
     pub fn parser(self: &Arc<Self>, encodings: &[Encoding]) -> Result<Parser> {
         let mut wanted: Vec<Encoding> = Vec::new();
         for encoding in encodings {
@@ -99,7 +100,8 @@ impl Parser {
 
     /// Parses the lines of `batch` into `parsed` and overwrites its earlier content.
     ///
-    /// When the fields of a format that was just detected cannot form a document.
+    /// # Errors
+    /// The fields of a format that was just detected cannot form a document.
     pub fn parse(&mut self, batch: &Batch, parsed: &mut Parsed) -> Result<()> {
         parsed.clear();
         self.detect_format(batch, &batch.origin)?;

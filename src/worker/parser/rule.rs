@@ -1,11 +1,11 @@
-//! [`Rule`]: a format in the hands of one thread, with its own matcher, encoder and counts.
+//! [`Rule`]: a format as one thread uses it, with a matcher, an encoder and counts of its own.
 
 use crate::core::error::{Error, Result};
 use crate::document::Encoder;
 use crate::grok::{Explainer, Format, Matcher, Pattern, Rule as FormatRule};
 use crate::worker::pattern_counts::Trials;
 
-/// A format in the hands of one thread.
+/// A format as one thread uses it.
 pub(super) struct Rule {
     pub name: String,
     pub pattern: Option<Pattern>,

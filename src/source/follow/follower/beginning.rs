@@ -5,7 +5,7 @@ use std::io;
 use crate::source::decompress::{Compression, MAGIC_BYTES};
 use crate::source::follow::tail::OpenFile;
 
-/// What the first bytes of a file say.
+/// The result of a look at the first bytes of a file.
 pub(super) enum Beginning {
     Plain,
     /// The file is compressed, and has this many bytes now.

@@ -86,7 +86,8 @@ pub(super) struct Waiting {
 }
 
 impl<'a, S: OpenFile> Follower<'a, S> {
-    /// No files yet. At most `most_open` files are open at the same time, and at least one may be.
+    /// Creates a follower without files. At most `most_open` files are open at the same time; if `most_open` is 0, one
+    /// file may be open.
     pub fn new(context: ReadContext<'a>, uncompared: &'a View, compared: &'a View, most_open: usize) -> Self {
         Follower {
             context,
