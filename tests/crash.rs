@@ -46,8 +46,8 @@ fn content(range: std::ops::Range<usize>) -> Vec<u8> {
     content
 }
 
-/// A log, a server, and the documents of an undisturbed run; a queue and workers that do the same job and are disturbed; and
-/// the results.
+/// A trial of one kind of fault: a log, a server, the documents of an undisturbed run, a queue and workers that do the
+/// same job with disturbances, and the results.
 struct Trial {
     place: Place,
     server: Mongod,

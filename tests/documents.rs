@@ -1,4 +1,4 @@
-//! The values of lines on their way through the whole program.
+//! Tests that no value of a line is lost on its way through the whole program.
 
 use serde_json::json;
 

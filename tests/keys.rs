@@ -332,7 +332,7 @@ fn a_key_that_is_taken_from_the_list_gets_nothing_more_over_a_connection_that_is
     place.write("authorized", place.text("other.key.pub"));
     queue.signal(Signal::SIGHUP);
     queue.says("which count from now on");
-    // The next request acknowledges the first line and asks for another line. Neither counts.
+    // The next request acknowledges the first line and asks for another line. The queue accepts neither of the two.
     gone.feed(b"\n");
     let gone = gone.end_with_input_open();
     assert_eq!((gone.code, gone.stdout.lines().count()), (Some(9), 1), "{}", gone.stderr);

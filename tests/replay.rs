@@ -171,7 +171,7 @@ fn damaged_letters_are_named_and_the_others_go_through() {
     assert_eq!(receipt.errors.len(), 6, "{receipt:?}");
     assert_eq!(receipt.read, 36);
     assert!(place.objects("out").len() >= 35);
-    // In a file that holds no letters at all, not every line is named.
+    // If a file holds no letters at all, only some of its lines are named.
     place.write("text", "no letter\n".repeat(1000));
     let (ran, receipt) = replay(&place, &["text", "--to", "ndjson:out"]);
     assert_eq!((ran.code, receipt.unwrap().errors.len()), (Some(3), 11), "{}", ran.stderr);

@@ -137,7 +137,7 @@ fn draw_sinks(random: &mut Rng, fault: Option<Fault>) -> Vec<SinkKind> {
 }
 
 fn draw_signal(random: &mut Rng, mode: Mode, lines: u64) -> Option<Kill> {
-    // A signal always ends an input without an end; mostly it comes when everything has arrived.
+    // Only a signal ends an input without an end. It usually comes when everything has arrived.
     if mode.ends() && chance(random, 45) {
         return None;
     }
@@ -249,7 +249,7 @@ impl Draft<'_> {
         (0..count).map(|index| each(index, self)).collect()
     }
 
-    /// The life of a few followed files.
+    /// Draws the steps that a few followed files go through.
     fn steps(&mut self) -> Vec<Step> {
         let files = self.random.usize(1..4);
         // For each file: whether it exists, has a first line, and was read from.

@@ -262,7 +262,7 @@ fn play_step(job: &mut Job, files: &mut Files, mut going: Going, step: &Step) ->
             return start(job);
         }
         Step::Kill => {
-            // The content of a file without a name is gone with the process.
+            // When the process ends, the content of a removed file is gone.
             if files.removed {
                 settle(job, &mut going, files.due);
             }

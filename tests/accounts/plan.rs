@@ -88,7 +88,7 @@ pub enum Step {
     Unended(usize, Vec<u8>),
     /// The test waits for everything that was written.
     Settle,
-    /// The program ends by SIGTERM and is started again.
+    /// SIGTERM ends the program, and it is started again.
     Restart,
     /// The program is killed and started again.
     Kill,

@@ -258,7 +258,7 @@ impl World {
         database.execute_batch(&format!("{table}{refusing}")).unwrap();
     }
 
-    // ---- What is there ----------------------------------------------------------------------------------------------
+    // ---- Results ----------------------------------------------------------------------------------------------------
 
     fn sink_name(&self, index: usize) -> String {
         let ending = match self.plan.sinks[index] {

@@ -1,4 +1,4 @@
-//! Random faults of every kind, for as long as one likes.
+//! Random faults of every kind, for as long as the user wants.
 
 use std::time::{Duration, Instant};
 

@@ -69,7 +69,8 @@ fn a_disk_that_stands_still_under_the_state_of_a_queue_stops_no_worker() {
     queue.feed(&access(100..5000));
     queue.close_input();
     stored(5000);
-    // Every line is acknowledged, though nothing is recorded. The worker knows the end, or the queue waits for it.
+    // Every line is acknowledged, though nothing is recorded. The worker has been told the end, or the queue waits for
+    // the worker.
     queue.says("--state disk/state: the disk accepts no data; trying again until it is over");
     disk.set(false);
     let queue = queue.end();

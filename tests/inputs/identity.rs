@@ -1,4 +1,4 @@
-//! Lines that count as one: the content identifies a source.
+//! Lines that count as the same line, because the content identifies a source.
 
 use crate::kit::logs::{access, access_line, bzip2, gzip, xz, zstd};
 use crate::kit::place::{Place, account, objects};

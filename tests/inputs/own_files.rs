@@ -1,4 +1,4 @@
-//! The job's own files are never among its inputs, and no two of them are one file.
+//! The job's own files are never among its inputs, and each of them is a separate file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -205,7 +205,8 @@ fn what_the_job_writes_is_left_out_while_it_is_followed() {
     }
 }
 
-/// A name of something that is no regular file may be given several times, and so may names that belong together.
+/// The name of a thing that is not a regular file may be given several times. So may names that belong together, such
+/// as two tables of one database.
 #[test]
 fn files_that_are_no_files_and_two_tables_are_in_nobodys_way() {
     for command in [

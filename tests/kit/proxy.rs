@@ -107,7 +107,7 @@ struct State {
     delay: Duration,
     /// New connections reach the server twice: the client's bytes arrive over two connections.
     doubled: bool,
-    /// The number of next parts of bytes from clients that arrive after those of later connections.
+    /// The number of the next parts from clients that are held back until later connections have sent theirs.
     late: usize,
     /// For each connection in order: the number of parts that the client has sent.
     passed: Vec<usize>,
@@ -234,7 +234,7 @@ fn send(number: usize, mut from: TcpStream, mut to: TcpStream, mut ghost: Option
             let mut state = weather.state();
             state.passed[number] += 1;
             weather.changed.notify_all();
-            // The introduction of a connection would have no effect when it is late.
+            // A late greeting would have no effect, so the first parts of a connection are never held back.
             let late = state.late > 0 && state.passed[number] > 2;
             state.late -= usize::from(late);
             late

@@ -125,7 +125,7 @@ fn a_run_that_follows_is_ready_when_it_watches() {
         place.write("logs/a.log", "");
         let run = told(&place, "logator", &["run", how, "logs", "--to", "ndjson:out", "-p", "%{GREEDYDATA:line}"]);
         assert_eq!(hear(&manager), "READY=1\nSTATUS=files are followed", "{how}");
-        // Only a program that watches already meets a file that is renamed at once.
+        // The file is renamed at once. Only a program that already watches the folder finds its line.
         place.write("logs/b.log", "one\n");
         std::fs::rename(place.path("logs/b.log"), place.path("logs/c.log")).unwrap();
         crate::kit::wait_for("the document", PATIENCE, || {

@@ -1,4 +1,4 @@
-//! Which contents are the same: renamed, rotated, compressed, grown, changed, alike.
+//! Tests which contents count as the same: renamed, rotated, compressed, grown, changed and similar ones.
 
 use std::io::Write as _;
 
@@ -298,7 +298,7 @@ fn a_file_of_which_all_is_settled_is_not_read_until_somebody_touches_it() {
     let Decoded::Records(records, _) = journal::decode(&journal) else { panic!("no journal") };
     let [Record::Extent(_), Record::Done(done)] = records[..] else { panic!("{records:?}") };
     assert_eq!((done.lines, done.length), (100, access(0..100).len() as u64));
-    // That record alone gives nothing to compare with: a run that skips a file has not read it.
+    // With this record alone, a run has no extents to compare. It skips the file without reading it.
     let alone = |done: Done| {
         let mut bytes = journal::header().to_vec();
         journal::encode(&Record::Done(done), 0, &mut bytes);
