@@ -1,5 +1,5 @@
-# shellcheck shell=bash disable=SC2154 # `cache` is set by library.sh, which ./test sources first. Finds the tests that
-# cannot run here, by the needs that their #[ignore] reasons name (tests/kit/needs.rs).
+# shellcheck shell=bash disable=SC2154 # `cache` is set by library.sh, which ./test sources first.
+# Finds the tests that cannot run here, by the needs that their #[ignore] reasons name (tests/kit/needs.rs).
 
 # Sentences for the summary, and options for the test programs.
 left_out=()

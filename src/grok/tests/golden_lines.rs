@@ -1,8 +1,8 @@
 //! Golden lines of the definitions (`tests/grok/*.toml`) and the well-known definitions, for the tests of this folder and for
 //! the comparisons in `tests/engines`.
 //!
-//! A case has a pattern, a line and the expected document. Without an expected document, the line must not match. `ecs
-//! = true` uses the ECS definitions. `differs` says why the well-known definition of the same name gives a different
+//! A case has a pattern, a line and the expected document. Without an expected document, the line must not match.
+//! `ecs = true` uses the ECS definitions. `differs` says why the well-known definition of the same name gives a different
 //! document; `agreement.rs` checks that it does.
 
 use std::collections::HashMap;
