@@ -29,7 +29,7 @@ use crate::kit::{PATIENCE, program, wait_for};
 const DATABASE: &str = "crash";
 const LINES_IN_BATCH: &str = "100";
 
-/// The lease of a batch in seconds: how long it waits for a worker that is gone.
+/// The lease of a batch in seconds: the time after which the batch of a lost worker goes to another worker.
 const LEASE: &str = "1";
 
 /// Returns the lines of a log with the numbers in `range`. Some lines match nothing, and one of these is not UTF-8.

@@ -1,4 +1,4 @@
-//! Keys: which peers get in, which do not, and what both sides are told.
+//! Keys: which peers are let in, which are refused, and which messages both sides print.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -184,7 +184,7 @@ fn a_worker_that_is_not_on_the_list_is_told_so_and_gets_in_when_it_is() {
     assert!(!queue.stderr.contains(secret.trim_start_matches("secret-key = ").trim_matches('"')));
 }
 
-/// A worker that does not fit the queue is told so, and gets in when the queue changes.
+/// A worker whose keys do not fit the queue reports this. It is let in when the queue's keys change.
 #[test]
 fn keys_that_do_not_fit_are_said() {
     let place = with_keys();

@@ -1,4 +1,5 @@
-//! A password in an address is in no output, wherever the address stands, and whether it is right or wrong.
+//! No output contains the password of an address, whatever the place of the address, and whether the address is valid
+//! or not.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The structure of the code is what `ARCHITECTURE.md` says.
+//! Checks that the structure of the code is as `ARCHITECTURE.md` describes it.
 
 mod effects;
 mod imports;
@@ -175,7 +175,7 @@ fn no_sentence_has_a_retired_word() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-/// `LOGATOR_WRITE=1` writes the table anew.
+/// With `LOGATOR_WRITE=1`, this test writes the table into `ARCHITECTURE.md`.
 #[test]
 fn the_table_of_effects_is_that_of_the_code() {
     let (path, text) = architecture();

@@ -182,7 +182,7 @@ pub struct Account {
     pub attempts: Vec<Attempt>,
     /// An earlier attempt's lines are delivered again, because there was no state.
     pub again: bool,
-    /// Another attempt may have written documents again: the one before was killed, or could not note its work.
+    /// Another attempt may have written documents again: the previous attempt was killed, or could not record its work.
     pub may_double: bool,
     /// Only the lines that were received are due, and nobody knows which these are.
     pub partly: bool,

@@ -1,4 +1,4 @@
-//! A wall clock that jumps for the programs alone: libfaketime stands between them and CLOCK_REALTIME.
+//! A wall clock that jumps only for the tested programs: libfaketime replaces the time of CLOCK_REALTIME in them.
 
 use std::time::Duration;
 

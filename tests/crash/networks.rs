@@ -33,7 +33,7 @@ pub fn trouble(trial: &mut Trial, network: &Network) {
             network.double();
             trial.advance_at_random(1000);
             network.clear();
-            // The second connections end with the first ones.
+            // When the first connections end, the second ones end too.
             network.cut();
         }
         _ => {

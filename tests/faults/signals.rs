@@ -115,7 +115,7 @@ fn a_signal_ends_a_worker_that_waits_and_the_queue_does_not_wait_for_it() {
 #[test]
 fn a_signal_lets_a_worker_finish_and_acknowledge_what_it_holds() {
     let place = Place::new();
-    // Storing into a pipe takes as long as nobody reads the pipe.
+    // Storing into a pipe does not finish before somebody reads the pipe.
     nix::unistd::mkfifo(&place.path("pipe"), Mode::from_bits_truncate(0o600)).unwrap();
     let lines = 4000;
     let mut queue = place.queue(&["--linger", "0", "--lease", "3600", "--batch-lines", "1000"]);

@@ -154,7 +154,7 @@ fn a_worker_whose_sink_is_locked_ends_with_its_queue_and_stores_nothing_afterwar
     });
     database.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes");
     queue.feed(&access(1..50));
-    // The worker still does its work as far as it can.
+    // The worker still finishes the work that it can finish.
     let peer = crate::kit::peer::Peer::connect(&place.endpoint());
     assert!(matches!(peer.reserve(), logator::net::wire::Reply::Batch { .. }));
     queue.kill();
@@ -201,7 +201,7 @@ fn workers_of_a_queue_that_was_killed_do_nothing_for_the_next_one() {
         ],
         b"",
     );
-    // The worker may have gone on by itself: the system wakes a stopped process when its parent is gone.
+    // The worker may already run again: the system wakes a stopped process when its parent is gone.
     let _ = kill(Pid::from_raw(workers[0]), Signal::SIGCONT);
     assert_eq!(next.code, Some(0), "{}", next.stderr);
     assert_eq!(account(&place.receipt("queue.json")), [1900, 1900, 0, 0, 0, 0]);

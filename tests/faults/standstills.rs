@@ -1,4 +1,4 @@
-//! Disks that stand still or are full under a job. The program says that it waits, and goes on when the disk does.
+//! Jobs whose disk is blocked or full. The program says that it waits, and continues when the disk works again.
 
 use std::path::PathBuf;
 use std::process::Command;

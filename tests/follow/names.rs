@@ -1,4 +1,4 @@
-//! The set of followed files: those that exist and those that appear.
+//! The set of followed files: files that exist at the start, and files that appear later.
 
 use std::fs;
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-/// Passes bytes on until it is told to lose an answer.
+/// A proxy that passes all bytes on, and loses an answer on request.
 pub struct Proxy {
     port: u16,
     to_lose: Arc<AtomicUsize>,
@@ -101,7 +101,7 @@ struct Weather {
 
 #[derive(Default)]
 struct State {
-    /// Nothing passes, and no side is told.
+    /// Whether no bytes pass. The connections stay open.
     stalled: bool,
     /// The longest delay of bytes that are sent.
     delay: Duration,

@@ -117,8 +117,8 @@ impl Dpkg {
     fn run(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("dpkg");
         command.arg(format!("--root={}", self.root.display()));
-        // That root has neither libc nor a shell. Scripts run in the root of this machine and are told the other one
-        // (DPKG_ROOT).
+        // That root has neither libc nor a shell. Scripts run in the root of this machine, and DPKG_ROOT names the
+        // other root.
         command.args(["--force-depends", "--force-not-root", "--force-script-chrootless", "--force-confold"]);
         run(command.args(arguments).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"))
     }

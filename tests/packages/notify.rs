@@ -75,7 +75,7 @@ fn push_is_ready_when_its_socket_is() {
         let endpoint = place.endpoint();
         let push = told(&place, "logator-push", &[&["--connect", &endpoint, "--linger", "0"], confirm].concat());
         assert_eq!(hear(&manager), "READY=1\nSTATUS=lines of standard input are sent", "{confirm:?}");
-        // Nothing is left to send, so it ends at once, and may not send another notification.
+        // Nothing is left to send, so the program ends at once, and may send no other notification.
         push.end();
     }
 }

@@ -86,7 +86,7 @@ fn stopping_a_queue_is_no_failure_and_it_goes_on_where_it_was() {
     system.sh("systemctl stop logator-worker@1");
     system.wait_for("logator-worker@1", "Result", "success");
     assert_eq!(said().matches("lines are handed out at").count(), 3, "{}", said());
-    // A wrong configuration does not get better by another try.
+    // Another try does not correct a wrong configuration, so systemd must not restart the service.
     system.sh("sed -i 's|^drain = .*|dran = 1|' /etc/logator/logator.toml");
     assert!(!system.try_sh("systemctl start logator-queue").1);
     system.wait_for("logator-queue", "ActiveState", "failed");

@@ -46,7 +46,7 @@ fn endpoints() -> [(Place, String); 2] {
     [(place, ipc), (Place::new(), format!("tcp://127.0.0.1:{}", free_port()))]
 }
 
-/// Starts a program whose standard input or output is what the shell makes of `redirection`.
+/// Starts a program whose standard input or output the shell redirects, as `redirection` says.
 fn start(place: &Place, redirection: &str, name: &str, arguments: &[&str]) -> Running {
     let program = place.command(name, arguments);
     let mut shell = Command::new("sh");
@@ -191,7 +191,7 @@ fn check_what_a_kill_loses(cases: [(usize, Option<usize>); 2]) {
 }
 
 /// Starts a puller whose database is locked, with 64 KiB of memory, and sends 60 lines after the first one. The memory
-/// holds 19 lines at most; the others stand in the buffers of libzmq and the kernel.
+/// holds 19 lines at most; the others are in the buffers of libzmq and the kernel.
 ///
 /// All these places together hold more than 70 lines, so the sender ends. At least 16 KiB wait for a worker, and each
 /// of two workers holds two lines. libzmq holds 50 (half of its high-water mark), and the kernel 13: a socket has room

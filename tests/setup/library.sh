@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts of this folder share. `./test` sources it first.
+# The functions and variables that all scripts of this folder use. `./test` sources this file first.
 
 say() { printf '\n== %s\n' "$*"; }
 fail() {
@@ -27,8 +27,9 @@ as_root() { # COMMAND...
     fi
 }
 
-# Makes TARGET in the cache unless it is there. STEP is a function: it runs in an empty folder and leaves what is to be
-# kept in ./result. The result gets its name in one step at the end, so an interrupted download never looks complete.
+# Makes TARGET in the cache unless it is there. STEP is a function: it runs in an empty folder and puts everything that
+# must be kept into ./result. The result gets its name in one step at the end, so an interrupted download never looks
+# complete.
 make_once() { # TARGET SENTENCE STEP
     if [[ -e $1 ]]; then
         return

@@ -1,4 +1,4 @@
-//! The table of effects: what each module owns, and which effects its code has by itself.
+//! The table of effects: the task of each module, and the effects that its own code has.
 
 use std::collections::{BTreeMap, BTreeSet};
 
