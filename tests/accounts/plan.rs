@@ -165,7 +165,7 @@ pub struct Kill {
     pub manner: Manner,
     /// The number of documents before the signal.
     pub after: u64,
-    /// Whether the signal comes while the fault lasts, if there is one that lasts.
+    /// Whether the signal comes during the fault, if there is a fault that lasts for some time.
     pub in_trouble: bool,
 }
 

@@ -34,7 +34,7 @@ impl Life {
 
     /// A leak shows in the smallest values: the later half of a life must need no more than the earlier half.
     fn judge(&self) {
-        // Workers and strangers have come by then, and buffers have their size.
+        // By then, workers and strangers have connected, and buffers have their final size.
         let settled = self.files.len() / 4;
         let (files, memory) = (&self.files[settled..], &self.memory[settled..]);
         if files.len() < 12 {

@@ -168,7 +168,7 @@ struct Manager {
 }
 
 impl Manager {
-    /// Makes a socket and names it to `command`. An abstract name is open to programs of other users too.
+    /// Makes a socket and passes its name to `command`. An abstract name is open to programs of other users too.
     fn of(command: &mut Command) -> Self {
         const VARIABLE: &str = "NOTIFY_SOCKET";
         let name = format!("logator-test-{}-{:016x}", std::process::id(), fastrand::u64(..));

@@ -63,7 +63,7 @@ fn pass(client: TcpStream, server: TcpStream, to_lose: Arc<AtomicUsize>) {
     thread::spawn(move || copy(from_server, to_client, |_| doomed.load(Ordering::SeqCst) == 0));
 }
 
-/// Copies until an end, or until `keep` says that these bytes must not arrive.
+/// Copies to the end of the data, or until `keep` returns that these bytes must not arrive.
 fn copy(mut from: TcpStream, mut to: TcpStream, mut keep: impl FnMut(&[u8]) -> bool) {
     let mut buffer = vec![0; 64 * 1024];
     loop {

@@ -288,7 +288,7 @@ fn changed(path: &std::path::Path) -> i64 {
 fn a_file_of_which_all_is_settled_is_not_read_until_somebody_touches_it() {
     let place = Place::new();
     let path = place.write("log.gz", gzip(&access(0..100)));
-    // Before that time, the file's times cannot tell that it does not change any more.
+    // Before two seconds have passed, the file's times cannot prove that the file no longer changes.
     wait_for("two seconds without a change", PATIENCE, || {
         let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as i64;
         (now - changed(&path) > 2_100_000_000).then_some(())
