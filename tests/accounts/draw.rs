@@ -171,7 +171,7 @@ impl Draft<'_> {
         self.number += 1;
         let number = self.number;
         let filler = "x".repeat(self.random.usize(0..60));
-        // A message cannot hold odd bytes, and empty messages cannot be told apart.
+        // A message cannot hold arbitrary bytes, and empty messages cannot be distinguished.
         let plain = matches!(self.mode, Mode::Pull | Mode::Syslog);
         match self.random.u32(..100) {
             0..4 if !plain => Vec::new(),

@@ -123,7 +123,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Waits until so many documents have come since the attempt began, or the attempt has ended, or `limit` has passed.
+    /// Waits until `more` documents have come since the attempt began, or the attempt has ended, or `limit` has passed.
     pub fn until(&self, going: &mut Going, more: u64, limit: Duration) {
         self.until_there_are(going, going.from.saturating_add(more), limit);
     }
