@@ -57,7 +57,7 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("its address").port()
 }
 
-/// Asks `condition` until it has an answer. The pause between two questions is the only sleep of all tests.
+/// Calls `condition` until it returns a value. The pause between two calls is the only sleep of all tests.
 ///
 /// # Panics When `deadline` passes first. The message names `what`.
 pub fn wait_for<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -> Option<T>) -> T {

@@ -186,8 +186,8 @@ pub struct Account {
     pub may_double: bool,
     /// Only the lines that were received are due, and nobody knows which these are.
     pub partly: bool,
-    /// The number of dropped lines that may have been read in parts. Nothing shows whether a line was, so each may
-    /// count twice.
+    /// The number of dropped lines that may have been read in parts. Nothing shows whether a dropped line was, so each
+    /// of them may count twice.
     pub dropped_in_parts: u64,
 }
 

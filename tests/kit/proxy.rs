@@ -114,7 +114,7 @@ struct State {
     open: Vec<TcpStream>,
 }
 
-/// The number of parts that later connections send before the late bytes arrive: their greeting, and questions.
+/// The number of parts that later connections send before the late bytes arrive: their greeting, and requests.
 const OVERTAKEN_BY: usize = 4;
 
 impl Weather {

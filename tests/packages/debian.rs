@@ -1,4 +1,5 @@
-//! The Debian package, built by cargo-deb from the programs of the tests, and its life under dpkg.
+//! The Debian package, built by cargo-deb from the programs of the tests, and its installation, upgrade and removal by
+//! dpkg.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
