@@ -59,7 +59,8 @@ pub fn free_port() -> u16 {
 
 /// Calls `condition` until it returns a value. The pause between two calls is the only sleep of all tests.
 ///
-/// # Panics When `deadline` passes first. The message names `what`.
+/// # Panics
+/// When `deadline` passes first. The message names `what`.
 pub fn wait_for<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
