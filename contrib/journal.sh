@@ -9,7 +9,7 @@
 #
 # logator recognises an export and makes each entry one line: the JSON object of `journalctl -o json --all`.
 #
-# A shorter way without a file starts now, and misses the entries of the time when it does not run:
+# A shorter way needs no file. It starts with the next entry, and misses the entries of the times when it does not run:
 #
 #   journalctl -o export --follow --lines=0 | logator run --format ndjson --to mongodb://localhost/logs.journal
 set -eu

@@ -1,5 +1,5 @@
-//! The account is true, whatever happens. Jobs with random inputs, flags, faults and signals are run, and their exit codes,
-//! receipts, sinks and dead letters are checked.
+//! Tests that receipts are true, whatever happens. Jobs with random inputs, flags, faults and signals are run, and
+//! their exit codes, receipts, sinks and dead letters are checked.
 //!
 //! Exit code 0 or 1, or a receipt that says *finished*, means that every line of every input is in exactly one place: once in
 //! each sink, or once among the dead letters, or dropped because the user asked for that. `plan` and `draw` say what a round
@@ -27,7 +27,8 @@ use self::plan::{Mode, Plan};
 use self::world::World;
 use crate::kit::table::{Row, number, seed, tell};
 
-/// Plays the round of a plan. Returns a sentence on what does not hold, and the number of its lines.
+/// Plays the round of a plan. Returns a sentence for each rule that does not hold, and the number of lines of the
+/// round.
 fn play(world: &World) -> (Vec<String>, usize) {
     let (account, mut faults) = match world.plan.mode {
         Mode::Run | Mode::Input { .. } | Mode::Queue | Mode::Spawn => files::play(world),
@@ -69,7 +70,8 @@ fn shape(shape: &plan::Shape) -> String {
     }
 }
 
-/// Rounds that failed once, and the fault of the program. A seed repeats the plan, but not the exact moments.
+/// The seeds of rounds that failed once, each with the fault of the program at that time. A seed repeats the plan, but
+/// not the exact moments.
 const FOUND: [(u64, &str); 12] = [
     (234_682_829, "a signal before the first line was a complete run"),
     (452_420_501, "a signal in the middle of a file was a complete run"),

@@ -20,8 +20,9 @@ fn batch(line: impl Fn(usize) -> String) -> Batch {
     Batch::new(origin, 0, lines::count(&data) as u32, data)
 }
 
-/// How often a batch is parsed at most until it takes no more allocations, and how often it must take none in a row.
-/// Patterns learn from lines, a few at a time, and look from time to time whether there is more to learn.
+/// The most times that a batch is parsed before parsing must need no more allocations, and the number of times in a row
+/// without an allocation that prove it. Patterns learn from a few lines at a time, and check now and then whether there
+/// is more to learn.
 const WARMING: usize = 80;
 const STEADY: usize = 6;
 

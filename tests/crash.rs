@@ -29,7 +29,7 @@ use crate::kit::{PATIENCE, program, wait_for};
 const DATABASE: &str = "crash";
 const LINES_IN_BATCH: &str = "100";
 
-/// The lease of a batch in seconds: how long it waits for a worker that is gone.
+/// The lease of a batch in seconds: the time after which the batch of a lost worker goes to another worker.
 const LEASE: &str = "1";
 
 /// Returns the lines of a log with the numbers in `range`. Some lines match nothing, and one of these is not UTF-8.
@@ -46,8 +46,8 @@ fn content(range: std::ops::Range<usize>) -> Vec<u8> {
     content
 }
 
-/// A log, a server, and the documents of an undisturbed run; a queue and workers that do the same job and are disturbed; and
-/// the results.
+/// A trial of one kind of fault: a log, a server, the documents of an undisturbed run, a queue and workers that do the
+/// same job with disturbances, and the results.
 struct Trial {
     place: Place,
     server: Mongod,

@@ -1,4 +1,4 @@
-//! The values of lines on their way through the whole program.
+//! Tests that no value of a line is lost on its way through the whole program.
 
 use serde_json::json;
 
@@ -31,7 +31,7 @@ fn no_value_of_a_json_line_vanishes() {
     );
 }
 
-/// The byte order mark that may stand at the beginning of UTF-8.
+/// The byte order mark that UTF-8 text may begin with.
 const MARK: &str = "\u{FEFF}";
 
 #[test]

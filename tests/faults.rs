@@ -1,4 +1,4 @@
-//! What may go wrong besides the input: endpoints, strangers, signals, full disks, and processes that die.
+//! Faults that do not come from the input: endpoints, strangers, signals, full disks, and processes that die.
 
 #[cfg(feature = "mongodb")]
 mod databases;

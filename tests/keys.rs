@@ -1,4 +1,4 @@
-//! Keys: which peers get in, which do not, and what both sides are told.
+//! Keys: which peers are let in, which are refused, and which messages both sides print.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -184,7 +184,7 @@ fn a_worker_that_is_not_on_the_list_is_told_so_and_gets_in_when_it_is() {
     assert!(!queue.stderr.contains(secret.trim_start_matches("secret-key = ").trim_matches('"')));
 }
 
-/// A worker that does not fit the queue is told so, and gets in when the queue changes.
+/// A worker whose keys do not fit the queue reports this. It is let in when the queue's keys change.
 #[test]
 fn keys_that_do_not_fit_are_said() {
     let place = with_keys();
@@ -332,7 +332,7 @@ fn a_key_that_is_taken_from_the_list_gets_nothing_more_over_a_connection_that_is
     place.write("authorized", place.text("other.key.pub"));
     queue.signal(Signal::SIGHUP);
     queue.says("which count from now on");
-    // The next request acknowledges the first line and asks for another line. Neither counts.
+    // The next request acknowledges the first line and asks for another line. The queue accepts neither of the two.
     gone.feed(b"\n");
     let gone = gone.end_with_input_open();
     assert_eq!((gone.code, gone.stdout.lines().count()), (Some(9), 1), "{}", gone.stderr);

@@ -5,10 +5,10 @@
 //! | `LOGATOR_TEST_MONGODB` | address of a MongoDB to use for the tests that only store and read (`mongodb://HOST:PORT`) |
 //! | `LOGATOR_TEST_MONGOD` | path of a `mongod`, for the tests that start, stop and break their own |
 //! | `LOGATOR_TEST_FAKETIME` | a `libfaketime.so.1`, for the tests that set a program's clock |
-//! | `LOGATOR_TEST_LOGROTATE` | a `logrotate`, for the tests that let it rotate what is followed |
+//! | `LOGATOR_TEST_LOGROTATE` | a `logrotate`, for the tests in which it rotates followed files |
 //! | `LOGATOR_TEST_CARGO_DEB` | a `cargo-deb`, for the tests of the Debian package |
 //! | `LOGATOR_TEST_SHIPPERS` | a folder with `usr/sbin/{rsyslogd,syslog-ng,nginx}` and their libraries |
-//! | `LOGATOR_TEST_SEED` | the seed of all that is drawn at random in `crash::` and `accounts::`; each test there prints its own |
+//! | `LOGATOR_TEST_SEED` | the seed of all random choices in `crash::` and `accounts::`; each test there prints its seed |
 //! | `LOGATOR_CRASHES` | how often each test of `crash::` breaks something |
 //! | `LOGATOR_ACCOUNTS` | how many rounds `accounts::` plays |
 //! | `LOGATOR_ACCOUNTS_SEED` | the one round of `accounts::` to play, by its own number |
@@ -57,10 +57,10 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("its address").port()
 }
 
-/// Asks `condition` until it has an answer. The pause between two questions is the only sleep of all tests.
+/// Calls `condition` until it returns a value. The pause between two calls is the only sleep of all tests.
 ///
 /// # Panics
-/// When `deadline` passes first. `what` is named in the message.
+/// When `deadline` passes first. The message names `what`.
 pub fn wait_for<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {

@@ -154,7 +154,7 @@ fn more_than_one_command_takes_is_sent_as_several() {
     let sink = open(&server.uri("long"));
     let documents = lines(0..20_003, |_| doc! {});
     all(&store(&*sink, &documents), &Outcome::Stored);
-    // After the first megabyte of errors, a server leaves their text out; each error is still told apart.
+    // After the first megabyte of errors, a server leaves out their texts. The sink still distinguishes the errors.
     all(&store(&*sink, &documents), &Outcome::Duplicate);
     assert_eq!(server.admin().count(server.database(), "long"), 20_003);
 }

@@ -136,7 +136,7 @@ fn each_pattern_is_accounted_for_and_people_see_which_one_was_slow() {
     assert!(receipt.patterns[0].nanoseconds > 0 && receipt.patterns[0].tried >= 3000, "{:?}", receipt.patterns);
     let shown = |words: &str| ran.stderr.lines().any(|line| line.starts_with("  ") && line.contains(words));
     assert!(shown("combined: 3,0") && shown(" 2 matched, about ") && shown("ns each, 1 given up"), "{}", ran.stderr);
-    // A single pattern without trouble needs no line.
+    // The receipt has no line about a single pattern that never gave up.
     let (ran, receipt) = place.logator(&["in", "-f", "combined", "--to", "null:", "--unmatched", "drop"], b"");
     assert_eq!((receipt.patterns.len(), receipt.patterns[0].matched), (1, 3000));
     assert!(!ran.stderr.contains("tried"), "{}", ran.stderr);

@@ -66,7 +66,8 @@ fn what_a_wrong_pattern_set_aside_is_stored_as_a_right_run_would_have_and_once()
     assert_eq!(rows(&place, "logs.db"), documents(&place, "right"));
     assert_eq!(replayed(&place, 0, &right), [3000, 0, 3000, 0, 0, 0]);
     assert!(!place.path("dead-letters-again.ndjson").exists());
-    // The format of each source is detected, though the lines are mixed; and the first run meets the replayed documents.
+    // Without `-f`, the format of each source is detected, although the lines are mixed. A new run over the logs counts
+    // the replayed documents as duplicates.
     assert_eq!(
         replayed(&place, 0, &["dead-letters.ndjson", "--to", "sqlite:logs.db", "--to", "ndjson:told"]),
         [3000, 3000, 0, 0, 0, 0]
@@ -171,7 +172,7 @@ fn damaged_letters_are_named_and_the_others_go_through() {
     assert_eq!(receipt.errors.len(), 6, "{receipt:?}");
     assert_eq!(receipt.read, 36);
     assert!(place.objects("out").len() >= 35);
-    // In a file that holds no letters at all, not every line is named.
+    // If a file holds no letters at all, only some of its lines are named.
     place.write("text", "no letter\n".repeat(1000));
     let (ran, receipt) = replay(&place, &["text", "--to", "ndjson:out"]);
     assert_eq!((ran.code, receipt.unwrap().errors.len()), (Some(3), 11), "{}", ran.stderr);

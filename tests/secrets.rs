@@ -1,4 +1,5 @@
-//! A password in an address is in no output, wherever the address stands, and whether it is right or wrong.
+//! No output contains the password of an address, whatever the place of the address, and whether the address is valid
+//! or not.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ fn encoded(text: &str) -> String {
         .collect()
 }
 
-/// Addresses with the password, right and wrong.
+/// Returns addresses with the password: valid and malformed ones.
 fn addresses() -> Vec<String> {
     let encoded = encoded(PASSWORD);
     let away = "127.0.0.1:9/d.c?serverSelectionTimeoutMS=50&connectTimeoutMS=50";
@@ -87,7 +88,7 @@ const PROGRAMS: [(&str, &[&str]); 8] = [
     ("logator-pull", &[]),
 ];
 
-/// The arguments that an address may follow, in place or out of place. An empty one is an INPUT.
+/// The flags that an address may follow, correctly or by mistake. The empty text stands for an INPUT.
 const FLAGS: [&str; 13] = [
     "",
     "--to",
@@ -126,7 +127,7 @@ fn no_flag_repeats_a_password() {
     for (index, (program, first)) in PROGRAMS.iter().enumerate() {
         for (number, flag) in FLAGS.iter().enumerate() {
             for (form, address) in addresses.iter().enumerate() {
-                // All forms come where an address belongs; elsewhere each place gets some forms.
+                // A place where an address belongs gets all forms. Any other place gets some of them.
                 if matches!(*flag, "" | "--to") || (form + index + number) % 4 == 0 {
                     cases.push((*program, *first, *flag, address.as_str(), form));
                 }
@@ -145,7 +146,7 @@ fn no_flag_repeats_a_password() {
         if form % 3 == 0 {
             arguments.extend(["--log-level", "debug"]);
         }
-        // The same command has a wrong value elsewhere.
+        // Some commands also have a wrong value in another flag.
         if form % 5 == 1 {
             arguments.extend(["--jobs", "some"]);
         }
@@ -175,7 +176,7 @@ fn no_variable_of_the_environment_is_repeated() {
     });
 }
 
-/// Returns configurations with `address`, right and wrong.
+/// Returns configurations with `address`: valid and malformed ones.
 fn configurations(table: &str, address: &str) -> Vec<String> {
     let quoted = format!("'{address}'");
     vec![

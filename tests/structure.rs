@@ -1,4 +1,4 @@
-//! The structure of the code is what `ARCHITECTURE.md` says.
+//! Checks that the structure of the code is as `ARCHITECTURE.md` describes it.
 
 mod effects;
 mod imports;
@@ -73,7 +73,7 @@ fn documents() -> impl Iterator<Item = (String, String)> {
     top.into_iter().chain(texts("doc", ".md")).chain(texts("contrib", ".md"))
 }
 
-/// What stands between the lines `begin` and `end` of `text`.
+/// Returns the text between the lines `begin` and `end` of `text`.
 fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
     let (_, rest) = text.split_once(&format!("{begin}\n")).unwrap_or_else(|| panic!("no line {begin}"));
     rest.split_once(end).unwrap_or_else(|| panic!("no line {end} after {begin}")).0
@@ -91,7 +91,8 @@ fn files_import_each_other_in_circles_only_where_that_is_accepted() {
     assert!(accepted.len() <= 3, "three cycles at most");
 }
 
-/// The block of layers in `ARCHITECTURE.md` lists the top modules. A module imports from the lines below its own only.
+/// The block of layers in `ARCHITECTURE.md` lists the top modules. A module imports only from modules on lines below
+/// its own line.
 #[test]
 fn imports_go_down_the_layers_only() {
     let (_, text) = architecture();
@@ -145,7 +146,7 @@ const RETIRED: [(&str, &str); 17] = [
     ("sum", "checksum"),
 ];
 
-/// Some of these are ordinary words as well, so modules and types are looked at, and not sentences.
+/// Some retired names are also ordinary words. So this test checks the names of modules and types, and not sentences.
 #[test]
 fn no_module_or_type_has_a_retired_name() {
     let mut found = Vec::new();
@@ -159,7 +160,7 @@ fn no_module_or_type_has_a_retired_name() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-/// Words that mean nothing else here, in code, comments and documents.
+/// Some retired words have no other meaning here. So this test checks code, comments and documents.
 #[test]
 fn no_sentence_has_a_retired_word() {
     let words = ["sieve", "strands", "condemn", "suspects", "intake", "storegate", "localfeed"];
@@ -174,7 +175,7 @@ fn no_sentence_has_a_retired_word() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-/// `LOGATOR_WRITE=1` writes the table anew.
+/// With `LOGATOR_WRITE=1`, this test writes the table into `ARCHITECTURE.md`.
 #[test]
 fn the_table_of_effects_is_that_of_the_code() {
     let (path, text) = architecture();

@@ -50,7 +50,7 @@ struct Alternative {
 }
 
 impl Parts {
-    /// Splits `pattern` into parts. `library` has its definitions.
+    /// Splits `pattern` into parts. `library` holds the definitions that the pattern uses.
     pub fn new(library: Arc<Library>, pattern: &Pattern) -> Parts {
         let mut alternatives = Vec::new();
         take_apart(&library, pattern.text(), 0, &mut alternatives);

@@ -137,7 +137,7 @@ fn draw_sinks(random: &mut Rng, fault: Option<Fault>) -> Vec<SinkKind> {
 }
 
 fn draw_signal(random: &mut Rng, mode: Mode, lines: u64) -> Option<Kill> {
-    // A signal always ends an input without an end; mostly it comes when everything has arrived.
+    // Only a signal ends an input without an end. It usually comes when everything has arrived.
     if mode.ends() && chance(random, 45) {
         return None;
     }
@@ -171,7 +171,7 @@ impl Draft<'_> {
         self.number += 1;
         let number = self.number;
         let filler = "x".repeat(self.random.usize(0..60));
-        // A message cannot hold odd bytes, and empty messages cannot be told apart.
+        // A message cannot hold arbitrary bytes, and empty messages cannot be distinguished.
         let plain = matches!(self.mode, Mode::Pull | Mode::Syslog);
         match self.random.u32(..100) {
             0..4 if !plain => Vec::new(),
@@ -249,7 +249,7 @@ impl Draft<'_> {
         (0..count).map(|index| each(index, self)).collect()
     }
 
-    /// The life of a few followed files.
+    /// Draws the steps that a few followed files go through.
     fn steps(&mut self) -> Vec<Step> {
         let files = self.random.usize(1..4);
         // For each file: whether it exists, has a first line, and was read from.

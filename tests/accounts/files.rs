@@ -21,7 +21,7 @@ pub fn play(world: &World) -> (Account, Vec<String>) {
         if last.hung || matches!(last.code, Some(0 | 1)) || !(plan.state || knows) || torn || last.undisturbed {
             break;
         }
-        // A killed job is started again and gets the signal. After a stopped job, nothing disturbs.
+        // The job that follows a killed job gets the signal. The job that follows a stopped job is not disturbed.
         let again = number == 0 && plan.fault() == Some(Fault::Killed);
         how = Disturbance { signal: plan.signal.filter(|_| again), ..Disturbance::default() };
         world.calm();
@@ -84,7 +84,7 @@ fn account(job: Job) -> (Account, Vec<String>) {
     let (stores, letters) = (world.stores(), world.letters());
     let mut dues = Dues::new();
     let seen = |id: &str| letters.contains_key(id) || stores.iter().any(|store| store.found.contains_key(id));
-    // For a second attempt, all bytes that were appended during the first one are there.
+    // A second attempt finds all bytes that were appended during the first one.
     for content in world.contents(job.attempts.len() > 1) {
         lines_of(&content, seen, |line| plan.fate(line), &mut dues);
     }

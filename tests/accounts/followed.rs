@@ -110,8 +110,8 @@ pub fn play(world: &World) -> (Account, Vec<String>) {
     for (number, step) in plan.steps.iter().enumerate() {
         let troubled = plan.trouble.is_some() && number == plan.steps.len() / 2;
         if troubled {
-            // The program watches from here on. At its start it waits for sinks; it does not count files that come and go
-            // meanwhile.
+            // From here on, the program watches the files. At its start it waits for its sinks, and does not count
+            // files that appear and disappear meanwhile.
             pass(BOUND, || files.lives.is_empty() || follows(&going) || going.main.has_ended());
             trouble = world.breaks();
         }
@@ -215,7 +215,7 @@ fn play_step(job: &mut Job, files: &mut Files, mut going: Going, step: &Step) ->
             let bytes = fs::read(&path).unwrap();
             fs::write(files.path("compressing"), gzip(&bytes)).unwrap();
             fs::rename(files.path("compressing"), files.path(&compressed)).unwrap();
-            // The program may not notice the content of a file that goes before it could be opened.
+            // If a file is removed before the program could open it, the program may not notice its content.
             pass(BOUND, || has_open(&going, &path) || going.main.has_ended());
             fs::remove_file(path).unwrap();
             if let Some(life) = files.now.remove(file) {
@@ -262,7 +262,7 @@ fn play_step(job: &mut Job, files: &mut Files, mut going: Going, step: &Step) ->
             return start(job);
         }
         Step::Kill => {
-            // The content of a file without a name is gone with the process.
+            // When the process ends, the content of a removed file is gone.
             if files.removed {
                 settle(job, &mut going, files.due);
             }

@@ -74,7 +74,8 @@ impl<'a> Job<'a> {
         for worker in std::mem::take(&mut self.workers) {
             self.end_worker(worker, false);
         }
-        // Only one process may write a file, so a worker that waits for its queue goes on.
+        // Only one process may write a file. So a worker that waits for its queue is kept, and no second one is
+        // started.
         for _ in self.workers.len()..self.plan().workers {
             self.add_worker(arguments);
         }
@@ -122,7 +123,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Waits until so many documents have come since the attempt began, or the attempt has ended, or `limit` has passed.
+    /// Waits until `more` documents have come since the attempt began, or the attempt has ended, or `limit` has passed.
     pub fn until(&self, going: &mut Going, more: u64, limit: Duration) {
         self.until_there_are(going, going.from.saturating_add(more), limit);
     }
@@ -159,7 +160,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Sends a signal that ends nobody.
+    /// Sends a signal that must not end the attempt.
     pub fn signal_in_vain(&self, going: &mut Going, signal: Signal) {
         if !going.main.has_ended() {
             self.world.tell(format!("# {signal}"));
@@ -257,8 +258,8 @@ impl<'a> Job<'a> {
             self.end_workers();
         }
         attempt.may_double |= attempt.at_once || attempt.killed || attempt.hung;
-        // Only this run knows which part of a batch one sink has settled and another sink has not. And nobody knows what a state
-        // has settled while it could not be written.
+        // Only this run knows which part of a batch one sink has settled and another sink has not. Also, nobody knows
+        // which lines were settled while the state could not be written.
         let several = self.plan().sinks.len() > 1 && self.plan().trouble.is_some();
         let unnoted = several || self.plan().fault() == Some(Fault::StateFull);
         self.may_double |= attempt.may_double || (unnoted && attempt.code == Some(3));

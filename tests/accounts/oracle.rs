@@ -29,20 +29,21 @@ pub struct Content {
     pub origin: u64,
     /// All bytes of the content.
     pub bytes: Vec<u8>,
-    /// The first bytes, which must have been read. The bytes behind them may have been read too, from their beginning.
+    /// The number of bytes at the start that must have been read. Bytes after them may have been read too, without a
+    /// gap.
     pub required: usize,
-    /// The places where a line may be in parts.
+    /// The places where a line may have been cut.
     pub cuts: Cuts,
     /// How often the content was read. Equal contents cannot be told apart.
     pub times: u64,
 }
 
-/// The places where a line may be in parts, because its end was not there yet.
+/// The places where a line may have been cut, because its end had not been written yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cuts {
-    /// At these bytes: the end of the line was waited for in vain.
+    /// At these bytes: the program waited for the end of the line, and the end did not come in time.
     At(Vec<usize>),
-    /// Anywhere behind this byte: the content grew while it was read.
+    /// Anywhere after this byte: the content grew while it was read.
     Beyond(usize),
 }
 
@@ -101,12 +102,12 @@ pub fn lines_of(content: &Content, seen: impl Fn(&str) -> bool, fate: impl Fn(&[
             unsure.drain(..).for_each(|key| add(dues, key, Fate::Filtered, content.times));
             add(dues, key, fate, content.times);
         } else if fate == Fate::Filtered {
-            // A line was read if a line behind it was read.
+            // A line was read if a later line was read.
             unsure.push(key);
         } else {
             return;
         }
-        // Behind a cut, a newline alone adds no line.
+        // After a cut, a newline alone adds no line.
         start = if end < next && matches!(&bytes[end..next], b"\n" | b"\r\n") { next } else { end };
     }
 }
@@ -174,18 +175,19 @@ pub struct Attempt {
 #[derive(Debug, Clone, Default)]
 pub struct Account {
     pub dues: Dues,
-    /// Documents that may be there besides those that are due.
+    /// The keys of documents that sinks may hold in addition to the due documents.
     pub beside: Vec<String>,
     pub stores: Vec<Store>,
     pub letters: Found,
     pub attempts: Vec<Attempt>,
     /// An earlier attempt's lines are delivered again, because there was no state.
     pub again: bool,
-    /// Another attempt may have written documents again: the one before was killed, or could not note its work.
+    /// Another attempt may have written documents again: the previous attempt was killed, or could not record its work.
     pub may_double: bool,
     /// Only the lines that were received are due, and nobody knows which these are.
     pub partly: bool,
-    /// The number of dropped lines that may have been read in parts. Nothing shows it, so each may count twice.
+    /// The number of dropped lines that may have been read in parts. Nothing shows whether a dropped line was, so each
+    /// of them may count twice.
     pub dropped_in_parts: u64,
 }
 
@@ -258,7 +260,7 @@ fn judge_counts(account: &Account, number: usize) -> Vec<String> {
     for (nth, store) in account.stores.iter().enumerate() {
         let new = attempt.documents[nth] - before.map_or(0, |before| before.documents[nth]);
         let stored = receipt.parsed + receipt.unparsed;
-        // Documents may have been new to another sink.
+        // With several sinks, a document that counts as stored may have been new to another sink only.
         let least = if account.stores.len() > 1 && store.knows { 0 } else { stored };
         let most = stored
             + tally.duplicate
@@ -313,7 +315,7 @@ fn judge_places(account: &Account, finished: bool, faults: &mut Vec<String>) {
             Fate::Letter => (*times, false),
             Fate::Filtered => (0, false),
         };
-        // Another run takes a line for an equal one.
+        // A later run cannot distinguish equal lines.
         let least = |times: u64| if runs > 1 { times.min(1) } else { times };
         let most = |times: u64| match times {
             1.. if account.may_double || account.again => u64::MAX,

@@ -1,4 +1,4 @@
-//! The oracle finds lost, doubled and miscounted lines, and it finds nothing where all is well.
+//! Tests that the oracle finds lost, doubled and miscounted lines, and that it finds nothing in a correct account.
 
 use std::time::Duration;
 
@@ -224,6 +224,6 @@ fn what_was_left_unread_is_not_due_and_what_is_beyond_it_neither() {
     left.required = 4;
     assert_eq!(dues(&left, &[]), [id(7, 0, b"one")]);
     assert_eq!(dues(&left, &[id(7, 4, b"two")]), [id(7, 0, b"one"), id(7, 4, b"two")]);
-    // There is a hole, so the last line belongs to no line.
+    // There is a gap before this line, so it does not belong to the lines that were read.
     assert_eq!(dues(&left, &[id(7, 8, b"three")]), [id(7, 0, b"one")]);
 }

@@ -75,7 +75,7 @@ impl Pipe {
         pipe.write_all(format!("{words}\n").as_bytes()).unwrap();
     }
 
-    /// Returns all that was written so far.
+    /// Returns all bytes that were written so far.
     pub fn all(&self) -> Vec<u8> {
         self.release();
         let before = self.state.0.lock().unwrap().marks;

@@ -20,7 +20,7 @@ pub enum Mode {
     Run,
     /// `logator run` on standard input: a pipe or a file.
     Input { file: bool },
-    /// `logator-queue` and workers beside it.
+    /// `logator-queue`, and workers that are started separately.
     Queue,
     /// `logator-queue --spawn`.
     Spawn,
@@ -88,7 +88,7 @@ pub enum Step {
     Unended(usize, Vec<u8>),
     /// The test waits for everything that was written.
     Settle,
-    /// The program ends by SIGTERM and is started again.
+    /// SIGTERM ends the program, and it is started again.
     Restart,
     /// The program is killed and started again.
     Kill,
@@ -165,7 +165,7 @@ pub struct Kill {
     pub manner: Manner,
     /// The number of documents before the signal.
     pub after: u64,
-    /// Whether the signal comes while the fault lasts, if there is one that lasts.
+    /// Whether the signal comes during the fault, if there is a fault that lasts for some time.
     pub in_trouble: bool,
 }
 
@@ -197,7 +197,7 @@ pub struct Plan {
     pub signal: Option<Kill>,
     /// Whether the job's own files lie among its inputs.
     pub own_inside: bool,
-    /// SIGHUP or SIGUSR1, after so many documents. These signals end nobody.
+    /// SIGHUP or SIGUSR1, after so many documents. These signals end no program.
     pub harmless: Option<(Signal, u64)>,
 }
 
@@ -233,7 +233,7 @@ impl Plan {
         self.sinks.iter().position(|sink| *sink == SinkKind::Sqlite)
     }
 
-    /// Returns whether documents are told apart by their text: a line from the network has no place in a file.
+    /// Returns whether documents are identified by their text, because a line from the network has no offset in a file.
     pub fn by_text(&self) -> bool {
         matches!(self.mode, Mode::Pull | Mode::Syslog)
     }

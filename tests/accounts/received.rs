@@ -47,7 +47,7 @@ pub fn play(world: &World) -> (Account, Vec<String>) {
         if !job.until_there_are(&mut going, due, BOUND) && !going.main.has_ended() {
             job.faults.push(format!("{} documents have come of {due} that were sent", world.documents()));
         }
-        // What is filtered or set aside is no document: it has come when its sender is done.
+        // Filtered lines and dead letters are not documents. They have all been sent when their sender is done.
         let sent = senders.end();
         if !sent && !going.attempt.failing {
             job.faults.push("a sender failed".to_owned());
@@ -101,7 +101,7 @@ fn send(world: &World, going: &mut Going) -> Senders {
 }
 
 impl Senders {
-    /// Waits until all is sent; whether that succeeded.
+    /// Waits until all messages are sent. Returns whether that succeeded.
     fn end(self) -> bool {
         match self {
             Senders::Pushers(pushers) => {

@@ -30,7 +30,7 @@ pub struct World {
     pub plan: Plan,
     pub pipe: Option<Pipe>,
     disk: Option<Disk>,
-    /// This field is the last one, because the other things are in this folder.
+    /// This field comes after `pipe` and `disk`, so it is dropped after them: their files are in this folder.
     pub place: Place,
     /// The command lines so far, which are shown for a round that failed.
     pub commands: RefCell<Vec<String>>,
@@ -258,7 +258,7 @@ impl World {
         database.execute_batch(&format!("{table}{refusing}")).unwrap();
     }
 
-    // ---- What is there ----------------------------------------------------------------------------------------------
+    // ---- Results ----------------------------------------------------------------------------------------------------
 
     fn sink_name(&self, index: usize) -> String {
         let ending = match self.plan.sinks[index] {

@@ -1,4 +1,4 @@
-//! A wall clock that jumps for the programs alone: libfaketime stands between them and CLOCK_REALTIME.
+//! A wall clock that jumps only for the tested programs: libfaketime replaces the time of CLOCK_REALTIME in them.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub fn environment(place: &Place) -> Vec<(&'static str, String)> {
         ("LD_PRELOAD", library),
         ("FAKETIME_TIMESTAMP_FILE", place.path("clock").display().to_string()),
         ("FAKETIME_NO_CACHE", "1".into()),
-        // No clock of the kernel's jumps but this one.
+        // Only CLOCK_REALTIME jumps; the other clocks of the kernel stay correct.
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
     ]
 }
@@ -58,7 +58,8 @@ fn off_by(mut queue: Running) -> i64 {
     let line = said.lines().find(|line| line.contains("reading stops")).unwrap();
     let said: serde_json::Value = serde_json::from_str(line).unwrap();
     let time = said["time"].as_str().unwrap();
-    // Within a day, the time of day is enough. The clock of the machine is read the same way.
+    // The difference is far less than a day, so the time of day is enough. The clock of the machine is read the same
+    // way.
     let seconds = |text: &str| -> i64 {
         let mut parts = text.split(':').map(|part| part.parse::<f64>().unwrap() as i64);
         let mut next = || parts.next().unwrap();

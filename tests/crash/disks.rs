@@ -29,7 +29,7 @@ fn a_full_disk_under_the_state_of_a_queue_that_is_killed_loses_and_doubles_nothi
     trial.disturb(times(5), 1200, 2, |trial| {
         if let Some(disk) = &disk {
             disk.fill();
-            // The journal finds no room for the records of this time; sometimes the queue lives on and writes them later.
+            // The disk has no room for the records of this time. Sometimes the queue continues and writes them later.
             let goes_on = trial.advance_at_random(1500);
             let said = trial.queue().stderr();
             unwritten += usize::from(said.rfind("journal cannot be written") > said.rfind("journal is written again"));

@@ -33,7 +33,7 @@ pub fn trouble(trial: &mut Trial, network: &Network) {
             network.double();
             trial.advance_at_random(1000);
             network.clear();
-            // The second connections end with the first ones.
+            // When the first connections end, the second ones end too.
             network.cut();
         }
         _ => {
@@ -60,7 +60,7 @@ fn a_network_that_drops_stops_delays_doubles_and_reorders_connections_loses_and_
     trial.close();
 }
 
-/// The time in the table counts from the moment at which the network is whole again.
+/// The time in the table counts from the moment at which the network works again.
 #[test]
 #[ignore = "needs a mongod of its own: run ./test"]
 fn workers_that_are_cut_off_for_longer_than_their_lease_come_back_by_themselves() {
@@ -72,7 +72,7 @@ fn workers_that_are_cut_off_for_longer_than_their_lease_come_back_by_themselves(
         let mut witness = trial.new_worker_from(&trial.place.endpoint());
         trial.advance(1);
         witness.kill();
-        // When a peer has waited longer than a lease and gets nothing else, every earlier lease is over.
+        // When a peer has waited longer than a lease and gets nothing else, every earlier lease has expired.
         let start = std::time::Instant::now();
         super::until("the leases to run out", || start.elapsed() > 400 * MILLI);
         trial.breaks();

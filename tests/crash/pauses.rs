@@ -1,4 +1,5 @@
-//! Workers that stand still for longer than their lease, and workers that wait while their queue goes and comes back.
+//! Workers that are stopped for longer than their lease, and workers that wait while their queue ends and is started
+//! again.
 
 use std::time::Instant;
 
@@ -8,8 +9,8 @@ use nix::unistd::Pid;
 use super::{APART, MILLI, ROUND, Trial, content, until};
 use crate::kit::table::times;
 
-/// A worker is stopped in the middle of its work and goes on when another worker has done everything. Its documents are stored
-/// already, and its acknowledgement belongs to a lease that is gone.
+/// A worker is stopped in the middle of its work and goes on when another worker has done everything. Its documents are
+/// stored already, and its acknowledgement belongs to a lease that has expired.
 #[test]
 #[ignore = "needs a mongod of its own: run ./test"]
 fn workers_that_are_stopped_beyond_their_lease_lose_and_double_nothing() {
@@ -37,7 +38,8 @@ fn workers_that_are_stopped_beyond_their_lease_lose_and_double_nothing() {
     trial.close();
 }
 
-/// If one worker stands still, the others go on as far as they can. A lease is a time, so the test waits by the clock.
+/// If one worker is stopped, the others continue with all other batches. A lease is a time, so the test waits by the
+/// clock.
 fn beyond_the_leases(fault: &'static str, stop: impl Fn(&mut Trial) -> u32) {
     let mut trial = Trial::new(fault, ROUND);
     trial.queue_arguments = ["--lease", "0.3"].map(String::from).to_vec();
@@ -71,7 +73,7 @@ fn a_database_that_is_stopped_beyond_the_leases_loses_and_doubles_nothing() {
     });
 }
 
-/// A restarted queue gets the same input again from the beginning. Its state tells what is done.
+/// A restarted queue gets the same input again from the beginning. Its state knows the lines that are settled.
 #[test]
 #[ignore = "needs a mongod of its own: run ./test"]
 fn eight_workers_that_wait_while_their_queue_is_killed_find_the_next_one() {

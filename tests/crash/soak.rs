@@ -1,4 +1,4 @@
-//! Random faults of every kind, for as long as one likes.
+//! Random faults of every kind, for as long as the user wants.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ impl Life {
 
     /// A leak shows in the smallest values: the later half of a life must need no more than the earlier half.
     fn judge(&self) {
-        // Workers and strangers have come by then, and buffers have their size.
+        // By then, workers and strangers have connected, and buffers have their final size.
         let settled = self.files.len() / 4;
         let (files, memory) = (&self.files[settled..], &self.memory[settled..]);
         if files.len() < 12 {
@@ -135,7 +135,7 @@ fn a_soak_with_every_fault_at_random_loses_and_doubles_nothing_and_the_queue_lea
     // Each round is long enough for a queue to leak something.
     let lines = (seconds as usize * 1000).clamp(10_000, 100_000);
     let mut trial = Trial::new("soak: all of these at random", lines);
-    // The disk is small, so the journal needs room soon when its disk is full.
+    // The batches are small and the disk is small, so the journal soon needs more room while its disk is full.
     trial.queue_arguments = ["--batch-lines", "20"].map(String::from).to_vec();
     let network = behind(&mut trial);
     let (plain, port) = (trial.queue_arguments.clone(), network.server().port());

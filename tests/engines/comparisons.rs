@@ -1,6 +1,6 @@
-//! The linear engine against PCRE2, Oniguruma and itself: on expressions made at random, on every definition, on golden
-//! lines and mutations of them, on logs. And what must not change: work that grows with the line and not faster, and results
-//! that do not depend on the lines before.
+//! Compares the linear engine with PCRE2, Oniguruma and itself: on random expressions, on every definition, on golden
+//! lines and their mutations, and on logs. Two properties are tested as well: the work grows linearly with the length
+//! of the line, and results do not depend on earlier lines.
 
 mod definitions;
 mod differential;

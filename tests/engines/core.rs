@@ -1,4 +1,4 @@
-//! What grok needs of the program's module of this name.
+//! The parts of the program's module `core` that grok needs.
 
 #[path = "../../src/core/error.rs"]
 pub mod error;

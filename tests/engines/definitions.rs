@@ -175,7 +175,7 @@ fn shipped_log() -> (String, Vec<u8>) {
     (path.display().to_string(), unpacked.stdout[..end].to_vec())
 }
 
-/// The log that is shipped, and those of `LOGATOR_TEST_LOGS` if that is set.
+/// Compares the engines on the log that the program ships, and on the logs of `LOGATOR_TEST_LOGS` if it is set.
 #[test]
 fn engines_agree_on_real_logs() {
     let libraries = [("built-in", Library::builtin()), ("built-in ECS", Library::builtin_ecs())];

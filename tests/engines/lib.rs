@@ -1,1 +1,2 @@
-//! Nothing: this package has tests alone, in `main.rs`, and Cargo wants a library or a program in each package.
+//! An empty library. This package has only tests, in `main.rs`, but Cargo requires a library or a program in each
+//! package.

@@ -1,7 +1,7 @@
-//! The engines of grok against each other: `comparisons.rs` says what is compared.
+//! Compares the engines of grok with each other: `comparisons.rs` lists the comparisons.
 //!
-//! The module `grok` of the program is compiled here once more, as optimised code, with what it needs of `core`. The
-//! comparisons are a part of it, because they look at trees and counters that nobody else sees.
+//! The module `grok` of the program is compiled here once more, as optimised code, with the parts of `core` that it
+//! needs. The comparisons are a part of it, because they use private trees and counters.
 
 // Only the program uses all of the module.
 #![allow(dead_code, unused_imports)]

@@ -1,4 +1,4 @@
-//! Disks that are full.
+//! Full disks.
 
 use std::process::Command;
 
@@ -124,7 +124,7 @@ fn a_folder_that_cannot_be_written_to_is_said_and_nothing_counts_as_stored() {
     }
 }
 
-/// The lines that wait and the lines in work are bounded, also when nobody takes any.
+/// `--max-memory` limits the lines that wait and the lines in work, even if no worker takes any.
 #[test]
 fn max_memory_bounds_what_a_queue_reads_ahead_and_the_work_goes_on() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! Where a queue listens.
+//! The endpoints at which a queue listens.
 
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::process::Command;
@@ -119,7 +119,8 @@ fn neither_side_has_to_do_with_a_socket_of_another_user() {
     let place = Place::new();
     let programs = open_to_all(&place);
     let endpoint = place.endpoint();
-    // Nobody's queue, our worker. Root could use any socket, but refuses this one.
+    // The queue belongs to the user nobody, the worker to root. Root could use any socket, but the worker refuses this
+    // one.
     let mut queue = as_nobody(&place, &programs, "logator-queue", &["--bind", &endpoint]);
     queue.wait_ready();
     let worker = place.run("logator-worker", &["--from", &endpoint, "--to", "null:"], b"");
@@ -128,7 +129,8 @@ fn neither_side_has_to_do_with_a_socket_of_another_user() {
     let second = place.run("logator-queue", &["--bind", &endpoint], b"");
     assert!(second.code == Some(2) && second.stderr.contains("in use by another process"), "{}", second.stderr);
     queue.kill();
-    // Our queue, nobody's worker. The mode of the socket keeps the worker out, and the worker says why.
+    // The queue belongs to root, the worker to the user nobody. The mode of the socket keeps the worker out, and the
+    // worker says why.
     std::fs::remove_file(place.path("q")).unwrap();
     let queue = place.queue(&["--linger", "0"]);
     let worker = as_nobody(&place, &programs, "logator-worker", &["--from", &endpoint, "--to", "null:"]).end();

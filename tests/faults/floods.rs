@@ -29,7 +29,7 @@ struct Open {
     queue: Running,
     /// The number of files that the queue had open before any peer came.
     files: usize,
-    /// The arguments with which its workers may come in.
+    /// The arguments that a worker needs to be accepted.
     keys: &'static [&'static str],
 }
 

@@ -14,7 +14,8 @@ fn rows(place: &Place) -> u64 {
     database.query_row("SELECT count(*) FROM logs", [], |row| row.get(0)).unwrap()
 }
 
-/// Such lines were once counted as duplicates, with a second sink as stored, and they were in no row and no letter.
+/// An earlier version counted such lines as duplicates, or with a second sink as stored, although they were in no row
+/// and in no letter.
 #[test]
 fn rows_that_another_index_or_a_trigger_refuses_are_dead_letters_with_one_sink_and_with_two() {
     let trigger = |raise: &str| {

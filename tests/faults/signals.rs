@@ -115,7 +115,7 @@ fn a_signal_ends_a_worker_that_waits_and_the_queue_does_not_wait_for_it() {
 #[test]
 fn a_signal_lets_a_worker_finish_and_acknowledge_what_it_holds() {
     let place = Place::new();
-    // Storing into a pipe takes as long as nobody reads the pipe.
+    // Storing into a pipe does not finish before somebody reads the pipe.
     nix::unistd::mkfifo(&place.path("pipe"), Mode::from_bits_truncate(0o600)).unwrap();
     let lines = 4000;
     let mut queue = place.queue(&["--linger", "0", "--lease", "3600", "--batch-lines", "1000"]);
@@ -168,9 +168,9 @@ fn a_reader_that_leaves_standard_output_ends_the_run_quietly() {
     }
 }
 
-/// Where a question waits for work, the goodbye goes over the same connection. The queue then knows whose question it is, and takes
-/// back a batch that it handed out at the same moment. (The goodbye once went over a new connection, and such a batch waited for its
-/// lease.)
+/// If a request for work is still open, the goodbye goes over the same connection. Then the queue knows which request
+/// the goodbye withdraws, and takes back a batch that it handed out at the same moment. (The goodbye once went over a
+/// new connection, and such a batch waited for its lease.)
 #[test]
 fn a_worker_that_is_stopped_says_goodbye_over_the_connection_on_which_its_question_waits() {
     let place = Place::new();
@@ -213,7 +213,7 @@ fn what_is_handed_out_to_a_worker_that_is_stopped_does_not_wait_for_its_lease() 
     for round in 0..rounds {
         let out = format!("out-{round}");
         let worker = place.worker(&["-f", "combined", "--to", &format!("ndjson:{out}")]);
-        // The worker's sink is open: it asks, or is about to ask.
+        // The worker's sink is open, so the worker asks for work or is about to ask.
         wait_for("the worker", PATIENCE, || place.path(&out).exists().then_some(()));
         worker.signal(Signal::SIGTERM);
         queue.feed(&access(round * 10..round * 10 + 10));
@@ -244,7 +244,8 @@ fn two_signals_within_half_a_second_are_one() {
     }
 }
 
-/// A queue that has given its account stays for late workers. If it is ended at once, its exit code is that of the account.
+/// A queue that has printed its receipt still answers late workers. If a signal ends it at once, its exit code is that
+/// of the receipt.
 #[test]
 fn a_second_signal_after_the_receipt_does_not_contradict_it() {
     let place = Place::new();

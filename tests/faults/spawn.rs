@@ -154,7 +154,7 @@ fn a_worker_whose_sink_is_locked_ends_with_its_queue_and_stores_nothing_afterwar
     });
     database.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes");
     queue.feed(&access(1..50));
-    // The worker still does its work as far as it can.
+    // The worker still finishes the work that it can finish.
     let peer = crate::kit::peer::Peer::connect(&place.endpoint());
     assert!(matches!(peer.reserve(), logator::net::wire::Reply::Batch { .. }));
     queue.kill();
@@ -164,7 +164,8 @@ fn a_worker_whose_sink_is_locked_ends_with_its_queue_and_stores_nothing_afterwar
     assert_eq!(rows, 1);
 }
 
-/// A worker that stood still while its queue was killed knows nothing of that, and meets another queue at the same place.
+/// A worker that was stopped while its queue was killed does not know of the kill, and finds another queue at the same
+/// endpoint.
 #[test]
 fn workers_of_a_queue_that_was_killed_do_nothing_for_the_next_one() {
     let place = Place::new();
@@ -200,7 +201,7 @@ fn workers_of_a_queue_that_was_killed_do_nothing_for_the_next_one() {
         ],
         b"",
     );
-    // The worker may have gone on by itself: the system wakes a stopped process when its parent is gone.
+    // The worker may already run again: the system wakes a stopped process when its parent is gone.
     let _ = kill(Pid::from_raw(workers[0]), Signal::SIGCONT);
     assert_eq!(next.code, Some(0), "{}", next.stderr);
     assert_eq!(account(&place.receipt("queue.json")), [1900, 1900, 0, 0, 0, 0]);
@@ -359,7 +360,7 @@ fn workers_ask_at_a_socket_of_their_run_in_a_private_folder_which_goes_with_the_
     assert!(receipt.patterns.is_empty(), "it is that of the queue: {receipt:?}");
 }
 
-/// Nobody has named an endpoint, so each queue needs only its own one.
+/// No endpoint is given, so each queue uses only its private one.
 #[test]
 fn two_queues_with_workers_of_their_own_do_not_get_in_each_others_way() {
     let place = Place::new();
@@ -421,7 +422,7 @@ fn a_queue_ends_as_soon_as_its_workers_know_the_end() {
     wait_for_end(&workers);
 }
 
-/// A service may write to hardly any other folder.
+/// A service may write to only a few folders.
 #[test]
 fn the_socket_of_the_workers_of_a_service_is_in_its_runtime_directory() {
     let place = Place::new();

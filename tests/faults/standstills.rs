@@ -1,4 +1,4 @@
-//! Disks that stand still or are full under a job. The program says that it waits, and goes on when the disk does.
+//! Jobs whose disk is blocked or full. The program says that it waits, and continues when the disk works again.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -69,7 +69,8 @@ fn a_disk_that_stands_still_under_the_state_of_a_queue_stops_no_worker() {
     queue.feed(&access(100..5000));
     queue.close_input();
     stored(5000);
-    // Every line is acknowledged, though nothing is recorded. The worker knows the end, or the queue waits for it.
+    // Every line is acknowledged, though nothing is recorded. The worker has been told the end, or the queue waits for
+    // the worker.
     queue.says("--state disk/state: the disk accepts no data; trying again until it is over");
     disk.set(false);
     let queue = queue.end();

@@ -145,7 +145,7 @@ fn a_replay_that_is_stopped_is_not_finished_whatever_its_letters_are() {
     assert!(receipt.agrees && !receipt.finished && stored < MANY as u64, "{receipt:?}");
     assert_eq!(account(&receipt), [stored, stored, 0, 0, 0, 0]);
     assert!(receipt.stopped[0].offset.is_some_and(|offset| offset < length as u64), "{:?}", receipt.stopped);
-    // Letters that are kept go only into the other file; the signal still counts.
+    // This replay sends no letter: it writes all letters to the other file. A signal stops it too.
     let mut replay = place.start("logator", &[&usual[..], &["--reason", "poison", "--dead-letters", "kept"]].concat());
     wait_for("a first letter", PATIENCE, || {
         std::fs::metadata(place.path("kept")).is_ok_and(|kept| kept.len() > 0).then_some(())

@@ -153,7 +153,7 @@ fn a_line_peer_that_dies_holding_a_line_loses_it_to_another_after_the_lease() {
     assert_eq!(line_account(&place.receipt("queue.json")), [3, 3, 0, 0]);
 }
 
-/// Each of many peers keeps a tiny line of another block, and other peers take the rest.
+/// Each of many peers keeps a tiny line from a different block, and other peers take the rest of that block.
 #[test]
 fn peers_that_keep_tiny_lines_make_the_queue_hold_no_more_than_it_may() {
     const PEERS: usize = 300;

@@ -87,9 +87,9 @@ fn rotates(how: &str, names: &str, directives: &str, copies: bool) {
         scope.spawn(|| writer.write(&log));
         for _ in 0..6 {
             let before = writer.go_on();
-            // A file that is rotated before anybody looks is lost to everybody.
+            // No program can read a file that is rotated before the program has seen it.
             wait_until(&place, before.max(1));
-            // Lines between the copy and the truncation are lost to everybody.
+            // No program can read lines that are written between the copy and the truncation.
             let held = copies.then(|| writer.gate.lock().unwrap());
             logrotate(&place, directives);
             drop(held);

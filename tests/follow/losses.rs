@@ -105,7 +105,7 @@ fn a_file_that_is_gone_before_it_could_be_opened_is_named_and_the_exit_code_is_3
     running.freeze();
     place.write("logs/short.log", "two\n");
     fs::remove_file(place.path("logs/short.log")).unwrap();
-    // Nothing was written to this file; editors make such a file to see whether they may.
+    // Nothing was written to this file. Editors make such a file to test whether they have permission.
     place.write("logs/empty.log", "");
     fs::remove_file(place.path("logs/empty.log")).unwrap();
     // This file is moved within the directory, and is read.

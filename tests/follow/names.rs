@@ -1,4 +1,4 @@
-//! The set of followed files: those that exist and those that appear.
+//! The set of followed files: files that exist at the start, and files that appear later.
 
 use std::fs;
 
@@ -86,7 +86,7 @@ fn many_files_side_by_side() {
     }
     wait_until(&place, 20 * files);
     let after = running.memory().unwrap();
-    // The allocator takes 4 MiB at a time: one more is chance, two are not.
+    // The allocator takes 4 MiB at a time: one more block can be chance, two blocks cannot.
     assert!(after < before + (8 << 10), "{before} kB before, {after} kB after");
     stop(running);
     let mut all = delivered(&place);

@@ -17,7 +17,8 @@ fn parts(place: &Place, file: &str) -> Vec<(String, bool)> {
     place.objects(file).iter().map(line).collect()
 }
 
-/// Waits until the time-out has run out for the bytes written before: it has run out for bytes that were written later.
+/// Waits until the time-out of the bytes written so far is over. The sign: an unfinished line that was written later,
+/// to another file, has been delivered.
 fn wait_for_timeout(place: &Place) {
     append(&place.path("clock"), "tick\ntock");
     wait_for("the time-out", PATIENCE, || delivered(place).contains(&"tock".to_owned()).then_some(()));

@@ -1,4 +1,5 @@
-//! With `--state`, a run goes on where the one before it ended, however that run ended and whatever was rotated meanwhile.
+//! With `--state`, a run continues where the previous run ended. It does not matter how that run ended, or which files
+//! were rotated meanwhile.
 
 use std::collections::HashSet;
 use std::fs;

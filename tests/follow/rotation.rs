@@ -38,7 +38,7 @@ fn fifty_rotations_by_rename_under_load_and_late_lines_to_the_old_file() {
         add(&mut next, 100);
         // The writer does not know yet that the file was renamed.
         let all = add(&mut file, 100);
-        // Nobody sees a file that comes and goes between two looks.
+        // A file that appears and disappears between two checks cannot be found, so the test waits for its lines.
         wait_until(&place, all);
         file = next;
     }

@@ -61,7 +61,7 @@ fn a_last_line_without_its_end_is_taken_after_a_time_and_what_comes_then_is_the_
     let ids: std::collections::HashSet<String> =
         place.objects("out").iter().map(|object| object["_id"].to_string()).collect();
     assert_eq!(ids.len(), 7);
-    // The documents of whole lines equal those of a run that reads the present file.
+    // The documents of whole lines are the same as the documents of a run that reads the present file.
     let (_, receipt) = place.logator(&["app.log", "-p", "%{GREEDYDATA:line}", "--to", "ndjson:whole"], b"");
     assert_eq!(receipt.read, 6);
     let id = |file: &str, line: &str| {

@@ -8,7 +8,7 @@ use crate::kit::{PATIENCE, wait_for};
 const PIECE: usize = 16 << 20;
 const PIECES: usize = 64;
 
-/// Returns the most memory of `run` in kB. It is asked for until the run ends.
+/// Returns the most memory of `run` in kB. The memory is measured until the run ends.
 fn watch(mut running: Running, receipt: &std::path::Path) -> (crate::kit::Ran, u64) {
     running.close_input();
     let mut most = 0;

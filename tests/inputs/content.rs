@@ -100,7 +100,7 @@ fn the_last_line_may_lack_its_newline_and_lines_may_end_in_crlf() {
         assert!(!ran.stdout.contains("\\r"), "{}", ran.stdout);
         last.push(objects(&ran.stdout)[0]["_id"].clone());
     }
-    // The first line stands at the same place and has the same bytes.
+    // The first line is at the same offset and has the same bytes.
     assert_eq!(last, [last[0].clone(), last[0].clone(), last[0].clone()]);
 }
 

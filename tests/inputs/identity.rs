@@ -1,4 +1,4 @@
-//! Lines that count as one: the content identifies a source.
+//! Lines that count as the same line, because the content identifies a source.
 
 use crate::kit::logs::{access, access_line, bzip2, gzip, xz, zstd};
 use crate::kit::place::{Place, account, objects};
@@ -42,7 +42,7 @@ fn of_a_file_that_grew_only_the_new_lines_are_stored() {
 fn of_two_files_with_the_same_header_only_the_identical_header_line_itself_counts_as_one() {
     let place = Place::new();
     let header = b"#Fields: date time c-ip cs-method cs-uri-stem sc-status\n".to_vec();
-    // The second lines stand at the same offset and differ, or have the same length and differ.
+    // The second lines differ. They are at the same offset, or have the same length as well.
     place.write("a.log", [header.clone(), access(100..200)].concat());
     place.write("b.log", [header, access(200..300)].concat());
     let to = place.at("sqlite:", "logs.db");

@@ -108,7 +108,8 @@ fn append(path: &Path, text: &str) {
     fs::OpenOptions::new().append(true).create(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
 }
 
-/// The kubelet does this: a link is led to another file, or its file is renamed and made again, and dead links get a target.
+/// The kubelet does three things: it changes the target of a link, it renames a target and makes it again, and it makes
+/// the missing target of a link.
 #[test]
 fn links_are_followed_when_they_lead_elsewhere_and_when_files_rotate_under_them() {
     for how in ["--follow", "--follow=poll"] {

@@ -1,4 +1,4 @@
-//! The job's own files are never among its inputs, and no two of them are one file.
+//! The job's own files are never among its inputs, and each of them is a separate file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -126,7 +126,8 @@ fn a_file_that_the_job_writes_is_no_input_and_no_two_are_one() {
     }
 }
 
-/// The job's files are left out where a folder or a glob holds them, at the first run and when they exist already.
+/// If a folder or a glob contains the job's files, they are left out. The same holds in a later run, when they exist
+/// already.
 #[test]
 fn what_the_job_writes_is_left_out_where_it_is_met() {
     for (command, left_out) in [
@@ -189,7 +190,8 @@ fn what_the_job_writes_is_left_out_while_it_is_followed() {
             // The follower finds this file after the letter, so it has looked at the letter's file by then.
             place.write("later.log", "later\n");
             wait_for("a line", PATIENCE, || (lines("out") == 3).then_some(()));
-            // A written file is the job's own under another name too, and so is the file that takes its place.
+            // A file that the job wrote stays the job's own under another name. The file that takes its place is the
+            // job's own too.
             std::fs::rename(place.path("out"), place.path("out.1")).unwrap();
             std::fs::rename(place.path("dead-letters.ndjson"), place.path("letters.1")).unwrap();
             place.write("c.log", "three\nno more words\n");
@@ -205,7 +207,8 @@ fn what_the_job_writes_is_left_out_while_it_is_followed() {
     }
 }
 
-/// A name of something that is no regular file may be given several times, and so may names that belong together.
+/// The name of a thing that is not a regular file may be given several times. So may names that belong together, such
+/// as two tables of one database.
 #[test]
 fn files_that_are_no_files_and_two_tables_are_in_nobodys_way() {
     for command in [

@@ -1,6 +1,7 @@
 #!/bin/sh
-# boot.sh ROOT PACKAGE CGROUP [TARGET]: systemd as the first process of namespaces of its own, in a root made of this machine's /usr
-# with the package's laid over it. Nothing that it writes is on a disk. Started by unshare; see systemd.rs.
+# boot.sh ROOT PACKAGE CGROUP [TARGET]: starts systemd as the first process of its own namespaces. Its root has this
+# machine's /usr, and the package's files over it. It writes nothing to a disk. `unshare` starts this script: see
+# systemd.rs.
 set -eu
 root=$1 package=$2 cgroup=$3
 mount --make-rprivate /
@@ -17,7 +18,8 @@ printf 'passwd: files\ngroup: files\nhosts: files\n' >etc/nsswitch.conf
 cp /etc/ld.so.cache etc/
 echo 0123456789abcdef0123456789abcdef >etc/machine-id
 mkdir -p etc/systemd/system var/lib var/log
-# The journal is up before anything asks it to sync; a socket alone would only have it started by the first message.
+# The journal must run before a program asks it to sync. With its socket alone, it would start only at the first
+# message.
 printf '[Unit]\nRequires=systemd-journald.service\nAfter=systemd-journald.service\n' >etc/systemd/system/test.target
 mount -t proc proc proc
 mount -t sysfs -o ro sysfs sys
@@ -35,7 +37,8 @@ ln -s pts/ptmx dev/ptmx
 pivot_root . old
 umount -l old
 cd /
-# As systemd does where it thinks itself no guest; a credential that one of its children mounts is seen by the others.
+# systemd does this itself when it does not run in a container. A credential that one of its children mounts is then
+# visible to the others.
 mount --make-rshared /
 exec env -i container=logator PATH=/usr/bin:/usr/sbin /lib/systemd/systemd --unit="${4:-test.target}" --log-target=console \
     --log-level=warning --show-status=no

@@ -152,8 +152,8 @@ fn binary() -> PathBuf {
     path
 }
 
-/// A server into which a test only stores and from which it only reads: the one of `LOGATOR_TEST_MONGODB`, or one of its own. Each test
-/// gets its own database.
+/// A server for a test that only stores and reads: the server of `LOGATOR_TEST_MONGODB`, or a server of its own. Each
+/// test gets its own database.
 pub struct AnyServer {
     base: String,
     options: String,

@@ -1,4 +1,4 @@
-//! What a test needs that not every machine has.
+//! The needs of tests: things that not every machine has.
 //!
 //! Such a test is ignored with a reason that names its needs: `#[ignore = "needs root: run ./test"]`. `cargo test` alone
 //! names the test as ignored. `./test` runs it, or leaves it out by name with the reason (`tests/setup/left_out.sh`). A test
@@ -30,23 +30,24 @@ const KNOWN: &[&str] = &[
     "zsh",
 ];
 
-/// Fails where this process is not root's.
+/// Fails if this process does not belong to root.
 pub fn requires_root() {
     assert!(nix::unistd::geteuid().is_root(), "this test needs root: run ./test as root");
 }
 
-/// Fails where `program` cannot be run.
+/// Fails if `program` cannot be run.
 pub fn requires_program(program: &str) {
     let ran = Command::new(program).arg("--version").output();
     assert!(ran.is_ok(), "this test needs {program}: install it, or run ./test");
 }
 
-/// The value of `variable`, which `./test` sets to a thing that it brings. Fails where the variable is not set.
+/// Returns the value of `variable`, which `./test` sets to the path of a thing that it provides. Fails if the variable
+/// is not set.
 pub fn given(variable: &str, thing: &str) -> OsString {
     std::env::var_os(variable).unwrap_or_else(|| panic!("this test needs {thing}: run ./test, or set {variable}"))
 }
 
-/// The needs that an attribute `#[ignore = "needs A, B and C: run ./test"]` names; `None` for another line.
+/// Returns the needs that an attribute `#[ignore = "needs A, B and C: run ./test"]` names; `None` for any other line.
 fn needs(line: &str) -> Option<Vec<&str>> {
     let reason = line.trim().strip_prefix("#[ignore")?;
     let reason = reason.strip_prefix(" = \"needs ").and_then(|reason| reason.strip_suffix(": run ./test\"]"));
@@ -54,7 +55,7 @@ fn needs(line: &str) -> Option<Vec<&str>> {
     Some(reason.split(", ").flat_map(|part| part.split(" and ")).collect())
 }
 
-/// Calls `check` for each Rust file of the tests: its path, its text.
+/// Calls `check` for each Rust file of `tests` and `src`, with its path and its text.
 fn each_file(check: &mut dyn FnMut(&str, &str)) {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = vec![root.join("tests"), root.join("src")];

@@ -38,7 +38,7 @@ impl Noise {
                     open.swap_remove(random.usize(..16));
                 }
                 count.fetch_add(1, Ordering::Relaxed);
-                // This is a nuisance and no flood: the job must have the processor.
+                // The pause leaves the processor to the job: the noise must not become a flood.
                 std::thread::sleep(Duration::from_millis(random.u64(..10)));
             }
         });

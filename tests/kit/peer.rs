@@ -1,4 +1,4 @@
-//! A peer of a queue that is written by hand. It says what a test wants, right or wrong.
+//! A hand-written peer of a queue. It sends every message that a test needs, valid or not.
 
 use std::time::Duration;
 

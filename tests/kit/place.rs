@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 
 use super::{PATIENCE, Ran, program, temp_dir, wait_for};
 
-/// A folder of one test. Programs run in it, so the files that they leave behind (dead letters) go with it.
+/// A folder of one test. Programs run in it, so the files that they leave (dead letters) are removed with it.
 pub struct Place {
     directory: tempfile::TempDir,
 }
@@ -70,8 +70,8 @@ impl Place {
         command
     }
 
-    /// Returns such a command for a user who is not root, because permissions do not count for root. It opens the
-    /// folder to all users.
+    /// Like `command`, for a user who is not root, because permissions do not count for root. It opens the folder to
+    /// all users.
     pub fn command_as_nobody(&self, name: &str, arguments: &[&str]) -> Command {
         use std::os::unix::fs::PermissionsExt;
         use std::os::unix::process::CommandExt;
@@ -168,7 +168,7 @@ struct Manager {
 }
 
 impl Manager {
-    /// Makes a socket and names it to `command`. An abstract name is open to programs of other users too.
+    /// Makes a socket and passes its name to `command`. An abstract name is open to programs of other users too.
     fn of(command: &mut Command) -> Self {
         const VARIABLE: &str = "NOTIFY_SOCKET";
         let name = format!("logator-test-{}-{:016x}", std::process::id(), fastrand::u64(..));

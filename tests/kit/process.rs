@@ -101,7 +101,7 @@ pub fn wait_until_it_stands_still(pid: u32) {
     let tasks = format!("/proc/{pid}/task");
     let stopped = |task: std::io::Result<std::fs::DirEntry>| {
         let stat = std::fs::read_to_string(task.ok()?.path().join("stat")).ok()?;
-        // The state follows the name, which stands in parentheses. A process that has ended stands still too.
+        // The state follows the name, which stands in parentheses. A process that has ended counts as stopped too.
         stat.rsplit_once(") ").map(|(_, rest)| rest.starts_with(['T', 'Z']))
     };
     super::wait_for("every thread to stop", std::time::Duration::from_secs(10), || {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-/// Passes bytes on until it is told to lose an answer.
+/// A proxy that passes all bytes on, and loses an answer on request.
 pub struct Proxy {
     port: u16,
     to_lose: Arc<AtomicUsize>,
@@ -63,7 +63,7 @@ fn pass(client: TcpStream, server: TcpStream, to_lose: Arc<AtomicUsize>) {
     thread::spawn(move || copy(from_server, to_client, |_| doomed.load(Ordering::SeqCst) == 0));
 }
 
-/// Copies until an end, or until `keep` says that these bytes must not arrive.
+/// Copies to the end of the data, or until `keep` returns that these bytes must not arrive.
 fn copy(mut from: TcpStream, mut to: TcpStream, mut keep: impl FnMut(&[u8]) -> bool) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -101,20 +101,20 @@ struct Weather {
 
 #[derive(Default)]
 struct State {
-    /// Nothing passes, and no side is told.
+    /// Whether no bytes pass. The connections stay open.
     stalled: bool,
     /// The longest delay of bytes that are sent.
     delay: Duration,
     /// New connections reach the server twice: the client's bytes arrive over two connections.
     doubled: bool,
-    /// The number of next parts of bytes from clients that arrive after those of later connections.
+    /// The number of the next parts from clients that are held back until later connections have sent theirs.
     late: usize,
     /// For each connection in order: the number of parts that the client has sent.
     passed: Vec<usize>,
     open: Vec<TcpStream>,
 }
 
-/// The number of parts that later connections send before the late bytes arrive: their greeting, and questions.
+/// The number of parts that later connections send before the late bytes arrive: their greeting, and requests.
 const OVERTAKEN_BY: usize = 4;
 
 impl Weather {
@@ -234,7 +234,7 @@ fn send(number: usize, mut from: TcpStream, mut to: TcpStream, mut ghost: Option
             let mut state = weather.state();
             state.passed[number] += 1;
             weather.changed.notify_all();
-            // The introduction of a connection would have no effect when it is late.
+            // A late greeting would have no effect, so the first parts of a connection are never held back.
             let late = state.late > 0 && state.passed[number] > 2;
             state.late -= usize::from(late);
             late

@@ -1,4 +1,5 @@
-//! The Debian package, built by cargo-deb from the programs of the tests, and its life under dpkg.
+//! The Debian package, built by cargo-deb from the programs of the tests, and its installation, upgrade and removal by
+//! dpkg.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +15,8 @@ fn package() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let cargo_deb = given("LOGATOR_TEST_CARGO_DEB", "cargo-deb");
-        // The folder is one of the build, which the next run replaces: a static is not dropped at the end of a process.
+        // The folder is in the build's folder, and the next run replaces it. A temporary folder in a static would never
+        // be removed.
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("package");
         let _ = std::fs::remove_dir_all(&directory);
         let package = directory.join("logator.deb");
@@ -83,7 +85,7 @@ fn it_has_everything_and_its_programs_run() {
     }
     run_from("logator", &["run", "a.log", "--to", "ndjson:out"]);
     assert_eq!(place.objects("out").len(), 1000);
-    // A queue finds its workers beside it.
+    // A queue finds the worker program in its own folder.
     let endpoint = place.endpoint();
     run_from("logator-queue", &["a.log", "--bind", &endpoint, "--spawn=1", "--", "--to", "ndjson:spawned"]);
     assert_eq!(place.objects("spawned").len(), 1000);
@@ -116,8 +118,8 @@ impl Dpkg {
     fn run(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("dpkg");
         command.arg(format!("--root={}", self.root.display()));
-        // That root has neither libc nor a shell. Scripts run in the root of this machine and are told the other one
-        // (DPKG_ROOT).
+        // That root has neither libc nor a shell. Scripts run in the root of this machine, and DPKG_ROOT names the
+        // other root.
         command.args(["--force-depends", "--force-not-root", "--force-script-chrootless", "--force-confold"]);
         run(command.args(arguments).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"))
     }

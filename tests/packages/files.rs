@@ -91,7 +91,7 @@ fn what_the_configuration_shows_as_a_default_is_one() {
 
 #[test]
 fn a_queue_reads_its_inputs_from_the_file() {
-    // These values once stood behind `--`, and a queue took its workers' arguments for its inputs.
+    // In an earlier version, these values were added after `--`, and a queue read the workers' arguments as its inputs.
     let place = Place::new();
     place.write("a.log", crate::kit::logs::access(0..10));
     let endpoint = place.endpoint();
@@ -100,7 +100,7 @@ fn a_queue_reads_its_inputs_from_the_file() {
         format!("[queue]\ninput = [\"a.log\"]\nspawn = 1\nbind = \"{endpoint}\"\n[worker]\nto = \"null:\"\n"),
     );
     let ran = place.run("logator-queue", &["--config", "c.toml", "--", "--unmatched", "drop"], b"");
-    // Once, its workers did not read their table either: they looked for a MongoDB.
+    // In that version, workers did not read their table either, and connected to a MongoDB.
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stderr.contains("stored                     10"), "{}", ran.stderr);
 }

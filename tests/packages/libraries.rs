@@ -1,4 +1,4 @@
-//! `packaging/system-libraries`: which C libraries a build links instead of compiling them.
+//! Tests `packaging/system-libraries`, which selects the C libraries that a build links instead of compiling them.
 
 use std::path::Path;
 use std::process::Command;

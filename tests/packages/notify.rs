@@ -75,7 +75,7 @@ fn push_is_ready_when_its_socket_is() {
         let endpoint = place.endpoint();
         let push = told(&place, "logator-push", &[&["--connect", &endpoint, "--linger", "0"], confirm].concat());
         assert_eq!(hear(&manager), "READY=1\nSTATUS=lines of standard input are sent", "{confirm:?}");
-        // Nothing is left to send, so it ends at once, and may not send another notification.
+        // Nothing is left to send, so the program ends at once, and may send no other notification.
         push.end();
     }
 }
@@ -125,7 +125,7 @@ fn a_run_that_follows_is_ready_when_it_watches() {
         place.write("logs/a.log", "");
         let run = told(&place, "logator", &["run", how, "logs", "--to", "ndjson:out", "-p", "%{GREEDYDATA:line}"]);
         assert_eq!(hear(&manager), "READY=1\nSTATUS=files are followed", "{how}");
-        // Only a program that watches already meets a file that is renamed at once.
+        // The file is renamed at once. Only a program that already watches the folder finds its line.
         place.write("logs/b.log", "one\n");
         std::fs::rename(place.path("logs/b.log"), place.path("logs/c.log")).unwrap();
         crate::kit::wait_for("the document", PATIENCE, || {

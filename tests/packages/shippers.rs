@@ -74,7 +74,7 @@ fn check_burst(pull: &Running) {
     assert!(document["message"].as_str().unwrap().starts_with("message number "), "{document}");
 }
 
-/// `late`: nobody pulls before all messages were sent.
+/// With `late`, the puller starts only after all messages were sent.
 fn rsyslog(recipe: &str, late: bool) {
     let place = Place::new();
     let (port, far) = (free_port(), free_port());

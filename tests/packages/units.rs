@@ -70,7 +70,7 @@ fn stopping_a_queue_is_no_failure_and_it_goes_on_where_it_was() {
     let system = system(&place);
     system.sh(LOG);
     system.sh("sed -i 's|^#drain = .*|drain = 0.5|; s|^to = .*|to = \"ndjson:out.ndjson\"|' /etc/logator/logator.toml");
-    // Nobody works, so the queue cannot finish and ends with 3.
+    // No worker runs, so the queue cannot finish and ends with 3.
     system.sh("systemctl start logator-queue");
     system.sh("systemctl stop logator-queue");
     system.wait_for("logator-queue", "ActiveState", "inactive");
@@ -82,11 +82,11 @@ fn stopping_a_queue_is_no_failure_and_it_goes_on_where_it_was() {
     system.sh("systemctl start logator-worker@1");
     system.wait_for("logator-queue", "ActiveState", "inactive");
     assert_eq!(system.sh("cat /var/lib/logator/worker-1/out.ndjson | wc -l").trim(), "1000");
-    // A thread for which the queue did not stay still waits for a queue.
+    // A worker thread that the queue did not wait for still waits for a queue.
     system.sh("systemctl stop logator-worker@1");
     system.wait_for("logator-worker@1", "Result", "success");
     assert_eq!(said().matches("lines are handed out at").count(), 3, "{}", said());
-    // A wrong configuration does not get better by another try.
+    // Another try does not correct a wrong configuration, so systemd must not restart the service.
     system.sh("sed -i 's|^drain = .*|dran = 1|' /etc/logator/logator.toml");
     assert!(!system.try_sh("systemctl start logator-queue").1);
     system.wait_for("logator-queue", "ActiveState", "failed");
@@ -196,7 +196,7 @@ fn an_export_of_the_journal_gives_the_documents_that_its_json_gives() {
             format!("journalctl --sync; journalctl --no-pager {how} | logator run --quiet --format ndjson --to -");
         let mut documents = crate::kit::place::objects(&system.sh(&command));
         for document in &mut documents {
-            // They stand in other contents.
+            // The two outputs are different contents, so the ids differ.
             document.as_object_mut().unwrap().remove("_id");
         }
         documents

@@ -1,4 +1,4 @@
-//! From push to pull: the sets of lines are exact, whoever comes late, goes, or does not read.
+//! From push to pull: exactly the sent lines arrive, even if a peer starts late, ends, or does not read.
 
 use std::collections::HashSet;
 

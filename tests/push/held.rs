@@ -1,5 +1,5 @@
-//! The lines on their way from a sender to a sink that stands still, and so the lines that a `kill -9` of the puller
-//! loses: no more than `doc/push-pull.md` says.
+//! Counts the lines on their way from a sender to a sink that stands still. A `kill -9` of the puller loses these
+//! lines. Their number is at most the bound in `doc/push-pull.md`.
 
 use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -46,7 +46,7 @@ fn endpoints() -> [(Place, String); 2] {
     [(place, ipc), (Place::new(), format!("tcp://127.0.0.1:{}", free_port()))]
 }
 
-/// Starts a program whose standard input or output is what the shell makes of `redirection`.
+/// Starts a program whose standard input or output the shell redirects, as `redirection` says.
 fn start(place: &Place, redirection: &str, name: &str, arguments: &[&str]) -> Running {
     let program = place.command(name, arguments);
     let mut shell = Command::new("sh");
@@ -191,7 +191,7 @@ fn check_what_a_kill_loses(cases: [(usize, Option<usize>); 2]) {
 }
 
 /// Starts a puller whose database is locked, with 64 KiB of memory, and sends 60 lines after the first one. The memory
-/// holds 19 lines at most; the others stand in the buffers of libzmq and the kernel.
+/// holds 19 lines at most; the others are in the buffers of libzmq and the kernel.
 ///
 /// All these places together hold more than 70 lines, so the sender ends. At least 16 KiB wait for a worker, and each
 /// of two workers holds two lines. libzmq holds 50 (half of its high-water mark), and the kernel 13: a socket has room
@@ -213,7 +213,7 @@ fn a_signal_to_a_puller_whose_sink_stands_still_loses_nothing_of_what_was_on_its
         let (mut puller, lock, count) = held_up_in_all_places(&place, &endpoint);
         puller.signal(Signal::SIGTERM);
         puller.wait_stopping();
-        // Five seconds are left for that.
+        // The puller gives its sink five seconds after the signal.
         drop(lock);
         let ran = puller.end_with_input_open();
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
@@ -235,7 +235,8 @@ fn a_puller_whose_sink_still_stands_still_after_a_signal_ends_and_says_what_it_h
         let receipt = place.receipt("receipt");
         let [read, stored_now, ..] = account(&receipt);
         assert!(!receipt.finished && (read, stored_now) == (1, 1) && receipt.left > 0, "{endpoint}: {receipt:?}");
-        // Both the lines that waited for workers and the lines with which the reader waited for room.
+        // There are two errors: one for the lines that waited for workers, and one for the lines that the reader held
+        // while it waited for room.
         let words = " lines that were received are lost: ";
         let counts = receipt.errors.iter().filter_map(|error| error.split_once(words)?.0.rsplit(' ').next());
         let lost: Vec<u64> = counts.map(|count| count.parse().unwrap()).collect();

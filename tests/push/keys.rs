@@ -1,4 +1,4 @@
-//! Push and pull with keys: which peers get in, and what both sides are told.
+//! Push and pull with keys: which peers are let in, and which messages both sides print.
 
 use nix::sys::signal::Signal;
 
@@ -36,7 +36,7 @@ fn lines_are_encrypted_and_only_known_peers_come_in_whichever_side_listens() {
 
     let mut push = place.start("logator-push", &[&["--raw", "--bind", &bind][..], &LISTENS].concat());
     push.feed(&numbered(0..1_000));
-    // A peer without keys, and one whose key is not on the list: each is told so, and gets nothing.
+    // A peer without keys, and a peer whose key is not on the list. Each reports this, and gets nothing.
     let mut open = pull(&place, &["--connect", &connect]);
     let stranger = ["--curve-key", "stranger.key", "--queue-key", "there.key.pub"];
     let mut stranger = pull(&place, &[&["--connect", &connect][..], &stranger].concat());

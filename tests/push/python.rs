@@ -9,7 +9,7 @@ use crate::kit::needs::given;
 use crate::kit::place::{Place, Running, account, objects};
 use crate::kit::{PATIENCE, wait_for};
 
-/// Prints each message that it pulls: the JSON is read strictly and written anew.
+/// Prints each message that it pulls: it parses the JSON strictly and encodes it again.
 const PULL: &str = "
 import json, sys, zmq
 socket = zmq.Context().socket(zmq.PULL)

@@ -1,4 +1,4 @@
-//! Which contents are the same: renamed, rotated, compressed, grown, changed, alike.
+//! Tests which contents count as the same: renamed, rotated, compressed, grown, changed and similar ones.
 
 use std::io::Write as _;
 
@@ -288,7 +288,7 @@ fn changed(path: &std::path::Path) -> i64 {
 fn a_file_of_which_all_is_settled_is_not_read_until_somebody_touches_it() {
     let place = Place::new();
     let path = place.write("log.gz", gzip(&access(0..100)));
-    // Before that time, the file's times cannot tell that it does not change any more.
+    // Before two seconds have passed, the file's times cannot prove that the file no longer changes.
     wait_for("two seconds without a change", PATIENCE, || {
         let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as i64;
         (now - changed(&path) > 2_100_000_000).then_some(())
@@ -298,7 +298,7 @@ fn a_file_of_which_all_is_settled_is_not_read_until_somebody_touches_it() {
     let Decoded::Records(records, _) = journal::decode(&journal) else { panic!("no journal") };
     let [Record::Extent(_), Record::Done(done)] = records[..] else { panic!("{records:?}") };
     assert_eq!((done.lines, done.length), (100, access(0..100).len() as u64));
-    // That record alone gives nothing to compare with: a run that skips a file has not read it.
+    // With this record alone, a run has no extents to compare. It skips the file without reading it.
     let alone = |done: Done| {
         let mut bytes = journal::header().to_vec();
         journal::encode(&Record::Done(done), 0, &mut bytes);

@@ -128,7 +128,7 @@ fn a_directory_that_may_only_be_read_is_said_before_anything_is_read() {
     for (path, mode) in [("state/journal", 0o444), ("state/lock", 0o444), ("state", 0o555)] {
         read_only(path, mode);
     }
-    // Root can write everywhere, so another user is taken.
+    // Root can write everywhere, so the test uses another user.
     let arguments = ["run", "--state", "state", "-f", "combined"];
     let mut running = Running::start(place.command_as_nobody("logator", &arguments));
     running.feed(format!("{}\n", access_line(1)).as_bytes());

@@ -134,7 +134,7 @@ fn a_queue_that_is_killed_again_and_again_loses_nothing_of_ndjson_and_doubles_on
     assert!(doubled <= killed * IN_FLIGHT, "{doubled} lines twice after {killed} kills");
 }
 
-/// In the line dialogue, each peer gets a line of its own, and its next question acknowledges that line.
+/// In the line dialogue, each peer gets a line of its own, and its next request acknowledges that line.
 #[test]
 fn a_queue_that_is_killed_gives_a_line_peer_the_line_it_had_not_acknowledged_and_those_behind_it() {
     let place = Place::new();

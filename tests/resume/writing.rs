@@ -42,7 +42,7 @@ fn when_the_journal_cannot_grow_the_job_goes_on_and_it_is_written_again_when_the
 #[test]
 fn a_journal_that_could_not_be_written_to_the_end_is_exit_3_and_what_was_recorded_before_still_counts() {
     let place = Place::new();
-    // These contents cannot be joined, so there are more extents than there is room for.
+    // Extents of different contents cannot be joined, so all of them together need more room than there is.
     let names: Vec<String> = (0..200).map(|nth| format!("logs/{nth}")).collect();
     for (nth, name) in names.iter().enumerate() {
         place.write(name, access(nth * 10..nth * 10 + 10));

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # `cache` is set by library.sh, which ./test sources first.
-# A clock that can be set for one program. It is only unpacked: no other program is to meet it.
+# A clock that can be set for one program. It is unpacked and not installed, so that no other program loads it.
 
 get_faketime() {
     unpack_debs libfaketime

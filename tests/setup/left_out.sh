@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # `cache` is set by library.sh, which ./test sources first.
-# Finds the tests that cannot run here: by what they need, which their #[ignore] reasons name (tests/kit/needs.rs).
+# Finds the tests that cannot run here, by the needs that their #[ignore] reasons name (tests/kit/needs.rs).
 
 # Sentences for the summary, and options for the test programs.
 left_out=()
@@ -32,7 +32,8 @@ leave_out() { # NEED WHY
     done
 }
 
-# Says why systemd cannot be booted in namespaces of its own; says nothing where it can. Not every container lets root.
+# Prints why systemd cannot be booted in its own namespaces; prints nothing if it can. Not every container lets root do
+# this.
 why_no_systemd() { # ROOT PACKAGE
     ((EUID == 0)) || { echo "that needs root"; return; }
     local groups group said
@@ -50,7 +51,7 @@ why_no_systemd() { # ROOT PACKAGE
     done
 }
 
-# Mounts a file as a disk, and takes it away.
+# Succeeds if a file can be mounted as a disk. Unmounts it again.
 has_loop_devices() { # FOLDER
     mkdir -p "$1/at" && truncate -s 16M "$1/image" && PATH=$PATH:/usr/sbin:/sbin mkfs.ext4 -q "$1/image" &&
         mount -o loop "$1/image" "$1/at" && umount "$1/at"
@@ -76,7 +77,7 @@ fi
 for shell in zsh fish; do
     command -v "$shell" >/dev/null || leave_out "$shell" "$shell is not installed"
 done
-# Judging units that are not running came with 250.
+# systemd-analyze can judge units that are not running since version 250.
 systemd_version=$(systemd-analyze --version | awk 'NR == 1 { print $2 + 0 }')
 if ((systemd_version < 250)); then
     leave_out systemd-analyze "250 or later; here is $systemd_version"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts of this folder share. `./test` sources it first.
+# The functions and variables that all scripts of this folder use. `./test` sources this file first.
 
 say() { printf '\n== %s\n' "$*"; }
 fail() {
@@ -13,7 +13,7 @@ mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 
-# Files and folders that go when the script ends, however it ends.
+# Files and folders that are removed when the script ends, however it ends.
 temporary=()
 trap 'rm -rf "${temporary[@]}"' EXIT
 
@@ -27,8 +27,9 @@ as_root() { # COMMAND...
     fi
 }
 
-# Makes TARGET in the cache unless it is there. STEP is a function: it runs in an empty folder and leaves what is to be kept
-# in ./result. The result gets its name at the end and at once: a download that was cut off is never taken for a whole one.
+# Makes TARGET in the cache unless it is there. STEP is a function: it runs in an empty folder and puts everything that
+# must be kept into ./result. The result gets its name in one step at the end, so an interrupted download never looks
+# complete.
 make_once() { # TARGET SENTENCE STEP
     if [[ -e $1 ]]; then
         return
@@ -52,8 +53,8 @@ unpack_wheel() { # NAME VERSION HASH [OPTION-OF-PIP...]
     "$LOGATOR_TEST_PYTHON" -m zipfile -e ./*.whl unpacked
 }
 
-# Downloads packages of this Debian and unpacks them in ./unpacked; nothing is installed. Of the packages behind `--`, those
-# are taken that this release has: the names of libraries differ between releases.
+# Downloads packages of this Debian and unpacks them in ./unpacked; nothing is installed. Of the packages after `--`,
+# only those that this release has are downloaded, because the names of libraries differ between releases.
 unpack_debs() { # PACKAGE... [-- PACKAGE...]
     local command package
     for command in apt-get apt-cache dpkg; do

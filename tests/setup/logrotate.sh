@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154 # `cache` is set by library.sh, which ./test sources first.
-# Log rotation as people have it. It is only unpacked: installed, it would rotate the logs of this machine.
+# Debian's logrotate. It is unpacked and not installed, because an installed logrotate would rotate the logs of this
+# machine.
 
 get_logrotate() {
     unpack_debs logrotate -- libpopt0 libpopt0t64 libacl1 libacl1t64 libselinux1 libselinux1t64

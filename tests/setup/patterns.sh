@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # `cache` is set by library.sh, which ./test sources first.
-# The pattern files that everybody knows, unchanged; grok is compared with other engines on them.
+# The well-known pattern files, unchanged. The comparisons of grok with other engines use them.
 
 patterns_version=21.1.0
 patterns_hash=sha256:b1fe3fb6323ef045fcf9e90e377a08374dbdb5a284a521d0feb4016ebf52f395

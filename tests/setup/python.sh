@@ -8,7 +8,7 @@ pyzmq_hashes=(
     sha256:5bbf8d3630bf96550b3be8e1fc0fea5cbdc8d5466c1192887bd94869da17a63e
 )
 
-# It is made in its place, because a Python of its own knows its path; so pip in it says whether it is whole.
+# The virtual environment is made at its final path, because it contains that path. If pip works in it, it is complete.
 venv=$cache/venv
 if ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
     say "making a private Python in $venv"

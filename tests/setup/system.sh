@@ -25,7 +25,7 @@ if ! command -v python3 >/dev/null; then
     need python3 "unpacks the MongoDB of the tests, runs the old REQ client"
     python_lacks=yes
 fi
-# On Debian `python3 -m venv` is there without ensurepip, and then makes folders without pip.
+# On Debian, `python3 -m venv` can be installed without ensurepip, and then it makes folders without pip.
 if [[ -n $python_lacks ]] || ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
     need python3-venv "a private place for pyzmq, and pip"
 fi

@@ -1,4 +1,4 @@
-//! The table of effects: what each module owns, and which effects its code has by itself.
+//! The table of effects: the task of each module, and the effects that its own code has.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +56,7 @@ pub fn rows(sources: &[Source]) -> Vec<String> {
         }
         effects.extend(effects_of(source));
     }
-    // A folder's own row says nothing where its files have rows.
+    // If the files of a folder have rows, the folder's own row shows no effects.
     let folders: Vec<String> = found.keys().filter(|name| !name.contains('/')).cloned().collect();
     let has_rows = |folder: &str| found.keys().any(|name| name.starts_with(&format!("{folder}/")));
     let facades: BTreeSet<&String> = folders.iter().filter(|folder| has_rows(folder)).collect();
@@ -80,7 +80,7 @@ fn effects_of(source: &Source) -> BTreeSet<usize> {
     (0..EFFECTS.len()).filter(|index| shows(&EFFECTS[*index])).collect()
 }
 
-/// Whether `begin` ends in `path` where a name ends.
+/// Whether `begin`, a prefix of `path`, ends where a name ends. A prefix in capital letters may also end inside a name.
 fn is_whole(path: &str, begin: &str) -> bool {
     begin.ends_with(|c: char| c.is_uppercase()) || matches!(path.as_bytes().get(begin.len()), None | Some(b':'))
 }

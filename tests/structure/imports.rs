@@ -44,7 +44,7 @@ fn reachable<'a>(graph: &'a Graph, from: &str) -> BTreeSet<&'a str> {
     seen
 }
 
-/// The file that defines the item with this whole path; `None` for items of other crates.
+/// The file that defines the item with this full path; `None` for items of other crates.
 fn file_of(modules: &Modules, path: &[String], depth: usize) -> Option<String> {
     const DEEPEST_REEXPORT: usize = 8;
     if depth > DEEPEST_REEXPORT || path.first()? != "crate" {

@@ -30,7 +30,7 @@ pub struct Import {
     pub alias: String,
     /// The path as it is written.
     pub path: Vec<String>,
-    /// Whether the file hands the name on to others.
+    /// Whether the file re-exports the name.
     pub is_reexport: bool,
 }
 
@@ -95,7 +95,7 @@ impl Source {
         }
     }
 
-    /// The import whose alias `name` is.
+    /// The import with the alias `name`.
     pub fn import(&self, name: &str) -> Option<&Import> {
         self.imports.iter().find(|import| import.alias == name)
     }
@@ -215,7 +215,7 @@ impl<'a> Visit<'a> for Reader<'_> {
         visit::visit_path(self, path);
     }
 
-    // The arguments of a macro are tokens and no syntax tree. Paths among them are told by their colons.
+    // The arguments of a macro are tokens and no syntax tree. Paths among them are recognised by their colons.
     fn visit_macro(&mut self, call: &'a syn::Macro) {
         visit::visit_macro(self, call);
         let text = call.tokens.to_string().replace(" :: ", "::");

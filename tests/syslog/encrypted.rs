@@ -63,7 +63,7 @@ fn messages_come_over_tls_of_either_version_and_from_either_library() {
     let all: String = (0..2000).map(|index| format!("17 <13>rustls{index:07}")).collect();
     stream.write_all(all.as_bytes()).unwrap();
     stream.flush().unwrap();
-    // The connection ends without TLS's own end.
+    // The connection is closed without the closing message of TLS.
     drop(stream.sock);
     let found = documents(&place, 2003);
     let mut expected: Vec<String> = ["openssl2", "openssl3", "and more"].map(String::from).into();

@@ -56,7 +56,7 @@ fn end(mut daemon: Process) {
     wait_for("the end of the daemon", PATIENCE, || daemon.ended());
 }
 
-/// Receives at `source`; over TLS both sides have certificates. Also returns how the daemon is told to forward:
+/// Receives at `source`; over TLS both sides have certificates. Also returns the daemon's setting for forwarding:
 /// `forwarding` with our port for PORT and the folder of the certificates for DIRECTORY.
 fn receive_at(place: &Place, source: &str, forwarding: &str) -> (Receiver, String) {
     let mut flags: Vec<&str> = Vec::new();

@@ -251,7 +251,7 @@ fn a_quiet_source_does_nothing() {
         };
         tasks.map(|task| of(task.unwrap().path())).sum::<u64>()
     };
-    // A message that is on its way ends first.
+    // First, the program must have finished the messages that are on their way.
     let mut before = (switches(), Instant::now());
     wait_for("two quiet seconds", PATIENCE, || {
         let now = switches();
@@ -276,7 +276,7 @@ fn receive_slowly(place: &Place) -> (Receiver, File) {
     (Receiver::of(Running::start(command), 1), file)
 }
 
-/// Sends `count` numbered messages in a separate thread, as far as that goes.
+/// Sends up to `count` numbered messages in a separate thread, until a write fails.
 fn send_numbers(receiver: &Receiver, count: usize) -> (JoinHandle<()>, Arc<AtomicUsize>) {
     let sent = Arc::new(AtomicUsize::new(0));
     let mut stream = receiver.connect();

@@ -38,7 +38,8 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
         Known::Nothing
     }
 
-    /// Looks up whether run `run` wins from `at`. Returns the end of its group: the instruction and the position.
+    /// Looks up whether run `run` has won from `at`. If it has, returns the end of its group: the instruction and the
+    /// position.
     #[inline(always)]
     pub(super) fn leads(&self, run: u32, at: usize) -> Option<(At, usize)> {
         if !CAREFUL {

@@ -4,8 +4,8 @@
 use crate::grok::ast::{Look, Node};
 use crate::grok::set::Set;
 
-/// A lead: what must come next for a match to continue. The next character must be in `set`. With `end`, the end of the
-/// line is accepted too.
+/// A lead: the condition on the next character under which a match can continue. The next character must be in `set`.
+/// With `end`, the end of the line is accepted too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Lead {
     pub(super) set: Set,

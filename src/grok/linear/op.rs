@@ -128,7 +128,8 @@ pub(super) enum Exit {
     Anywhere,
     /// Before this byte.
     Byte(u8),
-    /// Before the bytes that are `true` in the table; the flag tells whether also at the end of the line.
+    /// Before the bytes that are `true` in the table. The flag tells whether the run can also end at the end of the
+    /// line.
     Bytes(Box<[bool; 256]>, bool),
 }
 

@@ -3,8 +3,8 @@
 //! Most lines match at their first position. In a line that does not, each further position costs an attempt, and all
 //! attempts together can cost many times as much as a match. The *scout* looks for a match that starts at a position or
 //! anywhere after it. The *probe* looks for a match that starts at one position. Both accept more than the expression
-//! does: they ignore captures, treat atomic groups as plain groups, and skip what a DFA cannot do. So they find every
-//! match and perhaps more; if they find nothing, there is no match.
+//! does: they ignore captures, treat atomic groups as plain groups, and skip the tests that a DFA cannot express. So
+//! they find every match and perhaps more; if they find nothing, there is no match.
 //!
 //! The scout is a lazy DFA: it creates a state when a line first reaches that state. It also caches its steps over
 //! *stretches* of up to 64 bytes, with the ranges of bytes that lead to the same state. On similar lines, it advances

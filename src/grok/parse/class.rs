@@ -105,7 +105,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Handles the hyphen at `at`, which is read: part of a range, or a literal.
+    /// Handles the hyphen at `at`, which has been read already. It is part of a range, or a literal.
     fn hyphen(&mut self, r: &mut Reader<'_>, at: usize, class: &mut Class) -> Result<()> {
         let rest = r.rest();
         let ends = rest.is_empty() || rest.starts_with(']') || rest.starts_with("&&") || is_set(rest);

@@ -119,7 +119,7 @@ impl Printer<'_> {
         }
     }
 
-    /// Prints what `inside` prints, in a group if it `needs` one.
+    /// Prints the output of `inside`, in a group if `needs` is true.
     fn enclosed(&mut self, needs: bool, opening: &str, inside: impl FnOnce(&mut Self)) {
         if needs {
             self.out.push_str(opening);

@@ -7,7 +7,7 @@ use super::Pattern;
 use super::golden::{document, references};
 use super::golden_lines::{Case, by_pattern, well_known};
 
-/// Leaves out golden lines that use a definition which the other set lacks.
+/// Leaves out golden lines that use a definition that the other set lacks.
 #[test]
 #[ignore = "needs the well-known definitions: run ./test"]
 fn golden_lines_give_what_the_well_known_definitions_give_unless_they_say_why_not() {
@@ -34,7 +34,7 @@ fn golden_lines_give_what_the_well_known_definitions_give_unless_they_say_why_no
     assert!(faults.is_empty(), "{} disagree:\n{shown}", faults.len());
 }
 
-/// What is wrong with a golden line: `theirs` gives another document and the case does not say so, or the other way round.
+/// Returns the fault of a golden line: `theirs` gives another document and the case does not say so, or the reverse.
 fn difference(theirs: &Pattern, file: &str, case: &Case) -> Option<String> {
     // `golden.rs` checks that our definitions give what the case expects.
     let (found, wanted) = (document(theirs, &case.line), case.expected());

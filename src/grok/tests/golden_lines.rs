@@ -1,9 +1,9 @@
 //! Golden lines of the definitions (`tests/grok/*.toml`) and the well-known definitions, for the tests of this folder and for
 //! the comparisons in `tests/engines`.
 //!
-//! A case is a pattern, a line and the document expected, which is left out when the line must not match. `ecs = true`
-//! runs it on the ECS definitions. `differs` says where the definition that others know under the name gives something else;
-//! `agreement.rs` checks that.
+//! A case has a pattern, a line and the expected document. Without an expected document, the line must not match.
+//! `ecs = true` uses the ECS definitions. `differs` says why the well-known definition of the same name gives a different
+//! document; `agreement.rs` checks that it does.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::Library;
 
-/// The folder of the program, also for a package inside of it.
+/// Returns the folder of the program, also for a package in a folder inside it.
 pub(super) fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().find(|folder| folder.join("tests/grok").is_dir()).expect("tests/grok is there")
@@ -37,13 +37,13 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// The document that is to come out; `None` when the line must not match.
+    /// Returns the expected document; `None` if the line must not match.
     pub(super) fn expected(&self) -> Option<Value> {
         self.expect.as_ref().map(expected)
     }
 }
 
-/// All cases, each with the name of its file.
+/// Returns all cases, each with the name of its file.
 pub(super) fn golden_cases() -> Vec<(String, Case)> {
     let entries = std::fs::read_dir(root().join("tests/grok")).expect("tests/grok is there");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("it can be listed").path()).collect();
@@ -59,7 +59,7 @@ pub(super) fn golden_cases() -> Vec<(String, Case)> {
     cases
 }
 
-/// All cases by their pattern: compiling a pattern takes longer than matching its lines.
+/// Returns all cases, grouped by pattern, because compiling a pattern takes longer than matching its lines.
 pub(super) fn by_pattern() -> Vec<Vec<(String, Case)>> {
     let mut groups: HashMap<(bool, String), Vec<(String, Case)>> = HashMap::new();
     for (file, case) in golden_cases() {
@@ -68,13 +68,13 @@ pub(super) fn by_pattern() -> Vec<Vec<(String, Case)>> {
     groups.into_values().collect()
 }
 
-/// A document of a TOML file, read by the same reader of numbers as ours.
+/// Returns a table of a TOML file as a JSON document. Its numbers are parsed as those of our documents.
 pub(super) fn expected(table: &toml::Table) -> Value {
     let json = serde_json::to_string(table).expect("a table of texts and numbers");
     serde_json::from_str(&json).expect("it is JSON")
 }
 
-/// The well-known definitions as they are published, the plain ones and the ECS ones.
+/// Returns the well-known definitions as they are published: the plain ones and the ECS ones.
 pub(super) fn well_known() -> [(&'static str, Library); 2] {
     const VARIABLE: &str = "LOGATOR_TEST_PATTERNS";
     let folder = std::env::var_os(VARIABLE).map(PathBuf::from).unwrap_or_else(|| {

@@ -176,7 +176,7 @@ impl Explorer {
     }
 
     fn holds(&self, test: Test, context: u8, symbol: u8) -> bool {
-        // All symbols of one context answer alike in every set that is tested against the previous character.
+        // All symbols of one context are in the same sets, of the sets that are tested against the previous character.
         let before = self.symbols.context.iter().position(|&known| known == context).unwrap_or_default() as u8;
         let end = self.symbols.end;
         let at_start = before == end;

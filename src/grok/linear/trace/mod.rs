@@ -1,8 +1,9 @@
-//! Traces: what the machine did on a stretch of a line, repeated in one step on similar lines.
+//! Traces: the recorded steps of the machine over a stretch of a line. The machine repeats them in one step on similar
+//! lines.
 //!
-//! Log lines resemble each other: a date stands where a date stood, three digits where three digits stood. The
-//! machine's steps over such a stretch depend on a few bytes, and only on the range that each byte lies in. A trace
-//! holds the range of each byte within which nothing would change, and the result: captures, open choices, and the next
+//! Log lines resemble each other: where one line has a date or three digits, the next line has them too. The machine's
+//! steps over such a stretch depend on a few bytes, and only on the range that each byte lies in. A trace holds the
+//! range of each byte within which nothing would change, and the result: captures, open choices, and the next
 //! instruction. If a later line fits the ranges, the machine takes the result at once. One comparison of four blocks of
 //! bytes then replaces two or three dozen instructions and a hundred table look-ups.
 //!
