@@ -1,4 +1,4 @@
-//! `logator-queue`: reads lines and hands them out to workers in other processes.
+//! `logator-queue`: reads lines, hands them out to workers in other processes, and reports refused workers.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The option of the deadline.
+//! The option `--sink-deadline`: how long a job waits for a sink or file that does not respond.
 
 use clap::Args;
 

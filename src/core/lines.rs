@@ -1,4 +1,4 @@
-//! Splitting bytes into lines. All parts of the program use these functions.
+//! Splitting bytes into lines, and leaving out the byte order mark before the first line. All parts of the program use these functions.
 //!
 //! A line is the bytes between two newlines, without the newlines. A carriage return directly before the newline
 //! belongs to the line's end and not to the line, so a file written on Windows gives the same documents. A last line

@@ -1,4 +1,4 @@
-//! [`DocumentWriter`]: the interface of both encodings. A document is written by one piece of code, so JSON and BSON
+//! [`DocumentWriter`]: the interface of both encodings, and the names of the tags of documents. A document is written by one piece of code, so JSON and BSON
 //! cannot differ.
 
 use super::encoded::Encoding;

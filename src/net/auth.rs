@@ -1,5 +1,7 @@
 //! Authentication: libzmq asks about the key of each new connection (ZAP, RFC 27), and this handler answers.
 //!
+//! The callers report a refused key: `app::serve` for a queue, `net::socket` for push and pull.
+//!
 //! The thread that serves the peers also serves the ZAP handler, and closes it after the peers' socket. While no socket
 //! listens at the ZAP address, libzmq accepts every key. Therefore the peers' socket must never be open without the
 //! handler.

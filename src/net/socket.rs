@@ -1,4 +1,5 @@
-//! One end of PUSH/PULL: a socket that connects, listens or both, its keys, and libzmq's reports about its connections.
+//! One end of PUSH/PULL: a socket that connects, listens or both, its keys, and the messages about its connections and
+//! refused keys.
 //!
 //! libzmq reconnects by itself, with a growing delay. It queues messages only for peers that are connected
 //! (`ZMQ_IMMEDIATE`). A message that no peer can take stays with the sender, and the sender can count it.

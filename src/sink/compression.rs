@@ -1,4 +1,4 @@
-//! Compresses blocks, each into a gzip member or zstd frame of its own, and repairs files of such blocks.
+//! Compresses blocks of an NDJSON file, each into a gzip member or zstd frame of its own, and repairs files of such blocks.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};

@@ -67,7 +67,11 @@ pub fn read_all(
         }
         if !finite.is_empty() {
             let threads = std::thread::available_parallelism().map_or(1, usize::from).min(finite.len());
-            match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
+            match rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .thread_name(|index| format!("reader {index}"))
+                .build()
+            {
                 Ok(workers) => workers.scope_fifo(|scope| {
                     for input in finite {
                         let read = &read;

@@ -1,4 +1,4 @@
-//! The thread that writes the journal, and the thread that syncs it. Only these threads wait for the disk.
+//! The thread that writes the journal, and the thread that syncs it at intervals. Only these threads wait for the disk.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

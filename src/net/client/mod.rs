@@ -1,4 +1,5 @@
-//! A worker's side of the wire: asks queues for batches, and reconnects to a queue that was gone.
+//! A worker's side of the wire: asks queues for batches, reconnects to a queue that was gone, and says why a
+//! queue refuses its key.
 //!
 //! Requests and replies alternate. If the connection breaks, or no reply comes in time, the worker closes the socket
 //! and sends the request again over a new one (the "lazy pirate" pattern). libzmq reconnects by itself, with a growing

@@ -1,4 +1,4 @@
-//! Turns the lines of a batch into encoded documents.
+//! Detects the format of lines, and turns the lines of a batch into encoded documents.
 //!
 //! `formats` holds what all parsers of a process share, `detection` finds the format of an input, `rule` is a format as
 //! one thread uses it, `parsing` does the work, and `parsed` is its result.
