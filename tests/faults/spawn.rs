@@ -113,7 +113,8 @@ fn spawning(place: &Place, workers: usize, arguments: &[&str], of_workers: &[&st
 
 #[test]
 fn workers_end_with_their_queue_however_it_ends() {
-    for signal in [Signal::SIGKILL, Signal::SIGABRT, Signal::SIGQUIT] {
+    // SIGQUIT is not among them: a shell that starts the tests in the background makes them and their children ignore it.
+    for signal in [Signal::SIGKILL, Signal::SIGABRT, Signal::SIGSYS] {
         let place = Place::new();
         let (mut queue, workers) = spawning(&place, 2, &[], &["--to", "null:"]);
         queue.feed(&access(0..10));
