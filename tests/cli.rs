@@ -1,12 +1,12 @@
 //! The command line: flags, environment, configuration file, messages.
 
 use crate::kit::logs::access;
-use crate::kit::place::{Place, Running, account, objects};
 use crate::kit::process::heeds;
+use crate::kit::workspace::{Running, Workspace, account, objects};
 use crate::kit::{PATIENCE, Ran, wait_for};
 
 /// Runs `logator run` with these environment variables.
-fn with(place: &Place, variables: &[(&str, &str)], arguments: &[&str], input: &[u8]) -> Ran {
+fn with(place: &Workspace, variables: &[(&str, &str)], arguments: &[&str], input: &[u8]) -> Ran {
     let mut command = place.command("logator", &[&["run"], arguments].concat());
     command.envs(variables.iter().copied());
     let mut running = Running::start(command);
@@ -16,7 +16,7 @@ fn with(place: &Place, variables: &[(&str, &str)], arguments: &[&str], input: &[
 
 #[test]
 fn a_flag_is_stronger_than_the_environment_and_that_than_the_file() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("logator.toml", "to = \"ndjson:from-file\"\nformat = [\"combined\"]\n");
     let file = ("LOGATOR_CONFIG", "logator.toml");
     let variable = ("LOGATOR_TO", "ndjson:from-variable");
@@ -42,7 +42,7 @@ fn a_flag_is_stronger_than_the_environment_and_that_than_the_file() {
 
 #[test]
 fn a_table_of_the_file_is_for_one_program_and_stronger_than_its_top() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write(
         "c.toml",
         "to = \"ndjson:top\"\nunmatched = \"drop\"\n[run]\nto = \"ndjson:run\"\n[worker]\nto = \"null:\"\n",
@@ -54,7 +54,7 @@ fn a_table_of_the_file_is_for_one_program_and_stronger_than_its_top() {
 
 #[test]
 fn what_is_wrong_in_the_file_is_said_with_its_line_and_the_nearest_name() {
-    let place = Place::new();
+    let place = Workspace::new();
     for (text, words) in [
         ("quiet = true\nfromat = \"combined\"\n", "c.toml:2: unknown key fromat; did you mean format?"),
         ("[run]\nunmached = \"drop\"\n", "c.toml:2: unknown key unmached; did you mean unmatched?"),
@@ -77,7 +77,7 @@ fn what_is_wrong_in_the_file_is_said_with_its_line_and_the_nearest_name() {
 
 #[test]
 fn all_programs_take_the_environment_and_the_file() {
-    let place = Place::new();
+    let place = Workspace::new();
     let endpoint = place.endpoint();
     place.write(
         "c.toml",
@@ -99,7 +99,7 @@ fn all_programs_take_the_environment_and_the_file() {
 
 #[test]
 fn json_messages_are_one_object_a_line() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("damaged.gz", &crate::kit::logs::gzip(&access(0..100))[..200]);
     let ran = place.run("logator", &["run", "damaged.gz", "--log-format", "json", "--to", "null:"], b"");
     assert_eq!(ran.code, Some(3));
@@ -118,7 +118,7 @@ fn json_messages_are_one_object_a_line() {
 
 #[test]
 fn quiet_says_nothing_but_errors() {
-    let place = Place::new();
+    let place = Workspace::new();
     for format in ["text", "json"] {
         let arguments = ["run", "-q", "--to", "null:", "--log-format", format];
         let ran = place.run("logator", &arguments, &access(0..10));
@@ -131,7 +131,7 @@ fn quiet_says_nothing_but_errors() {
 
 #[test]
 fn nothing_but_data_is_on_standard_output_and_no_colours_on_a_pipe() {
-    let place = Place::new();
+    let place = Workspace::new();
     let ran = place.run("logator", &["run"], &access(0..10));
     assert_eq!(objects(&ran.stdout).len(), 10);
     assert!(ran.stderr.starts_with("logator: -: format combined\nreceipt\n"), "{}", ran.stderr);
@@ -140,7 +140,7 @@ fn nothing_but_data_is_on_standard_output_and_no_colours_on_a_pipe() {
 
 #[test]
 fn wrong_patterns_formats_sinks_and_flags_are_usage_errors() {
-    let place = Place::new();
+    let place = Workspace::new();
     for (arguments, words) in [
         (&["-p", "%{NO_SUCH_PATTERN:x}"][..], "NO_SUCH_PATTERN"),
         (&["-p", "(unclosed"], "^"),
@@ -160,7 +160,7 @@ fn wrong_patterns_formats_sinks_and_flags_are_usage_errors() {
 
 #[test]
 fn no_message_shows_a_password_of_a_wrong_command_line() {
-    let place = Place::new();
+    let place = Workspace::new();
     for sink in
         ["mongo://u:s3cret@host/db.c", "mongodb://u:s3cret@host:port/db.c", "elasticsearch+http://u:s3cret@host/i"]
     {
@@ -182,7 +182,7 @@ fn no_message_shows_a_password_of_a_wrong_command_line() {
 
 #[test]
 fn bench_prints_its_table_on_standard_output() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("access.log", access(0..2000));
     let arguments = ["bench", "access.log", "-f", "combined", "-j", "1,2", "--runs", "2"];
     let ran = place.run("logator", &arguments, b"");
@@ -204,8 +204,8 @@ fn bench_prints_its_table_on_standard_output() {
 
 #[test]
 fn the_log_level_decides_what_is_said_and_each_message_has_its_own() {
-    let place = Place::new();
-    let levels = |place: &Place, arguments: &[&str]| -> Vec<String> {
+    let place = Workspace::new();
+    let levels = |place: &Workspace, arguments: &[&str]| -> Vec<String> {
         let arguments = [&["-f", "combined", "--to", "null:", "--log-format", "json"], arguments].concat();
         let ran = with(place, &[], &arguments, &access(0..10));
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
@@ -226,7 +226,7 @@ fn the_log_level_decides_what_is_said_and_each_message_has_its_own() {
 
 #[test]
 fn hangup_takes_the_log_level_from_the_file_again_and_ends_nothing() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("c.toml", "log-level = \"info\"\n");
     let worker = ["-f", "combined", "--to", "null:", "-j", "1", "--config", "c.toml"];
     let endpoint = place.endpoint();
@@ -260,7 +260,7 @@ fn hangup_takes_the_log_level_from_the_file_again_and_ends_nothing() {
 
 #[test]
 fn flag_and_environment_are_stronger_than_a_file_that_is_read_again() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("c.toml", "log-level = \"debug\"\n");
     for (variables, arguments, words) in [
         (

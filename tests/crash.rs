@@ -22,8 +22,8 @@ use nix::sys::signal::Signal;
 
 use crate::kit::logs::access_line;
 use crate::kit::mongod::{Admin, Mongod};
-use crate::kit::place::{Place, Running};
 use crate::kit::table::{Row, seed};
+use crate::kit::workspace::{Running, Workspace};
 use crate::kit::{PATIENCE, program, wait_for};
 
 const DATABASE: &str = "crash";
@@ -49,7 +49,7 @@ fn content(range: std::ops::Range<usize>) -> Vec<u8> {
 /// A trial of one kind of fault: a log, a server, the documents of an undisturbed run, a queue and workers that do the
 /// same job with disturbances, and the results.
 struct Trial {
-    place: Place,
+    place: Workspace,
     server: Mongod,
     admin: Admin,
     random: fastrand::Rng,
@@ -82,7 +82,7 @@ impl Trial {
     /// Makes the log and runs it undisturbed. The last line has no newline.
     fn new(fault: &'static str, lines: usize) -> Self {
         let random = seed(fault);
-        let place = Place::new();
+        let place = Workspace::new();
         let server = Mongod::standalone();
         let admin = server.admin();
         place.write("access.log", content(0..lines));

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::kit::place::{Place, account, objects};
+use crate::kit::workspace::{Workspace, account, objects};
 
 /// Returns the documents of `input` without their ids.
-fn documents(place: &Place, arguments: &[&str], input: &[u8]) -> Vec<serde_json::Value> {
+fn documents(place: &Workspace, arguments: &[&str], input: &[u8]) -> Vec<serde_json::Value> {
     let (ran, receipt) = place.logator(arguments, input);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(account(&receipt)[0], account(&receipt)[1] + account(&receipt)[3]);
@@ -19,7 +19,7 @@ fn documents(place: &Place, arguments: &[&str], input: &[u8]) -> Vec<serde_json:
 #[test]
 fn no_value_of_a_json_line_vanishes() {
     let lines = "{\"a.b\":1,\"a_b\":2}\n{\"n\":18446744073709551615}\n{\"a\":1,\"a\":2}\n{\"$x\":{\"y.z\":1.5}}\n";
-    let place = Place::new();
+    let place = Workspace::new();
     assert_eq!(
         documents(&place, &["-f", "ndjson"], lines.as_bytes()),
         [
@@ -36,7 +36,7 @@ const MARK: &str = "\u{FEFF}";
 
 #[test]
 fn a_byte_order_mark_is_left_out_of_the_document_and_of_nothing_else() {
-    let place = Place::new();
+    let place = Workspace::new();
     let lines = "one two\nthree four\n";
     let arguments = ["-p", "^%{WORD:a} %{WORD:b}$"];
     let plain = json!([{"a": "one", "b": "two"}, {"a": "three", "b": "four"}]);
@@ -53,7 +53,7 @@ fn a_byte_order_mark_is_left_out_of_the_document_and_of_nothing_else() {
 
 #[test]
 fn a_letter_keeps_the_byte_order_mark_and_its_id_and_its_replay_does_not() {
-    let place = Place::new();
+    let place = Workspace::new();
     let line = format!("{MARK}one two");
     place.write("a.log", format!("{line}\n"));
     let id = |text: &str| objects(text)[0]["_id"].as_str().unwrap().to_owned();

@@ -15,14 +15,14 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
-use crate::kit::place::{Place, Running};
+use crate::kit::workspace::{Running, Workspace};
 use crate::kit::{PATIENCE, Ran, wait_for};
 
 /// The ways in which a follower learns of changes.
 const WAYS: [&str; 2] = ["--follow", "--follow=poll"];
 
 /// Starts `logator run` on `arguments`. The documents hold their lines and go to `out`.
-fn follow(place: &Place, arguments: &[&str]) -> Running {
+fn follow(place: &Workspace, arguments: &[&str]) -> Running {
     let fixed = ["run", "--receipt", "receipt", "-p", "%{GREEDYDATA:line}", "-j", "1", "--to", "ndjson:out"];
     place.start("logator", &[&fixed, arguments].concat())
 }
@@ -34,7 +34,7 @@ fn append(path: &Path, bytes: impl AsRef<[u8]>) {
 }
 
 /// Returns the delivered lines in the order of their delivery.
-fn delivered(place: &Place) -> Vec<String> {
+fn delivered(place: &Workspace) -> Vec<String> {
     let out = std::fs::read_to_string(place.path("out")).unwrap_or_default();
     let whole = out.rfind('\n').map_or("", |end| &out[..end]);
     let line = |json: &str| {
@@ -45,13 +45,13 @@ fn delivered(place: &Place) -> Vec<String> {
 }
 
 /// Waits until as many lines are delivered as are expected, and compares them in their order.
-fn expect(place: &Place, expected: &[&str]) {
+fn expect(place: &Workspace, expected: &[&str]) {
     wait_until(place, expected.len());
     assert_eq!(delivered(place), expected);
 }
 
 /// Waits until `count` lines are delivered.
-fn wait_until(place: &Place, count: usize) {
+fn wait_until(place: &Workspace, count: usize) {
     let (mut out, mut lines) = (None, 0);
     let mut block = vec![0; 1 << 16];
     let came = || {
@@ -68,7 +68,7 @@ fn wait_until(place: &Place, count: usize) {
 }
 
 /// Returns the numbered lines that were not delivered, as ranges.
-fn missing(place: &Place, count: usize) -> Vec<(usize, usize)> {
+fn missing(place: &Workspace, count: usize) -> Vec<(usize, usize)> {
     let there: std::collections::HashSet<String> = delivered(place).into_iter().collect();
     let mut ranges: Vec<(usize, usize)> = Vec::new();
     for number in (0..count).filter(|&number| !there.contains(&numbered(number))) {
@@ -81,7 +81,7 @@ fn missing(place: &Place, count: usize) -> Vec<(usize, usize)> {
 }
 
 /// Compares the delivered lines with the numbered lines that were written, in any order: none is missing, doubled or cut.
-fn expect_all(place: &Place, count: usize) {
+fn expect_all(place: &Workspace, count: usize) {
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
     delivered(place).into_iter().for_each(|line| *times.entry(line).or_default() += 1);
     let missing = missing(place, count);

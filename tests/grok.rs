@@ -1,11 +1,11 @@
 //! Tests `logator grok`, and the flags that add patterns to it and to the other programs.
 
 use crate::kit::logs::{access, access_line, gzip};
-use crate::kit::place::{Place, objects};
+use crate::kit::workspace::{Workspace, objects};
 
 /// Returns the objects that `logator grok` prints for `input`.
 #[track_caller]
-fn grok(place: &Place, arguments: &[&str], input: &[u8]) -> Vec<serde_json::Value> {
+fn grok(place: &Workspace, arguments: &[&str], input: &[u8]) -> Vec<serde_json::Value> {
     let ran = place.run("logator", &[&["grok"], arguments].concat(), input);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{arguments:?}");
     objects(&ran.stdout)
@@ -13,7 +13,7 @@ fn grok(place: &Place, arguments: &[&str], input: &[u8]) -> Vec<serde_json::Valu
 
 #[test]
 fn each_line_gives_one_object_of_what_was_captured() {
-    let place = Place::new();
+    let place = Workspace::new();
     let pattern = "%{WORD:[a][word]} %{INT:n:int} %{NUMBER:f:float}(?: %{NOTSPACE:f:float})?(?<rest>.*)";
     let found = grok(&place, &[pattern], b"x 12 1.5\nnot this one\n\ny -3 2 0.25 and more\r\n");
     let failed = serde_json::json!({"tags": ["_grokparsefailure"]});
@@ -28,7 +28,7 @@ fn each_line_gives_one_object_of_what_was_captured() {
 
 #[test]
 fn names_are_those_of_the_pattern_and_nothing_is_added() {
-    let place = Place::new();
+    let place = Workspace::new();
     let found =
         grok(&place, &["%{WORD:tags} %{WORD:a.b} %{WORD:[@metadata][x]} (?<_id>.*)"], b"one two three four\nx\n");
     assert_eq!(found[0], serde_json::json!({"tags": "one", "a.b": "two", "_id": "four"}));
@@ -38,7 +38,7 @@ fn names_are_those_of_the_pattern_and_nothing_is_added() {
 
 #[test]
 fn files_are_read_one_after_the_other_compressed_or_not() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("a.log", access(0..500));
     place.write("b.log.gz", gzip(&access(500..3000)));
     let found = grok(&place, &["%{COMBINEDAPACHELOG}", "a.log", "b.log.gz", "-"], &access(3000..3010));
@@ -49,7 +49,7 @@ fn files_are_read_one_after_the_other_compressed_or_not() {
 
 #[test]
 fn a_wrong_pattern_is_a_usage_error_that_shows_the_place() {
-    let place = Place::new();
+    let place = Workspace::new();
     for (arguments, words) in [
         (&["%{WORD:a} (x"][..], "the pattern: this ( is not closed\n  %{WORD:a} (x\n            ^"),
         (&["%{WROD:a}"], "there is no pattern %{WROD}; did you mean WORD?"),
@@ -68,7 +68,7 @@ fn a_wrong_pattern_is_a_usage_error_that_shows_the_place() {
 
 #[test]
 fn definitions_come_from_folders_and_flags_and_the_last_one_counts() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("p/mine", "SHOE size %{SIZE:size:int}\nSIZE [0-9]+\n");
     place.write("q/more", "SIZE [0-3]+\n");
     let folders = ["--patterns-dir", "p", "--patterns-dir", "q"];
@@ -83,7 +83,7 @@ fn definitions_come_from_folders_and_flags_and_the_last_one_counts() {
 
 #[test]
 fn ecs_names_are_given_to_patterns_and_formats_of_every_program() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("access.log", access(0..1));
     let found = grok(&place, &["%{COMBINEDAPACHELOG}", "access.log", "--ecs"], b"");
     assert_eq!(found[0]["http"]["response"]["status_code"], 200, "{}", found[0]);
@@ -109,7 +109,7 @@ fn ecs_names_are_given_to_patterns_and_formats_of_every_program() {
 
 #[test]
 fn every_program_that_parses_knows_which_patterns_there_are() {
-    let place = Place::new();
+    let place = Workspace::new();
     for (program, arguments) in [
         ("logator", &["run", "--help"][..]),
         ("logator", &["bench", "--help"]),
@@ -126,7 +126,7 @@ fn every_program_that_parses_knows_which_patterns_there_are() {
 
 #[test]
 fn a_file_of_flags_gives_patterns_to_run_and_none_to_grok() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("c.toml", "pattern = [\"%{WORD:w}\"]\npattern-definition = [\"A=b+\"]\n[grok]\necs = false\n");
     let found = grok(&place, &["%{A:a}", "--config", "c.toml"], b"abbb\n");
     assert_eq!(found, [serde_json::json!({"a": "bbb"})]);
@@ -138,7 +138,7 @@ fn a_file_of_flags_gives_patterns_to_run_and_none_to_grok() {
 
 #[test]
 fn bytes_that_are_not_utf8_are_replaced_and_end_nothing() {
-    let place = Place::new();
+    let place = Workspace::new();
     let found = grok(&place, &["^%{NOTSPACE:a} %{INT:n:int}$"], b"\xff\xfex 1\n\xc3\xa4 2\n");
     let expected = [serde_json::json!({"a": "\u{FFFD}\u{FFFD}x", "n": 1}), serde_json::json!({"a": "ä", "n": 2})];
     assert_eq!(found, expected);
@@ -146,7 +146,7 @@ fn bytes_that_are_not_utf8_are_replaced_and_end_nothing() {
 
 #[test]
 fn a_line_of_many_megabytes_is_matched_like_any_other() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut input = vec![b'x'; 5_000_000];
     input.extend_from_slice(b" 7\nshort 8\n");
     let found = grok(&place, &["^(?<a>[a-z]+) %{INT:n:int}$"], &input);
@@ -156,7 +156,7 @@ fn a_line_of_many_megabytes_is_matched_like_any_other() {
 
 #[test]
 fn a_line_that_is_given_up_is_tagged_and_the_pattern_is_named() {
-    let place = Place::new();
+    let place = Workspace::new();
     // The pattern is not regular, so PCRE2 runs it by backtracking.
     let pattern = r"^(?<x>a)(?:a+a+)+\k<x>b$";
     let input = format!("aaaab\n{}bc\naaaaaab\n", "a".repeat(200));
@@ -174,7 +174,7 @@ fn a_line_that_is_given_up_is_tagged_and_the_pattern_is_named() {
 
 #[test]
 fn a_reader_who_leaves_ends_it_without_a_word() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("a.log", access(0..200_000));
     let mut command = place.command("logator", &["grok", "%{COMBINEDAPACHELOG}", "a.log"]);
     let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
@@ -185,7 +185,7 @@ fn a_reader_who_leaves_ends_it_without_a_word() {
 
 #[test]
 fn a_pipe_that_pauses_is_answered_at_once() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut running = place.start("logator", &["grok", "%{COMBINEDAPACHELOG}"]);
     for index in 0..3 {
         running.feed(format!("{}\n", access_line(index)).as_bytes());
@@ -198,7 +198,7 @@ fn a_pipe_that_pauses_is_answered_at_once() {
 
 #[test]
 fn damaged_input_is_printed_as_far_as_it_goes() {
-    let place = Place::new();
+    let place = Workspace::new();
     let whole = gzip(&access(0..20_000));
     place.write("damaged.gz", &whole[..whole.len() / 2]);
     let ran = place.run("logator", &["grok", "%{COMBINEDAPACHELOG}", "damaged.gz"], b"");
@@ -211,7 +211,7 @@ fn damaged_input_is_printed_as_far_as_it_goes() {
 fn explain_says_how_far_a_failing_line_got() {
     let lines = b"192.0.2.17 GET 0.043\n192.0.2.17 GET soon\nnothing of the kind\n";
     let pattern = "%{IP:client} %{WORD:verb} %{NUMBER:seconds:float}";
-    let ran = Place::new().run("logator", &["grok", "--explain", pattern], lines);
+    let ran = Workspace::new().run("logator", &["grok", "--explain", pattern], lines);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let expected = concat!(
         r#"{"client":"192.0.2.17","verb":"GET","seconds":0.043}"#,

@@ -11,18 +11,18 @@ use nix::sys::signal::Signal;
 use crate::kit::free_port;
 use crate::kit::logs::{access, access_line};
 use crate::kit::needs::given;
-use crate::kit::place::{Place, Running, account};
+use crate::kit::workspace::{Running, Workspace, account};
 
 /// Makes a pair of keys and returns the public half.
-fn keygen(place: &Place, file: &str) -> String {
+fn keygen(place: &Workspace, file: &str) -> String {
     let ran = place.run("logator", &["keygen", file], b"");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     ran.stdout.trim_end().to_owned()
 }
 
 /// Makes a folder with keys of a queue and a worker, and the list with the worker's key.
-fn with_keys() -> Place {
-    let place = Place::new();
+fn with_keys() -> Workspace {
+    let place = Workspace::new();
     keygen(&place, "queue.key");
     keygen(&place, "worker.key");
     place.write("authorized", place.text("worker.key.pub"));
@@ -33,17 +33,17 @@ const QUEUE: [&str; 4] = ["--curve-key", "queue.key", "--authorized-keys", "auth
 const WORKER: [&str; 4] = ["--curve-key", "worker.key", "--queue-key", "queue.key.pub"];
 const TO_OUT: [&str; 4] = ["-f", "combined", "--to", "ndjson:out"];
 
-fn queue(place: &Place, arguments: &[&str]) -> Running {
+fn queue(place: &Workspace, arguments: &[&str]) -> Running {
     place.queue(&[&QUEUE[..], arguments].concat())
 }
 
-fn worker(place: &Place, keys: &[&str]) -> Running {
+fn worker(place: &Workspace, keys: &[&str]) -> Running {
     place.worker(&[keys, &TO_OUT].concat())
 }
 
 #[test]
 fn keygen_makes_a_pair_for_its_owner_and_never_overwrites_one() {
-    let place = Place::new();
+    let place = Workspace::new();
     let ran = place.run("logator", &["keygen", "queue.key"], b"");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let key = ran.stdout.trim_end();
@@ -292,7 +292,7 @@ while True:
         sys.stdin.readline()
 ";
 
-fn client(place: &Place, arguments: &[&str]) -> Running {
+fn client(place: &Workspace, arguments: &[&str]) -> Running {
     let mut command = Command::new(given("LOGATOR_TEST_PYTHON", "pyzmq"));
     command.args(["-c", CLIENT, &place.endpoint()]).args(arguments).current_dir(place.path("."));
     Running::start(command)

@@ -27,12 +27,12 @@ pub mod mongod;
 pub mod needs;
 pub mod noise;
 pub mod peer;
-pub mod place;
 pub mod process;
 pub mod proxy;
 pub mod shippers;
 pub mod systemd;
 pub mod table;
+pub mod workspace;
 
 use std::ffi::OsStr;
 use std::io::Write as _;

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use nix::sys::signal::Signal;
 
 use crate::kit::logs::{access, access_line};
-use crate::kit::place::{Place, Running, account};
+use crate::kit::workspace::{Running, Workspace, account};
 use crate::kit::{PATIENCE, wait_for};
 
 /// Waits until `out` has as many documents, then stops the program.
-fn stop_at(place: &Place, running: Running, documents: usize) -> crate::kit::Ran {
+fn stop_at(place: &Workspace, running: Running, documents: usize) -> crate::kit::Ran {
     wait_for(&format!("{documents} documents"), PATIENCE, || {
         std::fs::read_to_string(place.path("out")).is_ok_and(|text| text.lines().count() >= documents).then_some(())
     });
@@ -21,7 +21,7 @@ fn stop_at(place: &Place, running: Running, documents: usize) -> crate::kit::Ran
 fn pushed_lines_become_documents_in_pull_and_in_worker() {
     for (program, flag, prefix) in [("logator-pull", "--connect", ""), ("logator-worker", "--from", "pull+")] {
         for envelope in ["none", "json"] {
-            let place = Place::new();
+            let place = Workspace::new();
             let endpoint = place.endpoint();
             let from = format!("{prefix}{endpoint}");
             let arguments = [flag, &from, "-f", "combined", "--to", "ndjson:out", "--receipt", "receipt", "--envelope"];
@@ -46,7 +46,7 @@ fn pushed_lines_become_documents_in_pull_and_in_worker() {
 
 #[test]
 fn several_upstreams_and_an_endpoint_of_its_own_are_one_input() {
-    let place = Place::new();
+    let place = Workspace::new();
     let [one, two, own] = ["one", "two", "own"].map(|name| place.at("ipc://", name));
     let puller = place.start(
         "logator-pull",
@@ -65,7 +65,7 @@ fn several_upstreams_and_an_endpoint_of_its_own_are_one_input() {
 
 #[test]
 fn what_came_before_a_signal_is_stored_and_long_lines_are_set_aside() {
-    let place = Place::new();
+    let place = Workspace::new();
     let endpoint = place.endpoint();
     let arguments = ["--bind", &endpoint, "--max-line", "1000", "-p", "%{GREEDYDATA:all}", "--to", "ndjson:out"];
     let puller = place.start("logator-pull", &[&arguments[..], &["--receipt", "receipt"]].concat());
@@ -85,7 +85,7 @@ fn what_came_before_a_signal_is_stored_and_long_lines_are_set_aside() {
 
 #[test]
 fn a_newline_within_a_message_does_not_make_two_lines() {
-    let place = Place::new();
+    let place = Workspace::new();
     let endpoint = place.endpoint();
     let puller = place.start("logator-pull", &["--bind", &endpoint]);
     let push = zmq::Context::new().socket(zmq::PUSH).unwrap();
@@ -99,7 +99,7 @@ fn a_newline_within_a_message_does_not_make_two_lines() {
 
 #[test]
 fn it_ends_quietly_when_the_reader_of_its_output_leaves() {
-    let place = Place::new();
+    let place = Workspace::new();
     let endpoint = place.endpoint();
     let command = place.command("logator-pull", &["--bind", &endpoint]);
     let pipeline = format!("{} --bind {endpoint} | head -n 1", command.get_program().to_string_lossy());

@@ -1,11 +1,11 @@
 //! The receipt has one block for people and one JSON object for programs, and both sides agree.
 
 use crate::kit::logs::access;
-use crate::kit::place::{Place, Running, account};
+use crate::kit::workspace::{Running, Workspace, account};
 
 #[test]
 fn the_json_receipt_and_the_block_say_the_same() {
-    let place = Place::new();
+    let place = Workspace::new();
     let content = [access(0..1200), b"no access line\n".to_vec()].concat();
     let (ran, receipt) = place.logator(&["-f", "combined", "--to", "null:"], &content);
     assert_eq!(ran.code, Some(0));
@@ -63,7 +63,7 @@ fn the_json_receipt_and_the_block_say_the_same() {
 
 #[test]
 fn every_kind_of_line_is_counted_in_one_place() {
-    let place = Place::new();
+    let place = Workspace::new();
     let long = "x".repeat(300);
     let content = [access(0..10), format!("{long}\nno access line\n").into_bytes(), access(10..20)].concat();
     let arguments = ["-f", "combined", "--max-line", "200", "--to", "null:", "--unmatched"];
@@ -79,7 +79,7 @@ fn every_kind_of_line_is_counted_in_one_place() {
 
 #[test]
 fn dead_letters_of_workers_and_of_the_queue_are_exit_code_1_of_both() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--max-line", "200", "--dead-letters", "queue-letters"]);
     queue.feed(&[access(0..10), format!("{}\nno access line\n", "x".repeat(300)).into_bytes()].concat());
     let worker = place.worker(&[
@@ -106,7 +106,7 @@ fn dead_letters_of_workers_and_of_the_queue_are_exit_code_1_of_both() {
 
 #[test]
 fn a_receipt_that_cannot_be_written_is_exit_code_3_and_one_without_a_folder_is_refused_at_the_start() {
-    let place = Place::new();
+    let place = Workspace::new();
     let missing = place.at("", "no/such/folder/receipt");
     for (receipt, code, words) in [
         ("/dev/full", 3, "/dev/full: the receipt cannot be written: No space left"),
@@ -121,7 +121,7 @@ fn a_receipt_that_cannot_be_written_is_exit_code_3_and_one_without_a_folder_is_r
 
 #[test]
 fn each_pattern_is_accounted_for_and_people_see_which_one_was_slow() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut content = access(0..3000);
     content.extend_from_slice(b"login ada\nlogin bob\nneither of them\n");
     content.extend_from_slice(format!("{}bc\n", "a".repeat(200)).as_bytes());
@@ -145,7 +145,7 @@ fn each_pattern_is_accounted_for_and_people_see_which_one_was_slow() {
 /// A receipt that the environment or a file asks for is the queue's, not that of the workers that the queue starts.
 #[test]
 fn a_receipt_in_the_environment_is_that_of_the_queue_and_not_of_its_workers() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("in.log", access(0..100));
     let endpoint = place.endpoint();
     let arguments = ["in.log", "--bind", &endpoint, "--spawn=1", "--", "-f", "combined", "--to", "ndjson:out"];

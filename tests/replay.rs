@@ -6,10 +6,10 @@ mod mongodb;
 use std::collections::BTreeMap;
 
 use crate::kit::logs::{access, gzip};
-use crate::kit::place::{Place, account};
+use crate::kit::workspace::{Workspace, account};
 
 /// Replays with a receipt, and returns the results.
-fn replay(place: &Place, arguments: &[&str]) -> (crate::kit::Ran, Option<logator::observe::receipt::Receipt>) {
+fn replay(place: &Workspace, arguments: &[&str]) -> (crate::kit::Ran, Option<logator::observe::receipt::Receipt>) {
     let _ = std::fs::remove_file(place.path("receipt"));
     let ran = place.run("logator", &[&["replay", "--receipt", "receipt"], arguments].concat(), b"");
     let receipt = place.path("receipt").exists().then(|| place.receipt("receipt"));
@@ -17,7 +17,7 @@ fn replay(place: &Place, arguments: &[&str]) -> (crate::kit::Ran, Option<logator
 }
 
 /// Returns the counts of a replay that must have come to its end with `code`.
-fn replayed(place: &Place, code: i32, arguments: &[&str]) -> [u64; 6] {
+fn replayed(place: &Workspace, code: i32, arguments: &[&str]) -> [u64; 6] {
     let (ran, receipt) = replay(place, arguments);
     let receipt = receipt.unwrap_or_else(|| panic!("no receipt: {ran:?}"));
     assert_eq!((ran.code, receipt.agrees), (Some(code), true), "{}", ran.stderr);
@@ -25,7 +25,7 @@ fn replayed(place: &Place, code: i32, arguments: &[&str]) -> [u64; 6] {
 }
 
 /// Returns the documents of an NDJSON file by their ids.
-fn documents(place: &Place, name: &str) -> BTreeMap<String, serde_json::Value> {
+fn documents(place: &Workspace, name: &str) -> BTreeMap<String, serde_json::Value> {
     let objects = place.objects(name);
     let count = objects.len();
     let all: BTreeMap<_, _> =
@@ -35,7 +35,7 @@ fn documents(place: &Place, name: &str) -> BTreeMap<String, serde_json::Value> {
 }
 
 #[cfg(feature = "sqlite")]
-fn rows(place: &Place, name: &str) -> BTreeMap<String, serde_json::Value> {
+fn rows(place: &Workspace, name: &str) -> BTreeMap<String, serde_json::Value> {
     let database = rusqlite::Connection::open(place.path(name)).unwrap();
     let mut rows = database.prepare("SELECT _id, doc FROM logs").unwrap();
     let rows = rows.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).unwrap();
@@ -44,7 +44,7 @@ fn rows(place: &Place, name: &str) -> BTreeMap<String, serde_json::Value> {
 
 /// Writes several logs, each with its own first line.
 #[cfg(feature = "sqlite")]
-fn write_logs(place: &Place) -> Vec<String> {
+fn write_logs(place: &Workspace) -> Vec<String> {
     let names = [("logs/a.log", 0..1500), ("logs/b.log", 1500..1510), ("logs/c.log", 1510..3000)];
     names.map(|(name, range)| place.write(name, access(range)).display().to_string()).to_vec()
 }
@@ -52,7 +52,7 @@ fn write_logs(place: &Place) -> Vec<String> {
 #[test]
 #[cfg(feature = "sqlite")]
 fn what_a_wrong_pattern_set_aside_is_stored_as_a_right_run_would_have_and_once() {
-    let place = Place::new();
+    let place = Workspace::new();
     write_logs(&place);
     let wrong = ["logs", "-p", "^%{IP:client} was here$", "--unmatched", "dead-letter", "--to", "sqlite:logs.db"];
     // The batches are small and there are two workers, so the letters of the three sources are mixed.
@@ -79,7 +79,7 @@ fn what_a_wrong_pattern_set_aside_is_stored_as_a_right_run_would_have_and_once()
 
 #[test]
 fn lines_of_every_kind_keep_their_ids() {
-    let place = Place::new();
+    let place = Workspace::new();
     let content =
         b"plain\nwindows\r\n\ntwo returns\r\r\nnot \xff UTF-8\n \"quoted\\\" \x00\x1b\t\ncaf\xc3\xa9\nwithout an end";
     place.write("in", content);
@@ -94,7 +94,7 @@ fn lines_of_every_kind_keep_their_ids() {
 
 #[test]
 fn what_fails_again_goes_to_another_file_so_that_the_old_one_can_be_deleted() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("in", "a 1\nb 2\nc 3\na 4\n");
     place.logator(&["in", "-p", "^no$", "--unmatched", "dead-letter", "--to", "null:"], b"");
     let letters = place.path("dead-letters.ndjson");
@@ -111,7 +111,7 @@ fn what_fails_again_goes_to_another_file_so_that_the_old_one_can_be_deleted() {
 
 #[test]
 fn a_file_that_is_read_is_never_written_to() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("in", "a 1\n");
     place.logator(&["in", "-p", "^no$", "--unmatched", "dead-letter", "--to", "null:"], b"");
     let before = place.text("dead-letters.ndjson");
@@ -137,7 +137,7 @@ fn a_file_that_is_read_is_never_written_to() {
 
 #[test]
 fn damaged_letters_are_named_and_the_others_go_through() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("in", (0..40).map(|index| format!("line {index}\n")).collect::<String>() + "\u{1}");
     place.write("bytes", b"\xff\xfe\n");
     place.logator(&["in", "bytes", "-j1", "-p", "^no$", "--unmatched", "dead-letter", "--to", "null:"], b"");
@@ -181,7 +181,7 @@ fn damaged_letters_are_named_and_the_others_go_through() {
 
 #[test]
 fn a_line_of_which_only_the_beginning_is_kept_stays_a_letter() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("in", format!("short\n{}\n", "x".repeat(500)));
     let run = ["in", "-p", "^no$", "--max-line", "100", "--unmatched", "dead-letter", "--to", "null:"];
     let (_, receipt) = place.logator(&run, b"");
@@ -197,7 +197,7 @@ fn a_line_of_which_only_the_beginning_is_kept_stays_a_letter() {
 
 #[test]
 fn poison_is_sent_only_when_asked_for() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("in", "a\nb\n");
     place.logator(&["in", "-p", "^no$", "--unmatched", "dead-letter", "--to", "null:"], b"");
     let letters = place.text("dead-letters.ndjson").replacen("unmatched", "poison", 1);
@@ -216,7 +216,7 @@ fn poison_is_sent_only_when_asked_for() {
 
 #[test]
 fn compressed_letters_directories_and_standard_input_are_read() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("in", access(0..200));
     place.logator(&["in", "-p", "^no$", "--unmatched", "dead-letter", "--to", "null:"], b"");
     let letters = place.text("dead-letters.ndjson").into_bytes();
@@ -237,7 +237,7 @@ fn compressed_letters_directories_and_standard_input_are_read() {
 
 #[test]
 fn a_letter_says_how_far_the_pattern_got_that_got_furthest() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut content = access(0..3);
     content.extend_from_slice(b"192.0.2.1 - - [10/Oct/2025:13:00:00 +0200] \"GET / HTTP/1.1\" soon 12\n");
     content.extend_from_slice(b"  login of 17\n x\n");
@@ -262,7 +262,7 @@ fn a_letter_says_how_far_the_pattern_got_that_got_furthest() {
 
 #[test]
 fn a_small_file_that_unpacks_to_one_long_line_takes_no_more_memory_than_a_letter_may() {
-    let place = Place::new();
+    let place = Workspace::new();
     let piece = gzip(&vec![b'0'; 16 << 20]);
     let packed = [piece.repeat(24), gzip(b"\n")].concat();
     assert!(packed.len() < 1 << 20, "{} bytes", packed.len());
@@ -287,7 +287,7 @@ fn a_small_file_that_unpacks_to_one_long_line_takes_no_more_memory_than_a_letter
 
 #[test]
 fn a_letter_of_a_line_longer_than_usual_is_sent_when_that_is_allowed() {
-    let place = Place::new();
+    let place = Workspace::new();
     // Every byte takes six bytes in the letter.
     place.write("a.log", [vec![1; 3 << 20], b"\n".to_vec()].concat());
     let (ran, _) = place

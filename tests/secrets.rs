@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::kit::logs::access;
-use crate::kit::place::{Place, Running};
 use crate::kit::process::heeds;
+use crate::kit::workspace::{Running, Workspace};
 use crate::kit::{PATIENCE, wait_for};
 
 /// Every part of the password contains this text.
@@ -50,7 +50,7 @@ fn addresses() -> Vec<String> {
 }
 
 /// Returns everything that a program said and wrote, besides its input.
-fn said(place: &Place, mut running: Running) -> String {
+fn said(place: &Workspace, mut running: Running) -> String {
     running.close_input();
     let started = Instant::now();
     wait_for("an end", PATIENCE, || (running.has_ended() || started.elapsed() > MOMENT).then_some(()));
@@ -64,13 +64,13 @@ fn said(place: &Place, mut running: Running) -> String {
     all
 }
 
-fn keeps_it(what: &str, place: &Place, running: Running) {
+fn keeps_it(what: &str, place: &Workspace, running: Running) {
     let said = said(place, running);
     assert!(!said.contains(MARK), "{what}:\n{said}");
 }
 
-fn prepared() -> Place {
-    let place = Place::new();
+fn prepared() -> Workspace {
+    let place = Workspace::new();
     place.write("a.log", access(0..3));
     place.write("key", "");
     place

@@ -5,13 +5,13 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use nix::sys::signal::Signal;
 
-use crate::kit::place::{Place, Running};
 use crate::kit::process::heeds;
+use crate::kit::workspace::{Running, Workspace};
 use crate::kit::{PATIENCE, wait_for};
 
 /// Makes things that are not small regular files: a FIFO that nobody writes to, a device without an end, a folder, a
 /// large file.
-fn strange_files(place: &Place) -> [(&'static str, &'static str); 4] {
+fn strange_files(place: &Workspace) -> [(&'static str, &'static str); 4] {
     nix::unistd::mkfifo(&place.path("fifo"), nix::sys::stat::Mode::S_IRUSR).unwrap();
     let large = std::fs::File::create(place.path("large")).unwrap();
     large.set_len(1 << 30).unwrap();
@@ -23,7 +23,7 @@ fn strange_files(place: &Place) -> [(&'static str, &'static str); 4] {
 
 #[test]
 fn a_fifo_a_device_and_a_large_file_are_refused_wherever_a_small_file_is_read() {
-    let place = Place::new();
+    let place = Workspace::new();
     for (name, words) in strange_files(&place) {
         let secret = format!("mongodb://joe:${{file:{name}}}@127.0.0.1/d.c");
         let tls = format!("syslog+tls://127.0.0.1:{}", crate::kit::free_port());
@@ -51,7 +51,7 @@ fn a_fifo_a_device_and_a_large_file_are_refused_wherever_a_small_file_is_read() 
 
 #[test]
 fn a_configuration_that_becomes_a_fifo_does_not_hang_the_next_hangup() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("c.toml", "log-level = \"info\"\n");
     let mut run = place.start("logator", &["run", "--config", "c.toml", "-f", "combined"]);
     wait_for("SIGHUP to be caught", PATIENCE, || heeds(run.id(), Signal::SIGHUP).then_some(()));
@@ -66,8 +66,8 @@ fn a_configuration_that_becomes_a_fifo_does_not_hang_the_next_hangup() {
 }
 
 /// Makes the keys of a queue and a worker, and the list with the worker's key.
-fn with_keys() -> Place {
-    let place = Place::new();
+fn with_keys() -> Workspace {
+    let place = Workspace::new();
     for file in ["queue.key", "worker.key"] {
         assert_eq!(place.run("logator", &["keygen", file], b"").code, Some(0));
     }
@@ -76,7 +76,7 @@ fn with_keys() -> Place {
     place
 }
 
-fn set_mode(place: &Place, name: &str, mode: u32) {
+fn set_mode(place: &Workspace, name: &str, mode: u32) {
     std::fs::set_permissions(place.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
 }
 

@@ -13,7 +13,7 @@ use logator::observe::receipt::Receipt;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::kit::place::{Place, Running};
+use crate::kit::workspace::{Running, Workspace};
 use crate::kit::{PATIENCE, Ran, wait_for};
 
 /// A program that receives.
@@ -24,7 +24,7 @@ struct Receiver {
 }
 
 /// Starts `logator run` at `addresses`. Its documents go to `out`.
-fn receive(place: &Place, addresses: &[&str], more: &[&str]) -> Receiver {
+fn receive(place: &Workspace, addresses: &[&str], more: &[&str]) -> Receiver {
     let arguments = [&["run", "--to", "ndjson:out", "--receipt", "receipt"], addresses, more].concat();
     Receiver::of(place.start("logator", &arguments), addresses.len())
 }
@@ -52,7 +52,7 @@ impl Receiver {
     }
 
     /// Sends SIGTERM, and returns the results.
-    fn stop(self, place: &Place) -> (Ran, Receipt) {
+    fn stop(self, place: &Workspace) -> (Ran, Receipt) {
         self.running.signal(Signal::SIGTERM);
         let ran = self.running.end_with_input_open();
         (ran, place.receipt("receipt"))
@@ -60,7 +60,7 @@ impl Receiver {
 }
 
 /// Returns the documents in `out` as soon as there are `count`.
-fn documents(place: &Place, count: usize) -> Vec<Value> {
+fn documents(place: &Workspace, count: usize) -> Vec<Value> {
     wait_for("the documents", PATIENCE, || {
         let text = std::fs::read_to_string(place.path("out")).unwrap_or_default();
         assert!(text.lines().count() <= count, "more than {count} documents:\n{text}");

@@ -1,7 +1,7 @@
 //! Names and lines from elsewhere do not act on the terminal of a person who reads the program's messages.
 
 use crate::kit::logs::access;
-use crate::kit::place::{Place, Running};
+use crate::kit::workspace::{Running, Workspace};
 
 /// A name that clears the screen, looks like one of our sentences, and changes the direction of writing.
 const NAME: &str = "x\x1b[2J\u{9b}31m\nlogator: all is well\r\u{202e}\x7f.log";
@@ -16,7 +16,7 @@ fn is_harmless(what: &str, said: &str) {
 
 #[test]
 fn names_and_values_are_shown_with_their_escapes() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("a.log", access(0..5));
     place.write(NAME, access(0..5));
     place.write("damaged.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\0\xff\xff");
@@ -69,7 +69,7 @@ fn names_and_values_are_shown_with_their_escapes() {
 
 #[test]
 fn an_error_about_a_pattern_keeps_its_caret() {
-    let place = Place::new();
+    let place = Workspace::new();
     let ran = place.run("logator", &["run", "-p", "%{WORD:a} %{NOPE}"], b"");
     assert_eq!(ran.code, Some(2));
     let lines: Vec<&str> = ran.stderr.lines().collect();
@@ -78,7 +78,7 @@ fn an_error_about_a_pattern_keeps_its_caret() {
 
 #[test]
 fn a_line_of_a_log_that_is_quoted_does_nothing() {
-    let place = Place::new();
+    let place = Workspace::new();
     let raw = format!("{}{}", "a".repeat(30), "\x1b]0;title\x07\x1b[31m");
     let ran = place.run("logator", &["grok", r"(a|aa)+(\1)+$"], raw.as_bytes());
     assert!(!ran.stderr.contains('\x1b'), "{:?}", ran.stderr);

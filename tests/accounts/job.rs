@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use super::oracle::{Attempt, NOTHING_READ};
 use super::plan::{Fault, Kill, Manner, Mode, Plan};
 use super::world::{Broken, World};
-use crate::kit::place::Running;
+use crate::kit::workspace::Running;
 use crate::kit::{PATIENCE, wait_for};
 
 /// A job hangs if it has not ended this long after it should have.

@@ -9,7 +9,7 @@ use super::job::{BOUND, Disturbance, Going, Job, ends, has_begun, pass};
 use super::oracle::{Account, Dues, Fate, add};
 use super::plan::{Kill, Manner, Mode};
 use super::world::{World, text_key};
-use crate::kit::place::Running;
+use crate::kit::workspace::Running;
 
 /// The senders.
 enum Senders {

@@ -17,7 +17,7 @@ use super::pipe::Pipe;
 use super::plan::{Fault, Mode, PATTERN, Plan, Shape, SinkKind, UNWELCOME, Unmatched};
 use crate::kit::disk::Disk;
 use crate::kit::logs::{gzip, zstd};
-use crate::kit::place::Place;
+use crate::kit::workspace::Workspace;
 use crate::kit::{PATIENCE, program};
 
 /// A folder with the programs to try instead of the built ones, such as an older release.
@@ -31,7 +31,7 @@ pub struct World {
     pub pipe: Option<Pipe>,
     disk: Option<Disk>,
     /// This field comes after `pipe` and `disk`, so it is dropped after them: their files are in this folder.
-    pub place: Place,
+    pub place: Workspace,
     /// The command lines so far, which are shown for a round that failed.
     pub commands: RefCell<Vec<String>>,
 }
@@ -39,7 +39,7 @@ pub struct World {
 impl World {
     /// Makes the files of a plan.
     pub fn new(plan: Plan) -> World {
-        let place = Place::new();
+        let place = Workspace::new();
         fs::create_dir(place.path("in")).unwrap();
         let room = match plan.fault() {
             Some(Fault::DiskFull) => Some(fastrand::Rng::with_seed(plan.seed).u64(64..500)),

@@ -11,13 +11,13 @@ use super::{APART, ROUND, Trial};
 use crate::kit::logs::access;
 use crate::kit::needs::given;
 use crate::kit::peer::Peer;
-use crate::kit::place::{Place, Running};
 use crate::kit::table::times;
+use crate::kit::workspace::{Running, Workspace};
 
 const HOUR: i64 = 3600;
 
 /// Returns the environment of a program whose clock is off by the seconds in the file `clock`.
-pub fn environment(place: &Place) -> Vec<(&'static str, String)> {
+pub fn environment(place: &Workspace) -> Vec<(&'static str, String)> {
     const LIBRARY: &str = "LOGATOR_TEST_FAKETIME";
     let library = given(LIBRARY, "libfaketime").into_string().expect("a path in UTF-8");
     assert!(std::path::Path::new(&library).is_file(), "{LIBRARY}={library} is no file");
@@ -32,13 +32,13 @@ pub fn environment(place: &Place) -> Vec<(&'static str, String)> {
 }
 
 /// Sets the clock of these programs.
-pub fn set(place: &Place, seconds: i64) {
+pub fn set(place: &Workspace, seconds: i64) {
     place.write("clock.new", format!("{seconds:+}\n"));
     std::fs::rename(place.path("clock.new"), place.path("clock")).unwrap();
 }
 
 /// Starts a queue with such a clock.
-fn queue(place: &Place, lease: &str) -> Running {
+fn queue(place: &Workspace, lease: &str) -> Running {
     let endpoint = place.endpoint();
     let mut command = place.command(
         "logator-queue",
@@ -77,7 +77,7 @@ fn is_about(off: i64, expected: i64) {
 #[test]
 #[ignore = "needs libfaketime: run ./test"]
 fn a_clock_that_is_set_forward_an_hour_ends_no_lease() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = queue(&place, "60");
     queue.feed(&access(0..10));
     let holder = Peer::connect(&place.endpoint());
@@ -96,7 +96,7 @@ fn a_clock_that_is_set_forward_an_hour_ends_no_lease() {
 #[test]
 #[ignore = "needs libfaketime: run ./test"]
 fn a_clock_that_is_set_back_an_hour_keeps_no_lease_alive() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = queue(&place, "0.5");
     queue.feed(&access(0..10));
     let holder = Peer::connect(&place.endpoint());

@@ -6,9 +6,9 @@ use std::process::Command;
 
 use super::{ROUND, Trial, content};
 use crate::kit::disk::Disk;
-use crate::kit::place::{Place, Running, objects};
 use crate::kit::program;
 use crate::kit::table::{Row, seed, tell, times};
+use crate::kit::workspace::{Running, Workspace, objects};
 
 #[test]
 #[ignore = "needs a mongod of its own: run ./test"]
@@ -60,7 +60,7 @@ fn limited(blocks: u64) -> Vec<String> {
 /// Runs the same job again and again on a disk that grows a little each time, until the job is done. Returns how often the disk
 /// was full, and the file at the end.
 fn until_there_is_room(random: &mut fastrand::Rng, file: &str, lines: usize, arguments: &[&str]) -> (usize, String) {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("access.log", content(0..lines));
     let at = place.path("disk");
     let mut kib = random.u64(16..64);
@@ -105,7 +105,7 @@ fn ids(text: &str) -> BTreeMap<String, usize> {
 fn grows(fault: &'static str, lines: usize, undisturbed: &[&str], arguments: &[&str], file: &str) {
     let mut random = seed(fault);
     let mut row = Row::new(fault);
-    let place = Place::new();
+    let place = Workspace::new();
     let (ran, _) = place.logator(undisturbed, &content(0..lines));
     assert!(matches!(ran.code, Some(0 | 1)), "{}", ran.stderr);
     let expected = ids(&place.text("reference"));

@@ -3,8 +3,8 @@
 use super::{Trial, until};
 use crate::kit::free_port;
 use crate::kit::noise::Noise;
-use crate::kit::place::Place;
 use crate::kit::table::times;
+use crate::kit::workspace::Workspace;
 
 /// The arguments of a queue with keys, of a worker that may come in, and of a worker that may not.
 pub struct Keys {
@@ -14,7 +14,7 @@ pub struct Keys {
 }
 
 /// Makes the keys of a queue, a worker and a stranger, and the list with the worker's key.
-pub fn make_keys(place: &Place) -> Keys {
+pub fn make_keys(place: &Workspace) -> Keys {
     for name in ["queue.key", "worker.key", "stranger.key"] {
         assert_eq!(place.run("logator", &["keygen", name], b"").code, Some(0));
     }

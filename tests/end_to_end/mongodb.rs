@@ -5,7 +5,7 @@ use mongodb_driver::bson::{Bson, DateTime, doc};
 
 use crate::kit::logs::access;
 use crate::kit::mongod::AnyServer;
-use crate::kit::place::{Place, account};
+use crate::kit::workspace::{Workspace, account};
 use ::mongodb as mongodb_driver;
 
 const LINES: usize = 10_000;
@@ -16,7 +16,7 @@ fn log() -> Vec<u8> {
 }
 
 /// Pipes the log through a queue to two workers, and returns the three receipts.
-fn pipe(place: &Place, to: &str) -> [Receipt; 3] {
+fn pipe(place: &Workspace, to: &str) -> [Receipt; 3] {
     let mut queue = place.queue(&["--batch-lines", "500"]);
     let worker = |receipt: &str| place.worker(&["-f", "combined", "--to", to, "--receipt", receipt]);
     let (first, second) = (worker("first.json"), worker("second.json"));
@@ -35,7 +35,7 @@ fn sum(first: &Receipt, second: &Receipt) -> [u64; 6] {
 #[test]
 #[ignore = "needs a MongoDB: run ./test"]
 fn every_line_becomes_a_typed_document_once_however_often_it_is_run() {
-    let place = Place::new();
+    let place = Workspace::new();
     let server = AnyServer::get();
     let to = server.uri("access");
     let admin = server.admin();
@@ -70,7 +70,7 @@ fn every_line_becomes_a_typed_document_once_however_often_it_is_run() {
 #[test]
 #[ignore = "needs a MongoDB: run ./test"]
 fn run_and_the_distributed_way_give_the_same_documents() {
-    let place = Place::new();
+    let place = Workspace::new();
     let server = AnyServer::get();
     let to = server.uri("access");
     let (ran, receipt) = place.logator(&["-f", "combined", "--to", &to], &log());

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::kit::logs::{access, access_line};
 use crate::kit::needs::given;
-use crate::kit::place::{Place, Running, line_account};
+use crate::kit::workspace::{Running, Workspace, line_account};
 
 /// Prints each line that it gets. With a number, it stops after so many lines and does not ask again.
 const CLIENT: &str = "
@@ -21,7 +21,7 @@ while left != 0:
     left -= 1
 ";
 
-fn client(place: &Place, arguments: &[&str]) -> Running {
+fn client(place: &Workspace, arguments: &[&str]) -> Running {
     let mut command = Command::new(given("LOGATOR_TEST_PYTHON", "pyzmq"));
     command.args(["-c", CLIENT, &place.endpoint()]).args(arguments);
     Running::start(command)
@@ -34,7 +34,7 @@ fn expected(lines: usize) -> Vec<String> {
 #[test]
 #[ignore = "needs pyzmq: run ./test"]
 fn one_client_gets_all_lines_in_order_and_then_the_end() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--linger", "0"]);
     queue.feed(b"\n");
     queue.feed(&access(0..1000));
@@ -48,7 +48,7 @@ fn one_client_gets_all_lines_in_order_and_then_the_end() {
 #[test]
 #[ignore = "needs pyzmq: run ./test"]
 fn two_clients_get_each_line_once_and_a_late_one_gets_the_end() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--linger", "60"]);
     queue.feed(&access(0..1000));
     queue.close_input();
@@ -68,7 +68,7 @@ fn two_clients_get_each_line_once_and_a_late_one_gets_the_end() {
 #[test]
 #[ignore = "needs pyzmq: run ./test"]
 fn the_line_of_a_client_that_went_away_goes_to_another_after_the_lease() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--linger", "0", "--lease", "0.5"]);
     queue.feed(&access(0..10));
     queue.close_input();

@@ -6,13 +6,13 @@ use mongodb_driver::bson::doc;
 
 use crate::kit::logs::access;
 use crate::kit::mongod::{Mongod, Setup};
-use crate::kit::place::{Place, account};
+use crate::kit::workspace::{Workspace, account};
 use crate::kit::{PATIENCE, free_port, wait_for};
 use ::mongodb as mongodb_driver;
 
 #[test]
 fn a_database_that_is_not_there_is_said_soon_and_the_lines_go_to_another_worker() {
-    let place = Place::new();
+    let place = Workspace::new();
     let server = format!("mongodb://127.0.0.1:{}", free_port());
     let to = format!("{server}/logs.access");
     let start = Instant::now();
@@ -33,7 +33,7 @@ fn a_database_that_is_not_there_is_said_soon_and_the_lines_go_to_another_worker(
 #[test]
 #[ignore = "needs a mongod of its own: run ./test"]
 fn a_refused_login_ends_run_and_worker_and_no_output_shows_the_password() {
-    let place = Place::new();
+    let place = Workspace::new();
     let server = Mongod::start(Setup { auth: true, ..Setup::default() });
     let to = format!("mongodb://writer:wr0ng-s3cret@{}/logs.access?authSource=admin", server.host());
     let run = place.run("logator", &["run", "-f", "combined", "--to", &to, "--receipt", "receipt"], &access(0..10));
@@ -50,7 +50,7 @@ fn a_refused_login_ends_run_and_worker_and_no_output_shows_the_password() {
 #[test]
 #[ignore = "needs a mongod of its own: run ./test"]
 fn a_database_that_is_killed_in_mid_run_and_comes_back_has_every_line_once() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut server = Mongod::standalone();
     let mut queue = place.queue(&["--linger", "0", "--batch-lines", "200"]);
     queue.feed(&access(0..5000));
@@ -74,7 +74,7 @@ fn a_database_that_is_killed_in_mid_run_and_comes_back_has_every_line_once() {
 #[test]
 #[ignore = "needs a mongod of its own: run ./test"]
 fn the_worker_of_a_database_that_stays_away_gives_its_leases_back_and_another_finishes() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut server = Mongod::standalone();
     let mut queue = place.queue(&["--linger", "0", "--batch-lines", "100", "--lease", "3600"]);
     let to = server.uri("logs.access?sinkDeadlineMS=500");
@@ -102,7 +102,7 @@ fn the_worker_of_a_database_that_stays_away_gives_its_leases_back_and_another_fi
 #[test]
 #[ignore = "needs a mongod of its own: run ./test"]
 fn a_worker_killed_while_the_database_hangs_loses_and_doubles_nothing() {
-    let place = Place::new();
+    let place = Workspace::new();
     let server = Mongod::standalone();
     let to = server.uri("logs.access");
     let mut queue = place.queue(&["--linger", "0", "--batch-lines", "500", "--lease", "1"]);

@@ -3,11 +3,11 @@
 use std::process::Command;
 
 use crate::kit::logs::access;
-use crate::kit::place::{Place, Running, account};
+use crate::kit::workspace::{Running, Workspace, account};
 
 #[test]
 fn a_full_disk_under_ndjson_ends_the_run_and_nothing_counts_as_stored() {
-    let place = Place::new();
+    let place = Workspace::new();
     let (ran, receipt) = place.logator(&["-f", "combined", "--to", "ndjson:/dev/full"], &access(0..5000));
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert_eq!(account(&receipt), [0; 6]);
@@ -21,7 +21,7 @@ fn a_full_disk_under_ndjson_ends_the_run_and_nothing_counts_as_stored() {
 }
 
 /// Starts `logator run` so that it may write no file larger than `blocks` of 512 bytes: for the program, the disk is full there.
-fn limited(place: &Place, blocks: u32, arguments: &[&str]) -> Running {
+fn limited(place: &Workspace, blocks: u32, arguments: &[&str]) -> Running {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""), "limited"]);
     command.arg(crate::kit::program("logator")).args(["run", "--receipt", "receipt", "-f", "combined"]);
@@ -31,7 +31,7 @@ fn limited(place: &Place, blocks: u32, arguments: &[&str]) -> Running {
 
 #[test]
 fn a_file_that_cannot_grow_holds_whole_batches_only() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("access.log", access(0..5000));
     let ran = limited(&place, 800, &["access.log", "--batch-lines", "500", "-j", "1", "--to", "ndjson:out"]).end();
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
@@ -46,7 +46,7 @@ fn a_file_that_cannot_grow_holds_whole_batches_only() {
 #[test]
 #[cfg(feature = "sqlite")]
 fn a_full_disk_under_sqlite_ends_the_run_and_a_second_run_completes_it() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("access.log", access(0..5000));
     let to = ["access.log", "--batch-lines", "500", "-j", "1", "--to", "sqlite:logs.db"];
     let ran = limited(&place, 800, &to).end();
@@ -63,7 +63,7 @@ fn a_full_disk_under_sqlite_ends_the_run_and_a_second_run_completes_it() {
 
 #[test]
 fn a_full_disk_under_the_dead_letters_loses_none_of_them() {
-    let place = Place::new();
+    let place = Workspace::new();
     let arguments = ["-f", "combined", "--unmatched", "dead-letter", "--dead-letters", "/dev/full", "--to", "null:"];
     let (ran, receipt) = place.logator(&arguments, b"no access line\n");
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
@@ -73,7 +73,7 @@ fn a_full_disk_under_the_dead_letters_loses_none_of_them() {
 
 #[test]
 fn sinks_that_cannot_be_opened_are_said_before_anything_is_read() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("text", "no database\n".repeat(1000));
     let missing = place.at("ndjson:", "no/such/folder/out");
     let mut cases = vec![(missing.as_str(), "cannot be opened for writing")];
@@ -92,7 +92,7 @@ fn sinks_that_cannot_be_opened_are_said_before_anything_is_read() {
 /// A pipe holds 64 KiB. Other bytes wait for its reader, and lines that the reader never got are not stored.
 #[test]
 fn a_pipe_whose_reader_leaves_ends_the_run_and_what_it_did_not_take_is_not_stored() {
-    let place = Place::new();
+    let place = Workspace::new();
     nix::unistd::mkfifo(&place.path("pipe"), nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
     place.write("access.log", access(0..5000));
     let arguments = ["run", "access.log", "-f", "combined", "-j", "1", "--batch-lines", "500", "--to", "ndjson:pipe"];
@@ -110,7 +110,7 @@ fn a_pipe_whose_reader_leaves_ends_the_run_and_what_it_did_not_take_is_not_store
 /// A folder in which nobody can write, not even root.
 #[test]
 fn a_folder_that_cannot_be_written_to_is_said_and_nothing_counts_as_stored() {
-    let place = Place::new();
+    let place = Workspace::new();
     for (arguments, words) in [
         (&["--to", "ndjson:/proc/sys/out"][..], "ndjson:/proc/sys/out: "),
         (&["--to", "null:", "--unmatched", "dead-letter", "--dead-letters", "/proc/sys/letters"], "/proc/sys/letters"),
@@ -127,7 +127,7 @@ fn a_folder_that_cannot_be_written_to_is_said_and_nothing_counts_as_stored() {
 /// `--max-memory` limits the lines that wait and the lines in work, even if no worker takes any.
 #[test]
 fn max_memory_bounds_what_a_queue_reads_ahead_and_the_work_goes_on() {
-    let place = Place::new();
+    let place = Workspace::new();
     let content = access(0..100_000);
     place.write("access.log", &content);
     let mut most = Vec::new();

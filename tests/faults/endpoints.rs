@@ -6,11 +6,11 @@ use std::process::Command;
 use crate::kit::free_port;
 use crate::kit::logs::access;
 use crate::kit::needs::requires_root;
-use crate::kit::place::{Place, Running, account};
+use crate::kit::workspace::{Running, Workspace, account};
 
 #[test]
 fn an_endpoint_in_use_is_refused_and_the_first_queue_is_unharmed() {
-    let place = Place::new();
+    let place = Workspace::new();
     let port = free_port();
     let tcp = format!("tcp://127.0.0.1:{port}");
     let mut first = place.queue(&["--bind", &tcp]);
@@ -30,7 +30,7 @@ fn an_endpoint_in_use_is_refused_and_the_first_queue_is_unharmed() {
 
 #[test]
 fn a_file_at_the_path_is_left_alone() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("q", "precious");
     let ran = place.run("logator-queue", &["--bind", &place.endpoint()], b"");
     assert_eq!(ran.code, Some(2));
@@ -41,7 +41,7 @@ fn a_file_at_the_path_is_left_alone() {
 
 #[test]
 fn the_socket_of_a_killed_queue_is_taken_over() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.queue(&[]).kill();
     assert!(place.path("q").symlink_metadata().unwrap().file_type().is_socket());
     let mut queue = place.queue(&[]);
@@ -52,7 +52,7 @@ fn the_socket_of_a_killed_queue_is_taken_over() {
 
 #[test]
 fn only_the_user_may_use_the_socket() {
-    let place = Place::new();
+    let place = Workspace::new();
     let queue = place.queue(&[]);
     let mode = place.path("q").symlink_metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -61,7 +61,7 @@ fn only_the_user_may_use_the_socket() {
 
 #[test]
 fn another_machine_is_not_let_in_unless_asked_for() {
-    let place = Place::new();
+    let place = Workspace::new();
     for endpoint in ["tcp://*:5999", "tcp://0.0.0.0:5999", "tcp://192.0.2.1:5999"] {
         for (program, flag) in [("logator-queue", "--bind"), ("logator-worker", "--from")] {
             let ran = place.run(program, &[flag, endpoint], b"");
@@ -78,7 +78,7 @@ fn another_machine_is_not_let_in_unless_asked_for() {
 
 #[test]
 fn an_endpoint_that_cannot_be_is_a_usage_error() {
-    let place = Place::new();
+    let place = Workspace::new();
     for (endpoint, words) in [
         (place.at("ipc://", "no/such/folder/q"), "cannot listen there"),
         (format!("ipc:///{}", "x".repeat(200)), "cannot listen there"),
@@ -92,7 +92,7 @@ fn an_endpoint_that_cannot_be_is_a_usage_error() {
 }
 
 /// Copies the programs to a place where every user can run them, in a folder where every user can make a socket.
-fn open_to_all(place: &Place) -> String {
+fn open_to_all(place: &Workspace) -> String {
     let folder = place.path("programs");
     std::fs::create_dir(&folder).unwrap();
     for name in ["logator-queue", "logator-worker"] {
@@ -104,7 +104,7 @@ fn open_to_all(place: &Place) -> String {
 }
 
 /// Starts `program` as the user nobody.
-fn as_nobody(place: &Place, programs: &str, program: &str, arguments: &[&str]) -> Running {
+fn as_nobody(place: &Workspace, programs: &str, program: &str, arguments: &[&str]) -> Running {
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(format!("{programs}/{program}"));
     command.args(arguments).current_dir(place.path("."));
@@ -116,7 +116,7 @@ fn as_nobody(place: &Place, programs: &str, program: &str, arguments: &[&str]) -
 fn neither_side_has_to_do_with_a_socket_of_another_user() {
     // Only root can be two users.
     requires_root();
-    let place = Place::new();
+    let place = Workspace::new();
     let programs = open_to_all(&place);
     let endpoint = place.endpoint();
     // The queue belongs to the user nobody, the worker to root. Root could use any socket, but the worker refuses this

@@ -8,7 +8,7 @@ use std::time::Duration;
 use logator::net::wire::{MAGIC, Reply, Request};
 
 use crate::kit::logs::access;
-use crate::kit::place::{Place, Running, account};
+use crate::kit::workspace::{Running, Workspace, account};
 use crate::kit::{PATIENCE, free_port, wait_for};
 
 /// This lock is held by a test that needs most of the files of this process.
@@ -24,7 +24,7 @@ fn many() -> usize {
 
 /// A queue that listens on TCP, in a folder with keys of both sides.
 struct Open {
-    place: Place,
+    place: Workspace,
     port: u16,
     queue: Running,
     /// The number of files that the queue had open before any peer came.
@@ -43,7 +43,7 @@ impl Open {
     }
 
     fn with(arguments: &[&str], secret: bool) -> Open {
-        let place = Place::new();
+        let place = Workspace::new();
         if secret {
             for name in ["queue.key", "worker.key"] {
                 assert_eq!(place.run("logator", &["keygen", name], b"").code, Some(0));

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use logator::dead_letter;
 
 use crate::kit::peer::Peer;
-use crate::kit::place::{Place, line_account};
 #[cfg(feature = "sqlite")]
-use crate::kit::place::{Running, account};
+use crate::kit::workspace::{Running, account};
+use crate::kit::workspace::{Workspace, line_account};
 
 /// Captures the line three times, so the document of a line of 400 kB is too large, and its dead letter is not.
 #[cfg(feature = "sqlite")]
@@ -25,7 +25,7 @@ fn content() -> Vec<u8> {
 
 /// Returns a command of `program` that may write no file larger than 1 MiB.
 #[cfg(feature = "sqlite")]
-fn limited(place: &Place, program: &str, arguments: &[&str]) -> Running {
+fn limited(place: &Workspace, program: &str, arguments: &[&str]) -> Running {
     let mut command = std::process::Command::new("sh");
     command.args(["-c", "ulimit -c 0; ulimit -f 2048; exec \"$@\"", "limited"]);
     command.arg(crate::kit::program(program)).args(arguments).current_dir(place.path("."));
@@ -34,7 +34,7 @@ fn limited(place: &Place, program: &str, arguments: &[&str]) -> Running {
 
 /// Starts a worker again whenever a signal ends it. Returns how often that happened.
 #[cfg(feature = "sqlite")]
-fn keep_working(place: &Place) -> usize {
+fn keep_working(place: &Workspace) -> usize {
     let endpoint = place.endpoint();
     let arguments = ["--from", &endpoint, "-j", "1", "-p", PATTERN, "--to", "sqlite:logs.db"];
     let mut deaths = 0;
@@ -51,7 +51,7 @@ fn keep_working(place: &Place) -> usize {
 
 /// Returns the lines in the database and their ids.
 #[cfg(feature = "sqlite")]
-fn stored(place: &Place) -> BTreeSet<(String, String)> {
+fn stored(place: &Workspace) -> BTreeSet<(String, String)> {
     let database = rusqlite::Connection::open(place.path("logs.db")).unwrap();
     let mut rows = database.prepare("SELECT _id, doc->>'a' FROM logs").unwrap();
     let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
@@ -59,7 +59,7 @@ fn stored(place: &Place) -> BTreeSet<(String, String)> {
 }
 
 #[cfg(feature = "sqlite")]
-fn check_stored(place: &Place) {
+fn check_stored(place: &Workspace) {
     // The result of a run on a machine without that limit, except for the deadly line.
     place.write("in", content());
     let (ran, _) = place.logator(&["in", "-p", PATTERN, "--to", "ndjson:all"], b"");
@@ -75,7 +75,7 @@ fn check_stored(place: &Place) {
     assert_eq!(stored(place), expected);
 }
 
-fn check_letter(place: &Place, leases: u32) {
+fn check_letter(place: &Workspace, leases: u32) {
     let letters: Vec<_> = dead_letter::read(&place.path("letters")).unwrap().map(Result::unwrap).collect();
     let [letter] = &letters[..] else { panic!("{} letters", letters.len()) };
     assert_eq!((letter.reason, letter.length), (dead_letter::Reason::Poison, 400_007));
@@ -92,7 +92,7 @@ fn check_letter(place: &Place, leases: u32) {
 #[test]
 #[cfg(feature = "sqlite")]
 fn a_line_that_workers_die_of_is_buried_and_the_rest_of_its_batch_is_stored() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue =
         place.queue(&["--lease", "0.7", "--linger", "0.5", "--batch-bytes", "2MiB", "--dead-letters", "letters"]);
     queue.feed(&content());
@@ -115,7 +115,7 @@ fn a_line_that_workers_die_of_is_buried_and_the_rest_of_its_batch_is_stored() {
 #[test]
 #[cfg(feature = "sqlite")]
 fn workers_that_a_queue_starts_are_started_again_until_the_line_is_buried() {
-    let place = Place::new();
+    let place = Workspace::new();
     let endpoint = place.endpoint();
     let mut queue = limited(
         &place,
@@ -153,7 +153,7 @@ fn workers_that_a_queue_starts_are_started_again_until_the_line_is_buried() {
 
 #[test]
 fn a_line_that_clients_of_the_line_dialogue_die_of_is_buried_after_three_leases() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--lease", "0.3", "--linger", "0", "--dead-letters", "letters"]);
     queue.feed(&content());
     queue.close_input();
@@ -179,7 +179,7 @@ fn a_line_that_clients_of_the_line_dialogue_die_of_is_buried_after_three_leases(
 
 #[test]
 fn a_poisonous_line_whose_letter_cannot_be_written_stays_and_is_not_accounted_for() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--lease", "0.3", "--linger", "0", "--dead-letters", "/dev/full"]);
     queue.feed(b"deadly\n");
     queue.feed(b"a\n");

@@ -1,15 +1,15 @@
 //! Lines that a store refuses for good: each is a dead letter with the store's words, and its neighbours are stored.
 
 use crate::kit::logs::access;
-use crate::kit::place::{Place, account};
+use crate::kit::workspace::{Workspace, account};
 
 /// Makes a database whose table refuses some lines.
-fn database(place: &Place, rule: &str) {
+fn database(place: &Workspace, rule: &str) {
     let sql = format!("CREATE TABLE logs(_id TEXT PRIMARY KEY NOT NULL, doc TEXT NOT NULL) WITHOUT ROWID; {rule}");
     rusqlite::Connection::open(place.path("o.db")).unwrap().execute_batch(&sql).unwrap();
 }
 
-fn rows(place: &Place) -> u64 {
+fn rows(place: &Workspace) -> u64 {
     let database = rusqlite::Connection::open(place.path("o.db")).unwrap();
     database.query_row("SELECT count(*) FROM logs", [], |row| row.get(0)).unwrap()
 }
@@ -33,7 +33,7 @@ fn rows_that_another_index_or_a_trigger_refuses_are_dead_letters_with_one_sink_a
     ];
     for (rule, taken, words) in rules {
         for other in [None, Some("ndjson:out")] {
-            let place = Place::new();
+            let place = Workspace::new();
             database(&place, &rule);
             let sinks: Vec<&str> = other.into_iter().chain(["sqlite:o.db"]).flat_map(|sink| ["--to", sink]).collect();
             let arguments = [&["-f", "combined", "-j", "1", "--batch-lines", "70"][..], &sinks].concat();

@@ -12,8 +12,8 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 
 use crate::kit::logs::access;
-use crate::kit::place::{Place, Running, account};
 use crate::kit::process::heeds;
+use crate::kit::workspace::{Running, Workspace, account};
 use crate::kit::{PATIENCE, wait_for};
 
 const INTERRUPTED: &str = "-: stopped; the rest of the input was not read";
@@ -21,7 +21,7 @@ const INTERRUPTED: &str = "-: stopped; the rest of the input was not read";
 #[test]
 fn a_signal_ends_a_run_whose_input_is_still_open_with_a_receipt() {
     for (signal, name) in [(Signal::SIGTERM, "SIGTERM"), (Signal::SIGINT, "SIGINT")] {
-        let place = Place::new();
+        let place = Workspace::new();
         let mut run = place.start("logator", &["run", "-f", "combined", "--receipt", "receipt"]);
         run.feed(&access(0..100));
         wait_for("the documents", PATIENCE, || (run.stdout().lines().count() == 100).then_some(()));
@@ -39,7 +39,7 @@ fn a_signal_ends_a_run_whose_input_is_still_open_with_a_receipt() {
 
 #[test]
 fn a_signal_ends_a_queue_when_its_workers_have_finished_what_was_read() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--drain", "60"]);
     queue.feed(&access(0..100));
     let mut worker = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
@@ -59,7 +59,7 @@ fn a_signal_ends_a_queue_when_its_workers_have_finished_what_was_read() {
 
 #[test]
 fn a_queue_without_workers_ends_when_the_time_to_drain_is_over() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--drain", "0.2"]);
     queue.feed(&access(0..100));
     let peer = crate::kit::peer::Peer::connect(&place.endpoint());
@@ -75,7 +75,7 @@ fn a_queue_without_workers_ends_when_the_time_to_drain_is_over() {
 
 #[test]
 fn a_second_signal_ends_at_once() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--drain", "3600"]);
     queue.feed(&access(0..100));
     let peer = crate::kit::peer::Peer::connect(&place.endpoint());
@@ -92,7 +92,7 @@ fn a_second_signal_ends_at_once() {
 
 #[test]
 fn a_signal_ends_a_worker_that_waits_and_the_queue_does_not_wait_for_it() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--linger", "0"]);
     let mut worker = place.worker(&["-f", "combined", "--to", "ndjson:out", "--receipt", "worker.json"]);
     queue.feed(&access(0..100));
@@ -114,7 +114,7 @@ fn a_signal_ends_a_worker_that_waits_and_the_queue_does_not_wait_for_it() {
 /// A worker gets a signal while it stores: it finishes and acknowledges its batch, and does not leave it to the lease.
 #[test]
 fn a_signal_lets_a_worker_finish_and_acknowledge_what_it_holds() {
-    let place = Place::new();
+    let place = Workspace::new();
     // Storing into a pipe does not finish before somebody reads the pipe.
     nix::unistd::mkfifo(&place.path("pipe"), Mode::from_bits_truncate(0o600)).unwrap();
     let lines = 4000;
@@ -146,7 +146,7 @@ fn a_signal_lets_a_worker_finish_and_acknowledge_what_it_holds() {
 
 #[test]
 fn a_reader_that_leaves_standard_output_ends_the_run_quietly() {
-    let place = Place::new();
+    let place = Workspace::new();
     let content = access(0..20_000);
     place.write("access.log", &content);
     let mut command = place.command("logator", &["run", "access.log", "-f", "combined", "--receipt", "receipt"]);
@@ -173,7 +173,7 @@ fn a_reader_that_leaves_standard_output_ends_the_run_quietly() {
 /// new connection, and such a batch waited for its lease.)
 #[test]
 fn a_worker_that_is_stopped_says_goodbye_over_the_connection_on_which_its_question_waits() {
-    let place = Place::new();
+    let place = Workspace::new();
     let context = zmq::Context::new();
     let queue = context.socket(zmq::ROUTER).unwrap();
     queue.set_rcvtimeo(PATIENCE.as_millis() as i32).unwrap();
@@ -207,7 +207,7 @@ fn a_worker_that_is_stopped_says_goodbye_over_the_connection_on_which_its_questi
 /// The same with a real queue, in any order. Another worker gets every line that a stopping worker was given.
 #[test]
 fn what_is_handed_out_to_a_worker_that_is_stopped_does_not_wait_for_its_lease() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--linger", "0", "--lease", "3600"]);
     let rounds = 20;
     for round in 0..rounds {
@@ -232,7 +232,7 @@ fn what_is_handed_out_to_a_worker_that_is_stopped_does_not_wait_for_its_lease() 
 #[test]
 fn two_signals_within_half_a_second_are_one() {
     for (first, second) in [(Signal::SIGTERM, Signal::SIGTERM), (Signal::SIGTERM, Signal::SIGINT)] {
-        let place = Place::new();
+        let place = Workspace::new();
         let mut run = place.start("logator", &["run", "-f", "combined", "--receipt", "receipt"]);
         run.feed(&access(0..100));
         wait_for("the documents", PATIENCE, || (run.stdout().lines().count() == 100).then_some(()));
@@ -248,7 +248,7 @@ fn two_signals_within_half_a_second_are_one() {
 /// of the receipt.
 #[test]
 fn a_second_signal_after_the_receipt_does_not_contradict_it() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("in.log", access(0..100));
     let mut queue = place.queue(&["in.log", "--linger", "60"]);
     let worker = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
@@ -266,7 +266,7 @@ fn a_second_signal_after_the_receipt_does_not_contradict_it() {
 
 #[test]
 fn coreutils_timeout_gets_a_receipt() {
-    let place = Place::new();
+    let place = Workspace::new();
     let program = crate::kit::program("logator").display().to_string();
     let mut command = std::process::Command::new("timeout");
     command.args(["0.5", &program, "run", "--receipt", "receipt", "--to", "null:"]).current_dir(place.path("."));
@@ -287,7 +287,7 @@ fn a_signal_before_the_work_has_begun_is_heeded() {
         ("logator", &["replay", "in.log"]),
         ("logator-pull", &["--bind", "ipc://pull"]),
     ] {
-        let place = Place::new();
+        let place = Workspace::new();
         place.write("in.log", access(0..100));
         let database = rusqlite::Connection::open(place.path("o.db")).unwrap();
         database.execute_batch("PRAGMA journal_mode=DELETE; BEGIN EXCLUSIVE").unwrap();
@@ -310,7 +310,7 @@ fn a_signal_before_the_work_has_begun_is_heeded() {
 
 #[test]
 fn signals_without_a_meaning_are_ignored_and_said_once() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut run = place.start("logator", &["run", "-f", "combined"]);
     run.feed(&access(0..10));
     wait_for("the documents", PATIENCE, || (run.stdout().lines().count() == 10).then_some(()));
@@ -331,7 +331,7 @@ fn signals_without_a_meaning_are_ignored_and_said_once() {
 /// A program that cannot print anything, because nobody reads its standard error, is still ended by a second signal.
 #[test]
 fn a_second_signal_ends_a_program_whose_standard_error_nobody_reads() {
-    let place = Place::new();
+    let place = Workspace::new();
     let (reader, writer) = std::io::pipe().unwrap();
     let filled = fill(&writer);
     let mut command = place.command("logator", &["run", "--to", "null:"]);

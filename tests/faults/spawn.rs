@@ -6,7 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::kit::logs::access;
-use crate::kit::place::{Place, Running, account};
+use crate::kit::workspace::{Running, Workspace, account};
 use crate::kit::{PATIENCE, wait_for};
 
 /// Returns the processes that `parent` started.
@@ -20,7 +20,7 @@ fn children(parent: u32) -> Vec<i32> {
 #[test]
 #[cfg(feature = "sqlite")]
 fn spawned_workers_do_the_work_and_end_with_it() {
-    let place = Place::new();
+    let place = Workspace::new();
     let to = place.at("sqlite:", "logs.db");
     let queue =
         place.queue(&["--spawn=2", "--linger", "0", "--batch-lines", "50", "--", "-f", "combined", "--to", &to]);
@@ -32,7 +32,7 @@ fn spawned_workers_do_the_work_and_end_with_it() {
 }
 
 /// Gives `queue` a thousand lines and the end of its input, and checks that it stores them all.
-fn stores_a_thousand_lines(mut queue: Running, place: &Place) {
+fn stores_a_thousand_lines(mut queue: Running, place: &Workspace) {
     queue.feed(&access(0..1000));
     let queue = queue.end();
     assert_eq!(queue.code, Some(0), "{}", queue.stderr);
@@ -41,7 +41,7 @@ fn stores_a_thousand_lines(mut queue: Running, place: &Place) {
 
 #[test]
 fn a_spawned_worker_that_is_killed_is_started_again() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue =
         place.queue(&["--spawn=1", "--linger", "0", "--lease", "0.5", "--", "-f", "combined", "--to", "null:"]);
     let first = wait_for("a worker", PATIENCE, || children(queue.id()).first().copied());
@@ -52,7 +52,7 @@ fn a_spawned_worker_that_is_killed_is_started_again() {
 
 #[test]
 fn spawned_workers_that_cannot_work_end_the_queue() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.start(
         "logator-queue",
         &["--bind", &place.endpoint(), "--receipt", "queue.json", "--spawn=2", "--", "-f", "no-such-format"],
@@ -68,7 +68,7 @@ fn spawned_workers_that_cannot_work_end_the_queue() {
 
 #[test]
 fn a_signal_ends_the_spawned_workers_as_well() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--spawn=2", "--", "-f", "combined", "--to", "null:"]);
     let workers = wait_for("two workers", PATIENCE, || Some(children(queue.id())).filter(|workers| workers.len() == 2));
     queue.feed(&access(0..100));
@@ -92,7 +92,7 @@ fn wait_for_end(processes: &[i32]) {
 }
 
 /// Returns all workers whose arguments name something in `place`, whoever started them.
-fn workers_of(place: &Place) -> Vec<i32> {
+fn workers_of(place: &Workspace) -> Vec<i32> {
     let folder = place.path("").display().to_string();
     let here = |process: &i32| {
         let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
@@ -103,7 +103,7 @@ fn workers_of(place: &Place) -> Vec<i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(here).collect()
 }
 
-fn spawning(place: &Place, workers: usize, arguments: &[&str], of_workers: &[&str]) -> (Running, Vec<i32>) {
+fn spawning(place: &Workspace, workers: usize, arguments: &[&str], of_workers: &[&str]) -> (Running, Vec<i32>) {
     let spawn = format!("--spawn={workers}");
     let all = [&[&spawn, "--linger", "0"], arguments, &["--", "-f", "combined"], of_workers].concat();
     let queue = place.queue(&all);
@@ -115,7 +115,7 @@ fn spawning(place: &Place, workers: usize, arguments: &[&str], of_workers: &[&st
 fn workers_end_with_their_queue_however_it_ends() {
     // SIGQUIT is not among them: a shell that starts the tests in the background makes them and their children ignore it.
     for signal in [Signal::SIGKILL, Signal::SIGABRT, Signal::SIGSYS] {
-        let place = Place::new();
+        let place = Workspace::new();
         let (mut queue, workers) = spawning(&place, 2, &[], &["--to", "null:"]);
         queue.feed(&access(0..10));
         queue.signal(signal);
@@ -123,7 +123,7 @@ fn workers_end_with_their_queue_however_it_ends() {
         wait_for_end(&workers);
     }
     // The second signal ends the queue at once. Two signals within half a second may count as one.
-    let place = Place::new();
+    let place = Workspace::new();
     let (mut queue, workers) = spawning(&place, 2, &["--drain", "3600"], &["--to", "null:"]);
     let peer = crate::kit::peer::Peer::connect(&place.endpoint());
     queue.feed(&access(0..1));
@@ -144,7 +144,7 @@ fn workers_end_with_their_queue_however_it_ends() {
 #[test]
 #[cfg(feature = "sqlite")]
 fn a_worker_whose_sink_is_locked_ends_with_its_queue_and_stores_nothing_afterwards() {
-    let place = Place::new();
+    let place = Workspace::new();
     let to = place.at("sqlite:", "logs.db");
     let (mut queue, workers) = spawning(&place, 1, &["--batch-lines", "1"], &["--to", &to]);
     queue.feed(&access(0..1));
@@ -169,7 +169,7 @@ fn a_worker_whose_sink_is_locked_ends_with_its_queue_and_stores_nothing_afterwar
 /// endpoint.
 #[test]
 fn workers_of_a_queue_that_was_killed_do_nothing_for_the_next_one() {
-    let place = Place::new();
+    let place = Workspace::new();
     let (mut first, workers) = spawning(&place, 2, &[], &["--to", "ndjson:first"]);
     first.feed(&access(0..20));
     wait_for("the documents", PATIENCE, || {
@@ -215,7 +215,7 @@ fn workers_of_a_queue_that_was_killed_do_nothing_for_the_next_one() {
 fn a_queue_that_ends_while_it_starts_leaves_no_worker_behind() {
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
         for started in 0..4 {
-            let place = Place::new();
+            let place = Workspace::new();
             let to = place.at("ndjson:", "out");
             let arguments =
                 ["--bind", &place.endpoint(), "--spawn=4", "--drain", "0.1", "--", "-f", "combined", "--to", &to];
@@ -232,7 +232,7 @@ fn a_queue_that_ends_while_it_starts_leaves_no_worker_behind() {
 
 #[test]
 fn workers_that_cannot_start_end_the_queue_at_once_with_their_reason() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("in.log", access(0..200_000));
     for (wrong, reason) in [
         (&["--to", "ndjson:no/such/folder/x"][..], "no/such/folder/x"),
@@ -262,7 +262,7 @@ fn workers_that_cannot_start_end_the_queue_at_once_with_their_reason() {
 #[test]
 #[cfg(feature = "sqlite")]
 fn a_signal_to_the_group_of_the_queue_lets_the_workers_finish() {
-    let place = Place::new();
+    let place = Workspace::new();
     let to = place.at("sqlite:", "logs.db");
     let endpoint = place.endpoint();
     let mut command = place.command(
@@ -313,7 +313,7 @@ fn a_signal_to_the_group_of_the_queue_lets_the_workers_finish() {
 
 #[test]
 fn a_worker_that_somebody_ends_is_replaced() {
-    let place = Place::new();
+    let place = Workspace::new();
     let (mut queue, workers) = spawning(&place, 1, &[], &["--to", "null:"]);
     kill(Pid::from_raw(workers[0]), Signal::SIGTERM).unwrap();
     queue.says("; another worker is started");
@@ -323,7 +323,7 @@ fn a_worker_that_somebody_ends_is_replaced() {
 #[test]
 fn workers_ask_at_a_socket_of_their_run_in_a_private_folder_which_goes_with_the_queue() {
     use std::os::unix::fs::PermissionsExt;
-    let place = Place::new();
+    let place = Workspace::new();
     std::fs::create_dir(place.path("run")).unwrap();
     let folders =
         || -> Vec<_> { std::fs::read_dir(place.path("run")).unwrap().map(|entry| entry.unwrap().path()).collect() };
@@ -364,7 +364,7 @@ fn workers_ask_at_a_socket_of_their_run_in_a_private_folder_which_goes_with_the_
 /// No endpoint is given, so each queue uses only its private one.
 #[test]
 fn two_queues_with_workers_of_their_own_do_not_get_in_each_others_way() {
-    let place = Place::new();
+    let place = Workspace::new();
     let start = |name: &str| {
         let receipt = format!("{name}.json");
         let to = format!("ndjson:{name}");
@@ -390,7 +390,7 @@ fn two_queues_with_workers_of_their_own_do_not_get_in_each_others_way() {
 /// A killed worker stays known to its queue as a peer that was never told the end.
 #[test]
 fn a_queue_does_not_wait_for_peers_that_are_gone_when_its_workers_have_ended() {
-    let place = Place::new();
+    let place = Workspace::new();
     let (mut queue, _) = spawning(&place, 1, &[], &["--to", "null:"]);
     let gone = crate::kit::peer::Peer::connect(&place.endpoint());
     gone.ask(&logator::net::wire::Request::Touch(Vec::new()));
@@ -410,7 +410,7 @@ fn a_queue_does_not_wait_for_peers_that_are_gone_when_its_workers_have_ended() {
 /// The last message of a worker is its goodbye, and a queue that has ended does not answer.
 #[test]
 fn a_queue_ends_as_soon_as_its_workers_know_the_end() {
-    let place = Place::new();
+    let place = Workspace::new();
     let (mut queue, workers) = spawning(&place, 2, &[], &["--to", "null:"]);
     queue.feed(&access(0..1000));
     queue.close_input();
@@ -426,7 +426,7 @@ fn a_queue_ends_as_soon_as_its_workers_know_the_end() {
 /// A service may write to only a few folders.
 #[test]
 fn the_socket_of_the_workers_of_a_service_is_in_its_runtime_directory() {
-    let place = Place::new();
+    let place = Workspace::new();
     std::fs::create_dir(place.path("run")).unwrap();
     let mut command = place.command("logator-queue", &["--linger", "0", "--receipt", "queue.json"]);
     command.args(["--bind", &place.endpoint(), "--spawn=1", "--", "-f", "combined", "--to", "null:"]);

@@ -10,10 +10,10 @@ use crate::kit::disk::Disk;
 use crate::kit::logs::access;
 use crate::kit::needs::requires_root;
 #[cfg(feature = "sqlite")]
-use crate::kit::place::Running;
-use crate::kit::place::{Place, account};
-#[cfg(feature = "sqlite")]
 use crate::kit::program;
+#[cfg(feature = "sqlite")]
+use crate::kit::workspace::Running;
+use crate::kit::workspace::{Workspace, account};
 use crate::kit::{PATIENCE, wait_for};
 
 /// A disk on which nothing can be written for a while: a separate file system that is frozen.
@@ -23,7 +23,7 @@ struct Frozen {
 }
 
 impl Frozen {
-    fn new(place: &Place) -> Frozen {
+    fn new(place: &Workspace) -> Frozen {
         requires_root();
         let (image, at) = (place.path("image"), place.path("disk"));
         std::fs::create_dir_all(&at).unwrap();
@@ -53,7 +53,7 @@ impl Drop for Frozen {
 #[test]
 #[ignore = "needs root and loop devices: run ./test"]
 fn a_disk_that_stands_still_under_the_state_of_a_queue_stops_no_worker() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut disk = Frozen::new(&place);
     let mut queue =
         place.queue(&["--linger", "0", "--batch-lines", "10", "--state", "disk/state", "--sink-deadline", "none"]);
@@ -83,7 +83,7 @@ fn a_disk_that_stands_still_under_the_state_of_a_queue_stops_no_worker() {
 #[test]
 #[ignore = "needs root and loop devices: run ./test"]
 fn a_disk_that_stands_still_under_the_documents_is_said() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut disk = Frozen::new(&place);
     let mut run = place.start("logator", &["run", "-fcombined", "--to", "ndjson:disk/out"]);
     run.feed(&access(0..10));
@@ -104,7 +104,7 @@ fn a_disk_that_stands_still_under_the_documents_is_said() {
 #[ignore = "needs root and mount namespaces: run ./test"]
 #[cfg(feature = "sqlite")]
 fn a_full_disk_under_state_and_database_is_named_with_how_to_go_on() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("log", access(0..20_000));
     let at = place.path("disk");
     requires_root();

@@ -9,20 +9,20 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 
 use crate::kit::logs::{access, gzip, zstd};
-use crate::kit::place::{Place, account};
+use crate::kit::workspace::{Workspace, account};
 use crate::kit::{PATIENCE, Ran, wait_for};
 
 /// More lines than a queue reads ahead of workers that stand still.
 const MANY: usize = 120_000;
 
 /// Makes a pipe and returns its name as a sink.
-fn pipe(place: &Place, name: &str) -> String {
+fn pipe(place: &Workspace, name: &str) -> String {
     nix::unistd::mkfifo(&place.path(name), Mode::from_bits_truncate(0o600)).expect("a pipe");
     format!("ndjson:{name}")
 }
 
 /// Reads the pipe of a sink: first one byte, then calls `meanwhile`, then reads the rest. Returns the number of lines.
-fn drain(place: &Place, name: &str, meanwhile: impl FnOnce()) -> u64 {
+fn drain(place: &Workspace, name: &str, meanwhile: impl FnOnce()) -> u64 {
     let mut pipe = File::open(place.path(name)).expect("the pipe");
     let mut text = vec![0; 1];
     pipe.read_exact(&mut text).expect("a first document");
@@ -58,7 +58,7 @@ fn a_run_that_is_stopped_in_the_middle_of_a_file_is_not_finished() {
         [("plain.log", content.clone()), ("packed.log.gz", gzip(&content)), ("packed.log.zst", zstd(&content))];
     for (index, signal) in [Signal::SIGTERM, Signal::SIGINT].into_iter().enumerate() {
         for (name, bytes) in &inputs {
-            let place = Place::new();
+            let place = Workspace::new();
             place.write(name, bytes);
             let to = pipe(&place, "pipe");
             let state = ["--state", "state"];
@@ -72,7 +72,7 @@ fn a_run_that_is_stopped_in_the_middle_of_a_file_is_not_finished() {
 
 #[test]
 fn each_of_several_files_that_was_not_read_to_its_end_is_named() {
-    let place = Place::new();
+    let place = Workspace::new();
     let (a, b) = (access(0..MANY), access(MANY..2 * MANY));
     let whole = access(500_000..500_010);
     for (name, content) in [("a.log", &a), ("b.log", &b), ("0.log", &whole)] {
@@ -91,7 +91,7 @@ fn each_of_several_files_that_was_not_read_to_its_end_is_named() {
 #[test]
 fn a_queue_that_is_stopped_in_the_middle_of_a_file_is_not_finished() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let place = Place::new();
+        let place = Workspace::new();
         let content = access(0..MANY);
         place.write("access.log.gz", gzip(&content));
         let to = pipe(&place, "pipe");
@@ -110,7 +110,7 @@ fn a_queue_that_is_stopped_in_the_middle_of_a_file_is_not_finished() {
 
 #[test]
 fn a_worker_that_is_stopped_before_its_queue_has_ended_is_not_finished() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--linger", "0"]);
     queue.feed(&access(0..100));
     let mut worker = place.worker(&["-f", "combined", "--to", "ndjson:out", "--receipt", "worker.json"]);
@@ -129,7 +129,7 @@ fn a_worker_that_is_stopped_before_its_queue_has_ended_is_not_finished() {
 
 #[test]
 fn a_replay_that_is_stopped_is_not_finished_whatever_its_letters_are() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("in.log", access(0..MANY));
     let arguments = ["run", "in.log", "-p", "nothing", "--unmatched", "dead-letter", "--to", "null:"];
     let made = place.run("logator", &[&arguments[..], &["--dead-letters", "old", "-q"]].concat(), b"");
@@ -162,7 +162,7 @@ fn a_replay_that_is_stopped_is_not_finished_whatever_its_letters_are() {
 /// A signal after the end of the input changes nothing: the input is complete, and so is the work when everything is stored.
 #[test]
 fn a_signal_behind_the_end_of_the_input_leaves_a_run_finished() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("access.log", access(0..500));
     let to = pipe(&place, "pipe");
     let mut run = place.start("logator", &["run", "access.log", "-f", "combined", "--to", &to, "--receipt", "receipt"]);
@@ -179,7 +179,7 @@ fn a_signal_behind_the_end_of_the_input_leaves_a_run_finished() {
 /// A file that `--state` knows to its end is complete, though none of its lines is wanted.
 #[test]
 fn a_file_that_was_settled_before_is_complete() {
-    let place = Place::new();
+    let place = Workspace::new();
     let path = place.write("access.log", access(0..500));
     let hour = std::time::Duration::from_secs(3600);
     File::options().write(true).open(path).unwrap().set_modified(std::time::SystemTime::now() - hour).unwrap();
@@ -194,7 +194,7 @@ fn a_file_that_was_settled_before_is_complete() {
 /// Another run with `--state` delivers the rest of a stopped run, and nothing else.
 #[test]
 fn what_was_stopped_is_completed_by_the_next_run() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("access.log.gz", gzip(&access(0..MANY)));
     let to = pipe(&place, "pipe");
     let usual = ["run", "access.log.gz", "-f", "combined", "--state", "state", "--receipt", "receipt", "--to"];

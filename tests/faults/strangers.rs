@@ -11,11 +11,11 @@ use logator::queue::Ack;
 use crate::kit::free_port;
 use crate::kit::logs::access;
 use crate::kit::peer::Peer;
-use crate::kit::place::{Place, account};
+use crate::kit::workspace::{Workspace, account};
 
 #[test]
 fn garbage_does_not_hurt_a_running_job() {
-    let place = Place::new();
+    let place = Workspace::new();
     let port = free_port();
     let tcp = format!("tcp://127.0.0.1:{port}");
     let mut queue = place.queue(&["--bind", &tcp, "--linger", "0"]);
@@ -76,7 +76,7 @@ impl Peer {
 #[test]
 fn a_worker_whose_counts_do_not_add_up_makes_a_receipt_that_disagrees_and_exit_code_3() {
     for lie in [0, 9, 11, u32::MAX] {
-        let place = Place::new();
+        let place = Workspace::new();
         let mut queue = place.queue(&["--linger", "0"]);
         queue.feed(&access(0..10));
         let peer = Peer::connect(&place.endpoint());
@@ -96,7 +96,7 @@ fn a_worker_whose_counts_do_not_add_up_makes_a_receipt_that_disagrees_and_exit_c
 
 #[test]
 fn acks_of_leases_that_never_were_count_for_nothing() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--linger", "0"]);
     queue.feed(&access(0..10));
     let peer = Peer::connect(&place.endpoint());

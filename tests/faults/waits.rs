@@ -11,7 +11,7 @@ use nix::sys::stat::Mode;
 
 use crate::kit::logs::access;
 use crate::kit::peer::Peer;
-use crate::kit::place::{Place, Running, account};
+use crate::kit::workspace::{Running, Workspace, account};
 use crate::kit::{PATIENCE, program, wait_for};
 
 /// Far longer than any wait of these tests, and far shorter than the usual deadline of a job.
@@ -21,7 +21,7 @@ const SOON: Duration = Duration::from_secs(30);
 const LETTERS: [&str; 6] = ["run", "--to", "null:", "--unmatched", "dead-letter", "-fcombined"];
 
 /// Makes the file of dead letters, locked by another process.
-fn locked_letters(place: &Place) -> File {
+fn locked_letters(place: &Workspace) -> File {
     let file = File::create(place.path("dead-letters.ndjson")).unwrap();
     file.lock().unwrap();
     file
@@ -29,7 +29,7 @@ fn locked_letters(place: &Place) -> File {
 
 #[test]
 fn dead_letters_that_somebody_has_locked_are_waited_for_until_the_deadline() {
-    let place = Place::new();
+    let place = Workspace::new();
     let _lock = locked_letters(&place);
     let start = Instant::now();
     let ran = place.run("logator", &[&LETTERS[..], &["--sink-deadline", "2", "-j", "2"]].concat(), b"a\nb\n");
@@ -41,7 +41,7 @@ fn dead_letters_that_somebody_has_locked_are_waited_for_until_the_deadline() {
 }
 
 /// A run that waits for [`locked_letters`] and has no deadline.
-fn waiting_without_a_deadline(place: &Place) -> Running {
+fn waiting_without_a_deadline(place: &Workspace) -> Running {
     let mut run = place.start("logator", &[&LETTERS[..], &["--sink-deadline", "none"]].concat());
     run.feed(b"a\n");
     run.says("another process has locked the file; trying again until it is over");
@@ -50,7 +50,7 @@ fn waiting_without_a_deadline(place: &Place) -> Running {
 
 #[test]
 fn a_signal_ends_a_wait_that_has_no_deadline() {
-    let place = Place::new();
+    let place = Workspace::new();
     let _lock = locked_letters(&place);
     let run = waiting_without_a_deadline(&place);
     let start = Instant::now();
@@ -63,7 +63,7 @@ fn a_signal_ends_a_wait_that_has_no_deadline() {
 
 #[test]
 fn without_a_deadline_a_wait_outlives_others_and_the_job_goes_on_when_it_is_over() {
-    let place = Place::new();
+    let place = Workspace::new();
     let lock = locked_letters(&place);
     let mut patient = waiting_without_a_deadline(&place);
     patient.close_input();
@@ -79,7 +79,7 @@ fn without_a_deadline_a_wait_outlives_others_and_the_job_goes_on_when_it_is_over
 
 /// Opens a database and locks it for as long as the connection is kept.
 #[cfg(feature = "sqlite")]
-fn locked_database(place: &Place) -> rusqlite::Connection {
+fn locked_database(place: &Workspace) -> rusqlite::Connection {
     let (ran, _) = place.logator(&["-f", "combined", "--to", "sqlite:o.db"], b"");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let other = rusqlite::Connection::open(place.path("o.db")).unwrap();
@@ -94,7 +94,7 @@ const TWO_SINKS: [&str; 9] =
 #[test]
 #[cfg(feature = "sqlite")]
 fn several_workers_wait_for_a_locked_database_together_and_no_line_is_in_another_sink_twice() {
-    let place = Place::new();
+    let place = Workspace::new();
     let _lock = locked_database(&place);
     place.write("log", access(0..8));
     let start = Instant::now();
@@ -115,7 +115,7 @@ fn several_workers_wait_for_a_locked_database_together_and_no_line_is_in_another
 #[test]
 #[cfg(feature = "sqlite")]
 fn when_the_lock_is_gone_in_time_each_line_is_once_in_each_sink() {
-    let place = Place::new();
+    let place = Workspace::new();
     let lock = locked_database(&place);
     place.write("log", access(0..8));
     let mut run = place.start("logator", &[&TWO_SINKS[..], &["log", "-j", "4"]].concat());
@@ -131,7 +131,7 @@ fn when_the_lock_is_gone_in_time_each_line_is_once_in_each_sink() {
 #[test]
 #[cfg(feature = "sqlite")]
 fn a_database_that_is_locked_at_the_start_is_waited_for_as_well() {
-    let place = Place::new();
+    let place = Workspace::new();
     let other = rusqlite::Connection::open(place.path("o.db")).unwrap();
     other.execute_batch("CREATE TABLE x(y); BEGIN EXCLUSIVE").unwrap();
     let start = Instant::now();
@@ -143,7 +143,7 @@ fn a_database_that_is_locked_at_the_start_is_waited_for_as_well() {
 
 #[test]
 fn a_pipe_without_a_reader_and_one_whose_reader_takes_nothing_are_waited_for() {
-    let place = Place::new();
+    let place = Workspace::new();
     nix::unistd::mkfifo(&place.path("pipe"), Mode::from_bits_truncate(0o600)).unwrap();
     place.write("log", access(0..5000));
     let arguments = ["run", "log", "-fcombined", "--to", "ndjson:pipe", "--sink-deadline"];
@@ -163,7 +163,7 @@ fn a_pipe_without_a_reader_and_one_whose_reader_takes_nothing_are_waited_for() {
 
 #[test]
 fn a_standard_output_that_nobody_takes_from_is_waited_for_and_others_find_it_as_it_was() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("log", access(0..5000));
     let (mut reader, writer) = std::io::pipe().unwrap();
     let mut command = Command::new("sh");
@@ -185,7 +185,7 @@ fn a_standard_output_that_nobody_takes_from_is_waited_for_and_others_find_it_as_
 
 #[test]
 fn lines_that_are_only_pulled_wait_for_the_reader_of_standard_output_as_well() {
-    let place = Place::new();
+    let place = Workspace::new();
     nix::unistd::mkfifo(&place.path("pipe"), Mode::from_bits_truncate(0o600)).unwrap();
     for signal in [false, true] {
         let deadline = if signal { "none" } else { "2" };
@@ -216,7 +216,7 @@ fn lines_that_are_only_pulled_wait_for_the_reader_of_standard_output_as_well() {
 
 #[test]
 fn a_queue_serves_while_the_letter_of_a_poisonous_line_cannot_be_written() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--lease", "0.3", "--linger", "0", "--sink-deadline", "none"]);
     let lock = locked_letters(&place);
     queue.feed(b"deadly\n");
@@ -241,7 +241,7 @@ fn a_queue_serves_while_the_letter_of_a_poisonous_line_cannot_be_written() {
 
 #[test]
 fn letters_and_receipts_are_for_their_owner_alone_and_documents_as_the_umask_says() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("kept", "old");
     std::fs::set_permissions(place.path("kept"), std::fs::Permissions::from_mode(0o640)).unwrap();
     let script = "umask 002; exec \"$@\"";
@@ -273,7 +273,7 @@ fn letters_and_receipts_are_for_their_owner_alone_and_documents_as_the_umask_say
 #[cfg(feature = "mongodb")]
 #[ignore = "needs a mongod of its own: run ./test"]
 fn a_document_larger_than_a_server_takes_is_oversize() {
-    let place = Place::new();
+    let place = Workspace::new();
     let server = crate::kit::mongod::Mongod::standalone();
     let long = "x".repeat(17 << 20);
     place.write("log", format!("first\n{long}\nlast\n"));
@@ -294,7 +294,7 @@ fn a_document_larger_than_a_server_takes_is_oversize() {
 #[cfg(feature = "mongodb")]
 #[ignore = "needs a mongod of its own: run ./test"]
 fn a_server_that_stands_still_is_said_and_one_deadline_or_a_signal_ends_the_wait() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut server = crate::kit::mongod::Mongod::standalone();
     for signal in [false, true] {
         let deadline = if signal { "none" } else { "2" };
@@ -326,7 +326,7 @@ fn a_server_that_stands_still_is_said_and_one_deadline_or_a_signal_ends_the_wait
 #[test]
 #[cfg(feature = "mongodb")]
 fn without_a_deadline_a_server_that_is_not_there_yet_is_waited_for_until_a_signal_and_no_queue_waits_for_that() {
-    let place = Place::new();
+    let place = Workspace::new();
     let to = format!("mongodb://127.0.0.1:{}/logs.access", crate::kit::free_port());
     let mut queue = place.queue(&["--linger", "0"]);
     let mut early = place.worker(&["-f", "combined", "--to", &to, "--sink-deadline", "none"]);
@@ -346,7 +346,7 @@ fn without_a_deadline_a_server_that_is_not_there_yet_is_waited_for_until_a_signa
 #[cfg(feature = "mongodb")]
 #[ignore = "needs a mongod of its own: run ./test"]
 fn without_a_deadline_a_job_that_starts_before_its_server_stores_when_it_is_there() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut server = crate::kit::mongod::Mongod::standalone();
     server.kill();
     place.write("log", access(0..10));

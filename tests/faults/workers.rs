@@ -6,11 +6,11 @@ use logator::net::wire::Reply;
 
 use crate::kit::logs::{access, access_line};
 use crate::kit::peer::Peer;
-use crate::kit::place::{Place, account, line_account};
+use crate::kit::workspace::{Workspace, account, line_account};
 
 #[test]
 fn a_worker_may_start_before_its_queue() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut worker = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
     worker.says("there is no queue; waiting for it");
     let mut queue = place.queue(&[]);
@@ -26,7 +26,7 @@ fn a_worker_may_start_before_its_queue() {
 
 #[test]
 fn a_queue_that_is_killed_and_restarted_is_found_again_and_that_is_said_once() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--lease", "0.5"]);
     queue.feed(&access(0..10));
     let mut worker = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
@@ -49,7 +49,7 @@ fn a_queue_that_is_killed_and_restarted_is_found_again_and_that_is_said_once() {
 
 #[test]
 fn the_batch_of_a_worker_that_died_goes_to_another_when_its_lease_has_run_out() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--lease", "0.3", "--linger", "0", "--batch-lines", "10"]);
     queue.feed(&access(0..100));
     let dead = Peer::connect(&place.endpoint());
@@ -66,7 +66,7 @@ fn the_batch_of_a_worker_that_died_goes_to_another_when_its_lease_has_run_out() 
 
 #[test]
 fn a_trickling_input_is_handed_out_line_by_line_though_the_batch_is_not_full() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--linger", "0"]);
     let peer = Peer::connect(&place.endpoint());
     let mut fastest = Duration::MAX;
@@ -89,7 +89,7 @@ fn a_trickling_input_is_handed_out_line_by_line_though_the_batch_is_not_full() {
 
 #[test]
 fn an_input_that_never_pauses_is_handed_out_though_no_batch_is_full() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--linger", "0"]);
     let mut fed = Vec::new();
     let peer = Peer::connect(&place.endpoint());
@@ -111,7 +111,7 @@ fn an_input_that_never_pauses_is_handed_out_though_no_batch_is_full() {
 
 #[test]
 fn the_line_dialogue_gives_every_line_in_order_and_counts_empty_ones_as_filtered() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--linger", "0.5", "--batch-lines", "7"]);
     queue.feed(b"\n\n");
     queue.feed(&access(0..50));
@@ -135,7 +135,7 @@ fn the_line_dialogue_gives_every_line_in_order_and_counts_empty_ones_as_filtered
 
 #[test]
 fn a_line_peer_that_dies_holding_a_line_loses_it_to_another_after_the_lease() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--lease", "0.3", "--linger", "0"]);
     queue.feed(&access(0..3));
     queue.close_input();
@@ -157,7 +157,7 @@ fn a_line_peer_that_dies_holding_a_line_loses_it_to_another_after_the_lease() {
 #[test]
 fn peers_that_keep_tiny_lines_make_the_queue_hold_no_more_than_it_may() {
     const PEERS: usize = 300;
-    let place = Place::new();
+    let place = Workspace::new();
     let long = "x".repeat(200_000);
     let content: String = (0..PEERS + 20).map(|number| format!("tiny {number}\n{long}\n")).collect();
     place.write("in.log", content);
@@ -181,7 +181,7 @@ fn peers_that_keep_tiny_lines_make_the_queue_hold_no_more_than_it_may() {
 
 #[test]
 fn a_line_that_was_never_asked_beyond_counts_as_nothing() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--lease", "600", "--drain", "0.1"]);
     queue.feed(&access(0..2));
     let peer = Peer::connect(&place.endpoint());
@@ -197,11 +197,12 @@ fn a_line_that_was_never_asked_beyond_counts_as_nothing() {
 #[cfg(feature = "sqlite")]
 #[test]
 fn processes_that_open_a_new_database_at_once_wait_for_each_other() {
-    let place = Place::new();
+    let place = Workspace::new();
     for round in 0..15 {
         let (to, letters) = (format!("sqlite:{round}.db"), format!("letters-{round}"));
         let arguments = ["run", "-f", "combined", "-j", "1", "--to", &to, "--dead-letters", &letters];
-        let mut runs: Vec<crate::kit::place::Running> = (0..4).map(|_| place.start("logator", &arguments)).collect();
+        let mut runs: Vec<crate::kit::workspace::Running> =
+            (0..4).map(|_| place.start("logator", &arguments)).collect();
         runs.iter_mut().for_each(|run| run.feed(&access(0..20)));
         for run in runs {
             let ran = run.end();

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::{WAYS, expect_all, follow, numbered, stop, wait_until};
 use crate::kit::needs::given;
-use crate::kit::place::Place;
+use crate::kit::workspace::Workspace;
 use crate::kit::{PATIENCE, wait_for};
 
 /// Runs logrotate on `logs/app.log` with `directives`.
-fn logrotate(place: &Place, directives: &str) {
+fn logrotate(place: &Workspace, directives: &str) {
     let program = given("LOGATOR_TEST_LOGROTATE", "logrotate");
     let log = place.path("logs/app.log");
     let configuration = place.write("logrotate.conf", format!("{} {{\n{directives}\n}}\n", log.display()));
@@ -78,7 +78,7 @@ impl Drop for Ends<'_> {
 }
 
 fn rotates(how: &str, names: &str, directives: &str, copies: bool) {
-    let place = Place::new();
+    let place = Workspace::new();
     let log = place.write("logs/app.log", "");
     let writer = Writer::default();
     let running = follow(&place, &[how, names]);

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 
 use super::{append, delivered, follow, stop, wait_until};
-use crate::kit::place::{Place, Running, objects};
+use crate::kit::workspace::{Running, Workspace, objects};
 use crate::kit::{PATIENCE, program, wait_for};
 
 /// The number of lines that fill all queues; each has 1,000 bytes.
@@ -21,7 +21,7 @@ fn many() -> String {
 }
 
 /// Starts a run into a pipe that nobody reads any further, and waits until the run has read as much as it can.
-fn stuck(place: &Place) -> (Running, fs::File) {
+fn stuck(place: &Workspace) -> (Running, fs::File) {
     nix::unistd::mkfifo(&place.path("out"), Mode::S_IRWXU).unwrap();
     place.write("logs/many.log", many());
     let running = follow(place, &["--follow", "logs"]);
@@ -46,7 +46,7 @@ fn open(running: &Running) -> Vec<String> {
 
 #[test]
 fn while_nobody_takes_lines_a_file_that_comes_and_goes_is_opened_and_none_of_its_lines_is_lost() {
-    let place = Place::new();
+    let place = Workspace::new();
     let (running, mut pipe) = stuck(&place);
     let short: String = (0..1000).map(|number| format!("short {number}\n")).collect();
     place.write("logs/short.log", short);
@@ -70,7 +70,7 @@ fn while_nobody_takes_lines_a_file_that_comes_and_goes_is_opened_and_none_of_its
 }
 
 /// Stops a run whose sink is `pipe`; returns its receipt and the documents that were left in the pipe.
-fn stop_and_read(place: &Place, running: Running, pipe: &mut fs::File) -> (Receipt, String) {
+fn stop_and_read(place: &Workspace, running: Running, pipe: &mut fs::File) -> (Receipt, String) {
     running.signal(Signal::SIGTERM);
     let mut rest = Vec::new();
     pipe.read_to_end(&mut rest).unwrap();
@@ -81,7 +81,7 @@ fn stop_and_read(place: &Place, running: Running, pipe: &mut fs::File) -> (Recei
 
 #[test]
 fn at_the_end_the_receipt_names_what_followed_files_still_held() {
-    let place = Place::new();
+    let place = Workspace::new();
     let (running, mut pipe) = stuck(&place);
     place.write("logs/other.log", "other\n");
     let (receipt, delivered) = stop_and_read(&place, running, &mut pipe);
@@ -98,7 +98,7 @@ fn at_the_end_the_receipt_names_what_followed_files_still_held() {
 
 #[test]
 fn a_file_that_is_gone_before_it_could_be_opened_is_named_and_the_exit_code_is_3() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("logs/app.log", "one\n");
     let mut running = follow(&place, &["--follow", "logs/*.log"]);
     wait_until(&place, 1);
@@ -127,7 +127,7 @@ fn a_file_that_is_gone_before_it_could_be_opened_is_named_and_the_exit_code_is_3
 
 #[test]
 fn a_file_in_which_nothing_was_written_is_no_loss_when_it_is_gone() {
-    let place = Place::new();
+    let place = Workspace::new();
     let log = place.write("logs/app.log", "one\n");
     let running = follow(&place, &["--follow", "logs"]);
     wait_until(&place, 1);
@@ -145,7 +145,7 @@ fn a_file_in_which_nothing_was_written_is_no_loss_when_it_is_gone() {
 
 #[test]
 fn what_a_removed_file_still_held_at_the_end_is_read_because_no_other_run_can() {
-    let place = Place::new();
+    let place = Workspace::new();
     let (running, mut pipe) = stuck(&place);
     let path = place.write("logs/gone.log", "first\nlast");
     wait_for("the file to be opened", PATIENCE, || {
@@ -159,7 +159,7 @@ fn what_a_removed_file_still_held_at_the_end_is_read_because_no_other_run_can() 
 
 #[test]
 fn what_the_job_itself_writes_is_not_read_either_where_descriptors_are_few() {
-    let place = Place::new();
+    let place = Workspace::new();
     let files = 150;
     (0..files).for_each(|file| drop(place.write(&format!("{file}.log"), format!("{file}\n"))));
     // This name is the last one in order, so the file waits for a descriptor.
@@ -175,7 +175,7 @@ fn what_the_job_itself_writes_is_not_read_either_where_descriptors_are_few() {
 #[test]
 fn a_file_that_is_rotated_and_then_removed_was_open_and_is_no_loss() {
     for names in [["--follow", "app.log*"], ["--follow", "app.log"]] {
-        let place = Place::new();
+        let place = Workspace::new();
         let log = place.write("app.log", "one\n");
         let running = follow(&place, &names);
         wait_until(&place, 1);
@@ -192,7 +192,7 @@ fn a_file_that_is_rotated_and_then_removed_was_open_and_is_no_loss() {
 }
 
 /// Starts a run with few descriptors.
-fn few(place: &Place, arguments: &[&str]) -> Running {
+fn few(place: &Workspace, arguments: &[&str]) -> Running {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 64; exec \"$0\" \"$@\""]).arg(program("logator"));
     command.args(["run", "--receipt", "receipt", "-p", "%{GREEDYDATA:line}", "-j", "1", "--to", "ndjson:out"]);
@@ -203,7 +203,7 @@ fn few(place: &Place, arguments: &[&str]) -> Running {
 #[test]
 fn with_fewer_descriptors_than_files_all_are_read_and_read_further_when_they_grow() {
     for how in super::WAYS {
-        let place = Place::new();
+        let place = Workspace::new();
         let files = 300;
         let path = |file: usize| place.path(&format!("logs/{file}"));
         (0..files).for_each(|file| drop(place.write(&format!("logs/{file}"), format!("{file} one\n"))));
@@ -236,7 +236,7 @@ fn with_fewer_descriptors_than_files_all_are_read_and_read_further_when_they_gro
 
 #[test]
 fn a_file_that_was_closed_and_is_gone_with_what_was_written_to_it_since_is_a_loss() {
-    let place = Place::new();
+    let place = Workspace::new();
     let path = |file: usize| place.path(&format!("logs/{file}"));
     let files = 200;
     (0..files).for_each(|file| drop(place.write(&format!("logs/{file}"), format!("{file} one\n"))));

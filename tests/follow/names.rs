@@ -3,13 +3,13 @@
 use std::fs;
 
 use super::{WAYS, append, delivered, expect, follow, stop, wait_until};
-use crate::kit::place::Place;
+use crate::kit::workspace::Workspace;
 use crate::kit::{PATIENCE, wait_for};
 
 #[test]
 fn files_that_appear_later_are_followed_from_their_beginning() {
     for how in WAYS {
-        let place = Place::new();
+        let place = Workspace::new();
         let names = ["logs", "glob-*.log", "deep/*/x*.log", "later.log"];
         let ran = place.run("logator", &[&["run", how], &names[..]].concat(), b"");
         let words = "deep/*/x*.log: no file matches, and no directory in which one could appear";
@@ -48,7 +48,7 @@ fn files_that_appear_later_are_followed_from_their_beginning() {
 
 #[test]
 fn what_the_job_writes_into_a_directory_that_it_follows_is_not_read() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("a.log", "one\n");
     let more = ["--to", "sqlite:logs.db", "--state", "state", "--max-line", "10"];
     let running = follow(&place, &[&["--follow", "."], &more[..]].concat());
@@ -66,7 +66,7 @@ fn what_the_job_writes_into_a_directory_that_it_follows_is_not_read() {
 
 #[test]
 fn many_files_side_by_side() {
-    let place = Place::new();
+    let place = Workspace::new();
     fs::create_dir(place.path("logs")).unwrap();
     let running = follow(&place, &["--follow", "logs"]);
     let path = |file: usize| place.path(&format!("logs/{file}"));
@@ -99,7 +99,7 @@ fn many_files_side_by_side() {
 
 #[test]
 fn a_link_that_leads_elsewhere_by_now_is_another_file() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("files/1", "one\n");
     place.write("files/2", "two\n");
     std::os::unix::fs::symlink("files/1", place.path("current")).unwrap();
@@ -115,7 +115,7 @@ fn a_link_that_leads_elsewhere_by_now_is_another_file() {
 
 #[test]
 fn a_directory_that_goes_takes_no_other_file_along_and_may_come_back() {
-    let place = Place::new();
+    let place = Workspace::new();
     let (log, other) = (place.write("a.log", "one\n"), place.write("there/b.log", "two\n"));
     let running = follow(&place, &["--follow=poll", "there/*.log", "a.log", "there/b.log"]);
     wait_until(&place, 2);
@@ -139,11 +139,11 @@ fn a_directory_that_goes_takes_no_other_file_along_and_may_come_back() {
 /// The environment and a file can ask for it too.
 #[test]
 fn polling_can_be_asked_for_from_outside() {
-    let place = Place::new();
+    let place = Workspace::new();
     let log = place.write("app.log", "one\n");
     let mut command = place.command("logator", &["run", "app.log", "-p", "%{GREEDYDATA:line}", "--to", "ndjson:out"]);
     command.env("LOGATOR_FOLLOW", "poll");
-    let running = crate::kit::place::Running::start(command);
+    let running = crate::kit::workspace::Running::start(command);
     expect(&place, &["one"]);
     append(&log, "two\n");
     expect(&place, &["one", "two"]);

@@ -4,11 +4,11 @@
 use std::fs;
 
 use super::{append, delivered, expect, follow, stop, wait_until};
-use crate::kit::place::Place;
+use crate::kit::workspace::Workspace;
 use crate::kit::{PATIENCE, wait_for};
 
 /// Returns the lines delivered so far, and whether their documents are tagged as parts of lines.
-fn parts(place: &Place, file: &str) -> Vec<(String, bool)> {
+fn parts(place: &Workspace, file: &str) -> Vec<(String, bool)> {
     let line = |object: &serde_json::Value| {
         let tags = object["tags"].as_array().cloned().unwrap_or_default();
         let text = object["line"].as_str().or(object["message"].as_str()).unwrap_or_default().to_owned();
@@ -19,12 +19,12 @@ fn parts(place: &Place, file: &str) -> Vec<(String, bool)> {
 
 /// Waits until the time-out of the bytes written so far is over. The sign: an unfinished line that was written later,
 /// to another file, has been delivered.
-fn wait_for_timeout(place: &Place) {
+fn wait_for_timeout(place: &Workspace) {
     append(&place.path("clock"), "tick\ntock");
     wait_for("the time-out", PATIENCE, || delivered(place).contains(&"tock".to_owned()).then_some(()));
 }
 
-fn lines(place: &Place) -> Vec<String> {
+fn lines(place: &Workspace) -> Vec<String> {
     delivered(place).into_iter().filter(|line| !line.starts_with('t')).collect()
 }
 
@@ -41,7 +41,7 @@ fn expected() -> Vec<String> {
 
 #[test]
 fn a_first_line_is_not_cut_by_the_time_out_and_its_content_is_the_same_after_a_restart() {
-    let place = Place::new();
+    let place = Workspace::new();
     let log = place.write("app.log", "starting up ... ");
     let arguments = ["--follow", "app.log", "clock", "--follow-timeout", "0.1", "--state", "state"];
     let running = follow(&place, &arguments);
@@ -63,7 +63,7 @@ fn a_first_line_is_not_cut_by_the_time_out_and_its_content_is_the_same_after_a_r
 #[test]
 fn a_first_line_that_had_to_be_waited_for_is_the_same_in_a_copy_plain_or_compressed() {
     for compressed in [false, true] {
-        let place = Place::new();
+        let place = Workspace::new();
         let log = place.write("app.log", "starting up ... ");
         let running = follow(&place, &["--follow", "app.log*", "clock", "--follow-timeout", "0.1"]);
         wait_for_timeout(&place);
@@ -92,7 +92,7 @@ fn a_first_line_that_had_to_be_waited_for_is_the_same_in_a_copy_plain_or_compres
 
 #[test]
 fn a_first_line_as_long_as_what_names_a_content_is_cut_and_without_a_state_its_beginning_goes_out_at_the_end() {
-    let place = Place::new();
+    let place = Workspace::new();
     let long = "x".repeat(4096);
     place.write("long.log", &long);
     place.write("short.log", "short");
@@ -104,7 +104,7 @@ fn a_first_line_as_long_as_what_names_a_content_is_cut_and_without_a_state_its_b
 
 #[test]
 fn parts_of_lines_are_tagged_and_whole_lines_are_not() {
-    let place = Place::new();
+    let place = Workspace::new();
     let log = place.write("app.log", "one\npart");
     let running = follow(&place, &["--follow", "app.log", "--follow-timeout", "0.1"]);
     expect(&place, &["one", "part"]);
@@ -125,7 +125,7 @@ fn parts_of_lines_are_tagged_and_whole_lines_are_not() {
 
 #[test]
 fn of_a_line_that_was_cut_before_a_restart_only_the_rest_is_delivered() {
-    let place = Place::new();
+    let place = Workspace::new();
     let log = place.write("app.log", "one\npart");
     let arguments = ["--follow", "app.log", "--follow-timeout", "0.1", "--state", "state"];
     let running = follow(&place, &arguments);
@@ -145,7 +145,7 @@ fn of_a_line_that_was_cut_before_a_restart_only_the_rest_is_delivered() {
 
 #[test]
 fn a_part_of_a_line_says_so_over_the_wire_and_as_a_dead_letter_and_replayed() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("app.log", "one 1\nanother 2\npart");
     let queue = place.queue(&["--follow", "app.log", "--follow-timeout", "0.1", "--linger", "0"]);
     let pattern = ["-p", "^%{WORD:line} %{INT}$", "--unmatched", "dead-letter", "--dead-letters", "letters"];

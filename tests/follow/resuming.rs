@@ -7,18 +7,18 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{append, delivered, expect, expect_all, follow, numbered, stop, wait_until};
-use crate::kit::place::Place;
+use crate::kit::workspace::Workspace;
 use crate::kit::{PATIENCE, wait_for};
 
 fn text(range: std::ops::Range<usize>) -> String {
     range.map(|number| numbered(number) + "\n").collect()
 }
 
-fn log(place: &Place, number: usize) -> PathBuf {
+fn log(place: &Workspace, number: usize) -> PathBuf {
     place.path(&if number == 0 { "logs/app.log".to_owned() } else { format!("logs/app.log.{number}") })
 }
 
-fn rotate(place: &Place, most: usize) {
+fn rotate(place: &Workspace, most: usize) {
     for number in (0..most).rev() {
         let _ = fs::rename(log(place, number), log(place, number + 1));
     }
@@ -26,7 +26,7 @@ fn rotate(place: &Place, most: usize) {
 
 #[test]
 fn killed_again_and_again_under_load_and_rotation_nothing_is_lost_and_nothing_stored_twice() {
-    let place = Place::new();
+    let place = Workspace::new();
     fs::create_dir(place.path("logs")).unwrap();
     let (rounds, kills) = (60, 6);
     let written = AtomicUsize::new(0);
@@ -75,7 +75,7 @@ fn killed_again_and_again_under_load_and_rotation_nothing_is_lost_and_nothing_st
 
 #[test]
 fn stopped_and_started_again_it_goes_on_exactly_there_also_after_rotation_and_compression() {
-    let place = Place::new();
+    let place = Workspace::new();
     fs::create_dir(place.path("logs")).unwrap();
     let arguments = ["--follow", "logs/app.log*", "--state", "state"];
     let mut written = 0;
@@ -108,7 +108,7 @@ fn stopped_and_started_again_it_goes_on_exactly_there_also_after_rotation_and_co
 
 #[test]
 fn an_unfinished_line_is_left_to_the_next_run_and_one_that_was_cut_is_not_delivered_again() {
-    let place = Place::new();
+    let place = Workspace::new();
     let path = place.write("app.log", "one\npart");
     let arguments = ["--follow", "app.log", "--state", "state"];
     let running = follow(&place, &arguments);

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 
 use super::{WAYS, append, expect, expect_all, follow, numbered, stop, wait_until};
-use crate::kit::place::Place;
+use crate::kit::workspace::Workspace;
 use crate::kit::{PATIENCE, wait_for};
 
 fn text(range: std::ops::Range<usize>) -> String {
@@ -13,7 +13,7 @@ fn text(range: std::ops::Range<usize>) -> String {
 
 #[test]
 fn fifty_rotations_by_rename_under_load_and_late_lines_to_the_old_file() {
-    let place = Place::new();
+    let place = Workspace::new();
     let log = place.write("app.log", "");
     fs::create_dir(place.path("old")).unwrap();
     let running = follow(&place, &["--follow", "app.log"]);
@@ -49,7 +49,7 @@ fn fifty_rotations_by_rename_under_load_and_late_lines_to_the_old_file() {
 #[test]
 fn under_a_glob_that_covers_the_rotated_names_no_rotation_is_too_fast() {
     for how in WAYS {
-        let place = Place::new();
+        let place = Workspace::new();
         let name = |number: usize| {
             place.path(&match number {
                 0 => "app.log".to_owned(),
@@ -72,7 +72,7 @@ fn under_a_glob_that_covers_the_rotated_names_no_rotation_is_too_fast() {
 #[test]
 fn of_a_file_that_is_copied_and_truncated_the_copy_gives_what_was_not_read_and_nothing_twice() {
     for how in WAYS {
-        let place = Place::new();
+        let place = Workspace::new();
         let log = place.write("app.log", "");
         let running = follow(&place, &[how, "app.log*"]);
         for round in 0..20 {
@@ -101,7 +101,7 @@ fn of_a_file_that_is_copied_and_truncated_the_copy_gives_what_was_not_read_and_n
 #[test]
 fn a_file_that_was_truncated_and_has_grown_beyond_where_it_was_is_another_content() {
     for how in WAYS {
-        let place = Place::new();
+        let place = Workspace::new();
         let log = place.write("app.log", "one\ntwo\n");
         let running = follow(&place, &[how, "app.log"]);
         expect(&place, &["one", "two"]);
@@ -122,7 +122,7 @@ fn a_file_that_was_truncated_and_has_grown_beyond_where_it_was_is_another_conten
 
 #[test]
 fn a_deleted_file_is_read_to_its_end_and_closed_and_one_made_again_is_a_new_content() {
-    let place = Place::new();
+    let place = Workspace::new();
     let log = place.write("app.log", "one\n");
     let running = follow(&place, &["--follow", "app.log"]);
     expect(&place, &["one"]);
@@ -140,7 +140,7 @@ fn a_deleted_file_is_read_to_its_end_and_closed_and_one_made_again_is_a_new_cont
 
 #[test]
 fn a_compressed_copy_of_what_was_followed_is_not_delivered_and_another_compressed_file_is() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("app.log", text(0..1000));
     let mut running = follow(&place, &["--follow", "app.log*"]);
     wait_until(&place, 1000);

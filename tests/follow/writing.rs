@@ -3,13 +3,13 @@
 use nix::sys::signal::Signal;
 
 use super::{WAYS, append, delivered, expect, expect_all, follow, numbered, stop, wait_until};
-use crate::kit::place::{Place, account};
+use crate::kit::workspace::{Workspace, account};
 use crate::kit::{PATIENCE, wait_for};
 
 #[test]
 fn lines_are_delivered_as_they_come_and_not_before_they_are_whole() {
     for how in WAYS {
-        let place = Place::new();
+        let place = Workspace::new();
         let log = place.write("app.log", "one\ntwo\n");
         let running = follow(&place, &[how, "app.log"]);
         expect(&place, &["one", "two"]);
@@ -28,7 +28,7 @@ fn lines_are_delivered_as_they_come_and_not_before_they_are_whole() {
 
 #[test]
 fn what_is_there_already_is_read_whole_and_the_rest_as_it_is_written() {
-    let place = Place::new();
+    let place = Workspace::new();
     let text = |range: std::ops::Range<usize>| range.map(|n| numbered(n) + "\n").collect::<String>();
     let log = place.write("app.log", text(0..100_000));
     let running = follow(&place, &["--follow", "app.log"]);
@@ -42,7 +42,7 @@ fn what_is_there_already_is_read_whole_and_the_rest_as_it_is_written() {
 
 #[test]
 fn a_last_line_without_its_end_is_taken_after_a_time_and_what_comes_then_is_the_next_line() {
-    let place = Place::new();
+    let place = Workspace::new();
     let log = place.write("app.log", "one\npart");
     let running = follow(&place, &["--follow", "app.log", "--follow-timeout", "0.2"]);
     expect(&place, &["one", "part"]);
@@ -76,7 +76,7 @@ fn a_last_line_without_its_end_is_taken_after_a_time_and_what_comes_then_is_the_
 
 #[test]
 fn at_the_end_a_line_without_its_end_is_delivered_where_nothing_remembers_it() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("app.log", "one\npart");
     let running = follow(&place, &["--follow", "app.log"]);
     expect(&place, &["one"]);
@@ -86,7 +86,7 @@ fn at_the_end_a_line_without_its_end_is_delivered_where_nothing_remembers_it() {
 
 #[test]
 fn a_line_without_end_takes_no_more_memory_than_a_line_may_have() {
-    let place = Place::new();
+    let place = Workspace::new();
     let log = place.write("app.log", "one\n");
     let mut running = follow(&place, &["--follow", "app.log", "--max-line", "64KiB"]);
     expect(&place, &["one"]);
@@ -107,7 +107,7 @@ fn a_line_without_end_takes_no_more_memory_than_a_line_may_have() {
 
 #[test]
 fn a_queue_follows_as_well() {
-    let place = Place::new();
+    let place = Workspace::new();
     let log = place.write("app.log", "one\n");
     let worker = place.worker(&["-p", "%{GREEDYDATA:line}", "--to", "ndjson:out"]);
     let queue = place.queue(&["--follow", "app.log"]);
@@ -121,7 +121,7 @@ fn a_queue_follows_as_well() {
 
 #[test]
 fn what_cannot_be_followed_is_said() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("a.log.gz", crate::kit::logs::gzip(b"one\n"));
     for (arguments, words) in [
         (&["-"][..], "-: standard input cannot be followed, it is read as it comes; leave --follow out"),
@@ -138,7 +138,7 @@ fn what_cannot_be_followed_is_said() {
 /// `benches/record/follow.md` has the whole idle cost; this test keeps the main part from growing again.
 #[test]
 fn nothing_wakes_while_nothing_is_written() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("app.log", "one\n");
     let running = follow(&place, &["--follow", "app.log", "--state", "state"]);
     expect(&place, &["one"]);

@@ -1,7 +1,7 @@
 //! Small files that unpack to very much. The limit of a line bounds the memory, not the content of the file.
 
 use crate::kit::logs::{access, bzip2, gzip, xz, zstd};
-use crate::kit::place::{Place, Running, account};
+use crate::kit::workspace::{Running, Workspace, account};
 use crate::kit::{PATIENCE, wait_for};
 
 /// A gigabyte without a newline, made of parts that are unpacked one after the other.
@@ -22,7 +22,7 @@ fn watch(mut running: Running, receipt: &std::path::Path) -> (crate::kit::Ran, u
 #[test]
 fn a_gigabyte_without_a_newline_is_one_dead_letter_in_flat_memory() {
     for (name, pack) in [("gz", gzip as fn(&[u8]) -> Vec<u8>), ("zst", zstd), ("bz2", bzip2), ("xz", xz)] {
-        let place = Place::new();
+        let place = Workspace::new();
         let piece = pack(&vec![0; PIECE]);
         let packed = [piece.repeat(PIECES), pack(b"\n"), pack(&access(0..10))].concat();
         assert!(packed.len() < 8 << 20, "{name}: {} bytes", packed.len());
@@ -72,7 +72,7 @@ fn a_dictionary_or_window_that_is_too_large_is_refused_and_others_are_read() {
         ("large.zst", zstd_with_window(28), false),
         ("huge.zst", zstd_with_window(41), false),
     ] {
-        let place = Place::new();
+        let place = Workspace::new();
         place.write(name, packed);
         place.write("other.log", access(20..30));
         let run = place.start(

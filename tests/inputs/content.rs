@@ -3,7 +3,7 @@
 use std::io::{Seek as _, SeekFrom, Write as _};
 
 use crate::kit::logs::{access, access_line, bzip2, gzip, xz, zstd};
-use crate::kit::place::{Place, account, objects};
+use crate::kit::workspace::{Workspace, account, objects};
 
 /// Returns the requests in NDJSON text, in order.
 fn requests(text: &str) -> Vec<String> {
@@ -22,7 +22,7 @@ fn every_compression_is_told_by_its_magic_bytes_in_files_and_on_stdin() {
     let frames = [zstd(&access(0..200)), zstd(&access(200..500))].concat();
     let more = [xz(&access(0..200)), xz(&access(200..500))].concat();
     for (name, bytes) in [("plain", content), ("gzip", members), ("bzip2", streams), ("zstd", frames), ("xz", more)] {
-        let place = Place::new();
+        let place = Workspace::new();
         // The name does not tell the compression.
         place.write("log.txt", &bytes);
         let from_file = place.logator(&["log.txt", "-f", "combined", "-j", "1"], b"");
@@ -39,7 +39,7 @@ fn every_compression_is_told_by_its_magic_bytes_in_files_and_on_stdin() {
 
 #[test]
 fn directories_globs_and_stdin_are_read_side_by_side_with_the_offsets_of_each() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("logs/a.log", access(0..300));
     place.write("logs/deep/b.log.gz", gzip(&access(1000..1300)));
     place.write("old/c.log.zst", zstd(&access(2000..2300)));
@@ -66,7 +66,7 @@ fn directories_globs_and_stdin_are_read_side_by_side_with_the_offsets_of_each() 
 
 #[test]
 fn a_file_named_twice_is_read_once() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("logs/a.log", access(0..10));
     let (ran, receipt) = place.logator(&["logs/a.log", "logs", "logs/*", "-f", "combined"], b"");
     assert_eq!((ran.code, account(&receipt)), (Some(0), [10, 10, 0, 0, 0, 0]));
@@ -74,7 +74,7 @@ fn a_file_named_twice_is_read_once() {
 
 #[test]
 fn an_empty_input_is_a_receipt_of_zeros() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("empty", b"");
     place.write("empty.gz", gzip(b""));
     std::fs::create_dir(place.path("nothing")).unwrap();
@@ -88,7 +88,7 @@ fn an_empty_input_is_a_receipt_of_zeros() {
 
 #[test]
 fn the_last_line_may_lack_its_newline_and_lines_may_end_in_crlf() {
-    let place = Place::new();
+    let place = Workspace::new();
     let unix = access(0..3);
     let unended = &unix[..unix.len() - 1];
     let windows = String::from_utf8(unix.clone()).unwrap().replace('\n', "\r\n");
@@ -106,7 +106,7 @@ fn the_last_line_may_lack_its_newline_and_lines_may_end_in_crlf() {
 
 #[test]
 fn nul_bytes_and_invalid_utf8_are_stored_and_flagged() {
-    let place = Place::new();
+    let place = Workspace::new();
     let (ran, receipt) = place.logator(&["-f", "combined"], b"a\0b\nbad \xff\xfe bytes\n");
     assert_eq!((ran.code, account(&receipt)), (Some(0), [2, 0, 0, 2, 0, 0]));
     let documents = objects(&ran.stdout);
@@ -119,7 +119,7 @@ fn nul_bytes_and_invalid_utf8_are_stored_and_flagged() {
 
 #[test]
 fn a_line_of_100_mib_is_a_dead_letter_and_memory_stays_flat() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut file = std::fs::File::create(place.path("long.log")).unwrap();
     file.write_all(&access(0..10)).unwrap();
     let start = file.stream_position().unwrap();
@@ -147,7 +147,7 @@ fn a_line_of_100_mib_is_a_dead_letter_and_memory_stays_flat() {
 
 #[test]
 fn max_line_is_kept_to_the_byte() {
-    let place = Place::new();
+    let place = Workspace::new();
     let content = [&b"0123456789\n"[..], b"0123456789a\n", b"0123456789\r\n", b"0123456789ab"].concat();
     let arguments = ["--max-line", "10", "--dead-letters", "letters", "-p", "%{GREEDYDATA:all}"];
     let (ran, receipt) = place.logator(&arguments, &content);
@@ -161,7 +161,7 @@ fn max_line_is_kept_to_the_byte() {
 
 #[test]
 fn a_million_empty_lines_add_up() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("empty-lines", vec![b'\n'; 1_000_000]);
     let arguments = ["empty-lines", "-f", "combined", "--to", "null:", "--unmatched"];
     for (unmatched, code, expected) in
@@ -181,7 +181,7 @@ fn an_unmatched_line_is_kept_set_aside_or_dropped() {
         ("dead-letter", 1, [5, 4, 0, 0, 1, 0], 4),
         ("drop", 0, [5, 4, 0, 0, 0, 1], 4),
     ] {
-        let place = Place::new();
+        let place = Workspace::new();
         let (ran, receipt) = place.logator(&["-f", "combined", "--unmatched", what], &content);
         assert_eq!((ran.code, account(&receipt)), (Some(code), expected), "{what}: {}", ran.stderr);
         assert_eq!(objects(&ran.stdout).len(), documents, "{what}");

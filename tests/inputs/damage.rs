@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::kit::logs::{access, bzip2, gzip, xz, zstd};
-use crate::kit::place::{Place, Running, account, objects};
+use crate::kit::workspace::{Running, Workspace, account, objects};
 
 #[test]
 fn what_stands_before_damage_is_delivered_and_the_rest_reported_with_file_and_byte() {
@@ -21,7 +21,7 @@ fn what_stands_before_damage_is_delivered_and_the_rest_reported_with_file_and_by
         ("sum.gz", &wrong_sum[..], "corrupt gzip data"),
         ("garbage.gz", &[&whole[..], b"garbage"].concat(), "something that is not gzip follows the last member"),
     ] {
-        let place = Place::new();
+        let place = Workspace::new();
         place.write(name, bytes);
         let (ran, receipt) = place.logator(&[name, "-f", "combined", "-j", "1"], b"");
         assert_eq!(ran.code, Some(3), "{name}: {}", ran.stderr);
@@ -59,7 +59,7 @@ fn what_stands_before_damage_is_delivered_and_the_rest_reported_with_file_and_by
 fn every_compression_says_that_it_is_cut_short() {
     let content = access(0..20_000);
     for (name, bytes) in [("zstd", zstd(&content)), ("bzip2", bzip2(&content)), ("xz", xz(&content))] {
-        let place = Place::new();
+        let place = Workspace::new();
         place.write("cut", &bytes[..bytes.len() - bytes.len() / 10]);
         let (ran, receipt) = place.logator(&["cut", "-f", "combined", "--to", "null:"], b"");
         assert_eq!(ran.code, Some(3), "{name}: {}", ran.stderr);
@@ -70,7 +70,7 @@ fn every_compression_says_that_it_is_cut_short() {
 
 #[test]
 fn one_damaged_file_does_not_hold_up_the_others() {
-    let place = Place::new();
+    let place = Workspace::new();
     let damaged = gzip(&access(5000..7000));
     place.write("a.gz", &damaged[..damaged.len() / 2]);
     place.write("b.gz", gzip(&access(0..2000)));
@@ -86,7 +86,7 @@ fn one_damaged_file_does_not_hold_up_the_others() {
 
 #[test]
 fn a_missing_input_is_a_usage_error_and_nothing_is_read() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("there.log", access(0..5));
     for (missing, words) in [
         ("missing.log", "missing.log: no such file or directory"),
@@ -101,13 +101,13 @@ fn a_missing_input_is_a_usage_error_and_nothing_is_read() {
     }
 }
 
-fn as_nobody(place: &Place, arguments: &[&str]) -> crate::kit::Ran {
+fn as_nobody(place: &Workspace, arguments: &[&str]) -> crate::kit::Ran {
     Running::start(place.command_as_nobody("logator", arguments)).end()
 }
 
 #[test]
 fn a_directory_and_a_file_that_may_not_be_read_are_reported_and_the_rest_is_read() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("logs/closed/a.log", access(0..5));
     place.write("logs/open.log", access(5..10));
     place.write("logs/secret.log", access(10..15));

@@ -1,11 +1,11 @@
 //! Lines that count as the same line, because the content identifies a source.
 
 use crate::kit::logs::{access, access_line, bzip2, gzip, xz, zstd};
-use crate::kit::place::{Place, account, objects};
+use crate::kit::workspace::{Workspace, account, objects};
 
 #[test]
 fn a_renamed_or_recompressed_file_is_the_same_source() {
-    let place = Place::new();
+    let place = Workspace::new();
     let content = access(0..300);
     let to = place.at("sqlite:", "logs.db");
     let arguments = ["-f", "combined", "--to", &to];
@@ -27,7 +27,7 @@ fn a_renamed_or_recompressed_file_is_the_same_source() {
 
 #[test]
 fn of_a_file_that_grew_only_the_new_lines_are_stored() {
-    let place = Place::new();
+    let place = Workspace::new();
     let to = place.at("sqlite:", "logs.db");
     // One line alone, then one line without its newline, then more lines.
     for (length, expected) in [(1, [1, 1, 0, 0, 0, 0]), (20, [20, 19, 1, 0, 0, 0]), (500, [500, 480, 20, 0, 0, 0])] {
@@ -40,7 +40,7 @@ fn of_a_file_that_grew_only_the_new_lines_are_stored() {
 
 #[test]
 fn of_two_files_with_the_same_header_only_the_identical_header_line_itself_counts_as_one() {
-    let place = Place::new();
+    let place = Workspace::new();
     let header = b"#Fields: date time c-ip cs-method cs-uri-stem sc-status\n".to_vec();
     // The second lines differ. They are at the same offset, or have the same length as well.
     place.write("a.log", [header.clone(), access(100..200)].concat());
@@ -54,7 +54,7 @@ fn of_two_files_with_the_same_header_only_the_identical_header_line_itself_count
 
 #[test]
 fn origin_path_keeps_identical_files_apart() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("a.log", access(0..100));
     place.write("b.log", access(0..100));
     let to = place.at("sqlite:", "logs.db");
@@ -68,7 +68,7 @@ fn origin_path_keeps_identical_files_apart() {
 
 #[test]
 fn an_origin_of_ones_own_is_for_one_input() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("a.log", access(0..1));
     place.write("b.log", access(0..1));
     let ran = place.run("logator", &["run", "a.log", "b.log", "--origin", "web"], b"");
@@ -85,7 +85,7 @@ fn an_origin_of_ones_own_is_for_one_input() {
 
 #[test]
 fn identical_lines_of_one_file_stand_at_different_offsets_and_are_all_kept() {
-    let place = Place::new();
+    let place = Workspace::new();
     let content = format!("{}\n", access_line(7)).repeat(100);
     let (ran, receipt) = place.logator(&["-f", "combined"], content.as_bytes());
     assert_eq!((ran.code, account(&receipt)), (Some(0), [100, 100, 0, 0, 0, 0]));
@@ -94,7 +94,7 @@ fn identical_lines_of_one_file_stand_at_different_offsets_and_are_all_kept() {
     assert_eq!(ids.len(), 100);
 }
 
-fn rows(place: &Place) -> u64 {
+fn rows(place: &Workspace) -> u64 {
     let database = rusqlite::Connection::open(place.path("logs.db")).unwrap();
     database.query_row("select count(*) from logs", [], |row| row.get(0)).unwrap()
 }

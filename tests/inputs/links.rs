@@ -7,12 +7,12 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 
 use crate::kit::needs::requires_root;
-use crate::kit::place::{Place, account};
+use crate::kit::workspace::{Workspace, account};
 use crate::kit::{PATIENCE, wait_for};
 
 /// Makes `pods` with three logs, and `containers` with links to them and nothing else.
-fn containers() -> Place {
-    let place = Place::new();
+fn containers() -> Workspace {
+    let place = Workspace::new();
     fs::create_dir(place.path("containers")).unwrap();
     for (name, content) in [("a", "a1\na2\n"), ("b", "b1\n"), ("c", "c1\n")] {
         place.write(&format!("pods/{name}/0.log"), content);
@@ -21,7 +21,7 @@ fn containers() -> Place {
     place
 }
 
-fn read(place: &Place, inputs: &[&str]) -> (u64, String) {
+fn read(place: &Workspace, inputs: &[&str]) -> (u64, String) {
     let (ran, receipt) = place.logator(&[inputs, &["--to", "null:"]].concat(), b"");
     assert_eq!(ran.code, Some(0), "{ran:?}");
     (account(&receipt)[0], ran.stderr)
@@ -98,7 +98,7 @@ fn a_link_of_a_stranger_is_left_out_and_named() {
     );
 }
 
-fn point(place: &Place, link: &str, target: &str) {
+fn point(place: &Workspace, link: &str, target: &str) {
     symlink(place.path(target), place.path("next")).unwrap();
     fs::rename(place.path("next"), place.path(link)).unwrap();
 }

@@ -7,11 +7,11 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 
 use crate::kit::logs::access;
-use crate::kit::place::{Place, Running, account};
+use crate::kit::workspace::{Running, Workspace, account};
 use crate::kit::{PATIENCE, Ran, program, wait_for};
 
 /// Runs a command of the shell, which finds the programs.
-fn shell(place: &Place, line: &str) -> Command {
+fn shell(place: &Workspace, line: &str) -> Command {
     let mut command = Command::new("sh");
     let programs = program("logator").parent().unwrap().display().to_string();
     let path = std::env::var("PATH").unwrap_or_default();
@@ -19,7 +19,7 @@ fn shell(place: &Place, line: &str) -> Command {
     command
 }
 
-fn run(place: &Place, line: &str) -> Ran {
+fn run(place: &Workspace, line: &str) -> Ran {
     Running::start(shell(place, line)).end()
 }
 
@@ -31,8 +31,8 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Makes a folder with a log that has other names too, and with a letter.
-fn logs() -> Place {
-    let place = Place::new();
+fn logs() -> Workspace {
+    let place = Workspace::new();
     place.write("a.log", "one\ntwo\nthree\n");
     std::fs::hard_link(place.path("a.log"), place.path("hard.log")).unwrap();
     std::os::unix::fs::symlink("a.log", place.path("link.log")).unwrap();
@@ -144,7 +144,7 @@ fn what_the_job_writes_is_left_out_where_it_is_met() {
         ("logator run . --to sqlite:o.db", "o.db: left out, it is this job's sink"),
         ("logator-queue . --bind ipc://q --spawn=1 -- --to ndjson:out", "out: left out, it is this job's sink of"),
     ] {
-        let place = Place::new();
+        let place = Workspace::new();
         place.write("a.log", "one\ntwo\nthree\n");
         place.write("c.toml", "");
         if !command.contains("c.toml") {
@@ -176,7 +176,7 @@ fn what_the_job_writes_is_left_out_where_it_is_met() {
 fn what_the_job_writes_is_left_out_while_it_is_followed() {
     for how in ["--follow", "--follow=poll"] {
         for to in ["--to ndjson:out", ">> out"] {
-            let place = Place::new();
+            let place = Workspace::new();
             place.write("a.log", "one\n");
             let line = format!(
                 "exec logator run {how} . -p '^%{{WORD:line}}$' --unmatched dead-letter -j 1 --receipt receipt --state st {to}"
@@ -260,7 +260,7 @@ fn a_standard_stream_that_is_closed_is_said() {
 #[test]
 fn the_socket_file_of_another_queue_is_left_alone() {
     for (program, first) in [("logator-queue", &["--bind"][..]), ("logator-pull", &["--to", "null:", "--bind"])] {
-        let place = Place::new();
+        let place = Workspace::new();
         let endpoint = place.endpoint();
         let start = || {
             let mut running = place.start(program, &[first, &[&endpoint]].concat());
@@ -282,7 +282,7 @@ fn the_socket_file_of_another_queue_is_left_alone() {
 /// A stream that leads to `/dev/null` for reading and writing, as Python's `subprocess.DEVNULL` gives it, is not closed.
 #[test]
 fn a_null_device_that_is_open_for_both_ways_is_no_closed_stream() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("a.log", access(0..3));
     let null = || std::fs::File::options().read(true).write(true).open("/dev/null").unwrap();
     for arguments in [&["run", "a.log", "-q"][..], &["run", "-q"]] {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::needs::given;
-use super::place::Place;
+use super::workspace::Workspace;
 use super::{PATIENCE, wait_for};
 
 /// Returns the folder where they are unpacked.
@@ -34,14 +34,14 @@ fn shipper(name: &str) -> Command {
 }
 
 /// Returns a command of rsyslogd with this configuration.
-pub fn rsyslog(place: &Place, conf: &Path) -> Command {
+pub fn rsyslog(place: &Workspace, conf: &Path) -> Command {
     let mut command = shipper("rsyslogd");
     command.arg("-n").arg("-M").arg(library("rsyslog")).arg("-f").arg(conf).arg("-i").arg(place.path("rsyslog.pid"));
     command
 }
 
 /// Returns a command of syslog-ng with this configuration.
-pub fn syslog_ng(place: &Place, conf: &Path) -> Command {
+pub fn syslog_ng(place: &Workspace, conf: &Path) -> Command {
     let modules = root().join("usr/lib/syslog-ng");
     let modules = std::fs::read_dir(modules).unwrap().flatten().map(|entry| entry.path()).find(|path| path.is_dir());
     let mut command = shipper("syslog-ng");
@@ -52,14 +52,14 @@ pub fn syslog_ng(place: &Place, conf: &Path) -> Command {
 }
 
 /// Returns a command of nginx with this configuration.
-pub fn nginx(place: &Place, conf: &Path) -> Command {
+pub fn nginx(place: &Workspace, conf: &Path) -> Command {
     let mut command = shipper("nginx");
     command.arg("-p").arg(place.path(".")).arg("-e").arg(place.path("error.log")).arg("-c").arg(conf);
     command
 }
 
 /// Writes the configuration of an nginx that answers `hello` at `port` and logs as `logs` says.
-pub fn nginx_conf(place: &Place, port: u16, logs: &str) -> PathBuf {
+pub fn nginx_conf(place: &Workspace, port: u16, logs: &str) -> PathBuf {
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("{name}_temp_path {};\n", place.path(name).display()))
         .concat();

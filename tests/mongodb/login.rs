@@ -123,14 +123,14 @@ fn tls_is_spoken_and_its_failures_are_told_at_once() {
 #[ignore = "needs a MongoDB: run ./test"]
 fn a_password_from_a_file_or_the_environment_is_nowhere_to_be_seen() {
     let server = guarded();
-    let place = crate::kit::place::Place::new();
+    let place = crate::kit::workspace::Workspace::new();
     place.write("password", "p@ss/w0rd\n");
     let from_file = format!("${{file:{}}}", place.path("password").display());
     for (secret, collection) in [(from_file.as_str(), "one"), ("${PASSWORD_OF_THE_TEST}", "two")] {
         let uri = format!("mongodb://writer:{secret}@{}/logs.{collection}?authSource=admin", server.host());
         let mut command = place.command("logator", &["run", "-f", "combined", "--to", &uri, "--receipt", "receipt"]);
         command.env("PASSWORD_OF_THE_TEST", "p@ss/w0rd");
-        let mut run = crate::kit::place::Running::start(command);
+        let mut run = crate::kit::workspace::Running::start(command);
         let seen = crate::kit::wait_for("its command line", crate::kit::PATIENCE, || {
             let seen = std::fs::read(format!("/proc/{}/cmdline", run.id())).unwrap();
             (!seen.is_empty()).then_some(seen)
@@ -143,6 +143,6 @@ fn a_password_from_a_file_or_the_environment_is_nowhere_to_be_seen() {
         for password in ["p@ss/w0rd", "p%40ss%2Fw0rd"] {
             assert!(!told.contains(password), "{told}");
         }
-        assert_eq!(crate::kit::place::account(&place.receipt("receipt"))[..2], [10, 10]);
+        assert_eq!(crate::kit::workspace::account(&place.receipt("receipt"))[..2], [10, 10]);
     }
 }

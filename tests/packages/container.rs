@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::kit::needs::requires_root;
-use crate::kit::place::Place;
+use crate::kit::workspace::Workspace;
 
 /// Returns the instructions in order: name and rest, with continued lines joined.
 fn instructions() -> Vec<(String, String)> {
@@ -119,7 +119,7 @@ fn fill(root: &Path) {
 
 #[test]
 fn the_programs_need_nothing_but_the_libraries_of_the_last_stage() {
-    let place = Place::new();
+    let place = Workspace::new();
     fill(&place.path("root"));
 }
 
@@ -128,7 +128,7 @@ fn the_programs_need_nothing_but_the_libraries_of_the_last_stage() {
 fn the_programs_run_with_nothing_but_the_libraries_of_the_last_stage() {
     // A root directory of its own is for root alone.
     requires_root();
-    let place = Place::new();
+    let place = Workspace::new();
     let root = place.path("root");
     fill(&root);
     std::fs::write(root.join("work/a.log"), crate::kit::logs::access(0..100)).unwrap();

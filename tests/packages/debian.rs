@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use crate::kit::logs::access;
 use crate::kit::needs::{given, requires_program, requires_root};
-use crate::kit::place::Place;
+use crate::kit::workspace::Workspace;
 use crate::kit::{program, temp_dir};
 
 /// Builds the package once for all tests.
@@ -53,7 +53,7 @@ fn run(command: &mut Command) -> String {
 #[test]
 #[ignore = "needs cargo-deb: run ./test"]
 fn it_has_everything_and_its_programs_run() {
-    let place = Place::new();
+    let place = Workspace::new();
     let root = place.path("root");
     unpack(&root);
     for path in [
@@ -130,7 +130,7 @@ impl Dpkg {
 }
 
 /// Makes the package again, as a later version with another configuration file.
-fn later(place: &Place) -> String {
+fn later(place: &Workspace) -> String {
     let tree = place.path("later");
     run(Command::new("dpkg-deb").arg("-R").arg(package()).arg(&tree));
     let rewrite = |path: &str, from: &str, to: &str| {
@@ -149,7 +149,7 @@ fn later(place: &Place) -> String {
 #[test]
 #[ignore = "needs cargo-deb: run ./test"]
 fn an_upgrade_keeps_an_edited_configuration_and_purging_removes_it() {
-    let place = Place::new();
+    let place = Workspace::new();
     let dpkg = Dpkg::new(place.path("root"));
     let conffile = "etc/logator/logator.toml";
     dpkg.run(&["-i", &package().display().to_string()]);
@@ -178,7 +178,7 @@ fn an_installation_makes_the_user_of_the_services() {
     requires_root();
     // The user is made by systemd-sysusers, which comes with systemd-analyze.
     requires_program("systemd-sysusers");
-    let place = Place::new();
+    let place = Workspace::new();
     let dpkg = Dpkg::new(place.path("root"));
     dpkg.run(&["-i", &package().display().to_string()]);
     let users = dpkg.text("etc/passwd").unwrap_or_default();

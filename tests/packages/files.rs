@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::assets;
 use crate::kit::needs::requires_program;
-use crate::kit::place::Place;
+use crate::kit::workspace::Workspace;
 
 /// Returns the path of a file of this package.
 fn here(path: &str) -> PathBuf {
@@ -40,7 +40,7 @@ fn configured(program: &str, table: &str, path: &Path) -> clap::Command {
 
 #[test]
 fn the_configuration_is_right_as_it_is_and_with_every_setting_made() {
-    let place = Place::new();
+    let place = Workspace::new();
     for (name, text) in [("shipped.toml", configuration()), ("all.toml", all_settings())] {
         let path = place.write(name, &text);
         for (program, table) in TABLES {
@@ -92,7 +92,7 @@ fn what_the_configuration_shows_as_a_default_is_one() {
 #[test]
 fn a_queue_reads_its_inputs_from_the_file() {
     // In an earlier version, these values were added after `--`, and a queue read the workers' arguments as its inputs.
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("a.log", crate::kit::logs::access(0..10));
     let endpoint = place.endpoint();
     place.write(
@@ -107,7 +107,7 @@ fn a_queue_reads_its_inputs_from_the_file() {
 
 #[test]
 fn there_is_a_man_page_for_each_program_and_command() {
-    let place = Place::new();
+    let place = Workspace::new();
     let pages = man_pages(&place);
     for page in &pages {
         assert!(page.exists(), "{} is missing", page.display());
@@ -120,7 +120,7 @@ fn there_is_a_man_page_for_each_program_and_command() {
 #[ignore = "needs man: run ./test"]
 fn man_reads_each_page_without_a_warning() {
     requires_program("man");
-    let place = Place::new();
+    let place = Workspace::new();
     for page in man_pages(&place) {
         let mut command = Command::new("man");
         command.args(["--warnings", "-l"]).arg(&page).env("MANWIDTH", "100").env("LC_ALL", "C.UTF-8");
@@ -134,7 +134,7 @@ fn man_reads_each_page_without_a_warning() {
 }
 
 /// Writes the assets and returns the paths that the man pages of all programs and commands must have.
-fn man_pages(place: &Place) -> Vec<PathBuf> {
+fn man_pages(place: &Workspace) -> Vec<PathBuf> {
     assets::write(&place.path("assets")).unwrap();
     let mut names = Vec::new();
     for program in logator::cli::programs() {
@@ -147,7 +147,7 @@ fn man_pages(place: &Place) -> Vec<PathBuf> {
 
 #[test]
 fn bash_completes_flags_values_and_commands() {
-    let place = Place::new();
+    let place = Workspace::new();
     assets::write(&place.path("assets")).unwrap();
     let complete = |program: &str, words: &[&str]| {
         let script = place.path(&format!("assets/completions/bash/{program}"));
@@ -172,7 +172,7 @@ fn bash_completes_flags_values_and_commands() {
 }
 
 /// Returns the paths of the completions of `shell`, one for each program.
-fn completions(place: &Place, shell: &str) -> Vec<PathBuf> {
+fn completions(place: &Workspace, shell: &str) -> Vec<PathBuf> {
     assets::write(&place.path("assets")).unwrap();
     let files = std::fs::read_dir(place.path(&format!("assets/completions/{shell}"))).unwrap();
     let files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
@@ -182,7 +182,7 @@ fn completions(place: &Place, shell: &str) -> Vec<PathBuf> {
 
 #[test]
 fn there_are_completions_of_zsh_and_fish_for_each_program() {
-    let place = Place::new();
+    let place = Workspace::new();
     for shell in ["zsh", "fish"] {
         assert!(completions(&place, shell).iter().all(|file| file.metadata().unwrap().len() > 0), "{shell}");
     }
@@ -191,7 +191,7 @@ fn there_are_completions_of_zsh_and_fish_for_each_program() {
 /// Lets `shell` read its completions without running them.
 fn takes_its_completions(shell: &str) {
     requires_program(shell);
-    for file in completions(&Place::new(), shell) {
+    for file in completions(&Workspace::new(), shell) {
         let ran = Command::new(shell).arg("-n").arg(file).output().unwrap();
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     }
@@ -239,7 +239,7 @@ fn services_stay_as_closed_as_the_documentation_says() {
 #[ignore = "needs systemd-analyze: run ./test"]
 fn systemd_finds_no_fault_in_the_units_and_drop_ins() {
     requires_program("systemd-analyze");
-    let place = Place::new();
+    let place = Workspace::new();
     let units = place.path("units");
     std::fs::create_dir(&units).unwrap();
     let programs = crate::kit::program("logator").parent().unwrap().display().to_string();

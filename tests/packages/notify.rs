@@ -6,10 +6,10 @@ use nix::sys::signal::Signal;
 
 use crate::kit::PATIENCE;
 use crate::kit::logs::access;
-use crate::kit::place::{Place, Running};
+use crate::kit::workspace::{Running, Workspace};
 
 /// Makes the manager: a socket in the folder.
-fn manager(place: &Place) -> UnixDatagram {
+fn manager(place: &Workspace) -> UnixDatagram {
     let socket = UnixDatagram::bind(place.path("notify")).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket
@@ -21,7 +21,7 @@ fn hear(manager: &UnixDatagram) -> String {
     String::from_utf8(bytes[..length].to_vec()).unwrap()
 }
 
-fn told(place: &Place, name: &str, arguments: &[&str]) -> Running {
+fn told(place: &Workspace, name: &str, arguments: &[&str]) -> Running {
     let mut command = place.command(name, arguments);
     command.env("NOTIFY_SOCKET", place.path("notify"));
     Running::start(command)
@@ -29,7 +29,7 @@ fn told(place: &Place, name: &str, arguments: &[&str]) -> Running {
 
 #[test]
 fn a_queue_is_ready_when_workers_can_ask_and_says_when_it_stops() {
-    let place = Place::new();
+    let place = Workspace::new();
     let manager = manager(&place);
     let endpoint = place.endpoint();
     let queue = told(&place, "logator-queue", &["--bind", &endpoint, "--drain", "0.1"]);
@@ -43,7 +43,7 @@ fn a_queue_is_ready_when_workers_can_ask_and_says_when_it_stops() {
 
 #[test]
 fn workers_that_a_queue_starts_do_not_speak_for_it() {
-    let place = Place::new();
+    let place = Workspace::new();
     let manager = manager(&place);
     let endpoint = place.endpoint();
     place.write("a.log", access(0..100));
@@ -58,7 +58,7 @@ fn workers_that_a_queue_starts_do_not_speak_for_it() {
 
 #[test]
 fn a_worker_is_ready_before_it_has_a_queue_and_says_when_it_stops() {
-    let place = Place::new();
+    let place = Workspace::new();
     let manager = manager(&place);
     let worker = told(&place, "logator-worker", &["--from", &place.endpoint(), "-j", "3", "--to", "null:"]);
     assert_eq!(hear(&manager), "READY=1\nSTATUS=3 threads ask for lines");
@@ -70,7 +70,7 @@ fn a_worker_is_ready_before_it_has_a_queue_and_says_when_it_stops() {
 #[test]
 fn push_is_ready_when_its_socket_is() {
     for confirm in [&[][..], &["--confirm=delivered"]] {
-        let place = Place::new();
+        let place = Workspace::new();
         let manager = manager(&place);
         let endpoint = place.endpoint();
         let push = told(&place, "logator-push", &[&["--connect", &endpoint, "--linger", "0"], confirm].concat());
@@ -86,7 +86,7 @@ fn pull_is_ready_when_it_listens_and_says_when_it_stops() {
         (&[][..], "what was received is written"),
         (&["--to", "null:"], "reading has stopped, what was read is finished"),
     ] {
-        let place = Place::new();
+        let place = Workspace::new();
         let manager = manager(&place);
         let endpoint = place.endpoint();
         let pull = told(&place, "logator-pull", &[&["--bind", &endpoint], to].concat());
@@ -101,7 +101,7 @@ fn pull_is_ready_when_it_listens_and_says_when_it_stops() {
 
 #[test]
 fn a_run_that_receives_syslog_tells_the_ports_that_the_kernel_chose() {
-    let place = Place::new();
+    let place = Workspace::new();
     let manager = manager(&place);
     let sources = ["syslog+tcp://127.0.0.1:0", "syslog+udp://127.0.0.1:0"];
     let run = told(&place, "logator", &[&["run", "--to", "null:"], &sources[..]].concat());
@@ -120,7 +120,7 @@ fn a_run_that_receives_syslog_tells_the_ports_that_the_kernel_chose() {
 #[test]
 fn a_run_that_follows_is_ready_when_it_watches() {
     for how in ["--follow", "--follow=poll"] {
-        let place = Place::new();
+        let place = Workspace::new();
         let manager = manager(&place);
         place.write("logs/a.log", "");
         let run = told(&place, "logator", &["run", how, "logs", "--to", "ndjson:out", "-p", "%{GREEDYDATA:line}"]);

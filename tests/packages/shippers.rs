@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::kit::place::{Place, Running};
 use crate::kit::process::Process;
+use crate::kit::workspace::{Running, Workspace};
 use crate::kit::{PATIENCE, free_port, program, shippers, wait_for};
 
 /// The number of messages of a burst.
@@ -22,17 +22,17 @@ fn recipe(name: &str, port: u16) -> String {
         .replace("127.0.0.1:5514", &format!("127.0.0.1:{port}"))
 }
 
-fn pull(place: &Place, port: u16) -> Running {
+fn pull(place: &Workspace, port: u16) -> Running {
     place.start("logator-pull", &["--connect", &format!("tcp://127.0.0.1:{port}")])
 }
 
 /// Starts the puller to which `logator-push` connects.
-fn listening_pull(place: &Place, port: u16) -> Running {
+fn listening_pull(place: &Workspace, port: u16) -> Running {
     place.start("logator-pull", &["--bind", &format!("tcp://127.0.0.1:{port}")])
 }
 
 /// Sends the burst with `logger` as soon as the daemon listens.
-fn log_burst(place: &Place, port: u16, shipper: &mut Process) {
+fn log_burst(place: &Workspace, port: u16, shipper: &mut Process) {
     let lines: String = (0..BURST).map(|number| format!("message number {number}\n")).collect();
     let file = place.write("burst", lines);
     wait_for("the syslog daemon to listen", PATIENCE, || {
@@ -65,7 +65,7 @@ fn check_burst(pull: &Running) {
     assert_eq!(text.lines().count(), BURST, "some came twice");
     assert_eq!(numbers.len(), BURST);
     // The recipe says that the format `syslog` reads its lines.
-    let place = Place::new();
+    let place = Workspace::new();
     let few: String = text.lines().take(100).flat_map(|line| [line, "\n"]).collect();
     let (ran, receipt) = place.logator(&["-f", "syslog", "--to", "ndjson:out"], few.as_bytes());
     assert_eq!((ran.code, receipt.tally.stored), (Some(0), 100), "{}\n{few}", ran.stderr);
@@ -76,7 +76,7 @@ fn check_burst(pull: &Running) {
 
 /// With `late`, the puller starts only after all messages were sent.
 fn rsyslog(recipe: &str, late: bool) {
-    let place = Place::new();
+    let place = Workspace::new();
     let (port, far) = (free_port(), free_port());
     let conf = format!(
         "global(workDirectory=\"{0}\" processInternalMessages=\"off\")\nmodule(load=\"imptcp\")\n\
@@ -130,7 +130,7 @@ fn rsyslog_gets_its_burst_through_without_confirmations() {
 #[test]
 #[ignore = "needs syslog-ng: run ./test"]
 fn syslog_ng_gets_its_burst_through() {
-    let place = Place::new();
+    let place = Workspace::new();
     let (port, far) = (free_port(), free_port());
     let conf = format!(
         "@version: 3.35\noptions {{ use-dns(no); keep-hostname(yes); }};\n\
@@ -150,7 +150,7 @@ fn syslog_ng_gets_its_burst_through() {
 #[ignore = "needs nginx: run ./test"]
 fn nginx_logs_to_a_file_a_pipe_and_syslog() {
     const PAGES: usize = 500;
-    let place = Place::new();
+    let place = Workspace::new();
     let (port, far) = (free_port(), free_port());
     let syslog = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
     syslog.set_read_timeout(Some(PATIENCE)).unwrap();

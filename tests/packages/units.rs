@@ -1,10 +1,10 @@
 //! The units of the package under a real systemd, with all of their restrictions.
 
-use crate::kit::place::Place;
 use crate::kit::systemd::Systemd;
+use crate::kit::workspace::Workspace;
 
 /// Boots a system with the package in it, and makes its user.
-fn system(place: &Place) -> Systemd {
+fn system(place: &Workspace) -> Systemd {
     let package = place.path("package");
     super::debian::unpack(&package);
     let system = Systemd::boot(&package);
@@ -24,7 +24,7 @@ const LOG: &str = r#"
 #[test]
 #[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn a_queue_and_a_worker_do_their_work_with_all_the_hardening() {
-    let place = Place::new();
+    let place = Workspace::new();
     let system = system(&place);
     system.sh(LOG);
     // PCRE2 matches a back-reference and may compile to machine code, which the unit forbids. SQLite is C with mmap.
@@ -48,7 +48,7 @@ END"#);
         system.sh("rm -r /var/lib/logator/queue/state");
     }
     let documents = system.sh("cat /var/lib/logator/worker-1/out.ndjson");
-    let mut numbers: Vec<i64> = crate::kit::place::objects(&documents)
+    let mut numbers: Vec<i64> = crate::kit::workspace::objects(&documents)
         .iter()
         .map(|document| {
             assert_eq!((&document["program"], &document["word"]), (&"app".into(), &"word".into()), "{document}");
@@ -66,7 +66,7 @@ END"#);
 #[test]
 #[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn stopping_a_queue_is_no_failure_and_it_goes_on_where_it_was() {
-    let place = Place::new();
+    let place = Workspace::new();
     let system = system(&place);
     system.sh(LOG);
     system.sh("sed -i 's|^#drain = .*|drain = 0.5|; s|^to = .*|to = \"ndjson:out.ndjson\"|' /etc/logator/logator.toml");
@@ -96,7 +96,7 @@ fn stopping_a_queue_is_no_failure_and_it_goes_on_where_it_was() {
 #[test]
 #[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn keys_are_credentials_that_root_keeps() {
-    let place = Place::new();
+    let place = Workspace::new();
     let system = system(&place);
     system.sh(LOG);
     system.sh(r#"
@@ -123,7 +123,7 @@ fn keys_are_credentials_that_root_keeps() {
 #[test]
 #[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn lines_written_to_the_pipe_are_pushed() {
-    let place = Place::new();
+    let place = Workspace::new();
     let system = system(&place);
     system.sh(r#"
         systemctl start logator-push.socket
@@ -149,7 +149,7 @@ fn lines_written_to_the_pipe_are_pushed() {
 #[test]
 #[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn the_journal_is_stored_and_goes_on_where_it_was() {
-    let place = Place::new();
+    let place = Workspace::new();
     let system = system(&place);
     system.sh(r#"
         cp /usr/share/doc/logator/contrib/systemd/logator-journal.service /etc/systemd/system/
@@ -162,7 +162,7 @@ fn the_journal_is_stored_and_goes_on_where_it_was() {
     let stored = || {
         let text = system.try_sh("cat /var/lib/logator/journal/out.ndjson 2>/dev/null").0;
         let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
-        let documents = crate::kit::place::objects(whole).into_iter();
+        let documents = crate::kit::workspace::objects(whole).into_iter();
         let ours = documents.filter(|document| document["SYSLOG_IDENTIFIER"] == "app");
         ours.map(|document| (document["_id"].to_string(), document["MESSAGE"].as_str().unwrap().to_owned()))
             .collect::<std::collections::BTreeMap<_, _>>()
@@ -184,7 +184,7 @@ fn the_journal_is_stored_and_goes_on_where_it_was() {
 #[test]
 #[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn an_export_of_the_journal_gives_the_documents_that_its_json_gives() {
-    let place = Place::new();
+    let place = Workspace::new();
     let system = system(&place);
     system.sh(r#"
         printf 'MESSAGE=two\nMESSAGE=lines\nSYSLOG_IDENTIFIER=app\nWORD=a\nWORD=b\n' | logger --journald
@@ -194,7 +194,7 @@ fn an_export_of_the_journal_gives_the_documents_that_its_json_gives() {
     let read = |how: &str| {
         let command =
             format!("journalctl --sync; journalctl --no-pager {how} | logator run --quiet --format ndjson --to -");
-        let mut documents = crate::kit::place::objects(&system.sh(&command));
+        let mut documents = crate::kit::workspace::objects(&system.sh(&command));
         for document in &mut documents {
             // The two outputs are different contents, so the ids differ.
             document.as_object_mut().unwrap().remove("_id");
@@ -214,7 +214,7 @@ fn an_export_of_the_journal_gives_the_documents_that_its_json_gives() {
 #[test]
 #[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn a_queue_that_follows_stores_what_is_written_and_stops_well() {
-    let place = Place::new();
+    let place = Workspace::new();
     let system = system(&place);
     system.sh(LOG);
     system.sh(r#"
@@ -240,7 +240,7 @@ fn a_queue_that_follows_stores_what_is_written_and_stops_well() {
 #[test]
 #[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn a_queue_receives_syslog_at_its_port() {
-    let place = Place::new();
+    let place = Workspace::new();
     let system = system(&place);
     system.sh(r#"
         cd /etc/logator
@@ -258,7 +258,7 @@ fn a_queue_receives_syslog_at_its_port() {
     "#);
     let documents = || system.sh("cat /var/lib/logator/worker-1/out.ndjson 2>/dev/null || true");
     crate::kit::wait_for("both messages", crate::kit::PATIENCE, || (documents().lines().count() == 2).then_some(()));
-    assert!(crate::kit::place::objects(&documents()).iter().all(|document| document["program"] == "shop"));
+    assert!(crate::kit::workspace::objects(&documents()).iter().all(|document| document["program"] == "shop"));
     system.sh("systemctl stop logator-queue");
     system.wait_for("logator-queue", "Result", "success");
     let said = system.sh("journalctl -u logator-queue --no-pager");
@@ -268,7 +268,7 @@ fn a_queue_receives_syslog_at_its_port() {
 #[test]
 #[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
 fn an_upgrade_starts_again_what_runs_and_removing_stops_it() {
-    let place = Place::new();
+    let place = Workspace::new();
     let system = system(&place);
     let script = |name: &str, arguments: &str| {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/debian").join(name);

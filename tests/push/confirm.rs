@@ -1,7 +1,7 @@
 //! The answers to rsyslog's omprog: `OK` when lines may come, then one answer for each line.
 
 use super::flow::{pull, sent, stop_after};
-use crate::kit::place::{Place, Running};
+use crate::kit::workspace::{Running, Workspace};
 use crate::kit::{PATIENCE, wait_for};
 
 /// Waits for the answer with this number. The first `OK` has the number 0.
@@ -15,7 +15,7 @@ fn answer(push: &Running, number: usize) -> String {
 
 #[test]
 fn a_line_is_confirmed_when_it_is_queued_though_nobody_is_there() {
-    let place = Place::new();
+    let place = Workspace::new();
     let endpoint = place.endpoint();
     let mut push = place.start("logator-push", &["--raw", "--confirm", "--connect", &endpoint]);
     assert_eq!(answer(&push, 0), "OK");
@@ -32,7 +32,7 @@ fn a_line_is_confirmed_when_it_is_queued_though_nobody_is_there() {
 
 #[test]
 fn a_line_is_confirmed_as_delivered_when_a_peer_has_it_and_not_before() {
-    let place = Place::new();
+    let place = Workspace::new();
     let endpoint = place.endpoint();
     let arguments =
         ["--raw", "--confirm=delivered", "--connect", &endpoint, "--linger", "500", "--receipt", "sent.json"];
@@ -73,7 +73,7 @@ fn a_line_is_confirmed_as_delivered_when_a_peer_has_it_and_not_before() {
 
 #[test]
 fn delivered_lines_go_to_all_peers_in_turn_and_past_those_that_are_away() {
-    let place = Place::new();
+    let place = Workspace::new();
     let names = ["one", "two", "away"];
     let endpoints = names.map(|name| place.at("ipc://", name));
     let pullers = [0, 1].map(|index| pull(&place, &["--bind", &endpoints[index]]));

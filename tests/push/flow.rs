@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use nix::sys::signal::Signal;
 
-use crate::kit::place::{Place, Running};
+use crate::kit::workspace::{Running, Workspace};
 use crate::kit::{PATIENCE, Ran, free_port, wait_for};
 
 /// Lines with the numbers in `range`.
@@ -13,12 +13,12 @@ pub fn numbered(range: std::ops::Range<usize>) -> Vec<u8> {
 }
 
 /// Starts a puller of the test's endpoint that only writes to standard output.
-pub fn pull(place: &Place, arguments: &[&str]) -> Running {
+pub fn pull(place: &Workspace, arguments: &[&str]) -> Running {
     place.start("logator-pull", arguments)
 }
 
 /// Returns the counts of `logator-push`.
-pub fn sent(place: &Place) -> serde_json::Value {
+pub fn sent(place: &Workspace) -> serde_json::Value {
     serde_json::from_str(&place.text("sent.json")).unwrap()
 }
 
@@ -40,7 +40,7 @@ fn text(bytes: Vec<u8>) -> String {
 #[test]
 fn every_line_arrives_once_and_in_order_whichever_side_listens() {
     let port = free_port();
-    let place = Place::new();
+    let place = Workspace::new();
     for endpoint in [place.endpoint(), format!("tcp://127.0.0.1:{port}")] {
         for (push_flag, pull_flag) in [("--connect", "--bind"), ("--bind", "--connect")] {
             let puller = pull(&place, &[pull_flag, &endpoint]);
@@ -60,7 +60,7 @@ fn every_line_arrives_once_and_in_order_whichever_side_listens() {
 #[test]
 fn a_reader_that_is_slow_gets_all_that_a_peer_sent_before_it_closed() {
     for round in 0..5 {
-        let place = Place::new();
+        let place = Workspace::new();
         for endpoint in [place.endpoint(), format!("tcp://127.0.0.1:{}", free_port())] {
             let reader = zmq::Context::new().socket(zmq::PULL).unwrap();
             reader.set_rcvhwm(1).unwrap();
@@ -85,7 +85,7 @@ fn a_reader_that_is_slow_gets_all_that_a_peer_sent_before_it_closed() {
 #[test]
 fn sockets_in_the_file_system_are_private_and_gone_at_the_end() {
     use std::os::unix::fs::PermissionsExt as _;
-    let place = Place::new();
+    let place = Workspace::new();
     let (there, elsewhere) = (place.endpoint(), place.at("ipc://", "other"));
     let mut push = place.start("logator-push", &["--bind", &there]);
     push.wait_ready();
@@ -107,7 +107,7 @@ fn sockets_in_the_file_system_are_private_and_gone_at_the_end() {
 
 #[test]
 fn two_pullers_share_the_lines() {
-    let place = Place::new();
+    let place = Workspace::new();
     let (one, two) = (place.at("ipc://", "one"), place.at("ipc://", "two"));
     let pullers = [pull(&place, &["--bind", &one]), pull(&place, &["--bind", &two])];
     pullers.iter().zip(["one", "two"]).for_each(|(_, name)| {
@@ -140,7 +140,7 @@ fn two_pullers_share_the_lines() {
 
 #[test]
 fn lines_wait_for_a_peer_that_appears_late_and_for_one_that_comes_back() {
-    let place = Place::new();
+    let place = Workspace::new();
     let endpoint = place.endpoint();
     let mut push = place.start("logator-push", &["--raw", "--connect", &endpoint, "--receipt", "sent.json"]);
     push.feed(&numbered(0..5_000));
@@ -159,7 +159,7 @@ fn lines_wait_for_a_peer_that_appears_late_and_for_one_that_comes_back() {
 
 #[test]
 fn when_the_queue_is_full_the_newest_lines_are_dropped_and_counted() {
-    let place = Place::new();
+    let place = Workspace::new();
     let endpoint = place.endpoint();
     let arguments = ["--raw", "--connect", &endpoint, "--queue", "10", "--on-full", "drop", "--receipt", "sent.json"];
     let ran = place.run("logator-push", &[&arguments[..], &["--linger", "100"]].concat(), &numbered(0..1_000));
@@ -187,7 +187,7 @@ fn when_the_queue_is_full_the_newest_lines_are_dropped_and_counted() {
 
 #[test]
 fn a_queue_that_is_full_holds_up_the_writer_and_loses_nothing() {
-    let place = Place::new();
+    let place = Workspace::new();
     let endpoint = place.endpoint();
     let mut push = place.start("logator-push", &["--raw", "--connect", &endpoint, "--queue", "100"]);
     // 20 MB, which fit neither into the queue nor into a pipe.
@@ -207,7 +207,7 @@ fn a_queue_that_is_full_holds_up_the_writer_and_loses_nothing() {
 
 #[test]
 fn what_a_peer_does_not_read_is_said_to_be_unsent() {
-    let place = Place::new();
+    let place = Workspace::new();
     let endpoint = place.endpoint();
     let peer = zmq::Context::new().socket(zmq::PULL).unwrap();
     peer.set_rcvhwm(1).unwrap();
@@ -229,7 +229,7 @@ fn what_a_peer_does_not_read_is_said_to_be_unsent() {
 
 #[test]
 fn a_signal_ends_it_as_the_end_of_input_does() {
-    let place = Place::new();
+    let place = Workspace::new();
     let endpoint = place.endpoint();
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let puller = pull(&place, &["--bind", &endpoint]);
@@ -244,7 +244,7 @@ fn a_signal_ends_it_as_the_end_of_input_does() {
         let last = pushed.stderr.lines().last().unwrap();
         assert!(last.starts_with("Processed 3 messages in ") && last.ends_with(&format!(" ms. Tagged with @pid:{id}")));
         let pulled = stop_after(puller, 3).stdout;
-        let messages: Vec<serde_json::Value> = crate::kit::place::objects(&pulled);
+        let messages: Vec<serde_json::Value> = crate::kit::workspace::objects(&pulled);
         let expected = ["one", "two", "three"]
             .map(|line| serde_json::json!({"message": line, "type": "nginx", "@pid": id}))
             .to_vec();
@@ -254,7 +254,7 @@ fn a_signal_ends_it_as_the_end_of_input_does() {
 
 #[test]
 fn a_line_that_is_too_long_is_left_out_and_counted() {
-    let place = Place::new();
+    let place = Workspace::new();
     let endpoint = place.endpoint();
     let puller = pull(&place, &["--bind", &endpoint]);
     let input = [&b"first\n"[..], &[b'x'; 200_000], b"\n0123456789\n01234567890\nlast"].concat();
@@ -268,7 +268,7 @@ fn a_line_that_is_too_long_is_left_out_and_counted() {
 
 #[test]
 fn flags_that_make_no_sense_are_usage_errors() {
-    let place = Place::new();
+    let place = Workspace::new();
     let here = place.endpoint();
     for (program, arguments, words) in [
         ("logator-push", &[][..], "--connect ENDPOINT or --bind ENDPOINT is missing"),

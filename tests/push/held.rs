@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use rusqlite::Connection;
 
-use crate::kit::place::{Place, Running, account};
+use crate::kit::workspace::{Running, Workspace, account};
 use crate::kit::{PATIENCE, free_port, wait_for};
 
 /// The number of messages that each side holds of a connection.
@@ -40,14 +40,14 @@ fn line(number: usize, length: usize) -> String {
 }
 
 /// Returns both ways to connect, with a folder for each.
-fn endpoints() -> [(Place, String); 2] {
-    let place = Place::new();
+fn endpoints() -> [(Workspace, String); 2] {
+    let place = Workspace::new();
     let ipc = place.endpoint();
-    [(place, ipc), (Place::new(), format!("tcp://127.0.0.1:{}", free_port()))]
+    [(place, ipc), (Workspace::new(), format!("tcp://127.0.0.1:{}", free_port()))]
 }
 
 /// Starts a program whose standard input or output the shell redirects, as `redirection` says.
-fn start(place: &Place, redirection: &str, name: &str, arguments: &[&str]) -> Running {
+fn start(place: &Workspace, redirection: &str, name: &str, arguments: &[&str]) -> Running {
     let program = place.command(name, arguments);
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("exec \"$@\" {redirection}"), "sh"]).current_dir(place.path("."));
@@ -56,7 +56,7 @@ fn start(place: &Place, redirection: &str, name: &str, arguments: &[&str]) -> Ru
 }
 
 /// Starts `logator-push` with `count` numbered lines in a file as its standard input.
-fn sender(place: &Place, endpoint: &str, count: usize, length: usize) -> Running {
+fn sender(place: &Workspace, endpoint: &str, count: usize, length: usize) -> Running {
     let lines: String = (0..count).map(|number| line(number, length) + "\n").collect();
     place.write("lines", lines);
     let (hwm, queue) = (HWM.to_string(), QUEUE.to_string());
@@ -108,7 +108,7 @@ fn wait_for_standstill(puller: &Running, sender: &mut Running, least: usize) {
     assert!(!sender.has_ended(), "the sender was not held up");
 }
 
-fn puller(place: &Place, endpoint: &str, more: &[&str]) -> Running {
+fn puller(place: &Workspace, endpoint: &str, more: &[&str]) -> Running {
     let hwm = HWM.to_string();
     let fixed = ["--bind", endpoint, "--hwm", &hwm, "-p", "%{IP:c} %{INT:n}", "--to", "sqlite:logs.db", "-j", "2"];
     let mut puller = place.start("logator-pull", &[&fixed, &["--receipt", "receipt"][..], more].concat());
@@ -117,7 +117,7 @@ fn puller(place: &Place, endpoint: &str, more: &[&str]) -> Running {
 }
 
 /// Returns the stored numbers, in order.
-fn stored(place: &Place) -> Vec<usize> {
+fn stored(place: &Workspace) -> Vec<usize> {
     let Ok(database) = Connection::open(place.path("logs.db")) else { return Vec::new() };
     let numbers = "SELECT CAST(json_extract(doc, '$.n') AS INTEGER) AS n FROM logs ORDER BY n";
     let Ok(mut query) = database.prepare(numbers) else { return Vec::new() };
@@ -126,7 +126,7 @@ fn stored(place: &Place) -> Vec<usize> {
 
 /// Starts a puller that stores one line with the number 0 and then finds its database locked. It waits without an end,
 /// because the machine decides how long a test takes to unlock it again.
-fn locked_out(place: &Place, endpoint: &str, more: &[&str]) -> (Running, Connection) {
+fn locked_out(place: &Workspace, endpoint: &str, more: &[&str]) -> (Running, Connection) {
     let puller = puller(place, endpoint, &[&["--sink-deadline", "none"], more].concat());
     assert_eq!(sender(place, endpoint, 1, 17).end().code, Some(0));
     wait_for("the first line", PATIENCE, || (stored(place) == [0]).then_some(()));
@@ -197,7 +197,7 @@ fn check_what_a_kill_loses(cases: [(usize, Option<usize>); 2]) {
 /// of two workers holds two lines. libzmq holds 50 (half of its high-water mark), and the kernel 13: a socket has room
 /// again when at most a quarter of its 208 KiB is used, and a line counts for 4.3 KiB (a shorter line for at least 768
 /// bytes).
-fn held_up_in_all_places(place: &Place, endpoint: &str) -> (Running, Connection, usize) {
+fn held_up_in_all_places(place: &Workspace, endpoint: &str) -> (Running, Connection, usize) {
     let (count, length) = (60, 3700);
     let (mut puller, lock) = locked_out(place, endpoint, &["--max-memory", "64KiB"]);
     let ran = sender(place, endpoint, count, length).end();
@@ -250,7 +250,7 @@ fn a_puller_whose_sink_still_stands_still_after_a_signal_ends_and_says_what_it_h
 
 #[test]
 fn a_signal_ends_a_puller_though_a_sender_goes_on_and_what_it_counts_is_what_it_stored() {
-    let place = Place::new();
+    let place = Workspace::new();
     let endpoint = place.endpoint();
     let puller = puller(&place, &endpoint, &[]);
     let mut pusher = Pusher::connect([&endpoint]).unwrap();

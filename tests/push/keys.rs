@@ -5,11 +5,11 @@ use nix::sys::signal::Signal;
 use super::flow::{numbered, pull, stop_after};
 use crate::kit::free_port;
 use crate::kit::needs::requires_root;
-use crate::kit::place::Place;
+use crate::kit::workspace::Workspace;
 
 /// Makes a folder with two pairs of keys. The list `authorized` has the key of the side that connects.
-fn with_keys() -> Place {
-    let place = Place::new();
+fn with_keys() -> Workspace {
+    let place = Workspace::new();
     for key in ["there.key", "here.key", "stranger.key"] {
         assert_eq!(place.run("logator", &["keygen", key], b"").code, Some(0));
     }
@@ -74,10 +74,10 @@ fn a_peer_that_was_refused_gets_in_when_the_other_side_knows_it() {
 fn a_socket_of_another_user_is_not_trusted() {
     // Only root can be two users.
     requires_root();
-    let place = Place::new();
+    let place = Workspace::new();
     let endpoint = place.endpoint();
     let command = place.command_as_nobody("logator-pull", &["--bind", &endpoint]);
-    let mut stranger = crate::kit::place::Running::start(command);
+    let mut stranger = crate::kit::workspace::Running::start(command);
     stranger.wait_ready();
     let ran = place.run("logator-push", &["--connect", &endpoint], b"a line\n");
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
@@ -86,7 +86,7 @@ fn a_socket_of_another_user_is_not_trusted() {
     let mut push = place.start("logator-push", &["--connect", &place.at("ipc://", "late")]);
     push.feed(b"a line\n");
     let command = place.command_as_nobody("logator-pull", &["--bind", &place.at("ipc://", "late")]);
-    let late = crate::kit::place::Running::start(command);
+    let late = crate::kit::workspace::Running::start(command);
     let ran = push.end_with_input_open();
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     assert_eq!(late.stdout(), "");

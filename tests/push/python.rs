@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::flow::{pull, stop_after};
 use crate::kit::needs::given;
-use crate::kit::place::{Place, Running, account, objects};
+use crate::kit::workspace::{Running, Workspace, account, objects};
 use crate::kit::{PATIENCE, wait_for};
 
 /// Prints each message that it pulls: it parses the JSON strictly and encodes it again.
@@ -39,7 +39,7 @@ fn python(script: &str, arguments: &[&str]) -> Running {
 #[test]
 #[ignore = "needs pyzmq: run ./test"]
 fn whatever_is_in_a_line_python_reads_valid_json() {
-    let place = Place::new();
+    let place = Workspace::new();
     let endpoint = place.endpoint();
     let control: Vec<u8> = (0..32).filter(|&byte| byte != b'\n').collect();
     let high: Vec<u8> = (127..=255).collect();
@@ -64,7 +64,7 @@ fn whatever_is_in_a_line_python_reads_valid_json() {
 #[test]
 #[ignore = "needs pyzmq: run ./test"]
 fn what_zmqpush_sends_is_written_as_it_is_or_opened_and_stored() {
-    let place = Place::new();
+    let place = Workspace::new();
     let endpoint = place.endpoint();
     let puller = pull(&place, &["--bind", &endpoint]);
     let mut push = python(PUSH, &[&endpoint]);

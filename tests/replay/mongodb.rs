@@ -5,13 +5,13 @@ use mongodb_driver::bson::{Bson, doc};
 use super::{documents, replayed};
 use crate::kit::logs::access;
 use crate::kit::mongod::AnyServer;
-use crate::kit::place::{Place, account};
+use crate::kit::workspace::{Workspace, account};
 use ::mongodb as mongodb_driver;
 
 #[test]
 #[ignore = "needs a MongoDB: run ./test"]
 fn what_a_validator_rejected_is_stored_once_the_validator_is_gone() {
-    let place = Place::new();
+    let place = Workspace::new();
     let server = AnyServer::get();
     let (admin, to) = (server.admin(), server.uri("checked"));
     let rule = doc! { "$jsonSchema": { "properties": { "bytes": { "bsonType": "long", "maximum": 1000_i64 } } } };
@@ -47,7 +47,7 @@ fn what_a_validator_rejected_is_stored_once_the_validator_is_gone() {
 #[test]
 #[ignore = "needs a MongoDB: run ./test"]
 fn what_a_wrong_pattern_set_aside_is_stored_under_its_own_ids() {
-    let place = Place::new();
+    let place = Workspace::new();
     let server = AnyServer::get();
     let to = server.uri("access");
     place.write("in", access(0..3000));

@@ -7,12 +7,12 @@ use logator::state::Stamp;
 use logator::state::journal::{self, Decoded, Done, Record};
 
 use crate::kit::logs::{access, access_line, bzip2, gzip, xz, zstd};
-use crate::kit::place::{Place, account};
+use crate::kit::workspace::{Workspace, account};
 use crate::kit::{PATIENCE, wait_for};
 
 /// Runs `logator run` with the state directory `state`, and appends its documents to `out`. Returns its receipt, and
 /// the `message`s or page numbers of the delivered lines.
-pub fn run(place: &Place, arguments: &[&str], input: &[u8]) -> (Receipt, Vec<String>) {
+pub fn run(place: &Workspace, arguments: &[&str], input: &[u8]) -> (Receipt, Vec<String>) {
     let before = std::fs::read_to_string(place.path("out")).unwrap_or_default().lines().count();
     // One worker keeps lines in order. Without a pattern, documents hold their lines.
     let fixed = ["--state", "state", "-p", "%{GREEDYDATA:line}", "-j", "1", "--to", "ndjson:out"];
@@ -30,7 +30,7 @@ pub fn lines(range: std::ops::Range<usize>) -> Vec<String> {
 
 #[test]
 fn what_is_settled_is_not_delivered_again_whatever_the_file_is_called_and_however_it_is_compressed() {
-    let place = Place::new();
+    let place = Workspace::new();
     let content = access(0..3000);
     place.write("access.log", &content);
     let (receipt, delivered) = run(&place, &["access.log"], b"");
@@ -54,7 +54,7 @@ fn what_is_settled_is_not_delivered_again_whatever_the_file_is_called_and_howeve
 
 #[test]
 fn a_rerun_says_that_nothing_was_left_to_do() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("access.log", access(0..10));
     run(&place, &["access.log"], b"");
     let ran = place.run("logator", &["run", "access.log", "--state", "state", "-f", "combined"], b"");
@@ -66,7 +66,7 @@ fn a_rerun_says_that_nothing_was_left_to_do() {
 
 #[test]
 fn of_a_file_that_grew_only_the_new_lines_are_delivered_also_when_it_was_rotated_and_compressed_meanwhile() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut total = 0;
     for (index, length) in [1, 2, 50, 4000, 4001, 9000].into_iter().enumerate() {
         let content = access(0..length);
@@ -83,7 +83,7 @@ fn of_a_file_that_grew_only_the_new_lines_are_delivered_also_when_it_was_rotated
 
 #[test]
 fn a_last_line_that_has_become_longer_is_another_line_and_one_that_got_its_newline_is_the_same() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("log", "one\ntwo");
     assert_eq!(run(&place, &["log"], b"").1, ["one", "two"]);
     assert_eq!(run(&place, &["log"], b"").1, [""; 0]);
@@ -100,7 +100,7 @@ fn a_last_line_that_has_become_longer_is_another_line_and_one_that_got_its_newli
 
 #[test]
 fn files_that_share_a_header_are_told_apart_by_every_byte() {
-    let place = Place::new();
+    let place = Workspace::new();
     let header = "#Fields: date time c-ip cs-method cs-uri-stem sc-status\n";
     // A few lines in the middle differ, and all lines have one length.
     let file = |odd: usize| -> String {
@@ -128,7 +128,7 @@ fn files_that_share_a_header_are_told_apart_by_every_byte() {
 
 #[test]
 fn two_files_with_equal_content_are_both_delivered_by_one_run_and_both_settled_for_the_next() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("a", access(0..500));
     place.write("b", access(0..500));
     let (receipt, delivered) = run(&place, &["a", "b"], b"");
@@ -144,7 +144,7 @@ fn two_files_with_equal_content_are_both_delivered_by_one_run_and_both_settled_f
 
 #[test]
 fn the_same_file_under_two_names_loses_nothing_and_doubles_nothing_that_an_id_can_meet() {
-    let place = Place::new();
+    let place = Workspace::new();
     let path = place.write("a", access(0..500));
     std::fs::hard_link(path, place.path("b")).unwrap();
     let arguments = ["a", "b", "--state", "state", "-f", "combined", "--to", "sqlite:logs.db"];
@@ -156,7 +156,7 @@ fn the_same_file_under_two_names_loses_nothing_and_doubles_nothing_that_an_id_ca
 
 #[test]
 fn origin_path_and_names_have_a_memory_each() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("a", access(0..100));
     place.write("b", access(0..100));
     let path = ["--origin", "path"];
@@ -170,7 +170,7 @@ fn origin_path_and_names_have_a_memory_each() {
 
 #[test]
 fn standard_input_is_known_by_its_first_line_or_by_its_name() {
-    let place = Place::new();
+    let place = Workspace::new();
     assert_eq!(run(&place, &[], &access(0..2000)).1.len(), 2000);
     assert_eq!(run(&place, &[], &access(0..2500)).1, lines(2000..2500));
     assert_eq!(run(&place, &[], &gzip(&access(0..2600))).1, lines(2500..2600));
@@ -185,7 +185,7 @@ fn standard_input_is_known_by_its_first_line_or_by_its_name() {
 
 #[test]
 fn a_live_input_is_not_held_up_by_what_it_might_turn_out_to_be() {
-    let place = Place::new();
+    let place = Workspace::new();
     let arguments = ["--state", "state", "-p", "%{GREEDYDATA:line}", "--to", "ndjson:out", "--origin", "web"];
     place.logator(&arguments, &access(0..2000));
     // The first line is the same, and then the input pauses.
@@ -200,7 +200,7 @@ fn a_live_input_is_not_held_up_by_what_it_might_turn_out_to_be() {
 
 #[test]
 fn a_gap_is_filled_with_the_same_ids() {
-    let place = Place::new();
+    let place = Workspace::new();
     let content = access(0..1000);
     let text = String::from_utf8(content.clone()).unwrap();
     let all: Vec<&str> = text.lines().collect();
@@ -208,7 +208,7 @@ fn a_gap_is_filled_with_the_same_ids() {
     let (ran, _) = place.logator(&["-f", "combined"], &content);
     let ids = |text: &str| {
         let mut ids: Vec<String> =
-            crate::kit::place::objects(text).iter().map(|object| object["_id"].to_string()).collect();
+            crate::kit::workspace::objects(text).iter().map(|object| object["_id"].to_string()).collect();
         ids.sort();
         ids
     };
@@ -240,7 +240,7 @@ fn a_gap_is_filled_with_the_same_ids() {
     assert_eq!((receipt.read, receipt.resumed_lines), (rest, 1000 - rest));
     let rest = ids(&ran.stdout);
     assert!(rest.iter().all(|id| whole.binary_search(id).is_ok()), "the same ids as in one run");
-    let texts = crate::kit::place::objects(&ran.stdout);
+    let texts = crate::kit::workspace::objects(&ran.stdout);
     let skipped: Vec<&str> = all
         .iter()
         .filter(|line| !texts.iter().any(|object| line.contains(object["request"].as_str().unwrap_or("none"))))
@@ -251,7 +251,7 @@ fn a_gap_is_filled_with_the_same_ids() {
 
 #[test]
 fn what_the_reader_sets_aside_is_settled_as_well() {
-    let place = Place::new();
+    let place = Workspace::new();
     let long = "x".repeat(5000);
     let content = format!("one\n{long}\ntwo\n{long}{long}\n{long}");
     let arguments = ["--max-line", "100", "--batch-bytes", "1000"];
@@ -268,7 +268,7 @@ fn what_the_reader_sets_aside_is_settled_as_well() {
 
 #[test]
 fn lines_that_were_filtered_or_set_aside_by_a_worker_are_settled() {
-    let place = Place::new();
+    let place = Workspace::new();
     for what in ["drop", "dead-letter"] {
         let arguments = ["--state", what, "-f", "combined", "--unmatched", what, "--to", "null:"];
         let (_, receipt) = place.logator(&arguments, b"no access line\nneither\n");
@@ -286,7 +286,7 @@ fn changed(path: &std::path::Path) -> i64 {
 
 #[test]
 fn a_file_of_which_all_is_settled_is_not_read_until_somebody_touches_it() {
-    let place = Place::new();
+    let place = Workspace::new();
     let path = place.write("log.gz", gzip(&access(0..100)));
     // Before two seconds have passed, the file's times cannot prove that the file no longer changes.
     wait_for("two seconds without a change", PATIENCE, || {
@@ -321,7 +321,7 @@ fn a_file_of_which_all_is_settled_is_not_read_until_somebody_touches_it() {
 
 #[test]
 fn a_file_that_has_just_changed_is_compared_and_not_taken_for_what_it_was() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("log", access(0..100));
     run(&place, &["log"], b"");
     let journal = std::fs::read(place.path("state/journal")).unwrap();

@@ -3,10 +3,10 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::kit::logs::{access, access_line};
-use crate::kit::place::{Place, Running};
+use crate::kit::workspace::{Running, Workspace};
 
 /// Makes a journal of three extents with a hundred lines each.
-fn three_extents(place: &Place) -> Vec<u8> {
+fn three_extents(place: &Workspace) -> Vec<u8> {
     place.write("log", access(0..300));
     let arguments = ["log", "--state", "state", "-f", "combined", "--batch-lines", "100", "-j", "1", "--to", "null:"];
     let (_, receipt) = place.logator(&arguments, b"");
@@ -18,7 +18,7 @@ fn three_extents(place: &Place) -> Vec<u8> {
 
 #[test]
 fn a_second_holder_is_refused_with_the_number_of_the_first_and_a_killed_one_holds_nothing() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut queue = place.queue(&["--state", "state"]);
     let words = |program: &str| {
         let pid = queue.id();
@@ -38,7 +38,7 @@ fn a_second_holder_is_refused_with_the_number_of_the_first_and_a_killed_one_hold
 
 #[test]
 fn a_journal_that_is_damaged_at_any_byte_or_cut_anywhere_keeps_what_stands_before() {
-    let place = Place::new();
+    let place = Workspace::new();
     let journal = three_extents(&place);
     let check = |damaged: &[u8], at: usize, what: &str| {
         std::fs::write(place.path("state/journal"), damaged).unwrap();
@@ -61,7 +61,7 @@ fn a_journal_that_is_damaged_at_any_byte_or_cut_anywhere_keeps_what_stands_befor
         let torn = damaged.len() > 16 + kept * 43;
         assert_eq!(ran.stderr.contains("the journal is torn or damaged"), torn, "{what}: {}", ran.stderr);
         let expected: Vec<String> = (kept * 100..300).map(|index| format!("/page/{index}")).collect();
-        let objects = crate::kit::place::objects(&ran.stdout);
+        let objects = crate::kit::workspace::objects(&ran.stdout);
         let delivered: Vec<&str> = objects.iter().map(|object| object["request"].as_str().unwrap()).collect();
         assert_eq!(delivered, expected, "{what}");
         assert_eq!(place.receipt("receipt").resumed_lines, kept as u64 * 100, "{what}");
@@ -78,7 +78,7 @@ fn a_journal_that_is_damaged_at_any_byte_or_cut_anywhere_keeps_what_stands_befor
 
 #[test]
 fn a_later_version_is_refused_and_left_alone() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut journal = three_extents(&place);
     journal[11] = 2;
     let check = xxhash_rust::xxh3::xxh3_64_with_seed(&journal[..12], 0) as u32;
@@ -92,7 +92,7 @@ fn a_later_version_is_refused_and_left_alone() {
 
 #[test]
 fn a_place_that_cannot_be_a_state_directory_is_said_before_anything_is_read() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("file", "text\n");
     place.write("log", access(0..5));
     for state in ["file", "file/state", "/proc/state"] {
@@ -110,7 +110,7 @@ fn a_place_that_cannot_be_a_state_directory_is_said_before_anything_is_read() {
 
 #[test]
 fn a_state_directory_among_the_logs_is_not_taken_for_one_of_them() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("logs/access.log", access(0..5));
     for delivered in [5, 0] {
         let ran = place.run("logator", &["run", "logs", "--state", "logs/state", "-f", "combined"], b"");
@@ -120,7 +120,7 @@ fn a_state_directory_among_the_logs_is_not_taken_for_one_of_them() {
 
 #[test]
 fn a_directory_that_may_only_be_read_is_said_before_anything_is_read() {
-    let place = Place::new();
+    let place = Workspace::new();
     let journal = three_extents(&place);
     let read_only = |path: &str, mode: u32| {
         std::fs::set_permissions(place.path(path), std::fs::Permissions::from_mode(mode)).unwrap();

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::kit::logs::{access, bzip2, gzip};
-use crate::kit::place::{Place, Running};
+use crate::kit::workspace::{Running, Workspace};
 use crate::kit::{PATIENCE, wait_for};
 
 const LINES: usize = 20_000;
@@ -14,14 +14,14 @@ const BATCH: usize = 100;
 /// lost.
 const IN_FLIGHT: usize = 2 * 3 * BATCH;
 
-fn journal_length(place: &Place) -> u64 {
+fn journal_length(place: &Workspace) -> u64 {
     std::fs::metadata(place.path("state/journal")).map_or(0, |data| data.len())
 }
 
 /// Starts a job again and again, and kills it `kills` times when its journal has grown by some number of records; then
 /// lets the job come to its end. Returns how often it was killed in the middle, and the results of the last run.
 fn until_done(
-    place: &Place,
+    place: &Workspace,
     seed: u64,
     kills: usize,
     mut start: impl FnMut(&mut fastrand::Rng) -> Running,
@@ -50,14 +50,14 @@ fn until_done(
     }
 }
 
-fn rows(place: &Place) -> (usize, usize) {
+fn rows(place: &Workspace) -> (usize, usize) {
     let database = rusqlite::Connection::open(place.path("logs.db")).unwrap();
     let count = |sql: &str| database.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap() as usize;
     (count("select count(*) from logs"), count("select count(distinct doc ->> 'request') from logs"))
 }
 
 fn run_is_killed(name: &str, content: Vec<u8>, seed: u64) {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write(name, content);
     let lines = BATCH.to_string();
     let common = ["run", name, "--state", "state", "-f", "combined", "-j", "2", "--batch-lines", &lines];
@@ -91,7 +91,7 @@ fn a_run_that_is_killed_again_and_again_in_the_middle_of_other_files() {
 
 #[test]
 fn a_queue_that_is_killed_again_and_again_while_its_workers_store_in_sqlite() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("access.log.gz", gzip(&access(0..LINES)));
     let to = ["-f", "combined", "--to", "sqlite:logs.db"];
     let mut workers = vec![place.worker(&to), place.worker(&to)];
@@ -119,7 +119,7 @@ fn a_queue_that_is_killed_again_and_again_while_its_workers_store_in_sqlite() {
 
 #[test]
 fn a_queue_that_is_killed_again_and_again_loses_nothing_of_ndjson_and_doubles_only_what_was_in_flight() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("access.log.gz", gzip(&access(0..LINES)));
     let worker = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
     let lines = BATCH.to_string();
@@ -137,7 +137,7 @@ fn a_queue_that_is_killed_again_and_again_loses_nothing_of_ndjson_and_doubles_on
 /// In the line dialogue, each peer gets a line of its own, and its next request acknowledges that line.
 #[test]
 fn a_queue_that_is_killed_gives_a_line_peer_the_line_it_had_not_acknowledged_and_those_behind_it() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("access.log", [b"\n\n".to_vec(), access(0..50), b"\r\n".to_vec(), access(50..100)].concat());
     let arguments = ["access.log", "--state", "state", "--linger", "0.5"];
     let mut got = Vec::new();
@@ -167,7 +167,7 @@ fn a_queue_that_is_killed_gives_a_line_peer_the_line_it_had_not_acknowledged_and
 
 #[test]
 fn a_run_that_is_stopped_by_a_signal_goes_on_where_it_stopped() {
-    let place = Place::new();
+    let place = Workspace::new();
     let arguments = ["run", "--state", "state", "-f", "combined", "--receipt", "receipt", "--to", "ndjson:out"];
     let mut run = place.start("logator", &arguments);
     run.feed(&access(0..100));
@@ -187,10 +187,10 @@ fn a_run_that_is_stopped_by_a_signal_goes_on_where_it_stopped() {
 fn a_queue_that_is_killed_again_and_again_while_its_workers_store_in_mongodb() {
     use mongodb::bson::doc;
     let server = crate::kit::mongod::AnyServer::get();
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("access.log.gz", gzip(&access(0..LINES)));
     let uri = server.uri("access");
-    let worker = |place: &Place| place.worker(&["-f", "combined", "--to", &uri]);
+    let worker = |place: &Workspace| place.worker(&["-f", "combined", "--to", &uri]);
     let mut workers = vec![worker(&place), worker(&place)];
     let lines = BATCH.to_string();
     let arguments = ["access.log.gz", "--state", "state", "--batch-lines", &lines, "--lease", "2", "--linger", "3"];

@@ -3,11 +3,11 @@
 use std::process::Command;
 
 use crate::kit::logs::access;
-use crate::kit::place::{Place, Running};
+use crate::kit::workspace::{Running, Workspace};
 use crate::kit::{PATIENCE, wait_for};
 
 /// Starts a program that may write no file larger than `bytes`: for it, the disk is full there. Pipes have no such limit.
-fn limited(place: &Place, bytes: usize, name: &str, arguments: &[&str]) -> Running {
+fn limited(place: &Workspace, bytes: usize, name: &str, arguments: &[&str]) -> Running {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", bytes / 512), "limited"]);
     command.arg(crate::kit::program(name)).args(arguments).current_dir(place.path("."));
@@ -16,7 +16,7 @@ fn limited(place: &Place, bytes: usize, name: &str, arguments: &[&str]) -> Runni
 
 #[test]
 fn a_disk_that_is_full_at_the_start_is_said_before_anything_is_read() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("log", access(0..5));
     let ran = limited(&place, 0, "logator", &["run", "log", "--state", "state", "-f", "combined"]).end();
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(3), ""), "{}", ran.stderr);
@@ -25,7 +25,7 @@ fn a_disk_that_is_full_at_the_start_is_said_before_anything_is_read() {
 
 #[test]
 fn when_the_journal_cannot_grow_the_job_goes_on_and_it_is_written_again_when_there_is_room() {
-    let place = Place::new();
+    let place = Workspace::new();
     // Records of single batches do not find room; joined records do.
     let arguments = ["run", "--state", "state", "-f", "combined", "--batch-lines", "1", "--receipt", "receipt"];
     let mut run = limited(&place, 4096, "logator", &arguments);
@@ -41,7 +41,7 @@ fn when_the_journal_cannot_grow_the_job_goes_on_and_it_is_written_again_when_the
 
 #[test]
 fn a_journal_that_could_not_be_written_to_the_end_is_exit_3_and_what_was_recorded_before_still_counts() {
-    let place = Place::new();
+    let place = Workspace::new();
     // Extents of different contents cannot be joined, so all of them together need more room than there is.
     let names: Vec<String> = (0..200).map(|nth| format!("logs/{nth}")).collect();
     for (nth, name) in names.iter().enumerate() {
@@ -67,7 +67,7 @@ fn a_journal_that_could_not_be_written_to_the_end_is_exit_3_and_what_was_recorde
 
 #[test]
 fn a_queue_goes_on_as_well_and_says_so() {
-    let place = Place::new();
+    let place = Workspace::new();
     let endpoint = place.endpoint();
     let arguments = ["--bind", &endpoint, "--state", "state", "--batch-lines", "1", "--receipt", "queue.json"];
     let mut queue = limited(&place, 4096, "logator-queue", &arguments);
@@ -83,7 +83,7 @@ fn a_queue_goes_on_as_well_and_says_so() {
 
 #[test]
 fn a_journal_in_use_for_long_is_compacted() {
-    let place = Place::new();
+    let place = Workspace::new();
     // Each line is one extent of 43 bytes, and all of them take more than 4 MiB.
     let lines = 110_000;
     place.write("log", "x\n".repeat(lines));

@@ -5,12 +5,12 @@ use std::net::UdpSocket;
 use nix::sys::signal::Signal;
 
 use super::{Receiver, documents, messages, receive};
-use crate::kit::place::{Place, Running, account};
+use crate::kit::workspace::{Running, Workspace, account};
 
 #[test]
 fn what_the_kernel_drops_is_counted() {
     const SENT: u64 = 20_000;
-    let place = Place::new();
+    let place = Workspace::new();
     let receiver = receive(&place, &["syslog+udp://127.0.0.1:0"], &["--udp-buffer", "256KiB"]);
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
     sender.connect(("127.0.0.1", receiver.ports[0])).unwrap();
@@ -33,7 +33,7 @@ fn what_the_kernel_drops_is_counted() {
 
 #[test]
 fn each_datagram_is_a_message_of_either_family() {
-    let place = Place::new();
+    let place = Workspace::new();
     let receiver = receive(&place, &["syslog+udp://[::1]:0", "syslog+udp://*:0"], &["--max-line", "1KiB"]);
     let six = UdpSocket::bind("[::1]:0").unwrap();
     let four = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -55,7 +55,7 @@ fn each_datagram_is_a_message_of_either_family() {
 
 #[test]
 fn a_buffer_that_is_smaller_than_asked_for_is_said() {
-    let place = Place::new();
+    let place = Workspace::new();
     let arguments = ["run", "syslog+udp://127.0.0.1:0", "--to", "null:", "--udp-buffer", "1GiB"];
     let running = Running::start(place.command_as_nobody("logator", &arguments));
     let receiver = Receiver::of(running, 1);
@@ -71,7 +71,7 @@ fn a_buffer_that_is_smaller_than_asked_for_is_said() {
 
 #[test]
 fn files_are_read_beside() {
-    let place = Place::new();
+    let place = Workspace::new();
     place.write("file", "of a file\n");
     let receiver = receive(&place, &["syslog+udp://127.0.0.1:0"], &["file", "-p", "^(?<message>.*)$"]);
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::{Receiver, documents, messages, receive};
-use crate::kit::place::{Place, account};
+use crate::kit::workspace::{Workspace, account};
 
 /// Makes an authority, a certificate of 127.0.0.1 and one of a sender that it signed, and a stranger's certificate.
 pub(super) fn certificates(directory: &Path) {
@@ -29,14 +29,14 @@ openssl req -x509 $ec -days 2 -subj /CN=stranger -keyout stranger.key -out stran
     assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn receive_tls(place: &Place, more: &[&str]) -> Receiver {
+fn receive_tls(place: &Workspace, more: &[&str]) -> Receiver {
     certificates(&place.path("."));
     let files = ["--tls-cert", "server.pem", "--tls-key", "server.key"];
     receive(place, &["syslog+tls://127.0.0.1:0"], &[&files, more].concat())
 }
 
 /// Sends `bytes` with `openssl s_client`. Returns its messages.
-fn s_client(place: &Place, port: u16, more: &[&str], bytes: &[u8]) -> String {
+fn s_client(place: &Workspace, port: u16, more: &[&str], bytes: &[u8]) -> String {
     let mut client = Command::new("openssl");
     client.args(["s_client", "-connect", &format!("127.0.0.1:{port}"), "-CAfile", "ca.pem", "-verify_return_error"]);
     client.args(more).current_dir(place.path("."));
@@ -48,7 +48,7 @@ fn s_client(place: &Place, port: u16, more: &[&str], bytes: &[u8]) -> String {
 
 #[test]
 fn messages_come_over_tls_of_either_version_and_from_either_library() {
-    let place = Place::new();
+    let place = Workspace::new();
     let receiver = receive_tls(&place, &[]);
     let port = receiver.ports[0];
     s_client(&place, port, &["-tls1_2"], b"12 <13>openssl2");
@@ -78,7 +78,7 @@ fn messages_come_over_tls_of_either_version_and_from_either_library() {
 
 #[test]
 fn senders_without_the_right_certificate_are_not_let_in() {
-    let place = Place::new();
+    let place = Workspace::new();
     let receiver = receive_tls(&place, &["--tls-client-ca", "ca.pem"]);
     let port = receiver.ports[0];
     s_client(&place, port, &[], b"<13>nobody\n");
@@ -97,7 +97,7 @@ fn senders_without_the_right_certificate_are_not_let_in() {
 
 #[test]
 fn files_that_cannot_be_used_are_named() {
-    let place = Place::new();
+    let place = Workspace::new();
     certificates(&place.path("."));
     for (certificate, key, words) in [
         ("none.pem", "server.key", "--tls-cert none.pem: no certificates in PEM"),

@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 
 use super::encrypted::certificates;
 use super::{Receiver, documents, receive};
-use crate::kit::place::{Place, account};
 use crate::kit::process::Process;
+use crate::kit::workspace::{Workspace, account};
 use crate::kit::{PATIENCE, free_port, shippers, wait_for};
 
 /// The number of messages of a burst.
 const BURST: usize = 20_000;
 
 /// Sends `count` messages with `logger` to the daemon at `port`, as soon as the daemon listens.
-fn log(place: &Place, port: u16, daemon: &mut Process, count: usize) {
+fn log(place: &Workspace, port: u16, daemon: &mut Process, count: usize) {
     let lines: String = (0..count).map(|number| format!("message {number:06}, grüße\n")).collect();
     let file = place.write("burst", lines);
     wait_for("the daemon to listen", PATIENCE, || {
@@ -31,7 +31,7 @@ fn log(place: &Place, port: u16, daemon: &mut Process, count: usize) {
 }
 
 /// Checks that each of the `count` messages became one document, and the content of each document.
-fn check(place: &Place, receiver: Receiver, count: usize, more: &[(&str, Value)]) {
+fn check(place: &Workspace, receiver: Receiver, count: usize, more: &[(&str, Value)]) {
     let mut found = documents(place, count);
     found.sort_by_key(|document| document["message"].as_str().map(String::from));
     for (number, document) in found.iter().enumerate() {
@@ -58,7 +58,7 @@ fn end(mut daemon: Process) {
 
 /// Receives at `source`; over TLS both sides have certificates. Also returns the daemon's setting for forwarding:
 /// `forwarding` with our port for PORT and the folder of the certificates for DIRECTORY.
-fn receive_at(place: &Place, source: &str, forwarding: &str) -> (Receiver, String) {
+fn receive_at(place: &Workspace, source: &str, forwarding: &str) -> (Receiver, String) {
     let mut flags: Vec<&str> = Vec::new();
     if source.starts_with("syslog+tls") {
         certificates(&place.path("."));
@@ -72,7 +72,7 @@ fn receive_at(place: &Place, source: &str, forwarding: &str) -> (Receiver, Strin
 
 /// Lets rsyslog forward as `action` says. PORT stands for our port.
 fn rsyslog(source: &str, action: &str, count: usize, more: &[(&str, Value)]) {
-    let place = Place::new();
+    let place = Workspace::new();
     let (receiver, action) = receive_at(&place, source, action);
     let port = free_port();
     let directory = place.path(".").display().to_string();
@@ -122,7 +122,7 @@ fn rsyslog_forwards_over_tls_with_certificates_on_both_sides() {
 
 /// Lets syslog-ng forward to `destination`. PORT stands for our port.
 fn syslog_ng(source: &str, destination: &str) {
-    let place = Place::new();
+    let place = Workspace::new();
     let (receiver, destination) = receive_at(&place, source, destination);
     let port = free_port();
     // Flow control keeps syslog-ng from losing messages.
@@ -157,7 +157,7 @@ fn syslog_ng_forwards_over_tls_with_certificates_on_both_sides() {
 #[ignore = "needs nginx: run ./test"]
 fn nginx_logs_its_requests() {
     const PAGES: usize = 500;
-    let place = Place::new();
+    let place = Workspace::new();
     let receiver = receive(&place, &["syslog+udp://127.0.0.1:0"], &["-f", "combined"]);
     let port = free_port();
     let log: &Path = &place.path("access.log");

@@ -6,12 +6,12 @@ use std::process::Command;
 use serde_json::json;
 
 use super::{Receiver, documents, receive};
-use crate::kit::place::{Place, Running, account};
+use crate::kit::workspace::{Running, Workspace, account};
 use crate::kit::{PATIENCE, wait_for};
 
 #[test]
 fn what_logger_sends_becomes_documents_with_its_fields() {
-    let place = Place::new();
+    let place = Workspace::new();
     let receiver = receive(&place, &["syslog+udp://127.0.0.1:0", "syslog+tcp://127.0.0.1:0"], &[]);
     let data = ["--rfc5424", "--sd-id", "zoo@123", "--sd-param", "tiger=\"hungry\""];
     let ways: [(&str, usize, &[&str]); 6] = [
@@ -68,7 +68,7 @@ fn what_logger_sends_becomes_documents_with_its_fields() {
 
 #[test]
 fn a_queue_says_how_its_lines_are_wrapped_and_dead_letters_remember_it() {
-    let place = Place::new();
+    let place = Workspace::new();
     let queue = place.queue(&["syslog+tcp://127.0.0.1:0"]);
     let receiver = Receiver::of(queue, 1);
     let mut worker =
@@ -96,7 +96,7 @@ fn a_queue_says_how_its_lines_are_wrapped_and_dead_letters_remember_it() {
 
 #[test]
 fn an_address_that_cannot_be_had_ends_the_program_at_once() {
-    let place = Place::new();
+    let place = Workspace::new();
     let (taken, datagrams) = (TcpListener::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
     let tcp = format!("syslog+tcp://{}", taken.local_addr().unwrap());
     let udp = format!("syslog+udp://{}", datagrams.local_addr().unwrap());
@@ -124,7 +124,7 @@ fn a_port_that_needs_a_privilege_says_which() {
     let open = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap();
     let first: u16 = open.trim().parse().unwrap();
     assert!(first > 514, "this test needs privileged ports: here everybody may have each port from {first} on");
-    let place = Place::new();
+    let place = Workspace::new();
     let ran = Running::start(place.command_as_nobody("logator", &["run", "syslog+udp://127.0.0.1"])).end();
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(ran.stderr.contains("AmbientCapabilities=CAP_NET_BIND_SERVICE"), "{}", ran.stderr);

@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::{Receiver, documents, messages, receive};
-use crate::kit::place::{Place, Running, account};
+use crate::kit::workspace::{Running, Workspace, account};
 use crate::kit::{PATIENCE, wait_for};
 
 const TCP: &[&str] = &["syslog+tcp://127.0.0.1:0"];
@@ -23,7 +23,7 @@ const TCP: &[&str] = &["syslog+tcp://127.0.0.1:0"];
 fn every_message_of_many_connections_is_stored_once_whatever_its_framing() {
     const CONNECTIONS: usize = 20;
     const EACH: usize = 300;
-    let place = Place::new();
+    let place = Workspace::new();
     let receiver = receive(&place, TCP, &[]);
     std::thread::scope(|scope| {
         for connection in 0..CONNECTIONS {
@@ -58,7 +58,7 @@ fn every_message_of_many_connections_is_stored_once_whatever_its_framing() {
 
 #[test]
 fn what_was_received_before_a_signal_is_delivered() {
-    let place = Place::new();
+    let place = Workspace::new();
     let receiver = receive(&place, TCP, &[]);
     let mut open = receiver.connect();
     open.write_all(b"<13>first\n").unwrap();
@@ -80,7 +80,7 @@ fn what_was_received_before_a_signal_is_delivered() {
 
 #[test]
 fn garbage_ends_its_connection_and_no_other() {
-    let place = Place::new();
+    let place = Workspace::new();
     let receiver = receive(&place, TCP, &[]);
     let mut good = receiver.connect();
     good.write_all(b"<13>one\n").unwrap();
@@ -107,7 +107,7 @@ fn garbage_ends_its_connection_and_no_other() {
 
 #[test]
 fn a_message_that_is_too_long_is_a_dead_letter_and_costs_no_memory() {
-    let place = Place::new();
+    let place = Workspace::new();
     let receiver = receive(&place, TCP, &["--max-line", "1KiB"]);
     let long = vec![b'x'; 12 << 20];
     let mut stream = receiver.connect();
@@ -130,7 +130,7 @@ fn a_message_that_is_too_long_is_a_dead_letter_and_costs_no_memory() {
 
 #[test]
 fn there_are_no_more_connections_than_allowed() {
-    let place = Place::new();
+    let place = Workspace::new();
     let receiver = receive(&place, TCP, &["--max-connections", "2"]);
     let mut first = receiver.connect();
     let mut second = receiver.connect();
@@ -170,7 +170,7 @@ fn is_closed(stream: &mut std::net::TcpStream) -> bool {
 
 #[test]
 fn at_the_most_connections_the_one_that_was_idle_for_longest_makes_room() {
-    let place = Place::new();
+    let place = Workspace::new();
     let receiver = receive(&place, TCP, &["--max-connections", "3", "--idle-connection", "0.5"]);
     let mut streams: Vec<_> = (0..3).map(|_| receiver.connect()).collect();
     // The oldest connection is active last; the second one leaves a message unfinished.
@@ -216,7 +216,7 @@ fn at_the_most_connections_the_one_that_was_idle_for_longest_makes_room() {
 
 #[test]
 fn a_connection_over_which_something_comes_is_never_closed_for_another_one() {
-    let place = Place::new();
+    let place = Workspace::new();
     let receiver = receive(&place, TCP, &["--max-connections", "1", "--idle-connection", "60"]);
     let mut first = receiver.connect();
     first.write_all(b"<13>a\n<13>unfini").unwrap();
@@ -236,7 +236,7 @@ fn a_connection_over_which_something_comes_is_never_closed_for_another_one() {
 
 #[test]
 fn a_quiet_source_does_nothing() {
-    let place = Place::new();
+    let place = Workspace::new();
     let receiver = receive(&place, &["syslog+tcp://127.0.0.1:0", "syslog+udp://[::1]:0"], &[]);
     let _quiet: Vec<_> = (0..50).map(|_| receiver.connect()).collect();
     let mut stream = receiver.connect();
@@ -263,7 +263,7 @@ fn a_quiet_source_does_nothing() {
 }
 
 /// Starts a program whose documents go into a pipe that is not read yet. Returns the program and the pipe.
-fn receive_slowly(place: &Place) -> (Receiver, File) {
+fn receive_slowly(place: &Workspace) -> (Receiver, File) {
     let pipe = place.path("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
     // The pipe is open in both directions, so that nobody waits for the other side.
@@ -314,7 +314,7 @@ fn number(line: &str) -> usize {
 #[test]
 fn senders_wait_while_a_sink_is_slow_and_nothing_is_lost() {
     const MESSAGES: usize = 100_000;
-    let place = Place::new();
+    let place = Workspace::new();
     let (receiver, pipe) = receive_slowly(&place);
     let (sender, sent) = send_numbers(&receiver, MESSAGES);
     assert!(wait_for_standstill(&sent) < MESSAGES, "all of it was taken while nothing could be stored");
@@ -334,7 +334,7 @@ fn senders_wait_while_a_sink_is_slow_and_nothing_is_lost() {
 
 #[test]
 fn what_a_slow_sink_held_up_when_a_signal_came_is_delivered() {
-    let place = Place::new();
+    let place = Workspace::new();
     let (mut receiver, mut pipe) = receive_slowly(&place);
     let (sender, sent) = send_numbers(&receiver, 100_000);
     wait_for_standstill(&sent);
@@ -365,7 +365,7 @@ fn what_a_slow_sink_held_up_when_a_signal_came_is_delivered() {
 }
 
 /// Starts `logator run`. `limit` says how many files may be open.
-fn receive_within(place: &Place, limit: &str) -> Receiver {
+fn receive_within(place: &Workspace, limit: &str) -> Receiver {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{limit}; exec \"$@\""), "few"]).arg(crate::kit::program("logator"));
     command.args(["run", TCP[0], "--to", "ndjson:out", "--receipt", "receipt"]).current_dir(place.path("."));
@@ -383,7 +383,7 @@ fn connect_all(receiver: &Receiver, count: usize) -> Vec<TcpStream> {
 
 #[test]
 fn there_may_be_as_many_open_files_as_the_hard_limit_says() {
-    let place = Place::new();
+    let place = Workspace::new();
     let receiver = receive_within(&place, "ulimit -Sn 50");
     let _open = connect_all(&receiver, 100);
     documents(&place, 100);
@@ -393,7 +393,7 @@ fn there_may_be_as_many_open_files_as_the_hard_limit_says() {
 
 #[test]
 fn without_open_files_connections_wait_until_others_leave() {
-    let place = Place::new();
+    let place = Workspace::new();
     let mut receiver = receive_within(&place, "ulimit -n 50");
     let mut open = connect_all(&receiver, 60);
     receiver.running.says("no more connections for now");

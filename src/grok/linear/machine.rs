@@ -11,7 +11,7 @@
 
 use super::chars::{decode, decode_last, has, word};
 use super::groups::Known;
-use super::memory::{self, Frame, Memory, Place};
+use super::memory::{self, Frame, Memory, PackedSpan};
 use super::op::{At, Code, Content, Edge, NO_CAPTURE, Op};
 use super::token::NO_END;
 
@@ -357,7 +357,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
     /// Sets a capture. If `is_noted`, the old value goes onto the stack of frames.
     #[inline(always)]
     fn save(&mut self, capture: u32, is_noted: bool, start: usize, end: usize) {
-        let place = Place::new(start as u32, end as u32);
+        let place = PackedSpan::new(start as u32, end as u32);
         if is_noted {
             let Memory { places, frames, .. } = &mut *self.memory;
             memory::save(places, frames, capture, place);
@@ -385,7 +385,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
 
     /// Clears all captures.
     pub(super) fn reset(&mut self) {
-        self.memory.places.fill(Place::NOWHERE);
+        self.memory.places.fill(PackedSpan::NOWHERE);
     }
 }
 

@@ -8,17 +8,17 @@ use crate::grok::Span;
 /// The span of a capture: its start in the low 32 bits, its end in the high 32 bits. One store sets it, one addition
 /// moves it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place(u64);
+pub(super) struct PackedSpan(u64);
 
-impl Place {
+impl PackedSpan {
     /// The span of a capture that took no part in the match: [`Span::NONE`]. Its bytes differ on purpose. With equal
     /// bytes, the compiler would fill a few spans by a call of `memset`, which takes longer than the rest of a short
     /// match.
-    pub(super) const NOWHERE: Place = Place::new(Span::NONE.start, Span::NONE.end);
+    pub(super) const NOWHERE: PackedSpan = PackedSpan::new(Span::NONE.start, Span::NONE.end);
 
     #[inline(always)]
-    pub(super) const fn new(start: u32, end: u32) -> Place {
-        Place(start as u64 | (end as u64) << 32)
+    pub(super) const fn new(start: u32, end: u32) -> PackedSpan {
+        PackedSpan(start as u64 | (end as u64) << 32)
     }
 
     #[inline(always)]
@@ -28,15 +28,15 @@ impl Place {
 
     /// Returns the place moved right by `by` bytes.
     #[inline(always)]
-    pub(super) fn moved(self, by: u32) -> Place {
+    pub(super) fn moved(self, by: u32) -> PackedSpan {
         // No line has 4 GiB, so the addition carries nothing from the low half to the high one.
-        Place(self.0.wrapping_add(u64::from(by) * 0x1_0000_0001))
+        PackedSpan(self.0.wrapping_add(u64::from(by) * 0x1_0000_0001))
     }
 
     /// Returns the place with the same start and the given end.
     #[inline(always)]
-    pub(super) fn ending(self, end: u32) -> Place {
-        Place::new(self.0 as u32, end)
+    pub(super) fn ending(self, end: u32) -> PackedSpan {
+        PackedSpan::new(self.0 as u32, end)
     }
 
     /// Returns the boundary `slot`: an even slot is the start of a capture, the next odd slot its end.
@@ -67,7 +67,7 @@ pub(super) enum Frame {
     /// The old value of a capture boundary.
     Slot { slot: u32, was: u32 },
     /// The old value of a capture.
-    Saved { capture: u32, was: Place },
+    Saved { capture: u32, was: PackedSpan },
     /// The old value of a register.
     Register { register: u32, was: u32 },
     /// The start of an atomic group or look-around at `at`, with the fence of the group around it.
@@ -82,7 +82,7 @@ pub(super) enum Frame {
 #[derive(Debug, Default)]
 pub(in crate::grok) struct Memory {
     /// The value of each capture.
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<PackedSpan>,
     pub(super) registers: Vec<u32>,
     pub(super) frames: Vec<Frame>,
     pub(super) joins: Joins,
@@ -99,7 +99,7 @@ pub(super) const NOWHERE: u32 = u32::MAX;
 
 /// Sets one boundary of a capture. If a choice is open, the old value is pushed onto the stack.
 #[inline(always)]
-pub(super) fn save_slot(places: &mut [Place], frames: &mut Vec<Frame>, slot: u32, at: u32) {
+pub(super) fn save_slot(places: &mut [PackedSpan], frames: &mut Vec<Frame>, slot: u32, at: u32) {
     let was = places[slot as usize / 2].set(slot, at);
     if !frames.is_empty() {
         frames.push(Frame::Slot { slot, was });
@@ -108,7 +108,7 @@ pub(super) fn save_slot(places: &mut [Place], frames: &mut Vec<Frame>, slot: u32
 
 /// Sets a whole capture. If a choice is open, the old value is pushed onto the stack.
 #[inline(always)]
-pub(super) fn save(places: &mut [Place], frames: &mut Vec<Frame>, capture: u32, place: Place) {
+pub(super) fn save(places: &mut [PackedSpan], frames: &mut Vec<Frame>, capture: u32, place: PackedSpan) {
     let was = std::mem::replace(&mut places[capture as usize], place);
     if !frames.is_empty() {
         frames.push(Frame::Saved { capture, was });
@@ -124,7 +124,7 @@ impl Memory {
 
     /// Unsets one boundary of a capture.
     pub(super) fn clear(&mut self, slot: u32) {
-        self.mark(slot, Place::NOWHERE.half(slot));
+        self.mark(slot, PackedSpan::NOWHERE.half(slot));
     }
 }
 

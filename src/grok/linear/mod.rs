@@ -59,7 +59,7 @@ use compile::{Mode, compile};
 use doubt::{Automatons, Doubt};
 use lead::Lead;
 use machine::Machine;
-use memory::Place;
+use memory::PackedSpan;
 use op::{At, Code};
 use scout::{Probe, Scout};
 use start::Starts;
@@ -115,7 +115,7 @@ impl Memory {
     #[cold]
     fn prepare(&mut self, code: &Code, captures: usize) {
         let memory = &mut self.machine;
-        memory.places.resize(captures, Place::NOWHERE);
+        memory.places.resize(captures, PackedSpan::NOWHERE);
         memory.registers.resize(code.registers as usize, memory::NOWHERE);
         memory.joins.prepare(code.joins);
         memory.sites.resize_with((code.sites as usize).max(memory.sites.len()), trace::Site::default);
@@ -126,7 +126,7 @@ impl Memory {
 type ScoutOnce = Option<Option<Box<Scout>>>;
 
 /// Start and end of each capture of a match.
-pub(in crate::grok) struct Found<'m>(&'m [Place]);
+pub(in crate::grok) struct Found<'m>(&'m [PackedSpan]);
 
 impl Found<'_> {
     /// Returns the span of capture `slot`.

@@ -16,9 +16,9 @@ pub(super) struct Printed {
     pub(super) groups: Vec<Vec<usize>>,
 }
 
-/// The place of a node in the text. It tells whether the node needs parentheses.
+/// The context of a node in the text. It tells whether the node needs parentheses.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
-enum Place {
+enum Context {
     /// Alone, or in parentheses.
     Whole,
     /// In a sequence.
@@ -44,7 +44,7 @@ pub(super) fn print(expression: &Expression, alphabet: Alphabet) -> Printed {
     number(&expression.node, &mut count, &mut groups);
     let out = if alphabet == (Alphabet::Characters { short: true }) { "(?aDaS)" } else { "" }.to_owned();
     let mut printer = Printer { out, groups: &groups, group: 0, alphabet };
-    printer.node(&expression.node, Place::Whole);
+    printer.node(&expression.node, Context::Whole);
     Printed { text: printer.out, groups }
 }
 
@@ -77,19 +77,21 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
-    fn node(&mut self, node: &Node, place: Place) {
+    fn node(&mut self, node: &Node, context: Context) {
         match node {
-            Node::Empty if place == Place::Repeated => self.out.push_str("(?:)"),
+            Node::Empty if context == Context::Repeated => self.out.push_str("(?:)"),
             Node::Empty => {}
             Node::Set(set) => self.set(set),
-            Node::Look(look) => self.enclosed(place == Place::Repeated, "(?:", |this| this.out.push_str(words(*look))),
+            Node::Look(look) => {
+                self.enclosed(context == Context::Repeated, "(?:", |this| this.out.push_str(words(*look)))
+            }
             Node::Foreign(words) => self.out.push_str(words),
-            Node::Concat(nodes) => self.enclosed(place == Place::Repeated, "(?:", |this| {
-                nodes.iter().for_each(|node| this.node(node, Place::Part));
+            Node::Concat(nodes) => self.enclosed(context == Context::Repeated, "(?:", |this| {
+                nodes.iter().for_each(|node| this.node(node, Context::Part));
             }),
-            Node::Alternate(nodes) => self.enclosed(place != Place::Whole, "(?:", |this| this.branches(nodes)),
-            Node::Repeat { node, min, max, greedy } => self.enclosed(place == Place::Repeated, "(?:", |this| {
-                this.node(node, Place::Repeated);
+            Node::Alternate(nodes) => self.enclosed(context != Context::Whole, "(?:", |this| this.branches(nodes)),
+            Node::Repeat { node, min, max, greedy } => self.enclosed(context == Context::Repeated, "(?:", |this| {
+                this.node(node, Context::Repeated);
                 this.counts(*min, *max);
                 if !greedy {
                     this.out.push('?');
@@ -97,9 +99,9 @@ impl Printer<'_> {
             }),
             Node::Capture { node, .. } => {
                 self.group += 1;
-                self.enclosed(true, "(", |this| this.node(node, Place::Whole));
+                self.enclosed(true, "(", |this| this.node(node, Context::Whole));
             }
-            Node::Atomic(node) => self.atomic(node, place),
+            Node::Atomic(node) => self.atomic(node, context),
             Node::Around { behind, negative, node } => {
                 let opening = match (behind, negative) {
                     (false, false) => "(?=",
@@ -107,8 +109,8 @@ impl Printer<'_> {
                     (true, false) => "(?<=",
                     (true, true) => "(?<!",
                 };
-                self.enclosed(place == Place::Repeated, "(?:", |this| {
-                    this.enclosed(true, opening, |this| this.node(node, Place::Whole));
+                self.enclosed(context == Context::Repeated, "(?:", |this| {
+                    this.enclosed(true, opening, |this| this.node(node, Context::Whole));
                 });
             }
             Node::Backreference { slots, fold } => {
@@ -135,15 +137,15 @@ impl Printer<'_> {
             if index > 0 {
                 self.out.push('|');
             }
-            self.node(node, Place::Part);
+            self.node(node, Context::Part);
         }
     }
 
     /// Prints `(?>…)`, or the equivalent possessive quantifier.
-    fn atomic(&mut self, node: &Node, place: Place) {
+    fn atomic(&mut self, node: &Node, context: Context) {
         if let Node::Repeat { node, min: min @ 0..=1, max: None, greedy: true } = node {
-            return self.enclosed(place == Place::Repeated, "(?:", |this| {
-                this.node(node, Place::Repeated);
+            return self.enclosed(context == Context::Repeated, "(?:", |this| {
+                this.node(node, Context::Repeated);
                 this.counts(*min, None);
                 this.out.push('+');
             });
@@ -151,7 +153,7 @@ impl Printer<'_> {
         // PCRE2 (10.46) wrongly treats `A*` in `A*(?>(?:bc)?)A` as possessive. If an atomic group can end with an
         // optional group, PCRE2 ignores what follows it. PCRE2 does not look into a group that starts with `(?=)`.
         let opening = if has_optional_group(node) { "(?>(?=)" } else { "(?>" };
-        self.enclosed(true, opening, |this| this.node(node, Place::Whole));
+        self.enclosed(true, opening, |this| this.node(node, Context::Whole));
     }
 
     fn counts(&mut self, min: u32, max: Option<u32>) {
@@ -189,9 +191,9 @@ impl Printer<'_> {
         let groups = self.groups_of(slot);
         if let [group] = groups[..] {
             let _ = write!(self.out, "(?({group})");
-            self.node(yes, Place::Part);
+            self.node(yes, Context::Part);
             self.out.push('|');
-            self.node(no, Place::Part);
+            self.node(no, Context::Part);
             self.out.push(')');
             return;
         }
@@ -200,10 +202,10 @@ impl Printer<'_> {
         let none = groups.iter().fold(String::new(), |rest, group| format!("(?({group})(?!)|{rest})"));
         self.out.push_str("(?:");
         self.out.push_str(&any);
-        self.node(yes, Place::Part);
+        self.node(yes, Context::Part);
         self.out.push('|');
         self.out.push_str(&none);
-        self.node(no, Place::Part);
+        self.node(no, Context::Part);
         self.out.push(')');
     }
 

@@ -18,7 +18,7 @@ mod place;
 mod record;
 
 use super::machine::Machine;
-use super::memory::{self, Frame, Passed, Place};
+use super::memory::{self, Frame, PackedSpan, Passed};
 use super::op::At;
 use super::window::{Cache, Fit, Window};
 
@@ -68,7 +68,7 @@ pub(super) struct Trace {
     ends: u16,
     end: u8,
     /// Captures that are set without a record of their old values. Positions are offsets from the start of the trace.
-    captured: [(u32, Place); MAX_CAPTURES],
+    captured: [(u32, PackedSpan); MAX_CAPTURES],
     captures: u8,
     effects: [Effect; MAX_EFFECTS],
     count: u8,
@@ -156,7 +156,7 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     frames.push(Frame::Less { run, low: here + u32::from(low), at: here + u32::from(at) });
                 }
                 Effect::Save { capture, start, end } => {
-                    memory::save(places, frames, capture, Place::new(start.into(), end.into()).moved(here));
+                    memory::save(places, frames, capture, PackedSpan::new(start.into(), end.into()).moved(here));
                 }
                 Effect::Slot { slot, at } => memory::save_slot(places, frames, slot, here + u32::from(at)),
             }

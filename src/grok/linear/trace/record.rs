@@ -6,7 +6,7 @@
 //! beyond ASCII, or outside the window.
 
 use super::super::chars::Class;
-use super::super::memory::Place;
+use super::super::memory::PackedSpan;
 use super::super::op::{At, Code, Content, Edge, Field, NO_CAPTURE, Op};
 use super::super::token::{NO_END, Token};
 use super::super::window::{Fit, HIGHEST, LOWEST, WINDOW, narrowed};
@@ -40,7 +40,7 @@ struct Recorder<'r> {
     at_start: bool,
     ends: u16,
     end: u8,
-    captured: [(u32, Place); MAX_CAPTURES],
+    captured: [(u32, PackedSpan); MAX_CAPTURES],
     captures: usize,
     effects: [Effect; MAX_EFFECTS],
     count: usize,
@@ -62,7 +62,7 @@ pub(super) fn record(code: &Code, line: &[u8], start: usize, pc: At) -> Option<T
         at_start: false,
         ends: NONE_ENDS,
         end: 0,
-        captured: [(0, Place::NOWHERE); MAX_CAPTURES],
+        captured: [(0, PackedSpan::NOWHERE); MAX_CAPTURES],
         captures: 0,
         effects: [Effect::Mark { slot: 0, at: 0 }; MAX_EFFECTS],
         count: 0,
@@ -227,7 +227,7 @@ impl Recorder<'_> {
     }
 
     fn set(&mut self, capture: u32, start: u8, end: u8) -> Option<()> {
-        *self.captured.get_mut(self.captures)? = (capture, Place::new(start.into(), end.into()));
+        *self.captured.get_mut(self.captures)? = (capture, PackedSpan::new(start.into(), end.into()));
         self.captures += 1;
         Some(())
     }

@@ -15,14 +15,14 @@ use nix::unistd::Pid;
 use super::{PATIENCE, Ran, program, temp_dir, wait_for};
 
 /// A folder of one test. Programs run in it, so the files that they leave (dead letters) are removed with it.
-pub struct Place {
+pub struct Workspace {
     directory: tempfile::TempDir,
 }
 
-impl Place {
+impl Workspace {
     /// Makes an empty folder.
     pub fn new() -> Self {
-        Place { directory: temp_dir() }
+        Workspace { directory: temp_dir() }
     }
 
     /// Returns the path of `name` in the folder.
@@ -101,7 +101,7 @@ impl Place {
         running.end()
     }
 
-    /// Starts a queue at [`Place::endpoint`] and waits until it is ready. Its receipt goes to `queue.json`.
+    /// Starts a queue at [`Workspace::endpoint`] and waits until it is ready. Its receipt goes to `queue.json`.
     pub fn queue(&self, arguments: &[&str]) -> Running {
         let endpoint = self.endpoint();
         let mut queue =
