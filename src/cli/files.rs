@@ -154,7 +154,7 @@ impl Collected {
     /// Adds the files of a worker. `receipt` is the file of the worker's own receipt.
     fn worker(&mut self, worker: &WorkerArgs, receipt: Option<&Path>) {
         self.sinks(&worker.sinks);
-        self.dead_letters(&worker.dead_letters);
+        self.dead_letters(&worker.dead_letters.dead_letters);
         self.receipt(receipt);
         self.config(worker.report.config.as_deref());
         self.keys(&worker.keys.curve_key, &None, &worker.keys.queue_key);
@@ -182,7 +182,7 @@ impl RunArgs {
     pub fn files(&self) -> Result<Arc<JobFiles>> {
         let mut collected = Collected::default();
         collected.source(&self.source);
-        collected.storing_job(&self.sinks, &self.dead_letters, &self.report);
+        collected.storing_job(&self.store.sinks, &self.dead_letters.dead_letters, &self.report);
         collected.checked()
     }
 }
@@ -194,7 +194,7 @@ impl ReplayArgs {
     /// Two files that are the same, or a file that cannot be created.
     pub fn files(&self) -> Result<Arc<JobFiles>> {
         let mut collected = Collected::default();
-        collected.storing_job(&self.sinks, &self.dead_letters, &self.report);
+        collected.storing_job(&self.store.sinks, &self.dead_letters, &self.report);
         collected.checked()
     }
 }
@@ -280,7 +280,7 @@ impl PullArgs {
     pub fn files(&self) -> Result<Arc<JobFiles>> {
         let mut collected = Collected::default();
         match self.work_options() {
-            Some(work) => collected.storing_job(&work.sinks, &self.dead_letters, &self.report),
+            Some(work) => collected.storing_job(&work.sinks, &self.dead_letters.dead_letters, &self.report),
             None => {
                 collected.documents = true;
                 collected.report(&self.report);

@@ -33,6 +33,7 @@ mod size;
 mod socket;
 mod source;
 mod start;
+mod store;
 mod values;
 mod wait;
 mod worker;

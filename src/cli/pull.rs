@@ -1,17 +1,16 @@
 //! The arguments of `logator-pull`.
 
-use std::path::PathBuf;
-
 use clap::Parser;
 
 use super::parse::ParseArgs;
 use super::report::ReportArgs;
 use super::socket::SocketArgs;
+use super::store::DeadLetterArgs;
 use super::values::EnvelopeArg;
 use super::wait::WaitArgs;
 use super::{size, values};
 use crate::app::pull::PullOptions;
-use crate::app::{DEAD_LETTERS, WorkOptions, Workers};
+use crate::app::{WorkOptions, Workers};
 use crate::core::error::Result;
 use crate::envelope::Envelope;
 use crate::sink::spec::SinkSpec;
@@ -50,11 +49,9 @@ pub struct PullArgs {
     /// auto starts one thread a core. MIN..MAX starts MIN threads, and up to MAX when receiving is faster than storing.
     #[arg(short = 'j', long, value_name = "N|auto|MIN..MAX", default_value = "auto", value_parser = size::worker_range)]
     pub jobs: Workers,
-    /// File for the lines that cannot be stored
-    ///
-    /// The first such line creates the file.
-    #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS)]
-    pub dead_letters: PathBuf,
+    /// The dead letters.
+    #[command(flatten)]
+    pub dead_letters: DeadLetterArgs,
     /// The deadline.
     #[command(flatten)]
     pub wait: WaitArgs,
@@ -81,6 +78,6 @@ impl PullArgs {
             return None;
         }
         let sinks = if self.sinks.is_empty() { vec![SinkSpec::Stdout] } else { self.sinks.clone() };
-        Some(self.parse.options(&sinks, self.jobs, self.dead_letters.clone(), self.wait.sink_deadline))
+        Some(self.parse.options(&sinks, self.jobs, self.dead_letters.dead_letters.clone(), self.wait.sink_deadline))
     }
 }

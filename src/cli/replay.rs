@@ -7,13 +7,13 @@ use clap::{Args, ValueEnum};
 
 use super::parse::ParseArgs;
 use super::report::ReportArgs;
+use super::size;
+use super::store::StoreArgs;
 use super::wait::WaitArgs;
-use super::{size, values};
 use crate::app::replay::ReplayOptions;
-use crate::app::{DEAD_LETTERS_AGAIN, WorkOptions, Workers};
+use crate::app::{DEAD_LETTERS_AGAIN, WorkOptions};
 use crate::dead_letter::Reason;
 use crate::process::job_files::JobFiles;
-use crate::sink::spec::SinkSpec;
 
 /// `logator replay`
 #[derive(Args, Debug)]
@@ -26,21 +26,14 @@ pub struct ReplayArgs {
     /// The formats and patterns.
     #[command(flatten)]
     pub parse: ParseArgs,
-    /// Sink for the documents (repeatable; each document goes to each sink)
-    ///
-    /// ndjson:FILE[.gz|.zst], - (standard output), sqlite:FILE, mongodb://HOST/DB.COLLECTION, or null:
-    #[arg(long = "to", value_name = "SINK", value_parser = values::sink, default_value = "-")]
-    pub sinks: Vec<SinkSpec>,
+    /// The sinks and the worker threads.
+    #[command(flatten)]
+    pub store: StoreArgs,
     /// Replay only letters with this reason (repeatable)
     ///
     /// By default, letters with any reason except poison are replayed. The other letters go to the --dead-letters file.
     #[arg(long = "reason", value_name = "REASON", id = "reason")]
     pub reasons: Vec<ReasonArg>,
-    /// Number of worker threads
-    ///
-    /// auto starts one thread a core. MIN..MAX starts MIN threads, and up to MAX when reading is faster than storing.
-    #[arg(short = 'j', long, value_name = "N|auto|MIN..MAX", default_value = "auto", value_parser = size::worker_range)]
-    pub jobs: Workers,
     /// Longest line of a letter, in bytes
     ///
     /// Give the --max-line of the run that wrote the letters.
@@ -93,7 +86,8 @@ impl ReasonArg {
 impl ReplayArgs {
     /// Returns the options of the workers.
     pub fn work_options(&self) -> WorkOptions {
-        self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone(), self.wait.sink_deadline)
+        let StoreArgs { sinks, jobs } = &self.store;
+        self.parse.options(sinks, *jobs, self.dead_letters.clone(), self.wait.sink_deadline)
     }
 
     /// Returns the options of the replay. `files` are the files of the job.

@@ -8,11 +8,12 @@ use clap::Parser;
 use super::keys::WorkerKeyArgs;
 use super::parse::ParseArgs;
 use super::report::ReportArgs;
+use super::store::DeadLetterArgs;
 use super::values::{EnvelopeArg, FromArg};
 use super::wait::WaitArgs;
 use super::{size, values};
 use crate::app::pull::PullOptions;
-use crate::app::{DEAD_LETTERS, WorkOptions, Workers};
+use crate::app::{WorkOptions, Workers};
 use crate::core::error::{Error, Result};
 use crate::net::address::Address;
 use crate::net::endpoint::{self, Endpoint};
@@ -59,11 +60,9 @@ pub struct WorkerArgs {
     /// Number of worker threads, or auto for one a core
     #[arg(short = 'j', long, value_name = "N|auto", default_value = "auto", value_parser = size::workers)]
     pub jobs: Workers,
-    /// File for the lines that cannot be stored
-    ///
-    /// The first such line creates the file.
-    #[arg(long, value_name = "FILE", default_value = DEAD_LETTERS)]
-    pub dead_letters: PathBuf,
+    /// The dead letters.
+    #[command(flatten)]
+    pub dead_letters: DeadLetterArgs,
     /// The deadline.
     #[command(flatten)]
     pub wait: WaitArgs,
@@ -133,6 +132,9 @@ impl WorkerArgs {
                 WorkerJob::Pull(PullOptions { socket, envelope, max_line, max_memory: self.max_memory })
             }
         };
-        Ok((job, self.parse.options(&self.sinks, self.jobs, self.dead_letters.clone(), self.wait.sink_deadline)))
+        Ok((
+            job,
+            self.parse.options(&self.sinks, self.jobs, self.dead_letters.dead_letters.clone(), self.wait.sink_deadline),
+        ))
     }
 }
