@@ -81,7 +81,7 @@ fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
 
 #[test]
 fn files_import_each_other_in_circles_only_where_that_is_accepted() {
-    let graph = imports::graph(&source::all());
+    let graph = imports::graph(source::all());
     let found = imports::cycles(&graph);
     let accepted: BTreeSet<Vec<&str>> = ACCEPTED_CYCLES.iter().map(|(_, files)| files.to_vec()).collect();
     let new: Vec<_> = found.difference(&accepted).collect();
@@ -97,17 +97,14 @@ fn files_import_each_other_in_circles_only_where_that_is_accepted() {
 fn imports_go_down_the_layers_only() {
     let (_, text) = architecture();
     let layers: Vec<&str> = between(&text, "```layers", "```").lines().collect();
-    let layer = |file: &str| {
-        let top = file.split(['/', '.']).next().unwrap();
-        layers.iter().position(|line| line.split_whitespace().any(|name| name == top))
-    };
+    let top = |file: &str| file.split(['/', '.']).next().unwrap().to_owned();
+    let layer = |file: &str| layers.iter().position(|line| line.split_whitespace().any(|name| name == top(file)));
     let mut wrong = Vec::new();
-    for (file, targets) in imports::graph(&source::all()) {
+    for (file, targets) in imports::graph(source::all()) {
         if file == "lib.rs" {
             continue;
         }
         let from = layer(&file).unwrap_or_else(|| panic!("{file} is in no layer"));
-        let top = |file: &str| file.split(['/', '.']).next().unwrap().to_owned();
         let up = |target: &&String| top(target) != top(&file) && layer(target).is_some_and(|to| to <= from);
         wrong.extend(targets.iter().filter(up).map(|target| format!("{file} -> {target}")));
     }
@@ -118,9 +115,9 @@ fn imports_go_down_the_layers_only() {
 fn no_file_is_too_long_to_be_read_at_once() {
     const MOST_LINES: usize = 450;
     let long: Vec<String> = code_and_tests()
-        .filter_map(|(name, text)| {
-            (text.lines().count() >= MOST_LINES).then(|| format!("{name}: {}", text.lines().count()))
-        })
+        .map(|(name, text)| (name, text.lines().count()))
+        .filter(|(_, lines)| *lines >= MOST_LINES)
+        .map(|(name, lines)| format!("{name}: {lines}"))
         .collect();
     assert!(long.is_empty(), "{MOST_LINES} lines or more: {long:#?}");
 }
@@ -181,7 +178,7 @@ fn the_table_of_effects_is_that_of_the_code() {
     let (path, text) = architecture();
     let begin = "| module | what it owns | effects |\n|---|---|---|";
     let written = between(&text, begin, "\n\n");
-    let found = effects::rows(&source::all()).join("\n");
+    let found = effects::rows(source::all()).join("\n");
     if written == found {
         return;
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use syn::visit::{self, Visit};
 
@@ -35,12 +36,15 @@ pub struct Import {
 }
 
 /// Reads all files of `src` that are no tests.
-pub fn all() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    collect(&root, &mut files);
-    files.sort();
-    files.iter().map(|file| Source::read(&root, file)).collect()
+pub fn all() -> &'static [Source] {
+    static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut files = Vec::new();
+        collect(&root, &mut files);
+        files.sort();
+        files.iter().map(|file| Source::read(&root, file)).collect()
+    });
+    &SOURCES
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
