@@ -12,7 +12,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use crate::grok::Pattern;
 use crate::grok::literals::{Case, Texts, bits, needed};
 
-/// The least information, in bits, for which a set is searched: about two letters.
+/// The minimum information of a set, in bits: about two letters. A set with less information is not searched.
 const WORTH: f64 = 7.0;
 
 /// The information that a literal loses, in bits, each time the number of patterns that have it doubles.

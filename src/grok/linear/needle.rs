@@ -61,7 +61,7 @@ const MANY_ENDS: usize = 8;
 const LITTLE: f64 = 1.0;
 const PLENTY: usize = 6;
 
-/// The least information, in bits, for which a large set of texts is searched.
+/// The minimum information of a large set of texts, in bits. A set with less information is not searched.
 const WORTH: f64 = 7.0;
 
 impl Needles {
