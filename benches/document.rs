@@ -4,8 +4,9 @@
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use logator::core::batch::Origin;
+use logator::core::record::RecordId;
+use logator::document::Encoder;
 use logator::document::date::Formats;
-use logator::document::{DocumentId, Encoder};
 use logator::grok::{DateRule, Field, FieldSlot, FieldType, Span};
 use logator::sink::Encoding;
 
@@ -18,7 +19,7 @@ const AGENT: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_9_1) AppleWebKit/
                      Chrome/32.0.1700.77 Safari/537.36";
 
 /// A line, its spans and its id. The pattern captures twelve fields; `ident` and `auth` are `-`.
-fn lines() -> Vec<(Vec<u8>, Vec<Span>, DocumentId)> {
+fn lines() -> Vec<(Vec<u8>, Vec<Span>, RecordId)> {
     let origin = Origin::new(1, "bench");
     let mut random = fastrand::Rng::with_seed(1);
     let line = |number: usize| {
@@ -45,7 +46,7 @@ fn lines() -> Vec<(Vec<u8>, Vec<Span>, DocumentId)> {
         }
         line.push('"');
         spans.insert(7, Span::NONE);
-        let id = DocumentId::new(&origin, number as u64 * 240, line.as_bytes());
+        let id = RecordId::at(origin.id, number as u64 * 240, line.as_bytes());
         (line.into_bytes(), spans, id)
     };
     (0..LINES).map(line).collect()
@@ -120,7 +121,7 @@ fn ids(bencher: Bencher<'_, '_>) {
     let lines = lines();
     bencher.counter(ItemsCount::new(LINES)).bench_local(|| {
         for (line, ..) in &lines {
-            black_box(DocumentId::new(&origin, 12, black_box(line)));
+            black_box(RecordId::at(origin.id, 12, black_box(line)));
         }
     });
 }

@@ -83,7 +83,7 @@ fn cut(compression: Compression, bytes: &'static [u8]) {
     let name = |_: &[u8]| Origin::new(1, String::new());
     let cutter =
         Cutter { size: &BatchSize::default(), pool: POOL.get_or_init(Arc::default), receiver: &Drop, name: &name };
-    let reader = BatchReader { cutter, idle: &|| false };
+    let reader = BatchReader { cutter, idle: &|| false, time: &|| 0 };
     let mut content = compression.reader(bytes).expect("a reader");
     reader.read(&mut content).expect("batches");
 }

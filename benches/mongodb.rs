@@ -16,7 +16,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use logator::core::batch::Batch;
-use logator::document::{DocumentId, Documents};
+use logator::core::record::{Key, RecordId};
+use logator::document::Documents;
 use logator::grok::Library;
 use logator::observe::receipt::Receipt;
 use logator::sink::{Encoding, Outcome, mongodb as sink};
@@ -119,14 +120,14 @@ fn median(mut rates: Vec<f64>) -> f64 {
     rates[rates.len() / 2]
 }
 
-fn id(line: u64) -> DocumentId {
-    DocumentId::from_hash(0x0123_4567_89ab_cdef, line * 237, line.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+fn id(line: u64) -> RecordId {
+    Key::Offset(line * 237).id(0x0123_4567_89ab_cdef, line.wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
 /// Returns the document of an access-log line, as the worker encodes it.
 fn document(line: u64) -> RawDocumentBuf {
     rawdoc! {
-        "_id": id(line).as_str(),
+        "_id": id(line).to_string(),
         "@timestamp": DateTime::from_millis(1_431_857_103_000 + line as i64),
         "clientip": "192.0.2.216",
         "ident": "-",

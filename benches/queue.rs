@@ -118,9 +118,9 @@ fn drain(endpoint: &Endpoint, gone: &Stop, pause: Duration) -> u64 {
     loop {
         match client.next(std::mem::take(&mut acks), true).expect("an answer") {
             Next::Batch { ticket, batch, .. } => {
-                lines += u64::from(batch.lines);
+                lines += u64::from(batch.records);
                 std::thread::sleep(pause);
-                acks.push((ticket, Tally { stored: u64::from(batch.lines), ..Tally::default() }));
+                acks.push((ticket, Tally { stored: u64::from(batch.records), ..Tally::default() }));
             }
             Next::Wait(pause) => std::thread::sleep(pause),
             Next::End | Next::Stopped => return lines,

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use logator::core::batch::Origin;
-use logator::document::{DocumentId, Documents};
+use logator::core::record::RecordId;
+use logator::document::Documents;
 use logator::sink::{Encoding, Sink, SinkSpec};
 
 fn main() {
@@ -21,7 +22,7 @@ fn batch(first: u64) -> Documents {
     let mut documents = Documents::new(Encoding::Json);
     for line in 0..DOCUMENTS as u32 {
         let number = first + u64::from(line);
-        let id = DocumentId::new(&origin, number * 240, &number.to_le_bytes());
+        let id = RecordId::at(origin.id, number * 240, &number.to_le_bytes());
         documents.push(line, id, |out| {
             let document = format!(
                 "{{\"_id\":\"{id}\",\"@timestamp\":\"2015-05-17T10:05:03.000Z\",\"clientip\":\"192.0.2.{}\",\

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use logator::core::batch::{Batch, Origin};
+use logator::core::context::Context;
 use logator::core::lines;
 use logator::envelope::Envelope;
 use logator::grok::{Format, Library};
@@ -129,8 +130,8 @@ fn opening_envelopes_allocates_nothing() {
     for library in [Library::builtin(), Library::builtin_ecs()] {
         for (index, (envelope, line)) in cases.iter().enumerate() {
             let lines = batch(line);
-            let origin = (*lines.origin).clone().wrapped(*envelope);
-            let lines = Batch { origin: Arc::new(origin), ..lines };
+            let origin = (*lines.context.origin).clone().wrapped(*envelope);
+            let lines = Batch { context: Context::new(Arc::new(origin)), ..lines };
             let matching = if index < 3 { "for %{WORD:user}" } else { "ndjson" };
             for pattern in [None, Some(matching), Some("nothing of the kind")] {
                 let format =

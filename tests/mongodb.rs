@@ -6,7 +6,8 @@ mod login;
 
 use std::sync::Arc;
 
-use logator::document::{DocumentId, Documents};
+use logator::core::record::{Key, RecordId};
+use logator::document::Documents;
 use logator::sink::{Encoding, Outcome, Sink, mongodb};
 use mongodb_driver::bson::{Document, RawDocumentBuf, doc, rawdoc};
 
@@ -19,8 +20,8 @@ fn open(uri: &str) -> Arc<dyn Sink> {
 }
 
 /// Returns the `_id` of the line at `offset`.
-fn id(offset: u64) -> DocumentId {
-    DocumentId::from_hash(1, offset, offset)
+fn id(offset: u64) -> RecordId {
+    Key::Offset(offset).id(1, offset)
 }
 
 /// Returns documents with these bytes.
@@ -38,7 +39,7 @@ fn encoded(documents: impl IntoIterator<Item = RawDocumentBuf>) -> Documents {
 /// Returns `fields` for each offset, with its `_id` in front.
 fn lines(offsets: std::ops::Range<u64>, fields: impl Fn(u64) -> Document) -> Documents {
     encoded(offsets.map(|offset| {
-        let mut document = doc! { "_id": id(offset).as_str() };
+        let mut document = doc! { "_id": id(offset).to_string() };
         document.extend(fields(offset));
         RawDocumentBuf::try_from(&document).expect("a document of ours")
     }))
@@ -85,7 +86,7 @@ fn a_document_is_stored_once_and_is_a_duplicate_from_then_on() {
 fn types_arrive_as_they_were_encoded() {
     let server = AnyServer::get();
     let document = rawdoc! {
-        "_id": id(0).as_str(),
+        "_id": id(0).to_string(),
         "text": "Grüße\u{0}€",
         "bytes": 4_294_967_296_i64,
         "time": 0.25,
@@ -131,9 +132,9 @@ fn a_document_over_16_mib_is_caught_and_one_of_exactly_16_mib_is_stored() {
     const LIMIT: usize = 16 * 1024 * 1024;
     let server = AnyServer::get();
     let of_size = |offset: u64, size: usize| {
-        let empty = rawdoc! { "_id": id(offset).as_str(), "message": "" };
+        let empty = rawdoc! { "_id": id(offset).to_string(), "message": "" };
         let padding = "x".repeat(size - empty.as_bytes().len());
-        rawdoc! { "_id": id(offset).as_str(), "message": padding }
+        rawdoc! { "_id": id(offset).to_string(), "message": padding }
     };
     let documents = [of_size(0, LIMIT), of_size(1, LIMIT + 1), of_size(2, 100)];
     assert_eq!(documents[0].as_bytes().len(), LIMIT);

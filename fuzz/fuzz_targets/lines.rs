@@ -16,10 +16,10 @@ struct Count(Mutex<(u64, u64)>);
 
 impl BatchReceiver for Count {
     fn batch(&self, batch: Batch) -> bool {
-        assert_eq!(logator::core::lines::count(&batch.data), batch.lines as usize);
+        assert_eq!(logator::core::lines::count(&batch.data), batch.records as usize);
         let mut count = self.0.lock().unwrap();
         assert_eq!(batch.offset, count.1, "batches follow one another");
-        count.0 += u64::from(batch.lines);
+        count.0 += u64::from(batch.records);
         count.1 += batch.data.len() as u64;
         true
     }

@@ -10,7 +10,7 @@ use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::lines;
 use crate::dead_letter::Explanation;
-use crate::document::{CaptureEncoder, date};
+use crate::document::CaptureEncoder;
 use crate::grok::{Explainer, Matcher, Parts, Span};
 use crate::observe::console::Console;
 use crate::process::job_files::JobFiles;
@@ -155,11 +155,11 @@ impl PrintingReceiver<'_> {
 impl BatchReceiver for PrintingReceiver<'_> {
     fn batch(&self, batch: Batch) -> bool {
         let mut printer = self.lock();
-        let now_ms = date::now_ms();
-        for (index, line) in lines::lines(&batch.data).enumerate() {
-            let text = lines::without_mark(line.bytes, batch.position(index, line.start).1);
+        let now_ms = batch.context.time_ms;
+        for (index, line) in batch.records().enumerate() {
+            let text = lines::without_mark(line.bytes, batch.place(index, line.start).offset);
             if let Some(reason) = printer.print(text, now_ms) {
-                self.console.error(format!("{}, line {}: {reason}", batch.origin.name, printer.line));
+                self.console.error(format!("{}, line {}: {reason}", batch.context.origin.name, printer.line));
             }
             // The output of many long lines must not fill the memory.
             if printer.out.len() >= BLOCK && !printer.flush() {
@@ -173,7 +173,7 @@ impl BatchReceiver for PrintingReceiver<'_> {
         let mut printer = self.lock();
         printer.line += 1;
         printer.out.extend_from_slice(GIVEN_UP);
-        let (name, length) = (&line.origin.name, line.length);
+        let (name, length) = (&line.context.origin.name, line.length);
         self.console
             .error(format!("{name}, line {}: the line has {length} bytes, and the limit is {MAX_LINE}", printer.line));
         Ok(())

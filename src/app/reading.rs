@@ -8,9 +8,9 @@ use super::messages::say_on;
 use super::open_files::raise_limit;
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
+use crate::core::record::Key;
 use crate::core::stop::Stop;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
-use crate::document::{DocumentId, date};
 use crate::observe::console::Console;
 use crate::observe::receipt::{SourceCount, StoppedInput};
 use crate::queue::shared::SharedQueue;
@@ -40,13 +40,13 @@ impl BatchReceiver for QueueReceiver {
     }
 
     fn long_line(&self, line: LongLine) -> Result<()> {
-        let id = DocumentId::from_hash(line.origin.id, line.offset, line.hash);
+        let (origin, key) = (&line.context.origin, Key::Offset(line.offset));
         let detail = format!("the line has {} bytes, --max-line allows {}", line.length, self.max_line);
         self.dead_letters.write(&[Letter {
-            id,
-            origin: &line.origin,
+            id: key.id(origin.id, line.hash),
+            context: &line.context,
             offset: line.offset,
-            time_ms: date::now_ms(),
+            key,
             reason: Reason::TooLong,
             detail: &detail,
             pattern: None,
@@ -57,7 +57,7 @@ impl BatchReceiver for QueueReceiver {
         }])?;
         self.queue.count_dead_letter(line.length_with_end);
         if let Some(state) = &self.state {
-            state.settle_line(line.origin.content, line.extent());
+            state.settle_line(origin.content, line.extent());
         }
         Ok(())
     }

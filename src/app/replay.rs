@@ -16,13 +16,14 @@ use super::local::{limits, work_through};
 use super::messages::say_what_is_left_out;
 use super::options::WorkOptions;
 use super::reading::Reading;
-use crate::core::batch::{Batch, LinePosition, Origin};
+use crate::core::batch::{Batch, Position};
+use crate::core::context::{Context, Origin};
 use crate::core::error::{Error, Result};
 use crate::core::lines::{self, Line};
 use crate::core::numbers::grouped;
 use crate::core::stop::Stop;
 use crate::dead_letter::{DeadLetter, DeadLetters, Reason};
-use crate::document::DocumentId;
+use crate::envelope::Identifier;
 use crate::observe::console::Console;
 use crate::observe::receipt::Receipt;
 use crate::process::job_files::JobFiles;
@@ -84,8 +85,9 @@ pub fn replay(options: &ReplayOptions, work: &WorkOptions, console: Console) -> 
         let position = Arc::new(Progress::of(&inputs.inputs));
         let files = (inputs.inputs, inputs.errors);
         let (counted, to) = (Arc::clone(&position), Arc::clone(&queue));
+        let identifier = Mutex::new(Identifier::new()?);
         Reading::of(position, &files.0.clone(), queue, move || {
-            let replay = Replay { queue: to, dead_letters, options, detects, state: Mutex::default() };
+            let replay = Replay { queue: to, dead_letters, options, detects, state: Mutex::default(), identifier };
             replay.read(&files.0, files.1, &counted, &sentences)
         })
     })
@@ -100,6 +102,8 @@ struct Replay {
     /// Whether formats are detected from the lines. Then the lines of one source must stand together.
     detects: bool,
     state: Mutex<State>,
+    /// Checks the ids of letters.
+    identifier: Mutex<Identifier>,
 }
 
 /// The counts of a replay.
@@ -185,11 +189,13 @@ impl Replay {
         if letter.truncated || (letter.raw.len() as u64) < letter.length {
             return Ok(Use::Cut(letter.length));
         }
-        if letter.raw.contains(&b'\n') {
-            return wrong("there is a newline in its line");
-        }
-        let id = DocumentId::new(&letter.origin, letter.offset, &letter.raw);
-        if id.as_str() != letter.id {
+        let id = self.identifier.lock().unwrap_or_else(PoisonError::into_inner).check(
+            &letter.context,
+            letter.offset,
+            letter.key,
+            &letter.raw,
+        );
+        if id != letter.id {
             return wrong(&format!("its _id is not that of its line, {id}"));
         }
         Ok(if self.options.wants(letter.reason) { Use::Send(Box::new(letter)) } else { Use::Unwanted(letter.length) })
@@ -202,7 +208,7 @@ impl Replay {
         for Line { start, bytes } in lines::lines(&batch.data) {
             state.line += 1;
             let torn = start + bytes.len() == batch.data.len();
-            let used = self.judge(bytes, &batch.origin.name, state.line, torn);
+            let used = self.judge(bytes, &batch.context.origin.name, state.line, torn);
             match used {
                 Ok(Use::Send(letter)) => {
                     letters.push(*letter);
@@ -236,35 +242,29 @@ impl Replay {
     /// Returns a batch with the lines of `letters`, each with its position.
     fn gather(&self, mut letters: Vec<DeadLetter>) -> Option<Batch> {
         if self.detects {
-            letters.sort_by_key(|letter| letter.origin.id);
+            letters.sort_by_key(|letter| letter.context.origin.id);
         }
         let mut state = self.lock();
-        let mut data = Vec::with_capacity(letters.iter().map(|letter| letter.raw.len() + 2).sum());
-        let mut positions = Vec::with_capacity(letters.len());
-        for DeadLetter { origin, offset, raw, .. } in letters {
-            // A carriage return before a newline belongs to the line end. For this reason, a line that itself ends with
-            // a carriage return gets a second one.
-            let end: &[u8] = if raw.ends_with(b"\r") { b"\r\n" } else { b"\n" };
-            data.extend_from_slice(&raw);
-            data.extend_from_slice(end);
-            positions.push(LinePosition { origin: state.origin(origin), offset });
-        }
-        Batch::gathered(positions, data.into())
+        let position = |letter: &DeadLetter| {
+            let context = Context { origin: state.origin(&letter.context.origin), ..letter.context.clone() };
+            Position { context, offset: letter.offset, key: letter.key, id: letter.id }
+        };
+        let positions: Vec<Position> = letters.iter().map(position).collect();
+        Batch::gathered(letters.iter().map(|letter| &letter.raw[..]).zip(positions))
     }
 }
 
 impl State {
     /// Returns a shared copy of `origin`.
-    fn origin(&mut self, origin: Origin) -> Arc<Origin> {
+    fn origin(&mut self, origin: &Arc<Origin>) -> Arc<Origin> {
         match self.origins.get(&origin.id) {
-            Some(known) if **known == origin => Arc::clone(known),
+            Some(known) if known == origin => Arc::clone(known),
             _ => {
                 if self.origins.len() >= ORIGINS {
                     self.origins.clear();
                 }
-                let origin = Arc::new(origin);
-                self.origins.insert(origin.id, Arc::clone(&origin));
-                origin
+                self.origins.insert(origin.id, Arc::clone(origin));
+                Arc::clone(origin)
             }
         }
     }
@@ -296,7 +296,7 @@ impl BatchReceiver for Replay {
         let mut state = self.lock();
         state.line += 1;
         state.damaged += 1;
-        let (name, number, length) = (&line.origin.name, state.line, line.length);
+        let (name, number, length) = (&line.context.origin.name, state.line, line.length);
         if state.damaged <= NAMED {
             let most = longest_letter(self.options.max_line);
             state.errors.push(Error::input(format!(

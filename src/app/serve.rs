@@ -12,12 +12,13 @@ use super::signal_handlers::reload_keys_on_hangup;
 use super::spawn::folder::QueueFolder;
 use super::spawn::{SpawnOptions, Spawned};
 use crate::core::error::{Error, Result};
-use crate::core::lines;
+use crate::core::lines::Line;
 use crate::core::numbers::grouped;
+use crate::core::record::{Key, RecordId};
 use crate::core::stop::{Stop, Waker};
 use crate::core::wait::Deadline;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
-use crate::document::{DocumentId, date};
+use crate::envelope::Identifier;
 use crate::net::auth::Security;
 use crate::net::endpoint::Endpoint;
 use crate::net::server::burials::Burials;
@@ -228,29 +229,33 @@ fn bind(options: &ServeOptions, own: Option<&Endpoint>, console: &Console) -> Re
 const FEW_CONNECTIONS: u64 = 1024;
 
 /// Writes the dead letter of a line on which workers are lost.
-fn write_poison(line: &TrackedBatch, dead_letters: &DeadLetters, console: &Console) -> Result<()> {
+fn write_poison<'a>(line: &'a TrackedBatch, dead_letters: &DeadLetters, console: &Console) -> Result<()> {
     let TrackedBatch { batch, history, .. } = line;
-    let raw = lines::lines(&batch.data).next().map_or(&[][..], |line| line.bytes);
     let detail = format!(
         "workers were lost on the line: {} leases ran out, {:.1} s in all, the last on this line alone",
         history.expired,
         history.held.as_secs_f64()
     );
-    let place = format!("{}: line at byte {}", batch.origin.name, batch.offset);
-    let letter = Letter {
-        id: DocumentId::new(&batch.origin, batch.offset, raw),
-        origin: &batch.origin,
-        offset: batch.offset,
-        time_ms: date::now_ms(),
-        reason: Reason::Poison,
-        detail: &detail,
-        pattern: None,
-        explain: None,
-        raw,
-        length: raw.len() as u64,
-        partial: batch.partial,
+    let place = format!("{}: line at byte {}", batch.context.origin.name, batch.offset);
+    let ids = Identifier::new()?.ids(batch);
+    let letter = |(index, (Line { start, bytes: raw }, (id, key))): (usize, (Line<'a>, (RecordId, Key)))| {
+        let place = batch.place(index, start);
+        Letter {
+            id,
+            context: place.context,
+            offset: place.offset,
+            key,
+            reason: Reason::Poison,
+            detail: &detail,
+            pattern: None,
+            explain: None,
+            raw,
+            length: raw.len() as u64,
+            partial: batch.is_partial(index),
+        }
     };
-    match dead_letters.write(&[letter]) {
+    let letters: Vec<Letter<'_>> = batch.records().zip(ids).enumerate().map(letter).collect();
+    match dead_letters.write(&letters) {
         Ok(()) => console.error(format!("{place}: {detail}; it is in {}", dead_letters.path().display())),
         Err(error) => {
             let error =

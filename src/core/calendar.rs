@@ -79,3 +79,47 @@ pub fn write_iso(date_ms: i64) -> [u8; 24] {
     text[22] = b'0' + (ms % 10) as u8;
     text
 }
+
+/// Reads a date that [`write_iso`] wrote; `None` for any other text.
+pub fn read_iso(text: &str) -> Option<i64> {
+    let text: &[u8; 24] = text.as_bytes().try_into().ok()?;
+    let number = |from: usize, to: usize| {
+        let digits = text[from..to].iter().map(|byte| byte.is_ascii_digit().then(|| i64::from(byte - b'0')));
+        digits.sum::<Option<i64>>()?;
+        Some(text[from..to].iter().fold(0, |value, byte| value * 10 + i64::from(byte - b'0')))
+    };
+    let (year, month, day) = (number(0, 4)?, number(5, 7)? as u32, number(8, 10)? as u32);
+    let seconds = number(11, 13)? * 3600 + number(14, 16)? * 60 + number(17, 19)?;
+    if !(1..=12).contains(&month) || day == 0 || day > days_in_month(year, month) {
+        return None;
+    }
+    let date = days_from_civil(year, month, day) * MS_PER_DAY + seconds * 1000 + number(20, 23)?;
+    // The marks between the numbers are right if the date is written again as the same text.
+    (write_iso(date) == *text).then_some(date)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_write_iso_writes_is_read_and_nothing_else() {
+        for date in [FIRST_MS, -1, 0, 1, 951_782_400_000, 1_431_857_103_000, 1_709_164_800_123, LAST_MS] {
+            let text = write_iso(date);
+            assert_eq!(read_iso(std::str::from_utf8(&text).unwrap()), Some(date));
+        }
+        for wrong in [
+            "",
+            "2015-05-17T10:05:03.000",
+            "2015-05-17 10:05:03.000Z",
+            "2015-02-29T10:05:03.000Z",
+            "2015-13-17T10:05:03.000Z",
+            "2015-05-17T24:05:03.000Z",
+            "2015-05-17T10:60:03.000Z",
+            "+015-05-17T10:05:03.000Z",
+            "2015-05-00T10:05:03.000Z",
+        ] {
+            assert_eq!(read_iso(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,10 +1,11 @@
-//! The types that every other module uses: batches and lines, errors, requests to stop, waits, secrets. `core` imports
+//! The types that every other module uses: batches, records and their ids, errors, requests to stop, waits, secrets. `core` imports
 //! no other module of logator.
 
 pub(crate) mod append;
 pub mod backoff;
 pub mod batch;
 pub mod calendar;
+pub mod context;
 pub(crate) mod disk;
 pub mod envelope;
 pub mod error;
@@ -12,6 +13,8 @@ pub mod lines;
 pub mod numbers;
 pub mod percent;
 pub mod printable;
+pub mod record;
+pub mod records;
 pub(crate) mod repair;
 pub mod secrets;
 pub mod small_file;

@@ -1,14 +1,17 @@
 //! The dead letter: its fields, and its form as a JSON object.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use crate::core::batch::Origin;
+use crate::core::calendar::{read_iso, write_iso};
+use crate::core::context::{Context, Origin};
 use crate::core::envelope::Envelope;
 use crate::core::error::{Error, Result};
+use crate::core::record::{IdRule, Key, RecordId};
 use crate::core::secrets;
-use crate::document::{DocumentId, date};
 use crate::grok::Reached;
 
 /// The reason why a line became a dead letter.
@@ -33,13 +36,13 @@ pub enum Reason {
 #[derive(Debug, Clone, Copy)]
 pub struct Letter<'a> {
     /// The id that the document would have had.
-    pub id: DocumentId,
-    /// The source of the line.
-    pub origin: &'a Origin,
+    pub id: RecordId,
+    /// What is in force at the line.
+    pub context: &'a Context,
     /// Byte offset of the line in the decompressed content.
     pub offset: u64,
-    /// The time at which the line was given up, in milliseconds since 1970.
-    pub time_ms: i64,
+    /// The value from which the id was made.
+    pub key: Key,
     /// The reason.
     pub reason: Reason,
     /// The message of the store or of the engine.
@@ -60,11 +63,13 @@ pub struct Letter<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
     /// The id that the document would have had.
-    pub id: String,
-    /// The source of the line.
-    pub origin: Origin,
+    pub id: RecordId,
+    /// What was in force at the line.
+    pub context: Context,
     /// Byte offset of the line in the decompressed content.
     pub offset: u64,
+    /// The value from which the id was made.
+    pub key: Key,
     /// The time at which the line was given up, as an ISO text.
     pub time: String,
     /// The reason.
@@ -110,7 +115,13 @@ struct Stored<T> {
     id: T,
     origin: StoredOrigin<T>,
     offset: u64,
+    #[serde(flatten)]
+    key: StoredKey,
     time: T,
+    #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
+    read_at: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
+    header: Option<String>,
     reason: Reason,
     detail: T,
     #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
@@ -134,21 +145,75 @@ struct StoredOrigin<T> {
     name: T,
     #[serde(skip_serializing_if = "Envelope::is_none", default)]
     envelope: Envelope,
+    #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
+    path: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
+    host: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
+    compression: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
+    encoding: Option<T>,
+}
+
+/// The rule of the id, and the values that it was made from. An id that is made from the offset needs no further value.
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+struct StoredKey {
+    #[serde(skip_serializing_if = "IdRule::is_offset", default)]
+    rule: IdRule,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    number: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    ns: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    ordinal: Option<u32>,
+}
+
+impl StoredKey {
+    fn of(key: Key) -> StoredKey {
+        let rule = key.rule();
+        match key {
+            Key::Offset(_) | Key::Given(_) => StoredKey { rule, ..StoredKey::default() },
+            Key::Number(number) => StoredKey { rule, number: Some(number), ..StoredKey::default() },
+            Key::Time { ns, ordinal } => {
+                StoredKey { rule, ns: Some(ns), ordinal: Some(ordinal), ..StoredKey::default() }
+            }
+        }
+    }
+
+    fn key(self, offset: u64, id: RecordId) -> Result<Key, Wrong> {
+        match self {
+            StoredKey { rule: IdRule::Offset, .. } => Ok(Key::Offset(offset)),
+            StoredKey { rule: IdRule::Given, .. } => Ok(Key::Given(id)),
+            StoredKey { rule: IdRule::Number, number: Some(number), .. } => Ok(Key::Number(number)),
+            StoredKey { rule: IdRule::Time, ns: Some(ns), ordinal: Some(ordinal), .. } => Ok(Key::Time { ns, ordinal }),
+            _ => Err(Wrong::Words("its rule needs number, or ns and ordinal")),
+        }
+    }
 }
 
 impl Letter<'_> {
-    pub(super) fn write(&self, out: &mut Vec<u8>) -> Result<()> {
-        let time = date::write_iso(self.time_ms);
+    /// Appends the letter. `time_ms` is the time at which the line was given up, in milliseconds since 1970.
+    pub(super) fn write(&self, time_ms: i64, out: &mut Vec<u8>) -> Result<()> {
+        let (time, read_at) = (write_iso(time_ms), write_iso(self.context.time_ms));
+        let (id, origin) = (self.id.digits(), &*self.context.origin);
+        let header = self.context.header.as_deref();
         let text = std::str::from_utf8(self.raw).ok();
         let detail = secrets::hide(self.detail);
         let stored = Stored {
-            id: self.id.as_str(),
+            id: id.as_str(),
             origin: StoredOrigin {
-                id: format!("{:016x}", self.origin.id),
-                name: self.origin.name.as_str(),
-                envelope: self.origin.envelope,
+                id: format!("{:016x}", origin.id),
+                name: origin.name.as_str(),
+                envelope: origin.envelope,
+                path: origin.path.as_deref(),
+                host: origin.host.as_deref(),
+                compression: origin.compression.as_deref(),
+                encoding: origin.encoding.as_deref(),
             },
             offset: self.offset,
+            key: StoredKey::of(self.key),
+            read_at: std::str::from_utf8(&read_at).ok(),
+            header: header.map(|header| String::from_utf8_lossy(header).into_owned()),
             time: std::str::from_utf8(&time).unwrap_or_default(),
             reason: self.reason,
             detail: &detail,
@@ -199,12 +264,20 @@ impl DeadLetter {
             (None, Some(text)) => BASE64.decode(text).map_err(|_| Wrong::Words("raw_base64 is not base64"))?,
             _ => return Err(Wrong::Words("it needs exactly one of raw and raw_base64")),
         };
-        let origin =
-            u64::from_str_radix(&stored.origin.id, 16).map_err(|_| Wrong::Words("origin.id is not hexadecimal"))?;
+        let id = RecordId::parse(&stored.id).ok_or(Wrong::Words("_id is not 44 hexadecimal digits"))?;
+        let StoredOrigin { id: origin, name, envelope, path, host, compression, encoding } = stored.origin;
+        let origin = u64::from_str_radix(&origin, 16).map_err(|_| Wrong::Words("origin.id is not hexadecimal"))?;
+        let (content, rule) = (0, stored.key.rule);
+        let origin = Origin { id: origin, name, content, path, host, compression, encoding, envelope, rule };
+        // A letter of version 0.1.0 does not say when its line was read. The line was read before it was given up.
+        let time_ms = read_iso(stored.read_at.as_deref().unwrap_or(&stored.time)).unwrap_or_default();
+        let header = stored.header.map(|header| Arc::from(header.into_bytes()));
+        let context = Context { origin: Arc::new(origin), header, time_ms };
         Ok(DeadLetter {
-            id: stored.id,
-            origin: Origin::new(origin, stored.origin.name).wrapped(stored.origin.envelope),
+            id,
+            context,
             offset: stored.offset,
+            key: stored.key.key(stored.offset, id)?,
             time: stored.time,
             reason: stored.reason,
             detail: stored.detail,

@@ -6,7 +6,13 @@
 //! |---|---|
 //! | `_id` | the id the document would have had |
 //! | `origin` | `{"id": 16 hexadecimal digits, "name": …}`, and `"envelope": "json"` or `"syslog"` if the lines of the source are wrapped |
+//! | | and `path`, `host`, `compression` and `encoding` of the source, as far as they are known |
 //! | `offset` | byte offset of the line in the decompressed content |
+//! | `rule` | the rule of the id if it is not the offset: `number`, `time` or `given` |
+//! | `number` | the number of the record, by the rule `number` |
+//! | `ns`, `ordinal` | nanoseconds since 1970, and the ordinal among equal times, by the rule `time` |
+//! | `read_at` | the time of the record's [context](crate::core::context::Context); letters of version 0.1.0 lack it |
+//! | `header` | the header that was in force at the line; absent if there was none |
 //! | `time` | the time at which the line was given up, `2015-05-17T10:05:03.000Z` |
 //! | `reason` | `rejected`, `too_long`, `limit`, `unmatched`, `oversize` or `poison`; see [`Reason`] |
 //! | `detail` | the message of the store or of the engine |

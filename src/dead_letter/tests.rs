@@ -1,16 +1,22 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::batch::Origin;
+use crate::core::calendar::write_iso;
+use crate::core::context::{Context, Origin};
 use crate::core::envelope::Envelope;
-use crate::document::{DocumentId, date};
+use crate::core::record::{Key, RecordId};
 
-fn letter<'a>(origin: &'a Origin, raw: &'a [u8], length: u64) -> Letter<'a> {
+/// 2015-05-17T10:05:03.000Z.
+const TIME: i64 = 1_431_857_103_000;
+
+fn letter<'a>(context: &'a Context, raw: &'a [u8], length: u64) -> Letter<'a> {
     Letter {
-        id: DocumentId::new(origin, 12, raw),
-        origin,
+        id: RecordId::at(context.origin.id, 12, raw),
+        context,
         offset: 12,
-        time_ms: 1_431_857_103_000,
+        key: Key::Offset(12),
         reason: Reason::TooLong,
         detail: "longer than 4 bytes",
         pattern: None,
@@ -21,8 +27,8 @@ fn letter<'a>(origin: &'a Origin, raw: &'a [u8], length: u64) -> Letter<'a> {
     }
 }
 
-fn origin() -> Origin {
-    Origin::new(0xff, "access.log")
+fn context() -> Context {
+    Context::new(Arc::new(Origin::new(0xff, "access.log"))).at(TIME - 1)
 }
 
 #[test]
@@ -33,7 +39,7 @@ fn no_file_appears_before_the_first_letter() {
     letters.write(&[]).unwrap();
     assert!(!path.exists());
     assert_eq!(letters.path(), path);
-    letters.write(&[letter(&origin(), b"x", 1)]).unwrap();
+    letters.write(&[letter(&context(), b"x", 1)]).unwrap();
     assert!(path.exists());
 }
 
@@ -41,37 +47,52 @@ fn no_file_appears_before_the_first_letter() {
 fn a_letter_is_written_as_documented() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dead.ndjson");
-    let (origin, letters) = (origin(), DeadLetters::new(&path));
-    letters.write(&[letter(&origin, b"a \"b\"", 100)]).unwrap();
-    let other = Letter { reason: Reason::Limit, pattern: Some("COMBINED"), ..letter(&origin, b"\xff", 1) };
+    let (context, letters) = (context(), DeadLetters::new(&path));
+    letters.write(&[letter(&context, b"a \"b\"", 100)]).unwrap();
+    let other = Letter { reason: Reason::Limit, pattern: Some("COMBINED"), ..letter(&context, b"\xff", 1) };
     letters.write(&[other]).unwrap();
     let start = "{\"_id\":\"00000000000000ff00000000000c";
     let expected = [
         format!(
             "{start}{}\",\"origin\":{{\"id\":\"00000000000000ff\",\"name\":\"access.log\"}},\"offset\":12,\
-             \"time\":\"2015-05-17T10:05:03.000Z\",\"reason\":\"too_long\",\"detail\":\"longer than 4 bytes\",\
+             \"time\":\"TIME\",\"read_at\":\"2015-05-17T10:05:02.999Z\",\"reason\":\"too_long\",\"detail\":\"longer than 4 bytes\",\
              \"raw\":\"a \\\"b\\\"\",\"length\":100,\"truncated\":true}}\n",
-            &letter(&origin, b"a \"b\"", 1).id.as_str()[28..]
+            &letter(&context, b"a \"b\"", 1).id.to_string()[28..]
         ),
         format!(
             "{start}{}\",\"origin\":{{\"id\":\"00000000000000ff\",\"name\":\"access.log\"}},\"offset\":12,\
-             \"time\":\"2015-05-17T10:05:03.000Z\",\"reason\":\"limit\",\"detail\":\"longer than 4 bytes\",\
+             \"time\":\"TIME\",\"read_at\":\"2015-05-17T10:05:02.999Z\",\"reason\":\"limit\",\"detail\":\"longer than 4 bytes\",\
              \"pattern\":\"COMBINED\",\"raw_base64\":\"/w==\",\"length\":1}}\n",
-            &other.id.as_str()[28..]
+            &other.id.to_string()[28..]
         ),
     ];
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), expected.concat());
+    let written = std::fs::read_to_string(&path).unwrap();
+    let times: Vec<String> = read(&path).unwrap().map(|letter| letter.unwrap().time).collect();
+    let expected: Vec<String> =
+        expected.iter().zip(times).map(|(expected, time)| expected.replace("TIME", &time)).collect();
+    assert_eq!(written, expected.concat());
+}
+
+/// A letter as version 0.1.0 wrote it.
+#[test]
+fn a_letter_of_the_first_version_is_read_with_the_time_at_which_it_was_given_up() {
+    let line = br#"{"_id":"00000000000000ff00000000000c9f2e8b3c2a7d1e00","origin":{"id":"00000000000000ff","name":"a.log",
+        "envelope":"syslog"},"offset":12,"time":"2015-05-17T10:05:03.000Z","reason":"unmatched","detail":"x","raw":"a","length":1}"#;
+    let letter = DeadLetter::read(line, "x", 1).unwrap();
+    let origin = Origin::new(0xff, "a.log").wrapped(Envelope::Syslog);
+    assert_eq!(letter.context, Context::new(Arc::new(origin)).at(TIME));
+    assert_eq!(letter.key, Key::Offset(12));
 }
 
 #[test]
 fn letters_are_appended_after_a_torn_one_is_cut_off() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dead.ndjson");
-    let origin = origin();
-    DeadLetters::new(&path).write(&[letter(&origin, b"first", 5)]).unwrap();
+    let context = context();
+    DeadLetters::new(&path).write(&[letter(&context, b"first", 5)]).unwrap();
     let torn = std::fs::read(&path).unwrap();
     std::fs::write(&path, [&torn[..], &torn[..torn.len() / 2]].concat()).unwrap();
-    DeadLetters::new(&path).write(&[letter(&origin, b"second", 6)]).unwrap();
+    DeadLetters::new(&path).write(&[letter(&context, b"second", 6)]).unwrap();
     let lines: Vec<_> = read(&path).unwrap().map(|letter| letter.unwrap().raw).collect();
     assert_eq!(lines, [b"first".to_vec(), b"second".to_vec()]);
 }
@@ -80,10 +101,10 @@ fn letters_are_appended_after_a_torn_one_is_cut_off() {
 fn many_threads_write_whole_letters() {
     let folder = tempfile::tempdir().unwrap();
     let letters = DeadLetters::new(folder.path().join("dead.ndjson"));
-    let origin = origin();
+    let context = context();
     std::thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| (0..10).for_each(|_| letters.write(&[letter(&origin, b"x", 1); 3]).unwrap()));
+            scope.spawn(|| (0..10).for_each(|_| letters.write(&[letter(&context, b"x", 1); 3]).unwrap()));
         }
     });
     assert_eq!(read(letters.path()).unwrap().filter(|letter| letter.is_ok()).count(), 240);
@@ -91,7 +112,7 @@ fn many_threads_write_whole_letters() {
 
 #[test]
 fn a_full_disk_is_an_error() {
-    let error = DeadLetters::new("/dev/full").write(&[letter(&origin(), b"x", 1)]).unwrap_err();
+    let error = DeadLetters::new("/dev/full").write(&[letter(&context(), b"x", 1)]).unwrap_err();
     assert!(error.to_string().contains("dead letters /dev/full"), "{error}");
 }
 
@@ -99,7 +120,7 @@ fn a_full_disk_is_an_error() {
 fn a_line_that_is_not_a_letter_is_named_and_the_others_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dead.ndjson");
-    DeadLetters::new(&path).write(&[letter(&origin(), b"x", 1)]).unwrap();
+    DeadLetters::new(&path).write(&[letter(&context(), b"x", 1)]).unwrap();
     let good = std::fs::read_to_string(&path).unwrap();
     let neither = good.replace("\"raw\"", "\"other\"");
     std::fs::write(&path, [&good, "nonsense\n", &neither, &good].concat()).unwrap();
@@ -110,33 +131,58 @@ fn a_line_that_is_not_a_letter_is_named_and_the_others_are_read() {
     assert!(read(&folder.path().join("none")).is_err());
 }
 
+fn text() -> impl Strategy<Value = Option<String>> {
+    proptest::option::of(".{0,20}")
+}
+
+fn context_and_key() -> impl Strategy<Value = (Context, Key)> {
+    let texts = (".{0,20}", text(), text(), text(), text(), text());
+    let key = prop_oneof![
+        any::<u64>().prop_map(Key::Offset),
+        any::<u64>().prop_map(Key::Number),
+        any::<(u64, u32)>().prop_map(|(ns, ordinal)| Key::Time { ns, ordinal }),
+        any::<[u8; RecordId::BYTES]>().prop_map(|id| Key::Given(RecordId::from_bytes(id))),
+    ];
+    (any::<u64>(), texts, any::<bool>(), 0_i64..253_402_300_800_000, key).prop_map(
+        |(id, (name, path, host, compression, encoding, header), plain, time_ms, key)| {
+            let (envelope, rule) = (if plain { Envelope::None } else { Envelope::Syslog }, key.rule());
+            let origin = Origin { id, name, content: 0, path, host, compression, encoding, envelope, rule };
+            let header = header.map(|header| Arc::from(header.into_bytes()));
+            (Context { origin: Arc::new(origin), header, time_ms }, key)
+        },
+    )
+}
+
 proptest! {
     #[test]
     fn a_written_letter_is_read_back(
         raw in proptest::collection::vec(any::<u8>(), 0..50),
-        (text, detail, pattern, name) in any::<(String, String, Option<String>, String)>(),
-        (plain, partial, cut, id, offset) in any::<(bool, bool, u64, u64, u64)>(),
+        (text, detail, pattern) in any::<(String, String, Option<String>)>(),
+        (plain, partial, cut, offset) in any::<(bool, bool, u64, u64)>(),
+        (context, key) in context_and_key(),
         time_ms in 0_i64..253_402_300_800_000,
     ) {
         let raw = if plain { text.into_bytes() } else { raw };
-        let origin = Origin::new(id, name).wrapped(if plain { Envelope::None } else { Envelope::Syslog });
+        let offset = if let Key::Offset(offset) = key { offset } else { offset };
         let length = (raw.len() as u64).saturating_add(if plain { 0 } else { cut });
         let written = Letter {
-            offset, time_ms, length, partial, reason: Reason::Rejected, detail: &detail, pattern: pattern.as_deref(),
-            ..letter(&origin, &raw, 0)
+            id: key.id(context.origin.id, 77),
+            offset, key, length, partial, reason: Reason::Rejected, detail: &detail, pattern: pattern.as_deref(),
+            ..letter(&context, &raw, 0)
         };
         let mut line = Vec::new();
-        written.write(&mut line).unwrap();
+        written.write(time_ms, &mut line).unwrap();
         prop_assert_eq!(memchr::memchr(b'\n', &line), Some(line.len() - 1));
         let Ok(read) = DeadLetter::parse(&line) else { panic!("it reads") };
         prop_assert_eq!(read, DeadLetter {
-            id: written.id.to_string(),
+            id: written.id,
+            key,
             partial,
             truncated: length > raw.len() as u64,
-            time: String::from_utf8(date::write_iso(time_ms).to_vec()).unwrap(),
+            time: String::from_utf8(write_iso(time_ms).to_vec()).unwrap(),
             reason: Reason::Rejected,
             explain: None,
-            origin: origin.clone(), offset, detail: detail.clone(), pattern: pattern.clone(), raw: raw.clone(), length,
+            context: context.clone(), offset, detail: detail.clone(), pattern: pattern.clone(), raw: raw.clone(), length,
         });
     }
 }

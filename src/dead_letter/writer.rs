@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::letter::Letter;
 use crate::core::append::{AppendFile, WhenLocked};
+use crate::core::calendar::now_ms;
 use crate::core::error::Result;
 use crate::core::repair;
 use crate::core::wait::{Patience, Waits, Words};
@@ -51,9 +52,9 @@ impl DeadLetters {
         if letters.is_empty() {
             return Ok(());
         }
-        let mut block = Vec::new();
+        let (mut block, time_ms) = (Vec::new(), now_ms());
         for letter in letters {
-            letter.write(&mut block)?;
+            letter.write(time_ms, &mut block)?;
         }
         self.append(&block)
     }

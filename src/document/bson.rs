@@ -2,9 +2,9 @@
 
 use super::bson_type::{ARRAY, BOOL, DATE, DOUBLE, INT64, NULL, OBJECT, TEXT};
 use super::encoded::Encoding;
-use super::id::DocumentId;
 use super::keys::Key;
 use super::writer::DocumentWriter;
+use crate::core::record::RecordId;
 
 /// A BSON document under construction at the end of a buffer.
 pub(super) struct Bson<'a> {
@@ -17,13 +17,13 @@ pub(super) struct Bson<'a> {
 impl<'a> Bson<'a> {
     /// Begins a document and writes its `_id`.
     #[inline]
-    pub fn begin(out: &'a mut Vec<u8>, id: &DocumentId) -> Self {
+    pub fn begin(out: &'a mut Vec<u8>, id: &RecordId) -> Self {
         const START: &[u8; 13] = b"\0\0\0\0\x02_id\0\x2d\0\0\0";
-        const { assert!(DocumentId::LENGTH + 1 == 0x2d) };
+        const { assert!(RecordId::DIGITS + 1 == 0x2d) };
         let start = out.len();
-        let mut head = [0; START.len() + DocumentId::LENGTH + 1];
+        let mut head = [0; START.len() + RecordId::DIGITS + 1];
         head[..START.len()].copy_from_slice(START);
-        head[START.len()..START.len() + DocumentId::LENGTH].copy_from_slice(id.as_bytes());
+        head[START.len()..START.len() + RecordId::DIGITS].copy_from_slice(id.digits().as_bytes());
         out.extend_from_slice(&head);
         Bson { out, start, kind_at: 0 }
     }

@@ -1,6 +1,6 @@
 //! [`Documents`]: the encoded documents of one batch.
 
-use super::id::DocumentId;
+use crate::core::record::RecordId;
 
 /// The encoding of documents. Each sink asks for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,14 +28,14 @@ struct Entry {
     start: usize,
     end: usize,
     line: u32,
-    id: DocumentId,
+    id: RecordId,
 }
 
 /// One encoded document of a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct EncodedDocument<'a> {
     /// The `_id` of the document.
-    pub id: DocumentId,
+    pub id: RecordId,
     /// The index of the line in the batch.
     pub line: u32,
     /// The encoded bytes. A JSON document has no newline here.
@@ -100,7 +100,7 @@ impl Documents {
     /// Adds a document. `write` appends its bytes to the buffer. If `write` returns `false`, its bytes are removed
     /// again.
     #[inline]
-    pub fn push(&mut self, line: u32, id: DocumentId, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+    pub fn push(&mut self, line: u32, id: RecordId, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
         let start = self.bytes.len();
         if !write(&mut self.bytes) {
             self.bytes.truncate(start);

@@ -6,13 +6,13 @@ use crate::grok::{DateRule, Field, Span};
 use super::bson::Bson;
 use super::date::{COMMON, Formats};
 use super::encoded::Encoding;
-use super::id::DocumentId;
 use super::json::Json;
 use super::keys::{self, Key};
 use super::outer_fields::OuterFields;
 use super::plan::{Captured, Naming, Plan};
 use super::stored_tape::StoredTape;
 use super::writer::{DocumentWriter, Tags, write_text};
+use crate::core::record::RecordId;
 
 /// Encodes lines as documents. An encoder keeps state (the last date, buffers): compile one, then clone it for every
 /// thread.
@@ -113,7 +113,7 @@ impl Encoder {
     pub fn encode(
         &mut self,
         encoding: Encoding,
-        id: &DocumentId,
+        id: &RecordId,
         line: &[u8],
         spans: &[Span],
         now_ms: i64,
@@ -128,7 +128,7 @@ impl Encoder {
     pub fn encode_enveloped(
         &mut self,
         encoding: Encoding,
-        id: &DocumentId,
+        id: &RecordId,
         outer: &OuterFields,
         line: &[u8],
         spans: &[Span],
@@ -143,7 +143,7 @@ impl Encoder {
     fn encode_any(
         &mut self,
         encoding: Encoding,
-        id: &DocumentId,
+        id: &RecordId,
         outer: Option<&OuterFields>,
         line: &[u8],
         spans: &[Span],
@@ -191,7 +191,7 @@ impl Encoder {
     }
 
     /// Appends the document of a line that matched no pattern: its whole text as `message`, and the tag.
-    pub fn encode_unmatched(&self, encoding: Encoding, id: &DocumentId, line: &[u8], out: &mut Vec<u8>) {
+    pub fn encode_unmatched(&self, encoding: Encoding, id: &RecordId, line: &[u8], out: &mut Vec<u8>) {
         match encoding {
             Encoding::Json => {
                 let mut writer = Json::begin(out, id);
@@ -211,7 +211,7 @@ impl Encoder {
     pub fn encode_message(
         &self,
         encoding: Encoding,
-        id: &DocumentId,
+        id: &RecordId,
         outer: &OuterFields,
         message: &[u8],
         unmatched: bool,

@@ -3,9 +3,9 @@
 use super::date::write_iso;
 use super::encoded::Encoding;
 use super::escape::{write_escaped, write_replaced};
-use super::id::DocumentId;
 use super::keys::Key;
 use super::writer::DocumentWriter;
+use crate::core::record::RecordId;
 
 /// A JSON object under construction at the end of a buffer. A comma follows every value. Closing an object or array
 /// replaces the last comma by the bracket.
@@ -16,12 +16,12 @@ pub(super) struct Json<'a> {
 impl<'a> Json<'a> {
     /// Begins a document and writes its `_id`.
     #[inline]
-    pub fn begin(out: &'a mut Vec<u8>, id: &DocumentId) -> Self {
+    pub fn begin(out: &'a mut Vec<u8>, id: &RecordId) -> Self {
         const START: &[u8; 8] = b"{\"_id\":\"";
-        let mut head = [0; START.len() + DocumentId::LENGTH + 2];
+        let mut head = [0; START.len() + RecordId::DIGITS + 2];
         head[..START.len()].copy_from_slice(START);
-        head[START.len()..START.len() + DocumentId::LENGTH].copy_from_slice(id.as_bytes());
-        head[START.len() + DocumentId::LENGTH..].copy_from_slice(b"\",");
+        head[START.len()..START.len() + RecordId::DIGITS].copy_from_slice(id.digits().as_bytes());
+        head[START.len() + RecordId::DIGITS..].copy_from_slice(b"\",");
         out.extend_from_slice(&head);
         Json { out }
     }

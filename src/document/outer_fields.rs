@@ -5,7 +5,7 @@
 //! on the line. Objects are merged. The same holds for `@timestamp`: the time of the envelope counts only if the
 //! message has none.
 
-use super::date::Formats;
+use super::date::{Formats, nanoseconds};
 use super::encoded::Encoding;
 use super::keys;
 use super::members::ObjectView;
@@ -27,6 +27,9 @@ pub struct OuterFields {
     line: String,
     message: Option<Text>,
     date: Option<i64>,
+    /// The text that `date` was read from.
+    date_text: Option<Text>,
+    stream: Option<Text>,
     tags: Tags,
 }
 
@@ -41,6 +44,7 @@ impl OuterFields {
         tape.nodes.push(Node::Object { end: 1 });
         self.line.clear();
         (self.message, self.date, self.tags) = (None, None, Tags::default());
+        (self.date_text, self.stream) = (None, None);
         self.differs_in_bson = false;
     }
 
@@ -81,7 +85,12 @@ impl OuterFields {
                     }
                     ("@timestamp_", Node::Text(text)) => {
                         self.date = dates.read(tape.text(&self.line, text).as_bytes(), now_ms);
+                        self.date_text = Some(text);
                         self.date.is_some()
+                    }
+                    ("stream", Node::Text(text)) => {
+                        self.stream = Some(text);
+                        false
                     }
                     _ => false,
                 };
@@ -106,6 +115,17 @@ impl OuterFields {
     /// Returns the message that [`read_json`](OuterFields::read_json) found; empty when there was none.
     pub(crate) fn message(&self) -> &[u8] {
         self.message.map_or(&[], |text| self.stored.tape.text(&self.line, text).as_bytes())
+    }
+
+    /// Returns the time in nanoseconds since 1970 that [`read_json`](OuterFields::read_json) found; 0 when there was none.
+    pub(crate) fn time_ns(&self) -> u64 {
+        let text = self.date_text.map_or(&[][..], |text| self.stored.tape.text(&self.line, text).as_bytes());
+        self.date.map_or(0, |date| nanoseconds(text, date))
+    }
+
+    /// Returns the text of the member `stream` that [`read_json`](OuterFields::read_json) found; empty when there was none.
+    pub(crate) fn stream(&self) -> &[u8] {
+        self.stream.map_or(&[], |text| self.stored.tape.text(&self.line, text).as_bytes())
     }
 
     /// Sets the `@timestamp` of documents whose message has no time of its own.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::core::batch::Origin;
+use crate::core::record::RecordId;
 use crate::grok::{DateRule, Field, FieldSlot, FieldType, Span};
 
 /// 2024-03-10T00:00:00Z.
@@ -21,8 +21,8 @@ fn rule(name: &str, format: &str) -> DateRule {
     DateRule { paths: vec![name.split('/').map(String::from).collect()], formats: vec![format.into()] }
 }
 
-fn id_of(line: &[u8]) -> DocumentId {
-    DocumentId::new(&Origin::new(7, "test"), 0, line)
+fn id_of(line: &[u8]) -> RecordId {
+    RecordId::at(7, 0, line)
 }
 
 /// Returns a line made of `texts`, and the span of each text in it.
@@ -59,7 +59,7 @@ fn as_json(value: bson::Bson) -> Value {
 
 /// Returns the JSON document and the BSON document that `write` makes. `_id` must come first; it is checked and
 /// removed.
-fn each(id: &DocumentId, mut write: impl FnMut(Encoding, &mut Vec<u8>) -> bool) -> Option<[Map<String, Value>; 2]> {
+fn each(id: &RecordId, mut write: impl FnMut(Encoding, &mut Vec<u8>) -> bool) -> Option<[Map<String, Value>; 2]> {
     let mut json = b"before".to_vec();
     let mut bytes = b"before".to_vec();
     let accepted = write(Encoding::Json, &mut json);
@@ -82,7 +82,7 @@ fn each(id: &DocumentId, mut write: impl FnMut(Encoding, &mut Vec<u8>) -> bool) 
 }
 
 /// Returns the document, which must be the same in both encodings.
-fn both(id: &DocumentId, write: impl FnMut(Encoding, &mut Vec<u8>) -> bool) -> Option<Map<String, Value>> {
+fn both(id: &RecordId, write: impl FnMut(Encoding, &mut Vec<u8>) -> bool) -> Option<Map<String, Value>> {
     let [json, bson] = each(id, write)?;
     assert_eq!(json, bson, "JSON and BSON agree");
     Some(json)

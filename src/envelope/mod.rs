@@ -16,6 +16,7 @@
 //! merged.
 
 mod fields;
+mod identity;
 mod structured;
 pub mod syslog;
 #[cfg(test)]
@@ -23,11 +24,12 @@ mod tests;
 
 use crate::core::error::Result;
 use crate::document::OuterFields;
-use crate::document::date::Formats;
+use crate::document::date::{Formats, nanoseconds};
 
 pub use crate::core::envelope::Envelope;
 
 use fields::Names;
+pub use identity::Identifier;
 
 /// Opens lines. Each thread has its own opener. Opening a line allocates nothing once the buffers are large enough.
 #[derive(Debug, Clone)]
@@ -48,6 +50,10 @@ pub struct Opened<'a> {
     pub outer: &'a OuterFields,
     /// Whether the line has the expected envelope.
     pub is_enveloped: bool,
+    /// The time in the envelope, in nanoseconds since 1970; 0 if there is none.
+    pub time_ns: u64,
+    /// The stream that the envelope names; empty if it names none.
+    pub stream: &'a [u8],
 }
 
 impl Opener {
@@ -62,34 +68,35 @@ impl Opener {
         Ok(Opener { outer: OuterFields::default(), names, bsd_dates, dates: Formats::new(&["ISO8601"])? })
     }
 
-    /// Opens `line`. `now_ms` is the time in milliseconds since 1970. A time without a year gets the year that brings
-    /// it nearest to now.
+    /// Opens `line`. `now_ms` is the time of the line's [context](crate::core::context::Context). A time without a year gets
+    /// the latest year that puts it at most a day after this time.
     pub fn open<'a>(&'a mut self, envelope: Envelope, line: &'a [u8], now_ms: i64) -> Opened<'a> {
-        let is_enveloped = match envelope {
+        let header = match envelope {
             Envelope::None => {
                 self.outer.clear();
-                true
+                None
             }
             Envelope::Json => {
-                let is_enveloped = self.outer.read_json(line, &mut self.dates, now_ms);
-                if is_enveloped {
-                    return Opened { message: self.outer.message(), outer: &self.outer, is_enveloped };
+                if self.outer.read_json(line, &mut self.dates, now_ms) {
+                    let outer = &self.outer;
+                    let (message, time_ns, stream) = (outer.message(), outer.time_ns(), outer.stream());
+                    return Opened { message, outer, is_enveloped: true, time_ns, stream };
                 }
                 self.outer.tag_no_json();
-                is_enveloped
+                None
             }
-            Envelope::Syslog => {
-                let header = syslog::read(line, &mut self.bsd_dates, &mut self.dates, now_ms);
-                if let Some(header) = header {
-                    self.outer.clear();
-                    self.names.put(&header, &mut self.outer);
-                    return Opened { message: header.message, outer: &self.outer, is_enveloped: true };
-                }
-                self.outer.clear();
-                self.outer.tag_no_syslog();
-                false
-            }
+            Envelope::Syslog => syslog::read(line, &mut self.bsd_dates, &mut self.dates, now_ms),
         };
-        Opened { message: line, outer: &self.outer, is_enveloped }
+        if envelope == Envelope::Syslog {
+            self.outer.clear();
+            match &header {
+                Some(header) => self.names.put(header, &mut self.outer),
+                None => self.outer.tag_no_syslog(),
+            }
+        }
+        let message = header.map_or(line, |header| header.message);
+        let time_ns = header.and_then(|header| Some(nanoseconds(header.timestamp, header.date?))).unwrap_or_default();
+        let is_enveloped = envelope.is_none() || header.is_some();
+        Opened { message, outer: &self.outer, is_enveloped, time_ns, stream: &[] }
     }
 }

@@ -12,15 +12,11 @@
 //! that cannot be read as a header belongs to the message.
 
 use super::structured;
-use crate::document::date::{Formats, MS_PER_DAY};
+use crate::document::date::Formats;
 
 /// The formats of times in RFC 3164 headers.
 pub(super) const BSD_DATES: [&str; 5] =
     ["%b %e %H:%M:%S", "ISO8601", "%b %e %Y %H:%M:%S", "%b %e %H:%M:%S.%f", "%b %e %Y %H:%M:%S.%f"];
-
-/// A time without a year may be at most this many milliseconds after now. A later time is taken to be in the previous
-/// year.
-const AHEAD_MS: i64 = MS_PER_DAY * 365 / 2;
 
 /// The header of a syslog message, and its text. A missing part is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -121,7 +117,7 @@ fn rfc5424<'a>(text: &'a [u8], dates: &mut Formats, now_ms: i64) -> Option<Heade
 fn rfc3164<'a>(text: &'a [u8], dates: &mut Formats, now_ms: i64) -> Header<'a> {
     let plain = Header { message: text, ..Header::default() };
     let Some((timestamp, rest)) = time(text) else { return plain };
-    let Some(date) = dates.read(timestamp, now_ms.saturating_add(AHEAD_MS)) else { return plain };
+    let Some(date) = dates.read(timestamp, now_ms) else { return plain };
     let header = Header { timestamp, date: Some(date), message: rest, ..Header::default() };
     if let Some((program, process, after)) = tag(rest)
         && matches!(after.first(), None | Some(b' '))

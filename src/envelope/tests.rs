@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::core::batch::{Batch, Origin};
+use crate::core::batch::{Batch, Ids, Origin};
 use crate::core::lines;
+use crate::core::record::{IdRule, Key, RecordId};
 use crate::document::date;
 use crate::grok::{Format, Library};
 use crate::sink::Encoding;
@@ -196,19 +197,61 @@ fn rfc_3164_is_read_as_senders_write_it() {
 }
 
 #[test]
-fn a_time_without_a_year_gets_the_nearest_year() {
+fn a_time_without_a_year_gets_the_latest_year_that_is_at_most_a_day_ahead() {
     let mut opener = Opener::new(false).unwrap();
     let ms = |text: &str| Formats::new(&["ISO8601"]).unwrap().read(text.as_bytes(), 0).unwrap();
     for (now, time, expected) in [
         ("2025-01-01T00:00:10Z", "Dec 31 23:59:59", "2024-12-31T23:59:59.000Z"),
         ("2024-12-31T23:59:50Z", "Jan  1 00:00:10", "2025-01-01T00:00:10.000Z"),
-        ("2024-12-30T00:00:00Z", "Jan  3 00:00:00.5", "2025-01-03T00:00:00.500Z"),
+        ("2024-12-31T23:59:50Z", "Jan  1 23:59:50", "2025-01-01T23:59:50.000Z"),
+        ("2024-12-31T23:59:50Z", "Jan  1 23:59:51", "2024-01-01T23:59:51.000Z"),
+        ("2025-01-01T00:00:10Z", "Jan  2 00:00:10", "2025-01-02T00:00:10.000Z"),
+        ("2024-12-30T00:00:00Z", "Jan  3 00:00:00.5", "2024-01-03T00:00:00.500Z"),
+        ("2005-06-01T00:00:00Z", "Jul  1 00:00:00", "2004-07-01T00:00:00.000Z"),
         ("2024-07-01T00:00:00Z", "Feb  3 04:05:06", "2024-02-03T04:05:06.000Z"),
     ] {
         let line = format!("<1>{time} h a: m");
         let header = syslog::read(line.as_bytes(), &mut opener.bsd_dates, &mut opener.dates, ms(now)).unwrap();
         assert_eq!(header.date.map(date::write_iso).unwrap(), expected.as_bytes(), "{time} at {now}");
     }
+}
+
+/// The ids of a batch whose rule is that of times, and the keys that they were made from.
+fn timed(envelope: Envelope, lines: &[&str]) -> Vec<(RecordId, Key)> {
+    let origin = Origin::new(1, "x").wrapped(envelope).ruled(IdRule::Time);
+    let data: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let batch = Batch::new(Arc::new(origin), 0, lines.len() as u32, data.into()).identified(Ids::Times);
+    Identifier::new().unwrap().ids(&batch)
+}
+
+#[test]
+fn ids_made_from_times_depend_on_time_stream_ordinal_and_message_and_not_on_the_rest_of_the_envelope() {
+    let line = |time: &str, stream: &str, message: &str, more: &str| {
+        format!(r#"{{"@timestamp":"{time}","stream":"{stream}","message":"{message}"{more}}}"#)
+    };
+    let time = "2024-02-03T04:05:06.123456789Z";
+    let lines = [
+        line(time, "out", "a", ""),
+        line(time, "out", "a", ""),
+        line(time, "err", "a", ""),
+        line("2024-02-03T04:05:06.123456788Z", "out", "a", ""),
+        line(time, "out", "b", ""),
+    ];
+    let texts: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let ids = timed(Envelope::Json, &texts);
+    let ns = 1_706_933_106_123_456_789;
+    let keys: Vec<Key> = ids.iter().map(|(_, key)| *key).collect();
+    assert_eq!(keys, [(ns, 0), (ns, 1), (ns, 0), (ns - 1, 0), (ns, 0)].map(|(ns, ordinal)| Key::Time { ns, ordinal }));
+    let different: std::collections::HashSet<RecordId> = ids.iter().map(|(id, _)| *id).collect();
+    assert_eq!(different.len(), lines.len());
+    // Another envelope of the same record gives the same id.
+    let other = timed(Envelope::Json, &[&line("2024-02-03T05:05:06.123456789+01:00", "out", "a", r#","attrs":{}"#)]);
+    assert_eq!(other[0], ids[0]);
+    // Syslog has a time and no stream; a plain line has no time either.
+    let [(_, key)] = timed(Envelope::Syslog, &["<30>1 2024-02-03T04:05:06.123456Z h a - - - m"])[..] else { panic!() };
+    assert_eq!(key, Key::Time { ns: ns - 789, ordinal: 0 });
+    let keys: Vec<Key> = timed(Envelope::None, &["m", "m"]).into_iter().map(|(_, key)| key).collect();
+    assert_eq!(keys, [0, 1].map(|ordinal| Key::Time { ns: 0, ordinal }));
 }
 
 #[test]

@@ -196,11 +196,11 @@ impl Reply {
                 out.push(BATCH);
                 out.extend_from_slice(&lease.to_be_bytes());
                 out.extend_from_slice(&millis(*ttr).to_be_bytes());
-                out.extend_from_slice(&batch.origin.id.to_be_bytes());
+                out.extend_from_slice(&batch.context.origin.id.to_be_bytes());
                 out.extend_from_slice(&batch.offset.to_be_bytes());
-                out.extend_from_slice(&batch.lines.to_be_bytes());
-                out.push(batch.origin.envelope.code() | if batch.partial { PARTIAL } else { 0 });
-                put_text(&mut out, &batch.origin.name);
+                out.extend_from_slice(&batch.records.to_be_bytes());
+                out.push(batch.context.origin.envelope.code() | if batch.partial { PARTIAL } else { 0 });
+                put_text(&mut out, &batch.context.origin.name);
             }
             Reply::Wait(wait) => {
                 out.push(WAIT);

@@ -1,5 +1,6 @@
 //! The process itself: its signals, its standard streams, and its own files, which must not be inputs.
 
+pub mod host;
 pub mod job_files;
 pub mod signals;
 pub mod streams;

@@ -104,8 +104,8 @@ impl Queue {
         self.begin_burial()?;
         let Poison { line, .. } = self.burying.take()?;
         self.ready_bytes -= line.batch.data.len();
-        self.counts.tally.dead_lettered += 1;
-        self.counts.buried += 1;
+        self.counts.tally.dead_lettered += u64::from(line.batch.records);
+        self.counts.buried += u64::from(line.batch.records);
         self.settled.iter_mut().for_each(|settled| settled.push(line.batch.clone()));
         Some(line.batch)
     }

@@ -176,7 +176,7 @@ impl Queue {
 
     /// Puts in a batch from a reader.
     pub fn offer(&mut self, batch: Batch) {
-        self.counts.read += u64::from(batch.lines);
+        self.counts.read += u64::from(batch.records);
         self.counts.bytes += batch.data.len() as u64;
         self.ready_bytes += batch.data.len();
         self.ready.push_back(TrackedBatch::new(batch));
@@ -233,7 +233,7 @@ impl Queue {
 
     /// Returns the number of lines that are not accounted for: ready, leased or poison.
     pub fn outstanding_lines(&self) -> u64 {
-        self.outstanding().map(|waiting| u64::from(waiting.batch.lines)).sum()
+        self.outstanding().map(|waiting| u64::from(waiting.batch.records)).sum()
     }
 
     /// Returns the bytes that are not leased, and the bytes that are.
@@ -270,7 +270,7 @@ impl Queue {
             }
             let Some(mut next) = self.pop_next(candidate) else { break };
             if let Some(accepts) = line {
-                if let Some(mut first) = next.split_first_line() {
+                if let Some(mut first) = next.split_first() {
                     if !candidate {
                         // The expired leases were leases of the whole batch. Another line of the batch may have been
                         // the cause.
@@ -279,8 +279,8 @@ impl Queue {
                     let rest = std::mem::replace(&mut next, first);
                     self.push_front(rest, candidate);
                 }
-                if !crate::core::lines::lines(&next.batch.data).any(|line| accepts(line.bytes)) {
-                    self.counts.tally.filtered += 1;
+                if !next.batch.records().any(|record| accepts(record.bytes)) {
+                    self.counts.tally.filtered += u64::from(next.batch.records);
                     self.settled.iter_mut().for_each(|settled| settled.push(next.batch.clone()));
                     continue;
                 }
@@ -314,7 +314,7 @@ impl Queue {
     }
 
     fn lease(&mut self, mut lines: TrackedBatch, candidate: bool, peer: PeerId, now: Duration) -> Reserved {
-        let small = lines.batch.lines == 1 || lines.batch.data.len() < self.limits.block_bytes / 2;
+        let small = lines.batch.is_single() || lines.batch.data.len() < self.limits.block_bytes / 2;
         if small && self.limits.lease.is_some() {
             // A peer in another process may keep a few lines for long. Without a copy, these lines would keep a whole
             // block in memory, but only their own bytes would be counted.

@@ -99,8 +99,8 @@ impl TrackedBatch {
 
     /// Takes off the first line, and copies it. Returns `None` if there is only one line. The rest is copied as well if
     /// it would keep more than twice its own bytes in memory.
-    pub(super) fn split_first_line(&mut self) -> Option<TrackedBatch> {
-        let first = self.batch.split_first_line()?;
+    pub(super) fn split_first(&mut self) -> Option<TrackedBatch> {
+        let first = self.batch.split_first()?;
         let mut first = TrackedBatch { batch: first, history: self.history, backing: Backing::Block };
         first.copy_out();
         let small = match self.backing {
@@ -118,10 +118,10 @@ impl TrackedBatch {
     pub(super) fn verdict(mut self, held: Duration, candidate: bool) -> Verdict {
         self.history.expired = self.history.expired.saturating_add(1);
         self.history.held = self.history.held.saturating_add(held);
-        let enough = if self.batch.lines == 1 { LINE_EXPIRIES } else { BATCH_EXPIRIES };
+        let enough = if self.batch.is_single() { LINE_EXPIRIES } else { BATCH_EXPIRIES };
         match candidate {
             false if self.history.expired < enough => Verdict::Retry(self),
-            true if self.batch.lines == 1 => Verdict::Poison(self),
+            true if self.batch.is_single() => Verdict::Poison(self),
             _ => Verdict::Candidate(self.parts()),
         }
     }
@@ -129,27 +129,13 @@ impl TrackedBatch {
     /// Cuts the lines into up to [`MAX_PARTS`] parts of about equal size. Each part is a copy: it may wait for long,
     /// and must not keep the reader's whole block in memory.
     fn parts(self) -> Vec<TrackedBatch> {
-        let TrackedBatch { batch, history, .. } = self;
-        let lines = (batch.lines as usize).div_ceil(MAX_PARTS);
+        let TrackedBatch { batch: mut rest, history, .. } = self;
+        let records = (rest.records as usize).div_ceil(MAX_PARTS);
         let mut parts = Vec::new();
-        let (mut start, mut count, mut index) = (0, 0, 0);
-        let mut part = |start: usize, end: usize, lines: usize| {
-            let data = Bytes::copy_from_slice(&batch.data[start..end]);
-            let backing = Backing::Copy(data.len());
-            parts.push(TrackedBatch { batch: batch.part(index, start, lines as u32, data), history, backing });
-            index += lines;
-        };
-        for newline in memchr::memchr_iter(b'\n', &batch.data) {
-            count += 1;
-            if count == lines {
-                part(start, newline + 1, count);
-                (start, count) = (newline + 1, 0);
-            }
-        }
-        if start < batch.data.len() {
-            // The last line may lack its newline.
-            let open = batch.data.last().is_some_and(|&byte| byte != b'\n');
-            part(start, batch.data.len(), count + usize::from(open));
+        while rest.records > 0 {
+            let mut part = TrackedBatch { batch: rest.split_at_least(records), history, backing: Backing::Block };
+            part.copy_out();
+            parts.push(part);
         }
         parts
     }
@@ -168,7 +154,7 @@ impl Candidates {
     /// Returns whether the next candidate may be leased. `line` says that only its first line would be.
     pub(super) fn can_lease_next(&self, line: bool) -> bool {
         match self.waiting.front() {
-            Some(next) if line || next.batch.lines == 1 => self.leased == 0,
+            Some(next) if line || next.batch.is_single() => self.leased == 0,
             Some(_) => self.leased < MAX_LEASED && !self.is_line_leased,
             None => false,
         }
@@ -177,7 +163,7 @@ impl Candidates {
     /// Notes that a candidate was leased as `batch`.
     pub(super) fn note_leased(&mut self, batch: &Batch) {
         self.leased += 1;
-        self.is_line_leased = batch.lines == 1;
+        self.is_line_leased = batch.is_single();
     }
 
     /// Notes that the lease of a candidate has ended.

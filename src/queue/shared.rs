@@ -149,7 +149,7 @@ impl SharedQueue {
         let leased = state.queue.leased();
         self.after_take(state);
         if let Reserved::Batch(_, batch) = &reserved {
-            HANDED_OUT.tell(u64::from(batch.lines), |batches, lines| {
+            HANDED_OUT.tell(u64::from(batch.records), |batches, lines| {
                 format!("{batches} batches with {lines} lines were handed out; there are {leased} leases now")
             });
         }

@@ -173,7 +173,7 @@ fn held(held: bool) -> String {
 
 fn shown(batch: &Batch) -> String {
     let text = String::from_utf8_lossy(&batch.data).replace('\r', "\\r").replace('\n', "\\n");
-    assert_eq!(batch.lines as usize, crate::core::lines::count(&batch.data), "the lines of {text}");
+    assert_eq!(batch.records as usize, crate::core::lines::count(&batch.data), "the lines of {text}");
     text
 }
 

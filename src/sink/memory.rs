@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::api::{Outcome, Sink};
 use crate::core::error::Result;
-use crate::document::{DocumentId, Documents, Encoding};
+use crate::core::record::RecordId;
+use crate::document::{Documents, Encoding};
 
 /// Documents in memory, by their id.
 #[derive(Debug)]
@@ -16,9 +17,9 @@ pub struct MemorySink {
 
 #[derive(Debug, Default)]
 struct State {
-    documents: HashMap<DocumentId, Vec<u8>>,
-    rejected: HashMap<DocumentId, String>,
-    failing: HashMap<DocumentId, (u32, String)>,
+    documents: HashMap<RecordId, Vec<u8>>,
+    rejected: HashMap<RecordId, String>,
+    failing: HashMap<RecordId, (u32, String)>,
 }
 
 impl MemorySink {
@@ -28,12 +29,12 @@ impl MemorySink {
     }
 
     /// Rejects the document `id` with `words` from now on.
-    pub fn reject(&self, id: DocumentId, words: &str) {
+    pub fn reject(&self, id: RecordId, words: &str) {
         self.state().rejected.insert(id, words.into());
     }
 
     /// Lets the next `times` attempts at the document `id` fail with `words`.
-    pub fn fail(&self, id: DocumentId, times: u32, words: &str) {
+    pub fn fail(&self, id: RecordId, times: u32, words: &str) {
         self.state().failing.insert(id, (times, words.into()));
     }
 
@@ -48,12 +49,12 @@ impl MemorySink {
     }
 
     /// Returns the encoded bytes of the document `id`.
-    pub fn get(&self, id: &DocumentId) -> Option<Vec<u8>> {
+    pub fn get(&self, id: &RecordId) -> Option<Vec<u8>> {
         self.state().documents.get(id).cloned()
     }
 
     /// Returns all documents, in the order of their ids.
-    pub fn all(&self) -> Vec<(DocumentId, Vec<u8>)> {
+    pub fn all(&self) -> Vec<(RecordId, Vec<u8>)> {
         let mut all: Vec<_> = self.state().documents.iter().map(|(id, bytes)| (*id, bytes.clone())).collect();
         all.sort_unstable_by_key(|(id, _)| *id);
         all

@@ -185,7 +185,8 @@ impl SqliteSink {
         insert: &mut Statement<'_>,
         document: &EncodedDocument<'_>,
     ) -> Result<Outcome, Fault> {
-        let id = document.id.as_str();
+        let digits = document.id.digits();
+        let id = digits.as_str();
         match insert.execute((id, ToSqlOutput::Borrowed(ValueRef::Text(document.bytes)))) {
             Ok(0) => Ok(match transaction.prepare_cached(&self.find)?.exists([id])? {
                 true => Outcome::Duplicate,

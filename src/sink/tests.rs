@@ -8,13 +8,13 @@ use super::memory::MemorySink;
 use super::ndjson::NdjsonSink;
 use super::null::NullSink;
 use super::{Encoding, Outcome, Sink, SinkSpec};
-use crate::core::batch::Origin;
 use crate::core::error::Kind;
+use crate::core::record::RecordId;
 use crate::core::wait::Waits;
-use crate::document::{DocumentId, Documents, Encoder};
+use crate::document::{Documents, Encoder};
 
-fn id(number: u64) -> DocumentId {
-    DocumentId::new(&Origin::new(1, "test"), number * 100, format!("line {number}").as_bytes())
+fn id(number: u64) -> RecordId {
+    RecordId::at(1, number * 100, format!("line {number}").as_bytes())
 }
 
 /// Returns a batch of the documents with these numbers.

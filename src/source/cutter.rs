@@ -9,14 +9,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::block_pool::{Block, BlockPool};
 use super::origin::FINGERPRINT_BYTES;
 use super::overlong::Overlong;
 use super::receiver::{BatchReceiver, BatchSize, LongLine};
-use crate::core::batch::{Batch, Origin};
+use crate::core::batch::Batch;
+use crate::core::context::{Context, Origin};
 use crate::core::error::Result;
+use crate::core::record;
 use crate::state::checksum;
 
 /// Lines that fill less than 1/`SMALL_PART` of a block are copied before they are delivered. A slow input makes batches
@@ -41,6 +42,8 @@ pub struct Cutter<'a> {
 #[derive(Default)]
 pub struct Content {
     origin: Option<Arc<Origin>>,
+    /// The time of the bytes that were read last, in milliseconds since 1970.
+    time_ms: i64,
     /// The offset in the content of the first byte that was not delivered. The block begins there.
     offset: u64,
     /// The number of lines that were delivered.
@@ -90,9 +93,11 @@ impl Content {
         &mut self.block[self.filled..]
     }
 
-    /// Records that the first `length` bytes of the [room](Self::room) were filled.
-    pub fn advance(&mut self, length: usize) {
+    /// Records that the first `length` bytes of the [room](Self::room) were filled. `time_ms` is the time of these bytes
+    /// ([`Context::time_ms`]).
+    pub fn advance(&mut self, length: usize, time_ms: i64) {
         self.filled += length;
+        self.time_ms = time_ms;
     }
 
     /// Whether the block is full.
@@ -187,14 +192,15 @@ impl Content {
         &self.block[..self.filled]
     }
 
-    fn origin(&mut self, cutter: &Cutter, beginning: &[u8]) -> Arc<Origin> {
-        Arc::clone(self.origin.get_or_insert_with(|| Arc::new((cutter.name)(beginning))))
+    fn context(&mut self, cutter: &Cutter, beginning: &[u8]) -> Context {
+        let origin = Arc::clone(self.origin.get_or_insert_with(|| Arc::new((cutter.name)(beginning))));
+        Context::new(origin).at(self.time_ms)
     }
 
     /// Delivers the first `complete` bytes of `block`. They are whole lines, except that the last line may lack its
     /// newline. In that case `partial` says whether it is only a part of a line.
     fn hand_out_block(&mut self, cutter: &Cutter, block: Vec<u8>, complete: usize, partial: bool) -> Result<bool> {
-        let origin = self.origin(cutter, &block[..complete]);
+        let context = self.context(cutter, &block[..complete]);
         let size = block.len();
         let reusable = size == cutter.size.bytes;
         let data = if reusable && complete < block.len() / SMALL_PART {
@@ -206,12 +212,12 @@ impl Content {
         };
         let partial = partial && data[complete - 1] != b'\n';
         if !std::mem::take(&mut self.rest) {
-            return self.hand_out_lines(cutter, &origin, &data, size, partial);
+            return self.hand_out_lines(cutter, &context, &data, size, partial);
         }
         // The rest of the line gets a batch of its own, because only the last line of a batch can be marked as a part.
         let rest = memchr::memchr(b'\n', &data).map_or(complete, |newline| newline + 1);
-        Ok(self.hand_out_lines(cutter, &origin, &data.slice(..rest), size, true)?
-            && self.hand_out_lines(cutter, &origin, &data.slice(rest..), size, partial)?)
+        Ok(self.hand_out_lines(cutter, &context, &data.slice(..rest), size, true)?
+            && self.hand_out_lines(cutter, &context, &data.slice(rest..), size, partial)?)
     }
 
     /// Delivers the lines `data`, which are a slice of a block of `size` bytes. If `partial` is set, the last line is
@@ -219,7 +225,7 @@ impl Content {
     fn hand_out_lines(
         &mut self,
         cutter: &Cutter,
-        origin: &Arc<Origin>,
+        context: &Context,
         data: &Bytes,
         size: usize,
         partial: bool,
@@ -232,17 +238,17 @@ impl Content {
                 if line.bytes.len() <= max_line {
                     continue;
                 }
-                if !self.cut(cutter, origin, &data.slice(start..line.start), size, false) {
+                if !self.cut(cutter, context, &data.slice(start..line.start), size, false) {
                     return Ok(false);
                 }
                 let end = memchr::memchr(b'\n', &data[line.start..]).map_or(complete, |at| line.start + at + 1);
                 cutter.receiver.long_line(LongLine {
-                    origin: Arc::clone(origin),
+                    context: context.clone(),
                     offset: self.offset,
                     beginning: line.bytes[..max_line].to_vec(),
                     length: line.bytes.len() as u64,
                     length_with_end: (end - line.start) as u64,
-                    hash: xxh3_64(line.bytes),
+                    hash: record::hash(line.bytes),
                     checksum: checksum::of(&data[line.start..end]),
                     closed: data[end - 1] == b'\n',
                     partial: partial && end == complete,
@@ -252,12 +258,12 @@ impl Content {
                 start = end;
             }
         }
-        Ok(self.cut(cutter, origin, &data.slice(start..), size, partial))
+        Ok(self.cut(cutter, context, &data.slice(start..), size, partial))
     }
 
     /// Cuts the lines `data`, which are a slice of a block of `block` bytes, into batches of about equal size within
     /// the limits. If `partial` is set, the last line is only a part of a line.
-    fn cut(&mut self, cutter: &Cutter, origin: &Arc<Origin>, data: &Bytes, block: usize, partial: bool) -> bool {
+    fn cut(&mut self, cutter: &Cutter, context: &Context, data: &Bytes, block: usize, partial: bool) -> bool {
         let size = cutter.size;
         // A line that is longer than a block has made this block larger.
         let large = block > size.bytes;
@@ -280,7 +286,7 @@ impl Content {
                 part = Bytes::copy_from_slice(&part);
             }
             // The number of lines fits into 32 bits, because a block is far smaller than 4 GiB.
-            let batch = Batch::new(Arc::clone(origin), self.offset, count as u32, part);
+            let batch = Batch::of(context.clone(), self.offset, count as u32, part);
             let batch = batch.with_partial(partial && end == data.len());
             if !cutter.receiver.batch(batch) {
                 return false;
@@ -298,8 +304,8 @@ impl Content {
         let block = std::mem::take(&mut self.block);
         let held = &block[..std::mem::take(&mut self.filled)];
         self.searched = 0;
-        let origin = self.origin(cutter, held);
-        self.long = Some(Overlong::new(origin, held, cutter.size.max_line));
+        let context = self.context(cutter, held);
+        self.long = Some(Overlong::new(context, held, cutter.size.max_line));
     }
 
     /// Adds the new bytes to the long line. Returns `true` if the line has ended and was set aside. The block then

@@ -8,7 +8,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::batching_delay::BatchingDelay;
 use super::receiver::{BatchReceiver, BatchSize, LongLine};
-use crate::core::batch::{Batch, Origin};
+use crate::core::batch::Batch;
+use crate::core::calendar::now_ms;
+use crate::core::context::{Context, Origin};
 use crate::core::error::Result;
 use crate::core::lines;
 use crate::state::checksum;
@@ -89,12 +91,17 @@ impl<'a> Messages<'a> {
         let offset = self.offset;
         self.offset += data.len() as u64;
         // The number of lines fits into 32 bits.
-        let wanted = self.receiver.batch(Batch::new(Arc::clone(&self.origin), offset, lines as u32, data));
+        let wanted = self.receiver.batch(Batch::of(self.context(), offset, lines as u32, data));
         match wanted {
             true => self.handed += lines as u64,
             false => self.unwanted += lines as u64,
         }
         wanted
+    }
+
+    /// What is in force at messages that arrive now.
+    fn context(&self) -> Context {
+        Context::new(Arc::clone(&self.origin)).at(now_ms())
     }
 
     fn set_aside(&mut self, line: &[u8]) -> Result<bool> {
@@ -113,7 +120,7 @@ impl<'a> Messages<'a> {
             return Ok(false);
         }
         self.receiver.long_line(LongLine {
-            origin: Arc::clone(&self.origin),
+            context: self.context(),
             offset: self.offset,
             beginning,
             length,
@@ -158,7 +165,7 @@ mod tests {
         fn batch(&self, batch: Batch) -> bool {
             let lines = crate::core::lines::lines(&batch.data);
             let lines: Vec<_> = lines.map(|line| (batch.offset + line.start as u64, line.bytes.to_vec())).collect();
-            assert_eq!(lines.len(), batch.lines as usize);
+            assert_eq!(lines.len(), batch.records as usize);
             self.batches.lock().unwrap().push(lines.len());
             self.lines.lock().unwrap().extend(lines);
             true

@@ -1,18 +1,16 @@
 //! A line that is too long for a batch, while its parts are read. Only its beginning, its hash and its checksum are
 //! kept.
 
-use std::sync::Arc;
-
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::receiver::LongLine;
-use crate::core::batch::Origin;
+use crate::core::context::Context;
 use crate::core::lines::without_carriage_return;
 use crate::state::checksum;
 
 /// See the [module](self).
 pub(super) struct Overlong {
-    origin: Arc<Origin>,
+    context: Context,
     beginning: Vec<u8>,
     hash: Xxh3Default,
     /// The length without the line's end.
@@ -25,9 +23,9 @@ pub(super) struct Overlong {
 
 impl Overlong {
     /// Starts a line with its first bytes `held`.
-    pub(super) fn new(origin: Arc<Origin>, held: &[u8], max_line: usize) -> Self {
+    pub(super) fn new(context: Context, held: &[u8], max_line: usize) -> Self {
         let mut line = Overlong {
-            origin,
+            context,
             beginning: held[..max_line].to_vec(),
             hash: Xxh3Default::default(),
             length: 0,
@@ -65,7 +63,7 @@ impl Overlong {
     /// Ends the line. `closed` says whether it has a newline, and `partial` whether it is only a part of a line.
     pub(super) fn finish(self, offset: u64, closed: bool, partial: bool) -> LongLine {
         LongLine {
-            origin: self.origin,
+            context: self.context,
             offset,
             beginning: self.beginning,
             length: self.length,

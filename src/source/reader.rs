@@ -34,6 +34,8 @@ pub struct BatchReader<'a> {
     /// Returns whether the input gives no more data for a moment, so that the lines read so far should be delivered. It
     /// is called after a read that did not fill the block, and it may wait for that moment.
     pub idle: &'a dyn Fn() -> bool,
+    /// Returns the time of the bytes that were just read ([`Context::time_ms`](crate::core::context::Context)).
+    pub time: &'a dyn Fn() -> i64,
 }
 
 impl BatchReader<'_> {
@@ -63,7 +65,7 @@ impl BatchReader<'_> {
             if !cutter.receiver.is_open() {
                 return Ok(stopped(&content));
             }
-            content.advance(length);
+            content.advance(length, (self.time)());
             // Asking whether more data comes costs time, so it is done only if there is a line to deliver.
             let enough = content.is_full() || (content.has_line() && (self.idle)());
             if enough && !content.hand_out(cutter)? {

@@ -1,7 +1,7 @@
 //! Reads one file or pipe to its end.
 
 use std::cell::Cell;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{BufReader, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -20,8 +20,10 @@ use super::progress::Progress;
 use super::reader::{BatchReader, End};
 use super::receiver::BatchReceiver;
 use super::resume::Resuming;
-use crate::core::batch::Origin;
+use crate::core::calendar::now_ms;
+use crate::core::context::Origin;
 use crate::core::error::{Error, Result};
+use crate::process::host::host_name;
 use crate::state::Stamp;
 
 /// The size of the buffer for compressed bytes.
@@ -81,9 +83,18 @@ pub(super) fn read_file(
         false => compression.reader(tracked).map_err(|error| damaged(error, 0, 0))?,
     };
     let patience = Cell::new(BatchingDelay::default());
-    let name = |beginning: &[u8]| Origin::new(options.origin.id(input, beginning), name.to_owned());
+    let path = (*input != Input::Stdin).then(|| std::path::absolute(name).ok()).flatten();
+    let name = |beginning: &[u8]| Origin {
+        path: path.as_ref().map(|path| path.display().to_string()),
+        host: host_name(),
+        compression: (compression != Compression::None).then(|| compression.name().to_owned()),
+        ..Origin::new(options.origin.id(input, beginning), name.to_owned())
+    };
     let cutter = Cutter { size: &options.size, pool, receiver, name: &name };
-    let reader = BatchReader { cutter, idle: &|| live && is_due(&patience, file.as_fd()) };
+    // A pipe or a terminal has no time of its last change, so its bytes have the time of their arrival.
+    let modified = file.metadata().ok().filter(Metadata::is_file).map(|data| modified_ms(&data));
+    let time = || modified.unwrap_or_else(now_ms);
+    let reader = BatchReader { cutter, idle: &|| live && is_due(&patience, file.as_fd()), time: &time };
     let end = reader.read(&mut content);
     if let Some(resuming) = &resuming {
         if !matches!(end, Ok(End::Stopped { .. })) {
@@ -105,6 +116,12 @@ pub(super) fn read_file(
         }
         End::Damaged { error, lines, offset } => Err(damaged(error, lines, offset)),
     }
+}
+
+/// The time of the last change of a file's bytes, in milliseconds since 1970.
+pub(super) fn modified_ms(data: &Metadata) -> i64 {
+    use std::os::unix::fs::MetadataExt;
+    data.mtime().saturating_mul(1000).saturating_add(data.mtime_nsec() / 1_000_000)
 }
 
 /// Reads the first bytes of a stream, only as many as are needed to detect its format. A live input whose first line is

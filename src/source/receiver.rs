@@ -1,9 +1,8 @@
 //! The interface between readers and the code that takes their batches: [`BatchReceiver`], the limits of batches, and
 //! lines that are too long.
 
-use std::sync::Arc;
-
-use crate::core::batch::{BLOCK_BYTES, Batch, Origin};
+use crate::core::batch::{BLOCK_BYTES, Batch};
+use crate::core::context::Context;
 use crate::core::error::Result;
 use crate::state::extents::Extent;
 
@@ -27,8 +26,8 @@ impl Default for BatchSize {
 /// A line that is longer than the limit. Only its beginning is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LongLine {
-    /// The source.
-    pub origin: Arc<Origin>,
+    /// What is in force at the line.
+    pub context: Context,
     /// The offset of the line in the decompressed content.
     pub offset: u64,
     /// Its first [`BatchSize::max_line`] bytes.

@@ -333,14 +333,14 @@ fn whole_lines(data: &[u8], within: usize) -> usize {
 fn cut(batch: &mut Batch, length: usize) -> Batch {
     let data = batch.data.split_to(length);
     let lines = match batch.data.is_empty() {
-        true => batch.lines,
+        true => batch.records,
         false => lines::count(&data) as u32,
     };
     let is_within_line = !batch.data.is_empty() && !data.ends_with(b"\n");
     let partial = batch.partial && batch.data.is_empty();
-    let first = Batch::new(Arc::clone(&batch.origin), batch.offset, lines, data).with_partial(partial);
+    let first = Batch::of(batch.context.clone(), batch.offset, lines, data).with_partial(partial);
     batch.offset += length as u64;
-    batch.lines = batch.lines + u32::from(is_within_line) - lines;
+    batch.records = batch.records + u32::from(is_within_line) - lines;
     first
 }
 

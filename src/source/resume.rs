@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::receiver::{BatchReceiver, LongLine};
 use super::replay_filter::{Decision, ReplayFilter};
 use crate::core::batch::{Batch, Origin};
+use crate::core::context::Context;
 use crate::core::error::{Error, Result};
 use crate::state::extents::Extent;
 use crate::state::{Amount, Memory, Stamp};
@@ -140,11 +141,13 @@ impl<'a> Resuming<'a> {
                 }
                 Decision::Deliver(batch) if wanted => {
                     self.memory.deliver(origin.content, Extent::of_batch(&batch));
-                    wanted = self.receiver.batch(Batch { origin: Arc::clone(&origin), ..batch });
+                    let context = Context { origin: Arc::clone(&origin), ..batch.context };
+                    wanted = self.receiver.batch(Batch { context, ..batch });
                 }
                 Decision::SetAside(line) if wanted => {
                     let extent = line.extent();
-                    self.receiver.long_line(LongLine { origin: Arc::clone(&origin), ..line })?;
+                    let context = Context { origin: Arc::clone(&origin), ..line.context };
+                    self.receiver.long_line(LongLine { context, ..line })?;
                     self.memory.set_aside(origin.content, extent);
                 }
                 Decision::Deliver(_) | Decision::SetAside(_) => {}
@@ -158,7 +161,7 @@ impl<'a> Resuming<'a> {
 impl BatchReceiver for Resuming<'_> {
     fn batch(&self, batch: Batch) -> bool {
         let mut state = self.lock();
-        if state.failure.is_some() || !self.begin(&mut state, &batch.origin) {
+        if state.failure.is_some() || !self.begin(&mut state, &batch.context.origin) {
             return false;
         }
         state.end = batch.offset + batch.data.len() as u64;
@@ -182,7 +185,7 @@ impl BatchReceiver for Resuming<'_> {
 
     fn long_line(&self, line: LongLine) -> Result<()> {
         let mut state = self.lock();
-        if !self.begin(&mut state, &line.origin) {
+        if !self.begin(&mut state, &line.context.origin) {
             return Ok(());
         }
         state.end = line.offset + line.length_with_end;

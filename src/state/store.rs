@@ -111,12 +111,12 @@ impl Store {
     pub fn settle(&self, batches: &[Batch]) {
         let mut state = self.shared.ledger();
         for batch in batches {
-            let content = batch.origin.content;
+            let content = batch.context.origin.content;
             let delivered = state.delivered.remove(&(content, batch.offset));
             // A batch that was split after its delivery has no extent of its own.
             let extent = delivered.filter(|extent| extent.length == batch.data.len() as u64);
             let extent = extent.unwrap_or_else(|| Extent::of_batch(batch));
-            state.settle(content, u64::from(batch.lines), extent);
+            state.settle(content, u64::from(batch.records), extent);
         }
         self.shared.wake(state);
     }

@@ -83,7 +83,7 @@ fn store(storer: &Storer, jobs: &Receiver<Job>, results: &Sender<Done>) {
     let mut outcomes = Vec::new();
     for Job { ticket, batch, mut parsed } in jobs {
         let stored = storer.store(&batch, &mut parsed, &mut outcomes);
-        let done = Done { ticket, lines: batch.lines, bytes: batch.data.len(), stored, parsed };
+        let done = Done { ticket, lines: batch.records, bytes: batch.data.len(), stored, parsed };
         if results.send(done).is_err() {
             return;
         }

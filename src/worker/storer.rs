@@ -10,8 +10,9 @@ use super::parser::{Fate, LetterDraft, Parsed};
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::lines::Line;
+use crate::core::record::RecordId;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
-use crate::document::{DocumentId, Documents, date};
+use crate::document::Documents;
 use crate::observe::details::Seldom;
 use crate::observe::receipt::Tally;
 use crate::sink::{Outcome, Sink};
@@ -84,12 +85,12 @@ impl Storer {
             }
         };
         letters.append(&mut parsed.letters);
-        if let Err(error) = self.write_dead_letters(batch, letters) {
+        if let Err(error) = self.write_dead_letters(batch, parsed, letters) {
             self.remember(parsed, known);
             return Err(error);
         }
-        STORED.tell(u64::from(batch.lines), |batches, lines| {
-            let (ms, name, offset) = (started.elapsed().as_millis(), &batch.origin.name, batch.offset);
+        STORED.tell(u64::from(batch.records), |batches, lines| {
+            let (ms, name, offset) = (started.elapsed().as_millis(), &batch.context.origin.name, batch.offset);
             format!(
                 "{batches} batches with {lines} lines were stored; the last one, of {name} from byte {offset}, took {ms} ms"
             )
@@ -151,7 +152,8 @@ impl Storer {
             for (index, outcome) in known.iter().enumerate() {
                 let mut refused = |reason, words: &str| {
                     let detail = format!("{}: {words}", sink.name());
-                    letters.push(LetterDraft::new(documents.get(index).line, reason, detail));
+                    let document = documents.get(index);
+                    letters.push(LetterDraft::new(document.line, document.id, reason, detail));
                     Verdict::Rejected
                 };
                 let verdict = match outcome {
@@ -173,22 +175,21 @@ impl Storer {
     }
 
     /// Writes the dead letters. They are durable when this returns.
-    fn write_dead_letters(&self, batch: &Batch, letters: Vec<LetterDraft>) -> Result<()> {
+    fn write_dead_letters(&self, batch: &Batch, parsed: &Parsed, letters: Vec<LetterDraft>) -> Result<()> {
         if letters.is_empty() {
             return Ok(());
         }
-        let lines: Vec<Line<'_>> = crate::core::lines::lines(&batch.data).collect();
-        let time_ms = date::now_ms();
+        let lines: Vec<Line<'_>> = batch.records().collect();
         let letters: Vec<Letter<'_>> = letters
             .iter()
-            .map(|LetterDraft { line, reason, detail, pattern, reached }| {
+            .map(|LetterDraft { line, id, reason, detail, pattern, reached }| {
                 let Line { start, bytes: raw } = lines[*line as usize];
-                let (origin, offset) = batch.position(*line as usize, start);
+                let place = batch.place(*line as usize, start);
                 Letter {
-                    id: DocumentId::new(origin, offset, raw),
-                    origin,
-                    offset,
-                    time_ms,
+                    id: *id,
+                    context: place.context,
+                    offset: place.offset,
+                    key: parsed.time(*line as usize).unwrap_or(place.key),
                     reason: *reason,
                     detail,
                     pattern: pattern.as_deref(),
@@ -209,7 +210,7 @@ struct SettledOutcomes {
     /// Whether there are any outcomes. Usually there are none.
     some: AtomicBool,
     /// The outcomes by sink and document.
-    outcomes: Mutex<HashMap<(usize, DocumentId), Outcome>>,
+    outcomes: Mutex<HashMap<(usize, RecordId), Outcome>>,
 }
 
 /// The maximum number of outcomes that are kept. A failed batch ends the process sooner or later, so there are few.
@@ -239,7 +240,7 @@ impl SettledOutcomes {
         self.some.store(!outcomes.is_empty(), Ordering::Release);
     }
 
-    fn outcomes(&self) -> MutexGuard<'_, HashMap<(usize, DocumentId), Outcome>> {
+    fn outcomes(&self) -> MutexGuard<'_, HashMap<(usize, RecordId), Outcome>> {
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,8 +14,9 @@ use super::{WorkerCounts, pipeline};
 use crate::core::batch::{Batch, Origin};
 use crate::core::error::{Error, Result};
 use crate::core::lines;
+use crate::core::record::RecordId;
 use crate::dead_letter::{self, DeadLetters, Reason};
-use crate::document::{DocumentId, Documents};
+use crate::document::Documents;
 use crate::envelope::Envelope;
 use crate::grok::Library;
 use crate::observe::receipt::Tally;
@@ -27,8 +28,9 @@ fn batch(offset: u64, content: &str) -> Batch {
     Batch::new(Arc::new(Origin::new(5, "x")), offset, lines::count(&data) as u32, data)
 }
 
-fn ids(batch: &Batch) -> Vec<DocumentId> {
-    let id = |line: lines::Line<'_>| DocumentId::new(&batch.origin, batch.offset + line.start as u64, line.bytes);
+fn ids(batch: &Batch) -> Vec<RecordId> {
+    let id =
+        |line: lines::Line<'_>| RecordId::at(batch.context.origin.id, batch.offset + line.start as u64, line.bytes);
     lines::lines(&batch.data).map(id).collect()
 }
 
@@ -80,14 +82,17 @@ fn each_line_is_counted_by_the_outcomes_of_all_sinks() {
     assert_eq!((json.len(), bson.len()), (4, 3));
     let letters = letters.read();
     assert_eq!(letters.len(), 1);
-    assert_eq!((letters[0].id.as_str(), letters[0].offset, &letters[0].raw[..]), (id[1].as_str(), 106, &b"two 2"[..]));
+    assert_eq!(
+        (letters[0].id.to_string(), letters[0].offset, &letters[0].raw[..]),
+        (id[1].to_string(), 106, &b"two 2"[..])
+    );
     assert_eq!(letters[0].reason, Reason::Rejected);
     assert!(letters[0].detail.ends_with("refused in words"), "{}", letters[0].detail);
 
     parser.parse(&batch, &mut parsed).unwrap();
     let again = storer.store(&batch, &mut parsed, &mut outcomes).unwrap().tally;
     assert_eq!(again, Tally { duplicate: 3, dead_lettered: 1, ..Tally::default() });
-    assert_eq!(again.total(), u64::from(batch.lines));
+    assert_eq!(again.total(), u64::from(batch.records));
 }
 
 #[test]
@@ -398,6 +403,6 @@ fn a_part_of_a_line_is_tagged_in_every_case_and_no_other_line_is() {
     assert_eq!(tags(objects, &of("{\"a\":1}\n{\"a\":2}", plain)), [vec![], vec!["_partial"]]);
     // After a split, the flag stays with the last line.
     let mut batch = of("one 1\ntwo 2", plain);
-    let first = batch.split_first_line().unwrap();
+    let first = batch.split_first().unwrap();
     assert!(!first.partial && batch.partial);
 }

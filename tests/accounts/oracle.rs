@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use logator::document::DocumentId;
+use logator::core::record::RecordId;
 use logator::observe::receipt::Receipt;
-use xxhash_rust::xxh3::xxh3_64;
 
 /// The message of a program that a signal ended before it had anything to account for.
 pub const NOTHING_READ: &str = "stopped before the work began; nothing was read";
@@ -82,9 +81,7 @@ pub fn add(dues: &mut Dues, key: String, fate: Fate, times: u64) {
 
 /// Adds the lines of `content` as they were delivered. `seen` tells whether a document or a letter has an id.
 pub fn lines_of(content: &Content, seen: impl Fn(&str) -> bool, fate: impl Fn(&[u8]) -> Fate, dues: &mut Dues) {
-    let id = |start: usize, line: &[u8]| {
-        DocumentId::from_hash(content.origin, start as u64, xxh3_64(line)).as_str().to_owned()
-    };
+    let id = |start: usize, line: &[u8]| RecordId::at(content.origin, start as u64, line).to_string();
     let bytes = &content.bytes;
     let (mut start, mut unsure) = (0, Vec::new());
     while start < bytes.len() {
@@ -120,9 +117,7 @@ fn without_return(line: &[u8]) -> &[u8] {
 pub fn parts_of(content: &Content) -> Vec<String> {
     let Cuts::At(places) = &content.cuts else { return Vec::new() };
     let bytes = &content.bytes;
-    let part = |start: usize, end: usize| {
-        DocumentId::from_hash(content.origin, start as u64, xxh3_64(&bytes[start..end])).as_str().to_owned()
-    };
+    let part = |start: usize, end: usize| RecordId::at(content.origin, start as u64, &bytes[start..end]).to_string();
     let both = |&place: &usize| {
         let start = memchr::memrchr(b'\n', &bytes[..place]).map_or(0, |newline| newline + 1);
         let end = memchr::memchr(b'\n', &bytes[place..]).map_or(bytes.len(), |length| place + length);

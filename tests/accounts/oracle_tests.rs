@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use logator::document::DocumentId;
+use logator::core::record::RecordId;
 use logator::observe::receipt::{Receipt, StoppedInput, Tally};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::oracle::{Account, Attempt, Content, Cuts, Dues, Fate, Found, Store, add, judge, lines_of, parts_of};
 
@@ -183,7 +182,7 @@ fn a_run_that_was_stopped_has_stored_what_it_counts() {
 }
 
 fn id(origin: u64, offset: u64, line: &[u8]) -> String {
-    DocumentId::from_hash(origin, offset, xxh3_64(line)).as_str().to_owned()
+    RecordId::at(origin, offset, line).to_string()
 }
 
 fn dues(content: &Content, seen: &[String]) -> Vec<String> {

@@ -87,7 +87,7 @@ fn a_clock_that_is_set_forward_an_hour_ends_no_lease() {
     let wait = Duration::from_millis(1500);
     let reply = other.ask(&Request::Reserve { wait, acks: Vec::new() });
     assert!(matches!(reply, Reply::Wait(_)), "{reply:?}");
-    let tally = Tally { stored: batch.lines.into(), ..Tally::default() };
+    let tally = Tally { stored: batch.records.into(), ..Tally::default() };
     assert_eq!(holder.ask(&Request::Touch(vec![lease])), Reply::Ok(1), "it is still held");
     assert_eq!(holder.ask(&Request::Bye(vec![Ack { lease, tally }])), Reply::Ok(1), "its ack counts");
     is_about(off_by(queue), HOUR);

@@ -81,7 +81,7 @@ fn a_worker_whose_counts_do_not_add_up_makes_a_receipt_that_disagrees_and_exit_c
         queue.feed(&access(0..10));
         let peer = Peer::connect(&place.endpoint());
         let Reply::Batch { lease, batch, .. } = peer.reserve() else { panic!("no batch") };
-        assert_eq!(batch.lines, 10);
+        assert_eq!(batch.records, 10);
         let tally = Tally { stored: u64::from(lie), ..Tally::default() };
         assert_eq!(peer.ask(&Request::Bye(vec![Ack { lease, tally }])), Reply::Ok(1));
         let queue = queue.end();

@@ -61,7 +61,7 @@ fn the_batch_of_a_worker_that_died_goes_to_another_when_its_lease_has_run_out() 
     assert!(queue.stderr.contains("1 batches were handed out again"), "{}", queue.stderr);
     assert_eq!(account(&place.receipt("queue.json")), [100, 100, 0, 0, 0, 0]);
     assert_eq!(place.objects("out").len(), 100);
-    assert!(batch.lines > 0);
+    assert!(batch.records > 0);
 }
 
 #[test]

@@ -226,7 +226,7 @@ fn a_gap_is_filled_with_the_same_ids() {
     let first = leases[0].1.offset + leases[0].1.data.len() as u64;
     let [second, third] = [1, 2].map(|index: usize| (leases[index].1.offset, leases[index].1.data.len() as u64));
     for index in [0, 2] {
-        peer.ack_stored(leases[index].0, leases[index].1.lines);
+        peer.ack_stored(leases[index].0, leases[index].1.records);
     }
     // The journal has a header and two extents, which a separate thread writes.
     let journal = place.path("state/journal");
@@ -236,7 +236,7 @@ fn a_gap_is_filled_with_the_same_ids() {
     queue.kill();
     assert_eq!((first, second.0 + second.1), (second.0, third.0));
     let (ran, receipt) = place.logator(&["--state", "state", "-f", "combined"], &content);
-    let rest = 1000 - u64::from(leases[0].1.lines + leases[2].1.lines);
+    let rest = 1000 - u64::from(leases[0].1.records + leases[2].1.records);
     assert_eq!((receipt.read, receipt.resumed_lines), (rest, 1000 - rest));
     let rest = ids(&ran.stdout);
     assert!(rest.iter().all(|id| whole.binary_search(id).is_ok()), "the same ids as in one run");

@@ -22,10 +22,11 @@
 //! A format must read the whole text. A time without a zone is UTC. A second of 60 (a leap second) counts as the second
 //! after it, as in Unix time. A date that no calendar has (30 February, hour 24) is not read. Years are 0 to 9999.
 //!
-//! A format without a year (classic syslog) gives the latest year in which the date is not after tomorrow: `Dec 31`
-//! read on 1 January is in the last year. `now` is therefore an argument.
+//! A format without a year (classic syslog) gives the latest year that puts the date at most one day after the time of the
+//! record's context (`year_rule.rs`). This time is an argument.
 
 mod read;
+mod year_rule;
 
 pub use crate::core::calendar::{MS_PER_DAY, now_ms, write_iso};
 use crate::core::error::{Error, Result};
@@ -98,6 +99,19 @@ impl Formats {
         }
         None
     }
+}
+
+/// Returns the date `ms`, which was read from `text`, in nanoseconds since 1970: `text` may hold more than three digits of a
+/// fraction. The result is 0 for a date before 1970.
+pub fn nanoseconds(text: &[u8], ms: i64) -> u64 {
+    let seconds = u64::try_from(ms.div_euclid(1000)).unwrap_or_default().saturating_mul(1_000_000_000);
+    let whole = ms.rem_euclid(1000) as u64 * 1_000_000;
+    let Some(point) = memchr::memchr(b'.', text) else { return seconds.saturating_add(whole) };
+    let digits = text[point + 1..].iter().take_while(|byte| byte.is_ascii_digit()).map(|byte| u64::from(byte - b'0'));
+    let fraction = digits.chain(std::iter::repeat(0)).take(9).fold(0, |value, digit| value * 10 + digit);
+    // The fraction belongs to this date only if its first three digits are the milliseconds.
+    let exact = if fraction / 1_000_000 == whole / 1_000_000 { fraction } else { whole };
+    seconds.saturating_add(exact)
 }
 
 impl Format {

@@ -1,6 +1,7 @@
 //! Reads a text by the items of a format.
 
-use crate::core::calendar::{FIRST_MS, LAST_MS, MS_PER_DAY, civil_from_days, days_from_civil, days_in_month, is_leap};
+use super::year_rule::YearRule;
+use crate::core::calendar::{FIRST_MS, LAST_MS, MS_PER_DAY, days_from_civil, days_in_month, is_leap};
 
 /// One item of a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,15 +120,7 @@ impl Parts {
         let time_ms = seconds * 1000 + i64::from(self.ms);
         match self.year {
             Some(year) => Some(self.days(year)? * MS_PER_DAY + time_ms),
-            None => {
-                let tomorrow = now_ms.saturating_add(MS_PER_DAY);
-                let (this_year, ..) = civil_from_days(now_ms.div_euclid(MS_PER_DAY).clamp(-719_528, 2_932_896));
-                // The previous 29 February may be eight years back (1904 to 1896). Any other date needs two steps at
-                // most.
-                let years = (0..=9).map(|back| this_year + 1 - back);
-                let mut dates = years.filter_map(|year| Some(self.days(year)? * MS_PER_DAY + time_ms));
-                dates.find(|&date| date <= tomorrow)
-            }
+            None => YearRule::new(now_ms).latest(|year| Some(self.days(year)? * MS_PER_DAY + time_ms)),
         }
     }
 

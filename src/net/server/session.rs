@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::authenticator::Authenticator;
 use super::report::{Event, Rejections};
 use crate::core::error::{Error, Result};
-use crate::core::lines;
 use crate::net::keys::PublicKey;
 use crate::net::wire::{self, ErrorCode, Reply, Request};
 use crate::observe::details::Seldom;
@@ -287,7 +286,7 @@ impl<'a> Session<'a> {
             Reserved::Batch(lease, batch) => {
                 let taken = match request.dialogue {
                     Dialogue::Line => {
-                        let line = lines::lines(&batch.data).next().map_or(&[][..], |line| line.bytes);
+                        let line = batch.records().next().map_or(&[][..], |line| line.bytes);
                         self.send(&request.identity, [zmq::Message::from(line)])?
                     }
                     Dialogue::Batch => {

@@ -239,7 +239,7 @@ fn a_count_that_does_not_fit_its_frame_is_refused() {
         let Ok(Reply::Batch { batch, .. }) = Reply::decode(&partial, Some(Bytes::from_static(b"a"))) else {
             panic!("{number}: a batch whose last line is a part")
         };
-        assert!(batch.partial && batch.origin.envelope == envelope, "{number}");
+        assert!(batch.partial && batch.context.origin.envelope == envelope, "{number}");
     }
     let unknown = batch.replace(" 00 0001", " 03 0001");
     assert!(Reply::decode(&unhex(&unknown), Some(Bytes::from_static(b"a"))).is_err(), "an envelope nobody knows");

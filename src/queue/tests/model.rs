@@ -194,7 +194,7 @@ impl Oracle {
                 assert_eq!(poison.as_ref().map(|line| &line.batch), buried.as_ref());
                 let Some((line, history)) = buried.zip(poison.map(|line| line.history)) else { return };
                 let (bytes, state) = self.lines.get_mut(&line.offset).expect("a line that was offered");
-                assert_eq!((&bytes[..], *state, line.lines), (&line.data[..], LineState::Ready, 1));
+                assert_eq!((&bytes[..], *state, line.records), (&line.data[..], LineState::Ready, 1));
                 assert!((3..=self.expired[&line.offset]).contains(&history.expired), "{history:?}");
                 assert!(history.held >= LEASE * history.expired, "{history:?}");
                 *state = LineState::Done(3);
@@ -282,7 +282,7 @@ impl Oracle {
                     lines.push(offset);
                     offset += line.len() as u64;
                 }
-                assert_eq!(lines.len(), batch.lines as usize);
+                assert_eq!(lines.len(), batch.records as usize);
                 assert!(!one_line || (lines.len() == 1 && batch.data.len() > 1), "one line that is not empty");
                 let deadline = self.now + LEASE;
                 let candidate = self.queue.is_candidate(id);

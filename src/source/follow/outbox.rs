@@ -58,8 +58,8 @@ impl Item {
     /// The name of the item's file, and the number of bytes in the file.
     fn position(&self) -> (String, u64) {
         match self {
-            Item::Batch(batch) => (batch.origin.name.clone(), batch.data.len() as u64),
-            Item::Long(line) => (line.origin.name.clone(), line.length_with_end),
+            Item::Batch(batch) => (batch.context.origin.name.clone(), batch.data.len() as u64),
+            Item::Long(line) => (line.context.origin.name.clone(), line.length_with_end),
         }
     }
 }

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use super::copies::View;
 use super::file_table::{ContentCheck, check_content};
-use crate::core::batch::Origin;
+use crate::core::context::Origin;
 use crate::core::error::Result;
+use crate::process::host::host_name;
 use crate::source::block_pool::BlockPool;
 use crate::source::cutter::{Content, Cutter};
 use crate::source::inputs::Input;
 use crate::source::origin::{FINGERPRINT_BYTES, OriginRule};
+use crate::source::reading::modified_ms;
 use crate::source::receiver::{BatchReceiver, BatchSize};
 use crate::source::resume::Resuming;
 
@@ -24,11 +26,22 @@ pub trait OpenFile {
     /// The errors of the operating system.
     fn read_at(&self, room: &mut [u8], at: u64) -> io::Result<usize>;
 
-    /// The size in bytes, and whether the file was deleted.
+    /// The size, the time of the last change, and whether the file was deleted.
     ///
     /// # Errors
     /// The errors of the operating system.
-    fn status(&self) -> io::Result<(u64, bool)>;
+    fn status(&self) -> io::Result<Status>;
+}
+
+/// The status of an open file.
+#[derive(Debug, Clone, Copy)]
+pub struct Status {
+    /// The size in bytes.
+    pub size: u64,
+    /// The time of the last change of its bytes, in milliseconds since 1970.
+    pub modified_ms: i64,
+    /// Whether the file has no name any more.
+    pub deleted: bool,
 }
 
 impl OpenFile for std::fs::File {
@@ -36,9 +49,10 @@ impl OpenFile for std::fs::File {
         std::os::unix::fs::FileExt::read_at(self, room, at)
     }
 
-    fn status(&self) -> io::Result<(u64, bool)> {
+    fn status(&self) -> io::Result<Status> {
         let data = self.metadata()?;
-        Ok((data.len(), std::os::unix::fs::MetadataExt::nlink(&data) == 0))
+        let deleted = std::os::unix::fs::MetadataExt::nlink(&data) == 0;
+        Ok(Status { size: data.len(), modified_ms: modified_ms(&data), deleted })
     }
 }
 
@@ -185,7 +199,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
     }
 
     fn read_from(&mut self, source: &S, context: &ReadContext<'a>, now: Duration) -> io::Result<Result<TurnResult>> {
-        let (size, _) = source.status()?;
+        let Status { size, modified_ms, .. } = source.status()?;
         if check_content(self.read, size, || self.agrees(source)) == ContentCheck::Replaced {
             if self.content.has_pending() && !self.cut {
                 return Ok(Ok(TurnResult::Truncated));
@@ -223,7 +237,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
             self.latest.drain(..self.latest.len().saturating_sub(LATEST_BYTES));
             self.read += length as u64;
             self.last_growth = now;
-            self.content.advance(length);
+            self.content.advance(length, modified_ms);
             if self.cut {
                 match self.content.pending() {
                     [b'\r'] => continue,
@@ -393,6 +407,7 @@ fn stands(source: &impl OpenFile, bytes: &[u8], at: u64) -> io::Result<bool> {
 fn name<'n>(rule: &'n OriginRule, path: &'n Path) -> impl Fn(&[u8]) -> Origin + 'n {
     move |beginning| {
         let id = rule.id(&Input::File(path.to_owned()), beginning);
-        Origin::new(id, path.display().to_string())
+        let absolute = std::path::absolute(path).ok().map(|path| path.display().to_string());
+        Origin { path: absolute, host: host_name(), ..Origin::new(id, path.display().to_string()) }
     }
 }

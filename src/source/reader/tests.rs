@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::*;
 use crate::core::batch::{Batch, Origin};
 use crate::core::lines::{self, count};
-use crate::document::DocumentId;
+use crate::core::record::{Key, RecordId};
 use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
 
 /// Returns a few bytes at a time, and fails at a given offset.
@@ -73,7 +73,7 @@ fn read(content: &[u8], size: &BatchSize, steps: &[usize], breaks_at: Option<usi
         Origin::new(super::super::origin::fingerprint(beginning), "x")
     };
     let cutter = Cutter { size, pool: &Arc::default(), receiver: &kept, name: &name };
-    let reader = BatchReader { cutter, idle: &|| steps[0].is_multiple_of(2) };
+    let reader = BatchReader { cutter, idle: &|| steps[0].is_multiple_of(2), time: &|| 0 };
     let end = reader.read(&mut Trickle { content, steps, step: 0, given: 0, breaks_at }).unwrap();
     Outcome { batches: kept.batches.into_inner().unwrap(), long: kept.long.into_inner().unwrap(), end }
 }
@@ -104,10 +104,10 @@ fn check(content: &[u8], whole: usize, size: &BatchSize, outcome: &Outcome) {
         outcome.batches.iter().map(|batch| (batch.offset, batch.data.to_vec())).collect();
     let origin = super::super::origin::fingerprint(content);
     for batch in &outcome.batches {
-        assert_eq!(batch.origin.id, origin);
-        assert_eq!(batch.lines as usize, count(&batch.data));
-        assert!(batch.lines > 0 && batch.lines as usize <= size.lines, "{} lines", batch.lines);
-        assert!(batch.data.len() <= size.bytes || batch.lines == 1, "{} bytes in {size:?}", batch.data.len());
+        assert_eq!(batch.context.origin.id, origin);
+        assert_eq!(batch.records as usize, count(&batch.data));
+        assert!(batch.records > 0 && batch.records as usize <= size.lines, "{} lines", batch.records);
+        assert!(batch.data.len() <= size.bytes || batch.records == 1, "{} bytes in {size:?}", batch.data.len());
         assert!(lines::lines(&batch.data).all(|line| line.bytes.len() <= size.max_line));
     }
     for long in &outcome.long {
@@ -116,8 +116,8 @@ fn check(content: &[u8], whole: usize, size: &BatchSize, outcome: &Outcome) {
         assert!(line.len() > size.max_line);
         assert_eq!((long.length, long.hash), (line.len() as u64, xxh3_64(line)));
         assert_eq!(long.beginning, line[..size.max_line]);
-        let id = DocumentId::from_hash(origin, long.offset, long.hash);
-        assert_eq!(id, DocumentId::new(&long.origin, long.offset, line), "the same id as with a larger bound");
+        let id = Key::Offset(long.offset).id(origin, long.hash);
+        assert_eq!(id, RecordId::at(long.context.origin.id, long.offset, line), "the same id as with a larger bound");
         parts.push((long.offset, content[start..start + long.length_with_end as usize].to_vec()));
     }
     parts.sort();
@@ -188,12 +188,12 @@ proptest! {
         let origin = Arc::new(Origin::new(1, "x"));
         let mut rest = Batch::new(origin, 7, count(&content) as u32, content.clone().into());
         let (mut joined, mut lines) = (Vec::new(), 1);
-        while let Some(first) = rest.split_first_line() {
-            prop_assert_eq!((first.offset, first.lines), (7 + joined.len() as u64, 1));
+        while let Some(first) = rest.split_first() {
+            prop_assert_eq!((first.offset, first.records), (7 + joined.len() as u64, 1));
             joined.extend_from_slice(&first.data);
             lines += 1;
         }
-        prop_assert_eq!((rest.offset, rest.lines), (7 + joined.len() as u64, 1));
+        prop_assert_eq!((rest.offset, rest.records), (7 + joined.len() as u64, 1));
         joined.extend_from_slice(&rest.data);
         prop_assert_eq!(lines, count(&content));
         prop_assert_eq!(joined, content);

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::core::batch::Origin;
+use crate::core::context::Context;
 use crate::state::extents::{Entry, Extent, Extents, JOINED_BYTES};
 
 fn origin() -> Arc<Origin> {
@@ -18,7 +19,7 @@ fn batch(content: &[u8], start: usize, end: usize) -> Batch {
 fn long(content: &[u8], start: usize, end: usize) -> LongLine {
     let line = &content[start..end];
     LongLine {
-        origin: origin(),
+        context: Context::new(origin()),
         offset: start as u64,
         beginning: Vec::new(),
         length: 0,
@@ -59,7 +60,7 @@ fn fates(content: &[u8], out: &[Decision]) -> Vec<(usize, bool)> {
             Decision::Deliver(batch) => {
                 let start = batch.offset as usize;
                 assert_eq!(batch.data[..], content[start..start + batch.data.len()]);
-                (batch.offset, batch.data.len() as u64, u64::from(batch.lines), true)
+                (batch.offset, batch.data.len() as u64, u64::from(batch.records), true)
             }
             Decision::SetAside(line) => (line.offset, line.length_with_end, 1, true),
             Decision::Settled(start, length, lines) => (*start, *length, *lines, false),

@@ -27,10 +27,10 @@ impl Detection {
         if let Some(format) = detected.get(&origin.id) {
             return format.clone();
         }
-        let lines = lines::lines(&batch.data).enumerate();
+        let lines = batch.records().enumerate();
         let own = lines.filter_map(|(index, line)| {
-            let (origin_of_line, offset) = batch.position(index, line.start);
-            (origin_of_line.id == origin.id).then(|| lines::without_mark(line.bytes, offset))
+            let place = batch.place(index, line.start);
+            (place.context.origin.id == origin.id).then(|| lines::without_mark(line.bytes, place.offset))
         });
         let sample: Vec<&[u8]> = own.take(SAMPLE).collect();
         let format = library.detect(&sample);

@@ -1,5 +1,6 @@
 //! [`Parsed`]: the result of parsing a batch: documents, and drafts of dead letters.
 
+use crate::core::record::{Key, RecordId};
 use crate::dead_letter::Reason;
 use crate::document::{Documents, Encoding};
 use crate::grok::Reached;
@@ -22,6 +23,8 @@ pub enum Fate {
 pub struct LetterDraft {
     /// The index of the line in the batch.
     pub line: u32,
+    /// The id of the record.
+    pub id: RecordId,
     /// The reason.
     pub reason: Reason,
     /// The message of the store or of the engine.
@@ -34,8 +37,8 @@ pub struct LetterDraft {
 
 impl LetterDraft {
     /// Returns a draft that names no pattern.
-    pub fn new(line: u32, reason: Reason, detail: String) -> LetterDraft {
-        LetterDraft { line, reason, detail, pattern: None, reached: None }
+    pub fn new(line: u32, id: RecordId, reason: Reason, detail: String) -> LetterDraft {
+        LetterDraft { line, id, reason, detail, pattern: None, reached: None }
     }
 }
 
@@ -46,6 +49,8 @@ pub struct Parsed {
     pub(super) fates: Vec<Fate>,
     /// Drafts of dead letters for the lines that cannot become documents.
     pub letters: Vec<LetterDraft>,
+    /// The keys of the records whose ids are made from times; empty for any other rule.
+    pub(super) times: Vec<Key>,
 }
 
 impl Parsed {
@@ -65,9 +70,15 @@ impl Parsed {
         found.expect("a parser is made for the encodings of all sinks")
     }
 
+    /// Returns the key of record number `index`, if its rule is that of times.
+    pub fn time(&self, index: usize) -> Option<Key> {
+        self.times.get(index).copied()
+    }
+
     pub(super) fn clear(&mut self) {
         self.documents.iter_mut().for_each(Documents::clear);
         self.fates.clear();
         self.letters.clear();
+        self.times.clear();
     }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use super::formats::{Formats, Unmatched};
 use super::parsed::{Fate, LetterDraft, Parsed};
 use super::rule::Rule;
-use crate::core::batch::{Batch, Origin};
+use crate::core::batch::{Batch, Place};
+use crate::core::context::Origin;
 use crate::core::envelope::Envelope;
 use crate::core::error::Result;
 use crate::core::lines;
+use crate::core::record::{self, Key, Ordinals, RecordId, time_hash};
 use crate::dead_letter::Reason;
-use crate::document::{DocumentId, Documents, Encoder, Encoding, OuterFields, date};
+use crate::document::{Documents, Encoder, Encoding, OuterFields};
 use crate::envelope::{Opened, Opener};
 use crate::grok::{Explainer, Format, Reached, Selector, Span};
 use crate::worker::pattern_counts::{Budget, Clock};
@@ -18,11 +20,11 @@ use crate::worker::pattern_counts::{Budget, Clock};
 /// The number of patterns that are examined for the explanation of a line that none matches.
 const MAX_EXPLAINED: usize = 8;
 
-/// The index of a line in its batch, its id, and the time at which it is parsed.
+/// The index of a record in its batch, its id, and the time of its context.
 #[derive(Clone, Copy)]
 struct LineContext {
     index: u32,
-    id: DocumentId,
+    id: RecordId,
     now_ms: i64,
     /// Whether the line is only a part of a line.
     partial: bool,
@@ -54,6 +56,7 @@ pub struct Parser {
     /// The origin for which `rules` were detected.
     detected_for: Option<(u64, Envelope)>,
     spans: Vec<Span>,
+    ordinals: Ordinals,
     clock: Clock,
     budget: Budget,
 }
@@ -85,6 +88,7 @@ impl Formats {
             opener: None,
             detected_for: None,
             spans: Vec::new(),
+            ordinals: Ordinals::default(),
             clock: Clock::new(),
             budget: Budget::default(),
         })
@@ -95,7 +99,7 @@ impl Parser {
     /// Returns an empty buffer for [`parse`](Parser::parse).
     pub fn buffer(&self) -> Parsed {
         let documents = self.encodings.iter().map(|&encoding| Documents::new(encoding)).collect();
-        Parsed { documents, fates: Vec::new(), letters: Vec::new() }
+        Parsed { documents, fates: Vec::new(), letters: Vec::new(), times: Vec::new() }
     }
 
     /// Parses the lines of `batch` into `parsed` and overwrites its earlier content.
@@ -104,25 +108,31 @@ impl Parser {
     /// The fields of a format that was just detected cannot form a document.
     pub fn parse(&mut self, batch: &Batch, parsed: &mut Parsed) -> Result<()> {
         parsed.clear();
-        self.detect_format(batch, &batch.origin)?;
-        let now_ms = date::now_ms();
+        self.detect_format(batch, &batch.context.origin)?;
+        self.ordinals.clear();
         let mut opener = self.opener.take();
-        for (index, line) in lines::lines(&batch.data).enumerate() {
-            let (origin, offset) = batch.position(index, line.start);
+        for (index, line) in batch.records().enumerate() {
+            let place = batch.place(index, line.start);
+            let origin = &*place.context.origin;
+            let now_ms = place.context.time_ms;
             if batch.positions.is_some() {
                 self.detect_format(batch, origin)?;
             }
-            let id = DocumentId::new(origin, offset, line.bytes);
-            let at = LineContext { index: index as u32, id, now_ms, partial: batch.is_partial(index) };
-            let text = lines::without_mark(line.bytes, offset);
+            let at = |id| LineContext { index: index as u32, id, now_ms, partial: batch.is_partial(index) };
+            let text = lines::without_mark(line.bytes, place.offset);
             let fate = match origin.envelope {
-                Envelope::None => self.parse_line(at, text, None, parsed),
+                Envelope::None => {
+                    let id = self.id(&place, line.bytes, None, parsed);
+                    self.parse_line(at(id), text, None, parsed)
+                }
                 envelope => {
                     let opener = match &mut opener {
                         Some(opener) => opener,
                         none => none.insert(Opener::new(self.formats.library.is_ecs())?),
                     };
-                    let Opened { message, outer, is_enveloped } = opener.open(envelope, text, now_ms);
+                    let opened = opener.open(envelope, text, now_ms);
+                    let at = at(self.id(&place, line.bytes, Some(&opened), parsed));
+                    let Opened { message, outer, is_enveloped, .. } = opened;
                     match self.rules[..] {
                         [] => self.parse_without_rules(at, message, outer, envelope, is_enveloped, parsed),
                         _ => self.parse_line(at, message, Some(outer), parsed),
@@ -134,6 +144,25 @@ impl Parser {
         self.opener = opener;
         self.add_up();
         Ok(())
+    }
+
+    /// Returns the id of a record. `opened` is the record without its envelope, if it has one.
+    #[inline]
+    fn id(&mut self, place: &Place<'_>, record: &[u8], opened: Option<&Opened<'_>>, parsed: &mut Parsed) -> RecordId {
+        match (place.id, place.key) {
+            (Some(id), _) => id,
+            (None, Key::Time { .. }) => {
+                let (message, ns, stream) = match opened {
+                    Some(opened) => (opened.message, opened.time_ns, opened.stream),
+                    None => (record, 0, &[][..]),
+                };
+                let ordinal = self.ordinals.next(stream, ns);
+                let key = Key::Time { ns, ordinal };
+                parsed.times.push(key);
+                key.id(place.context.origin.id, time_hash(stream, ordinal, message))
+            }
+            (None, key) => key.id(place.context.origin.id, record::hash(record)),
+        }
     }
 
     /// Adds the counts of the rules to the shared ones.
@@ -174,7 +203,7 @@ impl Parser {
             (false, Unmatched::Keep) => Fate::Unmatched,
             (false, Unmatched::Drop) => return Fate::Filtered,
             (false, Unmatched::DeadLetter) => {
-                let letter = LetterDraft::new(at.index, Reason::Unmatched, envelope.mismatch().to_owned());
+                let letter = LetterDraft::new(at.index, at.id, Reason::Unmatched, envelope.mismatch().to_owned());
                 parsed.letters.push(letter);
                 return Fate::DeadLettered;
             }
@@ -221,7 +250,7 @@ impl Parser {
                 RuleResult::Failed => {}
                 RuleResult::Stopped(words) => {
                     let pattern = Some(self.rules[rule].name.clone());
-                    let letter = LetterDraft::new(at.index, Reason::Limit, words);
+                    let letter = LetterDraft::new(at.index, at.id, Reason::Limit, words);
                     parsed.letters.push(LetterDraft { pattern, ..letter });
                     return Fate::DeadLettered;
                 }
@@ -241,7 +270,7 @@ impl Parser {
                 parsed.letters.push(LetterDraft {
                     pattern,
                     reached,
-                    ..LetterDraft::new(at.index, Reason::Unmatched, words)
+                    ..LetterDraft::new(at.index, at.id, Reason::Unmatched, words)
                 });
                 Fate::DeadLettered
             }

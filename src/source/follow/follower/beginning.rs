@@ -20,6 +20,6 @@ pub(super) fn beginning(source: &impl OpenFile) -> io::Result<Beginning> {
     Ok(match Compression::of(&magic[..length]) {
         Compression::None if length > 0 && Compression::may_begin(&magic[..length]) => Beginning::Unknown,
         Compression::None => Beginning::Plain,
-        _ => Beginning::Compressed(source.status()?.0),
+        _ => Beginning::Compressed(source.status()?.size),
     })
 }

@@ -28,7 +28,7 @@ impl<S: OpenFile> Follower<'_, S> {
             if let Some(followed) = self.tails.get(&id) {
                 match followed.tail.source() {
                     Some(source) => {
-                        let size = source.status().map_or(followed.size, |(size, _)| size);
+                        let size = source.status().map_or(followed.size, |status| status.size);
                         let is_compressed = followed.tail.bytes_read() == 0
                             && matches!(beginning(source), Ok(Beginning::Compressed(_)));
                         match size == followed.tail.bytes_read() {
@@ -98,7 +98,7 @@ impl<S: OpenFile> Follower<'_, S> {
     /// The errors of the receiver.
     pub fn end(&mut self, all: bool) -> Result<()> {
         for (id, followed) in &mut self.tails {
-            let is_short = |source: &S| source.status().is_ok_and(|(size, _)| size < MAGIC_BYTES as u64);
+            let is_short = |source: &S| source.status().is_ok_and(|status| status.size < MAGIC_BYTES as u64);
             if all && followed.tail.bytes_read() == 0 && followed.tail.source().is_some_and(is_short) {
                 // The file was too short to detect whether it is compressed.
                 let _ = followed.tail.read(&self.context, self.read_at)?;
@@ -114,8 +114,11 @@ impl<S: OpenFile> Follower<'_, S> {
     /// The bytes of each file that were not delivered, in the order of the names.
     pub fn unread(&self) -> Vec<UnreadFile> {
         let tails = self.tails.values().map(|followed| {
-            let size =
-                followed.tail.source().and_then(|source| source.status().ok()).map_or(followed.size, |(size, _)| size);
+            let size = followed
+                .tail
+                .source()
+                .and_then(|source| source.status().ok())
+                .map_or(followed.size, |status| status.size);
             (followed.tail.path(), size.saturating_sub(followed.tail.bytes_handed_out()))
         });
         let compressed = self.compressed.values().filter(|compressed| !compressed.given);
@@ -131,5 +134,5 @@ impl<S: OpenFile> Follower<'_, S> {
 /// Whether a file was read to its end.
 fn is_read<S: OpenFile>(followed: &FollowedFile<'_, S>) -> bool {
     let read = followed.tail.bytes_read();
-    followed.tail.source().map_or(!followed.changed, |source| source.status().is_ok_and(|(size, _)| size == read))
+    followed.tail.source().map_or(!followed.changed, |source| source.status().is_ok_and(|status| status.size == read))
 }

@@ -180,7 +180,7 @@ impl<S: OpenFile> Follower<'_, S> {
 
     /// Whether a file is open, was read to its end, and can be opened again by its name.
     fn is_quiet(&self, id: FileId, followed: &FollowedFile<S>) -> bool {
-        let is_read = |source: &S| source.status().is_ok_and(|(size, _)| size == followed.tail.bytes_read());
+        let is_read = |source: &S| source.status().is_ok_and(|status| status.size == followed.tail.bytes_read());
         !self.is_dirty.contains(&id)
             && !self.truncated.contains_key(&id)
             && !self.files.is_nameless(id)

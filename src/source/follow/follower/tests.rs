@@ -18,7 +18,7 @@ use crate::core::lines;
 use crate::source::block_pool::BlockPool;
 use crate::source::follow::copies::{Copies, View};
 use crate::source::follow::file_table::{FileId, Found};
-use crate::source::follow::tail::{OpenFile, ReadContext};
+use crate::source::follow::tail::{OpenFile, ReadContext, Status};
 use crate::source::origin::OriginRule;
 use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
 use crate::state::extents::{Entry, Extent, Extents};
@@ -70,9 +70,10 @@ impl OpenFile for Handle {
         Ok(length)
     }
 
-    fn status(&self) -> io::Result<(u64, bool)> {
+    fn status(&self) -> io::Result<Status> {
         let disk = self.0.borrow();
-        Ok((disk.files[self.1].0.len() as u64, disk.files[self.1].1))
+        let (bytes, deleted) = &disk.files[self.1];
+        Ok(Status { size: bytes.len() as u64, modified_ms: 0, deleted: *deleted })
     }
 }
 
@@ -81,7 +82,7 @@ struct Kept(Mutex<Vec<(u64, Batch)>>, AtomicBool);
 
 impl BatchReceiver for Kept {
     fn batch(&self, batch: Batch) -> bool {
-        self.0.lock().unwrap().push((batch.origin.id, batch));
+        self.0.lock().unwrap().push((batch.context.origin.id, batch));
         true
     }
 
@@ -417,7 +418,7 @@ proptest! {
         prop_assert_eq!(world.follower.unread().len(), 0);
         let mut delivered: Vec<(String, bool)> = Vec::new();
         for (_, batch) in fixed.kept.0.lock().unwrap().drain(..) {
-            prop_assert_eq!(batch.lines as usize, lines::count(&batch.data));
+            prop_assert_eq!(batch.records as usize, lines::count(&batch.data));
             delivered.extend(lines::lines(&batch.data).enumerate().map(|(index, line)| {
                 (String::from_utf8(line.bytes.to_vec()).unwrap(), batch.is_partial(index))
             }));

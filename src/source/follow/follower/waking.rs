@@ -38,7 +38,7 @@ impl<S: OpenFile> Follower<'_, S> {
         for (id, at) in self.closing() {
             let Some(followed) = self.tails.get_mut(&id).filter(|_| at <= now) else { continue };
             let read = followed.tail.bytes_read();
-            let is_read = |source: &S| source.status().is_ok_and(|(size, _)| size == read);
+            let is_read = |source: &S| source.status().is_ok_and(|status| status.size == read);
             if followed.tail.source().is_none_or(is_read) {
                 followed.tail.end(&self.context, true)?;
                 closed(id);
@@ -55,7 +55,7 @@ impl<S: OpenFile> Follower<'_, S> {
     fn closing(&self) -> Vec<(FileId, Duration)> {
         let at = |file: Nameless| {
             let tail = &self.tails.get(&file.id).filter(|_| !self.is_dirty.contains(&file.id))?.tail;
-            let deleted = tail.source().is_some_and(|source| source.status().is_ok_and(|(_, deleted)| deleted));
+            let deleted = tail.source().is_some_and(|source| source.status().is_ok_and(|status| status.deleted));
             Some((file.id, file.since.max(tail.last_growth()) + closing_delay(deleted, file.replaced)))
         };
         self.files.nameless().filter_map(at).collect()

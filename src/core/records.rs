@@ -1,0 +1,66 @@
+//! [`Records`]: the records of a batch, one after the other.
+
+use crate::core::batch::Framing;
+use crate::core::lines::{Line, Lines, lines, without_carriage_return};
+
+/// The bit of a length in a table of [`Framing::Lengths`] that says: no batch may be cut before this record.
+pub const NO_CUT: u32 = 1 << 31;
+
+/// An iterator over records. Each item has the bytes of a record without its last line end, which is `\n` or `\r\n`. A
+/// record may hold newlines.
+#[derive(Debug, Clone)]
+pub struct Records<'a>(Kind<'a>);
+
+#[derive(Debug, Clone)]
+enum Kind<'a> {
+    Lines(Lines<'a>),
+    Lengths { data: &'a [u8], lengths: &'a [[u8; 4]], start: usize },
+}
+
+impl<'a> Records<'a> {
+    /// Returns an iterator over the records of `data`, which `framing` divides.
+    #[inline]
+    pub fn new(data: &'a [u8], framing: &'a Framing) -> Records<'a> {
+        Records(match framing {
+            Framing::Lines => Kind::Lines(lines(data)),
+            Framing::Lengths(table) => Kind::Lengths { data, lengths: table.as_chunks().0, start: 0 },
+        })
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Line<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Line<'a>> {
+        match &mut self.0 {
+            Kind::Lines(lines) => lines.next(),
+            Kind::Lengths { data, lengths, start } => {
+                let (length, rest) = lengths.split_first()?;
+                let at = *start;
+                let end = at + (u32::from_be_bytes(*length) & !NO_CUT) as usize;
+                let bytes = data.get(at..end)?;
+                (*lengths, *start) = (rest, end);
+                let bytes = without_carriage_return(bytes.strip_suffix(b"\n").unwrap_or(bytes));
+                Some(Line { start: at, bytes })
+            }
+        }
+    }
+}
+
+/// Returns the number of records in `data`, or a sentence that says why `framing` does not fit `data`.
+///
+/// # Errors
+/// The lengths of the table do not add up to the length of `data`, or a record is empty.
+pub fn count(data: &[u8], framing: &Framing) -> Result<usize, &'static str> {
+    let Framing::Lengths(table) = framing else { return Ok(crate::core::lines::count(data)) };
+    let (lengths, []) = table.as_chunks::<4>() else { return Err("the table of lengths is cut") };
+    let mut sum = 0_u64;
+    for length in lengths {
+        match u64::from(u32::from_be_bytes(*length) & !NO_CUT) {
+            0 => return Err("a record has no bytes"),
+            length => sum += length,
+        }
+    }
+    if sum == data.len() as u64 { Ok(lengths.len()) } else { Err("the lengths of the records do not add up") }
+}
