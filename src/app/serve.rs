@@ -22,7 +22,7 @@ use crate::envelope::Identifier;
 use crate::net::auth::Security;
 use crate::net::endpoint::Endpoint;
 use crate::net::server::burials::Burials;
-use crate::net::server::{Event, Server};
+use crate::net::server::{Event, Server, Workers};
 use crate::observe::console::Console;
 use crate::observe::receipt::Receipt;
 use crate::observe::service_manager::Manager;
@@ -141,6 +141,7 @@ pub fn serve(
     reading.wait_until_watching();
     manager.ready(&status, &[places, reading.addresses.clone()].concat());
     let mut progress = progress;
+    let workers = Workers::default();
     let mut receipt = None;
     let mut finish = |failure: Option<Error>| {
         drop(progress.take());
@@ -173,7 +174,8 @@ pub fn serve(
             console.warn(format!("a worker at {address} was refused: its key {key} is not in {list}"));
         }
     };
-    let served = server.serve(&queue, &waker, &abort, options.linger, &mut on_event, &burials);
+    let identity = state.as_ref().map_or_else(|| fastrand::u64(..), |state| state.identity());
+    let served = server.serve(&queue, &waker, &abort, options.linger, &mut on_event, &burials, identity, &workers);
     let rejections = served.as_ref().map(|rejections| *rejections).unwrap_or_default();
     if abort.is_requested() {
         // No worker takes lines any more, so readers that wait for room in the queue must end.

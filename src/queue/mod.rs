@@ -45,12 +45,15 @@ pub struct Limits {
     pub ready_bytes: usize,
     /// Peers wait while at least this many bytes are leased.
     pub leased_bytes: usize,
-    /// The number of leases that one peer may hold at a time.
+    /// The number of leases that a peer may hold at a time if it does not say how many it [can](Queue::allow) hold.
     pub leases_per_peer: usize,
     /// The size in bytes of the blocks that batches are slices of. A batch of less than half a block is copied when it
     /// is leased with a time to run.
     pub block_bytes: usize,
 }
+
+/// The largest number of leases that a peer may hold at a time.
+pub const MAX_LEASES: usize = 64;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -116,6 +119,8 @@ pub struct Queue {
     leased_bytes: usize,
     deadlines: BTreeSet<(Duration, LeaseId)>,
     peers: HashMap<PeerId, PeerLeases>,
+    /// The peers that have said how many leases they can hold.
+    allowed: HashMap<PeerId, usize>,
     next_lease: LeaseId,
     input_open: bool,
     counts: Counts,
@@ -156,6 +161,7 @@ impl Queue {
             leased_bytes: 0,
             deadlines: BTreeSet::new(),
             peers: HashMap::new(),
+            allowed: HashMap::new(),
             next_lease: first_lease,
             input_open: true,
             counts: Counts::default(),
@@ -241,6 +247,19 @@ impl Queue {
         (self.ready_bytes, self.leased_bytes)
     }
 
+    /// Lets `peer` hold `leases` leases at a time, but no more than [`MAX_LEASES`].
+    pub fn allow(&mut self, peer: PeerId, leases: usize) {
+        match leases.clamp(1, MAX_LEASES) {
+            leases if leases == self.limits.leases_per_peer => drop(self.allowed.remove(&peer)),
+            leases => drop(self.allowed.insert(peer, leases)),
+        }
+    }
+
+    /// Returns the number of leases that `peer` may hold at a time.
+    pub fn allowed(&self, peer: PeerId) -> usize {
+        self.allowed.get(&peer).copied().unwrap_or(self.limits.leases_per_peer)
+    }
+
     /// Returns the time to run of a new lease; `None` if leases do not expire.
     pub fn lease_time(&self) -> Option<Duration> {
         self.limits.lease
@@ -295,7 +314,7 @@ impl Queue {
             return Some(Reserved::Ended);
         }
         let held = self.peers.get(&peer).copied().unwrap_or_default();
-        let full = self.leased_bytes >= self.limits.leased_bytes || held.leases >= self.limits.leases_per_peer;
+        let full = self.leased_bytes >= self.limits.leased_bytes || held.leases >= self.allowed(peer);
         (full || held.candidate).then_some(Reserved::Wait)
     }
 
@@ -390,6 +409,7 @@ impl Queue {
 
     /// Gives back all leases of `peer`, and returns their number.
     pub fn release_all(&mut self, peer: PeerId) -> usize {
+        self.allowed.remove(&peer);
         let mut ids: Vec<LeaseId> =
             self.leases.iter().filter(|(_, lease)| lease.peer == peer).map(|(&id, _)| id).collect();
         // The latest lease goes first, because each batch is put at the front. Then the earliest batch is in front.

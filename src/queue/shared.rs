@@ -323,6 +323,18 @@ impl SharedQueue {
         self.lock().queue.outstanding_lines()
     }
 
+    /// See [`Queue::allow`].
+    pub fn allow(&self, peer: PeerId, leases: usize) {
+        self.lock().queue.allow(peer, leases);
+    }
+
+    /// Returns what a reply says about the queue: the bytes that wait, and the number of leases that `peer` may hold.
+    pub fn backlog(&self, peer: Option<PeerId>) -> (usize, usize) {
+        let state = self.lock();
+        let leases = peer.map_or(0, |peer| state.queue.allowed(peer));
+        (state.queue.held_bytes().0, leases)
+    }
+
     /// Returns the time to run of a new lease; `None` if leases do not expire.
     pub fn lease_time(&self) -> Option<Duration> {
         self.lock().queue.lease_time()

@@ -29,6 +29,7 @@ pub struct Store {
     known: HashMap<u64, Arc<[Known]>>,
     /// The files that earlier runs settled as a whole, by origin, device and inode.
     whole: BTreeMap<(u64, u64, u64), Done>,
+    identity: u64,
     /// The lock file. It stays locked until it is dropped.
     _lock: File,
 }
@@ -57,6 +58,7 @@ impl Store {
         made.map_err(|error| failed("the directory cannot be made", error))?;
         let lock = lock(directory, &failed)?;
         let _ = std::fs::remove_file(directory.join("journal.new"));
+        let identity = identity(directory).map_err(|error| failed("its identity cannot be read or written", error))?;
         let path = directory.join("journal");
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = open.map_err(|error| failed("the journal cannot be opened for writing", error))?;
@@ -103,7 +105,7 @@ impl Store {
         let started = shared.start(file, length);
         started
             .map_err(|error| Error::system("the threads of the state directory cannot be started").because(error))?;
-        Ok(Store { shared, known, whole, _lock: lock })
+        Ok(Store { shared, known, whole, identity, _lock: lock })
     }
 
     /// Records that batches are settled. A thread of the store writes the records at once. This function does not wait
@@ -126,6 +128,11 @@ impl Store {
         let mut state = self.shared.ledger();
         state.settle(content, 1, extent);
         self.shared.wake(state);
+    }
+
+    /// The identity of the directory. Queues that use the directory one after the other are the same queue for their workers.
+    pub fn identity(&self) -> u64 {
+        self.identity
     }
 
     /// The lines and bytes that were skipped because an earlier run settled them.
@@ -223,6 +230,24 @@ impl Memory for Store {
 fn file_synced(journal: &File, directory: &Path) -> io::Result<()> {
     journal.sync_all()?;
     File::open(directory)?.sync_all()
+}
+
+/// Reads the identity of the directory, which is 16 hexadecimal digits in the file `identity`. Writes a new one if there is
+/// none, or if a crash has cut it.
+fn identity(directory: &Path) -> io::Result<u64> {
+    let path = directory.join("identity");
+    let known = match std::fs::read_to_string(&path) {
+        Ok(text) => u64::from_str_radix(text.trim_end(), 16).ok().filter(|_| text.trim_end().len() == 16),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => None,
+        Err(error) => return Err(error),
+    };
+    let Some(known) = known else {
+        let new = fastrand::u64(..);
+        let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+        open.and_then(|mut file| writeln!(file, "{new:016x}"))?;
+        return Ok(new);
+    };
+    Ok(known)
 }
 
 /// Takes the lock, or fails with the process that holds it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use logator::net::wire::{Reply, Request};
+use logator::net::wire::{Answer, Ask};
 use logator::observe::receipt::Tally;
 use logator::queue::Ack;
 use nix::sys::signal::Signal;
@@ -81,15 +81,15 @@ fn a_clock_that_is_set_forward_an_hour_ends_no_lease() {
     let mut queue = queue(&place, "60");
     queue.feed(&access(0..10));
     let holder = Peer::connect(&place.endpoint());
-    let Reply::Batch { lease, batch, .. } = holder.reserve() else { panic!("no batch") };
+    let Answer::Batch { lease, batch, .. } = holder.reserve() else { panic!("no batch") };
     set(&place, HOUR);
     let other = Peer::connect(&place.endpoint());
     let wait = Duration::from_millis(1500);
-    let reply = other.ask(&Request::Reserve { wait, acks: Vec::new() });
-    assert!(matches!(reply, Reply::Wait(_)), "{reply:?}");
+    let reply = other.ask(Ask::Reserve { wait, acks: Vec::new() });
+    assert!(matches!(reply, Answer::Wait(_)), "{reply:?}");
     let tally = Tally { stored: batch.records.into(), ..Tally::default() };
-    assert_eq!(holder.ask(&Request::Touch(vec![lease])), Reply::Ok(1), "it is still held");
-    assert_eq!(holder.ask(&Request::Bye(vec![Ack { lease, tally }])), Reply::Ok(1), "its ack counts");
+    assert_eq!(holder.ask(Ask::Touch(vec![lease])), Answer::Ok(1), "it is still held");
+    assert_eq!(holder.ask(Ask::Bye(vec![Ack { lease, tally }])), Answer::Ok(1), "its ack counts");
     is_about(off_by(queue), HOUR);
 }
 
@@ -100,13 +100,13 @@ fn a_clock_that_is_set_back_an_hour_keeps_no_lease_alive() {
     let mut queue = queue(&place, "0.5");
     queue.feed(&access(0..10));
     let holder = Peer::connect(&place.endpoint());
-    let Reply::Batch { lease, .. } = holder.reserve() else { panic!("no batch") };
+    let Answer::Batch { lease, .. } = holder.reserve() else { panic!("no batch") };
     set(&place, -HOUR);
     let other = Peer::connect(&place.endpoint());
     let start = std::time::Instant::now();
-    assert!(matches!(other.reserve(), Reply::Batch { .. }), "it runs out as if nothing had been");
+    assert!(matches!(other.reserve(), Answer::Batch { .. }), "it runs out as if nothing had been");
     assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
-    assert_eq!(holder.ask(&Request::Touch(vec![lease])), Reply::Ok(0), "it is not held any more");
+    assert_eq!(holder.ask(Ask::Touch(vec![lease])), Answer::Ok(0), "it is not held any more");
     is_about(off_by(queue), -HOUR);
 }
 

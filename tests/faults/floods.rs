@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use logator::net::wire::{MAGIC, Reply, Request};
+use logator::net::wire::{Answer, Ask, MAGIC, Reply, Request};
 
 use crate::kit::logs::access;
 use crate::kit::workspace::{Running, Workspace, account};
@@ -120,13 +120,13 @@ fn introduced(port: u16) -> TcpStream {
 }
 
 /// Sends one request and returns the reply.
-fn ask(stream: &mut TcpStream, request: &Request) -> Reply {
-    send(stream, request);
+fn ask(stream: &mut TcpStream, ask: Ask) -> Answer {
+    send(stream, ask);
     reply(stream)
 }
 
-fn send(stream: &mut TcpStream, request: &Request) {
-    let body = request.encode();
+fn send(stream: &mut TcpStream, ask: Ask) {
+    let body = Request::from(ask).encode();
     let mut bytes = b"\x01\0\x01\x08".to_vec();
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&[0, body.len() as u8]);
@@ -134,7 +134,7 @@ fn send(stream: &mut TcpStream, request: &Request) {
     stream.write_all(&bytes).unwrap();
 }
 
-fn reply(stream: &mut TcpStream) -> Reply {
+fn reply(stream: &mut TcpStream) -> Answer {
     let mut frames = Vec::new();
     loop {
         let mut flags = [0];
@@ -158,7 +158,7 @@ fn reply(stream: &mut TcpStream) -> Reply {
             break;
         }
     }
-    Reply::decode(&frames[2], frames.get(3).cloned().map(Into::into)).unwrap()
+    Reply::decode(&frames[2], frames.get(3).cloned().map(Into::into)).unwrap().answer
 }
 
 /// Every kind of wrong first bytes, with keys and without.
@@ -206,7 +206,7 @@ fn ten_thousand_connections_that_say_nothing_are_closed() {
     let open = Open::new(&[]);
     let silent: Vec<TcpStream> = (0..count).map(|_| connect(open.port)).collect();
     let mut peer = introduced(open.port);
-    assert_eq!(ask(&mut peer, &Request::Touch(Vec::new())), Reply::Ok(0), "others are served meanwhile");
+    assert_eq!(ask(&mut peer, Ask::Touch(Vec::new())), Answer::Ok(0), "others are served meanwhile");
     open.wait_until_files_are_back("the silent ones to be closed", 1);
     eprintln!("{count} silent connections: at most {} kB", open.most_memory());
     drop((silent, peer));
@@ -223,18 +223,18 @@ fn ten_thousand_workers_that_wait_fit_into_64_mib_and_leave_nothing_behind() {
     let start = open.most_memory();
     let mut workers: Vec<TcpStream> = (0..count).map(|_| introduced(open.port)).collect();
     for worker in &mut workers {
-        assert_eq!(ask(worker, &Request::Touch(Vec::new())), Reply::Ok(0));
+        assert_eq!(ask(worker, Ask::Touch(Vec::new())), Answer::Ok(0));
     }
-    let reserve = Request::Reserve { wait: Duration::from_secs(5), acks: Vec::new() };
-    workers.iter_mut().for_each(|worker| send(worker, &reserve));
+    let reserve = Ask::Reserve { wait: Duration::from_secs(5), acks: Vec::new() };
+    workers.iter_mut().for_each(|worker| send(worker, reserve.clone()));
     for worker in &mut workers {
-        assert_eq!(reply(worker), Reply::Wait(Duration::ZERO));
+        assert_eq!(reply(worker), Answer::Wait(Duration::ZERO));
     }
     let most = open.most_memory();
     eprintln!("{count} workers: {most} kB, {start} kB without them");
     assert!(most < 64 << 10, "{most} kB, {start} kB without them");
     for worker in &mut workers {
-        assert_eq!(ask(worker, &Request::Bye(Vec::new())), Reply::Ok(0));
+        assert_eq!(ask(worker, Ask::Bye(Vec::new())), Answer::Ok(0));
     }
     drop(workers);
     open.wait_until_files_are_back("the descriptors to come back", 0);
@@ -261,11 +261,11 @@ fn a_thousand_idle_leases_fit_into_64_mib() {
     let mut open = Open::new(&["--batch-lines", "20"]);
     open.queue.feed(&access(0..20_000));
     let mut workers: Vec<TcpStream> = (0..1000).map(|_| introduced(open.port)).collect();
-    let reserve = Request::Reserve { wait: Duration::from_secs(5), acks: Vec::new() };
+    let reserve = Ask::Reserve { wait: Duration::from_secs(5), acks: Vec::new() };
     let held = workers
         .iter_mut()
-        .map(|worker| ask(worker, &reserve))
-        .filter(|reply| matches!(reply, Reply::Batch { .. }))
+        .map(|worker| ask(worker, reserve.clone()))
+        .filter(|reply| matches!(reply, Answer::Batch { .. }))
         .count();
     assert_eq!(held, 1000);
     eprintln!("1000 leases: {} kB", open.most_memory());

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use logator::core::batch::{Batch, Origin};
-use logator::net::wire::{self, Reply, Request};
+use logator::net::wire::{self, Answer, Ask, Reply, Request};
 use logator::process::signals::ONE_SIGNAL;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
@@ -63,7 +63,7 @@ fn a_queue_without_workers_ends_when_the_time_to_drain_is_over() {
     let mut queue = place.queue(&["--drain", "0.2"]);
     queue.feed(&access(0..100));
     let peer = crate::kit::peer::Peer::connect(&place.endpoint());
-    assert!(matches!(peer.reserve(), logator::net::wire::Reply::Batch { .. }));
+    assert!(matches!(peer.reserve(), logator::net::wire::Answer::Batch { .. }));
     queue.signal(Signal::SIGTERM);
     let ran = queue.end_with_input_open();
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
@@ -79,7 +79,7 @@ fn a_second_signal_ends_at_once() {
     let mut queue = place.queue(&["--drain", "3600"]);
     queue.feed(&access(0..100));
     let peer = crate::kit::peer::Peer::connect(&place.endpoint());
-    assert!(matches!(peer.reserve(), logator::net::wire::Reply::Batch { .. }));
+    assert!(matches!(peer.reserve(), logator::net::wire::Answer::Batch { .. }));
     queue.signal(Signal::SIGTERM);
     let since = Instant::now();
     queue.wait_stopping();
@@ -181,26 +181,26 @@ fn a_worker_that_is_stopped_says_goodbye_over_the_connection_on_which_its_questi
     let mut worker = place.worker(&["-f", "combined", "--to", "null:"]);
     let request = |queue: &zmq::Socket| {
         let frames = queue.recv_multipart(0).expect("a request");
-        (frames[0].clone(), Request::decode(&frames[3]).expect("of the protocol"))
+        (frames[0].clone(), Request::decode(&frames[3]).expect("of the protocol").ask)
     };
-    let reply = |to: &[u8], reply: Reply, data: &[u8]| {
-        let encoded = reply.encode();
+    let reply = |to: &[u8], answer: Answer, data: &[u8]| {
+        let encoded = Reply { answer, queue: None }.encode();
         let frames = [to, b"", wire::MAGIC, &encoded, data];
         queue.send_multipart(&frames[..if data.is_empty() { 4 } else { 5 }], 0).unwrap();
     };
     let (who, hello) = request(&queue);
-    assert_eq!(hello, Request::Touch(Vec::new()));
-    reply(&who, Reply::Ok(0), b"");
+    assert_eq!(hello, Ask::Touch(Vec::new()));
+    reply(&who, Answer::Ok(0), b"");
     let (who, question) = request(&queue);
-    assert!(matches!(question, Request::Reserve { wait, .. } if !wait.is_zero()));
+    assert!(matches!(question, Ask::Reserve { wait, .. } if !wait.is_zero()));
     worker.signal(Signal::SIGTERM);
     worker.wait_stopping();
     // The queue hands this out after the signal, and before it has read the goodbye.
     let batch = Batch::new(Origin::new(1, "x").into(), 0, 1, access(0..1).into());
-    reply(&who, Reply::Batch { lease: 7, ttr: PATIENCE, batch }, &access(0..1));
+    reply(&who, Answer::Batch { lease: 7, ttr: PATIENCE, batch }, &access(0..1));
     let (again, goodbye) = request(&queue);
-    assert_eq!((again, goodbye), (who.clone(), Request::Bye(Vec::new())));
-    reply(&who, Reply::Ok(0), b"");
+    assert_eq!((again, goodbye), (who.clone(), Ask::Bye(Vec::new())));
+    reply(&who, Answer::Ok(0), b"");
     assert_eq!(worker.end_with_input_open().code, Some(3));
 }
 

@@ -157,7 +157,7 @@ fn a_worker_whose_sink_is_locked_ends_with_its_queue_and_stores_nothing_afterwar
     queue.feed(&access(1..50));
     // The worker still finishes the work that it can finish.
     let peer = crate::kit::peer::Peer::connect(&place.endpoint());
-    assert!(matches!(peer.reserve(), logator::net::wire::Reply::Batch { .. }));
+    assert!(matches!(peer.reserve(), logator::net::wire::Answer::Batch { .. }));
     queue.kill();
     wait_for_end(&workers);
     database.execute_batch("COMMIT").unwrap();
@@ -297,11 +297,11 @@ fn a_signal_to_the_group_of_the_queue_lets_the_workers_finish() {
     database.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes");
     queue.feed(&access(1..200));
     let peer = crate::kit::peer::Peer::connect(&endpoint);
-    let logator::net::wire::Reply::Batch { lease, .. } = peer.reserve() else { panic!("a batch") };
+    let logator::net::wire::Answer::Batch { lease, .. } = peer.reserve() else { panic!("a batch") };
     kill(Pid::from_raw(-(queue.id() as i32)), Signal::SIGINT).unwrap();
     queue.wait_stopping();
-    peer.ask(&logator::net::wire::Request::Release(vec![lease]));
-    peer.ask(&logator::net::wire::Request::Bye(Vec::new()));
+    peer.ask(logator::net::wire::Ask::Release(vec![lease]));
+    peer.ask(logator::net::wire::Ask::Bye(Vec::new()));
     database.execute_batch("COMMIT").unwrap();
     let queue = queue.end_with_input_open();
     assert_eq!(queue.code, Some(3), "{}", queue.stderr);
@@ -393,7 +393,7 @@ fn a_queue_does_not_wait_for_peers_that_are_gone_when_its_workers_have_ended() {
     let place = Workspace::new();
     let (mut queue, _) = spawning(&place, 1, &[], &["--to", "null:"]);
     let gone = crate::kit::peer::Peer::connect(&place.endpoint());
-    gone.ask(&logator::net::wire::Request::Touch(Vec::new()));
+    gone.ask(logator::net::wire::Ask::Touch(Vec::new()));
     drop(gone);
     queue.feed(&access(0..100));
     queue.close_input();

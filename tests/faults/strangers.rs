@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use logator::net::wire::{ErrorCode, MAGIC, Reply, Request};
+use logator::net::wire::{Answer, Ask, ErrorCode, MAGIC, Reply, Request};
 use logator::observe::receipt::Tally;
 use logator::queue::Ack;
 
@@ -23,10 +23,12 @@ fn garbage_does_not_hurt_a_running_job() {
 
     // An unknown version, and requests that are malformed.
     let peer = Peer::connect(&tcp);
-    let reply = peer.receive_error(&[b"logator2", b"\x01"]);
-    assert_eq!(reply, (ErrorCode::Version, "this queue speaks logator1, not logator2".to_owned()));
-    let half = &Request::Reserve { wait: Duration::ZERO, acks: Vec::new() }.encode()[..3];
-    for body in [&b""[..], b"\xff", half, b"\x02\xff\xff\0\0\0\0\0\0\0\0", &[1; 60_000]] {
+    let reply = peer.receive_error(&[b"logator1", b"\x01"]);
+    let sentence =
+        "this queue speaks logator2, and the worker speaks logator1; install the same version on both machines";
+    assert_eq!(reply, (ErrorCode::Version, sentence.to_owned()));
+    let whole = Request::from(Ask::Reserve { wait: Duration::ZERO, acks: Vec::new() }).encode();
+    for body in [&b""[..], b"\xff", &whole[..3], b"\x02\xff\xff\0\0\0\0\0\0\0\0", &[1; 60_000]] {
         assert_eq!(peer.receive_error(&[MAGIC, body]).0, ErrorCode::Malformed, "{body:?}");
     }
     // These are no dialogue at all, so they are dropped without an answer.
@@ -66,8 +68,8 @@ impl Peer {
     fn receive_error(&self, frames: &[&[u8]]) -> (ErrorCode, String) {
         self.send(frames);
         let reply = self.receive();
-        match Reply::decode(&reply[1], None) {
-            Ok(Reply::Error(code, sentence)) => (code, sentence),
+        match Reply::decode(&reply[1], None).map(|reply| reply.answer) {
+            Ok(Answer::Error(code, sentence)) => (code, sentence),
             other => panic!("{other:?}"),
         }
     }
@@ -80,10 +82,10 @@ fn a_worker_whose_counts_do_not_add_up_makes_a_receipt_that_disagrees_and_exit_c
         let mut queue = place.queue(&["--linger", "0"]);
         queue.feed(&access(0..10));
         let peer = Peer::connect(&place.endpoint());
-        let Reply::Batch { lease, batch, .. } = peer.reserve() else { panic!("no batch") };
+        let Answer::Batch { lease, batch, .. } = peer.reserve() else { panic!("no batch") };
         assert_eq!(batch.records, 10);
         let tally = Tally { stored: u64::from(lie), ..Tally::default() };
-        assert_eq!(peer.ask(&Request::Bye(vec![Ack { lease, tally }])), Reply::Ok(1));
+        assert_eq!(peer.ask(Ask::Bye(vec![Ack { lease, tally }])), Answer::Ok(1));
         let queue = queue.end();
         assert_eq!(queue.code, Some(3), "{}", queue.stderr);
         let receipt = place.receipt("queue.json");
@@ -100,12 +102,12 @@ fn acks_of_leases_that_never_were_count_for_nothing() {
     let mut queue = place.queue(&["--linger", "0"]);
     queue.feed(&access(0..10));
     let peer = Peer::connect(&place.endpoint());
-    let Reply::Batch { lease, .. } = peer.reserve() else { panic!("no batch") };
+    let Answer::Batch { lease, .. } = peer.reserve() else { panic!("no batch") };
     let ack = |lease: u64| Ack { lease, tally: Tally { stored: 10, ..Tally::default() } };
     let wrong = vec![ack(lease.wrapping_add(1)), ack(lease.wrapping_sub(1)), ack(0)];
-    assert!(matches!(peer.ask(&Request::Reserve { wait: Duration::ZERO, acks: wrong }), Reply::Wait(_)));
-    assert_eq!(peer.ask(&Request::Touch(vec![lease, 5])), Reply::Ok(1));
-    assert_eq!(peer.ask(&Request::Bye(vec![ack(lease), ack(lease)])), Reply::Ok(1));
+    assert!(matches!(peer.ask(Ask::Reserve { wait: Duration::ZERO, acks: wrong }), Answer::Wait(_)));
+    assert_eq!(peer.ask(Ask::Touch(vec![lease, 5])), Answer::Ok(1));
+    assert_eq!(peer.ask(Ask::Bye(vec![ack(lease), ack(lease)])), Answer::Ok(1));
     assert_eq!(queue.end().code, Some(0));
     assert_eq!(account(&place.receipt("queue.json")), [10, 10, 0, 0, 0, 0]);
 }

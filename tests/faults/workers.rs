@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use logator::net::wire::Reply;
+use logator::net::wire::Answer;
 
 use crate::kit::logs::{access, access_line};
 use crate::kit::peer::Peer;
@@ -53,7 +53,7 @@ fn the_batch_of_a_worker_that_died_goes_to_another_when_its_lease_has_run_out() 
     let mut queue = place.queue(&["--lease", "0.3", "--linger", "0", "--batch-lines", "10"]);
     queue.feed(&access(0..100));
     let dead = Peer::connect(&place.endpoint());
-    let Reply::Batch { batch, .. } = dead.reserve() else { panic!("no batch") };
+    let Answer::Batch { batch, .. } = dead.reserve() else { panic!("no batch") };
     drop(dead);
     let worker = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
     let (queue, worker) = (queue.end(), worker.end());

@@ -75,7 +75,7 @@ fn nonsense(random: &mut fastrand::Rng) -> Vec<u8> {
         // A request follows in which something is missing or wrong.
         _ => {
             let ready = b"\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06DEALER";
-            let request = b"\x01\0\x01\x08logator1\0\x07\x01\0\0\0\0\0\0";
+            let request = b"\x01\0\x01\x08logator2\0\x07\x01\0\0\0\0\0\0";
             [&greeting(b"NULL")[..], ready, request].concat()
         }
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use logator::net::wire::{MAGIC, Reply, Request};
+use logator::net::wire::{Answer, Ask, MAGIC, Reply, Request};
 
 use super::PATIENCE;
 
@@ -56,7 +56,12 @@ impl Peer {
     }
 
     /// Makes one step of the batch dialogue.
-    pub fn ask(&self, request: &Request) -> Reply {
+    pub fn ask(&self, ask: Ask) -> Answer {
+        self.request(&ask.into()).answer
+    }
+
+    /// Sends a whole request, and returns the whole reply.
+    pub fn request(&self, request: &Request) -> Reply {
         self.send(&[MAGIC, &request.encode()]);
         let mut frames = self.receive().into_iter();
         assert_eq!(frames.next().as_deref(), Some(&MAGIC[..]));
@@ -65,11 +70,11 @@ impl Peer {
     }
 
     /// Reserves until there is a batch.
-    pub fn reserve(&self) -> Reply {
+    pub fn reserve(&self) -> Answer {
         loop {
-            match self.ask(&Request::Reserve { wait: Duration::from_secs(5), acks: Vec::new() }) {
-                Reply::Wait(_) => {}
-                reply => return reply,
+            match self.ask(Ask::Reserve { wait: Duration::from_secs(5), acks: Vec::new() }) {
+                Answer::Wait(_) => {}
+                answer => return answer,
             }
         }
     }
@@ -78,6 +83,6 @@ impl Peer {
     pub fn ack_stored(&self, lease: u64, lines: u32) {
         let tally = logator::observe::receipt::Tally { stored: lines.into(), ..Default::default() };
         let acks = vec![logator::queue::Ack { lease, tally }];
-        self.ask(&Request::Reserve { wait: Duration::ZERO, acks });
+        self.ask(Ask::Reserve { wait: Duration::ZERO, acks });
     }
 }

@@ -220,7 +220,7 @@ fn a_gap_is_filled_with_the_same_ids() {
     let peer = crate::kit::peer::Peer::connect(&place.endpoint());
     let mut leases = Vec::new();
     for _ in 0..3 {
-        let logator::net::wire::Reply::Batch { lease, batch, .. } = peer.reserve() else { panic!("no batch") };
+        let logator::net::wire::Answer::Batch { lease, batch, .. } = peer.reserve() else { panic!("no batch") };
         leases.push((lease, batch));
     }
     let first = leases[0].1.offset + leases[0].1.data.len() as u64;

@@ -10,7 +10,7 @@ use crate::core::stop::Stop;
 use crate::net::address::Address;
 use crate::net::endpoint::Endpoint;
 use crate::net::monitor::{self, Monitor, Report};
-use crate::net::wire::{self, Reply, Request};
+use crate::net::wire::{self, Answer, Ask, Reply, Request};
 
 /// A worker without a queue tells the user after this time.
 const REPORT_AFTER: Duration = Duration::from_secs(1);
@@ -78,6 +78,8 @@ pub(super) struct Connection {
     /// The incompatibilities that were reported to the user.
     refused: Vec<String>,
     backoff: Backoff,
+    /// The identity of the queue, after its first reply.
+    queue: Option<u64>,
     /// Whether the queue has said that there is no more work.
     pub(super) ended: bool,
 }
@@ -93,6 +95,7 @@ impl Connection {
             lost: false,
             refused: Vec::new(),
             backoff: new_backoff(),
+            queue: None,
             ended: false,
         }
     }
@@ -108,22 +111,22 @@ impl Connection {
 
     /// Tells the queue about this worker, if the queue can be reached.
     pub(super) fn hello(&mut self) -> Result<()> {
-        self.request(&Request::Touch(Vec::new()), HELLO, Retry::Never).map(drop)
+        self.request(&Ask::Touch(Vec::new()).into(), HELLO, Retry::Never).map(drop)
     }
 
     /// Returns the error for a reply that does not fit the request.
-    pub(super) fn unexpected(&self, reply: &Reply) -> Error {
-        match reply {
-            Reply::Error(_, sentence) => Error::wire(format!("{}: the queue refuses: {sentence}", self.endpoint())),
+    pub(super) fn unexpected(&self, answer: &Answer) -> Error {
+        match answer {
+            Answer::Error(_, sentence) => Error::wire(format!("{}: the queue refuses: {sentence}", self.endpoint())),
             _ => Error::wire(format!("{}: the queue's reply does not fit the request", self.endpoint())),
         }
     }
 
     /// Sends a request and returns the reply. Returns `None` after a stop, or if `retry` allows no further try.
     /// `timeout` is how long a connected queue may take.
-    pub(super) fn request(&mut self, request: &Request, timeout: Duration, retry: Retry) -> Result<Option<Reply>> {
+    pub(super) fn request(&mut self, request: &Request, timeout: Duration, retry: Retry) -> Result<Option<Answer>> {
         // With two RESERVE requests on one socket, nobody could tell which reply belongs to which request.
-        let asks_again = matches!(request, Request::Reserve { .. });
+        let asks_again = matches!(request.ask, Ask::Reserve { .. });
         let mut kept = self.open_socket.take().filter(|open| !(asks_again && open.unanswered));
         loop {
             let open = match kept.take() {
@@ -140,7 +143,8 @@ impl Connection {
                     if std::mem::take(&mut self.lost) {
                         (self.say)(format!("{}: the queue answers again", self.endpoint()));
                     }
-                    return Ok(Some(reply));
+                    self.note_queue(&reply);
+                    return Ok(Some(reply.answer));
                 }
                 Attempt::Stopped => return Ok(None),
                 Attempt::Failed(trouble) => {
@@ -161,6 +165,15 @@ impl Connection {
                     }
                 }
             }
+        }
+    }
+
+    /// Tells the user when another queue answers than before. That queue knows none of the earlier leases.
+    fn note_queue(&mut self, reply: &Reply) {
+        let Some(state) = reply.queue else { return };
+        let before = self.queue.replace(state.identity);
+        if before.is_some_and(|before| before != state.identity) {
+            (self.say)(format!("{}: another queue answers now; its batches are worked on", self.endpoint()));
         }
     }
 
@@ -233,7 +246,7 @@ impl Connection {
         let mut asked = Instant::now();
         // The queue answers at once unless the request agrees to wait. The reply may be a lease, so a stop must not end
         // such a short wait.
-        let waits = matches!(request, Request::Reserve { wait, .. } if !wait.is_zero());
+        let waits = matches!(request.ask, Ask::Reserve { wait, .. } if !wait.is_zero());
         loop {
             let ends_at_stop = retry != Retry::NeverDespiteStop && (waits || !open.connected);
             // Without a connection, silence says nothing about the queue.
@@ -268,7 +281,7 @@ impl Connection {
                 open.connected = true;
                 // This may be the late reply to the RESERVE whose wait was ended by a stop. The requests that follow a
                 // stop are answered with a number, so any other reply is skipped.
-                if std::mem::take(&mut open.unanswered) && !matches!(reply, Reply::Ok(_) | Reply::Error(..)) {
+                if std::mem::take(&mut open.unanswered) && !matches!(reply.answer, Answer::Ok(_) | Answer::Error(..)) {
                     continue;
                 }
                 self.open_socket = Some(open);
@@ -361,8 +374,13 @@ fn receive(socket: &zmq::Socket, endpoint: &Endpoint) -> Result<Option<Reply>> {
         return Err(strange("its replies do not begin with an empty frame".into()));
     }
     let magic = frames.next();
-    if magic.as_deref() != Some(&wire::MAGIC[..]) {
-        return Err(strange("its replies do not begin with logator1".into()));
+    match magic.as_deref() {
+        Some(magic) if magic == wire::MAGIC => {}
+        Some(magic) if magic.starts_with(wire::MAGIC_ANY_VERSION) => {
+            let versions = wire::versions("this worker", "the queue", magic);
+            return Err(Error::wire(format!("{endpoint}: {versions}")));
+        }
+        _ => return Err(strange("its replies do not begin with logator2".into())),
     }
     let Some(body) = frames.next() else { return Err(strange("its reply is too short".into())) };
     let data = frames.next().map(|message| Bytes::from_owner(Data(message)));

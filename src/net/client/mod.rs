@@ -7,17 +7,23 @@
 //! whose reply was lost is handed out again when its lease has expired.
 
 mod connection;
+mod reporter;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::connection::{Connection, Retry};
+pub use self::reporter::Reporter;
 use crate::core::error::Result;
 use crate::core::stop::Stop;
 use crate::net::address::Address;
-use crate::net::wire::{Reply, Request};
+use crate::net::wire::{Answer, Ask, Request};
 use crate::observe::receipt::Tally;
 use crate::queue::{Ack, LeaseId};
 use crate::worker::lease_client::{LeaseClient, Next, Ticket, queue_acks};
+
+/// The number of leases that a connection can hold: one batch is stored, the others are parsed and wait.
+const LEASES_PER_PEER: u16 = 8;
 
 /// How long a request of a worker without work waits at the queue.
 const WAIT: Duration = Duration::from_secs(10);
@@ -39,6 +45,8 @@ pub struct Client {
     /// Acks that were not confirmed when a stop ended the wait. They are sent once more with BYE. A queue that has
     /// counted them ignores them.
     unconfirmed: Vec<(Ticket, Tally)>,
+    /// Makes the reports of this process.
+    reporter: Option<Arc<Reporter>>,
 }
 
 impl Client {
@@ -51,7 +59,20 @@ impl Client {
     ) -> Client {
         let connection =
             |address: &Address| Connection::new(context.clone(), address.clone(), stop.clone(), Box::new(say.clone()));
-        Client { connections: addresses.iter().map(connection).collect(), turn: 0, stop, unconfirmed: Vec::new() }
+        Client {
+            connections: addresses.iter().map(connection).collect(),
+            turn: 0,
+            stop,
+            unconfirmed: Vec::new(),
+            reporter: None,
+        }
+    }
+}
+
+impl Client {
+    /// Sends the reports of `reporter` along with requests.
+    pub fn reporting(self, reporter: Arc<Reporter>) -> Client {
+        Client { reporter: Some(reporter), ..self }
     }
 }
 
@@ -87,14 +108,16 @@ impl LeaseClient for Client {
             }
             let sent: Vec<_> = all_acks.extract_if(.., |(ticket, _)| ticket.queue == index).collect();
             let acks = queue_acks(&sent);
-            match connection.request(&Request::Reserve { wait, acks }, wait + GRACE, retry)? {
-                Some(Reply::Batch { lease, ttr, batch }) => {
+            let report = self.reporter.as_ref().and_then(|reporter| reporter.due(index));
+            let request = Request { ask: Ask::Reserve { wait, acks }, leases: Some(LEASES_PER_PEER), report };
+            match connection.request(&request, wait + GRACE, retry)? {
+                Some(Answer::Batch { lease, ttr, batch }) => {
                     self.acknowledge(all_acks)?;
                     return Ok(Next::Batch { ticket: Ticket { queue: index, lease }, ttr, batch });
                 }
-                Some(Reply::Wait(pause_there)) => pause = pause.min(pause_there),
-                Some(Reply::End) => connection.ended = true,
-                Some(reply) => return Err(connection.unexpected(&reply)),
+                Some(Answer::Wait(pause_there)) => pause = pause.min(pause_there),
+                Some(Answer::End) => connection.ended = true,
+                Some(answer) => return Err(connection.unexpected(&answer)),
                 None if self.stop.is_requested() => {
                     self.unconfirmed.extend(sent.into_iter().chain(all_acks));
                     return Ok(Next::Stopped);
@@ -108,11 +131,11 @@ impl LeaseClient for Client {
     }
 
     fn touch(&mut self, tickets: &[Ticket]) -> Result<()> {
-        self.send_to_each(tickets, Request::Touch, GRACE, Retry::Never)
+        self.send_to_each(tickets, Ask::Touch, GRACE, Retry::Never)
     }
 
     fn release(&mut self, tickets: &[Ticket]) -> Result<()> {
-        self.send_to_each(tickets, Request::Release, FAREWELL, Retry::NeverDespiteStop)
+        self.send_to_each(tickets, Ask::Release, FAREWELL, Retry::NeverDespiteStop)
     }
 
     fn bye(&mut self, acks: Vec<(Ticket, Tally)>) {
@@ -123,7 +146,9 @@ impl LeaseClient for Client {
             if connection.is_open() || !acks.is_empty() {
                 // If the queue does not take these acks, nothing more can be done. The queue then hands the lines to
                 // another worker, and the sink recognises their documents as duplicates.
-                let _ = connection.request(&Request::Bye(acks), FAREWELL, Retry::NeverDespiteStop);
+                let report = self.reporter.as_ref().map(|reporter| reporter.report());
+                let request = Request { ask: Ask::Bye(acks), leases: None, report };
+                let _ = connection.request(&request, FAREWELL, Retry::NeverDespiteStop);
             }
         }
     }
@@ -143,10 +168,10 @@ impl Client {
             if acks.is_empty() || connection.ended {
                 continue;
             }
-            let request = Request::Reserve { wait: Duration::ZERO, acks };
+            let request = Ask::Reserve { wait: Duration::ZERO, acks }.into();
             // The queue may reply with a batch. It is given back at once: the worker has a batch from another queue.
-            if let Some(Reply::Batch { lease, .. }) = connection.request(&request, GRACE, Retry::Never)? {
-                connection.request(&Request::Release(vec![lease]), GRACE, Retry::Never)?;
+            if let Some(Answer::Batch { lease, .. }) = connection.request(&request, GRACE, Retry::Never)? {
+                connection.request(&Ask::Release(vec![lease]).into(), GRACE, Retry::Never)?;
             }
         }
         Ok(())
@@ -155,7 +180,7 @@ impl Client {
     fn send_to_each(
         &mut self,
         tickets: &[Ticket],
-        request: fn(Vec<LeaseId>) -> Request,
+        ask: fn(Vec<LeaseId>) -> Ask,
         timeout: Duration,
         retry: Retry,
     ) -> Result<()> {
@@ -163,7 +188,7 @@ impl Client {
             let leases: Vec<LeaseId> =
                 tickets.iter().filter(|ticket| ticket.queue == index).map(|ticket| ticket.lease).collect();
             if !leases.is_empty() && !connection.ended {
-                connection.request(&request(leases), timeout, retry)?;
+                connection.request(&ask(leases).into(), timeout, retry)?;
             }
         }
         Ok(())

@@ -5,6 +5,7 @@ mod authenticator;
 pub mod burials;
 mod report;
 mod session;
+mod workers;
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use self::authenticator::Authenticator;
 use self::burials::Burials;
 pub use self::report::{Event, Rejections};
 use self::session::{LONGEST_LINGER, Session};
+pub use self::workers::Workers;
 use crate::core::error::{Error, Result};
 use crate::core::stop::{Stop, Waker};
 use crate::net::auth::Security;
@@ -75,8 +77,11 @@ impl Server {
     /// `burials` writes the dead letters of poison lines. While a write fails, the line stays in the queue, and the
     /// other lines go on. The server itself touches no file.
     ///
+    /// `identity` is the identity of the queue, which each reply carries. `workers` gets the reports of worker processes.
+    ///
     /// # Errors
     /// The socket fails, or nothing is left but lines whose dead letters cannot be written.
+    #[expect(clippy::too_many_arguments, reason = "each is another part of the job")]
     pub fn serve(
         &self,
         queue: &SharedQueue,
@@ -85,8 +90,10 @@ impl Server {
         linger: Duration,
         on_event: &mut dyn FnMut(Event),
         burials: &Burials,
+        identity: u64,
+        workers: &Workers,
     ) -> Result<Rejections> {
-        let mut session = Session::new(&self.socket, &self.auth, queue);
+        let mut session = Session::new(&self.socket, &self.auth, queue, identity, workers);
         let mut finished_at = None;
         loop {
             if abort.is_requested() {

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::authenticator::Authenticator;
 use super::report::{Event, Rejections};
+use super::workers::Workers;
 use crate::core::error::{Error, Result};
 use crate::net::keys::PublicKey;
-use crate::net::wire::{self, ErrorCode, Reply, Request};
+use crate::net::wire::{self, Answer, Ask, ErrorCode, QueueState, Reply, Request};
 use crate::observe::details::Seldom;
 use crate::queue::shared::SharedQueue;
 use crate::queue::{LeaseId, PeerId, Reserved};
@@ -80,14 +81,26 @@ pub(super) struct Session<'a> {
     /// Refused keys that were reported.
     reported_keys: HashSet<PublicKey>,
     last_cleanup: Instant,
+    /// The identity of the queue.
+    identity: u64,
+    /// The reports of worker processes.
+    workers: &'a Workers,
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(socket: &'a zmq::Socket, auth: &'a Authenticator, queue: &'a SharedQueue) -> Self {
+    pub(super) fn new(
+        socket: &'a zmq::Socket,
+        auth: &'a Authenticator,
+        queue: &'a SharedQueue,
+        identity: u64,
+        workers: &'a Workers,
+    ) -> Self {
         Session {
             socket,
             auth,
             queue,
+            identity,
+            workers,
             peers: HashMap::new(),
             pending: VecDeque::new(),
             next_due: None,
@@ -162,8 +175,7 @@ impl<'a> Session<'a> {
                 let request = if magic == wire::MAGIC {
                     Request::decode(body).map_err(|error| (ErrorCode::Malformed, error.to_string()))
                 } else {
-                    let theirs = String::from_utf8_lossy(magic).into_owned();
-                    Err((ErrorCode::Version, format!("this queue speaks logator1, not {theirs}")))
+                    Err((ErrorCode::Version, wire::versions("this queue", "the worker", magic)))
                 };
                 match request {
                     Ok(request) => self.answer_batch(identity, request),
@@ -172,7 +184,10 @@ impl<'a> Session<'a> {
                         REFUSED_REQUESTS.tell(1, |times, _| {
                             format!("{times} requests were refused, the last one because: {sentence}")
                         });
-                        self.reply(&identity, &Reply::Error(code, sentence)).map(drop)
+                        // A peer of another version understands an error in frames of its own version.
+                        let reply = Reply { answer: Answer::Error(code, sentence), queue: None };
+                        let magic = zmq::Message::from(&magic[..]);
+                        self.send(&identity, [magic, zmq::Message::from(reply.encode())]).map(drop)
                     }
                 }
             }
@@ -214,25 +229,26 @@ impl<'a> Session<'a> {
     }
 
     fn answer_batch(&mut self, identity: Identity, request: Request) -> Result<()> {
+        let Request { ask, leases, report } = request;
+        if let Some(report) = report {
+            self.workers.note(report);
+        }
         let peer = self.peer(&identity).id;
-        let count = |accepted: usize| Reply::Ok(u16::try_from(accepted).unwrap_or(u16::MAX));
-        match request {
-            Request::Reserve { wait, acks } => {
+        if let Some(leases) = leases {
+            self.queue.allow(peer, leases.into());
+        }
+        let count = |accepted: usize| Answer::Ok(u16::try_from(accepted).unwrap_or(u16::MAX));
+        let answer = match ask {
+            Ask::Reserve { wait, acks } => {
                 self.queue.ack(&acks);
                 let until = Some(Instant::now() + wait.min(LONGEST_WAIT));
                 let may_wait = !wait.is_zero() && !self.is_pending(&identity);
-                self.hand_out(Pending { identity, dialogue: Dialogue::Batch, until }, may_wait)
+                return self.hand_out(Pending { identity, dialogue: Dialogue::Batch, until }, may_wait);
             }
-            Request::Touch(leases) => {
-                let reply = count(self.queue.touch(&leases));
-                self.reply(&identity, &reply).map(drop)
-            }
-            Request::Release(leases) => {
-                let reply = count(self.queue.release(&leases));
-                self.reply(&identity, &reply).map(drop)
-            }
-            Request::Bye(acks) => {
-                let reply = count(self.queue.ack(&acks));
+            Ask::Touch(leases) => count(self.queue.touch(&leases)),
+            Ask::Release(leases) => count(self.queue.release(&leases)),
+            Ask::Bye(acks) => {
+                let answer = count(self.queue.ack(&acks));
                 self.queue.release_all(peer);
                 self.peers.remove(&identity);
                 let others = self.peers.len();
@@ -241,9 +257,10 @@ impl<'a> Session<'a> {
                 });
                 // A DEALER peer may say BYE while its RESERVE waits.
                 self.pending.retain(|pending| pending.identity != identity);
-                self.reply(&identity, &reply).map(drop)
+                answer
             }
-        }
+        };
+        self.reply(&identity, answer).map(drop)
     }
 
     fn is_pending(&self, identity: &Identity) -> bool {
@@ -256,7 +273,7 @@ impl<'a> Session<'a> {
             if may_wait {
                 self.keep_pending(request);
             } else if matches!(request.dialogue, Dialogue::Batch) {
-                self.reply(&request.identity, &Reply::Wait(WAIT_AT_BOUND))?;
+                self.reply(&request.identity, Answer::Wait(WAIT_AT_BOUND))?;
             }
         }
         Ok(())
@@ -275,7 +292,7 @@ impl<'a> Session<'a> {
             Reserved::Ended => {
                 let told = match request.dialogue {
                     Dialogue::Line => self.send(&request.identity, [zmq::Message::new()])?,
-                    Dialogue::Batch => self.reply(&request.identity, &Reply::End)?,
+                    Dialogue::Batch => self.reply(&request.identity, Answer::End)?,
                 };
                 match self.peers.get_mut(&request.identity) {
                     Some(peer) if told => peer.knows_end = true,
@@ -292,11 +309,8 @@ impl<'a> Session<'a> {
                     Dialogue::Batch => {
                         let data = zmq::Message::from(&batch.data[..]);
                         let ttr = self.queue.lease_time().unwrap_or(Duration::MAX);
-                        let header = Reply::Batch { lease, ttr, batch }.encode();
-                        self.send(
-                            &request.identity,
-                            [zmq::Message::from(&wire::MAGIC[..]), zmq::Message::from(header), data],
-                        )?
+                        let header = self.message(&request.identity, Answer::Batch { lease, ttr, batch });
+                        self.send(&request.identity, [zmq::Message::from(&wire::MAGIC[..]), header, data])?
                     }
                 };
                 if !taken {
@@ -352,7 +366,7 @@ impl<'a> Session<'a> {
                 let Some(request) = self.pending.pop_front() else { break };
                 if request.until.is_some_and(|until| until <= now) {
                     self.note_answered(&request.identity);
-                    self.reply(&request.identity, &Reply::Wait(Duration::ZERO))?;
+                    self.reply(&request.identity, Answer::Wait(Duration::ZERO))?;
                 } else {
                     self.pending.push_back(request);
                 }
@@ -362,8 +376,16 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn reply(&self, identity: &Identity, reply: &Reply) -> Result<bool> {
-        self.send(identity, [zmq::Message::from(&wire::MAGIC[..]), zmq::Message::from(reply.encode())])
+    fn reply(&self, identity: &Identity, answer: Answer) -> Result<bool> {
+        self.send(identity, [zmq::Message::from(&wire::MAGIC[..]), self.message(identity, answer)])
+    }
+
+    /// Returns frame 1 of a reply.
+    fn message(&self, identity: &Identity, answer: Answer) -> zmq::Message {
+        let (backlog, leases) = self.queue.backlog(self.peers.get(identity).map(|peer| peer.id));
+        let (backlog, leases) = (backlog as u64, u16::try_from(leases).unwrap_or(u16::MAX));
+        let queue = Some(QueueState { identity: self.identity, backlog, leases });
+        zmq::Message::from(Reply { answer, queue }.encode())
     }
 
     /// Sends a reply. Returns `false` if the peer is gone or does not read.
@@ -384,7 +406,14 @@ impl<'a> Session<'a> {
     pub(super) fn forget_silent_peers(&mut self, now: Instant) {
         if now - self.last_cleanup > FORGET_AFTER / 10 {
             self.last_cleanup = now;
-            self.peers.retain(|_, peer| peer.line.is_some() || peer.is_pending || now - peer.last_seen < FORGET_AFTER);
+            let queue = self.queue;
+            self.peers.retain(|_, peer| {
+                let stays = peer.line.is_some() || peer.is_pending || now - peer.last_seen < FORGET_AFTER;
+                if !stays {
+                    queue.release_all(peer.id);
+                }
+                stays
+            });
         }
     }
 
