@@ -8,6 +8,7 @@ use logator::core::context::Context;
 use logator::core::lines;
 use logator::envelope::Envelope;
 use logator::grok::{Format, Library};
+use logator::observe::counters::MATCHED;
 use logator::sink::Encoding;
 use logator::worker::parser::{Formats, Unmatched};
 
@@ -42,9 +43,9 @@ fn allocations(formats: Vec<Format>, library: &Library, unmatched: Unmatched, ba
             break;
         }
     }
-    let before: u64 = formats.counts().iter().map(|count| count.matched).sum();
+    let before: u64 = formats.counts().iter().map(|row| row.get(&MATCHED)).sum();
     let measured = parse();
-    let after: u64 = formats.counts().iter().map(|count| count.matched).sum();
+    let after: u64 = formats.counts().iter().map(|row| row.get(&MATCHED)).sum();
     (measured, after - before)
 }
 

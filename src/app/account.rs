@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::core::error::Error;
 use crate::core::wait::Waits;
 use crate::observe::console::Console;
+use crate::observe::counters::{LEFT, RESUMED_BYTES, RESUMED_LINES, Row};
 use crate::observe::receipt::Receipt;
 use crate::queue::shared::SharedQueue;
 use crate::state::store::Store;
@@ -33,19 +34,24 @@ pub(super) fn say_errors(errors: &[Error], console: &Console) -> Vec<String> {
     sentences
 }
 
-/// Makes the state durable, prints the errors, and closes the account of a queue.
+/// Makes the state durable, prints the errors, and closes the account of a queue. `rows` are the counts of patterns, sinks and
+/// sources.
 pub(super) fn close_account(
     queue: &SharedQueue,
     state: Option<&Store>,
     waits: &Waits,
     mut errors: Vec<Error>,
+    rows: impl IntoIterator<Item = Row>,
     console: &Console,
 ) -> Receipt {
     errors.extend(state.and_then(|state| state.sync(waits).err()));
     let errors = say_errors(&errors, console);
     let skipped = state.map(Store::skipped).unwrap_or_default();
-    let counts = queue.counts();
-    let left = queue.outstanding_lines();
-    Receipt::new(counts.read, left, counts.bytes, counts.tally, queue.working_time(), errors)
-        .with_resumed(skipped.lines, skipped.bytes)
+    let counts = queue
+        .counts()
+        .with(&LEFT, queue.outstanding_lines())
+        .with(&RESUMED_LINES, skipped.lines)
+        .with(&RESUMED_BYTES, skipped.bytes)
+        .with_rows(rows);
+    Receipt::new(&counts, queue.working_time(), errors)
 }

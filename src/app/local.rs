@@ -73,7 +73,7 @@ pub(super) fn work_through(
         let (position, counts) = (Arc::clone(&reading.position), Arc::clone(&counts));
         move || {
             let (read, total) = position.get();
-            (read, total, counts.get().0)
+            (read, total, counts.get())
         }
     });
     let stop = Stop::new()?;
@@ -99,6 +99,6 @@ pub(super) fn work_through(
     let stopped = if errors.is_empty() { read.stopped_sentence() } else { None };
     errors.splice(0..0, read.errors.drain(..).chain(stopped));
     errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
-    let receipt = close_account(&queue, state, &waits, errors, &console).with_rest(read.stopped, read.unread);
-    Ok(receipt.with_patterns(formats.counts()).with_sources(reading.sources()))
+    let rows = formats.counts().into_iter().chain(reading.sources());
+    Ok(close_account(&queue, state, &waits, errors, rows, &console).with_rest(read.stopped, read.unread))
 }

@@ -13,11 +13,13 @@
 //! | [`keygen`](mod@keygen) | – | – | – |
 //!
 //! The other files are shared by several jobs: `options` (what a job reads and where it stores), `local` (queue and workers
-//! in one process), `reading` (the thread that reads), `account` (from counts to a receipt), `messages` (sentences of other
+//! in one process), `reading` (the thread that reads), `account` (from counts to a receipt), `counters` (the lists of all
+//! counters), `messages` (sentences of other
 //! modules go to the console), `signal_handlers`, `open_files`.
 
 mod account;
 pub mod bench;
+pub mod counters;
 pub mod grok;
 pub mod keygen;
 mod local;

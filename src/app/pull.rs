@@ -21,6 +21,7 @@ use crate::envelope::Envelope;
 use crate::net::pull::Puller;
 use crate::net::socket::SocketOptions;
 use crate::observe::console::Console;
+use crate::observe::counters::counter_struct;
 use crate::observe::receipt::Receipt;
 use crate::observe::service_manager::Manager;
 use crate::queue::Limits;
@@ -60,13 +61,15 @@ pub struct PullOptions {
     pub max_memory: usize,
 }
 
-/// The receipt of lines that are only written to standard output.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Received {
-    /// Messages that were received and written, one line each.
-    pub received: u64,
-    /// The time from the start to the end.
-    pub milliseconds: u64,
+counter_struct! {
+    /// The receipt of lines that are only written to standard output.
+    #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+    pub struct Received;
+    /// The counters of `logator-pull` without a sink.
+    PULL of Pull;
+    received = 208, "messages", Always, "Messages that were received and written, one line each.";
+    + /// The time from the start to the end.
+    pub milliseconds: u64;
 }
 
 /// Opens the socket, and prints where it listens.

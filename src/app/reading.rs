@@ -12,7 +12,8 @@ use crate::core::record::Key;
 use crate::core::stop::Stop;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
 use crate::observe::console::Console;
-use crate::observe::receipt::{SourceCount, StoppedInput};
+use crate::observe::counters::Row;
+use crate::observe::receipt::StoppedInput;
 use crate::queue::shared::SharedQueue;
 use crate::source::inputs::{Input, Inputs};
 use crate::source::live::Live;
@@ -205,7 +206,7 @@ impl Reading {
     }
 
     /// Returns the counts of the inputs without an end.
-    pub(super) fn sources(&self) -> Vec<SourceCount> {
+    pub(super) fn sources(&self) -> Vec<Row> {
         self.listening.counts()
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::account::{close_account, queue_with};
+use super::counters::lists;
 use super::messages::waits;
 use super::open_files::raise_limit;
 use super::options::SourceOptions;
@@ -24,6 +25,9 @@ use crate::net::endpoint::Endpoint;
 use crate::net::server::burials::Burials;
 use crate::net::server::{Event, Server, Workers};
 use crate::observe::console::Console;
+use crate::observe::counters::{
+    BURIED, DROPPED_MESSAGES, FAILED_HANDSHAKES, LATE_ACKS, REDELIVERED, REFUSED_REQUESTS, Row, Snapshot, UNAUTHORIZED,
+};
 use crate::observe::receipt::Receipt;
 use crate::observe::service_manager::Manager;
 use crate::process::signals;
@@ -121,7 +125,7 @@ pub fn serve(
         let (position, queue) = (Arc::clone(&reading.position), Arc::clone(&queue));
         move || {
             let (read, total) = position.get();
-            (read, total, queue.counts().tally.total())
+            (read, total, queue.counts())
         }
     });
     let spawned = match options.spawn.as_ref().zip(folder.as_ref()) {
@@ -156,9 +160,9 @@ pub fn serve(
             errors.push(Error::wire("the workers did not finish what was read"));
         }
         errors.extend(failure);
-        let closed = close_account(&queue, state.as_deref(), &waits, errors, &console)
-            .with_rest(stopped, unread)
-            .with_sources(reading.sources());
+        let closed =
+            close_account(&queue, state.as_deref(), &waits, errors, rows_of(&workers, reading.sources()), &console)
+                .with_rest(stopped, unread);
         manager.status(&format!("{} lines accounted for, staying for late workers", grouped(closed.tally.total())));
         on_receipt(&closed);
         receipt = Some(closed);
@@ -176,7 +180,7 @@ pub fn serve(
     };
     let identity = state.as_ref().map_or_else(|| fastrand::u64(..), |state| state.identity());
     let served = server.serve(&queue, &waker, &abort, options.linger, &mut on_event, &burials, identity, &workers);
-    let rejections = served.as_ref().map(|rejections| *rejections).unwrap_or_default();
+    let mut counts = served.as_ref().cloned().unwrap_or_default();
     if abort.is_requested() {
         // No worker takes lines any more, so readers that wait for room in the queue must end.
         live.stop.request();
@@ -186,32 +190,38 @@ pub fn serve(
     drop(server);
     let failures = spawned.map(|spawned| spawned.finish()).unwrap_or_default();
     finish(served.err().or(failures));
-    if rejections.dropped + rejections.refused > 0 {
-        console.warn(format!(
+    counts.merge(queue.counts());
+    let count = |spec| counts.get(spec);
+    let warn = |amount, sentence: String| {
+        if amount > 0 {
+            console.warn(sentence);
+        }
+    };
+    let (dropped, refused) = (count(&DROPPED_MESSAGES), count(&REFUSED_REQUESTS));
+    warn(
+        dropped + refused,
+        format!(
             "{} messages of unknown peers were dropped, {} malformed requests refused",
-            grouped(rejections.dropped),
-            grouped(rejections.refused)
-        ));
-    }
-    if rejections.unauthorized + rejections.failed_handshakes > 0 {
-        console.warn(format!(
+            grouped(dropped),
+            grouped(refused)
+        ),
+    );
+    let (unauthorized, failed) = (count(&UNAUTHORIZED), count(&FAILED_HANDSHAKES));
+    warn(
+        unauthorized + failed,
+        format!(
             "{} connections with keys that are not authorized were refused, {} connections failed in the handshake",
-            grouped(rejections.unauthorized),
-            grouped(rejections.failed_handshakes)
-        ));
-    }
-    let counts = queue.counts();
-    if counts.buried > 0 {
-        let path = options.dead_letters.display();
-        console.warn(format!("{} lines that workers were lost on are in {path}", grouped(counts.buried)));
-    }
-    if counts.redelivered > 0 {
-        console.warn(format!(
-            "{} batches were handed out again; {} acks came too late",
-            grouped(counts.redelivered),
-            grouped(counts.late_acks)
-        ));
-    }
+            grouped(unauthorized),
+            grouped(failed)
+        ),
+    );
+    let (buried, path) = (count(&BURIED), options.dead_letters.display());
+    warn(buried, format!("{} lines that workers were lost on are in {path}", grouped(buried)));
+    let (redelivered, late) = (count(&REDELIVERED), count(&LATE_ACKS));
+    warn(
+        redelivered,
+        format!("{} batches were handed out again; {} acks came too late", grouped(redelivered), grouped(late)),
+    );
     receipt.ok_or_else(|| Error::internal("a queue ended without its receipt"))
 }
 
@@ -225,6 +235,18 @@ fn bind(options: &ServeOptions, own: Option<&Endpoint>, console: &Console) -> Re
         }
         (bound, _) => bound,
     }
+}
+
+/// Returns the counts of patterns and sinks that workers have reported, and those of `sources`.
+fn rows_of(workers: &Workers, sources: Vec<Row>) -> Vec<Row> {
+    let mut all = Snapshot::default();
+    for report in workers.reports_in_order() {
+        match Snapshot::decode(&report.counters, &lists()) {
+            Ok(snapshot) => all.merge(snapshot),
+            Err(_) => log::debug!("{}, process {}: its counters cannot be read", report.host, report.pid),
+        }
+    }
+    all.into_rows().into_iter().chain(sources).collect()
 }
 
 /// A lower limit on open files gets a warning.

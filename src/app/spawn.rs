@@ -232,7 +232,7 @@ impl Shared {
                 }
                 return;
             }
-            let done = self.queue.counts().tally.total();
+            let done = self.queue.counts().tally().total();
             if done > state.done {
                 (state.done, state.restarts) = (done, 0);
             }

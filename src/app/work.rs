@@ -12,7 +12,7 @@ use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::dead_letter::DeadLetters;
 use crate::net::address::Address;
-use crate::net::client::Client;
+use crate::net::client::{Client, Reporter};
 use crate::observe::console::Console;
 use crate::observe::receipt::{Receipt, StoppedInput};
 use crate::observe::service_manager::Manager;
@@ -35,9 +35,15 @@ pub fn work(
     let manager = Manager::of_environment();
     stop_on_signals(&stop, &manager, &console, "finishing what is in hand")?;
     let context = zmq::Context::new();
+    let counts = Arc::new(WorkerCounts::default());
+    let reporter = Arc::new(Reporter::new({
+        let (counts, formats) = (Arc::clone(&counts), Arc::clone(&formats));
+        move |most| counts.get().with_rows(formats.counts()).encode(most)
+    }));
     let client = |_index: usize| {
         let console = console.clone();
         Client::new(&context, addresses, stop.clone(), move |sentence| console.warn(sentence))
+            .reporting(Arc::clone(&reporter))
     };
     // The worker greets the queue first, because opening a sink may take longer than the work on a short input.
     let mut first = client(0);
@@ -45,7 +51,6 @@ pub fn work(
     let waits = waits(options.deadline, &stop, &console);
     let sinks = options.open_sinks(&waits).inspect_err(|_| first.bye(Vec::new()))?;
     manager.ready(&format!("{} threads ask for lines", options.workers.most), &[]);
-    let counts = Arc::new(WorkerCounts::default());
     let pool = WorkerPool {
         workers: options.workers.most,
         formats: Arc::clone(&formats),
@@ -75,7 +80,6 @@ pub fn work(
         errors.push(Error::wire(format!("{}: {what}", first.name)));
     }
     let errors = say_errors(&errors, &console);
-    let (lines, bytes, tally) = counts.get();
-    let receipt = Receipt::new(lines, 0, bytes, tally, elapsed, errors);
-    Ok(receipt.with_rest(stopped, Vec::new()).with_patterns(formats.counts()))
+    let receipt = Receipt::new(&counts.get().with_rows(formats.counts()), elapsed, errors);
+    Ok(receipt.with_rest(stopped, Vec::new()))
 }

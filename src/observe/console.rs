@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::core::error::{Error, Result};
 use crate::core::numbers::grouped;
 use crate::core::{calendar, printable, secrets};
+use crate::observe::counters::Snapshot;
 use crate::observe::receipt::Receipt;
 
 /// The format of messages.
@@ -172,8 +173,8 @@ impl Console {
     }
 
     /// Draws a progress bar until the returned guard is dropped, if standard error is a terminal. `look` returns the
-    /// bytes of files that are read, the bytes of all files if known, and the number of finished lines.
-    pub fn progress(&mut self, look: impl Fn() -> (u64, Option<u64>, u64) + Send + 'static) -> Option<Progress> {
+    /// bytes of files that are read, the bytes of all files if known, and the counts of the job.
+    pub fn progress(&mut self, look: impl Fn() -> (u64, Option<u64>, Snapshot) + Send + 'static) -> Option<Progress> {
         // At the debug level there are so many messages that a bar could not be seen.
         if self.level() != Level::Info || self.format == LogFormat::Json || !std::io::stderr().is_terminal() {
             return None;
@@ -189,7 +190,8 @@ impl Console {
             }
             let (mut shown, mut pause) = (None, REDRAW[0]);
             loop {
-                let (read, _, lines) = look();
+                let (read, _, counts) = look();
+                let lines = counts.tally().total();
                 let same = shown.replace((read, lines)) == Some((read, lines));
                 pause = if same { (pause * 2).min(REDRAW[1]) } else { REDRAW[0] };
                 bar.set_position(read);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::poison::{Poison, TrackedBatch, Verdict};
 use super::{Lease, LeaseId, Queue};
 use crate::core::batch::Batch;
+use crate::observe::counters::{BURIED, REDELIVERED, Tally};
 
 impl Queue {
     /// Takes back the leases that have expired by `now`, and returns their number.
@@ -47,7 +48,7 @@ impl Queue {
                 return true;
             }
         }
-        self.counts.redelivered += 1;
+        self.counts.add(&REDELIVERED, 1);
         true
     }
 
@@ -59,7 +60,7 @@ impl Queue {
             let together = since < poison.until && poison.since < until;
             if together && !poison.line.history.retried {
                 poison.line.history.retried = true;
-                self.counts.redelivered += 1;
+                self.counts.add(&REDELIVERED, 1);
                 self.candidates.waiting.push_back(poison.line);
             } else {
                 self.poison.push_back(poison);
@@ -104,8 +105,9 @@ impl Queue {
         self.begin_burial()?;
         let Poison { line, .. } = self.burying.take()?;
         self.ready_bytes -= line.batch.data.len();
-        self.counts.tally.dead_lettered += u64::from(line.batch.records);
-        self.counts.buried += u64::from(line.batch.records);
+        let records = u64::from(line.batch.records);
+        self.counts.add_tally(Tally { dead_lettered: records, ..Tally::default() });
+        self.counts.add(&BURIED, records);
         self.settled.iter_mut().for_each(|settled| settled.push(line.batch.clone()));
         Some(line.batch)
     }

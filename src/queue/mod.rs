@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use self::poison::{Candidates, LeaseHistory, Poison, TrackedBatch};
 use crate::core::batch::{BLOCK_BYTES, Batch};
-use crate::observe::receipt::Tally;
+use crate::observe::counters::{BYTES, LATE_ACKS, READ, REDELIVERED, Snapshot, Tally};
 
 /// The number of one lease. A queue never uses a number twice.
 pub type LeaseId = u64;
@@ -123,26 +123,9 @@ pub struct Queue {
     allowed: HashMap<PeerId, usize>,
     next_lease: LeaseId,
     input_open: bool,
-    counts: Counts,
+    counts: Snapshot,
     /// Batches that were settled since the last [`take_settled`](Queue::take_settled); `None` if nobody asks for them.
     settled: Option<Vec<Batch>>,
-}
-
-/// All counts of a queue.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Lines that readers have put in.
-    pub read: u64,
-    /// Bytes that readers have put in.
-    pub bytes: u64,
-    /// The number of lines by result: stored, duplicate and so on.
-    pub tally: Tally,
-    /// Leases that expired, and leases that were given back.
-    pub redelivered: u64,
-    /// Poison lines that were buried. They are among the dead-lettered lines.
-    pub buried: u64,
-    /// Acks of leases that had expired or were given back.
-    pub late_acks: u64,
 }
 
 impl Queue {
@@ -164,7 +147,7 @@ impl Queue {
             allowed: HashMap::new(),
             next_lease: first_lease,
             input_open: true,
-            counts: Counts::default(),
+            counts: Snapshot::default(),
             settled: None,
         }
     }
@@ -182,17 +165,17 @@ impl Queue {
 
     /// Puts in a batch from a reader.
     pub fn offer(&mut self, batch: Batch) {
-        self.counts.read += u64::from(batch.records);
-        self.counts.bytes += batch.data.len() as u64;
+        self.counts.add(&READ, u64::from(batch.records));
+        self.counts.add(&BYTES, batch.data.len() as u64);
         self.ready_bytes += batch.data.len();
         self.ready.push_back(TrackedBatch::new(batch));
     }
 
     /// Counts a line that the reader wrote to the dead letters itself. `bytes` is its length with its line end.
     pub fn count_dead_letter(&mut self, bytes: u64) {
-        self.counts.read += 1;
-        self.counts.bytes += bytes;
-        self.counts.tally.dead_lettered += 1;
+        self.counts.add(&READ, 1);
+        self.counts.add(&BYTES, bytes);
+        self.counts.add_tally(Tally { dead_lettered: 1, ..Tally::default() });
     }
 
     /// Returns whether readers should go on.
@@ -221,7 +204,7 @@ impl Queue {
     }
 
     /// Returns the counts so far.
-    pub fn counts(&self) -> &Counts {
+    pub fn counts(&self) -> &Snapshot {
         &self.counts
     }
 
@@ -299,7 +282,8 @@ impl Queue {
                     self.push_front(rest, candidate);
                 }
                 if !next.batch.records().any(|record| accepts(record.bytes)) {
-                    self.counts.tally.filtered += u64::from(next.batch.records);
+                    let filtered = u64::from(next.batch.records);
+                    self.counts.add_tally(Tally { filtered, ..Tally::default() });
                     self.settled.iter_mut().for_each(|settled| settled.push(next.batch.clone()));
                     continue;
                 }
@@ -379,10 +363,10 @@ impl Queue {
     /// counts.
     pub fn ack(&mut self, ack: &Ack) -> bool {
         let Some(lease) = self.remove_lease(ack.lease) else {
-            self.counts.late_acks += 1;
+            self.counts.add(&LATE_ACKS, 1);
             return false;
         };
-        self.counts.tally += ack.tally;
+        self.counts.add_tally(ack.tally);
         if let Some(settled) = &mut self.settled {
             settled.push(lease.lines.batch);
         }
@@ -402,7 +386,7 @@ impl Queue {
     /// Gives a lease back. Its batch is the next to be handed out. Returns `false` if the lease is gone.
     pub fn release(&mut self, id: LeaseId) -> bool {
         let Some(lease) = self.remove_lease(id) else { return false };
-        self.counts.redelivered += 1;
+        self.counts.add(&REDELIVERED, 1);
         self.push_front(lease.lines, lease.candidate);
         true
     }

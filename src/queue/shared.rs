@@ -5,8 +5,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::poison::TrackedBatch;
-use super::{AcceptsLine, Ack, Counts, LeaseId, Limits, PeerId, Queue, Reserved};
+use super::{AcceptsLine, Ack, LeaseId, Limits, PeerId, Queue, Reserved};
 use crate::core::batch::Batch;
+use crate::observe::counters::Snapshot;
 use crate::observe::details::Seldom;
 
 static HANDED_OUT: Seldom = Seldom::new();
@@ -314,8 +315,8 @@ impl SharedQueue {
     }
 
     /// Returns the counts so far.
-    pub fn counts(&self) -> Counts {
-        *self.lock().queue.counts()
+    pub fn counts(&self) -> Snapshot {
+        self.lock().queue.counts().clone()
     }
 
     /// See [`Queue::outstanding_lines`].

@@ -16,7 +16,7 @@ use proptest::prelude::ProptestConfig;
 
 use super::{Ack, LeaseId, Limits, PeerId, Queue, Reserved};
 use crate::core::batch::{Batch, Origin};
-use crate::observe::receipt::Tally;
+use crate::observe::counters::{BURIED, BYTES, LATE_ACKS, READ, REDELIVERED, Tally};
 
 /// A property's configuration: `count` cases, which are the same in every run.
 fn same_cases_each_time(count: u32) -> ProptestConfig {
@@ -127,9 +127,9 @@ impl Script {
 
     fn state(&self) -> String {
         let counts = self.queue.counts();
-        let t = counts.tally;
+        let t = counts.tally();
         let (ready, leased) = self.queue.held_bytes();
-        let mut out = format!("read={} bytes={}", counts.read, counts.bytes);
+        let mut out = format!("read={} bytes={}", counts.get(&READ), counts.get(&BYTES));
         let all = [
             ("stored", t.stored),
             ("duplicate", t.duplicate),
@@ -137,9 +137,9 @@ impl Script {
             ("dead-lettered", t.dead_lettered),
             ("filtered", t.filtered),
             ("delivered", t.delivered),
-            ("redelivered", counts.redelivered),
-            ("buried", counts.buried),
-            ("late", counts.late_acks),
+            ("redelivered", counts.get(&REDELIVERED)),
+            ("buried", counts.get(&BURIED)),
+            ("late", counts.get(&LATE_ACKS)),
             ("outstanding", self.queue.outstanding_lines()),
             ("leases", self.queue.leased() as u64),
             ("ready-bytes", ready as u64),

@@ -6,7 +6,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::observe::receipt::PatternCount;
+use crate::observe::counters::{PATTERN, Row};
 
 /// The average number of trials for each trial that is timed.
 const SAMPLING_INTERVAL: u64 = 32;
@@ -136,17 +136,14 @@ impl PatternCounters {
     }
 
     /// Returns the counts so far.
-    pub(super) fn get(&self) -> Vec<PatternCount> {
+    pub(super) fn get(&self) -> Vec<Row> {
         let sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = |PatternCounter { name, trials }: &PatternCounter| {
             let each = trials.time.as_nanos() as f64 / trials.timed.max(1) as f64;
-            PatternCount {
-                name: name.clone(),
-                tried: trials.tried,
-                matched: trials.matched,
-                nanoseconds: (each * trials.tried as f64) as u64,
-                limit_hits: trials.limit_hits,
-            }
+            let nanoseconds = (each * trials.tried as f64) as u64;
+            // The order is that of the table.
+            let values = [trials.tried, trials.matched, nanoseconds, trials.limit_hits];
+            Row { label: name.clone(), counts: PATTERN.iter().zip(values.map(Some)).collect() }
         };
         sums.iter().map(count).collect()
     }
@@ -155,6 +152,7 @@ impl PatternCounters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::counters::{MATCHED, NANOSECONDS, TRIED};
 
     #[test]
     fn counts_of_all_threads_are_added_by_index_or_name() {
@@ -165,9 +163,10 @@ mod tests {
             sums.add(index, name, &mut trials);
         }
         sums.add(7, "c", &mut trials(1, 1));
-        let counts: Vec<_> = sums.get().into_iter().map(|count| (count.name, count.tried, count.matched)).collect();
-        let expected = [("a", 3, 1), ("b", 0, 0), ("b", 5, 5), ("c", 2, 1)];
-        assert_eq!(counts, expected.map(|(name, tried, matched)| (name.to_owned(), tried, matched)));
+        let counts: Vec<_> =
+            sums.get().into_iter().map(|row| (row.get(&TRIED), row.get(&MATCHED), row.label)).collect();
+        let expected = [(3, 1, "a"), (0, 0, "b"), (5, 5, "b"), (2, 1, "c")];
+        assert_eq!(counts, expected.map(|(tried, matched, name)| (tried, matched, name.to_owned())));
     }
 
     #[test]
@@ -176,7 +175,7 @@ mod tests {
         let time = Duration::from_micros(30);
         sums.add(0, "a", &mut Trials { tried: 1000, timed: 30, time, ..Trials::default() });
         sums.add(0, "b", &mut Trials { tried: 9, ..Trials::default() });
-        let nanoseconds: Vec<u64> = sums.get().iter().map(|count| count.nanoseconds).collect();
+        let nanoseconds: Vec<u64> = sums.get().iter().map(|row| row.get(&NANOSECONDS)).collect();
         assert_eq!(nanoseconds, [1_000_000, 0]);
     }
 

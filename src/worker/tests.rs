@@ -19,7 +19,7 @@ use crate::dead_letter::{self, DeadLetters, Reason};
 use crate::document::Documents;
 use crate::envelope::Envelope;
 use crate::grok::Library;
-use crate::observe::receipt::Tally;
+use crate::observe::counters::{LIMIT_HITS, MATCHED, TRIED, Tally};
 use crate::sink::memory::MemorySink;
 use crate::sink::{Encoding, Outcome, Sink};
 
@@ -137,13 +137,14 @@ fn the_first_pattern_that_matches_makes_the_document_and_each_is_counted() {
     let expected = [r#""who":"ada"}"#, r#""any":"logout"}"#, r#""who":"ada"}"#, r#""who":"bob"}"#, r#""n":12}"#];
     assert_eq!(fields, expected);
     assert_eq!(letters.read()[0].pattern.as_deref(), Some(texts[3]));
-    let counts: Vec<_> = formats.counts().iter().map(|count| (count.tried, count.matched, count.limit_hits)).collect();
+    let counts: Vec<_> =
+        formats.counts().iter().map(|row| [TRIED, MATCHED, LIMIT_HITS].map(|spec| row.get(&spec))).collect();
     // The first pattern is tried once more because it matched the previous line. The last two have no literal, so they
     // are tried on every line that nothing else matched.
-    assert_eq!(counts, [(4, 2, 0), (1, 1, 0), (1, 1, 0), (3, 0, 1), (2, 1, 0)]);
+    assert_eq!(counts, [[4, 2, 0], [1, 1, 0], [1, 1, 0], [3, 0, 1], [2, 1, 0]]);
     // No count is lost between batches, and a JSON format is counted too.
     parser.parse(&batch(900, "login ada\n"), &mut parsed).unwrap();
-    assert_eq!(formats.counts()[0].tried, 5);
+    assert_eq!(formats.counts()[0].get(&TRIED), 5);
 }
 
 #[test]

@@ -1,29 +1,24 @@
 //! [`WorkerCounts`]: the number of lines and bytes that the workers of a process have stored.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::observe::receipt::Tally;
+use crate::observe::counters::{BYTES, READ, Snapshot, Tally};
 
 /// The counts of all workers of a process.
 #[derive(Debug, Default)]
-pub struct WorkerCounts {
-    lines: AtomicU64,
-    bytes: AtomicU64,
-    tally: Mutex<Tally>,
-}
+pub struct WorkerCounts(Mutex<Snapshot>);
 
 impl WorkerCounts {
     /// Adds a durable batch.
     pub fn add(&self, lines: u64, bytes: u64, tally: Tally) {
-        self.lines.fetch_add(lines, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        *self.tally.lock().unwrap_or_else(PoisonError::into_inner) += tally;
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.add(&READ, lines);
+        counts.add(&BYTES, bytes);
+        counts.add_tally(tally);
     }
 
-    /// Returns the number of lines, the number of bytes, and the lines by outcome.
-    pub fn get(&self) -> (u64, u64, Tally) {
-        let tally = *self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        (self.lines.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed), tally)
+    /// Returns the counts so far.
+    pub fn get(&self) -> Snapshot {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use logator::core::record::RecordId;
+use logator::observe::counters::{READ, Snapshot};
 use logator::observe::receipt::{Receipt, StoppedInput, Tally};
 
 use super::oracle::{Account, Attempt, Content, Cuts, Dues, Fate, Found, Store, add, judge, lines_of, parts_of};
 
 fn receipt(tally: Tally) -> Receipt {
-    Receipt::new(tally.total(), 0, 0, tally, Duration::ZERO, Vec::new())
+    let mut counts = Snapshot::default().with(&READ, tally.total());
+    counts.add_tally(tally);
+    Receipt::new(&counts, Duration::ZERO, Vec::new())
 }
 
 /// Ten lines in a file and a database. One of them is a letter, and one is dropped.

@@ -118,7 +118,7 @@ fn account(mut job: Job, dues: Dues, partly: bool) -> (Account, Vec<String>) {
     let world = job.world;
     for attempt in &job.attempts {
         let Some(receipt) = &attempt.receipt else { continue };
-        let received: u64 = receipt.sources.iter().map(|source| source.received).sum();
+        let received: u64 = receipt.sources.iter().map(|source| source.get("received")).sum();
         if world.plan.mode == Mode::Syslog && matches!(attempt.code, Some(0 | 1)) && received != receipt.read {
             job.faults.push(format!("{received} messages were received, and {} read", receipt.read));
         }

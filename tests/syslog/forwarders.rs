@@ -48,7 +48,7 @@ fn check(place: &Workspace, receiver: Receiver, count: usize, more: &[(&str, Val
     let (ran, receipt) = receiver.stop(place);
     let count = count as u64;
     assert_eq!((ran.code, account(&receipt)), (Some(0), [count, count, 0, 0, 0, 0]), "{}", ran.stderr);
-    assert_eq!(receipt.sources[0].received, count);
+    assert_eq!(receipt.sources[0].get("received"), count);
 }
 
 fn end(mut daemon: Process) {

@@ -21,7 +21,7 @@ use std::time::Instant;
 use self::input::{Encoding, Input};
 pub use self::options::{Confirm, PushOptions};
 use self::queued::QueuedPush;
-pub use self::sent::Sent;
+pub use self::sent::{PUSH, Sent};
 use super::signal_handlers::{reload_keys_on_hangup, stop_on_signals};
 use crate::core::error::Result;
 use crate::core::numbers::grouped;

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::replies::Replies;
 use crate::net::push::backlog::Added;
+use crate::observe::counters::counter_struct;
 
 /// The number of bytes of messages that libzmq gathers for one write (`zmq-sys/patches.rs`).
 const WRITTEN_AT_ONCE: usize = 64 << 10;
@@ -11,28 +12,24 @@ const WRITTEN_AT_ONCE: usize = 64 << 10;
 /// The minimum number of bytes that a message needs on the wire besides its content.
 const FRAME: usize = 2;
 
-/// The number of lines by their fate: the receipt of `logator-push`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Sent {
-    /// Lines read.
-    pub read: u64,
-    /// Lines that libzmq has taken.
-    pub sent: u64,
-    /// Lines that were dropped because the queue was full.
-    pub dropped: u64,
-    /// Lines that were not taken, and whose sender got an error instead of `OK`.
-    pub refused: u64,
-    /// Lines that were too long.
-    pub too_long: u64,
-    /// Lines that no peer took in time.
-    pub unsent: u64,
-    /// The maximum number of `sent` lines that libzmq may still hold at the end.
-    pub unsure: u64,
-    /// The time from the start to the end.
-    pub milliseconds: u64,
-    /// The length of the shortest message that libzmq has taken.
+counter_struct! {
+    /// The number of lines by their fate: the receipt of `logator-push`.
+    #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+    pub struct Sent;
+    /// The counters of `logator-push`.
+    PUSH of Push;
+    read = 192, "lines", Always, "Lines read.";
+    sent = 193, "lines", Always, "Lines that libzmq has taken.";
+    dropped = 194, "lines", Always, "Lines that were dropped because the queue was full.";
+    refused = 195, "lines", Always, "Lines that were not taken, and whose sender got an error instead of `OK`.";
+    too_long = 196, "lines", Always, "Lines that were too long.";
+    unsent = 197, "lines", Always, "Lines that no peer took in time.";
+    unsure = 198, "lines", Always, "The maximum number of `sent` lines that libzmq may still hold at the end.";
+    + /// The time from the start to the end.
+    pub milliseconds: u64;
+    + /// The length of the shortest message that libzmq has taken.
     #[serde(skip)]
-    pub(super) shortest: Option<usize>,
+    pub(super) shortest: Option<usize>;
 }
 
 impl Sent {

@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 
-use super::report::{Event, Rejections};
+use super::report::Event;
 use crate::core::error::{Error, Result};
 use crate::net::auth::{MAX_PER_ROUND, MAX_REPORTED_KEYS, Security, ZapHandler};
 use crate::net::keys::PublicKey;
 use crate::net::monitor::Monitor;
+use crate::observe::counters::{FAILED_HANDSHAKES, Snapshot, UNAUTHORIZED};
 use crate::observe::details::Seldom;
 
-static FAILED_HANDSHAKES: Seldom = Seldom::new();
+static FAILED: Seldom = Seldom::new();
 
 /// The ZAP handler of a queue, and the monitor that reports failed handshakes.
 pub(super) struct Authenticator {
@@ -46,11 +47,11 @@ impl Authenticator {
     pub(super) fn serve(
         &self,
         reported: &mut HashSet<PublicKey>,
-        rejections: &mut Rejections,
+        counts: &mut Snapshot,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<()> {
         self.zap.serve(&mut |key, address| {
-            rejections.unauthorized += 1;
+            counts.add(&UNAUTHORIZED, 1);
             if let Some(key) = key
                 && reported.len() < MAX_REPORTED_KEYS
                 && reported.insert(key)
@@ -62,8 +63,8 @@ impl Authenticator {
             if self.monitor.next().is_none() {
                 break;
             }
-            rejections.failed_handshakes += 1;
-            FAILED_HANDSHAKES.tell(1, |times, _| format!("{times} connections failed the handshake"));
+            counts.add(&FAILED_HANDSHAKES, 1);
+            FAILED.tell(1, |times, _| format!("{times} connections failed the handshake"));
         }
         Ok(())
     }

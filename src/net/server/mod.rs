@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use self::authenticator::Authenticator;
 use self::burials::Burials;
-pub use self::report::{Event, Rejections};
+pub use self::report::Event;
 use self::session::{LONGEST_LINGER, Session};
 pub use self::workers::Workers;
 use crate::core::error::{Error, Result};
@@ -20,6 +20,7 @@ use crate::net::auth::Security;
 use crate::net::bound::Bound;
 use crate::net::endpoint::Endpoint;
 use crate::net::wire;
+use crate::observe::counters::Snapshot;
 use crate::queue::shared::SharedQueue;
 
 /// The number of replies that libzmq may hold for one peer that does not read them. libzmq checks about once a
@@ -29,6 +30,9 @@ const MAX_REPLIES_PER_PEER: i32 = 256;
 
 /// How long a handshake may take. After this time libzmq closes the connection.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the end of the work is not told while workers may still send their last reports. They send them at once.
+const LAST_REPORTS: Duration = Duration::from_millis(250);
 
 /// The number of connections that the kernel accepts before libzmq takes them.
 const BACKLOG: i32 = 1024;
@@ -79,6 +83,8 @@ impl Server {
     ///
     /// `identity` is the identity of the queue, which each reply carries. `workers` gets the reports of worker processes.
     ///
+    /// Returns the counts of the messages and connections that were rejected.
+    ///
     /// # Errors
     /// The socket fails, or nothing is left but lines whose dead letters cannot be written.
     #[expect(clippy::too_many_arguments, reason = "each is another part of the job")]
@@ -92,12 +98,12 @@ impl Server {
         burials: &Burials,
         identity: u64,
         workers: &Workers,
-    ) -> Result<Rejections> {
+    ) -> Result<Snapshot> {
         let mut session = Session::new(&self.socket, &self.auth, queue, identity, workers);
-        let mut finished_at = None;
+        let (mut finished_at, mut said) = (None, false);
         loop {
             if abort.is_requested() {
-                return Ok(session.rejections());
+                return Ok(session.counts());
             }
             queue.expire();
             if queue.has_poison() {
@@ -110,16 +116,23 @@ impl Server {
             let now = Instant::now();
             if finished_at.is_none() && queue.is_finished() {
                 finished_at = Some(now);
-                on_event(Event::Finished);
             }
             if let Some(finished) = finished_at {
                 let elapsed = now - finished;
+                if !said && (elapsed >= LAST_REPORTS || !session.awaits_reports()) {
+                    said = true;
+                    on_event(Event::Finished);
+                }
                 if elapsed >= LONGEST_LINGER.max(linger) || (elapsed >= linger && session.all_know_end()) {
-                    return Ok(session.rejections());
+                    return Ok(session.counts());
                 }
             }
             session.forget_silent_peers(now);
-            let timeout = session.timeout(finished_at.map(|finished| (finished, linger)));
+            let mut timeout = session.timeout(finished_at.map(|finished| (finished, linger)));
+            if let Some(finished) = finished_at.filter(|_| !said) {
+                let rest = LAST_REPORTS.saturating_sub(now - finished);
+                timeout = Some(timeout.map_or(rest, |timeout| timeout.min(rest)));
+            }
             self.wait(waker, abort, timeout)?;
             waker.clear();
             session.serve_auth(on_event)?;

@@ -4,11 +4,12 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::authenticator::Authenticator;
-use super::report::{Event, Rejections};
+use super::report::Event;
 use super::workers::Workers;
 use crate::core::error::{Error, Result};
 use crate::net::keys::PublicKey;
 use crate::net::wire::{self, Answer, Ask, ErrorCode, QueueState, Reply, Request};
+use crate::observe::counters::{DROPPED_MESSAGES, REFUSED_REQUESTS, Snapshot};
 use crate::observe::details::Seldom;
 use crate::queue::shared::SharedQueue;
 use crate::queue::{LeaseId, PeerId, Reserved};
@@ -29,7 +30,7 @@ const FORGET_AFTER: Duration = Duration::from_secs(600);
 
 static NEW_WORKERS: Seldom = Seldom::new();
 static LEFT_WORKERS: Seldom = Seldom::new();
-static REFUSED_REQUESTS: Seldom = Seldom::new();
+static REFUSED: Seldom = Seldom::new();
 static RETURNED_BATCHES: Seldom = Seldom::new();
 
 type Identity = Vec<u8>;
@@ -41,6 +42,8 @@ struct Peer {
     knows_end: bool,
     /// Whether a request of the peer waits for its reply.
     is_pending: bool,
+    /// Whether the peer has sent a report of its process. It sends the last one with BYE.
+    reports: bool,
     last_seen: Instant,
 }
 
@@ -77,7 +80,8 @@ pub(super) struct Session<'a> {
     /// The earliest time at which a pending request has to be answered.
     next_due: Option<Instant>,
     next_peer: PeerId,
-    rejections: Rejections,
+    /// The counts of rejected messages and connections.
+    counts: Snapshot,
     /// Refused keys that were reported.
     reported_keys: HashSet<PublicKey>,
     last_cleanup: Instant,
@@ -105,18 +109,18 @@ impl<'a> Session<'a> {
             pending: VecDeque::new(),
             next_due: None,
             next_peer: 0,
-            rejections: Rejections::default(),
+            counts: Snapshot::default(),
             reported_keys: HashSet::new(),
             last_cleanup: Instant::now(),
         }
     }
 
-    pub(super) fn rejections(&self) -> Rejections {
-        self.rejections
+    pub(super) fn counts(self) -> Snapshot {
+        self.counts
     }
 
     pub(super) fn serve_auth(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<()> {
-        self.auth.serve(&mut self.reported_keys, &mut self.rejections, on_event)
+        self.auth.serve(&mut self.reported_keys, &mut self.counts, on_event)
     }
 
     pub(super) fn answer_messages(&mut self) -> Result<()> {
@@ -158,14 +162,14 @@ impl<'a> Session<'a> {
         }
         let ours = allowed && count <= MAX_FRAMES;
         if !ours {
-            self.rejections.dropped += 1;
+            self.counts.add(&DROPPED_MESSAGES, 1);
         }
         Ok(ours)
     }
 
     fn answer(&mut self, mut frames: Vec<Vec<u8>>) -> Result<()> {
         if frames.len() < 3 || !frames[1].is_empty() {
-            self.rejections.dropped += 1;
+            self.counts.add(&DROPPED_MESSAGES, 1);
             return Ok(());
         }
         let identity = std::mem::take(&mut frames[0]);
@@ -180,8 +184,8 @@ impl<'a> Session<'a> {
                 match request {
                     Ok(request) => self.answer_batch(identity, request),
                     Err((code, sentence)) => {
-                        self.rejections.refused += 1;
-                        REFUSED_REQUESTS.tell(1, |times, _| {
+                        self.counts.add(&REFUSED_REQUESTS, 1);
+                        REFUSED.tell(1, |times, _| {
                             format!("{times} requests were refused, the last one because: {sentence}")
                         });
                         // A peer of another version understands an error in frames of its own version.
@@ -192,7 +196,7 @@ impl<'a> Session<'a> {
                 }
             }
             _ => {
-                self.rejections.dropped += 1;
+                self.counts.add(&DROPPED_MESSAGES, 1);
                 Ok(())
             }
         }
@@ -200,8 +204,14 @@ impl<'a> Session<'a> {
 
     fn peer(&mut self, identity: &Identity) -> &mut Peer {
         if !self.peers.contains_key(identity) {
-            let peer =
-                Peer { id: self.next_peer, line: None, knows_end: false, is_pending: false, last_seen: Instant::now() };
+            let peer = Peer {
+                id: self.next_peer,
+                line: None,
+                knows_end: false,
+                is_pending: false,
+                reports: false,
+                last_seen: Instant::now(),
+            };
             self.next_peer += 1;
             let (number, others) = (peer.id, self.peers.len());
             NEW_WORKERS.tell(1, |came, _| {
@@ -217,7 +227,7 @@ impl<'a> Session<'a> {
     fn answer_line(&mut self, identity: Identity) -> Result<()> {
         if self.is_pending(&identity) {
             // A REQ socket cannot send a second request before the reply. A peer that does so gets one reply.
-            self.rejections.dropped += 1;
+            self.counts.add(&DROPPED_MESSAGES, 1);
             return Ok(());
         }
         if let Some(lease) = self.peer(&identity).line.take() {
@@ -230,10 +240,12 @@ impl<'a> Session<'a> {
 
     fn answer_batch(&mut self, identity: Identity, request: Request) -> Result<()> {
         let Request { ask, leases, report } = request;
+        let peer = self.peer(&identity);
+        peer.reports |= report.is_some();
+        let peer = peer.id;
         if let Some(report) = report {
             self.workers.note(report);
         }
-        let peer = self.peer(&identity).id;
         if let Some(leases) = leases {
             self.queue.allow(peer, leases.into());
         }
@@ -396,6 +408,11 @@ impl<'a> Session<'a> {
             Err(zmq::Error::EHOSTUNREACH | zmq::Error::EAGAIN) => Ok(false),
             Err(error) => Err(Error::wire("answering a worker failed").because(error)),
         }
+    }
+
+    /// Whether a peer may still send the last report of its process.
+    pub(super) fn awaits_reports(&self) -> bool {
+        self.peers.values().any(|peer| peer.reports)
     }
 
     pub(super) fn all_know_end(&self) -> bool {

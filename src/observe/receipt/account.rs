@@ -1,25 +1,59 @@
 //! The receipt as data: the fields of its JSON, and the exit code that follows from them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::tally::Tally;
+use crate::core::numbers::grouped;
+use crate::observe::counters::{
+    BYTES, JOB, LEFT, READ, RESUMED_BYTES, RESUMED_LINES, Row, Scope, Shown, Snapshot, Tally, Words,
+};
 
-/// The counts of one pattern.
+/// The counts of one pattern, stage, sink or source: one entry of a list of the receipt.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PatternCount {
-    /// The format or pattern, as the user gave it.
+pub struct Counted {
+    /// The format or pattern as the user gave it, or the address of the source or sink.
     pub name: String,
-    /// Lines that the pattern was tried on. With several patterns, a pattern is not tried on a line that lacks a literal
-    /// which the pattern needs.
-    pub tried: u64,
-    /// Lines that the pattern matched.
-    pub matched: u64,
-    /// Time spent on all these lines, summed over threads. It is an estimate: about one line in 32 is timed.
-    pub nanoseconds: u64,
-    /// Lines that were given up, because the match took too many steps.
-    pub limit_hits: u64,
+    /// The values by the [names of the counters](crate::observe::counters::CounterSpec::name). A value is `None` if it is
+    /// not known.
+    #[serde(flatten)]
+    pub counts: BTreeMap<String, Option<u64>>,
+    /// The words for the counts in the text of the receipt.
+    #[serde(skip)]
+    pub(super) words: String,
+}
+
+impl Counted {
+    /// Returns the value of the counter called `name`; 0 if it is not known.
+    pub fn get(&self, name: &str) -> u64 {
+        self.counts.get(name).copied().flatten().unwrap_or(0)
+    }
+}
+
+impl From<&Row> for Counted {
+    fn from(row: &Row) -> Counted {
+        let shown = row.counts.iter().filter(|(spec, value)| match spec.shown {
+            Shown::Always => true,
+            Shown::NotZero => value.is_some_and(|value| value > 0),
+            Shown::Elsewhere(_) => false,
+        });
+        let counts = shown.map(|(spec, value)| (spec.name.to_owned(), *value)).collect();
+        let mut words = String::new();
+        for (spec, value) in &row.counts {
+            let template = match (spec.words, value) {
+                (Words::Always(template), Some(_)) | (Words::NotZero(template), Some(1..)) => template,
+                _ => continue,
+            };
+            words.push_str(match template.starts_with(';') {
+                true => "",
+                false if words.is_empty() => ": ",
+                false => ", ",
+            });
+            words.push_str(&template.replace("{}", &grouped(value.unwrap_or(0))));
+        }
+        Counted { name: row.label.clone(), counts, words }
+    }
 }
 
 /// The account of one run of a queue, of `logator run`, or of one worker process.
@@ -61,13 +95,22 @@ pub struct Receipt {
     pub cpu_seconds: f64,
     /// The peak resident memory of this process, in bytes.
     pub peak_memory_bytes: u64,
-    /// The counts of each pattern, in the order of the patterns. A queue has no patterns. A line counts twice if it was
-    /// worked on twice because a worker was lost.
+    /// The counts of each pattern, in the order of the patterns. A queue has those that its workers report. A line counts
+    /// twice if it was worked on twice because a worker was lost.
     #[serde(default)]
-    pub patterns: Vec<PatternCount>,
+    pub patterns: Vec<Counted>,
+    /// The counts of each stage.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Counted>,
+    /// The counts of each sink.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sinks: Vec<Counted>,
     /// The counts of each input without an end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub sources: Vec<SourceCount>,
+    pub sources: Vec<Counted>,
+    /// Counters of the job that have no field above.
+    #[serde(flatten, skip_deserializing)]
+    pub others: BTreeMap<&'static str, u64>,
     /// Inputs with an end that were not read to that end, because of a signal or a failure.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stopped: Vec<StoppedInput>,
@@ -96,56 +139,40 @@ pub struct UnreadFile {
     pub bytes: u64,
 }
 
-/// The counts of one input without an end.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceCount {
-    /// The address of the input, with its actual port.
-    pub name: String,
-    /// Messages received.
-    pub received: u64,
-    /// Datagrams that the kernel dropped because its buffer was full. `None` if the input has no datagrams, or if the number
-    /// is unknown.
-    #[serde(default)]
-    pub dropped: Option<u64>,
-    /// Connections that were accepted.
-    #[serde(default)]
-    pub connections: u64,
-    /// Connections that were refused or closed: too many connections, malformed data, or a failed handshake.
-    #[serde(default)]
-    pub refused: u64,
-    /// Idle connections that were closed to make room for others.
-    #[serde(default)]
-    pub idle: u64,
-}
-
 impl Receipt {
     /// Returns the receipt of a job that did not start. `sentence` is the reason.
     pub fn of_nothing(sentence: String) -> Self {
-        Receipt::new(0, 0, 0, Tally::default(), Duration::ZERO, vec![sentence])
+        Receipt::new(&Snapshot::default(), Duration::ZERO, vec![sentence])
     }
 
-    /// Closes the account of `taken` lines, of which `left` were given back.
-    pub fn new(taken: u64, left: u64, bytes: u64, tally: Tally, elapsed: Duration, errors: Vec<String>) -> Self {
-        let read = taken.saturating_sub(left);
+    /// Closes the account of a job that has counted `counts`.
+    pub fn new(counts: &Snapshot, elapsed: Duration, errors: Vec<String>) -> Self {
+        let (tally, left) = (counts.tally(), counts.get(&LEFT));
+        let read = counts.get(&READ).saturating_sub(left);
         let seconds = elapsed.as_secs_f64();
         let (cpu_seconds, peak_memory_bytes) = resource_usage();
+        let list = |scope| counts.rows(scope).map(Counted::from).collect();
+        let others = JOB.iter().filter(|spec| spec.shown == Shown::NotZero);
         Receipt {
             read,
             left,
-            resumed_lines: 0,
-            resumed_bytes: 0,
+            resumed_lines: counts.get(&RESUMED_LINES),
+            resumed_bytes: counts.get(&RESUMED_BYTES),
             tally,
             parsed: tally.stored,
             unparsed: tally.unmatched,
-            bytes,
+            bytes: counts.get(&BYTES),
             seconds,
             lines_per_second: if seconds > 0.0 { read as f64 / seconds } else { 0.0 },
             agrees: read == tally.total(),
             finished: errors.is_empty(),
             cpu_seconds,
             peak_memory_bytes,
-            patterns: Vec::new(),
-            sources: Vec::new(),
+            patterns: list(Scope::Pattern),
+            stages: list(Scope::Stage),
+            sinks: list(Scope::Sink),
+            sources: list(Scope::Source),
+            others: others.map(|spec| (spec.name, counts.get(spec))).filter(|(_, value)| *value > 0).collect(),
             stopped: Vec::new(),
             unread: Vec::new(),
             errors,
@@ -156,21 +183,6 @@ impl Receipt {
     pub fn with_rest(self, stopped: Vec<StoppedInput>, unread: Vec<UnreadFile>) -> Self {
         let finished = self.finished && stopped.is_empty();
         Receipt { stopped, unread, finished, ..self }
-    }
-
-    /// Adds the lines and bytes that an earlier run settled.
-    pub fn with_resumed(self, resumed_lines: u64, resumed_bytes: u64) -> Self {
-        Receipt { resumed_lines, resumed_bytes, ..self }
-    }
-
-    /// Adds the counts of the patterns.
-    pub fn with_patterns(self, patterns: Vec<PatternCount>) -> Self {
-        Receipt { patterns, ..self }
-    }
-
-    /// Adds the counts of the inputs without an end.
-    pub fn with_sources(self, sources: Vec<SourceCount>) -> Self {
-        Receipt { sources, ..self }
     }
 
     /// Returns the exit code: 0 if all lines are accounted for and none is dead-lettered, 1 if some are dead-lettered, 3 if

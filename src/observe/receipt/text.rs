@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use super::account::{PatternCount, Receipt, SourceCount, StoppedInput, UnreadFile};
+use super::account::{Counted, Receipt, StoppedInput, UnreadFile};
 use crate::core::numbers::{grouped, human_bytes};
 use crate::core::printable;
+use crate::observe::counters::{LIMIT_HITS, MATCHED, NANOSECONDS, TRIED};
 
 /// The number of patterns shown, the slowest first.
 const SHOWN_PATTERNS: usize = 10;
@@ -20,7 +21,11 @@ impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_account(f)?;
         self.write_patterns(f)?;
-        self.sources.iter().try_for_each(|source| write!(f, "\n  {source}"))?;
+        for Counted { name, words, .. } in self.stages.iter().chain(&self.sinks).chain(&self.sources) {
+            if !words.is_empty() {
+                write!(f, "\n  {}{words}", printable::line(name))?;
+            }
+        }
         self.write_resumed(f)?;
         if !self.agrees {
             let difference = grouped(self.read.abs_diff(self.tally.total()));
@@ -63,13 +68,14 @@ impl Receipt {
 
     /// Writes a line for each pattern if there are several patterns, or if lines were given up.
     fn write_patterns(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut patterns: Vec<&PatternCount> = self.patterns.iter().filter(|pattern| pattern.tried > 0).collect();
-        if self.patterns.len() < 2 && patterns.iter().all(|pattern| pattern.limit_hits == 0) {
+        let counts = |pattern: &Counted| [TRIED, MATCHED, NANOSECONDS, LIMIT_HITS].map(|spec| pattern.get(spec.name));
+        let mut patterns: Vec<_> = self.patterns.iter().map(|pattern| (&pattern.name, counts(pattern))).collect();
+        patterns.retain(|(_, [tried, ..])| *tried > 0);
+        if self.patterns.len() < 2 && patterns.iter().all(|(_, [.., limit_hits])| *limit_hits == 0) {
             return Ok(());
         }
-        patterns.sort_by_key(|pattern| std::cmp::Reverse(pattern.nanoseconds));
-        for pattern in patterns.iter().take(SHOWN_PATTERNS) {
-            let PatternCount { name, tried, matched, nanoseconds, limit_hits } = pattern;
+        patterns.sort_by_key(|(_, [_, _, nanoseconds, _])| std::cmp::Reverse(*nanoseconds));
+        for (name, [tried, matched, nanoseconds, limit_hits]) in patterns.iter().take(SHOWN_PATTERNS) {
             let cut = name.char_indices().nth(NAME_LENGTH).map_or(name.as_str(), |(end, _)| &name[..end]);
             let more = if cut.len() < name.len() { "…" } else { "" };
             let cut = printable::line(cut);
@@ -118,25 +124,6 @@ impl Receipt {
         if self.unread.len() > SHOWN_INPUTS {
             let more = self.unread.len() - SHOWN_INPUTS;
             write!(f, "\n  and {more} more files, which the JSON receipt lists")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for SourceCount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} messages received", printable::line(&self.name), grouped(self.received))?;
-        if let Some(dropped) = self.dropped {
-            write!(f, ", {} dropped by the kernel before they were read", grouped(dropped))?;
-        }
-        if self.connections + self.refused > 0 {
-            write!(f, ", over {} connections", grouped(self.connections))?;
-        }
-        if self.refused > 0 {
-            write!(f, "; {} refused or closed", grouped(self.refused))?;
-        }
-        if self.idle > 0 {
-            write!(f, "; {} idle ones closed for others", grouped(self.idle))?;
         }
         Ok(())
     }

@@ -324,10 +324,10 @@ impl Oracle {
             }
         }
         buckets[3] += self.long;
-        let t = counts.tally;
+        let t = counts.tally();
         assert_eq!([t.stored, t.duplicate, t.unmatched, t.dead_lettered, t.filtered], buckets);
-        assert_eq!(counts.read, self.lines.len() as u64 + self.long);
-        assert_eq!(counts.read, t.total() + self.queue.outstanding_lines(), "read = accounted for + outstanding");
+        assert_eq!(counts.get(&READ), self.lines.len() as u64 + self.long);
+        assert_eq!(counts.get(&READ), t.total() + self.queue.outstanding_lines(), "read = accounted for + outstanding");
         let bytes = |wanted: fn(&LineState) -> bool| -> usize {
             self.lines.values().filter(|(_, state)| wanted(state)).map(|(line, _)| line.len()).sum()
         };

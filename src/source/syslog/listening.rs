@@ -2,18 +2,17 @@
 
 use std::io;
 use std::net::{TcpListener, UdpSocket};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use super::address::{Address, Transport};
 use super::options::Options;
 use super::outbox::Outbox;
-use super::source::{Account, Socket, Source};
+use super::source::{COUNTERS, DROPPED, RECEIVED, Socket, Source};
 use super::{tcp, tls, udp};
 use crate::core::error::{Error, Result};
 use crate::core::numbers::grouped;
 use crate::envelope::Envelope;
-use crate::observe::receipt::SourceCount;
+use crate::observe::counters::{Counters, Row};
 use crate::source::inputs::Input;
 use crate::source::live::Live;
 use crate::source::messages::{self, Messages};
@@ -52,8 +51,8 @@ impl Listening {
     }
 
     /// The counts of each socket.
-    pub fn counts(&self) -> Vec<SourceCount> {
-        self.sources.iter().map(|source| source.count()).collect()
+    pub fn counts(&self) -> Vec<Row> {
+        self.sources.iter().map(|source| source.counts.row(&source.name)).collect()
     }
 
     /// Receives at `address` until `live` is told to stop or `receiver` wants no more.
@@ -71,14 +70,14 @@ impl Listening {
         let source = source.ok_or_else(|| Error::internal(format!("{address}: nobody listens there")))?;
         let _entered = source.enter();
         let origin = messages::origin(&source.name).wrapped(Envelope::Syslog);
-        let mut outbox = Outbox::new(Messages::new(receiver, size, origin), &source.account);
+        let mut outbox = Outbox::new(Messages::new(receiver, size, origin), &source.counts);
         match &source.socket {
             Socket::Udp(socket) => udp::receive(socket, source, live, size.max_line, &mut outbox),
             Socket::Tcp(listener, tls) => {
                 tcp::receive(listener, tls.as_ref(), source, live, size.max_line, &mut outbox)
             }
         }?;
-        match source.account.received.load(Ordering::Relaxed) - outbox.handed() {
+        match source.counts.get(&RECEIVED) - outbox.handed() {
             0 => Ok(()),
             lost => Err(Error::input(format!(
                 "{}: {} messages were received but not delivered before the end",
@@ -125,5 +124,6 @@ fn open_source(address: &Address, options: &Options, live: &Live) -> Result<Sour
     let name = Address { port: bound.port(), ..address.clone() }.to_string();
     options.say.say(format!("{name}: listening"));
     let (connections, idle, say) = (options.connections, options.idle, options.say.clone());
-    Ok(Source { address: address.clone(), name, socket, connections, idle, account: Account::default(), say, entered })
+    let counts = Counters::new(COUNTERS).without(&DROPPED);
+    Ok(Source { address: address.clone(), name, socket, connections, idle, counts, say, entered })
 }

@@ -26,3 +26,4 @@ mod udp;
 pub use self::address::{Address, Transport};
 pub use self::listening::Listening;
 pub use self::options::{Options, TlsFiles};
+pub use self::source::COUNTERS;

@@ -3,16 +3,17 @@
 use std::time::{Duration, Instant};
 
 use super::frame::Frame;
-use super::source::{Account, count};
+use super::source::RECEIVED;
 use crate::core::error::{Error, Result};
 use crate::core::numbers::grouped;
+use crate::observe::counters::Counters;
 use crate::source::messages::Messages;
 use crate::source::say::Say;
 
 /// Passes messages on to batches and counts them.
 pub(super) struct Outbox<'a> {
     messages: Messages<'a>,
-    account: &'a Account,
+    counts: &'a Counters,
 }
 
 /// The reason why a socket is not read any longer.
@@ -23,9 +24,9 @@ pub(super) enum SourceEnd {
 }
 
 impl<'a> Outbox<'a> {
-    /// Creates an outbox without messages. Each message will be counted in `account`.
-    pub fn new(messages: Messages<'a>, account: &'a Account) -> Self {
-        Outbox { messages, account }
+    /// Creates an outbox without messages. Each message will be counted in `counts`.
+    pub fn new(messages: Messages<'a>, counts: &'a Counters) -> Self {
+        Outbox { messages, counts }
     }
 
     /// The number of messages that the receiver accepted.
@@ -34,7 +35,7 @@ impl<'a> Outbox<'a> {
     }
 
     pub fn add(&mut self, frame: Frame<'_>) -> Result<(), SourceEnd> {
-        count(&self.account.received);
+        self.counts.add(&RECEIVED, 1);
         let wanted = match frame {
             Frame::Message(message) => self.messages.add(message),
             Frame::Long(long) => self.messages.add_long(long.beginning, long.length, long.hash, long.checksum),

@@ -1,12 +1,11 @@
 //! One syslog socket, and the counts of what it received.
 
 use std::net::{TcpListener, UdpSocket};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::address::Address;
-use crate::observe::receipt::SourceCount;
+use crate::observe::counters::{Counters, Words, counters};
 use crate::source::live::ReaderGuard;
 use crate::source::say::Say;
 
@@ -21,7 +20,7 @@ pub(super) struct Source {
     pub(super) socket: Socket,
     pub(super) connections: usize,
     pub(super) idle: Duration,
-    pub(super) account: Account,
+    pub(super) counts: Counters,
     pub(super) say: Say,
     /// Counts the socket as a reader from the moment it is open. The guard moves to the thread that reads.
     pub(super) entered: Mutex<Option<ReaderGuard>>,
@@ -33,36 +32,18 @@ pub(super) enum Socket {
     Tcp(TcpListener, Option<Arc<rustls::ServerConfig>>),
 }
 
-/// The counts of a socket.
-#[derive(Debug, Default)]
-pub(super) struct Account {
-    pub(super) received: AtomicU64,
-    pub(super) dropped: AtomicU64,
-    pub(super) drops_known: AtomicBool,
-    pub(super) connections: AtomicU64,
-    pub(super) refused: AtomicU64,
-    pub(super) idle: AtomicU64,
-}
-
-pub(super) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
+counters! {
+    /// The counters of a socket.
+    pub COUNTERS of Source;
+    RECEIVED = 256, "received", "messages", "Messages received.", words(Words::Always("{} messages received"));
+    DROPPED = 257, "dropped", "messages", "Datagrams that the kernel dropped because its buffer was full. Unknown if the input has no datagrams, or if the system does not tell the number.", words(Words::Always("{} dropped by the kernel before they were read"));
+    CONNECTIONS = 258, "connections", "connections", "Connections that were accepted.", words(Words::NotZero("over {} connections"));
+    REFUSED = 259, "refused", "connections", "Connections that were refused or closed: too many connections, malformed data, or a failed handshake.", words(Words::NotZero("; {} refused or closed"));
+    IDLE = 260, "idle", "connections", "Idle connections that were closed to make room for others.", words(Words::NotZero("; {} idle ones closed for others"));
 }
 
 impl Source {
     pub(super) fn enter(&self) -> Option<ReaderGuard> {
         self.entered.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    pub(super) fn count(&self) -> SourceCount {
-        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Account { received, dropped, drops_known, connections, refused, idle } = &self.account;
-        SourceCount {
-            name: self.name.clone(),
-            received: get(received),
-            dropped: drops_known.load(Ordering::Relaxed).then(|| get(dropped)),
-            connections: get(connections),
-            refused: get(refused),
-            idle: get(idle),
-        }
     }
 }

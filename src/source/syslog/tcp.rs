@@ -15,7 +15,7 @@ use rustls::ServerConfig;
 
 use super::frame::{Broken, Framer};
 use super::outbox::{LimitedWarning, Outbox, SourceEnd};
-use super::source::{DRAIN_TIME, Source, count};
+use super::source::{CONNECTIONS, DRAIN_TIME, IDLE, REFUSED, Source};
 use super::tls::{Step, Tls};
 use crate::core::error::{Error, Result};
 use crate::core::numbers::human_bytes;
@@ -192,7 +192,7 @@ impl Receiver<'_> {
         if taken >= self.source.connections
             && !self.close_idle(&format!("there are {taken} (--max-connections)"), outbox)?
         {
-            count(&self.source.account.refused);
+            self.source.counts.add(&REFUSED, 1);
             let name = &self.source.name;
             self.refused.warn(&self.source.say, || {
                 format!("{name}: the connection of {peer} was refused: there are {taken} (--max-connections)")
@@ -215,7 +215,7 @@ impl Receiver<'_> {
         });
         match added {
             Ok(tls) => {
-                count(&self.source.account.connections);
+                self.source.counts.add(&CONNECTIONS, 1);
                 CAME.tell(1, |times, _| {
                     format!("{}: {times} connections so far, the last from {peer}", self.source.name)
                 });
@@ -227,7 +227,7 @@ impl Receiver<'_> {
                     Some(Connection { stream, peer, framer, tls, last_heard, handshake, writing: false });
             }
             Err(error) => {
-                count(&self.source.account.refused);
+                self.source.counts.add(&REFUSED, 1);
                 self.free.push(slot);
                 let name = &self.source.name;
                 self.unable.warn(&self.source.say, || format!("{name}: the connection of {peer} was refused: {error}"));
@@ -262,7 +262,7 @@ impl Receiver<'_> {
             if let Some(connection) = &self.slots[slot] {
                 let (name, peer) = (&self.source.name, connection.peer);
                 let seconds = last_heard.elapsed().as_secs();
-                count(&self.source.account.idle);
+                self.source.counts.add(&IDLE, 1);
                 self.idle.warn(&self.source.say, || {
                     format!("{name}: {why}; the connection of {peer}, idle for {seconds} s, was closed for another one")
                 });
@@ -311,7 +311,7 @@ impl Receiver<'_> {
         self.partial -= connection.framer.memory();
         self.handshakes -= usize::from(connection.handshake.is_some());
         if let Some(why) = why {
-            count(&self.source.account.refused);
+            self.source.counts.add(&REFUSED, 1);
             let (name, peer) = (&self.source.name, connection.peer);
             self.broken.warn(&self.source.say, || format!("{name}: the connection of {peer} was closed: {why}"));
         }

@@ -3,7 +3,6 @@
 use std::io::IoSliceMut;
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -15,7 +14,7 @@ use super::address::Address;
 use super::frame::{Frame, LongMessage};
 use super::options::Options;
 use super::outbox::{LimitedWarning, Outbox, SourceEnd};
-use super::source::{DRAIN_TIME, Source};
+use super::source::{DRAIN_TIME, DROPPED, Source};
 use crate::core::error::{Error, Result};
 use crate::core::numbers::{grouped, human_bytes};
 use crate::source::batching_delay::timeout;
@@ -160,9 +159,7 @@ impl Drops<'_> {
     fn look(&mut self) {
         self.looked = None;
         let Some(now) = self.inode.and_then(dropped) else { return };
-        let account = &self.source.account;
-        account.drops_known.store(true, Ordering::Relaxed);
-        let before = account.dropped.swap(now, Ordering::Relaxed);
+        let before = self.source.counts.replace(&DROPPED, now);
         if now > before {
             let name = &self.source.name;
             self.said.warn(&self.source.say, || {

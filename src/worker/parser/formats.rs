@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::detection::Detection;
 use crate::core::batch::{Batch, Origin};
 use crate::grok::{Format, Library, Parts, Pattern};
-use crate::observe::receipt::PatternCount;
+use crate::observe::counters::Row;
 use crate::worker::pattern_counts::PatternCounters;
 
 /// The treatment of a line that matches no pattern.
@@ -58,7 +58,7 @@ impl Formats {
     }
 
     /// Returns the counts of each pattern, over all parsers.
-    pub fn counts(&self) -> Vec<PatternCount> {
+    pub fn counts(&self) -> Vec<Row> {
         self.sums.get()
     }
 

@@ -1,0 +1,85 @@
+//! Each counter has one number, one name and one row in `doc/counters.md`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use logator::app::counters::lists;
+use logator::observe::counters::{CounterSpec, Shown};
+
+/// The numbers that programs send each other. A line is only ever added: a counter that is gone keeps its line, so that
+/// its number is not used again.
+const NUMBERS: &str = "
+    1 stored, 2 duplicate, 3 unmatched, 4 dead_lettered, 5 filtered, 6 delivered,
+    10 read, 11 bytes, 12 left, 13 resumed_lines, 14 resumed_bytes, 15 redelivered, 16 buried, 17 late_acks,
+    18 dropped_messages, 19 refused_requests, 20 unauthorized, 21 failed_handshakes, 22 unreported,
+    64 tried, 65 matched, 66 nanoseconds, 67 limit_hits,
+    192 read, 193 sent, 194 dropped, 195 refused, 196 too_long, 197 unsent, 198 unsure,
+    208 received,
+    256 received, 257 dropped, 258 connections, 259 refused, 260 idle";
+
+fn all() -> impl Iterator<Item = &'static CounterSpec> {
+    lists().into_iter().flatten()
+}
+
+#[test]
+fn numbers_are_unique_and_never_change() {
+    let listed: Vec<&str> = NUMBERS.split(',').map(str::trim).collect();
+    let used: Vec<String> = all().map(|spec| format!("{} {}", spec.number, spec.name)).collect();
+    for counter in &used {
+        assert!(listed.contains(&&**counter), "{counter} is not in the list of numbers of this test");
+    }
+    let numbers: BTreeSet<u16> = all().map(|spec| spec.number).collect();
+    assert_eq!(numbers.len(), used.len(), "a number is used twice");
+    let listed: BTreeSet<&str> = listed.iter().filter_map(|counter| counter.split(' ').next()).collect();
+    assert_eq!(listed.len(), NUMBERS.split(',').count(), "a number is listed twice");
+}
+
+#[test]
+fn names_are_valid_names_for_prometheus_and_unique() {
+    let is_word = |name: &str| {
+        name.starts_with(|first: char| first.is_ascii_lowercase())
+            && name.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_')
+    };
+    let mut metrics = BTreeSet::new();
+    for spec in all() {
+        let metric = spec.metric();
+        assert!(is_word(&metric) && metric.ends_with("_total") && !metric.contains("__"), "{metric}");
+        assert!(is_word(spec.name) && is_word(spec.unit) && spec.name != "name", "{spec:?}");
+        assert!(spec.help.ends_with('.'), "{}: {:?} is no sentence", spec.name, spec.help);
+        assert!(metrics.insert(metric), "{} is used twice", spec.metric());
+    }
+}
+
+/// With `LOGATOR_WRITE=1`, this test writes the table into `doc/counters.md`.
+#[test]
+fn the_table_of_the_documents_is_that_of_the_code() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("doc/counters.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let head = "| key | unit | meaning | name for Prometheus |\n|---|---|---|---|\n";
+    let (before, rest) = text.split_once(head).expect("the head of the table");
+    let (written, after) = rest.split_once("\n\n").unwrap();
+    let rows: Vec<String> = all().map(row).collect();
+    let rows = rows.join("\n");
+    if std::env::var_os("LOGATOR_WRITE").is_some() {
+        fs::write(path, format!("{before}{head}{rows}\n\n{after}")).unwrap();
+    } else {
+        assert_eq!(written, rows, "LOGATOR_WRITE=1 writes the table anew");
+    }
+}
+
+fn row(spec: &CounterSpec) -> String {
+    let key = match (spec.scope.list(), spec.metric()) {
+        (Some(list), _) => format!("`{list}[].{}`", spec.name),
+        (None, metric) if metric.starts_with("logator_push_") => format!("`{}` of logator-push", spec.name),
+        (None, metric) if metric.starts_with("logator_pull_") => format!("`{}` of logator-pull", spec.name),
+        (None, _) => format!("`{}`", spec.name),
+    };
+    let shown = match spec.shown {
+        Shown::Always => String::new(),
+        Shown::NotZero => " The key is left out if the number is 0.".to_owned(),
+        Shown::Elsewhere(place) => format!(" Not in the receipt, but in {place}."),
+    };
+    let label = spec.scope.label().map(|label| format!("{{{label}}}")).unwrap_or_default();
+    format!("| {key} | {} | {}{shown} | `{}{label}` |", spec.unit, spec.help, spec.metric())
+}
