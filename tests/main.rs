@@ -9,6 +9,7 @@ mod cli;
 mod counters;
 #[cfg(feature = "mongodb")]
 mod crash;
+mod dialogue;
 mod documents;
 mod end_to_end;
 mod faults;

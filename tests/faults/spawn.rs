@@ -358,7 +358,8 @@ fn workers_ask_at_a_socket_of_their_run_in_a_private_folder_which_goes_with_the_
     assert_eq!(folders().len(), 0);
     let receipt = place.receipt("queue.json");
     assert_eq!(account(&receipt), [100, 100, 0, 0, 0, 0]);
-    assert!(receipt.patterns.is_empty(), "it is that of the queue: {receipt:?}");
+    let patterns: Vec<_> = receipt.patterns.iter().map(|pattern| (&*pattern.name, pattern.get("matched"))).collect();
+    assert_eq!(patterns, [("combined", 100)], "the workers have reported it");
 }
 
 /// No endpoint is given, so each queue uses only its private one.

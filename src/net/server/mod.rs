@@ -123,7 +123,7 @@ impl Server {
                     said = true;
                     on_event(Event::Finished);
                 }
-                if elapsed >= LONGEST_LINGER.max(linger) || (elapsed >= linger && session.all_know_end()) {
+                if said && (elapsed >= LONGEST_LINGER.max(linger) || (elapsed >= linger && session.all_know_end())) {
                     return Ok(session.counts());
                 }
             }
