@@ -109,7 +109,7 @@ fn encode(log: &Path, batch_lines: usize) -> Vec<Vec<RawDocumentBuf>> {
     let batches = collect.0.into_inner().expect("a lock");
     let encode = |batch: &Batch| {
         parser.parse(batch, &mut parsed).expect("parsed");
-        let documents = parsed.encoded(Encoding::Bson).iter();
+        let documents = parsed.encoded(&Encoding::Bson.into()).iter();
         documents.map(|one| RawDocumentBuf::from_bytes(one.bytes.to_vec()).expect("BSON")).collect()
     };
     batches.iter().map(encode).collect()

@@ -1,14 +1,14 @@
 //! Measures the sinks that need no server: one and two threads store batches of 1000 access-log documents, each batch durably.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use logator::core::batch::Origin;
 use logator::core::record::RecordId;
+use logator::core::wait::Waits;
 use logator::document::Documents;
-use logator::sink::{Encoding, Sink, SinkSpec};
+use logator::sink::{AnySink, Encoding, Opening, SinkSpec};
 
 fn main() {
     divan::main();
@@ -51,8 +51,9 @@ fn batch(first: u64) -> Documents {
 fn store(bencher: Bencher<'_, '_>, spec: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let spec = spec.replace(":out", &format!(":{}/out", folder.path().display()));
-    let sink: Arc<dyn Sink> =
-        SinkSpec::parse(&spec).and_then(|spec| spec.open(&logator::core::wait::Waits::default())).expect("it opens");
+    let waits = Waits::default();
+    let opened = SinkSpec::parse(&spec).and_then(|spec| spec.open(&Opening::new(&waits))).expect("it opens");
+    let AnySink::Documents(sink) = opened else { panic!("{spec} takes documents") };
     let next = AtomicU64::new(0);
     let bytes = batch(0).bytes().len();
     bencher

@@ -7,7 +7,7 @@ use crate::core::error::{Error, Result};
 use crate::core::numbers::{grouped, human_bytes};
 use crate::observe::console::Console;
 use crate::observe::receipt::Receipt;
-use crate::sink::spec::SinkSpec;
+use crate::sink::SinkSpec;
 
 /// The measurement: the arguments of each run, the sinks and the numbers of workers.
 #[derive(Debug, Clone)]
@@ -81,7 +81,7 @@ fn measure(options: &BenchOptions, workers: usize, run: usize) -> Result<Receipt
     command.arg("run").arg("--quiet").arg("--receipt").arg(&file);
     command.arg("--jobs").arg(workers.to_string());
     // --origin NAME takes a single input only. Several inputs keep their own ids, and are stored once.
-    if options.sinks.iter().any(SinkSpec::knows_duplicates) {
+    if options.sinks.iter().any(|sink| sink.kind().knows_duplicates) {
         command.arg("--origin").arg(format!("bench-{}-{run}", std::process::id()));
     }
     for sink in &options.sinks {

@@ -3,9 +3,12 @@
 use super::pull::PULL;
 use super::push::PUSH;
 use crate::observe::counters::{CounterSpec, TABLE};
+use crate::sink::registry::KINDS;
 use crate::source::syslog;
+use crate::worker::SINK;
 
-/// Returns the lists of all counters: the [table](TABLE), and those that programs and sources declare.
+/// Returns the lists of all counters: the [table](TABLE), and those that programs, sources and sinks declare.
 pub fn lists() -> Vec<&'static [CounterSpec]> {
-    TABLE.into_iter().chain([syslog::COUNTERS, PUSH, PULL]).collect()
+    let kinds = KINDS.iter().map(|kind| kind.counters);
+    TABLE.into_iter().chain([SINK, syslog::COUNTERS, PUSH, PULL]).chain(kinds).collect()
 }

@@ -50,7 +50,7 @@ pub(super) fn work_through(
     start: impl FnOnce(Arc<SharedQueue>, Arc<DeadLetters>) -> Result<Reading>,
 ) -> Result<Receipt> {
     let waits = waits(work.deadline, &live.stop, &console);
-    let sinks = work.open_sinks(&waits)?;
+    let sinks = work.open_sinks(&waits, &formats)?;
     let dead_letters = Arc::new(DeadLetters::with_waits(&work.dead_letters, &waits));
 
     let manager = Manager::of_environment();
@@ -77,10 +77,11 @@ pub(super) fn work_through(
         }
     });
     let stop = Stop::new()?;
+    let storer = Arc::new(Storer::new(sinks, dead_letters));
     let pool = WorkerPool {
         workers: work.workers.most,
         formats: Arc::clone(&formats),
-        storer: Arc::new(Storer::new(sinks.clone(), dead_letters)),
+        storer: Arc::clone(&storer),
         counts,
         stop: stop.clone(),
     };
@@ -98,7 +99,7 @@ pub(super) fn work_through(
     // If the work failed, reading stopped for that reason, so the stop gets no sentence of its own.
     let stopped = if errors.is_empty() { read.stopped_sentence() } else { None };
     errors.splice(0..0, read.errors.drain(..).chain(stopped));
-    errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
-    let rows = formats.counts().into_iter().chain(reading.sources());
+    errors.extend(storer.close());
+    let rows = formats.counts().into_iter().chain(storer.accounts()).chain(reading.sources());
     Ok(close_account(&queue, state, &waits, errors, rows, &console).with_rest(read.stopped, read.unread))
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::messages::{say_on, say_what_is_left_out};
 use crate::core::error::{Error, Result};
+use crate::core::option_spec::OptionValues;
 use crate::core::wait::{Deadline, Waits};
 use crate::grok::{Format, Library};
 use crate::observe::console::Console;
 use crate::process::job_files::JobFiles;
 use crate::queue::Limits;
-use crate::sink::Sink;
-use crate::sink::spec::SinkSpec;
+use crate::sink::{AnySink, Opening, SinkSpec};
 use crate::source::ReadOptions;
 use crate::source::inputs::{self, Inputs};
 use crate::source::live::Live;
@@ -104,6 +104,8 @@ pub struct WorkOptions {
     pub unmatched: Unmatched,
     /// The sinks. Each document goes to each sink.
     pub sinks: Vec<SinkSpec>,
+    /// The options of the kinds of sinks.
+    pub sink_options: OptionValues,
     /// The file of dead letters.
     pub dead_letters: PathBuf,
     /// The number of worker threads.
@@ -125,9 +127,10 @@ impl WorkOptions {
         Ok(Arc::new(Formats::new(formats, library, self.unmatched, move |sentence| console.say(sentence))))
     }
 
-    /// Opens the sinks, which wait with `waits`.
-    pub(super) fn open_sinks(&self, waits: &Waits) -> Result<Vec<Arc<dyn Sink>>> {
-        self.sinks.iter().map(|spec| spec.open(waits)).collect()
+    /// Opens the sinks, which wait with `waits` and store the documents of `formats`.
+    pub(super) fn open_sinks(&self, waits: &Waits, formats: &Formats) -> Result<Vec<AnySink>> {
+        let with = Opening { waits, formats: formats.given(), options: self.sink_options.clone() };
+        self.sinks.iter().map(|spec| spec.open(&with)).collect()
     }
 }
 

@@ -49,15 +49,14 @@ pub fn work(
     let mut first = client(0);
     first.hello()?;
     let waits = waits(options.deadline, &stop, &console);
-    let sinks = options.open_sinks(&waits).inspect_err(|_| first.bye(Vec::new()))?;
+    let sinks = options.open_sinks(&waits, &formats).inspect_err(|_| first.bye(Vec::new()))?;
     manager.ready(&format!("{} threads ask for lines", options.workers.most), &[]);
+    let dead_letters = Arc::new(DeadLetters::with_waits(&options.dead_letters, &waits));
+    let storer = Arc::new(Storer::new(sinks, dead_letters).counted_in(watch.map(QueueWatch::in_flight)));
     let pool = WorkerPool {
         workers: options.workers.most,
         formats: Arc::clone(&formats),
-        storer: Arc::new(
-            Storer::new(sinks.clone(), Arc::new(DeadLetters::with_waits(&options.dead_letters, &waits)))
-                .counted_in(watch.map(QueueWatch::in_flight)),
-        ),
+        storer: Arc::clone(&storer),
         counts: Arc::clone(&counts),
         stop: stop.clone(),
     };
@@ -69,7 +68,7 @@ pub fn work(
     };
     let PoolResult { mut errors, saw_end } = pool.work(&leases, &|| {});
     let elapsed = started.elapsed();
-    errors.extend(sinks.iter().filter_map(|sink| sink.close().err()));
+    errors.extend(storer.close());
     let queues = addresses.iter().map(|address| address.endpoint.to_string());
     let stopped: Vec<StoppedInput> = match saw_end || !errors.is_empty() {
         true => Vec::new(),
@@ -80,6 +79,7 @@ pub fn work(
         errors.push(Error::wire(format!("{}: {what}", first.name)));
     }
     let errors = say_errors(&errors, &console);
-    let receipt = Receipt::new(&counts.get().with_rows(formats.counts()), elapsed, errors);
+    let rows = formats.counts().into_iter().chain(storer.accounts());
+    let receipt = Receipt::new(&counts.get().with_rows(rows), elapsed, errors);
     Ok(receipt.with_rest(stopped, Vec::new()))
 }

@@ -9,7 +9,8 @@ use super::parse::ParseArgs;
 use super::{size, values};
 use crate::app::Workers;
 use crate::app::bench::BenchOptions;
-use crate::sink::spec::SinkSpec;
+use crate::core::quantity;
+use crate::sink::SinkSpec;
 
 /// `logator bench`
 #[derive(Args, Debug)]
@@ -22,7 +23,6 @@ pub struct BenchArgs {
     pub parse: ParseArgs,
     /// Sink for the documents (repeatable)
     ///
-    /// ndjson:FILE[.gz|.zst], - (standard output), sqlite:FILE, mongodb://HOST/DB.COLLECTION, or null:
     /// The documents of different runs have different ids.
     #[arg(long = "to", value_name = "SINK", value_parser = values::sink, default_value = "null:")]
     pub sinks: Vec<SinkSpec>,
@@ -32,7 +32,7 @@ pub struct BenchArgs {
     /// Counted runs for each number of workers
     ///
     /// One more run comes first and is not counted.
-    #[arg(long, value_name = "N", default_value = "5", value_parser = size::count)]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = quantity::count)]
     pub runs: usize,
     /// Take options from this TOML file
     #[arg(long, value_name = "FILE")]

@@ -23,7 +23,7 @@ use super::{commands, receipt_file};
 use crate::core::error::Result;
 use crate::net::endpoint::Endpoint;
 use crate::process::job_files::JobFiles;
-use crate::sink::spec::SinkSpec;
+use crate::sink::{SinkFile, SinkSpec};
 use crate::source::inputs;
 
 /// The names of files in messages, by the purpose of the file.
@@ -64,23 +64,16 @@ impl Collected {
 
     fn sinks(&mut self, sinks: &[SinkSpec]) {
         let role = self.roles.sink;
-        for sink in sinks {
+        for (sink, file) in sinks.iter().flat_map(|sink| sink.files().into_iter().map(move |file| (sink, file))) {
             let given = format!("--to {sink}");
-            match sink {
-                SinkSpec::Stdout => self.documents = true,
-                SinkSpec::Ndjson(file) => self.files.writes(role, given, file),
-                SinkSpec::Sqlite { file, table } => {
-                    // SQLite also accepts URIs: file:PATH.
-                    let path = file.to_str().and_then(|text| text.strip_prefix("file:"));
-                    let path = path.map(|rest| rest.strip_prefix("//").unwrap_or(rest));
-                    self.files.database(role, given, path.map_or(file, Path::new), table);
+            match file {
+                SinkFile::StandardOutput => self.documents = true,
+                SinkFile::Written(file) => self.files.writes(role, given, &file),
+                SinkFile::Table { database, table } => self.files.database(role, given, &database, &table),
+                SinkFile::Read(file) => {
+                    let flag = format!("--to {} with", sink.kind().name);
+                    self.files.reads("secret of a sink", Self::given(&flag, &file), &file);
                 }
-                SinkSpec::MongoDb(address) => {
-                    for file in address.files() {
-                        self.files.reads("secret of a sink", Self::given("--to mongodb with", &file), &file);
-                    }
-                }
-                SinkSpec::Null => {}
             }
         }
     }

@@ -4,6 +4,8 @@
 
 use clap::{Arg, ArgAction, Command};
 
+use crate::sink::registry::KINDS;
+
 /// The options under one heading of the help.
 struct Group {
     heading: &'static str,
@@ -255,8 +257,10 @@ pub fn arrange(command: Command) -> Command {
             if command.get_arguments().any(|arg| arg.get_id() == id) {
                 order += 1;
                 // mut_arg puts the option behind all others. clap lists the headings in the order of the options.
-                command = command
-                    .mut_arg(id, |arg| arg.help_heading(group.heading).display_order(order).hide_short_help(rare));
+                command = command.mut_arg(id, |arg| {
+                    let arg = if id == "sinks" { with_sinks(arg) } else { arg };
+                    arg.help_heading(group.heading).display_order(order).hide_short_help(rare)
+                });
             }
         }
     }
@@ -264,6 +268,15 @@ pub fn arrange(command: Command) -> Command {
     let known = |id: &str| GROUPS.iter().any(|group| group.common.contains(&id) || group.rare.contains(&id));
     let ids: Vec<String> = command.get_arguments().map(|arg| arg.get_id().to_string()).collect();
     ids.iter().filter(|id| !known(id)).fold(command, |command, id| command.mut_arg(id, |arg| arg))
+}
+
+/// Adds the list of all kinds of sinks after the first paragraph of the help of `--to`.
+fn with_sinks(arg: Arg) -> Arg {
+    let own = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
+    let (first, rest) = own.split_once("\n\n").unwrap_or((&own, ""));
+    let kinds = KINDS.iter().map(|kind| format!("* {}: {}", kind.syntax.join(", "), kind.help));
+    let kinds: Vec<String> = kinds.collect();
+    arg.long_help([first, &kinds.join("\n"), rest].join("\n\n").trim_end().to_owned())
 }
 
 /// Replaces clap's own `--help` and `--version`, which cannot be put under a heading.
@@ -318,6 +331,22 @@ mod tests {
             assert_eq!(long.matches("LOGATOR_").count(), usize::from(name != "logator keygen"), "{name}: {long}");
             assert!(short.lines().count() < long.lines().count(), "{name}");
             assert!(short.contains("--help lists all options") && long.contains("Examples:"), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_help_of_to_shows_every_kind_of_sink_of_the_registry() {
+        let with_sinks: Vec<(String, Command)> = all()
+            .into_iter()
+            .filter(|(_, command)| command.get_arguments().any(|arg| arg.get_id() == "sinks"))
+            .collect();
+        assert_eq!(with_sinks.len(), 5, "run, replay, bench, logator-worker and logator-pull");
+        for (name, mut command) in with_sinks {
+            let help = command.render_long_help().to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            for kind in KINDS {
+                assert!(help.contains(kind.help), "{name}: {}", kind.name);
+                assert!(kind.syntax.iter().all(|form| help.contains(form)), "{name}: {}", kind.name);
+            }
         }
     }
 

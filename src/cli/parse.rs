@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::app::{LibraryOptions, RuleSpec, WorkOptions, Workers};
+use crate::core::option_spec::OptionValues;
 use crate::core::wait::Deadline;
-use crate::sink::spec::SinkSpec;
+use crate::sink::SinkSpec;
 use crate::worker::parser::Unmatched;
 
 /// The formats and patterns of a job.
@@ -76,6 +77,8 @@ impl ParseArgs {
                 UnmatchedArg::Drop => Unmatched::Drop,
             },
             sinks: sinks.to_vec(),
+            // No kind of sink has options of its own yet.
+            sink_options: OptionValues::default(),
             dead_letters,
             workers,
             deadline,

@@ -12,8 +12,9 @@ use super::{size, values};
 use crate::app::pull::PullOptions;
 use crate::app::{WorkOptions, Workers};
 use crate::core::error::Result;
+use crate::core::quantity;
 use crate::envelope::Envelope;
-use crate::sink::spec::SinkSpec;
+use crate::sink::SinkSpec;
 
 /// `logator-pull`
 #[derive(Parser, Debug)]
@@ -26,8 +27,6 @@ pub struct PullArgs {
     #[command(flatten)]
     pub parse: ParseArgs,
     /// Sink for the documents (repeatable; each document goes to each sink)
-    ///
-    /// ndjson:FILE[.gz|.zst], - (standard output), sqlite:FILE, mongodb://HOST/DB.COLLECTION, or null:
     #[arg(long = "to", value_name = "SINK", value_parser = values::sink)]
     pub sinks: Vec<SinkSpec>,
     /// Wrapping of the lines
@@ -36,13 +35,13 @@ pub struct PullArgs {
     #[arg(long, value_name = "none|json")]
     pub envelope: Option<EnvelopeArg>,
     /// Longest line that is stored; longer lines become dead letters
-    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size::message)]
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = quantity::message)]
     pub max_line: usize,
     /// Maximum number of bytes of lines that are received and not yet stored
     ///
     /// At this limit the program receives nothing more. These lines are lost if the process is killed. Without --to, up to
     /// 256KiB wait to be written.
-    #[arg(long, value_name = "BYTES", default_value = size::PULL_MEMORY, value_parser = size::memory)]
+    #[arg(long, value_name = "BYTES", default_value = size::PULL_MEMORY, value_parser = quantity::memory)]
     pub max_memory: usize,
     /// Number of worker threads
     ///
@@ -77,7 +76,8 @@ impl PullArgs {
         if !parses && self.sinks.is_empty() {
             return None;
         }
-        let sinks = if self.sinks.is_empty() { vec![SinkSpec::Stdout] } else { self.sinks.clone() };
+        let standard_output = || SinkSpec::parse("-").into_iter().collect();
+        let sinks = if self.sinks.is_empty() { standard_output() } else { self.sinks.clone() };
         Some(self.parse.options(&sinks, self.jobs, self.dead_letters.dead_letters.clone(), self.wait.sink_deadline))
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 use super::report::ReportArgs;
-use super::size;
 use super::socket::SocketArgs;
 use crate::app::push::{Confirm, PushOptions};
 use crate::core::error::{Error, Result};
+use crate::core::quantity;
 
 /// `logator-push`
 #[derive(Parser, Debug)]
@@ -29,10 +29,10 @@ pub struct PushArgs {
     #[arg(long)]
     pub raw: bool,
     /// Time to send the remaining lines at the end
-    #[arg(long, value_name = "MS", default_value = "5000", value_parser = size::milliseconds)]
+    #[arg(long, value_name = "MS", default_value = "5000", value_parser = quantity::milliseconds)]
     pub linger: Duration,
     /// Maximum number of lines that wait in memory while no peer takes any (64 MiB at most)
-    #[arg(long, value_name = "N", default_value = "100000", value_parser = size::count)]
+    #[arg(long, value_name = "N", default_value = "100000", value_parser = quantity::count)]
     pub queue: usize,
     /// What to do with new lines when the queue is full
     #[arg(long, value_name = "block|drop", default_value = "block")]
@@ -43,7 +43,7 @@ pub struct PushArgs {
     #[arg(long, value_name = "queued|delivered", num_args = 0..=1, require_equals = true, default_missing_value = "queued")]
     pub confirm: Option<ConfirmArg>,
     /// Longest line; longer lines are not sent
-    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size::message)]
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = quantity::message)]
     pub max_line: usize,
     /// The messages and the receipt.
     #[command(flatten)]

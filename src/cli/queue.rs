@@ -15,6 +15,7 @@ use crate::app::serve::ServeOptions;
 use crate::app::spawn::SpawnOptions;
 use crate::app::{DEAD_LETTERS, Workers};
 use crate::core::error::{Error, Result};
+use crate::core::quantity;
 use crate::net::endpoint::{self, Endpoint};
 
 /// `logator-queue`
@@ -47,10 +48,10 @@ pub struct QueueArgs {
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = size::lease)]
     pub lease: Duration,
     /// Time that the queue stays after the last line, for late workers
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = size::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = quantity::seconds)]
     pub linger: Duration,
     /// Time that workers have after SIGTERM or SIGINT to finish the lines that were read
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = size::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = quantity::seconds)]
     pub drain: Duration,
     /// File for lines that are too long, and for lines on which workers are lost
     ///

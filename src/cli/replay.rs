@@ -7,11 +7,11 @@ use clap::{Args, ValueEnum};
 
 use super::parse::ParseArgs;
 use super::report::ReportArgs;
-use super::size;
 use super::store::StoreArgs;
 use super::wait::WaitArgs;
 use crate::app::replay::ReplayOptions;
 use crate::app::{DEAD_LETTERS_AGAIN, WorkOptions};
+use crate::core::quantity;
 use crate::dead_letter::Reason;
 use crate::process::job_files::JobFiles;
 
@@ -37,7 +37,7 @@ pub struct ReplayArgs {
     /// Longest line of a letter, in bytes
     ///
     /// Give the --max-line of the run that wrote the letters.
-    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size::bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = quantity::bytes)]
     pub max_line: usize,
     /// File for letters that fail again or are not replayed
     ///

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::keys::{QueueKeyArgs, WorkerKeyArgs};
-use super::{size, values};
+use super::values;
 use crate::core::error::{Error, Result};
+use crate::core::quantity;
 use crate::net::endpoint::Endpoint;
 use crate::net::socket::{HIGH_WATER, SocketOptions};
 
@@ -20,7 +21,7 @@ pub struct SocketArgs {
     #[arg(long, value_name = "ENDPOINT", value_parser = values::push_endpoint)]
     pub bind: Vec<Endpoint>,
     /// Maximum number of messages that libzmq holds for each connected peer
-    #[arg(long, value_name = "N", default_value_t = HIGH_WATER, value_parser = size::count)]
+    #[arg(long, value_name = "N", default_value_t = HIGH_WATER, value_parser = quantity::count)]
     pub hwm: usize,
     /// Encrypt connections and require keys; FILE holds this program's own key pair (see logator keygen)
     #[arg(long, value_name = "FILE")]

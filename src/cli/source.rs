@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::size;
 use crate::app::SourceOptions;
+use crate::core::quantity;
 use crate::process::job_files::JobFiles;
 use crate::source::ReadOptions;
 use crate::source::follow::FollowOptions;
@@ -26,18 +26,18 @@ pub struct SourceArgs {
     #[arg(value_name = "INPUT", id = "input")]
     pub inputs: Vec<String>,
     /// Maximum number of lines in a batch
-    #[arg(long, value_name = "N", default_value = "2000", value_parser = size::count)]
+    #[arg(long, value_name = "N", default_value = "2000", value_parser = quantity::count)]
     pub batch_lines: usize,
     /// Maximum number of bytes in a batch
-    #[arg(long, value_name = "BYTES", default_value = "256KiB", value_parser = size::bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "256KiB", value_parser = quantity::bytes)]
     pub batch_bytes: usize,
     /// Longest line; longer lines become dead letters
-    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size::bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = quantity::bytes)]
     pub max_line: usize,
     /// Maximum number of bytes of lines that wait or are in work [default of logator-queue: 24MiB]
     ///
     /// Read buffers, connections and documents need more memory.
-    #[arg(long, value_name = "BYTES", value_parser = size::memory)]
+    #[arg(long, value_name = "BYTES", value_parser = quantity::memory)]
     pub max_memory: Option<usize>,
     /// Name of an input in the ids of its documents
     ///
@@ -49,7 +49,7 @@ pub struct SourceArgs {
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "events")]
     pub follow: Option<FollowArg>,
     /// Time after which a last line without a newline is read as a whole line
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = size::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = quantity::seconds)]
     pub follow_timeout: Duration,
     /// Certificate of syslog+tls:// inputs in PEM, followed by the certificates of its issuers
     #[arg(long, value_name = "FILE", requires = "tls_key")]
@@ -61,13 +61,13 @@ pub struct SourceArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_client_ca: Option<PathBuf>,
     /// Maximum number of open connections of a syslog input
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = size::count)]
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = quantity::count)]
     pub max_connections: usize,
     /// Idle time after which a syslog connection may be closed to accept another one at --max-connections
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = size::seconds, hide = true)]
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = quantity::seconds, hide = true)]
     pub idle_connection: Duration,
     /// Kernel buffer for unread datagrams of a syslog+udp:// input, in bytes
-    #[arg(long, value_name = "BYTES", default_value = "8MiB", value_parser = size::bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "8MiB", value_parser = quantity::bytes)]
     pub udp_buffer: usize,
     /// Directory that records the settled lines, so that another run delivers only the others
     #[arg(long, value_name = "DIR")]

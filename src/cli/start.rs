@@ -11,9 +11,10 @@ use super::push::PushArgs;
 use super::queue::QueueArgs;
 use super::worker::WorkerArgs;
 use super::{clap_errors, commands};
-use crate::core::secrets;
+use crate::core::secrets::{self, Scheme, Secrecy};
 use crate::observe::console::{Console, LogFormat};
 use crate::process::signals;
+use crate::sink::registry;
 
 /// Reads the arguments of `logator`: one of its commands.
 pub fn logator() -> LogatorArgs {
@@ -54,11 +55,20 @@ pub fn pull() -> PullArgs {
 /// process if the arguments are wrong.
 fn program<T: FromArgMatches>(name: &'static str, table: impl Fn(&[OsString]) -> &'static str) -> T {
     receive_signals(name);
+    declare_schemes();
     secrets::learn_process();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let command = commands::configured(table(&arguments), &arguments).unwrap_or_else(|error| fail(name, &error));
     let matches = command.try_get_matches_from(arguments).unwrap_or_else(|error| clap_errors::exit(error));
     T::from_arg_matches(&matches).unwrap_or_else(|error| clap_errors::exit(error))
+}
+
+/// Declares the schemes of sinks, sources and endpoints, so that the secrets in addresses are found.
+pub(super) fn declare_schemes() {
+    registry::declare_schemes();
+    let open = |name| Scheme { name, secrecy: Secrecy::Open, public_options: &[] };
+    let schemes = ["syslog+udp", "syslog+tcp", "syslog+tls", "ipc", "tcp", "pull+ipc", "pull+tcp"];
+    secrets::declare(schemes.map(open));
 }
 
 /// Handles signals from the first line of the program on, before the options of the console are known.

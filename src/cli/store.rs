@@ -6,14 +6,12 @@ use clap::Args;
 
 use super::{size, values};
 use crate::app::{DEAD_LETTERS, Workers};
-use crate::sink::spec::SinkSpec;
+use crate::sink::SinkSpec;
 
 /// The sinks and the worker threads of a job that reads its inputs itself.
 #[derive(Args, Debug)]
 pub struct StoreArgs {
     /// Sink for the documents (repeatable; each document goes to each sink)
-    ///
-    /// ndjson:FILE[.gz|.zst], - (standard output), sqlite:FILE, mongodb://HOST/DB.COLLECTION, or null:
     #[arg(long = "to", value_name = "SINK", value_parser = values::sink, default_value = "-")]
     pub sinks: Vec<SinkSpec>,
     /// Number of worker threads

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use crate::core::error::Result;
 use crate::envelope::Envelope;
 use crate::net::endpoint::Endpoint;
-use crate::sink::spec::SinkSpec;
+use crate::sink::SinkSpec;
 
 /// Parses an endpoint of a queue or a worker.
 pub(super) fn endpoint(text: &str) -> Result<Endpoint, String> {

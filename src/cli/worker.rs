@@ -15,12 +15,13 @@ use super::{size, values};
 use crate::app::pull::PullOptions;
 use crate::app::{WorkOptions, Workers};
 use crate::core::error::{Error, Result};
+use crate::core::quantity;
 use crate::net::address::Address;
 use crate::net::endpoint::{self, Endpoint};
 use crate::net::socket::SocketOptions;
 use crate::observe::console::Console;
 use crate::observe::receipt::Receipt;
-use crate::sink::spec::SinkSpec;
+use crate::sink::SinkSpec;
 use crate::source::receiver::BatchSize;
 
 /// `logator-worker`
@@ -41,7 +42,7 @@ pub struct WorkerArgs {
     ///
     /// At this limit the worker receives nothing more. These lines are lost if the process is killed. The limit does not
     /// apply to lines from a queue; the queue has its own --max-memory.
-    #[arg(long, value_name = "BYTES", default_value = size::PULL_MEMORY, value_parser = size::memory)]
+    #[arg(long, value_name = "BYTES", default_value = size::PULL_MEMORY, value_parser = quantity::memory)]
     pub max_memory: usize,
     /// The keys.
     #[command(flatten)]
@@ -53,8 +54,6 @@ pub struct WorkerArgs {
     #[command(flatten)]
     pub parse: ParseArgs,
     /// Sink for the documents (repeatable; each document goes to each sink)
-    ///
-    /// mongodb://HOST/DB.COLLECTION, sqlite:FILE, ndjson:FILE[.gz|.zst], - (standard output), or null:
     #[arg(long = "to", value_name = "SINK", value_parser = values::sink, default_value = "mongodb://localhost/logator.logs")]
     pub sinks: Vec<SinkSpec>,
     /// Number of worker threads, or auto for one a core

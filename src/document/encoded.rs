@@ -1,15 +1,7 @@
 //! [`Documents`]: the encoded documents of one batch.
 
+pub use super::layout::{Encoding, Layout};
 use crate::core::record::RecordId;
-
-/// The encoding of documents. Each sink asks for one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// One JSON object per document, each followed by a newline.
-    Json,
-    /// BSON documents, one directly after the other.
-    Bson,
-}
 
 /// The encoded documents of one batch.
 ///
@@ -17,10 +9,21 @@ pub enum Encoding {
 /// documents follow each other directly.
 #[derive(Debug)]
 pub struct Documents {
-    encoding: Encoding,
+    layout: Layout,
     bytes: Vec<u8>,
     /// One entry per document.
     entries: Vec<Entry>,
+    /// The documents that the encoder refused, by their index. Their entries are empty.
+    refused: Vec<(usize, Refusal)>,
+}
+
+/// The reason why an encoder refuses a document. The line becomes a dead letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Whether the size of the document is the reason.
+    pub too_large: bool,
+    /// The sentence for the dead letter.
+    pub words: String,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -43,20 +46,26 @@ pub struct EncodedDocument<'a> {
 }
 
 impl Documents {
-    /// Returns an empty buffer for documents of `encoding`.
-    pub fn new(encoding: Encoding) -> Self {
-        Documents { encoding, bytes: Vec::new(), entries: Vec::new() }
+    /// Returns an empty buffer for documents of `form`.
+    pub fn new(layout: impl Into<Layout>) -> Self {
+        Documents { layout: layout.into(), bytes: Vec::new(), entries: Vec::new(), refused: Vec::new() }
+    }
+
+    /// Returns the layout of the documents.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Returns the encoding of the documents.
     pub fn encoding(&self) -> Encoding {
-        self.encoding
+        self.layout.encoding
     }
 
     /// Removes all documents and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
+        self.refused.clear();
     }
 
     /// Returns the number of documents.
@@ -85,9 +94,14 @@ impl Documents {
         (0..self.len()).map(|index| self.get(index))
     }
 
+    /// Returns the documents that the encoder refused: the index of each, and the reason.
+    pub fn refused(&self) -> impl Iterator<Item = (usize, &Refusal)> {
+        self.refused.iter().map(|(index, refusal)| (*index, refusal))
+    }
+
     /// Returns a copy of the documents at `indexes`, in that order.
     pub fn only(&self, indexes: &[usize]) -> Documents {
-        let mut documents = Documents::new(self.encoding);
+        let mut documents = Documents::new(self.layout.clone());
         for EncodedDocument { id, line, bytes } in indexes.iter().map(|&index| self.get(index)) {
             documents.push(line, id, |out| {
                 out.extend_from_slice(bytes);
@@ -107,10 +121,17 @@ impl Documents {
             return false;
         }
         let end = self.bytes.len();
-        if self.encoding == Encoding::Json {
+        if self.layout.encoding == Encoding::Json {
             self.bytes.push(b'\n');
         }
         self.entries.push(Entry { start, end, line, id });
         true
+    }
+
+    /// Adds the place of a document that the encoder refused.
+    pub fn push_refused(&mut self, line: u32, id: RecordId, refusal: Refusal) {
+        self.refused.push((self.entries.len(), refusal));
+        let end = self.bytes.len();
+        self.entries.push(Entry { start: end, end, line, id });
     }
 }

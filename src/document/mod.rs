@@ -44,6 +44,7 @@ mod encoder;
 pub(crate) mod escape;
 mod json;
 mod keys;
+mod layout;
 mod members;
 mod object;
 mod outer_fields;
@@ -58,6 +59,6 @@ mod tests;
 mod value;
 
 pub use captures::CaptureEncoder;
-pub use encoded::{Documents, EncodedDocument, Encoding};
+pub use encoded::{Documents, EncodedDocument, Encoding, Layout, Refusal};
 pub use encoder::Encoder;
 pub use outer_fields::OuterFields;

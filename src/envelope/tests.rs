@@ -31,7 +31,7 @@ fn parse(envelope: Envelope, ecs: bool, patterns: &[&str], unmatched: Unmatched,
     let origin = Origin::new(1, "x").wrapped(envelope);
     let batch = Batch::new(Arc::new(origin), 0, lines::count(&data) as u32, data);
     parser.parse(&batch, &mut parsed).unwrap();
-    let documents = parsed.encoded(Encoding::Json).iter().map(|document| {
+    let documents = parsed.encoded(&Encoding::Json.into()).iter().map(|document| {
         let mut read: Map<String, Value> = serde_json::from_slice(document.bytes).unwrap();
         let names = count_names(document.bytes);
         assert_eq!(names, read.values().map(count).sum::<usize>() + read.len(), "no name occurs twice");
@@ -135,7 +135,7 @@ fn outer_names_that_mongodb_refuses_are_renamed_there_and_no_value_is_lost() {
     use mongodb::bson::{Document, doc};
     let bson = |envelope, line: &str| {
         let (_, parsed) = parse(envelope, false, &["%{WORD:a_b} %{WORD:w}"], Unmatched::Keep, line.as_bytes());
-        let bytes = parsed.encoded(Encoding::Bson).get(0).bytes;
+        let bytes = parsed.encoded(&Encoding::Bson.into()).get(0).bytes;
         let mut document = Document::from_reader(bytes).unwrap();
         document.remove("_id");
         document

@@ -1,9 +1,14 @@
-//! The interface of sinks: the trait [`Sink`], and the [`Outcome`] of each document.
+//! The interface of sinks: the traits [`Sink`] and [`RecordSink`], and the [`Outcome`] of each document or record.
 
+use std::sync::Arc;
+
+use crate::core::context::Context;
 use crate::core::error::Result;
-use crate::document::{Documents, Encoding};
+use crate::core::record::RecordId;
+use crate::document::{Documents, Layout};
+use crate::observe::counters::Counters;
 
-/// The outcome for one document.
+/// The outcome for one document, or for one record of a [`RecordSink`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The document is durable now and was not in the store before.
@@ -25,12 +30,13 @@ pub trait Sink: Send + Sync {
     /// (`mongodb://localhost/logs.access`).
     fn name(&self) -> &str;
 
-    /// Returns the encoding that [`store`](Sink::store) expects.
-    fn encoding(&self) -> Encoding;
+    /// Returns the layout of the documents that [`store`](Sink::store) expects. It stays the same as long as the sink is
+    /// open.
+    fn layout(&self) -> Layout;
 
     /// Stores `documents` durably and reports an outcome for each. `outcomes` is cleared and then gets exactly one
     /// entry per document, in their order. Transient errors are retried inside, up to the deadline of the job: a sink
-    /// waits with the [`Waits`](crate::core::wait::Waits) that it was opened with.
+    /// waits with the [`Waits`](crate::core::wait::Waits) that it was opened with. Several threads may call at once.
     ///
     /// # Errors
     /// An error means that nothing is known about single documents, for example because the disk is full or the login
@@ -40,5 +46,98 @@ pub trait Sink: Send + Sync {
     /// Finishes open files, for example the trailer of a compressed one. No call of `store` follows.
     fn close(&self) -> Result<()> {
         Ok(())
+    }
+
+    /// Returns the counters that only sinks of this kind have. The [kind](super::SinkKind::counters) declares them.
+    fn counters(&self) -> Option<&Counters> {
+        None
+    }
+}
+
+/// A record for a [`RecordSink`]: the bytes as they were read, and what identifies them.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    /// The bytes of the record, without the newline at its end.
+    pub bytes: &'a [u8],
+    /// The id, which the document of the record would have as well.
+    pub id: RecordId,
+    /// Where the record comes from, and what was in force when it was read.
+    pub context: &'a Context,
+}
+
+/// A destination of records, which are pushed on as they were read. The promises are those of [`Sink`].
+pub trait RecordSink: Send + Sync {
+    /// Returns the name of the sink as a user would recognise it, without any secret.
+    fn name(&self) -> &str;
+
+    /// Stores `records` durably and reports an outcome for each, as [`Sink::store`] does.
+    ///
+    /// # Errors
+    /// The errors of [`Sink::store`].
+    fn store(&self, records: &[Record<'_>], outcomes: &mut Vec<Outcome>) -> Result<()>;
+
+    /// Ends the work of the sink. No call of `store` follows.
+    ///
+    /// # Errors
+    /// The sink cannot end its work.
+    fn close(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Returns the counters that only sinks of this kind have.
+    fn counters(&self) -> Option<&Counters> {
+        None
+    }
+}
+
+/// An open sink of either kind. Cloning shares it.
+#[derive(Clone)]
+pub enum AnySink {
+    /// A sink that takes documents.
+    Documents(Arc<dyn Sink>),
+    /// A sink that takes records.
+    Records(Arc<dyn RecordSink>),
+}
+
+impl AnySink {
+    /// Returns the name of the sink, without any secret.
+    pub fn name(&self) -> &str {
+        match self {
+            AnySink::Documents(sink) => sink.name(),
+            AnySink::Records(sink) => sink.name(),
+        }
+    }
+
+    /// Returns the layout of the documents that the sink expects; `None` if it takes records.
+    pub fn layout(&self) -> Option<Layout> {
+        match self {
+            AnySink::Documents(sink) => Some(sink.layout()),
+            AnySink::Records(_) => None,
+        }
+    }
+
+    /// Finishes the work of the sink. Nothing is stored afterwards.
+    ///
+    /// # Errors
+    /// The errors of [`Sink::close`] and [`RecordSink::close`].
+    pub fn close(&self) -> Result<()> {
+        match self {
+            AnySink::Documents(sink) => sink.close(),
+            AnySink::Records(sink) => sink.close(),
+        }
+    }
+
+    /// Returns the counters that only sinks of this kind have.
+    pub fn counters(&self) -> Option<&Counters> {
+        match self {
+            AnySink::Documents(sink) => sink.counters(),
+            AnySink::Records(sink) => sink.counters(),
+        }
+    }
+}
+
+impl<S: Sink + 'static> From<Arc<S>> for AnySink {
+    fn from(sink: Arc<S>) -> AnySink {
+        AnySink::Documents(sink)
     }
 }

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::api::{Outcome, Sink};
+use super::api::{Outcome, Record, RecordSink, Sink};
 use crate::core::error::Result;
 use crate::core::record::RecordId;
-use crate::document::{Documents, Encoding};
+use crate::document::{Documents, Layout};
 
 /// Documents in memory, by their id.
 #[derive(Debug)]
 pub struct MemorySink {
-    encoding: Encoding,
+    form: Layout,
     state: Mutex<State>,
 }
 
@@ -23,9 +23,9 @@ struct State {
 }
 
 impl MemorySink {
-    /// Returns an empty sink that asks for `encoding`.
-    pub fn new(encoding: Encoding) -> MemorySink {
-        MemorySink { encoding, state: Mutex::default() }
+    /// Returns an empty sink that asks for documents of `form`.
+    pub fn new(form: impl Into<Layout>) -> MemorySink {
+        MemorySink { form: form.into(), state: Mutex::default() }
     }
 
     /// Rejects the document `id` with `words` from now on.
@@ -70,29 +70,46 @@ impl Sink for MemorySink {
         "memory:"
     }
 
-    fn encoding(&self) -> Encoding {
-        self.encoding
+    fn layout(&self) -> Layout {
+        self.form.clone()
     }
 
     fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()> {
         let mut state = self.state();
         outcomes.clear();
-        outcomes.extend(documents.iter().map(|document| {
-            if let Some(words) = state.rejected.get(&document.id) {
-                return Outcome::Rejected(words.clone());
-            }
-            if let Some((times, words)) = state.failing.get_mut(&document.id)
-                && *times > 0
-            {
-                *times -= 1;
-                return Outcome::Failed(words.clone());
-            }
-            if state.documents.contains_key(&document.id) {
-                return Outcome::Duplicate;
-            }
-            state.documents.insert(document.id, document.bytes.to_vec());
-            Outcome::Stored
-        }));
+        outcomes.extend(documents.iter().map(|document| state.store(document.id, document.bytes)));
         Ok(())
+    }
+}
+
+impl RecordSink for MemorySink {
+    fn name(&self) -> &str {
+        "memory:"
+    }
+
+    fn store(&self, records: &[Record<'_>], outcomes: &mut Vec<Outcome>) -> Result<()> {
+        let mut state = self.state();
+        outcomes.clear();
+        outcomes.extend(records.iter().map(|record| state.store(record.id, record.bytes)));
+        Ok(())
+    }
+}
+
+impl State {
+    fn store(&mut self, id: RecordId, bytes: &[u8]) -> Outcome {
+        if let Some(words) = self.rejected.get(&id) {
+            return Outcome::Rejected(words.clone());
+        }
+        if let Some((times, words)) = self.failing.get_mut(&id)
+            && *times > 0
+        {
+            *times -= 1;
+            return Outcome::Failed(words.clone());
+        }
+        if self.documents.contains_key(&id) {
+            return Outcome::Duplicate;
+        }
+        self.documents.insert(id, bytes.to_vec());
+        Outcome::Stored
     }
 }

@@ -6,19 +6,18 @@
 //! call it at once.
 
 mod api;
-mod compression;
+mod kind;
 pub mod memory;
-#[cfg(feature = "mongodb")]
 pub mod mongodb;
 pub mod ndjson;
 pub mod null;
-mod open;
-pub mod spec;
-#[cfg(feature = "sqlite")]
+pub mod registry;
+mod spec;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
 
-pub use crate::document::Encoding;
-pub use api::{Outcome, Sink};
+pub use crate::document::{Encoding, Layout};
+pub use api::{AnySink, Outcome, Record, RecordSink, Sink};
+pub use kind::{AddressText, Opening, SinkAddress, SinkFile, SinkKind};
 pub use spec::SinkSpec;

@@ -1,49 +1,73 @@
 //! The sink `null:`, which counts documents and drops them. It shows the cost of a pipeline without its store.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fmt;
+use std::sync::Arc;
 
-use super::api::{Outcome, Sink};
+use super::api::{AnySink, Outcome, Sink};
+use super::kind::{self, AddressText, Opening, SinkAddress, SinkKind};
 use crate::core::error::Result;
-use crate::document::{Documents, Encoding};
+use crate::document::{Documents, Encoding, Layout};
+use crate::observe::counters::{Counters, counters};
+
+counters! {
+    /// The counters of null sinks.
+    COUNTERS of Sink;
+    DROPPED_BYTES = 1024, "dropped_bytes", "bytes", "Bytes of JSON that were dropped, line ends included.";
+}
+
+/// The kind `null:`.
+pub static KIND: SinkKind = SinkKind {
+    name: "null",
+    schemes: &["null"],
+    words: &[],
+    syntax: &["null:"],
+    help: "nothing is stored: the speed of reading and parsing alone",
+    options: &[],
+    has_login: false,
+    public_options: &[],
+    counters: COUNTERS,
+    knows_duplicates: false,
+    parse: |address: &AddressText<'_>| match address.rest {
+        "" => Ok(Box::new(NullAddress)),
+        _ => Err(kind::wrong(&KIND, "nothing follows the colon")),
+    },
+};
+
+struct NullAddress;
+
+impl fmt::Display for NullAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("null:")
+    }
+}
+
+impl SinkAddress for NullAddress {
+    fn open(&self, _with: &Opening<'_>) -> Result<AnySink> {
+        Ok(Arc::new(NullSink(Counters::new(COUNTERS))).into())
+    }
+}
 
 /// A sink that keeps no document.
-#[derive(Debug, Default)]
-pub struct NullSink {
-    documents: AtomicU64,
-    bytes: AtomicU64,
-}
-
-impl NullSink {
-    /// Returns a sink whose counts are zero.
-    pub fn new() -> NullSink {
-        NullSink::default()
-    }
-
-    /// Returns the number of documents that the sink was given.
-    pub fn documents(&self) -> u64 {
-        self.documents.load(Ordering::Relaxed)
-    }
-
-    /// Returns the number of bytes of JSON that the sink was given, including newlines.
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-}
+#[derive(Debug)]
+pub struct NullSink(Counters);
 
 impl Sink for NullSink {
     fn name(&self) -> &str {
         "null:"
     }
 
-    fn encoding(&self) -> Encoding {
-        Encoding::Json
+    fn layout(&self) -> Layout {
+        Encoding::Json.into()
     }
 
     fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()> {
-        self.documents.fetch_add(documents.len() as u64, Ordering::Relaxed);
-        self.bytes.fetch_add(documents.bytes().len() as u64, Ordering::Relaxed);
+        self.0.add(&DROPPED_BYTES, documents.bytes().len() as u64);
         outcomes.clear();
         outcomes.resize(documents.len(), Outcome::Stored);
         Ok(())
+    }
+
+    fn counters(&self) -> Option<&Counters> {
+        Some(&self.0)
     }
 }

@@ -81,8 +81,8 @@ pub fn work(
 /// Runs the storing thread.
 fn store(storer: &Storer, jobs: &Receiver<Job>, results: &Sender<Done>) {
     let mut outcomes = Vec::new();
-    for Job { ticket, batch, mut parsed } in jobs {
-        let stored = storer.store(&batch, &mut parsed, &mut outcomes);
+    for Job { ticket, batch, parsed } in jobs {
+        let stored = storer.store(&batch, &parsed, &mut outcomes);
         let done = Done { ticket, lines: batch.records, bytes: batch.data.len(), stored, parsed };
         if results.send(done).is_err() {
             return;

@@ -45,10 +45,9 @@ impl WorkerPool {
         leases: &(dyn Fn(usize) -> Box<dyn LeaseClient> + Sync),
         failed: &(dyn Fn() + Sync),
     ) -> PoolResult {
-        let encodings: Vec<_> = self.storer.sinks().iter().map(|sink| sink.encoding()).collect();
         let one = |index: usize| -> Result<Finish> {
             let mut leases = leases(index);
-            let mut parser = self.formats.parser(&encodings)?;
+            let mut parser = self.formats.parser(self.storer.layouts())?;
             pipeline::work(leases.as_mut(), &mut parser, Arc::clone(&self.storer), &self.counts)
         };
         let guarded = |index: usize| {

@@ -5,17 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::delivery::Delivery;
 use super::in_flight::InFlight;
 use super::parser::{Fate, LetterDraft, Parsed};
+use super::sink_counts::Destination;
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::lines::Line;
 use crate::core::record::RecordId;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
-use crate::document::Documents;
+use crate::document::Layout;
+use crate::observe::counters::{Row, Tally};
 use crate::observe::details::Seldom;
-use crate::observe::receipt::Tally;
-use crate::sink::{Outcome, Sink};
+use crate::sink::{AnySink, Outcome};
 
 static STORED: Seldom = Seldom::new();
 
@@ -28,7 +30,7 @@ pub struct Stored {
 
 /// The sinks and the dead letters of a process.
 pub struct Storer {
-    sinks: Vec<Arc<dyn Sink>>,
+    sinks: Vec<Destination>,
     dead_letters: Arc<DeadLetters>,
     /// Counts the batches being stored. It is closed when no further batch may be stored.
     in_flight: Option<Arc<InFlight>>,
@@ -45,7 +47,8 @@ enum Verdict {
 
 impl Storer {
     /// Returns a storer for all of `sinks`.
-    pub fn new(sinks: Vec<Arc<dyn Sink>>, dead_letters: Arc<DeadLetters>) -> Self {
+    pub fn new(sinks: Vec<AnySink>, dead_letters: Arc<DeadLetters>) -> Self {
+        let sinks = sinks.into_iter().map(Destination::new).collect();
         Storer { sinks, dead_letters, in_flight: None, settled: SettledOutcomes::default() }
     }
 
@@ -54,9 +57,19 @@ impl Storer {
         Storer { in_flight, ..self }
     }
 
-    /// Returns the sinks.
-    pub fn sinks(&self) -> &[Arc<dyn Sink>] {
-        &self.sinks
+    /// Returns the layouts of documents that the sinks expect.
+    pub fn layouts(&self) -> Vec<Layout> {
+        self.sinks.iter().filter_map(|destination| destination.sink.layout()).collect()
+    }
+
+    /// Returns the account of each sink.
+    pub fn accounts(&self) -> Vec<Row> {
+        self.sinks.iter().map(Destination::account).collect()
+    }
+
+    /// Closes the sinks, and returns the errors of those that cannot end their work. Nothing is stored afterwards.
+    pub fn close(&self) -> Vec<Error> {
+        self.sinks.iter().filter_map(|destination| destination.sink.close().err()).collect()
     }
 
     /// Stores the documents of `parsed`, writes dead letters for those that a sink refuses, and adds up the outcomes.
@@ -67,28 +80,29 @@ impl Storer {
     /// # Errors
     /// A sink failed, for all documents or for one document. Nothing may be acknowledged then, although some documents
     /// may be stored.
-    pub fn store(&self, batch: &Batch, parsed: &mut Parsed, outcomes: &mut Vec<Outcome>) -> Result<Stored> {
+    pub fn store(&self, batch: &Batch, parsed: &Parsed, outcomes: &mut Vec<Outcome>) -> Result<Stored> {
         let _storing = match &self.in_flight {
             Some(in_flight) => Some(in_flight.enter().ok_or_else(|| Error::wire("no further batch may be stored"))?),
             None => None,
         };
         let started = Instant::now();
-        // The known outcomes of each document, by sink.
-        let mut known: Vec<Vec<Option<Outcome>>> = vec![Vec::new(); self.sinks.len()];
-        let stored = self.store_in_all_sinks(parsed, outcomes, &mut known);
-        let mut letters = Vec::new();
+        let deliveries = self.sinks.iter().map(|to| Delivery::new(&to.sink, batch, parsed));
+        // The outcomes of all sinks are taken first, because all must be put back when a sink fails.
+        let mut work: Vec<Work<'_>> = deliveries
+            .enumerate()
+            .map(|(sink, delivery)| Work { known: self.settled.take(sink, &delivery), delivery })
+            .collect();
+        let stored = self.store_in_all_sinks(&mut work, outcomes).and_then(|()| {
+            let (verdicts, refused) = self.combine(parsed, &work);
+            self.write_dead_letters(batch, parsed, &refused).map(|()| verdicts)
+        });
         let verdicts = match stored {
-            Ok(()) => self.combine(parsed, &known, &mut letters),
+            Ok(verdicts) => verdicts,
             Err(error) => {
-                self.remember(parsed, known);
+                self.settled.put(work);
                 return Err(error);
             }
         };
-        letters.append(&mut parsed.letters);
-        if let Err(error) = self.write_dead_letters(batch, parsed, letters) {
-            self.remember(parsed, known);
-            return Err(error);
-        }
         STORED.tell(u64::from(batch.records), |batches, lines| {
             let (ms, name, offset) = (started.elapsed().as_millis(), &batch.context.origin.name, batch.offset);
             format!(
@@ -98,38 +112,22 @@ impl Storer {
         Ok(Stored { tally: add_up(parsed.fates(), &verdicts) })
     }
 
-    /// Gives the documents to each sink that has no outcome for them yet. `known` gets the outcomes, even if a sink
+    /// Gives the documents to each sink that has no outcome for them yet. The known outcomes are completed, even if a sink
     /// fails.
-    fn store_in_all_sinks(
-        &self,
-        parsed: &Parsed,
-        outcomes: &mut Vec<Outcome>,
-        known: &mut [Vec<Option<Outcome>>],
-    ) -> Result<()> {
-        // The outcomes of all sinks are taken first, because all must be put back when a sink fails.
-        for (index, (sink, known)) in self.sinks.iter().zip(known.iter_mut()).enumerate() {
-            *known = self.settled.take(index, parsed.encoded(sink.encoding()));
-        }
-        for (sink, known) in self.sinks.iter().zip(known) {
-            let all = parsed.encoded(sink.encoding());
-            let open: Vec<usize> = (0..all.len()).filter(|&index| known[index].is_none()).collect();
-            if open.is_empty() && !all.is_empty() {
+    fn store_in_all_sinks(&self, work: &mut [Work<'_>], outcomes: &mut Vec<Outcome>) -> Result<()> {
+        for (destination, Work { delivery, known }) in self.sinks.iter().zip(work) {
+            for (index, refused) in delivery.refused() {
+                if known[index].is_none() {
+                    destination.count([&refused]);
+                    known[index] = Some(refused);
+                }
+            }
+            let open: Vec<usize> = (0..delivery.len()).filter(|&index| known[index].is_none()).collect();
+            if open.is_empty() && delivery.len() > 0 {
                 continue;
             }
-            let rest;
-            let documents = match open.len() == all.len() {
-                true => all,
-                false => {
-                    rest = all.only(&open);
-                    &rest
-                }
-            };
-            outcomes.clear();
-            sink.store(documents, outcomes)?;
-            if outcomes.len() != documents.len() {
-                let (said, asked) = (outcomes.len(), documents.len());
-                return Err(Error::internal(format!("{}: {said} answers for {asked} documents", sink.name())));
-            }
+            delivery.store(&destination.sink, &open, outcomes)?;
+            destination.count(&*outcomes);
             let mut failed = None;
             for (index, outcome) in open.into_iter().zip(outcomes.drain(..)) {
                 match outcome {
@@ -138,22 +136,22 @@ impl Storer {
                 }
             }
             if let Some(words) = failed {
-                return Err(Error::sink(format!("{}: {words}", sink.name())));
+                return Err(Error::sink(format!("{}: {words}", destination.sink.name())));
             }
         }
         Ok(())
     }
 
-    /// Returns the combined outcome of each document, and adds a letter for each document that a sink refuses.
-    fn combine(&self, parsed: &Parsed, known: &[Vec<Option<Outcome>>], letters: &mut Vec<LetterDraft>) -> Vec<Verdict> {
-        let mut verdicts = vec![Verdict::Duplicate; parsed.documents()];
-        for (sink, known) in self.sinks.iter().zip(known) {
-            let documents = parsed.encoded(sink.encoding());
+    /// Returns the combined outcome of each document, and a letter for each document that a sink refuses.
+    fn combine(&self, parsed: &Parsed, work: &[Work<'_>]) -> (Vec<Verdict>, Vec<LetterDraft>) {
+        let lines: Vec<u32> = parsed.kept().collect();
+        let mut verdicts = vec![Verdict::Duplicate; lines.len()];
+        let mut letters = Vec::new();
+        for (destination, Work { delivery, known }) in self.sinks.iter().zip(work) {
             for (index, outcome) in known.iter().enumerate() {
                 let mut refused = |reason, words: &str| {
-                    let detail = format!("{}: {words}", sink.name());
-                    let document = documents.get(index);
-                    letters.push(LetterDraft::new(document.line, document.id, reason, detail));
+                    let detail = format!("{}: {words}", destination.sink.name());
+                    letters.push(LetterDraft::new(lines[index], delivery.id(index), reason, detail));
                     Verdict::Rejected
                 };
                 let verdict = match outcome {
@@ -165,23 +163,18 @@ impl Storer {
                 verdicts[index] = verdicts[index].max(verdict);
             }
         }
-        verdicts
-    }
-
-    fn remember(&self, parsed: &Parsed, known: Vec<Vec<Option<Outcome>>>) {
-        for (index, (sink, known)) in self.sinks.iter().zip(known).enumerate() {
-            self.settled.put(index, parsed.encoded(sink.encoding()), known);
-        }
+        (verdicts, letters)
     }
 
     /// Writes the dead letters. They are durable when this returns.
-    fn write_dead_letters(&self, batch: &Batch, parsed: &Parsed, letters: Vec<LetterDraft>) -> Result<()> {
-        if letters.is_empty() {
+    fn write_dead_letters(&self, batch: &Batch, parsed: &Parsed, refused: &[LetterDraft]) -> Result<()> {
+        if refused.is_empty() && parsed.letters.is_empty() {
             return Ok(());
         }
         let lines: Vec<Line<'_>> = batch.records().collect();
-        let letters: Vec<Letter<'_>> = letters
+        let letters: Vec<Letter<'_>> = refused
             .iter()
+            .chain(&parsed.letters)
             .map(|LetterDraft { line, id, reason, detail, pattern, reached }| {
                 let Line { start, bytes: raw } = lines[*line as usize];
                 let place = batch.place(*line as usize, start);
@@ -204,6 +197,12 @@ impl Storer {
     }
 }
 
+/// The work for one sink: what it gets of a batch, and the outcomes that are known already.
+struct Work<'a> {
+    delivery: Delivery<'a>,
+    known: Vec<Option<Outcome>>,
+}
+
 /// The outcomes of sinks for batches that failed in another sink.
 #[derive(Default)]
 struct SettledOutcomes {
@@ -217,25 +216,27 @@ struct SettledOutcomes {
 const MAX_REMEMBERED: usize = 1 << 20;
 
 impl SettledOutcomes {
-    /// Removes and returns the known outcomes of `documents` for sink number `sink`.
-    fn take(&self, sink: usize, documents: &Documents) -> Vec<Option<Outcome>> {
+    /// Removes and returns the known outcomes of `delivery` for sink number `sink`.
+    fn take(&self, sink: usize, delivery: &Delivery<'_>) -> Vec<Option<Outcome>> {
         if !self.some.load(Ordering::Acquire) {
-            return vec![None; documents.len()];
+            return vec![None; delivery.len()];
         }
         let mut outcomes = self.outcomes();
-        let known = documents.iter().map(|document| outcomes.remove(&(sink, document.id))).collect();
+        let known = (0..delivery.len()).map(|index| outcomes.remove(&(sink, delivery.id(index)))).collect();
         self.some.store(!outcomes.is_empty(), Ordering::Release);
         known
     }
 
-    /// Keeps the known outcomes.
-    fn put(&self, sink: usize, documents: &Documents, known: Vec<Option<Outcome>>) {
+    /// Keeps the known outcomes of a batch.
+    fn put(&self, work: Vec<Work<'_>>) {
         let mut outcomes = self.outcomes();
-        if outcomes.len() + known.len() > MAX_REMEMBERED {
-            outcomes.clear();
-        }
-        for (document, outcome) in documents.iter().zip(known) {
-            outcomes.extend(outcome.map(|outcome| ((sink, document.id), outcome)));
+        for (sink, Work { delivery, known }) in work.into_iter().enumerate() {
+            if outcomes.len() + known.len() > MAX_REMEMBERED {
+                outcomes.clear();
+            }
+            for (index, outcome) in known.into_iter().enumerate() {
+                outcomes.extend(outcome.map(|outcome| ((sink, delivery.id(index)), outcome)));
+            }
         }
         self.some.store(!outcomes.is_empty(), Ordering::Release);
     }

@@ -16,12 +16,12 @@ use crate::core::error::{Error, Result};
 use crate::core::lines;
 use crate::core::record::RecordId;
 use crate::dead_letter::{self, DeadLetters, Reason};
-use crate::document::Documents;
+use crate::document::{Documents, Layout};
 use crate::envelope::Envelope;
 use crate::grok::Library;
 use crate::observe::counters::{LIMIT_HITS, MATCHED, TRIED, Tally};
 use crate::sink::memory::MemorySink;
-use crate::sink::{Encoding, Outcome, Sink};
+use crate::sink::{AnySink, Encoding, Outcome, Sink};
 
 fn batch(offset: u64, content: &str) -> Batch {
     let data = Bytes::copy_from_slice(content.as_bytes());
@@ -35,10 +35,10 @@ fn ids(batch: &Batch) -> Vec<RecordId> {
 }
 
 /// Returns a parser for a word followed by a number.
-fn parser(unmatched: Unmatched, encodings: &[Encoding]) -> Parser {
+fn parser<L: Clone + Into<Layout>>(unmatched: Unmatched, layouts: &[L]) -> Parser {
     let library = Library::builtin();
     let format = library.pattern("^%{WORD:word} %{INT:number:int}$").unwrap();
-    Arc::new(Formats::new(vec![format], library, unmatched, |_| ())).parser(encodings).unwrap()
+    Arc::new(Formats::new(vec![format], library, unmatched, |_| ())).parser(layouts.iter().cloned()).unwrap()
 }
 
 struct LetterFolder {
@@ -50,7 +50,7 @@ impl LetterFolder {
         LetterFolder { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn storer(&self, sinks: Vec<Arc<dyn Sink>>) -> Storer {
+    fn storer(&self, sinks: Vec<AnySink>) -> Storer {
         Storer::new(sinks, Arc::new(DeadLetters::new(self.folder.path().join("dead"))))
     }
 
@@ -73,11 +73,11 @@ fn each_line_is_counted_by_the_outcomes_of_all_sinks() {
     bson.reject(id[1], "refused in words");
     let (json, bson) = (Arc::new(json), Arc::new(bson));
     let letters = LetterFolder::new();
-    let storer = letters.storer(vec![json.clone(), bson.clone()]);
+    let storer = letters.storer(vec![json.clone().into(), bson.clone().into()]);
     let mut parser = parser(Unmatched::Keep, &[Encoding::Json, Encoding::Bson]);
     let (mut parsed, mut outcomes) = (parser.buffer(), Vec::new());
     parser.parse(&batch, &mut parsed).unwrap();
-    let first = storer.store(&batch, &mut parsed, &mut outcomes).unwrap().tally;
+    let first = storer.store(&batch, &parsed, &mut outcomes).unwrap().tally;
     assert_eq!(first, Tally { stored: 2, unmatched: 1, dead_lettered: 1, ..Tally::default() });
     assert_eq!((json.len(), bson.len()), (4, 3));
     let letters = letters.read();
@@ -90,7 +90,7 @@ fn each_line_is_counted_by_the_outcomes_of_all_sinks() {
     assert!(letters[0].detail.ends_with("refused in words"), "{}", letters[0].detail);
 
     parser.parse(&batch, &mut parsed).unwrap();
-    let again = storer.store(&batch, &mut parsed, &mut outcomes).unwrap().tally;
+    let again = storer.store(&batch, &parsed, &mut outcomes).unwrap().tally;
     assert_eq!(again, Tally { duplicate: 3, dead_lettered: 1, ..Tally::default() });
     assert_eq!(again.total(), u64::from(batch.records));
 }
@@ -104,11 +104,11 @@ fn a_line_that_matches_nothing_goes_where_the_user_said() {
         (Unmatched::DeadLetter, Tally { stored: 3, dead_lettered: 1, ..Tally::default() }, 1),
     ] {
         let letters = LetterFolder::new();
-        let storer = letters.storer(vec![Arc::new(MemorySink::new(Encoding::Json))]);
+        let storer = letters.storer(vec![Arc::new(MemorySink::new(Encoding::Json)).into()]);
         let mut parser = parser(unmatched, &[Encoding::Json]);
         let mut parsed = parser.buffer();
         parser.parse(&batch, &mut parsed).unwrap();
-        assert_eq!(storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap().tally, expected);
+        assert_eq!(storer.store(&batch, &parsed, &mut Vec::new()).unwrap().tally, expected);
         let found = letters.read();
         assert_eq!(found.len(), count);
         assert!(found.iter().all(|letter| letter.reason == Reason::Unmatched && letter.raw == b"no number"));
@@ -124,15 +124,15 @@ fn the_first_pattern_that_matches_makes_the_document_and_each_is_counted() {
     let formats = Arc::new(Formats::new(formats, library, Unmatched::Drop, |_| ()));
     let sink = Arc::new(MemorySink::new(Encoding::Json));
     let letters = LetterFolder::new();
-    let storer = letters.storer(vec![sink.clone()]);
+    let storer = letters.storer(vec![sink.clone().into()]);
     let mut parser = formats.parser(&[Encoding::Json]).unwrap();
     let mut parsed = parser.buffer();
     let slow = format!("{}bc", "a".repeat(200));
     let content = format!("login ada\nlogout bob\nlogout ada\nlogin bob\n12\n{slow}\n?\n");
     parser.parse(&batch(0, &content), &mut parsed).unwrap();
-    let tally = storer.store(&batch(0, &content), &mut parsed, &mut Vec::new()).unwrap().tally;
+    let tally = storer.store(&batch(0, &content), &parsed, &mut Vec::new()).unwrap().tally;
     assert_eq!(tally, Tally { stored: 5, dead_lettered: 1, filtered: 1, ..Tally::default() });
-    let documents = String::from_utf8(parsed.encoded(Encoding::Json).bytes().to_vec()).unwrap();
+    let documents = String::from_utf8(parsed.encoded(&Encoding::Json.into()).bytes().to_vec()).unwrap();
     let fields: Vec<&str> = documents.lines().map(|line| &line[54..]).collect();
     let expected = [r#""who":"ada"}"#, r#""any":"logout"}"#, r#""who":"ada"}"#, r#""who":"bob"}"#, r#""n":12}"#];
     assert_eq!(fields, expected);
@@ -153,17 +153,17 @@ fn a_batch_with_a_failed_document_is_not_acknowledged() {
     let sink = MemorySink::new(Encoding::Json);
     sink.fail(ids(&batch)[3], 1, "the server is away");
     let letters = LetterFolder::new();
-    let storer = letters.storer(vec![Arc::new(sink)]);
+    let storer = letters.storer(vec![Arc::new(sink).into()]);
     let mut parser = parser(Unmatched::Keep, &[Encoding::Json]);
     let mut parsed = parser.buffer();
     parser.parse(&batch, &mut parsed).unwrap();
-    let error = storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap_err();
+    let error = storer.store(&batch, &parsed, &mut Vec::new()).unwrap_err();
     assert!(error.is_retryable() && error.to_string().ends_with("memory:: the server is away"), "{error}");
     // The batch comes back to the same process, which remembers that three documents were stored.
-    let tally = storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap().tally;
+    let tally = storer.store(&batch, &parsed, &mut Vec::new()).unwrap().tally;
     assert_eq!(tally, Tally { stored: 3, unmatched: 1, ..Tally::default() });
     // Remembered outcomes are used once.
-    let tally = storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap().tally;
+    let tally = storer.store(&batch, &parsed, &mut Vec::new()).unwrap().tally;
     assert_eq!(tally, Tally { duplicate: 4, ..Tally::default() });
 }
 
@@ -175,8 +175,8 @@ impl Sink for Counting {
         "counting"
     }
 
-    fn encoding(&self) -> Encoding {
-        Encoding::Json
+    fn layout(&self) -> Layout {
+        Encoding::Json.into()
     }
 
     fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()> {
@@ -195,8 +195,8 @@ impl Sink for FailsOnce {
         "fails once"
     }
 
-    fn encoding(&self) -> Encoding {
-        self.1.encoding()
+    fn layout(&self) -> Layout {
+        self.1.layout()
     }
 
     fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()> {
@@ -217,18 +217,23 @@ fn a_batch_that_comes_back_goes_only_to_the_sinks_and_with_the_documents_that_ha
     partly.fail(id[3], 1, "away");
     let fails = FailsOnce(Mutex::new(true), MemorySink::new(Encoding::Json));
     let letters = LetterFolder::new();
-    let storer = letters.storer(vec![before.clone(), Arc::new(partly), Arc::new(fails), after.clone()]);
+    let storer = letters.storer(vec![
+        before.clone().into(),
+        Arc::new(partly).into(),
+        Arc::new(fails).into(),
+        after.clone().into(),
+    ]);
     let mut parser = parser(Unmatched::Keep, &[Encoding::Json, Encoding::Bson]);
     let mut parsed = parser.buffer();
     parser.parse(&batch, &mut parsed).unwrap();
     for words in ["away", "no room"] {
-        let error = storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap_err();
+        let error = storer.store(&batch, &parsed, &mut Vec::new()).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
         // The batch was given back and is parsed again.
         parser.parse(&batch, &mut parsed).unwrap();
     }
     assert!(letters.read().is_empty(), "nothing is set aside before all sinks have answered");
-    let tally = storer.store(&batch, &mut parsed, &mut Vec::new()).unwrap().tally;
+    let tally = storer.store(&batch, &parsed, &mut Vec::new()).unwrap().tally;
     assert_eq!(tally, Tally { stored: 2, unmatched: 1, dead_lettered: 1, ..Tally::default() });
     assert_eq!((&before.0.lock().unwrap()[..], &after.0.lock().unwrap()[..]), (&[4][..], &[4][..]));
     assert_eq!(letters.read().len(), 1);
@@ -283,10 +288,10 @@ impl LeaseClient for Script {
     }
 }
 
-fn run(sink: Arc<dyn Sink>, batches: &[Batch], ttr: Duration, told: mpsc::Sender<String>) -> Result<()> {
+fn run(sink: AnySink, batches: &[Batch], ttr: Duration, told: mpsc::Sender<String>) -> Result<()> {
     let letters = LetterFolder::new();
     let mut script = Script { batches: batches.iter().cloned().collect(), ttr, next_lease: 0, told };
-    let mut parser = parser(Unmatched::Keep, &[sink.encoding()]);
+    let mut parser = parser(Unmatched::Keep, &sink.layout().into_iter().collect::<Vec<_>>());
     pipeline::work(&mut script, &mut parser, Arc::new(letters.storer(vec![sink])), &WorkerCounts::default()).map(drop)
 }
 
@@ -294,7 +299,7 @@ fn run(sink: Arc<dyn Sink>, batches: &[Batch], ttr: Duration, told: mpsc::Sender
 fn every_batch_is_acknowledged_once_and_in_full() {
     let batches: Vec<Batch> = (0..9).map(|index| batch(index * 100, LINES)).collect();
     let (told, said) = mpsc::channel();
-    run(Arc::new(MemorySink::new(Encoding::Bson)), &batches, Duration::MAX, told).unwrap();
+    run(Arc::new(MemorySink::new(Encoding::Bson)).into(), &batches, Duration::MAX, told).unwrap();
     let said: Vec<String> = said.iter().collect();
     let expected = (1..=9).map(|lease| format!("ack {lease} of 4")).chain(["bye".to_owned()]);
     assert_eq!(said, expected.collect::<Vec<_>>());
@@ -306,7 +311,7 @@ fn a_batch_that_cannot_be_stored_is_given_back_and_the_earlier_ones_are_acknowle
     let sink = MemorySink::new(Encoding::Json);
     sink.fail(ids(&batches[1])[0], 9, "away");
     let (told, said) = mpsc::channel();
-    let error = run(Arc::new(sink), &batches, Duration::MAX, told).unwrap_err();
+    let error = run(Arc::new(sink).into(), &batches, Duration::MAX, told).unwrap_err();
     assert!(error.to_string().contains("away"), "{error}");
     let said: Vec<String> = said.iter().collect();
     assert!(said.contains(&"ack 1 of 4".to_owned()) && said.contains(&"release 2".to_owned()), "{said:?}");
@@ -325,8 +330,8 @@ impl Sink for BlockedSink {
         "blocked"
     }
 
-    fn encoding(&self) -> Encoding {
-        self.inner.encoding()
+    fn layout(&self) -> Layout {
+        self.inner.layout()
     }
 
     fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()> {
@@ -342,7 +347,7 @@ fn while_one_batch_is_stored_the_next_is_fetched_and_both_leases_are_kept_alive(
     let (open, permits) = mpsc::channel();
     let sink = Arc::new(BlockedSink { inner: MemorySink::new(Encoding::Json), open: Mutex::new(permits) });
     thread::scope(|scope| {
-        let working = scope.spawn(|| run(sink, &batches, Duration::from_millis(30), told));
+        let working = scope.spawn(|| run(sink.into(), &batches, Duration::from_millis(30), told));
         let mut touched = std::collections::BTreeSet::new();
         while touched.len() < 2 {
             let what = said.recv().unwrap();
@@ -367,12 +372,12 @@ fn tags(parser: &mut Parser, batch: &Batch) -> Vec<Vec<String>> {
     };
     let json: Vec<Vec<String>> = (0..parsed.documents())
         .map(|index| {
-            let document = parsed.encoded(Encoding::Json).get(index);
+            let document = parsed.encoded(&Encoding::Json.into()).get(index);
             texts(serde_json::from_slice::<serde_json::Value>(document.bytes).unwrap().get("tags"))
         })
         .collect();
     for (index, tags) in json.iter().enumerate() {
-        let bson = parsed.encoded(Encoding::Bson).get(index).bytes;
+        let bson = parsed.encoded(&Encoding::Bson.into()).get(index).bytes;
         let is_partial = memchr::memmem::find(bson, b"_partial\0").is_some();
         assert_eq!(is_partial, tags.iter().any(|tag| tag == "_partial"));
     }

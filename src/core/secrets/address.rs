@@ -1,6 +1,7 @@
 //! Decides which parts of an address may be secret, and shows an address without them.
 
 use super::reference::is_reference;
+use super::schemes::is_public_option;
 
 /// The text that replaces a secret.
 pub(super) const HIDDEN: &str = "***";
@@ -70,72 +71,14 @@ pub(super) fn is_hosts_and_path(text: &str) -> bool {
     hosts.split(',').all(is_host) && is_word(path, "-_./$%")
 }
 
-/// Returns whether the option `name` of an address holds no secret.
-pub(super) fn is_public_option(name: &str) -> bool {
-    const PUBLIC: [&str; 34] = [
-        "w",
-        "j",
-        "journal",
-        "wtimeoutms",
-        "table",
-        "ssl",
-        "tls",
-        "tlsinsecure",
-        "tlsallowinvalidcertificates",
-        "tlsallowinvalidhostnames",
-        "tlscafile",
-        "tlscertificatekeyfile",
-        "replicaset",
-        "authsource",
-        "authmechanism",
-        "appname",
-        "retrywrites",
-        "retryreads",
-        "readpreference",
-        "readconcernlevel",
-        "maxpoolsize",
-        "minpoolsize",
-        "maxidletimems",
-        "connecttimeoutms",
-        "sockettimeoutms",
-        "serverselectiontimeoutms",
-        "heartbeatfrequencyms",
-        "localthresholdms",
-        "directconnection",
-        "loadbalanced",
-        "compressors",
-        "zlibcompressionlevel",
-        "srvservicename",
-        "group",
-    ];
-    PUBLIC.contains(&name.to_ascii_lowercase().as_str())
-}
-
-/// Returns whether `text` names a sink that is a file.
-pub(super) fn is_file(text: &str) -> bool {
-    ["ndjson:", "sqlite:", "null:"].iter().any(|scheme| text.starts_with(scheme)) && !text.contains("://")
-}
-
-/// Returns whether `text` begins like the address of a server.
-pub(super) fn is_address(text: &str) -> bool {
-    let (scheme, rest) = text.split_once(':').unwrap_or_default();
-    let is_scheme = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    let is_known = ["mongodb", "kafka", "elasticsearch"].iter().any(|known| scheme.starts_with(known));
-    !scheme.is_empty() && is_scheme && (rest.starts_with("//") || is_known)
-}
-
-/// Returns whether `text` is an address of a kind that has no password.
-pub(super) fn has_no_secret(text: &str) -> bool {
-    let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
-    ["syslog+udp", "syslog+tcp", "syslog+tls", "ipc", "tcp", "pull+ipc", "pull+tcp"].contains(&scheme)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::secrets::tests::declare_for_tests;
 
     #[test]
     fn an_address_shows_what_cannot_be_a_secret_and_nothing_else() {
+        declare_for_tests();
         for (address, shown) in [
             ("mongodb://joe:hush@h:1,i:2/d.c", "mongodb://joe:***@h:1,i:2/d.c"),
             ("mongodb://joe@h/d.c", "mongodb://joe@h/d.c"),

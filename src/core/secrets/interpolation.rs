@@ -12,12 +12,12 @@ use super::learning::learn_secret;
 use crate::core::error::{Error, Result};
 use crate::core::{percent, small_file};
 
-/// Returns `text` with its references replaced; `None` when it has none. `follow` returns the value for the text
-/// between the braces.
+/// Returns `text` with its references replaced; `None` when it has none. `what` says in messages what the text names, and
+/// `follow` returns the value for the text between the braces.
 ///
 /// # Errors
 /// A usage error when a reference is not closed, or when `follow` finds no value.
-pub(crate) fn expand(text: &str, follow: &dyn Fn(&str) -> Result<String>) -> Result<Option<String>> {
+pub(crate) fn expand(what: &str, text: &str, follow: &dyn Fn(&str) -> Result<String>) -> Result<Option<String>> {
     if let Some(name) = whole(text) {
         return follow(name).map(Some);
     }
@@ -30,7 +30,7 @@ pub(crate) fn expand(text: &str, follow: &dyn Fn(&str) -> Result<String>) -> Res
     while let Some((before, after)) = rest.split_once("${") {
         let (name, after) = after
             .split_once('}')
-            .ok_or_else(|| Error::usage(format!("sink {}: a ${{ is not closed by a }}", masked(text))))?;
+            .ok_or_else(|| Error::usage(format!("{what} {}: a ${{ is not closed by a }}", masked(text))))?;
         expanded.push_str(before);
         expanded.push_str(&percent::encode(&follow(name)?));
         rest = after;
@@ -44,12 +44,13 @@ pub(crate) fn whole(text: &str) -> Option<&str> {
     text.strip_prefix("${")?.strip_suffix('}').filter(|name| !name.contains(['{', '}']))
 }
 
-/// Returns the value of an environment variable, or of a file without the newline at its end.
+/// Returns the value of an environment variable, or of a file without the newline at its end. `what` says in messages what
+/// the reference stands in.
 ///
 /// # Errors
 /// A usage error that names the reference and shows no value.
-pub(crate) fn follow(name: &str) -> Result<String> {
-    let wrong = |why: &str| Error::usage(format!("${{{name}}} in a sink: {why}"));
+pub(crate) fn follow(what: &str, name: &str) -> Result<String> {
+    let wrong = |why: &str| Error::usage(format!("${{{name}}} in a {what}: {why}"));
     let value = match name.strip_prefix("file:") {
         Some(path) => small_file::text(Path::new(path), small_file::SECRET)
             .map_err(|error| wrong("the file cannot be read").because(error))?
@@ -94,10 +95,10 @@ mod tests {
             ("ndjson:${PASSWORD}", None),
             ("mongodb://joe:$ecret}@h", None),
         ] {
-            assert_eq!(expand(text, &known).unwrap().as_deref(), expanded, "{text}");
+            assert_eq!(expand("sink", text, &known).unwrap().as_deref(), expanded, "{text}");
         }
         for wrong in ["mongodb://joe:${PASSWORD@h", "mongodb://joe:${NOTHING}@h", "${NOTHING}", "${}"] {
-            assert!(expand(wrong, &known).is_err(), "{wrong}");
+            assert!(expand("sink", wrong, &known).is_err(), "{wrong}");
         }
     }
 }

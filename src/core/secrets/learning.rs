@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
-use super::address::{has_no_secret, is_address, is_file, is_hosts_and_path, is_public_option, masked};
+use super::address::{is_hosts_and_path, masked};
 use super::known::KnownSecrets;
 use super::reference::without_references;
+use super::schemes::{has_no_secret, is_address, is_file, is_public_option};
 use crate::core::printable;
 
 /// The names of our programs. They are never secret.

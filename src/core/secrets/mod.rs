@@ -21,6 +21,8 @@
 //!    database, file or folder, of the working directory, or of one of our programs. A missing word there would tell
 //!    that the secret is the same.
 //!
+//! Which addresses may hold secrets is [declared](declare) by the modules that know the kinds of addresses.
+//!
 //! The name of a secret, such as `${file:/run/secrets/db}`, is not secret. The name of the program, with which a
 //! message begins, is added after the secrets are hidden.
 
@@ -29,8 +31,10 @@ pub(crate) mod interpolation;
 mod known;
 mod learning;
 mod reference;
+mod schemes;
 #[cfg(test)]
 mod tests;
 
 pub use address::masked;
 pub use learning::{hide, learn_configuration, learn_process, learn_secret, learn_value};
+pub use schemes::{Scheme, Secrecy, declare};

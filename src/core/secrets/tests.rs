@@ -3,15 +3,25 @@ use super::learning::learn_address;
 use super::*;
 use crate::core::percent;
 
+/// Declares schemes as sinks have them. Other tests of this process may declare them too.
+pub(super) fn declare_for_tests() {
+    let server = |name| Scheme { name, secrecy: Secrecy::Login, public_options: &["w", "authsource"] };
+    let file = |name| Scheme { name, secrecy: Secrecy::File, public_options: &[] };
+    let open = |name| Scheme { name, secrecy: Secrecy::Open, public_options: &[] };
+    declare([server("mongodb"), file("ndjson"), open("tcp")]);
+}
+
 /// Learns `values`, each with its flag, and hides their secrets in `text`. Tests run at the same time, so each has
 /// secrets of its own.
 fn said(values: &[(&str, &str)], text: &str) -> String {
+    declare_for_tests();
     values.iter().for_each(|(name, value)| learn_value(name, value));
     hide(text).into_owned()
 }
 
 #[test]
 fn a_secret_is_found_in_every_form_and_in_parts() {
+    declare_for_tests();
     learn_address("mongodb://joe:Zw0lf+e@Boxk%C3%A4m Pferde/jagen?Vikt0r=#quer@h/d.c");
     for text in [
         "invalid host Boxk%C3%A4m Pferde",
@@ -104,6 +114,7 @@ fn the_name_of_a_secret_is_none() {
 
 #[test]
 fn a_text_that_is_no_address_teaches_nothing() {
+    declare_for_tests();
     for text in ["%{IP:client77}@%{WORD:host77}", "a.log", "(?<url77>http://user77:x77@h)", "-", "ndjson:a77@b77"] {
         learn_value("pattern", text);
         assert_eq!(hide(text), text);

@@ -21,7 +21,9 @@ impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_account(f)?;
         self.write_patterns(f)?;
-        for Counted { name, words, .. } in self.stages.iter().chain(&self.sinks).chain(&self.sources) {
+        // The account of a single sink is that of the lines.
+        let sinks = if self.sinks.len() > 1 { &self.sinks[..] } else { &[] };
+        for Counted { name, words, .. } in self.stages.iter().chain(sinks).chain(&self.sources) {
             if !words.is_empty() {
                 write!(f, "\n  {}{words}", printable::line(name))?;
             }

@@ -70,7 +70,7 @@ impl Formats {
     }
 
     /// Returns the formats that the user named; none when the format of each input is detected.
-    pub(super) fn given(&self) -> &[Format] {
+    pub fn given(&self) -> &[Format] {
         match &self.choice {
             Choice::Given(formats) => formats,
             Choice::Auto(_) => &[],

@@ -2,7 +2,7 @@
 
 use crate::core::record::{Key, RecordId};
 use crate::dead_letter::Reason;
-use crate::document::{Documents, Encoding};
+use crate::document::{Documents, Layout};
 use crate::grok::Reached;
 
 /// The result of parsing one line.
@@ -44,19 +44,37 @@ impl LetterDraft {
 
 /// The result of parsing a batch.
 pub struct Parsed {
-    /// The documents, once for each encoding that a sink wants. All hold the same lines.
+    /// The documents, once for each layout that a sink wants. All hold the same lines.
     pub(super) documents: Vec<Documents>,
     pub(super) fates: Vec<Fate>,
     /// Drafts of dead letters for the lines that cannot become documents.
     pub letters: Vec<LetterDraft>,
     /// The keys of the records whose ids are made from times; empty for any other rule.
     pub(super) times: Vec<Key>,
+    /// The ids of all records, if no sink wants documents.
+    pub(super) ids: Vec<RecordId>,
 }
 
 impl Parsed {
     /// Returns the number of documents.
     pub fn documents(&self) -> usize {
-        self.documents.first().map_or(0, Documents::len)
+        self.kept().count()
+    }
+
+    /// Returns the index of each line that became a document.
+    pub fn kept(&self) -> impl Iterator<Item = u32> {
+        let kept = |fate: &Fate| matches!(fate, Fate::Matched | Fate::Unmatched);
+        (0..).zip(&self.fates).filter(move |(_, fate)| kept(fate)).map(|(index, _)| index)
+    }
+
+    /// Returns the id of document number `item`, which was made from record number `record`.
+    pub fn id(&self, item: usize, record: usize) -> RecordId {
+        self.documents.first().map_or_else(|| self.ids[record], |documents| documents.get(item).id)
+    }
+
+    /// Returns the number of bytes of all documents.
+    pub fn bytes(&self) -> usize {
+        self.documents.iter().map(|documents| documents.bytes().len()).sum()
     }
 
     /// Returns the result of each line.
@@ -64,10 +82,10 @@ impl Parsed {
         &self.fates
     }
 
-    /// Returns the documents in `encoding`, which must be one of the encodings that the parser was made for.
-    pub fn encoded(&self, encoding: Encoding) -> &Documents {
-        let found = self.documents.iter().find(|documents| documents.encoding() == encoding);
-        found.expect("a parser is made for the encodings of all sinks")
+    /// Returns the documents in `layout`, which must be one of the layouts that the parser was made for.
+    pub fn encoded(&self, layout: &Layout) -> &Documents {
+        let found = self.documents.iter().find(|documents| documents.layout() == layout);
+        found.expect("a parser is made for the layouts of all sinks")
     }
 
     /// Returns the key of record number `index`, if its rule is that of times.
@@ -80,5 +98,6 @@ impl Parsed {
         self.fates.clear();
         self.letters.clear();
         self.times.clear();
+        self.ids.clear();
     }
 }

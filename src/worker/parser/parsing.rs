@@ -12,7 +12,7 @@ use crate::core::error::Result;
 use crate::core::lines;
 use crate::core::record::{self, Key, Ordinals, RecordId, time_hash};
 use crate::dead_letter::Reason;
-use crate::document::{Documents, Encoder, Encoding, OuterFields};
+use crate::document::{Documents, Encoder, Layout, OuterFields};
 use crate::envelope::{Opened, Opener};
 use crate::grok::{Explainer, Format, Reached, Selector, Span};
 use crate::worker::pattern_counts::{Budget, Clock};
@@ -43,7 +43,7 @@ enum RuleResult {
 /// Parses batches. Each thread has its own parser.
 pub struct Parser {
     formats: Arc<Formats>,
-    encodings: Vec<Encoding>,
+    layouts: Vec<Layout>,
     rules: Vec<Rule>,
     /// Finds which of several rules can match a line.
     selector: Option<Selector>,
@@ -62,15 +62,15 @@ pub struct Parser {
 }
 
 impl Formats {
-    /// Returns a parser for one thread and for sinks that want `encodings`.
+    /// Returns a parser for one thread and for sinks that want documents of these `layouts`.
     ///
     /// # Errors
     /// The fields of a format cannot form a document.
-    pub fn parser(self: &Arc<Self>, encodings: &[Encoding]) -> Result<Parser> {
-        let mut wanted: Vec<Encoding> = Vec::new();
-        for encoding in encodings {
-            if !wanted.contains(encoding) {
-                wanted.push(*encoding);
+    pub fn parser(self: &Arc<Self>, layouts: impl IntoIterator<Item = impl Into<Layout>>) -> Result<Parser> {
+        let mut wanted: Vec<Layout> = Vec::new();
+        for layout in layouts.into_iter().map(Into::into) {
+            if !wanted.contains(&layout) {
+                wanted.push(layout);
             }
         }
         let given = self.given();
@@ -79,7 +79,7 @@ impl Formats {
         let plain = Encoder::new(&[], None)?;
         Ok(Parser {
             formats: Arc::clone(self),
-            encodings: wanted,
+            layouts: wanted,
             rules,
             // With a single pattern, a search for its literals would repeat the work of the matcher.
             selector: (given.len() > 1).then(|| Selector::new(given.iter().map(Format::pattern))),
@@ -98,8 +98,8 @@ impl Formats {
 impl Parser {
     /// Returns an empty buffer for [`parse`](Parser::parse).
     pub fn buffer(&self) -> Parsed {
-        let documents = self.encodings.iter().map(|&encoding| Documents::new(encoding)).collect();
-        Parsed { documents, fates: Vec::new(), letters: Vec::new(), times: Vec::new() }
+        let documents = self.layouts.iter().cloned().map(Documents::new).collect();
+        Parsed { documents, fates: Vec::new(), letters: Vec::new(), times: Vec::new(), ids: Vec::new() }
     }
 
     /// Parses the lines of `batch` into `parsed` and overwrites its earlier content.
@@ -149,7 +149,7 @@ impl Parser {
     /// Returns the id of a record. `opened` is the record without its envelope, if it has one.
     #[inline]
     fn id(&mut self, place: &Place<'_>, record: &[u8], opened: Option<&Opened<'_>>, parsed: &mut Parsed) -> RecordId {
-        match (place.id, place.key) {
+        let id = match (place.id, place.key) {
             (Some(id), _) => id,
             (None, Key::Time { .. }) => {
                 let (message, ns, stream) = match opened {
@@ -162,7 +162,11 @@ impl Parser {
                 key.id(place.context.origin.id, time_hash(stream, ordinal, message))
             }
             (None, key) => key.id(place.context.origin.id, record::hash(record)),
+        };
+        if parsed.documents.is_empty() {
+            parsed.ids.push(id);
         }
+        id
     }
 
     /// Adds the counts of the rules to the shared ones.

@@ -1,5 +1,11 @@
-use super::super::tests::batch;
-use super::*;
+use super::SqliteSink;
+use crate::core::wait::Waits;
+use crate::sink::tests::batch;
+use crate::sink::{Outcome, Sink};
+use rusqlite::Connection;
+use std::path::Path;
+use std::time::Duration;
+
 use crate::core::error::Kind;
 use crate::core::wait::Deadline;
 

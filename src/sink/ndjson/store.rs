@@ -1,22 +1,15 @@
-//! The NDJSON sink, `ndjson:PATH` and `-`: one JSON document per line, in a file or on standard output.
-//!
-//! A batch is written as one block and synced before it counts as stored; threads share syncs. If the path ends in
-//! `.gz` or `.zst`, the file is compressed: every batch is a gzip member or zstd frame of its own. Threads can then
-//! compress in parallel, and a crash can damage only data that was not acknowledged. Such a damaged end is repaired
-//! when the file is opened again (see `core::repair` and `compression.rs`).
-//!
-//! A file has no index: a document that is delivered twice is in the file twice, with the same `_id`.
+//! [`NdjsonSink`]: appends documents to a file.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::api::{Outcome, Sink};
 use super::compression::{Compression, repair_compressed};
 use crate::core::append::{AppendFile, WhenLocked};
 use crate::core::error::{Error, Result};
 use crate::core::repair;
 use crate::core::wait::{Waits, Words};
-use crate::document::{Documents, Encoding};
+use crate::document::{Documents, Encoding, Layout};
+use crate::sink::api::{Outcome, Sink};
 
 /// The mode of a new file. The umask decides who may read the documents.
 const MODE: u32 = 0o666;
@@ -81,8 +74,8 @@ impl Sink for NdjsonSink {
         &self.name
     }
 
-    fn encoding(&self) -> Encoding {
-        Encoding::Json
+    fn layout(&self) -> Layout {
+        Encoding::Json.into()
     }
 
     fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()> {

@@ -1,13 +1,4 @@
-//! The SQLite sink, `sqlite:FILE`: one row per document in a table `logs(_id, doc)`. `doc` is JSON text.
-//!
-//! ```sql
-//! select doc->>'response' as response, count(*) from logs group by 1;
-//! ```
-//!
-//! A batch is one transaction, in WAL mode with full synchronisation: a committed batch is durable. A document whose
-//! `_id` is in the table already is a duplicate and changes nothing. If the table refuses a document for another reason
-//! (constraints, triggers and indices that its owner has added), the document is rejected and the others are stored.
-//! `doc` is UTF-8 and may hold `\u0000` escapes.
+//! [`SqliteSink`]: stores documents as rows of a table.
 
 use std::fs::OpenOptions;
 use std::ops::Range;
@@ -19,14 +10,14 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, Statement, Transaction, TransactionBehavior};
 
-use super::api::{Outcome, Sink};
-use super::spec::DEFAULT_TABLE;
+use super::table::DEFAULT_TABLE;
 use crate::core::backoff::Backoff;
 use crate::core::disk;
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Ended, Patience, Wait, Waits, Words};
-use crate::document::{Documents, EncodedDocument, Encoding};
+use crate::document::{Documents, EncodedDocument, Encoding, Layout};
 use crate::observe::details::Seldom;
+use crate::sink::api::{Outcome, Sink};
 
 static RETRIED: Seldom = Seldom::new();
 
@@ -82,7 +73,7 @@ impl SqliteSink {
         &self.path
     }
 
-    fn connection(&self) -> MutexGuard<'_, Connection> {
+    pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -235,8 +226,8 @@ impl Sink for SqliteSink {
         &self.name
     }
 
-    fn encoding(&self) -> Encoding {
-        Encoding::Json
+    fn layout(&self) -> Layout {
+        Encoding::Json.into()
     }
 
     fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()> {
@@ -369,7 +360,3 @@ fn explain(name: &str, path: &Path, what: &str, e: rusqlite::Error) -> Error {
     };
     Error::sink(format!("{name}: {what}{hint}")).because(e)
 }
-
-#[cfg(test)]
-#[path = "sqlite_tests.rs"]
-mod tests;

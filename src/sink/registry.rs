@@ -1,0 +1,59 @@
+//! The registry: the list of all kinds of sinks. A new kind gets one line in [`KINDS`].
+
+use std::sync::Once;
+
+use super::kind::SinkKind;
+use super::{mongodb, ndjson, null, sqlite};
+use crate::core::error::Error;
+use crate::core::secrets::{self, Scheme, Secrecy, masked};
+
+/// All kinds of sinks, in the order of the help.
+pub static KINDS: &[&SinkKind] = &[&ndjson::KIND, &sqlite::KIND, &mongodb::KIND, &null::KIND];
+
+/// Schemes of kinds that this version does not have yet. Their addresses may hold passwords.
+const PLANNED: [&str; 3] = ["elasticsearch+http", "elasticsearch+https", "kafka"];
+
+/// Returns the sentence about how all addresses are written, for the help and for messages.
+pub fn syntaxes(before_last: &str) -> String {
+    let all: Vec<&str> = KINDS.iter().flat_map(|kind| kind.syntax).copied().collect();
+    let (last, others) = all.split_last().unwrap_or((&"", &[]));
+    format!("{}{before_last} {last}", others.join(", "))
+}
+
+/// Tells the secrets about the schemes of all sinks.
+pub fn declare_schemes() {
+    static DECLARED: Once = Once::new();
+    DECLARED.call_once(|| {
+        let planned = PLANNED.map(|name| Scheme { name, secrecy: Secrecy::Login, public_options: &["group"] });
+        secrets::declare(KINDS.iter().flat_map(|kind| kind.secrecy()).chain(planned));
+    });
+}
+
+/// Returns the kind that `text` names.
+///
+/// # Errors
+/// A usage error that names the nearest scheme, and all kinds.
+pub(super) fn find(text: &str) -> Result<&'static SinkKind, Error> {
+    KINDS.iter().copied().find(|kind| kind.is_meant_by(text)).ok_or_else(|| unknown(text))
+}
+
+/// Returns the sentence that lists all kinds.
+pub(super) fn known() -> String {
+    format!("there are {}", syntaxes(" and"))
+}
+
+fn unknown(text: &str) -> Error {
+    let scheme = text.split(':').next().unwrap_or(text);
+    if text.contains(':') && (PLANNED.contains(&scheme) || scheme.starts_with("elasticsearch")) {
+        return Error::usage(format!("sink {}: {scheme} is not in this build yet; {}", masked(text), known()));
+    }
+    let distance = |known: &str| strsim::damerau_levenshtein(text.split_inclusive(':').next().unwrap_or(text), known);
+    let schemes = KINDS.iter().flat_map(|kind| kind.schemes.iter().map(move |scheme| (kind, scheme)));
+    let nearest = schemes.map(|(kind, scheme)| (distance(&format!("{scheme}:")), kind.beginning(scheme))).min();
+    let hint = match nearest {
+        Some((0..=2, nearest)) => format!("did you mean {nearest}…? "),
+        _ if !text.contains(':') && !text.is_empty() => format!("did you mean ndjson:{}? ", masked(text)),
+        _ => String::new(),
+    };
+    Error::usage(format!("sink {:?} is not known; {hint}{}", masked(text), known()))
+}
