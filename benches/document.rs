@@ -5,8 +5,9 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use logator::core::batch::Origin;
 use logator::core::record::RecordId;
-use logator::document::Encoder;
 use logator::document::date::Formats;
+use logator::event::decoder::{CapturedFields, JsonDecoder};
+use logator::event::{Changes, Event};
 use logator::grok::{DateRule, Field, FieldSlot, FieldType, Span};
 use logator::sink::Encoding;
 
@@ -52,7 +53,7 @@ fn lines() -> Vec<(Vec<u8>, Vec<Span>, RecordId)> {
     (0..LINES).map(line).collect()
 }
 
-fn encoder() -> Encoder {
+fn fields() -> CapturedFields {
     let fields: Vec<_> = [
         ("clientip", FieldType::Ip),
         ("ident", FieldType::Text),
@@ -72,19 +73,19 @@ fn encoder() -> Encoder {
     .map(|(slot, (name, kind))| Field { path: vec![name.into()], slots: vec![FieldSlot { slot, kind, again: false }] })
     .collect();
     let date = DateRule { paths: vec![vec!["timestamp".into()]], formats: vec!["%d/%b/%Y:%H:%M:%S %z".into()] };
-    Encoder::new(&fields, Some(&date)).expect("the plan compiles")
+    CapturedFields::new(&fields, Some(&date)).expect("the plan compiles")
 }
 
 #[divan::bench(args = ["json", "bson"])]
 fn access_log(bencher: Bencher<'_, '_>, name: &str) {
     let encoding = if name == "json" { Encoding::Json } else { Encoding::Bson };
-    let (lines, mut encoder) = (lines(), encoder());
+    let (lines, mut fields, mut changes) = (lines(), fields(), Changes::default());
     let mut out = Vec::with_capacity(1 << 20);
     let bytes: usize = lines.iter().map(|(line, ..)| line.len()).sum();
     bencher.counter(ItemsCount::new(LINES)).counter(BytesCount::new(bytes)).bench_local(|| {
         out.clear();
         for (line, spans, id) in black_box(&lines) {
-            encoder.encode(encoding, id, line, spans, 0, &mut out);
+            Event::decoded(line, fields.of(spans), None, &mut changes, 0).encode(encoding, id, &mut out);
         }
         black_box(out.len())
     });
@@ -93,23 +94,25 @@ fn access_log(bencher: Bencher<'_, '_>, name: &str) {
 #[divan::bench(args = ["json", "bson"])]
 fn json_lines(bencher: Bencher<'_, '_>, name: &str) {
     let encoding = if name == "json" { Encoding::Json } else { Encoding::Bson };
-    let mut of_fields = encoder();
+    let (mut fields, mut changes) = (fields(), Changes::default());
     let lines: Vec<_> = lines()
         .into_iter()
         .map(|(line, spans, id)| {
             let mut object = Vec::new();
-            of_fields.encode(Encoding::Json, &id, &line, &spans, 0, &mut object);
+            let mut event = Event::decoded(&line, fields.of(&spans), None, &mut changes, 0);
+            event.encode(Encoding::Json, &id, &mut object);
             (object, id)
         })
         .collect();
     let date = DateRule { paths: vec![vec!["@timestamp".into()]], formats: vec!["ISO8601".into()] };
-    let mut encoder = Encoder::json_object(Some(&date)).expect("the rule compiles");
+    let mut decoder = JsonDecoder::new(Some(&date)).expect("the rule compiles");
     let mut out = Vec::with_capacity(1 << 20);
     let bytes: usize = lines.iter().map(|(line, _)| line.len()).sum();
     bencher.counter(ItemsCount::new(LINES)).counter(BytesCount::new(bytes)).bench_local(|| {
         out.clear();
         for (line, id) in black_box(&lines) {
-            assert!(encoder.encode(encoding, id, line, &[], 0, &mut out));
+            let fields = decoder.decode(line).expect("a JSON object");
+            Event::decoded(line, fields, None, &mut changes, 0).encode(encoding, id, &mut out);
         }
         black_box(out.len())
     });

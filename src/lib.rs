@@ -16,7 +16,8 @@
 //! | [`process`] | the process itself: its signals, its standard streams, the files that it must not read |
 //! | [`observe`] | reports on a job: messages, progress, receipt, debug details, service manager |
 //! | [`grok`] | patterns: from the bytes of a line to captures |
-//! | [`document`] | from captures to an encoded document with a stable `_id` |
+//! | [`document`] | how a document is written as JSON or BSON, and its stable `_id` |
+//! | [`event`] | the fields of a record between match and encoding: decoders, stages |
 //! | [`envelope`] | opens the wrapping of a line |
 //! | [`dead_letter`] | appends the lines that cannot be stored to a file, with the reason |
 //! | [`state`] | the record of settled lines on disk (`--state DIR`) |
@@ -64,6 +65,7 @@ pub mod core;
 pub mod dead_letter;
 pub mod document;
 pub mod envelope;
+pub mod event;
 pub mod grok;
 pub mod net;
 pub mod observe;

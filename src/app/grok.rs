@@ -10,7 +10,7 @@ use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::lines;
 use crate::dead_letter::Explanation;
-use crate::document::CaptureEncoder;
+use crate::event::CaptureEncoder;
 use crate::grok::{Explainer, Matcher, Parts, Span};
 use crate::observe::console::Console;
 use crate::process::job_files::JobFiles;

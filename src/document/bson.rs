@@ -7,7 +7,7 @@ use super::writer::DocumentWriter;
 use crate::core::record::RecordId;
 
 /// A BSON document under construction at the end of a buffer.
-pub(super) struct Bson<'a> {
+pub(crate) struct Bson<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
     /// The position of the type byte of the next value: it precedes the key.
@@ -67,7 +67,6 @@ fn patch(out: &mut [u8], at: usize, length: usize) {
 }
 
 impl DocumentWriter for Bson<'_> {
-    type Mark = usize;
     const ENCODING: Encoding = Encoding::Bson;
 
     #[inline]

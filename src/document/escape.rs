@@ -29,7 +29,7 @@ fn any_of_16(block: &[u8; 16]) -> bool {
 /// Returns the length of a beginning of `text` that needs no escape. It counts whole blocks of 16 bytes only, so the
 /// actual length may be greater.
 #[inline]
-pub(super) fn plain_blocks(text: &[u8]) -> usize {
+pub(crate) fn plain_blocks(text: &[u8]) -> usize {
     text.as_chunks::<16>().0.iter().take_while(|block| !any_of_16(block)).count() * 16
 }
 
@@ -48,7 +48,7 @@ fn is_plain(text: &[u8]) -> bool {
 
 /// Appends `text`, which is UTF-8, as the inside of a JSON string.
 #[inline]
-pub(super) fn write_escaped(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_escaped(text: &[u8], out: &mut Vec<u8>) {
     if is_plain(text) { out.extend_from_slice(text) } else { write_with_escapes(text, out) }
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn escape(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 #[cold]
-pub(super) fn write_replaced(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_replaced(bytes: &[u8], out: &mut Vec<u8>) {
     for chunk in bytes.utf8_chunks() {
         write_escaped(chunk.valid().as_bytes(), out);
         if !chunk.invalid().is_empty() {

@@ -9,7 +9,7 @@ use crate::core::record::RecordId;
 
 /// A JSON object under construction at the end of a buffer. A comma follows every value. Closing an object or array
 /// replaces the last comma by the bracket.
-pub(super) struct Json<'a> {
+pub(crate) struct Json<'a> {
     out: &'a mut Vec<u8>,
 }
 
@@ -51,8 +51,14 @@ impl<'a> Json<'a> {
 }
 
 impl DocumentWriter for Json<'_> {
-    type Mark = usize;
     const ENCODING: Encoding = Encoding::Json;
+    const COPIES: bool = true;
+
+    #[inline]
+    fn copy(&mut self, members: &str) {
+        self.out.extend_from_slice(members.as_bytes());
+        self.out.push(b',');
+    }
 
     #[inline]
     fn key(&mut self, key: &Key) {

@@ -13,38 +13,48 @@ use super::encoded::Encoding;
 use super::escape::write_escaped;
 
 /// Returns the name that a document of `encoding` has for `part`. `top` says that the name stands at the top level.
-pub(super) fn stored_name(encoding: Encoding, part: &str, top: bool) -> Cow<'_, str> {
+pub(crate) fn stored_name(encoding: Encoding, part: &str, top: bool) -> Cow<'_, str> {
     let mut name = String::new();
     if rename(encoding, part, top, &mut name) { Cow::Owned(name) } else { Cow::Borrowed(part) }
 }
 
 /// Writes the name that a document of `encoding` has for `part` into `name`, and returns `true`. If the document keeps
 /// `part` unchanged, `name` is empty and the result is `false`.
-pub(super) fn rename(encoding: Encoding, part: &str, top: bool, name: &mut String) -> bool {
+pub(crate) fn rename(encoding: Encoding, part: &str, top: bool, name: &mut String) -> bool {
     name.clear();
     if encoding == Encoding::Bson && is_renamed_in_bson(part) {
         let unsigned = part.trim_start_matches('$');
         name.extend(std::iter::repeat_n('_', part.len() - unsigned.len()));
         name.extend(unsigned.chars().map(|c| if c == '.' || c == '\0' { '_' } else { c }));
     }
-    if top && matches!(if name.is_empty() { part } else { name.as_str() }, "_id" | "@timestamp" | "tags") {
-        if name.is_empty() {
-            name.push_str(part);
-        }
-        name.push('_');
+    if let Some(own) = own_name(if name.is_empty() { part } else { name.as_str() }).filter(|_| top) {
+        name.clear();
+        name.push_str(own);
     }
     !name.is_empty()
 }
 
+/// Returns the name that a document has at its top level for a field whose name belongs to logator; `None` for any
+/// other name.
+#[inline]
+pub(crate) fn own_name(part: &str) -> Option<&'static str> {
+    match part {
+        "_id" => Some("_id_"),
+        "@timestamp" => Some("@timestamp_"),
+        "tags" => Some("tags_"),
+        _ => None,
+    }
+}
+
 /// Returns whether a BSON document has another name for `part`.
 #[inline]
-pub(super) fn is_renamed_in_bson(part: &str) -> bool {
+pub(crate) fn is_renamed_in_bson(part: &str) -> bool {
     part.starts_with('$') || part.bytes().any(|byte| byte == b'.' || byte == 0)
 }
 
 /// A key that is encoded once for all documents.
 #[derive(Debug, Clone)]
-pub(super) struct Key {
+pub(crate) struct Key {
     /// The name in a JSON document.
     pub name: String,
     /// The name in a BSON document.
@@ -91,7 +101,7 @@ impl Key {
 /// The bytes of an encoded key. A short key is copied as a block of constant size and then cut to length. This takes
 /// one or two store instructions instead of a call. Most of the copies in a document are copies of keys.
 #[derive(Debug, Clone)]
-pub(super) enum EncodedKey {
+pub(crate) enum EncodedKey {
     Short([u8; EncodedKey::SHORT], usize),
     Long(Vec<u8>),
 }
@@ -124,7 +134,7 @@ impl EncodedKey {
 }
 
 /// Returns the name of a field as patterns write it: `[a][b]`, or `a` when it has one part.
-pub(super) fn display_path(path: &[String]) -> String {
+pub(crate) fn display_path(path: &[String]) -> String {
     match path {
         [name] => name.clone(),
         _ => path.iter().map(|part| format!("[{part}]")).collect(),

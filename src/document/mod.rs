@@ -1,4 +1,4 @@
-//! Documents: the typed fields of one line with a stable `_id`, encoded directly from the spans of the line.
+//! Documents: the typed fields of one line with a stable `_id`, and how JSON and BSON write them.
 //!
 //! A document holds `_id`, then `@timestamp`, then the fields in the order of the pattern, then `tags`. The JSON
 //! document and the BSON document of a line hold the same, except for names that MongoDB refuses.
@@ -9,7 +9,7 @@
 //!   case, `date` a BSON date or an ISO text (`2015-05-17T10:05:03.000Z`), `ip` a text. A number is read from the
 //!   beginning of its text, as Logstash does. If the text begins with no number, the value is zero. If the text holds
 //!   anything besides the number, the document is tagged `_typefailure`. A value that cannot be converted stays a text
-//!   and gets the same tag. An empty number is zero. `plan.rs` says where this follows Logstash and where it does not.
+//!   and gets the same tag. An empty number is zero. `event/plan.rs` says where this follows Logstash and where it does not.
 //! * **`@timestamp`** is the point in time that the date rule reads from its field: UTC, in milliseconds, a BSON date
 //!   or an ISO text. If the field exists but is not a date, there is no `@timestamp` and the tag is
 //!   `_dateparsefailure`. The field itself stays as captured. [`date`] lists the formats.
@@ -21,7 +21,7 @@
 //! * **Unmatched lines** become `_id`, `message` (the whole line, even if it is empty) and the tag `_grokparsefailure`.
 //!
 //! # Lines that are JSON objects
-//! With [`Encoder::json_object`] a line must be one JSON object, at most 128 levels deep. Any other line is unmatched.
+//! With [`JsonDecoder`](crate::event::decoder::JsonDecoder) a line must be one JSON object, at most 128 levels deep. Any other line is unmatched.
 //! The members of the object follow `_id` and `@timestamp` in their order. The rule for names holds on every level.
 //!
 //! * **Numbers.** Integers of 64 bits stay integers. A larger integer stays a text of all its digits, tagged
@@ -37,28 +37,16 @@
 
 mod bson;
 mod bson_type;
-mod captures;
 pub mod date;
 mod encoded;
-mod encoder;
 pub(crate) mod escape;
 mod json;
-mod keys;
+pub(crate) mod keys;
 mod layout;
-mod members;
-mod object;
-mod outer_fields;
-mod plan;
-mod scan;
-mod stored_tape;
-mod tape;
+pub(crate) mod value;
 mod writer;
-// The BSON documents are checked with the driver's own reader.
-#[cfg(all(test, feature = "mongodb"))]
-mod tests;
-mod value;
 
-pub use captures::CaptureEncoder;
+pub(crate) use bson::Bson;
 pub use encoded::{Documents, EncodedDocument, Encoding, Layout, Refusal};
-pub use encoder::Encoder;
-pub use outer_fields::OuterFields;
+pub(crate) use json::Json;
+pub(crate) use writer::{DocumentWriter, Tags, write_text};

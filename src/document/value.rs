@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 /// A number, and whether it is the whole text.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Number<T> {
+pub(crate) struct Number<T> {
     pub value: T,
     /// `false` when the text holds anything besides the number. It is true for an empty text.
     pub whole: bool,
@@ -16,7 +16,7 @@ pub(super) struct Number<T> {
 
 /// Reads a 64-bit signed integer: an optional sign and decimal digits. `None` when it does not fit.
 #[inline]
-pub(super) fn int(text: &[u8]) -> Option<Number<i64>> {
+pub(crate) fn int(text: &[u8]) -> Option<Number<i64>> {
     match plain_int(text) {
         Some(value) => Some(Number { value, whole: true }),
         None => leading_int(text),
@@ -24,7 +24,7 @@ pub(super) fn int(text: &[u8]) -> Option<Number<i64>> {
 }
 
 /// Reads a finite floating-point number: `1`, `-1.5`, `.5`, `1e-3`. `None` when it is beyond the range of doubles.
-pub(super) fn float(text: &[u8]) -> Option<Number<f64>> {
+pub(crate) fn float(text: &[u8]) -> Option<Number<f64>> {
     let (number, whole) = leading_float(text);
     let value: f64 = if number.is_empty() { 0.0 } else { plain_float(&number)? };
     Some(Number { value, whole })
@@ -32,7 +32,7 @@ pub(super) fn float(text: &[u8]) -> Option<Number<f64>> {
 
 /// Returns the double nearest to `number`, a decimal without blanks. `None` when the number is too large for a double,
 /// or would become zero without being zero.
-pub(super) fn plain_float(number: &str) -> Option<f64> {
+pub(crate) fn plain_float(number: &str) -> Option<f64> {
     let value: f64 = number.parse().ok()?;
     let is_zero = || {
         let digits = number.split(['e', 'E']).next().unwrap_or_default();
@@ -43,7 +43,7 @@ pub(super) fn plain_float(number: &str) -> Option<f64> {
 
 /// Reads an integer that is the whole text.
 #[inline]
-pub(super) fn plain_int(text: &[u8]) -> Option<i64> {
+pub(crate) fn plain_int(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),
@@ -133,7 +133,7 @@ fn without_underscores(number: &[u8]) -> Cow<'_, str> {
 }
 
 /// Reads `true` or `false` in any letter case.
-pub(super) fn bool(text: &[u8]) -> Option<bool> {
+pub(crate) fn bool(text: &[u8]) -> Option<bool> {
     if text.eq_ignore_ascii_case(b"true") {
         Some(true)
     } else if text.eq_ignore_ascii_case(b"false") {

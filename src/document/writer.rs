@@ -8,11 +8,15 @@ use super::keys::Key;
 ///
 /// A value in an object is preceded by [`key`](DocumentWriter::key) or [`name`](DocumentWriter::name), a value in an
 /// array by [`item`](DocumentWriter::item). Texts are UTF-8 unless the method says otherwise.
-pub(super) trait DocumentWriter {
-    /// The position at which an object or array began.
-    type Mark: Copy;
+pub(crate) trait DocumentWriter {
     /// The encoding that the writer produces. Names depend on it.
     const ENCODING: Encoding;
+
+    /// Whether a member of a JSON object can be copied as it is.
+    const COPIES: bool = false;
+
+    /// Writes members of a JSON object as they are: names, values and the commas between them.
+    fn copy(&mut self, _members: &str) {}
 
     /// Writes the key of the next value. It is encoded already.
     fn key(&mut self, key: &Key);
@@ -33,22 +37,24 @@ pub(super) trait DocumentWriter {
     /// Writes any bytes as a text. Invalid UTF-8 becomes U+FFFD.
     fn lossy_text(&mut self, text: &[u8]);
 
-    fn open_object(&mut self) -> Self::Mark;
-    fn close_object(&mut self, mark: Self::Mark);
-    fn open_array(&mut self) -> Self::Mark;
-    fn close_array(&mut self, mark: Self::Mark);
+    /// Begins an object and returns the position of its content.
+    fn open_object(&mut self) -> usize;
+    fn close_object(&mut self, mark: usize);
+    /// Begins an array and returns the position of its content.
+    fn open_array(&mut self) -> usize;
+    fn close_array(&mut self, mark: usize);
 
     /// Returns the position for [`undo`](DocumentWriter::undo).
     fn position(&self) -> usize;
     /// Removes everything written since `position`.
     fn undo(&mut self, position: usize);
     /// Returns whether the object or array is still empty.
-    fn is_empty(&self, mark: Self::Mark) -> bool;
+    fn is_empty(&self, mark: usize) -> bool;
 }
 
 /// The tags of a document, in the order in which they are written to its field `tags`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Tags(u8);
+pub(crate) struct Tags(u8);
 
 impl Tags {
     pub const UNMATCHED: Tags = Tags(1);
@@ -109,7 +115,7 @@ const DUPLICATE_TAG: &str = "_duplicate_field:";
 
 /// Writes bytes as a text. Invalid UTF-8 is replaced, and the document is tagged.
 #[inline]
-pub(super) fn write_text<W: DocumentWriter>(text: &[u8], writer: &mut W, ascii: bool, tags: &mut Tags) {
+pub(crate) fn write_text<W: DocumentWriter>(text: &[u8], writer: &mut W, ascii: bool, tags: &mut Tags) {
     if ascii || std::str::from_utf8(text).is_ok() {
         writer.text(text);
     } else {

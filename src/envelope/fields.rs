@@ -16,7 +16,7 @@
 
 use super::structured;
 use super::syslog::Header;
-use crate::document::OuterFields;
+use crate::event::OuterFields;
 
 const FACILITIES: [&str; 24] = [
     "kernel",

@@ -23,8 +23,8 @@ pub mod syslog;
 mod tests;
 
 use crate::core::error::Result;
-use crate::document::OuterFields;
 use crate::document::date::{Formats, nanoseconds};
+use crate::event::OuterFields;
 
 pub use crate::core::envelope::Envelope;
 

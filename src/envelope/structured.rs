@@ -1,6 +1,6 @@
 //! The STRUCTURED-DATA of RFC 5424: `[order@32473 id="77" note="a \"b\" \] c"][trace@32473]`.
 
-use crate::document::OuterFields;
+use crate::event::OuterFields;
 
 /// The maximum number of parameters and elements. Data with more counts as part of the message, because the search for
 /// repeated names takes quadratic time.

@@ -3,7 +3,8 @@
 use super::memory::MemorySink;
 use super::{Encoding, Outcome, Sink};
 use crate::core::record::RecordId;
-use crate::document::{Documents, Encoder};
+use crate::document::Documents;
+use crate::event::{Changes, Event};
 
 fn id(number: u64) -> RecordId {
     RecordId::at(1, number * 100, format!("line {number}").as_bytes())
@@ -11,12 +12,13 @@ fn id(number: u64) -> RecordId {
 
 /// Returns a batch of the documents with these numbers.
 pub(super) fn batch(numbers: impl IntoIterator<Item = u64>) -> Documents {
-    let encoder = Encoder::new(&[], None).unwrap();
+    let mut changes = Changes::default();
     let mut documents = Documents::new(Encoding::Json);
     for (line, number) in numbers.into_iter().enumerate() {
         let text = format!("line {number} \0 é \"quoted\"");
         documents.push(line as u32, id(number), |out| {
-            encoder.encode_unmatched(Encoding::Json, &id(number), text.as_bytes(), out);
+            let mut event = Event::undecoded(text.as_bytes(), true, None, &mut changes);
+            event.encode(Encoding::Json, &id(number), out);
             true
         });
     }

@@ -87,17 +87,22 @@ impl Formats {
     }
 
     fn read_anew(&mut self, text: &[u8], now_ms: i64) -> Option<i64> {
-        for format in &self.formats {
-            if let Some(date) = read::read(&format.items, text, now_ms) {
-                if format.has_year && text.len() <= MAX_REMEMBERED {
-                    self.last_text.clear();
-                    self.last_text.extend_from_slice(text);
-                    self.last_date = date;
-                }
-                return Some(date);
-            }
+        let (date, has_year) = self.find(text, now_ms)?;
+        if has_year && text.len() <= MAX_REMEMBERED {
+            self.last_text.clear();
+            self.last_text.extend_from_slice(text);
+            self.last_date = date;
         }
-        None
+        Some(date)
+    }
+
+    /// Returns the same as [`read`](Formats::read), and remembers nothing.
+    pub(crate) fn look(&self, text: &[u8], now_ms: i64) -> Option<i64> {
+        self.find(text, now_ms).map(|(date, _)| date)
+    }
+
+    fn find(&self, text: &[u8], now_ms: i64) -> Option<(i64, bool)> {
+        self.formats.iter().find_map(|format| Some((read::read(&format.items, text, now_ms)?, format.has_year)))
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::golden_lines::{expected, golden_cases};
 use super::{Library, Pattern};
-use crate::document::CaptureEncoder;
+use crate::event::CaptureEncoder;
 use crate::grok::builtin;
 use crate::grok::fault::Written;
 use crate::grok::format::is_json_object;

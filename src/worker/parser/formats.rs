@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::detection::Detection;
 use crate::core::batch::{Batch, Origin};
+use crate::event::stage::StageSpec;
 use crate::grok::{Format, Library, Parts, Pattern};
 use crate::observe::counters::Row;
 use crate::worker::pattern_counts::PatternCounters;
@@ -29,6 +30,8 @@ pub struct Formats {
     parts: Mutex<HashMap<String, Arc<Parts>>>,
     pub(super) unmatched: Unmatched,
     pub(super) sums: PatternCounters,
+    pub(super) stages: Vec<Arc<dyn StageSpec>>,
+    pub(super) stage_sums: PatternCounters,
     say: Box<dyn Fn(String) + Send + Sync>,
 }
 
@@ -54,7 +57,19 @@ impl Formats {
             false => Choice::Given(given),
         };
         let (library, parts) = (Arc::new(library), Mutex::default());
-        Formats { choice, library, parts, unmatched, sums, say: Box::new(say) }
+        let (stages, stage_sums) = (Vec::new(), PatternCounters::default());
+        Formats { choice, library, parts, unmatched, sums, stages, stage_sums, say: Box::new(say) }
+    }
+
+    /// Adds the stages that every event passes, in this order.
+    pub fn with_stages(self, stages: Vec<Arc<dyn StageSpec>>) -> Self {
+        let stage_sums = PatternCounters::of(stages.iter().map(|stage| stage.name()));
+        Formats { stages, stage_sums, ..self }
+    }
+
+    /// Returns the counts of each stage, over all parsers: the events that it handled and those that it kept.
+    pub fn stage_counts(&self) -> Vec<PatternCount> {
+        self.stage_sums.get()
     }
 
     /// Returns the counts of each pattern, over all parsers.

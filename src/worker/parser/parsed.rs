@@ -3,6 +3,7 @@
 use crate::core::record::{Key, RecordId};
 use crate::dead_letter::Reason;
 use crate::document::{Documents, Layout};
+use crate::event::stage::SinkSet;
 use crate::grok::Reached;
 
 /// The result of parsing one line.
@@ -43,10 +44,13 @@ impl LetterDraft {
 }
 
 /// The result of parsing a batch.
+#[derive(Default)]
 pub struct Parsed {
     /// The documents, once for each layout that a sink wants. All hold the same lines.
     pub(super) documents: Vec<Documents>,
     pub(super) fates: Vec<Fate>,
+    /// The documents that not all sinks may have: the index of each, and the sinks that may.
+    pub limited: Vec<(u32, SinkSet)>,
     /// Drafts of dead letters for the lines that cannot become documents.
     pub letters: Vec<LetterDraft>,
     /// The keys of the records whose ids are made from times; empty for any other rule.
@@ -99,5 +103,6 @@ impl Parsed {
         self.letters.clear();
         self.times.clear();
         self.ids.clear();
+        self.limited.clear();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::chain::Chain;
 use super::formats::{Formats, Unmatched};
 use super::parsed::{Fate, LetterDraft, Parsed};
 use super::rule::Rule;
@@ -12,9 +13,11 @@ use crate::core::error::Result;
 use crate::core::lines;
 use crate::core::record::{self, Key, Ordinals, RecordId, time_hash};
 use crate::dead_letter::Reason;
-use crate::document::{Documents, Encoder, Layout, OuterFields};
+use crate::document::{Documents, Layout};
 use crate::envelope::{Opened, Opener};
-use crate::grok::{Explainer, Format, Reached, Selector, Span};
+use crate::event::stage::SinkSet;
+use crate::event::{Changes, Event, OuterFields};
+use crate::grok::{Explainer, Format, Reached, Selector};
 use crate::worker::pattern_counts::{Budget, Clock};
 
 /// The number of patterns that are examined for the explanation of a line that none matches.
@@ -32,8 +35,8 @@ struct LineContext {
 
 /// The result of trying a rule on a line.
 enum RuleResult {
-    /// The line became a document.
-    Matched,
+    /// The line matched. It became a document, or a stage dropped it.
+    Matched(Fate),
     /// The line did not match.
     Failed,
     /// Matching was stopped, for this reason.
@@ -49,13 +52,13 @@ pub struct Parser {
     selector: Option<Selector>,
     /// Whether the first rule matched the previous line. It is then tried before anything else.
     first_matched: bool,
-    /// Encodes lines that are not parsed.
-    plain: Encoder,
+    stages: Chain,
+    /// The memory of the changes that stages make.
+    changes: Changes,
     /// Created at its first use.
     opener: Option<Opener>,
     /// The origin for which `rules` were detected.
     detected_for: Option<(u64, Envelope)>,
-    spans: Vec<Span>,
     ordinals: Ordinals,
     clock: Clock,
     budget: Budget,
@@ -75,8 +78,6 @@ impl Formats {
         }
         let given = self.given();
         let rules = given.iter().map(Rule::new).collect::<Result<_>>()?;
-        // A parser without a rule still has to encode lines that match nothing.
-        let plain = Encoder::new(&[], None)?;
         Ok(Parser {
             formats: Arc::clone(self),
             layouts: wanted,
@@ -84,10 +85,10 @@ impl Formats {
             // With a single pattern, a search for its literals would repeat the work of the matcher.
             selector: (given.len() > 1).then(|| Selector::new(given.iter().map(Format::pattern))),
             first_matched: false,
-            plain,
+            stages: Chain::new(&self.stages)?,
+            changes: Changes::default(),
             opener: None,
             detected_for: None,
-            spans: Vec::new(),
             ordinals: Ordinals::default(),
             clock: Clock::new(),
             budget: Budget::default(),
@@ -99,7 +100,7 @@ impl Parser {
     /// Returns an empty buffer for [`parse`](Parser::parse).
     pub fn buffer(&self) -> Parsed {
         let documents = self.layouts.iter().cloned().map(Documents::new).collect();
-        Parsed { documents, fates: Vec::new(), letters: Vec::new(), times: Vec::new(), ids: Vec::new() }
+        Parsed { documents, ..Parsed::default() }
     }
 
     /// Parses the lines of `batch` into `parsed` and overwrites its earlier content.
@@ -174,6 +175,7 @@ impl Parser {
         for (index, rule) in self.rules.iter_mut().enumerate() {
             self.formats.sums.add(index, &rule.name, &mut rule.trials);
         }
+        self.stages.add_up(&self.formats.stage_sums);
     }
 
     fn detect_format(&mut self, batch: &Batch, origin: &Origin) -> Result<()> {
@@ -212,32 +214,22 @@ impl Parser {
                 return Fate::DeadLettered;
             }
         };
-        self.keep_unparsed(at, message, Some((outer, false)), parsed);
-        fate
+        self.keep_unparsed(at, message, Some(outer), false, fate, parsed)
     }
 
-    /// Makes the document of a line that is not parsed. `outer` has the outer fields of a wrapped line, and whether
-    /// patterns were tried on its message.
+    /// Makes the document of a line that is not parsed. `outer` has the outer fields of a wrapped line; `tried` says
+    /// that patterns were tried. Returns `fate`, or that a stage dropped the line.
     fn keep_unparsed(
         &mut self,
         at: LineContext,
         line: &[u8],
-        outer: Option<(&OuterFields, bool)>,
+        outer: Option<&OuterFields>,
+        tried: bool,
+        fate: Fate,
         parsed: &mut Parsed,
-    ) {
-        self.plain.set_partial(at.partial);
-        for documents in &mut parsed.documents {
-            let encoding = documents.encoding();
-            documents.push(at.index, at.id, |out| {
-                match outer {
-                    None => self.plain.encode_unmatched(encoding, &at.id, line, out),
-                    Some((outer, wanted)) => {
-                        self.plain.encode_message(encoding, &at.id, outer, line, wanted, out);
-                    }
-                }
-                true
-            });
-        }
+    ) -> Fate {
+        let event = Event::undecoded(line, tried, outer, &mut self.changes);
+        finish(event, at, fate, &mut self.stages, &mut self.clock, parsed)
     }
 
     /// Parses a line, or the message of a wrapped line with its outer fields.
@@ -247,9 +239,9 @@ impl Parser {
         let mut next = if self.first_matched { Some(0) } else { self.next_rule(0, line, &mut looked) };
         while let Some(rule) = next {
             match self.try_rule(rule, at, line, outer, parsed) {
-                RuleResult::Matched => {
+                RuleResult::Matched(fate) => {
                     self.first_matched = rule == 0;
-                    return Fate::Matched;
+                    return fate;
                 }
                 RuleResult::Failed => {}
                 RuleResult::Stopped(words) => {
@@ -263,10 +255,7 @@ impl Parser {
         }
         self.first_matched = false;
         match self.formats.unmatched {
-            Unmatched::Keep => {
-                self.keep_unparsed(at, line, outer.map(|outer| (outer, true)), parsed);
-                Fate::Unmatched
-            }
+            Unmatched::Keep => self.keep_unparsed(at, line, outer, true, Fate::Unmatched, parsed),
             Unmatched::DeadLetter => {
                 let words = "no pattern matches the line".to_owned();
                 let reached = self.explain(line);
@@ -319,41 +308,47 @@ impl Parser {
         outer: Option<&OuterFields>,
         parsed: &mut Parsed,
     ) -> RuleResult {
-        let Rule { matcher, slots, encoder, trials, .. } = &mut self.rules[rule];
+        let Rule { decoder, trials, .. } = &mut self.rules[rule];
         let started = trials.start(&mut self.clock);
-        if let Some(matcher) = matcher {
-            let found = matcher.captures(line);
-            trials.stop(started, &self.clock);
-            match found {
-                Ok(Some(captures)) => {
-                    self.spans.clear();
-                    self.spans.extend((0..*slots).map(|slot| captures.span(slot)));
-                }
-                Ok(None) => return RuleResult::Failed,
-                Err(stopped) => {
-                    trials.limit_hits += 1;
-                    return RuleResult::Stopped(stopped.to_string());
-                }
+        let decoded = decoder.decode(line);
+        trials.stop(started, &self.clock);
+        let fields = match decoded {
+            Ok(Some(fields)) => fields,
+            Ok(None) => return RuleResult::Failed,
+            Err(stopped) => {
+                trials.limit_hits += 1;
+                return RuleResult::Stopped(stopped.to_string());
             }
-        }
-        let spans = &self.spans;
-        encoder.set_partial(at.partial);
-        let encoded = parsed.documents.iter_mut().all(|documents| {
-            let encoding = documents.encoding();
-            let LineContext { index, id, now_ms, .. } = at;
-            documents.push(index, id, |out| match outer {
-                None => encoder.encode(encoding, &id, line, spans, now_ms, out),
-                Some(outer) => encoder.encode_enveloped(encoding, &id, outer, line, spans, now_ms, out),
-            })
-        });
-        if matcher.is_none() {
-            // For a JSON line, matching and encoding are one step.
-            trials.stop(started, &self.clock);
-        }
-        if !encoded {
-            return RuleResult::Failed;
-        }
+        };
         trials.matched += 1;
-        RuleResult::Matched
+        let event = Event::decoded(line, fields, outer, &mut self.changes, at.now_ms);
+        RuleResult::Matched(finish(event, at, Fate::Matched, &mut self.stages, &mut self.clock, parsed))
     }
+}
+
+/// Lets the stages handle `event`, and makes its documents. Returns `fate`, or that a stage dropped the event.
+#[inline]
+fn finish(
+    mut event: Event<'_>,
+    at: LineContext,
+    fate: Fate,
+    stages: &mut Chain,
+    clock: &mut Clock,
+    parsed: &mut Parsed,
+) -> Fate {
+    if at.partial {
+        event.tag_partial();
+    }
+    let Some(sinks) = stages.apply(&mut event, clock) else { return Fate::Filtered };
+    if sinks != SinkSet::ALL {
+        parsed.limited.push((at.index, sinks));
+    }
+    for documents in &mut parsed.documents {
+        let encoding = documents.encoding();
+        documents.push(at.index, at.id, |out| {
+            event.encode(encoding, &at.id, out);
+            true
+        });
+    }
+    fate
 }

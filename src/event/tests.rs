@@ -5,8 +5,10 @@ use mongodb::bson;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use super::decoder::{CapturedFields, JsonDecoder};
 use super::*;
 use crate::core::record::RecordId;
+use crate::document::{Encoding, date};
 use crate::grok::{DateRule, Field, FieldSlot, FieldType, Span};
 
 /// 2024-03-10T00:00:00Z.
@@ -89,25 +91,45 @@ fn both(id: &RecordId, write: impl FnMut(Encoding, &mut Vec<u8>) -> bool) -> Opt
 }
 
 fn encode<T: AsRef<[u8]>>(fields: &[Field], date: Option<&DateRule>, texts: &[T]) -> Value {
-    let mut encoder = Encoder::new(fields, date).unwrap();
     let (line, spans) = line_of(texts);
-    let id = id_of(&line);
-    both(&id, |encoding, out| encoder.encode(encoding, &id, &line, &spans, NOW, out)).unwrap().into()
+    let mut fields = CapturedFields::new(fields, date).unwrap();
+    both(&id_of(&line), |encoding, out| captured(&mut fields, &line, &spans, encoding, out)).unwrap().into()
+}
+
+fn captured(fields: &mut CapturedFields, line: &[u8], spans: &[Span], encoding: Encoding, out: &mut Vec<u8>) -> bool {
+    let mut changes = Changes::default();
+    let mut event = Event::decoded(line, fields.of(spans), None, &mut changes, NOW);
+    event.encode(encoding, &id_of(line), out);
+    true
+}
+
+/// Returns what writes the documents of a JSON line in one encoding after the other. The line is read once.
+fn object_writer<'a>(
+    decoder: &'a mut JsonDecoder,
+    line: &'a [u8],
+    changes: &'a mut Changes,
+) -> impl FnMut(Encoding, &mut Vec<u8>) -> bool + 'a {
+    let mut event = decoder.decode(line).map(|fields| Event::decoded(line, fields, None, changes, NOW));
+    move |encoding, out| match &mut event {
+        Some(event) => {
+            event.encode(encoding, &id_of(line), out);
+            true
+        }
+        None => false,
+    }
 }
 
 fn encode_object(date: Option<&DateRule>, line: impl AsRef<[u8]>) -> Option<Value> {
-    let mut encoder = Encoder::json_object(date).unwrap();
+    let mut decoder = JsonDecoder::new(date).unwrap();
     let line = line.as_ref();
-    let id = id_of(line);
-    both(&id, |encoding, out| encoder.encode(encoding, &id, line, &[], NOW, out)).map(Value::Object)
+    both(&id_of(line), object_writer(&mut decoder, line, &mut Changes::default())).map(Value::Object)
 }
 
 /// Returns the JSON document and the BSON document of a line that is a JSON object.
 fn encode_each(date: Option<&DateRule>, line: &str) -> [Value; 2] {
-    let mut encoder = Encoder::json_object(date).unwrap();
-    let id = id_of(line.as_bytes());
-    let write = |encoding, out: &mut Vec<u8>| encoder.encode(encoding, &id, line.as_bytes(), &[], NOW, out);
-    each(&id, write).unwrap().map(Value::Object)
+    let mut decoder = JsonDecoder::new(date).unwrap();
+    let line = line.as_bytes();
+    each(&id_of(line), object_writer(&mut decoder, line, &mut Changes::default())).unwrap().map(Value::Object)
 }
 
 use FieldType::*;
@@ -124,10 +146,10 @@ fn an_access_log_line_becomes_a_typed_document_in_the_order_of_its_fields() {
     ];
     let date = rule("timestamp", "%d/%b/%Y:%H:%M:%S %z");
     let texts = ["10.0.0.1", "17/May/2015:10:05:03 +0200", "200", "2", "TRUE", "2015-05-17T10:05:03Z"];
-    let mut encoder = Encoder::new(&fields, Some(&date)).unwrap();
+    let mut plan = CapturedFields::new(&fields, Some(&date)).unwrap();
     let (line, spans) = line_of(&texts);
     let mut out = Vec::new();
-    encoder.encode(Encoding::Json, &id_of(&line), &line, &spans, NOW, &mut out);
+    captured(&mut plan, &line, &spans, Encoding::Json, &mut out);
     let expected = format!(
         "{{\"_id\":\"{}\",\"@timestamp\":\"2015-05-17T08:05:03.000Z\",\"clientip\":\"10.0.0.1\",\
          \"timestamp\":\"17/May/2015:10:05:03 +0200\",\"response\":200,\"seconds\":2.0,\"cached\":true,\
@@ -137,7 +159,7 @@ fn an_access_log_line_becomes_a_typed_document_in_the_order_of_its_fields() {
     assert_eq!(String::from_utf8(out).unwrap(), expected);
 
     let mut out = Vec::new();
-    encoder.encode(Encoding::Bson, &id_of(&line), &line, &spans, NOW, &mut out);
+    captured(&mut plan, &line, &spans, Encoding::Bson, &mut out);
     let document = bson::Document::from_reader(&out[..]).unwrap();
     assert_eq!(document.get_i64("response").unwrap(), 200);
     assert_eq!(document.get_f64("seconds").unwrap(), 2.0);
@@ -193,11 +215,10 @@ fn names_are_kept_except_our_own_and_those_that_mongodb_refuses() {
         field("x/_id", Text, &[3]),
         field("q\"\\\u{1}", Text, &[4]),
     ];
-    let mut encoder = Encoder::new(&fields, None).unwrap();
+    let mut plan = CapturedFields::new(&fields, None).unwrap();
     let (line, spans) = line_of(&["0", "1", "2", "3", "4"]);
-    let id = id_of(&line);
-    let [json, bson] =
-        each(&id, |encoding, out| encoder.encode(encoding, &id, &line, &spans, NOW, out)).unwrap().map(Value::Object);
+    let write = |encoding, out: &mut Vec<u8>| captured(&mut plan, &line, &spans, encoding, out);
+    let [json, bson] = each(&id_of(&line), write).unwrap().map(Value::Object);
     assert_eq!(json, json!({"$a.b": "0", "_id_": "1", "tags_": "2", "x": {"_id": "3"}, "q\"\\\u{1}": "4"}));
     assert_eq!(bson, json!({"_a_b": "0", "_id_": "1", "tags_": "2", "x": {"_id": "3"}, "q\"\\\u{1}": "4"}));
 }
@@ -213,11 +234,11 @@ fn fields_that_exclude_each_other_are_a_usage_error_that_names_both() {
         ("a.b/c", "a_b/d", "fields [a.b][c] and [a_b][d] would both be stored as a_b in MongoDB"),
         ("_id", "_id_", "fields _id and _id_ would both be stored as _id_"),
     ] {
-        let error = Encoder::new(&[field(a, Text, &[0]), field(b, Text, &[1])], None).unwrap_err();
+        let error = CapturedFields::new(&[field(a, Text, &[0]), field(b, Text, &[1])], None).unwrap_err();
         assert_eq!(error.kind(), crate::core::error::Kind::Usage);
         assert!(error.to_string().contains(words), "{error}");
     }
-    let error = Encoder::new(&[field("a", Text, &[0])], Some(&rule("b/c", "ISO8601"))).unwrap_err();
+    let error = CapturedFields::new(&[field("a", Text, &[0])], Some(&rule("b/c", "ISO8601"))).unwrap_err();
     assert!(error.to_string().contains("[b][c], which the pattern does not capture; it captures a"), "{error}");
 }
 
@@ -230,16 +251,15 @@ fn wrong_utf8_is_replaced_and_tagged_only_where_it_is_in_a_field() {
     );
     assert_eq!(encode(&fields, None, &["é".as_bytes(), b"1", b"\xff"]), json!({"a": "é", "b": 1}));
     // A capture may cut a character in two.
-    let mut encoder = Encoder::new(&fields, None).unwrap();
+    let mut plan = CapturedFields::new(&fields, None).unwrap();
     let spans = [Span { start: 0, end: 1 }, Span { start: 1, end: 2 }];
-    let id = id_of("é".as_bytes());
-    let document = both(&id, |encoding, out| encoder.encode(encoding, &id, "é".as_bytes(), &spans, NOW, out)).unwrap();
+    let write = |encoding, out: &mut Vec<u8>| captured(&mut plan, "é".as_bytes(), &spans, encoding, out);
+    let document = both(&id_of("é".as_bytes()), write).unwrap();
     assert_eq!(Value::Object(document), json!({"a": "\u{FFFD}", "b": 0, "tags": ["_typefailure", "_invalid_utf8"]}));
 }
 
 #[test]
 fn an_unmatched_line_keeps_its_whole_text() {
-    let encoder = Encoder::new(&[], None).unwrap();
     for (line, expected) in [
         (b"".as_slice(), json!({"message": "", "tags": ["_grokparsefailure"]})),
         (b"a\0\"b\\\t", json!({"message": "a\0\"b\\\t", "tags": ["_grokparsefailure"]})),
@@ -247,7 +267,7 @@ fn an_unmatched_line_keeps_its_whole_text() {
     ] {
         let id = id_of(line);
         let write = |encoding, out: &mut Vec<u8>| {
-            encoder.encode_unmatched(encoding, &id, line, out);
+            Event::undecoded(line, true, None, &mut Changes::default()).encode(encoding, &id, out);
             true
         };
         assert_eq!(Value::Object(both(&id, write).unwrap()), expected);

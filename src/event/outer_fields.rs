@@ -5,25 +5,21 @@
 //! on the line. Objects are merged. The same holds for `@timestamp`: the time of the envelope counts only if the
 //! message has none.
 
-use super::date::{Formats, nanoseconds};
-use super::encoded::Encoding;
-use super::keys;
 use super::members::ObjectView;
-use super::scan::scan;
-use super::stored_tape::StoredTape;
+use super::object::Object;
+use super::read::read;
 use super::tape::{Node, Tape, Text};
-use super::writer::{DocumentWriter, Tags, write_text};
+use crate::document::date::{Formats, nanoseconds};
+use crate::document::{Encoding, Tags};
 
 /// The outer fields of one message. The memory is reused from line to line.
 #[derive(Debug, Clone, Default)]
 pub struct OuterFields {
-    /// The tape with the names of JSON documents. Its first node is the object of all fields.
-    stored: StoredTape,
-    /// The tape with the names of BSON documents, if these differ.
-    bson: StoredTape,
-    /// Whether the names of BSON documents differ.
-    differs_in_bson: bool,
-    /// The line that the tape was scanned from; empty if the fields were built by a syslog header.
+    /// The fields. The first node of the tape is the object of all of them.
+    object: Object,
+    /// Whether a name was added that a BSON document may have to rename.
+    any_name: bool,
+    /// The line that the tape was read from; empty if the fields were built by a syslog header.
     line: String,
     message: Option<Text>,
     date: Option<i64>,
@@ -39,13 +35,12 @@ pub(crate) struct OpenContainer(usize);
 impl OuterFields {
     /// Removes all fields.
     pub(crate) fn clear(&mut self) {
-        let tape = &mut self.stored.tape;
+        let tape = self.object.renew();
         tape.clear();
         tape.nodes.push(Node::Object { end: 1 });
         self.line.clear();
-        (self.message, self.date, self.tags) = (None, None, Tags::default());
+        (self.message, self.date, self.tags, self.any_name) = (None, None, Tags::default(), false);
         (self.date_text, self.stream) = (None, None);
-        self.differs_in_bson = false;
     }
 
     /// Reads the JSON object `line` and takes its members as fields, except `message`, which
@@ -60,12 +55,11 @@ impl OuterFields {
                 self.tags.add(Tags::UTF8);
             }
         }
-        if scan(&mut self.stored.tape, &self.line).is_none() {
+        if read(&mut self.object.tape, &self.line).is_none() {
             self.clear();
             return false;
         }
-        self.differs_in_bson = self.stored.rename(Encoding::Json, &self.line);
-        let tape = &mut self.stored.tape;
+        let tape = &mut self.object.tape;
         if tape.lone_surrogate {
             self.tags.add(Tags::UTF8);
         }
@@ -73,7 +67,7 @@ impl OuterFields {
         let mut at = 1;
         while at < end {
             // A name that occurs more than once stays a field: its values are not separated.
-            if let Node::Name { text: name, written: true, next: 0 } = tape.nodes[at] {
+            if let Node::Name { text: name, written: true, next: 0, .. } = tape.nodes[at] {
                 let value = tape.nodes[at + 1];
                 let taken = match (tape.text(&self.line, name), value) {
                     (
@@ -95,37 +89,33 @@ impl OuterFields {
                     _ => false,
                 };
                 if taken {
-                    tape.nodes[at] = Node::Name { text: name, written: false, next: 0 };
+                    tape.nodes[at] = Node::Name { text: name, written: false, next: 0, copied_to: 0 };
                 }
             }
             at = tape.after(at + 1);
         }
-        self.rename_for_bson();
+        self.object.prepare(Encoding::Bson, &self.line);
         true
     }
 
-    /// Makes the tape for BSON documents, if its names differ.
-    fn rename_for_bson(&mut self) {
-        if self.differs_in_bson {
-            self.bson.copy(&self.stored);
-            self.bson.rename(Encoding::Bson, &self.line);
-        }
+    fn tape(&mut self) -> &mut Tape {
+        &mut self.object.tape
     }
 
     /// Returns the message that [`read_json`](OuterFields::read_json) found; empty when there was none.
     pub(crate) fn message(&self) -> &[u8] {
-        self.message.map_or(&[], |text| self.stored.tape.text(&self.line, text).as_bytes())
+        self.message.map_or(&[], |text| self.object.tape.text(&self.line, text).as_bytes())
     }
 
     /// Returns the time in nanoseconds since 1970 that [`read_json`](OuterFields::read_json) found; 0 when there was none.
     pub(crate) fn time_ns(&self) -> u64 {
-        let text = self.date_text.map_or(&[][..], |text| self.stored.tape.text(&self.line, text).as_bytes());
+        let text = self.date_text.map_or(&[][..], |text| self.object.tape.text(&self.line, text).as_bytes());
         self.date.map_or(0, |date| nanoseconds(text, date))
     }
 
     /// Returns the text of the member `stream` that [`read_json`](OuterFields::read_json) found; empty when there was none.
     pub(crate) fn stream(&self) -> &[u8] {
-        self.stream.map_or(&[], |text| self.stored.tape.text(&self.line, text).as_bytes())
+        self.stream.map_or(&[], |text| self.object.tape.text(&self.line, text).as_bytes())
     }
 
     /// Sets the `@timestamp` of documents whose message has no time of its own.
@@ -145,55 +135,55 @@ impl OuterFields {
 
     /// Adds a name; its value must be added next. The name must be valid in every store and new in its object.
     pub(crate) fn name(&mut self, name: &str) {
-        let text = self.stored.tape.store_text(name);
-        self.stored.tape.nodes.push(Node::Name { text, written: true, next: 0 });
+        let text = self.tape().store_text(name);
+        self.tape().nodes.push(Node::name(text));
     }
 
     /// Adds a name below the top level; its value must be added next. The name may be any ASCII text and must be new in
     /// its object.
     pub(crate) fn any_name(&mut self, name: &[u8]) {
-        let tape = &mut self.stored.tape;
+        self.any_name = true;
+        let tape = self.tape();
         let start = tape.unescaped.len();
         tape.unescaped.extend(name.iter().copied().map(char::from));
-        self.differs_in_bson |= keys::is_renamed_in_bson(&tape.unescaped[start..]);
         let text = tape.text_since(start);
-        tape.nodes.push(Node::Name { text, written: true, next: 0 });
+        tape.nodes.push(Node::name(text));
     }
 
     /// Adds a text. Invalid UTF-8 in it is replaced.
     pub(crate) fn text(&mut self, text: &[u8]) {
         let kept = self.keep([text]);
-        self.stored.tape.nodes.push(Node::Text(kept));
+        self.tape().nodes.push(Node::Text(kept));
     }
 
     /// Adds a text that is the concatenation of `parts`.
     pub(crate) fn text_of<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>) {
         let kept = self.keep(parts);
-        self.stored.tape.nodes.push(Node::Text(kept));
+        self.tape().nodes.push(Node::Text(kept));
     }
 
     /// Adds an integer.
     pub(crate) fn int(&mut self, value: i64) {
         let nothing = Text::default();
-        self.stored.tape.nodes.push(Node::Int(nothing, value));
+        self.tape().nodes.push(Node::Int(nothing, value));
     }
 
     /// Begins an object.
     pub(crate) fn open(&mut self) -> OpenContainer {
-        self.stored.tape.nodes.push(Node::Object { end: 0 });
-        OpenContainer(self.stored.tape.nodes.len() - 1)
+        self.tape().nodes.push(Node::Object { end: 0 });
+        OpenContainer(self.tape().nodes.len() - 1)
     }
 
     /// Begins an array.
     pub(crate) fn open_array(&mut self) -> OpenContainer {
-        self.stored.tape.nodes.push(Node::Array { end: 0 });
-        OpenContainer(self.stored.tape.nodes.len() - 1)
+        self.tape().nodes.push(Node::Array { end: 0 });
+        OpenContainer(self.tape().nodes.len() - 1)
     }
 
     /// Ends the object or array that was begun last.
     pub(crate) fn close(&mut self, open: OpenContainer) {
-        let end = self.stored.tape.nodes.len() as u32;
-        if let Some(node) = self.stored.tape.nodes.get_mut(open.0) {
+        let end = self.tape().nodes.len() as u32;
+        if let Some(node) = self.tape().nodes.get_mut(open.0) {
             *node = match node {
                 Node::Array { .. } => Node::Array { end },
                 _ => Node::Object { end },
@@ -204,21 +194,23 @@ impl OuterFields {
     /// Ends the object of all fields.
     pub(crate) fn finish(&mut self) {
         self.close(OpenContainer(0));
-        self.rename_for_bson();
+        if self.any_name {
+            self.object.prepare(Encoding::Bson, &self.line);
+        }
     }
 
     fn keep<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>) -> Text {
-        let start = self.stored.tape.unescaped.len();
+        let start = self.tape().unescaped.len();
         for part in parts {
             for chunk in part.utf8_chunks() {
-                self.stored.tape.unescaped.push_str(chunk.valid());
+                self.tape().unescaped.push_str(chunk.valid());
                 if !chunk.invalid().is_empty() {
-                    self.stored.tape.unescaped.push(char::REPLACEMENT_CHARACTER);
+                    self.tape().unescaped.push(char::REPLACEMENT_CHARACTER);
                     self.tags.add(Tags::UTF8);
                 }
             }
         }
-        self.stored.tape.text_since(start)
+        self.tape().text_since(start)
     }
 
     /// Returns the time of the envelope, in milliseconds since 1970.
@@ -232,33 +224,6 @@ impl OuterFields {
 
     /// Returns the object of all fields with the names of a document of `encoding`.
     pub(super) fn root(&self, encoding: Encoding) -> ObjectView<'_> {
-        ObjectView { tape: self.tape(encoding), line: &self.line, index: 0 }
-    }
-
-    fn tape(&self, encoding: Encoding) -> &Tape {
-        if self.differs_in_bson && encoding == Encoding::Bson { &self.bson.tape } else { &self.stored.tape }
-    }
-
-    /// Iterates over the names that occur more than once in one object.
-    pub(super) fn duplicates(&self, encoding: Encoding) -> impl Iterator<Item = &str> {
-        self.tape(encoding).duplicates(&self.line)
-    }
-
-    /// Writes the outer fields and the message of a line that no pattern matches or that no pattern was given for.
-    pub(super) fn write_message<W: DocumentWriter>(
-        &self,
-        writer: &mut W,
-        message: &keys::Key,
-        text: &[u8],
-        mut tags: Tags,
-    ) {
-        tags.add(self.tags);
-        let root = self.root(W::ENCODING);
-        root.members().for_each(|member| member.write(writer, &mut tags));
-        if !text.is_empty() || root.find("message").is_none() {
-            writer.key(message);
-            write_text(text, writer, text.is_ascii(), &mut tags);
-        }
-        tags.write(writer, self.duplicates(W::ENCODING));
+        self.object.stored(encoding, &self.line)
     }
 }

@@ -19,14 +19,13 @@ fn repeated(name: &str, slots: &[(FieldType, bool)]) -> Field {
 fn only_the_first_of_equal_captures_is_converted_unless_one_is_a_number() {
     let alike = [repeated("n", &[(Int, false), (Int, true), (Int, true)])];
     let encode = |fields: &[Field], texts: &[Option<&str>]| {
-        let mut encoder = Encoder::new(fields, None).unwrap();
+        let mut plan = CapturedFields::new(fields, None).unwrap();
         let (line, mut spans) = line_of(&texts.iter().map(|text| text.unwrap_or_default()).collect::<Vec<_>>());
         let absent = texts.iter().zip(&mut spans).filter(|(text, _)| text.is_none());
         absent.for_each(|(_, span)| *span = Span::NONE);
         let id = id_of(&line);
-        Value::Object(
-            both(&id, |encoding, out| encoder.encode(encoding, &id, &line, &spans, NOW, out)).expect("it is encoded"),
-        )
+        let write = |encoding, out: &mut Vec<u8>| captured(&mut plan, &line, &spans, encoding, out);
+        Value::Object(both(&id, write).expect("it is encoded"))
     };
     assert_eq!(encode(&alike, &[Some("1"), None, None]), json!({"n": 1}));
     assert_eq!(encode(&alike, &[None, Some("2"), None]), json!({"n": "2"}));

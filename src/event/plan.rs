@@ -23,12 +23,12 @@
 use crate::core::error::{Error, Result};
 use crate::grok::{Field, FieldSlot, FieldType, Span};
 
-use super::date::Formats;
-use super::encoded::Encoding;
-use super::keys::{self, Key};
+use super::event::Look;
 use super::members::ObjectView;
-use super::value;
-use super::writer::{DocumentWriter, Tags, write_text};
+use super::value::Value;
+use crate::document::date::Formats;
+use crate::document::keys::{self, Key};
+use crate::document::{DocumentWriter, Encoding, Tags, value, write_text};
 
 /// The maximum nesting of a field's name. MongoDB stores 100 levels.
 const MAX_DEPTH: usize = 64;
@@ -131,6 +131,22 @@ impl Plan {
         Ok(Plan { nodes: drafts.into_iter().map(Draft::finish).collect() })
     }
 
+    /// Looks for the field at `path`.
+    pub fn look<'a>(&self, path: &[Key], captured: &Captured<'a>, dates: &Formats) -> Option<Look<'a>> {
+        let mut nodes = &self.nodes;
+        for (depth, part) in path.iter().enumerate() {
+            let node = nodes.iter().find(|node| node.name(Encoding::Json) == part.name)?;
+            let is_last = depth + 1 == path.len();
+            match node {
+                Node::Object { children, .. } if !is_last => nodes = children,
+                node if !node.has_value(captured) => return None,
+                Node::Leaf(leaf) if is_last => return Some(leaf.look(captured, dates)),
+                _ => return Some(Look::Other),
+            }
+        }
+        None
+    }
+
     /// Writes the fields that have a value.
     #[inline]
     pub fn write<W: DocumentWriter>(
@@ -228,6 +244,32 @@ impl Node {
     }
 }
 
+impl Leaf {
+    /// Returns the values of the slots that have one, with their types.
+    fn values<'a>(&self, captured: &Captured<'a>) -> impl Iterator<Item = (FieldType, &'a [u8])> {
+        let values = || self.slots.iter().filter_map(|slot| Some((slot, captured.value(slot)?)));
+        // Logstash drops values after a number. Here they are kept and converted to numbers as well.
+        let numbers = self.slots.len() > 1 && values().any(|(slot, _)| is_number(slot));
+        values().map(move |(slot, text)| match slot.kind {
+            FieldType::Int | FieldType::Float if slot.again && !numbers => (FieldType::Text, text),
+            kind => (kind, text),
+        })
+    }
+
+    fn look<'a>(&self, captured: &Captured<'a>, dates: &Formats) -> Look<'a> {
+        let mut values = self.values(captured);
+        let (Some((kind, text)), None) = (values.next(), values.next()) else { return Look::Other };
+        let typed = match kind {
+            FieldType::Text | FieldType::Ip => None,
+            FieldType::Int => value::int(text).map(|number| Value::Int(number.value)),
+            FieldType::Float => value::float(text).map(|number| Value::Float(number.value)),
+            FieldType::Bool => value::bool(text).map(Value::Bool),
+            FieldType::Date => dates.look(text, captured.now_ms).map(Value::Date),
+        };
+        Look::Value(typed.unwrap_or(Value::Text(text)))
+    }
+}
+
 /// Writes the members of `outer` that no node replaces. An object that is also a node is left to that node.
 fn write_outer<W: DocumentWriter>(
     nodes: &[Node],
@@ -292,23 +334,16 @@ fn write_repeated<W: DocumentWriter>(
     dates: &mut Formats,
     tags: &mut Tags,
 ) {
-    let values = || leaf.slots.iter().filter_map(|slot| Some((slot, captured.value(slot)?)));
-    // Logstash drops values after a number. Here they are kept and converted to numbers as well.
-    let numbers = values().any(|(slot, _)| is_number(slot));
-    let kind = |slot: &FieldSlot| match slot.kind {
-        FieldType::Int | FieldType::Float if slot.again && !numbers => FieldType::Text,
-        kind => kind,
-    };
-    let mut values = values();
-    let Some((slot, first)) = values.next() else { return };
+    let mut values = leaf.values(captured);
+    let Some((kind, first)) = values.next() else { return };
     writer.key(&leaf.key);
     let Some(second) = values.next() else {
-        return write_value(kind(slot), first, writer, captured, dates, tags);
+        return write_value(kind, first, writer, captured, dates, tags);
     };
     let mark = writer.open_array();
-    for (index, (slot, text)) in [(slot, first), second].into_iter().chain(values).enumerate() {
+    for (index, (kind, text)) in [(kind, first), second].into_iter().chain(values).enumerate() {
         writer.item(index);
-        write_value(kind(slot), text, writer, captured, dates, tags);
+        write_value(kind, text, writer, captured, dates, tags);
     }
     writer.close_array(mark);
 }

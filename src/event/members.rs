@@ -1,7 +1,12 @@
 //! Objects on a tape and their members: finding members, and writing them to a document.
 
+use std::ops::Range;
+
+use super::event::Look;
 use super::tape::{Node, Tape};
-use super::writer::{DocumentWriter, Tags};
+use super::value::Value;
+use crate::document::keys::Key;
+use crate::document::{DocumentWriter, Tags};
 
 /// An object on a tape.
 #[derive(Clone, Copy)]
@@ -21,9 +26,56 @@ pub(super) struct Member<'a> {
 }
 
 impl<'a> ObjectView<'a> {
+    /// Iterates over the names that occur more than once in the object or within it, as a tag lists them.
+    pub fn duplicates(self) -> impl Iterator<Item = &'a str> {
+        self.tape.duplicates(self.line)
+    }
+
+    /// Returns whether `name` occurs more than once in the object or within it.
+    pub fn is_duplicate(self, name: &str) -> bool {
+        self.tape.is_duplicate(self.line, name)
+    }
+
+    /// Returns whether several members were joined under the name at `at`.
+    pub fn is_joined(self, at: usize) -> bool {
+        matches!(self.tape.nodes[at], Node::Name { next, .. } if next != 0)
+    }
+
+    /// Returns the index of the name at `path`.
+    pub fn at(self, path: &[String]) -> Option<usize> {
+        let (name, rest) = path.split_first()?;
+        let member = self.find(name)?;
+        match rest {
+            [] => Some(member.at),
+            _ => ObjectView { index: member.at + 1, ..self }.at(rest),
+        }
+    }
+
+    /// Looks for the field at `path`. The member at the index `except` is left out.
+    pub fn look(self, path: &[Key], except: Option<usize>) -> Option<Look<'a>> {
+        let (key, rest) = path.split_first()?;
+        let member = self.find(&key.name).filter(|member| Some(member.at) != except)?;
+        if let (Some(object), [_, ..]) = (member.object(), rest) {
+            return object.look(rest, None);
+        }
+        let value = match self.tape.nodes[member.at + 1] {
+            _ if member.is_joined() || !rest.is_empty() => return Some(Look::Other),
+            Node::Null => Value::Null,
+            Node::Bool(value) => Value::Bool(value),
+            Node::Int(_, value) => Value::Int(value),
+            Node::Float(_, value) => Value::Float(value),
+            Node::Text(text) | Node::OutOfRange(text) => Value::Text(self.tape.text(self.line, text).as_bytes()),
+            Node::Name { .. } | Node::Array { .. } | Node::Object { .. } => return Some(Look::Other),
+        };
+        Some(Look::Value(value))
+    }
+
     /// Iterates over the members that are written to the document.
     pub fn members(self) -> impl Iterator<Item = Member<'a>> {
-        let end = self.tape.after(self.index);
+        let end = match self.tape.nodes[self.index] {
+            Node::Object { end } => end as usize,
+            _ => 0,
+        };
         let mut at = self.index + 1;
         std::iter::from_fn(move || {
             while at < end {
@@ -35,6 +87,41 @@ impl<'a> ObjectView<'a> {
             }
             None
         })
+    }
+
+    /// Writes the members, except the one at the index `except`. Neighbours that a document holds as they are in the
+    /// line are copied together.
+    pub fn write_members<W: DocumentWriter>(self, except: Option<usize>, writer: &mut W, tags: &mut Tags) {
+        let end = self.tape.after(self.index);
+        let mut at = self.index + 1;
+        let mut copied = 0..0;
+        while at < end {
+            let here = at;
+            at = self.tape.after(here + 1);
+            let Node::Name { text, written: true, copied_to, .. } = self.tape.nodes[here] else { continue };
+            if Some(here) == except {
+                continue;
+            }
+            if W::COPIES && copied_to != 0 {
+                let start = text.start as usize - 1;
+                if copied.end + 1 != start || copied.is_empty() {
+                    self.copy(&copied, writer);
+                    copied.start = start;
+                }
+                copied.end = copied_to as usize;
+                continue;
+            }
+            self.copy(&copied, writer);
+            copied = 0..0;
+            Member { name: self.tape.text(self.line, text), at: here, level: self }.write(writer, tags);
+        }
+        self.copy(&copied, writer);
+    }
+
+    fn copy<W: DocumentWriter>(self, range: &Range<usize>, writer: &mut W) {
+        if !range.is_empty() {
+            writer.copy(&self.line[range.clone()]);
+        }
     }
 
     /// Returns the member called `name`, found by a linear search.
@@ -56,6 +143,11 @@ impl<'a> Member<'a> {
     /// Writes the name and the value. Several values of one name are written as an array.
     pub fn write<W: DocumentWriter>(&self, writer: &mut W, tags: &mut Tags) {
         let ObjectView { tape, line, .. } = self.level;
+        if let Node::Name { text, copied_to: end @ 1.., .. } = tape.nodes[self.at]
+            && W::COPIES
+        {
+            return writer.copy(&line[text.start as usize - 1..end as usize]);
+        }
         writer.name(self.name);
         if !self.is_joined() {
             return write_value(tape, line, writer, self.at + 1, tags);
@@ -70,7 +162,7 @@ impl<'a> Member<'a> {
 
     /// Returns whether several members of this name were joined.
     fn is_joined(&self) -> bool {
-        matches!(self.level.tape.nodes[self.at], Node::Name { next, .. } if next != 0)
+        self.level.is_joined(self.at)
     }
 }
 
@@ -88,8 +180,7 @@ fn write_value<W: DocumentWriter>(tape: &Tape, line: &str, writer: &mut W, index
         Node::Text(text) | Node::Name { text, .. } => writer.text(tape.text(line, text).as_bytes()),
         Node::Object { .. } => {
             let mark = writer.open_object();
-            let object = ObjectView { tape, line, index };
-            object.members().for_each(|member| member.write(writer, tags));
+            ObjectView { tape, line, index }.write_members(None, writer, tags);
             writer.close_object(mark);
         }
         Node::Array { end } => {
@@ -149,10 +240,7 @@ pub(super) fn write_merged<W: DocumentWriter>(
 }
 
 fn name_at<'a>(level: ObjectView<'a>, at: u32) -> &'a str {
-    match level.tape.nodes[at as usize] {
-        Node::Name { text, .. } => level.tape.text(level.line, text),
-        _ => "",
-    }
+    level.tape.name(level.line, at)
 }
 
 fn find<'a>(level: ObjectView<'a>, sorted: &[u32], name: &str) -> Option<Member<'a>> {

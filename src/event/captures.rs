@@ -1,13 +1,12 @@
 //! [`CaptureEncoder`]: the captures of a pattern as one JSON object, without the fields that logator adds.
 
-use super::date::{COMMON, Formats};
-use super::json::Json;
 use super::plan::{Captured, Naming, Plan};
-use super::writer::Tags;
 use crate::core::error::Result;
+use crate::document::date::{COMMON, Formats};
+use crate::document::{Json, Tags};
 use crate::grok::{Field, Span};
 
-/// Writes the captured fields of lines as JSON objects. The values are those of [documents](super), the names those of
+/// Writes the captured fields of lines as JSON objects. The values are those of [documents](crate::document), the names those of
 /// the pattern. There is no `_id`, no `@timestamp` and no `tags`, and no key is renamed.
 #[derive(Debug, Clone)]
 pub struct CaptureEncoder {

@@ -1,0 +1,295 @@
+//! [`Event`]: the fields of one record, between match and encoding.
+
+use std::sync::LazyLock;
+
+use super::changes::{Changed, Changes};
+use super::decoder::CapturedFields;
+use super::decoder::{Dates, Found};
+use super::members::write_merged;
+use super::object::Object;
+use super::outer_fields::OuterFields;
+use super::plan::Captured;
+use super::value::{FieldPath, Value};
+use crate::document::keys::Key;
+use crate::core::record::RecordId;
+use crate::document::{Bson, DocumentWriter, Encoding, Json, Tags, write_text};
+use crate::grok::Span;
+
+static TIMESTAMP: LazyLock<Key> = LazyLock::new(|| Key::new("@timestamp"));
+static MESSAGE: LazyLock<Key> = LazyLock::new(|| Key::new("message"));
+
+/// The fields that a decoder found in a text. They are borrowed: from the text, and from the decoder's memory.
+pub struct Fields<'a>(pub(super) Content<'a>);
+
+pub(super) enum Content<'a> {
+    /// The captures of a pattern.
+    Captured { fields: &'a mut CapturedFields, spans: &'a [Span] },
+    /// The members of a JSON object, and the text that it was read from.
+    Object { object: &'a mut Object, text: &'a str, dates: &'a mut Dates, tags: Tags },
+    /// The whole text, as the field `message`.
+    Message,
+    /// Nothing but what is set.
+    Nothing,
+}
+
+/// The fields of one record. Nothing is typed or copied before a stage or a document asks for it.
+pub struct Event<'a> {
+    text: &'a [u8],
+    content: Content<'a>,
+    outer: Option<&'a OuterFields>,
+    changes: &'a mut Changes,
+    date: Option<i64>,
+    /// The index of the member that `@timestamp` replaces.
+    replaced: Option<usize>,
+    tags: Tags,
+    /// Whether `text` is ASCII. Then no capture has to be checked for UTF-8.
+    ascii: bool,
+    now_ms: i64,
+}
+
+impl<'a> Event<'a> {
+    /// Returns the event of a text that was decoded. `text` is the record, or the message of its envelope; `outer` has
+    /// the other fields of the envelope. `changes` is memory that is reused. `now_ms` is the time in milliseconds since
+    /// 1970; only dates without a year depend on it.
+    #[inline]
+    pub fn decoded(
+        text: &'a [u8],
+        fields: Fields<'a>,
+        outer: Option<&'a OuterFields>,
+        changes: &'a mut Changes,
+        now_ms: i64,
+    ) -> Event<'a> {
+        let mut event = Event::new(text, fields.0, outer, changes, now_ms);
+        let found = match &mut event.content {
+            Content::Captured { fields, spans } => {
+                event.ascii = text.is_ascii();
+                let mut found = Found::default();
+                for text in fields.date_slots.iter().filter_map(|&slot| spans.get(slot)?.text(text)) {
+                    found.date = fields.dates.read(text, now_ms);
+                    found.failed = found.date.is_none();
+                    if !found.failed {
+                        break;
+                    }
+                }
+                found
+            }
+            Content::Object { object, text, dates, tags } => {
+                event.tags.add(*tags);
+                dates.find(object.stored(Encoding::Json, text), now_ms)
+            }
+            Content::Message | Content::Nothing => Found::default(),
+        };
+        if found.failed {
+            event.tags.add(Tags::DATE);
+        }
+        event.date = found.date.or(event.date);
+        event.replaced = found.member;
+        event
+    }
+
+    /// Returns the event of a text that is not decoded: the text is the field `message`. `unmatched` says that decoders
+    /// were tried and none fits; the document is then tagged.
+    pub fn undecoded(
+        text: &'a [u8],
+        unmatched: bool,
+        outer: Option<&'a OuterFields>,
+        changes: &'a mut Changes,
+    ) -> Event<'a> {
+        let mut event = Event::new(text, Content::Message, outer, changes, 0);
+        if unmatched {
+            event.tags.add(Tags::UNMATCHED);
+        }
+        event
+    }
+
+    /// Returns an event without a text. It has the fields that are set.
+    pub fn without_text(changes: &'a mut Changes) -> Event<'a> {
+        Event::new(&[], Content::Nothing, None, changes, 0)
+    }
+
+    #[inline]
+    fn new(
+        text: &'a [u8],
+        content: Content<'a>,
+        outer: Option<&'a OuterFields>,
+        changes: &'a mut Changes,
+        now_ms: i64,
+    ) -> Event<'a> {
+        changes.clear();
+        let date = outer.and_then(OuterFields::date);
+        let tags = outer.map_or(Tags::default(), OuterFields::tags);
+        Event { text, content, outer, changes, date, replaced: None, tags, ascii: false, now_ms }
+    }
+
+    /// Tags the document: the record is only a part of a line.
+    #[inline]
+    pub fn tag_partial(&mut self) {
+        self.tags.add(Tags::PARTIAL);
+    }
+
+    /// Returns the text of the record, or the message of its envelope.
+    pub fn text(&self) -> &[u8] {
+        self.text
+    }
+
+    /// Returns the value of the field `path` as a document has it. There is none if the field is an object or has
+    /// several values.
+    pub fn get(&self, path: &FieldPath) -> Option<Value<'_>> {
+        if path.is_timestamp() {
+            return self.date.map(Value::Date);
+        }
+        if let Some(changed) = self.changes.get(path) {
+            return changed;
+        }
+        // A field of the text hides a field of the envelope, and so does a value in the place of an object.
+        self.own(path).or_else(|| self.outer?.root(Encoding::Json).look(path.keys(), None))?.value()
+    }
+
+    /// Looks for a field in the text.
+    fn own(&self, path: &FieldPath) -> Option<Look<'_>> {
+        match &self.content {
+            Content::Captured { fields, spans } => {
+                let captured = self.captured(spans);
+                fields.plan.look(path.keys(), &captured, &fields.field_dates)
+            }
+            Content::Object { object, text, .. } => {
+                object.stored(Encoding::Json, text).look(path.keys(), self.replaced)
+            }
+            Content::Message => match path.keys() {
+                [key, rest @ ..] if key.name == "message" && self.has_message(Encoding::Json) => Some(match rest {
+                    [] => Look::Value(Value::Text(self.text)),
+                    _ => Look::Other,
+                }),
+                _ => None,
+            },
+            Content::Nothing => None,
+        }
+    }
+
+    /// Returns whether the text itself is a field. An empty message does not replace a field of that name.
+    fn has_message(&self, encoding: Encoding) -> bool {
+        !self.text.is_empty() || self.outer.is_none_or(|outer| outer.root(encoding).find("message").is_none())
+    }
+
+    fn captured(&self, spans: &'a [Span]) -> Captured<'a> {
+        Captured { line: self.text, spans, ascii: self.ascii, now_ms: self.now_ms }
+    }
+
+    /// Sets the field `path`. If it is an object, or if a value stands where an object must be, this is replaced.
+    pub fn set(&mut self, path: &FieldPath, value: Value<'_>) {
+        match value {
+            Value::Date(ms) if path.is_timestamp() => self.date = Some(ms),
+            value => self.changes.set(path, value),
+        }
+    }
+
+    /// Removes the field `path`, with all fields within it. A field of that name in the envelope is removed as well.
+    pub fn remove(&mut self, path: &FieldPath) {
+        match path.is_timestamp() {
+            true => self.date = None,
+            false => self.changes.remove(path),
+        }
+    }
+
+    /// Appends the document of the event to `out`. A JSON document has no newline after it.
+    #[inline]
+    pub fn encode(&mut self, encoding: Encoding, id: &RecordId, out: &mut Vec<u8>) {
+        out.reserve(self.text.len() * 2 + 256);
+        match encoding {
+            Encoding::Json => {
+                let mut writer = Json::begin(out, id);
+                self.write(&mut writer);
+                writer.end();
+            }
+            Encoding::Bson => {
+                let mut writer = Bson::begin(out, id);
+                self.write(&mut writer);
+                writer.end();
+            }
+        }
+    }
+
+    /// Appends the fields of the event to `out`, as a JSON object without an `_id`. It stands for the text of an event
+    /// that has none.
+    pub fn write_json(&mut self, out: &mut Vec<u8>) {
+        let mut writer = Json::begin_bare(out);
+        self.write(&mut writer);
+        writer.end();
+    }
+
+    #[inline]
+    fn write<W: DocumentWriter>(&mut self, writer: &mut W) {
+        if let Some(date) = self.date {
+            writer.key(&TIMESTAMP);
+            writer.date(date);
+        }
+        let mut tags = self.tags;
+        if self.changes.is_empty() {
+            self.write_fields(writer, &mut tags);
+        } else {
+            let changes = std::mem::take(self.changes);
+            let mut changed = Changed::new(writer, changes);
+            self.write_fields(&mut changed, &mut tags);
+            *self.changes = changed.finish(&mut tags);
+        }
+        let outer = self.outer.into_iter().flat_map(|outer| outer.root(W::ENCODING).duplicates());
+        match &self.content {
+            Content::Object { object, text, .. } => {
+                let own = object.stored(W::ENCODING, text);
+                tags.write(writer, own.duplicates().chain(outer.filter(|name| !own.is_duplicate(name))));
+            }
+            _ => tags.write(writer, outer),
+        }
+    }
+
+    #[inline]
+    fn write_fields<W: DocumentWriter>(&mut self, writer: &mut W, tags: &mut Tags) {
+        let Event { text, ascii, now_ms, replaced, .. } = *self;
+        let outer = self.outer.map(|outer| outer.root(W::ENCODING));
+        match &mut self.content {
+            Content::Captured { fields, spans } => {
+                let captured = Captured { line: text, spans, ascii, now_ms };
+                let CapturedFields { plan, field_dates, .. } = &mut **fields;
+                match outer {
+                    None => plan.write(writer, &captured, field_dates, tags),
+                    Some(outer) => plan.write_enveloped(outer, writer, &captured, field_dates, tags),
+                }
+            }
+            Content::Object { object, text, .. } => {
+                object.prepare(W::ENCODING, text);
+                let (view, names) = object.parts(W::ENCODING, text);
+                let except = replaced.filter(|&at| !view.is_joined(at));
+                match outer {
+                    None => view.write_members(except, writer, tags),
+                    Some(outer) => write_merged(outer, view, except, names, writer, tags),
+                }
+            }
+            Content::Message => {
+                if let Some(outer) = outer {
+                    outer.write_members(None, writer, tags);
+                }
+                if self.has_message(W::ENCODING) {
+                    writer.key(&MESSAGE);
+                    write_text(text, writer, text.is_ascii(), tags);
+                }
+            }
+            Content::Nothing => {}
+        }
+    }
+}
+
+/// What stands at a path.
+pub(super) enum Look<'a> {
+    Value(Value<'a>),
+    /// An object, several values, or a value in the place of an object.
+    Other,
+}
+
+impl<'a> Look<'a> {
+    fn value(self) -> Option<Value<'a>> {
+        match self {
+            Look::Value(value) => Some(value),
+            Look::Other => None,
+        }
+    }
+}

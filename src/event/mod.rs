@@ -1,0 +1,28 @@
+//! Events: the fields of one record between match and encoding.
+//!
+//! A [decoder](decoder) reads the fields of a record from its text. They stay where they are: in the spans of a pattern
+//! or on the tape of a JSON object. [`OuterFields`] has those of the envelope. [`Event`] joins them. Stages may read,
+//! set and remove fields; what they change is a list beside the fields. A document is written from all of this at once.
+
+mod captures;
+mod changes;
+pub mod decoder;
+#[expect(clippy::module_inception, reason = "the module is named for what it is about, and so is the file")]
+mod event;
+mod members;
+mod object;
+mod outer_fields;
+mod plan;
+mod read;
+pub mod stage;
+mod tape;
+// The BSON documents are checked with the driver's own reader.
+#[cfg(all(test, feature = "mongodb"))]
+mod tests;
+mod value;
+
+pub use captures::CaptureEncoder;
+pub use changes::Changes;
+pub use event::{Event, Fields};
+pub use outer_fields::OuterFields;
+pub use value::{FieldPath, Value};

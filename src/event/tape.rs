@@ -1,0 +1,237 @@
+//! [`Tape`]: a JSON object as a flat list of nodes.
+
+use crate::document::{Encoding, keys};
+
+/// One token of a JSON text. The nodes have the order of the text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Node {
+    Null,
+    Bool(bool),
+    /// An integer: its text and its value.
+    Int(Text, i64),
+    Float(Text, f64),
+    /// A number that fits neither a 64-bit integer nor a double.
+    OutOfRange(Text),
+    Text(Text),
+    /// The name of a member; its value follows. `written` is false when the member is left out, or when an earlier
+    /// member has the same stored name. In that case `next` of the earlier name is the index of this name. `next` is 0
+    /// in the last name of such a chain. `copied_to` is the end of the member in the line if a JSON document holds the
+    /// same bytes, and otherwise 0.
+    Name {
+        text: Text,
+        written: bool,
+        next: u32,
+        copied_to: u32,
+    },
+    /// The items are the nodes up to `end` (exclusive).
+    Array {
+        end: u32,
+    },
+    /// The names and values are the nodes up to `end` (exclusive).
+    Object {
+        end: u32,
+    },
+}
+
+impl Node {
+    /// Returns the node of a name that is written.
+    pub fn name(text: Text) -> Node {
+        Node::Name { text, written: true, next: 0, copied_to: 0 }
+    }
+}
+
+/// A range of text: `start..end` of the line, or of [`Tape::unescaped`].
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Text {
+    pub start: u32,
+    pub end: u32,
+    pub unescaped: bool,
+}
+
+/// The nodes of one line, and the texts that differ from the line.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tape {
+    pub nodes: Vec<Node>,
+    /// Texts that had escapes, and names that are stored under another name.
+    pub unescaped: String,
+    /// Whether a `\u` escape was an unpaired surrogate. It became U+FFFD.
+    pub lone_surrogate: bool,
+    /// The stored names that occur more than once in one object, each listed once.
+    duplicates: Vec<Text>,
+    /// Working memory: the names of one object.
+    names: Vec<u32>,
+}
+
+impl Tape {
+    /// Returns the text of a range. `line` is the line that was read.
+    #[inline]
+    pub fn text<'a>(&'a self, line: &'a str, text: Text) -> &'a str {
+        let from = if text.unescaped { self.unescaped.as_str() } else { line };
+        &from[text.start as usize..text.end as usize]
+    }
+
+    /// Stores `text` in [`unescaped`](Tape::unescaped).
+    pub fn store_text(&mut self, text: &str) -> Text {
+        let start = self.unescaped.len();
+        self.unescaped.push_str(text);
+        self.text_since(start)
+    }
+
+    /// Returns the range of [`unescaped`](Tape::unescaped) from `start` to its end.
+    pub fn text_since(&self, start: usize) -> Text {
+        Text { start: start as u32, end: self.unescaped.len() as u32, unescaped: true }
+    }
+
+    /// Removes everything and keeps the memory.
+    pub fn clear(&mut self) {
+        self.nodes.clear();
+        self.unescaped.clear();
+        self.lone_surrogate = false;
+        self.duplicates.clear();
+    }
+
+    /// Returns the index after the value at `index`.
+    #[inline]
+    pub fn after(&self, index: usize) -> usize {
+        match self.nodes[index] {
+            Node::Array { end } | Node::Object { end } => end as usize,
+            _ => index + 1,
+        }
+    }
+
+    /// Returns the text of the name at `at`; empty if the node is not a name.
+    pub fn name<'a>(&'a self, line: &'a str, at: u32) -> &'a str {
+        match self.nodes[at as usize] {
+            Node::Name { text, .. } => self.text(line, text),
+            _ => "",
+        }
+    }
+
+    /// Iterates over the index of the name at `at` and the indexes of the names that were joined with it.
+    pub fn joined_with(&self, at: usize) -> impl Iterator<Item = usize> {
+        std::iter::successors(Some(at), |&at| match self.nodes[at] {
+            Node::Name { next, .. } if next != 0 => Some(next as usize),
+            _ => None,
+        })
+    }
+
+    /// Joins the members with the same name in the object at `index`, and returns whether there are any.
+    pub fn join_duplicates(&mut self, line: &str, index: usize) -> bool {
+        let mut names = std::mem::take(&mut self.names);
+        let end = self.after(index);
+        let mut at = index + 1;
+        while at < end {
+            if let Node::Name { written: true, .. } = self.nodes[at] {
+                names.push(at as u32);
+            }
+            at = self.after(at + 1);
+        }
+        names.sort_unstable_by(|&a, &b| self.name(line, a).cmp(self.name(line, b)).then(a.cmp(&b)));
+        let mut joined = None;
+        for pair in names.windows(2) {
+            let (first, second) = (pair[0], pair[1]);
+            if self.name(line, first) != self.name(line, second) {
+                continue;
+            }
+            if let Node::Name { text, next, copied_to, .. } = &mut self.nodes[first as usize] {
+                (*next, *copied_to) = (second, 0);
+                if joined != Some(first) {
+                    self.duplicates.push(*text);
+                }
+            }
+            if let Node::Name { written, .. } = &mut self.nodes[second as usize] {
+                *written = false;
+            }
+            joined = Some(second);
+        }
+        names.clear();
+        self.names = names;
+        joined.is_some()
+    }
+
+    /// Sorts the duplicate names and lists each once. It is called when all objects are joined.
+    pub fn finish_duplicates(&mut self, line: &str) {
+        if self.duplicates.len() > 1 {
+            let mut duplicates = std::mem::take(&mut self.duplicates);
+            duplicates.sort_unstable_by(|&a, &b| self.text(line, a).cmp(self.text(line, b)));
+            duplicates.dedup_by(|a, b| self.text(line, *a) == self.text(line, *b));
+            self.duplicates = duplicates;
+        }
+    }
+
+    /// Iterates over the stored names that occur more than once in one object.
+    pub fn duplicates<'a>(&'a self, line: &'a str) -> impl Iterator<Item = &'a str> {
+        self.duplicates.iter().map(move |&text| self.text(line, text))
+    }
+
+    /// Returns whether members of this name were joined.
+    pub fn is_duplicate(&self, line: &str, name: &str) -> bool {
+        self.duplicates.binary_search_by(|&text| self.text(line, text).cmp(name)).is_ok()
+    }
+
+    /// Returns whether a BSON document has another name for one of the names.
+    pub fn is_renamed_in_bson(&self, line: &str) -> bool {
+        let renamed =
+            |node: &Node| matches!(node, Node::Name { text, .. } if keys::is_renamed_in_bson(self.text(line, *text)));
+        self.nodes.iter().any(renamed)
+    }
+
+    /// Becomes a copy of `json` whose names are those of a BSON document.
+    pub fn rename_for_bson(&mut self, json: &Tape, line: &str) {
+        self.clear();
+        self.nodes.clone_from(&json.nodes);
+        self.unescaped.push_str(&json.unescaped);
+        self.lone_surrogate = json.lone_surrogate;
+        let mut renamed = String::new();
+        let mut top = 1;
+        for at in 0..self.nodes.len() {
+            let Node::Name { text, written, next, .. } = self.nodes[at] else { continue };
+            // What was joined is separated. What was left out stays so.
+            if let Some(Node::Name { written, .. }) = self.nodes.get_mut(next as usize) {
+                *written = true;
+            }
+            let is_top = at == top;
+            if is_top {
+                top = self.after(at + 1);
+            }
+            let is_renamed = keys::rename(Encoding::Bson, self.text(line, text), is_top, &mut renamed);
+            let text = if is_renamed { self.store_text(&renamed) } else { text };
+            self.nodes[at] = Node::Name { text, written, next: 0, copied_to: 0 };
+        }
+        for index in 0..self.nodes.len() {
+            if let Node::Object { end } = self.nodes[index] {
+                let (mut seen, mut at) = (Seen::default(), index + 1);
+                while at < end as usize {
+                    seen.add(self.name(line, at as u32));
+                    at = self.after(at + 1);
+                }
+                if seen.may_repeat {
+                    self.join_duplicates(line, index);
+                }
+            }
+        }
+        self.finish_duplicates(line);
+    }
+}
+
+/// A quick look for names that occur twice in one object. It misses none, and suspects some that do not.
+#[derive(Default)]
+pub(super) struct Seen {
+    bits: [u64; 4],
+    /// Whether two of the names may be the same.
+    pub may_repeat: bool,
+}
+
+impl Seen {
+    /// Adds a name. Two names of different lengths, first bytes or last bytes are different.
+    #[inline]
+    pub fn add(&mut self, name: &str) {
+        let edge = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default());
+        let bytes = name.as_bytes();
+        let mixed = bytes.len().wrapping_mul(89) ^ edge(bytes.first()).wrapping_mul(7) ^ edge(bytes.last());
+        let bit = 1 << (mixed % 64);
+        let word = &mut self.bits[mixed / 64 % 4];
+        self.may_repeat |= *word & bit != 0;
+        *word |= bit;
+    }
+}
