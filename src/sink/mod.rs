@@ -12,6 +12,8 @@ pub mod mongodb;
 pub mod ndjson;
 pub mod null;
 pub mod registry;
+#[cfg(any(feature = "sqlite", feature = "mongodb", test))]
+mod retry;
 mod spec;
 pub mod sqlite;
 #[cfg(test)]

@@ -263,16 +263,6 @@ impl Wait<'_> {
         }
     }
 
-    /// Does the same as [`pause_async`](Wait::pause_async), but tells the user the reason at once.
-    ///
-    /// # Errors
-    /// The errors of [`check`](Wait::check).
-    #[cfg(feature = "mongodb")]
-    pub async fn pause_aloud(&self, reason: &str, delay: Duration) -> Result<(), Ended> {
-        self.check_aloud(reason)?;
-        self.pause_async(reason, delay).await
-    }
-
     /// Lets `work` go on until it is done or the time is over. `reason` gives the sentence to say when `work` takes long.
     ///
     /// # Errors

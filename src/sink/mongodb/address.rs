@@ -53,7 +53,7 @@ pub static KIND: SinkKind = SinkKind {
         "zlibcompressionlevel",
         "srvservicename",
     ],
-    counters: &[],
+    counters: super::counters::COUNTERS,
     knows_duplicates: true,
     parse,
 };

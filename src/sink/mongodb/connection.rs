@@ -6,6 +6,7 @@ use super::command::{CommandHead, Limits};
 use super::monitor::MonitorState;
 use super::target::Target;
 use crate::core::wait::Patience;
+use crate::observe::counters::Counters;
 
 pub(super) struct Connection {
     pub target: Target,
@@ -13,6 +14,7 @@ pub(super) struct Connection {
     pub limits: Limits,
     pub head: CommandHead,
     pub patience: Patience,
+    pub counters: Counters,
     pub monitor: MonitorState,
 }
 

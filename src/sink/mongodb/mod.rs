@@ -26,6 +26,7 @@ mod address;
 mod command;
 #[cfg(feature = "mongodb")]
 mod connection;
+mod counters;
 #[cfg(feature = "mongodb")]
 mod insert;
 #[cfg(feature = "mongodb")]

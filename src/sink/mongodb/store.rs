@@ -6,6 +6,7 @@ use tokio::runtime::Runtime;
 
 use super::command::CommandHead;
 use super::connection::Connection;
+use super::counters::COUNTERS;
 use super::insert::Insert;
 use super::monitor::MonitorState;
 use super::startup;
@@ -13,6 +14,7 @@ use super::target::Target;
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Waits, Words};
 use crate::document::{Documents, Encoding, Layout};
+use crate::observe::counters::Counters;
 use crate::sink::api::{Outcome, Sink};
 
 /// The number of threads that serve the sockets and monitors of the driver. Commands themselves run on the threads that
@@ -57,7 +59,8 @@ pub fn open_with(uri: &str, waits: &Waits) -> Result<Arc<dyn Sink>> {
         None => patience,
     };
     let head = CommandHead::new(&target.collection, &write_concern);
-    let connection = Connection { target, database, limits, head, patience, monitor };
+    let counters = Counters::new(COUNTERS);
+    let connection = Connection { target, database, limits, head, patience, counters, monitor };
     Ok(Arc::new(MongoSink { connection, runtime: Some(runtime) }))
 }
 
@@ -80,11 +83,12 @@ impl Sink for MongoSink {
         outcomes.clear();
         outcomes.resize(documents.len(), Outcome::Stored);
         let runtime = self.runtime.as_ref().ok_or_else(|| Error::internal("a MongoDB sink was used after its end"))?;
-        let stored = runtime.block_on(Insert::new(&self.connection, documents, outcomes).run());
-        if stored.is_err() {
-            outcomes.clear();
-        }
-        stored
+        let stored = Insert::new(&self.connection, runtime, documents).run(outcomes);
+        stored.inspect_err(|_| outcomes.clear())
+    }
+
+    fn counters(&self) -> Option<&Counters> {
+        Some(&self.connection.counters)
     }
 }
 

@@ -19,7 +19,7 @@ pub static KIND: SinkKind = SinkKind {
     options: &[],
     has_login: false,
     public_options: &["table"],
-    counters: &[],
+    counters: super::counters::COUNTERS,
     knows_duplicates: true,
     parse,
 };

@@ -10,6 +10,7 @@
 //! `doc` is UTF-8 and may hold `\u0000` escapes.
 
 mod address;
+mod counters;
 #[cfg(feature = "sqlite")]
 mod store;
 mod table;

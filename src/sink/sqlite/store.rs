@@ -10,20 +10,27 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, Statement, Transaction, TransactionBehavior};
 
+use super::counters::{COUNTERS, RETRIES};
 use super::table::DEFAULT_TABLE;
 use crate::core::backoff::Backoff;
 use crate::core::disk;
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Ended, Patience, Wait, Waits, Words};
 use crate::document::{Documents, EncodedDocument, Encoding, Layout};
+use crate::observe::counters::Counters;
 use crate::observe::details::Seldom;
 use crate::sink::api::{Outcome, Sink};
+use crate::sink::retry::{Attempt, Pending, Retry, Verdict};
 
 static RETRIED: Seldom = Seldom::new();
 
 /// The time that SQLite itself waits for a lock. It is short because nothing can interrupt that wait; our own wait
 /// follows it.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// The delays between attempts while another process has the database locked.
+const FIRST_DELAY: Duration = Duration::from_millis(5);
+const MAX_DELAY: Duration = Duration::from_millis(200);
 
 /// The reason for waiting when a database is locked.
 const LOCKED_REASON: &str = "another process has locked the database";
@@ -40,6 +47,7 @@ pub struct SqliteSink {
     insert: String,
     find: String,
     patience: Patience,
+    counters: Counters,
     connection: Mutex<Connection>,
 }
 
@@ -65,7 +73,8 @@ impl SqliteSink {
         // The conflict clause names only the key: a row that another unique index refuses is not a duplicate.
         let insert = format!("INSERT INTO {table}(_id, doc) VALUES(?1, ?2) ON CONFLICT(_id) DO NOTHING");
         let find = format!("SELECT 1 FROM {table} WHERE _id = ?1");
-        Ok(SqliteSink { name, path: path.into(), insert, find, patience, connection: Mutex::new(connection) })
+        let (path, counters, connection) = (path.into(), Counters::new(COUNTERS), Mutex::new(connection));
+        Ok(SqliteSink { name, path, insert, find, patience, counters, connection })
     }
 
     /// Returns the path of the database.
@@ -77,15 +86,30 @@ impl SqliteSink {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stores the documents that have no outcome in `outcomes` yet, and appends their outcomes. If it fails, the
-    /// documents with an outcome are durable.
+    /// Tries to store `group`. Its documents follow each other, because those without an outcome are always the last ones.
+    fn attempt(&self, connection: &mut Connection, documents: &Documents, group: &[Pending]) -> Result<Attempt> {
+        let first = group.first().map_or(0, |pending| pending.index);
+        let mut outcomes = Vec::with_capacity(group.len());
+        let inserted = self
+            .patience
+            .call("commit", || self.insert(connection, documents, first..first + group.len(), &mut outcomes));
+        let mut verdicts: Vec<Verdict> = outcomes.into_iter().map(Verdict::Settled).collect();
+        verdicts.resize(group.len(), Verdict::Again { written: false });
+        match inserted {
+            Ok(()) => Ok(Attempt::Answered { verdicts, trouble: None }),
+            Err(e) if is_locked(&e) => Ok(Attempt::Answered { verdicts, trouble: Some(LOCKED_REASON.to_owned()) }),
+            Err(e) => Err(explain(&self.name, &self.path, "a batch could not be stored", e)),
+        }
+    }
+
+    /// Stores `rows` and appends their outcomes. If it fails, the documents with an outcome are durable.
     fn insert(
         &self,
         connection: &mut Connection,
         documents: &Documents,
+        rows: Range<usize>,
         outcomes: &mut Vec<Outcome>,
     ) -> rusqlite::Result<()> {
-        let rows = outcomes.len()..documents.len();
         match self.transact(connection, documents, rows.clone(), RowMode::Plain, outcomes) {
             Err(Fault::Refused(_)) => self.insert_with_refusals(connection, documents, rows, outcomes),
             Err(Fault::Sqlite(e)) => Err(e),
@@ -235,27 +259,23 @@ impl Sink for SqliteSink {
         if documents.is_empty() {
             return Ok(());
         }
+        outcomes.resize(documents.len(), Outcome::Stored);
         let mut connection = self.connection();
-        let wait = self.patience.begin();
-        let mut backoff = backoff();
-        loop {
-            let inserted = self.patience.call("commit", || self.insert(&mut connection, documents, outcomes));
-            let Err(e) = inserted else {
-                self.patience.over();
-                return Ok(());
-            };
-            if !is_locked(&e) {
-                outcomes.clear();
-                return Err(explain(&self.name, &self.path, "a batch could not be stored", e));
-            }
-            let delay = backoff.next_delay();
-            let (name, ms) = (&self.name, delay.as_millis());
-            RETRIED.tell(1, |times, _| format!("{name}: locked {times} times, the next attempt is in {ms} ms"));
-            if let Err(ended) = wait.pause(LOCKED_REASON, delay) {
-                outcomes.resize(documents.len(), Outcome::Failed(ended.0));
-                return Ok(());
-            }
-        }
+        let retry = Retry {
+            patience: &self.patience,
+            first_delay: FIRST_DELAY,
+            max_delay: MAX_DELAY,
+            aloud: false,
+            counters: (&self.counters, &RETRIES),
+            told: &RETRIED,
+        };
+        let all = vec![Pending::of(0..documents.len())];
+        let stored = retry.run(all, outcomes, |group, _, _| self.attempt(&mut connection, documents, group));
+        stored.inspect_err(|_| outcomes.clear())
+    }
+
+    fn counters(&self) -> Option<&Counters> {
+        Some(&self.counters)
     }
 
     /// Moves the content of the write-ahead log into the database, so that one file holds everything.
@@ -315,17 +335,13 @@ impl From<rusqlite::Error> for Failure {
 /// lock: not that for the change to WAL mode, and not that for the repair after a crash, which two processes may start
 /// when they open a database at once.
 fn retry_while_locked<T>(wait: &Wait<'_>, mut attempt: impl FnMut() -> rusqlite::Result<T>) -> Result<T, Failure> {
-    let mut backoff = backoff();
+    let mut backoff = Backoff::new(FIRST_DELAY, MAX_DELAY);
     loop {
         match attempt() {
             Err(e) if is_locked(&e) => wait.pause(LOCKED_REASON, backoff.next_delay()).map_err(Failure::Ended)?,
             result => return Ok(result?),
         }
     }
-}
-
-fn backoff() -> Backoff {
-    Backoff::new(Duration::from_millis(5), Duration::from_millis(200))
 }
 
 fn is_locked(e: &rusqlite::Error) -> bool {
