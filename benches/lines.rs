@@ -11,8 +11,9 @@ use logator::core::lines;
 use logator::source::BlockPool;
 use logator::source::cutter::Cutter;
 use logator::source::decompress::Compression;
+use logator::source::outlet::Outlet;
 use logator::source::reader::BatchReader;
-use logator::source::receiver::{BatchReceiver, BatchSize, LongLine};
+use logator::source::receiver::{BatchSize, LongLine};
 
 fn main() {
     divan::main();
@@ -66,7 +67,7 @@ fn count(bencher: divan::Bencher) {
 
 struct Drop;
 
-impl BatchReceiver for Drop {
+impl Outlet for Drop {
     fn batch(&self, batch: Batch) -> bool {
         divan::black_box(batch);
         true

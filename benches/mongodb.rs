@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use logator::core::batch::Batch;
+use logator::core::offered::Offered;
 use logator::core::record::{Key, RecordId};
 use logator::document::Documents;
 use logator::grok::Library;
@@ -88,9 +89,9 @@ fn job(uri: &str, log: &Path, rounds: u64, batches: &[u64]) {
 fn encode(log: &Path, batch_lines: usize) -> Vec<Vec<RawDocumentBuf>> {
     struct Collect(Mutex<Vec<Batch>>);
     impl BatchReceiver for Collect {
-        fn batch(&self, batch: Batch) -> bool {
+        fn offer(&self, batch: Batch) -> Offered {
             self.0.lock().expect("a lock").push(batch);
-            true
+            Offered::Taken
         }
         fn long_line(&self, _: LongLine) -> logator::core::error::Result<()> {
             panic!("no line of a bench is so long")

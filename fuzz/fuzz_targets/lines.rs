@@ -8,13 +8,14 @@ use libfuzzer_sys::fuzz_target;
 use logator::core::batch::{Batch, Origin};
 use logator::source::cutter::Cutter;
 use logator::source::decompress::Compression;
+use logator::source::outlet::Outlet;
 use logator::source::reader::{BatchReader, End};
-use logator::source::receiver::{BatchReceiver, BatchSize, LongLine};
+use logator::source::receiver::{BatchSize, LongLine};
 
 #[derive(Default)]
 struct Count(Mutex<(u64, u64)>);
 
-impl BatchReceiver for Count {
+impl Outlet for Count {
     fn batch(&self, batch: Batch) -> bool {
         assert_eq!(logator::core::lines::count(&batch.data), batch.records as usize);
         let mut count = self.0.lock().unwrap();

@@ -9,6 +9,7 @@ use super::options::LibraryOptions;
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::lines;
+use crate::core::offered::Offered;
 use crate::dead_letter::Explanation;
 use crate::event::CaptureEncoder;
 use crate::grok::{Explainer, Matcher, Parts, Span};
@@ -153,7 +154,7 @@ impl PrintingReceiver<'_> {
 }
 
 impl BatchReceiver for PrintingReceiver<'_> {
-    fn batch(&self, batch: Batch) -> bool {
+    fn offer(&self, batch: Batch) -> Offered {
         let mut printer = self.lock();
         let now_ms = batch.context.time_ms;
         for (index, line) in batch.records().enumerate() {
@@ -163,10 +164,10 @@ impl BatchReceiver for PrintingReceiver<'_> {
             }
             // The output of many long lines must not fill the memory.
             if printer.out.len() >= BLOCK && !printer.flush() {
-                return false;
+                return Offered::Stopped;
             }
         }
-        printer.flush()
+        if printer.flush() { Offered::Taken } else { Offered::Stopped }
     }
 
     fn long_line(&self, line: LongLine) -> Result<()> {

@@ -148,7 +148,7 @@ pub fn store(options: &PullOptions, work: &WorkOptions, console: Console) -> Res
     let (name, said) = (name_of(&puller), console.clone());
     let place = place_of(&puller);
     let (size, limits) = bounds(options.max_memory, options.max_line, work.workers.most);
-    let queue = Arc::new(SharedQueue::new(limits, None));
+    let queue = Arc::new(SharedQueue::new(limits, None)?);
     let envelope = options.envelope;
     let (reader, source) = (live.clone(), name.clone());
     let mut receipt = work_through(work, formats, console, queue, None, &live, move |queue, dead_letters| {
@@ -291,7 +291,7 @@ mod tests {
         {
             let (size, limits) = bounds(memory, 1 << 20, workers);
             assert!(size.bytes <= BatchSize::default().bytes, "{memory} {workers}");
-            let queue = SharedQueue::new(limits.clone(), None);
+            let queue = SharedQueue::new(limits.clone(), None).unwrap();
             let origin = Arc::new(Origin::new(1, "test"));
             let (mut offered, mut leases) = (0, 0);
             // Puts in full batches while there is room, and takes leases until the queue gives no more.

@@ -1,5 +1,6 @@
 //! The thread that reads: its start, the queue that it fills, and its outcome.
 
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use super::messages::say_on;
 use super::open_files::raise_limit;
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
+use crate::core::offered::Offered;
 use crate::core::record::Key;
 use crate::core::stop::Stop;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
@@ -32,8 +34,12 @@ struct QueueReceiver {
 }
 
 impl BatchReceiver for QueueReceiver {
-    fn batch(&self, batch: Batch) -> bool {
+    fn offer(&self, batch: Batch) -> Offered {
         self.queue.offer(batch)
+    }
+
+    fn room(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.queue.room())
     }
 
     fn is_open(&self) -> bool {

@@ -9,7 +9,8 @@
 //!
 //! After a finished replay, every letter of the old file is stored or in the new file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::local::{limits, work_through};
@@ -21,15 +22,17 @@ use crate::core::context::{Context, Origin};
 use crate::core::error::{Error, Result};
 use crate::core::lines::{self, Line};
 use crate::core::numbers::grouped;
+use crate::core::offered::Offered;
 use crate::core::stop::Stop;
 use crate::dead_letter::{DeadLetter, DeadLetters, Reason};
 use crate::envelope::Identifier;
 use crate::observe::console::Console;
-use crate::observe::receipt::Receipt;
+use crate::observe::receipt::{Receipt, StoppedInput};
 use crate::process::job_files::JobFiles;
 use crate::queue::shared::SharedQueue;
 use crate::source::inputs::{self, Input};
 use crate::source::live::Live;
+use crate::source::outlet::wait_for_room;
 use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
 use crate::source::{Progress, ReadOptions, ReadOutcome, read_all};
 
@@ -79,7 +82,7 @@ pub fn replay(options: &ReplayOptions, work: &WorkOptions, console: Console) -> 
     inputs.refuse_live("replay")?;
     say_what_is_left_out(&inputs, &console);
     let (options, sentences, detects) = (options.clone(), console.clone(), work.rules.is_empty());
-    let queue = Arc::new(SharedQueue::new(limits(), None));
+    let queue = Arc::new(SharedQueue::new(limits(), None)?);
     let live = Live::new(Stop::new()?);
     work_through(work, formats, console, queue, None, &live, move |queue, dead_letters| {
         let position = Arc::new(Progress::of(&inputs.inputs));
@@ -121,6 +124,8 @@ struct State {
     /// The error that ended the reading.
     failure: Option<Error>,
     origins: HashMap<u64, Arc<Origin>>,
+    /// Batches that found no room in the queue, in their order.
+    refused: VecDeque<Batch>,
 }
 
 /// The decision about a letter.
@@ -140,7 +145,10 @@ impl Replay {
         let size = BatchSize { max_line: longest_letter(self.options.max_line), ..BatchSize::default() };
         let options = ReadOptions { size, ..ReadOptions::default() };
         for input in files {
-            let read = read_all(std::slice::from_ref(input), &options, self, position);
+            let mut read = read_all(std::slice::from_ref(input), &options, self, position);
+            if !self.finish() && read.stopped.is_empty() {
+                read.stopped.push(StoppedInput { name: input.name(), offset: None });
+            }
             let mut state = self.lock();
             outcome.errors.append(&mut state.errors);
             if state.damaged > NAMED {
@@ -176,6 +184,33 @@ impl Replay {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts the refused batches into the queue, as far as there is room. Returns `false` if the queue wants no more.
+    fn pass_on(&self) -> bool {
+        let mut state = self.lock();
+        while let Some(next) = state.refused.pop_front() {
+            match self.queue.offer(next) {
+                Offered::Taken => {}
+                Offered::Full(next) => {
+                    state.refused.push_front(next);
+                    break;
+                }
+                Offered::Stopped => return false,
+            }
+        }
+        true
+    }
+
+    /// Waits until the queue has taken the refused batches. Returns `false` if the queue wants no more.
+    fn finish(&self) -> bool {
+        while self.pass_on() {
+            if self.lock().refused.is_empty() {
+                return true;
+            }
+            wait_for_room(self, None);
+        }
+        false
     }
 
     /// Decides what is done with the letter on this line of a file. `torn` means that the line is the last one, which a crash
@@ -271,7 +306,13 @@ impl State {
 }
 
 impl BatchReceiver for Replay {
-    fn batch(&self, batch: Batch) -> bool {
+    fn offer(&self, batch: Batch) -> Offered {
+        if !self.pass_on() {
+            return Offered::Stopped;
+        }
+        if !self.lock().refused.is_empty() {
+            return Offered::Full(batch);
+        }
         match self.sort(&batch) {
             Ok(letters) => {
                 // Only the last line of a batch can be marked as partial, so each partial line gets its own batch.
@@ -279,13 +320,18 @@ impl BatchReceiver for Replay {
                 let whole = self.gather(whole);
                 let partial =
                     partial.into_iter().filter_map(|letter| Some(self.gather(vec![letter])?.with_partial(true)));
-                whole.into_iter().chain(partial).all(|batch| self.queue.offer(batch))
+                self.lock().refused.extend(whole.into_iter().chain(partial));
+                if self.pass_on() { Offered::Taken } else { Offered::Stopped }
             }
             Err(error) => {
                 self.lock().failure = Some(error);
-                false
+                Offered::Stopped
             }
         }
+    }
+
+    fn room(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.queue.room())
     }
 
     fn is_open(&self) -> bool {

@@ -19,7 +19,7 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, console: Console) -> Resu
     let formats = work.formats(&console)?;
     let inputs = source.find(&console)?;
     let state = source.open_state(&console)?;
-    let queue = queue_with(state.as_ref(), SharedQueue::new(source.limits(limits()), None));
+    let queue = queue_with(state.as_ref(), SharedQueue::new(source.limits(limits()), None)?);
     let (reader_state, reader_console) = (state.clone(), console.clone());
     let live = Live::new(Stop::new()?);
     let options = source.read_options(&live, &console);

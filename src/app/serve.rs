@@ -82,7 +82,7 @@ pub fn serve(
     let waker = Arc::new(Waker::new()?);
     let limits = source.limits(Limits { lease: Some(options.lease), ..Limits::default() });
     let notify = Arc::clone(&waker);
-    let queue = queue_with(state.as_ref(), SharedQueue::new(limits, Some(Box::new(move || notify.wake()))));
+    let queue = queue_with(state.as_ref(), SharedQueue::new(limits, Some(Box::new(move || notify.wake())))?);
 
     let manager = Manager::of_environment();
     let abort = Stop::new()?;

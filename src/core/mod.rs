@@ -11,6 +11,7 @@ pub mod envelope;
 pub mod error;
 pub mod lines;
 pub mod numbers;
+pub mod offered;
 pub mod option_spec;
 pub mod percent;
 pub mod printable;

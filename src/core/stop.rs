@@ -47,7 +47,7 @@ impl Stop {
 
     /// Returns the same descriptor, borrowed.
     pub fn as_fd(&self) -> BorrowedFd<'_> {
-        self.inner.waker.reader.as_fd()
+        self.inner.waker.as_fd()
     }
 }
 
@@ -89,5 +89,10 @@ impl Waker {
     /// Returns the descriptor for `poll`.
     pub fn descriptor(&self) -> RawFd {
         self.reader.as_raw_fd()
+    }
+
+    /// Returns the same descriptor, borrowed.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
     }
 }

@@ -41,7 +41,7 @@ pub struct Limits {
     /// The time to run: how long a lease is valid. `None` for peers in the queue's own process, because such a peer
     /// cannot be lost without the queue.
     pub lease: Option<Duration>,
-    /// Readers wait while the queue holds at least this many bytes that are not leased.
+    /// The queue is full while it holds at least this many bytes that are not leased.
     pub ready_bytes: usize,
     /// Peers wait while at least this many bytes are leased.
     pub leased_bytes: usize,
@@ -181,6 +181,12 @@ impl Queue {
     /// Returns whether readers should go on.
     pub fn wants_input(&self) -> bool {
         self.ready_bytes < self.limits.ready_bytes
+    }
+
+    /// Returns whether readers that wait for room should go on. They wait until a quarter of the room is free, so that
+    /// they are not woken for each batch.
+    pub fn has_ample_room(&self) -> bool {
+        self.ready_bytes <= self.limits.ready_bytes - self.limits.ready_bytes / 4
     }
 
     /// Returns whether readers may put in more batches.

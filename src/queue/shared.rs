@@ -1,12 +1,16 @@
-//! The queue behind a lock. Readers put batches in, and wait while the queue is full. Workers or the server take
-//! batches out.
+//! The queue behind a lock. Readers put batches in. While the queue is full, they can wait with a descriptor. Workers or
+//! the server take batches out.
 
+use std::os::fd::BorrowedFd;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::poison::TrackedBatch;
 use super::{AcceptsLine, Ack, LeaseId, Limits, PeerId, Queue, Reserved};
 use crate::core::batch::Batch;
+use crate::core::error::Result;
+use crate::core::offered::Offered;
+use crate::core::stop::Waker;
 use crate::observe::counters::Snapshot;
 use crate::observe::details::Seldom;
 
@@ -23,8 +27,8 @@ pub type Settle = Box<dyn Fn(&[Batch]) + Send + Sync>;
 /// A [`Queue`] that the threads of one process share. It has the methods of the queue, and fills in the time.
 pub struct SharedQueue {
     queue: Mutex<State>,
-    /// Readers wait here until there is room.
-    room: Condvar,
+    /// Readable while there is room, and after the stop. It changes under the lock, together with `State::has_room`.
+    room: Waker,
     /// Workers of the same process wait here until there is work.
     work: Condvar,
     /// Worker threads that are not needed yet wait here until the queue is full.
@@ -40,26 +44,34 @@ struct State {
     queue: Queue,
     /// Whether the input was stopped although its readers may have more.
     stopped: bool,
+    /// Whether `room` is readable.
+    has_room: bool,
     /// When the latest ack came, counted from the queue's start.
     last_ack: Duration,
 }
 
 impl SharedQueue {
     /// Creates a queue. `notify` is called, outside the lock, when a batch was put in or the input ended.
-    pub fn new(limits: Limits, notify: Option<Notify>) -> Self {
-        SharedQueue {
+    ///
+    /// # Errors
+    /// The system gives no pipe.
+    pub fn new(limits: Limits, notify: Option<Notify>) -> Result<Self> {
+        let room = Waker::new()?;
+        room.wake();
+        Ok(SharedQueue {
             queue: Mutex::new(State {
                 queue: Queue::new(limits, fastrand::u64(..)),
                 stopped: false,
+                has_room: true,
                 last_ack: Duration::ZERO,
             }),
-            room: Condvar::new(),
+            room,
             work: Condvar::new(),
             backlog: Condvar::new(),
             started: Instant::now(),
             notify,
             settle: None,
-        }
+        })
     }
 
     /// Sets `settle`, which is called outside the lock with the batches that were settled.
@@ -67,12 +79,6 @@ impl SharedQueue {
         self.queue.get_mut().unwrap_or_else(PoisonError::into_inner).queue.keep_settled();
         self.settle = Some(settle);
         self
-    }
-
-    fn notify_settled(&self, settled: &[Batch]) {
-        if let Some(settle) = self.settle.as_ref().filter(|_| !settled.is_empty()) {
-            settle(settled);
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -85,6 +91,31 @@ impl SharedQueue {
         self.started.elapsed()
     }
 
+    /// Changes the queue with `change`, and [publishes](Self::publish) the change.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state);
+        self.publish(state);
+        result
+    }
+
+    /// Makes a change of the queue known: to readers whether there is room, and to `settle` which batches are settled.
+    fn publish(&self, mut state: MutexGuard<'_, State>) {
+        let room = match state.has_room {
+            true => state.queue.wants_input(),
+            false => state.queue.has_ample_room(),
+        };
+        let room = room || state.stopped;
+        if room != std::mem::replace(&mut state.has_room, room) {
+            if room { self.room.wake() } else { self.room.clear() }
+        }
+        let settled = state.queue.take_settled();
+        drop(state);
+        if let Some(settle) = self.settle.as_ref().filter(|_| !settled.is_empty()) {
+            settle(&settled);
+        }
+    }
+
     fn wake_all(&self) {
         self.work.notify_all();
         self.backlog.notify_all();
@@ -93,19 +124,18 @@ impl SharedQueue {
         }
     }
 
-    /// Puts a batch in, and waits while the queue is full. Returns `false` if the queue was [stopped](Self::stop): the
-    /// batch was not taken, and the reader should end.
-    pub fn offer(&self, batch: Batch) -> bool {
+    /// Puts a batch in, unless the queue is full or was [stopped](Self::stop).
+    pub fn offer(&self, batch: Batch) -> Offered {
         let mut state = self.lock();
-        while !state.stopped && !state.queue.wants_input() {
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
         if state.stopped {
-            return false;
+            return Offered::Stopped;
+        }
+        if !state.queue.wants_input() {
+            return Offered::Full(batch);
         }
         state.queue.offer(batch);
         let full = !state.queue.wants_input();
-        drop(state);
+        self.publish(state);
         self.work.notify_one();
         if full {
             self.backlog.notify_one();
@@ -113,7 +143,13 @@ impl SharedQueue {
         if let Some(notify) = &self.notify {
             notify();
         }
-        true
+        Offered::Taken
+    }
+
+    /// Returns a descriptor for `poll`. It is readable while there is room, and after the [stop](Self::stop). After the
+    /// queue was full, it becomes readable when a quarter of the room is free.
+    pub fn room(&self) -> BorrowedFd<'_> {
+        self.room.as_fd()
     }
 
     /// Returns whether readers may [put in](Self::offer) batches: the queue was not stopped.
@@ -134,21 +170,17 @@ impl SharedQueue {
 
     /// Stops the input. The batches in the queue are still handed out.
     pub fn stop(&self) {
-        let mut state = self.lock();
-        state.stopped = true;
-        state.queue.end_input();
-        drop(state);
-        self.room.notify_all();
+        self.change(|state| {
+            state.stopped = true;
+            state.queue.end_input();
+        });
         self.wake_all();
     }
 
     /// See [`Queue::reserve`].
     pub fn reserve(&self, peer: PeerId) -> Reserved {
         let now = self.now();
-        let mut state = self.lock();
-        let reserved = state.queue.reserve(peer, now);
-        let leased = state.queue.leased();
-        self.after_take(state);
+        let (reserved, leased) = self.change(|state| (state.queue.reserve(peer, now), state.queue.leased()));
         if let Reserved::Batch(_, batch) = &reserved {
             HANDED_OUT.tell(u64::from(batch.records), |batches, lines| {
                 format!("{batches} batches with {lines} lines were handed out; there are {leased} leases now")
@@ -160,12 +192,7 @@ impl SharedQueue {
     /// See [`Queue::reserve_line`].
     pub fn reserve_line(&self, peer: PeerId, accepts: AcceptsLine) -> Reserved {
         let now = self.now();
-        let mut state = self.lock();
-        let reserved = state.queue.reserve_line(peer, now, accepts);
-        let settled = state.queue.take_settled();
-        self.after_take(state);
-        self.notify_settled(&settled);
-        reserved
+        self.change(|state| state.queue.reserve_line(peer, now, accepts))
     }
 
     /// Does the same as [`reserve`](Self::reserve), but waits until there is work, the queue has ended, or `give_up`
@@ -179,7 +206,7 @@ impl SharedQueue {
                     state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
                 reserved => {
-                    self.after_take(state);
+                    self.publish(state);
                     return reserved;
                 }
             }
@@ -195,30 +222,21 @@ impl SharedQueue {
         }
     }
 
-    fn after_take(&self, state: MutexGuard<'_, State>) {
-        let room = state.queue.wants_input();
-        drop(state);
-        if room {
-            self.room.notify_all();
-        }
-    }
-
     /// See [`Queue::ack`].
     pub fn ack(&self, acks: &[Ack]) -> usize {
         if acks.is_empty() {
             return 0;
         }
-        let mut state = self.lock();
-        state.last_ack = self.now();
-        let accepted = acks.iter().filter(|ack| state.queue.ack(ack)).count();
-        let settled = state.queue.take_settled();
-        drop(state);
+        let now = self.now();
+        let accepted = self.change(|state| {
+            state.last_ack = now;
+            acks.iter().filter(|ack| state.queue.ack(ack)).count()
+        });
         if accepted < acks.len() {
             let late = acks.len() - accepted;
             LATE.tell(late as u64, |_, late| format!("{late} acks came too late: their leases had expired"));
         }
         self.work.notify_all();
-        self.notify_settled(&settled);
         accepted
     }
 
@@ -231,16 +249,14 @@ impl SharedQueue {
 
     /// See [`Queue::release`].
     pub fn release(&self, leases: &[LeaseId]) -> usize {
-        let mut state = self.lock();
-        let released = leases.iter().rev().filter(|&&lease| state.queue.release(lease)).count();
-        drop(state);
+        let released = self.change(|state| leases.iter().rev().filter(|&&lease| state.queue.release(lease)).count());
         self.wake_all();
         released
     }
 
     /// See [`Queue::release_all`].
     pub fn release_all(&self, peer: PeerId) -> usize {
-        let released = self.lock().queue.release_all(peer);
+        let released = self.change(|state| state.queue.release_all(peer));
         if released > 0 {
             log::debug!("worker {peer} gave back {released} leases, and their lines are handed out again");
         }
@@ -251,7 +267,7 @@ impl SharedQueue {
     /// See [`Queue::expire`].
     pub fn expire(&self) -> usize {
         let now = self.now();
-        let expired = self.lock().queue.expire(now);
+        let expired = self.change(|state| state.queue.expire(now));
         if expired > 0 {
             RAN_OUT.tell(expired as u64, |_, leases| {
                 format!("{leases} leases expired, and their lines are handed out again")
@@ -278,13 +294,13 @@ impl SharedQueue {
 
     /// See [`Queue::bury`].
     pub fn bury(&self) -> Option<Batch> {
-        let mut state = self.lock();
-        let buried = state.queue.bury()?;
-        state.last_ack = self.now();
-        let settled = state.queue.take_settled();
-        drop(state);
+        let now = self.now();
+        let buried = self.change(|state| {
+            let buried = state.queue.bury()?;
+            state.last_ack = now;
+            Some(buried)
+        })?;
         self.wake_all();
-        self.notify_settled(&settled);
         Some(buried)
     }
 

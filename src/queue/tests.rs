@@ -6,6 +6,7 @@
 mod deadly;
 mod memory;
 mod model;
+mod room;
 
 use std::fmt::Write as _;
 use std::path::Path;

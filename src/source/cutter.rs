@@ -12,8 +12,9 @@ use bytes::Bytes;
 
 use super::block_pool::{Block, BlockPool};
 use super::origin::FINGERPRINT_BYTES;
+use super::outlet::Outlet;
 use super::overlong::Overlong;
-use super::receiver::{BatchReceiver, BatchSize, LongLine};
+use super::receiver::{BatchSize, LongLine};
 use crate::core::batch::Batch;
 use crate::core::context::{Context, Origin};
 use crate::core::error::Result;
@@ -32,7 +33,7 @@ pub struct Cutter<'a> {
     /// The pool that blocks are taken from.
     pub pool: &'a Arc<BlockPool>,
     /// The receiver of the batches.
-    pub receiver: &'a dyn BatchReceiver,
+    pub receiver: &'a dyn Outlet,
     /// Returns the origin of a content from its first bytes. The function is called once, with the whole first line or
     /// with [`FINGERPRINT_BYTES`] bytes of it.
     pub name: &'a dyn Fn(&[u8]) -> Origin,
@@ -117,7 +118,7 @@ impl Content {
     /// Delivers the whole lines of the block. Returns `false` if the receiver wants no more.
     ///
     /// # Errors
-    /// The errors of [`BatchReceiver::long_line`].
+    /// The errors of [`Outlet::long_line`].
     pub fn hand_out(&mut self, cutter: &Cutter) -> Result<bool> {
         if self.long.is_some() && !self.pass_long_line(cutter)? {
             return Ok(true);
@@ -146,7 +147,7 @@ impl Content {
     /// is set, and counts as a whole line otherwise. Returns `false` if the receiver wants no more.
     ///
     /// # Errors
-    /// The errors of [`BatchReceiver::long_line`].
+    /// The errors of [`Outlet::long_line`].
     pub fn end(&mut self, cutter: &Cutter, partial: bool) -> Result<bool> {
         if self.long.is_some() && !self.pass_long_line(cutter)? {
             self.set_aside(cutter, false, partial)?;

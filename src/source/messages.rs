@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::batching_delay::BatchingDelay;
+use super::outlet::{Outlet, Waiting};
 use super::receiver::{BatchReceiver, BatchSize, LongLine};
 use crate::core::batch::Batch;
 use crate::core::calendar::now_ms;
@@ -25,7 +26,7 @@ pub fn origin(name: &str) -> Origin {
 /// Collects messages in batches. Each message becomes a line, and its offset is that in the concatenation of all
 /// messages.
 pub struct Messages<'a> {
-    receiver: &'a dyn BatchReceiver,
+    outlet: Waiting<'a>,
     size: &'a BatchSize,
     origin: Arc<Origin>,
     /// The offset at which `block` begins.
@@ -41,10 +42,12 @@ pub struct Messages<'a> {
 }
 
 impl<'a> Messages<'a> {
-    /// Creates a collection without messages. All messages will have the origin `origin`.
+    /// Creates a collection without messages. All messages will have the origin `origin`. While `receiver` is full, the
+    /// collection waits for room.
     pub fn new(receiver: &'a dyn BatchReceiver, size: &'a BatchSize, origin: Origin) -> Self {
+        let outlet = Waiting::new(receiver);
         let (origin, block, patience) = (Arc::new(origin), BytesMut::new(), BatchingDelay::default());
-        Messages { receiver, size, origin, offset: 0, block, lines: 0, patience, handed: 0, unwanted: 0 }
+        Messages { outlet, size, origin, offset: 0, block, lines: 0, patience, handed: 0, unwanted: 0 }
     }
 
     /// Adds a message as a line ([`lines::of_message`]). Returns `false` if the receiver wants no more.
@@ -91,7 +94,7 @@ impl<'a> Messages<'a> {
         let offset = self.offset;
         self.offset += data.len() as u64;
         // The number of lines fits into 32 bits.
-        let wanted = self.receiver.batch(Batch::of(self.context(), offset, lines as u32, data));
+        let wanted = self.outlet.batch(Batch::of(self.context(), offset, lines as u32, data));
         match wanted {
             true => self.handed += lines as u64,
             false => self.unwanted += lines as u64,
@@ -119,7 +122,7 @@ impl<'a> Messages<'a> {
             self.unwanted += 1;
             return Ok(false);
         }
-        self.receiver.long_line(LongLine {
+        self.outlet.long_line(LongLine {
             context: self.context(),
             offset: self.offset,
             beginning,
@@ -153,6 +156,7 @@ mod tests {
 
     use super::super::batching_delay::{MAX_DELAY, MAX_QUIET};
     use super::*;
+    use crate::core::offered::Offered;
 
     #[derive(Default)]
     struct Kept {
@@ -162,13 +166,13 @@ mod tests {
     }
 
     impl BatchReceiver for Kept {
-        fn batch(&self, batch: Batch) -> bool {
+        fn offer(&self, batch: Batch) -> Offered {
             let lines = crate::core::lines::lines(&batch.data);
             let lines: Vec<_> = lines.map(|line| (batch.offset + line.start as u64, line.bytes.to_vec())).collect();
             assert_eq!(lines.len(), batch.records as usize);
             self.batches.lock().unwrap().push(lines.len());
             self.lines.lock().unwrap().extend(lines);
-            true
+            Offered::Taken
         }
 
         fn long_line(&self, line: LongLine) -> Result<()> {

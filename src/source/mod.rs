@@ -3,7 +3,8 @@
 //! - `inputs` finds the inputs that the names on the command line mean.
 //! - `decompress` and `gzip` detect compressions by the first bytes and decompress contents.
 //! - `journald_export` converts systemd's journal to lines.
-//! - `reader` and `cutter` cut contents into batches; `receiver` is the interface to the code that takes the batches.
+//! - `reader` and `cutter` cut contents into batches, which they put into an `outlet`; `receiver` is the interface to the
+//!   code that takes the batches.
 //! - `origin` gives each content its origin.
 //! - `reading` reads one file or pipe, and `read_all` reads several inputs at the same time.
 //! - `follow` reads files that grow.
@@ -23,6 +24,7 @@ pub mod messages;
 mod options;
 pub mod origin;
 mod outcome;
+pub mod outlet;
 mod overlong;
 mod progress;
 mod read_all;

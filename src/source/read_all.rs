@@ -9,6 +9,7 @@ use super::inputs::{self, Input};
 use super::live::Live;
 use super::options::ReadOptions;
 use super::outcome::{InputEnd, ReadOutcome};
+use super::outlet::Waiting;
 use super::progress::Progress;
 use super::reading::read_file;
 use super::receiver::BatchReceiver;
@@ -97,12 +98,12 @@ fn read_input(
         Input::Stdin => {
             // The file has no buffer, so that `idle` can ask the file descriptor whether data is there.
             let file = inputs::open_stdin()?;
-            read_file(&file, input, &name, options, pool, receiver, progress)
+            read_file(&file, input, &name, options, pool, &Waiting::new(receiver), progress)
         }
         Input::File(path) => {
             let file =
                 File::open(path).map_err(|error| Error::input(format!("{name}: cannot be opened")).because(error))?;
-            read_file(&file, input, &name, options, pool, receiver, progress)
+            read_file(&file, input, &name, options, pool, &Waiting::new(receiver), progress)
         }
         Input::Followed(_) => Err(Error::internal(format!("{name}: this input has no end"))),
         Input::Syslog(address) => {

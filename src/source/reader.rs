@@ -42,7 +42,7 @@ impl BatchReader<'_> {
     /// Reads `input` to its end.
     ///
     /// # Errors
-    /// The errors of [`BatchReceiver::long_line`](super::receiver::BatchReceiver::long_line). A read error is an
+    /// The errors of [`Outlet::long_line`](super::outlet::Outlet::long_line). A read error is an
     /// [`End`].
     pub fn read(&self, input: &mut dyn Read) -> Result<End> {
         let cutter = &self.cutter;

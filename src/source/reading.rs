@@ -16,9 +16,9 @@ use super::inputs::Input;
 use super::journald_export::{self, ExportReader};
 use super::options::ReadOptions;
 use super::outcome::InputEnd;
+use super::outlet::Outlet;
 use super::progress::Progress;
 use super::reader::{BatchReader, End};
-use super::receiver::BatchReceiver;
 use super::resume::Resuming;
 use crate::core::calendar::now_ms;
 use crate::core::context::Origin;
@@ -42,7 +42,7 @@ pub(super) fn read_file(
     name: &str,
     options: &ReadOptions,
     pool: &Arc<BlockPool>,
-    receiver: &dyn BatchReceiver,
+    outlet: &dyn Outlet,
     progress: &Progress,
 ) -> Result<InputEnd> {
     log::debug!("{name}: reading begins");
@@ -50,8 +50,8 @@ pub(super) fn read_file(
     let consumed = Arc::new(AtomicU64::new(0));
     // The file can be opened again by its name. Standard input has no stamp, because its start position is unknown.
     let stamp = || file.metadata().ok().filter(|_| *input != Input::Stdin).and_then(|data| Stamp::of(&data));
-    let resuming = options.memory.as_deref().map(|memory| Resuming::new(receiver, memory, stamp()));
-    let receiver = resuming.as_ref().map_or(receiver, |resuming| resuming);
+    let resuming = options.memory.as_deref().map(|memory| Resuming::new(outlet, memory, stamp()));
+    let receiver = resuming.as_ref().map_or(outlet, |resuming| resuming);
     let mut raw = CountedFile { file, total: Arc::clone(&progress.read), resuming: None, held_since: None };
     let magic = beginning(&mut raw).map_err(|error| Error::input(format!("{name}: cannot be read")).because(error))?;
     let compression = Compression::of(&magic);

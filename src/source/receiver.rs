@@ -1,9 +1,12 @@
 //! The interface between readers and the code that takes their batches: [`BatchReceiver`], the limits of batches, and
 //! lines that are too long.
 
+use std::os::fd::BorrowedFd;
+
 use crate::core::batch::{BLOCK_BYTES, Batch};
 use crate::core::context::Context;
 use crate::core::error::Result;
+use crate::core::offered::Offered;
 use crate::state::extents::Extent;
 
 /// The limits of batches and lines.
@@ -54,13 +57,18 @@ impl LongLine {
     }
 }
 
-/// The code that takes the batches of a reader.
+/// The code that takes the batches of a source.
 pub trait BatchReceiver: Sync {
-    /// Takes a batch, and waits for room if necessary. Returns `false` if no more batches are wanted.
-    fn batch(&self, batch: Batch) -> bool;
+    /// Takes a batch, if there is room for it. The answer comes at once.
+    fn offer(&self, batch: Batch) -> Offered;
 
-    /// Whether more batches are wanted. Readers ask after each read, because a reader may deliver nothing for a long
-    /// time: for instance while it reads lines that an earlier run settled, or one line that is too long.
+    /// A descriptor for `poll`. It is readable while there is room, and when no more batches are wanted. `None` if there
+    /// is always room.
+    fn room(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// Whether more batches are wanted.
     fn is_open(&self) -> bool {
         true
     }
@@ -70,9 +78,4 @@ pub trait BatchReceiver: Sync {
     /// # Errors
     /// Fails when the line cannot be set aside durably.
     fn long_line(&self, line: LongLine) -> Result<()>;
-
-    /// Whether the next batch is taken without waiting. A reader that has other work need not wait for room.
-    fn has_room(&self) -> bool {
-        true
-    }
 }

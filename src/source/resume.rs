@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::receiver::{BatchReceiver, LongLine};
+use super::outlet::Outlet;
+use super::receiver::LongLine;
 use super::replay_filter::{Decision, ReplayFilter};
 use crate::core::batch::{Batch, Origin};
 use crate::core::context::Context;
@@ -12,7 +13,7 @@ use crate::state::{Amount, Memory, Stamp};
 
 /// Passes the lines of one content on to another receiver, without the settled lines.
 pub struct Resuming<'a> {
-    receiver: &'a dyn BatchReceiver,
+    receiver: &'a dyn Outlet,
     memory: &'a dyn Memory,
     /// The stamp of the file when it was opened.
     stamp: Option<Stamp>,
@@ -38,7 +39,7 @@ struct State {
 
 impl<'a> Resuming<'a> {
     /// Passes a content on to `receiver`. `stamp` is the stamp of its file.
-    pub fn new(receiver: &'a dyn BatchReceiver, memory: &'a dyn Memory, stamp: Option<Stamp>) -> Self {
+    pub fn new(receiver: &'a dyn Outlet, memory: &'a dyn Memory, stamp: Option<Stamp>) -> Self {
         Resuming { receiver, memory, stamp, state: Mutex::default() }
     }
 
@@ -158,7 +159,7 @@ impl<'a> Resuming<'a> {
     }
 }
 
-impl BatchReceiver for Resuming<'_> {
+impl Outlet for Resuming<'_> {
     fn batch(&self, batch: Batch) -> bool {
         let mut state = self.lock();
         if state.failure.is_some() || !self.begin(&mut state, &batch.context.origin) {

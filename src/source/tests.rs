@@ -10,16 +10,17 @@ use super::receiver::{BatchReceiver, BatchSize, LongLine};
 use super::*;
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
+use crate::core::offered::Offered;
 
 #[derive(Default)]
 struct Kept(Mutex<Vec<u8>>);
 
 impl BatchReceiver for Kept {
-    fn batch(&self, batch: Batch) -> bool {
+    fn offer(&self, batch: Batch) -> Offered {
         let mut content = self.0.lock().unwrap();
         assert_eq!(batch.offset as usize, content.len());
         content.extend_from_slice(&batch.data);
-        true
+        Offered::Taken
     }
 
     fn long_line(&self, _: LongLine) -> Result<()> {
@@ -208,9 +209,9 @@ fn a_journal_export_is_read_as_lines_and_its_damage_is_told() {
 struct Parts(Mutex<Vec<Batch>>);
 
 impl BatchReceiver for Parts {
-    fn batch(&self, batch: Batch) -> bool {
+    fn offer(&self, batch: Batch) -> Offered {
         self.0.lock().unwrap().push(batch);
-        true
+        Offered::Taken
     }
 
     fn long_line(&self, _: LongLine) -> Result<()> {

@@ -16,9 +16,9 @@ use super::file_table::{FileId, Found};
 use super::follower::Follower;
 use super::losses::{self, Lost};
 use super::options::FollowOptions;
-use super::outbox::{EndOnDrop, Outbox};
+use super::outbox::Outbox;
 use super::tail::ReadContext;
-use super::unpack::{Unpacker, Until};
+use super::unpack::Unpacker;
 use super::watch::{Event, Watcher};
 use crate::core::error::{Error, Result};
 use crate::core::numbers::grouped;
@@ -28,6 +28,7 @@ use crate::source::inputs::{self, Followed, Input};
 use crate::source::live::Live;
 use crate::source::options::ReadOptions;
 use crate::source::outcome::ReadOutcome;
+use crate::source::outlet::Waiting;
 use crate::source::progress::Progress;
 use crate::source::receiver::BatchReceiver;
 use crate::source::say::Say;
@@ -58,16 +59,13 @@ pub(in crate::source) fn follow(
         return Error::internal("following files needs a way to stop").into();
     };
     let _entered = live.enter();
-    let outbox = match Outbox::new(receiver) {
-        Ok(outbox) => outbox,
-        Err(error) => return error.into(),
-    };
+    let outbox = Outbox::new(receiver);
     let copies = Arc::new(Copies::new(options.memory.clone()));
     let (uncompared, compared) = (View::new(&copies, false), View::new(&copies, true));
     let context =
         ReadContext { size: &options.size, origin: &options.origin, pool, receiver: &outbox, timeout: follow.timeout };
     let errors = Mutex::new(Vec::new());
-    let until = Until { receiver, stop: &live.stop };
+    let until = Waiting::new(receiver).until(&live.stop);
     let options_of_copies = ReadOptions { memory: Some(Arc::new(compared.clone())), ..options.clone() };
     let most_open = descriptors();
     let for_copies = most_open.div_ceil(4);
@@ -90,26 +88,20 @@ pub(in crate::source) fn follow(
         next_scan: Duration::ZERO,
     };
     let ended = std::thread::scope(|scope| {
-        let builder = std::thread::Builder::new().name("hand-on".into());
-        if let Err(error) = builder.spawn_scoped(scope, || outbox.hand_on()) {
-            return Err(Error::system("the thread that follows files cannot be started").because(error));
-        }
-        let _ending = EndOnDrop(&outbox);
         let ended = follow_loop.run(scope, &unpacker, progress).and_then(|()| follow_loop.read_remainder(progress));
         // With a state directory, the next run reads an unfinished line when it is whole. Without one, no later run
         // knows about the line, so it is delivered now.
         ended.and_then(|()| follow_loop.follower.end(options.memory.is_none()))
     });
+    outbox.finish();
     let mut unread = follow_loop.follower.unread();
     unread.extend(unpacker.unread());
     let lost = std::mem::take(&mut follow_loop.lost);
     drop((follow_loop, unpacker));
     let mut errors = errors.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let (failure, left) = outbox.into_rest();
     errors.extend(ended.err());
-    errors.extend(failure);
     errors.extend(lost.sentence().map(Error::input));
-    ReadOutcome { errors, unread: losses::with_left(unread, left), ..ReadOutcome::default() }
+    ReadOutcome { errors, unread: losses::with_left(unread, outbox.into_not_taken()), ..ReadOutcome::default() }
 }
 
 /// The maximum number of files that may be open at the same time. The other file descriptors of the process are for
@@ -203,8 +195,8 @@ impl<'a> FollowLoop<'a> {
             if remainder.is_empty() {
                 break;
             }
-            if !self.outbox.has_room() {
-                Watcher::pause(self.outbox.room(), RECHECK);
+            if let Some(room) = self.outbox.room() {
+                Watcher::pause(room, RECHECK);
             }
         }
         self.follower.give_up(remainder);
@@ -214,9 +206,9 @@ impl<'a> FollowLoop<'a> {
 
     fn wait(&mut self, stop: &Stop) {
         // While the queue is full, reading pauses and watching goes on.
-        let has_room = self.outbox.has_room();
+        let room = self.outbox.room();
         let is_behind = self.follower.is_behind();
-        if self.follower.may_open_more() || (is_behind && has_room) {
+        if self.follower.may_open_more() || (is_behind && room.is_none()) {
             return;
         }
         if self.follower.has_read_bytes() && !is_behind {
@@ -226,7 +218,7 @@ impl<'a> FollowLoop<'a> {
             }
         }
         let next = self.follower.deadline().map_or(self.next_scan, |at| at.min(self.next_scan));
-        self.watcher.wait(stop.as_fd(), self.outbox.room(), Some(next.saturating_sub(self.started.elapsed())));
+        self.watcher.wait(stop.as_fd(), room, Some(next.saturating_sub(self.started.elapsed())));
     }
 
     fn take_events(&mut self) {

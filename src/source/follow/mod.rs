@@ -3,7 +3,7 @@
 //!
 //! One thread follows all files. These modules are pure, except for the files that they are given: `file_table`
 //! interprets the scans of names, `tail` reads one file, `follower` manages all files, and `copies` remembers the
-//! delivered extents. `watch` waits for events, `unpack` reads compressed files, `outbox` waits for room in the queue,
+//! delivered extents. `watch` waits for events, `unpack` reads compressed files, `outbox` keeps what finds no room in the queue,
 //! and `follow_loop` connects all of them.
 
 mod arrivals;

@@ -14,8 +14,9 @@ use crate::source::block_pool::BlockPool;
 use crate::source::cutter::{Content, Cutter};
 use crate::source::inputs::Input;
 use crate::source::origin::{FINGERPRINT_BYTES, OriginRule};
+use crate::source::outlet::Outlet;
 use crate::source::reading::modified_ms;
-use crate::source::receiver::{BatchReceiver, BatchSize};
+use crate::source::receiver::BatchSize;
 use crate::source::resume::Resuming;
 
 /// An open file. It can be read whatever happens to its name.
@@ -65,7 +66,7 @@ pub struct ReadContext<'a> {
     /// The pool that blocks are taken from.
     pub pool: &'a Arc<BlockPool>,
     /// The receiver of the batches.
-    pub receiver: &'a dyn BatchReceiver,
+    pub receiver: &'a dyn Outlet,
     /// How long to wait for the end of the last line before it is delivered without its line end.
     pub timeout: Duration,
 }
@@ -183,7 +184,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
     /// Reads the new bytes, at most as many as one turn allows, and delivers whole lines.
     ///
     /// # Errors
-    /// The inner error is a read error. The outer errors are those of [`BatchReceiver::long_line`].
+    /// The inner error is a read error. The outer errors are those of [`Outlet::long_line`].
     pub fn read(&mut self, context: &ReadContext<'a>, now: Duration) -> Result<io::Result<TurnResult>> {
         match self.read_turn(context, now) {
             Ok(result) => result.map(Ok),
@@ -301,7 +302,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
     /// Does the work whose time has come: it delivers an unfinished line, and lines that were held back for too long.
     ///
     /// # Errors
-    /// The errors of [`BatchReceiver::long_line`].
+    /// The errors of [`Outlet::long_line`].
     pub fn wake(&mut self, context: &ReadContext<'a>, now: Duration) -> Result<TurnResult> {
         if self.hold_deadline().is_some_and(|at| at <= now) {
             self.held = None;
@@ -318,7 +319,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
     /// delivered even without its line end.
     ///
     /// # Errors
-    /// The errors of [`BatchReceiver::long_line`].
+    /// The errors of [`Outlet::long_line`].
     pub fn end(&mut self, context: &ReadContext<'a>, all: bool) -> Result<()> {
         if all && !self.cut && !self.hand_out_rest(context)? {
             self.unwanted()?;
@@ -362,7 +363,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
     /// unless `copied` says that another file holds it.
     ///
     /// # Errors
-    /// The errors of [`BatchReceiver::long_line`].
+    /// The errors of [`Outlet::long_line`].
     pub fn begin_new_content(&mut self, context: &ReadContext<'a>, copied: bool) -> Result<TurnResult> {
         if !self.cut && !copied && !self.hand_out_rest(context)? {
             return self.unwanted();

@@ -8,24 +8,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 
-use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
-use crate::core::stop::Stop;
 use crate::observe::receipt::UnreadFile;
 use crate::source::block_pool::BlockPool;
 use crate::source::inputs::Input;
 use crate::source::options::ReadOptions;
 use crate::source::outcome::InputEnd;
+use crate::source::outlet::Outlet;
 use crate::source::progress::Progress;
 use crate::source::reading::read_file;
-use crate::source::receiver::{BatchReceiver, LongLine};
 use crate::source::say::Say;
 
 /// See the [module](self).
 pub(super) struct Unpacker<'a> {
     options: ReadOptions,
     pool: &'a Arc<BlockPool>,
-    receiver: &'a dyn BatchReceiver,
+    outlet: &'a dyn Outlet,
     progress: &'a Progress,
     names: Mutex<VecDeque<(PathBuf, Option<File>)>>,
     /// The maximum number of files that stay open while they wait to be read.
@@ -42,14 +40,14 @@ impl<'env> Unpacker<'env> {
     pub(super) fn new(
         options: ReadOptions,
         pool: &'env Arc<BlockPool>,
-        receiver: &'env dyn BatchReceiver,
+        outlet: &'env dyn Outlet,
         progress: &'env Progress,
         errors: &'env Mutex<Vec<Error>>,
         say: &'env Say,
         most_open: usize,
     ) -> Self {
         let (names, unread, at_work) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
-        Unpacker { options, pool, receiver, progress, names, most_open, unread, at_work, errors, say }
+        Unpacker { options, pool, outlet, progress, names, most_open, unread, at_work, errors, say }
     }
 
     /// Adds files, and starts a thread if none is at work.
@@ -94,7 +92,7 @@ impl<'env> Unpacker<'env> {
         };
         let size = file.metadata().map_or(0, |data| data.len());
         let own = Progress::default();
-        let end = read_file(&file, &Input::File(path), &name, &self.options, self.pool, self.receiver, &own);
+        let end = read_file(&file, &Input::File(path), &name, &self.options, self.pool, self.outlet, &own);
         let read = own.read.load(Ordering::Relaxed);
         self.progress.read.fetch_add(read, Ordering::Relaxed);
         if let InputEnd::Stopped(offset) = end? {
@@ -121,25 +119,5 @@ impl<'env> Unpacker<'env> {
     pub(super) fn fail(&self, error: Error) {
         self.say.warn(error.to_string());
         self.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
-    }
-}
-
-/// A receiver that wants no more after a stop was requested.
-pub(super) struct Until<'a> {
-    pub(super) receiver: &'a dyn BatchReceiver,
-    pub(super) stop: &'a Stop,
-}
-
-impl BatchReceiver for Until<'_> {
-    fn batch(&self, batch: Batch) -> bool {
-        !self.stop.is_requested() && self.receiver.batch(batch)
-    }
-
-    fn is_open(&self) -> bool {
-        !self.stop.is_requested() && self.receiver.is_open()
-    }
-
-    fn long_line(&self, line: LongLine) -> Result<()> {
-        self.receiver.long_line(line)
     }
 }

@@ -186,9 +186,9 @@ impl Watcher {
     }
 
     /// Waits for an event, until `stop` or `room` is readable, or until `most` has passed.
-    pub fn wait(&self, stop: BorrowedFd, room: BorrowedFd, most: Option<Duration>) {
+    pub fn wait(&self, stop: BorrowedFd, room: Option<BorrowedFd>, most: Option<Duration>) {
         let inotify = self.inotify.as_ref().map(AsFd::as_fd);
-        let all = [Some(stop), Some(room), inotify].into_iter().flatten();
+        let all = [Some(stop), room, inotify].into_iter().flatten();
         let mut all: Vec<PollFd> = all.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
         let _ = poll(&mut all, timeout(most));
     }

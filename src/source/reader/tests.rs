@@ -10,7 +10,8 @@ use super::*;
 use crate::core::batch::{Batch, Origin};
 use crate::core::lines::{self, count};
 use crate::core::record::{Key, RecordId};
-use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
+use crate::source::outlet::Outlet;
+use crate::source::receiver::{BatchSize, LongLine};
 
 /// Returns a few bytes at a time, and fails at a given offset.
 struct Trickle<'a> {
@@ -45,7 +46,7 @@ struct Kept {
     wanted: usize,
 }
 
-impl BatchReceiver for Kept {
+impl Outlet for Kept {
     fn batch(&self, batch: Batch) -> bool {
         let mut batches = self.batches.lock().unwrap();
         assert!(batches.len() < self.wanted, "a batch after no more was wanted");

@@ -20,7 +20,8 @@ use crate::source::follow::copies::{Copies, View};
 use crate::source::follow::file_table::{FileId, Found};
 use crate::source::follow::tail::{OpenFile, ReadContext, Status};
 use crate::source::origin::OriginRule;
-use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
+use crate::source::outlet::Outlet;
+use crate::source::receiver::{BatchSize, LongLine};
 use crate::state::extents::{Entry, Extent, Extents};
 use crate::state::{Amount, Begun, Known, Memory, Stamp};
 
@@ -80,7 +81,7 @@ impl OpenFile for Handle {
 #[derive(Default)]
 struct Kept(Mutex<Vec<(u64, Batch)>>, AtomicBool);
 
-impl BatchReceiver for Kept {
+impl Outlet for Kept {
     fn batch(&self, batch: Batch) -> bool {
         self.0.lock().unwrap().push((batch.context.origin.id, batch));
         true

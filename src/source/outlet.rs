@@ -1,0 +1,88 @@
+//! The place where readers put their batches: [`Outlet`], and [`Waiting`] for readers that may wait.
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::receiver::{BatchReceiver, LongLine};
+use crate::core::batch::Batch;
+use crate::core::error::Result;
+use crate::core::offered::Offered;
+use crate::core::stop::Stop;
+
+/// Takes the batches of a reader in their order. It gives no batch back: it waits until the receiver has room, or keeps
+/// the batch meanwhile.
+pub trait Outlet: Sync {
+    /// Takes a batch. Returns `false` if no more batches are wanted.
+    fn batch(&self, batch: Batch) -> bool;
+
+    /// Whether more batches are wanted. Readers ask after each read, because a reader may deliver nothing for a long
+    /// time: for instance while it reads lines that an earlier run settled, or one line that is too long.
+    fn is_open(&self) -> bool {
+        true
+    }
+
+    /// Takes a line that is too long for a batch.
+    ///
+    /// # Errors
+    /// Fails when the line cannot be set aside durably.
+    fn long_line(&self, line: LongLine) -> Result<()>;
+
+    /// Whether the receiver has taken all batches. If not, a reader that has other work does not read more.
+    fn has_room(&self) -> bool {
+        true
+    }
+}
+
+/// An outlet that waits for room, for readers that have nothing else to do.
+pub struct Waiting<'a> {
+    receiver: &'a dyn BatchReceiver,
+    stop: Option<&'a Stop>,
+}
+
+impl<'a> Waiting<'a> {
+    /// Passes batches on to `receiver`.
+    pub fn new(receiver: &'a dyn BatchReceiver) -> Self {
+        Waiting { receiver, stop: None }
+    }
+
+    /// Wants no more batches after `stop` was requested.
+    pub fn until(self, stop: &'a Stop) -> Self {
+        Waiting { stop: Some(stop), ..self }
+    }
+}
+
+impl Outlet for Waiting<'_> {
+    fn batch(&self, batch: Batch) -> bool {
+        offer_waiting(self.receiver, batch, self.stop)
+    }
+
+    fn is_open(&self) -> bool {
+        !self.stop.is_some_and(Stop::is_requested) && self.receiver.is_open()
+    }
+
+    fn long_line(&self, line: LongLine) -> Result<()> {
+        self.receiver.long_line(line)
+    }
+}
+
+/// Offers a batch to `receiver`, and waits for room if necessary. Returns `false` if the batch was not taken, because
+/// the receiver wants no more, or because `stop` was requested.
+pub fn offer_waiting(receiver: &dyn BatchReceiver, mut batch: Batch, stop: Option<&Stop>) -> bool {
+    while !stop.is_some_and(Stop::is_requested) {
+        match receiver.offer(batch) {
+            Offered::Taken => return true,
+            Offered::Full(refused) => batch = refused,
+            Offered::Stopped => return false,
+        }
+        wait_for_room(receiver, stop);
+    }
+    false
+}
+
+/// Waits until `receiver` has room or wants no more, or until `stop` is requested. The wait may end too early.
+pub fn wait_for_room(receiver: &dyn BatchReceiver, stop: Option<&Stop>) {
+    let Some(room) = receiver.room() else { return };
+    let readable = |descriptor| PollFd::new(descriptor, PollFlags::POLLIN);
+    let mut waited: Vec<PollFd> = [Some(room), stop.map(Stop::as_fd)].into_iter().flatten().map(readable).collect();
+    // A signal may interrupt the wait.
+    let _ = poll(&mut waited, PollTimeout::NONE);
+}
