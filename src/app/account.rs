@@ -2,23 +2,27 @@
 
 use std::sync::Arc;
 
+use crate::core::batch::Batch;
 use crate::core::error::Error;
 use crate::core::wait::Waits;
 use crate::observe::console::Console;
 use crate::observe::counters::{LEFT, RESUMED_BYTES, RESUMED_LINES, Row};
 use crate::observe::receipt::Receipt;
 use crate::queue::shared::SharedQueue;
+use crate::source::settlement::Settlement;
+use crate::state::Memory;
 use crate::state::store::Store;
 
-/// Lets `queue` tell `state` which batches are settled.
-pub(super) fn queue_with(state: Option<&Arc<Store>>, queue: SharedQueue) -> Arc<SharedQueue> {
-    Arc::new(match state {
-        Some(state) => {
-            let state = Arc::clone(state);
-            queue.settling(Box::new(move |batches| state.settle(batches)))
-        }
-        None => queue,
-    })
+/// Lets `queue` tell `state` and the sources which batches are settled.
+pub(super) fn queue_with(state: Option<&Arc<Store>>, queue: SharedQueue) -> (Arc<SharedQueue>, Arc<Settlement>) {
+    let settlement = Arc::new(Settlement::new(state.map(|state| Arc::clone(state) as Arc<dyn Memory>)));
+    let (state, sources) = (state.cloned(), Arc::clone(&settlement));
+    let settle = move |batches: &[Batch]| {
+        state.iter().for_each(|state| state.settle(batches));
+        sources.settle(batches);
+    };
+    let all = settlement.has_memory();
+    (Arc::new(queue.settling(all, Box::new(settle))), settlement)
 }
 
 /// Prints the errors, and returns them as the sentences of a receipt.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::messages::say_on;
 use super::open_files::raise_limit;
-use crate::core::batch::Batch;
+use crate::core::batch::{Batch, Ticket};
 use crate::core::error::{Error, Result};
 use crate::core::offered::Offered;
 use crate::core::record::Key;
@@ -20,6 +20,7 @@ use crate::queue::shared::SharedQueue;
 use crate::source::inputs::{Input, Inputs};
 use crate::source::live::Live;
 use crate::source::receiver::{BatchReceiver, LongLine};
+use crate::source::settlement::Settlement;
 use crate::source::syslog::{self, Listening};
 use crate::source::{Progress, ReadOptions, ReadOutcome, read_all};
 use crate::state::Memory;
@@ -31,6 +32,7 @@ struct QueueReceiver {
     dead_letters: Arc<DeadLetters>,
     max_line: usize,
     state: Option<Arc<Store>>,
+    settlement: Arc<Settlement>,
 }
 
 impl BatchReceiver for QueueReceiver {
@@ -66,7 +68,16 @@ impl BatchReceiver for QueueReceiver {
         if let Some(state) = &self.state {
             state.settle_line(origin.content, line.extent());
         }
+        line.ticket.iter().for_each(|ticket| self.settle(*ticket, 1));
         Ok(())
+    }
+
+    fn settle(&self, ticket: Ticket, records: u64) {
+        self.settlement.settle_records(ticket, records);
+    }
+
+    fn recall(&self, source: u16, stream: u32) -> Vec<Batch> {
+        self.queue.recall(source, stream)
     }
 }
 
@@ -137,8 +148,13 @@ impl Reading {
             follow.watching = Some(watches);
             watching
         });
-        let receiver =
-            QueueReceiver { queue: Arc::clone(&queue), dead_letters, max_line: options.size.max_line, state };
+        let receiver = QueueReceiver {
+            queue: Arc::clone(&queue),
+            dead_letters,
+            max_line: options.size.max_line,
+            state,
+            settlement: Arc::clone(&options.settlement),
+        };
         let reading = Reading::of(Arc::clone(&position), &inputs.inputs.clone(), queue, move || {
             let mut outcome = ReadOutcome { errors: inputs.errors, ..ReadOutcome::default() };
             outcome.add(read_all(&inputs.inputs, &options, &receiver, &position));
@@ -163,7 +179,13 @@ impl Reading {
         (addresses, status): (Vec<String>, String),
         read: impl FnOnce(&dyn BatchReceiver) -> ReadOutcome + Send + 'static,
     ) -> Result<Reading> {
-        let receiver = QueueReceiver { queue: Arc::clone(&queue), dead_letters, max_line, state: None };
+        let receiver = QueueReceiver {
+            queue: Arc::clone(&queue),
+            dead_letters,
+            max_line,
+            state: None,
+            settlement: Arc::default(),
+        };
         let reading = Reading::of(Arc::default(), &[], queue, move || read(&receiver))?;
         Ok(Reading { addresses, status, ..reading })
     }

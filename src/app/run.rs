@@ -9,6 +9,7 @@ use crate::core::stop::Stop;
 use crate::observe::console::Console;
 use crate::observe::receipt::Receipt;
 use crate::queue::shared::SharedQueue;
+use crate::source::ReadOptions;
 use crate::source::live::Live;
 
 /// Reads, parses and stores all lines. Errors during the work are part of the receipt.
@@ -19,10 +20,10 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, console: Console) -> Resu
     let formats = work.formats(&console)?;
     let inputs = source.find(&console)?;
     let state = source.open_state(&console)?;
-    let queue = queue_with(state.as_ref(), SharedQueue::new(source.limits(limits()), None)?);
+    let (queue, settlement) = queue_with(state.as_ref(), SharedQueue::new(source.limits(limits()), None)?);
     let (reader_state, reader_console) = (state.clone(), console.clone());
     let live = Live::new(Stop::new()?);
-    let options = source.read_options(&live, &console);
+    let options = ReadOptions { settlement, ..source.read_options(&live, &console) };
     work_through(work, formats, console, queue, state.as_deref(), &live, |queue, dead_letters| {
         Reading::start(inputs, options, queue, dead_letters, reader_state, &reader_console)
     })

@@ -34,8 +34,8 @@ use crate::process::signals;
 use crate::queue::Limits;
 use crate::queue::poison::TrackedBatch;
 use crate::queue::shared::SharedQueue;
-use crate::source::ReadOutcome;
 use crate::source::live::Live;
+use crate::source::{ReadOptions, ReadOutcome};
 
 /// How a queue serves.
 #[derive(Debug, Clone)]
@@ -82,7 +82,8 @@ pub fn serve(
     let waker = Arc::new(Waker::new()?);
     let limits = source.limits(Limits { lease: Some(options.lease), ..Limits::default() });
     let notify = Arc::clone(&waker);
-    let queue = queue_with(state.as_ref(), SharedQueue::new(limits, Some(Box::new(move || notify.wake())))?);
+    let shared_queue = SharedQueue::new(limits, Some(Box::new(move || notify.wake())))?;
+    let (queue, settlement) = queue_with(state.as_ref(), shared_queue);
 
     let manager = Manager::of_environment();
     let abort = Stop::new()?;
@@ -119,7 +120,7 @@ pub fn serve(
         console.say(format!("lines are handed out at {endpoint}"));
     }
     let letters = Arc::clone(&dead_letters);
-    let read = source.read_options(&live, &console);
+    let read = ReadOptions { settlement, ..source.read_options(&live, &console) };
     let reading = Reading::start(inputs, read, Arc::clone(&queue), letters, state.clone(), &console)?;
     let progress = console.progress({
         let (position, queue) = (Arc::clone(&reading.position), Arc::clone(&queue));

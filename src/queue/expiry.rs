@@ -108,7 +108,7 @@ impl Queue {
         let records = u64::from(line.batch.records);
         self.counts.add_tally(Tally { dead_lettered: records, ..Tally::default() });
         self.counts.add(&BURIED, records);
-        self.settled.iter_mut().for_each(|settled| settled.push(line.batch.clone()));
+        self.settle(line.batch.clone());
         Some(line.batch)
     }
 }

@@ -124,8 +124,10 @@ pub struct Queue {
     next_lease: LeaseId,
     input_open: bool,
     counts: Snapshot,
-    /// Batches that were settled since the last [`take_settled`](Queue::take_settled); `None` if nobody asks for them.
-    settled: Option<Vec<Batch>>,
+    /// Whether batches without a ticket are wanted in `settled`.
+    keeps_settled: bool,
+    /// Batches that were settled since the last [`take_settled`](Queue::take_settled).
+    settled: Vec<Batch>,
 }
 
 impl Queue {
@@ -148,19 +150,26 @@ impl Queue {
             next_lease: first_lease,
             input_open: true,
             counts: Snapshot::default(),
-            settled: None,
+            keeps_settled: false,
+            settled: Vec::new(),
         }
     }
 
-    /// Collects the settled batches for [`take_settled`](Self::take_settled) from here on.
+    /// Collects also the settled batches without a ticket for [`take_settled`](Self::take_settled) from here on.
     pub fn keep_settled(&mut self) {
-        self.settled.get_or_insert_default();
+        self.keeps_settled = true;
     }
 
-    /// Returns the batches that were settled since the last call. A batch is settled when all its lines were
+    /// Returns the batches that were settled since the last call. A batch is settled when all its records were
     /// acknowledged, filtered or buried.
     pub fn take_settled(&mut self) -> Vec<Batch> {
-        self.settled.as_mut().map(std::mem::take).unwrap_or_default()
+        std::mem::take(&mut self.settled)
+    }
+
+    fn settle(&mut self, batch: Batch) {
+        if self.keeps_settled || batch.ticket.is_some() {
+            self.settled.push(batch);
+        }
     }
 
     /// Puts in a batch from a reader.
@@ -290,7 +299,7 @@ impl Queue {
                 if !next.batch.records().any(|record| accepts(record.bytes)) {
                     let filtered = u64::from(next.batch.records);
                     self.counts.add_tally(Tally { filtered, ..Tally::default() });
-                    self.settled.iter_mut().for_each(|settled| settled.push(next.batch.clone()));
+                    self.settle(next.batch);
                     continue;
                 }
             }
@@ -373,9 +382,7 @@ impl Queue {
             return false;
         };
         self.counts.add_tally(ack.tally);
-        if let Some(settled) = &mut self.settled {
-            settled.push(lease.lines.batch);
-        }
+        self.settle(lease.lines.batch);
         true
     }
 
@@ -405,6 +412,27 @@ impl Queue {
         // The latest lease goes first, because each batch is put at the front. Then the earliest batch is in front.
         ids.sort_unstable_by(|a, b| b.cmp(a));
         ids.iter().filter(|&&id| self.release(id)).count()
+    }
+
+    /// Takes back the batches of a stream of a source that are not leased, in the order of their hand-outs, and no longer
+    /// counts them as read. Poison stays, because it waits for its dead letter.
+    pub fn recall(&mut self, source: u16, stream: u32) -> Vec<Batch> {
+        let is_wanted = |waiting: &TrackedBatch| {
+            waiting.batch.ticket.is_some_and(|ticket| (ticket.source, ticket.stream) == (source, stream))
+        };
+        let mut recalled = Vec::new();
+        for waiting in [&mut self.ready, &mut self.candidates.waiting] {
+            let (wanted, others): (VecDeque<_>, VecDeque<_>) = std::mem::take(waiting).into_iter().partition(is_wanted);
+            *waiting = others;
+            recalled.extend(wanted.into_iter().map(|tracked| tracked.batch));
+        }
+        recalled.sort_by_key(|batch| (batch.ticket, batch.offset));
+        for batch in &recalled {
+            self.ready_bytes -= batch.data.len();
+            self.counts.subtract(&READ, u64::from(batch.records));
+            self.counts.subtract(&BYTES, batch.data.len() as u64);
+        }
+        recalled
     }
 
     /// Returns when the next lease expires, counted from the queue's start; `None` if no lease can.

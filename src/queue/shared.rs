@@ -74,9 +74,12 @@ impl SharedQueue {
         })
     }
 
-    /// Sets `settle`, which is called outside the lock with the batches that were settled.
-    pub fn settling(mut self, settle: Settle) -> Self {
-        self.queue.get_mut().unwrap_or_else(PoisonError::into_inner).queue.keep_settled();
+    /// Sets `settle`, which is called outside the lock with the batches that were settled. Batches without a ticket are
+    /// among them only if `all` is set.
+    pub fn settling(mut self, all: bool, settle: Settle) -> Self {
+        if all {
+            self.queue.get_mut().unwrap_or_else(PoisonError::into_inner).queue.keep_settled();
+        }
         self.settle = Some(settle);
         self
     }
@@ -155,6 +158,13 @@ impl SharedQueue {
     /// Returns whether readers may [put in](Self::offer) batches: the queue was not stopped.
     pub fn is_open(&self) -> bool {
         !self.lock().stopped
+    }
+
+    /// See [`Queue::recall`].
+    pub fn recall(&self, source: u16, stream: u32) -> Vec<Batch> {
+        let recalled = self.change(|state| state.queue.recall(source, stream));
+        self.wake_all();
+        recalled
     }
 
     /// Counts a line that the reader wrote to the dead letters itself.

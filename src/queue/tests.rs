@@ -16,7 +16,7 @@ use std::time::Duration;
 use proptest::prelude::ProptestConfig;
 
 use super::{Ack, LeaseId, Limits, PeerId, Queue, Reserved};
-use crate::core::batch::{Batch, Origin};
+use crate::core::batch::{Batch, Origin, Ticket};
 use crate::observe::counters::{BURIED, BYTES, LATE_ACKS, READ, REDELIVERED, Tally};
 
 /// A property's configuration: `count` cases, which are the same in every run.

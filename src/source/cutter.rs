@@ -253,6 +253,7 @@ impl Content {
                     checksum: checksum::of(&data[line.start..end]),
                     closed: data[end - 1] == b'\n',
                     partial: partial && end == complete,
+                    ticket: None,
                 })?;
                 self.offset += (end - line.start) as u64;
                 self.lines += 1;

@@ -132,6 +132,7 @@ impl<'a> Messages<'a> {
             checksum: checksum::join(checksum, checksum::of(b"\n"), 1),
             closed: true,
             partial: false,
+            ticket: None,
         })?;
         self.offset += length + 1;
         self.handed += 1;

@@ -9,8 +9,10 @@
 //! - `reading` reads one file or pipe, and `read_all` reads several inputs at the same time.
 //! - `follow` reads files that grow.
 //! - `resume` and `replay_filter` leave out the lines that earlier runs settled.
+//! - `acks` and `settlement` tell a source what is settled of the batches that it handed on.
 //! - `live`, `messages` and `batching_delay` serve inputs without an end, such as `syslog`.
 
+pub mod acks;
 mod batching_delay;
 mod block_pool;
 pub mod cutter;
@@ -34,6 +36,7 @@ pub mod receiver;
 pub mod replay_filter;
 pub mod resume;
 pub mod say;
+pub mod settlement;
 mod symlinks;
 pub mod syslog;
 #[cfg(test)]

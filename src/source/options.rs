@@ -6,6 +6,7 @@ use super::follow::FollowOptions;
 use super::live::Live;
 use super::origin::OriginRule;
 use super::receiver::BatchSize;
+use super::settlement::Settlement;
 use super::syslog;
 use crate::state::Memory;
 
@@ -18,6 +19,8 @@ pub struct ReadOptions {
     pub origin: OriginRule,
     /// The lines that earlier runs settled, which are not delivered again.
     pub memory: Option<Arc<dyn Memory>>,
+    /// Tells sources what is settled.
+    pub settlement: Arc<Settlement>,
     /// Stops the readers of live inputs.
     pub live: Option<Live>,
     /// The options for followed files, if files are followed.

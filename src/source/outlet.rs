@@ -3,7 +3,7 @@
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::receiver::{BatchReceiver, LongLine};
-use crate::core::batch::Batch;
+use crate::core::batch::{Batch, Ticket};
 use crate::core::error::Result;
 use crate::core::offered::Offered;
 use crate::core::stop::Stop;
@@ -25,6 +25,9 @@ pub trait Outlet: Sync {
     /// # Errors
     /// Fails when the line cannot be set aside durably.
     fn long_line(&self, line: LongLine) -> Result<()>;
+
+    /// See [`BatchReceiver::settle`].
+    fn settle(&self, _ticket: Ticket, _records: u64) {}
 
     /// Whether the receiver has taken all batches. If not, a reader that has other work does not read more.
     fn has_room(&self) -> bool {
@@ -61,6 +64,10 @@ impl Outlet for Waiting<'_> {
 
     fn long_line(&self, line: LongLine) -> Result<()> {
         self.receiver.long_line(line)
+    }
+
+    fn settle(&self, ticket: Ticket, records: u64) {
+        self.receiver.settle(ticket, records);
     }
 }
 

@@ -72,6 +72,7 @@ impl Overlong {
             checksum: self.checksum,
             closed,
             partial,
+            ticket: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use crate::core::batch::{BLOCK_BYTES, Batch};
+use crate::core::batch::{BLOCK_BYTES, Batch, Ticket};
 use crate::core::context::Context;
 use crate::core::error::Result;
 use crate::core::offered::Offered;
@@ -47,6 +47,8 @@ pub struct LongLine {
     pub closed: bool,
     /// Whether this is only a part of a line: its end had not been written yet, or its first part was delivered before.
     pub partial: bool,
+    /// The hand-out that the line is the only record of, if its source wants to know what is settled.
+    pub ticket: Option<Ticket>,
 }
 
 impl LongLine {
@@ -78,4 +80,12 @@ pub trait BatchReceiver: Sync {
     /// # Errors
     /// Fails when the line cannot be set aside durably.
     fn long_line(&self, line: LongLine) -> Result<()>;
+
+    /// Learns that records of a hand-out are settled that were never offered, because an earlier run settled them.
+    fn settle(&self, _ticket: Ticket, _records: u64) {}
+
+    /// Gives back the batches of a stream that no worker has. They do not count as read any more.
+    fn recall(&self, _source: u16, _stream: u32) -> Vec<Batch> {
+        Vec::new()
+    }
 }

@@ -8,10 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::core::batch::Batch;
+use crate::core::batch::{Batch, Ticket};
 use crate::core::lines;
 use crate::source::receiver::LongLine;
-use crate::state::{Known, checksum};
+use crate::state::{Amount, Known, checksum};
 
 /// The decision about a run of lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +20,16 @@ pub enum Decision {
     Deliver(Batch),
     /// A long line that must be set aside.
     SetAside(LongLine),
-    /// Lines that are settled: their offset, the number of their bytes, and the number of lines.
-    Settled(u64, u64, u64),
+    /// Lines that are settled.
+    Settled {
+        /// The offset of the first line.
+        start: u64,
+        /// The number of lines and bytes.
+        amount: Amount,
+        /// The hand-out that they belong to, and the number of its records that are settled. A line whose second part is
+        /// delivered is no settled record.
+        ticket: Option<(Ticket, u32)>,
+    },
 }
 
 /// Lines that wait for a decision.
@@ -209,8 +217,12 @@ impl ReplayFilter {
             match self.held.pop_front() {
                 Some(Held::Long(line)) => {
                     let end = line.offset + line.length_with_end;
-                    out.push(match self.equal_until(line.offset) {
-                        Some((until, _)) if until >= end => Decision::Settled(line.offset, line.length_with_end, 1),
+                    let (start, bytes) = (line.offset, line.length_with_end);
+                    out.push(match self.equal_until(start) {
+                        Some((until, _)) if until >= end => {
+                            let ticket = line.ticket.map(|ticket| (ticket, 1));
+                            Decision::Settled { start, amount: Amount { lines: 1, bytes }, ticket }
+                        }
                         _ => Decision::SetAside(line),
                     });
                 }
@@ -282,10 +294,12 @@ impl ReplayFilter {
                 }
             });
             if settled > 0 {
-                let lines = lines::count(&batch.data[..settled]) as u64;
-                out.push(Decision::Settled(batch.offset, settled as u64, lines));
+                let amount = Amount { lines: lines::count(&batch.data[..settled]) as u64, bytes: settled as u64 };
+                let (start, records) = (batch.offset, batch.records);
                 is_rest = batch.data[settled - 1] != b'\n';
                 cut(&mut batch, settled);
+                let ticket = batch.ticket.map(|ticket| (ticket, records - batch.records));
+                out.push(Decision::Settled { start, amount, ticket });
                 continue;
             }
             if std::mem::take(&mut is_rest) {
@@ -339,6 +353,7 @@ fn cut(batch: &mut Batch, length: usize) -> Batch {
     let is_within_line = !batch.data.is_empty() && !data.ends_with(b"\n");
     let partial = batch.partial && batch.data.is_empty();
     let first = Batch::of(batch.context.clone(), batch.offset, lines, data).with_partial(partial);
+    let first = Batch { ticket: batch.ticket, ..first };
     batch.offset += length as u64;
     batch.records = batch.records + u32::from(is_within_line) - lines;
     first

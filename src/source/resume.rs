@@ -1,4 +1,4 @@
-//! Stands between a reader and its receiver, and drops the lines that earlier runs settled.
+//! Stands between a reader and its outlet, and drops the lines that earlier runs settled.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,11 +9,11 @@ use crate::core::batch::{Batch, Origin};
 use crate::core::context::Context;
 use crate::core::error::{Error, Result};
 use crate::state::extents::Extent;
-use crate::state::{Amount, Memory, Stamp};
+use crate::state::{Memory, Stamp};
 
-/// Passes the lines of one content on to another receiver, without the settled lines.
+/// Passes the lines of one content on to another outlet, without the settled lines.
 pub struct Resuming<'a> {
-    receiver: &'a dyn Outlet,
+    outlet: &'a dyn Outlet,
     memory: &'a dyn Memory,
     /// The stamp of the file when it was opened.
     stamp: Option<Stamp>,
@@ -38,9 +38,9 @@ struct State {
 }
 
 impl<'a> Resuming<'a> {
-    /// Passes a content on to `receiver`. `stamp` is the stamp of its file.
-    pub fn new(receiver: &'a dyn Outlet, memory: &'a dyn Memory, stamp: Option<Stamp>) -> Self {
-        Resuming { receiver, memory, stamp, state: Mutex::default() }
+    /// Passes a content on to `outlet`. `stamp` is the stamp of its file.
+    pub fn new(outlet: &'a dyn Outlet, memory: &'a dyn Memory, stamp: Option<Stamp>) -> Self {
+        Resuming { outlet, memory, stamp, state: Mutex::default() }
     }
 
     /// Whether lines are held back because it is unknown whether they are settled.
@@ -125,7 +125,7 @@ impl<'a> Resuming<'a> {
 
     fn pass_on(&self, state: &mut State, mut decisions: Vec<Decision>) -> Result<bool> {
         let Some(origin) = state.origin.clone() else { return Ok(true) };
-        if decisions.iter().any(|decision| !matches!(decision, Decision::Settled(..))) && !state.delivered {
+        if decisions.iter().any(|decision| !matches!(decision, Decision::Settled { .. })) && !state.delivered {
             state.delivered = true;
             if let Some(lineage) = state.filter.as_ref().and_then(ReplayFilter::lineage) {
                 self.memory.continue_lineage(origin.content, lineage);
@@ -137,18 +137,21 @@ impl<'a> Resuming<'a> {
         let mut wanted = true;
         for decision in decisions.drain(..) {
             match decision {
-                Decision::Settled(start, bytes, lines) => {
-                    self.memory.skip(origin.content, start, Amount { lines, bytes });
+                Decision::Settled { start, amount, ticket } => {
+                    let settled = self.memory.skip(origin.content, start, amount);
+                    if let Some((ticket, records)) = ticket.filter(|_| settled) {
+                        self.outlet.settle(ticket, u64::from(records));
+                    }
                 }
                 Decision::Deliver(batch) if wanted => {
                     self.memory.deliver(origin.content, Extent::of_batch(&batch));
                     let context = Context { origin: Arc::clone(&origin), ..batch.context };
-                    wanted = self.receiver.batch(Batch { context, ..batch });
+                    wanted = self.outlet.batch(Batch { context, ..batch });
                 }
                 Decision::SetAside(line) if wanted => {
                     let extent = line.extent();
                     let context = Context { origin: Arc::clone(&origin), ..line.context };
-                    self.receiver.long_line(LongLine { context, ..line })?;
+                    self.outlet.long_line(LongLine { context, ..line })?;
                     self.memory.set_aside(origin.content, extent);
                 }
                 Decision::Deliver(_) | Decision::SetAside(_) => {}
@@ -181,7 +184,7 @@ impl Outlet for Resuming<'_> {
     }
 
     fn is_open(&self) -> bool {
-        self.receiver.is_open()
+        self.outlet.is_open()
     }
 
     fn long_line(&self, line: LongLine) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Encodes and decodes the bytes of a journal, as `doc/state.md` describes them. This module does not access files.
 
+use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::extents::{Entry, Extent};
@@ -17,13 +18,32 @@ pub const HEADER: usize = 16;
 /// The bytes of a record besides its payload: length (1), kind (1) and check (4).
 const FRAME: usize = 6;
 
+/// The maximum number of bytes of the name of a stream.
+pub const STREAM_BYTES: usize = 64;
+
+/// The maximum number of bytes of a cursor.
+pub const CURSOR_BYTES: usize = 128;
+
 /// A record of the journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
     /// The bytes of an extent are settled.
     Extent(Entry),
     /// A whole file is settled.
     Done(Done),
+    /// A stream of a source is settled up to a cursor.
+    Cursor(Cursor),
+}
+
+/// How far a stream of a source is settled. The source decides what the bytes mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// The number of the source.
+    pub source: u64,
+    /// The name of the stream: at most [`STREAM_BYTES`] bytes.
+    pub stream: Bytes,
+    /// The place after the last settled record: at most [`CURSOR_BYTES`] bytes.
+    pub place: Bytes,
 }
 
 /// A whole file that is settled. It stays so as long as its stamp does not change.
@@ -90,8 +110,16 @@ pub fn encode(record: &Record, base: u64, out: &mut Vec<u8>) {
             out.extend([length, lines].iter().flat_map(|number| number.to_be_bytes()));
             2
         }
+        Record::Cursor(Cursor { source, stream, place }) => {
+            let (stream, place) = (&stream[..stream.len().min(STREAM_BYTES)], &place[..place.len().min(CURSOR_BYTES)]);
+            out.extend(source.to_be_bytes());
+            out.push(stream.len() as u8);
+            out.extend(stream);
+            out.extend(place);
+            3
+        }
     };
-    // Payloads have fixed lengths. The longest has 64 bytes.
+    // A payload has at most 201 bytes.
     out[start] = (out.len() - start - 2) as u8;
     out[start + 1] = kind;
     let checksum = check(&out[start..], base + start as u64);
@@ -151,10 +179,15 @@ fn record(kind: u8, payload: &[u8]) -> Result<Option<Record>, ()> {
             let stamp = Stamp { device: at(8)?, inode: at(16)?, size: at(24)?, modified, changed };
             Some(Record::Done(Done { origin: at(0)?, stamp, length: at(48)?, lines: at(56)? }))
         }
+        (3, 9..) => {
+            let (stream, place) = payload[9..].split_at_checked(usize::from(payload[8]))?;
+            let (stream, place) = (Bytes::copy_from_slice(stream), Bytes::copy_from_slice(place));
+            Some(Record::Cursor(Cursor { source: at(0)?, stream, place }))
+        }
         _ => None,
     };
     match kind {
-        1 | 2 => read().map(Some).ok_or(()),
+        1..=3 => read().map(Some).ok_or(()),
         _ => Ok(None),
     }
 }
@@ -181,8 +214,14 @@ mod tests {
         })
     }
 
+    fn cursor() -> impl Strategy<Value = Record> {
+        let bytes = |most: usize| prop::collection::vec(any::<u8>(), 0..=most).prop_map(Bytes::from);
+        (any::<u64>(), bytes(STREAM_BYTES), bytes(CURSOR_BYTES))
+            .prop_map(|(source, stream, place)| Record::Cursor(Cursor { source, stream, place }))
+    }
+
     fn records() -> impl Strategy<Value = Vec<Record>> {
-        prop::collection::vec(prop_oneof![3 => extent(), 1 => done()], 0..8)
+        prop::collection::vec(prop_oneof![3 => extent(), 1 => done(), 1 => cursor()], 0..8)
     }
 
     /// A journal, and the end of each of its records.
@@ -209,6 +248,11 @@ mod tests {
         let stamp = Stamp { device: 1, inode: 2, size: 3, modified: -4, changed: 5 };
         let (bytes, _) = journal(&[Record::Done(Done { origin: 6, stamp, length: 7, lines: 8 })]);
         assert_eq!(bytes.len(), 16 + 70);
+        let cursor = Cursor { source: 0xff, stream: Bytes::from_static(b"p7"), place: Bytes::from_static(b"\x01\x02") };
+        let (bytes, _) = journal(&[Record::Cursor(cursor)]);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let expected = "0d 03 00000000000000ff 02 7037 0102";
+        assert_eq!(hex[32..32 + 30], expected.replace(' ', ""));
     }
 
     #[test]
@@ -231,13 +275,13 @@ mod tests {
     fn a_kind_of_a_later_day_is_passed_over() {
         let stamp = Stamp { device: 1, inode: 2, size: 3, modified: 4, changed: 5 };
         let done = Record::Done(Done { origin: 6, stamp, length: 7, lines: 8 });
-        let (mut bytes, _) = journal(&[done]);
+        let (mut bytes, _) = journal(std::slice::from_ref(&done));
         let start = bytes.len();
         bytes.extend([3, 77, 1, 2, 3]);
         let checksum = check(&bytes[start..], start as u64);
         bytes.extend(checksum);
         encode(&done, 0, &mut bytes);
-        assert_eq!(decode(&bytes), Decoded::Records(vec![done, done], bytes.len()));
+        assert_eq!(decode(&bytes), Decoded::Records(vec![done.clone(), done], bytes.len()));
     }
 
     proptest! {

@@ -4,17 +4,21 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::extents::{Entry, Extent, Extents};
-use super::journal::{self, Done, Record};
+use super::journal::{self, Cursor, Done, Record};
 use super::memory::{Amount, Known, Stamp};
 use super::ranges::Ranges;
 
-/// All settled extents and files, and all contents that are being read. The store accesses the fields directly.
+/// All settled extents, files and cursors, and all contents that are being read. The store accesses the fields directly.
 #[derive(Default)]
 pub(super) struct Ledger {
     pub(super) extents: Extents,
     /// The files that are settled as a whole, by origin, device and inode.
     pub(super) done: BTreeMap<(u64, u64, u64), Done>,
+    /// How far each stream is settled, by source and stream.
+    pub(super) cursors: BTreeMap<(u64, Bytes), Bytes>,
     pub(super) contents: HashMap<u32, Content>,
     /// The extents that were delivered and are not settled yet, by content and start.
     pub(super) delivered: HashMap<(u32, u64), Extent>,
@@ -43,6 +47,7 @@ impl Ledger {
             match record {
                 Record::Extent(entry) => self.extents.insert(*entry),
                 Record::Done(done) => self.take_done(*done),
+                Record::Cursor(cursor) => self.take_cursor(cursor.clone()),
             }
         }
         // The numbers are sufficient for four billion contents.
@@ -53,18 +58,22 @@ impl Ledger {
         self.done.insert((done.origin, done.stamp.device, done.stamp.inode), done);
     }
 
+    pub(super) fn take_cursor(&mut self, Cursor { source, stream, place }: Cursor) {
+        self.cursors.insert((source, stream), place);
+    }
+
     pub(super) fn settle(&mut self, number: u32, lines: u64, extent: Extent) {
         let Some(content) = self.contents.get(&number) else { return };
         let entry = Entry { origin: content.origin, lineage: content.lineage, extent };
         self.extents.insert(entry);
-        self.record(&Record::Extent(entry));
+        self.record(Record::Extent(entry));
         self.cover(number, extent.start, Amount { lines, bytes: extent.length });
     }
 
     /// Adds a record for the writing thread.
-    pub(super) fn record(&mut self, record: &Record) {
+    pub(super) fn record(&mut self, record: Record) {
         if !self.needs_rewrite {
-            self.pending.push(*record);
+            self.pending.push(record);
         }
     }
 
@@ -84,12 +93,13 @@ impl Ledger {
             let done = Done { origin: content.origin, stamp, length, lines: content.lines };
             self.contents.remove(&number);
             self.take_done(done);
-            self.record(&Record::Done(done));
+            self.record(Record::Done(done));
         }
     }
 
     pub(super) fn size_needed(&self) -> u64 {
-        (journal::HEADER + 43 * self.extents.len() + 70 * self.done.len()) as u64
+        let cursors: usize = self.cursors.iter().map(|((_, stream), place)| 15 + stream.len() + place.len()).sum();
+        (journal::HEADER + 43 * self.extents.len() + 70 * self.done.len() + cursors) as u64
     }
 
     /// The bytes of a journal with all records.
@@ -97,6 +107,10 @@ impl Ledger {
         let mut bytes = journal::header().to_vec();
         self.extents.iter().for_each(|entry| journal::encode(&Record::Extent(*entry), 0, &mut bytes));
         self.done.values().for_each(|done| journal::encode(&Record::Done(*done), 0, &mut bytes));
+        for ((source, stream), place) in &self.cursors {
+            let cursor = Cursor { source: *source, stream: stream.clone(), place: place.clone() };
+            journal::encode(&Record::Cursor(cursor), 0, &mut bytes);
+        }
         bytes
     }
 }

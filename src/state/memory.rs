@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::extents::Extent;
 
 /// The identity and the times of a file. Every change of the file changes at least one of the fields.
@@ -89,10 +91,19 @@ pub trait Memory: std::fmt::Debug + Send + Sync {
     /// Records that a line of `content` was set aside because it is too long.
     fn set_aside(&self, _content: u32, _extent: Extent) {}
 
-    /// Records that lines of `content` are not delivered, because an earlier run settled them.
-    fn skip(&self, content: u32, start: u64, amount: Amount);
+    /// Records that lines of `content` are not delivered, because an earlier run settled them. Returns whether they are
+    /// settled now: the lines of a copy may still be on their way.
+    fn skip(&self, content: u32, start: u64, amount: Amount) -> bool;
 
     /// Records that `content` was read to its end, at the offset `length`. `stamp` is the stamp of its file, if every
     /// change of the file would change it.
     fn end(&self, content: u32, length: u64, stamp: Option<Stamp>);
+
+    /// The place up to which a stream of a source is settled; `None` if none is known.
+    fn cursor(&self, _source: u64, _stream: &[u8]) -> Option<Bytes> {
+        None
+    }
+
+    /// Records that a stream of a source is settled up to `place`. It replaces the place that was recorded before.
+    fn keep_cursor(&self, _source: u64, _stream: &Bytes, _place: &Bytes) {}
 }

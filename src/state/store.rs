@@ -8,8 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::extents::Extent;
-use super::journal::{self, Decoded, Done};
+use super::journal::{self, Cursor, Decoded, Done, Record};
 use super::ledger::{self, Content, Ledger};
 use super::memory::{Amount, Begun, Known, Memory, Stamp};
 use super::ranges::Ranges;
@@ -206,11 +208,12 @@ impl Memory for Store {
         self.shared.ledger().delivered.insert((content, extent.start), extent);
     }
 
-    fn skip(&self, content: u32, start: u64, amount: Amount) {
+    fn skip(&self, content: u32, start: u64, amount: Amount) -> bool {
         let mut state = self.shared.ledger();
         state.skipped += amount;
         state.cover(content, start, amount);
         self.shared.wake(state);
+        true
     }
 
     fn end(&self, content: u32, length: u64, stamp: Option<Stamp>) {
@@ -222,6 +225,18 @@ impl Memory for Store {
             (_, None) => {}
         }
         state.finish(content);
+        self.shared.wake(state);
+    }
+
+    fn cursor(&self, source: u64, stream: &[u8]) -> Option<Bytes> {
+        self.shared.ledger().cursors.get(&(source, Bytes::copy_from_slice(stream))).cloned()
+    }
+
+    fn keep_cursor(&self, source: u64, stream: &Bytes, place: &Bytes) {
+        let cursor = Cursor { source, stream: stream.clone(), place: place.clone() };
+        let mut state = self.shared.ledger();
+        state.take_cursor(cursor.clone());
+        state.record(Record::Cursor(cursor));
         self.shared.wake(state);
     }
 }
@@ -273,4 +288,58 @@ fn lock(directory: &Path, failed: &dyn Fn(&str, io::Error) -> Error) -> Result<F
     let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     written.map_err(|error| failed("its lock cannot be written", error))?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(folder: &Path) -> Store {
+        Store::open(folder, Box::new(|sentence| panic!("{sentence}"))).unwrap()
+    }
+
+    #[test]
+    fn the_latest_cursor_of_each_stream_is_there_after_a_restart_and_a_compaction() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = || std::fs::metadata(folder.path().join("journal")).unwrap().len();
+        let name = |stream: u64| Bytes::from(format!("stream {stream}"));
+        let store = open(folder.path());
+        for place in 0..50_u64 {
+            for stream in 0..3 {
+                store.keep_cursor(1 + stream / 2, &name(stream), &Bytes::copy_from_slice(&place.to_be_bytes()));
+            }
+        }
+        drop(store);
+        assert_eq!(journal(), 16 + 150 * (15 + 8 + 8));
+        for _ in 0..2 {
+            let store = open(folder.path());
+            assert_eq!(journal(), 16 + 3 * (15 + 8 + 8), "only the latest are kept");
+            let cursor = |source, stream| store.cursor(source, &name(stream));
+            let last = Some(Bytes::copy_from_slice(&49_u64.to_be_bytes()));
+            assert_eq!([cursor(1, 0), cursor(1, 1), cursor(2, 2)], [last.clone(), last.clone(), last]);
+            assert_eq!([cursor(2, 0), cursor(1, 2), cursor(3, 0)], [None, None, None]);
+        }
+    }
+
+    /// The journal of version 0.1.0 after a run over the 8 bytes `one\ntwo\n`.
+    const JOURNAL_OF_0_1_0: &str = "\
+        6c6f677374617465000000019473e6482501911faba7321fe1a000000001000000000000000000000000000000084971700a\
+        7ebfdd8801d81b7f094002911faba7321fe1a0000000000000fe0000000000005181a4000000000000000818ecc3bc43b910\
+        da18ecc70274541b9000000000000000080000000000000002bcf3eac0";
+
+    #[test]
+    fn a_journal_of_0_1_0_is_read_and_gets_cursors() {
+        let folder = tempfile::tempdir().unwrap();
+        let hex = JOURNAL_OF_0_1_0.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+        let bytes: Vec<u8> = hex.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
+        std::fs::write(folder.path().join("journal"), bytes).unwrap();
+        for _ in 0..2 {
+            let store = open(folder.path());
+            let known = store.begin(0x911f_aba7_321f_e1a0).known;
+            assert_eq!(known.iter().map(|known| known.extent).collect::<Vec<_>>(), [Extent::of(0, b"one\ntwo\n")]);
+            store.keep_cursor(7, &Bytes::from_static(b"p0"), &Bytes::from_static(b"42"));
+            drop(store);
+            assert_eq!(open(folder.path()).cursor(7, b"p0"), Some(Bytes::from_static(b"42")));
+        }
+    }
 }

@@ -80,6 +80,13 @@ impl Snapshot {
         self
     }
 
+    /// Subtracts `amount` from the value of `spec`, a counter without a label: what was counted has left the account.
+    pub fn subtract(&mut self, spec: &CounterSpec, amount: u64) {
+        if let Some(value) = self.job.get_mut(usize::from(spec.number)) {
+            *value = value.saturating_sub(amount);
+        }
+    }
+
     /// Returns the number of lines by their fate.
     pub fn tally(&self) -> Tally {
         Tally::of(std::array::from_fn(|index| self.get(&FATES[index])))

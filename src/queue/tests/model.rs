@@ -8,8 +8,8 @@ use super::*;
 
 #[derive(Debug, Clone)]
 enum Operation {
-    /// Lines, given by their lengths. A length of 0 is an empty line.
-    Offer(Vec<usize>),
+    /// Lines of a stream, given by their lengths. A length of 0 is an empty line.
+    Offer(u32, Vec<usize>),
     LongLine(u64),
     Reserve(PeerId),
     ReserveLine(PeerId),
@@ -21,13 +21,15 @@ enum Operation {
     ReleaseAll(PeerId),
     Advance(u64),
     Bury,
+    /// Takes back what is not leased of a stream.
+    Recall(u32),
     EndInput,
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
     use Operation::*;
     prop_oneof![
-        4 => prop::collection::vec(0usize..4, 1..5).prop_map(Offer),
+        4 => (0u32..2, prop::collection::vec(0usize..4, 1..5)).prop_map(|(stream, lengths)| Offer(stream, lengths)),
         1 => (10u64..20).prop_map(LongLine),
         5 => (0u64..3).prop_map(Reserve),
         3 => (0u64..3).prop_map(ReserveLine),
@@ -38,6 +40,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         3 => (0u64..25).prop_map(Advance),
         2 => Just(Advance(30)),
         1 => Just(Bury),
+        1 => (0u32..2).prop_map(Recall),
         1 => Just(EndInput),
     ]
 }
@@ -109,21 +112,22 @@ impl Oracle {
 
     fn apply(&mut self, operation: &Operation) {
         match operation {
-            Operation::Offer(lengths) if self.open => {
+            Operation::Offer(stream, lengths) if self.open => {
                 let mut data = Vec::new();
                 for &length in lengths {
                     let line = [&vec![b'x'; length][..], b"\n"].concat();
                     self.lines.insert(self.offset + data.len() as u64, (line.clone(), LineState::Ready));
                     data.extend(line);
                 }
-                self.queue.offer(batch(self.offset, &data));
+                let ticket = Ticket { source: 3, stream: *stream, sequence: self.offset };
+                self.queue.offer(Batch { ticket: Some(ticket), ..batch(self.offset, &data) });
                 self.offset += data.len() as u64;
             }
             Operation::LongLine(bytes) if self.open => {
                 self.queue.count_dead_letter(*bytes);
                 self.long += 1;
             }
-            Operation::Offer(_) | Operation::LongLine(_) => {}
+            Operation::Offer(..) | Operation::LongLine(_) => {}
             Operation::Reserve(peer) => {
                 let answer = self.queue.reserve(*peer, self.now);
                 self.check_answer(*peer, answer, false);
@@ -198,6 +202,20 @@ impl Oracle {
                 assert!((3..=self.expired[&line.offset]).contains(&history.expired), "{history:?}");
                 assert!(history.held >= LEASE * history.expired, "{history:?}");
                 *state = LineState::Done(3);
+            }
+            Operation::Recall(stream) => {
+                assert!(self.queue.recall(2, *stream).is_empty(), "another source has no batches");
+                let recalled = self.queue.recall(3, *stream);
+                assert!(recalled.is_sorted_by_key(|batch| batch.offset), "in the order in which they were offered");
+                for batch in recalled {
+                    assert_eq!(batch.ticket.map(|ticket| ticket.stream), Some(*stream));
+                    for line in crate::core::lines::lines(&batch.data) {
+                        let line = self.lines.remove(&(batch.offset + line.start as u64));
+                        assert!(line.is_some_and(|(_, state)| state == LineState::Ready), "what is leased stays");
+                    }
+                }
+                let waiting = self.queue.ready.iter().chain(&self.queue.candidates.waiting);
+                assert!(waiting.flat_map(|waiting| waiting.batch.ticket).all(|ticket| ticket.stream != *stream));
             }
             Operation::EndInput => {
                 self.queue.end_input();

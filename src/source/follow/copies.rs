@@ -5,6 +5,8 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+
 use crate::state::extents::{Entry, Extent, Extents};
 use crate::state::{Amount, Begun, Known, Memory, Stamp};
 
@@ -112,11 +114,10 @@ impl Memory for View {
         self.note(content, extent);
     }
 
-    fn skip(&self, content: u32, start: u64, amount: Amount) {
+    fn skip(&self, content: u32, start: u64, amount: Amount) -> bool {
         // The lines that this process has delivered may not be settled yet.
-        if let Some(state) = self.copies.state.as_ref().filter(|_| !self.copies.lock().compared.contains(&content)) {
-            state.skip(content, start, amount);
-        }
+        let state = self.copies.state.as_ref().filter(|_| !self.copies.lock().compared.contains(&content));
+        state.is_some_and(|state| state.skip(content, start, amount))
     }
 
     fn end(&self, content: u32, length: u64, stamp: Option<Stamp>) {
@@ -127,6 +128,16 @@ impl Memory for View {
         };
         if let Some(state) = &self.copies.state {
             state.end(content, length, stamp.filter(|_| !compared));
+        }
+    }
+
+    fn cursor(&self, source: u64, stream: &[u8]) -> Option<Bytes> {
+        self.copies.state.as_ref()?.cursor(source, stream)
+    }
+
+    fn keep_cursor(&self, source: u64, stream: &Bytes, place: &Bytes) {
+        if let Some(state) = &self.copies.state {
+            state.keep_cursor(source, stream, place);
         }
     }
 }

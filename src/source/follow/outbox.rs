@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::core::batch::Batch;
+use crate::core::batch::{Batch, Ticket};
 use crate::core::error::Result;
 use crate::core::offered::Offered;
 use crate::source::outlet::{Outlet, offer_waiting};
@@ -105,6 +105,10 @@ impl Outlet for Outbox<'_> {
             state.unwanted = true;
             state.note_not_taken(&origin.name, bytes);
         })
+    }
+
+    fn settle(&self, ticket: Ticket, records: u64) {
+        self.receiver.settle(ticket, records);
     }
 
     /// Offers the refused batches again. Returns whether none is left.

@@ -11,9 +11,13 @@ fn origin() -> Arc<Origin> {
     Arc::new(Origin::new(1, "x"))
 }
 
+/// The hand-out that every line belongs to.
+const TICKET: Ticket = Ticket { source: 1, stream: 2, sequence: 3 };
+
 fn batch(content: &[u8], start: usize, end: usize) -> Batch {
     let data = content[start..end].to_vec();
-    Batch::new(origin(), start as u64, lines::count(&data) as u32, data.into())
+    let batch = Batch::new(origin(), start as u64, lines::count(&data) as u32, data.into());
+    Batch { ticket: Some(TICKET), ..batch }
 }
 
 fn long(content: &[u8], start: usize, end: usize) -> LongLine {
@@ -28,7 +32,13 @@ fn long(content: &[u8], start: usize, end: usize) -> LongLine {
         checksum: checksum::of(line),
         closed: line.ends_with(b"\n"),
         partial: false,
+        ticket: Some(TICKET),
     }
+}
+
+/// The decision that lines are settled. `records` is the number of those whose ends are settled.
+fn settled_lines(start: u64, bytes: u64, lines: u64, records: u32) -> Decision {
+    Decision::Settled { start, amount: Amount { lines, bytes }, ticket: Some((TICKET, records)) }
 }
 
 fn extent(content: &[u8], start: usize, end: usize) -> Extent {
@@ -52,9 +62,15 @@ fn borders(content: &[u8]) -> Vec<usize> {
 }
 
 /// The decision for each line: its offset, and whether it is delivered. The function also checks that no line is
-/// missing, doubled or changed.
+/// missing, doubled or changed, and that each belongs to the hand-out once.
 fn fates(content: &[u8], out: &[Decision]) -> Vec<(usize, bool)> {
     let (mut fates, mut position) = (Vec::new(), 0);
+    let handed_on = |decision: &Decision| match decision {
+        Decision::Deliver(batch) => batch.ticket.map_or(0, |_| batch.records),
+        Decision::SetAside(line) => line.ticket.map_or(0, |_| 1),
+        Decision::Settled { ticket, .. } => ticket.map_or(0, |(_, records)| records),
+    };
+    assert_eq!(out.iter().map(handed_on).sum::<u32>() as usize, lines::count(content));
     for decision in out {
         let (start, length, count, delivered) = match decision {
             Decision::Deliver(batch) => {
@@ -63,7 +79,7 @@ fn fates(content: &[u8], out: &[Decision]) -> Vec<(usize, bool)> {
                 (batch.offset, batch.data.len() as u64, u64::from(batch.records), true)
             }
             Decision::SetAside(line) => (line.offset, line.length_with_end, 1, true),
-            Decision::Settled(start, length, lines) => (*start, *length, *lines, false),
+            Decision::Settled { start, amount, .. } => (*start, amount.bytes, amount.lines, false),
         };
         assert_eq!(start as usize, position, "in order, without gap or overlap");
         assert!(length > 0);
@@ -189,7 +205,7 @@ fn what_has_come_of_a_line_decides_about_a_extent_that_ends_there() {
     };
     assert_eq!(run(b"par"), []);
     for unfinished in [&b"part"[..], b"partial"] {
-        assert_eq!(run(unfinished), [Decision::Settled(0, 8, 2)]);
+        assert_eq!(run(unfinished), [settled_lines(0, 8, 2, 2)]);
     }
     assert_eq!(run(b"pant"), [Decision::Deliver(batch(content, 0, 8))]);
 }
@@ -202,9 +218,9 @@ fn a_gap_is_filled_exactly() {
     let mut filter = ReplayFilter::new(known(&extents));
     filter.batch(batch(content, 0, 12), &mut out);
     let expected = [
-        Decision::Settled(0, 4, 2),
+        settled_lines(0, 4, 2, 2),
         Decision::Deliver(batch(content, 4, 8)),
-        Decision::Settled(8, 2, 1),
+        settled_lines(8, 2, 1, 1),
         Decision::Deliver(batch(content, 10, 12)),
     ];
     assert_eq!(out, expected);
@@ -314,17 +330,17 @@ fn of_a_line_whose_beginning_was_handed_out_the_rest_is_delivered_and_is_partial
         out
     };
     let five = Decision::Deliver(batch(content, 19, 24));
-    assert_eq!(decide(&[(1, cut(0, 8))]), [Decision::Settled(0, 8, 2), rest(8, 19), five.clone()]);
+    assert_eq!(decide(&[(1, cut(0, 8))]), [settled_lines(0, 8, 2, 1), rest(8, 19), five.clone()]);
     // The line was settled in three parts, in one lineage or in several.
     for lineages in [[1, 1], [1, 2]] {
         let extents = [(lineages[0], cut(0, 8)), (lineages[1], cut(8, 14))];
-        assert_eq!(decide(&extents), [Decision::Settled(0, 14, 2), rest(14, 19), five.clone()]);
+        assert_eq!(decide(&extents), [settled_lines(0, 14, 2, 1), rest(14, 19), five.clone()]);
         let extents = [(lineages[0], cut(0, 8)), (lineages[1], extent(content, 8, 19))];
-        assert_eq!(decide(&extents), [Decision::Settled(0, 19, 2), five.clone()]);
+        assert_eq!(decide(&extents), [settled_lines(0, 19, 2, 2), five.clone()]);
     }
     // A content that ended there was complete. The line as it is now is another line.
     assert_eq!(
         decide(&[(1, extent(content, 0, 8))])[..2],
-        [Decision::Settled(0, 4, 1), Decision::Deliver(batch(content, 4, 24))]
+        [settled_lines(0, 4, 1, 1), Decision::Deliver(batch(content, 4, 24))]
     );
 }

@@ -134,7 +134,9 @@ impl Memory for Settled {
         self.extents.lock().unwrap().insert(Entry { origin, lineage: content, extent });
     }
 
-    fn skip(&self, _: u32, _: u64, _: Amount) {}
+    fn skip(&self, _: u32, _: u64, _: Amount) -> bool {
+        true
+    }
 
     fn end(&self, _: u32, _: u64, _: Option<Stamp>) {}
 }
