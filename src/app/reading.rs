@@ -10,7 +10,6 @@ use super::open_files::raise_limit;
 use crate::core::batch::{Batch, Ticket};
 use crate::core::error::{Error, Result};
 use crate::core::offered::Offered;
-use crate::core::record::Key;
 use crate::core::stop::Stop;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
 use crate::observe::console::Console;
@@ -49,7 +48,7 @@ impl BatchReceiver for QueueReceiver {
     }
 
     fn long_line(&self, line: LongLine) -> Result<()> {
-        let (origin, key) = (&line.context.origin, Key::Offset(line.offset));
+        let (origin, key) = (&line.context.origin, line.key);
         let detail = format!("the line has {} bytes, --max-line allows {}", line.length, self.max_line);
         self.dead_letters.write(&[Letter {
             id: key.id(origin.id, line.hash),

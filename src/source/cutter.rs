@@ -18,7 +18,7 @@ use super::receiver::{BatchSize, LongLine};
 use crate::core::batch::Batch;
 use crate::core::context::{Context, Origin};
 use crate::core::error::Result;
-use crate::core::record;
+use crate::core::record::{self, Key};
 use crate::state::checksum;
 
 /// Lines that fill less than 1/`SMALL_PART` of a block are copied before they are delivered. A slow input makes batches
@@ -253,6 +253,7 @@ impl Content {
                     checksum: checksum::of(&data[line.start..end]),
                     closed: data[end - 1] == b'\n',
                     partial: partial && end == complete,
+                    key: Key::Offset(self.offset),
                     ticket: None,
                 })?;
                 self.offset += (end - line.start) as u64;

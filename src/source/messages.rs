@@ -14,6 +14,7 @@ use crate::core::calendar::now_ms;
 use crate::core::context::{Context, Origin};
 use crate::core::error::Result;
 use crate::core::lines;
+use crate::core::record::Key;
 use crate::state::checksum;
 
 /// The origin of a live input named `name`. It is different at each start, because a live input cannot be read twice.
@@ -132,6 +133,7 @@ impl<'a> Messages<'a> {
             checksum: checksum::join(checksum, checksum::of(b"\n"), 1),
             closed: true,
             partial: false,
+            key: Key::Offset(self.offset),
             ticket: None,
         })?;
         self.offset += length + 1;

@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::receiver::LongLine;
 use crate::core::context::Context;
 use crate::core::lines::without_carriage_return;
+use crate::core::record::Key;
 use crate::state::checksum;
 
 /// See the [module](self).
@@ -72,6 +73,7 @@ impl Overlong {
             checksum: self.checksum,
             closed,
             partial,
+            key: Key::Offset(offset),
             ticket: None,
         }
     }

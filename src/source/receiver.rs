@@ -7,6 +7,7 @@ use crate::core::batch::{BLOCK_BYTES, Batch, Ticket};
 use crate::core::context::Context;
 use crate::core::error::Result;
 use crate::core::offered::Offered;
+use crate::core::record::Key;
 use crate::state::extents::Extent;
 
 /// The limits of batches and lines.
@@ -47,6 +48,8 @@ pub struct LongLine {
     pub closed: bool,
     /// Whether this is only a part of a line: its end had not been written yet, or its first part was delivered before.
     pub partial: bool,
+    /// The value from which the id of the line is made.
+    pub key: Key,
     /// The hand-out that the line is the only record of, if its source wants to know what is settled.
     pub ticket: Option<Ticket>,
 }

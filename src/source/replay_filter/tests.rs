@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::core::batch::Origin;
 use crate::core::context::Context;
+use crate::core::record::Key;
 use crate::state::extents::{Entry, Extent, Extents, JOINED_BYTES};
 
 fn origin() -> Arc<Origin> {
@@ -32,6 +33,7 @@ fn long(content: &[u8], start: usize, end: usize) -> LongLine {
         checksum: checksum::of(line),
         closed: line.ends_with(b"\n"),
         partial: false,
+        key: Key::Offset(start as u64),
         ticket: Some(TICKET),
     }
 }
