@@ -7,20 +7,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::core::context::Context;
 pub use crate::core::context::Origin;
 use crate::core::record::{Key, RecordId};
+pub use crate::core::records::Framing;
 use crate::core::records::{NO_CUT, Records};
 
 /// The usual size of the blocks that batches are slices of, in bytes. It is also the usual limit of a batch.
 pub const BLOCK_BYTES: usize = 256 << 10;
-
-/// How the bytes of a batch are divided into records.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Framing {
-    /// Each record is a line.
-    Lines,
-    /// A table with a big-endian `u32` for each record: its length in bytes with its line end. The highest bit
-    /// ([`NO_CUT`]) says that no batch may be cut before this record.
-    Lengths(Bytes),
-}
 
 /// The values that the ids of a batch's records are made from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,21 @@
-//! [`Records`]: the records of a batch, one after the other.
+//! [`Framing`]: how bytes are divided into records; and [`Records`]: the records, one after the other.
 
-use crate::core::batch::Framing;
+use bytes::Bytes;
+
 use crate::core::lines::{Line, Lines, lines, without_carriage_return};
 
 /// The bit of a length in a table of [`Framing::Lengths`] that says: no batch may be cut before this record.
 pub const NO_CUT: u32 = 1 << 31;
+
+/// How the bytes of a batch are divided into records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Framing {
+    /// Each record is a line.
+    Lines,
+    /// A table with a big-endian `u32` for each record: its length in bytes with its line end. The highest bit
+    /// ([`NO_CUT`]) says that no batch may be cut before this record.
+    Lengths(Bytes),
+}
 
 /// An iterator over records. Each item has the bytes of a record without its last line end, which is `\n` or `\r\n`. A
 /// record may hold newlines.

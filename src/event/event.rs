@@ -10,8 +10,8 @@ use super::object::Object;
 use super::outer_fields::OuterFields;
 use super::plan::Captured;
 use super::value::{FieldPath, Value};
-use crate::document::keys::Key;
 use crate::core::record::RecordId;
+use crate::document::keys::Key;
 use crate::document::{Bson, DocumentWriter, Encoding, Json, Tags, write_text};
 use crate::grok::Span;
 

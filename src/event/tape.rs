@@ -214,7 +214,7 @@ impl Tape {
     }
 }
 
-/// A quick look for names that occur twice in one object. It misses none, and suspects some that do not.
+/// A quick look for names that occur twice in one object. It misses none, and also reports some that occur once.
 #[derive(Default)]
 pub(super) struct Seen {
     bits: [u64; 4],

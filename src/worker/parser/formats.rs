@@ -68,7 +68,7 @@ impl Formats {
     }
 
     /// Returns the counts of each stage, over all parsers: the events that it handled and those that it kept.
-    pub fn stage_counts(&self) -> Vec<PatternCount> {
+    pub fn stage_counts(&self) -> Vec<Row> {
         self.stage_sums.get()
     }
 
