@@ -270,6 +270,14 @@ impl Batch {
         self.records <= 1 || (self.framing != Framing::Lines && self.beginning(1).0 == self.records as usize)
     }
 
+    /// Takes off the first `records` records, which have `end` bytes. Returns `None` if they are none. The caller leaves at
+    /// least one record.
+    pub(crate) fn cut_off(&mut self, records: usize, end: usize) -> Option<Batch> {
+        let first = (records > 0).then(|| self.part(0, 0, records as u32, self.data.slice(..end)));
+        *self = self.part(records, end, self.records - records as u32, self.data.slice(end..));
+        first
+    }
+
     /// Takes off at least the first `records` records, with the records that must stay with them. The rest has no record if
     /// nothing is left.
     pub(crate) fn split_at_least(&mut self, records: usize) -> Batch {

@@ -19,6 +19,7 @@ pub mod cutter;
 pub mod decompress;
 pub mod follow;
 mod gzip;
+pub mod heading;
 pub mod inputs;
 mod journald_export;
 pub mod live;
