@@ -72,10 +72,7 @@ impl<'a> ObjectView<'a> {
 
     /// Iterates over the members that are written to the document.
     pub fn members(self) -> impl Iterator<Item = Member<'a>> {
-        let end = match self.tape.nodes[self.index] {
-            Node::Object { end } => end as usize,
-            _ => 0,
-        };
+        let end = self.tape.after(self.index);
         let mut at = self.index + 1;
         std::iter::from_fn(move || {
             while at < end {
@@ -103,7 +100,7 @@ impl<'a> ObjectView<'a> {
                 continue;
             }
             if W::COPIES && copied_to != 0 {
-                let start = text.start as usize - 1;
+                let start = text.start() - 1;
                 if copied.end + 1 != start || copied.is_empty() {
                     self.copy(&copied, writer);
                     copied.start = start;
@@ -126,7 +123,18 @@ impl<'a> ObjectView<'a> {
 
     /// Returns the member called `name`, found by a linear search.
     pub fn find(self, name: &str) -> Option<Member<'a>> {
-        self.members().find(|member| member.name == name)
+        let Node::Object { end } = self.tape.nodes[self.index] else { return None };
+        let mut at = self.index + 1;
+        while at < end as usize {
+            if let Node::Name { text, written: true, .. } = self.tape.nodes[at]
+                && text.end() - text.start() == name.len()
+                && self.tape.text(self.line, text) == name
+            {
+                return Some(Member { name: self.tape.text(self.line, text), at, level: self });
+            }
+            at = self.tape.after(at + 1);
+        }
+        None
     }
 }
 
@@ -146,7 +154,7 @@ impl<'a> Member<'a> {
         if let Node::Name { text, copied_to: end @ 1.., .. } = tape.nodes[self.at]
             && W::COPIES
         {
-            return writer.copy(&line[text.start as usize - 1..end as usize]);
+            return writer.copy(&line[text.start() - 1..end as usize]);
         }
         writer.name(self.name);
         if !self.is_joined() {

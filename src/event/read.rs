@@ -26,12 +26,12 @@ pub(super) fn read(tape: &mut Tape, line: &str) -> Option<()> {
     }
     // A line with escapes is read with care: `serde_json` would allocate memory for texts, and refuse lone surrogates.
     let careful = memchr::memchr(b'\\', line.as_bytes()).is_some();
-    if !careful && read_with(Reader { line, at: first, tape: &mut *tape, depth: 0, copied: true, careful }).is_some() {
+    if !careful && read_with(Reader::new(tape, line, first, false)).is_some() {
         return Some(());
     }
     // The line is no JSON object, or it has a number that only a careful reader accepts.
     tape.clear();
-    read_with(Reader { line, at: first, tape: &mut *tape, depth: 0, copied: true, careful: true })
+    read_with(Reader::new(tape, line, first, true))
 }
 
 fn read_with(mut reader: Reader<'_>) -> Option<()> {
@@ -53,11 +53,18 @@ struct Reader<'t> {
     depth: usize,
     /// Whether a JSON document can hold the bytes of the value that is read as they are.
     copied: bool,
+    /// The same for the innermost open object, and what is known of its names.
+    all_copied: bool,
+    seen: Seen,
     /// Whether texts with escapes and any numbers are allowed. They are then left to this reader.
     careful: bool,
 }
 
-impl Reader<'_> {
+impl<'t> Reader<'t> {
+    fn new(tape: &'t mut Tape, line: &'t str, at: usize, careful: bool) -> Self {
+        Reader { line, at, tape, depth: 0, copied: true, all_copied: true, seen: Seen::default(), careful }
+    }
+
     /// Moves to the next token, and returns its first byte.
     #[inline]
     fn token(&mut self) -> u8 {
@@ -77,7 +84,7 @@ impl Reader<'_> {
         self.copied &= start == self.at + 1;
         // After a text come its quote and a comma or colon.
         self.at = start + text.len() + 2;
-        Text { start: start as u32, end: (start + text.len()) as u32, unescaped: false }
+        Text::of_line(start, start + text.len())
     }
 
     /// Reads the text that begins at the next token. Its syntax is known to be right.
@@ -114,7 +121,7 @@ impl Reader<'_> {
         let number = &rest[..rest.bytes().take_while(part).count()];
         let end = start + number.len();
         self.at = end + 1;
-        let text = Text { start: start as u32, end: end as u32, unescaped: false };
+        let text = Text::of_line(start, end);
         // The integer zero has no sign. A double keeps the sign of `-0`.
         let is_int = !number.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) && number != "-0";
         self.copied &= is_int;
@@ -131,6 +138,21 @@ impl Reader<'_> {
         self.token();
         self.at += length + 1;
         self.tape.nodes.push(node);
+    }
+
+    /// Adds the node of a name. `mix` is its [`Seen::mix`], and `own` the name that a document has for it at the top
+    /// level if it belongs to logator.
+    #[inline]
+    fn name(&mut self, mut text: Text, mut mix: u8, own: Option<&'static str>) {
+        self.all_copied &= self.copied;
+        // Blanks before a name do not matter to the member itself.
+        self.copied = !text.is_unescaped();
+        if let (Some(own), 1) = (own, self.depth) {
+            (text, mix) = (self.tape.store_text(own), Seen::mix(own));
+            self.copied = false;
+        }
+        self.seen.add(mix);
+        self.tape.nodes.push(Node::name(text));
     }
 
     /// Adds the node of an object or array and returns its index.
@@ -236,32 +258,24 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         let reader = self.0;
         let index = reader.open(Node::Object { end: 0 })?;
-        let mut seen = Seen::default();
-        let mut all_copied = reader.copied;
+        let seen = std::mem::take(&mut reader.seen);
+        let all_copied = std::mem::replace(&mut reader.all_copied, reader.copied);
         loop {
-            reader.copied = true;
             let at = reader.tape.nodes.len();
-            let Some(text) = members.next_key_seed(Name(reader))? else { break };
-            all_copied &= reader.copied;
-            // Blanks before a name do not matter to the member itself.
-            reader.copied = !text.unescaped;
-            let name = reader.tape.text(reader.line, text);
-            let mut stored = text;
-            if let Some(renamed) = keys::own_name(name).filter(|_| index == 0) {
-                stored = reader.tape.store_text(renamed);
-                reader.copied = false;
+            reader.copied = true;
+            if members.next_key_seed(Name(reader))?.is_none() {
+                break;
             }
-            seen.add(reader.tape.text(reader.line, stored));
-            reader.tape.nodes.push(Node::name(stored));
             members.next_value_seed(Value(reader))?;
-            all_copied &= reader.copied;
-            if let Node::Name { copied_to, .. } = &mut reader.tape.nodes[at]
+            reader.all_copied &= reader.copied;
+            if let Some(Node::Name { copied_to, .. }) = reader.tape.nodes.get_mut(at)
                 && reader.copied
             {
                 *copied_to = reader.at as u32 - 1;
             }
         }
-        reader.copied = all_copied;
+        reader.copied = std::mem::replace(&mut reader.all_copied, all_copied);
+        let seen = std::mem::replace(&mut reader.seen, seen);
         let end = reader.close(index);
         reader.tape.nodes[index] = Node::Object { end };
         if seen.may_repeat && reader.tape.join_duplicates(reader.line, index) {
@@ -275,35 +289,40 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
 struct Name<'r, 't>(&'r mut Reader<'t>);
 
 impl<'de> DeserializeSeed<'de> for Name<'_, '_> {
-    type Value = Text;
+    type Value = ();
 
     #[inline]
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Text, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
         // As bytes, `serde_json` accepts lone surrogates, but control characters as well.
         if self.0.careful { json.deserialize_bytes(self) } else { json.deserialize_str(self) }
     }
 }
 
 impl<'de> Visitor<'de> for Name<'_, '_> {
-    type Value = Text;
+    type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a name without escapes")
     }
 
     #[inline]
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Text, E> {
-        Ok(self.0.lent(name))
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<(), E> {
+        let text = self.0.lent(name);
+        self.0.name(text, Seen::mix(name), keys::own_name(name));
+        Ok(())
     }
 
-    fn visit_bytes<E: Error>(self, _: &[u8]) -> Result<Text, E> {
+    fn visit_bytes<E: Error>(self, _: &[u8]) -> Result<(), E> {
         self.0.token();
         let from = self.0.at;
         let text = self.0.text();
-        match self.0.line.as_bytes()[from..self.0.at - 1].iter().any(|byte| *byte < b' ') {
-            true => Err(E::custom("a name holds a control character")),
-            false => Ok(text),
+        if self.0.line.as_bytes()[from..self.0.at - 1].iter().any(|byte| *byte < b' ') {
+            return Err(E::custom("a name holds a control character"));
         }
+        let name = self.0.tape.text(self.0.line, text);
+        let (mix, own) = (Seen::mix(name), keys::own_name(name));
+        self.0.name(text, mix, own);
+        Ok(())
     }
 }
 

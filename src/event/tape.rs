@@ -40,12 +40,35 @@ impl Node {
     }
 }
 
-/// A range of text: `start..end` of the line, or of [`Tape::unescaped`].
+/// A range of text: a part of the line, or of [`Tape::unescaped`]. It is one number, because a structure that is written
+/// in parts and read as a whole makes processors wait.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Text {
-    pub start: u32,
-    pub end: u32,
-    pub unescaped: bool,
+pub(super) struct Text(u64);
+
+impl Text {
+    const UNESCAPED: u64 = 1 << 63;
+
+    /// Returns the range `start..end` of the line. Both are below 2^31.
+    #[inline]
+    pub fn of_line(start: usize, end: usize) -> Text {
+        Text(start as u64 | (end as u64) << 32)
+    }
+
+    #[inline]
+    pub fn start(self) -> usize {
+        self.0 as u32 as usize
+    }
+
+    #[inline]
+    pub fn end(self) -> usize {
+        ((self.0 & !Text::UNESCAPED) >> 32) as usize
+    }
+
+    /// Returns whether it is a part of [`Tape::unescaped`].
+    #[inline]
+    pub fn is_unescaped(self) -> bool {
+        self.0 & Text::UNESCAPED != 0
+    }
 }
 
 /// The nodes of one line, and the texts that differ from the line.
@@ -66,8 +89,8 @@ impl Tape {
     /// Returns the text of a range. `line` is the line that was read.
     #[inline]
     pub fn text<'a>(&'a self, line: &'a str, text: Text) -> &'a str {
-        let from = if text.unescaped { self.unescaped.as_str() } else { line };
-        &from[text.start as usize..text.end as usize]
+        let from = if text.is_unescaped() { self.unescaped.as_str() } else { line };
+        &from[text.start()..text.end()]
     }
 
     /// Stores `text` in [`unescaped`](Tape::unescaped).
@@ -79,7 +102,7 @@ impl Tape {
 
     /// Returns the range of [`unescaped`](Tape::unescaped) from `start` to its end.
     pub fn text_since(&self, start: usize) -> Text {
-        Text { start: start as u32, end: self.unescaped.len() as u32, unescaped: true }
+        Text(Text::of_line(start, self.unescaped.len()).0 | Text::UNESCAPED)
     }
 
     /// Removes everything and keeps the memory.
@@ -202,7 +225,7 @@ impl Tape {
             if let Node::Object { end } = self.nodes[index] {
                 let (mut seen, mut at) = (Seen::default(), index + 1);
                 while at < end as usize {
-                    seen.add(self.name(line, at as u32));
+                    seen.add(Seen::mix(self.name(line, at as u32)));
                     at = self.after(at + 1);
                 }
                 if seen.may_repeat {
@@ -223,15 +246,19 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Adds a name. Two names of different lengths, first bytes or last bytes are different.
+    /// Adds a name by its [`mix`](Seen::mix).
     #[inline]
-    pub fn add(&mut self, name: &str) {
-        let edge = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default());
-        let bytes = name.as_bytes();
-        let mixed = bytes.len().wrapping_mul(89) ^ edge(bytes.first()).wrapping_mul(7) ^ edge(bytes.last());
-        let bit = 1 << (mixed % 64);
-        let word = &mut self.bits[mixed / 64 % 4];
+    pub fn add(&mut self, mix: u8) {
+        let bit = 1 << (mix % 64);
+        let word = &mut self.bits[usize::from(mix / 64)];
         self.may_repeat |= *word & bit != 0;
         *word |= bit;
+    }
+
+    /// Returns a number that is the same for the same names. It depends on length, first byte and last byte.
+    #[inline]
+    pub fn mix(name: &str) -> u8 {
+        let (Some(first), Some(last)) = (name.as_bytes().first(), name.as_bytes().last()) else { return 0 };
+        (name.len() as u8).wrapping_mul(89) ^ first.wrapping_mul(7) ^ last
     }
 }
