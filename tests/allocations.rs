@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use logator::core::batch::{Batch, Origin};
-use logator::core::context::Context;
+use logator::core::error::Result;
 use logator::core::lines;
 use logator::envelope::Envelope;
+use logator::event::stage::{Stage, StageSpec, Verdict};
+use logator::event::{Event, FieldPath, Value};
 use logator::grok::{Format, Library};
 use logator::observe::counters::MATCHED;
 use logator::sink::Encoding;
@@ -15,10 +17,10 @@ use logator::worker::parser::{Formats, Unmatched};
 const LINES: usize = 2000;
 
 /// Replaces the numbers in `line` with numbers that differ from line to line.
-fn batch(line: impl Fn(usize) -> String) -> Batch {
+fn batch(line: impl Fn(usize) -> String, envelope: Envelope) -> Batch {
     let content: String = (0..LINES).map(|index| line(index) + "\n").collect();
     let data = Bytes::from(content);
-    let origin = Arc::new(Origin::new(1, "x"));
+    let origin = Arc::new(Origin::new(1, "x").wrapped(envelope));
     Batch::new(origin, 0, lines::count(&data) as u32, data)
 }
 
@@ -31,7 +33,11 @@ const STEADY: usize = 6;
 /// Returns the number of allocations for parsing `batch` after nothing more can be learned from it, and the number of its
 /// lines that matched.
 fn allocations(formats: Vec<Format>, library: &Library, unmatched: Unmatched, batch: &Batch) -> (u64, u64) {
-    let formats = Arc::new(Formats::new(formats, library.clone(), unmatched, |_| ()));
+    measure(Formats::new(formats, library.clone(), unmatched, |_| ()), batch)
+}
+
+fn measure(formats: Formats, batch: &Batch) -> (u64, u64) {
+    let formats = Arc::new(formats);
     let mut parser = formats.parser(&[Encoding::Json, Encoding::Bson]).expect("a parser");
     let mut parsed = parser.buffer();
     let mut parse =
@@ -70,7 +76,7 @@ fn lines_of_the_built_in_formats_allocate_nothing() {
         let syslog = |index: usize| format!("<30>Feb  3 04:05:{:02} gate sshd[{index}]: opened for ada", index % 60);
         let rfc5424 =
             |index: usize| format!("<165>1 2024-02-03T04:05:06.789Z web1 shop {index} - [a b=\"c\"] accepted");
-        let json = |index: usize| format!("{{\"time\": {index}, \"level\": \"info\", \"n\": [1, 2.5, null]}}");
+        let json = |index: usize| format!("{{\"time\": {index}, \"text\": \"\\u0041\\n\", \"n\": [1, 2.5, null]}}");
         let cases: [(&str, &dyn Fn(usize) -> String); 6] = [
             ("combined", &access),
             ("nginx", &access),
@@ -84,7 +90,7 @@ fn lines_of_the_built_in_formats_allocate_nothing() {
                 "auto" => Vec::new(),
                 name => vec![library.format(name).expect("a built-in format")],
             };
-            let found = allocations(formats, &library, Unmatched::Keep, &batch(line));
+            let found = allocations(formats, &library, Unmatched::Keep, &batch(line, Envelope::None));
             assert_eq!(found, (0, LINES as u64), "{name}: allocations, lines that match");
         }
     }
@@ -100,7 +106,7 @@ fn patterns_with_types_repeated_names_and_optional_parts_allocate_nothing() {
         _ => format!("é and so on {index}"),
     };
     let formats = vec![library.pattern(pattern).expect("it is well formed")];
-    assert_eq!(allocations(formats, &library, Unmatched::Keep, &batch(line)), (0, LINES as u64));
+    assert_eq!(allocations(formats, &library, Unmatched::Keep, &batch(line, Envelope::None)), (0, LINES as u64));
 }
 
 #[test]
@@ -113,7 +119,7 @@ fn lines_that_match_nothing_allocate_nothing() {
     for unmatched in [Unmatched::Keep, Unmatched::Drop] {
         for patterns in [&["%{COMBINEDAPACHELOG}"][..], &["%{INT:n}$", "^%{SYSLOGLINE}$", "zebra %{WORD:w}"]] {
             let formats = patterns.iter().map(|text| library.pattern(text).expect("it is well formed")).collect();
-            assert_eq!(allocations(formats, &library, unmatched, &batch(cut)), (0, 0), "{patterns:?}");
+            assert_eq!(allocations(formats, &library, unmatched, &batch(cut, Envelope::None)), (0, 0), "{patterns:?}");
         }
     }
 }
@@ -130,9 +136,7 @@ fn opening_envelopes_allocates_nothing() {
         [(Envelope::Syslog, &bsd), (Envelope::Syslog, &new), (Envelope::Json, &json), (Envelope::Syslog, &within)];
     for library in [Library::builtin(), Library::builtin_ecs()] {
         for (index, (envelope, line)) in cases.iter().enumerate() {
-            let lines = batch(line);
-            let origin = (*lines.context.origin).clone().wrapped(*envelope);
-            let lines = Batch { context: Context::new(Arc::new(origin)), ..lines };
+            let lines = batch(line, *envelope);
             let matching = if index < 3 { "for %{WORD:user}" } else { "ndjson" };
             for pattern in [None, Some(matching), Some("nothing of the kind")] {
                 let format =
@@ -152,5 +156,50 @@ fn choosing_among_many_patterns_allocates_nothing() {
     let formats = (0..100).map(|index| library.pattern(&text(index)).expect("it is well formed")).collect();
     let line = |index: usize| format!("192.0.2.{} GET {index} kind{:03}", index % 250, index % 110);
     let matching = (0..LINES).filter(|index| index % 110 < 100).count() as u64;
-    assert_eq!(allocations(formats, &library, Unmatched::Drop, &batch(line)), (0, matching));
+    assert_eq!(allocations(formats, &library, Unmatched::Drop, &batch(line, Envelope::None)), (0, matching));
+}
+
+/// A stage that sets a field, or none.
+struct Set(Option<FieldPath>);
+
+impl StageSpec for Set {
+    fn name(&self) -> &'static str {
+        "set"
+    }
+
+    fn stage(&self) -> Result<Box<dyn Stage>> {
+        Ok(Box::new(Set(self.0.clone())))
+    }
+}
+
+impl Stage for Set {
+    fn apply(&mut self, event: &mut Event<'_>) -> Verdict {
+        if let Some(path) = &self.0 {
+            event.set(path, Value::Text(b"a text that is set"));
+        }
+        Verdict::Keep
+    }
+}
+
+#[test]
+fn stages_allocate_nothing_that_they_do_not_ask_for() {
+    let path = |name: &str| FieldPath::new(name).expect("a name");
+    let no_op = || -> Vec<Arc<dyn StageSpec>> { vec![Arc::new(Set(None))] };
+    let set = || -> Vec<Arc<dyn StageSpec>> { vec![Arc::new(Set(Some(path("[a][new]"))))] };
+    let json = |index: usize| format!("{{\"time\":{index},\"a\":{{\"b\":1}},\"a.b\":2}}");
+    let wrapped = |index: usize| format!("<30>Feb  3 04:05:06 gate x: {{\"priority\":{index}}}");
+    let cases: [(&str, Envelope, &dyn Fn(usize) -> String); 3] = [
+        ("combined", Envelope::None, &access),
+        ("ndjson", Envelope::None, &json),
+        ("ndjson", Envelope::Syslog, &wrapped),
+    ];
+    let library = Library::builtin();
+    for (name, envelope, line) in cases {
+        let lines = batch(line, envelope);
+        for stages in [no_op(), set()] {
+            let given = vec![library.format(name).expect("a built-in format")];
+            let formats = Formats::new(given, library.clone(), Unmatched::Keep, |_| ()).with_stages(stages);
+            assert_eq!(measure(formats, &lines), (0, LINES as u64), "{name} {envelope:?}");
+        }
+    }
 }

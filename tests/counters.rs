@@ -14,6 +14,7 @@ const NUMBERS: &str = "
     10 read, 11 bytes, 12 left, 13 resumed_lines, 14 resumed_bytes, 15 redelivered, 16 buried, 17 late_acks,
     18 dropped_messages, 19 refused_requests, 20 unauthorized, 21 failed_handshakes, 22 unreported,
     64 tried, 65 matched, 66 nanoseconds, 67 limit_hits,
+    96 handled, 97 kept, 98 nanoseconds,
     192 read, 193 sent, 194 dropped, 195 refused, 196 too_long, 197 unsent, 198 unsure,
     208 received,
     256 received, 257 dropped, 258 connections, 259 refused, 260 idle";

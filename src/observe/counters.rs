@@ -242,8 +242,16 @@ counters! {
     LIMIT_HITS = 67, "limit_hits", "lines", "Lines that were given up, because the match took too many steps.";
 }
 
+counters! {
+    /// The counters of each stage.
+    pub STAGE of Stage;
+    HANDLED = 96, "handled", "events", "Events that the stage handled.";
+    KEPT = 97, "kept", "events", "Events that the stage did not drop.";
+    STAGE_NANOSECONDS = 98, "nanoseconds", "nanoseconds", "Time spent on all these events, summed over threads. It is an estimate: about one event in 32 is timed.";
+}
+
 /// The counters that no source or sink declares.
-pub const TABLE: [&[CounterSpec]; 3] = [FATES, JOB, PATTERN];
+pub const TABLE: [&[CounterSpec]; 4] = [FATES, JOB, PATTERN, STAGE];
 
 /// Returns the counter with this number among `lists`.
 pub fn find(lists: &[&'static [CounterSpec]], number: u16) -> Option<&'static CounterSpec> {

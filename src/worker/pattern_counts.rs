@@ -6,7 +6,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::observe::counters::{PATTERN, Row};
+use crate::observe::counters::{CounterSpec, Row};
 
 /// The average number of trials for each trial that is timed.
 const SAMPLING_INTERVAL: u64 = 32;
@@ -135,15 +135,16 @@ impl PatternCounters {
         sum.time += time;
     }
 
-    /// Returns the counts so far.
-    pub(super) fn get(&self) -> Vec<Row> {
+    /// Returns the counts so far, as counters of `list`: [`PATTERN`](crate::observe::counters::PATTERN), or [`STAGE`](crate::observe::counters::STAGE), which
+    /// ends before the limits.
+    pub(super) fn get(&self, list: &'static [CounterSpec]) -> Vec<Row> {
         let sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = |PatternCounter { name, trials }: &PatternCounter| {
             let each = trials.time.as_nanos() as f64 / trials.timed.max(1) as f64;
             let nanoseconds = (each * trials.tried as f64) as u64;
-            // The order is that of the table.
+            // The order is that of both lists.
             let values = [trials.tried, trials.matched, nanoseconds, trials.limit_hits];
-            Row { label: name.clone(), counts: PATTERN.iter().zip(values.map(Some)).collect() }
+            Row { label: name.clone(), counts: list.iter().zip(values.map(Some)).collect() }
         };
         sums.iter().map(count).collect()
     }
@@ -152,7 +153,7 @@ impl PatternCounters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::counters::{MATCHED, NANOSECONDS, TRIED};
+    use crate::observe::counters::{MATCHED, NANOSECONDS, PATTERN, TRIED};
 
     #[test]
     fn counts_of_all_threads_are_added_by_index_or_name() {
@@ -164,7 +165,7 @@ mod tests {
         }
         sums.add(7, "c", &mut trials(1, 1));
         let counts: Vec<_> =
-            sums.get().into_iter().map(|row| (row.get(&TRIED), row.get(&MATCHED), row.label)).collect();
+            sums.get(PATTERN).into_iter().map(|row| (row.get(&TRIED), row.get(&MATCHED), row.label)).collect();
         let expected = [(3, 1, "a"), (0, 0, "b"), (5, 5, "b"), (2, 1, "c")];
         assert_eq!(counts, expected.map(|(tried, matched, name)| (tried, matched, name.to_owned())));
     }
@@ -175,7 +176,7 @@ mod tests {
         let time = Duration::from_micros(30);
         sums.add(0, "a", &mut Trials { tried: 1000, timed: 30, time, ..Trials::default() });
         sums.add(0, "b", &mut Trials { tried: 9, ..Trials::default() });
-        let nanoseconds: Vec<u64> = sums.get().iter().map(|row| row.get(&NANOSECONDS)).collect();
+        let nanoseconds: Vec<u64> = sums.get(PATTERN).iter().map(|row| row.get(&NANOSECONDS)).collect();
         assert_eq!(nanoseconds, [1_000_000, 0]);
     }
 

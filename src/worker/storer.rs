@@ -90,7 +90,14 @@ impl Storer {
         // The outcomes of all sinks are taken first, because all must be put back when a sink fails.
         let mut work: Vec<Work<'_>> = deliveries
             .enumerate()
-            .map(|(sink, delivery)| Work { known: self.settled.take(sink, &delivery), delivery })
+            .map(|(sink, delivery)| {
+                let mut known = self.settled.take(sink, &delivery);
+                // A document that a stage keeps from this sink has no outcome of its own here.
+                for (index, _) in parsed.limited.iter().filter(|(_, sinks)| !sinks.contains(sink)) {
+                    known[*index as usize].get_or_insert(Outcome::Duplicate);
+                }
+                Work { known, delivery }
+            })
             .collect();
         let stored = self.store_in_all_sinks(&mut work, outcomes).and_then(|()| {
             let (verdicts, refused) = self.combine(parsed, &work);

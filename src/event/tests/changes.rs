@@ -18,7 +18,8 @@ const OUTER: &str = r#"{"s":"hidden","only":true,"a":{"x":"hidden","z":null},"o"
 
 /// Calls `with` with an event of one kind.
 fn with_event<T>((is_json, is_enveloped): (bool, bool), with: impl FnOnce(&mut Event<'_>) -> T) -> T {
-    let fields = [field("s", Text, &[0]), field("a/x", Int, &[1]), field("a/y", Text, &[2]), field("n/m/k", Bool, &[3])];
+    let fields =
+        [field("s", Text, &[0]), field("a/x", Int, &[1]), field("a/y", Text, &[2]), field("n/m/k", Bool, &[3])];
     let (captured_line, spans) = line_of(&["text", "7", "y", "true"]);
     let json_line = br#"{"s":"text", "a":{"x":7,"y":"y"},"n":{"m":{"k":true}}}"#;
     let (mut changes, mut outer) = (Changes::default(), OuterFields::default());
@@ -122,7 +123,8 @@ proptest! {
 
 #[test]
 fn an_event_without_changes_says_what_its_document_holds() {
-    let merged = json!({"s": "text", "a": {"x": 7, "y": "y", "z": null}, "n": {"m": {"k": true}}, "only": true, "o": {"x": 1}});
+    let merged =
+        json!({"s": "text", "a": {"x": 7, "y": "y", "z": null}, "n": {"m": {"k": true}}, "only": true, "o": {"x": 1}});
     for kind in KINDS {
         with_event(kind, |event| {
             if kind.1 {

@@ -1,10 +1,11 @@
 //! [`Chain`]: the stages of one thread, in their order, with counts of their own.
 
+use std::sync::Arc;
+
 use crate::core::error::Result;
 use crate::event::Event;
 use crate::event::stage::{SinkSet, Stage, StageSpec, Verdict};
 use crate::worker::pattern_counts::{Clock, PatternCounters, Trials};
-use std::sync::Arc;
 
 /// The stages of one thread.
 pub(super) struct Chain(Vec<Step>);
@@ -59,7 +60,7 @@ mod tests {
     use crate::core::batch::{Batch, Origin};
     use crate::event::{FieldPath, Value};
     use crate::grok::Library;
-    use crate::observe::counters::{MATCHED, TRIED};
+    use crate::observe::counters::{HANDLED, KEPT, Scope};
     use crate::sink::Encoding;
     use crate::worker::parser::{Fate, Formats, Unmatched};
 
@@ -108,7 +109,7 @@ mod tests {
         let batch = Batch::new(Arc::new(Origin::new(1, "x")), 0, 4, Bytes::from_static(b"1\n2\nno number\n4\n"));
         parser.parse(&batch, &mut parsed).unwrap();
         assert_eq!(parsed.fates(), [Fate::Filtered, Fate::Matched, Fate::Unmatched, Fate::Matched]);
-        assert_eq!(parsed.limited, [(1, SinkSet::of([1])), (3, SinkSet::of([1]))]);
+        assert_eq!(parsed.limited, [(0, SinkSet::of([1])), (2, SinkSet::of([1]))]);
         let documents = parsed.encoded(&Encoding::Json.into()).iter().map(|document| {
             let mut json: Json = serde_json::from_slice(document.bytes).unwrap();
             json.as_object_mut().unwrap().remove("_id");
@@ -117,7 +118,8 @@ mod tests {
         let message = json!({"message": "no number", "tags": ["_grokparsefailure"]});
         let expected = [json!({"n": 2, "twice": {"n": 4}}), message, json!({"n": 4, "twice": {"n": 8}})];
         assert_eq!(documents.collect::<Vec<_>>(), expected);
-        let counts = formats.stage_counts().into_iter().map(|row| (row.get(&TRIED), row.get(&MATCHED), row.label));
+        let stages = formats.counts().into_iter().filter(|row| row.scope() == Some(Scope::Stage));
+        let counts = stages.map(|row| (row.get(&HANDLED), row.get(&KEPT), row.label));
         let expected = [(4, 4, "double"), (4, 3, "even")].map(|(tried, kept, name)| (tried, kept, name.to_owned()));
         assert_eq!(counts.collect::<Vec<_>>(), expected);
     }

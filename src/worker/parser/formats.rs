@@ -7,7 +7,7 @@ use super::detection::Detection;
 use crate::core::batch::{Batch, Origin};
 use crate::event::stage::StageSpec;
 use crate::grok::{Format, Library, Parts, Pattern};
-use crate::observe::counters::Row;
+use crate::observe::counters::{PATTERN, Row, STAGE};
 use crate::worker::pattern_counts::PatternCounters;
 
 /// The treatment of a line that matches no pattern.
@@ -67,14 +67,9 @@ impl Formats {
         Formats { stages, stage_sums, ..self }
     }
 
-    /// Returns the counts of each stage, over all parsers: the events that it handled and those that it kept.
-    pub fn stage_counts(&self) -> Vec<Row> {
-        self.stage_sums.get()
-    }
-
-    /// Returns the counts of each pattern, over all parsers.
+    /// Returns the counts of each pattern and of each stage, over all parsers.
     pub fn counts(&self) -> Vec<Row> {
-        self.sums.get()
+        self.sums.get(PATTERN).into_iter().chain(self.stage_sums.get(STAGE)).collect()
     }
 
     /// Returns `pattern` split into its parts. Each pattern is split once.

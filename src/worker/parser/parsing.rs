@@ -341,8 +341,9 @@ fn finish(
     }
     let Some(sinks) = stages.apply(&mut event, clock) else { return Fate::Filtered };
     if sinks != SinkSet::ALL {
-        parsed.limited.push((at.index, sinks));
+        parsed.limited.push((parsed.made, sinks));
     }
+    parsed.made += 1;
     for documents in &mut parsed.documents {
         let encoding = documents.encoding();
         documents.push(at.index, at.id, |out| {
