@@ -15,9 +15,11 @@ const NUMBERS: &str = "
     18 dropped_messages, 19 refused_requests, 20 unauthorized, 21 failed_handshakes, 22 unreported,
     64 tried, 65 matched, 66 nanoseconds, 67 limit_hits,
     96 handled, 97 kept, 98 nanoseconds,
+    128 stored, 129 duplicate, 130 rejected, 131 failed,
     192 read, 193 sent, 194 dropped, 195 refused, 196 too_long, 197 unsent, 198 unsure,
     208 received,
-    256 received, 257 dropped, 258 connections, 259 refused, 260 idle";
+    256 received, 257 dropped, 258 connections, 259 refused, 260 idle,
+    1024 dropped_bytes, 1056 waits_for_lock, 1088 resent";
 
 fn all() -> impl Iterator<Item = &'static CounterSpec> {
     lists().into_iter().flatten()

@@ -21,7 +21,7 @@ use crate::state::store::Store;
 use crate::worker::lease_client::LocalLeaseClient;
 use crate::worker::parser::Formats;
 use crate::worker::storer::Storer;
-use crate::worker::{WorkerCounts, WorkerPool};
+use crate::worker::{Storing, WorkerCounts, WorkerPool};
 
 /// The maximum number of bytes that are read ahead of the workers.
 const READY_BYTES: usize = 4 << 20;
@@ -83,6 +83,7 @@ pub(super) fn work_through(
         formats: Arc::clone(&formats),
         storer: Arc::clone(&storer),
         counts,
+        storing: Storing::default(),
         stop: stop.clone(),
     };
     let worked = pool.work(

@@ -18,7 +18,7 @@ use crate::observe::receipt::{Receipt, StoppedInput};
 use crate::observe::service_manager::Manager;
 use crate::worker::lease_client::LeaseClient;
 use crate::worker::storer::Storer;
-use crate::worker::{PoolResult, WorkerCounts, WorkerPool};
+use crate::worker::{PoolResult, Storing, WorkerCounts, WorkerPool};
 
 /// Works for the queues at `addresses` until all of them have ended. A worker that a queue started has a `watch` on that queue.
 ///
@@ -58,6 +58,7 @@ pub fn work(
         formats: Arc::clone(&formats),
         storer: Arc::clone(&storer),
         counts: Arc::clone(&counts),
+        storing: Storing::default(),
         stop: stop.clone(),
     };
     let started = Instant::now();

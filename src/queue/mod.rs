@@ -52,6 +52,9 @@ pub struct Limits {
     pub block_bytes: usize,
 }
 
+/// The number of leases that a worker of logator may hold at a time, at most.
+pub const LEASES_PER_PEER: u16 = 8;
+
 /// The largest number of leases that a peer may hold at a time.
 pub const MAX_LEASES: usize = 64;
 
@@ -61,7 +64,7 @@ impl Default for Limits {
             lease: Some(Duration::from_secs(30)),
             ready_bytes: 8 << 20,
             leased_bytes: 16 << 20,
-            leases_per_peer: 8,
+            leases_per_peer: usize::from(LEASES_PER_PEER),
             block_bytes: BLOCK_BYTES,
         }
     }

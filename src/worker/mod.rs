@@ -1,16 +1,19 @@
 //! Workers: they ask a queue for batches, parse the lines, store the documents, and acknowledge durable batches.
 //!
-//! The submodules: `lease_client` gets batches, `parser` makes documents of lines, `storer` gives documents to the
-//! sinks, and `pipeline` runs one worker with two threads. [`WorkerPool`] holds the workers of one process.
+//! The submodules: `lease_client` gets batches, `parser` makes documents of lines, `pipeline` runs one worker, and
+//! `store_pool` runs the threads that store. `storer` gives documents to the sinks. [`WorkerPool`] holds the workers and the
+//! storing threads of one process.
 
 mod delivery;
 pub mod in_flight;
 pub mod lease_client;
+pub mod limiter;
 pub mod parser;
 mod pattern_counts;
 pub mod pipeline;
 mod pool;
 mod sink_counts;
+mod store_pool;
 pub mod storer;
 #[cfg(test)]
 mod tests;
@@ -18,4 +21,5 @@ mod worker_counts;
 
 pub use pool::{PoolResult, WorkerPool};
 pub use sink_counts::SINK;
+pub use store_pool::{StorePool, Storing};
 pub use worker_counts::WorkerCounts;

@@ -1,38 +1,16 @@
-//! One worker: one thread asks for batches, parses and acknowledges, another thread stores. While one batch is being
-//! stored, the next is being parsed.
+//! One worker: it asks for batches, parses them, hands them to the storing threads, and acknowledges those that are durable.
+//! While some batches are being stored, the next is being parsed.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::lease_client::{LeaseClient, Next, Ticket};
 use super::parser::{Parsed, Parser};
-use super::storer::{Stored, Storer};
+use super::store_pool::{Done, Job, StorePool};
 use super::worker_counts::WorkerCounts;
-use crate::core::batch::Batch;
-use crate::core::error::{Error, Result};
-use crate::observe::receipt::Tally;
-
-/// The number of batches that a worker holds at a time: one is being stored, and one is parsed and waits.
-const IN_FLIGHT: usize = 2;
-
-/// A parsed batch on its way to the storing thread.
-struct Job {
-    ticket: Ticket,
-    batch: Batch,
-    parsed: Parsed,
-}
-
-/// The answer of the storing thread for one batch.
-struct Done {
-    ticket: Ticket,
-    lines: u32,
-    bytes: usize,
-    stored: Result<Stored>,
-    /// The buffers, for reuse.
-    parsed: Parsed,
-}
+use crate::core::error::Result;
+use crate::observe::counters::Tally;
 
 /// The reason why a worker ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +21,7 @@ pub enum Finish {
     Stopped,
 }
 
-/// Works until the lease client reports the end, a stop is requested, or an error occurs.
+/// Works until the lease client reports the end, a stop is requested, or an error occurs. The threads of `pool` store.
 ///
 /// In every case, durable batches are acknowledged and the others given back before this returns.
 ///
@@ -52,115 +30,136 @@ pub enum Finish {
 pub fn work(
     leases: &mut dyn LeaseClient,
     parser: &mut Parser,
-    storer: Arc<Storer>,
+    pool: &StorePool,
     counts: &WorkerCounts,
 ) -> Result<Finish> {
-    let (to_storer, jobs) = sync_channel::<Job>(1);
-    let (results, done) = channel::<Done>();
-    thread::scope(|scope| {
-        let storing = thread::Builder::new()
-            .name("store".into())
-            .spawn_scoped(scope, move || store(&storer, &jobs, &results))
-            .map_err(|error| Error::system("cannot start the thread that stores batches").because(error))?;
-        let mut worker = Worker { leases, counts, in_flight: Vec::new(), finished: Vec::new(), spare: Vec::new() };
-        let mut result = worker.run(parser, &to_storer, &done);
-        // The storing thread ends when it has no more work. Batches that it finished meanwhile are still acknowledged.
-        drop(to_storer);
-        while let Ok(message) = done.recv() {
-            let taken = worker.finish_batch(message);
+    let (answer, done) = channel();
+    let mut worker = Worker {
+        leases,
+        pool,
+        counts,
+        answer,
+        done,
+        held: Vec::new(),
+        touch_at: None,
+        in_pool: 0,
+        finished: Vec::new(),
+        spare: Vec::new(),
+    };
+    let mut result = worker.run(parser);
+    // Batches that are still being stored are acknowledged too. If the queue cannot be reached to extend the leases, they
+    // are waited for all the same.
+    while worker.in_pool > 0 {
+        if let Ok(done) = worker.wait() {
+            let taken = worker.finish_batch(done);
             result = result.and_then(|finish| taken.map(|()| finish));
         }
-        worker.release_and_say_bye();
-        match storing.join() {
-            Ok(()) => result,
-            Err(_) => Err(Error::internal("the storing thread panicked; its batch goes to another worker")),
-        }
-    })
-}
-
-/// Runs the storing thread.
-fn store(storer: &Storer, jobs: &Receiver<Job>, results: &Sender<Done>) {
-    let mut outcomes = Vec::new();
-    for Job { ticket, batch, parsed } in jobs {
-        let stored = storer.store(&batch, &parsed, &mut outcomes);
-        let done = Done { ticket, lines: batch.records, bytes: batch.data.len(), stored, parsed };
-        if results.send(done).is_err() {
-            return;
-        }
     }
+    worker.release_and_say_bye();
+    result
 }
 
 struct Worker<'a> {
     leases: &'a mut dyn LeaseClient,
+    pool: &'a StorePool,
     counts: &'a WorkerCounts,
+    /// For the storing threads.
+    answer: Sender<Done>,
+    done: Receiver<Done>,
     /// The leases that the worker holds, with their time to run. Their batches are not durable yet.
-    in_flight: Vec<(Ticket, Duration)>,
+    held: Vec<(Ticket, Duration)>,
+    /// When the leases must be extended; `None` while no lease can run out.
+    touch_at: Option<Instant>,
+    /// The number of batches in the pool.
+    in_pool: usize,
     /// Durable batches that are not acknowledged yet.
     finished: Vec<(Ticket, Tally)>,
     spare: Vec<Parsed>,
 }
 
 impl Worker<'_> {
-    fn run(&mut self, parser: &mut Parser, to_storer: &SyncSender<Job>, done: &Receiver<Done>) -> Result<Finish> {
+    fn run(&mut self, parser: &mut Parser) -> Result<Finish> {
         loop {
-            while let Ok(message) = done.try_recv() {
-                self.finish_batch(message)?;
+            while let Ok(done) = self.done.try_recv() {
+                self.finish_batch(done)?;
             }
-            if self.in_flight.len() >= IN_FLIGHT {
-                self.wait_for_storer(done)?;
+            self.touch_if_due()?;
+            let is_full = self.held.len() >= self.pool.leases_per_worker();
+            if is_full || (!self.held.is_empty() && !self.pool.has_room()) {
+                let done = self.wait()?;
+                self.finish_batch(done)?;
                 continue;
             }
             let acks = std::mem::take(&mut self.finished);
-            match self.leases.next(acks, self.in_flight.is_empty())? {
+            match self.leases.next(acks, self.held.is_empty())? {
                 Next::Batch { ticket, ttr, batch } => {
-                    self.in_flight.push((ticket, ttr));
+                    self.hold(ticket, ttr);
                     let mut parsed = self.spare.pop().unwrap_or_else(|| parser.buffer());
                     parser.parse(&batch, &mut parsed)?;
-                    if to_storer.send(Job { ticket, batch, parsed }).is_err() {
-                        return Err(Error::internal("the storing thread is gone"));
-                    }
+                    self.in_pool += 1;
+                    self.pool.submit(Job { ticket, batch, parsed, answer: self.answer.clone() });
                 }
-                Next::Wait(_) if !self.in_flight.is_empty() => self.wait_for_storer(done)?,
+                Next::Wait(_) if !self.held.is_empty() => {
+                    let done = self.wait()?;
+                    self.finish_batch(done)?;
+                }
                 Next::Wait(pause) => thread::sleep(pause),
-                // Batches in flight are finished and acknowledged before the worker leaves.
+                // Batches in the pool are finished and acknowledged before the worker leaves.
                 Next::End => return Ok(Finish::End),
                 Next::Stopped => return Ok(Finish::Stopped),
             }
         }
     }
 
-    /// Waits until a batch is durable and extends the leases meanwhile.
-    fn wait_for_storer(&mut self, done: &Receiver<Done>) -> Result<()> {
-        let shortest = self.in_flight.iter().map(|(_, ttr)| *ttr).min().unwrap_or(Duration::MAX);
+    /// Notes a new lease. It is extended after a third of its time to run.
+    fn hold(&mut self, ticket: Ticket, ttr: Duration) {
+        self.held.push((ticket, ttr));
+        let due = Instant::now().checked_add(ttr / 3);
+        self.touch_at = self.touch_at.into_iter().chain(due).min();
+    }
+
+    /// Extends the leases if it is time.
+    fn touch_if_due(&mut self) -> Result<()> {
+        if self.touch_at.is_none_or(|at| Instant::now() < at) {
+            return Ok(());
+        }
+        let shortest = self.held.iter().map(|(_, ttr)| *ttr).min();
+        self.touch_at = shortest.and_then(|shortest| Instant::now().checked_add(shortest / 3));
+        let tickets: Vec<Ticket> = self.held.iter().map(|(ticket, _)| *ticket).collect();
+        if tickets.is_empty() { Ok(()) } else { self.leases.touch(&tickets) }
+    }
+
+    /// Waits until a storing thread answers, and extends the leases meanwhile.
+    fn wait(&mut self) -> Result<Done> {
         loop {
-            match done.recv_timeout(shortest / 3) {
-                Ok(message) => return self.finish_batch(message),
-                Err(RecvTimeoutError::Timeout) => {
-                    let tickets: Vec<Ticket> = self.in_flight.iter().map(|(ticket, _)| *ticket).collect();
-                    self.leases.touch(&tickets)?;
-                }
-                Err(RecvTimeoutError::Disconnected) => return Err(Error::internal("the storing thread is gone")),
+            self.touch_if_due()?;
+            let done = match self.touch_at {
+                Some(at) => self.done.recv_timeout(at.saturating_duration_since(Instant::now())),
+                None => self.done.recv().map_err(RecvTimeoutError::from),
+            };
+            match done {
+                Ok(done) => return Ok(done),
+                // The worker has a sender of its own, so the channel cannot be disconnected.
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
         }
     }
 
     fn finish_batch(&mut self, done: Done) -> Result<()> {
-        let Done { ticket, lines, bytes, stored, parsed } = done;
+        let Done { ticket, records, bytes, stored, parsed } = done;
+        self.in_pool -= 1;
         self.spare.push(parsed);
-        match stored {
-            Ok(stored) => {
-                self.in_flight.retain(|(held, _)| *held != ticket);
-                self.counts.add(u64::from(lines), bytes as u64, stored.tally);
-                self.finished.push((ticket, stored.tally));
-                Ok(())
-            }
-            // The lease stays among those in flight, and the worker gives it back when it leaves.
-            Err(error) => Err(error),
-        }
+        // If the batch was not stored, its lease stays with those that the worker holds. The worker gives it back when it
+        // leaves.
+        let tally = stored?.tally;
+        self.held.retain(|(held, _)| *held != ticket);
+        self.counts.add(u64::from(records), bytes as u64, tally);
+        self.finished.push((ticket, tally));
+        Ok(())
     }
 
     fn release_and_say_bye(&mut self) {
-        let held: Vec<Ticket> = self.in_flight.iter().map(|(ticket, _)| *ticket).collect();
+        let held: Vec<Ticket> = self.held.iter().map(|(ticket, _)| *ticket).collect();
         if !held.is_empty() {
             // If the queue cannot be reached, the leases run out by themselves.
             let _ = self.leases.release(&held);

@@ -6,6 +6,7 @@ use std::thread;
 use super::lease_client::LeaseClient;
 use super::parser::Formats;
 use super::pipeline::{self, Finish};
+use super::store_pool::{StorePool, Storing};
 use super::storer::Storer;
 use super::worker_counts::WorkerCounts;
 use crate::core::error::{Error, Result};
@@ -21,6 +22,8 @@ pub struct WorkerPool {
     pub storer: Arc<Storer>,
     /// The counts of all workers.
     pub counts: Arc<WorkerCounts>,
+    /// How the process stores.
+    pub storing: Storing,
     /// The stop that is requested when one worker fails, so that the others stop as well.
     pub stop: Stop,
 }
@@ -45,10 +48,11 @@ impl WorkerPool {
         leases: &(dyn Fn(usize) -> Box<dyn LeaseClient> + Sync),
         failed: &(dyn Fn() + Sync),
     ) -> PoolResult {
+        let store_pool = StorePool::new(Arc::clone(&self.storer), self.workers, self.storing);
         let one = |index: usize| -> Result<Finish> {
             let mut leases = leases(index);
             let mut parser = self.formats.parser(self.storer.layouts())?;
-            pipeline::work(leases.as_mut(), &mut parser, Arc::clone(&self.storer), &self.counts)
+            pipeline::work(leases.as_mut(), &mut parser, &store_pool, &self.counts)
         };
         let guarded = |index: usize| {
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| one(index)))
@@ -64,16 +68,25 @@ impl WorkerPool {
                 let guarded = &guarded;
                 thread::Builder::new().name(format!("worker {index}")).spawn_scoped(scope, move || guarded(index))
             };
+            let store = |index: usize| {
+                let store_pool = &store_pool;
+                thread::Builder::new().name(format!("store {index}")).spawn_scoped(scope, move || store_pool.run())
+            };
             let mut worked = PoolResult::default();
+            let mut cannot_start = |what, error| {
+                self.stop.request();
+                failed();
+                worked.errors.push(Error::system(format!("cannot start the thread of {what}")).because(error));
+            };
+            let storing = (0..store_pool.threads())
+                .filter_map(|index| store(index).map_err(|error| cannot_start("a worker that stores", error)).ok());
+            // Without any storing thread, the workers would wait for it without an end.
+            let workers = if storing.count() > 0 { self.workers } else { 0 };
             let mut threads = Vec::new();
-            for index in 0..self.workers {
+            for index in 0..workers {
                 match spawn(index) {
                     Ok(thread) => threads.push(thread),
-                    Err(error) => {
-                        self.stop.request();
-                        failed();
-                        worked.errors.push(Error::system("cannot start the thread of a worker").because(error));
-                    }
+                    Err(error) => cannot_start("a worker", error),
                 }
             }
             for thread in threads {
@@ -84,6 +97,7 @@ impl WorkerPool {
                     Err(_) => worked.errors.push(Error::internal("a worker's thread panicked")),
                 }
             }
+            store_pool.close();
             // The same error of several workers is reported once.
             let mut said = std::collections::HashSet::new();
             worked.errors.retain(|error: &Error| said.insert(error.to_string()));

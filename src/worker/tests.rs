@@ -1,16 +1,13 @@
-//! Tests of workers with sinks in memory and a scripted lease client.
+//! Tests of workers with sinks in memory.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, mpsc};
-use std::thread;
-use std::time::Duration;
+mod storing;
+
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use super::lease_client::{LeaseClient, Next, Ticket};
 use super::parser::{Formats, Parser, Unmatched};
 use super::storer::Storer;
-use super::{WorkerCounts, pipeline};
 use crate::core::batch::{Batch, Origin};
 use crate::core::error::{Error, Result};
 use crate::core::lines;
@@ -239,129 +236,6 @@ fn a_batch_that_comes_back_goes_only_to_the_sinks_and_with_the_documents_that_ha
     assert_eq!(letters.read().len(), 1);
 }
 
-/// A lease client that hands out batches and records all calls.
-struct Script {
-    batches: VecDeque<Batch>,
-    ttr: Duration,
-    next_lease: u64,
-    told: mpsc::Sender<String>,
-}
-
-impl Script {
-    fn say(&self, what: &str, tickets: &[Ticket]) {
-        for ticket in tickets {
-            self.told.send(format!("{what} {}", ticket.lease)).unwrap();
-        }
-    }
-
-    fn acks(&self, acks: &[(Ticket, Tally)]) {
-        for (ticket, tally) in acks {
-            self.told.send(format!("ack {} of {}", ticket.lease, tally.total())).unwrap();
-        }
-    }
-}
-
-impl LeaseClient for Script {
-    fn next(&mut self, acks: Vec<(Ticket, Tally)>, may_wait: bool) -> Result<Next> {
-        self.acks(&acks);
-        let Some(batch) = self.batches.pop_front() else {
-            // A queue reports the end only when everything is acknowledged.
-            return Ok(if may_wait { Next::End } else { Next::Wait(Duration::ZERO) });
-        };
-        self.next_lease += 1;
-        Ok(Next::Batch { ticket: Ticket { queue: 0, lease: self.next_lease }, ttr: self.ttr, batch })
-    }
-
-    fn touch(&mut self, tickets: &[Ticket]) -> Result<()> {
-        self.say("touch", tickets);
-        Ok(())
-    }
-
-    fn release(&mut self, tickets: &[Ticket]) -> Result<()> {
-        self.say("release", tickets);
-        Ok(())
-    }
-
-    fn bye(&mut self, acks: Vec<(Ticket, Tally)>) {
-        self.acks(&acks);
-        self.told.send("bye".into()).unwrap();
-    }
-}
-
-fn run(sink: AnySink, batches: &[Batch], ttr: Duration, told: mpsc::Sender<String>) -> Result<()> {
-    let letters = LetterFolder::new();
-    let mut script = Script { batches: batches.iter().cloned().collect(), ttr, next_lease: 0, told };
-    let mut parser = parser(Unmatched::Keep, &sink.layout().into_iter().collect::<Vec<_>>());
-    pipeline::work(&mut script, &mut parser, Arc::new(letters.storer(vec![sink])), &WorkerCounts::default()).map(drop)
-}
-
-#[test]
-fn every_batch_is_acknowledged_once_and_in_full() {
-    let batches: Vec<Batch> = (0..9).map(|index| batch(index * 100, LINES)).collect();
-    let (told, said) = mpsc::channel();
-    run(Arc::new(MemorySink::new(Encoding::Bson)).into(), &batches, Duration::MAX, told).unwrap();
-    let said: Vec<String> = said.iter().collect();
-    let expected = (1..=9).map(|lease| format!("ack {lease} of 4")).chain(["bye".to_owned()]);
-    assert_eq!(said, expected.collect::<Vec<_>>());
-}
-
-#[test]
-fn a_batch_that_cannot_be_stored_is_given_back_and_the_earlier_ones_are_acknowledged() {
-    let batches: Vec<Batch> = (0..3).map(|index| batch(index * 100, LINES)).collect();
-    let sink = MemorySink::new(Encoding::Json);
-    sink.fail(ids(&batches[1])[0], 9, "away");
-    let (told, said) = mpsc::channel();
-    let error = run(Arc::new(sink).into(), &batches, Duration::MAX, told).unwrap_err();
-    assert!(error.to_string().contains("away"), "{error}");
-    let said: Vec<String> = said.iter().collect();
-    assert!(said.contains(&"ack 1 of 4".to_owned()) && said.contains(&"release 2".to_owned()), "{said:?}");
-    assert!(!said.iter().any(|what| what.starts_with("ack 2")), "{said:?}");
-    assert_eq!(said.last().unwrap(), "bye");
-}
-
-/// A sink that stores only when the test allows it.
-struct BlockedSink {
-    inner: MemorySink,
-    open: Mutex<mpsc::Receiver<()>>,
-}
-
-impl Sink for BlockedSink {
-    fn name(&self) -> &str {
-        "blocked"
-    }
-
-    fn layout(&self) -> Layout {
-        self.inner.layout()
-    }
-
-    fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()> {
-        self.open.lock().unwrap().recv().unwrap();
-        self.inner.store(documents, outcomes)
-    }
-}
-
-#[test]
-fn while_one_batch_is_stored_the_next_is_fetched_and_both_leases_are_kept_alive() {
-    let batches: Vec<Batch> = (0..2).map(|index| batch(index * 100, LINES)).collect();
-    let (told, said) = mpsc::channel();
-    let (open, permits) = mpsc::channel();
-    let sink = Arc::new(BlockedSink { inner: MemorySink::new(Encoding::Json), open: Mutex::new(permits) });
-    thread::scope(|scope| {
-        let working = scope.spawn(|| run(sink.into(), &batches, Duration::from_millis(30), told));
-        let mut touched = std::collections::BTreeSet::new();
-        while touched.len() < 2 {
-            let what = said.recv().unwrap();
-            assert!(what.starts_with("touch"), "nothing else can be told while nothing is stored: {what}");
-            touched.insert(what);
-        }
-        open.send(()).unwrap();
-        open.send(()).unwrap();
-        working.join().unwrap().unwrap();
-    });
-    let said: Vec<String> = said.iter().filter(|what| !what.starts_with("touch")).collect();
-    assert_eq!(said, ["ack 1 of 4", "ack 2 of 4", "bye"]);
-}
-
 /// Returns the tags of each document of a batch whose last line is a part of a line, in JSON; checks that BSON has the
 /// same.
 fn tags(parser: &mut Parser, batch: &Batch) -> Vec<Vec<String>> {
@@ -411,4 +285,34 @@ fn a_part_of_a_line_is_tagged_in_every_case_and_no_other_line_is() {
     let mut batch = of("one 1\ntwo 2", plain);
     let first = batch.split_first().unwrap();
     assert!(!first.partial && batch.partial);
+}
+
+#[test]
+fn a_sink_of_records_gets_the_bytes_that_were_read_with_the_ids_of_their_documents() {
+    let batch = batch(100, LINES);
+    let id = ids(&batch);
+    for with_documents in [true, false] {
+        let documents = Arc::new(MemorySink::new(Encoding::Json));
+        let records = Arc::new(MemorySink::new(Encoding::Json));
+        records.fail(id[0], 1, "away");
+        records.reject(id[1], "too odd");
+        let letters = LetterFolder::new();
+        let mut sinks = vec![AnySink::Records(records.clone())];
+        sinks.extend(with_documents.then(|| documents.clone().into()));
+        let storer = letters.storer(sinks);
+        let mut parser = parser(Unmatched::Drop, &storer.layouts());
+        let mut parsed = parser.buffer();
+        parser.parse(&batch, &mut parsed).unwrap();
+        let error = storer.store(&batch, &parsed, &mut Vec::new()).unwrap_err();
+        assert!(error.to_string().contains("away"), "{error}");
+        let tally = storer.store(&batch, &parsed, &mut Vec::new()).unwrap().tally;
+        assert_eq!(tally, Tally { stored: 2, dead_lettered: 1, filtered: 1, ..Tally::default() });
+        assert_eq!(records.all(), [(id[0], b"one 1".to_vec()), (id[3], b"four 4".to_vec())]);
+        assert_eq!(documents.len(), if with_documents { 3 } else { 0 });
+        assert_eq!((letters.read()[0].id, &letters.read()[0].raw[..]), (id[1], &b"two 2"[..]));
+        let account = &storer.accounts()[0];
+        let counts: Vec<u64> = super::SINK.iter().map(|spec| account.get(spec)).collect();
+        // The sink had answered for all documents but one when the batch was given back.
+        assert_eq!((account.label.as_str(), counts), ("memory:", vec![2, 0, 1, 1]));
+    }
 }

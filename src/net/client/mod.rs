@@ -19,11 +19,8 @@ use crate::core::stop::Stop;
 use crate::net::address::Address;
 use crate::net::wire::{Answer, Ask, Request};
 use crate::observe::receipt::Tally;
-use crate::queue::{Ack, LeaseId};
+use crate::queue::{Ack, LEASES_PER_PEER, LeaseId};
 use crate::worker::lease_client::{LeaseClient, Next, Ticket, queue_acks};
-
-/// The number of leases that a connection can hold: one batch is stored, the others are parsed and wait.
-const LEASES_PER_PEER: u16 = 8;
 
 /// How long a request of a worker without work waits at the queue.
 const WAIT: Duration = Duration::from_secs(10);
