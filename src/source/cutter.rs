@@ -5,21 +5,24 @@
 //! newline are copied to the next block. Batches are slices of blocks, so only two kinds of lines are copied: lines
 //! that cross the end of a block, and lines that arrive a few at a time. A block is used again when the last batch on
 //! it is acknowledged.
+//!
+//! If lines are joined to records, a record stays in the block until a line begins the next record.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::block_pool::{Block, BlockPool};
+use super::joiner::{Alone, JoinRule, Joined, Joining};
 use super::origin::FINGERPRINT_BYTES;
 use super::outlet::Outlet;
 use super::overlong::Overlong;
 use super::receiver::{BatchSize, LongLine};
+use super::split::split;
 use crate::core::batch::Batch;
 use crate::core::context::{Context, Origin};
 use crate::core::error::Result;
-use crate::core::record::{self, Key};
-use crate::state::checksum;
+use crate::core::lines::without_carriage_return;
 
 /// Lines that fill less than 1/`SMALL_PART` of a block are copied before they are delivered. A slow input makes batches
 /// of a few lines. Without the copy, each of these batches would keep a whole block in memory, and no limit counts
@@ -37,6 +40,8 @@ pub struct Cutter<'a> {
     /// Returns the origin of a content from its first bytes. The function is called once, with the whole first line or
     /// with [`FINGERPRINT_BYTES`] bytes of it.
     pub name: &'a dyn Fn(&[u8]) -> Origin,
+    /// How lines are joined to records. `None`: each line is a record.
+    pub join: Option<&'a JoinRule>,
 }
 
 /// The state of one content: the bytes that were read and not delivered yet.
@@ -57,6 +62,8 @@ pub struct Content {
     long: Option<Overlong>,
     /// Whether the next bytes are the rest of a line whose first part was delivered.
     rest: bool,
+    /// The records of the block, if lines are joined to records.
+    joining: Option<Box<Joining>>,
 }
 
 impl Content {
@@ -70,9 +77,17 @@ impl Content {
         self.offset
     }
 
-    /// The number of bytes of the unfinished line, provided that all whole lines were delivered.
+    /// The number of bytes of the unfinished line, provided that [`hand_out`](Self::hand_out) was called after the last
+    /// read.
     pub fn unfinished(&self) -> u64 {
-        self.long.as_ref().map_or(self.filled as u64, Overlong::bytes)
+        let from = self.joining.as_ref().map_or(0, |joining| joining.unfinished_from());
+        self.long.as_ref().map_or((self.filled - from) as u64, Overlong::bytes)
+    }
+
+    /// Whether whole lines wait for the end of their record, provided that [`hand_out`](Self::hand_out) was called after
+    /// the last read.
+    pub fn has_open_record(&self) -> bool {
+        self.joining.as_ref().is_some_and(|joining| joining.is_open())
     }
 
     /// Whether the content has an origin. The origin is set by the first delivery and does not change after that.
@@ -82,6 +97,9 @@ impl Content {
 
     /// The free part of the block, which the next bytes are read into. It is never empty.
     pub fn room(&mut self, cutter: &Cutter) -> &mut [u8] {
+        if let (None, Some(rule)) = (&self.joining, cutter.join) {
+            self.joining = Some(Box::new(Joining::new(rule)));
+        }
         if self.block.len() < cutter.size.bytes {
             let mut block = cutter.pool.take(cutter.size.bytes);
             block[..self.filled].copy_from_slice(&self.block[..self.filled]);
@@ -89,7 +107,8 @@ impl Content {
         }
         if self.filled == self.block.len() {
             // The line is longer than a block, so it gets a larger block of its own.
-            self.block.resize((self.block.len() * 2).min(cutter.longest_block()).max(self.filled + 1), 0);
+            let open = self.joining.as_ref().map_or(0, |joining| joining.longest_record(cutter.size.max_line));
+            self.block.resize((self.block.len() * 2).min(cutter.longest_block() + open).max(self.filled + 1), 0);
         }
         &mut self.block[self.filled..]
     }
@@ -106,8 +125,11 @@ impl Content {
         self.filled == self.block.len()
     }
 
-    /// Whether the block holds a whole line.
-    pub fn has_line(&mut self) -> bool {
+    /// Whether the block holds a whole record.
+    pub fn has_record(&mut self, cutter: &Cutter) -> bool {
+        if self.joining.is_some() && self.long.is_none() {
+            return self.scan(cutter) > 0;
+        }
         let found = memchr::memchr(b'\n', &self.block[self.searched..self.filled]).is_some();
         if !found {
             self.searched = self.filled;
@@ -115,13 +137,16 @@ impl Content {
         found
     }
 
-    /// Delivers the whole lines of the block. Returns `false` if the receiver wants no more.
+    /// Delivers the whole records of the block. Returns `false` if the receiver wants no more.
     ///
     /// # Errors
     /// The errors of [`Outlet::long_line`].
     pub fn hand_out(&mut self, cutter: &Cutter) -> Result<bool> {
         if self.long.is_some() && !self.pass_long_line(cutter)? {
             return Ok(true);
+        }
+        if self.joining.is_some() {
+            return self.hand_out_joined(cutter);
         }
         let Some(newline) = memchr::memrchr(b'\n', &self.block[self.searched..self.filled]) else {
             self.searched = self.filled;
@@ -130,7 +155,54 @@ impl Content {
             }
             return Ok(true);
         };
-        let complete = self.searched + newline + 1;
+        self.hand_out_first(cutter, self.searched + newline + 1)
+    }
+
+    /// Delivers the whole lines of the block: the open record ends, because no more bytes come for now. A line that
+    /// continues it will be a record of its own. Returns `false` if the receiver wants no more.
+    ///
+    /// # Errors
+    /// The errors of [`BatchReceiver::long_line`].
+    pub fn end_record(&mut self, cutter: &Cutter) -> Result<bool> {
+        if !self.hand_out(cutter)? {
+            return Ok(false);
+        }
+        self.joining.iter_mut().for_each(|joining| joining.end_open());
+        self.hand_out_ended(cutter)
+    }
+
+    /// Joins the lines of the block to records. Returns the number of bytes of the records that have ended.
+    fn scan(&mut self, cutter: &Cutter) -> usize {
+        let Some(joining) = &mut self.joining else { return 0 };
+        joining.scan(&self.block[..self.filled], cutter.size.max_line, &mut self.rest);
+        joining.ended_bytes()
+    }
+
+    fn hand_out_joined(&mut self, cutter: &Cutter) -> Result<bool> {
+        self.scan(cutter);
+        let is_long = self.unfinished() >= cutter.longest_block() as u64;
+        if is_long {
+            self.joining.iter_mut().for_each(|joining| joining.end_open());
+        }
+        if !self.hand_out_ended(cutter)? {
+            return Ok(false);
+        }
+        if is_long {
+            self.begin_long_line(cutter);
+        }
+        Ok(true)
+    }
+
+    /// Delivers the records that have ended.
+    fn hand_out_ended(&mut self, cutter: &Cutter) -> Result<bool> {
+        match self.joining.as_ref().map_or(0, |joining| joining.ended_bytes()) {
+            0 => Ok(true),
+            ended => self.hand_out_first(cutter, ended),
+        }
+    }
+
+    /// Delivers the first `complete` bytes of the block, which are whole lines or records.
+    fn hand_out_first(&mut self, cutter: &Cutter, complete: usize) -> Result<bool> {
         let tail = self.filled - complete;
         let mut next = match tail {
             0 => Vec::new(),
@@ -155,6 +227,9 @@ impl Content {
         }
         let (block, filled) = (std::mem::take(&mut self.block), std::mem::take(&mut self.filled));
         self.searched = 0;
+        if let Some(joining) = &mut self.joining {
+            joining.end(&block[..filled], cutter.size.max_line, &mut self.rest);
+        }
         if filled == 0 { Ok(true) } else { self.hand_out_block(cutter, block, filled, partial) }
     }
 
@@ -212,6 +287,10 @@ impl Content {
             Bytes::from_owner(Block { bytes: block, filled: complete, pool: Arc::clone(cutter.pool), reusable })
         };
         let partial = partial && data[complete - 1] != b'\n';
+        if let Some(joining) = &mut self.joining {
+            let records = joining.take_ended();
+            return self.hand_out_records(cutter, &context, &data, &records, size, partial);
+        }
         if !std::mem::take(&mut self.rest) {
             return self.hand_out_lines(cutter, &context, &data, size, partial);
         }
@@ -239,66 +318,73 @@ impl Content {
                 if line.bytes.len() <= max_line {
                     continue;
                 }
-                if !self.cut(cutter, context, &data.slice(start..line.start), size, false) {
+                if !self.cut(cutter, context, &data.slice(start..line.start), None, size, false) {
                     return Ok(false);
                 }
                 let end = memchr::memchr(b'\n', &data[line.start..]).map_or(complete, |at| line.start + at + 1);
-                cutter.receiver.long_line(LongLine {
-                    context: context.clone(),
-                    offset: self.offset,
-                    beginning: line.bytes[..max_line].to_vec(),
-                    length: line.bytes.len() as u64,
-                    length_with_end: (end - line.start) as u64,
-                    hash: record::hash(line.bytes),
-                    checksum: checksum::of(&data[line.start..end]),
-                    closed: data[end - 1] == b'\n',
-                    partial: partial && end == complete,
-                    key: Key::Offset(self.offset),
-                    ticket: None,
-                })?;
-                self.offset += (end - line.start) as u64;
-                self.lines += 1;
+                self.set_aside_whole(cutter, context, &data[line.start..end], partial && end == complete)?;
                 start = end;
             }
         }
-        Ok(self.cut(cutter, context, &data.slice(start..), size, partial))
+        Ok(self.cut(cutter, context, &data.slice(start..), None, size, partial))
     }
 
-    /// Cuts the lines `data`, which are a slice of a block of `block` bytes, into batches of about equal size within
-    /// the limits. If `partial` is set, the last line is only a part of a line.
-    fn cut(&mut self, cutter: &Cutter, context: &Context, data: &Bytes, block: usize, partial: bool) -> bool {
-        let size = cutter.size;
-        // A line that is longer than a block has made this block larger.
-        let large = block > size.bytes;
-        let lines = crate::core::lines::count(data);
-        if lines == 0 {
-            return true;
-        }
-        let parts = lines.div_ceil(size.lines).max(data.len().div_ceil(size.bytes));
-        let lines_per_part = lines.div_ceil(parts);
+    /// Delivers `records`, which are the bytes `data`, a slice of a block of `size` bytes. If `partial` is set, the last
+    /// line is only a part of a line.
+    fn hand_out_records(
+        &mut self,
+        cutter: &Cutter,
+        context: &Context,
+        data: &Bytes,
+        records: &[Joined],
+        size: usize,
+        partial: bool,
+    ) -> Result<bool> {
         let mut start = 0;
-        while start < data.len() {
-            let (length, count) = match parts {
-                1 => (data.len(), lines),
-                _ => part(&data[start..], lines_per_part, size.bytes),
-            };
-            let end = start + length;
-            let mut part = data.slice(start..end);
-            if large && part.len() < block / 2 {
-                // The queue assumes that a batch is a slice of a block of the usual size.
-                part = Bytes::copy_from_slice(&part);
+        for group in records.chunk_by(|one, other| one.alone.is_none() && other.alone.is_none()) {
+            let lengths: Vec<usize> = group.iter().map(|record| record.length).collect();
+            let part = data.slice(start..start + lengths.iter().sum::<usize>());
+            start += part.len();
+            let alone = group.first().and_then(|record| record.alone);
+            let partial = alone == Some(Alone::Rest) || (partial && start == data.len());
+            let bare = part.strip_suffix(b"\n").unwrap_or(&part);
+            if alone.is_some() && without_carriage_return(bare).len() > cutter.size.max_line {
+                self.set_aside_whole(cutter, context, &part, partial)?;
+            } else if !self.cut(cutter, context, &part, Some(&lengths), size, partial) {
+                return Ok(false);
             }
-            // The number of lines fits into 32 bits, because a block is far smaller than 4 GiB.
-            let batch = Batch::of(context.clone(), self.offset, count as u32, part);
-            let batch = batch.with_partial(partial && end == data.len());
+        }
+        Ok(true)
+    }
+
+    /// Delivers `data` as batches (see [`split`]). Returns `false` if the receiver wants no more.
+    fn cut(
+        &mut self,
+        cutter: &Cutter,
+        context: &Context,
+        data: &Bytes,
+        lengths: Option<&[usize]>,
+        block: usize,
+        partial: bool,
+    ) -> bool {
+        let whole = Batch::of(context.clone(), self.offset, 0, data.clone()).with_partial(partial);
+        for batch in split(cutter.size, &whole, lengths, block) {
+            let (end, records) = (batch.offset + batch.data.len() as u64, u64::from(batch.records));
             if !cutter.receiver.batch(batch) {
                 return false;
             }
-            self.offset += (end - start) as u64;
-            self.lines += count as u64;
-            start = end;
+            self.offset = end;
+            self.lines += records;
         }
         true
+    }
+
+    /// Sets aside `line`, which is too long for a batch. It is given with its line end, if it has one.
+    fn set_aside_whole(&mut self, cutter: &Cutter, context: &Context, line: &[u8], partial: bool) -> Result<()> {
+        let long = LongLine::of(context.clone(), self.offset, line, cutter.size.max_line, partial);
+        self.offset += line.len() as u64;
+        self.lines += 1;
+        cutter.receiver.long_line(long)
     }
 
     /// Starts a line that is too long: the whole block holds its beginning. From now on only its hash and checksum are
@@ -307,6 +393,7 @@ impl Content {
         let block = std::mem::take(&mut self.block);
         let held = &block[..std::mem::take(&mut self.filled)];
         self.searched = 0;
+        self.joining.iter_mut().for_each(|joining| joining.forget_line());
         let context = self.context(cutter, held);
         self.long = Some(Overlong::new(context, held, cutter.size.max_line));
     }
@@ -343,19 +430,4 @@ impl Cutter<'_> {
     fn longest_block(&self) -> usize {
         (self.size.max_line + 2).max(FINGERPRINT_BYTES).max(self.size.bytes)
     }
-}
-
-/// The length and the number of lines of the next batch: the longest run of lines at the start of `data` that has at
-/// most `lines` lines and `bytes` bytes. If the first line is longer than `bytes`, the batch is that line.
-fn part(data: &[u8], lines: usize, bytes: usize) -> (usize, usize) {
-    let newlines = memchr::memchr_iter(b'\n', data).map(|newline| newline + 1);
-    let last = (data.last() != Some(&b'\n')).then_some(data.len());
-    let (mut length, mut count) = (0, 0);
-    for end in newlines.chain(last).take(lines) {
-        if count > 0 && end > bytes {
-            break;
-        }
-        (length, count) = (end, count + 1);
-    }
-    (length, count)
 }

@@ -3,8 +3,8 @@
 //! - `inputs` finds the inputs that the names on the command line mean.
 //! - `decompress` and `gzip` detect compressions by the first bytes and decompress contents.
 //! - `journald_export` converts systemd's journal to lines.
-//! - `reader` and `cutter` cut contents into batches, which they put into an `outlet`; `receiver` is the interface to the
-//!   code that takes the batches.
+//! - `reader` and `cutter` cut contents into batches, which they put into an `outlet`; `joiner` joins lines to records, and
+//!   `split` makes batches of them; `receiver` is the interface to the code that takes the batches.
 //! - `origin` gives each content its origin.
 //! - `reading` reads one file or pipe, and `read_all` reads several inputs at the same time.
 //! - `follow` reads files that grow.
@@ -21,6 +21,7 @@ pub mod follow;
 mod gzip;
 pub mod heading;
 pub mod inputs;
+pub mod joiner;
 mod journald_export;
 pub mod live;
 pub mod messages;
@@ -38,6 +39,7 @@ pub mod replay_filter;
 pub mod resume;
 pub mod say;
 pub mod settlement;
+mod split;
 mod symlinks;
 pub mod syslog;
 #[cfg(test)]

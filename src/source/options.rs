@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::follow::FollowOptions;
+use super::joiner::JoinRule;
 use super::live::Live;
 use super::origin::OriginRule;
 use super::receiver::BatchSize;
@@ -17,6 +18,8 @@ pub struct ReadOptions {
     pub size: BatchSize,
     /// The rule that gives contents their origins.
     pub origin: OriginRule,
+    /// How lines are joined to records. `None`: each line is a record.
+    pub join: Option<JoinRule>,
     /// The lines that earlier runs settled, which are not delivered again.
     pub memory: Option<Arc<dyn Memory>>,
     /// Tells sources what is settled.

@@ -1,6 +1,7 @@
 //! Reads one content from its beginning to its end and cuts it into batches.
 
 use std::io::Read;
+use std::time::Duration;
 
 use super::cutter::{Content, Cutter};
 use crate::core::error::Result;
@@ -34,6 +35,9 @@ pub struct BatchReader<'a> {
     /// Returns whether the input gives no more data for a moment, so that the lines read so far should be delivered. It
     /// is called after a read that did not fill the block, and it may wait for that moment.
     pub idle: &'a dyn Fn() -> bool,
+    /// Returns whether the input gives no more data for the given time, so that the open record ends. It is called after
+    /// a read that did not fill the block, and it may wait for that time.
+    pub quiet: &'a dyn Fn(Duration) -> bool,
     /// Returns the time of the bytes that were just read ([`Context::time_ms`](crate::core::context::Context)).
     pub time: &'a dyn Fn() -> i64,
 }
@@ -53,7 +57,7 @@ impl BatchReader<'_> {
                 Ok(length) => length,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    if !content.hand_out(cutter)? {
+                    if !content.end_record(cutter)? {
                         return Ok(stopped(&content));
                     }
                     return Ok(End::Damaged { error, lines: content.lines(), offset: content.offset() });
@@ -66,14 +70,24 @@ impl BatchReader<'_> {
                 return Ok(stopped(&content));
             }
             content.advance(length, (self.time)());
-            // Asking whether more data comes costs time, so it is done only if there is a line to deliver.
-            let enough = content.is_full() || (content.has_line() && (self.idle)());
-            if enough && !content.hand_out(cutter)? {
+            let is_full = content.is_full();
+            // Asking whether more data comes costs time, so it is done only if there is a record to deliver.
+            if (is_full || (content.has_record(cutter) && (self.idle)())) && !content.hand_out(cutter)? {
+                return Ok(stopped(&content));
+            }
+            if let Some(rule) = cutter.join
+                && !is_full
+                && content.has_open_record()
+                && (self.quiet)(rule.quiet)
+                && !content.end_record(cutter)?
+            {
                 return Ok(stopped(&content));
             }
         }
     }
 }
 
+#[cfg(test)]
+mod joined_tests;
 #[cfg(test)]
 mod tests;

@@ -90,11 +90,13 @@ pub(super) fn read_file(
         compression: (compression != Compression::None).then(|| compression.name().to_owned()),
         ..Origin::new(options.origin.id(input, beginning), name.to_owned())
     };
-    let cutter = Cutter { size: &options.size, pool, receiver, name: &name };
+    let cutter = Cutter { size: &options.size, pool, receiver, name: &name, join: options.join.as_ref() };
     // A pipe or a terminal has no time of its last change, so its bytes have the time of their arrival.
     let modified = file.metadata().ok().filter(Metadata::is_file).map(|data| modified_ms(&data));
     let time = || modified.unwrap_or_else(now_ms);
-    let reader = BatchReader { cutter, idle: &|| live && is_due(&patience, file.as_fd()), time: &time };
+    let idle = || live && is_due(&patience, file.as_fd());
+    let quiet = |time| live && is_quiet(file.as_fd(), time);
+    let reader = BatchReader { cutter, idle: &idle, quiet: &quiet, time: &time };
     let end = reader.read(&mut content);
     if let Some(resuming) = &resuming {
         if !matches!(end, Ok(End::Stopped { .. })) {

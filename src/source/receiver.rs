@@ -6,8 +6,10 @@ use std::os::fd::BorrowedFd;
 use crate::core::batch::{BLOCK_BYTES, Batch, Ticket};
 use crate::core::context::Context;
 use crate::core::error::Result;
+use crate::core::lines::without_carriage_return;
 use crate::core::offered::Offered;
-use crate::core::record::Key;
+use crate::core::record::{self, Key};
+use crate::state::checksum;
 use crate::state::extents::Extent;
 
 /// The limits of batches and lines.
@@ -55,6 +57,24 @@ pub struct LongLine {
 }
 
 impl LongLine {
+    /// Creates the long line `line`, given with its line end if it has one. `offset` is its offset in the content.
+    pub(super) fn of(context: Context, offset: u64, line: &[u8], max_line: usize, partial: bool) -> LongLine {
+        let bare = without_carriage_return(line.strip_suffix(b"\n").unwrap_or(line));
+        LongLine {
+            context,
+            offset,
+            beginning: bare[..max_line].to_vec(),
+            length: bare.len() as u64,
+            length_with_end: line.len() as u64,
+            hash: record::hash(bare),
+            checksum: checksum::of(line),
+            closed: line.ends_with(b"\n"),
+            partial,
+            key: Key::Offset(offset),
+            ticket: None,
+        }
+    }
+
     /// The extent that is settled together with the line.
     pub fn extent(&self) -> Extent {
         let LongLine { offset: start, length_with_end: length, checksum, closed, partial, .. } = *self;

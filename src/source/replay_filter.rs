@@ -4,12 +4,20 @@
 //! A [`ReplayFilter`] takes the lines of a content in order and returns them in order. Each run of lines is returned as
 //! settled or as not settled. Lines in an extent whose end is not reached yet are held back. Extents may overlap in any
 //! way, because they may belong to several contents with the same origin.
+//!
+//! A batch of records is cut between records, and also between lines where an extent begins or ends that equals the content:
+//! an earlier run delivered records that began or ended there, because no byte had come for some time, or because it joined
+//! other lines to records.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::core::batch::{Batch, Ticket};
+use bytes::Bytes;
+
+use crate::core::batch::{Batch, Framing, Ticket};
 use crate::core::lines;
+use crate::core::records::NO_CUT;
 use crate::source::receiver::LongLine;
 use crate::state::{Amount, Known, checksum};
 
@@ -286,6 +294,7 @@ impl ReplayFilter {
             if batch.offset >= decided_until && !is_rest {
                 return Some(batch);
             }
+            let is_joined = batch.framing != Framing::Lines;
             let settled = self.equal_until(batch.offset).map_or(0, |(until, cut)| {
                 let within = usize::try_from(until - batch.offset).unwrap_or(usize::MAX);
                 match whole_lines(&batch.data, within) {
@@ -294,12 +303,12 @@ impl ReplayFilter {
                 }
             });
             if settled > 0 {
-                let amount = Amount { lines: lines::count(&batch.data[..settled]) as u64, bytes: settled as u64 };
-                let (start, records) = (batch.offset, batch.records);
                 is_rest = batch.data[settled - 1] != b'\n';
-                cut(&mut batch, settled);
+                let records = batch.records;
+                let first = cut(&mut batch, settled);
                 let ticket = batch.ticket.map(|ticket| (ticket, records - batch.records));
-                out.push(Decision::Settled { start, amount, ticket });
+                let amount = Amount { lines: u64::from(first.records), bytes: settled as u64 };
+                out.push(Decision::Settled { start: first.offset, amount, ticket });
                 continue;
             }
             if std::mem::take(&mut is_rest) {
@@ -310,10 +319,15 @@ impl ReplayFilter {
             // The lines up to `border` are delivered. The border is the start of the next equal extent, or the offset
             // up to which lines are decided. A line that crosses the border is delivered whole.
             let begins = self.equal.iter().map(|known| known.extent.start).filter(|&start| start > batch.offset);
-            let border = begins.chain([decided_until]).min().unwrap_or(u64::MAX) - batch.offset;
-            let border = usize::try_from(border).unwrap_or(usize::MAX);
+            let next = begins.min().unwrap_or(u64::MAX);
+            let border = usize::try_from(next.min(decided_until) - batch.offset).unwrap_or(usize::MAX);
             let length = match border {
                 border if border >= batch.data.len() => batch.data.len(),
+                // Whether a record is cut at `decided_until` is not known yet, so the record is held back.
+                border if is_joined && decided_until < next => match whole_records(&batch, border) {
+                    0 => return Some(batch),
+                    length => length,
+                },
                 border => memchr::memchr(b'\n', &batch.data[border - 1..]).map_or(batch.data.len(), |at| border + at),
             };
             let delivered = cut(&mut batch, length);
@@ -342,21 +356,54 @@ fn whole_lines(data: &[u8], within: usize) -> usize {
     }
 }
 
-/// Removes the first `length` bytes from `batch` and returns them as a batch. They are whole lines, or the first part
-/// of a line.
+/// The number of the first `within` bytes of a batch that are whole records.
+fn whole_records(batch: &Batch, within: usize) -> usize {
+    let ends = batch.records().skip(1).map(|record| record.start);
+    ends.take_while(|&end| end <= within).last().unwrap_or(0)
+}
+
+/// Removes the first `length` bytes from `batch` and returns them as a batch. They are whole lines, or whole lines and the
+/// first part of a line. If the place is within a record, both batches have a part of the record.
 fn cut(batch: &mut Batch, length: usize) -> Batch {
-    let data = batch.data.split_to(length);
-    let lines = match batch.data.is_empty() {
-        true => batch.records,
-        false => lines::count(&data) as u32,
-    };
-    let is_within_line = !batch.data.is_empty() && !data.ends_with(b"\n");
-    let partial = batch.partial && batch.data.is_empty();
-    let first = Batch::of(batch.context.clone(), batch.offset, lines, data).with_partial(partial);
-    let first = Batch { ticket: batch.ticket, ..first };
+    let mut first = batch.clone();
+    first.data = batch.data.split_to(length);
     batch.offset += length as u64;
-    batch.records = batch.records + u32::from(is_within_line) - lines;
+    if batch.data.is_empty() {
+        return first;
+    }
+    first.partial = false;
+    match &first.framing {
+        Framing::Lines => {
+            let is_within_line = !first.data.ends_with(b"\n");
+            first.records = lines::count(&first.data) as u32;
+            batch.records = batch.records + u32::from(is_within_line) - first.records;
+        }
+        Framing::Lengths(table) => {
+            let (before, after) = split_lengths(table, length);
+            (first.records, batch.records) = ((before.len() / 4) as u32, (after.len() / 4) as u32);
+            (first.framing, batch.framing) = (Framing::Lengths(before), Framing::Lengths(after));
+        }
+    }
     first
+}
+
+/// Splits a table of lengths at `length` bytes of its records. If the place is within a record, each table has a part of it.
+fn split_lengths(table: &Bytes, length: usize) -> (Bytes, Bytes) {
+    let mut before = 0;
+    for (index, entry) in table.as_chunks::<4>().0.iter().enumerate() {
+        let bytes = (u32::from_be_bytes(*entry) & !NO_CUT) as usize;
+        match (before + bytes).cmp(&length) {
+            Ordering::Less => before += bytes,
+            Ordering::Equal => return (table.slice(..4 * (index + 1)), table.slice(4 * (index + 1)..)),
+            Ordering::Greater => {
+                let part = |length: usize| (length as u32).to_be_bytes();
+                let first = [&table[..4 * index], &part(length - before)].concat();
+                let rest = [&part(before + bytes - length), &table[4 * (index + 1)..]].concat();
+                return (first.into(), rest.into());
+            }
+        }
+    }
+    (table.clone(), Bytes::new())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::*;
+use crate::core::batch::Framing;
 
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -15,19 +16,28 @@ fn whatever_lines_are_deadly_they_are_buried_and_all_others_stored() {
         let mut random = fastrand::Rng::with_seed(seed);
         let threads = seed % 2 + 1;
         let most = if threads == 1 { usize::MAX } else { 1 };
+        // Batches of lines, or of records of several lines, which are cut only between records.
+        let with_table = seed / 2 % 2 == 1;
         let limits = Limits { lease: Some(LEASE), ..Limits::default() };
         let mut queue = Queue::new(limits, 1);
         let (mut offset, mut deadly, mut all) = (0, HashSet::new(), HashSet::new());
         for _ in 0..random.usize(1..6) {
-            let mut data = Vec::new();
+            let (mut data, mut lengths) = (Vec::new(), Vec::new());
             for _ in 0..random.usize(1..400) {
                 all.insert(offset + data.len() as u64);
                 if random.usize(0..150) == 0 && deadly.len() < most {
                     deadly.insert(offset + data.len() as u64);
                 }
-                data.extend(format!("{:x}\n", random.u16(..)).into_bytes());
+                let record = "more\n".repeat(if with_table { random.usize(0..3) } else { 0 });
+                let record = format!("{:x}\n{record}", random.u16(..));
+                lengths.extend((record.len() as u32).to_be_bytes());
+                data.extend(record.into_bytes());
             }
-            queue.offer(batch(offset, &data));
+            let batch = batch(offset, &data);
+            queue.offer(match with_table {
+                true => Batch { records: lengths.len() as u32 / 4, ..batch.framed(Framing::Lengths(lengths.into())) },
+                false => batch,
+            });
             offset += data.len() as u64;
         }
         queue.end_input();
@@ -42,8 +52,7 @@ fn whatever_lines_are_deadly_they_are_buried_and_all_others_stored() {
                     _ => queue.reserve(peer + thread, now),
                 };
                 let Reserved::Batch(lease, batch) = reserved else { continue };
-                let lines: Vec<u64> =
-                    crate::core::lines::lines(&batch.data).map(|line| batch.offset + line.start as u64).collect();
+                let lines: Vec<u64> = batch.records().map(|record| batch.offset + record.start as u64).collect();
                 lost |= lines.iter().any(|line| deadly.contains(line));
                 acks.push((lease, lines));
             }

@@ -62,8 +62,14 @@ pub(in crate::source) fn follow(
     let outbox = Outbox::new(receiver);
     let copies = Arc::new(Copies::new(options.memory.clone()));
     let (uncompared, compared) = (View::new(&copies, false), View::new(&copies, true));
-    let context =
-        ReadContext { size: &options.size, origin: &options.origin, pool, receiver: &outbox, timeout: follow.timeout };
+    let context = ReadContext {
+        size: &options.size,
+        origin: &options.origin,
+        pool,
+        receiver: &outbox,
+        timeout: follow.timeout,
+        join: options.join.as_ref(),
+    };
     let errors = Mutex::new(Vec::new());
     let until = Waiting::new(receiver).until(&live.stop);
     let options_of_copies = ReadOptions { memory: Some(Arc::new(compared.clone())), ..options.clone() };

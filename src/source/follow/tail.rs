@@ -13,6 +13,7 @@ use crate::process::host::host_name;
 use crate::source::block_pool::BlockPool;
 use crate::source::cutter::{Content, Cutter};
 use crate::source::inputs::Input;
+use crate::source::joiner::JoinRule;
 use crate::source::origin::{FINGERPRINT_BYTES, OriginRule};
 use crate::source::outlet::Outlet;
 use crate::source::reading::modified_ms;
@@ -69,6 +70,8 @@ pub struct ReadContext<'a> {
     pub receiver: &'a dyn Outlet,
     /// How long to wait for the end of the last line before it is delivered without its line end.
     pub timeout: Duration,
+    /// How lines are joined to records. `None`: each line is a record.
+    pub join: Option<&'a JoinRule>,
 }
 
 /// The longest time that lines are held back at the end of a file while it is unknown whether they are settled.
@@ -214,7 +217,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         let turn = self.read + TURN_BYTES;
         let mut result = TurnResult::All;
         let name = name(context.origin, &self.path);
-        let cutter = Cutter { size: context.size, pool: context.pool, receiver: &self.resuming, name: &name };
+        let cutter = cutter(context, &self.resuming, &name);
         while self.read < size {
             if !context.receiver.has_room() {
                 result = TurnResult::Paused;
@@ -281,7 +284,13 @@ impl<'a, S: OpenFile> Tail<'a, S> {
     /// The time at which there is work even if no bytes come.
     pub fn deadline(&self, context: &ReadContext) -> Option<Duration> {
         let unfinished = self.may_cut(context).then(|| self.last_growth.saturating_add(context.timeout));
-        unfinished.into_iter().chain(self.hold_deadline()).min()
+        unfinished.into_iter().chain(self.hold_deadline()).chain(self.record_deadline(context)).min()
+    }
+
+    /// The time at which the open record ends if no bytes come.
+    fn record_deadline(&self, context: &ReadContext) -> Option<Duration> {
+        let rule = context.join.filter(|_| self.content.has_open_record());
+        rule.map(|rule| self.last_growth.saturating_add(rule.quiet))
     }
 
     /// Whether the last line may be delivered without its line end. This is not allowed for an unfinished first line
@@ -299,7 +308,8 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         self.held.map(|(since, _)| (since + MAX_HOLD).min(self.last_growth + MAX_HOLD_QUIET))
     }
 
-    /// Does the work whose time has come: it delivers an unfinished line, and lines that were held back for too long.
+    /// Does the work whose time has come: it delivers an unfinished line, an open record, and lines that were held back for
+    /// too long.
     ///
     /// # Errors
     /// The errors of [`Outlet::long_line`].
@@ -309,10 +319,15 @@ impl<'a, S: OpenFile> Tail<'a, S> {
             self.deliver_held()?;
         }
         let due = self.last_growth.saturating_add(context.timeout) <= now;
-        if due && self.may_cut(context) && !self.hand_out_rest(context)? {
-            return self.unwanted();
-        }
-        Ok(TurnResult::All)
+        let wanted = if due && self.may_cut(context) {
+            self.hand_out_rest(context)?
+        } else if self.record_deadline(context).is_some_and(|at| at <= now) {
+            let name = name(context.origin, &self.path);
+            self.content.end_record(&cutter(context, &self.resuming, &name))?
+        } else {
+            true
+        };
+        if wanted { Ok(TurnResult::All) } else { self.unwanted() }
     }
 
     /// Delivers the remaining lines, and tells the memory that the content ends. If `all` is set, the last line is
@@ -332,7 +347,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
     /// Delivers the last line as it is.
     fn hand_out_rest(&mut self, context: &ReadContext<'a>) -> Result<bool> {
         let name = name(context.origin, &self.path);
-        let cutter = Cutter { size: context.size, pool: context.pool, receiver: &self.resuming, name: &name };
+        let cutter = cutter(context, &self.resuming, &name);
         self.cut = self.content.unfinished() > 0;
         self.content.end(&cutter, true)
     }
@@ -403,6 +418,10 @@ fn stands(source: &impl OpenFile, bytes: &[u8], at: u64) -> io::Result<bool> {
         }
     }
     Ok(true)
+}
+
+fn cutter<'c>(context: &'c ReadContext, receiver: &'c Resuming, name: &'c dyn Fn(&[u8]) -> Origin) -> Cutter<'c> {
+    Cutter { size: context.size, pool: context.pool, receiver, name, join: context.join }
 }
 
 fn name<'n>(rule: &'n OriginRule, path: &'n Path) -> impl Fn(&[u8]) -> Origin + 'n {

@@ -10,6 +10,7 @@ use super::*;
 use crate::core::batch::{Batch, Origin};
 use crate::core::lines::{self, count};
 use crate::core::record::{Key, RecordId};
+use crate::source::joiner::JoinRule;
 use crate::source::outlet::Outlet;
 use crate::source::receiver::{BatchSize, LongLine};
 
@@ -60,27 +61,40 @@ impl Outlet for Kept {
     }
 }
 
-struct Outcome {
-    batches: Vec<Batch>,
-    long: Vec<LongLine>,
-    end: End,
+pub(super) struct Outcome {
+    pub(super) batches: Vec<Batch>,
+    pub(super) long: Vec<LongLine>,
+    pub(super) end: End,
 }
 
 fn read(content: &[u8], size: &BatchSize, steps: &[usize], breaks_at: Option<usize>, wanted: usize) -> Outcome {
+    read_joined(content, size, steps, breaks_at, wanted, None, &|| false)
+}
+
+/// Reads with a rule that joins lines. `quiet` says whether the input gives no more data for the time of that rule.
+pub(super) fn read_joined(
+    content: &[u8],
+    size: &BatchSize,
+    steps: &[usize],
+    breaks_at: Option<usize>,
+    wanted: usize,
+    join: Option<&JoinRule>,
+    quiet: &dyn Fn() -> bool,
+) -> Outcome {
     let kept = Kept { batches: Mutex::default(), long: Mutex::default(), wanted };
     let named = AtomicUsize::new(0);
     let name = |beginning: &[u8]| {
         assert_eq!(named.fetch_add(1, Ordering::Relaxed), 0, "an origin is named once");
         Origin::new(super::super::origin::fingerprint(beginning), "x")
     };
-    let cutter = Cutter { size, pool: &Arc::default(), receiver: &kept, name: &name };
-    let reader = BatchReader { cutter, idle: &|| steps[0].is_multiple_of(2), time: &|| 0 };
+    let cutter = Cutter { size, pool: &Arc::default(), receiver: &kept, name: &name, join };
+    let reader = BatchReader { cutter, idle: &|| steps[0].is_multiple_of(2), quiet: &|_| quiet(), time: &|| 0 };
     let end = reader.read(&mut Trickle { content, steps, step: 0, given: 0, breaks_at }).unwrap();
     Outcome { batches: kept.batches.into_inner().unwrap(), long: kept.long.into_inner().unwrap(), end }
 }
 
 /// Lines in which the special bytes are frequent. A few lines are longer than a fingerprint.
-fn content() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn content() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![3 => Just(b'\n'), 2 => Just(b'\r'), 6 => b'a'..=b'c', 1 => any::<u8>()];
     let part = prop_oneof![
         30 => prop::collection::vec(byte, 0..12),
@@ -90,12 +104,12 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat())
 }
 
-fn size() -> impl Strategy<Value = BatchSize> {
+pub(super) fn size() -> impl Strategy<Value = BatchSize> {
     let few = || prop_oneof![4 => 1usize..8, 1 => 8usize..200, 1 => 4000usize..9000];
     (few(), few(), few()).prop_map(|(lines, bytes, max_line)| BatchSize { lines, bytes, max_line })
 }
 
-fn steps() -> impl Strategy<Value = Vec<usize>> {
+pub(super) fn steps() -> impl Strategy<Value = Vec<usize>> {
     prop_oneof![3 => prop::collection::vec(1usize..4, 1..6), 1 => Just(vec![1000]), 1 => Just(vec![1, 5000, 3])]
 }
 

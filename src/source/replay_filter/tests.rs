@@ -6,6 +6,7 @@ use super::*;
 use crate::core::batch::Origin;
 use crate::core::context::Context;
 use crate::core::record::Key;
+use crate::core::records::count;
 use crate::state::extents::{Entry, Extent, Extents, JOINED_BYTES};
 
 fn origin() -> Arc<Origin> {
@@ -19,6 +20,14 @@ fn batch(content: &[u8], start: usize, end: usize) -> Batch {
     let data = content[start..end].to_vec();
     let batch = Batch::new(origin(), start as u64, lines::count(&data) as u32, data.into());
     Batch { ticket: Some(TICKET), ..batch }
+}
+
+/// A batch of records that begin at `starts`; the last element is the end of the last record.
+fn joined(content: &[u8], starts: &[usize]) -> Batch {
+    let lengths = starts.windows(2).flat_map(|pair| ((pair[1] - pair[0]) as u32).to_be_bytes());
+    let (first, last) = (starts[0], starts[starts.len() - 1]);
+    let batch = batch(content, first, last).framed(Framing::Lengths(lengths.collect::<Vec<u8>>().into()));
+    Batch { records: starts.len() as u32 - 1, ..batch }
 }
 
 fn long(content: &[u8], start: usize, end: usize) -> LongLine {
@@ -171,6 +180,49 @@ proptest! {
             filter.emit_all(&mut out);
             prop_assert!(filter.held_from().is_none());
             prop_assert_eq!(fates(content, &out), expected(content, &extents), "{:?} with {:?}", content, extents);
+        }
+    }
+
+    #[test]
+    fn a_record_is_cut_only_where_settled_lines_begin_or_end(contents in contents(), seed in any::<u64>()) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let extents = settled(&contents, &mut random);
+        for content in contents.iter().filter(|content| !content.is_empty()) {
+            let lines = borders(content);
+            let begins = |random: &mut fastrand::Rng, &line: &usize| line == 0 || line == content.len() || random.bool();
+            let starts: Vec<usize> = lines.iter().copied().filter(|line| begins(&mut random, line)).collect();
+            let mut filter = ReplayFilter::new(known(&extents));
+            let (mut out, mut at) = (Vec::new(), 0);
+            while at + 1 < starts.len() {
+                let to = random.usize(at + 1..starts.len());
+                filter.batch(joined(content, &starts[at..=to]), &mut out);
+                at = to;
+                if let Some(&next) = starts.get(to + 1) {
+                    // The open record and the unfinished line are shown to the filter.
+                    filter.look_ahead(&content[starts[to]..random.usize(starts[to]..next)], &mut out);
+                }
+            }
+            filter.emit_all(&mut out);
+            let (mut position, mut records) = (0, Vec::new());
+            for decision in &out {
+                let (start, length) = match decision {
+                    Decision::Deliver(batch) => {
+                        prop_assert_eq!(count(&batch.data, &batch.framing), Ok(batch.records as usize));
+                        records.extend(batch.records().map(|record| batch.offset as usize + record.start));
+                        (batch.offset, batch.data.len() as u64)
+                    }
+                    Decision::Settled { start, amount, .. } => (*start, amount.bytes),
+                    Decision::SetAside(_) => unreachable!("no line is long"),
+                };
+                prop_assert_eq!(start, position);
+                position += length;
+            }
+            prop_assert_eq!(position, content.len() as u64);
+            let fates = expected(content, &extents);
+            let is_first = |index: usize| starts.contains(&fates[index].0) || !fates[index - 1].1;
+            let delivered = (0..fates.len()).filter(|&index| fates[index].1);
+            let due: Vec<usize> = delivered.filter(|&index| is_first(index)).map(|index| fates[index].0).collect();
+            prop_assert_eq!(records, due, "{:?} with {:?}", content, extents);
         }
     }
 
@@ -345,4 +397,24 @@ fn of_a_line_whose_beginning_was_handed_out_the_rest_is_delivered_and_is_partial
         decide(&[(1, extent(content, 0, 8))])[..2],
         [settled_lines(0, 4, 1, 1), Decision::Deliver(batch(content, 4, 24))]
     );
+}
+
+/// The record `b` ended because no byte came, and was settled. A line that continues it came later.
+#[test]
+fn the_rest_of_a_record_that_ended_by_time_is_delivered_as_a_record() {
+    let content = b"a\nb\n c\n d\ne\n";
+    let run = |extents: &[(u32, Extent)]| {
+        let (mut filter, mut out) = (ReplayFilter::new(known(extents)), Vec::new());
+        filter.batch(joined(content, &[0, 2, 10, 12]), &mut out);
+        filter.emit_all(&mut out);
+        out
+    };
+    let deliver = |starts: &[usize]| Decision::Deliver(joined(content, starts));
+    assert_eq!(run(&[(1, extent(content, 0, 4))]), [settled_lines(0, 4, 2, 1), deliver(&[4, 10, 12])]);
+    assert_eq!(
+        run(&[(1, extent(content, 4, 7))]),
+        [deliver(&[0, 2, 4]), settled_lines(4, 3, 1, 0), deliver(&[7, 10, 12])]
+    );
+    // The extent is that of another content, so the record is whole.
+    assert_eq!(run(&[(1, extent(b"a\nb\n x\n", 4, 7))]), [deliver(&[0, 2, 10, 12])]);
 }

@@ -1,6 +1,9 @@
 //! Files in memory are written, renamed, copied, truncated and deleted, and looked at from time to time. Every line
 //! must be delivered once.
 
+mod disk;
+mod joined;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
@@ -11,72 +14,21 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use self::disk::{Disk, Handle};
 use super::*;
 use crate::core::batch::Batch;
 use crate::core::error::Result;
-use crate::core::lines;
+use crate::core::{lines, records};
 use crate::source::block_pool::BlockPool;
 use crate::source::follow::copies::{Copies, View};
 use crate::source::follow::file_table::{FileId, Found};
-use crate::source::follow::tail::{OpenFile, ReadContext, Status};
+use crate::source::follow::tail::ReadContext;
+use crate::source::joiner::{JoinRule, Joiner};
 use crate::source::origin::OriginRule;
 use crate::source::outlet::Outlet;
 use crate::source::receiver::{BatchSize, LongLine};
 use crate::state::extents::{Entry, Extent, Extents};
 use crate::state::{Amount, Begun, Known, Memory, Stamp};
-
-#[derive(Default)]
-struct Disk {
-    files: Vec<(Vec<u8>, bool)>,
-    names: BTreeMap<String, usize>,
-    /// The number of changes of each file, which serves as its time.
-    changes: Vec<i64>,
-}
-
-impl Disk {
-    fn make(&mut self, name: &str, content: Vec<u8>) -> usize {
-        self.remove(name);
-        self.files.push((content, false));
-        self.changes.push(0);
-        self.names.insert(name.to_owned(), self.files.len() - 1);
-        self.files.len() - 1
-    }
-
-    fn remove(&mut self, name: &str) {
-        if let Some(file) = self.names.remove(name) {
-            self.files[file].1 = true;
-        }
-    }
-
-    fn found(&self) -> Vec<Found> {
-        let found = |(name, &file): (&String, &usize)| Found {
-            path: name.into(),
-            id: FileId { device: 1, inode: file as u64 },
-            size: self.files[file].0.len() as u64,
-            modified: self.changes[file],
-        };
-        self.names.iter().map(found).collect()
-    }
-}
-
-struct Handle(Rc<RefCell<Disk>>, usize);
-
-impl OpenFile for Handle {
-    fn read_at(&self, room: &mut [u8], at: u64) -> io::Result<usize> {
-        let disk = self.0.borrow();
-        let rest = disk.files[self.1].0.get(at as usize..).unwrap_or_default();
-        // The read returns few bytes, as a system may do.
-        let length = rest.len().min(room.len()).min(7);
-        room[..length].copy_from_slice(&rest[..length]);
-        Ok(length)
-    }
-
-    fn status(&self) -> io::Result<Status> {
-        let disk = self.0.borrow();
-        let (bytes, deleted) = &disk.files[self.1];
-        Ok(Status { size: bytes.len() as u64, modified_ms: 0, deleted: *deleted })
-    }
-}
 
 #[derive(Default)]
 struct Kept(Mutex<Vec<(u64, Batch)>>, AtomicBool);
@@ -190,8 +142,22 @@ struct Fixed {
     pool: Arc<BlockPool>,
     origin: OriginRule,
     timeout: Duration,
+    join: Option<JoinRule>,
     most_open: usize,
     state: Option<Arc<Settled>>,
+}
+
+/// Lines that end with a digit from 1 to 6 continue the record before them.
+struct Digits;
+
+impl Joiner for Digits {
+    fn begins_record(&mut self, beginning: &[u8]) -> bool {
+        !matches!(beginning.last(), Some(b'1'..=b'6'))
+    }
+}
+
+fn joined(quiet: u64) -> JoinRule {
+    JoinRule { quiet: Duration::from_secs(quiet), ..JoinRule::new(|| Box::new(Digits)) }
 }
 
 impl Fixed {
@@ -199,8 +165,8 @@ impl Fixed {
         let state = self.state.clone().map(|state| -> Arc<dyn Memory> { state });
         let copies = Arc::new(Copies::new(state));
         let views: &'static (View, View) = Box::leak(Box::new((View::new(&copies, false), View::new(&copies, true))));
-        let Fixed { size, pool, origin, timeout, .. } = self;
-        let context = ReadContext { size, origin, pool, receiver: &self.kept, timeout: *timeout };
+        let Fixed { size, pool, origin, timeout, join, .. } = self;
+        let context = ReadContext { size, origin, pool, receiver: &self.kept, timeout: *timeout, join: join.as_ref() };
         Follower::new(context, &views.0, &views.1, self.most_open)
     }
 }
@@ -233,6 +199,20 @@ fn opener(disk: &Rc<RefCell<Disk>>) -> impl FnMut(&Found) -> io::Result<Option<H
 }
 
 impl World {
+    fn new(fixed: &'static Fixed) -> World {
+        World {
+            disk: Rc::default(),
+            fixed,
+            follower: fixed.follower(),
+            now: Duration::ZERO,
+            next: 0,
+            open: BTreeMap::new(),
+            late: Vec::new(),
+            written: Vec::new(),
+            changed: Vec::new(),
+        }
+    }
+
     fn scan(&mut self) {
         let found = self.disk.borrow().found();
         let failures = self.follower.apply_scan(&found, self.now, &mut opener(&self.disk));
@@ -392,6 +372,7 @@ proptest! {
     fn every_line_is_delivered_once_whatever_becomes_of_its_file(
         acts in acts(), lines in 1usize..5, bytes in 1usize..80, timeout in prop_oneof![1u64..4, Just(1_000_000)],
         most_open in prop_oneof![2usize..5, Just(usize::MAX)], with_state in any::<bool>(),
+        quiet in prop_oneof![2 => Just(None), 1 => (1u64..4).prop_map(Some), 1 => Just(Some(1_000_000))],
     ) {
         let fixed: &'static Fixed = Box::leak(Box::new(Fixed {
             kept: Kept::default(),
@@ -399,20 +380,11 @@ proptest! {
             pool: Arc::default(),
             origin: OriginRule::default(),
             timeout: Duration::from_secs(timeout),
+            join: quiet.map(joined),
             most_open,
             state: with_state.then(Arc::default),
         }));
-        let mut world = World {
-            disk: Rc::default(),
-            fixed,
-            follower: fixed.follower(),
-            now: Duration::ZERO,
-            next: 0,
-            open: BTreeMap::new(),
-            late: Vec::new(),
-            written: Vec::new(),
-            changed: Vec::new(),
-        };
+        let mut world = World::new(fixed);
         world.scan();
         acts.iter().for_each(|act| world.act(act));
         world.settle();
@@ -421,9 +393,10 @@ proptest! {
         prop_assert_eq!(world.follower.unread().len(), 0);
         let mut delivered: Vec<(String, bool)> = Vec::new();
         for (_, batch) in fixed.kept.0.lock().unwrap().drain(..) {
-            prop_assert_eq!(batch.records as usize, lines::count(&batch.data));
+            prop_assert_eq!(records::count(&batch.data, &batch.framing), Ok(batch.records as usize));
+            let last = lines::count(&batch.data) - 1;
             delivered.extend(lines::lines(&batch.data).enumerate().map(|(index, line)| {
-                (String::from_utf8(line.bytes.to_vec()).unwrap(), batch.is_partial(index))
+                (String::from_utf8(line.bytes.to_vec()).unwrap(), batch.partial && index == last)
             }));
         }
         let mut take = |line: &str, partial: bool| {
