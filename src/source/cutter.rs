@@ -44,6 +44,17 @@ pub struct Cutter<'a> {
     pub join: Option<&'a JoinRule>,
 }
 
+/// The answer of [`Content::end_record`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordEnd {
+    /// No record was open.
+    NotOpen,
+    /// The open record was delivered. No line ended it, but the time without a byte.
+    ByTime,
+    /// The receiver wants no more.
+    Unwanted,
+}
+
 /// The state of one content: the bytes that were read and not delivered yet.
 #[derive(Default)]
 pub struct Content {
@@ -159,16 +170,21 @@ impl Content {
     }
 
     /// Delivers the whole lines of the block: the open record ends, because no more bytes come for now. A line that
-    /// continues it will be a record of its own. Returns `false` if the receiver wants no more.
+    /// continues it will be a record of its own.
     ///
     /// # Errors
     /// The errors of [`BatchReceiver::long_line`].
-    pub fn end_record(&mut self, cutter: &Cutter) -> Result<bool> {
+    pub fn end_record(&mut self, cutter: &Cutter) -> Result<RecordEnd> {
         if !self.hand_out(cutter)? {
-            return Ok(false);
+            return Ok(RecordEnd::Unwanted);
         }
+        let was_open = self.has_open_record();
         self.joining.iter_mut().for_each(|joining| joining.end_open());
-        self.hand_out_ended(cutter)
+        Ok(match self.hand_out_ended(cutter)? {
+            false => RecordEnd::Unwanted,
+            true if was_open => RecordEnd::ByTime,
+            true => RecordEnd::NotOpen,
+        })
     }
 
     /// Joins the lines of the block to records. Returns the number of bytes of the records that have ended.

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::Duration;
 
-use super::cutter::{Content, Cutter};
+use super::cutter::{Content, Cutter, RecordEnd};
 use crate::core::error::Result;
 
 /// How the reading of one content ended.
@@ -57,7 +57,7 @@ impl BatchReader<'_> {
                 Ok(length) => length,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    if !content.end_record(cutter)? {
+                    if content.end_record(cutter)? == RecordEnd::Unwanted {
                         return Ok(stopped(&content));
                     }
                     return Ok(End::Damaged { error, lines: content.lines(), offset: content.offset() });
@@ -79,7 +79,7 @@ impl BatchReader<'_> {
                 && !is_full
                 && content.has_open_record()
                 && (self.quiet)(rule.quiet)
-                && !content.end_record(cutter)?
+                && content.end_record(cutter)? == RecordEnd::Unwanted
             {
                 return Ok(stopped(&content));
             }

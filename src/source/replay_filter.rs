@@ -318,7 +318,14 @@ impl ReplayFilter {
             }
             // The lines up to `border` are delivered. The border is the start of the next equal extent, or the offset
             // up to which lines are decided. A line that crosses the border is delivered whole.
-            let begins = self.equal.iter().map(|known| known.extent.start).filter(|&start| start > batch.offset);
+            // An extent of another content may begin within a line. It cuts no record.
+            let may_cut = |start: u64| match usize::try_from(start - batch.offset).ok().and_then(|at| at.checked_sub(1))
+            {
+                Some(before) if is_joined => batch.data.get(before).is_none_or(|&byte| byte == b'\n'),
+                _ => true,
+            };
+            let begins = self.equal.iter().map(|known| known.extent.start);
+            let begins = begins.filter(|&start| start > batch.offset && may_cut(start));
             let next = begins.min().unwrap_or(u64::MAX);
             let border = usize::try_from(next.min(decided_until) - batch.offset).unwrap_or(usize::MAX);
             let length = match border {

@@ -11,7 +11,7 @@ use crate::core::context::Origin;
 use crate::core::error::Result;
 use crate::process::host::host_name;
 use crate::source::block_pool::BlockPool;
-use crate::source::cutter::{Content, Cutter};
+use crate::source::cutter::{Content, Cutter, RecordEnd};
 use crate::source::inputs::Input;
 use crate::source::joiner::JoinRule;
 use crate::source::origin::{FINGERPRINT_BYTES, OriginRule};
@@ -323,7 +323,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
             self.hand_out_rest(context)?
         } else if self.record_deadline(context).is_some_and(|at| at <= now) {
             let name = name(context.origin, &self.path);
-            self.content.end_record(&cutter(context, &self.resuming, &name))?
+            self.content.end_record(&cutter(context, &self.resuming, &name))? != RecordEnd::Unwanted
         } else {
             true
         };

@@ -73,10 +73,4 @@ fn an_open_record_of_a_run_that_ends_is_whole_in_the_next() {
     world.restart();
     world.append(file, "g1\nh2\ni0\n");
     assert_eq!(world.records(), ["g1\nh2"]);
-    // The state knows the record of the copy too, although it is open there.
-    let content = world.disk.borrow().files[file].0.clone();
-    world.disk.borrow_mut().make("copy", content);
-    world.scan();
-    world.pass(5);
-    assert_eq!(world.records(), ["i0"]);
 }
