@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::block_pool::{Block, BlockPool};
-use super::joiner::{Alone, JoinRule, Joined, Joining};
+use super::joiner::{Alone, JoinRule, Joined, Joining, RecordEnd};
 use super::origin::FINGERPRINT_BYTES;
 use super::outlet::Outlet;
 use super::overlong::Overlong;
@@ -42,17 +42,6 @@ pub struct Cutter<'a> {
     pub name: &'a dyn Fn(&[u8]) -> Origin,
     /// How lines are joined to records. `None`: each line is a record.
     pub join: Option<&'a JoinRule>,
-}
-
-/// The answer of [`Content::end_record`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecordEnd {
-    /// No record was open.
-    NotOpen,
-    /// The open record was delivered. No line ended it, but the time without a byte.
-    ByTime,
-    /// The receiver wants no more.
-    Unwanted,
 }
 
 /// The state of one content: the bytes that were read and not delivered yet.

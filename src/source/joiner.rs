@@ -47,6 +47,17 @@ impl fmt::Debug for JoinRule {
     }
 }
 
+/// How the open record of a content ended when no more bytes came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordEnd {
+    /// No record was open.
+    NotOpen,
+    /// The open record was delivered. No line ended it, but the time without a byte.
+    ByTime,
+    /// The receiver wants no more.
+    Unwanted,
+}
+
 /// A record that has ended, or a line that is delivered alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Joined {

@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::time::Duration;
 
-use super::cutter::{Content, Cutter, RecordEnd};
+use super::cutter::{Content, Cutter};
+use super::joiner::RecordEnd;
 use crate::core::error::Result;
 
 /// How the reading of one content ended.
