@@ -29,6 +29,7 @@ mod replay;
 #[cfg(feature = "sqlite")]
 mod resume;
 mod secrets;
+mod sinks;
 mod small_files;
 mod structure;
 mod syslog;
