@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use logator::core::record::RecordId;
 use logator::core::wait::{Deadline, Waits};
-use logator::document::{Documents, Encoder};
+use logator::document::Documents;
+use logator::event::{Changes, Event};
 use logator::observe::counters::CounterSpec;
 use logator::sink::memory::MemorySink;
 use logator::sink::registry::KINDS;
@@ -25,12 +26,13 @@ fn id(number: u64) -> RecordId {
 
 /// Returns a batch of the documents with these numbers.
 fn batch(encoding: Encoding, numbers: impl IntoIterator<Item = u64>) -> Documents {
-    let encoder = Encoder::new(&[], None).unwrap();
+    let mut changes = Changes::default();
     let mut documents = Documents::new(encoding);
     for (line, number) in numbers.into_iter().enumerate() {
         let text = format!("line {number} \0 é \"quoted\"");
         documents.push(line as u32, id(number), |out| {
-            encoder.encode_unmatched(encoding, &id(number), text.as_bytes(), out);
+            let mut event = Event::undecoded(text.as_bytes(), true, None, &mut changes);
+            event.encode(encoding, &id(number), out);
             true
         });
     }
@@ -128,7 +130,9 @@ fn delivery_is_idempotent(with_server: bool) {
             let store_some = |thread: u64| {
                 let sink = &sink;
                 move || {
-                    (0..6).flat_map(|n| store(&**sink, (0..20).map(|i| thread / 2 * 1000 + n * 20 + i))).collect::<Vec<_>>()
+                    (0..6)
+                        .flat_map(|n| store(&**sink, (0..20).map(|i| thread / 2 * 1000 + n * 20 + i)))
+                        .collect::<Vec<_>>()
                 }
             };
             let threads: Vec<_> = (0..8).map(|thread| scope.spawn(store_some(thread))).collect();

@@ -56,9 +56,11 @@ pub const HARNESSES: &[Harness] = &[
         kind: "ndjson",
         needs_server: false,
         addresses: &["-", "ndjson:out.ndjson", "ndjson:/a/b.gz"],
-        places: &[|| InFolder::new("ndjson:", "out.ndjson"), || InFolder::new("ndjson:", "out.gz"), || {
-            InFolder::new("ndjson:", "out.zst")
-        }],
+        places: &[
+            || InFolder::new("ndjson:", "out.ndjson"),
+            || InFolder::new("ndjson:", "out.gz"),
+            || InFolder::new("ndjson:", "out.zst"),
+        ],
     },
     Harness {
         kind: "sqlite",
