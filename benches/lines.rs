@@ -14,6 +14,7 @@ use logator::source::decompress::Compression;
 use logator::source::outlet::Outlet;
 use logator::source::reader::BatchReader;
 use logator::source::receiver::{BatchSize, LongLine};
+use logator::source::record_rules::RecordRules;
 
 fn main() {
     divan::main();
@@ -82,9 +83,14 @@ impl Outlet for Drop {
 fn cut(compression: Compression, bytes: &'static [u8]) {
     static POOL: OnceLock<Arc<BlockPool>> = OnceLock::new();
     let name = |_: &[u8]| Origin::new(1, String::new());
-    let cutter =
-        Cutter { size: &BatchSize::default(), pool: POOL.get_or_init(Arc::default), receiver: &Drop, name: &name };
-    let reader = BatchReader { cutter, idle: &|| false, time: &|| 0 };
+    let cutter = Cutter {
+        size: &BatchSize::default(),
+        pool: POOL.get_or_init(Arc::default),
+        receiver: &Drop,
+        name: &name,
+        rules: &RecordRules::default(),
+    };
+    let reader = BatchReader { cutter, idle: &|| false, time: &|| 0, quiet: &|_| false };
     let mut content = compression.reader(bytes).expect("a reader");
     reader.read(&mut content).expect("batches");
 }

@@ -13,11 +13,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::block_pool::{Block, BlockPool};
-use super::joiner::{Alone, JoinRule, Joined, Joining, RecordEnd};
+use super::heading::Heading;
+use super::joiner::{Alone, Joined, Joining, RecordEnd};
 use super::origin::FINGERPRINT_BYTES;
 use super::outlet::Outlet;
 use super::overlong::Overlong;
 use super::receiver::{BatchSize, LongLine};
+use super::record_rules::RecordRules;
 use super::split::split;
 use crate::core::batch::Batch;
 use crate::core::context::{Context, Origin};
@@ -40,8 +42,8 @@ pub struct Cutter<'a> {
     /// Returns the origin of a content from its first bytes. The function is called once, with the whole first line or
     /// with [`FINGERPRINT_BYTES`] bytes of it.
     pub name: &'a dyn Fn(&[u8]) -> Origin,
-    /// How lines are joined to records. `None`: each line is a record.
-    pub join: Option<&'a JoinRule>,
+    /// How lines become records.
+    pub rules: &'a RecordRules,
 }
 
 /// The state of one content: the bytes that were read and not delivered yet.
@@ -64,6 +66,7 @@ pub struct Content {
     rest: bool,
     /// The records of the block, if lines are joined to records.
     joining: Option<Box<Joining>>,
+    heading: Heading,
 }
 
 impl Content {
@@ -97,7 +100,7 @@ impl Content {
 
     /// The free part of the block, which the next bytes are read into. It is never empty.
     pub fn room(&mut self, cutter: &Cutter) -> &mut [u8] {
-        if let (None, Some(rule)) = (&self.joining, cutter.join) {
+        if let (None, Some(rule)) = (&self.joining, &cutter.rules.join) {
             self.joining = Some(Box::new(Joining::new(rule)));
         }
         if self.block.len() < cutter.size.bytes {
@@ -375,7 +378,11 @@ impl Content {
         let whole = Batch::of(context.clone(), self.offset, 0, data.clone()).with_partial(partial);
         for batch in split(cutter.size, &whole, lengths, block) {
             let (end, records) = (batch.offset + batch.data.len() as u64, u64::from(batch.records));
-            if !cutter.receiver.batch(batch) {
+            let wanted = match cutter.rules.header.as_deref() {
+                Some(rule) => self.heading.batch(rule, batch, cutter.receiver),
+                None => cutter.receiver.batch(batch),
+            };
+            if !wanted {
                 return false;
             }
             self.offset = end;
@@ -389,7 +396,7 @@ impl Content {
         let long = LongLine::of(context.clone(), self.offset, line, cutter.size.max_line, partial);
         self.offset += line.len() as u64;
         self.lines += 1;
-        cutter.receiver.long_line(long)
+        cutter.receiver.long_line(self.heading.long_line(cutter.rules.header.as_deref(), long))
     }
 
     /// Starts a line that is too long: the whole block holds its beginning. From now on only its hash and checksum are
@@ -425,7 +432,7 @@ impl Content {
         let line = long.finish(self.offset, closed, partial);
         self.offset += line.length_with_end;
         self.lines += 1;
-        cutter.receiver.long_line(line)
+        cutter.receiver.long_line(self.heading.long_line(cutter.rules.header.as_deref(), line))
     }
 }
 

@@ -4,13 +4,12 @@
 //! records like any others; the header before them is in force at them.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::outlet::Outlet;
 use super::receiver::LongLine;
-use crate::core::batch::{Batch, Ticket};
-use crate::core::context::{Context, MAX_HEADER};
-use crate::core::error::Result;
+use crate::core::batch::Batch;
+use crate::core::context::MAX_HEADER;
 
 /// The number of bytes of a line that a rule sees at most.
 const SEEN_BYTES: usize = 128;
@@ -23,10 +22,7 @@ pub trait HeaderRule: fmt::Debug + Send + Sync {
 
 /// The header of one content, while it is read.
 #[derive(Debug, Default)]
-pub struct Heading(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
+pub struct Heading {
     /// The header in force.
     header: Option<Arc<[u8]>>,
     /// The header lines of the run that has not ended yet.
@@ -35,7 +31,7 @@ struct State {
     in_run: bool,
 }
 
-impl State {
+impl Heading {
     /// Takes a line with its end. Returns whether another header is in force from this line on.
     fn take(&mut self, line: &[u8], is_header: bool) -> bool {
         if is_header {
@@ -52,83 +48,58 @@ impl State {
         }
         false
     }
-}
 
-/// Stamps the batches of one content, and passes them on.
-pub struct Headed<'a> {
-    /// Takes the stamped batches.
-    pub outlet: &'a dyn Outlet,
-    /// Decides which lines are header lines.
-    pub rule: &'a dyn HeaderRule,
-    /// The header of the content.
-    pub heading: &'a Heading,
-}
-
-impl Headed<'_> {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.heading.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_header(&self, line: &[u8]) -> bool {
-        self.rule.is_header(&line[..line.len().min(SEEN_BYTES)])
-    }
-}
-
-impl Outlet for Headed<'_> {
-    fn batch(&self, mut batch: Batch) -> bool {
-        let mut state = self.state();
+    /// Stamps a batch with the header in force, and passes it on to `outlet`. The batch is cut where the header changes.
+    /// Returns `false` if the outlet wants no more.
+    pub fn batch(&mut self, rule: &dyn HeaderRule, mut batch: Batch, outlet: &dyn Outlet) -> bool {
         loop {
-            let before = state.header.clone();
+            let before = self.header.clone();
             let mut records = batch.records().enumerate().peekable();
             let mut cut = None;
             while let Some((index, record)) = records.next() {
                 let end = records.peek().map_or(batch.data.len(), |(_, next)| next.start);
-                if state.take(&batch.data[record.start..end], self.is_header(record.bytes)) {
+                if self.take(&batch.data[record.start..end], is_header(rule, record.bytes)) {
                     cut = Some((index, record.start));
                     break;
                 }
             }
             let Some((records, start)) = cut else {
                 batch.context.header = before;
-                return self.outlet.batch(batch);
+                return outlet.batch(batch);
             };
             // The record that ended the header is taken once more with the rest, and changes nothing then.
             if let Some(mut first) = batch.cut_off(records, start) {
                 first.context.header = before;
-                if !self.outlet.batch(first) {
+                if !outlet.batch(first) {
                     return false;
                 }
             }
         }
     }
 
-    fn is_open(&self) -> bool {
-        self.outlet.is_open()
+    /// Stamps a line that is too long for a batch with the header in force.
+    pub fn long_line(&mut self, rule: Option<&dyn HeaderRule>, mut line: LongLine) -> LongLine {
+        if let Some(rule) = rule {
+            self.take(&line.beginning, is_header(rule, &line.beginning));
+            line.context.header = self.header.clone();
+        }
+        line
     }
+}
 
-    fn long_line(&self, line: LongLine) -> Result<()> {
-        let mut state = self.state();
-        state.take(&line.beginning, self.is_header(&line.beginning));
-        let context = Context { header: state.header.clone(), ..line.context };
-        drop(state);
-        self.outlet.long_line(LongLine { context, ..line })
-    }
-
-    fn settle(&self, ticket: Ticket, records: u64) {
-        self.outlet.settle(ticket, records);
-    }
-
-    fn has_room(&self) -> bool {
-        self.outlet.has_room()
-    }
+fn is_header(rule: &dyn HeaderRule, line: &[u8]) -> bool {
+    rule.is_header(&line[..line.len().min(SEEN_BYTES)])
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::core::batch::Origin;
+    use crate::core::error::Result;
     use crate::core::lines;
 
     #[derive(Debug)]
@@ -168,8 +139,7 @@ mod tests {
             texts in prop::collection::vec(prop_oneof![Just("#a"), Just("#b"), Just("x"), Just(""), Just("y")], 1..30),
             sizes in prop::collection::vec(1_usize..6, 30),
         ) {
-            let (kept, heading) = (Kept::default(), Heading::default());
-            let headed = Headed { outlet: &kept, rule: &Hash, heading: &heading };
+            let (kept, mut heading) = (Kept::default(), Heading::default());
             let origin = Arc::new(Origin::new(1, "x"));
             let (mut rest, mut offset) = (&texts[..], 0);
             for size in sizes {
@@ -178,7 +148,8 @@ mod tests {
                 let data: String = now.iter().map(|text| format!("{text}\n")).collect();
                 if !now.is_empty() {
                     let length = data.len() as u64;
-                    prop_assert!(headed.batch(Batch::new(Arc::clone(&origin), offset, now.len() as u32, data.into())));
+                    let batch = Batch::new(Arc::clone(&origin), offset, now.len() as u32, data.into());
+                    prop_assert!(heading.batch(&Hash, batch, &kept));
                     offset += length;
                 }
             }
@@ -199,11 +170,10 @@ mod tests {
 
     #[test]
     fn a_header_that_is_too_long_is_cut_at_the_end_of_a_line() {
-        let (kept, heading) = (Kept::default(), Heading::default());
-        let headed = Headed { outlet: &kept, rule: &Hash, heading: &heading };
+        let (kept, mut heading) = (Kept::default(), Heading::default());
         let line = format!("#{}\n", "h".repeat(1022));
         let data = format!("{}x\n", line.repeat(65));
-        assert!(headed.batch(Batch::new(Arc::new(Origin::new(1, "x")), 0, 66, data.into())));
+        assert!(heading.batch(&Hash, Batch::new(Arc::new(Origin::new(1, "x")), 0, 66, data.into()), &kept));
         let (text, _, header) = kept.0.into_inner().unwrap().pop().unwrap();
         assert_eq!((text.as_str(), header), ("x", line.repeat(64)));
     }

@@ -35,6 +35,7 @@ mod read_all;
 pub mod reader;
 mod reading;
 pub mod receiver;
+pub mod record_rules;
 pub mod replay_filter;
 pub mod resume;
 pub mod say;

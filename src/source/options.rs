@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::follow::FollowOptions;
-use super::joiner::JoinRule;
 use super::live::Live;
 use super::origin::OriginRule;
 use super::receiver::BatchSize;
+use super::record_rules::RecordRules;
 use super::settlement::Settlement;
 use super::syslog;
 use crate::state::Memory;
@@ -18,8 +18,8 @@ pub struct ReadOptions {
     pub size: BatchSize,
     /// The rule that gives contents their origins.
     pub origin: OriginRule,
-    /// How lines are joined to records. `None`: each line is a record.
-    pub join: Option<JoinRule>,
+    /// How lines become records.
+    pub records: RecordRules,
     /// The lines that earlier runs settled, which are not delivered again.
     pub memory: Option<Arc<dyn Memory>>,
     /// Tells sources what is settled.

@@ -76,7 +76,7 @@ impl BatchReader<'_> {
             if (is_full || (content.has_record(cutter) && (self.idle)())) && !content.hand_out(cutter)? {
                 return Ok(stopped(&content));
             }
-            if let Some(rule) = cutter.join
+            if let Some(rule) = cutter.rules.join.as_ref()
                 && !is_full
                 && content.has_open_record()
                 && (self.quiet)(rule.quiet)

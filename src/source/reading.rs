@@ -90,7 +90,7 @@ pub(super) fn read_file(
         compression: (compression != Compression::None).then(|| compression.name().to_owned()),
         ..Origin::new(options.origin.id(input, beginning), name.to_owned())
     };
-    let cutter = Cutter { size: &options.size, pool, receiver, name: &name, join: options.join.as_ref() };
+    let cutter = Cutter { size: &options.size, pool, receiver, name: &name, rules: &options.records };
     // A pipe or a terminal has no time of its last change, so its bytes have the time of their arrival.
     let modified = file.metadata().ok().filter(Metadata::is_file).map(|data| modified_ms(&data));
     let time = || modified.unwrap_or_else(now_ms);

@@ -68,7 +68,7 @@ pub(in crate::source) fn follow(
         pool,
         receiver: &outbox,
         timeout: follow.timeout,
-        join: options.join.as_ref(),
+        rules: &options.records,
     };
     let errors = Mutex::new(Vec::new());
     let until = Waiting::new(receiver).until(&live.stop);

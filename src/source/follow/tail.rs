@@ -13,11 +13,12 @@ use crate::process::host::host_name;
 use crate::source::block_pool::BlockPool;
 use crate::source::cutter::{Content, Cutter};
 use crate::source::inputs::Input;
-use crate::source::joiner::{JoinRule, RecordEnd};
+use crate::source::joiner::RecordEnd;
 use crate::source::origin::{FINGERPRINT_BYTES, OriginRule};
 use crate::source::outlet::Outlet;
 use crate::source::reading::modified_ms;
 use crate::source::receiver::BatchSize;
+use crate::source::record_rules::RecordRules;
 use crate::source::resume::Resuming;
 
 /// An open file. It can be read whatever happens to its name.
@@ -70,8 +71,8 @@ pub struct ReadContext<'a> {
     pub receiver: &'a dyn Outlet,
     /// How long to wait for the end of the last line before it is delivered without its line end.
     pub timeout: Duration,
-    /// How lines are joined to records. `None`: each line is a record.
-    pub join: Option<&'a JoinRule>,
+    /// How lines become records.
+    pub rules: &'a RecordRules,
 }
 
 /// The longest time that lines are held back at the end of a file while it is unknown whether they are settled.
@@ -289,7 +290,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
 
     /// The time at which the open record ends if no bytes come.
     fn record_deadline(&self, context: &ReadContext) -> Option<Duration> {
-        let rule = context.join.filter(|_| self.content.has_open_record());
+        let rule = context.rules.join.as_ref().filter(|_| self.content.has_open_record());
         rule.map(|rule| self.last_growth.saturating_add(rule.quiet))
     }
 
@@ -421,7 +422,7 @@ fn stands(source: &impl OpenFile, bytes: &[u8], at: u64) -> io::Result<bool> {
 }
 
 fn cutter<'c>(context: &'c ReadContext, receiver: &'c Resuming, name: &'c dyn Fn(&[u8]) -> Origin) -> Cutter<'c> {
-    Cutter { size: context.size, pool: context.pool, receiver, name, join: context.join }
+    Cutter { size: context.size, pool: context.pool, receiver, name, rules: context.rules }
 }
 
 fn name<'n>(rule: &'n OriginRule, path: &'n Path) -> impl Fn(&[u8]) -> Origin + 'n {

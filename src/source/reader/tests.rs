@@ -13,6 +13,7 @@ use crate::core::record::{Key, RecordId};
 use crate::source::joiner::JoinRule;
 use crate::source::outlet::Outlet;
 use crate::source::receiver::{BatchSize, LongLine};
+use crate::source::record_rules::RecordRules;
 
 /// Returns a few bytes at a time, and fails at a given offset.
 struct Trickle<'a> {
@@ -87,7 +88,8 @@ pub(super) fn read_joined(
         assert_eq!(named.fetch_add(1, Ordering::Relaxed), 0, "an origin is named once");
         Origin::new(super::super::origin::fingerprint(beginning), "x")
     };
-    let cutter = Cutter { size, pool: &Arc::default(), receiver: &kept, name: &name, join };
+    let rules = RecordRules { join: join.cloned(), header: None };
+    let cutter = Cutter { size, pool: &Arc::default(), receiver: &kept, name: &name, rules: &rules };
     let reader = BatchReader { cutter, idle: &|| steps[0].is_multiple_of(2), quiet: &|_| quiet(), time: &|| 0 };
     let end = reader.read(&mut Trickle { content, steps, step: 0, given: 0, breaks_at }).unwrap();
     Outcome { batches: kept.batches.into_inner().unwrap(), long: kept.long.into_inner().unwrap(), end }

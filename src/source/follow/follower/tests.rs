@@ -27,6 +27,7 @@ use crate::source::joiner::{JoinRule, Joiner};
 use crate::source::origin::OriginRule;
 use crate::source::outlet::Outlet;
 use crate::source::receiver::{BatchSize, LongLine};
+use crate::source::record_rules::RecordRules;
 use crate::state::extents::{Entry, Extent, Extents};
 use crate::state::{Amount, Begun, Known, Memory, Stamp};
 
@@ -142,7 +143,7 @@ struct Fixed {
     pool: Arc<BlockPool>,
     origin: OriginRule,
     timeout: Duration,
-    join: Option<JoinRule>,
+    rules: RecordRules,
     most_open: usize,
     state: Option<Arc<Settled>>,
 }
@@ -165,8 +166,8 @@ impl Fixed {
         let state = self.state.clone().map(|state| -> Arc<dyn Memory> { state });
         let copies = Arc::new(Copies::new(state));
         let views: &'static (View, View) = Box::leak(Box::new((View::new(&copies, false), View::new(&copies, true))));
-        let Fixed { size, pool, origin, timeout, join, .. } = self;
-        let context = ReadContext { size, origin, pool, receiver: &self.kept, timeout: *timeout, join: join.as_ref() };
+        let Fixed { size, pool, origin, timeout, rules, .. } = self;
+        let context = ReadContext { size, origin, pool, receiver: &self.kept, timeout: *timeout, rules };
         Follower::new(context, &views.0, &views.1, self.most_open)
     }
 }
@@ -380,7 +381,7 @@ proptest! {
             pool: Arc::default(),
             origin: OriginRule::default(),
             timeout: Duration::from_secs(timeout),
-            join: quiet.map(joined),
+            rules: RecordRules { join: quiet.map(joined), ..RecordRules::default() },
             most_open,
             state: with_state.then(Arc::default),
         }));

@@ -9,7 +9,7 @@ fn fixed(quiet: u64, state: Option<Arc<Settled>>) -> &'static Fixed {
         pool: Arc::default(),
         origin: OriginRule::default(),
         timeout: Duration::from_secs(60),
-        join: Some(joined(quiet)),
+        rules: RecordRules { join: Some(joined(quiet)), ..RecordRules::default() },
         most_open: usize::MAX,
         state,
     }))
