@@ -6,5 +6,6 @@ mod flow;
 mod held;
 mod keys;
 mod python;
+mod sources;
 
 pub use self::flow::stop_after;

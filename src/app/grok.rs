@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::account::say_errors;
 use super::messages::say_what_is_left_out;
 use super::options::LibraryOptions;
+use super::sources::SOURCES;
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::lines;
@@ -15,9 +16,9 @@ use crate::event::CaptureEncoder;
 use crate::grok::{Explainer, Matcher, Parts, Span};
 use crate::observe::console::Console;
 use crate::process::job_files::JobFiles;
-use crate::source::inputs;
+use crate::source::api::RunContext;
 use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
-use crate::source::{Progress, ReadOptions, read_all};
+use crate::source::{Progress, ReadOptions};
 
 /// The output of Logstash for a line that does not match.
 const UNMATCHED: &[u8] = b"{\"tags\":[\"_grokparsefailure\"]}\n";
@@ -40,7 +41,7 @@ const BLOCK: usize = 64 << 10;
 pub fn grok(
     pattern: &str,
     names: &[String],
-    files: &JobFiles,
+    files: &Arc<JobFiles>,
     library: &LibraryOptions,
     explain: bool,
     console: &Console,
@@ -49,10 +50,9 @@ pub fn grok(
     let pattern = library.compile_from("the pattern", pattern)?;
     let explainer = explain.then(|| Explainer::new(Arc::new(Parts::new(library, &pattern))));
     let encoder = CaptureEncoder::new(pattern.fields())?;
-    let inputs = inputs::find(names, files)?;
-    inputs.refuse_live("grok")?;
-    say_what_is_left_out(&inputs, console);
-    let mut errors = inputs.errors;
+    let found = SOURCES.find_whole(names, files)?;
+    say_what_is_left_out(&found, console);
+    let (sources, mut errors) = found.into_parts();
     let size = BatchSize { max_line: MAX_LINE, bytes: BLOCK, ..BatchSize::default() };
     let options = ReadOptions { size, ..ReadOptions::default() };
     let printer = Printer {
@@ -66,9 +66,11 @@ pub fn grok(
         failure: None,
     };
     let receiver = PrintingReceiver { printer: Mutex::new(printer), console };
-    for input in inputs.inputs {
+    let (pool, progress) = (Arc::default(), Progress::default());
+    let context = RunContext { options: &options, pool: &pool, receiver: &receiver, progress: &progress };
+    for source in sources {
         receiver.lock().line = 0;
-        errors.extend(read_all(std::slice::from_ref(&input), &options, &receiver, &Progress::of(&[])).errors);
+        errors.extend(source.run(&context).errors);
         if let Some(failure) = receiver.lock().failure.take() {
             errors.push(failure);
             break;

@@ -66,7 +66,7 @@ pub(super) fn work_through(
     })?;
 
     let reading = start(Arc::clone(&queue), Arc::clone(&dead_letters))?;
-    reading.wait_until_watching();
+    reading.wait_until_ready();
     manager.ready(&reading.status, &reading.addresses);
     let counts = Arc::new(WorkerCounts::default());
     let progress = console.progress({

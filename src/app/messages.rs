@@ -3,11 +3,11 @@
 use crate::core::stop::Stop;
 use crate::core::wait::{Deadline, Waits};
 use crate::observe::console::Console;
-use crate::source::inputs::Inputs;
+use crate::source::kind::Found;
 use crate::source::say::Say;
 
 /// Prints which files and links were found and are not read.
-pub(super) fn say_what_is_left_out(found: &Inputs, console: &Console) {
+pub(super) fn say_what_is_left_out(found: &Found, console: &Console) {
     found.notes.iter().for_each(|sentence| console.say(sentence.clone()));
     found.warnings.iter().for_each(|sentence| console.warn(sentence.clone()));
 }

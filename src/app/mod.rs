@@ -13,8 +13,8 @@
 //! | [`keygen`](mod@keygen) | – | – | – |
 //!
 //! The other files are shared by several jobs: `options` (what a job reads and where it stores), `local` (queue and workers
-//! in one process), `reading` (the thread that reads), `account` (from counts to a receipt), `counters` (the lists of all
-//! counters), `messages` (sentences of other
+//! in one process), `sources` (the kinds of sources), `reading` (the thread that reads), `account` (from counts to a receipt),
+//! `counters` (the lists of all counters), `messages` (sentences of other
 //! modules go to the console), `signal_handlers`, `open_files`.
 
 mod account;
@@ -33,6 +33,7 @@ pub mod replay;
 pub mod run;
 pub mod serve;
 mod signal_handlers;
+mod sources;
 pub mod spawn;
 pub mod spawned;
 pub mod work;
@@ -40,3 +41,4 @@ pub mod work;
 pub use self::options::{
     DEAD_LETTERS, DEAD_LETTERS_AGAIN, LibraryOptions, RuleSpec, SourceOptions, WorkOptions, Workers,
 };
+pub use self::sources::SOURCES;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::messages::{say_on, say_what_is_left_out};
+use super::sources::SOURCES;
 use crate::core::error::{Error, Result};
 use crate::core::option_spec::OptionValues;
 use crate::core::wait::{Deadline, Waits};
@@ -13,7 +14,7 @@ use crate::process::job_files::JobFiles;
 use crate::queue::Limits;
 use crate::sink::{AnySink, Opening, SinkSpec};
 use crate::source::ReadOptions;
-use crate::source::inputs::{self, Inputs};
+use crate::source::kind::{FindContext, Found, Place};
 use crate::source::live::Live;
 use crate::source::origin::OriginRule;
 use crate::state::store::Store;
@@ -30,6 +31,8 @@ pub const DEAD_LETTERS_AGAIN: &str = "dead-letters-again.ndjson";
 pub struct SourceOptions {
     /// The inputs, as the user names them. An empty list means standard input.
     pub inputs: Vec<String>,
+    /// The values of the options of all kinds of sources.
+    pub values: OptionValues,
     /// How the inputs are read.
     pub read: ReadOptions,
     /// The directory that records settled lines.
@@ -62,27 +65,17 @@ impl SourceOptions {
     }
 
     /// Finds the inputs. It leaves out the job's own files, and prints which files it leaves out.
-    pub(super) fn find(&self, console: &Console) -> Result<Inputs> {
-        let (found, count) = match self.read.follow {
-            Some(_) => inputs::find_followed(&self.inputs, &self.files)?,
-            None => {
-                let found = inputs::find(&self.inputs, &self.files)?;
-                let count = found.inputs.len();
-                (found, count)
-            }
-        };
-        self.check_origin(count)?;
+    pub(super) fn find(&self, console: &Console) -> Result<Found> {
+        let context = FindContext { values: &self.values, own: &self.files, place: Place::Input };
+        let found = SOURCES.find(&self.inputs, &context)?;
+        self.check_origin(found.contents)?;
         say_what_is_left_out(&found, console);
         Ok(found)
     }
 
     /// Returns the options of readers that stop with `live` and print messages on `console`.
     pub(super) fn read_options(&self, live: &Live, console: &Console) -> ReadOptions {
-        let mut read = ReadOptions { live: Some(live.clone()), ..self.read.clone() };
-        if let Some(follow) = &mut read.follow {
-            follow.say = say_on(console);
-        }
-        read
+        ReadOptions { live: Some(live.clone()), say: say_on(console), ..self.read.clone() }
     }
 
     /// Opens the state directory, if the user named one.

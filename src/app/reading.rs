@@ -2,26 +2,23 @@
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel, sync_channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use super::messages::say_on;
 use super::open_files::raise_limit;
 use crate::core::batch::{Batch, Ticket};
 use crate::core::error::{Error, Result};
 use crate::core::offered::Offered;
-use crate::core::stop::Stop;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
-use crate::observe::console::Console;
 use crate::observe::counters::Row;
 use crate::observe::receipt::StoppedInput;
 use crate::queue::shared::SharedQueue;
-use crate::source::inputs::{Input, Inputs};
+use crate::source::api::{Opened, RunContext, Source};
+use crate::source::kind::Found;
 use crate::source::live::Live;
 use crate::source::receiver::{BatchReceiver, LongLine};
 use crate::source::settlement::Settlement;
-use crate::source::syslog::{self, Listening};
-use crate::source::{Progress, ReadOptions, ReadOutcome, read_all};
+use crate::source::{OpenSource, Progress, ReadOptions, ReadOutcome, read_all};
 use crate::state::Memory;
 use crate::state::store::Store;
 
@@ -101,6 +98,33 @@ pub(super) fn stop_input(live: &Live, queue: &Arc<SharedQueue>, most: Duration) 
     }
 }
 
+/// The sources of a job, open.
+pub(super) struct OpenSources {
+    sources: Vec<OpenSource>,
+    opened: Vec<Opened>,
+    errors: Vec<Error>,
+}
+
+impl OpenSources {
+    /// Opens the sources that were found. Nothing is read yet, so that an address in use ends the program at once.
+    pub(super) fn open(found: Found, options: &ReadOptions) -> Result<OpenSources> {
+        let (sources, errors) = found.into_parts();
+        if sources.iter().any(|source| !source.has_end()) {
+            // Each connection and each followed file is an open file. If the limit is too low, a message names each file
+            // that cannot be opened.
+            raise_limit();
+        }
+        let opened = sources.into_iter().map(|source| OpenSource::open(source, options)).collect::<Result<Vec<_>>>()?;
+        let (sources, opened) = opened.into_iter().unzip();
+        Ok(OpenSources { sources, opened, errors })
+    }
+
+    /// Returns the names of the sources.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.sources.iter().map(|open| open.source.name()).collect()
+    }
+}
+
 /// A thread that reads.
 pub(super) struct Reading {
     /// The number of bytes that are read until now, and the total number of bytes.
@@ -109,44 +133,27 @@ pub(super) struct Reading {
     ends: bool,
     /// The names of the inputs that have an end.
     names: Vec<String>,
-    listening: Listening,
+    /// The sources without an end.
+    live: Vec<Arc<dyn Source>>,
     /// The addresses at which it listens, with actual ports.
     pub(super) addresses: Vec<String>,
     /// A sentence on what is read, for a service manager.
     pub(super) status: String,
-    /// Gets a message when all followed files are watched; `None` where no files are followed.
-    watching: Option<Receiver<()>>,
+    /// Each of them ends when a source is ready.
+    ready: Vec<Receiver<()>>,
     outcome: Receiver<ReadOutcome>,
 }
 
 impl Reading {
-    /// Starts a thread that reads `inputs` into `queue` and then ends the input of the queue.
+    /// Starts a thread that reads `sources` into `queue` and then ends the input of the queue.
     pub(super) fn start(
-        inputs: Inputs,
+        sources: OpenSources,
         options: ReadOptions,
         queue: Arc<SharedQueue>,
         dead_letters: Arc<DeadLetters>,
         state: Option<Arc<Store>>,
-        console: &Console,
     ) -> Result<Reading> {
-        let position = Arc::new(Progress::of(&inputs.inputs));
-        let memory = state.clone().map(|state| state as Arc<dyn Memory>);
-        let syslog = syslog::Options { say: say_on(console), ..options.syslog.clone() };
-        let live = options.live.map_or_else(|| Stop::new().map(Live::new), Ok)?;
-        // The addresses are opened before anything is read, so that an address in use ends the program at once.
-        let listening = Listening::open(&inputs.inputs, &syslog, &live)?;
-        if listening.connects() || options.follow.is_some() {
-            // Each connection and each followed file is an open file. If the limit is too low, a message names each file
-            // that cannot be opened.
-            raise_limit();
-        }
-        let live = Some(live);
-        let mut options = ReadOptions { memory, live, syslog, listening: listening.clone(), ..options };
-        let watching = options.follow.as_mut().map(|follow| {
-            let (watches, watching) = sync_channel(1);
-            follow.watching = Some(watches);
-            watching
-        });
+        let options = ReadOptions { memory: state.clone().map(|state| state as Arc<dyn Memory>), ..options };
         let receiver = QueueReceiver {
             queue: Arc::clone(&queue),
             dead_letters,
@@ -154,60 +161,53 @@ impl Reading {
             state,
             settlement: Arc::clone(&options.settlement),
         };
-        let reading = Reading::of(Arc::clone(&position), &inputs.inputs.clone(), queue, move || {
-            let mut outcome = ReadOutcome { errors: inputs.errors, ..ReadOutcome::default() };
-            outcome.add(read_all(&inputs.inputs, &options, &receiver, &position));
+        Reading::into(sources, options, receiver, move || queue.end_input())
+    }
+
+    /// Starts a thread that reads `sources` into `receiver` and then calls `end`.
+    pub(super) fn into(
+        sources: OpenSources,
+        options: ReadOptions,
+        receiver: impl BatchReceiver + Send + 'static,
+        end: impl FnOnce() + Send + 'static,
+    ) -> Result<Reading> {
+        let OpenSources { sources, opened, errors } = sources;
+        let all: Vec<_> = sources.iter().map(|open| Arc::clone(&open.source)).collect();
+        let position = Arc::new(Progress::of(all.iter().map(|source| source.size())));
+        let progress = Arc::clone(&position);
+        let reading = Reading::of(position, &all, end, move || {
+            let context =
+                RunContext { options: &options, pool: &Arc::default(), receiver: &receiver, progress: &progress };
+            let mut outcome = ReadOutcome { errors, ..ReadOutcome::default() };
+            outcome.add(read_all(sources, context));
             outcome
         })?;
-        let addresses = listening.addresses();
-        let status = match (&addresses[..], &watching) {
-            ([], None) => reading.status,
-            ([], Some(_)) => "files are followed".to_owned(),
-            (addresses, None) => format!("messages are received at {}", addresses.join(" and ")),
-            (addresses, Some(_)) => format!("files are followed, messages are received at {}", addresses.join(" and ")),
-        };
-        Ok(Reading { listening, addresses, status, watching, ..reading })
+        let live = all.into_iter().filter(|source| !source.has_end()).collect();
+        let status = Opened::status_of_all(&opened).unwrap_or(reading.status);
+        let addresses = opened.iter().flat_map(|opened| opened.addresses.clone()).collect();
+        let ready = opened.into_iter().filter_map(|opened| opened.ready).collect();
+        Ok(Reading { live, addresses, status, ready, ..reading })
     }
 
-    /// Reads an input without an end into `queue`. `read` hands its lines to a receiver until it is told to leave, and
-    /// returns the errors it met. `addresses` and `status` are those of [`Reading`].
-    pub(super) fn live(
-        queue: Arc<SharedQueue>,
-        dead_letters: Arc<DeadLetters>,
-        max_line: usize,
-        (addresses, status): (Vec<String>, String),
-        read: impl FnOnce(&dyn BatchReceiver) -> ReadOutcome + Send + 'static,
-    ) -> Result<Reading> {
-        let receiver = QueueReceiver {
-            queue: Arc::clone(&queue),
-            dead_letters,
-            max_line,
-            state: None,
-            settlement: Arc::default(),
-        };
-        let reading = Reading::of(Arc::default(), &[], queue, move || read(&receiver))?;
-        Ok(Reading { addresses, status, ..reading })
-    }
-
-    /// Starts a thread that calls `read` and then ends the input of `queue`.
+    /// Starts a thread that calls `read` and then `end`.
     pub(super) fn of(
         position: Arc<Progress>,
-        inputs: &[Input],
-        queue: Arc<SharedQueue>,
+        sources: &[Arc<dyn Source>],
+        end: impl FnOnce() + Send + 'static,
         read: impl FnOnce() -> ReadOutcome + Send + 'static,
     ) -> Result<Reading> {
         let (send, outcome) = channel();
-        let with_end: Vec<&Input> = inputs.iter().filter(|input| input.has_end()).collect();
-        let ends = with_end.iter().all(|input| input.is_regular_file());
-        let names = with_end.into_iter().map(Input::name).collect();
+        let with_end: Vec<_> = sources.iter().filter(|source| source.has_end()).collect();
+        let ends = with_end.iter().all(|source| source.is_regular_file());
+        let names = with_end.into_iter().map(|source| source.name()).collect();
         let reading = Reading {
             position,
             ends,
             names,
-            listening: Listening::default(),
+            live: Vec::new(),
             addresses: Vec::new(),
             status: "lines are read".to_owned(),
-            watching: None,
+            ready: Vec::new(),
             outcome,
         };
         let read = move || {
@@ -215,7 +215,7 @@ impl Reading {
             let outcome = result.unwrap_or_else(|_| Error::internal("a reader panicked").into());
             // The outcome is sent before the input ends, so that a thread that sees the end also finds the outcome.
             let _ = send.send(outcome);
-            queue.end_input();
+            end();
         };
         std::thread::Builder::new()
             .name("reader".into())
@@ -224,17 +224,17 @@ impl Reading {
         Ok(reading)
     }
 
-    /// Waits until all followed files are watched, or until their reader has ended.
-    pub(super) fn wait_until_watching(&self) {
-        if let Some(watching) = &self.watching {
-            // An error means that the reader has ended; its outcome says why.
-            let _ = watching.recv();
+    /// Waits until all sources are ready, or until their reader has ended.
+    pub(super) fn wait_until_ready(&self) {
+        // Nothing is sent: a source that is ready, or has ended, closes its channel.
+        for ready in &self.ready {
+            let _ = ready.recv();
         }
     }
 
     /// Returns the counts of the inputs without an end.
     pub(super) fn sources(&self) -> Vec<Row> {
-        self.listening.counts()
+        self.live.iter().filter_map(|source| source.count()).collect()
     }
 
     /// Returns the outcome of the reading. A reader that does not end in time, for example because it waits for a pipe, has not

@@ -17,6 +17,7 @@ use super::local::{limits, work_through};
 use super::messages::say_what_is_left_out;
 use super::options::WorkOptions;
 use super::reading::Reading;
+use super::sources::SOURCES;
 use crate::core::batch::{Batch, Position};
 use crate::core::context::{Context, Origin};
 use crate::core::error::{Error, Result};
@@ -30,11 +31,11 @@ use crate::observe::console::Console;
 use crate::observe::receipt::{Receipt, StoppedInput};
 use crate::process::job_files::JobFiles;
 use crate::queue::shared::SharedQueue;
-use crate::source::inputs::{self, Input};
+use crate::source::api::{RunContext, Source};
 use crate::source::live::Live;
 use crate::source::outlet::wait_for_room;
 use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
-use crate::source::{Progress, ReadOptions, ReadOutcome, read_all};
+use crate::source::{Progress, ReadOptions, ReadOutcome};
 
 /// Returns the length of the longest letter of a line of `max_line` bytes. In the worst case each byte is written as `\u0000`.
 /// The other fields of a letter, such as the message of a store, get 1 MiB.
@@ -78,20 +79,21 @@ impl ReplayOptions {
 /// output.
 pub fn replay(options: &ReplayOptions, work: &WorkOptions, console: Console) -> Result<Receipt> {
     let formats = work.formats(&console)?;
-    let inputs = inputs::find(&options.inputs, &options.files)?;
-    inputs.refuse_live("replay")?;
-    say_what_is_left_out(&inputs, &console);
+    let found = SOURCES.find_whole(&options.inputs, &options.files)?;
+    say_what_is_left_out(&found, &console);
     let (options, sentences, detects) = (options.clone(), console.clone(), work.rules.is_empty());
     let queue = Arc::new(SharedQueue::new(limits(), None)?);
     let live = Live::new(Stop::new()?);
     work_through(work, formats, console, queue, None, &live, move |queue, dead_letters| {
-        let position = Arc::new(Progress::of(&inputs.inputs));
-        let files = (inputs.inputs, inputs.errors);
+        let (sources, errors) = found.into_parts();
+        let sources: Vec<Arc<dyn Source>> = sources.into_iter().map(Arc::from).collect();
+        let position = Arc::new(Progress::of(sources.iter().map(|source| source.size())));
         let (counted, to) = (Arc::clone(&position), Arc::clone(&queue));
         let identifier = Mutex::new(Identifier::new()?);
-        Reading::of(position, &files.0.clone(), queue, move || {
+        let end = move || queue.end_input();
+        Reading::of(position, &sources.clone(), end, move || {
             let replay = Replay { queue: to, dead_letters, options, detects, state: Mutex::default(), identifier };
-            replay.read(&files.0, files.1, &counted, &sentences)
+            replay.read(&sources, errors, &counted, &sentences)
         })
     })
 }
@@ -140,20 +142,28 @@ enum Use {
 
 impl Replay {
     /// Reads one file after the other. The outcome has the errors.
-    fn read(&self, files: &[Input], errors: Vec<Error>, position: &Progress, console: &Console) -> ReadOutcome {
+    fn read(
+        &self,
+        files: &[Arc<dyn Source>],
+        errors: Vec<Error>,
+        progress: &Progress,
+        console: &Console,
+    ) -> ReadOutcome {
         let mut outcome = ReadOutcome { errors, ..ReadOutcome::default() };
         let size = BatchSize { max_line: longest_letter(self.options.max_line), ..BatchSize::default() };
         let options = ReadOptions { size, ..ReadOptions::default() };
-        for input in files {
-            let mut read = read_all(std::slice::from_ref(input), &options, self, position);
+        let pool = Arc::default();
+        let context = RunContext { options: &options, pool: &pool, receiver: self, progress };
+        for source in files {
+            let mut read = source.run(&context);
             if !self.finish() && read.stopped.is_empty() {
-                read.stopped.push(StoppedInput { name: input.name(), offset: None });
+                read.stopped.push(StoppedInput { name: source.name(), offset: None });
             }
             let mut state = self.lock();
             outcome.errors.append(&mut state.errors);
             if state.damaged > NAMED {
                 let more = grouped(state.damaged - NAMED);
-                outcome.errors.push(Error::input(format!("{}: {more} more lines are no dead letters", input.name())));
+                outcome.errors.push(Error::input(format!("{}: {more} more lines are no dead letters", source.name())));
             }
             outcome.add(read);
             (state.line, state.damaged) = (0, 0);

@@ -3,7 +3,7 @@
 use super::account::queue_with;
 use super::local::{limits, work_through};
 use super::options::{SourceOptions, WorkOptions};
-use super::reading::Reading;
+use super::reading::{OpenSources, Reading};
 use crate::core::error::Result;
 use crate::core::stop::Stop;
 use crate::observe::console::Console;
@@ -18,13 +18,14 @@ use crate::source::live::Live;
 /// The job cannot start: a wrong pattern, a missing input, or a sink that cannot be opened.
 pub fn run(source: &SourceOptions, work: &WorkOptions, console: Console) -> Result<Receipt> {
     let formats = work.formats(&console)?;
-    let inputs = source.find(&console)?;
+    let found = source.find(&console)?;
     let state = source.open_state(&console)?;
     let (queue, settlement) = queue_with(state.as_ref(), SharedQueue::new(source.limits(limits()), None)?);
-    let (reader_state, reader_console) = (state.clone(), console.clone());
+    let reader_state = state.clone();
     let live = Live::new(Stop::new()?);
     let options = ReadOptions { settlement, ..source.read_options(&live, &console) };
     work_through(work, formats, console, queue, state.as_deref(), &live, |queue, dead_letters| {
-        Reading::start(inputs, options, queue, dead_letters, reader_state, &reader_console)
+        let sources = OpenSources::open(found, &options)?;
+        Reading::start(sources, options, queue, dead_letters, reader_state)
     })
 }

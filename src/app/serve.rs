@@ -8,7 +8,7 @@ use super::counters::lists;
 use super::messages::waits;
 use super::open_files::raise_limit;
 use super::options::SourceOptions;
-use super::reading::{Reading, stop_input};
+use super::reading::{OpenSources, Reading, stop_input};
 use super::signal_handlers::reload_keys_on_hangup;
 use super::spawn::folder::QueueFolder;
 use super::spawn::{SpawnOptions, Spawned};
@@ -71,7 +71,7 @@ pub fn serve(
     mut console: Console,
     on_receipt: &mut dyn FnMut(&Receipt),
 ) -> Result<Receipt> {
-    let inputs = source.find(&console)?;
+    let found = source.find(&console)?;
     let state = source.open_state(&console)?;
     // libzmq does not report that the limit is reached: it tries to accept connections again and again.
     let connections = raise_limit();
@@ -121,7 +121,7 @@ pub fn serve(
     }
     let letters = Arc::clone(&dead_letters);
     let read = ReadOptions { settlement, ..source.read_options(&live, &console) };
-    let reading = Reading::start(inputs, read, Arc::clone(&queue), letters, state.clone(), &console)?;
+    let reading = Reading::start(OpenSources::open(found, &read)?, read, Arc::clone(&queue), letters, state.clone())?;
     let progress = console.progress({
         let (position, queue) = (Arc::clone(&reading.position), Arc::clone(&queue));
         move || {
@@ -143,7 +143,7 @@ pub fn serve(
         [] => "lines are handed out to workers of this queue".to_owned(),
         places => format!("lines are handed out at {}", places.join(" and ")),
     };
-    reading.wait_until_watching();
+    reading.wait_until_ready();
     manager.ready(&status, &[places, reading.addresses.clone()].concat());
     let mut progress = progress;
     let workers = Workers::default();

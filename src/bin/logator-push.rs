@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     let arguments = cli::push();
     let receipt = arguments.report.receipt.as_deref();
     let console = arguments.report.begin_with("logator-push", receipt, |_| Sent::default());
-    let result = arguments.files().and_then(|_| arguments.options()).and_then(|options| {
+    let result = arguments.files().and_then(|files| arguments.options(files)).and_then(|options| {
         cli::reload_on_hangup(&console, "push")?;
         let sent = app::push::push(&options, console.clone())?;
         cli::write_json(receipt, &sent)?;

@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     let file = arguments.report.receipt.as_deref();
     let mut written = Ok(());
     let result = arguments.files().and_then(|files| {
-        let (source, options) = (arguments.source.options(files), arguments.options()?);
+        let (source, options) = (arguments.source.options(files)?, arguments.options()?);
         cli::reload_on_hangup(&console, "queue")?;
         // The receipt is shown when the work is done. The program may still wait for a late worker to learn of the end.
         app::serve::serve(&source, &options, console.clone(), &mut |receipt| {

@@ -18,11 +18,11 @@ fn main() -> ExitCode {
         Ok(watch) => watch,
         Err(error) => return cli::conclude(&console, None, Err(error)),
     };
-    let result = arguments.files().and_then(|_| arguments.options()).and_then(|(job, options)| {
+    let result = arguments.files().and_then(|files| arguments.options(files)).and_then(|(job, options)| {
         cli::reload_on_hangup(&console, "worker")?;
         match job {
             WorkerJob::Ask(addresses) => app::work::work(&addresses, &options, watch.as_ref(), console.clone()),
-            WorkerJob::Pull(pull) => app::pull::store(&pull, &options, console.clone()),
+            WorkerJob::Receive(from, most) => app::pull::receive(&from, most, &options, console.clone()),
         }
     });
     if let Some(watch) = &watch {

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
             }
             let result = arguments.files().and_then(|files| {
                 cli::reload_on_hangup(&console, "run")?;
-                app::run::run(&arguments.source.options(files), &arguments.work_options(), console.clone())
+                app::run::run(&arguments.source.options(files)?, &arguments.work_options(), console.clone())
             });
             cli::conclude(&console, arguments.report.receipt.as_deref(), result)
         }

@@ -9,6 +9,7 @@ use clap::FromArgMatches;
 
 use super::bench::BenchArgs;
 use super::grok::GrokArgs;
+use super::options::{DataArgs, OptionSet};
 use super::pull::PullArgs;
 use super::push::PushArgs;
 use super::queue::QueueArgs;
@@ -20,11 +21,12 @@ use super::source::SourceArgs;
 use super::values::FromArg;
 use super::worker::{WorkerArgs, names_receipt};
 use super::{commands, receipt_file};
+use crate::app::SOURCES;
 use crate::core::error::Result;
 use crate::net::endpoint::Endpoint;
 use crate::process::job_files::JobFiles;
 use crate::sink::{SinkFile, SinkSpec};
-use crate::source::inputs;
+use crate::source::kind::Place;
 
 /// The names of files in messages, by the purpose of the file.
 #[derive(Clone, Copy)]
@@ -107,13 +109,20 @@ impl Collected {
     }
 
     fn source(&mut self, source: &SourceArgs) {
-        let SourceArgs { tls_cert, tls_key, tls_client_ca, state, .. } = source;
-        let tls = [("--tls-cert", tls_cert), ("--tls-key", tls_key), ("--tls-client-ca", tls_client_ca)];
-        for (flag, path) in tls {
-            self.key_file(flag, path.as_deref());
-        }
-        if let Some(path) = state {
+        self.data(&source.options);
+        if let Some(path) = &source.state {
             self.files.directory("state directory", Self::given("--state", path), path);
+        }
+    }
+
+    /// Adds the files that options name and that the job reads.
+    fn data<S: OptionSet>(&mut self, options: &DataArgs<S>) {
+        for spec in S::specs() {
+            if let Some(role) = spec.reads {
+                for path in options.values.paths(spec.name) {
+                    self.files.reads(role, Self::given(&format!("--{}", spec.name), &path), &path);
+                }
+            }
         }
     }
 
@@ -259,8 +268,12 @@ impl WorkerArgs {
     pub fn files(&self) -> Result<Arc<JobFiles>> {
         let mut collected = Collected::default();
         collected.worker(self, self.receipt());
-        let sockets = self.from.iter().map(FromArg::endpoint).filter_map(Endpoint::path);
-        sockets.for_each(|path| collected.files.reads("socket", Collected::given("--from", path), path));
+        let socket = |from: &FromArg| match from {
+            FromArg::Queue(endpoint) => endpoint.path().map(Path::to_owned),
+            FromArg::Source(name) => SOURCES.file(name, Place::From),
+        };
+        let sockets = self.from.iter().filter_map(socket);
+        sockets.for_each(|path| collected.files.reads("socket", Collected::given("--from", &path), &path));
         collected.checked()
     }
 }
@@ -291,10 +304,9 @@ impl PushArgs {
     /// Two files that are the same, or a file that cannot be created.
     pub fn files(&self) -> Result<Arc<JobFiles>> {
         let mut collected = Collected { documents: self.confirm.is_some(), ..Collected::default() };
+        collected.data(&self.sources);
         collected.report(&self.report);
         collected.socket(&self.socket);
-        let files = collected.checked()?;
-        let input = inputs::find(&[], &files)?;
-        input.errors.into_iter().next().map_or(Ok(files), Err)
+        collected.checked()
     }
 }

@@ -1,10 +1,14 @@
 //! The help texts: the headings under which `--help` lists the options, their order, examples, and exit codes.
 //!
-//! A new option goes into [`GROUPS`]. A test fails for an option that is missing there.
+//! An option that is declared as data says itself where it stands. Other options stand in [`GROUPS`]. A test fails for an option
+//! that stands nowhere.
 
 use clap::{Arg, ArgAction, Command};
 
+use crate::app::SOURCES;
+use crate::core::option_spec::OptionSpec;
 use crate::sink::registry::KINDS;
+use crate::source;
 
 /// The options under one heading of the help.
 struct Group {
@@ -17,11 +21,7 @@ struct Group {
 
 /// All options of all programs. A program shows the options that it has.
 const GROUPS: [Group; 7] = [
-    Group {
-        heading: "Input",
-        common: &["input", "from", "follow", "reason", "envelope"],
-        rare: &["follow_timeout", "origin", "max_line", "batch_lines", "batch_bytes"],
-    },
+    Group { heading: "Input", common: &["input", "from", "reason", "envelope"], rare: &["max_line"] },
     Group {
         heading: "Patterns",
         common: &["grok-pattern", "format", "pattern", "unmatched", "explain"],
@@ -36,7 +36,7 @@ const GROUPS: [Group; 7] = [
     Group {
         heading: "Network",
         common: &["bind", "connect", "curve_key", "queue_key", "authorized_keys"],
-        rare: &["insecure", "hwm", "tls_cert", "tls_key", "tls_client_ca", "max_connections", "udp_buffer"],
+        rare: &["insecure", "hwm"],
     },
     Group { heading: "Logging", common: &["receipt", "quiet"], rare: &["log_level", "log_format"] },
     Group { heading: "Options", common: &["config", "help", "version"], rare: &[] },
@@ -242,6 +242,24 @@ impl Footer {
     }
 }
 
+/// Returns the heading and id of each option in the order of the help, and whether `-h` leaves the option out.
+fn places() -> Vec<(&'static str, &'static str, bool)> {
+    let kinds = SOURCES.0.iter().flat_map(|kind| kind.options).copied();
+    let declared: Vec<OptionSpec> = kinds.chain(source::OPTIONS).collect();
+    let is_listed = |spec: &OptionSpec| GROUPS.iter().any(|group| group.common.contains(&spec.name));
+    let mut places = Vec::new();
+    for Group { heading, common, rare } in GROUPS {
+        for (ids, is_rare) in [(common, false), (rare, true)] {
+            let here = |spec: &&OptionSpec| {
+                spec.group.heading() == heading && spec.rare == is_rare && !spec.hidden && !is_listed(spec)
+            };
+            let ids = ids.iter().copied().chain(declared.iter().filter(here).map(|spec| spec.name));
+            places.extend(ids.map(|id| (heading, id, is_rare)));
+        }
+    }
+    places
+}
+
 /// Gives a program's command, or a command of `logator`, its headings, the order of its options, and its footer.
 pub fn arrange(command: Command) -> Command {
     let name = command.get_name().to_owned();
@@ -250,24 +268,20 @@ pub fn arrange(command: Command) -> Command {
     let mut command = with_own_help(command)
         .after_help(format!("{program} --help lists all options, with examples and exit codes."))
         .after_long_help(footer.text());
-    let mut order = 0;
-    for group in &GROUPS {
-        let common = group.common.iter().map(|id| (*id, false));
-        for (id, rare) in common.chain(group.rare.iter().map(|id| (*id, true))) {
-            if command.get_arguments().any(|arg| arg.get_id() == id) {
-                order += 1;
-                // mut_arg puts the option behind all others. clap lists the headings in the order of the options.
-                command = command.mut_arg(id, |arg| {
-                    let arg = if id == "sinks" { with_sinks(arg) } else { arg };
-                    arg.help_heading(group.heading).display_order(order).hide_short_help(rare)
-                });
-            }
+    let places = places();
+    for (order, (heading, id, rare)) in places.iter().enumerate() {
+        if command.get_arguments().any(|arg| arg.get_id() == id) {
+            // mut_arg puts the option behind all others. clap lists the headings in the order of the options.
+            command = command.mut_arg(id, |arg| {
+                let arg = if *id == "sinks" { with_sinks(arg) } else { arg };
+                arg.help_heading(*heading).display_order(order).hide_short_help(*rare)
+            });
         }
     }
     // Hidden arguments come last, so that the arguments after `--` keep their place.
-    let known = |id: &str| GROUPS.iter().any(|group| group.common.contains(&id) || group.rare.contains(&id));
+    let is_placed = |id: &str| places.iter().any(|(_, placed, _)| *placed == id);
     let ids: Vec<String> = command.get_arguments().map(|arg| arg.get_id().to_string()).collect();
-    ids.iter().filter(|id| !known(id)).fold(command, |command, id| command.mut_arg(id, |arg| arg))
+    ids.iter().filter(|id| !is_placed(id)).fold(command, |command, id| command.mut_arg(id, |arg| arg))
 }
 
 /// Adds the list of all kinds of sinks after the first paragraph of the help of `--to`.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::core::error::{Error, Result};
-use crate::net::address::{Address, WorkerKeys};
+use crate::net::address::Address;
 use crate::net::auth::Security;
 use crate::net::endpoint::Endpoint;
-use crate::net::keys::{Authorized, KeyPair, PublicKey};
+use crate::net::keys::{Authorized, KeyPair};
 
 /// `logator keygen`
 #[derive(Args, Debug)]
@@ -89,29 +89,6 @@ impl WorkerKeyArgs {
     /// # Errors
     /// A usage error if a key is missing or wrong.
     pub fn addresses(&self, endpoints: &[Endpoint]) -> Result<Vec<Address>> {
-        let own = match (&self.curve_key, &self.queue_key[..]) {
-            (None, []) => None,
-            (Some(path), [_, ..]) => Some(Arc::new(KeyPair::load(path)?)),
-            (Some(_), []) => {
-                return Err(Error::usage("--curve-key: --queue-key KEY|FILE is missing: the public key of the queue"));
-            }
-            (None, [_, ..]) => {
-                return Err(Error::usage("--queue-key: --curve-key FILE is missing: this worker's own key"));
-            }
-        };
-        let queues: Vec<PublicKey> = self.queue_key.iter().map(|text| PublicKey::named(text)).collect::<Result<_>>()?;
-        if queues.len() > 1 && queues.len() != endpoints.len() {
-            return Err(Error::usage(format!(
-                "--queue-key: {} keys for {} queues; give one for all, or one for each --from",
-                queues.len(),
-                endpoints.len()
-            )));
-        }
-        let keys = |index: usize| {
-            let queue = queues.get(index).or(queues.first())?;
-            Some(WorkerKeys { own: own.clone()?, queue: *queue })
-        };
-        let addresses = endpoints.iter().enumerate();
-        Ok(addresses.map(|(index, endpoint)| Address { endpoint: endpoint.clone(), keys: keys(index) }).collect())
+        Address::with_keys(endpoints, self.curve_key.as_deref(), &self.queue_key)
     }
 }

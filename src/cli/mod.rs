@@ -19,6 +19,7 @@ mod grok;
 mod help;
 mod keys;
 mod logator;
+mod options;
 mod outcome;
 mod parse;
 mod pull;

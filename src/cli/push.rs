@@ -1,14 +1,24 @@
 //! The arguments of `logator-push`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use super::options::{DataArgs, OptionSet};
 use super::report::ReportArgs;
 use super::socket::SocketArgs;
+use super::source::description;
+use crate::app::SOURCES;
 use crate::app::push::{Confirm, PushOptions};
 use crate::core::error::{Error, Result};
+use crate::core::option_spec::OptionSpec;
 use crate::core::quantity;
+use crate::process::job_files::JobFiles;
+use crate::source::kind::Place;
+
+/// The sentence of the help of `--from`.
+const FROM: &str = "Input to send in place of standard input (repeatable)";
 
 /// `logator-push`
 #[derive(Parser, Debug)]
@@ -17,6 +27,12 @@ pub struct PushArgs {
     /// Type of the lines, in their envelope
     #[arg(value_name = "TYPE", id = "type", default_value = "syslog")]
     pub kind: String,
+    /// The names of inputs.
+    #[arg(long = "from", value_name = "INPUT", id = "from", help = FROM, long_help = format!("{FROM}\n\n{}", description(Place::Push)))]
+    pub inputs: Vec<String>,
+    /// The options of all kinds of sources.
+    #[command(flatten)]
+    pub sources: DataArgs<PushedOptions>,
     /// The endpoints and keys.
     #[command(flatten)]
     pub socket: SocketArgs,
@@ -50,6 +66,16 @@ pub struct PushArgs {
     pub report: ReportArgs,
 }
 
+/// The options of `--from`.
+#[derive(Debug, Clone)]
+pub struct PushedOptions;
+
+impl OptionSet for PushedOptions {
+    fn specs() -> Vec<OptionSpec> {
+        SOURCES.options(Place::Push)
+    }
+}
+
 /// `--on-full`
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFull {
@@ -69,11 +95,14 @@ pub enum ConfirmArg {
 }
 
 impl PushArgs {
-    /// Returns the options of the job.
+    /// Returns the options of the job. `files` are the files of the job.
     ///
     /// # Errors
     /// Options that contradict each other, an endpoint that other machines can reach without keys, or a wrong key.
-    pub fn options(&self) -> Result<PushOptions> {
+    pub fn options(&self, files: Arc<JobFiles>) -> Result<PushOptions> {
+        if self.confirm.is_some() && !self.inputs.is_empty() {
+            return Err(Error::usage("--confirm and --from: only lines of standard input are answered"));
+        }
         let socket = self.socket.options()?;
         if !socket.connect.is_empty() && !socket.bind.is_empty() {
             return Err(Error::usage("--connect and --bind: give only one of the two"));
@@ -89,6 +118,9 @@ impl PushArgs {
             Some(ConfirmArg::Delivered) => Confirm::Delivered,
         };
         Ok(PushOptions {
+            inputs: self.inputs.clone(),
+            values: self.sources.values.clone(),
+            files,
             socket,
             kind: (!self.raw).then(|| self.kind.clone()),
             linger: self.linger,

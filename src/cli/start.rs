@@ -11,6 +11,7 @@ use super::push::PushArgs;
 use super::queue::QueueArgs;
 use super::worker::WorkerArgs;
 use super::{clap_errors, commands};
+use crate::app::SOURCES;
 use crate::core::secrets::{self, Scheme, Secrecy};
 use crate::observe::console::{Console, LogFormat};
 use crate::process::signals;
@@ -67,8 +68,8 @@ fn program<T: FromArgMatches>(name: &'static str, table: impl Fn(&[OsString]) ->
 pub(super) fn declare_schemes() {
     registry::declare_schemes();
     let open = |name| Scheme { name, secrecy: Secrecy::Open, public_options: &[] };
-    let schemes = ["syslog+udp", "syslog+tcp", "syslog+tls", "ipc", "tcp", "pull+ipc", "pull+tcp"];
-    secrets::declare(schemes.map(open));
+    let sources = SOURCES.0.iter().flat_map(|kind| kind.schemes).copied();
+    secrets::declare(sources.chain(["ipc", "tcp"]).map(open));
 }
 
 /// Handles signals from the first line of the program on, before the options of the console are known.

@@ -2,10 +2,12 @@
 
 use clap::ValueEnum;
 
+use crate::app::SOURCES;
 use crate::core::error::Result;
 use crate::envelope::Envelope;
 use crate::net::endpoint::Endpoint;
 use crate::sink::SinkSpec;
+use crate::source::kind::Place;
 
 /// Parses an endpoint of a queue or a worker.
 pub(super) fn endpoint(text: &str) -> Result<Endpoint, String> {
@@ -25,29 +27,20 @@ pub(super) fn sink(text: &str) -> Result<SinkSpec, String> {
     SinkSpec::parse(text).map_err(|error| error.to_string())
 }
 
-/// The source of a worker's lines.
+/// Where a worker's lines come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromArg {
     /// A queue.
     Queue(Endpoint),
-    /// `pull+…`: a peer that pushes lines.
-    Pull(Endpoint),
-}
-
-impl FromArg {
-    /// Returns the endpoint without the prefix `pull+`.
-    pub(super) fn endpoint(&self) -> &Endpoint {
-        match self {
-            FromArg::Queue(endpoint) | FromArg::Pull(endpoint) => endpoint,
-        }
-    }
+    /// The name of a source, such as `pull+…`.
+    Source(String),
 }
 
 /// Parses a value of `--from`.
 pub(super) fn from(text: &str) -> Result<FromArg, String> {
-    match text.strip_prefix("pull+") {
-        Some(text) => endpoint(text).map(FromArg::Pull),
-        None => endpoint(text).map(FromArg::Queue),
+    match SOURCES.is_one(text, Place::From) {
+        true => Ok(FromArg::Source(text.to_owned())),
+        false => endpoint(text).map(FromArg::Queue),
     }
 }
 

@@ -2,42 +2,44 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Parser;
 
 use super::keys::WorkerKeyArgs;
+use super::options::{DataArgs, OptionSet};
 use super::parse::ParseArgs;
 use super::report::ReportArgs;
 use super::store::DeadLetterArgs;
-use super::values::{EnvelopeArg, FromArg};
+use super::values::FromArg;
 use super::wait::WaitArgs;
 use super::{size, values};
-use crate::app::pull::PullOptions;
-use crate::app::{WorkOptions, Workers};
+use crate::app::{SOURCES, SourceOptions, WorkOptions, Workers};
 use crate::core::error::{Error, Result};
+use crate::core::option_spec::OptionSpec;
 use crate::core::quantity;
 use crate::net::address::Address;
-use crate::net::endpoint::{self, Endpoint};
-use crate::net::socket::SocketOptions;
+use crate::net::endpoint;
 use crate::observe::console::Console;
 use crate::observe::receipt::Receipt;
+use crate::process::job_files::JobFiles;
 use crate::sink::SinkSpec;
-use crate::source::receiver::BatchSize;
+use crate::source::kind::Place;
+
+/// The sentence of the help of `--from`.
+const FROM: &str = "Queue to ask for lines (repeatable): ipc://PATH or tcp://HOST:PORT";
 
 /// `logator-worker`
 #[derive(Parser, Debug)]
 #[command(name = "logator-worker", version, about = "Asks queues for lines, parses the lines and stores the documents")]
 pub struct WorkerArgs {
-    /// Queue to ask for lines (repeatable): ipc://PATH or tcp://HOST:PORT
-    ///
-    /// pull+ipc://PATH or pull+tcp://HOST:PORT pulls lines from a peer that pushes them, such as logator-push.
-    #[arg(long, value_name = "ENDPOINT", value_parser = values::from, default_value = endpoint::DEFAULT)]
+    /// Queues and sources.
+    #[arg(long, value_name = "ENDPOINT", value_parser = values::from, default_value = endpoint::DEFAULT, help = FROM,
+          long_help = format!("{FROM}\n\n{}", SOURCES.help(Place::From).1))]
     pub from: Vec<FromArg>,
-    /// Wrapping of the lines from pull+ endpoints
-    ///
-    /// logator-push and zmqpush send json. The type and @pid of a json envelope become fields of the document.
-    #[arg(long, value_name = "none|json", default_value = "none")]
-    pub envelope: EnvelopeArg,
+    /// The options of the sources.
+    #[command(flatten)]
+    pub sources: DataArgs<FromOptions>,
     /// Maximum number of bytes of lines from pull+ endpoints that are received and not yet stored
     ///
     /// At this limit the worker receives nothing more. These lines are lost if the process is killed. The limit does not
@@ -79,8 +81,18 @@ pub struct WorkerArgs {
 pub enum WorkerJob {
     /// The worker asks the queues at these addresses.
     Ask(Vec<Address>),
-    /// The worker pulls lines that peers push.
-    Pull(PullOptions),
+    /// The worker receives lines from these sources, and keeps this number of bytes of them at most.
+    Receive(SourceOptions, usize),
+}
+
+/// The options of the sources of `--from`.
+#[derive(Debug, Clone)]
+pub struct FromOptions;
+
+impl OptionSet for FromOptions {
+    fn specs() -> Vec<OptionSpec> {
+        SOURCES.options(Place::From)
+    }
 }
 
 /// Whether a command line contains the option `--receipt`.
@@ -101,34 +113,43 @@ impl WorkerArgs {
         self.report.begin_with("logator-worker", self.receipt(), Receipt::of_nothing)
     }
 
-    /// Returns the job and the options of the workers.
+    /// Returns the job and the options of the workers. `files` are the files of the job.
     ///
     /// # Errors
     /// An endpoint on another machine without keys, a wrong key, or options that contradict each other.
-    pub fn options(&self) -> Result<(WorkerJob, WorkOptions)> {
-        let may_reach_out = self.insecure || self.keys.is_given();
-        let endpoints: Vec<Endpoint> = self.from.iter().map(|from| from.endpoint().clone()).collect();
-        endpoints.iter().try_for_each(|endpoint| endpoint.check_reach(may_reach_out))?;
-        let pulled = self.from.iter().filter(|from| matches!(from, FromArg::Pull(_))).count();
-        let envelope = self.envelope.envelope();
-        let addresses = self.keys.addresses(&endpoints)?;
-        let job = match pulled {
-            0 if !envelope.is_none() => {
+    pub fn options(&self, files: Arc<JobFiles>) -> Result<(WorkerJob, WorkOptions)> {
+        let (mut queues, mut names) = (Vec::new(), Vec::new());
+        for from in &self.from {
+            match from {
+                FromArg::Queue(endpoint) => queues.push(endpoint.clone()),
+                FromArg::Source(name) => names.push(name.clone()),
+            }
+        }
+        let mut values = self.sources.values.clone();
+        let wraps = values.text("envelope").is_some_and(|envelope| envelope != "none");
+        let job = match (&queues[..], &names[..]) {
+            (_, []) if wraps => {
                 return Err(Error::usage(
                     "--envelope: that is for pull+ endpoints; a queue says how its lines are wrapped",
                 ));
             }
-            0 => WorkerJob::Ask(addresses),
-            _ if pulled < endpoints.len() => {
+            (_, []) => {
+                let may_reach_out = self.insecure || self.keys.is_given();
+                queues.iter().try_for_each(|endpoint| endpoint.check_reach(may_reach_out))?;
+                WorkerJob::Ask(self.keys.addresses(&queues)?)
+            }
+            ([_, ..], _) => {
                 return Err(Error::usage(
                     "--from: queues and pull+ endpoints do not go together: a queue has an end, and a peer that pushes has \
                      none; start a worker for each",
                 ));
             }
-            _ => {
-                let socket = SocketOptions { connect: addresses, ..SocketOptions::default() };
-                let max_line = BatchSize::default().max_line;
-                WorkerJob::Pull(PullOptions { socket, envelope, max_line, max_memory: self.max_memory })
+            ([], _) => {
+                values.insert("insecure", [self.insecure.to_string().into()]);
+                values.insert("curve-key", self.keys.curve_key.clone().map(PathBuf::into_os_string));
+                values.insert("queue-key", self.keys.queue_key.iter().map(OsString::from));
+                let from = SourceOptions { inputs: names, values, files, ..SourceOptions::default() };
+                WorkerJob::Receive(from, self.max_memory)
             }
         };
         Ok((

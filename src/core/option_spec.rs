@@ -223,7 +223,12 @@ impl OptionValues {
             let choice = spec.choices.iter().find(|choice| choice.alias.is_some_and(|alias| value == alias));
             choice.map_or(value, |choice| choice.name.into())
         };
-        self.0.insert(spec.name, values.into_iter().map(canonical).collect());
+        self.insert(spec.name, values.into_iter().map(canonical));
+    }
+
+    /// Sets the values of an option that is not declared as data.
+    pub fn insert(&mut self, name: &'static str, values: impl IntoIterator<Item = OsString>) {
+        self.0.insert(name, values.into_iter().collect());
     }
 
     fn all(&self, name: &str) -> &[OsString] {

@@ -317,6 +317,19 @@ pub struct Own<'a> {
     pub inside: bool,
 }
 
+impl Own<'_> {
+    /// Returns the error for a user who names the file, as `name`, among the inputs.
+    pub fn refusal(&self, name: &str) -> Error {
+        let Own { role, given, .. } = self;
+        let advice = match (self.inside, self.written) {
+            (true, _) => format!("it is in the {role} of this job ({given}), which holds no logs"),
+            (_, true) => format!("it is also the {role} of this job ({given}); name another file"),
+            (_, false) => format!("it is the {role} of this job ({given}), not a log"),
+        };
+        Error::usage(format!("{name}: {advice}; nothing was read"))
+    }
+}
+
 impl<'a> Look<'a> {
     /// Returns the job's use of the file at `path`; `None` if it does not belong to the job. The file need not exist
     /// yet.

@@ -1,28 +1,29 @@
 //! Sources: everything between the names of inputs and batches of lines.
 //!
-//! - `inputs` finds the inputs that the names on the command line mean.
+//! - `api` is the interface of a source, and `kind` that of a kind of source. `read_all` reads several sources at the same time.
+//! - `file`, `stdin`, `follow` and `syslog` are the kinds of this module.
 //! - `decompress` and `gzip` detect compressions by the first bytes and decompress contents.
 //! - `journald_export` converts systemd's journal to lines.
-//! - `reader` and `cutter` cut contents into batches, which they put into an `outlet`; `joiner` joins lines to records, and
-//!   `split` makes batches of them; `receiver` is the interface to the code that takes the batches.
+//! - `reading` reads one file or pipe; `reader` and `cutter` cut contents into batches, which they put into an `outlet`; `joiner`
+//!   joins lines to records, and `split` makes batches of them; `receiver` is the interface to the code that takes the batches.
 //! - `origin` gives each content its origin.
-//! - `reading` reads one file or pipe, and `read_all` reads several inputs at the same time.
-//! - `follow` reads files that grow.
 //! - `resume` and `replay_filter` leave out the lines that earlier runs settled.
 //! - `acks` and `settlement` tell a source what is settled of the batches that it handed on.
-//! - `live`, `messages` and `batching_delay` serve inputs without an end, such as `syslog`.
+//! - `live`, `messages` and `batching_delay` serve sources without an end.
 
 pub mod acks;
+pub mod api;
 mod batching_delay;
 mod block_pool;
 pub mod cutter;
 pub mod decompress;
+pub mod file;
 pub mod follow;
 mod gzip;
 pub mod heading;
-pub mod inputs;
 pub mod joiner;
 mod journald_export;
+pub mod kind;
 pub mod live;
 pub mod messages;
 mod options;
@@ -41,13 +42,14 @@ pub mod resume;
 pub mod say;
 pub mod settlement;
 mod split;
+pub mod stdin;
 mod symlinks;
 pub mod syslog;
 #[cfg(test)]
 mod tests;
 
 pub use self::block_pool::BlockPool;
-pub use self::options::ReadOptions;
+pub use self::options::{OPTIONS, ReadOptions};
 pub use self::outcome::ReadOutcome;
 pub use self::progress::Progress;
-pub use self::read_all::read_all;
+pub use self::read_all::{OpenSource, read_all};

@@ -1,17 +1,42 @@
-//! The options of all readers.
+//! The options of all sources.
 
 use std::sync::Arc;
 
-use super::follow::FollowOptions;
 use super::live::Live;
 use super::origin::OriginRule;
 use super::receiver::BatchSize;
 use super::record_rules::RecordRules;
+use super::say::Say;
 use super::settlement::Settlement;
-use super::syslog;
+use crate::core::error::Result;
+use crate::core::option_spec::{Group, OptionSpec, OptionValues};
+use crate::core::quantity;
 use crate::state::Memory;
 
-/// The options of all readers.
+/// The options that every source has.
+pub const OPTIONS: [OptionSpec; 4] = [
+    OptionSpec::text("origin", "fingerprint|path|NAME", Group::Input, "Name of an input in the ids of its documents")
+        .default("fingerprint")
+        .more(
+            "fingerprint is a hash of the beginning of the content, so that a renamed file keeps its ids. path is the path of \
+             the file. NAME is any other name, for a single input.",
+        )
+        .rare(),
+    OptionSpec::text("max-line", "BYTES", Group::Input, "Longest line; longer lines become dead letters")
+        .default("1MiB")
+        .check(|text| quantity::bytes(text).map(drop))
+        .rare(),
+    OptionSpec::text("batch-lines", "N", Group::Input, "Maximum number of lines in a batch")
+        .default("2000")
+        .check(|text| quantity::count(text).map(drop))
+        .rare(),
+    OptionSpec::text("batch-bytes", "BYTES", Group::Input, "Maximum number of bytes in a batch")
+        .default("256KiB")
+        .check(|text| quantity::bytes(text).map(drop))
+        .rare(),
+];
+
+/// The options of all sources.
 #[derive(Debug, Clone, Default)]
 pub struct ReadOptions {
     /// The limits of batches and lines.
@@ -26,10 +51,22 @@ pub struct ReadOptions {
     pub settlement: Arc<Settlement>,
     /// Stops the readers of live inputs.
     pub live: Option<Live>,
-    /// The options for followed files, if files are followed.
-    pub follow: Option<FollowOptions>,
-    /// The options for syslog.
-    pub syslog: syslog::Options,
-    /// The sockets that receive syslog.
-    pub listening: syslog::Listening,
+    /// The receiver of sentences for the user.
+    pub say: Say,
+}
+
+impl ReadOptions {
+    /// Returns the options that the user gave.
+    ///
+    /// # Errors
+    /// A usage error for a wrong value.
+    pub fn of(values: &OptionValues) -> Result<ReadOptions> {
+        let size = BatchSize {
+            lines: values.get("batch-lines", quantity::count)?,
+            bytes: values.get("batch-bytes", quantity::bytes)?,
+            max_line: values.get("max-line", quantity::bytes)?,
+        };
+        let origin = values.text("origin").map(OriginRule::parse).unwrap_or_default();
+        Ok(ReadOptions { size, origin, ..ReadOptions::default() })
+    }
 }

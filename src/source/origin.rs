@@ -1,8 +1,9 @@
 //! Identifies a source by its content. A file that is renamed, rotated or compressed again stays the same source.
 
+use std::path::Path;
+
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::inputs::Input;
 use crate::core::lines::without_carriage_return;
 
 /// The maximum number of bytes of the first line that count for the fingerprint.
@@ -31,18 +32,17 @@ impl OriginRule {
         }
     }
 
-    /// The number of the origin of `input`, whose content starts with `beginning`.
+    /// The number of the origin of the content at `path`, which starts with `beginning`. Standard input has no path.
     ///
     /// `beginning` must hold the whole first line, or [`FINGERPRINT_BYTES`] of it.
-    pub fn id(&self, input: &Input, beginning: &[u8]) -> u64 {
-        match (self, input) {
+    pub fn id(&self, path: Option<&Path>, beginning: &[u8]) -> u64 {
+        match (self, path) {
             (OriginRule::Name(name), _) => xxh3_64(format!("name:{name}").as_bytes()),
-            (OriginRule::Path, Input::File(path)) => {
+            (OriginRule::Path, Some(path)) => {
                 use std::os::unix::ffi::OsStrExt;
-                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
                 xxh3_64(&[b"path:", path.as_os_str().as_bytes()].concat())
             }
-            // Standard input has no path.
             (OriginRule::Path | OriginRule::Fingerprint, _) => fingerprint(beginning),
         }
     }

@@ -1,6 +1,6 @@
 //! The result of reading: errors, and inputs that were not read to their end.
 
-use crate::core::error::Error;
+use crate::core::error::{Error, Result};
 use crate::core::numbers::grouped;
 use crate::observe::receipt::{StoppedInput, UnreadFile};
 
@@ -43,6 +43,18 @@ impl ReadOutcome {
 impl From<Error> for ReadOutcome {
     fn from(error: Error) -> ReadOutcome {
         ReadOutcome { errors: vec![error], ..ReadOutcome::default() }
+    }
+}
+
+/// The outcome of reading the source `name`, which has an end.
+pub(super) fn of(name: &str, end: Result<InputEnd>) -> ReadOutcome {
+    match end {
+        Ok(InputEnd::Complete) => ReadOutcome::default(),
+        Ok(InputEnd::Stopped(offset)) => {
+            let stopped = vec![StoppedInput { name: name.to_owned(), offset: Some(offset) }];
+            ReadOutcome { stopped, ..ReadOutcome::default() }
+        }
+        Err(error) => error.into(),
     }
 }
 

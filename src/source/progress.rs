@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::inputs::Input;
-
 /// The progress of all readers together.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -15,13 +13,9 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The progress at the start of reading `inputs`. The total is unknown if one of them is not a regular file.
-    pub fn of(inputs: &[Input]) -> Self {
-        let size = |input: &Input| match input {
-            Input::Stdin | Input::Followed(_) | Input::Syslog(_) => None,
-            Input::File(path) => path.metadata().ok().filter(|data| data.is_file()).map(|data| data.len()),
-        };
-        let total = inputs.iter().map(size).sum::<Option<u64>>().unwrap_or(0);
+    /// The progress at the start of reading sources of these `sizes`. The total is unknown if one of them is unknown.
+    pub fn of(sizes: impl Iterator<Item = Option<u64>>) -> Self {
+        let total = sizes.sum::<Option<u64>>().unwrap_or(0);
         Progress { read: Arc::default(), total }
     }
 

@@ -4,20 +4,18 @@ use std::cell::Cell;
 use std::fs::{File, Metadata};
 use std::io::{BufReader, Read};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::api::RunContext;
 use super::batching_delay::{self, BatchingDelay};
-use super::block_pool::BlockPool;
 use super::cutter::Cutter;
 use super::decompress::{self, Compression, MAGIC_BYTES, Tracked};
-use super::inputs::Input;
 use super::journald_export::{self, ExportReader};
-use super::options::ReadOptions;
 use super::outcome::InputEnd;
 use super::outlet::Outlet;
-use super::progress::Progress;
 use super::reader::{BatchReader, End};
 use super::resume::Resuming;
 use crate::core::calendar::now_ms;
@@ -36,20 +34,20 @@ const MAX_HOLD: Duration = Duration::from_secs(1);
 /// timestamp.
 const TIMESTAMP_DOUBT: Duration = Duration::from_secs(2);
 
+/// Reads `file`, which is called `name` in messages, into `outlet`. Standard input has no `path`.
 pub(super) fn read_file(
     file: &File,
-    input: &Input,
+    path: Option<&Path>,
     name: &str,
-    options: &ReadOptions,
-    pool: &Arc<BlockPool>,
+    context: &RunContext,
     outlet: &dyn Outlet,
-    progress: &Progress,
 ) -> Result<InputEnd> {
+    let &RunContext { options, pool, progress, .. } = context;
     log::debug!("{name}: reading begins");
     // The bytes of this input alone, for messages. The shared progress adds up all inputs.
     let consumed = Arc::new(AtomicU64::new(0));
     // The file can be opened again by its name. Standard input has no stamp, because its start position is unknown.
-    let stamp = || file.metadata().ok().filter(|_| *input != Input::Stdin).and_then(|data| Stamp::of(&data));
+    let stamp = || file.metadata().ok().filter(|_| path.is_some()).and_then(|data| Stamp::of(&data));
     let resuming = options.memory.as_deref().map(|memory| Resuming::new(outlet, memory, stamp()));
     let receiver = resuming.as_ref().map_or(outlet, |resuming| resuming);
     let mut raw = CountedFile { file, total: Arc::clone(&progress.read), resuming: None, held_since: None };
@@ -83,12 +81,12 @@ pub(super) fn read_file(
         false => compression.reader(tracked).map_err(|error| damaged(error, 0, 0))?,
     };
     let patience = Cell::new(BatchingDelay::default());
-    let path = (*input != Input::Stdin).then(|| std::path::absolute(name).ok()).flatten();
+    let absolute = path.and_then(|path| std::path::absolute(path).ok());
     let name = |beginning: &[u8]| Origin {
-        path: path.as_ref().map(|path| path.display().to_string()),
+        path: absolute.as_ref().map(|path| path.display().to_string()),
         host: host_name(),
         compression: (compression != Compression::None).then(|| compression.name().to_owned()),
-        ..Origin::new(options.origin.id(input, beginning), name.to_owned())
+        ..Origin::new(options.origin.id(path, beginning), name.to_owned())
     };
     let cutter = Cutter { size: &options.size, pool, receiver, name: &name, rules: &options.records };
     // A pipe or a terminal has no time of its last change, so its bytes have the time of their arrival.

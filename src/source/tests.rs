@@ -1,10 +1,12 @@
 //! Tests that read compressed files in the same way as `logator` reads them.
 
 use std::io::{Read, Write};
-use std::sync::Mutex;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
+use super::api::{RunContext, Source};
 use super::decompress::{Compression, MAGIC_BYTES};
-use super::inputs::Input;
+use super::file::FileSource;
 use super::reading::beginning;
 use super::receiver::{BatchReceiver, BatchSize, LongLine};
 use super::*;
@@ -65,12 +67,16 @@ fn content(lines: usize) -> Vec<u8> {
     (0..lines).map(line).collect::<String>().into_bytes()
 }
 
+fn run(path: &Path, options: &ReadOptions, receiver: &dyn BatchReceiver) -> Vec<Error> {
+    let (pool, progress) = (Arc::default(), Progress::default());
+    FileSource::new(path).run(&RunContext { options, pool: &pool, receiver, progress: &progress }).errors
+}
+
 fn read_file(bytes: &[u8]) -> (Vec<u8>, Vec<Error>) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
-    let inputs = [Input::File(file.path().to_owned())];
-    let (kept, position) = (Kept::default(), Progress::of(&inputs));
-    let errors = read_all(&inputs, &ReadOptions::default(), &kept, &position).errors;
+    let kept = Kept::default();
+    let errors = run(file.path(), &ReadOptions::default(), &kept);
     (kept.0.into_inner().unwrap(), errors)
 }
 
@@ -226,9 +232,9 @@ fn a_block_that_a_long_line_made_larger_is_not_held_by_a_small_batch() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     let long = [&vec![b'x'; 300 << 10][..], b"\n"].concat();
     file.write_all(&[&content(50)[..], &long, &content(20_000), &long, &content(10)].concat()).unwrap();
-    let (inputs, parts) = ([Input::File(file.path().to_owned())], Parts::default());
+    let parts = Parts::default();
     let options = ReadOptions { size: size.clone(), ..ReadOptions::default() };
-    assert!(read_all(&inputs, &options, &parts, &Progress::of(&inputs)).errors.is_empty());
+    assert!(run(file.path(), &options, &parts).is_empty());
     let parts = parts.0.into_inner().unwrap();
     assert!(parts.len() > 100);
     let small: Vec<&Batch> = parts.iter().filter(|batch| batch.data.len() < size.bytes / 2).collect();

@@ -6,7 +6,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::input::{Encoding, Input};
+use super::inbox::Inbox;
+use super::input::Encoding;
 use super::options::PushOptions;
 use super::replies::Replies;
 use super::sent::Sent;
@@ -21,42 +22,47 @@ use crate::observe::console::Console;
 /// The answer for a line that no peer took.
 const NOT_DELIVERED: &str = "nobody took the line in time; it may be sent again";
 
+/// The time after a stop in which readers hand on what they have. A reader that waits for a pipe does not end.
+const NOTICE: Duration = Duration::from_secs(2);
+
 /// The time to wait for one of several sockets before the next one gets its turn.
 const A_TURN: Duration = Duration::from_millis(20);
 
-/// Sends the lines of `input`. `ready` is called when the sockets are open.
-pub(super) fn push(
-    options: &PushOptions,
-    mut encoding: Encoding,
-    mut input: Input,
-    stop: &Stop,
-    console: &Console,
-    ready: impl FnOnce(),
-) -> Result<Sent> {
+/// Opens a socket for each endpoint. Each socket connects; none listens.
+pub(super) fn open(options: &PushOptions, console: &Console) -> Result<Vec<Pusher>> {
     let open = |address: &Address| {
         let socket = SocketOptions { connect: vec![address.clone()], high_water: 1, ..SocketOptions::default() };
         let console = console.clone();
         Pusher::open(&socket, Box::new(move |sentence| console.say(sentence)))
     };
-    let pushers = options.socket.connect.iter().map(open).collect::<Result<Vec<_>>>()?;
-    // Each socket connects; none listens.
-    ready();
+    options.socket.connect.iter().map(open).collect()
+}
+
+/// Sends the lines of `inbox`.
+pub(super) fn push(
+    options: &PushOptions,
+    pushers: Vec<Pusher>,
+    mut encoding: Encoding,
+    inbox: &Inbox,
+    stop: &Stop,
+) -> Result<Sent> {
     let mut sockets = Sockets { pushers, turn: 0 };
     let mut replies = Replies::new(true);
-    let mut backlog = Backlog::new(options.max_line);
     let mut sent = Sent::default();
-    let mut ends = false;
-    while !ends {
+    let mut backlog = Backlog::default();
+    loop {
+        let mut opened = inbox.open();
+        sent.take(&mut opened.added, &mut replies);
+        std::mem::swap(&mut backlog, &mut opened.backlog);
+        let ended = opened.ended;
+        drop(opened);
         replies.flush();
-        ends = stop.is_requested() || input.ended;
-        let added = if ends {
-            backlog.end()
-        } else if let [true, _] = sockets.wait_for_input(&input, stop)? {
-            backlog.add(input.read()?)
-        } else {
+        if backlog.lines() == 0 {
+            if ended || !sockets.wait_for_lines(inbox, stop)? {
+                break;
+            }
             continue;
-        };
-        sent.take(added, &mut replies);
+        }
         backlog.send(|line| {
             match sockets.deliver(encoding.message(line), options.linger)? {
                 true => {
@@ -86,13 +92,21 @@ struct Sockets {
 }
 
 impl Sockets {
-    /// Waits for input or a stop.
-    fn wait_for_input(&mut self, input: &Input, stop: &Stop) -> Result<[bool; 2]> {
-        use std::os::fd::AsRawFd;
+    /// Waits for lines or the end of the readers. Returns `false` if a stop was requested and the readers do not end.
+    fn wait_for_lines(&mut self, inbox: &Inbox, stop: &Stop) -> Result<bool> {
         let Some(first) = self.pushers.first_mut() else {
             return Err(Error::internal("there is no endpoint to push to"));
         };
-        first.socket().wait(None, [Some(input.file.as_raw_fd()), Some(stop.descriptor())], None)
+        // After a request to stop, the descriptor of `stop` stays readable and would end every wait at once.
+        let (stops, most) = match stop.is_requested() {
+            true => {
+                inbox.stop();
+                (None, Some(NOTICE))
+            }
+            false => (Some(stop.descriptor()), None),
+        };
+        let [news, stops] = first.socket().wait(None, [Some(inbox.news()), stops], most)?;
+        Ok(news || stops || most.is_none())
     }
 
     /// Sends a message over the first connection that takes it within `time`. Returns whether a connection took it.

@@ -1,42 +1,54 @@
-//! The input of `logator-push`: the lines of standard input, and the messages that they become.
+//! The inputs of `logator-push`, and the messages that their lines become.
 
-use std::fs::File;
-use std::io::Read;
-
-use crate::core::error::{Error, Result};
+use super::inbox::Inbox;
+use super::options::PushOptions;
+use crate::app::messages::{say_on, say_what_is_left_out};
+use crate::app::reading::{OpenSources, Reading};
+use crate::app::sources::SOURCES;
+use crate::core::error::Result;
+use crate::core::stop::Stop;
 use crate::net::push::envelope::Wrapping;
-use crate::source::inputs::open_stdin;
+use crate::observe::console::Console;
+use crate::source::ReadOptions;
+use crate::source::kind::{FindContext, Found, Place};
+use crate::source::live::Live;
+use crate::source::receiver::BatchSize;
 
 /// The number of bytes of one read.
 const READ: usize = 128 << 10;
 
-/// Standard input, read without a further buffer, so that `poll` on its descriptor tells whether there is data.
-pub(super) struct Input {
-    pub(super) file: File,
-    buffer: Vec<u8>,
-    /// Whether the end of input was read.
-    pub(super) ended: bool,
+/// Finds the inputs.
+///
+/// # Errors
+/// An input that does not exist. If standard input is the only input, it must be open.
+pub(super) fn find(options: &PushOptions, console: &Console) -> Result<Found> {
+    let context = FindContext { values: &options.values, own: &options.files, place: Place::Push };
+    let mut found = SOURCES.find(&options.inputs, &context)?;
+    say_what_is_left_out(&found, console);
+    if options.inputs.is_empty()
+        && let Some(error) = found.errors.pop()
+    {
+        return Err(error);
+    }
+    Ok(found)
 }
 
-impl Input {
-    /// Opens standard input.
-    pub(super) fn open() -> Result<Input> {
-        Ok(Input { file: open_stdin()?, buffer: vec![0; READ], ended: false })
-    }
-
-    /// Reads the data that is there. Returns an empty slice at the end of input.
-    pub(super) fn read(&mut self) -> Result<&[u8]> {
-        loop {
-            match self.file.read(&mut self.buffer) {
-                Ok(length) => {
-                    self.ended = length == 0;
-                    return Ok(&self.buffer[..length]);
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::input("-: standard input cannot be read").because(error)),
-            }
-        }
-    }
+/// Starts the thread that reads the inputs into `inbox` until they end or `stop` is requested.
+///
+/// # Errors
+/// An input that cannot be opened.
+pub(super) fn read(
+    found: Found,
+    options: &PushOptions,
+    inbox: &Inbox,
+    stop: &Stop,
+    console: &Console,
+) -> Result<Reading> {
+    let size = BatchSize { lines: usize::MAX, bytes: READ, max_line: options.max_line };
+    let (live, say) = (Some(Live::new(stop.clone())), say_on(console));
+    let read = ReadOptions { size, live, say, ..ReadOptions::default() };
+    let end = inbox.clone();
+    Reading::into(OpenSources::open(found, &read)?, read, inbox.clone(), move || end.end())
 }
 
 /// Makes messages from lines, with or without an envelope.

@@ -1,15 +1,17 @@
-//! `logator-push`: the lines of standard input become messages.
+//! `logator-push`: the lines of its inputs become messages.
 //!
 //! | file | content |
 //! |---|---|
 //! | `options` | what the user chose |
-//! | `input` | standard input, and the messages that its lines become |
+//! | `input` | the inputs, and the messages that their lines become |
+//! | `inbox` | the lines between the threads that read and the thread that sends |
 //! | `queued` | sends lines from a queue |
 //! | `delivered` | sends one line at a time and waits until a connection has taken it |
 //! | `replies` | the answers on standard output |
 //! | `sent` | the account |
 
 mod delivered;
+mod inbox;
 mod input;
 mod options;
 mod queued;
@@ -18,45 +20,71 @@ mod sent;
 
 use std::time::Instant;
 
-use self::input::{Encoding, Input};
+use self::inbox::Inbox;
+use self::input::Encoding;
 pub use self::options::{Confirm, PushOptions};
 use self::queued::QueuedPush;
 pub use self::sent::{PUSH, Sent};
+use super::account::say_errors;
+use super::reading::Reading;
 use super::signal_handlers::{reload_keys_on_hangup, stop_on_signals};
-use crate::core::error::Result;
+use crate::core::error::{Error, Result};
 use crate::core::numbers::grouped;
 use crate::core::stop::Stop;
 use crate::net::push::envelope::Wrapping;
 use crate::observe::console::Console;
 use crate::observe::service_manager::Manager;
 
-/// The status that the service manager gets when the sockets are open.
-const READY: &str = "lines of standard input are sent";
+/// The number of lines that may wait with `--confirm=delivered`.
+const AT_ONCE: usize = 1000;
 
-/// Sends the lines of standard input until it ends or a signal comes.
+/// Sends the lines of the inputs until they end or a signal comes.
 ///
 /// # Errors
-/// An endpoint that cannot be used, or input that cannot be read.
+/// An endpoint or an input that cannot be used.
 pub fn push(options: &PushOptions, console: Console) -> Result<Sent> {
     let started = Instant::now();
     let stop = Stop::new()?;
     let manager = Manager::of_environment();
     stop_on_signals(&stop, &manager, &console, "what was read is sent")?;
     reload_keys_on_hangup(options.socket.security.as_ref(), &console)?;
-    let input = Input::open()?;
+    let inbox = Inbox::new(match options.confirm {
+        Confirm::Delivered => options.queue.min(AT_ONCE),
+        _ if options.drops => usize::MAX,
+        _ => options.queue,
+    })?;
     let pid = std::process::id();
     let encoding = Encoding(options.kind.as_deref().map(|kind| Wrapping::new(kind, pid)));
-    let mut sent = match options.confirm {
+    let found = input::find(options, &console)?;
+    let read = || input::read(found, options, &inbox, &stop, &console);
+    let ready = |reading: &Reading, addresses: Vec<String>| {
+        reading.wait_until_ready();
+        let status = match options.inputs.is_empty() {
+            true => "lines of standard input are sent",
+            false => "lines are sent",
+        };
+        manager.ready(status, &[addresses, reading.addresses.clone()].concat());
+    };
+    let (mut sent, reading) = match options.confirm {
         Confirm::Delivered => {
-            let ready = || manager.ready(READY, &[]);
-            delivered::push(options, encoding, input, &stop, &console, ready)?
+            let pushers = delivered::open(options, &console)?;
+            let reading = read()?;
+            ready(&reading, Vec::new());
+            (delivered::push(options, pushers, encoding, &inbox, &stop)?, reading)
         }
         _ => {
-            let pushing = QueuedPush::new(options, encoding, input, &stop, &console)?;
-            manager.ready(READY, &pushing.addresses());
-            pushing.run()?
+            let pushing = QueuedPush::new(options, encoding, &inbox, &stop, &console)?;
+            let reading = read()?;
+            ready(&reading, pushing.addresses());
+            (pushing.run()?, reading)
         }
     };
+    drop(inbox.close());
+    let read = reading.outcome();
+    let unread =
+        read.unread.iter().map(|file| Error::input(format!("{}: {} bytes were not read", file.name, file.bytes)));
+    let errors: Vec<Error> = read.stopped_sentence().into_iter().chain(unread).chain(read.errors).collect();
+    sent.errors = say_errors(&errors, &console);
     sent.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     say(&sent, options, &console, pid);
     Ok(sent)

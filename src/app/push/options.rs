@@ -1,12 +1,21 @@
 //! The options of `logator-push`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::core::option_spec::OptionValues;
 use crate::net::socket::SocketOptions;
+use crate::process::job_files::JobFiles;
 
 /// How lines are sent.
 #[derive(Debug, Clone)]
 pub struct PushOptions {
+    /// The inputs, as the user names them. An empty list means standard input.
+    pub inputs: Vec<String>,
+    /// The values of the options of all kinds of sources.
+    pub values: OptionValues,
+    /// The files of the job itself, which are never read as inputs.
+    pub files: Arc<JobFiles>,
     /// The endpoints and keys.
     pub socket: SocketOptions,
     /// The `type` in the envelope of each line; `None` sends lines as they are.

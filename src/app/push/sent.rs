@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use super::inbox::Added;
 use super::replies::Replies;
-use crate::net::push::backlog::Added;
 use crate::observe::counters::counter_struct;
 
 /// The number of bytes of messages that libzmq gathers for one write (`zmq-sys/patches.rs`).
@@ -27,6 +27,9 @@ counter_struct! {
     unsure = 198, "lines", Always, "The maximum number of `sent` lines that libzmq may still hold at the end.";
     + /// The time from the start to the end.
     pub milliseconds: u64;
+    + /// Errors of inputs that were not read to their end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<String>;
     + /// The length of the shortest message that libzmq has taken.
     #[serde(skip)]
     pub(super) shortest: Option<usize>;
@@ -39,17 +42,22 @@ impl Sent {
         (high_water + WRITTEN_AT_ONCE / length + 1) as u64
     }
 
-    /// Counts lines that were read. A line that is too long is answered with `OK`, because a second attempt would not help.
-    pub(super) fn take(&mut self, added: Added, replies: &mut Replies) {
-        self.read += (added.lines + added.too_long) as u64;
-        self.too_long += added.too_long as u64;
-        replies.ok(added.too_long);
+    /// Counts lines that were read, and resets their count. A line that is too long is answered with `OK`, because a second
+    /// attempt would not help. Returns the number of the other lines.
+    pub(super) fn take(&mut self, added: &mut Added, replies: &mut Replies) -> usize {
+        let Added { lines, too_long } = std::mem::take(added);
+        self.read += (lines + too_long) as u64;
+        self.too_long += too_long as u64;
+        replies.ok(too_long);
+        lines
     }
 
-    /// Returns the exit code: 0 if all lines are sent, 1 if some were dropped or too long, 3 if some could not be sent.
+    /// Returns the exit code: 0 if all lines are sent, 1 if some were dropped or too long, 3 if some could not be read or
+    /// sent.
     pub fn exit_code(&self) -> u8 {
         match self {
             Sent { unsent: 1.., .. } | Sent { unsure: 1.., .. } => 3,
+            Sent { errors, .. } if !errors.is_empty() => 3,
             Sent { dropped: 1.., .. } | Sent { too_long: 1.., .. } => 1,
             _ => 0,
         }

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant, SystemTime};
 use super::arrivals::Arrivals;
 use super::copies::{Copies, View};
 use super::file_table::{FileId, Found};
+use super::followed::Followed;
 use super::follower::Follower;
 use super::losses::{self, Lost};
-use super::options::FollowOptions;
 use super::outbox::Outbox;
 use super::tail::ReadContext;
 use super::unpack::Unpacker;
@@ -23,8 +23,8 @@ use super::watch::{Event, Watcher};
 use crate::core::error::{Error, Result};
 use crate::core::numbers::grouped;
 use crate::core::stop::Stop;
-use crate::source::block_pool::BlockPool;
-use crate::source::inputs::{self, Followed, Input};
+use crate::source::api::RunContext;
+use crate::source::file::find_again;
 use crate::source::live::Live;
 use crate::source::options::ReadOptions;
 use crate::source::outcome::ReadOutcome;
@@ -47,27 +47,22 @@ const RECHECK: Duration = Duration::from_secs(10);
 /// After a scan, the loop waits this many times the duration of the scan. Scans take only a small part of the time.
 const SCAN_SHARE: u32 = 200;
 
-/// Follows files until `live` is told to stop, or until the receiver wants no more.
-pub(in crate::source) fn follow(
-    followed: &Followed,
-    options: &ReadOptions,
-    pool: &Arc<BlockPool>,
-    receiver: &dyn BatchReceiver,
-    progress: &Progress,
-) -> ReadOutcome {
-    let (Some(live), Some(follow)) = (&options.live, &options.follow) else {
+/// Follows files until a stop is requested, or until the receiver wants no more.
+pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
+    let &RunContext { options, pool, receiver, progress } = context;
+    let Some(live) = &options.live else {
         return Error::internal("following files needs a way to stop").into();
     };
-    let _entered = live.enter();
+    let say = &options.say;
     let outbox = Outbox::new(receiver);
     let copies = Arc::new(Copies::new(options.memory.clone()));
     let (uncompared, compared) = (View::new(&copies, false), View::new(&copies, true));
-    let context = ReadContext {
+    let reading = ReadContext {
         size: &options.size,
         origin: &options.origin,
         pool,
         receiver: &outbox,
-        timeout: follow.timeout,
+        timeout: followed.timeout,
         rules: &options.records,
     };
     let errors = Mutex::new(Vec::new());
@@ -75,15 +70,16 @@ pub(in crate::source) fn follow(
     let options_of_copies = ReadOptions { memory: Some(Arc::new(compared.clone())), ..options.clone() };
     let most_open = descriptors();
     let for_copies = most_open.div_ceil(4);
-    let unpacker = Unpacker::new(options_of_copies, pool, &until, progress, &errors, &follow.say, for_copies);
+    let copied = RunContext { options: &options_of_copies, ..*context };
+    let unpacker = Unpacker::new(copied, &until, &errors, for_copies);
     let mut follow_loop = FollowLoop {
         followed,
         live,
-        say: &follow.say,
-        starting: Some(follow),
+        say,
+        starting: true,
         outbox: &outbox,
-        follower: Follower::new(context, &uncompared, &compared, most_open - for_copies),
-        watcher: Watcher::new(follow.poll, &follow.say),
+        follower: Follower::new(reading, &uncompared, &compared, most_open - for_copies),
+        watcher: Watcher::new(followed.poll, say),
         arrivals: Arrivals::default(),
         lost: Lost::default(),
         started: Instant::now(),
@@ -123,8 +119,8 @@ struct FollowLoop<'a> {
     followed: &'a Followed,
     live: &'a Live,
     say: &'a Say,
-    /// Set until all files that were found are watched.
-    starting: Option<&'a FollowOptions>,
+    /// Whether not all files that were found are watched.
+    starting: bool,
     outbox: &'a Outbox<'a>,
     follower: Follower<'a, File>,
     watcher: Watcher,
@@ -157,10 +153,9 @@ impl<'a> FollowLoop<'a> {
                 self.scan();
             }
             // A scan that has found new directories to watch asks for another scan at once.
-            if self.next_scan > self.started.elapsed()
-                && let Some(follow) = self.starting.take()
-            {
-                follow.tell_that_it_watches();
+            if self.starting && self.next_scan > self.started.elapsed() {
+                self.starting = false;
+                self.followed.set_ready();
             }
             let mut failed = |error: Error| unpacker.fail(error);
             let mut counted = |bytes: u64| {
@@ -290,18 +285,18 @@ impl<'a> FollowLoop<'a> {
     /// Scans all names.
     fn scan(&mut self) {
         let began = self.started.elapsed();
-        let inputs = inputs::find_again(&self.followed.names);
-        let warnings = inputs.errors.iter().map(Error::to_string).chain(inputs.warnings);
+        let files = find_again(&self.followed.names);
+        let warnings = files.errors.iter().map(Error::to_string).chain(files.warnings);
         warnings.for_each(|sentence| self.warn_once(sentence));
         if self.next_scan.is_zero() && self.follower.files().is_unopened() {
             self.say_missing_names();
         }
         // A link may lead to another file without a change of the link itself.
-        let led_to = inputs.targets.iter().filter_map(|target| target.parent().map(Path::to_owned));
-        let directories: BTreeSet<PathBuf> = inputs.directories.into_iter().chain(led_to).collect();
+        let led_to = files.targets.iter().filter_map(|target| target.parent().map(Path::to_owned));
+        let directories: BTreeSet<PathBuf> = files.directories.into_iter().chain(led_to).collect();
         let new = self.watcher.watch_directories(directories, self.say);
-        self.targets = inputs.targets;
-        let found: Vec<Found> = inputs.inputs.iter().filter_map(found).collect();
+        self.targets = files.targets;
+        let found: Vec<Found> = files.files.into_iter().filter_map(|(_, path)| found(path)).collect();
         let own = self.new_own_files(&found);
         // A file that waits for a file descriptor is opened after a later scan, so its entry is kept.
         self.own.retain(|id| self.follower.files().knows(*id));
@@ -397,13 +392,12 @@ fn open_file(found: &Found, own: &HashSet<FileId>, watcher: &mut Watcher, say: &
     Ok(Some(file))
 }
 
-/// The file of an input, if it is a regular file.
-fn found(input: &Input) -> Option<Found> {
-    let Input::File(path) = input else { return None };
+/// The file at `path`, if it is a regular file.
+fn found(path: PathBuf) -> Option<Found> {
     let data = path.metadata().ok().filter(|data| data.is_file())?;
     let id = FileId { device: data.dev(), inode: data.ino() };
     let modified = data.mtime().saturating_mul(1_000_000_000).saturating_add(data.mtime_nsec());
-    Some(Found { path: path.clone(), id, size: data.len(), modified })
+    Some(Found { path, id, size: data.len(), modified })
 }
 
 /// How long ago `time` was. `time` is in nanoseconds since 1970.

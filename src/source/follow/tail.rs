@@ -12,7 +12,6 @@ use crate::core::error::Result;
 use crate::process::host::host_name;
 use crate::source::block_pool::BlockPool;
 use crate::source::cutter::{Content, Cutter};
-use crate::source::inputs::Input;
 use crate::source::joiner::RecordEnd;
 use crate::source::origin::{FINGERPRINT_BYTES, OriginRule};
 use crate::source::outlet::Outlet;
@@ -427,7 +426,7 @@ fn cutter<'c>(context: &'c ReadContext, receiver: &'c Resuming, name: &'c dyn Fn
 
 fn name<'n>(rule: &'n OriginRule, path: &'n Path) -> impl Fn(&[u8]) -> Origin + 'n {
     move |beginning| {
-        let id = rule.id(&Input::File(path.to_owned()), beginning);
+        let id = rule.id(Some(path), beginning);
         let absolute = std::path::absolute(path).ok().map(|path| path.display().to_string());
         Origin { path: absolute, host: host_name(), ..Origin::new(id, path.display().to_string()) }
     }

@@ -5,26 +5,21 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 
 use crate::core::error::{Error, Result};
 use crate::observe::receipt::UnreadFile;
-use crate::source::block_pool::BlockPool;
-use crate::source::inputs::Input;
-use crate::source::options::ReadOptions;
+use crate::source::api::RunContext;
 use crate::source::outcome::InputEnd;
 use crate::source::outlet::Outlet;
 use crate::source::progress::Progress;
 use crate::source::reading::read_file;
-use crate::source::say::Say;
 
 /// See the [module](self).
 pub(super) struct Unpacker<'a> {
-    options: ReadOptions,
-    pool: &'a Arc<BlockPool>,
+    context: RunContext<'a>,
     outlet: &'a dyn Outlet,
-    progress: &'a Progress,
     names: Mutex<VecDeque<(PathBuf, Option<File>)>>,
     /// The maximum number of files that stay open while they wait to be read.
     most_open: usize,
@@ -32,22 +27,18 @@ pub(super) struct Unpacker<'a> {
     /// Whether a thread is reading the files in `names`.
     at_work: AtomicBool,
     errors: &'a Mutex<Vec<Error>>,
-    say: &'a Say,
 }
 
 impl<'env> Unpacker<'env> {
     /// Creates an unpacker without files. It adds its errors to `errors`.
     pub(super) fn new(
-        options: ReadOptions,
-        pool: &'env Arc<BlockPool>,
+        context: RunContext<'env>,
         outlet: &'env dyn Outlet,
-        progress: &'env Progress,
         errors: &'env Mutex<Vec<Error>>,
-        say: &'env Say,
         most_open: usize,
     ) -> Self {
         let (names, unread, at_work) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
-        Unpacker { options, pool, outlet, progress, names, most_open, unread, at_work, errors, say }
+        Unpacker { context, outlet, names, most_open, unread, at_work, errors }
     }
 
     /// Adds files, and starts a thread if none is at work.
@@ -92,9 +83,10 @@ impl<'env> Unpacker<'env> {
         };
         let size = file.metadata().map_or(0, |data| data.len());
         let own = Progress::default();
-        let end = read_file(&file, &Input::File(path), &name, &self.options, self.pool, self.outlet, &own);
+        let context = RunContext { progress: &own, ..self.context };
+        let end = read_file(&file, Some(&path), &name, &context, self.outlet);
         let read = own.read.load(Ordering::Relaxed);
-        self.progress.read.fetch_add(read, Ordering::Relaxed);
+        self.context.progress.read.fetch_add(read, Ordering::Relaxed);
         if let InputEnd::Stopped(offset) = end? {
             // A small file is read whole before its first batch is delivered.
             let bytes = if offset == 0 { size } else { size.saturating_sub(read).max(1) };
@@ -117,7 +109,7 @@ impl<'env> Unpacker<'env> {
 
     /// Reports an error at once, because the job may run for a long time.
     pub(super) fn fail(&self, error: Error) {
-        self.say.warn(error.to_string());
+        self.context.options.say.warn(error.to_string());
         self.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
     }
 }

@@ -41,12 +41,18 @@ pub struct Address {
 }
 
 impl Address {
-    /// Parses `text`. Returns `None` if it is not a syslog address.
+    /// Whether `text` begins like a syslog address.
+    pub fn is_one(text: &str) -> bool {
+        Transport::ALL.iter().any(|(_, scheme, _)| text.starts_with(scheme))
+    }
+
+    /// Parses a syslog address.
     ///
     /// # Errors
-    /// A usage error if it is a syslog address with a mistake.
-    pub fn parse(text: &str) -> Option<Result<Address>> {
-        let (transport, scheme, port) = Transport::ALL.into_iter().find(|(_, scheme, _)| text.starts_with(scheme))?;
+    /// A usage error that says what is wrong.
+    pub fn parse(text: &str) -> Result<Address> {
+        let scheme = Transport::ALL.into_iter().find(|(_, scheme, _)| text.starts_with(scheme));
+        let (transport, scheme, port) = scheme.ok_or_else(|| Error::usage(format!("{text}: not a syslog address")))?;
         let place = &text[scheme.len()..];
         let wrong = |what: &str| {
             Error::usage(format!("{text}: {what}; it is written {scheme}HOST:PORT, for instance {scheme}*:{port}"))
@@ -54,7 +60,7 @@ impl Address {
         let (host, rest) = match place.strip_prefix('[') {
             Some(inside) => match inside.split_once(']') {
                 Some(parts) => parts,
-                None => return Some(Err(wrong("a [ is not closed"))),
+                None => return Err(wrong("a [ is not closed")),
             },
             None => match place.find(':') {
                 Some(colon) => place.split_at(colon),
@@ -62,16 +68,16 @@ impl Address {
             },
         };
         if host.is_empty() || host.contains(['/', ' ']) {
-            return Some(Err(wrong("there is no host")));
+            return Err(wrong("there is no host"));
         }
         let port = match rest {
             "" => Some(port),
             rest => rest.strip_prefix(':').and_then(|digits| digits.parse().ok()),
         };
         let Some(port) = port else {
-            return Some(Err(wrong("the port is not a number from 0 to 65535 (write an IPv6 address in brackets)")));
+            return Err(wrong("the port is not a number from 0 to 65535 (write an IPv6 address in brackets)"));
         };
-        Some(Ok(Address { transport, host: host.to_owned(), port }))
+        Ok(Address { transport, host: host.to_owned(), port })
     }
 
     /// Calls `bind` with the host and the port. For `*` it tries IPv6 first, and IPv4 if that fails.
@@ -119,7 +125,7 @@ mod tests {
             ("syslog+tls://[::1]", "syslog+tls://[::1]:6514"),
             ("syslog+tcp://[fe80::1]:0", "syslog+tcp://[fe80::1]:0"),
         ] {
-            let address = Address::parse(text).expect("it is one").expect("it is well formed");
+            let address = Address::parse(text).expect("it is well formed");
             assert_eq!(address.to_string(), shown);
         }
         for text in [
@@ -132,9 +138,9 @@ mod tests {
             "syslog+tcp://[::1]5",
             "syslog+tcp://h/x",
         ] {
-            let error = Address::parse(text).expect("it is one").expect_err("it is malformed").to_string();
+            let error = Address::parse(text).expect_err("it is malformed").to_string();
             assert!(error.contains("it is written syslog+"), "{error}");
         }
-        assert!(Address::parse("syslog://x").is_none() && Address::parse("/var/log/syslog").is_none());
+        assert!(!Address::is_one("syslog://x") && !Address::is_one("/var/log/syslog"));
     }
 }

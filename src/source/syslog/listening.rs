@@ -1,11 +1,10 @@
-//! The syslog sockets of a process.
+//! A syslog address as a source: one socket.
 
 use std::io;
 use std::net::{TcpListener, UdpSocket};
-use std::sync::{Arc, Mutex};
 
 use super::address::{Address, Transport};
-use super::options::Options;
+use super::options::{OPTIONS, Options};
 use super::outbox::Outbox;
 use super::source::{COUNTERS, DROPPED, RECEIVED, Socket, Source};
 use super::{tcp, tls, udp};
@@ -13,91 +12,89 @@ use crate::core::error::{Error, Result};
 use crate::core::numbers::grouped;
 use crate::envelope::Envelope;
 use crate::observe::counters::{Counters, Row};
-use crate::source::inputs::Input;
-use crate::source::live::Live;
+use crate::source::api::{self, Opened, RunContext};
+use crate::source::kind::{Place, SourceKind};
 use crate::source::messages::{self, Messages};
-use crate::source::receiver::{BatchReceiver, BatchSize};
+use crate::source::options::ReadOptions;
+use crate::source::outcome::ReadOutcome;
+use crate::source::say::Say;
 
-/// The syslog sockets of a process, each with its counts.
-#[derive(Debug, Clone, Default)]
-pub struct Listening {
-    sources: Vec<Arc<Source>>,
+/// Addresses at which syslog is received.
+pub const KIND: SourceKind = SourceKind {
+    help: "syslog+udp://HOST:PORT, syslog+tcp://HOST:PORT and syslog+tls://HOST:PORT receive syslog. HOST may be *. The \
+           default ports are 514, 514 and 6514.",
+    places: &[Place::Input, Place::Push],
+    elsewhere: "this command needs inputs that have an end",
+    options: OPTIONS,
+    schemes: &["syslog+udp", "syslog+tcp", "syslog+tls"],
+    counters: COUNTERS,
+    claims: |name, _| Address::is_one(name),
+    find: |names, context, found| {
+        let options = Options::of(context.values)?;
+        names.iter().try_for_each(|name| {
+            let address = Address::parse(name.text)?;
+            found.add_once(name.index, Listening { address, options: options.clone(), source: None });
+            Ok(())
+        })
+    },
+    ..SourceKind::NONE
+};
+
+/// A syslog address, and its socket when it is open.
+struct Listening {
+    address: Address,
+    options: Options,
+    source: Option<Source>,
 }
 
-impl Listening {
-    /// Opens a socket for each syslog address of `inputs`. Each socket counts as a reader of `live` from now on.
-    /// Messages that arrive before the reading starts are not lost.
-    ///
-    /// # Errors
-    /// Fails when a socket cannot be opened, or a TLS file cannot be used.
-    pub fn open(inputs: &[Input], options: &Options, live: &Live) -> Result<Listening> {
-        let addresses = inputs.iter().filter_map(|input| match input {
-            Input::Syslog(address) => Some(address),
-            _ => None,
-        });
-        let sources =
-            addresses.map(|address| open_source(address, options, live).map(Arc::new)).collect::<Result<_>>()?;
-        Ok(Listening { sources })
+impl api::Source for Listening {
+    fn name(&self) -> String {
+        self.address.to_string()
     }
 
-    /// Whether there is a socket for TCP or TLS.
-    pub fn connects(&self) -> bool {
-        self.sources.iter().any(|source| matches!(source.socket, Socket::Tcp(..)))
+    fn has_end(&self) -> bool {
+        false
     }
 
-    /// Returns the addresses at which the sources listen, ports filled in.
-    pub fn addresses(&self) -> Vec<String> {
-        self.sources.iter().map(|source| source.name.clone()).collect()
+    fn open(&mut self, options: &ReadOptions) -> Result<Opened> {
+        let source = open(&self.address, &self.options, &options.say)?;
+        let places = vec![source.name.clone()];
+        self.source = Some(source);
+        Ok(Opened { activity: "messages are received", addresses: places.clone(), places, ready: None })
     }
 
-    /// The counts of each socket.
-    pub fn counts(&self) -> Vec<Row> {
-        self.sources.iter().map(|source| source.counts.row(&source.name)).collect()
-    }
-
-    /// Receives at `address` until `live` is told to stop or `receiver` wants no more.
-    ///
-    /// # Errors
-    /// Fails when the socket fails, or when a message that is too long cannot be set aside.
-    pub(in crate::source) fn read(
-        &self,
-        address: &Address,
-        live: &Live,
-        size: &BatchSize,
-        receiver: &dyn BatchReceiver,
-    ) -> Result<()> {
-        let source = self.source(address);
-        let source = source.ok_or_else(|| Error::internal(format!("{address}: nobody listens there")))?;
-        let _entered = source.enter();
+    fn run(&self, context: &RunContext) -> ReadOutcome {
+        let (Some(source), Some(live)) = (&self.source, &context.options.live) else {
+            return Error::internal(format!("{}: nobody listens there", self.address)).into();
+        };
+        let (size, receiver) = (&context.options.size, context.receiver);
         let origin = messages::origin(&source.name).wrapped(Envelope::Syslog);
         let mut outbox = Outbox::new(Messages::new(receiver, size, origin), &source.counts);
-        match &source.socket {
+        let received = match &source.socket {
             Socket::Udp(socket) => udp::receive(socket, source, live, size.max_line, &mut outbox),
             Socket::Tcp(listener, tls) => {
                 tcp::receive(listener, tls.as_ref(), source, live, size.max_line, &mut outbox)
             }
-        }?;
-        match source.counts.get(&RECEIVED) - outbox.handed() {
-            0 => Ok(()),
-            lost => Err(Error::input(format!(
+        };
+        let lost = source.counts.get(&RECEIVED) - outbox.handed();
+        match received {
+            Err(error) => error.into(),
+            Ok(()) if lost == 0 => ReadOutcome::default(),
+            Ok(()) => Error::input(format!(
                 "{}: {} messages were received but not delivered before the end",
                 source.name,
                 grouped(lost)
-            ))),
+            ))
+            .into(),
         }
     }
 
-    /// Records that the socket for `address` will not be read.
-    pub(in crate::source) fn leave(&self, address: &Address) {
-        drop(self.source(address).map(|source| source.enter()));
-    }
-
-    fn source(&self, address: &Address) -> Option<&Source> {
-        self.sources.iter().map(Arc::as_ref).find(|source| source.address == *address)
+    fn count(&self) -> Option<Row> {
+        self.source.as_ref().map(|source| source.counts.row(&source.name))
     }
 }
 
-fn open_source(address: &Address, options: &Options, live: &Live) -> Result<Source> {
+fn open(address: &Address, options: &Options, say: &Say) -> Result<Source> {
     let tls = match (address.transport, &options.tls) {
         (Transport::Tls, Some(files)) => Some(tls::config(files)?),
         (Transport::Tls, None) => {
@@ -109,7 +106,7 @@ fn open_source(address: &Address, options: &Options, live: &Live) -> Result<Sour
     let (socket, bound) = match address.transport {
         Transport::Udp => {
             let socket = address.bind(|host, port| UdpSocket::bind((host, port)))?;
-            udp::enlarge(&socket, address, options);
+            udp::enlarge(&socket, address, options.udp_buffer, say);
             let bound = socket.local_addr().map_err(failed)?;
             (Socket::Udp(socket), bound)
         }
@@ -120,10 +117,9 @@ fn open_source(address: &Address, options: &Options, live: &Live) -> Result<Sour
             (Socket::Tcp(listener, tls), bound)
         }
     };
-    let entered = Mutex::new(Some(live.enter()));
     let name = Address { port: bound.port(), ..address.clone() }.to_string();
-    options.say.say(format!("{name}: listening"));
-    let (connections, idle, say) = (options.connections, options.idle, options.say.clone());
+    say.say(format!("{name}: listening"));
+    let Options { connections, idle, .. } = *options;
     let counts = Counters::new(COUNTERS).without(&DROPPED);
-    Ok(Source { address: address.clone(), name, socket, connections, idle, counts, say, entered })
+    Ok(Source { name, socket, connections, idle, counts, say: say.clone() })
 }

@@ -2,8 +2,8 @@
 //!
 //! | part | what it owns |
 //! |---|---|
-//! | `address`, `options` | the address of an input, and the options of all |
-//! | `listening`, `source` | the open sockets of a process, and what each of them counts |
+//! | `address`, `options` | the address of an input, and the options |
+//! | `listening`, `source` | an address as a source, and what its socket counts |
 //! | `frame` | splits a stream of bytes into messages; pure |
 //! | `udp` | datagrams, and how many the kernel dropped |
 //! | `tcp`, `tls` | connections: one thread and one `epoll` for all; TLS with rustls |
@@ -23,7 +23,4 @@ mod tcp;
 mod tls;
 mod udp;
 
-pub use self::address::{Address, Transport};
-pub use self::listening::Listening;
-pub use self::options::{Options, TlsFiles};
-pub use self::source::COUNTERS;
+pub use self::listening::KIND;

@@ -1,12 +1,10 @@
 //! One syslog socket, and the counts of what it received.
 
 use std::net::{TcpListener, UdpSocket};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::address::Address;
 use crate::observe::counters::{Counters, Words, counters};
-use crate::source::live::ReaderGuard;
 use crate::source::say::Say;
 
 /// How long messages that the kernel already has are still read after the stop was requested.
@@ -14,7 +12,6 @@ pub(super) const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Source {
-    pub(super) address: Address,
     /// The address with the real port.
     pub(super) name: String,
     pub(super) socket: Socket,
@@ -22,8 +19,6 @@ pub(super) struct Source {
     pub(super) idle: Duration,
     pub(super) counts: Counters,
     pub(super) say: Say,
-    /// Counts the socket as a reader from the moment it is open. The guard moves to the thread that reads.
-    pub(super) entered: Mutex<Option<ReaderGuard>>,
 }
 
 #[derive(Debug)]
@@ -40,10 +35,4 @@ counters! {
     CONNECTIONS = 258, "connections", "connections", "Connections that were accepted.", words(Words::NotZero("over {} connections"));
     REFUSED = 259, "refused", "connections", "Connections that were refused or closed: too many connections, malformed data, or a failed handshake.", words(Words::NotZero("; {} refused or closed"));
     IDLE = 260, "idle", "connections", "Idle connections that were closed to make room for others.", words(Words::NotZero("; {} idle ones closed for others"));
-}
-
-impl Source {
-    pub(super) fn enter(&self) -> Option<ReaderGuard> {
-        self.entered.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
 }

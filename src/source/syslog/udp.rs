@@ -12,13 +12,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::address::Address;
 use super::frame::{Frame, LongMessage};
-use super::options::Options;
 use super::outbox::{LimitedWarning, Outbox, SourceEnd};
 use super::source::{DRAIN_TIME, DROPPED, Source};
 use crate::core::error::{Error, Result};
 use crate::core::numbers::{grouped, human_bytes};
 use crate::source::batching_delay::timeout;
 use crate::source::live::Live;
+use crate::source::say::Say;
 use crate::state::checksum;
 
 /// The maximum number of datagrams that one call takes.
@@ -30,10 +30,10 @@ const LONGEST_DATAGRAM: usize = 64 << 10;
 /// How often the kernel's counter is read while messages come.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Asks the kernel for a buffer of the size in `options`, and warns if the buffer is smaller.
-pub(super) fn enlarge(socket: &UdpSocket, address: &Address, options: &Options) {
+/// Asks the kernel for a buffer of `bytes`, and warns if the buffer is smaller.
+pub(super) fn enlarge(socket: &UdpSocket, address: &Address, bytes: usize, say: &Say) {
     // The kernel takes the size as a C int.
-    let wanted = options.udp_buffer.min(i32::MAX as usize / 2);
+    let wanted = bytes.min(i32::MAX as usize / 2);
     // A privileged process may exceed the limit of the machine.
     if setsockopt(socket, sockopt::RcvBufForce, &wanted).is_err() {
         let _ = setsockopt(socket, sockopt::RcvBuf, &wanted);
@@ -41,7 +41,7 @@ pub(super) fn enlarge(socket: &UdpSocket, address: &Address, options: &Options) 
     // The kernel doubles the size that it is asked for, because its own data also counts.
     let given = getsockopt(socket, sockopt::RcvBuf).map_or(0, |bytes| bytes / 2);
     if given < wanted {
-        options.say.warn(format!(
+        say.warn(format!(
             "{address}: the buffer for unread messages has {} instead of {}; sysctl net.core.rmem_max={wanted} allows more",
             human_bytes(given as u64),
             human_bytes(wanted as u64)

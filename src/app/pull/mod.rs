@@ -1,16 +1,22 @@
 //! `logator-pull`: writes the messages of peers to standard output as lines, or stores them as documents.
 
+mod farewell;
+pub(super) mod source;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Serialize;
 
+use self::farewell::Farewell;
+use self::source::PullSource;
 use super::account::say_errors;
 use super::local::work_through;
-use super::messages::waits;
-use super::options::WorkOptions;
-use super::reading::Reading;
+use super::messages::{say_on, waits};
+use super::options::{SourceOptions, WorkOptions};
+use super::reading::{OpenSources, Reading};
 use super::signal_handlers::{reload_keys_on_hangup, stop_on_signals};
+use super::sources::SOURCES;
 use crate::core::append::AppendFile;
 use crate::core::error::{Error, Result};
 use crate::core::lines;
@@ -26,27 +32,13 @@ use crate::observe::receipt::Receipt;
 use crate::observe::service_manager::Manager;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
+use crate::source::ReadOptions;
+use crate::source::kind::{FindContext, Found, Place};
 use crate::source::live::Live;
-use crate::source::messages::{self, Messages};
 use crate::source::receiver::BatchSize;
 
 /// The number of bytes that are written at a time. They are lost if the process is killed before it writes them.
 const BLOCK: usize = 256 << 10;
-
-/// The time for which messages are received after a signal, while more messages come. The time in which a slow sink or reader
-/// delays them does not count, up to [`ON_THE_WAY`] bytes.
-const FAREWELL: Duration = Duration::from_secs(1);
-
-/// The number of bytes that are received after a signal for each connection, however slow the sink or reader is. About
-/// this many bytes can be in transit.
-const ON_THE_WAY: usize = 1 << 20;
-
-/// After a signal, the receiving ends when no message has come for this time. The thread of libzmq may need a moment to
-/// read more.
-const QUIET: Duration = Duration::from_millis(250);
-
-/// The number of messages that are received between two looks at the clock.
-const ROUND: usize = 1000;
 
 /// How lines are pulled.
 #[derive(Debug, Clone)]
@@ -72,17 +64,6 @@ counter_struct! {
     pub milliseconds: u64;
 }
 
-/// Opens the socket, and prints where it listens.
-fn open(socket: &SocketOptions, stop: &Stop, console: &Console) -> Result<Puller> {
-    reload_keys_on_hangup(socket.security.as_ref(), console)?;
-    let say = console.clone();
-    let puller = Puller::open(socket, Box::new(move |sentence| say.say(sentence)))?.until(stop.clone());
-    for endpoint in puller.endpoints() {
-        console.say(format!("lines are pulled at {endpoint}"));
-    }
-    Ok(puller)
-}
-
 /// Writes each message as a line to standard output, until a signal comes or the reader of standard output ends.
 ///
 /// # Errors
@@ -94,9 +75,10 @@ pub fn print(options: &PullOptions, deadline: Deadline, console: Console) -> Res
     stop_on_signals(&stop, &manager, &console, "what was received is written")?;
     let waits = waits(deadline, &stop, &console);
     let stdout = AppendFile::stdout(&Arc::new(waits.patience("standard output", Words::WRITTEN).with_reader()))?;
-    let mut puller = open(&options.socket, &stop, &console)?;
-    let (addresses, status) = place_of(&puller);
-    manager.ready(&status, &addresses);
+    reload_keys_on_hangup(options.socket.security.as_ref(), &console)?;
+    let mut puller = source::open(&options.socket, &stop, &say_on(&console))?;
+    let opened = source::describe(&puller);
+    manager.ready(&opened.status(), &opened.addresses);
     let mut out = Vec::with_capacity(BLOCK + BLOCK / 4);
     let mut received = Received::default();
     let mut farewell = Farewell::default();
@@ -142,28 +124,39 @@ fn fill(puller: &mut Puller, out: &mut Vec<u8>) -> Result<u64> {
 /// # Errors
 /// The job cannot start: a wrong pattern, an endpoint that cannot be used, or a sink that cannot be opened.
 pub fn store(options: &PullOptions, work: &WorkOptions, console: Console) -> Result<Receipt> {
+    let mut found = Found::default();
+    found.add(0, PullSource::new(&options.socket, options.envelope));
+    reload_keys_on_hangup(options.socket.security.as_ref(), &console)?;
+    store_all(found, (options.max_line, options.max_memory), work, console)
+}
+
+/// Parses and stores the records of the sources that `from` names, until they end or a signal comes. At most `max_memory` bytes
+/// are received and not yet stored.
+///
+/// # Errors
+/// The job cannot start: a wrong pattern, a source that cannot be used, or a sink that cannot be opened.
+pub fn receive(from: &SourceOptions, max_memory: usize, work: &WorkOptions, console: Console) -> Result<Receipt> {
+    let context = FindContext { values: &from.values, own: &from.files, place: Place::From };
+    let found = SOURCES.find(&from.inputs, &context)?;
+    store_all(found, (from.read.size.max_line, max_memory), work, console)
+}
+
+/// Parses and stores the records of `found`, which cannot be read again.
+fn store_all(
+    found: Found,
+    (max_line, max_memory): (usize, usize),
+    work: &WorkOptions,
+    console: Console,
+) -> Result<Receipt> {
     let formats = work.formats(&console)?;
     let live = Live::new(Stop::new()?);
-    let puller = open(&options.socket, &live.stop, &console)?;
-    let (name, said) = (name_of(&puller), console.clone());
-    let place = place_of(&puller);
-    let (size, limits) = bounds(options.max_memory, options.max_line, work.workers.most);
+    let (size, limits) = bounds(max_memory, max_line, work.workers.most);
+    let read = ReadOptions { size, live: Some(live.clone()), say: say_on(&console), ..ReadOptions::default() };
+    let sources = OpenSources::open(found, &read)?;
+    let (name, said) = (sources.names().join(" "), console.clone());
     let queue = Arc::new(SharedQueue::new(limits, None)?);
-    let envelope = options.envelope;
-    let (reader, source) = (live.clone(), name.clone());
     let mut receipt = work_through(work, formats, console, queue, None, &live, move |queue, dead_letters| {
-        let entered = reader.enter();
-        Reading::live(queue, dead_letters, size.max_line, place, move |receiver| {
-            let _entered = entered;
-            let mut messages = Messages::new(receiver, &size, messages::origin(&source).wrapped(envelope));
-            let result = receive(puller, &mut messages, &reader.stop).and_then(|()| match messages.unwanted() {
-                0 => Ok(()),
-                lines => Err(Error::input(format!(
-                    "{source}: {lines} lines that were received are lost: the workers had ended, and nobody sends them again"
-                ))),
-            });
-            result.err().map(Into::into).unwrap_or_default()
-        })
+        Reading::start(sources, read, queue, dead_letters, None)
     })?;
     if receipt.left > 0 {
         // The inputs of other jobs can be read again. Pulled lines cannot.
@@ -193,89 +186,6 @@ fn bounds(memory: usize, max_line: usize, workers: usize) -> (BatchSize, Limits)
         block_bytes: bytes,
     };
     (BatchSize { bytes, max_line, ..usual }, limits)
-}
-
-/// Decides when to stop receiving after a signal. Messages in transit at that time could not be sent again.
-#[derive(Debug, Default)]
-struct Farewell {
-    /// The time of the signal.
-    began: Option<Instant>,
-    /// The time since which no message has come.
-    quiet: Option<Instant>,
-    /// Bytes received since the signal.
-    bytes: usize,
-    /// The time spent since the signal on waiting for messages.
-    waited: Duration,
-}
-
-impl Farewell {
-    /// Waits for more messages after a round that received `bytes`. Returns `false` if it is time to end.
-    fn go_on(&mut self, bytes: usize, puller: &mut Puller) -> Result<bool> {
-        let now = Instant::now();
-        let Some(left) = self.left(bytes, puller.peers(), now) else { return Ok(false) };
-        puller.wait_for_more(left)?;
-        self.waited += now.elapsed();
-        Ok(true)
-    }
-
-    /// Returns how long to wait for more messages; `None` if it is time to end.
-    fn left(&mut self, bytes: usize, peers: usize, now: Instant) -> Option<Duration> {
-        let began = *self.began.get_or_insert(now);
-        self.bytes += bytes;
-        if bytes > 0 {
-            self.quiet = None;
-        }
-        let late = now.saturating_duration_since(began) >= FAREWELL;
-        if self.waited >= FAREWELL || (late && self.bytes > ON_THE_WAY * peers.max(1)) {
-            return None;
-        }
-        let quiet = *self.quiet.get_or_insert(now);
-        let left = QUIET.saturating_sub(now.saturating_duration_since(quiet));
-        (!left.is_zero()).then_some(left)
-    }
-}
-
-/// Returns the name of the source in messages.
-fn name_of(puller: &Puller) -> String {
-    let names: Vec<String> = puller.all_endpoints().map(|endpoint| format!("pull+{endpoint}")).collect();
-    names.join(" ")
-}
-
-/// Returns the addresses at which `puller` listens and a sentence on what it does, for a service manager.
-fn place_of(puller: &Puller) -> (Vec<String>, String) {
-    let addresses: Vec<String> = puller.endpoints().iter().map(ToString::to_string).collect();
-    let everywhere: Vec<String> = puller.all_endpoints().map(ToString::to_string).collect();
-    (addresses, format!("lines are pulled at {}", everywhere.join(" and ")))
-}
-
-/// Receives messages until `stop` is requested. It hands them on when no more messages come for a moment, and also when they
-/// keep coming. While the queue has no room, it receives nothing.
-fn receive(mut puller: Puller, messages: &mut Messages, stop: &Stop) -> Result<()> {
-    let mut farewell = Farewell::default();
-    loop {
-        let (mut count, mut bytes) = (0, 0);
-        while count < ROUND
-            && let Some(message) = puller.receive()?
-        {
-            bytes += message.len() + 1;
-            if !messages.add(message)? {
-                return Ok(());
-            }
-            count += 1;
-        }
-        let ends = stop.is_requested();
-        if !messages.hand_out(count == 0) {
-            return Ok(());
-        }
-        if ends {
-            if !farewell.go_on(bytes, &mut puller)? {
-                messages.flush();
-                return Ok(());
-            }
-        } else if count < ROUND {
-            puller.wait(messages.patience())?;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -309,31 +219,5 @@ mod tests {
             }
             assert!(leases >= 2 * workers && queue.has_ready(), "{memory} {workers}: {leases} leases");
         }
-    }
-
-    #[test]
-    fn after_a_signal_messages_are_taken_until_none_comes_or_for_a_second() {
-        let start = Instant::now();
-        let at = |ms| start + Duration::from_millis(ms);
-        let mut farewell = Farewell::default();
-        assert_eq!(farewell.left(10, 1, at(0)), Some(QUIET));
-        assert_eq!(farewell.left(0, 1, at(50)), Some(QUIET - Duration::from_millis(50)));
-        assert_eq!(farewell.left(10, 1, at(60)), Some(QUIET));
-        assert_eq!(farewell.left(0, 1, at(70)), Some(QUIET - Duration::from_millis(10)));
-        assert_eq!(farewell.left(0, 1, at(310)), None);
-
-        // A few messages in each round, again and again.
-        let mut farewell = Farewell::default();
-        for ms in (0..1000).step_by(100) {
-            assert_eq!(farewell.left(10, 1, at(ms)), Some(QUIET));
-            farewell.waited += Duration::from_millis(100);
-        }
-        assert_eq!(farewell.left(10, 1, at(1000)), None);
-
-        // A slow sink: more time has passed, but fewer bytes were received than can be in transit.
-        let mut farewell = Farewell::default();
-        assert_eq!(farewell.left(ON_THE_WAY, 2, at(0)), Some(QUIET));
-        assert_eq!(farewell.left(10, 2, at(5000)), Some(QUIET));
-        assert_eq!(farewell.left(ON_THE_WAY, 2, at(5001)), None);
     }
 }

@@ -1,45 +1,33 @@
-//! Finds the inputs that the user's names mean: files, directories, globs, syslog addresses, `-`.
+//! Finds the files that the user's names mean: files, directories, globs.
 
 use std::path::{Path, PathBuf};
 
-use super::found::{Inputs, is_own};
-use super::input::Input;
+use super::found::Files;
 use crate::core::error::{Error, Result};
-use crate::core::secrets::masked;
 use crate::process::job_files::{JobFiles, Look};
-use crate::source::syslog;
+use crate::source::kind::{Name, shown};
 
-/// Finds the inputs that `names` mean: files, directories (with everything below them), globs, syslog addresses, `-`.
-/// No name means `-`. The job's own files `own` are left out.
+/// Finds the files that `names` mean: files, directories (with everything below them), globs. The job's own files `own` are
+/// left out.
 ///
 /// # Errors
 /// [`Kind::Usage`](crate::core::error::Kind::Usage) for a path that does not exist, a glob that matches no file, and a
-/// name of one of the files in `own`. Nothing is read if the command line has a mistake.
-pub fn find(names: &[String], own: &JobFiles) -> Result<Inputs> {
-    let mut found = Inputs::each_file_once();
+/// name of one of the files in `own`.
+pub(super) fn find(names: &[Name], own: &JobFiles) -> Result<Files> {
+    let mut found = Files::each_once();
     let own = own.look();
-    if names.is_empty() {
-        found.add_stdin(&own)?;
-    }
-    for name in names {
+    for &Name { text: name, index, .. } in names {
         let path = Path::new(name);
-        if name == "-" {
-            found.add_stdin(&own)?;
-        } else if let Some(address) = syslog::Address::parse(name) {
-            found.push(Input::Syslog(address?));
-        } else if path.symlink_metadata().is_ok() {
+        found.index = index;
+        if path.symlink_metadata().is_ok() {
             refuse_own(name, &own)?;
             found.add_named(path, &own);
         } else if name.contains(['*', '?', '[']) {
             if !found.add_glob(name, &own)? {
                 return Err(Error::usage(format!("{name}: no file matches")));
             }
-        } else if let Some(reserved) = reserved(name) {
-            return Err(Error::usage(format!("{name}: {reserved}")));
         } else {
-            // The name may be the address of a sink without its --to, and may hold a password.
-            let shown = if name.contains("://") { masked(name) } else { name.clone() };
-            return Err(Error::usage(format!("{shown}: no such file or directory")));
+            return Err(Error::usage(format!("{}: no such file or directory", shown(name))));
         }
     }
     found.finish(&own);
@@ -49,29 +37,29 @@ pub fn find(names: &[String], own: &JobFiles) -> Result<Inputs> {
 /// Fails if `name` is one of the job's own files.
 fn refuse_own(name: &str, own: &Look) -> Result<()> {
     match own.of_path(Path::new(name)) {
-        Some(own) => Err(is_own(name, own)),
+        Some(own) => Err(own.refusal(name)),
         None => Ok(()),
     }
 }
 
-/// Finds the inputs that `names` mean now, at the start of following: files, directories and globs. Files that are not
+/// Finds the files that `names` mean now, at the start of following: files, directories and globs. Files that are not
 /// there may appear later.
 ///
 /// # Errors
 /// [`Kind::Usage`](crate::core::error::Kind::Usage) for a name that cannot be followed, whose directory does not exist,
 /// or that is one of the job's own files `own`.
-pub fn find_so_far(names: &[String], own: &JobFiles) -> Result<Inputs> {
-    let mut found = Inputs::each_file_once();
+pub fn find_so_far(names: &[String], own: &JobFiles) -> Result<Files> {
+    let mut found = Files::each_once();
     let own = own.look();
     names.iter().try_for_each(|name| refuse_own(name, &own).and_then(|()| add_so_far(&mut found, name, &own)))?;
     found.finish(&own);
     Ok(found)
 }
 
-/// Finds the inputs that `names` mean now, while they are followed. A directory that has gone may come back. The result
+/// Finds the files that `names` mean now, while they are followed. A directory that has gone may come back. The result
 /// includes the job's own files; the caller detects them when a file is new.
-pub fn find_again(names: &[String]) -> Inputs {
-    let mut found = Inputs::default();
+pub fn find_again(names: &[String]) -> Files {
+    let mut found = Files::default();
     let nothing = JobFiles::default();
     let nothing = nothing.look();
     for name in names {
@@ -82,11 +70,9 @@ pub fn find_again(names: &[String]) -> Inputs {
     found
 }
 
-fn add_so_far(found: &mut Inputs, name: &str, own: &Look) -> Result<()> {
+fn add_so_far(found: &mut Files, name: &str, own: &Look) -> Result<()> {
     let path = Path::new(name);
-    if name == "-" {
-        return Err(Error::usage("-: standard input cannot be followed, it is read as it comes; leave --follow out"));
-    } else if path.symlink_metadata().is_ok() {
+    if path.symlink_metadata().is_ok() {
         if !path.is_dir() {
             found.directories.insert(directory_of(path));
         }
@@ -94,12 +80,10 @@ fn add_so_far(found: &mut Inputs, name: &str, own: &Look) -> Result<()> {
     } else if name.contains(['*', '?', '[']) {
         found.directories.extend(glob_directories(name)?);
         found.add_glob(name, own)?;
-    } else if let Some(reserved) = reserved(name) {
-        return Err(Error::usage(format!("{name}: {reserved}")));
     } else if directory_of(path).is_dir() {
         found.directories.insert(directory_of(path));
     } else {
-        let shown = if name.contains("://") { masked(name) } else { name.to_owned() };
+        let shown = shown(name);
         return Err(Error::usage(format!("{shown}: no such file, and no directory in which it could appear")));
     }
     Ok(())
@@ -139,10 +123,4 @@ fn glob_directories(pattern: &str) -> Result<Vec<PathBuf>> {
         true => Ok(directories),
         false => Err(Error::usage(format!("{pattern}: no file matches, and no directory in which one could appear"))),
     }
-}
-
-/// Inputs that the command line reserves and this version does not read.
-fn reserved(name: &str) -> Option<&'static str> {
-    let not_yet = "this version does not read it; files, directories, globs and - (standard input) are read";
-    name.starts_with("docker:").then_some(not_yet)
 }

@@ -1,4 +1,4 @@
-//! Collects inputs. Each input is taken once, the job's own files are left out, and links come last.
+//! Collects files. Each file is taken once, the job's own files are left out, and links come last.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::Metadata;
@@ -6,19 +6,19 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::input::{Input, open_stdin};
 use crate::core::error::{Error, Result};
-use crate::process::job_files::{Identity, Look, Own, identity};
-use crate::process::streams;
+use crate::process::job_files::{Identity, Look, identity};
+use crate::source::kind;
 use crate::source::symlinks::LinkChain;
 
-/// The inputs that were found, and the paths that could not be read.
+/// The files that were found, and the paths that could not be read.
 #[derive(Debug, Default)]
-pub struct Inputs {
-    /// The inputs in the order given. The files of a directory or glob are in the order of their names.
-    pub inputs: Vec<Input>,
-    /// Errors of directories that could not be read. The other inputs are read all the same, and the exit code says
-    /// that the run is incomplete.
+pub struct Files {
+    /// The files in the order given, each with the index of its name. The files of a directory or glob are in the order of
+    /// their names.
+    pub files: Vec<(usize, PathBuf)>,
+    /// Errors of directories that could not be read. The other files are read all the same, and the exit code says that
+    /// the run is incomplete.
     pub errors: Vec<Error>,
     /// The directories in which new files may appear. Only [`find_so_far`](super::find_so_far) and
     /// [`find_again`](super::find_again) set them.
@@ -29,10 +29,12 @@ pub struct Inputs {
     pub notes: Vec<String>,
     /// Sentences about links that another user may have put there.
     pub warnings: Vec<String>,
-    /// The inputs so far. An input that is named twice is read once.
-    seen: HashSet<Input>,
+    /// The index of the name whose files are added.
+    pub(super) index: usize,
+    /// The paths so far. A path that is named twice is read once.
+    seen: HashSet<PathBuf>,
     /// The files so far. A file with several names is read once. `None` if the caller detects such files itself.
-    files: Option<HashSet<Identity>>,
+    identities: Option<HashSet<Identity>>,
     /// Links that were found and that the user did not name. They are added after all other names.
     links: Vec<PathBuf>,
     left_out: LeftOut,
@@ -49,39 +51,23 @@ struct LeftOut {
     directories: Vec<PathBuf>,
 }
 
-impl Inputs {
-    /// Creates an empty list of inputs. A file with several names will be added once.
-    pub(super) fn each_file_once() -> Inputs {
-        Inputs { files: Some(HashSet::new()), ..Inputs::default() }
+impl Files {
+    /// Creates an empty list of files. A file with several names will be added once.
+    pub(super) fn each_once() -> Files {
+        Files { identities: Some(HashSet::new()), ..Files::default() }
     }
 
-    /// Refuses inputs without an end, which `job` cannot use.
-    ///
-    /// # Errors
-    /// A usage error that names the first such input.
-    pub fn refuse_live(&self, job: &str) -> Result<()> {
-        match self.inputs.iter().find(|input| matches!(input, Input::Syslog(_))) {
-            Some(input) => Err(Error::usage(format!("{}: {job} needs inputs that have an end", input.name()))),
-            None => Ok(()),
-        }
+    /// Moves the errors and sentences to `found`.
+    pub(in crate::source) fn take_messages(&mut self, found: &mut kind::Found) {
+        found.errors.append(&mut self.errors);
+        found.notes.append(&mut self.notes);
+        found.warnings.append(&mut self.warnings);
     }
 
-    pub(super) fn push(&mut self, input: Input) {
-        if self.seen.insert(input.clone()) {
-            self.inputs.push(input);
+    fn push(&mut self, path: &Path) {
+        if self.seen.insert(path.to_owned()) {
+            self.files.push((self.index, path.to_owned()));
         }
-    }
-
-    pub(super) fn add_stdin(&mut self, own: &Look) -> Result<()> {
-        let file = open_stdin().ok();
-        if let Some(own) = file.as_ref().and_then(|file| own.of_open(file)) {
-            return Err(is_own("- (standard input)", own));
-        }
-        match file.is_none() || streams::stdin_was_closed() {
-            true => self.errors.push(Error::input("-: standard input is closed; nothing is read from it")),
-            false => self.push(Input::Stdin),
-        }
-        Ok(())
     }
 
     /// Adds a path that the user named: a file, or a directory with everything below it. The path may lead over links.
@@ -89,21 +75,20 @@ impl Inputs {
     /// read twice.
     pub(super) fn add_named(&mut self, path: &Path, own: &Look) {
         let file = path.metadata().ok().filter(Metadata::is_file).map(|data| identity(&data));
-        match (file, &mut self.files) {
-            (Some(file), Some(files)) if own.of(path, Some(file)).is_none() => {
-                if files.insert(file) || !self.has(path) {
-                    self.push(Input::File(path.to_owned()));
+        match (file, &mut self.identities) {
+            (Some(file), Some(known)) if own.of(path, Some(file)).is_none() => {
+                if known.insert(file) || !self.has(path) {
+                    self.push(path);
                 }
             }
             _ => self.add(path, own),
         }
     }
 
-    /// Whether the inputs already have the file at `path` under the same name, after links are followed.
+    /// Whether the list already has the file at `path` under the same name, after links are followed.
     fn has(&self, path: &Path) -> bool {
         let Ok(real) = path.canonicalize() else { return false };
-        let is_it = |input: &Input| matches!(input, Input::File(other) if other.canonicalize().is_ok_and(|other| other == real));
-        self.inputs.iter().any(is_it)
+        self.files.iter().any(|(_, other)| other.canonicalize().is_ok_and(|other| other == real))
     }
 
     /// Adds the file at `path` if it was not added before, or the directory at `path` with everything below it. The
@@ -120,8 +105,8 @@ impl Inputs {
             return self.left_out.own.push(shown);
         }
         let is_new = |files: &mut HashSet<Identity>| file.is_none_or(|file| files.insert(file));
-        if self.files.as_mut().is_none_or(is_new) {
-            self.push(Input::File(path.to_owned()));
+        if self.identities.as_mut().is_none_or(is_new) {
+            self.push(path);
         }
     }
 
@@ -146,6 +131,7 @@ impl Inputs {
 
     /// Adds the targets of the links that were found, and makes the sentences about the paths that were left out.
     pub(super) fn finish(&mut self, own: &Look) {
+        self.index = usize::MAX;
         for link in std::mem::take(&mut self.links) {
             self.add_link(&link, own);
         }
@@ -225,16 +211,6 @@ impl Inputs {
         }
         Ok(matched)
     }
-}
-
-pub(super) fn is_own(name: &str, own: Own) -> Error {
-    let Own { role, given, .. } = own;
-    let advice = match (own.inside, own.written) {
-        (true, _) => format!("it is in the {role} of this job ({given}), which holds no logs"),
-        (_, true) => format!("it is also the {role} of this job ({given}); name another file"),
-        (_, false) => format!("it is the {role} of this job ({given}), not a log"),
-    };
-    Error::usage(format!("{name}: {advice}; nothing was read"))
 }
 
 /// The regular files, directories and links in `directory`, sorted by name.

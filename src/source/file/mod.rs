@@ -1,0 +1,67 @@
+//! Files that are read once, from their beginning to their end: files, directories with everything below them, globs.
+//!
+//! `names` interprets the names that the user wrote, and `found` collects the files that they mean.
+
+mod found;
+mod names;
+
+use std::fs::File;
+use std::path::PathBuf;
+
+pub use self::found::Files;
+pub use self::names::{find_again, find_so_far};
+use super::api::{RunContext, Source};
+use super::kind::{Place, SourceKind};
+use super::outcome::{self, ReadOutcome};
+use super::outlet::Waiting;
+use super::reading::read_file;
+use crate::core::error::Error;
+
+/// See the [module](self). This kind takes every name that no other kind takes.
+pub const KIND: SourceKind = SourceKind {
+    names: &["files", "directories", "globs"],
+    help: "Files with gzip, zstd, bzip2 or xz are decompressed.",
+    places: &[Place::Input, Place::Whole, Place::Push],
+    claims: |_, _| true,
+    find: |names, context, found| {
+        let mut files = names::find(names, context.own)?;
+        files.take_messages(found);
+        files.files.into_iter().for_each(|(index, path)| found.add(index, FileSource::new(path)));
+        Ok(())
+    },
+    ..SourceKind::NONE
+};
+
+/// A file, or another path that is read like a file, such as a named pipe.
+#[derive(Debug)]
+pub struct FileSource {
+    path: PathBuf,
+}
+
+impl FileSource {
+    /// The file at `path`.
+    pub fn new(path: impl Into<PathBuf>) -> FileSource {
+        FileSource { path: path.into() }
+    }
+}
+
+impl Source for FileSource {
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn is_regular_file(&self) -> bool {
+        self.path.is_file()
+    }
+
+    fn size(&self) -> Option<u64> {
+        self.path.metadata().ok().filter(|data| data.is_file()).map(|data| data.len())
+    }
+
+    fn run(&self, context: &RunContext) -> ReadOutcome {
+        let name = self.name();
+        let opened =
+            File::open(&self.path).map_err(|error| Error::input(format!("{name}: cannot be opened")).because(error));
+        outcome::of(&name, opened.and_then(|file| read_file(&file, Some(&self.path), &name, context, &Waiting::new(context.receiver))))
+    }
+}

@@ -1,0 +1,29 @@
+//! The files that are followed, as the user names them.
+
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::process::job_files::JobFiles;
+
+/// The files that are followed.
+#[derive(Debug)]
+pub(super) struct Followed {
+    /// The names that the user gave: files, directories, globs.
+    pub(super) names: Vec<String>,
+    /// The job's own files. They may be in the same directories, but they are not logs.
+    pub(super) own: Arc<JobFiles>,
+    /// Whether to check the files once a second instead of using inotify.
+    pub(super) poll: bool,
+    /// How long to wait for the end of the last line before it is delivered without its line end.
+    pub(super) timeout: Duration,
+    /// Is dropped when the names were scanned and all files that were found are watched.
+    pub(super) ready: Mutex<Option<SyncSender<()>>>,
+}
+
+impl Followed {
+    /// Records that the files are watched.
+    pub(super) fn set_ready(&self) {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
