@@ -81,8 +81,9 @@ pub(super) struct Tape {
     pub lone_surrogate: bool,
     /// The stored names that occur more than once in one object, each listed once.
     duplicates: Vec<Text>,
-    /// Working memory: the names of one object.
+    /// Working memory: the names of one object, and a new name.
     names: Vec<u32>,
+    renamed: String,
 }
 
 impl Tape {
@@ -205,7 +206,7 @@ impl Tape {
         self.nodes.clone_from(&json.nodes);
         self.unescaped.push_str(&json.unescaped);
         self.lone_surrogate = json.lone_surrogate;
-        let mut renamed = String::new();
+        let mut renamed = std::mem::take(&mut self.renamed);
         let mut top = 1;
         for at in 0..self.nodes.len() {
             let Node::Name { text, written, next, .. } = self.nodes[at] else { continue };
@@ -221,6 +222,7 @@ impl Tape {
             let text = if is_renamed { self.store_text(&renamed) } else { text };
             self.nodes[at] = Node::Name { text, written, next: 0, copied_to: 0 };
         }
+        self.renamed = renamed;
         for index in 0..self.nodes.len() {
             if let Node::Object { end } = self.nodes[index] {
                 let (mut seen, mut at) = (Seen::default(), index + 1);
