@@ -327,10 +327,10 @@ impl BatchReceiver for Replay {
             Ok(letters) => {
                 // Only the last line of a batch can be marked as partial, so each partial line gets its own batch.
                 let (partial, whole): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| letter.partial);
-                let whole = self.gather(whole);
-                let partial =
-                    partial.into_iter().filter_map(|letter| Some(self.gather(vec![letter])?.with_partial(true)));
-                self.lock().refused.extend(whole.into_iter().chain(partial));
+                let mut batches: Vec<Batch> = self.gather(whole).into_iter().collect();
+                let partial = partial.into_iter().filter_map(|letter| self.gather(vec![letter]));
+                batches.extend(partial.map(|batch| batch.with_partial(true)));
+                self.lock().refused.extend(batches);
                 if self.pass_on() { Offered::Taken } else { Offered::Stopped }
             }
             Err(error) => {
