@@ -376,6 +376,7 @@ fn cut(batch: &mut Batch, length: usize) -> Batch {
     first.data = batch.data.split_to(length);
     batch.offset += length as u64;
     if batch.data.is_empty() {
+        batch.records = 0;
         return first;
     }
     first.partial = false;

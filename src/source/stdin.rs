@@ -58,7 +58,10 @@ impl Source for Stdin {
     }
 
     fn run(&self, context: &RunContext) -> ReadOutcome {
-        outcome::of("-", open_stdin().and_then(|file| read_file(&file, None, "-", context, &Waiting::new(context.receiver))))
+        outcome::of(
+            "-",
+            open_stdin().and_then(|file| read_file(&file, None, "-", context, &Waiting::new(context.receiver))),
+        )
     }
 }
 
@@ -83,7 +86,7 @@ fn read_as_it_comes(file: &File, context: &RunContext) -> Result<InputEnd> {
     let name = |beginning: &[u8]| Origin::new(fingerprint(beginning), "-");
     let cutter = Cutter { size: &options.size, pool, receiver: &outlet, name: &name, rules: &options.records };
     let mut input = UntilStop { file, receiver, stop: options.live.as_ref().map(|live| &live.stop) };
-    match (BatchReader { cutter, idle: &|| true, time: &now_ms }).read(&mut input)? {
+    match (BatchReader { cutter, idle: &|| true, quiet: &|_| true, time: &now_ms }).read(&mut input)? {
         End::Complete | End::Stopped { .. } => Ok(InputEnd::Complete),
         End::Damaged { error, .. } => Err(Error::input("-: standard input cannot be read").because(error)),
     }

@@ -62,6 +62,9 @@ impl Source for FileSource {
         let name = self.name();
         let opened =
             File::open(&self.path).map_err(|error| Error::input(format!("{name}: cannot be opened")).because(error));
-        outcome::of(&name, opened.and_then(|file| read_file(&file, Some(&self.path), &name, context, &Waiting::new(context.receiver))))
+        outcome::of(
+            &name,
+            opened.and_then(|file| read_file(&file, Some(&self.path), &name, context, &Waiting::new(context.receiver))),
+        )
     }
 }

@@ -30,7 +30,6 @@ use crate::source::options::ReadOptions;
 use crate::source::outcome::ReadOutcome;
 use crate::source::outlet::Waiting;
 use crate::source::progress::Progress;
-use crate::source::receiver::BatchReceiver;
 use crate::source::say::Say;
 
 /// Data that arrives within this time is read together, so that a writer of single lines does not make a batch of each
