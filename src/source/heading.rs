@@ -6,17 +6,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::joiner::SEEN_BYTES;
 use super::outlet::Outlet;
 use super::receiver::LongLine;
 use crate::core::batch::Batch;
 use crate::core::context::MAX_HEADER;
 
-/// The number of bytes of a line that a rule sees at most.
-const SEEN_BYTES: usize = 128;
-
 /// Decides which lines are header lines.
 pub trait HeaderRule: fmt::Debug + Send + Sync {
-    /// Returns whether a line is a header line. `beginning` is the line without its end, or its first 128 bytes.
+    /// Returns whether a line is a header line. `beginning` is the line without its end, or its first
+    /// [`SEEN_BYTES`] bytes.
     fn is_header(&self, beginning: &[u8]) -> bool;
 }
 

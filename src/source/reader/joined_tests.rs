@@ -1,17 +1,26 @@
 //! Records of several lines are the same for all limits of batches and all sizes of reads.
 
 use std::cell::Cell;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::tests::{Outcome, content, read_joined, size, steps};
-use crate::core::batch::Framing;
+use crate::core::batch::{Batch, Framing};
+use crate::core::error::Result;
 use crate::core::lines::without_carriage_return;
+use crate::core::offered::Offered;
 use crate::core::records::count;
+use crate::source::api::{RunContext, Source};
+use crate::source::file::FileSource;
 use crate::source::joiner::{JoinRule, Joiner, SEEN_BYTES};
-use crate::source::receiver::BatchSize;
+use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
+use crate::source::record_rules::RecordRules;
+use crate::source::{Progress, ReadOptions};
 
 /// Lines that begin with a blank continue the record before them.
 struct Blanks;
@@ -204,4 +213,53 @@ fn a_long_record_needs_no_more_memory_than_its_limit_and_one_line() {
     let outcome = read_joined(content.as_bytes(), &size, &[700], None, usize::MAX, Some(&few), &|| false);
     assert!(texts(&outcome).iter().all(|text| text.len() == 99 * line.len() - 1 || text.len() < 99 * line.len()));
     assert_eq!(outcome.batches.iter().map(|batch| batch.data.len()).sum::<usize>(), content.len());
+}
+
+/// Sends each batch to the test.
+struct Sent(Sender<Batch>);
+
+impl BatchReceiver for Sent {
+    fn offer(&self, batch: Batch) -> Offered {
+        self.0.send(batch).unwrap();
+        Offered::Taken
+    }
+
+    fn long_line(&self, line: LongLine) -> Result<()> {
+        panic!("{line:?}")
+    }
+}
+
+#[test]
+fn the_open_record_of_a_pipe_is_delivered_when_no_byte_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let rule = JoinRule { quiet: Duration::from_millis(50), ..JoinRule::new(|| Box::new(Blanks)) };
+    let records = RecordRules { join: Some(rule), ..RecordRules::default() };
+    let options = ReadOptions { records, ..ReadOptions::default() };
+    let (send, batches) = channel();
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let (pool, progress) = (Arc::default(), Progress::default());
+            let context = RunContext { options: &options, pool: &pool, receiver: &Sent(send), progress: &progress };
+            let outcome = FileSource::new(&path).run(&context);
+            assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
+        });
+        let mut pipe = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        let mut expect = |bytes: &str, records: &[&str]| {
+            pipe.write_all(bytes.as_bytes()).unwrap();
+            let mut found = Vec::new();
+            while found.len() < records.len() {
+                let batch = batches.recv_timeout(Duration::from_secs(60)).unwrap();
+                found.extend(batch.records().map(|record| String::from_utf8_lossy(record.bytes).into_owned()));
+            }
+            assert_eq!(found, records);
+        };
+        expect("a\n b\n c\nd\n", &["a\n b\n c", "d"]);
+        expect(" e\nf\n g\nh", &[" e", "f\n g"]);
+        drop(pipe);
+        let last = batches.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert_eq!(last.data, "h");
+        reader.join().unwrap();
+    });
 }
