@@ -48,7 +48,7 @@ fn opened(spec: &SinkSpec, waits: &Waits) -> Arc<dyn Sink> {
 }
 
 fn store(sink: &dyn Sink, numbers: impl IntoIterator<Item = u64>) -> Vec<Outcome> {
-    let documents = batch(sink.layout().encoding, numbers);
+    let documents = batch(sink.layout().encoding().expect("an encoding of logator"), numbers);
     let mut outcomes = vec![Outcome::Duplicate; 3];
     sink.store(&documents, &mut outcomes).unwrap();
     assert_eq!(outcomes.len(), documents.len(), "one outcome for each document");

@@ -28,6 +28,13 @@ impl<'a> Bson<'a> {
         Bson { out, start, kind_at: 0 }
     }
 
+    /// Begins a document without any member.
+    pub fn begin_bare(out: &'a mut Vec<u8>) -> Self {
+        let start = out.len();
+        out.extend_from_slice(&[0; 4]);
+        Bson { out, start, kind_at: 0 }
+    }
+
     /// Ends the document: writes its closing NUL and its length.
     #[inline]
     pub fn end(self) {

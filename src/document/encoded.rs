@@ -1,7 +1,16 @@
 //! [`Documents`]: the encoded documents of one batch.
 
-pub use super::layout::{Encoding, Layout};
+use super::beside::Beside;
 use crate::core::record::RecordId;
+
+/// The encoding of documents. It decides about the names of fields too (see `document/keys.rs`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// One JSON object per document, each followed by a newline. It keeps all names.
+    Json,
+    /// BSON documents, one directly after the other. Names that a store could refuse are changed.
+    Bson,
+}
 
 /// The encoded documents of one batch.
 ///
@@ -9,12 +18,14 @@ use crate::core::record::RecordId;
 /// documents follow each other directly.
 #[derive(Debug)]
 pub struct Documents {
-    layout: Layout,
+    /// Whether a newline follows each document.
+    has_lines: bool,
     bytes: Vec<u8>,
     /// One entry per document.
     entries: Vec<Entry>,
     /// The documents that the encoder refused, by their index. Their entries are empty.
     refused: Vec<(usize, Refusal)>,
+    beside: Beside,
 }
 
 /// The reason why an encoder refuses a document. The line becomes a dead letter.
@@ -46,19 +57,10 @@ pub struct EncodedDocument<'a> {
 }
 
 impl Documents {
-    /// Returns an empty buffer for documents of `form`.
-    pub fn new(layout: impl Into<Layout>) -> Self {
-        Documents { layout: layout.into(), bytes: Vec::new(), entries: Vec::new(), refused: Vec::new() }
-    }
-
-    /// Returns the layout of the documents.
-    pub fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
-    /// Returns the encoding of the documents.
-    pub fn encoding(&self) -> Encoding {
-        self.layout.encoding
+    /// Returns an empty buffer for documents of `encoding`, or of an encoding that a sink brings.
+    pub fn new(encoding: impl Into<Option<Encoding>>) -> Self {
+        let has_lines = encoding.into() == Some(Encoding::Json);
+        Documents { has_lines, bytes: Vec::new(), entries: Vec::new(), refused: Vec::new(), beside: Beside::default() }
     }
 
     /// Removes all documents and keeps the memory.
@@ -66,6 +68,7 @@ impl Documents {
         self.bytes.clear();
         self.entries.clear();
         self.refused.clear();
+        self.beside.clear();
     }
 
     /// Returns the number of documents.
@@ -99,9 +102,20 @@ impl Documents {
         self.refused.iter().map(|(index, refusal)| (*index, refusal))
     }
 
+    /// Returns the values beside the bodies, for a sink that asked for some.
+    pub fn beside(&self) -> &Beside {
+        &self.beside
+    }
+
+    /// Returns the values beside the bodies, to add those of the next document.
+    pub fn beside_mut(&mut self) -> &mut Beside {
+        &mut self.beside
+    }
+
     /// Returns a copy of the documents at `indexes`, in that order.
     pub fn only(&self, indexes: &[usize]) -> Documents {
-        let mut documents = Documents::new(self.layout.clone());
+        let mut documents = Documents::new(self.has_lines.then_some(Encoding::Json));
+        documents.beside = self.beside.only(indexes);
         for EncodedDocument { id, line, bytes } in indexes.iter().map(|&index| self.get(index)) {
             documents.push(line, id, |out| {
                 out.extend_from_slice(bytes);
@@ -121,17 +135,20 @@ impl Documents {
             return false;
         }
         let end = self.bytes.len();
-        if self.layout.encoding == Encoding::Json {
+        if self.has_lines {
             self.bytes.push(b'\n');
         }
         self.entries.push(Entry { start, end, line, id });
         true
     }
 
-    /// Adds the place of a document that the encoder refused.
-    pub fn push_refused(&mut self, line: u32, id: RecordId, refusal: Refusal) {
-        self.refused.push((self.entries.len(), refusal));
-        let end = self.bytes.len();
-        self.entries.push(Entry { start: end, end, line, id });
+    /// Adds a document whose encoder may refuse it. A refused document has an empty body, and keeps its place.
+    pub fn push_encoded(&mut self, line: u32, id: RecordId, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Refusal>) {
+        let start = self.bytes.len();
+        if let Err(refusal) = write(&mut self.bytes) {
+            self.bytes.truncate(start);
+            self.refused.push((self.entries.len(), refusal));
+        }
+        self.entries.push(Entry { start, end: self.bytes.len(), line, id });
     }
 }

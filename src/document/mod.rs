@@ -35,18 +35,21 @@
 //! * **The `@timestamp` of a line itself** is replaced if the date rule can read it, and becomes `@timestamp_`
 //!   otherwise. If there are several, the first that can be read counts, and all of them stay in `@timestamp_`.
 
+mod beside;
 mod bson;
 mod bson_type;
 pub mod date;
 mod encoded;
 pub(crate) mod escape;
+mod field_value;
 mod json;
 pub(crate) mod keys;
-mod layout;
 pub(crate) mod value;
 mod writer;
 
+pub use beside::{Beside, TimeSource};
 pub(crate) use bson::Bson;
-pub use encoded::{Documents, EncodedDocument, Encoding, Layout, Refusal};
+pub use encoded::{Documents, EncodedDocument, Encoding, Refusal};
+pub use field_value::Value;
 pub(crate) use json::Json;
 pub(crate) use writer::{DocumentWriter, Tags, write_text};

@@ -12,7 +12,7 @@ use super::plan::Captured;
 use super::value::{FieldPath, Value};
 use crate::core::record::RecordId;
 use crate::document::keys::Key;
-use crate::document::{Bson, DocumentWriter, Encoding, Json, Tags, write_text};
+use crate::document::{Bson, DocumentWriter, Encoding, Json, Tags, TimeSource, write_text};
 use crate::grok::Span;
 
 static TIMESTAMP: LazyLock<Key> = LazyLock::new(|| Key::new("@timestamp"));
@@ -39,6 +39,7 @@ pub struct Event<'a> {
     outer: Option<&'a OuterFields>,
     changes: &'a mut Changes,
     date: Option<i64>,
+    date_from: TimeSource,
     /// The index of the member that `@timestamp` replaces.
     replaced: Option<usize>,
     tags: Tags,
@@ -82,7 +83,9 @@ impl<'a> Event<'a> {
         if found.failed {
             event.tags.add(Tags::DATE);
         }
-        event.date = found.date.or(event.date);
+        if found.date.is_some() {
+            (event.date, event.date_from) = (found.date, TimeSource::Record);
+        }
         event.replaced = found.member;
         event
     }
@@ -118,7 +121,8 @@ impl<'a> Event<'a> {
         changes.clear();
         let date = outer.and_then(OuterFields::date);
         let tags = outer.map_or(Tags::default(), OuterFields::tags);
-        Event { text, content, outer, changes, date, replaced: None, tags, ascii: false, now_ms }
+        let date_from = TimeSource::Envelope;
+        Event { text, content, outer, changes, date, date_from, replaced: None, tags, ascii: false, now_ms }
     }
 
     /// Tags the document: the record is only a part of a line.
@@ -143,6 +147,11 @@ impl<'a> Event<'a> {
         }
         // A field of the text hides a field of the envelope, and so does a value in the place of an object.
         self.own(path).or_else(|| self.outer?.root(Encoding::Json).look(path.keys(), None))?.value()
+    }
+
+    /// Returns `@timestamp` in milliseconds since 1970, and where it came from.
+    pub fn time(&self) -> Option<(i64, TimeSource)> {
+        self.date.map(|date| (date, self.date_from))
     }
 
     /// Looks for a field in the text.
@@ -178,7 +187,7 @@ impl<'a> Event<'a> {
     /// Sets the field `path`. If it is an object, or if a value stands where an object must be, this is replaced.
     pub fn set(&mut self, path: &FieldPath, value: Value<'_>) {
         match value {
-            Value::Date(ms) if path.is_timestamp() => self.date = Some(ms),
+            Value::Date(ms) if path.is_timestamp() => (self.date, self.date_from) = (Some(ms), TimeSource::Stage),
             value => self.changes.set(path, value),
         }
     }
@@ -209,16 +218,26 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// Appends the fields of the event to `out`, as a JSON object without an `_id`. It stands for the text of an event
-    /// that has none.
-    pub fn write_json(&mut self, out: &mut Vec<u8>) {
-        let mut writer = Json::begin_bare(out);
-        self.write(&mut writer);
-        writer.end();
+    /// Appends the document of the event to `out`, without an `_id`. In JSON, it stands for the text of an event that has
+    /// none.
+    pub fn encode_bare(&mut self, encoding: Encoding, out: &mut Vec<u8>) {
+        match encoding {
+            Encoding::Json => {
+                let mut writer = Json::begin_bare(out);
+                self.write(&mut writer);
+                writer.end();
+            }
+            Encoding::Bson => {
+                let mut writer = Bson::begin_bare(out);
+                self.write(&mut writer);
+                writer.end();
+            }
+        }
     }
 
+    /// Writes the fields of the event, without an `_id`.
     #[inline]
-    fn write<W: DocumentWriter>(&mut self, writer: &mut W) {
+    pub(crate) fn write<W: DocumentWriter>(&mut self, writer: &mut W) {
         if let Some(date) = self.date {
             writer.key(&TIMESTAMP);
             writer.date(date);

@@ -9,6 +9,7 @@ mod changes;
 pub mod decoder;
 #[expect(clippy::module_inception, reason = "the module is named for what it is about, and so is the file")]
 mod event;
+mod layout;
 mod members;
 mod object;
 mod outer_fields;
@@ -24,5 +25,6 @@ mod value;
 pub use captures::CaptureEncoder;
 pub use changes::Changes;
 pub use event::{Event, Fields};
+pub use layout::{Body, DocumentEncoder, DocumentEncoderSpec, IdPlace, Layout, LayoutWriter, Wanted};
 pub use outer_fields::OuterFields;
 pub use value::{FieldPath, Value};

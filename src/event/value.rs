@@ -3,40 +3,9 @@
 use std::sync::Arc;
 
 use crate::core::error::{Error, Result};
+pub use crate::document::Value;
 use crate::document::keys::Key;
-use crate::document::{DocumentWriter, Tags, write_text};
 use crate::grok::parse_path;
-
-/// The value of a field.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Value<'a> {
-    /// JSON's `null`.
-    Null,
-    /// True or false.
-    Bool(bool),
-    /// A 64-bit integer.
-    Int(i64),
-    /// A finite number.
-    Float(f64),
-    /// Milliseconds since 1970, in the years 0 to 9999.
-    Date(i64),
-    /// A text. Invalid UTF-8 in it is replaced when it is written.
-    Text(&'a [u8]),
-}
-
-impl Value<'_> {
-    /// Writes the value.
-    pub(super) fn write<W: DocumentWriter>(self, writer: &mut W, tags: &mut Tags) {
-        match self {
-            Value::Null => writer.null(),
-            Value::Bool(value) => writer.bool(value),
-            Value::Int(value) => writer.int(value),
-            Value::Float(value) => writer.float(value),
-            Value::Date(ms) => writer.date(ms),
-            Value::Text(text) => write_text(text, writer, text.is_ascii(), tags),
-        }
-    }
-}
 
 /// The name of a field, compiled for both encodings. A clone shares it.
 #[derive(Debug, Clone)]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::core::context::Context;
 use crate::core::error::Result;
 use crate::core::record::RecordId;
-use crate::document::{Documents, Layout};
+use crate::document::Documents;
+use crate::event::Layout;
 use crate::observe::counters::Counters;
 
 /// The outcome for one document, or for one record of a [`RecordSink`].

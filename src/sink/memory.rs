@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::api::{Outcome, Record, RecordSink, Sink};
 use crate::core::error::Result;
 use crate::core::record::RecordId;
-use crate::document::{Documents, Layout};
+use crate::document::Documents;
+use crate::event::Layout;
 
 /// Documents in memory, by their id.
 #[derive(Debug)]

@@ -19,7 +19,8 @@ pub mod sqlite;
 #[cfg(test)]
 mod tests;
 
-pub use crate::document::{Encoding, Layout};
+pub use crate::document::Encoding;
+pub use crate::event::Layout;
 pub use api::{AnySink, Outcome, Record, RecordSink, Sink};
 pub use kind::{AddressText, Opening, SinkAddress, SinkFile, SinkKind};
 pub use spec::SinkSpec;

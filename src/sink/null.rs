@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::api::{AnySink, Outcome, Sink};
 use super::kind::{self, AddressText, Opening, SinkAddress, SinkKind};
 use crate::core::error::Result;
-use crate::document::{Documents, Encoding, Layout};
+use crate::document::{Documents, Encoding};
+use crate::event::Layout;
 use crate::observe::counters::{Counters, counters};
 
 counters! {

@@ -14,7 +14,7 @@ use crate::core::error::{Error, Result};
 use crate::core::lines::Line;
 use crate::core::record::RecordId;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
-use crate::document::Layout;
+use crate::event::Layout;
 use crate::observe::counters::{Row, Tally};
 use crate::observe::details::Seldom;
 use crate::sink::{AnySink, Outcome};

@@ -1,5 +1,6 @@
 //! Tests of workers with sinks in memory.
 
+mod layouts;
 mod storing;
 
 use std::sync::{Arc, Mutex};
@@ -13,8 +14,9 @@ use crate::core::error::{Error, Result};
 use crate::core::lines;
 use crate::core::record::RecordId;
 use crate::dead_letter::{self, DeadLetters, Reason};
-use crate::document::{Documents, Layout};
+use crate::document::Documents;
 use crate::envelope::Envelope;
+use crate::event::Layout;
 use crate::grok::Library;
 use crate::observe::counters::{LIMIT_HITS, MATCHED, TRIED, Tally};
 use crate::sink::memory::MemorySink;

@@ -178,7 +178,7 @@ fn an_event_without_a_text_has_what_is_set_and_its_json_stands_for_the_text() {
     let expected = json!({"@timestamp": "2015-05-17T10:05:03.000Z", "probe": {"ms": 12}, "url": "http://h/"});
     assert_eq!(document(&mut event), expected);
     let mut line = Vec::new();
-    event.write_json(&mut line);
+    event.encode_bare(Encoding::Json, &mut line);
     // Read again as a JSON line, it gives the same document.
     assert_eq!(encode_object(Some(&rule("@timestamp", "ISO8601")), &line), Some(expected));
 }

@@ -13,7 +13,8 @@ use super::startup;
 use super::target::Target;
 use crate::core::error::{Error, Result};
 use crate::core::wait::{Waits, Words};
-use crate::document::{Documents, Encoding, Layout};
+use crate::document::{Documents, Encoding};
+use crate::event::Layout;
 use crate::observe::counters::Counters;
 use crate::sink::api::{Outcome, Sink};
 

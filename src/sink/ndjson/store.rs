@@ -8,7 +8,8 @@ use crate::core::append::{AppendFile, WhenLocked};
 use crate::core::error::{Error, Result};
 use crate::core::repair;
 use crate::core::wait::{Waits, Words};
-use crate::document::{Documents, Encoding, Layout};
+use crate::document::{Documents, Encoding};
+use crate::event::Layout;
 use crate::sink::api::{Outcome, Sink};
 
 /// The mode of a new file. The umask decides who may read the documents.

@@ -2,7 +2,8 @@
 
 use crate::core::record::{Key, RecordId};
 use crate::dead_letter::Reason;
-use crate::document::{Documents, Layout};
+use crate::document::Documents;
+use crate::event::Layout;
 use crate::event::stage::SinkSet;
 use crate::grok::Reached;
 
@@ -46,7 +47,9 @@ impl LetterDraft {
 /// The result of parsing a batch.
 #[derive(Default)]
 pub struct Parsed {
-    /// The documents, once for each layout that a sink wants. All hold the same lines.
+    /// The layouts that sinks want.
+    pub(super) layouts: Vec<Layout>,
+    /// The documents in each layout. All hold the same lines.
     pub(super) documents: Vec<Documents>,
     pub(super) fates: Vec<Fate>,
     /// The documents that not all sinks may have: the index of each, and the sinks that may.
@@ -90,7 +93,7 @@ impl Parsed {
 
     /// Returns the documents in `layout`, which must be one of the layouts that the parser was made for.
     pub fn encoded(&self, layout: &Layout) -> &Documents {
-        let found = self.documents.iter().find(|documents| documents.layout() == layout);
+        let found = self.layouts.iter().position(|known| known == layout).and_then(|at| self.documents.get(at));
         found.expect("a parser is made for the layouts of all sinks")
     }
 

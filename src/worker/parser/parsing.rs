@@ -7,28 +7,28 @@ use super::formats::{Formats, Unmatched};
 use super::parsed::{Fate, LetterDraft, Parsed};
 use super::rule::Rule;
 use crate::core::batch::{Batch, Place};
-use crate::core::context::Origin;
+use crate::core::context::{Context, Origin};
 use crate::core::envelope::Envelope;
 use crate::core::error::Result;
 use crate::core::lines;
 use crate::core::record::{self, Key, Ordinals, RecordId, time_hash};
 use crate::dead_letter::Reason;
-use crate::document::{Documents, Layout};
+use crate::document::Documents;
 use crate::envelope::{Opened, Opener};
 use crate::event::stage::SinkSet;
-use crate::event::{Changes, Event, OuterFields};
+use crate::event::{Changes, Event, Layout, LayoutWriter, OuterFields};
 use crate::grok::{Explainer, Format, Reached, Selector};
 use crate::worker::pattern_counts::{Budget, Clock};
 
 /// The number of patterns that are examined for the explanation of a line that none matches.
 const MAX_EXPLAINED: usize = 8;
 
-/// The index of a record in its batch, its id, and the time of its context.
+/// The index of a record in its batch, its id, and its context.
 #[derive(Clone, Copy)]
-struct LineContext {
+struct LineContext<'a> {
     index: u32,
     id: RecordId,
-    now_ms: i64,
+    context: &'a Context,
     /// Whether the line is only a part of a line.
     partial: bool,
 }
@@ -46,7 +46,8 @@ enum RuleResult {
 /// Parses batches. Each thread has its own parser.
 pub struct Parser {
     formats: Arc<Formats>,
-    layouts: Vec<Layout>,
+    /// Make the documents, one for each layout that a sink wants.
+    writers: Vec<LayoutWriter>,
     rules: Vec<Rule>,
     /// Finds which of several rules can match a line.
     selector: Option<Selector>,
@@ -80,7 +81,7 @@ impl Formats {
         let rules = given.iter().map(Rule::new).collect::<Result<_>>()?;
         Ok(Parser {
             formats: Arc::clone(self),
-            layouts: wanted,
+            writers: wanted.into_iter().map(LayoutWriter::new).collect::<Result<_>>()?,
             rules,
             // With a single pattern, a search for its literals would repeat the work of the matcher.
             selector: (given.len() > 1).then(|| Selector::new(given.iter().map(Format::pattern))),
@@ -99,8 +100,9 @@ impl Formats {
 impl Parser {
     /// Returns an empty buffer for [`parse`](Parser::parse).
     pub fn buffer(&self) -> Parsed {
-        let documents = self.layouts.iter().cloned().map(Documents::new).collect();
-        Parsed { documents, ..Parsed::default() }
+        let layouts: Vec<Layout> = self.writers.iter().map(|writer| writer.layout().clone()).collect();
+        let documents = layouts.iter().map(|layout| Documents::new(layout.encoding())).collect();
+        Parsed { layouts, documents, ..Parsed::default() }
     }
 
     /// Parses the lines of `batch` into `parsed` and overwrites its earlier content.
@@ -119,7 +121,8 @@ impl Parser {
             if batch.positions.is_some() {
                 self.detect_format(batch, origin)?;
             }
-            let at = |id| LineContext { index: index as u32, id, now_ms, partial: batch.is_partial(index) };
+            let at =
+                |id| LineContext { index: index as u32, id, context: place.context, partial: batch.is_partial(index) };
             let text = lines::without_mark(line.bytes, place.offset);
             let fate = match origin.envelope {
                 Envelope::None => {
@@ -197,7 +200,7 @@ impl Parser {
     /// Handles a wrapped line when no format is given.
     fn parse_without_rules(
         &mut self,
-        at: LineContext,
+        at: LineContext<'_>,
         message: &[u8],
         outer: &OuterFields,
         envelope: Envelope,
@@ -221,7 +224,7 @@ impl Parser {
     /// that patterns were tried. Returns `fate`, or that a stage dropped the line.
     fn keep_unparsed(
         &mut self,
-        at: LineContext,
+        at: LineContext<'_>,
         line: &[u8],
         outer: Option<&OuterFields>,
         tried: bool,
@@ -229,12 +232,18 @@ impl Parser {
         parsed: &mut Parsed,
     ) -> Fate {
         let event = Event::undecoded(line, tried, outer, &mut self.changes);
-        finish(event, at, fate, &mut self.stages, &mut self.clock, parsed)
+        finish(event, at, fate, &mut self.stages, &mut self.writers, &mut self.clock, parsed)
     }
 
     /// Parses a line, or the message of a wrapped line with its outer fields.
     #[inline]
-    fn parse_line(&mut self, at: LineContext, line: &[u8], outer: Option<&OuterFields>, parsed: &mut Parsed) -> Fate {
+    fn parse_line(
+        &mut self,
+        at: LineContext<'_>,
+        line: &[u8],
+        outer: Option<&OuterFields>,
+        parsed: &mut Parsed,
+    ) -> Fate {
         let mut looked = false;
         let mut next = if self.first_matched { Some(0) } else { self.next_rule(0, line, &mut looked) };
         while let Some(rule) = next {
@@ -303,7 +312,7 @@ impl Parser {
     fn try_rule(
         &mut self,
         rule: usize,
-        at: LineContext,
+        at: LineContext<'_>,
         line: &[u8],
         outer: Option<&OuterFields>,
         parsed: &mut Parsed,
@@ -321,8 +330,16 @@ impl Parser {
             }
         };
         trials.matched += 1;
-        let event = Event::decoded(line, fields, outer, &mut self.changes, at.now_ms);
-        RuleResult::Matched(finish(event, at, Fate::Matched, &mut self.stages, &mut self.clock, parsed))
+        let event = Event::decoded(line, fields, outer, &mut self.changes, at.context.time_ms);
+        RuleResult::Matched(finish(
+            event,
+            at,
+            Fate::Matched,
+            &mut self.stages,
+            &mut self.writers,
+            &mut self.clock,
+            parsed,
+        ))
     }
 }
 
@@ -330,9 +347,10 @@ impl Parser {
 #[inline]
 fn finish(
     mut event: Event<'_>,
-    at: LineContext,
+    at: LineContext<'_>,
     fate: Fate,
     stages: &mut Chain,
+    writers: &mut [LayoutWriter],
     clock: &mut Clock,
     parsed: &mut Parsed,
 ) -> Fate {
@@ -344,12 +362,8 @@ fn finish(
         parsed.limited.push((parsed.made, sinks));
     }
     parsed.made += 1;
-    for documents in &mut parsed.documents {
-        let encoding = documents.encoding();
-        documents.push(at.index, at.id, |out| {
-            event.encode(encoding, &at.id, out);
-            true
-        });
+    for (writer, documents) in writers.iter_mut().zip(&mut parsed.documents) {
+        writer.push(&mut event, at.index, at.id, at.context, documents);
     }
     fate
 }

@@ -1,0 +1,196 @@
+//! [`Layout`]: how a sink wants its documents, and [`DocumentEncoder`]: an encoder that a sink brings.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::event::Event;
+use super::value::FieldPath;
+use crate::core::context::Context;
+use crate::core::error::Result;
+use crate::core::record::RecordId;
+use crate::document::{Documents, Encoding, Refusal};
+
+/// How a sink wants its documents. Documents are made once for all sinks that want the same layout.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// The encoding of the body. It decides about the names: JSON keeps all, BSON renames some.
+    pub body: Body,
+    /// The place of `_id`.
+    pub id: IdPlace,
+    /// The values that the sink wants beside the body.
+    pub beside: Wanted,
+}
+
+/// The encoding of the bodies of documents.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// JSON or BSON.
+    Encoded(Encoding),
+    /// The encoding of an encoder that the sink brings.
+    Own(Arc<dyn DocumentEncoderSpec>),
+}
+
+/// Where the `_id` of a document stands. The sink gets it in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum IdPlace {
+    /// The first member of the body.
+    #[default]
+    Inside,
+    /// Not in the body. An encoder of the sink's own decides itself.
+    Outside,
+}
+
+/// The values that a sink wants beside the body of each document. They are kept in
+/// [`Documents::beside`](Documents::beside).
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// `@timestamp`, and where it came from.
+    pub time: bool,
+    /// Where the record comes from, and what was in force when it was read.
+    pub context: bool,
+    /// The values of these fields, such as a key or a part of the name of an index.
+    pub fields: Arc<[FieldPath]>,
+}
+
+/// The description of an encoder that a sink brings, made from the formats that the sink was opened with. All threads
+/// share it, and each makes its own encoder from it.
+pub trait DocumentEncoderSpec: fmt::Debug + Send + Sync {
+    /// Makes the encoder of one thread.
+    ///
+    /// # Errors
+    /// What the encoder needs cannot be had.
+    fn encoder(&self) -> Result<Box<dyn DocumentEncoder>>;
+}
+
+/// An encoder of one thread. It applies the sink's rule for names.
+pub trait DocumentEncoder: Send {
+    /// Appends the body of the document of `event` to `out`.
+    ///
+    /// # Errors
+    /// The store could never accept the document. The record becomes a dead letter with these words.
+    fn encode(&mut self, event: &mut Event<'_>, id: &RecordId, out: &mut Vec<u8>) -> Result<(), Refusal>;
+}
+
+impl Layout {
+    /// Returns the encoding; `None` if the sink brings its own.
+    pub fn encoding(&self) -> Option<Encoding> {
+        match self.body {
+            Body::Encoded(encoding) => Some(encoding),
+            Body::Own(_) => None,
+        }
+    }
+
+    /// Returns the layout whose bodies an encoder of the sink makes.
+    pub fn own(encoder: Arc<dyn DocumentEncoderSpec>) -> Layout {
+        Layout { body: Body::Own(encoder), id: IdPlace::Outside, beside: Wanted::default() }
+    }
+
+    /// Sets the place of `_id`.
+    pub fn with_id(self, id: IdPlace) -> Layout {
+        Layout { id, ..self }
+    }
+
+    /// Sets the values beside the body.
+    pub fn with_beside(self, beside: Wanted) -> Layout {
+        Layout { beside, ..self }
+    }
+}
+
+impl From<Encoding> for Layout {
+    fn from(encoding: Encoding) -> Layout {
+        Layout { body: Body::Encoded(encoding), id: IdPlace::Inside, beside: Wanted::default() }
+    }
+}
+
+impl From<&Encoding> for Layout {
+    fn from(encoding: &Encoding) -> Layout {
+        Layout::from(*encoding)
+    }
+}
+
+impl PartialEq for Layout {
+    fn eq(&self, other: &Layout) -> bool {
+        let same_body = match (&self.body, &other.body) {
+            (Body::Encoded(one), Body::Encoded(another)) => one == another,
+            (Body::Own(one), Body::Own(another)) => Arc::ptr_eq(one, another),
+            _ => false,
+        };
+        let (one, another) = (&self.beside, &other.beside);
+        let same_fields =
+            (one.fields.is_empty() && another.fields.is_empty()) || Arc::ptr_eq(&one.fields, &another.fields);
+        same_body && same_fields && self.id == other.id && (one.time, one.context) == (another.time, another.context)
+    }
+}
+
+/// Makes the documents of one layout, in one thread.
+pub struct LayoutWriter {
+    layout: Layout,
+    /// The encoder that the sink brings.
+    own: Option<Box<dyn DocumentEncoder>>,
+    wants_beside: bool,
+}
+
+impl LayoutWriter {
+    /// Creates the writer of one thread.
+    ///
+    /// # Errors
+    /// The encoder that the sink brings cannot be made.
+    pub fn new(layout: Layout) -> Result<LayoutWriter> {
+        let own = match &layout.body {
+            Body::Encoded(_) => None,
+            Body::Own(spec) => Some(spec.encoder()?),
+        };
+        let Wanted { time, context, fields } = &layout.beside;
+        let wants_beside = *time || *context || !fields.is_empty();
+        Ok(LayoutWriter { layout, own, wants_beside })
+    }
+
+    /// Returns the layout.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Adds the document of `event`, which is that of record number `index` of its batch.
+    #[inline]
+    pub fn push(
+        &mut self,
+        event: &mut Event<'_>,
+        index: u32,
+        id: RecordId,
+        context: &Context,
+        documents: &mut Documents,
+    ) {
+        match (&mut self.own, &self.layout.body, self.layout.id) {
+            (None, Body::Encoded(encoding), IdPlace::Inside) => {
+                documents.push(index, id, |out| {
+                    event.encode(*encoding, &id, out);
+                    true
+                });
+            }
+            (None, Body::Encoded(encoding), IdPlace::Outside) => {
+                documents.push(index, id, |out| {
+                    event.encode_bare(*encoding, out);
+                    true
+                });
+            }
+            (Some(own), ..) => documents.push_encoded(index, id, |out| own.encode(event, &id, out)),
+            // A writer is made with the encoder of its layout.
+            (None, Body::Own(_), _) => {}
+        }
+        if self.wants_beside {
+            self.push_beside(event, context, documents);
+        }
+    }
+
+    fn push_beside(&self, event: &Event<'_>, context: &Context, documents: &mut Documents) {
+        let Wanted { time, context: wants_context, fields } = &self.layout.beside;
+        let beside = documents.beside_mut();
+        if *time {
+            beside.push_time(event.time());
+        }
+        if *wants_context {
+            beside.push_context(context);
+        }
+        beside.push_fields(fields.iter().map(|path| event.get(path)));
+    }
+}
