@@ -31,6 +31,7 @@ fn the_json_receipt_and_the_block_say_the_same() {
         "resumed_bytes",
         "resumed_lines",
         "seconds",
+        "sinks",
         "stored",
         "unmatched",
         "unparsed",
@@ -43,6 +44,10 @@ fn the_json_receipt_and_the_block_say_the_same() {
     assert_eq!((&json["stored"], &json["unmatched"]), (&1200.into(), &1.into()));
     assert_eq!((&json["parsed"], &json["unparsed"]), (&1200.into(), &1.into()));
     assert_eq!(json["bytes"], content.len());
+    let sink = &json["sinks"][0];
+    let counts = ["stored", "duplicate", "rejected", "failed"].map(|key| sink[key].as_u64().unwrap());
+    assert_eq!((sink["name"].as_str(), counts), (Some("null:"), [1201, 0, 0, 0]));
+    assert!(sink["dropped_bytes"].as_u64() > Some(content.len() as u64), "{sink}");
     let block: Vec<Vec<&str>> = ran
         .stderr
         .lines()
@@ -59,6 +64,21 @@ fn the_json_receipt_and_the_block_say_the_same() {
     ];
     assert_eq!(block[..6], rows);
     assert!(block[6].ends_with(&["lines/s"]) && block.len() == 7, "{block:?}");
+}
+
+/// Each sink has an account of its own, and the account of lines is one sum.
+#[cfg(feature = "sqlite")]
+#[test]
+fn several_sinks_have_a_line_each() {
+    let place = Workspace::new();
+    for round in [["20 stored, 0 duplicate"; 2], ["20 stored, 0 duplicate", "0 stored, 20 duplicate"]] {
+        let arguments = ["-f", "combined", "--to", "ndjson:a.ndjson", "--to", "sqlite:a.db"];
+        let (ran, receipt) = place.logator(&arguments, &access(0..20));
+        assert_eq!((ran.code, account(&receipt)), (Some(0), [20, 20, 0, 0, 0, 0]));
+        for (sink, counts) in ["ndjson:a.ndjson", "sqlite:a.db"].iter().zip(round) {
+            assert!(ran.stderr.lines().any(|line| line == format!("  {sink}: {counts}")), "{}", ran.stderr);
+        }
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, Command};
 
 use crate::app::SOURCES;
 use crate::core::option_spec::OptionSpec;
-use crate::sink::registry::KINDS;
+use crate::sink::registry::{self, KINDS};
 use crate::source;
 
 /// The options under one heading of the help.
@@ -245,7 +245,7 @@ impl Footer {
 /// Returns the heading and id of each option in the order of the help, and whether `-h` leaves the option out.
 fn places() -> Vec<(&'static str, &'static str, bool)> {
     let kinds = SOURCES.0.iter().flat_map(|kind| kind.options).copied();
-    let declared: Vec<OptionSpec> = kinds.chain(source::OPTIONS).collect();
+    let declared: Vec<OptionSpec> = kinds.chain(source::OPTIONS).chain(registry::options()).collect();
     let is_listed = |spec: &OptionSpec| GROUPS.iter().any(|group| group.common.contains(&spec.name));
     let mut places = Vec::new();
     for Group { heading, common, rare } in GROUPS {

@@ -5,13 +5,24 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::options::{DataArgs, OptionSet};
 use crate::app::{LibraryOptions, RuleSpec, WorkOptions, Workers};
-use crate::core::option_spec::OptionValues;
+use crate::core::option_spec::OptionSpec;
 use crate::core::wait::Deadline;
-use crate::sink::SinkSpec;
+use crate::sink::{SinkSpec, registry};
 use crate::worker::parser::Unmatched;
 
-/// The formats and patterns of a job.
+/// The options of all kinds of sinks.
+#[derive(Debug, Clone)]
+pub struct SinkOptions;
+
+impl OptionSet for SinkOptions {
+    fn specs() -> Vec<OptionSpec> {
+        registry::options()
+    }
+}
+
+/// The formats and patterns of a job, and the options of its sinks.
 #[derive(Args, Debug)]
 pub struct ParseArgs {
     /// Name of a format, such as combined (repeatable, tried in order) [default: auto]
@@ -30,6 +41,9 @@ pub struct ParseArgs {
     /// What to do with a line that no format or pattern matches
     #[arg(long, value_name = "WHAT", default_value = "keep")]
     pub unmatched: UnmatchedArg,
+    /// The options of the sinks.
+    #[command(flatten)]
+    pub sink_options: DataArgs<SinkOptions>,
 }
 
 /// The definitions that patterns may use.
@@ -77,8 +91,7 @@ impl ParseArgs {
                 UnmatchedArg::Drop => Unmatched::Drop,
             },
             sinks: sinks.to_vec(),
-            // No kind of sink has options of its own yet.
-            sink_options: OptionValues::default(),
+            sink_options: self.sink_options.values.clone(),
             dead_letters,
             workers,
             deadline,

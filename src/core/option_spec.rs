@@ -231,6 +231,21 @@ impl OptionValues {
         self.0.insert(name, values.into_iter().collect());
     }
 
+    /// Returns the arguments of a command line that gives the options `specs` these values.
+    pub fn arguments(&self, specs: &[OptionSpec]) -> Vec<OsString> {
+        let argument = |spec: &OptionSpec, value: &OsString| {
+            let mut argument = OsString::from(format!("--{}", spec.name));
+            if spec.takes != Takes::Nothing {
+                argument.push("=");
+                argument.push(value);
+            }
+            argument
+        };
+        let is_given = |spec: &OptionSpec| spec.takes != Takes::Nothing || self.is_on(spec.name);
+        let given = specs.iter().filter(|spec| is_given(spec));
+        given.flat_map(|spec| self.all(spec.name).iter().map(move |value| argument(spec, value))).collect()
+    }
+
     fn all(&self, name: &str) -> &[OsString] {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }
@@ -305,6 +320,7 @@ mod tests {
         values.set(&FILE, ["a".into(), "b".into()]);
         assert_eq!(values.text("how"), Some("events"));
         assert_eq!(values.paths("file").collect::<Vec<_>>(), [PathBuf::from("a"), PathBuf::from("b")]);
+        assert_eq!(values.arguments(&[HOW, LINES, FILE]), ["--how=events", "--lines=x", "--file=a", "--file=b"]);
         let error = values.get("lines", quantity::count).unwrap_err();
         assert_eq!(
             (error.to_string().as_str(), error.exit_code()),

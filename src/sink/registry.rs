@@ -5,6 +5,7 @@ use std::sync::Once;
 use super::kind::SinkKind;
 use super::{mongodb, ndjson, null, sqlite};
 use crate::core::error::Error;
+use crate::core::option_spec::OptionSpec;
 use crate::core::secrets::{self, Scheme, Secrecy, masked};
 
 /// All kinds of sinks, in the order of the help.
@@ -18,6 +19,11 @@ pub fn syntaxes(before_last: &str) -> String {
     let all: Vec<&str> = KINDS.iter().flat_map(|kind| kind.syntax).copied().collect();
     let (last, others) = all.split_last().unwrap_or((&"", &[]));
     format!("{}{before_last} {last}", others.join(", "))
+}
+
+/// Returns the options that the command line has for sinks.
+pub fn options() -> Vec<OptionSpec> {
+    KINDS.iter().flat_map(|kind| kind.options).copied().collect()
 }
 
 /// Tells the secrets about the schemes of all sinks.
