@@ -261,6 +261,7 @@ fn sinks_without_a_server_keep_the_contract() {
     files_and_counters_are_declared(false);
 }
 
+#[cfg(feature = "mongodb")]
 #[test]
 #[ignore = "needs a mongod of its own: run ./test"]
 fn sinks_with_a_server_keep_the_contract() {

@@ -7,7 +7,6 @@ use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::Command;
 
-use logator::source::inputs::Input;
 use logator::source::origin::OriginRule;
 use rusqlite::Connection;
 use serde_json::{Map, Value};
@@ -95,8 +94,8 @@ impl World {
                 _ => "",
             };
             let folder = fs::canonicalize(self.place.path("in")).unwrap();
-            let input = Input::File(folder.join(format!("{}{ending}", file.name)));
-            let origin = rule.id(&input, &bytes);
+            let path = folder.join(format!("{}{ending}", file.name));
+            let origin = rule.id(Some(&path), &bytes);
             Content { origin, required: if whole { bytes.len() } else { required }, bytes, cuts, times: 1 }
         };
         self.plan.files.iter().map(content).collect()

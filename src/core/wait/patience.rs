@@ -251,7 +251,7 @@ impl Wait<'_> {
     ///
     /// # Errors
     /// The errors of [`check`](Wait::check).
-    #[cfg(feature = "mongodb")]
+    #[cfg(feature = "async")]
     pub async fn pause_async(&self, reason: &str, delay: Duration) -> Result<(), Ended> {
         let until = Instant::now() + delay;
         loop {
@@ -267,7 +267,7 @@ impl Wait<'_> {
     ///
     /// # Errors
     /// The errors of [`check`](Wait::check). `work` is dropped then.
-    #[cfg(feature = "mongodb")]
+    #[cfg(feature = "async")]
     pub async fn attend<T>(&self, reason: impl Fn() -> String, work: impl Future<Output = T>) -> Result<T, Ended> {
         let mut work = std::pin::pin!(work);
         loop {
