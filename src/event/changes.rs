@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::value::{FieldPath, Value};
+use super::value::{FieldPath, Value, write_value};
 use crate::document::keys::Key;
 use crate::document::{DocumentWriter, Encoding, Tags};
 
@@ -203,7 +203,7 @@ impl<'w, W: DocumentWriter> Changed<'w, W> {
                 let Changes { entries, texts, .. } = &mut self.changes;
                 entries[index].written = true;
                 if let Some(value) = entries[index].value(texts) {
-                    value.write(self.writer, &mut self.tags);
+                    write_value(value, self.writer, &mut self.tags);
                 }
             }
         }

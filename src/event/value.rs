@@ -4,8 +4,21 @@ use std::sync::Arc;
 
 use crate::core::error::{Error, Result};
 pub use crate::document::Value;
+use crate::document::{DocumentWriter, Tags, write_text};
 use crate::document::keys::Key;
 use crate::grok::parse_path;
+
+/// Writes a value.
+pub(super) fn write_value<W: DocumentWriter>(value: Value<'_>, writer: &mut W, tags: &mut Tags) {
+    match value {
+        Value::Null => writer.null(),
+        Value::Bool(value) => writer.bool(value),
+        Value::Int(value) => writer.int(value),
+        Value::Float(value) => writer.float(value),
+        Value::Date(ms) => writer.date(ms),
+        Value::Text(text) => write_text(text, writer, text.is_ascii(), tags),
+    }
+}
 
 /// The name of a field, compiled for both encodings. A clone shares it.
 #[derive(Debug, Clone)]
