@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::core::error::{Error, Result};
 pub use crate::document::Value;
-use crate::document::{DocumentWriter, Tags, write_text};
 use crate::document::keys::Key;
+use crate::document::{DocumentWriter, Tags, write_text};
 use crate::grok::parse_path;
 
 /// Writes a value.

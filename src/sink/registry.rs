@@ -11,15 +11,8 @@ use crate::core::secrets::{self, Scheme, Secrecy, masked};
 /// All kinds of sinks, in the order of the help.
 pub static KINDS: &[&SinkKind] = &[&ndjson::KIND, &sqlite::KIND, &mongodb::KIND, &null::KIND];
 
-/// Schemes of kinds that this version does not have yet. Their addresses may hold passwords.
-const PLANNED: [&str; 3] = ["elasticsearch+http", "elasticsearch+https", "kafka"];
-
-/// Returns the sentence about how all addresses are written, for the help and for messages.
-pub fn syntaxes(before_last: &str) -> String {
-    let all: Vec<&str> = KINDS.iter().flat_map(|kind| kind.syntax).copied().collect();
-    let (last, others) = all.split_last().unwrap_or((&"", &[]));
-    format!("{}{before_last} {last}", others.join(", "))
-}
+/// The beginnings of schemes that this version does not have yet. Their addresses may hold passwords.
+const PLANNED: [&str; 2] = ["elasticsearch", "kafka"];
 
 /// Returns the options that the command line has for sinks.
 pub fn options() -> Vec<OptionSpec> {
@@ -43,14 +36,15 @@ pub(super) fn find(text: &str) -> Result<&'static SinkKind, Error> {
     KINDS.iter().copied().find(|kind| kind.is_meant_by(text)).ok_or_else(|| unknown(text))
 }
 
-/// Returns the sentence that lists all kinds.
+/// Returns the sentence that lists how all addresses are written.
 pub(super) fn known() -> String {
-    format!("there are {}", syntaxes(" and"))
+    let all: Vec<&str> = KINDS.iter().flat_map(|kind| kind.syntax).copied().collect();
+    format!("the sinks are {}", all.join(", "))
 }
 
 fn unknown(text: &str) -> Error {
     let scheme = text.split(':').next().unwrap_or(text);
-    if text.contains(':') && (PLANNED.contains(&scheme) || scheme.starts_with("elasticsearch")) {
+    if text.contains(':') && PLANNED.iter().any(|planned| scheme.starts_with(planned)) {
         return Error::usage(format!("sink {}: {scheme} is not in this build yet; {}", masked(text), known()));
     }
     let distance = |known: &str| strsim::damerau_levenshtein(text.split_inclusive(':').next().unwrap_or(text), known);

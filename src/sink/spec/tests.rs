@@ -24,7 +24,7 @@ fn every_sink_of_the_manual_is_read_and_shown_again() {
 #[test]
 fn a_text_that_is_not_a_sink_is_a_usage_error_that_helps() {
     for (text, words) in [
-        ("", "there are ndjson:FILE"),
+        ("", "the sinks are ndjson:FILE"),
         ("out.json", "did you mean ndjson:out.json?"),
         ("njson:x", "did you mean ndjson:…?"),
         ("sqllite:x", "did you mean sqlite:…?"),
