@@ -127,8 +127,7 @@ impl<'a> ObjectView<'a> {
         let mut at = self.index + 1;
         while at < end as usize {
             if let Node::Name { text, written: true, .. } = self.tape.nodes[at]
-                && text.end() - text.start() == name.len()
-                && self.tape.text(self.line, text) == name
+                && self.tape.is_text(self.line, text, name)
             {
                 return Some(Member { name: self.tape.text(self.line, text), at, level: self });
             }

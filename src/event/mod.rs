@@ -15,6 +15,7 @@ mod object;
 mod outer_fields;
 mod plan;
 mod read;
+mod shape;
 pub mod stage;
 mod tape;
 // The BSON documents are checked with the driver's own reader.

@@ -25,6 +25,13 @@ impl Object {
         &mut self.tape
     }
 
+    /// Returns the tape for other values with the same names.
+    #[inline]
+    pub fn moved(&mut self) -> &mut Tape {
+        self.differs_in_bson = self.differs_in_bson.filter(|differs| !differs);
+        &mut self.tape
+    }
+
     /// Makes the names of documents of `encoding` if they differ from those of JSON documents. `line` is the line that
     /// the tape was read from.
     pub fn prepare(&mut self, encoding: Encoding, line: &str) {

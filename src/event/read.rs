@@ -112,7 +112,6 @@ impl<'t> Reader<'t> {
     }
 
     /// Adds the number that begins at the next token. Its syntax is known to be right.
-    #[inline]
     fn number(&mut self) {
         self.token();
         let start = self.at;
@@ -131,6 +130,19 @@ impl<'t> Reader<'t> {
         };
         self.copied &= node.is_some();
         self.tape.nodes.push(node.unwrap_or(Node::OutOfRange(text)));
+    }
+
+    /// Adds an integer, whose digits begin at the next token.
+    #[inline]
+    fn int(&mut self, value: i64) {
+        self.token();
+        let bytes = self.line.as_bytes();
+        let mut end = self.at + 1;
+        while bytes.get(end).is_some_and(u8::is_ascii_digit) {
+            end += 1;
+        }
+        self.tape.nodes.push(Node::Int(Text::of_line(self.at, end), value));
+        self.at = end + 1;
     }
 
     #[inline]
@@ -222,13 +234,18 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
         Ok(())
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        self.0.number();
+    #[inline]
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        match i64::try_from(value) {
+            Ok(value) => self.0.int(value),
+            Err(_) => self.0.number(),
+        }
         Ok(())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        self.0.number();
+    #[inline]
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.0.int(value);
         Ok(())
     }
 

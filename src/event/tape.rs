@@ -94,6 +94,13 @@ impl Tape {
         &from[text.start()..text.end()]
     }
 
+    /// Returns whether the text of a range is `other`.
+    #[inline]
+    pub fn is_text(&self, line: &str, text: Text, other: &str) -> bool {
+        let from = if text.is_unescaped() { self.unescaped.as_bytes() } else { line.as_bytes() };
+        from.get(text.start()..text.end()) == Some(other.as_bytes())
+    }
+
     /// Stores `text` in [`unescaped`](Tape::unescaped).
     pub fn store_text(&mut self, text: &str) -> Text {
         let start = self.unescaped.len();
@@ -200,12 +207,18 @@ impl Tape {
         self.nodes.iter().any(renamed)
     }
 
+    /// Becomes a copy of `other`, and reuses the memory.
+    pub fn copy(&mut self, other: &Tape) {
+        self.nodes.clone_from(&other.nodes);
+        self.unescaped.clone_from(&other.unescaped);
+        self.lone_surrogate = other.lone_surrogate;
+        self.duplicates.clone_from(&other.duplicates);
+    }
+
     /// Becomes a copy of `json` whose names are those of a BSON document.
     pub fn rename_for_bson(&mut self, json: &Tape, line: &str) {
-        self.clear();
-        self.nodes.clone_from(&json.nodes);
-        self.unescaped.push_str(&json.unescaped);
-        self.lone_surrogate = json.lone_surrogate;
+        self.copy(json);
+        self.duplicates.clear();
         let mut renamed = std::mem::take(&mut self.renamed);
         let mut top = 1;
         for at in 0..self.nodes.len() {

@@ -11,6 +11,7 @@ use crate::event::event::{Content, Fields};
 use crate::event::members::ObjectView;
 use crate::event::object::Object;
 use crate::event::read::read;
+use crate::event::shape::{Shapes, is_plain};
 use crate::event::tape::Node;
 use crate::grok::DateRule;
 
@@ -18,6 +19,7 @@ use crate::grok::DateRule;
 #[derive(Debug, Clone)]
 pub struct JsonDecoder {
     object: Object,
+    shapes: Shapes,
     /// The text with U+FFFD in the place of invalid UTF-8.
     replaced: String,
     dates: Dates,
@@ -56,7 +58,12 @@ impl JsonDecoder {
             Some(rule) => Formats::new(&rule.formats)?,
             None => Formats::new(&COMMON)?,
         };
-        Ok(JsonDecoder { object: Object::default(), replaced: String::new(), dates: Dates { paths, formats } })
+        Ok(JsonDecoder {
+            object: Object::default(),
+            shapes: Shapes::default(),
+            replaced: String::new(),
+            dates: Dates { paths, formats },
+        })
     }
 
     /// Reads `text`; `None` when it is not a JSON object.
@@ -76,12 +83,21 @@ impl JsonDecoder {
                 &self.replaced
             }
         };
+        let dates = &mut self.dates;
+        let is_plain = is_plain(text);
+        if is_plain && let Some(shape) = self.shapes.find(text) {
+            let object = self.shapes.object(shape);
+            return Some(Fields(Content::Object { object, text, dates, tags }));
+        }
         let tape = self.object.renew();
         read(tape, text)?;
+        if is_plain {
+            self.shapes.learn(tape, text);
+        }
         if tape.lone_surrogate {
             tags.add(Tags::UTF8);
         }
-        Some(Fields(Content::Object { object: &mut self.object, text, dates: &mut self.dates, tags }))
+        Some(Fields(Content::Object { object: &mut self.object, text, dates, tags }))
     }
 }
 

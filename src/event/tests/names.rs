@@ -213,3 +213,72 @@ proptest! {
         }
     }
 }
+
+/// Values as a line has them; those from [`ODD`] on are not valid, or are written in another way than they are read.
+const VALUES: [&str; 26] = [
+    "0",
+    "-1",
+    "12345678",
+    "0.5",
+    "-0.5",
+    "true",
+    "false",
+    "null",
+    r#""""#,
+    r#""a b""#,
+    r#""é""#,
+    "1.50",
+    "2.0",
+    "-0",
+    "01",
+    "1234567890123456789",
+    "99999999999999999999",
+    "1.",
+    "1e3",
+    "1e400",
+    "tru",
+    r#""\n""#,
+    r#""\ud800""#,
+    "\"\u{1}\"",
+    "[]",
+    "\"",
+];
+const ODD: usize = 13;
+
+/// Returns values of which at most one is odd.
+fn any_values() -> impl Strategy<Value = Vec<&'static str>> {
+    let common = proptest::collection::vec(proptest::sample::select(&VALUES[..ODD]), 6);
+    (common, proptest::sample::select(&VALUES[..]), 0..12_usize).prop_map(|(mut values, any, at)| {
+        if let Some(value) = values.get_mut(at) {
+            *value = any;
+        }
+        values
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_line_reads_the_same_whichever_lines_were_read_before_it(
+        lines in proptest::collection::vec((0..6_usize, any_values()), 1..30),
+        blank in proptest::sample::select(&["", " "][..]),
+    ) {
+        let mut used = JsonDecoder::new(Some(&rule("t", "%s"))).unwrap();
+        for (kind, v) in lines {
+            let line = match kind {
+                0 | 1 => format!(r#"{{"t":{},"a":{}{blank},"o":{{"x":{},"y":[{},{}]}},"z":{}}}"#, v[0], v[1], v[2], v[3], v[4], v[5]),
+                2 => format!(r#"{{"_id":{},{blank}"$a":{},"a":{},"a":[[{}]],"_a":{{"":{}}},"t":{}}}{blank}"#, v[0], v[1], v[2], v[3], v[4], v[5]),
+                _ => format!(r#"{{"t":{},"k{kind}":{}}}"#, v[0], v[1]),
+            };
+            let mut new = JsonDecoder::new(Some(&rule("t", "%s"))).unwrap();
+            let written = [&mut used, &mut new].map(|decoder| {
+                let mut changes = Changes::default();
+                let mut write = object_writer(decoder, line.as_bytes(), &mut changes);
+                [Encoding::Json, Encoding::Bson].map(|encoding| {
+                    let mut out = Vec::new();
+                    write(encoding, &mut out).then_some(out)
+                })
+            });
+            prop_assert_eq!(&written[0], &written[1], "{}", line);
+        }
+    }
+}

@@ -231,8 +231,8 @@ impl Parser {
         fate: Fate,
         parsed: &mut Parsed,
     ) -> Fate {
-        let event = Event::undecoded(line, tried, outer, &mut self.changes);
-        finish(event, at, fate, &mut self.stages, &mut self.writers, &mut self.clock, parsed)
+        let mut event = Event::undecoded(line, tried, outer, &mut self.changes);
+        finish(&mut event, at, fate, &mut self.stages, &mut self.writers, &mut self.clock, parsed)
     }
 
     /// Parses a line, or the message of a wrapped line with its outer fields.
@@ -330,23 +330,16 @@ impl Parser {
             }
         };
         trials.matched += 1;
-        let event = Event::decoded(line, fields, outer, &mut self.changes, at.context.time_ms);
-        RuleResult::Matched(finish(
-            event,
-            at,
-            Fate::Matched,
-            &mut self.stages,
-            &mut self.writers,
-            &mut self.clock,
-            parsed,
-        ))
+        let mut event = Event::decoded(line, fields, outer, &mut self.changes, at.context.time_ms);
+        let (stages, writers, clock) = (&mut self.stages, &mut self.writers, &mut self.clock);
+        RuleResult::Matched(finish(&mut event, at, Fate::Matched, stages, writers, clock, parsed))
     }
 }
 
 /// Lets the stages handle `event`, and makes its documents. Returns `fate`, or that a stage dropped the event.
 #[inline]
 fn finish(
-    mut event: Event<'_>,
+    event: &mut Event<'_>,
     at: LineContext<'_>,
     fate: Fate,
     stages: &mut Chain,
@@ -357,13 +350,13 @@ fn finish(
     if at.partial {
         event.tag_partial();
     }
-    let Some(sinks) = stages.apply(&mut event, clock) else { return Fate::Filtered };
+    let Some(sinks) = stages.apply(event, clock) else { return Fate::Filtered };
     if sinks != SinkSet::ALL {
         parsed.limited.push((parsed.made, sinks));
     }
     parsed.made += 1;
     for (writer, documents) in writers.iter_mut().zip(&mut parsed.documents) {
-        writer.push(&mut event, at.index, at.id, at.context, documents);
+        writer.push(event, at.index, at.id, at.context, documents);
     }
     fate
 }
