@@ -6,8 +6,8 @@ use divan::{Bencher, black_box};
 use logator::core::batch::Origin;
 use logator::core::record::RecordId;
 use logator::document::date::Formats;
-use logator::event::decoder::{CapturedFields, JsonDecoder};
-use logator::event::{Changes, Event};
+use logator::event::decoder::JsonDecoder;
+use logator::event::{CapturedFields, Changes, Event, Fields};
 use logator::grok::{DateRule, Field, FieldSlot, FieldType, Span};
 use logator::sink::Encoding;
 
@@ -85,7 +85,8 @@ fn access_log(bencher: Bencher<'_, '_>, name: &str) {
     bencher.counter(ItemsCount::new(LINES)).counter(BytesCount::new(bytes)).bench_local(|| {
         out.clear();
         for (line, spans, id) in black_box(&lines) {
-            Event::decoded(line, fields.of(spans), None, &mut changes, 0).encode(encoding, id, &mut out);
+            Event::decoded(line, Fields::captured(&mut fields, spans), None, &mut changes, 0)
+                .encode(encoding, id, &mut out);
         }
         black_box(out.len())
     });
@@ -99,7 +100,7 @@ fn json_lines(bencher: Bencher<'_, '_>, name: &str) {
         .into_iter()
         .map(|(line, spans, id)| {
             let mut object = Vec::new();
-            let mut event = Event::decoded(&line, fields.of(&spans), None, &mut changes, 0);
+            let mut event = Event::decoded(&line, Fields::captured(&mut fields, &spans), None, &mut changes, 0);
             event.encode(Encoding::Json, &id, &mut object);
             (object, id)
         })

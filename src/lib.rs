@@ -3,7 +3,7 @@
 //! # Data flow
 //!
 //! ```text
-//! source → lines → batch → queue (lease) → wire → worker → grok → document → sink → acknowledge
+//! source → lines → batch → queue (lease) → wire → worker → grok → event → stages → document → sink → acknowledge
 //! ```
 //!
 //! # Modules
@@ -50,6 +50,8 @@
 //! | pattern | a named grok definition: `NAME regex` in a pattern file |
 //! | built-in | of a definition: compiled into the program (`patterns/`) |
 //! | format | a pattern with types, a date and tests; a user names it with `--format combined` |
+//! | event | the fields of one record between match and encoding: borrowed, typed when somebody asks, changed by stages |
+//! | stage | a step that changes events, drops them (*filtered* in the receipt) or names their sinks |
 //! | document | the typed fields of one line, with a stable `_id` |
 //! | sink | a store for documents; it answers for each document: stored, duplicate, rejected (permanent), failed (temporary) |
 //! | dead letter | a line that could not be stored, kept with its reason so that it can be replayed |

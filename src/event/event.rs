@@ -2,14 +2,14 @@
 
 use std::sync::LazyLock;
 
+use super::captured::CapturedFields;
 use super::changes::{Changed, Changes};
-use super::decoder::CapturedFields;
-use super::decoder::{Dates, Found};
+use super::dates::Found;
+use super::fields::{Content, Fields};
 use super::members::write_merged;
-use super::object::Object;
 use super::outer_fields::OuterFields;
 use super::plan::Captured;
-use super::value::{FieldPath, Value};
+use super::value::{FieldPath, Look, Value};
 use crate::core::record::RecordId;
 use crate::document::keys::Key;
 use crate::document::{Bson, DocumentWriter, Encoding, Json, Tags, TimeSource, write_text};
@@ -17,20 +17,6 @@ use crate::grok::Span;
 
 static TIMESTAMP: LazyLock<Key> = LazyLock::new(|| Key::new("@timestamp"));
 static MESSAGE: LazyLock<Key> = LazyLock::new(|| Key::new("message"));
-
-/// The fields that a decoder found in a text. They are borrowed: from the text, and from the decoder's memory.
-pub struct Fields<'a>(pub(super) Content<'a>);
-
-pub(super) enum Content<'a> {
-    /// The captures of a pattern.
-    Captured { fields: &'a mut CapturedFields, spans: &'a [Span] },
-    /// The members of a JSON object, and the text that it was read from.
-    Object { object: &'a mut Object, text: &'a str, dates: &'a mut Dates, tags: Tags },
-    /// The whole text, as the field `message`.
-    Message,
-    /// Nothing but what is set.
-    Nothing,
-}
 
 /// The fields of one record. Nothing is typed or copied before a stage or a document asks for it.
 pub struct Event<'a> {
@@ -293,22 +279,6 @@ impl<'a> Event<'a> {
                 }
             }
             Content::Nothing => {}
-        }
-    }
-}
-
-/// What stands at a path.
-pub(super) enum Look<'a> {
-    Value(Value<'a>),
-    /// An object, several values, or a value in the place of an object.
-    Other,
-}
-
-impl<'a> Look<'a> {
-    fn value(self) -> Option<Value<'a>> {
-        match self {
-            Look::Value(value) => Some(value),
-            Look::Other => None,
         }
     }
 }

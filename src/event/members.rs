@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use super::event::Look;
 use super::tape::{Node, Tape};
-use super::value::Value;
+use super::value::{Look, Value};
 use crate::document::keys::Key;
 use crate::document::{DocumentWriter, Tags};
 

@@ -4,11 +4,14 @@
 //! or on the tape of a JSON object. [`OuterFields`] has those of the envelope. [`Event`] joins them. Stages may read,
 //! set and remove fields; what they change is a list beside the fields. A document is written from all of this at once.
 
+mod captured;
 mod captures;
 mod changes;
+mod dates;
 pub mod decoder;
 #[expect(clippy::module_inception, reason = "the module is named for what it is about, and so is the file")]
 mod event;
+mod fields;
 mod layout;
 mod members;
 mod object;
@@ -21,11 +24,14 @@ mod tape;
 // The BSON documents are checked with the driver's own reader.
 #[cfg(all(test, feature = "mongodb"))]
 mod tests;
+mod unescape;
 mod value;
 
+pub use captured::CapturedFields;
 pub use captures::CaptureEncoder;
 pub use changes::Changes;
-pub use event::{Event, Fields};
+pub use event::Event;
+pub use fields::Fields;
 pub use layout::{Body, DocumentEncoder, DocumentEncoderSpec, IdPlace, Layout, LayoutWriter, Wanted};
 pub use outer_fields::OuterFields;
 pub use value::{FieldPath, Value};

@@ -23,9 +23,8 @@
 use crate::core::error::{Error, Result};
 use crate::grok::{Field, FieldSlot, FieldType, Span};
 
-use super::event::Look;
 use super::members::ObjectView;
-use super::value::Value;
+use super::value::{Look, Value};
 use crate::document::date::Formats;
 use crate::document::keys::{self, Key};
 use crate::document::{DocumentWriter, Encoding, Tags, value, write_text};

@@ -30,7 +30,7 @@ pub enum Verdict {
     Keep,
     /// It is dropped. The receipt counts it as filtered.
     Drop,
-    /// It goes on, to these sinks at most.
+    /// It goes on, to these sinks at most. With no sink, it is dropped.
     Only(SinkSet),
 }
 
@@ -50,6 +50,11 @@ impl SinkSet {
     /// Returns whether the sink with this index is in the set.
     pub fn contains(self, index: usize) -> bool {
         index < 64 && self.0 & (1 << index) != 0
+    }
+
+    /// Returns whether no sink is in the set.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// Returns the sinks that are in both sets.

@@ -6,7 +6,7 @@ use mongodb::bson;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::decoder::{CapturedFields, JsonDecoder};
+use super::decoder::JsonDecoder;
 use super::*;
 use crate::core::record::RecordId;
 use crate::document::{Encoding, date};
@@ -99,7 +99,7 @@ fn encode<T: AsRef<[u8]>>(fields: &[Field], date: Option<&DateRule>, texts: &[T]
 
 fn captured(fields: &mut CapturedFields, line: &[u8], spans: &[Span], encoding: Encoding, out: &mut Vec<u8>) -> bool {
     let mut changes = Changes::default();
-    let mut event = Event::decoded(line, fields.of(spans), None, &mut changes, NOW);
+    let mut event = Event::decoded(line, Fields::captured(fields, spans), None, &mut changes, NOW);
     event.encode(encoding, &id_of(line), out);
     true
 }

@@ -55,3 +55,19 @@ impl FieldPath {
         self.0.len() <= other.0.len() && self.0.iter().zip(&*other.0).all(same)
     }
 }
+
+/// What stands at a path.
+pub(super) enum Look<'a> {
+    Value(Value<'a>),
+    /// An object, several values, or a value in the place of an object.
+    Other,
+}
+
+impl<'a> Look<'a> {
+    pub fn value(self) -> Option<Value<'a>> {
+        match self {
+            Look::Value(value) => Some(value),
+            Look::Other => None,
+        }
+    }
+}

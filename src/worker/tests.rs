@@ -1,6 +1,7 @@
 //! Tests of workers with sinks in memory.
 
 mod layouts;
+mod stages;
 mod storing;
 
 use std::sync::{Arc, Mutex};

@@ -4,15 +4,12 @@
 //! The document is tagged with the name.
 
 use crate::core::error::Result;
-use crate::document::date::{COMMON, Formats};
-use crate::document::keys;
-use crate::document::{Encoding, Tags};
-use crate::event::event::{Content, Fields};
-use crate::event::members::ObjectView;
+use crate::document::Tags;
+use crate::event::dates::Dates;
+use crate::event::fields::{Content, Fields};
 use crate::event::object::Object;
 use crate::event::read::read;
 use crate::event::shape::{Shapes, is_plain};
-use crate::event::tape::Node;
 use crate::grok::DateRule;
 
 /// Reads texts that are JSON objects. The memory is reused from text to text.
@@ -25,45 +22,14 @@ pub struct JsonDecoder {
     dates: Dates,
 }
 
-/// The paths from which `@timestamp` may be read, with stored names, and its formats.
-#[derive(Debug, Clone)]
-pub(in crate::event) struct Dates {
-    paths: Vec<Vec<String>>,
-    formats: Formats,
-}
-
-/// What was found where the time may be.
-#[derive(Default)]
-pub(in crate::event) struct Found {
-    /// The time, in milliseconds since 1970.
-    pub date: Option<i64>,
-    /// Whether there is a value that is no date.
-    pub failed: bool,
-    /// The index of the member `@timestamp_` that the time replaces.
-    pub member: Option<usize>,
-}
-
 impl JsonDecoder {
     /// Returns a decoder for texts that are JSON objects.
     ///
     /// # Errors
     /// A usage error when a date format is invalid.
     pub fn new(date: Option<&DateRule>) -> Result<JsonDecoder> {
-        let stored = |path: &Vec<String>| {
-            let parts = path.iter().enumerate();
-            parts.map(|(depth, part)| keys::stored_name(Encoding::Json, part, depth == 0).into_owned()).collect()
-        };
-        let paths = date.iter().flat_map(|rule| &rule.paths).filter(|path| !path.is_empty()).map(stored).collect();
-        let formats = match date {
-            Some(rule) => Formats::new(&rule.formats)?,
-            None => Formats::new(&COMMON)?,
-        };
-        Ok(JsonDecoder {
-            object: Object::default(),
-            shapes: Shapes::default(),
-            replaced: String::new(),
-            dates: Dates { paths, formats },
-        })
+        let dates = Dates::new(date)?;
+        Ok(JsonDecoder { object: Object::default(), shapes: Shapes::default(), replaced: String::new(), dates })
     }
 
     /// Reads `text`; `None` when it is not a JSON object.
@@ -98,32 +64,5 @@ impl JsonDecoder {
             tags.add(Tags::UTF8);
         }
         Some(Fields(Content::Object { object: &mut self.object, text, dates, tags }))
-    }
-}
-
-impl Dates {
-    /// Finds the time of `object`.
-    pub fn find(&mut self, object: ObjectView<'_>, now_ms: i64) -> Found {
-        let ObjectView { tape, line, .. } = object;
-        let mut found = Found::default();
-        for path in &self.paths {
-            let Some(name) = object.at(path) else { continue };
-            for at in tape.joined_with(name) {
-                let text = match tape.nodes[at + 1] {
-                    Node::Text(text) | Node::Int(text, _) | Node::Float(text, _) => text,
-                    Node::Null => continue,
-                    _ => {
-                        found.failed = true;
-                        continue;
-                    }
-                };
-                found.failed = true;
-                if let Some(date) = self.formats.read(tape.text(line, text).as_bytes(), now_ms) {
-                    let is_own = matches!(&path[..], [name] if name == "@timestamp_");
-                    return Found { date: Some(date), failed: false, member: is_own.then_some(name) };
-                }
-            }
-        }
-        found
     }
 }

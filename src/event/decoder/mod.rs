@@ -5,13 +5,12 @@
 mod json;
 mod pattern;
 
-use super::event::Fields;
+use super::fields::Fields;
 use crate::core::error::Result;
 use crate::grok::{Format, Rule, Stopped};
 
 pub use json::JsonDecoder;
-pub(super) use json::{Dates, Found};
-pub use pattern::{CapturedFields, PatternDecoder};
+pub use pattern::PatternDecoder;
 
 /// The decoder of a format. It keeps state, so each thread has its own.
 pub enum Decoder {

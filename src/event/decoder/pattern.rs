@@ -1,11 +1,9 @@
 //! [`PatternDecoder`]: the captures of a pattern as fields.
 
-use crate::core::error::{Error, Result};
-use crate::document::date::{COMMON, Formats};
-use crate::document::keys::display_path;
-use crate::event::event::{Content, Fields};
-use crate::event::plan::{Naming, Plan};
-use crate::grok::{DateRule, Field, Matcher, Pattern, Span, Stopped};
+use crate::core::error::Result;
+use crate::event::captured::CapturedFields;
+use crate::event::fields::Fields;
+use crate::grok::{DateRule, Matcher, Pattern, Span, Stopped};
 
 /// Matches texts with a pattern.
 pub struct PatternDecoder {
@@ -31,53 +29,6 @@ impl PatternDecoder {
         let Some(captures) = self.matcher.captures(text)? else { return Ok(None) };
         self.spans.clear();
         self.spans.extend((0..self.slots).map(|slot| captures.span(slot)));
-        Ok(Some(self.fields.of(&self.spans)))
-    }
-}
-
-/// The fields of a pattern: how its captures are named, typed and nested, and which of them may be the time.
-#[derive(Debug, Clone)]
-pub struct CapturedFields {
-    pub(in crate::event) plan: Plan,
-    /// The slots from which `@timestamp` may be read, and its formats.
-    pub(in crate::event) date_slots: Vec<usize>,
-    pub(in crate::event) dates: Formats,
-    /// The formats for fields of type `date`.
-    pub(in crate::event) field_dates: Formats,
-}
-
-impl CapturedFields {
-    /// Compiles the fields of a pattern. Fields of type `date` are read with the formats of the rule, then with
-    /// [`COMMON`].
-    ///
-    /// # Errors
-    /// A usage error when two fields exclude each other, when none of the paths of the date rule is a field, or when a
-    /// format is invalid.
-    pub fn new(fields: &[Field], date: Option<&DateRule>) -> Result<CapturedFields> {
-        let plan = Plan::new(fields, Naming::Stored)?;
-        let paths = date.iter().flat_map(|rule| &rule.paths);
-        let named = paths.flat_map(|path| fields.iter().filter(move |field| field.path == *path));
-        let date_slots: Vec<usize> = named.flat_map(|field| field.slots.iter().map(|slot| slot.slot)).collect();
-        if let Some(rule) = date
-            && date_slots.is_empty()
-        {
-            let wanted: Vec<_> = rule.paths.iter().map(|path| display_path(path)).collect();
-            let known: Vec<_> = fields.iter().map(|field| display_path(&field.path)).collect();
-            return Err(Error::usage(format!(
-                "the date is to be read from {}, which the pattern does not capture; it captures {}",
-                wanted.join(" or "),
-                if known.is_empty() { "nothing".into() } else { known.join(", ") },
-            )));
-        }
-        let common = COMMON.map(String::from);
-        let own = date.map_or(&common[..], |rule| &rule.formats);
-        let (dates, field_dates) = (Formats::new(own)?, Formats::new(&[own, &common].concat())?);
-        Ok(CapturedFields { plan, date_slots, dates, field_dates })
-    }
-
-    /// Returns the fields that have the texts of `spans`, which are the captures of the pattern by slot.
-    #[inline]
-    pub fn of<'a>(&'a mut self, spans: &'a [Span]) -> Fields<'a> {
-        Fields(Content::Captured { fields: self, spans })
+        Ok(Some(Fields::captured(&mut self.fields, &self.spans)))
     }
 }

@@ -29,7 +29,7 @@ fn with_event<T>((is_json, is_enveloped): (bool, bool), with: impl FnOnce(&mut E
     let mut decoder = JsonDecoder::new(None).unwrap();
     let mut event = match is_json {
         true => Event::decoded(json_line, decoder.decode(json_line).unwrap(), outer, &mut changes, NOW),
-        false => Event::decoded(&captured_line, plan.of(&spans), outer, &mut changes, NOW),
+        false => Event::decoded(&captured_line, Fields::captured(&mut plan, &spans), outer, &mut changes, NOW),
     };
     with(&mut event)
 }

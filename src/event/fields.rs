@@ -1,0 +1,29 @@
+//! [`Fields`]: what a decoder found in a text.
+
+use super::captured::CapturedFields;
+use super::dates::Dates;
+use super::object::Object;
+use crate::document::Tags;
+use crate::grok::Span;
+
+/// The fields that a decoder found in a text. They are borrowed: from the text, and from the decoder's memory.
+pub struct Fields<'a>(pub(super) Content<'a>);
+
+pub(super) enum Content<'a> {
+    /// The captures of a pattern.
+    Captured { fields: &'a mut CapturedFields, spans: &'a [Span] },
+    /// The members of a JSON object, and the text that it was read from.
+    Object { object: &'a mut Object, text: &'a str, dates: &'a mut Dates, tags: Tags },
+    /// The whole text, as the field `message`.
+    Message,
+    /// Nothing but what is set.
+    Nothing,
+}
+
+impl<'a> Fields<'a> {
+    /// Returns the fields that have the texts of `spans`, which are the captures of the pattern by slot.
+    #[inline]
+    pub fn captured(fields: &'a mut CapturedFields, spans: &'a [Span]) -> Fields<'a> {
+        Fields(Content::Captured { fields, spans })
+    }
+}
