@@ -22,9 +22,10 @@ use logator::document::Documents;
 use logator::grok::Library;
 use logator::observe::receipt::Receipt;
 use logator::sink::{Encoding, Outcome, mongodb as sink};
-use logator::source::inputs::Input;
+use logator::source::api::{RunContext, Source as _};
+use logator::source::file::FileSource;
 use logator::source::receiver::{BatchReceiver, BatchSize, LongLine};
-use logator::source::{Progress, ReadOptions, read_all};
+use logator::source::{Progress, ReadOptions};
 use logator::worker::parser::{Formats, Unmatched};
 use mongodb::bson::{DateTime, Document, RawDocumentBuf, doc, rawdoc};
 use mongodb::options::{Acknowledgment, WriteConcern};
@@ -97,11 +98,12 @@ fn encode(log: &Path, batch_lines: usize) -> Vec<Vec<RawDocumentBuf>> {
             panic!("no line of a bench is so long")
         }
     }
-    let inputs = [Input::File(log.to_owned())];
     let size = BatchSize { lines: batch_lines, bytes: 1 << 20, ..BatchSize::default() };
     let collect = Collect(Mutex::default());
     let options = ReadOptions { size, ..ReadOptions::default() };
-    assert!(read_all(&inputs, &options, &collect, &Progress::default()).is_complete());
+    let (pool, progress) = (Arc::default(), Progress::default());
+    let context = RunContext { options: &options, pool: &pool, receiver: &collect, progress: &progress };
+    assert!(FileSource::new(log).run(&context).is_complete());
     let library = Library::builtin();
     let format = library.format("combined").expect("a built-in format");
     let formats = Arc::new(Formats::new(vec![format], library, Unmatched::Keep, |_| ()));

@@ -52,7 +52,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let (a, b, syslog) = (path("a.log"), path("b.log"), "syslog+udp://127.0.0.1:5514".to_owned());
-        [&a, &b].map(|path| std::fs::write(path, "").unwrap());
+        [&a, &b].into_iter().for_each(|path| std::fs::write(path, "").unwrap());
         let names = [&b, &syslog, &a, &syslog, &b].map(String::as_str);
         assert_eq!(find(&names, Place::Input), Ok(vec![b, syslog, a]));
     }

@@ -7,12 +7,16 @@ use std::sync::{Arc, Mutex};
 use super::api::{RunContext, Source};
 use super::decompress::{Compression, MAGIC_BYTES};
 use super::file::FileSource;
+use super::heading::HeaderRule;
 use super::reading::beginning;
 use super::receiver::{BatchReceiver, BatchSize, LongLine};
+use super::record_rules::RecordRules;
 use super::*;
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::offered::Offered;
+use crate::state::Memory;
+use crate::state::store::Store;
 
 #[derive(Default)]
 struct Kept(Mutex<Vec<u8>>);
@@ -247,4 +251,64 @@ fn a_block_that_a_long_line_made_larger_is_not_held_by_a_small_batch() {
         let both = pair[0].data.len() + pair[1].data.len();
         assert!(!together || both <= size.bytes, "{both} bytes of one block");
     }
+}
+
+#[derive(Debug)]
+struct Hash;
+
+impl HeaderRule for Hash {
+    fn is_header(&self, beginning: &[u8]) -> bool {
+        beginning.starts_with(b"#")
+    }
+}
+
+/// Takes some batches, and keeps them with their headers.
+struct First(Mutex<Vec<Batch>>, usize);
+
+impl BatchReceiver for First {
+    fn offer(&self, batch: Batch) -> Offered {
+        let mut taken = self.0.lock().unwrap();
+        if taken.len() == self.1 {
+            return Offered::Stopped;
+        }
+        taken.push(batch);
+        Offered::Taken
+    }
+
+    fn long_line(&self, _: LongLine) -> Result<()> {
+        panic!("no line is too long here")
+    }
+}
+
+#[test]
+fn a_run_that_resumes_amid_a_file_finds_the_header_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.log");
+    std::fs::write(&path, "#one\na\nb\n#two\n#more\nc\nd\n").unwrap();
+    let header = |batch: &Batch| String::from_utf8_lossy(batch.context.header.as_deref().unwrap_or(b"-")).into_owned();
+    let mut seen = Vec::new();
+    for most in [2, 1, 9] {
+        let store = Arc::new(Store::open(&folder.path().join("state"), Box::new(|_| ())).unwrap());
+        let options = ReadOptions {
+            size: BatchSize { lines: 1, ..BatchSize::default() },
+            memory: Some(Arc::clone(&store) as Arc<dyn Memory>),
+            records: RecordRules { header: Some(Arc::new(Hash)), ..RecordRules::default() },
+            ..ReadOptions::default()
+        };
+        let receiver = First(Mutex::default(), most);
+        run(&path, &options, &receiver);
+        let batches = receiver.0.into_inner().unwrap();
+        store.settle(&batches);
+        seen.extend(batches.iter().map(|batch| (String::from_utf8_lossy(&batch.data).into_owned(), header(batch))));
+    }
+    let expected = [
+        ("#one\n", "-"),
+        ("a\n", "#one\n"),
+        ("b\n", "#one\n"),
+        ("#two\n", "#one\n"),
+        ("#more\n", "#one\n"),
+        ("c\n", "#two\n#more\n"),
+        ("d\n", "#two\n#more\n"),
+    ];
+    assert_eq!(seen, expected.map(|(line, header)| (line.to_owned(), header.to_owned())));
 }
