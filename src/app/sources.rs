@@ -64,7 +64,7 @@ mod tests {
             ("docker:web", Place::Input, "docker:web: this version does not read it"),
             ("pull+ipc:///tmp/x", Place::Input, "logator-worker --from and logator-pull"),
             ("pull+ipc:///tmp/x", Place::Push, "logator-worker --from and logator-pull"),
-            ("missing.log", Place::From, "missing.log: no source has such a name"),
+            ("missing.log", Place::From, "missing.log: files are read by logator run and logator-queue"),
             ("mongodb://joe:secret@host/d.c", Place::Input, "mongodb://joe:***@host/d.c: no such file"),
         ] {
             let error = find(&[name], place).expect_err(name);

@@ -318,14 +318,16 @@ impl ReplayFilter {
             }
             // The lines up to `border` are delivered. The border is the start of the next equal extent, or the offset
             // up to which lines are decided. A line that crosses the border is delivered whole.
-            // An extent of another content may begin within a line. It cuts no record.
-            let may_cut = |start: u64| match usize::try_from(start - batch.offset).ok().and_then(|at| at.checked_sub(1))
-            {
-                Some(before) if is_joined => batch.data.get(before).is_none_or(|&byte| byte == b'\n'),
-                _ => true,
+            // An extent of another content may begin within a line. A record is cut at the next line of that extent.
+            let line_from = |known: &Known| match usize::try_from(known.extent.start - batch.offset) {
+                Ok(at) if is_joined && at <= batch.data.len() => {
+                    let line = at + memchr::memchr(b'\n', &batch.data[at - 1..])?;
+                    let start = batch.offset + line as u64;
+                    (start < end(known)).then_some(start)
+                }
+                _ => Some(known.extent.start),
             };
-            let begins = self.equal.iter().map(|known| known.extent.start);
-            let begins = begins.filter(|&start| start > batch.offset && may_cut(start));
+            let begins = self.equal.iter().filter(|known| known.extent.start > batch.offset).filter_map(line_from);
             let next = begins.min().unwrap_or(u64::MAX);
             let border = usize::try_from(next.min(decided_until) - batch.offset).unwrap_or(usize::MAX);
             let length = match border {

@@ -22,6 +22,7 @@ pub const KIND: SourceKind = SourceKind {
     names: &["files", "directories", "globs"],
     help: "Files with gzip, zstd, bzip2 or xz are decompressed.",
     places: &[Place::Input, Place::Whole, Place::Push],
+    elsewhere: "files are read by logator run and logator-queue",
     claims: |_, _| true,
     find: |names, context, found| {
         let mut files = names::find(names, context.own)?;
