@@ -46,10 +46,12 @@ impl<'a> Event<'a> {
         changes: &'a mut Changes,
         now_ms: i64,
     ) -> Event<'a> {
-        let mut event = Event::new(text, fields.0, outer, changes, now_ms);
-        let found = match &mut event.content {
+        let mut content = fields.0;
+        let mut tags = outer.map_or(Tags::default(), OuterFields::tags);
+        let mut ascii = false;
+        let found = match &mut content {
             Content::Captured { fields, spans } => {
-                event.ascii = text.is_ascii();
+                ascii = text.is_ascii();
                 let mut found = Found::default();
                 for text in fields.date_slots.iter().filter_map(|&slot| spans.get(slot)?.text(text)) {
                     found.date = fields.dates.read(text, now_ms);
@@ -60,20 +62,21 @@ impl<'a> Event<'a> {
                 }
                 found
             }
-            Content::Object { object, text, dates, tags } => {
-                event.tags.add(*tags);
+            Content::Object { object, text, dates, tags: own } => {
+                tags.add(*own);
                 dates.find(object.stored(Encoding::Json, text), now_ms)
             }
             Content::Message | Content::Nothing => Found::default(),
         };
         if found.failed {
-            event.tags.add(Tags::DATE);
+            tags.add(Tags::DATE);
         }
-        if found.date.is_some() {
-            (event.date, event.date_from) = (found.date, TimeSource::Record);
-        }
-        event.replaced = found.member;
-        event
+        changes.clear();
+        let (date, date_from) = match found.date {
+            Some(date) => (Some(date), TimeSource::Record),
+            None => (outer.and_then(OuterFields::date), TimeSource::Envelope),
+        };
+        Event { text, content, outer, changes, date, date_from, replaced: found.member, tags, ascii, now_ms }
     }
 
     /// Returns the event of a text that is not decoded: the text is the field `message`. `unmatched` says that decoders
@@ -84,7 +87,7 @@ impl<'a> Event<'a> {
         outer: Option<&'a OuterFields>,
         changes: &'a mut Changes,
     ) -> Event<'a> {
-        let mut event = Event::new(text, Content::Message, outer, changes, 0);
+        let mut event = Event::decoded(text, Fields(Content::Message), outer, changes, 0);
         if unmatched {
             event.tags.add(Tags::UNMATCHED);
         }
@@ -93,22 +96,7 @@ impl<'a> Event<'a> {
 
     /// Returns an event without a text. It has the fields that are set.
     pub fn without_text(changes: &'a mut Changes) -> Event<'a> {
-        Event::new(&[], Content::Nothing, None, changes, 0)
-    }
-
-    #[inline]
-    fn new(
-        text: &'a [u8],
-        content: Content<'a>,
-        outer: Option<&'a OuterFields>,
-        changes: &'a mut Changes,
-        now_ms: i64,
-    ) -> Event<'a> {
-        changes.clear();
-        let date = outer.and_then(OuterFields::date);
-        let tags = outer.map_or(Tags::default(), OuterFields::tags);
-        let date_from = TimeSource::Envelope;
-        Event { text, content, outer, changes, date, date_from, replaced: None, tags, ascii: false, now_ms }
+        Event::decoded(&[], Fields(Content::Nothing), None, changes, 0)
     }
 
     /// Tags the document: the record is only a part of a line.
