@@ -93,3 +93,57 @@ pub fn wait_for_room(receiver: &dyn BatchReceiver, stop: Option<&Stop>) {
     // A signal may interrupt the wait.
     let _ = poll(&mut waited, PollTimeout::NONE);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::BorrowedFd;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::core::batch::Origin;
+    use crate::queue::shared::SharedQueue;
+    use crate::queue::{Limits, Reserved};
+
+    struct Receiver(SharedQueue);
+
+    impl BatchReceiver for Receiver {
+        fn offer(&self, batch: Batch) -> Offered {
+            self.0.offer(batch)
+        }
+
+        fn room(&self) -> Option<BorrowedFd<'_>> {
+            Some(self.0.room())
+        }
+
+        fn long_line(&self, _: LongLine) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_waits_goes_on_when_there_is_room_and_ends_when_nothing_more_is_wanted() {
+        let limits = Limits { lease: None, ready_bytes: 2, ..Limits::default() };
+        let receiver = Receiver(SharedQueue::new(limits, None).unwrap());
+        let batch = |offset| Batch::new(Arc::new(Origin::new(1, "x")), offset, 1, "x\n".into());
+        let stop = Stop::new().unwrap();
+        let wait = |offset| offer_waiting(&receiver, batch(offset), Some(&stop));
+        let offset = |reserved| match reserved {
+            Reserved::Batch(_, batch) => Some(batch.offset),
+            _ => None,
+        };
+        std::thread::scope(|scope| {
+            assert!(wait(0));
+            let second = scope.spawn(|| wait(2));
+            assert_eq!(offset(receiver.0.reserve(1)), Some(0));
+            assert!(second.join().unwrap(), "there is room");
+            let third = scope.spawn(|| wait(4));
+            stop.request();
+            assert!(!third.join().unwrap(), "it is stopped");
+            let fourth = scope.spawn(|| offer_waiting(&receiver, batch(6), None));
+            receiver.0.stop();
+            assert!(!fourth.join().unwrap(), "the queue is stopped");
+        });
+        assert_eq!(offset(receiver.0.reserve(1)), Some(2));
+        assert_eq!(offset(receiver.0.reserve(1)), None, "what was refused is not in the queue");
+    }
+}

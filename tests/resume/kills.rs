@@ -18,24 +18,33 @@ fn journal_length(place: &Workspace) -> u64 {
     std::fs::metadata(place.path("state/journal")).map_or(0, |data| data.len())
 }
 
-/// Starts a job again and again, and kills it `kills` times when its journal has grown by some number of records; then
-/// lets the job come to its end. Returns how often it was killed in the middle, and the results of the last run.
-fn until_done(
+/// How often a job is killed, and the size and number of the records that its journal gets in all.
+pub(super) struct Kills {
+    pub(super) most: usize,
+    pub(super) record: u64,
+    pub(super) records: usize,
+}
+
+/// Six kills of a job whose batches are settled as extents.
+const SIX: Kills = Kills { most: 6, record: 43, records: LINES / BATCH };
+
+/// Starts a job again and again, and kills it when its journal has grown by some number of records; then lets the job
+/// come to its end. Returns how often it was killed in the middle, and the results of the last run.
+pub(super) fn until_done(
     place: &Workspace,
     seed: u64,
-    kills: usize,
+    kills: &Kills,
     mut start: impl FnMut(&mut fastrand::Rng) -> Running,
 ) -> (usize, crate::kit::Ran) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut killed = 0;
     loop {
         let mut running = start(&mut random);
-        if killed == kills {
+        if killed == kills.most {
             return (killed, running.end());
         }
         let from = journal_length(place);
-        // An extent has 43 bytes.
-        let growth = 43 * random.u64(1..(LINES / BATCH / kills) as u64);
+        let growth = kills.record * random.u64(1..(kills.records / kills.most) as u64);
         let ended = wait_for("the journal to grow", PATIENCE, || {
             let ended = running.has_ended();
             // A journal that was compacted is shorter than before.
@@ -62,7 +71,7 @@ fn run_is_killed(name: &str, content: Vec<u8>, seed: u64) {
     let lines = BATCH.to_string();
     let common = ["run", name, "--state", "state", "-f", "combined", "-j", "2", "--batch-lines", &lines];
     let arguments = [&common[..], &["--receipt", "receipt", "--to", "sqlite:logs.db"]].concat();
-    let (killed, ran) = until_done(&place, seed, 6, |_| place.start("logator", &arguments));
+    let (killed, ran) = until_done(&place, seed, &SIX, |_| place.start("logator", &arguments));
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(killed > 2, "killed {killed} times in the middle");
     assert_eq!(rows(&place), (LINES, LINES));
@@ -97,7 +106,7 @@ fn a_queue_that_is_killed_again_and_again_while_its_workers_store_in_sqlite() {
     let mut workers = vec![place.worker(&to), place.worker(&to)];
     let lines = BATCH.to_string();
     let arguments = ["access.log.gz", "--state", "state", "--batch-lines", &lines, "--lease", "2", "--linger", "3"];
-    let (killed, ran) = until_done(&place, 5, 6, |random| {
+    let (killed, ran) = until_done(&place, 5, &SIX, |random| {
         // Some of the job's workers are killed as well.
         if random.bool() {
             let nth = random.usize(..workers.len());
@@ -124,7 +133,7 @@ fn a_queue_that_is_killed_again_and_again_loses_nothing_of_ndjson_and_doubles_on
     let worker = place.worker(&["-f", "combined", "--to", "ndjson:out"]);
     let lines = BATCH.to_string();
     let arguments = ["access.log.gz", "--state", "state", "--batch-lines", &lines, "--linger", "3"];
-    let (killed, ran) = until_done(&place, 6, 6, |_| place.queue(&arguments));
+    let (killed, ran) = until_done(&place, 6, &SIX, |_| place.queue(&arguments));
     assert_eq!((ran.code, worker.end().code), (Some(0), Some(0)), "{}", ran.stderr);
     let out = place.objects("out");
     let ids: HashSet<String> = out.iter().map(|object| object["_id"].to_string()).collect();
@@ -194,7 +203,7 @@ fn a_queue_that_is_killed_again_and_again_while_its_workers_store_in_mongodb() {
     let mut workers = vec![worker(&place), worker(&place)];
     let lines = BATCH.to_string();
     let arguments = ["access.log.gz", "--state", "state", "--batch-lines", &lines, "--lease", "2", "--linger", "3"];
-    let (killed, ran) = until_done(&place, 7, 8, |random| {
+    let (killed, ran) = until_done(&place, 7, &Kills { most: 8, ..SIX }, |random| {
         if random.bool() {
             let nth = random.usize(..workers.len());
             workers[nth].kill();

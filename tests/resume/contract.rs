@@ -1,0 +1,139 @@
+//! What every source that is acknowledged can rely on, with the source for tests `contract:FILE`: ids of its own with gaps,
+//! two interleaved streams, a header that changes, cursors, and batches that are taken back. It needs the feature
+//! `contract-tests`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use logator::core::record::{self, Key};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::kills::{Kills, until_done};
+use crate::kit::workspace::Workspace;
+
+const RECORDS: usize = 6_000;
+
+/// The most records in a batch of the source.
+const BATCH: usize = 7;
+
+/// A record of the journal: a cursor of 8 bytes, of a stream whose name has one byte.
+const CURSOR: u64 = 15 + 1 + 8;
+
+/// A record of the source: its id, and the header that is in force.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Expected {
+    id: String,
+    header: Option<String>,
+}
+
+/// Writes a file of records, and returns what they must become.
+fn write_records(place: &Workspace, seed: u64) -> BTreeSet<Expected> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let (mut next, mut headers) = (BTreeMap::from([("a", 0), ("b", 1 << 40)]), BTreeMap::new());
+    let (mut content, mut expected) = (String::new(), BTreeSet::new());
+    for nth in 0..RECORDS {
+        let stream = if random.bool() { "a" } else { "b" };
+        let number = next.get_mut(stream).unwrap();
+        *number += random.u64(1..5);
+        if random.u8(..) < 10 {
+            headers.insert(stream, format!("#Fields:{nth}"));
+        }
+        let more = if random.u8(..) < 20 { "\\n  continued" } else { "" };
+        let text = format!("{stream} {number} GET /{nth}{more}");
+        let header = headers.get(stream);
+        content += &format!("{stream} {number} {} {text}\n", header.map_or("-", String::as_str));
+        let hash = record::hash(text.replace("\\n", "\n").as_bytes());
+        let id = Key::Number(*number).id(xxh3_64(format!("contract:{stream}").as_bytes()), hash);
+        expected.insert(Expected { id: id.to_string(), header: header.map(|header| format!("{header}\n")) });
+    }
+    place.write("records", content);
+    assert_eq!(expected.len(), RECORDS);
+    expected
+}
+
+/// The ids of all documents in the database, and their number.
+fn ids(place: &Workspace) -> (BTreeSet<String>, usize) {
+    let database = rusqlite::Connection::open(place.path("logs.db")).unwrap();
+    let mut rows = database.prepare("select _id from logs").unwrap();
+    let ids: Vec<String> = rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    (ids.iter().cloned().collect(), ids.len())
+}
+
+fn of(expected: &BTreeSet<Expected>) -> (BTreeSet<String>, usize) {
+    (expected.iter().map(|expected| expected.id.clone()).collect(), RECORDS)
+}
+
+const FORMAT: [&str; 4] = ["-p", "^%{WORD:stream} %{INT:number:int} ", "--to", "sqlite:logs.db"];
+
+#[test]
+fn a_run_that_is_killed_again_and_again_goes_on_at_the_cursors_of_its_streams() {
+    let place = Workspace::new();
+    let expected = write_records(&place, 1);
+    let common = ["run", "contract:records", "--state", "state", "-j", "2", "--receipt", "receipt"];
+    let arguments = [&common[..], &FORMAT].concat();
+    let kills = Kills { most: 20, record: CURSOR, records: RECORDS / BATCH };
+    let (killed, ran) = until_done(&place, 1, &kills, |_| place.start("logator", &arguments));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(killed > 2, "killed {killed} times in the middle");
+    assert_eq!(ids(&place), of(&expected));
+    let receipt = place.receipt("receipt");
+    assert!((receipt.read as usize) < RECORDS, "the last run went on where the others had come: {receipt:?}");
+}
+
+#[test]
+fn a_queue_that_is_killed_again_and_again_goes_on_at_the_cursors_of_its_streams() {
+    let place = Workspace::new();
+    let expected = write_records(&place, 2);
+    let mut workers = vec![place.worker(&FORMAT), place.worker(&FORMAT)];
+    let arguments = ["contract:records", "--state", "state", "--lease", "2", "--linger", "3"];
+    let kills = Kills { most: 20, record: CURSOR, records: RECORDS / BATCH };
+    let (killed, ran) = until_done(&place, 2, &kills, |random| {
+        if random.bool() {
+            let nth = random.usize(..workers.len());
+            workers[nth].kill();
+            workers[nth] = place.worker(&FORMAT);
+        }
+        place.queue(&arguments)
+    });
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(killed > 2, "killed {killed} times in the middle");
+    for worker in workers {
+        assert_eq!(worker.end().code, Some(0));
+    }
+    assert_eq!(ids(&place), of(&expected));
+}
+
+#[test]
+fn dead_letters_have_the_number_and_the_header_that_was_in_force() {
+    let place = Workspace::new();
+    let expected = write_records(&place, 3);
+    let arguments = ["contract:records", "-p", "^nothing", "--unmatched", "dead-letter", "--dead-letters", "letters"];
+    let (ran, receipt) = place.logator(&[&arguments[..], &["--to", "null:"]].concat(), b"");
+    assert_eq!((ran.code, receipt.tally.dead_lettered as usize), (Some(1), RECORDS), "{}", ran.stderr);
+    let letters = place.objects("letters");
+    let text = |letter: &serde_json::Value, name: &str| letter[name].as_str().map(str::to_owned);
+    let letters: BTreeSet<Expected> = letters
+        .iter()
+        .map(|letter| Expected { id: text(letter, "_id").unwrap(), header: text(letter, "header") })
+        .collect();
+    assert_eq!(letters, expected);
+    let replay = [&["replay", "letters"][..], &FORMAT].concat();
+    assert_eq!(place.run("logator", &replay, b"").code, Some(0));
+    assert_eq!(ids(&place), of(&expected));
+}
+
+#[test]
+fn after_a_stop_a_source_takes_back_what_no_worker_has_and_the_next_run_reads_it() {
+    let place = Workspace::new();
+    let expected = write_records(&place, 4);
+    let common = ["contract:records", "--state", "state", "--linger", "0"];
+    let queue = place.queue(&[&common[..], &["--max-memory", "64KiB"]].concat());
+    queue.signal(nix::sys::signal::Signal::SIGTERM);
+    let ran = queue.end_with_input_open();
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    let receipt = place.receipt("queue.json");
+    assert_eq!((receipt.read, receipt.left), (0, 0), "nothing was read for the account: {receipt:?}");
+    let queue = place.queue(&common);
+    let worker = place.worker(&FORMAT);
+    assert_eq!((queue.end_with_input_open().code, worker.end().code), (Some(0), Some(0)));
+    assert_eq!(ids(&place), of(&expected));
+}
