@@ -5,8 +5,16 @@ use crate::source::kind::{Registry, SourceKind};
 use crate::source::{file, follow, stdin, syslog};
 
 /// All kinds of sources. A name belongs to the first kind that claims it.
-pub const SOURCES: Registry =
-    Registry(&[&syslog::KIND, &pull::KIND, &CONTAINERS, &follow::KIND, &stdin::KIND, &file::KIND]);
+pub const SOURCES: Registry = Registry(&[
+    &syslog::KIND,
+    &pull::KIND,
+    &CONTAINERS,
+    #[cfg(feature = "contract-tests")]
+    &crate::source::contract::KIND,
+    &follow::KIND,
+    &stdin::KIND,
+    &file::KIND,
+]);
 
 /// Names that are reserved for logs of containers.
 const CONTAINERS: SourceKind = SourceKind { claims: |name, _| name.starts_with("docker:"), ..SourceKind::NONE };

@@ -15,6 +15,8 @@ pub mod acks;
 pub mod api;
 mod batching_delay;
 mod block_pool;
+#[cfg(feature = "contract-tests")]
+pub mod contract;
 pub mod cutter;
 pub mod decompress;
 pub mod file;
