@@ -6,13 +6,15 @@
 //! call it at once.
 
 mod api;
+#[cfg(feature = "contract-tests")]
+mod contract;
 mod kind;
 pub mod memory;
 pub mod mongodb;
 pub mod ndjson;
 pub mod null;
 pub mod registry;
-#[cfg(any(feature = "sqlite", feature = "mongodb", test))]
+#[cfg(any(feature = "sqlite", feature = "mongodb", feature = "contract-tests", test))]
 mod retry;
 mod spec;
 pub mod sqlite;

@@ -9,7 +9,14 @@ use crate::core::option_spec::OptionSpec;
 use crate::core::secrets::{self, Scheme, Secrecy, masked};
 
 /// All kinds of sinks, in the order of the help.
-pub static KINDS: &[&SinkKind] = &[&ndjson::KIND, &sqlite::KIND, &mongodb::KIND, &null::KIND];
+pub static KINDS: &[&SinkKind] = &[
+    &ndjson::KIND,
+    &sqlite::KIND,
+    &mongodb::KIND,
+    #[cfg(feature = "contract-tests")]
+    &super::contract::KIND,
+    &null::KIND,
+];
 
 /// The beginnings of schemes that this version does not have yet. Their addresses may hold passwords.
 const PLANNED: [&str; 2] = ["elasticsearch", "kafka"];
