@@ -2,7 +2,7 @@
 //! `contract-tests`.
 //!
 //! The file has one JSON object on a line for each document: `id`, `body` without `_id`, `time` (`@timestamp` in milliseconds),
-//! `key` (the text of the field `stream`), `origin`, and `header`. Names with dots stay as they are. Several processes may write to
+//! `key` (the text of the field `ident`), `origin`, and `header`. Names with dots stay as they are. Several processes may write to
 //! the file; a document that is in it already is a duplicate. Calls end in another order than they began. A document whose
 //! body has the word `never` is refused for good. One that has `later` is refused by two attempts and stored by the third.
 
@@ -76,7 +76,7 @@ impl SinkAddress for ContractAddress {
         let name = self.to_string();
         let file = File::options().read(true).append(true).create(true).open(&self.0);
         let file = file.map_err(|error| Error::sink(format!("{name}: cannot be opened")).because(error))?;
-        let fields = [FieldPath::new("stream")?];
+        let fields = [FieldPath::new("ident")?];
         let beside = Wanted { time: true, context: true, fields: Arc::new(fields) };
         let layout = Layout::from(Encoding::Json).with_id(IdPlace::Outside).with_beside(beside);
         let patience = with.waits.patience(&name, Words::STORED);
@@ -164,7 +164,7 @@ impl ContractSink {
         let state = &mut *state;
         state.file.lock()?;
         state.learn()?;
-        let (mut block, mut new) = (Vec::new(), Vec::new());
+        let (mut block, ids) = (Vec::new(), &mut state.ids);
         let mut verdict = |index: usize| {
             let document = documents.get(index);
             let has = |word: &[u8]| memchr::memmem::find(document.bytes, word).is_some();
@@ -176,7 +176,7 @@ impl ContractSink {
                 *refused += 1;
                 return Ok(Verdict::Again { written: false });
             }
-            if state.ids.contains(&document.id) {
+            if !ids.insert(document.id) {
                 return Ok(Verdict::Exists);
             }
             let beside = documents.beside();
@@ -196,14 +196,12 @@ impl ContractSink {
             });
             serde_json::to_writer(&mut block, &line)?;
             block.push(b'\n');
-            new.push(document.id);
             Ok(Verdict::Settled(Outcome::Stored))
         };
         let verdicts = group.iter().map(|pending| verdict(pending.index)).collect::<std::io::Result<Vec<_>>>()?;
         state.file.write_all(&block)?;
         state.file.sync_data()?;
         state.read += block.len() as u64;
-        state.ids.extend(new);
         state.file.unlock()?;
         Ok(verdicts)
     }

@@ -1,10 +1,12 @@
-//! What every source that is acknowledged can rely on, with the source for tests `contract:FILE`: ids of its own with gaps,
-//! two interleaved streams, a header that changes, cursors, and batches that are taken back. It needs the feature
-//! `contract-tests`.
+//! What a source and a sink may ask for, all of it at once: the source for tests `contract:FILE` has ids of its own with gaps,
+//! two interleaved streams, a header that changes, cursors, and takes batches back; the sink for tests wants a time, a key and
+//! the header beside the documents, ends its calls in any order, refuses some documents for good and some for now. They need
+//! the feature `contract-tests`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use logator::core::record::{self, Key};
+use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::kills::{Kills, until_done};
@@ -18,11 +20,19 @@ const BATCH: usize = 7;
 /// A record of the journal: a cursor of 8 bytes, of a stream whose name has one byte.
 const CURSOR: u64 = 15 + 1 + 8;
 
-/// A record of the source: its id, and the header that is in force.
+/// The time of the first record in milliseconds, 2026-01-02 00:00:00 UTC; each record is a second later.
+const FIRST_TIME: i64 = 1_767_312_000_000;
+
+/// What a record of the source must become.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Expected {
     id: String,
+    /// The header that is in force.
     header: Option<String>,
+    stream: String,
+    time: i64,
+    /// Whether the sink of the tests refuses the document for good.
+    refused: bool,
 }
 
 /// Writes a file of records, and returns what they must become.
@@ -37,13 +47,22 @@ fn write_records(place: &Workspace, seed: u64) -> BTreeSet<Expected> {
         if random.u8(..) < 10 {
             headers.insert(stream, format!("#Fields:{nth}"));
         }
+        let word = ["never", "later", "later"].get(random.usize(..50)).unwrap_or(&"GET");
         let more = if random.u8(..) < 20 { "\\n  continued" } else { "" };
-        let text = format!("{stream} {number} GET /{nth}{more}");
+        let time = format!("{:02}:{:02}:{:02}", nth / 3600, nth / 60 % 60, nth % 60);
+        let request = format!("\"{word} /{nth} HTTP/1.1\" 200 1 \"-\" \"agent{more}\"");
+        let text = format!("127.0.0.1 {stream} - [02/Jan/2026:{time} +0000] {request}");
         let header = headers.get(stream);
         content += &format!("{stream} {number} {} {text}\n", header.map_or("-", String::as_str));
         let hash = record::hash(text.replace("\\n", "\n").as_bytes());
         let id = Key::Number(*number).id(xxh3_64(format!("contract:{stream}").as_bytes()), hash);
-        expected.insert(Expected { id: id.to_string(), header: header.map(|header| format!("{header}\n")) });
+        expected.insert(Expected {
+            id: id.to_string(),
+            header: header.map(|header| format!("{header}\n")),
+            stream: stream.to_owned(),
+            time: FIRST_TIME + nth as i64 * 1000,
+            refused: *word == "never",
+        });
     }
     place.write("records", content);
     assert_eq!(expected.len(), RECORDS);
@@ -62,19 +81,49 @@ fn of(expected: &BTreeSet<Expected>) -> (BTreeSet<String>, usize) {
     (expected.iter().map(|expected| expected.id.clone()).collect(), RECORDS)
 }
 
-const FORMAT: [&str; 4] = ["-p", "^%{WORD:stream} %{INT:number:int} ", "--to", "sqlite:logs.db"];
+fn text(object: &Value, name: &str) -> Option<String> {
+    object[name].as_str().map(str::to_owned)
+}
+
+/// Asserts that the sink of the tests has each record once, except those that it refuses for good; these are dead letters.
+fn assert_stored_once(place: &Workspace, expected: &BTreeSet<Expected>) {
+    let objects = place.objects("stored");
+    let stored: BTreeSet<Expected> = objects
+        .iter()
+        .map(|object| Expected {
+            id: text(object, "id").unwrap(),
+            header: text(object, "header"),
+            stream: text(object, "key").unwrap(),
+            time: object["time"].as_i64().unwrap(),
+            refused: false,
+        })
+        .collect();
+    assert_eq!(objects.len(), stored.len(), "a document is there twice");
+    let bodies = objects.iter().map(|object| &object["body"]);
+    assert!(bodies.into_iter().all(|body| body["_id"].is_null() && body["request"].is_string()));
+    let letters: BTreeSet<_> =
+        place.objects("letters").iter().map(|letter| (text(letter, "_id"), text(letter, "header"))).collect();
+    let (refused, others): (BTreeSet<_>, BTreeSet<_>) = expected.iter().cloned().partition(|expected| expected.refused);
+    assert_eq!(stored, others);
+    assert!(refused.len() > 50, "the records try refusals");
+    assert_eq!(letters, refused.into_iter().map(|refused| (Some(refused.id), refused.header)).collect());
+}
+
+const FORMAT: [&str; 4] = ["-f", "combined", "--to", "sqlite:logs.db"];
+
+const TO_CONTRACT: [&str; 6] = ["-f", "combined", "--to", "contract:stored", "--dead-letters", "letters"];
 
 #[test]
 fn a_run_that_is_killed_again_and_again_goes_on_at_the_cursors_of_its_streams() {
     let place = Workspace::new();
     let expected = write_records(&place, 1);
     let common = ["run", "contract:records", "--state", "state", "-j", "2", "--receipt", "receipt"];
-    let arguments = [&common[..], &FORMAT].concat();
+    let arguments = [&common[..], &TO_CONTRACT].concat();
     let kills = Kills { most: 20, record: CURSOR, records: RECORDS / BATCH };
     let (killed, ran) = until_done(&place, 1, &kills, |_| place.start("logator", &arguments));
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(matches!(ran.code, Some(0 | 1)), "{}", ran.stderr);
     assert!(killed > 2, "killed {killed} times in the middle");
-    assert_eq!(ids(&place), of(&expected));
+    assert_stored_once(&place, &expected);
     let receipt = place.receipt("receipt");
     assert!((receipt.read as usize) < RECORDS, "the last run went on where the others had come: {receipt:?}");
 }
@@ -83,23 +132,23 @@ fn a_run_that_is_killed_again_and_again_goes_on_at_the_cursors_of_its_streams() 
 fn a_queue_that_is_killed_again_and_again_goes_on_at_the_cursors_of_its_streams() {
     let place = Workspace::new();
     let expected = write_records(&place, 2);
-    let mut workers = vec![place.worker(&FORMAT), place.worker(&FORMAT)];
+    let mut workers = vec![place.worker(&TO_CONTRACT), place.worker(&TO_CONTRACT)];
     let arguments = ["contract:records", "--state", "state", "--lease", "2", "--linger", "3"];
     let kills = Kills { most: 20, record: CURSOR, records: RECORDS / BATCH };
     let (killed, ran) = until_done(&place, 2, &kills, |random| {
         if random.bool() {
             let nth = random.usize(..workers.len());
             workers[nth].kill();
-            workers[nth] = place.worker(&FORMAT);
+            workers[nth] = place.worker(&TO_CONTRACT);
         }
         place.queue(&arguments)
     });
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(matches!(ran.code, Some(0 | 1)), "{}", ran.stderr);
     assert!(killed > 2, "killed {killed} times in the middle");
     for worker in workers {
-        assert_eq!(worker.end().code, Some(0));
+        assert!(matches!(worker.end().code, Some(0 | 1)));
     }
-    assert_eq!(ids(&place), of(&expected));
+    assert_stored_once(&place, &expected);
 }
 
 #[test]
@@ -110,12 +159,8 @@ fn dead_letters_have_the_number_and_the_header_that_was_in_force() {
     let (ran, receipt) = place.logator(&[&arguments[..], &["--to", "null:"]].concat(), b"");
     assert_eq!((ran.code, receipt.tally.dead_lettered as usize), (Some(1), RECORDS), "{}", ran.stderr);
     let letters = place.objects("letters");
-    let text = |letter: &serde_json::Value, name: &str| letter[name].as_str().map(str::to_owned);
-    let letters: BTreeSet<Expected> = letters
-        .iter()
-        .map(|letter| Expected { id: text(letter, "_id").unwrap(), header: text(letter, "header") })
-        .collect();
-    assert_eq!(letters, expected);
+    let letters: BTreeSet<_> = letters.iter().map(|letter| (text(letter, "_id"), text(letter, "header"))).collect();
+    assert_eq!(letters, expected.iter().cloned().map(|expected| (Some(expected.id), expected.header)).collect());
     let replay = [&["replay", "letters"][..], &FORMAT].concat();
     assert_eq!(place.run("logator", &replay, b"").code, Some(0));
     assert_eq!(ids(&place), of(&expected));

@@ -74,6 +74,13 @@ pub const HARNESSES: &[Harness] = &[
         addresses: &["mongodb://joe:hush@h:1,i:2/d.c?w=1", "mongodb+srv://h/d.c"],
         places: MONGODB,
     },
+    #[cfg(feature = "contract-tests")]
+    Harness {
+        kind: "contract",
+        needs_server: false,
+        addresses: &["contract:/a/b"],
+        places: &[|| InFolder::new("contract:", "out")],
+    },
     Harness { kind: "null", needs_server: false, addresses: &["null:"], places: &[|| Box::new(Nowhere)] },
 ];
 
@@ -111,8 +118,11 @@ impl InFolder {
 
 fn id_and_message(json: &str) -> (String, String) {
     let document: serde_json::Value = serde_json::from_str(json).unwrap();
-    let text = |name: &str| document[name].as_str().unwrap().to_owned();
-    (text("_id"), text("message"))
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    match document.get("body") {
+        Some(body) => (text(&document["id"]), text(&body["message"])),
+        None => (text(&document["_id"]), text(&document["message"])),
+    }
 }
 
 fn content(path: &Path) -> String {
