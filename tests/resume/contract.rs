@@ -122,7 +122,7 @@ fn a_run_that_is_killed_again_and_again_goes_on_at_the_cursors_of_its_streams() 
     let kills = Kills { most: 20, record: CURSOR, records: RECORDS / BATCH };
     let (killed, ran) = until_done(&place, 1, &kills, |_| place.start("logator", &arguments));
     assert!(matches!(ran.code, Some(0 | 1)), "{}", ran.stderr);
-    assert!(killed > 2, "killed {killed} times in the middle");
+    assert!(killed > 10, "killed {killed} times in the middle");
     assert_stored_once(&place, &expected);
     let receipt = place.receipt("receipt");
     assert!((receipt.read as usize) < RECORDS, "the last run went on where the others had come: {receipt:?}");
@@ -144,7 +144,7 @@ fn a_queue_that_is_killed_again_and_again_goes_on_at_the_cursors_of_its_streams(
         place.queue(&arguments)
     });
     assert!(matches!(ran.code, Some(0 | 1)), "{}", ran.stderr);
-    assert!(killed > 2, "killed {killed} times in the middle");
+    assert!(killed > 10, "killed {killed} times in the middle");
     for worker in workers {
         assert!(matches!(worker.end().code, Some(0 | 1)));
     }
