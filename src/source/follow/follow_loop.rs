@@ -89,7 +89,11 @@ pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
         next_scan: Duration::ZERO,
     };
     let ended = std::thread::scope(|scope| {
-        let ended = follow_loop.run(scope, &unpacker, progress).and_then(|()| follow_loop.read_remainder(progress));
+        let ended = follow_loop.run(scope, &unpacker, progress);
+        // A stop may come before all files are watched. The rest needs room in the queue, so the job must not wait for
+        // the watch before it starts its workers.
+        followed.set_ready();
+        let ended = ended.and_then(|()| follow_loop.read_remainder(progress));
         // With a state directory, the next run reads an unfinished line when it is whole. Without one, no later run
         // knows about the line, so it is delivered now.
         ended.and_then(|()| follow_loop.follower.end(options.memory.is_none()))
