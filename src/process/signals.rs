@@ -116,9 +116,11 @@ pub fn on_ignored(react: impl Fn(&'static str) + Send + 'static) -> Result<()> {
     register(|reactions| reactions.ignored = Some(Box::new(react)))
 }
 
-/// Notes that the receipt is written and says `exit_code`. A second signal now ends the process with this code.
+/// Notes that the receipt is written and says `exit_code`. A second signal now ends the process with this code. Waits for the
+/// function that a signal has called, so that the user and the service manager are told of it before the process ends.
 pub fn accounted(exit_code: u8) {
     AT_ONCE.store(exit_code, Ordering::Relaxed);
+    drop(reactions());
 }
 
 /// Gives signals the system's effects from here on. It is for commands that have no receipt.
