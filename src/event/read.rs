@@ -6,7 +6,7 @@
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::tape::{Node, Seen, Tape, Text};
-use super::unescape::unescape;
+use super::unescape::{length, unescape};
 use crate::document::{keys, value};
 
 /// The maximum nesting of objects and arrays.
@@ -59,11 +59,23 @@ struct Reader<'t> {
     seen: Seen,
     /// Whether texts with escapes and any numbers are allowed. They are then left to this reader.
     careful: bool,
+    /// The position of the next backslash, if it is not before `at`.
+    backslash: usize,
 }
 
 impl<'t> Reader<'t> {
     fn new(tape: &'t mut Tape, line: &'t str, at: usize, careful: bool) -> Self {
-        Reader { line, at, tape, depth: 0, copied: true, all_copied: true, seen: Seen::default(), careful }
+        Reader {
+            line,
+            at,
+            tape,
+            depth: 0,
+            copied: true,
+            all_copied: true,
+            seen: Seen::default(),
+            careful,
+            backslash: 0,
+        }
     }
 
     /// Moves to the next token, and returns its first byte.
@@ -92,24 +104,27 @@ impl<'t> Reader<'t> {
     fn text(&mut self) -> Text {
         self.token();
         let rest = &self.line[self.at + 1..];
-        let (mut end, mut escaped) = (0, false);
-        while let Some(found) = memchr::memchr2(b'"', b'\\', &rest.as_bytes()[end..]) {
-            end += found;
-            if rest.as_bytes()[end] == b'"' {
-                break;
-            }
-            escaped = true;
-            end += 2;
-        }
-        let raw = &rest[..end];
-        if !escaped {
+        let (length, has_escapes) = length(rest).unwrap_or((rest.len(), false));
+        let raw = &rest[..length];
+        if !has_escapes {
             return self.lent(raw);
         }
         self.copied = false;
-        self.at += end + 3;
+        self.at += length + 3;
         let start = self.tape.unescaped.len();
-        unescape(raw, self.tape);
+        self.tape.lone_surrogate |= unescape(raw, &mut self.tape.unescaped).unwrap_or_default();
         self.tape.text_since(start)
+    }
+
+    /// Returns whether the string that begins at the next token has escapes.
+    #[inline]
+    fn has_escapes(&mut self) -> bool {
+        self.token();
+        let rest = &self.line.as_bytes()[self.at..];
+        if self.backslash < self.at {
+            self.backslash = memchr::memchr(b'\\', rest).map_or(usize::MAX, |next| self.at + next);
+        }
+        memchr::memchr(b'"', rest.get(1..).unwrap_or_default()).is_none_or(|end| self.at + 1 + end > self.backslash)
     }
 
     /// Adds the number that begins at the next token. Its syntax is known to be right.
@@ -203,7 +218,7 @@ impl<'de> DeserializeSeed<'de> for Value<'_, '_> {
         let reader = self.0;
         if reader.careful {
             match reader.token() {
-                b'"' => {
+                b'"' if reader.has_escapes() => {
                     json.deserialize_ignored_any(IgnoredAny)?;
                     let text = reader.text();
                     reader.tape.nodes.push(Node::Text(text));
@@ -312,7 +327,7 @@ impl<'de> DeserializeSeed<'de> for Name<'_, '_> {
     #[inline]
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
         // As bytes, `serde_json` accepts lone surrogates, but control characters as well.
-        if self.0.careful { json.deserialize_bytes(self) } else { json.deserialize_str(self) }
+        if self.0.careful && self.0.has_escapes() { json.deserialize_bytes(self) } else { json.deserialize_str(self) }
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! In a log, most lines have the same members in the same order. Everything between their values is then the same text.
 //! If this text is the same and the values are valid, the line is a JSON object with the same names, and the tape of the
-//! earlier line holds for it, with other positions. A line with escapes is parsed, and so is a line of an unknown shape.
+//! earlier line holds for it, with other positions. A line of an unknown shape is parsed.
 
 use super::object::Object;
 use super::tape::{Node, Tape, Text};
-use crate::document::value;
+use super::unescape::{length, unescape};
+use crate::document::{keys, value};
 
 /// The number of shapes that are known at a time.
 const SHAPES: usize = 4;
@@ -28,12 +29,13 @@ pub(super) struct Shapes {
 }
 
 impl Shapes {
-    /// Returns the number of the shape of `line`, which is plain, if it is known. Its object then holds the line.
+    /// Returns the number of the shape of `line`, which has no control character, if it is known. Its object then holds
+    /// the line. `escapes` says whether the line has a backslash.
     #[inline]
-    pub fn find(&mut self, line: &str) -> Option<usize> {
+    pub fn find(&mut self, line: &str, escapes: bool) -> Option<usize> {
         let count = self.known.len();
         let mut order = (self.last..count).chain(0..self.last.min(count));
-        self.last = order.find(|&index| self.known[index].fits(line))?;
+        self.last = order.find(|&index| self.known[index].fits(line, escapes))?;
         Some(self.last)
     }
 
@@ -42,7 +44,7 @@ impl Shapes {
         &mut self.known[shape].object
     }
 
-    /// Learns the shape of `line`, which is plain and was read into `tape`.
+    /// Learns the shape of `line`, which has no control character and was read into `tape`.
     pub fn learn(&mut self, tape: &Tape, line: &str) {
         if self.rest > 0 {
             self.rest -= 1;
@@ -68,16 +70,29 @@ struct Shape {
     line: String,
     /// The places of its values other than objects and arrays. A text has its quotes.
     values: Vec<Text>,
-    /// The places of its names.
-    names: Vec<Text>,
+    names: Vec<Name>,
     /// The object of the last line of this shape.
     object: Object,
     was_useful: bool,
 }
 
-/// Returns whether `line` has no backslash and no control character.
-pub(super) fn is_plain(line: &str) -> bool {
-    line.bytes().fold(true, |plain, byte| plain & (byte >= b' ') & (byte != b'\\'))
+/// Returns whether `line` has a backslash; `None` if it has a control character, and no shape.
+pub(super) fn has_backslash(line: &str) -> Option<bool> {
+    let looked = line
+        .bytes()
+        .fold((false, false), |(control, backslash), byte| (control | (byte < b' '), backslash | (byte == b'\\')));
+    (!looked.0).then_some(looked.1)
+}
+
+/// A name of the line of a shape.
+#[derive(Debug, Clone)]
+struct Name {
+    /// Its place.
+    text: Text,
+    /// The name that a document has for it, if it belongs to logator.
+    own: Option<&'static str>,
+    /// Whether a JSON document can hold its member as it is in the line, if it can hold the value.
+    copied: bool,
 }
 
 impl Shape {
@@ -92,66 +107,90 @@ impl Shape {
         if own.duplicates(line).next().is_some() {
             return;
         }
-        let bytes = line.as_bytes();
+        let Tape { nodes, unescaped, .. } = own;
         let mut end = 0;
-        for at in 0..own.nodes.len() {
-            let node = own.nodes[at];
-            if matches!(node, Node::Array { .. } | Node::Object { .. }) {
-                // The end of such a member is not followed.
-                if let Some(Node::Name { copied_to, .. }) = at.checked_sub(1).and_then(|at| own.nodes.get_mut(at)) {
-                    *copied_to = 0;
-                }
+        for at in 0..nodes.len() {
+            if matches!(nodes[at], Node::Array { .. } | Node::Object { .. }) {
                 continue;
             }
             let between = |byte: &u8| matches!(byte, b' ' | b',' | b':' | b'[' | b']' | b'{' | b'}');
-            let start = end + bytes[end..].iter().take_while(|byte| between(byte)).count();
-            let Some(next) = token(line, start, &mut Node::Null) else { return };
+            let start = end + line.as_bytes()[end..].iter().take_while(|byte| between(byte)).count();
+            let mut read = Node::Null;
+            let Some(next) = token(line, start, &mut read, unescaped, &mut false) else { return };
             end = next;
-            match node {
-                Node::Name { .. } => self.names.push(Text::of_line(start + 1, end - 1)),
+            match (nodes[at], read) {
+                // A name with escapes is not followed.
+                (Node::Name { .. }, Node::Text(text)) if text.is_unescaped() => return,
+                (Node::Name { text, copied_to, .. }, _) => {
+                    let own = keys::own_name(&line[start + 1..end - 1]).filter(|_| text.is_unescaped());
+                    // The end of an object or array is not followed, nor whether a value can be copied.
+                    let is_open = matches!(nodes[at + 1], Node::Array { .. } | Node::Object { .. });
+                    let was_copied = copied_to != 0 || matches!(nodes[at + 1], Node::Float(..));
+                    let copied = was_copied && own.is_none() && !is_open;
+                    self.names.push(Name { text: Text::of_line(start + 1, end - 1), own, copied });
+                }
                 _ => self.values.push(Text::of_line(start, end)),
             }
         }
         self.line.push_str(line);
     }
 
-    /// Returns whether `line`, which is plain, has the shape. The object then holds it.
-    fn fits(&mut self, line: &str) -> bool {
-        let fits = !self.line.is_empty() && self.follow(line).is_some();
+    /// Returns whether `line` has the shape. The object then holds it.
+    fn fits(&mut self, line: &str, escapes: bool) -> bool {
+        let fits = !self.line.is_empty() && self.follow(line, escapes).is_some();
         self.was_useful |= fits;
         fits
     }
 
-    fn follow(&mut self, line: &str) -> Option<()> {
+    fn follow(&mut self, line: &str, escapes: bool) -> Option<()> {
         let tape = self.object.moved();
+        tape.unescaped.clear();
+        tape.lone_surrogate = false;
         let (old, new) = (self.line.as_bytes(), line.as_bytes());
         let mut names = self.names.iter();
         // The end of the known line stands for a last value.
         let mut values = self.values.iter().map(|value| value.start()..value.end()).chain([old.len()..old.len()]);
         let mut value = values.next()?;
         let mut at = same(&old[..value.start], new, 0)?;
-        let mut moved = 0_usize;
+        let (mut moved, mut copied) = (0_usize, false);
         for index in 1..tape.nodes.len() {
-            let node = &mut tape.nodes[index];
-            match node {
-                Node::Name { text, .. } => {
-                    let name = names.next()?;
-                    if !text.is_unescaped() {
-                        *text = Text::of_line(name.start().wrapping_add(moved), name.end().wrapping_add(moved));
+            if let Node::Name { text, copied_to, .. } = &mut tape.nodes[index] {
+                let name = names.next()?;
+                (copied, *copied_to) = (name.copied, 0);
+                *text = match name.own {
+                    None => Text::of_line(name.text.start().wrapping_add(moved), name.text.end().wrapping_add(moved)),
+                    Some(own) => {
+                        let start = tape.unescaped.len();
+                        tape.unescaped.push_str(own);
+                        Text::of_unescaped(start, tape.unescaped.len())
                     }
-                    continue;
-                }
-                Node::Array { .. } | Node::Object { .. } => continue,
-                _ => {}
+                };
+                continue;
             }
-            at = token(line, at, node)?;
-            let is_float = matches!(node, Node::Float(..));
-            if let Node::Name { copied_to: to @ 1.., .. } = &mut tape.nodes[index - 1] {
-                // A member that is copied is written as it is read; a number with a point may be written in another way.
-                if is_float {
-                    return None;
-                }
-                *to = at as u32;
+            let Tape { nodes, unescaped, lone_surrogate, .. } = &mut *tape;
+            let node = &mut nodes[index];
+            if matches!(node, Node::Array { .. } | Node::Object { .. }) {
+                continue;
+            }
+            let mut is_copied = true;
+            if !escapes && new.get(at) == Some(&b'"') {
+                let start = at + 1;
+                let end = start + memchr::memchr(b'"', &new[start..])?;
+                *node = Node::Text(Text::of_line(start, end));
+                at = end + 1;
+            } else {
+                at = token(line, at, node, unescaped, lone_surrogate)?;
+                is_copied = match node {
+                    Node::Text(text) => !text.is_unescaped(),
+                    Node::Float(..) => false,
+                    _ => true,
+                };
+            }
+            if let Node::Name { copied_to, .. } = &mut nodes[index - 1]
+                && copied
+                && is_copied
+            {
+                *copied_to = at as u32;
             }
             moved = at.wrapping_sub(value.end);
             let end = value.end;
@@ -168,15 +207,23 @@ fn same(text: &[u8], line: &[u8], at: usize) -> Option<usize> {
     line[at..].starts_with(text).then(|| at + text.len())
 }
 
-/// Reads the text, number or word that begins at `start` of a plain line into `node`. Returns its end; `None` if it is
+/// Reads the text, number or word that begins at `start` of a line without control characters into `node`. Returns its end; `None` if it is
 /// none of them, or if it is a number that a parser has to look at: long, with an exponent, or minus zero.
-#[inline]
-fn token(line: &str, start: usize, node: &mut Node) -> Option<usize> {
+///
+/// The text of a string with escapes is appended to `unescaped`, and a lone surrogate in it is noted.
+fn token(line: &str, start: usize, node: &mut Node, unescaped: &mut String, is_lone: &mut bool) -> Option<usize> {
     let rest = &line.as_bytes()[start..];
     let (read, end) = match rest.first()? {
         b'"' => {
-            let end = start + 1 + memchr::memchr(b'"', &rest[1..])?;
+            let inside = &line[start + 1..];
+            let (length, has_escapes) = length(inside)?;
+            let end = start + 1 + length;
             *node = Node::Text(Text::of_line(start + 1, end));
+            if has_escapes {
+                let from = unescaped.len();
+                *is_lone |= unescape(&inside[..length], unescaped)?;
+                *node = Node::Text(Text::of_unescaped(from, unescaped.len()));
+            }
             return Some(end + 1);
         }
         b't' if rest.starts_with(b"true") => (Node::Bool(true), 4),

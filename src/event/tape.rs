@@ -54,6 +54,12 @@ impl Text {
         Text(start as u64 | (end as u64) << 32)
     }
 
+    /// Returns the range `start..end` of [`Tape::unescaped`].
+    #[inline]
+    pub fn of_unescaped(start: usize, end: usize) -> Text {
+        Text(Text::of_line(start, end).0 | Text::UNESCAPED)
+    }
+
     #[inline]
     pub fn start(self) -> usize {
         self.0 as u32 as usize
@@ -110,7 +116,7 @@ impl Tape {
 
     /// Returns the range of [`unescaped`](Tape::unescaped) from `start` to its end.
     pub fn text_since(&self, start: usize) -> Text {
-        Text(Text::of_line(start, self.unescaped.len()).0 | Text::UNESCAPED)
+        Text::of_unescaped(start, self.unescaped.len())
     }
 
     /// Removes everything and keeps the memory.

@@ -9,7 +9,7 @@ use crate::event::dates::Dates;
 use crate::event::fields::{Content, Fields};
 use crate::event::object::Object;
 use crate::event::read::read;
-use crate::event::shape::{Shapes, is_plain};
+use crate::event::shape::{Shapes, has_backslash};
 use crate::grok::DateRule;
 
 /// Reads texts that are JSON objects. The memory is reused from text to text.
@@ -49,20 +49,22 @@ impl JsonDecoder {
                 &self.replaced
             }
         };
-        let dates = &mut self.dates;
-        let is_plain = is_plain(text);
-        if is_plain && let Some(shape) = self.shapes.find(text) {
-            let object = self.shapes.object(shape);
-            return Some(Fields(Content::Object { object, text, dates, tags }));
-        }
-        let tape = self.object.renew();
-        read(tape, text)?;
-        if is_plain {
-            self.shapes.learn(tape, text);
-        }
-        if tape.lone_surrogate {
+        let escapes = has_backslash(text);
+        let known = escapes.and_then(|escapes| self.shapes.find(text, escapes));
+        let object = match known {
+            Some(shape) => self.shapes.object(shape),
+            None => {
+                let tape = self.object.renew();
+                read(tape, text)?;
+                if escapes.is_some() {
+                    self.shapes.learn(tape, text);
+                }
+                &mut self.object
+            }
+        };
+        if object.tape.lone_surrogate {
             tags.add(Tags::UTF8);
         }
-        Some(Fields(Content::Object { object: &mut self.object, text, dates, tags }))
+        Some(Fields(Content::Object { object, text, dates: &mut self.dates, tags }))
     }
 }
