@@ -107,7 +107,7 @@ fn encode(log: &Path, batch_lines: usize) -> Vec<Vec<RawDocumentBuf>> {
     let library = Library::builtin();
     let format = library.format("combined").expect("a built-in format");
     let formats = Arc::new(Formats::new(vec![format], library, Unmatched::Keep, |_| ()));
-    let mut parser = formats.parser(&[Encoding::Bson]).expect("a parser");
+    let mut parser = formats.parser([Encoding::Bson]).expect("a parser");
     let mut parsed = parser.buffer();
     let batches = collect.0.into_inner().expect("a lock");
     let encode = |batch: &Batch| {

@@ -38,7 +38,7 @@ fn allocations(formats: Vec<Format>, library: &Library, unmatched: Unmatched, ba
 
 fn measure(formats: Formats, batch: &Batch) -> (u64, u64) {
     let formats = Arc::new(formats);
-    let mut parser = formats.parser(&[Encoding::Json, Encoding::Bson]).expect("a parser");
+    let mut parser = formats.parser([Encoding::Json, Encoding::Bson]).expect("a parser");
     let mut parsed = parser.buffer();
     let mut parse =
         || allocation_counter::measure(|| parser.parse(batch, &mut parsed).expect("it is parsed")).count_total;
@@ -181,6 +181,9 @@ impl Stage for Set {
     }
 }
 
+/// Makes the line with this number.
+type Line<'a> = &'a dyn Fn(usize) -> String;
+
 #[test]
 fn stages_allocate_nothing_that_they_do_not_ask_for() {
     let path = |name: &str| FieldPath::new(name).expect("a name");
@@ -188,7 +191,7 @@ fn stages_allocate_nothing_that_they_do_not_ask_for() {
     let set = || -> Vec<Arc<dyn StageSpec>> { vec![Arc::new(Set(Some(path("[a][new]"))))] };
     let json = |index: usize| format!("{{\"time\":{index},\"a\":{{\"b\":1}},\"a.b\":2}}");
     let wrapped = |index: usize| format!("<30>Feb  3 04:05:06 gate x: {{\"priority\":{index}}}");
-    let cases: [(&str, Envelope, &dyn Fn(usize) -> String); 3] = [
+    let cases: [(&str, Envelope, Line<'_>); 3] = [
         ("combined", Envelope::None, &access),
         ("ndjson", Envelope::None, &json),
         ("ndjson", Envelope::Syslog, &wrapped),

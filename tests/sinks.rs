@@ -71,13 +71,12 @@ fn at_each_place(with_server: bool, check: impl Fn(&SinkSpec, &dyn Place)) {
     assert!(checked > 0);
 }
 
+/// Delivers documents to sinks that the function opens, and returns the answers.
+type Scenario<'a> = &'a dyn Fn(&dyn Fn() -> Arc<dyn Sink>) -> Vec<Outcome>;
+
 /// Runs `scenario` at a place and with the sink in memory. Outcomes and content must be the same. The exception is a kind
 /// that does not know duplicates: it reports a duplicate as stored and holds it twice.
-fn same_as_in_memory(
-    spec: &SinkSpec,
-    place: &dyn Place,
-    scenario: &dyn Fn(&dyn Fn() -> Arc<dyn Sink>) -> Vec<Outcome>,
-) {
+fn same_as_in_memory(spec: &SinkSpec, place: &dyn Place, scenario: Scenario<'_>) {
     let oracle = Arc::new(MemorySink::new(Encoding::Json));
     let expected = scenario(&|| oracle.clone());
     let answers = scenario(&|| {
@@ -142,8 +141,7 @@ fn delivery_is_idempotent(with_server: bool) {
         outcomes.sort_by_key(|outcome| *outcome == Outcome::Duplicate);
         outcomes
     };
-    let scenarios: [&dyn Fn(&dyn Fn() -> Arc<dyn Sink>) -> Vec<Outcome>; 5] =
-        [&fresh, &empty, &again, &reopened, &threads];
+    let scenarios: [Scenario<'_>; 5] = [&fresh, &empty, &again, &reopened, &threads];
     for scenario in scenarios {
         at_each_place(with_server, |spec, place| same_as_in_memory(spec, place, scenario));
     }

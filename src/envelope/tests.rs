@@ -24,7 +24,7 @@ fn parse(envelope: Envelope, ecs: bool, patterns: &[&str], unmatched: Unmatched,
     };
     let formats: Vec<Format> = patterns.iter().map(format).collect();
     let mut parser = Arc::new(Rules::new(formats, library, unmatched, |said| panic!("nothing may be said: {said}")))
-        .parser(&[Encoding::Json, Encoding::Bson])
+        .parser([Encoding::Json, Encoding::Bson])
         .unwrap();
     let mut parsed = parser.buffer();
     let data = Bytes::copy_from_slice(text);

@@ -146,7 +146,8 @@ impl<'w, W: DocumentWriter> Changed<'w, W> {
     /// Returns a writer to `writer` that makes `changes`.
     pub fn new(writer: &'w mut W, mut changes: Changes) -> Self {
         changes.entries.iter_mut().for_each(|change| change.written = false);
-        (changes.names.clear(), changes.ends.clear());
+        changes.names.clear();
+        changes.ends.clear();
         Changed { writer, changes, left_out: 0, in_array: 0, depth: 0, skips: false, tags: Tags::default(), key_at: 0 }
     }
 

@@ -1,6 +1,6 @@
 //! Events: the fields of one record between match and encoding.
 //!
-//! A [decoder](decoder) reads the fields of a record from its text. They stay where they are: in the spans of a pattern
+//! A [`decoder`] reads the fields of a record from its text. They stay where they are: in the spans of a pattern
 //! or on the tape of a JSON object. [`OuterFields`] has those of the envelope. [`Event`] joins them. Stages may read,
 //! set and remove fields; what they change is a list beside the fields. A document is written from all of this at once.
 

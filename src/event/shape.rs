@@ -149,7 +149,8 @@ impl Shape {
         let (old, new) = (self.line.as_bytes(), line.as_bytes());
         let mut names = self.names.iter();
         // The end of the known line stands for a last value.
-        let mut values = self.values.iter().map(|value| value.start()..value.end()).chain([old.len()..old.len()]);
+        let mut values =
+            self.values.iter().map(|value| value.start()..value.end()).chain(std::iter::once(old.len()..old.len()));
         let mut value = values.next()?;
         let mut at = same(&old[..value.start], new, 0)?;
         let (mut moved, mut copied) = (0_usize, false);

@@ -165,7 +165,7 @@ impl Content {
     /// continues it will be a record of its own.
     ///
     /// # Errors
-    /// The errors of [`BatchReceiver::long_line`].
+    /// The errors of [`super::receiver::BatchReceiver::long_line`].
     pub fn end_record(&mut self, cutter: &Cutter) -> Result<RecordEnd> {
         if !self.hand_out(cutter)? {
             return Ok(RecordEnd::Unwanted);

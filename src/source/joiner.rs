@@ -1,4 +1,4 @@
-//! Joins lines to records: [`Joiner`] decides where records begin, [`JoinRule`] holds the limits, and [`Joining`] is the
+//! Joins lines to records: [`Joiner`] decides where records begin, [`JoinRule`] holds the limits, and `Joining` is the
 //! state of one content.
 //!
 //! The records of a content depend only on its bytes, and not on the blocks or reads in which the bytes come. There is

@@ -44,7 +44,7 @@ pub struct LongLine {
     pub length_with_end: u64,
     /// XXH3-64 of the whole line without its end.
     pub hash: u64,
-    /// The [checksum](crate::state::checksum) of the whole line with its end.
+    /// The [`checksum`] of the whole line with its end.
     pub checksum: u64,
     /// Whether the line has a newline. Only the last line of a content and a part of a line may lack it.
     pub closed: bool,

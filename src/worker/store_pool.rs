@@ -55,7 +55,7 @@ pub(super) struct Done {
     pub parsed: Parsed,
 }
 
-/// The storing threads of a process. See the [module](self).
+/// The storing threads of a process.
 pub struct StorePool {
     storer: Arc<Storer>,
     threads: usize,

@@ -125,7 +125,7 @@ fn the_first_pattern_that_matches_makes_the_document_and_each_is_counted() {
     let sink = Arc::new(MemorySink::new(Encoding::Json));
     let letters = LetterFolder::new();
     let storer = letters.storer(vec![sink.clone().into()]);
-    let mut parser = formats.parser(&[Encoding::Json]).unwrap();
+    let mut parser = formats.parser([Encoding::Json]).unwrap();
     let mut parsed = parser.buffer();
     let slow = format!("{}bc", "a".repeat(200));
     let content = format!("login ada\nlogout bob\nlogout ada\nlogin bob\n12\n{slow}\n?\n");
@@ -282,7 +282,7 @@ fn a_part_of_a_line_is_tagged_in_every_case_and_no_other_line_is() {
     let library = Library::builtin();
     let format = library.format("ndjson").unwrap();
     let formats = Arc::new(Formats::new(vec![format], library, Unmatched::Keep, |_| ()));
-    let objects = &mut formats.parser(&both).unwrap();
+    let objects = &mut formats.parser(both).unwrap();
     assert_eq!(tags(objects, &of("{\"a\":1}\n{\"a\":2}", plain)), [vec![], vec!["_partial"]]);
     // After a split, the flag stays with the last line.
     let mut batch = of("one 1\ntwo 2", plain);

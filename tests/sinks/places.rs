@@ -57,9 +57,9 @@ pub const HARNESSES: &[Harness] = &[
         needs_server: false,
         addresses: &["-", "ndjson:out.ndjson", "ndjson:/a/b.gz"],
         places: &[
-            || InFolder::new("ndjson:", "out.ndjson"),
-            || InFolder::new("ndjson:", "out.gz"),
-            || InFolder::new("ndjson:", "out.zst"),
+            || InFolder::place("ndjson:", "out.ndjson"),
+            || InFolder::place("ndjson:", "out.gz"),
+            || InFolder::place("ndjson:", "out.zst"),
         ],
     },
     Harness {
@@ -79,13 +79,13 @@ pub const HARNESSES: &[Harness] = &[
         kind: "contract",
         needs_server: false,
         addresses: &["contract:/a/b"],
-        places: &[|| InFolder::new("contract:", "out")],
+        places: &[|| InFolder::place("contract:", "out")],
     },
     Harness { kind: "null", needs_server: false, addresses: &["null:"], places: &[|| Box::new(Nowhere)] },
 ];
 
 #[cfg(feature = "sqlite")]
-const SQLITE: &[fn() -> Box<dyn Place>] = &[|| InFolder::new("sqlite:", "out.db")];
+const SQLITE: &[fn() -> Box<dyn Place>] = &[|| InFolder::place("sqlite:", "out.db")];
 #[cfg(not(feature = "sqlite"))]
 const SQLITE: &[fn() -> Box<dyn Place>] = &[];
 #[cfg(feature = "mongodb")]
@@ -109,7 +109,7 @@ struct InFolder {
 }
 
 impl InFolder {
-    fn new(scheme: &'static str, name: &str) -> Box<dyn Place> {
+    fn place(scheme: &'static str, name: &str) -> Box<dyn Place> {
         let folder = temp_dir();
         let file = folder.path().join(name);
         Box::new(InFolder { folder, scheme, file })

@@ -51,6 +51,7 @@ pub(super) enum Retry {
     NeverDespiteStop,
 }
 
+#[expect(clippy::large_enum_variant, reason = "it is moved a few times for each batch")]
 enum Attempt {
     Reply(Reply),
     Failed(Failure),

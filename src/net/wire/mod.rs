@@ -361,12 +361,11 @@ fn put_batch(out: &mut Output, batch: &Batch) {
     }
 }
 
+/// Takes a field by its tag and value. Returns `false` if it does not know the tag.
+type OtherField<'a> = &'a mut dyn FnMut(u8, &[u8]) -> Result<bool, Malformed>;
+
 /// Reads the part of a batch that follows its lease. `other` takes the fields that are not about the batch.
-fn batch(
-    mut input: Input<'_>,
-    data: Option<Bytes>,
-    other: &mut dyn FnMut(u8, &[u8]) -> Result<bool, Malformed>,
-) -> Result<Batch, Malformed> {
+fn batch(mut input: Input<'_>, data: Option<Bytes>, other: OtherField<'_>) -> Result<Batch, Malformed> {
     let mut origin = Origin::new(input.u64()?, "");
     let (offset, records) = (input.u64()?, input.u32()?);
     let (mut time_ms, mut header, mut partial) = (0, None, false);

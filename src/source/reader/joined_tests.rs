@@ -132,10 +132,10 @@ proptest! {
     fn a_record_that_ends_by_time_is_whole_lines_and_loses_nothing(
         content in content(), size in size(), steps in steps(), every in 1u32..4, lines in 1usize..6,
     ) {
-        let asked = Cell::new(0);
+        let asked = Cell::new(0_u32);
         let quiet = || {
             asked.set(asked.get() + 1);
-            asked.get() % every == 0
+            asked.get().is_multiple_of(every)
         };
         let outcome = read_joined(&content, &size, &steps, None, usize::MAX, Some(&rule(lines, 100)), &quiet);
         let records = delivered(&content, &size, &outcome);
