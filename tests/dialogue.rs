@@ -11,7 +11,7 @@ use crate::kit::peer::Peer;
 use crate::kit::workspace::{Workspace, account};
 
 #[test]
-fn the_receipt_of_a_queue_has_the_patterns_of_its_workers() {
+fn the_receipt_of_a_queue_has_the_patterns_and_sinks_of_its_workers() {
     let place = Workspace::new();
     let mut queue = place.queue(&["--batch-lines", "10"]);
     let workers = [0, 1].map(|_| place.worker(&["-f", "combined", "-p", "nothing of the kind", "--to", "null:"]));
@@ -26,6 +26,8 @@ fn the_receipt_of_a_queue_has_the_patterns_of_its_workers() {
     let patterns: Vec<(&str, u64)> =
         receipt.patterns.iter().map(|pattern| (pattern.name.as_str(), pattern.get("matched"))).collect();
     assert_eq!(patterns, [("combined", 1000), ("nothing of the kind", 0)]);
+    let sinks: Vec<(&str, u64)> = receipt.sinks.iter().map(|sink| (sink.name.as_str(), sink.get("stored"))).collect();
+    assert_eq!(sinks, [("null:", 1000)]);
 }
 
 #[test]

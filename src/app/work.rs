@@ -1,6 +1,6 @@
 //! `logator-worker`: worker threads that ask queues for batches.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::account::say_errors;
@@ -36,9 +36,18 @@ pub fn work(
     stop_on_signals(&stop, &manager, &console, "finishing what is in hand")?;
     let context = zmq::Context::new();
     let counts = Arc::new(WorkerCounts::default());
+    // The worker greets the queue before the sinks are open.
+    let stores: Arc<OnceLock<Arc<Storer>>> = Arc::default();
+    let all_counts = {
+        let (counts, formats, stores) = (Arc::clone(&counts), Arc::clone(&formats), Arc::clone(&stores));
+        move || {
+            let sinks = stores.get().map(|storer| storer.accounts()).unwrap_or_default();
+            counts.get().with_rows(formats.counts().into_iter().chain(sinks))
+        }
+    };
     let reporter = Arc::new(Reporter::new({
-        let (counts, formats) = (Arc::clone(&counts), Arc::clone(&formats));
-        move |most| counts.get().with_rows(formats.counts()).encode(most)
+        let all_counts = all_counts.clone();
+        move |most| all_counts().encode(most)
     }));
     let client = |_index: usize| {
         let console = console.clone();
@@ -53,10 +62,11 @@ pub fn work(
     manager.ready(&format!("{} threads ask for lines", options.workers.most), &[]);
     let dead_letters = Arc::new(DeadLetters::with_waits(&options.dead_letters, &waits));
     let storer = Arc::new(Storer::new(sinks, dead_letters).counted_in(watch.map(QueueWatch::in_flight)));
+    let storer = stores.get_or_init(|| storer);
     let pool = WorkerPool {
         workers: options.workers.most,
         formats: Arc::clone(&formats),
-        storer: Arc::clone(&storer),
+        storer: Arc::clone(storer),
         counts: Arc::clone(&counts),
         storing: Storing::default(),
         stop: stop.clone(),
@@ -80,7 +90,6 @@ pub fn work(
         errors.push(Error::wire(format!("{}: {what}", first.name)));
     }
     let errors = say_errors(&errors, &console);
-    let rows = formats.counts().into_iter().chain(storer.accounts());
-    let receipt = Receipt::new(&counts.get().with_rows(rows), elapsed, errors);
+    let receipt = Receipt::new(&all_counts(), elapsed, errors);
     Ok(receipt.with_rest(stopped, Vec::new()))
 }
