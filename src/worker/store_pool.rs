@@ -137,8 +137,12 @@ impl StorePool {
             state.limiter.observe(&call);
             state.storing -= 1;
             state.bytes -= held;
+            // The limiter may have made room for several batches, of which this thread takes one itself. At the end, threads
+            // that waited for room must see that nothing is left.
+            if state.jobs.len() > 1 || state.closed {
+                self.changed.notify_all();
+            }
             drop(state);
-            self.changed.notify_one();
             // A worker that panicked takes no answer.
             let _ = answer.send(Done { ticket, records: batch.records, bytes: batch.data.len(), stored, parsed });
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::worker::lease_client::{LeaseClient, Next, Ticket};
 use crate::worker::limiter::{Fixed, Limiter, StoreCall};
+use crate::worker::store_pool::Job;
 use crate::worker::{StorePool, Storing, WorkerCounts, pipeline};
 
 /// A lease client that hands out batches and records all calls.
@@ -312,6 +313,34 @@ fn one_storing_thread_serves_many_workers() {
         });
     });
     assert_eq!(sink.len(), 40 * 4);
+}
+
+/// A worker that panics leaves its batches in the pool when the pool is closed.
+#[test]
+fn a_pool_that_is_closed_stores_what_it_has_and_all_of_its_threads_end() {
+    let batches = batches(6);
+    let (sink, entered) = GatedSink::new(&batches);
+    let letters = LetterFolder::new();
+    let storing = Storing { threads: Some(4), ..Storing::default() };
+    let storer = Arc::new(letters.storer(vec![sink.clone().into()]));
+    let pool = StorePool::new(storer, 1, storing).limited(Box::new(Fixed(1)));
+    let (answer, answers) = mpsc::channel();
+    let mut parser = parser(Unmatched::Keep, &[Encoding::Json]);
+    for (lease, batch) in batches.into_iter().enumerate() {
+        let mut parsed = parser.buffer();
+        parser.parse(&batch, &mut parsed).unwrap();
+        let ticket = Ticket { queue: 0, lease: lease as u64 };
+        pool.submit(Job { ticket, batch, parsed, answer: answer.clone() });
+    }
+    drop(answer);
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..pool.threads()).map(|_| scope.spawn(|| pool.run())).collect();
+        entered.recv().unwrap();
+        pool.close();
+        sink.open_all();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+    assert_eq!((answers.iter().filter(|done| done.stored.is_ok()).count(), sink.most()), (6, 1));
 }
 
 /// A sink that panics over one document.
