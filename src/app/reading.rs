@@ -119,10 +119,30 @@ impl OpenSources {
         Ok(OpenSources { sources, opened, errors })
     }
 
+    /// Reads the sources into `receiver`, and returns when all of them have ended.
+    pub(super) fn read(self, options: &ReadOptions, receiver: &dyn BatchReceiver) -> ReadOutcome {
+        let progress = Progress::of(self.sources.iter().map(|open| open.source.size()));
+        read_open(self.sources, self.errors, options, receiver, &progress)
+    }
+
     /// Returns the names of the sources.
     pub(super) fn names(&self) -> Vec<String> {
         self.sources.iter().map(|open| open.source.name()).collect()
     }
+}
+
+/// Reads `sources` into `receiver`. `errors` are those of inputs that could not be opened.
+fn read_open(
+    sources: Vec<OpenSource>,
+    errors: Vec<Error>,
+    options: &ReadOptions,
+    receiver: &dyn BatchReceiver,
+    progress: &Progress,
+) -> ReadOutcome {
+    let context = RunContext { options, pool: &Arc::default(), receiver, progress };
+    let mut outcome = ReadOutcome { errors, ..ReadOutcome::default() };
+    outcome.add(read_all(sources, context));
+    outcome
 }
 
 /// A thread that reads.
@@ -175,13 +195,8 @@ impl Reading {
         let all: Vec<_> = sources.iter().map(|open| Arc::clone(&open.source)).collect();
         let position = Arc::new(Progress::of(all.iter().map(|source| source.size())));
         let progress = Arc::clone(&position);
-        let reading = Reading::of(position, &all, end, move || {
-            let context =
-                RunContext { options: &options, pool: &Arc::default(), receiver: &receiver, progress: &progress };
-            let mut outcome = ReadOutcome { errors, ..ReadOutcome::default() };
-            outcome.add(read_all(sources, context));
-            outcome
-        })?;
+        let read = move || read_open(sources, errors, &options, &receiver, &progress);
+        let reading = Reading::of(position, &all, end, read)?;
         let live = all.into_iter().filter(|source| !source.has_end()).collect();
         let status = Opened::status_of_all(&opened).unwrap_or(reading.status);
         let addresses = opened.iter().flat_map(|opened| opened.addresses.clone()).collect();

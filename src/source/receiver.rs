@@ -1,7 +1,10 @@
 //! The interface between readers and the code that takes their batches: [`BatchReceiver`], the limits of batches, and
 //! lines that are too long.
 
+use std::io;
 use std::os::fd::BorrowedFd;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::core::batch::{BLOCK_BYTES, Batch, Ticket};
 use crate::core::context::Context;
@@ -9,6 +12,7 @@ use crate::core::error::Result;
 use crate::core::lines::without_carriage_return;
 use crate::core::offered::Offered;
 use crate::core::record::{self, Key};
+use crate::core::stop::Stop;
 use crate::state::checksum;
 use crate::state::extents::Extent;
 
@@ -91,6 +95,23 @@ pub trait BatchReceiver: Sync {
     /// is always room.
     fn room(&self) -> Option<BorrowedFd<'_>> {
         None
+    }
+
+    /// Waits until `input` is readable and there is room, or until `stop` is requested. A receiver that works in the thread of
+    /// its source works meanwhile.
+    ///
+    /// # Errors
+    /// Waiting fails.
+    fn wait_for_input(&self, input: BorrowedFd<'_>, stop: Option<&Stop>) -> io::Result<()> {
+        for wanted in self.room().into_iter().chain([input]) {
+            let waited = [Some(wanted), stop.map(Stop::as_fd)].into_iter().flatten();
+            let mut waited: Vec<PollFd> = waited.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
+            poll(&mut waited, PollTimeout::NONE)?;
+            if stop.is_some_and(Stop::is_requested) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Whether more batches are wanted.

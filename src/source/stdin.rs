@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
 use super::api::{RunContext, Source};
 use super::cutter::Cutter;
 use super::kind::{Place, SourceKind};
@@ -117,13 +115,9 @@ struct UntilStop<'a> {
 impl Read for UntilStop<'_> {
     fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
         // What is read while there is no room would wait here, where nobody counts it.
-        for wanted in self.receiver.room().into_iter().chain([self.file.as_fd()]) {
-            let waited = [Some(wanted), self.stop.map(Stop::as_fd)].into_iter().flatten();
-            let mut waited: Vec<PollFd> = waited.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
-            poll(&mut waited, PollTimeout::NONE)?;
-            if self.stop.is_some_and(Stop::is_requested) {
-                return Ok(0);
-            }
+        self.receiver.wait_for_input(self.file.as_fd(), self.stop)?;
+        if self.stop.is_some_and(Stop::is_requested) {
+            return Ok(0);
         }
         self.file.read(output)
     }

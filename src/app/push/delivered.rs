@@ -4,12 +4,14 @@
 //! only after a connection has taken the first. For that reason each endpoint has its own socket here. libzmq reports a
 //! connection that breaks meanwhile, and the line is then sent again.
 
+use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
 use super::inbox::Inbox;
 use super::input::Encoding;
 use super::options::PushOptions;
 use super::replies::Replies;
+use super::sending::Sending;
 use super::sent::Sent;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
@@ -28,43 +30,51 @@ const NOTICE: Duration = Duration::from_secs(2);
 /// The time to wait for one of several sockets before the next one gets its turn.
 const A_TURN: Duration = Duration::from_millis(20);
 
-/// Opens a socket for each endpoint. Each socket connects; none listens.
-pub(super) fn open(options: &PushOptions, console: &Console) -> Result<Vec<Pusher>> {
-    let open = |address: &Address| {
-        let socket = SocketOptions { connect: vec![address.clone()], high_water: 1, ..SocketOptions::default() };
-        let console = console.clone();
-        Pusher::open(&socket, Box::new(move |sentence| console.say(sentence)))
-    };
-    options.socket.connect.iter().map(open).collect()
+/// Delivers the lines of an inbox.
+pub(super) struct DeliveredPush<'a> {
+    sockets: Sockets,
+    encoding: Encoding,
+    inbox: &'a Inbox,
+    stop: &'a Stop,
+    replies: Replies,
+    linger: Duration,
+    /// The lines that are delivered next.
+    backlog: Backlog,
+    sent: Sent,
 }
 
-/// Sends the lines of `inbox`.
-pub(super) fn push(
-    options: &PushOptions,
-    pushers: Vec<Pusher>,
-    mut encoding: Encoding,
-    inbox: &Inbox,
-    stop: &Stop,
-) -> Result<Sent> {
-    let mut sockets = Sockets { pushers, turn: 0 };
-    let mut replies = Replies::new(true);
-    let mut sent = Sent::default();
-    let mut backlog = Backlog::default();
-    loop {
-        let mut opened = inbox.open();
-        sent.take(&mut opened.added, &mut replies);
-        std::mem::swap(&mut backlog, &mut opened.backlog);
+impl<'a> DeliveredPush<'a> {
+    /// Opens a socket for each endpoint. Each socket connects; none listens.
+    pub(super) fn new(
+        options: &PushOptions,
+        encoding: Encoding,
+        inbox: &'a Inbox,
+        stop: &'a Stop,
+        console: &Console,
+    ) -> Result<DeliveredPush<'a>> {
+        let open = |address: &Address| {
+            let socket = SocketOptions { connect: vec![address.clone()], high_water: 1, ..SocketOptions::default() };
+            let console = console.clone();
+            Pusher::open(&socket, Box::new(move |sentence| console.say(sentence)))
+        };
+        let pushers = options.socket.connect.iter().map(open).collect::<Result<_>>()?;
+        let (sockets, replies) = (Sockets { pushers, turn: 0 }, Replies::new(true));
+        let (backlog, sent) = (Backlog::default(), Sent::default());
+        Ok(DeliveredPush { sockets, encoding, inbox, stop, replies, linger: options.linger, backlog, sent })
+    }
+
+    /// Delivers the lines that wait. Returns whether there were none, and whether the readers have ended.
+    fn deliver_waiting(&mut self) -> Result<(bool, bool)> {
+        let DeliveredPush { sockets, encoding, replies, linger, backlog, sent, .. } = self;
+        let mut opened = self.inbox.open();
+        sent.take(&mut opened.added, replies);
+        std::mem::swap(backlog, &mut opened.backlog);
         let ended = opened.ended;
         drop(opened);
         replies.flush();
-        if backlog.lines() == 0 {
-            if ended || !sockets.wait_for_lines(inbox, stop)? {
-                break;
-            }
-            continue;
-        }
+        let none = backlog.lines() == 0;
         backlog.send(|line| {
-            match sockets.deliver(encoding.message(line), options.linger)? {
+            match sockets.deliver(encoding.message(line), *linger)? {
                 true => {
                     sent.sent += 1;
                     replies.ok(1);
@@ -77,11 +87,35 @@ pub(super) fn push(
             replies.flush();
             Ok::<_, Error>(true)
         })?;
+        Ok((none, ended))
     }
-    for pusher in sockets.pushers {
-        pusher.close(options.linger)?;
+}
+
+impl Sending for DeliveredPush<'_> {
+    fn addresses(&self) -> Vec<String> {
+        Vec::new()
     }
-    Ok(sent)
+
+    fn work(&mut self) -> Result<()> {
+        self.deliver_waiting().map(drop)
+    }
+
+    fn wait(&mut self, descriptors: [Option<RawFd>; 2]) -> Result<[bool; 2]> {
+        self.sockets.wait(descriptors, None)
+    }
+
+    fn run(mut self) -> Result<Sent> {
+        loop {
+            let (none, ended) = self.deliver_waiting()?;
+            if none && (ended || !self.sockets.wait_for_lines(self.inbox, self.stop)?) {
+                break;
+            }
+        }
+        for pusher in self.sockets.pushers {
+            pusher.close(self.linger)?;
+        }
+        Ok(self.sent)
+    }
 }
 
 /// The sockets, one for each endpoint.
@@ -94,9 +128,6 @@ struct Sockets {
 impl Sockets {
     /// Waits for lines or the end of the readers. Returns `false` if a stop was requested and the readers do not end.
     fn wait_for_lines(&mut self, inbox: &Inbox, stop: &Stop) -> Result<bool> {
-        let Some(first) = self.pushers.first_mut() else {
-            return Err(Error::internal("there is no endpoint to push to"));
-        };
         // After a request to stop, the descriptor of `stop` stays readable and would end every wait at once.
         let (stops, most) = match stop.is_requested() {
             true => {
@@ -105,8 +136,16 @@ impl Sockets {
             }
             false => (Some(stop.descriptor()), None),
         };
-        let [news, stops] = first.socket().wait(None, [Some(inbox.news()), stops], most)?;
+        let [news, stops] = self.wait([Some(inbox.news()), stops], most)?;
         Ok(news || stops || most.is_none())
+    }
+
+    /// Waits until one of the descriptors is readable or the first socket has something to handle; at most for `time`.
+    fn wait(&mut self, descriptors: [Option<RawFd>; 2], time: Option<Duration>) -> Result<[bool; 2]> {
+        match self.pushers.first_mut() {
+            Some(first) => first.socket().wait(None, descriptors, time),
+            None => Err(Error::internal("there is no endpoint to push to")),
+        }
     }
 
     /// Sends a message over the first connection that takes it within `time`. Returns whether a connection took it.

@@ -44,6 +44,20 @@ pub(super) struct Waiting {
     closed: bool,
 }
 
+impl Waiting {
+    fn add(&mut self, batch: &Batch) {
+        let records = batch.records as usize;
+        match &batch.framing {
+            Framing::Lines => self.backlog.add(&batch.data, records),
+            // A line of the backlog holds no newline.
+            Framing::Lengths(_) => {
+                batch.records().for_each(|record| self.backlog.add(&lines::of_message(record.bytes), 1));
+            }
+        }
+        self.added.lines += records;
+    }
+}
+
 /// Counts of lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Added {
@@ -70,6 +84,16 @@ impl Inbox {
     pub(super) fn open(&self) -> InboxGuard<'_> {
         self.0.news.clear();
         self.lock()
+    }
+
+    /// Adds lines, even if there is no room.
+    pub(super) fn add(&self, batch: &Batch) {
+        self.lock().add(batch);
+    }
+
+    /// Whether readers may hand on more.
+    pub(super) fn has_room(&self) -> bool {
+        self.0.has_room(&self.lock())
     }
 
     /// Records that all readers have ended.
@@ -140,15 +164,7 @@ impl BatchReceiver for Inbox {
         if !self.0.has_room(&waiting) {
             return Offered::Full(batch);
         }
-        let records = batch.records as usize;
-        match &batch.framing {
-            Framing::Lines => waiting.backlog.add(&batch.data, records),
-            // A line of the backlog holds no newline.
-            Framing::Lengths(_) => {
-                batch.records().for_each(|record| waiting.backlog.add(&lines::of_message(record.bytes), 1));
-            }
-        }
-        waiting.added.lines += records;
+        waiting.add(&batch);
         self.0.news.wake();
         Offered::Taken
     }

@@ -1,9 +1,7 @@
 //! The inputs of `logator-push`, and the messages that their lines become.
 
-use super::inbox::Inbox;
 use super::options::PushOptions;
 use crate::app::messages::{say_on, say_what_is_left_out};
-use crate::app::reading::{OpenSources, Reading};
 use crate::app::sources::SOURCES;
 use crate::core::error::Result;
 use crate::core::stop::Stop;
@@ -33,22 +31,11 @@ pub(super) fn find(options: &PushOptions, console: &Console) -> Result<Found> {
     Ok(found)
 }
 
-/// Starts the thread that reads the inputs into `inbox` until they end or `stop` is requested.
-///
-/// # Errors
-/// An input that cannot be opened.
-pub(super) fn read(
-    found: Found,
-    options: &PushOptions,
-    inbox: &Inbox,
-    stop: &Stop,
-    console: &Console,
-) -> Result<Reading> {
+/// How the inputs are read until they end or `stop` is requested.
+pub(super) fn reading(options: &PushOptions, stop: &Stop, console: &Console) -> ReadOptions {
     let size = BatchSize { lines: usize::MAX, bytes: READ, max_line: options.max_line };
     let (live, say) = (Some(Live::new(stop.clone())), say_on(console));
-    let read = ReadOptions { size, live, say, ..ReadOptions::default() };
-    let end = inbox.clone();
-    Reading::into(OpenSources::open(found, &read)?, read, inbox.clone(), move || end.end())
+    ReadOptions { size, live, say, ..ReadOptions::default() }
 }
 
 /// Makes messages from lines, with or without an envelope.

@@ -5,6 +5,7 @@
 //! | `options` | what the user chose |
 //! | `input` | the inputs, and the messages that their lines become |
 //! | `inbox` | the lines between the threads that read and the thread that sends |
+//! | `sending` | what both ways of sending have in common; standard input is read in the thread that sends |
 //! | `queued` | sends lines from a queue |
 //! | `delivered` | sends one line at a time and waits until a connection has taken it |
 //! | `replies` | the answers on standard output |
@@ -16,17 +17,20 @@ mod input;
 mod options;
 mod queued;
 mod replies;
+mod sending;
 mod sent;
 
 use std::time::Instant;
 
+use self::delivered::DeliveredPush;
 use self::inbox::Inbox;
 use self::input::Encoding;
 pub use self::options::{Confirm, PushOptions};
 use self::queued::QueuedPush;
+use self::sending::{SameThread, Sending};
 pub use self::sent::{PUSH, Sent};
 use super::account::say_errors;
-use super::reading::Reading;
+use super::reading::{OpenSources, Reading};
 use super::signal_handlers::{reload_keys_on_hangup, stop_on_signals};
 use crate::core::error::{Error, Result};
 use crate::core::numbers::grouped;
@@ -34,6 +38,7 @@ use crate::core::stop::Stop;
 use crate::net::push::envelope::Wrapping;
 use crate::observe::console::Console;
 use crate::observe::service_manager::Manager;
+use crate::source::ReadOutcome;
 
 /// The number of lines that may wait with `--confirm=delivered`.
 const AT_ONCE: usize = 1000;
@@ -55,32 +60,11 @@ pub fn push(options: &PushOptions, console: Console) -> Result<Sent> {
     })?;
     let pid = std::process::id();
     let encoding = Encoding(options.kind.as_deref().map(|kind| Wrapping::new(kind, pid)));
-    let found = input::find(options, &console)?;
-    let read = || input::read(found, options, &inbox, &stop, &console);
-    let ready = |reading: &Reading, addresses: Vec<String>| {
-        reading.wait_until_ready();
-        let status = match options.inputs.is_empty() {
-            true => "lines of standard input are sent",
-            false => "lines are sent",
-        };
-        manager.ready(status, &[addresses, reading.addresses.clone()].concat());
+    let job = Job { options, inbox: &inbox, stop: &stop, manager: &manager, console: &console };
+    let (mut sent, read) = match options.confirm {
+        Confirm::Delivered => job.push(DeliveredPush::new(options, encoding, &inbox, &stop, &console)?)?,
+        _ => job.push(QueuedPush::new(options, encoding, &inbox, &stop, &console)?)?,
     };
-    let (mut sent, reading) = match options.confirm {
-        Confirm::Delivered => {
-            let pushers = delivered::open(options, &console)?;
-            let reading = read()?;
-            ready(&reading, Vec::new());
-            (delivered::push(options, pushers, encoding, &inbox, &stop)?, reading)
-        }
-        _ => {
-            let pushing = QueuedPush::new(options, encoding, &inbox, &stop, &console)?;
-            let reading = read()?;
-            ready(&reading, pushing.addresses());
-            (pushing.run()?, reading)
-        }
-    };
-    drop(inbox.close());
-    let read = reading.outcome();
     let unread =
         read.unread.iter().map(|file| Error::input(format!("{}: {} bytes were not read", file.name, file.bytes)));
     let errors: Vec<Error> = read.stopped_sentence().into_iter().chain(unread).chain(read.errors).collect();
@@ -88,6 +72,39 @@ pub fn push(options: &PushOptions, console: Console) -> Result<Sent> {
     sent.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     say(&sent, options, &console, pid);
     Ok(sent)
+}
+
+/// What reading and sending have in common.
+struct Job<'a> {
+    options: &'a PushOptions,
+    inbox: &'a Inbox,
+    stop: &'a Stop,
+    manager: &'a Manager,
+    console: &'a Console,
+}
+
+impl Job<'_> {
+    /// Reads the inputs and sends their lines. Standard input alone is read in this thread.
+    fn push<S: Sending>(&self, mut sending: S) -> Result<(Sent, ReadOutcome)> {
+        let Job { options, inbox, stop, console, .. } = *self;
+        let found = input::find(options, console)?;
+        let read = input::reading(options, stop, console);
+        let sources = OpenSources::open(found, &read)?;
+        if options.inputs.is_empty() {
+            self.manager.ready("lines of standard input are sent", &sending.addresses());
+            let receiver = SameThread::new(inbox, &mut sending);
+            let outcome = sources.read(&read, &receiver);
+            receiver.end()?;
+            return Ok((sending.run()?, outcome));
+        }
+        let end = inbox.clone();
+        let reading = Reading::into(sources, read, inbox.clone(), move || end.end())?;
+        reading.wait_until_ready();
+        self.manager.ready("lines are sent", &[sending.addresses(), reading.addresses.clone()].concat());
+        let sent = sending.run()?;
+        drop(inbox.close());
+        Ok((sent, reading.outcome()))
+    }
 }
 
 /// Prints what became of the lines.

@@ -1,11 +1,13 @@
 //! `logator-push` without `--confirm=delivered`: lines wait in a queue and are sent as fast as peers take them.
 
+use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
 use super::inbox::{Inbox, InboxGuard, MOST_BYTES};
 use super::input::Encoding;
 use super::options::{Confirm, PushOptions};
 use super::replies::Replies;
+use super::sending::Sending;
 use super::sent::Sent;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
@@ -28,6 +30,8 @@ pub(super) struct QueuedPush<'a> {
     replies: Replies,
     /// Lines in the inbox that are not answered yet.
     unanswered: usize,
+    /// Whether the socket has taken every line of the inbox.
+    all_sent: bool,
     sent: Sent,
 }
 
@@ -48,47 +52,23 @@ impl<'a> QueuedPush<'a> {
             console.say(format!("lines are pushed at {endpoint}"));
         }
         let replies = Replies::new(options.confirm == Confirm::Queued);
-        Ok(QueuedPush { options, pusher, encoding, inbox, stop, replies, unanswered: 0, sent: Sent::default() })
+        let sent = Sent::default();
+        Ok(QueuedPush { options, pusher, encoding, inbox, stop, replies, unanswered: 0, all_sent: true, sent })
     }
 
-    /// Returns the addresses at which the socket listens, with actual ports.
-    pub(super) fn addresses(&self) -> Vec<String> {
-        self.pusher.endpoints().iter().map(ToString::to_string).collect()
-    }
-
-    /// Sends lines until the inputs end or a stop is requested, and then the remaining lines.
-    pub(super) fn run(mut self) -> Result<Sent> {
-        let mut ending: Option<Instant> = None;
-        loop {
-            let mut inbox = self.inbox.open();
-            self.unanswered += self.sent.take(&mut inbox.added, &mut self.replies);
-            let all_sent = self.send(&mut inbox)?;
-            if !all_sent && self.options.drops {
-                self.drop_newest(&mut inbox);
-            }
-            let (waiting, ended) = (inbox.backlog.lines(), inbox.ended);
-            drop(inbox);
-            self.answer(waiting);
-            let now = Instant::now();
-            if ending.is_none() && (ended || self.stop.is_requested()) {
-                ending = Some(now);
-                self.inbox.stop();
-            }
-            let deadline = ending.map(|since| match all_sent {
-                true if ended => now,
-                true => since + NOTICE.min(self.options.linger),
-                false => since + self.options.linger,
-            });
-            if let Some(since) = ending.filter(|_| deadline.is_some_and(|deadline| deadline <= now)) {
-                let deadline = since + self.options.linger;
-                return self.finish(deadline);
-            }
-            // After a request to stop, the descriptor of `stop` stays readable and would end every wait at once.
-            let stop = ending.is_none().then(|| self.stop.descriptor());
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
-            let room = (!all_sent).then_some(zmq::POLLOUT);
-            self.pusher.socket().wait(room, [Some(self.inbox.news()), stop], left)?;
+    /// Sends what waits as far as peers take it. Returns whether all lines are sent, and whether the readers have ended.
+    fn send_waiting(&mut self) -> Result<(bool, bool)> {
+        let mut inbox = self.inbox.open();
+        self.unanswered += self.sent.take(&mut inbox.added, &mut self.replies);
+        let all_sent = self.send(&mut inbox)?;
+        if !all_sent && self.options.drops {
+            self.drop_newest(&mut inbox);
         }
+        let (waiting, ended) = (inbox.backlog.lines(), inbox.ended);
+        drop(inbox);
+        self.answer(waiting);
+        self.all_sent = all_sent;
+        Ok((all_sent, ended))
     }
 
     /// Gives lines to libzmq until it takes no more. Returns whether all lines are sent.
@@ -145,5 +125,46 @@ impl<'a> QueuedPush<'a> {
             sent.unsure = sent.sent.min(peers.saturating_mul(each));
         }
         Ok(sent)
+    }
+}
+
+impl Sending for QueuedPush<'_> {
+    fn addresses(&self) -> Vec<String> {
+        self.pusher.endpoints().iter().map(ToString::to_string).collect()
+    }
+
+    fn work(&mut self) -> Result<()> {
+        self.send_waiting().map(drop)
+    }
+
+    fn wait(&mut self, descriptors: [Option<RawFd>; 2]) -> Result<[bool; 2]> {
+        let room = (!self.all_sent).then_some(zmq::POLLOUT);
+        self.pusher.socket().wait(room, descriptors, None)
+    }
+
+    fn run(mut self) -> Result<Sent> {
+        let mut ending: Option<Instant> = None;
+        loop {
+            let (all_sent, ended) = self.send_waiting()?;
+            let now = Instant::now();
+            if ending.is_none() && (ended || self.stop.is_requested()) {
+                ending = Some(now);
+                self.inbox.stop();
+            }
+            let deadline = ending.map(|since| match all_sent {
+                true if ended => now,
+                true => since + NOTICE.min(self.options.linger),
+                false => since + self.options.linger,
+            });
+            if let Some(since) = ending.filter(|_| deadline.is_some_and(|deadline| deadline <= now)) {
+                let deadline = since + self.options.linger;
+                return self.finish(deadline);
+            }
+            // After a request to stop, the descriptor of `stop` stays readable and would end every wait at once.
+            let stop = ending.is_none().then(|| self.stop.descriptor());
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+            let room = (!all_sent).then_some(zmq::POLLOUT);
+            self.pusher.socket().wait(room, [Some(self.inbox.news()), stop], left)?;
+        }
     }
 }
