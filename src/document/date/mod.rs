@@ -36,9 +36,11 @@ use read::Item;
 #[derive(Debug, Clone)]
 pub struct Formats {
     formats: Vec<Format>,
-    /// The last text that a format with a year read; `last_date` is its date. Many lines of a log have the same second.
+    /// The last text that was read; `last_date` is its date. Many lines of a log have the same second.
     last_text: Vec<u8>,
     last_date: i64,
+    /// The context's time for which `last_date` is right; `None` if the text has a year, so that it is right for every time.
+    last_now: Option<i64>,
 }
 
 #[derive(Debug, Clone)]
@@ -74,13 +76,14 @@ impl Formats {
         if formats.is_empty() {
             return Err(Error::usage("a date needs at least one format, for instance ISO8601 or %d/%b/%Y:%H:%M:%S %z"));
         }
-        Ok(Formats { formats, last_text: Vec::with_capacity(MAX_REMEMBERED), last_date: 0 })
+        Ok(Formats { formats, last_text: Vec::with_capacity(MAX_REMEMBERED), last_date: 0, last_now: None })
     }
 
     /// Returns the date in `text` in milliseconds since 1970 UTC; `None` when no format reads the whole text.
     #[inline]
     pub fn read(&mut self, text: &[u8], now_ms: i64) -> Option<i64> {
-        if text == self.last_text.as_slice() && !text.is_empty() {
+        let known = text == self.last_text.as_slice() && !text.is_empty();
+        if known && self.last_now.is_none_or(|now| now == now_ms) {
             return Some(self.last_date);
         }
         self.read_anew(text, now_ms)
@@ -88,10 +91,11 @@ impl Formats {
 
     fn read_anew(&mut self, text: &[u8], now_ms: i64) -> Option<i64> {
         let (date, has_year) = self.find(text, now_ms)?;
-        if has_year && text.len() <= MAX_REMEMBERED {
+        if text.len() <= MAX_REMEMBERED {
             self.last_text.clear();
             self.last_text.extend_from_slice(text);
             self.last_date = date;
+            self.last_now = (!has_year).then_some(now_ms);
         }
         Some(date)
     }
