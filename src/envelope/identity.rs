@@ -38,7 +38,7 @@ impl Identifier {
         batch.records().enumerate().map(id).collect()
     }
 
-    /// Returns the id that a record must have. A key that is an id is believed.
+    /// Returns the id that a record must have. If `key` holds the id itself, this id is returned without a check.
     pub fn check(&mut self, context: &Context, offset: u64, key: Key, record: &[u8]) -> RecordId {
         match key {
             Key::Time { ordinal, .. } => self.timed(context, offset, record, |_, ns| (ns, ordinal)).0,

@@ -91,7 +91,7 @@ struct Name {
     text: Text,
     /// The name that a document has for it, if it belongs to logator.
     own: Option<&'static str>,
-    /// Whether a JSON document can hold its member as it is in the line, if it can hold the value.
+    /// Whether a JSON document can hold this member as it is in the line. The value must allow that too.
     copied: bool,
 }
 

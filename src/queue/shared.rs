@@ -102,7 +102,7 @@ impl SharedQueue {
         result
     }
 
-    /// Makes a change of the queue known: to readers whether there is room, and to `settle` which batches are settled.
+    /// Tells others about a change of the queue: readers learn whether there is room, and `settle` learns which batches are settled.
     fn publish(&self, mut state: MutexGuard<'_, State>) {
         let room = match state.has_room {
             true => state.queue.wants_input(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::core::lines::without_carriage_return;
 
-/// The number of bytes of a line that a joiner sees at most.
+/// A joiner sees at most this number of bytes of a line.
 pub const SEEN_BYTES: usize = 128;
 
 /// Decides where the records of one content begin.

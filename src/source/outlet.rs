@@ -1,8 +1,6 @@
 //! The place where readers put their batches: [`Outlet`], and [`Waiting`] for readers that may wait.
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
-use super::receiver::{BatchReceiver, LongLine};
+use super::receiver::{BatchReceiver, LongLine, wait_until_readable};
 use crate::core::batch::{Batch, Ticket};
 use crate::core::error::Result;
 use crate::core::offered::Offered;
@@ -88,10 +86,8 @@ pub fn offer_waiting(receiver: &dyn BatchReceiver, mut batch: Batch, stop: Optio
 /// Waits until `receiver` has room or wants no more, or until `stop` is requested. The wait may end too early.
 pub fn wait_for_room(receiver: &dyn BatchReceiver, stop: Option<&Stop>) {
     let Some(room) = receiver.room() else { return };
-    let readable = |descriptor| PollFd::new(descriptor, PollFlags::POLLIN);
-    let mut waited: Vec<PollFd> = [Some(room), stop.map(Stop::as_fd)].into_iter().flatten().map(readable).collect();
     // A signal may interrupt the wait.
-    let _ = poll(&mut waited, PollTimeout::NONE);
+    let _ = wait_until_readable(room, stop);
 }
 
 #[cfg(test)]

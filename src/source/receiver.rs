@@ -104,9 +104,7 @@ pub trait BatchReceiver: Sync {
     /// Waiting fails.
     fn wait_for_input(&self, input: BorrowedFd<'_>, stop: Option<&Stop>) -> io::Result<()> {
         for wanted in self.room().into_iter().chain([input]) {
-            let waited = [Some(wanted), stop.map(Stop::as_fd)].into_iter().flatten();
-            let mut waited: Vec<PollFd> = waited.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
-            poll(&mut waited, PollTimeout::NONE)?;
+            wait_until_readable(wanted, stop)?;
             if stop.is_some_and(Stop::is_requested) {
                 break;
             }
@@ -132,4 +130,15 @@ pub trait BatchReceiver: Sync {
     fn recall(&self, _source: u16, _stream: u32) -> Vec<Batch> {
         Vec::new()
     }
+}
+
+/// Waits until `descriptor` is readable, or until `stop` is requested.
+///
+/// # Errors
+/// Waiting fails, or a signal has interrupted it.
+pub(super) fn wait_until_readable(descriptor: BorrowedFd<'_>, stop: Option<&Stop>) -> io::Result<()> {
+    let readable = |descriptor| PollFd::new(descriptor, PollFlags::POLLIN);
+    let waited = [Some(descriptor), stop.map(Stop::as_fd)];
+    poll(&mut waited.into_iter().flatten().map(readable).collect::<Vec<_>>(), PollTimeout::NONE)?;
+    Ok(())
 }

@@ -141,7 +141,7 @@ pub fn receive(from: &SourceOptions, max_memory: usize, work: &WorkOptions, cons
     store_all(found, (from.read.size.max_line, max_memory), work, console)
 }
 
-/// Parses and stores the records of `found`, which cannot be read again.
+/// Parses and stores the records of the sources `found`. These sources cannot give a record a second time.
 fn store_all(
     found: Found,
     (max_line, max_memory): (usize, usize),

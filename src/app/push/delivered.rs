@@ -11,7 +11,7 @@ use super::inbox::Inbox;
 use super::input::Encoding;
 use super::options::PushOptions;
 use super::replies::Replies;
-use super::sending::Sending;
+use super::sending::{NOTICE, Sending};
 use super::sent::Sent;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
@@ -23,9 +23,6 @@ use crate::observe::console::Console;
 
 /// The answer for a line that no peer took.
 const NOT_DELIVERED: &str = "nobody took the line in time; it may be sent again";
-
-/// The time after a stop in which readers hand on what they have. A reader that waits for a pipe does not end.
-const NOTICE: Duration = Duration::from_secs(2);
 
 /// The time to wait for one of several sockets before the next one gets its turn.
 const A_TURN: Duration = Duration::from_millis(20);

@@ -7,7 +7,7 @@ use super::inbox::{Inbox, InboxGuard, MOST_BYTES};
 use super::input::Encoding;
 use super::options::{Confirm, PushOptions};
 use super::replies::Replies;
-use super::sending::Sending;
+use super::sending::{NOTICE, Sending};
 use super::sent::Sent;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
@@ -16,9 +16,6 @@ use crate::observe::console::Console;
 
 /// The answer for a line that finds the queue full.
 const QUEUE_FULL: &str = "the queue is full and nobody takes lines; this one was not taken";
-
-/// The time after a stop in which readers hand on what they have. A reader that waits for a pipe does not end.
-const NOTICE: Duration = Duration::from_secs(2);
 
 /// Moves lines from the inbox to the socket, in one thread that sleeps while it has nothing to do.
 pub(super) struct QueuedPush<'a> {
@@ -56,19 +53,24 @@ impl<'a> QueuedPush<'a> {
         Ok(QueuedPush { options, pusher, encoding, inbox, stop, replies, unanswered: 0, all_sent: true, sent })
     }
 
-    /// Sends what waits as far as peers take it. Returns whether all lines are sent, and whether the readers have ended.
-    fn send_waiting(&mut self) -> Result<(bool, bool)> {
+    /// Sends what waits as far as peers take it. Returns whether the readers have ended.
+    fn send_waiting(&mut self) -> Result<bool> {
         let mut inbox = self.inbox.open();
         self.unanswered += self.sent.take(&mut inbox.added, &mut self.replies);
-        let all_sent = self.send(&mut inbox)?;
-        if !all_sent && self.options.drops {
+        self.all_sent = self.send(&mut inbox)?;
+        if !self.all_sent && self.options.drops {
             self.drop_newest(&mut inbox);
         }
         let (waiting, ended) = (inbox.backlog.lines(), inbox.ended);
         drop(inbox);
         self.answer(waiting);
-        self.all_sent = all_sent;
-        Ok((all_sent, ended))
+        Ok(ended)
+    }
+
+    /// Waits until one of the descriptors is readable, or until there is something else to do; at most for `time`.
+    fn wait_within(&mut self, descriptors: [Option<RawFd>; 2], time: Option<Duration>) -> Result<[bool; 2]> {
+        let room = (!self.all_sent).then_some(zmq::POLLOUT);
+        self.pusher.socket().wait(room, descriptors, time)
     }
 
     /// Gives lines to libzmq until it takes no more. Returns whether all lines are sent.
@@ -138,20 +140,19 @@ impl Sending for QueuedPush<'_> {
     }
 
     fn wait(&mut self, descriptors: [Option<RawFd>; 2]) -> Result<[bool; 2]> {
-        let room = (!self.all_sent).then_some(zmq::POLLOUT);
-        self.pusher.socket().wait(room, descriptors, None)
+        self.wait_within(descriptors, None)
     }
 
     fn run(mut self) -> Result<Sent> {
         let mut ending: Option<Instant> = None;
         loop {
-            let (all_sent, ended) = self.send_waiting()?;
+            let ended = self.send_waiting()?;
             let now = Instant::now();
             if ending.is_none() && (ended || self.stop.is_requested()) {
                 ending = Some(now);
                 self.inbox.stop();
             }
-            let deadline = ending.map(|since| match all_sent {
+            let deadline = ending.map(|since| match self.all_sent {
                 true if ended => now,
                 true => since + NOTICE.min(self.options.linger),
                 false => since + self.options.linger,
@@ -163,8 +164,7 @@ impl Sending for QueuedPush<'_> {
             // After a request to stop, the descriptor of `stop` stays readable and would end every wait at once.
             let stop = ending.is_none().then(|| self.stop.descriptor());
             let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
-            let room = (!all_sent).then_some(zmq::POLLOUT);
-            self.pusher.socket().wait(room, [Some(self.inbox.news()), stop], left)?;
+            self.wait_within([Some(self.inbox.news()), stop], left)?;
         }
     }
 }

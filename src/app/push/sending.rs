@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::inbox::Inbox;
 use super::sent::Sent;
@@ -11,6 +12,9 @@ use crate::core::error::{Error, Result};
 use crate::core::offered::Offered;
 use crate::core::stop::Stop;
 use crate::source::receiver::{BatchReceiver, LongLine};
+
+/// The time after a stop in which readers hand on what they have. A reader that waits for a pipe does not end.
+pub(super) const NOTICE: Duration = Duration::from_secs(2);
 
 /// Sends the lines of an inbox.
 pub(super) trait Sending: Send {
