@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::api::{AnySink, Outcome, Sink};
-use super::kind::{self, AddressText, Opening, SinkAddress, SinkFile, SinkKind};
+use super::kind::{self, AddressText, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
 use super::retry::{Attempt, Pending, Retry, Verdict};
 use crate::core::error::{Error, Result};
 use crate::core::record::RecordId;
@@ -59,7 +59,7 @@ pub static KIND: SinkKind = SinkKind {
     },
 };
 
-struct ContractAddress(PathBuf);
+pub(super) struct ContractAddress(PathBuf);
 
 impl fmt::Display for ContractAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,7 +71,9 @@ impl SinkAddress for ContractAddress {
     fn files(&self) -> Vec<SinkFile> {
         vec![SinkFile::Written(self.0.clone())]
     }
+}
 
+impl OpenSink for ContractAddress {
     fn open(&self, with: &Opening<'_>) -> Result<AnySink> {
         let name = self.to_string();
         let file = File::options().read(true).append(true).create(true).open(&self.0);

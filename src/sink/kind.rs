@@ -1,5 +1,6 @@
 //! [`SinkKind`]: everything that the program knows about a kind of sink before one is opened.
 
+use std::any::Any;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -51,7 +52,7 @@ pub struct AddressText<'a> {
 }
 
 /// The address of a sink. `Display` shows no secret.
-pub trait SinkAddress: fmt::Display + Send + Sync {
+pub trait SinkAddress: Any + fmt::Display + Send + Sync {
     /// Returns the text that is read as this address, for the command line of another process. It holds a secret only if
     /// the user wrote the secret out.
     fn to_argument(&self) -> OsString {
@@ -62,7 +63,11 @@ pub trait SinkAddress: fmt::Display + Send + Sync {
     fn files(&self) -> Vec<SinkFile> {
         Vec::new()
     }
+}
 
+/// An address whose sink can be opened. This is a trait of its own, so that a program that opens no sink does not contain the
+/// drivers of all sinks.
+pub trait OpenSink: SinkAddress {
     /// Opens the sink.
     ///
     /// # Errors

@@ -24,5 +24,5 @@ mod tests;
 pub use crate::document::Encoding;
 pub use crate::event::Layout;
 pub use api::{AnySink, Outcome, Record, RecordSink, Sink};
-pub use kind::{AddressText, Opening, SinkAddress, SinkFile, SinkKind};
+pub use kind::{AddressText, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
 pub use spec::SinkSpec;

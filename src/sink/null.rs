@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::api::{AnySink, Outcome, Sink};
-use super::kind::{self, AddressText, Opening, SinkAddress, SinkKind};
+use super::kind::{self, AddressText, OpenSink, Opening, SinkAddress, SinkKind};
 use crate::core::error::Result;
 use crate::document::{Documents, Encoding};
 use crate::event::Layout;
@@ -34,7 +34,7 @@ pub static KIND: SinkKind = SinkKind {
     },
 };
 
-struct NullAddress;
+pub(super) struct NullAddress;
 
 impl fmt::Display for NullAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,7 +42,9 @@ impl fmt::Display for NullAddress {
     }
 }
 
-impl SinkAddress for NullAddress {
+impl SinkAddress for NullAddress {}
+
+impl OpenSink for NullAddress {
     fn open(&self, _with: &Opening<'_>) -> Result<AnySink> {
         Ok(Arc::new(NullSink(Counters::new(COUNTERS))).into())
     }

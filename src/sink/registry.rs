@@ -1,22 +1,54 @@
-//! The registry: the list of all kinds of sinks. A new kind gets one line in [`KINDS`].
+//! The registry: the list of all kinds of sinks. A new kind gets one line in `kinds!`.
 
+use std::any::Any;
 use std::sync::Once;
 
-use super::kind::SinkKind;
+use super::api::AnySink;
+#[cfg(feature = "contract-tests")]
+use super::contract;
+use super::kind::{OpenSink, Opening, SinkAddress, SinkKind};
 use super::{mongodb, ndjson, null, sqlite};
-use crate::core::error::Error;
+use crate::core::error::{Error, Result};
 use crate::core::option_spec::OptionSpec;
 use crate::core::secrets::{self, Scheme, Secrecy, masked};
 
-/// All kinds of sinks, in the order of the help.
-pub static KINDS: &[&SinkKind] = &[
-    &ndjson::KIND,
-    &sqlite::KIND,
-    &mongodb::KIND,
+/// Makes the two tables of all kinds from one list of modules and their types of addresses. They are two, because a program
+/// that opens no sink uses the first one only.
+macro_rules! kinds {
+    ($($(#[$condition:meta])* $module:ident: $address:ident,)*) => {
+        /// All kinds of sinks, in the order of the help.
+        pub static KINDS: &[&SinkKind] = &[$($(#[$condition])* &$module::KIND),*];
+
+        /// How the sinks of each kind are opened, in the same order.
+        static OPENERS: &[Opener] = &[$($(#[$condition])* open_as::<$module::$address>),*];
+    };
+}
+
+kinds! {
+    ndjson: NdjsonAddress,
+    sqlite: SqliteAddress,
+    mongodb: MongoAddress,
     #[cfg(feature = "contract-tests")]
-    &super::contract::KIND,
-    &null::KIND,
-];
+    contract: ContractAddress,
+    null: NullAddress,
+}
+
+type Opener = fn(&dyn SinkAddress, &Opening<'_>) -> Option<Result<AnySink>>;
+
+/// Opens the sink at `address`, if this is an address of the type `A`.
+fn open_as<A: OpenSink>(address: &dyn SinkAddress, with: &Opening<'_>) -> Option<Result<AnySink>> {
+    let address: &dyn Any = address;
+    Some(address.downcast_ref::<A>()?.open(with))
+}
+
+/// Opens the sink at `address`.
+///
+/// # Errors
+/// The errors of [`OpenSink::open`].
+pub(super) fn open(address: &dyn SinkAddress, with: &Opening<'_>) -> Result<AnySink> {
+    let opened = OPENERS.iter().find_map(|open| open(address, with));
+    opened.unwrap_or_else(|| Err(Error::internal(format!("sink {address}: no kind opens it"))))
+}
 
 /// The beginnings of schemes that this version does not have yet. Their addresses may hold passwords.
 const PLANNED: [&str; 2] = ["elasticsearch", "kafka"];
@@ -39,7 +71,7 @@ pub fn declare_schemes() {
 ///
 /// # Errors
 /// A usage error that names the nearest scheme, and all kinds.
-pub(super) fn find(text: &str) -> Result<&'static SinkKind, Error> {
+pub(super) fn find(text: &str) -> Result<&'static SinkKind> {
     KINDS.iter().copied().find(|kind| kind.is_meant_by(text)).ok_or_else(|| unknown(text))
 }
 

@@ -66,7 +66,7 @@ impl SinkSpec {
     /// # Errors
     /// An error of the kind [`sink`](crate::core::error::Error::sink) when the sink cannot be opened; a usage error when this build does not contain it.
     pub fn open(&self, with: &Opening<'_>) -> Result<AnySink> {
-        self.address.open(with)
+        registry::open(&*self.address, with)
     }
 }
 

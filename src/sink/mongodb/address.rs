@@ -8,7 +8,7 @@ use crate::core::error::{Error, Result};
 use crate::core::percent;
 use crate::core::secrets::{interpolation, masked};
 use crate::sink::api::AnySink;
-use crate::sink::kind::{AddressText, Opening, SinkAddress, SinkFile, SinkKind};
+use crate::sink::kind::{AddressText, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
 
 /// The kinds `mongodb://` and `mongodb+srv://`.
 pub static KIND: SinkKind = SinkKind {
@@ -59,7 +59,7 @@ pub static KIND: SinkKind = SinkKind {
 };
 
 /// An address as the user wrote it, and the URI for the driver.
-struct MongoAddress {
+pub struct MongoAddress {
     /// The address with its references to secrets.
     given: String,
     /// The address with the references replaced by their values.
@@ -99,7 +99,9 @@ impl SinkAddress for MongoAddress {
         });
         secrets.chain(certificates).map(PathBuf::from).map(SinkFile::Read).collect()
     }
+}
 
+impl OpenSink for MongoAddress {
     #[cfg(feature = "mongodb")]
     fn open(&self, with: &Opening<'_>) -> Result<AnySink> {
         super::store::open_with(&self.uri, with.waits).map(AnySink::Documents)

@@ -40,6 +40,6 @@ mod store;
 #[cfg(feature = "mongodb")]
 mod target;
 
-pub use self::address::KIND;
+pub use self::address::{KIND, MongoAddress};
 #[cfg(feature = "mongodb")]
 pub use self::store::{open, open_with};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::store::NdjsonSink;
 use crate::core::error::Result;
 use crate::sink::api::AnySink;
-use crate::sink::kind::{self, AddressText, Opening, SinkAddress, SinkFile, SinkKind};
+use crate::sink::kind::{self, AddressText, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
 
 /// The kind `ndjson:`.
 pub static KIND: SinkKind = SinkKind {
@@ -33,8 +33,11 @@ fn parse(address: &AddressText<'_>) -> Result<Box<dyn SinkAddress>> {
     }
 }
 
-enum NdjsonAddress {
+/// Where the documents go.
+pub enum NdjsonAddress {
+    /// To standard output.
     StandardOutput,
+    /// To this file.
     File(PathBuf),
 }
 
@@ -65,7 +68,9 @@ impl SinkAddress for NdjsonAddress {
             NdjsonAddress::File(path) => SinkFile::Written(path.clone()),
         }]
     }
+}
 
+impl OpenSink for NdjsonAddress {
     fn open(&self, with: &Opening<'_>) -> Result<AnySink> {
         let sink = match self {
             NdjsonAddress::StandardOutput => NdjsonSink::stdout(with.waits)?,

@@ -13,5 +13,5 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use self::address::KIND;
+pub use self::address::{KIND, NdjsonAddress};
 pub use self::store::NdjsonSink;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::table::{self, DEFAULT_TABLE};
 use crate::core::error::Result;
 use crate::sink::api::AnySink;
-use crate::sink::kind::{self, AddressText, Opening, SinkAddress, SinkFile, SinkKind};
+use crate::sink::kind::{self, AddressText, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
 
 /// The kind `sqlite:`.
 pub static KIND: SinkKind = SinkKind {
@@ -24,7 +24,8 @@ pub static KIND: SinkKind = SinkKind {
     parse,
 };
 
-struct SqliteAddress {
+/// A database file and a table.
+pub struct SqliteAddress {
     file: PathBuf,
     /// Letters, digits and underscores.
     table: String,
@@ -77,7 +78,9 @@ impl SinkAddress for SqliteAddress {
         let path = path.map(|rest| Path::new(rest.strip_prefix("//").unwrap_or(rest)));
         vec![SinkFile::Table { database: path.unwrap_or(&self.file).to_owned(), table: self.table.clone() }]
     }
+}
 
+impl OpenSink for SqliteAddress {
     #[cfg(feature = "sqlite")]
     fn open(&self, with: &Opening<'_>) -> Result<AnySink> {
         let sink = super::store::SqliteSink::open(&self.file, &self.table, with.waits)?;

@@ -17,6 +17,6 @@ mod table;
 #[cfg(all(test, feature = "sqlite"))]
 mod tests;
 
-pub use self::address::KIND;
+pub use self::address::{KIND, SqliteAddress};
 #[cfg(feature = "sqlite")]
 pub use self::store::SqliteSink;
