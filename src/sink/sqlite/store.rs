@@ -90,10 +90,11 @@ impl SqliteSink {
     /// Tries to store `group`. Its documents follow each other, because those without an outcome are always the last ones.
     fn attempt(&self, connection: &mut Connection, documents: &Documents, group: &[Pending]) -> Result<Attempt> {
         let first = group.first().map_or(0, |pending| pending.index);
+        let rows = first..first + group.len();
         let mut outcomes = Vec::with_capacity(group.len());
         let inserted = self
             .patience
-            .call("commit", || self.insert(connection, documents, first..first + group.len(), &mut outcomes));
+            .call("commit", || self.insert(connection, documents, rows.clone(), RowMode::Plain, &mut outcomes));
         let mut verdicts: Vec<Verdict> = outcomes.into_iter().map(Verdict::Settled).collect();
         verdicts.resize(group.len(), Verdict::Again { written: false });
         match inserted {
@@ -104,43 +105,33 @@ impl SqliteSink {
     }
 
     /// Stores `rows` and appends their outcomes. If it fails, the documents with an outcome are durable.
+    ///
+    /// If the table refuses a row, each row gets a savepoint. Usually it undoes a refused row alone, including changes that a
+    /// trigger made before its `RAISE(FAIL)`. If the whole transaction is rolled back (`RAISE(ROLLBACK)`, a constraint that
+    /// is checked at the end), each half is tried separately, down to the row that is the cause.
     fn insert(
         &self,
         connection: &mut Connection,
         documents: &Documents,
         rows: Range<usize>,
+        mode: RowMode,
         outcomes: &mut Vec<Outcome>,
     ) -> rusqlite::Result<()> {
-        match self.transact(connection, documents, rows.clone(), RowMode::Plain, outcomes) {
-            Err(Fault::Refused(_)) => self.insert_with_refusals(connection, documents, rows, outcomes),
-            Err(Fault::Sqlite(e)) => Err(e),
-            Ok(()) => Ok(()),
-        }
-    }
-
-    /// Stores `rows`, some of which the table refuses. Usually a savepoint undoes a refused row alone, including
-    /// changes that a trigger made before its `RAISE(FAIL)`. If the whole transaction is rolled back
-    /// (`RAISE(ROLLBACK)`, a constraint that is checked at the end), each half is tried separately, down to the row
-    /// that is the cause.
-    fn insert_with_refusals(
-        &self,
-        connection: &mut Connection,
-        documents: &Documents,
-        rows: Range<usize>,
-        outcomes: &mut Vec<Outcome>,
-    ) -> rusqlite::Result<()> {
-        match self.transact(connection, documents, rows.clone(), RowMode::InSavepoint, outcomes) {
-            Err(Fault::Refused(words)) if rows.len() == 1 => {
+        match (self.transact(connection, documents, rows.clone(), mode, outcomes), mode) {
+            (Ok(()), _) => Ok(()),
+            (Err(Fault::Sqlite(e)), _) => Err(e),
+            (Err(Fault::Refused(_)), RowMode::Plain) => {
+                self.insert(connection, documents, rows, RowMode::InSavepoint, outcomes)
+            }
+            (Err(Fault::Refused(words)), RowMode::InSavepoint) if rows.len() == 1 => {
                 outcomes.push(Outcome::Rejected(words));
                 Ok(())
             }
-            Err(Fault::Refused(_)) => {
+            (Err(Fault::Refused(_)), RowMode::InSavepoint) => {
                 let middle = rows.start + rows.len() / 2;
-                self.insert_with_refusals(connection, documents, rows.start..middle, outcomes)?;
-                self.insert_with_refusals(connection, documents, middle..rows.end, outcomes)
+                self.insert(connection, documents, rows.start..middle, mode, outcomes)?;
+                self.insert(connection, documents, middle..rows.end, mode, outcomes)
             }
-            Err(Fault::Sqlite(e)) => Err(e),
-            Ok(()) => Ok(()),
         }
     }
 
