@@ -3,6 +3,7 @@
 
 #[path = "../examples/assets.rs"]
 mod assets;
+mod compose;
 mod container;
 mod debian;
 mod files;
