@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use crate::core::envelope::Envelope;
 use crate::core::record::IdRule;
 
@@ -27,6 +29,9 @@ pub struct Origin {
     pub compression: Option<String>,
     /// The encoding that the content was converted from; `None` if its bytes are as they were read.
     pub encoding: Option<String>,
+    /// Fields that each document of the source has, such as the name of its container: a JSON object as `serde_json` writes
+    /// it. A field of the record with the same name counts instead. They are no part of any identity.
+    pub fields: Option<Arc<str>>,
     /// The envelope of each record.
     pub envelope: Envelope,
     /// The rule that makes the ids of the records.
@@ -44,6 +49,7 @@ impl Origin {
             host: None,
             compression: None,
             encoding: None,
+            fields: None,
             envelope: Envelope::None,
             rule: IdRule::Offset,
         }
@@ -52,6 +58,13 @@ impl Origin {
     /// Returns the same origin with records that are wrapped in `envelope`.
     pub fn wrapped(self, envelope: Envelope) -> Origin {
         Origin { envelope, ..self }
+    }
+
+    /// Returns the same origin whose documents have these `fields`. An empty object is the same as none.
+    pub fn with_fields(self, fields: &Map<String, Value>) -> Origin {
+        // A map with names that are texts can always be written.
+        let text = (!fields.is_empty()).then(|| serde_json::to_string(fields).unwrap_or_default());
+        Origin { fields: text.filter(|text| !text.is_empty()).map(Arc::from), ..self }
     }
 
     /// Returns the same origin with ids that `rule` makes.

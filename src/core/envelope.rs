@@ -13,26 +13,46 @@ pub enum Envelope {
     Json,
     /// Each line is a syslog message with its priority, as RFC 3164 or RFC 5424 defines it.
     Syslog,
+    /// Each line is a JSON object of Docker's driver `json-file`: `{"log":"…\n","stream":"stdout","time":"…"}`.
+    #[serde(rename = "json-file")]
+    DockerJson,
+    /// Each line has its time before it, as `docker logs --timestamps` prints it.
+    #[serde(rename = "docker-time")]
+    DockerTime,
+    /// Each line has time, stream and a tag before it, as container runtimes of Kubernetes write it: `TIME stdout F text`.
+    Cri,
+    /// Each line has the name of its container before it, as `docker compose logs` prints it: `web-1  | text`.
+    Compose,
 }
 
 impl Envelope {
+    /// All envelopes.
+    pub const ALL: [Envelope; 7] = [
+        Envelope::None,
+        Envelope::Json,
+        Envelope::Syslog,
+        Envelope::DockerJson,
+        Envelope::DockerTime,
+        Envelope::Cri,
+        Envelope::Compose,
+    ];
+
     /// Returns the number that stands for the envelope on the wire.
     pub fn code(self) -> u8 {
         match self {
             Envelope::None => 0,
             Envelope::Json => 1,
             Envelope::Syslog => 2,
+            Envelope::DockerJson => 3,
+            Envelope::DockerTime => 4,
+            Envelope::Cri => 5,
+            Envelope::Compose => 6,
         }
     }
 
     /// Returns the envelope with the number `code`; `None` for an unknown number.
     pub fn of_code(code: u8) -> Option<Envelope> {
-        match code {
-            0 => Some(Envelope::None),
-            1 => Some(Envelope::Json),
-            2 => Some(Envelope::Syslog),
-            _ => None,
-        }
+        Envelope::ALL.into_iter().find(|envelope| envelope.code() == code)
     }
 
     /// Whether lines are not wrapped.
@@ -46,6 +66,10 @@ impl Envelope {
             Envelope::None => "the line is not wrapped",
             Envelope::Json => "the line is not a JSON object",
             Envelope::Syslog => "the line is not a syslog message: it does not begin with a priority, <0> to <999>",
+            Envelope::DockerJson => "the line is not a JSON object with the members log and time",
+            Envelope::DockerTime => "the line does not begin with a time and a blank",
+            Envelope::Cri => "the line does not begin with a time, stdout or stderr, and P or F",
+            Envelope::Compose => "the line does not begin with the name of a container and a vertical bar",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::core::calendar::{read_iso, write_iso};
 use crate::core::context::{Context, Origin};
@@ -153,6 +154,8 @@ struct StoredOrigin<T> {
     compression: Option<T>,
     #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
     encoding: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    fields: Option<Map<String, Value>>,
 }
 
 /// The rule of the id, and the values that it was made from. An id that is made from the offset needs no further value.
@@ -209,6 +212,7 @@ impl Letter<'_> {
                 host: origin.host.as_deref(),
                 compression: origin.compression.as_deref(),
                 encoding: origin.encoding.as_deref(),
+                fields: origin.fields.as_deref().and_then(|fields| serde_json::from_str(fields).ok()),
             },
             offset: self.offset,
             key: StoredKey::of(self.key),
@@ -265,10 +269,11 @@ impl DeadLetter {
             _ => return Err(Wrong::Words("it needs exactly one of raw and raw_base64")),
         };
         let id = RecordId::parse(&stored.id).ok_or(Wrong::Words("_id is not 44 hexadecimal digits"))?;
-        let StoredOrigin { id: origin, name, envelope, path, host, compression, encoding } = stored.origin;
+        let StoredOrigin { id: origin, name, envelope, path, host, compression, encoding, fields } = stored.origin;
         let origin = u64::from_str_radix(&origin, 16).map_err(|_| Wrong::Words("origin.id is not hexadecimal"))?;
-        let (content, rule) = (0, stored.key.rule);
-        let origin = Origin { id: origin, name, content, path, host, compression, encoding, envelope, rule };
+        let rule = stored.key.rule;
+        let origin = Origin { path, host, compression, encoding, ..Origin::new(origin, name) };
+        let origin = origin.wrapped(envelope).ruled(rule).with_fields(&fields.unwrap_or_default());
         // A letter of version 0.1.0 does not say when its line was read. The line was read before it was given up.
         let time_ms = read_iso(stored.read_at.as_deref().unwrap_or(&stored.time)).unwrap_or_default();
         let header = stored.header.map(|header| Arc::from(header.into_bytes()));

@@ -136,7 +136,7 @@ fn text() -> impl Strategy<Value = Option<String>> {
 }
 
 fn context_and_key() -> impl Strategy<Value = (Context, Key)> {
-    let texts = (".{0,20}", text(), text(), text(), text(), text());
+    let texts = (".{0,20}", text(), text(), text(), text(), text(), text());
     let key = prop_oneof![
         any::<u64>().prop_map(Key::Offset),
         any::<u64>().prop_map(Key::Number),
@@ -144,9 +144,11 @@ fn context_and_key() -> impl Strategy<Value = (Context, Key)> {
         any::<[u8; RecordId::BYTES]>().prop_map(|id| Key::Given(RecordId::from_bytes(id))),
     ];
     (any::<u64>(), texts, any::<bool>(), 0_i64..253_402_300_800_000, key).prop_map(
-        |(id, (name, path, host, compression, encoding, header), plain, time_ms, key)| {
+        |(id, (name, path, host, compression, encoding, header, field), plain, time_ms, key)| {
             let (envelope, rule) = (if plain { Envelope::None } else { Envelope::Syslog }, key.rule());
-            let origin = Origin { id, name, content: 0, path, host, compression, encoding, envelope, rule };
+            let fields = field.into_iter().map(|field| (field.clone(), serde_json::Value::from(field))).collect();
+            let origin = Origin { path, host, compression, encoding, envelope, rule, ..Origin::new(id, name) };
+            let origin = origin.with_fields(&fields);
             let header = header.map(|header| Arc::from(header.into_bytes()));
             (Context { origin: Arc::new(origin), header, time_ms }, key)
         },

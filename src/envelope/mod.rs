@@ -72,7 +72,7 @@ impl Opener {
     /// the latest year that puts it at most a day after this time.
     pub fn open<'a>(&'a mut self, envelope: Envelope, line: &'a [u8], now_ms: i64) -> Opened<'a> {
         let header = match envelope {
-            Envelope::None => {
+            Envelope::None | Envelope::DockerJson | Envelope::DockerTime | Envelope::Cri | Envelope::Compose => {
                 self.outer.clear();
                 None
             }

@@ -155,6 +155,7 @@ mod tag {
     pub const ENCODING: u8 = 0x05;
     pub const TIME: u8 = 0x06;
     pub const HEADER: u8 = 0x07;
+    pub const FIELDS: u8 = 0x08;
     pub const QUEUE: u8 = 0x20;
     pub const ENVELOPE: u8 = 0x80;
     pub const RULE: u8 = 0x81;
@@ -340,6 +341,7 @@ fn put_batch(out: &mut Output, batch: &Batch) {
     out.text(tag::HOST, origin.host.as_deref());
     out.text(tag::COMPRESSION, origin.compression.as_deref());
     out.text(tag::ENCODING, origin.encoding.as_deref());
+    out.text(tag::FIELDS, origin.fields.as_deref());
     out.field(tag::TIME, &time_ms.to_be_bytes());
     if let Some(header) = header {
         out.field(tag::HEADER, header);
@@ -361,6 +363,10 @@ fn put_batch(out: &mut Output, batch: &Batch) {
     }
 }
 
+fn not_an_object() -> Malformed {
+    Malformed("the fields of the origin are not a JSON object".into())
+}
+
 /// Takes a field by its tag and value. Returns `false` if it does not know the tag.
 type OtherField<'a> = &'a mut dyn FnMut(u8, &[u8]) -> Result<bool, Malformed>;
 
@@ -378,6 +384,10 @@ fn batch(mut input: Input<'_>, data: Option<Bytes>, other: OtherField<'_>) -> Re
             tag::HOST => origin.host = Some(text(value)?),
             tag::COMPRESSION => origin.compression = Some(text(value)?),
             tag::ENCODING => origin.encoding = Some(text(value)?),
+            tag::FIELDS => {
+                let fields = serde_json::from_slice(value);
+                origin.fields = Origin::new(0, "").with_fields(&fields.map_err(|_| not_an_object())?).fields;
+            }
             tag::TIME => time_ms = i64::from_be_bytes(number(value)?),
             tag::HEADER if value.len() > MAX_HEADER => {
                 return Err(Malformed(format!("the header has {} bytes, and {MAX_HEADER} are allowed", value.len())));

@@ -121,6 +121,7 @@ fn every_op_and_every_field_has_the_bytes_that_the_document_s_tables_give_it() {
         host: Some("h".into()),
         compression: Some("c".into()),
         encoding: Some("e".into()),
+        fields: Some(Arc::from(r#"{"a":1}"#)),
         envelope: Envelope::Syslog,
         rule: IdRule::Number,
         ..Origin::new(9, "")
@@ -133,7 +134,7 @@ fn every_op_and_every_field_has_the_bytes_that_the_document_s_tables_give_it() {
     let reply = Reply { answer: Answer::Batch { lease: 1, ttr: Duration::from_millis(2), batch }, queue: None };
     let bytes = unhex(
         "81 0000000000000001 00000002 0000000000000009 0000000000000008 00000001
-         01 00000001 6e 02 00000001 70 03 00000001 68 04 00000001 63 05 00000001 65 06 00000008 ffffffffffffffff
+         01 00000001 6e 02 00000001 70 03 00000001 68 04 00000001 63 05 00000001 65 08 00000007 7b2261223a317d 06 00000008 ffffffffffffffff
          07 00000001 23 80 00000001 02 81 00000001 01 82 00000008 0000000000000005 83 00000004 80000003 84 00000000",
     );
     assert_eq!(reply.encode(), bytes);
@@ -175,13 +176,15 @@ fn text() -> impl Strategy<Value = Option<String>> {
 }
 
 fn context() -> impl Strategy<Value = Context> {
-    let codes = (0_u8..3, 0_u8..4);
-    let texts = (".{0,20}", text(), text(), text(), text(), text());
+    let codes = (0_u8..7, 0_u8..4);
+    let texts = (".{0,20}", text(), text(), text(), text(), text(), text());
     (any::<u64>(), codes, texts, any::<i64>()).prop_map(|(id, codes, texts, time_ms)| {
-        let (name, path, host, compression, encoding, header) = texts;
-        let envelope = Envelope::of_code(codes.0).expect("one of three");
+        let (name, path, host, compression, encoding, header, field) = texts;
+        let envelope = Envelope::of_code(codes.0).expect("one of seven");
         let rule = IdRule::of_code(codes.1).expect("one of four");
-        let origin = Origin { id, name, content: 0, path, host, compression, encoding, envelope, rule };
+        let fields = field.into_iter().map(|field| (field.clone(), serde_json::Value::from(field))).collect();
+        let origin = Origin { path, host, compression, encoding, envelope, rule, ..Origin::new(id, name) };
+        let origin = origin.with_fields(&fields);
         let header = header.map(|header| Arc::from(header.into_bytes()));
         Context { origin: Arc::new(origin), header, time_ms }
     })
@@ -352,7 +355,8 @@ fn a_count_or_a_length_that_does_not_fit_its_frame_is_refused() {
     assert!(Reply::decode(&unhex(batch), None).is_err(), "the frame with the batch's records is missing");
     assert_eq!(decode("", b"a\nb"), Ok(()));
     for (fields, why) in [
-        ("80 00000001 03", "envelope"),
+        ("80 00000001 07", "envelope"),
+        ("08 00000002 5b5d", "JSON object"),
         ("80 00000000", "needed"),
         ("81 00000001 04", "id rule"),
         ("81 00000001 01", "table of ids"),
