@@ -46,7 +46,10 @@ impl BatchReceiver for QueueReceiver {
 
     fn long_line(&self, line: LongLine) -> Result<()> {
         let (origin, key) = (&line.context.origin, line.key);
-        let detail = format!("the line has {} bytes, --max-line allows {}", line.length, self.max_line);
+        let detail = match line.length > self.max_line as u64 {
+            true => format!("the line has {} bytes, --max-line allows {}", line.length, self.max_line),
+            false => format!("the line is a piece of a line with more bytes than --max-line allows, {}", self.max_line),
+        };
         self.dead_letters.write(&[Letter {
             id: key.id(origin.id, line.hash),
             context: &line.context,

@@ -12,14 +12,13 @@ use super::reading::{OpenSources, Reading, stop_input};
 use super::signal_handlers::reload_keys_on_hangup;
 use super::spawn::folder::QueueFolder;
 use super::spawn::{SpawnOptions, Spawned};
+use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
-use crate::core::lines::Line;
 use crate::core::numbers::grouped;
-use crate::core::record::{Key, RecordId};
 use crate::core::stop::{Stop, Waker};
 use crate::core::wait::Deadline;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
-use crate::envelope::Identifier;
+use crate::envelope::{Identified, Identifier};
 use crate::net::auth::Security;
 use crate::net::endpoint::Endpoint;
 use crate::net::server::burials::Burials;
@@ -253,8 +252,25 @@ fn rows_of(workers: &Workers, sources: Vec<Row>) -> Vec<Row> {
 /// A lower limit on open files gets a warning.
 const FEW_CONNECTIONS: u64 = 1024;
 
+/// Returns the letter of a poison line.
+fn letter<'a>(batch: &Batch, found: &'a Identified<'_>, detail: &'a str) -> Letter<'a> {
+    Letter {
+        id: found.id,
+        context: found.context,
+        offset: found.offset,
+        key: found.key,
+        reason: Reason::Poison,
+        detail,
+        pattern: None,
+        explain: None,
+        raw: &found.record,
+        length: found.record.len() as u64,
+        partial: batch.is_partial(found.index),
+    }
+}
+
 /// Writes the dead letter of a line on which workers are lost.
-fn write_poison<'a>(line: &'a TrackedBatch, dead_letters: &DeadLetters, console: &Console) -> Result<()> {
+fn write_poison(line: &TrackedBatch, dead_letters: &DeadLetters, console: &Console) -> Result<()> {
     let TrackedBatch { batch, history, .. } = line;
     let detail = format!(
         "workers were lost on the line: {} leases ran out, {:.1} s in all, the last on this line alone",
@@ -262,24 +278,8 @@ fn write_poison<'a>(line: &'a TrackedBatch, dead_letters: &DeadLetters, console:
         history.held.as_secs_f64()
     );
     let place = format!("{}: line at byte {}", batch.context.origin.name, batch.offset);
-    let ids = Identifier::new()?.ids(batch);
-    let letter = |(index, (Line { start, bytes: raw }, (id, key))): (usize, (Line<'a>, (RecordId, Key)))| {
-        let place = batch.place(index, start);
-        Letter {
-            id,
-            context: place.context,
-            offset: place.offset,
-            key,
-            reason: Reason::Poison,
-            detail: &detail,
-            pattern: None,
-            explain: None,
-            raw,
-            length: raw.len() as u64,
-            partial: batch.is_partial(index),
-        }
-    };
-    let letters: Vec<Letter<'_>> = batch.records().zip(ids).enumerate().map(letter).collect();
+    let records = Identifier::new()?.records(batch);
+    let letters: Vec<Letter<'_>> = records.iter().map(|record| letter(batch, record, &detail)).collect();
     match dead_letters.write(&letters) {
         Ok(()) => console.error(format!("{place}: {detail}; it is in {}", dead_letters.path().display())),
         Err(error) => {

@@ -2,7 +2,7 @@
 
 use super::pull::source as pull;
 use crate::source::kind::{Registry, SourceKind};
-use crate::source::{file, follow, stdin, syslog};
+use crate::source::{file, follow, stdin, syslog, wrapping};
 
 /// All kinds of sources. A name belongs to the first kind that claims it.
 pub const SOURCES: Registry = Registry(&[
@@ -14,6 +14,7 @@ pub const SOURCES: Registry = Registry(&[
     &follow::KIND,
     &stdin::KIND,
     &file::KIND,
+    &wrapping::KIND,
 ]);
 
 /// Names that are reserved for logs of containers.

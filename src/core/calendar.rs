@@ -80,6 +80,48 @@ pub fn write_iso(date_ms: i64) -> [u8; 24] {
     text
 }
 
+/// Returns the nanoseconds since 1970 of a time in the form of RFC 3339, such as `2026-01-02T03:04:05.123456789Z`. It has up to
+/// nine digits of a fraction, and `Z` or an offset. `None` for any other text, and for a time before 1970 or after 2553.
+pub fn read_rfc3339(text: &[u8]) -> Option<u64> {
+    let (date, rest) = text.split_first_chunk::<19>()?;
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| u32::from(byte - b'0'));
+    let pair = |at: usize| Some(digit(date[at])? * 10 + digit(date[at + 1])?);
+    if [date[4], date[7], date[10], date[13], date[16]] != *b"--T::" {
+        return None;
+    }
+    let (year, month, day) = (i64::from(pair(0)? * 100 + pair(2)?), pair(5)?, pair(8)?);
+    let (hour, minute, second) = (pair(11)?, pair(14)?, pair(17)?);
+    // A leap second counts as the second after it.
+    if !(1..=12).contains(&month) || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    if day == 0 || day > days_in_month(year, month) {
+        return None;
+    }
+    let (nanos, zone) = match rest {
+        [b'.', rest @ ..] => {
+            let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            if !(1..=9).contains(&length) {
+                return None;
+            }
+            let fraction = rest[..length].iter().fold(0, |value, byte| value * 10 + u64::from(byte - b'0'));
+            (fraction * 10_u64.pow(9 - length as u32), &rest[length..])
+        }
+        _ => (0, rest),
+    };
+    let offset = match *zone {
+        [b'Z'] => 0,
+        [sign @ (b'+' | b'-'), h, hh, b':', m, mm] => {
+            let minutes = i64::from((digit(h)? * 10 + digit(hh)?) * 60 + digit(m)? * 10 + digit(mm)?);
+            if sign == b'+' { minutes } else { -minutes }
+        }
+        _ => return None,
+    };
+    let days = days_from_civil(year, month, day);
+    let seconds = days * 86_400 + i64::from(hour * 3600 + minute * 60 + second) - offset * 60;
+    u64::try_from(seconds).ok()?.checked_mul(1_000_000_000)?.checked_add(nanos)
+}
+
 /// Reads a date that [`write_iso`] wrote; `None` for any other text.
 pub fn read_iso(text: &str) -> Option<i64> {
     let text: &[u8; 24] = text.as_bytes().try_into().ok()?;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::record::IdRule;
+
 /// How the lines of a source are wrapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -53,6 +55,19 @@ impl Envelope {
     /// Returns the envelope with the number `code`; `None` for an unknown number.
     pub fn of_code(code: u8) -> Option<Envelope> {
         Envelope::ALL.into_iter().find(|envelope| envelope.code() == code)
+    }
+
+    /// Whether each line was wrapped by a container runtime or its tools.
+    pub fn is_container(self) -> bool {
+        matches!(self, Envelope::DockerJson | Envelope::DockerTime | Envelope::Cri | Envelope::Compose)
+    }
+
+    /// Returns the rule that makes the ids of records with this envelope in a file: the times in the envelope, if it has any.
+    pub fn rule(self) -> IdRule {
+        match self {
+            Envelope::DockerJson | Envelope::DockerTime | Envelope::Cri => IdRule::Time,
+            Envelope::None | Envelope::Json | Envelope::Syslog | Envelope::Compose => IdRule::Offset,
+        }
     }
 
     /// Whether lines are not wrapped.

@@ -126,29 +126,48 @@ pub fn time_hash(stream: &[u8], ordinal: u32, message: &[u8]) -> u64 {
     hash.digest()
 }
 
-/// Counts the records of each stream that are adjacent and have the same time. A batch is not cut between such records, so
-/// each batch begins with new counts.
+/// Counts the records of each stream that are adjacent and have the same time. At most [`Ordinals::REACH`] records of other
+/// streams stand between two adjacent records. A batch is not cut between such records, so each batch begins with new counts.
 #[derive(Debug, Clone, Default)]
 pub struct Ordinals {
-    streams: Vec<(Vec<u8>, u64, u32)>,
+    streams: Vec<Counted>,
+    /// The number of records so far.
+    records: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Counted {
+    stream: Vec<u8>,
+    ns: u64,
+    ordinal: u32,
+    /// The number of the stream's last record.
+    last: u64,
 }
 
 impl Ordinals {
+    /// The maximum number of records of other streams between two records that count as adjacent. Without a limit, a batch
+    /// could not be cut before each of its streams has gone on.
+    pub const REACH: u64 = 16;
+
     /// Forgets all streams.
     pub fn clear(&mut self) {
         self.streams.clear();
+        self.records = 0;
     }
 
     /// Returns the ordinal of the next record of `stream`, which has the time `ns`.
     pub fn next(&mut self, stream: &[u8], ns: u64) -> u32 {
-        match self.streams.iter_mut().find(|(name, ..)| name == stream) {
-            Some((_, last, ordinal)) => {
-                *ordinal = if *last == ns { ordinal.saturating_add(1) } else { 0 };
-                *last = ns;
+        self.records += 1;
+        let number = self.records;
+        match self.streams.iter_mut().find(|counted| counted.stream == stream) {
+            Some(Counted { ns: before, ordinal, last, .. }) => {
+                let is_adjacent = *before == ns && number - *last <= Self::REACH + 1;
+                *ordinal = if is_adjacent { ordinal.saturating_add(1) } else { 0 };
+                (*before, *last) = (ns, number);
                 *ordinal
             }
             None => {
-                self.streams.push((stream.to_vec(), ns, 0));
+                self.streams.push(Counted { stream: stream.to_vec(), ns, ordinal: 0, last: number });
                 0
             }
         }
@@ -273,6 +292,10 @@ mod tests {
         assert_eq!(counted, [0, 1, 0, 2, 0, 0, 1]);
         ordinals.clear();
         assert_eq!(ordinals.next(b"out", 5), 0);
+        (0..Ordinals::REACH).for_each(|at| assert_eq!(ordinals.next(b"err", at), 0));
+        assert_eq!(ordinals.next(b"out", 5), 1);
+        (0..=Ordinals::REACH).for_each(|at| assert_eq!(ordinals.next(b"err", 99 + at), 0));
+        assert_eq!(ordinals.next(b"out", 5), 0, "too many records stand between");
     }
 
     #[test]

@@ -66,9 +66,13 @@ impl Tags {
     /// The line is only a part of a line.
     pub const PARTIAL: Tags = Tags(64);
 
-    const NAMES: [(Tags, &'static str); 7] = [
+    /// The line is not wrapped as its container runtime wraps lines.
+    pub const NO_CONTAINER: Tags = Tags(128);
+
+    const NAMES: [(Tags, &'static str); 8] = [
         (Tags::NO_SYSLOG, "_grokparsefailure_sysloginput"),
         (Tags::NO_JSON, "_jsonparsefailure"),
+        (Tags::NO_CONTAINER, "_containerparsefailure"),
         (Tags::UNMATCHED, "_grokparsefailure"),
         (Tags::TYPE, "_typefailure"),
         (Tags::DATE, "_dateparsefailure"),
@@ -79,6 +83,11 @@ impl Tags {
     #[inline]
     pub fn add(&mut self, tag: Tags) {
         self.0 |= tag.0;
+    }
+
+    /// Whether `tag` was added.
+    pub fn has(self, tag: Tags) -> bool {
+        self.0 & tag.0 != 0
     }
 
     /// Writes the field `tags` if there are any tags. `duplicates` are the names that occurred more than once.

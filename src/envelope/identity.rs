@@ -1,6 +1,9 @@
 //! [`Identifier`]: makes the ids of records outside of the parser. Only the rule of times has to open the envelope.
 
-use super::{Envelope, Opener};
+use std::borrow::Cow;
+
+use super::Opener;
+use super::pieces::{Pieces, Role};
 use crate::core::batch::Batch;
 use crate::core::context::Context;
 use crate::core::error::Result;
@@ -13,6 +16,23 @@ pub struct Identifier {
     opener: Opener,
 }
 
+/// A record of a batch, and its id.
+#[derive(Debug)]
+pub struct Identified<'a> {
+    /// The index in the batch; of pieces, that of the last one.
+    pub index: usize,
+    /// What is in force at the record.
+    pub context: &'a Context,
+    /// The offset in the content.
+    pub offset: u64,
+    /// The record without its last line end.
+    pub record: Cow<'a, [u8]>,
+    /// Its id.
+    pub id: RecordId,
+    /// What the id was made from.
+    pub key: Key,
+}
+
 impl Identifier {
     /// Returns an identifier.
     ///
@@ -22,20 +42,32 @@ impl Identifier {
         Ok(Identifier { opener: Opener::new(false)? })
     }
 
-    /// Returns the id and the key of each record of `batch`.
-    pub fn ids(&mut self, batch: &Batch) -> Vec<(RecordId, Key)> {
+    /// Returns the records of `batch` with their ids. Pieces of a long line are one record.
+    pub fn records<'a>(&mut self, batch: &'a Batch) -> Vec<Identified<'a>> {
         let mut ordinals = Ordinals::default();
-        let id = |(index, line): (usize, lines::Line<'_>)| {
-            let place = batch.place(index, line.start);
-            match (place.id, place.key) {
+        let pieces = Pieces::of(batch);
+        let identify = |(index, line): (usize, lines::Line<'a>)| {
+            let mut place = batch.place(index, line.start);
+            let record = match pieces.role(index) {
+                Role::Whole => Cow::Borrowed(line.bytes),
+                Role::Piece => return None,
+                Role::Last(number) => {
+                    let joined = &pieces.joined[number as usize];
+                    place.offset = joined.offset;
+                    Cow::Owned(joined.raw.clone())
+                }
+            };
+            let (id, key) = match (place.id, place.key) {
                 (Some(id), key) => (id, key),
                 (None, Key::Time { .. }) => {
-                    self.timed(place.context, place.offset, line.bytes, |stream, ns| (ns, ordinals.next(stream, ns)))
+                    let key = |stream: &[u8], ns| (ns, ordinals.next(stream, ns));
+                    self.timed(place.context, place.offset, &record, key)
                 }
-                (None, key) => (key.id(place.context.origin.id, record::hash(line.bytes)), key),
-            }
+                (None, key) => (key.id(place.context.origin.id, record::hash(&record)), key),
+            };
+            Some(Identified { index, context: place.context, offset: place.offset, record, id, key })
         };
-        batch.records().enumerate().map(id).collect()
+        batch.records().enumerate().filter_map(identify).collect()
     }
 
     /// Returns the id that a record must have. If `key` holds the id itself, this id is returned without a check.
@@ -54,8 +86,11 @@ impl Identifier {
         key: impl FnOnce(&[u8], u64) -> (u64, u32),
     ) -> (RecordId, Key) {
         let text = lines::without_mark(record, offset);
-        let envelope: Envelope = context.origin.envelope;
-        let opened = self.opener.open(envelope, text, context.time_ms);
+        let opened = self.opener.open_of(&context.origin, text, context.time_ms);
+        if !opened.has_key() {
+            let key = Key::Offset(offset);
+            return (key.id(context.origin.id, record::hash(record)), key);
+        }
         let (ns, ordinal) = key(opened.stream, opened.time_ns);
         let key = Key::Time { ns, ordinal };
         (key.id(context.origin.id, time_hash(opened.stream, ordinal, opened.message)), key)

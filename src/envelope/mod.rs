@@ -8,28 +8,39 @@
 //! |---|---|---|
 //! | [`Json`](Envelope::Json) | a JSON object with a member `message` | the other members, typed as they are |
 //! | [`Syslog`](Envelope::Syslog) | a message as RFC 3164 or RFC 5424 defines it | priority, time, host, program, … |
+//! | [`DockerJson`](Envelope::DockerJson) | a JSON object of Docker's `json-file` | time, `stream`, `docker.attrs` |
+//! | [`DockerTime`](Envelope::DockerTime) | `TIME text` | time |
+//! | [`Cri`](Envelope::Cri) | `TIME stdout F text` | time, `stream` |
+//! | [`Compose`](Envelope::Compose) | `web-1  \| text` | `container.name` |
 //!
 //! A line without the expected envelope becomes the message as a whole. It is tagged `_jsonparsefailure` or
-//! `_grokparsefailure_sysloginput`, which are the names that Logstash uses.
+//! `_grokparsefailure_sysloginput`, which are the names that Logstash uses, or `_containerparsefailure`.
 //!
 //! If an outer field and a field of the message have the same name, the field of the message counts. Objects are
 //! merged.
 
+pub mod container;
 mod fields;
 mod identity;
+pub mod pieces;
 mod structured;
 pub mod syslog;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
+use crate::core::context::Origin;
 use crate::core::error::Result;
 use crate::document::date::{Formats, nanoseconds};
 use crate::event::OuterFields;
 
 pub use crate::core::envelope::Envelope;
 
+use crate::core::lines::without_carriage_return;
+use container::Part;
 use fields::Names;
-pub use identity::Identifier;
+pub use identity::{Identified, Identifier};
 
 /// Opens lines. Each thread has its own opener. Opening a line allocates nothing once the buffers are large enough.
 #[derive(Debug, Clone)]
@@ -39,6 +50,41 @@ pub struct Opener {
     /// The formats of times in RFC 3164 headers; `dates` are those in JSON objects and RFC 5424 headers.
     bsd_dates: Formats,
     dates: Formats,
+    template: Template,
+    /// The text of a container's line, if it is not a part of the line.
+    text: Vec<u8>,
+}
+
+/// The fields that many records of a container have in common, as a JSON object.
+#[derive(Debug, Clone, Default)]
+struct Template {
+    /// What `json` was made from.
+    fields: Option<Arc<str>>,
+    attrs: Vec<u8>,
+    json: String,
+}
+
+impl Template {
+    /// Returns the fields of an origin with the attributes of a line, as a JSON object.
+    fn get(&mut self, fields: Option<&Arc<str>>, attrs: &[u8]) -> &str {
+        let is_same = match (fields, &self.fields) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
+            (None, None) => true,
+            _ => false,
+        };
+        if !is_same || self.attrs != attrs || self.json.is_empty() {
+            let attrs_text = String::from_utf8_lossy(attrs);
+            let inside = fields.and_then(|fields| fields.strip_prefix('{')?.strip_suffix('}')).unwrap_or_default();
+            let comma = if inside.is_empty() || attrs.is_empty() { "" } else { "," };
+            self.json = match attrs {
+                [] => format!("{{{inside}}}"),
+                _ => format!("{{{inside}{comma}\"docker\":{{\"attrs\":{attrs_text}}}}}"),
+            };
+            self.fields = fields.cloned();
+            self.attrs = attrs.to_vec();
+        }
+        &self.json
+    }
 }
 
 /// A line whose envelope was opened.
@@ -56,6 +102,14 @@ pub struct Opened<'a> {
     pub stream: &'a [u8],
 }
 
+impl Opened<'_> {
+    /// Whether the record can have an id that is made from its time. A line of a container that does not have the envelope has
+    /// no time; its id is made from its offset.
+    pub fn has_key(&self) -> bool {
+        self.is_enveloped || !self.outer.is_tagged_no_container()
+    }
+}
+
 impl Opener {
     /// Returns an opener that names fields as Logstash's syslog input does; with `ecs`, as that input does in its ECS
     /// mode.
@@ -65,16 +119,98 @@ impl Opener {
     pub fn new(ecs: bool) -> Result<Opener> {
         let names = if ecs { &fields::ECS } else { &fields::PLAIN };
         let bsd_dates = Formats::new(&syslog::BSD_DATES)?;
-        Ok(Opener { outer: OuterFields::default(), names, bsd_dates, dates: Formats::new(&["ISO8601"])? })
+        Ok(Opener {
+            outer: OuterFields::default(),
+            names,
+            bsd_dates,
+            dates: Formats::new(&["ISO8601"])?,
+            template: Template::default(),
+            text: Vec::new(),
+        })
+    }
+
+    /// Opens `record`, a record of `origin`. The outer fields have the fields of the origin, unless the envelope is
+    /// [`Envelope::Json`] or [`Envelope::Syslog`]. Of a container, the record may be several lines, which are the pieces of a
+    /// long line. For `now_ms` see [`open`](Opener::open).
+    #[inline]
+    pub fn open_of<'a>(&'a mut self, origin: &Origin, record: &'a [u8], now_ms: i64) -> Opened<'a> {
+        match origin.envelope {
+            Envelope::None => {
+                self.outer.begin(self.template.get(origin.fields.as_ref(), &[]));
+                self.outer.finish();
+                Opened { message: record, outer: &self.outer, is_enveloped: true, time_ns: 0, stream: &[] }
+            }
+            Envelope::Json | Envelope::Syslog => self.open(origin.envelope, record, now_ms),
+            envelope => self.open_container(envelope, origin.fields.as_ref(), record),
+        }
+    }
+
+    fn open_container<'a>(&'a mut self, envelope: Envelope, fields: Option<&Arc<str>>, record: &'a [u8]) -> Opened<'a> {
+        let Some((part, is_kept)) = self.read_parts(envelope, record) else { return self.misfit(fields, record) };
+        if !self.outer.begin(self.template.get(fields, part.attrs)) {
+            return self.misfit(fields, record);
+        }
+        let stream = part.stream.name();
+        if !stream.is_empty() && !self.outer.has("stream") {
+            self.outer.name("stream");
+            self.outer.text(stream);
+        }
+        if !part.name.is_empty() && !self.outer.has("container") {
+            self.outer.name("container");
+            let container = self.outer.open();
+            self.outer.name("name");
+            self.outer.text(part.name);
+            self.outer.close(container);
+        }
+        if let Some(ns) = part.time_ns {
+            self.outer.set_date((ns / 1_000_000) as i64);
+        }
+        self.outer.finish();
+        let message = if is_kept { &self.text[..] } else { part.text };
+        // The text of a JSON object has the carriage return of its line end.
+        let message = if envelope == Envelope::DockerJson { without_carriage_return(message) } else { message };
+        let time_ns = part.time_ns.unwrap_or_default();
+        Opened { message, outer: &self.outer, is_enveloped: true, time_ns, stream }
+    }
+
+    /// Reads the pieces of `record`. Returns the first one, and whether the whole text is in `self.text`.
+    fn read_parts<'a>(&mut self, envelope: Envelope, record: &'a [u8]) -> Option<(Part<'a>, bool)> {
+        let is_json = envelope == Envelope::DockerJson;
+        let newline = memchr::memchr(b'\n', record);
+        let first = container::part(envelope, &record[..newline.unwrap_or(record.len())])?;
+        if newline.is_none() && !(is_json && memchr::memchr(b'\\', first.text).is_some()) {
+            return Some((first, false));
+        }
+        self.text.clear();
+        let mut add = |text: &[u8]| match is_json {
+            true => container::unescape(text, &mut self.text),
+            false => Some(self.text.extend_from_slice(text)),
+        };
+        add(first.text)?;
+        for line in newline.into_iter().flat_map(|newline| record[newline + 1..].split(|byte| *byte == b'\n')) {
+            add(container::part(envelope, line)?.text)?;
+        }
+        Some((first, true))
+    }
+
+    /// The line does not have the envelope of its container.
+    fn misfit<'a>(&'a mut self, fields: Option<&Arc<str>>, record: &'a [u8]) -> Opened<'a> {
+        self.outer.begin(self.template.get(fields, &[]));
+        self.outer.tag_no_container();
+        self.outer.finish();
+        Opened { message: record, outer: &self.outer, is_enveloped: false, time_ns: 0, stream: &[] }
     }
 
     /// Opens `line`. `now_ms` is the time of the line's [context](crate::core::context::Context). A time without a year gets
     /// the latest year that puts it at most a day after this time.
     pub fn open<'a>(&'a mut self, envelope: Envelope, line: &'a [u8], now_ms: i64) -> Opened<'a> {
         let header = match envelope {
-            Envelope::None | Envelope::DockerJson | Envelope::DockerTime | Envelope::Cri | Envelope::Compose => {
+            Envelope::None => {
                 self.outer.clear();
                 None
+            }
+            Envelope::DockerJson | Envelope::DockerTime | Envelope::Cri | Envelope::Compose => {
+                return self.open_container(envelope, None, line);
             }
             Envelope::Json => {
                 if self.outer.read_json(line, &mut self.dates, now_ms) {

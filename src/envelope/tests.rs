@@ -221,7 +221,7 @@ fn timed(envelope: Envelope, lines: &[&str]) -> Vec<(RecordId, Key)> {
     let origin = Origin::new(1, "x").wrapped(envelope).ruled(IdRule::Time);
     let data: String = lines.iter().map(|line| format!("{line}\n")).collect();
     let batch = Batch::new(Arc::new(origin), 0, lines.len() as u32, data.into()).identified(Ids::Times);
-    Identifier::new().unwrap().ids(&batch)
+    Identifier::new().unwrap().records(&batch).into_iter().map(|record| (record.id, record.key)).collect()
 }
 
 #[test]

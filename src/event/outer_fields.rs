@@ -27,6 +27,15 @@ pub struct OuterFields {
     date_text: Option<Text>,
     stream: Option<Text>,
     tags: Tags,
+    /// The beginning of the tape that [`begin`](OuterFields::begin) keeps, if it holds the fields of `line`.
+    kept: Option<Kept>,
+}
+
+/// The number of nodes and of bytes of unescaped text that several records have in common.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    nodes: usize,
+    unescaped: usize,
 }
 
 /// An object or array under construction: the index of its node.
@@ -35,12 +44,42 @@ pub(crate) struct OpenContainer(usize);
 impl OuterFields {
     /// Removes all fields.
     pub(crate) fn clear(&mut self) {
+        self.kept = None;
         let tape = self.object.renew();
         tape.clear();
         tape.nodes.push(Node::Object { end: 1 });
         self.line.clear();
         (self.message, self.date, self.tags, self.any_name) = (None, None, Tags::default(), false);
         (self.date_text, self.stream) = (None, None);
+    }
+
+    /// Begins with the members of the JSON object `fields`. They are read once, as long as the text does not change. Returns
+    /// `false`, with no fields, when the text is not an object.
+    pub(crate) fn begin(&mut self, fields: &str) -> bool {
+        if let Some(Kept { nodes, unescaped }) = self.kept.filter(|_| self.line == fields) {
+            let tape = self.object.moved();
+            tape.nodes.truncate(nodes);
+            tape.unescaped.truncate(unescaped);
+            // The object has no member but those that are kept.
+            tape.nodes[0] = Node::Object { end: nodes as u32 };
+            (self.date, self.tags) = (None, Tags::default());
+        } else {
+            self.clear();
+            self.line.push_str(fields);
+            if read(&mut self.object.tape, &self.line).is_none() {
+                self.clear();
+                return false;
+            }
+            let tape = &self.object.tape;
+            self.kept = Some(Kept { nodes: tape.nodes.len(), unescaped: tape.unescaped.len() });
+        }
+        self.any_name = self.object.tape.nodes.len() > 1;
+        true
+    }
+
+    /// Whether there is a member called `name`, after [`begin`](OuterFields::begin).
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.object.tape.nodes.len() > 1 && self.root(Encoding::Json).find(name).is_some()
     }
 
     /// Reads the JSON object `line` and takes its members as fields, except `message`, which
@@ -126,6 +165,16 @@ impl OuterFields {
     /// Tags the document: its line is not a JSON object.
     pub(crate) fn tag_no_json(&mut self) {
         self.tags.add(Tags::NO_JSON);
+    }
+
+    /// Tags the document: its line is not wrapped as those of a container.
+    pub(crate) fn tag_no_container(&mut self) {
+        self.tags.add(Tags::NO_CONTAINER);
+    }
+
+    /// Whether the document is tagged like this.
+    pub(crate) fn is_tagged_no_container(&self) -> bool {
+        self.tags.has(Tags::NO_CONTAINER)
     }
 
     /// Tags the document: its line is not a syslog message.

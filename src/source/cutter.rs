@@ -6,25 +6,30 @@
 //! that cross the end of a block, and lines that arrive a few at a time. A block is used again when the last batch on
 //! it is acknowledged.
 //!
-//! If lines are joined to records, a record stays in the block until a line begins the next record.
+//! If lines are joined to records, or if lines must stay together, they stay in the block until a later line shows that they
+//! are complete ([`Dividing`]).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::block_pool::{Block, BlockPool};
+use super::dividing::{Alone, Dividing, Part};
+use super::grouping::Grouping;
 use super::heading::Heading;
-use super::joiner::{Alone, Joined, Joining, RecordEnd};
+use super::joiner::{Joining, RecordEnd};
 use super::origin::FINGERPRINT_BYTES;
 use super::outlet::Outlet;
 use super::overlong::Overlong;
 use super::receiver::{BatchSize, LongLine};
 use super::record_rules::RecordRules;
 use super::split::split;
-use crate::core::batch::Batch;
+use crate::core::batch::{Batch, Ids};
 use crate::core::context::{Context, Origin};
 use crate::core::error::Result;
 use crate::core::lines::without_carriage_return;
+use crate::core::record::IdRule;
 
 /// Lines that fill less than 1/`SMALL_PART` of a block are copied before they are delivered. A slow input makes batches
 /// of a few lines. Without the copy, each of these batches would keep a whole block in memory, and no limit counts
@@ -64,8 +69,8 @@ pub struct Content {
     long: Option<Overlong>,
     /// Whether the next bytes are the rest of a line whose first part was delivered.
     rest: bool,
-    /// The records of the block, if lines are joined to records.
-    joining: Option<Box<Joining>>,
+    /// The records of the block, if a record is not simply a line.
+    dividing: Option<Box<dyn Dividing>>,
     heading: Heading,
 }
 
@@ -83,14 +88,14 @@ impl Content {
     /// The number of bytes of the unfinished line, provided that [`hand_out`](Self::hand_out) was called after the last
     /// read.
     pub fn unfinished(&self) -> u64 {
-        let from = self.joining.as_ref().map_or(0, |joining| joining.unfinished_from());
+        let from = self.dividing.as_ref().map_or(0, |dividing| dividing.unfinished_from());
         self.long.as_ref().map_or((self.filled - from) as u64, Overlong::bytes)
     }
 
     /// Whether whole lines wait for the end of their record, provided that [`hand_out`](Self::hand_out) was called after
     /// the last read.
     pub fn has_open_record(&self) -> bool {
-        self.joining.as_ref().is_some_and(|joining| joining.is_open())
+        self.dividing.as_ref().is_some_and(|dividing| dividing.is_open())
     }
 
     /// Whether the content has an origin. The origin is set by the first delivery and does not change after that.
@@ -100,8 +105,8 @@ impl Content {
 
     /// The free part of the block, which the next bytes are read into. It is never empty.
     pub fn room(&mut self, cutter: &Cutter) -> &mut [u8] {
-        if let (None, Some(rule)) = (&self.joining, &cutter.rules.join) {
-            self.joining = Some(Box::new(Joining::new(rule)));
+        if let (None, Some(rule)) = (&self.dividing, &cutter.rules.join) {
+            self.dividing = Some(Box::new(Joining::new(rule)));
         }
         if self.block.len() < cutter.size.bytes {
             let mut block = cutter.pool.take(cutter.size.bytes);
@@ -110,7 +115,7 @@ impl Content {
         }
         if self.filled == self.block.len() {
             // The line is longer than a block, so it gets a larger block of its own.
-            let open = self.joining.as_ref().map_or(0, |joining| joining.longest_record(cutter.size.max_line));
+            let open = self.dividing.as_ref().map_or(0, |dividing| dividing.longest_record(cutter.size.max_line));
             self.block.resize((self.block.len() * 2).min(cutter.longest_block() + open).max(self.filled + 1), 0);
         }
         &mut self.block[self.filled..]
@@ -128,9 +133,25 @@ impl Content {
         self.filled == self.block.len()
     }
 
+    /// The time without a byte after which the open record ends.
+    pub fn quiet(&self) -> Option<Duration> {
+        self.dividing.as_ref().map(|dividing| dividing.quiet())
+    }
+
+    /// Gives the content its origin as soon as the block has the whole first line. The origin decides how the content is
+    /// divided.
+    fn name_first(&mut self, cutter: &Cutter) {
+        if self.origin.is_none() && memchr::memchr(b'\n', &self.block[self.searched..self.filled]).is_some() {
+            let block = std::mem::take(&mut self.block);
+            self.context(cutter, &block[..self.filled]);
+            self.block = block;
+        }
+    }
+
     /// Whether the block holds a whole record.
     pub fn has_record(&mut self, cutter: &Cutter) -> bool {
-        if self.joining.is_some() && self.long.is_none() {
+        self.name_first(cutter);
+        if self.dividing.is_some() && self.long.is_none() {
             return self.scan(cutter) > 0;
         }
         let found = memchr::memchr(b'\n', &self.block[self.searched..self.filled]).is_some();
@@ -148,7 +169,8 @@ impl Content {
         if self.long.is_some() && !self.pass_long_line(cutter)? {
             return Ok(true);
         }
-        if self.joining.is_some() {
+        self.name_first(cutter);
+        if self.dividing.is_some() {
             return self.hand_out_joined(cutter);
         }
         let Some(newline) = memchr::memrchr(b'\n', &self.block[self.searched..self.filled]) else {
@@ -171,7 +193,7 @@ impl Content {
             return Ok(RecordEnd::Unwanted);
         }
         let was_open = self.has_open_record();
-        self.joining.iter_mut().for_each(|joining| joining.end_open());
+        self.dividing.iter_mut().for_each(|dividing| dividing.end_open());
         Ok(match self.hand_out_ended(cutter)? {
             false => RecordEnd::Unwanted,
             true if was_open => RecordEnd::ByTime,
@@ -181,16 +203,16 @@ impl Content {
 
     /// Joins the lines of the block to records. Returns the number of bytes of the records that have ended.
     fn scan(&mut self, cutter: &Cutter) -> usize {
-        let Some(joining) = &mut self.joining else { return 0 };
-        joining.scan(&self.block[..self.filled], cutter.size.max_line, &mut self.rest);
-        joining.ended_bytes()
+        let Some(dividing) = &mut self.dividing else { return 0 };
+        dividing.scan(&self.block[..self.filled], cutter.size.max_line, &mut self.rest);
+        dividing.ended_bytes()
     }
 
     fn hand_out_joined(&mut self, cutter: &Cutter) -> Result<bool> {
         self.scan(cutter);
         let is_long = self.unfinished() >= cutter.longest_block() as u64;
         if is_long {
-            self.joining.iter_mut().for_each(|joining| joining.end_open());
+            self.dividing.iter_mut().for_each(|dividing| dividing.end_open());
         }
         if !self.hand_out_ended(cutter)? {
             return Ok(false);
@@ -203,7 +225,7 @@ impl Content {
 
     /// Delivers the records that have ended.
     fn hand_out_ended(&mut self, cutter: &Cutter) -> Result<bool> {
-        match self.joining.as_ref().map_or(0, |joining| joining.ended_bytes()) {
+        match self.dividing.as_ref().map_or(0, |dividing| dividing.ended_bytes()) {
             0 => Ok(true),
             ended => self.hand_out_first(cutter, ended),
         }
@@ -235,8 +257,11 @@ impl Content {
         }
         let (block, filled) = (std::mem::take(&mut self.block), std::mem::take(&mut self.filled));
         self.searched = 0;
-        if let Some(joining) = &mut self.joining {
-            joining.end(&block[..filled], cutter.size.max_line, &mut self.rest);
+        if filled > 0 {
+            self.context(cutter, &block[..filled]);
+        }
+        if let Some(dividing) = &mut self.dividing {
+            dividing.end(&block[..filled], cutter.size.max_line, &mut self.rest);
         }
         if filled == 0 { Ok(true) } else { self.hand_out_block(cutter, block, filled, partial) }
     }
@@ -277,7 +302,15 @@ impl Content {
     }
 
     fn context(&mut self, cutter: &Cutter, beginning: &[u8]) -> Context {
-        let origin = Arc::clone(self.origin.get_or_insert_with(|| Arc::new((cutter.name)(beginning))));
+        let dividing = &mut self.dividing;
+        let name = || {
+            let origin = (cutter.name)(beginning);
+            if origin.envelope.is_container() && origin.rule == IdRule::Time {
+                *dividing = Some(Box::new(Grouping::new(origin.envelope)));
+            }
+            Arc::new(origin)
+        };
+        let origin = Arc::clone(self.origin.get_or_insert_with(name));
         Context::new(origin).at(self.time_ms)
     }
 
@@ -295,8 +328,8 @@ impl Content {
             Bytes::from_owner(Block { bytes: block, filled: complete, pool: Arc::clone(cutter.pool), reusable })
         };
         let partial = partial && data[complete - 1] != b'\n';
-        if let Some(joining) = &mut self.joining {
-            let records = joining.take_ended();
+        if let Some(dividing) = &mut self.dividing {
+            let records = dividing.take_ended();
             return self.hand_out_records(cutter, &context, &data, &records, size, partial);
         }
         if !std::mem::take(&mut self.rest) {
@@ -344,21 +377,22 @@ impl Content {
         cutter: &Cutter,
         context: &Context,
         data: &Bytes,
-        records: &[Joined],
+        records: &[Part],
         size: usize,
         partial: bool,
     ) -> Result<bool> {
         let mut start = 0;
         for group in records.chunk_by(|one, other| one.alone.is_none() && other.alone.is_none()) {
-            let lengths: Vec<usize> = group.iter().map(|record| record.length).collect();
-            let part = data.slice(start..start + lengths.iter().sum::<usize>());
+            let length: usize = group.iter().map(|record| record.length as usize).sum();
+            let part = data.slice(start..start + length);
             start += part.len();
             let alone = group.first().and_then(|record| record.alone);
             let partial = alone == Some(Alone::Rest) || (partial && start == data.len());
             let bare = part.strip_suffix(b"\n").unwrap_or(&part);
-            if alone.is_some() && without_carriage_return(bare).len() > cutter.size.max_line {
+            let is_long = alone == Some(Alone::Long) || without_carriage_return(bare).len() > cutter.size.max_line;
+            if alone.is_some() && is_long {
                 self.set_aside_whole(cutter, context, &part, partial)?;
-            } else if !self.cut(cutter, context, &part, Some(&lengths), size, partial) {
+            } else if !self.cut(cutter, context, &part, Some(group), size, partial) {
                 return Ok(false);
             }
         }
@@ -371,12 +405,17 @@ impl Content {
         cutter: &Cutter,
         context: &Context,
         data: &Bytes,
-        lengths: Option<&[usize]>,
+        records: Option<&[Part]>,
         block: usize,
         partial: bool,
     ) -> bool {
         let whole = Batch::of(context.clone(), self.offset, 0, data.clone()).with_partial(partial);
-        for batch in split(cutter.size, &whole, lengths, block) {
+        let are_lines = self.dividing.as_ref().is_none_or(|dividing| dividing.records_are_lines());
+        for batch in split(cutter.size, &whole, records, are_lines, block) {
+            let batch = match context.origin.rule {
+                IdRule::Time => batch.identified(Ids::Times),
+                _ => batch,
+            };
             let (end, records) = (batch.offset + batch.data.len() as u64, u64::from(batch.records));
             let wanted = match cutter.rules.header.as_deref() {
                 Some(rule) => self.heading.batch(rule, batch, cutter.receiver),
@@ -405,7 +444,7 @@ impl Content {
         let block = std::mem::take(&mut self.block);
         let held = &block[..std::mem::take(&mut self.filled)];
         self.searched = 0;
-        self.joining.iter_mut().for_each(|joining| joining.forget_line());
+        self.dividing.iter_mut().for_each(|dividing| dividing.forget_line());
         let context = self.context(cutter, held);
         self.long = Some(Overlong::new(context, held, cutter.size.max_line));
     }

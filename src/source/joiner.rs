@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::dividing::{Alone, Dividing, Part};
 use crate::core::lines::without_carriage_return;
 
 /// A joiner sees at most this number of bytes of a line.
@@ -58,30 +59,12 @@ pub enum RecordEnd {
     Unwanted,
 }
 
-/// A record that has ended, or a line that is delivered alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Joined {
-    /// The number of bytes with the line ends.
-    pub(super) length: usize,
-    /// Why the bytes are delivered alone, if they are.
-    pub(super) alone: Option<Alone>,
-}
-
-/// The reason why a line belongs to no batch with others, and to no record with others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Alone {
-    /// The line is longer than the limit for lines.
-    Long,
-    /// The line is the rest of a line whose first part was delivered.
-    Rest,
-}
-
 /// The records of a block that is being filled: first records that have ended, then the open record, then a line whose end
 /// was not read yet.
 pub(super) struct Joining {
     rule: JoinRule,
     joiner: Box<dyn Joiner>,
-    ended: Vec<Joined>,
+    ended: Vec<Part>,
     /// The bytes of `ended`.
     ended_bytes: usize,
     /// The number of lines and bytes of the open record. All its lines have ended.
@@ -105,74 +88,6 @@ impl Joining {
             begins: None,
             searched: 0,
         }
-    }
-
-    /// The bytes of the records that have ended.
-    pub(super) fn ended_bytes(&self) -> usize {
-        self.ended_bytes
-    }
-
-    /// Whether lines wait for the end of their record.
-    pub(super) fn is_open(&self) -> bool {
-        self.open_bytes > 0
-    }
-
-    /// The offset in the block of the unfinished line.
-    pub(super) fn unfinished_from(&self) -> usize {
-        self.ended_bytes + self.open_bytes
-    }
-
-    /// The maximum number of bytes of the open record.
-    pub(super) fn longest_record(&self, max_line: usize) -> usize {
-        self.rule.bytes.max(max_line + 2)
-    }
-
-    /// Joins the lines of `block` that have ended. `rest` says that the first of them is the rest of a line whose first
-    /// part was delivered; it is reset when that line has ended.
-    pub(super) fn scan(&mut self, block: &[u8], max_line: usize, rest: &mut bool) {
-        loop {
-            let line = &block[self.unfinished_from()..];
-            if let Some(newline) = memchr::memchr(b'\n', &line[self.searched..]) {
-                self.take_line(&line[..self.searched + newline + 1], max_line, rest);
-                continue;
-            }
-            self.searched = line.len();
-            // With one byte more, a carriage return at the end of the beginning is no part of the line end.
-            if line.len() > SEEN_BYTES && !*rest {
-                self.decide(line);
-            }
-            return;
-        }
-    }
-
-    /// Joins the unfinished line of `block`, and ends the open record: the content ends.
-    pub(super) fn end(&mut self, block: &[u8], max_line: usize, rest: &mut bool) {
-        self.scan(block, max_line, rest);
-        let line = &block[self.unfinished_from()..];
-        if !line.is_empty() {
-            self.take_line(line, max_line, rest);
-        }
-        self.end_open();
-    }
-
-    /// Ends the open record.
-    pub(super) fn end_open(&mut self) {
-        if self.open_bytes > 0 {
-            self.ended.push(Joined { length: self.open_bytes, alone: None });
-            self.ended_bytes += self.open_bytes;
-            (self.open_lines, self.open_bytes) = (0, 0);
-        }
-    }
-
-    /// Takes the records that have ended. Their bytes are no part of the block any more.
-    pub(super) fn take_ended(&mut self) -> Vec<Joined> {
-        self.ended_bytes = 0;
-        std::mem::take(&mut self.ended)
-    }
-
-    /// Forgets the unfinished line, which is too long for a block. All records were taken.
-    pub(super) fn forget_line(&mut self) {
-        (self.begins, self.searched) = (None, 0);
     }
 
     /// Ends the open record if `line`, or the part of it that was read, begins another one, or if the open record would be
@@ -199,11 +114,79 @@ impl Joining {
         let alone = if is_rest { Some(Alone::Rest) } else { is_long.then_some(Alone::Long) };
         if alone.is_some() {
             self.end_open();
-            self.ended.push(Joined { length: line.len(), alone });
+            self.ended.push(Part { length: line.len() as u32, is_tied: false, alone });
             self.ended_bytes += line.len();
         } else {
             self.open_lines += 1;
             self.open_bytes += line.len();
         }
+    }
+}
+
+impl Dividing for Joining {
+    fn ended_bytes(&self) -> usize {
+        self.ended_bytes
+    }
+
+    fn is_open(&self) -> bool {
+        self.open_bytes > 0
+    }
+
+    fn unfinished_from(&self) -> usize {
+        self.ended_bytes + self.open_bytes
+    }
+
+    fn longest_record(&self, max_line: usize) -> usize {
+        self.rule.bytes.max(max_line + 2)
+    }
+
+    fn scan(&mut self, block: &[u8], max_line: usize, rest: &mut bool) {
+        loop {
+            let line = &block[self.unfinished_from()..];
+            if let Some(newline) = memchr::memchr(b'\n', &line[self.searched..]) {
+                self.take_line(&line[..self.searched + newline + 1], max_line, rest);
+                continue;
+            }
+            self.searched = line.len();
+            // With one byte more, a carriage return at the end of the beginning is no part of the line end.
+            if line.len() > SEEN_BYTES && !*rest {
+                self.decide(line);
+            }
+            return;
+        }
+    }
+
+    fn end(&mut self, block: &[u8], max_line: usize, rest: &mut bool) {
+        self.scan(block, max_line, rest);
+        let line = &block[self.unfinished_from()..];
+        if !line.is_empty() {
+            self.take_line(line, max_line, rest);
+        }
+        self.end_open();
+    }
+
+    fn end_open(&mut self) {
+        if self.open_bytes > 0 {
+            self.ended.push(Part { length: self.open_bytes as u32, is_tied: false, alone: None });
+            self.ended_bytes += self.open_bytes;
+            (self.open_lines, self.open_bytes) = (0, 0);
+        }
+    }
+
+    fn take_ended(&mut self) -> Vec<Part> {
+        self.ended_bytes = 0;
+        std::mem::take(&mut self.ended)
+    }
+
+    fn forget_line(&mut self) {
+        (self.begins, self.searched) = (None, 0);
+    }
+
+    fn quiet(&self) -> Duration {
+        self.rule.quiet
+    }
+
+    fn records_are_lines(&self) -> bool {
+        false
     }
 }

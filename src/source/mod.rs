@@ -5,8 +5,8 @@
 //! - `decompress` and `gzip` detect compressions by the first bytes and decompress contents.
 //! - `journald_export` converts systemd's journal to lines.
 //! - `reading` reads one file or pipe; `reader` and `cutter` cut contents into batches, which they put into an `outlet`; `joiner`
-//!   joins lines to records, and `split` makes batches of them; `receiver` is the interface to the code that takes the batches.
-//! - `origin` gives each content its origin.
+//!   joins lines to records, `grouping` keeps lines of containers together, and `split` makes batches of them; `receiver` is the interface to the code that takes the batches.
+//! - `origin` gives each content its origin; `wrapping` tells how its lines are wrapped, and `kubernetes` reads its path.
 //! - `resume` and `replay_filter` leave out the lines that earlier runs settled.
 //! - `acks` and `settlement` tell a source what is settled of the batches that it handed on.
 //! - `live`, `messages` and `batching_delay` serve sources without an end.
@@ -19,13 +19,16 @@ mod block_pool;
 pub mod contract;
 pub mod cutter;
 pub mod decompress;
+mod dividing;
 pub mod file;
 pub mod follow;
+mod grouping;
 mod gzip;
 pub mod heading;
 pub mod joiner;
 mod journald_export;
 pub mod kind;
+mod kubernetes;
 pub mod live;
 pub mod messages;
 mod options;
@@ -49,6 +52,7 @@ mod symlinks;
 pub mod syslog;
 #[cfg(test)]
 mod tests;
+pub mod wrapping;
 
 pub use self::block_pool::BlockPool;
 pub use self::options::{OPTIONS, ReadOptions};

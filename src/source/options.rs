@@ -8,6 +8,7 @@ use super::receiver::BatchSize;
 use super::record_rules::RecordRules;
 use super::say::Say;
 use super::settlement::Settlement;
+use super::wrapping::Wrapping;
 use crate::core::error::Result;
 use crate::core::option_spec::{Group, OptionSpec, OptionValues};
 use crate::core::quantity;
@@ -43,6 +44,8 @@ pub struct ReadOptions {
     pub size: BatchSize,
     /// The rule that gives contents their origins.
     pub origin: OriginRule,
+    /// How the envelope of a content is found.
+    pub wrapping: Wrapping,
     /// How lines become records.
     pub records: RecordRules,
     /// The lines that earlier runs settled, which are not delivered again.
@@ -67,6 +70,7 @@ impl ReadOptions {
             max_line: values.get("max-line", quantity::bytes)?,
         };
         let origin = values.text("origin").map(OriginRule::parse).unwrap_or_default();
-        Ok(ReadOptions { size, origin, ..ReadOptions::default() })
+        let wrapping = values.text("wrapping").map(Wrapping::parse).unwrap_or_default();
+        Ok(ReadOptions { size, origin, wrapping, ..ReadOptions::default() })
     }
 }

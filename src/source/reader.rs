@@ -76,10 +76,10 @@ impl BatchReader<'_> {
             if (is_full || (content.has_record(cutter) && (self.idle)())) && !content.hand_out(cutter)? {
                 return Ok(stopped(&content));
             }
-            if let Some(rule) = cutter.rules.join.as_ref()
+            if let Some(quiet) = content.quiet()
                 && !is_full
                 && content.has_open_record()
-                && (self.quiet)(rule.quiet)
+                && (self.quiet)(quiet)
                 && content.end_record(cutter)? == RecordEnd::Unwanted
             {
                 return Ok(stopped(&content));

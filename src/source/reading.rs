@@ -82,11 +82,14 @@ pub(super) fn read_file(
     };
     let patience = Cell::new(BatchingDelay::default());
     let absolute = path.and_then(|path| std::path::absolute(path).ok());
-    let name = |beginning: &[u8]| Origin {
-        path: absolute.as_ref().map(|path| path.display().to_string()),
-        host: host_name(),
-        compression: (compression != Compression::None).then(|| compression.name().to_owned()),
-        ..Origin::new(options.origin.id(path, beginning), name.to_owned())
+    let name = |beginning: &[u8]| {
+        let origin = Origin {
+            path: absolute.as_ref().map(|path| path.display().to_string()),
+            host: host_name(),
+            compression: (compression != Compression::None).then(|| compression.name().to_owned()),
+            ..Origin::new(options.origin.id(path, beginning), name.to_owned())
+        };
+        options.wrapping.complete(origin, absolute.as_deref(), beginning)
     };
     let cutter = Cutter { size: &options.size, pool, receiver, name: &name, rules: &options.records };
     // A pipe or a terminal has no time of its last change, so its bytes have the time of their arrival.

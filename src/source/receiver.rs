@@ -33,7 +33,7 @@ impl Default for BatchSize {
     }
 }
 
-/// A line that is longer than the limit. Only its beginning is kept.
+/// A line that is longer than the limit, of which only the beginning is kept; or a piece of such a line, which is kept whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LongLine {
     /// What is in force at the line.
@@ -67,7 +67,7 @@ impl LongLine {
         LongLine {
             context,
             offset,
-            beginning: bare[..max_line].to_vec(),
+            beginning: bare[..bare.len().min(max_line)].to_vec(),
             length: bare.len() as u64,
             length_with_end: line.len() as u64,
             hash: record::hash(bare),

@@ -2,34 +2,40 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::dividing::Part;
 use super::receiver::BatchSize;
 use crate::core::batch::{Batch, Framing};
 use crate::core::lines;
+use crate::core::records::NO_CUT;
 
 /// Splits `whole` into batches of about equal size within the limits. Its data are a slice of a block of `block` bytes; its
-/// number of records and its framing are not known yet. `lengths` are the lengths of its records; `None` if each line is a
-/// record.
+/// number of records and its framing are not known yet. `records` are its records; `None` if each line is a record. With
+/// `are_lines`, each line is a record in any case, and a batch without ties has no table.
 pub(super) fn split<'a>(
     size: &'a BatchSize,
     whole: &'a Batch,
-    mut lengths: Option<&'a [usize]>,
+    mut records: Option<&'a [Part]>,
+    are_lines: bool,
     block: usize,
 ) -> impl Iterator<Item = Batch> + 'a {
     // A record that is longer than a block has made this block larger.
     let large = block > size.bytes;
     let data = &whole.data;
-    let records = lengths.map_or_else(|| lines::count(data), <[usize]>::len);
-    let parts = records.div_ceil(size.lines).max(data.len().div_ceil(size.bytes));
-    let per_part = records.div_ceil(parts.max(1));
+    let all = records.map_or_else(|| lines::count(data), <[Part]>::len);
+    let parts = all.div_ceil(size.lines).max(data.len().div_ceil(size.bytes));
+    let per_part = all.div_ceil(parts.max(1));
     let mut start = 0;
     std::iter::from_fn(move || {
         if start == data.len() {
             return None;
         }
-        let (length, count) = match (parts, lengths) {
-            (1, _) => (data.len(), records),
+        let (length, count) = match (parts, records) {
+            (1, _) => (data.len(), all),
             (_, None) => next_lines(&data[start..], per_part, size.bytes),
-            (_, Some(lengths)) => next_records(lengths.iter().copied(), per_part, size.bytes),
+            (_, Some(records)) => {
+                let lengths = records.iter().map(|record| (record.length as usize, record.is_tied));
+                next_records(lengths, per_part, size.bytes)
+            }
         };
         let mut part = data.slice(start..start + length);
         if large && part.len() < block / 2 {
@@ -40,20 +46,22 @@ pub(super) fn split<'a>(
         let batch = Batch::of(whole.context.clone(), whole.offset + start as u64, count as u32, part);
         start += length;
         let batch = batch.with_partial(whole.partial && start == data.len());
-        Some(match lengths.and_then(|lengths| lengths.split_at_checked(count)) {
-            Some((first, rest)) => {
-                lengths = Some(rest);
-                batch.framed(framing(first))
-            }
+        let (first, rest) = records.and_then(|records| records.split_at_checked(count)).unzip();
+        records = rest;
+        let has_table = |first: &&[Part]| !are_lines || first.iter().skip(1).any(|record| record.is_tied);
+        Some(match first.filter(has_table) {
+            Some(first) => batch.framed(framing(first)),
             None => batch,
         })
     })
 }
 
-/// The framing of records with these lengths. They fit into 31 bits, because a block is far smaller than 2 GiB.
-fn framing(lengths: &[usize]) -> Framing {
-    let mut table = BytesMut::with_capacity(4 * lengths.len());
-    lengths.iter().for_each(|length| table.put_u32(*length as u32));
+/// The framing of `records`, which are a batch. The batch begins where it may be cut.
+fn framing(records: &[Part]) -> Framing {
+    let mut table = BytesMut::with_capacity(4 * records.len());
+    for (index, Part { length, is_tied, .. }) in records.iter().enumerate() {
+        table.put_u32(length | if *is_tied && index > 0 { NO_CUT } else { 0 });
+    }
     Framing::Lengths(table.freeze())
 }
 
@@ -62,16 +70,21 @@ fn next_lines(data: &[u8], lines: usize, bytes: usize) -> (usize, usize) {
     let newlines = memchr::memchr_iter(b'\n', data).map(|newline| newline + 1);
     let last = (data.last() != Some(&b'\n')).then_some(data.len());
     let mut start = 0;
-    next_records(newlines.chain(last).map(|end| end - std::mem::replace(&mut start, end)), lines, bytes)
+    next_records(newlines.chain(last).map(|end| (end - std::mem::replace(&mut start, end), false)), lines, bytes)
 }
 
 /// The length and the number of records of the next batch: the longest run of records that has at most `records` records
-/// and `bytes` bytes. If the first record is longer than `bytes`, the batch is that record.
-fn next_records(lengths: impl Iterator<Item = usize>, records: usize, bytes: usize) -> (usize, usize) {
+/// and `bytes` bytes, and that ends where a batch may be cut. If the first record and those tied to it are longer than that,
+/// the batch is these records. Each item is the length of a record, and whether it is tied to the record before.
+fn next_records(lengths: impl Iterator<Item = (usize, bool)>, records: usize, bytes: usize) -> (usize, usize) {
     let (mut length, mut count) = (0, 0);
-    for next in lengths.take(records) {
-        if count > 0 && length + next > bytes {
-            break;
+    let mut cut = (0, 0);
+    for (next, is_tied) in lengths {
+        if !is_tied {
+            cut = (length, count);
+        }
+        if cut.1 > 0 && (count >= records || length + next > bytes) {
+            return cut;
         }
         (length, count) = (length + next, count + 1);
     }

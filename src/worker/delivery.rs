@@ -80,7 +80,8 @@ fn records<'a>(batch: &'a Batch, parsed: &'a Parsed) -> Vec<Record<'a>> {
     let mut kept = parsed.kept().enumerate().peekable();
     let records = batch.records().enumerate().filter_map(|(index, line)| {
         let (item, _) = kept.next_if(|(_, kept)| *kept as usize == index)?;
-        Some(Record { bytes: line.bytes, id: parsed.id(item, index), context: batch.place(index, line.start).context })
+        let bytes = parsed.joined(index).map_or(line.bytes, |joined| &joined.raw);
+        Some(Record { bytes, id: parsed.id(item, index), context: batch.place(index, line.start).context })
     });
     records.collect()
 }

@@ -183,12 +183,16 @@ impl Storer {
             .iter()
             .chain(&parsed.letters)
             .map(|LetterDraft { line, id, reason, detail, pattern, reached }| {
-                let Line { start, bytes: raw } = lines[*line as usize];
+                let Line { start, bytes } = lines[*line as usize];
                 let place = batch.place(*line as usize, start);
+                let (raw, offset) = match parsed.joined(*line as usize) {
+                    Some(joined) => (&joined.raw[..], joined.offset),
+                    None => (bytes, place.offset),
+                };
                 Letter {
                     id: *id,
                     context: place.context,
-                    offset: place.offset,
+                    offset,
                     key: parsed.time(*line as usize).unwrap_or(place.key),
                     reason: *reason,
                     detail,
@@ -260,6 +264,7 @@ fn add_up(fates: &[Fate], verdicts: &[Verdict]) -> Tally {
     for fate in fates {
         match fate {
             Fate::Filtered => tally.filtered += 1,
+            Fate::Joined => tally.joined += 1,
             Fate::DeadLettered => tally.dead_lettered += 1,
             Fate::Matched | Fate::Unmatched => match (verdicts.next(), fate) {
                 (Some(Verdict::Stored), Fate::Matched) => tally.stored += 1,

@@ -24,7 +24,7 @@ impl std::error::Error for Malformed {}
 pub(super) const CRITICAL: u8 = 0x80;
 
 /// The bytes of an acknowledgement.
-const ACK: usize = 8 + 5 * 4;
+const ACK: usize = 8 + 6 * 4;
 
 /// A frame under construction.
 pub(super) struct Output(pub(super) Vec<u8>);
@@ -68,7 +68,8 @@ impl Output {
         self.u16(acks.len() as u16);
         for Ack { lease, tally } in acks {
             self.u64(*lease);
-            for count in [tally.stored, tally.duplicate, tally.unmatched, tally.dead_lettered, tally.filtered] {
+            let Tally { stored, duplicate, unmatched, dead_lettered, filtered, joined, .. } = *tally;
+            for count in [stored, duplicate, unmatched, dead_lettered, filtered, joined] {
                 // A batch has at most u32::MAX records.
                 self.u32(count as u32);
             }
@@ -129,6 +130,7 @@ impl<'a> Input<'a> {
                 unmatched: count()?,
                 dead_lettered: count()?,
                 filtered: count()?,
+                joined: count()?,
                 // Only the line dialogue counts delivered lines, and it has no acks.
                 delivered: 0,
             };

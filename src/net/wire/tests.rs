@@ -82,9 +82,9 @@ fn the_document_s_example_is_what_is_sent_and_understood() {
 fn every_op_and_every_field_has_the_bytes_that_the_document_s_tables_give_it() {
     let ack = Ack {
         lease: 0x0102030405060708,
-        tally: Tally { stored: 1, duplicate: 2, unmatched: 3, dead_lettered: 4, filtered: 5, delivered: 0 },
+        tally: Tally { stored: 1, duplicate: 2, unmatched: 3, dead_lettered: 4, filtered: 5, joined: 6, delivered: 0 },
     };
-    let ack_bytes = "0102030405060708 00000001 00000002 00000003 00000004 00000005";
+    let ack_bytes = "0102030405060708 00000001 00000002 00000003 00000004 00000005 00000006";
     let report = Report { host: "é".into(), pid: 258, counters: vec![7, 8] };
     let requests = [
         (
@@ -146,11 +146,11 @@ fn millis() -> impl Strategy<Value = Duration> {
 }
 
 fn acks(most: usize) -> impl Strategy<Value = Vec<Ack>> {
-    let counts = prop::array::uniform5(any::<u32>().prop_map(u64::from));
-    let ack = (any::<u64>(), counts).prop_map(|(lease, [stored, duplicate, unmatched, dead_lettered, filtered])| Ack {
-        lease,
-        tally: Tally { stored, duplicate, unmatched, dead_lettered, filtered, delivered: 0 },
-    });
+    let counts = prop::array::uniform6(any::<u32>().prop_map(u64::from));
+    let ack =
+        (any::<u64>(), counts).prop_map(|(lease, [stored, duplicate, unmatched, dead_lettered, filtered, joined])| {
+            Ack { lease, tally: Tally { stored, duplicate, unmatched, dead_lettered, filtered, joined, delivered: 0 } }
+        });
     prop::collection::vec(ack, 0..most)
 }
 

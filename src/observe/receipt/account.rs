@@ -58,7 +58,8 @@ impl From<&Row> for Counted {
 
 /// The account of one run of a queue, of `logator run`, or of one worker process.
 ///
-/// Its two sides must be equal: `read` = `parsed` + `unparsed` + `duplicate` + `dead_lettered` + `filtered` + `delivered`.
+/// Its two sides must be equal: `read` = `parsed` + `unparsed` + `duplicate` + `dead_lettered` + `filtered` + `joined` +
+/// `delivered`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Receipt {
     /// Lines that were taken in and worked on: the left side.

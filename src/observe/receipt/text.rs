@@ -56,6 +56,9 @@ impl Receipt {
         writeln!(f, "+ duplicate      {:>14}", grouped(t.duplicate))?;
         writeln!(f, "+ dead-lettered  {:>14}", grouped(t.dead_lettered))?;
         writeln!(f, "+ filtered       {:>14}", grouped(t.filtered))?;
+        if t.joined > 0 {
+            writeln!(f, "+ joined         {:>14}", grouped(t.joined))?;
+        }
         if t.delivered > 0 {
             writeln!(f, "+ delivered      {:>14}", grouped(t.delivered))?;
         }

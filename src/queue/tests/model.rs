@@ -146,7 +146,7 @@ impl Oracle {
                     self.lines.get_mut(line).unwrap().1 = LineState::Done(bucket);
                 }
                 let [stored, duplicate, unmatched, dead_lettered, filtered] = counts;
-                let tally = Tally { stored, duplicate, unmatched, dead_lettered, filtered, delivered: 0 };
+                let tally = Tally { stored, duplicate, unmatched, dead_lettered, filtered, ..Tally::default() };
                 assert_eq!(self.queue.ack(&Ack { lease, tally }), known.is_some(), "an ack counts once, while held");
             }
             Operation::Touch(nth) => {

@@ -59,6 +59,7 @@ pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
     let reading = ReadContext {
         size: &options.size,
         origin: &options.origin,
+        wrapping: options.wrapping,
         pool,
         receiver: &outbox,
         timeout: followed.timeout,

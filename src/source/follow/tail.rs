@@ -19,6 +19,7 @@ use crate::source::reading::modified_ms;
 use crate::source::receiver::BatchSize;
 use crate::source::record_rules::RecordRules;
 use crate::source::resume::Resuming;
+use crate::source::wrapping::Wrapping;
 
 /// An open file. It can be read whatever happens to its name.
 pub trait OpenFile {
@@ -64,6 +65,8 @@ pub struct ReadContext<'a> {
     pub size: &'a BatchSize,
     /// The rule that gives contents their origins.
     pub origin: &'a OriginRule,
+    /// How the envelopes of contents are found.
+    pub wrapping: Wrapping,
     /// The pool that blocks are taken from.
     pub pool: &'a Arc<BlockPool>,
     /// The receiver of the batches.
@@ -216,7 +219,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         }
         let turn = self.read + TURN_BYTES;
         let mut result = TurnResult::All;
-        let name = name(context.origin, &self.path);
+        let name = name(context, &self.path);
         let cutter = cutter(context, &self.resuming, &name);
         while self.read < size {
             if !context.receiver.has_room() {
@@ -284,13 +287,13 @@ impl<'a, S: OpenFile> Tail<'a, S> {
     /// The time at which there is work even if no bytes come.
     pub fn deadline(&self, context: &ReadContext) -> Option<Duration> {
         let unfinished = self.may_cut(context).then(|| self.last_growth.saturating_add(context.timeout));
-        unfinished.into_iter().chain(self.hold_deadline()).chain(self.record_deadline(context)).min()
+        unfinished.into_iter().chain(self.hold_deadline()).chain(self.record_deadline()).min()
     }
 
     /// The time at which the open record ends if no bytes come.
-    fn record_deadline(&self, context: &ReadContext) -> Option<Duration> {
-        let rule = context.rules.join.as_ref().filter(|_| self.content.has_open_record());
-        rule.map(|rule| self.last_growth.saturating_add(rule.quiet))
+    fn record_deadline(&self) -> Option<Duration> {
+        let quiet = self.content.quiet().filter(|_| self.content.has_open_record());
+        quiet.map(|quiet| self.last_growth.saturating_add(quiet))
     }
 
     /// Whether the last line may be delivered without its line end. This is not allowed for an unfinished first line
@@ -321,8 +324,8 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         let due = self.last_growth.saturating_add(context.timeout) <= now;
         let wanted = if due && self.may_cut(context) {
             self.hand_out_rest(context)?
-        } else if self.record_deadline(context).is_some_and(|at| at <= now) {
-            let name = name(context.origin, &self.path);
+        } else if self.record_deadline().is_some_and(|at| at <= now) {
+            let name = name(context, &self.path);
             self.content.end_record(&cutter(context, &self.resuming, &name))? != RecordEnd::Unwanted
         } else {
             true
@@ -346,7 +349,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
 
     /// Delivers the last line as it is.
     fn hand_out_rest(&mut self, context: &ReadContext<'a>) -> Result<bool> {
-        let name = name(context.origin, &self.path);
+        let name = name(context, &self.path);
         let cutter = cutter(context, &self.resuming, &name);
         self.cut = self.content.unfinished() > 0;
         self.content.end(&cutter, true)
@@ -424,10 +427,13 @@ fn cutter<'c>(context: &'c ReadContext, receiver: &'c Resuming, name: &'c dyn Fn
     Cutter { size: context.size, pool: context.pool, receiver, name, rules: context.rules }
 }
 
-fn name<'n>(rule: &'n OriginRule, path: &'n Path) -> impl Fn(&[u8]) -> Origin + 'n {
+fn name<'n>(context: &ReadContext<'n>, path: &'n Path) -> impl Fn(&[u8]) -> Origin + 'n {
+    let ReadContext { origin: rule, wrapping, .. } = *context;
     move |beginning| {
-        let id = rule.id(Some(path), beginning);
-        let absolute = std::path::absolute(path).ok().map(|path| path.display().to_string());
-        Origin { path: absolute, host: host_name(), ..Origin::new(id, path.display().to_string()) }
+        let absolute = std::path::absolute(path).ok();
+        let name = absolute.as_ref().map(|path| path.display().to_string());
+        let origin = Origin::new(rule.id(Some(path), beginning), path.display().to_string());
+        let origin = Origin { path: name, host: host_name(), ..origin };
+        wrapping.complete(origin, absolute.as_deref(), beginning)
     }
 }

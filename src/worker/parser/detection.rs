@@ -1,10 +1,12 @@
 //! Detection of formats: finds the format of the lines of an input.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::core::batch::{Batch, Origin};
 use crate::core::lines;
+use crate::envelope::Opener;
 use crate::grok::{Format, Library};
 
 /// The maximum number of lines that detection examines.
@@ -27,12 +29,20 @@ impl Detection {
         if let Some(format) = detected.get(&origin.id) {
             return format.clone();
         }
+        // The lines of a container are examined without their envelope.
+        let mut opener = Opener::new(library.is_ecs()).ok().filter(|_| origin.envelope.is_container());
         let lines = batch.records().enumerate();
         let own = lines.filter_map(|(index, line)| {
             let place = batch.place(index, line.start);
-            (place.context.origin.id == origin.id).then(|| lines::without_mark(line.bytes, place.offset))
+            let line = lines::without_mark(line.bytes, place.offset);
+            let message = match &mut opener {
+                Some(opener) => Cow::Owned(opener.open(origin.envelope, line, place.context.time_ms).message.to_vec()),
+                None => Cow::Borrowed(line),
+            };
+            (place.context.origin.id == origin.id).then_some(message)
         });
-        let sample: Vec<&[u8]> = own.take(SAMPLE).collect();
+        let own: Vec<Cow<'_, [u8]>> = own.take(SAMPLE).collect();
+        let sample: Vec<&[u8]> = own.iter().map(|line| &**line).collect();
         let format = library.detect(&sample);
         let Origin { id, name, .. } = origin;
         say(match &format {

@@ -3,6 +3,7 @@
 use crate::core::record::{Key, RecordId};
 use crate::dead_letter::Reason;
 use crate::document::Documents;
+use crate::envelope::pieces::JoinedRecord;
 use crate::event::Layout;
 use crate::event::stage::SinkSet;
 use crate::grok::Reached;
@@ -18,6 +19,8 @@ pub enum Fate {
     DeadLettered,
     /// The line is dropped.
     Filtered,
+    /// The line is a piece of a record whose last piece has another fate.
+    Joined,
 }
 
 /// A dead letter before it is written: the storer adds the line and its origin.
@@ -60,6 +63,8 @@ pub struct Parsed {
     pub letters: Vec<LetterDraft>,
     /// The keys of the records whose ids are made from times; empty for any other rule.
     pub(super) times: Vec<Key>,
+    /// The records that were joined from pieces, by the index of their last piece.
+    pub(super) joined: Vec<JoinedRecord>,
     /// The ids of all records, if no sink wants documents.
     pub(super) ids: Vec<RecordId>,
 }
@@ -97,6 +102,12 @@ impl Parsed {
         found.expect("a parser is made for the layouts of all sinks")
     }
 
+    /// Returns the record that was joined from pieces and ends with the line number `index`, if there is one.
+    pub fn joined(&self, index: usize) -> Option<&JoinedRecord> {
+        let found = self.joined.binary_search_by_key(&index, |joined| joined.last as usize);
+        self.joined.get(found.ok()?)
+    }
+
     /// Returns the key of record number `index`, if its rule is that of times.
     pub fn time(&self, index: usize) -> Option<Key> {
         self.times.get(index).copied()
@@ -107,6 +118,7 @@ impl Parsed {
         self.fates.clear();
         self.letters.clear();
         self.times.clear();
+        self.joined.clear();
         self.ids.clear();
         self.limited.clear();
         self.made = 0;

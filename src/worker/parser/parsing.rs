@@ -14,6 +14,7 @@ use crate::core::lines;
 use crate::core::record::{self, Key, Ordinals, RecordId, time_hash};
 use crate::dead_letter::Reason;
 use crate::document::Documents;
+use crate::envelope::pieces::{Pieces, Role};
 use crate::envelope::{Opened, Opener};
 use crate::event::stage::SinkSet;
 use crate::event::{Changes, Event, Layout, LayoutWriter, OuterFields};
@@ -114,8 +115,21 @@ impl Parser {
         self.detect_format(batch, &batch.context.origin)?;
         self.ordinals.clear();
         let mut opener = self.opener.take();
+        let pieces = Pieces::of(batch);
         for (index, line) in batch.records().enumerate() {
-            let place = batch.place(index, line.start);
+            let mut place = batch.place(index, line.start);
+            let record = match pieces.role(index) {
+                Role::Whole => line.bytes,
+                Role::Piece => {
+                    pass_over_piece(&place, parsed);
+                    continue;
+                }
+                Role::Last(number) => {
+                    let joined = &pieces.joined[number as usize];
+                    place.offset = joined.offset;
+                    &joined.raw
+                }
+            };
             let origin = &*place.context.origin;
             let now_ms = place.context.time_ms;
             if batch.positions.is_some() {
@@ -123,10 +137,10 @@ impl Parser {
             }
             let at =
                 |id| LineContext { index: index as u32, id, context: place.context, partial: batch.is_partial(index) };
-            let text = lines::without_mark(line.bytes, place.offset);
+            let text = lines::without_mark(record, place.offset);
             let fate = match origin.envelope {
-                Envelope::None => {
-                    let id = self.id(&place, line.bytes, None, parsed);
+                Envelope::None if origin.fields.is_none() => {
+                    let id = self.id(&place, record, None, parsed);
                     self.parse_line(at(id), text, None, parsed)
                 }
                 envelope => {
@@ -134,17 +148,20 @@ impl Parser {
                         Some(opener) => opener,
                         none => none.insert(Opener::new(self.formats.library.is_ecs())?),
                     };
-                    let opened = opener.open(envelope, text, now_ms);
-                    let at = at(self.id(&place, line.bytes, Some(&opened), parsed));
+                    let opened = opener.open_of(origin, text, now_ms);
+                    let at = at(self.id(&place, record, Some(&opened), parsed));
                     let Opened { message, outer, is_enveloped, .. } = opened;
                     match self.rules[..] {
-                        [] => self.parse_without_rules(at, message, outer, envelope, is_enveloped, parsed),
+                        [] if !envelope.is_none() => {
+                            self.parse_without_rules(at, message, outer, envelope, is_enveloped, parsed)
+                        }
                         _ => self.parse_line(at, message, Some(outer), parsed),
                     }
                 }
             };
             parsed.fates.push(fate);
         }
+        parsed.joined = pieces.joined;
         self.opener = opener;
         self.add_up();
         Ok(())
@@ -155,6 +172,11 @@ impl Parser {
     fn id(&mut self, place: &Place<'_>, record: &[u8], opened: Option<&Opened<'_>>, parsed: &mut Parsed) -> RecordId {
         let id = match (place.id, place.key) {
             (Some(id), _) => id,
+            (None, Key::Time { .. }) if opened.is_some_and(|opened| !opened.has_key()) => {
+                let key = Key::Offset(place.offset);
+                parsed.times.push(key);
+                key.id(place.context.origin.id, record::hash(record))
+            }
             (None, Key::Time { .. }) => {
                 let (message, ns, stream) = match opened {
                     Some(opened) => (opened.message, opened.time_ns, opened.stream),
@@ -186,9 +208,9 @@ impl Parser {
             return Ok(());
         }
         let format = match origin.envelope {
-            Envelope::None => self.formats.detect(batch, origin),
-            // A wrapped line is not examined: its message may have any format.
-            _ => None,
+            // A wrapped line may come from any program. The lines of one container come from one.
+            Envelope::Json | Envelope::Syslog => None,
+            _ => self.formats.detect(batch, origin),
         };
         self.add_up();
         self.rules = format.iter().map(Rule::new).collect::<Result<_>>()?;
@@ -334,6 +356,17 @@ impl Parser {
         let (stages, writers, clock) = (&mut self.stages, &mut self.writers, &mut self.clock);
         RuleResult::Matched(finish(&mut event, at, Fate::Matched, stages, writers, clock, parsed))
     }
+}
+
+/// Notes a piece that is not the last one of its record. Its key and its id stand for nothing.
+fn pass_over_piece(place: &Place<'_>, parsed: &mut Parsed) {
+    if matches!(place.key, Key::Time { .. }) {
+        parsed.times.push(place.key);
+    }
+    if parsed.documents.is_empty() {
+        parsed.ids.push(RecordId::from_bytes([0; RecordId::BYTES]));
+    }
+    parsed.fates.push(Fate::Joined);
 }
 
 /// Lets the stages handle `event`, and makes its documents. Returns `fate`, or that a stage dropped the event.

@@ -28,6 +28,7 @@ use crate::source::origin::OriginRule;
 use crate::source::outlet::Outlet;
 use crate::source::receiver::{BatchSize, LongLine};
 use crate::source::record_rules::RecordRules;
+use crate::source::wrapping::Wrapping;
 use crate::state::extents::{Entry, Extent, Extents};
 use crate::state::{Amount, Begun, Known, Memory, Stamp};
 
@@ -167,7 +168,15 @@ impl Fixed {
         let copies = Arc::new(Copies::new(state));
         let views: &'static (View, View) = Box::leak(Box::new((View::new(&copies, false), View::new(&copies, true))));
         let Fixed { size, pool, origin, timeout, rules, .. } = self;
-        let context = ReadContext { size, origin, pool, receiver: &self.kept, timeout: *timeout, rules };
+        let context = ReadContext {
+            size,
+            origin,
+            wrapping: Wrapping::Ignored,
+            pool,
+            receiver: &self.kept,
+            timeout: *timeout,
+            rules,
+        };
         Follower::new(context, &views.0, &views.1, self.most_open)
     }
 }
