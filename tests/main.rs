@@ -6,6 +6,7 @@
 #[cfg(feature = "sqlite")]
 mod accounts;
 mod cli;
+mod containers;
 mod counters;
 #[cfg(feature = "mongodb")]
 mod crash;

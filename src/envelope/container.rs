@@ -60,6 +60,15 @@ pub struct Glance {
     pub length: usize,
 }
 
+impl Glance {
+    /// Whether a line belongs to the record that an earlier line of the stream, with the time `time_ns`, left open. All pieces
+    /// in `json-file` have the time of the first one, so a piece that a container left open at its end is not continued after
+    /// its restart.
+    pub fn continues(&self, envelope: Envelope, time_ns: u64) -> bool {
+        envelope != Envelope::DockerJson || self.time_ns == time_ns
+    }
+}
+
 /// A line without its envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Part<'a> {
@@ -352,3 +361,6 @@ fn code_point(text: &[u8]) -> Option<(char, usize)> {
         _ => (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 4),
     })
 }
+
+#[cfg(test)]
+mod tests;

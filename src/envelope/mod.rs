@@ -37,7 +37,6 @@ use crate::event::OuterFields;
 
 pub use crate::core::envelope::Envelope;
 
-use crate::core::lines::without_carriage_return;
 use container::Part;
 use fields::Names;
 pub use identity::{Identified, Identifier};
@@ -167,8 +166,6 @@ impl Opener {
         }
         self.outer.finish();
         let message = if is_kept { &self.text[..] } else { part.text };
-        // The text of a JSON object has the carriage return of its line end.
-        let message = if envelope == Envelope::DockerJson { without_carriage_return(message) } else { message };
         let time_ns = part.time_ns.unwrap_or_default();
         Opened { message, outer: &self.outer, is_enveloped: true, time_ns, stream }
     }
@@ -189,6 +186,10 @@ impl Opener {
         add(first.text)?;
         for line in newline.into_iter().flat_map(|newline| record[newline + 1..].split(|byte| *byte == b'\n')) {
             add(container::part(envelope, line)?.text)?;
+        }
+        // One carriage return belongs to the line end.
+        if self.text.ends_with(b"\r") {
+            self.text.pop();
         }
         Some((first, true))
     }

@@ -6,6 +6,7 @@
 use super::Envelope;
 use super::container::{Stream, glance};
 use crate::core::batch::{Batch, Framing};
+use crate::core::lines::without_carriage_return;
 use crate::core::records::NO_CUT;
 
 /// What becomes of one record of a batch.
@@ -26,7 +27,7 @@ pub struct JoinedRecord {
     pub last: u32,
     /// The offset of the first piece in the content.
     pub offset: u64,
-    /// The lines of all pieces, with `\n` between them.
+    /// The lines of all pieces, with `\n` between them. A carriage return at their ends is kept.
     pub raw: Vec<u8>,
 }
 
@@ -74,16 +75,22 @@ impl Pieces {
 
     /// Joins the pieces among the lines `range`. A record that does not end within them ends with its last piece.
     fn join(&mut self, batch: &Batch, envelope: Envelope, lines: &[&[u8]], range: std::ops::Range<usize>) {
-        let mut open: [Vec<usize>; Stream::COUNT] = Default::default();
+        let mut open: [(u64, Vec<usize>); Stream::COUNT] = Default::default();
         for index in range {
-            let line = crate::core::lines::without_carriage_return(lines[index]);
-            let Some(seen) = glance(envelope, line) else { continue };
-            open[seen.stream as usize].push(index);
+            let Some(seen) = glance(envelope, without_carriage_return(lines[index])) else { continue };
+            let (time_ns, indexes) = &mut open[seen.stream as usize];
+            if !indexes.is_empty() && !seen.continues(envelope, *time_ns) {
+                self.close(batch, lines, std::mem::take(indexes));
+            }
+            if indexes.is_empty() {
+                *time_ns = seen.time_ns;
+            }
+            indexes.push(index);
             if seen.ends {
-                self.close(batch, lines, std::mem::take(&mut open[seen.stream as usize]));
+                self.close(batch, lines, std::mem::take(indexes));
             }
         }
-        open.into_iter().for_each(|indexes| self.close(batch, lines, indexes));
+        open.into_iter().for_each(|(_, indexes)| self.close(batch, lines, indexes));
     }
 
     fn close(&mut self, batch: &Batch, lines: &[&[u8]], indexes: Vec<usize>) {
@@ -91,11 +98,8 @@ impl Pieces {
         for &index in &indexes {
             self.roles[index] = Role::Piece;
         }
-        // A carriage return before the cut of a piece belongs to the text.
-        let mut raw: Vec<u8> = indexes.iter().map(|&index| lines[index]).collect::<Vec<_>>().join(&b'\n');
-        if raw.ends_with(b"\r") {
-            raw.pop();
-        }
+        // A carriage return at the end of a piece belongs to the text.
+        let raw = indexes.iter().map(|&index| lines[index]).collect::<Vec<_>>().join(&b'\n');
         let start = lines[first].as_ptr() as usize - batch.data.as_ptr() as usize;
         self.joined.push(JoinedRecord { last: last as u32, offset: batch.offset + start as u64, raw });
     }

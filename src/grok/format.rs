@@ -62,6 +62,8 @@ pub(crate) struct Spec {
     pub(crate) pattern: Option<String>,
     pub(crate) sign: Option<String>,
     types: Vec<(Vec<String>, FieldType)>,
+    /// Whether only a user who names the format gets it. `--format auto` leaves it out.
+    pub(crate) by_name: bool,
     pub(crate) date: Option<DateRule>,
     #[cfg_attr(not(test), allow(dead_code, reason = "the goldens are checked by the tests"))]
     pub(crate) golden: Vec<Golden>,
@@ -86,6 +88,8 @@ struct Raw {
     pattern: Option<String>,
     #[serde(default)]
     json: bool,
+    #[serde(default)]
+    by_name: bool,
     #[serde(default)]
     types: BTreeMap<String, String>,
     date: Option<RawDate>,
@@ -181,9 +185,9 @@ fn spec(file: &str, name: String, raw: Raw, ecs: bool) -> Result<Spec> {
             Some(DateRule { paths, formats: date.formats })
         }
     };
-    let file = file.to_owned();
+    let (file, by_name) = (file.to_owned(), raw.by_name);
     let (pattern, sign, golden, no_match) = (raw.pattern, raw.sign, raw.golden, raw.no_match);
-    Ok(Spec { name, file, pattern, sign, types, date, golden, no_match })
+    Ok(Spec { name, file, pattern, sign, types, by_name, date, golden, no_match })
 }
 
 impl Spec {

@@ -175,7 +175,7 @@ impl Library {
     pub fn detect(&self, lines: &[&[u8]]) -> Option<Format> {
         let lines: Vec<&[u8]> = lines.iter().copied().filter(|line| !line.is_empty()).collect();
         let mut best: Option<(usize, Format)> = None;
-        for spec in &self.formats {
+        for spec in self.formats.iter().filter(|spec| !spec.by_name) {
             // A format that does not compile is skipped. A user who names it with `--format` sees the error.
             let Ok(format) = self.build(spec) else { continue };
             let Ok(sign) = spec.sign.as_ref().map(|sign| self.compile(sign)).transpose() else { continue };

@@ -109,6 +109,10 @@ impl Grouping {
     fn count(&mut self, seen: Glance, max_line: usize) {
         let number = self.number() - 1;
         let counted = &mut self.streams[seen.stream as usize];
+        if let Some(open) = counted.open.take_if(|open| !seen.continues(self.envelope, open.time_ns)) {
+            self.records += 1;
+            counted.last = open.lines.last().map(|line| (open.time_ns, self.records, *line)).or(counted.last);
+        }
         if counted.open.is_none() {
             if let Some((time_ns, record, line)) = counted.last
                 && time_ns == seen.time_ns

@@ -1,5 +1,6 @@
 //! Tests of workers with sinks in memory.
 
+mod containers;
 mod layouts;
 mod stages;
 mod storing;

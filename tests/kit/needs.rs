@@ -14,6 +14,7 @@ const KNOWN: &[&str] = &[
     "a systemd of its own",
     "cargo-deb",
     "fish",
+    "kubernetes-validate",
     "libfaketime",
     "logrotate",
     "loop devices",

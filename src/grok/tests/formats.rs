@@ -20,7 +20,7 @@ fn with_dir(files: &[(&str, &str)]) -> Result<Library, String> {
 fn the_built_in_formats_are_those_of_the_issue_in_their_order() {
     let library = Library::builtin();
     let names: Vec<&str> = library.formats().collect();
-    assert_eq!(names, ["rfc5424", "syslog", "lighttpd", "combined", "nginx", "common", "ndjson"]);
+    assert_eq!(names, ["rfc5424", "syslog", "lighttpd", "access-article", "combined", "nginx", "common", "ndjson"]);
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn an_unknown_format_is_an_error_with_the_nearest_name_and_the_list() {
     assert_eq!(
         error,
         "there is no format \"combind\"; did you mean combined? \
-         (known: rfc5424, syslog, lighttpd, combined, nginx, common, ndjson, auto)"
+         (known: rfc5424, syslog, lighttpd, access-article, combined, nginx, common, ndjson, auto)"
     );
 }
 
@@ -125,6 +125,10 @@ fn every_golden_line_is_detected_as_a_format_that_gives_the_same_fields() {
         let found = library.detect(&lines).map(|format| format.name);
         // Two of the three golden lines have a host. The third does not, so it is a line of the format combined.
         let expected = if spec.name == "lighttpd" { "combined" } else { &spec.name };
+        if spec.by_name {
+            assert_ne!(found.as_deref(), Some(expected), "only its name gives this format");
+            continue;
+        }
         let lines = if spec.name == "lighttpd" { &lines[..2] } else { &lines[..] };
         let alone = library.detect(lines).map(|format| format.name);
         assert_eq!(alone.as_deref(), Some(spec.name.as_str()));

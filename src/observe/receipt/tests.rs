@@ -41,14 +41,21 @@ fn the_exit_code_says_the_same_as_the_receipt() {
 
 #[test]
 fn each_field_of_the_tally_counts() {
-    let tally =
-        Tally { stored: 1, duplicate: 20, unmatched: 300, dead_lettered: 4000, filtered: 50000, delivered: 600_000 };
-    assert_eq!(tally.total(), 654_321);
-    assert!(receipt(654_321, 0, tally, &[]).agrees);
-    assert!(!receipt(54_321, 0, tally, &[]).agrees);
+    let tally = Tally {
+        stored: 1,
+        duplicate: 20,
+        unmatched: 300,
+        dead_lettered: 4000,
+        filtered: 50000,
+        joined: 7_000_000,
+        delivered: 600_000,
+    };
+    assert_eq!(tally.total(), 7_654_321);
+    assert!(receipt(7_654_321, 0, tally, &[]).agrees);
+    assert!(!receipt(654_321, 0, tally, &[]).agrees);
     let mut sum = tally;
     sum += tally;
-    assert_eq!(sum.total(), 2 * 654_321);
+    assert_eq!(sum.total(), 2 * 7_654_321);
 }
 
 #[test]
@@ -59,7 +66,7 @@ fn people_read_one_account() {
         unmatched: 30_000,
         dead_lettered: 4_000,
         filtered: 567,
-        delivered: 0,
+        ..Tally::default()
     };
     let expected = "\
 receipt
@@ -90,6 +97,16 @@ fn what_an_earlier_run_settled_is_told_and_not_part_of_the_account() {
     let nothing = nothing.to_string();
     assert!(nothing.ends_with(&format!("{words}; nothing was left to do")), "{nothing}");
     assert!(!receipt(3, 0, tally(3, 0), &[]).to_string().contains("resumed"));
+}
+
+#[test]
+fn pieces_of_long_lines_have_a_place_of_their_own() {
+    let closed = receipt(7, 0, Tally { joined: 4, ..tally(3, 0) }, &[]);
+    assert!(closed.agrees && closed.exit_code() == 0);
+    assert!(
+        closed.to_string().contains("+ filtered                    0\n+ joined                      4\n"),
+        "{closed}"
+    );
 }
 
 #[test]
