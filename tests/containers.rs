@@ -236,6 +236,74 @@ fn a_piece_that_waits_for_its_rest_is_joined_while_a_file_is_followed() {
     assert_eq!(messages, [json!("ab")]);
 }
 
+/// A line in three pieces, of which a rotation has moved the first one to another file. A line of the other stream, and lines
+/// before and after, stand around it.
+fn rotated(form: fn(usize, &Piece) -> String) -> [String; 2] {
+    let piece = |at, stream, text: &str, ends| form(at, &(stream, text.to_owned(), ends));
+    let first = [piece(1, "stdout", "before", true), piece(2, "stdout", "one ", false)].concat();
+    let next = [
+        piece(3, "stderr", "between", true),
+        piece(2, "stdout", "two ", false),
+        piece(2, "stdout", "three", true),
+        piece(4, "stdout", "after", true),
+    ];
+    [first, next.concat()]
+}
+
+#[test]
+fn a_line_that_a_rotation_cut_is_joined() {
+    for form in [json_file as fn(usize, &Piece) -> String, cri] {
+        let place = Workspace::new();
+        let [first, next] = rotated(form);
+        place.write("a.log.1", &first);
+        place.write("a.log", &next);
+        let mut seen: Option<Vec<[String; 4]>> = None;
+        for inputs in [&["a.log.1", "a.log"][..], &["a.log", "a.log.1"], &["."], &["a.log*", "--batch-lines", "1"]] {
+            let (ran, receipt) = place.logator(&[inputs, &["-p", "^never$", "--to", "ndjson:out/a"]].concat(), b"");
+            assert!(ran.code == Some(0) && receipt.agrees, "{}", ran.stderr);
+            assert_eq!((receipt.read, receipt.tally.joined), (6, 2), "{inputs:?}");
+            let found = sorted(&place.text("out/a"));
+            let mut messages: Vec<&str> = found.iter().map(|[_, message, ..]| message.as_str()).collect();
+            messages.sort_unstable();
+            assert_eq!(messages, ["after", "before", "between", "one two three"], "{inputs:?}");
+            assert!(seen.get_or_insert_with(|| found.clone()) == &found, "{inputs:?}");
+            std::fs::remove_dir_all(place.path("out")).unwrap();
+        }
+        let receipt =
+            place.logator(&["a.log", "a.log.1", "-p", "^never$", "--unmatched", "dead-letter", "--to", "null:"], b"").1;
+        assert_eq!((receipt.tally.dead_lettered, receipt.tally.joined), (4, 2));
+        let replay =
+            ["replay", "dead-letters.ndjson", "-p", "^never$", "--to", "ndjson:again", "--dead-letters", "more"];
+        assert_eq!(place.run("logator", &replay, b"").code, Some(0));
+        assert!(seen == Some(sorted(&place.text("again"))), "a replay");
+    }
+}
+
+#[test]
+fn a_line_that_a_rotation_cuts_while_the_file_is_followed_is_joined() {
+    let place = Workspace::new();
+    let [first, next] = rotated(json_file);
+    let file = place.write("logs/a.log", &first);
+    let state = ["--state", "state"];
+    let fixed = ["run", "logs/a.log*", "--follow", "-p", "^never$", "--receipt", "receipt", "--to", "ndjson:out"];
+    let mut running = place.start("logator", &[&fixed[..], &state].concat());
+    running.wait_ready();
+    std::fs::rename(&file, place.path("logs/a.log.1")).unwrap();
+    place.write("logs/a.log", &next);
+    let out = || std::fs::read_to_string(place.path("out")).unwrap_or_default();
+    wait_for("documents", PATIENCE, || (out().lines().count() >= 4).then_some(()));
+    running.signal(Signal::SIGTERM);
+    assert_eq!(running.end_with_input_open().code, Some(0));
+    let receipt = place.receipt("receipt");
+    assert_eq!((receipt.read, receipt.tally.joined, receipt.agrees), (6, 2, true));
+    let messages: Vec<Value> = objects(&out()).into_iter().map(|mut document| document["message"].take()).collect();
+    assert_eq!(messages.len(), 4);
+    assert!(messages.contains(&json!("one two three")), "{messages:?}");
+    // Another run has nothing left to do.
+    let (ran, receipt) = place.logator(&["logs", "-p", "^never$", "--to", "ndjson:out", "--state", "state"], b"");
+    assert_eq!((ran.code, receipt.read), (Some(0), 0), "{}", ran.stderr);
+}
+
 #[test]
 #[ignore = "needs kubernetes-validate: run ./test"]
 fn the_manifest_for_kubernetes_is_valid_by_its_schemas() {

@@ -120,6 +120,9 @@ pub struct Batch {
     /// beginning was handed out before. Only a followed file has such lines. The last line of a complete content is
     /// whole, even without a newline.
     pub partial: bool,
+    /// Whether the lines of a container that are open at the end of the batch go on in another content. They have no document
+    /// of their own.
+    pub continues: bool,
     /// The hand-out that the batch belongs to, if its source wants to know what is settled.
     pub ticket: Option<Ticket>,
 }
@@ -141,6 +144,7 @@ impl Batch {
             ids: Ids::Offsets,
             positions: None,
             partial: false,
+            continues: false,
             ticket: None,
         }
     }
@@ -238,6 +242,7 @@ impl Batch {
             ids: self.ids.part(index, records as usize),
             positions: self.positions.as_ref().and_then(|positions| positions.get(index..until)).map(Arc::from),
             partial: self.partial && until == self.records as usize,
+            continues: self.continues && until == self.records as usize,
             ticket: self.ticket,
         }
     }

@@ -30,6 +30,8 @@ mod tests;
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use crate::core::context::Origin;
 use crate::core::error::Result;
 use crate::document::date::{Formats, nanoseconds};
@@ -72,12 +74,20 @@ impl Template {
             _ => false,
         };
         if !is_same || self.attrs != attrs || self.json.is_empty() {
-            let attrs_text = String::from_utf8_lossy(attrs);
             let inside = fields.and_then(|fields| fields.strip_prefix('{')?.strip_suffix('}')).unwrap_or_default();
-            let comma = if inside.is_empty() || attrs.is_empty() { "" } else { "," };
-            self.json = match attrs {
-                [] => format!("{{{inside}}}"),
-                _ => format!("{{{inside}{comma}\"docker\":{{\"attrs\":{attrs_text}}}}}"),
+            let read =
+                if attrs.is_empty() { Ok(Map::new()) } else { serde_json::from_slice::<Map<String, Value>>(attrs) };
+            self.json = match read {
+                Ok(attrs) if attrs.is_empty() => format!("{{{inside}}}"),
+                Ok(attrs) => {
+                    // A label `a` and a label `a.b` would be a value and an object in one place.
+                    let undotted = attrs.into_iter().map(|(name, value)| (name.replace('.', "_"), value));
+                    let attrs = Value::Object(undotted.collect());
+                    let comma = if inside.is_empty() { "" } else { "," };
+                    format!("{{{inside}{comma}\"docker\":{{\"attrs\":{attrs}}}}}")
+                }
+                // The line is then no line of this envelope.
+                Err(_) => String::new(),
             };
             self.fields = fields.cloned();
             self.attrs = attrs.to_vec();

@@ -43,20 +43,29 @@ impl Pieces {
     /// Finds the pieces in `batch`. Usually there are none, and then this only looks at the framing.
     pub fn of(batch: &Batch) -> Pieces {
         let mut pieces = Pieces::default();
-        let Framing::Lengths(table) = &batch.framing else { return pieces };
         let envelope = batch.context.origin.envelope;
-        if !envelope.is_container() || batch.positions.is_some() {
+        // The header of a container's content has the pieces that the content before it left open.
+        let carried = batch.context.header.as_deref().filter(|_| batch.offset == 0).unwrap_or_default();
+        let is_usual = batch.framing == Framing::Lines && !batch.continues && carried.is_empty();
+        if is_usual || !envelope.is_container() || batch.positions.is_some() {
             return pieces;
         }
         let lines: Vec<&[u8]> = whole_lines(batch).collect();
         let is_tied = |length: &[u8; 4]| u32::from_be_bytes(*length) & NO_CUT != 0;
-        let ties: Vec<bool> = table.as_chunks().0.iter().map(is_tied).collect();
+        let ties: Vec<bool> = match &batch.framing {
+            Framing::Lengths(table) => table.as_chunks().0.iter().map(is_tied).collect(),
+            Framing::Lines => vec![false; lines.len()],
+        };
         pieces.roles = vec![Role::Whole; lines.len()];
         let mut start = 0;
         while start < lines.len() {
             let end = (start + 1..lines.len()).find(|&at| !ties[at]).unwrap_or(lines.len());
-            if end - start > 1 {
-                pieces.join(batch, envelope, &lines, start..end);
+            let carried = if start == 0 { carried } else { &[] };
+            let continues = batch.continues && end == lines.len();
+            if end - start > 1 || !carried.is_empty() || continues {
+                let mut group = Group { batch, envelope, lines: &lines, open: Default::default() };
+                group.carry(carried);
+                group.join(start..end, continues, &mut pieces);
             }
             start = end;
         }
@@ -72,36 +81,82 @@ impl Pieces {
     pub fn role(&self, index: usize) -> Role {
         self.roles.get(index).copied().unwrap_or(Role::Whole)
     }
+}
 
-    /// Joins the pieces among the lines `range`. A record that does not end within them ends with its last piece.
-    fn join(&mut self, batch: &Batch, envelope: Envelope, lines: &[&[u8]], range: std::ops::Range<usize>) {
-        let mut open: [(u64, Vec<usize>); Stream::COUNT] = Default::default();
-        for index in range {
-            let Some(seen) = glance(envelope, without_carriage_return(lines[index])) else { continue };
-            let (time_ns, indexes) = &mut open[seen.stream as usize];
-            if !indexes.is_empty() && !seen.continues(envelope, *time_ns) {
-                self.close(batch, lines, std::mem::take(indexes));
-            }
-            if indexes.is_empty() {
-                *time_ns = seen.time_ns;
-            }
-            indexes.push(index);
-            if seen.ends {
-                self.close(batch, lines, std::mem::take(indexes));
+/// Lines that may not be cut apart.
+struct Group<'a> {
+    batch: &'a Batch,
+    envelope: Envelope,
+    /// All lines of the batch.
+    lines: &'a [&'a [u8]],
+    open: [Open<'a>; Stream::COUNT],
+}
+
+/// The record of a stream whose last piece has not come.
+#[derive(Default)]
+struct Open<'a> {
+    time_ns: u64,
+    /// Its pieces in the content before this one.
+    carried: Vec<&'a [u8]>,
+    /// The indexes of its lines.
+    indexes: Vec<usize>,
+}
+
+impl<'a> Group<'a> {
+    /// Takes the pieces that the content before this one left open.
+    fn carry(&mut self, header: &'a [u8]) {
+        for line in header.split(|byte| *byte == b'\n') {
+            if let Some(seen) = glance(self.envelope, without_carriage_return(line)) {
+                let open = &mut self.open[seen.stream as usize];
+                open.time_ns = seen.time_ns;
+                open.carried.push(line);
             }
         }
-        open.into_iter().for_each(|(_, indexes)| self.close(batch, lines, indexes));
     }
 
-    fn close(&mut self, batch: &Batch, lines: &[&[u8]], indexes: Vec<usize>) {
-        let [first, .., last] = indexes[..] else { return };
+    /// Joins the pieces among the lines `range`. With `continues`, the pieces that are open at the end are no record here;
+    /// otherwise their record ends with the last of them.
+    fn join(mut self, range: std::ops::Range<usize>, continues: bool, pieces: &mut Pieces) {
+        for index in range {
+            let Some(seen) = glance(self.envelope, without_carriage_return(self.lines[index])) else { continue };
+            let open = &mut self.open[seen.stream as usize];
+            let is_open = !open.indexes.is_empty() || !open.carried.is_empty();
+            if is_open && !seen.continues(self.envelope, open.time_ns) {
+                let open = std::mem::take(open);
+                self.close(open, pieces);
+            }
+            let open = &mut self.open[seen.stream as usize];
+            if open.indexes.is_empty() && open.carried.is_empty() {
+                open.time_ns = seen.time_ns;
+            }
+            open.indexes.push(index);
+            if seen.ends {
+                let open = std::mem::take(open);
+                self.close(open, pieces);
+            }
+        }
+        for open in std::mem::take(&mut self.open) {
+            match continues {
+                true => open.indexes.iter().for_each(|&index| pieces.roles[index] = Role::Piece),
+                false => self.close(open, pieces),
+            }
+        }
+    }
+
+    fn close(&self, open: Open<'_>, pieces: &mut Pieces) {
+        let Open { carried, indexes, .. } = open;
+        let (Some(&first), Some(&last)) = (indexes.first(), indexes.last()) else { return };
+        if carried.is_empty() && first == last {
+            return;
+        }
         for &index in &indexes {
-            self.roles[index] = Role::Piece;
+            pieces.roles[index] = Role::Piece;
         }
         // A carriage return at the end of a piece belongs to the text.
-        let raw = indexes.iter().map(|&index| lines[index]).collect::<Vec<_>>().join(&b'\n');
-        let start = lines[first].as_ptr() as usize - batch.data.as_ptr() as usize;
-        self.joined.push(JoinedRecord { last: last as u32, offset: batch.offset + start as u64, raw });
+        let own = indexes.iter().map(|&index| self.lines[index]);
+        let raw = carried.iter().copied().chain(own).collect::<Vec<_>>().join(&b'\n');
+        let start = self.lines[first].as_ptr() as usize - self.batch.data.as_ptr() as usize;
+        pieces.joined.push(JoinedRecord { last: last as u32, offset: self.batch.offset + start as u64, raw });
     }
 }
 

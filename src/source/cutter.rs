@@ -19,6 +19,7 @@ use super::dividing::{Alone, Dividing, Part};
 use super::grouping::Grouping;
 use super::heading::Heading;
 use super::joiner::{Joining, RecordEnd};
+use super::joint::Joint;
 use super::origin::FINGERPRINT_BYTES;
 use super::outlet::Outlet;
 use super::overlong::Overlong;
@@ -27,6 +28,7 @@ use super::record_rules::RecordRules;
 use super::split::split;
 use crate::core::batch::{Batch, Ids};
 use crate::core::context::{Context, Origin};
+use crate::core::envelope::Envelope;
 use crate::core::error::Result;
 use crate::core::lines::without_carriage_return;
 use crate::core::record::IdRule;
@@ -49,6 +51,8 @@ pub struct Cutter<'a> {
     pub name: &'a dyn Fn(&[u8]) -> Origin,
     /// How lines become records.
     pub rules: &'a RecordRules,
+    /// The contents before and after each content, which may share a line with it.
+    pub joint: Joint<'a>,
 }
 
 /// The state of one content: the bytes that were read and not delivered yet.
@@ -72,6 +76,10 @@ pub struct Content {
     /// The records of the block, if a record is not simply a line.
     dividing: Option<Box<dyn Dividing>>,
     heading: Heading,
+    /// The pieces of a line that the content before left open.
+    before: Option<Arc<[u8]>>,
+    /// Whether the open lines at the end of the block go on in the next content.
+    continues: bool,
 }
 
 impl Content {
@@ -193,12 +201,20 @@ impl Content {
             return Ok(RecordEnd::Unwanted);
         }
         let was_open = self.has_open_record();
+        self.look_behind(cutter);
         self.dividing.iter_mut().for_each(|dividing| dividing.end_open());
         Ok(match self.hand_out_ended(cutter)? {
             false => RecordEnd::Unwanted,
             true if was_open => RecordEnd::ByTime,
             true => RecordEnd::NotOpen,
         })
+    }
+
+    /// Finds whether the lines that are open at the end go on in the next content.
+    fn look_behind(&mut self, cutter: &Cutter) {
+        let envelope = self.origin.as_ref().map_or(Envelope::None, |origin| origin.envelope);
+        let is_open = self.dividing.as_ref().is_some_and(|dividing| dividing.has_open_piece());
+        self.continues = is_open && cutter.joint.goes_on(envelope);
     }
 
     /// Joins the lines of the block to records. Returns the number of bytes of the records that have ended.
@@ -261,6 +277,10 @@ impl Content {
             self.context(cutter, &block[..filled]);
         }
         if let Some(dividing) = &mut self.dividing {
+            dividing.scan(&block[..filled], cutter.size.max_line, &mut self.rest);
+            self.look_behind(cutter);
+        }
+        if let Some(dividing) = &mut self.dividing {
             dividing.end(&block[..filled], cutter.size.max_line, &mut self.rest);
         }
         if filled == 0 { Ok(true) } else { self.hand_out_block(cutter, block, filled, partial) }
@@ -302,11 +322,13 @@ impl Content {
     }
 
     fn context(&mut self, cutter: &Cutter, beginning: &[u8]) -> Context {
-        let dividing = &mut self.dividing;
+        let (dividing, before) = (&mut self.dividing, &mut self.before);
         let name = || {
             let origin = (cutter.name)(beginning);
             if origin.envelope.is_container() && origin.rule == IdRule::Time {
-                *dividing = Some(Box::new(Grouping::new(origin.envelope)));
+                *before = cutter.joint.before(origin.envelope).map(Arc::from);
+                let pieces = before.as_deref().unwrap_or_default();
+                *dividing = Some(Box::new(Grouping::new(origin.envelope, pieces)));
             }
             Arc::new(origin)
         };
@@ -359,7 +381,7 @@ impl Content {
                 if line.bytes.len() <= max_line {
                     continue;
                 }
-                if !self.cut(cutter, context, &data.slice(start..line.start), None, size, false) {
+                if !self.cut(cutter, context, &data.slice(start..line.start), None, size, false, false) {
                     return Ok(false);
                 }
                 let end = memchr::memchr(b'\n', &data[line.start..]).map_or(complete, |at| line.start + at + 1);
@@ -367,7 +389,7 @@ impl Content {
                 start = end;
             }
         }
-        Ok(self.cut(cutter, context, &data.slice(start..), None, size, partial))
+        Ok(self.cut(cutter, context, &data.slice(start..), None, size, partial, false))
     }
 
     /// Delivers `records`, which are the bytes `data`, a slice of a block of `size` bytes. If `partial` is set, the last
@@ -387,12 +409,13 @@ impl Content {
             let part = data.slice(start..start + length);
             start += part.len();
             let alone = group.first().and_then(|record| record.alone);
+            let continues = self.continues && start == data.len();
             let partial = alone == Some(Alone::Rest) || (partial && start == data.len());
             let bare = part.strip_suffix(b"\n").unwrap_or(&part);
             let is_long = alone == Some(Alone::Long) || without_carriage_return(bare).len() > cutter.size.max_line;
             if alone.is_some() && is_long {
                 self.set_aside_whole(cutter, context, &part, partial)?;
-            } else if !self.cut(cutter, context, &part, Some(group), size, partial) {
+            } else if !self.cut(cutter, context, &part, Some(group), size, partial, continues) {
                 return Ok(false);
             }
         }
@@ -408,12 +431,21 @@ impl Content {
         records: Option<&[Part]>,
         block: usize,
         partial: bool,
+        continues: bool,
     ) -> bool {
         let whole = Batch::of(context.clone(), self.offset, 0, data.clone()).with_partial(partial);
+        let whole = Batch { continues, ..whole };
         let are_lines = self.dividing.as_ref().is_none_or(|dividing| dividing.records_are_lines());
         for batch in split(cutter.size, &whole, records, are_lines, block) {
             let batch = match context.origin.rule {
                 IdRule::Time => batch.identified(Ids::Times),
+                _ => batch,
+            };
+            let batch = match &self.before {
+                Some(before) if batch.offset == 0 => {
+                    let context = Context { header: Some(Arc::clone(before)), ..batch.context };
+                    Batch { context, ..batch }
+                }
                 _ => batch,
             };
             let (end, records) = (batch.offset + batch.data.len() as u64, u64::from(batch.records));

@@ -58,4 +58,9 @@ pub(super) trait Dividing: Send {
 
     /// Whether each record is a line, so that a batch without ties needs no table.
     fn records_are_lines(&self) -> bool;
+
+    /// Whether a line is open whose rest may be in another content.
+    fn has_open_piece(&self) -> bool {
+        false
+    }
 }

@@ -69,9 +69,10 @@ struct Open {
 }
 
 impl Grouping {
-    /// Creates the state for a content whose lines have this envelope.
-    pub(super) fn new(envelope: Envelope) -> Grouping {
-        Grouping {
+    /// Creates the state for a content whose lines have this envelope. `before` are the pieces that the content before it left
+    /// open.
+    pub(super) fn new(envelope: Envelope, before: &[u8]) -> Grouping {
+        let mut grouping = Grouping {
             envelope,
             lines: Vec::new(),
             bytes: 0,
@@ -80,7 +81,14 @@ impl Grouping {
             streams: Default::default(),
             ready: (0, 0),
             searched: 0,
+        };
+        for seen in
+            before.split(|byte| *byte == b'\n').filter_map(|line| glance(envelope, without_carriage_return(line)))
+        {
+            let new = || Open { time_ns: seen.time_ns, lines: Vec::new(), bytes: 0, is_long: false };
+            grouping.streams[seen.stream as usize].open.get_or_insert_with(new).bytes += seen.length;
         }
+        grouping
     }
 
     /// The number of the next line.
@@ -153,8 +161,9 @@ impl Grouping {
     fn find_ready(&mut self, max_line: usize) {
         let mut end = self.number();
         for Counted { last, open } in &self.streams {
-            if let Some(open) = open.as_ref().and_then(|open| open.lines.first()) {
-                end = end.min(*open);
+            if let Some(open) = open.as_ref().filter(|open| !open.is_long) {
+                // Without a line here, the record began in the content before.
+                end = end.min(open.lines.first().copied().unwrap_or(0));
             } else if let Some((_, record, line)) = last
                 && self.records - record <= Ordinals::REACH
             {
@@ -191,8 +200,7 @@ impl Dividing for Grouping {
     }
 
     fn quiet(&self) -> Duration {
-        let is_in_line = self.streams.iter().any(|counted| counted.open.is_some());
-        if is_in_line { QUIET_IN_LINE } else { QUIET }
+        if self.has_open_piece() { QUIET_IN_LINE } else { QUIET }
     }
 
     fn scan(&mut self, block: &[u8], max_line: usize, rest: &mut bool) {
@@ -236,5 +244,9 @@ impl Dividing for Grouping {
 
     fn records_are_lines(&self) -> bool {
         true
+    }
+
+    fn has_open_piece(&self) -> bool {
+        self.streams.iter().any(|counted| counted.open.as_ref().is_some_and(|open| !open.is_long))
     }
 }

@@ -5,7 +5,7 @@
 //! - `decompress` and `gzip` detect compressions by the first bytes and decompress contents.
 //! - `journald_export` converts systemd's journal to lines.
 //! - `reading` reads one file or pipe; `reader` and `cutter` cut contents into batches, which they put into an `outlet`; `joiner`
-//!   joins lines to records, `grouping` keeps lines of containers together, and `split` makes batches of them; `receiver` is the interface to the code that takes the batches.
+//!   joins lines to records, `grouping` keeps lines of containers together, `joint` finds lines that a rotation cut, and `split` makes batches of them; `receiver` is the interface to the code that takes the batches.
 //! - `origin` gives each content its origin; `wrapping` tells how its lines are wrapped, and `kubernetes` reads its path.
 //! - `resume` and `replay_filter` leave out the lines that earlier runs settled.
 //! - `acks` and `settlement` tell a source what is settled of the batches that it handed on.
@@ -26,6 +26,7 @@ mod grouping;
 mod gzip;
 pub mod heading;
 pub mod joiner;
+pub mod joint;
 mod journald_export;
 pub mod kind;
 mod kubernetes;

@@ -13,6 +13,7 @@ use super::api::RunContext;
 use super::batching_delay::{self, BatchingDelay};
 use super::cutter::Cutter;
 use super::decompress::{self, Compression, MAGIC_BYTES, Tracked};
+use super::joint::Joint;
 use super::journald_export::{self, ExportReader};
 use super::outcome::InputEnd;
 use super::outlet::Outlet;
@@ -91,7 +92,8 @@ pub(super) fn read_file(
         };
         options.wrapping.complete(origin, absolute.as_deref(), beginning)
     };
-    let cutter = Cutter { size: &options.size, pool, receiver, name: &name, rules: &options.records };
+    let cutter =
+        Cutter { size: &options.size, pool, receiver, name: &name, rules: &options.records, joint: Joint::of(path) };
     // A pipe or a terminal has no time of its last change, so its bytes have the time of their arrival.
     let modified = file.metadata().ok().filter(Metadata::is_file).map(|data| modified_ms(&data));
     let time = || modified.unwrap_or_else(now_ms);

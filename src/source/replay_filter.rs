@@ -381,7 +381,7 @@ fn cut(batch: &mut Batch, length: usize) -> Batch {
         batch.records = 0;
         return first;
     }
-    first.partial = false;
+    (first.partial, first.continues) = (false, false);
     match &first.framing {
         Framing::Lines => {
             let is_within_line = !first.data.ends_with(b"\n");

@@ -45,7 +45,9 @@ pub(super) fn split<'a>(
         // The number of records fits into 32 bits, because a block is far smaller than 4 GiB.
         let batch = Batch::of(whole.context.clone(), whole.offset + start as u64, count as u32, part);
         start += length;
-        let batch = batch.with_partial(whole.partial && start == data.len());
+        let is_last = start == data.len();
+        let batch = batch.with_partial(whole.partial && is_last);
+        let batch = Batch { continues: whole.continues && is_last, ..batch };
         let (first, rest) = records.and_then(|records| records.split_at_checked(count)).unzip();
         records = rest;
         let has_table = |first: &&[Part]| !are_lines || first.iter().skip(1).any(|record| record.is_tied);

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 
 use super::api::{RunContext, Source};
 use super::cutter::Cutter;
+use super::joint::Joint;
 use super::kind::{Place, SourceKind};
 use super::origin::fingerprint;
 use super::outcome::{self, InputEnd, ReadOutcome};
@@ -82,7 +83,8 @@ fn read_as_it_comes(file: &File, context: &RunContext) -> Result<InputEnd> {
     let &RunContext { options, pool, receiver, .. } = context;
     let outlet = AtOnce { receiver };
     let name = |beginning: &[u8]| Origin::new(fingerprint(beginning), "-");
-    let cutter = Cutter { size: &options.size, pool, receiver: &outlet, name: &name, rules: &options.records };
+    let (rules, joint) = (&options.records, Joint::default());
+    let cutter = Cutter { size: &options.size, pool, receiver: &outlet, name: &name, rules, joint };
     let mut input = UntilStop { file, receiver, stop: options.live.as_ref().map(|live| &live.stop) };
     match (BatchReader { cutter, idle: &|| true, quiet: &|_| true, time: &now_ms }).read(&mut input)? {
         End::Complete | End::Stopped { .. } => Ok(InputEnd::Complete),

@@ -162,6 +162,7 @@ mod tag {
     pub const IDS: u8 = 0x82;
     pub const LENGTHS: u8 = 0x83;
     pub const PARTIAL: u8 = 0x84;
+    pub const CONTINUES: u8 = 0x85;
 }
 
 /// The largest number of acks or leases in one request. They fit into [`MAX_REQUEST`] together with a report.
@@ -361,6 +362,9 @@ fn put_batch(out: &mut Output, batch: &Batch) {
     if batch.partial {
         out.field(tag::PARTIAL, &[]);
     }
+    if batch.continues {
+        out.field(tag::CONTINUES, &[]);
+    }
 }
 
 fn not_an_object() -> Malformed {
@@ -374,7 +378,7 @@ type OtherField<'a> = &'a mut dyn FnMut(u8, &[u8]) -> Result<bool, Malformed>;
 fn batch(mut input: Input<'_>, data: Option<Bytes>, other: OtherField<'_>) -> Result<Batch, Malformed> {
     let mut origin = Origin::new(input.u64()?, "");
     let (offset, records) = (input.u64()?, input.u32()?);
-    let (mut time_ms, mut header, mut partial) = (0, None, false);
+    let (mut time_ms, mut header, mut partial, mut continues) = (0, None, false, false);
     let (mut table, mut framing) = (Bytes::new(), Framing::Lines);
     input.fields(|tag, value| {
         let one = || number::<1>(value).map(|[code]| code);
@@ -404,6 +408,7 @@ fn batch(mut input: Input<'_>, data: Option<Bytes>, other: OtherField<'_>) -> Re
             tag::IDS => table = Bytes::copy_from_slice(value),
             tag::LENGTHS => framing = Framing::Lengths(Bytes::copy_from_slice(value)),
             tag::PARTIAL => partial = true,
+            tag::CONTINUES => continues = true,
             tag => return other(tag, value),
         }
         Ok(true)
@@ -423,5 +428,6 @@ fn batch(mut input: Input<'_>, data: Option<Bytes>, other: OtherField<'_>) -> Re
         return Err(Malformed("the table of ids does not fit the number of records".into()));
     }
     let context = Context { origin: Arc::new(origin), header, time_ms };
-    Ok(Batch::of(context, offset, records, data).framed(framing).identified(ids).with_partial(partial))
+    let batch = Batch::of(context, offset, records, data).framed(framing).identified(ids).with_partial(partial);
+    Ok(Batch { continues, ..batch })
 }

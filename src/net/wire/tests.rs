@@ -131,11 +131,13 @@ fn every_op_and_every_field_has_the_bytes_that_the_document_s_tables_give_it() {
         .framed(Framing::Lengths(Bytes::from_static(&[0x80, 0, 0, 3])))
         .identified(Ids::Numbers(Bytes::from_static(&[0, 0, 0, 0, 0, 0, 0, 5])))
         .with_partial(true);
+    let batch = Batch { continues: true, ..batch };
     let reply = Reply { answer: Answer::Batch { lease: 1, ttr: Duration::from_millis(2), batch }, queue: None };
     let bytes = unhex(
         "81 0000000000000001 00000002 0000000000000009 0000000000000008 00000001
          01 00000001 6e 02 00000001 70 03 00000001 68 04 00000001 63 05 00000001 65 08 00000007 7b2261223a317d 06 00000008 ffffffffffffffff
-         07 00000001 23 80 00000001 02 81 00000001 01 82 00000008 0000000000000005 83 00000004 80000003 84 00000000",
+         07 00000001 23 80 00000001 02 81 00000001 01 82 00000008 0000000000000005 83 00000004 80000003 84 00000000
+         85 00000000",
     );
     assert_eq!(reply.encode(), bytes);
     assert_eq!(Reply::decode(&bytes, data_of(&reply)), Ok(reply));
@@ -213,7 +215,8 @@ fn batch() -> impl Strategy<Value = Batch> {
                 IdRule::Given => Ids::Given(table(22)),
             };
             let batch = Batch::of(context, offset, count as u32, data.into());
-            batch.framed(framing).identified(ids).with_partial(partial)
+            let batch = batch.framed(framing).identified(ids).with_partial(partial);
+            Batch { continues: partial && framed, ..batch }
         },
     )
 }
@@ -368,7 +371,7 @@ fn a_count_or_a_length_that_does_not_fit_its_frame_is_refused() {
         ("83 00000007 00000003 000000", "cut"),
         ("01 00000001 ff", "UTF-8"),
         ("06 00000004 00000000", "needed"),
-        ("85 00000000", "not known"),
+        ("86 00000000", "not known"),
     ] {
         let error = decode(fields, b"a\nb").expect_err(fields);
         assert!(error.to_string().contains(why), "{fields}: {error}");

@@ -13,6 +13,7 @@ use crate::process::host::host_name;
 use crate::source::block_pool::BlockPool;
 use crate::source::cutter::{Content, Cutter};
 use crate::source::joiner::RecordEnd;
+use crate::source::joint::Joint;
 use crate::source::origin::{FINGERPRINT_BYTES, OriginRule};
 use crate::source::outlet::Outlet;
 use crate::source::reading::modified_ms;
@@ -220,7 +221,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         let turn = self.read + TURN_BYTES;
         let mut result = TurnResult::All;
         let name = name(context, &self.path);
-        let cutter = cutter(context, &self.resuming, &name);
+        let cutter = cutter(context, &self.resuming, &name, &self.path);
         while self.read < size {
             if !context.receiver.has_room() {
                 result = TurnResult::Paused;
@@ -326,7 +327,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
             self.hand_out_rest(context)?
         } else if self.record_deadline().is_some_and(|at| at <= now) {
             let name = name(context, &self.path);
-            self.content.end_record(&cutter(context, &self.resuming, &name))? != RecordEnd::Unwanted
+            self.content.end_record(&cutter(context, &self.resuming, &name, &self.path))? != RecordEnd::Unwanted
         } else {
             true
         };
@@ -350,7 +351,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
     /// Delivers the last line as it is.
     fn hand_out_rest(&mut self, context: &ReadContext<'a>) -> Result<bool> {
         let name = name(context, &self.path);
-        let cutter = cutter(context, &self.resuming, &name);
+        let cutter = cutter(context, &self.resuming, &name, &self.path);
         self.cut = self.content.unfinished() > 0;
         self.content.end(&cutter, true)
     }
@@ -423,8 +424,14 @@ fn stands(source: &impl OpenFile, bytes: &[u8], at: u64) -> io::Result<bool> {
     Ok(true)
 }
 
-fn cutter<'c>(context: &'c ReadContext, receiver: &'c Resuming, name: &'c dyn Fn(&[u8]) -> Origin) -> Cutter<'c> {
-    Cutter { size: context.size, pool: context.pool, receiver, name, rules: context.rules }
+fn cutter<'c>(
+    context: &'c ReadContext,
+    receiver: &'c Resuming,
+    name: &'c dyn Fn(&[u8]) -> Origin,
+    path: &'c Path,
+) -> Cutter<'c> {
+    let joint = Joint::of(Some(path));
+    Cutter { size: context.size, pool: context.pool, receiver, name, rules: context.rules, joint }
 }
 
 fn name<'n>(context: &ReadContext<'n>, path: &'n Path) -> impl Fn(&[u8]) -> Origin + 'n {

@@ -11,6 +11,7 @@ use crate::core::batch::{Batch, Origin};
 use crate::core::lines::{self, count};
 use crate::core::record::{Key, RecordId};
 use crate::source::joiner::JoinRule;
+use crate::source::joint::Joint;
 use crate::source::outlet::Outlet;
 use crate::source::receiver::{BatchSize, LongLine};
 use crate::source::record_rules::RecordRules;
@@ -89,7 +90,8 @@ pub(super) fn read_joined(
         Origin::new(super::super::origin::fingerprint(beginning), "x")
     };
     let rules = RecordRules { join: join.cloned(), header: None };
-    let cutter = Cutter { size, pool: &Arc::default(), receiver: &kept, name: &name, rules: &rules };
+    let cutter =
+        Cutter { size, pool: &Arc::default(), receiver: &kept, name: &name, rules: &rules, joint: Joint::default() };
     let reader = BatchReader { cutter, idle: &|| steps[0].is_multiple_of(2), quiet: &|_| quiet(), time: &|| 0 };
     let end = reader.read(&mut Trickle { content, steps, step: 0, given: 0, breaks_at }).unwrap();
     Outcome { batches: kept.batches.into_inner().unwrap(), long: kept.long.into_inner().unwrap(), end }
