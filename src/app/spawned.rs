@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::error::{Error, Result};
+use crate::core::stderr;
 use crate::observe::console::Console;
 use crate::observe::receipt::Receipt;
 use crate::worker::in_flight::InFlight;
@@ -35,7 +36,7 @@ impl QueueWatch {
         let (stores, console) = (Arc::clone(&in_flight), console.clone());
         let watch = move || {
             wait_for_end(std::io::stdin().lock());
-            // The next steps may hang, because of a sink that does not respond or a full pipe of standard error.
+            // The next steps may hang, because of a sink that does not respond.
             let last_resort = std::thread::Builder::new().name("last resort".into()).spawn(|| {
                 std::thread::sleep(PATIENCE);
                 signal_hook::low_level::exit(3);
@@ -43,6 +44,7 @@ impl QueueWatch {
             if last_resort.is_ok() {
                 stores.close(PATIENCE);
                 console.warn("the queue that started this worker has ended; nothing more is stored");
+                stderr::flush();
             }
             signal_hook::low_level::exit(3);
         };

@@ -12,6 +12,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 logator::look_at_streams_before_main!();
 
 fn main() -> ExitCode {
+    cli::to_the_end(run)
+}
+
+fn run() -> ExitCode {
     let arguments = cli::pull();
     let receipt = arguments.report.receipt.as_deref();
     if let Some(work) = arguments.work_options() {

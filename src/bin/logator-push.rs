@@ -12,6 +12,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 logator::look_at_streams_before_main!();
 
 fn main() -> ExitCode {
+    cli::to_the_end(run)
+}
+
+fn run() -> ExitCode {
     let arguments = cli::push();
     let receipt = arguments.report.receipt.as_deref();
     let console = arguments.report.begin_with("logator-push", receipt, |_| Sent::default());

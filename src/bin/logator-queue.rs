@@ -8,6 +8,10 @@ use logator::cli;
 logator::look_at_streams_before_main!();
 
 fn main() -> ExitCode {
+    cli::to_the_end(run)
+}
+
+fn run() -> ExitCode {
     let arguments = cli::queue();
     let console = arguments.report.begin("logator-queue");
     let file = arguments.report.receipt.as_deref();

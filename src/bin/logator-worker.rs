@@ -11,6 +11,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 logator::look_at_streams_before_main!();
 
 fn main() -> ExitCode {
+    cli::to_the_end(run)
+}
+
+fn run() -> ExitCode {
     let arguments = cli::worker();
     let console = arguments.begin();
     // The watch starts first, because the queue that started this worker may have ended already.

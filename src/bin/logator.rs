@@ -11,6 +11,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 logator::look_at_streams_before_main!();
 
 fn main() -> ExitCode {
+    cli::to_the_end(run)
+}
+
+fn run() -> ExitCode {
     match cli::logator().command {
         Commands::Run(arguments) => {
             let console = arguments.report.begin("logator");

@@ -3,8 +3,8 @@
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
 
+use crate::core::stderr::{self, Keep};
 use crate::core::{printable, secrets};
-use crate::observe::console;
 
 /// Prints a message of clap and ends the process. Help and version are printed unchanged; in an error, secrets are hidden.
 pub(super) fn exit(error: clap::Error) -> ! {
@@ -13,7 +13,8 @@ pub(super) fn exit(error: clap::Error) -> ! {
         error.exit();
     }
     let text = rendered(&error);
-    console::write_stderr(printable::block(&secrets::hide(text.trim_end())).as_ref());
+    stderr::write_line(&printable::block(&secrets::hide(text.trim_end())), Keep::Always);
+    stderr::flush();
     std::process::exit(error.exit_code())
 }
 

@@ -44,7 +44,7 @@ pub use self::commands::programs;
 pub use self::grok::GrokArgs;
 pub use self::keys::KeygenArgs;
 pub use self::logator::{Commands, LogatorArgs};
-pub use self::outcome::{conclude, plain_console, report, waits_for_typing};
+pub use self::outcome::{conclude, plain_console, report, waits_for_typing, to_the_end};
 pub use self::pull::PullArgs;
 pub use self::push::PushArgs;
 pub use self::queue::QueueArgs;

@@ -6,9 +6,23 @@ use std::process::ExitCode;
 
 use super::receipt_file::write_receipt;
 use crate::core::error::{Error, Result};
+use crate::core::stderr;
 use crate::observe::console::{Console, LogFormat};
 use crate::observe::receipt::Receipt;
 use crate::process::signals;
+
+/// Runs a program to its exit code. Before the process ends, the messages are written, as far as they are read.
+pub fn to_the_end(program: impl FnOnce() -> ExitCode) -> ExitCode {
+    /// Waits for the messages, even if the program panics.
+    struct Flush;
+    impl Drop for Flush {
+        fn drop(&mut self) {
+            stderr::flush();
+        }
+    }
+    let _flush = Flush;
+    program()
+}
 
 /// Returns a console for a command without a receipt. Signals have their default effect.
 pub fn plain_console(program: &'static str) -> Console {
@@ -24,6 +38,7 @@ pub(super) fn nothing_was_read(signal: &str) -> String {
 /// Prints `error` and ends the process with its exit code.
 pub(super) fn fail(program: &'static str, error: &Error) -> ! {
     Console::new(program, LogFormat::Text, false).error(error.to_string());
+    stderr::flush();
     std::process::exit(i32::from(error.exit_code()))
 }
 

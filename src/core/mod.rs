@@ -21,5 +21,6 @@ pub mod records;
 pub(crate) mod repair;
 pub mod secrets;
 pub mod small_file;
+pub mod stderr;
 pub mod stop;
 pub mod wait;

@@ -1,6 +1,8 @@
 //! The messages for people on standard error: sentences, the progress bar and the receipt. They contain no secret, and
 //! no character that controls a terminal.
 
+mod screen;
+
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -9,8 +11,10 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use self::screen::Screen;
 use crate::core::error::{Error, Result};
 use crate::core::numbers::grouped;
+use crate::core::stderr::{self, Keep};
 use crate::core::{calendar, printable, secrets};
 use crate::observe::counters::Snapshot;
 use crate::observe::receipt::Receipt;
@@ -69,6 +73,10 @@ impl Console {
     pub fn new(program: &'static str, format: LogFormat, quiet: bool) -> Self {
         let level = if quiet { Level::Error } else { Level::Info };
         let level = Arc::new(AtomicU8::new(level as u8));
+        stderr::tell_losses(move |count| {
+            let lost = format!("{} messages are lost: standard error was not read in time", grouped(count));
+            line(format, program, Level::Warn, &lost)
+        });
         Console { program, format, level, hushed: Arc::default(), bar: ProgressBar::hidden() }
     }
 
@@ -106,25 +114,25 @@ impl Console {
     /// Shows a fact that a user may want to know.
     pub fn say(&self, sentence: impl AsRef<str>) {
         if self.shows(Level::Info) {
-            self.write(Level::Info, sentence.as_ref());
+            self.write(Level::Info, sentence.as_ref(), Keep::IfRoom);
         }
     }
 
     /// Warns that something may go wrong soon.
     pub fn warn(&self, sentence: impl AsRef<str>) {
         if self.shows(Level::Warn) {
-            self.write(Level::Warn, sentence.as_ref());
+            self.write(Level::Warn, sentence.as_ref(), Keep::IfRoom);
         }
     }
 
     /// Shows the answer to a signal, at any level.
     pub fn answer(&self, sentence: impl AsRef<str>) {
-        self.write(Level::Info, sentence.as_ref());
+        self.write(Level::Info, sentence.as_ref(), Keep::Always);
     }
 
     /// Shows an error.
     pub fn error(&self, sentence: impl AsRef<str>) {
-        self.write(Level::Error, sentence.as_ref());
+        self.write(Level::Error, sentence.as_ref(), Keep::Always);
     }
 
     /// Shows the last message of a program. As text it stands alone on its line, without the program's name, because
@@ -132,29 +140,17 @@ impl Console {
     pub fn last_word(&self, sentence: &str) {
         match self.format {
             LogFormat::Text if !self.shows(Level::Info) || self.hushed.load(Ordering::Relaxed) => {}
-            LogFormat::Text => write_stderr(&printable::line(&secrets::hide(sentence))),
+            LogFormat::Text => stderr::write_line(&printable::line(&secrets::hide(sentence)), Keep::Always),
             LogFormat::Json => self.say(sentence),
         }
     }
 
-    fn write(&self, level: Level, message: &str) {
+    fn write(&self, level: Level, message: &str, keep: Keep) {
         if self.hushed.load(Ordering::Relaxed) {
             return;
         }
-        let message = &*secrets::hide(message);
-        let line = match self.format {
-            LogFormat::Text => format!("{}: {}", self.program, printable::sentence(message)),
-            LogFormat::Json => {
-                let time = calendar::write_iso(calendar::now_ms());
-                let time = String::from_utf8_lossy(&time);
-                let program = self.program;
-                printable::json(
-                    serde_json::json!({"time": time, "level": level.name(), "program": program, "message": message})
-                        .to_string(),
-                )
-            }
-        };
-        self.bar.suspend(|| write_stderr(&line));
+        let line = line(self.format, self.program, level, message);
+        self.bar.suspend(|| stderr::write_line(&line, keep));
     }
 
     /// Shows the receipt.
@@ -164,10 +160,10 @@ impl Console {
             return;
         }
         match self.format {
-            LogFormat::Text => write_stderr(&receipt.to_string()),
+            LogFormat::Text => stderr::write_line(&receipt.to_string(), Keep::Always),
             LogFormat::Json => {
                 let receipt = serde_json::json!({"level": "info", "program": self.program, "receipt": receipt});
-                write_stderr(&printable::json(receipt.to_string()));
+                stderr::write_line(&printable::json(receipt.to_string()), Keep::Always);
             }
         }
     }
@@ -179,7 +175,7 @@ impl Console {
         if self.level() != Level::Info || self.format == LogFormat::Json || !std::io::stderr().is_terminal() {
             return None;
         }
-        self.bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        self.bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::term_like(Box::new(Screen)));
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let (bar, stopped) = (self.bar.clone(), Arc::clone(&stop));
         let draw = move || {
@@ -211,6 +207,20 @@ impl Console {
     }
 }
 
+/// Returns a message as a line, without its end. Secrets in it are hidden.
+fn line(format: LogFormat, program: &str, level: Level, message: &str) -> String {
+    let message = &*secrets::hide(message);
+    match format {
+        LogFormat::Text => format!("{program}: {}", printable::sentence(message)),
+        LogFormat::Json => {
+            let time = calendar::write_iso(calendar::now_ms());
+            let time = String::from_utf8_lossy(&time);
+            let message = serde_json::json!({"time": time, "level": level.name(), "program": program, "message": message});
+            printable::json(message.to_string())
+        }
+    }
+}
+
 /// Shows the messages that this crate writes with `log`.
 struct Details(Console);
 
@@ -221,7 +231,7 @@ impl log::Log for Details {
 
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
-            self.0.write(Level::Debug, &record.args().to_string());
+            self.0.write(Level::Debug, &record.args().to_string(), Keep::IfRoom);
         }
     }
 
@@ -252,12 +262,6 @@ impl Drop for Progress {
             let _ = thread.join();
         }
     }
-}
-
-/// Writes a line to standard error. If standard error is closed, nothing happens; `eprintln!` would panic.
-pub(crate) fn write_stderr(line: &str) {
-    use std::io::Write;
-    let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Prints rows on standard output, with right-aligned columns. If standard output is closed, the function returns

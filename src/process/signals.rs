@@ -21,6 +21,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
 use crate::core::error::{Error, Result};
+use crate::core::stderr;
 use crate::core::stop::Stop;
 
 /// Further signals within this time count as the same request to end.
@@ -130,6 +131,7 @@ pub fn accounted(exit_code: u8) {
 pub fn leave_to_the_system() -> Result<()> {
     before_job(|name| {
         let signal = if name == "SIGINT" { SIGINT } else { SIGTERM };
+        stderr::flush();
         // If this fails, the process ends with exit code 3.
         let _ = low_level::emulate_default_handler(signal);
     })
@@ -177,6 +179,7 @@ fn react(received: &Receiver<i32>) {
                         if let Some(before_job) = &registered.before_job {
                             before_job(name);
                         }
+                        stderr::flush();
                         low_level::exit(EXIT_CODE.into());
                     }
                 }

@@ -1,0 +1,88 @@
+//! A standard error that nobody reads. It holds up neither the work nor the end of a program.
+
+use std::io::{PipeReader, PipeWriter, Read};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+use crate::kit::logs::access;
+use crate::kit::workspace::{Workspace, account};
+use crate::kit::{PATIENCE, wait_for};
+
+/// The number of files. A sentence tells the format of each, with a name so long that the sentences exceed every limit.
+const FILES: usize = 3000;
+
+/// Fills a pipe until it takes no more. Returns the number of bytes.
+pub fn fill(writer: &PipeWriter) -> usize {
+    let block = [b'.'; 4096];
+    fcntl(writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    let mut filled = 0;
+    while let Ok(length) = nix::unistd::write(writer, &block) {
+        filled += length;
+    }
+    while nix::unistd::write(writer, b".").is_ok() {
+        filled += 1;
+    }
+    fcntl(writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+    filled
+}
+
+/// Starts a run of many files whose standard error is a full pipe.
+fn start(place: &Workspace, inputs: &[&str], stdin: Stdio) -> (Child, PipeReader, usize) {
+    std::fs::create_dir(place.path("in")).unwrap();
+    for number in 0..FILES {
+        place.write(&format!("in/{number:0>200}"), access(number as u64..number as u64 + 1));
+    }
+    let (reader, writer) = std::io::pipe().unwrap();
+    let filled = fill(&writer);
+    let options = ["--to", "ndjson:out", "--receipt", "receipt", "--log-level", "debug"];
+    let mut command: Command = place.command("logator", &[&["run"], inputs, &options].concat());
+    let child = command.stdin(stdin).stdout(Stdio::null()).stderr(writer).spawn().unwrap();
+    (child, reader, filled)
+}
+
+fn wait_for_documents(place: &Workspace) {
+    wait_for("the documents", PATIENCE, || {
+        let stored = std::fs::read(place.path("out")).unwrap_or_default();
+        (stored.iter().filter(|&&byte| byte == b'\n').count() == FILES).then_some(())
+    });
+}
+
+#[test]
+fn a_run_whose_standard_error_nobody_reads_stores_everything_and_ends() {
+    let place = Workspace::new();
+    let (mut child, reader, _) = start(&place, &["in"], Stdio::null());
+    wait_for_documents(&place);
+    let stored = Instant::now();
+    let ended = wait_for("its end", PATIENCE, || child.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(0));
+    assert!(stored.elapsed() < Duration::from_secs(20), "{:?}", stored.elapsed());
+    let lines = FILES as u64;
+    assert_eq!(account(&place.receipt("receipt")), [lines, lines, 0, 0, 0, 0]);
+    drop(reader);
+}
+
+#[test]
+fn who_reads_late_is_told_how_many_messages_are_lost_and_gets_the_whole_receipt() {
+    let place = Workspace::new();
+    let (mut child, mut reader, filled) = start(&place, &["in", "-"], Stdio::piped());
+    wait_for_documents(&place);
+    let reading = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        reader.read_to_end(&mut all).unwrap();
+        String::from_utf8(all.split_off(filled)).unwrap()
+    });
+    drop(child.stdin.take());
+    let said = reading.join().unwrap();
+    let ended = wait_for("its end", PATIENCE, || child.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(0), "{said}");
+    let lost: Vec<&str> = said.lines().filter(|line| line.contains("messages are lost")).collect();
+    let [lost] = &lost[..] else { panic!("{said}") };
+    let number = lost.strip_prefix("logator: ").and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+    let lost: usize = number.replace(',', "").parse().unwrap_or_else(|error| panic!("{lost}: {error}"));
+    let shown = said.lines().filter(|line| line.contains("/in/") || line.contains(" in/")).count();
+    assert!(lost > 0 && lost + shown >= FILES, "{lost} are lost, {shown} shown");
+    let (_, after) = said.split_once("messages are lost").unwrap();
+    assert!(after.contains("receipt\n") && after.contains("3,000"), "the receipt comes last and whole: {after}");
+}
