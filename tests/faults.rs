@@ -13,5 +13,6 @@ mod spawn;
 mod standstills;
 mod stopped;
 mod strangers;
+mod unread;
 mod waits;
 mod workers;

@@ -7,6 +7,7 @@ use super::account::close_account;
 use super::messages::waits;
 use super::options::WorkOptions;
 use super::reading::{Reading, stop_input};
+use super::status::{Status, StatusNow};
 use crate::core::error::Result;
 use crate::core::stop::Stop;
 use crate::dead_letter::DeadLetters;
@@ -21,7 +22,7 @@ use crate::state::store::Store;
 use crate::worker::lease_client::LocalLeaseClient;
 use crate::worker::parser::Formats;
 use crate::worker::storer::Storer;
-use crate::worker::{Storing, WorkerCounts, WorkerPool};
+use crate::worker::{Gauges, Hooks, WorkerCounts, WorkerPool};
 
 /// The maximum number of bytes that are read ahead of the workers.
 const READY_BYTES: usize = 4 << 20;
@@ -78,22 +79,30 @@ pub(super) fn work_through(
     });
     let stop = Stop::new()?;
     let storer = Arc::new(Storer::new(sinks, dead_letters));
+    let gauges = Arc::new(Gauges::default());
+    let status = Status::start(work.status_interval, &console, {
+        let (gauges, counts, queue) = (Arc::clone(&gauges), Arc::clone(&counts), Arc::clone(&queue));
+        move || StatusNow::of_pool(&gauges, &counts, queue.held_bytes().0 as u64)
+    });
     let pool = WorkerPool {
-        workers: work.workers.most,
+        workers: work.workers.into(),
+        scaling: work.scaling,
         formats: Arc::clone(&formats),
         storer: Arc::clone(&storer),
         counts,
-        storing: Storing::default(),
+        storing: work.storing(),
         stop: stop.clone(),
+        gauges,
     };
-    let worked = pool.work(
-        &|index| {
-            let reserve = index >= work.workers.first;
-            Box::new(LocalLeaseClient::new(Arc::clone(&queue), index as u64, stop.clone(), reserve))
-        },
-        &|| queue.stop(),
-    );
+    let worked = pool.work(&Hooks {
+        leases: &|index, stop| Box::new(LocalLeaseClient::new(Arc::clone(&queue), index as u64, stop)),
+        failed: &|| queue.stop(),
+        leaving: &|| queue.wake_workers(),
+        backlog: &|| queue.held_bytes().0 as u64,
+        say: &|sentence| console.say(sentence),
+    });
     let mut errors = worked.errors;
+    drop(status);
     drop(progress);
 
     let mut read = reading.outcome();

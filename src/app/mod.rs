@@ -15,7 +15,7 @@
 //! The other files are shared by several jobs: `options` (what a job reads and where it stores), `local` (queue and workers
 //! in one process), `sources` (the kinds of sources), `reading` (the thread that reads), `account` (from counts to a receipt),
 //! `counters` (the lists of all counters), `messages` (sentences of other
-//! modules go to the console), `signal_handlers`, `open_files`.
+//! modules go to the console), `signal_handlers`, `status` (the lines of `--status-interval`), `open_files`.
 
 mod account;
 pub mod bench;
@@ -36,9 +36,10 @@ mod signal_handlers;
 mod sources;
 pub mod spawn;
 pub mod spawned;
+mod status;
 pub mod work;
 
 pub use self::options::{
-    DEAD_LETTERS, DEAD_LETTERS_AGAIN, LibraryOptions, RuleSpec, SourceOptions, WorkOptions, Workers,
+    AUTO_IN_FLIGHT, DEAD_LETTERS, DEAD_LETTERS_AGAIN, LibraryOptions, RuleSpec, SourceOptions, WorkOptions, Workers,
 };
 pub use self::sources::SOURCES;

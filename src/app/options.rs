@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::messages::{say_on, say_what_is_left_out};
 use super::sources::SOURCES;
@@ -12,13 +13,15 @@ use crate::grok::{Format, Library};
 use crate::observe::console::Console;
 use crate::process::job_files::JobFiles;
 use crate::queue::Limits;
-use crate::sink::{AnySink, Opening, SinkSpec};
+use crate::sink::{AnySink, InFlight, Opening, SinkSpec};
 use crate::source::ReadOptions;
 use crate::source::kind::{FindContext, Found, Place};
 use crate::source::live::Live;
 use crate::source::origin::OriginRule;
 use crate::state::store::Store;
 use crate::worker::parser::{Formats, Unmatched};
+use crate::worker::scaling::{Bounds, Settings};
+use crate::worker::{Requests, Storing};
 
 /// The default file of dead letters. The first dead letter creates it.
 pub const DEAD_LETTERS: &str = "dead-letters.ndjson";
@@ -103,6 +106,14 @@ pub struct WorkOptions {
     pub dead_letters: PathBuf,
     /// The number of worker threads.
     pub workers: Workers,
+    /// How the number of worker threads follows the load.
+    pub scaling: Settings,
+    /// How many batches are stored at a time; `None` if the sinks decide it.
+    pub in_flight: Option<Requests>,
+    /// The maximum number of bytes of batches that are being stored; `None` for the default.
+    pub max_memory: Option<usize>,
+    /// The time between two lines on the state of the job; `None` for no such lines.
+    pub status_interval: Option<Duration>,
     /// The longest wait for a sink or file that does not respond.
     pub deadline: Deadline,
 }
@@ -124,6 +135,27 @@ impl WorkOptions {
     pub(super) fn open_sinks(&self, waits: &Waits, formats: &Formats) -> Result<Vec<AnySink>> {
         let with = Opening { waits, formats: formats.given(), options: self.sink_options.clone() };
         self.sinks.iter().map(|spec| spec.open(&with)).collect()
+    }
+}
+
+/// The number of requests in flight, if the user does not set bounds.
+pub const AUTO_IN_FLIGHT: Bounds = Bounds { least: 1, most: 128 };
+
+/// The bytes of batches that are being stored, if requests are sent to servers. A batch with its documents and the body of
+/// its request has about 1 MiB.
+const BYTES_IN_FLIGHT: usize = 96 << 20;
+
+impl WorkOptions {
+    /// Returns how the process stores.
+    pub(super) fn storing(&self) -> Storing {
+        let adaptive = self.sinks.iter().any(|sink| sink.kind().in_flight == InFlight::Adaptive);
+        let own = if adaptive { Requests::Adaptive(AUTO_IN_FLIGHT) } else { Requests::Workers };
+        let requests = self.in_flight.unwrap_or(own);
+        let usual = match requests {
+            Requests::Adaptive(_) => BYTES_IN_FLIGHT,
+            Requests::Workers | Requests::Fixed(_) => Storing::default().bytes,
+        };
+        Storing { requests, bytes: self.max_memory.map_or(usual, |most| most - most / 3) }
     }
 }
 
@@ -160,10 +192,16 @@ impl LibraryOptions {
 /// The number of worker threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Workers {
-    /// Threads that work from the start.
+    /// The number at the start, and the smallest one.
     pub first: usize,
-    /// Threads that work when reading is faster than storing.
+    /// The largest number.
     pub most: usize,
+}
+
+impl From<Workers> for Bounds {
+    fn from(workers: Workers) -> Bounds {
+        Bounds { least: workers.first, most: workers.most }
+    }
 }
 
 impl Workers {

@@ -23,6 +23,7 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, console: Console) -> Resu
     let (queue, settlement) = queue_with(state.as_ref(), SharedQueue::new(source.limits(limits()), None)?);
     let reader_state = state.clone();
     let live = Live::new(Stop::new()?);
+    let work = &WorkOptions { max_memory: source.max_memory, ..work.clone() };
     let options = ReadOptions { settlement, ..source.read_options(&live, &console) };
     work_through(work, formats, console, queue, state.as_deref(), &live, |queue, dead_letters| {
         let sources = OpenSources::open(found, &options)?;

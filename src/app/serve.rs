@@ -12,6 +12,7 @@ use super::reading::{OpenSources, Reading, stop_input};
 use super::signal_handlers::reload_keys_on_hangup;
 use super::spawn::folder::QueueFolder;
 use super::spawn::{SpawnOptions, Spawned};
+use super::status::{Status, StatusNow};
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::numbers::grouped;
@@ -57,6 +58,8 @@ pub struct ServeOptions {
     pub deadline: Deadline,
     /// The workers that the queue starts.
     pub spawn: Option<SpawnOptions>,
+    /// The time between two lines on the state of the job; `None` for no such lines.
+    pub status_interval: Option<Duration>,
 }
 
 /// Serves until every line is accounted for. `on_receipt` gets the receipt at that time. After that the queue stays for late
@@ -128,10 +131,23 @@ pub fn serve(
             (read, total, queue.counts())
         }
     });
+    let workers = Arc::new(Workers::default());
+    let mut status_lines = Status::start(options.status_interval, &console, {
+        let (workers, queue) = (Arc::clone(&workers), Arc::clone(&queue));
+        move || StatusNow {
+            workers: workers.peers(),
+            backlog: queue.held_bytes().0 as u64,
+            in_flight: queue.leased(),
+            limit: None,
+            lines: queue.counts().tally().total(),
+        }
+    });
     let spawned = match options.spawn.as_ref().zip(folder.as_ref()) {
         Some((spawn, folder)) => {
             let key = options.security.as_ref().map(|security| security.pair.public());
-            Some(Spawned::start(spawn, folder, key, &abort, &console, &queue, options.linger)?)
+            let peers = Arc::clone(&workers);
+            let waiting = move || peers.idle().look();
+            Some(Spawned::start(spawn, folder, key, &abort, &console, &queue, options.linger, waiting)?)
         }
         None => None,
     };
@@ -145,10 +161,9 @@ pub fn serve(
     reading.wait_until_ready();
     manager.ready(&status, &[places, reading.addresses.clone()].concat());
     let mut progress = progress;
-    let workers = Workers::default();
     let mut receipt = None;
     let mut finish = |failure: Option<Error>| {
-        drop(progress.take());
+        drop((progress.take(), status_lines.take()));
         if receipt.is_some() {
             return;
         }

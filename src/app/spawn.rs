@@ -5,6 +5,7 @@
 //! even if it is killed: see [`spawned`](super::spawned).
 
 pub(crate) mod folder;
+mod scale;
 
 use std::ffi::OsString;
 use std::io::{PipeReader, PipeWriter};
@@ -19,7 +20,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use self::folder::QueueFolder;
-use super::spawned::Note;
+use super::spawned::{Note, was_leaving};
 use crate::core::backoff::Backoff;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
@@ -27,12 +28,15 @@ use crate::net::keys::PublicKey;
 use crate::observe::console::Console;
 use crate::observe::service_manager;
 use crate::queue::shared::SharedQueue;
+use crate::worker::scaling::{Bounds, Settings};
 
 /// The workers to start.
 #[derive(Debug, Clone)]
 pub struct SpawnOptions {
-    /// The number of processes.
-    pub workers: usize,
+    /// The number of processes. It follows the load between these bounds.
+    pub workers: Bounds,
+    /// How the number follows the load.
+    pub scaling: Settings,
     /// The arguments of each worker, without the endpoint: format, sink, and so on.
     pub arguments: Vec<OsString>,
     /// The key file of the queue, with which the workers connect. The command line shows only its name.
@@ -54,8 +58,6 @@ const STAY: Duration = Duration::from_secs(1);
 /// The workers that run.
 pub struct Spawned {
     shared: Arc<Shared>,
-    /// The write end of the pipe that the workers read. No other process ever has it.
-    pipe: PipeWriter,
     /// This channel disconnects when the last worker has ended.
     ended: Receiver<()>,
 }
@@ -67,6 +69,8 @@ struct Shared {
     folder: PathBuf,
     /// The read end of the pipe, which is the standard input of each worker.
     pipe: PipeReader,
+    /// The write end. No other process ever has it. It is closed to end the workers.
+    requests: Mutex<Option<PipeWriter>>,
     console: Console,
     abort: Stop,
     queue: Arc<SharedQueue>,
@@ -82,6 +86,12 @@ struct Shared {
 struct State {
     /// The process ids of the workers that run.
     running: Vec<u32>,
+    /// The number of workers that run or are started again.
+    watched: usize,
+    /// The number of workers that were asked to leave and have not left.
+    leaving: usize,
+    /// The number of workers that were started in all.
+    started: usize,
     /// The number of restarts since the last line that was accounted for.
     restarts: usize,
     /// The number of lines that were accounted for at the last restart.
@@ -105,6 +115,7 @@ impl Spawned {
         console: &Console,
         queue: &Arc<SharedQueue>,
         linger: Duration,
+        waiting: impl Fn() -> f64 + Send + 'static,
     ) -> Result<Spawned> {
         let here = std::env::current_exe()
             .map_err(|error| Error::system("the path of this program is unknown").because(error))?;
@@ -126,6 +137,7 @@ impl Spawned {
             arguments,
             folder: folder.path().to_owned(),
             pipe: reader,
+            requests: Mutex::new(Some(writer)),
             console: console.clone(),
             abort: abort.clone(),
             queue: Arc::clone(queue),
@@ -134,13 +146,16 @@ impl Spawned {
             ending: Condvar::new(),
         });
         let (watching, ended): (Sender<()>, _) = channel();
-        let spawned = Spawned { shared, pipe: writer, ended };
-        for index in 0..options.workers {
-            if let Err(error) = spawned.shared.begin(index, watching.clone()) {
+        let spawned = Spawned { shared, ended };
+        for _ in 0..options.workers.least {
+            if let Err(error) = spawned.shared.begin(watching.clone()) {
                 // The workers that run already see the end of their pipe, and are not replaced.
                 spawned.shared.state().ending = true;
                 return Err(error);
             }
+        }
+        if !options.workers.is_fixed() {
+            scale::start(&spawned.shared, options, watching, waiting)?;
         }
         Ok(spawned)
     }
@@ -149,7 +164,7 @@ impl Spawned {
     /// were not told that there is no more work, or do not end in time, their pipe is closed. Workers that do not end
     /// even then are killed.
     pub fn finish(self) -> Option<Error> {
-        let Spawned { shared, pipe, ended } = self;
+        let Spawned { shared, ended } = self;
         shared.state().ending = true;
         shared.ending.notify_all();
         let all_ended = || ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected);
@@ -157,7 +172,7 @@ impl Spawned {
         // A worker that was stopped with SIGSTOP can end only after SIGCONT.
         shared.signal(Signal::SIGCONT);
         if !(told && all_ended()) {
-            drop(pipe);
+            drop(shared.requests().take());
             if !all_ended() {
                 shared.signal(Signal::SIGKILL);
                 all_ended();
@@ -172,6 +187,10 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn requests(&self) -> MutexGuard<'_, Option<PipeWriter>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Sends a signal to all workers.
     fn signal(&self, signal: Signal) {
         for &worker in &self.state().running {
@@ -181,11 +200,15 @@ impl Shared {
     }
 
     /// Starts a worker and a thread that watches it. The thread drops `watching` when its worker is not replaced any more.
-    fn begin(self: &Arc<Self>, index: usize, watching: Sender<()>) -> Result<()> {
-        let child = self.spawn(&mut self.state())?;
+    fn begin(self: &Arc<Self>, watching: Sender<()>) -> Result<()> {
+        let mut state = self.state();
+        let (child, index) = (self.spawn(&mut state)?, state.started);
+        (state.watched, state.started) = (state.watched + 1, index + 1);
+        drop(state);
         let shared = Arc::clone(self);
         let watch = move || {
             shared.watch(child);
+            shared.state().watched -= 1;
             drop(watching);
         };
         let thread = std::thread::Builder::new().name(format!("watch {index}")).spawn(watch);
@@ -213,8 +236,10 @@ impl Shared {
         loop {
             let Ok(status) = child.wait() else { return };
             let note = Note::take(&self.folder, child.id());
+            let left = was_leaving(&self.folder, child.id());
             let mut state = self.state();
             state.running.retain(|&worker| worker != child.id());
+            state.leaving = state.leaving.saturating_sub(usize::from(left));
             if self.is_ending(&state) {
                 return;
             }
@@ -230,6 +255,9 @@ impl Shared {
                         self.abort.request();
                     }
                 }
+                return;
+            }
+            if left {
                 return;
             }
             let done = self.queue.counts().tally().total();

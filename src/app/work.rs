@@ -8,17 +8,18 @@ use super::messages::waits;
 use super::options::WorkOptions;
 use super::signal_handlers::stop_on_signals;
 use super::spawned::QueueWatch;
+use super::status::{Status, StatusNow};
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::dead_letter::DeadLetters;
 use crate::net::address::Address;
-use crate::net::client::{Client, Reporter};
+use crate::net::client::{Backlog, Client, Reporter};
 use crate::observe::console::Console;
 use crate::observe::receipt::{Receipt, StoppedInput};
 use crate::observe::service_manager::Manager;
 use crate::worker::lease_client::LeaseClient;
 use crate::worker::storer::Storer;
-use crate::worker::{PoolResult, Storing, WorkerCounts, WorkerPool};
+use crate::worker::{Gauges, Hooks, PoolResult, WorkerCounts, WorkerPool};
 
 /// Works for the queues at `addresses` until all of them have ended. A worker that a queue started has a `watch` on that queue.
 ///
@@ -31,7 +32,7 @@ pub fn work(
     console: Console,
 ) -> Result<Receipt> {
     let formats = options.formats(&console)?;
-    let stop = Stop::new()?;
+    let stop = watch.map_or_else(Stop::new, |watch| Ok(watch.leave().clone()))?;
     let manager = Manager::of_environment();
     stop_on_signals(&stop, &manager, &console, "finishing what is in hand")?;
     let context = zmq::Context::new();
@@ -49,39 +50,58 @@ pub fn work(
         let all_counts = all_counts.clone();
         move |most| all_counts().encode(most)
     }));
-    let client = |_index: usize| {
+    let backlog = Arc::new(Backlog::of(addresses.len()));
+    let client = |stop: Stop| {
         let console = console.clone();
-        Client::new(&context, addresses, stop.clone(), move |sentence| console.warn(sentence))
+        Client::new(&context, addresses, stop, move |sentence| console.warn(sentence))
             .reporting(Arc::clone(&reporter))
+            .noting(&backlog)
     };
     // The worker greets the queue first, because opening a sink may take longer than the work on a short input.
-    let mut first = client(0);
+    let mut first = client(stop.clone());
     first.hello()?;
     let waits = waits(options.deadline, &stop, &console);
     let sinks = options.open_sinks(&waits, &formats).inspect_err(|_| first.bye(Vec::new()))?;
-    manager.ready(&format!("{} threads ask for lines", options.workers.most), &[]);
+    manager.ready(&format!("{} threads ask for lines", options.workers.first), &[]);
     let dead_letters = Arc::new(DeadLetters::with_waits(&options.dead_letters, &waits));
     let storer = Arc::new(Storer::new(sinks, dead_letters).counted_in(watch.map(QueueWatch::in_flight)));
     let storer = stores.get_or_init(|| storer);
+    let gauges = Arc::new(Gauges::default());
+    let status = Status::start(options.status_interval, &console, {
+        let (gauges, counts, backlog) = (Arc::clone(&gauges), Arc::clone(&counts), Arc::clone(&backlog));
+        move || StatusNow::of_pool(&gauges, &counts, backlog.bytes())
+    });
     let pool = WorkerPool {
-        workers: options.workers.most,
+        workers: options.workers.into(),
+        scaling: options.scaling,
         formats: Arc::clone(&formats),
         storer: Arc::clone(storer),
         counts: Arc::clone(&counts),
-        storing: Storing::default(),
+        storing: options.storing(),
         stop: stop.clone(),
+        gauges,
     };
     let started = Instant::now();
     let first = std::sync::Mutex::new(Some(first));
-    let leases = |index: usize| -> Box<dyn LeaseClient> {
+    let leases = |_index: usize, stop: Stop| -> Box<dyn LeaseClient> {
         let first = first.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        Box::new(first.unwrap_or_else(|| client(index)))
+        Box::new(first.map_or_else(|| client(stop.clone()), |first| first.stopping_with(&stop)))
     };
-    let PoolResult { mut errors, saw_end } = pool.work(&leases, &|| {});
+    let PoolResult { mut errors, saw_end } = pool.work(&Hooks {
+        leases: &leases,
+        failed: &|| {},
+        // The client of a worker waits for its stop as well as for its queue.
+        leaving: &|| {},
+        backlog: &|| backlog.bytes(),
+        say: &|sentence| console.say(sentence),
+    });
     let elapsed = started.elapsed();
+    drop(status);
     errors.extend(storer.close());
     let queues = addresses.iter().map(|address| address.endpoint.to_string());
-    let stopped: Vec<StoppedInput> = match saw_end || !errors.is_empty() {
+    // The queue knows why such a worker ends before the end.
+    let left = watch.is_some_and(QueueWatch::was_asked_to_leave);
+    let stopped: Vec<StoppedInput> = match saw_end || left || !errors.is_empty() {
         true => Vec::new(),
         false => queues.map(|name| StoppedInput { name, offset: None }).collect(),
     };

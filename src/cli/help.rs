@@ -30,15 +30,15 @@ const GROUPS: [Group; 7] = [
     Group { heading: "Output", common: &["sinks", "dead_letters", "key-file", "type", "raw"], rare: &["json"] },
     Group {
         heading: "Delivery",
-        common: &["jobs", "runs", "state", "spawn", "confirm", "on_full"],
-        rare: &["sink_deadline", "max_memory", "lease", "linger", "drain", "queue"],
+        common: &["jobs", "in_flight", "runs", "state", "spawn", "confirm", "on_full"],
+        rare: &["sink_deadline", "max_memory", "scale_backlog", "scale_step", "lease", "linger", "drain", "queue"],
     },
     Group {
         heading: "Network",
         common: &["bind", "connect", "curve_key", "queue_key", "authorized_keys"],
         rare: &["insecure", "hwm"],
     },
-    Group { heading: "Logging", common: &["receipt", "quiet"], rare: &["log_level", "log_format"] },
+    Group { heading: "Logging", common: &["receipt", "quiet"], rare: &["status_interval", "log_level", "log_format"] },
     Group { heading: "Options", common: &["config", "help", "version"], rare: &[] },
 ];
 

@@ -95,6 +95,7 @@ impl ParseArgs {
             dead_letters,
             workers,
             deadline,
+            ..WorkOptions::default()
         }
     }
 }

@@ -8,6 +8,7 @@ use clap::Parser;
 
 use super::keys::QueueKeyArgs;
 use super::report::ReportArgs;
+use super::scale::ScaleArgs;
 use super::source::SourceArgs;
 use super::wait::WaitArgs;
 use super::{size, values};
@@ -38,12 +39,16 @@ pub struct QueueArgs {
     /// The connections are not encrypted, and every machine that reaches the endpoint gets lines.
     #[arg(long)]
     pub insecure: bool,
-    /// Start N local worker processes, by default one a core
+    /// Start local worker processes, by default one a core
     ///
-    /// The arguments after -- are the arguments of these workers.
-    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "auto",
-          value_parser = size::workers)]
+    /// With MIN..MAX the number follows the load: it grows while lines wait and more processes raise the throughput, and shrinks
+    /// when processes wait. The arguments after -- are the arguments of these workers.
+    #[arg(long, value_name = "N|MIN..MAX", num_args = 0..=1, require_equals = true, default_missing_value = "auto",
+          value_parser = size::worker_range)]
     pub spawn: Option<Workers>,
+    /// Scaling, and the lines on the state of the job.
+    #[command(flatten)]
+    pub scale: ScaleArgs,
     /// Time after which a batch is taken from a worker that sends nothing
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = size::lease)]
     pub lease: Duration,
@@ -90,7 +95,8 @@ impl QueueArgs {
             return Err(Error::usage("the arguments after -- are for the workers of --spawn, which is missing"));
         }
         let spawn = self.spawn.map(|workers| SpawnOptions {
-            workers: workers.most,
+            workers: workers.into(),
+            scaling: self.scale.settings(),
             arguments: self.spawn_arguments(),
             curve_key: self.keys.curve_key.clone(),
         });
@@ -110,6 +116,7 @@ impl QueueArgs {
             dead_letters: self.dead_letters.clone(),
             deadline: self.wait.sink_deadline,
             spawn,
+            status_interval: self.scale.status_interval,
         })
     }
 }

@@ -86,8 +86,9 @@ impl ReasonArg {
 impl ReplayArgs {
     /// Returns the options of the workers.
     pub fn work_options(&self) -> WorkOptions {
-        let StoreArgs { sinks, jobs } = &self.store;
-        self.parse.options(sinks, *jobs, self.dead_letters.clone(), self.wait.sink_deadline)
+        let StoreArgs { sinks, jobs, in_flight } = &self.store;
+        let options = self.parse.options(sinks, *jobs, self.dead_letters.clone(), self.wait.sink_deadline);
+        WorkOptions { in_flight: in_flight.in_flight, ..options }
     }
 
     /// Returns the options of the replay. `files` are the files of the job.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::scale::InFlightArgs;
 use super::{size, values};
 use crate::app::{DEAD_LETTERS, Workers};
 use crate::sink::SinkSpec;
@@ -16,9 +17,13 @@ pub struct StoreArgs {
     pub sinks: Vec<SinkSpec>,
     /// Number of worker threads
     ///
-    /// auto starts one thread a core. MIN..MAX starts MIN threads, and up to MAX when reading is faster than storing.
+    /// auto starts one thread a core. With MIN..MAX the number follows the load: it grows while lines wait and more threads
+    /// raise the throughput, and shrinks when threads wait.
     #[arg(short = 'j', long, value_name = "N|auto|MIN..MAX", default_value = "auto", value_parser = size::worker_range)]
     pub jobs: Workers,
+    /// The number of batches in flight.
+    #[command(flatten)]
+    pub in_flight: InFlightArgs,
 }
 
 /// The file of the dead letters of a program that parses lines.

@@ -10,6 +10,7 @@ use super::keys::WorkerKeyArgs;
 use super::options::{DataArgs, OptionSet};
 use super::parse::ParseArgs;
 use super::report::ReportArgs;
+use super::scale::{InFlightArgs, ScaleArgs};
 use super::store::DeadLetterArgs;
 use super::values::FromArg;
 use super::wait::WaitArgs;
@@ -58,9 +59,18 @@ pub struct WorkerArgs {
     /// Sink for the documents (repeatable; each document goes to each sink)
     #[arg(long = "to", value_name = "SINK", value_parser = values::sink, default_value = "mongodb://localhost/logator.logs")]
     pub sinks: Vec<SinkSpec>,
-    /// Number of worker threads, or auto for one a core
-    #[arg(short = 'j', long, value_name = "N|auto", default_value = "auto", value_parser = size::workers)]
+    /// Number of worker threads
+    ///
+    /// auto starts one thread a core. With MIN..MAX the number follows the load: it grows while lines wait in the queue and
+    /// more threads raise the throughput, and shrinks when threads wait.
+    #[arg(short = 'j', long, value_name = "N|auto|MIN..MAX", default_value = "auto", value_parser = size::worker_range)]
     pub jobs: Workers,
+    /// The number of batches in flight.
+    #[command(flatten)]
+    pub in_flight: InFlightArgs,
+    /// Scaling, and the lines on the state of the job.
+    #[command(flatten)]
+    pub scale: ScaleArgs,
     /// The dead letters.
     #[command(flatten)]
     pub dead_letters: DeadLetterArgs,
@@ -153,9 +163,13 @@ impl WorkerArgs {
                 WorkerJob::Receive(from, self.max_memory)
             }
         };
-        Ok((
-            job,
-            self.parse.options(&self.sinks, self.jobs, self.dead_letters.dead_letters.clone(), self.wait.sink_deadline),
-        ))
+        let (letters, deadline) = (self.dead_letters.dead_letters.clone(), self.wait.sink_deadline);
+        let options = WorkOptions {
+            scaling: self.scale.settings(),
+            in_flight: self.in_flight.in_flight,
+            status_interval: self.scale.status_interval,
+            ..self.parse.options(&self.sinks, self.jobs, letters, deadline)
+        };
+        Ok((job, options))
     }
 }

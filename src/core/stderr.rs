@@ -77,7 +77,8 @@ pub fn write_line(line: &str, keep: Keep) {
 
 /// Writes `text` to standard error, or keeps it until standard error takes it.
 pub fn write(text: String, keep: Keep) {
-    let start = || std::thread::Builder::new().name("stderr".into()).spawn(|| WRITER.run(&mut std::io::stderr())).is_ok();
+    let start =
+        || std::thread::Builder::new().name("stderr".into()).spawn(|| WRITER.run(&mut std::io::stderr())).is_ok();
     if let Err(text) = WRITER.add(text, keep, start) {
         // Without the thread, this call has to write.
         let _ = std::io::stderr().write_all(text.as_bytes());
@@ -96,14 +97,8 @@ pub fn flush() {
 
 impl Writer {
     const fn new() -> Writer {
-        let state = State {
-            waiting: VecDeque::new(),
-            bytes: 0,
-            writing: false,
-            calls: 0,
-            started: false,
-            loss_words: None,
-        };
+        let state =
+            State { waiting: VecDeque::new(), bytes: 0, writing: false, calls: 0, started: false, loss_words: None };
         Writer { state: Mutex::new(state), added: Condvar::new(), written: Condvar::new() }
     }
 

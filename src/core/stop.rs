@@ -2,8 +2,8 @@
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::core::error::{Error, Result};
 
@@ -17,6 +17,23 @@ pub struct Stop {
 struct Inner {
     requested: AtomicBool,
     waker: Waker,
+    /// The stops that are requested together with this one.
+    parts: Mutex<Vec<Weak<Inner>>>,
+}
+
+impl Inner {
+    fn new() -> Result<Arc<Inner>> {
+        let (requested, parts) = (AtomicBool::new(false), Mutex::default());
+        Ok(Arc::new(Inner { requested, waker: Waker::new()?, parts }))
+    }
+
+    fn request(&self) {
+        if !self.requested.swap(true, Ordering::SeqCst) {
+            self.waker.wake();
+            let parts = std::mem::take(&mut *self.parts.lock().unwrap_or_else(PoisonError::into_inner));
+            parts.iter().filter_map(Weak::upgrade).for_each(|part| part.request());
+        }
+    }
 }
 
 impl Stop {
@@ -25,19 +42,34 @@ impl Stop {
     /// # Errors
     /// The system gives no pipe.
     pub fn new() -> Result<Self> {
-        Ok(Stop { inner: Arc::new(Inner { requested: AtomicBool::new(false), waker: Waker::new()? }) })
+        Ok(Stop { inner: Inner::new()? })
+    }
+
+    /// Creates a stop for a part of the work. A request of the whole stop requests it too, and not the other way round.
+    ///
+    /// # Errors
+    /// The system gives no pipe.
+    pub fn part(&self) -> Result<Self> {
+        let part = Inner::new()?;
+        let mut parts = self.inner.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.retain(|part| part.strong_count() > 0);
+        parts.push(Arc::downgrade(&part));
+        drop(parts);
+        // A request that came before takes no part from the list.
+        if self.is_requested() {
+            part.request();
+        }
+        Ok(Stop { inner: part })
     }
 
     /// Requests the stop.
     pub fn request(&self) {
-        if !self.inner.requested.swap(true, Ordering::SeqCst) {
-            self.inner.waker.wake();
-        }
+        self.inner.request();
     }
 
     /// Returns whether the stop was requested.
     pub fn is_requested(&self) -> bool {
-        self.inner.requested.load(Ordering::Relaxed)
+        self.inner.requested.load(Ordering::SeqCst)
     }
 
     /// Returns a descriptor for `poll`. It becomes readable with the request, and stays so.
@@ -94,5 +126,20 @@ impl Waker {
     /// Returns the same descriptor, borrowed.
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         self.reader.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_stopped_with_the_whole_and_alone() {
+        let whole = Stop::new().unwrap();
+        let (first, second) = (whole.part().unwrap(), whole.part().unwrap());
+        first.request();
+        assert!(first.is_requested() && !second.is_requested() && !whole.is_requested());
+        whole.request();
+        assert!(second.is_requested() && whole.part().unwrap().is_requested());
     }
 }

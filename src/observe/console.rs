@@ -215,7 +215,8 @@ fn line(format: LogFormat, program: &str, level: Level, message: &str) -> String
         LogFormat::Json => {
             let time = calendar::write_iso(calendar::now_ms());
             let time = String::from_utf8_lossy(&time);
-            let message = serde_json::json!({"time": time, "level": level.name(), "program": program, "message": message});
+            let message =
+                serde_json::json!({"time": time, "level": level.name(), "program": program, "message": message});
             printable::json(message.to_string())
         }
     }

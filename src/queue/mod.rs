@@ -52,7 +52,7 @@ pub struct Limits {
     pub block_bytes: usize,
 }
 
-/// The number of leases that a worker of logator may hold at a time, at most.
+/// The number of leases that a peer may hold at a time if it does not say how many it can hold.
 pub const LEASES_PER_PEER: u16 = 8;
 
 /// The largest number of leases that a peer may hold at a time.

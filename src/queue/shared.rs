@@ -31,8 +31,6 @@ pub struct SharedQueue {
     room: Waker,
     /// Workers of the same process wait here until there is work.
     work: Condvar,
-    /// Worker threads that are not needed yet wait here until the queue is full.
-    backlog: Condvar,
     started: Instant,
     /// Wakes a server that waits on sockets.
     notify: Option<Notify>,
@@ -67,7 +65,6 @@ impl SharedQueue {
             }),
             room,
             work: Condvar::new(),
-            backlog: Condvar::new(),
             started: Instant::now(),
             notify,
             settle: None,
@@ -121,7 +118,6 @@ impl SharedQueue {
 
     fn wake_all(&self) {
         self.work.notify_all();
-        self.backlog.notify_all();
         if let Some(notify) = &self.notify {
             notify();
         }
@@ -137,12 +133,8 @@ impl SharedQueue {
             return Offered::Full(batch);
         }
         state.queue.offer(batch);
-        let full = !state.queue.wants_input();
         self.publish(state);
         self.work.notify_one();
-        if full {
-            self.backlog.notify_one();
-        }
         if let Some(notify) = &self.notify {
             notify();
         }
@@ -206,7 +198,7 @@ impl SharedQueue {
     }
 
     /// Does the same as [`reserve`](Self::reserve), but waits until there is work, the queue has ended, or `give_up`
-    /// returns true. `give_up` is called again after each [`stop`](Self::stop).
+    /// returns true. `give_up` is called again after each [`stop`](Self::stop) and [`wake_workers`](Self::wake_workers).
     pub fn reserve_waiting(&self, peer: PeerId, give_up: impl Fn() -> bool) -> Reserved {
         let mut state = self.lock();
         loop {
@@ -223,13 +215,11 @@ impl SharedQueue {
         }
     }
 
-    /// Waits until the queue is full, the input has ended, or `give_up` returns true. A full queue means that more
-    /// workers would help.
-    pub fn wait_for_backlog(&self, give_up: impl Fn() -> bool) {
-        let mut state = self.lock();
-        while state.queue.wants_input() && state.queue.input_is_open() && !give_up() {
-            state = self.backlog.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+    /// Lets the workers that wait in [`reserve_waiting`](Self::reserve_waiting) ask again whether they are to give up.
+    pub fn wake_workers(&self) {
+        // A worker that has asked with the lock held waits by now, or asks again.
+        drop(self.lock());
+        self.work.notify_all();
     }
 
     /// See [`Queue::ack`].
@@ -328,6 +318,11 @@ impl SharedQueue {
     /// See [`Queue::held_bytes`].
     pub fn held_bytes(&self) -> (usize, usize) {
         self.lock().queue.held_bytes()
+    }
+
+    /// Returns the number of leases.
+    pub fn leased(&self) -> usize {
+        self.lock().queue.leased()
     }
 
     /// Returns whether a batch waits to be handed out.

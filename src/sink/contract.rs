@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::api::{AnySink, Outcome, Sink};
-use super::kind::{self, AddressText, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
+use super::kind::{self, AddressText, InFlight, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
 use super::retry::{Attempt, Pending, Retry, Verdict};
 use crate::core::error::{Error, Result};
 use crate::core::record::RecordId;
@@ -52,6 +52,7 @@ pub static KIND: SinkKind = SinkKind {
     has_login: false,
     public_options: &[],
     counters: COUNTERS,
+    in_flight: InFlight::Workers,
     knows_duplicates: true,
     parse: |address: &AddressText<'_>| match address.rest {
         "" => Err(kind::wrong(&KIND, "needs a file")),

@@ -34,10 +34,21 @@ pub struct SinkKind {
     pub public_options: &'static [&'static str],
     /// The counters that only sinks of this kind have.
     pub counters: &'static [CounterSpec],
+    /// How many batches are on their way to the sink at a time, if the user does not say it.
+    pub in_flight: InFlight,
     /// Whether the sink recognises documents that an earlier run stored.
     pub knows_duplicates: bool,
     /// Reads an address of this kind.
     pub parse: fn(&AddressText<'_>) -> Result<Box<dyn SinkAddress>>,
+}
+
+/// How many batches are on their way to a sink at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InFlight {
+    /// As many as there are workers. More would be of no use, because the sink works in the threads that call it.
+    Workers,
+    /// As many as raise the throughput, because the sink waits for a server.
+    Adaptive,
 }
 
 /// The text of an address.

@@ -6,6 +6,7 @@
 //! call it at once.
 
 mod api;
+pub mod attempts;
 #[cfg(feature = "contract-tests")]
 mod contract;
 mod kind;
@@ -24,5 +25,5 @@ mod tests;
 pub use crate::document::Encoding;
 pub use crate::event::Layout;
 pub use api::{AnySink, Outcome, Record, RecordSink, Sink};
-pub use kind::{AddressText, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
+pub use kind::{AddressText, InFlight, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
 pub use spec::SinkSpec;

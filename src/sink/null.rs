@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::api::{AnySink, Outcome, Sink};
-use super::kind::{self, AddressText, OpenSink, Opening, SinkAddress, SinkKind};
+use super::kind::{self, AddressText, InFlight, OpenSink, Opening, SinkAddress, SinkKind};
 use crate::core::error::Result;
 use crate::document::{Documents, Encoding};
 use crate::event::Layout;
@@ -27,6 +27,7 @@ pub static KIND: SinkKind = SinkKind {
     has_login: false,
     public_options: &[],
     counters: COUNTERS,
+    in_flight: InFlight::Workers,
     knows_duplicates: false,
     parse: |address: &AddressText<'_>| match address.rest {
         "" => Ok(Box::new(NullAddress)),

@@ -4,9 +4,10 @@
 //! also knows the documents of earlier attempts that got no answer: the store may have written them, so a document that
 //! the next attempt finds there is *stored* and not a duplicate.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::api::Outcome;
+use super::attempts;
 use crate::core::backoff::Backoff;
 use crate::core::error::Result;
 use crate::core::wait::{Patience, Wait};
@@ -105,14 +106,20 @@ impl Retry<'_> {
         let mut before: Option<String> = None;
         groups.reverse();
         while let Some(mut group) = groups.pop() {
+            let started = Instant::now();
             let trouble = match attempt(&group, &wait, before.as_deref())? {
                 Attempt::Answered { verdicts, trouble } => {
                     let again = settle(group, verdicts, outcomes);
+                    match &trouble {
+                        None => attempts::note_answer(started.elapsed()),
+                        Some(_) => attempts::note_refusal(again.len()),
+                    }
                     groups.extend(Some(again).filter(|again| !again.is_empty()));
                     trouble
                 }
                 Attempt::Lost { words, maybe_written } => {
                     group.iter_mut().for_each(|pending| pending.may_be_ours |= maybe_written);
+                    attempts::note_refusal(group.len());
                     groups.push(group);
                     Some(words)
                 }
@@ -130,6 +137,7 @@ impl Retry<'_> {
                     None
                 }
                 Attempt::Ended(words) => {
+                    attempts::note_refusal(0);
                     groups.push(group);
                     give_up(groups, outcomes, &words);
                     return Ok(());
@@ -286,6 +294,20 @@ mod tests {
             assert!(words.contains("not stored within 0.02 s: still away"), "{words}");
         }
         assert!(sent.len() > 2 && retries >= 2, "{sent:?}");
+    }
+
+    #[test]
+    fn the_attempts_of_a_thread_are_noted() {
+        attempts::take();
+        let first = Attempt::Answered {
+            verdicts: vec![STORED, Verdict::Again { written: false }],
+            trouble: Some("busy".into()),
+        };
+        let answers = vec![Ok(first), Ok(lost("away", false)), Ok(answered([STORED]))];
+        let (outcomes, ..) = run(&[&[0, 1]], MINUTE, answers);
+        let noted = attempts::take();
+        assert_eq!((outcomes.unwrap().len(), noted.refused, noted.retried), (2, 2, 2));
+        assert!(noted.answered > Duration::ZERO && attempts::take() == attempts::Attempts::default());
     }
 
     #[test]

@@ -51,6 +51,11 @@ pub trait LeaseClient: Send {
     /// `may_wait` it must not block, because the caller holds unacknowledged batches.
     fn next(&mut self, acks: Vec<(Ticket, Tally)>, may_wait: bool) -> Result<Next>;
 
+    /// Returns how many leases the queues give to one worker at most.
+    fn most_leases(&self) -> usize {
+        usize::MAX
+    }
+
     /// Extends the leases: their time to run starts anew.
     fn touch(&mut self, tickets: &[Ticket]) -> Result<()>;
 
@@ -66,16 +71,13 @@ pub struct LocalLeaseClient {
     queue: Arc<SharedQueue>,
     peer: PeerId,
     stop: Stop,
-    /// Whether the worker still waits on standby.
-    standby: bool,
 }
 
 impl LocalLeaseClient {
     /// Returns a lease client for the worker called `peer`. The code that requests `stop` must also
-    /// [stop](SharedQueue::stop) the queue. A worker on `standby` gets no batch until the queue is full for the first
-    /// time.
-    pub fn new(queue: Arc<SharedQueue>, peer: PeerId, stop: Stop, standby: bool) -> Self {
-        LocalLeaseClient { queue, peer, stop, standby }
+    /// [wake](SharedQueue::wake_workers) the workers of the queue, or [stop](SharedQueue::stop) it.
+    pub fn new(queue: Arc<SharedQueue>, peer: PeerId, stop: Stop) -> Self {
+        LocalLeaseClient { queue, peer, stop }
     }
 }
 
@@ -91,9 +93,6 @@ pub(crate) fn queue_acks(acks: &[(Ticket, Tally)]) -> Vec<Ack> {
 impl LeaseClient for LocalLeaseClient {
     fn next(&mut self, acks: Vec<(Ticket, Tally)>, may_wait: bool) -> Result<Next> {
         self.queue.ack(&queue_acks(&acks));
-        if std::mem::take(&mut self.standby) {
-            self.queue.wait_for_backlog(|| self.stop.is_requested());
-        }
         if self.stop.is_requested() {
             return Ok(Next::Stopped);
         }

@@ -4,7 +4,9 @@
 //! `store_pool` runs the threads that store. `storer` gives documents to the sinks. [`WorkerPool`] holds the workers and the
 //! storing threads of one process.
 
+pub mod adaptive;
 mod delivery;
+pub mod idle_clock;
 pub mod in_flight;
 pub mod lease_client;
 pub mod limiter;
@@ -12,6 +14,7 @@ pub mod parser;
 mod pattern_counts;
 pub mod pipeline;
 mod pool;
+pub mod scaling;
 mod sink_counts;
 mod store_pool;
 pub mod storer;
@@ -19,7 +22,7 @@ pub mod storer;
 mod tests;
 mod worker_counts;
 
-pub use pool::{PoolResult, WorkerPool};
+pub use pool::{Gauges, Hooks, PoolResult, WorkerPool};
 pub use sink_counts::SINK;
-pub use store_pool::{StorePool, Storing};
+pub use store_pool::{Requests, StorePool, Storing};
 pub use worker_counts::WorkerCounts;

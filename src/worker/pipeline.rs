@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::idle_clock::IdleClock;
 use super::lease_client::{LeaseClient, Next, Ticket};
 use super::parser::{Parsed, Parser};
 use super::store_pool::{Done, Job, StorePool};
@@ -32,12 +33,14 @@ pub fn work(
     parser: &mut Parser,
     pool: &StorePool,
     counts: &WorkerCounts,
+    idle: &IdleClock,
 ) -> Result<Finish> {
     let (answer, done) = channel();
     let mut worker = Worker {
         leases,
         pool,
         counts,
+        idle,
         answer,
         done,
         held: Vec::new(),
@@ -63,6 +66,7 @@ struct Worker<'a> {
     leases: &'a mut dyn LeaseClient,
     pool: &'a StorePool,
     counts: &'a WorkerCounts,
+    idle: &'a IdleClock,
     /// For the storing threads.
     answer: Sender<Done>,
     done: Receiver<Done>,
@@ -84,14 +88,17 @@ impl Worker<'_> {
                 self.finish_batch(done)?;
             }
             self.touch_if_due()?;
-            let is_full = self.held.len() >= self.pool.leases_per_worker();
-            if is_full || (!self.held.is_empty() && !self.pool.has_room()) {
+            if self.held.len() >= self.leases.most_leases() || !self.pool.may_take(self.held.len()) {
                 let done = self.wait()?;
                 self.finish_batch(done)?;
                 continue;
             }
             let acks = std::mem::take(&mut self.finished);
-            match self.leases.next(acks, self.held.is_empty())? {
+            let next = match self.held.is_empty() {
+                true => self.idle.during(|| self.leases.next(acks, true)),
+                false => self.leases.next(acks, false),
+            };
+            match next? {
                 Next::Batch { ticket, ttr, batch } => {
                     self.hold(ticket, ttr);
                     let mut parsed = self.spare.pop().unwrap_or_else(|| parser.buffer());
@@ -103,7 +110,7 @@ impl Worker<'_> {
                     let done = self.wait()?;
                     self.finish_batch(done)?;
                 }
-                Next::Wait(pause) => thread::sleep(pause),
+                Next::Wait(pause) => self.idle.during(|| thread::sleep(pause)),
                 // Batches in the pool are finished and acknowledged before the worker leaves.
                 Next::End => return Ok(Finish::End),
                 Next::Stopped => return Ok(Finish::Stopped),
@@ -133,10 +140,10 @@ impl Worker<'_> {
     fn wait(&mut self) -> Result<Done> {
         loop {
             self.touch_if_due()?;
-            let done = match self.touch_at {
+            let done = self.idle.during(|| match self.touch_at {
                 Some(at) => self.done.recv_timeout(at.saturating_duration_since(Instant::now())),
                 None => self.done.recv().map_err(RecvTimeoutError::from),
-            };
+            });
             match done {
                 Ok(done) => return Ok(done),
                 // The worker has a sender of its own, so the channel cannot be disconnected.

@@ -2,21 +2,26 @@
 //!
 //! A worker gives a parsed batch to the pool and goes on. Three numbers bound what is in flight: the leases that each worker
 //! may hold, the bytes of all batches in the pool, and the [`Limiter`]. A worker that holds nothing may always take a batch,
-//! whatever the others hold, so no worker waits for another one.
+//! whatever the others hold, so no worker waits for another one. With an adaptive limiter, a storing thread is started when a
+//! batch would wait for it.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::adaptive::Adaptive;
 use super::lease_client::Ticket;
 use super::limiter::{Fixed, Limiter, StoreCall};
 use super::parser::Parsed;
+use super::scaling::Bounds;
 use super::storer::{Stored, Storer};
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::queue::LEASES_PER_PEER;
+use crate::sink::attempts;
 
 /// The default for [`Storing::bytes`].
 const BYTES: usize = 64 << 20;
@@ -24,15 +29,26 @@ const BYTES: usize = 64 << 20;
 /// How a process stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Storing {
-    /// The number of storing threads; `None` for one for each worker.
-    pub threads: Option<usize>,
+    /// How many batches are stored at a time.
+    pub requests: Requests,
     /// Workers that hold a batch take no other one while the batches in the pool have this many bytes, documents included.
     pub bytes: usize,
 }
 
+/// How many batches a process stores at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requests {
+    /// As many as there are workers.
+    Workers,
+    /// This number.
+    Fixed(usize),
+    /// A number between these bounds, which follows throughput, latency and refusals.
+    Adaptive(Bounds),
+}
+
 impl Default for Storing {
     fn default() -> Self {
-        Storing { threads: None, bytes: BYTES }
+        Storing { requests: Requests::Workers, bytes: BYTES }
     }
 }
 
@@ -58,12 +74,18 @@ pub(super) struct Done {
 /// The storing threads of a process.
 pub struct StorePool {
     storer: Arc<Storer>,
-    threads: usize,
-    leases_per_worker: usize,
+    requests: Requests,
+    /// The number of workers that run.
+    workers: AtomicUsize,
+    /// The largest number of storing threads.
+    most_threads: usize,
     max_bytes: usize,
+    started: Instant,
     state: Mutex<State>,
     /// Wakes storing threads when there is a job, when the limit has room, and at the end.
     changed: Condvar,
+    /// Asks for another storing thread.
+    grow: Option<Box<dyn Fn() + Send + Sync>>,
 }
 
 struct State {
@@ -73,6 +95,8 @@ struct State {
     bytes: usize,
     /// The number of batches that are being stored.
     storing: usize,
+    /// The number of threads that run, or were asked for.
+    threads: usize,
     closed: bool,
     limiter: Box<dyn Limiter>,
 }
@@ -80,13 +104,27 @@ struct State {
 impl StorePool {
     /// Returns a pool for `workers` that stores with `storer`. Its threads are those that call [`run`](StorePool::run).
     pub fn new(storer: Arc<Storer>, workers: usize, storing: Storing) -> StorePool {
-        let threads = storing.threads.unwrap_or(workers).max(1);
-        // One batch waits while each thread stores another one.
-        let leases_per_worker = (1 + threads.div_ceil(workers.max(1))).min(usize::from(LEASES_PER_PEER));
-        let limiter = Box::new(Fixed(threads));
-        let state = State { jobs: VecDeque::new(), bytes: 0, storing: 0, closed: false, limiter };
-        let (state, changed) = (Mutex::new(state), Condvar::new());
-        StorePool { storer, threads, leases_per_worker, max_bytes: storing.bytes, state, changed }
+        let (most_threads, limiter): (usize, Box<dyn Limiter>) = match storing.requests {
+            Requests::Workers => (workers.max(1), Box::new(Fixed(workers.max(1)))),
+            Requests::Fixed(number) => (number.max(1), Box::new(Fixed(number.max(1)))),
+            Requests::Adaptive(bounds) => (bounds.most.max(1), Box::new(Adaptive::new(bounds.least, bounds.most))),
+        };
+        let threads = match storing.requests {
+            Requests::Adaptive(_) => limiter.limit(),
+            Requests::Workers | Requests::Fixed(_) => most_threads,
+        };
+        let state = State { jobs: VecDeque::new(), bytes: 0, storing: 0, threads, closed: false, limiter };
+        StorePool {
+            storer,
+            requests: storing.requests,
+            workers: AtomicUsize::new(workers),
+            most_threads,
+            max_bytes: storing.bytes,
+            started: Instant::now(),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            grow: None,
+        }
     }
 
     /// Returns the same pool with another limiter.
@@ -95,54 +133,125 @@ impl StorePool {
         self
     }
 
-    /// Returns the number of storing threads that the pool needs.
+    /// Calls `grow` whenever another storing thread is needed.
+    pub(super) fn growing(self, grow: impl Fn() + Send + Sync + 'static) -> StorePool {
+        StorePool { grow: Some(Box::new(grow)), ..self }
+    }
+
+    /// Returns the number of storing threads that the pool needs at its start.
     pub fn threads(&self) -> usize {
-        self.threads
+        self.state().threads
     }
 
-    /// Returns how many leases a worker may hold.
-    pub(super) fn leases_per_worker(&self) -> usize {
-        self.leases_per_worker
+    /// Sets the number of workers that run.
+    pub(super) fn set_workers(&self, workers: usize) {
+        self.workers.store(workers, Ordering::Relaxed);
     }
 
-    /// Returns whether a worker that holds a batch may take another one.
-    pub(super) fn has_room(&self) -> bool {
-        self.state().bytes < self.max_bytes
+    /// Returns whether a worker that holds `held` leases may take another one.
+    pub(super) fn may_take(&self, held: usize) -> bool {
+        if held == 0 {
+            return true;
+        }
+        let workers = self.workers.load(Ordering::Relaxed).max(1);
+        let state = self.state();
+        // One batch waits while each thread stores another one.
+        let leases = match self.requests {
+            Requests::Workers => 2,
+            Requests::Fixed(threads) => (1 + threads.div_ceil(workers)).min(usize::from(LEASES_PER_PEER)),
+            Requests::Adaptive(_) => 1 + state.limiter.limit().div_ceil(workers),
+        };
+        held < leases && state.bytes < self.max_bytes
+    }
+
+    /// Returns the number of batches that are being stored, and how many may be.
+    pub(super) fn storing(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.storing, state.limiter.limit())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns the bytes of a batch. A sink that sends requests holds a copy of the documents besides.
+    fn bytes_of(&self, job: &Job) -> usize {
+        let copies = if matches!(self.requests, Requests::Adaptive(_)) { 2 } else { 1 };
+        job.batch.data.len() + copies * job.parsed.bytes()
+    }
+
     /// Hands a batch to the storing threads. This never blocks.
     pub(super) fn submit(&self, job: Job) {
+        let bytes = self.bytes_of(&job);
         let mut state = self.state();
-        state.bytes += bytes_of(&job);
+        state.bytes += bytes;
         state.jobs.push_back(job);
+        let grows = self.needs_thread(&mut state);
         drop(state);
         self.changed.notify_one();
+        self.ask_for_thread(grows);
+    }
+
+    /// Returns whether another thread is needed, and counts it.
+    fn needs_thread(&self, state: &mut State) -> bool {
+        let idle = state.threads.saturating_sub(state.storing);
+        let may_grow = state.threads < state.limiter.limit().min(self.most_threads) && self.grow.is_some();
+        let needs = may_grow && !state.closed && state.jobs.len() > idle;
+        state.threads += usize::from(needs);
+        needs
+    }
+
+    fn ask_for_thread(&self, needed: bool) {
+        if let Some(grow) = self.grow.as_ref().filter(|_| needed) {
+            grow();
+        }
+    }
+
+    /// Notes that a thread that was asked for cannot be started.
+    pub(super) fn lose_thread(&self) {
+        self.state().threads -= 1;
     }
 
     /// Stores batches until the pool is closed and empty. Each storing thread calls this once.
     pub fn run(&self) {
         let mut outcomes = Vec::new();
-        while let Some(Job { ticket, batch, parsed, answer }) = self.next_job() {
-            let (started, held) = (Instant::now(), batch.data.len() + parsed.bytes());
+        while let Some(job) = self.next_job() {
+            let held = self.bytes_of(&job);
+            let Job { ticket, batch, parsed, answer } = job;
+            let started = Instant::now();
+            attempts::take();
             let stored = catch_unwind(AssertUnwindSafe(|| self.storer.store(&batch, &parsed, &mut outcomes)));
             let stored = stored.unwrap_or_else(|_| {
                 Err(Error::internal("the storing thread panicked; its batch goes to another worker"))
             });
+            let (took, noted) = (started.elapsed(), attempts::take());
             let mut state = self.state();
-            let call = StoreCall { took: started.elapsed(), storing: state.storing, stored: stored.is_ok() };
-            state.limiter.observe(&call);
+            let call = StoreCall {
+                at: self.started.elapsed(),
+                // A sink that notes no attempts makes one.
+                took: if noted == attempts::Attempts::default() { took } else { noted.answered },
+                storing: state.storing,
+                waiting: state.jobs.len(),
+                records: batch.records,
+                refused: noted.refused,
+                retried: noted.retried,
+                stored: stored.is_ok(),
+            };
+            let before = state.limiter.limit();
+            if let Some(reason) = state.limiter.observe(&call) {
+                let limit = state.limiter.limit();
+                log::debug!("{limit} batches are stored at a time, {before} before: {reason}");
+            }
             state.storing -= 1;
             state.bytes -= held;
+            let grows = self.needs_thread(&mut state);
             // The limiter may have made room for several batches, of which this thread takes one itself. At the end, threads
             // that waited for room must see that nothing is left.
             if state.jobs.len() > 1 || state.closed {
                 self.changed.notify_all();
             }
             drop(state);
+            self.ask_for_thread(grows);
             // A worker that panicked takes no answer.
             let _ = answer.send(Done { ticket, records: batch.records, bytes: batch.data.len(), stored, parsed });
         }
@@ -169,8 +278,4 @@ impl StorePool {
         self.state().closed = true;
         self.changed.notify_all();
     }
-}
-
-fn bytes_of(job: &Job) -> usize {
-    job.batch.data.len() + job.parsed.bytes()
 }

@@ -11,6 +11,7 @@ use logator::process::signals::ONE_SIGNAL;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 
+use super::unread::fill;
 use crate::kit::logs::access;
 use crate::kit::process::heeds;
 use crate::kit::workspace::{Running, Workspace, account};
@@ -346,20 +347,4 @@ fn a_second_signal_ends_a_program_whose_standard_error_nobody_reads() {
     let ended = wait_for("its end", PATIENCE, || child.try_wait().unwrap());
     assert_eq!(ended.code(), Some(3));
     drop((reader, filled));
-}
-
-/// Fills a pipe until it takes no more. Returns the number of bytes.
-fn fill(writer: &std::io::PipeWriter) -> usize {
-    use nix::fcntl::{FcntlArg, OFlag, fcntl};
-    let block = [b'.'; 4096];
-    fcntl(writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
-    let mut filled = 0;
-    while let Ok(length) = nix::unistd::write(writer, &block) {
-        filled += length;
-    }
-    while nix::unistd::write(writer, b".").is_ok() {
-        filled += 1;
-    }
-    fcntl(writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
-    filled
 }

@@ -1,9 +1,11 @@
 //! The connection of a worker to one queue: requests, replies, and reconnects after a failure.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::backlog::Backlog;
 use crate::core::backoff::Backoff;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
@@ -83,6 +85,8 @@ pub(super) struct Connection {
     queue: Option<u64>,
     /// Whether the queue has said that there is no more work.
     pub(super) ended: bool,
+    /// Where the backlog of the queue is kept, with the number of the queue.
+    backlog: Option<(Arc<Backlog>, usize)>,
 }
 
 impl Connection {
@@ -98,7 +102,18 @@ impl Connection {
             backoff: new_backoff(),
             queue: None,
             ended: false,
+            backlog: None,
         }
+    }
+
+    /// Keeps the backlog of the queue in `backlog`, under the number `index`.
+    pub(super) fn note_backlog_in(&mut self, backlog: Arc<Backlog>, index: usize) {
+        self.backlog = Some((backlog, index));
+    }
+
+    /// Lets `stop` end the waits for the queue.
+    pub(super) fn stop_with(&mut self, stop: Stop) {
+        self.stop = stop;
     }
 
     /// Returns whether a socket is open. It may not be connected yet.
@@ -172,6 +187,9 @@ impl Connection {
     /// Tells the user when another queue answers than before. That queue knows none of the earlier leases.
     fn note_queue(&mut self, reply: &Reply) {
         let Some(state) = reply.queue else { return };
+        if let Some((backlog, index)) = &self.backlog {
+            backlog.set(*index, if reply.answer == Answer::End { 0 } else { state.backlog });
+        }
         let before = self.queue.replace(state.identity);
         if before.is_some_and(|before| before != state.identity) {
             (self.say)(format!("{}: another queue answers now; its batches are worked on", self.endpoint()));

@@ -6,12 +6,14 @@
 //! random delay. Sending a request twice does no harm. The queue ignores an ack that it has already counted. A batch
 //! whose reply was lost is handed out again when its lease has expired.
 
+mod backlog;
 mod connection;
 mod reporter;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::backlog::Backlog;
 use self::connection::{Connection, Retry};
 pub use self::reporter::Reporter;
 use crate::core::error::Result;
@@ -19,7 +21,7 @@ use crate::core::stop::Stop;
 use crate::net::address::Address;
 use crate::net::wire::{Answer, Ask, Request};
 use crate::observe::receipt::Tally;
-use crate::queue::{Ack, LEASES_PER_PEER, LeaseId};
+use crate::queue::{Ack, LeaseId, MAX_LEASES};
 use crate::worker::lease_client::{LeaseClient, Next, Ticket, queue_acks};
 
 /// How long a request of a worker without work waits at the queue.
@@ -71,6 +73,21 @@ impl Client {
     pub fn reporting(self, reporter: Arc<Reporter>) -> Client {
         Client { reporter: Some(reporter), ..self }
     }
+
+    /// Keeps in `backlog` how much waits in each queue, as its latest reply says.
+    pub fn noting(mut self, backlog: &Arc<Backlog>) -> Client {
+        for (index, connection) in self.connections.iter_mut().enumerate() {
+            connection.note_backlog_in(Arc::clone(backlog), index);
+        }
+        self
+    }
+
+    /// Lets `stop` end the waits of this client.
+    pub fn stopping_with(mut self, stop: &Stop) -> Client {
+        self.stop = stop.clone();
+        self.connections.iter_mut().for_each(|connection| connection.stop_with(stop.clone()));
+        self
+    }
 }
 
 impl LeaseClient for Client {
@@ -106,7 +123,7 @@ impl LeaseClient for Client {
             let sent: Vec<_> = all_acks.extract_if(.., |(ticket, _)| ticket.queue == index).collect();
             let acks = queue_acks(&sent);
             let report = self.reporter.as_ref().and_then(|reporter| reporter.due(index));
-            let request = Request { ask: Ask::Reserve { wait, acks }, leases: Some(LEASES_PER_PEER), report };
+            let request = Request { ask: Ask::Reserve { wait, acks }, leases: Some(MAX_LEASES as u16), report };
             match connection.request(&request, wait + GRACE, retry)? {
                 Some(Answer::Batch { lease, ttr, batch }) => {
                     self.acknowledge(all_acks)?;
@@ -125,6 +142,10 @@ impl LeaseClient for Client {
         // Acks for a queue that has ended are dropped: it has counted all lines.
         let ended = self.connections.iter().all(|connection| connection.ended);
         Ok(if ended { Next::End } else { Next::Wait(pause) })
+    }
+
+    fn most_leases(&self) -> usize {
+        MAX_LEASES
     }
 
     fn touch(&mut self, tickets: &[Ticket]) -> Result<()> {

@@ -410,6 +410,11 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Notes how many peers there are, and how many wait.
+    pub(super) fn note_numbers(&self) {
+        self.workers.note_numbers(self.peers.len(), self.pending.len());
+    }
+
     /// Whether a peer may still send the last report of its process.
     pub(super) fn awaits_reports(&self) -> bool {
         self.peers.values().any(|peer| peer.reports)

@@ -8,7 +8,7 @@ use crate::core::error::{Error, Result};
 use crate::core::percent;
 use crate::core::secrets::{interpolation, masked};
 use crate::sink::api::AnySink;
-use crate::sink::kind::{AddressText, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
+use crate::sink::kind::{AddressText, InFlight, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
 
 /// The kinds `mongodb://` and `mongodb+srv://`.
 pub static KIND: SinkKind = SinkKind {
@@ -54,6 +54,7 @@ pub static KIND: SinkKind = SinkKind {
         "srvservicename",
     ],
     counters: super::counters::COUNTERS,
+    in_flight: InFlight::Workers,
     knows_duplicates: true,
     parse,
 };

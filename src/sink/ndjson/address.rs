@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::store::NdjsonSink;
 use crate::core::error::Result;
 use crate::sink::api::AnySink;
-use crate::sink::kind::{self, AddressText, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
+use crate::sink::kind::{self, AddressText, InFlight, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
 
 /// The kind `ndjson:`.
 pub static KIND: SinkKind = SinkKind {
@@ -21,6 +21,7 @@ pub static KIND: SinkKind = SinkKind {
     has_login: false,
     public_options: &[],
     counters: &[],
+    in_flight: InFlight::Workers,
     knows_duplicates: false,
     parse,
 };

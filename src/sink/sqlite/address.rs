@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::table::{self, DEFAULT_TABLE};
 use crate::core::error::Result;
 use crate::sink::api::AnySink;
-use crate::sink::kind::{self, AddressText, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
+use crate::sink::kind::{self, AddressText, InFlight, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
 
 /// The kind `sqlite:`.
 pub static KIND: SinkKind = SinkKind {
@@ -20,6 +20,7 @@ pub static KIND: SinkKind = SinkKind {
     has_login: false,
     public_options: &["table"],
     counters: super::counters::COUNTERS,
+    in_flight: InFlight::Workers,
     knows_duplicates: true,
     parse,
 };

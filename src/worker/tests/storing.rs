@@ -6,10 +6,11 @@ use std::thread;
 use std::time::Duration;
 
 use super::*;
+use crate::worker::idle_clock::IdleClock;
 use crate::worker::lease_client::{LeaseClient, Next, Ticket};
 use crate::worker::limiter::{Fixed, Limiter, StoreCall};
 use crate::worker::store_pool::Job;
-use crate::worker::{StorePool, Storing, WorkerCounts, pipeline};
+use crate::worker::{Requests, StorePool, Storing, WorkerCounts, pipeline};
 
 /// A lease client that hands out batches and records all calls.
 struct Script {
@@ -69,7 +70,7 @@ fn batches(count: u64) -> Vec<Batch> {
 fn work(pool: &StorePool, batches: &[Batch], ttr: Duration, told: mpsc::Sender<String>) -> Result<()> {
     let mut script = Script { batches: batches.iter().cloned().collect(), ttr, next_lease: 0, told };
     let mut parser = parser(Unmatched::Keep, &[Encoding::Json, Encoding::Bson]);
-    pipeline::work(&mut script, &mut parser, pool, &WorkerCounts::default()).map(drop)
+    pipeline::work(&mut script, &mut parser, pool, &WorkerCounts::default(), &IdleClock::default()).map(drop)
 }
 
 /// Calls `job` while the storing threads of `pool` run.
@@ -212,7 +213,7 @@ fn batches_end_in_any_order_and_a_lease_that_lasts_is_extended_again_and_again()
     let batches = batches(COUNT as u64);
     let (sink, entered) = GatedSink::new(&batches);
     let letters = LetterFolder::new();
-    let storing = Storing { threads: Some(3), ..Storing::default() };
+    let storing = Storing { requests: Requests::Fixed(3), ..Storing::default() };
     let pool = StorePool::new(Arc::new(letters.storer(vec![sink.clone().into()])), 1, storing);
     let (told, said) = mpsc::channel();
     with_threads(&pool, || {
@@ -242,8 +243,9 @@ impl Limiter for Recorder {
         self.0
     }
 
-    fn observe(&mut self, call: &StoreCall) {
+    fn observe(&mut self, call: &StoreCall) -> Option<String> {
         self.1.lock().unwrap().push(*call);
+        None
     }
 }
 
@@ -253,7 +255,7 @@ fn the_limiter_bounds_what_is_stored_at_a_time_and_is_told_of_each_batch() {
         let batches = batches(10);
         let (sink, entered) = GatedSink::new(&batches);
         let letters = LetterFolder::new();
-        let storing = Storing { threads: Some(4), ..Storing::default() };
+        let storing = Storing { requests: Requests::Fixed(4), ..Storing::default() };
         let calls = Arc::default();
         let storer = Arc::new(letters.storer(vec![sink.clone().into()]));
         let pool = StorePool::new(storer, 1, storing).limited(Box::new(Recorder(limit, Arc::clone(&calls))));
@@ -279,7 +281,7 @@ fn beyond_the_bound_of_bytes_a_worker_holds_one_batch_and_every_worker_gets_on()
     let (sink, _entered) = GatedSink::new(&all);
     sink.open_all();
     let letters = LetterFolder::new();
-    let storing = Storing { threads: Some(8), bytes: 1 };
+    let storing = Storing { requests: Requests::Fixed(8), bytes: 1 };
     let pool = StorePool::new(Arc::new(letters.storer(vec![sink.clone().into()])), 3, storing);
     with_threads(&pool, || {
         thread::scope(|scope| {
@@ -302,7 +304,7 @@ fn one_storing_thread_serves_many_workers() {
     let all = batches(40);
     let sink = Arc::new(MemorySink::new(Encoding::Json));
     let letters = LetterFolder::new();
-    let storing = Storing { threads: Some(1), ..Storing::default() };
+    let storing = Storing { requests: Requests::Fixed(1), ..Storing::default() };
     let pool = StorePool::new(Arc::new(letters.storer(vec![sink.clone().into()])), 8, storing);
     with_threads(&pool, || {
         thread::scope(|scope| {
@@ -321,7 +323,7 @@ fn a_pool_that_is_closed_stores_what_it_has_and_all_of_its_threads_end() {
     let batches = batches(6);
     let (sink, entered) = GatedSink::new(&batches);
     let letters = LetterFolder::new();
-    let storing = Storing { threads: Some(4), ..Storing::default() };
+    let storing = Storing { requests: Requests::Fixed(4), ..Storing::default() };
     let storer = Arc::new(letters.storer(vec![sink.clone().into()]));
     let pool = StorePool::new(storer, 1, storing).limited(Box::new(Fixed(1)));
     let (answer, answers) = mpsc::channel();
