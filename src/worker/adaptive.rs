@@ -8,7 +8,8 @@
 //! | adding | grows by one in each window whose answers took no longer than usual. At a quarter more, the throughput decides again: it has risen and the limit is doubled, or it has not and the limit returns |
 //!
 //! In both phases, a window with a refusal cuts the limit. While doubling it is halved, because the value before was good. Later
-//! it loses a tenth, as it does when answers take much longer than usual. After refusals, the limit is doubled up to a half of what it was.
+//! it loses a tenth, as it does when answers take much longer than usual. When the refusals have ended, the limit is doubled up
+//! to a half of the limit that was refused. From there it grows by one for some time, whatever the throughput is.
 //!
 //! The limit grows only if batches wait for it. Otherwise nothing shows that a larger limit would be of use.
 
@@ -46,7 +47,7 @@ const EXCESS: f64 = 0.25;
 /// The part of the average by which a latency may exceed it and still count as usual.
 const USUAL: f64 = 0.05;
 
-/// The number of windows without further growth after a growth that was of no use.
+/// The number of windows without further growth after a growth that was of no use, and without doubling after a refusal.
 const REST: u32 = 32;
 
 /// A limit between two bounds. See the [module](self).
@@ -65,8 +66,17 @@ pub struct Adaptive {
     settling: bool,
     /// The number of windows without further growth.
     rest: u32,
-    /// The limit up to which the limit is doubled after refusals.
-    regain: usize,
+    /// The last refusals, until some time has passed without any.
+    refused: Option<Refused>,
+}
+
+/// Refusals that belong together.
+#[derive(Debug, Clone, Copy)]
+struct Refused {
+    /// The limit when they began.
+    limit: usize,
+    /// The number of windows until they are forgotten.
+    left: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +120,7 @@ impl Adaptive {
             proven: Proven { limit, rate: None },
             settling: false,
             rest: 0,
-            regain: 0,
+            refused: None,
         }
     }
 
@@ -123,12 +133,13 @@ impl Adaptive {
         if let Some(took) = took {
             self.latency = Some(averaged(usual, took));
         }
-        if window.refused > 0 {
-            return self.cut_after_refusals(window.refused);
-        }
         if std::mem::take(&mut self.settling) {
             return stay;
         }
+        if window.refused > 0 {
+            return self.cut_after_refusals(window.refused);
+        }
+        self.refused = self.refused.and_then(|refused| Some(Refused { left: refused.left.checked_sub(1)?, ..refused }));
         if self.phase == Phase::Adding
             && let (Some(took), Some((mean, variance))) = (took, usual)
             && took > mean + (DEVIATIONS * variance.sqrt()).max(EXCESS * mean)
@@ -144,9 +155,10 @@ impl Adaptive {
         if self.phase == Phase::Doubling {
             return self.double_or_return(rises, rate);
         }
-        if self.limit * 2 <= self.regain {
-            self.proven = Proven { limit: self.limit, rate: Some(rate) };
-            return (self.limit * 2, "nothing is refused any more".to_owned());
+        if let Some(half) = self.refused.map(|refused| refused.limit / 2).filter(|half| self.limit < *half) {
+            let to = (self.limit * 2).min(half);
+            self.proven = Proven { limit: to, rate: None };
+            return (to, "nothing is refused any more".to_owned());
         }
         if self.limit == self.proven.limit {
             self.proven.rate = Some(self.proven.rate.map_or(rate, |before| before + WEIGHT * (rate - before)));
@@ -166,11 +178,9 @@ impl Adaptive {
     }
 
     fn cut_after_refusals(&mut self, refused: u32) -> (usize, String) {
-        let doubling = self.phase == Phase::Doubling;
-        if doubling || self.limit > self.regain {
-            self.regain = self.limit / 2;
-        }
-        let to = if doubling { (self.limit / 2).max(self.least) } else { self.less() };
+        let to = if self.phase == Phase::Doubling { (self.limit / 2).max(self.least) } else { self.less() };
+        let limit = self.refused.map_or(self.limit, |refused| refused.limit);
+        self.refused = Some(Refused { limit, left: REST });
         self.phase = Phase::Adding;
         self.proven = Proven { limit: to, rate: None };
         (to, format!("{refused} requests were refused"))
@@ -180,6 +190,9 @@ impl Adaptive {
     fn double_or_return(&mut self, rises: bool, rate: f64) -> (usize, String) {
         if rises {
             self.proven = Proven { limit: self.limit, rate: Some(rate) };
+            if self.refused.is_some() {
+                return (self.limit + 1, "the throughput rises, a little at a time after refusals".to_owned());
+            }
             self.phase = if self.limit == self.most { Phase::Adding } else { Phase::Doubling };
             return (self.limit * 2, "the throughput rises".to_owned());
         }

@@ -258,7 +258,7 @@ impl<'scope, 'env> Running<'scope, 'env> {
             workers,
         };
         let Some(Change { workers: wanted, reason }) = scaler.decide(&sample) else { return };
-        (self.hooks.say)(format!("{wanted} workers instead of {workers}: {reason}"));
+        (self.hooks.say)(format!("workers: {wanted} now, {workers} before; {reason}"));
         if wanted > workers {
             for _ in workers..wanted {
                 if let Err(error) = self.start_worker() {

@@ -40,8 +40,8 @@ const CALM: Duration = Duration::from_secs(60);
 /// The number of waiting workers that remains after a shrink, so that small changes of the load do not cause a growth.
 const SPARE: f64 = 0.25;
 
-/// If this part of the workers waits, they wait for a sink, and more workers are of no use.
-const TOO_IDLE: f64 = 0.5;
+/// If so many workers wait, or this part of them, they wait for a sink, and more workers are of no use.
+const TOO_IDLE: (f64, f64) = (0.5, 0.1);
 
 /// The weight of a new sample in the averages.
 const WEIGHT: f64 = 0.3;
@@ -123,9 +123,11 @@ pub struct Scaler {
     bounds: Bounds,
     settings: Settings,
     last: Option<Sample>,
+    /// The sample before the last one.
+    earlier: Option<Sample>,
     /// The average backlog.
     level: f64,
-    /// The average throughput in lines per second.
+    /// The throughput in lines per second.
     rate: f64,
     /// The average number of waiting workers.
     waiting: f64,
@@ -147,6 +149,7 @@ impl Scaler {
             bounds,
             settings: Settings { step: settings.step.max(1), ..settings },
             last: None,
+            earlier: None,
             level: 0.0,
             rate: 0.0,
             waiting: 0.0,
@@ -170,14 +173,16 @@ impl Scaler {
         if seconds <= 0.0 {
             return None;
         }
-        let rate = sample.lines.saturating_sub(last.lines) as f64 / seconds;
+        // The throughput of the last two intervals, which began after the last growth.
+        let first = self.earlier.replace(last).unwrap_or(last);
+        let since = sample.at.saturating_sub(first.at).as_secs_f64();
+        self.rate = sample.lines.saturating_sub(first.lines) as f64 / since;
         let rises = sample.backlog as f64 >= self.level;
         self.level += WEIGHT * (sample.backlog as f64 - self.level);
         self.waiting += 2.0 * WEIGHT * (sample.waiting - self.waiting);
         let is_loaded = sample.backlog > self.settings.backlog;
         self.judge(sample, is_loaded);
-        self.rate += WEIGHT * (rate - self.rate);
-        let busy = sample.waiting < TOO_IDLE * sample.workers as f64;
+        let busy = sample.waiting < TOO_IDLE.0.max(TOO_IDLE.1 * sample.workers as f64);
         let change = match is_loaded && rises && busy {
             true => self.grow(sample),
             false => self.shrink(sample),

@@ -35,7 +35,7 @@ pub(super) fn start(
                 workers,
             };
             if let Some(Change { workers: number, reason }) = scaler.decide(&sample) {
-                shared.console.say(format!("{number} worker processes instead of {workers}: {reason}"));
+                shared.console.say(format!("worker processes: {number} now, {workers} before; {reason}"));
                 wanted = number;
             }
             reconcile(&shared, wanted, &watching);

@@ -137,9 +137,9 @@ fn samples_lead_to_these_decisions() {
                 (MIB / 2, 2_500, 0.0, 1, None),
                 (2 * MIB, 5_000, 0.0, 1, Some(2)),
                 (3 * MIB, 9_000, 0.0, 2, None),
-                (4 * MIB, 14_000, 0.0, 2, None),
-                (5 * MIB, 19_000, 0.0, 2, Some(3)),
-                (6 * MIB, 26_000, 0.0, 3, None),
+                (4 * MIB, 14_000, 0.0, 2, Some(3)),
+                (5 * MIB, 21_000, 0.0, 3, None),
+                (6 * MIB, 28_000, 0.0, 3, None),
             ],
         ),
         (
