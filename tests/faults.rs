@@ -8,6 +8,7 @@ mod floods;
 mod poison;
 #[cfg(feature = "sqlite")]
 mod refusals;
+mod scaling;
 mod signals;
 mod spawn;
 mod standstills;

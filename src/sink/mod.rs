@@ -9,6 +9,8 @@ mod api;
 pub mod attempts;
 #[cfg(feature = "contract-tests")]
 mod contract;
+#[cfg(feature = "contract-tests")]
+mod delay;
 mod kind;
 pub mod memory;
 pub mod mongodb;

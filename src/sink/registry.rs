@@ -4,9 +4,9 @@ use std::any::Any;
 use std::sync::Once;
 
 use super::api::AnySink;
-#[cfg(feature = "contract-tests")]
-use super::contract;
 use super::kind::{OpenSink, Opening, SinkAddress, SinkKind};
+#[cfg(feature = "contract-tests")]
+use super::{contract, delay};
 use super::{mongodb, ndjson, null, sqlite};
 use crate::core::error::{Error, Result};
 use crate::core::option_spec::OptionSpec;
@@ -30,6 +30,8 @@ kinds! {
     mongodb: MongoAddress,
     #[cfg(feature = "contract-tests")]
     contract: ContractAddress,
+    #[cfg(feature = "contract-tests")]
+    delay: DelayAddress,
     null: NullAddress,
 }
 

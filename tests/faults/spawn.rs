@@ -10,7 +10,7 @@ use crate::kit::workspace::{Running, Workspace, account};
 use crate::kit::{PATIENCE, wait_for};
 
 /// Returns the processes that `parent` started.
-fn children(parent: u32) -> Vec<i32> {
+pub fn children(parent: u32) -> Vec<i32> {
     let listed = std::fs::read_dir(format!("/proc/{parent}/task")).expect("a running process");
     let of_thread = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("children")).ok();
     let listed: Vec<String> = listed.flatten().filter_map(of_thread).collect();

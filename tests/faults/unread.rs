@@ -32,7 +32,7 @@ pub fn fill(writer: &PipeWriter) -> usize {
 fn start(place: &Workspace, inputs: &[&str], stdin: Stdio) -> (Child, PipeReader, usize) {
     std::fs::create_dir(place.path("in")).unwrap();
     for number in 0..FILES {
-        place.write(&format!("in/{number:0>200}"), access(number as u64..number as u64 + 1));
+        place.write(&format!("in/{number:0>200}"), access(number..number + 1));
     }
     let (reader, writer) = std::io::pipe().unwrap();
     let filled = fill(&writer);

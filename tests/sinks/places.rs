@@ -81,7 +81,14 @@ pub const HARNESSES: &[Harness] = &[
         addresses: &["contract:/a/b"],
         places: &[|| InFolder::place("contract:", "out")],
     },
-    Harness { kind: "null", needs_server: false, addresses: &["null:"], places: &[|| Box::new(Nowhere)] },
+    #[cfg(feature = "contract-tests")]
+    Harness {
+        kind: "delay",
+        needs_server: false,
+        addresses: &["delay:50", "delay:0,refuse=1..2.5"],
+        places: &[|| Box::new(Nowhere("delay:1"))],
+    },
+    Harness { kind: "null", needs_server: false, addresses: &["null:"], places: &[|| Box::new(Nowhere("null:"))] },
 ];
 
 #[cfg(feature = "sqlite")]
@@ -93,11 +100,11 @@ const MONGODB: &[fn() -> Box<dyn Place>] = &[|| Box::new(server::Collection::new
 #[cfg(not(feature = "mongodb"))]
 const MONGODB: &[fn() -> Box<dyn Place>] = &[];
 
-struct Nowhere;
+struct Nowhere(&'static str);
 
 impl Place for Nowhere {
     fn address(&self) -> String {
-        "null:".to_owned()
+        self.0.to_owned()
     }
 }
 
