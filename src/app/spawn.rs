@@ -67,6 +67,8 @@ struct Shared {
     program: PathBuf,
     arguments: Vec<OsString>,
     folder: PathBuf,
+    /// The number of workers at the start.
+    least: usize,
     /// The read end of the pipe, which is the standard input of each worker.
     pipe: PipeReader,
     /// The write end. No other process ever has it. It is closed to end the workers.
@@ -92,6 +94,8 @@ struct State {
     leaving: usize,
     /// The number of workers that were started in all.
     started: usize,
+    /// Whether the system or the sinks allow no further worker.
+    full: bool,
     /// The number of restarts since the last line that was accounted for.
     restarts: usize,
     /// The number of lines that were accounted for at the last restart.
@@ -136,6 +140,7 @@ impl Spawned {
             program,
             arguments,
             folder: folder.path().to_owned(),
+            least: options.workers.least,
             pipe: reader,
             requests: Mutex::new(Some(writer)),
             console: console.clone(),
@@ -265,8 +270,15 @@ impl Shared {
                 (state.done, state.restarts) = (done, 0);
             }
             let hopeless = status.code() == Some(2) || note.as_ref().is_some_and(|note| !note.started);
+            let reason = note.map(|note| format!(": {}", note.reason)).unwrap_or_default();
+            if hopeless && state.watched > self.least && done > 0 {
+                // The first workers do the work. A sink may allow no further process.
+                state.full = true;
+                let words = in_words(status);
+                self.console.warn(format!("a worker ended with {words}; no further worker is started{reason}"));
+                return;
+            }
             if hopeless || state.restarts >= RESTARTS {
-                let reason = note.map(|note| format!(": {}", note.reason)).unwrap_or_default();
                 let sentence = format!("a worker ended with {}; no other worker is started{reason}", in_words(status));
                 state.failure.get_or_insert(Error::wire(sentence));
                 self.abort.request();

@@ -70,7 +70,7 @@ fn the_threads_of_a_worker_follow_the_backlog_of_its_queue() {
 fn a_queue_starts_and_ends_processes_with_the_load() {
     let place = Workspace::new();
     let spawn = ["--spawn=1..3", "--scale-backlog", "100KiB", "--linger", "0", "--batch-lines", "1000"];
-    let workers = ["--", "-f", "combined", "--to", "ndjson:out"];
+    let workers = ["--", "-f", "combined", "--to", "null:"];
     let mut queue = place.queue(&[&spawn[..], &workers].concat());
     wait_for("one worker", PATIENCE, || (children(queue.id()).len() == 1).then_some(()));
     let lines = feed_until(&mut queue, Running::stderr, "worker processes: 2 now, 1 before");
@@ -83,7 +83,21 @@ fn a_queue_starts_and_ends_processes_with_the_load() {
     assert!(!queue.stderr.contains("a worker ended"), "{}", queue.stderr);
     let receipt = place.receipt("queue.json");
     assert_eq!(account(&receipt), [lines + 10, lines + 10, 0, 0, 0, 0]);
-    assert_eq!(place.text("out").lines().count() as u64, lines + 10);
+}
+
+/// Only one process can write to the file of an NDJSON sink.
+#[test]
+fn workers_that_cannot_start_do_not_end_those_that_work() {
+    let place = Workspace::new();
+    let spawn = ["--spawn=1..3", "--scale-backlog", "100KiB", "--linger", "0", "--batch-lines", "1000"];
+    let workers = ["--", "-f", "combined", "--to", "ndjson:out"];
+    let mut queue = place.queue(&[&spawn[..], &workers].concat());
+    let lines = feed_until(&mut queue, Running::stderr, "no further worker is started");
+    let queue = queue.end();
+    assert_eq!(queue.code, Some(0), "{}", queue.stderr);
+    assert!(queue.stderr.contains("another sink or process is writing to it"), "{}", queue.stderr);
+    assert_eq!(account(&place.receipt("queue.json")), [lines, lines, 0, 0, 0, 0]);
+    assert_eq!(place.text("out").lines().count() as u64, lines);
 }
 
 #[test]

@@ -35,6 +35,9 @@ pub(super) fn start(
                 workers,
             };
             if let Some(Change { workers: number, reason }) = scaler.decide(&sample) {
+                if number > workers && shared.state().full {
+                    continue;
+                }
                 shared.console.say(format!("worker processes: {number} now, {workers} before; {reason}"));
                 wanted = number;
             }
@@ -57,7 +60,8 @@ fn goes_on(shared: &Shared) -> bool {
 
 /// Starts workers or asks some to leave, until there are `wanted` ones.
 fn reconcile(shared: &Arc<Shared>, wanted: usize, watching: &Sender<()>) {
-    for _ in shared.staying()..wanted {
+    let grows = !shared.state().full;
+    for _ in shared.staying()..if grows { wanted } else { 0 } {
         if let Err(error) = shared.begin(watching.clone()) {
             // The workers that there are go on.
             log::debug!("{error}");
