@@ -12,6 +12,8 @@ pub enum TimeSource {
     Envelope,
     /// From a stage.
     Stage,
+    /// The record has none: it is the time of its arrival, which another run would not give it again.
+    Arrival,
 }
 
 /// The values beside the documents of a batch, by the index of the document. It holds only what the sink asked for.

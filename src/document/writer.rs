@@ -54,7 +54,7 @@ pub(crate) trait DocumentWriter {
 
 /// The tags of a document, in the order in which they are written to its field `tags`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Tags(u8);
+pub(crate) struct Tags(u16);
 
 impl Tags {
     pub const UNMATCHED: Tags = Tags(1);
@@ -65,11 +65,12 @@ impl Tags {
     pub const NO_JSON: Tags = Tags(32);
     /// The line is only a part of a line.
     pub const PARTIAL: Tags = Tags(64);
-
     /// The line is not wrapped as its container runtime wraps lines.
     pub const NO_CONTAINER: Tags = Tags(128);
+    /// `@timestamp` is the time of arrival.
+    pub const ARRIVAL: Tags = Tags(256);
 
-    const NAMES: [(Tags, &'static str); 8] = [
+    const NAMES: [(Tags, &'static str); 9] = [
         (Tags::NO_SYSLOG, "_grokparsefailure_sysloginput"),
         (Tags::NO_JSON, "_jsonparsefailure"),
         (Tags::NO_CONTAINER, "_containerparsefailure"),
@@ -78,6 +79,7 @@ impl Tags {
         (Tags::DATE, "_dateparsefailure"),
         (Tags::UTF8, "_invalid_utf8"),
         (Tags::PARTIAL, "_partial"),
+        (Tags::ARRIVAL, "_arrival_time"),
     ];
 
     #[inline]
@@ -88,6 +90,12 @@ impl Tags {
     /// Whether `tag` was added.
     pub fn has(self, tag: Tags) -> bool {
         self.0 & tag.0 != 0
+    }
+
+    /// Takes a tag away.
+    #[inline]
+    pub fn remove(&mut self, tag: Tags) {
+        self.0 &= !tag.0;
     }
 
     /// Writes the field `tags` if there are any tags. `duplicates` are the names that occurred more than once.

@@ -105,6 +105,22 @@ impl<'a> Event<'a> {
         self.tags.add(Tags::PARTIAL);
     }
 
+    /// Gives a record without a time the time at which it arrived, and tags the document. Returns whether it had none.
+    pub(super) fn set_arrival(&mut self, ms: i64) -> bool {
+        let is_undated = self.date.is_none();
+        if is_undated {
+            (self.date, self.date_from) = (Some(ms), TimeSource::Arrival);
+            self.tags.add(Tags::ARRIVAL);
+        }
+        is_undated
+    }
+
+    /// Takes back what [`set_arrival`](Event::set_arrival) has set.
+    pub(super) fn forget_arrival(&mut self) {
+        self.date = None;
+        self.tags.remove(Tags::ARRIVAL);
+    }
+
     /// Returns the text of the record, or the message of its envelope.
     pub fn text(&self) -> &[u8] {
         self.text

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::event::Event;
 use super::value::FieldPath;
+use crate::core::calendar::now_ms;
 use crate::core::context::Context;
 use crate::core::error::Result;
 use crate::core::record::RecordId;
@@ -19,6 +20,8 @@ pub struct Layout {
     pub id: IdPlace,
     /// The values that the sink wants beside the body.
     pub beside: Wanted,
+    /// The `@timestamp` of a document whose record has no time.
+    pub undated: Undated,
 }
 
 /// The encoding of the bodies of documents.
@@ -38,6 +41,16 @@ pub enum IdPlace {
     Inside,
     /// Not in the body. An encoder of the sink's own decides itself.
     Outside,
+}
+
+/// What becomes of a record without a time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Undated {
+    /// Its document has no `@timestamp`.
+    #[default]
+    Without,
+    /// Its document has the time at which the record arrived, and the tag `_arrival_time`.
+    Arrival,
 }
 
 /// The values that a sink wants beside the body of each document. They are kept in
@@ -82,12 +95,22 @@ impl Layout {
 
     /// Returns the layout whose bodies an encoder of the sink makes.
     pub fn own(encoder: Arc<dyn DocumentEncoderSpec>) -> Layout {
-        Layout { body: Body::Own(encoder), id: IdPlace::Outside, beside: Wanted::default() }
+        Layout {
+            body: Body::Own(encoder),
+            id: IdPlace::Outside,
+            beside: Wanted::default(),
+            undated: Undated::Without,
+        }
     }
 
     /// Sets the place of `_id`.
     pub fn with_id(self, id: IdPlace) -> Layout {
         Layout { id, ..self }
+    }
+
+    /// Sets what becomes of a record without a time.
+    pub fn with_undated(self, undated: Undated) -> Layout {
+        Layout { undated, ..self }
     }
 
     /// Sets the values beside the body.
@@ -98,7 +121,12 @@ impl Layout {
 
 impl From<Encoding> for Layout {
     fn from(encoding: Encoding) -> Layout {
-        Layout { body: Body::Encoded(encoding), id: IdPlace::Inside, beside: Wanted::default() }
+        Layout {
+            body: Body::Encoded(encoding),
+            id: IdPlace::Inside,
+            beside: Wanted::default(),
+            undated: Undated::Without,
+        }
     }
 }
 
@@ -118,7 +146,15 @@ impl PartialEq for Layout {
         let (one, another) = (&self.beside, &other.beside);
         let same_fields =
             (one.fields.is_empty() && another.fields.is_empty()) || Arc::ptr_eq(&one.fields, &another.fields);
-        same_body && same_fields && self.id == other.id && (one.time, one.context) == (another.time, another.context)
+        same_body && same_fields && self.id == other.id && self.undated == other.undated && (one.time, one.context) == (another.time, another.context)
+    }
+}
+
+/// Returns when a record arrived, as its source knows it. If no time is known, this is now.
+fn arrival(context: &Context) -> i64 {
+    match context.time_ms {
+        0 => now_ms(),
+        known => known,
     }
 }
 
@@ -160,6 +196,7 @@ impl LayoutWriter {
         context: &Context,
         documents: &mut Documents,
     ) {
+        let arrived = self.layout.undated == Undated::Arrival && event.set_arrival(arrival(context));
         match (&mut self.own, &self.layout.body, self.layout.id) {
             (None, Body::Encoded(encoding), IdPlace::Inside) => {
                 documents.push(index, id, |out| {
@@ -179,6 +216,9 @@ impl LayoutWriter {
         }
         if self.wants_beside {
             self.push_beside(event, context, documents);
+        }
+        if arrived {
+            event.forget_arrival();
         }
     }
 

@@ -32,6 +32,6 @@ pub use captures::CaptureEncoder;
 pub use changes::Changes;
 pub use event::Event;
 pub use fields::Fields;
-pub use layout::{Body, DocumentEncoder, DocumentEncoderSpec, IdPlace, Layout, LayoutWriter, Wanted};
+pub use layout::{Body, DocumentEncoder, DocumentEncoderSpec, IdPlace, Layout, LayoutWriter, Undated, Wanted};
 pub use outer_fields::OuterFields;
 pub use value::{FieldPath, Value};

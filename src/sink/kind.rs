@@ -142,7 +142,7 @@ impl SinkKind {
 }
 
 /// Returns the error for a sink that this build does not contain.
-#[cfg(not(all(feature = "sqlite", feature = "mongodb")))]
+#[cfg(not(all(feature = "sqlite", feature = "mongodb", feature = "elasticsearch")))]
 pub(super) fn not_built(address: &dyn SinkAddress, feature: &str) -> Error {
     Error::usage(format!("sink {address}: this build was made without it (the feature {feature})"))
 }

@@ -11,13 +11,14 @@ pub mod attempts;
 mod contract;
 #[cfg(feature = "contract-tests")]
 mod delay;
+pub mod elasticsearch;
 mod kind;
 pub mod memory;
 pub mod mongodb;
 pub mod ndjson;
 pub mod null;
 pub mod registry;
-#[cfg(any(feature = "sqlite", feature = "mongodb", feature = "contract-tests", test))]
+#[cfg(any(feature = "sqlite", feature = "mongodb", feature = "elasticsearch", feature = "contract-tests", test))]
 mod retry;
 mod spec;
 pub mod sqlite;

@@ -7,7 +7,7 @@ use super::api::AnySink;
 use super::kind::{OpenSink, Opening, SinkAddress, SinkKind};
 #[cfg(feature = "contract-tests")]
 use super::{contract, delay};
-use super::{mongodb, ndjson, null, sqlite};
+use super::{elasticsearch, mongodb, ndjson, null, sqlite};
 use crate::core::error::{Error, Result};
 use crate::core::option_spec::OptionSpec;
 use crate::core::secrets::{self, Scheme, Secrecy, masked};
@@ -28,6 +28,7 @@ kinds! {
     ndjson: NdjsonAddress,
     sqlite: SqliteAddress,
     mongodb: MongoAddress,
+    elasticsearch: EsAddress,
     #[cfg(feature = "contract-tests")]
     contract: ContractAddress,
     #[cfg(feature = "contract-tests")]
@@ -53,7 +54,7 @@ pub(super) fn open(address: &dyn SinkAddress, with: &Opening<'_>) -> Result<AnyS
 }
 
 /// The beginnings of schemes that this version does not have yet. Their addresses may hold passwords.
-const PLANNED: [&str; 2] = ["elasticsearch", "kafka"];
+const PLANNED: [&str; 1] = ["kafka"];
 
 /// Returns the options that the command line has for sinks.
 pub fn options() -> Vec<OptionSpec> {

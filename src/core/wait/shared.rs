@@ -57,7 +57,8 @@ impl Waits {
         self.stopped().is_some()
     }
 
-    pub(super) fn say(&self, sentence: &str) {
+    /// Shows one sentence to the user.
+    pub fn say(&self, sentence: &str) {
         (self.0.say)(sentence);
     }
 

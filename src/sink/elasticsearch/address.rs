@@ -1,0 +1,93 @@
+//! The addresses of Elasticsearch sinks, as far as the program reads them without connecting.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::counters::COUNTERS;
+use super::target::Target;
+use crate::core::error::{Error, Result};
+use crate::core::option_spec::{Group, OptionSpec};
+use crate::core::secrets::masked;
+use crate::sink::api::AnySink;
+use crate::sink::kind::{AddressText, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
+
+/// The switch that installs an index template.
+pub(super) const TEMPLATE: OptionSpec = OptionSpec::switch(
+    "es-template",
+    Group::Output,
+    "Install an index template for the elasticsearch sink",
+)
+.more(
+    "The template covers the indexes whose names begin like INDEX up to its date, which must begin with logator-. It has the \
+     types of the formats' fields, and a priority below 100, so that a template of your own wins.",
+)
+.rare();
+
+/// The kinds `elasticsearch+http://` and `elasticsearch+https://`.
+pub static KIND: SinkKind = SinkKind {
+    name: "elasticsearch",
+    schemes: &["elasticsearch+http", "elasticsearch+https", "elasticsearch"],
+    words: &[],
+    syntax: &["elasticsearch+http(s)://HOST[,HOST…]/INDEX"],
+    help: "an index or data stream of Elasticsearch or OpenSearch; INDEX may hold a date, as in logator-%{+yyyy.MM.dd}",
+    options: &[TEMPLATE],
+    has_login: true,
+    public_options: &[
+        "tlscafile",
+        "tlscertificatefile",
+        "tlskeyfile",
+        "datastream",
+        "gzip",
+        "sinkdeadlinems",
+        "requesttimeoutms",
+        "serverselectiontimeoutms",
+    ],
+    counters: COUNTERS,
+    knows_duplicates: true,
+    parse,
+};
+
+/// An address as the user wrote it, and its parts.
+pub struct EsAddress {
+    /// The address with its references to secrets.
+    given: String,
+    target: Target,
+}
+
+fn parse(address: &AddressText<'_>) -> Result<Box<dyn SinkAddress>> {
+    let target = Target::parse(address.text)
+        .map_err(|why| Error::usage(format!("sink {}: {why}", masked(address.text))))?;
+    Ok(Box::new(EsAddress { given: address.given.into(), target }))
+}
+
+impl fmt::Display for EsAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.target.name)
+    }
+}
+
+impl SinkAddress for EsAddress {
+    fn to_argument(&self) -> OsString {
+        self.given.clone().into()
+    }
+
+    /// Returns the files that parts of the address are read from: secrets, and the certificates that its options name.
+    fn files(&self) -> Vec<SinkFile> {
+        let secrets = self.given.split("${file:").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
+        let secrets = secrets.map(PathBuf::from);
+        secrets.chain(self.target.tls.files()).map(SinkFile::Read).collect()
+    }
+}
+
+impl OpenSink for EsAddress {
+    #[cfg(feature = "elasticsearch")]
+    fn open(&self, with: &Opening<'_>) -> Result<AnySink> {
+        super::store::open(&self.target, with)
+    }
+
+    #[cfg(not(feature = "elasticsearch"))]
+    fn open(&self, _with: &Opening<'_>) -> Result<AnySink> {
+        Err(crate::sink::kind::not_built(self, "elasticsearch"))
+    }
+}
