@@ -8,6 +8,8 @@
 //! | `LOGATOR_TEST_LOGROTATE` | a `logrotate`, for the tests in which it rotates followed files |
 //! | `LOGATOR_TEST_CARGO_DEB` | a `cargo-deb`, for the tests of the Debian package |
 //! | `LOGATOR_TEST_SHIPPERS` | a folder with `usr/sbin/{rsyslogd,syslog-ng,nginx}` and their libraries |
+//! | `LOGATOR_TEST_DOCKER` | a folder with an Engine, its command line and an image, for the tests of `docker:` |
+//! | `DOCKER_HOST` | address of a Docker Engine to use for the tests that only start containers and read their logs |
 //! | `LOGATOR_TEST_SEED` | the seed of all random choices in `crash::` and `accounts::`; each test there prints its seed |
 //! | `LOGATOR_CRASHES` | how often each test of `crash::` breaks something |
 //! | `LOGATOR_ACCOUNTS` | how many rounds `accounts::` plays |
@@ -21,6 +23,7 @@
 #![allow(dead_code)]
 
 pub mod disk;
+pub mod docker;
 pub mod logs;
 #[cfg(feature = "mongodb")]
 pub mod mongod;

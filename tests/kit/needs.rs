@@ -9,7 +9,9 @@ use std::process::Command;
 
 /// The needs that a reason may name, as `./test` knows them.
 const KNOWN: &[&str] = &[
+    "a Docker",
     "a MongoDB",
+    "a dockerd of its own",
     "a mongod of its own",
     "a systemd of its own",
     "cargo-deb",

@@ -51,6 +51,38 @@ why_no_systemd() { # ROOT PACKAGE
     done
 }
 
+# Prints why no Docker Engine can be started in its own namespaces; prints nothing if a container runs in it.
+why_no_dockerd() { # FOLDER
+    ((EUID == 0)) || { echo "that needs root"; return; }
+    local place inside group=logator-test-$$ said=
+    mkdir -p "$1"
+    unshare -p -m -f --kill-child --mount-proc sh "$PWD/tests/kit/dockerd.sh" place "$LOGATOR_TEST_DOCKER" >"$1/log" 2>&1 &
+    place=$!
+    for _ in $(seq 50); do
+        inside=$(cat "/proc/$place/task/$place/children" 2>/dev/null) || break
+        [[ -z $inside || $(cat "/proc/${inside% }/comm") != tini-static ]] || break
+        sleep 0.1
+    done
+    if [[ -n ${inside:-} ]]; then
+        nsenter -t "${inside% }" -p -m sh "$PWD/tests/kit/dockerd.sh" engine "$LOGATOR_TEST_DOCKER" "$1" "$group" >>"$1/log" 2>&1 &
+        for _ in $(seq 100); do
+            [[ ! -S $1/docker.sock ]] || break
+            sleep 0.1
+        done
+        said=$(run_container "$1" 2>&1) || true
+    fi
+    kill -9 "$place" 2>/dev/null || true
+    wait "$place" 2>/dev/null || true
+    find /sys/fs/cgroup -depth -path "*/$group*" -type d -exec rmdir {} + 2>/dev/null || true
+    [[ $said == *runs ]] || echo "no container runs here: $(printf '%s\n%s\n' "$(tail -n 1 "$1/log")" "$said" | tail -n 1)"
+}
+
+run_container() { # FOLDER
+    local docker=("$LOGATOR_TEST_DOCKER/usr/bin/docker" --host "unix://$1/docker.sock")
+    timeout 60 "${docker[@]}" import "$LOGATOR_TEST_DOCKER/image.tar" logator-test:1 &&
+        timeout 60 "${docker[@]}" run --rm --network none logator-test:1 echo runs
+}
+
 # Succeeds if a file can be mounted as a disk. Unmounts it again.
 has_loop_devices() { # FOLDER
     mkdir -p "$1/at" && truncate -s 16M "$1/image" && PATH=$PATH:/usr/sbin:/sbin mkfs.ext4 -q "$1/image" &&
@@ -63,6 +95,13 @@ temporary+=("$work")
 if [[ -n ${LOGATOR_TEST_MONGODB:-} && -z ${LOGATOR_TEST_MONGOD:-} ]]; then
     leave_out "a mongod of its own" "LOGATOR_TEST_MONGODB is there to store into alone; set LOGATOR_TEST_MONGOD too"
 fi
+if [[ -n ${DOCKER_HOST:-} ]]; then
+    why="DOCKER_HOST is there to start containers in alone; without it, root has an Engine for each test"
+else
+    why=$(why_no_dockerd "$work/docker")
+    [[ -z $why ]] || leave_out "a Docker" "$why"
+fi
+[[ -z $why ]] || leave_out "a dockerd of its own" "$why"
 why=$(why_no_systemd "$work/root" "$work/package")
 [[ -z $why ]] || leave_out "a systemd of its own" "$why"
 if ((EUID != 0)); then
