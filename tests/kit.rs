@@ -22,6 +22,7 @@
 // Some sets of features use only a part of this module.
 #![allow(dead_code)]
 
+pub mod bulk_server;
 pub mod disk;
 pub mod docker;
 pub mod logs;
