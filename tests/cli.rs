@@ -162,7 +162,7 @@ fn wrong_patterns_formats_sinks_and_flags_are_usage_errors() {
 fn no_message_shows_a_password_of_a_wrong_command_line() {
     let place = Workspace::new();
     for sink in
-        ["mongo://u:s3cret@host/db.c", "mongodb://u:s3cret@host:port/db.c", "elasticsearch+http://u:s3cret@host/i"]
+        ["mongo://u:s3cret@host/db.c", "mongodb://u:s3cret@host:port/db.c", "elasticsearch+http://u:s3cret@host:port/i"]
     {
         for arguments in
             [&["run", "--to", sink][..], &["run", &format!("--to={sink}")], &["run", "--sink", sink], &["run", sink]]

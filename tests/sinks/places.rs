@@ -74,6 +74,16 @@ pub const HARNESSES: &[Harness] = &[
         addresses: &["mongodb://joe:hush@h:1,i:2/d.c?w=1", "mongodb+srv://h/d.c"],
         places: MONGODB,
     },
+    Harness {
+        kind: "elasticsearch",
+        needs_server: false,
+        addresses: &[
+            "elasticsearch+http://h/l-%{+yyyy.MM.dd}",
+            "elasticsearch+https://joe:hush@h:1,i:2/es/l?gzip=false",
+            "elasticsearch+https://h/l?apiKey=hush&tlsCAFile=/a/b",
+        ],
+        places: ELASTICSEARCH,
+    },
     #[cfg(feature = "contract-tests")]
     Harness {
         kind: "contract",
@@ -95,6 +105,10 @@ pub const HARNESSES: &[Harness] = &[
 const SQLITE: &[fn() -> Box<dyn Place>] = &[|| InFolder::place("sqlite:", "out.db")];
 #[cfg(not(feature = "sqlite"))]
 const SQLITE: &[fn() -> Box<dyn Place>] = &[];
+#[cfg(feature = "elasticsearch")]
+const ELASTICSEARCH: &[fn() -> Box<dyn Place>] = &[|| Box::new(bulk::BulkServer::new())];
+#[cfg(not(feature = "elasticsearch"))]
+const ELASTICSEARCH: &[fn() -> Box<dyn Place>] = &[];
 #[cfg(feature = "mongodb")]
 const MONGODB: &[fn() -> Box<dyn Place>] = &[|| Box::new(server::Collection::new())];
 #[cfg(not(feature = "mongodb"))]
@@ -226,6 +240,9 @@ mod without_database {
         Box::new(())
     }
 }
+
+#[cfg(feature = "elasticsearch")]
+mod bulk;
 
 #[cfg(feature = "mongodb")]
 mod server {

@@ -68,7 +68,7 @@ pub(super) fn is_hosts_and_path(text: &str) -> bool {
             is_word(name, "-_.%*$;") && port.is_none_or(is_port)
         }
     };
-    hosts.split(',').all(is_host) && is_word(path, "-_./$%")
+    hosts.split(',').all(is_host) && is_word(path, "-_./$%{+}'")
 }
 
 #[cfg(test)]
@@ -90,6 +90,8 @@ mod tests {
             ("mongodb://joe:hush@/d.c", "mongodb://joe:***@/d.c"),
             ("mongodb://joe:hush/d.c", "mongodb://***"),
             ("mongodb://h/d.c#hush", "mongodb://***"),
+            ("mongodb://joe:hush@h:1/l-%{+yyyy.MM.dd'x'}", "mongodb://joe:***@h:1/l-%{+yyyy.MM.dd'x'}"),
+            ("mongodb://joe:hu{+}/sh", "mongodb://***"),
             ("mongodb://h/d.c?password=hush&w=majority&hush", "mongodb://h/d.c?password=***&w=majority&***"),
             ("mongodb://h/d.c?w=1#hush", "mongodb://h/d.c?w=***"),
             ("mongodb:joe:hush@h", "mongodb:***"),
