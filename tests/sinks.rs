@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use logator::core::context::{Context, Origin};
 use logator::core::record::RecordId;
 use logator::core::wait::{Deadline, Waits};
 use logator::document::Documents;
-use logator::event::{Changes, Event};
+use logator::event::{Changes, Event, Layout, LayoutWriter};
 use logator::observe::counters::CounterSpec;
 use logator::sink::memory::MemorySink;
 use logator::sink::registry::KINDS;
@@ -25,16 +26,15 @@ fn id(number: u64) -> RecordId {
 }
 
 /// Returns a batch of the documents with these numbers.
-fn batch(encoding: Encoding, numbers: impl IntoIterator<Item = u64>) -> Documents {
+fn batch(layout: Layout, numbers: impl IntoIterator<Item = u64>) -> Documents {
     let mut changes = Changes::default();
-    let mut documents = Documents::new(encoding);
+    let mut documents = Documents::new(layout.encoding());
+    let mut writer = LayoutWriter::new(layout).unwrap();
+    let context = Context::new(Arc::new(Origin::new(1, "a.log"))).at(1_431_857_103_000);
     for (line, number) in numbers.into_iter().enumerate() {
         let text = format!("line {number} \0 é \"quoted\"");
-        documents.push(line as u32, id(number), |out| {
-            let mut event = Event::undecoded(text.as_bytes(), true, None, &mut changes);
-            event.encode(encoding, &id(number), out);
-            true
-        });
+        let mut event = Event::undecoded(text.as_bytes(), true, None, &mut changes);
+        writer.push(&mut event, line as u32, id(number), &context, &mut documents);
     }
     documents
 }
@@ -48,7 +48,7 @@ fn opened(spec: &SinkSpec, waits: &Waits) -> Arc<dyn Sink> {
 }
 
 fn store(sink: &dyn Sink, numbers: impl IntoIterator<Item = u64>) -> Vec<Outcome> {
-    let documents = batch(sink.layout().encoding().expect("an encoding of logator"), numbers);
+    let documents = batch(sink.layout(), numbers);
     let mut outcomes = vec![Outcome::Duplicate; 3];
     sink.store(&documents, &mut outcomes).unwrap();
     assert_eq!(outcomes.len(), documents.len(), "one outcome for each document");

@@ -79,8 +79,8 @@ impl Connection {
         };
         let client = Arc::clone(&self.client);
         let reason = || match before {
-            Some(words) => format!("no answer; before that: {words}"),
-            None => "no answer".to_owned(),
+            Some(words) => format!("no answer yet; before that: {words}"),
+            None => "no answer yet".to_owned(),
         };
         let carried = self.couriers.carry(wait, reason, {
             let host = host.clone();

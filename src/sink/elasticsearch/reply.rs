@@ -74,11 +74,12 @@ pub(super) fn read(reply: &[u8], ids: impl ExactSizeIterator<Item = RecordId> + 
     }
     let mut items = Vec::with_capacity(read.items.len());
     for (Action { create }, id) in read.items.into_iter().zip(ids) {
-        if create.id.as_bytes() != id.digits().as_bytes() {
+        let in_failure_store = create.failure_store.is_some_and(|used| used == "used");
+        // In the failure store, a document has an id of the server's.
+        if !in_failure_store && create.id.as_bytes() != id.digits().as_bytes() {
             return Err("the answers do not have the order of the documents".to_owned());
         }
         let (kind, words) = create.error.as_ref().map(error_words).unwrap_or_default();
-        let in_failure_store = create.failure_store.is_some_and(|used| used == "used");
         items.push(Item { status: create.status, kind, words, in_failure_store });
     }
     Ok(Answers::Items(items))
@@ -185,6 +186,7 @@ mod tests {
         let kept = "\"status\":201,\"failure_store\":\"used\"";
         let text = "\"status\":429,\"error\":\"too busy\",\"failure_store\":\"not_enabled\"";
         let reply = format!("{{\"errors\":true,\"items\":{}}}", items(&[refused, kept, text]));
+        let reply = reply.replacen(&ids(2).last().unwrap().to_string(), "AZcmade-by-the-server", 1);
         let words =
             "document_parsing_exception: failed to parse, caused by illegal_argument_exception: For input string";
         assert_eq!(
