@@ -95,12 +95,7 @@ impl Layout {
 
     /// Returns the layout whose bodies an encoder of the sink makes.
     pub fn own(encoder: Arc<dyn DocumentEncoderSpec>) -> Layout {
-        Layout {
-            body: Body::Own(encoder),
-            id: IdPlace::Outside,
-            beside: Wanted::default(),
-            undated: Undated::Without,
-        }
+        Layout { body: Body::Own(encoder), id: IdPlace::Outside, beside: Wanted::default(), undated: Undated::Without }
     }
 
     /// Sets the place of `_id`.
@@ -146,7 +141,11 @@ impl PartialEq for Layout {
         let (one, another) = (&self.beside, &other.beside);
         let same_fields =
             (one.fields.is_empty() && another.fields.is_empty()) || Arc::ptr_eq(&one.fields, &another.fields);
-        same_body && same_fields && self.id == other.id && self.undated == other.undated && (one.time, one.context) == (another.time, another.context)
+        same_body
+            && same_fields
+            && self.id == other.id
+            && self.undated == other.undated
+            && (one.time, one.context) == (another.time, another.context)
     }
 }
 

@@ -78,7 +78,10 @@ pub(super) enum Attempt {
         too_large: bool,
     },
     /// The time was over before the store answered. The text is the sentence for the user.
-    #[cfg_attr(not(any(feature = "mongodb", feature = "elasticsearch")), expect(dead_code, reason = "only a server answers too late"))]
+    #[cfg_attr(
+        not(any(feature = "mongodb", feature = "elasticsearch")),
+        expect(dead_code, reason = "only a server answers too late")
+    )]
     Ended(String),
 }
 

@@ -56,8 +56,8 @@ pub struct EsAddress {
 }
 
 fn parse(address: &AddressText<'_>) -> Result<Box<dyn SinkAddress>> {
-    let target = Target::parse(address.text)
-        .map_err(|why| Error::usage(format!("sink {}: {why}", masked(address.text))))?;
+    let target =
+        Target::parse(address.text).map_err(|why| Error::usage(format!("sink {}: {why}", masked(address.text))))?;
     Ok(Box::new(EsAddress { given: address.given.into(), target }))
 }
 

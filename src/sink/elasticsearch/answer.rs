@@ -48,7 +48,9 @@ impl Answer {
     pub fn words(&self, body: &[u8]) -> String {
         let status = self.status;
         if self.is_page(body) {
-            return format!("the answer is a web page (status {status}), so it comes from a proxy or from another server");
+            return format!(
+                "the answer is a web page (status {status}), so it comes from a proxy or from another server"
+            );
         }
         let parsed: Option<Value> = serde_json::from_slice(body).ok();
         let error = parsed.as_ref().and_then(|value| value.get("error").or_else(|| value.get("message")));
@@ -73,7 +75,9 @@ impl Answer {
                 "the answer is a redirect to {scheme}://{host} (status {}); write that address if it is the server's",
                 self.status
             ),
-            None => format!("the answer is a redirect (status {}); write the address of the server itself", self.status),
+            None => {
+                format!("the answer is a redirect (status {}); write the address of the server itself", self.status)
+            }
         }
     }
 

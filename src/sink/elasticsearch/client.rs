@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use ureq::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
@@ -131,12 +131,8 @@ impl Client {
 
     /// Explains why no answer came.
     fn explain(&self, error: &ureq::Error) -> NoAnswer {
-        let before = |words: &str| NoAnswer {
-            words: words.to_owned(),
-            maybe_written: false,
-            is_fatal: false,
-            is_broken: false,
-        };
+        let before =
+            |words: &str| NoAnswer { words: words.to_owned(), maybe_written: false, is_fatal: false, is_broken: false };
         let after = |words: &str| NoAnswer { maybe_written: true, ..before(words) };
         let fatal = |words: String| NoAnswer { words, is_fatal: true, ..before("") };
         match error {
@@ -175,7 +171,11 @@ impl Client {
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::BrokenPipe => match self.is_tls {
                 true => found("the server closed the connection without an answer", true, true),
-                false => found("the server closed the connection without an answer; does it speak TLS?", true, true),
+                false => found(
+                    "the server closed the connection without an answer; if it speaks TLS, write elasticsearch+https://",
+                    true,
+                    true,
+                ),
             },
             io::ErrorKind::TimedOut => found("no answer in time", true, false),
             _ => found(&error.to_string(), true, false),
@@ -193,14 +193,32 @@ fn tls_words(error: &rustls::Error) -> String {
         rustls::Error::InvalidMessage(_) => {
             "the server does not speak TLS; write elasticsearch+http:// if that is meant".to_owned()
         }
-        rustls::Error::InvalidCertificate(reason) => format!(
-            "the certificate of the server is not accepted ({reason}); tlsCAFile=FILE names the certificate of its authority"
-        ),
+        rustls::Error::InvalidCertificate(reason) => {
+            format!("the certificate of the server is not accepted: {}", certificate_words(reason))
+        }
         rustls::Error::AlertReceived(alert) => {
-            format!("the server ends the TLS connection ({alert:?}); it may want a client certificate (tlsCertificateFile)")
+            format!(
+                "the server ends the TLS connection ({alert:?}); it may want a client certificate (tlsCertificateFile)"
+            )
         }
         other => format!("TLS failed: {other}"),
     }
+}
+
+/// Returns why a certificate is not accepted, and what helps.
+fn certificate_words(error: &CertificateError) -> String {
+    let words = match error {
+        CertificateError::UnknownIssuer => {
+            "its authority is not known; tlsCAFile=FILE names the authority's certificate"
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet",
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is for a server with another name; write the address with the name that is in it"
+        }
+        other => return format!("{other:?}"),
+    };
+    words.to_owned()
 }
 
 /// Reads the certificates of the address.
@@ -234,7 +252,8 @@ fn tls(target: &Target) -> Result<TlsConfig> {
     }
     if let Some(path) = &target.tls.certificate {
         let chain = certificates("tlsCertificateFile", path)?;
-        let (option, key_path) = target.tls.key.as_ref().map_or(("tlsCertificateFile", path), |key| ("tlsKeyFile", key));
+        let (option, key_path) =
+            target.tls.key.as_ref().map_or(("tlsCertificateFile", path), |key| ("tlsKeyFile", key));
         let key = pem(option, key_path, small_file::CERTIFICATES)?;
         let no_key = || wrong(option, key_path, "there is no key in PEM in it");
         let checked = PrivateKeyDer::from_pem_slice(&key).map_err(|_| no_key())?;

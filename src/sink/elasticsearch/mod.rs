@@ -32,6 +32,7 @@ mod counters;
 mod courier;
 #[cfg(feature = "elasticsearch")]
 mod hosts;
+#[cfg_attr(not(feature = "elasticsearch"), allow(dead_code, reason = "only an open sink names its indexes"))]
 mod index;
 #[cfg(feature = "elasticsearch")]
 mod reply;
@@ -41,6 +42,10 @@ mod server;
 mod startup;
 #[cfg(feature = "elasticsearch")]
 mod store;
+#[cfg_attr(
+    not(feature = "elasticsearch"),
+    allow(dead_code, reason = "only an open sink uses all parts of its address")
+)]
 mod target;
 #[cfg(feature = "elasticsearch")]
 mod template;

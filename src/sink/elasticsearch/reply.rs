@@ -137,10 +137,11 @@ fn joined(kind: &str, reason: &str) -> String {
 
 /// Returns `words` cut to a length that people read.
 pub(super) fn shortened(words: &str) -> String {
-    match words.len() <= MAX_WORDS {
-        true => words.to_owned(),
-        false => format!("{}…", &words[..words.floor_char_boundary(MAX_WORDS)]),
+    if words.len() <= MAX_WORDS {
+        return words.to_owned();
     }
+    let end = (0..=MAX_WORDS).rev().find(|&end| words.is_char_boundary(end)).unwrap_or_default();
+    format!("{}…", &words[..end])
 }
 
 #[cfg(test)]
@@ -172,7 +173,8 @@ mod tests {
         for other in [
             usual.replace(':', " : "),
             usual.replace("\"errors\":false", "\"took\":3,\"errors\":false"),
-            usual.replace("\"status\":201", "\"_index\":\"i\",\"_version\":1,\"_shards\":{\"failed\":0},\"status\":201"),
+            usual
+                .replace("\"status\":201", "\"_index\":\"i\",\"_version\":1,\"_shards\":{\"failed\":0},\"status\":201"),
         ] {
             assert_eq!(read(other.as_bytes(), ids(3)), parsed, "{other}");
         }

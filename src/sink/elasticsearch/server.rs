@@ -145,13 +145,26 @@ mod tests {
             (root("\"number\":\"8.12.0\"", search), Elasticsearch, (8, 12), false, true),
             (root("\"number\":\"8.13.0-SNAPSHOT\"", search), Elasticsearch, (8, 13), true, true),
             (root("\"number\":\"9.1.2\"", search), Elasticsearch, (9, 1), true, true),
-            (root("\"number\":\"8.11.0\",\"build_flavor\":\"serverless\"", search), Elasticsearch, (9, u32::MAX), true, true),
+            (
+                root("\"number\":\"8.11.0\",\"build_flavor\":\"serverless\"", search),
+                Elasticsearch,
+                (9, u32::MAX),
+                true,
+                true,
+            ),
             (root("\"number\":\"2.19.1\",\"distribution\":\"opensearch\"", ""), OpenSearch, (2, 19), false, true),
             (root("\"number\":\"1.3.0\",\"distribution\":\"opensearch\"", ""), OpenSearch, (1, 3), false, false),
-            (root("\"number\":\"7.10.2\"", "The OpenSearch Project: https://opensearch.org/"), OpenSearch, (1, 0), false, false),
+            (
+                root("\"number\":\"7.10.2\"", "The OpenSearch Project: https://opensearch.org/"),
+                OpenSearch,
+                (1, 0),
+                false,
+                false,
+            ),
         ] {
             let server = read(200, &body).unwrap_or_else(|why| panic!("{body}: {why:?}"));
-            let found = (server.product, server.version, server.knows_require_data_stream(), server.has_match_only_text());
+            let found =
+                (server.product, server.version, server.knows_require_data_stream(), server.has_match_only_text());
             assert_eq!(found, (product, version, streams, text), "{server}");
         }
     }
@@ -164,7 +177,12 @@ mod tests {
             (404, page, false, "check the host"),
             (400, "<html>The plain HTTP request was sent to HTTPS port</html>", false, "elasticsearch+https://"),
             (400, "Client sent an HTTP request to an HTTPS server.\n", false, "elasticsearch+https://"),
-            (401, "{\"error\":{\"type\":\"security_exception\",\"reason\":\"unable to authenticate\"}}", false, "login is refused"),
+            (
+                401,
+                "{\"error\":{\"type\":\"security_exception\",\"reason\":\"unable to authenticate\"}}",
+                false,
+                "login is refused",
+            ),
             (403, "{}", false, "login is refused"),
             (301, "", false, "redirect"),
             (502, page, true, "web page"),

@@ -317,6 +317,8 @@ mod tests {
     #[test]
     fn an_index_that_confirms_too_early_is_recognised() {
         let index = |how: &str| json!({ "i": { "settings": { "index.translog.durability": how } } });
-        assert!(is_async(&index("async")) && !is_async(&index("request")) && !is_async(&json!({ "i": { "settings": {} } })));
+        assert!(
+            is_async(&index("async")) && !is_async(&index("request")) && !is_async(&json!({ "i": { "settings": {} } }))
+        );
     }
 }

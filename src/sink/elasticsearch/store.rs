@@ -8,9 +8,7 @@ use super::answer::Failure;
 use super::body::{self, MIN_BODY};
 use super::client::NoAnswer;
 use super::connection::{Asked, Asking, Connection};
-use super::counters::{
-    BODY_BYTES, FAILURE_STORE, HALVED, REQUESTS, RESENT_DOCUMENTS, RETRIES, SENT_BYTES, UNDATED,
-};
+use super::counters::{BODY_BYTES, FAILURE_STORE, HALVED, REQUESTS, RESENT_DOCUMENTS, RETRIES, SENT_BYTES, UNDATED};
 use super::reply::{self, Answers};
 use super::startup;
 use super::target::Target;
@@ -123,12 +121,7 @@ impl EsSink {
     ) -> Result<Attempt> {
         let Connection { target, counters, .. } = &self.connection;
         let index = target.index.at(group.first().and_then(|first| body::time(documents, first.index)));
-        let path = format!(
-            "/{}/_bulk?filter_path={}{}",
-            percent::encode(&index),
-            reply::FILTER,
-            self.parameters
-        );
+        let path = format!("/{}/_bulk?filter_path={}{}", percent::encode(&index), reply::FILTER, self.parameters);
         let asked = Asked { method: "POST", path, content: "application/x-ndjson" };
         let mut buffers = self.connection.buffers();
         buffers.write(documents, group);

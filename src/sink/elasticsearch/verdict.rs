@@ -64,7 +64,7 @@ pub(super) fn judge(item: &Item) -> Judged {
 fn is_about_the_index(item: &Item) -> bool {
     let has = |part: &&str| item.words.contains(*part);
     let shards = item.words.contains("maximum ") && item.words.contains("shards open");
-    INDEX_ERRORS.contains(&item.kind.as_str()) || INDEX_REASONS.iter().any(|part| has(&part)) || shards
+    INDEX_ERRORS.contains(&item.kind.as_str()) || INDEX_REASONS.iter().any(has) || shards
 }
 
 /// Returns the numbers of the blocks in the words of a `cluster_block_exception`:

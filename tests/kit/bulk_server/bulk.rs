@@ -119,6 +119,7 @@ impl Shared {
             let document = documents.next();
             let item = match &fault {
                 Some(Fault::Items(every, item)) if number % every == 0 => Item::Fault(item),
+                Some(Fault::Document(refused, item)) if *id == refused.as_bytes() => Item::Fault(item),
                 _ => match &no_stream {
                     Some(no_stream) => Item::Fault(no_stream),
                     None if is_stream

@@ -67,6 +67,8 @@ pub enum Fault {
     ItemsReversed,
     /// Every so many documents, one is not stored, and this is the answer for it. 1 means all documents.
     Items(usize, ItemFault),
+    /// The document with this id is not stored, and this is the answer for it.
+    Document(String, ItemFault),
 }
 
 impl Fault {

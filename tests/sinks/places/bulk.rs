@@ -36,9 +36,8 @@ impl Place for Index {
         Some(documents.into_iter().map(|(id, body)| (id, body["message"].as_str().unwrap().to_owned())).collect())
     }
 
-    /// The third document is refused, which is the one that the contract asks for.
-    fn refuse(&self, _id: RecordId) -> bool {
-        self.0.set_rules(vec![Rule::always(Fault::Items(3, ItemFault::mapping()))]);
+    fn refuse(&self, id: RecordId) -> bool {
+        self.0.set_rules(vec![Rule::always(Fault::Document(id.to_string(), ItemFault::mapping()))]);
         true
     }
 
