@@ -11,6 +11,7 @@ use logator::core::lines;
 use logator::source::BlockPool;
 use logator::source::cutter::Cutter;
 use logator::source::decompress::Compression;
+use logator::source::joint::Joint;
 use logator::source::outlet::Outlet;
 use logator::source::reader::BatchReader;
 use logator::source::receiver::{BatchSize, LongLine};
@@ -89,6 +90,7 @@ fn cut(compression: Compression, bytes: &'static [u8]) {
         receiver: &Drop,
         name: &name,
         rules: &RecordRules::default(),
+        joint: Joint::default(),
     };
     let reader = BatchReader { cutter, idle: &|| false, time: &|| 0, quiet: &|_| false };
     let mut content = compression.reader(bytes).expect("a reader");

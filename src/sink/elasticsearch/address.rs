@@ -10,7 +10,7 @@ use crate::core::error::{Error, Result};
 use crate::core::option_spec::{Group, OptionSpec};
 use crate::core::secrets::masked;
 use crate::sink::api::AnySink;
-use crate::sink::kind::{AddressText, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
+use crate::sink::kind::{AddressText, InFlight, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
 
 /// The switch that installs an index template.
 pub(super) const TEMPLATE: OptionSpec = OptionSpec::switch(
@@ -45,6 +45,7 @@ pub static KIND: SinkKind = SinkKind {
     ],
     counters: COUNTERS,
     knows_duplicates: true,
+    in_flight: InFlight::Adaptive,
     parse,
 };
 

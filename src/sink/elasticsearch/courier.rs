@@ -145,7 +145,15 @@ mod tests {
         let patience = waits.patience("x", Words::STORED);
         let couriers = Couriers::new();
         let (release, held) = mpsc::channel::<()>();
-        let ended = couriers.carry(&patience.begin(), || "no answer".to_owned(), move || drop(held.recv())).unwrap();
+        let ended = couriers
+            .carry(
+                &patience.begin(),
+                || "no answer".to_owned(),
+                move || {
+                    let _ = held.recv();
+                },
+            )
+            .unwrap();
         assert!(ended.unwrap_err().0.contains("not stored within 0.1 s: no answer"));
         drop(release);
         let waits = Waits::quiet(Deadline::NONE);
