@@ -116,7 +116,18 @@ fn dead_letters_of_joined_lines_are_replayed_under_their_ids() {
     assert_eq!(letters.len(), content.lines().count() - pieces);
     let joined = letters.iter().filter(|letter| letter["raw"].as_str().is_some_and(|raw| raw.lines().count() == 3));
     assert_eq!(joined.count(), pieces / 2);
-    let replay = ["replay", "dead-letters.ndjson", "-p", "^never$", "--to", "ndjson:again", "--dead-letters", "dead2"];
+    let replay = [
+        "replay",
+        "dead-letters.ndjson",
+        "-p",
+        "^never$",
+        "--unmatched",
+        "keep",
+        "--to",
+        "ndjson:again",
+        "--dead-letters",
+        "more",
+    ];
     let ran = place.run("logator", &replay, b"");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(sorted(&place.text("again")), sorted(&place.text("kept")));
@@ -259,21 +270,31 @@ fn a_line_that_a_rotation_cut_is_joined() {
         place.write("a.log", &next);
         let mut seen: Option<Vec<[String; 4]>> = None;
         for inputs in [&["a.log.1", "a.log"][..], &["a.log", "a.log.1"], &["."], &["a.log*", "--batch-lines", "1"]] {
-            let (ran, receipt) = place.logator(&[inputs, &["-p", "^never$", "--to", "ndjson:out/a"]].concat(), b"");
+            let (ran, receipt) = place.logator(&[inputs, &["-p", "^never$", "--to", "ndjson:out"]].concat(), b"");
             assert!(ran.code == Some(0) && receipt.agrees, "{}", ran.stderr);
             assert_eq!((receipt.read, receipt.tally.joined), (6, 2), "{inputs:?}");
-            let found = sorted(&place.text("out/a"));
+            let found = sorted(&place.text("out"));
             let mut messages: Vec<&str> = found.iter().map(|[_, message, ..]| message.as_str()).collect();
             messages.sort_unstable();
             assert_eq!(messages, ["after", "before", "between", "one two three"], "{inputs:?}");
             assert!(seen.get_or_insert_with(|| found.clone()) == &found, "{inputs:?}");
-            std::fs::remove_dir_all(place.path("out")).unwrap();
+            std::fs::remove_file(place.path("out")).unwrap();
         }
         let receipt =
             place.logator(&["a.log", "a.log.1", "-p", "^never$", "--unmatched", "dead-letter", "--to", "null:"], b"").1;
         assert_eq!((receipt.tally.dead_lettered, receipt.tally.joined), (4, 2));
-        let replay =
-            ["replay", "dead-letters.ndjson", "-p", "^never$", "--to", "ndjson:again", "--dead-letters", "more"];
+        let replay = [
+            "replay",
+            "dead-letters.ndjson",
+            "-p",
+            "^never$",
+            "--unmatched",
+            "keep",
+            "--to",
+            "ndjson:again",
+            "--dead-letters",
+            "more",
+        ];
         assert_eq!(place.run("logator", &replay, b"").code, Some(0));
         assert!(seen == Some(sorted(&place.text("again"))), "a replay");
     }
@@ -294,14 +315,15 @@ fn a_line_that_a_rotation_cuts_while_the_file_is_followed_is_joined() {
     wait_for("documents", PATIENCE, || (out().lines().count() >= 4).then_some(()));
     running.signal(Signal::SIGTERM);
     assert_eq!(running.end_with_input_open().code, Some(0));
-    let receipt = place.receipt("receipt");
-    assert_eq!((receipt.read, receipt.tally.joined, receipt.agrees), (6, 2, true));
+    let first = place.receipt("receipt");
     let messages: Vec<Value> = objects(&out()).into_iter().map(|mut document| document["message"].take()).collect();
     assert_eq!(messages.len(), 4);
     assert!(messages.contains(&json!("one two three")), "{messages:?}");
-    // Another run has nothing left to do.
-    let (ran, receipt) = place.logator(&["logs", "-p", "^never$", "--to", "ndjson:out", "--state", "state"], b"");
-    assert_eq!((ran.code, receipt.read), (Some(0), 0), "{}", ran.stderr);
+    // If the first piece still waited for its rest, another run counts it. No line has a second document.
+    let (ran, second) = place.logator(&["logs", "-p", "^never$", "--to", "ndjson:out", "--state", "state"], b"");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!((first.read + second.read, first.tally.joined + second.tally.joined), (6, 2), "{first:?} {second:?}");
+    assert_eq!(out().lines().count(), 4);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The table of the kinds of sources. It stands here because a kind may use the sockets of `net`.
 
 use super::pull::source as pull;
-use crate::source::kind::{Registry, SourceKind};
+use crate::source::kind::{Place, Registry, SourceKind};
 use crate::source::{file, follow, stdin, syslog, wrapping};
 
 /// All kinds of sources. A name belongs to the first kind that claims it.
@@ -14,8 +14,11 @@ pub const SOURCES: Registry = Registry(&[
     &follow::KIND,
     &stdin::KIND,
     &file::KIND,
-    &wrapping::KIND,
+    &WRAPPED,
 ]);
+
+/// The option of all inputs whose lines a container runtime may have wrapped. No name is of this kind.
+const WRAPPED: SourceKind = SourceKind { places: &[Place::Input], options: &[wrapping::OPTION], ..SourceKind::NONE };
 
 /// Names that are reserved for logs of containers.
 const CONTAINERS: SourceKind = SourceKind { claims: |name, _| name.starts_with("docker:"), ..SourceKind::NONE };
@@ -29,7 +32,7 @@ mod tests {
     use crate::core::option_spec::{OptionSpec, OptionValues};
     use crate::process::job_files::JobFiles;
     use crate::source::OPTIONS;
-    use crate::source::kind::{FindContext, Place};
+    use crate::source::kind::FindContext;
 
     fn find(names: &[&str], place: Place) -> Result<Vec<String>, String> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();

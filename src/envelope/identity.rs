@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Opener;
-use super::pieces::{Pieces, Role};
+use super::roles::{Role, Roles};
 use crate::core::batch::Batch;
 use crate::core::context::Context;
 use crate::core::error::Result;
@@ -42,17 +42,17 @@ impl Identifier {
         Ok(Identifier { opener: Opener::new(false)? })
     }
 
-    /// Returns the records of `batch` with their ids. Pieces of a long line are one record.
+    /// Returns the records of `batch` with their ids. Roles of a long line are one record.
     pub fn records<'a>(&mut self, batch: &'a Batch) -> Vec<Identified<'a>> {
         let mut ordinals = Ordinals::default();
-        let pieces = Pieces::of(batch);
+        let roles = Roles::of(batch);
         let identify = |(index, line): (usize, lines::Line<'a>)| {
             let mut place = batch.place(index, line.start);
-            let record = match pieces.role(index) {
+            let record = match roles.role(index) {
                 Role::Whole => Cow::Borrowed(line.bytes),
                 Role::Piece => return None,
                 Role::Last(number) => {
-                    let joined = &pieces.joined[number as usize];
+                    let joined = &roles.joined[number as usize];
                     place.offset = joined.offset;
                     Cow::Owned(joined.raw.clone())
                 }

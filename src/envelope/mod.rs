@@ -22,7 +22,7 @@
 pub mod container;
 mod fields;
 mod identity;
-pub mod pieces;
+pub mod roles;
 mod structured;
 pub mod syslog;
 #[cfg(test)]

@@ -9,13 +9,13 @@
 //! If lines are joined to records, or if lines must stay together, they stay in the block until a later line shows that they
 //! are complete ([`Dividing`]).
 
+mod delivery;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use super::block_pool::{Block, BlockPool};
-use super::dividing::{Alone, Dividing, Part};
+use super::block_pool::BlockPool;
+use super::dividing::Dividing;
 use super::grouping::Grouping;
 use super::heading::Heading;
 use super::joiner::{Joining, RecordEnd};
@@ -23,14 +23,11 @@ use super::joint::Joint;
 use super::origin::FINGERPRINT_BYTES;
 use super::outlet::Outlet;
 use super::overlong::Overlong;
-use super::receiver::{BatchSize, LongLine};
+use super::receiver::BatchSize;
 use super::record_rules::RecordRules;
-use super::split::split;
-use crate::core::batch::{Batch, Ids};
 use crate::core::context::{Context, Origin};
 use crate::core::envelope::Envelope;
 use crate::core::error::Result;
-use crate::core::lines::without_carriage_return;
 use crate::core::record::IdRule;
 
 /// Lines that fill less than 1/`SMALL_PART` of a block are copied before they are delivered. A slow input makes batches
@@ -334,176 +331,6 @@ impl Content {
         };
         let origin = Arc::clone(self.origin.get_or_insert_with(name));
         Context::new(origin).at(self.time_ms)
-    }
-
-    /// Delivers the first `complete` bytes of `block`. They are whole lines, except that the last line may lack its
-    /// newline. In that case `partial` says whether it is only a part of a line.
-    fn hand_out_block(&mut self, cutter: &Cutter, block: Vec<u8>, complete: usize, partial: bool) -> Result<bool> {
-        let context = self.context(cutter, &block[..complete]);
-        let size = block.len();
-        let reusable = size == cutter.size.bytes;
-        let data = if reusable && complete < block.len() / SMALL_PART {
-            let data = Bytes::copy_from_slice(&block[..complete]);
-            cutter.pool.give(block);
-            data
-        } else {
-            Bytes::from_owner(Block { bytes: block, filled: complete, pool: Arc::clone(cutter.pool), reusable })
-        };
-        let partial = partial && data[complete - 1] != b'\n';
-        if let Some(dividing) = &mut self.dividing {
-            let records = dividing.take_ended();
-            return self.hand_out_records(cutter, &context, &data, &records, size, partial);
-        }
-        if !std::mem::take(&mut self.rest) {
-            return self.hand_out_lines(cutter, &context, &data, size, partial);
-        }
-        // The rest of the line gets a batch of its own, because only the last line of a batch can be marked as a part.
-        let rest = memchr::memchr(b'\n', &data).map_or(complete, |newline| newline + 1);
-        Ok(self.hand_out_lines(cutter, &context, &data.slice(..rest), size, true)?
-            && self.hand_out_lines(cutter, &context, &data.slice(rest..), size, partial)?)
-    }
-
-    /// Delivers the lines `data`, which are a slice of a block of `size` bytes. If `partial` is set, the last line is
-    /// only a part of a line.
-    fn hand_out_lines(
-        &mut self,
-        cutter: &Cutter,
-        context: &Context,
-        data: &Bytes,
-        size: usize,
-        partial: bool,
-    ) -> Result<bool> {
-        let (max_line, complete) = (cutter.size.max_line, data.len());
-        let mut start = 0;
-        if complete > max_line {
-            // Only a block that is larger than the limit for lines can hold a line that is too long.
-            for line in crate::core::lines::lines(data) {
-                if line.bytes.len() <= max_line {
-                    continue;
-                }
-                if !self.cut(cutter, context, &data.slice(start..line.start), None, size, false, false) {
-                    return Ok(false);
-                }
-                let end = memchr::memchr(b'\n', &data[line.start..]).map_or(complete, |at| line.start + at + 1);
-                self.set_aside_whole(cutter, context, &data[line.start..end], partial && end == complete)?;
-                start = end;
-            }
-        }
-        Ok(self.cut(cutter, context, &data.slice(start..), None, size, partial, false))
-    }
-
-    /// Delivers `records`, which are the bytes `data`, a slice of a block of `size` bytes. If `partial` is set, the last
-    /// line is only a part of a line.
-    fn hand_out_records(
-        &mut self,
-        cutter: &Cutter,
-        context: &Context,
-        data: &Bytes,
-        records: &[Part],
-        size: usize,
-        partial: bool,
-    ) -> Result<bool> {
-        let mut start = 0;
-        for group in records.chunk_by(|one, other| one.alone.is_none() && other.alone.is_none()) {
-            let length: usize = group.iter().map(|record| record.length as usize).sum();
-            let part = data.slice(start..start + length);
-            start += part.len();
-            let alone = group.first().and_then(|record| record.alone);
-            let continues = self.continues && start == data.len();
-            let partial = alone == Some(Alone::Rest) || (partial && start == data.len());
-            let bare = part.strip_suffix(b"\n").unwrap_or(&part);
-            let is_long = alone == Some(Alone::Long) || without_carriage_return(bare).len() > cutter.size.max_line;
-            if alone.is_some() && is_long {
-                self.set_aside_whole(cutter, context, &part, partial)?;
-            } else if !self.cut(cutter, context, &part, Some(group), size, partial, continues) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Delivers `data` as batches (see [`split`]). Returns `false` if the receiver wants no more.
-    fn cut(
-        &mut self,
-        cutter: &Cutter,
-        context: &Context,
-        data: &Bytes,
-        records: Option<&[Part]>,
-        block: usize,
-        partial: bool,
-        continues: bool,
-    ) -> bool {
-        let whole = Batch::of(context.clone(), self.offset, 0, data.clone()).with_partial(partial);
-        let whole = Batch { continues, ..whole };
-        let are_lines = self.dividing.as_ref().is_none_or(|dividing| dividing.records_are_lines());
-        for batch in split(cutter.size, &whole, records, are_lines, block) {
-            let batch = match context.origin.rule {
-                IdRule::Time => batch.identified(Ids::Times),
-                _ => batch,
-            };
-            let batch = match &self.before {
-                Some(before) if batch.offset == 0 => {
-                    let context = Context { header: Some(Arc::clone(before)), ..batch.context };
-                    Batch { context, ..batch }
-                }
-                _ => batch,
-            };
-            let (end, records) = (batch.offset + batch.data.len() as u64, u64::from(batch.records));
-            let wanted = match cutter.rules.header.as_deref() {
-                Some(rule) => self.heading.batch(rule, batch, cutter.receiver),
-                None => cutter.receiver.batch(batch),
-            };
-            if !wanted {
-                return false;
-            }
-            self.offset = end;
-            self.lines += records;
-        }
-        true
-    }
-
-    /// Sets aside `line`, which is too long for a batch. It is given with its line end, if it has one.
-    fn set_aside_whole(&mut self, cutter: &Cutter, context: &Context, line: &[u8], partial: bool) -> Result<()> {
-        let long = LongLine::of(context.clone(), self.offset, line, cutter.size.max_line, partial);
-        self.offset += line.len() as u64;
-        self.lines += 1;
-        cutter.receiver.long_line(self.heading.long_line(cutter.rules.header.as_deref(), long))
-    }
-
-    /// Starts a line that is too long: the whole block holds its beginning. From now on only its hash and checksum are
-    /// kept.
-    fn begin_long_line(&mut self, cutter: &Cutter) {
-        let block = std::mem::take(&mut self.block);
-        let held = &block[..std::mem::take(&mut self.filled)];
-        self.searched = 0;
-        self.dividing.iter_mut().for_each(|dividing| dividing.forget_line());
-        let context = self.context(cutter, held);
-        self.long = Some(Overlong::new(context, held, cutter.size.max_line));
-    }
-
-    /// Adds the new bytes to the long line. Returns `true` if the line has ended and was set aside. The block then
-    /// holds the bytes that follow the line.
-    fn pass_long_line(&mut self, cutter: &Cutter) -> Result<bool> {
-        let Some(long) = &mut self.long else { return Ok(true) };
-        let newline = memchr::memchr(b'\n', &self.block[..self.filled]);
-        let end = newline.map_or(self.filled, |newline| newline + 1);
-        long.add(&self.block[..end]);
-        self.block.copy_within(end..self.filled, 0);
-        self.filled -= end;
-        self.searched = 0;
-        if newline.is_some() {
-            self.set_aside(cutter, true, false)?;
-        }
-        Ok(newline.is_some())
-    }
-
-    fn set_aside(&mut self, cutter: &Cutter, closed: bool, partial: bool) -> Result<()> {
-        let Some(long) = self.long.take() else { return Ok(()) };
-        let partial = std::mem::take(&mut self.rest) || partial;
-        let line = long.finish(self.offset, closed, partial);
-        self.offset += line.length_with_end;
-        self.lines += 1;
-        cutter.receiver.long_line(self.heading.long_line(cutter.rules.header.as_deref(), line))
     }
 }
 

@@ -47,7 +47,8 @@ pub(super) fn split<'a>(
         start += length;
         let is_last = start == data.len();
         let batch = batch.with_partial(whole.partial && is_last);
-        let batch = Batch { continues: whole.continues && is_last, ..batch };
+        // The rule of times needs no table, so every part has the same ids.
+        let batch = Batch { continues: whole.continues && is_last, ids: whole.ids.clone(), ..batch };
         let (first, rest) = records.and_then(|records| records.split_at_checked(count)).unzip();
         records = rest;
         let has_table = |first: &&[Part]| !are_lines || first.iter().skip(1).any(|record| record.is_tied);

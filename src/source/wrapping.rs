@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use super::kind::{Place, SourceKind};
 use super::kubernetes;
 use crate::core::context::Origin;
 use crate::core::envelope::Envelope;
@@ -29,16 +28,13 @@ const CHOICES: [Choice; 6] = [
     Choice { name: "compose", alias: None, help: "docker compose logs: web-1  | text" },
 ];
 
-/// The option of all inputs that are read for their lines. No name is of this kind.
-pub const KIND: SourceKind = SourceKind {
-    places: &[Place::Input],
-    options: &[OptionSpec::text("wrapping", "HOW", Group::Input, "How the lines of containers are wrapped")
+/// The option of all inputs that are read for their lines.
+pub const OPTION: OptionSpec =
+    OptionSpec::text("wrapping", "HOW", Group::Input, "How the lines of containers are wrapped")
         .choices(&CHOICES)
         .default("auto")
         .more("The message inside is parsed. Time, stream and names of the container become fields.")
-        .rare()],
-    ..SourceKind::NONE
-};
+        .rare();
 
 /// How the envelope of a content is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -3,7 +3,7 @@
 use crate::core::record::{Key, RecordId};
 use crate::dead_letter::Reason;
 use crate::document::Documents;
-use crate::envelope::pieces::JoinedRecord;
+use crate::envelope::roles::JoinedRecord;
 use crate::event::Layout;
 use crate::event::stage::SinkSet;
 use crate::grok::Reached;

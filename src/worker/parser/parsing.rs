@@ -14,7 +14,7 @@ use crate::core::lines;
 use crate::core::record::{self, Key, Ordinals, RecordId, time_hash};
 use crate::dead_letter::Reason;
 use crate::document::Documents;
-use crate::envelope::pieces::{Pieces, Role};
+use crate::envelope::roles::{Role, Roles};
 use crate::envelope::{Opened, Opener};
 use crate::event::stage::SinkSet;
 use crate::event::{Changes, Event, Layout, LayoutWriter, OuterFields};
@@ -115,17 +115,17 @@ impl Parser {
         self.detect_format(batch, &batch.context.origin)?;
         self.ordinals.clear();
         let mut opener = self.opener.take();
-        let pieces = Pieces::of(batch);
+        let roles = Roles::of(batch);
         for (index, line) in batch.records().enumerate() {
             let mut place = batch.place(index, line.start);
-            let record = match pieces.role(index) {
+            let record = match roles.role(index) {
                 Role::Whole => line.bytes,
                 Role::Piece => {
                     pass_over_piece(&place, parsed);
                     continue;
                 }
                 Role::Last(number) => {
-                    let joined = &pieces.joined[number as usize];
+                    let joined = &roles.joined[number as usize];
                     place.offset = joined.offset;
                     &joined.raw
                 }
@@ -161,7 +161,7 @@ impl Parser {
             };
             parsed.fates.push(fate);
         }
-        parsed.joined = pieces.joined;
+        parsed.joined = roles.joined;
         self.opener = opener;
         self.add_up();
         Ok(())

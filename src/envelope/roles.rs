@@ -33,22 +33,22 @@ pub struct JoinedRecord {
 
 /// The roles of all records of a batch, and the joined records.
 #[derive(Debug, Clone, Default)]
-pub struct Pieces {
+pub struct Roles {
     roles: Vec<Role>,
     /// The joined records, by the index of their last piece.
     pub joined: Vec<JoinedRecord>,
 }
 
-impl Pieces {
+impl Roles {
     /// Finds the pieces in `batch`. Usually there are none, and then this only looks at the framing.
-    pub fn of(batch: &Batch) -> Pieces {
-        let mut pieces = Pieces::default();
+    pub fn of(batch: &Batch) -> Roles {
+        let mut roles = Roles::default();
         let envelope = batch.context.origin.envelope;
         // The header of a container's content has the pieces that the content before it left open.
         let carried = batch.context.header.as_deref().filter(|_| batch.offset == 0).unwrap_or_default();
         let is_usual = batch.framing == Framing::Lines && !batch.continues && carried.is_empty();
         if is_usual || !envelope.is_container() || batch.positions.is_some() {
-            return pieces;
+            return roles;
         }
         let lines: Vec<&[u8]> = whole_lines(batch).collect();
         let is_tied = |length: &[u8; 4]| u32::from_be_bytes(*length) & NO_CUT != 0;
@@ -56,7 +56,7 @@ impl Pieces {
             Framing::Lengths(table) => table.as_chunks().0.iter().map(is_tied).collect(),
             Framing::Lines => vec![false; lines.len()],
         };
-        pieces.roles = vec![Role::Whole; lines.len()];
+        roles.roles = vec![Role::Whole; lines.len()];
         let mut start = 0;
         while start < lines.len() {
             let end = (start + 1..lines.len()).find(|&at| !ties[at]).unwrap_or(lines.len());
@@ -65,15 +65,15 @@ impl Pieces {
             if end - start > 1 || !carried.is_empty() || continues {
                 let mut group = Group { batch, envelope, lines: &lines, open: Default::default() };
                 group.carry(carried);
-                group.join(start..end, continues, &mut pieces);
+                group.join(start..end, continues, &mut roles);
             }
             start = end;
         }
-        pieces.joined.sort_by_key(|joined| joined.last);
-        for (number, joined) in pieces.joined.iter().enumerate() {
-            pieces.roles[joined.last as usize] = Role::Last(number as u32);
+        roles.joined.sort_by_key(|joined| joined.last);
+        for (number, joined) in roles.joined.iter().enumerate() {
+            roles.roles[joined.last as usize] = Role::Last(number as u32);
         }
-        pieces
+        roles
     }
 
     /// Returns the role of record number `index`.
@@ -116,14 +116,14 @@ impl<'a> Group<'a> {
 
     /// Joins the pieces among the lines `range`. With `continues`, the pieces that are open at the end are no record here;
     /// otherwise their record ends with the last of them.
-    fn join(mut self, range: std::ops::Range<usize>, continues: bool, pieces: &mut Pieces) {
+    fn join(mut self, range: std::ops::Range<usize>, continues: bool, roles: &mut Roles) {
         for index in range {
             let Some(seen) = glance(self.envelope, without_carriage_return(self.lines[index])) else { continue };
             let open = &mut self.open[seen.stream as usize];
             let is_open = !open.indexes.is_empty() || !open.carried.is_empty();
             if is_open && !seen.continues(self.envelope, open.time_ns) {
                 let open = std::mem::take(open);
-                self.close(open, pieces);
+                self.close(open, roles);
             }
             let open = &mut self.open[seen.stream as usize];
             if open.indexes.is_empty() && open.carried.is_empty() {
@@ -132,31 +132,31 @@ impl<'a> Group<'a> {
             open.indexes.push(index);
             if seen.ends {
                 let open = std::mem::take(open);
-                self.close(open, pieces);
+                self.close(open, roles);
             }
         }
         for open in std::mem::take(&mut self.open) {
             match continues {
-                true => open.indexes.iter().for_each(|&index| pieces.roles[index] = Role::Piece),
-                false => self.close(open, pieces),
+                true => open.indexes.iter().for_each(|&index| roles.roles[index] = Role::Piece),
+                false => self.close(open, roles),
             }
         }
     }
 
-    fn close(&self, open: Open<'_>, pieces: &mut Pieces) {
+    fn close(&self, open: Open<'_>, roles: &mut Roles) {
         let Open { carried, indexes, .. } = open;
         let (Some(&first), Some(&last)) = (indexes.first(), indexes.last()) else { return };
         if carried.is_empty() && first == last {
             return;
         }
         for &index in &indexes {
-            pieces.roles[index] = Role::Piece;
+            roles.roles[index] = Role::Piece;
         }
         // A carriage return at the end of a piece belongs to the text.
         let own = indexes.iter().map(|&index| self.lines[index]);
         let raw = carried.iter().copied().chain(own).collect::<Vec<_>>().join(&b'\n');
         let start = self.lines[first].as_ptr() as usize - self.batch.data.as_ptr() as usize;
-        pieces.joined.push(JoinedRecord { last: last as u32, offset: self.batch.offset + start as u64, raw });
+        roles.joined.push(JoinedRecord { last: last as u32, offset: self.batch.offset + start as u64, raw });
     }
 }
 
