@@ -247,14 +247,14 @@ fn a_piece_that_waits_for_its_rest_is_joined_while_a_file_is_followed() {
     assert_eq!(messages, [json!("ab")]);
 }
 
-/// A line in three pieces, of which a rotation has moved the first one to another file. A line of the other stream, and lines
-/// before and after, stand around it.
+/// A line in three pieces, of which a rotation has moved the first one to another file. A line of the other stream stands
+/// between its pieces.
 fn rotated(form: fn(usize, &Piece) -> String) -> [String; 2] {
     let piece = |at, stream, text: &str, ends| form(at, &(stream, text.to_owned(), ends));
     let first = [piece(1, "stdout", "before", true), piece(2, "stdout", "one ", false)].concat();
     let next = [
-        piece(3, "stderr", "between", true),
         piece(2, "stdout", "two ", false),
+        piece(3, "stderr", "between", true),
         piece(2, "stdout", "three", true),
         piece(4, "stdout", "after", true),
     ];

@@ -15,9 +15,6 @@ use crate::envelope::container::{Stream, glance};
 /// The number of bytes that are looked at: of the end of a file, and of the beginning of the next one.
 const WINDOW: u64 = 2 << 20;
 
-/// The number of lines at the beginning of a file among which the rest of a line must begin.
-const FIRST_LINES: usize = 16;
-
 /// The file whose neighbours may share a line with it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Joint<'a>(Option<&'a Path>);
@@ -66,7 +63,8 @@ fn end_of(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Returns the pieces at the `end` of a file that are open, as lines, if the next file, with this `beginning`, continues them all.
+/// Returns the pieces at the `end` of a file that are open, as lines, if the first line of the next file, which has this
+/// `beginning`, continues them. Only that line counts: it does not change any more, so both readers see the same.
 fn open_pieces(envelope: Envelope, end: &[u8], beginning: &[u8]) -> Option<Vec<u8>> {
     let mut open: [(u64, Vec<&[u8]>); Stream::COUNT] = Default::default();
     for line in end.strip_suffix(b"\n")?.split(|byte| *byte == b'\n') {
@@ -80,18 +78,11 @@ fn open_pieces(envelope: Envelope, end: &[u8], beginning: &[u8]) -> Option<Vec<u
             lines.push(line);
         }
     }
-    let first = |stream: usize| {
-        let lines = beginning.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-        let lines = lines.take(FIRST_LINES).map(|line| without_carriage_return(&line[..line.len() - 1]));
-        lines.filter_map(|line| glance(envelope, line)).find(|seen| seen.stream as usize == stream)
-    };
-    let is_open = |(_, (_, lines)): &(usize, &(u64, Vec<&[u8]>))| !lines.is_empty();
-    let goes_on = |(stream, (time_ns, _)): (usize, &(u64, Vec<&[u8]>))| {
-        first(stream).is_some_and(|seen| seen.continues(envelope, *time_ns))
-    };
-    let all_go_on = open.iter().enumerate().filter(is_open).all(goes_on);
-    let lines: Vec<&[u8]> = open.iter().flat_map(|(_, lines)| lines.iter().copied()).collect();
-    (all_go_on && !lines.is_empty()).then(|| lines.join(&b'\n'))
+    let first = &beginning[..memchr::memchr(b'\n', beginning)?];
+    let first = glance(envelope, without_carriage_return(first))?;
+    let mut open = open.into_iter().enumerate().filter(|(_, (_, lines))| !lines.is_empty());
+    let (Some((stream, (time_ns, lines))), None) = (open.next(), open.next()) else { return None };
+    (stream == first.stream as usize && first.continues(envelope, time_ns)).then(|| lines.join(&b'\n'))
 }
 
 /// Returns the files that a rotation made before and after the file at `path`, if there are any and they are not compressed.
@@ -178,10 +169,11 @@ mod tests {
             found.map(|lines| String::from_utf8(lines).unwrap() + "\n")
         };
         let end = [out("F", "a"), out("P", "b"), err("F", "c"), out("P", "d")];
-        assert_eq!(open(&end, &[err("F", "e"), out("F", "f")]), Some(out("P", "b") + &out("P", "d")));
-        assert_eq!(open(&end, &[err("F", "e")]), None, "nothing continues it");
+        assert_eq!(open(&end, &[out("F", "e"), err("F", "f")]), Some(out("P", "b") + &out("P", "d")));
+        assert_eq!(open(&end, &[err("F", "e"), out("F", "f")]), None, "the first line is of another stream");
+        assert_eq!(open(&end, &[]), None, "nothing continues it");
         assert_eq!(open(&end[..1], &[out("F", "f")]), None, "nothing is open");
-        assert_eq!(open(&[out("P", "a"), err("P", "b")], &[out("F", "c")]), None, "one of two is not continued");
+        assert_eq!(open(&[out("P", "a"), err("P", "b")], &[out("F", "c")]), None, "two lines are open");
         let json = |time: u32, log: &str| {
             format!("{{\"log\":\"{log}\",\"stream\":\"stdout\",\"time\":\"2026-01-02T03:04:0{time}Z\"}}\n")
         };

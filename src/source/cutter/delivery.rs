@@ -90,6 +90,7 @@ impl Content {
         size: usize,
         partial: bool,
     ) -> Result<bool> {
+        let continues = std::mem::take(&mut self.continues);
         let mut start = 0;
         for group in records.chunk_by(|one, other| one.alone.is_none() && other.alone.is_none()) {
             let length: usize = group.iter().map(|record| record.length as usize).sum();
@@ -102,7 +103,7 @@ impl Content {
             if alone.is_some() && is_long {
                 self.set_aside_whole(cutter, context, &part, partial)?;
             } else {
-                let continues = self.continues && start == data.len();
+                let continues = continues && start == data.len();
                 let whole = Batch { continues, ..self.whole(context, &part, partial) };
                 if !self.cut(cutter, whole, Some(group), size) {
                     return Ok(false);
