@@ -19,6 +19,7 @@ const NUMBERS: &str = "
     192 read, 193 sent, 194 dropped, 195 refused, 196 too_long, 197 unsent, 198 unsure,
     208 received,
     256 received, 257 dropped, 258 connections, 259 refused, 260 idle,
+    288 by_files, 289 by_api, 290 reconnected, 291 repeated, 292 recovered, 293 gaps,
     1024 dropped_bytes, 1056 waits_for_lock, 1088 resent";
 
 /// The counter of the sink that exists for tests only.

@@ -11,6 +11,7 @@ mod counters;
 #[cfg(feature = "mongodb")]
 mod crash;
 mod dialogue;
+mod docker;
 mod documents;
 mod end_to_end;
 mod faults;

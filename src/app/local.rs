@@ -111,5 +111,6 @@ pub(super) fn work_through(
     errors.splice(0..0, read.errors.drain(..).chain(stopped));
     errors.extend(storer.close());
     let rows = formats.counts().into_iter().chain(storer.accounts()).chain(reading.sources());
-    Ok(close_account(&queue, state, &waits, errors, rows, &console).with_rest(read.stopped, read.unread))
+    let receipt = close_account(&queue, state, &waits, errors, rows, &console);
+    Ok(receipt.with_rest(read.stopped, read.unread).with_containers(read.containers))
 }

@@ -2,13 +2,13 @@
 
 use super::pull::source as pull;
 use crate::source::kind::{Place, Registry, SourceKind};
-use crate::source::{file, follow, stdin, syslog, wrapping};
+use crate::source::{docker, file, follow, stdin, syslog, wrapping};
 
 /// All kinds of sources. A name belongs to the first kind that claims it.
 pub const SOURCES: Registry = Registry(&[
     &syslog::KIND,
     &pull::KIND,
-    &CONTAINERS,
+    &docker::KIND,
     #[cfg(feature = "contract-tests")]
     &crate::source::contract::KIND,
     &follow::KIND,
@@ -19,9 +19,6 @@ pub const SOURCES: Registry = Registry(&[
 
 /// The option of all inputs whose lines a container runtime may have wrapped. No name is of this kind.
 const WRAPPED: SourceKind = SourceKind { places: &[Place::Input], options: &[wrapping::OPTION], ..SourceKind::NONE };
-
-/// Names that are reserved for logs of containers.
-const CONTAINERS: SourceKind = SourceKind { claims: |name, _| name.starts_with("docker:"), ..SourceKind::NONE };
 
 #[cfg(test)]
 mod tests {
@@ -73,7 +70,7 @@ mod tests {
     fn a_kind_is_refused_where_it_may_not_stand_and_says_why() {
         for (name, place, words) in [
             ("syslog+udp://127.0.0.1:5514", Place::Whole, "this command needs inputs that have an end"),
-            ("docker:web", Place::Input, "docker:web: this version does not read it"),
+            ("docker:web", Place::Whole, "docker:web: logs of containers are read by logator run"),
             ("pull+ipc:///tmp/x", Place::Input, "logator-worker --from and logator-pull"),
             ("pull+ipc:///tmp/x", Place::Push, "logator-worker --from and logator-pull"),
             ("missing.log", Place::From, "missing.log: files are read by logator run and logator-queue"),

@@ -1,7 +1,7 @@
 //! The configuration file and the environment, which also set options.
 //!
-//! A command-line option overrides `LOGATOR_NAME` in the environment, and the environment overrides the file. The file is
-//! TOML. A key is the long name of an option. At the top of the file it is for every program that has the option. In a
+//! A command-line option overrides `LOGATOR_NAME` in the environment, and the environment overrides the file. Inputs are set by
+//! `LOGATOR_INPUT` and the key `input`. The file is TOML. A key is the long name of an option. At the top of the file it is for every program that has the option. In a
 //! table `[run]`, `[queue]`, `[worker]`, `[bench]`, `[grok]`, `[replay]`, `[push]` or `[pull]` it is for one program. An option
 //! that may be repeated takes an array. An option without a value takes `true` or `false`.
 
@@ -22,12 +22,18 @@ pub(super) const GROK_PATTERN: &str = "grok-pattern";
 /// Arguments that a file cannot set.
 const NEVER_KEYS: [&str; 4] = ["help", "version", "config", GROK_PATTERN];
 
-/// Lets a variable `LOGATOR_NAME` set each option of `command` that is not hidden. The help names the variables once, and not
-/// at each option.
+/// The id of the arguments that name inputs. They have a variable like an option.
+const INPUT: &str = "input";
+
+/// Lets a variable `LOGATOR_NAME` set each option of `command` that is not hidden, and `LOGATOR_INPUT` an input. The help names
+/// the variables once, and not at each option.
 pub fn with_environment(command: Command) -> Command {
-    command.mut_args(|arg| match arg.get_long().filter(|_| !arg.is_hide_set()).map(variable) {
-        Some(name) => arg.env(name).hide_env(true),
-        None => arg,
+    command.mut_args(|arg| {
+        let input = (arg.is_positional() && arg.get_id() == INPUT).then_some(INPUT);
+        match arg.get_long().or(input).filter(|_| !arg.is_hide_set()).map(variable) {
+            Some(name) => arg.env(name).hide_env(true),
+            None => arg,
+        }
     })
 }
 

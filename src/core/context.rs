@@ -21,6 +21,9 @@ pub struct Origin {
     /// The number of the content in this process, for the state directory; 0 if there is no state directory. It is not
     /// sent over the wire, and is no part of any identity.
     pub content: u32,
+    /// The number under which the state directory keeps what is settled of the content, if it is not [`id`](Origin::id): a
+    /// source whose contents have one id together has a fingerprint for each of them. It is not sent over the wire.
+    pub fingerprint: Option<u64>,
     /// The absolute path of the file; `None` for anything else.
     pub path: Option<String>,
     /// The name of the machine that reads; `None` if it is unknown.
@@ -45,6 +48,7 @@ impl Origin {
             id,
             name: name.into(),
             content: 0,
+            fingerprint: None,
             path: None,
             host: None,
             compression: None,
@@ -65,6 +69,11 @@ impl Origin {
         // A map with names that are texts can always be written.
         let text = (!fields.is_empty()).then(|| serde_json::to_string(fields).unwrap_or_default());
         Origin { fields: text.filter(|text| !text.is_empty()).map(Arc::from), ..self }
+    }
+
+    /// Returns the same origin of a content whose first line has told the `envelope`, which decides the rule of its ids.
+    pub fn told_by(self, envelope: Envelope) -> Origin {
+        Origin { envelope, rule: envelope.rule(), ..self }
     }
 
     /// Returns the same origin with ids that `rule` makes.

@@ -110,6 +110,11 @@ impl Waker {
         }
     }
 
+    /// Whether the descriptor is readable.
+    pub fn is_awake(&self) -> bool {
+        self.pending.load(Ordering::SeqCst)
+    }
+
     /// Makes the descriptor unreadable again. The caller sees everything that happened before the wake-up.
     pub fn clear(&self) {
         if self.pending.load(Ordering::SeqCst) {

@@ -103,6 +103,21 @@ impl Content {
         self.dividing.as_ref().is_some_and(|dividing| dividing.is_open())
     }
 
+    /// The envelope of the records; `None` before the first delivery.
+    pub fn envelope(&self) -> Option<Envelope> {
+        self.origin.as_ref().map(|origin| origin.envelope)
+    }
+
+    /// The time of the bytes that were read last.
+    pub fn time_ms(&self) -> i64 {
+        self.time_ms
+    }
+
+    /// Begins at `offset` of the content. Nothing was read of it yet.
+    pub fn skip_to(&mut self, offset: u64) {
+        self.offset = offset;
+    }
+
     /// Whether the content has an origin. The origin is set by the first delivery and does not change after that.
     pub fn is_named(&self) -> bool {
         self.origin.is_some()

@@ -2,7 +2,7 @@
 
 use crate::core::error::{Error, Result};
 use crate::core::numbers::grouped;
-use crate::observe::receipt::{StoppedInput, UnreadFile};
+use crate::observe::receipt::{ReadContainer, StoppedInput, UnreadFile};
 
 /// The result of reading all inputs.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub struct ReadOutcome {
     pub stopped: Vec<StoppedInput>,
     /// Followed files that held more bytes than were read when the job ended.
     pub unread: Vec<UnreadFile>,
+    /// Containers whose logs were read.
+    pub containers: Vec<ReadContainer>,
 }
 
 impl ReadOutcome {
@@ -21,6 +23,7 @@ impl ReadOutcome {
         self.errors.extend(other.errors);
         self.stopped.extend(other.stopped);
         self.unread.extend(other.unread);
+        self.containers.extend(other.containers);
     }
 
     /// A sentence about the inputs that were not read to their end. `None` if there are none.

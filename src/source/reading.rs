@@ -15,6 +15,7 @@ use super::cutter::Cutter;
 use super::decompress::{self, Compression, MAGIC_BYTES, Tracked};
 use super::joint::Joint;
 use super::journald_export::{self, ExportReader};
+use super::origin::fingerprint;
 use super::outcome::InputEnd;
 use super::outlet::Outlet;
 use super::reader::{BatchReader, End};
@@ -22,6 +23,7 @@ use super::resume::Resuming;
 use crate::core::calendar::now_ms;
 use crate::core::context::Origin;
 use crate::core::error::{Error, Result};
+use crate::envelope::container::detect;
 use crate::process::host::host_name;
 use crate::state::Stamp;
 
@@ -36,10 +38,13 @@ const MAX_HOLD: Duration = Duration::from_secs(1);
 const TIMESTAMP_DOUBT: Duration = Duration::from_secs(2);
 
 /// Reads `file`, which is called `name` in messages, into `outlet`. Standard input has no `path`.
+///
+/// `log` is the origin of a log that the file is a part of, without its envelope.
 pub(super) fn read_file(
     file: &File,
     path: Option<&Path>,
     name: &str,
+    log: Option<Origin>,
     context: &RunContext,
     outlet: &dyn Outlet,
 ) -> Result<InputEnd> {
@@ -84,16 +89,23 @@ pub(super) fn read_file(
     let patience = Cell::new(BatchingDelay::default());
     let absolute = path.and_then(|path| std::path::absolute(path).ok());
     let name = |beginning: &[u8]| {
+        let origin = match &log {
+            Some(log) => Origin { fingerprint: Some(fingerprint(beginning)), ..log.clone() },
+            None => Origin::new(options.origin.id(path, beginning), name.to_owned()),
+        };
         let origin = Origin {
             path: absolute.as_ref().map(|path| path.display().to_string()),
             host: host_name(),
             compression: (compression != Compression::None).then(|| compression.name().to_owned()),
-            ..Origin::new(options.origin.id(path, beginning), name.to_owned())
+            ..origin
         };
-        options.wrapping.complete(origin, absolute.as_deref(), beginning)
+        match log {
+            Some(_) => origin.told_by(detect(beginning)),
+            None => options.wrapping.complete(origin, absolute.as_deref(), beginning),
+        }
     };
-    let cutter =
-        Cutter { size: &options.size, pool, receiver, name: &name, rules: &options.records, joint: Joint::of(path) };
+    let joint = Joint::of(path.filter(|_| log.is_none()));
+    let cutter = Cutter { size: &options.size, pool, receiver, name: &name, rules: &options.records, joint };
     // A pipe or a terminal has no time of its last change, so its bytes have the time of their arrival.
     let modified = file.metadata().ok().filter(Metadata::is_file).map(|data| modified_ms(&data));
     let time = || modified.unwrap_or_else(now_ms);

@@ -113,11 +113,12 @@ impl<'a> Resuming<'a> {
         if state.origin.is_some() || state.whole {
             return !state.whole;
         }
-        if self.stamp.is_some_and(|stamp| self.memory.skip_whole(origin.id, &stamp).is_some()) {
+        let key = origin.fingerprint.unwrap_or(origin.id);
+        if self.stamp.is_some_and(|stamp| self.memory.skip_whole(key, &stamp).is_some()) {
             state.whole = true;
             return false;
         }
-        let begun = self.memory.begin(origin.id);
+        let begun = self.memory.begin(key);
         state.origin = Some(Arc::new(Origin { content: begun.content, ..origin.clone() }));
         state.filter = (!begun.known.is_empty()).then(|| ReplayFilter::new(begun.known));
         true

@@ -59,7 +59,7 @@ impl Source for Stdin {
     fn run(&self, context: &RunContext) -> ReadOutcome {
         outcome::of(
             "-",
-            open_stdin().and_then(|file| read_file(&file, None, "-", context, &Waiting::new(context.receiver))),
+            open_stdin().and_then(|file| read_file(&file, None, "-", None, context, &Waiting::new(context.receiver))),
         )
     }
 }

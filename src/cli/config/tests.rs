@@ -92,7 +92,7 @@ fn the_environment_is_stronger_than_the_file_and_weaker_than_a_flag() {
 }
 
 #[test]
-fn every_long_flag_has_a_variable() {
+fn every_long_flag_and_the_input_have_a_variable() {
     let command = with_environment(command());
     let variable = |id: &str| {
         let arg = command.get_arguments().find(|arg| arg.get_id() == id).unwrap();
@@ -100,7 +100,7 @@ fn every_long_flag_has_a_variable() {
     };
     assert_eq!(variable("batch_lines").as_deref(), Some("LOGATOR_BATCH_LINES"));
     assert_eq!(variable("sinks").as_deref(), Some("LOGATOR_TO"));
-    assert_eq!(variable("input"), None);
+    assert_eq!(variable("input").as_deref(), Some("LOGATOR_INPUT"));
 }
 
 #[test]

@@ -118,6 +118,9 @@ pub struct Receipt {
     /// Followed files that held unread bytes at the end. Another run reads these bytes; with `--state` it reads only them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<UnreadFile>,
+    /// The containers whose logs were read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<ReadContainer>,
     /// The errors, one sentence each.
     pub errors: Vec<String>,
 }
@@ -138,6 +141,52 @@ pub struct UnreadFile {
     pub name: String,
     /// The number of unread bytes. For a compressed file, these are compressed bytes.
     pub bytes: u64,
+}
+
+/// The way in which the log of a container was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    /// From the files that the Engine writes.
+    Files,
+    /// Through the API of the Engine.
+    Api,
+}
+
+/// Whether records of a container were lost before they could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Loss {
+    /// None was lost.
+    None,
+    /// Nobody can know.
+    Unknown,
+    /// Some were skipped or are gone.
+    Detected,
+}
+
+impl Loss {
+    /// Returns the word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Loss::None => "none",
+            Loss::Unknown => "unknown",
+            Loss::Detected => "detected",
+        }
+    }
+}
+
+/// A container whose log was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadContainer {
+    /// The name of the container.
+    pub name: String,
+    /// Its full ID.
+    pub id: String,
+    /// The way in which its log was read.
+    pub way: Way,
+    /// Whether records of it were lost before they could be read.
+    pub loss: Loss,
 }
 
 impl Receipt {
@@ -176,6 +225,7 @@ impl Receipt {
             others: others.map(|spec| (spec.name, counts.get(spec))).filter(|(_, value)| *value > 0).collect(),
             stopped: Vec::new(),
             unread: Vec::new(),
+            containers: Vec::new(),
             errors,
         }
     }
@@ -184,6 +234,12 @@ impl Receipt {
     pub fn with_rest(self, stopped: Vec<StoppedInput>, unread: Vec<UnreadFile>) -> Self {
         let finished = self.finished && stopped.is_empty();
         Receipt { stopped, unread, finished, ..self }
+    }
+
+    /// Adds the containers whose logs were read. What an Engine skipped changes no exit code, because no other run can bring
+    /// it back.
+    pub fn with_containers(self, containers: Vec<ReadContainer>) -> Self {
+        Receipt { containers, ..self }
     }
 
     /// Returns the exit code: 0 if all lines are accounted for and none is dead-lettered, 1 if some are dead-lettered, 3 if

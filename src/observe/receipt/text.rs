@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::account::{Counted, Receipt, StoppedInput, UnreadFile};
+use super::account::{Counted, Loss, ReadContainer, Receipt, StoppedInput, UnreadFile, Way};
 use crate::core::numbers::{grouped, human_bytes};
 use crate::core::printable;
 use crate::observe::counters::{LIMIT_HITS, MATCHED, NANOSECONDS, TRIED};
@@ -28,6 +28,7 @@ impl fmt::Display for Receipt {
                 write!(f, "\n  {}{words}", printable::line(name))?;
             }
         }
+        self.write_containers(f)?;
         self.write_resumed(f)?;
         if !self.agrees {
             let difference = grouped(self.read.abs_diff(self.tally.total()));
@@ -93,6 +94,25 @@ impl Receipt {
         if patterns.len() > SHOWN_PATTERNS {
             let more = patterns.len() - SHOWN_PATTERNS;
             write!(f, "\n  and {more} more patterns, which the JSON receipt lists")?;
+        }
+        Ok(())
+    }
+
+    /// Writes how the logs of containers were read, those with a loss first.
+    fn write_containers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut containers: Vec<&ReadContainer> = self.containers.iter().collect();
+        containers.sort_by_key(|container| std::cmp::Reverse(container.loss));
+        for ReadContainer { name, way, loss, .. } in containers.iter().take(SHOWN_INPUTS) {
+            let way = match way {
+                Way::Files => "its files",
+                Way::Api => "the API of the Engine",
+            };
+            write!(f, "\n  container {}: read from {way}, loss: {}", printable::line(name), loss.word())?;
+        }
+        if let Some(more) = containers.get(SHOWN_INPUTS..).filter(|more| !more.is_empty()) {
+            let lossy = more.iter().filter(|container| container.loss != Loss::None).count();
+            let count = more.len();
+            write!(f, "\n  and {count} more containers, {lossy} of them with a loss, which the JSON receipt lists")?;
         }
         Ok(())
     }

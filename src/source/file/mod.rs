@@ -65,7 +65,9 @@ impl Source for FileSource {
             File::open(&self.path).map_err(|error| Error::input(format!("{name}: cannot be opened")).because(error));
         outcome::of(
             &name,
-            opened.and_then(|file| read_file(&file, Some(&self.path), &name, context, &Waiting::new(context.receiver))),
+            opened.and_then(|file| {
+                read_file(&file, Some(&self.path), &name, None, context, &Waiting::new(context.receiver))
+            }),
         )
     }
 }

@@ -10,12 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::arrivals::Arrivals;
+use super::arrivals::{Arrivals, Change};
 use super::copies::{Copies, View};
 use super::file_table::{FileId, Found};
 use super::followed::Followed;
 use super::follower::Follower;
 use super::losses::{self, Lost};
+use super::open_limit::descriptors;
 use super::outbox::Outbox;
 use super::tail::ReadContext;
 use super::unpack::Unpacker;
@@ -28,13 +29,16 @@ use crate::source::file::find_again;
 use crate::source::live::Live;
 use crate::source::options::ReadOptions;
 use crate::source::outcome::ReadOutcome;
-use crate::source::outlet::Waiting;
+use crate::source::outlet::{Outlet, Waiting};
 use crate::source::progress::Progress;
 use crate::source::say::Say;
 
 /// Data that arrives within this time is read together, so that a writer of single lines does not make a batch of each
 /// line.
 const GATHER_TIME: Duration = Duration::from_millis(20);
+
+/// If a look finds more bytes than this, the next look comes at once: the writer is fast, and may soon rotate its file.
+const MUCH: u64 = 64 << 10;
 
 /// How often names and sizes are checked where there are no events: the first interval applies after new data came, the
 /// second interval otherwise.
@@ -64,6 +68,7 @@ pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
         receiver: &outbox,
         timeout: followed.timeout,
         rules: &options.records,
+        changing: followed.changing.as_deref(),
     };
     let errors = Mutex::new(Vec::new());
     let until = Waiting::new(receiver).until(&live.stop);
@@ -71,7 +76,7 @@ pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
     let most_open = descriptors();
     let for_copies = most_open.div_ceil(4);
     let copied = RunContext { options: &options_of_copies, ..*context };
-    let unpacker = Unpacker::new(copied, &until, &errors, for_copies);
+    let unpacker = Unpacker::new(copied, &until, followed.changing.as_deref(), &errors, for_copies);
     let mut follow_loop = FollowLoop {
         followed,
         live,
@@ -85,7 +90,9 @@ pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
         started: Instant::now(),
         own: HashSet::new(),
         targets: BTreeSet::new(),
-        patterns: followed.names.iter().filter_map(|name| glob::Pattern::new(name).ok()).collect(),
+        names: Vec::new(),
+        patterns: Vec::new(),
+        logs: Vec::new(),
         said: HashSet::new(),
         next_scan: Duration::ZERO,
     };
@@ -97,7 +104,7 @@ pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
         let ended = ended.and_then(|()| follow_loop.read_remainder(progress));
         // With a state directory, the next run reads an unfinished line when it is whole. Without one, no later run
         // knows about the line, so it is delivered now.
-        ended.and_then(|()| follow_loop.follower.end(options.memory.is_none()))
+        ended.and_then(|()| follow_loop.follower.end(options.memory.is_none() || followed.to_the_end))
     });
     outbox.finish();
     let mut unread = follow_loop.follower.unread();
@@ -108,15 +115,6 @@ pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
     errors.extend(ended.err());
     errors.extend(lost.sentence().map(Error::input));
     ReadOutcome { errors, unread: losses::with_left(unread, outbox.into_not_taken()), ..ReadOutcome::default() }
-}
-
-/// The maximum number of files that may be open at the same time. The other file descriptors of the process are for
-/// sinks, sockets and journals.
-fn descriptors() -> usize {
-    use nix::sys::resource::{Resource, getrlimit};
-    let most = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(most, _)| usize::try_from(most).unwrap_or(usize::MAX));
-    let open = std::fs::read_dir("/proc/self/fd").map_or(16, Iterator::count);
-    most.saturating_sub(open).saturating_sub((most / 4).clamp(16, 256)).max(4)
 }
 
 struct FollowLoop<'a> {
@@ -137,7 +135,11 @@ struct FollowLoop<'a> {
     own: HashSet<FileId>,
     /// The paths to which links led at the last scan.
     targets: BTreeSet<PathBuf>,
+    /// The names that are followed, and the patterns among them.
+    names: Vec<String>,
     patterns: Vec<glob::Pattern>,
+    /// The logs that the names belong to.
+    logs: Vec<u64>,
     /// The sentences that were said. Each is said once.
     said: HashSet<String>,
     next_scan: Duration,
@@ -153,7 +155,7 @@ impl<'a> FollowLoop<'a> {
         let stop = self.live.stop.clone();
         loop {
             let now = self.started.elapsed();
-            if self.next_scan <= now {
+            if self.next_scan <= now || self.followed.changing.as_ref().is_some_and(|it| it.waker().is_awake()) {
                 self.scan();
             }
             // A scan that has found new directories to watch asks for another scan at once.
@@ -162,7 +164,9 @@ impl<'a> FollowLoop<'a> {
                 self.followed.set_ready();
             }
             let mut failed = |error: Error| unpacker.fail(error);
+            let mut read_bytes = 0;
             let mut counted = |bytes: u64| {
+                read_bytes += bytes;
                 progress.read.fetch_add(bytes, Ordering::Relaxed);
             };
             let (own, watcher, say) = (&self.own, &mut self.watcher, self.say);
@@ -183,9 +187,17 @@ impl<'a> FollowLoop<'a> {
                 return Ok(());
             }
             unpacker.take(scope, self.follower.unpack(now, age));
-            self.wait(&stop);
+            if self.followed.to_the_end && !self.starting && self.is_read() {
+                return Ok(());
+            }
+            self.wait(&stop, read_bytes < MUCH);
             self.take_events();
         }
+    }
+
+    /// Whether everything is read and delivered that is there.
+    fn is_read(&self) -> bool {
+        self.follower.is_read() && self.outbox.has_room()
     }
 
     /// Reads the rest of the files that have no name any more, because no later run can find them.
@@ -209,21 +221,23 @@ impl<'a> FollowLoop<'a> {
         Ok(())
     }
 
-    fn wait(&mut self, stop: &Stop) {
+    fn wait(&mut self, stop: &Stop, gathers: bool) {
         // While the queue is full, reading pauses and watching goes on.
         let room = self.outbox.room();
         let is_behind = self.follower.is_behind();
         if self.follower.may_open_more() || (is_behind && room.is_none()) {
             return;
         }
-        if self.follower.has_read_bytes() && !is_behind {
+        if self.follower.has_read_bytes() && !is_behind && gathers {
             Watcher::pause(stop.as_fd(), GATHER_TIME);
             if self.watcher.polls() {
                 self.next_scan = self.next_scan.min(self.started.elapsed() + POLL_INTERVALS[0]);
             }
         }
         let next = self.follower.deadline().map_or(self.next_scan, |at| at.min(self.next_scan));
-        self.watcher.wait(stop.as_fd(), room, Some(next.saturating_sub(self.started.elapsed())));
+        let changed = self.followed.changing.as_ref().map(|changing| changing.waker().as_fd());
+        let most = next.saturating_sub(self.started.elapsed());
+        self.watcher.wait([Some(stop.as_fd()), room, changed], Some(most));
     }
 
     fn take_events(&mut self) {
@@ -248,7 +262,8 @@ impl<'a> FollowLoop<'a> {
                 Event::Moved => true,
                 Event::Name(path, change) => {
                     let concerns = self.concerns(&path);
-                    if let Some(change) = change {
+                    let is_of_log = self.follower.take_made(&path, change == Some(Change::Made));
+                    if let Some(change) = change.filter(|_| !is_of_log) {
                         // For files in the current directory, events report `./NAME`.
                         let bare = path.strip_prefix(".").unwrap_or(&path);
                         let files = self.follower.files();
@@ -279,7 +294,7 @@ impl<'a> FollowLoop<'a> {
             path.starts_with(name) || name == path || Path::new(".").join(name) == path
         };
         let bare = path.strip_prefix(".").unwrap_or(path);
-        let meant = self.followed.names.iter().any(named)
+        let meant = self.names.iter().any(named)
             || self.patterns.iter().any(|pattern| pattern.matches_path(path) || pattern.matches_path(bare))
             // The path may be a directory that the glob matches.
             || path.is_dir();
@@ -289,7 +304,8 @@ impl<'a> FollowLoop<'a> {
     /// Scans all names.
     fn scan(&mut self) {
         let began = self.started.elapsed();
-        let files = find_again(&self.followed.names);
+        self.take_names();
+        let files = find_again(&self.names);
         let warnings = files.errors.iter().map(Error::to_string).chain(files.warnings);
         warnings.for_each(|sentence| self.warn_once(sentence));
         if self.next_scan.is_zero() && self.follower.files().is_unopened() {
@@ -310,12 +326,30 @@ impl<'a> FollowLoop<'a> {
             let mut open = |found: &Found| open_file(found, own, watcher, say);
             self.follower.apply_scan(&found, began, &mut open)
         };
+        self.follower.have_looked(std::mem::take(&mut self.logs));
         self.say_failures(failures);
         self.arrivals.scanned(|path| path.symlink_metadata().is_ok());
         let now = self.started.elapsed();
         let pause = if self.watcher.polls() { POLL_INTERVALS[1] } else { RECHECK };
         // In a new directory, files may have changed before the watch began, so it is looked at once more.
         self.next_scan = if new { now } else { now + pause.max((now - began) * SCAN_SHARE) };
+    }
+
+    /// Takes the names that are followed now.
+    fn take_names(&mut self) {
+        let names = match &self.followed.changing {
+            Some(changing) => {
+                let (names, logs) = changing.names();
+                self.logs = logs;
+                names
+            }
+            None if self.names.is_empty() => self.followed.names.clone(),
+            None => return,
+        };
+        if names != self.names {
+            self.patterns = names.iter().filter_map(|name| glob::Pattern::new(name).ok()).collect();
+            self.names = names;
+        }
     }
 
     /// Tells the user in one sentence which files could not be opened.
@@ -343,7 +377,10 @@ impl<'a> FollowLoop<'a> {
     /// run for a long time.
     fn note_lost(&mut self) {
         let mut lost = Lost::default();
-        self.follower.take_lost().into_iter().chain(self.arrivals.take_lost()).for_each(|path| lost.add(path));
+        for path in self.follower.take_lost().into_iter().chain(self.arrivals.take_lost()) {
+            self.followed.changing.iter().for_each(|changing| changing.lost(&path));
+            lost.add(path);
+        }
         if let Some(sentence) = lost.sentence() {
             self.say.warn(sentence);
         }

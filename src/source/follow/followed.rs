@@ -4,6 +4,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::changing::Changing;
 use crate::process::job_files::JobFiles;
 
 /// The files that are followed.
@@ -11,6 +12,10 @@ use crate::process::job_files::JobFiles;
 pub(super) struct Followed {
     /// The names that the user gave: files, directories, globs.
     pub(super) names: Vec<String>,
+    /// What is followed instead, if the names change.
+    pub(super) changing: Option<Arc<dyn Changing>>,
+    /// Whether the files are only read as far as they go now.
+    pub(super) to_the_end: bool,
     /// The job's own files. They may be in the same directories, but they are not logs.
     pub(super) own: Arc<JobFiles>,
     /// Whether to check the files once a second instead of using inotify.

@@ -2,9 +2,11 @@
 
 mod beginning;
 mod ending;
+mod logs;
 mod opening;
 mod reading;
 mod scanning;
+mod sequences;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -89,7 +89,15 @@ fn find(names: &[Name], context: &FindContext, found: &mut Found) -> Result<()> 
         let texts = names.iter().map(|name| name.text.to_owned()).collect();
         found.add(
             first.index,
-            Followed { names: texts, own: Arc::clone(context.own), poll, timeout, ready: Mutex::default() },
+            Followed {
+                names: texts,
+                changing: None,
+                to_the_end: false,
+                own: Arc::clone(context.own),
+                poll,
+                timeout,
+                ready: Mutex::default(),
+            },
         );
     }
     pipes.into_iter().for_each(|pipe| found.add_once(pipe.index, FileSource::new(PathBuf::from(pipe.text))));

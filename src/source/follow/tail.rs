@@ -1,15 +1,18 @@
 //! One followed file: the bytes that were read, and the bytes that were delivered.
 
+mod handover;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::changing::Changing;
 use super::copies::View;
 use super::file_table::{ContentCheck, check_content};
+use super::naming;
 use crate::core::context::Origin;
 use crate::core::error::Result;
-use crate::process::host::host_name;
 use crate::source::block_pool::BlockPool;
 use crate::source::cutter::{Content, Cutter};
 use crate::source::joiner::RecordEnd;
@@ -76,6 +79,8 @@ pub struct ReadContext<'a> {
     pub timeout: Duration,
     /// How lines become records.
     pub rules: &'a RecordRules,
+    /// The logs that the files belong to, if their names change.
+    pub changing: Option<&'a dyn Changing>,
 }
 
 /// The longest time that lines are held back at the end of a file while it is unknown whether they are settled.
@@ -128,6 +133,8 @@ pub struct Tail<'a, S> {
     cut: bool,
     /// The time since which lines are held back although all bytes were read, and the offset of the first such line.
     held: Option<(Duration, u64)>,
+    /// The fingerprint of the file, if another file has its first bytes.
+    skipped: Option<u64>,
 }
 
 impl<'a, S: OpenFile> Tail<'a, S> {
@@ -145,6 +152,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
             last_growth: now,
             cut: false,
             held: None,
+            skipped: None,
         }
     }
 
@@ -218,9 +226,10 @@ impl<'a, S: OpenFile> Tail<'a, S> {
                 Err(error) => return Ok(Err(error)),
             }
         }
-        let turn = self.read + TURN_BYTES;
+        // Logs of containers may be rotated many times in a second, so new files are looked for more often.
+        let turn = self.read + if context.changing.is_some() { TURN_BYTES / 32 } else { TURN_BYTES };
         let mut result = TurnResult::All;
-        let name = name(context, &self.path);
+        let name = name(context, &self.path, self.skipped);
         let cutter = cutter(context, &self.resuming, &name, &self.path);
         while self.read < size {
             if !context.receiver.has_room() {
@@ -326,7 +335,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         let wanted = if due && self.may_cut(context) {
             self.hand_out_rest(context)?
         } else if self.record_deadline().is_some_and(|at| at <= now) {
-            let name = name(context, &self.path);
+            let name = name(context, &self.path, self.skipped);
             self.content.end_record(&cutter(context, &self.resuming, &name, &self.path))? != RecordEnd::Unwanted
         } else {
             true
@@ -350,7 +359,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
 
     /// Delivers the last line as it is.
     fn hand_out_rest(&mut self, context: &ReadContext<'a>) -> Result<bool> {
-        let name = name(context, &self.path);
+        let name = name(context, &self.path, self.skipped);
         let cutter = cutter(context, &self.resuming, &name, &self.path);
         self.cut = self.content.unfinished() > 0;
         self.content.end(&cutter, true)
@@ -396,6 +405,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         self.latest.clear();
         self.cut = false;
         self.held = None;
+        self.skipped = None;
         Ok(TurnResult::All)
     }
 
@@ -430,17 +440,10 @@ fn cutter<'c>(
     name: &'c dyn Fn(&[u8]) -> Origin,
     path: &'c Path,
 ) -> Cutter<'c> {
-    let joint = Joint::of(Some(path));
+    let joint = Joint::of(Some(path).filter(|_| context.changing.is_none()));
     Cutter { size: context.size, pool: context.pool, receiver, name, rules: context.rules, joint }
 }
 
-fn name<'n>(context: &ReadContext<'n>, path: &'n Path) -> impl Fn(&[u8]) -> Origin + 'n {
-    let ReadContext { origin: rule, wrapping, .. } = *context;
-    move |beginning| {
-        let absolute = std::path::absolute(path).ok();
-        let name = absolute.as_ref().map(|path| path.display().to_string());
-        let origin = Origin::new(rule.id(Some(path), beginning), path.display().to_string());
-        let origin = Origin { path: name, host: host_name(), ..origin };
-        wrapping.complete(origin, absolute.as_deref(), beginning)
-    }
+fn name<'n>(context: &ReadContext<'n>, path: &'n Path, skipped: Option<u64>) -> impl Fn(&[u8]) -> Origin + 'n {
+    naming::name(context.origin, context.wrapping, context.changing, path, skipped)
 }

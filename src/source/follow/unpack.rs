@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 
+use super::changing::Changing;
 use crate::core::error::{Error, Result};
 use crate::observe::receipt::UnreadFile;
 use crate::source::api::RunContext;
@@ -20,6 +21,7 @@ use crate::source::reading::read_file;
 pub(super) struct Unpacker<'a> {
     context: RunContext<'a>,
     outlet: &'a dyn Outlet,
+    changing: Option<&'a dyn Changing>,
     names: Mutex<VecDeque<(PathBuf, Option<File>)>>,
     /// The maximum number of files that stay open while they wait to be read.
     most_open: usize,
@@ -34,11 +36,12 @@ impl<'env> Unpacker<'env> {
     pub(super) fn new(
         context: RunContext<'env>,
         outlet: &'env dyn Outlet,
+        changing: Option<&'env dyn Changing>,
         errors: &'env Mutex<Vec<Error>>,
         most_open: usize,
     ) -> Self {
         let (names, unread, at_work) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
-        Unpacker { context, outlet, names, most_open, unread, at_work, errors }
+        Unpacker { context, outlet, changing, names, most_open, unread, at_work, errors }
     }
 
     /// Adds files, and starts a thread if none is at work.
@@ -82,9 +85,10 @@ impl<'env> Unpacker<'env> {
                 .map_err(|error| Error::input(format!("{name}: cannot be opened; it was not read")).because(error))?,
         };
         let size = file.metadata().map_or(0, |data| data.len());
+        let log = self.changing.and_then(|changing| changing.origin(&path));
         let own = Progress::default();
         let context = RunContext { progress: &own, ..self.context };
-        let end = read_file(&file, Some(&path), &name, &context, self.outlet);
+        let end = read_file(&file, Some(&path), &name, log, &context, self.outlet);
         let read = own.read.load(Ordering::Relaxed);
         self.context.progress.read.fetch_add(read, Ordering::Relaxed);
         if let InputEnd::Stopped(offset) = end? {

@@ -185,10 +185,10 @@ impl Watcher {
         new
     }
 
-    /// Waits for an event, until `stop` or `room` is readable, or until `most` has passed.
-    pub fn wait(&self, stop: BorrowedFd, room: Option<BorrowedFd>, most: Option<Duration>) {
+    /// Waits for an event, until one of `others` is readable, or until `most` has passed.
+    pub fn wait(&self, others: [Option<BorrowedFd>; 3], most: Option<Duration>) {
         let inotify = self.inotify.as_ref().map(AsFd::as_fd);
-        let all = [Some(stop), room, inotify].into_iter().flatten();
+        let all = others.into_iter().chain([inotify]).flatten();
         let mut all: Vec<PollFd> = all.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
         let _ = poll(&mut all, timeout(most));
     }

@@ -34,6 +34,7 @@ impl<S: OpenFile> Follower<'_, S> {
                 }
                 None => {
                     self.files.forget(waiting.found.id);
+                    self.sequences.remove(waiting.found.id);
                     if waiting.found.size > 0 {
                         self.lost.push(waiting.found.path);
                     }
@@ -192,6 +193,7 @@ impl<S: OpenFile> Follower<'_, S> {
         if self.tails.remove(&id).and_then(|mut followed| followed.tail.close()).is_some() {
             self.open -= 1;
         }
+        self.sequences.remove(id);
     }
 
     /// Records that a file was lost: it was closed, was written to after that, and has no name any more.

@@ -44,6 +44,9 @@ impl<'a, S: OpenFile> Follower<'a, S> {
                 continue;
             }
             self.is_dirty.remove(&id);
+            if self.waits_for_older(id) {
+                continue;
+            }
             let truncated = self.truncated.get(&id).copied();
             if truncated == Some(false) {
                 continue;
@@ -73,6 +76,7 @@ impl<'a, S: OpenFile> Follower<'a, S> {
                         let path = followed.tail.path().to_owned();
                         let source = self.tails.remove(&id).and_then(|mut followed| followed.tail.close());
                         self.compressed.insert(id, Compressed { path, stamp, since: now, given: false, source });
+                        self.wake_newer(id);
                         continue;
                     }
                     // The next read reports the error and its offset.
@@ -84,7 +88,12 @@ impl<'a, S: OpenFile> Follower<'a, S> {
             self.has_read_bytes |= after != before;
             counted(after.saturating_sub(before));
             match read {
-                Ok(TurnResult::All) => followed.changed = false,
+                Ok(TurnResult::All) => {
+                    followed.changed = false;
+                    if !self.pass_to_newer(id)? {
+                        return Ok(false);
+                    }
+                }
                 Ok(TurnResult::More | TurnResult::Paused) => self.mark(id),
                 Ok(TurnResult::Truncated) => {
                     self.truncated.insert(id, false);
@@ -94,6 +103,7 @@ impl<'a, S: OpenFile> Follower<'a, S> {
                     let name = followed.tail.path().display();
                     failed(Error::input(format!("{name}: cannot be read further at byte {after}")).because(error));
                     followed.tail.end(&self.context, true)?;
+                    self.wake_newer(id);
                     // The file stays in the file table, so that it is not read again from its beginning.
                     self.remove(id);
                 }

@@ -36,7 +36,15 @@ impl<S: OpenFile> Follower<'_, S> {
         let doubted = std::mem::take(&mut self.in_doubt).then(|| self.closed_with_names());
         for step in self.files.apply_scan(found, now) {
             match step {
-                Step::Begin { found, later } => self.waiting.push_back(Waiting { found, later, failed: false }),
+                Step::Begin { found, later } => {
+                    let later = match self.context.changing.and_then(|changing| changing.place(&found.path)) {
+                        Some(place) => self.sequences.add(&found, place.sequence),
+                        None => Some(later),
+                    };
+                    if let Some(later) = later {
+                        self.waiting.push_back(Waiting { found, later, failed: false });
+                    }
+                }
                 Step::Renamed(id, path) => {
                     if let Some(followed) = self.tails.get_mut(&id) {
                         followed.tail.rename(path);
@@ -46,6 +54,8 @@ impl<S: OpenFile> Follower<'_, S> {
                 }
             }
         }
+        self.order_sequences(found);
+        self.note_unfound();
         let failures = self.open_waiting(now, open);
         self.truncated.values_mut().for_each(|scanned| *scanned = true);
         self.mark_truncated();
@@ -72,6 +82,7 @@ impl<S: OpenFile> Follower<'_, S> {
                 _ => {}
             }
             self.compressed.remove(&id);
+            self.sequences.remove(id);
             self.files.forget(id);
         }
         failures

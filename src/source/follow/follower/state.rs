@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::sequences::Sequences;
 use crate::source::follow::copies::View;
 use crate::source::follow::file_table::{FileId, FileTable, Found};
 use crate::source::follow::tail::{OpenFile, ReadContext, Tail};
@@ -51,6 +52,8 @@ pub struct Follower<'a, S> {
     pub(super) truncated: HashMap<FileId, bool>,
     /// Whether the last read returned bytes.
     pub(super) has_read_bytes: bool,
+    /// The files of logs that are sequences of files.
+    pub(super) sequences: Sequences,
 }
 
 pub(super) struct FollowedFile<'a, S> {
@@ -111,6 +114,7 @@ impl<'a, S: OpenFile> Follower<'a, S> {
             is_dirty: HashSet::new(),
             truncated: HashMap::new(),
             has_read_bytes: false,
+            sequences: Sequences::default(),
         }
     }
 
@@ -151,6 +155,12 @@ impl<'a, S: OpenFile> Follower<'a, S> {
     /// Whether there is a file to read or to open.
     pub fn is_behind(&self) -> bool {
         !self.dirty.is_empty() || self.may_open_more()
+    }
+
+    /// Whether all files are read as far as they go now.
+    pub fn is_read(&self) -> bool {
+        let is_settled = self.compressed.values().all(|compressed| compressed.given);
+        !self.is_behind() && is_settled && self.truncated.is_empty() && self.postponed.is_empty()
     }
 
     /// Whether the last read returned bytes.

@@ -176,6 +176,7 @@ impl Fixed {
             receiver: &self.kept,
             timeout: *timeout,
             rules,
+            changing: None,
         };
         Follower::new(context, &views.0, &views.1, self.most_open)
     }

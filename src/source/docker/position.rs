@@ -1,0 +1,226 @@
+//! The place in the log of a container up to which records were handed on. Pure.
+//!
+//! The Engine can begin at a time, and gives every record from this time on. So a place is the time of the last record, and
+//! the records at or after this time that were handed on already: times are not monotone, because the pieces of a long line
+//! have the time of its beginning.
+
+use std::collections::{HashMap, VecDeque};
+
+use bytes::Bytes;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::frames::Stream;
+
+/// The number of records that are remembered.
+const REMEMBERED: usize = 4096;
+
+/// The number of records that a cursor names. A cursor has at most 128 bytes.
+const NAMED: usize = 20;
+
+/// The bytes of a hash in a cursor.
+const HASH: usize = 6;
+
+/// How much earlier than the last record the log is read again, in nanoseconds. Two streams write side by side, so a record may
+/// have an earlier time than the record before it.
+const EARLIER: u64 = 1_000_000_000;
+
+/// How long after the last remembered record a repeated one is still expected, in nanoseconds. A repetition begins at the
+/// time that was asked for, and times are nearly in order.
+const LATE: u64 = 10_000_000_000;
+
+/// Makes the mark of a record, whose text may come in pieces.
+pub struct Marking(Xxh3);
+
+/// What tells a record from others of its container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mark {
+    /// The time in nanoseconds since 1970.
+    pub ns: u64,
+    /// The [`time_hash`](crate::core::record::time_hash) of its stream and its text, with the ordinal 0.
+    pub hash: u64,
+}
+
+impl Mark {
+    /// Returns 48 bits that stand for time, stream and text.
+    fn short(self) -> u64 {
+        (self.hash ^ self.ns.wrapping_mul(0x9e37_79b9_7f4a_7c15)) & ((1 << (8 * HASH)) - 1)
+    }
+}
+
+impl Marking {
+    /// Begins the mark of a record.
+    pub fn new(stream: Stream) -> Marking {
+        let mut hash = Xxh3::new();
+        hash.update(stream.name().as_bytes());
+        hash.update(&[0; 5]);
+        Marking(hash)
+    }
+
+    /// Takes a piece of the text.
+    pub fn add(&mut self, text: &[u8]) {
+        self.0.update(text);
+    }
+
+    /// Returns the mark.
+    pub fn mark(&self, ns: u64) -> Mark {
+        Mark { ns, hash: self.0.digest() }
+    }
+}
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub struct Position {
+    /// The last records that were handed on, in their order.
+    recent: VecDeque<Mark>,
+    /// The records that come once more, and how often.
+    repeated: HashMap<u64, u32>,
+    /// The latest time of a record that comes once more.
+    until: u64,
+    /// The time at which an earlier run ended, before any record was handed on.
+    resumed: Option<u64>,
+    /// The records of the cursor.
+    named: Vec<u64>,
+}
+
+impl Position {
+    /// Goes on where an earlier run ended.
+    pub fn of_cursor(cursor: &[u8]) -> Position {
+        let Some((ns, hashes)) = cursor.split_first_chunk::<8>() else { return Position::default() };
+        let hash = |bytes: &[u8; HASH]| bytes.iter().fold(0, |hash, byte| hash << 8 | u64::from(*byte));
+        let named = hashes.as_chunks::<HASH>().0.iter().map(hash).collect();
+        Position { resumed: Some(u64::from_be_bytes(*ns)), named, ..Position::default() }
+    }
+
+    /// Returns the cursor after the last record that was handed on.
+    pub fn cursor(&self) -> Bytes {
+        let Some(last) = self.recent.back() else { return Bytes::new() };
+        let from = |since: u64| self.recent.iter().rev().take(10 * NAMED).filter(move |mark| mark.ns >= since);
+        let earlier = last.ns.saturating_sub(EARLIER);
+        let since = if from(earlier).count() <= NAMED { earlier } else { last.ns };
+        let mut cursor = since.to_be_bytes().to_vec();
+        from(since).take(NAMED).for_each(|mark| cursor.extend_from_slice(&mark.short().to_be_bytes()[8 - HASH..]));
+        cursor.into()
+    }
+
+    /// Returns the time from which on the log must be read; `None` for its beginning. The records that come once more are
+    /// expected from now on.
+    pub fn ask(&mut self) -> Option<u64> {
+        self.repeated.clear();
+        match self.recent.back() {
+            Some(last) => {
+                // What was forgotten must not come again.
+                let known =
+                    self.recent.front().filter(|_| self.recent.len() == REMEMBERED).map_or(0, |mark| mark.ns + 1);
+                // Nor what an earlier run handed on.
+                let known = known.max(self.resumed.unwrap_or_default());
+                let since = last.ns.saturating_sub(EARLIER).max(known).min(last.ns);
+                self.named.iter().for_each(|hash| *self.repeated.entry(*hash).or_default() += 1);
+                self.until = since;
+                for mark in self.recent.iter().filter(|mark| mark.ns >= since) {
+                    *self.repeated.entry(mark.short()).or_default() += 1;
+                    self.until = self.until.max(mark.ns);
+                }
+                Some(since)
+            }
+            None => {
+                self.named.iter().for_each(|hash| *self.repeated.entry(*hash).or_default() += 1);
+                self.until = self.resumed?;
+                self.resumed
+            }
+        }
+    }
+
+    /// Takes a record that came. Returns `false` if it was handed on before.
+    pub fn take(&mut self, mark: Mark) -> bool {
+        if !self.repeated.is_empty() {
+            if let Some(times) = self.repeated.get_mut(&mark.short()) {
+                *times -= 1;
+                if *times == 0 {
+                    self.repeated.remove(&mark.short());
+                }
+                return false;
+            }
+            if mark.ns > self.until.saturating_add(LATE) {
+                self.repeated.clear();
+            }
+        }
+        if self.recent.len() == REMEMBERED {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(mark);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn mark(ns: u64, text: &str) -> Mark {
+        let mut marking = Marking::new(Stream::Out);
+        marking.add(text.as_bytes());
+        marking.mark(ns)
+    }
+
+    /// What the Engine gives from `since` on. New Engines leave out records until one is late enough; old ones leave out each
+    /// record that is too early.
+    fn from(log: &[Mark], since: Option<u64>, is_old: bool) -> impl Iterator<Item = Mark> {
+        let since = since.unwrap_or_default();
+        let mut is_begun = false;
+        let is_given = move |mark: &&Mark| {
+            is_begun = !is_old && is_begun || mark.ns >= since;
+            is_begun
+        };
+        log.iter().filter(is_given).copied()
+    }
+
+    #[test]
+    fn pieces_have_one_mark_however_they_are_cut() {
+        let mut pieces = Marking::new(Stream::Out);
+        ["ab", "", "c"].iter().for_each(|piece| pieces.add(piece.as_bytes()));
+        assert_eq!(pieces.mark(7), mark(7, "abc"));
+        let mut other = Marking::new(Stream::Err);
+        other.add(b"abc");
+        assert_ne!(other.mark(7), mark(7, "abc"));
+        assert_ne!(mark(8, "abc").short(), mark(7, "abc").short());
+        assert_eq!(mark(7, "abc").hash, crate::core::record::time_hash(b"stdout", 0, b"abc"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(1), ..ProptestConfig::default() })]
+
+        /// Times may be equal, and a record may have an earlier time than the one before it. However often the connection or
+        /// the process ends, each record is handed on once.
+        #[test]
+        fn each_record_is_handed_on_once(
+            steps in prop::collection::vec((0_u64..4, 0_u8..3), 1..120),
+            cuts in prop::collection::vec((1_usize..40, any::<bool>()), 1..10),
+            is_old: bool,
+        ) {
+            let mut now = 100;
+            let log: Vec<Mark> = steps.iter().enumerate().map(|(index, (step, back))| {
+                now += step;
+                // A few records are of one line at a time: they have the same time, and different texts.
+                let ns = if *back == 0 { now - 3 } else { now };
+                mark(ns, &index.to_string())
+            }).collect();
+            let (mut position, mut got) = (Position::default(), Vec::new());
+            for (length, restarts) in cuts.into_iter().chain([(log.len() + 40, false)]) {
+                if restarts && !is_old {
+                    position = Position::of_cursor(&position.cursor());
+                    if position.resumed.is_none() {
+                        got.clear();
+                    }
+                }
+                let since = position.ask();
+                got.extend(from(&log, since, is_old).take(length).filter(|mark| position.take(*mark)));
+            }
+            got.sort_by_key(|mark| (mark.ns, mark.hash));
+            let mut expected = log.clone();
+            expected.sort_by_key(|mark| (mark.ns, mark.hash));
+            prop_assert_eq!(got, expected);
+        }
+    }
+}
