@@ -21,7 +21,7 @@ use crate::observe::details::Seldom;
 counters! {
     /// The counters of delaying sinks.
     COUNTERS of Sink;
-    RETRIES = 1152, "delayed_again", "attempts", "Attempts that were refused.";
+    RETRIES = 1121, "delayed_again", "attempts", "Attempts that were refused.";
 }
 
 static TOLD: Seldom = Seldom::new();
