@@ -39,7 +39,7 @@ def a_line(index, words):
 
 def pattern(repeats):
     """A pattern with a back-reference that no line repeats: PCRE2 tries it at many places before the rest matches."""
-    tries = "".join(rf"(?!.*?(\w{{{length}}}).*\{at + 1} \1)" for at, length in enumerate(range(3, 3 + repeats)))
+    tries = "".join(rf"(?!.*?(?<r{length}>\w{{{length}}}).*\k<r{length}> \k<r{length}>)" for length in range(3, 3 + repeats))
     return rf"^(?:{tries}|)(?<number>\d+) (?<text>.*) end$"
 
 
@@ -170,7 +170,7 @@ def latency(arguments, program, place):
     """Lines a second with a server that answers at once, and with one that answers in 200 ms, in turns."""
     log = place + "/big.log"
     with open(log, "w") as file:
-        for index in range(1_500_000):
+        for index in range(arguments.lines):
             file.write(f'192.0.2.{index % 250} - - [10/Oct/2025:13:{index // 60 % 60:02d}:{index % 60:02d} +0200] '
                        f'"GET /page/{index} HTTP/1.1" 200 {index} "https://www.example.com/start" "Mozilla/5.0"\n')
     rates = {0: [], 200: []}
@@ -198,7 +198,7 @@ def refusals(arguments, program, place):
     """The memory while everything is refused for ten seconds."""
     log = place + "/big.log"
     with open(log, "w") as file:
-        for index in range(2_000_000):
+        for index in range(arguments.lines):
             file.write(f'192.0.2.{index % 250} - - [10/Oct/2025:13:{index // 60 % 60:02d}:{index % 60:02d} +0200] '
                        f'"GET /page/{index} HTTP/1.1" 200 {index} "https://www.example.com/start" "Mozilla/5.0"\n')
     for bound in (0, 32 << 20, 64 << 20, 128 << 20):
@@ -220,6 +220,7 @@ def main():
     parser.add_argument("--jobs", default="1..2")
     parser.add_argument("--to", default="delay:50")
     parser.add_argument("--scale-backlog", default="256KiB")
+    parser.add_argument("--lines", type=int, default=2_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--copies", type=int, default=2)
     parser.add_argument("--programs", default="target/release")
