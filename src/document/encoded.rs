@@ -86,6 +86,11 @@ impl Documents {
         &self.bytes
     }
 
+    /// Returns the number of bytes of memory that the documents take.
+    pub fn memory(&self) -> usize {
+        self.bytes.capacity() + self.entries.capacity() * size_of::<Entry>()
+    }
+
     /// Returns the document at `index`.
     pub fn get(&self, index: usize) -> EncodedDocument<'_> {
         let entry = &self.entries[index];

@@ -176,8 +176,8 @@ impl StorePool {
 
     /// Returns the bytes of a batch. A sink that sends requests holds a copy of the documents besides.
     fn bytes_of(&self, job: &Job) -> usize {
-        let copies = if matches!(self.requests, Requests::Adaptive(_)) { 2 } else { 1 };
-        job.batch.data.len() + copies * job.parsed.bytes()
+        let bodies = if matches!(self.requests, Requests::Adaptive(_)) { job.parsed.bytes() } else { 0 };
+        job.batch.data.len() + job.parsed.memory() + bodies
     }
 
     /// Hands a batch to the storing threads. This never blocks.

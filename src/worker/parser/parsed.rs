@@ -91,6 +91,11 @@ impl Parsed {
         self.documents.iter().map(|documents| documents.bytes().len()).sum()
     }
 
+    /// Returns the number of bytes of memory that the documents take.
+    pub fn memory(&self) -> usize {
+        self.documents.iter().map(Documents::memory).sum()
+    }
+
     /// Returns the result of each line.
     pub fn fates(&self) -> &[Fate] {
         &self.fates
