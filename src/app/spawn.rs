@@ -5,22 +5,21 @@
 //! even if it is killed: see [`spawned`](super::spawned).
 
 pub(crate) mod folder;
-mod scale;
 
 use std::ffi::OsString;
-use std::io::{PipeReader, PipeWriter};
+use std::io::{PipeReader, PipeWriter, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use self::folder::QueueFolder;
-use super::spawned::{Note, was_leaving};
+use super::spawned::{LEAVE, Note, was_leaving};
 use crate::core::backoff::Backoff;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
@@ -28,7 +27,7 @@ use crate::net::keys::PublicKey;
 use crate::observe::console::Console;
 use crate::observe::service_manager;
 use crate::queue::shared::SharedQueue;
-use crate::worker::scaling::{Bounds, Settings};
+use crate::worker::scaling::{Bounds, Change, INTERVAL, Sample, Scaler, Settings};
 
 /// The workers to start.
 #[derive(Debug, Clone)]
@@ -160,7 +159,7 @@ impl Spawned {
             }
         }
         if !options.workers.is_fixed() {
-            scale::start(&spawned.shared, options, watching, waiting)?;
+            start_scaling(&spawned.shared, options, watching, waiting)?;
         }
         Ok(spawned)
     }
@@ -194,6 +193,12 @@ impl Shared {
 
     fn requests(&self) -> MutexGuard<'_, Option<PipeWriter>> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the number of workers that were not asked to leave.
+    fn staying(&self) -> usize {
+        let state = self.state();
+        state.watched.saturating_sub(state.leaving)
     }
 
     /// Sends a signal to all workers.
@@ -306,6 +311,73 @@ impl Shared {
     /// Whether the queue needs no more workers.
     fn is_ending(&self, state: &State) -> bool {
         state.ending || self.abort.is_requested()
+    }
+}
+
+/// Starts the thread that starts and ends workers, so that their number follows the load. `waiting` returns how many workers have waited for lines since its last call. The new workers are watched
+/// with `watching`.
+fn start_scaling(
+    shared: &Arc<Shared>,
+    options: &SpawnOptions,
+    watching: Sender<()>,
+    waiting: impl Fn() -> f64 + Send + 'static,
+) -> Result<()> {
+    let shared = Arc::clone(shared);
+    let mut scaler = Scaler::new(options.workers, options.scaling);
+    let least = options.workers.least;
+    let scale = move || {
+        let started = Instant::now();
+        let mut wanted = least;
+        while goes_on(&shared) {
+            let (workers, lines) = (shared.staying(), shared.queue.counts().tally().total());
+            let sample = Sample {
+                at: started.elapsed(),
+                backlog: shared.queue.held_bytes().0 as u64,
+                lines,
+                // Workers of other machines may wait at the same queue.
+                waiting: waiting().min(workers as f64),
+                workers,
+            };
+            if let Some(Change { workers: number, reason }) = scaler.decide(&sample) {
+                if number > workers && shared.state().full {
+                    continue;
+                }
+                shared.console.say(format!("worker processes: {number} now, {workers} before; {reason}"));
+                wanted = number;
+            }
+            reconcile(&shared, wanted, &watching);
+        }
+    };
+    let thread = std::thread::Builder::new().name("scale".into()).spawn(scale);
+    thread
+        .map(drop)
+        .map_err(|error| Error::system("the thread that starts and ends workers cannot be started").because(error))
+}
+
+/// Waits for the next sample. Returns whether the queue still needs workers.
+fn goes_on(shared: &Shared) -> bool {
+    let state = shared.state();
+    let waited = shared.ending.wait_timeout_while(state, INTERVAL, |state| !shared.is_ending(state));
+    let is_ending = shared.is_ending(&waited.unwrap_or_else(PoisonError::into_inner).0);
+    !is_ending && !shared.queue.is_finished()
+}
+
+/// Starts workers or asks some to leave, until there are `wanted` ones.
+fn reconcile(shared: &Arc<Shared>, wanted: usize, watching: &Sender<()>) {
+    let grows = !shared.state().full;
+    for _ in shared.staying()..if grows { wanted } else { 0 } {
+        if let Err(error) = shared.begin(watching.clone()) {
+            // The workers that there are go on.
+            log::debug!("{error}");
+            return;
+        }
+    }
+    for _ in wanted..shared.staying() {
+        let asked = shared.requests().as_mut().is_some_and(|pipe| pipe.write_all(&[LEAVE]).is_ok());
+        shared.state().leaving += usize::from(asked);
+        if !asked {
+            return;
+        }
     }
 }
 

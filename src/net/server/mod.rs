@@ -113,7 +113,6 @@ impl Server {
                 return Err(error);
             }
             session.answer_pending()?;
-            session.note_numbers();
             let now = Instant::now();
             if finished_at.is_none() && queue.is_finished() {
                 finished_at = Some(now);

@@ -385,6 +385,7 @@ impl<'a> Session<'a> {
             }
             self.next_due = self.pending.iter().filter_map(|pending| pending.until).min();
         }
+        self.workers.note_numbers(self.peers.len(), self.pending.len());
         Ok(())
     }
 
@@ -408,11 +409,6 @@ impl<'a> Session<'a> {
             Err(zmq::Error::EHOSTUNREACH | zmq::Error::EAGAIN) => Ok(false),
             Err(error) => Err(Error::wire("answering a worker failed").because(error)),
         }
-    }
-
-    /// Notes how many peers there are, and how many wait.
-    pub(super) fn note_numbers(&self) {
-        self.workers.note_numbers(self.peers.len(), self.pending.len());
     }
 
     /// Whether a peer may still send the last report of its process.
