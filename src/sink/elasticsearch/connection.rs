@@ -87,7 +87,7 @@ impl Connection {
             move || {
                 let mut reply = std::mem::take(&mut buffers.reply);
                 let Asked { method, path, content } = &asked;
-                let (body, is_compressed) = (buffers.sent(), buffers.is_compressed());
+                let (body, is_compressed) = (buffers.sent(), buffers.is_compressed);
                 let answer = client.send(&host, &Ask { method, path, content, is_compressed, body }, &mut reply);
                 buffers.reply = reply;
                 (answer, buffers)
@@ -111,7 +111,7 @@ impl Connection {
 
     /// Returns buffers for a request.
     pub fn buffers(&self) -> Buffers {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_else(Buffers::new)
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
     /// Keeps the buffers of a request for later ones.

@@ -124,11 +124,9 @@ impl EsSink {
         let path = format!("/{}/_bulk?filter_path={}{}", percent::encode(&index), reply::FILTER, self.parameters);
         let asked = Asked { method: "POST", path, content: "application/x-ndjson" };
         let mut buffers = self.connection.buffers();
-        buffers.write(documents, group);
-        if target.gzip {
-            buffers.compress().map_err(|error| Error::internal("a body cannot be compressed").because(error))?;
-        }
-        let size = buffers.body.len();
+        let written = buffers.write(documents, group, target.gzip);
+        written.map_err(|error| Error::internal("a body cannot be compressed").because(error))?;
+        let size = buffers.size;
         counters.add(&REQUESTS, 1);
         counters.add(&BODY_BYTES, size as u64);
         counters.add(&SENT_BYTES, buffers.sent().len() as u64);
