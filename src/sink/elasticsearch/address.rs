@@ -5,24 +5,12 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::counters::COUNTERS;
+use super::options::TEMPLATE;
 use super::target::Target;
 use crate::core::error::{Error, Result};
-use crate::core::option_spec::{Group, OptionSpec};
 use crate::core::secrets::masked;
 use crate::sink::api::AnySink;
 use crate::sink::kind::{AddressText, InFlight, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
-
-/// The switch that installs an index template.
-pub(super) const TEMPLATE: OptionSpec = OptionSpec::switch(
-    "es-template",
-    Group::Output,
-    "Install an index template for the elasticsearch sink",
-)
-.more(
-    "The template covers the indexes whose names begin like INDEX up to its date, which must begin with logator-. It has the \
-     types of the formats' fields, and a priority below 100, so that a template of your own wins.",
-)
-.rare();
 
 /// The kinds `elasticsearch+http://` and `elasticsearch+https://`.
 pub static KIND: SinkKind = SinkKind {

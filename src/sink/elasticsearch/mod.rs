@@ -34,6 +34,7 @@ mod courier;
 mod hosts;
 #[cfg_attr(not(feature = "elasticsearch"), allow(dead_code, reason = "only an open sink names its indexes"))]
 mod index;
+mod options;
 #[cfg(feature = "elasticsearch")]
 mod reply;
 #[cfg(feature = "elasticsearch")]

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::address::TEMPLATE;
 use super::answer::Answer;
 use super::body::{MAX_BODY, MIN_BODY};
 use super::connection::{Asked, Asking, Connection};
+use super::options::TEMPLATE;
 use super::server::{NoServer, Server};
 use super::template::{self, Template};
 use crate::core::calendar::now_ms;
