@@ -12,7 +12,8 @@
 //!   and gets the same tag. An empty number is zero. `event/plan.rs` says where this follows Logstash and where it does not.
 //! * **`@timestamp`** is the point in time that the date rule reads from its field: UTC, in milliseconds, a BSON date
 //!   or an ISO text. If the field exists but is not a date, there is no `@timestamp` and the tag is
-//!   `_dateparsefailure`. The field itself stays as captured. [`date`] lists the formats.
+//!   `_dateparsefailure`. The field itself stays as captured. [`date`] lists the formats. For a sink that asks for it, a
+//!   record without a time has the time of its arrival, and the tag is `_arrival_time`.
 //! * **Names** are kept. `_id`, `@timestamp` and `tags` belong to logator: a field of that name at the top level gets a
 //!   `_` at its end (`tags_`). In BSON documents leading `$` signs, and each `.` and NUL in each part of a name, become
 //!   `_`. Two fields of a pattern that would get the same name by these rules are a usage error.

@@ -233,3 +233,43 @@ impl LayoutWriter {
         beside.push_fields(fields.iter().map(|path| event.get(path)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::context::Origin;
+    use crate::document::TimeSource;
+    use crate::event::Changes;
+
+    /// Returns the document of an event in a layout, and its time.
+    fn document(writer: &mut LayoutWriter, event: &mut Event<'_>) -> (String, Option<(i64, TimeSource)>) {
+        let context = Context::new(Arc::new(Origin::new(1, "a"))).at(1_431_857_103_000);
+        let mut documents = Documents::new(Encoding::Json);
+        writer.push(event, 0, RecordId::at(1, 0, b"x"), &context, &mut documents);
+        (String::from_utf8_lossy(documents.get(0).bytes).into_owned(), documents.beside().time(0))
+    }
+
+    #[test]
+    fn only_a_layout_that_asks_for_it_gives_a_record_without_a_time_that_of_its_arrival() {
+        let time = Wanted { time: true, ..Wanted::default() };
+        let bare = Layout::from(Encoding::Json).with_id(IdPlace::Outside).with_beside(time);
+        let mut plain = LayoutWriter::new(bare.clone()).unwrap();
+        let mut arrival = LayoutWriter::new(bare.clone().with_undated(Undated::Arrival)).unwrap();
+        assert_ne!(plain.layout(), arrival.layout());
+        let mut changes = Changes::default();
+        let mut event = Event::undecoded(b"odd", true, None, &mut changes);
+        let undated = (r#"{"message":"odd","tags":["_grokparsefailure"]}"#.to_owned(), None);
+        let arrived = (
+            r#"{"@timestamp":"2015-05-17T10:05:03.000Z","message":"odd","tags":["_grokparsefailure","_arrival_time"]}"#
+                .to_owned(),
+            Some((1_431_857_103_000, TimeSource::Arrival)),
+        );
+        for _ in 0..2 {
+            assert_eq!(document(&mut arrival, &mut event), arrived);
+            assert_eq!(document(&mut plain, &mut event), undated);
+        }
+        event.set(&FieldPath::new("@timestamp").unwrap(), crate::document::Value::Date(0));
+        let (body, time) = document(&mut arrival, &mut event);
+        assert_eq!((body.contains("_arrival_time"), time), (false, Some((0, TimeSource::Stage))), "{body}");
+    }
+}
