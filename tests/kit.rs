@@ -10,6 +10,8 @@
 //! | `LOGATOR_TEST_SHIPPERS` | a folder with `usr/sbin/{rsyslogd,syslog-ng,nginx}` and their libraries |
 //! | `LOGATOR_TEST_DOCKER` | a folder with an Engine, its command line and an image, for the tests of `docker:` |
 //! | `DOCKER_HOST` | address of a Docker Engine to use for the tests that only start containers and read their logs |
+//! | `LOGATOR_TEST_OPENSEARCH` | a folder with an OpenSearch, for the tests that start, stop and break their own |
+//! | `LOGATOR_TEST_ELASTICSEARCH` | address of an Elasticsearch or OpenSearch to use for the tests that only store and read |
 //! | `LOGATOR_TEST_SEED` | the seed of all random choices in `crash::` and `accounts::`; each test there prints its seed |
 //! | `LOGATOR_CRASHES` | how often each test of `crash::` breaks something |
 //! | `LOGATOR_ACCOUNTS` | how many rounds `accounts::` plays |
@@ -30,6 +32,8 @@ pub mod logs;
 pub mod mongod;
 pub mod needs;
 pub mod noise;
+#[cfg(feature = "elasticsearch")]
+pub mod opensearch;
 pub mod peer;
 pub mod process;
 pub mod proxy;

@@ -13,6 +13,8 @@ mod crash;
 mod dialogue;
 mod docker;
 mod documents;
+#[cfg(feature = "elasticsearch")]
+mod elasticsearch;
 mod end_to_end;
 mod faults;
 #[cfg(feature = "sqlite")]

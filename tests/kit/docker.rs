@@ -167,13 +167,8 @@ impl Dockerd {
         let mut command = Command::new("nsenter");
         command.args(["-t", &place.to_string(), "-p", "-m", "sh", "-c", SCRIPT, "dockerd.sh", "engine"]);
         command.arg(folder()).arg(data).arg(parent_group(data)).args(&self.options);
-        let log = std::fs::File::options().create(true).append(true).open(data.join("log")).expect("a log file");
-        drop(log);
-        // The Engine writes much to standard error, which is of interest only when it fails.
-        let mut logged = Command::new("sh");
-        logged.arg("-c").arg(r#"log=$1; shift; exec "$@" >>"$log" 2>&1"#).arg("sh").arg(data.join("log"));
-        logged.arg(command.get_program()).args(command.get_args());
-        let mut process = Process::start(&logged);
+        // The Engine writes much, which is of interest only when it fails.
+        let mut process = Process::start_logged(&command, &data.join("log"));
         wait_for("the Engine to answer", PATIENCE, || {
             if let Some(status) = process.ended() {
                 let log = std::fs::read_to_string(data.join("log")).unwrap_or_default();

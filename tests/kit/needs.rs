@@ -11,6 +11,8 @@ use std::process::Command;
 const KNOWN: &[&str] = &[
     "a Docker",
     "a MongoDB",
+    "an Elasticsearch",
+    "an OpenSearch of its own",
     "a dockerd of its own",
     "a mongod of its own",
     "a systemd of its own",

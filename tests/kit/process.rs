@@ -1,6 +1,7 @@
 //! A process that never outlives the test that started it, not even when the test is killed.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -8,15 +9,30 @@ use nix::unistd::Pid;
 
 /// Starts the real program, prints its process id, and kills it when the keeper's own input ends. The test holds the
 /// other end of that pipe, which closes when the test ends in any way.
+///
+/// Its first argument is a folder to remove at the program's end, or nothing. The rest is the program with its arguments.
 const KEEPER: &str = r#"
+remove=$1; shift
 exec 3<&0
 "$@" </dev/null >&4 2>&5 3<&- 4>&- 5>&- & pid=$!
 echo $pid
 ( cat <&3 >/dev/null; kill -9 $pid ) >/dev/null 2>&1 4>&- 5>&- & watch=$!
 wait $pid; status=$?
 kill $watch 2>/dev/null
+[ -z "$remove" ] || rm -rf -- "$remove"
 exit $status
 "#;
+
+/// Where the output of a program goes.
+#[derive(Clone, Copy)]
+enum Output<'a> {
+    /// To our standard error.
+    Shown,
+    /// Nowhere; its errors go to our standard error.
+    Dropped,
+    /// To the end of a file, with its errors.
+    Kept(&'a Path),
+}
 
 /// A running program.
 pub struct Process {
@@ -32,20 +48,35 @@ impl Process {
     /// # Panics
     /// When it cannot be started.
     pub fn start(command: &Command) -> Self {
-        Process::launch(command, "&2")
+        Process::launch(command, Output::Shown, None)
     }
 
     /// Starts a command as [`Process::start`] does, but throws its output away. Its errors are shown.
     pub fn start_quiet(command: &Command) -> Self {
-        Process::launch(command, "/dev/null")
+        Process::launch(command, Output::Dropped, None)
     }
 
-    fn launch(command: &Command, output: &str) -> Self {
+    /// Starts a command as [`Process::start`] does, and appends its output and its errors to a file.
+    pub fn start_logged(command: &Command, log: &Path) -> Self {
+        Process::launch(command, Output::Kept(log), None)
+    }
+
+    /// Starts a command as [`Process::start_logged`] does. At its end, however it ends, `folder` is removed.
+    pub fn start_logged_and_remove(command: &Command, log: &Path, folder: &Path) -> Self {
+        Process::launch(command, Output::Kept(log), Some(folder))
+    }
+
+    fn launch(command: &Command, output: Output<'_>, remove: Option<&Path>) -> Self {
         let mut keeper = Command::new("sh");
         // Descriptors 4 and 5 take the program's output and errors: the keeper needs its own output for the process id,
         // and the shell's remark that a program was killed is not wanted.
-        keeper.arg("-c").arg(format!("exec 4>{output} 5>&2 2>/dev/null\n{KEEPER}"));
-        keeper.arg("keeper").arg(command.get_program()).args(command.get_args());
+        let (redirections, name) = match output {
+            Output::Shown => ("exec 4>&2 5>&2 2>/dev/null", Path::new("keeper")),
+            Output::Dropped => ("exec 4>/dev/null 5>&2 2>/dev/null", Path::new("keeper")),
+            Output::Kept(log) => (r#"exec 4>>"$0" 5>&4 2>/dev/null"#, log),
+        };
+        keeper.arg("-c").arg(format!("{redirections}\n{KEEPER}")).arg(name);
+        keeper.arg(remove.unwrap_or(Path::new(""))).arg(command.get_program()).args(command.get_args());
         for (key, value) in command.get_envs() {
             match value {
                 Some(value) => keeper.env(key, value),

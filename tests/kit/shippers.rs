@@ -60,12 +60,17 @@ pub fn nginx(place: &Workspace, conf: &Path) -> Command {
 
 /// Writes the configuration of an nginx that answers `hello` at `port` and logs as `logs` says.
 pub fn nginx_conf(place: &Workspace, port: u16, logs: &str) -> PathBuf {
+    nginx_server_conf(place, &format!("listen 127.0.0.1:{port};\n{logs}\nlocation / {{ return 200 \"hello\\n\"; }}"))
+}
+
+/// Writes the configuration of an nginx with these lines of its `server`. Files there are found in the folder of `place`.
+pub fn nginx_server_conf(place: &Workspace, server: &str) -> PathBuf {
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("{name}_temp_path {};\n", place.path(name).display()))
         .concat();
     let conf = format!(
         "daemon off;\nmaster_process off;\npid {};\nerror_log {};\nevents {{}}\nhttp {{\n{temporary}\n\
-         keepalive_requests 100000;\nserver {{\nlisten 127.0.0.1:{port};\n{logs}\nlocation / {{ return 200 \"hello\\n\"; }}\n}}\n}}\n",
+         keepalive_requests 100000;\nserver {{\n{server}\n}}\n}}\n",
         place.path("pid").display(),
         place.path("error.log").display(),
     );

@@ -95,6 +95,10 @@ temporary+=("$work")
 if [[ -n ${LOGATOR_TEST_MONGODB:-} && -z ${LOGATOR_TEST_MONGOD:-} ]]; then
     leave_out "a mongod of its own" "LOGATOR_TEST_MONGODB is there to store into alone; set LOGATOR_TEST_MONGOD too"
 fi
+if [[ -n ${LOGATOR_TEST_ELASTICSEARCH:-} && -z ${LOGATOR_TEST_OPENSEARCH:-} ]]; then
+    leave_out "an OpenSearch of its own" \
+        "LOGATOR_TEST_ELASTICSEARCH is there to store into alone; set LOGATOR_TEST_OPENSEARCH too"
+fi
 if [[ -n ${DOCKER_HOST:-} ]]; then
     why="DOCKER_HOST is there to start containers in alone; without it, root has an Engine for each test"
 else

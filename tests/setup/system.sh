@@ -10,6 +10,9 @@ need() { # PACKAGE WHY
 # Whether a MongoDB has to be downloaded.
 needs_mongod() { [[ -z ${LOGATOR_TEST_MONGODB:-} && -z ${LOGATOR_TEST_MONGOD:-} ]]; }
 
+# Whether an OpenSearch has to be downloaded.
+needs_opensearch() { [[ -z ${LOGATOR_TEST_ELASTICSEARCH:-} && -z ${LOGATOR_TEST_OPENSEARCH:-} ]]; }
+
 say "looking at what is here"
 command -v cargo >/dev/null || fail "cargo is missing: install Rust first (https://rustup.rs)"
 command -v cc >/dev/null || need gcc "links every Rust program, compiles SQLite and PCRE2"
@@ -31,6 +34,12 @@ if [[ -n $python_lacks ]] || ! python3 -c 'import venv, ensurepip' 2>/dev/null; 
 fi
 if needs_mongod && ! ldconfig -p 2>/dev/null | grep -q 'libcurl\.so\.4 ' && ! ls /usr/lib/*/libcurl.so.4 >/dev/null 2>&1; then
     need libcurl4 "the MongoDB of the tests is linked to it"
+fi
+if needs_opensearch; then
+    command -v mvn >/dev/null || need maven "downloads the OpenSearch of the tests"
+fi
+if needs_opensearch || [[ -n ${LOGATOR_TEST_OPENSEARCH:-} ]]; then
+    command -v javac >/dev/null || need default-jdk-headless "runs the OpenSearch of the tests, and compiles its start"
 fi
 
 if ((${#packages[@]})); then

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::http::{Reply, Request, decoded};
 use super::rules::{Fault, ItemFault};
-use super::{Answer, Keep, Shared, State};
+use super::{Answer, Keep, Sent, Shared, State};
 
 const ACTION_START: &[u8] = b"{\"create\":{\"_id\":\"";
 const ACTION_END: &[u8] = b"\"}}";
@@ -76,7 +76,7 @@ impl Shared {
             Err(why) => return refused(why),
         };
         let documents = match self.setup.keep {
-            Keep::Counts => Vec::new(),
+            Keep::Counts | Keep::Requests => Vec::new(),
             Keep::Documents => match lines.iter().map(|line| document(line.1)).collect::<Result<Vec<_>, _>>() {
                 Ok(documents) => documents,
                 Err(why) => return refused(why),
@@ -97,6 +97,10 @@ impl Shared {
                 return Answer::None;
             }
             _ => {}
+        }
+        if self.setup.keep == Keep::Requests {
+            let (path, body) = (request.path.clone(), request.body.clone());
+            state.sent.push(Sent { path, is_gzip: request.is_gzip, body, documents: lines.len() });
         }
         let filter = Filter::of(request);
         let is_stream = self.is_data_stream(&state, &index);

@@ -21,7 +21,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use self::http::{Reply, Request};
+pub use self::http::Reply;
+use self::http::Request;
 pub use self::product::Product;
 pub use self::rules::{Fault, ItemFault, Rule, When};
 
@@ -33,6 +34,8 @@ pub enum Keep {
     Documents,
     /// The number of documents. Every document counts as new.
     Counts,
+    /// The requests as they were sent, and the number of documents.
+    Requests,
 }
 
 /// The server's settings.
@@ -69,6 +72,17 @@ pub struct Seen {
     pub sent: usize,
     /// The status of the answer; 0 if none was sent.
     pub status: u16,
+}
+
+/// A `_bulk` request as it was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The path without parameters.
+    pub path: String,
+    pub is_gzip: bool,
+    pub body: Vec<u8>,
+    /// The number of documents.
+    pub documents: usize,
 }
 
 /// The numbers of a server so far.
@@ -118,8 +132,10 @@ struct State {
     indexes: BTreeMap<String, Documents>,
     templates: BTreeMap<String, serde_json::Value>,
     rules: Vec<Rule>,
-    /// The requests, except with [`Keep::Counts`].
+    /// The requests, with [`Keep::Documents`].
     seen: Vec<Seen>,
+    /// The `_bulk` requests, with [`Keep::Requests`].
+    sent: Vec<Sent>,
     violations: Vec<String>,
     open: Vec<TcpStream>,
     is_closed: bool,
@@ -235,6 +251,11 @@ impl BulkServer {
     /// Returns all requests in their order.
     pub fn seen(&self) -> Vec<Seen> {
         self.shared.state().seen.clone()
+    }
+
+    /// Returns the `_bulk` requests as they were sent, and forgets them.
+    pub fn take_sent(&self) -> Vec<Sent> {
+        std::mem::take(&mut self.shared.state().sent)
     }
 
     /// Returns the numbers so far.

@@ -1,7 +1,7 @@
 //! What goes wrong, as data.
 
 use super::State;
-pub use super::http::Reply;
+use super::http::Reply;
 
 /// A fault, when it happens, and how often.
 #[derive(Debug, Clone, PartialEq)]
