@@ -132,12 +132,16 @@ fn a_template_gives_the_fields_of_the_formats_their_types() {
     let mappings = cluster.api().get(&format!("/{name}-2026.05/_mapping"));
     let properties = &mappings[format!("{name}-2026.05")]["mappings"]["properties"];
     for (field, kind) in
-        [("@timestamp", "date"), ("clientip", "ip"), ("response", "long"), ("bytes", "long"), ("agent", "keyword")]
+        [("@timestamp", "date"), ("clientip", "keyword"), ("response", "long"), ("bytes", "long"), ("agent", "keyword")]
     {
         assert_eq!(properties[field]["type"], kind, "{field}: {properties}");
     }
     assert_eq!(properties["agent"]["ignore_above"], 1024);
-    // A second run installs it again.
-    let (ran, _) = run(&place, &sink, &["--es-template"]);
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    // Another run installs it again, with a type that this pattern has.
+    let pattern = "%{IP:peer:ip} %{GREEDYDATA:rest}";
+    let sink = cluster.sink(&format!("{name}-other"));
+    let (ran, receipt) = place.logator(&["access.log", "-p", pattern, "--to", &sink, "--es-template"], b"");
+    assert_eq!((ran.code, receipt.tally.stored), (Some(0), 100), "{}", ran.stderr);
+    let mappings = cluster.api().get(&format!("/{name}-other/_mapping"));
+    assert_eq!(mappings[format!("{name}-other")]["mappings"]["properties"]["peer"]["type"], "ip");
 }

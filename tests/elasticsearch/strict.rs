@@ -134,7 +134,7 @@ fn a_template_fits_the_server_and_its_index() {
     let template = server.templates().remove("logator-web").expect("a template");
     assert_eq!(template["index_patterns"], json!(["logator-web-*"]));
     let properties = &template["template"]["mappings"]["properties"];
-    assert_eq!((&properties["clientip"]["type"], &properties["bytes"]["type"]), (&json!("ip"), &json!("long")));
+    assert_eq!((&properties["agent"]["type"], &properties["bytes"]["type"]), (&json!("keyword"), &json!("long")));
     // Other names belong to others.
     let ran = place.run("logator", &super::job(&server.sink("logs-web"), &["--es-template"]), b"");
     assert!(ran.code == Some(2) && ran.stderr.contains("logator-"), "{ran:?}");
