@@ -5,7 +5,7 @@
 //! of a body and does not look into the documents.
 
 // Each program that uses this module uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod bulk;
 mod http;
