@@ -3,6 +3,7 @@
 //! | command | what it does |
 //! |---|---|
 //! | `cargo bench --bench elasticsearch` | runs the job against a test server that answers at once, after 50 ms and after 200 ms |
+//! | `… -- refuse [SECONDS]` | refuses every document for 10 seconds, and prints the memory of the job |
 //! | `… -- serve [MILLISECONDS]` | runs the test server alone until its standard input ends, and prints its numbers |
 //! | `LOGATOR_TEST_ELASTICSEARCH=http://HOST:PORT … -- real` | compares the job with a bare loop that sends the same bodies |
 //!
@@ -20,7 +21,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use bulk_server::{BulkServer, Keep, Sent, Setup};
+use bulk_server::{BulkServer, Fault, ItemFault, Keep, Rule, Sent, Setup};
 use logator::observe::receipt::Receipt;
 use nix::sys::resource::{UsageWho, getrusage};
 
@@ -34,6 +35,10 @@ fn main() {
     let delay = words.get(1).and_then(|word| word.parse().ok()).map_or(Duration::ZERO, Duration::from_millis);
     match words.first().map(String::as_str) {
         Some("serve") => serve(delay),
+        Some("refuse") => {
+            let seconds = words.get(1).and_then(|word| word.parse().ok()).unwrap_or(10);
+            refuse(&Place::new(lines(1_000_000)), Duration::from_secs(seconds));
+        }
         Some("real") => {
             let place = Place::new(lines(200_000));
             compare(&place);
@@ -83,18 +88,20 @@ impl Place {
         Place { folder, lines, bytes }
     }
 
-    /// Runs the job, which must store every line as a new document. Returns its time.
-    fn run(&self, sink: &str) -> Duration {
+    /// Returns the command of the job.
+    fn command(&self, input: &str, sink: &str) -> Command {
         let program = std::env::var_os("LOGATOR_BENCH_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_logator").into());
         let more = std::env::var("LOGATOR_BENCH_FLAGS").unwrap_or_default();
+        let mut command = Command::new(program);
+        command.args(["run", input, "-f", "combined", "--receipt", "receipt", "--to", sink]);
+        command.args(more.split_whitespace()).current_dir(self.folder.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the job, which must store every line as a new document. Returns its time.
+    fn run(&self, sink: &str) -> Duration {
         let start = Instant::now();
-        let ran = Command::new(program)
-            .args(["run", "access.log", "-f", "combined", "--receipt", "receipt", "--to", sink])
-            .args(more.split_whitespace())
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .output()
-            .expect("logator runs");
+        let ran = self.command("access.log", sink).output().expect("logator runs");
         let time = start.elapsed();
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
         let receipt = std::fs::read(self.folder.path().join("receipt")).expect("a receipt");
@@ -160,6 +167,36 @@ fn measure(place: &Place, delay: Duration) {
 fn most_memory() -> String {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("the kernel counts it");
     format!("{} MiB", usage.max_rss() / 1024)
+}
+
+/// Returns the kernel's value of a process's memory under that name, in MiB.
+fn memory(process: u32, name: &str) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let value = status.lines().find_map(|line| line.strip_prefix(name));
+    value.and_then(|value| value.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+}
+
+/// Refuses every document for a while, and then none.
+fn refuse(place: &Place, time: Duration) {
+    let rules = vec![Rule::always(Fault::all(ItemFault::busy()))];
+    let server = BulkServer::start(Setup { keep: Keep::Counts, rules: rules.clone(), ..Setup::default() });
+    std::fs::write(place.folder.path().join("few.log"), invented(1)).expect("it can be written");
+    println!("                 own memory now  most memory (MiB)");
+    for (input, name) in [("few.log", "one line"), ("access.log", "all lines")] {
+        server.set_rules(rules.clone());
+        let quiet = Stdio::null();
+        let mut child =
+            place.command(input, &server.sink("logator-bench")).stderr(quiet).spawn().expect("logator runs");
+        std::thread::sleep(time);
+        let sizes = ["RssAnon:", "VmHWM:"].map(|name| memory(child.id(), name));
+        println!("{name:>15}  {:>14.1}  {:>11.1}", sizes[0], sizes[1]);
+        let at_once = server.numbers().most_at_once;
+        server.set_rules(Vec::new());
+        let status = child.wait().expect("it ends");
+        let numbers = server.numbers();
+        println!("{:>15}  {status}, {} refused, {at_once} requests at once", "", numbers.refused);
+    }
+    assert_eq!(server.numbers().created, place.lines as u64 + 1);
 }
 
 fn serve(delay: Duration) {
