@@ -11,7 +11,7 @@ use super::options::SourceOptions;
 use super::reading::{OpenSources, Reading, stop_input};
 use super::signal_handlers::reload_keys_on_hangup;
 use super::spawn::folder::QueueFolder;
-use super::spawn::{SpawnOptions, Spawned};
+use super::spawn::{SpawnOptions, Spawned, WorkersQueue};
 use super::status::{Status, StatusNow};
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
@@ -147,7 +147,8 @@ pub fn serve(
             let key = options.security.as_ref().map(|security| security.pair.public());
             let peers = Arc::clone(&workers);
             let waiting = move || peers.idle().look();
-            Some(Spawned::start(spawn, folder, key, &abort, &console, &queue, options.linger, waiting)?)
+            let own = WorkersQueue { queue: &queue, folder, key, linger: options.linger };
+            Some(Spawned::start(spawn, own, &abort, &console, waiting)?)
         }
         None => None,
     };

@@ -105,21 +105,31 @@ struct State {
     failure: Option<Error>,
 }
 
+/// What the workers must know of their queue.
+pub(crate) struct WorkersQueue<'a> {
+    /// The queue.
+    pub queue: &'a Arc<SharedQueue>,
+    /// It listens at the endpoint of this folder.
+    pub folder: &'a QueueFolder,
+    /// Its key, if it has one.
+    pub key: Option<PublicKey>,
+    /// How long it stays after its last line.
+    pub linger: Duration,
+}
+
 impl Spawned {
-    /// Starts workers for `queue`, which listens at the endpoint of `folder` and stays for `linger` after its last line.
+    /// Starts workers for `queue`. `waiting` returns how many workers waited since its last call.
     ///
     /// `abort` is requested in two cases: all workers have ended, so that the queue need not stay; or the workers end again
     /// and again while no line is accounted for. A poison line ends a few workers before the queue sets it aside.
     pub(crate) fn start(
         options: &SpawnOptions,
-        folder: &QueueFolder,
-        queue_key: Option<PublicKey>,
+        queue: WorkersQueue<'_>,
         abort: &Stop,
         console: &Console,
-        queue: &Arc<SharedQueue>,
-        linger: Duration,
         waiting: impl Fn() -> f64 + Send + 'static,
     ) -> Result<Spawned> {
+        let WorkersQueue { queue, folder, key, linger } = queue;
         let here = std::env::current_exe()
             .map_err(|error| Error::system("the path of this program is unknown").because(error))?;
         let program = here.with_file_name("logator-worker");
@@ -127,7 +137,7 @@ impl Spawned {
         let mut arguments: Vec<OsString> =
             ["--from", &endpoint, "--jobs", "1", "--log-level", "error"].map(OsString::from).into();
         arguments.extend(["--spawned-by".into(), folder.path().into()]);
-        if let (Some(file), Some(key)) = (&options.curve_key, queue_key) {
+        if let (Some(file), Some(key)) = (&options.curve_key, key) {
             arguments.extend(["--curve-key".into(), file.clone().into_os_string()]);
             // Option and value are one argument, because a key may begin with a hyphen.
             arguments.push(format!("--queue-key={key}").into());

@@ -185,6 +185,7 @@ impl Writer {
 /// Writes all of `bytes`. Another process that has the same open file may have made it non-blocking.
 fn write_whole<W: Write + AsFd>(to: &mut W, mut bytes: &[u8]) -> std::io::Result<()> {
     while !bytes.is_empty() {
+        #[expect(clippy::disallowed_methods, reason = "the loop writes the rest")]
         match to.write(bytes) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(length) => bytes = &bytes[length..],

@@ -189,9 +189,12 @@ impl Opener {
             return Some((first, false));
         }
         self.text.clear();
-        let mut add = |text: &[u8]| match is_json {
-            true => container::unescape(text, &mut self.text),
-            false => Some(self.text.extend_from_slice(text)),
+        let mut add = |text: &[u8]| {
+            if is_json {
+                return container::unescape(text, &mut self.text);
+            }
+            self.text.extend_from_slice(text);
+            Some(())
         };
         add(first.text)?;
         for line in newline.into_iter().flat_map(|newline| record[newline + 1..].split(|byte| *byte == b'\n')) {

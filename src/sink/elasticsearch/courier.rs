@@ -133,7 +133,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 let all_here = Arc::clone(&all_here);
-                let work = move || drop(all_here.wait());
+                let work = move || all_here.wait().is_leader();
                 scope.spawn(|| couriers.carry(&patience.begin(), String::new, work).unwrap().unwrap());
             }
         });
