@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::checks::Checks;
 use super::container::Container;
-use super::counters::RECONNECTED;
+use super::counters::{RECONNECTED, REPEATED};
 use super::engine::{Answer, LogQuery, Next};
 use super::frames::Broken;
 use super::handing::Handing;
@@ -90,6 +90,7 @@ impl<'a> ApiContainer<'a> {
                 }
                 Err(error) => Ended::Cut(error.to_string()),
             };
+            shared.counts.add(&REPEATED, std::mem::take(&mut handing.repeated));
             if matches!(ended, Ended::Unwanted) || engine.stop().is_requested() {
                 self.end(reader.filter(|_| !shared.is_resumed), handing)?;
                 return checks.end(&self.container, handing, shared);
