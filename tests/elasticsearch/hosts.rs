@@ -27,7 +27,9 @@ fn a_run_goes_on_with_the_next_host_and_comes_back() {
     let slow = || BulkServer::start(Setup { delay: Duration::from_millis(40), ..Setup::default() });
     let (mut first, second) = (slow(), slow());
     let sink = sink(&[&first, &second]);
-    let running = place.start("logator", &job(&sink, &["--sink-deadline", "none", "-j", "1", "--batch-lines", "200"]));
+    // One request at a time, so that the run is long enough for the host to come back.
+    let more = ["--sink-deadline", "none", "--in-flight", "1", "--batch-lines", "200"];
+    let running = place.start("logator", &job(&sink, &more));
     first.wait_until("documents at the first host", |numbers| numbers.created > 1000);
     assert_eq!(second.numbers().created, 0);
     first.close();

@@ -8,7 +8,7 @@ get_opensearch() {
     mkdir result
     # The repository of this user stays as it is.
     mvn -q -B -f "$sources/pom.xml" -Dmaven.repo.local="$PWD/repository" \
-        dependency:copy-dependencies -DoutputDirectory="$PWD/result/jars" </dev/null
+        -Dstyle.color=never dependency:copy-dependencies -DoutputDirectory="$PWD/result/jars" </dev/null
     (cd result/jars && sha256sum --check --strict --quiet "$sources/jars.sha256") ||
         fail "a jar of OpenSearch is not the one that tests/setup/opensearch/jars.sha256 names"
     [[ $(find result/jars -type f | wc -l) == $(wc -l <"$sources/jars.sha256") ]] ||
