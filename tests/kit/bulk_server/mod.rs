@@ -7,6 +7,7 @@
 // Each program that uses this module uses a part of it.
 #![allow(dead_code, unused_imports)]
 
+mod body;
 mod bulk;
 mod http;
 mod product;
