@@ -78,8 +78,10 @@ pub struct Position {
     until: u64,
     /// The time at which an earlier run ended, before any record was handed on.
     resumed: Option<u64>,
-    /// The records of the cursor.
+    /// The records of the cursor that did not come once more yet.
     named: Vec<u64>,
+    /// The cursor, until a record is handed on.
+    cursor: Option<Bytes>,
 }
 
 impl Position {
@@ -88,11 +90,15 @@ impl Position {
         let Some((ns, hashes)) = cursor.split_first_chunk::<8>() else { return Position::default() };
         let hash = |bytes: &[u8; HASH]| bytes.iter().fold(0, |hash, byte| hash << 8 | u64::from(*byte));
         let named = hashes.as_chunks::<HASH>().0.iter().map(hash).collect();
-        Position { resumed: Some(u64::from_be_bytes(*ns)), named, ..Position::default() }
+        let (resumed, cursor) = (Some(u64::from_be_bytes(*ns)), Some(Bytes::copy_from_slice(cursor)));
+        Position { resumed, named, cursor, ..Position::default() }
     }
 
     /// Returns the cursor after the last record that was handed on.
     pub fn cursor(&self) -> Bytes {
+        if let Some(cursor) = &self.cursor {
+            return cursor.clone();
+        }
         let Some(last) = self.recent.back() else { return Bytes::new() };
         let from = |since: u64| self.recent.iter().rev().take(10 * NAMED).filter(move |mark| mark.ns >= since);
         let earlier = last.ns.saturating_sub(EARLIER);
@@ -138,17 +144,27 @@ impl Position {
                 if *times == 0 {
                     self.repeated.remove(&mark.short());
                 }
+                // The next cursor has it, too. In the log, all records of the cursor stand before the first new one.
+                if let Some(named) = self.named.iter().position(|hash| *hash == mark.short()) {
+                    self.named.swap_remove(named);
+                    self.remember(mark);
+                }
                 return false;
             }
             if mark.ns > self.until.saturating_add(LATE) {
                 self.repeated.clear();
             }
         }
+        self.remember(mark);
+        self.cursor = None;
+        true
+    }
+
+    fn remember(&mut self, mark: Mark) {
         if self.recent.len() == REMEMBERED {
             self.recent.pop_front();
         }
         self.recent.push_back(mark);
-        true
     }
 }
 
