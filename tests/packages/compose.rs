@@ -67,7 +67,7 @@ fn the_producer_prints_lines_of_the_format_that_the_service_reads() {
     let produced = Command::new("python3").arg(here("producer.py")).arg("20").output().unwrap();
     assert!(produced.status.success(), "{}", String::from_utf8_lossy(&produced.stderr));
     let place = Workspace::new();
-    let (ran, _) = place.logator(&["run", "-f", "access-article", "--to", "-"], &produced.stdout);
+    let (ran, _) = place.logator(&["-f", "access-article", "--to", "-"], &produced.stdout);
     let documents: Vec<serde_json::Value> =
         ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(documents.len(), 20);

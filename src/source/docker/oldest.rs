@@ -2,7 +2,7 @@
 //! gone.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind, Read};
 use std::path::Path;
 
 use super::files::split;
@@ -13,11 +13,20 @@ use crate::source::decompress::{Compression, MAGIC_BYTES};
 /// The bytes of a file that tell its form. A piece of a long line has 16 KiB, which JSON may make longer.
 const BEGINNING: u64 = 128 << 10;
 
-/// Returns the first bytes of a log file, which hold its first line if that is not longer than a piece.
+/// Returns the first bytes of the newest file of a log, which hold its first line if that is not longer than a piece. A rotation
+/// renames the newest file before it makes another one; the renamed file is read then.
 ///
 /// # Errors
 /// The errors of the operating system.
-pub fn beginning(path: &Path) -> std::io::Result<Vec<u8>> {
+pub fn newest_beginning(newest: &Path) -> std::io::Result<Vec<u8>> {
+    let mut renamed = newest.as_os_str().to_owned();
+    renamed.push(".1");
+    let again = [Path::new(&renamed), newest];
+    let is_missing = |read: &std::io::Result<Vec<u8>>| matches!(read, Err(e) if e.kind() == ErrorKind::NotFound);
+    again.into_iter().fold(beginning(newest), |read, path| if is_missing(&read) { beginning(path) } else { read })
+}
+
+fn beginning(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(BEGINNING).read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -39,4 +48,20 @@ pub fn first_time(newest: &Path) -> Option<u64> {
     }
     let line = &bytes[..memchr::memchr(b'\n', &bytes)?];
     glance(detect(&bytes), without_carriage_return(line)).map(|seen| seen.time_ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_whose_newest_file_is_just_renamed_has_a_beginning() {
+        let place = tempfile::tempdir().unwrap();
+        let newest = place.path().join("x-json.log");
+        assert!(newest_beginning(&newest).is_err_and(|error| error.kind() == ErrorKind::NotFound));
+        std::fs::write(place.path().join("x-json.log.1"), "older").unwrap();
+        assert_eq!(newest_beginning(&newest).unwrap(), b"older");
+        std::fs::write(&newest, "newest").unwrap();
+        assert_eq!(newest_beginning(&newest).unwrap(), b"newest");
+    }
 }

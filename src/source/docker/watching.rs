@@ -249,7 +249,7 @@ impl<'a> Watching<'a> {
             let path = directory.join(format!("{}-json.log", container.id));
             return directory.is_dir().then_some(Known::Expected(path));
         };
-        match oldest::beginning(path) {
+        match oldest::newest_beginning(path) {
             Ok(bytes) if is_known_form(&bytes) => Some(Known::Files(path.clone())),
             Ok(_) => {
                 let sentence = "its log file has an unknown form; the API of the Engine is read instead";

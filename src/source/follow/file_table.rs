@@ -127,6 +127,11 @@ impl FileTable {
         !self.scanned
     }
 
+    /// Returns the name of a known file.
+    pub fn path(&self, id: FileId) -> Option<&Path> {
+        self.files.get(&id).map(|entry| &*entry.path)
+    }
+
     /// Whether a file is known.
     pub fn knows(&self, id: FileId) -> bool {
         self.files.contains_key(&id)

@@ -43,6 +43,23 @@ impl<S: OpenFile> Follower<'_, S> {
         self.lost.extend(unfound);
     }
 
+    /// Forgets compressed files of logs whose inode now belongs to a file that is not compressed. They are not kept open, so the
+    /// system gives their inodes to new files soon.
+    pub(super) fn forget_reused(&mut self, found: &[Found]) {
+        if self.context.changing.is_none() {
+            return;
+        }
+        let is_compressed = |path: &Path| path.extension().is_some_and(|extension| extension == "gz");
+        for Found { id, .. } in found.iter().filter(|found| !is_compressed(&found.path)) {
+            if self.files.path(*id).is_some_and(is_compressed) && !self.tails.contains_key(id) {
+                let unread = self.compressed.remove(id).filter(|compressed| !compressed.given);
+                self.lost.extend(unread.map(|compressed| compressed.path));
+                self.sequences.remove(*id);
+                self.files.forget(*id);
+            }
+        }
+    }
+
     /// Orders the files of each log that has another file: files without a name are older than all others.
     pub(super) fn order_sequences(&mut self, found: &[Found]) {
         let Some(changing) = self.context.changing else { return };

@@ -33,6 +33,7 @@ impl<S: OpenFile> Follower<'_, S> {
         self.scan_waiting(found);
         // The process may have closed other files since the limit was reached.
         self.most_open = self.most_open.saturating_mul(2).min(self.allowed);
+        self.forget_reused(found);
         let doubted = std::mem::take(&mut self.in_doubt).then(|| self.closed_with_names());
         for step in self.files.apply_scan(found, now) {
             match step {
