@@ -8,6 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use logator::core::batch::{Batch, Origin};
 use logator::source::cutter::Cutter;
 use logator::source::decompress::Compression;
+use logator::source::joint::Joint;
 use logator::source::outlet::Outlet;
 use logator::source::reader::{BatchReader, End};
 use logator::source::receiver::{BatchSize, LongLine};
@@ -45,8 +46,14 @@ fuzz_target!(|input: &[u8]| {
     let Ok(reader) = compression.reader(content) else { return };
     let mut limited = std::io::Read::take(reader, 1 << 20);
     let name = |_: &[u8]| Origin::new(0, "");
-    let cutter =
-        Cutter { size: &size, pool: &Arc::default(), receiver: &count, name: &name, rules: &RecordRules::default() };
+    let cutter = Cutter {
+        size: &size,
+        pool: &Arc::default(),
+        receiver: &count,
+        name: &name,
+        rules: &RecordRules::default(),
+        joint: Joint::default(),
+    };
     let reader = BatchReader { cutter, idle: &|| lines % 2 == 0, quiet: &|_| false, time: &|| 0 };
     let end = reader.read(&mut limited).expect("the receiver does not fail");
     let (lines, bytes) = count.0.into_inner().unwrap();

@@ -1,6 +1,6 @@
 //! [`Attempts`]: what the attempts of a sink brought, for the code that decides how much is sent to it.
 //!
-//! A sink repeats attempts inside of one call. [`Retry`](super::retry::Retry) notes each attempt for its thread, and the
+//! A sink repeats attempts inside of one call. `retry::Retry` notes each attempt for its thread, and the
 //! storing thread takes the notes after the call. So no sink has to pass them on.
 
 use std::cell::Cell;

@@ -7,7 +7,7 @@
 //! it is acknowledged.
 //!
 //! If lines are joined to records, or if lines must stay together, they stay in the block until a later line shows that they
-//! are complete ([`Dividing`]).
+//! are complete (`Dividing`).
 
 mod delivery;
 

@@ -1,7 +1,7 @@
 //! The Elasticsearch sink: `elasticsearch+http(s)://HOST[,HOST…]/INDEX`, for Elasticsearch and OpenSearch.
 //!
 //! **Address.** INDEX names an index, an alias or a data stream, and may hold one date (`logator-%{+yyyy.MM.dd}`, which is
-//! also the default). A path before it is that of a proxy. The options are those of [`target`]. There is no sniffing: only
+//! also the default). A path before it is that of a proxy. The options are those of `target`. There is no sniffing: only
 //! the hosts of the address are asked.
 //!
 //! **Which index.** The time of the record or of its envelope chooses the index. A time of arrival never does, since a second
@@ -14,7 +14,7 @@
 //! **Stored or duplicate.** Each document is created with its own `_id`. If that is there already, it is a duplicate. If an
 //! attempt ends without a reply, the next one meets its own documents, and these count as *stored*.
 //!
-//! **Errors.** [`verdict`] judges each document by its status first and then by the type of its error. Only the documents
+//! **Errors.** `verdict` judges each document by its status first and then by the type of its error. Only the documents
 //! that the server could not take at the moment are sent again, until the deadline. If the settings of the server refuse all
 //! documents, the run ends and nothing becomes a dead letter.
 

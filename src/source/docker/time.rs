@@ -2,7 +2,7 @@
 
 use crate::core::calendar::{MS_PER_DAY, days_from_civil, days_in_month, write_iso};
 
-/// The length of a time that [`write`] writes.
+/// The length of a time that [`write()`] writes.
 pub const LENGTH: usize = 30;
 
 const NS_PER_SECOND: i64 = 1_000_000_000;

@@ -35,7 +35,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
     /// Adds bytes of the next file to the content, whose last record ends with them.
     ///
     /// # Errors
-    /// The errors of [`Outlet::long_line`].
+    /// The errors of [`long_line`](crate::source::outlet::Outlet::long_line).
     pub fn append(&mut self, context: &ReadContext<'a>, mut bytes: &[u8]) -> Result<TurnResult> {
         let name = name(context, &self.path, self.skipped);
         let cutter = cutter(context, &self.resuming, &name, &self.path);
