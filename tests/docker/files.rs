@@ -63,7 +63,9 @@ fn long_lines_are_joined_also_where_a_rotation_cuts_them() {
     // 300 lines of 100 KB, and short lines of the other stream between their pieces.
     let script = "awk 'BEGIN { pad = \"y\"; for (i = 0; i < 17; i++) pad = pad pad; pad = substr(pad, 1, 100000); \
                   for (i = 0; i < 300; i++) { print i \" \" pad; print \"err \" i > \"/dev/stderr\" } }'";
-    let id = engine.cli().start(&[&["--name", "long"][..], &SMALL].concat(), script);
+    // 30 MB in half a second: the Engine must not remove a file before a busy machine has opened it.
+    let many = ["--name", "long", "--log-opt", "max-size=1m", "--log-opt", "max-file=50"];
+    let id = engine.cli().start(&many, script);
     engine.cli().wait(&id);
     wait_until(&place, 600);
     stop(running);
