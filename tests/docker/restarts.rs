@@ -78,8 +78,8 @@ fn after_kill_9_each_line_is_stored_once() {
     for way in WAYS {
         let place = Workspace::new();
         let large = ["--name", "big", "--log-opt", "max-size=2m", "--log-opt", "max-file=50"];
-        let id = engine.cli().start(&large, &format!("{}; sleep 1000", printer(100_000)));
-        for share in [1, 20_000, 40_000, 60_000, 80_000] {
+        let id = engine.cli().start(&large, &format!("{}; sleep 1000", printer(40_000)));
+        for share in [1, 8_000, 16_000, 24_000, 32_000] {
             let arguments = ["docker:big", "--container-logs", way, "--state", "state"];
             let mut running = read(&place, engine.host(), &arguments);
             let came = || {
@@ -90,11 +90,11 @@ fn after_kill_9_each_line_is_stored_once() {
             running.kill();
         }
         let running = read(&place, engine.host(), &["docker:big", "--container-logs", way, "--state", "state"]);
-        wait_for("all documents", PATIENCE, || (unique(&place).len() >= 100_000).then_some(()));
+        wait_for("all documents", PATIENCE, || (unique(&place).len() >= 40_000).then_some(()));
         stop(running);
-        expect_printed(unique(&place), 100_000);
+        expect_printed(unique(&place), 40_000);
         let all = documents(&place).len();
-        assert!(all < 150_000, "{way}: {all} documents for 100,000 lines: what was settled is read again");
+        assert!(all < 60_000, "{way}: {all} documents for 40,000 lines: what was settled is read again");
         engine.cli().run(&["rm", "--force", &id]);
     }
 }

@@ -109,7 +109,7 @@ fn a_request_that_is_too_large_is_halved_and_later_ones_are_smaller() {
         assert!(receipt.sinks[0].get("halved") > 0, "{:?}", receipt.sinks);
         assert_eq!(server.documents("access").len() as u64, COUNT);
         let seen = server.seen();
-        let late = &seen[seen.len() / 2..];
+        let late = &seen[seen.len() * 3 / 4..];
         let larger = late.iter().filter(|seen| seen.body > most).count();
         assert_eq!(larger, 0, "of the last {} requests, so many were too large: {fault:?}", late.len());
     }
