@@ -275,7 +275,7 @@ impl Trial {
     /// Ends a round: the queue ends by itself, its receipt agrees, and every document is stored once.
     fn finish(&mut self) {
         let mut queue = self.queue.take().expect("a round has begun").end();
-        if queue.code == Some(3) && queue.stderr.contains("the journal could not be written to its end") {
+        if queue.code == Some(3) && queue.stderr.contains("the journal could not be written completely") {
             // The queue ended while its disk was full, and said so. The same command finishes the rest.
             let workers = self.workers.len();
             self.workers.clear();
