@@ -108,7 +108,9 @@ impl Position {
         let since = if from(earlier).count() <= NAMED { earlier } else { last.ns.max(at_least) };
         let mut cursor = since.to_be_bytes().to_vec();
         let named = from(since).count();
-        from(since).skip(named.saturating_sub(NAMED)).for_each(|mark| cursor.extend_from_slice(&mark.short().to_be_bytes()[8 - HASH..]));
+        from(since)
+            .skip(named.saturating_sub(NAMED))
+            .for_each(|mark| cursor.extend_from_slice(&mark.short().to_be_bytes()[8 - HASH..]));
         cursor.into()
     }
 
