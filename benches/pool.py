@@ -166,13 +166,19 @@ def draw(path, begins, trace, changes, least):
         file.write("\n".join(out + ["</svg>"]) + "\n")
 
 
-def latency(arguments, program, place):
-    """Lines a second with a server that answers at once, and with one that answers in 200 ms, in turns."""
-    log = place + "/big.log"
-    with open(log, "w") as file:
-        for index in range(arguments.lines):
+def write_log(lines, place):
+    """Writes an access log, and returns its path."""
+    path = place + "/big.log"
+    with open(path, "w") as file:
+        for index in range(lines):
             file.write(f'192.0.2.{index % 250} - - [10/Oct/2025:13:{index // 60 % 60:02d}:{index % 60:02d} +0200] '
                        f'"GET /page/{index} HTTP/1.1" 200 {index} "https://www.example.com/start" "Mozilla/5.0"\n')
+    return path
+
+
+def latency(arguments, program, place):
+    """Lines a second with a server that answers at once, and with one that answers in 200 ms, in turns."""
+    log = write_log(arguments.lines, place)
     rates = {0: [], 200: []}
     for _ in range(arguments.rounds):
         for delay in rates:
@@ -196,11 +202,7 @@ def latency(arguments, program, place):
 
 def refusals(arguments, program, place):
     """The memory while everything is refused for ten seconds."""
-    log = place + "/big.log"
-    with open(log, "w") as file:
-        for index in range(arguments.lines):
-            file.write(f'192.0.2.{index % 250} - - [10/Oct/2025:13:{index // 60 % 60:02d}:{index % 60:02d} +0200] '
-                       f'"GET /page/{index} HTTP/1.1" 200 {index} "https://www.example.com/start" "Mozilla/5.0"\n')
+    log = write_log(arguments.lines, place)
     for bound in (0, 32 << 20, 64 << 20, 128 << 20):
         more = ["--max-memory", str(bound)] if bound else []
         lines = [log] if bound else ["/dev/null"]

@@ -13,6 +13,20 @@ use crate::kit::{PATIENCE, wait_for};
 
 const TIME: &str = "2026-01-02T03:04:05";
 
+/// Stores all dead letters again, as documents that no pattern matches.
+const REPLAY: &[&str] = &[
+    "replay",
+    "dead-letters.ndjson",
+    "-p",
+    "^never$",
+    "--unmatched",
+    "keep",
+    "--to",
+    "ndjson:again",
+    "--dead-letters",
+    "more",
+];
+
 /// The time of record number `at`.
 fn time(at: usize) -> String {
     format!("{TIME}.{at:09}Z")
@@ -116,19 +130,7 @@ fn dead_letters_of_joined_lines_are_replayed_under_their_ids() {
     assert_eq!(letters.len(), content.lines().count() - pieces);
     let joined = letters.iter().filter(|letter| letter["raw"].as_str().is_some_and(|raw| raw.lines().count() == 3));
     assert_eq!(joined.count(), pieces / 2);
-    let replay = [
-        "replay",
-        "dead-letters.ndjson",
-        "-p",
-        "^never$",
-        "--unmatched",
-        "keep",
-        "--to",
-        "ndjson:again",
-        "--dead-letters",
-        "more",
-    ];
-    let ran = place.run("logator", &replay, b"");
+    let ran = place.run("logator", REPLAY, b"");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(sorted(&place.text("again")), sorted(&place.text("kept")));
 }
@@ -283,19 +285,7 @@ fn a_line_that_a_rotation_cut_is_joined() {
         let receipt =
             place.logator(&["a.log", "a.log.1", "-p", "^never$", "--unmatched", "dead-letter", "--to", "null:"], b"").1;
         assert_eq!((receipt.tally.dead_lettered, receipt.tally.joined), (4, 2));
-        let replay = [
-            "replay",
-            "dead-letters.ndjson",
-            "-p",
-            "^never$",
-            "--unmatched",
-            "keep",
-            "--to",
-            "ndjson:again",
-            "--dead-letters",
-            "more",
-        ];
-        assert_eq!(place.run("logator", &replay, b"").code, Some(0));
+        assert_eq!(place.run("logator", REPLAY, b"").code, Some(0));
         assert!(seen == Some(sorted(&place.text("again"))), "a replay");
     }
 }

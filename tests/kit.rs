@@ -25,6 +25,7 @@
 #![allow(dead_code)]
 
 pub mod bulk_server;
+pub mod certificates;
 pub mod disk;
 pub mod docker;
 pub mod logs;

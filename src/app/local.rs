@@ -7,7 +7,7 @@ use super::account::close_account;
 use super::messages::waits;
 use super::options::WorkOptions;
 use super::reading::{Reading, stop_input};
-use super::status::{Status, StatusNow};
+use super::status::{StatusNow, print_status};
 use crate::core::error::Result;
 use crate::core::stop::Stop;
 use crate::dead_letter::DeadLetters;
@@ -80,7 +80,7 @@ pub(super) fn work_through(
     let stop = Stop::new()?;
     let storer = Arc::new(Storer::new(sinks, dead_letters));
     let gauges = Arc::new(Gauges::default());
-    let status = Status::start(work.status_interval, &console, {
+    let status = print_status(work.status_interval, &console, {
         let (gauges, counts, queue) = (Arc::clone(&gauges), Arc::clone(&counts), Arc::clone(&queue));
         move || StatusNow::of_pool(&gauges, &counts, queue.held_bytes().0 as u64)
     });

@@ -12,7 +12,7 @@ use super::reading::{OpenSources, Reading, stop_input};
 use super::signal_handlers::reload_keys_on_hangup;
 use super::spawn::folder::QueueFolder;
 use super::spawn::{SpawnOptions, Spawned, WorkersQueue};
-use super::status::{Status, StatusNow};
+use super::status::{StatusNow, print_status};
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::numbers::grouped;
@@ -132,7 +132,7 @@ pub fn serve(
         }
     });
     let workers = Arc::new(Workers::default());
-    let mut status_lines = Status::start(options.status_interval, &console, {
+    let mut status_lines = print_status(options.status_interval, &console, {
         let (workers, queue) = (Arc::clone(&workers), Arc::clone(&queue));
         move || StatusNow {
             workers: workers.peers(),

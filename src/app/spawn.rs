@@ -87,7 +87,7 @@ struct Shared {
 struct State {
     /// The process ids of the workers that run.
     running: Vec<u32>,
-    /// The number of workers that run or are started again.
+    /// The number of workers that run, or that ended and will be started again.
     watched: usize,
     /// The number of workers that were asked to leave and have not left.
     leaving: usize,
@@ -372,7 +372,7 @@ fn goes_on(shared: &Shared) -> bool {
     !is_ending && !shared.queue.is_finished()
 }
 
-/// Starts workers or asks some to leave, until there are `wanted` ones.
+/// Starts workers, or asks some to leave, until their number is `wanted`.
 fn reconcile(shared: &Arc<Shared>, wanted: usize, watching: &Sender<()>) {
     let grows = !shared.state().full;
     for _ in shared.staying()..if grows { wanted } else { 0 } {

@@ -1,9 +1,8 @@
 //! The lines of `--status-interval`: what a job does at the moment.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::core::background::Background;
 use crate::core::numbers::grouped;
 use crate::observe::console::Console;
 use crate::observe::counters::READ;
@@ -44,50 +43,22 @@ impl StatusNow {
     }
 }
 
-/// The thread that prints the lines. Dropping it ends the thread.
-pub(super) struct Status {
-    ending: Arc<(Mutex<bool>, Condvar)>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Status {
-    /// Prints the state that `look` returns in each `interval`. Without an interval, nothing is printed.
-    pub(super) fn start(
-        interval: Option<Duration>,
-        console: &Console,
-        look: impl Fn() -> StatusNow + Send + 'static,
-    ) -> Option<Status> {
-        let interval = interval?;
-        let ending = Arc::new((Mutex::new(false), Condvar::new()));
-        let (ended, console) = (Arc::clone(&ending), console.clone());
-        let print = move || {
-            let (mut before, mut at) = (look().lines, Instant::now());
-            let (lock, changed) = &*ended;
-            loop {
-                let is_ending = lock.lock().unwrap_or_else(PoisonError::into_inner);
-                let waited = changed.wait_timeout_while(is_ending, interval, |is_ending| !*is_ending);
-                if *waited.unwrap_or_else(PoisonError::into_inner).0 {
-                    return;
-                }
-                let now = look();
-                console.say(now.line(before, at.elapsed().as_secs_f64()));
-                (before, at) = (now.lines, Instant::now());
-            }
-        };
-        // Without the thread, the job goes on without these lines.
-        let thread = std::thread::Builder::new().name("status".into()).spawn(print).ok();
-        Some(Status { ending, thread })
-    }
-}
-
-impl Drop for Status {
-    fn drop(&mut self) {
-        *self.ending.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.ending.1.notify_all();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+/// Prints the state that `look` returns in each `interval`, until the returned thread is dropped. Without an interval, nothing
+/// is printed.
+pub(super) fn print_status(
+    interval: Option<Duration>,
+    console: &Console,
+    look: impl Fn() -> StatusNow + Send + 'static,
+) -> Option<Background> {
+    let (interval, console) = (interval?, console.clone());
+    Some(Background::start("status", move |ending| {
+        let (mut before, mut at) = (look().lines, Instant::now());
+        while !ending.wait(interval) {
+            let now = look();
+            console.say(now.line(before, at.elapsed().as_secs_f64()));
+            (before, at) = (now.lines, Instant::now());
         }
-    }
+    }))
 }
 
 #[cfg(test)]

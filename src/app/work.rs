@@ -8,7 +8,7 @@ use super::messages::waits;
 use super::options::WorkOptions;
 use super::signal_handlers::stop_on_signals;
 use super::spawned::QueueWatch;
-use super::status::{Status, StatusNow};
+use super::status::{StatusNow, print_status};
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::dead_letter::DeadLetters;
@@ -67,7 +67,7 @@ pub fn work(
     let storer = Arc::new(Storer::new(sinks, dead_letters).counted_in(watch.map(QueueWatch::in_flight)));
     let storer = stores.get_or_init(|| storer);
     let gauges = Arc::new(Gauges::default());
-    let status = Status::start(options.status_interval, &console, {
+    let status = print_status(options.status_interval, &console, {
         let (gauges, counts, backlog) = (Arc::clone(&gauges), Arc::clone(&counts), Arc::clone(&backlog));
         move || StatusNow::of_pool(&gauges, &counts, backlog.bytes())
     });

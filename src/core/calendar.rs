@@ -83,6 +83,12 @@ pub fn write_iso(date_ms: i64) -> [u8; 24] {
 /// Returns the nanoseconds since 1970 of a time in the form of RFC 3339, such as `2026-01-02T03:04:05.123456789Z`. It has up to
 /// nine digits of a fraction, and `Z` or an offset. `None` for any other text, and for a time before 1970 or after 2553.
 pub fn read_rfc3339(text: &[u8]) -> Option<u64> {
+    rfc3339_at_start(text).filter(|(_, length)| *length == text.len()).map(|(ns, _)| ns)
+}
+
+/// Returns the time that `text` begins with, as [`read_rfc3339`] reads it, and its length.
+#[inline]
+pub fn rfc3339_at_start(text: &[u8]) -> Option<(u64, usize)> {
     let (date, rest) = text.split_first_chunk::<19>()?;
     let digit = |byte: u8| byte.is_ascii_digit().then(|| u32::from(byte - b'0'));
     let pair = |at: usize| Some(digit(date[at])? * 10 + digit(date[at + 1])?);
@@ -109,17 +115,18 @@ pub fn read_rfc3339(text: &[u8]) -> Option<u64> {
         }
         _ => (0, rest),
     };
-    let offset = match *zone {
-        [b'Z'] => 0,
-        [sign @ (b'+' | b'-'), h, hh, b':', m, mm] => {
+    let (offset, after) = match *zone {
+        [b'Z', ref after @ ..] => (0, after),
+        [sign @ (b'+' | b'-'), h, hh, b':', m, mm, ref after @ ..] => {
             let minutes = i64::from((digit(h)? * 10 + digit(hh)?) * 60 + digit(m)? * 10 + digit(mm)?);
-            if sign == b'+' { minutes } else { -minutes }
+            (if sign == b'+' { minutes } else { -minutes }, after)
         }
         _ => return None,
     };
     let days = days_from_civil(year, month, day);
     let seconds = days * 86_400 + i64::from(hour * 3600 + minute * 60 + second) - offset * 60;
-    u64::try_from(seconds).ok()?.checked_mul(1_000_000_000)?.checked_add(nanos)
+    let ns = u64::try_from(seconds).ok()?.checked_mul(1_000_000_000)?.checked_add(nanos)?;
+    Some((ns, text.len() - after.len()))
 }
 
 /// Reads a date that [`write_iso`] wrote; `None` for any other text.

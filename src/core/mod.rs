@@ -2,6 +2,7 @@
 //! no other module of logator.
 
 pub(crate) mod append;
+pub mod background;
 pub mod backoff;
 pub mod batch;
 pub mod calendar;
@@ -13,6 +14,7 @@ pub mod lines;
 pub mod numbers;
 pub mod offered;
 pub mod option_spec;
+pub mod pem;
 pub mod percent;
 pub mod printable;
 pub mod quantity;

@@ -118,12 +118,33 @@ pub fn hash(record: &[u8]) -> u64 {
 /// Returns the hash that stands in the id of a record whose key is a time: XXH3-64 of the stream's name, a NUL, the ordinal
 /// (4 bytes, big-endian) and the message inside the envelope.
 pub fn time_hash(stream: &[u8], ordinal: u32, message: &[u8]) -> u64 {
-    let mut hash = Xxh3::new();
-    hash.update(stream);
-    hash.update(&[0]);
-    hash.update(&ordinal.to_be_bytes());
-    hash.update(message);
-    hash.digest()
+    let mut hash = TimeHash::new(stream, ordinal);
+    hash.add(message);
+    hash.finish()
+}
+
+/// Makes the [`time_hash`] of a message that comes in pieces.
+pub struct TimeHash(Xxh3);
+
+impl TimeHash {
+    /// Begins the hash of a message.
+    pub fn new(stream: &[u8], ordinal: u32) -> TimeHash {
+        let mut hash = Xxh3::new();
+        hash.update(stream);
+        hash.update(&[0]);
+        hash.update(&ordinal.to_be_bytes());
+        TimeHash(hash)
+    }
+
+    /// Takes a piece of the message.
+    pub fn add(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// Returns the hash of all pieces.
+    pub fn finish(&self) -> u64 {
+        self.0.digest()
+    }
 }
 
 /// Counts the records of each stream that are adjacent and have the same time. At most [`Ordinals::REACH`] records of other

@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// The bytes of texts that wait at most. A text that does not fit is lost.
+/// The maximum number of bytes of the texts that wait. A text that does not fit is lost.
 const MOST: usize = 512 << 10;
 
-/// The same limit for texts that are kept.
+/// The same maximum for texts that are kept.
 const MOST_KEPT: usize = 4 << 20;
 
-/// The bytes of one call of `write`. The end of a program waits while calls succeed, so a call must not take long.
+/// The number of bytes that one call of `write` gets. At its end, a program waits while calls succeed, so a call must be short.
 const CHUNK: usize = 4 << 10;
 
 /// How long the end of a program waits for a reader that takes nothing.

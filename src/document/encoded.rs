@@ -86,7 +86,7 @@ impl Documents {
         &self.bytes
     }
 
-    /// Returns the number of bytes of memory that the documents take.
+    /// Returns how many bytes of memory the documents take.
     pub fn memory(&self) -> usize {
         self.bytes.capacity() + self.entries.capacity() * size_of::<Entry>()
     }

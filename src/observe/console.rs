@@ -4,14 +4,14 @@
 mod screen;
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::screen::Screen;
+use crate::core::background::Background;
 use crate::core::error::{Error, Result};
 use crate::core::numbers::grouped;
 use crate::core::stderr::{self, Keep};
@@ -168,17 +168,16 @@ impl Console {
         }
     }
 
-    /// Draws a progress bar until the returned guard is dropped, if standard error is a terminal. `look` returns the
+    /// Draws a progress bar until the returned thread is dropped, if standard error is a terminal. `look` returns the
     /// bytes of files that are read, the bytes of all files if known, and the counts of the job.
-    pub fn progress(&mut self, look: impl Fn() -> (u64, Option<u64>, Snapshot) + Send + 'static) -> Option<Progress> {
+    pub fn progress(&mut self, look: impl Fn() -> (u64, Option<u64>, Snapshot) + Send + 'static) -> Option<Background> {
         // At the debug level there are so many messages that a bar could not be seen.
         if self.level() != Level::Info || self.format == LogFormat::Json || !std::io::stderr().is_terminal() {
             return None;
         }
         self.bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::term_like(Box::new(Screen)));
-        let stop = Arc::new((Mutex::new(false), Condvar::new()));
-        let (bar, stopped) = (self.bar.clone(), Arc::clone(&stop));
-        let draw = move || {
+        let bar = self.bar.clone();
+        Some(Background::start("progress", move |ending| {
             let total = look().1;
             bar.set_style(style(total.is_some()));
             if let Some(total) = total {
@@ -193,17 +192,12 @@ impl Console {
                 bar.set_position(read);
                 let seconds = bar.elapsed().as_secs_f64().max(1e-3);
                 bar.set_message(format!("{} lines, {}/s", grouped(lines), grouped((lines as f64 / seconds) as u64)));
-                let (lock, changed) = &*stopped;
-                let stop = lock.lock().unwrap_or_else(PoisonError::into_inner);
-                let waited = changed.wait_timeout(stop, pause).unwrap_or_else(PoisonError::into_inner);
-                if *waited.0 {
+                if ending.wait(pause) {
                     bar.finish_and_clear();
                     return;
                 }
             }
-        };
-        let thread = std::thread::Builder::new().name("progress".into()).spawn(draw).ok();
-        Some(Progress { stop, thread })
+        }))
     }
 }
 
@@ -247,22 +241,6 @@ fn style(total_known: bool) -> ProgressStyle {
         false => "{spinner} {bytes} {msg}",
     };
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-/// Ends the progress bar when it is dropped.
-pub struct Progress {
-    stop: Arc<(Mutex<bool>, Condvar)>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        *self.stop.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.stop.1.notify_all();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
 }
 
 /// Prints rows on standard output, with right-aligned columns. If standard output is closed, the function returns

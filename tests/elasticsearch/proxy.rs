@@ -10,17 +10,10 @@ use crate::kit::process::Process;
 use crate::kit::workspace::{Workspace, account};
 use crate::kit::{PATIENCE, Ran, free_port, shippers, wait_for};
 
-/// Makes an authority, certificates of 127.0.0.1 and of a client that it signed, and one of a stranger.
+/// Makes an authority, certificates of 127.0.0.1 and of a client that it signed, one of a stranger, and a list of users.
 fn certificates(directory: &Path) {
+    crate::kit::certificates::make(directory, "client");
     let script = r#"
-ec='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
-openssl req -x509 $ec -days 2 -subj /CN=authority -keyout ca.key -out ca.pem
-for name in server client; do
-    openssl req $ec -subj /CN=$name -keyout $name.key -out $name.csr
-    printf 'subjectAltName=IP:127.0.0.1\n' > ext
-    openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out $name.pem
-done
-openssl req -x509 $ec -days 2 -subj /CN=stranger -keyout stranger.key -out stranger.pem
 cat client.pem client.key > both.pem
 printf 'ann:%s\n' "$(openssl passwd -apr1 's3cr:t/word')" > users
 chmod 644 users

@@ -15,18 +15,7 @@ use crate::kit::workspace::{Workspace, account};
 
 /// Makes an authority, a certificate of 127.0.0.1 and one of a sender that it signed, and a stranger's certificate.
 pub(super) fn certificates(directory: &Path) {
-    let script = r#"
-ec='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
-openssl req -x509 $ec -days 2 -subj /CN=authority -keyout ca.key -out ca.pem
-for name in server sender; do
-    openssl req $ec -subj /CN=$name -keyout $name.key -out $name.csr
-    printf 'subjectAltName=IP:127.0.0.1\n' > ext
-    openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out $name.pem
-done
-openssl req -x509 $ec -days 2 -subj /CN=stranger -keyout stranger.key -out stranger.pem
-"#;
-    let output = Command::new("sh").args(["-ec", script]).current_dir(directory).output().expect("sh");
-    assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
+    crate::kit::certificates::make(directory, "sender");
 }
 
 fn receive_tls(place: &Workspace, more: &[&str]) -> Receiver {

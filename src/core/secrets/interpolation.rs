@@ -5,7 +5,7 @@
 //!
 //! The file must be a [small regular file](small_file): `${file:/dev/fd/3}` and the like are refused.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::address::masked;
 use super::learning::learn_secret;
@@ -37,6 +37,11 @@ pub(crate) fn expand(what: &str, text: &str, follow: &dyn Fn(&str) -> Result<Str
     }
     expanded.push_str(rest);
     Ok(Some(expanded))
+}
+
+/// Returns the files that the references in `text` name.
+pub(crate) fn files(text: &str) -> impl Iterator<Item = PathBuf> + '_ {
+    text.split("${file:").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0.into()))
 }
 
 /// Returns the name in `text`, if `text` is one reference and nothing else.

@@ -2,13 +2,12 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
 
 use super::counters::COUNTERS;
 use super::options::TEMPLATE;
 use super::target::Target;
 use crate::core::error::{Error, Result};
-use crate::core::secrets::masked;
+use crate::core::secrets::{interpolation, masked};
 use crate::sink::api::AnySink;
 use crate::sink::kind::{AddressText, InFlight, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
 
@@ -63,9 +62,7 @@ impl SinkAddress for EsAddress {
 
     /// Returns the files that parts of the address are read from: secrets, and the certificates that its options name.
     fn files(&self) -> Vec<SinkFile> {
-        let secrets = self.given.split("${file:").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
-        let secrets = secrets.map(PathBuf::from);
-        secrets.chain(self.target.tls.files()).map(SinkFile::Read).collect()
+        interpolation::files(&self.given).chain(self.target.tls.files()).map(SinkFile::Read).collect()
     }
 }
 

@@ -17,6 +17,7 @@ use ureq::{Agent, Timeout};
 use super::answer::Answer;
 use super::target::Target;
 use crate::core::error::{Error, Result};
+use crate::core::pem::{self, Fault};
 use crate::core::small_file;
 
 /// The longest reply that is read, in bytes.
@@ -226,17 +227,13 @@ fn tls(target: &Target) -> Result<TlsConfig> {
     let wrong = |option: &str, path: &Path, words: &str| {
         Error::usage(format!("{}: {option}={}: {words}", target.name, path.display()))
     };
-    let pem = |option: &str, path: &Path, limit| {
-        let read = small_file::open(path, limit).and_then(|file| small_file::read(file, limit));
-        read.map_err(|error| wrong(option, path, "the file cannot be read").because(error))
+    let fault = |option: &str, path: &Path, what: &str, fault: Fault| match fault {
+        Fault::Unreadable(error) => wrong(option, path, "the file cannot be read").because(error),
+        Fault::Malformed(_) | Fault::Empty => wrong(option, path, what),
     };
     let certificates = |option: &str, path: &Path| {
-        let content = pem(option, path, small_file::CERTIFICATES)?;
-        let read = CertificateDer::pem_slice_iter(&content).collect::<Result<Vec<_>, _>>();
-        match read {
-            Ok(some) if !some.is_empty() => Ok(some),
-            _ => Err(wrong(option, path, "there is no certificate in PEM in it")),
-        }
+        let read = pem::certificates(path);
+        read.map_err(|found| fault(option, path, "there is no certificate in PEM in it", found))
     };
     let owned = |der: &CertificateDer<'_>| Certificate::from_der(der).to_owned();
     let mut config = TlsConfig::builder();
@@ -254,9 +251,10 @@ fn tls(target: &Target) -> Result<TlsConfig> {
         let chain = certificates("tlsCertificateFile", path)?;
         let (option, key_path) =
             target.tls.key.as_ref().map_or(("tlsCertificateFile", path), |key| ("tlsKeyFile", key));
-        let key = pem(option, key_path, small_file::CERTIFICATES)?;
-        let no_key = || wrong(option, key_path, "there is no key in PEM in it");
-        let checked = PrivateKeyDer::from_pem_slice(&key).map_err(|_| no_key())?;
+        let no_key = "there is no key in PEM in it";
+        let key =
+            pem::read(key_path, small_file::CERTIFICATES).map_err(|found| fault(option, key_path, no_key, found))?;
+        let checked = PrivateKeyDer::from_pem_slice(&key).map_err(|_| wrong(option, key_path, no_key))?;
         // The client expects that they match.
         ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -264,7 +262,7 @@ fn tls(target: &Target) -> Result<TlsConfig> {
             .with_root_certificates(roots)
             .with_client_auth_cert(chain.clone(), checked)
             .map_err(|error| wrong("tlsCertificateFile", path, "certificate and key do not match").because(error))?;
-        let key = PrivateKey::from_pem(&key).map_err(|_| no_key())?;
+        let key = PrivateKey::from_pem(&key).map_err(|_| wrong(option, key_path, no_key))?;
         let chain: Vec<_> = chain.iter().map(owned).collect();
         config = config.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
     }

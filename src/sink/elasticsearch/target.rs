@@ -11,7 +11,7 @@ use crate::core::percent;
 /// The port of a host that names none, with and without TLS.
 const DEFAULT_PORT: u16 = 9200;
 
-/// The time in which a host must answer at the start, and the time of connecting.
+/// How long a host may take to answer at the start, and how long a connection may take.
 const SELECTION: Duration = Duration::from_secs(5);
 
 /// The time of one request.

@@ -91,14 +91,13 @@ impl SinkAddress for MongoAddress {
 
     /// Returns the files that parts of the address are read from: secrets, and the certificates that its options name.
     fn files(&self) -> Vec<SinkFile> {
-        let secrets = self.given.split("${file:").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0.to_owned()));
         let options = self.uri.split_once('?').map_or("", |(_, options)| options).split('&');
         let certificates = options.filter_map(|option| {
             let (name, value) = option.split_once('=')?;
             let is_file = ["tlscafile", "tlscertificatekeyfile"].contains(&name.to_ascii_lowercase().as_str());
-            is_file.then(|| percent::decode(value))
+            is_file.then(|| PathBuf::from(percent::decode(value)))
         });
-        secrets.chain(certificates).map(PathBuf::from).map(SinkFile::Read).collect()
+        interpolation::files(&self.given).chain(certificates).map(SinkFile::Read).collect()
     }
 }
 

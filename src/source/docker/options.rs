@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::time;
+use crate::core::calendar::read_rfc3339;
 use crate::core::error::Result;
 use crate::core::option_spec::{Choice, Group, OptionSpec, OptionValues};
 
@@ -53,7 +53,7 @@ impl Options {
 
 /// Parses a time, or how long before `now` it is. Times are nanoseconds since 1970.
 fn since(text: &str, now: u64) -> Result<u64, String> {
-    if let Some((ns, _)) = time::read(text.as_bytes()).filter(|(_, length)| *length == text.len()) {
+    if let Some(ns) = read_rfc3339(text.as_bytes()) {
         return Ok(ns);
     }
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());

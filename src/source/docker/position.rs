@@ -7,9 +7,9 @@
 use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
-use xxhash_rust::xxh3::Xxh3;
 
 use super::frames::Stream;
+use crate::core::record::TimeHash;
 
 /// The number of records that are remembered.
 const REMEMBERED: usize = 4096;
@@ -29,7 +29,7 @@ const EARLIER: u64 = 1_000_000_000;
 const LATE: u64 = 10_000_000_000;
 
 /// Makes the mark of a record, whose text may come in pieces.
-pub struct Marking(Xxh3);
+pub struct Marking(TimeHash);
 
 /// What tells a record from others of its container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,20 +50,17 @@ impl Mark {
 impl Marking {
     /// Begins the mark of a record.
     pub fn new(stream: Stream) -> Marking {
-        let mut hash = Xxh3::new();
-        hash.update(stream.name().as_bytes());
-        hash.update(&[0; 5]);
-        Marking(hash)
+        Marking(TimeHash::new(stream.name().as_bytes(), 0))
     }
 
     /// Takes a piece of the text.
     pub fn add(&mut self, text: &[u8]) {
-        self.0.update(text);
+        self.0.add(text);
     }
 
     /// Returns the mark.
     pub fn mark(&self, ns: u64) -> Mark {
-        Mark { ns, hash: self.0.digest() }
+        Mark { ns, hash: self.0.finish() }
     }
 }
 

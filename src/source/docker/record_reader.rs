@@ -5,7 +5,7 @@
 
 use super::frames::{Broken, Frames, Stream};
 use super::position::{Mark, Marking};
-use super::time;
+use crate::core::calendar::rfc3339_at_start;
 
 /// The length of the pieces of a long line. Text that is no UTF-8 is replaced by longer text afterwards.
 const CUT_BYTES: usize = 16 << 10;
@@ -87,7 +87,7 @@ impl RecordReader {
                 partial.extend_from_slice(rest);
                 // A line without an end must not fill the memory. Its pieces are joined again by their times.
                 if partial.len() > lines.limit.max(CUT_BYTES) + CUT_BYTES {
-                    let stamp = time::read(partial).and_then(|(_, length)| partial.get(..=length));
+                    let stamp = rfc3339_at_start(partial).and_then(|(_, length)| partial.get(..=length));
                     let piece = stamp
                         .and_then(|stamp| Some(memchr::memmem::rfind(&partial[stamp.len()..], stamp)? + stamp.len()));
                     let rest = partial.split_off(piece.unwrap_or(partial.len()));
@@ -121,7 +121,7 @@ impl RecordReader {
 impl Lines {
     /// Takes a line of a terminal, perhaps with its end. Pieces of a long line stand in it with their times.
     fn terminal(&mut self, line: &[u8], take: Take) {
-        let time = time::read(line).filter(|(_, length)| line.get(*length) == Some(&b' '));
+        let time = rfc3339_at_start(line).filter(|(_, length)| line.get(*length) == Some(&b' '));
         let Some((_, length)) = time else { return self.add(Stream::Out, line, take) };
         let (stamp, mut rest) = (&line[..=length], line);
         while rest.len() > stamp.len() + CUT_BYTES {
@@ -135,7 +135,7 @@ impl Lines {
 
     /// Takes a line, or a piece of a line, with the time before it.
     fn add(&mut self, stream: Stream, content: &[u8], take: Take) {
-        let time = time::read(content).filter(|(_, length)| matches!(content.get(*length), Some(b' ') | None));
+        let time = rfc3339_at_start(content).filter(|(_, length)| matches!(content.get(*length), Some(b' ') | None));
         let (ns, text) = match time {
             Some((ns, length)) => (ns, content.get(length + 1..).unwrap_or_default()),
             None => {

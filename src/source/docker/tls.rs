@@ -4,11 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::core::error::{Error, Result};
+use crate::core::pem::{self, Fault};
 use crate::core::small_file;
 
 /// The configuration for the files of `directory`. The certificate and key of the client may both be missing.
@@ -16,21 +15,18 @@ use crate::core::small_file;
 /// # Errors
 /// A usage error that names the file.
 pub fn config(directory: &Path) -> Result<Arc<ClientConfig>> {
-    let read = |name: &str, limit: u64| {
-        let path = directory.join(name);
-        let content = small_file::open(&path, limit).and_then(|file| small_file::read(file, limit));
-        content.map_err(|error| {
+    let at = |name: &str| directory.join(name);
+    let wrong = |name: &str, what: &str| Error::usage(format!("{}: {what}", at(name).display()));
+    let fault = |name: &str, malformed: &str, fault: Fault| match fault {
+        Fault::Unreadable(error) => {
             let sentence = "cannot be read; DOCKER_TLS_VERIFY needs ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH";
-            Error::usage(format!("{}: {sentence}", path.display())).because(error)
-        })
+            wrong(name, sentence).because(error)
+        }
+        Fault::Malformed(error) => wrong(name, malformed).because(error),
+        Fault::Empty => wrong(name, "there is no certificate in it"),
     };
-    let wrong = |name: &str, what: &str| Error::usage(format!("{}: {what}", directory.join(name).display()));
-    let certificates = |name: &str| {
-        let content = read(name, small_file::CERTIFICATES)?;
-        let all = CertificateDer::pem_slice_iter(&content).collect::<Result<Vec<_>, _>>();
-        let all = all.map_err(|error| wrong(name, "no certificates in PEM").because(error))?;
-        if all.is_empty() { Err(wrong(name, "there is no certificate in it")) } else { Ok(all) }
-    };
+    let certificates =
+        |name: &str| pem::certificates(&at(name)).map_err(|found| fault(name, "no certificates in PEM", found));
     let mut roots = RootCertStore::empty();
     for certificate in certificates("ca.pem")? {
         roots.add(certificate).map_err(|error| wrong("ca.pem", "cannot be used").because(error))?;
@@ -39,13 +35,12 @@ pub fn config(directory: &Path) -> Result<Arc<ClientConfig>> {
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::system("TLS cannot be set up").because(error))?
         .with_root_certificates(roots);
-    let has = |name: &str| directory.join(name).symlink_metadata().is_ok();
+    let has = |name: &str| at(name).symlink_metadata().is_ok();
     if !has("cert.pem") && !has("key.pem") {
         return Ok(Arc::new(builder.with_no_client_auth()));
     }
     let chain = certificates("cert.pem")?;
-    let key = PrivateKeyDer::from_pem_slice(&read("key.pem", small_file::SECRET)?)
-        .map_err(|error| wrong("key.pem", "no key in PEM").because(error))?;
+    let key = pem::key(&at("key.pem"), small_file::SECRET).map_err(|found| fault("key.pem", "no key in PEM", found))?;
     let config = builder.with_client_auth_cert(chain, key);
     Ok(Arc::new(config.map_err(|error| wrong("key.pem", "does not belong to cert.pem").because(error))?))
 }

@@ -2,16 +2,17 @@
 
 use std::io::{self, Read};
 use std::net::TcpStream;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
 use super::options::TlsFiles;
 use crate::core::error::{Error, Result};
+use crate::core::pem::{self, Fault};
 use crate::core::small_file;
 
 /// The configuration of a server for TLS 1.2 and 1.3.
@@ -19,10 +20,10 @@ use crate::core::small_file;
 /// # Errors
 /// A usage error that names the file.
 pub(super) fn config(files: &TlsFiles) -> Result<Arc<ServerConfig>> {
-    let shown = |path: &std::path::Path| path.display().to_string();
+    let shown = |path: &Path| path.display().to_string();
     let chain = certificates(&files.certificate, "--tls-cert")?;
-    let key = PrivateKeyDer::from_pem_slice(&pem(&files.key, "--tls-key", "no key in PEM", small_file::SECRET)?)
-        .map_err(|error| Error::usage(format!("--tls-key {}: no key in PEM", shown(&files.key))).because(error))?;
+    let key = pem::key(&files.key, small_file::SECRET)
+        .map_err(|found| fault(&files.key, "--tls-key", "no key in PEM", found))?;
     let provider = Arc::new(ring::default_provider());
     let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -46,20 +47,18 @@ pub(super) fn config(files: &TlsFiles) -> Result<Arc<ServerConfig>> {
     Ok(Arc::new(config))
 }
 
-fn certificates(path: &std::path::Path, flag: &str) -> Result<Vec<CertificateDer<'static>>> {
-    let wrong = |why: &str| format!("{flag} {}: {why}", path.display());
-    let content = pem(path, flag, "no certificates in PEM", small_file::CERTIFICATES)?;
-    let read = CertificateDer::pem_slice_iter(&content).collect::<Result<Vec<_>, _>>();
-    let read = read.map_err(|error| Error::usage(wrong("no certificates in PEM")).because(error))?;
-    if read.is_empty() { Err(Error::usage(wrong("there is no certificate in it"))) } else { Ok(read) }
+fn certificates(path: &Path, flag: &str) -> Result<Vec<CertificateDer<'static>>> {
+    pem::certificates(path).map_err(|found| fault(path, flag, "no certificates in PEM", found))
 }
 
-/// Reads the file that `flag` names. If the file cannot be read, the error begins with `what`.
-fn pem(path: &std::path::Path, flag: &str, what: &str, limit: u64) -> Result<Vec<u8>> {
-    let read = small_file::open(path, limit).and_then(|file| small_file::read(file, limit));
-    read.map_err(|error| {
-        Error::usage(format!("{flag} {}: {what}, because the file cannot be read", path.display())).because(error)
-    })
+/// The error for the file that `flag` names. `what` says what is missing in it.
+fn fault(path: &Path, flag: &str, what: &str, fault: Fault) -> Error {
+    let wrong = |why: &str| Error::usage(format!("{flag} {}: {why}", path.display()));
+    match fault {
+        Fault::Unreadable(error) => wrong(&format!("{what}, because the file cannot be read")).because(error),
+        Fault::Malformed(error) => wrong(what).because(error),
+        Fault::Empty => wrong("there is no certificate in it"),
+    }
 }
 
 /// The TLS state of a connection.

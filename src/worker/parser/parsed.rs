@@ -91,7 +91,7 @@ impl Parsed {
         self.documents.iter().map(|documents| documents.bytes().len()).sum()
     }
 
-    /// Returns the number of bytes of memory that the documents take.
+    /// Returns how many bytes of memory the documents take.
     pub fn memory(&self) -> usize {
         self.documents.iter().map(Documents::memory).sum()
     }

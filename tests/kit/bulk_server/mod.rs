@@ -207,7 +207,7 @@ impl BulkServer {
         self.shared.state().rules.iter().map(|rule| rule.times).collect()
     }
 
-    /// Stops listening and breaks all connections, as a server that is killed.
+    /// Stops listening and breaks all connections, as a killed server does.
     pub fn close(&mut self) {
         self.shared.state().is_closed = true;
         // The thread that listens looks at the mark when somebody connects.
