@@ -19,6 +19,8 @@ command -v cc >/dev/null || need gcc "links every Rust program, compiles SQLite 
 command -v c++ >/dev/null || need g++ "compiles ZeroMQ, which is C++"
 [[ -e /usr/include/stdlib.h ]] || need libc6-dev "C headers"
 command -v make >/dev/null || need make "builds C libraries"
+[[ -e /usr/include/openssl/ssl.h ]] || need libssl-dev "OpenSSL, which the Kafka client and the probes are linked to"
+command -v pkg-config >/dev/null || need pkg-config "finds OpenSSL"
 command -v openssl >/dev/null || need openssl "makes the certificates of the TLS tests"
 command -v dpkg-shlibdeps >/dev/null || need dpkg-dev "finds out what the Debian package depends on"
 command -v man >/dev/null || need man-db "reads the man pages"
