@@ -142,8 +142,8 @@ impl WorkOptions {
 pub const AUTO_IN_FLIGHT: Bounds = Bounds { least: 1, most: 128 };
 
 /// The bytes of batches that are being stored, if requests are sent to servers. A batch with its documents and the body of
-/// its request has about 1 MiB.
-const BYTES_IN_FLIGHT: usize = 96 << 20;
+/// its request has about 1 MiB, and a server that answers in 200 ms needs 100 of them at a time.
+const BYTES_IN_FLIGHT: usize = 192 << 20;
 
 impl WorkOptions {
     /// Returns how the process stores.

@@ -9,7 +9,7 @@ use crate::core::error::{Error, Result};
 use crate::core::stderr;
 use crate::observe::console::{Console, LogFormat};
 use crate::observe::receipt::Receipt;
-use crate::process::signals;
+use crate::process::{memory, signals};
 
 /// Runs a program to its exit code. Before the process ends, the messages are written, as far as they are read.
 pub fn to_the_end(program: impl FnOnce() -> ExitCode) -> ExitCode {
@@ -21,6 +21,7 @@ pub fn to_the_end(program: impl FnOnce() -> ExitCode) -> ExitCode {
         }
     }
     let _flush = Flush;
+    memory::use_small_pages();
     program()
 }
 

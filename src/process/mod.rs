@@ -2,5 +2,6 @@
 
 pub mod host;
 pub mod job_files;
+pub mod memory;
 pub mod signals;
 pub mod streams;

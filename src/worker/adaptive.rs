@@ -11,7 +11,8 @@
 //! it loses a tenth, as it does when answers take much longer than usual. When the refusals have ended, the limit is doubled up
 //! to a half of the limit that was refused. From there it grows by one for some time, whatever the throughput is.
 //!
-//! The limit grows only if batches wait for it. Otherwise nothing shows that a larger limit would be of use.
+//! The limit grows only if batches wait for it, during a tenth of the window at least. Otherwise nothing shows that a larger
+//! limit would be of use. The workers prepare only a few batches beyond the limit, so the number that waits says little.
 
 use std::time::Duration;
 
@@ -46,6 +47,9 @@ const EXCESS: f64 = 0.25;
 
 /// The part of the average by which a latency may exceed it and still count as usual.
 const USUAL: f64 = 0.05;
+
+/// The part of a window in which batches must wait so that the limit may grow.
+const DEMAND: f64 = 0.1;
 
 /// The number of windows without further growth after a growth that was of no use, and without doubling after a refusal.
 const REST: u32 = 32;
@@ -101,8 +105,8 @@ struct Window {
     took: Duration,
     answered: u32,
     refused: u32,
-    /// The number of calls at whose end batches waited.
-    demanded: u32,
+    /// How long batches waited.
+    waited: Duration,
 }
 
 impl Adaptive {
@@ -148,7 +152,7 @@ impl Adaptive {
             self.proven = Proven { limit: to, rate: None };
             return (to, format!("answers take {:.0} ms and took {:.0} ms before", took * 1e3, mean * 1e3));
         }
-        if window.demanded * 2 < window.calls {
+        if window.waited.as_secs_f64() < DEMAND * seconds {
             return stay;
         }
         let rises = self.proven.rate.is_none_or(|before| rate >= before * RISES);
@@ -225,7 +229,7 @@ impl Limiter for Adaptive {
         window.calls += 1;
         window.records += u64::from(call.records);
         window.refused += call.refused;
-        window.demanded += u32::from(call.waiting > 0);
+        window.waited += call.waited;
         if !call.took.is_zero() {
             window.answered += 1;
             window.took += call.took;

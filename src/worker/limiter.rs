@@ -21,8 +21,8 @@ pub struct StoreCall {
     pub took: Duration,
     /// How many batches were being stored at the end, this one included.
     pub storing: usize,
-    /// How many batches waited at the end because of the limit.
-    pub waiting: usize,
+    /// How long batches have waited because of the limit, since the call before this one.
+    pub waited: Duration,
     /// The number of records of the batch.
     pub records: u32,
     /// The number of attempts that a sink refused, for the whole batch or for some of its documents.

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::adaptive::Adaptive;
 use super::lease_client::Ticket;
@@ -99,6 +99,35 @@ struct State {
     threads: usize,
     closed: bool,
     limiter: Box<dyn Limiter>,
+    /// Since when batches wait because of the limit, as far as the limiter was not told.
+    waiting_since: Option<Instant>,
+    /// How long batches waited before that, as far as the limiter was not told.
+    waited: Duration,
+}
+
+impl State {
+    /// Notes whether batches wait because of the limit. This is called after each change.
+    fn note_waiting(&mut self) {
+        let waits = !self.jobs.is_empty() && self.storing >= self.limiter.limit().max(1);
+        match (waits, self.waiting_since) {
+            (true, None) => self.waiting_since = Some(Instant::now()),
+            (false, Some(since)) => {
+                self.waited += since.elapsed();
+                self.waiting_since = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns how long batches have waited since the last call.
+    fn take_waited(&mut self) -> Duration {
+        if let Some(since) = &mut self.waiting_since {
+            let now = Instant::now();
+            self.waited += now.duration_since(*since);
+            *since = now;
+        }
+        std::mem::take(&mut self.waited)
+    }
 }
 
 impl StorePool {
@@ -113,7 +142,7 @@ impl StorePool {
             Requests::Adaptive(_) => limiter.limit(),
             Requests::Workers | Requests::Fixed(_) => most_threads,
         };
-        let state = State { jobs: VecDeque::new(), bytes: 0, storing: 0, threads, closed: false, limiter };
+        let state = State { jobs: VecDeque::new(), bytes: 0, storing: 0, threads, closed: false, limiter, waiting_since: None, waited: Duration::ZERO };
         StorePool {
             storer,
             requests: storing.requests,
@@ -186,6 +215,7 @@ impl StorePool {
         let mut state = self.state();
         state.bytes += bytes;
         state.jobs.push_back(job);
+        state.note_waiting();
         let grows = self.needs_thread(&mut state);
         drop(state);
         self.changed.notify_one();
@@ -231,7 +261,7 @@ impl StorePool {
                 // A sink that notes no attempts makes one.
                 took: if noted == attempts::Attempts::default() { took } else { noted.answered },
                 storing: state.storing,
-                waiting: state.jobs.len(),
+                waited: state.take_waited(),
                 records: batch.records,
                 refused: noted.refused,
                 retried: noted.retried,
@@ -244,6 +274,7 @@ impl StorePool {
             }
             state.storing -= 1;
             state.bytes -= held;
+            state.note_waiting();
             let grows = self.needs_thread(&mut state);
             // The limiter may have made room for several batches, of which this thread takes one itself. At the end, threads
             // that waited for room must see that nothing is left.
@@ -264,6 +295,7 @@ impl StorePool {
             let may_store = state.storing < state.limiter.limit().max(1);
             if may_store && let Some(job) = state.jobs.pop_front() {
                 state.storing += 1;
+                state.note_waiting();
                 return Some(job);
             }
             if state.closed && state.jobs.is_empty() {

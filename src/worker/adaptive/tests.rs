@@ -18,6 +18,8 @@ struct Simulation {
     supply: f64,
     /// The batches that were made and not sent yet. There is room for a few.
     ready: f64,
+    /// How long batches waited since the last call.
+    waited: f64,
     /// The batches that were stored.
     stored: u64,
     limits: Vec<(f64, usize, String)>,
@@ -31,7 +33,7 @@ const NANOS: f64 = 1e9;
 impl Simulation {
     fn new(least: usize, most: usize, supply: f64) -> Simulation {
         let limiter = Adaptive::new(least, most);
-        Simulation { limiter, now: 0.0, ends: BinaryHeap::new(), supply, ready: 0.0, stored: 0, limits: Vec::new() }
+        Simulation { limiter, now: 0.0, ends: BinaryHeap::new(), supply, ready: 0.0, waited: 0.0, stored: 0, limits: Vec::new() }
     }
 
     /// Goes on for `seconds` with this server. Returns the batches that it stored in each of them.
@@ -47,6 +49,9 @@ impl Simulation {
             let made = self.now + (1.0 - self.ready.fract()).max(1e-6) / self.supply;
             let ends = self.ends.peek().map_or(f64::MAX, |Reverse((end, _))| *end as f64 / NANOS);
             let next = made.min(ends);
+            if self.ready >= 1.0 {
+                self.waited += next - self.now;
+            }
             self.ready = (self.ready + (next - self.now) * self.supply).min(4.0);
             self.now = next;
             if ends <= made
@@ -58,7 +63,7 @@ impl Simulation {
                     at: Duration::from_secs_f64(self.now),
                     took: Duration::from_nanos(took),
                     storing: self.ends.len() + 1,
-                    waiting: self.ready as usize,
+                    waited: Duration::from_secs_f64(std::mem::take(&mut self.waited)),
                     records: RECORDS,
                     refused: u32::from(refused),
                     retried: 0,
