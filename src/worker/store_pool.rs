@@ -142,7 +142,16 @@ impl StorePool {
             Requests::Adaptive(_) => limiter.limit(),
             Requests::Workers | Requests::Fixed(_) => most_threads,
         };
-        let state = State { jobs: VecDeque::new(), bytes: 0, storing: 0, threads, closed: false, limiter, waiting_since: None, waited: Duration::ZERO };
+        let state = State {
+            jobs: VecDeque::new(),
+            bytes: 0,
+            storing: 0,
+            threads,
+            closed: false,
+            limiter,
+            waiting_since: None,
+            waited: Duration::ZERO,
+        };
         StorePool {
             storer,
             requests: storing.requests,

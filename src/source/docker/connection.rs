@@ -21,6 +21,10 @@ use crate::core::stop::Stop;
 /// The longest time until a connection is there.
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// How long a reader that has read everything waits before it waits in `poll`. The Engine sends each line by itself; a reader that
+/// wakes up for each of them takes the processor from the Engine.
+const GATHER: Duration = Duration::from_micros(500);
+
 /// The result of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Got {
@@ -44,6 +48,8 @@ enum Socket {
 pub struct Connection {
     socket: Socket,
     stop: Stop,
+    /// Data was read since the reader last found nothing.
+    is_busy: bool,
 }
 
 impl Connection {
@@ -71,7 +77,7 @@ impl Connection {
                 }
             }
         };
-        Ok(Connection { socket, stop: stop.clone() })
+        Ok(Connection { socket, stop: stop.clone(), is_busy: false })
     }
 
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -98,7 +104,13 @@ impl Connection {
             };
             match read {
                 Ok(0) => return Ok(Got::End),
-                Ok(length) => return Ok(Got::Data(length)),
+                Ok(length) => {
+                    self.is_busy = true;
+                    return Ok(Got::Data(length));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && std::mem::take(&mut self.is_busy) => {
+                    std::thread::sleep(GATHER);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if !wait(self.as_fd(), PollFlags::POLLIN, &self.stop, until)? {
                         return Ok(if self.stop.is_requested() { Got::Stopped } else { Got::Nothing });

@@ -33,7 +33,16 @@ const NANOS: f64 = 1e9;
 impl Simulation {
     fn new(least: usize, most: usize, supply: f64) -> Simulation {
         let limiter = Adaptive::new(least, most);
-        Simulation { limiter, now: 0.0, ends: BinaryHeap::new(), supply, ready: 0.0, waited: 0.0, stored: 0, limits: Vec::new() }
+        Simulation {
+            limiter,
+            now: 0.0,
+            ends: BinaryHeap::new(),
+            supply,
+            ready: 0.0,
+            waited: 0.0,
+            stored: 0,
+            limits: Vec::new(),
+        }
     }
 
     /// Goes on for `seconds` with this server. Returns the batches that it stored in each of them.
