@@ -82,8 +82,7 @@ fn a_server_that_refuses_everything_for_long_costs_no_memory_and_no_line() {
     let idle_size = size(&few);
     few.kill();
 
-    // Each request under way holds its documents and its answer beside the limit, so there is one.
-    let memory = ["--max-memory", "64M", "--sink-deadline", "none", "--origin", "path", "--in-flight", "1"];
+    let memory = ["--max-memory", "64M", "--sink-deadline", "none", "--origin", "path"];
     let running = place.start("logator", &job(&sink, &memory));
     server.wait_until("many refusals", |numbers| numbers.refused > 15_000);
     let most = size(&running);
