@@ -17,7 +17,12 @@ use crate::kit::{PATIENCE, Ran, wait_for};
 
 /// Starts `logator run` on `arguments` with the Engine at `host`. The documents hold their lines and go to `out`.
 fn read(place: &Workspace, host: &str, arguments: &[&str]) -> Running {
-    let fixed = ["run", "--receipt", "receipt", "-p", "^%{DATA:line}$", "-j", "2", "--to", "ndjson:out"];
+    read_into(place, host, "ndjson:out", arguments)
+}
+
+/// Does the same into another sink.
+fn read_into(place: &Workspace, host: &str, sink: &str, arguments: &[&str]) -> Running {
+    let fixed = ["run", "--receipt", "receipt", "-p", "^%{DATA:line}$", "-j", "2", "--to", sink];
     let mut command = place.command("logator", &[&fixed, arguments].concat());
     command.env("DOCKER_HOST", host).env_remove("DOCKER_TLS_VERIFY").env_remove("DOCKER_CERT_PATH");
     Running::start(command)
@@ -70,15 +75,26 @@ fn stop(running: Running) -> Ran {
 /// The script of a container that writes `count` numbered lines: as fast as it can, with a short rest after each 5,000 lines
 /// (0.7 MB in a log file), so that a busy machine opens a file before the Engine removes it.
 fn printer(count: usize) -> String {
+    printer_of(count, PADDING)
+}
+
+/// The bytes of a printed line behind its number.
+const PADDING: usize = 60;
+
+/// The script of a [`printer`] of lines with `padding` bytes behind their numbers.
+fn printer_of(count: usize, padding: usize) -> String {
     let rest = "if (i % 5000 == 4999) { fflush(); system(\"sleep 0.05\") }";
-    format!("awk 'BEGIN {{ for (i = 0; i < {count}; i++) {{ print \"line \" i \" {}\"; {rest} }} }}'", "x".repeat(60))
+    format!(
+        "awk 'BEGIN {{ for (i = 0; i < {count}; i++) {{ print \"line \" i \" {}\"; {rest} }} }}'",
+        "x".repeat(padding)
+    )
 }
 
 /// Compares lines with those of a [`printer`], in any order: none is missing, doubled or cut.
 fn expect_printed(lines: Vec<String>, count: usize) {
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
     lines.into_iter().for_each(|line| *times.entry(line).or_default() += 1);
-    let name = |number: usize| format!("line {number} {}", "x".repeat(60));
+    let name = |number: usize| format!("line {number} {}", "x".repeat(PADDING));
     let missing: Vec<usize> = (0..count).filter(|number| !times.contains_key(&name(*number))).collect();
     let doubled: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
     let (first, last) = (missing.first(), missing.last());

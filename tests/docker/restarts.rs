@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{documents, expect_printed, lines, printer, read, stop, wait_until};
+use super::{PADDING, documents, expect_printed, lines, printer, printer_of, read, read_into, stop, wait_until};
 use crate::kit::docker::Dockerd;
+use crate::kit::opensearch::AnyCluster;
 use crate::kit::workspace::Workspace;
 use crate::kit::{PATIENCE, wait_for};
 
@@ -97,6 +98,35 @@ fn after_kill_9_each_line_is_stored_once() {
         assert!(all < 60_000, "{way}: {all} documents for 40,000 lines: what was settled is read again");
         engine.cli().run(&["rm", "--force", &id]);
     }
+}
+
+/// Without `--state`, each run reads everything again. The index recognises the documents by their ids. The container writes
+/// more than one file holds.
+#[test]
+#[ignore = "needs a dockerd of its own and an OpenSearch: run ./test"]
+fn after_kill_9_each_line_is_once_in_the_index() {
+    const LINES: usize = 60_000;
+    const LONG: usize = 1000;
+    let (engine, cluster) = (Dockerd::start(), AnyCluster::get());
+    let large = ["--name", "index", "--log-opt", "max-size=50m", "--log-opt", "max-file=10"];
+    engine.cli().start(&large, &format!("{}; sleep 1000", printer_of(LINES, LONG)));
+    let index = cluster.name("killed");
+    let (place, sink) = (Workspace::new(), cluster.sink(&index));
+    for share in [1, 12_000, 24_000, 36_000, 48_000] {
+        let mut running = read_into(&place, engine.host(), &sink, &["docker:index"]);
+        wait_for("documents", PATIENCE, || {
+            assert!(!running.has_ended(), "logator ended");
+            (cluster.api().count(&index) >= share).then_some(())
+        });
+        running.kill();
+    }
+    let running = read_into(&place, engine.host(), &sink, &["docker:index"]);
+    wait_for("all documents", PATIENCE, || (cluster.api().count(&index) >= LINES as u64).then_some(()));
+    stop(running);
+    let documents: Vec<serde_json::Value> =
+        cluster.api().documents(&index).into_values().map(serde_json::Value::Object).collect();
+    let short = |line: String| line.replace(&"x".repeat(LONG), &"x".repeat(PADDING));
+    expect_printed(lines(&documents).into_iter().map(short).collect(), LINES);
 }
 
 /// The lines of documents with different ids.
