@@ -37,6 +37,21 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| "not a number of seconds from 0 on".to_owned())
 }
 
+/// Parses a time with its unit: `500ms`, `5s`, `2min`, `1.5h`, `3d`. Without a unit, these are seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let factor = match &text[digits.len()..] {
+        "ms" => 1e-3,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        unit => return Err(format!("no unit is called {unit}; write 500ms, 5s, 2min, 1h or 3d")),
+    };
+    let number: f64 = digits.parse().map_err(|_| "not a time; write 500ms, 5s, 2min, 1h or 3d".to_owned())?;
+    Duration::try_from_secs_f64(number * factor).map_err(|_| "a time from 0 on is expected".to_owned())
+}
+
 /// Parses milliseconds: `500`.
 pub fn milliseconds(text: &str) -> Result<Duration, String> {
     let most = 24 * 3600 * 1000;
@@ -54,6 +69,16 @@ pub fn count(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_has_a_unit_or_is_in_seconds() {
+        let read = |text| duration(text).map(|time| time.as_millis());
+        assert_eq!(["5s", "0.5", "250ms", "2min"].map(read), [Ok(5000), Ok(500), Ok(250), Ok(120_000)]);
+        assert_eq!(["10m", "1.5h", "3d", "0"].map(read), [Ok(600_000), Ok(5_400_000), Ok(259_200_000), Ok(0)]);
+        for wrong in ["", "s", "5y", "-1s", "NaN", "infs", "1e300", "ä", "5 s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn sizes_are_read_as_people_write_them() {
