@@ -1,0 +1,29 @@
+//! Kafka: what the source, the sink and `logator-push` share. `doc/kafka.md` states the promises.
+//!
+//! | file | content |
+//! |---|---|
+//! | `address` | `kafka://BROKERS/TOPIC?…`: its parts, without its secrets in what is shown |
+//! | `settings` | the settings of librdkafka that an address may hold, and those that logator sets itself |
+//! | `headers` | the names of the headers that carry `_id` and origin |
+//! | `client` | makes a client, and explains why one cannot be made |
+//! | `trouble` | what an error of the client means, and its sentence |
+//! | `notices` | errors of the client as sentences, each of them once in a while |
+//! | `topic` | finds a topic without creating it |
+//!
+//! Addresses and settings are read without the feature `kafka` as well, so that a program that was built without it can name
+//! what it cannot open.
+
+pub mod address;
+#[cfg(feature = "kafka")]
+pub mod client;
+pub mod headers;
+#[cfg(feature = "kafka")]
+pub mod notices;
+pub mod settings;
+#[cfg(feature = "kafka")]
+pub mod topic;
+#[cfg(feature = "kafka")]
+pub mod trouble;
+
+pub use self::address::Address;
+pub use self::settings::Role;
