@@ -100,7 +100,6 @@ pub const SETTINGS: &[Setting] = &[
     secret("ssl.keystore.password"),
     // SASL.
     any("sasl.mechanism"),
-    any("sasl.mechanisms"),
     any("sasl.username"),
     secret("sasl.password"),
     // Writing.
@@ -108,7 +107,6 @@ pub const SETTINGS: &[Setting] = &[
     producer("batch.size"),
     producer("compression.codec"),
     producer("compression.level"),
-    producer("compression.type"),
     producer("linger.ms"),
     producer("message.max.bytes"),
     producer("request.timeout.ms"),
@@ -118,7 +116,6 @@ pub const SETTINGS: &[Setting] = &[
     consumer("check.crcs"),
     consumer("fetch.error.backoff.ms"),
     consumer("fetch.max.bytes"),
-    consumer("fetch.message.max.bytes"),
     consumer("fetch.min.bytes"),
     consumer("fetch.wait.max.ms"),
     consumer("group.instance.id"),
@@ -168,8 +165,24 @@ const REFUSED: &[(&str, &str)] = &[
 
 const NO_KERBEROS: &str = "logator logs in with PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, or with a certificate";
 
+/// Other names of settings, with the names that are used here.
+const ALIASES: &[(&str, &str)] = &[
+    ("compression.type", "compression.codec"),
+    ("fetch.message.max.bytes", "max.partition.fetch.bytes"),
+    ("sasl.mechanisms", "sasl.mechanism"),
+];
+
 /// The ways to log in that are compiled in.
 const MECHANISMS: [&str; 3] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
+
+/// Returns the name that is used here for the setting `name`.
+fn canonical(name: &str) -> String {
+    let lower = name.to_ascii_lowercase();
+    match ALIASES.iter().find(|(alias, _)| *alias == lower) {
+        Some((_, name)) => (*name).to_owned(),
+        None => lower,
+    }
+}
 
 /// Finds the setting called `name`, for an address that has the role `role`.
 ///
@@ -179,7 +192,7 @@ pub fn find(name: &str, role: Role) -> Result<&'static Setting, String> {
     if let Some(why) = refused(name, role) {
         return Err(why);
     }
-    let lower = name.to_ascii_lowercase();
+    let lower = canonical(name);
     if let Some(found) = SETTINGS.iter().find(|setting| setting.name == lower) {
         return Ok(found);
     }
@@ -200,6 +213,7 @@ pub fn refused(name: &str, role: Role) -> Option<String> {
     if let Some((known, why)) = REFUSED.iter().find(|(refused, _)| *refused == lower) {
         return Some(format!("it sets {known}: {why}"));
     }
+    let lower = canonical(name);
     let setting = SETTINGS.iter().find(|setting| setting.name == lower)?;
     let (what, place) = match setting.role? {
         needed if needed == role => return None,
@@ -235,9 +249,6 @@ pub fn settings(address: &Address, role: Role) -> Result<Vec<(String, String)>, 
     if given("sasl.username").is_some() != given("sasl.password").is_some() {
         return Err("sasl.username and sasl.password belong together".to_owned());
     }
-    if given("sasl.mechanism").is_some() && given("sasl.mechanisms").is_some() {
-        return Err("it has sasl.mechanism and sasl.mechanisms, which are one setting".to_owned());
-    }
     let protocol = given("security.protocol").unwrap_or(if has_login { "sasl_ssl" } else { "plaintext" });
     let protocol = protocol.to_ascii_lowercase();
     let (has_sasl, has_tls) = match protocol.as_str() {
@@ -253,7 +264,7 @@ pub fn settings(address: &Address, role: Role) -> Result<Vec<(String, String)>, 
             false => format!("security.protocol={protocol} needs a login, USER:PASSWORD@"),
         });
     }
-    let mechanism = given("sasl.mechanism").or(given("sasl.mechanisms"));
+    let mechanism = given("sasl.mechanism");
     if mechanism.is_some() && !has_sasl {
         return Err("it has sasl.mechanism but no login, USER:PASSWORD@".to_owned());
     }
@@ -281,7 +292,7 @@ pub fn settings(address: &Address, role: Role) -> Result<Vec<(String, String)>, 
             settings.push(("sasl.password".to_owned(), password.clone()));
         }
     }
-    let is_set_here = |name: &str| matches!(name, "security.protocol" | "sasl.mechanism" | "sasl.mechanisms");
+    let is_set_here = |name: &str| matches!(name, "security.protocol" | "sasl.mechanism");
     for (name, value) in address.given_settings().filter(|(name, _)| !is_set_here(name)) {
         find(name, role)?;
         settings.retain(|(known, _)| known != name);
@@ -340,6 +351,7 @@ mod tests {
             ("kafka://a/t?linger.ms=1", Role::Consumer, "writes"),
             ("kafka://a/t?session.timeout.ms=1", Role::Producer, "reads"),
             ("kafka://a/t?linger.sm=1", Role::Producer, "did you mean linger.ms?"),
+            ("kafka://a/t?compression.type=lz4&compression.codec=lz4", Role::Producer, "twice"),
             ("kafka://a/t?no.such.thing.at.all=1", Role::Producer, "doc/kafka.md"),
             ("kafka://u:p@a/t?security.protocol=ssl", Role::Producer, "does not send"),
             ("kafka://a/t?security.protocol=sasl_ssl", Role::Producer, "needs a login"),

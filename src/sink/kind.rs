@@ -94,12 +94,17 @@ pub struct Opening<'a> {
     pub formats: &'a [Format],
     /// The values of the options of the sink's kind.
     pub options: OptionValues,
+    /// The bytes of memory for batches that are being stored. A sink that keeps documents for its requests keeps no more of them.
+    pub memory: usize,
 }
+
+/// The default for [`Opening::memory`].
+const MEMORY: usize = 64 << 20;
 
 impl<'a> Opening<'a> {
     /// Opens a sink that waits with `waits`, without formats and options.
     pub fn new(waits: &'a Waits) -> Opening<'a> {
-        Opening { waits, formats: &[], options: OptionValues::default() }
+        Opening { waits, formats: &[], options: OptionValues::default(), memory: MEMORY }
     }
 }
 
@@ -142,7 +147,7 @@ impl SinkKind {
 }
 
 /// Returns the error for a sink that this build does not contain.
-#[cfg(not(all(feature = "sqlite", feature = "mongodb", feature = "elasticsearch")))]
+#[cfg(not(all(feature = "sqlite", feature = "mongodb", feature = "elasticsearch", feature = "kafka")))]
 pub(super) fn not_built(address: &dyn SinkAddress, feature: &str) -> Error {
     Error::usage(format!("sink {address}: this build was made without it (the feature {feature})"))
 }
