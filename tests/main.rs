@@ -21,6 +21,8 @@ mod faults;
 mod follow;
 mod grok;
 mod inputs;
+#[cfg(feature = "kafka")]
+mod kafka_sink;
 mod keys;
 mod kit;
 #[cfg(feature = "mongodb")]

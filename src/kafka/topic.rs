@@ -11,8 +11,10 @@ use super::notices::Notices;
 use super::trouble::{Meaning, Trouble};
 use crate::core::wait::Patience;
 
-/// The time of one question.
+/// The time of the first question. It doubles with each one that gets no answer, up to the longest one. Nothing can interrupt
+/// a question, but errors of the client are seen between them.
 const QUESTION: Duration = Duration::from_millis(500);
+const LONGEST_QUESTION: Duration = Duration::from_secs(4);
 
 /// The time between two questions.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -52,8 +54,10 @@ pub fn find<C: ClientContext>(
     mut serve: impl FnMut(),
 ) -> Result<Topic, String> {
     let mut missing_since = None;
+    let mut time = QUESTION;
     loop {
-        let answer = ask(client, address);
+        let left = patience.begin().left().unwrap_or(LONGEST_QUESTION).max(PAUSE);
+        let answer = ask(client, address, time.min(left));
         serve();
         let reason = match answer {
             Answer::Found(topic) => {
@@ -68,6 +72,7 @@ pub fn find<C: ClientContext>(
             Answer::Missing => "the brokers do not know the topic".to_owned(),
             Answer::NotYet(words) => {
                 missing_since = None;
+                time = (2 * time).min(LONGEST_QUESTION);
                 match notices.last() {
                     Some(Trouble { meaning: Meaning::Login | Meaning::Tls | Meaning::Fatal, words }) => {
                         return Err(format!("{address}: {words}"));
@@ -83,8 +88,8 @@ pub fn find<C: ClientContext>(
     }
 }
 
-fn ask<C: ClientContext>(client: &Client<C>, address: &Address) -> Answer {
-    match client.fetch_metadata(Some(&address.topic), QUESTION) {
+fn ask<C: ClientContext>(client: &Client<C>, address: &Address, time: Duration) -> Answer {
+    match client.fetch_metadata(Some(&address.topic), time) {
         Ok(metadata) => read(&metadata, &address.topic),
         Err(error) => not_answered(&error),
     }

@@ -50,6 +50,11 @@ impl MockKafka {
         self.0.broker_up(-1).unwrap();
     }
 
+    /// Answers each request after `time`.
+    pub fn answer_after(&self, time: Duration) {
+        self.0.broker_round_trip_time(-1, time).unwrap();
+    }
+
     /// Returns all messages of a topic, partition after partition.
     pub fn messages(&self, topic: &str) -> Vec<Message> {
         let mut config = ClientConfig::new();
