@@ -16,16 +16,21 @@ const DEFAULT_PORT: u16 = 9092;
 /// The longest name of a topic.
 const MAX_TOPIC: usize = 249;
 
-/// The option of logator whose value is an URL, with a login or without one.
-const URL: &str = "registry";
+/// The options of a schema registry: its address, the login `USER:PASSWORD`, and the certificates of authorities to trust.
+pub const REGISTRY_OPTIONS: [&str; 3] = [REGISTRY, REGISTRY_LOGIN, REGISTRY_AUTHORITIES];
+pub(super) const REGISTRY: &str = "registry";
+pub(super) const REGISTRY_LOGIN: &str = "registryLogin";
+pub(super) const REGISTRY_AUTHORITIES: &str = "registryCAFile";
 
 /// The options and settings whose values are no secret, in lower case, for [`Scheme`](crate::core::secrets::Scheme).
 pub const PUBLIC_OPTIONS: &[&str] = &[
+    "drainms",
     "format",
     "group",
     "key",
     "register",
     "registry",
+    "registrycafile",
     "serverselectiontimeoutms",
     "sinkdeadlinems",
     "until",
@@ -153,6 +158,13 @@ impl Address {
         for option in query.split('&').filter(|option| !option.is_empty()) {
             address.set(option, role, known)?;
         }
+        if address.option(REGISTRY).is_none() {
+            let needing =
+                [REGISTRY_LOGIN, REGISTRY_AUTHORITIES].into_iter().find(|name| address.option(name).is_some());
+            if let Some(name) = needing {
+                return Err(format!("{name} belongs to a schema registry, registry=URL"));
+            }
+        }
         // Longer ones come first, so that no part of a secret is left.
         address.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         settings::check(&address, role)?;
@@ -181,8 +193,10 @@ impl Address {
         if self.option(name).is_some() {
             return Err(format!("it has the option {name} twice"));
         }
-        if name == URL {
+        if name == REGISTRY {
             self.add_secret_of_url(&percent::decode(value));
+        } else if name == REGISTRY_LOGIN {
+            self.add_secret(value.split_once(':').map_or(value, |(_, password)| password));
         } else if settings::nature(name) == Some(Nature::Secret) {
             self.add_secret(value);
         }
@@ -241,7 +255,8 @@ impl Address {
 
     /// Returns the files that settings of the address name.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
-        let files = self.options.iter().filter(|(name, _)| settings::nature(name) == Some(Nature::File));
+        let is_file = |name: &str| name == REGISTRY_AUTHORITIES || settings::nature(name) == Some(Nature::File);
+        let files = self.options.iter().filter(move |(name, _)| is_file(name));
         files.map(|(_, value)| PathBuf::from(value))
     }
 
@@ -285,7 +300,8 @@ fn topic_name(text: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    const KNOWN: &[&str] = &["format", "registry", "register", "key", "sinkDeadlineMS"];
+    const KNOWN: &[&str] =
+        &["format", "registry", "registryLogin", "registryCAFile", "register", "key", "sinkDeadlineMS"];
 
     fn parse(text: &str) -> Result<Address, String> {
         Address::parse(text, Role::Producer, KNOWN)
@@ -319,11 +335,12 @@ mod tests {
             ("kafka://ann:s3cr%40t@h/t", "refused s3cr@t, s3cr%40t"),
             ("kafka://h/t?sasl.password=h%20ush&sasl.username=u&security.protocol=sasl_ssl", "refused h ush, h%20ush"),
             ("kafka://h/t?ssl.key.password=hush", "refused hush"),
+            ("kafka://h/t?registry=https://r&registryLogin=joe:hu%20sh&registryCAFile=/a", "joe hu sh hu%20sh"),
             ("kafka://h/t?registry=https://joe:pa%2FSS%40r", "http://joe:pa/SS@r pa%2FSS"),
         ] {
             let address = address(text);
             let shown = address.mask(said);
-            for secret in ["s3cr", "ush", "SS"] {
+            for secret in ["s3cr", "ush", "hu sh", "hu%20sh", "SS"] {
                 assert!(!shown.contains(secret), "{shown}");
             }
             assert!(!format!("{address} {address:?}").contains("ush"), "{address}");
@@ -363,6 +380,7 @@ mod tests {
             "kafka://h/t?acks=0",
             "kafka://h/t?group.id=x",
             "kafka://h/t?sasl.password=hush",
+            "kafka://h/t?registryLogin=hush",
         ] {
             let Err(why) = parse(text) else { panic!("{text} was taken") };
             assert!(!why.contains("hush") && !why.contains("sh@"), "{text}: {why}");

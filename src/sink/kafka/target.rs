@@ -4,10 +4,20 @@ use std::time::Duration;
 
 use crate::core::secrets::masked;
 use crate::event::FieldPath;
+use crate::kafka::address::REGISTRY_OPTIONS;
 use crate::kafka::{Address, Role};
 
 /// The options of an address of documents, as the documentation writes them.
-const OPTIONS: &[&str] = &["format", "key", "register", "registry", "serverSelectionTimeoutMS", "sinkDeadlineMS"];
+const OPTIONS: &[&str] = &[
+    "format",
+    "key",
+    "register",
+    REGISTRY_OPTIONS[0],
+    REGISTRY_OPTIONS[1],
+    REGISTRY_OPTIONS[2],
+    "serverSelectionTimeoutMS",
+    "sinkDeadlineMS",
+];
 
 /// The options of an address of records, which are written as they were read.
 pub(super) const RECORD_OPTIONS: &[&str] = &["serverSelectionTimeoutMS", "sinkDeadlineMS"];
@@ -22,8 +32,8 @@ pub(super) enum Format {
     Json,
     /// Avro.
     Avro {
-        /// The address of the schema registry, which may hold a login.
-        registry: Option<String>,
+        /// Whether there is a schema registry.
+        has_registry: bool,
         /// Whether a schema that the registry does not have is registered.
         register: bool,
     },
@@ -49,25 +59,18 @@ impl Target {
     /// The end of a sentence for the user. It shows no secret.
     pub fn parse(text: &str) -> Result<Target, String> {
         let address = Address::parse(text, Role::Producer, OPTIONS)?;
-        let registry = match address.option("registry") {
-            Some(url) if !(url.starts_with("http://") || url.starts_with("https://")) => {
-                return Err(
-                    "registry is the address of a schema registry, http://HOST:PORT or https://HOST:PORT".to_owned()
-                );
-            }
-            other => other.map(str::to_owned),
-        };
+        let has_registry = address.option(REGISTRY_OPTIONS[0]).is_some();
         let register = address.truth("register", true)?;
         let is_register_given = address.option("register").is_some();
         let format = match address.option("format").unwrap_or("json") {
-            "json" if registry.is_some() || is_register_given => {
+            "json" if has_registry || is_register_given => {
                 return Err("registry and register belong to format=avro".to_owned());
             }
             "json" => Format::Json,
-            "avro" if is_register_given && registry.is_none() => {
-                return Err("register belongs to a registry, registry=URL".to_owned());
+            "avro" if is_register_given && !has_registry => {
+                return Err("register belongs to a schema registry, registry=URL".to_owned());
             }
-            "avro" => Format::Avro { registry, register },
+            "avro" => Format::Avro { has_registry, register },
             _ => return Err("format is json or avro".to_owned()),
         };
         let key = address.option("key").map(FieldPath::new).transpose().map_err(|error| error.to_string())?;
@@ -106,11 +109,11 @@ mod tests {
         let all = "kafka://h/t?format=avro&registry=http://r:8081&register=false&key=[client][ip]&sinkDeadlineMS=7\
                    &serverselectiontimeoutms=9";
         let all = Target::parse(all).unwrap();
-        assert_eq!(all.format, Format::Avro { registry: Some("http://r:8081".into()), register: false });
+        assert_eq!(all.format, Format::Avro { has_registry: true, register: false });
         assert!(all.key.is_some());
         assert_eq!((all.deadline, all.selection_timeout), (Some(Duration::from_millis(7)), Duration::from_millis(9)));
         let frame = Target::parse("kafka://h/t?format=avro").unwrap();
-        assert_eq!(frame.format, Format::Avro { registry: None, register: true });
+        assert_eq!(frame.format, Format::Avro { has_registry: false, register: true });
     }
 
     #[test]
@@ -120,8 +123,8 @@ mod tests {
             "kafka://h/t?registry=http://r",
             "kafka://h/t?register=true",
             "kafka://h/t?format=avro&register=true",
-            "kafka://h/t?format=avro&registry=r:8081",
             "kafka://h/t?format=avro&registry=http://r&register=maybe",
+            "kafka://h/t?format=avro&registryLogin=a:b",
             "kafka://h/t?key=[a",
             "kafka://h/t?group=g",
             "kafka://h/t?sinkDeadlineMS=0",
