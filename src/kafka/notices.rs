@@ -10,7 +10,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::address::Address;
-use super::trouble::{Meaning, Trouble};
+use super::trouble::Trouble;
 use crate::observe::details::Seldom;
 
 /// The time before a sentence is said again.
@@ -48,12 +48,12 @@ impl Notices {
     /// Takes an error that the client reports, for `ClientContext::error`. It is said unless it was said a short time ago.
     pub fn error(&self, error: &KafkaError, reason: &str) {
         let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
-        let Trouble { meaning, words } = Trouble::new(code, reason);
-        let words = self.address.mask(&words);
+        let trouble = Trouble::new(code, reason);
+        let words = self.address.mask(&trouble.words);
         let mut state = self.state();
         // That all brokers are down explains less than the error before it.
         if code != Code::AllBrokersDown || state.last.is_none() {
-            state.last = Some(Trouble { meaning, words: words.clone() });
+            state.last = Some(Trouble { words: words.clone(), ..trouble });
         }
         let is_due = state.repeats.is_due(&words, Instant::now());
         drop(state);

@@ -109,7 +109,9 @@ impl Delivery {
             match messages.with(pending.index, |message| watch.send(message, at)) {
                 Ok(None) => {}
                 Ok(Some(Code::MessageSizeTooLarge)) => too_large.push(at),
-                Ok(Some(code)) => drop(call.report(at as u32, Some(code))),
+                Ok(Some(code)) => {
+                    call.report(at as u32, Some(code));
+                }
                 Err(at_the_deadline) => {
                     ended = Some(at_the_deadline);
                     break;
@@ -118,7 +120,9 @@ impl Delivery {
             sent = at + 1;
         }
         call.expect_only(sent);
-        too_large.iter().for_each(|&at| drop(call.report(at as u32, None)));
+        for &at in &too_large {
+            call.report(at as u32, None);
+        }
         while ended.is_none() && !call.wait(LOOK) {
             ended = watch.look().err();
         }
