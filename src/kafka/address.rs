@@ -31,6 +31,7 @@ pub const PUBLIC_OPTIONS: &[&str] = &[
     "register",
     "registry",
     "registrycafile",
+    "schema",
     "serverselectiontimeoutms",
     "sinkdeadlinems",
     "until",
@@ -334,7 +335,7 @@ mod tests {
         for (text, said) in [
             ("kafka://ann:s3cr%40t@h/t", "refused s3cr@t, s3cr%40t"),
             ("kafka://h/t?sasl.password=h%20ush&sasl.username=u&security.protocol=sasl_ssl", "refused h ush, h%20ush"),
-            ("kafka://h/t?ssl.key.password=hush", "refused hush"),
+            ("kafka://h/t?security.protocol=ssl&ssl.key.password=hush", "refused hush"),
             ("kafka://h/t?registry=https://r&registryLogin=joe:hu%20sh&registryCAFile=/a", "joe hu sh hu%20sh"),
             ("kafka://h/t?registry=https://joe:pa%2FSS%40r", "http://joe:pa/SS@r pa%2FSS"),
         ] {
