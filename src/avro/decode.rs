@@ -75,6 +75,7 @@ impl<'a> Decoding<'a> {
             true => self.out.truncate(self.out.len() - 1),
             false => self.close(b'}', false),
         }
+        self.check_size()?;
         match self.input.left() {
             0 => Ok(()),
             1 => fault(self.input.at, "one more byte follows the value"),
@@ -103,11 +104,16 @@ impl<'a> Decoding<'a> {
     fn value(&mut self, index: usize) -> Result<(), Fault> {
         let node = self.node(index)?;
         self.value_of(node)?;
-        if self.out.len() > self.end {
-            let words = format!("the document would be larger than {}", human_bytes(self.most as u64));
-            return Err(Fault { at: self.input.at, words, path: String::new(), too_large: true });
+        self.check_size()
+    }
+
+    #[inline]
+    fn check_size(&self) -> Result<(), Fault> {
+        if self.out.len() <= self.end {
+            return Ok(());
         }
-        Ok(())
+        let words = format!("the document would be larger than {}", human_bytes(self.most as u64));
+        Err(Fault { at: self.input.at, words, path: String::new(), too_large: true })
     }
 
     /// Writes a value with a comma after it.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::Engine as _;
 
@@ -20,7 +21,12 @@ pub struct RegistryAddress {
     pub(super) authorization: Option<String>,
     /// The certificates of authorities, instead of those that browsers trust.
     pub(super) authorities: Option<PathBuf>,
+    /// How long a request may take as a whole.
+    pub(super) timeout: Duration,
 }
+
+/// How long a request may take as a whole, if nothing else is said.
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 impl RegistryAddress {
     /// Reads the address `http://[USER:PASSWORD@]HOST[:PORT][/PREFIX]`, or the same with `https`. The text may be percent-encoded
@@ -57,7 +63,8 @@ impl RegistryAddress {
         }
         let path = path.trim_matches('/');
         let prefix = if path.is_empty() { String::new() } else { format!("/{path}") };
-        let address = RegistryAddress { is_tls, host, prefix, authorization: None, authorities: None };
+        let address =
+            RegistryAddress { is_tls, host, prefix, authorization: None, authorities: None, timeout: TIMEOUT };
         Ok(match login {
             Some(login) => {
                 let (user, password) = login.split_once(':').unwrap_or((login, ""));
@@ -75,6 +82,11 @@ impl RegistryAddress {
             learn_secret(&encoded);
         }
         RegistryAddress { authorization: Some(format!("Basic {encoded}")), ..self }
+    }
+
+    /// Sets how long a request may take as a whole.
+    pub fn with_timeout(self, timeout: Duration) -> RegistryAddress {
+        RegistryAddress { timeout, ..self }
     }
 
     /// Trusts the certificates in a file with PEM, and no others.

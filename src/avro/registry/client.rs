@@ -21,9 +21,6 @@ use crate::core::pem::{self, Fault};
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long a request may take as a whole.
-const REQUEST: Duration = Duration::from_secs(15);
-
 /// The longest answer that is read, in bytes.
 const MOST_ANSWER: u64 = 8 << 20;
 
@@ -57,9 +54,9 @@ impl Registry {
             .proxy(None)
             .user_agent(concat!("logator/", env!("CARGO_PKG_VERSION")))
             .tls_config(tls(address)?)
-            .timeout_resolve(Some(CONNECT))
-            .timeout_connect(Some(CONNECT))
-            .timeout_global(Some(REQUEST))
+            .timeout_resolve(Some(CONNECT.min(address.timeout)))
+            .timeout_connect(Some(CONNECT.min(address.timeout)))
+            .timeout_global(Some(address.timeout))
             .build();
         Ok(Registry {
             agent: Agent::new_with_config(config),
