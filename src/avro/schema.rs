@@ -96,7 +96,7 @@ impl Schema {
     /// # Errors
     /// The end of a sentence that says what is wrong.
     pub fn parse(text: &str) -> Result<Schema, String> {
-        Schema::parse_with(&[], text)
+        Schema::parse_with::<&str>(&[], text)
     }
 
     /// Reads a schema that refers to types in `references`, which are schemas themselves. A schema may refer to those before
