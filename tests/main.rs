@@ -5,6 +5,7 @@
 
 #[cfg(feature = "sqlite")]
 mod accounts;
+mod avro;
 mod cli;
 mod containers;
 mod counters;

@@ -134,7 +134,8 @@ impl WorkOptions {
     /// Opens the sinks, which wait with `waits` and store the documents of `formats`.
     pub(super) fn open_sinks(&self, waits: &Waits, formats: &Formats) -> Result<Vec<AnySink>> {
         let memory = self.storing().bytes;
-        let with = Opening { waits, formats: formats.given(), options: self.sink_options.clone(), memory };
+        let options = self.sink_options.clone();
+        let with = Opening { waits, formats: formats.given(), fields: None, options, memory };
         self.sinks.iter().map(|spec| spec.open(&with)).collect()
     }
 }
