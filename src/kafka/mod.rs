@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `address` | `kafka://BROKERS/TOPIC?…`: its parts, without its secrets in what is shown |
 //! | `settings` | the settings of librdkafka that an address may hold, and those that logator sets itself |
+//! | `registry` | the schema registry that an address names |
 //! | `headers` | the names of the headers that carry `_id` and origin |
 //! | `client` | makes a client, and explains why one cannot be made |
 //! | `trouble` | what an error of the client means, and its sentence |
@@ -19,6 +20,8 @@ pub mod client;
 pub mod headers;
 #[cfg(feature = "kafka")]
 pub mod notices;
+#[cfg(feature = "kafka")]
+pub mod registry;
 pub mod settings;
 #[cfg(feature = "kafka")]
 pub mod topic;

@@ -18,33 +18,54 @@ use crate::sink::kind::Opening;
 /// The time between two questions to the registry.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Returns the layout of the documents of a sink.
+/// The encoding of the documents of a sink, before the registry was asked.
+pub(super) enum Prepared {
+    Json,
+    Avro(SinkEncoding),
+}
+
+/// Makes the schema, and writes it to the file of `--avro-schema`.
 ///
 /// # Errors
-/// A usage error when there is not exactly one format, or the file of the schema cannot be written. An error of the kind
-/// [`sink`](crate::core::error::Kind::Sink) when the registry refuses the schema, or does not answer in time.
-pub(super) fn layout(target: &Target, with: &Opening<'_>) -> Result<Layout> {
+/// A usage error when there is not exactly one format, or the file cannot be written.
+pub(super) fn prepare(target: &Target, with: &Opening<'_>) -> Result<Prepared> {
     let schema_file = with.options.path(AVRO_SCHEMA.name);
-    let Format::Avro { register, .. } = target.format else {
+    if target.format == Format::Json {
         return match schema_file {
             Some(_) => Err(Error::usage(format!("{}: --avro-schema needs format=avro in the address", target.address))),
-            None => Ok(Encoding::Json.into()),
+            None => Ok(Prepared::Json),
         };
-    };
+    }
     let encoding = SinkEncoding::new(&*with.typed_fields("format=avro")?)?;
     if let Some(file) = schema_file {
-        write(&file, encoding.schema_text())
-            .map_err(|error| Error::usage(format!("--avro-schema {}: cannot be written", file.display())).because(error))?;
+        let cannot =
+            |error| Error::usage(format!("--avro-schema {}: cannot be written", file.display())).because(error);
+        write(&file, encoding.schema_text()).map_err(cannot)?;
     }
-    let named = |why: String| Error::usage(format!("{}: {why}", target.address));
-    let frame = match registry(&target.address).map_err(named)? {
-        None => encoding.single_object(),
-        Some(address) => {
-            let registry = Registry::new(&address)?;
-            Frame::Registry(id(target, with, &registry, register, encoding.schema_text())?)
-        }
-    };
-    Ok(Layout::own(encoding.framed(frame)))
+    Ok(Prepared::Avro(encoding))
+}
+
+impl Prepared {
+    /// Returns the layout of the documents. The registry of the address gives the schema an id.
+    ///
+    /// # Errors
+    /// An error of the kind [`sink`](crate::core::error::Kind::Sink) when the registry refuses the schema, or does not answer in
+    /// time; a usage error when its address is wrong.
+    pub fn layout(self, target: &Target, with: &Opening<'_>) -> Result<Layout> {
+        let (encoding, register) = match (self, &target.format) {
+            (Prepared::Avro(encoding), Format::Avro { register, .. }) => (encoding, *register),
+            _ => return Ok(Encoding::Json.into()),
+        };
+        let named = |why: String| Error::usage(format!("{}: {why}", target.address));
+        let frame = match registry(&target.address).map_err(named)? {
+            None => encoding.single_object(),
+            Some(address) => {
+                let registry = Registry::new(&address)?;
+                Frame::Registry(id(target, with, &registry, register, encoding.schema_text())?)
+            }
+        };
+        Ok(Layout::own(encoding.framed(frame)))
+    }
 }
 
 /// Writes the schema. Several programs may write the same one at once, so it appears as a whole.

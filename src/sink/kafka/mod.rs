@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `address`, `target`, `options`, `counters` | what the program knows before a sink is opened |
 //! | `producing` | the settings of the client that logator sets itself |
-//! | `startup` | opens the sink: encoding, client, topic |
+//! | `startup` | opens the sink: client and topic |
+//! | `encoding` | JSON or Avro; the schema, its file, and its id in the registry |
 //! | `session` | one client with its thread, and its replacement |
 //! | `reports` | the reports of messages, and the calls that wait for them |
 //! | `delivery` | sends messages and waits until all reports are in |
@@ -26,6 +27,8 @@ mod counters;
 mod delivery;
 #[cfg(feature = "kafka")]
 mod documents;
+#[cfg(feature = "kafka")]
+mod encoding;
 mod options;
 #[cfg(feature = "kafka")]
 mod producing;

@@ -1,18 +1,17 @@
-//! Opens a sink: the encoding of documents, the client, and the topic, which must exist.
+//! Opens a sink: the client, and the topic, which must exist.
 
 use std::sync::Arc;
 
 use super::counters::COUNTERS;
 use super::delivery::Delivery;
 use super::documents::KafkaSink;
-use super::options::AVRO_SCHEMA;
+use super::encoding;
 use super::producing;
 use super::session::Sessions;
-use super::target::{Format, Target};
+use super::target::Target;
 use crate::core::error::{Error, Result};
 use crate::core::wait::Words;
-use crate::document::Encoding;
-use crate::event::{Layout, Wanted};
+use crate::event::Wanted;
 use crate::kafka::notices::Notices;
 use crate::kafka::settings::settings;
 use crate::kafka::{Role, topic};
@@ -30,20 +29,11 @@ static STARTED: Seldom = Seldom::new();
 /// topic does not exist, the login is refused, TLS fails, or no broker answers within 5 seconds (`serverSelectionTimeoutMS` in the
 /// address sets another time). No message shows a secret.
 pub(super) fn open(target: &Target, with: &Opening<'_>) -> Result<AnySink> {
-    let layout = layout(target, with)?;
+    let prepared = encoding::prepare(target, with)?;
+    let delivery = connect(target, with)?;
     let fields = target.key.iter().cloned().collect();
-    let layout = layout.with_beside(Wanted { time: false, context: true, fields });
-    Ok(KafkaSink::new(connect(target, with)?, layout).into())
-}
-
-fn layout(target: &Target, with: &Opening<'_>) -> Result<Layout> {
-    match &target.format {
-        Format::Json if with.options.path(AVRO_SCHEMA.name).is_some() => {
-            Err(Error::usage(format!("{}: --avro-schema needs format=avro in the address", target.address)))
-        }
-        Format::Json => Ok(Encoding::Json.into()),
-        Format::Avro { .. } => Err(Error::usage(format!("{}: format=avro comes later", target.address))),
-    }
+    let layout = prepared.layout(target, with)?.with_beside(Wanted { time: false, context: true, fields });
+    Ok(KafkaSink::new(delivery, layout).into())
 }
 
 /// Connects to the brokers, and finds the topic.

@@ -13,12 +13,15 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::counters::{CLIENT_ERRORS, FULL, MESSAGES, POSSIBLY_STORED, SMALLER_BATCHES, STALLS};
 use super::open_records;
+use crate::avro::SinkEncoding;
 use crate::core::context::{Context, Origin};
+use crate::core::option_spec::OptionValues;
 use crate::core::record::RecordId;
 use crate::core::stop::Stop;
 use crate::core::wait::{Deadline, Waits};
 use crate::document::Documents;
-use crate::event::{Changes, Event, LayoutWriter};
+use crate::event::{Changes, Event, LayoutWriter, TypedFields};
+use crate::grok::Library;
 use crate::sink::{AnySink, Opening, Outcome, Record, RecordSink, Sink, SinkSpec};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -41,8 +44,14 @@ impl Cluster {
         self.0.request_errors(Api::Produce, faults);
     }
 
-    /// Returns partition, key, value and id of all messages.
+    /// Returns partition, key, value and id of all messages, with values that are texts.
     fn messages(&self) -> Vec<(i32, Option<String>, String, String)> {
+        let text = |value: Vec<u8>| String::from_utf8(value).unwrap();
+        self.values().into_iter().map(|(partition, key, value, id)| (partition, key, text(value), id)).collect()
+    }
+
+    /// Returns partition, key, value and id of all messages.
+    fn values(&self) -> Vec<(i32, Option<String>, Vec<u8>, String)> {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", self.0.bootstrap_servers()).set("group.id", "reader");
         let consumer: BaseConsumer = config.create().unwrap();
@@ -59,7 +68,7 @@ impl Cluster {
                 let id = message.headers().unwrap().get(0);
                 assert_eq!(id.key, "logator-id");
                 let id = text(id.value.unwrap());
-                messages.push((partition, message.key().map(text), text(message.payload().unwrap()), id));
+                messages.push((partition, message.key().map(text), message.payload().unwrap().to_vec(), id));
             }
         }
         messages
@@ -121,6 +130,42 @@ fn a_document_becomes_a_message_with_its_id_and_its_key() {
     let partitions: std::collections::HashSet<i32> = messages.iter().map(|(partition, ..)| *partition).collect();
     assert!(partitions.len() > 1, "keys spread over the partitions");
     assert_eq!(sink.counters().unwrap().get(&MESSAGES), 20);
+}
+
+#[test]
+fn with_avro_a_value_names_its_schema_which_is_written_to_a_file() {
+    let (cluster, waits) = (Cluster::new(), Waits::default());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("schema.avsc");
+    let formats = [Library::builtin().pattern("%{WORD:verb} %{INT:status:int}").unwrap()];
+    let encoding = SinkEncoding::new(&TypedFields::of(&formats[0])).unwrap();
+    let mut options = OptionValues::default();
+    options.insert("avro-schema", [file.clone().into_os_string()]);
+    let open = |options: &str, with: &Opening<'_>| SinkSpec::parse(&cluster.address(options)).unwrap().open(with);
+    let with = Opening { formats: &formats, options, ..Opening::new(&waits) };
+    let Ok(AnySink::Documents(sink)) = open("?format=avro&key=message", &with) else { panic!("it does not open") };
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), encoding.schema_text());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left there");
+    assert_eq!(store(&*sink, &lines(3)).unwrap(), all_stored(3));
+    let mut frame = Vec::new();
+    encoding.single_object().write(&mut frame);
+    for (_, key, value, id) in cluster.values() {
+        assert!(value.starts_with(&frame) && value.len() > frame.len() + 44, "{value:?}");
+        assert!(value[frame.len()..].windows(44).any(|part| part == id.as_bytes()), "the value has its id");
+        assert!(key.unwrap().starts_with("line "));
+    }
+    for (address, with, words) in [
+        ("?format=avro", Opening::new(&waits), "name one format"),
+        ("", Opening { options: with.options.clone(), ..Opening::new(&waits) }, "--avro-schema needs format=avro"),
+        (
+            "?format=avro&registry=http://127.0.0.1:1&serverSelectionTimeoutMS=300",
+            with,
+            "schema registry http://127.0.0.1:1",
+        ),
+    ] {
+        let Err(error) = open(address, &with) else { panic!("{address} was taken") };
+        assert!(error.to_string().contains(words), "{error}");
+    }
 }
 
 #[test]
