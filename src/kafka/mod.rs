@@ -3,7 +3,8 @@
 //! | file | content |
 //! |---|---|
 //! | `address` | `kafka://BROKERS/TOPIC?…`: its parts, without its secrets in what is shown |
-//! | `settings` | the settings of librdkafka that an address may hold, and those that logator sets itself |
+//! | `allowed` | the settings of librdkafka that an address may hold, as data |
+//! | `settings` | the settings that follow from an address |
 //! | `registry` | the schema registry that an address names |
 //! | `headers` | the names of the headers that carry `_id` and origin |
 //! | `client` | makes a client, and explains why one cannot be made |
@@ -15,6 +16,7 @@
 //! what it cannot open.
 
 pub mod address;
+mod allowed;
 #[cfg(feature = "kafka")]
 pub mod client;
 pub mod headers;
@@ -29,4 +31,4 @@ pub mod topic;
 pub mod trouble;
 
 pub use self::address::Address;
-pub use self::settings::Role;
+pub use self::allowed::Role;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::core::secrets::masked;
 use crate::event::FieldPath;
 use crate::kafka::address::REGISTRY_OPTIONS;
+use crate::kafka::settings::settings;
 use crate::kafka::{Address, Role};
 
 /// The options of an address of documents, as the documentation writes them.
@@ -86,6 +87,8 @@ impl Target {
     }
 
     fn with(address: Address, format: Format, key: Option<FieldPath>) -> Result<Target, String> {
+        // A login that is never sent, or a certificate that is never used, is found before anything is connected.
+        settings(&address, Role::Producer)?;
         let deadline = address.milliseconds("sinkDeadlineMS")?;
         let selection_timeout = address.milliseconds("serverSelectionTimeoutMS")?.unwrap_or(SELECTION);
         Ok(Target { address, format, key, deadline, selection_timeout })
@@ -126,6 +129,7 @@ mod tests {
             "kafka://h/t?format=avro&registry=http://r&register=maybe",
             "kafka://h/t?format=avro&registryLogin=a:b",
             "kafka://h/t?key=[a",
+            "kafka://h/t?sasl.username=a",
             "kafka://h/t?group=g",
             "kafka://h/t?sinkDeadlineMS=0",
         ] {
