@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_payload_or_its_header_names_the_schema() {
-        let guid: Vec<u8> = (0..=16).map(|n| if n == 0 { 1 } else { n * 16 }).collect();
+        let guid: Vec<u8> = (0..=16_u8).map(|n| if n == 0 { 1 } else { n.wrapping_mul(16) }).collect();
         let single = [0xc3, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9];
         for (payload, header, found) in [
             (&[0, 0, 0, 1, 2, 9][..], None, Ok("258 at 5".to_owned())),

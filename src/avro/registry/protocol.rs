@@ -300,7 +300,7 @@ mod tests {
                 r#"{"error_code":50001,"message":"store"}"#,
                 Err((Transient, "cannot answer now (status 500): store")),
             ),
-            (SCHEMA, 400, "x\u{1b}[2J", Err((Fatal, "refuses the request (status 400): x\\u{1b}"))),
+            (SCHEMA, 400, "x\u{1b}[2J", Err((Fatal, "refuses the request (status 400): x\\x1b"))),
         ] {
             let kind = if body.starts_with("<html") { "text/html" } else { CONTENT };
             let answer = Answer { status, content_type: kind.to_owned(), body: body.into() };
