@@ -22,6 +22,8 @@
 //! | [`dead_letter`] | appends the lines that cannot be stored to a file, with the reason |
 //! | [`state`] | the record of settled lines on disk (`--state DIR`) |
 //! | [`queue`] | a state machine that holds each batch until it is acknowledged |
+//! | [`kafka`] | what the Kafka source, the Kafka sink and `logator-push` share: addresses, settings, the client |
+//! | [`avro`] | Avro: schemas, documents as Avro, Avro as JSON, the schema registry |
 //! | [`source`] | finds, reads and decompresses inputs, and cuts them into batches |
 //! | [`sink`] | stores documents |
 //! | [`worker`] | asks for batches, parses lines, stores documents, acknowledges |
@@ -62,6 +64,7 @@
 #![warn(missing_docs)]
 
 pub mod app;
+pub mod avro;
 pub mod cli;
 pub mod core;
 pub mod dead_letter;
@@ -69,6 +72,7 @@ pub mod document;
 pub mod envelope;
 pub mod event;
 pub mod grok;
+pub mod kafka;
 pub mod net;
 pub mod observe;
 pub mod process;

@@ -22,7 +22,9 @@ const NUMBERS: &str = "
     288 by_files, 289 by_api, 290 reconnected, 291 repeated, 292 recovered, 293 gaps,
     1024 dropped_bytes, 1056 waits_for_lock, 1088 resent,
     1184 requests, 1185 body_bytes, 1186 sent_bytes, 1187 resent, 1188 resent_documents, 1189 halved, 1190 failovers,
-    1191 failure_store, 1192 undated";
+    1191 failure_store, 1192 undated,
+    1216 messages, 1217 message_bytes, 1218 resent, 1219 possibly_stored, 1220 stalls, 1221 full, 1222 client_errors,
+    1223 smaller_batches";
 
 /// The counters of the sinks that exist for tests only.
 const OF_TESTS: [&str; 2] = ["refused_for_now", "delayed_again"];

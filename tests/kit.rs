@@ -31,6 +31,8 @@ pub mod docker;
 pub mod logs;
 #[cfg(feature = "mongodb")]
 pub mod mongod;
+#[cfg(feature = "kafka")]
+pub mod mock_kafka;
 pub mod needs;
 pub mod noise;
 #[cfg(feature = "elasticsearch")]

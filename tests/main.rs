@@ -5,6 +5,7 @@
 
 #[cfg(feature = "sqlite")]
 mod accounts;
+mod avro;
 mod cli;
 mod containers;
 mod counters;
@@ -21,6 +22,8 @@ mod faults;
 mod follow;
 mod grok;
 mod inputs;
+#[cfg(feature = "kafka")]
+mod kafka_sink;
 mod keys;
 mod kit;
 #[cfg(feature = "mongodb")]

@@ -133,7 +133,9 @@ impl WorkOptions {
 
     /// Opens the sinks, which wait with `waits` and store the documents of `formats`.
     pub(super) fn open_sinks(&self, waits: &Waits, formats: &Formats) -> Result<Vec<AnySink>> {
-        let with = Opening { waits, formats: formats.given(), options: self.sink_options.clone() };
+        let memory = self.storing().bytes;
+        let options = self.sink_options.clone();
+        let with = Opening { waits, formats: formats.given(), fields: None, options, memory };
         self.sinks.iter().map(|spec| spec.open(&with)).collect()
     }
 }

@@ -115,12 +115,15 @@ impl Collected {
         }
     }
 
-    /// Adds the files that options name and that the job reads.
+    /// Adds the files that options name.
     fn data<S: OptionSet>(&mut self, options: &DataArgs<S>) {
         for spec in S::specs() {
-            if let Some(role) = spec.reads {
-                for path in options.values.paths(spec.name) {
-                    self.files.reads(role, Self::given(&format!("--{}", spec.name), &path), &path);
+            for path in options.values.paths(spec.name) {
+                let given = Self::given(&format!("--{}", spec.name), &path);
+                if let Some(role) = spec.reads {
+                    self.files.reads(role, given, &path);
+                } else if let Some(role) = spec.writes {
+                    self.files.writes(role, given, &path);
                 }
             }
         }
@@ -156,6 +159,7 @@ impl Collected {
     /// Adds the files of a worker. `receipt` is the file of the worker's own receipt.
     fn worker(&mut self, worker: &WorkerArgs, receipt: Option<&Path>) {
         self.sinks(&worker.sinks);
+        self.data(&worker.parse.sink_options);
         self.dead_letters(&worker.dead_letters.dead_letters);
         self.receipt(receipt);
         self.config(worker.report.config.as_deref());
@@ -185,6 +189,7 @@ impl RunArgs {
         let mut collected = Collected::default();
         collected.source(&self.source);
         collected.storing_job(&self.store.sinks, &self.dead_letters.dead_letters, &self.report);
+        collected.data(&self.parse.sink_options);
         collected.checked()
     }
 }
@@ -197,6 +202,7 @@ impl ReplayArgs {
     pub fn files(&self) -> Result<Arc<JobFiles>> {
         let mut collected = Collected::default();
         collected.storing_job(&self.store.sinks, &self.dead_letters, &self.report);
+        collected.data(&self.parse.sink_options);
         collected.checked()
     }
 }
@@ -292,6 +298,7 @@ impl PullArgs {
                 collected.report(&self.report);
             }
         }
+        collected.data(&self.parse.sink_options);
         collected.socket(&self.socket);
         collected.checked()
     }

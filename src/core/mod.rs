@@ -10,6 +10,7 @@ pub mod context;
 pub(crate) mod disk;
 pub mod envelope;
 pub mod error;
+pub mod hosts;
 pub mod lines;
 pub mod numbers;
 pub mod offered;

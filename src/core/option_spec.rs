@@ -109,6 +109,9 @@ pub struct OptionSpec {
     pub requires: &'static [&'static str],
     /// The role of the file that a [path](Takes::Path) names, if the job reads it. Such a file is never an input.
     pub reads: Option<&'static str>,
+    /// The role of the file that a [path](Takes::Path) names, if the job writes it. Such a file is never an input either, and
+    /// has no other purpose.
+    pub writes: Option<&'static str>,
 }
 
 impl OptionSpec {
@@ -129,6 +132,7 @@ impl OptionSpec {
             hidden: false,
             requires: &[],
             reads: None,
+            writes: None,
         }
     }
 
@@ -200,6 +204,11 @@ impl OptionSpec {
     /// Sets the [role of the file that the job reads](OptionSpec::reads).
     pub const fn reads(self, role: &'static str) -> OptionSpec {
         OptionSpec { reads: Some(role), ..self }
+    }
+
+    /// Sets the [role of the file that the job writes](OptionSpec::writes).
+    pub const fn writes(self, role: &'static str) -> OptionSpec {
+        OptionSpec { writes: Some(role), ..self }
     }
 }
 

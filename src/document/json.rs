@@ -32,6 +32,11 @@ impl<'a> Json<'a> {
         Json { out }
     }
 
+    /// Writes values one after the other, without an object that holds them. A comma follows each of them.
+    pub fn values(out: &'a mut Vec<u8>) -> Self {
+        Json { out }
+    }
+
     /// Ends the document.
     #[inline]
     pub fn end(self) {

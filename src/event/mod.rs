@@ -24,6 +24,7 @@ mod tape;
 // The BSON documents are checked with the driver's own reader.
 #[cfg(all(test, feature = "mongodb"))]
 mod tests;
+mod typed;
 mod unescape;
 mod value;
 
@@ -34,4 +35,5 @@ pub use event::Event;
 pub use fields::Fields;
 pub use layout::{Body, DocumentEncoder, DocumentEncoderSpec, IdPlace, Layout, LayoutWriter, Undated, Wanted};
 pub use outer_fields::OuterFields;
+pub use typed::{TypedField, TypedFields};
 pub use value::{FieldPath, Value};

@@ -60,7 +60,7 @@ pub(super) enum Naming {
 }
 
 /// The object whose fields Logstash keeps for its own use and writes to no output.
-const METADATA: &str = "@metadata";
+pub(super) const METADATA: &str = "@metadata";
 
 /// The captures of one line.
 pub(super) struct Captured<'a> {

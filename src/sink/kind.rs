@@ -1,6 +1,7 @@
 //! [`SinkKind`]: everything that the program knows about a kind of sink before one is opened.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -8,8 +9,10 @@ use std::path::PathBuf;
 use super::api::AnySink;
 use crate::core::error::{Error, Result};
 use crate::core::option_spec::{OptionSpec, OptionValues};
+use crate::core::printable;
 use crate::core::secrets::{Scheme, Secrecy};
 use crate::core::wait::Waits;
+use crate::event::TypedFields;
 use crate::grok::Format;
 use crate::observe::counters::CounterSpec;
 
@@ -92,14 +95,44 @@ pub struct Opening<'a> {
     pub waits: &'a Waits,
     /// The formats of the documents, with their fields and types. The list is empty if formats are detected from lines.
     pub formats: &'a [Format],
+    /// The fields of the documents of a job that has no formats because it makes its documents itself.
+    pub fields: Option<&'a TypedFields>,
     /// The values of the options of the sink's kind.
     pub options: OptionValues,
+    /// The bytes of memory for batches that are being stored. A sink that keeps documents for its requests keeps no more of them.
+    pub memory: usize,
 }
+
+/// The default for [`Opening::memory`].
+const MEMORY: usize = 64 << 20;
 
 impl<'a> Opening<'a> {
     /// Opens a sink that waits with `waits`, without formats and options.
     pub fn new(waits: &'a Waits) -> Opening<'a> {
-        Opening { waits, formats: &[], options: OptionValues::default() }
+        Opening { waits, formats: &[], fields: None, options: OptionValues::default(), memory: MEMORY }
+    }
+
+    /// Returns the fields of all documents, with their types. `purpose` says in messages what needs them, as in `format=avro`.
+    ///
+    /// # Errors
+    /// A usage error when the fields cannot be known, because the job has no format or several ones.
+    pub fn typed_fields(&self, purpose: &str) -> Result<Cow<'a, TypedFields>> {
+        match (self.fields, self.formats) {
+            (Some(fields), _) => Ok(Cow::Borrowed(fields)),
+            (None, [format]) => Ok(Cow::Owned(TypedFields::of(format))),
+            (None, []) => Err(Error::usage(format!(
+                "{purpose} needs the fields of the documents before the first line is read: name one format with -f FORMAT, or \
+                 one pattern with -p PATTERN"
+            ))),
+            (None, several) => {
+                let names: Vec<&str> = several.iter().map(|format| format.name.as_str()).collect();
+                Err(Error::usage(format!(
+                    "{purpose} needs exactly one format or pattern, because all documents have one schema; here are {}: {}",
+                    several.len(),
+                    printable::line(&names.join(", ")),
+                )))
+            }
+        }
     }
 }
 
@@ -142,7 +175,7 @@ impl SinkKind {
 }
 
 /// Returns the error for a sink that this build does not contain.
-#[cfg(not(all(feature = "sqlite", feature = "mongodb", feature = "elasticsearch")))]
+#[cfg(not(all(feature = "sqlite", feature = "mongodb", feature = "elasticsearch", feature = "kafka")))]
 pub(super) fn not_built(address: &dyn SinkAddress, feature: &str) -> Error {
     Error::usage(format!("sink {address}: this build was made without it (the feature {feature})"))
 }

@@ -12,13 +12,14 @@ mod contract;
 #[cfg(feature = "contract-tests")]
 mod delay;
 pub mod elasticsearch;
+pub mod kafka;
 mod kind;
 pub mod memory;
 pub mod mongodb;
 pub mod ndjson;
 pub mod null;
 pub mod registry;
-#[cfg(any(feature = "sqlite", feature = "mongodb", feature = "elasticsearch", feature = "contract-tests", test))]
+#[cfg(any(feature = "sqlite", feature = "mongodb", feature = "elasticsearch", feature = "kafka", feature = "contract-tests", test))]
 mod retry;
 mod spec;
 pub mod sqlite;

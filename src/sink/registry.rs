@@ -7,10 +7,10 @@ use super::api::AnySink;
 use super::kind::{OpenSink, Opening, SinkAddress, SinkKind};
 #[cfg(feature = "contract-tests")]
 use super::{contract, delay};
-use super::{elasticsearch, mongodb, ndjson, null, sqlite};
+use super::{elasticsearch, kafka, mongodb, ndjson, null, sqlite};
 use crate::core::error::{Error, Result};
 use crate::core::option_spec::OptionSpec;
-use crate::core::secrets::{self, Scheme, Secrecy, masked};
+use crate::core::secrets::{self, masked};
 
 /// Makes the two tables of all kinds from one list of modules and their types of addresses. They are two, because a program
 /// that opens no sink uses the first one only.
@@ -29,6 +29,7 @@ kinds! {
     sqlite: SqliteAddress,
     mongodb: MongoAddress,
     elasticsearch: EsAddress,
+    kafka: KafkaAddress,
     #[cfg(feature = "contract-tests")]
     contract: ContractAddress,
     #[cfg(feature = "contract-tests")]
@@ -53,9 +54,6 @@ pub(super) fn open(address: &dyn SinkAddress, with: &Opening<'_>) -> Result<AnyS
     opened.unwrap_or_else(|| Err(Error::internal(format!("sink {address}: no kind opens it"))))
 }
 
-/// The beginnings of schemes that this version does not have yet. Their addresses may hold passwords.
-const PLANNED: [&str; 1] = ["kafka"];
-
 /// Returns the options that the command line has for sinks.
 pub fn options() -> Vec<OptionSpec> {
     KINDS.iter().flat_map(|kind| kind.options).copied().collect()
@@ -65,8 +63,7 @@ pub fn options() -> Vec<OptionSpec> {
 pub fn declare_schemes() {
     static DECLARED: Once = Once::new();
     DECLARED.call_once(|| {
-        let planned = PLANNED.map(|name| Scheme { name, secrecy: Secrecy::Login, public_options: &["group"] });
-        secrets::declare(KINDS.iter().flat_map(|kind| kind.secrecy()).chain(planned));
+        secrets::declare(KINDS.iter().flat_map(|kind| kind.secrecy()));
     });
 }
 
@@ -85,10 +82,6 @@ pub(super) fn known() -> String {
 }
 
 fn unknown(text: &str) -> Error {
-    let scheme = text.split(':').next().unwrap_or(text);
-    if text.contains(':') && PLANNED.iter().any(|planned| scheme.starts_with(planned)) {
-        return Error::usage(format!("sink {}: {scheme} is not in this build yet; {}", masked(text), known()));
-    }
     let distance = |known: &str| strsim::damerau_levenshtein(text.split_inclusive(':').next().unwrap_or(text), known);
     let schemes = KINDS.iter().flat_map(|kind| kind.schemes.iter().map(move |scheme| (kind, scheme)));
     let nearest = schemes.map(|(kind, scheme)| (distance(&format!("{scheme}:")), kind.beginning(scheme))).min();

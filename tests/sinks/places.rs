@@ -84,6 +84,16 @@ pub const HARNESSES: &[Harness] = &[
         ],
         places: ELASTICSEARCH,
     },
+    Harness {
+        kind: "kafka",
+        needs_server: false,
+        addresses: &[
+            "kafka://h/t",
+            "kafka://joe:hush@h:1,i:2/t?sasl.mechanism=SCRAM-SHA-512&ssl.ca.location=/a/b&key=[client][ip]",
+            "kafka://h/t?format=avro&registry=https://joe:hush%40r:8081&register=false",
+        ],
+        places: KAFKA,
+    },
     #[cfg(feature = "contract-tests")]
     Harness {
         kind: "contract",
@@ -109,6 +119,10 @@ const SQLITE: &[fn() -> Box<dyn Place>] = &[];
 const ELASTICSEARCH: &[fn() -> Box<dyn Place>] = &[|| Box::new(bulk::Index::new())];
 #[cfg(not(feature = "elasticsearch"))]
 const ELASTICSEARCH: &[fn() -> Box<dyn Place>] = &[];
+#[cfg(feature = "kafka")]
+const KAFKA: &[fn() -> Box<dyn Place>] = &[|| Box::new(topic::Topic::new())];
+#[cfg(not(feature = "kafka"))]
+const KAFKA: &[fn() -> Box<dyn Place>] = &[];
 #[cfg(feature = "mongodb")]
 const MONGODB: &[fn() -> Box<dyn Place>] = &[|| Box::new(server::Collection::new())];
 #[cfg(not(feature = "mongodb"))]
@@ -305,3 +319,6 @@ mod server {
         }
     }
 }
+
+#[cfg(feature = "kafka")]
+mod topic;

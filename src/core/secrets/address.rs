@@ -2,6 +2,7 @@
 
 use super::reference::is_reference;
 use super::schemes::is_public_option;
+use crate::core::percent;
 
 /// The text that replaces a secret.
 pub(super) const HIDDEN: &str = "***";
@@ -39,7 +40,7 @@ pub fn masked(address: &str) -> String {
     }
     let Some(query) = query else { return format!("{scheme}://{login}{place}") };
     let options = query.split('&').map(|option| match option.split_once('=') {
-        Some((name, value)) if is_public_option(name) && (is_reference(value) || is_word(value, "-_.+:,/%$")) => {
+        Some((name, value)) if is_public_option(scheme, name) && (is_reference(value) || is_public(value)) => {
             option.to_owned()
         }
         Some((name, _)) if is_word(name, "-_.") => format!("{name}={HIDDEN}"),
@@ -47,6 +48,11 @@ pub fn masked(address: &str) -> String {
         _ => HIDDEN.to_owned(),
     });
     format!("{scheme}://{login}{place}?{}", options.collect::<Vec<_>>().join("&"))
+}
+
+/// Returns whether the value of a public option is shown. An address in it may hold a password.
+fn is_public(value: &str) -> bool {
+    is_word(value, "-_.+:,/%$") && !percent::decode(value).contains('@')
 }
 
 fn is_word(text: &str, others: &str) -> bool {
@@ -94,6 +100,9 @@ mod tests {
             ("mongodb://joe:hu{+}/sh", "mongodb://***"),
             ("mongodb://h/d.c?password=hush&w=majority&hush", "mongodb://h/d.c?password=***&w=majority&***"),
             ("mongodb://h/d.c?w=1#hush", "mongodb://h/d.c?w=***"),
+            ("mongodb://h/d.c?w=http://r:1/a", "mongodb://h/d.c?w=http://r:1/a"),
+            ("mongodb://h/d.c?w=http://joe:hush%40r", "mongodb://h/d.c?w=***"),
+            ("other://h/d.c?w=hush", "other://h/d.c?w=***"),
             ("mongodb:joe:hush@h", "mongodb:***"),
             ("joe:hush@h", "joe:***"),
             ("hush@h", "***"),

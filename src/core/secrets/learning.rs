@@ -8,8 +8,8 @@ use super::address::{is_hosts_and_path, masked};
 use super::known::KnownSecrets;
 use super::reference::without_references;
 use super::schemes::{has_no_secret, is_address, is_file, is_public_option};
-use crate::core::printable;
 use crate::core::stderr::{self, Keep};
+use crate::core::{percent, printable};
 
 /// The names of our programs. They are never secret.
 const PROGRAMS: &str = "logator logator-queue logator-worker logator-push logator-pull";
@@ -83,6 +83,7 @@ pub fn learn_secret(value: &str) {
 }
 
 pub(super) fn learn_address(text: &str) {
+    let scheme = text.split(':').next().unwrap_or_default();
     let rest = match text.split_once("://") {
         Some((_, rest)) => rest,
         None if is_file(text) => return,
@@ -107,15 +108,25 @@ pub(super) fn learn_address(text: &str) {
     // A password may itself hold a `?`, so every part that may be the options is searched.
     for query in rest.match_indices('?').map(|(at, _)| &rest[at + 1..]) {
         for option in query.split('#').next().unwrap_or_default().split('&') {
-            if let Some((name, value)) = option.split_once('=')
-                && !is_public_option(name)
-            {
-                learn(value);
+            if let Some((name, value)) = option.split_once('=') {
+                learn_option(scheme, name, value);
             }
         }
     }
     if let Some((_, fragment)) = rest.rsplit_once('#') {
         learn(fragment);
+    }
+}
+
+/// Learns what is secret in an option of an address.
+fn learn_option(scheme: &str, name: &str, value: &str) {
+    if !is_public_option(scheme, name) {
+        learn(value);
+        return;
+    }
+    let decoded = percent::decode(value);
+    if decoded.contains('@') {
+        learn_address(&decoded);
     }
 }
 

@@ -20,7 +20,8 @@ pub struct Scheme {
     pub name: &'static str,
     /// Where its addresses may hold a secret.
     pub secrecy: Secrecy,
-    /// The options after the `?` that hold no secret, in lower case.
+    /// The options after the `?` that hold no secret, in lower case. The value of such an option may be an address with a login
+    /// of its own.
     pub public_options: &'static [&'static str],
 }
 
@@ -36,10 +37,10 @@ pub fn declare(schemes: impl IntoIterator<Item = Scheme>) {
     SCHEMES.write().unwrap_or_else(PoisonError::into_inner).extend(schemes);
 }
 
-/// Returns whether the option `name` of an address holds no secret.
-pub(super) fn is_public_option(name: &str) -> bool {
+/// Returns whether the option `name` of an address with this `scheme` holds no secret.
+pub(super) fn is_public_option(scheme: &str, name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    known().iter().any(|scheme| scheme.public_options.contains(&name.as_str()))
+    known().iter().any(|known| known.name == scheme && known.public_options.contains(&name.as_str()))
 }
 
 /// Returns whether `text` names a file.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 
 use super::index::{self, IndexName};
-use crate::core::percent;
+use crate::core::{hosts, percent};
 
 /// The port of a host that names none, with and without TLS.
 const DEFAULT_PORT: u16 = 9200;
@@ -238,24 +238,7 @@ impl Target {
 /// Returns a host with its port.
 fn host(text: &str) -> Result<String, String> {
     let wrong = || "a host is a name or an address with an optional port, as in es1:9200,[::1]:9200".to_owned();
-    let (name, rest) = match text.strip_prefix('[') {
-        Some(inside) => {
-            let (address, _) = inside.split_once(']').ok_or_else(wrong)?;
-            let is_address = address.parse::<std::net::Ipv6Addr>().is_ok();
-            if is_address { text.split_at(address.len() + 2) } else { return Err(wrong()) }
-        }
-        None => text.split_at(text.find(':').unwrap_or(text.len())),
-    };
-    let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    if name.is_empty() || !(name.starts_with('[') || name.chars().all(is_name)) {
-        return Err(wrong());
-    }
-    let port = match rest.strip_prefix(':') {
-        Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?,
-        None if rest.is_empty() => DEFAULT_PORT,
-        None => return Err(wrong()),
-    };
-    Ok(format!("{name}:{port}"))
+    hosts::host(text, DEFAULT_PORT).ok_or_else(wrong)
 }
 
 #[cfg(test)]

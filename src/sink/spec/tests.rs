@@ -30,7 +30,11 @@ fn a_text_that_is_not_a_sink_is_a_usage_error_that_helps() {
         ("sqllite:x", "did you mean sqlite:…?"),
         ("mongdb://h/d.c", "did you mean mongodb://…?"),
         ("mongodb:h", "mongodb://HOST/DATABASE.COLLECTION"),
-        ("kafka://b/t", "kafka is not in this build yet"),
+        ("kafka:b/t", "kafka://BROKER[,BROKER…]/TOPIC"),
+        ("kafka://b", "kafka://BROKER[,BROKER…]/TOPIC"),
+        ("kafak://b/t", "did you mean kafka://…?"),
+        ("kafka://b/t?acks=1", "acks=all"),
+        ("kafka://u:hush@b/t?format=xml", "format is json or avro"),
         ("elasticsearch://h/i", "elasticsearch+http://HOST/INDEX"),
         ("elasticserch+http://h/i", "did you mean elasticsearch+http://…?"),
         ("elasticsearch+http://h/I", "capital"),
@@ -86,7 +90,7 @@ fn no_secret_is_ever_shown() {
     {
         assert!(SinkSpec::parse(text).unwrap_err().to_string().contains("} in a sink: "), "{text}");
     }
-    for text in ["kafka://joe:hush@b/t", "mongo://joe:hush@h/d", "mongodb:joe:hush@h", "x?password=hush"] {
+    for text in ["kafka://joe:hush@b", "mongo://joe:hush@h/d", "mongodb:joe:hush@h", "x?password=hush"] {
         assert!(!SinkSpec::parse(text).unwrap_err().to_string().contains("hush"), "{text}");
     }
 }

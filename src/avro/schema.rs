@@ -1,0 +1,120 @@
+//! [`Schema`]: the schema of a writer, ready for decoding.
+
+/// The schema of a writer. Its types refer to each other by their index, because they may be recursive.
+#[derive(Debug)]
+pub struct Schema {
+    pub(super) nodes: Vec<Node>,
+    /// The index of the type of a whole value.
+    pub(super) root: usize,
+    pub(super) canonical: String,
+}
+
+/// A type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Node {
+    Null,
+    Boolean,
+    Int(IntKind),
+    Long(LongKind),
+    Float,
+    Double,
+    Bytes(BytesKind),
+    String,
+    Fixed {
+        size: usize,
+        kind: FixedKind,
+    },
+    /// The symbols, each as a JSON text.
+    Enum(Vec<Box<[u8]>>),
+    Array(usize),
+    Map(usize),
+    Union(Vec<usize>),
+    Record(Vec<Member>),
+    /// The type is being read. No schema that was read has one.
+    Pending,
+}
+
+/// A field of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Member {
+    pub name: Box<str>,
+    /// The name as a JSON text, with the colon.
+    pub key: Box<[u8]>,
+    pub node: usize,
+}
+
+/// The meaning of an `int`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IntKind {
+    Plain,
+    Date,
+    TimeMillis,
+}
+
+/// The meaning of a `long`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LongKind {
+    Plain,
+    TimeMicros,
+    Timestamp { fraction: Fraction, is_local: bool },
+}
+
+/// The unit of a timestamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fraction {
+    Millis,
+    Micros,
+    Nanos,
+}
+
+/// The meaning of `bytes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BytesKind {
+    Plain,
+    Decimal(Decimal),
+}
+
+/// The meaning of a `fixed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FixedKind {
+    Plain,
+    Decimal(Decimal),
+    Duration,
+    Uuid,
+}
+
+/// A decimal: the largest number of digits, and how many of them stand after the point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Decimal {
+    pub precision: usize,
+    pub scale: usize,
+}
+
+impl Schema {
+    /// Reads a schema in the JSON form of Avro.
+    ///
+    /// # Errors
+    /// The end of a sentence that says what is wrong.
+    pub fn parse(text: &str) -> Result<Schema, String> {
+        Schema::parse_with::<&str>(&[], text)
+    }
+
+    /// Reads a schema that refers to types in `references`, which are schemas themselves. A schema may refer to those before
+    /// it.
+    ///
+    /// # Errors
+    /// The end of a sentence that says what is wrong.
+    pub fn parse_with<S: AsRef<str>>(references: &[S], text: &str) -> Result<Schema, String> {
+        super::schema_reader::read(references.iter().map(AsRef::as_ref), text)
+    }
+
+    /// Returns the parsing canonical form: the schema without everything that does not matter for reading a value.
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
+    /// Returns the fingerprint of the schema, CRC-64-AVRO of its canonical form.
+    pub fn fingerprint(&self) -> u64 {
+        super::canonical::fingerprint(&self.canonical)
+    }
+}
