@@ -7,14 +7,14 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use logator::avro::{Frame, OwnSchemas, Reader, Schema, SinkEncoding};
-use logator::core::batch::{Batch, Origin};
-use logator::core::envelope::Envelope;
-use logator::event::{Layout, TypedField, TypedFields};
+use logator::core::context::{Context, Origin};
+use logator::core::record::RecordId;
+use logator::document::{Documents, Encoding};
+use logator::envelope::{Envelope, Opener};
+use logator::event::decoder::Decoder;
+use logator::event::{Changes, Event, Layout, LayoutWriter, TypedField, TypedFields};
 use logator::grok::{FieldType, Format, Library};
-use logator::sink::Encoding;
-use logator::worker::parser::{Formats, Unmatched};
 use serde_json::{Map, Value, json};
 
 use crate::kit::needs::given;
@@ -88,21 +88,34 @@ struct Made {
     payloads: Vec<String>,
 }
 
-fn made(library: &Library, format: Format, lines: &[String], envelope: Envelope) -> Made {
+/// 2024-03-10T00:00:00Z.
+const NOW: i64 = 1_710_028_800_000;
+
+fn made(format: Format, lines: &[String], envelope: Envelope) -> Made {
     let encoding = SinkEncoding::new(&TypedFields::of(&format)).unwrap();
     let again = SinkEncoding::new(&TypedFields::of(&format)).unwrap();
     assert_eq!(encoding.schema_text(), again.schema_text(), "the same format gives the same bytes");
-    let (json, avro) = (Layout::from(Encoding::Json), Layout::own(encoding.framed(encoding.single_object())));
-    let formats = Arc::new(Formats::new(vec![format.clone()], library.clone(), Unmatched::Keep, |_| ()));
-    let mut parser = formats.parser([json.clone(), avro.clone()]).unwrap();
-    let mut parsed = parser.buffer();
+    let own = Layout::own(encoding.framed(encoding.single_object()));
+    let mut writers = [Layout::from(Encoding::Json), own].map(|layout| LayoutWriter::new(layout).unwrap());
+    let (mut decoder, mut opener) = (Decoder::new(&format).unwrap(), Opener::new(false).unwrap());
+    let context = Context::new(Arc::new(Origin::new(1, "x")));
     let (mut documents, mut payloads) = (Vec::new(), Vec::new());
     for line in lines {
-        let origin = Arc::new(Origin::new(1, "x").wrapped(envelope));
-        parser.parse(&Batch::new(origin, 0, 1, Bytes::from(format!("{line}\n"))), &mut parsed).unwrap();
-        assert_eq!(parsed.documents(), 1, "{line}");
-        documents.push(serde_json::from_slice(parsed.encoded(&json).get(0).bytes).unwrap());
-        let payload = parsed.encoded(&avro).get(0).bytes;
+        let opened = opener.open(envelope, line.as_bytes(), NOW);
+        let outer = (envelope != Envelope::None).then_some(opened.outer);
+        let mut changes = Changes::default();
+        let mut event = match decoder.decode(opened.message).unwrap_or(None) {
+            Some(fields) => Event::decoded(opened.message, fields, outer, &mut changes, NOW),
+            None => Event::undecoded(opened.message, true, outer, &mut changes),
+        };
+        let mut bytes = writers.iter_mut().map(|writer| {
+            let mut encoded = Documents::new(writer.layout().encoding());
+            writer.push(&mut event, 0, RecordId::at(1, 0, line.as_bytes()), &context, &mut encoded);
+            assert_eq!(encoded.refused().count(), 0, "{line}");
+            encoded.get(0).bytes.to_vec()
+        });
+        documents.push(serde_json::from_slice(&bytes.next().unwrap()).unwrap());
+        let payload = bytes.next().unwrap();
         assert_eq!(payload[..2], [0xc3, 1]);
         assert_eq!(payload[2..10], encoding.fingerprint().to_le_bytes());
         payloads.push(hex(&payload[10..]));
@@ -191,7 +204,7 @@ fn another_implementation_reads_the_documents_of_all_formats() {
             lines.retain(|line| !line.contains('\n'));
             lines.push("no line of any format \u{1}".to_owned());
             lines.push(r#"{"a":1,"a.b":[1,{"c":null}],"message":"m","@timestamp":"2024-01-01T00:00:00Z"}"#.to_owned());
-            all.push(made(&library, library.format(&name).unwrap(), &lines, Envelope::None));
+            all.push(made(library.format(&name).unwrap(), &lines, Envelope::None));
         }
     }
     assert!(all.iter().map(|made| made.documents.len()).sum::<usize>() > 100);
@@ -211,15 +224,15 @@ fn another_implementation_reads_all_kinds_of_values() {
         "",
     ];
     let lines = lines.map(String::from);
-    let plain = made(&library, library.pattern(pattern).unwrap(), &lines, Envelope::None);
+    let plain = made(library.pattern(pattern).unwrap(), &lines, Envelope::None);
     let wrapped: Vec<String> =
         lines.iter().map(|line| format!("<165>1 2024-02-03T04:05:06.789Z web1 shop 5 - [a b=\"c\"] {line}")).collect();
-    let wrapped = made(&library, library.pattern(pattern).unwrap(), &wrapped, Envelope::Syslog);
+    let wrapped = made(library.pattern(pattern).unwrap(), &wrapped, Envelope::Syslog);
     let json: Vec<String> = lines
         .iter()
         .map(|line| json!({"message": line, "n": {"x": [1]}, "a": {"f-g": "outer", "new": 1}, "b": null}).to_string())
         .collect();
-    let json = made(&library, library.pattern(pattern).unwrap(), &json, Envelope::Json);
+    let json = made(library.pattern(pattern).unwrap(), &json, Envelope::Json);
     agree(&[plain, wrapped, json]);
 }
 
@@ -233,7 +246,7 @@ fn a_schema_with_more_fields_reads_what_was_written_before() {
     };
     let library = Library::builtin();
     let pattern = library.pattern("^%{INT:n:int} %{INT:[a][b]:int}$").unwrap();
-    let before = made(&library, Format { name: "x".into(), ..pattern }, &["1 2".to_owned()], Envelope::None);
+    let before = made(Format { name: "x".into(), ..pattern }, &["1 2".to_owned()], Envelope::None);
     let after = schema(&["n", "[a][new]", "[a][b]", "[c][d]", "message", "e"]);
     let case = json!({"schema": before.schema, "reader": after, "payloads": before.payloads}).to_string();
     let read = fastavro(&["read"], &case);

@@ -170,10 +170,11 @@ impl Registry {
     /// Explains why no answer came.
     fn explain(&self, error: &ureq::Error) -> Trouble {
         let transient = |words: &str| self.trouble(TroubleKind::Transient, words);
+        let unknown_host = || transient("the name of the host is not known");
         let fatal = |words: String| self.trouble(TroubleKind::Fatal, words);
         let too_large = || fatal(format!("the answer has more than {} MiB", MOST_ANSWER >> 20));
         match error {
-            ureq::Error::HostNotFound => transient("the name of the host is not known"),
+            ureq::Error::HostNotFound => unknown_host(),
             ureq::Error::ConnectionFailed => transient("no connection"),
             ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => transient("no connection in time"),
             ureq::Error::Timeout(_) => transient("no answer in time"),
@@ -206,6 +207,8 @@ impl Registry {
                             "the server closed the connection without an answer; if it speaks TLS, write https://",
                         ),
                     },
+                    // The standard library has no kind for it.
+                    _ if error.to_string().starts_with("failed to lookup address") => unknown_host(),
                     _ => transient(&error.to_string()),
                 }
             }
