@@ -74,27 +74,6 @@ impl RegistryAddress {
         })
     }
 
-    /// Reads the address in the option of another address, with its own login (`USER:PASSWORD`) and certificates of authorities.
-    ///
-    /// # Errors
-    /// The end of a sentence for the user. It shows no secret.
-    pub fn from_options(
-        text: &str,
-        login: Option<&str>,
-        authorities: Option<PathBuf>,
-    ) -> Result<RegistryAddress, String> {
-        let mut address = RegistryAddress::parse(text)?;
-        if let Some(login) = login {
-            let (user, password) =
-                login.split_once(':').ok_or("the login of the schema registry is written USER:PASSWORD")?;
-            address = address.with_login(user, password);
-        }
-        match authorities {
-            Some(file) => address.with_authorities(file),
-            None => Ok(address),
-        }
-    }
-
     /// Logs in as `user` with Basic authentication. This counts instead of a login in the address.
     pub fn with_login(self, user: &str, password: &str) -> RegistryAddress {
         let encoded = base64::prelude::BASE64_STANDARD.encode(format!("{user}:{password}"));
@@ -191,11 +170,7 @@ mod tests {
         }
         let other = RegistryAddress::parse("https://a:b@h").unwrap().with_login("joe", "p@ss");
         assert_eq!(other.authorization.as_deref(), Some("Basic am9lOnBAc3M="));
-        let file = RegistryAddress::from_options("https://h", Some("joe:p@ss"), Some("ca.pem".into())).unwrap();
-        assert_eq!(file.authorization, other.authorization);
-        assert!(
-            RegistryAddress::from_options("https://h", Some("hush"), None).is_err_and(|words| !words.contains("hush"))
-        );
+        let file = other.with_authorities("ca.pem".into()).unwrap();
         assert_eq!(file.file(), Some(&PathBuf::from("ca.pem")));
     }
 
