@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use logator::avro::SinkEncoding;
 use logator::core::batch::{Batch, Origin};
 use logator::core::error::Result;
 use logator::core::lines;
 use logator::envelope::Envelope;
 use logator::event::stage::{Stage, StageSpec, Verdict};
-use logator::event::{Event, FieldPath, Value};
+use logator::event::{Event, FieldPath, Layout, TypedFields, Value};
 use logator::grok::{Format, Library};
 use logator::observe::counters::MATCHED;
 use logator::sink::Encoding;
@@ -37,8 +38,13 @@ fn allocations(formats: Vec<Format>, library: &Library, unmatched: Unmatched, ba
 }
 
 fn measure(formats: Formats, batch: &Batch) -> (u64, u64) {
+    measure_in(formats, &[Encoding::Json.into(), Encoding::Bson.into()], batch)
+}
+
+/// The same for documents of these layouts.
+fn measure_in(formats: Formats, layouts: &[Layout], batch: &Batch) -> (u64, u64) {
     let formats = Arc::new(formats);
-    let mut parser = formats.parser([Encoding::Json, Encoding::Bson]).expect("a parser");
+    let mut parser = formats.parser(layouts.iter().cloned()).expect("a parser");
     let mut parsed = parser.buffer();
     let mut parse =
         || allocation_counter::measure(|| parser.parse(batch, &mut parsed).expect("it is parsed")).count_total;
@@ -146,6 +152,25 @@ fn opening_envelopes_allocates_nothing() {
                 assert_eq!(found, (0, matched), "{envelope:?} {index} {pattern:?}");
             }
         }
+    }
+}
+
+#[test]
+fn documents_as_avro_allocate_nothing() {
+    let library = Library::builtin();
+    let wrapped = |index: usize| format!("<30>Feb  3 04:05:06 gate x: {}", access(index));
+    let json = |index: usize| format!("{{\"text\":\"a\",\"n\":[{index},null],\"o\":{{\"a\":1.5}}}}");
+    let cases: [(&str, Envelope, &dyn Fn(usize) -> String); 3] = [
+        ("combined", Envelope::None, &access),
+        ("combined", Envelope::Syslog, &wrapped),
+        ("ndjson", Envelope::None, &json),
+    ];
+    for (name, envelope, line) in cases {
+        let format = library.format(name).expect("a built-in format");
+        let encoding = SinkEncoding::new(&TypedFields::of(&format)).expect("a schema");
+        let layout = Layout::own(encoding.framed(encoding.single_object()));
+        let formats = Formats::new(vec![format], library.clone(), Unmatched::Keep, |_| ());
+        assert_eq!(measure_in(formats, &[layout], &batch(line, envelope)), (0, LINES as u64), "{name} {envelope:?}");
     }
 }
 

@@ -91,23 +91,6 @@ pub(super) struct Decimal {
 }
 
 impl Schema {
-    /// Reads a schema in the JSON form of Avro.
-    ///
-    /// # Errors
-    /// The end of a sentence that says what is wrong.
-    pub fn parse(text: &str) -> Result<Schema, String> {
-        Schema::parse_with::<&str>(&[], text)
-    }
-
-    /// Reads a schema that refers to types in `references`, which are schemas themselves. A schema may refer to those before
-    /// it.
-    ///
-    /// # Errors
-    /// The end of a sentence that says what is wrong.
-    pub fn parse_with<S: AsRef<str>>(references: &[S], text: &str) -> Result<Schema, String> {
-        super::schema_reader::read(references.iter().map(AsRef::as_ref), text)
-    }
-
     /// Returns the parsing canonical form: the schema without everything that does not matter for reading a value.
     pub fn canonical(&self) -> &str {
         &self.canonical

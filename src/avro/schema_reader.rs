@@ -18,8 +18,27 @@ const MOST_NODES: usize = 200_000;
 /// The deepest nesting of types in a text.
 const MOST_DEPTH: usize = 100;
 
+impl Schema {
+    /// Reads a schema in the JSON form of Avro.
+    ///
+    /// # Errors
+    /// The end of a sentence that says what is wrong.
+    pub fn parse(text: &str) -> Result<Schema, String> {
+        Schema::parse_with::<&str>(&[], text)
+    }
+
+    /// Reads a schema that refers to types in `references`, which are schemas themselves. A schema may refer to those before
+    /// it.
+    ///
+    /// # Errors
+    /// The end of a sentence that says what is wrong.
+    pub fn parse_with<S: AsRef<str>>(references: &[S], text: &str) -> Result<Schema, String> {
+        read(references.iter().map(AsRef::as_ref), text)
+    }
+}
+
 /// Reads `references` one after the other, then `text`.
-pub(super) fn read<'t>(references: impl Iterator<Item = &'t str>, text: &str) -> Result<Schema, String> {
+fn read<'t>(references: impl Iterator<Item = &'t str>, text: &str) -> Result<Schema, String> {
     let mut reader = SchemaReader { nodes: Vec::new(), named: HashMap::new(), canonical: String::new(), depth: 0 };
     for reference in references {
         reader.whole(reference).map_err(|words| format!("a schema that it refers to is wrong: {words}"))?;
