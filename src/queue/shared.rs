@@ -164,6 +164,11 @@ impl SharedQueue {
         self.lock().queue.count_dead_letter(bytes);
     }
 
+    /// Counts a record that the reader left out itself.
+    pub fn count_filtered(&self, bytes: u64) {
+        self.lock().queue.count_filtered(bytes);
+    }
+
     /// Ends the input: no `offer` follows.
     pub fn end_input(&self) {
         self.lock().queue.end_input();

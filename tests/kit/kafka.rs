@@ -255,7 +255,8 @@ impl Kafka {
 
     /// Waits until the broker answers what it has.
     pub fn wait_until_ready(&mut self) {
-        wait_until_ready(&mut self.process, &self.directory.path().join("log"), &self.kcat());
+        let kcat = self.kcat();
+        wait_until_ready(&mut self.process, &self.directory.path().join("log"), &kcat);
     }
 }
 
