@@ -190,13 +190,6 @@ impl Queue {
         self.counts.add_tally(Tally { dead_lettered: 1, ..Tally::default() });
     }
 
-    /// Counts a record that the reader left out itself. `bytes` is its length with its line end.
-    pub fn count_filtered(&mut self, bytes: u64) {
-        self.counts.add(&READ, 1);
-        self.counts.add(&BYTES, bytes);
-        self.counts.add_tally(Tally { filtered: 1, ..Tally::default() });
-    }
-
     /// Returns whether readers should go on.
     pub fn wants_input(&self) -> bool {
         self.ready_bytes < self.limits.ready_bytes

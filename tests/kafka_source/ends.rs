@@ -59,7 +59,11 @@ fn markers_of_transactions_leave_gaps_and_may_stand_at_the_end() {
     let address = kafka.address(&format!("{topic}?group={group}&until=end"));
     let (ran, receipt) = run(&place, &address, "sqlite:db", &["-j", "1"]);
     assert_eq!((ran.code, account(&receipt)), (Some(0), [6, 6, 0, 0, 0, 0]), "{}", ran.stderr);
-    assert_eq!(kafka.api().committed(&group, &topic, 1), [Some(end)], "the end holds only records that count for nothing");
+    assert_eq!(
+        kafka.api().committed(&group, &topic, 1),
+        [Some(end)],
+        "the end holds only records that count for nothing"
+    );
     assert_eq!(counter(&receipt, "gone"), 0);
     // The next run begins and ends there.
     let (ran, receipt) = run(&place, &address, "sqlite:db", &[]);
@@ -82,7 +86,8 @@ fn records_that_come_after_the_start_are_left_for_the_next_run() {
     let group = kafka.name("g");
     let address = kafka.address(&format!("{topic}?group={group}&until=end"));
     // Each batch takes its time, so that the run is still at work when more records come.
-    let arguments = ["run", &address, "-f", "ndjson", "--to", "delay:300", "--batch-lines", "100", "--receipt", "first"];
+    let arguments =
+        ["run", &address, "-f", "ndjson", "--to", "delay:300", "--batch-lines", "100", "--receipt", "first"];
     let mut first = place.start("logator", &[&arguments[..], &["--in-flight", "1", "-j", "1"]].concat());
     first.says("reads partitions 0, 1");
     produce(&kafka, &topic, 2, 2000..2500);
@@ -101,7 +106,8 @@ fn a_run_that_is_stopped_before_the_end_says_so_and_the_next_one_goes_on() {
     produce(&kafka, &topic, 1, 0..20_000);
     let group = kafka.name("g");
     let address = kafka.address(&format!("{topic}?group={group}&until=end"));
-    let arguments = ["run", &address, "-f", "ndjson", "--to", "delay:200", "--to", "ndjson:out", "--receipt", "receipt"];
+    let arguments =
+        ["run", &address, "-f", "ndjson", "--to", "delay:200", "--to", "ndjson:out", "--receipt", "receipt"];
     let mut first =
         place.start("logator", &[&arguments[..], &["--in-flight", "1", "-j", "1", "--batch-lines", "50"]].concat());
     crate::kit::wait_for("some documents", crate::kit::PATIENCE, || (!objects(&place, "out").is_empty()).then_some(()));

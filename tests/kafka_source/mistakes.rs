@@ -42,7 +42,8 @@ fn a_refused_login_and_a_missing_right_are_told_in_one_sentence() {
     use crate::kit::kafka::Kafka;
     let place = Workspace::new();
     certificates::make(&place.path(""), "127.0.0.1");
-    let settings = ["authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users=User:ANONYMOUS"];
+    let settings =
+        ["authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users=User:ANONYMOUS"];
     let kafka = Kafka::start_secure(&place.path(""), "pa/ss", &settings);
     kafka.api().create("t", 1, &[]);
     let ca = place.path("ca.pem");

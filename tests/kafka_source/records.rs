@@ -50,7 +50,11 @@ fn a_value_is_one_record_whatever_bytes_it_has_and_tombstones_are_filtered() {
     let [read, .., dead, filtered] = account(&receipt);
     assert_eq!((ran.code, read, dead, filtered), (Some(0), 9, 0, 1));
     assert_eq!(counter(&receipt, "tombstones"), 1);
-    assert_eq!(kafka.api().committed(&kafka.name("g"), &topic, 1), [Some(9)], "a tombstone at the end is committed too");
+    assert_eq!(
+        kafka.api().committed(&kafka.name("g"), &topic, 1),
+        [Some(9)],
+        "a tombstone at the end is committed too"
+    );
 }
 
 #[test]
@@ -112,7 +116,10 @@ fn records_that_cannot_be_used_become_dead_letters_with_their_place_and_the_rest
     assert_eq!(found[1], ("too_long", Some(11), &length));
     assert_eq!(found[2], ("undecodable", Some(22), &3.into()));
     assert_eq!(letters[0]["raw_base64"], "/yBubyBqc29u");
-    assert_eq!((&letters[0]["number"], &letters[2]["_id"]), (&10.into(), &"00112233445566778899aabbccddeeff001122334455".into()));
+    assert_eq!(
+        (&letters[0]["number"], &letters[2]["_id"]),
+        (&10.into(), &"00112233445566778899aabbccddeeff001122334455".into())
+    );
     for letter in &letters {
         let name = letter["origin"]["name"].as_str().unwrap_or_default();
         assert!(name.contains(&topic) && name.ends_with("partition 1"), "{name}");
@@ -126,7 +133,11 @@ fn a_letter_of_a_worker_names_the_offset_of_its_record() {
     let (kafka, place) = (AnyKafka::get(), Workspace::new());
     let topic = kafka.topic("letters", 1, &[]);
     let kcat = kafka.kcat();
-    kcat.produce(&topic, &["-H", "logator-id=00112233445566778899aabbccddeeff001122334455"], b"{\"number\":1}\nno json\n");
+    kcat.produce(
+        &topic,
+        &["-H", "logator-id=00112233445566778899aabbccddeeff001122334455"],
+        b"{\"number\":1}\nno json\n",
+    );
     kcat.produce(&topic, &[], b"no json either\n");
     let address = |group: &str| kafka.address(&format!("{topic}?group={}&until=end", kafka.name(group)));
     let offsets = |name: &str| -> Vec<u64> {

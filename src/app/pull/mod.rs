@@ -152,7 +152,8 @@ fn store_all(
     let live = Live::new(Stop::new()?);
     let (size, limits) = bounds(max_memory, max_line, work.workers.most);
     let (queue, settlement) = queue_with(None, SharedQueue::new(limits, None)?);
-    let read = ReadOptions { size, settlement, live: Some(live.clone()), say: say_on(&console), ..ReadOptions::default() };
+    let read =
+        ReadOptions { size, settlement, live: Some(live.clone()), say: say_on(&console), ..ReadOptions::default() };
     let sources = OpenSources::open(found, &read)?;
     let (name, said) = (sources.names_of_passing().join(" "), console.clone());
     let mut receipt = work_through(work, formats, console, queue, None, &live, move |queue, dead_letters| {

@@ -101,7 +101,8 @@ impl Reading<'_> {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                let why = self.group.notices().last().map_or("the broker does not answer".to_owned(), |last| last.words);
+                let why =
+                    self.group.notices().last().map_or("the broker does not answer".to_owned(), |last| last.words);
                 return Err(self.wrong(&format!(
                     "the last offsets of {} are not committed: {why}; what was stored since the last commit is read again, and \
                      its documents are duplicates then",

@@ -299,7 +299,11 @@ impl Group {
     ///
     /// # Errors
     /// The group cannot be read, or does not answer within `most`.
-    pub fn committed(&self, partitions: impl IntoIterator<Item = i32>, most: Duration) -> KafkaResult<HashMap<i32, i64>> {
+    pub fn committed(
+        &self,
+        partitions: impl IntoIterator<Item = i32>,
+        most: Duration,
+    ) -> KafkaResult<HashMap<i32, i64>> {
         let list = self.consumer.committed_offsets(self.list(partitions), most)?;
         let mut committed = HashMap::new();
         for element in list.elements() {

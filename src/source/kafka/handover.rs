@@ -104,7 +104,12 @@ mod tests {
         let commit = Step::Commit { in_time: true };
         // For each moment: what is open, and the step.
         let tables: [&[(u64, Rest, Step)]; 5] = [
-            &[(0, open, Step::Wait(drained)), (3, failed, commit), (3, asked, Step::Wait(answered(3))), (4, none, Step::GiveUp)],
+            &[
+                (0, open, Step::Wait(drained)),
+                (3, failed, commit),
+                (3, asked, Step::Wait(answered(3))),
+                (4, none, Step::GiveUp),
+            ],
             // The workers do not finish.
             &[(9, rest(true, true, true), Step::Wait(drained)), (10, open, Step::Commit { in_time: false })],
             // Nothing is open, and the broker does not answer.

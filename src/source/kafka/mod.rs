@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `kind`, `options`, `counters` | the names of inputs, the options of an address and the settings of the client that follow from them, the counters |
 //! | `partition`, `flow`, `handover` | pure: which offset may be committed, when partitions are paused, how they are given up |
-//! | `gathering`, `payload`, `outbox` | from records to batches; what waits for room |
+//! | `gathering`, `payload`, `outbox`, `stuck` | from records to batches; what waits for room, or for a schema |
 //! | `ending` | pure: when `until=end` is reached |
 //! | `group` | the client: a member of a group |
 //! | `source`, `reading`, `assignment`, `taking`, `committing` | the source: its start, the loop that reads, what the group gives and takes, one record, offsets |
@@ -40,6 +40,8 @@ mod payload;
 mod reading;
 #[cfg(feature = "kafka")]
 mod source;
+#[cfg(feature = "kafka")]
+mod stuck;
 #[cfg(feature = "kafka")]
 mod taking;
 

@@ -43,17 +43,6 @@ pub enum Format {
     Avro,
 }
 
-/// The options of a schema registry.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RegistryOptions {
-    /// The address, which may hold a login.
-    pub address: String,
-    /// The login, `USER:PASSWORD`.
-    pub login: Option<String>,
-    /// The certificates of authorities to trust.
-    pub authorities: Option<PathBuf>,
-}
-
 /// The options of an address.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Options {
@@ -63,8 +52,6 @@ pub struct Options {
     pub until_end: bool,
     /// How values are read.
     pub format: Format,
-    /// The schema registry.
-    pub registry: Option<RegistryOptions>,
     /// The file with the schema of values in the single-object encoding.
     pub schema: Option<PathBuf>,
     /// The time that workers have to finish what they hold of a partition that goes to another consumer.
@@ -97,16 +84,11 @@ impl Options {
             Some("avro") => Format::Avro,
             Some(_) => return Err("format is raw, json or avro".to_owned()),
         };
-        let [registry, login, authorities] = REGISTRY_OPTIONS.map(|name| address.option(name));
-        let registry = registry.map(|registry| RegistryOptions {
-            address: registry.to_owned(),
-            login: login.map(str::to_owned),
-            authorities: authorities.map(PathBuf::from),
-        });
         let schema = address.option("schema").map(PathBuf::from);
-        match (format, registry.is_some() || schema.is_some()) {
+        match (format, address.option(REGISTRY_OPTIONS[0]).is_some() || schema.is_some()) {
             (Format::Avro, false) => {
-                return Err("format=avro needs registry=URL, or schema=FILE for values in the single-object encoding".to_owned());
+                return Err("format=avro needs registry=URL, or schema=FILE for values in the single-object encoding"
+                    .to_owned());
             }
             (Format::Raw | Format::Json, true) => return Err("registry and schema are for format=avro".to_owned()),
             _ => {}
@@ -116,7 +98,6 @@ impl Options {
             group: group.to_owned(),
             until_end,
             format,
-            registry,
             schema,
             drain: address.milliseconds("drainMS")?.unwrap_or(DRAIN),
             selection: address.milliseconds("serverSelectionTimeoutMS")?.unwrap_or(SELECTION),
@@ -212,7 +193,11 @@ mod tests {
             assert_eq!(value(&options, name), expected, "{name}");
         }
         assert_eq!((options.format, options.until_end, options.start()), (Format::Raw, false, "at its first record"));
-        let Ok(other) = of("group=g&auto.offset.reset=latest&isolation.level=read_uncommitted&until=end&format=avro&schema=/s&drainMS=5") else { panic!("it is taken") };
+        let Ok(other) = of(
+            "group=g&auto.offset.reset=latest&isolation.level=read_uncommitted&until=end&format=avro&schema=/s&drainMS=5",
+        ) else {
+            panic!("it is taken")
+        };
         assert_eq!(value(&other, "auto.offset.reset"), Some("latest"));
         assert_eq!(value(&other, "isolation.level"), Some("read_uncommitted"));
         assert_eq!(value(&other, "enable.partition.eof"), Some("true"));
@@ -221,7 +206,9 @@ mod tests {
 
     #[test]
     fn with_the_protocol_of_the_broker_neither_strategy_nor_times_are_sent() {
-        let Ok(options) = of("group=g&group.protocol=consumer&group.remote.assignor=range") else { panic!("it is taken") };
+        let Ok(options) = of("group=g&group.protocol=consumer&group.remote.assignor=range") else {
+            panic!("it is taken")
+        };
         for name in ["partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms"] {
             assert_eq!(value(&options, name), None, "{name}");
             let Err(why) = of(&format!("group=g&group.protocol=consumer&{name}=1")) else { panic!("{name} was taken") };

@@ -182,7 +182,9 @@ mod tests {
         }
         let receiver = Narrow { room: Mutex::new(2), taken: Mutex::default() };
         let mut sent = Vec::new();
-        let mut send = |outbox: &mut Outbox| outbox.send(&receiver, &streams, |partition, records| sent.push((partition, records)));
+        let mut send = |outbox: &mut Outbox| {
+            outbox.send(&receiver, &streams, |partition, records| sent.push((partition, records)))
+        };
         assert_eq!(send(&mut outbox).unwrap(), Sent::Full);
         assert_eq!(send(&mut outbox).unwrap(), Sent::Full, "nothing changes without room");
         // Partition 0 goes. Its batch that was refused has a ticket, and the one after it has none.

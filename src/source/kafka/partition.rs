@@ -90,7 +90,8 @@ impl Partition {
     /// `drained` says up to which cursor the records that were handed on are settled. If nothing is open, offsets without a
     /// record count as well, so that a partition that ends with the marker of a transaction is committed to its end.
     pub fn settled_to(&self, drained: &Drained) -> Option<i64> {
-        let cursor = drained.settled_to.as_ref().and_then(|cursor| cursor.first_chunk()).map(|at| i64::from_be_bytes(*at));
+        let cursor =
+            drained.settled_to.as_ref().and_then(|cursor| cursor.first_chunk()).map(|at| i64::from_be_bytes(*at));
         if self.is_settled(drained) { self.received_to.or(cursor) } else { cursor }
     }
 
@@ -199,7 +200,11 @@ mod tests {
             (&[][..], 0, (0, Arrival::Beyond), true),
         ] {
             let mut partition = after(offsets, Some(end));
-            assert_eq!((partition.arrive(arrival.0), partition.is_at_end()), (arrival.1, is_at_end), "{offsets:?} {end}");
+            assert_eq!(
+                (partition.arrive(arrival.0), partition.is_at_end()),
+                (arrival.1, is_at_end),
+                "{offsets:?} {end}"
+            );
         }
     }
 

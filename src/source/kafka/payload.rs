@@ -6,19 +6,22 @@ use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
-use super::options::{Format, Options, RegistryOptions};
-use crate::avro::registry::{Registry, RegistryAddress, RegistrySchemas};
+use super::options::{Format, Options};
+use crate::avro::registry::{Registry, RegistrySchemas};
 use crate::avro::{NoSchema, OwnSchemas, Reader, Schema, SchemaKey, SchemaSource, Undecoded};
 use crate::core::error::{Error, Result};
+use crate::kafka::Address;
+use crate::kafka::registry::registry;
 
 /// Reads values.
 pub struct Payloads {
-    format: Form,
+    decoder: Decoder,
     /// An empty buffer.
     buffer: Vec<u8>,
 }
 
-enum Form {
+/// How values are read.
+enum Decoder {
     Raw,
     Json,
     Avro(Box<Reader>),
@@ -49,30 +52,29 @@ impl SchemaSource for Schemas {
 }
 
 impl Payloads {
-    /// Reads values as `options` say. A line that is made of a value has at most `max_line` bytes.
+    /// Reads values as `options`, which are those of `address`, say. A line that is made of a value has at most `max_line` bytes.
     ///
     /// # Errors
     /// A usage error: the address of the registry is wrong, or the schema cannot be read.
-    pub fn open(options: &Options, max_line: usize) -> Result<Payloads> {
-        let format = match options.format {
-            Format::Raw => Form::Raw,
-            Format::Json => Form::Json,
+    pub fn open(address: &Address, options: &Options, max_line: usize) -> Result<Payloads> {
+        let decoder = match options.format {
+            Format::Raw => Decoder::Raw,
+            Format::Json => Decoder::Json,
             Format::Avro => {
                 let own = options.schema.as_deref().map(schema_in).transpose()?;
-                let registry = options.registry.as_ref().map(|registry| {
-                    let address = registry_address(registry).map_err(Error::usage)?;
-                    Registry::new(&address).map(|registry| RegistrySchemas::new(Arc::new(registry)))
-                });
-                let schemas = Schemas { own: OwnSchemas::new(own), registry: registry.transpose()? };
-                Form::Avro(Box::new(Reader::new(Box::new(schemas), max_line)))
+                let registry = registry(address).map_err(|why| Error::usage(format!("{address}: {why}")))?;
+                let registry = registry.map(|registry| Registry::new(&registry)).transpose()?;
+                let registry = registry.map(|registry| RegistrySchemas::new(Arc::new(registry)));
+                let schemas = Schemas { own: OwnSchemas::new(own), registry };
+                Decoder::Avro(Box::new(Reader::new(Box::new(schemas), max_line)))
             }
         };
-        Ok(Payloads { format, buffer: Vec::new() })
+        Ok(Payloads { decoder, buffer: Vec::new() })
     }
 
     /// Whether the header that names the schema of a value is of use.
     pub fn wants_schema(&self) -> bool {
-        matches!(self.format, Form::Avro(_))
+        matches!(self.decoder, Decoder::Avro(_))
     }
 
     /// Returns the value as a line. A line may hold newlines. `schema` is the header that names the schema of the value.
@@ -80,10 +82,10 @@ impl Payloads {
     /// # Errors
     /// Why the value is no line.
     pub fn line<'a>(&mut self, value: &'a [u8], schema: Option<&[u8]>) -> Result<Cow<'a, [u8]>, Refusal> {
-        match &mut self.format {
-            Form::Raw => Ok(Cow::Borrowed(value)),
-            Form::Json => json(value).map(Cow::Borrowed),
-            Form::Avro(reader) => {
+        match &mut self.decoder {
+            Decoder::Raw => Ok(Cow::Borrowed(value)),
+            Decoder::Json => json(value).map(Cow::Borrowed),
+            Decoder::Avro(reader) => {
                 let mut line = std::mem::take(&mut self.buffer);
                 match reader.decode(value, schema, &mut line) {
                     Ok(_) => Ok(Cow::Owned(line)),
@@ -100,19 +102,6 @@ impl Payloads {
             line.clear();
             self.buffer = line;
         }
-    }
-}
-
-fn registry_address(options: &RegistryOptions) -> Result<RegistryAddress, String> {
-    let address = RegistryAddress::parse(&options.address)?;
-    let login = options.login.as_deref().map(|login| login.split_once(':').ok_or("registryLogin is USER:PASSWORD"));
-    let address = match login.transpose()? {
-        Some((user, password)) => address.with_login(user, password),
-        None => address,
-    };
-    match &options.authorities {
-        Some(file) => address.with_authorities(file.clone()),
-        None => Ok(address),
     }
 }
 

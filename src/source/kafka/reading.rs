@@ -18,8 +18,7 @@ use super::options::Options;
 use super::outbox::{Outbox, Sent};
 use super::partition::Partition;
 use super::payload::Payloads;
-use super::source::Ready;
-use super::taking::Stuck;
+use super::stuck::Stuck;
 use crate::core::error::{Error, Result};
 use crate::core::stop::{Stop, Waker};
 use crate::kafka::Address;
@@ -48,6 +47,18 @@ pub enum End {
     Complete,
     /// Before that.
     Stopped,
+}
+
+/// What is ready to read.
+pub struct Ready {
+    /// The client, which is not yet a member of the group.
+    pub group: Group,
+    /// Reads values.
+    pub payloads: Payloads,
+    /// Where the run ends; `None` if it has no end.
+    pub ending: Option<Ending>,
+    /// The offsets that the group had committed.
+    pub committed: HashMap<i32, i64>,
 }
 
 /// A partition of this consumer.
@@ -224,8 +235,10 @@ impl<'a> Reading<'a> {
 
     /// Lets records come again. Partitions that are at the end of this run, or are being given up, stay as they are.
     fn resume(&self) {
-        let is_leaving = |partition| self.leaving.as_ref().is_some_and(|leaving| leaving.partitions.contains(partition));
-        let going = self.partitions.iter().filter(|(partition, held)| !held.state.is_at_end() && !is_leaving(partition));
+        let is_leaving =
+            |partition| self.leaving.as_ref().is_some_and(|leaving| leaving.partitions.contains(partition));
+        let going =
+            self.partitions.iter().filter(|(partition, held)| !held.state.is_at_end() && !is_leaving(partition));
         self.group.resume(going.map(|(partition, _)| *partition));
     }
 

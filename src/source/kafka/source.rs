@@ -1,6 +1,5 @@
 //! A topic of Kafka as a source: what is checked before anything is read.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use super::ending::Ending;
 use super::group::{Group, Polled};
 use super::options::Options;
 use super::payload::Payloads;
-use super::reading::{End, Reading};
+use super::reading::{End, Reading, Ready};
 use crate::core::error::{Error, Result};
 use crate::core::stop::Waker;
 use crate::core::wait::{Deadline, Patience, Waits, Words};
@@ -40,18 +39,6 @@ pub struct KafkaSource {
     options: Options,
     counts: Counters,
     ready: Mutex<Option<Ready>>,
-}
-
-/// What is ready to read.
-pub struct Ready {
-    /// The client, which is not yet a member of the group.
-    pub group: Group,
-    /// Reads values.
-    pub payloads: Payloads,
-    /// Where the run ends; `None` if it has no end.
-    pub ending: Option<Ending>,
-    /// The offsets that the group had committed.
-    pub committed: HashMap<i32, i64>,
 }
 
 impl KafkaSource {
@@ -96,7 +83,7 @@ impl KafkaSource {
         ));
         is_started.store(true, Ordering::SeqCst);
         let ending = self.options.until_end.then(|| Ending::new(bounds));
-        Ok(Ready { payloads: Payloads::open(&self.options, options.size.max_line)?, group, ending, committed })
+        Ok(Ready { payloads: Payloads::open(address, &self.options, options.size.max_line)?, group, ending, committed })
     }
 
     /// Asks the brokers until they answer.

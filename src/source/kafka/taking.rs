@@ -11,6 +11,7 @@ use super::outbox::{Item, What};
 use super::partition::Arrival;
 use super::payload::Refusal;
 use super::reading::Reading;
+use super::stuck::Stuck;
 use crate::avro::VALUE_SCHEMA_HEADER;
 use crate::core::caught;
 use crate::core::error::Result;
@@ -31,18 +32,6 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// How long the answer to such a question is waited for.
 const QUESTION: Duration = Duration::from_secs(1);
-
-/// A record whose value cannot be read now.
-pub(super) struct Stuck {
-    pub(super) partition: i32,
-    offset: i64,
-    time_ms: i64,
-    id: Option<RecordId>,
-    value: Vec<u8>,
-    schema: Option<Vec<u8>>,
-    /// When it is tried again.
-    pub(super) again: Instant,
-}
 
 /// What the headers of a record say.
 #[derive(Default)]
@@ -107,7 +96,8 @@ impl Reading<'_> {
                 self.warn(&format!("no records are read until the schema of one is there: {why}"));
                 let &Arrived { offset, time_ms, id, line } = arrived;
                 let (value, schema) = (line.to_vec(), schema.map(<[u8]>::to_vec));
-                self.stuck = Some(Stuck { partition, offset, time_ms, id, value, schema, again: Instant::now() + ASK_AGAIN });
+                self.stuck =
+                    Some(Stuck { partition, offset, time_ms, id, value, schema, again: Instant::now() + ASK_AGAIN });
             }
         }
     }
