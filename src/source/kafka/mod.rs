@@ -12,8 +12,10 @@
 //! One thread does everything: it asks the client for records and events, and never waits for the queue. The client calls back
 //! only while it is asked, so a rebalance is handled between two records and not within one.
 
+#[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "this build has no client that counts"))]
 mod counters;
 mod kind;
+#[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "this build has no client that is set"))]
 mod options;
 
 #[cfg(feature = "kafka")]
